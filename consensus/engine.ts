@@ -1,0 +1,118 @@
+/**
+ * The plug every consensus engine fits: `step(input) -> effects`, pure and synchronous. Time is the `tick` input; saving, sending, building and
+ * executing are effects whose results come back as inputs. An engine sees opaque digests, never transactions.
+ *
+ * Contract with the shell, per turn: step every waiting input; append all `persist` records to the vote log in order, one fdatasync;
+ * only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
+ */
+import type { Certificate, Digest, Validator } from '../node/format/index.ts';
+
+/** Where the chain stands when an engine is created or restarted. */
+export interface EngineStart {
+  readonly chainId: Digest;
+  /** This replica's node id; not among the validators for an observer. */
+  readonly self: string;
+  readonly validators: readonly Validator[];
+  /** Last final height, its header hash and certificate (absent at genesis). */
+  readonly height: number;
+  readonly digest: Digest;
+  readonly certificate: Certificate | undefined;
+  readonly parameters: EngineParameters;
+  /** Vote log records, oldest first, as they were persisted. */
+  readonly log: readonly Uint8Array[];
+}
+
+export interface EngineParameters {
+  readonly viewTimeoutMs: number;
+  readonly viewTimeoutMaxMs: number;
+  readonly idleBlockIntervalMs: number;
+  readonly checkpointIntervalBlocks: number;
+}
+
+export type Input =
+  /** Monotonic milliseconds since the node started; at least every TICK_MS. */
+  | { readonly kind: 'tick'; readonly nowMs: number }
+  /** Bytes from a peer whose node id the transport has proven. */
+  | { readonly kind: 'message'; readonly from: string; readonly bytes: Uint8Array }
+  /** The shell has (or no longer has) transactions that a block with room would include. */
+  | { readonly kind: 'work'; readonly waiting: boolean }
+  /** Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. */
+  | {
+      readonly kind: 'built';
+      readonly height: number;
+      readonly view: number;
+      readonly digest: Digest;
+      readonly parent: Digest;
+      readonly proposal: Uint8Array;
+    }
+  /** Answer to `build` when no block could be built (nothing to include and not idle long enough, or a fault). */
+  | { readonly kind: 'notBuilt'; readonly height: number; readonly view: number; readonly code: string }
+  /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
+  | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
+  /** The block of `height` is final and stored; the next may start. From commit, or from block sync. */
+  | {
+      readonly kind: 'delivered';
+      readonly height: number;
+      readonly digest: Digest;
+      readonly certificate: Certificate;
+      readonly validators: readonly Validator[];
+      readonly parameters: EngineParameters;
+    };
+
+export type Effect =
+  /** Append to the vote log before anything else of this turn leaves. */
+  | { readonly kind: 'persist'; readonly record: Uint8Array }
+  /** Vote log records up to here are no longer needed: the shell may rewrite the log with `keep`. */
+  | { readonly kind: 'truncate'; readonly keep: readonly Uint8Array[] }
+  | { readonly kind: 'broadcast'; readonly bytes: Uint8Array }
+  | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
+  /** Build a block on `parent`; answer with `built` or `notBuilt`. `emptyAllowed`: an idle chain is due its block. */
+  | { readonly kind: 'build'; readonly height: number; readonly view: number; readonly parent: Digest; readonly emptyAllowed: boolean }
+  /** Obtain the body (fetch what is missing), check and execute it; answer with `executed`. `fresh` false on re-proposal: no clock or mempool rules. */
+  | {
+      readonly kind: 'execute';
+      readonly height: number;
+      readonly digest: Digest;
+      readonly proposal: Uint8Array;
+      readonly from: string;
+      readonly fresh: boolean;
+    }
+  /** A certificate makes this block final: store it, then answer `delivered`. */
+  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly certificate: Certificate }
+  /** Peers are further on: fetch blocks up to `height` from any of `from`. */
+  | { readonly kind: 'sync'; readonly height: number; readonly from: readonly string[] }
+  /** A peer broke a rule it can only break on purpose; both messages prove it. */
+  | { readonly kind: 'evidence'; readonly code: string; readonly node: string; readonly first: Uint8Array; readonly second: Uint8Array }
+  /** A message was not used; `reject` counts against the peer, `ignore` does not. */
+  | { readonly kind: 'drop'; readonly code: string; readonly from: string; readonly verdict: 'ignore' | 'reject' }
+  /** For status and metrics; never acted upon. */
+  | { readonly kind: 'note'; readonly event: string; readonly fields: Readonly<Record<string, string | number>> };
+
+/** Longest time between two ticks, in ms. */
+export const TICK_MS = 20;
+
+/** What a status call shows of the current round (5.1.3.a, 6.3.1.d). */
+export interface EngineStatus {
+  readonly engine: string;
+  readonly height: number;
+  readonly view: number;
+  readonly primary: string;
+  readonly phase: string;
+  readonly proposals: number;
+  readonly verifications: number;
+  readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };
+  readonly stableCheckpoint: number;
+}
+
+export interface Engine {
+  readonly name: string;
+  step(input: Input): readonly Effect[];
+  status(): EngineStatus;
+}
+
+/** What an engine needs to sign and to check; signing is cheap and synchronous. */
+export interface EngineCrypto {
+  hash(data: Uint8Array): Digest;
+  sign(message: Uint8Array): Uint8Array;
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+}

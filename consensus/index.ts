@@ -1,0 +1,2 @@
+/** The door of consensus/. */
+export * from './engine.ts';

@@ -1,0 +1,191 @@
+/**
+ * Where the built-in contracts keep what, and the shape of it. Read by contracts/, node/ and api/; changed only with a new executionVersion.
+ * Keys are ByteText inside the contract's own space (see stateKey). Values are canonical JSON unless said otherwise.
+ */
+import { type ByteText, type Json, u32Text } from '../../node/format/index.ts';
+
+export const CONTRACT = {
+  records: 'records',
+  registry: 'registry',
+  access: 'access',
+  governance: 'governance',
+  deployed: 'contracts',
+} as const;
+
+// --- registry ---------------------------------------------------------------------------------------------------------------------
+
+export const registryKinds = [
+  'organisation',
+  'node',
+  'account',
+  'factory',
+  'device',
+  'class',
+  'mapping',
+  'interface',
+  'agreement',
+  'authorisation',
+  'document',
+] as const;
+export type RegistryKind = (typeof registryKinds)[number];
+
+/** One form for every registered thing (design: api, "Registry entries"). Changed by transactions only, history kept. */
+export interface RegistryEntry {
+  readonly kind: RegistryKind;
+  readonly id: string;
+  /** Organisation id. */
+  readonly owner: string;
+  /** From 1. */
+  readonly version: number;
+  readonly state: 'active' | 'suspended' | 'withdrawn';
+  /** Milliseconds since 1970 by block time; absent bound is null. */
+  readonly validFrom: number | null;
+  readonly validTo: number | null;
+  readonly documentDigest: string | null;
+  readonly data: { readonly [name: string]: Json };
+}
+
+/** `data` of an organisation: `{name}`. */
+/** `data` of a node. Keys are 64 hex digits. */
+export interface NodeData {
+  /** libp2p identity, raw Ed25519. */
+  readonly transportKey: string;
+  /** Signs votes and seals. */
+  readonly validatorKey: string;
+  /** Signs access tokens. */
+  readonly tokenKey: string;
+  /** Signs for accounts whose key kind is custodial at this node. */
+  readonly custodialKey: string;
+  /** Multiaddrs without /p2p. */
+  readonly addresses: readonly string[];
+  readonly role: 'validator' | 'observer';
+  readonly weight: number;
+}
+
+export interface AccountKey {
+  readonly keyId: string;
+  /** Hex of the raw public key. */
+  readonly publicKey: string;
+  readonly suite: number;
+  readonly kind: 'own' | 'custodial';
+  /** Node that holds it, when custodial. */
+  readonly node: string | null;
+  /** Contracts the key may call; `*` for all. */
+  readonly scope: readonly string[];
+  readonly validTo: number | null;
+  readonly revoked: boolean;
+}
+
+/** `data` of an account, `name@organisation`. */
+export interface AccountData {
+  readonly type: 'person' | 'device' | 'service';
+  readonly roles: readonly string[];
+  readonly keys: readonly AccountKey[];
+  /** Raised to revoke every token issued before. */
+  readonly sessionEpoch: number;
+}
+/** `data` of a factory: `{name}`; of a device: `{factory}`. Owner is the organisation bound to it. */
+
+export const registryKey = {
+  /** Current entry. */
+  entry: (kind: RegistryKind, id: string): ByteText => `e${kind}/${utf8Text(id)}`,
+  entriesOf: (kind: RegistryKind): ByteText => `e${kind}/`,
+  /** Every version. */
+  version: (kind: RegistryKind, id: string, version: number): ByteText => `h${kind}/${utf8Text(id)}\0${u32Text(version)}`,
+} as const;
+
+// --- access -----------------------------------------------------------------------------------------------------------------------
+
+/** Role -> rights, canonical JSON list of right names, `*` for all. */
+export const accessKey = {
+  role: (role: string): ByteText => `r${utf8Text(role)}`,
+  roles: 'r' as ByteText,
+  /** A grant by an organisation: (right, object) to another organisation; value `{until}`. */
+  grant: (owner: string, right: string, object: string, grantee: string): ByteText =>
+    `g${[owner, right, object, grantee].map(utf8Text).join('\0')}`,
+} as const;
+
+/** Every right there is; a route and a contract method name one of these. */
+export const rights = [
+  'record:submit',
+  'record:read',
+  'contract:deploy',
+  'contract:call',
+  'contract:manage',
+  'transaction:submit',
+  'chain:read',
+  'node:read',
+  'registry:manage',
+  'account:manage',
+  'governance:propose',
+  'governance:vote',
+  'alarm:read',
+  'alarm:acknowledge',
+  'audit:read',
+  'key:manage',
+  'metrics:read',
+] as const;
+export type Right = (typeof rights)[number];
+
+/** Roles of the genesis state (6.1.4.c). */
+export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
+  admin: ['*'],
+  operator: [
+    'record:submit',
+    'record:read',
+    'contract:deploy',
+    'contract:call',
+    'transaction:submit',
+    'chain:read',
+    'node:read',
+    'alarm:read',
+    'alarm:acknowledge',
+  ],
+  device: ['record:submit', 'record:read', 'transaction:submit', 'chain:read'],
+  auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],
+};
+
+// --- governance -------------------------------------------------------------------------------------------------------------------
+
+export const governanceKey = {
+  /** Active chain parameters, object of name -> integer. */
+  parameters: 'p' as ByteText,
+  /** `{engine, executionVersion}`. */
+  engine: 'e' as ByteText,
+  /** Active validators, sorted list of `{node, publicKey, suite, weight}`: a copy of what the registry says, changed at barriers only. */
+  validators: 'v' as ByteText,
+  proposal: (id: string): ByteText => `q${id}`,
+  proposals: 'q' as ByteText,
+} as const;
+
+// --- records ----------------------------------------------------------------------------------------------------------------------
+// Keys in the space of `records` (binary): at most four per annex A record with one material.
+//   'v' + recordId (32) + version u32                          -> stored record, codec of node/format/record.ts
+//   'p' + H(index, product uid) (32) + recordId (32)           -> u32 version that first named the product
+//   'b' + H(index, production batch) (32) + recordId (32)      -> the same for the production batch
+//   'm' + H(index, supplier, batch) (32) + recordId (32)       -> the same for a material batch
+
+export const recordKey = {
+  version: (recordId: ByteText, version: number): ByteText => `v${recordId}${u32Text(version)}`,
+  product: (indexDigest: ByteText, recordId: ByteText): ByteText => `p${indexDigest}${recordId}`,
+  productionBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `b${indexDigest}${recordId}`,
+  materialBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `m${indexDigest}${recordId}`,
+} as const;
+
+// --- deployed contracts ---------------------------------------------------------------------------------------------------------------
+// In the space of `contracts`: 'c' + address -> {address, owner, state, version, codeDigest, imageDigest, language, deployedBy, events, methods};
+// 'k' + codeDigest (hex) -> code bytes. A deployed contract's own data lives in the space named by its address.
+
+export const deployedKey = {
+  contract: (address: string): ByteText => `c${address}`,
+  contracts: 'c' as ByteText,
+  code: (codeDigest: string): ByteText => `k${codeDigest}`,
+} as const;
+
+/** UTF-8 bytes of an id as ByteText, so that any text can stand in a key. */
+export function utf8Text(text: string): ByteText {
+  let ascii = true;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) ascii = false;
+  if (ascii) return text;
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
+}

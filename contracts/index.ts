@@ -1,0 +1,3 @@
+/** The door of contracts/. */
+export * from './types.ts';
+export * from './builtin/layout.ts';

@@ -1,0 +1,115 @@
+/**
+ * What every contract is, built-in or deployed, and what it may touch. `contracts/` knows calls and state, never blocks or peers.
+ * Everything here is deterministic: the block's height and time are inputs, and no method is asynchronous.
+ */
+import type { ByteText, Call, ChainParameters, ContractEvent, Digest } from '../node/format/index.ts';
+
+/** Reads the state as of the start of the transaction, with the writes of this transaction on top. */
+export interface StateView {
+  /** `key` includes the contract's prefix: see stateKey. */
+  get(key: ByteText): Uint8Array | undefined;
+}
+
+/** undefined as value deletes. */
+export type StateWrites = ReadonlyMap<ByteText, Uint8Array | undefined>;
+
+export interface BlockContext {
+  readonly chainId: Digest;
+  readonly height: number;
+  readonly timestampMs: number;
+  readonly era: number;
+  readonly parameters: ChainParameters;
+}
+
+/** Who asks: facts of the signed transaction that the shell has checked (key registered, valid, signature good). */
+export interface TransactionContext {
+  readonly transactionId: Digest;
+  readonly sender: string;
+  readonly keyId: string;
+  readonly keyKind: 'own' | 'custodial';
+  readonly gasLimit: number;
+  readonly calls: readonly Call[];
+}
+
+/** The narrow door between one running contract and the chain. Every call through it costs gas; running out throws OutOfGas. */
+export interface Host {
+  readonly block: BlockContext;
+  readonly transaction: Pick<TransactionContext, 'transactionId' | 'sender' | 'keyId' | 'keyKind'>;
+  /** This contract's own name or address. */
+  readonly self: string;
+  /** Who called this contract: the sender, or the address of another contract. */
+  readonly caller: string;
+  /** Call's position in the transaction. */
+  readonly callIndex: number;
+  hash(data: Uint8Array): Digest;
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** Key within this contract's own space. */
+  get(key: ByteText): Uint8Array | undefined;
+  put(key: ByteText, value: Uint8Array): void;
+  delete(key: ByteText): void;
+  /** Reads another contract's space. */
+  read(contract: string, key: ByteText): Uint8Array | undefined;
+  /** `data` is canonical JSON. */
+  emit(name: string, data: Uint8Array): void;
+  /** Calls another contract inside the same transaction; a failure of the callee fails the caller unless it catches ContractFailure. */
+  call(contract: string, method: string, args: Uint8Array): Uint8Array;
+  useGas(units: number): void;
+}
+
+/** A refusal by a contract: becomes a failed receipt with this code. `code` stands in the error table; `detail` holds facts as JSON values. */
+export class ContractFailure extends Error {
+  readonly code: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  constructor(code: string, detail: Readonly<Record<string, unknown>> = {}) {
+    super(code);
+    this.name = 'ContractFailure';
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** A built-in contract. `args` and the result are bytes, canonical JSON unless the method says otherwise. */
+export interface BuiltinContract {
+  readonly name: string;
+  readonly methods: Readonly<Record<string, (host: Host, args: Uint8Array) => Uint8Array>>;
+  /** Methods a read-only query may call. */
+  readonly queries: Readonly<Record<string, (host: Host, args: Uint8Array) => Uint8Array>>;
+}
+
+/** Runs code of deployed contracts; one per executor. Implemented by contracts/vm. */
+export interface ContractMachine {
+  /** executionVersion's bundle digest, printed at start and part of the deploy receipt. */
+  readonly bundleDigest: string;
+  /**
+   * Loads code once and returns the digest of its heap image (deploy).
+   * @throws ContractFailure CONTRACT_CODE_INVALID with the engine's message when the code does not load.
+   */
+  load(code: Uint8Array): { readonly imageDigest: string; readonly methods: readonly string[]; readonly gasUsed: number };
+  /**
+   * Runs one method against a restored image. Returns the result as canonical JSON; gas is charged through `gas`.
+   * @throws ContractFailure when the contract throws, traps, runs out of gas or depth.
+   */
+  run(code: Uint8Array, method: string, args: Uint8Array, host: Host, gas: GasTank, readOnly: boolean): Uint8Array;
+}
+
+export interface GasTank {
+  readonly left: number;
+  /** @throws ContractFailure GAS_EXHAUSTED */
+  use(units: number): void;
+}
+
+export interface Execution {
+  readonly status: 'ok' | 'failed';
+  readonly code: string;
+  readonly detail: Uint8Array;
+  readonly failedCall: number;
+  readonly gasUsed: number;
+  readonly results: readonly Uint8Array[];
+  readonly events: readonly ContractEvent[];
+  readonly writes: StateWrites;
+}
+
+/** The state key of `key` in the space of `contract`: one byte of name length, the name, the key. Spaces are contiguous ranges of the map. */
+export function stateKey(contract: string, key: ByteText): ByteText {
+  return String.fromCharCode(contract.length) + contract + key;
+}

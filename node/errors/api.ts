@@ -1,0 +1,3 @@
+import type { ErrorRows } from './row.ts';
+
+export const apiErrors = {} as const satisfies ErrorRows;

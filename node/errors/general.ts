@@ -1,0 +1,45 @@
+import type { ErrorRows } from './row.ts';
+
+/** Codes any layer may use. */
+export const generalErrors = {
+  OK: { kind: 'internal', httpStatus: 200, text: { en: 'Done', zh: '成功' }, remedy: { en: 'Nothing to do', zh: '无需处理' } },
+  INTERNAL: {
+    kind: 'internal',
+    httpStatus: 500,
+    text: { en: 'The node met a fault of its own', zh: '节点内部故障' },
+    remedy: { en: 'Report the requestId to the operator; the log names the fault', zh: '请将 requestId 告知运维人员，日志中有故障原因' },
+  },
+  NOT_FOUND: {
+    kind: 'missing',
+    httpStatus: 404,
+    text: { en: 'There is nothing under this name', zh: '未找到该对象' },
+    remedy: {
+      en: 'Check the spelling, and that the object is final at the height asked',
+      zh: '请检查名称，并确认该对象在所查高度已最终确认',
+    },
+  },
+  STORE_DAMAGED: {
+    kind: 'damaged',
+    httpStatus: 500,
+    text: { en: 'A stored value does not match its checksum', zh: '存储数据校验失败' },
+    remedy: {
+      en: 'Run tracemill doctor; the value is never served and is fetched from peers again',
+      zh: '请运行 tracemill doctor；损坏的数据不会被返回，将从其他节点重新获取',
+    },
+  },
+  STORE_FULL: {
+    kind: 'busy',
+    httpStatus: 503,
+    text: { en: 'The disk of the node is full', zh: '节点磁盘已满' },
+    remedy: {
+      en: 'Free space on the data directory; nothing of this request was stored; the node goes on by itself',
+      zh: '请清理数据目录所在磁盘；本次请求未写入任何数据；节点会自动恢复',
+    },
+  },
+  NODE_STOPPING: {
+    kind: 'busy',
+    httpStatus: 503,
+    text: { en: 'The node is stopping', zh: '节点正在停止' },
+    remedy: { en: 'Send the request to another node, or again after the restart', zh: '请改用其他节点，或在重启后重试' },
+  },
+} as const satisfies ErrorRows;

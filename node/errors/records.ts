@@ -1,0 +1,3 @@
+import type { ErrorRows } from './row.ts';
+
+export const recordsErrors = {} as const satisfies ErrorRows;

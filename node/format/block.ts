@@ -1,0 +1,248 @@
+/**
+ * Headers, blocks, certificates and the configuration they are judged by (design: chain, "Block").
+ * The hash of a block is the hash of its header; seal and certificate stand outside it, because honest nodes may hold different ones.
+ */
+import { decodeAll, type Reader, Writer } from './codec.ts';
+import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
+import { type ChainParameters, parameterNames } from './parameters.ts';
+import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
+
+export const HEADER_VERSION = 1;
+export const ENGINE_DATA_BYTES_MAX = 256;
+export const VALIDATORS_MAX = 128;
+export const BLOCK_TRANSACTIONS_LIMIT = 10_000; // hard bound of the encoding; the chain parameter is at most this
+
+export interface Header {
+  readonly version: number;
+  readonly chainId: Digest;
+  readonly era: number;
+  readonly height: number;
+  readonly parentHash: Digest;
+  /** Milliseconds since 1970 by the proposer's clock; never decreasing along the chain. */
+  readonly timestampMs: number;
+  /** Node id of the producer. */
+  readonly proposer: string;
+  readonly engine: string;
+  /** Canonical bytes of the engine's own; PBFT: the view of the first proposal as u64. */
+  readonly engineData: Uint8Array;
+  readonly txRoot: Digest;
+  readonly receiptsRoot: Digest;
+  readonly stateRoot: Digest;
+  readonly consensusHash: Digest;
+  readonly nextConsensusHash: Digest;
+}
+
+export interface Validator {
+  /** Node id as registered. */
+  readonly node: string;
+  readonly publicKey: Uint8Array;
+  readonly suite: number;
+  readonly weight: number;
+}
+
+/** What `consensusHash` covers; validators sorted by node id. */
+export interface ConsensusConfiguration {
+  readonly engine: string;
+  readonly executionVersion: number;
+  readonly parameters: ChainParameters;
+  readonly validators: readonly Validator[];
+}
+
+export interface Block {
+  readonly header: Header;
+  /** The producer's signature over the header hash, tag `seal`. */
+  readonly seal: Uint8Array;
+  /** Full transaction bytes, in order. */
+  readonly transactions: readonly Uint8Array[];
+}
+
+/** A block as proposed: transactions by hash. */
+export interface Proposal {
+  readonly header: Uint8Array;
+  readonly seal: Uint8Array;
+  readonly transactionHashes: readonly Digest[];
+}
+
+/** Commit votes of a quorum for one header hash (PBFT). `node` are registered ids, sorted. */
+export interface Certificate {
+  readonly view: number;
+  readonly height: number;
+  readonly digest: Digest;
+  readonly votes: readonly { readonly node: string; readonly signature: Uint8Array }[];
+}
+
+export type VotePhase = 'prepare' | 'commit' | 'checkpoint';
+const PHASE_NUMBER = { prepare: 1, commit: 2, checkpoint: 3 } as const;
+
+/** The bytes a validator signs for one vote; `chainId` inside keeps votes of one network out of another. */
+export function voteSigningBytes(chainId: Digest, phase: VotePhase, view: number, height: number, digest: Digest): Uint8Array {
+  return tagged(
+    'vote',
+    new Writer(96).fixed(chainId, DIGEST_BYTES).u8(PHASE_NUMBER[phase]).u64(view).u64(height).fixed(digest, DIGEST_BYTES).finish(),
+  );
+}
+
+export function encodeHeader(header: Header): Uint8Array {
+  return new Writer(400)
+    .u32(header.version)
+    .fixed(header.chainId, DIGEST_BYTES)
+    .u64(header.era)
+    .u64(header.height)
+    .fixed(header.parentHash, DIGEST_BYTES)
+    .u64(header.timestampMs)
+    .text(header.proposer)
+    .text(header.engine)
+    .bytes(header.engineData)
+    .fixed(header.txRoot, DIGEST_BYTES)
+    .fixed(header.receiptsRoot, DIGEST_BYTES)
+    .fixed(header.stateRoot, DIGEST_BYTES)
+    .fixed(header.consensusHash, DIGEST_BYTES)
+    .fixed(header.nextConsensusHash, DIGEST_BYTES)
+    .finish();
+}
+
+function readHeader(reader: Reader): Header {
+  return {
+    version: reader.u32(),
+    chainId: reader.fixed(DIGEST_BYTES),
+    era: reader.u64(),
+    height: reader.u64(),
+    parentHash: reader.fixed(DIGEST_BYTES),
+    timestampMs: reader.u64(),
+    proposer: reader.text(NAME_BYTES_MAX),
+    engine: reader.text(NAME_BYTES_MAX),
+    engineData: reader.bytes(ENGINE_DATA_BYTES_MAX),
+    txRoot: reader.fixed(DIGEST_BYTES),
+    receiptsRoot: reader.fixed(DIGEST_BYTES),
+    stateRoot: reader.fixed(DIGEST_BYTES),
+    consensusHash: reader.fixed(DIGEST_BYTES),
+    nextConsensusHash: reader.fixed(DIGEST_BYTES),
+  };
+}
+
+/** @throws DecodeError */
+export function decodeHeader(bytes: Uint8Array): Header {
+  return decodeAll(bytes, readHeader);
+}
+
+/** The block hash. */
+export function headerHash(crypto: Pick<Crypto, 'hash'>, headerBytes: Uint8Array): Digest {
+  return hashTagged(crypto, 'header', headerBytes);
+}
+
+export function sealSigningBytes(hash: Digest): Uint8Array {
+  return tagged('seal', hash);
+}
+
+export function encodeBlock(block: Block): Uint8Array {
+  return new Writer(4096)
+    .bytes(encodeHeader(block.header))
+    .bytes(block.seal)
+    .list(block.transactions, (w, bytes) => w.bytes(bytes))
+    .finish();
+}
+
+/** @throws DecodeError */
+export function decodeBlock(bytes: Uint8Array): Block {
+  return decodeAll(bytes, (reader) => ({
+    header: decodeHeader(reader.bytes()),
+    seal: reader.bytes(SIGNATURE_BYTES_MAX),
+    transactions: reader.list((r) => r.bytes(TRANSACTION_BYTES_MAX), BLOCK_TRANSACTIONS_LIMIT),
+  }));
+}
+
+export function encodeProposal(proposal: Proposal): Uint8Array {
+  return new Writer(4096)
+    .bytes(proposal.header)
+    .bytes(proposal.seal)
+    .list(proposal.transactionHashes, (w, hash) => w.fixed(hash, DIGEST_BYTES))
+    .finish();
+}
+
+/** @throws DecodeError */
+export function decodeProposal(bytes: Uint8Array): Proposal {
+  return decodeAll(bytes, (reader) => ({
+    header: reader.bytes(),
+    seal: reader.bytes(SIGNATURE_BYTES_MAX),
+    transactionHashes: reader.list((r) => r.fixed(DIGEST_BYTES), BLOCK_TRANSACTIONS_LIMIT),
+  }));
+}
+
+export function encodeCertificate(certificate: Certificate): Uint8Array {
+  return new Writer(512)
+    .u64(certificate.view)
+    .u64(certificate.height)
+    .fixed(certificate.digest, DIGEST_BYTES)
+    .list(certificate.votes, (w, vote) => w.text(vote.node).bytes(vote.signature))
+    .finish();
+}
+
+export function readCertificate(reader: Reader): Certificate {
+  return {
+    view: reader.u64(),
+    height: reader.u64(),
+    digest: reader.fixed(DIGEST_BYTES),
+    votes: reader.list((r) => ({ node: r.text(NAME_BYTES_MAX), signature: r.bytes(SIGNATURE_BYTES_MAX) }), VALIDATORS_MAX),
+  };
+}
+
+/** @throws DecodeError */
+export function decodeCertificate(bytes: Uint8Array): Certificate {
+  return decodeAll(bytes, readCertificate);
+}
+
+/** Bytes behind `consensusHash`. @throws RangeError when validators are not sorted by node id without repetition. */
+export function encodeConfiguration(configuration: ConsensusConfiguration): Uint8Array {
+  for (let i = 1; i < configuration.validators.length; i++) {
+    if (configuration.validators[i - 1]!.node >= configuration.validators[i]!.node)
+      throw new RangeError('Cannot hash a validator set out of order');
+  }
+  return new Writer(1024)
+    .text(configuration.engine)
+    .u32(configuration.executionVersion)
+    .list(parameterNames, (w, name) => w.text(name).u64(configuration.parameters[name]))
+    .list(configuration.validators, (w, v) => w.text(v.node).bytes(v.publicKey).u8(v.suite).u64(v.weight))
+    .finish();
+}
+
+export function consensusHashOf(crypto: Pick<Crypto, 'hash'>, configuration: ConsensusConfiguration): Digest {
+  return hashTagged(crypto, 'consensus', encodeConfiguration(configuration));
+}
+
+/**
+ * Smallest number of votes such that any two quorums share an honest validator.
+ * @param validatorCount integer >= 1; with f = floor((n-1)/3) faults the result is ceil((n+f+1)/2), which is 2f+1 when n = 3f+1.
+ * @throws RangeError when validatorCount is not a positive integer.
+ * Source: PBFT, Castro & Liskov 1999, §4.2, widened to any n by quorum intersection.
+ */
+export function quorumSize(validatorCount: number): number {
+  return Math.ceil((validatorCount + faultsMax(validatorCount) + 1) / 2);
+}
+
+/** Faulty validators that n can bear: floor((n-1)/3). @throws RangeError when validatorCount is not a positive integer. */
+export function faultsMax(validatorCount: number): number {
+  if (!Number.isSafeInteger(validatorCount) || validatorCount < 1)
+    throw new RangeError(`Cannot size a quorum of ${validatorCount} validators`);
+  return Math.floor((validatorCount - 1) / 3);
+}
+
+/** Checks a PBFT certificate against the validators of its height; undefined when it holds, else what is wrong. */
+export function certificateFault(
+  crypto: Pick<Crypto, 'verify'>,
+  chainId: Digest,
+  certificate: Certificate,
+  validators: readonly Validator[],
+): string | undefined {
+  const message = voteSigningBytes(chainId, 'commit', certificate.view, certificate.height, certificate.digest);
+  let previous = '';
+  for (const vote of certificate.votes) {
+    if (vote.node <= previous) return 'votes are not sorted by node id without repetition';
+    previous = vote.node;
+    const validator = validators.find((candidate) => candidate.node === vote.node);
+    if (!validator) return `${vote.node} is not a validator of this height`;
+    if (!crypto.verify(validator.suite, validator.publicKey, message, vote.signature)) return `signature of ${vote.node} does not verify`;
+  }
+  const quorum = quorumSize(validators.length);
+  if (certificate.votes.length < quorum) return `${certificate.votes.length} votes where ${quorum} are needed`;
+  return undefined;
+}

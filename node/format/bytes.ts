@@ -1,0 +1,101 @@
+/**
+ * Byte strings: hex, UTF-8, comparison, concatenation. Pure; runs in a browser too.
+ *
+ * Two forms are used in the project. `Uint8Array` stands at borders (wire, disk, hashes). `ByteText` is a JavaScript string of one
+ * UTF-16 unit (0 to 255) per byte: it can be a Map key, and `<` orders it exactly as memcmp orders the bytes. State keys are ByteText.
+ */
+
+declare const byteText: unique symbol;
+export type ByteText = string & { readonly [byteText]?: true };
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function toHex(bytes: Uint8Array): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; i++) out += HEX[bytes[i]!];
+  return out;
+}
+
+/** @throws RangeError unless `text` is an even count of lower-case hexadecimal digits: one value has one spelling. */
+export function fromHex(text: string): Uint8Array {
+  if (!/^(?:[0-9a-f]{2})*$/.test(text)) throw new RangeError('Cannot read hex: expected an even count of lower-case digits');
+  const out = new Uint8Array(text.length / 2);
+  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return out;
+}
+
+/** @throws RangeError when `text` holds an unpaired surrogate, which has no UTF-8 form. */
+export function utf8(text: string): Uint8Array {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xd800 || unit > 0xdfff) continue;
+    const next = text.charCodeAt(i + 1);
+    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) throw new RangeError('Cannot encode text: unpaired surrogate');
+    i++;
+  }
+  return encoder.encode(text);
+}
+
+/** @throws TypeError when the bytes are not well-formed UTF-8. A byte order mark is kept as a character. */
+export function fromUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lexicographic order of unsigned bytes, as memcmp: negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = a[i]! - b[i]!;
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+const CHUNK = 4096; // arguments of one String.fromCharCode.apply; well under every engine's limit
+
+export function toByteText(bytes: Uint8Array): ByteText {
+  if (bytes.length <= CHUNK) return String.fromCharCode.apply(null, bytes as unknown as number[]);
+  let out = '';
+  for (let i = 0; i < bytes.length; i += CHUNK) out += String.fromCharCode.apply(null, bytes.subarray(i, i + CHUNK) as unknown as number[]);
+  return out;
+}
+
+export function fromByteText(text: ByteText): Uint8Array {
+  const out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
+  return out;
+}
+
+/** Four bytes, big-endian, so that numbers sort as they count. */
+export function u32Text(value: number): ByteText {
+  return String.fromCharCode((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
+}
+
+/** The smallest byte text greater than every text that starts with `prefix`, or undefined when there is none (all 0xff). */
+export function prefixEnd(prefix: ByteText): ByteText | undefined {
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    const unit = prefix.charCodeAt(i);
+    if (unit < 255) return prefix.slice(0, i) + String.fromCharCode(unit + 1);
+  }
+  return undefined;
+}

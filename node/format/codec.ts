@@ -1,0 +1,200 @@
+/**
+ * The one canonical encoding of everything hashed, signed or sent: fields in fixed order, integers big-endian and of fixed width,
+ * byte strings and lists behind a 32-bit count. There is one byte string for a value, and `decode` refuses every other
+ * (design: chain, "Encoding"). Hashes are always taken over bytes received, never over a re-encoding.
+ */
+import { fromUtf8, utf8 } from './bytes.ts';
+
+/** Longest byte string or list the encoding can carry, in bytes or items; callers set tighter bounds of their own. */
+export const CODEC_LENGTH_MAX = 0x3fff_ffff;
+const U32 = 0x1_0000_0000;
+
+export class DecodeError extends Error {
+  readonly reason: string;
+  constructor(reason: string) {
+    super(`Cannot decode: ${reason}`);
+    this.name = 'DecodeError';
+    this.reason = reason;
+  }
+}
+
+export class Writer {
+  #buffer: Uint8Array;
+  #view: DataView;
+  #at = 0;
+
+  constructor(bytesExpected = 256) {
+    this.#buffer = new Uint8Array(bytesExpected);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
+
+  #room(count: number): number {
+    const at = this.#at;
+    const need = at + count;
+    if (need > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(need, this.#buffer.length * 2));
+      grown.set(this.#buffer);
+      this.#buffer = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#at = need;
+    return at;
+  }
+
+  u8(value: number): this {
+    checkInteger(value, 0xff);
+    const at = this.#room(1);
+    this.#buffer[at] = value;
+    return this;
+  }
+
+  u32(value: number): this {
+    checkInteger(value, U32 - 1);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value);
+    return this;
+  }
+
+  /** Eight bytes for a non-negative safe integer: heights, milliseconds, gas. */
+  u64(value: number): this {
+    checkInteger(value, Number.MAX_SAFE_INTEGER);
+    const at = this.#room(8);
+    this.#view.setUint32(at, Math.floor(value / U32));
+    this.#view.setUint32(at + 4, value % U32);
+    return this;
+  }
+
+  bool(value: boolean): this {
+    return this.u8(value ? 1 : 0);
+  }
+
+  /** Bytes of a length both sides know: digests, keys, signatures. */
+  fixed(bytes: Uint8Array, length: number): this {
+    if (bytes.length !== length) throw new RangeError(`Cannot encode ${bytes.length} bytes where ${length} are fixed`);
+    const at = this.#room(length);
+    this.#buffer.set(bytes, at);
+    return this;
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.u32(bytes.length);
+    const at = this.#room(bytes.length);
+    this.#buffer.set(bytes, at);
+    return this;
+  }
+
+  text(text: string): this {
+    return this.bytes(utf8(text));
+  }
+
+  list<T>(items: readonly T[], write: (writer: Writer, item: T) => void): this {
+    this.u32(items.length);
+    for (const item of items) write(this, item);
+    return this;
+  }
+
+  optional<T>(value: T | undefined, write: (writer: Writer, value: T) => void): this {
+    this.bool(value !== undefined);
+    if (value !== undefined) write(this, value);
+    return this;
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#at);
+  }
+}
+
+function checkInteger(value: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < 0 || value > max)
+    throw new RangeError(`Cannot encode ${value}: expected an integer from 0 to ${max}`);
+}
+
+/** Reads what Writer wrote. Byte strings come back as views on the input: copy what must outlive it. Every method throws DecodeError. */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get offset(): number {
+    return this.#at;
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) throw new DecodeError(`input ends ${count - (this.#bytes.length - at)} bytes early`);
+    this.#at = at + count;
+    return at;
+  }
+
+  u8(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u64(): number {
+    const at = this.#take(8);
+    const value = this.#view.getUint32(at) * U32 + this.#view.getUint32(at + 4);
+    if (!Number.isSafeInteger(value)) throw new DecodeError('integer above 2^53 - 1');
+    return value;
+  }
+
+  bool(): boolean {
+    const value = this.u8();
+    if (value > 1) throw new DecodeError(`flag is ${value}`);
+    return value === 1;
+  }
+
+  fixed(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  bytes(lengthMax = CODEC_LENGTH_MAX): Uint8Array {
+    const length = this.u32();
+    if (length > lengthMax) throw new DecodeError(`${length} bytes where at most ${lengthMax} are allowed`);
+    return this.fixed(length);
+  }
+
+  text(bytesMax = CODEC_LENGTH_MAX): string {
+    const bytes = this.bytes(bytesMax);
+    try {
+      return fromUtf8(bytes);
+    } catch {
+      throw new DecodeError('text is not UTF-8');
+    }
+  }
+
+  list<T>(read: (reader: Reader) => T, countMax = CODEC_LENGTH_MAX): T[] {
+    const count = this.u32();
+    if (count > countMax) throw new DecodeError(`${count} items where at most ${countMax} are allowed`);
+    if (count > this.#bytes.length - this.#at) throw new DecodeError('list is longer than the input'); // every item takes a byte at least
+    const out: T[] = [];
+    for (let i = 0; i < count; i++) out.push(read(this));
+    return out;
+  }
+
+  optional<T>(read: (reader: Reader) => T): T | undefined {
+    return this.bool() ? read(this) : undefined;
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new DecodeError(`${this.#bytes.length - this.#at} bytes left over`);
+  }
+}
+
+/** Decodes a whole byte string: nothing may be left over. */
+export function decodeAll<T>(bytes: Uint8Array, read: (reader: Reader) => T): T {
+  const reader = new Reader(bytes);
+  const value = read(reader);
+  reader.end();
+  return value;
+}

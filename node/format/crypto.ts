@@ -1,0 +1,61 @@
+/**
+ * What the format layer needs of cryptography, handed in by the caller: node:crypto in a node, noble in a browser, a keyed hash in the
+ * simulator. Every hash has a domain tag, so that bytes of one kind can never stand for another.
+ */
+import { concat, utf8 } from './bytes.ts';
+
+export const DIGEST_BYTES = 32;
+
+/** 32 bytes. */
+export type Digest = Uint8Array;
+
+/** Signature suites by number; a number is never reused. `simulated` is a keyed hash and is refused outside the simulator's World. */
+export const SUITE = { ed25519: 1, simulated: 255 } as const;
+
+export interface Crypto {
+  /** SHA-256. */
+  hash(data: Uint8Array): Digest;
+  /** The one verdict on a signature; false for any malformed key or signature, never an exception. */
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+}
+
+const DOMAINS = [
+  'genesis',
+  'chain',
+  'transaction',
+  'transaction-full',
+  'header',
+  'vote',
+  'seal',
+  'consensus',
+  'tree-leaf',
+  'tree-node',
+  'map-entry',
+  'map-node',
+  'record-id',
+  'sealed-field',
+  'index',
+  'address',
+  'exchange',
+  'evidence',
+  'engine-message',
+  'hello',
+  'token',
+  'image',
+  'attestation',
+] as const;
+export type Domain = (typeof DOMAINS)[number];
+const TAGS = new Map<Domain, Uint8Array>(DOMAINS.map((domain) => [domain, utf8(`tracemill/${domain}/v1\n`)]));
+
+/** The bytes that stand in front of everything of one kind before it is hashed or signed. */
+export function domainTag(domain: Domain): Uint8Array {
+  return TAGS.get(domain)!;
+}
+
+export function tagged(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {
+  return concat(domainTag(domain), ...parts);
+}
+
+export function hashTagged(crypto: Pick<Crypto, 'hash'>, domain: Domain, ...parts: readonly Uint8Array[]): Digest {
+  return crypto.hash(tagged(domain, ...parts));
+}

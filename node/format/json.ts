@@ -1,0 +1,52 @@
+/**
+ * Canonical JSON, RFC 8785, for the values replicas exchange: text, safe integers, booleans, null, lists and objects. Fractions are refused:
+ * amounts are decimal text. Names are sorted by UTF-16 code unit (RFC 8785 §3.2.3), which is JavaScript's own `<`.
+ */
+import { fromUtf8, utf8 } from './bytes.ts';
+import { DecodeError } from './codec.ts';
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+export type JsonObject = { readonly [name: string]: Json };
+
+export const JSON_DEPTH_MAX = 64; // nesting of lists and objects
+
+/** @throws RangeError for fractions, unsafe integers, unpaired surrogates and nesting past JSON_DEPTH_MAX. */
+export function canonicalJson(value: Json): string {
+  return write(value, 0);
+}
+
+function write(value: Json, depth: number): string {
+  if (depth > JSON_DEPTH_MAX) throw new RangeError(`Cannot write JSON nested deeper than ${JSON_DEPTH_MAX}`);
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value);
+    case 'number':
+      if (!Number.isSafeInteger(value)) throw new RangeError(`Cannot write ${value} as JSON: only safe integers have one spelling here`);
+      return String(value === 0 ? 0 : value);
+    case 'boolean':
+      return value ? 'true' : 'false';
+    default: {
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return `[${value.map((item: Json) => write(item, depth + 1)).join(',')}]`;
+      const object = value as JsonObject;
+      const names = Object.keys(object).sort();
+      return `{${names.map((name) => `${JSON.stringify(name)}:${write(object[name]!, depth + 1)}`).join(',')}}`;
+    }
+  }
+}
+
+export function encodeJson(value: Json): Uint8Array {
+  return utf8(canonicalJson(value));
+}
+
+/** Parses canonical JSON and refuses every other spelling of the same value. @throws DecodeError */
+export function decodeJson(bytes: Uint8Array): Json {
+  try {
+    const text = fromUtf8(bytes);
+    const value = JSON.parse(text) as Json;
+    if (canonicalJson(value) === text) return value;
+  } catch {
+    throw new DecodeError('not JSON');
+  }
+  throw new DecodeError('JSON is not in canonical form (RFC 8785)');
+}

@@ -1,0 +1,118 @@
+/**
+ * A transaction: calls, all or none, under one signature (design: chain, "Transaction").
+ * `transactionId` covers everything but the signature: it is what may be spent once. `transactionHash` covers the full bytes: it is what
+ * blocks list and proposals name. The signature is over the transaction id behind the tag `transaction`.
+ */
+import { decodeAll, type Reader, Writer } from './codec.ts';
+import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
+
+export const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024; // bytes of one signed transaction, signature included
+export const TRANSACTION_CALLS_MAX = 1_000; // calls in one transaction
+export const SALT_BYTES = 16;
+export const SIGNATURE_BYTES_MAX = 128;
+export const NAME_BYTES_MAX = 128; // account ids, key ids, contract and method names
+
+export interface Call {
+  /** Name of a built-in contract, or the address of a deployed one: `0x` and 40 hex digits. */
+  readonly contract: string;
+  readonly method: string;
+  /** What the contract's method declares; canonical JSON for all but `records.submit`. */
+  readonly args: Uint8Array;
+}
+
+export interface Transaction {
+  readonly chainId: Digest;
+  /** Account id, `name@organisation`. */
+  readonly sender: string;
+  readonly keyId: string;
+  readonly salt: Uint8Array;
+  /** Last height at which the transaction may be included. */
+  readonly expiryHeight: number;
+  readonly calls: readonly Call[];
+  readonly gasLimit: number;
+  readonly suite: number;
+}
+
+export interface SignedTransaction extends Transaction {
+  readonly signature: Uint8Array;
+}
+
+function writeBody(writer: Writer, transaction: Transaction): Writer {
+  return writer
+    .fixed(transaction.chainId, DIGEST_BYTES)
+    .text(transaction.sender)
+    .text(transaction.keyId)
+    .fixed(transaction.salt, SALT_BYTES)
+    .u64(transaction.expiryHeight)
+    .list(transaction.calls, (w, call) => w.text(call.contract).text(call.method).bytes(call.args))
+    .u64(transaction.gasLimit)
+    .u8(transaction.suite);
+}
+
+function readTransaction(reader: Reader): SignedTransaction {
+  return {
+    chainId: reader.fixed(DIGEST_BYTES),
+    sender: reader.text(NAME_BYTES_MAX),
+    keyId: reader.text(NAME_BYTES_MAX),
+    salt: reader.fixed(SALT_BYTES),
+    expiryHeight: reader.u64(),
+    calls: reader.list(
+      (r) => ({ contract: r.text(NAME_BYTES_MAX), method: r.text(NAME_BYTES_MAX), args: r.bytes(TRANSACTION_BYTES_MAX) }),
+      TRANSACTION_CALLS_MAX,
+    ),
+    gasLimit: reader.u64(),
+    suite: reader.u8(),
+    signature: reader.bytes(SIGNATURE_BYTES_MAX),
+  };
+}
+
+export function encodeTransactionBody(transaction: Transaction): Uint8Array {
+  return writeBody(new Writer(512), transaction).finish();
+}
+
+export function encodeTransaction(transaction: SignedTransaction): Uint8Array {
+  return writeBody(new Writer(512), transaction).bytes(transaction.signature).finish();
+}
+
+/** @throws DecodeError for bytes that encodeTransaction would not have produced. */
+export function decodeTransaction(bytes: Uint8Array): SignedTransaction {
+  return decodeAll(bytes, readTransaction);
+}
+
+/** Id from the full bytes: the signature and its length prefix are cut off the end. */
+export function transactionIdOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array, transaction: SignedTransaction): Digest {
+  return hashTagged(crypto, 'transaction', bytes.subarray(0, bytes.length - 4 - transaction.signature.length));
+}
+
+export function transactionHashOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Digest {
+  return hashTagged(crypto, 'transaction-full', bytes);
+}
+
+/** The bytes a client signs. */
+export function transactionSigningBytes(transactionId: Digest): Uint8Array {
+  return tagged('transaction', transactionId);
+}
+
+/** A transaction with everything derived from its bytes, once. */
+export interface DecodedTransaction {
+  readonly bytes: Uint8Array;
+  readonly id: Digest;
+  readonly hash: Digest;
+  readonly transaction: SignedTransaction;
+}
+
+/** @throws DecodeError */
+export function openTransaction(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): DecodedTransaction {
+  const transaction = decodeTransaction(bytes);
+  return { bytes, transaction, id: transactionIdOf(crypto, bytes, transaction), hash: transactionHashOf(crypto, bytes) };
+}
+
+/** Signs and encodes; `sign` receives the bytes of transactionSigningBytes. */
+export function signTransaction(
+  crypto: Pick<Crypto, 'hash'>,
+  transaction: Transaction,
+  sign: (message: Uint8Array) => Uint8Array,
+): DecodedTransaction {
+  const id = hashTagged(crypto, 'transaction', encodeTransactionBody(transaction));
+  return openTransaction(crypto, encodeTransaction({ ...transaction, signature: sign(transactionSigningBytes(id)) }));
+}

@@ -1,0 +1,119 @@
+/**
+ * The World: everything a node touches that is not pure. One real implementation (node/world-real.ts) and one simulated (test/simulation),
+ * so that all of node/ but the adapters runs from a seed. Nothing in node/ but the adapters may read a clock, a timer or random elsewhere.
+ */
+import type { ByteText, Crypto } from './format/index.ts';
+
+export interface World {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly crypto: Crypto;
+  readonly verifier: VerifyPool;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970, as the machine claims. */
+  now(): number;
+  /** Milliseconds since an arbitrary start; never goes back. */
+  monotonic(): number;
+}
+
+export interface Timers {
+  /** Returns a function that cancels. */
+  after(ms: number, run: () => void): () => void;
+  every(ms: number, run: () => void): () => void;
+}
+
+export interface Random {
+  bytes(count: number): Uint8Array;
+}
+
+export interface Log {
+  debug(fields: Readonly<Record<string, unknown>>, event: string): void;
+  info(fields: Readonly<Record<string, unknown>>, event: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, event: string): void;
+  error(fields: Readonly<Record<string, unknown>>, event: string): void;
+  child(fields: Readonly<Record<string, unknown>>): Log;
+}
+
+/** Signature checks off the main thread. Same verdict as Crypto.verify. */
+export interface VerifyPool {
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+/** `value` undefined deletes. */
+export interface StoreOperation {
+  readonly key: ByteText;
+  readonly value: Uint8Array | undefined;
+}
+
+/**
+ * A sorted key-value store. Values are returned as they were put: the adapter appends a checksum bound to the key on write and checks it on every
+ * read; a mismatch throws ChainError STORE_DAMAGED. A batch is written whole or not at all, and `sync` means it is on disk when the promise resolves.
+ */
+export interface Store {
+  get(key: ByteText): Uint8Array | undefined;
+  batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void>;
+  /** Rows with from <= key < to in key order (or reversed), at most `limit`. */
+  range(options: {
+    readonly from: ByteText;
+    readonly to: ByteText | undefined;
+    readonly reverse?: boolean;
+    readonly limit: number;
+  }): Promise<{ key: ByteText; value: Uint8Array }[]>;
+  close(): Promise<void>;
+}
+
+/** Append-only log of records (votes). `append` resolves when the bytes are on disk. A torn last record is dropped on open and said. */
+export interface AppendLog {
+  /** Records found on open, oldest first. */
+  readonly records: readonly Uint8Array[];
+  append(records: readonly Uint8Array[]): Promise<void>;
+  /** Replaces the whole content, atomically. */
+  rewrite(records: readonly Uint8Array[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Votes and bulk travel on connections of their own, because streams of one connection block each other. */
+export type Channel = 'votes' | 'bulk';
+
+/** Longest frame on each channel, in bytes; longer ones close the link and count against the peer. */
+export const FRAME_BYTES_MAX = { votes: 1_048_576, bulk: 33_554_432 } as const;
+/** Bytes waiting for one peer on one channel before `send` answers false. */
+export const SEND_QUEUE_BYTES_MAX = { votes: 16_777_216, bulk: 134_217_728 } as const;
+
+export interface PeerStatus {
+  readonly node: string;
+  readonly connected: boolean;
+  /** monotonic ms of the last frame. */
+  readonly lastSeenMs: number;
+  readonly address: string | undefined;
+}
+
+/** Frames between registered nodes. `from` and `to` are node ids that the transport has proven, never claims. */
+export interface Network {
+  readonly self: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** False when the peer is not connected or its queue is full; the frame is then dropped. */
+  send(to: string, channel: Channel, frame: Uint8Array): boolean;
+  broadcast(channel: Channel, frame: Uint8Array): void;
+  onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void;
+  onPeer(handler: (node: string, state: 'up' | 'down') => void): void;
+  peers(): readonly PeerStatus[];
+  /** Nodes registered in chain state; the gater admits no others, and cuts those that are no longer listed. */
+  admit(nodes: readonly AdmittedNode[]): void;
+  /** Counts a broken rule against a peer; past a bound it is cut off for a while. */
+  report(node: string, code: string): void;
+}
+
+export interface AdmittedNode {
+  readonly node: string;
+  /** libp2p node key, raw Ed25519, 32 bytes. */
+  readonly transportKey: Uint8Array;
+  /** Multiaddrs without /p2p. */
+  readonly addresses: readonly string[];
+}
