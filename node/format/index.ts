@@ -8,3 +8,5 @@ export * from './parameters.ts';
 export * from './block.ts';
 export * from './receipt.ts';
 export * from './json.ts';
+export * from './ed25519.ts';
+export * from './ed25519-reference.ts';
