@@ -1,3 +1,4 @@
 /** The door of contracts/. */
 export * from './types.ts';
 export * from './builtin/layout.ts';
+export * from './builtin/index.ts';

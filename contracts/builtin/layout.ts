@@ -9,6 +9,7 @@ export const CONTRACT = {
   registry: 'registry',
   access: 'access',
   governance: 'governance',
+  audit: 'audit',
   deployed: 'contracts',
 } as const;
 
@@ -60,6 +61,8 @@ export interface NodeData {
   readonly addresses: readonly string[];
   readonly role: 'validator' | 'observer';
   readonly weight: number;
+  /** Signature suite of the four keys; Ed25519 when absent. */
+  readonly suite?: number;
 }
 
 export interface AccountKey {
@@ -156,6 +159,21 @@ export const governanceKey = {
   validators: 'v' as ByteText,
   proposal: (id: string): ByteText => `q${id}`,
   proposals: 'q' as ByteText,
+  /** Ids of proposals open for votes, in order, and the number of the last proposal: `{last, open}`. */
+  counter: 'n' as ByteText,
+  /** Ids of every organisation ever admitted, sorted; whether one is active says its entry. */
+  organisations: 'o' as ByteText,
+} as const;
+
+// --- audit ------------------------------------------------------------------------------------------------------------------------
+
+/** Heads of the nodes' exchange logs (design: api, "Exchange log"). */
+export const auditKey = {
+  /** Last anchor of a node: `{node, head, count, height, timestampMs}`. */
+  last: (node: string): ByteText => `a${utf8Text(node)}`,
+  lasts: 'a' as ByteText,
+  /** Every anchor, by count. */
+  anchor: (node: string, count: number): ByteText => `h${utf8Text(node)}\0${u32Text(count)}`,
 } as const;
 
 // --- records ----------------------------------------------------------------------------------------------------------------------
