@@ -52,7 +52,7 @@ export const genesisSchema = Type.Object(
           custodialKey: key('Signs for accounts it serves'),
           addresses: Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { minItems: 1, maxItems: 16 }),
           role: Type.Union([Type.Literal('validator'), Type.Literal('observer')]),
-          weight: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+          weight: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
         },
         closed,
       ),
@@ -171,7 +171,6 @@ function rulesOf(genesis: Static<typeof genesisSchema>): readonly Fault[] {
   }
   for (const [i, node] of genesis.nodes.entries()) {
     known(organisations, 'organisation', `/nodes/${i}/organisation`, node.organisation);
-    if (node.role === 'validator' && node.weight < 1) say(`/nodes/${i}/weight`, 'must be at least 1 for a validator', node.weight);
   }
   const validators = genesis.nodes.filter((node) => node.role === 'validator').length;
   if (validators < VALIDATORS_MIN) say('/nodes', `hold ${validators} validators; pbft needs at least ${VALIDATORS_MIN}`);

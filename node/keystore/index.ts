@@ -11,3 +11,4 @@ export {
 } from './keystore.ts';
 export { writeFileAtomic } from './atomic-file.ts';
 export { certificateFacts, createAuthority, issueServerCertificate, type CertificateFacts, type PemPair } from './certificates.ts';
+export { createNodeKeys, NODE_KEY, type NodePublicKeys, nodePublicKeys, rotateSealingKey, sealingKeyIds } from './identity.ts';

@@ -10,7 +10,7 @@ const faultsOf = (text: string, env: Record<string, string> = {}): readonly Faul
     parseNodeConfig(text, env);
   } catch (error) {
     assert.ok(error instanceof ChainError && error.code === 'CONFIG_INVALID');
-    return error.data['faults'] as readonly Fault[];
+    return error.data.faults as readonly Fault[];
   }
   return [];
 };
