@@ -8,3 +8,4 @@ export * from './parameters.ts';
 export * from './block.ts';
 export * from './receipt.ts';
 export * from './json.ts';
+export * from './genesis-configuration.ts';
