@@ -14,3 +14,4 @@ export * from './json-text.ts';
 export * from './decimal.ts';
 export * from './time.ts';
 export * from './record.ts';
+export * from './genesis-configuration.ts';
