@@ -101,6 +101,7 @@ class Driver implements ConsensusDriver {
   #frameBytes = 0;
   readonly #framesOf = new Map<string, number>();
   #tickDue = false;
+  #accepting = true;
   #state: 'created' | 'running' | 'stopping' | 'stopped' = 'created';
   #turning: Promise<void> | undefined;
   readonly #underWay = new Set<Promise<void>>();
@@ -129,6 +130,7 @@ class Driver implements ConsensusDriver {
   async stop(): Promise<void> {
     if (this.#state !== 'running') return;
     this.#cancelTicks?.();
+    this.#accepting = false;
     const { timers } = this.#options.world;
     let cancel = () => {};
     const patience = new Promise<void>((resolve) => {
@@ -164,7 +166,7 @@ class Driver implements ConsensusDriver {
   }
 
   #receive(from: string, bytes: Uint8Array): void {
-    if (this.#state !== 'running') return;
+    if (this.#state !== 'running' || !this.#accepting) return;
     const held = this.#framesOf.get(from) ?? 0;
     const full = this.#frames.length >= INBOX_FRAMES_MAX || this.#frameBytes + bytes.length > INBOX_BYTES_MAX;
     if (full || held >= INBOX_FRAMES_PER_PEER_MAX) {
