@@ -17,7 +17,6 @@ import { Book } from './book.ts';
 import {
   decodeMessage,
   encodeMessage,
-  type PrePrepare,
   type Plain,
   signingBytes,
   type Verified,
