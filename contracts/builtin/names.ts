@@ -5,8 +5,8 @@ import type { Json } from '../../node/format/index.ts';
 /** UTF-16 units of an organisation, node, key or role name; with `@` an account stays under NAME_BYTES_MAX. */
 export const NAME_LENGTH_MAX = 48;
 /** UTF-16 units of the id of a factory or device: whatever the plant calls it. */
-export const FOREIGN_ID_LENGTH_MAX = 64;
-export const TITLE_LENGTH_MAX = 128;
+export const FOREIGN_ID_LENGTH_MAX = 128;
+export const TITLE_LENGTH_MAX = 256;
 export const ADDRESS_LENGTH_MAX = 256;
 
 /** Organisations, nodes, keys: lower-case letters, digits, `.` and `-`, a letter or digit at both ends. One spelling, safe in every URL and file name. */

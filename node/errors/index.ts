@@ -7,11 +7,13 @@ import { ledgerErrors } from './ledger.ts';
 import { networkErrors } from './network.ts';
 import { recordsErrors } from './records.ts';
 import type { ErrorRow } from './row.ts';
+import { spineErrors } from './spine.ts';
 
 export type { ErrorRow } from './row.ts';
 
 export const errorTable = {
   ...generalErrors,
+  ...spineErrors,
   ...ledgerErrors,
   ...contractsErrors,
   ...networkErrors,
