@@ -1,3 +1,9 @@
 /** The door of contracts/. */
 export * from './types.ts';
 export * from './builtin/layout.ts';
+export * from './execute.ts';
+export * from './fault.ts';
+export * from './gas.ts';
+export * from './overlay.ts';
+export * from './builtin/deployed.ts';
+export * from './vm/index.ts';
