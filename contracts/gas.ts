@@ -30,6 +30,8 @@ export const GAS = {
   perByteVerified: 60,
   /** Taking an instance and restoring its memory before a deployed contract runs. */
   instance: 2_400_000,
+  /** Clearing all memory after the engine itself trapped. */
+  trap: 200_000_000,
   /** Checking the stored code of a deployed contract against its digest. */
   perCodeByte: 60,
   /** One crossing between contract and host. */

@@ -149,8 +149,8 @@ export class Instance {
   }
 
   /**
-   * Puts the whole used memory back: base image, then the differences of `image`; zero everywhere else. After a trap that means every byte
-   * there is; otherwise the ranges that can have been touched (static data, the guarded stack, the heap up to the pages handed out).
+   * Puts the whole used memory back: base image, then the differences of `image`; zero everywhere else. Used is what can have been touched:
+   * static data, the guarded stack, the heap up to the pages handed out. After a trap that is not one of ours it is every byte there is.
    */
   restore(base: Base, image: Image): void {
     const bytes = this.#bytes;
@@ -223,14 +223,13 @@ export class Instance {
   }
 
   #guarded<T>(work: () => T): T {
-    this.#damaged = true; // until it comes back in good order
     try {
-      const result = work();
-      this.#damaged = false;
-      return result;
+      return work();
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      throw new EngineStopped(this.#causeOfTrap());
+      const cause = this.#causeOfTrap();
+      if (cause === 'trap') this.#damaged = true;
+      throw new EngineStopped(cause);
     } finally {
       this.#hostCall = undefined;
     }

@@ -8,7 +8,7 @@
 import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8 } from '../../node/format/index.ts';
 import { ExecutionFault, isHostFault } from '../fault.ts';
 import { CALL_DEPTH_MAX, GAS, LOAD_GAS_MAX } from '../gas.ts';
-import { ContractFailure, type ContractMachine, type GasTank, type Host } from '../types.ts';
+import { ContractFailure, type ContractMachine, type GasTank, type Host, type LoadedContract } from '../types.ts';
 import { bundleDigestOf } from './bundle.ts';
 import { canonicalOf, checkArgs, type GasBridge, hostCallOf, RESULT_BYTES_MAX } from './host-api.ts';
 import { type Base, EngineStopped, HEAP_PAGES_INITIAL, type HostCall, type Image, imageBytes, Instance, STACK_BYTES } from './instance.ts';
@@ -26,16 +26,6 @@ export interface MachineDeps {
   readonly wasm: Uint8Array;
   /** SHA-256. */
   hash(data: Uint8Array): Uint8Array;
-}
-
-/** What loading a contract tells about it. */
-export interface LoadedContract {
-  readonly imageDigest: string;
-  readonly methods: readonly string[];
-  readonly queries: readonly string[];
-  /** Name -> what the contract says about its data. */
-  readonly events: { readonly [name: string]: Json };
-  readonly gasUsed: number;
 }
 
 interface Entry extends LoadedContract {
@@ -172,6 +162,7 @@ export class QuickJsMachine implements ContractMachine {
     } catch (error) {
       if (error instanceof EngineStopped) {
         bridge.settleAfterStop(error.reason === 'gas');
+        if (error.reason === 'trap') gas.use(GAS.trap);
         throw stopFailure(error);
       }
       if (isHostFault(error)) throw error instanceof ExecutionFault ? error : new ExecutionFault('The stack of the host ran out', error);
