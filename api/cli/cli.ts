@@ -1,5 +1,5 @@
 /** What every command is given: the terminal, the flags common to all, output in two forms, and a connection to a node. */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ChainError } from '../../node/errors/index.ts';
 import { ApiError, type Client, createClient, type Operations, operations } from '../client/index.ts';
@@ -26,7 +26,7 @@ export interface Connection {
   readonly api: Operations;
   /** Access token in use, if any. */
   readonly token: string | undefined;
-  /** One-time code for a route with step-up: `--otp`, or of the profile's account; undefined when neither is there. */
+  /** Current one-time code of the profile's account; undefined when there is none. */
   otp(): string | undefined;
 }
 
@@ -72,6 +72,15 @@ export class Cli {
   readBytes(path: string): Uint8Array {
     try {
       return readFileSync(this.path(path));
+    } catch (error) {
+      throw new ChainError('CLI_FILE_UNREADABLE', { path, reason: (error as NodeJS.ErrnoException).code ?? '' });
+    }
+  }
+
+  /** Makes sure a file can be read before work on it begins. @throws ChainError CLI_FILE_UNREADABLE */
+  requireFile(path: string): void {
+    try {
+      accessSync(this.path(path), constants.R_OK);
     } catch (error) {
       throw new ChainError('CLI_FILE_UNREADABLE', { path, reason: (error as NodeJS.ErrnoException).code ?? '' });
     }
@@ -124,7 +133,7 @@ export class Cli {
       client,
       api: operations(client),
       token,
-      otp: () => this.options.otp ?? (secret === undefined ? undefined : totpCode(secret, this.terminal.now())),
+      otp: () => (secret === undefined ? undefined : totpCode(secret, this.terminal.now())),
     };
   }
 

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Cli, Connection } from './cli.ts';
 import { integer, jsonArgument } from './options.ts';
 import type { CommandFactory } from './program.ts';
-import { submissionOptions } from './submission.ts';
+import { submit } from './submission.ts';
 import { outline, table } from './text.ts';
 
 const ARGUMENTS = 'arguments as JSON, or @FILE';
@@ -22,7 +22,7 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, file: string, options: { name?: string; async?: boolean }) => {
             const connection = await cli.connect();
             const body = { language: 'javascript', name: options.name ?? basename(file).replace(/\.[^.]*$/, ''), code: cli.readText(file) };
-            const data = await connection.api.deployContract(body, submissionOptions(connection, options));
+            const data = await submit(cli, connection, options, (post) => connection.api.deployContract(body, post));
             cli.show(data, outline(data));
           }),
         ),
@@ -39,7 +39,7 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, address: string, method: string, args: string, options: { gas?: number; async?: boolean }) => {
             const connection = await cli.connect();
             const body = { method, args: argumentsOf(cli, args), ...(options.gas === undefined ? {} : { gasLimit: options.gas }) };
-            const data = await connection.api.callContract(address, body, submissionOptions(connection, options));
+            const data = await submit(cli, connection, options, (post) => connection.api.callContract(address, body, post));
             cli.show(data, outline(data));
           }),
         ),
