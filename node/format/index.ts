@@ -9,3 +9,5 @@ export * from './block.ts';
 export * from './receipt.ts';
 export * from './json.ts';
 export * from './genesis-configuration.ts';
+export * from './ed25519.ts';
+export * from './ed25519-reference.ts';
