@@ -9,7 +9,12 @@ export function canonicalTextOf(format: BodyFormat, bytes: Uint8Array): readonly
   const parsed = parseBody(format, bytes);
   if (!parsed.ok) {
     const [first] = parsed.faults;
-    throw new ChainError('CLI_FILE_MALFORMED', { reason: first?.code ?? '', ...first?.place, ...first?.data, faults: parsed.faults.length });
+    throw new ChainError('CLI_FILE_MALFORMED', {
+      reason: first?.code ?? '',
+      ...first?.place,
+      ...first?.data,
+      faults: parsed.faults.length,
+    });
   }
   return parsed.records.map(({ tree: { token: _token, ...content } }) => fromUtf8(encodeContent(content)));
 }

@@ -48,7 +48,9 @@ export class Cli {
 
   /** The answer: one JSON value with --json, else the text. */
   show(data: unknown, text: string): void {
-    this.terminal.out(this.options.json ? `${JSON.stringify(data, undefined, 2)}\n` : text.endsWith('\n') || text === '' ? text : `${text}\n`);
+    this.terminal.out(
+      this.options.json ? `${JSON.stringify(data, undefined, 2)}\n` : text.endsWith('\n') || text === '' ? text : `${text}\n`,
+    );
   }
 
   /** One value of several: a JSON line with --json. */
@@ -98,7 +100,8 @@ export class Cli {
   profileAccount(profile: Profile): ProfileAccount {
     const wanted = this.options.account ?? profile.account;
     const account = profile.accounts.find((candidate) => candidate.account === wanted);
-    if (account === undefined) throw new ChainError('CLI_USAGE', { reason: `no account ${wanted}`, known: profile.accounts.map((known) => known.account) });
+    if (account === undefined)
+      throw new ChainError('CLI_USAGE', { reason: `no account ${wanted}`, known: profile.accounts.map((known) => known.account) });
     return account;
   }
 
@@ -110,7 +113,8 @@ export class Cli {
   async connect(to?: { readonly node?: string; readonly anonymous?: boolean }): Promise<Connection> {
     const { env } = this.terminal;
     const found = this.profile();
-    const account = found && this.options.token === undefined && env.TRACEMILL_TOKEN === undefined ? this.profileAccount(found.profile) : undefined;
+    const account =
+      found && this.options.token === undefined && env.TRACEMILL_TOKEN === undefined ? this.profileAccount(found.profile) : undefined;
     const node = found?.profile.nodes.find((candidate) => candidate.node === (to?.node ?? account?.node)) ?? found?.profile.nodes[0];
     const url = this.options.url ?? env.TRACEMILL_URL ?? node?.url;
     if (url === undefined) throw new ChainError('CLI_NODE_UNKNOWN');

@@ -70,7 +70,11 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, address: string, options: { name?: string; from?: number; limit?: number; follow?: boolean }) => {
             const connection = await cli.connect();
             if (options.follow) return await follow(cli, connection, address, options.name);
-            const data = await connection.api.listContractEvents(address, { name: options.name, fromHeight: options.from, limit: options.limit });
+            const data = await connection.api.listContractEvents(address, {
+              name: options.name,
+              fromHeight: options.from,
+              limit: options.limit,
+            });
             const rows = data.items.map((row) => [row.height, row.transactionId, row.name, row.data]);
             cli.show(data, table(['height', 'transaction', 'event', 'data'], rows));
           }),
@@ -81,7 +85,13 @@ export const contractCommand: CommandFactory = (run) =>
         run(async (cli) => {
           const { api } = await cli.connect();
           const data = await api.listContracts();
-          cli.show(data, table(['address', 'name', 'state', 'owner'], data.items.map((row) => [row.address, row.name, row.state, row.owner])));
+          cli.show(
+            data,
+            table(
+              ['address', 'name', 'state', 'owner'],
+              data.items.map((row) => [row.address, row.name, row.state, row.owner]),
+            ),
+          );
         }),
       ),
     )

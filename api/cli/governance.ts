@@ -41,7 +41,13 @@ export const governanceCommand: CommandFactory = (run) =>
         run(async (cli) => {
           const { api } = await cli.connect();
           const data = await api.listProposals();
-          cli.show(data, table(['id', 'state', 'change', 'votes'], data.items.map((row) => [row.id, row.state, row.change, row.votes])));
+          cli.show(
+            data,
+            table(
+              ['id', 'state', 'change', 'votes'],
+              data.items.map((row) => [row.id, row.state, row.change, row.votes]),
+            ),
+          );
         }),
       ),
     )

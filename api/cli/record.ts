@@ -15,7 +15,12 @@ import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
 import { outline, table } from './text.ts';
 
-const MEDIA_TYPE: Readonly<Record<RowFormat, string>> = { json: 'application/json', jsonl: 'application/json', csv: 'text/csv', xml: 'application/xml' };
+const MEDIA_TYPE: Readonly<Record<RowFormat, string>> = {
+  json: 'application/json',
+  jsonl: 'application/json',
+  csv: 'text/csv',
+  xml: 'application/xml',
+};
 const BATCH_ROWS = 100;
 const BATCHES_IN_FLIGHT = 4;
 const REFUSED_SHOWN_MAX = 20; // lines on a terminal; --json and --refused give all

@@ -14,7 +14,12 @@ export interface WaitOptions {
 const OTP_MARGIN_MS = 100; // past the end of a code, so that both clocks show the next one
 
 /** @param send posts once with the options given; called again with a one-time code when the node asks for one. */
-export async function submit<T>(cli: Cli, connection: Connection, wait: WaitOptions, send: (options: PostOptions) => Promise<T>): Promise<T> {
+export async function submit<T>(
+  cli: Cli,
+  connection: Connection,
+  wait: WaitOptions,
+  send: (options: PostOptions) => Promise<T>,
+): Promise<T> {
   const options: PostOptions = { idempotencyKey: randomUUID(), ...(wait.async ? { query: { wait: 'async' } } : {}) };
   const given = cli.options.otp;
   try {

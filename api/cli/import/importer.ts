@@ -164,5 +164,10 @@ function numberIn(pattern: RegExp, text: string): number | undefined {
 function refusedRow(row: RawRow, detail: Detail): RefusedRow {
   const { row: _, ...rest } = detail;
   const place = placeOf(rest as Detail).trim() || (detail.column ?? '');
-  return { row: row.number, code: detail.code, message: detail.message, place: place.replace(/^\/\d+(?=\/)|^\/records(?:\[1\])?\/record\[\d+\]/, '') };
+  return {
+    row: row.number,
+    code: detail.code,
+    message: detail.message,
+    place: place.replace(/^\/\d+(?=\/)|^\/records(?:\[1\])?\/record\[\d+\]/, ''),
+  };
 }
