@@ -164,12 +164,14 @@ export const governanceKey = {
 //   'p' + H(index, product uid) (32) + recordId (32)           -> u32 version that first named the product
 //   'b' + H(index, production batch) (32) + recordId (32)      -> the same for the production batch
 //   'm' + H(index, supplier, batch) (32) + recordId (32)       -> the same for a material batch
+//   's' + H(index, account, interface id) (32)                 -> `{time, seq}` of the last source so marked: incremental upload resumes there
 
 export const recordKey = {
   version: (recordId: ByteText, version: number): ByteText => `v${recordId}${u32Text(version)}`,
   product: (indexDigest: ByteText, recordId: ByteText): ByteText => `p${indexDigest}${recordId}`,
   productionBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `b${indexDigest}${recordId}`,
   materialBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `m${indexDigest}${recordId}`,
+  source: (indexDigest: ByteText): ByteText => `s${indexDigest}`,
 } as const;
 
 // --- deployed contracts ---------------------------------------------------------------------------------------------------------------
