@@ -9,3 +9,5 @@ export * from './block.ts';
 export * from './receipt.ts';
 export * from './json.ts';
 export * from './genesis-configuration.ts';
+export * from './map-path.ts';
+export * from './map-proof.ts';
