@@ -15,3 +15,5 @@ export * from './json-text.ts';
 export * from './decimal.ts';
 export * from './time.ts';
 export * from './record.ts';
+export * from './map-path.ts';
+export * from './map-proof.ts';
