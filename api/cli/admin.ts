@@ -18,7 +18,10 @@ export const adminCommand: CommandFactory = (run) =>
             const wanted = name ?? cli.options.account ?? found.profile.account;
             const account = found.profile.accounts.find((candidate) => candidate.account === wanted);
             if (account === undefined) {
-              throw new ChainError('CLI_USAGE', { reason: `no account ${wanted}`, known: found.profile.accounts.map((known) => known.account) });
+              throw new ChainError('CLI_USAGE', {
+                reason: `no account ${wanted}`,
+                known: found.profile.accounts.map((known) => known.account),
+              });
             }
             const nowMs = cli.terminal.now();
             const code = totpCode(account.totpSecret, nowMs);

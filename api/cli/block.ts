@@ -46,7 +46,11 @@ export const blockCommand: CommandFactory = (run) =>
             const data = await api.validateBlock(bytes);
             const checks = (data.checks ?? data.items) as readonly Check[] | undefined;
             if (!Array.isArray(checks) || checks.length === 0) throw new ChainError('INTERNAL', { reason: 'the node answered no checks' });
-            const rows = (checks as readonly Check[]).map((row) => [row.passed ? 'ok' : 'FAILED', row.check, row.passed ? row.stated : `stated ${row.stated}, computed ${row.computed}`]);
+            const rows = (checks as readonly Check[]).map((row) => [
+              row.passed ? 'ok' : 'FAILED',
+              row.check,
+              row.passed ? row.stated : `stated ${row.stated}, computed ${row.computed}`,
+            ]);
             cli.show(data, table(['', 'check', 'value'], rows));
             if ((checks as readonly Check[]).some((row) => !row.passed)) cli.exitCode = EXIT.notHeld;
           }),

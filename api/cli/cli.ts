@@ -1,5 +1,5 @@
 /** What every command is given: the terminal, the flags common to all, output in two forms, and a connection to a node. */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ChainError } from '../../node/errors/index.ts';
 import { ApiError, type Client, createClient, type Operations, operations } from '../client/index.ts';
@@ -26,7 +26,7 @@ export interface Connection {
   readonly api: Operations;
   /** Access token in use, if any. */
   readonly token: string | undefined;
-  /** One-time code for a route with step-up: `--otp`, or of the profile's account; undefined when neither is there. */
+  /** Current one-time code of the profile's account; undefined when there is none. */
   otp(): string | undefined;
 }
 
@@ -48,7 +48,9 @@ export class Cli {
 
   /** The answer: one JSON value with --json, else the text. */
   show(data: unknown, text: string): void {
-    this.terminal.out(this.options.json ? `${JSON.stringify(data, undefined, 2)}\n` : text.endsWith('\n') || text === '' ? text : `${text}\n`);
+    this.terminal.out(
+      this.options.json ? `${JSON.stringify(data, undefined, 2)}\n` : text.endsWith('\n') || text === '' ? text : `${text}\n`,
+    );
   }
 
   /** One value of several: a JSON line with --json. */
@@ -77,6 +79,15 @@ export class Cli {
     }
   }
 
+  /** Makes sure a file can be read before work on it begins. @throws ChainError CLI_FILE_UNREADABLE */
+  requireFile(path: string): void {
+    try {
+      accessSync(this.path(path), constants.R_OK);
+    } catch (error) {
+      throw new ChainError('CLI_FILE_UNREADABLE', { path, reason: (error as NodeJS.ErrnoException).code ?? '' });
+    }
+  }
+
   readText(path: string): string {
     return Buffer.from(this.readBytes(path)).toString('utf8');
   }
@@ -89,7 +100,8 @@ export class Cli {
   profileAccount(profile: Profile): ProfileAccount {
     const wanted = this.options.account ?? profile.account;
     const account = profile.accounts.find((candidate) => candidate.account === wanted);
-    if (account === undefined) throw new ChainError('CLI_USAGE', { reason: `no account ${wanted}`, known: profile.accounts.map((known) => known.account) });
+    if (account === undefined)
+      throw new ChainError('CLI_USAGE', { reason: `no account ${wanted}`, known: profile.accounts.map((known) => known.account) });
     return account;
   }
 
@@ -101,7 +113,8 @@ export class Cli {
   async connect(to?: { readonly node?: string; readonly anonymous?: boolean }): Promise<Connection> {
     const { env } = this.terminal;
     const found = this.profile();
-    const account = found && this.options.token === undefined && env.TRACEMILL_TOKEN === undefined ? this.profileAccount(found.profile) : undefined;
+    const account =
+      found && this.options.token === undefined && env.TRACEMILL_TOKEN === undefined ? this.profileAccount(found.profile) : undefined;
     const node = found?.profile.nodes.find((candidate) => candidate.node === (to?.node ?? account?.node)) ?? found?.profile.nodes[0];
     const url = this.options.url ?? env.TRACEMILL_URL ?? node?.url;
     if (url === undefined) throw new ChainError('CLI_NODE_UNKNOWN');
@@ -124,7 +137,7 @@ export class Cli {
       client,
       api: operations(client),
       token,
-      otp: () => this.options.otp ?? (secret === undefined ? undefined : totpCode(secret, this.terminal.now())),
+      otp: () => (secret === undefined ? undefined : totpCode(secret, this.terminal.now())),
     };
   }
 

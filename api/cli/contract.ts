@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Cli, Connection } from './cli.ts';
 import { integer, jsonArgument } from './options.ts';
 import type { CommandFactory } from './program.ts';
-import { submissionOptions } from './submission.ts';
+import { submit } from './submission.ts';
 import { outline, table } from './text.ts';
 
 const ARGUMENTS = 'arguments as JSON, or @FILE';
@@ -22,7 +22,7 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, file: string, options: { name?: string; async?: boolean }) => {
             const connection = await cli.connect();
             const body = { language: 'javascript', name: options.name ?? basename(file).replace(/\.[^.]*$/, ''), code: cli.readText(file) };
-            const data = await connection.api.deployContract(body, submissionOptions(connection, options));
+            const data = await submit(cli, connection, options, (post) => connection.api.deployContract(body, post));
             cli.show(data, outline(data));
           }),
         ),
@@ -39,7 +39,7 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, address: string, method: string, args: string, options: { gas?: number; async?: boolean }) => {
             const connection = await cli.connect();
             const body = { method, args: argumentsOf(cli, args), ...(options.gas === undefined ? {} : { gasLimit: options.gas }) };
-            const data = await connection.api.callContract(address, body, submissionOptions(connection, options));
+            const data = await submit(cli, connection, options, (post) => connection.api.callContract(address, body, post));
             cli.show(data, outline(data));
           }),
         ),
@@ -70,7 +70,11 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, address: string, options: { name?: string; from?: number; limit?: number; follow?: boolean }) => {
             const connection = await cli.connect();
             if (options.follow) return await follow(cli, connection, address, options.name);
-            const data = await connection.api.listContractEvents(address, { name: options.name, fromHeight: options.from, limit: options.limit });
+            const data = await connection.api.listContractEvents(address, {
+              name: options.name,
+              fromHeight: options.from,
+              limit: options.limit,
+            });
             const rows = data.items.map((row) => [row.height, row.transactionId, row.name, row.data]);
             cli.show(data, table(['height', 'transaction', 'event', 'data'], rows));
           }),
@@ -81,7 +85,13 @@ export const contractCommand: CommandFactory = (run) =>
         run(async (cli) => {
           const { api } = await cli.connect();
           const data = await api.listContracts();
-          cli.show(data, table(['address', 'name', 'state', 'owner'], data.items.map((row) => [row.address, row.name, row.state, row.owner])));
+          cli.show(
+            data,
+            table(
+              ['address', 'name', 'state', 'owner'],
+              data.items.map((row) => [row.address, row.name, row.state, row.owner]),
+            ),
+          );
         }),
       ),
     )

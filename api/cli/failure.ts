@@ -23,7 +23,15 @@ export function failureOf(error: unknown, language: Language): Failure {
   if (error instanceof ChainError) {
     const row = errorRow(error.code);
     const { exitCode, code } = { exitCode: exitOf(error.code), code: error.code };
-    return { exitCode, code, message: row.text[language], remedy: row.remedy[language], data: error.data, details: [], requestId: undefined };
+    return {
+      exitCode,
+      code,
+      message: row.text[language],
+      remedy: row.remedy[language],
+      data: error.data,
+      details: [],
+      requestId: undefined,
+    };
   }
   if (error instanceof CommanderError) return ofCode('CLI_USAGE', language, { reason: error.message.replace(/^error: /, '') });
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -50,7 +58,15 @@ function ofAnswer(error: ApiError, language: Language): Failure {
 
 function ofCode(code: 'CLI_USAGE' | 'CLI_NODE_UNREACHABLE' | 'INTERNAL', language: Language, data: Record<string, unknown>): Failure {
   const row = errorRow(code);
-  return { exitCode: exitOf(code), code, message: row.text[language], remedy: row.remedy[language], data, details: [], requestId: undefined };
+  return {
+    exitCode: exitOf(code),
+    code,
+    message: row.text[language],
+    remedy: row.remedy[language],
+    data,
+    details: [],
+    requestId: undefined,
+  };
 }
 
 function exitOf(code: string): ExitCode {
@@ -72,7 +88,8 @@ export function failureText(failure: Failure): string {
 /** Where in the caller's input a detail points. */
 export function placeOf(detail: Detail): string {
   if (detail.pointer !== undefined && detail.row === undefined) return `${detail.pointer} `;
-  if (detail.row !== undefined) return `row ${detail.row}${detail.column === undefined ? (detail.pointer ?? '') : `, column ${detail.column}`} `;
+  if (detail.row !== undefined)
+    return `row ${detail.row}${detail.column === undefined ? (detail.pointer ?? '') : `, column ${detail.column}`} `;
   return detail.path !== undefined ? `${detail.path} ` : detail.parameter !== undefined ? `${detail.parameter} ` : '';
 }
 
@@ -81,7 +98,8 @@ function factLines(data: unknown): readonly string[] {
   return Object.entries(data).flatMap(([name, value]) => {
     if (name === 'faults' && Array.isArray(value)) {
       return (value as { pointer: string; message: string; given?: unknown }[]).map(
-        (fault) => `  ${fault.pointer || '(whole file)'} ${fault.message}${fault.given === undefined ? '' : ` (given ${JSON.stringify(fault.given)})`}`,
+        (fault) =>
+          `  ${fault.pointer || '(whole file)'} ${fault.message}${fault.given === undefined ? '' : ` (given ${JSON.stringify(fault.given)})`}`,
       );
     }
     if (value === undefined || value === null) return [];

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { jsonArgument } from './options.ts';
 import type { CommandFactory } from './program.ts';
-import { submissionOptions } from './submission.ts';
+import { submit } from './submission.ts';
 import { outline, table } from './text.ts';
 
 export const governanceCommand: CommandFactory = (run) =>
@@ -17,7 +17,7 @@ export const governanceCommand: CommandFactory = (run) =>
           run(async (cli, change: string, options: { async?: boolean }) => {
             const connection = await cli.connect();
             const body = jsonArgument(change.startsWith('@') ? cli.readText(change.slice(1)) : change, 'change') as Record<string, unknown>;
-            const data = await connection.api.proposeChange(body, submissionOptions(connection, options));
+            const data = await submit(cli, connection, options, (post) => connection.api.proposeChange(body, post));
             cli.show(data, outline(data));
           }),
         ),
@@ -31,7 +31,7 @@ export const governanceCommand: CommandFactory = (run) =>
         .action(
           run(async (cli, id: string, vote: string, options: { async?: boolean }) => {
             const connection = await cli.connect();
-            const data = await connection.api.voteOnProposal(id, { vote }, submissionOptions(connection, options));
+            const data = await submit(cli, connection, options, (post) => connection.api.voteOnProposal(id, { vote }, post));
             cli.show(data, outline(data));
           }),
         ),
@@ -41,7 +41,13 @@ export const governanceCommand: CommandFactory = (run) =>
         run(async (cli) => {
           const { api } = await cli.connect();
           const data = await api.listProposals();
-          cli.show(data, table(['id', 'state', 'change', 'votes'], data.items.map((row) => [row.id, row.state, row.change, row.votes])));
+          cli.show(
+            data,
+            table(
+              ['id', 'state', 'change', 'votes'],
+              data.items.map((row) => [row.id, row.state, row.change, row.votes]),
+            ),
+          );
         }),
       ),
     )

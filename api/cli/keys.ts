@@ -19,7 +19,13 @@ export const keysCommand: CommandFactory = (run) =>
         .action(
           run(async (cli, file: string) => {
             const keys = listKeystore(cli.path(file));
-            cli.show(keys, table(['id', 'kind', 'public key'], keys.map((key) => [key.id, key.kind, key.publicKey])));
+            cli.show(
+              keys,
+              table(
+                ['id', 'kind', 'public key'],
+                keys.map((key) => [key.id, key.kind, key.publicKey]),
+              ),
+            );
           }),
         ),
     )

@@ -14,7 +14,9 @@ const ATTEMPTS_MAX = 3; // a code may have been used a moment ago by another com
 
 /** The one-time code of now, 6 digits (RFC 6238). @param secret base32 */
 export function totpCode(secret: string, nowMs: number): string {
-  return new TOTP({ secret: Secret.fromBase32(secret), algorithm: 'SHA1', digits: 6, period: TOTP_PERIOD_MS / 1_000 }).generate({ timestamp: nowMs });
+  return new TOTP({ secret: Secret.fromBase32(secret), algorithm: 'SHA1', digits: 6, period: TOTP_PERIOD_MS / 1_000 }).generate({
+    timestamp: nowMs,
+  });
 }
 
 /** ms until the code of now is replaced. */
@@ -28,12 +30,21 @@ export interface IssuedToken {
 }
 
 /** A valid token of `account`, from the cache or by logging in at its node. @throws ApiError when the login is refused. */
-export async function tokenOf(terminal: Pick<Terminal, 'now' | 'sleep'>, directory: string, client: Client, account: ProfileAccount): Promise<string> {
+export async function tokenOf(
+  terminal: Pick<Terminal, 'now' | 'sleep'>,
+  directory: string,
+  client: Client,
+  account: ProfileAccount,
+): Promise<string> {
   const cached = readTokens(directory)[account.account];
   if (cached !== undefined && cached.expiresAtMs - RENEW_BEFORE_MS > terminal.now()) return cached.token;
   const issued = await login(terminal, client, account);
   // read again: another command may have saved its own meanwhile
-  await writeFileAtomic(join(directory, TOKENS_FILE), `${JSON.stringify({ ...readTokens(directory), [account.account]: issued }, undefined, 2)}\n`, 0o600);
+  await writeFileAtomic(
+    join(directory, TOKENS_FILE),
+    `${JSON.stringify({ ...readTokens(directory), [account.account]: issued }, undefined, 2)}\n`,
+    0o600,
+  );
   return issued.token;
 }
 
@@ -51,7 +62,11 @@ export async function login(
   for (let attempt = 1; ; attempt++) {
     const otp = totpCode(account.totpSecret, terminal.now());
     try {
-      const answer = await client.post<Record<string, unknown>>('auth/login', { account: account.account, password: account.password, otp });
+      const answer = await client.post<Record<string, unknown>>('auth/login', {
+        account: account.account,
+        password: account.password,
+        otp,
+      });
       return issuedOf(answer.data, terminal.now());
     } catch (error) {
       const retry = error instanceof ApiError && error.code.includes('OTP') && attempt < ATTEMPTS_MAX;

@@ -42,7 +42,10 @@ export interface Profile {
 }
 
 /** The profile of `directory`, or of the nearest `.devnet` at or above `cwd`; undefined when there is none. */
-export function findProfile(cwd: string, directory: string | undefined): { readonly profile: Profile; readonly directory: string } | undefined {
+export function findProfile(
+  cwd: string,
+  directory: string | undefined,
+): { readonly profile: Profile; readonly directory: string } | undefined {
   if (directory !== undefined) return readProfile(resolve(cwd, directory));
   for (let at = resolve(cwd); ; at = dirname(at)) {
     const found = readProfile(at) ?? readProfile(join(at, DEVNET_DIRECTORY));

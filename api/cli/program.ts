@@ -19,7 +19,6 @@ import { startCommand } from './start.ts';
 import type { Terminal } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 import { txCommand } from './tx.ts';
-import { verifyCommand } from './verify.ts';
 
 /** Gives a command its Cli; the action's error goes up to runCli. */
 export type Run = <A extends unknown[]>(action: (cli: Cli, ...args: A) => Promise<void>) => (...args: A) => Promise<void>;
@@ -34,7 +33,6 @@ const commands: readonly CommandFactory[] = [
   contractCommand,
   txCommand,
   blockCommand,
-  verifyCommand,
   governanceCommand,
   keysCommand,
   adminCommand,
@@ -60,13 +58,15 @@ export async function runCli(args: readonly string[], terminal: Terminal, versio
     .addOption(new Option('--lang <language>', 'language of messages').choices(['en', 'zh']))
     .showSuggestionAfterError(true)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: () => undefined });
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text), outputError: () => undefined });
 
   let cli: Cli | undefined;
-  const run: Run = (action) => async (...given) => {
-    cli = new Cli(terminal, program.opts<GlobalOptions>());
-    await action(cli, ...given);
-  };
+  const run: Run =
+    (action) =>
+    async (...given) => {
+      cli = new Cli(terminal, program.opts<GlobalOptions>());
+      await action(cli, ...given);
+    };
   for (const factory of commands) program.addCommand(inherit(factory(run), program));
   try {
     if (args.length === 0) {
@@ -77,7 +77,7 @@ export async function runCli(args: readonly string[], terminal: Terminal, versio
     return cli?.exitCode ?? EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // help and version
-    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage; // a group without its subcommand; shown below
+    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage; // a group without its subcommand
     const options = program.opts<GlobalOptions>();
     const failure = failureOf(error, languageOf(options, terminal));
     if (options.json) {

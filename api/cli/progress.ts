@@ -11,7 +11,12 @@ export interface Progress {
 
 const LINES = 10; // lines of a whole run when nobody watches
 
-export function startProgress(terminal: Pick<Terminal, 'err' | 'interactive' | 'now'>, title: string, total: number, silent: boolean): Progress {
+export function startProgress(
+  terminal: Pick<Terminal, 'err' | 'interactive' | 'now'>,
+  title: string,
+  total: number,
+  silent: boolean,
+): Progress {
   if (silent) return { at: () => undefined, total: () => undefined, stop: () => undefined };
   return terminal.interactive ? bar(title, total) : lines(terminal, title, total);
 }

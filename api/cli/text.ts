@@ -24,12 +24,16 @@ function width(text: string): number {
 /** An object as `name: value` lines, nested ones indented. */
 export function outline(value: unknown, indent = ''): string {
   if (Array.isArray(value)) {
-    return value.map((item) => (isNested(item) ? `${indent}-\n${outline(item, `${indent}  `)}` : `${indent}- ${cellText(item)}\n`)).join('');
+    return value
+      .map((item) => (isNested(item) ? `${indent}-\n${outline(item, `${indent}  `)}` : `${indent}- ${cellText(item)}\n`))
+      .join('');
   }
   if (typeof value !== 'object' || value === null) return `${indent}${cellText(value)}\n`;
   return Object.entries(value)
     .filter(([, member]) => member !== undefined)
-    .map(([name, member]) => (isNested(member) ? `${indent}${name}:\n${outline(member, `${indent}  `)}` : `${indent}${name}: ${cellText(member)}\n`))
+    .map(([name, member]) =>
+      isNested(member) ? `${indent}${name}:\n${outline(member, `${indent}  `)}` : `${indent}${name}: ${cellText(member)}\n`,
+    )
     .join('');
 }
 

@@ -34,8 +34,6 @@ export interface ImportOptions {
   readonly inFlight: number;
   /** Rows from the start that an earlier run has settled. */
   readonly skipRows: number;
-  /** One-time code for a node that asks for a second factor, fetched for each batch. */
-  readonly otp?: () => string | undefined;
   /** Called after every settled batch with the count of rows from the start that are settled without a gap. */
   readonly onSettled: (settledRows: number, result: ImportResult) => void;
   readonly onReceipt?: (receipt: SubmitReceipt) => void;
@@ -61,12 +59,10 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
     for (let attempt = 0; rows.length > 0; ) {
       const client = options.clients[(index + attempt) % options.clients.length]!;
       const body = options.source.body(rows);
-      const otp = options.otp?.();
       try {
         const answer = await client.post<SubmitReceipt>('records', body, {
           contentType: options.source.contentType,
           idempotencyKey: createHash('sha256').update(body).digest('hex'),
-          ...(otp === undefined ? {} : { otp }),
         });
         const receipt = answer.data;
         if (receipt.status === 'pending') {
@@ -128,7 +124,7 @@ async function* batches(rows: AsyncIterable<RawRow>, skip: number, rowsMax: numb
   let batch: RawRow[] = [];
   let characters = 0;
   for await (const row of rows) {
-    if (row.number <= skip) continue;
+    if (row.index < skip) continue;
     if (batch.length > 0 && (batch.length >= rowsMax || characters + row.text.length > BATCH_CHARACTERS_MAX)) {
       yield batch;
       [batch, characters] = [[], 0];
@@ -152,16 +148,26 @@ function namedRows(error: ApiError, rows: readonly RawRow[]): readonly RefusedRo
   });
 }
 
-/** Index in the batch: `row` counts from 1, a pointer of an array of records begins with its index. */
+/** Index in the batch: CSV rows count from 1 with the header, a JSON Pointer begins with the index, XML paths count from 1. */
 function positionOf(detail: Detail): number | undefined {
-  if (detail.row !== undefined) return detail.row - 1;
-  const index = /^\/(\d+)(?:\/|$)/.exec(detail.pointer ?? '')?.[1] ?? /\[(\d+)\]/.exec(detail.path ?? '')?.[1];
-  if (index === undefined) return undefined;
-  return detail.pointer === undefined ? Number(index) - 1 : Number(index); // XPath counts from 1
+  if (detail.row !== undefined) return detail.row - 2;
+  if (detail.pointer !== undefined) return numberIn(/^\/(\d+)(?:\/|$)/, detail.pointer);
+  const position = numberIn(/\/record\[(\d+)\]/, detail.path ?? '');
+  return position === undefined ? undefined : position - 1;
+}
+
+function numberIn(pattern: RegExp, text: string): number | undefined {
+  const digits = pattern.exec(text)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 function refusedRow(row: RawRow, detail: Detail): RefusedRow {
   const { row: _, ...rest } = detail;
   const place = placeOf(rest as Detail).trim() || (detail.column ?? '');
-  return { row: row.number, code: detail.code, message: detail.message, place: place.replace(/^\/\d+(?=\/)/, '') };
+  return {
+    row: row.number,
+    code: detail.code,
+    message: detail.message,
+    place: place.replace(/^\/\d+(?=\/)|^\/records(?:\[1\])?\/record\[\d+\]/, ''),
+  };
 }

@@ -8,7 +8,9 @@ export const rowFormats = ['jsonl', 'json', 'csv', 'xml'] as const;
 export type RowFormat = (typeof rowFormats)[number];
 
 export interface RawRow {
-  /** From 1, as a person counts rows; the header of a CSV is not one. */
+  /** From 0. */
+  readonly index: number;
+  /** As a person counts: from 1; in a CSV the header is row 1, as a spreadsheet shows it. */
   readonly number: number;
   readonly text: string;
 }
@@ -45,8 +47,8 @@ export function rowSource(format: RowFormat, chunks: AsyncIterable<string>): Row
 const jsonBody = (rows: readonly RawRow[]): string => `[${rows.map((row) => row.text).join(',')}]`;
 
 async function* numbered(texts: AsyncIterable<string>): AsyncGenerator<RawRow, void, undefined> {
-  let number = 0;
-  for await (const text of texts) yield { number: ++number, text };
+  let index = 0;
+  for await (const text of texts) yield { index, number: ++index, text };
 }
 
 async function* withoutBom(chunks: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
@@ -122,10 +124,10 @@ function csvSource(chunks: AsyncIterable<string>): RowSource {
   return {
     contentType: 'text/csv',
     async *rows() {
-      let number = 0;
+      let index = 0;
       for await (const text of csvRecords(chunks)) {
         if (header === undefined) header = text;
-        else yield { number: ++number, text };
+        else yield { index, number: ++index + 1, text };
       }
       if (header === undefined) throw malformed('the file has no header');
     },
@@ -161,10 +163,10 @@ function xmlSource(chunks: AsyncIterable<string>): RowSource {
   return {
     contentType: 'application/xml',
     async *rows() {
-      let number = 0;
+      let index = 0;
       for await (const { rootTag, text } of xmlChildren(chunks)) {
         root = rootTag;
-        yield { number: ++number, text };
+        yield { index, number: ++index, text };
       }
     },
     body: (rows) => {
