@@ -8,3 +8,4 @@ export * from './gas.ts';
 export * from './overlay.ts';
 export * from './builtin/deployed.ts';
 export * from './vm/index.ts';
+export * from './builtin/records.ts';

@@ -62,6 +62,12 @@ export const keysErrors = {
     text: { en: 'The keystore holds no key of this id', zh: '密钥库中没有该密钥' },
     remedy: { en: 'List the ids with tracemill keys list', zh: '请运行 tracemill keys list 查看密钥标识' },
   },
+  KEY_NOT_HELD: {
+    kind: 'forbidden',
+    httpStatus: 403,
+    text: { en: 'This node holds no custodial key of the account', zh: '本节点未持有该账户的托管密钥' },
+    remedy: { en: 'Use a node of the account’s organisation, or sign with a key of your own', zh: '请使用账户所属组织的节点，或使用自有密钥签名' },
+  },
   KEY_EXISTS: {
     kind: 'conflict',
     httpStatus: 409,
