@@ -9,3 +9,6 @@ export * from './overlay.ts';
 export * from './builtin/deployed.ts';
 export * from './vm/index.ts';
 export * from './builtin/records.ts';
+export * from './builtin/records-checks.ts';
+export * from './builtin/records-versions.ts';
+export * from './builtin/classes/index.ts';

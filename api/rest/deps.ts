@@ -104,6 +104,8 @@ export interface RecordSubmitOptions {
   readonly timeoutMs: number;
   /** Hex SHA-256 that the caller computed over what he sent; differing is RECORD_DIGEST_MISMATCH or the like. */
   readonly statedDigest: string | undefined;
+  /** Class of every record of the body. */
+  readonly recordClass: string;
   readonly requestId: string;
 }
 
@@ -180,7 +182,7 @@ export interface RecordService {
   validate(
     records: ParsedRecords,
     caller: Caller,
-    statedDigest: string | undefined,
+    options: Pick<RecordSubmitOptions, 'statedDigest' | 'recordClass'>,
   ): Promise<{ readonly records: readonly RecordOutcome[] }>;
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */

@@ -58,6 +58,11 @@ const versionParameter = queryParameter('version', { type: 'integer', minimum: 0
   zh: '查询的版本；0 表示当前版本',
 });
 
+const classParameter = queryParameter('class', { type: 'string', minLength: 1, maxLength: 128 }, 'production', 'quality', {
+  en: 'Class of the records: production (annex A), device, quality, material_consumption, or one an organisation registered',
+  zh: '记录类别：production（附录 A）、device、quality、material_consumption 或机构注册的类别',
+});
+
 const textRange = { type: 'string', minLength: 1, maxLength: 256 } as const;
 const filter = (name: keyof RecordFilter, example: string, en: string, zh: string): Parameter =>
   queryParameter(name, textRange, null, example, { en, zh });
@@ -109,7 +114,7 @@ const submitRecords = route({
   access: { right: 'record:submit', tokenInBody: true },
   timeoutMs: SUBMIT_TIMEOUT_MS,
   rateLimit: SUBMIT_RATE,
-  parameters: [...waitParameters, ...digestParameters],
+  parameters: [classParameter, ...waitParameters, ...digestParameters],
   limits: [digestLimit],
   body: recordBody,
   secretBody: true,
@@ -122,6 +127,7 @@ const submitRecords = route({
       wait: call.required('wait') as 'sync' | 'async',
       timeoutMs: call.integer('timeoutMs'),
       statedDigest: statedDigest(call),
+      recordClass: call.required('class'),
       requestId: call.requestId,
     });
     return {
@@ -142,7 +148,7 @@ const validateRecords = route({
   access: { right: 'record:submit', tokenInBody: true },
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 200, perMs: 1_000 },
-  parameters: [...digestParameters],
+  parameters: [classParameter, ...digestParameters],
   limits: [digestLimit],
   body: recordBody,
   secretBody: true,
@@ -151,7 +157,10 @@ const validateRecords = route({
   response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
     const parsed = await records.parse(call.bytes, call.mediaType as RecordMediaType);
-    const outcome = await records.validate(parsed, call.identify(parsed.token), statedDigest(call));
+    const outcome = await records.validate(parsed, call.identify(parsed.token), {
+      statedDigest: statedDigest(call),
+      recordClass: call.required('class'),
+    });
     return { data: { valid: true, ...outcome }, rows: outcome.records.length, logged: sealedLog(outcome.records, {}) };
   },
 });
