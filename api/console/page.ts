@@ -16,14 +16,14 @@ export function page({ node, organisation, version, genesisHash }: PageFacts): s
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(node)} · Tracemill</title>
+<title>${escapeText(node)} · Tracemill</title>
 <link rel="stylesheet" href="/console.css">
 <script src="/console.js" defer></script>
 </head>
 <body>
 <header>
 <h1>Tracemill</h1>
-<p>${escape(node)} <span class="quiet">${escape(organisation)}</span></p>
+<p>${escapeText(node)} <span class="quiet">${escapeText(organisation)}</span></p>
 <form id="signin">
 <label for="token">Token</label>
 <input id="token" type="password" autocomplete="off" spellcheck="false" placeholder="tm1...." required>
@@ -50,7 +50,7 @@ export function page({ node, organisation, version, genesisHash }: PageFacts): s
 </section>
 <section>
 <h2>Last records</h2>
-<table><thead><tr><th>Height</th><th>Class</th><th>Key</th><th>Version</th><th>Record digest</th></tr></thead><tbody id="records"></tbody></table>
+<table><thead><tr><th>Height</th><th>Class</th><th>Event</th><th>Version</th><th>Record digest</th></tr></thead><tbody id="records"></tbody></table>
 </section>
 <section>
 <h2>Nodes</h2>
@@ -58,15 +58,15 @@ export function page({ node, organisation, version, genesisHash }: PageFacts): s
 </section>
 </main>
 <footer>
-<p>Genesis <code id="genesis">${escape(genesisHash)}</code></p>
-<p class="quiet">Version ${escape(version)} · <a href="/api/v1/interfaces">interfaces</a> · <a href="/api/v1/openapi.json">OpenAPI</a></p>
+<p>Genesis <code id="genesis">${escapeText(genesisHash)}</code></p>
+<p class="quiet">Version ${escapeText(version)} · <a href="/api/v1/interfaces">interfaces</a> · <a href="/api/v1/openapi.json">OpenAPI</a></p>
 </footer>
 </body>
 </html>
 `;
 }
 
-function escape(text: string): string {
+function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
@@ -114,6 +114,14 @@ function ago(ms) {
   const s = Math.max(0, Math.round((Date.now() - ms) / 1000));
   return s < 90 ? s + ' s ago' : s < 5400 ? Math.round(s / 60) + ' min ago' : Math.round(s / 3600) + ' h ago';
 }
+/** The newest record events: a short window first, a long one on a quiet chain. */
+async function lastRecords(height) {
+  for (const window of [10, 1000]) {
+    const events = await get('contracts/records/events?limit=1000&fromHeight=' + Math.max(0, height - window));
+    if (events.items.length > 0 || window > height) return events.items.slice(-20).reverse();
+  }
+  return [];
+}
 async function refresh() {
   try {
     const chain = await get('consensus');
@@ -121,9 +129,9 @@ async function refresh() {
     $('age').textContent = ago(chain.head.timestampMs);
     $('primary').textContent = chain.round.primary;
     $('waiting').textContent = chain.mempool.count;
-    const [nodes, records] = await Promise.allSettled([get('nodes'), get('records?limit=20&order=commit&from=1970-01-01T00:00:00Z')]);
+    const [nodes, records] = await Promise.allSettled([get('nodes'), lastRecords(chain.head.height)]);
     if (nodes.status === 'fulfilled') $('nodes').replaceChildren(...nodes.value.items.map((n) => cells([n.id, n.owner, n.data.role, n.state, n.connected ? 'yes' : 'no'])));
-    if (records.status === 'fulfilled') $('records').replaceChildren(...records.value.items.map((r) => cells([r.height, r.class, r.key, r.version, r.recordDigest])));
+    if (records.status === 'fulfilled') $('records').replaceChildren(...records.value.map((e) => cells([e.height, e.data.class, e.name, e.data.version, e.data.recordDigest])));
     $('main').hidden = false; $('signout').hidden = false;
     say('');
   } catch (error) {
@@ -157,7 +165,7 @@ $('trace').addEventListener('submit', async (event) => {
     const list = document.createElement('ul');
     const line = (text) => { const item = document.createElement('li'); item.textContent = text; list.append(item); };
     const name = (end) => (end && typeof end === 'object' ? [end.type, end.org || end.supplier, end.id].filter(Boolean).join(' ') : String(end));
-    for (const edge of answer.edges || []) line(name(edge.from) + '  →  ' + (edge.rel || '') + '  →  ' + name(edge.to) + (edge.confirmed === false ? '  (claimed)' : ''));
+    for (const edge of answer.edges || []) line(name(edge.from) + '  →  ' + (edge.rel || '') + '  →  ' + name(edge.to) + (edge.status === 'claimed' ? '  (claimed)' : ''));
     if (!list.children.length) for (const node of answer.nodes || []) line(name(node));
     if (!list.children.length) line(JSON.stringify(answer));
     box.replaceChildren(list);

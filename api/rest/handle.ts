@@ -132,10 +132,10 @@ export async function handle(
     mediaType,
     given,
     address: incoming.address,
-    text: (name) => valueOf(declared, given, name) as string | undefined,
-    required: (name) => valueOf(declared, given, name) as string,
-    integer: (name) => valueOf(declared, given, name) as number,
-    flag: (name) => valueOf(declared, given, name) as boolean,
+    text: (name) => parameterValue(declared, given, name) as string | undefined,
+    required: (name) => parameterValue(declared, given, name) as string,
+    integer: (name) => parameterValue(declared, given, name) as number,
+    flag: (name) => parameterValue(declared, given, name) as boolean,
   };
   const run = (): Promise<Reply | RawReply | StreamReply> =>
     inTime(api, declared, abort, async () => {
@@ -307,7 +307,7 @@ function bodyDetail(error: ErrorObject, known: readonly string[], language: Lang
   }
 }
 
-function valueOf(declared: Route, given: Readonly<Record<string, unknown>>, name: string): unknown {
+function parameterValue(declared: Route, given: Readonly<Record<string, unknown>>, name: string): unknown {
   const parameter = declared.parameters.find((candidate) => candidate.name === name);
   if (parameter === undefined) throw new Error(`Route ${declared.operationId} reads parameter ${name}, which it does not declare`);
   return given[name] ?? parameter.default ?? undefined;

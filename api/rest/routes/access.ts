@@ -8,18 +8,7 @@ import type { ApiContext } from '../context.ts';
 import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
 import { openApiDocument, registryRows } from '../openapi.ts';
 import { API_PREFIX, type Call, layers, type Reply, type Route, route } from '../route.ts';
-import {
-  field,
-  listAnswer,
-  listOf,
-  name128,
-  pageParameters,
-  queryParameter,
-  READ_RATE,
-  READ_TIMEOUT_MS,
-  Row,
-  strictObject,
-} from './parts.ts';
+import { field, listAnswer, listOf, name128, pageParameters, queryParameter, READ_TIMEOUT_MS, Row, strictObject } from './parts.ts';
 
 const TOKEN_MS_DEFAULT = 30 * 86_400_000;
 

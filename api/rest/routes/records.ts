@@ -16,7 +16,6 @@ import {
   Row,
   SUBMIT_RATE,
   SUBMIT_TIMEOUT_MS,
-  SYNC_WAIT_MAX_MS,
   waitParameters,
 } from './parts.ts';
 
@@ -76,7 +75,7 @@ const filterParameters = [
   filter('device', 'M-01', 'Device that produced or measured', '设备标识'),
   filter('factory', 'F-01', 'pro_factory_uid or factory_uid', '工厂标识'),
   filter('from', '2025-01-01T00:00:00Z', 'production_time at or after', '生产时间起（含）'),
-  filter('to', '2025-12-31T23:59:59Z', 'production_time before', '生产时间止（不含）'),
+  filter('to', '2025-12-31T23:59:59Z', 'production_time at or before', '生产时间止（含）'),
 ];
 
 const RecordList = listOf(
@@ -305,7 +304,7 @@ const traceProduct = route({
       en: 'product_uid of table A.1',
       zh: '表 A.1 的 product_uid',
     }),
-    queryParameter('depth', { type: 'integer', minimum: 1, maximum: 32 }, 8, 8, {
+    queryParameter('depth', { type: 'integer', minimum: 1, maximum: 16 }, 8, 8, {
       en: 'Links followed from the product',
       zh: '从产品出发的追溯层数',
     }),
