@@ -37,7 +37,7 @@ export const GAS = {
   /** One crossing between contract and host. */
   hostCall: 40_000,
   /** JSON crossing the border is read, checked and written once more by the host. */
-  perJsonByte: 1_000,
+  perJsonByte: 400,
   /** One page of 64 KiB handed to the engine's allocator, zeroed again afterwards. */
   memoryPage: 800_000,
 } as const;

@@ -68,7 +68,7 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   if (typeof sourceDigest !== 'string' || !DIGEST_HEX.test(sourceDigest)) throw invalid('sourceDigest', '64 lower-case hex digits');
   const code = codeOf(args);
   const codeDigest = toHex(host.hash(code));
-  const attestedBy = attestersOf(host, args['attestations'] ?? [], sender, codeDigest, sourceDigest);
+  const attestedBy = attestersOf(host, args.attestations ?? [], sender, codeDigest, sourceDigest);
 
   const loaded = deps.machine.load(code, codeDigest);
   host.useGas(GAS.instance + loaded.gasUsed);
@@ -167,8 +167,8 @@ function mayManage(deps: DeployedContractDeps, host: Host, sender: string, row: 
 }
 
 function list(host: Host, args: JsonObject): Uint8Array {
-  const from = boundedInteger(args['from'] ?? 0, 'from', 0, Number.MAX_SAFE_INTEGER);
-  const limit = boundedInteger(args['limit'] ?? LIST_LIMIT_MAX, 'limit', 1, LIST_LIMIT_MAX);
+  const from = boundedInteger(args.from ?? 0, 'from', 0, Number.MAX_SAFE_INTEGER);
+  const limit = boundedInteger(args.limit ?? LIST_LIMIT_MAX, 'limit', 1, LIST_LIMIT_MAX);
   const count = countOf(host);
   const contracts: Json[] = [];
   for (let number = from; number < Math.min(count, from + limit); number++) {

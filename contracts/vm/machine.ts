@@ -19,6 +19,10 @@ export const CODE_BYTES_MAX = 524_288; // of one contract
 const IMAGES_COUNT_MAX = 64;
 const IMAGES_BYTES_MAX = 67_108_864; // of all images together
 const MESSAGE_UNITS_MAX = 400; // of the engine's words in a failure
+const DESCRIPTION_BYTES_MAX = 65_536; // names of methods and queries, and events with what is said about them
+const NAMES_COUNT_MAX = 256; // methods, queries or events of one contract
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+const ANSWER_OK = 61; // '='
 const EMPTY = new Uint8Array(0);
 
 export interface MachineDeps {
@@ -80,7 +84,7 @@ export class QuickJsMachine implements ContractMachine {
       const hostCall = hostCallOf(host, gas, bridge, entry.eventNames);
       return instance.enter(isQuery ? ENTRY.query : ENTRY.method, utf8(method), args, context, hostCall);
     });
-    if (answer[0] === 61) return canonicalOf(answer.subarray(1), RESULT_BYTES_MAX, gas, 'result'); // '='
+    if (answer[0] === ANSWER_OK) return canonicalOf(answer.subarray(1), RESULT_BYTES_MAX, gas, 'result');
     throw refusalOf(host.self, answer.subarray(1));
   }
 
@@ -118,19 +122,17 @@ export class QuickJsMachine implements ContractMachine {
         const fault = instance.load(code);
         if (fault !== undefined) throw invalid(fault);
         const answer = instance.enter(ENTRY.describe, EMPTY, EMPTY, EMPTY, noHost);
-        const text = fromUtf8(answer);
-        if (!text.startsWith('=')) throw invalid(messageOf(text.slice(1)));
-        const { methods, queries, events } = JSON.parse(text.slice(1)) as Pick<LoadedContract, 'methods' | 'queries' | 'events'>;
-        const canonicalEvents = JSON.parse(fromUtf8(canonicalOf(utf8(JSON.stringify(events)), RESULT_BYTES_MAX, gas, 'events')));
+        if (answer[0] !== ANSWER_OK) throw invalid(messageOf(answer.subarray(1)));
+        const { methods, queries, events } = descriptionOf(canonicalOf(answer.subarray(1), DESCRIPTION_BYTES_MAX, gas, 'description'));
         const gasUsed = LOAD_GAS_MAX - instance.gasLeft;
         const image = instance.capture(this.#base);
         const bytes = imageBytes(image);
         const imageDigest = toHex(hashTagged(this.#deps, 'image', utf8(this.bundleDigest), bytes));
         return {
-          ...{ imageDigest, methods, queries, events: canonicalEvents, gasUsed, image, bytes: bytes.length },
+          ...{ imageDigest, methods, queries, events, gasUsed, image, bytes: bytes.length },
           methodNames: new Set(methods),
           queryNames: new Set(queries),
-          eventNames: new Set(Object.keys(canonicalEvents)),
+          eventNames: new Set(Object.keys(events)),
         };
       });
     } catch (error) {
@@ -229,20 +231,58 @@ function invalid(message: string): ContractFailure {
   return new ContractFailure('CONTRACT_CODE_INVALID', { message: message.slice(0, MESSAGE_UNITS_MAX) });
 }
 
-function messageOf(json: string): string {
-  const failure = JSON.parse(json) as { readonly name?: string; readonly message?: string; readonly at?: string };
-  return [failure.name, failure.message, failure.at].filter((part) => part !== undefined).join(': ');
+/** The contract's description of itself. Its code ran first and may have bent what the prelude uses: nothing here is taken on trust. */
+function descriptionOf(json: Uint8Array): Pick<LoadedContract, 'methods' | 'queries' | 'events'> {
+  const { methods, queries, events } = objectOr(JSON.parse(fromUtf8(json)) as Json);
+  const isObject = typeof events === 'object' && events !== null && !Array.isArray(events);
+  if (!isNameList(methods) || !isNameList(queries) || !isObject || !isNameList(Object.keys(events)))
+    throw invalid('methods, queries and events are not described as contract() describes them');
+  return { methods, queries, events: events as { readonly [name: string]: Json } };
 }
 
-/** What the prelude reports of an error that left the contract: its own refusal, or a fault in its code. */
+function isNameList(value: Json | undefined): value is readonly string[] {
+  return Array.isArray(value) && value.length <= NAMES_COUNT_MAX && value.every((name) => typeof name === 'string' && NAME.test(name));
+}
+
+function messageOf(json: Uint8Array): string {
+  const { name, message, at } = factsOf(json);
+  return [name, message, at].filter((part) => typeof part === 'string').join(': ');
+}
+
+/**
+ * What the prelude reports of an error that left the contract: its own refusal, or a fault in its code. `cause` is what the contract, or the
+ * contract that it called, says beside; left out when it cannot stand in a receipt.
+ */
 function refusalOf(contract: string, json: Uint8Array): ContractFailure {
-  let facts: Json;
+  const { name, code, message, at, detail } = factsOf(json);
+  const facts = { contract, message: textOr(message), at: textOr(at), ...(isCanonical(detail) ? { cause: detail } : {}) };
+  if (typeof code !== 'string') return new ContractFailure('CONTRACT_THREW', { ...facts, name: textOr(name) });
+  return new ContractFailure('CONTRACT_REFUSED', { ...facts, code: textOr(code) });
+}
+
+/** A thrown value can hold anything: only what is checked further is used. */
+function factsOf(json: Uint8Array): { readonly [name: string]: Json } {
   try {
-    facts = JSON.parse(new TextDecoder().decode(json)) as Json;
-  } catch {
-    facts = {};
+    return objectOr(JSON.parse(new TextDecoder().decode(json)) as Json);
+  } catch (error) {
+    if (isHostFault(error)) throw error;
+    return {};
   }
-  const { name, code, message, at } = facts as Readonly<Record<string, Json>>;
-  const detail = { contract, ...(code === undefined ? { name: name ?? null } : { code }), message: message ?? null, at: at ?? null };
-  return new ContractFailure(code === undefined ? 'CONTRACT_THREW' : 'CONTRACT_REFUSED', detail);
+}
+
+function isCanonical(value: Json | undefined): boolean {
+  try {
+    return value !== undefined && encodeJson(value).length > 0;
+  } catch (error) {
+    if (isHostFault(error)) throw error;
+    return false;
+  }
+}
+
+function objectOr(value: Json): { readonly [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as { readonly [name: string]: Json }) : {};
+}
+
+function textOr(value: Json | undefined): string | null {
+  return typeof value === 'string' ? value.slice(0, MESSAGE_UNITS_MAX) : null;
 }

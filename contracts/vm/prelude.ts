@@ -146,7 +146,7 @@ const body = String.raw`
     if (typeof error !== 'object' || error === null) return '!' + stringify({ message: slice(toText(error), 0, 300) });
     const out = { name: slice(toText(error.name), 0, 64), message: slice(toText(error.message), 0, 300), at: placeOf(error.stack) };
     if (error.code !== undefined) out.code = slice(toText(error.code), 0, 64);
-    if (error.detail !== undefined) out.detail = error.detail;
+    if (error.detail !== undefined && stringify(error.detail).length <= 1000) out.detail = error.detail;
     return '!' + stringify(out);
   };
 
