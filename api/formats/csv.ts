@@ -42,7 +42,7 @@ export function readCsvRows(text: string): CsvRows {
 
 /** Row of the first quoted cell with text behind its closing quote. */
 function textAfterQuote(text: string): number | undefined {
-  const cell = /(?:"[^"]*(?:""[^"]*)*"|[^",\r\n][^,\r\n]*)?(,|\r?\n|$|[^])/y; // one cell, and what ends it
+  const cell = /(?:"[^"]*(?:""[^"]*)*"|[^",\r\n][^,\r\n]*)?(,|\r?\n|$|[\s\S])/y; // one cell, and what ends it
   let row = 1;
   let rowStart = 0;
   cell.lastIndex = text.charCodeAt(0) === 0xfeff ? 1 : 0;
