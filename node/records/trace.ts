@@ -144,8 +144,10 @@ class TraceWalk {
       this.#addEdge(thing, to, rel, row, confirmed);
       out.push(to);
     };
+    if (thing.type === 'report') return []; // what a report judged is below it, not above
     for (const row of rows) {
       const { summary } = row;
+      if (thing.type === 'production_batch' && summary.product !== undefined) continue; // other products of the batch are siblings, not origins
       for (const { supplier, batch, report } of summary.materials) {
         const material: Thing = { type: 'material_batch', id: batch, supplier };
         link(material, 'consumes', row, await this.#isConfirmed(material, summary.org));
@@ -157,7 +159,7 @@ class TraceWalk {
       }
       for (const device of summary.devices) link({ type: 'device', id: device }, 'produced_on', row, true); // the contract let only its owner name it
       if (summary.factory !== undefined) link({ type: 'factory', id: summary.factory }, 'produced_on', row, true);
-      if (summary.report !== undefined && thing.type !== 'report') link({ type: 'report', id: summary.report }, 'inspected_by', row, true);
+      if (summary.report !== undefined) link({ type: 'report', id: summary.report }, 'inspected_by', row, true);
       if (thing.type === 'product' && summary.productionBatch !== undefined)
         link({ type: 'production_batch', id: summary.productionBatch }, 'made_in', row, true);
       for (const { rel, type, id, org } of summary.links) {
@@ -169,7 +171,6 @@ class TraceWalk {
         if (nodeId(target) !== nodeId(thing)) link(target, rel, row, await this.#isConfirmed(target, summary.org, org));
       }
     }
-    if (thing.type === 'production_batch') return out.filter(({ type }) => type !== 'product'); // its other products are siblings, not origins
     return out;
   }
 
