@@ -78,9 +78,9 @@ function onTick(replica: Replica, nowMs: number): void {
     replica.deliveredAtMs = replica.nowMs;
     if (replica.unmarked) persist(replica, { kind: 'mark', stableCheckpoint: 0 });
   }
-  runTimer(replica);
   retryExecutions(replica);
   retransmit(replica);
+  runTimer(replica);
 }
 
 /** The view's timer runs only while something is owed: work waits, a proposal is under way, or an idle chain is due its block. */

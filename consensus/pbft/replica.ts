@@ -14,15 +14,7 @@ import {
 } from '../../node/format/index.ts';
 import type { Effect, EngineCrypto, EngineParameters, EngineStart } from '../engine.ts';
 import { Book } from './book.ts';
-import {
-  decodeMessage,
-  encodeMessage,
-  type Plain,
-  signingBytes,
-  type Verified,
-  type ViewChange,
-  type Vote,
-} from './messages.ts';
+import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
 
 /** Bodies and executions remembered for one height; one per view at most, and views take longer and longer. */
@@ -387,6 +379,7 @@ function replay(replica: Replica, log: readonly Uint8Array[]): void {
         break;
     }
   }
+  if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
   replica.unmarked = !marked && replica.height === 0;
   if (!whole || (!marked && replica.height > 0)) replica.muted = { round: 0, answers: new Map() };
 }

@@ -87,9 +87,12 @@ export function advanceViewChange(replica: Replica): void {
   const ahead = replica.book.viewChanges().filter((message) => message.view > replica.view && message.node !== replica.self);
   if (ahead.length > replica.faults) startViewChange(replica, Math.min(...ahead.map((message) => message.view)));
   if (!replica.changing) return;
-  const support = replica.book.viewChanges().filter((message) => message.view === replica.view);
+  const upward = replica.book.viewChanges().filter((message) => message.view >= replica.view);
+  if (upward.length < replica.quorum) return;
+  // A quorum has left the views below: from now on the new primary is on the clock. Who went further counts, or those behind would wait for ever.
+  replica.deadlineMs ??= replica.nowMs + viewTimeoutMs(replica);
+  const support = upward.filter((message) => message.view === replica.view);
   if (support.length < replica.quorum) return;
-  replica.deadlineMs ??= replica.nowMs + viewTimeoutMs(replica); // a quorum waits for the new primary: from now on it is on the clock
   if (primaryOf(replica, replica.view) === replica.self) startNewView(replica, support);
 }
 
