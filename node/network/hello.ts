@@ -3,7 +3,17 @@
  * hello fits. Both sides judge for themselves, so both can say why a link was refused.
  */
 import type { ErrorCode } from '../errors/index.ts';
-import { decodeAll, DIGEST_BYTES, type Digest, domainTag, equalBytes, NAME_BYTES_MAX, tagged, Writer } from '../format/index.ts';
+import {
+  DecodeError,
+  decodeAll,
+  DIGEST_BYTES,
+  type Digest,
+  domainTag,
+  equalBytes,
+  NAME_BYTES_MAX,
+  tagged,
+  Writer,
+} from '../format/index.ts';
 import type { Channel } from '../world.ts';
 
 /** Raised when frames change; a node knows exactly the versions it lists. */
@@ -34,7 +44,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   );
 }
 
-/** @throws DecodeError */
+/** undefined when it is no hello at all. @throws DecodeError */
 export function decodeHello(bytes: Uint8Array): Hello | undefined {
   const tag = domainTag('hello');
   if (bytes.length > HELLO_BYTES_MAX || !equalBytes(bytes.subarray(0, tag.length), tag)) return undefined;
@@ -43,9 +53,14 @@ export function decodeHello(bytes: Uint8Array): Hello | undefined {
     chainId: r.fixed(DIGEST_BYTES),
     genesisHash: r.fixed(DIGEST_BYTES),
     node: r.text(NAME_BYTES_MAX),
-    channel: r.u8() === 1 ? 'votes' : 'bulk',
+    channel: readChannel(r.u8()),
     height: r.u64(),
   }));
+}
+
+function readChannel(number: number): Channel {
+  if (number !== 1 && number !== 2) throw new DecodeError(`channel is ${number}`);
+  return number === 1 ? 'votes' : 'bulk';
 }
 
 /** `OK`, or why the link must close. `provenNode` is the node id registered for the key that the handshake proved. */

@@ -14,7 +14,9 @@ import { frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
 import { REPORTS_MAX } from '../../../../node/network/penalties.ts';
 import { FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';
-import { isUp, listing, seedOf, startNode, stopAll, type TestNode, until } from './cluster.ts';
+import { BlockSync, Requests, serveBlocks } from '../../../../node/sync/index.ts';
+import { Chain } from '../sync/stand-in.ts';
+import { isUp, listing, realWorld, seedOf, startNode, stopAll, type TestNode, until } from './cluster.ts';
 
 async function pair(): Promise<[TestNode, TestNode]> {
   const nodes: [TestNode, TestNode] = [await startNode('a'), await startNode('b')];
@@ -257,5 +259,37 @@ test('a reader that stops reading fills its queue, is told no, and slows nobody 
   assert.ok(a.network.send('s', 'votes', utf8('v')), 'its votes still go');
   await raw.libp2p.stop();
   await until('gone', () => !isUp(a, 's'));
+  await stopAll(nodes);
+});
+
+test('bootstrap addresses find a registered node whose addresses are out of date', async () => {
+  const b = await startNode('b');
+  const a = await startNode('a', { bootstrap: b.network.bootstrapAddresses });
+  b.network.admit(listing([a]));
+  a.network.admit([{ node: 'b', transportKey: b.network.transportKey, addresses: ['/ip4/127.0.0.1/tcp/9'] }]);
+  await until('found', () => isUp(a, 'b') && isUp(b, 'a'));
+  await stopAll([a, b]);
+});
+
+test('a node brings its blocks over real connections', async () => {
+  const nodes = await pair();
+  const [a, b] = nodes;
+  const chain = Chain.of(120, 20_000);
+  const own = new Chain();
+  const requests = [a, b].map(({ network }) => new Requests({ network, world: realWorld }));
+  serveBlocks(requests[0]!, chain);
+  const sync = new BlockSync({
+    network: b.network,
+    requests: requests[1]!,
+    world: realWorld,
+    source: own,
+    localHeight: () => own.entries.length,
+    applyBlock: (block, certificate) => own.apply(block, certificate),
+  });
+  requests[0]!.sendStatus(chain.head(), 'b');
+  await until('synced', () => own.entries.length === 120);
+  assert.deepEqual(own.head(), chain.head());
+  sync.stop();
+  for (const each of requests) each.stop();
   await stopAll(nodes);
 });
