@@ -20,8 +20,13 @@ import { ChainError } from '../errors/index.ts';
 import { readFile, writeFileAtomic } from './atomic-file.ts';
 import { fromHex, toHex, utf8 } from '../format/index.ts';
 
-export const keyKinds = ['transport', 'validator', 'token', 'custodial', 'account', 'sealing'] as const;
+export const keyKinds = ['transport', 'validator', 'token', 'custodial', 'account', 'sealing', 'storage'] as const;
 export type KeyKind = (typeof keyKinds)[number];
+
+/** Sealing keys commit to personal data; the storage key encrypts what a node keeps of it and of logins. Neither has a public half. */
+function isSymmetric(kind: KeyKind): boolean {
+  return kind === 'sealing' || kind === 'storage';
+}
 
 export interface KeyEntry {
   readonly id: string;
@@ -140,13 +145,13 @@ class Vault implements Keystore {
 
   publicKey(id: string): Uint8Array {
     const { entry } = this.#find(id);
-    if (entry.kind === 'sealing') throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'publicKey' });
+    if (isSymmetric(entry.kind)) throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'publicKey' });
     return fromHex(entry.publicKey);
   }
 
   sign(id: string, message: Uint8Array): Uint8Array {
     const { entry, secret } = this.#find(id);
-    if (entry.kind === 'sealing' || entry.kind === 'transport') {
+    if (isSymmetric(entry.kind) || entry.kind === 'transport') {
       throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'sign' });
     }
     let object = this.#objects.get(id);
@@ -159,7 +164,7 @@ class Vault implements Keystore {
 
   secret(id: string): Uint8Array {
     const { entry, secret } = this.#find(id);
-    if (entry.kind !== 'sealing' && entry.kind !== 'transport') {
+    if (!isSymmetric(entry.kind) && entry.kind !== 'transport') {
       throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'secret' });
     }
     return secret.slice();
@@ -168,7 +173,7 @@ class Vault implements Keystore {
   async add(id: string, kind: KeyKind): Promise<KeyEntry> {
     if (this.has(id)) throw new ChainError('KEY_EXISTS', { id });
     const secret = new Uint8Array(randomBytes(KEY_BYTES));
-    const entry: KeyEntry = { id, kind, publicKey: kind === 'sealing' ? '' : toHex(publicKeyOf(secret)) };
+    const entry: KeyEntry = { id, kind, publicKey: isSymmetric(kind) ? '' : toHex(publicKeyOf(secret)) };
     await this.#replace([...this.#held, { entry, secret }]);
     return entry;
   }
