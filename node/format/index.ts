@@ -11,3 +11,4 @@ export * from './json.ts';
 export * from './genesis-configuration.ts';
 export * from './map-path.ts';
 export * from './map-proof.ts';
+export * from './evidence.ts';
