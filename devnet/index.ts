@@ -105,6 +105,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
   const tokens = Object.fromEntries(files.accounts.map((account) => [account.account, account.token ?? '']));
   const clients: Client[] = [];
   let stopping = false;
+  let ready = false;
 
   const nodes = files.nodes.map((node): DevnetNode & { readonly process: NodeProcess; readonly reader: Client } => {
     const process = new NodeProcess({
@@ -155,7 +156,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
 
   const revivals = new Map<string, number[]>();
   async function onExit(node: ProvisionedNode, process: NodeProcess, exit: NodeExit): Promise<void> {
-    if (!exit.unexpected || stopping) return;
+    if (!ready || !exit.unexpected || stopping) return;
     const how = exit.signal ?? `exit code ${exit.code}`;
     const recent = (revivals.get(node.id) ?? []).filter((at) => nowMs() - at < REVIVAL_WINDOW_MS);
     if (options.revive === false || recent.length >= REVIVALS_MAX)
@@ -185,6 +186,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
   try {
     const timeoutMs = options.readyTimeoutMs ?? READY_TIMEOUT_MS;
     await Promise.all(nodes.map((node, i) => untilReady(files.nodes[i]!, node.process, node.reader, timeoutMs, 1, options.signal)));
+    ready = true;
   } catch (error) {
     await stop();
     throw error;
