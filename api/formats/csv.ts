@@ -15,13 +15,19 @@ export type CsvRows =
   | { readonly ok: true; readonly rows: readonly (readonly (string | undefined)[])[] }
   | { readonly ok: false; readonly reason: string; readonly row: number };
 
-/** Cells by row; undefined for an unquoted empty cell. */
+/**
+ * Cells by row; undefined for an unquoted empty cell. A quote inside an unquoted cell stands for itself (`12 1/2"`); text after a closing quote is
+ * refused, since readers differ on what it means.
+ */
 export function readCsvRows(text: string): CsvRows {
+  const ambiguous = textAfterQuote(text);
+  if (ambiguous !== undefined) return { ok: false, reason: 'a closing quote is followed by text', row: ambiguous };
   try {
     const rows = parse(text, {
       bom: true,
       record_delimiter: ['\r\n', '\n'],
       relax_column_count: true,
+      relax_quotes: true,
       skip_empty_lines: true,
       max_record_size: BODY_BYTES_MAX,
       cast: (value, { quoting }) => (value === '' && !quoting ? undefined : value),
@@ -32,6 +38,24 @@ export function readCsvRows(text: string): CsvRows {
     const { records } = error as unknown as { readonly records?: number };
     return { ok: false, reason: error.message, row: (records ?? 0) + 1 };
   }
+}
+
+/** Row of the first quoted cell with text behind its closing quote. */
+function textAfterQuote(text: string): number | undefined {
+  const cell = /(?:"[^"]*(?:""[^"]*)*"|[^",\r\n][^,\r\n]*)?(,|\r?\n|$|[\s\S])/y; // one cell, and what ends it
+  let row = 1;
+  let rowStart = 0;
+  cell.lastIndex = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  while (cell.lastIndex < text.length) {
+    const [whole, end] = cell.exec(text)!;
+    if (end === '"') return undefined; // never closed: the parser says so, with its place
+    if (end !== ',' && end !== '\n' && end !== '\r\n' && end !== '' && whole.startsWith('"')) return row;
+    if (end === '\n' || end === '\r\n') {
+      if (cell.lastIndex - rowStart > end!.length) row++; // empty lines are no rows
+      rowStart = cell.lastIndex;
+    }
+  }
+  return undefined;
 }
 
 export function parseCsvBody(bytes: Uint8Array): ParsedBody {

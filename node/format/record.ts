@@ -7,7 +7,7 @@
  * - A sealed leaf stands in the content as `{"sealed": C}`.
  */
 import { fromUtf8, toHex, utf8 } from './bytes.ts';
-import { decodeAll, DecodeError, Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged } from './crypto.ts';
 import { canonicalJson } from './json.ts';
 import { readTextStruct } from './json-text.ts';

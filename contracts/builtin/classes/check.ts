@@ -58,29 +58,46 @@ class ContentCheck {
     switch (schema.type) {
       case 'text':
       case 'decimal':
-        return this.#leaf(schema, value, path);
+        this.#leaf(schema, value, path);
+        return;
       case 'struct':
-        if (!isStruct(value)) return this.#mistyped('struct', value, path);
-        return this.#struct(schema, value, path);
+        if (!isStruct(value)) {
+          this.#mistyped('struct', value, path);
+          return;
+        }
+        {
+          this.#struct(schema, value, path);
+          return;
+        }
       case 'list': {
-        if (Array.isArray(value) && value.length === 1 && this.#form === 'sealed') return this.#fault('RECORD_NOT_CANONICAL', path);
+        if (Array.isArray(value) && value.length === 1 && this.#form === 'sealed') {
+          this.#fault('RECORD_NOT_CANONICAL', path);
+          return;
+        }
         const items = several(value);
-        if (items.length < (schema.minItems ?? 1) || items.length > schema.maxItems)
-          return this.#fault('RECORD_COUNT', path, {
+        if (items.length < (schema.minItems ?? 1) || items.length > schema.maxItems) {
+          this.#fault('RECORD_COUNT', path, {
             count: `${items.length}`,
             countMin: `${schema.minItems ?? 1}`,
             countMax: `${schema.maxItems}`,
           });
+          return;
+        }
         items.forEach((item, i) => {
           this.field(schema.items, item, Array.isArray(value) ? [...path, i] : path);
         });
         return;
       }
       case 'map': {
-        if (!isStruct(value)) return this.#mistyped('struct', value, path);
+        if (!isStruct(value)) {
+          this.#mistyped('struct', value, path);
+          return;
+        }
         const names = Object.keys(value);
-        if (names.length === 0 || names.length > schema.maxItems)
-          return this.#fault('RECORD_COUNT', path, { count: `${names.length}`, countMin: '1', countMax: `${schema.maxItems}` });
+        if (names.length === 0 || names.length > schema.maxItems) {
+          this.#fault('RECORD_COUNT', path, { count: `${names.length}`, countMin: '1', countMax: `${schema.maxItems}` });
+          return;
+        }
         for (const name of names) {
           if (schema.names === 'name' ? !isFieldName(name) : !isPathText(name))
             this.#fault('RECORD_NAME_MALFORMED', [...path, name], { name });
@@ -116,18 +133,27 @@ class ContentCheck {
       if (!isSealed(value)) this.#fault('RECORD_FIELD_NOT_SEALED', path);
       return;
     }
-    if (typeof value !== 'string') return this.#mistyped(schema.type, value, path);
+    if (typeof value !== 'string') {
+      this.#mistyped(schema.type, value, path);
+      return;
+    }
     if (value === UNAVAILABLE) {
       if (!schema.unavailable) this.#fault('RECORD_UNAVAILABLE_NOT_ALLOWED', path);
       return;
     }
-    if (value === '' && (schema.type === 'decimal' || (schema.minLength ?? 1) > 0)) return this.#fault('RECORD_FIELD_EMPTY', path);
+    if (value === '' && (schema.type === 'decimal' || (schema.minLength ?? 1) > 0)) {
+      this.#fault('RECORD_FIELD_EMPTY', path);
+      return;
+    }
     if (schema.type === 'decimal') this.#decimal(schema, value, path);
     else this.#text(schema, value, path);
   }
 
   #decimal(schema: DecimalSchema, value: string, path: RecordPath): void {
-    if (!isDecimal(value)) return this.#fault('RECORD_FIELD_TYPE', path, { expected: 'decimal' });
+    if (!isDecimal(value)) {
+      this.#fault('RECORD_FIELD_TYPE', path, { expected: 'decimal' });
+      return;
+    }
     if (schema.minimum !== undefined && compareDecimal(value, schema.minimum) < 0)
       this.#fault('RECORD_VALUE_RANGE', path, { minimum: schema.minimum });
     if (schema.maximum !== undefined && compareDecimal(value, schema.maximum) > 0)
@@ -137,8 +163,10 @@ class ContentCheck {
   #text(schema: TextSchema, value: string, path: RecordPath): void {
     const length = codePoints(value);
     if (length < (schema.minLength ?? 0)) this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMin: `${schema.minLength}` });
-    if (schema.maxLength !== undefined && length > schema.maxLength)
-      return this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMax: `${schema.maxLength}` });
+    if (schema.maxLength !== undefined && length > schema.maxLength) {
+      this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMax: `${schema.maxLength}` });
+      return;
+    }
     if (schema.enum && !schema.enum.includes(value)) {
       const nearest = nearestName(value, schema.enum);
       this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.enum.join(', '), ...(nearest === undefined ? {} : { nearest }) });
@@ -260,7 +288,7 @@ export function hasSealedFields(schema: FieldSchema): boolean {
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   if (name.length > NAME_COMPARED_LENGTH_MAX) return undefined;
   let nearest: string | undefined;
-  let least = name.length <= 4 ? 2 : SUGGESTION_DISTANCE_MAX + 1;
+  let least = Math.min((name.length + 1) >>> 1, SUGGESTION_DISTANCE_MAX + 1); // a short name must be nearly right
   for (const candidate of known) {
     const distance = editDistance(name, candidate, least);
     if (distance < least) {
