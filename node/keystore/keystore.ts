@@ -45,8 +45,12 @@ export interface Keystore {
   sign(id: string, message: Uint8Array): Uint8Array;
   /** 32 bytes: seed of a transport key, or a sealing key. @throws ChainError KEY_UNKNOWN, KEY_USE_FORBIDDEN for every other kind. */
   secret(id: string): Uint8Array;
-  /** Makes a key and saves the file. @throws ChainError KEY_EXISTS */
-  add(id: string, kind: KeyKind): Promise<KeyEntry>;
+  /**
+   * Makes a key and saves the file.
+   * @param secret 32 bytes brought from elsewhere: the sealing key that the nodes of one organisation share.
+   * @throws ChainError KEY_EXISTS
+   */
+  add(id: string, kind: KeyKind, secret?: Uint8Array): Promise<KeyEntry>;
   /** Destroys a key and saves the file: what was sealed under it can never be opened again. @throws ChainError KEY_UNKNOWN */
   remove(id: string): Promise<void>;
 }
@@ -170,10 +174,13 @@ class Vault implements Keystore {
     return secret.slice();
   }
 
-  async add(id: string, kind: KeyKind): Promise<KeyEntry> {
+  async add(id: string, kind: KeyKind, given?: Uint8Array): Promise<KeyEntry> {
     if (this.has(id)) throw new ChainError('KEY_EXISTS', { id });
     const secret = new Uint8Array(randomBytes(KEY_BYTES));
     const entry: KeyEntry = { id, kind, publicKey: isSymmetric(kind) ? '' : toHex(publicKeyOf(secret)) };
+    if (given !== undefined && given.length !== KEY_BYTES) throw new RangeError(`Cannot keep a key of ${given.length} bytes`);
+    const secret = given?.slice() ?? new Uint8Array(randomBytes(KEY_BYTES));
+    const entry: KeyEntry = { id, kind, publicKey: kind === 'sealing' ? '' : toHex(publicKeyOf(secret)) };
     await this.#replace([...this.#held, { entry, secret }]);
     return entry;
   }
