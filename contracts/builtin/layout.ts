@@ -182,22 +182,53 @@ export const auditKey = {
 //   'p' + H(index, product uid) (32) + recordId (32)           -> u32 version that first named the product
 //   'b' + H(index, production batch) (32) + recordId (32)      -> the same for the production batch
 //   'm' + H(index, supplier, batch) (32) + recordId (32)       -> the same for a material batch
+//   's' + H(index, account, interface id) (32)                 -> `{time, seq}` of the last source so marked: incremental upload resumes there
 
 export const recordKey = {
   version: (recordId: ByteText, version: number): ByteText => `v${recordId}${u32Text(version)}`,
   product: (indexDigest: ByteText, recordId: ByteText): ByteText => `p${indexDigest}${recordId}`,
   productionBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `b${indexDigest}${recordId}`,
   materialBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `m${indexDigest}${recordId}`,
+  source: (indexDigest: ByteText): ByteText => `s${indexDigest}`,
 } as const;
 
 // --- deployed contracts ---------------------------------------------------------------------------------------------------------------
-// In the space of `contracts`: 'c' + address -> {address, owner, state, version, codeDigest, imageDigest, language, deployedBy, events, methods};
-// 'k' + codeDigest (hex) -> code bytes. A deployed contract's own data lives in the space named by its address.
+// In the space of `contracts`: 'c' + address -> DeployedContract; 'k' + codeDigest (hex) -> code bytes; 'n' -> how many were ever deployed;
+// 'i' + number (u32, from 0) -> address. A deployed contract's own data lives in the space named by its address.
+
+export interface DeployedContract {
+  /** `0x` and 40 hex digits. */
+  readonly address: string;
+  /** Organisation of the deployer. */
+  readonly owner: string;
+  readonly state: 'active' | 'paused' | 'terminated';
+  /** From 1, raised by every change of the row. */
+  readonly version: number;
+  readonly language: string;
+  /** Account. */
+  readonly deployedBy: string;
+  readonly deployedAt: number;
+  /** Hex SHA-256 of the code bytes; of the heap image (bound to the bundle); of the source, as the deployer states it. */
+  readonly codeDigest: string;
+  readonly codeBytes: number;
+  readonly imageDigest: string;
+  readonly sourceDigest: string;
+  /** Gas of loading the code, paid by every call. */
+  readonly loadGas: number;
+  readonly methods: readonly string[];
+  readonly queries: readonly string[];
+  /** Name -> what the contract says about the event's data. */
+  readonly events: { readonly [name: string]: Json };
+  /** Nodes whose signed attestation of this code came with the deploy transaction. */
+  readonly attestedBy: readonly string[];
+}
 
 export const deployedKey = {
   contract: (address: string): ByteText => `c${address}`,
   contracts: 'c' as ByteText,
   code: (codeDigest: string): ByteText => `k${codeDigest}`,
+  count: 'n' as ByteText,
+  at: (number: number): ByteText => `i${u32Text(number)}`,
 } as const;
 
 /** UTF-8 bytes of an id as ByteText, so that any text can stand in a key. */

@@ -2,7 +2,7 @@
  * Headers, blocks, certificates and the configuration they are judged by (design: chain, "Block").
  * The hash of a block is the hash of its header; seal and certificate stand outside it, because honest nodes may hold different ones.
  */
-import { decodeAll, type Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
 import { type ChainParameters, parameterNames } from './parameters.ts';
 import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
@@ -203,6 +203,19 @@ export function encodeConfiguration(configuration: ConsensusConfiguration): Uint
     .list(parameterNames, (w, name) => w.text(name).u64(configuration.parameters[name]))
     .list(configuration.validators, (w, v) => w.text(v.node).bytes(v.publicKey).u8(v.suite).u64(v.weight))
     .finish();
+}
+
+/** @throws DecodeError */
+export function decodeConfiguration(bytes: Uint8Array): ConsensusConfiguration {
+  return decodeAll(bytes, (reader) => {
+    const engine = reader.text(NAME_BYTES_MAX);
+    const executionVersion = reader.u32();
+    const rows = reader.list((r) => [r.text(NAME_BYTES_MAX), r.u64()] as const, parameterNames.length);
+    if (rows.length !== parameterNames.length || rows.some(([name], i) => name !== parameterNames[i])) throw new DecodeError('parameters are not those of the table');
+    const parameters = Object.fromEntries(rows) as ChainParameters;
+    const validators = reader.list((r) => ({ node: r.text(NAME_BYTES_MAX), publicKey: r.bytes(128), suite: r.u8(), weight: r.u64() }), VALIDATORS_MAX);
+    return { engine, executionVersion, parameters, validators };
+  });
 }
 
 export function consensusHashOf(crypto: Pick<Crypto, 'hash'>, configuration: ConsensusConfiguration): Digest {
