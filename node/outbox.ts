@@ -30,9 +30,11 @@ export interface Cursor {
   readonly position: number;
 }
 
-/** Before the first event of the chain. */
-export const CURSOR_START: Cursor = { height: 0, position: 0xffff_ffff };
 const POSITION_END = 0xffff_ffff;
+/** Before the first event of the chain. */
+export const CURSOR_START: Cursor = { height: 0, position: POSITION_END };
+/** The genesis state comes from no transaction and has no events. */
+const FIRST_HEIGHT = 1;
 
 /** The cursor after which the events of `height` come first. */
 export function cursorBefore(height: number): Cursor {
@@ -80,7 +82,8 @@ export function createOutbox(options: {
     const events: OutboxEvent[] = [];
     const last = source.height();
     let next = after;
-    for (let height = after.position === POSITION_END ? after.height + 1 : after.height; height <= last; height++) {
+    const first = after.position >= POSITION_END ? after.height + 1 : after.height;
+    for (let height = Math.max(first, FIRST_HEIGHT); height <= last; height++) {
       for (const event of eventsOf(height, await source.receipts(height))) {
         if (height === after.height && event.position <= after.position) continue;
         if (events.length === limit) return { events, next };
@@ -195,7 +198,7 @@ function cursorKey(prefix: ByteText, name: string): ByteText {
 }
 
 function encodeCursor(cursor: Cursor): Uint8Array {
-  return new Writer(12).u64(cursor.height).u32(cursor.position).finish();
+  return new Writer(12).u64(cursor.height).u32(Math.min(cursor.position, POSITION_END)).finish();
 }
 
 function decodeCursor(bytes: Uint8Array): Cursor {

@@ -49,6 +49,8 @@ test('events come in the order of height, transaction and emission, after any cu
     [cursorBefore(3), 10, 'de'],
     [{ height: 3, position: 1 }, 10, ''],
     [{ height: 9, position: 0 }, 10, ''],
+    [{ height: -1, position: Number.MAX_SAFE_INTEGER }, 10, 'abcde'],
+    [{ height: 1, position: Number.MAX_SAFE_INTEGER }, 10, 'de'],
   ];
   for (const [after, limit, expected] of table) assert.equal(names(await outbox.events(after, limit)), expected, JSON.stringify(after));
   const last = (await outbox.events(CURSOR_START, 10)).at(-1)!;
