@@ -91,7 +91,7 @@ function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainP
       commit: () => Promise.resolve(BLOCK),
       sync: () => {},
       evidence: () => {},
-      note: (event, fields) => void happened.push(`note ${event} ${fields['fault'] ?? ''}`),
+      note: (event, fields) => void happened.push(`note ${event} ${fields.fault ?? ''}`),
       ...chain,
     },
   });
