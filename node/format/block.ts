@@ -207,16 +207,6 @@ export function encodeConfiguration(configuration: ConsensusConfiguration): Uint
     .finish();
 }
 
-/** @throws DecodeError */
-export function decodeConfiguration(bytes: Uint8Array): ConsensusConfiguration {
-  return decodeAll(bytes, (reader) => {
-    const engine = reader.text(NAME_BYTES_MAX);
-    const executionVersion = reader.u32();
-    const rows = reader.list((r) => [r.text(NAME_BYTES_MAX), r.u64()] as const, parameterNames.length);
-    if (rows.length !== parameterNames.length || rows.some(([name], i) => name !== parameterNames[i])) throw new DecodeError('parameters are not those of the table');
-    const parameters = Object.fromEntries(rows) as ChainParameters;
-    const validators = reader.list((r) => ({ node: r.text(NAME_BYTES_MAX), publicKey: r.bytes(128), suite: r.u8(), weight: r.u64() }), VALIDATORS_MAX);
-    return { engine, executionVersion, parameters, validators };
 /** A configuration as hashed, parameters by the names of its time: a later version may have more of them. */
 export interface DecodedConfiguration {
   readonly engine: string;
@@ -243,6 +233,16 @@ export function decodeConfiguration(bytes: Uint8Array): DecodedConfiguration {
       if (validators[i - 1]!.node >= validators[i]!.node) throw new DecodeError('validators are not sorted by node id without repetition');
     return configuration;
   });
+}
+
+/** A configuration of the present parameter table. @throws DecodeError when it was written by another table. */
+export function decodeCurrentConfiguration(bytes: Uint8Array): ConsensusConfiguration {
+  const { engine, executionVersion, parameters, validators } = decodeConfiguration(bytes);
+  if (parameters.length !== parameterNames.length || parameters.some(({ name }, i) => name !== parameterNames[i])) {
+    throw new DecodeError('parameters are not those of the table');
+  }
+  const values = Object.fromEntries(parameters.map(({ name, value }) => [name, value])) as ChainParameters;
+  return { engine, executionVersion, parameters: values, validators };
 }
 
 export function consensusHashOf(crypto: Pick<Crypto, 'hash'>, configuration: ConsensusConfiguration): Digest {

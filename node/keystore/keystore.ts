@@ -176,11 +176,9 @@ class Vault implements Keystore {
 
   async add(id: string, kind: KeyKind, given?: Uint8Array): Promise<KeyEntry> {
     if (this.has(id)) throw new ChainError('KEY_EXISTS', { id });
-    const secret = new Uint8Array(randomBytes(KEY_BYTES));
-    const entry: KeyEntry = { id, kind, publicKey: isSymmetric(kind) ? '' : toHex(publicKeyOf(secret)) };
     if (given !== undefined && given.length !== KEY_BYTES) throw new RangeError(`Cannot keep a key of ${given.length} bytes`);
     const secret = given?.slice() ?? new Uint8Array(randomBytes(KEY_BYTES));
-    const entry: KeyEntry = { id, kind, publicKey: kind === 'sealing' ? '' : toHex(publicKeyOf(secret)) };
+    const entry: KeyEntry = { id, kind, publicKey: isSymmetric(kind) ? '' : toHex(publicKeyOf(secret)) };
     await this.#replace([...this.#held, { entry, secret }]);
     return entry;
   }
