@@ -145,6 +145,8 @@ export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
     'alarm:acknowledge',
   ],
   device: ['record:submit', 'record:read', 'transaction:submit', 'chain:read'],
+  /** A node's own account: anchors the head of its exchange log. */
+  node: ['transaction:submit', 'chain:read'],
   auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],
 };
 
