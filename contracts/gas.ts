@@ -29,7 +29,9 @@ export const GAS = {
   verify: 4_800_000,
   perByteVerified: 60,
   /** Taking an instance and restoring its memory before a deployed contract runs. */
-  instance: 2_400_000,
+  instance: 1_600_000,
+  /** Loading code, beside what the engine counts: comparing memory with the base image, digest of the image. */
+  load: 12_000_000,
   /** Clearing all memory after the engine itself trapped. */
   trap: 200_000_000,
   /** Checking the stored code of a deployed contract against its digest. */
@@ -44,14 +46,14 @@ export const GAS = {
 
 /** Weights inside the metered engine. */
 export const WASM_GAS = {
-  instruction: 16,
-  memoryAccess: 32,
-  division: 200,
-  call: 120,
-  callIndirect: 200,
-  branchTable: 100,
-  functionEntry: 60,
-  bulk: 400,
+  instruction: 10,
+  memoryAccess: 20,
+  division: 120,
+  call: 75,
+  callIndirect: 125,
+  branchTable: 60,
+  functionEntry: 40,
+  bulk: 250,
   perByteMoved: 4,
   /** Functions that may be active at once; not a price, but frozen with them. */
   depthMax: 1_000,

@@ -23,6 +23,8 @@ export interface RealNode {
   readonly local: Store;
   readonly index: Store;
   readonly sealed: Store;
+  /** First multiaddr listened on, once started. */
+  p2pAddress(): string;
   /** Stops the node and closes every store. */
   stop(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       local,
       index,
       sealed,
+      p2pAddress: () => network.addresses[0] ?? '',
       async stop() {
         await node.stop();
         await close();

@@ -11,7 +11,7 @@ import {
   DecodeError,
   type Digest,
   decodeBlock,
-  decodeConfiguration,
+  decodeCurrentConfiguration,
   decodeHeader,
   decodeProposal,
   encodeProposal,
@@ -292,7 +292,7 @@ function tipOf(committed: Committed): Tip {
     height: committed.height,
     hash: committed.hash,
     header: decodeHeader(committed.headerBytes),
-    configuration: decodeConfiguration(committed.configuration),
+    configuration: decodeCurrentConfiguration(committed.configuration),
   };
 }
 

@@ -45,6 +45,8 @@ export interface Credentials {
   /** Gives the account a new secret and returns it once, with the otpauth URI for an authenticator app. */
   setOtp(account: string): Promise<{ readonly secret: string; readonly uri: string }>;
   hasOtp(account: string): boolean;
+  /** Takes over a hash and a base32 secret made elsewhere, unless the account has a credential here already. */
+  adopt(account: string, passwordHash: string, otpSecret: string): Promise<void>;
   /** @returns whether a one-time password stood behind the login. @throws ChainError LOGIN_REFUSED, LOGIN_LOCKED, OTP_REQUIRED, OTP_INVALID, OTP_REUSED, SERVER_BUSY */
   login(account: string, password: string, otp: string | undefined): Promise<{ readonly steppedUp: boolean }>;
   /** Spends a code. @throws ChainError OTP_NOT_SET, OTP_INVALID, OTP_REUSED, LOGIN_LOCKED */
@@ -155,6 +157,13 @@ export function createCredentials({ store, world, key, issuer }: CredentialsOpti
         await save(account, { ...old, otpSecret: encrypt(secret, account), otpStep: 0 });
         const totp = totpOf(account, secret);
         return { secret: totp.secret.base32, uri: totp.toString() };
+      }),
+
+    adopt: (account, passwordHash, otpSecret) =>
+      inTurn(account, async () => {
+        if (load(account) !== undefined) return; // a restart must not undo a changed password or a spent code
+        const secret = otpSecret === '' ? '' : encrypt(Secret.fromBase32(otpSecret).bytes, account);
+        await save(account, { passwordHash, otpSecret: secret, otpStep: 0, failures: 0, lockedUntilMs: 0 });
       }),
 
     hasOtp: (account) => (load(account)?.otpSecret ?? '') !== '',

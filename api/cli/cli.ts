@@ -155,7 +155,7 @@ export class Cli {
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) return token;
       await forgetToken(directory, account.account); // revoked, or the devnet was reset
-      return await tokenOf(this.terminal, directory, door, account);
+      return await tokenOf(this.terminal, directory, door, account, true);
     }
     return token;
   }

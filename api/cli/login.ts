@@ -29,13 +29,16 @@ export interface IssuedToken {
   readonly expiresAtMs: number;
 }
 
-/** A valid token of `account`, from the cache or by logging in at its node. @throws ApiError when the login is refused. */
+/** A valid token of `account`: of the profile (unless `renew`), from the cache, or by logging in at its node. @throws ApiError when the login is refused. */
 export async function tokenOf(
   terminal: Pick<Terminal, 'now' | 'sleep'>,
   directory: string,
   client: Client,
   account: ProfileAccount,
+  renew = false,
 ): Promise<string> {
+  const { token, tokenExpiresAtMs = 0 } = account;
+  if (token !== undefined && !renew && tokenExpiresAtMs - RENEW_BEFORE_MS > terminal.now()) return token;
   const cached = readTokens(directory)[account.account];
   if (cached !== undefined && cached.expiresAtMs - RENEW_BEFORE_MS > terminal.now()) return cached.token;
   const issued = await login(terminal, client, account);

@@ -26,6 +26,9 @@ export interface ProfileAccount {
   readonly password: string;
   /** Base32 (RFC 4648), RFC 6238 with SHA-1, 6 digits, 30 s. */
   readonly totpSecret: string;
+  /** Issued at the last start of the devnet. */
+  readonly token?: string;
+  readonly tokenExpiresAtMs?: number;
 }
 
 export interface Profile {

@@ -19,6 +19,7 @@ import { startCommand } from './start.ts';
 import type { Terminal } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 import { txCommand } from './tx.ts';
+import { verifyCommand } from './verify.ts';
 
 /** Gives a command its Cli; the action's error goes up to runCli. */
 export type Run = <A extends unknown[]>(action: (cli: Cli, ...args: A) => Promise<void>) => (...args: A) => Promise<void>;
@@ -33,6 +34,7 @@ const commands: readonly CommandFactory[] = [
   contractCommand,
   txCommand,
   blockCommand,
+  verifyCommand,
   governanceCommand,
   keysCommand,
   adminCommand,

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { ChainError } from '../../node/errors/index.ts';
+import { canonicalJson, type Json } from '../../node/format/index.ts';
 import { canonicalTextOf } from './canonical.ts';
 import type { Cli } from './cli.ts';
 import { EXIT } from './exit-codes.ts';
@@ -110,7 +111,7 @@ export const recordCommand: CommandFactory = (run) =>
         .action(
           run(async (cli, id: string, options: { out?: string }) => {
             const { api } = await cli.connect();
-            const text = `${JSON.stringify(await api.getRecordProof(id), undefined, 2)}\n`;
+            const text = canonicalJson((await api.getRecordProof(id)) as Json); // the one spelling that verify reads
             if (options.out === undefined) return cli.terminal.out(text);
             await writeFile(cli.path(options.out), text);
             cli.show({ file: options.out, bytes: text.length }, `${text.length} bytes written to ${options.out}`);

@@ -9,7 +9,7 @@ export const traceCommand: CommandFactory = (run) =>
     .description('genealogy of a product: materials, steps, reports; claimed and confirmed edges apart')
     .argument('<product-uid>')
     .option('--direction <direction>', 'up, down or both', oneOf('up', 'down', 'both'))
-    .option('--depth <levels>', 'levels to follow', integer(1, 64))
+    .option('--depth <levels>', 'levels to follow', integer(1, 32))
     .action(
       run(async (cli, productUid: string, options: { direction?: string; depth?: number }) => {
         const { api } = await cli.connect();

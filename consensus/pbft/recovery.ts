@@ -105,7 +105,8 @@ export function help(
   const behindInView = peer.view < replica.view || (peer.view === replica.view && peer.changing);
   const { certificate } = replica;
   const answers: Uint8Array[] = [];
-  if (certificate && (peer.height < replica.height || (peer.height === replica.height && behindInView && certificate.view >= peer.view)))
+  const laterView = certificate && (certificate.view > peer.view || (certificate.view === peer.view && peer.changing));
+  if (certificate && (peer.height < replica.height || (peer.height === replica.height && laterView)))
     answers.push(encodeMessage({ kind: 'committed', certificate }));
   if (behindInView && !replica.changing && replica.newView) answers.push(replica.newView);
   if (behindInView && replica.changing && replica.viewChange) answers.push(encodeMessage(replica.viewChange));

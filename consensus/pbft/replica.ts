@@ -319,7 +319,7 @@ export function liveRecords(replica: Replica): Uint8Array[] {
   else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
   for (const { digest, proposal } of replica.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
   for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });
-  for (const vote of replica.signed.values()) records.push({ kind: 'vote', vote });
+  for (const vote of replica.signed.values()) if (vote.height >= height) records.push({ kind: 'vote', vote });
   if (replica.prepared) records.push({ kind: 'prepared', certificate: replica.prepared });
   return records.map(encodeRecord);
 }

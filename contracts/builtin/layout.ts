@@ -197,6 +197,8 @@ export const recordKey = {
 // 'i' + number (u32, from 0) -> address. A deployed contract's own data lives in the space named by its address.
 
 export interface DeployedContract {
+  /** For people; may be empty. */
+  readonly name: string;
   /** `0x` and 40 hex digits. */
   readonly address: string;
   /** Organisation of the deployer. */

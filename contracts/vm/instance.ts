@@ -89,6 +89,7 @@ export class Instance {
   readonly #depth: WebAssembly.Global<number>;
   readonly #stackPointer: WebAssembly.Global<number>;
   readonly #pages: WebAssembly.Global<number>;
+  readonly #stackLow: WebAssembly.Global<number>;
   #roots: Roots | undefined;
   #stackTop = 0;
   #damaged = false;
@@ -106,6 +107,7 @@ export class Instance {
     this.#depth = exported[METER_EXPORT.depth] as WebAssembly.Global<number>;
     this.#stackPointer = exported[METER_EXPORT.stackPointer] as WebAssembly.Global<number>;
     this.#pages = exported[METER_EXPORT.pages] as WebAssembly.Global<number>;
+    this.#stackLow = exported[METER_EXPORT.stackLow] as WebAssembly.Global<number>;
   }
 
   get gasLeft(): number {
@@ -150,7 +152,7 @@ export class Instance {
 
   /**
    * Puts the whole used memory back: base image, then the differences of `image`; zero everywhere else. Used is what can have been touched:
-   * static data, the guarded stack, the heap up to the pages handed out. After a trap that is not one of ours it is every byte there is.
+   * static data, the stack down to where it came, the heap up to the pages handed out. After a trap that is not one of ours it is every byte there is.
    */
   restore(base: Base, image: Image): void {
     const bytes = this.#bytes;
@@ -158,7 +160,7 @@ export class Instance {
     this.#stackTop = base.stackTop;
     if (this.#damaged) bytes.fill(0);
     else {
-      bytes.fill(0, base.stackTop - STACK_BYTES, base.stackTop);
+      bytes.fill(0, this.#stackLow.value, base.stackTop);
       const last = base.image.chunks[base.image.chunks.length - 1]!;
       bytes.fill(0, last.at + last.bytes.length, this.#pages.value * PAGE_BYTES);
     }
@@ -166,6 +168,7 @@ export class Instance {
     if (image !== base.image) for (const chunk of image.chunks) bytes.set(chunk.bytes, chunk.at);
     this.#pages.value = image.pages;
     this.#stackPointer.value = base.stackTop;
+    this.#stackLow.value = base.stackTop;
     this.#depth.value = WASM_GAS.depthMax;
     this.#damaged = false;
     this.#memoryRefused = false;
@@ -185,13 +188,13 @@ export class Instance {
    * Calls the prelude's entry function. Returns its answer, a copy.
    * @throws EngineStopped, or whatever the host call threw.
    */
-  enter(entry: string, name: Uint8Array, args: Uint8Array, context: Uint8Array, hostCall: HostCall): Uint8Array {
+  enter(entry: Uint8Array, name: Uint8Array, args: Uint8Array, context: Uint8Array, hostCall: HostCall): Uint8Array {
     this.#hostCall = hostCall;
     return this.#guarded(() => {
       const engine = this.#engine;
       const roots = this.#roots!;
       const list = roots.argumentsArray >> 2;
-      this.#words[list] = this.#newText(asciiBytes(entry));
+      this.#words[list] = this.#newText(entry);
       this.#words[list + 1] = this.#newText(name);
       this.#words[list + 2] = this.#newText(args);
       this.#words[list + 3] = this.#newText(context);
@@ -209,7 +212,7 @@ export class Instance {
   #capture(base: Base | undefined): Image {
     const bytes = this.#bytes;
     const pages = this.#pages.value;
-    bytes.fill(0, this.#stackTop - STACK_BYTES, this.#stackTop); // what dead calls left behind is no part of the image
+    bytes.fill(0, this.#stackLow.value, this.#stackTop); // what dead calls left behind is no part of the image
     const chunks: { at: number; bytes: Uint8Array }[] = [];
     if (base === undefined) {
       chunks.push({ at: 0, bytes: bytes.slice(0, this.#stackTop - STACK_RESERVED_BYTES) });
@@ -360,10 +363,12 @@ function addDifferences(
   to: number,
   base: Image['chunks'][number],
 ): void {
+  const words = new Int32Array(bytes.buffer);
+  const baseWords = new Int32Array(base.bytes.buffer);
   let start = -1;
   for (let at = from; at < to; at += BLOCK_BYTES) {
     const end = Math.min(at + BLOCK_BYTES, to);
-    if (differs(bytes, at, end, base)) {
+    if (differs(words, at, end, baseWords, base.at)) {
       if (start < 0) start = at;
     } else if (start >= 0) {
       out.push({ at: start, bytes: bytes.slice(start, at) });
@@ -373,8 +378,9 @@ function addDifferences(
   if (start >= 0) out.push({ at: start, bytes: bytes.slice(start, to) });
 }
 
-function differs(bytes: Uint8Array, from: number, to: number, base: Image['chunks'][number]): boolean {
-  for (let at = from; at < to; at++) if (bytes[at] !== (base.bytes[at - base.at] ?? 0)) return true;
+/** Compares word by word: images begin and end on multiples of four. */
+function differs(words: Int32Array, from: number, to: number, base: Int32Array, baseAt: number): boolean {
+  for (let at = from >> 2; at < to >> 2; at++) if (words[at] !== (base[at - (baseAt >> 2)] ?? 0)) return true;
   return false;
 }
 

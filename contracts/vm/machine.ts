@@ -9,7 +9,7 @@ import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8 } from '../../
 import { ExecutionFault, isHostFault } from '../fault.ts';
 import { CALL_DEPTH_MAX, GAS, LOAD_GAS_MAX } from '../gas.ts';
 import { ContractFailure, type ContractMachine, type GasTank, type Host, type LoadedContract } from '../types.ts';
-import { bundleDigestOf } from './bundle.ts';
+import { bundleDigestOf, bundles } from './bundle.ts';
 import { canonicalOf, checkArgs, type GasBridge, hostCallOf, RESULT_BYTES_MAX } from './host-api.ts';
 import { type Base, EngineStopped, HEAP_PAGES_INITIAL, type HostCall, type Image, imageBytes, Instance, STACK_BYTES } from './instance.ts';
 import { meter } from './meter.ts';
@@ -24,8 +24,11 @@ const NAMES_COUNT_MAX = 256; // methods, queries or events of one contract
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 const ANSWER_OK = 61; // '='
 const EMPTY = new Uint8Array(0);
+const ENTRY_BYTES = { describe: utf8(ENTRY.describe), method: utf8(ENTRY.method), query: utf8(ENTRY.query) } as const;
 
 export interface MachineDeps {
+  /** Whose frozen bundle must be running; see bundle.ts. */
+  readonly executionVersion: number;
   /** Bytes of the engine's wasm file; see load-wasm.ts. */
   readonly wasm: Uint8Array;
   /** SHA-256. */
@@ -40,9 +43,14 @@ interface Entry extends LoadedContract {
   readonly eventNames: ReadonlySet<string>;
 }
 
+/** @throws ExecutionFault when what would run is not the bundle of that executionVersion: such a node must not start. */
 export async function createContractMachine(deps: MachineDeps): Promise<QuickJsMachine> {
   const binary = meter(deps.wasm, { stackBytes: STACK_BYTES, heapPagesInitial: HEAP_PAGES_INITIAL });
-  return new QuickJsMachine(deps, await WebAssembly.compile(binary), bundleDigestOf(deps.hash, binary));
+  const bundleDigest = bundleDigestOf(deps.hash, binary);
+  const frozen = bundles[deps.executionVersion];
+  if (bundleDigest !== frozen)
+    throw new ExecutionFault(`Bundle ${bundleDigest} is not that of executionVersion ${deps.executionVersion}: ${frozen ?? 'unknown here'}`);
+  return new QuickJsMachine(deps, await WebAssembly.compile(binary), bundleDigest);
 }
 
 export class QuickJsMachine implements ContractMachine {
@@ -82,7 +90,7 @@ export class QuickJsMachine implements ContractMachine {
     });
     const answer = this.#withInstance(entry.image, gas, (instance, bridge) => {
       const hostCall = hostCallOf(host, gas, bridge, entry.eventNames);
-      return instance.enter(isQuery ? ENTRY.query : ENTRY.method, utf8(method), args, context, hostCall);
+      return instance.enter(isQuery ? ENTRY_BYTES.query : ENTRY_BYTES.method, utf8(method), args, context, hostCall);
     });
     if (answer[0] === ANSWER_OK) return canonicalOf(answer.subarray(1), RESULT_BYTES_MAX, gas, 'result');
     throw refusalOf(host.self, answer.subarray(1));
@@ -121,10 +129,10 @@ export class QuickJsMachine implements ContractMachine {
       return this.#withInstance(this.#base.image, gas, (instance) => {
         const fault = instance.load(code);
         if (fault !== undefined) throw invalid(fault);
-        const answer = instance.enter(ENTRY.describe, EMPTY, EMPTY, EMPTY, noHost);
+        const answer = instance.enter(ENTRY_BYTES.describe, EMPTY, EMPTY, EMPTY, noHost);
         if (answer[0] !== ANSWER_OK) throw invalid(messageOf(answer.subarray(1)));
         const { methods, queries, events } = descriptionOf(canonicalOf(answer.subarray(1), DESCRIPTION_BYTES_MAX, gas, 'description'));
-        const gasUsed = LOAD_GAS_MAX - instance.gasLeft;
+        const gasUsed = GAS.load + LOAD_GAS_MAX - instance.gasLeft;
         const image = instance.capture(this.#base);
         const bytes = imageBytes(image);
         const imageDigest = toHex(hashTagged(this.#deps, 'image', utf8(this.bundleDigest), bytes));

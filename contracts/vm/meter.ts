@@ -5,7 +5,8 @@
  *   `end`. A loop cannot turn without passing its header, so no loop is free. Below zero it traps.
  * - `depth` (i32): every function that calls another takes one on entry and gives it back on exit; below zero it traps. It bounds the
  *   native stack of the host, which no two machines have alike.
- * - `stackPointer` may not pass below a fixed limit, so that the engine's own stack occupies one known range of memory.
+ * - `stackPointer` may not pass below a fixed limit, and `stackLow` remembers the lowest it came, so that the part of memory which the
+ *   engine's own stack touched is known.
  * - `pages` stands in for memory.size: what the allocator may use is known to the byte, and grows only through the host.
  * - memory.copy and memory.fill are charged by length.
  *
@@ -22,7 +23,7 @@ export interface MeterOptions {
 }
 
 /** Names of the globals the rewritten module exports. */
-export const METER_EXPORT = { gas: '$gas', depth: '$depth', stackPointer: '$sp', pages: '$pages' } as const;
+export const METER_EXPORT = { gas: '$gas', depth: '$depth', stackPointer: '$sp', pages: '$pages', stackLow: '$low' } as const;
 export const PAGE_BYTES = 65_536;
 
 interface FunctionType {
@@ -36,6 +37,7 @@ interface Globals {
   readonly gas: number;
   readonly depth: number;
   readonly pages: number;
+  readonly stackLow: number;
   readonly stackLimit: number;
 }
 
@@ -45,7 +47,7 @@ export function meter(binary: Uint8Array, options: MeterOptions): Uint8Array {
   const types = readTypes(binary, one(sections, SECTION.type));
   const functions = readFunctions(binary, one(sections, SECTION.function));
   const stackTop = readStackTop(binary, one(sections, SECTION.global));
-  const globals: Globals = { stackPointer: 0, gas: 1, depth: 2, pages: 3, stackLimit: stackTop - options.stackBytes };
+  const globals: Globals = { stackPointer: 0, gas: 1, depth: 2, pages: 3, stackLow: 4, stackLimit: stackTop - options.stackBytes };
   const pages = Math.ceil(stackTop / PAGE_BYTES) + options.heapPagesInitial;
 
   const out = new WasmWriter(3 * binary.length).raw(magicAndVersion(binary));
@@ -53,7 +55,7 @@ export function meter(binary: Uint8Array, options: MeterOptions): Uint8Array {
     const bytes = binary.subarray(section.start, section.end);
     if (section.id === SECTION.custom) continue;
     out.op(section.id);
-    if (section.id === SECTION.global) out.vector(withMeterGlobals(bytes, pages));
+    if (section.id === SECTION.global) out.vector(withMeterGlobals(bytes, pages, stackTop));
     else if (section.id === SECTION.export) out.vector(withMeterExports(bytes, globals));
     else if (section.id === SECTION.code) out.vector(meteredCode(binary, section, types, functions, globals));
     else out.vector(bytes);
@@ -93,9 +95,9 @@ function readStackTop(binary: Uint8Array, section: Section): number {
   return reader.u32() % 2 ** 32;
 }
 
-function withMeterGlobals(section: Uint8Array, pages: number): Uint8Array {
+function withMeterGlobals(section: Uint8Array, pages: number, stackTop: number): Uint8Array {
   return new WasmWriter(64)
-    .u32(4)
+    .u32(5)
     .raw(section.subarray(1)) // the stack pointer, after its count of one
     .op(TYPE.i64, 1, OP.i64Const)
     .signed(Number.MAX_SAFE_INTEGER)
@@ -105,6 +107,9 @@ function withMeterGlobals(section: Uint8Array, pages: number): Uint8Array {
     .op(OP.end)
     .op(TYPE.i32, 1, OP.i32Const)
     .signed(pages)
+    .op(OP.end)
+    .op(TYPE.i32, 1, OP.i32Const)
+    .signed(stackTop)
     .op(OP.end)
     .finish();
 }
@@ -168,8 +173,10 @@ function meteredBody(body: Uint8Array, type: FunctionType, globals: Globals): Ui
   };
   const setStackPointer = (): void => {
     out.op(OP.localTee).u32(wordLocal).op(OP.globalSet).u32(globals.stackPointer);
+    out.op(OP.localGet).u32(wordLocal).op(OP.globalGet).u32(globals.stackLow).op(OP.i32LtU, OP.if, TYPE.empty);
+    out.op(OP.localGet).u32(wordLocal).op(OP.globalSet).u32(globals.stackLow);
     out.op(OP.localGet).u32(wordLocal).op(OP.i32Const).signed(globals.stackLimit);
-    out.op(OP.i32LtU, OP.if, TYPE.empty, OP.unreachable, OP.end);
+    out.op(OP.i32LtU, OP.if, TYPE.empty, OP.unreachable, OP.end, OP.end);
   };
 
   let run = 0;

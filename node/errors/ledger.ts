@@ -104,6 +104,12 @@ export const ledgerErrors = {
     text: { en: 'The bytes are not a block in canonical form', zh: '区块编码不规范' },
     remedy: { en: 'Send the exact bytes of GET /api/v1/blocks/{ref}?form=raw', zh: '请发送 GET /api/v1/blocks/{ref}?form=raw 的原始字节' },
   },
+  EVIDENCE_NOT_READY: {
+    kind: 'missing',
+    httpStatus: 409,
+    text: { en: 'The block is not certified, so nothing can be proved by it', zh: '该区块尚无证书，无法用于证明' },
+    remedy: { en: 'Ask again after the next block', zh: '请在下一区块后重试' },
+  },
   BLOCK_REFUSED: {
     kind: 'invalid',
     httpStatus: 422,

@@ -26,6 +26,15 @@ export const networkErrors = {
       zh: '节点将隔离该日志，并仅在其可能签署过的高度之后恢复投票',
     },
   },
+  NETWORK_LISTEN_FAILED: {
+    kind: 'internal',
+    httpStatus: 500,
+    text: { en: 'The node cannot listen on its network address', zh: '节点无法监听其网络地址' },
+    remedy: {
+      en: 'Free the port or choose another in node.json; data.listen names the addresses',
+      zh: '请释放端口或在 node.json 中更换；data.listen 为相关地址',
+    },
+  },
   PEER_CHAIN_FOREIGN: {
     kind: 'forbidden',
     httpStatus: 403,

@@ -4,15 +4,18 @@ import type { NodeData } from '../../contracts/builtin/layout.ts';
 import type { KeyKind, Keystore } from './keystore.ts';
 
 /** Ids inside a node's keystore. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
-export const NODE_KEY = { transport: 'transport', validator: 'validator', token: 'token', custodial: 'custodial' } as const;
+export const NODE_KEY = { transport: 'transport', validator: 'validator', token: 'token', custodial: 'custodial', storage: 'storage' } as const;
 const SEALING_PREFIX = 'sealing-';
 
 export type NodePublicKeys = Pick<NodeData, 'transportKey' | 'validatorKey' | 'tokenKey' | 'custodialKey'>;
 
-/** Adds what is missing of a node's keys, the first sealing key included. */
-export async function createNodeKeys(keystore: Keystore): Promise<NodePublicKeys> {
+/**
+ * Adds what is missing of a node's keys, the first sealing key included.
+ * @param sealing that of the organisation's other nodes: commitments of one record must be the same at all of them.
+ */
+export async function createNodeKeys(keystore: Keystore, sealing?: Uint8Array): Promise<NodePublicKeys> {
   for (const [kind, id] of Object.entries(NODE_KEY)) if (!keystore.has(id)) await keystore.add(id, kind as KeyKind);
-  if (sealingKeyIds(keystore).length === 0) await keystore.add(`${SEALING_PREFIX}1`, 'sealing');
+  if (sealingKeyIds(keystore).length === 0) await keystore.add(`${SEALING_PREFIX}1`, 'sealing', sealing);
   return nodePublicKeys(keystore);
 }
 

@@ -20,8 +20,13 @@ import { ChainError } from '../errors/index.ts';
 import { readFile, writeFileAtomic } from './atomic-file.ts';
 import { fromHex, toHex, utf8 } from '../format/index.ts';
 
-export const keyKinds = ['transport', 'validator', 'token', 'custodial', 'account', 'sealing'] as const;
+export const keyKinds = ['transport', 'validator', 'token', 'custodial', 'account', 'sealing', 'storage'] as const;
 export type KeyKind = (typeof keyKinds)[number];
+
+/** Sealing keys commit to personal data; the storage key encrypts what a node keeps of it and of logins. Neither has a public half. */
+function isSymmetric(kind: KeyKind): boolean {
+  return kind === 'sealing' || kind === 'storage';
+}
 
 export interface KeyEntry {
   readonly id: string;
@@ -40,8 +45,12 @@ export interface Keystore {
   sign(id: string, message: Uint8Array): Uint8Array;
   /** 32 bytes: seed of a transport key, or a sealing key. @throws ChainError KEY_UNKNOWN, KEY_USE_FORBIDDEN for every other kind. */
   secret(id: string): Uint8Array;
-  /** Makes a key and saves the file. @throws ChainError KEY_EXISTS */
-  add(id: string, kind: KeyKind): Promise<KeyEntry>;
+  /**
+   * Makes a key and saves the file.
+   * @param secret 32 bytes brought from elsewhere: the sealing key that the nodes of one organisation share.
+   * @throws ChainError KEY_EXISTS
+   */
+  add(id: string, kind: KeyKind, secret?: Uint8Array): Promise<KeyEntry>;
   /** Destroys a key and saves the file: what was sealed under it can never be opened again. @throws ChainError KEY_UNKNOWN */
   remove(id: string): Promise<void>;
 }
@@ -140,13 +149,13 @@ class Vault implements Keystore {
 
   publicKey(id: string): Uint8Array {
     const { entry } = this.#find(id);
-    if (entry.kind === 'sealing') throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'publicKey' });
+    if (isSymmetric(entry.kind)) throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'publicKey' });
     return fromHex(entry.publicKey);
   }
 
   sign(id: string, message: Uint8Array): Uint8Array {
     const { entry, secret } = this.#find(id);
-    if (entry.kind === 'sealing' || entry.kind === 'transport') {
+    if (isSymmetric(entry.kind) || entry.kind === 'transport') {
       throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'sign' });
     }
     let object = this.#objects.get(id);
@@ -159,16 +168,17 @@ class Vault implements Keystore {
 
   secret(id: string): Uint8Array {
     const { entry, secret } = this.#find(id);
-    if (entry.kind !== 'sealing' && entry.kind !== 'transport') {
+    if (!isSymmetric(entry.kind) && entry.kind !== 'transport') {
       throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'secret' });
     }
     return secret.slice();
   }
 
-  async add(id: string, kind: KeyKind): Promise<KeyEntry> {
+  async add(id: string, kind: KeyKind, given?: Uint8Array): Promise<KeyEntry> {
     if (this.has(id)) throw new ChainError('KEY_EXISTS', { id });
-    const secret = new Uint8Array(randomBytes(KEY_BYTES));
-    const entry: KeyEntry = { id, kind, publicKey: kind === 'sealing' ? '' : toHex(publicKeyOf(secret)) };
+    if (given !== undefined && given.length !== KEY_BYTES) throw new RangeError(`Cannot keep a key of ${given.length} bytes`);
+    const secret = given?.slice() ?? new Uint8Array(randomBytes(KEY_BYTES));
+    const entry: KeyEntry = { id, kind, publicKey: isSymmetric(kind) ? '' : toHex(publicKeyOf(secret)) };
     await this.#replace([...this.#held, { entry, secret }]);
     return entry;
   }

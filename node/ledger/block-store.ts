@@ -1,5 +1,5 @@
 /** Reads final blocks, receipts and positions from the store. Writing is the executor's: one batch per block. */
-import { decodeAll, type Certificate, type Digest, decodeBlock, decodeCertificate, decodeConfiguration, decodeReceipt, type Block, type Receipt, Writer } from '../format/index.ts';
+import { type ByteText, decodeAll, type Certificate, type Digest, decodeBlock, decodeCertificate, decodeCurrentConfiguration, decodeReceipt, type Block, type Receipt, Writer } from '../format/index.ts';
 import type { ConsensusConfiguration } from '../format/index.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
@@ -16,6 +16,15 @@ export function encodeHead(head: HeadRow): Uint8Array {
 
 export function decodeHead(bytes: Uint8Array): HeadRow {
   return decodeAll(bytes, (reader) => ({ height: reader.u64(), hash: reader.fixed(32), stateRoot: reader.fixed(32) }));
+}
+
+/** Configurations a chain may pass through. */
+export const CONFIGURATIONS_MAX = 10_000;
+
+function heightOfKey(key: ByteText): number {
+  let height = 0;
+  for (const unit of key.slice(-8)) height = height * 256 + unit.charCodeAt(0);
+  return height;
 }
 
 /** Where a transaction stands: height and index. */
@@ -40,6 +49,8 @@ export interface BlockStore {
   position(transactionId: Digest): Position | undefined;
   /** The configuration by which the block of `height` is judged. */
   configuration(height: number): Promise<ConsensusConfiguration>;
+  /** Heights at which a configuration took effect, rising, up to `height`; 0 first. */
+  configurationHeights(height: number): Promise<readonly number[]>;
 }
 
 export function createBlockStore(store: Store): BlockStore {
@@ -77,7 +88,11 @@ export function createBlockStore(store: Store): BlockStore {
       const rows = await store.range({ from: ledgerKey.configuration(0), to: ledgerKey.configuration(height + 1), reverse: true, limit: 1 });
       const row = rows[0];
       if (!row) throw new Error(`No configuration is stored for height ${height}`);
-      return decodeConfiguration(row.value);
+      return decodeCurrentConfiguration(row.value);
+    },
+    async configurationHeights(height) {
+      const rows = await store.range({ from: ledgerKey.configuration(0), to: ledgerKey.configuration(height + 1), limit: CONFIGURATIONS_MAX });
+      return rows.map((row) => heightOfKey(row.key));
     },
   };
 }

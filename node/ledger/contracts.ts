@@ -3,8 +3,8 @@ import { type BuiltinContract, type ContractMachine, createBuiltins, createContr
 import { type Crypto, fromHex, SUITE } from '../format/index.ts';
 import { isAcceptablePublicKey } from '../crypto/index.ts';
 
-export async function createContracts(crypto: Pick<Crypto, 'hash'>): Promise<{ readonly builtins: ReadonlyMap<string, BuiltinContract>; readonly machine: ContractMachine }> {
-  const machine = await createContractMachine({ wasm: await loadWasm(), hash: crypto.hash });
+export async function createContracts(crypto: Pick<Crypto, 'hash'>, executionVersion: number): Promise<{ readonly builtins: ReadonlyMap<string, BuiltinContract>; readonly machine: ContractMachine }> {
+  const machine = await createContractMachine({ wasm: await loadWasm(), hash: crypto.hash, executionVersion });
   const builtins = new Map(createBuiltins({ acceptKey: (suite, publicKey) => suite === SUITE.ed25519 && isAcceptablePublicKey(fromHex(publicKey)) }));
   const deployed = createDeployedContract({ may, machine });
   builtins.set(records.name, records);

@@ -7,6 +7,7 @@ import { createCrypto } from '../crypto/index.ts';
 import { openLevelStore } from '../storage/level-store.ts';
 import { ChainError } from '../errors/index.ts';
 import { ContractFailure } from '../../contracts/index.ts';
+import { openGenesis } from '../format/index.ts';
 import { createContracts } from './contracts.ts';
 import { createExecutor, type Executor } from './executor.ts';
 
@@ -30,7 +31,7 @@ if (port) {
   const { storePath, genesisText } = workerData as ExecutorWorkerData;
   const crypto = createCrypto();
   const store = await openLevelStore({ path: storePath, multithreading: true });
-  const contracts = await createContracts(crypto);
+  const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
   const executor: Executor = createExecutor({ store, crypto, genesisText, ...contracts });
   let tail: Promise<void> = Promise.resolve();
 

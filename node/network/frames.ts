@@ -15,13 +15,14 @@ export class FrameReader {
   }
 
   /**
-   * Whole frames that this chunk completes, each a copy; undefined when a length is zero or above the bound: the stream cannot be read on.
+   * Whole frames that this chunk completes, none of them a view of the chunk; undefined when a length is zero or above the bound: the stream cannot be read on.
    */
   push(chunk: Uint8Array): readonly Uint8Array[] | undefined {
     this.#parts.push(chunk);
     this.#have += chunk.length;
     if (this.#have < this.#need) return [];
-    const bytes = this.#parts.length === 1 ? chunk : join(this.#parts, this.#have);
+    const joined = this.#parts.length > 1;
+    const bytes = joined ? join(this.#parts, this.#have) : chunk;
     const frames: Uint8Array[] = [];
     let at = 0;
     for (;;) {
@@ -32,7 +33,8 @@ export class FrameReader {
       if (length === 0 || length > this.#bytesMax) return undefined;
       this.#need = FRAME_HEADER_BYTES + length;
       if (left < this.#need) break;
-      frames.push(Uint8Array.prototype.slice.call(bytes, at + FRAME_HEADER_BYTES, at + this.#need));
+      const frame = bytes.subarray(at + FRAME_HEADER_BYTES, at + this.#need);
+      frames.push(joined ? frame : Uint8Array.from(frame)); // a small frame must not keep a whole chunk alive
       at += this.#need;
     }
     this.#parts = at === bytes.length ? [] : [bytes.subarray(at)];

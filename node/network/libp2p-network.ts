@@ -16,7 +16,7 @@ import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { isErrorCode, type ErrorCode } from '../errors/index.ts';
+import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
 import { type Digest, toByteText } from '../format/index.ts';
 import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world.ts';
 import { type Hello, PROTOCOL_VERSION } from './hello.ts';
@@ -31,9 +31,9 @@ const DIAL_TIMEOUT_MS = 5_000;
 /** From opening a stream to the other side's hello. */
 const HELLO_TIMEOUT_MS = 5_000;
 const BACK_OFF_MIN_MS = 200;
-const BACK_OFF_MAX_MS = 5_000;
+const BACK_OFF_MAX_MS = 2_000;
 /** The node with the higher id waits this long for the other to dial. */
-export const FALLBACK_DIAL_MS = 10_000;
+export const FALLBACK_DIAL_MS = 3_000;
 /** A connection without a link (bootstrap, a peer that opens no stream) is closed after this. */
 const IDLE_CONNECTION_MS = 15_000;
 /** Streams of one protocol on one connection: one runs, one replaces it. */
@@ -71,7 +71,7 @@ export interface Libp2pNetwork extends Network {
   readonly bootstrapAddresses: readonly string[];
 }
 
-/** Ready, not started. */
+/** Ready, not started. `start` throws ChainError NETWORK_LISTEN_FAILED. */
 export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.transportSeed);
   const network = new RealNetwork(options, privateKey.publicKey.raw, peerIdFromPrivateKey(privateKey));
@@ -166,7 +166,12 @@ class RealNetwork implements Libp2pNetwork {
         maxInboundStreams: INBOUND_STREAMS_MAX,
       });
     }
-    await this.#libp2p.start();
+    try {
+      await this.#libp2p.start();
+    } catch (error) {
+      await this.#libp2p.stop();
+      throw new ChainError('NETWORK_LISTEN_FAILED', { listen: this.#options.listen, reason: (error as Error).message }, error);
+    }
     this.#running = true;
     this.#stopSweep = this.#options.world.timers.every(SWEEP_MS, () => this.#sweep());
     this.#sweep();
@@ -337,8 +342,12 @@ class RealNetwork implements Libp2pNetwork {
     const peer = this.#peers.get(link.node);
     if (peer === undefined) return;
     if (code !== 'OK') {
+      const { log } = this.#options.world;
+      const fields = { peer: link.node, channel: link.channel, code };
+      if (peer.refusal === code)
+        log.debug(fields, 'link refused'); // a peer that dials again and again is said once
+      else log.warn(fields, 'link refused');
       peer.refusal = code;
-      this.#options.world.log.warn({ peer: link.node, channel: link.channel, code }, 'link refused');
       if (code === 'PEER_FRAME_TOO_LARGE' || code === 'PEER_HELLO_INVALID') this.report(link.node, code);
     }
     if (peer.links.get(link.channel) !== link) return;
@@ -352,7 +361,7 @@ class RealNetwork implements Libp2pNetwork {
 
   #sweep(): void {
     const now = this.#now();
-    for (const [link, until] of this.#greeting) if (now > until) link.abort('PEER_HELLO_INVALID');
+    for (const [link, until] of this.#greeting) if (now > until) link.abort('PEER_TIMEOUT');
     for (const peer of this.#peers.values()) {
       for (const link of peer.links.values()) link.nudge();
       if (peer.links.size < CHANNELS.length && !peer.dialling && now >= peer.nextDialMs && !this.#penalties.isCutOff(peer.node, now))

@@ -5,6 +5,7 @@
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
 import { DecodeError, type Digest } from '../format/index.ts';
 import {
+  ANSWER_BYTES_MAX,
   type Answer,
   type BlockAnswer,
   type BulkMessage,
@@ -25,6 +26,8 @@ export const SERVED_BURST = 200;
 /** Bytes of answers to one peer a second, on average and at once. */
 export const SERVED_BYTES_PER_SECOND = 33_554_432;
 export const SERVED_BYTES_BURST = 67_108_864;
+/** Questions of one kind from one peer that wait for their turn; they are answered one after the other, which bounds memory. */
+export const SERVED_WAITING_MAX = 32;
 /** Bytes of transactions in one frame. */
 const TRANSACTIONS_FRAME_BYTES = 1_048_576;
 /** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
@@ -58,6 +61,8 @@ export class Requests {
   readonly #questions = new RateLimit(SERVED_PER_SECOND, SERVED_BURST);
   readonly #answerBytes = new RateLimit(SERVED_BYTES_PER_SECOND, SERVED_BYTES_BURST);
   readonly #handlers = new Map<Question['kind'], QuestionHandler>();
+  /** Questions waiting, by peer and kind. */
+  readonly #waiting = new Map<string, Question[]>();
   #onTransactions: ((from: string, transactions: readonly Uint8Array[]) => void) | undefined;
   #onStatus: ((from: string, status: { readonly height: number; readonly hash: Digest }) => void) | undefined;
   #nextId = 1;
@@ -107,7 +112,10 @@ export class Requests {
     else this.#network.send(to, 'bulk', frame);
   }
 
-  /** Those of `hashes` (of the full bytes) that the peer holds, in any order, unchecked. @throws ChainError PEER_* */
+  /**
+   * Those of `hashes` (of the full bytes) that the peer holds, at most ANSWER_BYTES_MAX of them, in any order, unchecked: ask again for the rest.
+   * @throws ChainError PEER_*
+   */
   async getTransactions(peer: string, hashes: readonly Digest[]): Promise<readonly Uint8Array[]> {
     return (await this.#ask(peer, { kind: 'getTransactions', hashes }, 'transactionsAnswer')).transactions;
   }
@@ -182,7 +190,7 @@ export class Requests {
     if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
     else if (message.kind === 'status') this.#onStatus?.(from, message);
     else if (message.kind === 'getTransactions' || message.kind === 'getBlocks' || message.kind === 'getHeaders')
-      void this.#answer(from, message);
+      this.#onQuestion(from, message);
     else this.#onAnswer(from, message);
   }
 
@@ -201,28 +209,54 @@ export class Requests {
     } else this.#settle(answer.id)?.resolve(answer);
   }
 
-  async #answer(from: string, question: Question): Promise<void> {
+  #onQuestion(from: string, question: Question): void {
+    const lane = `${question.kind} ${from}`;
+    const waiting = this.#waiting.get(lane);
+    if (waiting === undefined) {
+      this.#waiting.set(lane, [question]);
+      void this.#serveLane(lane, from);
+    } else if (waiting.length < SERVED_WAITING_MAX) waiting.push(question);
+    else this.#network.send(from, 'bulk', encodeBulkMessage({ kind: 'declined', id: question.id, code: 'PEER_RATE_EXCEEDED' }));
+  }
+
+  async #serveLane(lane: string, from: string): Promise<void> {
+    const waiting = this.#waiting.get(lane)!;
+    for (let question = waiting[0]; question !== undefined && !this.#stopped; question = waiting[0]) {
+      const frame = encodeBulkMessage({ ...bounded(await this.#answer(from, question)), id: question.id } as Answer);
+      waiting.shift();
+      if (this.#stopped) break;
+      this.#answerBytes.take(from, frame.length, this.#world.clock.monotonic());
+      this.#network.send(from, 'bulk', frame);
+    }
+    this.#waiting.delete(lane);
+  }
+
+  async #answer(from: string, question: Question): Promise<Unanswered> {
     const now = this.#world.clock.monotonic();
     const handler = this.#handlers.get(question.kind);
-    const allowed = this.#questions.take(from, 1, now) && this.#answerBytes.take(from, 0, now);
-    let answer: Unanswered;
-    if (handler === undefined) answer = { kind: 'declined', code: 'PEER_DECLINED' };
-    else if (!allowed) answer = { kind: 'declined', code: 'PEER_RATE_EXCEEDED' };
-    else {
-      try {
-        answer = await handler(from, question);
-      } catch (error) {
-        const code = error instanceof ChainError ? error.code : 'INTERNAL';
-        this.#world.log.warn(
-          { peer: from, question: question.kind, code, reason: (error as Error).message },
-          'question could not be answered',
-        );
-        answer = { kind: 'declined', code };
-      }
+    if (handler === undefined) return { kind: 'declined', code: 'PEER_DECLINED' };
+    if (!this.#questions.take(from, 1, now) || !this.#answerBytes.take(from, 0, now))
+      return { kind: 'declined', code: 'PEER_RATE_EXCEEDED' };
+    try {
+      return await handler(from, question);
+    } catch (error) {
+      const code = error instanceof ChainError ? error.code : 'INTERNAL';
+      this.#world.log.warn(
+        { peer: from, question: question.kind, code, reason: (error as Error).message },
+        'question could not be answered',
+      );
+      return { kind: 'declined', code };
     }
-    if (this.#stopped) return;
-    const frame = encodeBulkMessage({ ...answer, id: question.id } as Answer);
-    this.#answerBytes.take(from, frame.length, now);
-    this.#network.send(from, 'bulk', frame);
   }
+}
+
+/** Transactions are cut off at ANSWER_BYTES_MAX, never to none: the asker asks again for those it still lacks. */
+function bounded(answer: Unanswered): Unanswered {
+  if (answer.kind !== 'transactionsAnswer') return answer;
+  let bytes = 0;
+  const { transactions } = answer;
+  let count = 0;
+  while (count < transactions.length && (count === 0 || bytes + transactions[count]!.length <= ANSWER_BYTES_MAX))
+    bytes += transactions[count++]!.length;
+  return { ...answer, transactions: transactions.slice(0, count) };
 }

@@ -238,7 +238,10 @@ async function directoryBytes(path: string): Promise<number> {
   return bytes;
 }
 
-async function measure(name: string, settings: { keys: number; block: number; blocks: number; seconds: number; cache: number; buffer: number }): Promise<void> {
+async function measure(
+  name: string,
+  settings: { keys: number; block: number; blocks: number; seconds: number; cache: number; buffer: number },
+): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'map-spike-'));
   const db: Db = new Level(path, { ...BINARY, writeBufferSize: settings.buffer * 1024 * 1024, cacheSize: 64 * 1024 * 1024 });
   await db.open();
@@ -276,7 +279,11 @@ async function measure(name: string, settings: { keys: number; block: number; bl
         keys: loaded,
         block: settings.block,
         loadUsPerKey: round((loadMs * 1000) / loaded),
-        usPerKey: { mean: round(times.reduce((a, b) => a + b, 0) / times.length), median: round(sorted[sorted.length >> 1]!), max: round(sorted.at(-1)!) },
+        usPerKey: {
+          mean: round(times.reduce((a, b) => a + b, 0) / times.length),
+          median: round(sorted[sorted.length >> 1]!),
+          max: round(sorted.at(-1)!),
+        },
         stageUsPerKey: round((design.rows.stageMs * 1000) / written),
         rowsPerKey: round(design.rows.count / written),
         rowBytesPerKey: Math.round(design.rows.bytes / written),

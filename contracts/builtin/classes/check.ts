@@ -288,7 +288,7 @@ export function hasSealedFields(schema: FieldSchema): boolean {
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   if (name.length > NAME_COMPARED_LENGTH_MAX) return undefined;
   let nearest: string | undefined;
-  let least = name.length <= 4 ? 2 : SUGGESTION_DISTANCE_MAX + 1;
+  let least = Math.min((name.length + 1) >>> 1, SUGGESTION_DISTANCE_MAX + 1); // a short name must be nearly right
   for (const candidate of known) {
     const distance = editDistance(name, candidate, least);
     if (distance < least) {

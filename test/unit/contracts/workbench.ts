@@ -20,7 +20,7 @@ import {
 export const hash = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest());
 
 export async function newMachine(): Promise<QuickJsMachine> {
-  return createContractMachine({ wasm: await loadWasm(), hash });
+  return createContractMachine({ executionVersion: 1, wasm: await loadWasm(), hash });
 }
 
 export const json = (bytes: Uint8Array): Json => JSON.parse(fromUtf8(bytes)) as Json;
@@ -60,7 +60,7 @@ export class Chain {
   }
 
   execute(calls: readonly Call[], options: { readonly sender?: string; readonly gasLimit?: number } = {}): Execution {
-    const transactionId = hash(Uint8Array.of(++this.#transactions));
+    const transactionId = hash(encodeJson(++this.#transactions));
     const { sender = 'ann@acme', gasLimit = 10_000_000_000 } = options;
     const tx = { transactionId, sender, keyId: 'k1', keyKind: 'own', gasLimit, calls } as const;
     const execution = executeTransaction(tx, block, this.view, this.deps);

@@ -29,7 +29,7 @@ test('a deployed contract is found under an address that follows from deployer, 
     'address',
     new Writer()
       .text('ann@acme')
-      .fixed(hash(Uint8Array.of(1)), 32)
+      .fixed(hash(encodeJson(1)), 32)
       .u32(0)
       .finish(),
   );

@@ -9,6 +9,7 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createEd25519Signer } from '../../../../node/crypto/sign.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import { frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
@@ -292,4 +293,13 @@ test('a node brings its blocks over real connections', async () => {
   sync.stop();
   for (const each of requests) each.stop();
   await stopAll(nodes);
+});
+
+test('an address that is taken is said by name', async () => {
+  const a = await startNode('a');
+  await assert.rejects(
+    startNode('b', { listen: a.network.addresses }),
+    (error) => error instanceof ChainError && error.code === 'NETWORK_LISTEN_FAILED',
+  );
+  await stopAll([a]);
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { randomBytes } from 'node:crypto';
 import { Level } from 'level';
@@ -221,6 +222,67 @@ test('a full disk refuses the batch, goes on reading, and takes batches again wh
     await store.close();
   });
 });
+
+test('with the database open twice, a full disk is survived because the other side lets go', async (t) => {
+  if (!limitFileBytes('unlimited')) return t.skip('prlimit is not installed here');
+  await inDirectory(async (path) => {
+    const shared = { path, multithreading: true, writeBufferBytes: 262_144, reopenRoomBytes: 1_048_576 };
+    let other = await openLevelStore(shared);
+    let releases = 0;
+    const store = await openLevelStore({
+      ...shared,
+      releaseOthers: async () => {
+        releases++;
+        await other.close();
+        return async () => {
+          other = await openLevelStore(shared);
+        };
+      },
+    });
+    try {
+      assert.ok(limitFileBytes(131_072));
+      const fill = async () => {
+        for (let n = 0; n < 200; n++) await store.batch([{ key: `k${n}`, value: randomBytes(4000) }], { sync: true });
+      };
+      await assert.rejects(fill(), withCode('STORE_FULL'));
+    } finally {
+      limitFileBytes('unlimited');
+    }
+    await store.batch([{ key: 'after', value: bytes(3) }], { sync: true });
+    assert.equal(releases, 1);
+    assert.deepEqual(other.get('after'), bytes(3));
+    await store.close();
+    await other.close();
+  });
+});
+
+test('a writer killed in the middle of its batches loses none it said was on disk, and no batch is half there', () =>
+  inDirectory(async (path) => {
+    let said = 0;
+    for (let round = 0; round < 3; round++) {
+      const child = spawn(process.execPath, [fileURLToPath(new URL('./store-writer.js', import.meta.url)), path], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await new Promise<void>((resolve) => {
+        let seen = 0;
+        child.stdout.on('data', (chunk: Buffer) => {
+          for (const line of chunk.toString().trim().split('\n')) said = Math.max(said, Number(line) + 1);
+          if (++seen === 12 + round) child.kill('SIGKILL');
+        });
+        child.on('close', () => resolve());
+      });
+      const store = await openLevelStore({ path });
+      const left = await store.range({ from: 'left', to: 'leftz', limit: 1_000_000 });
+      const right = await store.range({ from: 'right', to: 'rightz', limit: 1_000_000 });
+      assert.ok(left.length >= said);
+      assert.deepEqual(
+        left.map((row) => row.key.slice(4)),
+        right.map((row) => row.key.slice(5)),
+      );
+      await store.close();
+    }
+    assert.ok(said > 10);
+  }));
 
 test('the portable CRC equals that of zlib and the published check value', () => {
   assert.equal(crc32Portable(utf8('123456789')), 0xcbf43926);

@@ -5,7 +5,7 @@ import { utf8 } from '../../../../node/format/index.ts';
 import { ANSWER_BLOCKS_MAX, encodeBulkMessage } from '../../../../node/network/messages.ts';
 import { serveBlocks } from '../../../../node/sync/block-server.ts';
 import { RateLimit } from '../../../../node/sync/rate-limit.ts';
-import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST } from '../../../../node/sync/requests.ts';
+import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX } from '../../../../node/sync/requests.ts';
 import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
 
 function two(): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
@@ -155,4 +155,31 @@ test('transactions are spread in order, in frames of bounded size, and status re
   assert.deepEqual(seen, sent);
   assert.equal(frames, 3);
   assert.deepEqual(statuses, [['a', 9, hash(1)]]);
+});
+
+test('questions that pile up are declined past a bound, and large answers of transactions are cut', async () => {
+  const { server, a, b } = two();
+  let running = 0;
+  let most = 0;
+  server.serve('getHeaders', async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    running--;
+    return { kind: 'headersAnswer', headers: [] };
+  });
+  const declined: Uint8Array[] = [];
+  a.onFrame((_, __, frame) => frame[0] === 9 && declined.push(frame));
+  for (let id = 1000; id < 1000 + 2 * SERVED_WAITING_MAX; id++)
+    a.send('b', 'bulk', encodeBulkMessage({ kind: 'getHeaders', id, fromHeight: 1, count: 1 }));
+  await until('declined', () => declined.length === SERVED_WAITING_MAX);
+  assert.equal(most, 1, 'one at a time');
+  server.stop();
+  b.leave();
+
+  const other = two();
+  other.server.serve('getTransactions', () => ({
+    kind: 'transactionsAnswer',
+    transactions: Array.from({ length: 5 }, () => new Uint8Array(3_000_000)),
+  }));
+  assert.equal((await other.asker.getTransactions('b', [hash(1)])).length, 2);
 });

@@ -131,7 +131,9 @@ test('quality needs a product or a batch, device a known status, consumption a q
 
 test('names far from any known one are not guessed at', () => {
   assert.equal(nearestName('production_tme', ['production_time', 'product_uid']), 'production_time');
-  assert.equal(nearestName('x', ['y', 'ext']), 'y');
+  assert.equal(nearestName('x', ['y', 'ext']), undefined);
+  assert.equal(nearestName('unti', ['unit']), undefined);
+  assert.equal(nearestName('unitt', ['unit']), 'unit');
   assert.equal(nearestName('temperature', ['product_uid', 'ext']), undefined);
   assert.equal(nearestName('a'.repeat(100_000), ['a']), undefined);
 });
