@@ -141,6 +141,11 @@ export class Arguments {
   /** @throws ContractFailure BUILTIN_ARGUMENTS_INVALID with every fault found, unknown names included. */
   finish(): void {
     this.#unasked();
+    this.stopIfFaulty();
+  }
+
+  /** Like finish, before the other names can be asked for: where the way on depends on a value that is wrong. */
+  stopIfFaulty(): void {
     if (this.#faults.length === 0) return;
     const faults = this.#faults.slice(0, FAULTS_LISTED_MAX).map((fault) => ({ path: shorten(fault.path), problem: fault.problem }));
     throw new ContractFailure('BUILTIN_ARGUMENTS_INVALID', { faults, count: this.#faults.length });

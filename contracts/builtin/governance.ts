@@ -36,6 +36,8 @@ export type ProposalKind = (typeof proposalKinds)[number];
 export const PROPOSALS_OPEN_MAX = 64;
 /** Organisations of one chain: each holds at most one vote per proposal, and a proposal is read whole. */
 export const ORGANISATIONS_MAX = 256;
+/** First administrators that a proposal may bring with a new organisation. */
+const ADMINISTRATORS_MAX = 8;
 const PROPOSAL_ID_DIGITS = 8;
 
 export interface ProposalVote {
@@ -91,7 +93,7 @@ export function createGovernanceContract(options: { readonly acceptKey: AcceptKe
 function propose(host: Host, args: Arguments, acceptKey: AcceptKey): Uint8Array {
   const organisation = requireRight(host, 'governance:propose');
   const kind = args.oneOf('kind', proposalKinds);
-  if (!proposalKinds.includes(kind)) args.finish();
+  args.stopIfFaulty();
   const body = bodyReaders[kind](host, args, acceptKey);
   args.finish();
   planOf(host, kind, body);
@@ -120,9 +122,7 @@ function propose(host: Host, args: Arguments, acceptKey: AcceptKey): Uint8Array 
 /** `{id, approve}` -> the proposal as it stands after the vote, decided and carried out when the vote decides it. */
 function vote(host: Host, args: Arguments): Uint8Array {
   const organisation = requireRight(host, 'governance:vote');
-  const id = args
-    .text('id', (text) => (/^[0-9]{1,8}$/.test(text) ? undefined : 'must be the number of a proposal'))
-    .padStart(PROPOSAL_ID_DIGITS, '0');
+  const id = proposalId(args);
   const approve = args.boolean('approve');
   args.finish();
   const proposal = load(host, id);
@@ -161,8 +161,11 @@ const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
   addOrganisation: (host, args, acceptKey) => {
     const id = args.text('id', nameProblem);
     const name = args.text('name', titleProblem);
-    const administrators = args.objects('administrators', 1, 8).map((administrator) => {
+    const seen: string[] = [];
+    const administrators = args.objects('administrators', 1, ADMINISTRATORS_MAX).map((administrator) => {
       const account = administrator.text('id', accountProblem);
+      if (seen.includes(account)) administrator.fault('id', 'is repeated');
+      seen.push(account);
       if (!account.endsWith(`@${id}`)) administrator.fault('id', `must end in @${id}`);
       const keys = administrator.objects('keys', 1, ACCOUNT_KEYS_MAX).map((key) => readKey(host, key, id, acceptKey));
       if (keys.some((key) => key.kind === 'custodial')) administrator.fault('keys', 'must be own keys: the organisation has no node yet');
@@ -291,6 +294,12 @@ function activeOrganisations(host: Host): readonly string[] {
   return organisationList(host).filter((id) => entryOf(readOf(host), 'organisation', id)?.state === 'active');
 }
 
+/** With or without leading zeros. */
+function proposalId(args: Arguments): string {
+  const text = args.text('id', (given) => (/^[0-9]{1,8}$/.test(given) ? undefined : 'must be the number of a proposal'));
+  return text.padStart(PROPOSAL_ID_DIGITS, '0');
+}
+
 function load(host: Host, id: string): Proposal {
   const bytes = host.get(governanceKey.proposal(id));
   if (!bytes) throw new ContractFailure('GOVERNANCE_PROPOSAL_UNKNOWN', { id });
@@ -332,7 +341,7 @@ function readOf(host: Host): Read {
 /** `{id}` -> the proposal; one past its time shows as expired though no transaction has marked it yet. */
 function getQuery(host: Host, bytes: Uint8Array): Uint8Array {
   const args = readArguments(bytes);
-  const id = args.text('id').padStart(PROPOSAL_ID_DIGITS, '0');
+  const id = proposalId(args);
   args.finish();
   return answer(shown(host, load(host, id)));
 }

@@ -40,6 +40,11 @@ function plainProblem(text: string): string | undefined {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 32 || (unit >= 127 && unit < 160) || unit === 0x2028 || unit === 0x2029) return 'may not hold control characters';
+    if (unit >= 0xd800 && unit <= 0xdfff) {
+      const next = text.charCodeAt(i + 1);
+      if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return 'may not hold half a surrogate pair';
+      i++;
+    }
   }
   if (text.startsWith(' ') || text.endsWith(' ')) return 'may not begin or end with a space';
   return undefined;

@@ -66,9 +66,10 @@ type Change = (host: Host, args: Arguments, acceptKey: AcceptKey) => unknown;
 /** `{kind, id, data, validFrom?, validTo?, documentDigest?}` -> the entry. The owner is the caller's organisation; ids are never used twice. */
 function register(host: Host, args: Arguments, acceptKey: AcceptKey): RegistryEntry {
   const kind = args.oneOf('kind', OWN_KIND_NAMES);
+  args.stopIfFaulty();
   const id = args.text('id', ID_PROBLEM[kind]);
   const terms = readTerms(args);
-  const organisation = requireRight(host, OWN_KINDS[kind] ?? 'registry:manage');
+  const organisation = requireRight(host, OWN_KINDS[kind]);
   const data = readData(host, kind, args.object('data'), organisation, acceptKey, undefined);
   if (kind === 'account' && !id.endsWith(`@${organisation}`)) args.fault('id', `must end in @${organisation}`);
   args.finish();
@@ -131,7 +132,7 @@ function raiseSessionEpoch(host: Host, args: Arguments): RegistryEntry {
 function ownEntry(host: Host, args: Arguments, fixed?: OwnKind, selfAllowed = false): { entry: RegistryEntry; organisation: string } {
   const kind = fixed ?? args.oneOf('kind', OWN_KIND_NAMES);
   const id = args.text('id');
-  if (!OWN_KIND_NAMES.includes(kind)) args.finish();
+  args.stopIfFaulty();
   const entry = entryOf(readOf(host), kind, id);
   const own = selfAllowed && entry !== undefined && id === host.caller && entry.state === 'active';
   const organisation = own ? entry.owner : requireRight(host, OWN_KINDS[kind]);

@@ -5,7 +5,7 @@ import { leaves, xmlLeaves } from './answers.ts';
 import type { ProbeContext } from './context.ts';
 import { canonical, write } from './records.ts';
 import { filesUnder } from '../tools/source.ts';
-import { loadProbes, reportOf, runProbes } from './run.ts';
+import { loadProbes, reportOf, runProbes } from './verdicts.ts';
 
 /** Owners of clauses by the longest prefix (DESIGN, "What comes after part 1"). */
 const OWNERS: readonly (readonly [string, number, string])[] = [

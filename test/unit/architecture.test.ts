@@ -25,10 +25,11 @@ const BANNED_IN_PURE: Readonly<Record<string, RegExp>> = {
   'a clock': /\bDate\b|\bperformance\b/g,
   'a timer': /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/g,
   chance: /\bMath\s*\.\s*random\b|\bgetRandomValues\b|\brandomUUID\b/g,
-  'the machine': /\bprocess\s*\.|\bBuffer\b|\brequire\s*\(|\bglobalThis\b/g,
+  'the machine': /\bprocess\s*\.|\bBuffer\b|\brequire\s*\(|\bglobalThis\b(?!\s*:)/g,
   'the language of the machine': /\bIntl\b|\.\s*(?:localeCompare|normalize|toLocale\w*|toLowerCase|toUpperCase)\b/g,
   'Unicode tables of the engine': /\\p\{|\bnew\s+RegExp\b/g,
-  'mathematics beyond integers': /\bMath\s*\.\s*(?!(?:floor|ceil|min|max|trunc|abs|sign|imul|clz32)\b)\w+|\bparseFloat\b|\btoFixed\b/g,
+  'mathematics beyond integers':
+    /\bMath\s*\.\s*(?!(?:floor|ceil|min|max|trunc|abs|sign|imul|clz32)\b)\w+|\bparseFloat\b(?!\s*:)|\btoFixed\b/g,
   fractions: /(?<![\w.])\d+\.\d+/g,
 };
 /** Consensus has no log, no waiting either. */
