@@ -10,8 +10,8 @@ function standIn(behaviour: { failures?: number; details?: (values: readonly num
   const bodies: { values: number[]; key: string | undefined }[] = [];
   let failures = behaviour.failures ?? 0;
   const client = {
-    async post(_path: string, body: string, options: { idempotencyKey?: string }) {
-      const values = JSON.parse(body) as number[];
+    async post(_path: string, body: Uint8Array, options: { idempotencyKey?: string }) {
+      const values = JSON.parse(String(body)) as number[];
       bodies.push({ values, key: options.idempotencyKey });
       if (failures-- > 0)
         throw new ApiError({ status: 0, code: 'CLIENT_UNREACHABLE', message: 'gone', data: null, details: [], requestId: '' });
@@ -112,8 +112,8 @@ test('rows settled by an earlier run are not sent', async () => {
 test('settled rows are counted without gaps, whichever batch ends first', async () => {
   const node = standIn();
   const slow = {
-    async post(path: string, body: string, options: object) {
-      if ((JSON.parse(body) as number[])[0] === 0) await new Promise((done) => setTimeout(done, 30));
+    async post(path: string, body: Uint8Array, options: object) {
+      if ((JSON.parse(String(body)) as number[])[0] === 0) await new Promise((done) => setTimeout(done, 30));
       return await node.client.post(path, body, options);
     },
   } as unknown as Client;
