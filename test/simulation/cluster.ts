@@ -143,7 +143,8 @@ export class Cluster {
     this.#nodes[i] = node;
     say(`boots at height ${node.height()}`);
     // A block may have reached the disk in the moment of the crash, without anybody being told.
-    if (!this.faulty.has(i)) for (let height = 1; height <= node.height(); height++) this.#onFinal(name, height, node.digestAt(height)!, []);
+    if (!this.faulty.has(i))
+      for (let height = 1; height <= node.height(); height++) this.#onFinal(name, height, node.digestAt(height)!, []);
     void node.start();
   }
 
