@@ -8,6 +8,7 @@ export * from './parameters.ts';
 export * from './block.ts';
 export * from './receipt.ts';
 export * from './json.ts';
+export * from './content.ts';
 export * from './json-text.ts';
 export * from './decimal.ts';
 export * from './time.ts';
