@@ -90,8 +90,6 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   if (host.get(key) !== undefined) throw new ContractFailure('CONTRACT_ADDRESS_TAKEN', { address });
   const row: DeployedContract = {
     ...{ address, name, owner: organisationOf(sender), state: 'active', version: 1, language, deployedBy: sender, deployedAt: host.block.height },
-    ...{ codeDigest, codeBytes: code.length, imageDigest: loaded.imageDigest, sourceDigest, loadGas: loaded.gasUsed },
-    ...{ address, owner: organisationOf(sender), state: 'active', version: 1, language, deployedBy: sender, deployedAt: host.block.height },
     ...{ codeDigest, codeBytes: code.length, sourceDigest },
     ...{ imageDigest: loaded.imageDigest, imageBytes: loaded.imageBytes },
     ...{ methods: loaded.methods, queries: loaded.queries, events: loaded.events, attestedBy },
