@@ -167,7 +167,6 @@ class Run {
     const isQuery = row.queries.includes(method);
     if (!isQuery && (readOnly || !row.methods.includes(method))) throw methodUnknown(address, method);
     const code = this.#checkedCode(row);
-    this.tank.use(row.loadGas); // whether the image is at hand differs between replicas: every call pays for loading it
     this.#checkImage(row, code);
     const frame = new Frame(this, address, caller, isQuery);
     const result = this.deps.machine.run(code, method, args, frame, this.tank, isQuery, row.codeDigest);

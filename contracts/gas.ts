@@ -34,6 +34,7 @@ export const GAS = {
   load: 12_000_000,
   /** Clearing all memory after the engine itself trapped. */
   trap: 200_000_000,
+  perImageByte: 8,
   /** Checking the stored code of a deployed contract against its digest. */
   perCodeByte: 60,
   /** One crossing between contract and host. */
@@ -59,8 +60,11 @@ export const WASM_GAS = {
   depthMax: 1_000,
 } as const;
 
-/** Most gas that loading a contract's code may use; a contract that needs more cannot be deployed. */
-export const LOAD_GAS_MAX = 2_000_000_000;
+/** Most gas that loading a contract's code may use. A deployment pays all of it beforehand: code that fails to load has cost as much. */
+export const LOAD_GAS_MAX = 4_000_000_000;
+
+/** Memory of the images of all contracts that are not terminated, in bytes: so much every node keeps at hand, and no call pays for loading. */
+export const IMAGES_TOTAL_BYTES_MAX = 134_217_728;
 
 /** Contracts that may be active inside one another, built-in ones counted. */
 export const CALL_DEPTH_MAX = 8;

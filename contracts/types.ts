@@ -79,6 +79,8 @@ export interface BuiltinContract {
 /** What loading a contract's code tells about it. */
 export interface LoadedContract {
   readonly imageDigest: string;
+  /** Memory the image takes. */
+  readonly imageBytes: number;
   readonly methods: readonly string[];
   readonly queries: readonly string[];
   /** Declared events: name -> what the contract says about the data. */

@@ -222,7 +222,7 @@ async function untilReady(
   while (Date.now() < end) {
     if (!process.running || signal?.aborted) break;
     try {
-      await client.getBytes('/readyz');
+      await client.get('/readyz');
       const head = await headOf(client);
       if (head.height >= height) return;
       last = `its height is ${head.height}`;

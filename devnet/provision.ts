@@ -158,7 +158,7 @@ async function makeFiles(options: ProvisionOptions): Promise<void> {
     parameters: options.parameters ?? {},
     organisations: plan.organisations,
     nodes,
-    accounts: plan.accounts.map((account) => ({
+    accounts: [...plan.accounts, ...plan.services].map((account) => ({
       ...account,
       keys: nodes
         .filter((node) => node.organisation === account.organisation)

@@ -18,6 +18,8 @@ export interface PlannedAccount {
 export interface Topology {
   readonly organisations: readonly { readonly id: string; readonly name: string }[];
   readonly nodes: readonly PlannedNode[];
+  /** Accounts of the nodes themselves: no login, no token. */
+  readonly services: readonly PlannedAccount[];
   readonly accounts: readonly PlannedAccount[];
   readonly factories: readonly { readonly id: string; readonly organisation: string; readonly name: string }[];
   readonly devices: readonly { readonly id: string; readonly organisation: string; readonly factory: string }[];
@@ -40,12 +42,15 @@ export function planTopology(nodeCount: number): Topology {
   if (!Number.isSafeInteger(nodeCount) || nodeCount < NODES_MIN || nodeCount > NODES_MAX) {
     throw new RangeError(`Cannot plan a devnet of ${nodeCount} nodes: from ${NODES_MIN} to ${NODES_MAX}`);
   }
+  const nodes = Array.from({ length: nodeCount }, (_, i) => {
+    const { id } = organisations[i % organisations.length]!;
+    return { id: `${id}-${Math.floor(i / organisations.length) + 1}`, organisation: id };
+  });
   return {
     organisations: organisations.map(({ id, name }) => ({ id, name })),
-    nodes: Array.from({ length: nodeCount }, (_, i) => {
-      const { id } = organisations[i % organisations.length]!;
-      return { id: `${id}-${Math.floor(i / organisations.length) + 1}`, organisation: id };
-    }),
+    nodes,
+    // A node acts in its own name too: it anchors the head of its exchange log.
+    services: nodes.map(({ id, organisation }) => ({ id: `${id}@${organisation}`, organisation, type: 'service', roles: ['node'] })),
     accounts: organisations.flatMap(({ id }): PlannedAccount[] => [
       { id: `admin@${id}`, organisation: id, type: 'person', roles: ['admin'] },
       { id: `operator@${id}`, organisation: id, type: 'person', roles: ['operator'] },

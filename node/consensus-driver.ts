@@ -61,6 +61,7 @@ export interface ConsensusDriver {
   start(): void;
   /** Finishes the turn and what is under way, then signs nothing more. The vote log stays open: its opener closes it. */
   stop(): Promise<void>;
+  /** True while the mempool holds what a block with room would include. After a commit, say it before `commit` resolves. */
   workWaiting(waiting: boolean): void;
   /** A block that became final by sync. */
   delivered(block: Delivered): void;
@@ -101,6 +102,7 @@ class Driver implements ConsensusDriver {
   #frameBytes = 0;
   readonly #framesOf = new Map<string, number>();
   #tickDue = false;
+  #working = false;
   #accepting = true;
   #state: 'created' | 'running' | 'stopping' | 'stopped' = 'created';
   #turning: Promise<void> | undefined;
@@ -145,6 +147,8 @@ class Driver implements ConsensusDriver {
   }
 
   workWaiting(waiting: boolean): void {
+    if (waiting === this.#working) return; // said with every transaction, told to the engine once
+    this.#working = waiting;
     this.#push({ kind: 'work', waiting });
   }
 

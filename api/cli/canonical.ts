@@ -1,7 +1,6 @@
 /** Canonical bytes of the records of one body: what `contentDigest` covers, `token` taken out. The same path a node takes. */
 import { ChainError } from '../../node/errors/index.ts';
-import { fromUtf8 } from '../../node/format/index.ts';
-import { encodeContent } from '../../node/format/record.ts';
+import { encodeContent, fromUtf8 } from '../../node/format/index.ts';
 import { type BodyFormat, parseBody } from '../formats/index.ts';
 
 /** One canonical text for each record. @throws ChainError CLI_FILE_MALFORMED with the first fault and its place. */

@@ -149,11 +149,11 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
   const misplaced = misplacedCode(replica, message);
   const counts = misplaced === undefined || misplaced === 'PBFT_AHEAD';
   if (!counts) {
-    drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' ? 'reject' : 'ignore');
+    drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !speaksFromAhead(replica, message) ? 'reject' : 'ignore');
     return;
   }
   if (!replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature)) {
-    drop(replica, 'PBFT_SIGNATURE_INVALID', from, 'reject');
+    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromAhead(replica, message) ? 'ignore' : 'reject');
     return;
   }
   claim(replica, message);
@@ -238,23 +238,30 @@ function misplacedCode(replica: Replica, message: Message): string | undefined {
   }
 }
 
-function claim(replica: Replica, message: Message): void {
+/** True when the sender has heights final that we lack: keys and turns may have changed at a barrier among them. */
+function speaksFromAhead(replica: Replica, message: Message): boolean {
+  return (finalHeightOf(message) ?? 0) > replica.height;
+}
+
+/** Last final height a message shows its sender to have. */
+function finalHeightOf(message: Message): number | undefined {
   switch (message.kind) {
     case 'prepare':
     case 'commit':
     case 'prePrepare':
-      noteClaim(replica, message.node, message.height - 1, message.view);
-      break;
+      return message.height - 1;
     case 'checkpoint':
-      noteClaim(replica, message.node, message.height, 0);
-      break;
     case 'viewChange':
     case 'status':
-      noteClaim(replica, message.node, message.height, message.view);
-      break;
+      return message.height;
     default:
-      break;
+      return undefined;
   }
+}
+
+function claim(replica: Replica, message: Message): void {
+  const height = finalHeightOf(message);
+  if (height !== undefined && 'view' in message && 'node' in message) noteClaim(replica, message.node, height, message.view);
 }
 
 function onVote(replica: Replica, vote: Verified<Vote>): void {

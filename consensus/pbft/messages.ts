@@ -105,7 +105,7 @@ export interface Body {
   readonly signature: Uint8Array;
 }
 
-/** A replica without a vote log asks what it may have signed. `round` binds answers to this question. */
+/** A replica without a vote log asks what it may have signed. `round` is its height then, and binds answers to this question. */
 export interface Ask {
   readonly kind: 'ask';
   readonly round: number;

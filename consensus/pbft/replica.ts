@@ -102,7 +102,8 @@ export interface Replica {
   checkpoint: Vote | undefined;
   stableCheckpoint: number;
 
-  muted: { round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
+  /** `round` is the height at the start: answers to an earlier loss name another, for between two losses the chain moves on. */
+  muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
   floor: { readonly height: number; readonly view: number } | undefined;
 
   nowMs: number;
@@ -381,7 +382,7 @@ function replay(replica: Replica, log: readonly Uint8Array[]): void {
   }
   if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
   replica.unmarked = !marked && replica.height === 0;
-  if (!whole || (!marked && replica.height > 0)) replica.muted = { round: 0, answers: new Map() };
+  if (!whole || (!marked && replica.height > 0)) replica.muted = { round: replica.height, answers: new Map() };
 }
 
 /** Decodes without exceptions; undefined for bytes that are no message. */

@@ -153,16 +153,25 @@ function openViewChanges(replica: Replica, message: NewView): ViewChange[] | und
   return opened.length >= replica.quorum ? opened : undefined;
 }
 
+/** Only its signer answers for an invalid new view, and only where no barrier can lie between us. */
+function verdictOn(replica: Replica, message: NewView, from: string): 'ignore' | 'reject' {
+  const ahead = message.viewChanges.some((bytes) => {
+    const inner = tryDecode(bytes);
+    return inner?.kind === 'viewChange' && inner.height > replica.height;
+  });
+  return message.node === from && !ahead ? 'reject' : 'ignore';
+}
+
 /** A new view whose signature holds. `bytes` are kept, to be handed on to whoever missed it. */
 export function onNewView(replica: Replica, message: Verified<NewView>, bytes: Uint8Array, from: string): void {
   if (message.view < replica.view || (message.view === replica.view && !replica.changing)) return;
   if (message.node !== primaryOf(replica, message.view)) {
-    drop(replica, 'PBFT_NOT_PRIMARY', from, 'reject');
+    drop(replica, 'PBFT_NOT_PRIMARY', from, 'ignore'); // after a barrier we have not seen, another may be primary
     return;
   }
   const opened = openViewChanges(replica, message);
   if (!opened) {
-    drop(replica, 'PBFT_NEW_VIEW_INVALID', from, 'reject');
+    drop(replica, 'PBFT_NEW_VIEW_INVALID', from, verdictOn(replica, message, from));
     return;
   }
   const base = baseOf(opened);
@@ -175,7 +184,7 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
     return;
   }
   if (opened.some((inner) => viewChangeFault(replica, inner, base))) {
-    drop(replica, 'PBFT_NEW_VIEW_INVALID', from, 'reject');
+    drop(replica, 'PBFT_NEW_VIEW_INVALID', from, verdictOn(replica, message, from));
     return;
   }
   const chosen = base === replica.height ? chosenAbove(base, opened) : undefined;

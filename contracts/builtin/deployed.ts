@@ -22,9 +22,18 @@ import {
   utf8,
   Writer,
 } from '../../node/format/index.ts';
-import { GAS } from '../gas.ts';
+import { GAS, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX } from '../gas.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
-import { CONTRACT, type DeployedContract, deployedKey, type NodeData, type RegistryEntry, type Right, registryKey } from './layout.ts';
+import {
+  CONTRACT,
+  type DeployedContract,
+  type DeployedTotals,
+  deployedKey,
+  type NodeData,
+  type RegistryEntry,
+  type Right,
+  registryKey,
+} from './layout.ts';
 
 const ADDRESS_BYTES = 20;
 const ATTESTATIONS_COUNT_MAX = 16;
@@ -74,21 +83,24 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   const codeDigest = toHex(host.hash(code));
   const attestedBy = attestersOf(host, args.attestations ?? [], sender, codeDigest, sourceDigest);
 
+  host.useGas(GAS.instance + LOAD_GAS_MAX);
   const loaded = deps.machine.load(code, codeDigest);
-  host.useGas(GAS.instance + loaded.gasUsed);
   const address = addressFor(host, sender);
   const key = deployedKey.contract(address);
   if (host.get(key) !== undefined) throw new ContractFailure('CONTRACT_ADDRESS_TAKEN', { address });
   const row: DeployedContract = {
     ...{ address, name, owner: organisationOf(sender), state: 'active', version: 1, language, deployedBy: sender, deployedAt: host.block.height },
-    ...{ codeDigest, codeBytes: code.length, imageDigest: loaded.imageDigest, sourceDigest, loadGas: loaded.gasUsed },
+    ...{ codeDigest, codeBytes: code.length, sourceDigest },
+    ...{ imageDigest: loaded.imageDigest, imageBytes: loaded.imageBytes },
     ...{ methods: loaded.methods, queries: loaded.queries, events: loaded.events, attestedBy },
   };
-  const count = countOf(host);
+  const { count, imageBytes } = totalsOf(host);
+  if (imageBytes + loaded.imageBytes > IMAGES_TOTAL_BYTES_MAX)
+    throw new ContractFailure('CONTRACT_ROOM_EXHAUSTED', { imageBytes: loaded.imageBytes, left: IMAGES_TOTAL_BYTES_MAX - imageBytes });
   host.put(key, encodeJson(row as unknown as Json));
   if (host.get(deployedKey.code(codeDigest)) === undefined) host.put(deployedKey.code(codeDigest), code);
   host.put(deployedKey.at(count), utf8(address));
-  host.put(deployedKey.count, encodeJson(count + 1));
+  putTotals(host, { count: count + 1, imageBytes: imageBytes + loaded.imageBytes });
   const result = { address, codeDigest, imageDigest: loaded.imageDigest };
   host.emit('Deployed', encodeJson({ ...result, owner: row.owner, deployedBy: sender }));
   return encodeJson(result);
@@ -158,6 +170,10 @@ function transition(
     if (!from.includes(row.state)) throw new ContractFailure('CONTRACT_STATE_CONFLICT', { address: row.address, state: row.state, to });
     const changed: DeployedContract = { ...row, state: to, version: row.version + 1 };
     host.put(deployedKey.contract(row.address), encodeJson(changed as unknown as Json));
+    if (to === 'terminated') {
+      const totals = totalsOf(host);
+      putTotals(host, { ...totals, imageBytes: totals.imageBytes - row.imageBytes });
+    }
     const result = { address: row.address, state: to, version: changed.version };
     host.emit(event, encodeJson({ ...result, by: sender }));
     return encodeJson(result);
@@ -173,7 +189,7 @@ function mayManage(deps: DeployedContractDeps, host: Host, sender: string, row: 
 function list(host: Host, args: JsonObject): Uint8Array {
   const from = boundedInteger(args.from ?? 0, 'from', 0, Number.MAX_SAFE_INTEGER);
   const limit = boundedInteger(args.limit ?? LIST_LIMIT_MAX, 'limit', 1, LIST_LIMIT_MAX);
-  const count = countOf(host);
+  const { count } = totalsOf(host);
   const contracts: Json[] = [];
   for (let number = from; number < Math.min(count, from + limit); number++) {
     const row = rowOf(host, fromUtf8(host.get(deployedKey.at(number))!));
@@ -184,9 +200,13 @@ function list(host: Host, args: JsonObject): Uint8Array {
   return encodeJson({ contracts, count, next: next < count ? next : null });
 }
 
-function countOf(host: Host): number {
-  const bytes = host.get(deployedKey.count);
-  return bytes === undefined ? 0 : (decodeJson(bytes) as number);
+function totalsOf(host: Host): DeployedTotals {
+  const bytes = host.get(deployedKey.totals);
+  return bytes === undefined ? { count: 0, imageBytes: 0 } : (JSON.parse(fromUtf8(bytes)) as DeployedTotals);
+}
+
+function putTotals(host: Host, totals: DeployedTotals): void {
+  host.put(deployedKey.totals, encodeJson(totals as unknown as Json));
 }
 
 function rowOf(host: Host, address: string): DeployedContract {

@@ -145,6 +145,8 @@ export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
     'alarm:acknowledge',
   ],
   device: ['record:submit', 'record:read', 'transaction:submit', 'chain:read'],
+  /** A node's own account: anchors the head of its exchange log. */
+  node: ['transaction:submit', 'chain:read'],
   auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],
 };
 
@@ -193,8 +195,15 @@ export const recordKey = {
 } as const;
 
 // --- deployed contracts ---------------------------------------------------------------------------------------------------------------
-// In the space of `contracts`: 'c' + address -> DeployedContract; 'k' + codeDigest (hex) -> code bytes; 'n' -> how many were ever deployed;
+// In the space of `contracts`: 'c' + address -> DeployedContract; 'k' + codeDigest (hex) -> code bytes; 'n' -> DeployedTotals;
 // 'i' + number (u32, from 0) -> address. A deployed contract's own data lives in the space named by its address.
+
+export interface DeployedTotals {
+  /** Contracts ever deployed. */
+  readonly count: number;
+  /** Memory of the images of all that are not terminated. */
+  readonly imageBytes: number;
+}
 
 export interface DeployedContract {
   /** For people; may be empty. */
@@ -215,8 +224,7 @@ export interface DeployedContract {
   readonly codeBytes: number;
   readonly imageDigest: string;
   readonly sourceDigest: string;
-  /** Gas of loading the code, paid by every call. */
-  readonly loadGas: number;
+  readonly imageBytes: number;
   readonly methods: readonly string[];
   readonly queries: readonly string[];
   /** Name -> what the contract says about the event's data. */
@@ -229,7 +237,7 @@ export const deployedKey = {
   contract: (address: string): ByteText => `c${address}`,
   contracts: 'c' as ByteText,
   code: (codeDigest: string): ByteText => `k${codeDigest}`,
-  count: 'n' as ByteText,
+  totals: 'n' as ByteText,
   at: (number: number): ByteText => `i${u32Text(number)}`,
 } as const;
 

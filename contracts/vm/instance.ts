@@ -246,7 +246,10 @@ export class Instance {
   }
 
   #evaluate(source: Uint8Array, fileName: number): number {
-    return this.#engine.evaluate(this.#roots!.context, this.#cString(source), source.length, fileName, 0, STRICT);
+    const at = this.#cString(source);
+    const value = this.#engine.evaluate(this.#roots!.context, at, source.length, fileName, 0, STRICT);
+    this.#engine.free(at);
+    return value;
   }
 
   /** Copies bytes into the engine's heap, a NUL behind them. */
@@ -368,7 +371,7 @@ function addDifferences(
   let start = -1;
   for (let at = from; at < to; at += BLOCK_BYTES) {
     const end = Math.min(at + BLOCK_BYTES, to);
-    if (differs(words, at, end, baseWords, base.at)) {
+    if (differs(words, at >> 2, end >> 2, baseWords, base.at >> 2)) {
       if (start < 0) start = at;
     } else if (start >= 0) {
       out.push({ at: start, bytes: bytes.slice(start, at) });
@@ -378,9 +381,12 @@ function addDifferences(
   if (start >= 0) out.push({ at: start, bytes: bytes.slice(start, to) });
 }
 
-/** Compares word by word: images begin and end on multiples of four. */
-function differs(words: Int32Array, from: number, to: number, base: Int32Array, baseAt: number): boolean {
-  for (let at = from >> 2; at < to >> 2; at++) if (words[at] !== (base[at - (baseAt >> 2)] ?? 0)) return true;
+/** Compares word by word: images begin and end on multiples of four. `offset` is the word where `base` begins; it counts as zero past its end. */
+function differs(words: Int32Array, from: number, to: number, base: Int32Array, offset: number): boolean {
+  const shared = Math.min(to, offset + base.length);
+  let at = from;
+  for (; at < shared; at++) if (words[at] !== base[at - offset]) return true;
+  for (; at < to; at++) if (words[at] !== 0) return true;
   return false;
 }
 

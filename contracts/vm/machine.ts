@@ -1,13 +1,13 @@
 /**
  * The contract machine: code in, image once, then calls on restored memory. Synchronous after creation.
  *
- * An image is a pure function of (bundle, code): the base image restored, the code run, what differs kept. Images are cached up to a bound;
- * loading one again after eviction costs time but never a caller's gas, or replicas would differ. Re-entrant calls take the next instance of
+ * An image is a pure function of (bundle, code): the base image restored, the code run, what differs kept. Images are kept up to a bound that
+ * holds those of all live contracts; loading one again (after a restart) costs time but never a caller's gas, or replicas would differ. Re-entrant calls take the next instance of
  * a pool, and go on with the depth their caller has left, so that one bound holds for the native stack.
  */
 import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8 } from '../../node/format/index.ts';
 import { ExecutionFault, isHostFault } from '../fault.ts';
-import { CALL_DEPTH_MAX, GAS, LOAD_GAS_MAX } from '../gas.ts';
+import { CALL_DEPTH_MAX, GAS, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX, WASM_GAS } from '../gas.ts';
 import { ContractFailure, type ContractMachine, type GasTank, type Host, type LoadedContract } from '../types.ts';
 import { bundleDigestOf, bundles } from './bundle.ts';
 import { canonicalOf, checkArgs, type GasBridge, hostCallOf, RESULT_BYTES_MAX } from './host-api.ts';
@@ -15,9 +15,8 @@ import { type Base, EngineStopped, HEAP_PAGES_INITIAL, type HostCall, type Image
 import { meter } from './meter.ts';
 import { ENTRY } from './prelude.ts';
 
-export const CODE_BYTES_MAX = 524_288; // of one contract
-const IMAGES_COUNT_MAX = 64;
-const IMAGES_BYTES_MAX = 67_108_864; // of all images together
+export const CODE_BYTES_MAX = 262_144; // of one contract
+const IMAGES_BYTES_MAX = 2 * IMAGES_TOTAL_BYTES_MAX; // of images kept: all that live contracts can have, and as much again
 const MESSAGE_UNITS_MAX = 400; // of the engine's words in a failure
 const DESCRIPTION_BYTES_MAX = 65_536; // names of methods and queries, and events with what is said about them
 const NAMES_COUNT_MAX = 256; // methods, queries or events of one contract
@@ -37,7 +36,6 @@ export interface MachineDeps {
 
 interface Entry extends LoadedContract {
   readonly image: Image;
-  readonly bytes: number;
   readonly methodNames: ReadonlySet<string>;
   readonly queryNames: ReadonlySet<string>;
   readonly eventNames: ReadonlySet<string>;
@@ -49,7 +47,9 @@ export async function createContractMachine(deps: MachineDeps): Promise<QuickJsM
   const bundleDigest = bundleDigestOf(deps.hash, binary);
   const frozen = bundles[deps.executionVersion];
   if (bundleDigest !== frozen)
-    throw new ExecutionFault(`Bundle ${bundleDigest} is not that of executionVersion ${deps.executionVersion}: ${frozen ?? 'unknown here'}`);
+    throw new ExecutionFault(
+      `Bundle ${bundleDigest} is not that of executionVersion ${deps.executionVersion}: ${frozen ?? 'unknown here'}`,
+    );
   return new QuickJsMachine(deps, await WebAssembly.compile(binary), bundleDigest);
 }
 
@@ -81,7 +81,7 @@ export class QuickJsMachine implements ContractMachine {
     const isQuery = entry.queryNames.has(method);
     if (!isQuery && (readOnly || !entry.methodNames.has(method))) throw new ContractFailure('CONTRACT_METHOD_UNKNOWN', { method });
     checkArgs(args, gas);
-    gas.use(GAS.instance);
+    gas.use(GAS.instance + entry.imageBytes * GAS.perImageByte);
     const context = encodeJson({
       caller: host.caller,
       sender: host.transaction.sender,
@@ -106,12 +106,12 @@ export class QuickJsMachine implements ContractMachine {
     }
     const entry = this.#load(code);
     this.#images.set(key, entry);
-    this.#imagesBytes += entry.bytes;
+    this.#imagesBytes += entry.imageBytes;
     for (const [oldest, old] of this.#images) {
-      if (this.#images.size <= IMAGES_COUNT_MAX && this.#imagesBytes <= IMAGES_BYTES_MAX) break;
+      if (this.#imagesBytes <= IMAGES_BYTES_MAX) break;
       if (oldest === key) break;
       this.#images.delete(oldest);
-      this.#imagesBytes -= old.bytes;
+      this.#imagesBytes -= old.imageBytes;
     }
     return entry;
   }
@@ -127,6 +127,7 @@ export class QuickJsMachine implements ContractMachine {
     const gas = new LoadTank();
     try {
       return this.#withInstance(this.#base.image, gas, (instance) => {
+        instance.depthLeft = WASM_GAS.depthMax; // an image may not depend on who happened to need it
         const fault = instance.load(code);
         if (fault !== undefined) throw invalid(fault);
         const answer = instance.enter(ENTRY_BYTES.describe, EMPTY, EMPTY, EMPTY, noHost);
@@ -137,7 +138,7 @@ export class QuickJsMachine implements ContractMachine {
         const bytes = imageBytes(image);
         const imageDigest = toHex(hashTagged(this.#deps, 'image', utf8(this.bundleDigest), bytes));
         return {
-          ...{ imageDigest, methods, queries, events, gasUsed, image, bytes: bytes.length },
+          ...{ imageDigest, imageBytes: bytes.length, methods, queries, events, gasUsed, image },
           methodNames: new Set(methods),
           queryNames: new Set(queries),
           eventNames: new Set(Object.keys(events)),

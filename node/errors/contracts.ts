@@ -297,6 +297,12 @@ export const contractsErrors = {
     text: { en: 'There is a contract at this address already', zh: '该地址已有合约' },
     remedy: { en: 'Deploy once per call of a transaction', zh: '一笔交易的每个调用只能部署一次' },
   },
+  CONTRACT_ROOM_EXHAUSTED: {
+    kind: 'limited',
+    httpStatus: 507,
+    text: { en: 'All room for contract images is taken', zh: '合约镜像空间已用尽' },
+    remedy: { en: 'Terminate contracts that are no longer used, or make this one smaller', zh: '请终止不再使用的合约，或缩小本合约' },
+  },
   CONTRACT_CALLER_INDIRECT: {
     kind: 'forbidden',
     httpStatus: 403,

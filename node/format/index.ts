@@ -11,6 +11,7 @@ export * from './json.ts';
 export * from './genesis-configuration.ts';
 export * from './ed25519.ts';
 export * from './ed25519-reference.ts';
+export * from './content.ts';
 export * from './json-text.ts';
 export * from './decimal.ts';
 export * from './time.ts';

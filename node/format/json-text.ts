@@ -6,7 +6,6 @@
  */
 import { fromUtf8 } from './bytes.ts';
 import { JSON_DEPTH_MAX } from './json.ts';
-import type { TextStruct } from './record.ts';
 
 /** Leaves are texts; null is kept apart, because no record field may hold it and the refusal should say so. */
 export type LosslessJson = string | null | readonly LosslessJson[] | { readonly [name: string]: LosslessJson };
@@ -272,17 +271,4 @@ export function textFault(text: string): TextFault | undefined {
 
 function place(unit: number, index: number): TextFault['data'] {
   return { character: `U+${unit.toString(16).padStart(4, '0')}`, position: `${index}` };
-}
-
-/** Reads record content as stored: a struct of texts. undefined when it is anything else. */
-export function readTextStruct(bytes: Uint8Array): TextStruct | undefined {
-  const reading = readJsonText(bytes);
-  if (!reading.ok || typeof reading.value !== 'object' || reading.value === null || Array.isArray(reading.value)) return undefined;
-  return holdsNull(reading.value) ? undefined : (reading.value as TextStruct);
-}
-
-function holdsNull(value: LosslessJson): boolean {
-  if (value === null) return true;
-  if (typeof value === 'string') return false;
-  return (Array.isArray(value) ? value : Object.values(value)).some(holdsNull);
 }

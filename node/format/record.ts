@@ -6,18 +6,12 @@
  * - Its bytes are RFC 8785 JSON. `recordDigest` is the plain SHA-256 over them, so `jq -cjS` and `sha256sum` repeat it from any answer.
  * - A sealed leaf stands in the content as `{"sealed": C}`.
  */
-import { fromUtf8, toHex, utf8 } from './bytes.ts';
+import { toHex, utf8 } from './bytes.ts';
 import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged } from './crypto.ts';
+import { decodeContent, encodeContent, type TextStruct, type TextTree } from './content.ts';
 import { canonicalJson } from './json.ts';
-import { readTextStruct } from './json-text.ts';
 import { NAME_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
-
-/** A tree whose leaves are texts: the one form all formats come to. */
-export type TextTree = string | readonly TextTree[] | TextStruct;
-export interface TextStruct {
-  readonly [name: string]: TextTree;
-}
 
 export const RECORD_BYTES_MAX = 3_932_160; // bytes of one record's canonical text; leaves room in a transaction of 4 MiB
 export const RECORDS_PER_CALL_MAX = 1_000; // records in one call of `records.submit`
@@ -77,19 +71,6 @@ export interface Amendment {
 }
 
 // --- canonical text and digests ---------------------------------------------------------------------------------------------------
-
-/** RFC 8785 text of a tree of texts. @throws RangeError for nesting past JSON_DEPTH_MAX and unpaired surrogates. */
-export function encodeContent(content: TextStruct): Uint8Array {
-  return utf8(canonicalJson(content));
-}
-
-/** Parses content and refuses every other spelling of it. @throws DecodeError */
-export function decodeContent(bytes: Uint8Array): TextStruct {
-  const content = readTextStruct(bytes);
-  if (!content) throw new DecodeError('content is not a struct of texts');
-  if (canonicalJson(content) !== fromUtf8(bytes)) throw new DecodeError('content is not in canonical form (RFC 8785)');
-  return content;
-}
 
 /** SHA-256 over the sealed canonical text; what the chain vouches for. */
 export function recordDigest(crypto: Pick<Crypto, 'hash'>, content: Uint8Array): Digest {

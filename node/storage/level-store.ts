@@ -13,6 +13,7 @@ import { ChainError } from '../errors/index.ts';
 import { type ByteText, toHex, fromByteText } from '../format/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { CHECKSUM_BYTES, crc32 } from './checksum.ts';
+import { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
 
 /** LevelDB's log in memory before it becomes a table, in bytes: one large block fits several times. */
 export const WRITE_BUFFER_BYTES = 16_777_216;
@@ -43,6 +44,8 @@ export interface LevelStoreOptions {
  */
 export async function openLevelStore(options: LevelStoreOptions): Promise<LevelStore> {
   await mkdir(options.path, { recursive: true, mode: 0o700 });
+  const [damaged] = await scrubLogs(options.path); // LevelDB would leave the record out and say nothing
+  if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
   const store = new LevelStore(options);
   await store.open();
   return store;
@@ -164,6 +167,14 @@ export class LevelStore implements Store {
       throw storeError(error, { from: keyHex(options.from) });
     }
     return rows;
+  }
+
+  /**
+   * Reads all table files and checks LevelDB's own checksums, which also cover keys and filters: damage there makes a value look absent. About
+   * 3 ms a mebibyte of this thread, in steps of one file of 2 MiB; for a start in the background and for `doctor`.
+   */
+  scrub(): Promise<readonly DamagedFile[]> {
+    return scrubTables(this.#options.path);
   }
 
   /** Waits for writes under way. Closing twice is allowed. */

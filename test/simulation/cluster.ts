@@ -142,6 +142,9 @@ export class Cluster {
     });
     this.#nodes[i] = node;
     say(`boots at height ${node.height()}`);
+    // A block may have reached the disk in the moment of the crash, without anybody being told.
+    if (!this.faulty.has(i))
+      for (let height = 1; height <= node.height(); height++) this.#onFinal(name, height, node.digestAt(height)!, []);
     void node.start();
   }
 
@@ -208,7 +211,7 @@ export class Cluster {
       if (at !== undefined && at !== height) this.fail(`transaction ${id} is final at ${at} and ${height}`);
       this.acknowledged.set(id, height);
     }
-    this.say(name, `final ${height} ${hex.slice(0, 8)}`);
+    if (earlier === undefined || transactions.length > 0) this.say(name, `final ${height} ${hex.slice(0, 8)}`);
   }
 
   /** Every vote an honest node lets out, over all its lives, against every earlier one. */

@@ -23,6 +23,8 @@ export class Fabric {
   /** Sees every frame as it leaves its node. */
   onSent: (from: string, to: string, channel: Channel, frame: Uint8Array) => void = () => {};
   framesSent = 0;
+  /** Loses single frames on purpose, so that phases tear apart where plain loss rarely does. */
+  loses: (from: string, to: string, channel: Channel, frame: Uint8Array) => boolean = () => false;
 
   constructor(scheduler: Scheduler, random: SeededRandom) {
     this.#scheduler = scheduler;
@@ -55,7 +57,7 @@ export class Fabric {
     if (!this.#ports.has(to)) return false;
     if ((this.groups.get(from) ?? 0) !== (this.groups.get(to) ?? 0)) return true; // a partition looks like silence
     const { lossRatio, duplicateRatio, delayMinMs, delayMaxMs } = this.faults;
-    if (this.#random.chance(lossRatio)) return true;
+    if (this.#random.chance(lossRatio) || this.loses(from, to, channel, frame)) return true;
     const copies = this.#random.chance(duplicateRatio) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const delay = delayMinMs + this.#random.ratio() * (delayMaxMs - delayMinMs);

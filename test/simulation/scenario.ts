@@ -25,7 +25,10 @@ export interface Result {
   readonly height: number;
 }
 
-export async function runSeed(seed: number, engine = 'pbft'): Promise<Result> {
+/** `tears` undefined: drawn. It has a generator of its own, so that seeds found without it still tell their story with it off. */
+export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean): Promise<Result> {
+  const tearDraw = new SeededRandom(seed ^ 0x7ea5);
+  const tears = tearing ?? tearDraw.chance(0.5);
   const draw = new SeededRandom(seed ^ 0x5eed);
   const validators = draw.pick([4, 4, 4, 4, 4, 5, 7, 1]);
   const observers = draw.chance(0.15) ? 1 : 0;
@@ -64,10 +67,10 @@ export async function runSeed(seed: number, engine = 'pbft'): Promise<Result> {
   const persists = draw.chance(0.4);
   /** A vote log lost once; a node that lost its memory counts as faulty until it is back. */
   const forgets = faulty.size === 0 && faults > 0 && draw.chance(0.2);
-  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${rotates ? `, barrier ${barrier}` : ''}`;
+  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${rotates ? `, barrier ${barrier}` : ''}`;
   let height = 0;
   try {
-    await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets });
+    await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears: tears ? tearDraw : undefined });
     await healed(cluster);
     height = cluster.heights().max;
     return { seed, failure: undefined, story, transcript: cluster.transcript, height };
@@ -83,9 +86,15 @@ interface Trouble {
   readonly parts: number;
   readonly persists: boolean;
   readonly forgets: boolean;
+  /** Chance of its own; undefined: phases are not torn. */
+  readonly tears: SeededRandom | undefined;
 }
 
-async function troubled(cluster: Cluster, draw: SeededRandom, { trouble, crashes, parts, persists, forgets }: Trouble): Promise<void> {
+async function troubled(
+  cluster: Cluster,
+  draw: SeededRandom,
+  { trouble, crashes, parts, persists, forgets, tears }: Trouble,
+): Promise<void> {
   const { scheduler, machines, names } = cluster;
   const end = draw.integer(TROUBLE_MIN_MS, TROUBLE_MAX_MS);
   let healing = false;
@@ -121,6 +130,18 @@ async function troubled(cluster: Cluster, draw: SeededRandom, { trouble, crashes
     for (const name of names) cluster.fabric.groups.set(name, draw.chance(0.3) ? 1 : 0);
     cluster.say('network', `parts ${names.filter((name) => cluster.fabric.groups.get(name) === 1).join(' ')}`);
   });
+  // For a while, some kinds of messages hardly reach some nodes: one replica may be final, others prepared, when the next view begins.
+  const tear = (draw: SeededRandom) => {
+    const kinds = new Set([1, 2, 4, 7, 8].filter(() => draw.chance(0.4)));
+    const kept = draw.chance(0.7) ? draw.pick(names) : undefined;
+    const ratio = draw.pick([0.7, 0.95, 1]);
+    const sync = draw.chance(0.5);
+    cluster.fabric.loses = (_, to, channel, frame) =>
+      to !== kept && draw.chance(ratio) && (channel === 'bulk' ? sync : kinds.has(frame[0]!));
+    cluster.say('network', `loses kinds ${[...kinds]} for all but ${kept ?? 'nobody'}`);
+    scheduler.after(draw.integer(100, 1_500), () => healing || tear(draw));
+  };
+  if (tears) tear(tears);
   let id = 0;
   every(draw.pick([1, 10]), () => {
     id++;
@@ -152,6 +173,7 @@ async function healed(cluster: Cluster): Promise<void> {
   cluster.say('network', 'heals');
   cluster.fabric.faults = { ...HEALTHY };
   cluster.fabric.groups.clear();
+  cluster.fabric.loses = () => false;
   for (const machine of cluster.machines) {
     machine.disk.onPersist = () => false;
     machine.disk.full = false;

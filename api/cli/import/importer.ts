@@ -60,7 +60,7 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
       const client = options.clients[(index + attempt) % options.clients.length]!;
       const body = options.source.body(rows);
       try {
-        const answer = await client.post<SubmitReceipt>('records', body, {
+        const answer = await client.post<SubmitReceipt>('records', Buffer.from(body), {
           contentType: options.source.contentType,
           idempotencyKey: createHash('sha256').update(body).digest('hex'),
         });

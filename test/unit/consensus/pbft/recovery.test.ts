@@ -191,9 +191,9 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
   mute.tick(5_000);
   assert.deepEqual(mute.votesSent(), []);
   assert.ok(mute.sent.some((message) => message.kind === 'ask'));
-  for (const node of ['a', 'b']) mute.hear(held(node, 0, 6, 0));
+  for (const node of ['a', 'b']) mute.hear(held(node, 5, 6, 0));
   assert.deepEqual(mute.log, []);
-  assert.deepEqual(mute.hear(held('c', 0, 7, 0)), ['truncate to mark,floor,entered']); // silent up to 8
+  assert.deepEqual(mute.hear(held('c', 5, 7, 0)), ['truncate to mark,floor,entered']); // silent up to 8
   mute.delivered('seven', 7);
   assert.equal(mute.engine.status().phase, 'mute');
   mute.delivered('eight', 8);
@@ -203,15 +203,15 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
 
 test('a mute replica enters no view below one it may have promised to leave', () => {
   const mute = lostLog();
-  mute.hear(held('a', 0, 6, 0));
-  mute.hear(held('b', 0, 6, 3));
-  mute.hear(held('c', 0, 6, 0));
+  mute.hear(held('a', 5, 6, 0));
+  mute.hear(held('b', 5, 6, 3));
+  mute.hear(held('c', 5, 6, 0));
   assert.ok(mute.delivered('seven', 7).includes('broadcast viewChange v3 final 7 prepared []'));
 });
 
 test('the silence outlasts a restart', () => {
   const mute = lostLog();
-  for (const node of ['a', 'b', 'c']) mute.hear(held(node, 0, 6, 0));
+  for (const node of ['a', 'b', 'c']) mute.hear(held(node, 5, 6, 0));
   const again = lostLog(mute.log);
   assert.equal(again.engine.status().phase, 'mute');
   assert.ok(again.delivered('seven', 7).includes('persist entered v0 h8 free'));

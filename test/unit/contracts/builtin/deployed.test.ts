@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeJson, fromHex, hashTagged, type Json, tagged, toHex, utf8, Writer } from '../../../../node/format/index.ts';
-import { type DeployedContract, registryKey, stateKey } from '../../../../contracts/index.ts';
+import {
+  type DeployedContract,
+  deployedKey,
+  IMAGES_TOTAL_BYTES_MAX,
+  LOAD_GAS_MAX,
+  registryKey,
+  stateKey,
+} from '../../../../contracts/index.ts';
 import { block, Chain, call, hash, json, newMachine } from '../workbench.ts';
 
 const machine = await newMachine();
@@ -190,4 +197,23 @@ test('the list of contracts pages through all that were ever deployed', () => {
   assert.deepEqual([page(0, 3).next, page(3, 3).next, page(0, 3).count], [3, null, 5]);
   assert.equal(c.query('contracts', 'list', { limit: 101 }).code, 'CONTRACT_ARGS_INVALID');
   assert.equal(c.query('contracts', 'info', { address: `0x${'1'.repeat(40)}` }).code, 'CONTRACT_UNKNOWN');
+});
+
+test('images of live contracts have room up to a bound, and a terminated contract gives its room back', () => {
+  const c = chain();
+  const key = stateKey('contracts', deployedKey.totals);
+  const address = c.deploy(CODE);
+  const one = info(c, address).imageBytes;
+  c.state.set(key, encodeJson({ count: 1, imageBytes: IMAGES_TOTAL_BYTES_MAX - one + 1 }));
+  assert.equal(c.execute([call('contracts', 'deploy', arguments_)]).code, 'CONTRACT_ROOM_EXHAUSTED');
+  c.execute([call('contracts', 'terminate', { address })]);
+  assert.equal(c.execute([call('contracts', 'deploy', arguments_)]).code, 'OK');
+  assert.deepEqual(json(c.state.get(key)!), { count: 2, imageBytes: IMAGES_TOTAL_BYTES_MAX - one + 1 });
+});
+
+test('a deployment pays for loading before it loads', () => {
+  const c = chain();
+  const loops = { ...arguments_, code: 'for (;;);' };
+  assert.equal(c.execute([call('contracts', 'deploy', loops)], { gasLimit: LOAD_GAS_MAX }).code, 'GAS_EXHAUSTED');
+  assert.equal(c.execute([call('contracts', 'deploy', loops)], { gasLimit: LOAD_GAS_MAX + 100_000_000 }).code, 'CONTRACT_CODE_INVALID');
 });

@@ -39,7 +39,8 @@ class Chain {
 
   constructor() {
     for (const [role, rights] of Object.entries(genesisRoles)) this.others.set(`access${accessKey.role(role)}`, encodeJson(rights));
-    for (const org of ['alpha', 'beta']) this.register('account', `mes@${org}`, org, { roles: ['operator'], keys: [], type: 'service', sessionEpoch: 0 });
+    for (const org of ['alpha', 'beta'])
+      this.register('account', `mes@${org}`, org, { roles: ['operator'], keys: [], type: 'service', sessionEpoch: 0 });
     this.register('account', 'audit@alpha', 'alpha', { roles: ['auditor'], keys: [], type: 'person', sessionEpoch: 0 });
     this.register('factory', 'F-001', 'alpha', {});
     this.register('device', 'D-1', 'alpha', {});
@@ -116,11 +117,18 @@ test('an annex A record writes four authenticated keys, an event and its receipt
   const stored = decodeStoredRecord(chain.space.get(recordKey.version(id, 1))!);
   assert.equal(toHex(crypto.hash(stored.content)), result!.recordDigest);
   assert.deepEqual([stored.org, stored.actor, stored.height, stored.state], ['alpha', 'mes@alpha', 5, 'current']);
-  assert.deepEqual(stored.key, { device_id: 'D-1', pro_factory_uid: 'F-001', product_uid: 'SN-0001', production_time: '2025-08-09T08:00:00+08:00' });
+  assert.deepEqual(stored.key, {
+    device_id: 'D-1',
+    pro_factory_uid: 'F-001',
+    product_uid: 'SN-0001',
+    production_time: '2025-08-09T08:00:00+08:00',
+  });
   assert.ok(chain.space.has(recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)));
   assert.ok(chain.space.has(recordKey.productionBatch(toByteText(indexDigest(crypto, 'PB-7')), id)));
   assert.ok(chain.space.has(recordKey.materialBatch(toByteText(indexDigest(crypto, 'S-12', 'B-2025-081')), id)));
-  assert.deepEqual(chain.events, [{ name: 'RecordSubmitted', data: { class: 'production', id: result!.id!, recordDigest: result!.recordDigest!, version: 1 } }]);
+  assert.deepEqual(chain.events, [
+    { name: 'RecordSubmitted', data: { class: 'production', id: result!.id!, recordDigest: result!.recordDigest!, version: 1 } },
+  ]);
   assert.ok(chain.gas > GAS_PER_RECORD);
   assert.ok(![...chain.space.values()].some((value) => Buffer.from(value).includes('李雷')), 'no operator name in state');
 });
@@ -138,7 +146,9 @@ test('the same record again names the first receipt and writes nothing', () => {
 test('the same key with other content is refused with what stands there', () => {
   const chain = new Chain();
   const [first] = chain.submit([annexRecord()]);
-  const detail = refused('RECORD_KEY_CONFLICT', () => chain.submit([annexRecord({ product_uid: 'SN-2' }), annexRecord({ production_location: 'elsewhere' })]));
+  const detail = refused('RECORD_KEY_CONFLICT', () =>
+    chain.submit([annexRecord({ product_uid: 'SN-2' }), annexRecord({ production_location: 'elsewhere' })]),
+  );
   assert.deepEqual([detail.record, detail.currentVersion, detail.recordDigest], [1, '1', first!.recordDigest]);
   assert.equal(chain.space.size, 4, 'the good record of the same call is not stored either');
 });
@@ -190,7 +200,10 @@ test("another's factory or device is refused until its owner grants it", () => {
   refused('RECORD_FACTORY_UNKNOWN', () => chain.submit([annexRecord({ pro_factory_uid: 'F-404' })]));
   refused('RECORD_DEVICE_UNKNOWN', () => chain.submit([annexRecord({ ext: { device_id: 'D-404' } })]));
   chain.register('device', 'D-9', 'beta', {});
-  assert.deepEqual(refused('RECORD_DEVICE_FOREIGN', () => chain.submit([annexRecord({ ext: { device_id: 'D-9' } })])).path, ['ext', 'device_id']);
+  assert.deepEqual(refused('RECORD_DEVICE_FOREIGN', () => chain.submit([annexRecord({ ext: { device_id: 'D-9' } })])).path, [
+    'ext',
+    'device_id',
+  ]);
   chain.register('factory', 'F-001', 'alpha', {}, 'suspended');
   refused('RECORD_FACTORY_UNKNOWN', () => chain.submit([annexRecord({ product_uid: 'SN-3' })]));
 });
@@ -208,7 +221,9 @@ test('content that is clear, unsorted, of another class or version, or ahead of 
   assert.deepEqual(refused('RECORD_FIELD_NOT_SEALED', () => chain.run('submit', raw(annexRecord()))).path, ['pro_op_info', 'pro_op_id']);
   const content = sealed(annexRecord()).content;
   const unsorted = Buffer.from(content).toString().replace('{"ext"', '{ "ext"');
-  refused('RECORD_NOT_CANONICAL', () => chain.run('submit', encodeSubmissions([{ ...sealed(annexRecord()), content: Buffer.from(unsorted) }])));
+  refused('RECORD_NOT_CANONICAL', () =>
+    chain.run('submit', encodeSubmissions([{ ...sealed(annexRecord()), content: Buffer.from(unsorted) }])),
+  );
   const listOfOne = { ...(JSON.parse(Buffer.from(content).toString()) as TextStruct) };
   refused('RECORD_NOT_CANONICAL', () => chain.run('submit', raw({ ...listOfOne, pro_raw_material: [listOfOne.pro_raw_material!] })));
   refused('RECORD_CLASS_UNKNOWN', () => chain.run('submit', raw(listOfOne, 'toString')));
@@ -223,15 +238,40 @@ test('content that is clear, unsorted, of another class or version, or ahead of 
 
 test('the other built-in classes are stored too, and a class an organisation registered', () => {
   const chain = new Chain();
-  const device = { device_id: 'D-1', status: 'fault', begin_time: '2025-01-01T00:00:00Z', factory_uid: 'F-001', measurements: [{ name: 'torque', value: '40.0', unit: 'N.m' }] };
+  const device = {
+    device_id: 'D-1',
+    status: 'fault',
+    begin_time: '2025-01-01T00:00:00Z',
+    factory_uid: 'F-001',
+    measurements: [{ name: 'torque', value: '40.0', unit: 'N.m' }],
+  };
   const quality = { report_id: 'QR-77', product_uid: 'SN-0001', start_time: '2025-01-01T00:00:00Z', checker_id: 'Q-1', verdict: 'pass' };
-  const use = { material: 'steel', supplier: 'S-12', batch_number: 'B-1', product_uid: 'SN-0001', quantity: '1.5', unit: 'kg', begin_time: '1754697600000' };
-  for (const [name, tree] of Object.entries({ device, quality, material_consumption: use })) assert.equal(chain.submit([tree], 'mes@alpha', name)[0]!.status, 'stored');
-  const own = { name: 'heat', version: 3, key: ['id'], body: { type: 'struct', properties: { id: { type: 'text', maxLength: 9 } }, required: ['id'] }, facts: {} };
+  const use = {
+    material: 'steel',
+    supplier: 'S-12',
+    batch_number: 'B-1',
+    product_uid: 'SN-0001',
+    quantity: '1.5',
+    unit: 'kg',
+    begin_time: '1754697600000',
+  };
+  for (const [name, tree] of Object.entries({ device, quality, material_consumption: use }))
+    assert.equal(chain.submit([tree], 'mes@alpha', name)[0]!.status, 'stored');
+  const own = {
+    name: 'heat',
+    version: 3,
+    key: ['id'],
+    body: { type: 'struct', properties: { id: { type: 'text', maxLength: 9 } }, required: ['id'] },
+    facts: {},
+  };
   chain.register('class', 'heat', 'beta', own);
   assert.equal((chain.run('submit', raw({ id: 'x' }, 'heat', 3)) as Result[])[0]!.status, 'stored');
   refused('RECORD_LENGTH', () => chain.run('submit', raw({ id: 'x'.repeat(10) }, 'heat', 3)));
-  chain.register('class', 'bad', 'beta', { ...own, name: 'bad', body: { type: 'struct', properties: { id: { type: 'text', pattern: '.*' } } } });
+  chain.register('class', 'bad', 'beta', {
+    ...own,
+    name: 'bad',
+    body: { type: 'struct', properties: { id: { type: 'text', pattern: '.*' } } },
+  });
   refused('RECORD_CLASS_UNKNOWN', () => chain.run('submit', raw({ id: 'x' }, 'bad', 3)));
 });
 

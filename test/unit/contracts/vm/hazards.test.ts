@@ -1,6 +1,7 @@
 /** Everything known to stop, stall or corrupt an engine: each ends at the same unit of gas every time, and the next call is unharmed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LOAD_GAS_MAX } from '../../../../contracts/index.ts';
 import { newMachine } from '../workbench.ts';
 import { contractOf, stand } from './stand.ts';
 
@@ -58,7 +59,7 @@ test('deeply nested source does not load, and the next contract does', () => {
 test('code that never comes to an end while loading does not load', () => {
   assert.throws(() => machine.load(new TextEncoder().encode('for (;;);')), {
     code: 'CONTRACT_CODE_INVALID',
-    detail: { message: 'loading takes more than 2000000000 gas' },
+    detail: { message: `loading takes more than ${LOAD_GAS_MAX} gas` },
   });
 });
 

@@ -68,12 +68,15 @@ test('two contracts on one machine do not see each other, whatever the order of 
   for (let i = 0; i < 3; i++) assert.deepEqual([one!.run('who').result, two!.run('who').result], ['one', 'two']);
 });
 
-test('images that were evicted come back as they were', () => {
-  const codes = Array.from({ length: 70 }, (_, i) => contractOf({ m: `return ${i};` }));
-  const digests = codes.map((code) => machine.load(utf8(code)));
-  assert.equal(new Set(digests.map((loaded) => loaded.imageDigest)).size, 70);
-  assert.deepEqual(machine.load(utf8(codes[0]!)), digests[0]);
-  assert.equal(stand(machine, codes[0]!).run('m').result, 0);
+test('an image is the same whatever was loaded before it', async () => {
+  const codes = Array.from({ length: 5 }, (_, i) => utf8(contractOf({ m: `return ${i};` })));
+  const digests = codes.map((code) => machine.load(code).imageDigest);
+  assert.equal(new Set(digests).size, codes.length);
+  const other = await newMachine();
+  assert.deepEqual(
+    codes.toReversed().map((code) => other.load(code).imageDigest),
+    digests.toReversed(),
+  );
 });
 
 const absent = [

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  canonicalJson,
   compareDecimal,
   contentDigest,
   decodeAmendment,
@@ -26,6 +27,7 @@ import {
   recordIdOf,
   sealedCommitment,
   type StoredRecord,
+  type TextTree,
   toHex,
   utf8,
   valueAt,
@@ -58,7 +60,10 @@ test('a stored record is read back as it was written, and every cut or lengthene
 
 test('submissions and amendments are read back as they were written', () => {
   const submission = { class: 'device', classVersion: 1, content: utf8('{}'), source: { interfaceId: 'mes/1' } };
-  assert.deepEqual(encodeSubmissions(decodeSubmissions(encodeSubmissions([submission, submission]))), encodeSubmissions([submission, submission]));
+  assert.deepEqual(
+    encodeSubmissions(decodeSubmissions(encodeSubmissions([submission, submission]))),
+    encodeSubmissions([submission, submission]),
+  );
   for (const content of [undefined, utf8('{}')]) {
     const amendment = { recordId: new Uint8Array(32), expectedVersion: 3, reason: 'typo', content, source: {} };
     assert.deepEqual(decodeAmendment(encodeAmendment(amendment)).content === undefined, content === undefined);
@@ -68,8 +73,55 @@ test('submissions and amendments are read back as they were written', () => {
 
 test('only the canonical spelling of a content is accepted', () => {
   assert.deepEqual(decodeContent(utf8('{"a":"1","b":["x","y"]}')), { a: '1', b: ['x', 'y'] });
-  for (const text of ['{"b":"1","a":"2"}', '{ "a":"1"}', '{"a":1}', '{"a":null}', '["a"]', '"a"', '{"a":"\\u0041"}', '{"a":"1","a":"1"}', '{"__proto__":"1"}', '{"a":"\\b"}'])
+  for (const text of [
+    '{"b":"1","a":"2"}',
+    '{ "a":"1"}',
+    '{"a":1}',
+    '{"a":null}',
+    '["a"]',
+    '"a"',
+    '{"a":"\\u0041"}',
+    '{"a":"1","a":"1"}',
+    '{"__proto__":"1"}',
+    '{"a":"\\b"}',
+  ])
     assert.throws(() => decodeContent(utf8(text)), DecodeError, text);
+});
+
+test('the content reader takes exactly what the content writer writes', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '\t', '\r', '/', '\u007f', '\u2028', '€', '😀', '\ufffd', '1') });
+  const { tree } = fc.letrec<{ tree: TextTree }>((tie) => ({
+    tree: fc.oneof(
+      { depthSize: 'small' },
+      text,
+      fc.array(tie('tree'), { maxLength: 4 }),
+      fc.dictionary(
+        text.filter((name) => name !== '__proto__'),
+        tie('tree'),
+        { maxKeys: 5, noNullPrototype: true },
+      ),
+    ),
+  }));
+  fc.assert(
+    fc.property(fc.dictionary(text, tree, { noNullPrototype: true }), (content) => {
+      const bytes = encodeContent(content);
+      assert.deepEqual(decodeContent(bytes), content);
+      assert.equal(Buffer.from(bytes).toString(), canonicalJson(content));
+    }),
+    { numRuns: 300 },
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 12 }), fc.nat(), (noise, at) => {
+      const bytes = Buffer.from(encodeContent(annexRecord()));
+      bytes.set(noise.slice(0, 3), at % (bytes.length - 3));
+      try {
+        assert.deepEqual(encodeContent(decodeContent(bytes)), new Uint8Array(bytes));
+      } catch (error) {
+        assert.ok(error instanceof DecodeError, String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test('digests are plain SHA-256 over the canonical text, as jq and sha256sum repeat them', () => {
@@ -87,7 +139,10 @@ test('digests are plain SHA-256 over the canonical text, as jq and sha256sum rep
 
 test('the digest of one known record never changes', () => {
   assert.equal(toHex(contentDigest(crypto, annexRecord())), '8ac72f1144c5b9caf52ef9ed26769c95b8e4ea52f6c47ae7b06188e4c6f0dbd2');
-  assert.equal(toHex(recordIdOf(crypto, 'production', 'alpha', { product_uid: 'SN-0001' })), '6f38ac96b94933881edc0ade5dbea53beb218dc37cd3e86c542d68e9fb5cab0e');
+  assert.equal(
+    toHex(recordIdOf(crypto, 'production', 'alpha', { product_uid: 'SN-0001' })),
+    '6f38ac96b94933881edc0ade5dbea53beb218dc37cd3e86c542d68e9fb5cab0e',
+  );
 });
 
 test('a commitment is the hash of four lines that anyone can write', () => {
@@ -96,7 +151,8 @@ test('a commitment is the hash of four lines that anyone can write', () => {
   const commitment = sealedCommitment(crypto, salt, 'pro_op_info.pro_op_name', '李雷\n2');
   assert.equal(commitment, createHash('sha256').update(lines).digest('hex'));
   assert.equal(isSealed({ sealed: commitment }), true);
-  for (const other of [{ sealed: 'x' }, { sealed: commitment, more: '1' }, commitment, [commitment], {}]) assert.equal(isSealed(other), false);
+  for (const other of [{ sealed: 'x' }, { sealed: commitment, more: '1' }, commitment, [commitment], {}])
+    assert.equal(isSealed(other), false);
 });
 
 test('hmacSha256 agrees with the library for any key and message', () => {
@@ -110,7 +166,10 @@ test('hmacSha256 agrees with the library for any key and message', () => {
 
 test('a dotted path finds items from 1, and .1 finds an item that stands alone', () => {
   const content = { a: [{ b: 'x' }, { b: 'y' }], c: { b: 'z' }, 'd.e': '1' };
-  assert.deepEqual(['a.2.b', 'c.b', 'c.1.b', 'a.3.b', 'a.0.b', 'c.2.b', 'toString'].map((path) => valueAt(content, path)), ['y', 'z', 'z', undefined, undefined, undefined, undefined]);
+  assert.deepEqual(
+    ['a.2.b', 'c.b', 'c.1.b', 'a.3.b', 'a.0.b', 'c.2.b', 'toString'].map((path) => valueAt(content, path)),
+    ['y', 'z', 'z', undefined, undefined, undefined, undefined],
+  );
 });
 
 interface Case {
@@ -137,7 +196,17 @@ test('times are UTC microseconds, whatever the spelling', () => {
   assert.equal(us('2016-12-31T23:59:60Z'), us('2017-01-01T00:00:00Z'));
   assert.equal(us('0001-01-01T00:00:00Z'), -62_135_596_800_000_000n);
   assert.deepEqual(parseTime('1754697600'), { ok: false, code: 'RECORD_TIME_AMBIGUOUS' });
-  for (const text of ['', '175469760', '17546976000000', '2025-02-29T00:00:00Z', '2025-08-09', '2025-08-09T08:00:00', '2025-13-01T00:00:00Z', '2025-01-01T24:00:00Z', '٢٠٢٥-08-09T08:00:00Z'])
+  for (const text of [
+    '',
+    '175469760',
+    '17546976000000',
+    '2025-02-29T00:00:00Z',
+    '2025-08-09',
+    '2025-08-09T08:00:00',
+    '2025-13-01T00:00:00Z',
+    '2025-01-01T24:00:00Z',
+    '٢٠٢٥-08-09T08:00:00Z',
+  ])
     assert.deepEqual(parseTime(text), { ok: false, code: 'RECORD_TIME_MALFORMED' }, text);
 });
 
@@ -153,24 +222,53 @@ test('a formatted time reads back, over the whole range of years', () => {
 });
 
 test('decimals compare by value and never by float', () => {
-  const ordered = ['-1e3', '-10.5', '-10.50000000000000000001e0', '-1', '0', '1e-400', '0.1', '0.10000000000000000001', '1', '9', '10', '1e400'];
+  const ordered = [
+    '-1e3',
+    '-10.5',
+    '-10.50000000000000000001e0',
+    '-1',
+    '0',
+    '1e-400',
+    '0.1',
+    '0.10000000000000000001',
+    '1',
+    '9',
+    '10',
+    '1e400',
+  ];
   const sorted = [...ordered].sort(compareDecimal);
   assert.deepEqual(sorted, ['-1e3', '-10.50000000000000000001e0', '-10.5', ...ordered.slice(3)]);
-  for (const [a, b] of [['40', '40.0'], ['4e1', '+0040.00'], ['-0', '0.000'], ['100', '1E2'], ['0.01', '1e-2']] as const) assert.equal(compareDecimal(a, b), 0, `${a} = ${b}`);
+  for (const [a, b] of [
+    ['40', '40.0'],
+    ['4e1', '+0040.00'],
+    ['-0', '0.000'],
+    ['100', '1E2'],
+    ['0.01', '1e-2'],
+  ] as const)
+    assert.equal(compareDecimal(a, b), 0, `${a} = ${b}`);
   for (const text of ['', '.5', '5.', '1e', '0x10', 'NaN', '1,5', ' 1', '1e99999']) assert.equal(isDecimal(text), false, text);
 });
 
 test('the lossless reader reads what JSON.parse reads, with texts for leaves', () => {
   const asTexts = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(asTexts);
-    if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, asTexts(member)]));
+    if (value !== null && typeof value === 'object')
+      return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, asTexts(member)]));
     return value === null ? null : String(value);
   };
   fc.assert(
     fc.property(fc.json({ maxDepth: 5 }), (text) => {
       const reading = readJsonText(utf8(text));
-      if (reading.ok) assert.deepEqual(JSON.stringify(reading.value).replace(/"-?[\d.e+-]+"/g, '#'), JSON.stringify(asTexts(JSON.parse(text))).replace(/"-?[\d.e+-]+"/g, '#'));
-      else assert.ok(reading.faults.every(({ code }) => code !== 'JSON_MALFORMED'), text);
+      if (reading.ok)
+        assert.deepEqual(
+          JSON.stringify(reading.value).replace(/"-?[\d.e+-]+"/g, '#'),
+          JSON.stringify(asTexts(JSON.parse(text))).replace(/"-?[\d.e+-]+"/g, '#'),
+        );
+      else
+        assert.ok(
+          reading.faults.every(({ code }) => code !== 'JSON_MALFORMED'),
+          text,
+        );
     }),
     { numRuns: 200 },
   );

@@ -35,7 +35,14 @@ test('sealed fields leave as commitments that their values and salts open', () =
   assert.deepEqual(checkContent(production, content, 'sealed'), []);
   assert.deepEqual(
     sealed.map(({ path }) => path),
-    ['pro_op_info.1.pro_op_name', 'pro_op_info.1.pro_op_id', 'pro_op_info.1.pro_op_record', 'pro_op_info.2.pro_op_name', 'pro_op_info.2.pro_op_id', 'pro_op_info.2.pro_op_record'],
+    [
+      'pro_op_info.1.pro_op_name',
+      'pro_op_info.1.pro_op_id',
+      'pro_op_info.1.pro_op_record',
+      'pro_op_info.2.pro_op_name',
+      'pro_op_info.2.pro_op_id',
+      'pro_op_info.2.pro_op_record',
+    ],
   );
   for (const { path, value, salt, commitment } of sealed) assert.equal(sealedCommitment(crypto, salt, path, value), commitment);
   assert.equal(new Set(sealed.map(({ salt }) => toHex(salt))).size, 6);
@@ -74,9 +81,18 @@ test('a record that is too large or misses its class is refused before anything 
 
 test('calls keep the bounds on records and bytes, in order', () => {
   const record = prepared(annexRecord());
-  assert.deepEqual(callsOf(Array.from({ length: 2_500 }, () => record), 10_000_000).map((call) => call.length), [1_000, 1_000, 500]);
+  assert.deepEqual(
+    callsOf(
+      Array.from({ length: 2_500 }, () => record),
+      10_000_000,
+    ).map((call) => call.length),
+    [1_000, 1_000, 500],
+  );
   const size = record.submission.content.length + 1_024;
-  assert.deepEqual(callsOf([record, record, record], 2 * size).map((call) => call.length), [2, 1]);
+  assert.deepEqual(
+    callsOf([record, record, record], 2 * size).map((call) => call.length),
+    [2, 1],
+  );
 });
 
 test('one token is taken from header, body and rows and stripped; two that differ are refused without telling either', () => {
@@ -97,10 +113,16 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
   await sealedStore.put([first]);
   assert.deepEqual(sealedStore.get(first.recordId), first.sealed);
   await sealedStore.put([prepared(annexRecord({ pro_op_info: { pro_op_name: 'Zhao', pro_op_id: 'E-1001', pro_op_record: 'assembled' } }))]);
-  assert.deepEqual(sealedStore.get(first.recordId).map(({ value }) => value), ['李雷', 'E-1001', 'assembled', 'Zhao']);
+  assert.deepEqual(
+    sealedStore.get(first.recordId).map(({ value }) => value),
+    ['李雷', 'E-1001', 'assembled', 'Zhao'],
+  );
   for (const value of store.rows.values()) for (const secret of ['李雷', 'E-1001', 'Zhao']) assert.ok(!Buffer.from(value).includes(secret));
   const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6));
-  assert.throws(() => other.get(first.recordId), (error: unknown) => error instanceof ChainError && error.code === 'STORE_DAMAGED');
+  assert.throws(
+    () => other.get(first.recordId),
+    (error: unknown) => error instanceof ChainError && error.code === 'STORE_DAMAGED',
+  );
 });
 
 test('erased values are gone and a late retry does not bring them back', async () => {
@@ -116,7 +138,17 @@ test('erased values are gone and a late retry does not bring them back', async (
 
 function storedOf({ submission }: PreparedRecord, more: Partial<StoredRecord> = {}): StoredRecord {
   const { class: name, classVersion, content, source } = submission;
-  const base = { class: name, classVersion, content, source, org: 'alpha', actor: 'mes@alpha', key: { a: 'b' }, version: 1, state: 'current' } as const;
+  const base = {
+    class: name,
+    classVersion,
+    content,
+    source,
+    org: 'alpha',
+    actor: 'mes@alpha',
+    key: { a: 'b' },
+    version: 1,
+    state: 'current',
+  } as const;
   return { ...base, height: 9, committedAtMs: 1_754_697_600_123, transactionId: new Uint8Array(32).fill(8), change: undefined, ...more };
 }
 
@@ -135,6 +167,8 @@ test('an answered record repeats its digest, tells clear values only when they a
   assert.ok(plain.ok);
   const deviceView = viewRecord(crypto, plain.prepared.recordId, storedOf(plain.prepared), { blockHash: new Uint8Array(32) });
   assert.equal(deviceView.contentDigest, toHex(plain.prepared.contentDigest));
-  const gone = viewRecord(crypto, record.recordId, storedOf(record, { state: 'deleted', content: new Uint8Array(0) }), { blockHash: new Uint8Array(32) });
+  const gone = viewRecord(crypto, record.recordId, storedOf(record, { state: 'deleted', content: new Uint8Array(0) }), {
+    blockHash: new Uint8Array(32),
+  });
   assert.deepEqual([gone.record, gone.state], [null, 'deleted']);
 });

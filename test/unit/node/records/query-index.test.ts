@@ -17,8 +17,20 @@ function rowOf(tree: TextStruct, more: Partial<StoredRecord> = {}): RecordRow {
   const { org = 'alpha', class: name = 'production', version = 1, height = 1 } = more;
   const key = keyOf(builtinClasses[name]!, tree);
   const record: StoredRecord = {
-    class: name, classVersion: 1, org, actor: `mes@${org}`, key, version, state: 'current', content: encodeContent(tree), source: {}, height,
-    committedAtMs: START_MS + height, transactionId: new Uint8Array(32), change: undefined, ...more,
+    class: name,
+    classVersion: 1,
+    org,
+    actor: `mes@${org}`,
+    key,
+    version,
+    state: 'current',
+    content: encodeContent(tree),
+    source: {},
+    height,
+    committedAtMs: START_MS + height,
+    transactionId: new Uint8Array(32),
+    change: undefined,
+    ...more,
   };
   return { recordId: recordIdOf(crypto, name, org, key), record };
 }
@@ -27,7 +39,11 @@ async function indexOf(blocks: readonly (readonly RecordRow[])[]): Promise<Recor
   const index = createRecordIndex(createMemoryStore(), crypto);
   for (const [i, rows] of blocks.entries()) {
     const height = i + 1;
-    await index.applyBlock(height, START_MS + height, rows.map(({ recordId, record }) => ({ recordId, record: { ...record, height } })));
+    await index.applyBlock(
+      height,
+      START_MS + height,
+      rows.map(({ recordId, record }) => ({ recordId, record: { ...record, height } })),
+    );
   }
   return index;
 }
@@ -48,8 +64,23 @@ const products = (rows: readonly SearchRow[]): (string | undefined)[] => rows.ma
 
 const sample: RecordRow[] = [
   rowOf(annexRecord()),
-  rowOf(annexRecord({ product_uid: 'SN-2', production_time: '2025-08-09T07:59:59.999999+08:00', ext: { device_id: 'D-2', production_batch: 'PB-8' } })),
-  rowOf(annexRecord({ product_uid: 'SN-3', production_time: '1754697600001', pro_raw_material: [annexRecord().pro_raw_material!, { pro_supplier: 'S-99', pro_batch_number: 'PB-7', pro_Report_qualify_eval: 'QR-78' }] })),
+  rowOf(
+    annexRecord({
+      product_uid: 'SN-2',
+      production_time: '2025-08-09T07:59:59.999999+08:00',
+      ext: { device_id: 'D-2', production_batch: 'PB-8' },
+    }),
+  ),
+  rowOf(
+    annexRecord({
+      product_uid: 'SN-3',
+      production_time: '1754697600001',
+      pro_raw_material: [
+        annexRecord().pro_raw_material!,
+        { pro_supplier: 'S-99', pro_batch_number: 'PB-7', pro_Report_qualify_eval: 'QR-78' },
+      ],
+    }),
+  ),
   rowOf({ device_id: 'D-1', status: 'fault', begin_time: '2025-08-09T00:00:00Z', factory_uid: 'F-001' }, { class: 'device', org: 'beta' }),
 ];
 
@@ -74,10 +105,13 @@ test('product, batch, device, supplier, factory, class, organisation and time ea
 test('several conditions give their intersection and each row says which batch matched', async () => {
   const index = await indexOf([sample]);
   const rows = await allRows(index, { batch: 'PB-7', from: '2025-08-09T00:00:00Z' });
-  assert.deepEqual(rows.map(({ matched, summary }) => [summary.product, matched]), [
-    ['SN-0001', ['productionBatch', 'time']],
-    ['SN-3', ['productionBatch', 'materialBatch', 'time']],
-  ]);
+  assert.deepEqual(
+    rows.map(({ matched, summary }) => [summary.product, matched]),
+    [
+      ['SN-0001', ['productionBatch', 'time']],
+      ['SN-3', ['productionBatch', 'materialBatch', 'time']],
+    ],
+  );
   assert.deepEqual(products(await allRows(index, { device: 'D-1', class: 'production', to: '2025-08-09T00:00:00Z' })), ['SN-0001']);
 });
 
@@ -86,11 +120,21 @@ test('pages do not move when records are added, amended or withdrawn behind the 
   const index = await indexOf([block]);
   const query = { factory: 'F-001', limit: 7 };
   const first = await index.search(query);
-  const before = products((await indexAll(index, query)));
+  const before = products(await indexAll(index, query));
   assert.equal(before.length, 30);
-  const amended = rowOf(annexRecord({ product_uid: 'SN-20', production_time: `${START_MS + 20}`, production_location: 'moved' }), { version: 2, height: 2 });
-  const withdrawn = { recordId: block[21]!.recordId, record: { ...block[21]!.record, version: 2, height: 2, state: 'deleted' as const, content: new Uint8Array(0) } };
-  await index.applyBlock(2, START_MS, [amended, withdrawn, rowOf(annexRecord({ product_uid: 'SN-new', production_time: `${START_MS + 25}` }), { height: 2 })]);
+  const amended = rowOf(annexRecord({ product_uid: 'SN-20', production_time: `${START_MS + 20}`, production_location: 'moved' }), {
+    version: 2,
+    height: 2,
+  });
+  const withdrawn = {
+    recordId: block[21]!.recordId,
+    record: { ...block[21]!.record, version: 2, height: 2, state: 'deleted' as const, content: new Uint8Array(0) },
+  };
+  await index.applyBlock(2, START_MS, [
+    amended,
+    withdrawn,
+    rowOf(annexRecord({ product_uid: 'SN-new', production_time: `${START_MS + 25}` }), { height: 2 }),
+  ]);
   const rest: SearchRow[] = [...first.rows];
   for (let after = first.next; after !== undefined; ) {
     const page = await index.search({ ...query, after });
@@ -101,12 +145,18 @@ test('pages do not move when records are added, amended or withdrawn behind the 
   assert.deepEqual(products(rest), before);
   assert.ok(rest.every(({ version }) => version === 1));
   const now = await allRows(index, query);
-  assert.deepEqual([now.length, now.some(({ summary }) => summary.product === 'SN-21'), now.find(({ summary }) => summary.product === 'SN-20')!.version], [30, false, 2]);
+  assert.deepEqual(
+    [now.length, now.some(({ summary }) => summary.product === 'SN-21'), now.find(({ summary }) => summary.product === 'SN-20')!.version],
+    [30, false, 2],
+  );
   assert.deepEqual(products(await allRows(index, { product: 'SN-21', state: 'deleted' })), ['SN-21']);
-  assert.deepEqual((await index.history(block[21]!.recordId)).map(({ version, summary }) => [version, summary.state, summary.supersededAt]), [
-    [1, 'current', 2],
-    [2, 'deleted', undefined],
-  ]);
+  assert.deepEqual(
+    (await index.history(block[21]!.recordId)).map(({ version, summary }) => [version, summary.state, summary.supersededAt]),
+    [
+      [1, 'current', 2],
+      [2, 'deleted', undefined],
+    ],
+  );
   const changes = await allRows(index, { order: 'commit', limit: 7 });
   assert.deepEqual([changes.length, changes.at(-2)!.summary.state], [33, 'deleted']);
 });
@@ -136,10 +186,16 @@ test('rows a caller may not see are counted, never shown', async () => {
 
 test('an amendment in the block of its record, a repeated block and a block left out', async () => {
   const index = await indexOf([[rowOf(annexRecord()), rowOf(annexRecord({ production_location: 'b' }), { version: 2 })]]);
-  assert.deepEqual((await allRows(index, { product: 'SN-0001' })).map(({ version }) => version), [2]);
+  assert.deepEqual(
+    (await allRows(index, { product: 'SN-0001' })).map(({ version }) => version),
+    [2],
+  );
   await index.applyBlock(1, START_MS, sample);
   assert.equal((await allRows(index, {})).length, 1);
-  await assert.rejects(index.applyBlock(3, START_MS, []), (error: unknown) => error instanceof ChainError && error.code === 'RECORD_INDEX_ORDER');
+  await assert.rejects(
+    index.applyBlock(3, START_MS, []),
+    (error: unknown) => error instanceof ChainError && error.code === 'RECORD_INDEX_ORDER',
+  );
   await index.clear();
   assert.deepEqual([index.height, (await index.search({})).rows], [undefined, []]);
   await index.applyBlock(1, START_MS, sample);
@@ -165,10 +221,40 @@ test('key prefixes of each store are unique', () => {
 
 // A supplier's ingot lot becomes alpha's housing, which goes into gamma's machine.
 const chainRows: RecordRow[] = [
-  rowOf(annexRecord({ product_uid: 'INGOT-1', pro_factory_uid: 'F-S', ext: { production_batch: 'LOT-5', device_id: 'FURNACE' }, pro_raw_material: { pro_supplier: 'mine', pro_batch_number: 'ORE-1', pro_Report_qualify_eval: 'UNAVAILABLE' } }), { org: 'smelter' }),
-  rowOf(annexRecord({ product_uid: 'HOUSING-1', ext: { production_batch: 'PB-1', device_id: 'MILL' }, pro_raw_material: { pro_supplier: 'smelter', pro_batch_number: 'LOT-5', pro_Report_qualify_eval: 'QR-5' } })),
-  rowOf({ report_id: 'QR-5', production_batch: 'LOT-5', start_time: '1754697600000', checker_id: { sealed: 'a'.repeat(64) }, verdict: 'pass' }, { class: 'quality', org: 'smelter' }),
-  rowOf(annexRecord({ product_uid: 'MACHINE-1', pro_factory_uid: 'F-G', pro_raw_material: { pro_supplier: 'nobody', pro_batch_number: 'X', pro_Report_qualify_eval: 'UNAVAILABLE' }, ext: { links: [{ rel: 'contains', type: 'product', id: 'HOUSING-1', org: 'alpha' }, { rel: 'contains', type: 'product', id: 'SCREW-1', org: 'delta' }] } }), { org: 'gamma' }),
+  rowOf(
+    annexRecord({
+      product_uid: 'INGOT-1',
+      pro_factory_uid: 'F-S',
+      ext: { production_batch: 'LOT-5', device_id: 'FURNACE' },
+      pro_raw_material: { pro_supplier: 'mine', pro_batch_number: 'ORE-1', pro_Report_qualify_eval: 'UNAVAILABLE' },
+    }),
+    { org: 'smelter' },
+  ),
+  rowOf(
+    annexRecord({
+      product_uid: 'HOUSING-1',
+      ext: { production_batch: 'PB-1', device_id: 'MILL' },
+      pro_raw_material: { pro_supplier: 'smelter', pro_batch_number: 'LOT-5', pro_Report_qualify_eval: 'QR-5' },
+    }),
+  ),
+  rowOf(
+    { report_id: 'QR-5', production_batch: 'LOT-5', start_time: '1754697600000', checker_id: { sealed: 'a'.repeat(64) }, verdict: 'pass' },
+    { class: 'quality', org: 'smelter' },
+  ),
+  rowOf(
+    annexRecord({
+      product_uid: 'MACHINE-1',
+      pro_factory_uid: 'F-G',
+      pro_raw_material: { pro_supplier: 'nobody', pro_batch_number: 'X', pro_Report_qualify_eval: 'UNAVAILABLE' },
+      ext: {
+        links: [
+          { rel: 'contains', type: 'product', id: 'HOUSING-1', org: 'alpha' },
+          { rel: 'contains', type: 'product', id: 'SCREW-1', org: 'delta' },
+        ],
+      },
+    }),
+    { org: 'gamma' },
+  ),
 ];
 
 async function trace(product: string, options = {}): Promise<Trace> {
@@ -201,10 +287,10 @@ test('trace shows what went into a product and where it went, claimed and confir
 
 test('trace goes down from the first material to the machine, and up from the machine', async () => {
   const down = await trace('INGOT-1', { direction: 'down' });
-  assert.deepEqual(edgesOf(down).filter((edge) => edge.startsWith('product/')), [
-    'product/HOUSING-1 consumes material_batch/smelter/LOT-5 confirmed',
-    'product/MACHINE-1 contains product/HOUSING-1 confirmed',
-  ]);
+  assert.deepEqual(
+    edgesOf(down).filter((edge) => edge.startsWith('product/')),
+    ['product/HOUSING-1 consumes material_batch/smelter/LOT-5 confirmed', 'product/MACHINE-1 contains product/HOUSING-1 confirmed'],
+  );
   const up = edgesOf(await trace('MACHINE-1', { direction: 'up' }));
   assert.ok(up.includes('product/MACHINE-1 contains product/SCREW-1 claimed'));
   assert.ok(up.includes('material_batch/smelter/LOT-5 consumes material_batch/mine/ORE-1 claimed'));

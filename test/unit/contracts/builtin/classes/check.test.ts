@@ -23,13 +23,16 @@ function faultsOf(tree: TextStruct, definition = production): (string | Readonly
   });
 }
 
-const codes = (tree: TextStruct, definition = production): string[] => faultsOf(tree, definition).map(([code, path]) => `${code as string} ${path as string}`);
+const codes = (tree: TextStruct, definition = production): string[] =>
+  faultsOf(tree, definition).map(([code, path]) => `${code as string} ${path as string}`);
 
 test('a complete annex A record has no fault, with one material or with a hundred', () => {
   assert.deepEqual(faultsOf(annexRecord()), []);
   const material = annexRecord().pro_raw_material!;
   assert.deepEqual(faultsOf(annexRecord({ pro_raw_material: Array.from({ length: 100 }, () => material) })), []);
-  assert.deepEqual(codes(annexRecord({ pro_raw_material: Array.from({ length: 101 }, () => material) })), ['RECORD_COUNT pro_raw_material']);
+  assert.deepEqual(codes(annexRecord({ pro_raw_material: Array.from({ length: 101 }, () => material) })), [
+    'RECORD_COUNT pro_raw_material',
+  ]);
   assert.deepEqual(codes(annexRecord({ pro_raw_material: [] })), ['RECORD_COUNT pro_raw_material']);
 });
 
@@ -61,7 +64,11 @@ test('missing, mistyped, empty and unknown fields are told together, with the na
     ['RECORD_FIELD_EMPTY', 'product_uid', {}],
     ['RECORD_FIELD_MISSING', 'pro_raw_material.pro_Report_qualify_eval', { name: 'pro_Report_qualify_eval' }],
     ['RECORD_FIELD_TYPE', 'pro_raw_material.pro_batch_number', { expected: 'text', found: 'list' }],
-    ['RECORD_FIELD_UNKNOWN', 'pro_raw_material.pro_report_qualify_eval', { name: 'pro_report_qualify_eval', nearest: 'pro_Report_qualify_eval' }],
+    [
+      'RECORD_FIELD_UNKNOWN',
+      'pro_raw_material.pro_report_qualify_eval',
+      { name: 'pro_report_qualify_eval', nearest: 'pro_Report_qualify_eval' },
+    ],
     ['RECORD_FIELD_MISSING', 'propara.pro_pressure', { name: 'pro_pressure' }],
     ['RECORD_FIELD_TYPE', 'propara.pro_temperature', { expected: 'decimal' }],
     ['RECORD_FIELD_UNKNOWN', 'pro_factory_id', { name: 'pro_factory_id', nearest: 'pro_factory_uid' }],
@@ -72,12 +79,24 @@ test('missing, mistyped, empty and unknown fields are told together, with the na
 test('UNAVAILABLE stands in propara and in the quality report only', () => {
   const none = 'UNAVAILABLE';
   const material = { pro_supplier: 'S', pro_batch_number: 'B', pro_Report_qualify_eval: none };
-  assert.deepEqual(faultsOf(annexRecord({ propara: { pro_temperature: none, pro_humidity: none, pro_pressure: none }, pro_raw_material: material })), []);
-  assert.deepEqual(codes(annexRecord({ product_uid: none, pro_op_info: { pro_op_name: none, pro_op_id: 'x', pro_op_record: 'y' }, ext: { parameters: { a: { value: none } } } })), [
-    'RECORD_UNAVAILABLE_NOT_ALLOWED product_uid',
-    'RECORD_UNAVAILABLE_NOT_ALLOWED pro_op_info.pro_op_name',
-    'RECORD_UNAVAILABLE_NOT_ALLOWED ext.parameters.a.value',
-  ]);
+  assert.deepEqual(
+    faultsOf(annexRecord({ propara: { pro_temperature: none, pro_humidity: none, pro_pressure: none }, pro_raw_material: material })),
+    [],
+  );
+  assert.deepEqual(
+    codes(
+      annexRecord({
+        product_uid: none,
+        pro_op_info: { pro_op_name: none, pro_op_id: 'x', pro_op_record: 'y' },
+        ext: { parameters: { a: { value: none } } },
+      }),
+    ),
+    [
+      'RECORD_UNAVAILABLE_NOT_ALLOWED product_uid',
+      'RECORD_UNAVAILABLE_NOT_ALLOWED pro_op_info.pro_op_name',
+      'RECORD_UNAVAILABLE_NOT_ALLOWED ext.parameters.a.value',
+    ],
+  );
 });
 
 test('ext takes its own names only, and filled and units must name fields that are there', () => {
@@ -87,20 +106,35 @@ test('ext takes its own names only, and filled and units must name fields that a
     units: { 'propara.pro_temperature': 'Cel', 'ext.parameters.torque.value': 'N.m' },
     links: { rel: 'consumes', type: 'product', id: 'SN-0' },
     documents: [{ digest: 'a'.repeat(64), bytes: '12', mediaType: 'application/pdf', name: 'x' }],
-    filled: [{ path: 'pro_raw_material.1.pro_supplier', rule: 'invented' }, { path: 'pro_op_info', rule: 'roster' }],
+    filled: [
+      { path: 'pro_raw_material.1.pro_supplier', rule: 'invented' },
+      { path: 'pro_op_info', rule: 'roster' },
+    ],
   };
   assert.deepEqual(faultsOf(annexRecord({ ext })), []);
-  assert.deepEqual(codes(annexRecord({ ext: { ...ext, filled: { path: 'propara.pro_speed', rule: 'x' }, units: { 'ext.order_id': '1' } } })), [
-    'RECORD_PATH_UNKNOWN ext.filled.path',
-    'RECORD_PATH_UNKNOWN ext.units.ext.order_id',
-  ]);
-  assert.deepEqual(codes(annexRecord({ ext: { parameters: { 'a b': { value: '1' }, '1a': { value: '1' } }, units: { 'a b': 'K' }, device: 'x', links: { rel: 'eats', type: 'product', id: 'x' } } })), [
-    'RECORD_NAME_MALFORMED ext.parameters.a b',
-    'RECORD_NAME_MALFORMED ext.parameters.1a',
-    'RECORD_NAME_MALFORMED ext.units.a b',
-    'RECORD_FIELD_UNKNOWN ext.device',
-    'RECORD_VALUE_UNKNOWN ext.links.rel',
-  ]);
+  assert.deepEqual(
+    codes(annexRecord({ ext: { ...ext, filled: { path: 'propara.pro_speed', rule: 'x' }, units: { 'ext.order_id': '1' } } })),
+    ['RECORD_PATH_UNKNOWN ext.filled.path', 'RECORD_PATH_UNKNOWN ext.units.ext.order_id'],
+  );
+  assert.deepEqual(
+    codes(
+      annexRecord({
+        ext: {
+          parameters: { 'a b': { value: '1' }, '1a': { value: '1' } },
+          units: { 'a b': 'K' },
+          device: 'x',
+          links: { rel: 'eats', type: 'product', id: 'x' },
+        },
+      }),
+    ),
+    [
+      'RECORD_NAME_MALFORMED ext.parameters.a b',
+      'RECORD_NAME_MALFORMED ext.parameters.1a',
+      'RECORD_NAME_MALFORMED ext.units.a b',
+      'RECORD_FIELD_UNKNOWN ext.device',
+      'RECORD_VALUE_UNKNOWN ext.links.rel',
+    ],
+  );
   assert.deepEqual(codes(annexRecord({ ext: {} })), ['RECORD_COUNT ext']);
 });
 
@@ -125,7 +159,15 @@ test('quality needs a product or a batch, device a known status, consumption a q
     allowed: 'running, idle, stopped, fault, maintenance',
     nearest: 'running',
   });
-  const use = { material: 'm', supplier: 's', batch_number: 'b', production_batch: 'p', quantity: '-0.001', unit: 'kg', begin_time: '1754697600000' };
+  const use = {
+    material: 'm',
+    supplier: 's',
+    batch_number: 'b',
+    production_batch: 'p',
+    quantity: '-0.001',
+    unit: 'kg',
+    begin_time: '1754697600000',
+  };
   assert.deepEqual(codes(use, materialConsumption), ['RECORD_VALUE_RANGE quantity']);
 });
 
@@ -139,12 +181,25 @@ test('names far from any known one are not guessed at', () => {
 });
 
 test('every built-in class is itself a class of the closed language, and anything else is refused', () => {
-  for (const definition of Object.values(builtinClasses)) assert.deepEqual(readClass(definition as unknown as JsonObject), { ok: true, definition });
+  for (const definition of Object.values(builtinClasses))
+    assert.deepEqual(readClass(definition as unknown as JsonObject), { ok: true, definition });
   const base = { name: 'x', version: 1, key: ['a'], facts: {} };
   const body = (a: object): JsonObject => ({ ...base, body: { type: 'struct', properties: { a } } }) as unknown as JsonObject;
   assert.equal(readClass(body({ type: 'text' })).ok, true);
-  for (const field of [{ type: 'text', pattern: '.' }, { type: 'text', $ref: '#' }, { type: 'number' }, { type: 'text', format: 'email' }, { type: 'text', sealed: true }, { type: 'decimal', minimum: 1 }, { type: 'text', maxLength: -1 }, { type: 'list', items: { type: 'text' } }])
+  for (const field of [
+    { type: 'text', pattern: '.' },
+    { type: 'text', $ref: '#' },
+    { type: 'number' },
+    { type: 'text', format: 'email' },
+    { type: 'text', sealed: true },
+    { type: 'decimal', minimum: 1 },
+    { type: 'text', maxLength: -1 },
+    { type: 'list', items: { type: 'text' } },
+  ])
     assert.equal(readClass(body(field)).ok, false, JSON.stringify(field));
   assert.equal(readClass({ ...body({ type: 'text' }), key: ['b'] }).ok, false);
-  assert.equal(readClass({ ...base, body: { type: 'struct', properties: { token: { type: 'text' } } } } as unknown as JsonObject).ok, false);
+  assert.equal(
+    readClass({ ...base, body: { type: 'struct', properties: { token: { type: 'text' } } } } as unknown as JsonObject).ok,
+    false,
+  );
 });
