@@ -35,7 +35,8 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const validators = draw.pick([4, 4, 4, 4, 4, 5, 7, 1]);
   const observers = draw.chance(0.15) ? 1 : 0;
   const faults = faultsMax(validators);
-  const behaviour: Behaviour | undefined = faults > 0 && draw.chance(0.4) ? draw.pick(behaviours) : undefined;
+  const drawn: Behaviour | undefined = faults > 0 && draw.chance(0.4) ? draw.pick(behaviours) : undefined;
+  const behaviour: Behaviour | undefined = drawn && tearing === undefined && tearDraw.chance(0.25) ? 'wrongBody' : drawn;
   const faulty = new Map<number, (random: SeededRandom) => CreateEngine>();
   if (behaviour)
     for (let i = 0; i < draw.integer(1, faults); i++) faulty.set(draw.integer(0, validators - 1), (random) => byzantine(behaviour, random));
