@@ -42,6 +42,7 @@ import type { RecordRow } from './source.ts';
 export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
 export const SEARCH_LIMIT_DEFAULT = 100;
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
+export const COUNT_MAX = 100_000; // rows counted for one question
 const RANGE_ROWS = 512; // rows fetched from the store at once
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
@@ -103,6 +104,11 @@ export interface RecordIndex {
   applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
   search(query: RecordSearch, may?: (summary: RecordSummary) => boolean): Promise<SearchPage>;
+  /** Rows that a search would give in all its pages, counted up to COUNT_MAX; `complete` is false past it. `limit` and `after` are not heeded. */
+  count(
+    query: RecordSearch,
+    may?: (summary: RecordSummary) => boolean,
+  ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
   /** Every version of a record, oldest first. */
   history(id: Digest): Promise<readonly { readonly version: number; readonly summary: RecordSummary }[]>;
   /** Empties the index; feed it from the first block again. */
@@ -174,6 +180,16 @@ export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, cl
     },
     applyBlock,
     search,
+    async count(query, may) {
+      const { after: _after, ...rest } = query;
+      let page = await search({ ...rest, limit: SEARCH_LIMIT_MAX }, may);
+      let count = page.rows.length;
+      while (page.next !== undefined && count < COUNT_MAX) {
+        page = await search({ ...rest, limit: SEARCH_LIMIT_MAX, after: page.next }, may);
+        count += page.rows.length;
+      }
+      return { count, height: page.height, complete: page.next === undefined };
+    },
     async history(recordId) {
       const prefix = indexKey.summaries(toByteText(recordId));
       const out: { version: number; summary: RecordSummary }[] = [];
