@@ -2,7 +2,7 @@
  * What every contract is, built-in or deployed, and what it may touch. `contracts/` knows calls and state, never blocks or peers.
  * Everything here is deterministic: the block's height and time are inputs, and no method is asynchronous.
  */
-import type { ByteText, Call, ChainParameters, ContractEvent, Digest } from '../node/format/index.ts';
+import type { ByteText, Call, ChainParameters, ContractEvent, Digest, Json } from '../node/format/index.ts';
 
 /** Reads the state as of the start of the transaction, with the writes of this transaction on top. */
 export interface StateView {
@@ -76,6 +76,19 @@ export interface BuiltinContract {
   readonly queries: Readonly<Record<string, (host: Host, args: Uint8Array) => Uint8Array>>;
 }
 
+/** What loading a contract's code tells about it. */
+export interface LoadedContract {
+  readonly imageDigest: string;
+  /** Memory the image takes. */
+  readonly imageBytes: number;
+  readonly methods: readonly string[];
+  readonly queries: readonly string[];
+  /** Declared events: name -> what the contract says about the data. */
+  readonly events: { readonly [name: string]: Json };
+  /** A property of the code: the same on every load. */
+  readonly gasUsed: number;
+}
+
 /** Runs code of deployed contracts; one per executor. Implemented by contracts/vm. */
 export interface ContractMachine {
   /** executionVersion's bundle digest, printed at start and part of the deploy receipt. */
@@ -84,12 +97,13 @@ export interface ContractMachine {
    * Loads code once and returns the digest of its heap image (deploy).
    * @throws ContractFailure CONTRACT_CODE_INVALID with the engine's message when the code does not load.
    */
-  load(code: Uint8Array): { readonly imageDigest: string; readonly methods: readonly string[]; readonly gasUsed: number };
+  load(code: Uint8Array, codeDigest?: string): LoadedContract;
   /**
-   * Runs one method against a restored image. Returns the result as canonical JSON; gas is charged through `gas`.
+   * Runs one method against a restored image. Returns the result as canonical JSON; gas is charged through `gas`. `codeDigest` (hex) spares
+   * hashing the code a second time where the caller has just done so.
    * @throws ContractFailure when the contract throws, traps, runs out of gas or depth.
    */
-  run(code: Uint8Array, method: string, args: Uint8Array, host: Host, gas: GasTank, readOnly: boolean): Uint8Array;
+  run(code: Uint8Array, method: string, args: Uint8Array, host: Host, gas: GasTank, readOnly: boolean, codeDigest?: string): Uint8Array;
 }
 
 export interface GasTank {

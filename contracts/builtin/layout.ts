@@ -9,6 +9,7 @@ export const CONTRACT = {
   registry: 'registry',
   access: 'access',
   governance: 'governance',
+  audit: 'audit',
   deployed: 'contracts',
 } as const;
 
@@ -60,6 +61,8 @@ export interface NodeData {
   readonly addresses: readonly string[];
   readonly role: 'validator' | 'observer';
   readonly weight: number;
+  /** Signature suite of the four keys; Ed25519 when absent. */
+  readonly suite?: number;
 }
 
 export interface AccountKey {
@@ -142,6 +145,8 @@ export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
     'alarm:acknowledge',
   ],
   device: ['record:submit', 'record:read', 'transaction:submit', 'chain:read'],
+  /** A node's own account: anchors the head of its exchange log. */
+  node: ['transaction:submit', 'chain:read'],
   auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],
 };
 
@@ -156,6 +161,21 @@ export const governanceKey = {
   validators: 'v' as ByteText,
   proposal: (id: string): ByteText => `q${id}`,
   proposals: 'q' as ByteText,
+  /** Ids of proposals open for votes, in order, and the number of the last proposal: `{last, open}`. */
+  counter: 'n' as ByteText,
+  /** Ids of every organisation ever admitted, sorted; whether one is active says its entry. */
+  organisations: 'o' as ByteText,
+} as const;
+
+// --- audit ------------------------------------------------------------------------------------------------------------------------
+
+/** Heads of the nodes' exchange logs (design: api, "Exchange log"). */
+export const auditKey = {
+  /** Last anchor of a node: `{node, head, count, height, timestampMs}`. */
+  last: (node: string): ByteText => `a${utf8Text(node)}`,
+  lasts: 'a' as ByteText,
+  /** Every anchor, by count. */
+  anchor: (node: string, count: number): ByteText => `h${utf8Text(node)}\0${u32Text(count)}`,
 } as const;
 
 // --- records ----------------------------------------------------------------------------------------------------------------------
@@ -175,13 +195,50 @@ export const recordKey = {
 } as const;
 
 // --- deployed contracts ---------------------------------------------------------------------------------------------------------------
-// In the space of `contracts`: 'c' + address -> {address, owner, state, version, codeDigest, imageDigest, language, deployedBy, events, methods};
-// 'k' + codeDigest (hex) -> code bytes. A deployed contract's own data lives in the space named by its address.
+// In the space of `contracts`: 'c' + address -> DeployedContract; 'k' + codeDigest (hex) -> code bytes; 'n' -> DeployedTotals;
+// 'i' + number (u32, from 0) -> address. A deployed contract's own data lives in the space named by its address.
+
+export interface DeployedTotals {
+  /** Contracts ever deployed. */
+  readonly count: number;
+  /** Memory of the images of all that are not terminated. */
+  readonly imageBytes: number;
+}
+
+export interface DeployedContract {
+  /** For people; may be empty. */
+  readonly name: string;
+  /** `0x` and 40 hex digits. */
+  readonly address: string;
+  /** Organisation of the deployer. */
+  readonly owner: string;
+  readonly state: 'active' | 'paused' | 'terminated';
+  /** From 1, raised by every change of the row. */
+  readonly version: number;
+  readonly language: string;
+  /** Account. */
+  readonly deployedBy: string;
+  readonly deployedAt: number;
+  /** Hex SHA-256 of the code bytes; of the heap image (bound to the bundle); of the source, as the deployer states it. */
+  readonly codeDigest: string;
+  readonly codeBytes: number;
+  readonly imageDigest: string;
+  readonly sourceDigest: string;
+  readonly imageBytes: number;
+  readonly methods: readonly string[];
+  readonly queries: readonly string[];
+  /** Name -> what the contract says about the event's data. */
+  readonly events: { readonly [name: string]: Json };
+  /** Nodes whose signed attestation of this code came with the deploy transaction. */
+  readonly attestedBy: readonly string[];
+}
 
 export const deployedKey = {
   contract: (address: string): ByteText => `c${address}`,
   contracts: 'c' as ByteText,
   code: (codeDigest: string): ByteText => `k${codeDigest}`,
+  totals: 'n' as ByteText,
+  at: (number: number): ByteText => `i${u32Text(number)}`,
 } as const;
 
 /** UTF-8 bytes of an id as ByteText, so that any text can stand in a key. */

@@ -4,6 +4,9 @@ import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
 import { accessKey, CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
 
+/** What the checks read; the node asks the same questions before it signs. */
+export type Reading = Pick<Host, 'read' | 'block'>;
+
 /** Facts of one fault as they stand in a receipt. */
 export function failure(code: string, record: number, path: RecordPath, data: Readonly<Record<string, string>> = {}): ContractFailure {
   return new ContractFailure(code, { record, path: path.map(String), ...data });
@@ -28,7 +31,7 @@ function roleHolds(host: Host, role: string, right: Right): boolean {
 }
 
 /** The class as it stands now; `version` is what the writer prepared for, undefined for whatever stands. @throws ContractFailure */
-export function loadClass(host: Host, name: string, version: number | undefined, record: number): ClassDefinition {
+export function loadClass(host: Pick<Host, 'read'>, name: string, version: number | undefined, record: number): ClassDefinition {
   const definition = builtinClass(name) ?? registeredClass(host, name);
   if (!definition) throw failure('RECORD_CLASS_UNKNOWN', record, [], { class: name });
   if (version !== undefined && definition.version !== version)
@@ -36,7 +39,7 @@ export function loadClass(host: Host, name: string, version: number | undefined,
   return definition;
 }
 
-function registeredClass(host: Host, name: string): ClassDefinition | undefined {
+function registeredClass(host: Pick<Host, 'read'>, name: string): ClassDefinition | undefined {
   const entry = readEntry(host, 'class', name);
   if (entry?.state !== 'active') return undefined;
   const reading = readClass(entry.data as JsonObject);
@@ -45,7 +48,7 @@ function registeredClass(host: Host, name: string): ClassDefinition | undefined 
 
 /** Refuses a record in the name of a factory or device that is neither the writer's nor granted to it. `known` remembers answers within a call. */
 export function checkOwnership(
-  host: Host,
+  host: Reading,
   org: string,
   definition: ClassDefinition,
   facts: RecordFacts,
@@ -62,7 +65,7 @@ export function checkOwnership(
   for (const id of facts.devices) check('device', id, definition.facts.device ?? 'ext.device_id');
 }
 
-function ownershipFault(host: Host, org: string, kind: 'factory' | 'device', id: string): string | undefined {
+function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): string | undefined {
   const entry = readEntry(host, kind, id);
   if (!entry) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
   const now = host.block.timestampMs;
@@ -73,14 +76,14 @@ function ownershipFault(host: Host, org: string, kind: 'factory' | 'device', id:
 }
 
 /** A grant of `record:submit` on one factory or device; its value `{until}` is null or milliseconds of block time. */
-function isGranted(host: Host, owner: string, object: string, grantee: string): boolean {
+function isGranted(host: Reading, owner: string, object: string, grantee: string): boolean {
   const value = host.read(CONTRACT.access, accessKey.grant(owner, 'record:submit', object, grantee));
   if (value === undefined) return false;
   const { until } = decodeJson(value) as { readonly until?: number | null };
   return until === undefined || until === null || host.block.timestampMs <= until;
 }
 
-function readEntry(host: Host, kind: RegistryKind, id: string): RegistryEntry | undefined {
+function readEntry(host: Pick<Host, 'read'>, kind: RegistryKind, id: string): RegistryEntry | undefined {
   const value = host.read(CONTRACT.registry, registryKey.entry(kind, id));
   return value && (decodeJson(value) as unknown as RegistryEntry);
 }

@@ -461,6 +461,12 @@ export const recordsErrors = {
       zh: '请对不含 token 的记录重新计算摘要；算法见 data.algorithm',
     },
   },
+  RECORD_DIGEST_SINGLE: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A stated digest covers one record, but the body holds several', zh: '声明的摘要仅适用于单条记录，但请求体包含多条' },
+    remedy: { en: 'Send one record with its digest, or leave the digest out', zh: '请单独提交该记录及其摘要，或不提供摘要' },
+  },
   RECORD_DIGEST_MALFORMED: {
     kind: 'invalid',
     httpStatus: 400,

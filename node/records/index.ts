@@ -8,3 +8,4 @@ export * from './source.ts';
 export * from './token.ts';
 export * from './trace.ts';
 export * from './view.ts';
+export * from './feeder.ts';

@@ -1,0 +1,327 @@
+/**
+ * Runs transactions: all calls or none. Nothing a contract does makes this throw; it ends as an outcome that goes into the receipt.
+ * What does throw, ExecutionFault, is a fault of this program, on which the node halts: no verdict may hang on it.
+ */
+import {
+  type ByteText,
+  type ContractEvent,
+  DecodeError,
+  type Digest,
+  encodeJson,
+  EVENTS_PER_TRANSACTION_MAX,
+  type Json,
+  NAME_BYTES_MAX,
+  RECEIPT_DETAIL_BYTES_MAX,
+  toHex,
+} from '../node/format/index.ts';
+import { CONTRACT, type DeployedContract, deployedKey } from './builtin/layout.ts';
+import { ExecutionFault, isHostFault } from './fault.ts';
+import { CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
+import { Overlay } from './overlay.ts';
+import {
+  type BlockContext,
+  type BuiltinContract,
+  ContractFailure,
+  type ContractMachine,
+  type Execution,
+  type Host,
+  stateKey,
+  type StateView,
+  type StateWrites,
+  type TransactionContext,
+} from './types.ts';
+
+export interface ExecutionDeps {
+  readonly builtins: ReadonlyMap<string, BuiltinContract>;
+  readonly machine: ContractMachine;
+  hash(data: Uint8Array): Digest;
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+}
+
+const NO_BYTES = new Uint8Array(0);
+const NO_WRITES: StateWrites = new Map();
+const ADDRESS = /^0x[0-9a-f]{40}$/;
+const DETAIL_TEXT_UNITS_MAX = 200; // of one text in the detail of a failure that is too long
+const DETAIL_LIST_COUNT_MAX = 8;
+
+/** @throws ExecutionFault */
+export function executeTransaction(tx: TransactionContext, block: BlockContext, state: StateView, deps: ExecutionDeps): Execution {
+  const run = new Run(tx, block, state, deps, tx.gasLimit, false);
+  const results: Uint8Array[] = [];
+  let at = 0;
+  try {
+    run.tank.use(GAS.transaction);
+    for (; at < tx.calls.length; at++) {
+      const call = tx.calls[at]!;
+      run.callIndex = at;
+      results.push(run.call(call.contract, call.method, call.args, tx.sender, false));
+    }
+  } catch (error) {
+    const failure = failureOf(error);
+    return {
+      ...{ status: 'failed', code: failure.code, detail: detailOf(failure), failedCall: at, gasUsed: run.tank.used },
+      ...{ results: [], events: [], writes: NO_WRITES },
+    };
+  }
+  return {
+    ...{ status: 'ok', code: 'OK', detail: NO_BYTES, failedCall: 0, gasUsed: run.tank.used },
+    ...{ results, events: run.events, writes: run.overlay.writes() },
+  };
+}
+
+export interface ContractQuery {
+  readonly caller: string;
+  readonly contract: string;
+  readonly method: string;
+  readonly args: Uint8Array;
+  readonly gasLimit: number;
+}
+
+export interface QueryOutcome {
+  readonly status: 'ok' | 'failed';
+  readonly code: string;
+  /** Facts of a failure as canonical JSON; empty when ok. */
+  readonly detail: Uint8Array;
+  /** Empty when failed. */
+  readonly result: Uint8Array;
+  readonly gasUsed: number;
+}
+
+const NO_TRANSACTION: Digest = new Uint8Array(32);
+
+/** A read-only call against one state; writes and events are refused with CONTRACT_READ_ONLY. @throws ExecutionFault */
+export function queryContract(query: ContractQuery, block: BlockContext, state: StateView, deps: ExecutionDeps): QueryOutcome {
+  const context = { transactionId: NO_TRANSACTION, sender: query.caller, keyId: '', keyKind: 'own' } as const;
+  const run = new Run(context, block, state, deps, query.gasLimit, true);
+  try {
+    const result = run.call(query.contract, query.method, query.args, query.caller, true);
+    return { status: 'ok', code: 'OK', detail: NO_BYTES, result, gasUsed: run.tank.used };
+  } catch (error) {
+    const failure = failureOf(error);
+    return { status: 'failed', code: failure.code, detail: detailOf(failure), result: NO_BYTES, gasUsed: run.tank.used };
+  }
+}
+
+/** What all calls of one transaction, or of one query, share. */
+class Run {
+  readonly transaction: Host['transaction'];
+  readonly block: BlockContext;
+  readonly deps: ExecutionDeps;
+  readonly overlay: Overlay;
+  readonly tank: Tank;
+  readonly events: ContractEvent[] = [];
+  readonly #isQuery: boolean;
+  callIndex = 0;
+  #depth = 0;
+
+  constructor(tx: Host['transaction'], block: BlockContext, state: StateView, deps: ExecutionDeps, gasLimit: number, isQuery: boolean) {
+    this.transaction = tx;
+    this.block = block;
+    this.deps = deps;
+    this.overlay = new Overlay(state);
+    this.tank = new Tank(gasLimit);
+    this.#isQuery = isQuery;
+  }
+
+  /** @throws ContractFailure, with everything the call did undone when it was nested. */
+  call(contract: string, method: string, args: Uint8Array, caller: string, readOnly: boolean): Uint8Array {
+    this.tank.use(GAS.call + args.length * GAS.perArgumentByte);
+    if (this.#depth === 0) return this.#enter(contract, method, args, caller, readOnly);
+    const checkpoint = this.overlay.begin();
+    const eventCount = this.events.length;
+    try {
+      const result = this.#enter(contract, method, args, caller, readOnly);
+      this.overlay.keep();
+      return result;
+    } catch (error) {
+      this.overlay.revert(checkpoint);
+      this.events.length = eventCount;
+      throw error;
+    }
+  }
+
+  #enter(contract: string, method: string, args: Uint8Array, caller: string, readOnly: boolean): Uint8Array {
+    if (this.#depth >= CALL_DEPTH_MAX) throw new ContractFailure('CONTRACT_DEPTH_EXCEEDED', { callDepthMax: CALL_DEPTH_MAX });
+    this.#depth++;
+    try {
+      const builtin = this.deps.builtins.get(contract);
+      if (builtin !== undefined) return this.#callBuiltin(builtin, method, args, caller, readOnly);
+      if (ADDRESS.test(contract)) return this.#callDeployed(contract, method, args, caller, readOnly);
+      throw new ContractFailure('CONTRACT_UNKNOWN', { contract: contract.slice(0, NAME_BYTES_MAX) });
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #callBuiltin(builtin: BuiltinContract, method: string, args: Uint8Array, caller: string, readOnly: boolean): Uint8Array {
+    if (!readOnly && Object.hasOwn(builtin.methods, method))
+      return builtin.methods[method]!(new Frame(this, builtin.name, caller, false), args);
+    if (Object.hasOwn(builtin.queries, method)) return builtin.queries[method]!(new Frame(this, builtin.name, caller, true), args);
+    throw methodUnknown(builtin.name, method);
+  }
+
+  #callDeployed(address: string, method: string, args: Uint8Array, caller: string, readOnly: boolean): Uint8Array {
+    const row = this.#deployedRow(address);
+    if (row.state === 'terminated') throw new ContractFailure('CONTRACT_TERMINATED', { contract: address });
+    if (row.state === 'paused' && !this.#isQuery) throw new ContractFailure('CONTRACT_PAUSED', { contract: address });
+    const isQuery = row.queries.includes(method);
+    if (!isQuery && (readOnly || !row.methods.includes(method))) throw methodUnknown(address, method);
+    const code = this.#checkedCode(row);
+    this.#checkImage(row, code);
+    const frame = new Frame(this, address, caller, isQuery);
+    const result = this.deps.machine.run(code, method, args, frame, this.tank, isQuery, row.codeDigest);
+    this.tank.use(result.length * GAS.perResultByte);
+    return result;
+  }
+
+  #deployedRow(address: string): DeployedContract {
+    const bytes = this.overlay.get(stateKey(CONTRACT.deployed, deployedKey.contract(address)));
+    this.tank.use(GAS.read + (bytes?.length ?? 0) * GAS.perByteRead);
+    if (bytes === undefined) throw new ContractFailure('CONTRACT_UNKNOWN', { contract: address });
+    return JSON.parse(new TextDecoder().decode(bytes)) as DeployedContract;
+  }
+
+  /** Deployed code cannot be changed unlawfully: it runs only while it is what the row says (6.2.4.c). */
+  #checkedCode(row: DeployedContract): Uint8Array {
+    this.tank.use(GAS.read + row.codeBytes * GAS.perCodeByte);
+    const code = this.overlay.get(stateKey(CONTRACT.deployed, deployedKey.code(row.codeDigest)));
+    if (code === undefined || code.length !== row.codeBytes || toHex(this.deps.hash(code)) !== row.codeDigest)
+      throw new ContractFailure('CONTRACT_CODE_DAMAGED', { contract: row.address, codeDigest: row.codeDigest });
+    return code;
+  }
+
+  /** An image that differs from the one in the deploy receipt means that this node does not run the bundle the chain agreed on. */
+  #checkImage(row: DeployedContract, code: Uint8Array): void {
+    let imageDigest: string;
+    try {
+      ({ imageDigest } = this.deps.machine.load(code, row.codeDigest));
+    } catch (error) {
+      throw new ExecutionFault(`Code ${row.codeDigest} was deployed and no longer loads`, error);
+    }
+    if (imageDigest !== row.imageDigest)
+      throw new ExecutionFault(`Image of ${row.address} is ${imageDigest}, its deploy receipt says ${row.imageDigest}`);
+  }
+}
+
+/** The host one running contract sees. */
+class Frame implements Host {
+  readonly self: string;
+  readonly caller: string;
+  readonly #run: Run;
+  readonly #prefix: ByteText;
+  readonly #readOnly: boolean;
+
+  constructor(run: Run, self: string, caller: string, readOnly: boolean) {
+    this.self = self;
+    this.caller = caller;
+    this.#run = run;
+    this.#prefix = stateKey(self, '');
+    this.#readOnly = readOnly;
+  }
+
+  get block(): BlockContext {
+    return this.#run.block;
+  }
+
+  get transaction(): Host['transaction'] {
+    return this.#run.transaction;
+  }
+
+  get callIndex(): number {
+    return this.#run.callIndex;
+  }
+
+  hash(data: Uint8Array): Digest {
+    this.#run.tank.use(GAS.hash + data.length * GAS.perByteHashed);
+    return this.#run.deps.hash(data);
+  }
+
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+    this.#run.tank.use(GAS.verify + message.length * GAS.perByteVerified);
+    return this.#run.deps.verify(suite, publicKey, message, signature);
+  }
+
+  get(key: ByteText): Uint8Array | undefined {
+    return this.#read(this.#prefix + key);
+  }
+
+  read(contract: string, key: ByteText): Uint8Array | undefined {
+    return this.#read(stateKey(contract, key));
+  }
+
+  #read(fullKey: ByteText): Uint8Array | undefined {
+    this.#run.tank.use(GAS.read);
+    const value = this.#run.overlay.get(fullKey);
+    if (value !== undefined) this.#run.tank.use(value.length * GAS.perByteRead);
+    return value;
+  }
+
+  put(key: ByteText, value: Uint8Array): void {
+    this.#refuseReadOnly('put');
+    this.#run.tank.use(GAS.write + (key.length + value.length) * GAS.perByteWritten);
+    this.#run.overlay.set(this.#prefix + key, value);
+  }
+
+  delete(key: ByteText): void {
+    this.#refuseReadOnly('delete');
+    this.#run.tank.use(GAS.write + key.length * GAS.perByteWritten);
+    this.#run.overlay.set(this.#prefix + key, undefined);
+  }
+
+  emit(name: string, data: Uint8Array): void {
+    this.#refuseReadOnly('emit');
+    const run = this.#run;
+    run.tank.use(GAS.event + data.length * GAS.perByteEmitted);
+    if (run.events.length >= EVENTS_PER_TRANSACTION_MAX)
+      throw new ContractFailure('CONTRACT_EVENTS_TOO_MANY', { eventsMax: EVENTS_PER_TRANSACTION_MAX });
+    run.events.push({ contract: this.self, name, data });
+  }
+
+  call(contract: string, method: string, args: Uint8Array): Uint8Array {
+    return this.#run.call(contract, method, args, this.self, this.#readOnly);
+  }
+
+  useGas(units: number): void {
+    this.#run.tank.use(units);
+  }
+
+  #refuseReadOnly(what: string): void {
+    if (this.#readOnly) throw new ContractFailure('CONTRACT_READ_ONLY', { contract: this.self, what });
+  }
+}
+
+function methodUnknown(contract: string, method: string): ContractFailure {
+  return new ContractFailure('CONTRACT_METHOD_UNKNOWN', { contract, method: method.slice(0, NAME_BYTES_MAX) });
+}
+
+/**
+ * A contract's failure as it is. What the format layer refused while a built-in read its arguments (its own exceptions, worded by us, the same
+ * everywhere) is bad arguments. Anything else is a fault.
+ */
+function failureOf(error: unknown): ContractFailure {
+  if (error instanceof ContractFailure) return error;
+  if (error instanceof DecodeError) return new ContractFailure('CONTRACT_ARGS_INVALID', { reason: error.reason });
+  if (error instanceof RangeError && !isHostFault(error)) return new ContractFailure('CONTRACT_ARGS_INVALID', { reason: error.message });
+  if (error instanceof ExecutionFault) throw error;
+  throw new ExecutionFault(isHostFault(error) ? 'The host ran out of stack or memory' : 'A built-in contract broke a rule', error);
+}
+
+/** The facts of a failure, cut so that they fit a receipt; cutting depends on nothing but the facts. */
+function detailOf(failure: ContractFailure): Uint8Array {
+  const detail = failure.detail as { readonly [name: string]: Json };
+  try {
+    const whole = encodeJson(detail);
+    if (whole.length <= RECEIPT_DETAIL_BYTES_MAX) return whole;
+    const cut = encodeJson({ ...(shorten(detail) as { readonly [name: string]: Json }), cut: true });
+    return cut.length <= RECEIPT_DETAIL_BYTES_MAX ? cut : encodeJson({ cut: true });
+  } catch (error) {
+    throw new ExecutionFault(`The detail of ${failure.code} is no JSON`, error);
+  }
+}
+
+function shorten(value: Json): Json {
+  if (typeof value === 'string') return [...value].slice(0, DETAIL_TEXT_UNITS_MAX).join('');
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.slice(0, DETAIL_LIST_COUNT_MAX).map(shorten);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shorten(item as Json)]));
+}

@@ -1,0 +1,15 @@
+/**
+ * A fault is no verdict. When this program, and not the contract, did something wrong, no receipt may be written: another replica could come
+ * to another end. The shell halts on it.
+ */
+export class ExecutionFault extends Error {
+  constructor(what: string, cause?: unknown) {
+    super(what, cause === undefined ? undefined : { cause });
+    this.name = 'ExecutionFault';
+  }
+}
+
+/** True when the host's own stack or memory ran out: where that happens differs between machines. */
+export function isHostFault(error: unknown): boolean {
+  return error instanceof ExecutionFault || (error instanceof RangeError && !error.message.startsWith('Cannot '));
+}

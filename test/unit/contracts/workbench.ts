@@ -1,0 +1,84 @@
+/** What tests of execution share: a real machine, state in a map, and a chain that applies what transactions write. */
+import { createHash } from 'node:crypto';
+import { type Call, defaultParameters, encodeJson, fromUtf8, type Json, SUITE } from '../../../node/format/index.ts';
+import {
+  type BlockContext,
+  type BuiltinContract,
+  createContractMachine,
+  createDeployedContract,
+  type DeployedContractDeps,
+  type Execution,
+  type ExecutionDeps,
+  executeTransaction,
+  loadWasm,
+  queryContract,
+  type QueryOutcome,
+  type QuickJsMachine,
+  type StateView,
+} from '../../../contracts/index.ts';
+
+export const hash = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest());
+
+export async function newMachine(): Promise<QuickJsMachine> {
+  return createContractMachine({ executionVersion: 1, wasm: await loadWasm(), hash });
+}
+
+export const json = (bytes: Uint8Array): Json => JSON.parse(fromUtf8(bytes)) as Json;
+export const call = (contract: string, method: string, ...args: readonly Json[]): Call => ({ contract, method, args: encodeJson(args) });
+
+export const block: BlockContext = {
+  chainId: new Uint8Array(32),
+  height: 7,
+  timestampMs: 1_700_000_000_000,
+  era: 0,
+  parameters: defaultParameters(),
+};
+
+export interface ChainOptions {
+  readonly machine: QuickJsMachine;
+  readonly builtins?: readonly BuiltinContract[];
+  readonly may?: DeployedContractDeps['may'];
+}
+
+/** A chain of one: executes, and applies the writes of what succeeded. */
+export class Chain {
+  readonly state = new Map<string, Uint8Array>();
+  readonly view: StateView = { get: (key) => this.state.get(key) };
+  readonly deps: ExecutionDeps;
+  #transactions = 0;
+
+  constructor(options: ChainOptions) {
+    const deployed = createDeployedContract({ may: options.may ?? (() => true), machine: options.machine });
+    const builtins = [deployed, ...(options.builtins ?? [])];
+    this.deps = {
+      builtins: new Map(builtins.map((builtin) => [builtin.name, builtin])),
+      machine: options.machine,
+      hash,
+      verify: (suite, publicKey, message, signature) =>
+        suite === SUITE.ed25519 && Buffer.from(hash(Buffer.concat([publicKey, message]))).equals(signature), // keyed hash in place of a signature
+    };
+  }
+
+  execute(calls: readonly Call[], options: { readonly sender?: string; readonly gasLimit?: number } = {}): Execution {
+    const transactionId = hash(encodeJson(++this.#transactions));
+    const { sender = 'ann@acme', gasLimit = 10_000_000_000 } = options;
+    const tx = { transactionId, sender, keyId: 'k1', keyKind: 'own', gasLimit, calls } as const;
+    const execution = executeTransaction(tx, block, this.view, this.deps);
+    for (const [key, value] of execution.writes) {
+      if (value === undefined) this.state.delete(key);
+      else this.state.set(key, value);
+    }
+    return execution;
+  }
+
+  query(contract: string, method: string, ...args: readonly Json[]): QueryOutcome {
+    const query = { caller: 'ann@acme', contract, method, args: encodeJson(args), gasLimit: 1_000_000_000 };
+    return queryContract(query, block, this.view, this.deps);
+  }
+
+  deploy(code: string): string {
+    const execution = this.execute([call('contracts', 'deploy', { language: 'javascript', code, sourceDigest: '0'.repeat(64) })]);
+    if (execution.status !== 'ok') throw new Error(`${execution.code} ${fromUtf8(execution.detail)}`);
+    return (json(execution.results[0]!) as { readonly address: string }).address;
+  }
+}
