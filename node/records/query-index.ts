@@ -3,7 +3,7 @@
  * (design: api, "Lists" and "Reading"; DB53/T 1407-2025 6.1.2). Postings are append-only and a superseded version is only marked, so a page is
  * always cut from the state at its cursor's height, whatever was committed since.
  */
-import { builtinClass, type ClassDefinition } from '../../contracts/builtin/classes/index.ts';
+import { builtinClass } from '../../contracts/builtin/classes/index.ts';
 import {
   type ByteText,
   canonicalJson,
@@ -25,6 +25,7 @@ import {
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
+import type { ClassLookup } from './class-lookup.ts';
 import {
   decodeSummary,
   encodeSummary,
@@ -114,8 +115,6 @@ export interface RecordIndex {
   /** Empties the index; feed it from the first block again. */
   clear(): Promise<void>;
 }
-
-type ClassLookup = (name: string, version: number) => ClassDefinition | undefined;
 
 export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, classOf: ClassLookup = builtinClass): RecordIndex {
   let height = readHeight(store);
