@@ -30,11 +30,11 @@ function roleHolds(host: Host, role: string, right: Right): boolean {
   return Array.isArray(rights) && (rights.includes(right) || rights.includes('*'));
 }
 
-/** The class as it stands now. @throws ContractFailure */
-export function loadClass(host: Pick<Host, 'read'>, name: string, version: number, record: number): ClassDefinition {
+/** The class as it stands now; `version` is what the writer prepared for, undefined for whatever stands. @throws ContractFailure */
+export function loadClass(host: Pick<Host, 'read'>, name: string, version: number | undefined, record: number): ClassDefinition {
   const definition = builtinClass(name) ?? registeredClass(host, name);
   if (!definition) throw failure('RECORD_CLASS_UNKNOWN', record, [], { class: name });
-  if (definition.version !== version)
+  if (version !== undefined && definition.version !== version)
     throw failure('RECORD_CLASS_VERSION', record, [], { class: name, stated: `${version}`, current: `${definition.version}` });
   return definition;
 }

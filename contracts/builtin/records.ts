@@ -100,12 +100,20 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   if (content === undefined) throw new ContractFailure('RECORD_CONTENT_MISSING');
   host.useGas(GAS_PER_RECORD + GAS_PER_RECORD_BYTE * content.length);
   const { org, before } = openCurrent(host, recordId, expectedVersion, reason);
-  const { definition, content: opened, facts, digest } = openContent(host, org, before.class, before.classVersion, content, 0, new Map());
+  const { definition, content: opened, facts, digest } = openContent(host, org, before.class, undefined, content, 0, new Map());
   if (!equalBytes(recordIdOf(host, definition.name, org, keyOf(definition, opened)), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(before.key) });
   const digestBefore = recordDigest(host, before.content);
   if (equalBytes(digest, digestBefore)) throw failure('RECORD_UNCHANGED', 0, []);
-  return putNext(host, recordId, { ...before, state: 'current', content, source }, reason, digestBefore, facts, 'RecordAmended');
+  return putNext(
+    host,
+    recordId,
+    { ...before, classVersion: definition.version, state: 'current', content, source },
+    reason,
+    digestBefore,
+    facts,
+    'RecordAmended',
+  );
 }
 
 function withdraw(host: Host, args: Uint8Array): Uint8Array {
@@ -176,7 +184,7 @@ function openContent(
   host: Host,
   org: string,
   recordClass: string,
-  classVersion: number,
+  classVersion: number | undefined,
   bytes: Uint8Array,
   at: number,
   known: Map<string, string | undefined>,

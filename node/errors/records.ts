@@ -2,12 +2,6 @@ import type { ErrorRows } from './row.ts';
 
 /** Formats, records, queries. */
 export const recordsErrors = {
-  FORMAT_UNSUPPORTED: {
-    kind: 'unsupported',
-    httpStatus: 415,
-    text: { en: 'The body is neither JSON, XML nor CSV', zh: '请求体格式不受支持' },
-    remedy: { en: 'Send application/json, application/xml or text/csv', zh: '请使用 application/json、application/xml 或 text/csv' },
-  },
   FORMAT_TOO_LARGE: {
     kind: 'tooLarge',
     httpStatus: 413,
@@ -479,12 +473,6 @@ export const recordsErrors = {
     text: { en: 'The body holds records with faults; nothing was stored', zh: '提交的记录存在错误，未存储任何数据' },
     remedy: { en: 'See details for every fault and its place', zh: '请在 details 中查看所有错误及其位置' },
   },
-  TOKEN_CONFLICT: {
-    kind: 'unauthenticated',
-    httpStatus: 401,
-    text: { en: 'Two different tokens were given', zh: '提交了不同的令牌' },
-    remedy: { en: 'Give one token: in the header or in the body', zh: '请只使用一个令牌：置于请求头或请求体' },
-  },
   TOKEN_MALFORMED: {
     kind: 'unauthenticated',
     httpStatus: 401,
@@ -502,12 +490,6 @@ export const recordsErrors = {
     httpStatus: 400,
     text: { en: 'A condition of the query is not valid', zh: '查询条件无效' },
     remedy: { en: 'See data.name', zh: '请参阅 data.name' },
-  },
-  RECORD_SEALED_NOT_HELD: {
-    kind: 'missing',
-    httpStatus: 404,
-    text: { en: 'This node does not hold the sealed value', zh: '本节点未保存该密封值' },
-    remedy: { en: 'Ask a node of the submitting organisation; erased values are gone', zh: '请向提交组织的节点查询；已擦除的值不可恢复' },
   },
   RECORD_INDEX_ORDER: {
     kind: 'internal',

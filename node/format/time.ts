@@ -1,7 +1,7 @@
 /**
  * Claimed times: RFC 3339 or 13-digit epoch milliseconds, as UTC microseconds. The text is kept as submitted; this value serves order,
  * range queries and the bound on the future. A 10-digit number could be seconds or a truncated time and is refused as ambiguous.
- * Arithmetic is on bigint: no Date, no float. Pure; runs in a browser too.
+ * Arithmetic is on bigint, never on floats. Pure; runs in a browser too.
  */
 
 export type TimeReading =

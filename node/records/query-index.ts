@@ -3,7 +3,7 @@
  * (design: api, "Lists" and "Reading"; DB53/T 1407-2025 6.1.2). Postings are append-only and a superseded version is only marked, so a page is
  * always cut from the state at its cursor's height, whatever was committed since.
  */
-import { builtinClass, type ClassDefinition } from '../../contracts/builtin/classes/index.ts';
+import { builtinClass } from '../../contracts/builtin/classes/index.ts';
 import {
   type ByteText,
   canonicalJson,
@@ -25,6 +25,7 @@ import {
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
+import type { ClassLookup } from './class-lookup.ts';
 import {
   decodeSummary,
   encodeSummary,
@@ -42,6 +43,7 @@ import type { RecordRow } from './source.ts';
 export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
 export const SEARCH_LIMIT_DEFAULT = 100;
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
+export const COUNT_MAX = 100_000; // rows counted for one question
 const RANGE_ROWS = 512; // rows fetched from the store at once
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
@@ -103,13 +105,16 @@ export interface RecordIndex {
   applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
   search(query: RecordSearch, may?: (summary: RecordSummary) => boolean): Promise<SearchPage>;
+  /** Rows that a search would give in all its pages, counted up to COUNT_MAX; `complete` is false past it. `limit` and `after` are not heeded. */
+  count(
+    query: RecordSearch,
+    may?: (summary: RecordSummary) => boolean,
+  ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
   /** Every version of a record, oldest first. */
   history(id: Digest): Promise<readonly { readonly version: number; readonly summary: RecordSummary }[]>;
   /** Empties the index; feed it from the first block again. */
   clear(): Promise<void>;
 }
-
-type ClassLookup = (name: string, version: number) => ClassDefinition | undefined;
 
 export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, classOf: ClassLookup = builtinClass): RecordIndex {
   let height = readHeight(store);
@@ -174,6 +179,16 @@ export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, cl
     },
     applyBlock,
     search,
+    async count(query, may) {
+      const { after: _after, ...rest } = query;
+      let page = await search({ ...rest, limit: SEARCH_LIMIT_MAX }, may);
+      let count = page.rows.length;
+      while (page.next !== undefined && count < COUNT_MAX) {
+        page = await search({ ...rest, limit: SEARCH_LIMIT_MAX, after: page.next }, may);
+        count += page.rows.length;
+      }
+      return { count, height: page.height, complete: page.next === undefined };
+    },
     async history(recordId) {
       const prefix = indexKey.summaries(toByteText(recordId));
       const out: { version: number; summary: RecordSummary }[] = [];

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { foldSingles, production } from '../../../../contracts/builtin/classes/index.ts';
-import { contentDigest, readJsonText, textFault, toHex, type TextStruct } from '../../../../node/format/index.ts';
+import { contentDigest, encodeContent, readJsonText, textFault, toHex, type TextStruct } from '../../../../node/format/index.ts';
 import { BODY_BYTES_MAX, type BodyFault, parseBody, type ParsedBody } from '../../../../api/formats/index.ts';
 import { readCsvRows } from '../../../../api/formats/csv.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
@@ -218,4 +219,80 @@ test('a fault of the record is placed as its format counts', () => {
   assert.deepEqual(place(parseBody('json', bytes(JSON.stringify([record])))), { pointer: '/0/pro_raw_material/1/pro_supplier' });
   assert.deepEqual(place(parseBody('xml', writeXml(record))), { path: '/record/pro_raw_material[2]/pro_supplier' });
   assert.deepEqual(place(parseBody('csv', writeCsv([record]))), { row: 2, column: 'pro_raw_material.2.pro_supplier' });
+});
+
+test('any record gives one content and one digest as JSON, XML and CSV', () => {
+  const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((value) => textFault(value) === undefined);
+  const material = fc.record({ pro_supplier: text, pro_batch_number: text, pro_Report_qualify_eval: text });
+  const one = fc.record({ pro_op_name: text, pro_op_id: text, pro_op_record: text });
+  const names = fc.constantFrom('torque', '温度', 'a-b', '_x1');
+  const record = fc.record(
+    {
+      production_location: text,
+      product_uid: text,
+      pro_raw_material: fc.oneof(material, fc.array(material, { minLength: 1, maxLength: 4 })),
+      pro_op_info: fc.oneof(one, fc.array(one, { minLength: 1, maxLength: 3 })),
+      ext: fc.record({
+        step_code: text,
+        parameters: fc.dictionary(names, fc.record({ value: text }), { minKeys: 1, noNullPrototype: true }),
+      }),
+    },
+    { requiredKeys: ['product_uid'] },
+  );
+  fc.assert(
+    fc.property(record, (tree) => {
+      const sent = tree as TextStruct;
+      const contents = [
+        parseBody('json', bytes(JSON.stringify(sent))),
+        parseBody('xml', writeXml(sent)),
+        parseBody('csv', writeCsv([sent])),
+      ].map((body) => Buffer.from(encodeContent(foldSingles(production, treesOf(body)[0]!))).toString());
+      assert.equal(new Set(contents).size, 1, contents.join('\n'));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('no body makes a reader throw, and a refusal always has a place and a code of the table', () => {
+  const pieces = fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    ':',
+    ',',
+    '<',
+    '>',
+    '/',
+    'record',
+    '&',
+    ';',
+    '&#0;',
+    '&#x1F600;',
+    '<![CDATA[',
+    ']]>',
+    '<!--',
+    '-->',
+    '\r',
+    '\n',
+    'a.1',
+    '.',
+    '1e5',
+    '\u0000',
+    '\ufeff',
+    'x',
+    ' ',
+  );
+  const body = fc.oneof(
+    fc.array(pieces, { maxLength: 30 }).map((parts) => bytes(parts.join(''))),
+    fc.uint8Array({ maxLength: 60 }),
+  );
+  fc.assert(
+    fc.property(body, fc.constantFrom('json', 'xml', 'csv'), (input, format) => {
+      const parsed = parseBody(format as 'json' | 'xml' | 'csv', input);
+      if (!parsed.ok) assert.ok(faultsOf(parsed).length > 0);
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -1,12 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
-import { encodeContent, recordIdOf, type StoredRecord, type TextStruct, toHex } from '../../../../node/format/index.ts';
+import {
+  encodeContent,
+  encodeJson,
+  encodeStoredRecord,
+  type Receipt,
+  recordIdOf,
+  type StoredRecord,
+  type TextStruct,
+  toByteText,
+  toHex,
+} from '../../../../node/format/index.ts';
+import { recordKey, registryKey } from '../../../../contracts/builtin/layout.ts';
+import { createClassLookup } from '../../../../node/records/class-lookup.ts';
+import { stateKey } from '../../../../contracts/types.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { indexKeyspace } from '../../../../node/records/index-rows.ts';
 import { createRecordIndex, type RecordIndex, type RecordSearch, type SearchRow } from '../../../../node/records/query-index.ts';
 import { sealedKeyspace } from '../../../../node/records/sealed-store.ts';
-import type { RecordRow, RecordSource } from '../../../../node/records/source.ts';
+import { createStateRecordSource, type RecordRow, recordRowsOf, type RecordSource } from '../../../../node/records/source.ts';
 import { type Trace, traceProduct } from '../../../../node/records/trace.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
@@ -301,4 +315,115 @@ test('a trace cut by a bound says so, and an unknown product is one node without
   assert.equal((await trace('MACHINE-1', { direction: 'up', depthMax: 1 })).complete, false);
   const unknown = await trace('SN-404');
   assert.deepEqual([unknown.nodes.length, unknown.nodes[0]!.records.length, unknown.edges.length, unknown.complete], [1, 0, 0, true]);
+});
+
+test('a search answers what a plain filter over all records answers, page by page, in order of time', async () => {
+  const pick = fc.integer({ min: 0, max: 3 });
+  const tree = fc
+    .record({ product: pick, batch: pick, supplier: pick, material: pick, device: pick, minute: fc.integer({ min: 0, max: 9 }) })
+    .map(({ product, batch, supplier, material, device, minute }) =>
+      annexRecord({
+        product_uid: `P${product}`,
+        production_time: `${START_MS + minute * 60_000}`,
+        pro_raw_material: { pro_supplier: `S${supplier}`, pro_batch_number: `B${material}`, pro_Report_qualify_eval: 'UNAVAILABLE' },
+        ext: { device_id: `D${device}`, production_batch: `B${batch}` },
+      }),
+    );
+  const query = fc.record(
+    {
+      product: pick.map((n) => `P${n}`),
+      batch: pick.map((n) => `B${n}`),
+      materialBatch: pick.map((n) => `B${n}`),
+      supplier: pick.map((n) => `S${n}`),
+      device: pick.map((n) => `D${n}`),
+      from: pick.map((n) => `${START_MS + n * 60_000}`),
+      to: pick.map((n) => `${START_MS + (n + 4) * 60_000}`),
+      limit: fc.integer({ min: 1, max: 4 }),
+    },
+    { requiredKeys: ['limit'] },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(tree, { maxLength: 25 }), query, async (trees, asked) => {
+      const rows = [...new Map(trees.map((one) => rowOf(one)).map((row) => [toHex(row.recordId), row])).values()];
+      const index = await indexOf([rows.slice(0, 10), rows.slice(10)]);
+      const expected = rows.filter(({ record }) => {
+        const one = JSON.parse(Buffer.from(record.content).toString()) as ReturnType<typeof annexRecord>;
+        const material = one.pro_raw_material as Record<string, string>;
+        const ext = one.ext as Record<string, string>;
+        const sameSupplier = asked.supplier === undefined || asked.supplier === material.pro_supplier;
+        return (
+          (asked.product === undefined || asked.product === one.product_uid) &&
+          sameSupplier &&
+          (asked.materialBatch === undefined || asked.materialBatch === material.pro_batch_number) &&
+          (asked.batch === undefined || asked.batch === ext.production_batch || asked.batch === material.pro_batch_number) &&
+          (asked.device === undefined || asked.device === ext.device_id) &&
+          (asked.from === undefined || (one.production_time as string) >= asked.from) &&
+          (asked.to === undefined || (one.production_time as string) <= asked.to)
+        );
+      });
+      const found = await allRows(index, asked);
+      assert.deepEqual(found.map(({ id }) => id).sort(), expected.map(({ recordId }) => toHex(recordId)).sort());
+      assert.deepEqual(
+        found.map(({ summary }) => summary.timeUs),
+        found.map(({ summary }) => summary.timeUs).sort(),
+      );
+      assert.deepEqual(await index.count(asked), { count: expected.length, height: 2, complete: true });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('records written by a block are found through its receipts, and read from state by version', async () => {
+  const state = new Map<string, Uint8Array>();
+  const first = rowOf(annexRecord());
+  const second = rowOf(annexRecord({ production_location: 'b' }), { version: 2 });
+  for (const { recordId, record } of [first, second])
+    state.set(stateKey('records', recordKey.version(toByteText(recordId), record.version)), encodeStoredRecord(record));
+  const view = { get: (key: string) => state.get(key) };
+  const event = ({ recordId, record }: RecordRow) => ({
+    contract: 'records',
+    name: 'RecordSubmitted',
+    data: encodeJson({ id: toHex(recordId), class: 'production', version: record.version, recordDigest: '' }),
+  });
+  const other = { contract: '0x00', name: 'RecordSubmitted', data: encodeJson({ id: toHex(first.recordId), version: 1 }) };
+  const receipt = { events: [event(first), other, event(second)] } as unknown as Receipt;
+  assert.deepEqual(
+    recordRowsOf([receipt], view).map(({ record }) => record.version),
+    [1, 2],
+  );
+  const source = createStateRecordSource(view);
+  assert.equal((await source.record(first.recordId))?.version, 2);
+  assert.equal((await source.record(first.recordId, 1))?.version, 1);
+  assert.equal(await source.record(new Uint8Array(32)), undefined);
+});
+
+test('a registered class is looked up in the version its record was written by', () => {
+  const state = new Map<string, Uint8Array>();
+  const definition = (version: number) => ({
+    name: 'heat',
+    version,
+    key: ['id'],
+    body: { type: 'struct', properties: { id: { type: 'text', maxLength: version } } },
+    facts: { product: 'id' },
+  });
+  const entry = (version: number) =>
+    encodeJson({
+      kind: 'class',
+      id: 'heat',
+      owner: 'alpha',
+      version,
+      state: 'active',
+      validFrom: null,
+      validTo: null,
+      documentDigest: null,
+      data: definition(version + 10),
+    });
+  state.set(stateKey('registry', registryKey.entry('class', 'heat')), entry(2));
+  for (const version of [1, 2]) state.set(stateKey('registry', registryKey.version('class', 'heat', version)), entry(version));
+  const lookup = createClassLookup({ get: (key) => state.get(key) });
+  assert.deepEqual(
+    [lookup('heat', 11)?.version, lookup('heat', 12)?.version, lookup('heat', 13), lookup('cold', 1)],
+    [11, 12, undefined, undefined],
+  );
+  assert.deepEqual([lookup('production', 1)?.name, lookup('production', 2)], ['production', undefined]);
 });
