@@ -1,9 +1,14 @@
 /** The door of contracts/. */
 export * from './types.ts';
 export * from './builtin/layout.ts';
+export * from './builtin/index.ts';
 export * from './execute.ts';
 export * from './fault.ts';
 export * from './gas.ts';
 export * from './overlay.ts';
 export * from './builtin/deployed.ts';
 export * from './vm/index.ts';
+export * from './builtin/records.ts';
+export * from './builtin/records-checks.ts';
+export * from './builtin/records-versions.ts';
+export * from './builtin/classes/index.ts';

@@ -91,6 +91,10 @@ export interface PeerStatus {
   /** monotonic ms of the last frame. */
   readonly lastSeenMs: number;
   readonly address: string | undefined;
+  /** Last final height the peer stated when it connected. */
+  readonly height?: number;
+  /** Code of the last rule it broke or of the last refusal, until it connects again. */
+  readonly refusal?: string;
 }
 
 /** Frames between registered nodes. `from` and `to` are node ids that the transport has proven, never claims. */

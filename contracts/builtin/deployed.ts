@@ -53,11 +53,14 @@ export interface DeployedContractDeps {
 
 type Method = (host: Host, args: Uint8Array) => Uint8Array;
 
+/** Characters of the name a deployer gives; for people, never looked up by. */
+export const CONTRACT_NAME_LENGTH_MAX = 64;
+
 export function createDeployedContract(deps: DeployedContractDeps): BuiltinContract {
   return {
     name: CONTRACT.deployed,
     methods: {
-      deploy: (host, args) => deploy(deps, host, objectOf(args, ['language', 'code', 'codeEncoding', 'sourceDigest', 'attestations'])),
+      deploy: (host, args) => deploy(deps, host, objectOf(args, ['name', 'language', 'code', 'codeEncoding', 'sourceDigest', 'attestations'])),
       pause: transition(deps, ['active'], 'paused', 'Paused'),
       resume: transition(deps, ['paused'], 'active', 'Resumed'),
       terminate: transition(deps, ['active', 'paused'], 'terminated', 'Terminated'),
@@ -72,7 +75,8 @@ export function createDeployedContract(deps: DeployedContractDeps): BuiltinContr
 function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8Array {
   const sender = directSender(host);
   if (!deps.may(reader(host), sender, 'contract:deploy')) throw rightMissing('contract:deploy', sender);
-  const { language, sourceDigest } = args;
+  const { language, sourceDigest, name = '' } = args;
+  if (typeof name !== 'string' || name.length > CONTRACT_NAME_LENGTH_MAX) throw invalid('name', `text of at most ${CONTRACT_NAME_LENGTH_MAX} characters`);
   if (typeof language !== 'string' || !LANGUAGES.includes(language)) throw invalid('language', `one of ${LANGUAGES.join(', ')}`);
   if (typeof sourceDigest !== 'string' || !DIGEST_HEX.test(sourceDigest)) throw invalid('sourceDigest', '64 lower-case hex digits');
   const code = codeOf(args);
@@ -85,7 +89,7 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   const key = deployedKey.contract(address);
   if (host.get(key) !== undefined) throw new ContractFailure('CONTRACT_ADDRESS_TAKEN', { address });
   const row: DeployedContract = {
-    ...{ address, owner: organisationOf(sender), state: 'active', version: 1, language, deployedBy: sender, deployedAt: host.block.height },
+    ...{ address, name, owner: organisationOf(sender), state: 'active', version: 1, language, deployedBy: sender, deployedAt: host.block.height },
     ...{ codeDigest, codeBytes: code.length, sourceDigest },
     ...{ imageDigest: loaded.imageDigest, imageBytes: loaded.imageBytes },
     ...{ methods: loaded.methods, queries: loaded.queries, events: loaded.events, attestedBy },
@@ -189,8 +193,8 @@ function list(host: Host, args: JsonObject): Uint8Array {
   const contracts: Json[] = [];
   for (let number = from; number < Math.min(count, from + limit); number++) {
     const row = rowOf(host, fromUtf8(host.get(deployedKey.at(number))!));
-    const { address, owner, state, version, language, deployedBy, deployedAt, codeDigest } = row;
-    contracts.push({ address, owner, state, version, language, deployedBy, deployedAt, codeDigest });
+    const { address, name, owner, state, version, language, deployedBy, deployedAt, codeDigest } = row;
+    contracts.push({ address, name, owner, state, version, language, deployedBy, deployedAt, codeDigest });
   }
   const next = from + contracts.length;
   return encodeJson({ contracts, count, next: next < count ? next : null });

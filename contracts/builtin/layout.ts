@@ -9,6 +9,7 @@ export const CONTRACT = {
   registry: 'registry',
   access: 'access',
   governance: 'governance',
+  audit: 'audit',
   deployed: 'contracts',
 } as const;
 
@@ -60,6 +61,8 @@ export interface NodeData {
   readonly addresses: readonly string[];
   readonly role: 'validator' | 'observer';
   readonly weight: number;
+  /** Signature suite of the four keys; Ed25519 when absent. */
+  readonly suite?: number;
 }
 
 export interface AccountKey {
@@ -142,6 +145,8 @@ export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
     'alarm:acknowledge',
   ],
   device: ['record:submit', 'record:read', 'transaction:submit', 'chain:read'],
+  /** A node's own account: anchors the head of its exchange log. */
+  node: ['transaction:submit', 'chain:read'],
   auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],
 };
 
@@ -156,6 +161,21 @@ export const governanceKey = {
   validators: 'v' as ByteText,
   proposal: (id: string): ByteText => `q${id}`,
   proposals: 'q' as ByteText,
+  /** Ids of proposals open for votes, in order, and the number of the last proposal: `{last, open}`. */
+  counter: 'n' as ByteText,
+  /** Ids of every organisation ever admitted, sorted; whether one is active says its entry. */
+  organisations: 'o' as ByteText,
+} as const;
+
+// --- audit ------------------------------------------------------------------------------------------------------------------------
+
+/** Heads of the nodes' exchange logs (design: api, "Exchange log"). */
+export const auditKey = {
+  /** Last anchor of a node: `{node, head, count, height, timestampMs}`. */
+  last: (node: string): ByteText => `a${utf8Text(node)}`,
+  lasts: 'a' as ByteText,
+  /** Every anchor, by count. */
+  anchor: (node: string, count: number): ByteText => `h${utf8Text(node)}\0${u32Text(count)}`,
 } as const;
 
 // --- records ----------------------------------------------------------------------------------------------------------------------
@@ -164,12 +184,14 @@ export const governanceKey = {
 //   'p' + H(index, product uid) (32) + recordId (32)           -> u32 version that first named the product
 //   'b' + H(index, production batch) (32) + recordId (32)      -> the same for the production batch
 //   'm' + H(index, supplier, batch) (32) + recordId (32)       -> the same for a material batch
+//   's' + H(index, account, interface id) (32)                 -> `{time, seq}` of the last source so marked: incremental upload resumes there
 
 export const recordKey = {
   version: (recordId: ByteText, version: number): ByteText => `v${recordId}${u32Text(version)}`,
   product: (indexDigest: ByteText, recordId: ByteText): ByteText => `p${indexDigest}${recordId}`,
   productionBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `b${indexDigest}${recordId}`,
   materialBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `m${indexDigest}${recordId}`,
+  source: (indexDigest: ByteText): ByteText => `s${indexDigest}`,
 } as const;
 
 // --- deployed contracts ---------------------------------------------------------------------------------------------------------------
@@ -184,6 +206,8 @@ export interface DeployedTotals {
 }
 
 export interface DeployedContract {
+  /** For people; may be empty. */
+  readonly name: string;
   /** `0x` and 40 hex digits. */
   readonly address: string;
   /** Organisation of the deployer. */

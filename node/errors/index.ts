@@ -1,17 +1,21 @@
 /** The one error table: code -> kind, HTTP status, text and remedy in English and Chinese. A test holds code, table and docs together. */
 import { apiErrors } from './api.ts';
 import { contractsErrors } from './contracts.ts';
+import { detailErrors } from './details.ts';
 import { generalErrors } from './general.ts';
 import { keysErrors } from './keys.ts';
 import { ledgerErrors } from './ledger.ts';
 import { networkErrors } from './network.ts';
 import { recordsErrors } from './records.ts';
 import type { ErrorRow } from './row.ts';
+import { spineErrors } from './spine.ts';
 
 export type { ErrorRow } from './row.ts';
 
 export const errorTable = {
   ...generalErrors,
+  ...detailErrors,
+  ...spineErrors,
   ...ledgerErrors,
   ...contractsErrors,
   ...networkErrors,

@@ -48,6 +48,13 @@ export class Writer {
     return this;
   }
 
+  u16(value: number): this {
+    checkInteger(value, 0xffff);
+    const at = this.#room(2);
+    this.#view.setUint16(at, value);
+    return this;
+  }
+
   u32(value: number): this {
     checkInteger(value, U32 - 1);
     const at = this.#room(4);
@@ -134,6 +141,10 @@ export class Reader {
 
   u8(): number {
     return this.#bytes[this.#take(1)]!;
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
   }
 
   u32(): number {

@@ -7,14 +7,14 @@ import type { Digest } from './crypto.ts';
 
 type Hash = (data: Uint8Array) => Digest;
 const LEAF = new Uint8Array([0]);
-const NODE = new Uint8Array([1]);
+export const NODE_PREFIX = new Uint8Array([1]);
 
 export function leafHash(hash: Hash, leaf: Uint8Array): Digest {
   return hash(concat(LEAF, leaf));
 }
 
 function nodeHash(hash: Hash, left: Digest, right: Digest): Digest {
-  return hash(concat(NODE, left, right));
+  return hash(concat(NODE_PREFIX, left, right));
 }
 
 /** Root of the tree over `leaves`, given as raw leaf bytes. */

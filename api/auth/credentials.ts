@@ -1,0 +1,241 @@
+/**
+ * Passwords (Argon2id) and one-time-password secrets (TOTP, RFC 6238), local to the node and never on chain. One record an account; everything
+ * about one account happens one after the other, so that two logins at once can neither use one code twice nor dodge the failure count. A code's
+ * step is on disk before anyone learns that it was right. An adapter file: it uses node:crypto and the Argon2 threads itself.
+ */
+import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto';
+import { hash, verify } from '@node-rs/argon2';
+import { Secret, TOTP } from 'otpauth';
+import { ChainError } from '../../node/errors/index.ts';
+import { decodeJson, encodeJson, utf8 } from '../../node/format/index.ts';
+import type { Store, World } from '../../node/world.ts';
+import { utf8Text } from '../../contracts/index.ts';
+import { apiPrefixes } from '../rest/deps.ts';
+
+export const PASSWORD_CHARACTERS_MIN = 12;
+export const PASSWORD_CHARACTERS_MAX = 256;
+export const OTP_PERIOD_S = 30;
+const OTP_DIGITS = 6;
+const OTP_SECRET_BYTES = 20; // RFC 4226 §4 R6 recommends 160 bits
+/** Steps before and after the current one that are taken: clocks of phones are off by seconds. */
+const OTP_WINDOW_STEPS = 1;
+/** OWASP's figures for Argon2id; about 11 ms here. */
+const ARGON2 = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+/** Argon2 runs at once; each holds 19 MiB. */
+const HASHING_MAX = 2;
+const HASHING_WAITING_MAX = 32;
+/** Failures before the account is locked; then 1 s, doubled with each further one. */
+const FAILURES_FREE = 5;
+const LOCK_MS = 1_000;
+const LOCK_MS_MAX = 900_000;
+
+interface Credential {
+  readonly passwordHash: string;
+  /** Encrypted, base64; empty when the account has no second factor. */
+  readonly otpSecret: string;
+  /** Last step used; a code of this step or before is spent. */
+  readonly otpStep: number;
+  readonly failures: number;
+  readonly lockedUntilMs: number;
+}
+
+export interface Credentials {
+  /** Sets or replaces a password. @throws ChainError REQUEST_INVALID when it is shorter or longer than allowed. */
+  setPassword(account: string, password: string): Promise<void>;
+  /** Gives the account a new secret and returns it once, with the otpauth URI for an authenticator app. */
+  setOtp(account: string): Promise<{ readonly secret: string; readonly uri: string }>;
+  hasOtp(account: string): boolean;
+  /** Takes over a hash and a base32 secret made elsewhere, unless the account has a credential here already. */
+  adopt(account: string, passwordHash: string, otpSecret: string): Promise<void>;
+  /** @returns whether a one-time password stood behind the login. @throws ChainError LOGIN_REFUSED, LOGIN_LOCKED, OTP_REQUIRED, OTP_INVALID, OTP_REUSED, SERVER_BUSY */
+  login(account: string, password: string, otp: string | undefined): Promise<{ readonly steppedUp: boolean }>;
+  /** Spends a code. @throws ChainError OTP_NOT_SET, OTP_INVALID, OTP_REUSED, LOGIN_LOCKED */
+  useOtp(account: string, otp: string): Promise<void>;
+}
+
+export interface CredentialsOptions {
+  readonly store: Store;
+  readonly world: Pick<World, 'clock' | 'random'>;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  readonly issuer: string;
+}
+
+export function createCredentials({ store, world, key, issuer }: CredentialsOptions): Credentials {
+  if (key.length !== 32) throw new RangeError(`Cannot use a credentials key of ${key.length} bytes: 32 are needed`);
+  const turns = new Map<string, Promise<unknown>>();
+  const hashing = createGate(HASHING_MAX, HASHING_WAITING_MAX);
+  let decoy: Promise<string> | undefined;
+
+  const storeKey = (account: string): string => apiPrefixes.credential + utf8Text(account);
+  const load = (account: string): Credential | undefined => {
+    const bytes = store.get(storeKey(account));
+    return bytes === undefined ? undefined : (decodeJson(bytes) as unknown as Credential);
+  };
+  const save = (account: string, credential: Credential): Promise<void> =>
+    store.batch([{ key: storeKey(account), value: encodeJson({ ...credential }) }], { sync: true });
+
+  /** One account, one thing at a time. */
+  function inTurn<T>(account: string, run: () => Promise<T>): Promise<T> {
+    const before = turns.get(account) ?? Promise.resolve();
+    const mine = before.then(run, run);
+    const settled = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    turns.set(account, settled);
+    void settled.then(() => {
+      if (turns.get(account) === settled) turns.delete(account);
+    });
+    return mine;
+  }
+
+  function checkLock(credential: Credential): void {
+    const retryAfterMs = credential.lockedUntilMs - world.clock.now();
+    if (retryAfterMs > 0) throw new ChainError('LOGIN_LOCKED', { retryAfterMs });
+  }
+
+  async function fail(account: string, credential: Credential): Promise<void> {
+    const failures = credential.failures + 1;
+    const lockMs = failures < FAILURES_FREE ? 0 : Math.min(LOCK_MS * 2 ** Math.min(failures - FAILURES_FREE, 20), LOCK_MS_MAX);
+    await save(account, { ...credential, failures, lockedUntilMs: world.clock.now() + lockMs });
+  }
+
+  /** The step a code belongs to, or undefined. Every candidate is compared, in constant time. */
+  function stepOf(account: string, credential: Credential, otp: string): number | undefined {
+    const totp = totpOf(account, decrypt(credential.otpSecret, account));
+    const current = Math.floor(world.clock.now() / 1_000 / OTP_PERIOD_S);
+    let found: number | undefined;
+    for (let step = current - OTP_WINDOW_STEPS; step <= current + OTP_WINDOW_STEPS; step++) {
+      const expected = utf8(totp.generate({ timestamp: step * OTP_PERIOD_S * 1_000 }));
+      const given = utf8(otp);
+      if (given.length === expected.length && timingSafeEqual(given, expected)) found = step;
+    }
+    return found;
+  }
+
+  function totpOf(account: string, secret: Uint8Array): TOTP {
+    const buffer = secret.buffer.slice(secret.byteOffset, secret.byteOffset + secret.byteLength) as ArrayBuffer;
+    return new TOTP({
+      issuer,
+      label: account,
+      algorithm: 'SHA1',
+      digits: OTP_DIGITS,
+      period: OTP_PERIOD_S,
+      secret: new Secret({ buffer }),
+    });
+  }
+
+  function encrypt(secret: Uint8Array, account: string): string {
+    const iv = world.random.bytes(12);
+    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(utf8(account));
+    return Buffer.concat([iv, cipher.update(secret), cipher.final(), cipher.getAuthTag()]).toString('base64');
+  }
+
+  function decrypt(text: string, account: string): Uint8Array {
+    const bytes = Buffer.from(text, 'base64');
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12)).setAAD(utf8(account));
+    decipher.setAuthTag(bytes.subarray(-16));
+    return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]);
+  }
+
+  return {
+    async setPassword(account, password) {
+      if (password.length < PASSWORD_CHARACTERS_MIN || password.length > PASSWORD_CHARACTERS_MAX)
+        throw new ChainError('REQUEST_INVALID', { charactersMin: PASSWORD_CHARACTERS_MIN, charactersMax: PASSWORD_CHARACTERS_MAX });
+      const passwordHash = await hashing(() => hash(password, { ...ARGON2, salt: world.random.bytes(16) }));
+      await inTurn(account, async () => {
+        const old = load(account);
+        await save(account, { passwordHash, otpSecret: old?.otpSecret ?? '', otpStep: old?.otpStep ?? 0, failures: 0, lockedUntilMs: 0 });
+      });
+    },
+
+    setOtp: (account) =>
+      inTurn(account, async () => {
+        const secret = world.random.bytes(OTP_SECRET_BYTES);
+        const old = load(account) ?? { passwordHash: '', otpSecret: '', otpStep: 0, failures: 0, lockedUntilMs: 0 };
+        await save(account, { ...old, otpSecret: encrypt(secret, account), otpStep: 0 });
+        const totp = totpOf(account, secret);
+        return { secret: totp.secret.base32, uri: totp.toString() };
+      }),
+
+    adopt: (account, passwordHash, otpSecret) =>
+      inTurn(account, async () => {
+        if (load(account) !== undefined) return; // a restart must not undo a changed password or a spent code
+        const secret = otpSecret === '' ? '' : encrypt(Secret.fromBase32(otpSecret).bytes, account);
+        await save(account, { passwordHash, otpSecret: secret, otpStep: 0, failures: 0, lockedUntilMs: 0 });
+      }),
+
+    hasOtp: (account) => (load(account)?.otpSecret ?? '') !== '',
+
+    login: (account, password, otp) =>
+      inTurn(account, async () => {
+        const credential = load(account);
+        if (credential !== undefined) checkLock(credential);
+        if (credential === undefined || credential.passwordHash === '') {
+          // The same work as for a known account, so that time does not tell which names exist.
+          decoy ??= hash('decoy', { ...ARGON2, salt: world.random.bytes(16) });
+          const decoyHash = await decoy;
+          await hashing(() => verify(decoyHash, password));
+          throw new ChainError('LOGIN_REFUSED');
+        }
+        if (!(await hashing(() => verify(credential.passwordHash, password)))) {
+          await fail(account, credential);
+          throw new ChainError('LOGIN_REFUSED');
+        }
+        if (credential.otpSecret === '') {
+          if (credential.failures > 0) await save(account, { ...credential, failures: 0, lockedUntilMs: 0 });
+          return { steppedUp: false };
+        }
+        if (otp === undefined) throw new ChainError('OTP_REQUIRED');
+        const step = stepOf(account, credential, otp);
+        if (step === undefined) {
+          await fail(account, credential);
+          throw new ChainError('OTP_INVALID');
+        }
+        if (step <= credential.otpStep) throw new ChainError('OTP_REUSED');
+        await save(account, { ...credential, otpStep: step, failures: 0, lockedUntilMs: 0 });
+        return { steppedUp: true };
+      }),
+
+    useOtp: (account, otp) =>
+      inTurn(account, async () => {
+        const credential = load(account);
+        if (credential === undefined || credential.otpSecret === '') throw new ChainError('OTP_NOT_SET');
+        checkLock(credential);
+        const step = stepOf(account, credential, otp);
+        if (step === undefined) {
+          await fail(account, credential);
+          throw new ChainError('OTP_INVALID');
+        }
+        if (step <= credential.otpStep) throw new ChainError('OTP_REUSED');
+        await save(account, { ...credential, otpStep: step, failures: 0 });
+      }),
+  };
+}
+
+/** Current code of a base32 secret: for `tracemill admin otp` on a devnet and for tests. */
+export function currentOtp(secret: string, nowMs: number): string {
+  return new TOTP({ algorithm: 'SHA1', digits: OTP_DIGITS, period: OTP_PERIOD_S, secret: Secret.fromBase32(secret) }).generate({
+    timestamp: nowMs,
+  });
+}
+
+/** Lets `countMax` run at once and `waitingMax` wait. @throws ChainError SERVER_BUSY beyond. */
+function createGate(countMax: number, waitingMax: number): <T>(run: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (run) => {
+    if (running >= countMax) {
+      if (waiting.length >= waitingMax) throw new ChainError('SERVER_BUSY', { retryAfterMs: 2_000 });
+      await new Promise<void>((resolve) => waiting.push(resolve)); // woken with the slot already ours
+    } else running++;
+    try {
+      return await run();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,46 @@
+/** Accounts and nodes as the registry on chain has them (contracts/builtin/layout.ts): the only source of who may do what. */
+import {
+  type AccountData,
+  CONTRACT,
+  type NodeData,
+  type RegistryEntry,
+  type RegistryKind,
+  registryKey,
+  stateKey,
+} from '../../contracts/index.ts';
+import { decodeJson } from '../../node/format/index.ts';
+import type { NodeService } from '../../node/service.ts';
+import type { ReadState } from '../rest/deps.ts';
+
+export const ACCOUNT_NAME = '^[^@\\s\\u0000-\\u001f]{1,63}@[a-zA-Z0-9._-]{1,63}$';
+
+export function stateReader(node: NodeService): ReadState {
+  return (contract, key) => node.state.get(stateKey(contract, key));
+}
+
+export interface Account extends Omit<RegistryEntry, 'data'> {
+  readonly data: AccountData;
+}
+export interface RegisteredNode extends Omit<RegistryEntry, 'data'> {
+  readonly data: NodeData;
+}
+
+export function readEntry(read: ReadState, kind: RegistryKind, id: string): RegistryEntry | undefined {
+  const bytes = read(CONTRACT.registry, registryKey.entry(kind, id));
+  return bytes === undefined ? undefined : (decodeJson(bytes) as unknown as RegistryEntry);
+}
+
+export function readAccount(read: ReadState, id: string): Account | undefined {
+  return readEntry(read, 'account', id) as Account | undefined;
+}
+
+export function readNode(read: ReadState, id: string): RegisteredNode | undefined {
+  return readEntry(read, 'node', id) as RegisteredNode | undefined;
+}
+
+/** Active now, by the clock handed in, and its organisation too. */
+export function isActive(entry: RegistryEntry | Account | RegisteredNode, nowMs: number): boolean {
+  return (
+    entry.state === 'active' && (entry.validFrom === null || entry.validFrom <= nowMs) && (entry.validTo === null || nowMs < entry.validTo)
+  );
+}

@@ -1,0 +1,144 @@
+/**
+ * Access tokens: `tm1.<claims>.<signature>`, both base64url; claims are canonical JSON, signed by the issuing node's registered token key behind the
+ * tag `token` and the chain id. Anyone can check one against chain state: the issuing node is registered and active and of the account's own
+ * organisation (no node can speak for another organisation's people), the account is active, and its sessionEpoch is the one in the token.
+ * Rights and roles are never read from a token.
+ */
+import { ChainError } from '../../node/errors/index.ts';
+import { type Crypto, type Digest, decodeJson, encodeJson, fromHex, SUITE, tagged, toHex } from '../../node/format/index.ts';
+import type { Caller, ReadState } from '../rest/deps.ts';
+import { isActive, readAccount, readEntry, readNode } from './identity.ts';
+
+export const TOKEN_CHARACTERS_MAX = 2_048;
+export const SESSION_MS_MAX = 900_000; // 15 min
+export const API_TOKEN_MS_MAX = 31_622_400_000; // 366 days
+/** How far the clock of an issuing node may be ahead of ours. */
+const CLOCK_SKEW_MS = 30_000;
+const PREFIX = 'tm1';
+
+export interface TokenClaims {
+  readonly account: string;
+  readonly org: string;
+  /** `session` lives minutes; `api` is long-lived, for devices and services. */
+  readonly kind: 'session' | 'api';
+  readonly id: string;
+  readonly node: string;
+  readonly sessionEpoch: number;
+  readonly issuedAt: number;
+  readonly expires: number;
+  /** 0: no one-time password stands behind the token. */
+  readonly steppedUpAt: number;
+}
+
+export function encodeToken(chainId: Digest, claims: TokenClaims, sign: (message: Uint8Array) => Uint8Array): string {
+  const bytes = encodeJson({ ...claims });
+  return `${PREFIX}.${base64url(bytes)}.${base64url(sign(tagged('token', chainId, bytes)))}`;
+}
+
+export interface TokenCheck {
+  readonly chainId: Digest;
+  readonly crypto: Pick<Crypto, 'verify'>;
+  readonly read: ReadState;
+  readonly nowMs: number;
+}
+
+/** @throws ChainError TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_FOREIGN, TOKEN_REVOKED, ACCOUNT_INACTIVE */
+export function verifyToken(token: string, { chainId, crypto, read, nowMs }: TokenCheck): Caller {
+  const { claims, bytes, signature } = openToken(token);
+  const issuer = readNode(read, claims.node);
+  if (issuer === undefined || !isActive(issuer, nowMs)) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
+  if (!crypto.verify(SUITE.ed25519, fromHex(issuer.data.tokenKey), tagged('token', chainId, bytes), signature))
+    throw new ChainError('TOKEN_INVALID');
+  if (issuer.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
+  const life = claims.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX;
+  if (claims.issuedAt > nowMs + CLOCK_SKEW_MS || claims.expires - claims.issuedAt > life) throw new ChainError('TOKEN_INVALID');
+  if (nowMs >= claims.expires) throw new ChainError('TOKEN_EXPIRED', { expiredAtMs: claims.expires });
+
+  const account = readAccount(read, claims.account);
+  const organisation = account === undefined ? undefined : readEntry(read, 'organisation', account.owner);
+  if (account === undefined || organisation === undefined || !isActive(account, nowMs) || !isActive(organisation, nowMs))
+    throw new ChainError('ACCOUNT_INACTIVE', { account: claims.account });
+  if (account.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
+  if (account.data.sessionEpoch !== claims.sessionEpoch) throw new ChainError('TOKEN_REVOKED');
+  return {
+    account: account.id,
+    organisation: account.owner,
+    type: account.data.type,
+    roles: account.data.roles,
+    tokenKind: claims.kind,
+    expiresMs: claims.expires,
+    steppedUpAtMs: claims.steppedUpAt === 0 ? undefined : claims.steppedUpAt,
+  };
+}
+
+export interface IssueOptions {
+  readonly chainId: Digest;
+  readonly node: string;
+  readonly read: ReadState;
+  readonly nowMs: number;
+  readonly random: (count: number) => Uint8Array;
+  readonly sign: (message: Uint8Array) => Uint8Array;
+  readonly kind: TokenClaims['kind'];
+  /** Of the token, ms; cut to the longest its kind allows. */
+  readonly lifeMs: number;
+  readonly steppedUp: boolean;
+}
+
+/** @throws ChainError ACCOUNT_INACTIVE, ACCOUNT_FOREIGN (the account is not of this node's organisation) */
+export function issueToken(account: string, options: IssueOptions): { readonly token: string; readonly claims: TokenClaims } {
+  const { read, nowMs } = options;
+  const entry = readAccount(read, account);
+  if (entry === undefined || !isActive(entry, nowMs)) throw new ChainError('ACCOUNT_INACTIVE', { account });
+  if (readNode(read, options.node)?.owner !== entry.owner) throw new ChainError('ACCOUNT_FOREIGN', { account });
+  const lifeMs = Math.min(options.lifeMs, options.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX);
+  const claims: TokenClaims = {
+    account,
+    org: entry.owner,
+    kind: options.kind,
+    id: toHex(options.random(8)),
+    node: options.node,
+    sessionEpoch: entry.data.sessionEpoch,
+    issuedAt: nowMs,
+    expires: nowMs + lifeMs,
+    steppedUpAt: options.steppedUp ? nowMs : 0,
+  };
+  return { token: encodeToken(options.chainId, claims, options.sign), claims };
+}
+
+function openToken(token: string): { claims: TokenClaims; bytes: Uint8Array; signature: Uint8Array } {
+  const invalid = (): ChainError => new ChainError('TOKEN_INVALID');
+  if (token.length > TOKEN_CHARACTERS_MAX) throw invalid();
+  const [prefix, claimsText, signatureText, ...more] = token.split('.');
+  if (prefix !== PREFIX || claimsText === undefined || signatureText === undefined || more.length > 0) throw invalid();
+  const bytes = fromBase64url(claimsText);
+  const signature = fromBase64url(signatureText);
+  if (bytes === undefined || signature === undefined) throw invalid();
+  let value: unknown;
+  try {
+    value = decodeJson(bytes);
+  } catch {
+    throw invalid();
+  }
+  if (!isClaims(value)) throw invalid();
+  return { claims: value, bytes, signature };
+}
+
+function isClaims(value: unknown): value is TokenClaims {
+  if (typeof value !== 'object' || value === null) return false;
+  const claims = value as Record<string, unknown>;
+  return (
+    ['account', 'org', 'id', 'node'].every((name) => typeof claims[name] === 'string') &&
+    ['sessionEpoch', 'issuedAt', 'expires', 'steppedUpAt'].every((name) => Number.isSafeInteger(claims[name])) &&
+    (claims.kind === 'session' || claims.kind === 'api')
+  );
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64url');
+}
+
+/** One value has one spelling: what would not be written so again is refused. */
+function fromBase64url(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
+}

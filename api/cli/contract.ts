@@ -1,0 +1,127 @@
+/** `tracemill contract deploy | call | query | events | list | get`. */
+import { Command } from 'commander';
+import { basename } from 'node:path';
+import type { Cli, Connection } from './cli.ts';
+import { integer, jsonArgument } from './options.ts';
+import type { CommandFactory } from './program.ts';
+import { submit } from './submission.ts';
+import { outline, table } from './text.ts';
+
+const ARGUMENTS = 'arguments as JSON, or @FILE';
+
+export const contractCommand: CommandFactory = (run) =>
+  new Command('contract')
+    .description('contracts')
+    .addCommand(
+      new Command('deploy')
+        .description('put a contract on the chain')
+        .argument('<file>', 'source in JavaScript')
+        .option('--name <name>', 'name for people (default: the file name)')
+        .option('--async', 'do not wait for the block')
+        .action(
+          run(async (cli, file: string, options: { name?: string; async?: boolean }) => {
+            const connection = await cli.connect();
+            const body = { language: 'javascript', name: options.name ?? basename(file).replace(/\.[^.]*$/, ''), code: cli.readText(file) };
+            const data = await submit(cli, connection, options, (post) => connection.api.deployContract(body, post));
+            cli.show(data, outline(data));
+          }),
+        ),
+    )
+    .addCommand(
+      new Command('call')
+        .description('run a method in a transaction')
+        .argument('<address>')
+        .argument('<method>')
+        .argument('[arguments]', ARGUMENTS, '{}')
+        .option('--gas <units>', 'gas limit', integer(1, Number.MAX_SAFE_INTEGER))
+        .option('--async', 'do not wait for the block')
+        .action(
+          run(async (cli, address: string, method: string, args: string, options: { gas?: number; async?: boolean }) => {
+            const connection = await cli.connect();
+            const body = { method, args: argumentsOf(cli, args), ...(options.gas === undefined ? {} : { gasLimit: options.gas }) };
+            const data = await submit(cli, connection, options, (post) => connection.api.callContract(address, body, post));
+            cli.show(data, outline(data));
+          }),
+        ),
+    )
+    .addCommand(
+      new Command('query')
+        .description('run a method read-only at the head, without a transaction')
+        .argument('<address>')
+        .argument('<method>')
+        .argument('[arguments]', ARGUMENTS, '{}')
+        .action(
+          run(async (cli, address: string, method: string, args: string) => {
+            const { api } = await cli.connect();
+            const data = await api.queryContract(address, method, argumentsOf(cli, args));
+            cli.show(data, outline(data));
+          }),
+        ),
+    )
+    .addCommand(
+      new Command('events')
+        .description('events of a contract, oldest first')
+        .argument('<address>')
+        .option('--name <name>', 'only events of this name')
+        .option('--from <height>', 'from this height', integer(0, Number.MAX_SAFE_INTEGER))
+        .option('--limit <count>', 'at most so many', integer(1, 1_000))
+        .option('--follow', 'stay and print new ones as they become final')
+        .action(
+          run(async (cli, address: string, options: { name?: string; from?: number; limit?: number; follow?: boolean }) => {
+            const connection = await cli.connect();
+            if (options.follow) return await follow(cli, connection, address, options.name);
+            const data = await connection.api.listContractEvents(address, {
+              name: options.name,
+              fromHeight: options.from,
+              limit: options.limit,
+            });
+            const rows = data.items.map((row) => [row.height, row.transactionId, row.name, row.data]);
+            cli.show(data, table(['height', 'transaction', 'event', 'data'], rows));
+          }),
+        ),
+    )
+    .addCommand(
+      new Command('list').description('contracts of the chain').action(
+        run(async (cli) => {
+          const { api } = await cli.connect();
+          const data = await api.listContracts();
+          cli.show(
+            data,
+            table(
+              ['address', 'name', 'state', 'owner'],
+              data.items.map((row) => [row.address, row.name, row.state, row.owner]),
+            ),
+          );
+        }),
+      ),
+    )
+    .addCommand(
+      new Command('get')
+        .description('state, version, code digest and owner of a contract')
+        .argument('<address>')
+        .action(
+          run(async (cli, address: string) => {
+            const { api } = await cli.connect();
+            const data = await api.getContract(address);
+            cli.show(data, outline(data));
+          }),
+        ),
+    );
+
+function argumentsOf(cli: Cli, text: string): unknown {
+  return jsonArgument(text.startsWith('@') ? cli.readText(text.slice(1)) : text, 'arguments');
+}
+
+async function follow(cli: Cli, connection: Connection, address: string, name: string | undefined): Promise<void> {
+  const stop = new AbortController();
+  const release = cli.terminal.onStop(() => stop.abort());
+  try {
+    for await (const message of connection.api.streamEvents({ signal: stop.signal, query: { contract: address, name } })) {
+      const event = JSON.parse(message.data) as Record<string, unknown>;
+      if (event.contract !== address || (name !== undefined && event.name !== name)) continue;
+      cli.showLine(event, `${event.height} ${event.name} ${JSON.stringify(event.data)}`);
+    }
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,186 @@
+/** The examinations behind `doctor`. Each is a function of one node's files; a thrown error is a finding like any other. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { NodeConfig } from '../../node/config/index.ts';
+import { ChainError, errorRow } from '../../node/errors/index.ts';
+import type { Genesis } from '../../node/genesis.ts';
+import { certificateFacts, listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
+import { openLevelStore } from '../../node/storage/index.ts';
+import type { Cli } from './cli.ts';
+import { genesisHashOf, NODE_FILE, readNodeConfig } from './node-files.ts';
+import { readPassphrase } from './passphrase.ts';
+import { parseGenesis } from '../../node/config/index.ts';
+
+export interface Finding {
+  readonly state: 'ok' | 'problem';
+  readonly subject: string;
+  readonly what: string;
+  readonly remedy?: string;
+}
+
+const NODE_MAJOR_MIN = 20;
+const DISK_FREE_BYTES_MIN = 1_073_741_824;
+const CERTIFICATE_LEFT_MS_MIN = 14 * 86_400_000;
+const STORE_ROWS_STEP = 1_000;
+
+type Say = (what: string, problem?: string) => void;
+
+export async function examine(
+  cli: Cli,
+  options: { readonly config?: string; readonly passphraseFile?: string },
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const about =
+    (subject: string): Say =>
+    (what, remedy) => {
+      findings.push(remedy === undefined ? { state: 'ok', subject, what } : { state: 'problem', subject, what, remedy });
+    };
+  const { nodeVersion } = cli.terminal;
+  const major = Number(nodeVersion.split('.')[0]);
+  about('runtime')(`Node ${nodeVersion}`, major < NODE_MAJOR_MIN ? `install Node ${NODE_MAJOR_MIN} or later` : undefined);
+  const files = nodeFilesToExamine(cli, options.config);
+  if (files.length === 0) about('files')(`no ${NODE_FILE} here and no devnet`, 'give --config FILE, or run tracemill init');
+  for (const file of files) await examineNode(cli, file, about, options.passphraseFile);
+  return findings;
+}
+
+function nodeFilesToExamine(cli: Cli, given: string | undefined): readonly string[] {
+  if (given !== undefined) return [given];
+  if (existsSync(cli.path(NODE_FILE))) return [NODE_FILE];
+  return cli.profile()?.profile.nodes.map((node) => node.config) ?? [];
+}
+
+async function examineNode(cli: Cli, file: string, about: (subject: string) => Say, passphraseFile: string | undefined): Promise<void> {
+  let config: NodeConfig;
+  try {
+    config = readNodeConfig(cli, file);
+  } catch (error) {
+    return sayError(about(file), error);
+  }
+  const name = config.node;
+  const step = async (subject: string, run: (say: Say) => void | Promise<void>): Promise<void> => {
+    const say = about(`${name} ${subject}`);
+    try {
+      await run(say);
+    } catch (error) {
+      sayError(say, error);
+    }
+  };
+  about(`${name} settings`)(file);
+  let genesis: Genesis | undefined;
+  await step('genesis', (say) => {
+    const text = cli.readText(config.genesis);
+    genesis = parseGenesis(text);
+    say(`hash ${genesisHashOf(text)}`);
+  });
+  await step('keystore', async (say) => {
+    const registered = genesis?.nodes.find((node) => node.id === config.node);
+    const keys = listKeystore(config.keystore);
+    const mode = statSync(config.keystore).mode & 0o777;
+    if ((mode & 0o077) !== 0) say(`file mode ${mode.toString(8)}: others may read it`, `run: chmod 600 ${config.keystore}`);
+    for (const [kind, id] of Object.entries(NODE_KEY)) {
+      const held = keys.find((key) => key.id === id);
+      if (held === undefined) say(`no key ${id}`, `run: tracemill keys create ${id} ${config.keystore} --kind ${kind}`);
+      else if (registered !== undefined && registered[`${kind}Key` as keyof typeof registered] !== held.publicKey) {
+        say(`key ${id} is not the one genesis names`, 'put back the keystore of this node, unless governance has changed the key since');
+      }
+    }
+    if (registered === undefined && genesis !== undefined) say('genesis does not name this node: it must be registered by governance');
+    const passphrase = passphraseFile ?? devnetPassphrase(config.keystore);
+    if (passphrase === undefined && cli.terminal.env.TRACEMILL_PASSPHRASE === undefined)
+      return say(`${keys.length} keys; the passphrase was not tried`);
+    const opened = await openKeystore(config.keystore, await readPassphrase(cli, passphrase));
+    if (sealingKeyIds(opened).length === 0) say('no sealing key', `run: tracemill keys rotate ${config.keystore}`);
+    say(`${keys.length} keys; the passphrase opens it`);
+  });
+  await step('certificate', (say) => {
+    const pem = cli.readText(config.https.cert);
+    const facts = certificateFacts(pem);
+    const leftMs = facts.notAfterMs - cli.terminal.now();
+    const until = new Date(facts.notAfterMs).toISOString();
+    if (!new X509Certificate(pem).checkPrivateKey(createPrivateKey(cli.readText(config.https.key)))) {
+      say('the private key is not that of the certificate', `make ${config.https.cert} and ${config.https.key} belong together`);
+    }
+    if (cli.terminal.now() < facts.notBeforeMs) say('not valid yet', 'set the clock of this machine, or wait');
+    else if (leftMs < CERTIFICATE_LEFT_MS_MIN) say(`ends ${until}`, 'take a new certificate and start the node again');
+    else say(`good until ${until} for ${facts.names.join(', ')}`);
+  });
+  await step('data directory', (say) => {
+    const there = existsSync(config.dataDir) ? config.dataDir : dirname(config.dataDir);
+    accessSync(there, constants.W_OK);
+    const { bavail, bsize } = statfsSync(there);
+    const free = bavail * bsize;
+    say(`${Math.floor(free / 1_048_576)} MiB free`, free < DISK_FREE_BYTES_MIN ? 'free space: a full disk stops the node' : undefined);
+  });
+  for (const path of storesBelow(config.dataDir)) {
+    await step(`store ${path.slice(config.dataDir.length + 1) || '.'}`, async (say) => {
+      const rows = await checkedRows(path);
+      say(rows === undefined ? 'in use by the running node, which checks every value it reads' : `${rows} values, every checksum right`);
+    });
+  }
+  for (const [what, { host, port }] of [
+    ['https', config.https],
+    ['p2p', config.p2p],
+  ] as const) {
+    await step(`port ${what}`, async (say) =>
+      say(`${host}:${port} ${(await portIsFree(host, port)) ? 'is free' : 'is in use (by the running node, or by another program)'}`),
+    );
+  }
+}
+
+function sayError(say: Say, error: unknown): void {
+  if (!(error instanceof ChainError)) {
+    say((error as Error).message, 'see the message; nothing else of this subject was examined');
+    return;
+  }
+  const faults = (error.data.faults as { pointer: string; message: string }[] | undefined) ?? [];
+  const facts = faults.length > 0 ? faults.map((fault) => `${fault.pointer} ${fault.message}`).join('; ') : JSON.stringify(error.data);
+  say(`${error.code} ${facts}`, errorRow(error.code).remedy.en);
+}
+
+/** A devnet keeps the passphrase beside the keystore. */
+function devnetPassphrase(keystore: string): string | undefined {
+  const path = join(dirname(keystore), 'passphrase');
+  return existsSync(path) ? path : undefined;
+}
+
+/** Directories of LevelDB have a file CURRENT. */
+function storesBelow(directory: string): readonly string[] {
+  if (!existsSync(directory)) return [];
+  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const found = existsSync(join(directory, 'CURRENT')) ? [directory] : [];
+  return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
+}
+
+/** Reads every value, which checks its checksum; undefined when a running node holds the store. @throws ChainError STORE_DAMAGED */
+async function checkedRows(path: string): Promise<number | undefined> {
+  let store: Awaited<ReturnType<typeof openLevelStore>>;
+  try {
+    store = await openLevelStore({ path });
+  } catch (error) {
+    if (error instanceof ChainError && (error.code as string) === 'STORE_LOCKED') return undefined;
+    throw error;
+  }
+  try {
+    let count = 0;
+    for (let from = ''; ; ) {
+      const rows = await store.range({ from, to: undefined, limit: STORE_ROWS_STEP });
+      count += rows.length;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < STORE_ROWS_STEP) return count;
+      from = `${last.key}\0`;
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+async function portIsFree(host: string, port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,126 @@
+/** Puts the parts of a node together: the one place where adapters are chosen. */
+import { may, registryKey, CONTRACT, stateKey } from '../../contracts/index.ts';
+import { ChainError } from '../../node/errors/index.ts';
+import { assembleNode } from '../../node/assemble.ts';
+import type { NodeConfig } from '../../node/config/index.ts';
+import { openExchangeLog } from '../../node/exchange-log.ts';
+import { encodeJson, hashTagged, toHex, utf8 } from '../../node/format/index.ts';
+import type { Genesis } from '../../node/genesis.ts';
+import { createInclusions } from '../../node/inclusion.ts';
+import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
+import { createLog } from '../../node/log.ts';
+import { recordEvidence } from '../../node/evidence.ts';
+import { aesGcm, createIndexFeeder, createRecordIndex, createSealedStore } from '../../node/records/index.ts';
+import { createCredentials, createServer } from '../index.ts';
+import { importCredentials } from '../auth/import.ts';
+import { createRecordService } from '../records/service.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Gas of the transaction that anchors the exchange log. */
+const ANCHOR_GAS = 50_000_000;
+
+export interface StartParts {
+  /** Paths are absolute. */
+  readonly config: NodeConfig;
+  readonly genesisText: string;
+  readonly genesis: Genesis;
+  readonly keystore: Keystore;
+  readonly tls: { readonly cert: string; readonly key: string };
+  /** `{version: 1, credentials: [{account, passwordHash, totpSecret}]}` to import; undefined when there is no such file. */
+  readonly credentialsText: string | undefined;
+  readonly terminal: Terminal;
+}
+
+export interface RunningNode {
+  /** `https://host:port` with the port really bound. */
+  readonly url: string;
+  /** Multiaddr listened on. */
+  readonly p2pAddress: string;
+  /** Resolves with an Error when the node cannot go on by itself; pending while all is well. */
+  readonly failed: Promise<Error>;
+  stop(): Promise<void>;
+}
+
+export async function startNode(parts: StartParts): Promise<RunningNode> {
+  const { config, keystore, genesisText, terminal } = parts;
+  const log = createLog({ level: config.logLevel, destination: { write: (line) => terminal.err(line) } }).child({ node: config.node });
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  const real = await assembleNode({ config, genesisText, keystore, log, onFatal: fail });
+  try {
+    const { node, world } = real;
+    const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
+    const index = createRecordIndex(real.index, world.crypto);
+    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
+    const inclusions = createInclusions(node.blocks, world.crypto);
+    const feeder = createIndexFeeder({ index, blocks: node.blocks, state: node.state, height: () => node.head().height, timers: world.timers, log });
+    const anchorAccount = `${config.node}@${config.organisation}`;
+    const exchanges = await openExchangeLog({
+      store: real.local,
+      world,
+      anchor: async ({ sequence, link }) => {
+        if (!node.state.get(stateKey(CONTRACT.registry, registryKey.entry('account', anchorAccount)))) {
+          throw new ChainError('KEY_NOT_HELD', { account: anchorAccount, node: config.node });
+        }
+        const args = encodeJson({ node: config.node, head: link, count: sequence });
+        await node.submit(await node.signFor(anchorAccount, [{ contract: CONTRACT.audit, method: 'anchor', args }], ANCHOR_GAS));
+      },
+    });
+    const records = createRecordService({
+      node,
+      crypto: world.crypto,
+      index,
+      sealed,
+      sealingKey: () => keystore.secret(sealingKeyIds(keystore).at(-1)!),
+      inclusions,
+      headerBytes: (height) => node.blocks.headerBytes(height),
+      timers: world.timers,
+      evidence: (recordId, version) => recordEvidence(node, recordId, version),
+    });
+    const credentialsKey = storageKey('credentials');
+    if (parts.credentialsText !== undefined) {
+      await importCredentials(createCredentials({ store: real.local, world, key: credentialsKey, issuer: parts.genesis.name }), parts.credentialsText);
+    }
+    const server = createServer(
+      {
+        node,
+        records,
+        world,
+        store: real.local,
+        may,
+        deploy: async ({ name, language, code }) => ({
+          contract: CONTRACT.deployed,
+          method: 'deploy',
+          args: encodeJson({ name, language, code, sourceDigest: toHex(world.crypto.hash(utf8(code))) }),
+        }),
+        tokenSigner: { sign: (message) => keystore.sign(NODE_KEY.token, message) },
+        credentialsKey,
+        exchanges,
+        settings: { sessionMs: config.tokenLifetimeMs, idempotencyKeepMs: config.idempotencyKeepMs },
+      },
+      parts.tls,
+    );
+    node.onCommitted(() => feeder.onBlock());
+    await node.start();
+    feeder.onBlock();
+    const port = await server.listen({ host: config.https.host, port: config.https.port });
+    log.info({ height: node.head().height, https: port }, 'node started');
+    return {
+      url: `https://${config.https.host}:${port}`,
+      p2pAddress: real.p2pAddress(),
+      failed,
+      async stop() {
+        await server.stop();
+        await exchanges.stop();
+        await feeder.stop();
+        await real.stop();
+        log.info({}, 'node stopped');
+      },
+    };
+  } catch (error) {
+    await real.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * What the format door makes of a request body: records as trees of texts, each able to say where one of its fields stands in the body;
+ * or every fault at once, placed the way the format's own users count (JSON Pointer, XML path, row and column).
+ */
+import type { RecordPath, TextStruct } from '../../node/format/index.ts';
+
+export const BODY_BYTES_MAX = 16 * 1024 * 1024; // bytes of one request body
+export const BODY_RECORDS_MAX = 10_000; // records in one body
+export const BODY_FAULTS_MAX = 1_000; // faults told of one body; past it reading stops
+export const BODY_DEPTH_MAX = 64; // nesting of elements
+
+export type BodyFormat = 'json' | 'xml' | 'csv';
+
+/** Where something stands: exactly one of pointer, path, or row with column. */
+export type Place = { readonly pointer: string } | { readonly path: string } | { readonly row: number; readonly column: string };
+
+export interface BodyFault {
+  readonly code: string;
+  readonly place: Place;
+  /** Facts as texts. */
+  readonly data: Readonly<Record<string, string>>;
+}
+
+export interface ParsedRecord {
+  /** As sent, `token` included when it was in the body. */
+  readonly tree: TextStruct;
+  readonly locate: (path: RecordPath) => Place;
+}
+
+export type ParsedBody =
+  | { readonly ok: true; readonly format: BodyFormat; readonly records: readonly ParsedRecord[] }
+  | { readonly ok: false; readonly format: BodyFormat; readonly faults: readonly BodyFault[] };
+
+export function refusedBody(format: BodyFormat, code: string, place: Place, data: Readonly<Record<string, string>> = {}): ParsedBody {
+  return { ok: false, format, faults: [{ code, place, data }] };
+}

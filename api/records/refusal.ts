@@ -1,0 +1,32 @@
+/** Faults of a submission as one refusal: its code is that of the first fault, its details list all of them, each at its place in the body. */
+import { ChainError, errorTable, isErrorCode } from '../../node/errors/index.ts';
+import type { RecordPath } from '../../node/format/index.ts';
+import type { BodyFault, ParsedRecord, Place } from '../formats/index.ts';
+
+/** A fault of one record of the body. */
+export interface RowFault {
+  readonly code: string;
+  readonly record: number;
+  readonly path: RecordPath;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** @returns the error to throw; `faults` is not empty. */
+export function refuseBody(faults: readonly BodyFault[]): ChainError {
+  return refusal(faults.map(({ code, place, data }) => detail(code, place, data)));
+}
+
+export function refuseRows(records: readonly ParsedRecord[], faults: readonly RowFault[]): ChainError {
+  return refusal(
+    faults.map(({ code, record, path, data }) => detail(code, records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` }, data)),
+  );
+}
+
+function detail(code: string, place: Place, data: Readonly<Record<string, unknown>>) {
+  return { ...data, ...place, code, message: isErrorCode(code) ? errorTable[code].text.en : code };
+}
+
+function refusal(details: readonly ({ readonly code: string } & Readonly<Record<string, unknown>>)[]): ChainError {
+  const code = details[0]!.code;
+  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { details });
+}

@@ -1,0 +1,143 @@
+/** The record modules behind the routes: parse, submit, search, read, prove, trace. */
+import type { Crypto, Digest, Json } from '../../node/format/index.ts';
+import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
+import { ChainError } from '../../node/errors/index.ts';
+import type { Inclusions } from '../../node/inclusion.ts';
+import { createStateRecordSource, type RecordIndex, type SealedStore, TRACE_DEPTH_MAX, traceProduct, viewRecord } from '../../node/records/index.ts';
+import type { NodeService } from '../../node/service.ts';
+import type { Timers } from '../../node/world.ts';
+import { formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
+import { takeToken } from '../../node/records/index.ts';
+import type { Caller, ParsedRecords, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
+import { refuseBody } from './refusal.ts';
+import { checkRows, submitRows } from './submit.ts';
+
+const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
+const COUNT_PAGE = 1_000; // rows of one page while counting
+
+export interface RecordServiceDependencies {
+  readonly node: NodeService;
+  readonly crypto: Crypto;
+  readonly index: RecordIndex;
+  readonly sealed: SealedStore;
+  /** The organisation's sealing key of the present period, 32 bytes. */
+  readonly sealingKey: () => Uint8Array;
+  readonly inclusions: Inclusions;
+  readonly headerBytes: (height: number) => Uint8Array | undefined;
+  readonly timers: Timers;
+  /** An evidence bundle of one stored version. */
+  readonly evidence: (recordId: Digest, version: number) => Promise<Json>;
+}
+
+interface Parsed extends ParsedRecords {
+  readonly records: readonly ParsedRecord[];
+}
+
+export function createRecordService(deps: RecordServiceDependencies): RecordService {
+  const { node, index, crypto } = deps;
+  const source = createStateRecordSource(node.state);
+
+  async function view(id: Digest, version: number, caller: Caller, single: boolean): Promise<RecordRow> {
+    const record = await source.record(id, version === 0 ? undefined : version);
+    if (!record) throw new ChainError('RECORD_NOT_FOUND', { id: toHex(id) });
+    const headerBytes = deps.headerBytes(record.height);
+    const own = single && caller.organisation === record.org;
+    return viewRecord(crypto, id, record, {
+      blockHash: headerBytes ? headerHash(crypto, headerBytes) : new Uint8Array(0),
+      ...(own ? { sealed: deps.sealed.get(id), erased: deps.sealed.isErased(id) } : {}),
+    });
+  }
+
+  async function reach(height: number, waitMs: number): Promise<void> {
+    for (let waited = 0; (index.height ?? -1) < height; waited += INDEX_POLL_MS) {
+      if (waited >= waitMs) throw new ChainError('INDEX_BEHIND', { atLeastHeight: height, indexedHeight: index.height ?? -1 });
+      await new Promise<void>((resolve) => deps.timers.after(INDEX_POLL_MS, resolve));
+    }
+  }
+
+  async function search(query: RecordSearch, caller: Caller): Promise<RecordPage> {
+    await reach(query.atLeastHeight, query.waitMs);
+    const terms = {
+      ...query.filter,
+      order: query.order,
+      ...(query.includeArchived ? { state: 'any' as const } : {}),
+    };
+    const page = await index.search({ ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) });
+    const items = await Promise.all(
+      page.rows.map(async (row) => ({ ...(await view(fromHex(row.id), row.version, caller, false)), matched: row.matched })),
+    );
+    return {
+      items,
+      next: page.next ?? null,
+      height: page.height,
+      complete: page.complete,
+      withheld: page.withheld,
+      count: query.count === 'exact' ? await countAll(terms) : null,
+    };
+  }
+
+  async function countAll(terms: Parameters<RecordIndex['search']>[0]): Promise<number> {
+    let count = 0;
+    for (let after: string | undefined; ; ) {
+      const page = await index.search({ ...terms, limit: COUNT_PAGE, ...(after === undefined ? {} : { after }) });
+      count += page.rows.length;
+      if (page.next === undefined) return count;
+      after = page.next;
+    }
+  }
+
+  return {
+    parse(bytes, mediaType): Parsed {
+      const format = formatOfMediaType(mediaType);
+      if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
+      const body = parseBody(format, bytes);
+      if (!body.ok) throw refuseBody(body.faults);
+      const reading = takeToken(body.records);
+      if (!reading.ok) throw new ChainError(reading.code, { record: reading.record });
+      return { token: reading.token, count: reading.records.length, records: reading.records };
+    },
+    async submit(parsed, caller, options) {
+      const { records } = parsed as Parsed;
+      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest);
+      return submitRows(deps, records, rows, caller, options);
+    },
+    async validate(parsed, caller, options) {
+      const rows = checkRows(deps, (parsed as Parsed).records, caller, options.recordClass, options.statedDigest);
+      return {
+        records: rows.map(({ prepared, first, currentVersion }) => ({
+          id: toHex(prepared.recordId),
+          version: 1,
+          contentDigest: toHex(prepared.contentDigest),
+          recordDigest: toHex(prepared.recordDigest),
+          digestAlg: 'SHA-256',
+          status: first ? 'repeated' : 'stored',
+          ...(first ? { currentVersion } : {}),
+        })),
+      };
+    },
+    search,
+    get: async (id, version, caller) => view(fromHex(id), version, caller, true),
+    async history(id, page, caller) {
+      const digest = fromHex(id);
+      const current = await source.record(digest);
+      if (!current) throw new ChainError('RECORD_NOT_FOUND', { id });
+      const from = page.after === undefined ? 1 : Number(page.after) + 1;
+      if (!Number.isSafeInteger(from) || from < 1) throw new ChainError('CURSOR_INVALID', {});
+      const last = Math.min(current.version, from + page.limit - 1);
+      const items: RecordRow[] = [];
+      for (let version = from; version <= last; version++) items.push(await view(digest, version, caller, false));
+      return { items, next: last < current.version ? String(last) : null, height: node.head().height, complete: true, withheld: 0, count: current.version };
+    },
+    async proof(id, version, _caller) {
+      const digest = fromHex(id);
+      const record = await source.record(digest, version === 0 ? undefined : version);
+      if (!record) throw new ChainError('RECORD_NOT_FOUND', { id });
+      return deps.evidence(digest, record.version);
+    },
+    async trace(product, options) {
+      const trace = await traceProduct(index, source, product, { direction: options.direction, depthMax: Math.min(options.depth, TRACE_DEPTH_MAX) });
+      return trace as unknown as Json;
+    },
+  };
+}
+

@@ -1,0 +1,259 @@
+/**
+ * From parsed records to a receipt: class checks on every row, sealing, the questions the contract will ask (so that every bad row is named at once),
+ * one transaction signed with the node's custodial key, and the wait (DB53/T 1407-2025 6.1.1.a to d).
+ */
+import {
+  builtinClass,
+  type ClassDefinition,
+  CONTRACT,
+  checkOwnership,
+  ContractFailure,
+  currentVersion,
+  factsOf,
+  GAS,
+  GAS_PER_RECORD,
+  GAS_PER_RECORD_BYTE,
+  loadClass,
+  type Reading,
+  readVersion,
+  stateKey,
+  timePath,
+} from '../../contracts/index.ts';
+import { ChainError, isErrorCode } from '../../node/errors/index.ts';
+import {
+  type ByteText,
+  type Crypto,
+  decodeContent,
+  decodeJson,
+  encodeSubmissions,
+  equalBytes,
+  type Json,
+  type Receipt,
+  type StoredRecord,
+  toByteText,
+  toHex,
+  TRANSACTION_BYTES_MAX,
+} from '../../node/format/index.ts';
+import type { Inclusions } from '../../node/inclusion.ts';
+import { callsOf, prepareRecord, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
+import type { NodeService, TransactionStatus } from '../../node/service.ts';
+import type { ParsedRecord } from '../formats/index.ts';
+import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
+import { type RowFault, refuseRows } from './refusal.ts';
+
+/** Room for one record's fixed costs: about ten reads, five writes and ten digests, doubled. */
+const GAS_PER_RECORD_LIMIT = 2 * (GAS_PER_RECORD + 10 * GAS.read + 5 * GAS.write + 10 * GAS.hash + GAS.event);
+/** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
+const GAS_PER_BYTE_LIMIT = 2 * (GAS_PER_RECORD_BYTE + GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
+/** A record with many materials writes one key for each. */
+const GAS_PER_MATERIAL_LIMIT = 2 * (GAS.write + GAS.hash + GAS.read);
+const FRAME_BYTES = 4_096; // signature, calls and frames of a transaction around its contents
+
+export interface SubmitDependencies {
+  readonly node: NodeService;
+  readonly crypto: Crypto;
+  readonly sealed: SealedStore;
+  readonly sealingKey: () => Uint8Array;
+  readonly inclusions: Inclusions;
+}
+
+/** A row that passed every check, and what stands under its key already. */
+export interface CheckedRow {
+  readonly prepared: PreparedRecord;
+  readonly materials: number;
+  readonly first: StoredRecord | undefined;
+  readonly currentVersion: number;
+}
+
+/** Checks every row as the contract will. @throws ChainError with all faults of all rows. */
+export function checkRows(
+  deps: SubmitDependencies,
+  records: readonly ParsedRecord[],
+  caller: Caller,
+  recordClass: string,
+  statedDigest: string | undefined,
+): CheckedRow[] {
+  const { node } = deps;
+  const read = (contract: string, key: ByteText) => node.state.get(stateKey(contract, key));
+  const head = node.head();
+  const reading: Reading = {
+    read,
+    block: { chainId: node.info.chainId, height: head.height + 1, timestampMs: head.timestampMs, era: head.era, parameters: node.parameters() },
+  };
+  if (records.length === 0) throw new ChainError('RECORD_NONE');
+  if (statedDigest !== undefined && records.length > 1) throw new ChainError('RECORD_DIGEST_SINGLE', { records: records.length });
+  const definition = classOf(reading, recordClass);
+  const faults: RowFault[] = [];
+  const rows: CheckedRow[] = [];
+  const known = new Map<string, string | undefined>();
+  const keys = new Map<string, number>();
+  for (const [record, { tree }] of records.entries()) {
+    const preparation = prepareRecord(
+      { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
+      definition,
+      tree,
+      statedDigest === undefined ? {} : { statedDigest },
+    );
+    if (!preparation.ok) {
+      faults.push(...preparation.faults.map((fault) => ({ ...fault, record })));
+      continue;
+    }
+    const { prepared } = preparation;
+    const facts = factsOf(definition, decodeContent(prepared.submission.content));
+    if (facts.timeUs !== undefined && facts.timeUs > BigInt(head.timestampMs + node.parameters().recordTimeAheadMaxMs) * 1_000n)
+      faults.push({ code: 'RECORD_TIME_AHEAD', record, path: timePath(definition), data: { aheadMaxMs: `${node.parameters().recordTimeAheadMaxMs}` } });
+    try {
+      checkOwnership(reading, caller.organisation, definition, facts, record, known);
+    } catch (error) {
+      faults.push(contractFault(error, record));
+    }
+    const id = toByteText(prepared.recordId);
+    const get = (key: ByteText) => read(CONTRACT.records, key);
+    const first = readVersion(get, id, 1);
+    const current = first ? currentVersion(get, id) : 0;
+    if (first && !equalBytes(first.content, prepared.submission.content)) {
+      faults.push({
+        code: 'RECORD_KEY_CONFLICT',
+        record,
+        path: [],
+        data: { id: toHex(prepared.recordId), currentVersion: `${current}`, height: first.height, transactionId: toHex(first.transactionId) },
+      });
+    }
+    const twin = keys.get(id);
+    if (twin !== undefined && !equalBytes(rows[twin]?.prepared.submission.content ?? new Uint8Array(0), prepared.submission.content)) {
+      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data: { id: toHex(prepared.recordId), sameKeyAs: twin } });
+    }
+    keys.set(id, rows.length);
+    rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current });
+  }
+  if (faults.length > 0) throw refuseRows(records, faults);
+  return rows;
+}
+
+function classOf(reading: Reading, name: string): ClassDefinition {
+  const builtin = builtinClass(name);
+  if (builtin) return builtin;
+  for (let version = 1; ; ) {
+    try {
+      return loadClass(reading, name, version, 0);
+    } catch (error) {
+      const current = error instanceof ContractFailure && error.code === 'RECORD_CLASS_VERSION' ? Number(error.detail.current) : Number.NaN;
+      if (!Number.isSafeInteger(current) || current === version) throw new ChainError('RECORD_CLASS_UNKNOWN', { class: name });
+      version = current;
+    }
+  }
+}
+
+function contractFault(error: unknown, record: number): RowFault {
+  if (!(error instanceof ContractFailure)) throw error;
+  const { path, record: _record, ...data } = error.detail;
+  return { code: error.code, record, path: Array.isArray(path) ? (path as string[]) : [], data };
+}
+
+export async function submitRows(
+  deps: SubmitDependencies,
+  records: readonly ParsedRecord[],
+  rows: readonly CheckedRow[],
+  caller: Caller,
+  options: RecordSubmitOptions,
+): Promise<SubmitOutcome> {
+  const { node } = deps;
+  if (rows.every((row) => row.first !== undefined)) return repeatedOutcome(deps, rows);
+  const contentBytes = rows.reduce((sum, row) => sum + row.prepared.submission.content.length, 0);
+  if (contentBytes + FRAME_BYTES > TRANSACTION_BYTES_MAX) {
+    throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: contentBytes, bytesMax: TRANSACTION_BYTES_MAX, records: rows.length });
+  }
+  const secret = rows.filter((row) => row.prepared.sealed.length > 0);
+  // Clear values are kept before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
+  if (secret.length > 0) await deps.sealed.put(secret.map((row) => row.prepared));
+  const calls = callsOf(rows.map((row) => row.prepared), TRANSACTION_BYTES_MAX).map((batch) => ({
+    contract: CONTRACT.records,
+    method: 'submit',
+    args: encodeSubmissions(batch.map((prepared) => prepared.submission)),
+  }));
+  const materials = rows.reduce((sum, row) => sum + row.materials, 0);
+  const gas = 2 * GAS.transaction + GAS_PER_RECORD_LIMIT * rows.length + GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) + GAS_PER_MATERIAL_LIMIT * materials;
+  const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
+  const id = await node.submit(bytes);
+  const status: TransactionStatus = options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
+  switch (status.state) {
+    case 'confirmed':
+      return confirmedOutcome(deps, records, rows, status.receipt, status.blockHash);
+    case 'rejected':
+      throw new ChainError(isErrorCode(status.code) ? status.code : 'INTERNAL', status.data);
+    case 'expired':
+      throw new ChainError('TRANSACTION_EXPIRED', { expiryHeight: status.expiryHeight });
+    default:
+      return { transactionId: toHex(id), status: 'pending', height: null, blockHash: null, records: rows.map((row) => outcomeOf(row, 'stored')) };
+  }
+}
+
+function confirmedOutcome(
+  deps: SubmitDependencies,
+  records: readonly ParsedRecord[],
+  rows: readonly CheckedRow[],
+  receipt: Receipt,
+  blockHash: Uint8Array,
+): SubmitOutcome {
+  if (receipt.status === 'failed') throw failedReceipt(records, receipt);
+  const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
+  return {
+    transactionId: toHex(receipt.transactionId),
+    status: 'confirmed',
+    height: receipt.height,
+    blockHash: toHex(blockHash),
+    records: rows.map((row, i) => outcomeOf(row, results[i]?.status === 'repeated' ? 'repeated' : 'stored', results[i]?.currentVersion)),
+    ...inclusionOf(deps, receipt.height, receipt.index),
+  };
+}
+
+/** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. */
+function failedReceipt(records: readonly ParsedRecord[], receipt: Receipt): ChainError {
+  const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
+  const { record, path, ...data } = detail;
+  if (typeof record === 'number') {
+    return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
+  }
+  return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
+}
+
+/** Every row is on the chain already: the receipt of the first submission, again. */
+function repeatedOutcome(deps: SubmitDependencies, rows: readonly CheckedRow[]): SubmitOutcome {
+  const latest = rows.reduce((a, b) => (b.first!.height > a.first!.height ? b : a)).first!;
+  const position = deps.inclusions.position(latest.transactionId);
+  return {
+    transactionId: toHex(latest.transactionId),
+    status: 'confirmed',
+    height: latest.height,
+    blockHash: position ? toHex(position.blockHash) : null,
+    records: rows.map((row) => outcomeOf(row, 'repeated')),
+    ...(position ? inclusionOf(deps, latest.height, position.index) : {}),
+  };
+}
+
+function outcomeOf(row: CheckedRow, status: RecordOutcome['status'], currentVersion = Math.max(1, row.currentVersion)): RecordOutcome {
+  const { prepared } = row;
+  return {
+    id: toHex(prepared.recordId),
+    version: 1,
+    contentDigest: toHex(prepared.contentDigest),
+    recordDigest: toHex(prepared.recordDigest),
+    digestAlg: 'SHA-256',
+    status,
+    currentVersion,
+  };
+}
+
+function inclusionOf(deps: SubmitDependencies, height: number, index: number): { readonly inclusionProof?: Json } {
+  const inclusion = deps.inclusions.receipt(height, index);
+  if (!inclusion) return {};
+  return {
+    inclusionProof: {
+      receipt: toHex(inclusion.receipt),
+      index: inclusion.index,
+      count: inclusion.count,
+      path: inclusion.path.map(toHex),
+      header: toHex(inclusion.headerBytes),
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** What every handler is given: the dependencies, and the parts of the server that are made once from them. */
+import { createCredentials, type Credentials } from '../auth/credentials.ts';
+import { stateReader } from '../auth/identity.ts';
+import { issueToken, type TokenClaims, verifyToken } from '../auth/token.ts';
+import { type ApiDeps, type ApiSettings, apiSettingsDefault, type Caller, type ReadState } from './deps.ts';
+import { createIdempotency, type Idempotency } from './idempotency.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createRateLimiter, type RateLimiter } from './rate-limit.ts';
+import type { Route } from './route.ts';
+
+export interface ApiContext extends Omit<ApiDeps, 'settings'> {
+  readonly settings: ApiSettings;
+  readonly routes: readonly Route[];
+  readonly read: ReadState;
+  readonly credentials: Credentials;
+  readonly idempotency: Idempotency;
+  readonly limiter: RateLimiter;
+  readonly metrics: Metrics;
+  /** Who a token stands for, by chain state now. @throws ChainError TOKEN_INVALID and its kin */
+  authenticate(token: string): Caller;
+  /** @throws ChainError ACCOUNT_INACTIVE, ACCOUNT_FOREIGN */
+  issue(
+    account: string,
+    kind: TokenClaims['kind'],
+    lifeMs: number,
+    steppedUp: boolean,
+  ): { readonly token: string; readonly claims: TokenClaims };
+}
+
+export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiContext {
+  const settings = { ...apiSettingsDefault, ...deps.settings };
+  const { node, world, store } = deps;
+  const read = stateReader(node);
+  return {
+    ...deps,
+    settings,
+    routes,
+    read,
+    credentials: createCredentials({ store, world, key: deps.credentialsKey, issuer: 'Tracemill' }),
+    idempotency: createIdempotency(store, world.clock, settings.idempotencyKeepMs),
+    limiter: createRateLimiter(settings.rateLimitFactor),
+    metrics: createMetrics(deps),
+    authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now() }),
+    issue: (account, kind, lifeMs, steppedUp) =>
+      issueToken(account, {
+        chainId: node.info.chainId,
+        node: node.info.node,
+        read,
+        nowMs: world.clock.now(),
+        random: (count) => world.random.bytes(count),
+        sign: (message) => deps.tokenSigner.sign(message),
+        kind,
+        lifeMs,
+        steppedUp,
+      }),
+  };
+}

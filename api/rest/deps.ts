@@ -1,0 +1,195 @@
+/**
+ * What the REST layer is handed: the node, the record modules, the seams of the World and its own corner of a store. The program that builds
+ * the node wires them; nothing here is reached in any other way.
+ */
+import type { Right } from '../../contracts/index.ts';
+import type { ExchangeLog } from '../../node/exchange-log.ts';
+import type { ByteText, Json } from '../../node/format/index.ts';
+import type { NodeService } from '../../node/service.ts';
+import type { Store, World } from '../../node/world.ts';
+
+/** Reads one key of a contract's space at the latest final state. */
+export type ReadState = (contract: string, key: ByteText) => Uint8Array | undefined;
+
+/** The verdict of the `access` contract on chain state: every node gives the same one. */
+export type May = (read: ReadState, account: string, right: Right, object?: string) => boolean;
+
+export interface ApiDeps {
+  readonly node: NodeService;
+  readonly records: RecordService;
+  /** Compiles and checks a contract and makes the call that puts it on chain; throws ChainError for code that may not be deployed. */
+  readonly deploy: (request: DeployRequest) => Promise<ContractCall>;
+  readonly world: Pick<World, 'clock' | 'timers' | 'random' | 'log' | 'crypto'>;
+  /** Node-local: credentials and idempotency. Keys start with the prefixes of apiPrefixes. */
+  readonly store: Store;
+  readonly may: May;
+  /** Signs access tokens with the node's registered token key (raw Ed25519, 64 bytes). */
+  readonly tokenSigner: { sign(message: Uint8Array): Uint8Array };
+  /** 32 bytes out of the keystore: encrypts one-time-password secrets at rest. */
+  readonly credentialsKey: Uint8Array;
+  readonly exchanges: ExchangeLog;
+  readonly settings?: Partial<ApiSettings>;
+}
+
+/** Bounds an operator may change (node.json); defaults in apiSettingsDefault. */
+export interface ApiSettings {
+  /** Life of a session token, ms; 60 s to 15 min. */
+  readonly sessionMs: number;
+  /** How long an Idempotency-Key is kept, ms. */
+  readonly idempotencyKeepMs: number;
+  /** Open connections; further ones are closed at once. */
+  readonly connectionsMax: number;
+  /** Bytes of request bodies held at once. */
+  readonly bodiesBytesMax: number;
+  /** Open event streams, of all and of one account. */
+  readonly streamsMax: number;
+  readonly streamsPerAccountMax: number;
+  /** Multiplies every declared rate limit (a load test raises it); 0 switches limits off. */
+  readonly rateLimitFactor: number;
+}
+
+export const apiSettingsDefault: ApiSettings = {
+  sessionMs: 600_000,
+  idempotencyKeepMs: 86_400_000,
+  connectionsMax: 1_024,
+  bodiesBytesMax: 268_435_456,
+  streamsMax: 256,
+  streamsPerAccountMax: 8,
+  rateLimitFactor: 1,
+};
+
+/** Key prefixes of the API in its store. */
+export const apiPrefixes = { credential: 'ac', idempotency: 'ai', idempotencyExpiry: 'ae' } as const;
+
+/** The bearer of a verified token: what chain state says of it now, not what the token says. */
+export interface Caller {
+  readonly account: string;
+  readonly organisation: string;
+  readonly type: 'person' | 'device' | 'service';
+  readonly roles: readonly string[];
+  readonly tokenKind: 'session' | 'api';
+  /** Clock ms after which the token is worth nothing; long streams end then. */
+  readonly expiresMs: number;
+  /** Clock ms of the last one-time password behind this token. */
+  readonly steppedUpAtMs: number | undefined;
+}
+
+export interface DeployRequest {
+  readonly language: 'javascript';
+  readonly name: string;
+  readonly code: string;
+}
+
+/** One call of a transaction, as NodeService.signFor takes it. */
+export interface ContractCall {
+  readonly contract: string;
+  readonly method: string;
+  readonly args: Uint8Array;
+}
+
+// --- records --------------------------------------------------------------------------------------------------------------------------
+
+export type RecordMediaType = 'application/json' | 'application/xml' | 'text/csv';
+
+/** A body that was read and whose rows are well-formed; `token` is what it carried (in the body or every CSV row), already taken out. */
+export interface ParsedRecords {
+  readonly token: string | undefined;
+  readonly count: number;
+}
+
+export interface RecordSubmitOptions {
+  /** `async` answers as soon as the transaction is admitted. */
+  readonly wait: 'sync' | 'async';
+  /** Longest wait for finality, ms; past it the outcome is `pending`. */
+  readonly timeoutMs: number;
+  /** Hex SHA-256 that the caller computed over what he sent; differing is RECORD_DIGEST_MISMATCH or the like. */
+  readonly statedDigest: string | undefined;
+  /** Class of every record of the body. */
+  readonly recordClass: string;
+  readonly requestId: string;
+}
+
+export interface RecordOutcome {
+  /** Hex of the record id. */
+  readonly id: string;
+  readonly version: number;
+  readonly contentDigest: string;
+  readonly recordDigest: string;
+  readonly digestAlg: string;
+  readonly status: 'stored' | 'repeated';
+  readonly currentVersion?: number;
+}
+
+export interface SubmitOutcome {
+  readonly transactionId: string;
+  readonly status: 'confirmed' | 'pending';
+  readonly height: number | null;
+  readonly blockHash: string | null;
+  readonly records: readonly RecordOutcome[];
+  readonly inclusionProof?: Json;
+}
+
+/** Filters of a search; absent members do not filter. Times are RFC 3339 or 13-digit milliseconds, as text. */
+export interface RecordFilter {
+  readonly class?: string;
+  readonly product?: string;
+  readonly productionBatch?: string;
+  readonly materialBatch?: string;
+  readonly supplier?: string;
+  readonly batch?: string;
+  readonly device?: string;
+  readonly factory?: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export interface RecordSearch {
+  readonly filter: RecordFilter;
+  readonly includeArchived: boolean;
+  readonly order: 'time' | 'commit';
+  readonly limit: number;
+  readonly after: string | undefined;
+  readonly count: 'none' | 'exact';
+  /** Wait up to `waitMs` for the index to reach it, then INDEX_BEHIND. */
+  readonly atLeastHeight: number;
+  readonly waitMs: number;
+}
+
+/** Members besides the named ones are the record as the API shows it (api/README.md). */
+export type RecordRow = { readonly id: string; readonly version: number; readonly recordDigest: string } & {
+  readonly [name: string]: Json;
+};
+
+export interface RecordPage {
+  readonly items: readonly RecordRow[];
+  readonly next: string | null;
+  readonly height: number;
+  readonly complete: boolean;
+  readonly withheld: number;
+  readonly count: number | null;
+  readonly provable?: boolean;
+  readonly resumeAt?: string;
+}
+
+/**
+ * The record modules behind the routes. Refusals are ChainError; when several fields or rows are bad, `data.details` lists all of them as
+ * `{code, message, pointer | path | row + column}` and nothing is stored.
+ */
+export interface RecordService {
+  parse(bytes: Uint8Array, mediaType: RecordMediaType): ParsedRecords | Promise<ParsedRecords>;
+  submit(records: ParsedRecords, caller: Caller, options: RecordSubmitOptions): Promise<SubmitOutcome>;
+  /** Every check of submit without storing: what would be stored, or the refusal. */
+  validate(
+    records: ParsedRecords,
+    caller: Caller,
+    options: Pick<RecordSubmitOptions, 'statedDigest' | 'recordClass'>,
+  ): Promise<{ readonly records: readonly RecordOutcome[] }>;
+  search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
+  /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
+  get(id: string, version: number, caller: Caller): Promise<RecordRow>;
+  history(id: string, page: { readonly limit: number; readonly after: string | undefined }, caller: Caller): Promise<RecordPage>;
+  /** An evidence bundle, `evidence/v1`. */
+  proof(id: string, version: number, caller: Caller): Promise<Json>;
+  /** Genealogy: `{product, nodes, edges, height, complete}`; `depth` bounds the walk. */
+  trace(productUid: string, options: { readonly depth: number; readonly direction: 'up' | 'down' | 'both' }, caller: Caller): Promise<Json>;
+}

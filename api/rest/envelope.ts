@@ -1,0 +1,119 @@
+/**
+ * The one envelope of every answer, `{code, message, data, details, requestId}` (DB53 5.2.1.2.b, 5.2.2.d), in JSON or XML by Accept and in
+ * English or Chinese by Accept-Language; and the one place where an exception becomes an answer.
+ */
+import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
+import { toXml } from './xml.ts';
+
+export type Language = 'en' | 'zh';
+export type AnswerFormat = 'json' | 'xml';
+
+export interface Detail {
+  readonly code: string;
+  readonly message: string;
+  readonly [name: string]: unknown;
+}
+
+export interface Envelope {
+  readonly code: string;
+  readonly message: string;
+  readonly data: unknown;
+  readonly details: readonly Detail[];
+  readonly requestId: string;
+}
+
+export const MEDIA_TYPE: Readonly<Record<AnswerFormat, string>> = {
+  json: 'application/json; charset=utf-8',
+  xml: 'application/xml; charset=utf-8',
+};
+
+/** Details sent at most; more are counted in `data.detailsOmitted`. */
+const DETAILS_MAX = 1_000;
+const RETRY_AFTER_DEFAULT_S = 1;
+/** Kinds that are worth another try, and so carry Retry-After. */
+const RETRYABLE = new Set(['busy', 'limited']);
+
+export function encodeEnvelope(envelope: Envelope, format: AnswerFormat): string {
+  return format === 'json' ? JSON.stringify(envelope) : toXml(envelope);
+}
+
+export function messageOf(code: string, language: Language): string {
+  const row = errorRow(code);
+  if (code === 'OK') return row.text[language];
+  return language === 'en' ? `${row.text.en}. ${row.remedy.en}.` : `${row.text.zh}。${row.remedy.zh}。`;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly data: unknown;
+  readonly details: readonly Detail[];
+  readonly retryAfterS: number | undefined;
+  /** A fault of the node's own, to be logged whole; its text never leaves. */
+  readonly fault: unknown;
+}
+
+/** Any thrown value as an answer. What is not a ChainError becomes INTERNAL and tells the caller nothing. */
+export function refusalOf(thrown: unknown): Refusal {
+  if (!(thrown instanceof ChainError) || !isErrorCode(thrown.code)) {
+    return { status: 500, code: 'INTERNAL', data: null, details: [], retryAfterS: undefined, fault: thrown };
+  }
+  const row = errorRow(thrown.code);
+  const { details, retryAfterMs, ...facts } = thrown.data;
+  const list = Array.isArray(details) ? (details as Detail[]) : [];
+  const data = list.length > DETAILS_MAX ? { ...facts, detailsOmitted: list.length - DETAILS_MAX } : facts;
+  const seconds = typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1_000)) : RETRY_AFTER_DEFAULT_S;
+  return {
+    status: row.httpStatus,
+    code: thrown.code,
+    data: Object.keys(data).length === 0 ? null : data,
+    details: list.slice(0, DETAILS_MAX),
+    retryAfterS: RETRYABLE.has(row.kind) ? seconds : undefined,
+    fault: row.kind === 'internal' ? thrown : undefined,
+  };
+}
+
+interface Preference {
+  readonly range: string;
+  readonly quality: number;
+}
+
+/** Items of an Accept or Accept-Language header, best first; q=0 last (RFC 9110 §12.4.2). Odd items are skipped: a header cannot break us. */
+function preferences(header: string): Preference[] {
+  return header
+    .slice(0, 1_024)
+    .split(',')
+    .map((item) => {
+      const [range = '', ...options] = item.split(';').map((part) => part.trim().toLowerCase());
+      const q = options.find((option) => option.startsWith('q='));
+      const quality = q === undefined ? 1 : Number(q.slice(2));
+      return { range, quality: Number.isFinite(quality) ? quality : 0 };
+    })
+    .filter((item) => item.range !== '')
+    .sort((a, b) => b.quality - a.quality);
+}
+
+/** undefined when the caller takes neither JSON nor XML. No header, or a blank one, means JSON. */
+export function answerFormat(accept: string | undefined): AnswerFormat | undefined {
+  if (accept === undefined || accept.trim() === '') return 'json';
+  const refused = new Set<string>();
+  for (const { range, quality } of preferences(accept)) {
+    if (quality <= 0) refused.add(range);
+  }
+  for (const { range, quality } of preferences(accept)) {
+    if (quality <= 0) continue;
+    if (range === 'application/json' || range === 'text/json') return 'json';
+    if (range === 'application/xml' || range === 'text/xml') return 'xml';
+    if (range === '*/*' || range === 'application/*') return refused.has('application/json') ? 'xml' : 'json';
+  }
+  return undefined;
+}
+
+export function answerLanguage(header: string | undefined): Language {
+  for (const { range, quality } of preferences(header ?? '')) {
+    if (quality <= 0) continue;
+    if (range === 'zh' || range.startsWith('zh-')) return 'zh';
+    if (range === 'en' || range.startsWith('en-') || range === '*') return 'en';
+  }
+  return 'en';
+}

@@ -1,0 +1,331 @@
+/**
+ * The way of one call through a declared route: token, rate, right, parameters, body, step-up, idempotency, time-out, handler. Knows nothing of the
+ * HTTP library; server.ts feeds it and sends what comes back.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { ChainError } from '../../node/errors/index.ts';
+import { encodeJson, fromUtf8, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import type { ApiContext } from './context.ts';
+import type { Caller } from './deps.ts';
+import type { Detail, Language } from './envelope.ts';
+import { nearest, readParameters } from './parameters.ts';
+import type { Call, RawReply, Reply, Route, StreamReply } from './route.ts';
+
+/** How long a one-time password behind a token serves for step-up. */
+export const STEP_UP_FRESH_MS = 300_000;
+/** Calls with bad tokens from one address before it is told to wait. */
+const REFUSED_TOKENS = { count: 60, perMs: 60_000 } as const;
+
+export interface Incoming {
+  readonly requestId: string;
+  readonly language: Language;
+  readonly headers: IncomingHttpHeaders;
+  readonly path: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly body: Uint8Array | undefined;
+  readonly address: string;
+  /** Aborts when the connection is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** What is known of a call so far, for the exchange log; filled while it runs. */
+export interface Trace {
+  caller: Caller | undefined;
+  parametersDigest: string;
+  answerDigest: string;
+  rows: number;
+}
+
+export type Handled =
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly data: unknown;
+      readonly details: readonly Detail[];
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'raw'; readonly reply: RawReply }
+  | { readonly kind: 'stream'; readonly reply: StreamReply };
+
+const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true, discriminator: false });
+const validators = new WeakMap<Route, ValidateFunction>();
+
+/** Who calls, before the body is read. @throws ChainError */
+export function admit(api: ApiContext, declared: Route, incoming: Pick<Incoming, 'headers' | 'address' | 'path'>): Caller | undefined {
+  if (!api.exchanges.ready()) throw new ChainError('SERVER_BUSY');
+  const { access } = declared;
+  const token = bearerToken(incoming.headers);
+  if (access === 'public' || (token === undefined && access.tokenInBody === true)) {
+    limitRate(api, declared, `@${incoming.address}`);
+    return undefined;
+  }
+  if (token === undefined) throw new ChainError('TOKEN_MISSING');
+  return identify(api, declared, token, incoming);
+}
+
+function identify(api: ApiContext, declared: Route, token: string, incoming: Pick<Incoming, 'address' | 'path'>): Caller {
+  let caller: Caller;
+  try {
+    caller = api.authenticate(token);
+  } catch (error) {
+    const retryAfterMs = api.limiter.take(`refused@${incoming.address}`, REFUSED_TOKENS, api.world.clock.monotonic());
+    if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { retryAfterMs });
+    throw error;
+  }
+  limitRate(api, declared, caller.account);
+  const { access } = declared;
+  if (access !== 'public') {
+    const object = access.object === undefined ? undefined : incoming.path[access.object];
+    if (!api.may(api.read, caller.account, access.right, object))
+      throw new ChainError('RIGHT_MISSING', { right: access.right, ...(object === undefined ? {} : { object }) });
+  }
+  return caller;
+}
+
+function limitRate(api: ApiContext, declared: Route, subject: string): void {
+  if (declared.rateLimit === 'none') return;
+  const retryAfterMs = api.limiter.take(`${declared.operationId}\0${subject}`, declared.rateLimit, api.world.clock.monotonic());
+  if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { ...declared.rateLimit, retryAfterMs });
+}
+
+/** @throws ChainError for every refusal */
+export async function handle(
+  api: ApiContext,
+  declared: Route,
+  incoming: Incoming,
+  admitted: Caller | undefined,
+  trace: Trace,
+): Promise<Handled> {
+  let caller = admitted;
+  trace.caller = caller;
+  const { given, details } = readParameters(declared, incoming, incoming.language);
+  trace.parametersDigest = digestOf(api, loggedParameters(api, declared, given, incoming.body));
+  const mediaType = checkMediaType(declared, incoming);
+  const { body, details: bodyDetails } = readBody(declared, incoming, mediaType);
+  const all = [...details, ...bodyDetails];
+  if (all.length > 0) throw new ChainError('REQUEST_INVALID', { details: all });
+  const chain = given.chain ?? 'default';
+  if (chain !== 'default' && chain !== toHex(api.node.info.chainId)) throw new ChainError('CHAIN_UNKNOWN', { chain });
+
+  const abort = new AbortController();
+  const call: Call = {
+    requestId: incoming.requestId,
+    language: incoming.language,
+    signal: AbortSignal.any([abort.signal, incoming.gone]),
+    get caller() {
+      if (caller === undefined) throw new ChainError('TOKEN_MISSING');
+      return caller;
+    },
+    identify(token) {
+      const header = bearerToken(incoming.headers);
+      if (token !== undefined && header !== undefined && token !== header) throw new ChainError('TOKEN_CONFLICT');
+      if (caller === undefined) {
+        if (token === undefined) throw new ChainError('TOKEN_MISSING');
+        caller = identify(api, declared, token, incoming);
+        trace.caller = caller;
+      }
+      return caller;
+    },
+    body,
+    bytes: incoming.body ?? new Uint8Array(0),
+    mediaType,
+    given,
+    address: incoming.address,
+    text: (name) => parameterValue(declared, given, name) as string | undefined,
+    required: (name) => parameterValue(declared, given, name) as string,
+    integer: (name) => parameterValue(declared, given, name) as number,
+    flag: (name) => parameterValue(declared, given, name) as boolean,
+  };
+  const run = (): Promise<Reply | RawReply | StreamReply> =>
+    inTime(api, declared, abort, async () => {
+      if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
+      return await declared.handler(call, api);
+    });
+  const key = call.given['idempotency-key'];
+  if (typeof key === 'string') {
+    if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
+    let first: Reply | undefined;
+    const fingerprint = digestOf(api, {
+      operationId: declared.operationId,
+      given: withoutHeaders(declared, given),
+      body: toHex(api.world.crypto.hash(call.bytes)),
+      mediaType,
+    });
+    const { answer, replayed } = await api.idempotency.once(
+      { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true },
+      async () => {
+        first = (await run()) as Reply;
+        return { status: first.status ?? 200, data: first.data };
+      },
+    );
+    if (replayed && answer.status === 202 && declared.resume !== undefined)
+      return answered(api, trace, await declared.resume(call, api, answer.data));
+    return answered(api, trace, { ...first, ...answer, headers: { ...first?.headers, 'idempotency-replayed': String(replayed) } });
+  }
+  const reply = await run();
+  if ('stream' in reply) return { kind: 'stream', reply };
+  if ('raw' in reply) {
+    trace.rows = 1;
+    trace.answerDigest = toHex(api.world.crypto.hash(typeof reply.raw === 'string' ? utf8(reply.raw) : reply.raw));
+    return { kind: 'raw', reply };
+  }
+  return answered(api, trace, reply);
+}
+
+function answered(api: ApiContext, trace: Trace, reply: Reply): Handled {
+  const items = (reply.data as { items?: unknown } | null)?.items;
+  trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
+  if (reply.logged?.parameters !== undefined) trace.parametersDigest = digestOf(api, reply.logged.parameters);
+  trace.answerDigest = digestOf(api, { code: 'OK', data: (reply.logged?.answer ?? reply.data ?? null) as Json });
+  return {
+    kind: 'answer',
+    status: reply.status ?? 200,
+    data: reply.data ?? null,
+    details: reply.details ?? [],
+    headers: reply.headers ?? {},
+  };
+}
+
+/** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
+export function digestOf(api: Pick<ApiContext, 'world'>, value: Json): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = encodeJson(JSON.parse(JSON.stringify(value)) as Json);
+  } catch {
+    bytes = utf8(JSON.stringify(value));
+  }
+  return toHex(api.world.crypto.hash(bytes));
+}
+
+function keyNeedsHeader(language: Language): Detail {
+  const message =
+    language === 'zh'
+      ? '使用该请求头时，令牌须放在 Authorization 请求头中'
+      : 'needs the token in the Authorization header, not in the body';
+  return { code: 'PARAMETER_COMBINATION', parameter: 'idempotency-key, authorization', message };
+}
+
+/** @throws ChainError STEP_UP_REQUIRED, OTP_NOT_SET, OTP_INVALID, OTP_REUSED, LOGIN_LOCKED */
+async function stepUp(api: ApiContext, call: Call): Promise<void> {
+  const { account, steppedUpAtMs } = call.caller;
+  const otp = call.text('otp');
+  if (otp !== undefined) return api.credentials.useOtp(account, otp);
+  if (steppedUpAtMs !== undefined && api.world.clock.now() - steppedUpAtMs < STEP_UP_FRESH_MS) return;
+  throw new ChainError(api.credentials.hasOtp(account) ? 'STEP_UP_REQUIRED' : 'OTP_NOT_SET');
+}
+
+/** @throws ChainError CALL_TIMEOUT when the route's declared time runs out first */
+async function inTime<T>(api: ApiContext, declared: Route, abort: AbortController, run: () => Promise<T>): Promise<T> {
+  let cancel = (): void => {};
+  const late = new Promise<never>((_, reject) => {
+    cancel = api.world.timers.after(declared.timeoutMs, () => {
+      abort.abort();
+      reject(new ChainError('CALL_TIMEOUT', { timeoutMs: declared.timeoutMs }));
+    });
+  });
+  try {
+    return await Promise.race([run(), late]);
+  } finally {
+    cancel();
+  }
+}
+
+export function bearerToken(headers: IncomingHttpHeaders): string | undefined {
+  const header = headers.authorization;
+  if (header === undefined) return undefined;
+  const [scheme = '', token = '', ...more] = header.trim().split(/ +/);
+  if (scheme.toLowerCase() !== 'bearer' || token === '' || more.length > 0) throw new ChainError('TOKEN_INVALID');
+  return token;
+}
+
+function checkMediaType(declared: Route, incoming: Incoming): string {
+  if (declared.body === undefined) return '';
+  const mediaType = (incoming.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
+  if (normal === '' && (incoming.body === undefined || incoming.body.length === 0) && declared.body.formats.includes('application/json'))
+    return 'application/json';
+  if (!declared.body.formats.includes(normal))
+    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
+  return normal;
+}
+
+function readBody(declared: Route, incoming: Incoming, mediaType: string): { body: unknown; details: readonly Detail[] } {
+  const schema = declared.body?.schema;
+  if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
+  const body = parseJsonBody(incoming.body ?? new Uint8Array(0));
+  let validate = validators.get(declared);
+  if (validate === undefined) {
+    validate = ajv.compile(schema);
+    validators.set(declared, validate);
+  }
+  if (validate(body)) return { body, details: [] };
+  const known = Object.keys((schema.properties ?? {}) as object);
+  return { body, details: (validate.errors ?? []).map((error) => bodyDetail(error, known, incoming.language)) };
+}
+
+/** An empty body is an empty object. @throws ChainError BODY_MALFORMED */
+function parseJsonBody(bytes: Uint8Array): unknown {
+  if (bytes.length === 0) return {};
+  try {
+    return JSON.parse(fromUtf8(bytes), (name, value: unknown) => {
+      if (name === '__proto__') throw new SyntaxError('the name __proto__ is not allowed');
+      return value;
+    });
+  } catch (error) {
+    throw new ChainError('BODY_MALFORMED', { reason: error instanceof SyntaxError ? error.message.slice(0, 200) : 'not UTF-8' });
+  }
+}
+
+function bodyDetail(error: ErrorObject, known: readonly string[], language: Language): Detail {
+  const say = (en: string, zh: string): string => (language === 'zh' ? zh : en);
+  const params = error.params as Record<string, unknown>;
+  const at = error.instancePath;
+  switch (error.keyword) {
+    case 'required':
+      return { code: 'FIELD_MISSING', pointer: `${at}/${String(params.missingProperty)}`, message: say('is required', '为必填项') };
+    case 'additionalProperties': {
+      const name = String(params.additionalProperty);
+      const near = nearest(name, known);
+      return {
+        code: 'FIELD_UNKNOWN',
+        pointer: `${at}/${name.slice(0, 64).replace(/~/g, '~0').replace(/\//g, '~1')}`,
+        message: say(
+          `no such field${near === undefined ? '' : `; did you mean ${near}?`}`,
+          `没有该字段${near === undefined ? '' : `，是否应为 ${near}？`}`,
+        ),
+      };
+    }
+    case 'type':
+      return { code: 'FIELD_TYPE', pointer: at, message: say(`must be ${String(params.type)}`, `类型应为 ${String(params.type)}`) };
+    default:
+      return {
+        code: 'FIELD_RANGE',
+        pointer: at,
+        message: say(error.message ?? 'is outside its range', `超出范围：${error.message ?? error.keyword}`),
+      };
+  }
+}
+
+function parameterValue(declared: Route, given: Readonly<Record<string, unknown>>, name: string): unknown {
+  const parameter = declared.parameters.find((candidate) => candidate.name === name);
+  if (parameter === undefined) throw new Error(`Route ${declared.operationId} reads parameter ${name}, which it does not declare`);
+  return given[name] ?? parameter.default ?? undefined;
+}
+
+function withoutHeaders(declared: Route, given: Readonly<Record<string, string | number | boolean>>): Json {
+  const headers = new Set(declared.parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name));
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !headers.has(name)));
+}
+
+/** Parameters as the exchange log may see them: no headers, no stated content digest (it covers sealed fields in clear), no secret body. */
+function loggedParameters(
+  api: ApiContext,
+  declared: Route,
+  given: Readonly<Record<string, string | number | boolean>>,
+  body: Uint8Array | undefined,
+): Json {
+  const { digest: _digest, ...parameters } = withoutHeaders(declared, given) as { [name: string]: Json };
+  const bodyDigest = body === undefined || body.length === 0 || declared.secretBody === true ? null : toHex(api.world.crypto.hash(body));
+  return { operationId: declared.operationId, parameters, body: bodyDigest };
+}

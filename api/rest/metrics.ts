@@ -1,0 +1,56 @@
+/** Metrics in Prometheus text, `chain_<layer>_<noun>_<unit>`; labels come from closed sets. Gauges are read from the node when asked for. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ApiDeps } from './deps.ts';
+
+export interface Metrics {
+  readonly contentType: string;
+  /** One call: `operationId` of the route table or `unknown`, `code` of the error table. */
+  observe(operationId: string, code: string, seconds: number): void;
+  streams(open: number): void;
+  text(): Promise<string>;
+}
+
+export function createMetrics({ node, exchanges }: Pick<ApiDeps, 'node' | 'exchanges'>): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const seconds = new Histogram({
+    name: 'chain_network_call_seconds',
+    help: 'Time of one REST call',
+    labelNames: ['operation'],
+    buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+    registers,
+  });
+  const calls = new Counter({
+    name: 'chain_network_calls_total',
+    help: 'REST calls by outcome',
+    labelNames: ['operation', 'code'],
+    registers,
+  });
+  const streams = new Gauge({ name: 'chain_network_streams_count', help: 'Open event streams', registers });
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  };
+  gauge('chain_consensus_height_blocks', 'Height of the last final block', () => node.head().height);
+  gauge('chain_consensus_view_count', 'Current view', () => node.consensus().view);
+  gauge('chain_consensus_head_seconds', 'Time of the last final block, seconds since 1970', () => node.head().timestampMs / 1_000);
+  gauge('chain_network_peers_count', 'Connected peers', () => node.peers().filter((peer) => peer.connected).length);
+  gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
+  gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
+  gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
+  return {
+    contentType: registry.contentType,
+    observe(operation, code, time) {
+      seconds.observe({ operation }, time);
+      calls.inc({ operation, code });
+    },
+    streams: (open) => streams.set(open),
+    text: () => registry.metrics(),
+  };
+}

@@ -1,0 +1,206 @@
+/** The interface registry, two ways: rows for `GET interfaces`, and OpenAPI 3.1. Both are read off the route table and can say nothing else. */
+import type { TSchema } from '@sinclair/typebox';
+import { errorRow, errorTable } from '../../node/errors/index.ts';
+import { API_PREFIX, type Parameter, rangeText, type Route } from './route.ts';
+
+const EnvelopeSchema = {
+  type: 'object',
+  required: ['code', 'message', 'data', 'details', 'requestId'],
+  properties: {
+    code: { type: 'string', description: 'OK, or a code of x-errors' },
+    message: { type: 'string' },
+    data: {},
+    details: { type: 'array', items: { type: 'object', required: ['code', 'message'], additionalProperties: true } },
+    requestId: { type: 'string' },
+  },
+} as const;
+
+export interface RegistryRow {
+  readonly operationId: string;
+  readonly layer: string;
+  readonly [name: string]: unknown;
+}
+
+export function registryRows(routes: readonly Route[]): readonly RegistryRow[] {
+  return routes.map((route) => ({
+    operationId: route.operationId,
+    method: route.method,
+    url: route.url,
+    layer: route.layer,
+    state: route.state,
+    summary: route.summary,
+    access: route.access === 'public' ? 'public' : { right: route.access.right, tokenInBody: route.access.tokenInBody === true },
+    stepUp: route.stepUp === true,
+    timeoutMs: route.timeoutMs,
+    rateLimit: route.rateLimit,
+    parameters: [...route.parameters.map(registryParameter), ...bodyParameters(route)],
+    limits: (route.limits ?? []).map(({ rule, names, text }) => ({ rule, names, text })),
+    body:
+      route.body === undefined
+        ? null
+        : { formats: route.body.formats, bytesMax: route.body.bytesMax, example: route.body.example, description: route.body.description },
+    answers: { statuses: route.response.statuses, outsideEnvelope: route.response.outside ?? [] },
+    errors: route.errorsAll.map((code) => {
+      const { kind, httpStatus, text, remedy } = errorRow(code);
+      return { code, kind, httpStatus, text, remedy };
+    }),
+  }));
+}
+
+function registryParameter(parameter: Parameter) {
+  const { name, in: place, required, schema, example, description } = parameter;
+  return {
+    name,
+    in: place,
+    required,
+    type: schema.type,
+    range: rangeText(schema),
+    default: parameter.default ?? null,
+    example,
+    description,
+  };
+}
+
+/** Fields of a JSON body, in the same form as parameters (DB53 5.2.1.1.a-1). */
+function bodyParameters(route: Route) {
+  const schema = route.body?.schema;
+  if (schema === undefined) return [];
+  const required = new Set((schema.required as string[] | undefined) ?? []);
+  return Object.entries((schema.properties ?? {}) as Record<string, TSchema>).map(([name, member]) => ({
+    name,
+    in: 'body',
+    required: required.has(name),
+    type: (member.type as string | undefined) ?? 'any',
+    range: bodyRange(member),
+    default: (member.default as unknown) ?? null,
+    example: (member.examples as unknown[])[0],
+    description: { en: member.description, zh: member['x-description-zh'] as string },
+  }));
+}
+
+function bodyRange(member: TSchema): string {
+  if (Array.isArray(member.enum)) return member.enum.join(' | ');
+  if (member.type === 'integer') return `integer ${member.minimum}..${member.maximum}`;
+  if (member.type === 'string')
+    return `text, ${member.minLength ?? 0}..${member.maxLength ?? 'bytesMax'} characters${member.pattern === undefined ? '' : `, ${member.pattern}`}`;
+  return 'any JSON value';
+}
+
+export function openApiDocument(routes: readonly Route[], version: string): object {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = route.url.replace(/:([A-Za-z0-9_]+)/g, '{$1}');
+    paths[path] ??= {};
+    paths[path][route.method.toLowerCase()] = operation(route);
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Tracemill',
+      version,
+      description: 'DB53/T 1407-2025: blockchain interfaces of a manufacturing platform',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: ['network', 'consensus', 'contract', 'application'].map((name) => ({ name })),
+    paths,
+    components: {
+      schemas: { Envelope: EnvelopeSchema },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: `Token of POST ${API_PREFIX}/auth/login` } },
+    },
+    'x-errors': errorTable,
+  };
+}
+
+function operation(route: Route): object {
+  return {
+    operationId: route.operationId,
+    tags: [route.layer],
+    summary: route.summary.en,
+    'x-summary-zh': route.summary.zh,
+    'x-layer': route.layer,
+    'x-state': route.state,
+    'x-timeout-ms': route.timeoutMs,
+    'x-rate-limit': route.rateLimit,
+    'x-step-up': route.stepUp === true,
+    'x-right': route.access === 'public' ? null : route.access.right,
+    'x-limits': route.limits ?? [],
+    'x-errors': route.errorsAll,
+    ...(route.state === 'deprecated' ? { deprecated: true } : {}),
+    security: route.access === 'public' ? [] : [{ bearer: [] }],
+    parameters: route.parameters.map((parameter) => ({
+      name: parameter.name,
+      in: parameter.in,
+      required: parameter.required,
+      description: parameter.description.en,
+      'x-description-zh': parameter.description.zh,
+      schema: {
+        ...parameter.schema,
+        ...(parameter.default === undefined || parameter.default === null ? {} : { default: parameter.default }),
+      },
+      example: parameter.example,
+    })),
+    ...(route.body === undefined ? {} : { requestBody: requestBody(route) }),
+    responses: responses(route),
+  };
+}
+
+function requestBody({ body }: Route): object {
+  const content = Object.fromEntries(
+    body!.formats.map((format) => [
+      format,
+      format === 'application/json' && body!.schema !== undefined
+        ? { schema: body!.schema, example: JSON.parse(body!.example) as unknown }
+        : {
+            schema:
+              format === 'application/octet-stream'
+                ? { type: 'string', contentEncoding: 'binary' }
+                : format === 'application/json'
+                  ? {}
+                  : { type: 'string' },
+          },
+    ]),
+  );
+  return {
+    required: true,
+    description: body!.description.en,
+    'x-description-zh': body!.description.zh,
+    'x-bytes-max': body!.bytesMax,
+    content,
+  };
+}
+
+function responses(route: Route): object {
+  const envelope = (data: unknown) => ({ allOf: [{ $ref: '#/components/schemas/Envelope' }, { type: 'object', properties: { data } }] });
+  const success = {
+    ...(route.response.outside?.some((type) => type !== 'application/octet-stream') === true
+      ? {}
+      : {
+          'application/json': { schema: envelope(route.response.schema) },
+          'application/xml': { schema: envelope(route.response.schema) },
+        }),
+    ...Object.fromEntries((route.response.outside ?? []).map((type) => [type, { schema: { type: 'string' } }])),
+  };
+  const byStatus = new Map<number, string[]>();
+  for (const code of route.errorsAll) {
+    const { httpStatus } = errorRow(code);
+    byStatus.set(httpStatus, [...(byStatus.get(httpStatus) ?? []), code]);
+  }
+  return {
+    ...Object.fromEntries(
+      route.response.statuses.map((status) => [
+        String(status),
+        { description: status === 202 ? 'Accepted, not final yet' : 'Done', content: success },
+      ]),
+    ),
+    ...Object.fromEntries(
+      [...byStatus].map(([status, codes]) => [
+        String(status),
+        {
+          description: codes.map((code) => `${code}: ${errorRow(code).text.en}`).join('. '),
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Envelope' } } },
+        },
+      ]),
+    ),
+  };
+}

@@ -1,0 +1,122 @@
+/** Reading what a caller sent against what a route declares: all faults at once, with "did you mean" for a wrong name. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Detail, Language } from './envelope.ts';
+import { type CombinationLimit, type Parameter, type Route, valueFault, type Words } from './route.ts';
+
+export interface ReadParameters {
+  /** Parsed values of everything that was given. */
+  readonly given: Readonly<Record<string, string | number | boolean>>;
+  readonly details: readonly Detail[];
+}
+
+export interface RawParameters {
+  readonly path: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+}
+
+export function readParameters(declared: Route, raw: RawParameters, language: Language): ReadParameters {
+  const given: Record<string, string | number | boolean> = Object.create(null);
+  const details: Detail[] = [];
+  const refuse = (code: string, parameter: string, words: Words): void => {
+    details.push({ code, parameter, message: `${parameter}: ${words[language]}` });
+  };
+  const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
+
+  for (const name of new Set(raw.query.keys())) {
+    if (names.includes(name)) continue;
+    const near = nearest(name, names);
+    refuse('PARAMETER_UNKNOWN', name.slice(0, 64), {
+      en: `no such parameter${near === undefined ? '' : `; did you mean ${near}?`}`,
+      zh: `没有该参数${near === undefined ? '' : `，是否应为 ${near}？`}`,
+    });
+  }
+  for (const parameter of declared.parameters) {
+    const values = sources(parameter, raw);
+    if (values.length === 0) {
+      if (parameter.required) refuse('PARAMETER_MISSING', parameter.name, { en: 'is required', zh: '为必填项' });
+      continue;
+    }
+    if (values.length > 1) {
+      refuse('PARAMETER_REPEATED', parameter.name, { en: 'stands more than once', zh: '重复出现' });
+      continue;
+    }
+    const value = parse(parameter, values[0]!);
+    const fault = valueFault(parameter.schema, value);
+    if (fault === undefined) given[parameter.name] = value;
+    else refuse('PARAMETER_INVALID', parameter.name, fault);
+  }
+  for (const limit of declared.limits ?? []) {
+    if (broken(limit, given))
+      details.push({ code: 'PARAMETER_COMBINATION', parameter: limit.names.join(', '), message: limit.text[language] });
+  }
+  return { given, details };
+}
+
+function sources(parameter: Parameter, raw: RawParameters): readonly string[] {
+  switch (parameter.in) {
+    case 'path': {
+      const value = raw.path[parameter.name];
+      return value === undefined ? [] : [value];
+    }
+    case 'query':
+      return raw.query.getAll(parameter.name);
+    case 'header': {
+      const value = raw.headers[parameter.name];
+      return value === undefined ? [] : Array.isArray(value) ? value : [value];
+    }
+  }
+}
+
+function parse(parameter: Parameter, text: string): string | number | boolean {
+  switch (parameter.schema.type) {
+    case 'integer':
+      return /^-?[0-9]{1,16}$/.test(text) ? Number(text) : text;
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'string':
+      return text;
+  }
+}
+
+function broken(limit: CombinationLimit, given: Readonly<Record<string, unknown>>): boolean {
+  const count = limit.names.filter((name) => given[name] !== undefined).length;
+  switch (limit.rule) {
+    case 'atMostOne':
+      return count > 1;
+    case 'atLeastOne':
+      return count < 1;
+    case 'exactlyOne':
+      return count !== 1;
+    case 'together':
+      return count !== 0 && count !== limit.names.length;
+    case 'needs':
+      return given[limit.names[0] ?? ''] !== undefined && count !== limit.names.length;
+  }
+}
+
+/** The known name within two edits, if any. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > 64) return undefined;
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}

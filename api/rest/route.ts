@@ -1,0 +1,383 @@
+/**
+ * The one declaration of a route. Everything DB53 5.2.1 asks to be stated of an interface stands here and nowhere else: the server, the interface
+ * registry, OpenAPI and the tests read it. `route()` throws when a part is missing, so that a half-declared operation stops the server at start.
+ */
+import type { Static, TSchema } from '@sinclair/typebox';
+import { type Right, rights } from '../../contracts/index.ts';
+import { isErrorCode } from '../../node/errors/index.ts';
+import type { Json } from '../../node/format/index.ts';
+import type { ApiContext } from './context.ts';
+import type { Caller } from './deps.ts';
+import type { Detail, Language } from './envelope.ts';
+
+export const API_PREFIX = '/api/v1';
+export const layers = ['network', 'consensus', 'contract', 'application'] as const;
+export type Layer = (typeof layers)[number];
+export type RouteState = 'draft' | 'published' | 'deprecated' | 'withdrawn';
+
+/** The same words in English and Chinese. */
+export interface Words {
+  readonly en: string;
+  readonly zh: string;
+}
+
+export type ParameterSchema =
+  | { readonly type: 'string'; readonly minLength?: number; readonly maxLength: number; readonly pattern?: string }
+  | { readonly type: 'string'; readonly enum: readonly string[] }
+  | { readonly type: 'integer'; readonly minimum: number; readonly maximum: number }
+  | { readonly type: 'boolean' };
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required: boolean;
+  readonly schema: ParameterSchema;
+  /** Of every optional parameter: what leaving it out acts as; null means "as if the condition did not exist". */
+  readonly default?: string | number | boolean | null;
+  readonly example: string | number | boolean;
+  readonly description: Words;
+}
+
+/** A limit on combinations of parameters (DB53 5.2.1.1.a-2). */
+export interface CombinationLimit {
+  readonly rule: 'atMostOne' | 'atLeastOne' | 'exactlyOne' | 'together' | 'needs';
+  /** For `needs`: the first one needs all others. */
+  readonly names: readonly string[];
+  readonly text: Words;
+}
+
+export interface BodyDeclaration<B extends TSchema> {
+  /** Content-Types, without parameters. JSON bodies of routes with a schema are parsed and checked; all others reach the handler as bytes. */
+  readonly formats: readonly string[];
+  /** An object schema whose members carry `description`, `x-description-zh` and `examples`. */
+  readonly schema?: B;
+  readonly bytesMax: number;
+  readonly example: string;
+  readonly description: Words;
+}
+
+export type Access =
+  | 'public'
+  | {
+      readonly right: Right;
+      /** Path parameter that is the object of the right. */
+      readonly object?: string;
+      /** The token may stand in the body (annex A); the handler then calls `call.identify`. */
+      readonly tokenInBody?: boolean;
+    };
+
+export interface RateLimit {
+  readonly count: number;
+  readonly perMs: number;
+}
+
+export interface Call<B = unknown> {
+  readonly requestId: string;
+  readonly language: Language;
+  /** Aborted when the route's time is over or the caller has gone. */
+  readonly signal: AbortSignal;
+  /** @throws ChainError TOKEN_MISSING on a public route, or before `identify`. */
+  readonly caller: Caller;
+  /** Verifies a token that stood in the body; checks right and rate as for a header. @throws ChainError TOKEN_CONFLICT when the header's differs. */
+  identify(token: string | undefined): Caller;
+  readonly body: B;
+  readonly bytes: Uint8Array;
+  /** Of the body, without parameters; empty when there was none. */
+  readonly mediaType: string;
+  /** A string parameter, its default, or undefined where the default is null. */
+  text(name: string): string | undefined;
+  /** A required string parameter. */
+  required(name: string): string;
+  integer(name: string): number;
+  flag(name: string): boolean;
+  /** Query and path parameters as given, for cursors and the exchange log. */
+  readonly given: Readonly<Record<string, string | number | boolean>>;
+  readonly address: string;
+}
+
+export interface Reply {
+  readonly data: unknown;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly details?: readonly Detail[];
+  /** Rows in the answer, for the exchange log; default: items of a list, else 1. */
+  readonly rows?: number;
+  /** What stands for parameters and answer in the exchange log, where the real ones hold sealed values (digests instead). */
+  readonly logged?: { readonly parameters?: Json; readonly answer?: Json };
+}
+
+/** Outside the envelope: raw blocks, metrics, console files. */
+export interface RawReply {
+  readonly raw: Uint8Array | string;
+  readonly mediaType: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Outside the envelope: server-sent events. `open` gets the socket side after the head was sent. */
+export interface StreamReply {
+  readonly stream: (sink: StreamSink) => void;
+}
+
+export interface StreamSink {
+  /** False when the client is slow: wait for `onDrain`. */
+  write(text: string): boolean;
+  onDrain(run: () => void): void;
+  onClose(run: () => void): void;
+  close(): void;
+}
+
+export interface RouteDeclaration<B extends TSchema = TSchema> {
+  readonly operationId: string;
+  readonly method: 'GET' | 'POST';
+  /** Under /api/v1 with `:name` for path parameters; operations routes (healthz, readyz, metrics, console) stand outside it. */
+  readonly url: string;
+  readonly layer: Layer;
+  readonly summary: Words;
+  readonly access: Access;
+  /** Asks for a one-time password (header `otp`, or a fresh one behind the token). */
+  readonly stepUp?: boolean;
+  /** Longest time from the full request to the answer, ms; past it CALL_TIMEOUT. */
+  readonly timeoutMs: number;
+  readonly rateLimit: RateLimit | 'none';
+  readonly parameters: readonly Parameter[];
+  readonly limits?: readonly CombinationLimit[];
+  readonly body?: BodyDeclaration<B>;
+  /** Codes this operation may answer besides those every operation may (commonErrors). */
+  readonly errors: readonly string[];
+  readonly response: {
+    readonly schema: TSchema;
+    /** Statuses of success. */
+    readonly statuses: readonly number[];
+    /** Media types answered outside the envelope. */
+    readonly outside?: readonly string[];
+  };
+  /** A repeat after a crash is harmless: an interrupted Idempotency-Key simply runs again. */
+  readonly repeatable?: boolean;
+  /** The body is left out of the exchange log's digest altogether (passwords, sealed fields). */
+  readonly secretBody?: boolean;
+  /** Brings a kept answer of status 202 up to date, for a repeat under its Idempotency-Key. */
+  readonly resume?: (call: Call, api: ApiContext, data: unknown) => Promise<Reply>;
+  readonly state?: RouteState;
+  readonly handler: (call: Call<Static<B>>, api: ApiContext) => Promise<Reply | RawReply | StreamReply> | Reply | RawReply | StreamReply;
+}
+
+export interface Route extends Omit<RouteDeclaration, 'handler'> {
+  readonly state: RouteState;
+  readonly handler: (call: Call, api: ApiContext) => Promise<Reply | RawReply | StreamReply> | Reply | RawReply | StreamReply;
+  /** Declared and common errors, sorted. */
+  readonly errorsAll: readonly string[];
+}
+
+/** Every operation may answer these. */
+export const commonErrors = [
+  'CALL_TIMEOUT',
+  'CHAIN_UNKNOWN',
+  'INTERNAL',
+  'METHOD_NOT_ALLOWED',
+  'NODE_STOPPING',
+  'NOT_ACCEPTABLE',
+  'RATE_LIMITED',
+  'REQUEST_INVALID',
+  'REQUEST_MALFORMED',
+  'SERVER_BUSY',
+  'STORE_DAMAGED',
+] as const;
+const tokenErrors = [
+  'TOKEN_MISSING',
+  'TOKEN_INVALID',
+  'TOKEN_EXPIRED',
+  'TOKEN_FOREIGN',
+  'TOKEN_REVOKED',
+  'ACCOUNT_INACTIVE',
+  'RIGHT_MISSING',
+] as const;
+const stepUpErrors = ['STEP_UP_REQUIRED', 'OTP_INVALID', 'OTP_REUSED', 'OTP_NOT_SET'] as const;
+const bodyErrors = [
+  'BODY_MALFORMED',
+  'BODY_TOO_LARGE',
+  'MEDIA_TYPE_UNSUPPORTED',
+  'IDEMPOTENCY_KEY_REUSED',
+  'IDEMPOTENCY_INTERRUPTED',
+] as const;
+
+/** Accepted by every route under /api/v1. */
+export const chainParameter: Parameter = {
+  name: 'chain',
+  in: 'query',
+  required: false,
+  schema: { type: 'string', maxLength: 64 },
+  default: 'default',
+  example: 'default',
+  description: { en: 'The chain asked; `default` is the only one of this node', zh: '目标链；default 为本节点唯一的链' },
+};
+const idempotencyParameter: Parameter = {
+  name: 'idempotency-key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
+  default: null,
+  example: 'order-2025-0042',
+  description: {
+    en: 'Per account: a repeat with the same key and bytes gets the first answer again',
+    zh: '按账户生效：相同 key 与内容的重发将得到首次的应答',
+  },
+};
+const otpParameter: Parameter = {
+  name: 'otp',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', minLength: 6, maxLength: 6, pattern: '^[0-9]{6}$' },
+  default: null,
+  example: '123456',
+  description: {
+    en: 'Current one-time password; may be left out while the one behind the token is fresh',
+    zh: '当前动态口令；令牌的口令仍在有效期内时可省略',
+  },
+};
+
+const CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
+
+/** @throws TypeError that lists everything missing or wrong. */
+export function route<B extends TSchema = TSchema>(declaration: RouteDeclaration<B>): Route {
+  const parameters = [...declaration.parameters];
+  const inApi = declaration.url.startsWith(`${API_PREFIX}/`);
+  if (inApi) parameters.push(chainParameter);
+  if (declaration.method === 'POST' && declaration.access !== 'public') parameters.push(idempotencyParameter);
+  if (declaration.stepUp === true) parameters.push(otpParameter);
+  const errorsAll = new Set<string>([...commonErrors, ...declaration.errors]);
+  if (declaration.access !== 'public') for (const code of tokenErrors) errorsAll.add(code);
+  if (declaration.stepUp === true) for (const code of stepUpErrors) errorsAll.add(code);
+  if (declaration.method === 'POST') for (const code of bodyErrors) errorsAll.add(code);
+  const complete = {
+    ...declaration,
+    parameters,
+    state: declaration.state ?? 'published',
+    errorsAll: [...errorsAll].sort(),
+  } as unknown as Route;
+  const faults = declarationFaults(complete);
+  if (faults.length > 0)
+    throw new TypeError(`Route ${declaration.operationId || declaration.url} is not declared in full: ${faults.join('; ')}`);
+  return complete;
+}
+
+function declarationFaults(declared: Route): string[] {
+  const faults: string[] = [];
+  const need = (holds: boolean, fault: string): void => {
+    if (!holds) faults.push(fault);
+  };
+  const words = (text: Words | undefined, of: string): void =>
+    need(Boolean(text?.en) && Boolean(text?.zh), `${of} needs words in English and Chinese`);
+
+  need(CAMEL_CASE.test(declared.operationId ?? ''), 'operationId is missing or not camelCase');
+  need(declared.method === 'GET' || declared.method === 'POST', 'method is GET to read or POST to submit');
+  need(/^\/[A-Za-z0-9_:./-]*$/.test(declared.url ?? ''), 'url is missing');
+  need(layers.includes(declared.layer), 'layer is one of the four');
+  words(declared.summary, 'summary');
+  need(declared.access === 'public' || rights.includes(declared.access?.right), 'access names a right of the table or "public"');
+  need(Number.isSafeInteger(declared.timeoutMs) && declared.timeoutMs > 0, 'timeoutMs is missing');
+  const limit = declared.rateLimit;
+  need(limit === 'none' || (limit?.count > 0 && limit.perMs > 0), 'rateLimit is missing; say "none" where there is none');
+  need(Array.isArray(declared.errors), 'errors is missing');
+  for (const code of declared.errorsAll) need(isErrorCode(code), `error ${code} is not in the table`);
+  need(declared.response?.schema !== undefined && declared.response.statuses?.length > 0, 'response is missing');
+  need(typeof declared.handler === 'function', 'handler is missing');
+  need(declared.method === 'GET' ? declared.body === undefined : declared.body !== undefined, 'GET has no body and POST declares one');
+
+  const names = new Set<string>();
+  for (const parameter of declared.parameters) {
+    const of = `parameter ${parameter.name}`;
+    need(!names.has(parameter.name), `${of} stands twice`);
+    names.add(parameter.name);
+    words(parameter.description, of);
+    need(
+      parameter.example !== undefined && valueFault(parameter.schema, parameter.example) === undefined,
+      `${of} needs an example inside its range`,
+    );
+    need(parameter.required !== (parameter.default !== undefined), `${of} is either required or has a default`);
+    if (parameter.default !== undefined && parameter.default !== null)
+      need(valueFault(parameter.schema, parameter.default) === undefined, `${of} has a default outside its range`);
+    need(rangeText(parameter.schema) !== '', `${of} needs a range`);
+    if (parameter.in === 'path') need(parameter.required && declared.url.includes(`:${parameter.name}`), `${of} is not in the url`);
+    if (parameter.in === 'header') need(parameter.name === parameter.name.toLowerCase(), `${of} is a header: lower case`);
+  }
+  for (const [, name] of declared.url.matchAll(/:([A-Za-z0-9_]+)/g))
+    need(
+      declared.parameters.some((p) => p.in === 'path' && p.name === name),
+      `path parameter ${name} is not declared`,
+    );
+  for (const combination of declared.limits ?? []) {
+    words(combination.text, 'combination limit');
+    for (const name of combination.names) need(names.has(name), `combination limit names ${name}, which is no parameter`);
+  }
+  if (declared.access !== 'public' && declared.access?.object !== undefined)
+    need(names.has(declared.access.object), 'object of the right is no parameter');
+  if (declared.body !== undefined) faults.push(...bodyFaults(declared.body));
+  return faults;
+}
+
+function bodyFaults(body: BodyDeclaration<TSchema>): string[] {
+  const faults: string[] = [];
+  if (body.formats.length === 0) faults.push('body names no format');
+  if (!(body.bytesMax > 0)) faults.push('body needs bytesMax');
+  if (!body.example) faults.push('body needs an example');
+  if (!body.description?.en || !body.description.zh) faults.push('body needs words in English and Chinese');
+  if (body.schema !== undefined) {
+    const required = new Set((body.schema.required as string[] | undefined) ?? []);
+    for (const [name, member] of Object.entries((body.schema.properties ?? {}) as Record<string, TSchema>)) {
+      if (!member.description || !member['x-description-zh']) faults.push(`body field ${name} needs words in English and Chinese`);
+      if (!Array.isArray(member.examples) || member.examples.length === 0) faults.push(`body field ${name} needs an example`);
+      if (!required.has(name) && member.default === undefined) faults.push(`body field ${name} is optional and needs a default`);
+    }
+  }
+  return faults;
+}
+
+/** Why a value is outside a schema, as words; undefined when it is inside. */
+export function valueFault(schema: ParameterSchema, value: unknown): Words | undefined {
+  const range = rangeText(schema);
+  const bad: Words = { en: `expected ${range}`, zh: `应为 ${range}` };
+  switch (schema.type) {
+    case 'integer':
+      return typeof value === 'number' && Number.isSafeInteger(value) && value >= schema.minimum && value <= schema.maximum
+        ? undefined
+        : bad;
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : bad;
+    case 'string': {
+      if (typeof value !== 'string') return bad;
+      if ('enum' in schema) return schema.enum.includes(value) ? undefined : bad;
+      if (value.length < (schema.minLength ?? 0) || value.length > schema.maxLength) return bad;
+      return schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(value) ? undefined : bad;
+    }
+  }
+}
+
+/** The range in one line, for the registry and for messages. */
+export function rangeText(schema: ParameterSchema): string {
+  switch (schema.type) {
+    case 'integer':
+      return Number.isSafeInteger(schema.minimum) && Number.isSafeInteger(schema.maximum)
+        ? `integer ${schema.minimum}..${schema.maximum}`
+        : '';
+    case 'boolean':
+      return 'true | false';
+    case 'string':
+      if ('enum' in schema) return schema.enum.join(' | ');
+      if (!Number.isSafeInteger(schema.maxLength)) return '';
+      return `text, ${schema.minLength ?? 0}..${schema.maxLength} characters${schema.pattern === undefined ? '' : `, ${schema.pattern}`}`;
+  }
+}
+
+/** The whole table. @throws TypeError when two routes share a name or a place, or a layer is empty (DB53 5.1). */
+export function checkRoutes(routes: readonly Route[]): readonly Route[] {
+  const seen = new Set<string>();
+  for (const { operationId, method, url } of routes) {
+    for (const key of [operationId, `${method} ${url}`]) {
+      if (seen.has(key)) throw new TypeError(`Two routes are ${key}`);
+      seen.add(key);
+    }
+  }
+  for (const layer of layers)
+    if (!routes.some((declared) => declared.layer === layer)) throw new TypeError(`The ${layer} layer has no operation`);
+  return routes;
+}

@@ -1,0 +1,324 @@
+/** Transactions, blocks and consensus (DB53 5.1.3, 6.3.2). */
+import { Type } from '@sinclair/typebox';
+import { ChainError } from '../../../node/errors/index.ts';
+import { decodeTransaction, encodeBlock, fromHex, merklePath, toHex, transactionHashOf } from '../../../node/format/index.ts';
+import type { StoredBlock } from '../../../node/service.ts';
+import type { ApiContext } from '../context.ts';
+import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
+import { API_PREFIX, type BodyDeclaration, type Call, type Route, route } from '../route.ts';
+import {
+  field,
+  hexDigest,
+  heightRange,
+  ledgerCodes,
+  listAnswer,
+  listOf,
+  pageParameters,
+  pathParameter,
+  presentCertificate,
+  presentHeader,
+  presentReceipt,
+  presentTransaction,
+  presentTransactions,
+  queryParameter,
+  READ_RATE,
+  READ_TIMEOUT_MS,
+  Row,
+  strictObject,
+  SUBMIT_RATE,
+  SUBMIT_TIMEOUT_MS,
+  waitParameters,
+} from './parts.ts';
+import { receiptResponse, resumeSubmission, submitBytes } from './submission.ts';
+
+const BLOCK_BYTES_MAX = 16 * 1024 * 1024;
+const TRANSACTION_BODY_BYTES_MAX = 6 * 1024 * 1024; // a transaction of 4 MiB in base64
+
+const binaryFormats = ['application/octet-stream', 'application/json', 'text/plain'] as const;
+function binaryBody(name: 'transaction' | 'block', bytesMax: number): BodyDeclaration<ReturnType<typeof binarySchema>> {
+  return {
+    formats: binaryFormats,
+    bytesMax,
+    schema: binarySchema(name),
+    example: `{"${name}":"AAEC..."}`,
+    description: {
+      en: `The exact bytes of a ${name}: raw, as base64 text, or as JSON with base64`,
+      zh:
+        name === 'block'
+          ? '区块的原始字节：二进制、base64 文本或含 base64 的 JSON'
+          : '交易的原始字节：二进制、base64 文本或含 base64 的 JSON',
+    },
+  };
+}
+function binarySchema(name: string) {
+  return strictObject({
+    [name]: field(Type.String({ minLength: 4 }), 'AAEC', { en: 'Canonical bytes in base64', zh: '规范编码的 base64' }),
+  });
+}
+
+const transactionId = pathParameter('id', hexDigest, 'c'.repeat(64), {
+  en: 'Transaction id, 64 hex digits',
+  zh: '交易标识，64 位十六进制',
+});
+const refParameter = pathParameter(
+  'ref',
+  { type: 'string', minLength: 1, maxLength: 64, pattern: '^(latest|[0-9]{1,15}|[0-9a-f]{64})$' },
+  'latest',
+  {
+    en: 'Height, block hash or `latest`',
+    zh: '区块高度、哈希或 latest',
+  },
+);
+
+const submitTransaction = route({
+  operationId: 'submitTransaction',
+  method: 'POST',
+  url: `${API_PREFIX}/transactions`,
+  layer: 'consensus',
+  summary: { en: 'Submit a transaction that the sender signed', zh: '提交由发送方签名的交易' },
+  access: { right: 'transaction:submit' },
+  timeoutMs: SUBMIT_TIMEOUT_MS,
+  rateLimit: SUBMIT_RATE,
+  parameters: waitParameters,
+  body: binaryBody('transaction', TRANSACTION_BODY_BYTES_MAX),
+  repeatable: false,
+  resume: resumeSubmission,
+  errors: [...ledgerCodes, 'TRANSACTION_FAILED', 'STORE_FULL'],
+  response: receiptResponse,
+  handler: (call, api) => submitBytes(call, api, bodyBytes(call, 'transaction')),
+});
+
+const getTransaction = route({
+  operationId: 'getTransaction',
+  method: 'GET',
+  url: `${API_PREFIX}/transactions/:id`,
+  layer: 'consensus',
+  summary: {
+    en: 'State of a transaction: pending, confirmed with its receipt, rejected or expired',
+    zh: '查询交易状态：待处理、已确认（含回执）、被拒绝或已过期',
+  },
+  access: { right: 'chain:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [
+    transactionId,
+    queryParameter('proof', { type: 'boolean' }, false, true, {
+      en: 'Add the path from the transaction to txRoot of its block',
+      zh: '附带交易到区块 txRoot 的默克尔路径',
+    }),
+  ],
+  errors: ['TRANSACTION_NOT_FOUND'],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, api) => ({ data: await transactionAnswer(call, api) }),
+});
+
+const listBlocks = route({
+  operationId: 'listBlocks',
+  method: 'GET',
+  url: `${API_PREFIX}/blocks`,
+  layer: 'consensus',
+  summary: { en: 'Headers of final blocks', zh: '已最终确认区块的区块头列表' },
+  access: { right: 'chain:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [
+    queryParameter('fromHeight', heightRange, 0, 1, { en: 'Lowest height', zh: '最低高度' }),
+    queryParameter('order', { type: 'string', enum: ['descending', 'ascending'] }, 'descending', 'ascending', {
+      en: 'By height',
+      zh: '按高度排序',
+    }),
+    ...pageParameters,
+  ],
+  errors: ['CURSOR_INVALID'],
+  response: { schema: listOf(Row), statuses: [200] },
+  handler: async (call, api) => ({ data: await blockList(call, api) }),
+});
+
+const getBlock = route({
+  operationId: 'getBlock',
+  method: 'GET',
+  url: `${API_PREFIX}/blocks/:ref`,
+  layer: 'consensus',
+  summary: { en: 'A block with its certificate and receipts, or its exact bytes', zh: '查询区块（含证书与回执）或其原始字节' },
+  access: { right: 'chain:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [
+    refParameter,
+    queryParameter('form', { type: 'string', enum: ['json', 'raw'] }, 'json', 'raw', {
+      en: 'json: in the envelope; raw: application/octet-stream, outside it',
+      zh: 'json：置于统一结构；raw：以 application/octet-stream 返回原始字节',
+    }),
+  ],
+  errors: ['BLOCK_NOT_FOUND'],
+  response: { schema: Row, statuses: [200], outside: ['application/octet-stream'] },
+  handler: async (call, api) => {
+    const stored = await findBlock(call, api);
+    if (call.text('form') === 'raw')
+      return { raw: encodeBlock(stored.block), mediaType: 'application/octet-stream', headers: { 'x-block-hash': toHex(stored.hash) } };
+    return { data: blockAnswer(stored, api) };
+  },
+});
+
+const validateBlock = route({
+  operationId: 'validateBlock',
+  method: 'POST',
+  url: `${API_PREFIX}/blocks/validation`,
+  layer: 'consensus',
+  summary: {
+    en: 'Judge the bytes of a block: every check by name, with computed and stated value',
+    zh: '校验区块字节：逐项给出校验名称、计算值与声明值',
+  },
+  access: { right: 'chain:read' },
+  timeoutMs: 30_000,
+  rateLimit: { count: 20, perMs: 1_000 },
+  parameters: [],
+  body: binaryBody('block', BLOCK_BYTES_MAX),
+  repeatable: true,
+  errors: ['BLOCK_MALFORMED'],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, api) => {
+    const checks = await api.node.validateBlock(bodyBytes(call, 'block'));
+    return {
+      data: {
+        valid: checks.every((check) => check.passed),
+        failed: checks.filter((check) => !check.passed).map((check) => check.check),
+        checks,
+      },
+    };
+  },
+});
+
+const getConsensus = route({
+  operationId: 'getConsensus',
+  method: 'GET',
+  url: `${API_PREFIX}/consensus`,
+  layer: 'consensus',
+  summary: {
+    en: 'Head of the chain and the round in progress: proposals, verifications, votes',
+    zh: '链的当前高度与共识轮次：提案、验证与投票',
+  },
+  access: { right: 'chain:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [],
+  errors: [],
+  response: { schema: Row, statuses: [200] },
+  handler: (_call, { node }) => {
+    const { info } = node;
+    const head = node.head();
+    return {
+      data: {
+        chainId: toHex(info.chainId),
+        genesisHash: toHex(info.genesisHash),
+        node: info.node,
+        organisation: info.organisation,
+        version: info.version,
+        executionVersion: info.executionVersion,
+        bundleDigest: info.bundleDigest,
+        head: {
+          height: head.height,
+          hash: toHex(head.hash),
+          timestampMs: head.timestampMs,
+          stateRoot: toHex(head.stateRoot),
+          era: head.era,
+        },
+        round: node.consensus(),
+        mempool: node.mempool(),
+      },
+    };
+  },
+});
+
+export const chainRoutes: readonly Route[] = [submitTransaction, getTransaction, listBlocks, getBlock, validateBlock, getConsensus];
+
+/** @throws ChainError BODY_MALFORMED when the text is not base64 */
+function bodyBytes(call: Call, name: 'transaction' | 'block'): Uint8Array {
+  if (call.mediaType === 'application/octet-stream') return call.bytes;
+  const text =
+    call.mediaType === 'application/json'
+      ? (call.body as Record<string, string>)[name]!
+      : Buffer.from(call.bytes).toString('latin1').trim();
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, ''))
+    throw new ChainError('BODY_MALFORMED', { reason: 'not base64' });
+  return new Uint8Array(bytes);
+}
+
+async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<string, unknown>> {
+  const id = fromHex(call.required('id'));
+  const status = await api.node.transaction(id);
+  const transactionId = toHex(id);
+  if (status.state === 'unknown') throw new ChainError('TRANSACTION_NOT_FOUND', { transactionId });
+  if (status.state !== 'confirmed') return { transactionId, ...status };
+  const stored = await api.node.transactionBytes(id);
+  const transaction =
+    stored === undefined
+      ? null
+      : { bytes: Buffer.from(stored.bytes).toString('base64'), ...presentTransaction(decodeTransaction(stored.bytes)) };
+  return {
+    transactionId,
+    state: 'confirmed',
+    height: status.receipt.height,
+    blockHash: toHex(status.blockHash),
+    timestampMs: status.timestampMs,
+    receipt: presentReceipt(status.receipt),
+    transaction,
+    ...(call.flag('proof') ? { proof: await transactionProof(api, status.receipt.height, status.receipt.index) } : {}),
+  };
+}
+
+/** Leaves of txRoot are the hashes of the full bytes (design: chain, "Transaction"). */
+async function transactionProof(api: ApiContext, height: number, index: number): Promise<Record<string, unknown> | null> {
+  const stored = await api.node.block(height);
+  if (stored === undefined) return null;
+  const { crypto } = api.world;
+  const leaves = stored.block.transactions.map((bytes) => transactionHashOf(crypto, bytes));
+  const path = merklePath((data) => crypto.hash(data), leaves, index);
+  return {
+    leaf: toHex(leaves[index]!),
+    index,
+    count: leaves.length,
+    path: path.map(toHex),
+    txRoot: toHex(stored.block.header.txRoot),
+    header: toHex(stored.headerBytes),
+  };
+}
+
+async function findBlock(call: Call, api: ApiContext): Promise<StoredBlock> {
+  const ref = call.required('ref');
+  const stored = await api.node.block(ref === 'latest' ? 'latest' : ref.length === 64 ? fromHex(ref) : Number(ref));
+  if (stored === undefined) throw new ChainError('BLOCK_NOT_FOUND', { ref });
+  return stored;
+}
+
+function blockAnswer(stored: StoredBlock, { world }: ApiContext) {
+  return {
+    hash: toHex(stored.hash),
+    header: presentHeader(world.crypto, stored.block.header),
+    headerBytes: toHex(stored.headerBytes),
+    seal: toHex(stored.block.seal),
+    certificate: presentCertificate(stored.certificate),
+    transactions: presentTransactions(stored.block, stored.transactionIds),
+    receipts: stored.receipts.map(presentReceipt),
+  };
+}
+
+/** Descending pages go down from the height of the first page, so that blocks made meanwhile shift nothing. */
+async function blockList(call: Call, api: ApiContext) {
+  const limit = call.integer('limit');
+  const bottom = call.integer('fromHeight');
+  const filter = filterDigest(api.world.crypto, 'listBlocks', call.given);
+  const after = call.text('after');
+  const cursor = after === undefined ? undefined : decodeCursor(filter, after);
+  const height = cursor?.height ?? api.node.head().height;
+  const ascending = call.text('order') === 'ascending';
+  const at = cursor === undefined ? (ascending ? bottom : height) : Number(cursor.at);
+  const from = ascending ? at : Math.max(bottom, at - limit + 1);
+  const to = ascending ? Math.min(height, at + limit - 1) : at;
+  const headers = from > to ? [] : (await api.node.headers(from, to - from + 1)).filter((header) => header.height <= to);
+  const items = headers.map((header) => presentHeader(api.world.crypto, header));
+  const nextAt = ascending ? to + 1 : from - 1;
+  const more = headers.length > 0 && (ascending ? nextAt <= height : nextAt >= bottom);
+  return listAnswer(ascending ? items : items.reverse(), height, more ? encodeCursor(filter, { height, at: nextAt }) : null);
+}

@@ -1,0 +1,21 @@
+/** The table of all routes, checked as a whole. */
+import { checkRoutes, type Route } from '../route.ts';
+import { accessRoutes } from './access.ts';
+import { chainRoutes } from './chain.ts';
+import { consoleRoutes } from './console.ts';
+import { contractRoutes, governanceRoutes } from './contracts.ts';
+import { networkRoutes } from './network.ts';
+import { recordRoutes } from './records.ts';
+
+/** @throws TypeError when the table does not hold together */
+export function allRoutes(): readonly Route[] {
+  return checkRoutes([
+    ...recordRoutes,
+    ...chainRoutes,
+    ...contractRoutes,
+    ...governanceRoutes,
+    ...networkRoutes,
+    ...accessRoutes,
+    ...consoleRoutes,
+  ]);
+}

@@ -1,0 +1,284 @@
+/** Nodes, peers, the event stream, alarms, and what operators watch (DB53 5.1.4, 6.4). */
+import { Type } from '@sinclair/typebox';
+import { CONTRACT, governanceKey, registryKey, type RegistryEntry, stateKey } from '../../../contracts/index.ts';
+import { ChainError } from '../../../node/errors/index.ts';
+import { decodeJson, prefixEnd } from '../../../node/format/index.ts';
+import { readNode } from '../../auth/identity.ts';
+import type { ApiContext } from '../context.ts';
+import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
+import { API_PREFIX, type Call, type Route, route } from '../route.ts';
+import { openEventStream } from '../stream.ts';
+import {
+  listAnswer,
+  listOf,
+  name128,
+  pageParameters,
+  pathParameter,
+  queryParameter,
+  READ_RATE,
+  READ_TIMEOUT_MS,
+  Row,
+  strictObject,
+} from './parts.ts';
+
+const listNodes = route({
+  operationId: 'listNodes',
+  method: 'GET',
+  url: `${API_PREFIX}/nodes`,
+  layer: 'network',
+  summary: { en: 'Registered nodes and whether this one is connected to them', zh: '已注册节点及其连接状态' },
+  access: { right: 'node:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: pageParameters,
+  errors: ['CURSOR_INVALID'],
+  response: { schema: listOf(Row), statuses: [200] },
+  handler: async (call, api) => ({ data: await nodeList(call, api) }),
+});
+
+const getNode = route({
+  operationId: 'getNode',
+  method: 'GET',
+  url: `${API_PREFIX}/nodes/:id`,
+  layer: 'network',
+  summary: { en: 'One registered node', zh: '查询一个已注册节点' },
+  access: { right: 'node:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [pathParameter('id', name128, 'node-a', { en: 'Node id', zh: '节点标识' })],
+  errors: ['NOT_FOUND'],
+  response: { schema: Row, statuses: [200] },
+  handler: (call, api) => {
+    const entry = readNode(api.read, call.required('id'));
+    if (entry === undefined) throw new ChainError('NOT_FOUND', { node: call.required('id') });
+    return { data: nodeAnswer(api, entry as unknown as RegistryEntry) };
+  },
+});
+
+const listPeers = route({
+  operationId: 'listPeers',
+  method: 'GET',
+  url: `${API_PREFIX}/peers`,
+  layer: 'network',
+  summary: { en: 'Peers of this node', zh: '本节点的对等节点' },
+  access: { right: 'node:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [],
+  errors: [],
+  response: { schema: listOf(Row), statuses: [200] },
+  handler: (_call, { node }) => ({ data: listAnswer(node.peers(), node.head().height) }),
+});
+
+const streamEvents = route({
+  operationId: 'streamEvents',
+  method: 'GET',
+  url: `${API_PREFIX}/events/stream`,
+  layer: 'contract',
+  summary: {
+    en: 'Final events as they come (server-sent events); resumes after Last-Event-ID',
+    zh: '实时推送已最终确认的事件（SSE），支持 Last-Event-ID 断点续传',
+  },
+  access: { right: 'chain:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: { count: 20, perMs: 1_000 },
+  parameters: [
+    queryParameter('contract', name128, null, 'records', { en: 'Events of this contract only', zh: '仅推送该合约的事件' }),
+    queryParameter('name', name128, null, 'stored', { en: 'Events of this name only', zh: '仅推送该名称的事件' }),
+    queryParameter('fromHeight', { type: 'integer', minimum: -1, maximum: Number.MAX_SAFE_INTEGER }, -1, 1, {
+      en: 'From this height on; -1: what comes from now on',
+      zh: '起始高度；-1 表示仅推送此后的事件',
+    }),
+    {
+      ...queryParameter(
+        'last-event-id',
+        { type: 'string', minLength: 3, maxLength: 33, pattern: '^[0-9]{1,15}-[0-9]{1,16}$' },
+        null,
+        '12-0',
+        {
+          en: 'Id of the last event seen; the stream goes on after it and fromHeight is not used',
+          zh: '上次收到的事件标识；从其后继续推送，忽略 fromHeight',
+        },
+      ),
+      in: 'header',
+    },
+  ],
+  errors: [],
+  response: { schema: Type.String(), statuses: [200], outside: ['text/event-stream'] },
+  handler: (call, api) => ({ stream: openEventStream(call, api) }),
+});
+
+const listAlarms = route({
+  operationId: 'listAlarms',
+  method: 'GET',
+  url: `${API_PREFIX}/alarms`,
+  layer: 'contract',
+  summary: { en: 'Alarms of this node, newest first', zh: '本节点的告警，按时间倒序' },
+  access: { right: 'alarm:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [
+    queryParameter('state', { type: 'string', enum: ['all', 'open', 'acknowledged'] }, 'all', 'open', {
+      en: 'open: not yet acknowledged',
+      zh: 'open：尚未确认',
+    }),
+    ...pageParameters,
+  ],
+  errors: ['CURSOR_INVALID'],
+  response: { schema: listOf(Row), statuses: [200] },
+  handler: async (call, api) => ({ data: await alarmList(call, api) }),
+});
+
+const acknowledgeAlarm = route({
+  operationId: 'acknowledgeAlarm',
+  method: 'POST',
+  url: `${API_PREFIX}/alarms/:id/acknowledge`,
+  layer: 'contract',
+  summary: { en: 'Say that an alarm was seen', zh: '确认告警' },
+  access: { right: 'alarm:acknowledge' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: { count: 100, perMs: 1_000 },
+  parameters: [pathParameter('id', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, 1, { en: 'Alarm', zh: '告警编号' })],
+  body: {
+    formats: ['application/json'],
+    schema: strictObject({}),
+    bytesMax: 1_024,
+    example: '{}',
+    description: { en: 'Nothing', zh: '无内容' },
+  },
+  repeatable: true,
+  errors: ['NOT_FOUND'],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, { node }) => ({ data: await node.acknowledgeAlarm(call.integer('id'), call.caller.account) }),
+});
+
+// --- operations: outside /api/v1 ------------------------------------------------------------------------------------------------------
+
+const healthz = route({
+  operationId: 'healthz',
+  method: 'GET',
+  url: '/healthz',
+  layer: 'network',
+  summary: { en: 'The process lives', zh: '进程存活检查' },
+  access: 'public',
+  timeoutMs: 2_000,
+  rateLimit: 'none',
+  parameters: [],
+  errors: [],
+  response: { schema: Row, statuses: [200] },
+  handler: (_call, { node }) => ({ data: { node: node.info.node, version: node.info.version, height: node.head().height } }),
+});
+
+const readyz = route({
+  operationId: 'readyz',
+  method: 'GET',
+  url: '/readyz',
+  layer: 'network',
+  summary: {
+    en: 'The node can take part in consensus and serve; 503 with the failed checks otherwise',
+    zh: '就绪检查；未就绪时返回 503 及失败项',
+  },
+  access: 'public',
+  timeoutMs: 2_000,
+  rateLimit: 'none',
+  parameters: [],
+  errors: [],
+  response: { schema: Row, statuses: [200] },
+  handler: (_call, api) => {
+    const checks = readiness(api);
+    if (checks.some((check) => !check.passed)) throw new ChainError('SERVER_BUSY', { checks });
+    return { data: { checks } };
+  },
+});
+
+const metrics = route({
+  operationId: 'metrics',
+  method: 'GET',
+  url: '/metrics',
+  layer: 'network',
+  summary: { en: 'Metrics in Prometheus text', zh: 'Prometheus 格式的运行指标' },
+  access: { right: 'metrics:read' },
+  timeoutMs: 5_000,
+  rateLimit: { count: 10, perMs: 1_000 },
+  parameters: [],
+  errors: [],
+  response: { schema: Type.String(), statuses: [200], outside: ['text/plain'] },
+  handler: async (_call, api) => ({ raw: await api.metrics.text(), mediaType: api.metrics.contentType }),
+});
+
+export const networkRoutes: readonly Route[] = [
+  listNodes,
+  getNode,
+  listPeers,
+  streamEvents,
+  listAlarms,
+  acknowledgeAlarm,
+  healthz,
+  readyz,
+  metrics,
+];
+
+async function nodeList(call: Call, api: ApiContext) {
+  const limit = call.integer('limit');
+  const filter = filterDigest(api.world.crypto, 'listNodes', call.given);
+  const after = call.text('after');
+  const cursor = after === undefined ? undefined : decodeCursor(filter, after);
+  const prefix = registryKey.entriesOf('node');
+  const { height } = api.node.head();
+  const rows = await api.node.stateRange(
+    CONTRACT.registry,
+    cursor === undefined ? prefix : `${String(cursor.at)}\0`,
+    prefixEnd(prefix),
+    limit + 1,
+  );
+  const shown = rows.slice(0, limit);
+  const next = rows.length > limit ? encodeCursor(filter, { height, at: shown[shown.length - 1]!.key }) : null;
+  return listAnswer(
+    shown.map((row) => nodeAnswer(api, decodeJson(row.value) as unknown as RegistryEntry)),
+    height,
+    next,
+  );
+}
+
+function nodeAnswer(api: ApiContext, entry: RegistryEntry) {
+  const peer = api.node.peers().find((candidate) => candidate.node === entry.id);
+  const self = entry.id === api.node.info.node;
+  return { ...entry, self, connected: self || peer?.connected === true, lastSeenMs: peer?.lastSeenMs ?? null };
+}
+
+/** Enough validators within reach that a quorum could form with this node. */
+function readiness(api: ApiContext) {
+  const bytes = api.node.state.get(stateKey(CONTRACT.governance, governanceKey.validators));
+  const validators = bytes === undefined ? [] : (decodeJson(bytes) as readonly { readonly node: string }[]);
+  const connected = new Set(api.node.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+  connected.add(api.node.info.node);
+  const reachable = validators.filter((validator) => connected.has(validator.node)).length;
+  const needed = Math.ceil((validators.length + Math.floor((validators.length - 1) / 3) + 1) / 2);
+  return [
+    { check: 'state', passed: bytes !== undefined, detail: `height ${api.node.head().height}` },
+    {
+      check: 'quorum',
+      passed: validators.length > 0 && reachable >= needed,
+      detail: `${reachable} of ${validators.length} validators within reach, ${needed} needed`,
+    },
+    { check: 'exchangeLog', passed: api.exchanges.ready(), detail: `entry ${api.exchanges.head().sequence}` },
+  ];
+}
+
+async function alarmList(call: Call, api: ApiContext) {
+  const filter = filterDigest(api.world.crypto, 'listAlarms', call.given);
+  const after = call.text('after');
+  const below = after === undefined ? Number.POSITIVE_INFINITY : Number(decodeCursor(filter, after).at);
+  const state = call.text('state');
+  const all = (await api.node.alarms())
+    .filter((alarm) => alarm.id < below && (state === 'all' || (alarm.acknowledgedBy === undefined) === (state === 'open')))
+    .sort((a, b) => b.id - a.id);
+  const items = all.slice(0, call.integer('limit'));
+  const { height } = api.node.head();
+  const shown = items.map((alarm) => ({
+    ...alarm,
+    acknowledgedBy: alarm.acknowledgedBy ?? null,
+    acknowledgedAtMs: alarm.acknowledgedAtMs ?? null,
+  }));
+  return listAnswer(shown, height, all.length > items.length ? encodeCursor(filter, { height, at: items[items.length - 1]!.id }) : null);
+}

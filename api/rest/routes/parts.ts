@@ -1,0 +1,217 @@
+/** Parameters, schemas and presentations that several routes share. */
+import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import {
+  type Block,
+  type Certificate,
+  decodeJson,
+  decodeTransaction,
+  fromHex,
+  fromUtf8,
+  type Header,
+  headerHash,
+  encodeHeader,
+  type Json,
+  type Receipt,
+  toHex,
+} from '../../../node/format/index.ts';
+import { contractsErrors } from '../../../node/errors/contracts.ts';
+import { keysErrors } from '../../../node/errors/keys.ts';
+import { ledgerErrors } from '../../../node/errors/ledger.ts';
+import { recordsErrors } from '../../../node/errors/records.ts';
+import type { OutboxEvent } from '../../../node/service.ts';
+import type { World } from '../../../node/world.ts';
+import type { Parameter, ParameterSchema, Words } from '../route.ts';
+
+export const READ_TIMEOUT_MS = 15_000;
+/** Above SYNC_WAIT_MAX_MS: a sync wait that runs out answers 202, never CALL_TIMEOUT. */
+export const SUBMIT_TIMEOUT_MS = 60_000;
+export const SYNC_WAIT_MAX_MS = 50_000;
+const SYNC_WAIT_DEFAULT_MS = 15_000;
+export const READ_RATE = { count: 2_000, perMs: 1_000 } as const;
+export const SUBMIT_RATE = { count: 5_000, perMs: 1_000 } as const;
+
+export const ledgerCodes = Object.keys(ledgerErrors);
+export const contractCodes = [
+  ...Object.keys(contractsErrors),
+  ...Object.keys(keysErrors),
+  ...ledgerCodes,
+  'TRANSACTION_FAILED',
+  'STORE_FULL',
+];
+export const recordCodes = [...Object.keys(recordsErrors), ...contractCodes];
+
+// --- parameters -----------------------------------------------------------------------------------------------------------------------
+
+export function pathParameter(name: string, schema: ParameterSchema, example: string | number, description: Words): Parameter {
+  return { name, in: 'path', required: true, schema, example, description };
+}
+
+export function queryParameter(
+  name: string,
+  schema: ParameterSchema,
+  fallback: string | number | boolean | null,
+  example: string | number | boolean,
+  description: Words,
+): Parameter {
+  return { name, in: 'query', required: false, schema, default: fallback, example, description };
+}
+
+export const hexDigest: ParameterSchema = { type: 'string', minLength: 64, maxLength: 64, pattern: '^[0-9a-f]{64}$' };
+export const name128: ParameterSchema = { type: 'string', minLength: 1, maxLength: 128 };
+export const heightRange: ParameterSchema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+
+export const limitParameter = queryParameter('limit', { type: 'integer', minimum: 1, maximum: 1_000 }, 100, 100, {
+  en: 'Items of one page',
+  zh: '每页条数',
+});
+export const afterParameter = queryParameter('after', { type: 'string', minLength: 1, maxLength: 1_024 }, null, 'WyJhYmMiLDEyLDM0XQ', {
+  en: 'Cursor: `next` of the page before; default: the first page',
+  zh: '游标：上一页返回的 next；缺省为首页',
+});
+export const pageParameters = [limitParameter, afterParameter];
+export const waitParameters = [
+  queryParameter('wait', { type: 'string', enum: ['sync', 'async'] }, 'sync', 'sync', {
+    en: 'sync: answer when final, or 202 when timeoutMs has passed; async: answer 202 as soon as the transaction is admitted',
+    zh: 'sync：最终确认后应答，超过 timeoutMs 则返回 202；async：交易被接收后立即返回 202',
+  }),
+  queryParameter('timeoutMs', { type: 'integer', minimum: 0, maximum: SYNC_WAIT_MAX_MS }, SYNC_WAIT_DEFAULT_MS, 5_000, {
+    en: 'Longest wait of wait=sync, ms',
+    zh: 'wait=sync 的最长等待时间（毫秒）',
+  }),
+];
+
+/** A field of a JSON body, with the words and the example every parameter carries. */
+export function field<T extends TSchema>(schema: T, example: unknown, description: Words, fallback?: unknown): T {
+  return {
+    ...schema,
+    description: description.en,
+    'x-description-zh': description.zh,
+    examples: [example],
+    ...(fallback === undefined ? {} : { default: fallback }),
+  };
+}
+
+export function strictObject<T extends TProperties>(properties: T): TObject<T> {
+  return Type.Object(properties, { additionalProperties: false });
+}
+
+// --- schemas of answers ---------------------------------------------------------------------------------------------------------------
+
+export const Anything = Type.Unknown();
+export const Row = Type.Record(Type.String(), Type.Unknown());
+export function listOf(item: TSchema): TSchema {
+  return Type.Object({
+    items: Type.Array(item),
+    next: Type.Union([Type.String(), Type.Null()]),
+    height: Type.Integer(),
+    complete: Type.Boolean(),
+    withheld: Type.Integer(),
+    count: Type.Union([Type.Integer(), Type.Null()]),
+  });
+}
+
+export function listAnswer<T>(items: readonly T[], height: number, next: string | null = null, more: object = {}) {
+  return { items, next, height, complete: true, withheld: 0, count: null, ...more };
+}
+
+// --- presentations --------------------------------------------------------------------------------------------------------------------
+
+export function presentHeader(crypto: World['crypto'], header: Header) {
+  return {
+    hash: toHex(headerHash(crypto, encodeHeader(header))),
+    version: header.version,
+    chainId: toHex(header.chainId),
+    era: header.era,
+    height: header.height,
+    parentHash: toHex(header.parentHash),
+    timestampMs: header.timestampMs,
+    proposer: header.proposer,
+    engine: header.engine,
+    engineData: toHex(header.engineData),
+    txRoot: toHex(header.txRoot),
+    receiptsRoot: toHex(header.receiptsRoot),
+    stateRoot: toHex(header.stateRoot),
+    consensusHash: toHex(header.consensusHash),
+    nextConsensusHash: toHex(header.nextConsensusHash),
+  };
+}
+
+export function presentCertificate(certificate: Certificate | undefined) {
+  if (certificate === undefined) return null;
+  const votes = certificate.votes.map((vote) => ({ node: vote.node, signature: toHex(vote.signature) }));
+  return { view: certificate.view, height: certificate.height, digest: toHex(certificate.digest), votes };
+}
+
+export function presentReceipt(receipt: Receipt) {
+  return {
+    transactionId: toHex(receipt.transactionId),
+    height: receipt.height,
+    index: receipt.index,
+    status: receipt.status,
+    code: receipt.code,
+    detail: jsonOrNull(receipt.detail),
+    failedCall: receipt.failedCall,
+    gasUsed: receipt.gasUsed,
+    keyKind: receipt.keyKind,
+    results: receipt.results.map(jsonOrBytes),
+    events: receipt.events.map((event) => ({ contract: event.contract, name: event.name, data: jsonOrBytes(event.data) })),
+  };
+}
+
+export function presentTransactions(block: Block, ids: readonly Uint8Array[]) {
+  return block.transactions.map((bytes, index) => {
+    const transaction = decodeTransaction(bytes);
+    return {
+      transactionId: toHex(ids[index]!),
+      index,
+      bytes: bytes.length,
+      ...presentTransaction(transaction),
+    };
+  });
+}
+
+export function presentTransaction(transaction: ReturnType<typeof decodeTransaction>) {
+  return {
+    sender: transaction.sender,
+    keyId: transaction.keyId,
+    expiryHeight: transaction.expiryHeight,
+    gasLimit: transaction.gasLimit,
+    suite: transaction.suite,
+    calls: transaction.calls.map((call) => ({ contract: call.contract, method: call.method, argsBytes: call.args.length })),
+  };
+}
+
+export function presentEvent(event: OutboxEvent) {
+  return {
+    id: `${event.height}-${event.position}`,
+    height: event.height,
+    position: event.position,
+    transactionIndex: event.index,
+    transactionId: toHex(event.transactionId),
+    contract: event.event.contract,
+    name: event.event.name,
+    data: jsonOrBytes(event.event.data),
+  };
+}
+
+function jsonOrNull(bytes: Uint8Array): unknown {
+  return bytes.length === 0 ? null : jsonOrBytes(bytes);
+}
+
+/** Canonical JSON as a value; other bytes (a built-in's own codec) as `{hex}`. */
+export function jsonOrBytes(bytes: Uint8Array): unknown {
+  if (bytes.length === 0) return null;
+  try {
+    return decodeJson(bytes);
+  } catch {
+    try {
+      return JSON.parse(fromUtf8(bytes)) as Json;
+    } catch {
+      return { hex: toHex(bytes) };
+    }
+  }
+}
+
+export function digestOfHex(text: string): Uint8Array {
+  return fromHex(text);
+}

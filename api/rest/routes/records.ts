@@ -1,0 +1,352 @@
+/** Records: submit, check, find, read, prove; and where a product came from (DB53 5.1.1, 6.1.1, 6.1.2). */
+import { Type } from '@sinclair/typebox';
+import type { Json } from '../../../node/format/index.ts';
+import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
+import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
+import {
+  hexDigest,
+  heightRange,
+  listOf,
+  pageParameters,
+  pathParameter,
+  queryParameter,
+  READ_RATE,
+  READ_TIMEOUT_MS,
+  recordCodes,
+  Row,
+  SUBMIT_RATE,
+  SUBMIT_TIMEOUT_MS,
+  waitParameters,
+} from './parts.ts';
+
+const RECORDS_BYTES_MAX = 16 * 1024 * 1024;
+
+const recordBody: BodyDeclaration<never> = {
+  formats: ['application/json', 'application/xml', 'text/csv'],
+  bytesMax: RECORDS_BYTES_MAX,
+  example: '{"product_uid":"M14860","pro_factory_uid":"F-01","production_time":"2025-03-01T08:00:00Z"}',
+  description: {
+    en: 'One record or many, by table A.1: JSON object or list, XML element or list, CSV with a header row. UTF-8',
+    zh: '按表 A.1 的一条或多条记录：JSON 对象或列表、XML 元素或列表、带表头的 CSV；UTF-8 编码',
+  },
+};
+const digestParameters: readonly Parameter[] = [
+  queryParameter('digest', hexDigest, null, 'a'.repeat(64), {
+    en: 'SHA-256 the caller computed over what is sent, without token; a single record only; a differing one is refused',
+    zh: '提交方对不含 token 的内容计算的 SHA-256（仅限单条）；不一致则拒绝',
+  }),
+  {
+    ...queryParameter('digest-sha256', hexDigest, null, 'a'.repeat(64), {
+      en: 'The same as `digest`, as a header',
+      zh: '与 digest 相同，以请求头形式提供',
+    }),
+    in: 'header',
+  },
+];
+const digestLimit = {
+  rule: 'atMostOne',
+  names: ['digest', 'digest-sha256'],
+  text: {
+    en: 'digest and the header Digest-SHA256 say the same: send one of them',
+    zh: 'digest 与请求头 Digest-SHA256 含义相同，只能提供一个',
+  },
+} as const;
+const recordId = pathParameter('id', hexDigest, 'b'.repeat(64), { en: 'Record id, 64 hex digits', zh: '记录标识，64 位十六进制' });
+const versionParameter = queryParameter('version', { type: 'integer', minimum: 0, maximum: 4_294_967_295 }, 0, 1, {
+  en: 'Version asked; 0: the current one',
+  zh: '查询的版本；0 表示当前版本',
+});
+
+const classParameter = queryParameter('class', { type: 'string', minLength: 1, maxLength: 128 }, 'production', 'quality', {
+  en: 'Class of the records: production (annex A), device, quality, material_consumption, or one an organisation registered',
+  zh: '记录类别：production（附录 A）、device、quality、material_consumption 或机构注册的类别',
+});
+
+const textRange = { type: 'string', minLength: 1, maxLength: 256 } as const;
+const filter = (name: keyof RecordFilter, example: string, en: string, zh: string): Parameter =>
+  queryParameter(name, textRange, null, example, { en, zh });
+const filterParameters = [
+  filter('class', 'production', 'Record class', '记录类别'),
+  filter('product', 'M14860', 'product_uid', '产品标识'),
+  filter('productionBatch', 'PB-7', 'Production batch', '生产批次'),
+  filter('materialBatch', 'MB-3', 'Batch of a raw material', '原材料批次'),
+  filter('supplier', 'Acme Steel', 'Supplier of the material batch', '原材料供应商'),
+  filter('batch', 'PB-7', 'Production or material batch; each row says which matched', '生产或原材料批次；每行说明匹配项'),
+  filter('device', 'M-01', 'Device that produced or measured', '设备标识'),
+  filter('factory', 'F-01', 'pro_factory_uid or factory_uid', '工厂标识'),
+  filter('from', '2025-01-01T00:00:00Z', 'production_time at or after', '生产时间起（含）'),
+  filter('to', '2025-12-31T23:59:59Z', 'production_time at or before', '生产时间止（含）'),
+];
+
+const RecordList = listOf(
+  Type.Object({ id: Type.String(), version: Type.Integer(), recordDigest: Type.String() }, { additionalProperties: true }),
+);
+const SubmitAnswer = Type.Object(
+  {
+    transactionId: Type.String(),
+    status: Type.String(),
+    height: Type.Union([Type.Integer(), Type.Null()]),
+    blockHash: Type.Union([Type.String(), Type.Null()]),
+    records: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          version: Type.Integer(),
+          contentDigest: Type.String(),
+          recordDigest: Type.String(),
+          digestAlg: Type.String(),
+          status: Type.Union([Type.Literal('stored'), Type.Literal('repeated')]),
+        },
+        { additionalProperties: true },
+      ),
+    ),
+  },
+  { additionalProperties: true },
+);
+
+const submitRecords = route({
+  operationId: 'submitRecords',
+  method: 'POST',
+  url: `${API_PREFIX}/records`,
+  layer: 'application',
+  summary: { en: 'Put one record or many on the chain, all or none', zh: '提交一条或多条记录上链，全部成功或全部不存储' },
+  access: { right: 'record:submit', tokenInBody: true },
+  timeoutMs: SUBMIT_TIMEOUT_MS,
+  rateLimit: SUBMIT_RATE,
+  parameters: [classParameter, ...waitParameters, ...digestParameters],
+  limits: [digestLimit],
+  body: recordBody,
+  secretBody: true,
+  repeatable: true,
+  errors: ['TOKEN_CONFLICT', ...recordCodes],
+  response: { schema: SubmitAnswer, statuses: [200, 202] },
+  handler: async (call, { records }) => {
+    const parsed = await records.parse(call.bytes, call.mediaType as RecordMediaType);
+    const outcome = await records.submit(parsed, call.identify(parsed.token), {
+      wait: call.required('wait') as 'sync' | 'async',
+      timeoutMs: call.integer('timeoutMs'),
+      statedDigest: statedDigest(call),
+      recordClass: call.required('class'),
+      requestId: call.requestId,
+    });
+    return {
+      status: outcome.status === 'confirmed' ? 200 : 202,
+      data: outcome,
+      rows: outcome.records.length,
+      logged: sealedLog(outcome.records, { transactionId: outcome.transactionId, status: outcome.status }),
+    };
+  },
+});
+
+const validateRecords = route({
+  operationId: 'validateRecords',
+  method: 'POST',
+  url: `${API_PREFIX}/records/validate`,
+  layer: 'application',
+  summary: { en: 'Every check of a submission, without storing', zh: '执行提交的全部校验但不存储' },
+  access: { right: 'record:submit', tokenInBody: true },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: { count: 200, perMs: 1_000 },
+  parameters: [classParameter, ...digestParameters],
+  limits: [digestLimit],
+  body: recordBody,
+  secretBody: true,
+  repeatable: true,
+  errors: ['TOKEN_CONFLICT', ...recordCodes],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, { records }) => {
+    const parsed = await records.parse(call.bytes, call.mediaType as RecordMediaType);
+    const outcome = await records.validate(parsed, call.identify(parsed.token), {
+      statedDigest: statedDigest(call),
+      recordClass: call.required('class'),
+    });
+    return { data: { valid: true, ...outcome }, rows: outcome.records.length, logged: sealedLog(outcome.records, {}) };
+  },
+});
+
+const findRecords = route({
+  operationId: 'findRecords',
+  method: 'GET',
+  url: `${API_PREFIX}/records`,
+  layer: 'application',
+  summary: { en: 'Records by product, batch, device, factory and time', zh: '按产品、批次、设备、工厂和时间查询记录' },
+  access: { right: 'record:read' },
+  timeoutMs: 30_000,
+  rateLimit: READ_RATE,
+  parameters: [
+    ...filterParameters,
+    queryParameter('include', { type: 'string', enum: ['current', 'archived'] }, 'current', 'archived', {
+      en: 'archived: records out of use as well',
+      zh: 'archived：同时返回已归档的记录',
+    }),
+    queryParameter('order', { type: 'string', enum: ['time', 'commit'] }, 'time', 'commit', {
+      en: 'time: by production_time; commit: versions and tombstones in the order they became final (what changed since)',
+      zh: 'time：按生产时间；commit：按最终确认顺序返回各版本与删除标记（增量变化）',
+    }),
+    ...pageParameters,
+    queryParameter('count', { type: 'string', enum: ['none', 'exact'] }, 'none', 'exact', {
+      en: 'exact: count all matches too',
+      zh: 'exact：同时统计总数',
+    }),
+    queryParameter('atLeastHeight', heightRange, 0, 1, {
+      en: 'Wait until the index has reached this height, at most waitMs; then INDEX_BEHIND',
+      zh: '等待索引达到该高度，最长 waitMs，否则返回 INDEX_BEHIND',
+    }),
+    queryParameter('waitMs', { type: 'integer', minimum: 0, maximum: 25_000 }, 5_000, 5_000, {
+      en: 'Longest wait for atLeastHeight, ms',
+      zh: '等待 atLeastHeight 的最长时间（毫秒）',
+    }),
+  ],
+  limits: [
+    {
+      rule: 'needs',
+      names: ['supplier', 'materialBatch'],
+      text: { en: 'supplier narrows materialBatch: give both', zh: 'supplier 用于限定 materialBatch，须同时提供' },
+    },
+    {
+      rule: 'atMostOne',
+      names: ['batch', 'productionBatch'],
+      text: { en: 'batch searches productionBatch as well: give one of them', zh: 'batch 已包含 productionBatch，只能提供一个' },
+    },
+    {
+      rule: 'atMostOne',
+      names: ['batch', 'materialBatch'],
+      text: { en: 'batch searches materialBatch as well: give one of them', zh: 'batch 已包含 materialBatch，只能提供一个' },
+    },
+  ],
+  errors: ['CURSOR_INVALID', 'INDEX_BEHIND', ...recordCodes],
+  response: { schema: RecordList, statuses: [200] },
+  handler: async (call, { records }) => {
+    const page = await records.search(
+      {
+        filter: Object.fromEntries(
+          filterParameters.flatMap(({ name }) => (call.text(name) === undefined ? [] : [[name, call.text(name)]])),
+        ),
+        includeArchived: call.text('include') === 'archived',
+        order: call.required('order') as 'time' | 'commit',
+        limit: call.integer('limit'),
+        after: call.text('after'),
+        count: call.required('count') as 'none' | 'exact',
+        atLeastHeight: call.integer('atLeastHeight'),
+        waitMs: call.integer('waitMs'),
+      },
+      call.caller,
+    );
+    return { data: page, logged: { answer: rowsLog(page.items) } };
+  },
+});
+
+const getRecord = route({
+  operationId: 'getRecord',
+  method: 'GET',
+  url: `${API_PREFIX}/records/:id`,
+  layer: 'application',
+  summary: { en: 'One record, its current or a given version, with its block reference', zh: '查询一条记录的当前或指定版本及其区块信息' },
+  access: { right: 'record:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [recordId, versionParameter],
+  errors: ['NOT_FOUND', ...recordCodes],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, { records }) => {
+    const row = await records.get(call.required('id'), call.integer('version'), call.caller);
+    return { data: row, logged: { answer: rowsLog([row]) } };
+  },
+});
+
+const getRecordHistory = route({
+  operationId: 'getRecordHistory',
+  method: 'GET',
+  url: `${API_PREFIX}/records/:id/history`,
+  layer: 'application',
+  summary: { en: 'Every version of a record, oldest first', zh: '查询记录的全部历史版本' },
+  access: { right: 'record:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: READ_RATE,
+  parameters: [recordId, ...pageParameters],
+  errors: ['NOT_FOUND', 'CURSOR_INVALID', ...recordCodes],
+  response: { schema: RecordList, statuses: [200] },
+  handler: async (call, { records }) => {
+    const page = await records.history(call.required('id'), { limit: call.integer('limit'), after: call.text('after') }, call.caller);
+    return { data: page, logged: { answer: rowsLog(page.items) } };
+  },
+});
+
+const getRecordProof = route({
+  operationId: 'getRecordProof',
+  method: 'GET',
+  url: `${API_PREFIX}/records/:id/proof`,
+  layer: 'application',
+  summary: { en: 'Evidence bundle of a record, checked offline by `tracemill verify`', zh: '记录的证据包，可用 tracemill verify 离线验证' },
+  access: { right: 'record:read' },
+  timeoutMs: READ_TIMEOUT_MS,
+  rateLimit: { count: 200, perMs: 1_000 },
+  parameters: [recordId, versionParameter],
+  errors: ['NOT_FOUND', ...recordCodes],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, { records }) => {
+    const proof = await records.proof(call.required('id'), call.integer('version'), call.caller);
+    return { data: proof, logged: { answer: { id: call.required('id') } } };
+  },
+});
+
+const traceProduct = route({
+  operationId: 'traceProduct',
+  method: 'GET',
+  url: `${API_PREFIX}/trace/:product_uid`,
+  layer: 'application',
+  summary: { en: 'Genealogy of a product: materials, steps, devices, inspections', zh: '产品溯源：原材料、工序、设备与检验' },
+  access: { right: 'record:read' },
+  timeoutMs: 30_000,
+  rateLimit: { count: 200, perMs: 1_000 },
+  parameters: [
+    pathParameter('product_uid', { type: 'string', minLength: 1, maxLength: 256 }, 'M14860', {
+      en: 'product_uid of table A.1',
+      zh: '表 A.1 的 product_uid',
+    }),
+    queryParameter('depth', { type: 'integer', minimum: 1, maximum: 16 }, 8, 8, {
+      en: 'Links followed from the product',
+      zh: '从产品出发的追溯层数',
+    }),
+    queryParameter('direction', { type: 'string', enum: ['up', 'down', 'both'] }, 'both', 'up', {
+      en: 'up: what it was made of; down: what it went into',
+      zh: 'up：来源；down：去向',
+    }),
+  ],
+  errors: ['NOT_FOUND', ...recordCodes],
+  response: { schema: Row, statuses: [200] },
+  handler: async (call, { records }) => {
+    const options = { depth: call.integer('depth'), direction: call.required('direction') as 'up' | 'down' | 'both' };
+    return {
+      data: await records.trace(call.required('product_uid'), options, call.caller),
+      logged: { answer: { product: call.required('product_uid') } },
+    };
+  },
+});
+
+function statedDigest(call: Call): string | undefined {
+  return call.text('digest') ?? call.text('digest-sha256');
+}
+
+/** Digests in place of content: sealed values are short, and a digest over them in clear could be guessed. */
+function sealedLog(records: readonly RecordOutcome[], more: { readonly [name: string]: Json }): { parameters: Json; answer: Json } {
+  const sealed = records.map(({ id, version, recordDigest, status }) => ({ id, version, recordDigest, status }));
+  return {
+    parameters: { operation: 'records', digests: records.map((record) => record.recordDigest) },
+    answer: { ...more, records: sealed },
+  };
+}
+
+function rowsLog(rows: readonly { readonly id: string; readonly version: number; readonly recordDigest: string }[]): Json {
+  return rows.map(({ id, version, recordDigest }) => ({ id, version, recordDigest }));
+}
+
+export const recordRoutes: readonly Route[] = [
+  submitRecords,
+  validateRecords,
+  findRecords,
+  getRecord,
+  getRecordHistory,
+  getRecordProof,
+  traceProduct,
+];

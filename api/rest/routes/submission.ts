@@ -1,0 +1,86 @@
+/** From calls to the receipt that a caller gets: sign, admit, wait, answer. Shared by contracts, governance and transactions. */
+import { Type } from '@sinclair/typebox';
+import { ChainError, isErrorCode } from '../../../node/errors/index.ts';
+import { type Digest, fromHex, toHex } from '../../../node/format/index.ts';
+import type { TransactionStatus } from '../../../node/service.ts';
+import type { ApiContext } from '../context.ts';
+import type { ContractCall } from '../deps.ts';
+import type { Call, Reply } from '../route.ts';
+import { presentReceipt } from './parts.ts';
+
+export const ReceiptAnswer = Type.Object(
+  {
+    transactionId: Type.String(),
+    status: Type.Union([Type.Literal('confirmed'), Type.Literal('pending')]),
+    height: Type.Union([Type.Integer(), Type.Null()]),
+    blockHash: Type.Union([Type.String(), Type.Null()]),
+  },
+  { additionalProperties: true },
+);
+export const receiptResponse = { schema: ReceiptAnswer, statuses: [200, 202] } as const;
+
+export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<Reply> {
+  const bytes = await api.node.signFor(call.caller.account, calls, gasLimit);
+  return await submitBytes(call, api, bytes);
+}
+
+export async function submitBytes(call: Call, api: ApiContext, bytes: Uint8Array): Promise<Reply> {
+  return await receiptReply(call, api, await api.node.submit(bytes));
+}
+
+/** @throws ChainError TRANSACTION_FAILED, or the code of the contract or of the refusal */
+export async function receiptReply(call: Call, api: ApiContext, id: Digest): Promise<Reply> {
+  const waitMs = call.text('wait') === 'async' ? 0 : call.integer('timeoutMs');
+  const status = waitMs === 0 ? await api.node.transaction(id) : await api.node.awaitTransaction(id, waitMs);
+  return statusReply(id, status);
+}
+
+/** For `resume`: the same transaction again, as it stands now. */
+export async function resumeSubmission(call: Call, api: ApiContext, data: unknown): Promise<Reply> {
+  return await receiptReply(call, api, fromHex((data as { transactionId: string }).transactionId));
+}
+
+function statusReply(id: Digest, status: TransactionStatus): Reply {
+  const transactionId = toHex(id);
+  switch (status.state) {
+    case 'confirmed': {
+      const { receipt } = status;
+      const receiptJson = presentReceipt(receipt);
+      if (receipt.status === 'failed') {
+        const code = isErrorCode(receipt.code) && receipt.code !== 'OK' ? receipt.code : 'TRANSACTION_FAILED';
+        throw new ChainError(code, {
+          ...asFacts(receiptJson.detail),
+          code: receipt.code,
+          transactionId,
+          height: receipt.height,
+          failedCall: receipt.failedCall,
+        });
+      }
+      return {
+        data: {
+          transactionId,
+          status: 'confirmed',
+          height: receipt.height,
+          blockHash: toHex(status.blockHash),
+          committedAtMs: status.timestampMs,
+          result: receiptJson.results[0] ?? null,
+          receipt: receiptJson,
+        },
+      };
+    }
+    case 'rejected':
+      throw new ChainError(isErrorCode(status.code) ? status.code : 'TRANSACTION_FAILED', { ...status.data, transactionId });
+    case 'expired':
+      throw new ChainError('TRANSACTION_EXPIRED', { transactionId, expiryHeight: status.expiryHeight });
+    default:
+      return {
+        status: 202,
+        data: { transactionId, status: 'pending', height: null, blockHash: null },
+        headers: { location: `/api/v1/transactions/${transactionId}` },
+      };
+  }
+}
+
+function asFacts(detail: unknown): Readonly<Record<string, unknown>> {
+  return typeof detail === 'object' && detail !== null && !Array.isArray(detail) ? (detail as Record<string, unknown>) : {};
+}

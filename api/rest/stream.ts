@@ -1,0 +1,96 @@
+/**
+ * The event stream: final events in order, as server-sent events. An id is the event's place for ever, so that a client that comes back with
+ * Last-Event-ID gets everything after it, and nothing twice. One reader a client, which reads from the node only when the client takes what it got.
+ */
+import { ChainError } from '../../node/errors/index.ts';
+import type { ApiContext } from './context.ts';
+import type { Call, StreamSink } from './route.ts';
+import { parsePosition } from './routes/contracts.ts';
+import { presentEvent } from './routes/parts.ts';
+
+const HEARTBEAT_MS = 15_000;
+const BATCH = 200; // events read at once
+const RETRY_HINT_MS = 1_000;
+
+const open = new WeakMap<ApiContext, Map<string, number>>();
+
+/** Takes a place for the stream; the returned function runs it. @throws ChainError SERVER_BUSY when all places are taken */
+export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink) => void {
+  const { account, expiresMs } = call.caller;
+  const places = open.get(api) ?? new Map<string, number>();
+  open.set(api, places);
+  const total = [...places.values()].reduce((sum, count) => sum + count, 0);
+  const { streamsMax, streamsPerAccountMax } = api.settings;
+  if (total >= streamsMax || (places.get(account) ?? 0) >= streamsPerAccountMax)
+    throw new ChainError('SERVER_BUSY', { streamsMax, streamsPerAccountMax, retryAfterMs: 10_000 });
+
+  const lastId = call.text('last-event-id');
+  const fromHeight = call.integer('fromHeight');
+  const start =
+    lastId !== undefined
+      ? parsePosition(lastId)
+      : { height: (fromHeight < 0 ? api.node.head().height + 1 : fromHeight) - 1, position: Number.MAX_SAFE_INTEGER };
+  const contract = call.text('contract');
+  const name = call.text('name');
+
+  return (sink) => {
+    places.set(account, (places.get(account) ?? 0) + 1);
+    api.metrics.streams(total + 1);
+    let at: { readonly height: number; readonly position: number } = start;
+    let running = false;
+    let again = false;
+    let closed = false;
+
+    async function pump(): Promise<void> {
+      again = true;
+      if (running) return;
+      running = true;
+      try {
+        while (again && !closed) {
+          again = false;
+          const events = await api.node.events(at, BATCH);
+          if (closed || events.length === 0) continue;
+          let text = '';
+          for (const event of events) {
+            at = { height: event.height, position: event.position };
+            if ((contract ?? event.event.contract) !== event.event.contract || (name ?? event.event.name) !== event.event.name) continue;
+            const shown = presentEvent(event);
+            text += `id: ${shown.id}\nevent: ${oneLine(shown.name)}\ndata: ${JSON.stringify(shown)}\n\n`;
+          }
+          again = true; // there may be more behind this batch
+          if (text !== '' && !sink.write(text)) {
+            sink.onDrain(() => void pump());
+            return;
+          }
+        }
+      } catch (error) {
+        api.world.log.error({ requestId: call.requestId, error: String(error) }, 'event stream failed');
+        sink.close();
+      } finally {
+        running = false;
+      }
+    }
+
+    const stopListening = api.node.onEvents(() => void pump());
+    const stopHeartbeat = api.world.timers.every(HEARTBEAT_MS, () => {
+      if (api.world.clock.now() >= expiresMs) sink.close();
+      else sink.write(': alive\n\n');
+    });
+    sink.onClose(() => {
+      closed = true;
+      stopListening();
+      stopHeartbeat();
+      const left = (places.get(account) ?? 1) - 1;
+      if (left > 0) places.set(account, left);
+      else places.delete(account);
+      api.metrics.streams([...places.values()].reduce((sum, count) => sum + count, 0));
+    });
+    sink.write(`retry: ${RETRY_HINT_MS}\n\n`);
+    void pump();
+  };
+}
+
+/** A name may not break the frame. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, ' ');
+}

@@ -1,0 +1,108 @@
+/**
+ * What the validators have said, bounded per signer: a Byzantine one can only push out its own messages. Votes are kept for the height
+ * being decided and the next (a peer may be one block ahead), any view; of view changes only the latest.
+ */
+import { type Digest, equalBytes } from '../../node/format/index.ts';
+import type { PrePrepare, Verified, ViewChange, Vote } from './messages.ts';
+
+/** Votes held per signer and phase; an honest one has at most two heights and a view or two in play. */
+const VOTES_PER_SIGNER_MAX = 6;
+/** Proposals held over all signers: the current ones, and a few that came early. */
+const PROPOSALS_HELD_MAX = 8;
+
+export type Added<M> = { readonly kind: 'new' } | { readonly kind: 'known' } | { readonly kind: 'conflict'; readonly earlier: M };
+
+interface Placed {
+  readonly height: number;
+  readonly view: number;
+}
+
+/** Lower height first, then lower view. */
+function comparePlace(a: Placed, b: Placed): number {
+  return a.height - b.height || a.view - b.view;
+}
+
+export class Book {
+  readonly #votes = new Map<string, Verified<Vote>[]>();
+  #proposals: Verified<PrePrepare>[] = [];
+  readonly #viewChanges = new Map<string, Verified<ViewChange>>();
+
+  addVote(vote: Verified<Vote>): Added<Vote> {
+    const key = `${vote.kind} ${vote.node}`;
+    const held = this.#votes.get(key) ?? [];
+    const earlier = held.find((other) => other.height === vote.height && other.view === vote.view);
+    if (earlier) return equalBytes(earlier.digest, vote.digest) ? { kind: 'known' } : { kind: 'conflict', earlier };
+    held.push(vote);
+    held.sort(comparePlace);
+    if (held.length > VOTES_PER_SIGNER_MAX) held.shift();
+    this.#votes.set(key, held);
+    return { kind: 'new' };
+  }
+
+  /** Votes of one phase and place, for `digest` when given. */
+  votes(kind: Vote['kind'], height: number, view: number, digest?: Digest): Verified<Vote>[] {
+    const out: Verified<Vote>[] = [];
+    for (const held of this.#votes.values()) {
+      for (const vote of held) {
+        if (vote.kind === kind && vote.height === height && vote.view === view && (!digest || equalBytes(vote.digest, digest)))
+          out.push(vote);
+      }
+    }
+    return out;
+  }
+
+  /** The first group of at least `quorum` commit votes of `height` that agree on view and digest. */
+  committed(height: number, quorum: number): Verified<Vote>[] | undefined {
+    const groups: Verified<Vote>[][] = [];
+    for (const held of this.#votes.values()) {
+      for (const vote of held) {
+        if (vote.kind !== 'commit' || vote.height !== height) continue;
+        const group = groups.find((other) => other[0]!.view === vote.view && equalBytes(other[0]!.digest, vote.digest));
+        if (group) group.push(vote);
+        else groups.push([vote]);
+      }
+    }
+    return groups.find((group) => group.length >= quorum);
+  }
+
+  addProposal(proposal: Verified<PrePrepare>): Added<PrePrepare> {
+    const earlier = this.proposal(proposal.node, proposal.height, proposal.view);
+    if (earlier) return equalBytes(earlier.digest, proposal.digest) ? { kind: 'known' } : { kind: 'conflict', earlier };
+    this.#proposals.push(proposal);
+    this.#proposals.sort(comparePlace);
+    if (this.#proposals.length > PROPOSALS_HELD_MAX) this.#proposals.pop(); // the furthest away: its primary sends it again when its time comes
+    return { kind: 'new' };
+  }
+
+  proposal(node: string, height: number, view: number): Verified<PrePrepare> | undefined {
+    return this.#proposals.find((other) => other.node === node && other.height === height && other.view === view);
+  }
+
+  /** A signer whose body turned out wrong may be heard again. */
+  dropProposal(proposal: PrePrepare): void {
+    this.#proposals = this.#proposals.filter((other) => other !== proposal);
+  }
+
+  /** Keeps the highest view of a signer, and for one view the highest final height. */
+  addViewChange(message: Verified<ViewChange>): boolean {
+    const held = this.#viewChanges.get(message.node);
+    if (held && (held.view > message.view || (held.view === message.view && held.height >= message.height))) return false;
+    this.#viewChanges.set(message.node, message);
+    return true;
+  }
+
+  viewChanges(): readonly Verified<ViewChange>[] {
+    return [...this.#viewChanges.values()];
+  }
+
+  /** Forgets what lies at or below the final height, in views that are over, and what was said by nodes that are no longer validators. */
+  prune(height: number, view: number, isValidator: (node: string) => boolean): void {
+    for (const [key, held] of this.#votes) {
+      const kept = held.filter((vote) => (vote.height > height || vote.kind === 'checkpoint') && isValidator(vote.node));
+      if (kept.length > 0) this.#votes.set(key, kept);
+      else this.#votes.delete(key);
+    }
+    this.#proposals = this.#proposals.filter((p) => p.height > height && p.view >= view && isValidator(p.node));
+    for (const [node, message] of this.#viewChanges) if (message.view < view || !isValidator(node)) this.#viewChanges.delete(node);
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * The PBFT engine: one replica behind the plug of consensus/engine.ts. An input changes the state, then every phase looks whether it can go
+ * on; effects come back in the order they arose. Source: Castro & Liskov 1999, with chained, executed blocks (design: chain).
+ */
+import { equalBytes, hashTagged } from '../../node/format/index.ts';
+import type { Effect, Engine, EngineCrypto, EngineStart, EngineStatus, Input } from '../engine.ts';
+import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
+import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
+import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
+import { advanceSync, liftFloor, noteClaim, onAsk, onBody, onCommitted, onFetch, onHeld, onStatus, retransmit } from './recovery.ts';
+import {
+  clearHeight,
+  createReplica,
+  drop,
+  mayVote,
+  nextHeight,
+  persist,
+  primaryOf,
+  type Replica,
+  setValidators,
+  tryDecode,
+} from './replica.ts';
+import { adoptView, advanceViewChange, onNewView, onViewChange, sayViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
+
+/** Proofs of double votes reported per height. */
+const EVIDENCE_PER_HEIGHT_MAX = 64;
+
+export function createPbft(start: EngineStart, crypto: EngineCrypto): Engine {
+  const replica = createReplica(start, crypto);
+  return {
+    name: 'pbft',
+    step: (input) => step(replica, input),
+    status: () => status(replica),
+  };
+}
+
+function step(replica: Replica, input: Input): readonly Effect[] {
+  replica.out = [];
+  switch (input.kind) {
+    case 'tick':
+      onTick(replica, input.nowMs);
+      break;
+    case 'message':
+      onMessage(replica, input.from, input.bytes);
+      break;
+    case 'work':
+      if (input.waiting && !replica.workWaiting) replica.buildRetryAtMs = 0;
+      replica.workWaiting = input.waiting;
+      break;
+    case 'built':
+      onBuilt(replica, input.height, input.view, input.digest, input.parent, input.proposal);
+      break;
+    case 'notBuilt':
+      onNotBuilt(replica, input.height, input.view);
+      break;
+    case 'executed':
+      onExecuted(replica, input.height, input.digest, input.parent, input.code);
+      break;
+    case 'delivered':
+      onDelivered(replica, input);
+      break;
+  }
+  if (replica.started) {
+    advanceViewChange(replica);
+    advance(replica);
+    advanceCheckpoint(replica);
+    advanceSync(replica);
+  }
+  const { out } = replica;
+  replica.out = [];
+  return out;
+}
+
+function onTick(replica: Replica, nowMs: number): void {
+  replica.nowMs = Math.max(replica.nowMs, nowMs);
+  if (!replica.started) {
+    replica.started = true;
+    replica.deliveredAtMs = replica.nowMs;
+    if (replica.unmarked) persist(replica, { kind: 'mark', stableCheckpoint: 0 });
+  }
+  retryExecutions(replica);
+  retransmit(replica);
+  runTimer(replica);
+}
+
+/** The view's timer runs only while something is owed: work waits, a proposal is under way, or an idle chain is due its block. */
+function runTimer(replica: Replica): void {
+  if (!mayVote(replica) || replica.committing) {
+    replica.deadlineMs = undefined;
+    return;
+  }
+  if (!replica.changing) {
+    const owed = replica.workWaiting || replica.proposal !== undefined || replica.building || idleOverdue(replica);
+    replica.deadlineMs = owed ? (replica.deadlineMs ?? replica.nowMs + viewTimeoutMs(replica)) : undefined;
+  }
+  if (replica.deadlineMs !== undefined && replica.nowMs >= replica.deadlineMs) startViewChange(replica, replica.view + 1);
+}
+
+function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered' }>): void {
+  if (block.height <= replica.height) return;
+  replica.height = block.height;
+  replica.digest = block.digest;
+  replica.certificate = block.certificate;
+  replica.parameters = block.parameters;
+  replica.failures = 0;
+  replica.deliveredAtMs = replica.nowMs;
+  replica.laggingSinceMs = undefined;
+  replica.syncRetryAtMs = 0;
+  setValidators(replica, block.validators);
+  clearHeight(replica);
+  replica.evidenceSeen.clear();
+  adoptView(replica, block.certificate);
+  replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
+  for (const node of replica.claims.keys()) if (!replica.byNode.has(node)) replica.claims.delete(node);
+  for (const node of replica.helpedAt.keys()) if (!replica.byNode.has(node)) replica.helpedAt.delete(node);
+  liftFloor(replica);
+  if (replica.changing && mayVote(replica) && replica.viewChange?.height !== replica.height) sayViewChange(replica);
+  onFinalHeight(replica);
+  const pending = replica.pendingNewView;
+  if (pending) {
+    replica.pendingNewView = undefined;
+    onMessage(replica, replica.self, pending);
+  }
+}
+
+/** From the wire: decode, place, signature, then Verified. What fails is a value with a verdict on the peer. */
+function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
+  const message = tryDecode(bytes);
+  if (!message) {
+    drop(replica, 'PBFT_MALFORMED', from, 'reject');
+    return;
+  }
+  if (message.kind === 'committed') {
+    onCommitted(replica, message.certificate, from);
+    return;
+  }
+  const validator = replica.byNode.get(message.node);
+  if (!validator) {
+    drop(replica, 'PBFT_NOT_VALIDATOR', from, 'ignore'); // the set may have changed at a height one of us has not seen
+    return;
+  }
+  if (message.node === replica.self && from !== replica.self) return; // our own words come back
+  const direct = message.kind !== 'newView' && message.kind !== 'viewChange' && message.kind !== 'prePrepare';
+  if (direct && message.node !== from) {
+    drop(replica, 'PBFT_NOT_SENDER', from, 'reject');
+    return;
+  }
+  if (isKnown(replica, message)) return;
+  const misplaced = misplacedCode(replica, message);
+  const counts = misplaced === undefined || misplaced === 'PBFT_AHEAD';
+  if (!counts) {
+    drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !speaksFromAhead(replica, message) ? 'reject' : 'ignore');
+    return;
+  }
+  if (!replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature)) {
+    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromAhead(replica, message) ? 'ignore' : 'reject');
+    return;
+  }
+  claim(replica, message);
+  if (misplaced) {
+    drop(replica, misplaced, from, 'ignore');
+    return;
+  }
+  dispatch(replica, message as Verified<typeof message>, bytes, from);
+}
+
+function dispatch(replica: Replica, message: Verified<Exclude<Message, { kind: 'committed' }>>, bytes: Uint8Array, from: string): void {
+  switch (message.kind) {
+    case 'prepare':
+    case 'commit':
+    case 'checkpoint':
+      onVote(replica, message);
+      break;
+    case 'prePrepare':
+      if (!equalBytes(message.bodyHash, hashTagged(replica.crypto, 'engine-message', message.proposal)))
+        drop(replica, 'PBFT_BODY_FOREIGN', from, 'reject');
+      else onProposal(replica, message);
+      break;
+    case 'viewChange':
+      onViewChange(replica, message, from);
+      break;
+    case 'newView':
+      onNewView(replica, message, bytes, from);
+      break;
+    case 'status':
+      onStatus(replica, message);
+      break;
+    case 'fetch':
+      onFetch(replica, message);
+      break;
+    case 'body':
+      onBody(replica, message);
+      break;
+    case 'ask':
+      onAsk(replica, message);
+      break;
+    case 'held':
+      onHeld(replica, message);
+      break;
+  }
+}
+
+/** A repetition of what is held already costs no signature check. */
+function isKnown(replica: Replica, message: Message): boolean {
+  switch (message.kind) {
+    case 'prepare':
+    case 'commit':
+    case 'checkpoint':
+      return replica.book
+        .votes(message.kind, message.height, message.view, message.digest)
+        .some((vote) => vote.node === message.node && equalBytes(vote.signature, message.signature));
+    case 'prePrepare': {
+      const held = replica.book.proposal(message.node, message.height, message.view);
+      return held !== undefined && equalBytes(held.digest, message.digest);
+    }
+    default:
+      return false;
+  }
+}
+
+/** Outside the water marks or the turn of its signer: a code; `PBFT_AHEAD` still shows where its signer stands. */
+function misplacedCode(replica: Replica, message: Message): string | undefined {
+  const next = nextHeight(replica);
+  switch (message.kind) {
+    case 'checkpoint':
+      if (message.height <= replica.stableCheckpoint || message.view !== 0) return 'PBFT_OUTSIDE_WATERMARKS';
+      return message.height > replica.height + 1 ? 'PBFT_AHEAD' : undefined;
+    case 'prePrepare':
+      if (message.height < next || message.view < replica.view) return 'PBFT_OUTSIDE_WATERMARKS';
+      if (message.height > next + 1) return 'PBFT_AHEAD';
+      return message.node === primaryOf(replica, message.view) ? undefined : 'PBFT_NOT_PRIMARY';
+    case 'prepare':
+    case 'commit':
+      if (message.height < next) return 'PBFT_OUTSIDE_WATERMARKS';
+      return message.height > next + 1 ? 'PBFT_AHEAD' : undefined; // one ahead is kept: its sender got the last commit votes first
+    default:
+      return undefined;
+  }
+}
+
+/** True when the sender has heights final that we lack: keys and turns may have changed at a barrier among them. */
+function speaksFromAhead(replica: Replica, message: Message): boolean {
+  return (finalHeightOf(message) ?? 0) > replica.height;
+}
+
+/** Last final height a message shows its sender to have. */
+function finalHeightOf(message: Message): number | undefined {
+  switch (message.kind) {
+    case 'prepare':
+    case 'commit':
+    case 'prePrepare':
+      return message.height - 1;
+    case 'checkpoint':
+    case 'viewChange':
+    case 'status':
+      return message.height;
+    default:
+      return undefined;
+  }
+}
+
+function claim(replica: Replica, message: Message): void {
+  const height = finalHeightOf(message);
+  if (height !== undefined && 'view' in message && 'node' in message) noteClaim(replica, message.node, height, message.view);
+}
+
+function onVote(replica: Replica, vote: Verified<Vote>): void {
+  const added = replica.book.addVote(vote);
+  if (added.kind === 'conflict')
+    report(replica, 'PBFT_DOUBLE_VOTE', vote.node, `${vote.kind} ${vote.height} ${vote.view}`, added.earlier, vote);
+}
+
+function onProposal(replica: Replica, message: Verified<PrePrepare>): void {
+  const added = onPrePrepare(replica, message);
+  if (added.kind !== 'conflict') return;
+  const bare = (proposal: PrePrepare): PrePrepare => ({ ...proposal, proposal: new Uint8Array(0) }); // the signature covers the hash of the body
+  report(replica, 'PBFT_DOUBLE_PROPOSAL', message.node, `prePrepare ${message.height} ${message.view}`, bare(added.earlier), bare(message));
+  const current = message.height === nextHeight(replica) && message.view === replica.view && !replica.changing && !replica.committing;
+  if (current && mayVote(replica)) startViewChange(replica, replica.view + 1); // a primary proved faulty is not waited for
+}
+
+/** Hands a proof of guilt to the shell, once per place. */
+function report(replica: Replica, code: string, node: string, place: string, first: Message, second: Message): void {
+  const key = `${node} ${place}`;
+  if (replica.evidenceSeen.has(key) || replica.evidenceSeen.size >= EVIDENCE_PER_HEIGHT_MAX) return;
+  replica.evidenceSeen.add(key);
+  replica.out.push({ kind: 'evidence', code, node, first: encodeMessage(first), second: encodeMessage(second) });
+}
+
+function status(replica: Replica): EngineStatus {
+  const height = nextHeight(replica);
+  const { view, proposal } = replica;
+  return {
+    engine: 'pbft',
+    height,
+    view,
+    primary: primaryOf(replica, view),
+    phase: phaseOf(replica),
+    proposals: replica.proposals,
+    verifications: replica.verifications,
+    votes: {
+      prepare: proposal ? replica.book.votes('prepare', height, view, proposal.digest).length : 0,
+      commit: proposal ? replica.book.votes('commit', height, view, proposal.digest).length : 0,
+      viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+    },
+    stableCheckpoint: replica.stableCheckpoint,
+  };
+}
+
+function phaseOf(replica: Replica): string {
+  if (!replica.byNode.has(replica.self)) return 'observing';
+  if (!mayVote(replica)) return 'mute';
+  if (replica.committing) return 'committing';
+  if (replica.changing) return 'viewChange';
+  if (replica.prepared?.view === replica.view) return 'prepared';
+  if (replica.proposal) return 'proposed';
+  return replica.building ? 'building' : 'idle';
+}

@@ -1,0 +1,239 @@
+/**
+ * The three phases of one height: pre-prepare, prepare, commit (PBFT §4.2), with execution before the first vote: a backup prepares only
+ * what its own execution agreed with, so a wrong result is a refused proposal and never a fork. Every function here looks at the state and
+ * does what is possible now; the order in which messages came does not matter.
+ */
+import { type Certificate, certificateFault, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import type { Added } from './book.ts';
+import { certificateOf } from './certificates.ts';
+import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
+import {
+  castVote,
+  ensureExecuted,
+  hasExecuted,
+  keepBody,
+  mayVote,
+  nextHeight,
+  note,
+  ownVote,
+  persist,
+  primaryOf,
+  type Replica,
+  sign,
+} from './replica.ts';
+
+/** A build that found nothing is asked for again after this, ms. */
+const BUILD_RETRY_MS = 100;
+/** Executions of one refused body per view: the shell may have lacked a transaction. */
+const EXECUTE_ATTEMPTS_MAX = 3;
+
+/** True when an idle chain is due its block. */
+export function idleOverdue(replica: Replica): boolean {
+  return replica.started && replica.nowMs - replica.deliveredAtMs >= replica.parameters.idleBlockIntervalMs;
+}
+
+export function onBuilt(
+  replica: Replica,
+  height: number,
+  view: number,
+  digest: Uint8Array,
+  parent: Uint8Array,
+  proposal: Uint8Array,
+): void {
+  if (height !== nextHeight(replica) || view !== replica.view || !replica.building) return; // for a view or height that is over
+  replica.building = false;
+  if (!mayVote(replica) || replica.changing || replica.binding?.digest || !equalBytes(parent, replica.digest)) return;
+  replica.executions.set(toHex(digest), {
+    digest,
+    proposal,
+    from: replica.self,
+    fresh: true,
+    state: 'agreed',
+    parent,
+    attempts: 1,
+    retryAtMs: 0,
+  });
+  propose(replica, digest, proposal);
+}
+
+export function onNotBuilt(replica: Replica, height: number, view: number): void {
+  if (height !== nextHeight(replica) || view !== replica.view || !replica.building) return;
+  replica.building = false;
+  replica.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
+}
+
+export function onExecuted(replica: Replica, height: number, digest: Uint8Array, parent: Uint8Array, code: string): void {
+  const execution = replica.executions.get(toHex(digest));
+  if (height !== nextHeight(replica) || !execution || execution.state !== 'running') return;
+  replica.verifications++;
+  execution.parent = parent;
+  if (code === 'OK' && equalBytes(parent, replica.digest)) {
+    execution.state = 'agreed';
+    return;
+  }
+  execution.state = 'refused';
+  execution.retryAtMs = replica.nowMs + replica.parameters.viewTimeoutMs / 8;
+  note(replica, 'proposal refused', { height, code, from: execution.from });
+  if (replica.binding?.digest && equalBytes(replica.binding.digest, digest) && execution.from !== replica.self) {
+    replica.fetchedFrom.add(execution.from); // a body that is not what its digest says; another holder is asked
+    replica.executions.delete(toHex(digest));
+  }
+}
+
+/** Asks again for executions that failed for want of something the shell may have by now. */
+export function retryExecutions(replica: Replica): void {
+  for (const execution of replica.executions.values()) {
+    if (execution.state !== 'refused' || execution.attempts >= EXECUTE_ATTEMPTS_MAX || replica.nowMs < execution.retryAtMs) continue;
+    execution.state = 'running';
+    execution.attempts++;
+    const { digest, proposal, from, fresh } = execution;
+    replica.out.push({ kind: 'execute', height: nextHeight(replica), digest, proposal, from, fresh });
+  }
+}
+
+/** A proposal whose signature holds. Only the primary of its view may send it; two for one place prove its guilt. */
+export function onPrePrepare(replica: Replica, message: Verified<PrePrepare>): Added<PrePrepare> {
+  return replica.book.addProposal(message);
+}
+
+/** Everything the normal case can do in the present state. */
+export function advance(replica: Replica): void {
+  if (mayVote(replica) && !replica.changing && !replica.committing) {
+    if (primaryOf(replica, replica.view) === replica.self) lead(replica);
+    acceptProposal(replica);
+    prepare(replica);
+    commit(replica);
+  }
+  finish(replica);
+}
+
+function lead(replica: Replica): void {
+  const height = nextHeight(replica);
+  if (replica.proposal || replica.building) return;
+  const earlier = replica.proposed.get(`${height} ${replica.view}`);
+  const bound = earlier?.digest ?? replica.binding?.digest;
+  if (bound) {
+    const body = replica.bodies.get(toHex(bound)) ?? replica.executions.get(toHex(bound));
+    if (!body) return; // recovery fetches it
+    if (hasExecuted(replica, bound)) propose(replica, bound, body.proposal);
+    else ensureExecuted(replica, bound, body.proposal, replica.self, false);
+    return;
+  }
+  const emptyAllowed = idleOverdue(replica);
+  if (!(replica.workWaiting || emptyAllowed) || replica.nowMs < replica.buildRetryAtMs) return;
+  replica.building = true;
+  replica.out.push({ kind: 'build', height, view: replica.view, parent: replica.digest, emptyAllowed });
+}
+
+/** Signs and sends the one proposal of this primary for (height, view). After a restart the same one goes out again, never a second. */
+function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): void {
+  const height = nextHeight(replica);
+  const { view } = replica;
+  const key = `${height} ${view}`;
+  const bodyHash = hashTagged(replica.crypto, 'engine-message', proposal);
+  const message = sign(replica, { kind: 'prePrepare', view, height, digest, bodyHash, node: replica.self, proposal } as const);
+  const earlier = replica.proposed.get(key);
+  if (earlier && !equalBytes(earlier.digest, digest)) {
+    note(replica, 'PBFT_SECOND_VOTE_REFUSED', { phase: 'prePrepare', height, view });
+    return;
+  }
+  keepBody(replica, height, digest, proposal);
+  if (!earlier) {
+    replica.proposed.set(key, { height, view, digest, signature: message.signature });
+    persist(replica, { kind: 'proposed', height, view, digest, signature: message.signature });
+  }
+  const frame = encodeMessage(message);
+  replica.proposal = { view, height, digest, proposal, frame };
+  replica.proposals++;
+  replica.out.push({ kind: 'broadcast', bytes: frame });
+}
+
+/**
+ * Takes up the proposal of this view: the one we voted for before a restart, the one its new view binds us to, or what the primary sent. The
+ * first two need no frame when we hold the body; a bound view has no other choice.
+ */
+function acceptProposal(replica: Replica): void {
+  const height = nextHeight(replica);
+  const { view } = replica;
+  const primary = primaryOf(replica, view);
+  if (replica.proposal || primary === replica.self) return;
+  const bound = ownVote(replica, 'prepare', height, view)?.digest ?? replica.binding?.digest;
+  const message = replica.book.proposal(primary, height, view);
+  const digest = bound ?? message?.digest;
+  if (!digest) return;
+  const name = toHex(digest);
+  const held = replica.bodies.get(name) ?? replica.executions.get(name);
+  const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined; // another digest than the bound one is no proposal
+  const proposal = held?.proposal ?? sent;
+  if (!proposal) return;
+  replica.proposal = { view, height, digest, proposal, frame: undefined };
+  ensureExecuted(replica, digest, proposal, held ? replica.self : primary, bound === undefined && !held);
+}
+
+/** Sends Prepare for the proposal of this view once our own execution agrees with it. */
+function prepare(replica: Replica): void {
+  const { proposal } = replica;
+  if (!proposal || !hasExecuted(replica, proposal.digest) || ownVote(replica, 'prepare', proposal.height, proposal.view)) return;
+  keepBody(replica, proposal.height, proposal.digest, proposal.proposal);
+  castVote(replica, 'prepare', proposal.view, proposal.height, proposal.digest);
+}
+
+/** Becomes prepared with a quorum of Prepare and says Commit. The certificate is on disk before the vote leaves: a view change needs it. */
+function commit(replica: Replica): void {
+  const { proposal } = replica;
+  if (!proposal || ownVote(replica, 'commit', proposal.height, proposal.view) || !hasExecuted(replica, proposal.digest)) return;
+  const votes = replica.book.votes('prepare', proposal.height, proposal.view, proposal.digest);
+  if (votes.length < replica.quorum) return;
+  replica.prepared = certificateOf(votes);
+  persist(replica, { kind: 'prepared', certificate: replica.prepared });
+  castVote(replica, 'commit', proposal.view, proposal.height, proposal.digest);
+}
+
+/** A quorum of Commit makes the height final, in whatever view this replica is. Observers and mute replicas follow the same way. */
+function finish(replica: Replica): void {
+  if (replica.committing) return;
+  const votes = replica.book.committed(nextHeight(replica), replica.quorum);
+  if (votes) finalize(replica, certificateOf(votes));
+}
+
+/** Has the shell store a block it executed; one it lacks comes by sync. */
+function finalize(replica: Replica, certificate: Certificate): void {
+  const execution = replica.executions.get(toHex(certificate.digest));
+  if (execution?.state === 'running') return; // its answer brings us back here
+  if (hasExecuted(replica, certificate.digest)) {
+    replica.committing = certificate;
+    replica.deadlineMs = undefined;
+    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, certificate });
+    return;
+  }
+  requestSync(
+    replica,
+    certificate.height,
+    certificate.votes.map((vote) => vote.node),
+  );
+}
+
+/** A certificate somebody forwarded. */
+export function onCertificate(replica: Replica, certificate: Certificate, from: string): void {
+  if (certificate.height <= replica.height || replica.committing) return;
+  const fault = certificateFault(replica.crypto, replica.chainId, certificate, replica.validators);
+  if (fault) {
+    // Above the next height the validators may have changed since: then it is only a claim, and others must share it.
+    replica.out.push({
+      kind: 'drop',
+      code: 'PBFT_CERTIFICATE_INVALID',
+      from,
+      verdict: certificate.height === nextHeight(replica) ? 'reject' : 'ignore',
+    });
+    return;
+  }
+  if (certificate.height === nextHeight(replica)) finalize(replica, certificate);
+  else requestSync(replica, certificate.height, [from]);
+}
+
+/** Asks the shell for blocks up to `height`, not more often than the retry time. */
+export function requestSync(replica: Replica, height: number, from: readonly string[]): void {
+  if (replica.nowMs < replica.syncRetryAtMs) return;
+  replica.syncRetryAtMs = replica.nowMs + replica.parameters.viewTimeoutMs / 4;
+  replica.out.push({ kind: 'sync', height, from: from.filter((node) => node !== replica.self) });
+}

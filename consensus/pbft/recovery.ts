@@ -1,0 +1,208 @@
+/**
+ * How a replica that missed something catches up, since the network loses frames: everyone repeats its latest words for the height being
+ * decided and says where it stands; whoever is further on answers with a commit certificate or the new view. Also the two questions of
+ * exceptional cases: the body of a bound digest, and, after a lost vote log, what this replica may have signed.
+ */
+import { encodeMessage, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
+import { onCertificate, requestSync } from './normal-case.ts';
+import {
+  enterView,
+  ensureExecuted,
+  hasExecuted,
+  liveRecords,
+  mayVote,
+  nextHeight,
+  note,
+  ownVote,
+  primaryOf,
+  type Proposal,
+  type Replica,
+  sign,
+} from './replica.ts';
+import { adoptView, sayViewChange, startViewChange } from './view-change.ts';
+import { type Certificate, certificateFault, equalBytes, toHex } from '../../node/format/index.ts';
+
+/** Bounds of the time between two repetitions, ms. */
+const RETRANSMIT_MIN_MS = 50;
+const RETRANSMIT_MAX_MS = 500;
+/** One peer is helped at most this often, ms. */
+const HELP_INTERVAL_MS = 40;
+/** Peers may be ahead for this long before sync is asked for: their last commit votes are usually under way to us, ms. */
+const LAG_GRACE_MS = 100;
+
+export function retransmitMs(replica: Replica): number {
+  return Math.max(RETRANSMIT_MIN_MS, Math.min(RETRANSMIT_MAX_MS, Math.floor(replica.parameters.viewTimeoutMs / 4)));
+}
+
+/** Notes what a signed message shows of its sender: it has `height` final and is in `view`. */
+export function noteClaim(replica: Replica, node: string, height: number, view: number): void {
+  const held = replica.claims.get(node);
+  if (!held) replica.claims.set(node, { height, view });
+  else {
+    held.height = Math.max(held.height, height);
+    held.view = Math.max(held.view, view);
+  }
+}
+
+/** Asks for sync when f+1 validators, so at least one honest, are further on and stay so. */
+export function advanceSync(replica: Replica): void {
+  const ahead = [...replica.claims].filter(([node, claim]) => node !== replica.self && claim.height > replica.height);
+  if (ahead.length <= replica.faults || replica.committing) {
+    replica.laggingSinceMs = undefined;
+    return;
+  }
+  replica.laggingSinceMs ??= replica.nowMs;
+  if (replica.nowMs - replica.laggingSinceMs < LAG_GRACE_MS) return;
+  const heights = ahead.map(([, claim]) => claim.height).sort((a, b) => b - a);
+  requestSync(
+    replica,
+    heights[replica.faults]!, // at least one honest validator has this height
+    ahead.map(([node]) => node),
+  );
+}
+
+/** Repeats what others may have missed; called on every tick. */
+export function retransmit(replica: Replica): void {
+  if (replica.nowMs < replica.retransmitAtMs) return;
+  replica.retransmitAtMs = replica.nowMs + retransmitMs(replica);
+  if (!replica.byNode.has(replica.self)) return;
+  const height = nextHeight(replica);
+  const say = (bytes: Uint8Array) => replica.out.push({ kind: 'broadcast', bytes });
+  const { view, changing, self: node } = replica;
+  say(encodeMessage(sign(replica, { kind: 'status', height: replica.height, view, changing, node } as const)));
+  if (replica.muted) {
+    say(encodeMessage(sign(replica, { kind: 'ask', round: replica.muted.round, node } as const)));
+    return;
+  }
+  if (!mayVote(replica)) return;
+  if (replica.checkpoint && replica.checkpoint.height > replica.stableCheckpoint) say(encodeMessage(replica.checkpoint));
+  if (changing) {
+    if (replica.viewChange) say(encodeMessage(replica.viewChange));
+    return;
+  }
+  if (replica.proposal?.frame) repeatProposal(replica, replica.proposal, replica.proposal.frame);
+  for (const phase of ['prepare', 'commit'] as const) {
+    const vote = ownVote(replica, phase, height, view);
+    if (vote) say(encodeMessage(vote));
+  }
+  fetchBody(replica);
+}
+
+/** The body is large: only who has not prepared yet gets it again. */
+function repeatProposal(replica: Replica, proposal: Proposal, frame: Uint8Array): void {
+  const prepared = new Set(replica.book.votes('prepare', proposal.height, proposal.view, proposal.digest).map((vote) => vote.node));
+  for (const { node } of replica.validators)
+    if (node !== replica.self && !prepared.has(node)) replica.out.push({ kind: 'send', to: node, bytes: frame });
+}
+
+/** A peer told where it stands, by a status or a vote for a height that is final here: it gets what it lacks. */
+export function help(
+  replica: Replica,
+  node: string,
+  peer: { readonly height: number; readonly view: number; readonly changing: boolean },
+): void {
+  if (node === replica.self || replica.nowMs - (replica.helpedAt.get(node) ?? -HELP_INTERVAL_MS) < HELP_INTERVAL_MS) return;
+  const behindInView = peer.view < replica.view || (peer.view === replica.view && peer.changing);
+  const { certificate } = replica;
+  const answers: Uint8Array[] = [];
+  const laterView = certificate && (certificate.view > peer.view || (certificate.view === peer.view && peer.changing));
+  if (certificate && (peer.height < replica.height || (peer.height === replica.height && laterView)))
+    answers.push(encodeMessage({ kind: 'committed', certificate }));
+  if (behindInView && !replica.changing && replica.newView) answers.push(replica.newView);
+  if (behindInView && replica.changing && replica.viewChange) answers.push(encodeMessage(replica.viewChange));
+  if (answers.length === 0) return;
+  replica.helpedAt.set(node, replica.nowMs);
+  for (const bytes of answers) replica.out.push({ kind: 'send', to: node, bytes });
+}
+
+export function onStatus(replica: Replica, message: Verified<Status>): void {
+  help(replica, message.node, message);
+}
+
+/**
+ * A forwarded certificate: makes the next height final, shows that others are ahead, or that our own block was certified in a later view, which
+ * is a view to enter.
+ */
+export function onCommitted(replica: Replica, certificate: Certificate, from: string): void {
+  if (certificate.height > replica.height) onCertificate(replica, certificate, from);
+  else if (certificate.height === replica.height && equalBytes(certificate.digest, replica.digest)) {
+    const newer = certificate.view > replica.view || (certificate.view === replica.view && replica.changing);
+    // Judged by the present validators; after a barrier it fails, and a later certificate will do.
+    if (newer && !certificateFault(replica.crypto, replica.chainId, certificate, replica.validators)) {
+      replica.certificate = certificate;
+      adoptView(replica, certificate);
+    }
+  }
+}
+
+/** As primary of a view bound to a digest we have no body of: asks those who may hold it. */
+function fetchBody(replica: Replica): void {
+  const bound = replica.binding?.digest;
+  if (!bound || replica.proposal || primaryOf(replica, replica.view) !== replica.self) return;
+  if (replica.bodies.has(toHex(bound)) || replica.executions.has(toHex(bound))) return;
+  if (replica.fetchedFrom.size >= replica.validators.length - 1) replica.fetchedFrom.clear();
+  const bytes = encodeMessage(sign(replica, { kind: 'fetch', height: nextHeight(replica), digest: bound, node: replica.self } as const));
+  for (const { node } of replica.validators)
+    if (node !== replica.self && !replica.fetchedFrom.has(node)) replica.out.push({ kind: 'send', to: node, bytes });
+}
+
+export function onFetch(replica: Replica, message: Verified<Fetch>): void {
+  const body = replica.bodies.get(toHex(message.digest));
+  if (!body || message.height !== nextHeight(replica)) return;
+  const { height, digest, node } = message;
+  const answer = sign(replica, { kind: 'body', height, digest, proposal: body.proposal, node: replica.self } as const);
+  replica.out.push({ kind: 'send', to: node, bytes: encodeMessage(answer) });
+}
+
+/** The body is judged by executing it: only one that agrees with the digest is proposed again. */
+export function onBody(replica: Replica, message: Verified<Body>): void {
+  const bound = replica.binding?.digest;
+  if (!mayVote(replica) || replica.changing || !bound || message.height !== nextHeight(replica)) return;
+  if (!equalBytes(bound, message.digest) || hasExecuted(replica, bound) || replica.fetchedFrom.has(message.node)) return;
+  if (replica.executions.get(toHex(bound))?.state === 'running') return;
+  ensureExecuted(replica, bound, message.proposal, message.node, false);
+}
+
+/** Somebody lost its vote log. Nothing signed by it counts here above the height being decided, or what it has shown us. */
+export function onAsk(replica: Replica, message: Verified<Ask>): void {
+  if (replica.muted) return; // no memory, no answer
+  const claim = replica.claims.get(message.node);
+  const answer = sign(replica, {
+    kind: 'held',
+    about: message.node,
+    round: message.round,
+    height: Math.max(nextHeight(replica), (claim?.height ?? 0) + 1),
+    view: Math.max(replica.view, claim?.view ?? 0),
+    node: replica.self,
+  } as const);
+  replica.out.push({ kind: 'send', to: message.node, bytes: encodeMessage(answer) });
+}
+
+/** With the answers of a quorum: silent up to the highest height named, plus the window, and in no view below the highest named. */
+export function onHeld(replica: Replica, message: Verified<Held>): void {
+  const { muted } = replica;
+  if (!muted || message.about !== replica.self || message.round !== muted.round || message.node === replica.self) return;
+  muted.answers.set(message.node, { height: message.height, view: message.view });
+  if (muted.answers.size < Math.min(replica.quorum, replica.validators.length - 1)) return;
+  let height = 0;
+  let view = 0;
+  for (const answer of muted.answers.values()) {
+    height = Math.max(height, answer.height);
+    view = Math.max(view, answer.view);
+  }
+  replica.floor = { height: height + 1, view };
+  replica.muted = undefined;
+  replica.out.push({ kind: 'truncate', keep: liveRecords(replica) }); // a damaged log ends here
+  note(replica, 'vote log lost: silent until', { height: replica.floor.height, view });
+}
+
+/** The floor is final without us: takes part again, in a view no promise of ours can lie above. */
+export function liftFloor(replica: Replica): void {
+  const { floor } = replica;
+  if (!floor || !replica.byNode.has(replica.self) || replica.height < floor.height) return;
+  replica.floor = undefined;
+  if (replica.view < floor.view) startViewChange(replica, floor.view);
+  else if (replica.changing) sayViewChange(replica);
+  else enterView(replica, replica.view, undefined);
+  note(replica, 'taking part again', { height: nextHeight(replica), view: replica.view });
+}

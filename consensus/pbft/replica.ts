@@ -1,0 +1,395 @@
+/**
+ * State of one PBFT replica and the few acts every phase shares: signing once, keeping bodies, the names of the moment (primary, quorum).
+ * Views run on over heights (PBFT §4.4): a new height stays with the primary that served the last one. Effects gather in `out`.
+ */
+import {
+  type Certificate,
+  type Digest,
+  equalBytes,
+  faultsMax,
+  quorumSize,
+  toHex,
+  type Validator,
+  type VotePhase,
+} from '../../node/format/index.ts';
+import type { Effect, EngineCrypto, EngineParameters, EngineStart } from '../engine.ts';
+import { Book } from './book.ts';
+import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
+import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
+
+/** Bodies and executions remembered for one height; one per view at most, and views take longer and longer. */
+const DIGESTS_PER_HEIGHT_MAX = 64;
+
+export interface Execution {
+  readonly digest: Digest;
+  readonly proposal: Uint8Array;
+  /** Who the body came from; self for one of our own log. */
+  readonly from: string;
+  readonly fresh: boolean;
+  state: 'running' | 'agreed' | 'refused';
+  parent: Digest | undefined;
+  attempts: number;
+  /** Not before this is a refused one tried again, ms. */
+  retryAtMs: number;
+}
+
+/** What the view's new view binds a height to; `digest` undefined: the primary is free. */
+export interface Binding {
+  readonly height: number;
+  readonly digest: Digest | undefined;
+}
+
+/** The proposal taken up in a view. */
+export interface Proposal {
+  readonly view: number;
+  readonly height: number;
+  readonly digest: Digest;
+  readonly proposal: Uint8Array;
+  /** The frame to repeat, at its primary only. */
+  readonly frame: Uint8Array | undefined;
+}
+
+export interface Replica {
+  readonly chainId: Digest;
+  readonly self: string;
+  readonly crypto: EngineCrypto;
+  validators: readonly Validator[];
+  byNode: ReadonlyMap<string, Validator>;
+  quorum: number;
+  faults: number;
+  parameters: EngineParameters;
+
+  /** Last final height. */
+  height: number;
+  digest: Digest;
+  certificate: Certificate | undefined;
+
+  view: number;
+  /** True from our view change for `view` until its new view. */
+  changing: boolean;
+  binding: Binding | undefined;
+  newView: Uint8Array | undefined;
+  pendingNewView: Uint8Array | undefined;
+  /** Views that failed in a row since the last final block. */
+  failures: number;
+
+  /** The proposal taken up in this view, for height + 1. */
+  proposal: Proposal | undefined;
+  building: boolean;
+  buildRetryAtMs: number;
+  prepared: Certificate | undefined;
+  committing: Certificate | undefined;
+  readonly bodies: Map<string, { readonly digest: Digest; readonly proposal: Uint8Array }>;
+  readonly executions: Map<string, Execution>;
+  /** Everything signed for heights not final yet: `phase height view` -> vote. */
+  readonly signed: Map<string, Vote>;
+  /** As primary: what was proposed per `height view`. */
+  readonly proposed: Map<
+    string,
+    { readonly height: number; readonly view: number; readonly digest: Digest; readonly signature: Uint8Array }
+  >;
+  viewChange: ViewChange | undefined;
+  /** Peers whose body of the bound digest did not execute. */
+  readonly fetchedFrom: Set<string>;
+
+  readonly book: Book;
+  /** Highest final height and view each validator has claimed. */
+  readonly claims: Map<string, { height: number; view: number }>;
+  /** When each peer was last helped, ms. */
+  readonly helpedAt: Map<string, number>;
+  readonly evidenceSeen: Set<string>;
+
+  checkpoint: Vote | undefined;
+  stableCheckpoint: number;
+
+  /** `round` is the height at the start: answers to an earlier loss name another, for between two losses the chain moves on. */
+  muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
+  floor: { readonly height: number; readonly view: number } | undefined;
+
+  nowMs: number;
+  started: boolean;
+  /** The vote log is empty and should not be: nothing was signed yet on this chain. */
+  unmarked: boolean;
+  workWaiting: boolean;
+  deliveredAtMs: number;
+  deadlineMs: number | undefined;
+  retransmitAtMs: number;
+  laggingSinceMs: number | undefined;
+  syncRetryAtMs: number;
+
+  proposals: number;
+  verifications: number;
+  out: Effect[];
+}
+
+export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica {
+  const replica: Replica = {
+    chainId: start.chainId,
+    self: start.self,
+    crypto,
+    validators: [],
+    byNode: new Map(),
+    quorum: 0,
+    faults: 0,
+    parameters: start.parameters,
+    height: start.height,
+    digest: start.digest,
+    certificate: start.certificate,
+    view: 0,
+    changing: false,
+    binding: undefined,
+    newView: undefined,
+    pendingNewView: undefined,
+    failures: 0,
+    proposal: undefined,
+    building: false,
+    buildRetryAtMs: 0,
+    prepared: undefined,
+    committing: undefined,
+    bodies: new Map(),
+    executions: new Map(),
+    signed: new Map(),
+    proposed: new Map(),
+    viewChange: undefined,
+    fetchedFrom: new Set(),
+    book: new Book(),
+    claims: new Map(),
+    helpedAt: new Map(),
+    evidenceSeen: new Set(),
+    checkpoint: undefined,
+    stableCheckpoint: 0,
+    muted: undefined,
+    floor: undefined,
+    nowMs: 0,
+    started: false,
+    unmarked: false,
+    workWaiting: false,
+    deliveredAtMs: 0,
+    deadlineMs: undefined,
+    retransmitAtMs: 0,
+    laggingSinceMs: undefined,
+    syncRetryAtMs: 0,
+    proposals: 0,
+    verifications: 0,
+    out: [],
+  };
+  setValidators(replica, start.validators);
+  replay(replica, start.log);
+  const certified = start.certificate?.view ?? 0;
+  if (certified > replica.view || (certified === replica.view && replica.changing && certified > 0)) {
+    replica.view = certified; // a certified block proves its view began
+    replica.changing = false;
+    replica.viewChange = undefined;
+    replica.binding = undefined;
+  }
+  return replica;
+}
+
+export function setValidators(replica: Replica, validators: readonly Validator[]): void {
+  replica.validators = [...validators].sort((a, b) => (a.node < b.node ? -1 : 1));
+  replica.byNode = new Map(replica.validators.map((validator) => [validator.node, validator]));
+  replica.quorum = quorumSize(replica.validators.length);
+  replica.faults = faultsMax(replica.validators.length);
+}
+
+/** p = v mod |R| over the validators sorted by node id (PBFT §4). */
+export function primaryOf(replica: Replica, view: number): string {
+  return replica.validators[view % replica.validators.length]!.node;
+}
+
+/** False for an observer, and while a lost vote log makes silence the only safe course. */
+export function mayVote(replica: Replica): boolean {
+  return (
+    replica.byNode.has(replica.self) &&
+    replica.muted === undefined &&
+    (replica.floor === undefined || replica.height >= replica.floor.height)
+  );
+}
+
+/** The height being decided. */
+export function nextHeight(replica: Replica): number {
+  return replica.height + 1;
+}
+
+export function drop(replica: Replica, code: string, from: string, verdict: 'ignore' | 'reject'): void {
+  replica.out.push({ kind: 'drop', code, from, verdict });
+}
+
+export function note(replica: Replica, event: string, fields: Readonly<Record<string, string | number>>): void {
+  replica.out.push({ kind: 'note', event, fields });
+}
+
+/** A mute replica signs nothing and writes nothing: a log that exists again would end its silence at the next start. */
+export function persist(replica: Replica, record: LogRecord): void {
+  if (replica.muted) return;
+  replica.out.push({ kind: 'persist', record: encodeRecord(record) });
+}
+
+export function sign<M extends Omit<Plain, 'signature'>>(replica: Replica, message: M): M & { readonly signature: Uint8Array } {
+  return { ...message, signature: replica.crypto.sign(signingBytes(replica.chainId, message as unknown as Plain)) };
+}
+
+const voteKey = (phase: VotePhase, height: number, view: number) => `${phase} ${height} ${view}`;
+
+export function ownVote(replica: Replica, phase: VotePhase, height: number, view: number): Vote | undefined {
+  return replica.signed.get(voteKey(phase, height, view));
+}
+
+/**
+ * Signs a vote, writes it to the log and sends it, once. The same vote again is not signed again; another digest for the same (height, view,
+ * phase) is refused: this is the one place where votes come into being.
+ */
+export function castVote(replica: Replica, phase: VotePhase, view: number, height: number, digest: Digest): void {
+  const key = voteKey(phase, height, view);
+  const earlier = replica.signed.get(key);
+  if (earlier) {
+    if (!equalBytes(earlier.digest, digest)) note(replica, 'PBFT_SECOND_VOTE_REFUSED', { phase, height, view });
+    return;
+  }
+  const unsigned = { kind: phase, view, height, digest, node: replica.self } as const;
+  const vote: Vote = { ...unsigned, signature: replica.crypto.sign(signingBytes(replica.chainId, unsigned)) };
+  replica.signed.set(key, vote);
+  persist(replica, { kind: 'vote', vote });
+  replica.out.push({ kind: 'broadcast', bytes: encodeMessage(vote) });
+  replica.book.addVote(vote as Verified<Vote>); // our own signature needs no check
+}
+
+/** Keeps the body of a proposal we are about to vote for until its height is final, on disk too. */
+export function keepBody(replica: Replica, height: number, digest: Digest, proposal: Uint8Array): void {
+  const name = toHex(digest);
+  if (replica.bodies.has(name)) return;
+  replica.bodies.set(name, { digest, proposal });
+  persist(replica, { kind: 'body', height, digest, proposal });
+}
+
+/** Has the shell execute a body, unless it is being done or has agreed. A refused one is tried again, at most a few times per view. */
+export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8Array, from: string, fresh: boolean): void {
+  const name = toHex(digest);
+  if (replica.executions.has(name)) return;
+  if (replica.executions.size >= DIGESTS_PER_HEIGHT_MAX) return;
+  replica.executions.set(name, { digest, proposal, from, fresh, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
+  replica.out.push({ kind: 'execute', height: nextHeight(replica), digest, proposal, from, fresh });
+}
+
+/** True when our own execution of `digest` agreed with its header and it stands on the last final block. */
+export function hasExecuted(replica: Replica, digest: Digest): boolean {
+  const execution = replica.executions.get(toHex(digest));
+  return execution?.state === 'agreed' && execution.parent !== undefined && equalBytes(execution.parent, replica.digest);
+}
+
+/** Forgets the height that became final and what only served the view that is over. */
+export function clearHeight(replica: Replica): void {
+  clearView(replica);
+  replica.prepared = undefined;
+  replica.committing = undefined;
+  replica.bodies.clear();
+  replica.executions.clear();
+  for (const [key, vote] of replica.signed) if (vote.height <= replica.height) replica.signed.delete(key);
+  for (const [key, proposed] of replica.proposed) if (proposed.height <= replica.height) replica.proposed.delete(key);
+  if (replica.binding && replica.binding.height <= replica.height) replica.binding = undefined;
+}
+
+export function clearView(replica: Replica): void {
+  replica.proposal = undefined;
+  replica.building = false;
+  replica.buildRetryAtMs = 0;
+  replica.deadlineMs = undefined;
+  replica.fetchedFrom.clear();
+  for (const [name, execution] of replica.executions) if (execution.state === 'refused') replica.executions.delete(name);
+}
+
+/** Goes to `view` as an active member. Written down, with what the view binds the next height to, so that a restart is bound too. */
+export function enterView(replica: Replica, view: number, digest: Digest | undefined): void {
+  clearView(replica);
+  replica.view = view;
+  replica.changing = false;
+  replica.viewChange = undefined;
+  replica.pendingNewView = undefined;
+  replica.binding = { height: nextHeight(replica), digest };
+  replica.retransmitAtMs = replica.nowMs; // others may have entered before us and wait
+  persist(replica, { kind: 'entered', view, height: nextHeight(replica), digest });
+  note(replica, 'view entered', { view, height: nextHeight(replica) });
+}
+
+/** Everything a restart needs now; what the vote log is cut down to at a stable checkpoint. */
+export function liveRecords(replica: Replica): Uint8Array[] {
+  const height = nextHeight(replica);
+  const records: LogRecord[] = [{ kind: 'mark', stableCheckpoint: replica.stableCheckpoint }];
+  if (replica.floor && replica.height < replica.floor.height) records.push({ kind: 'floor', ...replica.floor });
+  if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
+  else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
+  for (const { digest, proposal } of replica.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
+  for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });
+  for (const vote of replica.signed.values()) if (vote.height >= height) records.push({ kind: 'vote', vote });
+  if (replica.prepared) records.push({ kind: 'prepared', certificate: replica.prepared });
+  return records.map(encodeRecord);
+}
+
+/** Restores what the replica has signed and promised. A log that does not decode, or none past genesis, makes the replica start mute. */
+function replay(replica: Replica, log: readonly Uint8Array[]): void {
+  let whole = true;
+  let marked = false;
+  for (const bytes of log) {
+    let record: LogRecord;
+    try {
+      record = decodeRecord(bytes);
+    } catch {
+      whole = false;
+      continue;
+    }
+    marked = true;
+    switch (record.kind) {
+      case 'mark':
+        replica.stableCheckpoint = Math.max(replica.stableCheckpoint, record.stableCheckpoint);
+        break;
+      case 'body':
+        if (record.height === nextHeight(replica)) replica.bodies.set(toHex(record.digest), record);
+        break;
+      case 'proposed':
+        if (record.height > replica.height) replica.proposed.set(`${record.height} ${record.view}`, record);
+        break;
+      case 'vote': {
+        const { vote } = record;
+        if (vote.height > replica.height) {
+          replica.signed.set(voteKey(vote.kind, vote.height, vote.view), vote);
+          replica.book.addVote(vote as Verified<Vote>);
+        }
+        break;
+      }
+      case 'prepared':
+        if (record.certificate.height === nextHeight(replica) && record.certificate.view >= (replica.prepared?.view ?? 0))
+          replica.prepared = record.certificate;
+        break;
+      case 'viewChange':
+        if (record.message.view >= replica.view) {
+          replica.view = record.message.view;
+          replica.changing = true;
+          replica.viewChange = record.message;
+        }
+        break;
+      case 'entered':
+        if (record.view >= replica.view) {
+          replica.view = record.view;
+          replica.changing = false;
+          replica.viewChange = undefined;
+          replica.binding = record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;
+        }
+        break;
+      case 'floor':
+        replica.floor = { height: record.height, view: record.view };
+        break;
+    }
+  }
+  if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
+  replica.unmarked = !marked && replica.height === 0;
+  if (!whole || (!marked && replica.height > 0)) replica.muted = { round: replica.height, answers: new Map() };
+}
+
+/** Decodes without exceptions; undefined for bytes that are no message. */
+export function tryDecode(bytes: Uint8Array): ReturnType<typeof decodeMessage> | undefined {
+  try {
+    return decodeMessage(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * View change and new view by the chained rule (PBFT §4.4; design: chain, "PBFT with chained, executed blocks").
+ * A view change carries the highest commit certificate and what was prepared above it. A new view starts at the highest commit certificate
+ * reported and takes, for the height above, the prepare certificate of the highest view; that block is proposed again byte for byte. There are
+ * no null requests: with no certificate the new primary proposes afresh.
+ */
+import { type Certificate, certificateFault, equalBytes } from '../../node/format/index.ts';
+import { prepareCertificateFault } from './certificates.ts';
+import { encodeMessage, type NewView, signingBytes, type Verified, type ViewChange } from './messages.ts';
+import { requestSync } from './normal-case.ts';
+import { clearView, drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
+
+/** Time-out of the present view, ms: doubled for every view that failed since the last final block, capped. */
+export function viewTimeoutMs(replica: Replica): number {
+  const { viewTimeoutMs: base, viewTimeoutMaxMs: cap } = replica.parameters;
+  return Math.min(cap, base * 2 ** Math.min(replica.failures, 30));
+}
+
+/** Leaves the present view for `view`: promises to vote in none below it and says what it was bound to. */
+export function startViewChange(replica: Replica, view: number): void {
+  clearView(replica);
+  replica.view = view;
+  replica.changing = true;
+  replica.binding = undefined;
+  replica.failures++;
+  note(replica, 'view change started', { view, height: nextHeight(replica), failures: replica.failures });
+  sayViewChange(replica);
+}
+
+/** Signs the view change for `replica.view` with what is final and prepared now. A later one for the same view only ever reports more. */
+export function sayViewChange(replica: Replica): void {
+  const message = sign(replica, {
+    kind: 'viewChange',
+    view: replica.view,
+    height: replica.height,
+    certificate: replica.certificate,
+    prepared: replica.prepared ? [replica.prepared] : [],
+    node: replica.self,
+  } as const);
+  replica.viewChange = message;
+  persist(replica, { kind: 'viewChange', message });
+  replica.out.push({ kind: 'broadcast', bytes: encodeMessage(message) });
+  replica.book.addViewChange(message as unknown as Verified<ViewChange>); // our own signature needs no check
+}
+
+/** Form of a view change that no state is needed to judge. */
+export function viewChangeShapeFault(message: ViewChange): string | undefined {
+  if (message.view === 0) return 'view 0 needs no change';
+  if (message.certificate ? message.certificate.height !== message.height : message.height !== 0) return 'height without its certificate';
+  let height = message.height;
+  let view = message.view - 1;
+  for (const certificate of message.prepared) {
+    if (certificate.height !== height + 1) return 'prepared heights are not contiguous above the final one';
+    if (certificate.view > view) return 'prepared views rise with height, or reach the new view';
+    height = certificate.height;
+    view = certificate.view;
+  }
+  return undefined;
+}
+
+/**
+ * What is wrong with a view change as one of a new view that starts at `base`, which this replica holds final. What a sender reports below the
+ * base decides nothing and is not checked: a lagging replica is no liar.
+ */
+function viewChangeFault(replica: Replica, message: ViewChange, base: number): string | undefined {
+  if (message.height < base || base < replica.height) return undefined;
+  if (message.certificate && !equalBytes(message.certificate.digest, replica.digest)) return 'its final block is not ours';
+  for (const certificate of message.prepared) {
+    const fault = prepareCertificateFault(replica.crypto, replica.chainId, certificate, replica.byNode);
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+export function onViewChange(replica: Replica, message: Verified<ViewChange>, from: string): void {
+  if (viewChangeShapeFault(message)) {
+    drop(replica, 'PBFT_VIEW_CHANGE_INVALID', from, 'reject');
+    return;
+  }
+  if (message.view < replica.view || (message.view === replica.view && !replica.changing)) return; // helped by its status
+  replica.book.addViewChange(message);
+}
+
+/** Everything view changes can do in the present state: join f+1 others, and as primary of the new view start it. */
+export function advanceViewChange(replica: Replica): void {
+  if (!mayVote(replica)) return;
+  const ahead = replica.book.viewChanges().filter((message) => message.view > replica.view && message.node !== replica.self);
+  if (ahead.length > replica.faults) startViewChange(replica, Math.min(...ahead.map((message) => message.view)));
+  if (!replica.changing) return;
+  const upward = replica.book.viewChanges().filter((message) => message.view >= replica.view);
+  if (upward.length < replica.quorum) return;
+  // A quorum has left the views below: from now on the new primary is on the clock. Who went further counts, or those behind would wait for ever.
+  replica.deadlineMs ??= replica.nowMs + viewTimeoutMs(replica);
+  const support = upward.filter((message) => message.view === replica.view);
+  if (support.length < replica.quorum) return;
+  if (primaryOf(replica, replica.view) === replica.self) startNewView(replica, support);
+}
+
+/** The prepare certificate of the highest view just above `base`, if any was reported. */
+function chosenAbove(base: number, messages: readonly ViewChange[]): Certificate | undefined {
+  let chosen: Certificate | undefined;
+  for (const message of messages) {
+    const certificate = message.prepared[0];
+    if (message.height === base && certificate && (!chosen || certificate.view > chosen.view)) chosen = certificate;
+  }
+  return chosen;
+}
+
+/** Highest final height reported that its certificate proves; one that does not prove itself under our validators has to wait for sync. */
+function baseOf(messages: readonly ViewChange[]): number {
+  return messages.reduce((highest, message) => Math.max(highest, message.height), 0);
+}
+
+function startNewView(replica: Replica, support: readonly ViewChange[]): void {
+  const usable: ViewChange[] = [];
+  for (const message of support) {
+    if (message.height > replica.height) {
+      if (message.certificate && !certificateFault(replica.crypto, replica.chainId, message.certificate, replica.validators)) {
+        requestSync(replica, message.height, [message.node]); // a block is final that we lack: first that
+        return;
+      }
+      continue; // a height nobody can prove to us is left out
+    }
+    if (!viewChangeFault(replica, message, replica.height)) usable.push(message);
+  }
+  if (usable.length < replica.quorum) return;
+  const chosen = chosenAbove(replica.height, usable);
+  const message = sign(replica, {
+    kind: 'newView',
+    view: replica.view,
+    viewChanges: usable.map(encodeMessage),
+    node: replica.self,
+  } as const);
+  enterView(replica, replica.view, chosen?.digest);
+  replica.newView = encodeMessage(message);
+  replica.out.push({ kind: 'broadcast', bytes: replica.newView });
+}
+
+/** Opens the view changes of a new view; undefined when it does not prove itself. */
+function openViewChanges(replica: Replica, message: NewView): ViewChange[] | undefined {
+  const opened: ViewChange[] = [];
+  const signers = new Set<string>();
+  for (const bytes of message.viewChanges) {
+    const inner = tryDecode(bytes);
+    if (inner?.kind !== 'viewChange' || inner.view !== message.view || signers.has(inner.node) || viewChangeShapeFault(inner))
+      return undefined;
+    const validator = replica.byNode.get(inner.node);
+    if (!validator || !replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, inner), inner.signature))
+      return undefined;
+    signers.add(inner.node);
+    opened.push(inner);
+  }
+  return opened.length >= replica.quorum ? opened : undefined;
+}
+
+/** Only its signer answers for an invalid new view, and only where no barrier can lie between us. */
+function verdictOn(replica: Replica, message: NewView, from: string): 'ignore' | 'reject' {
+  const ahead = message.viewChanges.some((bytes) => {
+    const inner = tryDecode(bytes);
+    return inner?.kind === 'viewChange' && inner.height > replica.height;
+  });
+  return message.node === from && !ahead ? 'reject' : 'ignore';
+}
+
+/** A new view whose signature holds. `bytes` are kept, to be handed on to whoever missed it. */
+export function onNewView(replica: Replica, message: Verified<NewView>, bytes: Uint8Array, from: string): void {
+  if (message.view < replica.view || (message.view === replica.view && !replica.changing)) return;
+  if (message.node !== primaryOf(replica, message.view)) {
+    drop(replica, 'PBFT_NOT_PRIMARY', from, 'ignore'); // after a barrier we have not seen, another may be primary
+    return;
+  }
+  const opened = openViewChanges(replica, message);
+  if (!opened) {
+    drop(replica, 'PBFT_NEW_VIEW_INVALID', from, verdictOn(replica, message, from));
+    return;
+  }
+  const base = baseOf(opened);
+  if (base > replica.height) {
+    const top = opened.find((inner) => inner.height === base);
+    if (top?.certificate && !certificateFault(replica.crypto, replica.chainId, top.certificate, replica.validators)) {
+      replica.pendingNewView = bytes;
+      requestSync(replica, base, [message.node, top.node]);
+    }
+    return;
+  }
+  if (opened.some((inner) => viewChangeFault(replica, inner, base))) {
+    drop(replica, 'PBFT_NEW_VIEW_INVALID', from, verdictOn(replica, message, from));
+    return;
+  }
+  const chosen = base === replica.height ? chosenAbove(base, opened) : undefined;
+  if (!mayVote(replica)) return;
+  enterView(replica, message.view, chosen?.digest);
+  replica.newView = bytes;
+}
+
+/**
+ * A block certified in a view proves that view began; above that block, with a window of one, its new view binds nothing. So the replica may
+ * enter it without having seen the new view.
+ */
+export function adoptView(replica: Replica, certificate: Certificate): void {
+  if (certificate.view < replica.view || (certificate.view === replica.view && !replica.changing)) return;
+  enterView(replica, certificate.view, undefined);
+  replica.newView = undefined;
+}

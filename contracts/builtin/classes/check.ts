@@ -1,0 +1,333 @@
+/**
+ * Checks content against its class and tells every fault at once. The same code judges a submission in clear at the API door and the sealed
+ * form in every replica: in the sealed form a field marked `sealed` must be `{"sealed": C}`, in clear it must not.
+ * Deterministic: code units and bigint only.
+ */
+import {
+  compareDecimal,
+  dottedPath,
+  isDecimal,
+  isInteger,
+  isSealed,
+  parseTime,
+  type RecordPath,
+  several,
+  type TextStruct,
+  type TextTree,
+  UNAVAILABLE,
+  valueAt,
+} from '../../../node/format/index.ts';
+import { EXT_SCHEMA } from './ext.ts';
+import { type ClassDefinition, type DecimalSchema, type FieldSchema, isFieldName, type StructSchema, type TextSchema } from './schema.ts';
+
+/** One thing wrong with a record. `data` holds facts as texts, never the value of a sealed field. */
+export interface RecordFault {
+  readonly code: string;
+  readonly path: RecordPath;
+  readonly data: Readonly<Record<string, string>>;
+}
+
+export type ContentForm = 'clear' | 'sealed';
+
+export const RECORD_FAULTS_MAX = 200; // faults told of one record; a record with more says so by its last one
+const SUGGESTION_DISTANCE_MAX = 3; // edits between an unknown name and the one suggested for it
+const NAME_COMPARED_LENGTH_MAX = 64; // longer names get no suggestion
+
+/** Every fault of `content` (without `token`), in document order; empty when it fits its class. */
+export function checkContent(definition: ClassDefinition, content: TextStruct, form: ContentForm): readonly RecordFault[] {
+  const check = new ContentCheck(form);
+  const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
+  check.field(schema, content, []);
+  if (check.faults.length === 0) check.references(content);
+  return check.faults.slice(0, RECORD_FAULTS_MAX);
+}
+
+class ContentCheck {
+  readonly faults: RecordFault[] = [];
+  readonly #form: ContentForm;
+
+  constructor(form: ContentForm) {
+    this.#form = form;
+  }
+
+  #fault(code: string, path: RecordPath, data: Readonly<Record<string, string>> = {}): void {
+    if (this.faults.length < RECORD_FAULTS_MAX) this.faults.push({ code, path, data });
+  }
+
+  field(schema: FieldSchema, value: TextTree, path: RecordPath): void {
+    switch (schema.type) {
+      case 'text':
+      case 'decimal':
+        this.#leaf(schema, value, path);
+        return;
+      case 'struct':
+        if (!isStruct(value)) {
+          this.#mistyped('struct', value, path);
+          return;
+        }
+        {
+          this.#struct(schema, value, path);
+          return;
+        }
+      case 'list': {
+        if (Array.isArray(value) && value.length === 1 && this.#form === 'sealed') {
+          this.#fault('RECORD_NOT_CANONICAL', path);
+          return;
+        }
+        const items = several(value);
+        if (items.length < (schema.minItems ?? 1) || items.length > schema.maxItems) {
+          this.#fault('RECORD_COUNT', path, {
+            count: `${items.length}`,
+            countMin: `${schema.minItems ?? 1}`,
+            countMax: `${schema.maxItems}`,
+          });
+          return;
+        }
+        items.forEach((item, i) => {
+          this.field(schema.items, item, Array.isArray(value) ? [...path, i] : path);
+        });
+        return;
+      }
+      case 'map': {
+        if (!isStruct(value)) {
+          this.#mistyped('struct', value, path);
+          return;
+        }
+        const names = Object.keys(value);
+        if (names.length === 0 || names.length > schema.maxItems) {
+          this.#fault('RECORD_COUNT', path, { count: `${names.length}`, countMin: '1', countMax: `${schema.maxItems}` });
+          return;
+        }
+        for (const name of names) {
+          if (schema.names === 'name' ? !isFieldName(name) : !isPathText(name))
+            this.#fault('RECORD_NAME_MALFORMED', [...path, name], { name });
+          else this.field(schema.values, value[name]!, [...path, name]);
+        }
+        return;
+      }
+    }
+  }
+
+  #struct(schema: StructSchema, value: TextStruct, path: RecordPath): void {
+    for (const name of schema.required ?? []) {
+      if (!Object.hasOwn(value, name)) this.#fault('RECORD_FIELD_MISSING', [...path, name], { name });
+    }
+    const { requiredAny } = schema;
+    if (requiredAny && !requiredAny.some((name) => Object.hasOwn(value, name)))
+      this.#fault('RECORD_FIELD_MISSING', [...path, requiredAny[0]!], { name: requiredAny.join(' | ') });
+    const names = Object.keys(value);
+    if (names.length === 0 && path.length > 0 && !schema.required)
+      this.#fault('RECORD_COUNT', path, { count: '0', countMin: '1', countMax: '' });
+    for (const name of names) {
+      if (Object.hasOwn(schema.properties, name)) {
+        this.field(schema.properties[name]!, value[name]!, [...path, name]);
+      } else {
+        const nearest = nearestName(name, Object.keys(schema.properties));
+        this.#fault('RECORD_FIELD_UNKNOWN', [...path, name], nearest === undefined ? { name } : { name, nearest });
+      }
+    }
+  }
+
+  #leaf(schema: TextSchema | DecimalSchema, value: TextTree, path: RecordPath): void {
+    if (schema.sealed && this.#form === 'sealed') {
+      if (!isSealed(value)) this.#fault('RECORD_FIELD_NOT_SEALED', path);
+      return;
+    }
+    if (typeof value !== 'string') {
+      this.#mistyped(schema.type, value, path);
+      return;
+    }
+    if (value === UNAVAILABLE) {
+      if (!schema.unavailable) this.#fault('RECORD_UNAVAILABLE_NOT_ALLOWED', path);
+      return;
+    }
+    if (value === '' && (schema.type === 'decimal' || (schema.minLength ?? 1) > 0)) {
+      this.#fault('RECORD_FIELD_EMPTY', path);
+      return;
+    }
+    if (schema.type === 'decimal') this.#decimal(schema, value, path);
+    else this.#text(schema, value, path);
+  }
+
+  #decimal(schema: DecimalSchema, value: string, path: RecordPath): void {
+    if (!isDecimal(value)) {
+      this.#fault('RECORD_FIELD_TYPE', path, { expected: 'decimal' });
+      return;
+    }
+    if (schema.minimum !== undefined && compareDecimal(value, schema.minimum) < 0)
+      this.#fault('RECORD_VALUE_RANGE', path, { minimum: schema.minimum });
+    if (schema.maximum !== undefined && compareDecimal(value, schema.maximum) > 0)
+      this.#fault('RECORD_VALUE_RANGE', path, { maximum: schema.maximum });
+  }
+
+  #text(schema: TextSchema, value: string, path: RecordPath): void {
+    const length = codePoints(value);
+    if (length < (schema.minLength ?? 0)) this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMin: `${schema.minLength}` });
+    if (schema.maxLength !== undefined && length > schema.maxLength) {
+      this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMax: `${schema.maxLength}` });
+      return;
+    }
+    if (schema.enum && !schema.enum.includes(value)) {
+      const nearest = nearestName(value, schema.enum);
+      this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.enum.join(', '), ...(nearest === undefined ? {} : { nearest }) });
+    }
+    if (schema.const !== undefined && value !== schema.const) this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.const });
+    this.#format(schema, value, path);
+  }
+
+  #format(schema: TextSchema, value: string, path: RecordPath): void {
+    switch (schema.format) {
+      case undefined:
+        return;
+      case 'time': {
+        const reading = parseTime(value);
+        if (!reading.ok) this.#fault(reading.code, path);
+        return;
+      }
+      case 'digest':
+        if (!/^[0-9a-f]{64}$/.test(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'SHA-256 in 64 lower-case hex digits' });
+        return;
+      case 'integer':
+        if (!isInteger(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'integer' });
+        return;
+      case 'unit':
+        if (!/^[!-~\u0080-\ud7ff]+$/.test(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'unit code without spaces (UCUM)' });
+        return;
+      case 'mediaType':
+        if (!/^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/.test(value))
+          this.#fault('RECORD_FIELD_TYPE', path, { expected: 'media type' });
+        return;
+      case 'path':
+        if (!isPathText(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'dotted path of a field' });
+        return;
+    }
+  }
+
+  #mistyped(expected: string, value: TextTree, path: RecordPath): void {
+    const found = typeof value === 'string' ? 'text' : Array.isArray(value) ? 'list' : 'struct';
+    this.#fault('RECORD_FIELD_TYPE', path, { expected, found });
+  }
+
+  /** `ext.filled` and `ext.units` speak about fields that are there. */
+  references(content: TextStruct): void {
+    const { ext } = content;
+    if (ext === undefined || !isStruct(ext)) return;
+    const filled = several(ext.filled);
+    filled.forEach((entry, i) => {
+      const path = isStruct(entry) ? entry.path : undefined;
+      if (typeof path === 'string' && valueAt(content, path) === undefined)
+        this.#fault('RECORD_PATH_UNKNOWN', Array.isArray(ext.filled) ? ['ext', 'filled', i, 'path'] : ['ext', 'filled', 'path'], { path });
+    });
+    if (ext.units === undefined || !isStruct(ext.units)) return;
+    for (const path of Object.keys(ext.units)) {
+      if (valueAt(content, path) === undefined) this.#fault('RECORD_PATH_UNKNOWN', ['ext', 'units', path], { path });
+    }
+  }
+}
+
+/** Content with every list of one replaced by its item where the class expects a list; all else untouched. */
+export function foldSingles(definition: ClassDefinition, content: TextStruct): TextStruct {
+  const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
+  return fold(schema, content) as TextStruct;
+}
+
+function fold(schema: FieldSchema | undefined, value: TextTree): TextTree {
+  if (schema?.type === 'list') {
+    if (!Array.isArray(value)) return fold(schema.items, value);
+    const items = value.map((item: TextTree) => fold(schema.items, item));
+    return items.length === 1 ? items[0]! : items;
+  }
+  if (!isStruct(value) || (schema?.type !== 'struct' && schema?.type !== 'map')) return value;
+  const out: Record<string, TextTree> = {};
+  for (const [name, member] of Object.entries(value)) {
+    out[name] = fold(
+      schema.type === 'map' ? schema.values : Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined,
+      member,
+    );
+  }
+  return out;
+}
+
+/** Replaces each present sealed field by what `seal` gives for its dotted path and clear value. */
+export function sealContent(definition: ClassDefinition, content: TextStruct, seal: (path: string, value: string) => TextTree): TextStruct {
+  return sealField(definition.body, content, [], seal) as TextStruct;
+}
+
+function sealField(schema: FieldSchema, value: TextTree, path: RecordPath, seal: (path: string, value: string) => TextTree): TextTree {
+  if (schema.type === 'text' || schema.type === 'decimal')
+    return schema.sealed && typeof value === 'string' ? seal(dottedPath(path), value) : value;
+  if (schema.type === 'list') {
+    if (!Array.isArray(value)) return sealField(schema.items, value, path, seal);
+    return value.map((item: TextTree, i) => sealField(schema.items, item, [...path, i], seal));
+  }
+  if (!isStruct(value)) return value;
+  const out: Record<string, TextTree> = {};
+  for (const [name, member] of Object.entries(value)) {
+    const inner = schema.type === 'map' ? schema.values : Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
+    out[name] = inner ? sealField(inner, member, [...path, name], seal) : member;
+  }
+  return out;
+}
+
+/** True when the class seals any field. */
+export function hasSealedFields(schema: FieldSchema): boolean {
+  switch (schema.type) {
+    case 'text':
+    case 'decimal':
+      return schema.sealed ?? false;
+    case 'struct':
+      return Object.values(schema.properties).some(hasSealedFields);
+    case 'list':
+      return hasSealedFields(schema.items);
+    case 'map':
+      return hasSealedFields(schema.values);
+  }
+}
+
+/** The known name fewest edits away from `name`, when it is close enough to be meant. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  if (name.length > NAME_COMPARED_LENGTH_MAX) return undefined;
+  let nearest: string | undefined;
+  let least = Math.min((name.length + 1) >>> 1, SUGGESTION_DISTANCE_MAX + 1); // a short name must be nearly right
+  for (const candidate of known) {
+    const distance = editDistance(name, candidate, least);
+    if (distance < least) {
+      least = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+/** Levenshtein distance by code unit, or `enough` once it cannot be less. */
+function editDistance(a: string, b: string, enough: number): number {
+  if (Math.abs(a.length - b.length) >= enough) return enough;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function isStruct(value: TextTree): value is TextStruct {
+  return typeof value === 'object' && !Array.isArray(value);
+}
+
+/** Field names and item numbers, joined by dots. */
+function isPathText(text: string): boolean {
+  return text.length <= 512 && text.split('.').every((part) => isFieldName(part) || /^[1-9][0-9]{0,4}$/.test(part));
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xdc00 || unit > 0xdfff) count++;
+  }
+  return count;
+}

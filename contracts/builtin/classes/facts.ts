@@ -1,0 +1,100 @@
+/** What a record says, whatever its class: read by the contract (ownership, authenticated index), the query index and trace. */
+import {
+  parseTime,
+  type RecordPath,
+  several,
+  type TextStruct,
+  type TextTree,
+  textAt,
+  UNAVAILABLE,
+  valueAt,
+} from '../../../node/format/index.ts';
+import type { ClassDefinition } from './schema.ts';
+
+export interface MaterialFact {
+  readonly supplier: string;
+  readonly batch: string;
+  /** Id of its quality report, when one is named. */
+  readonly report: string | undefined;
+}
+
+export interface LinkFact {
+  readonly rel: string;
+  readonly type: string;
+  readonly id: string;
+  readonly org: string | undefined;
+}
+
+export interface RecordFacts {
+  readonly product: string | undefined;
+  readonly productionBatch: string | undefined;
+  /** The device of the class's own field and that of `ext.device_id`, without repetition. */
+  readonly devices: readonly string[];
+  readonly factory: string | undefined;
+  readonly timeText: string | undefined;
+  /** UTC microseconds of the claimed time. */
+  readonly timeUs: bigint | undefined;
+  readonly materials: readonly MaterialFact[];
+  readonly links: readonly LinkFact[];
+  readonly report: string | undefined;
+  readonly verdict: string | undefined;
+}
+
+/** `content` has passed the checks of its class, in clear or sealed form. */
+export function factsOf(definition: ClassDefinition, content: TextStruct): RecordFacts {
+  const { facts } = definition;
+  const at = (path: string | undefined): string | undefined => (path === undefined ? undefined : textAt(content, path));
+  const timeText = at(facts.time);
+  const time = timeText === undefined ? undefined : parseTime(timeText);
+  const devices = [at(facts.device), textAt(content, 'ext.device_id')].filter((id) => id !== undefined);
+  return {
+    product: at(facts.product),
+    productionBatch: at(facts.productionBatch) ?? textAt(content, 'ext.production_batch'),
+    devices: devices.length === 2 && devices[0] === devices[1] ? devices.slice(1) : devices,
+    factory: at(facts.factory),
+    timeText,
+    timeUs: time?.ok ? time.us : undefined,
+    materials: materialsOf(definition, content),
+    links: several(valueAt(content, 'ext.links')).flatMap(linkOf),
+    report: at(facts.report),
+    verdict: at(facts.verdict),
+  };
+}
+
+function materialsOf(definition: ClassDefinition, content: TextStruct): readonly MaterialFact[] {
+  const rule = definition.facts.materials;
+  if (!rule) return [];
+  const seen = new Set<string>();
+  const out: MaterialFact[] = [];
+  for (const item of rule.list === '' ? [content] : several(valueAt(content, rule.list))) {
+    const supplier = textAt(item, rule.supplier);
+    const batch = textAt(item, rule.batch);
+    if (supplier === undefined || batch === undefined || seen.has(`${supplier}\0${batch}`)) continue;
+    seen.add(`${supplier}\0${batch}`);
+    const report = rule.report === undefined ? undefined : textAt(item, rule.report);
+    out.push({ supplier, batch, report: report === UNAVAILABLE ? undefined : report });
+  }
+  return out;
+}
+
+function linkOf(link: TextTree): LinkFact[] {
+  const [rel, type, id] = [textAt(link, 'rel'), textAt(link, 'type'), textAt(link, 'id')];
+  return rel === undefined || type === undefined || id === undefined ? [] : [{ rel, type, id, org: textAt(link, 'org') }];
+}
+
+/** Names and texts that identify the record within class and organisation; `ext.record_key` wins over the class's key fields. */
+export function keyOf(definition: ClassDefinition, content: TextStruct): { readonly [name: string]: string } {
+  const own = textAt(content, 'ext.record_key');
+  if (own !== undefined) return { record_key: own };
+  const key: Record<string, string> = {};
+  for (const path of definition.key) {
+    const text = textAt(content, path);
+    if (text !== undefined) key[path.replace('ext.', '')] = text;
+  }
+  return key;
+}
+
+/** Where the claimed time stands, for a fault about it. */
+export function timePath(definition: ClassDefinition): RecordPath {
+  return definition.facts.time?.split('.') ?? [];
+}

@@ -1,0 +1,79 @@
+/** What a block is judged by, read from chain state (design: chain, "consensusHash"), and how the active validators follow from the register. */
+import {
+  type ChainParameters,
+  type ConsensusConfiguration,
+  decodeJson,
+  defaultParameters,
+  fromHex,
+  type Json,
+  quorumSize,
+  SUITE,
+  type Validator,
+} from '../../node/format/index.ts';
+import type { Read } from './access.ts';
+import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
+
+/** PBFT bears no fault below four (design: chain, "Governance"). */
+export const PBFT_VALIDATORS_MIN = 4;
+
+/** A row of governanceKey.validators. */
+export interface ValidatorRow {
+  readonly node: string;
+  /** Hex. */
+  readonly publicKey: string;
+  readonly suite: number;
+  readonly weight: number;
+}
+
+/** @throws Error when the chain has no genesis state: a broken invariant, never an input. */
+function value(read: Read, key: string): Json {
+  const bytes = read(CONTRACT.governance, key);
+  if (!bytes) throw new Error(`Cannot read the configuration: governance key ${key} is absent`);
+  return decodeJson(bytes);
+}
+
+/** Parameters that no transaction ever set, because a later version brought them, stand at their default. */
+export function parametersOf(read: Read): ChainParameters {
+  return { ...defaultParameters(), ...(value(read, governanceKey.parameters) as Partial<ChainParameters>) };
+}
+
+export function validatorRowsOf(read: Read): readonly ValidatorRow[] {
+  return value(read, governanceKey.validators) as unknown as readonly ValidatorRow[];
+}
+
+export function engineOf(read: Read): { readonly engine: string; readonly executionVersion: number } {
+  return value(read, governanceKey.engine) as { engine: string; executionVersion: number };
+}
+
+/** Engine, parameters and validators as the state says: those of the next block. Validators come sorted by node id. */
+export function configurationOf(read: Read): ConsensusConfiguration {
+  const validators = validatorRowsOf(read).map((row): Validator => ({ ...row, publicKey: fromHex(row.publicKey) }));
+  return { ...engineOf(read), parameters: parametersOf(read), validators };
+}
+
+/** The row a registered node takes among the validators, or undefined for an observer. */
+export function validatorRow(entry: Pick<RegistryEntry, 'id' | 'data'>): ValidatorRow | undefined {
+  const data = entry.data as unknown as NodeData;
+  if (data.role !== 'validator') return undefined;
+  return { node: entry.id, publicKey: data.validatorKey, suite: data.suite ?? SUITE.ed25519, weight: data.weight };
+}
+
+export function sortValidators(rows: readonly ValidatorRow[]): readonly ValidatorRow[] {
+  return [...rows].sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0));
+}
+
+/** Why a set of parameters cannot stand together, or undefined. */
+export function parametersFault(parameters: ChainParameters): string | undefined {
+  if (parameters.viewTimeoutMs > parameters.viewTimeoutMaxMs) return 'viewTimeoutMs must not be above viewTimeoutMaxMs';
+  if (parameters.transactionGasMax > parameters.blockGasMax) return 'transactionGasMax must not be above blockGasMax';
+  return undefined;
+}
+
+/** Why a validator set cannot run the engine, or undefined. */
+export function validatorsFault(engine: string, rows: readonly ValidatorRow[]): string | undefined {
+  if (engine !== 'pbft') return undefined;
+  if (rows.length < PBFT_VALIDATORS_MIN)
+    return `PBFT needs at least ${PBFT_VALIDATORS_MIN} validators, quorum ${quorumSize(PBFT_VALIDATORS_MIN)}`;
+  const weighted = rows.find((row) => row.weight !== 1);
+  return weighted && `PBFT counts validators, so the weight of ${weighted.node} must be 1`;
+}

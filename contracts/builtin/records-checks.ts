@@ -1,0 +1,89 @@
+/** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
+import { decodeJson, type JsonObject, type RecordPath } from '../../node/format/index.ts';
+import { ContractFailure, type Host } from '../types.ts';
+import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
+import { accessKey, CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
+
+/** What the checks read; the node asks the same questions before it signs. */
+export type Reading = Pick<Host, 'read' | 'block'>;
+
+/** Facts of one fault as they stand in a receipt. */
+export function failure(code: string, record: number, path: RecordPath, data: Readonly<Record<string, string>> = {}): ContractFailure {
+  return new ContractFailure(code, { record, path: path.map(String), ...data });
+}
+
+/** Organisation of the sender. @throws ContractFailure when a contract calls in somebody's name or the sender lacks the right. */
+export function senderOrganisation(host: Host, right: Right): string {
+  const { sender } = host.transaction;
+  if (host.caller !== sender) throw new ContractFailure('RECORD_CALLER_CONTRACT', { caller: host.caller });
+  const account = readEntry(host, 'account', sender);
+  if (account?.state !== 'active') throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
+  const { roles } = account.data;
+  const names = Array.isArray(roles) ? roles.filter((role: unknown) => typeof role === 'string') : [];
+  if (!names.some((role) => roleHolds(host, role, right))) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
+  return account.owner;
+}
+
+function roleHolds(host: Host, role: string, right: Right): boolean {
+  const value = host.read(CONTRACT.access, accessKey.role(role));
+  const rights = value === undefined ? undefined : decodeJson(value);
+  return Array.isArray(rights) && (rights.includes(right) || rights.includes('*'));
+}
+
+/** The class as it stands now. @throws ContractFailure */
+export function loadClass(host: Pick<Host, 'read'>, name: string, version: number, record: number): ClassDefinition {
+  const definition = builtinClass(name) ?? registeredClass(host, name);
+  if (!definition) throw failure('RECORD_CLASS_UNKNOWN', record, [], { class: name });
+  if (definition.version !== version)
+    throw failure('RECORD_CLASS_VERSION', record, [], { class: name, stated: `${version}`, current: `${definition.version}` });
+  return definition;
+}
+
+function registeredClass(host: Pick<Host, 'read'>, name: string): ClassDefinition | undefined {
+  const entry = readEntry(host, 'class', name);
+  if (entry?.state !== 'active') return undefined;
+  const reading = readClass(entry.data as JsonObject);
+  return reading.ok && reading.definition.name === name ? reading.definition : undefined;
+}
+
+/** Refuses a record in the name of a factory or device that is neither the writer's nor granted to it. `known` remembers answers within a call. */
+export function checkOwnership(
+  host: Reading,
+  org: string,
+  definition: ClassDefinition,
+  facts: RecordFacts,
+  record: number,
+  known: Map<string, string | undefined>,
+): void {
+  const check = (kind: 'factory' | 'device', id: string, path: string): void => {
+    const name = `${kind}/${id}`;
+    if (!known.has(name)) known.set(name, ownershipFault(host, org, kind, id));
+    const code = known.get(name);
+    if (code !== undefined) throw failure(code, record, path.split('.'), { [kind]: id });
+  };
+  if (facts.factory !== undefined) check('factory', facts.factory, definition.facts.factory ?? '');
+  for (const id of facts.devices) check('device', id, definition.facts.device ?? 'ext.device_id');
+}
+
+function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): string | undefined {
+  const entry = readEntry(host, kind, id);
+  if (!entry) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
+  const now = host.block.timestampMs;
+  const active = entry.state === 'active' && (entry.validFrom ?? now) <= now && now <= (entry.validTo ?? now);
+  if (!active) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
+  if (entry.owner === org || isGranted(host, entry.owner, `${kind}/${id}`, org)) return undefined;
+  return kind === 'factory' ? 'RECORD_FACTORY_FOREIGN' : 'RECORD_DEVICE_FOREIGN';
+}
+
+/** A grant of `record:submit` on one factory or device; its value `{until}` is null or milliseconds of block time. */
+function isGranted(host: Reading, owner: string, object: string, grantee: string): boolean {
+  const value = host.read(CONTRACT.access, accessKey.grant(owner, 'record:submit', object, grantee));
+  if (value === undefined) return false;
+  const { until } = decodeJson(value) as { readonly until?: number | null };
+  return until === undefined || until === null || host.block.timestampMs <= until;
+}
+
+function readEntry(host: Pick<Host, 'read'>, kind: RegistryKind, id: string): RegistryEntry | undefined {
+  const value = host.read(CONTRACT.registry, registryKey.entry(kind, id));
+  return value && (decodeJson(value) as unknown as RegistryEntry);
+}

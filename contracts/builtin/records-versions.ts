@@ -1,0 +1,34 @@
+/**
+ * Versions of a record in the authenticated state. Keys are append-only and contiguous from 1, so the current one is found by galloping:
+ * doubling until a version is absent, then halving the gap. A new record costs one read, the n-th version about 2 log2 n.
+ */
+import { type ByteText, decodeStoredRecord, type StoredRecord } from '../../node/format/index.ts';
+import { recordKey } from './layout.ts';
+
+export const VERSIONS_MAX = 1_000_000; // versions of one record
+
+type Get = (key: ByteText) => Uint8Array | undefined;
+
+/** 0 when there is none. */
+export function currentVersion(get: Get, recordId: ByteText): number {
+  const held = (version: number): boolean => get(recordKey.version(recordId, version)) !== undefined;
+  if (!held(1)) return 0;
+  let low = 1;
+  let high = 2;
+  while (high <= VERSIONS_MAX && held(high)) {
+    low = high;
+    high *= 2;
+  }
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (held(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** undefined when there is no such version. @throws DecodeError when the value is no stored record. */
+export function readVersion(get: Get, recordId: ByteText, version: number): StoredRecord | undefined {
+  const bytes = get(recordKey.version(recordId, version));
+  return bytes && decodeStoredRecord(bytes);
+}

@@ -1,0 +1,278 @@
+/**
+ * The built-in contract `records`: puts production, device and quality records on the chain, amends and withdraws them, never overwrites
+ * (design: record; DB53/T 1407-2025 6.1.1, 6.1.3). Content arrives in sealed canonical form; a transaction with one bad record writes nothing.
+ *
+ * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are canonical JSON. Deterministic: see design/execution.
+ */
+import {
+  type ByteText,
+  decodeAmendment,
+  decodeContent,
+  decodeJson,
+  decodeSubmissions,
+  DIGEST_ALGORITHM,
+  encodeJson,
+  encodeStoredRecord,
+  equalBytes,
+  fromHex,
+  indexDigest,
+  type Json,
+  keyText,
+  recordDigest,
+  recordIdOf,
+  type RecordOrigin,
+  type StoredRecord,
+  type Submission,
+  type TextStruct,
+  toByteText,
+  toHex,
+  u32Bytes,
+} from '../../node/format/index.ts';
+import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
+import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, timePath } from './classes/index.ts';
+import { CONTRACT, recordKey } from './layout.ts';
+import { checkOwnership, failure, loadClass, senderOrganisation } from './records-checks.ts';
+import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
+
+// One gas is 0.025 ns of the worst machine measured (a full block is a quarter of the view time-out). Host calls are priced by the host.
+export const GAS_PER_RECORD = 1_200_000; // identity, checks of class and ownership, three digests: about 30 us
+export const GAS_PER_RECORD_BYTE = 2_000; // reading, canonical form and digest: about 50 ns
+
+const US_PER_MS = 1_000n;
+
+function submit(host: Host, args: Uint8Array): Uint8Array {
+  const submissions = decodeArgs(args, decodeSubmissions);
+  if (submissions.length === 0) throw new ContractFailure('RECORD_NONE');
+  for (const submission of submissions) host.useGas(GAS_PER_RECORD + GAS_PER_RECORD_BYTE * submission.content.length);
+  const org = senderOrganisation(host, 'record:submit');
+  const known = new Map<string, string | undefined>();
+  const results = submissions.map((submission, i) => submitOne(host, org, submission, i, known));
+  saveSources(host, submissions);
+  return encodeJson(results);
+}
+
+function submitOne(host: Host, org: string, submission: Submission, at: number, known: Map<string, string | undefined>): Json {
+  const opened = openContent(host, org, submission.class, submission.classVersion, submission.content, at, known);
+  const { definition, content, facts, digest } = opened;
+  const key = keyOf(definition, content);
+  if (Object.keys(key).length === 0) throw failure('RECORD_KEY_EMPTY', at, []);
+  const recordId = recordIdOf(host, definition.name, org, key);
+  const id = toByteText(recordId);
+  const first = readVersion((k) => host.get(k), id, 1);
+  if (first) return repeated(host, first, submission.content, recordId, at);
+  const record: StoredRecord = {
+    class: definition.name,
+    classVersion: definition.version,
+    org,
+    actor: host.transaction.sender,
+    key,
+    version: 1,
+    state: 'current',
+    content: submission.content,
+    source: submission.source,
+    height: host.block.height,
+    committedAtMs: host.block.timestampMs,
+    transactionId: host.transaction.transactionId,
+    change: undefined,
+  };
+  host.put(recordKey.version(id, 1), encodeStoredRecord(record));
+  putIndex(host, id, 1, facts);
+  emit(host, 'RecordSubmitted', recordId, record, digest);
+  return resultOf(recordId, record, digest, 'stored', 1);
+}
+
+/** A retry: the same content names the first version and its receipt, other content conflicts with what is there. */
+function repeated(host: Host, first: StoredRecord, content: Uint8Array, recordId: Uint8Array, at: number): Json {
+  const current = currentVersion((k) => host.get(k), toByteText(recordId));
+  const digest = recordDigest(host, first.content);
+  if (equalBytes(first.content, content)) return resultOf(recordId, first, digest, 'repeated', current);
+  const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
+  throw failure('RECORD_KEY_CONFLICT', at, [], {
+    id: toHex(recordId),
+    currentVersion: `${current}`,
+    state: latest.state,
+    recordDigest: toHex(recordDigest(host, latest.content)),
+  });
+}
+
+function amend(host: Host, args: Uint8Array): Uint8Array {
+  const { recordId, expectedVersion, reason, content, source } = decodeArgs(args, decodeAmendment);
+  if (content === undefined) throw new ContractFailure('RECORD_CONTENT_MISSING');
+  host.useGas(GAS_PER_RECORD + GAS_PER_RECORD_BYTE * content.length);
+  const { org, before } = openCurrent(host, recordId, expectedVersion, reason);
+  const { definition, content: opened, facts, digest } = openContent(host, org, before.class, before.classVersion, content, 0, new Map());
+  if (!equalBytes(recordIdOf(host, definition.name, org, keyOf(definition, opened)), recordId))
+    throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(before.key) });
+  const digestBefore = recordDigest(host, before.content);
+  if (equalBytes(digest, digestBefore)) throw failure('RECORD_UNCHANGED', 0, []);
+  return putNext(host, recordId, { ...before, state: 'current', content, source }, reason, digestBefore, facts, 'RecordAmended');
+}
+
+function withdraw(host: Host, args: Uint8Array): Uint8Array {
+  const { recordId, expectedVersion, reason, content, source } = decodeArgs(args, decodeAmendment);
+  if (content !== undefined) throw new ContractFailure('RECORD_CONTENT_UNEXPECTED');
+  host.useGas(GAS_PER_RECORD);
+  const { before } = openCurrent(host, recordId, expectedVersion, reason);
+  const tombstone: StoredRecord = { ...before, state: 'deleted', content: new Uint8Array(0), source };
+  return putNext(host, recordId, tombstone, reason, recordDigest(host, before.content), undefined, 'RecordWithdrawn');
+}
+
+function putNext(
+  host: Host,
+  recordId: Uint8Array,
+  base: StoredRecord,
+  reason: string,
+  digestBefore: Uint8Array,
+  facts: RecordFacts | undefined,
+  event: string,
+): Uint8Array {
+  const version = base.version + 1;
+  if (version > VERSIONS_MAX) throw new ContractFailure('RECORD_VERSIONS_EXHAUSTED', { versionsMax: `${VERSIONS_MAX}` });
+  const record: StoredRecord = {
+    ...base,
+    actor: host.transaction.sender,
+    version,
+    height: host.block.height,
+    committedAtMs: host.block.timestampMs,
+    transactionId: host.transaction.transactionId,
+    change: { reason, digestBefore },
+  };
+  const id = toByteText(recordId);
+  const digest = recordDigest(host, record.content);
+  host.put(recordKey.version(id, version), encodeStoredRecord(record));
+  if (facts) putIndex(host, id, version, facts);
+  emit(host, event, recordId, record, digest);
+  const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
+  return encodeJson({ ...resultOf(recordId, record, digest, status, version), digestBefore: toHex(digestBefore) });
+}
+
+/** The current version of a record of the sender's organisation, still in use and as the sender saw it. */
+function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, reason: string): { org: string; before: StoredRecord } {
+  if (reason === '') throw new ContractFailure('RECORD_REASON_MISSING');
+  const org = senderOrganisation(host, 'record:submit');
+  const id = toByteText(recordId);
+  const version = currentVersion((k) => host.get(k), id);
+  const before = version === 0 ? undefined : readVersion((k) => host.get(k), id, version);
+  if (!before) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(recordId) });
+  if (before.org !== org) throw new ContractFailure('RECORD_FOREIGN', { id: toHex(recordId), org: before.org });
+  if (version !== expectedVersion)
+    throw new ContractFailure('RECORD_VERSION_MOVED', {
+      id: toHex(recordId),
+      expectedVersion: `${expectedVersion}`,
+      currentVersion: `${version}`,
+    });
+  if (before.state === 'deleted') throw new ContractFailure('RECORD_DELETED', { id: toHex(recordId), currentVersion: `${version}` });
+  return { org, before };
+}
+
+interface Opened {
+  readonly definition: ClassDefinition;
+  readonly content: TextStruct;
+  readonly facts: RecordFacts;
+  readonly digest: Uint8Array;
+}
+
+function openContent(
+  host: Host,
+  org: string,
+  recordClass: string,
+  classVersion: number,
+  bytes: Uint8Array,
+  at: number,
+  known: Map<string, string | undefined>,
+): Opened {
+  const definition = loadClass(host, recordClass, classVersion, at);
+  let content: TextStruct;
+  try {
+    content = decodeContent(bytes);
+  } catch {
+    throw failure('RECORD_NOT_CANONICAL', at, []);
+  }
+  const fault = checkContent(definition, content, 'sealed')[0];
+  if (fault) throw failure(fault.code, at, fault.path, fault.data);
+  const facts = factsOf(definition, content);
+  const { timestampMs, parameters } = host.block;
+  if (facts.timeUs !== undefined && facts.timeUs > BigInt(timestampMs + parameters.recordTimeAheadMaxMs) * US_PER_MS)
+    throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${parameters.recordTimeAheadMaxMs}` });
+  checkOwnership(host, org, definition, facts, at, known);
+  return { definition, content, facts, digest: recordDigest(host, bytes) };
+}
+
+/** Authenticated index entries: the version that first named the value. */
+function putIndex(host: Host, id: ByteText, version: number, facts: RecordFacts): void {
+  const put = (key: ByteText): void => {
+    if (version === 1 || host.get(key) === undefined) host.put(key, u32Bytes(version));
+  };
+  if (facts.product !== undefined) put(recordKey.product(toByteText(indexDigest(host, facts.product)), id));
+  if (facts.productionBatch !== undefined) put(recordKey.productionBatch(toByteText(indexDigest(host, facts.productionBatch)), id));
+  for (const { supplier, batch } of facts.materials) put(recordKey.materialBatch(toByteText(indexDigest(host, supplier, batch)), id));
+}
+
+/** Keeps the last `time` and `seq` per (account, interface), so that an incremental upload knows where to go on. */
+function saveSources(host: Host, submissions: readonly Submission[]): void {
+  const last = new Map<string, RecordOrigin>();
+  for (const { source } of submissions) if (source.interfaceId !== undefined) last.set(source.interfaceId, source);
+  for (const [interfaceId, { time, seq }] of last) {
+    const value = encodeJson({ ...(time === undefined ? {} : { time }), ...(seq === undefined ? {} : { seq }) });
+    host.put(recordKey.source(toByteText(indexDigest(host, host.transaction.sender, interfaceId))), value);
+  }
+}
+
+function resultOf(recordId: Uint8Array, record: StoredRecord, digest: Uint8Array, status: string, current: number) {
+  return {
+    id: toHex(recordId),
+    version: record.version,
+    status,
+    recordDigest: toHex(digest),
+    digestAlg: DIGEST_ALGORITHM,
+    currentVersion: current,
+    height: record.height,
+    transactionId: toHex(record.transactionId),
+  };
+}
+
+function emit(host: Host, name: string, recordId: Uint8Array, record: StoredRecord, digest: Uint8Array): void {
+  host.emit(name, encodeJson({ id: toHex(recordId), class: record.class, version: record.version, recordDigest: toHex(digest) }));
+}
+
+function decodeArgs<T>(args: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+  try {
+    return decode(args);
+  } catch (error) {
+    throw new ContractFailure('RECORD_ARGS_MALFORMED', { reason: error instanceof Error ? error.message : '' });
+  }
+}
+
+/** Query `get`: args `{id, version?}`; the stored version as JSON, content included. */
+function getRecord(host: Host, args: Uint8Array): Uint8Array {
+  const { id, version } = decodeArgs(args, readGetArgs);
+  const text = toByteText(id);
+  const current = currentVersion((k) => host.get(k), text);
+  const record = readVersion((k) => host.get(k), text, version ?? current);
+  if (!record) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(id) });
+  host.useGas(GAS_PER_RECORD_BYTE * record.content.length);
+  const content = record.content.length === 0 ? null : (decodeContent(record.content) as Json);
+  return encodeJson({
+    ...resultOf(id, record, recordDigest(host, record.content), record.state, current),
+    class: record.class,
+    org: record.org,
+    actor: record.actor,
+    key: record.key,
+    record: content,
+  });
+}
+
+function readGetArgs(bytes: Uint8Array): { readonly id: Uint8Array; readonly version: number | undefined } {
+  const args = decodeJson(bytes) as { readonly id?: Json; readonly version?: Json };
+  const { id, version } = args;
+  if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) throw new RangeError('id is not 64 hex digits');
+  if (version !== undefined && (typeof version !== 'number' || version < 1 || version > VERSIONS_MAX))
+    throw new RangeError('version is not a version');
+  return { id: fromHex(id), version };
+}
+
+export const records: BuiltinContract = {
+  name: CONTRACT.records,
+  methods: { submit, amend, withdraw },
+  queries: { get: getRecord },
+};

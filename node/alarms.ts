@@ -1,0 +1,94 @@
+/**
+ * Alarms: what an operator must know, kept until he says that he does (DB53/T 1407-2025 6.2.4.d). Raised by a failed block check, a damaged store
+ * entry, an equivocation and the like. The same alarm raised again while unacknowledged is the same alarm: a fault that repeats does not bury others.
+ */
+import { ChainError } from './errors/index.ts';
+import { type ByteText, canonicalJson, decodeJson, encodeJson, type Json, prefixEnd, u32Text } from './format/index.ts';
+import type { Alarm } from './service.ts';
+import type { Clock, Log, Store } from './world.ts';
+
+/** Alarms kept; past it the oldest acknowledged one goes, else the oldest of the lowest severity. */
+export const ALARMS_MAX = 1_000;
+const SEVERITIES = ['info', 'warning', 'critical'] as const;
+
+export interface Alarms {
+  /** Oldest first. */
+  list(): readonly Alarm[];
+  /** Resolves with the alarm once it is on disk: a new one, or the unacknowledged one of the same kind and detail. */
+  raise(kind: string, severity: Alarm['severity'], detail: Json): Promise<Alarm>;
+  /** @throws ChainError ALARM_UNKNOWN, ALARM_ACKNOWLEDGED */
+  acknowledge(id: number, account: string): Promise<Alarm>;
+  /** Called for each new alarm and each acknowledgement. Returns a function that ends it. */
+  onChange(listener: (alarm: Alarm) => void): () => void;
+}
+
+/** Loads what is stored under `prefix`, which is the alarms' alone. */
+export async function openAlarms(options: {
+  readonly store: Store;
+  readonly prefix: ByteText;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<Alarms> {
+  const { store, prefix, clock, log } = options;
+  const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: 2 * ALARMS_MAX });
+  const alarms = new Map<number, Alarm>();
+  for (const row of rows) {
+    const alarm = decodeAlarm(row.value);
+    alarms.set(alarm.id, alarm);
+  }
+  const listeners = new Set<(alarm: Alarm) => void>();
+  let last = Math.max(0, ...alarms.keys());
+
+  /** Memory first, so that two calls in one turn see each other; resolves when the disk has it. */
+  async function keep(alarm: Alarm): Promise<Alarm> {
+    alarms.set(alarm.id, alarm);
+    const dropped = alarms.size > ALARMS_MAX ? leastWanted([...alarms.values()], alarm.id) : undefined;
+    if (dropped !== undefined) alarms.delete(dropped);
+    for (const listener of listeners) listener(alarm);
+    const operations = [{ key: prefix + u32Text(alarm.id), value: encodeAlarm(alarm) as Uint8Array | undefined }];
+    if (dropped !== undefined) operations.push({ key: prefix + u32Text(dropped), value: undefined });
+    await store.batch(operations, { sync: true });
+    return alarm;
+  }
+
+  return {
+    list: () => [...alarms.values()],
+    async raise(kind, severity, detail) {
+      const text = canonicalJson(detail);
+      for (const alarm of alarms.values())
+        if (alarm.kind === kind && alarm.acknowledgedBy === undefined && canonicalJson(alarm.detail) === text) return alarm;
+      last++;
+      log[severity === 'critical' ? 'error' : 'warn']({ kind, severity, detail }, 'alarm raised');
+      return keep({ id: last, raisedAtMs: clock.now(), kind, severity, detail, acknowledgedBy: undefined, acknowledgedAtMs: undefined });
+    },
+    async acknowledge(id, account) {
+      const alarm = alarms.get(id);
+      if (!alarm) throw new ChainError('ALARM_UNKNOWN', { id });
+      if (alarm.acknowledgedBy !== undefined) throw new ChainError('ALARM_ACKNOWLEDGED', { id, acknowledgedBy: alarm.acknowledgedBy });
+      return keep({ ...alarm, acknowledgedBy: account, acknowledgedAtMs: clock.now() });
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** Id of the alarm to let go, never `kept`. */
+function leastWanted(alarms: readonly Alarm[], kept: number): number | undefined {
+  const rank = (alarm: Alarm) => (alarm.acknowledgedBy === undefined ? 1 + SEVERITIES.indexOf(alarm.severity) : 0);
+  let least: Alarm | undefined;
+  for (const alarm of alarms) {
+    if (alarm.id !== kept && (!least || rank(alarm) < rank(least))) least = alarm;
+  }
+  return least?.id;
+}
+
+function encodeAlarm(alarm: Alarm): Uint8Array {
+  return encodeJson({ ...alarm, acknowledgedBy: alarm.acknowledgedBy ?? null, acknowledgedAtMs: alarm.acknowledgedAtMs ?? null });
+}
+
+function decodeAlarm(bytes: Uint8Array): Alarm {
+  const stored = decodeJson(bytes) as unknown as Alarm & { acknowledgedBy: string | null; acknowledgedAtMs: number | null };
+  return { ...stored, acknowledgedBy: stored.acknowledgedBy ?? undefined, acknowledgedAtMs: stored.acknowledgedAtMs ?? undefined };
+}

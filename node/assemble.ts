@@ -1,0 +1,107 @@
+/**
+ * Adapter: a node on real parts. Opens the stores, the vote log, the executor's thread, the verify pool and libp2p under one data directory, and
+ * hands them to createNode. Layout: `chain/` ledger, `local/` alarms, exchanges, credentials, `index/` query indexes (may be deleted),
+ * `sealed/` sealed values, `votes.log`.
+ */
+import { join } from 'node:path';
+import { createCrypto, createVerifyPool } from './crypto/index.ts';
+import { createBlockStore } from './ledger/block-store.ts';
+import { startExecutorThread } from './ledger/executor-thread.ts';
+import { createLibp2pNetwork } from './network/index.ts';
+import { createNode, type Node } from './node.ts';
+import { openGenesis } from './format/index.ts';
+import { openLevelStore, openVoteLog } from './storage/index.ts';
+import { createRealWorld } from './world-real.ts';
+import type { Log, Store, World } from './world.ts';
+import type { NodeConfig } from './config/index.ts';
+import { type Keystore, NODE_KEY } from './keystore/index.ts';
+
+export interface RealNode {
+  readonly node: Node;
+  readonly world: World;
+  /** Alarms, exchange log, credentials, idempotency. */
+  readonly local: Store;
+  readonly index: Store;
+  readonly sealed: Store;
+  /** First multiaddr listened on, once started. */
+  p2pAddress(): string;
+  /** Stops the node and closes every store. */
+  stop(): Promise<void>;
+}
+
+export interface AssembleOptions {
+  /** Paths resolved. */
+  readonly config: NodeConfig;
+  readonly genesisText: string;
+  readonly keystore: Keystore;
+  readonly log: Log;
+  /** A part that the node cannot go on without has died; the caller ends the process. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** @throws ChainError of whatever cannot be opened; nothing stays open then. */
+export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
+  const { config, keystore, log, genesisText } = options;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.reverse()) await closer();
+  };
+  try {
+    const crypto = createCrypto();
+    const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
+    closers.push(() => verifier.stop());
+    const world = createRealWorld({ log, crypto, verifier });
+    const open = async (name: string, multithreading = false): Promise<Store> => {
+      const store = await openLevelStore({ path: join(config.dataDir, name), multithreading });
+      closers.push(() => store.close());
+      return store;
+    };
+    const store = await open('chain', true);
+    const local = await open('local');
+    const index = await open('index');
+    const sealed = await open('sealed');
+    const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
+    if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
+    const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, options.onFatal);
+    const genesis = openGenesis(crypto, genesisText);
+    const network = await createLibp2pNetwork({
+      world,
+      self: config.node,
+      chainId: genesis.chainId,
+      genesisHash: genesis.genesisHash,
+      transportSeed: keystore.secret(NODE_KEY.transport),
+      listen: [`/ip4/${config.p2p.host}/tcp/${config.p2p.port}`],
+      bootstrap: config.bootstrap,
+      height: () => createBlockStore(store).head()?.height ?? 0,
+    });
+    const node = await createNode({
+      world,
+      network,
+      store,
+      local,
+      voteLog,
+      executor,
+      genesisText,
+      node: config.node,
+      organisation: config.organisation,
+      signWithValidatorKey: (message) => keystore.sign(NODE_KEY.validator, message),
+      signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
+      mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
+    });
+    return {
+      node,
+      world,
+      local,
+      index,
+      sealed,
+      p2pAddress: () => network.addresses[0] ?? '',
+      async stop() {
+        await node.stop();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The chain as consensus and sync see it: builds proposals from the mempool, checks and executes those of others, stores what is final, and tells
+ * the rest of the node. One block at a time joins the chain, whichever way it came.
+ */
+import type { Delivered, ChainPort } from './consensus-driver.ts';
+import { ChainError } from './errors/index.ts';
+import {
+  type ByteText,
+  type Certificate,
+  type ConsensusConfiguration,
+  DecodeError,
+  type Digest,
+  decodeBlock,
+  decodeCurrentConfiguration,
+  decodeHeader,
+  decodeProposal,
+  encodeProposal,
+  equalBytes,
+  type Header,
+  headerHash,
+  sealSigningBytes,
+  toByteText,
+  toHex,
+  transactionHashOf,
+  Writer,
+} from './format/index.ts';
+import type { AccountView, AdmissionContext } from './ledger/admission.ts';
+import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, transactionHashes } from './ledger/checks.ts';
+import type { Committed, VerifiedTransaction } from './ledger/executor.ts';
+import type { ExecutorPort } from './ledger/executor-port.ts';
+import type { Mempool, Waiting } from './mempool/mempool.ts';
+import type { PendingBodies } from './pending-bodies.ts';
+import type { BlockCheck } from './service.ts';
+import type { World } from './world.ts';
+
+export const PROPOSALS_HELD_MAX = 16; // bodies of one height kept for re-proposal and for peers
+const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
+
+export interface ChainDependencies {
+  readonly world: World;
+  readonly self: string;
+  readonly executor: ExecutorPort;
+  readonly mempool: () => Mempool;
+  readonly pending: PendingBodies;
+  /** Signs a seal with the validator key. */
+  readonly seal: (message: Uint8Array) => Uint8Array;
+  readonly account: (id: string) => AccountView | undefined;
+  readonly spent: (id: Digest) => boolean;
+  /** Bytes of the named transactions from peers; those nobody has are missing from the answer. */
+  readonly fetchTransactions: (from: string, hashes: readonly Digest[], timeoutMs: number) => Promise<readonly Uint8Array[]>;
+  readonly sync: (height: number, from: readonly string[]) => void;
+  readonly onCommitted: (committed: Committed) => void;
+  readonly onEvidence: ChainPort['evidence'];
+  readonly onNote: ChainPort['note'];
+  readonly onRefusedProposal: (height: number, hash: Digest, failed: readonly BlockCheck[]) => void;
+}
+
+export interface Tip {
+  readonly height: number;
+  readonly hash: Digest;
+  readonly header: Header;
+  readonly configuration: ConsensusConfiguration;
+}
+
+export interface Chain extends ChainPort {
+  tip(): Tip;
+  parentFacts(): ParentFacts;
+  admission(): AdmissionContext;
+  /** A block that came by sync: checks everything, executes and stores. @throws ChainError BLOCK_REFUSED */
+  applyBlock(bytes: Uint8Array, certificate: Certificate): Promise<Delivered>;
+  /** A transaction of a proposal held here, by hash of its full bytes. */
+  heldTransaction(hash: Digest): Uint8Array | undefined;
+  /** Resolves when nothing is being stored. */
+  idle(): Promise<void>;
+}
+
+interface HeldProposal {
+  readonly seal: Uint8Array;
+  /** By hash of the full bytes, for peers that lack some. */
+  readonly transactions: ReadonlyMap<ByteText, Uint8Array>;
+}
+
+export function createChain(deps: ChainDependencies, opened: Committed): Chain {
+  const { world, executor } = deps;
+  const { crypto, log } = world;
+  const proposals = new Map<string, HeldProposal>();
+  let tip = tipOf(opened);
+  let joining: Promise<unknown> = Promise.resolve();
+
+  function parentFacts(): ParentFacts {
+    const { header, configuration } = tip;
+    return { hash: tip.hash, height: tip.height, timestampMs: header.timestampMs, era: header.era, chainId: header.chainId, configuration };
+  }
+
+  function admission(): AdmissionContext {
+    const { header, configuration, height } = tip;
+    return { chainId: header.chainId, height: height + 1, timestampMs: header.timestampMs, parameters: configuration.parameters, account: deps.account, spent: deps.spent };
+  }
+
+  function hold(digest: Digest, held: HeldProposal): void {
+    proposals.set(toHex(digest), held);
+    for (const oldest of proposals.keys()) {
+      if (proposals.size <= PROPOSALS_HELD_MAX) break;
+      proposals.delete(oldest);
+    }
+  }
+
+  const build: ChainPort['build'] = async (request) => {
+    const { parameters } = tip.configuration;
+    const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
+    if (waiting.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const built = await executor.build({
+      height: request.height,
+      parent: request.parent,
+      timestampMs: world.clock.now(),
+      proposer: deps.self,
+      engineData: new Writer(8).u64(request.view).finish(),
+      transactions: waiting.map(verifiedOf),
+    });
+    for (const { index, code } of built.refused) {
+      const entry = waiting[index]!;
+      deps.mempool().reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
+    }
+    if (built.included.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const included = built.included.map((index) => waiting[index]!);
+    const seal = deps.seal(sealSigningBytes(built.hash));
+    const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });
+    await deps.pending.save(request.height, built.hash, included.map((entry) => entry.bytes));
+    hold(built.hash, { seal, transactions: new Map(included.map((entry) => [toByteText(entry.hash), entry.bytes])) });
+    return { digest: built.hash, proposal };
+  };
+
+  const execute: ChainPort['execute'] = async (request) => {
+    const nothing = new Uint8Array(32);
+    let proposal: ReturnType<typeof decodeProposal>;
+    let header: Header;
+    try {
+      proposal = decodeProposal(request.proposal);
+      header = decodeHeader(proposal.header);
+    } catch (error) {
+      if (error instanceof DecodeError) return { code: 'BLOCK_MALFORMED', parent: nothing };
+      throw error;
+    }
+    const refuse = (checks: readonly BlockCheck[]): { code: string; parent: Digest } => {
+      deps.onRefusedProposal(header.height, request.digest, checks);
+      return { code: 'BLOCK_REFUSED', parent: header.parentHash };
+    };
+    const hash = headerHash(crypto, proposal.header);
+    if (!equalBytes(hash, request.digest)) return { code: 'BLOCK_REFUSED', parent: header.parentHash };
+    if (header.height !== tip.height + 1) return { code: 'BLOCK_OUT_OF_TURN', parent: header.parentHash };
+    const producer = tip.configuration.validators.find((validator) => validator.node === header.proposer);
+    if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, proposal.transactionHashes, 0, parentFacts())));
+    const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
+    if (!seal.passed) return refuse([seal]);
+    const drift = Math.abs(header.timestampMs - world.clock.now());
+    const driftMax = tip.configuration.parameters.clockDriftMaxMs;
+    if (request.fresh && drift > driftMax && header.timestampMs !== tip.header.timestampMs) {
+      return refuse([{ check: 'timestamp', passed: false, computed: `within ${driftMax} ms of ${world.clock.now()}`, stated: String(header.timestampMs) }]);
+    }
+    const transactions = await gather(request.from, proposal.transactionHashes);
+    if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
+    const [executed] = await Promise.all([
+      executor.execute({ headerBytes: proposal.header, transactions }),
+      deps.pending.save(header.height, hash, transactions.map((transaction) => transaction.bytes)),
+    ]);
+    if (executed.failed.length > 0) return refuse(executed.failed);
+    hold(hash, { seal: proposal.seal, transactions: new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry.bytes])) });
+    return { code: 'OK', parent: header.parentHash };
+  };
+
+  /** Transactions of a proposal: from the mempool, the rest from peers, each verified once. Undefined when some cannot be had or are bad. */
+  async function gather(from: string, hashes: readonly Digest[]): Promise<VerifiedTransaction[] | undefined> {
+    const found = new Map<string, Waiting>();
+    const missing: Digest[] = [];
+    const kept: Uint8Array[] = [];
+    for (const hash of hashes) {
+      const entry = deps.mempool().byHash(hash);
+      const before = entry ? undefined : (heldTransaction(hash) ?? deps.pending.transaction(hash));
+      if (entry) found.set(toByteText(hash), entry);
+      else if (before) kept.push(before);
+      else missing.push(hash);
+    }
+    if (missing.length + kept.length > 0) {
+      const fetched = [...kept, ...(missing.length > 0 ? await deps.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
+      const wanted = new Set(hashes.map(toByteText));
+      const verified = await Promise.all(
+        fetched.map(async (bytes) => {
+          const key = toByteText(transactionHashOf(crypto, bytes));
+          if (!wanted.has(key)) return undefined;
+          try {
+            return [key, await deps.mempool().verify(bytes)] as const;
+          } catch (error) {
+            log.debug({ error: String(error) }, 'transaction of a proposal refused');
+            return undefined;
+          }
+        }),
+      );
+      for (const row of verified) if (row) found.set(row[0], row[1]);
+    }
+    const list = hashes.map((hash) => found.get(toByteText(hash)));
+    return list.every((entry) => entry !== undefined) ? list.map(verifiedOf) : undefined;
+  }
+
+  function heldTransaction(hash: Digest): Uint8Array | undefined {
+    const key = toByteText(hash);
+    for (const held of proposals.values()) {
+      const bytes = held.transactions.get(key);
+      if (bytes) return bytes;
+    }
+    return undefined;
+  }
+
+  /** Runs `work` when no other block is joining. */
+  function exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const next = joining.then(work);
+    joining = next.catch(() => undefined);
+    return next;
+  }
+
+  async function store(hash: Digest, seal: Uint8Array, certificate: Certificate): Promise<Delivered> {
+    const committed = await executor.commit({ hash, seal, certificate });
+    tip = tipOf(committed);
+    proposals.clear();
+    await deps.pending.drop(committed.height);
+    deps.mempool().settle(committed.transactionIds, committed.height);
+    deps.onCommitted(committed);
+    return deliveredOf(certificate);
+  }
+
+  function deliveredOf(certificate: Certificate): Delivered {
+    const { validators, parameters } = tip.configuration;
+    return { height: tip.height, digest: tip.hash, certificate, validators, parameters };
+  }
+
+  return {
+    tip: () => tip,
+    parentFacts,
+    admission,
+    build,
+    execute,
+    commit: ({ height, digest, certificate }) =>
+      exclusively(async () => {
+        if (height <= tip.height) return deliveredOf(certificate); // sync was faster
+        const held = proposals.get(toHex(digest));
+        if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
+        return store(digest, held.seal, certificate);
+      }),
+    sync: deps.sync,
+    evidence: deps.onEvidence,
+    note: deps.onNote,
+    heldTransaction,
+    applyBlock: (bytes, certificate) =>
+      exclusively(async () => {
+        const block = decodeBlock(bytes);
+        const { header } = block;
+        if (header.height <= tip.height) return deliveredOf(certificate);
+        const listed = transactionHashes(crypto, block);
+        const headerBytes = headerBytesOf(bytes);
+        const hash = headerHash(crypto, headerBytes);
+        const faults = failed([
+          ...checkHeader(crypto, header, hash, block.seal, listed.hashes, listed.bytes, parentFacts()),
+          ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),
+        ]);
+        if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });
+        const transactions = await verifyAll(block.transactions, listed.hashes);
+        const executed = await executor.execute({ headerBytes, transactions });
+        if (executed.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: executed.failed });
+        return store(hash, block.seal, certificate);
+      }),
+    async idle() {
+      await joining;
+    },
+  };
+
+  async function verifyAll(bodies: readonly Uint8Array[], hashes: readonly Digest[]): Promise<VerifiedTransaction[]> {
+    const checked = await Promise.all(
+      bodies.map(async (bytes, index) => {
+        const known = deps.mempool().byHash(hashes[index]!);
+        return verifiedOf(known ?? (await deps.mempool().verify(bytes)));
+      }),
+    );
+    return checked;
+  }
+}
+
+function verifiedOf(entry: Waiting): VerifiedTransaction {
+  return { bytes: entry.bytes, publicKey: entry.publicKey };
+}
+
+function tipOf(committed: Committed): Tip {
+  return {
+    height: committed.height,
+    hash: committed.hash,
+    header: decodeHeader(committed.headerBytes),
+    configuration: decodeCurrentConfiguration(committed.configuration),
+  };
+}
+
+/** The header's exact bytes at the front of a block. */
+function headerBytesOf(blockBytes: Uint8Array): Uint8Array {
+  const length = new DataView(blockBytes.buffer, blockBytes.byteOffset).getUint32(0);
+  return blockBytes.subarray(4, 4 + length);
+}
+

@@ -1,0 +1,359 @@
+/**
+ * The shell around a consensus engine: one bounded inbox drained each turn, one step per input, one durable append of everything the turn
+ * persists, and only then what others may see (design: chain, "PBFT": votes persist before they are sent). Builds, executions and commits run
+ * through the chain port and come back as inputs. A vote log that cannot be written stops the voting, not the process.
+ */
+import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, EngineStatus, Input } from '../consensus/index.ts';
+import { createEngine, TICK_MS } from '../consensus/index.ts';
+import type { Certificate, Digest, Validator } from './format/index.ts';
+import type { AppendLog, Network, World } from './world.ts';
+
+/** Frames waiting in the inbox; past it, and past a peer's share, new ones are dropped: peers repeat what matters. */
+export const INBOX_FRAMES_MAX = 4_096;
+export const INBOX_FRAMES_PER_PEER_MAX = 512;
+/** Bytes of waiting frames over all peers. */
+export const INBOX_BYTES_MAX = 67_108_864;
+/** Inputs stepped in one turn, so that one append never grows without bound. */
+const TURN_INPUTS_MAX = 1_024;
+/** Wait before a failed append or commit is tried again, ms. */
+const RETRY_MS = 1_000;
+/** How long stop waits for builds, executions and commits under way, ms. */
+const STOP_WAIT_MS = 5_000;
+
+/** A final block as the engine needs it. `validators` and `parameters` are those of the next height. */
+export interface Delivered {
+  readonly height: number;
+  readonly digest: Digest;
+  readonly certificate: Certificate;
+  readonly validators: readonly Validator[];
+  readonly parameters: EngineParameters;
+}
+
+/** What the driver needs of ledger, mempool and sync. Rejections are answered with a code or tried again, never passed on. */
+export interface ChainPort {
+  /** Builds and executes a block on `parent`; `code` says why there is none. */
+  build(request: {
+    readonly height: number;
+    readonly view: number;
+    readonly parent: Digest;
+    readonly emptyAllowed: boolean;
+  }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array } | { readonly code: string }>;
+  /**
+   * Checks that `proposal` is what `digest` names, fetches what it lacks (from `from` first), executes it and compares. `OK` means the block can
+   * be committed, also after a crash of this process: what it consists of is on disk, outside the caches, by then.
+   */
+  execute(request: {
+    readonly height: number;
+    readonly digest: Digest;
+    readonly proposal: Uint8Array;
+    readonly from: string;
+    readonly fresh: boolean;
+  }): Promise<{ readonly code: string; readonly parent: Digest }>;
+  /** Stores an executed block in one batch. Called again after a rejection; a height that is stored already answers with what is stored. */
+  commit(request: { readonly height: number; readonly digest: Digest; readonly certificate: Certificate }): Promise<Delivered>;
+  /** Fetches blocks up to `height`; each final one comes back through `driver.delivered`. Called again and again while behind. */
+  sync(height: number, from: readonly string[]): void;
+  evidence(proof: { readonly code: string; readonly node: string; readonly first: Uint8Array; readonly second: Uint8Array }): void;
+  note(event: string, fields: Readonly<Record<string, string | number>>): void;
+}
+
+export interface ConsensusDriver {
+  start(): void;
+  /** Finishes the turn and what is under way, then signs nothing more. The vote log stays open: its opener closes it. */
+  stop(): Promise<void>;
+  /** True while the mempool holds what a block with room would include. After a commit, say it before `commit` resolves. */
+  workWaiting(waiting: boolean): void;
+  /** A block that became final by sync. */
+  delivered(block: Delivered): void;
+  status(): EngineStatus;
+  /** Why this node does not vote at the moment, if it cannot: `VOTE_LOG_UNWRITABLE`, `BLOCK_NOT_STORED`. */
+  fault(): string | undefined;
+  /** Frames dropped because the inbox was full. */
+  readonly framesDropped: number;
+}
+
+export interface DriverOptions {
+  readonly engine: string;
+  readonly start: Omit<EngineStart, 'log'>;
+  readonly crypto: EngineCrypto;
+  readonly world: Pick<World, 'clock' | 'timers' | 'log'>;
+  readonly network: Pick<Network, 'send' | 'broadcast' | 'onFrame' | 'report'>;
+  readonly voteLog: AppendLog;
+  readonly chain: ChainPort;
+  /** Another engine than the registry's; for simulations of faulty replicas. */
+  readonly create?: (name: string, start: EngineStart, crypto: EngineCrypto) => Engine;
+}
+
+export function createConsensusDriver(options: DriverOptions): ConsensusDriver {
+  return new Driver(options);
+}
+
+interface Frame {
+  readonly from: string;
+  readonly bytes: Uint8Array;
+}
+
+class Driver implements ConsensusDriver {
+  readonly #options: DriverOptions;
+  readonly #engine: Engine;
+  /** Results and orders of this node; never dropped, bounded by what the engine asks for. */
+  #inputs: Input[] = [];
+  #frames: Frame[] = [];
+  #frameBytes = 0;
+  readonly #framesOf = new Map<string, number>();
+  #tickDue = false;
+  #working = false;
+  #accepting = true;
+  #state: 'created' | 'running' | 'stopping' | 'stopped' = 'created';
+  #turning: Promise<void> | undefined;
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #waits = new Set<() => void>();
+  readonly #faults = new Set<string>();
+  #cancelTicks: (() => void) | undefined;
+  framesDropped = 0;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    const start: EngineStart = { ...options.start, log: options.voteLog.records };
+    this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
+  }
+
+  start(): void {
+    if (this.#state !== 'created') throw new Error('Cannot start a driver twice');
+    this.#state = 'running';
+    const { world, network } = this.#options;
+    network.onFrame((from, channel, frame) => {
+      if (channel === 'votes') this.#receive(from, frame);
+    });
+    this.#cancelTicks = world.timers.every(TICK_MS, () => this.#tick());
+    this.#tick();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#cancelTicks?.();
+    this.#accepting = false;
+    const { timers } = this.#options.world;
+    let cancel = () => {};
+    const patience = new Promise<void>((resolve) => {
+      cancel = timers.after(STOP_WAIT_MS, resolve);
+    });
+    await Promise.race([this.#drained(), patience]);
+    cancel();
+    this.#state = 'stopping';
+    for (const wake of this.#waits) wake();
+    await this.#turning;
+    this.#state = 'stopped';
+  }
+
+  workWaiting(waiting: boolean): void {
+    if (waiting === this.#working) return; // said with every transaction, told to the engine once
+    this.#working = waiting;
+    this.#push({ kind: 'work', waiting });
+  }
+
+  delivered(block: Delivered): void {
+    this.#push({ kind: 'delivered', ...block });
+  }
+
+  status(): EngineStatus {
+    return this.#engine.status();
+  }
+
+  fault(): string | undefined {
+    return [...this.#faults][0];
+  }
+
+  #tick(): void {
+    this.#tickDue = true;
+    this.#wake();
+  }
+
+  #receive(from: string, bytes: Uint8Array): void {
+    if (this.#state !== 'running' || !this.#accepting) return;
+    const held = this.#framesOf.get(from) ?? 0;
+    const full = this.#frames.length >= INBOX_FRAMES_MAX || this.#frameBytes + bytes.length > INBOX_BYTES_MAX;
+    if (full || held >= INBOX_FRAMES_PER_PEER_MAX) {
+      this.framesDropped++;
+      return;
+    }
+    this.#frames.push({ from, bytes });
+    this.#frameBytes += bytes.length;
+    this.#framesOf.set(from, held + 1);
+    this.#wake();
+  }
+
+  #push(input: Input): void {
+    if (this.#state === 'stopped') return;
+    this.#inputs.push(input);
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#state === 'running') this.#turning ??= this.#turns();
+  }
+
+  #waiting(): boolean {
+    return this.#tickDue || this.#inputs.length > 0 || this.#frames.length > 0;
+  }
+
+  async #turns(): Promise<void> {
+    await undefined; // what arrives in the same tick of the machine goes into one turn
+    while (this.#state === 'running' && this.#waiting()) await this.#turn(this.#drain());
+    this.#turning = undefined;
+  }
+
+  #drain(): Input[] {
+    const inputs = this.#inputs.splice(0, TURN_INPUTS_MAX);
+    if (this.#tickDue) inputs.unshift({ kind: 'tick', nowMs: Math.floor(this.#options.world.clock.monotonic()) });
+    this.#tickDue = false;
+    for (const { from, bytes } of this.#frames.splice(0, TURN_INPUTS_MAX)) {
+      this.#frameBytes -= bytes.length;
+      const held = this.#framesOf.get(from)! - 1;
+      if (held === 0) this.#framesOf.delete(from);
+      else this.#framesOf.set(from, held);
+      inputs.push({ kind: 'message', from, bytes });
+    }
+    return inputs;
+  }
+
+  async #turn(inputs: readonly Input[]): Promise<void> {
+    const effects = inputs.flatMap((input) => this.#engine.step(input));
+    await this.#save(effects);
+    if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  /** Makes the turn's records durable. A truncation holds everything before it, so the log is rewritten with it and what came after. */
+  async #save(effects: readonly Effect[]): Promise<void> {
+    let rewrite = false;
+    let records: Uint8Array[] = [];
+    for (const effect of effects) {
+      if (effect.kind === 'persist') records.push(effect.record);
+      if (effect.kind === 'truncate') {
+        rewrite = true;
+        records = [...effect.keep];
+      }
+    }
+    if (records.length === 0 && !rewrite) return;
+    const { voteLog } = this.#options;
+    await this.#untilDone('VOTE_LOG_UNWRITABLE', () => (rewrite ? voteLog.rewrite(records) : voteLog.append(records)));
+  }
+
+  /** Tries until it works or the driver stops. Undefined only in the latter case. */
+  async #untilDone<T>(fault: string, attempt: () => Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      try {
+        const result = await attempt();
+        if (this.#faults.delete(fault)) this.#options.chain.note('consensus fault over', { fault });
+        return result;
+      } catch (error) {
+        this.#options.world.log.error({ fault, code: codeOf(error) }, 'consensus cannot go on, trying again');
+        if (!this.#faults.has(fault)) this.#options.chain.note('consensus fault', { fault, code: codeOf(error) });
+        this.#faults.add(fault);
+      }
+      await this.#pause();
+      if (this.#state !== 'running') return undefined;
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancel();
+        this.#waits.delete(wake);
+        resolve();
+      };
+      const cancel = this.#options.world.timers.after(RETRY_MS, wake);
+      this.#waits.add(wake);
+    });
+  }
+
+  #carryOut(effect: Effect): void {
+    const { network, chain, world } = this.#options;
+    switch (effect.kind) {
+      case 'persist':
+      case 'truncate':
+        return; // done before anything left
+      case 'broadcast':
+        network.broadcast('votes', effect.bytes);
+        return;
+      case 'send':
+        network.send(effect.to, 'votes', effect.bytes);
+        return;
+      case 'build':
+        this.#run(this.#build(effect));
+        return;
+      case 'execute':
+        this.#run(this.#execute(effect));
+        return;
+      case 'commit':
+        this.#run(this.#commit(effect));
+        return;
+      case 'sync':
+        chain.sync(effect.height, effect.from);
+        return;
+      case 'evidence':
+        world.log.error({ code: effect.code, node: effect.node }, 'a validator broke the protocol');
+        chain.evidence(effect);
+        return;
+      case 'drop':
+        world.log.debug({ code: effect.code, from: effect.from }, 'message not used');
+        if (effect.verdict === 'reject') network.report(effect.from, effect.code);
+        return;
+      case 'note':
+        chain.note(effect.event, effect.fields);
+        return;
+    }
+  }
+
+  #run(work: Promise<void>): void {
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+
+  async #build({ height, view, parent, emptyAllowed }: Extract<Effect, { kind: 'build' }>): Promise<void> {
+    let code: string;
+    try {
+      const built = await this.#options.chain.build({ height, view, parent, emptyAllowed });
+      if ('digest' in built) {
+        this.#push({ kind: 'built', height, view, parent, digest: built.digest, proposal: built.proposal });
+        return;
+      }
+      code = built.code;
+    } catch (error) {
+      code = codeOf(error);
+      this.#options.world.log.warn({ height, code }, 'block not built');
+    }
+    this.#push({ kind: 'notBuilt', height, view, code });
+  }
+
+  async #execute({ height, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
+    let answer: { readonly code: string; readonly parent: Digest };
+    try {
+      answer = await this.#options.chain.execute({ height, digest, proposal, from, fresh });
+    } catch (error) {
+      answer = { code: codeOf(error), parent: digest };
+      this.#options.world.log.warn({ height, from, code: answer.code }, 'proposal not executed');
+    }
+    this.#push({ kind: 'executed', height, digest, parent: answer.parent, code: answer.code });
+  }
+
+  async #commit({ height, digest, certificate }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
+    const block = await this.#untilDone('BLOCK_NOT_STORED', () => this.#options.chain.commit({ height, digest, certificate }));
+    if (block) this.delivered(block);
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  async #drained(): Promise<void> {
+    while (this.#turning || this.#underWay.size > 0) {
+      await this.#turning;
+      await Promise.all(this.#underWay);
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : 'INTERNAL';
+}

@@ -1,0 +1,173 @@
+/**
+ * Signature checks in worker threads (adapter of World.verifier). Checks of one turn of the event loop travel as one batch. A worker that
+ * dies loses nothing: its batches go back to the queue and a new worker starts; a batch that has killed two workers is checked on this thread.
+ */
+import { Worker } from 'node:worker_threads';
+import { ChainError } from '../errors/index.ts';
+import type { Crypto } from '../format/index.ts';
+import type { Log, VerifyPool } from '../world.ts';
+import { type Check, encodeBatch, verifyBatch } from './verify-batch.ts';
+
+export const VERIFY_WORKERS_DEFAULT = 1;
+/** Checks in one batch: about 3 ms of one core. */
+export const VERIFY_BATCH_COUNT_MAX = 64;
+/** Bytes of messages in one batch, so that a large transaction does not hold back small ones. */
+export const VERIFY_BATCH_BYTES_MAX = 1_048_576;
+/** Batches posted to one worker at a time: one runs, one waits, so the worker never idles for a turn of this thread. */
+const BATCHES_PER_WORKER_MAX = 2;
+/** A batch that was in this many dying workers is taken for the cause. */
+const BATCH_ATTEMPTS_MAX = 2;
+/** After this many deaths without one finished batch no worker is started again; checks run here, slower. */
+const WORKER_DEATHS_MAX = 5;
+
+interface Waiting extends Check {
+  readonly settle: (valid: boolean) => void;
+}
+
+interface Batch {
+  readonly id: number;
+  readonly checks: readonly Waiting[];
+  attempts: number;
+}
+
+interface Lane {
+  worker: Worker | undefined;
+  readonly inFlight: Map<number, Batch>;
+}
+
+export interface RealVerifyPool extends VerifyPool {
+  /** Threads alive now. */
+  readonly workers: readonly Worker[];
+}
+
+export function createVerifyPool(options: { readonly crypto: Crypto; readonly log: Log; readonly workers?: number }): RealVerifyPool {
+  return new WorkerVerifyPool(options.crypto, options.log, options.workers ?? VERIFY_WORKERS_DEFAULT);
+}
+
+class WorkerVerifyPool implements RealVerifyPool {
+  readonly #crypto: Crypto;
+  readonly #log: Log;
+  readonly #lanes: Lane[];
+  #queue: Waiting[] = [];
+  readonly #returned: Batch[] = [];
+  #scheduled = false;
+  #stopping = false;
+  #nextId = 1;
+  #deaths = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(crypto: Crypto, log: Log, workers: number) {
+    this.#crypto = crypto;
+    this.#log = log;
+    this.#lanes = Array.from({ length: workers }, () => ({ worker: undefined, inFlight: new Map() }));
+    for (const lane of this.#lanes) this.#start(lane);
+  }
+
+  get workers(): readonly Worker[] {
+    return this.#lanes.flatMap((lane) => lane.worker ?? []);
+  }
+
+  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+    if (this.#stopping) return Promise.reject(new ChainError('NODE_STOPPING'));
+    return new Promise((settle) => {
+      this.#queue.push({ suite, publicKey, message, signature, settle });
+      this.#schedule();
+    });
+  }
+
+  /** Finishes what is queued, then ends the threads. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#busy()) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+
+  #busy(): boolean {
+    return this.#queue.length > 0 || this.#returned.length > 0 || this.#lanes.some((lane) => lane.inFlight.size > 0);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (this.#lanes.every((lane) => lane.worker === undefined)) {
+      for (let batch = this.#nextBatch(); batch !== undefined; batch = this.#nextBatch()) this.#runHere(batch);
+    }
+    for (;;) {
+      const lane = this.#freeLane();
+      const batch = lane && this.#nextBatch();
+      if (lane === undefined || batch === undefined) break;
+      if (batch.attempts >= BATCH_ATTEMPTS_MAX) {
+        this.#runHere(batch);
+        continue;
+      }
+      batch.attempts++;
+      lane.inFlight.set(batch.id, batch);
+      const bytes = encodeBatch(batch.checks);
+      lane.worker!.postMessage({ id: batch.id, batch: bytes }, [bytes.buffer]);
+    }
+    if (!this.#busy()) this.#idle?.();
+  }
+
+  #freeLane(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const lane of this.#lanes) {
+      if (lane.worker === undefined || lane.inFlight.size >= BATCHES_PER_WORKER_MAX) continue;
+      if (best === undefined || lane.inFlight.size < best.inFlight.size) best = lane;
+    }
+    return best;
+  }
+
+  #nextBatch(): Batch | undefined {
+    const returned = this.#returned.shift();
+    if (returned !== undefined) return returned;
+    let count = 0;
+    for (let bytes = 0; count < this.#queue.length && count < VERIFY_BATCH_COUNT_MAX && bytes < VERIFY_BATCH_BYTES_MAX; count++)
+      bytes += this.#queue[count]!.message.length;
+    if (count === 0) return undefined;
+    const checks = this.#queue.slice(0, count);
+    this.#queue = this.#queue.slice(count);
+    return { id: this.#nextId++, checks, attempts: 0 };
+  }
+
+  #runHere(batch: Batch): void {
+    settleAll(batch, verifyBatch(this.#crypto, encodeBatch(batch.checks)));
+  }
+
+  #start(lane: Lane): void {
+    const worker = new Worker(new URL('./verify-worker.js', import.meta.url));
+    lane.worker = worker;
+    worker.on('message', (answer: { readonly id: number; readonly verdicts: Uint8Array }) => {
+      const batch = lane.inFlight.get(answer.id);
+      if (batch === undefined) return;
+      lane.inFlight.delete(answer.id);
+      this.#deaths = 0;
+      settleAll(batch, answer.verdicts);
+      this.#dispatch();
+    });
+    worker.on('error', (error) => this.#log.error({ message: error.message }, 'verify worker failed'));
+    worker.on('exit', () => this.#onExit(lane, worker));
+  }
+
+  #onExit(lane: Lane, worker: Worker): void {
+    if (lane.worker !== worker) return;
+    lane.worker = undefined;
+    this.#returned.push(...lane.inFlight.values());
+    lane.inFlight.clear();
+    if (this.#stopping && !this.#busy()) return;
+    this.#deaths++;
+    this.#log.warn({ deaths: this.#deaths, checks: this.#returned.reduce((n, b) => n + b.checks.length, 0) }, 'verify worker ended');
+    if (this.#deaths <= WORKER_DEATHS_MAX) this.#start(lane);
+    this.#schedule();
+  }
+}
+
+function settleAll(batch: Batch, verdicts: Uint8Array): void {
+  for (const [i, check] of batch.checks.entries()) check.settle(verdicts[i] === 1);
+}

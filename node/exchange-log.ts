@@ -1,0 +1,309 @@
+/**
+ * The exchange log (DB53 6.1.4, design: api, "Exchange log"): one entry a call, refused ones too. Entries hold digests, never bodies or secrets.
+ * They form a hash chain, `link(n) = H('exchange', link(n-1), H('exchange', entry))`, so that a cut, changed or reordered log shows, and a proof over
+ * entries that the reader may not see needs only their digests. The head goes on chain every so often through `anchor`.
+ */
+import { ChainError } from './errors/index.ts';
+import {
+  type ByteText,
+  type Digest,
+  concat,
+  decodeJson,
+  encodeJson,
+  equalBytes,
+  fromByteText,
+  hashTagged,
+  type Json,
+  prefixEnd,
+  toByteText,
+  toHex,
+} from './format/index.ts';
+import type { Store, StoreOperation, World } from './world.ts';
+
+export interface ExchangeEntry {
+  /** From 1, without gaps. */
+  readonly sequence: number;
+  readonly timeMs: number;
+  readonly requestId: string;
+  /** operationId; `unknown` when no route was found. */
+  readonly interfaceId: string;
+  /** Account id; empty for callers without a valid token. */
+  readonly caller: string;
+  readonly organisation: string;
+  readonly address: string;
+  /** Hex digest of the parameters in sealed form; empty when there were none to speak of. */
+  readonly parametersDigest: string;
+  readonly code: string;
+  readonly rows: number;
+  /** Hex digest of code and data of the answer (or of what stands for them where data are sealed). */
+  readonly answerDigest: string;
+  readonly durationMs: number;
+}
+export type NewExchange = Omit<ExchangeEntry, 'sequence'>;
+
+/** Where the chain of entries stands; `link` is hex. */
+export interface ExchangeHead {
+  readonly sequence: number;
+  readonly link: string;
+}
+
+export interface ExchangeFilter {
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  readonly caller?: string;
+  readonly organisation?: string;
+  readonly interfaceId?: string;
+  readonly code?: string;
+}
+
+export interface ExchangePage {
+  readonly entries: readonly ExchangeEntry[];
+  /** Sequence to go on after; undefined at the end. */
+  readonly next: number | undefined;
+  readonly head: ExchangeHead;
+}
+
+/** Shows that entries stand in the chain: from the link before `from`, over every entry's digest, to the link of `to`. All hex. */
+export interface ExchangeSegment {
+  readonly from: number;
+  readonly to: number;
+  readonly linkBefore: string;
+  readonly entryDigests: readonly string[];
+  readonly link: string;
+}
+
+export interface ExchangeLog {
+  /** Queues an entry; it is on disk soon after, in order. @throws ChainError SERVER_BUSY when the disk cannot follow. */
+  append(entry: NewExchange): void;
+  /** True while another entry can be taken: asked before a call is served. */
+  ready(): boolean;
+  /** Resolves when everything appended so far is on disk. @throws what the store threw. */
+  flush(): Promise<void>;
+  head(): ExchangeHead;
+  /** Newest first when `reverse`. `after` is a sequence. */
+  find(
+    filter: ExchangeFilter,
+    options: { readonly after: number | undefined; readonly limit: number; readonly reverse?: boolean },
+  ): Promise<ExchangePage>;
+  segment(from: number, to: number): Promise<ExchangeSegment>;
+  /** Reads the whole log and computes every link again. */
+  verify(): Promise<{ readonly intact: boolean; readonly entries: number; readonly brokenAt: number | undefined }>;
+  stop(): Promise<void>;
+}
+
+/** Entries waiting for the disk. */
+const WAITING_MAX = 20_000;
+/** Entries of one store batch, and of one read. */
+const BATCH_MAX = 500;
+/** Entries are gathered this long before they are written: one fdatasync for many calls. */
+const GATHER_MS = 20;
+const RETRY_MS = 1_000; // after a failed write
+/** Rows looked at by one `find`, whatever the filter. */
+const SCAN_MAX = 20_000;
+export const SEGMENT_MAX = 10_000; // entries
+const ANCHOR_ENTRIES_DEFAULT = 1_000;
+const ANCHOR_MS_DEFAULT = 60_000;
+
+/** Key prefix in the store: sequence as eight bytes -> link (32 bytes) and entry (canonical JSON). */
+export const exchangePrefix = 'ax';
+const ZERO_LINK = new Uint8Array(32);
+
+export interface ExchangeLogOptions {
+  readonly store: Store;
+  readonly world: Pick<World, 'clock' | 'timers' | 'log' | 'crypto'>;
+  /** Puts a head on chain; called again with a later head when it failed. */
+  readonly anchor?: (head: ExchangeHead) => Promise<void>;
+  readonly anchorEntries?: number;
+  readonly anchorMs?: number;
+}
+
+/** Opens the log where it ended. @throws ChainError STORE_DAMAGED when its last entry does not read. */
+export async function openExchangeLog(options: ExchangeLogOptions): Promise<ExchangeLog> {
+  const { store, world } = options;
+  const { crypto } = world;
+  const [last] = await store.range({ from: exchangePrefix, to: prefixEnd(exchangePrefix), reverse: true, limit: 1 });
+  let written: { sequence: number; link: Digest } =
+    last === undefined ? { sequence: 0, link: ZERO_LINK } : { sequence: sequenceOf(last.key), link: last.value.slice(0, 32) };
+  let chained = written;
+  let waiting: StoreOperation[] = [];
+  let writing: Promise<void> | undefined;
+  let cancelTimer: (() => void) | undefined;
+  let anchored = written.sequence;
+  let anchoring = false;
+  let stopped = false;
+
+  const entryDigest = (entryBytes: Uint8Array): Digest => hashTagged(crypto, 'exchange', entryBytes);
+  const linkOf = (before: Digest, digest: Digest): Digest => hashTagged(crypto, 'exchange', before, digest);
+  const headOf = (at: { sequence: number; link: Digest }): ExchangeHead => ({ sequence: at.sequence, link: toHex(at.link) });
+
+  /** Writes what waits, batch after batch, until nothing does. One writer at a time. */
+  function drain(): Promise<void> {
+    writing ??= (async () => {
+      try {
+        while (waiting.length > 0) {
+          const batch = waiting.slice(0, BATCH_MAX);
+          await store.batch(batch, { sync: true });
+          waiting = waiting.slice(batch.length);
+          const end = batch[batch.length - 1]!;
+          written = { sequence: sequenceOf(end.key), link: end.value!.slice(0, 32) };
+        }
+      } finally {
+        writing = undefined;
+      }
+      if (written.sequence - anchored >= (options.anchorEntries ?? ANCHOR_ENTRIES_DEFAULT)) await anchorHead();
+    })();
+    return writing;
+  }
+
+  function schedule(ms: number): void {
+    if (cancelTimer !== undefined || stopped) return;
+    cancelTimer = world.timers.after(ms, () => {
+      cancelTimer = undefined;
+      drain().catch((error: unknown) => {
+        world.log.error({ error: String(error), waiting: waiting.length }, 'exchange log cannot be written');
+        schedule(RETRY_MS); // entries stay in the queue; when it is full, calls are refused rather than left out
+      });
+    });
+  }
+
+  async function anchorHead(): Promise<void> {
+    if (options.anchor === undefined || anchoring || written.sequence === anchored) return;
+    anchoring = true;
+    const head = headOf(written);
+    try {
+      await options.anchor(head);
+      anchored = head.sequence;
+    } catch (error) {
+      world.log.warn({ sequence: head.sequence, error: String(error) }, 'exchange log head was not anchored');
+    } finally {
+      anchoring = false;
+    }
+  }
+  const cancelAnchor =
+    options.anchor === undefined ? undefined : world.timers.every(options.anchorMs ?? ANCHOR_MS_DEFAULT, () => void anchorHead());
+
+  async function read(from: number, limit: number): Promise<{ sequence: number; link: Digest; bytes: Uint8Array }[]> {
+    const rows = await store.range({ from: rowKey(from), to: prefixEnd(exchangePrefix), limit });
+    return rows.map(({ key, value }) => ({ sequence: sequenceOf(key), link: value.subarray(0, 32), bytes: value.subarray(32) }));
+  }
+
+  return {
+    append(entry) {
+      if (waiting.length >= WAITING_MAX) throw new ChainError('SERVER_BUSY', { waiting: waiting.length });
+      const sequence = chained.sequence + 1;
+      const bytes = encodeJson({ ...entry, sequence });
+      const link = linkOf(chained.link, entryDigest(bytes));
+      chained = { sequence, link };
+      waiting.push({ key: rowKey(sequence), value: concat(link, bytes) });
+      schedule(GATHER_MS);
+    },
+    ready: () => waiting.length < WAITING_MAX && !stopped,
+    async flush() {
+      while (waiting.length > 0) await drain();
+      await writing;
+    },
+    head: () => headOf(written),
+
+    async find(filter, { after, limit, reverse = false }) {
+      const entries: ExchangeEntry[] = [];
+      let at = after;
+      for (let scanned = 0; scanned < SCAN_MAX; ) {
+        const rows = await store.range({
+          from: reverse || at === undefined ? exchangePrefix : rowKey(at + 1),
+          to: reverse && at !== undefined ? rowKey(at) : prefixEnd(exchangePrefix),
+          reverse,
+          limit: BATCH_MAX,
+        });
+        if (rows.length === 0) return { entries, next: undefined, head: headOf(written) };
+        for (const row of rows) {
+          at = sequenceOf(row.key);
+          scanned++;
+          const entry = decodeJson(row.value.subarray(32)) as unknown as ExchangeEntry;
+          if (matches(entry, filter)) entries.push(entry);
+          if (entries.length === limit) return { entries, next: at, head: headOf(written) };
+        }
+      }
+      return { entries, next: at, head: headOf(written) };
+    },
+
+    async segment(from, to) {
+      if (!(from >= 1 && from <= to && to <= written.sequence && to - from < SEGMENT_MAX))
+        throw new RangeError(`Cannot prove entries ${from} to ${to} of ${written.sequence}`);
+      const [before] = from === 1 ? [{ link: ZERO_LINK }] : await read(from - 1, 1);
+      const rows: { link: Digest; bytes: Uint8Array }[] = [];
+      while (rows.length < to - from + 1) rows.push(...(await read(from + rows.length, Math.min(BATCH_MAX, to - from + 1 - rows.length))));
+      return {
+        from,
+        to,
+        linkBefore: toHex(before!.link),
+        entryDigests: rows.map((row) => toHex(entryDigest(row.bytes))),
+        link: toHex(rows[rows.length - 1]!.link),
+      };
+    },
+
+    async verify() {
+      let link: Digest = ZERO_LINK;
+      let sequence = 0;
+      const upTo = written.sequence;
+      while (sequence < upTo) {
+        const rows = await read(sequence + 1, BATCH_MAX);
+        if (rows.length === 0) return { intact: false, entries: sequence, brokenAt: sequence + 1 };
+        for (const row of rows) {
+          link = linkOf(link, entryDigest(row.bytes));
+          if (row.sequence !== sequence + 1 || !equalBytes(link, row.link))
+            return { intact: false, entries: sequence, brokenAt: sequence + 1 };
+          sequence = row.sequence;
+        }
+      }
+      return { intact: true, entries: sequence, brokenAt: undefined };
+    },
+
+    async stop() {
+      stopped = true;
+      cancelTimer?.();
+      cancelTimer = undefined;
+      cancelAnchor?.();
+      while (waiting.length > 0) await drain();
+      await writing;
+      await anchorHead();
+    },
+  };
+}
+
+/** True when the digests lead from the segment's first link to its last: what an auditor runs on an answer he took home. */
+export function verifySegment(crypto: World['crypto'], segment: ExchangeSegment): boolean {
+  let link = segment.linkBefore;
+  for (const digest of segment.entryDigests) link = toHex(hashTagged(crypto, 'exchange', hexBytes(link), hexBytes(digest)));
+  return segment.entryDigests.length === segment.to - segment.from + 1 && link === segment.link;
+}
+
+/** Hex digest of one entry as the chain holds it. */
+export function exchangeDigest(crypto: World['crypto'], entry: ExchangeEntry): string {
+  return toHex(hashTagged(crypto, 'exchange', encodeJson({ ...entry } as unknown as Json)));
+}
+
+function hexBytes(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+function matches(entry: ExchangeEntry, filter: ExchangeFilter): boolean {
+  return (
+    (filter.fromMs === undefined || entry.timeMs >= filter.fromMs) &&
+    (filter.toMs === undefined || entry.timeMs < filter.toMs) &&
+    (filter.caller === undefined || entry.caller === filter.caller) &&
+    (filter.organisation === undefined || entry.organisation === filter.organisation) &&
+    (filter.interfaceId === undefined || entry.interfaceId === filter.interfaceId) &&
+    (filter.code === undefined || entry.code === filter.code)
+  );
+}
+
+function rowKey(sequence: number): ByteText {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(sequence));
+  return exchangePrefix + toByteText(bytes);
+}
+
+function sequenceOf(key: ByteText): number {
+  const bytes = fromByteText(key.slice(exchangePrefix.length));
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0));
+}

@@ -1,0 +1,292 @@
+/**
+ * The record: what is stored for a submission, its identity, its canonical text, its digests, and sealed fields
+ * (design: record). None of this may change once a chain holds records. Pure; runs in a browser too.
+ *
+ * - Content is one struct of the class's fields, with `ext` beside them, in the shape the caller submitted; every leaf is text.
+ * - Its bytes are RFC 8785 JSON. `recordDigest` is the plain SHA-256 over them, so `jq -cjS` and `sha256sum` repeat it from any answer.
+ * - A sealed leaf stands in the content as `{"sealed": C}`.
+ */
+import { toHex, utf8 } from './bytes.ts';
+import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
+import { type Crypto, DIGEST_BYTES, type Digest, hashTagged } from './crypto.ts';
+import { decodeContent, encodeContent, type TextStruct, type TextTree } from './content.ts';
+import { canonicalJson } from './json.ts';
+import { NAME_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
+
+export const RECORD_BYTES_MAX = 3_932_160; // bytes of one record's canonical text; leaves room in a transaction of 4 MiB
+export const RECORDS_PER_CALL_MAX = 1_000; // records in one call of `records.submit`
+export const REASON_BYTES_MAX = 1_024; // bytes of the reason of an amendment or withdrawal
+export const SOURCE_TEXT_BYTES_MAX = 256; // bytes of one member of `source`
+export const KEY_TEXT_BYTES_MAX = 8_192; // bytes of a key's canonical text
+export const DIGEST_ALGORITHM = 'SHA-256';
+/** MTConnect's word for "not measured". */
+export const UNAVAILABLE = 'UNAVAILABLE';
+
+const RECORD_STATES = ['current', 'archived', 'deleted'] as const;
+export type RecordState = (typeof RECORD_STATES)[number];
+
+export const sourceNames = ['system', 'id', 'time', 'seq', 'interfaceId', 'mapping'] as const;
+/** Where a record came from; no part of its content or digest. */
+export type RecordOrigin = { readonly [name in (typeof sourceNames)[number]]?: string };
+
+/** One version of a record as the chain holds it. */
+export interface StoredRecord {
+  readonly class: string;
+  readonly classVersion: number;
+  readonly org: string;
+  /** Account that signed. */
+  readonly actor: string;
+  /** Identity within (class, org): names and texts. */
+  readonly key: { readonly [name: string]: string };
+  /** From 1. */
+  readonly version: number;
+  readonly state: RecordState;
+  /** Canonical text of the sealed content: `body` and `ext` in one struct. Empty for a tombstone. */
+  readonly content: Uint8Array;
+  readonly source: RecordOrigin;
+  readonly height: number;
+  /** Block time, milliseconds since 1970. */
+  readonly committedAtMs: number;
+  readonly transactionId: Digest;
+  /** Why this version replaced the one before, and that one's recordDigest; undefined for version 1. */
+  readonly change: { readonly reason: string; readonly digestBefore: Digest } | undefined;
+}
+
+/** One record as `records.submit` takes it. */
+export interface Submission {
+  readonly class: string;
+  readonly classVersion: number;
+  readonly content: Uint8Array;
+  readonly source: RecordOrigin;
+}
+
+export interface Amendment {
+  readonly recordId: Digest;
+  /** The version the change was made against; another current version refuses it. */
+  readonly expectedVersion: number;
+  readonly reason: string;
+  /** undefined withdraws the record. */
+  readonly content: Uint8Array | undefined;
+  readonly source: RecordOrigin;
+}
+
+// --- canonical text and digests ---------------------------------------------------------------------------------------------------
+
+/** SHA-256 over the sealed canonical text; what the chain vouches for. */
+export function recordDigest(crypto: Pick<Crypto, 'hash'>, content: Uint8Array): Digest {
+  return crypto.hash(content);
+}
+
+/** SHA-256 over the canonical text in clear, without `token`; told to the submitter, never stored. */
+export function contentDigest(crypto: Pick<Crypto, 'hash'>, clear: TextStruct): Digest {
+  const { token: _token, ...rest } = clear;
+  return crypto.hash(encodeContent(rest));
+}
+
+/** A key as one line, for messages. */
+export function keyText(key: { readonly [name: string]: string }): string {
+  return canonicalJson(key);
+}
+
+/** Identity of a record: class, organisation and key, whatever its content. */
+export function recordIdOf(
+  crypto: Pick<Crypto, 'hash'>,
+  recordClass: string,
+  org: string,
+  key: { readonly [name: string]: string },
+): Digest {
+  return hashTagged(crypto, 'record-id', new Writer(256).text(recordClass).text(org).text(canonicalJson(key)).finish());
+}
+
+/** Digest in an authenticated index key: identities are hashed, so that a proof discloses no neighbour's serial numbers. */
+export function indexDigest(crypto: Pick<Crypto, 'hash'>, ...values: readonly string[]): Digest {
+  return hashTagged(crypto, 'index', new Writer(256).list(values, (w, value) => w.text(value)).finish());
+}
+
+// --- sealed fields ----------------------------------------------------------------------------------------------------------------
+
+export const SEALED_NAME = 'sealed';
+
+/**
+ * The commitment that stands for a sealed value: SHA-256 over four lines, `tracemill/sealed-field/v1`, salt in hex, path, value.
+ * The value comes last and unterminated, so line ends inside it are harmless. `path` is dotted, items counted from 1, as CSV columns are named.
+ */
+export function sealedCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8Array, path: string, value: string): string {
+  return toHex(hashTagged(crypto, 'sealed-field', utf8(`${toHex(salt)}\n${path}\n${value}`)));
+}
+
+/** Salt of one field: HMAC of the organisation's sealing key over record id and path, so a retry commits alike and nobody else can guess it. */
+export function sealingSalt(crypto: Pick<Crypto, 'hash'>, sealingKey: Uint8Array, recordId: Digest, path: string): Uint8Array {
+  return hmacSha256(crypto, sealingKey, new Writer(128).fixed(recordId, DIGEST_BYTES).text(path).finish());
+}
+
+const HMAC_BLOCK_BYTES = 64;
+
+/** RFC 2104 over the hash handed in, which is SHA-256. */
+export function hmacSha256(crypto: Pick<Crypto, 'hash'>, key: Uint8Array, message: Uint8Array): Digest {
+  const block = new Uint8Array(HMAC_BLOCK_BYTES);
+  block.set(key.length > HMAC_BLOCK_BYTES ? crypto.hash(key) : key);
+  const inner = new Uint8Array(HMAC_BLOCK_BYTES + message.length);
+  const outer = new Uint8Array(HMAC_BLOCK_BYTES + DIGEST_BYTES);
+  for (let i = 0; i < HMAC_BLOCK_BYTES; i++) {
+    inner[i] = block[i]! ^ 0x36;
+    outer[i] = block[i]! ^ 0x5c;
+  }
+  inner.set(message, HMAC_BLOCK_BYTES);
+  outer.set(crypto.hash(inner), HMAC_BLOCK_BYTES);
+  return crypto.hash(outer);
+}
+
+/** True for `{"sealed": C}`. */
+export function isSealed(value: TextTree | undefined): value is { readonly sealed: string } {
+  if (typeof value !== 'object' || Array.isArray(value)) return false;
+  const struct = value as TextStruct;
+  const names = Object.keys(struct);
+  return names.length === 1 && typeof struct[SEALED_NAME] === 'string' && /^[0-9a-f]{64}$/.test(struct[SEALED_NAME]);
+}
+
+// --- paths ------------------------------------------------------------------------------------------------------------------------
+
+/** Names and 0-based indices from the top of the content to a value. */
+export type RecordPath = readonly (string | number)[];
+
+/** Dotted, items counted from 1: `pro_raw_material.2.pro_supplier`. */
+export function dottedPath(path: RecordPath): string {
+  return path.map((part) => (typeof part === 'number' ? `${part + 1}` : part)).join('.');
+}
+
+/** The value at a dotted path, or undefined; a list of one stands as its item, so `.1` names the item itself there. */
+export function valueAt(content: TextTree, path: string): TextTree | undefined {
+  let value: TextTree | undefined = content;
+  for (const part of path.split('.')) {
+    if (typeof value !== 'object') return undefined;
+    if (Array.isArray(value)) {
+      value = /^[1-9][0-9]{0,4}$/.test(part) ? value[Number.parseInt(part, 10) - 1] : undefined;
+    } else if (Object.hasOwn(value as TextStruct, part)) {
+      value = (value as TextStruct)[part];
+    } else if (part !== '1') {
+      return undefined;
+    }
+  }
+  return value;
+}
+
+/** A value that may stand once or several times, as a list. */
+export function several(value: TextTree | undefined): readonly TextTree[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value as TextTree];
+}
+
+/** The text at a dotted path; undefined when it is absent or no text. */
+export function textAt(content: TextTree, path: string): string | undefined {
+  const value = valueAt(content, path);
+  return typeof value === 'string' ? value : undefined;
+}
+
+// --- codec ------------------------------------------------------------------------------------------------------------------------
+
+function writeSource(writer: Writer, source: RecordOrigin): void {
+  for (const name of sourceNames) writer.optional(source[name], (w, text) => w.text(text));
+}
+
+function readSource(reader: Reader): RecordOrigin {
+  const source: { -readonly [name in keyof RecordOrigin]: string } = {};
+  for (const name of sourceNames) {
+    const text = reader.optional((r) => r.text(SOURCE_TEXT_BYTES_MAX));
+    if (text !== undefined) source[name] = text;
+  }
+  return source;
+}
+
+export function encodeStoredRecord(record: StoredRecord): Uint8Array {
+  const writer = new Writer(512 + record.content.length)
+    .text(record.class)
+    .u32(record.classVersion)
+    .text(record.org)
+    .text(record.actor)
+    .text(canonicalJson(record.key))
+    .u32(record.version)
+    .u8(RECORD_STATES.indexOf(record.state))
+    .bytes(record.content);
+  writeSource(writer, record.source);
+  return writer
+    .u64(record.height)
+    .u64(record.committedAtMs)
+    .fixed(record.transactionId, DIGEST_BYTES)
+    .optional(record.change, (w, change) => w.text(change.reason).fixed(change.digestBefore, DIGEST_BYTES))
+    .finish();
+}
+
+/** @throws DecodeError */
+export function decodeStoredRecord(bytes: Uint8Array): StoredRecord {
+  return decodeAll(bytes, (reader) => ({
+    class: reader.text(NAME_BYTES_MAX),
+    classVersion: reader.u32(),
+    org: reader.text(NAME_BYTES_MAX),
+    actor: reader.text(NAME_BYTES_MAX),
+    key: readKey(reader),
+    version: reader.u32(),
+    state: readState(reader),
+    content: reader.bytes(RECORD_BYTES_MAX),
+    source: readSource(reader),
+    height: reader.u64(),
+    committedAtMs: reader.u64(),
+    transactionId: reader.fixed(DIGEST_BYTES),
+    change: reader.optional((r) => ({ reason: r.text(REASON_BYTES_MAX), digestBefore: r.fixed(DIGEST_BYTES) })),
+  }));
+}
+
+function readKey(reader: Reader): { readonly [name: string]: string } {
+  const key = decodeContent(reader.bytes(KEY_TEXT_BYTES_MAX));
+  for (const value of Object.values(key)) if (typeof value !== 'string') throw new DecodeError('key holds more than texts');
+  return key as { readonly [name: string]: string };
+}
+
+function readState(reader: Reader): RecordState {
+  const state = RECORD_STATES[reader.u8()];
+  if (!state) throw new DecodeError('unknown record state');
+  return state;
+}
+
+export function encodeSubmissions(submissions: readonly Submission[]): Uint8Array {
+  let bytes = 64;
+  for (const submission of submissions) bytes += submission.content.length + 128;
+  return new Writer(bytes)
+    .list(submissions, (w, submission) => {
+      w.text(submission.class).u32(submission.classVersion).bytes(submission.content);
+      writeSource(w, submission.source);
+    })
+    .finish();
+}
+
+/** @throws DecodeError */
+export function decodeSubmissions(bytes: Uint8Array): Submission[] {
+  return decodeAll(bytes, (reader) =>
+    reader.list(
+      (r) => ({ class: r.text(NAME_BYTES_MAX), classVersion: r.u32(), content: r.bytes(RECORD_BYTES_MAX), source: readSource(r) }),
+      RECORDS_PER_CALL_MAX,
+    ),
+  );
+}
+
+export function encodeAmendment(amendment: Amendment): Uint8Array {
+  const writer = new Writer(256)
+    .fixed(amendment.recordId, DIGEST_BYTES)
+    .u32(amendment.expectedVersion)
+    .text(amendment.reason)
+    .optional(amendment.content, (w, content) => w.bytes(content));
+  writeSource(writer, amendment.source);
+  return writer.finish();
+}
+
+/** @throws DecodeError */
+export function decodeAmendment(bytes: Uint8Array): Amendment {
+  if (bytes.length > TRANSACTION_BYTES_MAX) throw new DecodeError('amendment is too long');
+  return decodeAll(bytes, (reader) => ({
+    recordId: reader.fixed(DIGEST_BYTES),
+    expectedVersion: reader.u32(),
+    reason: reader.text(REASON_BYTES_MAX),
+    content: reader.optional((r) => r.bytes(RECORD_BYTES_MAX)),
+    source: readSource(reader),
+  }));
+}

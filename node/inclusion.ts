@@ -1,0 +1,79 @@
+/**
+ * Inclusion of a receipt in its block (RFC 6962 §2.1.1): the path from the receipt to `receiptsRoot`, with the header that holds the root. Trees of
+ * the latest blocks asked for are kept, because a block's callers all ask at once.
+ */
+import { type Crypto, type Digest, concat, headerHash, leafHash, NODE_PREFIX } from './format/index.ts';
+import type { BlockStore } from './ledger/block-store.ts';
+
+const TREES_HELD_MAX = 16;
+
+export interface ReceiptInclusion {
+  readonly receipt: Uint8Array;
+  readonly index: number;
+  readonly count: number;
+  /** Siblings, nearest first. */
+  readonly path: readonly Digest[];
+  readonly headerBytes: Uint8Array;
+}
+
+interface Tree {
+  readonly headerBytes: Uint8Array;
+  readonly receipts: readonly Uint8Array[];
+  /** Leaf hashes first, root last. */
+  readonly levels: readonly (readonly Digest[])[];
+}
+
+export interface Inclusions {
+  /** Undefined when the block is not held or has no such receipt. */
+  receipt(height: number, index: number): ReceiptInclusion | undefined;
+  /** Where a final transaction stands. */
+  position(transactionId: Digest): { readonly height: number; readonly index: number; readonly blockHash: Digest } | undefined;
+}
+
+export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>): Inclusions {
+  const trees = new Map<number, Tree>();
+
+  function treeOf(height: number): Tree | undefined {
+    const held = trees.get(height);
+    if (held) return held;
+    const headerBytes = blocks.headerBytes(height);
+    const receipts = blocks.receiptBytes(height);
+    if (!headerBytes || !receipts) return undefined;
+    const levels: Digest[][] = [receipts.map((receipt) => leafHash(crypto.hash, receipt))];
+    for (let below = levels[0]!; below.length > 1; below = levels.at(-1)!) {
+      const above: Digest[] = [];
+      for (let i = 0; i < below.length; i += 2) {
+        above.push(i + 1 < below.length ? crypto.hash(concat(NODE_PREFIX, below[i]!, below[i + 1]!)) : below[i]!);
+      }
+      levels.push(above);
+    }
+    const tree = { headerBytes, receipts, levels };
+    trees.set(height, tree);
+    for (const oldest of trees.keys()) {
+      if (trees.size <= TREES_HELD_MAX) break;
+      trees.delete(oldest);
+    }
+    return tree;
+  }
+
+  return {
+    position(transactionId) {
+      const position = blocks.position(transactionId);
+      const headerBytes = position && blocks.headerBytes(position.height);
+      return headerBytes && { ...position, blockHash: headerHash(crypto, headerBytes) };
+    },
+    receipt(height, index) {
+      const tree = treeOf(height);
+      const receipt = tree?.receipts[index];
+      if (!tree || !receipt) return undefined;
+      const path: Digest[] = [];
+      let at = index;
+      for (const level of tree.levels.slice(0, -1)) {
+        const sibling = level[at ^ 1];
+        if (sibling) path.push(sibling);
+        at >>= 1;
+      }
+      return { receipt, index, count: tree.receipts.length, path, headerBytes: tree.headerBytes };
+    },
+  };
+}

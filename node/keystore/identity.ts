@@ -1,0 +1,51 @@
+/** The keys every node has, under their fixed ids, and the public half of them as the registry and genesis hold it. */
+import { toHex } from '../format/index.ts';
+import type { NodeData } from '../../contracts/builtin/layout.ts';
+import type { KeyKind, Keystore } from './keystore.ts';
+
+/** Ids inside a node's keystore. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
+export const NODE_KEY = { transport: 'transport', validator: 'validator', token: 'token', custodial: 'custodial', storage: 'storage' } as const;
+const SEALING_PREFIX = 'sealing-';
+
+export type NodePublicKeys = Pick<NodeData, 'transportKey' | 'validatorKey' | 'tokenKey' | 'custodialKey'>;
+
+/**
+ * Adds what is missing of a node's keys, the first sealing key included.
+ * @param sealing that of the organisation's other nodes: commitments of one record must be the same at all of them.
+ */
+export async function createNodeKeys(keystore: Keystore, sealing?: Uint8Array): Promise<NodePublicKeys> {
+  for (const [kind, id] of Object.entries(NODE_KEY)) if (!keystore.has(id)) await keystore.add(id, kind as KeyKind);
+  if (sealingKeyIds(keystore).length === 0) await keystore.add(`${SEALING_PREFIX}1`, 'sealing', sealing);
+  return nodePublicKeys(keystore);
+}
+
+export function nodePublicKeys(keystore: Keystore): NodePublicKeys {
+  const hex = (id: string): string => toHex(keystore.publicKey(id));
+  return {
+    transportKey: hex(NODE_KEY.transport),
+    validatorKey: hex(NODE_KEY.validator),
+    tokenKey: hex(NODE_KEY.token),
+    custodialKey: hex(NODE_KEY.custodial),
+  };
+}
+
+/** Ids of the sealing keys still held, the oldest period first; the last one seals, all of them open. */
+export function sealingKeyIds(keystore: Keystore): readonly string[] {
+  return keystore
+    .list()
+    .filter((entry) => entry.kind === 'sealing')
+    .map((entry) => entry.id)
+    .sort((a, b) => periodOf(a) - periodOf(b));
+}
+
+/** Begins a new sealing period. */
+export async function rotateSealingKey(keystore: Keystore): Promise<string> {
+  const last = sealingKeyIds(keystore).at(-1);
+  const id = `${SEALING_PREFIX}${last === undefined ? 1 : periodOf(last) + 1}`;
+  await keystore.add(id, 'sealing');
+  return id;
+}
+
+function periodOf(id: string): number {
+  return Number(id.slice(SEALING_PREFIX.length)) || 0;
+}

@@ -1,0 +1,99 @@
+/** Reads final blocks, receipts and positions from the store. Writing is the executor's: one batch per block. */
+import { type ByteText, decodeAll, type Certificate, type Digest, decodeBlock, decodeCertificate, decodeCurrentConfiguration, decodeReceipt, type Block, type Receipt, Writer } from '../format/index.ts';
+import type { ConsensusConfiguration } from '../format/index.ts';
+import type { Store } from '../world.ts';
+import { ledgerKey } from './keys.ts';
+
+export interface HeadRow {
+  readonly height: number;
+  readonly hash: Digest;
+  readonly stateRoot: Digest;
+}
+
+export function encodeHead(head: HeadRow): Uint8Array {
+  return new Writer(80).u64(head.height).fixed(head.hash, 32).fixed(head.stateRoot, 32).finish();
+}
+
+export function decodeHead(bytes: Uint8Array): HeadRow {
+  return decodeAll(bytes, (reader) => ({ height: reader.u64(), hash: reader.fixed(32), stateRoot: reader.fixed(32) }));
+}
+
+/** Configurations a chain may pass through. */
+export const CONFIGURATIONS_MAX = 10_000;
+
+function heightOfKey(key: ByteText): number {
+  let height = 0;
+  for (const unit of key.slice(-8)) height = height * 256 + unit.charCodeAt(0);
+  return height;
+}
+
+/** Where a transaction stands: height and index. */
+export interface Position {
+  readonly height: number;
+  readonly index: number;
+}
+
+export function encodePosition(position: Position): Uint8Array {
+  return new Writer(12).u64(position.height).u32(position.index).finish();
+}
+
+export interface BlockStore {
+  head(): HeadRow | undefined;
+  headerBytes(height: number): Uint8Array | undefined;
+  blockBytes(height: number): Uint8Array | undefined;
+  block(height: number): Block | undefined;
+  certificate(height: number): Certificate | undefined;
+  receipts(height: number): readonly Receipt[] | undefined;
+  receiptBytes(height: number): readonly Uint8Array[] | undefined;
+  heightOfHash(hash: Digest): number | undefined;
+  position(transactionId: Digest): Position | undefined;
+  /** The configuration by which the block of `height` is judged. */
+  configuration(height: number): Promise<ConsensusConfiguration>;
+  /** Heights at which a configuration took effect, rising, up to `height`; 0 first. */
+  configurationHeights(height: number): Promise<readonly number[]>;
+}
+
+export function createBlockStore(store: Store): BlockStore {
+  const receiptBytes = (height: number): readonly Uint8Array[] | undefined => {
+    const bytes = store.get(ledgerKey.receipts(height));
+    return bytes && decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));
+  };
+  const blockBytes = (height: number) => store.get(ledgerKey.body(height));
+  return {
+    head() {
+      const bytes = store.get(ledgerKey.head);
+      return bytes && decodeHead(bytes);
+    },
+    headerBytes: (height) => store.get(ledgerKey.header(height)),
+    blockBytes,
+    block(height) {
+      const bytes = blockBytes(height);
+      return bytes && decodeBlock(bytes);
+    },
+    certificate(height) {
+      const bytes = store.get(ledgerKey.certificate(height));
+      return bytes && decodeCertificate(bytes);
+    },
+    receiptBytes,
+    receipts: (height) => receiptBytes(height)?.map(decodeReceipt),
+    heightOfHash(hash) {
+      const bytes = store.get(ledgerKey.heightOfHash(hash));
+      return bytes && decodeAll(bytes, (reader) => reader.u64());
+    },
+    position(transactionId) {
+      const bytes = store.get(ledgerKey.position(transactionId));
+      return bytes && decodeAll(bytes, (reader) => ({ height: reader.u64(), index: reader.u32() }));
+    },
+    async configuration(height) {
+      const rows = await store.range({ from: ledgerKey.configuration(0), to: ledgerKey.configuration(height + 1), reverse: true, limit: 1 });
+      const row = rows[0];
+      if (!row) throw new Error(`No configuration is stored for height ${height}`);
+      return decodeCurrentConfiguration(row.value);
+    },
+    async configurationHeights(height) {
+      const rows = await store.range({ from: ledgerKey.configuration(0), to: ledgerKey.configuration(height + 1), limit: CONFIGURATIONS_MAX });
+      return rows.map((row) => heightOfKey(row.key));
+    },
+  };
+}
+

@@ -1,0 +1,115 @@
+/**
+ * The checks a block passes before it joins the chain, by name, each with the value computed here and the value the block states
+ * (design: chain, "Checks"; DB53/T 1407-2025 5.1.3.b, 6.3.2.a to e). Consensus, block sync and `POST blocks/validation` share them.
+ */
+import {
+  type Block,
+  type Certificate,
+  type ConsensusConfiguration,
+  type Crypto,
+  certificateFault,
+  consensusHashOf,
+  type Digest,
+  type Header,
+  merkleRoot,
+  sealSigningBytes,
+  toHex,
+  transactionHashOf,
+} from '../format/index.ts';
+import type { BlockCheck } from '../service.ts';
+
+export const blockCheckNames = [
+  'chain', 'headerHash', 'parentLink', 'era', 'timestamp', 'producerEntitled', 'producerSeal', 'consensusHash', 'transactionRoot', 'blockLimits',
+  'transactionSignatures', 'receiptsRoot', 'stateRoot', 'certificate',
+] as const;
+export type BlockCheckName = (typeof blockCheckNames)[number];
+
+/** What the parent block fixes for its child. */
+export interface ParentFacts {
+  readonly hash: Digest;
+  readonly height: number;
+  readonly timestampMs: number;
+  readonly era: number;
+  readonly chainId: Digest;
+  readonly configuration: ConsensusConfiguration;
+}
+
+export function check(name: BlockCheckName, computed: string, stated: string, passed = computed === stated): BlockCheck {
+  return { check: name, passed, computed, stated };
+}
+
+/** All that a header and its list of transaction hashes show without executing anything. */
+export function checkHeader(
+  crypto: Crypto,
+  header: Header,
+  hash: Digest,
+  seal: Uint8Array | undefined,
+  transactionHashes: readonly Digest[],
+  bytesTotal: number,
+  parent: ParentFacts,
+): BlockCheck[] {
+  const { configuration } = parent;
+  const { parameters } = configuration;
+  const producer = configuration.validators.find((validator) => validator.node === header.proposer);
+  const checks = [
+    check('chain', toHex(parent.chainId), toHex(header.chainId)),
+    check('parentLink', `${parent.height + 1} on ${toHex(parent.hash)}`, `${header.height} on ${toHex(header.parentHash)}`),
+    check('era', String(parent.era), String(header.era)),
+    check('timestamp', `>= ${parent.timestampMs}`, String(header.timestampMs), header.timestampMs >= parent.timestampMs),
+    check('producerEntitled', producer ? 'validator' : 'not a validator of this height', 'validator'),
+    check('consensusHash', `${configuration.engine} ${toHex(consensusHashOf(crypto, configuration))}`, `${header.engine} ${toHex(header.consensusHash)}`),
+    check('transactionRoot', toHex(merkleRoot(crypto.hash, transactionHashes)), toHex(header.txRoot)),
+    check(
+      'blockLimits',
+      `at most ${parameters.blockTransactionsMax} transactions, ${parameters.blockBytesMax} bytes`,
+      `${transactionHashes.length} transactions, ${bytesTotal} bytes`,
+      transactionHashes.length <= parameters.blockTransactionsMax && bytesTotal <= parameters.blockBytesMax,
+    ),
+  ];
+  if (seal) checks.push(checkSeal(crypto, hash, seal, header.proposer, producer));
+  return checks;
+}
+
+/** Undefined when `producer` is not known to us: then the seal cannot be judged and fails. */
+function checkSeal(
+  crypto: Crypto,
+  hash: Digest,
+  seal: Uint8Array,
+  proposer: string,
+  producer: ConsensusConfiguration['validators'][number] | undefined,
+): BlockCheck {
+  const valid = producer !== undefined && crypto.verify(producer.suite, producer.publicKey, sealSigningBytes(hash), seal);
+  return check('producerSeal', valid ? `signed by ${proposer}` : `not signed by ${proposer}`, `signed by ${proposer}`);
+}
+
+export function checkSealWith(crypto: Crypto, hash: Digest, seal: Uint8Array, proposer: string, suite: number, publicKey: Uint8Array): BlockCheck {
+  return checkSeal(crypto, hash, seal, proposer, { node: proposer, publicKey, suite, weight: 1 });
+}
+
+export function checkCertificate(
+  crypto: Crypto,
+  chainId: Digest,
+  hash: Digest,
+  header: Header,
+  certificate: Certificate,
+  configuration: ConsensusConfiguration,
+): BlockCheck[] {
+  const fault = certificateFault(crypto, chainId, certificate, configuration.validators);
+  return [
+    check('headerHash', toHex(hash), toHex(certificate.digest)),
+    check('certificate', fault ?? 'a quorum signed', 'a quorum signed', fault === undefined && certificate.height === header.height),
+  ];
+}
+
+export function transactionHashes(crypto: Crypto, block: Block): { readonly hashes: Digest[]; readonly bytes: number } {
+  let bytes = 0;
+  const hashes = block.transactions.map((transaction) => {
+    bytes += transaction.length;
+    return transactionHashOf(crypto, transaction);
+  });
+  return { hashes, bytes };
+}
+
+export function failed(checks: readonly BlockCheck[]): BlockCheck[] {
+  return checks.filter((entry) => !entry.passed);
+}

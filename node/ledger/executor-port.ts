@@ -1,0 +1,39 @@
+/**
+ * The executor as the rest of the node sees it: every method a promise. In a node it stands in a worker thread, so that execution never holds up
+ * votes and ticks; in the simulator it runs inline.
+ */
+import type { ByteText } from '../format/index.ts';
+import type { BuildRequest, Built, CommitRequest, Committed, ExecuteRequest, Executed, Executor } from './executor.ts';
+
+export interface ExecutorPort {
+  open(): Promise<Committed>;
+  build(request: BuildRequest): Promise<Built>;
+  execute(request: ExecuteRequest): Promise<Executed>;
+  commit(request: CommitRequest): Promise<Committed>;
+  query(caller: string, contract: string, method: string, args: Uint8Array): Promise<{ result: Uint8Array; gasUsed: number; height: number }>;
+  prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
+  readonly bundleDigest: string;
+  stop(): Promise<void>;
+}
+
+/** Runs calls one after another, as a worker would. */
+export function inlineExecutor(executor: Executor, bundleDigest: string): ExecutorPort {
+  let tail: Promise<unknown> = Promise.resolve();
+  const queued = <T>(work: () => T | Promise<T>): Promise<T> => {
+    const next = tail.then(work);
+    tail = next.catch(() => undefined);
+    return next;
+  };
+  return {
+    bundleDigest,
+    open: () => queued(() => executor.open()),
+    build: (request) => queued(() => executor.build(request)),
+    execute: (request) => queued(() => executor.execute(request)),
+    commit: (request) => queued(() => executor.commit(request)),
+    query: (caller, contract, method, args) => queued(() => executor.query(caller, contract, method, args)),
+    prove: (contract, key) => queued(() => executor.prove(contract, key)),
+    async stop() {
+      await tail;
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** Adapter: starts the executor's worker thread and talks to it. */
+import { Worker } from 'node:worker_threads';
+import { ChainError, isErrorCode } from '../errors/index.ts';
+import type { ExecutorAnswer, ExecutorCall, ExecutorWorkerData } from './executor-worker.ts';
+import type { ExecutorPort } from './executor-port.ts';
+
+/** @throws when the worker does not come up. `onDeath` is called when it ends without being asked to. */
+export async function startExecutorThread(data: ExecutorWorkerData, onDeath: (error: Error) => void): Promise<ExecutorPort> {
+  const worker = new Worker(new URL('./executor-worker.js', import.meta.url), { workerData: data });
+  const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  let nextTicket = 1;
+  let stopping = false;
+
+  const ready = new Promise<string>((resolve, reject) => {
+    waiting.set(0, { resolve: resolve as (value: never) => void, reject });
+  });
+  worker.on('message', (answer: ExecutorAnswer) => {
+    const waiter = waiting.get(answer.ticket);
+    waiting.delete(answer.ticket);
+    if (!waiter) return;
+    if ('refusal' in answer) waiter.reject(refusalError(answer.refusal));
+    else waiter.resolve(answer.value as never);
+  });
+  const die = (error: Error): void => {
+    for (const waiter of waiting.values()) waiter.reject(error);
+    waiting.clear();
+    if (!stopping) onDeath(error);
+  };
+  worker.on('error', die);
+  worker.on('exit', (code) => die(new Error(`The executor thread ended with code ${code}`)));
+
+  const call = <T>(method: ExecutorCall['method'], ...args: readonly unknown[]): Promise<T> => {
+    const ticket = nextTicket++;
+    return new Promise<T>((resolve, reject) => {
+      waiting.set(ticket, { resolve: resolve as (value: never) => void, reject });
+      worker.postMessage({ ticket, method, args } satisfies ExecutorCall);
+    });
+  };
+
+  return {
+    bundleDigest: await ready,
+    open: () => call('open'),
+    build: (request) => call('build', request),
+    execute: (request) => call('execute', request),
+    commit: (request) => call('commit', request),
+    query: (...args) => call('query', ...args),
+    prove: (...args) => call('prove', ...args),
+    async stop() {
+      stopping = true;
+      await call('stop');
+      await worker.terminate();
+    },
+  };
+}
+
+function refusalError(refusal: { kind: string; code: string; data: Readonly<Record<string, unknown>> }): Error {
+  if (refusal.kind !== 'fault' && isErrorCode(refusal.code)) return new ChainError(refusal.code, refusal.data);
+  return new Error(String(refusal.data.message ?? refusal.code));
+}

@@ -1,0 +1,62 @@
+/**
+ * Adapter: the executor in a worker thread of its own. Opens the database that the main thread holds (classic-level `multithreading`), answers one
+ * request at a time. A fault that is not a verdict about a block ends the thread: the node then stops rather than diverge.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { createCrypto } from '../crypto/index.ts';
+import { openLevelStore } from '../storage/level-store.ts';
+import { ChainError } from '../errors/index.ts';
+import { ContractFailure } from '../../contracts/index.ts';
+import { openGenesis } from '../format/index.ts';
+import { createContracts } from './contracts.ts';
+import { createExecutor, type Executor } from './executor.ts';
+
+export interface ExecutorWorkerData {
+  readonly storePath: string;
+  readonly genesisText: string;
+}
+
+export interface ExecutorCall {
+  readonly ticket: number;
+  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'query' | 'prove' | 'stop';
+  readonly args: readonly unknown[];
+}
+
+export type ExecutorAnswer =
+  | { readonly ticket: number; readonly value: unknown }
+  | { readonly ticket: number; readonly refusal: { readonly kind: 'chain' | 'contract' | 'fault'; readonly code: string; readonly data: Readonly<Record<string, unknown>> } };
+
+const port = parentPort;
+if (port) {
+  const { storePath, genesisText } = workerData as ExecutorWorkerData;
+  const crypto = createCrypto();
+  const store = await openLevelStore({ path: storePath, multithreading: true });
+  const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
+  const executor: Executor = createExecutor({ store, crypto, genesisText, ...contracts });
+  let tail: Promise<void> = Promise.resolve();
+
+  const answer = async (call: ExecutorCall): Promise<void> => {
+    try {
+      if (call.method === 'stop') {
+        await store.close();
+        port.postMessage({ ticket: call.ticket, value: undefined });
+        port.close();
+        return;
+      }
+      const method = executor[call.method] as (...args: readonly unknown[]) => unknown;
+      port.postMessage({ ticket: call.ticket, value: await method(...call.args) });
+    } catch (error) {
+      const refusal =
+        error instanceof ChainError
+          ? { kind: 'chain', code: error.code, data: error.data }
+          : error instanceof ContractFailure
+            ? { kind: 'contract', code: error.code, data: error.detail }
+            : { kind: 'fault', code: 'INTERNAL', data: { message: String((error as Error).stack ?? error) } };
+      port.postMessage({ ticket: call.ticket, refusal });
+    }
+  };
+  port.on('message', (call: ExecutorCall) => {
+    tail = tail.then(() => answer(call));
+  });
+  port.postMessage({ ticket: 0, value: contracts.machine.bundleDigest });
+}

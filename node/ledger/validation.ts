@@ -1,0 +1,175 @@
+/**
+ * Judges any block handed in against this chain, check by check (`POST blocks/validation`; DB53/T 1407-2025 5.1.3.b, 6.3.2.a to e). Nothing is stored.
+ * A block of a height that is final here is held against what was executed then; one on top of the head is executed.
+ */
+import { ChainError } from '../errors/index.ts';
+import {
+  type Block,
+  type Certificate,
+  type Crypto,
+  DecodeError,
+  type Digest,
+  decodeAll,
+  decodeBlock,
+  decodeCertificate,
+  decodeHeader,
+  encodeCertificate,
+  encodeHeader,
+  equalBytes,
+  headerHash,
+  merkleRoot,
+  openTransaction,
+  toHex,
+  transactionSigningBytes,
+  Writer,
+} from '../format/index.ts';
+import type { BlockCheck } from '../service.ts';
+import type { VerifyPool } from '../world.ts';
+import type { AccountView } from './admission.ts';
+import type { BlockStore } from './block-store.ts';
+import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts, transactionHashes } from './checks.ts';
+import type { ExecutorPort } from './executor-port.ts';
+
+/** The exact bytes `GET blocks/{ref}?form=raw` serves and validation takes: the block, and its certificate when it has one. */
+export function encodeSealedBlock(block: Uint8Array, certificate: Certificate | undefined): Uint8Array {
+  return new Writer(block.length + 512)
+    .bytes(block)
+    .optional(certificate && encodeCertificate(certificate), (w, bytes) => w.bytes(bytes))
+    .finish();
+}
+
+/** @throws ChainError BLOCK_MALFORMED */
+export function decodeSealedBlock(bytes: Uint8Array): { readonly block: Block; readonly blockBytes: Uint8Array; readonly certificate: Certificate | undefined } {
+  try {
+    return decodeAll(bytes, (reader) => {
+      const blockBytes = reader.bytes();
+      const certificate = reader.optional((r) => decodeCertificate(r.bytes()));
+      return { block: decodeBlock(blockBytes), blockBytes, certificate };
+    });
+  } catch (error) {
+    if (error instanceof DecodeError) throw new ChainError('BLOCK_MALFORMED', { reason: error.reason });
+    throw error;
+  }
+}
+
+export interface ValidationDependencies {
+  readonly crypto: Crypto;
+  readonly verifier: VerifyPool;
+  readonly blocks: BlockStore;
+  readonly executor: ExecutorPort;
+  readonly tip: () => ParentFacts;
+  /** Account with all its keys, revoked ones too: a key may have been revoked after it signed. */
+  readonly account: (id: string) => AccountView | undefined;
+}
+
+export async function validateSealedBlock(deps: ValidationDependencies, bytes: Uint8Array): Promise<readonly BlockCheck[]> {
+  const { block, certificate } = decodeSealedBlock(bytes);
+  const { header } = block;
+  const hash = headerHash(deps.crypto, encodeHeader(header));
+  const parent = await parentOf(deps, header.height);
+  if (!parent) {
+    const head = deps.tip().height;
+    return blockCheckNames.map((name) => check(name, `not judged: heights 1 to ${head + 1} can be`, `height ${header.height}`, false));
+  }
+  const listed = transactionHashes(deps.crypto, block);
+  const checks = checkHeader(deps.crypto, header, hash, block.seal, listed.hashes, listed.bytes, parent);
+  checks.push(...(await headerHashChecks(deps, hash, block, certificate, parent)));
+  checks.push(await checkSignatures(deps, block));
+  checks.push(...(await checkRoots(deps, block, hash, parent)));
+  const order = new Map(blockCheckNames.map((name, index) => [name as string, index]));
+  return checks.sort((a, b) => order.get(a.check)! - order.get(b.check)!);
+}
+
+async function parentOf(deps: ValidationDependencies, height: number): Promise<ParentFacts | undefined> {
+  const tip = deps.tip();
+  if (height === tip.height + 1) return tip;
+  if (height < 1 || height > tip.height) return undefined;
+  const bytes = deps.blocks.headerBytes(height - 1);
+  if (!bytes) return undefined;
+  const header = decodeHeader(bytes);
+  return {
+    hash: headerHash(deps.crypto, bytes),
+    height: header.height,
+    timestampMs: header.timestampMs,
+    era: header.era,
+    chainId: header.chainId,
+    configuration: await deps.blocks.configuration(height),
+  };
+}
+
+async function headerHashChecks(
+  deps: ValidationDependencies,
+  hash: Digest,
+  block: Block,
+  certificate: Certificate | undefined,
+  parent: ParentFacts,
+): Promise<BlockCheck[]> {
+  const { header } = block;
+  if (certificate) return checkCertificate(deps.crypto, parent.chainId, hash, header, certificate, parent.configuration);
+  const final = deps.blocks.headerBytes(header.height);
+  if (!final) return []; // a proposal without votes: nothing states another hash
+  return [check('headerHash', toHex(hash), toHex(headerHash(deps.crypto, final)))];
+}
+
+async function checkSignatures(deps: ValidationDependencies, block: Block): Promise<BlockCheck> {
+  for (const [index, bytes] of block.transactions.entries()) {
+    const fault = await signatureFault(deps, bytes);
+    if (fault) return check('transactionSignatures', `transaction ${index}: ${fault}`, 'every signature verifies');
+  }
+  return check('transactionSignatures', 'every signature verifies', 'every signature verifies');
+}
+
+async function signatureFault(deps: ValidationDependencies, bytes: Uint8Array): Promise<string | undefined> {
+  try {
+    const { transaction, id } = openTransaction(deps.crypto, bytes);
+    const key = deps.account(transaction.sender)?.keys.get(transaction.keyId);
+    if (!key) return 'sender or key unknown';
+    const valid = await deps.verifier.verify(transaction.suite, key.publicKey, transactionSigningBytes(id), transaction.signature);
+    return valid ? undefined : 'signature does not verify';
+  } catch (error) {
+    if (error instanceof DecodeError) return error.reason;
+    throw error;
+  }
+}
+
+async function checkRoots(deps: ValidationDependencies, block: Block, hash: Digest, parent: ParentFacts): Promise<BlockCheck[]> {
+  const { header } = block;
+  const finalBytes = deps.blocks.headerBytes(header.height);
+  if (finalBytes) {
+    const final = decodeHeader(finalBytes);
+    const stored = deps.blocks.block(header.height);
+    const same = stored !== undefined && stored.transactions.length === block.transactions.length && stored.transactions.every((bytes, i) => equalBytes(bytes, block.transactions[i]!));
+    const receipts = deps.blocks.receiptBytes(header.height) ?? [];
+    const other = 'the transactions are not those executed at this height';
+    return [
+      check('receiptsRoot', same ? toHex(merkleRoot(deps.crypto.hash, receipts)) : other, toHex(header.receiptsRoot)),
+      check('stateRoot', same ? toHex(final.stateRoot) : other, toHex(header.stateRoot)),
+    ];
+  }
+  const transactions = block.transactions.map((bytes) => {
+    const { transaction } = openTransactionOrEmpty(deps.crypto, bytes);
+    const key = transaction && deps.account(transaction.sender)?.keys.get(transaction.keyId);
+    return { bytes, publicKey: key?.publicKey ?? new Uint8Array(0) };
+  });
+  if (transactions.some((transaction) => transaction.publicKey.length === 0) || header.height !== parent.height + 1) {
+    const reason = 'not executed: a transaction has no known signer';
+    return [check('receiptsRoot', reason, toHex(header.receiptsRoot)), check('stateRoot', reason, toHex(header.stateRoot))];
+  }
+  const executed = await deps.executor.execute({ headerBytes: encodeHeader(header), transactions });
+  const of = (name: 'receiptsRoot' | 'stateRoot', stated: Digest): BlockCheck => {
+    const mismatch = executed.failed.find((entry) => entry.check === name);
+    if (mismatch) return mismatch;
+    const judged = executed.failed.length === 0 || executed.failed.some((entry) => entry.check === 'receiptsRoot' || entry.check === 'stateRoot');
+    return check(name, judged ? toHex(stated) : 'not executed: an earlier check failed', toHex(stated));
+  };
+  return [of('receiptsRoot', header.receiptsRoot), of('stateRoot', header.stateRoot)];
+}
+
+function openTransactionOrEmpty(crypto: Crypto, bytes: Uint8Array): Partial<ReturnType<typeof openTransaction>> {
+  try {
+    return openTransaction(crypto, bytes);
+  } catch {
+    return {};
+  }
+}
+

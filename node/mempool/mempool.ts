@@ -1,0 +1,213 @@
+/**
+ * Transactions waiting for a block. One signature check per transaction and node; duplicates, expiry, a quota per sender and bounds on count and
+ * bytes; blocks are filled fairly, one transaction of each sender in turn (DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
+ */
+import {
+  type ByteText,
+  type Crypto,
+  type DecodedTransaction,
+  type Digest,
+  DecodeError,
+  openTransaction,
+  toByteText,
+  TRANSACTION_BYTES_MAX,
+  transactionSigningBytes,
+} from '../format/index.ts';
+import { ChainError, type ErrorCode } from '../errors/index.ts';
+import { type AdmissionContext, admit } from '../ledger/admission.ts';
+import type { VerifiedTransaction } from '../ledger/executor.ts';
+import type { Clock, VerifyPool } from '../world.ts';
+
+export interface MempoolLimits {
+  /** Transactions held; past it MEMPOOL_FULL. */
+  readonly countMax: number;
+  /** Bytes held; past it MEMPOOL_FULL. */
+  readonly bytesMax: number;
+  /** Transactions of one sender; past it MEMPOOL_SENDER_QUOTA. */
+  readonly senderCountMax: number;
+}
+
+export const REJECTIONS_REMEMBERED_MAX = 10_000; // refused or expired transactions whose reason is still told
+
+export type Origin = 'client' | 'peer';
+
+export interface Waiting extends VerifiedTransaction {
+  readonly id: Digest;
+  readonly hash: Digest;
+  readonly sender: string;
+  readonly expiryHeight: number;
+  readonly addedMs: number;
+  readonly origin: Origin;
+}
+
+export interface Rejection {
+  readonly code: ErrorCode;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface Mempool {
+  /** Checks and admits. @throws ChainError with a TRANSACTION_ or MEMPOOL_ code. */
+  add(bytes: Uint8Array, origin: Origin): Promise<Waiting>;
+  /** Verifies a transaction named by a proposal without admitting it. @throws ChainError */
+  verify(bytes: Uint8Array): Promise<Waiting>;
+  byId(id: Digest): Waiting | undefined;
+  byHash(hash: Digest): Waiting | undefined;
+  /** Oldest first within a sender, senders in turn. */
+  select(countMax: number, bytesMax: number): Waiting[];
+  /** A block is final: its transactions leave, and so do those that can never be included now. */
+  settle(ids: readonly Digest[], height: number): void;
+  /** Leaves one out for good and remembers why. */
+  reject(id: Digest, rejection: Rejection): void;
+  rejection(id: Digest): Rejection | undefined;
+  /** Admitted from clients here at least `ageMs` ago and still waiting: they are spread again. */
+  overdue(ageMs: number, countMax: number): Waiting[];
+  size(): { readonly count: number; readonly bytes: number };
+}
+
+export interface MempoolDependencies {
+  readonly crypto: Crypto;
+  readonly verifier: VerifyPool;
+  readonly clock: Clock;
+  readonly limits: MempoolLimits;
+  /** Chain facts by which a transaction is judged for the next height. */
+  readonly context: () => AdmissionContext;
+  readonly onRejected: (id: Digest, rejection: Rejection) => void;
+}
+
+export function createMempool(deps: MempoolDependencies): Mempool {
+  const { limits, clock } = deps;
+  const ids = new Map<ByteText, Waiting>();
+  const hashes = new Map<ByteText, Waiting>();
+  const senders = new Map<string, Map<ByteText, Waiting>>();
+  const inCheck = new Set<ByteText>();
+  const rejections = new Map<ByteText, Rejection>();
+  let bytesHeld = 0;
+  let bytesInCheck = 0;
+
+  function open(bytes: Uint8Array): DecodedTransaction {
+    if (bytes.length > TRANSACTION_BYTES_MAX) throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: bytes.length, bytesMax: TRANSACTION_BYTES_MAX });
+    try {
+      return openTransaction(deps.crypto, bytes);
+    } catch (error) {
+      if (error instanceof DecodeError) throw new ChainError('TRANSACTION_MALFORMED', { reason: error.reason });
+      throw error;
+    }
+  }
+
+  async function judge(opened: DecodedTransaction, origin: Origin): Promise<Waiting> {
+    const { bytes, id, hash, transaction } = opened;
+    const admission = admit(bytes, id, transaction, deps.context());
+    if (admission.code !== 'OK') throw new ChainError(admission.code, admission.facts);
+    const { publicKey } = admission.key;
+    if (!(await deps.verifier.verify(transaction.suite, publicKey, transactionSigningBytes(id), transaction.signature))) {
+      throw new ChainError('TRANSACTION_SIGNATURE_INVALID', { sender: transaction.sender, keyId: transaction.keyId });
+    }
+    return { bytes, id, hash, publicKey, sender: transaction.sender, expiryHeight: transaction.expiryHeight, addedMs: clock.monotonic(), origin };
+  }
+
+  function checkRoom(bytes: number, sender: string): void {
+    const count = ids.size + inCheck.size;
+    if (count >= limits.countMax || bytesHeld + bytesInCheck + bytes > limits.bytesMax) {
+      throw new ChainError('MEMPOOL_FULL', { countMax: limits.countMax, bytesMax: limits.bytesMax });
+    }
+    if ((senders.get(sender)?.size ?? 0) >= limits.senderCountMax) throw new ChainError('MEMPOOL_SENDER_QUOTA', { sender, senderCountMax: limits.senderCountMax });
+  }
+
+  function insert(entry: Waiting): void {
+    const key = toByteText(entry.id);
+    ids.set(key, entry);
+    hashes.set(toByteText(entry.hash), entry);
+    let queue = senders.get(entry.sender);
+    if (!queue) senders.set(entry.sender, (queue = new Map()));
+    queue.set(key, entry);
+    bytesHeld += entry.bytes.length;
+    rejections.delete(key);
+  }
+
+  function remove(key: ByteText): Waiting | undefined {
+    const entry = ids.get(key);
+    if (!entry) return undefined;
+    ids.delete(key);
+    hashes.delete(toByteText(entry.hash));
+    const queue = senders.get(entry.sender);
+    queue?.delete(key);
+    if (queue?.size === 0) senders.delete(entry.sender);
+    bytesHeld -= entry.bytes.length;
+    return entry;
+  }
+
+  function remember(id: Digest, rejection: Rejection): void {
+    const key = toByteText(id);
+    rejections.set(key, rejection);
+    for (const oldest of rejections.keys()) {
+      if (rejections.size <= REJECTIONS_REMEMBERED_MAX) break;
+      rejections.delete(oldest);
+    }
+    deps.onRejected(id, rejection);
+  }
+
+  return {
+    async add(bytes, origin) {
+      const opened = open(bytes);
+      const key = toByteText(opened.id);
+      if (ids.has(key) || inCheck.has(key)) throw new ChainError('MEMPOOL_TRANSACTION_KNOWN', {});
+      checkRoom(bytes.length, opened.transaction.sender);
+      inCheck.add(key);
+      bytesInCheck += bytes.length;
+      try {
+        const entry = await judge(opened, origin);
+        // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
+        if (deps.context().spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
+        insert(entry);
+        return entry;
+      } finally {
+        inCheck.delete(key);
+        bytesInCheck -= bytes.length;
+      }
+    },
+    verify: (bytes) => judge(open(bytes), 'peer'),
+    byId: (id) => ids.get(toByteText(id)),
+    byHash: (hash) => hashes.get(toByteText(hash)),
+    select(countMax, bytesMax) {
+      const chosen: Waiting[] = [];
+      let bytes = 0;
+      let queues = [...senders.values()].map((queue) => queue.values());
+      while (queues.length > 0 && chosen.length < countMax) {
+        const still: typeof queues = [];
+        for (const queue of queues) {
+          const next = queue.next();
+          if (next.done || chosen.length >= countMax) continue;
+          if (bytes + next.value.bytes.length <= bytesMax) {
+            chosen.push(next.value);
+            bytes += next.value.bytes.length;
+          }
+          still.push(queue);
+        }
+        queues = still;
+      }
+      return chosen;
+    },
+    settle(settled, height) {
+      for (const id of settled) remove(toByteText(id));
+      for (const [key, entry] of ids) {
+        if (entry.expiryHeight > height) continue;
+        remove(key);
+        remember(entry.id, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
+      }
+    },
+    reject(id, rejection) {
+      if (remove(toByteText(id))) remember(id, rejection);
+    },
+    rejection: (id) => rejections.get(toByteText(id)),
+    overdue(ageMs, countMax) {
+      const out: Waiting[] = [];
+      const before = clock.monotonic() - ageMs;
+      for (const entry of ids.values()) {
+        if (out.length >= countMax || entry.addedMs > before) break; // insertion order is age order
+        if (entry.origin === 'client') out.push(entry);
+      }
+      return out;
+    },
+    size: () => ({ count: ids.size, bytes: bytesHeld }),
+  };
+}

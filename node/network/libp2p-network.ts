@@ -1,0 +1,447 @@
+/**
+ * Network on libp2p: TCP, Noise, yamux, identify, bootstrap (adapter; decision 0001 beside it says how two connections per peer are held).
+ *
+ * Between each two nodes run two connections, one with a stream for votes, one with a stream for bulk. The node with the lower id dials; the
+ * other dials only when nothing has come for a while (it may be the one behind a firewall), and when both did, the lower id's link stays.
+ * The gater admits proven keys of registered nodes only. Everything here is told about peers by `admit` and `report`; it decides nothing else.
+ */
+import './shim.ts';
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { bootstrap } from '@libp2p/bootstrap';
+import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys';
+import { identify } from '@libp2p/identify';
+import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface';
+import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id';
+import { tcp } from '@libp2p/tcp';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
+import { type Digest, toByteText } from '../format/index.ts';
+import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world.ts';
+import { type Hello, PROTOCOL_VERSION } from './hello.ts';
+import { Link, type LinkEvents } from './link.ts';
+import { Penalties } from './penalties.ts';
+
+const CHANNELS = ['votes', 'bulk'] as const;
+const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as const;
+/** How often missing links are looked at. */
+const SWEEP_MS = 100;
+const DIAL_TIMEOUT_MS = 5_000;
+/** From opening a stream to the other side's hello. */
+const HELLO_TIMEOUT_MS = 5_000;
+const BACK_OFF_MIN_MS = 200;
+const BACK_OFF_MAX_MS = 2_000;
+/** The node with the higher id waits this long for the other to dial. */
+export const FALLBACK_DIAL_MS = 3_000;
+/** A connection without a link (bootstrap, a peer that opens no stream) is closed after this. */
+const IDLE_CONNECTION_MS = 15_000;
+/** Streams of one protocol on one connection: one runs, one replaces it. */
+const INBOUND_STREAMS_MAX = 4;
+/** Above the largest bulk frame, with the window of yamux on top. */
+const READ_BUFFER_BYTES = 67_108_864;
+const PENDING_INBOUND_MAX = 256;
+const INBOUND_PER_SECOND_MAX = 256;
+/** Lost pings end a connection only after this: four nodes of a devnet share two cores. */
+const PING_TIMEOUT_MS = 20_000;
+
+export interface Libp2pNetworkOptions {
+  readonly self: string;
+  /** Ed25519 seed of the transport key, 32 bytes; not the key that signs votes. */
+  readonly transportSeed: Uint8Array;
+  /** Multiaddrs; port 0 takes a free one. */
+  readonly listen: readonly string[];
+  /** Multiaddrs with /p2p of nodes to find the network by. */
+  readonly bootstrap?: readonly string[];
+  readonly chainId: Digest;
+  readonly genesisHash: Digest;
+  /** Last final height, for the hello. */
+  readonly height: () => number;
+  readonly world: Pick<World, 'clock' | 'timers' | 'random' | 'log'>;
+  /** Tests make it short. */
+  readonly fallbackDialMs?: number;
+}
+
+export interface Libp2pNetwork extends Network {
+  /** Raw Ed25519 key that others register. */
+  readonly transportKey: Uint8Array;
+  /** Multiaddrs listened on, without /p2p, once started. */
+  readonly addresses: readonly string[];
+  /** Multiaddrs with /p2p, as `bootstrap` takes them. */
+  readonly bootstrapAddresses: readonly string[];
+}
+
+/** Ready, not started. `start` throws ChainError NETWORK_LISTEN_FAILED. */
+export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
+  const privateKey = await generateKeyPairFromSeed('Ed25519', options.transportSeed);
+  const network = new RealNetwork(options, privateKey.publicKey.raw, peerIdFromPrivateKey(privateKey));
+  const found = options.bootstrap ?? [];
+  network.attach(
+    await createLibp2p({
+      start: false,
+      privateKey,
+      addresses: { listen: [...options.listen] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux({ streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
+      peerDiscovery: found.length === 0 ? [] : [bootstrap({ list: [...found] })],
+      services: { identify: identify() },
+      connectionGater: {
+        denyDialMultiaddr: () => false,
+        denyInboundEncryptedConnection: (peer) => network.denies(peer),
+        denyOutboundEncryptedConnection: (peer) => network.denies(peer),
+      },
+      connectionManager: {
+        maxIncomingPendingConnections: PENDING_INBOUND_MAX,
+        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+        reconnectRetries: 0,
+        dialTimeout: DIAL_TIMEOUT_MS,
+      },
+      connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: PING_TIMEOUT_MS } },
+    }),
+  );
+  return network;
+}
+
+interface Peer {
+  readonly node: string;
+  readonly id: PeerId;
+  readonly keyText: string;
+  addresses: readonly string[];
+  readonly links: Map<Channel, Link>;
+  /** Both links open, and said so. */
+  up: boolean;
+  dialling: boolean;
+  attempts: number;
+  nextDialMs: number;
+  lastSeenMs: number;
+  height: number | undefined;
+  refusal: ErrorCode | undefined;
+}
+
+class RealNetwork implements Libp2pNetwork {
+  readonly self: string;
+  readonly transportKey: Uint8Array;
+  readonly #options: Libp2pNetworkOptions;
+  readonly #ownId: PeerId;
+  readonly #peers = new Map<string, Peer>();
+  readonly #byKey = new Map<string, Peer>();
+  readonly #penalties = new Penalties();
+  /** Streams that have not greeted yet, with the time they must have. */
+  readonly #greeting = new Map<Link, number>();
+  readonly #refusedKeys = new Set<string>();
+  readonly #frameHandlers: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
+  readonly #peerHandlers: ((node: string, state: 'up' | 'down') => void)[] = [];
+  readonly #linkEvents: LinkEvents = {
+    onOpen: (link, hello) => this.#onLinkOpen(link, hello),
+    onFrame: (link, frame) => this.#onLinkFrame(link, frame),
+    onClose: (link, code) => this.#onLinkClose(link, code),
+  };
+  #libp2p!: Libp2p;
+  #stopSweep: (() => void) | undefined;
+  #running = false;
+
+  constructor(options: Libp2pNetworkOptions, transportKey: Uint8Array, ownId: PeerId) {
+    this.self = options.self;
+    this.transportKey = Uint8Array.from(transportKey);
+    this.#options = options;
+    this.#ownId = ownId;
+  }
+
+  attach(libp2p: Libp2p): void {
+    this.#libp2p = libp2p;
+  }
+
+  get addresses(): readonly string[] {
+    return this.#libp2p.getMultiaddrs().map((address) => withoutPeer(address));
+  }
+
+  get bootstrapAddresses(): readonly string[] {
+    return this.addresses.map((address) => `${address}/p2p/${this.#ownId.toString()}`);
+  }
+
+  async start(): Promise<void> {
+    for (const channel of CHANNELS) {
+      await this.#libp2p.handle(PROTOCOL[channel], (stream, connection) => this.#onStream(channel, stream, connection), {
+        maxInboundStreams: INBOUND_STREAMS_MAX,
+      });
+    }
+    try {
+      await this.#libp2p.start();
+    } catch (error) {
+      await this.#libp2p.stop();
+      throw new ChainError('NETWORK_LISTEN_FAILED', { listen: this.#options.listen, reason: (error as Error).message }, error);
+    }
+    this.#running = true;
+    this.#stopSweep = this.#options.world.timers.every(SWEEP_MS, () => this.#sweep());
+    this.#sweep();
+    this.#options.world.log.info({ node: this.self, addresses: this.addresses, peerId: this.#ownId.toString() }, 'network listens');
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#stopSweep?.();
+    for (const link of [...this.#greeting.keys()]) link.abort('OK');
+    for (const peer of this.#peers.values()) for (const link of [...peer.links.values()]) link.abort('OK');
+    await this.#libp2p.stop();
+  }
+
+  send(to: string, channel: Channel, frame: Uint8Array): boolean {
+    return this.#peers.get(to)?.links.get(channel)?.send(frame) ?? false;
+  }
+
+  broadcast(channel: Channel, frame: Uint8Array): void {
+    for (const peer of this.#peers.values()) peer.links.get(channel)?.send(frame);
+  }
+
+  onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void {
+    this.#frameHandlers.push(handler);
+  }
+
+  onPeer(handler: (node: string, state: 'up' | 'down') => void): void {
+    this.#peerHandlers.push(handler);
+  }
+
+  peers(): readonly PeerStatus[] {
+    return [...this.#peers.values()].map((peer) => ({
+      node: peer.node,
+      connected: peer.up,
+      lastSeenMs: peer.lastSeenMs,
+      address: peer.links.get('votes')?.connection.remoteAddr.toString() ?? peer.addresses[0],
+      ...(peer.height === undefined ? {} : { height: peer.height }),
+      ...(peer.refusal === undefined ? {} : { refusal: peer.refusal }),
+    }));
+  }
+
+  admit(nodes: readonly AdmittedNode[]): void {
+    const listed = new Map(nodes.filter(({ node }) => node !== this.self).map((entry) => [entry.node, entry]));
+    for (const peer of [...this.#peers.values()]) {
+      const entry = listed.get(peer.node);
+      if (entry !== undefined && toByteText(entry.transportKey) === peer.keyText) peer.addresses = entry.addresses;
+      else this.#expel(peer);
+    }
+    for (const entry of listed.values()) if (!this.#peers.has(entry.node)) this.#register(entry);
+    if (this.#running) this.#sweep();
+  }
+
+  #register(entry: AdmittedNode): void {
+    const keyText = toByteText(entry.transportKey);
+    const now = this.#now();
+    const peer: Peer = {
+      node: entry.node,
+      id: peerIdFromPublicKey(publicKeyFromRaw(entry.transportKey)),
+      keyText,
+      addresses: entry.addresses,
+      links: new Map(),
+      up: false,
+      dialling: false,
+      attempts: 0,
+      nextDialMs: this.#dialsFirst(entry.node) ? now : now + this.#fallbackMs(),
+      lastSeenMs: 0,
+      height: undefined,
+      refusal: undefined,
+    };
+    this.#peers.set(entry.node, peer);
+    this.#byKey.set(keyText, peer);
+    this.#refusedKeys.delete(keyText);
+  }
+
+  #expel(peer: Peer): void {
+    this.#peers.delete(peer.node);
+    this.#byKey.delete(peer.keyText);
+    this.#penalties.forget(peer.node);
+    this.#cut(peer, 'PEER_UNREGISTERED');
+    this.#options.world.log.info({ peer: peer.node }, 'peer is registered no longer');
+  }
+
+  #cut(peer: Peer, code: ErrorCode): void {
+    for (const link of [...this.#greeting.keys()]) if (link.node === peer.node) link.abort(code);
+    for (const link of [...peer.links.values()]) link.abort(code);
+    for (const connection of this.#libp2p.getConnections(peer.id)) connection.abort(new Error(code));
+  }
+
+  report(node: string, code: string): void {
+    const peer = this.#peers.get(node);
+    if (peer === undefined) return;
+    this.#options.world.log.debug({ peer: node, code }, 'peer broke a rule');
+    if (isErrorCode(code)) peer.refusal = code;
+    if (!this.#penalties.report(node, this.#now())) return;
+    this.#options.world.log.warn({ peer: node, code }, 'peer cut off for a while');
+    this.#cut(peer, isErrorCode(code) ? code : 'PEER_MESSAGE_MALFORMED');
+  }
+
+  /** The gater: the handshake has proven `peer`. */
+  denies(peer: PeerId): boolean {
+    const keyText = keyOf(peer);
+    const known = keyText === undefined ? undefined : this.#byKey.get(keyText);
+    if (known !== undefined) return this.#penalties.isCutOff(known.node, this.#now());
+    if (keyText !== undefined && !this.#refusedKeys.has(keyText) && this.#refusedKeys.size < 1000) {
+      this.#refusedKeys.add(keyText); // said once
+      this.#options.world.log.warn({ peerId: peer.toString(), code: 'PEER_UNREGISTERED' }, 'unregistered peer refused');
+    }
+    return true;
+  }
+
+  #onStream(channel: Channel, stream: Stream, connection: Connection): void {
+    const peer = this.#byKey.get(keyOf(connection.remotePeer) ?? '');
+    if (!this.#running || peer === undefined || this.denies(connection.remotePeer)) connection.abort(new Error('PEER_UNREGISTERED'));
+    else this.#greet(peer, channel, stream, connection, false);
+  }
+
+  #greet(peer: Peer, channel: Channel, stream: Stream, connection: Connection, dialled: boolean): void {
+    const link = new Link({ node: peer.node, dialled, connection, stream }, this.#hello(channel), this.#linkEvents);
+    this.#greeting.set(link, this.#now() + HELLO_TIMEOUT_MS);
+    link.start();
+  }
+
+  #hello(channel: Channel): Hello {
+    const { chainId, genesisHash, height } = this.#options;
+    return { protocolVersion: PROTOCOL_VERSION, chainId, genesisHash, node: this.self, channel, height: height() };
+  }
+
+  #onLinkOpen(link: Link, hello: Hello): void {
+    this.#greeting.delete(link);
+    const peer = this.#peers.get(link.node);
+    if (peer === undefined) {
+      link.abort('PEER_UNREGISTERED');
+      return;
+    }
+    const old = peer.links.get(link.channel);
+    // Two links of one channel: the one dialled by the lower id stays; of two by the same dialler the newer, since it knows the old one is gone.
+    if (old !== undefined && old.dialled !== link.dialled && old.dialled === this.#dialsFirst(peer.node)) {
+      link.abort('OK');
+      return;
+    }
+    peer.links.set(link.channel, link);
+    old?.abort('OK');
+    peer.height = hello.height;
+    peer.lastSeenMs = this.#now();
+    if (peer.up || peer.links.size < CHANNELS.length) return;
+    peer.up = true;
+    peer.attempts = 0;
+    peer.refusal = undefined;
+    this.#options.world.log.info({ peer: peer.node, height: hello.height, dialled: link.dialled }, 'peer connected');
+    for (const handler of this.#peerHandlers) handler(peer.node, 'up');
+  }
+
+  #onLinkFrame(link: Link, frame: Uint8Array): void {
+    const peer = this.#peers.get(link.node);
+    if (peer === undefined) return;
+    peer.lastSeenMs = this.#now();
+    for (const handler of this.#frameHandlers) {
+      try {
+        handler(link.node, link.channel, frame);
+      } catch (error) {
+        this.#options.world.log.error({ peer: link.node, channel: link.channel, reason: (error as Error).message }, 'frame handler failed');
+      }
+    }
+  }
+
+  #onLinkClose(link: Link, code: ErrorCode): void {
+    this.#greeting.delete(link);
+    const peer = this.#peers.get(link.node);
+    if (peer === undefined) return;
+    if (code !== 'OK') {
+      const { log } = this.#options.world;
+      const fields = { peer: link.node, channel: link.channel, code };
+      if (peer.refusal === code)
+        log.debug(fields, 'link refused'); // a peer that dials again and again is said once
+      else log.warn(fields, 'link refused');
+      peer.refusal = code;
+      if (code === 'PEER_FRAME_TOO_LARGE' || code === 'PEER_HELLO_INVALID') this.report(link.node, code);
+    }
+    if (peer.links.get(link.channel) !== link) return;
+    peer.links.delete(link.channel);
+    if (!peer.up) return;
+    peer.up = false;
+    peer.nextDialMs = this.#now() + (this.#dialsFirst(peer.node) ? BACK_OFF_MIN_MS : this.#fallbackMs());
+    this.#options.world.log.info({ peer: peer.node }, 'peer disconnected');
+    for (const handler of this.#peerHandlers) handler(peer.node, 'down');
+  }
+
+  #sweep(): void {
+    const now = this.#now();
+    for (const [link, until] of this.#greeting) if (now > until) link.abort('PEER_TIMEOUT');
+    for (const peer of this.#peers.values()) {
+      for (const link of peer.links.values()) link.nudge();
+      if (peer.links.size < CHANNELS.length && !peer.dialling && now >= peer.nextDialMs && !this.#penalties.isCutOff(peer.node, now))
+        void this.#dial(peer);
+    }
+    this.#closeIdleConnections();
+  }
+
+  async #dial(peer: Peer): Promise<void> {
+    const targets = this.#targets(peer);
+    peer.nextDialMs = this.#now() + this.#backOff(peer.attempts++);
+    if (targets.length === 0) return;
+    peer.dialling = true;
+    try {
+      for (const channel of CHANNELS) {
+        if (peer.links.has(channel)) continue;
+        const signal = AbortSignal.timeout(DIAL_TIMEOUT_MS);
+        // `force` opens a second connection where one is open; dials of one peer at the same time would be joined, so they go one by one.
+        const connection = await this.#libp2p.dial(targets, { force: true, signal });
+        const stream = await connection.newStream(PROTOCOL[channel], { signal });
+        if (!this.#running || this.#peers.get(peer.node) !== peer) return connection.abort(new Error('PEER_UNREGISTERED'));
+        this.#greet(peer, channel, stream, connection, true);
+      }
+    } catch (error) {
+      this.#options.world.log.debug({ peer: peer.node, attempt: peer.attempts, reason: (error as Error).message }, 'dial failed');
+    } finally {
+      peer.dialling = false;
+      peer.nextDialMs = Math.max(peer.nextDialMs, this.#now() + BACK_OFF_MIN_MS); // time for the hello
+    }
+  }
+
+  /** Registered addresses first, then those given for bootstrap; all end in the peer's id, so the handshake proves it. */
+  #targets(peer: Peer): Multiaddr[] {
+    const id = peer.id.toString();
+    const found = (this.#options.bootstrap ?? []).filter((address) => address.endsWith(`/p2p/${id}`));
+    const targets: Multiaddr[] = [];
+    for (const address of new Set([...peer.addresses.map((address) => `${address}/p2p/${id}`), ...found])) {
+      try {
+        targets.push(multiaddr(address));
+      } catch {
+        this.#options.world.log.warn({ peer: peer.node, address }, 'registered address is not a multiaddr');
+      }
+    }
+    return targets;
+  }
+
+  #backOff(attempts: number): number {
+    const step = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** Math.min(attempts, 10));
+    return step / 2 + (step / 2) * (this.#options.world.random.bytes(1)[0]! / 255); // spread, so that a restarted network does not dial in step
+  }
+
+  #closeIdleConnections(): void {
+    const used = new Set<Connection>([...this.#greeting.keys()].map((link) => link.connection));
+    for (const peer of this.#peers.values()) for (const link of peer.links.values()) used.add(link.connection);
+    const before = Date.now() - IDLE_CONNECTION_MS; // libp2p stamps its timeline with Date
+    for (const connection of this.#libp2p.getConnections()) {
+      if (!used.has(connection) && connection.timeline.open < before) connection.close().catch(() => connection.abort(new Error('idle')));
+    }
+  }
+
+  #dialsFirst(node: string): boolean {
+    return this.self < node;
+  }
+
+  #fallbackMs(): number {
+    return this.#options.fallbackDialMs ?? FALLBACK_DIAL_MS;
+  }
+
+  #now(): number {
+    return this.#options.world.clock.monotonic();
+  }
+}
+
+function keyOf(peer: PeerId): string | undefined {
+  const key = peer.type === 'Ed25519' ? peer.publicKey.raw : undefined;
+  return key === undefined ? undefined : toByteText(key);
+}
+
+function withoutPeer(address: Multiaddr): string {
+  const text = address.toString();
+  const at = text.indexOf('/p2p/');
+  return at === -1 ? text : text.slice(0, at);
+}

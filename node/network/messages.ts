@@ -1,0 +1,148 @@
+/**
+ * What frames say. A frame on `votes` is one consensus message, bytes as the engine made them. A frame on `bulk` is one message of this page:
+ * a kind byte, for questions and answers a request id, then the fields. Canonical, so that a decoder refuses everything else.
+ */
+import {
+  BLOCK_TRANSACTIONS_LIMIT,
+  type Certificate,
+  DecodeError,
+  decodeAll,
+  DIGEST_BYTES,
+  type Digest,
+  encodeCertificate,
+  type Reader,
+  readCertificate,
+  TRANSACTION_BYTES_MAX,
+  Writer,
+} from '../format/index.ts';
+
+/** Blocks or headers in one answer. */
+export const ANSWER_BLOCKS_MAX = 256;
+/** Bytes of blocks in one answer; one block alone may be larger. */
+export const ANSWER_BYTES_MAX = 8_388_608;
+export const CODE_BYTES_MAX = 64;
+
+export interface BlockAnswer {
+  /** Exact bytes of the block: header, seal, transactions. */
+  readonly block: Uint8Array;
+  readonly certificate: Certificate | undefined;
+}
+
+export interface HeaderAnswer {
+  readonly header: Uint8Array;
+  readonly certificate: Certificate | undefined;
+}
+
+export type Question =
+  | { readonly kind: 'getTransactions'; readonly id: number; readonly hashes: readonly Digest[] }
+  | { readonly kind: 'getBlocks'; readonly id: number; readonly fromHeight: number; readonly count: number; readonly bytesMax: number }
+  | { readonly kind: 'getHeaders'; readonly id: number; readonly fromHeight: number; readonly count: number };
+
+export type Answer =
+  | { readonly kind: 'transactionsAnswer'; readonly id: number; readonly transactions: readonly Uint8Array[] }
+  | { readonly kind: 'blocksAnswer'; readonly id: number; readonly blocks: readonly BlockAnswer[] }
+  | { readonly kind: 'headersAnswer'; readonly id: number; readonly headers: readonly HeaderAnswer[] }
+  /** The question will not be answered; `code` of the error table. */
+  | { readonly kind: 'declined'; readonly id: number; readonly code: string };
+
+export type BulkMessage =
+  /** Transactions spread by whoever admitted them. */
+  | { readonly kind: 'transactions'; readonly transactions: readonly Uint8Array[] }
+  /** Last final block of the sender. */
+  | { readonly kind: 'status'; readonly height: number; readonly hash: Digest }
+  | Question
+  | Answer;
+
+/** Numbers are part of the protocol: never reused. */
+const KIND = {
+  transactions: 1,
+  status: 2,
+  getTransactions: 3,
+  getBlocks: 4,
+  getHeaders: 5,
+  transactionsAnswer: 6,
+  blocksAnswer: 7,
+  headersAnswer: 8,
+  declined: 9,
+} as const satisfies Record<BulkMessage['kind'], number>;
+
+export function encodeBulkMessage(message: BulkMessage): Uint8Array {
+  const w = new Writer(1024).u8(KIND[message.kind]);
+  if ('id' in message) w.u32(message.id);
+  switch (message.kind) {
+    case 'transactions':
+    case 'transactionsAnswer':
+      w.list(message.transactions, (each, bytes) => each.bytes(bytes));
+      break;
+    case 'status':
+      w.u64(message.height).fixed(message.hash, DIGEST_BYTES);
+      break;
+    case 'getTransactions':
+      w.list(message.hashes, (each, hash) => each.fixed(hash, DIGEST_BYTES));
+      break;
+    case 'getBlocks':
+      w.u64(message.fromHeight).u32(message.count).u32(message.bytesMax);
+      break;
+    case 'getHeaders':
+      w.u64(message.fromHeight).u32(message.count);
+      break;
+    case 'blocksAnswer':
+      w.list(message.blocks, (each, { block, certificate }) => writeCertificate(each.bytes(block), certificate));
+      break;
+    case 'headersAnswer':
+      w.list(message.headers, (each, { header, certificate }) => writeCertificate(each.bytes(header), certificate));
+      break;
+    case 'declined':
+      w.text(message.code);
+      break;
+  }
+  return w.finish();
+}
+
+function writeCertificate(w: Writer, certificate: Certificate | undefined): void {
+  w.optional(certificate, (each, value) => {
+    const bytes = encodeCertificate(value);
+    each.fixed(bytes, bytes.length);
+  });
+}
+
+/** @throws DecodeError */
+export function decodeBulkMessage(bytes: Uint8Array): BulkMessage {
+  return decodeAll(bytes, (r) => {
+    const kind = r.u8();
+    switch (kind) {
+      case KIND.transactions:
+        return { kind: 'transactions', transactions: readTransactions(r) };
+      case KIND.status:
+        return { kind: 'status', height: r.u64(), hash: r.fixed(DIGEST_BYTES) };
+      case KIND.getTransactions:
+        return { kind: 'getTransactions', id: r.u32(), hashes: r.list((each) => each.fixed(DIGEST_BYTES), BLOCK_TRANSACTIONS_LIMIT) };
+      case KIND.getBlocks:
+        return { kind: 'getBlocks', id: r.u32(), fromHeight: r.u64(), count: r.u32(), bytesMax: r.u32() };
+      case KIND.getHeaders:
+        return { kind: 'getHeaders', id: r.u32(), fromHeight: r.u64(), count: r.u32() };
+      case KIND.transactionsAnswer:
+        return { kind: 'transactionsAnswer', id: r.u32(), transactions: readTransactions(r) };
+      case KIND.blocksAnswer:
+        return {
+          kind: 'blocksAnswer',
+          id: r.u32(),
+          blocks: r.list((each) => ({ block: each.bytes(), certificate: each.optional(readCertificate) }), ANSWER_BLOCKS_MAX),
+        };
+      case KIND.headersAnswer:
+        return {
+          kind: 'headersAnswer',
+          id: r.u32(),
+          headers: r.list((each) => ({ header: each.bytes(), certificate: each.optional(readCertificate) }), ANSWER_BLOCKS_MAX),
+        };
+      case KIND.declined:
+        return { kind: 'declined', id: r.u32(), code: r.text(CODE_BYTES_MAX) };
+      default:
+        throw new DecodeError(`message kind is ${kind}`);
+    }
+  });
+}
+
+function readTransactions(r: Reader): Uint8Array[] {
+  return r.list((each) => each.bytes(TRANSACTION_BYTES_MAX), BLOCK_TRANSACTIONS_LIMIT);
+}

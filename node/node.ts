@@ -1,0 +1,317 @@
+/**
+ * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
+ * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
+ */
+import { CONTRACT, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { openAlarms } from './alarms.ts';
+import { type Chain, createChain } from './chain.ts';
+import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
+import { ChainError } from './errors/index.ts';
+import {
+  type ByteText,
+  type Digest,
+  decodeHeader,
+  decodeJson,
+  fromHex,
+  headerHash,
+  openGenesis,
+  openTransaction,
+  prefixEnd,
+  signTransaction,
+  SUITE,
+  toHex,
+} from './format/index.ts';
+import { type AccountView, readAccount } from './ledger/admission.ts';
+import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
+import type { Committed } from './ledger/executor.ts';
+import type { ExecutorPort } from './ledger/executor-port.ts';
+import { ledgerKey } from './ledger/keys.ts';
+import { validateSealedBlock } from './ledger/validation.ts';
+import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createPeering, type Peering } from './peering.ts';
+import { openPendingBodies } from './pending-bodies.ts';
+import { createReceipts } from './receipts.ts';
+import type { Head, NodeService, OutboxEvent, StoredBlock } from './service.ts';
+import { keyspace } from './storage/keyspace.ts';
+import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
+
+export const NODE_VERSION = '0.1.0';
+export const ACCOUNTS_CACHED_MAX = 10_000;
+export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+/** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
+const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
+
+export interface NodeOptions {
+  readonly world: World;
+  readonly network: Network;
+  /** The ledger's database, read here and written by the executor. */
+  readonly store: Store;
+  /** Alarms and cursors of this node alone. */
+  readonly local: Store;
+  readonly voteLog: AppendLog;
+  readonly executor: ExecutorPort;
+  readonly genesisText: string;
+  readonly node: string;
+  readonly organisation: string;
+  readonly suite?: number;
+  readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
+  readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
+  readonly mempool: MempoolLimits;
+}
+
+export interface Node extends NodeService {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  readonly blocks: BlockStore;
+  /** Called with every final block, in order, after it is stored. */
+  onCommitted(listener: (committed: Committed) => void): () => void;
+}
+
+/** Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. */
+export async function createNode(options: NodeOptions): Promise<Node> {
+  const { world, network, store, executor } = options;
+  const { crypto } = world;
+  const suite = options.suite ?? SUITE.ed25519;
+  const genesis = openGenesis(crypto, options.genesisText, suite);
+  const opened = await executor.open();
+  const blocks = createBlockStore(store);
+  const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
+  const pending = await openPendingBodies(options.local, crypto);
+  const accounts = new Map<string, AccountView | undefined>();
+  const committedListeners = new Set<(committed: Committed) => void>();
+  let stopping = false;
+
+  const readState = (contract: string, key: ByteText): Uint8Array | undefined => store.get(ledgerKey.state(stateKey(contract, key)));
+
+  function account(id: string): AccountView | undefined {
+    if (accounts.has(id)) return accounts.get(id);
+    const view = readAccount(readState, id);
+    if (accounts.size >= ACCOUNTS_CACHED_MAX) accounts.clear();
+    accounts.set(id, view);
+    return view;
+  }
+
+  const receipts = createReceipts({ crypto, blocks, mempool: () => mempool, clock: world.clock, timers: world.timers });
+  const mempool: Mempool = createMempool({
+    crypto,
+    verifier: world.verifier,
+    clock: world.clock,
+    limits: options.mempool,
+    context: () => chain.admission(),
+    onRejected: receipts.onRejected,
+  });
+  const chain: Chain = createChain(
+    {
+      world,
+      self: options.node,
+      executor,
+      mempool: () => mempool,
+      pending,
+      seal: options.signWithValidatorKey,
+      account,
+      spent: (id) => blocks.position(id) !== undefined,
+      fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
+      sync: (height, from) => peering.sync(height, from),
+      onCommitted,
+      onNote: (event, fields) => world.log.debug({ ...fields }, event),
+      onEvidence: ({ code, node, first, second }) => {
+        void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+      },
+      onRefusedProposal: (height, hash, failed) => {
+        world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
+        void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
+      },
+    },
+    opened,
+  );
+  const peering: Peering = createPeering({
+    world,
+    network,
+    mempool,
+    blocks,
+    tip: () => chain.tip(),
+    heldTransaction: (hash) => chain.heldTransaction(hash),
+    applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
+    onAdmitted: () => driver.workWaiting(true),
+  });
+  const { height, hash, configuration } = chain.tip();
+  const driver: ConsensusDriver = createConsensusDriver({
+    engine: configuration.engine,
+    start: {
+      chainId: genesis.chainId,
+      self: options.node,
+      validators: configuration.validators,
+      height,
+      digest: hash,
+      certificate: blocks.certificate(height),
+      parameters: configuration.parameters,
+    },
+    crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
+    world,
+    network,
+    voteLog: options.voteLog,
+    chain,
+  });
+
+  function onCommitted(committed: Committed): void {
+    if (committed.registryChanged) {
+      accounts.clear();
+      void admitRegistered();
+    }
+    receipts.onCommitted(committed);
+    driver.workWaiting(mempool.size().count > 0);
+    for (const listener of committedListeners) listener(committed);
+  }
+
+  /** Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). */
+  async function admitRegistered(): Promise<void> {
+    const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
+    const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX });
+    const nodes: AdmittedNode[] = [];
+    for (const row of rows) {
+      const entry = decodeJson(row.value) as unknown as RegistryEntry;
+      if (entry.state !== 'active') continue;
+      const data = entry.data as unknown as NodeData;
+      nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
+    }
+    network.admit(nodes);
+  }
+
+  function heightOf(ref: number | Digest | 'latest'): number | undefined {
+    if (ref === 'latest') return chain.tip().height;
+    return typeof ref === 'number' ? ref : blocks.heightOfHash(ref);
+  }
+
+  async function block(ref: number | Digest | 'latest'): Promise<StoredBlock | undefined> {
+    const height = heightOf(ref);
+    if (height === undefined || height > chain.tip().height) return undefined;
+    const stored = blocks.block(height);
+    const headerBytes = blocks.headerBytes(height);
+    if (!stored || !headerBytes) return undefined;
+    return {
+      block: stored,
+      hash: headerHash(crypto, headerBytes),
+      headerBytes,
+      certificate: blocks.certificate(height),
+      receipts: blocks.receipts(height) ?? [],
+      transactionIds: stored.transactions.map((bytes) => openTransaction(crypto, bytes).id),
+    };
+  }
+
+  function head(): Head {
+    const { height, hash, header } = chain.tip();
+    return { height, hash, timestampMs: header.timestampMs, stateRoot: header.stateRoot, era: header.era };
+  }
+
+  /** Events of final blocks after a cursor, read from receipts: the blocks are the log. */
+  async function events(after: { readonly height: number; readonly position: number }, limit: number): Promise<readonly OutboxEvent[]> {
+    const out: OutboxEvent[] = [];
+    for (let height = Math.max(0, after.height); height <= chain.tip().height && out.length < limit; height++) {
+      let position = 0;
+      for (const receipt of blocks.receipts(height) ?? []) {
+        for (const event of receipt.events) {
+          position++;
+          if (height === after.height && position <= after.position) continue;
+          if (out.length < limit) out.push({ height, index: receipt.index, position, transactionId: receipt.transactionId, event });
+        }
+      }
+    }
+    return out;
+  }
+
+  async function submit(bytes: Uint8Array): Promise<Digest> {
+    if (stopping) throw new ChainError('NODE_STOPPING', {});
+    const entry = await mempool.add(bytes, 'client');
+    peering.spread([entry]);
+    driver.workWaiting(true);
+    return entry.id;
+  }
+
+  return {
+    info: {
+      node: options.node,
+      organisation: options.organisation,
+      chainId: genesis.chainId,
+      genesisHash: genesis.genesisHash,
+      genesisText: options.genesisText,
+      version: NODE_VERSION,
+      executionVersion: genesis.configuration.executionVersion,
+      bundleDigest: executor.bundleDigest,
+    },
+    blocks,
+    head,
+    parameters: () => chain.tip().configuration.parameters,
+    state: { get: (key) => store.get(ledgerKey.state(key)) },
+    consensus: () => driver.status(),
+    peers: () => network.peers(),
+    mempool: () => mempool.size(),
+    submit,
+    transaction: async (id) => receipts.status(id),
+    awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
+    async transactionBytes(id) {
+      const position = blocks.position(id);
+      const stored = position && (await block(position.height));
+      return stored && { bytes: stored.block.transactions[position.index]!, height: position.height, index: position.index, blockHash: stored.hash };
+    },
+    block,
+    async headers(fromHeight, limit) {
+      const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(chain.tip().height + 1), limit });
+      return rows.map((row) => decodeHeader(row.value));
+    },
+    validateBlock: (bytes) => validateSealedBlock({ crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account }, bytes),
+    async stateRange(contract, from, to, limit) {
+      const space = ledgerKey.state(stateKey(contract, ''));
+      const end = to === undefined ? prefixEnd(space) : space + to;
+      const rows = await store.range({ from: space + from, to: end, limit });
+      return rows.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
+    },
+    async prove(contract, key) {
+      const { height, proof } = await executor.prove(contract, key);
+      return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
+    },
+    query: (caller, contract, method, args) => executor.query(caller, contract, method, args),
+    events,
+    onEvents: (listener) => subscribe((committed) => listener(committed.height)),
+    onBlock: (listener) => subscribe(() => listener(head())),
+    onCommitted: subscribe,
+    alarms: async () => alarms.list(),
+    raiseAlarm: (kind, severity, detail) => alarms.raise(kind, severity, detail).then(() => undefined),
+    acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
+    async signFor(id, calls, gasLimit) {
+      const key = [...(account(id)?.keys.values() ?? [])].find(({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked);
+      if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
+      const transaction = {
+        chainId: genesis.chainId,
+        sender: id,
+        keyId: key.key.keyId,
+        salt: world.random.bytes(16),
+        expiryHeight: chain.tip().height + Math.min(CUSTODIAL_LIFETIME_BLOCKS, chain.tip().configuration.parameters.txLifetimeBlocksMax),
+        calls,
+        gasLimit,
+        suite: key.key.suite,
+      };
+      return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
+    },
+    async start() {
+      await admitRegistered();
+      await network.start();
+      peering.start();
+      driver.start();
+    },
+    async stop() {
+      stopping = true;
+      peering.stop();
+      await driver.stop();
+      await chain.idle();
+      await network.stop();
+      await world.verifier.stop();
+      await executor.stop();
+      await options.voteLog.close();
+    },
+  };
+
+  function subscribe(listener: (committed: Committed) => void): () => void {
+    committedListeners.add(listener);
+    return () => committedListeners.delete(listener);
+  }
+}

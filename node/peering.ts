@@ -1,0 +1,161 @@
+/**
+ * What a node does with its peers besides consensus: spreads transactions, answers for those that proposals name, serves and fetches blocks
+ * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
+ */
+import { ChainError } from './errors/index.ts';
+import { type Certificate, type Digest, toByteText, transactionHashOf } from './format/index.ts';
+import type { BlockStore } from './ledger/block-store.ts';
+import type { Mempool, Waiting } from './mempool/mempool.ts';
+import { ANSWER_BYTES_MAX } from './network/messages.ts';
+import { BlockSync, Requests, serveBlocks, type SyncStatus } from './sync/index.ts';
+import type { Network, World } from './world.ts';
+
+/** Transactions admitted within this time travel in one frame, ms. */
+const SPREAD_DELAY_MS = 2;
+/** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
+const UPKEEP_INTERVAL_MS = 1_000;
+/** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
+const RESPREAD_AGE_MS = 2_000;
+const RESPREAD_COUNT_MAX = 500;
+/** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
+const FETCH_HASHES_MAX = 2_000;
+/** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
+const INTAKE_MAX = 20_000;
+
+/** Refusals that an honest peer's transaction cannot meet. */
+const DISHONEST_CODES: ReadonlySet<string> = new Set(['TRANSACTION_MALFORMED', 'TRANSACTION_CHAIN_FOREIGN', 'TRANSACTION_SIGNATURE_INVALID', 'TRANSACTION_EMPTY', 'TRANSACTION_TOO_LARGE']);
+
+export interface Peering {
+  start(): void;
+  stop(): void;
+  /** Sends transactions on to every peer, coalesced. */
+  spread(transactions: readonly Waiting[]): void;
+  /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
+  fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
+  sync(height: number, from: readonly string[]): void;
+  status(): SyncStatus;
+}
+
+export interface PeeringDependencies {
+  readonly world: World;
+  readonly network: Network;
+  readonly mempool: Mempool;
+  readonly blocks: BlockStore;
+  readonly tip: () => { readonly height: number; readonly hash: Digest };
+  /** A transaction of a proposal held here, by hash of its full bytes. */
+  readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
+  readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
+  readonly onAdmitted: () => void;
+}
+
+export function createPeering(deps: PeeringDependencies): Peering {
+  const { world, network, mempool } = deps;
+  const requests = new Requests({ network, world });
+  const source = {
+    head: deps.tip,
+    blockBytes: (height: number) => deps.blocks.blockBytes(height),
+    certificate: (height: number) => deps.blocks.certificate(height),
+  };
+  serveBlocks(requests, source);
+  requests.serve('getTransactions', (_from, question) => {
+    if (question.kind !== 'getTransactions') return { kind: 'declined', code: 'PEER_DECLINED' };
+    const transactions: Uint8Array[] = [];
+    let bytes = 0;
+    for (const hash of question.hashes) {
+      const found = mempool.byHash(hash)?.bytes ?? deps.heldTransaction(hash);
+      if (!found) continue;
+      if (transactions.length > 0 && bytes + found.length > ANSWER_BYTES_MAX) break;
+      transactions.push(found);
+      bytes += found.length;
+    }
+    return { kind: 'transactionsAnswer', transactions };
+  });
+  const blockSync = new BlockSync({
+    network,
+    requests,
+    world,
+    source,
+    localHeight: () => deps.tip().height,
+    applyBlock: async (bytes, certificate) => {
+      if (!certificate) throw new ChainError('BLOCK_REFUSED', { failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }] });
+      await deps.applyBlock(bytes, certificate);
+    },
+  });
+  let waiting: Uint8Array[] = [];
+  let cancelSpread: (() => void) | undefined;
+  let cancelUpkeep: (() => void) | undefined;
+  let intake = 0;
+
+  function flush(): void {
+    cancelSpread = undefined;
+    const batch = waiting;
+    waiting = [];
+    requests.spreadTransactions(batch);
+  }
+
+  function spread(transactions: readonly Waiting[]): void {
+    for (const transaction of transactions) waiting.push(transaction.bytes);
+    if (waiting.length > 0) cancelSpread ??= world.timers.after(SPREAD_DELAY_MS, flush);
+  }
+
+  requests.onTransactions((from, transactions) => {
+    for (const bytes of transactions) {
+      if (intake >= INTAKE_MAX) return;
+      intake++;
+      mempool
+        .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
+        .then(deps.onAdmitted, (error: unknown) => {
+          if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) network.report(from, error.code);
+          else if (!(error instanceof ChainError)) world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
+        })
+        .finally(() => intake--);
+    }
+  });
+
+  async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
+    while (missing.size > 0) {
+      const hashes = [...missing.values()].slice(0, FETCH_HASHES_MAX);
+      let progress = false;
+      for (const bytes of await requests.getTransactions(peer, hashes)) {
+        if (!missing.delete(toByteText(transactionHashOf(world.crypto, bytes)))) continue;
+        found.push(bytes);
+        progress = true;
+      }
+      if (!progress) return;
+    }
+  }
+
+  return {
+    start() {
+      cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
+        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_COUNT_MAX));
+        blockSync.announce();
+      });
+    },
+    stop() {
+      cancelUpkeep?.();
+      cancelSpread?.();
+      requests.stop();
+      blockSync.stop();
+    },
+    spread,
+    async fetchTransactions(first, hashes, timeoutMs) {
+      const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));
+      const found: Uint8Array[] = [];
+      const until = world.clock.monotonic() + timeoutMs;
+      const others = network.peers().filter((peer) => peer.connected && peer.node !== first);
+      for (const peer of [first, ...others.map((other) => other.node)]) {
+        if (missing.size === 0 || world.clock.monotonic() > until) break;
+        if (peer === network.self) continue;
+        try {
+          await ask(peer, missing, found);
+        } catch (error) {
+          world.log.debug({ peer, error: String(error) }, 'peer did not give transactions');
+        }
+      }
+      return found;
+    },
+    sync: (height, from) => blockSync.syncTo(height, from),
+    status: () => blockSync.status(),
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * What this node knows of a transaction: waiting, refused, expired or final, and whoever waits to hear (DB53/T 1407-2025 5.1.3.c, 6.1.1.d).
+ * Acknowledged means a receipt of a final block; a pending one promises nothing but its expiry height.
+ */
+import { type ByteText, type Crypto, type Digest, decodeHeader, decodeReceipt, headerHash, toByteText } from './format/index.ts';
+import type { BlockStore } from './ledger/block-store.ts';
+import type { Committed } from './ledger/executor.ts';
+import type { Mempool, Rejection } from './mempool/mempool.ts';
+import type { TransactionStatus } from './service.ts';
+import type { Clock, Timers } from './world.ts';
+
+export const WAITERS_MAX = 50_000; // callers waiting at once, over all transactions; further ones are answered with what is known
+
+export interface Receipts {
+  status(id: Digest): TransactionStatus;
+  wait(id: Digest, timeoutMs: number): Promise<TransactionStatus>;
+  onCommitted(committed: Committed): void;
+  onRejected(id: Digest, rejection: Rejection): void;
+}
+
+export interface ReceiptsDependencies {
+  readonly crypto: Crypto;
+  readonly blocks: BlockStore;
+  readonly mempool: () => Mempool;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}
+
+export function createReceipts(deps: ReceiptsDependencies): Receipts {
+  const waiting = new Map<ByteText, Set<(status: TransactionStatus) => void>>();
+  let count = 0;
+
+  function status(id: Digest): TransactionStatus {
+    const position = deps.blocks.position(id);
+    if (position) {
+      const headerBytes = deps.blocks.headerBytes(position.height);
+      const receipt = deps.blocks.receiptBytes(position.height)?.[position.index];
+      if (headerBytes && receipt) return confirmed(headerBytes, receipt);
+    }
+    const entry = deps.mempool().byId(id);
+    if (entry) return { state: 'pending', sinceMs: Math.max(0, Math.round(deps.clock.monotonic() - entry.addedMs)) };
+    const rejection = deps.mempool().rejection(id);
+    return rejection ? rejected(rejection) : { state: 'unknown' };
+  }
+
+  function confirmed(headerBytes: Uint8Array, receipt: Uint8Array): TransactionStatus {
+    return {
+      state: 'confirmed',
+      receipt: decodeReceipt(receipt),
+      blockHash: headerHash(deps.crypto, headerBytes),
+      timestampMs: decodeHeader(headerBytes).timestampMs,
+    };
+  }
+
+  function answer(key: ByteText, result: TransactionStatus): void {
+    const resolvers = waiting.get(key);
+    waiting.delete(key);
+    for (const resolve of resolvers ?? []) resolve(result);
+  }
+
+  return {
+    status,
+    wait(id, timeoutMs) {
+      const known = status(id);
+      if ((known.state !== 'pending' && known.state !== 'unknown') || count >= WAITERS_MAX || timeoutMs <= 0) return Promise.resolve(known);
+      const key = toByteText(id);
+      return new Promise((resolve) => {
+        const cancel = deps.timers.after(timeoutMs, () => finish(status(id)));
+        const finish = (result: TransactionStatus): void => {
+          cancel();
+          count--;
+          const set = waiting.get(key);
+          set?.delete(finish);
+          if (set?.size === 0) waiting.delete(key);
+          resolve(result);
+        };
+        count++;
+        const set = waiting.get(key) ?? new Set();
+        waiting.set(key, set.add(finish));
+      });
+    },
+    onCommitted(committed) {
+      if (waiting.size === 0) return;
+      for (const [index, id] of committed.transactionIds.entries()) {
+        const key = toByteText(id);
+        if (waiting.has(key)) answer(key, confirmed(committed.headerBytes, committed.receipts[index]!));
+      }
+    },
+    onRejected(id, rejection) {
+      answer(toByteText(id), rejected(rejection));
+    },
+  };
+}
+
+function rejected(rejection: Rejection): TransactionStatus {
+  if (rejection.code === 'TRANSACTION_EXPIRED') return { state: 'expired', expiryHeight: Number(rejection.data.expiryHeight) };
+  return { state: 'rejected', code: rejection.code, data: rejection.data };
+}

@@ -1,0 +1,64 @@
+/** Feeds the query index with final blocks, off the commit path: in order, at its own pace, and again from where it stopped after a restart. */
+import type { BlockStore } from '../ledger/block-store.ts';
+import type { StateView } from '../../contracts/index.ts';
+import { decodeHeader } from '../format/index.ts';
+import type { Log, Timers } from '../world.ts';
+import type { RecordIndex } from './query-index.ts';
+import { recordRowsOf } from './source.ts';
+
+const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk, say)
+
+export interface IndexFeeder {
+  /** A block became final. */
+  onBlock(): void;
+  stop(): Promise<void>;
+}
+
+export function createIndexFeeder(options: {
+  readonly index: RecordIndex;
+  readonly blocks: BlockStore;
+  readonly state: StateView;
+  readonly height: () => number;
+  readonly timers: Timers;
+  readonly log: Log;
+}): IndexFeeder {
+  const { index, blocks, state, log } = options;
+  let running: Promise<void> | undefined;
+  let stopped = false;
+  let cancelRetry: (() => void) | undefined;
+
+  async function run(): Promise<void> {
+    for (let height = (index.height ?? -1) + 1; height <= options.height() && !stopped; height++) {
+      const headerBytes = blocks.headerBytes(height);
+      const receipts = blocks.receipts(height);
+      if (!headerBytes || !receipts) throw new Error(`Block ${height} is not held`);
+      await index.applyBlock(height, decodeHeader(headerBytes).timestampMs, recordRowsOf(receipts, state));
+    }
+  }
+
+  function onBlock(): void {
+    if (stopped || running) return;
+    running = run()
+      .then(
+        () => true,
+        (error: unknown) => {
+          log.error({ error: String(error), indexedHeight: index.height ?? -1 }, 'query index is behind');
+          cancelRetry = options.timers.after(RETRY_MS, onBlock);
+          return false;
+        },
+      )
+      .then((done) => {
+        running = undefined;
+        if (done && (index.height ?? -1) < options.height()) onBlock();
+      });
+  }
+
+  return {
+    onBlock,
+    async stop() {
+      stopped = true;
+      cancelRetry?.();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,11 @@
+/** The door of node/records: preparing submissions, sealed values, queries, trace, answers. */
+export { type Aead, aesGcm } from './cipher.ts';
+export * from './index-rows.ts';
+export * from './prepare.ts';
+export * from './query-index.ts';
+export * from './sealed-store.ts';
+export * from './source.ts';
+export * from './token.ts';
+export * from './trace.ts';
+export * from './view.ts';
+export * from './feeder.ts';

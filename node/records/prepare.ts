@@ -1,0 +1,128 @@
+/**
+ * From a parsed record to what goes on the chain: class check in clear, digests, identity, and sealed fields replaced by commitments.
+ * Clear values of sealed fields leave here in one place only, `sealed`, for the sealed store (design: record, "Sealed fields").
+ */
+import {
+  checkContent,
+  type ClassDefinition,
+  foldSingles,
+  hasSealedFields,
+  keyOf,
+  type RecordFault,
+  sealContent,
+} from '../../contracts/builtin/classes/index.ts';
+import {
+  contentDigest,
+  type Crypto,
+  type Digest,
+  encodeContent,
+  RECORD_BYTES_MAX,
+  RECORDS_PER_CALL_MAX,
+  recordDigest,
+  recordIdOf,
+  type RecordOrigin,
+  SEALED_NAME,
+  sealedCommitment,
+  sealingSalt,
+  type Submission,
+  type TextStruct,
+  toHex,
+} from '../format/index.ts';
+
+/** One clear value that the chain holds as a commitment only. */
+export interface SealedValue {
+  /** Dotted path in the record. */
+  readonly path: string;
+  readonly value: string;
+  readonly salt: Uint8Array;
+  /** 64 hex digits. */
+  readonly commitment: string;
+}
+
+export interface PrepareContext {
+  readonly crypto: Pick<Crypto, 'hash'>;
+  readonly org: string;
+  /** The organisation's sealing key of the period, 32 bytes. */
+  readonly sealingKey: Uint8Array;
+  /** Values held of this record already: their salts are used again, so a retry after a change of the sealing key commits alike. */
+  readonly held?: (recordId: Digest) => readonly SealedValue[];
+}
+
+export interface PreparedRecord {
+  readonly recordId: Digest;
+  readonly submission: Submission;
+  /** Over the record as submitted, in clear, without token. Told to the submitter; never stored or logged when `sealed` is not empty. */
+  readonly contentDigest: Digest;
+  readonly recordDigest: Digest;
+  readonly sealed: readonly SealedValue[];
+}
+
+export type Preparation =
+  | { readonly ok: true; readonly prepared: PreparedRecord }
+  | { readonly ok: false; readonly faults: readonly RecordFault[] };
+
+/**
+ * @param tree the record as parsed, `token` taken out.
+ * @param statedDigest what the submitter says contentDigest is (6.1.1.b), in hex; over the canonical form, or over what he sent when that holds lists of one.
+ */
+export function prepareRecord(
+  context: PrepareContext,
+  definition: ClassDefinition,
+  tree: TextStruct,
+  options: { readonly statedDigest?: string; readonly source?: RecordOrigin } = {},
+): Preparation {
+  const { crypto, org, sealingKey } = context;
+  const faults = [...checkContent(definition, tree, 'clear')];
+  if (faults.length > 0) return { ok: false, faults };
+  const clear = foldSingles(definition, tree);
+  const digest = contentDigest(crypto, clear);
+  if (options.statedDigest !== undefined) faults.push(...digestFaults(crypto, tree, digest, options.statedDigest));
+  const key = keyOf(definition, clear);
+  if (Object.keys(key).length === 0) faults.push({ code: 'RECORD_KEY_EMPTY', path: [], data: {} });
+  const recordId = recordIdOf(crypto, definition.name, org, key);
+  const held = hasSealedFields(definition.body) ? (context.held?.(recordId) ?? []) : [];
+  const sealed: SealedValue[] = [];
+  const content = sealContent(definition, clear, (path, value) => {
+    const salt = held.find((entry) => entry.path === path)?.salt ?? sealingSalt(crypto, sealingKey, recordId, path);
+    const commitment = sealedCommitment(crypto, salt, path, value);
+    sealed.push({ path, value, salt, commitment });
+    return { [SEALED_NAME]: commitment };
+  });
+  const bytes = encodeContent(content);
+  if (bytes.length > RECORD_BYTES_MAX)
+    faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { bytes: `${bytes.length}`, bytesMax: `${RECORD_BYTES_MAX}` } });
+  if (faults.length > 0) return { ok: false, faults };
+  const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: options.source ?? {} };
+  return { ok: true, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
+}
+
+function digestFaults(crypto: Pick<Crypto, 'hash'>, tree: TextStruct, digest: Digest, stated: string): RecordFault[] {
+  const wanted = stated.toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(wanted)) return [{ code: 'RECORD_DIGEST_MALFORMED', path: [], data: {} }];
+  if (wanted === toHex(digest) || wanted === toHex(contentDigest(crypto, tree))) return [];
+  return [
+    {
+      code: 'RECORD_DIGEST_MISMATCH',
+      path: [],
+      data: { stated: wanted, computed: toHex(digest), algorithm: 'SHA-256 over RFC 8785 text without token' },
+    },
+  ];
+}
+
+/** Splits records, in order, into calls of `records.submit` that keep its bounds; `bytesMax` is of the contents in one call. */
+export function callsOf(prepared: readonly PreparedRecord[], bytesMax: number): PreparedRecord[][] {
+  const calls: PreparedRecord[][] = [];
+  let bytes = 0;
+  for (const record of prepared) {
+    const size = record.submission.content.length + 1_024; // the frame around a content is well under a kilobyte
+    const call = calls.at(-1);
+    if (!call || bytes + size > bytesMax || call.length >= RECORDS_PER_CALL_MAX) {
+      calls.push([record]);
+      bytes = size;
+    } else {
+      call.push(record);
+      bytes += size;
+    }
+  }
+  return calls;
+}

@@ -1,0 +1,314 @@
+/**
+ * The query index: off the commit path, fed with final blocks in order, stamped with the height it is at, rebuildable from blocks
+ * (design: api, "Lists" and "Reading"; DB53/T 1407-2025 6.1.2). Postings are append-only and a superseded version is only marked, so a page is
+ * always cut from the state at its cursor's height, whatever was committed since.
+ */
+import { builtinClass, type ClassDefinition } from '../../contracts/builtin/classes/index.ts';
+import {
+  type ByteText,
+  canonicalJson,
+  type Crypto,
+  decodeAll,
+  type Digest,
+  equalBytes,
+  fromByteText,
+  fromHex,
+  hashTagged,
+  parseTime,
+  prefixEnd,
+  type RecordState,
+  toByteText,
+  toHex,
+  u32Text,
+  utf8,
+  Writer,
+} from '../format/index.ts';
+import { ChainError } from '../errors/index.ts';
+import type { Store, StoreOperation } from '../world.ts';
+import {
+  decodeSummary,
+  encodeSummary,
+  indexKey,
+  type PostingRow,
+  postingPrefix,
+  postingsOf,
+  readReference,
+  type RecordSummary,
+  summaryOf,
+  timeText,
+} from './index-rows.ts';
+import type { RecordRow } from './source.ts';
+
+export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
+export const SEARCH_LIMIT_DEFAULT = 100;
+export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
+const RANGE_ROWS = 512; // rows fetched from the store at once
+const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
+
+export interface RecordFilter {
+  readonly product?: string;
+  readonly productionBatch?: string;
+  readonly materialBatch?: string;
+  readonly supplier?: string;
+  /** Production batch or material batch; `matched` says which. */
+  readonly batch?: string;
+  readonly device?: string;
+  readonly factory?: string;
+  readonly class?: string;
+  readonly org?: string;
+  /** Id of a quality report: the reports themselves, not those who name them. */
+  readonly report?: string;
+  /** `type/id` that a link of the record names. */
+  readonly link?: string;
+  /** Claimed time, both ends included: RFC 3339 or 13-digit epoch milliseconds. */
+  readonly from?: string;
+  readonly to?: string;
+  /** By time: `current` unless said otherwise. By commit: every version and tombstone. */
+  readonly state?: RecordState | 'any';
+}
+
+export interface RecordSearch extends RecordFilter {
+  /** `time` (default): the versions that stand, by claimed time. `commit`: every version and tombstone as committed. */
+  readonly order?: 'time' | 'commit';
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+export interface SearchRow {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly version: number;
+  /** Names of the conditions met; for `batch`, `productionBatch` or `materialBatch` or both. */
+  readonly matched: readonly string[];
+  readonly summary: RecordSummary;
+}
+
+export interface SearchPage {
+  readonly rows: readonly SearchRow[];
+  /** Undefined on the last page. */
+  readonly next: string | undefined;
+  /** State of this height is answered. */
+  readonly height: number;
+  /** Every matching record at `height` is in the pages of this cursor, but for those withheld. */
+  readonly complete: boolean;
+  /** Rows of this page's stretch that the caller may not see. */
+  readonly withheld: number;
+}
+
+export interface RecordIndex {
+  /** Height applied last; undefined when empty. */
+  readonly height: number | undefined;
+  /** Applies a final block, once; a height applied before is skipped. @throws ChainError RECORD_INDEX_ORDER when a block is left out. */
+  applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void>;
+  /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
+  search(query: RecordSearch, may?: (summary: RecordSummary) => boolean): Promise<SearchPage>;
+  /** Every version of a record, oldest first. */
+  history(id: Digest): Promise<readonly { readonly version: number; readonly summary: RecordSummary }[]>;
+  /** Empties the index; feed it from the first block again. */
+  clear(): Promise<void>;
+}
+
+type ClassLookup = (name: string, version: number) => ClassDefinition | undefined;
+
+export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, classOf: ClassLookup = builtinClass): RecordIndex {
+  let height = readHeight(store);
+
+  async function applyBlock(next: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void> {
+    if (height !== undefined && next <= height) return;
+    if (height !== undefined && next !== height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
+    const operations: StoreOperation[] = [];
+    const fresh = new Map<ByteText, RecordSummary>(); // summaries of this block, not yet in the store
+    for (const [at, { recordId, record }] of rows.entries()) {
+      const id = toByteText(recordId);
+      const beforeKey = indexKey.summary(id, record.version - 1);
+      const stored = store.get(beforeKey);
+      const before = fresh.get(beforeKey) ?? (stored && decodeSummary(stored));
+      if (before) fresh.set(beforeKey, { ...before, supersededAt: next });
+      const summary = summaryOf(classOf(record.class, record.classVersion), record, before);
+      fresh.set(indexKey.summary(id, record.version), summary);
+      operations.push({ key: indexKey.commit(next, at), value: fromByteText(id + u32Text(record.version)) });
+      const time = timeText(BigInt(summary.timeUs));
+      for (const [row, value] of postingsOf(summary))
+        operations.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
+    }
+    for (const [key, summary] of fresh) operations.push({ key, value: encodeSummary(summary) });
+    operations.push({ key: indexKey.height, value: new Writer(16).u64(next).u64(timestampMs).finish() });
+    await store.batch(operations, { sync: false });
+    height = next;
+  }
+
+  async function search(query: RecordSearch, may: (summary: RecordSummary) => boolean = () => true): Promise<SearchPage> {
+    const plan = planOf(query);
+    const filterDigest = hashTagged(crypto, 'index', utf8(canonicalJson({ ...plan.filter }))).slice(0, 8);
+    const cursor = query.after === undefined ? undefined : decodeCursor(query.after, filterDigest);
+    const at = cursor?.height ?? height;
+    if (at === undefined || height === undefined) return { rows: [], next: undefined, height: 0, complete: true, withheld: 0 };
+    if (at > height) throw new ChainError('RECORD_CURSOR_INVALID', { reason: 'height' });
+    let from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`; // the first key after the last one given
+    const rows: SearchRow[] = [];
+    let withheld = 0;
+    let last: ByteText = '';
+    for (let scanned = 0; ; ) {
+      const chunk = await store.range({ from, to: plan.to, limit: RANGE_ROWS });
+      for (const { key, value } of chunk) {
+        scanned++;
+        const { id, version } = readReference(plan.byCommit ? toByteText(value) : key);
+        const summary = decodeSummary(store.get(indexKey.summary(id, version))!);
+        const matched = standsAt(summary, at, plan) ? matchedBy(summary, plan) : undefined;
+        if (matched && rows.length === plan.limit)
+          return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: true, withheld };
+        if (matched && !may(summary)) withheld++;
+        else if (matched) rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
+        if (rows.length < plan.limit || matched) last = key;
+        if (scanned >= SEARCH_SCAN_MAX) return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: true, withheld };
+      }
+      if (chunk.length < RANGE_ROWS) return { rows, next: undefined, height: at, complete: true, withheld };
+      from = `${chunk.at(-1)!.key}\0`;
+    }
+  }
+
+  return {
+    get height() {
+      return height;
+    },
+    applyBlock,
+    search,
+    async history(recordId) {
+      const prefix = indexKey.summaries(toByteText(recordId));
+      const out: { version: number; summary: RecordSummary }[] = [];
+      for (let from = prefix; ; ) {
+        const chunk = await store.range({ from, to: prefixEnd(prefix), limit: RANGE_ROWS });
+        for (const { key, value } of chunk) out.push({ version: readReference(key.slice(1)).version, summary: decodeSummary(value) });
+        if (chunk.length < RANGE_ROWS) return out;
+        from = `${chunk.at(-1)!.key}\0`;
+      }
+    },
+    async clear() {
+      for (;;) {
+        const chunk = await store.range({ from: '', to: undefined, limit: CLEAR_ROWS });
+        if (chunk.length === 0) break;
+        await store.batch(
+          chunk.map(({ key }) => ({ key, value: undefined })),
+          { sync: false },
+        );
+      }
+      height = undefined;
+    },
+  };
+}
+
+function readHeight(store: Store): number | undefined {
+  const bytes = store.get(indexKey.height);
+  return bytes && decodeAll(bytes, (reader) => ({ height: reader.u64(), timestampMs: reader.u64() })).height;
+}
+
+interface Plan {
+  readonly filter: RecordFilter & { readonly order: 'time' | 'commit' };
+  readonly from: ByteText;
+  readonly to: ByteText | undefined;
+  readonly byCommit: boolean;
+  readonly fromUs: bigint | undefined;
+  readonly toUs: bigint | undefined;
+  readonly limit: number;
+}
+
+/** The narrowest posting list any condition names, bounded by time; the other conditions filter its summaries. */
+function planOf(query: RecordSearch): Plan {
+  const { limit = SEARCH_LIMIT_DEFAULT, after: _after, order = 'time', ...given } = query;
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > SEARCH_LIMIT_MAX)
+    throw new ChainError('RECORD_QUERY_INVALID', { name: 'limit', max: SEARCH_LIMIT_MAX });
+  const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as RecordFilter;
+  const fromUs = timeOf('from', filter.from);
+  const toUs = timeOf('to', filter.to);
+  const shared = { filter: { ...filter, order }, fromUs, toUs, limit };
+  if (order === 'commit') return { ...shared, from: indexKey.commits, to: prefixEnd(indexKey.commits), byCommit: true };
+  const [row, value] = driverOf(filter);
+  const prefix = postingPrefix(row, value);
+  return {
+    ...shared,
+    from: fromUs === undefined ? prefix : prefix + timeText(fromUs),
+    to: toUs === undefined ? prefixEnd(prefix) : prefix + timeText(toUs + 1n),
+    byCommit: false,
+  };
+}
+
+function driverOf(filter: RecordFilter): readonly [PostingRow, string] {
+  const batch = filter.materialBatch ?? filter.productionBatch ?? filter.batch;
+  if (filter.product !== undefined) return ['product', filter.product];
+  if (filter.report !== undefined) return ['report', filter.report];
+  if (filter.link !== undefined) return ['link', filter.link];
+  if (batch !== undefined) return ['batch', batch];
+  if (filter.device !== undefined) return ['device', filter.device];
+  if (filter.supplier !== undefined) return ['supplier', filter.supplier];
+  if (filter.factory !== undefined) return ['factory', filter.factory];
+  if (filter.class !== undefined) return ['class', filter.class];
+  return ['timeline', ''];
+}
+
+function timeOf(name: string, text: string | undefined): bigint | undefined {
+  if (text === undefined) return undefined;
+  const reading = parseTime(text);
+  if (!reading.ok) throw new ChainError('RECORD_QUERY_INVALID', { name, reason: reading.code });
+  return reading.us;
+}
+
+function standsAt(summary: RecordSummary, height: number, plan: Plan): boolean {
+  if (summary.height > height) return false;
+  const { state = plan.byCommit ? 'any' : 'current' } = plan.filter;
+  if (state !== 'any' && summary.state !== state) return false;
+  return plan.byCommit || summary.supersededAt === undefined || summary.supersededAt > height;
+}
+
+/** Names of the conditions, when all are met. */
+function matchedBy(summary: RecordSummary, { filter, fromUs, toUs }: Plan): readonly string[] | undefined {
+  const matched: string[] = [];
+  const is = (name: string, condition: string | undefined, met: () => boolean): boolean => {
+    if (condition === undefined) return true;
+    if (!met()) return false;
+    matched.push(name);
+    return true;
+  };
+  const { product, factory, device, report, link, org, productionBatch, materialBatch, supplier, batch } = filter;
+  const met =
+    is('product', product, () => summary.product === product) &&
+    is('factory', factory, () => summary.factory === factory) &&
+    is('device', device, () => summary.devices.includes(device!)) &&
+    is('report', report, () => summary.report === report) &&
+    is('class', filter.class, () => summary.class === filter.class) &&
+    is('org', org, () => summary.org === org) &&
+    is('link', link, () => postingsOf(summary).some(([row, value]) => row === 'link' && value === link)) &&
+    is('productionBatch', productionBatch, () => summary.productionBatch === productionBatch) &&
+    is('materialBatch', materialBatch, () =>
+      summary.materials.some((material) => material.batch === materialBatch && (supplier === undefined || material.supplier === supplier)),
+    ) &&
+    is('supplier', supplier, () => summary.materials.some((material) => material.supplier === supplier));
+  if (!met) return undefined;
+  if (batch !== undefined) {
+    const asMaterial = summary.materials.some(
+      (material) => material.batch === batch && (supplier === undefined || material.supplier === supplier),
+    );
+    if (summary.productionBatch === batch) matched.push('productionBatch');
+    if (asMaterial) matched.push('materialBatch');
+    if (summary.productionBatch !== batch && !asMaterial) return undefined;
+  }
+  const us = BigInt(summary.timeUs);
+  if ((fromUs !== undefined && us < fromUs) || (toUs !== undefined && us > toUs)) return undefined;
+  if (fromUs !== undefined || toUs !== undefined) matched.push('time');
+  return [...new Set(matched)];
+}
+
+function encodeCursor(height: number, filterDigest: Uint8Array, key: ByteText): string {
+  return toHex(new Writer(128).u64(height).fixed(filterDigest, 8).bytes(fromByteText(key)).finish());
+}
+
+function decodeCursor(text: string, filterDigest: Uint8Array): { readonly height: number; readonly key: ByteText } {
+  let cursor: { height: number; filter: Uint8Array; key: Uint8Array };
+  try {
+    cursor = decodeAll(fromHex(text), (reader) => ({ height: reader.u64(), filter: reader.fixed(8), key: reader.bytes() }));
+  } catch {
+    throw new ChainError('RECORD_CURSOR_INVALID', { reason: 'form' });
+  }
+  if (!equalBytes(cursor.filter, filterDigest)) throw new ChainError('RECORD_CURSOR_INVALID', { reason: 'filter' });
+  return { height: cursor.height, key: toByteText(cursor.key) };
+}

@@ -1,0 +1,215 @@
+/**
+ * Store on LevelDB (adapter over `level`). Each value ends in a CRC-32 of its key and itself, checked on every read.
+ *
+ * A write that fails leaves LevelDB refusing all further ones, and its log torn: the database must be opened again before the next write.
+ * The store does that by itself, but only once a probe file shows that the disk has room, because an open that fails would also end reading.
+ * Until then reads go on. `multithreading` lets a worker thread open the same database; LevelDB is then closed only when every thread has,
+ * so `releaseOthers` must make the others let go around a reopening.
+ */
+import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Level } from 'level';
+import { ChainError } from '../errors/index.ts';
+import { type ByteText, toHex, fromByteText } from '../format/index.ts';
+import type { Store, StoreOperation } from '../world.ts';
+import { CHECKSUM_BYTES, crc32 } from './checksum.ts';
+import { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
+
+/** LevelDB's log in memory before it becomes a table, in bytes: one large block fits several times. */
+export const WRITE_BUFFER_BYTES = 16_777_216;
+export const CACHE_BYTES = 67_108_864;
+/** Room the disk must show before a full store opens again, in bytes: LevelDB writes its log out as a table when it opens. */
+export const REOPEN_ROOM_BYTES = 2 * WRITE_BUFFER_BYTES;
+/** Rows fetched from LevelDB at a time. */
+const RANGE_STEP = 1000;
+const PROBE_STEP = new Uint8Array(1_048_576);
+const FULL = /No space left on device|File too large|Disk quota exceeded/;
+const FULL_CODES = new Set(['ENOSPC', 'EFBIG', 'EDQUOT']);
+
+export interface LevelStoreOptions {
+  /** Directory; made when missing. */
+  readonly path: string;
+  /** Allow other threads of this process to open the same directory. */
+  readonly multithreading?: boolean;
+  /** Makes other threads close the database; the function it resolves to lets them open it again. */
+  readonly releaseOthers?: () => Promise<() => Promise<void>>;
+  /** Tests make it small. */
+  readonly writeBufferBytes?: number;
+  readonly reopenRoomBytes?: number;
+}
+
+/**
+ * @throws ChainError STORE_LOCKED when another process holds the directory, STORE_DAMAGED when LevelDB cannot read its files,
+ * STORE_FULL, STORE_IO.
+ */
+export async function openLevelStore(options: LevelStoreOptions): Promise<LevelStore> {
+  await mkdir(options.path, { recursive: true, mode: 0o700 });
+  const [damaged] = await scrubLogs(options.path); // LevelDB would leave the record out and say nothing
+  if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
+  const store = new LevelStore(options);
+  await store.open();
+  return store;
+}
+
+export class LevelStore implements Store {
+  readonly #options: LevelStoreOptions;
+  #db: Level<Buffer, Buffer>;
+  /** The last write failed: LevelDB accepts none until it is opened again. */
+  #mustReopen = false;
+  #writes: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LevelStoreOptions) {
+    this.#options = options;
+    this.#db = this.#create();
+  }
+
+  #create(): Level<Buffer, Buffer> {
+    return new Level<Buffer, Buffer>(this.#options.path, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      cacheSize: CACHE_BYTES,
+      writeBufferSize: this.#options.writeBufferBytes ?? WRITE_BUFFER_BYTES,
+      multithreading: this.#options.multithreading ?? false,
+    });
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#db.open();
+    } catch (error) {
+      throw storeError(error, { path: this.#options.path });
+    }
+  }
+
+  get(key: ByteText): Uint8Array | undefined {
+    let stored: Buffer | undefined;
+    try {
+      stored = this.#db.getSync(Buffer.from(key, 'latin1'));
+    } catch (error) {
+      throw storeError(error, { key: keyHex(key) });
+    }
+    return stored === undefined ? undefined : checkedValue(Buffer.from(key, 'latin1'), stored);
+  }
+
+  batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void> {
+    const done = this.#writes.then(() => this.#write(operations, options.sync));
+    this.#writes = done.catch(() => undefined);
+    return done;
+  }
+
+  async #write(operations: readonly StoreOperation[], sync: boolean): Promise<void> {
+    if (this.#mustReopen) await this.#reopen();
+    try {
+      const batch = this.#db.batch(); // the chained form is five times as fast as an array on Node 20
+      for (const { key, value } of operations) {
+        const keyBytes = Buffer.from(key, 'latin1');
+        if (value === undefined) batch.del(keyBytes);
+        else batch.put(keyBytes, withChecksum(keyBytes, value));
+      }
+      await batch.write({ sync });
+    } catch (error) {
+      this.#mustReopen = true;
+      throw storeError(error, {});
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#probeRoom();
+    const letOthersBack = await this.#options.releaseOthers?.();
+    try {
+      await this.#db.close();
+      this.#db = this.#create();
+      await this.open();
+      this.#mustReopen = false;
+    } finally {
+      await letOthersBack?.();
+    }
+  }
+
+  /** Writes and removes a file as large as LevelDB may need; free-space counters know nothing of quotas and limits. */
+  async #probeRoom(): Promise<void> {
+    const path = join(this.#options.path, 'room.probe');
+    const bytes = this.#options.reopenRoomBytes ?? REOPEN_ROOM_BYTES;
+    try {
+      const file = await open(path, 'w', 0o600);
+      try {
+        for (let at = 0; at < bytes; ) at += (await file.write(PROBE_STEP, 0, Math.min(PROBE_STEP.length, bytes - at))).bytesWritten;
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw storeError(error, {});
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  async range(options: Parameters<Store['range']>[0]): Promise<{ key: ByteText; value: Uint8Array }[]> {
+    const rows: { key: ByteText; value: Uint8Array }[] = [];
+    try {
+      const iterator = this.#db.iterator({
+        gte: Buffer.from(options.from, 'latin1'),
+        ...(options.to === undefined ? {} : { lt: Buffer.from(options.to, 'latin1') }),
+        reverse: options.reverse ?? false,
+        limit: options.limit,
+      });
+      try {
+        for (;;) {
+          const entries = await iterator.nextv(Math.min(RANGE_STEP, options.limit - rows.length || 1));
+          if (entries.length === 0) break;
+          for (const [key, stored] of entries) rows.push({ key: key.toString('latin1'), value: checkedValue(key, stored) });
+        }
+      } finally {
+        await iterator.close();
+      }
+    } catch (error) {
+      throw storeError(error, { from: keyHex(options.from) });
+    }
+    return rows;
+  }
+
+  /**
+   * Reads all table files and checks LevelDB's own checksums, which also cover keys and filters: damage there makes a value look absent. About
+   * 3 ms a mebibyte of this thread, in steps of one file of 2 MiB; for a start in the background and for `doctor`.
+   */
+  scrub(): Promise<readonly DamagedFile[]> {
+    return scrubTables(this.#options.path);
+  }
+
+  /** Waits for writes under way. Closing twice is allowed. */
+  async close(): Promise<void> {
+    await this.#writes;
+    await this.#db.close();
+  }
+}
+
+function withChecksum(key: Buffer, value: Uint8Array): Buffer {
+  const stored = Buffer.allocUnsafe(value.length + CHECKSUM_BYTES);
+  stored.set(value);
+  stored.writeUInt32BE(crc32(value, crc32(key)), value.length);
+  return stored;
+}
+
+function checkedValue(key: Buffer, stored: Buffer): Uint8Array {
+  const length = stored.length - CHECKSUM_BYTES;
+  const value = new Uint8Array(stored.buffer, stored.byteOffset, Math.max(0, length));
+  if (length < 0 || stored.readUInt32BE(length) !== crc32(value, crc32(key))) throw new ChainError('STORE_DAMAGED', { key: toHex(key) });
+  return value;
+}
+
+function keyHex(key: ByteText): string {
+  return toHex(fromByteText(key));
+}
+
+/** The code of the table for what LevelDB or the file system says. */
+function storeError(error: unknown, data: Readonly<Record<string, unknown>>): ChainError {
+  if (error instanceof ChainError) return error;
+  const chain = [error, (error as { cause?: unknown }).cause].filter((e) => e instanceof Error) as (Error & { code?: string })[];
+  const says = (code: string) => chain.some((e) => e.code === code);
+  if (chain.some((e) => FULL.test(e.message) || (e.code !== undefined && FULL_CODES.has(e.code))))
+    return new ChainError('STORE_FULL', data, error);
+  if (says('LEVEL_LOCKED')) return new ChainError('STORE_LOCKED', data, error);
+  if (says('LEVEL_CORRUPTION')) return new ChainError('STORE_DAMAGED', data, error);
+  return new ChainError('STORE_IO', { ...data, reason: chain.at(-1)?.message ?? String(error) }, error);
+}

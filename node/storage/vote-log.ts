@@ -1,0 +1,329 @@
+/**
+ * The vote log: what this validator has signed, on disk before it leaves (adapter on node:fs; design: chain, "Votes persist before they are
+ * sent"). One file, written ahead with zeros so that fdatasync moves no metadata; one frame and one fdatasync per append.
+ *
+ * A crash can tear the last frame only, and it leaves zeros (sectors never written) or a short file: such a frame was never synced, so no
+ * vote in it was sent, and it is dropped. Every other mismatch means that synced votes may be lost: VOTE_LOG_DAMAGED, and the node must not vote
+ * from this file. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told apart.
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ChainError } from '../errors/index.ts';
+import { concat, decodeAll, utf8, Writer } from '../format/index.ts';
+import type { AppendLog } from '../world.ts';
+import { crc32 } from './checksum.ts';
+
+/** Room written ahead at a time, in bytes. */
+export const VOTE_LOG_STEP_BYTES = 1_048_576;
+export const VOTE_LOG_RECORD_BYTES_MAX = 16_777_216;
+const MAGIC = utf8('TMILLVOTES/1\n\0\0\0'); // 16 bytes, then frames
+const FRAME_MAGIC = 0xf7a3c51b;
+/** magic u32, body length u32, sequence u64, CRC of these u32, CRC of the body u32. */
+const FRAME_HEADER_BYTES = 24;
+const FRAME_END = 0xa5;
+/** A disk writes a sector whole or not at all. */
+const SECTOR_BYTES = 512;
+
+export interface VoteLog extends AppendLog {
+  /** No log was there: a validator that has voted before must not vote until it knows how far (starts mute). */
+  readonly created: boolean;
+  /** Bytes of a last frame that never reached the disk whole, and were dropped. */
+  readonly tornBytes: number;
+  /** Where a damaged log was moved, with `onDamage: 'setAside'`. */
+  readonly setAside: string | undefined;
+}
+
+/**
+ * @param onDamage `refuse` throws; `setAside` renames the damaged file and starts an empty one, and says so in `setAside`.
+ * @throws ChainError VOTE_LOG_DAMAGED {path, offset, records}, STORE_FULL, STORE_IO.
+ */
+export async function openVoteLog(path: string, options: { readonly onDamage?: 'refuse' | 'setAside' } = {}): Promise<VoteLog> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const found = await readIfThere(path);
+  if (found === undefined) return FileVoteLog.create(path, { created: true, tornBytes: 0, setAside: undefined });
+  const content = parseVoteLog(found);
+  if (content.damagedAt !== undefined) {
+    if (options.onDamage !== 'setAside')
+      throw new ChainError('VOTE_LOG_DAMAGED', { path, offset: content.damagedAt, records: content.records.length });
+    const setAside = `${path}.damaged-${randomBytes(4).toString('hex')}`;
+    await rename(path, setAside);
+    return FileVoteLog.create(path, { created: true, tornBytes: 0, setAside });
+  }
+  return FileVoteLog.resume(path, content);
+}
+
+export interface VoteLogContent {
+  readonly records: readonly Uint8Array[];
+  /** First byte after the last whole frame. */
+  readonly end: number;
+  readonly nextSequence: number;
+  readonly tornBytes: number;
+  readonly damagedAt: number | undefined;
+}
+
+/** Judges the bytes of a log; pure. */
+export function parseVoteLog(bytes: Uint8Array): VoteLogContent {
+  const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength); // a Buffer's slice would not copy
+  const records: Uint8Array[] = [];
+  let at = MAGIC.length;
+  let sequence = 0;
+  const outcome = (tornBytes: number, damagedAt: number | undefined): VoteLogContent => ({
+    records,
+    end: at,
+    nextSequence: sequence,
+    tornBytes,
+    damagedAt,
+  });
+  // A log appears by rename with its first bytes synced: a wrong or short beginning is never a torn append.
+  if (file.length < MAGIC.length || MAGIC.some((byte, i) => file[i] !== byte)) return outcome(0, 0);
+  for (;;) {
+    const frame = readFrame(file, at);
+    if (frame === undefined || frame.sequence !== sequence) break;
+    records.push(...frame.records);
+    at = frame.end;
+    sequence++;
+  }
+  const last = lastNonZero(file, at);
+  if (last < at) return outcome(0, undefined);
+  if (anyFrameAfter(file, at + 1) || !looksTorn(file, at, last)) return outcome(0, at);
+  return outcome(last + 1 - at, undefined);
+}
+
+interface FrameHeader {
+  readonly length: number;
+  readonly sequence: number;
+  readonly bodyCrc: number;
+}
+
+function readHeader(file: Uint8Array, at: number): FrameHeader | undefined {
+  if (at + FRAME_HEADER_BYTES > file.length) return undefined;
+  const view = new DataView(file.buffer, file.byteOffset + at, FRAME_HEADER_BYTES);
+  if (view.getUint32(0) !== FRAME_MAGIC || view.getUint32(16) !== crc32(file.subarray(at, at + 16))) return undefined;
+  return { length: view.getUint32(4), sequence: Number(view.getBigUint64(8)), bodyCrc: view.getUint32(20) };
+}
+
+function readFrame(file: Uint8Array, at: number): { records: Uint8Array[]; sequence: number; end: number } | undefined {
+  const header = readHeader(file, at);
+  if (header === undefined) return undefined;
+  const bodyAt = at + FRAME_HEADER_BYTES;
+  const bodyEnd = bodyAt + header.length;
+  if (bodyEnd >= file.length || file[bodyEnd] !== FRAME_END) return undefined;
+  const body = file.slice(bodyAt, bodyEnd);
+  if (crc32(body) !== header.bodyCrc) return undefined;
+  return {
+    records: decodeAll(body, (r) => r.list((item) => item.bytes(VOTE_LOG_RECORD_BYTES_MAX))),
+    sequence: header.sequence,
+    end: bodyEnd + 1,
+  };
+}
+
+function lastNonZero(file: Uint8Array, from: number): number {
+  for (let i = file.length - 1; i >= from; i--) if (file[i] !== 0) return i;
+  return from - 1;
+}
+
+function anyFrameAfter(file: Uint8Array, from: number): boolean {
+  const first = FRAME_MAGIC >>> 24;
+  for (let at = file.indexOf(first, from); at !== -1; at = file.indexOf(first, at + 1)) if (readHeader(file, at) !== undefined) return true;
+  return false;
+}
+
+/** Whether the bad frame at `at` is one that was being written: cut by the end of the file, or with parts that are still zero. */
+function looksTorn(file: Uint8Array, at: number, last: number): boolean {
+  const header = readHeader(file, at);
+  if (header === undefined) {
+    if (last < at + FRAME_HEADER_BYTES - 1 || file.length < at + FRAME_HEADER_BYTES) return true; // the header itself is cut
+    const boundary = nextSector(at); // a sector the header lies in was not written, later ones were
+    if (allZero(file, at, Math.min(boundary, last))) return true;
+    return boundary < at + FRAME_HEADER_BYTES && allZero(file, boundary, Math.min(boundary + SECTOR_BYTES, last));
+  }
+  const end = at + FRAME_HEADER_BYTES + header.length + 1;
+  if (end > file.length || file[end - 1] === 0) return true;
+  for (let sector = nextSector(at); sector + SECTOR_BYTES <= end; sector += SECTOR_BYTES)
+    if (allZero(file, sector, sector + SECTOR_BYTES)) return true;
+  return allZero(file, at + FRAME_HEADER_BYTES, Math.min(nextSector(at), end)) && nextSector(at) > at + FRAME_HEADER_BYTES;
+}
+
+function nextSector(at: number): number {
+  return (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES;
+}
+
+function allZero(file: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (file[i] !== 0) return false;
+  return true;
+}
+
+function encodeFrame(records: readonly Uint8Array[], sequence: number): Uint8Array {
+  const body = new Writer(4096).list(records, (w, record) => w.bytes(record)).finish();
+  const start = new Writer(32).u32(FRAME_MAGIC).u32(body.length).u64(sequence).finish();
+  const header = new Writer(32).fixed(start, 16).u32(crc32(start)).u32(crc32(body)).finish();
+  return concat(header, body, Uint8Array.of(FRAME_END));
+}
+
+interface Opened {
+  readonly created: boolean;
+  readonly tornBytes: number;
+  readonly setAside: string | undefined;
+}
+
+class FileVoteLog implements VoteLog {
+  readonly records: readonly Uint8Array[];
+  readonly created: boolean;
+  readonly tornBytes: number;
+  readonly setAside: string | undefined;
+  readonly #path: string;
+  #file: FileHandle;
+  #at: number;
+  #size: number;
+  #sequence: number;
+  #turn: Promise<unknown> = Promise.resolve();
+  /** After a failed write or sync nobody knows what the disk holds: no further append may succeed. */
+  #broken: ChainError | undefined;
+
+  private constructor(
+    path: string,
+    file: FileHandle,
+    content: { at: number; size: number; sequence: number; records: readonly Uint8Array[] },
+    opened: Opened,
+  ) {
+    this.#path = path;
+    this.#file = file;
+    this.#at = content.at;
+    this.#size = content.size;
+    this.#sequence = content.sequence;
+    this.records = content.records;
+    this.created = opened.created;
+    this.tornBytes = opened.tornBytes;
+    this.setAside = opened.setAside;
+  }
+
+  static async create(path: string, opened: Opened): Promise<FileVoteLog> {
+    const made = await writeWhole(path, []);
+    return new FileVoteLog(path, made.file, { ...made, records: [] }, opened);
+  }
+
+  static async resume(path: string, content: VoteLogContent): Promise<FileVoteLog> {
+    const opened = { created: false, tornBytes: content.tornBytes, setAside: undefined };
+    if (content.tornBytes > 0) {
+      const made = await writeWhole(path, content.records); // a clean file, so that old bytes cannot join a new frame
+      return new FileVoteLog(path, made.file, { ...made, records: content.records }, opened);
+    }
+    const file = await guarded(() => open(path, 'r+'));
+    const { size } = await file.stat();
+    return new FileVoteLog(path, file, { at: content.end, size, sequence: content.nextSequence, records: content.records }, opened);
+  }
+
+  append(records: readonly Uint8Array[]): Promise<void> {
+    return this.#inTurn(async () => {
+      if (records.length === 0) return;
+      const frame = encodeFrame(records, this.#sequence);
+      while (this.#at + frame.length > this.#size) await this.#grow();
+      try {
+        await writeAt(this.#file, frame, this.#at);
+        await this.#file.datasync();
+      } catch (error) {
+        this.#broken = fileError(error);
+        throw this.#broken;
+      }
+      this.#at += frame.length;
+      this.#sequence++;
+    });
+  }
+
+  /** Fails without harm on a full disk: nothing but zeros was written. */
+  #grow(): Promise<void> {
+    return guarded(async () => {
+      await writeAt(this.#file, new Uint8Array(VOTE_LOG_STEP_BYTES), this.#size);
+      await this.#file.sync();
+      this.#size += VOTE_LOG_STEP_BYTES;
+    });
+  }
+
+  rewrite(records: readonly Uint8Array[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const made = await writeWhole(this.#path, records);
+      const old = this.#file;
+      this.#file = made.file;
+      this.#at = made.at;
+      this.#size = made.size;
+      this.#sequence = made.sequence;
+      await old.close();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#file.close();
+  }
+
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(() => {
+      if (this.#broken !== undefined) throw this.#broken;
+      return run();
+    });
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** A new log under `path`, in place of any old one, on disk when this resolves: temporary file, fsync, rename, fsync of the directory. */
+async function writeWhole(
+  path: string,
+  records: readonly Uint8Array[],
+): Promise<{ file: FileHandle; at: number; size: number; sequence: number }> {
+  return guarded(async () => {
+    const temporary = `${path}.new`;
+    const frame = records.length === 0 ? new Uint8Array(0) : encodeFrame(records, 0);
+    const at = MAGIC.length + frame.length;
+    const size = (Math.floor(at / VOTE_LOG_STEP_BYTES) + 1) * VOTE_LOG_STEP_BYTES;
+    await rm(temporary, { force: true });
+    const file = await open(temporary, 'wx+', 0o600);
+    try {
+      await writeAt(file, concat(MAGIC, frame, new Uint8Array(size - at)), 0);
+      await file.sync();
+      await rename(temporary, path);
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return { file, at, size, sequence: records.length === 0 ? 0 : 1 };
+  });
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(join(path, '.'), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw fileError(error);
+  }
+}
+
+async function guarded<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw fileError(error);
+  }
+}
+
+function fileError(error: unknown): ChainError {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return new ChainError('STORE_FULL', {}, error);
+  return new ChainError('STORE_IO', { reason: (error as Error).message }, error);
+}

@@ -1,0 +1,53 @@
+/** Serves final blocks and headers to peers, within the bounds of one answer. */
+import { type Certificate, type Digest, Reader } from '../format/index.ts';
+import { ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, type BlockAnswer, type HeaderAnswer } from '../network/messages.ts';
+import type { Requests } from './requests.ts';
+
+type Awaitable<T> = T | Promise<T>;
+
+/** The final chain of this node. */
+export interface BlockSource {
+  head(): { readonly height: number; readonly hash: Digest };
+  /** Exact bytes of the final block of this height; undefined when not held. */
+  blockBytes(height: number): Awaitable<Uint8Array | undefined>;
+  certificate(height: number): Awaitable<Certificate | undefined>;
+}
+
+export function serveBlocks(requests: Requests, source: BlockSource): void {
+  requests.serve('getBlocks', async (_, question) => {
+    const blocks: BlockAnswer[] = [];
+    if (question.kind !== 'getBlocks') return { kind: 'declined', code: 'PEER_DECLINED' };
+    const bytesMax = Math.min(question.bytesMax, ANSWER_BYTES_MAX);
+    let bytes = 0;
+    await eachHeight(source, question.fromHeight, question.count, async (block, certificate) => {
+      if (blocks.length > 0 && bytes + block.length > bytesMax) return false; // one block is always sent, or a large one could never be fetched
+      blocks.push({ block, certificate });
+      bytes += block.length;
+      return true;
+    });
+    return { kind: 'blocksAnswer', blocks };
+  });
+  requests.serve('getHeaders', async (_, question) => {
+    const headers: HeaderAnswer[] = [];
+    if (question.kind !== 'getHeaders') return { kind: 'declined', code: 'PEER_DECLINED' };
+    await eachHeight(source, question.fromHeight, question.count, async (block, certificate) => {
+      headers.push({ header: new Reader(block).bytes(), certificate });
+      return true;
+    });
+    return { kind: 'headersAnswer', headers };
+  });
+}
+
+/** Walks up from `from` to the head until `visit` says stop, `countMax` is reached or a block is not held. */
+async function eachHeight(
+  source: BlockSource,
+  from: number,
+  countMax: number,
+  visit: (block: Uint8Array, certificate: Certificate | undefined) => Promise<boolean>,
+): Promise<void> {
+  const last = Math.min(source.head().height, from + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
+  for (let height = from; height <= last; height++) {
+    const block = await source.blockBytes(height);
+    if (block === undefined || !(await visit(block, await source.certificate(height)))) return;
+  }
+}

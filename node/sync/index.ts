@@ -1,0 +1,4 @@
+/** Door of block sync and of the questions between peers. */
+export * from './block-server.ts';
+export * from './block-sync.ts';
+export * from './requests.ts';

@@ -1,0 +1,262 @@
+/**
+ * Questions and answers on the bulk channel, over any Network: request ids, time-outs, bounds on what is in flight, and the side that serves.
+ * Nothing an answer says is believed here; the asker checks it.
+ */
+import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
+import { DecodeError, type Digest } from '../format/index.ts';
+import {
+  ANSWER_BYTES_MAX,
+  type Answer,
+  type BlockAnswer,
+  type BulkMessage,
+  decodeBulkMessage,
+  encodeBulkMessage,
+  type HeaderAnswer,
+  type Question,
+} from '../network/messages.ts';
+import type { Network, World } from '../world.ts';
+import { RateLimit } from './rate-limit.ts';
+
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** Questions put to one peer and not answered yet. */
+export const REQUESTS_PER_PEER_MAX = 16;
+/** Questions of one peer a second, on average and at once. */
+export const SERVED_PER_SECOND = 100;
+export const SERVED_BURST = 200;
+/** Bytes of answers to one peer a second, on average and at once. */
+export const SERVED_BYTES_PER_SECOND = 33_554_432;
+export const SERVED_BYTES_BURST = 67_108_864;
+/** Questions of one kind from one peer that wait for their turn; they are answered one after the other, which bounds memory. */
+export const SERVED_WAITING_MAX = 32;
+/** Bytes of transactions in one frame. */
+const TRANSACTIONS_FRAME_BYTES = 1_048_576;
+/** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
+const LATE_IDS_MAX = 4096;
+
+type Unnumbered<Q> = Q extends Question ? Omit<Q, 'id'> : never;
+export type QuestionHandler = (from: string, question: Question) => Unanswered | Promise<Unanswered>;
+type Unanswered = Answer extends infer A ? (A extends Answer ? Omit<A, 'id'> : never) : never;
+
+interface Pending {
+  readonly peer: string;
+  readonly expects: Answer['kind'];
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: ChainError) => void;
+  readonly cancelTimeout: () => void;
+}
+
+export interface RequestsOptions {
+  readonly network: Network;
+  readonly world: Pick<World, 'clock' | 'timers' | 'log'>;
+  readonly timeoutMs?: number;
+}
+
+export class Requests {
+  readonly #network: Network;
+  readonly #world: RequestsOptions['world'];
+  readonly #timeoutMs: number;
+  readonly #pending = new Map<number, Pending>();
+  readonly #inFlight = new Map<string, number>();
+  readonly #late = new Set<number>();
+  readonly #questions = new RateLimit(SERVED_PER_SECOND, SERVED_BURST);
+  readonly #answerBytes = new RateLimit(SERVED_BYTES_PER_SECOND, SERVED_BYTES_BURST);
+  readonly #handlers = new Map<Question['kind'], QuestionHandler>();
+  /** Questions waiting, by peer and kind. */
+  readonly #waiting = new Map<string, Question[]>();
+  #onTransactions: ((from: string, transactions: readonly Uint8Array[]) => void) | undefined;
+  #onStatus: ((from: string, status: { readonly height: number; readonly hash: Digest }) => void) | undefined;
+  #nextId = 1;
+  #stopped = false;
+
+  constructor(options: RequestsOptions) {
+    this.#network = options.network;
+    this.#world = options.world;
+    this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#network.onFrame((from, channel, frame) => {
+      if (channel === 'bulk' && !this.#stopped) this.#onFrame(from, frame);
+    });
+    this.#network.onPeer((node, state) => {
+      if (state === 'down') this.#failAll('PEER_UNREACHABLE', node);
+    });
+  }
+
+  /** One handler a kind; a question without one is declined. */
+  serve(kind: Question['kind'], handler: QuestionHandler): void {
+    this.#handlers.set(kind, handler);
+  }
+
+  onTransactions(handler: (from: string, transactions: readonly Uint8Array[]) => void): void {
+    this.#onTransactions = handler;
+  }
+
+  onStatus(handler: (from: string, status: { readonly height: number; readonly hash: Digest }) => void): void {
+    this.#onStatus = handler;
+  }
+
+  /** Spreads transactions to all peers, in frames of about a mebibyte. */
+  spreadTransactions(transactions: readonly Uint8Array[]): void {
+    for (let first = 0; first < transactions.length; ) {
+      let bytes = 0;
+      let end = first;
+      while (end < transactions.length && (end === first || bytes + transactions[end]!.length <= TRANSACTIONS_FRAME_BYTES))
+        bytes += transactions[end++]!.length;
+      this.#network.broadcast('bulk', encodeBulkMessage({ kind: 'transactions', transactions: transactions.slice(first, end) }));
+      first = end;
+    }
+  }
+
+  /** Tells one peer, or all, the last final block of this node. */
+  sendStatus(status: { readonly height: number; readonly hash: Digest }, to?: string): void {
+    const frame = encodeBulkMessage({ kind: 'status', ...status });
+    if (to === undefined) this.#network.broadcast('bulk', frame);
+    else this.#network.send(to, 'bulk', frame);
+  }
+
+  /**
+   * Those of `hashes` (of the full bytes) that the peer holds, at most ANSWER_BYTES_MAX of them, in any order, unchecked: ask again for the rest.
+   * @throws ChainError PEER_*
+   */
+  async getTransactions(peer: string, hashes: readonly Digest[]): Promise<readonly Uint8Array[]> {
+    return (await this.#ask(peer, { kind: 'getTransactions', hashes }, 'transactionsAnswer')).transactions;
+  }
+
+  /** Blocks from `fromHeight` upwards, as many as the peer cares to send, unchecked. @throws ChainError PEER_* */
+  async getBlocks(peer: string, fromHeight: number, count: number, bytesMax: number): Promise<readonly BlockAnswer[]> {
+    return (await this.#ask(peer, { kind: 'getBlocks', fromHeight, count, bytesMax }, 'blocksAnswer')).blocks;
+  }
+
+  /** @throws ChainError PEER_* */
+  async getHeaders(peer: string, fromHeight: number, count: number): Promise<readonly HeaderAnswer[]> {
+    return (await this.#ask(peer, { kind: 'getHeaders', fromHeight, count }, 'headersAnswer')).headers;
+  }
+
+  /** Questions put to this peer and not answered yet. */
+  inFlight(peer: string): number {
+    return this.#inFlight.get(peer) ?? 0;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#failAll('NODE_STOPPING');
+  }
+
+  #ask<K extends Answer['kind']>(peer: string, question: Unnumbered<Question>, expects: K): Promise<Extract<Answer, { kind: K }>> {
+    if (this.#stopped) return Promise.reject(new ChainError('NODE_STOPPING'));
+    if (this.inFlight(peer) >= REQUESTS_PER_PEER_MAX)
+      return Promise.reject(new ChainError('PEER_UNREACHABLE', { peer, inFlightMax: REQUESTS_PER_PEER_MAX }));
+    const id = this.#nextId;
+    this.#nextId = (this.#nextId + 1) >>> 0;
+    const frame = encodeBulkMessage({ ...question, id } as Question);
+    return new Promise((resolve, reject) => {
+      const cancelTimeout = this.#world.timers.after(this.#timeoutMs, () => {
+        this.#late.add(id);
+        if (this.#late.size > LATE_IDS_MAX) this.#late.delete(this.#late.values().next().value!);
+        this.#settle(id)?.reject(new ChainError('PEER_TIMEOUT', { peer, timeoutMs: this.#timeoutMs }));
+      });
+      this.#pending.set(id, { peer, expects, resolve: resolve as (answer: Answer) => void, reject, cancelTimeout });
+      this.#inFlight.set(peer, this.inFlight(peer) + 1);
+      if (!this.#network.send(peer, 'bulk', frame)) this.#settle(id)?.reject(new ChainError('PEER_UNREACHABLE', { peer }));
+    });
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(id);
+    pending.cancelTimeout();
+    const left = this.inFlight(pending.peer) - 1;
+    if (left === 0) this.#inFlight.delete(pending.peer);
+    else this.#inFlight.set(pending.peer, left);
+    return pending;
+  }
+
+  #failAll(code: ErrorCode, peer?: string): void {
+    for (const [id, pending] of [...this.#pending])
+      if (peer === undefined || pending.peer === peer) this.#settle(id)?.reject(new ChainError(code, { peer: pending.peer }));
+    if (peer === undefined) return;
+    this.#questions.forget(peer);
+    this.#answerBytes.forget(peer);
+  }
+
+  #onFrame(from: string, frame: Uint8Array): void {
+    let message: BulkMessage;
+    try {
+      message = decodeBulkMessage(frame);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
+      return;
+    }
+    if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
+    else if (message.kind === 'status') this.#onStatus?.(from, message);
+    else if (message.kind === 'getTransactions' || message.kind === 'getBlocks' || message.kind === 'getHeaders')
+      this.#onQuestion(from, message);
+    else this.#onAnswer(from, message);
+  }
+
+  #onAnswer(from: string, answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    if (pending?.peer !== from) {
+      if (!this.#late.delete(answer.id)) this.#network.report(from, 'PEER_ANSWER_UNASKED');
+      return;
+    }
+    if (answer.kind === 'declined') {
+      const code = isErrorCode(answer.code) ? answer.code : 'PEER_DECLINED';
+      this.#settle(answer.id)?.reject(new ChainError('PEER_DECLINED', { peer: from, code }));
+    } else if (answer.kind !== pending.expects) {
+      this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
+      this.#settle(answer.id)?.reject(new ChainError('PEER_MESSAGE_MALFORMED', { peer: from }));
+    } else this.#settle(answer.id)?.resolve(answer);
+  }
+
+  #onQuestion(from: string, question: Question): void {
+    const lane = `${question.kind} ${from}`;
+    const waiting = this.#waiting.get(lane);
+    if (waiting === undefined) {
+      this.#waiting.set(lane, [question]);
+      void this.#serveLane(lane, from);
+    } else if (waiting.length < SERVED_WAITING_MAX) waiting.push(question);
+    else this.#network.send(from, 'bulk', encodeBulkMessage({ kind: 'declined', id: question.id, code: 'PEER_RATE_EXCEEDED' }));
+  }
+
+  async #serveLane(lane: string, from: string): Promise<void> {
+    const waiting = this.#waiting.get(lane)!;
+    for (let question = waiting[0]; question !== undefined && !this.#stopped; question = waiting[0]) {
+      const frame = encodeBulkMessage({ ...bounded(await this.#answer(from, question)), id: question.id } as Answer);
+      waiting.shift();
+      if (this.#stopped) break;
+      this.#answerBytes.take(from, frame.length, this.#world.clock.monotonic());
+      this.#network.send(from, 'bulk', frame);
+    }
+    this.#waiting.delete(lane);
+  }
+
+  async #answer(from: string, question: Question): Promise<Unanswered> {
+    const now = this.#world.clock.monotonic();
+    const handler = this.#handlers.get(question.kind);
+    if (handler === undefined) return { kind: 'declined', code: 'PEER_DECLINED' };
+    if (!this.#questions.take(from, 1, now) || !this.#answerBytes.take(from, 0, now))
+      return { kind: 'declined', code: 'PEER_RATE_EXCEEDED' };
+    try {
+      return await handler(from, question);
+    } catch (error) {
+      const code = error instanceof ChainError ? error.code : 'INTERNAL';
+      this.#world.log.warn(
+        { peer: from, question: question.kind, code, reason: (error as Error).message },
+        'question could not be answered',
+      );
+      return { kind: 'declined', code };
+    }
+  }
+}
+
+/** Transactions are cut off at ANSWER_BYTES_MAX, never to none: the asker asks again for those it still lacks. */
+function bounded(answer: Unanswered): Unanswered {
+  if (answer.kind !== 'transactionsAnswer') return answer;
+  let bytes = 0;
+  const { transactions } = answer;
+  let count = 0;
+  while (count < transactions.length && (count === 0 || bytes + transactions[count]!.length <= ANSWER_BYTES_MAX))
+    bytes += transactions[count++]!.length;
+  return { ...answer, transactions: transactions.slice(0, count) };
+}

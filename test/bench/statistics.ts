@@ -1,0 +1,46 @@
+/** Quantiles and process figures of a bench run. */
+import { readFileSync } from 'node:fs';
+
+export interface Latency {
+  readonly count: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+/** @param samples milliseconds, any order. */
+export function latencyOf(samples: readonly number[]): Latency {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const at = (ratio: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * ratio))] ?? Number.NaN;
+  return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99) };
+}
+
+const TICKS_PER_SECOND = 100; // USER_HZ on every Linux this runs on
+
+export interface ProcessUse {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
+/** CPU time used so far and resident memory of a process, all its threads. */
+export function processUse(pid: number): ProcessUse {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+  return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentBytes: pages * 4096 };
+}
+
+/** Median microseconds of one `work` over `rounds` rounds of `count`. */
+export async function timed(count: number, rounds: number, work: (index: number) => unknown): Promise<number> {
+  const results: number[] = [];
+  let index = 0;
+  for (let round = 0; round <= rounds; round++) {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) {
+      const result = work(index++);
+      if (result instanceof Promise) await result;
+    }
+    if (round > 0) results.push(((performance.now() - start) * 1000) / count); // the first round warms up
+  }
+  return results.sort((a, b) => a - b)[Math.floor(results.length / 2)]!;
+}

@@ -1,0 +1,53 @@
+/** Time, device id and production batch, each alone, select the expected records. */
+import assert from 'node:assert/strict';
+import type { Probe } from '../clause.ts';
+import type { ProbeContext } from '../context.ts';
+import { type Fields, find, production, submit } from '../records.ts';
+
+/** Two records a year apart in a time that no other probe uses. */
+async function pair(context: ProbeContext): Promise<{ near: Fields; far: Fields; height: number; ids: readonly [string, string] }> {
+  const second = () => context.integer(1_000_000_000, 1_100_000_000);
+  const near = { ...production(context), production_time: new Date(second() * 1000).toISOString() };
+  const far = { ...production(context), production_time: new Date((second() + 200_000_000) * 1000).toISOString() };
+  const first = await submit(context, near);
+  const last = await submit(context, far);
+  return { near, far, height: last.height, ids: [first.records[0].id, last.records[0].id] };
+}
+
+const idsOf = (rows: readonly { id: string }[]) => rows.map((row) => row.id);
+
+export const probe: Probe = {
+  id: '6.1.2.a',
+  async prove(context) {
+    const { near, far, height, ids } = await pair(context);
+    const batch = (record: Fields) => String((record.ext as Fields).production_batch);
+    assert.deepEqual(idsOf(await find(context, { productionBatch: batch(near) }, height)), [ids[0]]);
+    assert.deepEqual(idsOf(await find(context, { productionBatch: batch(far) }, height)), [ids[1]]);
+    const time = Date.parse(String(near.production_time));
+    const span = { from: new Date(time).toISOString(), to: new Date(time + 1_000).toISOString() };
+    assert.deepEqual(idsOf(await find(context, span, height)), [ids[0]]);
+    const byDevice = await find(context, { device: context.actor.device, order: 'commit', limit: 1000 }, height);
+    const listed = idsOf(byDevice);
+    assert.equal(
+      byDevice.every((row) => JSON.stringify(row.record).includes(context.actor.device)),
+      true,
+      'every row names the device',
+    );
+    assert.equal(listed.length === 1000 || ids.every((id) => listed.includes(id)), true, 'and both records are among them');
+  },
+  async twin(context) {
+    const { near, height } = await pair(context);
+    const time = Date.parse(String(near.production_time));
+    assert.deepEqual(await find(context, { productionBatch: context.random('PB') }, height), []);
+    assert.deepEqual(await find(context, { device: context.random('D') }, height), []);
+    const before = { from: new Date(time - 10_000).toISOString(), to: new Date(time).toISOString() };
+    const found = await find(context, before, height);
+    assert.equal(
+      found.some((row) => row.record.product_uid === near.product_uid),
+      false,
+      'the end of a period is not in it',
+    );
+    const refused = await context.call(context.actor.node, 'GET', 'records', { query: { devise: 'x' } });
+    assert.deepEqual([refused.status, refused.text.includes('device')], [400, true], 'a wrong name is refused, and the right one named');
+  },
+};

@@ -1,0 +1,83 @@
+/** Faulty replicas: the honest engine with what leaves it replaced. They hold their own key and nobody else's. */
+import type { Effect, Engine, EngineCrypto, EngineStart } from '../../consensus/index.ts';
+import { createEngine } from '../../consensus/index.ts';
+import { decodeMessage, encodeMessage, type Message, type PrePrepare, signingBytes, type Vote } from '../../consensus/pbft/messages.ts';
+import { hashTagged } from '../../node/format/index.ts';
+import { decodeBody, encodeBody } from './chain.ts';
+import type { SeededRandom } from './random.ts';
+
+export const behaviours = ['equivocate', 'silent', 'garbage'] as const;
+export type Behaviour = (typeof behaviours)[number];
+
+type Signed = Exclude<Message, { kind: 'committed' }>;
+
+/** An engine factory for the driver of a Byzantine node. */
+export function byzantine(behaviour: Behaviour, random: SeededRandom): (name: string, start: EngineStart, crypto: EngineCrypto) => Engine {
+  return (name, start, crypto) => {
+    const honest = createEngine(name, start, crypto);
+    const others = start.validators.map((validator) => validator.node).filter((node) => node !== start.self);
+    const sign = <M extends Signed>(message: M): M => ({ ...message, signature: crypto.sign(signingBytes(start.chainId, message)) });
+    const act = { equivocate: equivocate(), silent: () => [], garbage }[behaviour];
+
+    /** Two proposals for one place, one for each half, and a vote for each of them. */
+    function equivocate(): (effect: Effect) => Effect[] {
+      const twins = new Map<string, Uint8Array>();
+      return (effect) => {
+        if (effect.kind !== 'broadcast') return [effect];
+        const message = decodeMessage(effect.bytes);
+        let other: Message | undefined;
+        if (message.kind === 'prePrepare') {
+          const proposal = encodeBody({ ...decodeBody(message.proposal), salt: random.bytes(8) });
+          const digest = hashTagged(crypto, 'header', proposal);
+          twins.set(`${message.height} ${message.view}`, digest);
+          other = sign({ ...message, proposal, digest, bodyHash: hashTagged(crypto, 'engine-message', proposal) } satisfies PrePrepare);
+        } else if (message.kind === 'prepare' || message.kind === 'commit') {
+          const digest = twins.get(`${message.height} ${message.view}`);
+          if (digest) other = sign({ ...message, digest } satisfies Vote);
+        }
+        if (!other) return [effect];
+        const bytes = encodeMessage(other);
+        return others.map((to, i) => ({ kind: 'send', to, bytes: (i + (random.chance(0.1) ? 1 : 0)) % 2 === 0 ? effect.bytes : bytes }));
+      };
+    }
+
+    /** Votes for digests that exist nowhere, views and heights from nowhere, and bytes that are no message. */
+    function garbage(effect: Effect): Effect[] {
+      if (effect.kind !== 'broadcast' && effect.kind !== 'send') return [effect];
+      const message = decodeMessage(effect.bytes);
+      const out: Effect[] = random.chance(0.5) ? [effect] : [];
+      const say = (bytes: Uint8Array) => out.push({ kind: 'send', to: random.pick(others), bytes });
+      if (message.kind === 'prepare' || message.kind === 'commit') {
+        say(encodeMessage(sign({ ...message, digest: random.bytes(32) })));
+        say(encodeMessage(sign({ ...message, view: message.view + random.integer(0, 3), height: message.height + random.integer(0, 3) })));
+        say(encodeMessage({ ...message, node: random.pick(others) }));
+      }
+      if (message.kind === 'status') {
+        say(
+          encodeMessage(sign({ ...message, height: message.height + random.integer(0, 50), view: message.view + random.integer(0, 50) })),
+        );
+        const far = {
+          kind: 'viewChange',
+          view: message.view + random.integer(1, 9),
+          node: start.self,
+          signature: new Uint8Array(),
+        } as const;
+        say(encodeMessage(sign({ ...far, height: 0, certificate: undefined, prepared: [] })));
+      }
+      if (message.kind === 'viewChange') say(encodeMessage(sign({ ...message, prepared: [] })));
+      if (message.kind === 'newView') say(encodeMessage(sign({ ...message, viewChanges: message.viewChanges.slice(1) })));
+      if (message.kind === 'body') say(encodeMessage(sign({ ...message, proposal: random.bytes(40) })));
+      const torn = effect.bytes.slice(0, random.integer(0, effect.bytes.length));
+      if (torn.length > 0) torn[random.integer(0, torn.length - 1)]! ^= 1 << random.integer(0, 7);
+      say(torn);
+      return out;
+    }
+
+    return {
+      name: honest.name,
+      status: () => honest.status(),
+      step: (input) =>
+        honest.step(input).flatMap((effect) => (effect.kind === 'broadcast' || effect.kind === 'send' ? act(effect) : [effect])),
+    };
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * Disks that crash. What was synced stays; what was not is lost from some point on, and the last record may be torn (half of it is on disk,
+ * which opening drops, as the real log does). A disk outlives the processes that use it; `SimLog` and `SimStore` are one process's view.
+ */
+import { ChainError } from '../../node/errors/index.ts';
+import type { ByteText } from '../../node/format/index.ts';
+import type { AppendLog, Store, StoreOperation } from '../../node/world.ts';
+import type { SeededRandom } from './random.ts';
+
+/** Time of one fdatasync, ms. */
+const SYNC_MIN_MS = 0.2;
+const SYNC_MAX_MS = 4;
+
+/** Runs `then` after `ms` unless the process has died. */
+export type Later = (ms: number, then: () => void) => void;
+/** Called at each persist point; true kills the process there. */
+export type PersistHook = (point: { readonly count: number; readonly stage: 'before' | 'during' | 'after' }) => boolean;
+
+export class SimDisk {
+  /** Durable records of each log, and rows of each store, by name. */
+  readonly logs = new Map<string, Uint8Array[]>();
+  readonly stores = new Map<string, Map<ByteText, Uint8Array>>();
+  full = false;
+  persistCount = 0;
+  onPersist: PersistHook = () => false;
+  /** Writes under way in the present process: what happens to each if it dies now. */
+  readonly underWay = new Set<(random: SeededRandom) => void>();
+
+  /** The process dies: each unfinished write ends somewhere between nothing and everything. */
+  crash(random: SeededRandom): void {
+    for (const end of this.underWay) end(random);
+    this.underWay.clear();
+  }
+
+  syncMs(random: SeededRandom): number {
+    return SYNC_MIN_MS + random.ratio() * (SYNC_MAX_MS - SYNC_MIN_MS);
+  }
+}
+
+export class SimLog implements AppendLog {
+  readonly records: readonly Uint8Array[];
+  readonly #disk: SimDisk;
+  readonly #name: string;
+  readonly #random: SeededRandom;
+  readonly #later: Later;
+  readonly #kill: () => void;
+
+  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void) {
+    this.#disk = disk;
+    this.#name = name;
+    this.#random = random;
+    this.#later = later;
+    this.#kill = kill;
+    this.records = [...(disk.logs.get(name) ?? [])];
+  }
+
+  #durable(): Uint8Array[] {
+    let records = this.#disk.logs.get(this.#name);
+    if (!records) {
+      records = [];
+      this.#disk.logs.set(this.#name, records);
+    }
+    return records;
+  }
+
+  append(records: readonly Uint8Array[]): Promise<void> {
+    return this.#write(
+      () => this.#durable().push(...records.map((record) => record.slice())),
+      // Whole records from the front may have reached the disk; a torn one behind them is dropped on open.
+      (random) => this.#durable().push(...records.slice(0, random.integer(0, records.length)).map((record) => record.slice())),
+    );
+  }
+
+  rewrite(records: readonly Uint8Array[]): Promise<void> {
+    const replace = () =>
+      this.#disk.logs.set(
+        this.#name,
+        records.map((record) => record.slice()),
+      );
+    return this.#write(replace, (random) => random.chance(0.5) && replace()); // by rename: old or new
+  }
+
+  #write(done: () => void, torn: (random: SeededRandom) => void): Promise<void> {
+    const disk = this.#disk;
+    if (disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
+    const count = ++disk.persistCount;
+    if (disk.onPersist({ count, stage: 'before' })) {
+      this.#kill();
+      return new Promise(() => {});
+    }
+    disk.underWay.add(torn);
+    if (disk.onPersist({ count, stage: 'during' })) {
+      this.#kill();
+      return new Promise(() => {});
+    }
+    return new Promise((resolve) =>
+      this.#later(disk.syncMs(this.#random), () => {
+        disk.underWay.delete(torn);
+        done();
+        if (disk.onPersist({ count, stage: 'after' })) this.#kill();
+        else resolve();
+      }),
+    );
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export class SimStore implements Store {
+  readonly #disk: SimDisk;
+  readonly #rows: Map<ByteText, Uint8Array>;
+  readonly #durable: Map<ByteText, Uint8Array>;
+  readonly #random: SeededRandom;
+  readonly #later: Later;
+  /** Batches in order that are visible to this process and not on disk yet. */
+  #unsynced: (readonly StoreOperation[])[] = [];
+  readonly #onCrash: (random: SeededRandom) => void;
+
+  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later) {
+    this.#disk = disk;
+    this.#random = random;
+    this.#later = later;
+    let durable = disk.stores.get(name);
+    if (!durable) {
+      durable = new Map();
+      disk.stores.set(name, durable);
+    }
+    this.#durable = durable;
+    this.#rows = new Map(durable);
+    this.#onCrash = (chance) => this.#sync(chance.integer(0, this.#unsynced.length));
+    disk.underWay.add(this.#onCrash);
+  }
+
+  get(key: ByteText): Uint8Array | undefined {
+    return this.#rows.get(key);
+  }
+
+  batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void> {
+    if (this.#disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
+    const copied = operations.map(({ key, value }) => ({ key, value: value?.slice() }));
+    this.#unsynced.push(copied);
+    return new Promise((resolve) =>
+      this.#later(options.sync ? this.#disk.syncMs(this.#random) : 0.05, () => {
+        apply(this.#rows, copied);
+        if (options.sync) this.#sync(this.#unsynced.indexOf(copied) + 1);
+        resolve();
+      }),
+    );
+  }
+
+  #sync(count: number): void {
+    for (const operations of this.#unsynced.splice(0, count)) apply(this.#durable, operations);
+  }
+
+  range(options: {
+    readonly from: ByteText;
+    readonly to: ByteText | undefined;
+    readonly reverse?: boolean;
+    readonly limit: number;
+  }): Promise<{ key: ByteText; value: Uint8Array }[]> {
+    const { from, to, reverse, limit } = options;
+    const keys = [...this.#rows.keys()].filter((key) => key >= from && (to === undefined || key < to)).sort();
+    if (reverse) keys.reverse();
+    return Promise.resolve(keys.slice(0, limit).map((key) => ({ key, value: this.#rows.get(key)! })));
+  }
+
+  close(): Promise<void> {
+    this.#sync(this.#unsynced.length);
+    this.#disk.underWay.delete(this.#onCrash);
+    return Promise.resolve();
+  }
+}
+
+function apply(rows: Map<ByteText, Uint8Array>, operations: readonly StoreOperation[]): void {
+  for (const { key, value } of operations) {
+    if (value === undefined) rows.delete(key);
+    else rows.set(key, value);
+  }
+}

@@ -1,0 +1,197 @@
+/** Commands against the real server of the interface, over HTTPS, with stand-ins behind it. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { runCli } from '../../../../api/cli/program.ts';
+import type { Terminal } from '../../../../api/cli/terminal.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { createRig, type Rig, testTls } from '../stand-ins.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'cli-'));
+let rig: Rig;
+let url = '';
+before(async () => {
+  rig = await createRig();
+  url = `https://127.0.0.1:${await rig.server.listen({ host: '127.0.0.1', port: 0 })}`;
+  writeFileSync(join(directory, 'ca.pem'), (await testTls()).ca);
+});
+after(async () => {
+  await rig.close();
+  rmSync(directory, { recursive: true });
+});
+
+interface Run {
+  readonly exitCode: number;
+  readonly out: string;
+  readonly err: string;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they come
+  readonly answer: any;
+}
+
+async function run(args: readonly string[], env: Record<string, string> = {}, input = ''): Promise<Run> {
+  let out = '';
+  let err = '';
+  const terminal: Terminal = {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    interactive: false,
+    env,
+    cwd: directory,
+    programPath: '/nowhere/dist/api/cli/main.js',
+    nodePath: process.execPath,
+    nodeVersion: '20.0.0',
+    now: () => Date.now(),
+    sleep: async () => {},
+    stdin: async function* () {
+      yield Buffer.from(input);
+    },
+    askSecret: async () => undefined,
+    onStop: () => () => undefined,
+  };
+  const exitCode = await runCli(args, terminal, '9.9.9');
+  let answer: unknown;
+  try {
+    answer = JSON.parse(out);
+  } catch {
+    // text
+  }
+  return { exitCode, out, err, answer };
+}
+const as = (account: string, ...args: string[]) =>
+  run(['--json', ...args], { TRACEMILL_URL: url, TRACEMILL_CA: 'ca.pem', TRACEMILL_TOKEN: rig.token(account) });
+const file = (name: string, text: string): string => {
+  writeFileSync(join(directory, name), text);
+  return name;
+};
+
+test('a record file is sent as it stands, with its type and stated digest', async () => {
+  const name = file('one.csv', 'product_uid,x\r\nP-1,"a"\r\n');
+  const { exitCode, answer } = await as('olga@acme', 'record', 'submit', name, '--digest', 'a'.repeat(64));
+  assert.equal(exitCode, 0);
+  assert.equal(answer.status, 'confirmed');
+  assert.deepEqual(rig.records.submissions.at(-1), {
+    text: 'product_uid,x\r\nP-1,"a"\r\n',
+    mediaType: 'text/csv',
+    account: 'olga@acme',
+    statedDigest: 'a'.repeat(64),
+  });
+});
+
+test('query flags become parameters of the search', async () => {
+  const { exitCode, answer } = await as(
+    'olga@acme',
+    'record',
+    'query',
+    '--product',
+    'P-1',
+    '--batch',
+    'B',
+    '--from',
+    '2025-01-01T00:00:00Z',
+    '--limit',
+    '5',
+  );
+  assert.equal(exitCode, 0);
+  assert.equal(answer.items.length, 1);
+  const search = rig.records.searches.at(-1)!;
+  assert.deepEqual({ ...search.filter }, { product: 'P-1', batch: 'B', from: '2025-01-01T00:00:00Z' });
+  assert.equal(search.limit, 5);
+});
+
+test('a refusal shows code, every detail, remedy and requestId, and ends with exit code 1', async () => {
+  const name = file('bad.json', '{"broken": 1}');
+  const text = await run(['record', 'submit', name, '--url', url, '--ca', 'ca.pem', '--token', rig.token('olga@acme')]);
+  assert.equal(text.exitCode, 1);
+  assert.equal(text.out, '');
+  assert.match(text.err, /^REQUEST_INVALID: /);
+  assert.match(text.err, /\/product_uid FIELD_MISSING/);
+  assert.match(text.err, /row 2, column propara FIELD_RANGE/);
+  assert.match(text.err, /\n {2}-> /);
+  assert.match(text.err, /requestId \S+/);
+  const json = await as('olga@acme', 'record', 'submit', name);
+  assert.equal(json.answer.code, 'REQUEST_INVALID');
+  assert.equal(json.answer.details.length, 2);
+});
+
+test('a file is imported in batches; a broken import goes on where it stood and stores nothing twice', async () => {
+  const before = rig.records.submissions.length;
+  const name = file('many.jsonl', Array.from({ length: 7 }, (_, i) => `{"product_uid":"M-${i}"}`).join('\n'));
+  const parse = rig.records.parse;
+  let calls = 0;
+  rig.records.parse = (bytes, type) => {
+    if (++calls === 3) throw new ChainError('FORBIDDEN' as never);
+    return parse.call(rig.records, bytes, type);
+  };
+  const broken = await as('olga@acme', 'record', 'import', name, '--batch', '2', '--parallel', '1');
+  rig.records.parse = parse;
+  assert.notEqual(broken.exitCode, 0);
+  assert.ok(existsSync(join(directory, 'many.jsonl.import')));
+  const again = await as('olga@acme', 'record', 'import', name, '--batch', '2', '--parallel', '1');
+  assert.equal(again.exitCode, 0, again.out + again.err);
+  const sent = rig.records.submissions.slice(before).map((row) => row.text);
+  assert.deepEqual(sent, [
+    '[{"product_uid":"M-0"},{"product_uid":"M-1"}]',
+    '[{"product_uid":"M-2"},{"product_uid":"M-3"}]',
+    '[{"product_uid":"M-4"},{"product_uid":"M-5"}]',
+    '[{"product_uid":"M-6"}]',
+  ]);
+  assert.equal(existsSync(join(directory, 'many.jsonl.import')), false);
+});
+
+test('a node that does not answer is exit code 3, a wrong authority too', async () => {
+  const closed = await run(['tx', 'get', 'a'.repeat(64), '--url', 'https://127.0.0.1:1', '--ca', 'ca.pem', '--token', 'x', '--json']);
+  assert.equal(closed.exitCode, 3);
+  assert.equal(closed.answer.code, 'CLI_NODE_UNREACHABLE');
+});
+
+test('what is not understood is exit code 2 and says what was meant', async () => {
+  const wrong = await run(['recrod']);
+  assert.equal(wrong.exitCode, 2);
+  assert.match(wrong.err, /Did you mean record/);
+  assert.equal((await run(['record', 'query', '--limit', '0'])).exitCode, 2);
+  assert.equal((await run(['tx', 'get', 'x'])).exitCode, 2); // no node named
+  assert.equal((await run(['record', 'submit', 'x.txt', '--url', url])).exitCode, 1); // no such file
+  assert.equal((await run([])).exitCode, 2);
+  const version = await run(['--version']);
+  assert.deepEqual([version.exitCode, version.out], [0, '9.9.9\n']);
+});
+
+test('messages come in the language asked', async () => {
+  const { err } = await run(['tx', 'get', 'x', '--lang', 'zh']);
+  assert.match(err, /未指定要连接的节点/);
+});
+
+test('canonical text of one record is the same from JSON, XML and CSV, and leaves the token out', async () => {
+  const json = file('c.json', '{"token": "t", "product_uid": "P", "propara": {"pro_pressure": 40.0}}');
+  const xml = file('c.xml', '<record><propara><pro_pressure>40.0</pro_pressure></propara><product_uid>P</product_uid></record>');
+  const csv = file('c.csv', 'product_uid,propara.pro_pressure\r\nP,40.0\r\n');
+  for (const name of [json, xml, csv]) {
+    assert.equal((await run(['record', 'canonical', name])).out, '{"product_uid":"P","propara":{"pro_pressure":"40.0"}}\n', name);
+  }
+  const fromInput = await run(['record', 'canonical', '-', '--format', 'csv', '--digest'], {}, readFileSync(join(directory, csv), 'utf8'));
+  assert.match(fromInput.out, /^[0-9a-f]{64}\n$/);
+});
+
+test('the files of four members become one genesis that every member can check', async () => {
+  const env = { TRACEMILL_PASSPHRASE: 'a passphrase for tests' };
+  for (const i of [1, 2, 3, 4]) {
+    const { exitCode, err } = await run(['init', '--organisation', `org${i}`, '--directory', `m${i}`, '--p2p-port', `${26_600 + i}`], env);
+    assert.equal(exitCode, 0, err);
+  }
+  const parts = [1, 2, 3, 4].map((i) => `m${i}/genesis-part.json`);
+  const made = await run(['--json', 'init', '--assemble', ...parts, '--out', 'm1/genesis.json']);
+  assert.match(made.answer.genesisHash, /^[0-9a-f]{64}$/);
+  const doctor = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+  assert.deepEqual(
+    doctor.answer.filter((row: { state: string }) => row.state === 'problem'),
+    [],
+  );
+  assert.equal(doctor.exitCode, 0);
+  assert.equal((await run(['init', '--organisation', 'org1', '--directory', 'm1'], env)).exitCode, 2); // never overwrites
+  const locked = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
+  assert.deepEqual([locked.exitCode, locked.answer.code], [1, 'KEYSTORE_LOCKED']);
+  writeFileSync(join(directory, 'm1/genesis.json'), '{}');
+  assert.equal((await run(['--json', 'doctor', '--config', 'm1/node.json'], env)).exitCode, 4);
+});

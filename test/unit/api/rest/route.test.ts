@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Type } from '@sinclair/typebox';
+import { checkRoutes, type RouteDeclaration, rangeText, route } from '../../../../api/rest/route.ts';
+import { openApiDocument, registryRows } from '../../../../api/rest/openapi.ts';
+import { allRoutes } from '../../../../api/rest/routes/index.ts';
+import { isErrorCode } from '../../../../node/errors/index.ts';
+
+const whole: RouteDeclaration = {
+  operationId: 'weigh',
+  method: 'GET',
+  url: '/api/v1/weights/:id',
+  layer: 'network',
+  summary: { en: 'Weigh', zh: '称重' },
+  access: { right: 'node:read' },
+  timeoutMs: 1_000,
+  rateLimit: 'none',
+  parameters: [
+    {
+      name: 'id',
+      in: 'path',
+      required: true,
+      schema: { type: 'string', maxLength: 9 },
+      example: 'a',
+      description: { en: 'Id', zh: '标识' },
+    },
+    {
+      name: 'unit',
+      in: 'query',
+      required: false,
+      default: 'kg',
+      schema: { type: 'string', enum: ['kg', 't'] },
+      example: 't',
+      description: { en: 'Unit', zh: '单位' },
+    },
+  ],
+  errors: ['NOT_FOUND'],
+  response: { schema: Type.Unknown(), statuses: [200] },
+  handler: () => ({ data: null }),
+};
+
+test('a route that is declared in full is taken', () => {
+  assert.equal(route(whole).operationId, 'weigh');
+  assert.ok(route(whole).errorsAll.includes('TOKEN_EXPIRED'));
+});
+
+const without: readonly [string, Partial<Record<keyof RouteDeclaration, unknown>>, RegExp][] = [
+  ['an operationId', { operationId: '' }, /operationId/],
+  ['a GET or POST method', { method: 'PUT' }, /method/],
+  ['a layer of the four', { layer: 'storage' }, /layer/],
+  ['a Chinese summary', { summary: { en: 'Weigh' } }, /summary/],
+  ['a right', { access: { right: 'weights:read' } }, /right/],
+  ['a time-out', { timeoutMs: undefined }, /timeoutMs/],
+  ['a rate limit or "none"', { rateLimit: undefined }, /rateLimit/],
+  ['errors of the table', { errors: ['WEIGHT_LOST'] }, /WEIGHT_LOST/],
+  ['a response', { response: undefined }, /response/],
+  ['a handler', { handler: undefined }, /handler/],
+  ['its path parameters', { parameters: [] }, /path parameter id/],
+  ['a default of an optional parameter', { parameters: [whole.parameters[0], { ...whole.parameters[1], default: undefined }] }, /default/],
+  ['a default inside its range', { parameters: [whole.parameters[0], { ...whole.parameters[1], default: 'lb' }] }, /default outside/],
+  ['an example inside its range', { parameters: [whole.parameters[0], { ...whole.parameters[1], example: 'lb' }] }, /example/],
+  ['a range', { parameters: [{ ...whole.parameters[0], schema: { type: 'string' } }] }, /range/],
+  ['known names in combination limits', { limits: [{ rule: 'atMostOne', names: ['id', 'weight'], text: { en: 'x', zh: 'x' } }] }, /weight/],
+  ['a body for POST', { method: 'POST' }, /POST declares one/],
+];
+for (const [what, change, fault] of without) {
+  test(`a route without ${what} stops the server`, () => {
+    assert.throws(() => route({ ...whole, ...change } as RouteDeclaration), fault);
+  });
+}
+
+test('two routes may not share a name or a place', () => {
+  assert.throws(() => checkRoutes([route(whole), route(whole)]), /weigh/);
+  assert.throws(() => checkRoutes([route(whole), route({ ...whole, operationId: 'weighAgain' })]), /GET/);
+});
+
+test('DB53 5.1: all four layers have operations and none is empty', () => {
+  assert.throws(() => checkRoutes([route(whole)]), /layer has no operation/);
+  const layers = new Set(allRoutes().map((declared) => declared.layer));
+  assert.deepEqual([...layers].sort(), ['application', 'consensus', 'contract', 'network']);
+});
+
+test('DB53 5.2.1.1.a: every parameter in the registry has name, required, type, range, example, description, and a default when optional', () => {
+  for (const row of registryRows(allRoutes())) {
+    for (const parameter of row.parameters as Record<string, unknown>[]) {
+      for (const part of ['name', 'in', 'required', 'type', 'range', 'example', 'description'])
+        assert.ok(parameter[part] !== undefined && parameter[part] !== '', `${row.operationId} ${String(parameter.name)} lacks ${part}`);
+      assert.ok(Object.hasOwn(parameter, 'default'));
+    }
+  }
+});
+
+test('DB53 5.2.1.1.b: every operation states time-out, rate limit and errors with remedies in two languages', () => {
+  for (const row of registryRows(allRoutes())) {
+    assert.ok(Number(row.timeoutMs) > 0);
+    assert.ok(row.rateLimit === 'none' || typeof row.rateLimit === 'object');
+    for (const error of row.errors as { code: string; remedy: { en: string; zh: string } }[]) {
+      assert.ok(isErrorCode(error.code));
+      assert.ok(error.remedy.en && error.remedy.zh);
+    }
+  }
+});
+
+test('OpenAPI 3.1 names every operation once, with a success answer and every path parameter', () => {
+  const document = openApiDocument(allRoutes(), '1') as {
+    openapi: string;
+    paths: Record<string, Record<string, { operationId: string; parameters: { name: string; in: string }[]; responses: object }>>;
+  };
+  assert.equal(document.openapi, '3.1.0');
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.values(methods).map((operation) => ({ path, operation })),
+  );
+  assert.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, allRoutes().length);
+  for (const { path, operation } of operations) {
+    assert.ok('200' in operation.responses);
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    assert.deepEqual(
+      operation.parameters.filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name),
+      inPath,
+    );
+  }
+});
+
+test('ranges are said in one line', () => {
+  assert.equal(rangeText({ type: 'integer', minimum: 1, maximum: 9 }), 'integer 1..9');
+  assert.equal(rangeText({ type: 'string', enum: ['a', 'b'] }), 'a | b');
+});

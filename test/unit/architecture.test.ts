@@ -1,0 +1,140 @@
+/** Which way the house points, and the words that replicated and pure code may not use (STYLE: the map; design: execution, chain "seams"). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
+
+/** Folder -> folders it may import. Longest match wins on both sides; whatever is not listed is refused. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  'node/format': ['node/format'],
+  consensus: ['consensus', 'node/format'],
+  contracts: ['contracts', 'node/format'],
+  node: ['node', 'node/format', 'consensus', 'contracts'],
+  api: ['api', 'node', 'node/format', 'consensus', 'contracts'],
+  devnet: ['devnet', 'api', 'node', 'node/format', 'consensus', 'contracts'],
+  test: ['test', 'devnet', 'api', 'node', 'node/format', 'consensus', 'contracts'],
+};
+/** The one arrow upwards: the command `devnet` of the CLI starts what stands in devnet/. */
+const UPWARDS: ReadonlySet<string> = new Set(['api/cli']);
+
+/** Pure and replicated: the same bytes on every machine, in a browser too. */
+const PURE = ['consensus/', 'contracts/', 'node/format/'];
+/** Reads the engine's file from disk; everything else of the VM is pure. */
+const PURE_EXCEPT: ReadonlySet<string> = new Set(['contracts/vm/load-wasm.ts']);
+
+const BANNED_IN_PURE: Readonly<Record<string, RegExp>> = {
+  'a clock': /\bDate\b|\bperformance\b/g,
+  'a timer': /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/g,
+  chance: /\bMath\s*\.\s*random\b|\bgetRandomValues\b|\brandomUUID\b/g,
+  'the machine': /\bprocess\s*\.|\bBuffer\b|\brequire\s*\(|\bglobalThis\b(?!\s*:)/g,
+  'the language of the machine': /\bIntl\b|\.\s*(?:localeCompare|normalize|toLocale\w*|toLowerCase|toUpperCase)\b/g,
+  'Unicode tables of the engine': /\\p\{|\bnew\s+RegExp\b/g,
+  'mathematics beyond integers':
+    /\bMath\s*\.\s*(?!(?:floor|ceil|min|max|trunc|abs|sign|imul|clz32)\b)\w+|\bparseFloat\b(?!\s*:)|\btoFixed\b/g,
+  fractions: /(?<![\w.])\d+\.\d+/g,
+};
+/** Consensus has no log, no waiting either. */
+const BANNED_IN_CONSENSUS: Readonly<Record<string, RegExp>> = {
+  waiting: /\b(?:async|await|Promise)\b/g,
+  'a log': /\bconsole\b|\blog\s*\./g,
+};
+
+/**
+ * Files of node/ that touch the machine themselves, each saying so in its module comment with the word "adapter". Everything else of node/ runs from a
+ * World and therefore in the simulator.
+ */
+const BANNED_IN_SHELL: Readonly<Record<string, RegExp>> = {
+  'a clock': /\bDate\s*\.|\bnew\s+Date\b|\bperformance\s*\./g,
+  'a timer': /\b(?:setTimeout|setInterval|setImmediate)\b/g,
+  chance: /\bMath\s*\.\s*random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/g,
+};
+
+const all = sourceFiles('api', 'consensus', 'contracts', 'devnet', 'node', 'test');
+const isPure = (file: SourceFile) => PURE.some((folder) => file.path.startsWith(folder)) && !PURE_EXCEPT.has(file.path);
+const isAdapter = (file: SourceFile) => file.path.startsWith('node/') && !isPure(file) && /\badapter\b/i.test(moduleComment(file.text));
+
+/** The first comment of a file, when the file begins with one. */
+function moduleComment(text: string): string {
+  return text.startsWith('/**') ? text.slice(0, text.indexOf('*/')) : '';
+}
+
+function folderOf(path: string): string {
+  return path.startsWith('node/format/') ? 'node/format' : path.slice(0, path.indexOf('/'));
+}
+
+test('every import follows an arrow of the map', () => {
+  const wrong: string[] = [];
+  for (const file of all) {
+    for (const specifier of file.imports) {
+      const path = target(file.path, specifier);
+      if (path === undefined) continue;
+      const allowed = ARROWS[folderOf(file.path)]!;
+      const upwards = folderOf(path) === 'devnet' && [...UPWARDS].some((folder) => file.path.startsWith(`${folder}/`));
+      if (!allowed.includes(folderOf(path)) && !upwards) wrong.push(`${file.path} imports ${path}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('pure and replicated code imports no module of the machine', () => {
+  const wrong = all
+    .filter(isPure)
+    .flatMap((file) => file.imports.filter((name) => name.startsWith('node:')).map((name) => `${file.path} ${name}`));
+  assert.deepEqual(wrong, []);
+});
+
+test('node/format and consensus need no package but the curve arithmetic of the reference verifier', () => {
+  const allowed = /^@noble\/(?:curves|hashes)\//;
+  const files = all.filter((file) => file.path.startsWith('node/format/') || file.path.startsWith('consensus/'));
+  const wrong = files.flatMap((file) =>
+    file.imports.filter((name) => !name.startsWith('.') && !allowed.test(name)).map((name) => `${file.path} ${name}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('pure and replicated code has no clock, timer, chance, locale, fraction or engine tables', () => {
+  const wrong = all
+    .filter(isPure)
+    .flatMap((file) =>
+      Object.entries(BANNED_IN_PURE).flatMap(([what, pattern]) => places(file, pattern).map((place) => `${place}: ${what}`)),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+test('consensus neither waits nor logs', () => {
+  const files = all.filter((file) => file.path.startsWith('consensus/'));
+  const wrong = files.flatMap((file) =>
+    Object.entries(BANNED_IN_CONSENSUS).flatMap(([what, pattern]) => places(file, pattern).map((place) => `${place}: ${what}`)),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('the shell reaches clock, timers, chance and the machine through its World; adapters say that they are one', () => {
+  const files = all.filter((file) => file.path.startsWith('node/') && !isPure(file) && !isAdapter(file));
+  const wrong = files.flatMap((file) => [
+    ...Object.entries(BANNED_IN_SHELL).flatMap(([what, pattern]) => places(file, pattern).map((place) => `${place}: ${what}`)),
+    ...file.imports.filter((name) => name.startsWith('node:')).map((name) => `${file.path}: imports ${name}`),
+  ]);
+  assert.deepEqual(wrong, []);
+});
+
+test('process, its environment and its arguments appear in entry files only', () => {
+  const isEntry = (path: string) => path === 'api/cli/main.ts' || path.startsWith('devnet/') || path.startsWith('test/');
+  const wrong = all.filter((file) => !isEntry(file.path) && !isAdapter(file)).flatMap((file) => places(file, /\bprocess\s*\.\s*\w+/g));
+  assert.deepEqual(wrong, []);
+});
+
+test('no file is a drawer without a label, and none has a default export', () => {
+  const drawers = all.filter((file) => /(?:^|\/)(?:utils?|helpers?|common|manager|misc)\.ts$/.test(file.path)).map((file) => file.path);
+  assert.deepEqual(drawers, []);
+  assert.deepEqual(
+    all.flatMap((file) => places(file, /\bexport\s+default\b/g)),
+    [],
+  );
+});
+
+test('the scan sees what it is meant to see', () => {
+  assert.equal(all.length > 20, true);
+  const probe: SourceFile = { path: 'consensus/x.ts', text: '', code: 'const at = Date.now() * 1.5; value.toLowerCase();', imports: [] };
+  const found = Object.values(BANNED_IN_PURE).flatMap((pattern) => places(probe, pattern));
+  assert.equal(found.length, 3, found.join('\n'));
+});

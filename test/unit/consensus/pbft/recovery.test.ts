@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Ask, Fetch, Held, Status } from '../../../../consensus/pbft/messages.ts';
+import { certificate, d, newView, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
+
+const restart = (self: string, before: Table) => new Table(self, { log: before.log });
+
+test('after a restart a replica repeats its votes and signs no other digest for their places', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  const again = restart('b', b);
+  again.hear(prePrepare('a', 0, 1, 'Y'));
+  again.executed('Y');
+  assert.deepEqual(
+    again.votesSent().filter((line) => !line.endsWith(' X')),
+    [],
+  );
+  again.tick(600);
+  assert.ok(again.votesSent().includes('prepare v0 h1 X'));
+});
+
+test('restarted after any prefix of its log, a replica never contradicts what that prefix lets others have seen', () => {
+  const whole = new Table('b');
+  whole.hear(prePrepare('a', 0, 1, 'X'));
+  whole.executed('X');
+  whole.hear(vote('prepare', 'a', 0, 1, 'X'));
+  whole.hear(vote('prepare', 'c', 0, 1, 'X'));
+  whole.work();
+  whole.tick(10);
+  whole.tick(1_000);
+  assert.ok(whole.log.length >= 6);
+  for (let kept = 0; kept <= whole.log.length; kept++) {
+    const b = new Table('b', { log: whole.log.slice(0, kept) });
+    const bound = kept > 2; // mark, body, and then the vote
+    b.hear(prePrepare('a', 0, 1, 'Y'));
+    b.executed('Y');
+    b.executed('X');
+    if (bound) assert.ok(!b.votesSent().includes('prepare v0 h1 Y'), `prefix ${kept}`);
+    else assert.ok(b.votesSent().includes('prepare v0 h1 Y'), `prefix ${kept}`);
+  }
+});
+
+test('a restart brings back the prepared certificate and the body: both go into the next view', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  b.hear(vote('prepare', 'a', 0, 1, 'X'));
+  b.hear(vote('prepare', 'c', 0, 1, 'X'));
+  const again = restart('b', b);
+  again.hear(viewChange('c', 1));
+  const lines = again.hear(viewChange('d', 1));
+  assert.ok(lines.includes('broadcast viewChange v1 final 0 prepared [v0 h1 X]'));
+  assert.ok(again.executed('X').includes('broadcast prePrepare v1 h1 X'));
+});
+
+test('a restarted primary proposes the same block again and no other', () => {
+  const a = new Table('a');
+  a.work();
+  a.built('X');
+  const again = restart('a', a);
+  assert.deepEqual(again.work(), []);
+  assert.deepEqual(again.built('Y'), []);
+  assert.ok(again.executed('X').includes('broadcast prePrepare v0 h1 X'));
+  assert.deepEqual(
+    again.sent.filter((message) => said(message).endsWith(' Y')),
+    [],
+  );
+});
+
+test('a restart in a view change stays in it, counts itself, and starts its view as primary', () => {
+  const b = new Table('b');
+  b.work();
+  b.tick(10);
+  b.tick(1_000);
+  const again = restart('b', b);
+  assert.equal(again.engine.status().phase, 'viewChange');
+  again.hear(viewChange('c', 1));
+  assert.ok(again.hear(viewChange('d', 1)).includes('broadcast newView v1 of 3'));
+});
+
+test('a restart in a bound view is bound still', () => {
+  const c = new Table('c');
+  const changes = [
+    viewChange('a', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'b', 'd'])]),
+    viewChange('b', 1),
+    viewChange('d', 1),
+  ];
+  c.hear(newView('b', 1, changes));
+  const again = restart('c', c);
+  assert.equal(again.engine.status().view, 1);
+  assert.deepEqual(again.hear(prePrepare('b', 1, 1, 'Y')), []);
+  assert.deepEqual(restart('c', c).hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+});
+
+test('replicas one view behind others of a quorum catch up with them', () => {
+  const c = new Table('c');
+  c.work();
+  c.tick(10);
+  c.tick(1_000);
+  c.hear(viewChange('b', 1));
+  c.hear(viewChange('d', 2)); // d saw a quorum for view 1 that c no longer can
+  c.tick(10);
+  c.tick(2_100);
+  assert.equal(c.engine.status().view, 2);
+});
+
+test('a status from behind is answered with the commit certificate, one from a lower view with the new view', () => {
+  const b = new Table('b');
+  b.delivered('X');
+  const status = (node: string, height: number, view: number, changing = false) =>
+    b.hear(signed<Status>({ kind: 'status', height, view, changing, node }));
+  assert.deepEqual(status('c', 0, 0), ['send c committed h1']);
+  assert.deepEqual(status('c', 0, 0), []); // not again at once
+  b.tick(100);
+  assert.deepEqual(status('c', 1, 0), []);
+  const final = certificate('commit', 0, 1, 'X');
+  b.hear(newView('c', 2, [viewChange('a', 2, final), viewChange('c', 2, final), viewChange('d', 2)]));
+  assert.deepEqual(status('d', 1, 0), ['send d newView v2 of 3']);
+  assert.deepEqual(status('a', 1, 2, true), ['send a newView v2 of 3']);
+});
+
+test('a forwarded commit certificate makes an executed block final and asks for sync otherwise', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  assert.deepEqual(b.hear({ kind: 'committed', certificate: certificate('commit', 0, 1, 'X') }, 'c'), ['commit h1 X by abc']);
+  const c = new Table('c');
+  assert.deepEqual(c.hear({ kind: 'committed', certificate: certificate('commit', 0, 7, 'X') }, 'b'), ['sync h7 from b']);
+});
+
+test('one validator far ahead proves nothing; f+1 do, after a moment of grace', () => {
+  const b = new Table('b');
+  b.hear(signed<Status>({ kind: 'status', height: 50, view: 0, changing: false, node: 'd' }));
+  b.tick(20);
+  assert.deepEqual(b.tick(500), []);
+  b.hear(signed<Status>({ kind: 'status', height: 7, view: 0, changing: false, node: 'c' }));
+  assert.deepEqual(b.tick(20), []);
+  assert.deepEqual(b.tick(120), ['sync h7 from dc']);
+});
+
+test('the primary sends its proposal again only to those who have not prepared', () => {
+  const a = new Table('a');
+  a.work();
+  a.built('X');
+  a.hear(vote('prepare', 'b', 0, 1, 'X'));
+  assert.deepEqual(a.tick(600), ['send c prePrepare v0 h1 X', 'send d prePrepare v0 h1 X', 'broadcast prepare v0 h1 X']);
+});
+
+test('whoever prepared a block hands out its body', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  const ask = signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node: 'c' });
+  assert.deepEqual(b.hear(ask), []);
+  b.executed('X');
+  assert.deepEqual(b.hear(ask), ['send c body h1 X']);
+});
+
+test('a checkpoint vote is cast every interval, and a quorum of them cuts the vote log down to what is live', () => {
+  const parameters = { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 4_000, idleBlockIntervalMs: 100_000, checkpointIntervalBlocks: 2 };
+  const b = new Table('b', { parameters });
+  const deliver = (label: string, height: number) =>
+    b.step({
+      kind: 'delivered',
+      height,
+      digest: d(label),
+      certificate: certificate('commit', 0, height, label),
+      validators: validators(),
+      parameters,
+    });
+  assert.deepEqual(deliver('X', 1), []);
+  assert.deepEqual(deliver('Y', 2), ['persist checkpoint v0 h2 Y', 'broadcast checkpoint v0 h2 Y']);
+  b.hear(vote('checkpoint', 'a', 0, 2, 'Y'));
+  assert.deepEqual(b.hear(vote('checkpoint', 'd', 0, 2, 'Y')), ['truncate to mark,entered']);
+  assert.equal(b.engine.status().stableCheckpoint, 2);
+  assert.equal(b.log.length, 2);
+});
+
+const held = (node: string, round: number, height: number, view: number) =>
+  signed<Held>({ kind: 'held', about: 'd', round, height, view, node });
+
+function lostLog(log: Uint8Array[] = []): Table {
+  return new Table('d', { height: 5, digest: d('five'), certificate: certificate('commit', 0, 5, 'five'), log });
+}
+
+test('a replica whose vote log is gone is mute until a height nobody can hold a vote of it for is final', () => {
+  const mute = lostLog();
+  assert.equal(mute.engine.status().phase, 'mute');
+  mute.hear(prePrepare('a', 0, 6, 'six'));
+  mute.work();
+  mute.tick(5_000);
+  assert.deepEqual(mute.votesSent(), []);
+  assert.ok(mute.sent.some((message) => message.kind === 'ask'));
+  for (const node of ['a', 'b']) mute.hear(held(node, 5, 6, 0));
+  assert.deepEqual(mute.log, []);
+  assert.deepEqual(mute.hear(held('c', 5, 7, 0)), ['truncate to mark,floor,entered']); // silent up to 8
+  mute.delivered('seven', 7);
+  assert.equal(mute.engine.status().phase, 'mute');
+  mute.delivered('eight', 8);
+  mute.hear(prePrepare('a', 0, 9, 'nine'));
+  assert.ok(mute.executed('nine', 'OK', 9, d('eight')).includes('broadcast prepare v0 h9 nine'));
+});
+
+test('a mute replica enters no view below one it may have promised to leave', () => {
+  const mute = lostLog();
+  mute.hear(held('a', 5, 6, 0));
+  mute.hear(held('b', 5, 6, 3));
+  mute.hear(held('c', 5, 6, 0));
+  assert.ok(mute.delivered('seven', 7).includes('broadcast viewChange v3 final 7 prepared []'));
+});
+
+test('the silence outlasts a restart', () => {
+  const mute = lostLog();
+  for (const node of ['a', 'b', 'c']) mute.hear(held(node, 5, 6, 0));
+  const again = lostLog(mute.log);
+  assert.equal(again.engine.status().phase, 'mute');
+  assert.ok(again.delivered('seven', 7).includes('persist entered v0 h8 free'));
+});
+
+test('a log that does not decode is no log', () => {
+  const b = new Table('b', { log: [new Uint8Array([99, 1, 2])] });
+  assert.equal(b.engine.status().phase, 'mute');
+});
+
+test('a peer answers what it may hold of a mute replica: at least the height being decided', () => {
+  const b = new Table('b');
+  b.delivered('X');
+  const ask = signed<Ask>({ kind: 'ask', round: 0, node: 'd' });
+  assert.deepEqual(b.hear(ask), ['send d held d h2 v0']);
+  b.hear(vote('prepare', 'd', 4, 3, 'Y'));
+  assert.deepEqual(b.hear(ask), ['send d held d h3 v4']);
+});

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Body } from '../../../../consensus/pbft/messages.ts';
+import { certificate, d, GENESIS, newView, prePrepare, signed, Table, validators, viewChange, vote } from './table.ts';
+
+const VIEW_CHANGED = ['persist viewChange v1 final 0 prepared []', 'broadcast viewChange v1 final 0 prepared []'];
+
+test('nothing owed, no timer: an idle replica keeps its view', () => {
+  const b = new Table('b');
+  b.tick(50_000);
+  assert.equal(b.engine.status().view, 0);
+});
+
+test('waiting work without a proposal ends the view', () => {
+  const b = new Table('b');
+  b.work();
+  b.tick(20);
+  assert.deepEqual(b.tick(900), []);
+  assert.deepEqual(b.tick(200).slice(0, 2), VIEW_CHANGED);
+});
+
+test('a proposal that does not get prepared ends the view, and nothing is carried over', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  b.tick(20);
+  assert.deepEqual(
+    b.tick(1_000).filter((line) => line.includes('viewChange')),
+    VIEW_CHANGED,
+  );
+});
+
+test('a prepared block that does not become final ends the view and is carried over', () => {
+  const b = prepared();
+  b.tick(20);
+  assert.ok(b.tick(1_000).includes('broadcast viewChange v1 final 0 prepared [v0 h1 X]'));
+});
+
+test('a block that is final in the middle of a view change is reported in a further view change', () => {
+  const b = new Table('b');
+  b.work();
+  b.tick(20);
+  b.tick(1_000);
+  assert.ok(b.delivered('X').includes('broadcast viewChange v1 final 1 prepared []'));
+  assert.equal(b.engine.status().phase, 'viewChange');
+});
+
+test('while a block is being stored the view does not end', () => {
+  const b = prepared();
+  b.hear(vote('commit', 'a', 0, 1, 'X'));
+  b.hear(vote('commit', 'c', 0, 1, 'X'));
+  b.work();
+  b.tick(5_000);
+  b.tick(5_000);
+  assert.equal(b.engine.status().phase, 'committing');
+});
+
+test('in a view change no vote for the old view leaves, but its commits still make a block final', () => {
+  const b = prepared();
+  b.tick(20);
+  b.tick(1_000);
+  const before = b.votesSent().length;
+  assert.deepEqual(b.hear(vote('commit', 'a', 0, 1, 'X')), []);
+  b.hear(vote('commit', 'c', 0, 1, 'X'));
+  assert.equal(b.engine.status().phase, 'committing'); // its own commit of view 0 counts with theirs
+  assert.equal(b.votesSent().length, before);
+});
+
+test('f+1 view changes of others are joined, at the lowest of their views', () => {
+  const b = new Table('b');
+  assert.deepEqual(b.hear(viewChange('c', 3)), []);
+  assert.ok(b.hear(viewChange('d', 5)).includes('broadcast viewChange v3 final 0 prepared []'));
+});
+
+test('time-outs double with every failed view up to the cap, and start anew after a final block', () => {
+  const c = new Table('c');
+  const spans: number[] = [];
+  c.work();
+  for (let round = 0; round < 5; round++) {
+    const { view } = c.engine.status();
+    const startedMs = c.nowMs;
+    while (c.engine.status().view === view) c.tick(10);
+    spans.push(c.nowMs - startedMs);
+    const target = view + 1;
+    for (const node of ['a', 'b', 'd']) if (c.engine.status().view === target) c.hear(viewChange(node, target));
+    if (target % 4 === 2) break; // c leads view 2: it starts it by itself
+  }
+  assert.deepEqual(
+    spans.map((ms) => Math.round(ms / 100) * 100),
+    [1_000, 2_000],
+  );
+  c.delivered('X', 1, 6);
+  c.tick(10);
+  const startedMs = c.nowMs;
+  while (c.engine.status().view === 6) c.tick(10);
+  assert.equal(Math.round((c.nowMs - startedMs) / 100) * 100, 1_000);
+});
+
+test('a view change alone starts no second one: the time-out of a view runs only with a quorum behind it', () => {
+  const b = new Table('b');
+  b.work();
+  for (let i = 0; i < 200; i++) b.tick(100);
+  assert.equal(b.engine.status().view, 1);
+});
+
+test('the new primary proposes the prepared block of the highest view again, byte for byte, without clock rules', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  b.hear(viewChange('c', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'c', 'd'])]));
+  const lines = b.hear(viewChange('d', 1));
+  assert.deepEqual(lines, [
+    'persist viewChange v1 final 0 prepared []',
+    'broadcast viewChange v1 final 0 prepared []',
+    'persist entered v1 h1 X',
+    'broadcast newView v1 of 3',
+    'persist proposed',
+    'broadcast prePrepare v1 h1 X',
+    'persist prepare v1 h1 X',
+    'broadcast prepare v1 h1 X',
+  ]);
+});
+
+test('a new primary without the body fetches it, and takes only one that executes', () => {
+  const b = new Table('b');
+  b.hear(viewChange('c', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'c', 'd'])]));
+  b.hear(viewChange('d', 1));
+  assert.deepEqual(
+    b.tick(20).filter((line) => line.includes('fetch')),
+    ['send a fetch h1 X', 'send c fetch h1 X', 'send d fetch h1 X'],
+  );
+  const body = prePrepare('c', 0, 1, 'X').proposal;
+  const answer = (node: string) => b.hear(bodyOf(node, body));
+  assert.deepEqual(answer('a'), ['execute h1 X from a']);
+  b.executed('X', 'BLOCK_DIGEST');
+  assert.deepEqual(answer('a'), []);
+  assert.deepEqual(answer('c'), ['execute h1 X from c']);
+  assert.ok(b.executed('X').includes('broadcast prePrepare v1 h1 X'));
+});
+
+test('of two prepared blocks the one of the higher view wins', () => {
+  const c = new Table('c');
+  c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
+  const lines = c.hear(viewChange('b', 2, undefined, [certificate('prepare', 1, 1, 'Y')]));
+  assert.ok(lines.includes('persist entered v2 h1 Y'));
+});
+
+test('what was prepared below the highest final height reported decides nothing', () => {
+  const final = certificate('commit', 1, 1, 'Y');
+  const c = new Table('c', { height: 1, digest: d('Y'), certificate: final, log: new Table('c').log });
+  c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
+  assert.ok(c.hear(viewChange('b', 2, final)).includes('persist entered v2 h2 free'));
+});
+
+test('a backup in a bound view takes the bound block only', () => {
+  const d1 = new Table('d');
+  const changes = [viewChange('a', 1, undefined, [certificate('prepare', 0, 1, 'X')]), viewChange('b', 1), viewChange('c', 1)];
+  assert.deepEqual(d1.hear(newView('b', 1, changes)), ['persist entered v1 h1 X']);
+  assert.deepEqual(d1.hear(prePrepare('b', 1, 1, 'Y')), []);
+  const d2 = new Table('d');
+  d2.hear(newView('b', 1, changes));
+  assert.deepEqual(d2.hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+});
+
+test('with nothing prepared the new primary is free', () => {
+  const c = new Table('c');
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), ['persist entered v1 h1 free']);
+  assert.deepEqual(c.hear(prePrepare('b', 1, 1, 'Y')), ['execute h1 Y from b fresh']);
+});
+
+test('a new view that does not prove itself is refused', () => {
+  const good = [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)];
+  const refused = (message: ReturnType<typeof newView>, code: string) =>
+    assert.deepEqual(new Table('c').hear(message), [`reject ${code} ${message.node}`]);
+  assert.deepEqual(new Table('c').hear(newView('d', 1, good)), ['ignore PBFT_NOT_PRIMARY d']);
+  refused(newView('b', 1, good.slice(1)), 'PBFT_NEW_VIEW_INVALID');
+  refused(newView('b', 1, [good[0]!, good[0]!, good[1]!]), 'PBFT_NEW_VIEW_INVALID');
+  refused(newView('b', 1, [...good.slice(1), viewChange('a', 2)]), 'PBFT_NEW_VIEW_INVALID');
+  refused(newView('b', 1, [...good.slice(1), { ...good[0]!, signature: new Uint8Array(32) }]), 'PBFT_NEW_VIEW_INVALID');
+  const short = certificate('prepare', 0, 1, 'X', ['a', 'b']);
+  refused(newView('b', 1, [...good.slice(1), viewChange('a', 1, undefined, [short])]), 'PBFT_NEW_VIEW_INVALID');
+  const forged = certificate('commit', 0, 1, 'X'); // commit votes are no prepare certificate
+  refused(newView('b', 1, [...good.slice(1), viewChange('a', 1, undefined, [forged])]), 'PBFT_NEW_VIEW_INVALID');
+  const late = certificate('prepare', 1, 1, 'X'); // prepared in the view that is only beginning
+  refused(newView('b', 1, [...good.slice(1), viewChange('a', 1, undefined, [late])]), 'PBFT_NEW_VIEW_INVALID');
+});
+
+test('a new view that starts above our head waits for sync', () => {
+  const c = new Table('c');
+  const final = certificate('commit', 0, 1, 'X');
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1)])), [
+    'sync h1 from ba',
+  ]);
+  assert.ok(c.delivered('X').includes('persist entered v1 h2 free'));
+});
+
+test('a block certified in a later view brings a replica into that view', () => {
+  const c = new Table('c');
+  assert.ok(c.delivered('X', 1, 5).includes('persist entered v5 h2 free'));
+  assert.equal(c.engine.status().primary, 'b');
+});
+
+test('a change of validators at a barrier takes effect with the next height', () => {
+  const b = new Table('b');
+  b.delivered('X', 1, 0, ['b', 'c', 'd', 'e']);
+  assert.equal(b.engine.status().primary, 'b');
+  assert.deepEqual(b.hear(vote('prepare', 'a', 0, 2, 'Y')), ['ignore PBFT_NOT_VALIDATOR a']);
+  b.work();
+  b.built('Y', 2, 0, d('X'));
+  b.hear(vote('prepare', 'c', 0, 2, 'Y'));
+  assert.ok(b.hear(vote('prepare', 'e', 0, 2, 'Y')).includes('broadcast commit v0 h2 Y'));
+});
+
+function prepared(): Table {
+  const b = new Table('b', { validators: validators() });
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X', 'OK', 1, GENESIS);
+  b.hear(vote('prepare', 'a', 0, 1, 'X'));
+  b.hear(vote('prepare', 'c', 0, 1, 'X'));
+  return b;
+}
+
+function bodyOf(node: string, proposal: Uint8Array): Body {
+  return signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal, node });
+}

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  configurationOf,
+  createBuiltins,
+  entryOf,
+  genesisFaults,
+  genesisWrites,
+  isMajority,
+  may,
+  parametersOf,
+  type Proposal,
+} from '../../../../contracts/index.ts';
+import { defaultParameters, encodeConfiguration, type Json, toHex } from '../../../../node/format/index.ts';
+import { MemoryChain, refusal } from '../memory-host.ts';
+import { acceptKey, BAD_KEY, key, nodeData, ORGANISATIONS, ownKey, testChain, testGenesis } from './chain.ts';
+
+const proposal = (value: Json) => value as unknown as Proposal;
+const propose = (chain: MemoryChain, body: Json, sender = 'admin@acme') => proposal(chain.call(sender, 'governance', 'propose', body));
+const vote = (chain: MemoryChain, organisation: string, id: string, approve = true) =>
+  proposal(chain.call(`admin@${organisation}`, 'governance', 'vote', { id, approve }));
+/** Proposes and has the first `count` organisations approve. */
+function pass(chain: MemoryChain, body: Json, count = 3): Proposal {
+  let last = propose(chain, body);
+  for (const organisation of ORGANISATIONS.slice(0, count)) last = vote(chain, organisation, last.id);
+  return last;
+}
+
+test('two thirds of the organisations decide: the table of both readings at every small count', () => {
+  const needed = [1, 2, 3, 4, 5, 6, 7].map((total) => [0, 1, 2, 3, 4, 5, 6, 7].find((count) => isMajority(count, total)));
+  assert.deepEqual(needed, [1, 2, 2, 3, 4, 4, 5]);
+  assert.equal(isMajority(0, 0), false);
+});
+
+test('a parameter changes with the vote that completes the majority, not before, and the configuration follows', () => {
+  const chain = testChain();
+  const before = toHex(encodeConfiguration(configurationOf(chain.read)));
+  const { id, expiryHeight } = propose(chain, { kind: 'setParameter', name: 'idleBlockIntervalMs', value: 900 });
+  assert.deepEqual([id, expiryHeight], ['00000001', 1 + defaultParameters().governanceVotingBlocks]);
+  assert.equal(vote(chain, 'acme', '1').state, 'open', 'a number without leading zeros names it too');
+  assert.equal(vote(chain, 'bolt', id).state, 'open');
+  assert.equal(toHex(encodeConfiguration(configurationOf(chain.read))), before);
+  chain.height = 5;
+  const decided = vote(chain, 'cast', id);
+  assert.deepEqual([decided.state, decided.decidedHeight, decided.votes.length], ['passed', 5, 3]);
+  assert.equal(parametersOf(chain.read).idleBlockIntervalMs, 900);
+  assert.notEqual(toHex(encodeConfiguration(configurationOf(chain.read))), before, 'the deciding block is a barrier');
+  assert.deepEqual(chain.events.at(-1), { contract: 'governance', name: 'configurationChanged', data: { height: 6 } });
+  assert.equal(refusal(() => vote(chain, 'dent', id)).code, 'GOVERNANCE_PROPOSAL_DECIDED');
+});
+
+test('an organisation votes once, whichever account votes, and refusals end a proposal as soon as it cannot pass', () => {
+  const chain = testChain();
+  chain.call('admin@acme', 'registry', 'register', {
+    kind: 'account',
+    id: 'deputy@acme',
+    data: { type: 'person', roles: ['admin'], keys: [] },
+  });
+  const { id } = propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 5 });
+  vote(chain, 'acme', id);
+  assert.equal(refusal(() => chain.call('deputy@acme', 'governance', 'vote', { id, approve: true })).code, 'GOVERNANCE_VOTE_REPEATED');
+  assert.equal(refusal(() => chain.call('operator@bolt', 'governance', 'vote', { id, approve: true })).code, 'ACCESS_DENIED');
+  assert.equal(vote(chain, 'bolt', id, false).state, 'open');
+  assert.equal(vote(chain, 'cast', id, false).state, 'rejected');
+  assert.equal(parametersOf(chain.read).blockTransactionsMax, defaultParameters().blockTransactionsMax);
+});
+
+test('a proposal past its time takes no vote, shows as expired, and makes room when the next comes', () => {
+  const chain = testChain();
+  const { id, expiryHeight } = propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 5 });
+  chain.height = expiryHeight;
+  vote(chain, 'acme', id);
+  chain.height = expiryHeight + 1;
+  assert.equal(refusal(() => vote(chain, 'bolt', id)).code, 'GOVERNANCE_PROPOSAL_EXPIRED');
+  assert.equal(proposal(chain.query('x', 'governance', 'get', { id })).state, 'expired');
+  assert.deepEqual(chain.query('x', 'governance', 'open', {}), []);
+  propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 6 });
+  assert.deepEqual(
+    (chain.query('x', 'governance', 'open', {}) as unknown as Proposal[]).map((open) => open.id),
+    ['00000002'],
+  );
+});
+
+test('only so many proposals are open at once', () => {
+  const chain = testChain();
+  for (let i = 0; i < 64; i++) propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: i + 1 });
+  const refused = refusal(() => propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 99 }));
+  assert.equal(refused.code, 'GOVERNANCE_PROPOSALS_FULL');
+});
+
+test('parameters have ranges and combinations, and what is no parameter is named', () => {
+  const chain = testChain();
+  const table: readonly [Json, string][] = [
+    [{ kind: 'setParameter', name: 'blockTransactionsMax', value: 0 }, 'BUILTIN_ARGUMENTS_INVALID'],
+    [{ kind: 'setParameter', name: 'blockTransactionsMax', value: '5' }, 'BUILTIN_ARGUMENTS_INVALID'],
+    [{ kind: 'setParameter', name: 'toString', value: 1 }, 'BUILTIN_ARGUMENTS_INVALID'],
+    [{ kind: 'setParameter', name: 'heightsInFlightMax', value: 2 }, 'BUILTIN_ARGUMENTS_INVALID'],
+    [{ kind: 'setParameter', name: 'viewTimeoutMs', value: 40_000 }, 'GOVERNANCE_IMPOSSIBLE'],
+    [{ kind: 'setParameter', name: 'blockGasMax', value: 1_000_000 }, 'GOVERNANCE_IMPOSSIBLE'],
+    [{ kind: 'abolish' }, 'BUILTIN_ARGUMENTS_INVALID'],
+  ];
+  for (const [body, code] of table) assert.equal(refusal(() => propose(chain, body)).code, code, JSON.stringify(body));
+});
+
+test('an organisation joins with its administrator, its node becomes a validator, and both can be suspended again', () => {
+  const chain = testChain();
+  const administrators = [{ id: 'admin@echo', keys: [{ keyId: 'own-1', publicKey: key(120), kind: 'own', scope: ['*'] }] }];
+  assert.equal(pass(chain, { kind: 'addOrganisation', id: 'echo', name: 'Echo works', administrators }).state, 'passed');
+  assert.equal(may(chain.read, 'admin@echo', 'governance:vote'), true);
+
+  const added = propose(chain, { kind: 'addNode', id: 'n-echo', organisation: 'echo', node: nodeData(50) }, 'admin@echo');
+  for (const organisation of ['acme', 'bolt', 'cast'])
+    assert.equal(vote(chain, organisation, added.id).state, 'open', 'five organisations need four votes');
+  assert.equal(vote(chain, 'echo', added.id).state, 'passed');
+  assert.deepEqual(
+    configurationOf(chain.read).validators.map((row) => row.node),
+    ['n-acme', 'n-bolt', 'n-cast', 'n-dent', 'n-echo'],
+  );
+  assert.equal(toHex(configurationOf(chain.read).validators[4]!.publicKey), key(51));
+
+  const out = propose(chain, { kind: 'suspendOrganisation', id: 'echo' });
+  for (const organisation of ORGANISATIONS) vote(chain, organisation, out.id);
+  assert.equal(may(chain.read, 'admin@echo', 'governance:vote'), false);
+  assert.equal(entryOf(chain.read, 'node', 'n-echo')?.state, 'suspended');
+  assert.equal(entryOf(chain.read, 'node', 'n-echo')?.version, 2);
+  assert.equal(configurationOf(chain.read).validators.length, 4);
+});
+
+test('PBFT never falls below four validators, not even when the chain moved between proposal and decision', () => {
+  const chain = testChain();
+  assert.equal(refusal(() => propose(chain, { kind: 'suspendNode', id: 'n-dent' })).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(refusal(() => propose(chain, { kind: 'suspendOrganisation', id: 'dent' })).code, 'GOVERNANCE_IMPOSSIBLE');
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  const first = propose(chain, { kind: 'suspendNode', id: 'n-dent' });
+  const second = propose(chain, { kind: 'suspendNode', id: 'n-cast' });
+  for (const organisation of ['acme', 'bolt']) for (const { id } of [first, second]) vote(chain, organisation, id);
+  assert.equal(vote(chain, 'cast', first.id).state, 'passed');
+  const before = chain.digest();
+  assert.equal(refusal(() => vote(chain, 'cast', second.id)).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(chain.digest(), before);
+  assert.deepEqual(
+    configurationOf(chain.read).validators.map((row) => row.node),
+    ['n-acme', 'n-acme-2', 'n-bolt', 'n-cast'],
+  );
+});
+
+test('nodes with refused keys, keys of other validators, weights, bad addresses or absent organisations are not admitted', () => {
+  const chain = testChain();
+  const add =
+    (changes: object, organisation = 'acme') =>
+    () =>
+      propose(chain, { kind: 'addNode', id: 'n-new', organisation, node: { ...nodeData(70), ...changes } });
+  assert.equal(refusal(add({ validatorKey: BAD_KEY })).code, 'BUILTIN_ARGUMENTS_INVALID');
+  assert.equal(refusal(add({ validatorKey: key(70) })).code, 'BUILTIN_ARGUMENTS_INVALID', 'one key for two purposes');
+  assert.equal(refusal(add({ addresses: ['http://node'] })).code, 'BUILTIN_ARGUMENTS_INVALID');
+  assert.equal(refusal(add({ validatorKey: key(11) })).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(refusal(add({ weight: 2 })).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(refusal(add({}, 'nobody')).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(
+    refusal(() => propose(chain, { kind: 'addNode', id: 'n-acme', organisation: 'acme', node: nodeData(70) })).code,
+    'GOVERNANCE_IMPOSSIBLE',
+  );
+  assert.equal(
+    pass(chain, { kind: 'addNode', id: 'n-watch', organisation: 'acme', node: { ...nodeData(80), role: 'observer' } }).state,
+    'passed',
+  );
+  assert.equal(configurationOf(chain.read).validators.length, 4, 'an observer does not vote');
+});
+
+test('the genesis state does not depend on the order of the file, and its faults are all named', () => {
+  const genesis = testGenesis();
+  const turned = {
+    ...genesis,
+    nodes: [...genesis.nodes].reverse(),
+    accounts: [...genesis.accounts].reverse(),
+    organisations: [...genesis.organisations].reverse(),
+  };
+  assert.deepEqual([...genesisWrites(turned)], [...genesisWrites(genesis)]);
+  assert.equal(testChain(turned).digest(), testChain(genesis).digest());
+  const keys = [...genesisWrites(genesis).keys()];
+  assert.deepEqual(
+    keys,
+    [...keys].sort((a, b) => (a < b ? -1 : 1)),
+  );
+  assert.equal(parametersOf(testChain(genesis).read).governanceVotingBlocks, 10);
+  assert.deepEqual(genesisFaults(genesis), []);
+  const faults = genesisFaults({
+    ...genesis,
+    nodes: genesis.nodes.slice(1),
+    accounts: [{ id: 'x@bolt', organisation: 'acme', type: 'person', roles: ['king'], keys: [ownKey(1)] }],
+    devices: [{ id: 'D-1', organisation: 'bolt', factory: 'F-001' }],
+    factories: [...genesis.factories, ...genesis.factories],
+  });
+  assert.equal(faults.length, 5, faults.join('\n'));
+});
+
+test('two replicas that execute the same calls hold the same state', () => {
+  const run = () => {
+    const chain = new MemoryChain(createBuiltins({ acceptKey }), genesisWrites(testGenesis()));
+    pass(chain, { kind: 'setParameter', name: 'viewTimeoutMs', value: 3000 });
+    pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+    return chain.digest();
+  };
+  assert.equal(run(), run());
+});

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.ts';
+import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
+import { ContractFailure, type Host } from '../../../../contracts/types.ts';
+import { builtinClasses, production } from '../../../../contracts/builtin/classes/index.ts';
+import {
+  type ByteText,
+  decodeJson,
+  decodeStoredRecord,
+  defaultParameters,
+  encodeAmendment,
+  encodeContent,
+  encodeJson,
+  encodeSubmissions,
+  fromHex,
+  indexDigest,
+  type Json,
+  type Submission,
+  type TextStruct,
+  toByteText,
+  toHex,
+} from '../../../../node/format/index.ts';
+import { isErrorCode } from '../../../../node/errors/index.ts';
+import { prepareRecord } from '../../../../node/records/prepare.ts';
+import { annexRecord, crypto } from '../../node/records/sample.ts';
+
+const BLOCK_TIME_MS = 1_760_000_000_000;
+type Result = { readonly [name: string]: Json };
+
+/** State in a Map and the host's door, without gas or transactions: the executor has tests of its own. */
+class Chain {
+  readonly space = new Map<ByteText, Uint8Array>();
+  readonly others = new Map<string, Uint8Array>();
+  readonly events: { name: string; data: Json }[] = [];
+  height = 5;
+  gas = 0;
+  transaction = 1;
+
+  constructor() {
+    for (const [role, rights] of Object.entries(genesisRoles)) this.others.set(`access${accessKey.role(role)}`, encodeJson(rights));
+    for (const org of ['alpha', 'beta'])
+      this.register('account', `mes@${org}`, org, { roles: ['operator'], keys: [], type: 'service', sessionEpoch: 0 });
+    this.register('account', 'audit@alpha', 'alpha', { roles: ['auditor'], keys: [], type: 'person', sessionEpoch: 0 });
+    this.register('factory', 'F-001', 'alpha', {});
+    this.register('device', 'D-1', 'alpha', {});
+    this.register('factory', 'F-900', 'beta', {});
+  }
+
+  register(kind: RegistryKind, id: string, owner: string, data: Json, state = 'active'): void {
+    const entry = { kind, id, owner, version: 1, state, validFrom: null, validTo: null, documentDigest: null, data };
+    this.others.set(`registry${registryKey.entry(kind, id)}`, encodeJson(entry));
+  }
+
+  run(method: string, args: Uint8Array, sender = 'mes@alpha', caller = sender): Json {
+    const draft = new Map<ByteText, Uint8Array>();
+    const read = (key: ByteText): Uint8Array | undefined => draft.get(key) ?? this.space.get(key);
+    const transactionId = new Uint8Array(32).fill(this.transaction++);
+    const host: Host = {
+      block: { chainId: new Uint8Array(32), height: this.height, timestampMs: BLOCK_TIME_MS, era: 0, parameters: defaultParameters() },
+      transaction: { transactionId, sender, keyId: 'k', keyKind: 'custodial' },
+      self: 'records',
+      caller,
+      callIndex: 0,
+      hash: crypto.hash,
+      verify: () => false,
+      get: read,
+      put: (key, value) => void draft.set(key, value),
+      delete: () => assert.fail('records never deletes'),
+      read: (contract, key) => this.others.get(contract + key),
+      emit: (name, data) => void this.events.push({ name, data: decodeJson(data) }),
+      call: () => assert.fail('records calls nobody'),
+      useGas: (units) => {
+        this.gas += units;
+      },
+    };
+    const run = records.methods[method] ?? records.queries[method]!;
+    const result = decodeJson(run(host, args));
+    for (const [key, value] of draft) this.space.set(key, value);
+    this.height++;
+    return result;
+  }
+
+  submit(trees: readonly TextStruct[], sender = 'mes@alpha', recordClass = 'production'): readonly Result[] {
+    const submissions = trees.map((tree) => sealed(tree, sender.split('@')[1]!, recordClass));
+    return this.run('submit', encodeSubmissions(submissions), sender) as readonly Result[];
+  }
+}
+
+function sealed(tree: TextStruct, org = 'alpha', recordClass = 'production'): Submission {
+  const preparation = prepareRecord({ crypto, org, sealingKey: new Uint8Array(32).fill(3) }, builtinClasses[recordClass]!, tree);
+  return preparation.ok ? preparation.prepared.submission : assert.fail(JSON.stringify(preparation.faults));
+}
+
+function raw(content: TextStruct, recordClass = 'production', classVersion = 1): Uint8Array {
+  return encodeSubmissions([{ class: recordClass, classVersion, content: encodeContent(content), source: {} }]);
+}
+
+function refused(code: string, run: () => unknown): Readonly<Record<string, unknown>> {
+  let detail: Readonly<Record<string, unknown>> = {};
+  assert.throws(run, (error: unknown) => {
+    assert.ok(error instanceof ContractFailure, String(error));
+    assert.equal(error.code, code);
+    assert.ok(isErrorCode(code), `${code} stands in the error table`);
+    detail = error.detail;
+    return true;
+  });
+  return detail;
+}
+
+test('an annex A record writes four authenticated keys, an event and its receipt', () => {
+  const chain = new Chain();
+  const [result] = chain.submit([annexRecord()]);
+  assert.equal(chain.space.size, 4);
+  assert.deepEqual([result!.status, result!.version, result!.currentVersion, result!.digestAlg], ['stored', 1, 1, 'SHA-256']);
+  const id = toByteText(fromHex(result!.id as string));
+  const stored = decodeStoredRecord(chain.space.get(recordKey.version(id, 1))!);
+  assert.equal(toHex(crypto.hash(stored.content)), result!.recordDigest);
+  assert.deepEqual([stored.org, stored.actor, stored.height, stored.state], ['alpha', 'mes@alpha', 5, 'current']);
+  assert.deepEqual(stored.key, {
+    device_id: 'D-1',
+    pro_factory_uid: 'F-001',
+    product_uid: 'SN-0001',
+    production_time: '2025-08-09T08:00:00+08:00',
+  });
+  assert.ok(chain.space.has(recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)));
+  assert.ok(chain.space.has(recordKey.productionBatch(toByteText(indexDigest(crypto, 'PB-7')), id)));
+  assert.ok(chain.space.has(recordKey.materialBatch(toByteText(indexDigest(crypto, 'S-12', 'B-2025-081')), id)));
+  assert.deepEqual(chain.events, [
+    { name: 'RecordSubmitted', data: { class: 'production', id: result!.id!, recordDigest: result!.recordDigest!, version: 1 } },
+  ]);
+  assert.ok(chain.gas > GAS_PER_RECORD);
+  assert.ok(![...chain.space.values()].some((value) => Buffer.from(value).includes('李雷')), 'no operator name in state');
+});
+
+test('the same record again names the first receipt and writes nothing', () => {
+  const chain = new Chain();
+  const [first] = chain.submit([annexRecord()]);
+  const before = new Map(chain.space);
+  const [again, third] = chain.submit([annexRecord(), annexRecord()]);
+  assert.deepEqual(again, { ...first, status: 'repeated' });
+  assert.deepEqual(third, again);
+  assert.deepEqual(chain.space, before);
+});
+
+test('the same key with other content is refused with what stands there', () => {
+  const chain = new Chain();
+  const [first] = chain.submit([annexRecord()]);
+  const detail = refused('RECORD_KEY_CONFLICT', () =>
+    chain.submit([annexRecord({ product_uid: 'SN-2' }), annexRecord({ production_location: 'elsewhere' })]),
+  );
+  assert.deepEqual([detail.record, detail.currentVersion, detail.recordDigest], [1, '1', first!.recordDigest]);
+  assert.equal(chain.space.size, 4, 'the good record of the same call is not stored either');
+});
+
+test('an amendment adds a version, a retry of the first still gets its own receipt, and history stays', () => {
+  const chain = new Chain();
+  const [first] = chain.submit([annexRecord()]);
+  const recordId = fromHex(first!.id as string);
+  const changed = sealed(annexRecord({ production_location: 'line 4' })).content;
+  const amend = (expectedVersion: number, content: Uint8Array | undefined, reason = 'wrong line'): Result =>
+    chain.run('amend', encodeAmendment({ recordId, expectedVersion, reason, content, source: {} })) as Result;
+  const second = amend(1, changed);
+  assert.deepEqual([second.version, second.status, second.digestBefore], [2, 'amended', first!.recordDigest]);
+  assert.deepEqual(chain.submit([annexRecord()])[0], { ...first, status: 'repeated', currentVersion: 2 });
+  refused('RECORD_VERSION_MOVED', () => amend(1, changed));
+  refused('RECORD_UNCHANGED', () => amend(2, changed));
+  refused('RECORD_REASON_MISSING', () => amend(2, changed, ''));
+  refused('RECORD_CONTENT_MISSING', () => amend(2, undefined));
+  refused('RECORD_KEY_CHANGED', () => amend(2, sealed(annexRecord({ product_uid: 'SN-2' })).content));
+  const withdraw = (expectedVersion: number, sender = 'mes@alpha'): Result =>
+    chain.run('withdraw', encodeAmendment({ recordId, expectedVersion, reason: 'test', content: undefined, source: {} }), sender) as Result;
+  refused('RECORD_FOREIGN', () => withdraw(2, 'mes@beta'));
+  assert.deepEqual([withdraw(2).version, chain.events.at(-1)!.name], [3, 'RecordWithdrawn']);
+  refused('RECORD_DELETED', () => amend(3, changed));
+  assert.equal(chain.submit([annexRecord()])[0]!.currentVersion, 3);
+  assert.equal((chain.run('get', encodeJson({ id: first!.id!, version: 2 })) as Result).recordDigest, second.recordDigest);
+  assert.equal((chain.run('get', encodeJson({ id: first!.id! })) as Result).record, null);
+});
+
+test('the current version is found among many', () => {
+  const chain = new Chain();
+  const [first] = chain.submit([annexRecord()]);
+  const recordId = fromHex(first!.id as string);
+  for (let version = 1; version < 38; version++) {
+    const content = sealed(annexRecord({ production_location: `line ${version}` })).content;
+    const result = chain.run('amend', encodeAmendment({ recordId, expectedVersion: version, reason: 'r', content, source: {} })) as Result;
+    assert.equal(result.version, version + 1);
+  }
+});
+
+test("another's factory or device is refused until its owner grants it", () => {
+  const chain = new Chain();
+  const foreign = annexRecord({ pro_factory_uid: 'F-900' });
+  refused('RECORD_FACTORY_FOREIGN', () => chain.submit([foreign]));
+  chain.others.set(`access${accessKey.grant('beta', 'record:submit', 'factory/F-900', 'alpha')}`, encodeJson({ until: BLOCK_TIME_MS - 1 }));
+  refused('RECORD_FACTORY_FOREIGN', () => chain.submit([foreign]));
+  chain.others.set(`access${accessKey.grant('beta', 'record:submit', 'factory/F-900', 'alpha')}`, encodeJson({ until: null }));
+  assert.equal(chain.submit([foreign])[0]!.status, 'stored');
+  refused('RECORD_FACTORY_UNKNOWN', () => chain.submit([annexRecord({ pro_factory_uid: 'F-404' })]));
+  refused('RECORD_DEVICE_UNKNOWN', () => chain.submit([annexRecord({ ext: { device_id: 'D-404' } })]));
+  chain.register('device', 'D-9', 'beta', {});
+  assert.deepEqual(refused('RECORD_DEVICE_FOREIGN', () => chain.submit([annexRecord({ ext: { device_id: 'D-9' } })])).path, [
+    'ext',
+    'device_id',
+  ]);
+  chain.register('factory', 'F-001', 'alpha', {}, 'suspended');
+  refused('RECORD_FACTORY_UNKNOWN', () => chain.submit([annexRecord({ product_uid: 'SN-3' })]));
+});
+
+test('the writer needs the right and speaks for himself', () => {
+  const chain = new Chain();
+  refused('RECORD_RIGHT_MISSING', () => chain.submit([annexRecord()], 'audit@alpha'));
+  refused('RECORD_RIGHT_MISSING', () => chain.submit([annexRecord()], 'nobody@alpha'));
+  const args = encodeSubmissions([sealed(annexRecord())]);
+  refused('RECORD_CALLER_CONTRACT', () => chain.run('submit', args, 'mes@alpha', `0x${'1'.repeat(40)}`));
+});
+
+test('content that is clear, unsorted, of another class or version, or ahead of time is refused', () => {
+  const chain = new Chain();
+  assert.deepEqual(refused('RECORD_FIELD_NOT_SEALED', () => chain.run('submit', raw(annexRecord()))).path, ['pro_op_info', 'pro_op_id']);
+  const content = sealed(annexRecord()).content;
+  const unsorted = Buffer.from(content).toString().replace('{"ext"', '{ "ext"');
+  refused('RECORD_NOT_CANONICAL', () =>
+    chain.run('submit', encodeSubmissions([{ ...sealed(annexRecord()), content: Buffer.from(unsorted) }])),
+  );
+  const listOfOne = { ...(JSON.parse(Buffer.from(content).toString()) as TextStruct) };
+  refused('RECORD_NOT_CANONICAL', () => chain.run('submit', raw({ ...listOfOne, pro_raw_material: [listOfOne.pro_raw_material!] })));
+  refused('RECORD_CLASS_UNKNOWN', () => chain.run('submit', raw(listOfOne, 'toString')));
+  refused('RECORD_CLASS_VERSION', () => chain.run('submit', raw(listOfOne, 'production', 2)));
+  refused('RECORD_NONE', () => chain.run('submit', encodeSubmissions([])));
+  refused('RECORD_ARGS_MALFORMED', () => chain.run('submit', new Uint8Array([1, 2, 3])));
+  const ahead = new Date(BLOCK_TIME_MS + 86_400_001).toISOString();
+  assert.deepEqual(refused('RECORD_TIME_AHEAD', () => chain.submit([annexRecord({ production_time: ahead })])).path, ['production_time']);
+  assert.equal(chain.submit([annexRecord({ production_time: `${BLOCK_TIME_MS + 86_400_000}` })])[0]!.status, 'stored');
+  assert.equal(chain.submit([annexRecord({ production_time: '0001-01-01T00:00:00Z' })])[0]!.status, 'stored');
+});
+
+test('the other built-in classes are stored too, and a class an organisation registered', () => {
+  const chain = new Chain();
+  const device = {
+    device_id: 'D-1',
+    status: 'fault',
+    begin_time: '2025-01-01T00:00:00Z',
+    factory_uid: 'F-001',
+    measurements: [{ name: 'torque', value: '40.0', unit: 'N.m' }],
+  };
+  const quality = { report_id: 'QR-77', product_uid: 'SN-0001', start_time: '2025-01-01T00:00:00Z', checker_id: 'Q-1', verdict: 'pass' };
+  const use = {
+    material: 'steel',
+    supplier: 'S-12',
+    batch_number: 'B-1',
+    product_uid: 'SN-0001',
+    quantity: '1.5',
+    unit: 'kg',
+    begin_time: '1754697600000',
+  };
+  for (const [name, tree] of Object.entries({ device, quality, material_consumption: use }))
+    assert.equal(chain.submit([tree], 'mes@alpha', name)[0]!.status, 'stored');
+  const own = {
+    name: 'heat',
+    version: 3,
+    key: ['id'],
+    body: { type: 'struct', properties: { id: { type: 'text', maxLength: 9 } }, required: ['id'] },
+    facts: {},
+  };
+  chain.register('class', 'heat', 'beta', own);
+  assert.equal((chain.run('submit', raw({ id: 'x' }, 'heat', 3)) as Result[])[0]!.status, 'stored');
+  refused('RECORD_LENGTH', () => chain.run('submit', raw({ id: 'x'.repeat(10) }, 'heat', 3)));
+  chain.register('class', 'bad', 'beta', {
+    ...own,
+    name: 'bad',
+    body: { type: 'struct', properties: { id: { type: 'text', pattern: '.*' } } },
+  });
+  refused('RECORD_CLASS_UNKNOWN', () => chain.run('submit', raw({ id: 'x' }, 'bad', 3)));
+});
+
+test('record_key identifies a record when given, and the last source of an interface is kept', () => {
+  const chain = new Chain();
+  const [first] = chain.submit([annexRecord({ ext: { record_key: 'K-1' } })]);
+  refused('RECORD_KEY_CONFLICT', () => chain.submit([annexRecord({ product_uid: 'other', ext: { record_key: 'K-1' } })]));
+  assert.equal(chain.submit([annexRecord({ ext: { record_key: 'K-1' } })])[0]!.id, first!.id);
+  const submission = { ...sealed(annexRecord({ product_uid: 'SN-9' })), source: { interfaceId: 'mes/1', seq: '7', time: 't' } };
+  chain.run('submit', encodeSubmissions([submission]));
+  const kept = chain.space.get(recordKey.source(toByteText(indexDigest(crypto, 'mes@alpha', 'mes/1'))));
+  assert.deepEqual(decodeJson(kept!), { seq: '7', time: 't' });
+});
+
+test('every fact path and key path of a built-in class names a field of it', () => {
+  for (const definition of Object.values(builtinClasses)) {
+    for (const path of [...definition.key, ...Object.values(definition.facts).filter((value) => typeof value === 'string')]) {
+      if (!path.startsWith('ext.')) assert.ok(Object.hasOwn(definition.body.properties, path), `${definition.name}: ${path}`);
+    }
+  }
+  assert.equal(CONTRACT.records, 'records');
+  assert.equal(Object.keys(production.body.properties).length, 7);
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { checkContent, production } from '../../../contracts/builtin/classes/index.ts';
+import { AI4I_FILE, AI4I_ROWS, ai4iRecords, readAi4iRows } from '../../../devnet/ai4i.ts';
+import { encodeContent, textAt, toHex } from '../../../node/format/index.ts';
+import { crypto } from '../node/records/sample.ts';
+
+const factories = [
+  { id: 'F-1', organisation: 'alpha', location: 'Kunming', devices: ['D-1', 'D-2'] },
+  { id: 'F-2', organisation: 'beta', location: 'Qujing', devices: ['D-3'] },
+];
+
+test('all 10,000 rows become annex A records that pass their class, the same on every run', () => {
+  const rows = readAi4iRows(readFileSync(AI4I_FILE, 'utf8'));
+  const products = new Set<string>();
+  const organisations = new Map<string, number>();
+  let failures = 0;
+  let first = '';
+  for (const { organisation, record } of ai4iRecords(rows, factories)) {
+    assert.deepEqual(checkContent(production, record, 'clear'), []);
+    products.add(textAt(record, 'product_uid')!);
+    organisations.set(organisation, (organisations.get(organisation) ?? 0) + 1);
+    if (textAt(record, 'ext.parameters.machine_failure.value') === '1') failures++;
+    if (first === '') first = toHex(crypto.hash(encodeContent(record)));
+  }
+  assert.equal(products.size, AI4I_ROWS);
+  assert.equal(failures, 339);
+  assert.deepEqual(
+    [...organisations],
+    [
+      ['alpha', 5_000],
+      ['beta', 5_000],
+    ],
+  );
+  assert.equal(toHex(crypto.hash(encodeContent(ai4iRecords(rows, factories).next().value!.record))), first);
+});
+
+test('rows repeat under new product ids when more are asked for', () => {
+  const rows = readAi4iRows(readFileSync(AI4I_FILE, 'utf8'));
+  const ids = Array.from(ai4iRecords(rows, factories, 10_001), ({ record }) => record.product_uid);
+  assert.equal(ids.at(-1), 'M14860-2');
+});

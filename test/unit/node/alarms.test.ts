@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ALARMS_MAX, openAlarms } from '../../../node/alarms.ts';
+import { ManualTime, MemoryLog, MemoryStore } from './memory-world.ts';
+
+const open = (store = new MemoryStore(), clock = new ManualTime()) => openAlarms({ store, prefix: 'z', clock, log: new MemoryLog() });
+
+test('the same fault raised again is one alarm until it is acknowledged, then a new one', async () => {
+  const alarms = await open();
+  const first = await alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height: 5, check: 'seal' });
+  const [again, other] = await Promise.all([
+    alarms.raise('BLOCK_CHECK_FAILED', 'critical', { check: 'seal', height: 5 }),
+    alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height: 6, check: 'seal' }),
+  ]);
+  assert.deepEqual([first.id, again.id, other.id], [1, 1, 2]);
+  const done = await alarms.acknowledge(1, 'admin@acme');
+  assert.equal(done.acknowledgedBy, 'admin@acme');
+  assert.equal((await alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height: 5, check: 'seal' })).id, 3);
+  assert.deepEqual(
+    alarms.list().map((alarm) => alarm.id),
+    [1, 2, 3],
+  );
+});
+
+test('alarms outlive a restart, with who acknowledged them, and their numbers go on', async () => {
+  const store = new MemoryStore();
+  const before = await open(store);
+  await before.raise('STORE_DAMAGED', 'critical', { key: 'b1' });
+  await before.raise('DISK_LOW', 'warning', null);
+  await before.acknowledge(2, 'op@acme');
+  const after = await open(store);
+  assert.deepEqual(after.list(), before.list());
+  assert.equal((await after.raise('STORE_DAMAGED', 'critical', { key: 'b1' })).id, 1);
+  assert.equal((await after.raise('DISK_LOW', 'warning', null)).id, 3);
+});
+
+test('an alarm is acknowledged once, and an unknown one not at all', async () => {
+  const alarms = await open();
+  await alarms.raise('DISK_LOW', 'warning', null);
+  await alarms.acknowledge(1, 'op@acme');
+  await assert.rejects(alarms.acknowledge(1, 'op@acme'), { code: 'ALARM_ACKNOWLEDGED' });
+  await assert.rejects(alarms.acknowledge(7, 'op@acme'), { code: 'ALARM_UNKNOWN' });
+});
+
+test('the list is bounded: acknowledged alarms go first, then the least severe, in memory and on disk alike', async () => {
+  const store = new MemoryStore();
+  const alarms = await open(store);
+  await alarms.raise('FIRST', 'critical', null);
+  await alarms.raise('SECOND', 'info', null);
+  await alarms.raise('THIRD', 'warning', null);
+  await alarms.acknowledge(3, 'op@acme');
+  for (let i = 4; i <= ALARMS_MAX; i++) await alarms.raise('FILL', 'warning', { i });
+  const ids = () => alarms.list().map((alarm) => alarm.id);
+  await alarms.raise('MORE', 'warning', { i: 1 });
+  assert.deepEqual(ids().slice(0, 3), [1, 2, 4]);
+  await alarms.raise('MORE', 'warning', { i: 2 });
+  assert.deepEqual(ids().slice(0, 3), [1, 4, 5]);
+  assert.equal(alarms.list().length, ALARMS_MAX);
+  assert.equal(store.rows.size, ALARMS_MAX);
+});
+
+test('listeners hear of new alarms and acknowledgements, not of repetitions, until they leave', async () => {
+  const alarms = await open();
+  const heard: string[] = [];
+  const leave = alarms.onChange((alarm) => heard.push(`${alarm.id}${alarm.acknowledgedBy ? 'a' : ''}`));
+  await alarms.raise('X', 'info', null);
+  await alarms.raise('X', 'info', null);
+  await alarms.acknowledge(1, 'op@acme');
+  leave();
+  await alarms.raise('X', 'info', null);
+  assert.deepEqual(heard, ['1', '1a']);
+});

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Fault, parseGenesis } from '../../../../node/config/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import type { Genesis } from '../../../../node/genesis.ts';
+
+const hex = (digit: number, kind: number) => `${kind}${digit}`.repeat(32);
+const good: Genesis = {
+  version: 1,
+  name: 'test',
+  timestampMs: 1_700_000_000_000,
+  engine: 'pbft',
+  executionVersion: 1,
+  parameters: { viewTimeoutMs: 1_000 },
+  organisations: [
+    { id: 'mill', name: 'Mill' },
+    { id: 'lab', name: 'Lab' },
+  ],
+  nodes: [1, 2, 3, 4].map((i) => ({
+    id: `n${i}`,
+    organisation: i < 4 ? 'mill' : 'lab',
+    transportKey: hex(i, 1),
+    validatorKey: hex(i, 2),
+    tokenKey: hex(i, 3),
+    custodialKey: hex(i, 4),
+    addresses: [`/ip4/127.0.0.1/tcp/${26_600 + i}`],
+    role: 'validator' as const,
+    weight: 1,
+  })),
+  accounts: [
+    {
+      id: 'admin@mill',
+      organisation: 'mill',
+      type: 'person',
+      roles: ['admin'],
+      keys: [{ keyId: 'n1', publicKey: hex(1, 4), suite: 1, kind: 'custodial', node: 'n1', scope: ['*'], validTo: null, revoked: false }],
+    },
+  ],
+  factories: [{ id: 'F-001', organisation: 'mill', name: 'Hall one' }],
+  devices: [{ id: 'M-1', organisation: 'mill', factory: 'F-001' }],
+};
+
+const faultsOf = (genesis: unknown): readonly Fault[] => {
+  try {
+    parseGenesis(JSON.stringify(genesis));
+  } catch (error) {
+    assert.ok(error instanceof ChainError && error.code === 'GENESIS_INVALID');
+    return error.data.faults as readonly Fault[];
+  }
+  return [];
+};
+// biome-ignore lint/suspicious/noExplicitAny: faulty files are made on purpose
+type Loose = any;
+const changed = (change: (genesis: Loose) => void): unknown => {
+  const copy = structuredClone(good);
+  change(copy);
+  return copy;
+};
+
+test('a whole genesis is read as it stands', () => {
+  assert.deepEqual(parseGenesis(JSON.stringify(good)), good);
+});
+
+const cases: readonly (readonly [string, (genesis: Loose) => void, readonly string[]])[] = [
+  ['two nodes of one id', (g) => (g.nodes[1].id = 'n1'), ['/nodes/1/id']],
+  ['two nodes with one validator key', (g) => (g.nodes[1].validatorKey = g.nodes[0].validatorKey), ['/nodes/1/validatorKey']],
+  ['three validators', (g) => (g.nodes[3].role = 'observer'), ['/nodes']],
+  ['a validator without weight', (g) => (g.nodes[2].weight = 0), ['/nodes/2/weight']],
+  ['an organisation nobody declared', (g) => (g.nodes[3].organisation = 'ghost'), ['/nodes/3/organisation']],
+  ['an account named for another organisation', (g) => (g.accounts[0].id = 'admin@lab'), ['/accounts/0/id']],
+  ['a custodial key at a foreign node', (g) => (g.accounts[0].keys[0].node = 'n4'), ['/accounts/0/keys/0/node']],
+  ["a custodial key that is not the node's", (g) => (g.accounts[0].keys[0].publicKey = hex(9, 9)), ['/accounts/0/keys/0/publicKey']],
+  ['an own key that names a node', (g) => (g.accounts[0].keys[0].kind = 'own'), ['/accounts/0/keys/0/node']],
+  ['a device in no factory', (g) => (g.devices[0].factory = 'F-9'), ['/devices/0/factory']],
+  [
+    'an unknown and an excessive parameter',
+    (g) => (g.parameters = { viewTimeotMs: 1, viewTimeoutMs: 1 }),
+    ['/parameters/viewTimeotMs', '/parameters/viewTimeoutMs'],
+  ],
+  [
+    'several faults of form',
+    (g) => Object.assign(g, { engine: 'raft', name: undefined, nodes: [{ ...g.nodes[0], transportKey: 'AB' }, ...g.nodes.slice(1)] }),
+    ['/engine', '/name', '/nodes/0/transportKey'],
+  ],
+  ['a name the form does not know', (g) => (g.nodes[0].wieght = 1), ['/nodes/0/wieght']],
+];
+for (const [what, change, pointers] of cases) {
+  test(`genesis with ${what} is refused by pointer`, () => {
+    assert.deepEqual(
+      faultsOf(changed(change))
+        .map((fault) => fault.pointer)
+        .sort(),
+      pointers,
+    );
+  });
+}
+
+test('a near miss is answered with the name that was meant', () => {
+  const [fault] = faultsOf(changed((g) => (g.parameters = { viewTimeotMs: 1_000 })));
+  assert.match(fault!.message, /did you mean viewTimeoutMs/);
+});

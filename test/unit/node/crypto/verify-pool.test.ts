@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
+import { createEd25519Signer } from '../../../../node/crypto/sign.ts';
+import { createVerifyPool, VERIFY_BATCH_COUNT_MAX } from '../../../../node/crypto/verify-pool.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { SUITE, utf8 } from '../../../../node/format/index.ts';
+import type { Log } from '../../../../node/world.ts';
+
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+const signer = createEd25519Signer(new Uint8Array(32).fill(3));
+
+function checks(count: number): { message: Uint8Array; signature: Uint8Array; valid: boolean }[] {
+  return Array.from({ length: count }, (_, i) => {
+    const message = utf8(`message ${i}`);
+    const signature = signer.sign(message);
+    const valid = i % 3 !== 0;
+    if (!valid) signature[40]! ^= 1;
+    return { message, signature, valid };
+  });
+}
+
+test('a pool answers every check with its own verdict, across many batches', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 2 });
+  const list = checks(VERIFY_BATCH_COUNT_MAX * 5 + 1);
+  const verdicts = await Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
+  assert.deepEqual(
+    verdicts,
+    list.map((c) => c.valid),
+  );
+  assert.equal(await pool.verify(SUITE.simulated, signer.publicKey, list[1]!.message, list[1]!.signature), false);
+  assert.equal(await pool.verify(SUITE.ed25519, new Uint8Array(3), list[1]!.message, new Uint8Array(2)), false);
+  await pool.stop();
+});
+
+test('a worker that dies in the middle loses no check', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 2 });
+  const list = checks(VERIFY_BATCH_COUNT_MAX * 6);
+  const answers = Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
+  const before = [...pool.workers];
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all(before.map((worker) => worker.terminate()));
+  assert.deepEqual(
+    await answers,
+    list.map((c) => c.valid),
+  );
+  assert.ok(pool.workers.length > 0 && pool.workers.every((worker) => !before.includes(worker)), 'new workers took their place');
+  await pool.stop();
+});
+
+test('workers that keep dying leave the checks to the main thread', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
+  for (let round = 0; round < 20 && pool.workers.length > 0; round++) {
+    await pool.workers[0]!.terminate();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(pool.workers.length, 0);
+  const [, second] = checks(2);
+  assert.equal(await pool.verify(SUITE.ed25519, signer.publicKey, second!.message, second!.signature), true);
+  await pool.stop();
+});
+
+test('stopping finishes what waits and refuses what comes after', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
+  const list = checks(10);
+  const answers = Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
+  await pool.stop();
+  assert.deepEqual(
+    await answers,
+    list.map((c) => c.valid),
+  );
+  await assert.rejects(pool.verify(SUITE.ed25519, signer.publicKey, utf8('late'), new Uint8Array(64)), (error) => {
+    return error instanceof ChainError && error.code === 'NODE_STOPPING';
+  });
+});

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash, createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  canonicalJson,
+  compareDecimal,
+  contentDigest,
+  decodeAmendment,
+  decodeContent,
+  DecodeError,
+  decodeStoredRecord,
+  decodeSubmissions,
+  encodeAmendment,
+  encodeContent,
+  encodeStoredRecord,
+  encodeSubmissions,
+  formatTime,
+  hmacSha256,
+  isDecimal,
+  isSealed,
+  parseTime,
+  readJsonText,
+  recordDigest,
+  recordIdOf,
+  sealedCommitment,
+  type StoredRecord,
+  type TextTree,
+  toHex,
+  utf8,
+  valueAt,
+} from '../../../../node/format/index.ts';
+import { annexRecord, crypto } from '../records/sample.ts';
+
+const stored: StoredRecord = {
+  class: 'production',
+  classVersion: 1,
+  org: 'alpha',
+  actor: 'mes@alpha',
+  key: { product_uid: 'SN-1', production_time: '1754697600000' },
+  version: 2,
+  state: 'archived',
+  content: encodeContent(annexRecord()),
+  source: { system: 'MES', seq: '42' },
+  height: 17,
+  committedAtMs: 1_754_697_600_000,
+  transactionId: new Uint8Array(32).fill(7),
+  change: { reason: '更正', digestBefore: new Uint8Array(32).fill(9) },
+};
+
+test('a stored record is read back as it was written, and every cut or lengthened form is refused', () => {
+  const bytes = encodeStoredRecord(stored);
+  assert.deepEqual(decodeStoredRecord(bytes), { ...stored, content: decodeStoredRecord(bytes).content });
+  assert.deepEqual(encodeStoredRecord(decodeStoredRecord(bytes)), bytes);
+  for (const length of [0, 1, 40, bytes.length - 1]) assert.throws(() => decodeStoredRecord(bytes.subarray(0, length)), DecodeError);
+  assert.throws(() => decodeStoredRecord(new Uint8Array([...bytes, 0])), DecodeError);
+});
+
+test('submissions and amendments are read back as they were written', () => {
+  const submission = { class: 'device', classVersion: 1, content: utf8('{}'), source: { interfaceId: 'mes/1' } };
+  assert.deepEqual(
+    encodeSubmissions(decodeSubmissions(encodeSubmissions([submission, submission]))),
+    encodeSubmissions([submission, submission]),
+  );
+  for (const content of [undefined, utf8('{}')]) {
+    const amendment = { recordId: new Uint8Array(32), expectedVersion: 3, reason: 'typo', content, source: {} };
+    assert.deepEqual(decodeAmendment(encodeAmendment(amendment)).content === undefined, content === undefined);
+    assert.deepEqual(encodeAmendment(decodeAmendment(encodeAmendment(amendment))), encodeAmendment(amendment));
+  }
+});
+
+test('only the canonical spelling of a content is accepted', () => {
+  assert.deepEqual(decodeContent(utf8('{"a":"1","b":["x","y"]}')), { a: '1', b: ['x', 'y'] });
+  for (const text of [
+    '{"b":"1","a":"2"}',
+    '{ "a":"1"}',
+    '{"a":1}',
+    '{"a":null}',
+    '["a"]',
+    '"a"',
+    '{"a":"\\u0041"}',
+    '{"a":"1","a":"1"}',
+    '{"__proto__":"1"}',
+    '{"a":"\\b"}',
+  ])
+    assert.throws(() => decodeContent(utf8(text)), DecodeError, text);
+});
+
+test('the content reader takes exactly what the content writer writes', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '\t', '\r', '/', '\u007f', '\u2028', '€', '😀', '\ufffd', '1') });
+  const { tree } = fc.letrec<{ tree: TextTree }>((tie) => ({
+    tree: fc.oneof(
+      { depthSize: 'small' },
+      text,
+      fc.array(tie('tree'), { maxLength: 4 }),
+      fc.dictionary(
+        text.filter((name) => name !== '__proto__'),
+        tie('tree'),
+        { maxKeys: 5, noNullPrototype: true },
+      ),
+    ),
+  }));
+  fc.assert(
+    fc.property(fc.dictionary(text, tree, { noNullPrototype: true }), (content) => {
+      const bytes = encodeContent(content);
+      assert.deepEqual(decodeContent(bytes), content);
+      assert.equal(Buffer.from(bytes).toString(), canonicalJson(content));
+    }),
+    { numRuns: 300 },
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 12 }), fc.nat(), (noise, at) => {
+      const bytes = Buffer.from(encodeContent(annexRecord()));
+      bytes.set(noise.slice(0, 3), at % (bytes.length - 3));
+      try {
+        assert.deepEqual(encodeContent(decodeContent(bytes)), new Uint8Array(bytes));
+      } catch (error) {
+        assert.ok(error instanceof DecodeError, String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('digests are plain SHA-256 over the canonical text, as jq and sha256sum repeat them', () => {
+  const record = annexRecord({ token: 'secret', production_location: 'a"\\\\t€😀' });
+  const { token: _token, ...rest } = record;
+  let canonical = Buffer.from(encodeContent(rest));
+  try {
+    canonical = execFileSync('jq', ['-cjS', 'del(.token)'], { input: JSON.stringify(record), stdio: ['pipe', 'pipe', 'ignore'] });
+  } catch {
+    // no jq on this machine: our own canonical text stands in, and the hash is still compared
+  }
+  assert.equal(toHex(contentDigest(crypto, record)), createHash('sha256').update(canonical).digest('hex'));
+  assert.deepEqual(recordDigest(crypto, encodeContent(rest)), contentDigest(crypto, record));
+});
+
+test('the digest of one known record never changes', () => {
+  assert.equal(toHex(contentDigest(crypto, annexRecord())), '8ac72f1144c5b9caf52ef9ed26769c95b8e4ea52f6c47ae7b06188e4c6f0dbd2');
+  assert.equal(
+    toHex(recordIdOf(crypto, 'production', 'alpha', { product_uid: 'SN-0001' })),
+    '6f38ac96b94933881edc0ade5dbea53beb218dc37cd3e86c542d68e9fb5cab0e',
+  );
+});
+
+test('a commitment is the hash of four lines that anyone can write', () => {
+  const salt = new Uint8Array(32).fill(1);
+  const lines = `tracemill/sealed-field/v1\n${toHex(salt)}\npro_op_info.pro_op_name\n李雷\n2`;
+  const commitment = sealedCommitment(crypto, salt, 'pro_op_info.pro_op_name', '李雷\n2');
+  assert.equal(commitment, createHash('sha256').update(lines).digest('hex'));
+  assert.equal(isSealed({ sealed: commitment }), true);
+  for (const other of [{ sealed: 'x' }, { sealed: commitment, more: '1' }, commitment, [commitment], {}])
+    assert.equal(isSealed(other), false);
+});
+
+test('hmacSha256 agrees with the library for any key and message', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 150 }), fc.uint8Array({ maxLength: 300 }), (key, message) => {
+      assert.equal(toHex(hmacSha256(crypto, key, message)), createHmac('sha256', key).update(message).digest('hex'));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a dotted path finds items from 1, and .1 finds an item that stands alone', () => {
+  const content = { a: [{ b: 'x' }, { b: 'y' }], c: { b: 'z' }, 'd.e': '1' };
+  assert.deepEqual(
+    ['a.2.b', 'c.b', 'c.1.b', 'a.3.b', 'a.0.b', 'c.2.b', 'toString'].map((path) => valueAt(content, path)),
+    ['y', 'z', 'z', undefined, undefined, undefined, undefined],
+  );
+});
+
+interface Case {
+  readonly description: string;
+  readonly data: unknown;
+  readonly valid: boolean;
+}
+
+test('RFC 3339 times are accepted and refused as the standard vectors say', () => {
+  const [suite] = JSON.parse(readFileSync('test/data/vectors/json-schema-date-time.json', 'utf8')) as [{ tests: Case[] }];
+  const texts = suite.tests.filter(({ data }) => typeof data === 'string');
+  assert.ok(texts.length > 20);
+  for (const { description, data, valid } of texts) assert.equal(parseTime(data as string).ok, valid, `${description}: ${data as string}`);
+});
+
+test('times are UTC microseconds, whatever the spelling', () => {
+  const us = (text: string): bigint => {
+    const reading = parseTime(text);
+    return reading.ok ? reading.us : assert.fail(text);
+  };
+  assert.equal(us('1970-01-01T00:00:00Z'), 0n);
+  assert.equal(us('2025-08-09T08:00:00+08:00'), us('1754697600000'));
+  assert.equal(us('2025-08-09T08:00:00.1234567+08:00'), us('2025-08-09T00:00:00.123456Z'));
+  assert.equal(us('2016-12-31T23:59:60Z'), us('2017-01-01T00:00:00Z'));
+  assert.equal(us('0001-01-01T00:00:00Z'), -62_135_596_800_000_000n);
+  assert.deepEqual(parseTime('1754697600'), { ok: false, code: 'RECORD_TIME_AMBIGUOUS' });
+  for (const text of [
+    '',
+    '175469760',
+    '17546976000000',
+    '2025-02-29T00:00:00Z',
+    '2025-08-09',
+    '2025-08-09T08:00:00',
+    '2025-13-01T00:00:00Z',
+    '2025-01-01T24:00:00Z',
+    '٢٠٢٥-08-09T08:00:00Z',
+  ])
+    assert.deepEqual(parseTime(text), { ok: false, code: 'RECORD_TIME_MALFORMED' }, text);
+});
+
+test('a formatted time reads back, over the whole range of years', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -62_167_219_200_000_000n, max: 253_402_300_799_999_999n }), (us) => {
+      const text = formatTime(us)!;
+      assert.deepEqual(parseTime(text), { ok: true, us });
+      if (us >= 0n) assert.equal(new Date(Number(us / 1_000n)).toISOString().slice(0, 19), text.slice(0, 19));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('decimals compare by value and never by float', () => {
+  const ordered = [
+    '-1e3',
+    '-10.5',
+    '-10.50000000000000000001e0',
+    '-1',
+    '0',
+    '1e-400',
+    '0.1',
+    '0.10000000000000000001',
+    '1',
+    '9',
+    '10',
+    '1e400',
+  ];
+  const sorted = [...ordered].sort(compareDecimal);
+  assert.deepEqual(sorted, ['-1e3', '-10.50000000000000000001e0', '-10.5', ...ordered.slice(3)]);
+  for (const [a, b] of [
+    ['40', '40.0'],
+    ['4e1', '+0040.00'],
+    ['-0', '0.000'],
+    ['100', '1E2'],
+    ['0.01', '1e-2'],
+  ] as const)
+    assert.equal(compareDecimal(a, b), 0, `${a} = ${b}`);
+  for (const text of ['', '.5', '5.', '1e', '0x10', 'NaN', '1,5', ' 1', '1e99999']) assert.equal(isDecimal(text), false, text);
+});
+
+test('the lossless reader reads what JSON.parse reads, with texts for leaves', () => {
+  const asTexts = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(asTexts);
+    if (value !== null && typeof value === 'object')
+      return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, asTexts(member)]));
+    return value === null ? null : String(value);
+  };
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 5 }), (text) => {
+      const reading = readJsonText(utf8(text));
+      if (reading.ok)
+        assert.deepEqual(
+          JSON.stringify(reading.value).replace(/"-?[\d.e+-]+"/g, '#'),
+          JSON.stringify(asTexts(JSON.parse(text))).replace(/"-?[\d.e+-]+"/g, '#'),
+        );
+      else
+        assert.ok(
+          reading.faults.every(({ code }) => code !== 'JSON_MALFORMED'),
+          text,
+        );
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { createServer } from 'node:https';
+import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { certificateFacts, createAuthority, issueServerCertificate } from '../../../../node/keystore/index.ts';
+
+const NOW_MS = Date.now();
+
+test('a server certificate of the devnet authority is accepted by TLS for 127.0.0.1 and for localhost', async (t) => {
+  const authority = await createAuthority('Test authority', NOW_MS);
+  const pair = await issueServerCertificate(authority, 'n1', NOW_MS);
+  const server = createServer({ cert: pair.certificate, key: pair.privateKey }, (_, response) => response.end('yes'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const ask = (host: string, ca: string | undefined) =>
+    new Promise<number>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port, headers: { host }, servername: host === '127.0.0.1' ? '' : host, agent: false as const };
+      request(ca === undefined ? options : { ...options, ca }, (response) => {
+        response.resume();
+        resolve(response.statusCode!);
+      })
+        .on('error', reject)
+        .end();
+    });
+  assert.equal(await ask('localhost', authority.certificate), 200);
+  assert.equal(await ask('127.0.0.1', authority.certificate), 200);
+  await assert.rejects(ask('localhost', undefined));
+  await assert.rejects(ask('localhost', (await createAuthority('Another authority', NOW_MS)).certificate));
+});
+
+test('names, issuer and dates of a certificate can be read back', async () => {
+  const authority = await createAuthority('Test authority', NOW_MS);
+  const pair = await issueServerCertificate(authority, 'n1', NOW_MS, ['node.example']);
+  const facts = certificateFacts(pair.certificate);
+  assert.equal(facts.subject, 'CN=n1');
+  assert.equal(facts.issuer, 'CN=Test authority');
+  for (const name of ['localhost', '127.0.0.1', 'node.example']) assert.ok(facts.names.includes(name), name);
+  assert.ok(facts.notAfterMs > NOW_MS && facts.notBeforeMs < NOW_MS);
+  const certificate = new X509Certificate(pair.certificate);
+  assert.ok(certificate.checkIssued(new X509Certificate(authority.certificate)));
+  assert.equal(certificate.ca, false);
+});

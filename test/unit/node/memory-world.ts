@@ -1,0 +1,92 @@
+/** In-memory stand-ins of World seams for tests of the shell: a store, a clock, timers that run when told, a log that keeps. */
+import type { Clock, Log, Store, Timers } from '../../../node/world.ts';
+
+export class MemoryStore implements Store {
+  readonly rows = new Map<string, Uint8Array>();
+  /** When set, the next batch fails with it. */
+  fault: Error | undefined;
+
+  get(key: string): Uint8Array | undefined {
+    return this.rows.get(key);
+  }
+
+  async batch(operations: readonly { key: string; value: Uint8Array | undefined }[]): Promise<void> {
+    const { fault } = this;
+    this.fault = undefined;
+    if (fault) throw fault;
+    for (const { key, value } of operations) value ? this.rows.set(key, value) : this.rows.delete(key);
+  }
+
+  async range(options: { from: string; to: string | undefined; reverse?: boolean; limit: number }) {
+    const keys = [...this.rows.keys()].filter((key) => key >= options.from && (options.to === undefined || key < options.to)).sort();
+    if (options.reverse) keys.reverse();
+    return keys.slice(0, options.limit).map((key) => ({ key, value: this.rows.get(key)! }));
+  }
+
+  async close(): Promise<void> {}
+}
+
+export class ManualTime implements Clock, Timers {
+  nowMs = 1_700_000_000_000;
+  #waiting: { atMs: number; run: () => void }[] = [];
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  monotonic(): number {
+    return this.nowMs;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { atMs: this.nowMs + ms, run };
+    this.#waiting.push(timer);
+    return () => {
+      this.#waiting = this.#waiting.filter((waiting) => waiting !== timer);
+    };
+  }
+
+  every(ms: number, run: () => void): () => void {
+    let cancel = () => {};
+    const again = () => {
+      cancel = this.after(ms, () => {
+        run();
+        again();
+      });
+    };
+    again();
+    return () => cancel();
+  }
+
+  /** Moves time on and runs what fell due, in order. */
+  advance(ms: number): void {
+    this.nowMs += ms;
+    const due = this.#waiting.filter((timer) => timer.atMs <= this.nowMs).sort((a, b) => a.atMs - b.atMs);
+    this.#waiting = this.#waiting.filter((timer) => !due.includes(timer));
+    for (const timer of due) timer.run();
+  }
+}
+
+export class MemoryLog implements Log {
+  readonly lines: { level: string; event: string; fields: Readonly<Record<string, unknown>> }[] = [];
+  debug(fields: Readonly<Record<string, unknown>>, event: string): void {
+    this.lines.push({ level: 'debug', event, fields });
+  }
+  info(fields: Readonly<Record<string, unknown>>, event: string): void {
+    this.lines.push({ level: 'info', event, fields });
+  }
+  warn(fields: Readonly<Record<string, unknown>>, event: string): void {
+    this.lines.push({ level: 'warn', event, fields });
+  }
+  error(fields: Readonly<Record<string, unknown>>, event: string): void {
+    this.lines.push({ level: 'error', event, fields });
+  }
+  child(): Log {
+    return this;
+  }
+}
+
+/** Lets everything already promised run. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 50; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}

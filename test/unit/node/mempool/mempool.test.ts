@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { type Crypto, defaultParameters, signTransaction, SUITE, type Transaction } from '../../../../node/format/index.ts';
+import type { AccountView, AdmissionContext } from '../../../../node/ledger/admission.ts';
+import { createMempool, type Mempool, type MempoolLimits, type Rejection } from '../../../../node/mempool/mempool.ts';
+
+const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest();
+// A signature here is the hash of key and message: enough for a mempool, which only asks for verdicts.
+const crypto: Crypto = {
+  hash: sha256,
+  verify: (_suite, key, message, signature) => Buffer.from(signature).equals(sha256(Buffer.concat([key, message]))),
+};
+const publicKey = sha256(Buffer.from('key'));
+const chainId = sha256(Buffer.from('chain'));
+
+function accountOf(id: string): AccountView {
+  const key = { keyId: 'k1', publicKey: '', suite: SUITE.ed25519, kind: 'own', node: null, scope: ['*'], validTo: null, revoked: false } as const;
+  return { id, organisation: 'plant', validFrom: null, validTo: null, roles: ['operator'], keys: new Map([['k1', { key, publicKey }]]) };
+}
+
+let salts = 0;
+function transaction(change: Partial<Transaction> = {}, sign = (message: Uint8Array) => sha256(Buffer.concat([publicKey, message]))): Uint8Array {
+  const salt = new Uint8Array(16);
+  new DataView(salt.buffer).setUint32(0, ++salts);
+  const body = { chainId, sender: 'ann@plant', keyId: 'k1', salt, expiryHeight: 50, calls: [{ contract: 'c', method: 'm', args: new Uint8Array(3) }], gasLimit: 5, suite: 1, ...change };
+  return signTransaction(crypto, body, sign).bytes;
+}
+
+interface Bench {
+  readonly pool: Mempool;
+  readonly rejected: Rejection[];
+  readonly checks: () => number;
+  readonly spend: (id: Uint8Array) => void;
+}
+
+function mempool(limits: Partial<MempoolLimits> = {}): Bench {
+  const rejected: Rejection[] = [];
+  const spent = new Set<string>();
+  let checks = 0;
+  const context = (): AdmissionContext => ({
+    chainId,
+    height: 10,
+    timestampMs: 1_000,
+    parameters: defaultParameters(),
+    account: (id) => (id.endsWith('@plant') ? accountOf(id) : undefined),
+    spent: (id) => spent.has(Buffer.from(id).toString('hex')),
+  });
+  const pool = createMempool({
+    crypto,
+    verifier: {
+      verify: async (...args) => {
+        checks++;
+        return crypto.verify(...args);
+      },
+      stop: async () => undefined,
+    },
+    clock: { now: () => 0, monotonic: () => 0 },
+    limits: { countMax: 100, bytesMax: 1_000_000, senderCountMax: 50, ...limits },
+    context,
+    onRejected: (_id, rejection) => rejected.push(rejection),
+  });
+  return { pool, rejected, checks: () => checks, spend: (id) => spent.add(Buffer.from(id).toString('hex')) };
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof ChainError, String(error));
+    return error.code;
+  }
+  return 'OK';
+}
+
+test('each kind of bad transaction is refused with its own code, and nothing of it stays', async () => {
+  const { pool } = mempool();
+  const other = sha256(Buffer.from('other chain'));
+  const cases: readonly (readonly [string, Uint8Array])[] = [
+    ['TRANSACTION_MALFORMED', transaction().subarray(1)],
+    ['TRANSACTION_MALFORMED', Buffer.concat([transaction(), Buffer.from([0])])],
+    ['TRANSACTION_CHAIN_FOREIGN', transaction({ chainId: other })],
+    ['TRANSACTION_EMPTY', transaction({ calls: [] })],
+    ['TRANSACTION_GAS_LIMIT', transaction({ gasLimit: 0 })],
+    ['TRANSACTION_EXPIRED', transaction({ expiryHeight: 9 })],
+    ['TRANSACTION_EXPIRY_TOO_FAR', transaction({ expiryHeight: 10 + defaultParameters().txLifetimeBlocksMax + 1 })],
+    ['TRANSACTION_SENDER_UNKNOWN', transaction({ sender: 'eve@nowhere' })],
+    ['TRANSACTION_KEY_UNKNOWN', transaction({ keyId: 'k2' })],
+    ['TRANSACTION_SIGNATURE_INVALID', transaction({}, () => new Uint8Array(32))],
+  ];
+  for (const [code, bytes] of cases) assert.equal(await codeOf(pool.add(bytes, 'client')), code);
+  assert.deepEqual(pool.size(), { count: 0, bytes: 0 });
+});
+
+test('a transaction at either end of its lifetime is admitted', async () => {
+  const { pool } = mempool();
+  assert.equal(await codeOf(pool.add(transaction({ expiryHeight: 10 }), 'client')), 'OK');
+  assert.equal(await codeOf(pool.add(transaction({ expiryHeight: 10 + defaultParameters().txLifetimeBlocksMax }), 'client')), 'OK');
+});
+
+test('one transaction handed in many times at once is verified once', async () => {
+  const { pool, checks } = mempool();
+  const bytes = transaction();
+  const codes = await Promise.all([1, 2, 3].map(() => codeOf(pool.add(bytes, 'peer'))));
+  assert.deepEqual(codes.sort(), ['MEMPOOL_TRANSACTION_KNOWN', 'MEMPOOL_TRANSACTION_KNOWN', 'OK']);
+  assert.equal(checks(), 1);
+});
+
+test('a transaction that became final is refused as repeated', async () => {
+  const { pool, spend } = mempool();
+  const bytes = transaction();
+  const entry = await pool.add(bytes, 'client');
+  pool.settle([entry.id], 10);
+  spend(entry.id);
+  assert.equal(await codeOf(pool.add(bytes, 'client')), 'TRANSACTION_REPEATED');
+});
+
+test('count, bytes and the quota of a sender are bounds', async () => {
+  const byCount = mempool({ countMax: 1 }).pool;
+  await byCount.add(transaction(), 'client');
+  assert.equal(await codeOf(byCount.add(transaction(), 'client')), 'MEMPOOL_FULL');
+  const byBytes = mempool({ bytesMax: 300 }).pool;
+  await byBytes.add(transaction(), 'client');
+  assert.equal(await codeOf(byBytes.add(transaction(), 'client')), 'MEMPOOL_FULL');
+  const bySender = mempool({ senderCountMax: 1 }).pool;
+  await bySender.add(transaction(), 'client');
+  assert.equal(await codeOf(bySender.add(transaction(), 'client')), 'MEMPOOL_SENDER_QUOTA');
+  assert.equal(await codeOf(bySender.add(transaction({ sender: 'bob@plant' }), 'client')), 'OK');
+});
+
+test('a block takes one transaction of each sender in turn, so that a flood of one cannot hold up the others', async () => {
+  const { pool } = mempool();
+  for (let i = 0; i < 10; i++) await pool.add(transaction({ sender: 'flood@plant' }), 'client');
+  await pool.add(transaction({ sender: 'bob@plant' }), 'client');
+  await pool.add(transaction({ sender: 'cy@plant' }), 'client');
+  assert.deepEqual(
+    pool.select(4, 1_000_000).map((entry) => entry.sender),
+    ['flood@plant', 'bob@plant', 'cy@plant', 'flood@plant'],
+  );
+});
+
+test('selection leaves out what does not fit and keeps what does', async () => {
+  const { pool } = mempool();
+  const large = transaction({ calls: [{ contract: 'c', method: 'm', args: new Uint8Array(2_000) }], sender: 'bob@plant' });
+  await pool.add(large, 'client');
+  const small = await pool.add(transaction(), 'client');
+  assert.deepEqual(pool.select(10, 1_000).map((entry) => entry.id), [small.id]);
+});
+
+test('what can no longer be included leaves with its reason', async () => {
+  const { pool, rejected } = mempool();
+  const entry = await pool.add(transaction({ expiryHeight: 12 }), 'client');
+  pool.settle([], 11);
+  assert.equal(pool.size().count, 1);
+  pool.settle([], 12);
+  assert.equal(pool.size().count, 0);
+  assert.equal(pool.rejection(entry.id)?.code, 'TRANSACTION_EXPIRED');
+  assert.equal(rejected.length, 1);
+});

@@ -1,0 +1,22 @@
+/** A sorted store in memory, for tests of what sits on a Store. */
+import type { Store } from '../../../../node/world.ts';
+
+export function createMemoryStore(): Store & { readonly rows: Map<string, Uint8Array> } {
+  const rows = new Map<string, Uint8Array>();
+  return {
+    rows,
+    get: (key) => rows.get(key),
+    async batch(operations) {
+      for (const { key, value } of operations) {
+        if (value === undefined) rows.delete(key);
+        else rows.set(key, value);
+      }
+    },
+    async range({ from, to, reverse, limit }) {
+      const keys = [...rows.keys()].filter((key) => key >= from && (to === undefined || key < to)).sort();
+      if (reverse) keys.reverse();
+      return keys.slice(0, limit).map((key) => ({ key, value: rows.get(key)! }));
+    },
+    async close() {},
+  };
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkContent, device, production } from '../../../../contracts/builtin/classes/index.ts';
+import {
+  decodeContent,
+  encodeContent,
+  fromHex,
+  sealedCommitment,
+  type StoredRecord,
+  type TextStruct,
+  toHex,
+} from '../../../../node/format/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { aesGcm } from '../../../../node/records/cipher.ts';
+import { callsOf, type PrepareContext, type PreparedRecord, prepareRecord } from '../../../../node/records/prepare.ts';
+import { createSealedStore } from '../../../../node/records/sealed-store.ts';
+import { takeToken } from '../../../../node/records/token.ts';
+import { viewRecord } from '../../../../node/records/view.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { annexRecord, crypto } from './sample.ts';
+
+const context: PrepareContext = { crypto, org: 'alpha', sealingKey: new Uint8Array(32).fill(3) };
+let seed = 0;
+const random = { bytes: (count: number) => crypto.hash(new Uint8Array([++seed & 255, seed >> 8])).slice(0, count) };
+
+function prepared(tree: TextStruct, more: Partial<PrepareContext> = {}): PreparedRecord {
+  const preparation = prepareRecord({ ...context, ...more }, production, tree);
+  return preparation.ok ? preparation.prepared : assert.fail(JSON.stringify(preparation.faults));
+}
+
+test('sealed fields leave as commitments that their values and salts open', () => {
+  const record = annexRecord({ pro_op_info: [annexRecord().pro_op_info!, { pro_op_name: 'Zhao', pro_op_id: '2', pro_op_record: 'r' }] });
+  const { submission, sealed } = prepared(record);
+  const content = decodeContent(submission.content);
+  assert.deepEqual(checkContent(production, content, 'sealed'), []);
+  assert.deepEqual(
+    sealed.map(({ path }) => path),
+    [
+      'pro_op_info.1.pro_op_name',
+      'pro_op_info.1.pro_op_id',
+      'pro_op_info.1.pro_op_record',
+      'pro_op_info.2.pro_op_name',
+      'pro_op_info.2.pro_op_id',
+      'pro_op_info.2.pro_op_record',
+    ],
+  );
+  for (const { path, value, salt, commitment } of sealed) assert.equal(sealedCommitment(crypto, salt, path, value), commitment);
+  assert.equal(new Set(sealed.map(({ salt }) => toHex(salt))).size, 6);
+  assert.ok(!Buffer.from(submission.content).toString().includes('Zhao'));
+});
+
+test('a retry commits alike, another record or sealing key does not, and held salts outlive a change of the key', () => {
+  const first = prepared(annexRecord());
+  assert.deepEqual(prepared(annexRecord()), first);
+  assert.notDeepEqual(prepared(annexRecord({ product_uid: 'SN-2' })).sealed[0]!.commitment, first.sealed[0]!.commitment);
+  const rotated = { sealingKey: new Uint8Array(32).fill(4) };
+  assert.notDeepEqual(prepared(annexRecord(), rotated).recordDigest, first.recordDigest);
+  assert.deepEqual(prepared(annexRecord(), { ...rotated, held: () => first.sealed }), first);
+});
+
+test('a stated digest must be that of the record, as sent or in canonical form', () => {
+  const { contentDigest } = prepared(annexRecord());
+  const stated = (tree: TextStruct, statedDigest: string): string => {
+    const preparation = prepareRecord(context, production, tree, { statedDigest });
+    return preparation.ok ? 'ok' : preparation.faults.map(({ code }) => code).join();
+  };
+  assert.equal(stated(annexRecord(), toHex(contentDigest).toUpperCase()), 'ok');
+  assert.equal(stated(annexRecord({ product_uid: 'SN-2' }), toHex(contentDigest)), 'RECORD_DIGEST_MISMATCH');
+  assert.equal(stated(annexRecord(), 'abc'), 'RECORD_DIGEST_MALFORMED');
+  const one = annexRecord({ pro_raw_material: [annexRecord().pro_raw_material!] });
+  assert.equal(stated(one, toHex(contentDigest)), 'ok');
+  assert.equal(stated(one, toHex(crypto.hash(encodeContent(one)))), 'ok');
+});
+
+test('a record that is too large or misses its class is refused before anything is sealed', () => {
+  const large = annexRecord({ ext: { parameters: { program: { value: 'x'.repeat(2_500_000) }, more: { value: 'x'.repeat(2_500_000) } } } });
+  const preparation = prepareRecord(context, production, large);
+  assert.equal(preparation.ok ? '' : preparation.faults[0]!.code, 'RECORD_TOO_LARGE');
+  assert.equal(prepareRecord(context, production, {}).ok, false);
+});
+
+test('calls keep the bounds on records and bytes, in order', () => {
+  const record = prepared(annexRecord());
+  assert.deepEqual(
+    callsOf(
+      Array.from({ length: 2_500 }, () => record),
+      10_000_000,
+    ).map((call) => call.length),
+    [1_000, 1_000, 500],
+  );
+  const size = record.submission.content.length + 1_024;
+  assert.deepEqual(
+    callsOf([record, record, record], 2 * size).map((call) => call.length),
+    [2, 1],
+  );
+});
+
+test('one token is taken from header, body and rows and stripped; two that differ are refused without telling either', () => {
+  const rows = [{ tree: { a: '1', token: 't' } }, { tree: { a: '2' } }];
+  assert.deepEqual(takeToken(rows), { ok: true, token: 't', records: [{ tree: { a: '1' } }, { tree: { a: '2' } }] });
+  assert.deepEqual(takeToken(rows, 't').ok, true);
+  assert.deepEqual(takeToken(rows, 'other'), { ok: false, code: 'TOKEN_CONFLICT', record: 0 });
+  assert.deepEqual(takeToken([...rows, { tree: { token: 'u' } }]), { ok: false, code: 'TOKEN_CONFLICT', record: 2 });
+  assert.deepEqual(takeToken([{ tree: { token: { x: '1' } } }]), { ok: false, code: 'TOKEN_MALFORMED', record: 0 });
+  assert.deepEqual(takeToken([{ tree: {} }], 'h'), { ok: true, token: 'h', records: [{ tree: {} }] });
+});
+
+test('the sealed store gives values back, keeps those of earlier versions, and holds nothing in clear', async () => {
+  const store = createMemoryStore();
+  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const first = prepared(annexRecord());
+  await sealedStore.put([first]);
+  await sealedStore.put([first]);
+  assert.deepEqual(sealedStore.get(first.recordId), first.sealed);
+  await sealedStore.put([prepared(annexRecord({ pro_op_info: { pro_op_name: 'Zhao', pro_op_id: 'E-1001', pro_op_record: 'assembled' } }))]);
+  assert.deepEqual(
+    sealedStore.get(first.recordId).map(({ value }) => value),
+    ['李雷', 'E-1001', 'assembled', 'Zhao'],
+  );
+  for (const value of store.rows.values()) for (const secret of ['李雷', 'E-1001', 'Zhao']) assert.ok(!Buffer.from(value).includes(secret));
+  const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6));
+  assert.throws(
+    () => other.get(first.recordId),
+    (error: unknown) => error instanceof ChainError && error.code === 'STORE_DAMAGED',
+  );
+});
+
+test('erased values are gone and a late retry does not bring them back', async () => {
+  const store = createMemoryStore();
+  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const record = prepared(annexRecord());
+  await sealedStore.put([record]);
+  await sealedStore.erase(record.recordId);
+  assert.deepEqual(sealedStore.get(record.recordId), []);
+  await sealedStore.put([record]);
+  assert.deepEqual([sealedStore.get(record.recordId), sealedStore.isErased(record.recordId), store.rows.size], [[], true, 1]);
+});
+
+function storedOf({ submission }: PreparedRecord, more: Partial<StoredRecord> = {}): StoredRecord {
+  const { class: name, classVersion, content, source } = submission;
+  const base = {
+    class: name,
+    classVersion,
+    content,
+    source,
+    org: 'alpha',
+    actor: 'mes@alpha',
+    key: { a: 'b' },
+    version: 1,
+    state: 'current',
+  } as const;
+  return { ...base, height: 9, committedAtMs: 1_754_697_600_123, transactionId: new Uint8Array(32).fill(8), change: undefined, ...more };
+}
+
+test('an answered record repeats its digest, tells clear values only when they are given, and no contentDigest when sealed', () => {
+  const record = prepared(annexRecord());
+  const view = viewRecord(crypto, record.recordId, storedOf(record), { blockHash: new Uint8Array(32).fill(1) });
+  assert.equal(toHex(crypto.hash(encodeContent(view.record as TextStruct))), view.recordDigest);
+  assert.deepEqual(view.block, { height: 9, hash: '01'.repeat(32), transactionId: '08'.repeat(32) });
+  assert.equal(view.committedAt, '2025-08-09T00:00:00.123000Z');
+  assert.ok(!('contentDigest' in view) && !('sealed' in view));
+  assert.ok(!JSON.stringify(view).includes('李雷'));
+  const open = viewRecord(crypto, record.recordId, storedOf(record), { blockHash: new Uint8Array(32), sealed: record.sealed });
+  assert.equal(open.sealed![0]!.value, '李雷');
+  assert.deepEqual(sealedCommitment(crypto, fromHex(open.sealed![0]!.salt), open.sealed![0]!.path, '李雷'), record.sealed[0]!.commitment);
+  const plain = prepareRecord(context, device, { device_id: 'D', status: 'idle', begin_time: '1754697600000', factory_uid: 'F' });
+  assert.ok(plain.ok);
+  const deviceView = viewRecord(crypto, plain.prepared.recordId, storedOf(plain.prepared), { blockHash: new Uint8Array(32) });
+  assert.equal(deviceView.contentDigest, toHex(plain.prepared.contentDigest));
+  const gone = viewRecord(crypto, record.recordId, storedOf(record, { state: 'deleted', content: new Uint8Array(0) }), {
+    blockHash: new Uint8Array(32),
+  });
+  assert.deepEqual([gone.record, gone.state], [null, 'deleted']);
+});

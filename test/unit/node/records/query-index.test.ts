@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
+import { encodeContent, recordIdOf, type StoredRecord, type TextStruct, toHex } from '../../../../node/format/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { indexKeyspace } from '../../../../node/records/index-rows.ts';
+import { createRecordIndex, type RecordIndex, type RecordSearch, type SearchRow } from '../../../../node/records/query-index.ts';
+import { sealedKeyspace } from '../../../../node/records/sealed-store.ts';
+import type { RecordRow, RecordSource } from '../../../../node/records/source.ts';
+import { type Trace, traceProduct } from '../../../../node/records/trace.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { annexRecord, crypto } from './sample.ts';
+
+const START_MS = 1_760_000_000_000;
+
+function rowOf(tree: TextStruct, more: Partial<StoredRecord> = {}): RecordRow {
+  const { org = 'alpha', class: name = 'production', version = 1, height = 1 } = more;
+  const key = keyOf(builtinClasses[name]!, tree);
+  const record: StoredRecord = {
+    class: name,
+    classVersion: 1,
+    org,
+    actor: `mes@${org}`,
+    key,
+    version,
+    state: 'current',
+    content: encodeContent(tree),
+    source: {},
+    height,
+    committedAtMs: START_MS + height,
+    transactionId: new Uint8Array(32),
+    change: undefined,
+    ...more,
+  };
+  return { recordId: recordIdOf(crypto, name, org, key), record };
+}
+
+async function indexOf(blocks: readonly (readonly RecordRow[])[]): Promise<RecordIndex> {
+  const index = createRecordIndex(createMemoryStore(), crypto);
+  for (const [i, rows] of blocks.entries()) {
+    const height = i + 1;
+    await index.applyBlock(
+      height,
+      START_MS + height,
+      rows.map(({ recordId, record }) => ({ recordId, record: { ...record, height } })),
+    );
+  }
+  return index;
+}
+
+async function allRows(index: RecordIndex, query: RecordSearch): Promise<readonly SearchRow[]> {
+  const rows: SearchRow[] = [];
+  let after: string | undefined;
+  do {
+    const page = await index.search({ ...query, ...(after === undefined ? {} : { after }) });
+    assert.equal(page.complete, true);
+    rows.push(...page.rows);
+    after = page.next;
+  } while (after !== undefined);
+  return rows;
+}
+
+const products = (rows: readonly SearchRow[]): (string | undefined)[] => rows.map(({ summary }) => summary.product);
+
+const sample: RecordRow[] = [
+  rowOf(annexRecord()),
+  rowOf(
+    annexRecord({
+      product_uid: 'SN-2',
+      production_time: '2025-08-09T07:59:59.999999+08:00',
+      ext: { device_id: 'D-2', production_batch: 'PB-8' },
+    }),
+  ),
+  rowOf(
+    annexRecord({
+      product_uid: 'SN-3',
+      production_time: '1754697600001',
+      pro_raw_material: [
+        annexRecord().pro_raw_material!,
+        { pro_supplier: 'S-99', pro_batch_number: 'PB-7', pro_Report_qualify_eval: 'QR-78' },
+      ],
+    }),
+  ),
+  rowOf({ device_id: 'D-1', status: 'fault', begin_time: '2025-08-09T00:00:00Z', factory_uid: 'F-001' }, { class: 'device', org: 'beta' }),
+];
+
+test('product, batch, device, supplier, factory, class, organisation and time each select the expected records', async () => {
+  const index = await indexOf([sample]);
+  const found = async (query: RecordSearch): Promise<(string | undefined)[]> => products(await allRows(index, query));
+  assert.deepEqual(await found({ product: 'SN-2' }), ['SN-2']);
+  assert.deepEqual(await found({ productionBatch: 'PB-7' }), ['SN-0001', 'SN-3']);
+  assert.deepEqual(await found({ materialBatch: 'PB-7' }), ['SN-3']);
+  assert.deepEqual(await found({ materialBatch: 'PB-7', supplier: 'S-12' }), []);
+  assert.deepEqual(await found({ supplier: 'S-99' }), ['SN-3']);
+  assert.deepEqual((await found({ device: 'D-1' })).sort(), ['SN-0001', 'SN-3', undefined]);
+  assert.deepEqual((await found({ factory: 'F-001' })).length, 4);
+  assert.deepEqual(await found({ class: 'device' }), [undefined]);
+  assert.deepEqual(await found({ org: 'beta' }), [undefined]);
+  assert.deepEqual(await found({ link: 'report/QR-78' }), ['SN-3']);
+  assert.deepEqual(await found({ from: '2025-08-09T00:00:00.001Z', to: '2025-08-09T00:00:01Z' }), ['SN-3']);
+  assert.deepEqual(await found({ to: '2025-08-08T23:59:59.999999Z' }), ['SN-2']);
+  assert.deepEqual(await found({ product: 'SN' }), []);
+});
+
+test('several conditions give their intersection and each row says which batch matched', async () => {
+  const index = await indexOf([sample]);
+  const rows = await allRows(index, { batch: 'PB-7', from: '2025-08-09T00:00:00Z' });
+  assert.deepEqual(
+    rows.map(({ matched, summary }) => [summary.product, matched]),
+    [
+      ['SN-0001', ['productionBatch', 'time']],
+      ['SN-3', ['productionBatch', 'materialBatch', 'time']],
+    ],
+  );
+  assert.deepEqual(products(await allRows(index, { device: 'D-1', class: 'production', to: '2025-08-09T00:00:00Z' })), ['SN-0001']);
+});
+
+test('pages do not move when records are added, amended or withdrawn behind the cursor', async () => {
+  const block = Array.from({ length: 30 }, (_, i) => rowOf(annexRecord({ product_uid: `SN-${i}`, production_time: `${START_MS + i}` })));
+  const index = await indexOf([block]);
+  const query = { factory: 'F-001', limit: 7 };
+  const first = await index.search(query);
+  const before = products(await indexAll(index, query));
+  assert.equal(before.length, 30);
+  const amended = rowOf(annexRecord({ product_uid: 'SN-20', production_time: `${START_MS + 20}`, production_location: 'moved' }), {
+    version: 2,
+    height: 2,
+  });
+  const withdrawn = {
+    recordId: block[21]!.recordId,
+    record: { ...block[21]!.record, version: 2, height: 2, state: 'deleted' as const, content: new Uint8Array(0) },
+  };
+  await index.applyBlock(2, START_MS, [
+    amended,
+    withdrawn,
+    rowOf(annexRecord({ product_uid: 'SN-new', production_time: `${START_MS + 25}` }), { height: 2 }),
+  ]);
+  const rest: SearchRow[] = [...first.rows];
+  for (let after = first.next; after !== undefined; ) {
+    const page = await index.search({ ...query, after });
+    assert.equal(page.height, 1);
+    rest.push(...page.rows);
+    after = page.next;
+  }
+  assert.deepEqual(products(rest), before);
+  assert.ok(rest.every(({ version }) => version === 1));
+  const now = await allRows(index, query);
+  assert.deepEqual(
+    [now.length, now.some(({ summary }) => summary.product === 'SN-21'), now.find(({ summary }) => summary.product === 'SN-20')!.version],
+    [30, false, 2],
+  );
+  assert.deepEqual(products(await allRows(index, { product: 'SN-21', state: 'deleted' })), ['SN-21']);
+  assert.deepEqual(
+    (await index.history(block[21]!.recordId)).map(({ version, summary }) => [version, summary.state, summary.supersededAt]),
+    [
+      [1, 'current', 2],
+      [2, 'deleted', undefined],
+    ],
+  );
+  const changes = await allRows(index, { order: 'commit', limit: 7 });
+  assert.deepEqual([changes.length, changes.at(-2)!.summary.state], [33, 'deleted']);
+});
+
+async function indexAll(index: RecordIndex, query: RecordSearch): Promise<readonly SearchRow[]> {
+  return allRows(index, query);
+}
+
+test('a cursor of another query, or a made-up one, is refused; a last page has no next', async () => {
+  const index = await indexOf([sample]);
+  const page = await index.search({ limit: 2 });
+  const refused = async (query: RecordSearch, code: string): Promise<void> =>
+    assert.rejects(index.search(query), (error: unknown) => error instanceof ChainError && error.code === code);
+  await refused({ limit: 2, class: 'device', after: page.next! }, 'RECORD_CURSOR_INVALID');
+  await refused({ after: 'zz' }, 'RECORD_CURSOR_INVALID');
+  await refused({ limit: 0 }, 'RECORD_QUERY_INVALID');
+  await refused({ limit: 1_001 }, 'RECORD_QUERY_INVALID');
+  await refused({ from: '1754697600' }, 'RECORD_QUERY_INVALID');
+  assert.equal((await index.search({ limit: 4 })).next, undefined);
+});
+
+test('rows a caller may not see are counted, never shown', async () => {
+  const index = await indexOf([sample]);
+  const page = await index.search({ factory: 'F-001' }, ({ org }) => org === 'alpha');
+  assert.deepEqual([page.rows.length, page.withheld], [3, 1]);
+});
+
+test('an amendment in the block of its record, a repeated block and a block left out', async () => {
+  const index = await indexOf([[rowOf(annexRecord()), rowOf(annexRecord({ production_location: 'b' }), { version: 2 })]]);
+  assert.deepEqual(
+    (await allRows(index, { product: 'SN-0001' })).map(({ version }) => version),
+    [2],
+  );
+  await index.applyBlock(1, START_MS, sample);
+  assert.equal((await allRows(index, {})).length, 1);
+  await assert.rejects(
+    index.applyBlock(3, START_MS, []),
+    (error: unknown) => error instanceof ChainError && error.code === 'RECORD_INDEX_ORDER',
+  );
+  await index.clear();
+  assert.deepEqual([index.height, (await index.search({})).rows], [undefined, []]);
+  await index.applyBlock(1, START_MS, sample);
+  assert.equal((await allRows(index, {})).length, 4);
+});
+
+test('an index opened again goes on where it was', async () => {
+  const store = createMemoryStore();
+  const first = createRecordIndex(store, crypto);
+  await first.applyBlock(7, START_MS, sample);
+  const second = createRecordIndex(store, crypto);
+  assert.equal(second.height, 7);
+  assert.equal((await allRows(second, {})).length, 4);
+});
+
+test('key prefixes of each store are unique', () => {
+  for (const table of [indexKeyspace, sealedKeyspace]) {
+    const prefixes = Object.values(table).map(({ prefix }) => prefix);
+    assert.equal(new Set(prefixes).size, prefixes.length);
+    assert.ok(prefixes.every((prefix) => prefix.length === 1));
+  }
+});
+
+// A supplier's ingot lot becomes alpha's housing, which goes into gamma's machine.
+const chainRows: RecordRow[] = [
+  rowOf(
+    annexRecord({
+      product_uid: 'INGOT-1',
+      pro_factory_uid: 'F-S',
+      ext: { production_batch: 'LOT-5', device_id: 'FURNACE' },
+      pro_raw_material: { pro_supplier: 'mine', pro_batch_number: 'ORE-1', pro_Report_qualify_eval: 'UNAVAILABLE' },
+    }),
+    { org: 'smelter' },
+  ),
+  rowOf(
+    annexRecord({
+      product_uid: 'HOUSING-1',
+      ext: { production_batch: 'PB-1', device_id: 'MILL' },
+      pro_raw_material: { pro_supplier: 'smelter', pro_batch_number: 'LOT-5', pro_Report_qualify_eval: 'QR-5' },
+    }),
+  ),
+  rowOf(
+    { report_id: 'QR-5', production_batch: 'LOT-5', start_time: '1754697600000', checker_id: { sealed: 'a'.repeat(64) }, verdict: 'pass' },
+    { class: 'quality', org: 'smelter' },
+  ),
+  rowOf(
+    annexRecord({
+      product_uid: 'MACHINE-1',
+      pro_factory_uid: 'F-G',
+      pro_raw_material: { pro_supplier: 'nobody', pro_batch_number: 'X', pro_Report_qualify_eval: 'UNAVAILABLE' },
+      ext: {
+        links: [
+          { rel: 'contains', type: 'product', id: 'HOUSING-1', org: 'alpha' },
+          { rel: 'contains', type: 'product', id: 'SCREW-1', org: 'delta' },
+        ],
+      },
+    }),
+    { org: 'gamma' },
+  ),
+];
+
+async function trace(product: string, options = {}): Promise<Trace> {
+  const index = await indexOf([chainRows]);
+  const source: RecordSource = { record: async (id) => chainRows.find(({ recordId }) => toHex(recordId) === toHex(id))?.record };
+  return traceProduct(index, source, product, options);
+}
+
+const edgesOf = ({ edges }: Trace): string[] => edges.map(({ from, rel, to, status }) => `${from} ${rel} ${to} ${status}`).sort();
+
+test('trace shows what went into a product and where it went, claimed and confirmed apart', async () => {
+  const result = await trace('HOUSING-1');
+  assert.equal(result.complete, true);
+  assert.deepEqual(edgesOf(result), [
+    'material_batch/smelter/LOT-5 consumes material_batch/mine/ORE-1 claimed',
+    'material_batch/smelter/LOT-5 inspected_by report/QR-5 confirmed',
+    'material_batch/smelter/LOT-5 produced_on device/FURNACE confirmed',
+    'material_batch/smelter/LOT-5 produced_on factory/F-S confirmed',
+    'material_batch/smelter/LOT-5 reported_in report/QR-5 confirmed',
+    'product/HOUSING-1 consumes material_batch/smelter/LOT-5 confirmed',
+    'product/HOUSING-1 made_in production_batch/PB-1 confirmed',
+    'product/HOUSING-1 produced_on device/MILL confirmed',
+    'product/HOUSING-1 produced_on factory/F-001 confirmed',
+    'product/MACHINE-1 contains product/HOUSING-1 confirmed',
+  ]);
+  const report = result.nodes.find(({ id }) => id === 'report/QR-5')!;
+  assert.deepEqual([report.facts.verdict, report.records.length], ['pass', 1]);
+  assert.equal(result.nodes[0]!.facts.location, '昆明, line 3');
+});
+
+test('trace goes down from the first material to the machine, and up from the machine', async () => {
+  const down = await trace('INGOT-1', { direction: 'down' });
+  assert.deepEqual(
+    edgesOf(down).filter((edge) => edge.startsWith('product/')),
+    ['product/HOUSING-1 consumes material_batch/smelter/LOT-5 confirmed', 'product/MACHINE-1 contains product/HOUSING-1 confirmed'],
+  );
+  const up = edgesOf(await trace('MACHINE-1', { direction: 'up' }));
+  assert.ok(up.includes('product/MACHINE-1 contains product/SCREW-1 claimed'));
+  assert.ok(up.includes('material_batch/smelter/LOT-5 consumes material_batch/mine/ORE-1 claimed'));
+});
+
+test('a trace cut by a bound says so, and an unknown product is one node without records', async () => {
+  assert.equal((await trace('HOUSING-1', { nodesMax: 3 })).complete, false);
+  assert.equal((await trace('MACHINE-1', { direction: 'up', depthMax: 1 })).complete, false);
+  const unknown = await trace('SN-404');
+  assert.deepEqual([unknown.nodes.length, unknown.nodes[0]!.records.length, unknown.edges.length, unknown.complete], [1, 0, 0, true]);
+});

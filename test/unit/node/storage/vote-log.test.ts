@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { openVoteLog, parseVoteLog, VOTE_LOG_STEP_BYTES } from '../../../../node/storage/vote-log.ts';
+
+async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
+  const path = await mkdtemp(join(tmpdir(), 'vote-log-test-'));
+  try {
+    await run(path);
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+const damaged = (error: unknown) => error instanceof ChainError && error.code === 'VOTE_LOG_DAMAGED';
+const record = (n: number, length = 40) => Uint8Array.from({ length }, (_, i) => ((n * 31 + i * 7) & 255) | 1);
+
+/** The bytes of a log with one append per element, and where each frame ends. */
+async function build(path: string, appends: readonly (readonly Uint8Array[])[]): Promise<{ file: Buffer; ends: number[] }> {
+  const log = await openVoteLog(path);
+  const ends: number[] = [];
+  for (const records of appends) {
+    await log.append(records);
+    ends.push(parseVoteLog(await readFile(path)).end);
+  }
+  await log.close();
+  return { file: await readFile(path), ends };
+}
+
+test('records come back in order, over several appends and openings', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    const first = await openVoteLog(file);
+    assert.deepEqual([first.created, first.records.length, first.tornBytes], [true, 0, 0]);
+    await first.append([record(1), record(2)]);
+    await first.append([]);
+    await Promise.all([first.append([record(3)]), first.append([record(4)])]);
+    await first.close();
+    const second = await openVoteLog(file);
+    assert.deepEqual([second.created, second.tornBytes], [false, 0]);
+    assert.deepEqual(
+      second.records,
+      [1, 2, 3, 4].map((n) => record(n)),
+    );
+    await second.append([record(5)]);
+    await second.close();
+    const third = await openVoteLog(file);
+    assert.deepEqual(
+      third.records,
+      [1, 2, 3, 4, 5].map((n) => record(n)),
+    );
+    await third.close();
+  }));
+
+test('a record larger than the room written ahead is kept whole', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    const log = await openVoteLog(file);
+    const large = record(1, 2 * VOTE_LOG_STEP_BYTES + 5);
+    await log.append([large]);
+    await log.append([record(2)]);
+    await log.close();
+    const again = await openVoteLog(file);
+    assert.deepEqual(again.records, [large, record(2)]);
+    await again.close();
+    assert.equal((await stat(file)).size % VOTE_LOG_STEP_BYTES, 0);
+  }));
+
+test('cut at any byte, the log keeps every whole frame and drops the torn one', () =>
+  inDirectory(async (path) => {
+    const appends = [[record(1)], [record(2), record(3, 700)], [record(4)]];
+    const { file, ends } = await build(join(path, 'votes'), appends);
+    for (let length = 16; length <= ends.at(-1)!; length++) {
+      const whole = ends.filter((end) => end <= length).length;
+      for (const form of [file.subarray(0, length), Buffer.concat([file.subarray(0, length), Buffer.alloc(2048)])]) {
+        const content = parseVoteLog(form);
+        assert.equal(content.damagedAt, undefined, `cut at ${length}`);
+        assert.deepEqual(content.records, appends.slice(0, whole).flat(), `cut at ${length}`);
+        const frameStart = whole === 0 ? 16 : ends[whole - 1]!;
+        assert.equal(content.tornBytes > 0, length > frameStart, `cut at ${length}`);
+      }
+    }
+    for (let length = 0; length < 16; length++)
+      assert.equal(parseVoteLog(file.subarray(0, length)).damagedAt, 0, 'a log without its beginning');
+  }));
+
+test('sectors of the last frame that never reached the disk are a torn frame, whichever they are', () =>
+  inDirectory(async (path) => {
+    const appends = [[record(1, 440)], [record(2, 2500)]];
+    const { file, ends } = await build(join(path, 'votes'), appends);
+    const [from, to] = [ends[0]!, ends[1]!];
+    const sectors = [...new Set(Array.from({ length: to - from }, (_, i) => Math.floor((from + i) / 512)))];
+    assert.ok(sectors.length >= 5);
+    for (let missing = 1; missing < 1 << sectors.length; missing++) {
+      const torn = Buffer.from(file);
+      sectors.forEach((sector, i) => {
+        if (missing & (1 << i)) torn.fill(0, Math.max(from, sector * 512), Math.min(to, (sector + 1) * 512));
+      });
+      const content = parseVoteLog(torn);
+      assert.deepEqual([content.damagedAt, content.records.length], [undefined, 1], `missing ${missing.toString(2)}`);
+    }
+  }));
+
+test('a flipped bit anywhere is damage and is never taken for a torn end', () =>
+  inDirectory(async (path) => {
+    const { file, ends } = await build(join(path, 'votes'), [[record(1)], [record(2)], [record(3)]]);
+    for (let at = 0; at < ends.at(-1)!; at++) {
+      for (const bit of [1, 16, 128]) {
+        const flipped = Buffer.from(file);
+        flipped[at]! ^= bit;
+        const content = parseVoteLog(flipped);
+        assert.notEqual(content.damagedAt, undefined, `byte ${at}, bit ${bit}`);
+        assert.equal(content.records.length, ends.filter((end) => end <= at).length, `byte ${at}, bit ${bit}`);
+      }
+    }
+  }));
+
+test('a damaged log is refused, or set aside when asked, and the damaged file is kept', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    const built = await build(file, [[record(1)], [record(2)]]);
+    built.file[50]! ^= 1;
+    await writeFile(file, built.file);
+    await assert.rejects(openVoteLog(file), damaged);
+    const log = await openVoteLog(file, { onDamage: 'setAside' });
+    assert.deepEqual([log.created, log.records.length], [true, 0]);
+    assert.deepEqual(await readFile(log.setAside!), built.file);
+    await log.append([record(9)]);
+    await log.close();
+    const again = await openVoteLog(file);
+    assert.deepEqual(again.records, [record(9)]);
+    await again.close();
+  }));
+
+test('a log goes on after its torn end was dropped', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    const { file: content, ends } = await build(file, [[record(1)], [record(2, 300)]]);
+    content.fill(0, ends[1]! - 20);
+    await writeFile(file, content);
+    const log = await openVoteLog(file);
+    assert.ok(log.tornBytes > 0);
+    assert.deepEqual(log.records, [record(1)]);
+    await log.append([record(5)]);
+    await log.close();
+    const again = await openVoteLog(file);
+    assert.deepEqual([again.records, again.tornBytes], [[record(1), record(5)], 0]);
+    await again.close();
+  }));
+
+test('a rewrite replaces everything, leaves no temporary file, and appends go on behind it', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    const log = await openVoteLog(file);
+    await log.append([record(1), record(2), record(3)]);
+    await log.rewrite([record(3)]);
+    await log.append([record(4)]);
+    await log.rewrite([]);
+    await log.append([record(5)]);
+    await log.close();
+    assert.deepEqual(await readdir(path), ['votes']);
+    const again = await openVoteLog(file);
+    assert.deepEqual(again.records, [record(5)]);
+    await again.close();
+  }));
+
+test('a temporary file left by a crash during a rewrite changes nothing', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    await build(file, [[record(1)]]);
+    await writeFile(`${file}.new`, 'half a rewrite');
+    const log = await openVoteLog(file);
+    assert.deepEqual(log.records, [record(1)]);
+    await log.rewrite([record(2)]);
+    await log.close();
+    assert.deepEqual(parseVoteLog(await readFile(file)).records, [record(2)]);
+  }));
+
+test('a writer killed in the middle of appending loses nothing it said was on disk', () =>
+  inDirectory(async (path) => {
+    const file = join(path, 'votes');
+    let said = 0;
+    for (let round = 0; round < 4; round++) {
+      const child = spawn(process.execPath, [fileURLToPath(new URL('./vote-log-writer.js', import.meta.url)), file], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await new Promise<void>((resolve) => {
+        let seen = 0;
+        child.stdout.on('data', (chunk: Buffer) => {
+          for (const line of chunk.toString().trim().split('\n')) said = Math.max(said, Number(line) + 1);
+          if (++seen === 10 + round) child.kill('SIGKILL');
+        });
+        child.on('close', () => resolve());
+      });
+      const log = await openVoteLog(file);
+      assert.ok(log.records.length >= said, `${log.records.length} records, ${said} said`);
+      for (const [n, bytes] of log.records.entries()) assert.ok(new TextDecoder().decode(bytes).startsWith(`record ${n} `));
+      await log.close();
+    }
+    assert.ok(said >= 10);
+  }));

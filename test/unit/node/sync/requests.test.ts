@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
+import { utf8 } from '../../../../node/format/index.ts';
+import { ANSWER_BLOCKS_MAX, encodeBulkMessage } from '../../../../node/network/messages.ts';
+import { serveBlocks } from '../../../../node/sync/block-server.ts';
+import { RateLimit } from '../../../../node/sync/rate-limit.ts';
+import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX } from '../../../../node/sync/requests.ts';
+import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
+
+function two(): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
+  const hub = createHub();
+  const [a, b] = [hub.join('a'), hub.join('b')];
+  return { asker: new Requests({ network: a, world, timeoutMs: 100 }), a, server: new Requests({ network: b, world, timeoutMs: 100 }), b };
+}
+const withCode = (code: ErrorCode) => (error: unknown) => error instanceof ChainError && error.code === code;
+const hash = (n: number) => new Uint8Array(32).fill(n);
+
+test('a question is answered by its own answer, many at a time', async () => {
+  const { asker, server } = two();
+  server.serve('getTransactions', async (from, question) => {
+    assert.equal(from, 'a');
+    if (question.kind !== 'getTransactions') throw new Error('kind');
+    return { kind: 'transactionsAnswer', transactions: question.hashes.map((h) => h.slice(0, 3)) };
+  });
+  const answers = await Promise.all(
+    Array.from({ length: REQUESTS_PER_PEER_MAX }, (_, n) => asker.getTransactions('b', [hash(n), hash(n + 1)])),
+  );
+  for (const [n, answer] of answers.entries()) assert.deepEqual(answer, [hash(n).slice(0, 3), hash(n + 1).slice(0, 3)]);
+  assert.equal(asker.inFlight('b'), 0);
+});
+
+test('blocks and headers are served from a height up, within the bounds', async () => {
+  const { asker, server } = two();
+  const chain = Chain.of(300, 100);
+  serveBlocks(server, chain);
+  const blocks = await asker.getBlocks('b', 5, 3, 1_000_000);
+  assert.deepEqual(
+    blocks,
+    [5, 6, 7].map((h) => ({ block: chain.blockBytes(h), certificate: chain.certificate(h) })),
+  );
+  assert.equal((await asker.getBlocks('b', 1, 1000, 100_000_000)).length, ANSWER_BLOCKS_MAX);
+  assert.equal((await asker.getBlocks('b', 299, 10, 1_000_000)).length, 2);
+  assert.equal((await asker.getBlocks('b', 301, 10, 1_000_000)).length, 0);
+  assert.equal((await asker.getBlocks('b', 1, 10, 1)).length, 1, 'one block is sent even if it is larger');
+  const headers = await asker.getHeaders('b', 1, 4);
+  assert.equal(headers.length, 4);
+  assert.deepEqual(headers[0]!.certificate, chain.certificate(1));
+});
+
+test('silence, a peer that is not there, a refusal and a departure each have their code', async () => {
+  const { asker, server, b } = two();
+  await assert.rejects(asker.getHeaders('nobody', 1, 1), withCode('PEER_UNREACHABLE'));
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_DECLINED'));
+  server.serve('getHeaders', () => {
+    throw new ChainError('STORE_DAMAGED');
+  });
+  await assert.rejects(
+    asker.getHeaders('b', 1, 1),
+    (error) => withCode('PEER_DECLINED')(error) && (error as ChainError).data.code === 'STORE_DAMAGED',
+  );
+  b.hears = false;
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_TIMEOUT'));
+  const waiting = asker.getHeaders('b', 1, 1);
+  b.leave();
+  await assert.rejects(waiting, withCode('PEER_UNREACHABLE'));
+  assert.equal(asker.inFlight('b'), 0);
+});
+
+test('no more than the bound is in flight to one peer', async () => {
+  const { asker, b } = two();
+  b.hears = false;
+  const waiting = Array.from({ length: REQUESTS_PER_PEER_MAX }, () => asker.getHeaders('b', 1, 1));
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_UNREACHABLE'));
+  for (const result of await Promise.allSettled(waiting)) assert.equal(result.status, 'rejected');
+  b.hears = true;
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_DECLINED'), 'room again');
+});
+
+test('stopping ends what waits', async () => {
+  const { asker, b } = two();
+  b.hears = false;
+  const waiting = asker.getHeaders('b', 1, 1);
+  asker.stop();
+  await assert.rejects(waiting, withCode('NODE_STOPPING'));
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('NODE_STOPPING'));
+});
+
+test('bytes that are no message, and answers nobody asked for, are reported', async () => {
+  const { a, b } = two();
+  for (const bytes of [utf8('garbage'), Uint8Array.of(99), Uint8Array.of(2, 1)]) b.send('a', 'bulk', bytes);
+  b.send('a', 'bulk', encodeBulkMessage({ kind: 'headersAnswer', id: 77, headers: [] }));
+  b.send('a', 'votes', utf8('not for this layer'));
+  await until('four reports', () => a.reports.length === 4);
+  assert.deepEqual(
+    a.reports.map((r) => r.code),
+    [...Array<string>(3).fill('PEER_MESSAGE_MALFORMED'), 'PEER_ANSWER_UNASKED'],
+  );
+});
+
+test('an answer that comes too late is not held against the peer', async () => {
+  const { asker, server, a } = two();
+  server.serve('getHeaders', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    return { kind: 'headersAnswer', headers: [] };
+  });
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_TIMEOUT'));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.deepEqual(a.reports, []);
+});
+
+test('an answer of the wrong kind is refused and reported', async () => {
+  const { asker, server, a } = two();
+  server.serve('getHeaders', () => ({ kind: 'transactionsAnswer', transactions: [] }));
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_MESSAGE_MALFORMED'));
+  assert.deepEqual(a.reports, [{ node: 'b', code: 'PEER_MESSAGE_MALFORMED' }]);
+});
+
+test('a peer that asks without pause is told to wait', async () => {
+  const { asker, server } = two();
+  server.serve('getHeaders', () => ({ kind: 'headersAnswer', headers: [] }));
+  let refused: unknown;
+  for (let n = 0; n < SERVED_BURST * 3 && refused === undefined; n++) await asker.getHeaders('b', 1, 1).catch((error) => (refused = error));
+  assert.ok(withCode('PEER_DECLINED')(refused) && (refused as ChainError).data.code === 'PEER_RATE_EXCEEDED');
+});
+
+test('a bucket lets its burst through, then its rate, and debt is paid off', () => {
+  const limit = new RateLimit(10, 3);
+  assert.deepEqual(
+    [1, 2, 3, 4].map(() => limit.take('p', 1, 0)),
+    [true, true, true, false],
+  );
+  assert.equal(limit.take('q', 1, 0), true, 'peers do not share');
+  assert.equal(limit.take('p', 20, 100), true, 'one token has come back');
+  assert.equal(limit.take('p', 1, 1900), false, 'still in debt');
+  assert.equal(limit.take('p', 1, 2200), true);
+});
+
+test('transactions are spread in order, in frames of bounded size, and status reaches the peer', async () => {
+  const { asker, server } = two();
+  const seen: Uint8Array[] = [];
+  let frames = 0;
+  server.onTransactions((from, transactions) => {
+    assert.equal(from, 'a');
+    frames++;
+    seen.push(...transactions);
+  });
+  const sent = Array.from({ length: 30 }, (_, n) => new Uint8Array(100_000).fill(n));
+  asker.spreadTransactions(sent);
+  asker.spreadTransactions([]);
+  const statuses: unknown[] = [];
+  server.onStatus((from, status) => statuses.push([from, status.height, status.hash]));
+  asker.sendStatus({ height: 9, hash: hash(1) }, 'b');
+  await until('all', () => seen.length === 30 && statuses.length === 1);
+  assert.deepEqual(seen, sent);
+  assert.equal(frames, 3);
+  assert.deepEqual(statuses, [['a', 9, hash(1)]]);
+});
+
+test('questions that pile up are declined past a bound, and large answers of transactions are cut', async () => {
+  const { server, a, b } = two();
+  let running = 0;
+  let most = 0;
+  server.serve('getHeaders', async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    running--;
+    return { kind: 'headersAnswer', headers: [] };
+  });
+  const declined: Uint8Array[] = [];
+  a.onFrame((_, __, frame) => frame[0] === 9 && declined.push(frame));
+  for (let id = 1000; id < 1000 + 2 * SERVED_WAITING_MAX; id++)
+    a.send('b', 'bulk', encodeBulkMessage({ kind: 'getHeaders', id, fromHeight: 1, count: 1 }));
+  await until('declined', () => declined.length === SERVED_WAITING_MAX);
+  assert.equal(most, 1, 'one at a time');
+  server.stop();
+  b.leave();
+
+  const other = two();
+  other.server.serve('getTransactions', () => ({
+    kind: 'transactionsAnswer',
+    transactions: Array.from({ length: 5 }, () => new Uint8Array(3_000_000)),
+  }));
+  assert.equal((await other.asker.getTransactions('b', [hash(1)])).length, 2);
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { codeOf, importsOf } from '../tools/source.ts';
+
+test('comments and strings are blanked, code between and inside templates is kept, lines stay', () => {
+  const text = [
+    "const a = 'Date'; // Date",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is a program
+    'const b = `Date ${Date.now() + `${x}`} Date`;',
+    '/* Date',
+    " Date */ const c = /Date'/.test(d) / 2; // 'Date",
+  ].join('\n');
+  const code = codeOf(text);
+  assert.equal(code.split('\n').length, text.split('\n').length);
+  assert.equal(code.length, text.length);
+  assert.deepEqual(
+    [...code.matchAll(/Date/g)].map((match) => text.slice(match.index, match.index + 8)),
+    ['Date.now', "Date'/.t"],
+  );
+});
+
+test('imports are found in every form, and not in comments', () => {
+  const text = [
+    "import { a } from './a.ts';",
+    "import type { b,\n c } from '../b.ts';",
+    "export * from './c.ts';",
+    "import './d.ts';",
+    "const e = await import('e');",
+    "// import f from 'f';",
+    'import g, { type h } from "node:g";',
+  ].join('\n');
+  assert.deepEqual([...importsOf(text)].sort(), ['../b.ts', './a.ts', './c.ts', './d.ts', 'e', 'node:g']);
+});
