@@ -5,17 +5,21 @@ import { join, resolve } from 'node:path';
 import { encodeBlock } from '../../../node/format/index.ts';
 import { openBlock, rawBlock } from '../blocks.ts';
 import type { Probe } from '../clause.ts';
+import type { ProbeContext } from '../context.ts';
 import { production, submit } from '../records.ts';
 
-/** The node that is emptied; not the one that the probes write through. */
-const LAST = -1;
+/** Number of the node that is emptied; not the one that the probes write through. */
+function emptied(context: ProbeContext): number {
+  const last = context.net.nodes.length - 1;
+  return context.actor.node === last ? 0 : last;
+}
 
 export const probe: Probe = {
   id: '5.1.4.b',
   async prove(context) {
     const { nodes } = context.net;
-    const index = context.actor.node === nodes.length - 1 ? 0 : nodes.length - 1;
-    const node = nodes.at(index === 0 ? 0 : LAST)!;
+    const index = emptied(context);
+    const node = nodes[index]!;
     await node.kill();
     const config = JSON.parse(readFileSync(join(node.dir, 'node.json'), 'utf8')) as { dataDir?: string };
     const data = resolve(node.dir, config.dataDir ?? 'data');
@@ -34,7 +38,7 @@ export const probe: Probe = {
   },
   async twin(context) {
     const { nodes } = context.net;
-    const index = context.actor.node === 1 ? 2 : 1;
+    const index = emptied(context);
     await nodes[index]!.kill();
     const { height } = await submit(context, production(context));
     await assert.rejects(context.height(index), 'a node that is away answers nothing, so it was the synchronisation that brought it up');
