@@ -2,7 +2,7 @@
  * Headers, blocks, certificates and the configuration they are judged by (design: chain, "Block").
  * The hash of a block is the hash of its header; seal and certificate stand outside it, because honest nodes may hold different ones.
  */
-import { decodeAll, type Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
 import { type ChainParameters, parameterNames } from './parameters.ts';
 import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
@@ -10,6 +10,8 @@ import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './tr
 export const HEADER_VERSION = 1;
 export const ENGINE_DATA_BYTES_MAX = 256;
 export const VALIDATORS_MAX = 128;
+export const PARAMETERS_MAX = 256; // rows of a configuration that a decoder bears
+export const PUBLIC_KEY_BYTES_MAX = 128;
 export const BLOCK_TRANSACTIONS_LIMIT = 10_000; // hard bound of the encoding; the chain parameter is at most this
 
 export interface Header {
@@ -203,6 +205,34 @@ export function encodeConfiguration(configuration: ConsensusConfiguration): Uint
     .list(parameterNames, (w, name) => w.text(name).u64(configuration.parameters[name]))
     .list(configuration.validators, (w, v) => w.text(v.node).bytes(v.publicKey).u8(v.suite).u64(v.weight))
     .finish();
+}
+
+/** A configuration as hashed, parameters by the names of its time: a later version may have more of them. */
+export interface DecodedConfiguration {
+  readonly engine: string;
+  readonly executionVersion: number;
+  readonly parameters: readonly { readonly name: string; readonly value: number }[];
+  readonly validators: readonly Validator[];
+}
+
+/** @throws DecodeError */
+export function decodeConfiguration(bytes: Uint8Array): DecodedConfiguration {
+  return decodeAll(bytes, (reader) => {
+    const configuration = {
+      engine: reader.text(NAME_BYTES_MAX),
+      executionVersion: reader.u32(),
+      parameters: reader.list((r) => ({ name: r.text(NAME_BYTES_MAX), value: r.u64() }), PARAMETERS_MAX),
+      validators: reader.list(
+        (r) => ({ node: r.text(NAME_BYTES_MAX), publicKey: r.bytes(PUBLIC_KEY_BYTES_MAX), suite: r.u8(), weight: r.u64() }),
+        VALIDATORS_MAX,
+      ),
+    };
+    const { validators } = configuration;
+    if (validators.length === 0) throw new DecodeError('configuration has no validators');
+    for (let i = 1; i < validators.length; i++)
+      if (validators[i - 1]!.node >= validators[i]!.node) throw new DecodeError('validators are not sorted by node id without repetition');
+    return configuration;
+  });
 }
 
 export function consensusHashOf(crypto: Pick<Crypto, 'hash'>, configuration: ConsensusConfiguration): Digest {

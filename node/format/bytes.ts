@@ -26,6 +26,39 @@ export function fromHex(text: string): Uint8Array {
   return out;
 }
 
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const BASE64URL_VALUE = new Map(Array.from(BASE64URL, (letter, value) => [letter, value]));
+
+/** RFC 4648 §5 without padding. */
+export function toBase64Url(bytes: Uint8Array): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; i += 3) {
+    const bits = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    const letters = Math.min(3, bytes.length - i) + 1;
+    for (let j = 0; j < letters; j++) out += BASE64URL[(bits >> (18 - 6 * j)) & 63];
+  }
+  return out;
+}
+
+/** @throws RangeError for other letters, padding, and bits left over that are not zero: one value has one spelling. */
+export function fromBase64Url(text: string): Uint8Array {
+  const out = new Uint8Array(Math.floor((text.length * 3) / 4));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (const letter of text) {
+    const value = BASE64URL_VALUE.get(letter);
+    if (value === undefined) throw new RangeError('Cannot read base64url: foreign letter');
+    bits = ((bits << 6) | value) & 0xfff;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out[at++] = bits >> held;
+  }
+  if (held >= 6 || (bits & ((1 << held) - 1)) !== 0) throw new RangeError('Cannot read base64url: bits left over');
+  return out;
+}
+
 /** @throws RangeError when `text` holds an unpaired surrogate, which has no UTF-8 form. */
 export function utf8(text: string): Uint8Array {
   for (let i = 0; i < text.length; i++) {

@@ -17,3 +17,4 @@ export * from './time.ts';
 export * from './record.ts';
 export * from './map-path.ts';
 export * from './map-proof.ts';
+export * from './evidence.ts';

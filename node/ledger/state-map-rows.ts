@@ -1,11 +1,12 @@
 /**
- * Rows of the state map on disk, and their hashes. A row stands under the place its subtree hangs from (its slot), so that an update
- * overwrites in place: subtrees of up to BUCKET_ENTRIES_MAX entries are one `bucket` row, larger ones a `branch` row whose children have
- * rows of their own. Rows are only packing: hashes are those of node/format/map-proof.ts, whatever the packing.
+ * Subtrees of the state map in memory, their rows on disk, and their hashes. A row stands under the place its subtree hangs from (its
+ * slot), so that an update overwrites in place: subtrees of up to BUCKET_ENTRIES_MAX entries are one `bucket` row, larger ones a `branch` row
+ * whose children have rows of their own. Rows are only packing: hashes are those of node/format/map-proof.ts, whatever the packing.
  *
  * bucket  1 | u8 count | per entry: u16 length, key from the byte the slot ends in, valueHash
  * branch  2 | u16 depth | path | u8 end | u16 mask | [valueHash of the entry whose key is the path] | per child: u32 count, hash
- * The bytes of a branch up to its mask are at the same time the beginning of what its hash covers.
+ *
+ * In memory digests are ByteText: strings live on the heap of the engine, where a short-lived Uint8Array costs ten times as much.
  */
 import {
   type ByteText,
@@ -14,7 +15,6 @@ import {
   domainTag,
   fromByteText,
   MAP_KEY_BYTES_MAX,
-  type MapEntry,
   nibbleAt,
   packPath,
   sharedNibbles,
@@ -25,35 +25,50 @@ import { ChainError } from '../errors/index.ts';
 
 /** Entries one bucket row holds at most. Smaller buckets write fewer bytes, larger ones fewer rows; see decisions/0001. */
 export const BUCKET_ENTRIES_MAX = 4;
-export const REF_BYTES = 4 + DIGEST_BYTES;
+const REF_BYTES = 4 + DIGEST_BYTES;
 const BUCKET = 1;
 const BRANCH = 2;
-const QUAD_HASH = 1; // kind of a quad in front of what its hash covers
-const DEPTH_BYTES = 2;
+const HASH_QUAD = 1; // kinds in front of what a hash covers
+const HASH_NODE = 2;
+const ROW_BYTES_MAX = 64 + MAP_KEY_BYTES_MAX + 17 * REF_BYTES + BUCKET_ENTRIES_MAX * (2 + MAP_KEY_BYTES_MAX + DIGEST_BYTES);
+const SLAB_BYTES = 256 * 1024; // rows of one block are cut from slabs of this size
 
 /** `hash` as Crypto, and a form of it that gives the digest as ByteText: Node makes strings four times as fast as Buffers. */
 export interface MapHash extends Pick<Crypto, 'hash'> {
   readonly hashText?: (data: Uint8Array) => ByteText;
 }
 
-/** A branch, read in place. `quads` holds four digests, valid only for quads of two children and more; undefined when not yet computed. */
-export interface Branch {
-  readonly kind: 'branch';
-  readonly bytes: Uint8Array;
-  readonly depth: number;
-  readonly mask: number;
-  /** Offset of the end entry's valueHash, or 0. */
-  readonly endAt: number;
-  readonly childrenAt: number;
-  quads: Uint8Array | undefined;
+export interface Entry {
+  readonly key: ByteText;
+  readonly valueHash: ByteText;
 }
 
+/** Few entries, sorted. */
 export interface Bucket {
   readonly kind: 'bucket';
-  readonly bytes: Uint8Array;
+  readonly entries: readonly Entry[];
 }
 
-export type Row = Branch | Bucket;
+/** Entries below a path by their next nibble. Never changed once built, but for `kids` and `quads`, which only remember. */
+export interface Branch {
+  readonly kind: 'branch';
+  readonly depth: number;
+  readonly path: ByteText;
+  mask: number;
+  /** valueHash of the entry whose key is the path. */
+  end: ByteText | undefined;
+  /** By nibble; 0 and '' where there is no child. */
+  readonly counts: number[];
+  readonly hashes: ByteText[];
+  /** Hashes of quads of two children and more; '' when not computed. */
+  readonly quads: ByteText[];
+  /** Children that are in memory. */
+  readonly kids: (Node | undefined)[];
+  /** When it was last walked through, in commits. */
+  stamp: number;
+}
+
+export type Node = Branch | Bucket;
 
 export function countBits(mask: number): number {
   let v = mask - ((mask >> 1) & 0x5555);
@@ -62,119 +77,174 @@ export function countBits(mask: number): number {
   return (v + (v >> 8)) & 0x1f;
 }
 
-export function readU32(bytes: Uint8Array, at: number): number {
-  return bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+export function newBranch(path: ByteText, depth: number, stamp: number): Branch {
+  return {
+    kind: 'branch',
+    depth,
+    path,
+    mask: 0,
+    end: undefined,
+    counts: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    hashes: ['', '', '', '', '', '', '', '', '', '', '', '', '', '', '', ''],
+    quads: ['', '', '', ''],
+    kids: new Array(16).fill(undefined),
+    stamp,
+  };
 }
 
-export function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
+export function copyBranch(branch: Branch, stamp: number): Branch {
+  const { depth, path, mask, end } = branch;
+  const [counts, hashes, quads, kids] = [branch.counts.slice(), branch.hashes.slice(), branch.quads.slice(), branch.kids.slice()];
+  return { kind: 'branch', depth, path, mask, end, counts, hashes, quads, kids, stamp };
 }
 
-/** Offset of the ref of child `nibble`, which must be in the mask. */
-export function childAt(branch: Branch, nibble: number): number {
-  return branch.childrenAt + REF_BYTES * countBits(branch.mask & ((1 << nibble) - 1));
-}
-
-export function branchPath(branch: Branch): ByteText {
-  return toByteText(branch.bytes.subarray(1 + DEPTH_BYTES, 1 + DEPTH_BYTES + ((branch.depth + 1) >> 1)));
+/** Puts a child into a branch that is being built. A count of 0 takes it out. */
+export function setChild(branch: Branch, nibble: number, count: number, hash: ByteText, kid: Node | undefined): void {
+  branch.counts[nibble] = count;
+  branch.hashes[nibble] = count === 0 ? '' : hash;
+  branch.kids[nibble] = count === 0 ? undefined : kid;
+  branch.quads[nibble >> 2] = '';
+  branch.mask = count === 0 ? branch.mask & ~(1 << nibble) : branch.mask | (1 << nibble);
 }
 
 export function branchCount(branch: Branch): number {
-  let count = branch.endAt === 0 ? 0 : 1;
-  for (let at = branch.childrenAt; at < branch.bytes.length; at += REF_BYTES) count += readU32(branch.bytes, at);
+  let count = branch.end === undefined ? 0 : 1;
+  for (let nibble = 0; nibble < 16; nibble++) count += branch.counts[nibble]!;
   return count;
-}
-
-/** @throws ChainError STORE_DAMAGED */
-export function decodeRow(bytes: Uint8Array, rowKey: ByteText): Row {
-  if (bytes[0] === BUCKET) return { kind: 'bucket', bytes };
-  if (bytes[0] === BRANCH && bytes.length > 1 + DEPTH_BYTES) {
-    const depth = (bytes[1]! << 8) | bytes[2]!;
-    const maskAt = 2 + DEPTH_BYTES + ((depth + 1) >> 1);
-    const end = bytes[maskAt - 1];
-    const mask = (bytes[maskAt]! << 8) | bytes[maskAt + 1]!;
-    const childrenAt = maskAt + 2 + (end === 1 ? DIGEST_BYTES : 0);
-    if (end! <= 1 && bytes.length === childrenAt + REF_BYTES * countBits(mask))
-      return { kind: 'branch', bytes, depth, mask, endAt: end === 1 ? maskAt + 2 : 0, childrenAt, quads: undefined };
-  }
-  throw damaged(rowKey);
 }
 
 export function damaged(rowKey: ByteText): ChainError {
   return new ChainError('STORE_DAMAGED', { table: 'state map', key: toHex(fromByteText(rowKey)) });
 }
 
-/** Space for a branch at `path`, its header written; children and end entry are for the caller to fill in. */
-export function newBranch(path: ByteText, depth: number, mask: number, withEnd: boolean): Branch {
-  const maskAt = 2 + DEPTH_BYTES + path.length;
-  const childrenAt = maskAt + 2 + (withEnd ? DIGEST_BYTES : 0);
-  const bytes = new Uint8Array(childrenAt + REF_BYTES * countBits(mask));
-  bytes[0] = BRANCH;
-  bytes[1] = depth >> 8;
-  bytes[2] = depth;
-  for (let i = 0; i < path.length; i++) bytes[3 + i] = path.charCodeAt(i);
-  bytes[maskAt - 1] = withEnd ? 1 : 0;
-  bytes[maskAt] = mask >> 8;
-  bytes[maskAt + 1] = mask;
-  return { kind: 'branch', bytes, depth, mask, endAt: withEnd ? maskAt + 2 : 0, childrenAt, quads: undefined };
-}
-
-export function encodeBucket(entries: readonly MapEntry[], slotDepth: number): Bucket {
-  const skip = slotDepth >> 1;
-  let size = 2;
-  for (const entry of entries) size += 2 + entry.key.length - skip + DIGEST_BYTES;
-  const bytes = new Uint8Array(size);
-  bytes[0] = BUCKET;
-  bytes[1] = entries.length;
-  let at = 2;
-  for (const { key, valueHash } of entries) {
-    const length = key.length - skip;
-    bytes[at++] = length >> 8;
-    bytes[at++] = length;
-    for (let i = skip; i < key.length; i++) bytes[at++] = key.charCodeAt(i);
-    bytes.set(valueHash, at);
-    at += DIGEST_BYTES;
-  }
-  return { kind: 'bucket', bytes };
-}
+// --- rows -------------------------------------------------------------------------------------------------------------------------
 
 /** @param slot any key or path that begins with the slot. @throws ChainError STORE_DAMAGED */
-export function decodeBucket(bucket: Bucket, slot: ByteText, slotDepth: number, rowKey: ByteText): MapEntry[] {
-  const { bytes } = bucket;
-  const before = slot.slice(0, slotDepth >> 1);
-  const entries: MapEntry[] = [];
-  let at = 2;
-  for (let i = 0; i < bytes[1]!; i++) {
-    const length = (bytes[at]! << 8) | bytes[at + 1]!;
-    const keyEnd = at + 2 + length;
-    if (!(length <= MAP_KEY_BYTES_MAX && keyEnd + DIGEST_BYTES <= bytes.length)) throw damaged(rowKey);
-    entries.push({ key: before + toByteText(bytes.subarray(at + 2, keyEnd)), valueHash: bytes.subarray(keyEnd, keyEnd + DIGEST_BYTES) });
-    at = keyEnd + DIGEST_BYTES;
-  }
-  if (at !== bytes.length || entries.length === 0) throw damaged(rowKey);
-  return entries;
+export function decodeRow(bytes: Uint8Array, slot: ByteText, slotDepth: number, stamp: number, rowKey: ByteText): Node {
+  const text = toByteText(bytes);
+  const node = bytes[0] === BUCKET ? decodeBucket(text, slot.slice(0, slotDepth >> 1)) : decodeBranch(text, stamp);
+  if (!node) throw damaged(rowKey);
+  return node;
 }
 
-/** One child of a subtree held as entries. */
-export interface EntryGroup {
-  readonly nibble: number;
-  readonly lo: number;
-  readonly hi: number;
+function decodeBucket(text: ByteText, before: ByteText): Bucket | undefined {
+  const entries: Entry[] = [];
+  let at = 2;
+  while (at < text.length) {
+    const keyAt = at + 2;
+    const keyEnd = keyAt + ((text.charCodeAt(at) << 8) | text.charCodeAt(at + 1));
+    at = keyEnd + DIGEST_BYTES;
+    if (!(at <= text.length)) return undefined;
+    entries.push({ key: before + text.slice(keyAt, keyEnd), valueHash: text.slice(keyEnd, at) });
+  }
+  if (entries.length === 0 || entries.length !== text.charCodeAt(1)) return undefined;
+  return { kind: 'bucket', entries };
 }
+
+function decodeBranch(text: ByteText, stamp: number): Branch | undefined {
+  if (text.charCodeAt(0) !== BRANCH) return undefined;
+  const depth = (text.charCodeAt(1) << 8) | text.charCodeAt(2);
+  const pathEnd = 3 + ((depth + 1) >> 1);
+  const branch = newBranch(text.slice(3, pathEnd), depth, stamp);
+  const hasEnd = text.charCodeAt(pathEnd);
+  const mask = (text.charCodeAt(pathEnd + 1) << 8) | text.charCodeAt(pathEnd + 2);
+  let at = pathEnd + 3;
+  if (hasEnd === 1) {
+    branch.end = text.slice(at, at + DIGEST_BYTES);
+    at += DIGEST_BYTES;
+  }
+  if (!(hasEnd <= 1) || text.length !== at + REF_BYTES * countBits(mask)) return undefined;
+  branch.mask = mask;
+  for (let nibble = 0; nibble < 16; nibble++) {
+    if (((mask >> nibble) & 1) === 0) continue;
+    branch.counts[nibble] =
+      text.charCodeAt(at) * 0x1000000 + ((text.charCodeAt(at + 1) << 16) | (text.charCodeAt(at + 2) << 8) | text.charCodeAt(at + 3));
+    branch.hashes[nibble] = text.slice(at + 4, at + REF_BYTES);
+    at += REF_BYTES;
+  }
+  return branch;
+}
+
+/** Encodes the rows of one block one behind the other. */
+export class RowWriter {
+  #slab = new Uint8Array(0);
+  #at = 0;
+
+  encode(node: Node, slotDepth: number): Uint8Array {
+    if (this.#slab.length - this.#at < ROW_BYTES_MAX) {
+      this.#slab = new Uint8Array(this.#slab.length === 0 ? ROW_BYTES_MAX * 2 : SLAB_BYTES);
+      this.#at = 0;
+    }
+    const from = this.#at;
+    if (node.kind === 'bucket') this.#bucket(node, slotDepth >> 1);
+    else this.#branch(node);
+    return this.#slab.subarray(from, this.#at);
+  }
+
+  #bucket(bucket: Bucket, skip: number): void {
+    const out = this.#slab;
+    let at = this.#at;
+    out[at++] = BUCKET;
+    out[at++] = bucket.entries.length;
+    for (const { key, valueHash } of bucket.entries) {
+      const length = key.length - skip;
+      out[at++] = length >> 8;
+      out[at++] = length;
+      for (let i = skip; i < key.length; i++) out[at++] = key.charCodeAt(i);
+      at = put(out, at, valueHash);
+    }
+    this.#at = at;
+  }
+
+  #branch(branch: Branch): void {
+    const out = this.#slab;
+    let at = putHeader(out, this.#at, branch, BRANCH);
+    if (branch.end !== undefined) at = put(out, at, branch.end);
+    for (let nibble = 0; nibble < 16; nibble++)
+      if (branch.counts[nibble] !== 0) at = putRef(out, at, branch.counts[nibble]!, branch.hashes[nibble]!);
+    this.#at = at;
+  }
+}
+
+function put(out: Uint8Array, at: number, text: ByteText): number {
+  for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i);
+  return at + text.length;
+}
+
+function putRef(out: Uint8Array, at: number, count: number, hash: ByteText): number {
+  out[at] = count >>> 24;
+  out[at + 1] = count >>> 16;
+  out[at + 2] = count >>> 8;
+  out[at + 3] = count;
+  return put(out, at + 4, hash);
+}
+
+/** What row and hash of a branch begin with alike. */
+function putHeader(out: Uint8Array, from: number, branch: Branch, kind: number): number {
+  out[from] = kind;
+  out[from + 1] = branch.depth >> 8;
+  out[from + 2] = branch.depth;
+  const at = put(out, from + 3, branch.path);
+  out[at] = branch.end === undefined ? 0 : 1;
+  out[at + 1] = branch.mask >> 8;
+  out[at + 2] = branch.mask;
+  return at + 3;
+}
+
+// --- hashes -----------------------------------------------------------------------------------------------------------------------
 
 /** How two or more sorted entries hang together: the depth at which they part, and the runs that share the nibble there. */
-export function splitEntries(
-  entries: readonly MapEntry[],
-  lo: number,
-  hi: number,
-): { depth: number; hasEnd: boolean; groups: EntryGroup[] } {
+export interface Split {
+  readonly depth: number;
+  readonly hasEnd: boolean;
+  readonly groups: readonly { readonly nibble: number; readonly lo: number; readonly hi: number }[];
+}
+
+export function splitEntries(entries: readonly Entry[], lo: number, hi: number): Split {
   const first = entries[lo]!.key;
   const depth = sharedNibbles(first, entries[hi - 1]!.key);
   const hasEnd = first.length * 2 === depth;
-  const groups: EntryGroup[] = [];
+  const groups: { nibble: number; lo: number; hi: number }[] = [];
   for (let i = hasEnd ? lo + 1 : lo; i < hi; ) {
     const nibble = nibbleAt(entries[i]!.key, depth);
     let j = i + 1;
@@ -185,12 +255,10 @@ export function splitEntries(
   return { depth, hasEnd, groups };
 }
 
-const NODE_SCRATCH_BYTES = 64 + 2 * MAP_KEY_BYTES_MAX + 16 * REF_BYTES;
-
-/** Hashes rows in scratch space of its own; results are written where the caller says. */
-export class RowHasher {
+/** Hashes subtrees in scratch space of its own. */
+export class NodeHasher {
   readonly #hash: MapHash;
-  readonly #node = new Uint8Array(NODE_SCRATCH_BYTES);
+  readonly #node = new Uint8Array(ROW_BYTES_MAX);
   readonly #entry = new Uint8Array(64 + MAP_KEY_BYTES_MAX + DIGEST_BYTES);
   readonly #nodeFrom: number;
   readonly #entryFrom: number;
@@ -203,88 +271,52 @@ export class RowHasher {
     this.#entryFrom = domainTag('map-entry').length;
   }
 
-  #digest(data: Uint8Array, out: Uint8Array, at: number): void {
-    if (this.#hash.hashText) {
-      const text = this.#hash.hashText(data);
-      for (let i = 0; i < DIGEST_BYTES; i++) out[at + i] = text.charCodeAt(i);
-    } else out.set(this.#hash.hash(data), at);
+  #digest(data: Uint8Array): ByteText {
+    return this.#hash.hashText ? this.#hash.hashText(data) : toByteText(this.#hash.hash(data));
   }
 
-  entry(key: ByteText, valueHash: Uint8Array, out: Uint8Array, outAt: number): void {
-    const data = this.#entry;
-    let at = this.#entryFrom;
-    for (let i = 0; i < key.length; i++) data[at++] = key.charCodeAt(i);
-    data.set(valueHash, at);
-    this.#digest(data.subarray(0, at + DIGEST_BYTES), out, outAt);
+  entry(key: ByteText, valueHash: ByteText): ByteText {
+    const at = put(this.#entry, this.#entryFrom, key);
+    return this.#digest(this.#entry.subarray(0, put(this.#entry, at, valueHash)));
   }
 
-  /** Computes the quads in `stale` (bit q for quad q) and all when none are known, then the branch's own hash. */
-  branch(branch: Branch, stale: number, out: Uint8Array, outAt: number): void {
-    const { bytes, mask } = branch;
+  /** Computes the quads that are not known, then the branch's own hash. */
+  branch(branch: Branch): ByteText {
+    const { counts, hashes, quads, mask } = branch;
     const data = this.#node;
-    const from = this.#nodeFrom;
-    let redo = stale;
-    let quads = branch.quads;
-    if (!quads) {
-      quads = new Uint8Array(4 * DIGEST_BYTES);
-      branch.quads = quads;
-      redo = 15;
-    }
-    let child = branch.childrenAt;
     for (let quad = 0; quad < 4; quad++) {
-      const members = countBits((mask >> (4 * quad)) & 15);
-      const length = members * REF_BYTES;
-      if (members >= 2 && (redo >> quad) & 1) {
-        data[from] = QUAD_HASH;
-        data.set(bytes.subarray(child, child + length), from + 1);
-        this.#digest(data.subarray(0, from + 1 + length), quads, quad * DIGEST_BYTES);
-      }
-      child += length;
+      if (quads[quad] !== '' || countBits((mask >> (4 * quad)) & 15) < 2) continue;
+      let at = this.#nodeFrom;
+      data[at++] = HASH_QUAD;
+      for (let nibble = 4 * quad; nibble < 4 * quad + 4; nibble++)
+        if (counts[nibble] !== 0) at = putRef(data, at, counts[nibble]!, hashes[nibble]!);
+      quads[quad] = this.#digest(data.subarray(0, at));
     }
-    const headerBytes = branch.childrenAt - (branch.endAt === 0 ? 0 : DIGEST_BYTES);
-    data.set(bytes.subarray(0, headerBytes), from);
-    let at = from + headerBytes;
-    if (branch.endAt !== 0) {
-      this.entry(branchPath(branch), bytes.subarray(branch.endAt, branch.endAt + DIGEST_BYTES), data, at);
-      at += DIGEST_BYTES;
-    }
-    child = branch.childrenAt;
+    let at = putHeader(data, this.#nodeFrom, branch, HASH_NODE);
+    if (branch.end !== undefined) at = put(data, at, this.entry(branch.path, branch.end));
     for (let quad = 0; quad < 4; quad++) {
-      const members = countBits((mask >> (4 * quad)) & 15);
-      if (members === 1) {
-        data.set(bytes.subarray(child, child + REF_BYTES), at);
-        at += REF_BYTES;
-      } else if (members > 1) {
-        let count = 0;
-        for (let i = 0; i < members; i++) count += readU32(bytes, child + i * REF_BYTES);
-        writeU32(data, at, count);
-        data.set(quads.subarray(quad * DIGEST_BYTES, (quad + 1) * DIGEST_BYTES), at + 4);
-        at += REF_BYTES;
-      }
-      child += members * REF_BYTES;
+      const members = (mask >> (4 * quad)) & 15;
+      if (members === 0) continue;
+      const from = 4 * quad;
+      const count = counts[from]! + counts[from + 1]! + counts[from + 2]! + counts[from + 3]!;
+      const alone = (members & (members - 1)) === 0;
+      at = putRef(data, at, count, alone ? hashes[from + 31 - Math.clz32(members)]! : quads[quad]!);
     }
-    this.#digest(data.subarray(0, at), out, outAt);
+    return this.#digest(data.subarray(0, at));
   }
 
   /** Hash of the subtree over sorted entries lo to hi, at least one. */
-  entries(entries: readonly MapEntry[], lo: number, hi: number, out: Uint8Array, outAt: number): void {
-    if (hi - lo === 1) this.entry(entries[lo]!.key, entries[lo]!.valueHash, out, outAt);
-    else this.branch(this.branchOf(entries, lo, hi), 15, out, outAt);
+  entries(entries: readonly Entry[], lo: number, hi: number): ByteText {
+    if (hi - lo === 1) return this.entry(entries[lo]!.key, entries[lo]!.valueHash);
+    return this.branch(this.branchOf(entries, splitEntries(entries, lo, hi), lo));
   }
 
-  /** The branch over two or more sorted entries, with the hashes of its children but no rows for them. */
-  branchOf(entries: readonly MapEntry[], lo: number, hi: number): Branch {
-    const { depth, hasEnd, groups } = splitEntries(entries, lo, hi);
-    let mask = 0;
-    for (const group of groups) mask |= 1 << group.nibble;
-    const branch = newBranch(packPath(entries[lo]!.key, depth), depth, mask, hasEnd);
-    if (hasEnd) branch.bytes.set(entries[lo]!.valueHash, branch.endAt);
-    let at = branch.childrenAt;
-    for (const group of groups) {
-      writeU32(branch.bytes, at, group.hi - group.lo);
-      this.entries(entries, group.lo, group.hi, branch.bytes, at + 4);
-      at += REF_BYTES;
-    }
+  /** The branch over two or more sorted entries that begin at `lo`, with the hashes of its children but no kids. */
+  branchOf(entries: readonly Entry[], split: Split, lo: number): Branch {
+    const branch = newBranch(packPath(entries[lo]!.key, split.depth), split.depth, 0);
+    if (split.hasEnd) branch.end = entries[lo]!.valueHash;
+    for (const group of split.groups)
+      setChild(branch, group.nibble, group.hi - group.lo, this.entries(entries, group.lo, group.hi), undefined);
     return branch;
   }
 }

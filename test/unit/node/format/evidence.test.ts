@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import Ajv2020 from 'ajv/dist/2020.js';
+import {
+  buildEvidence,
+  canonicalJson,
+  consensusHashOf,
+  decodeHeader,
+  type Evidence,
+  type EvidenceParts,
+  headerHash,
+  type Json,
+  toHex,
+  utf8,
+  verifyEvidence,
+} from '../../../../node/format/index.ts';
+import { certify, fixtureMap, genesisText, headerAt, longParts, opened, plainParts, recordId } from './evidence-fixture.ts';
+import { crypto } from './genesis-fixture.ts';
+
+const map = fixtureMap(3_000);
+const plain = plainParts(map);
+const long = longParts(map);
+const trust = { kind: 'genesis', text: genesisText } as const;
+const THREE = ['north-1', 'east-1', 'west-1'];
+
+function refusal(parts: EvidenceParts): string {
+  const verdict = verifyEvidence(crypto, buildEvidence(parts), trust);
+  assert.equal(verdict.ok, false);
+  assert.deepEqual(verdict.claims, []);
+  return `${verdict.faults[0]!.check}: ${verdict.faults[0]!.detail}`;
+}
+
+test('a bundle says in words which record is in which certified state, and how long that holds', () => {
+  const verdict = verifyEvidence(crypto, buildEvidence(plain), trust, (_key, value) => [`${value.length} bytes`]);
+  assert.deepEqual(verdict.faults, []);
+  assert.equal(verdict.ok, true);
+  const digest = toHex(crypto.hash(plain.value));
+  assert.equal(
+    verdict.claims[0],
+    `Record ${toHex(recordId)} version 2, digest ${digest} (SHA-256 of the stored bytes), is in the state certified by 3 of 4 validators at height 900, era 0, of chain ${toHex(opened.chainId)}`,
+  );
+  assert.match(verdict.claims[1]!, /follow from the genesis file .* over 0 changes/);
+  assert.equal(verdict.claims[2], 'Valid as of height 900; a later recovery order cannot be excluded without a newer header');
+  assert.equal(verdict.claims[3], `${plain.value.length} bytes`);
+});
+
+test('a bundle over a change of validators carries the barrier, and its transaction shows its receipt', () => {
+  const verdict = verifyEvidence(crypto, buildEvidence(long), trust);
+  assert.deepEqual(verdict.faults, []);
+  assert.match(verdict.claims[0]!, /certified by 4 of 4 validators at height 900, era 3/);
+  assert.match(verdict.claims[1]!, /over 1 change of configuration/);
+  assert.match(verdict.claims[3]!, /of mes@north, signed by a custodial key, ended with OK at height 50, certified by 3 of 4 validators/);
+});
+
+test('a pinned header stands in for the genesis file', () => {
+  for (const [parts, header] of [
+    [plain, plain.state.header],
+    [long, long.state.header],
+    [{ ...long, inclusion: undefined }, long.barriers[0]!.header],
+  ] as const) {
+    const { height } = decodeHeader(header);
+    const pinned = { kind: 'pinned', height, hash: headerHash(crypto, header) } as const;
+    const { inclusion: _, ...rest } = parts;
+    assert.deepEqual(verifyEvidence(crypto, buildEvidence(rest), pinned).faults, []);
+    assert.equal(verifyEvidence(crypto, buildEvidence(rest), { ...pinned, height: height + 1 }).ok, false);
+    assert.equal(verifyEvidence(crypto, buildEvidence(rest), { ...pinned, hash: crypto.hash(utf8('x')) }).ok, false);
+  }
+});
+
+const own = headerAt(900, { stateRoot: map.root() });
+const foreign = consensusHashOf(crypto, { ...opened.configuration, executionVersion: 2 });
+const refused: readonly (readonly [string, EvidenceParts, RegExp])[] = [
+  [
+    'two votes of four',
+    { ...plain, state: certify(own, opened.configuration, ['north-1', 'east-1']) },
+    /header: 2 votes where 3 are needed/,
+  ],
+  ['a vote of a stranger', { ...plain, state: certify(own, opened.configuration, [...THREE, 'zeta-1']) }, /zeta-1 is not a validator/],
+  ['another value', { ...plain, value: utf8('{}') }, /value: the state holds another value/],
+  [
+    'a key that is not there',
+    { ...plain, key: `${plain.key}x`, proof: map.prove(`${plain.key}x`) },
+    /the key is not in the certified state/,
+  ],
+  ['a proof of another key', { ...plain, proof: map.prove('a') }, /map proof: .*leaves open/],
+  [
+    'a header of another state',
+    { ...plain, state: certify(headerAt(900, {}), opened.configuration, THREE) },
+    /map proof: .*leads to another root/,
+  ],
+  [
+    'a certificate of another header',
+    { ...plain, state: { ...plain.state, certificate: certify(headerAt(900, {}), opened.configuration, THREE).certificate } },
+    /certificate is for another header/,
+  ],
+  [
+    'a configuration that genesis does not give',
+    {
+      ...plain,
+      state: certify(
+        headerAt(900, { stateRoot: map.root(), consensusHash: foreign }),
+        { ...opened.configuration, executionVersion: 2 },
+        THREE,
+      ),
+    },
+    /header: consensusHash of height 900/,
+  ],
+  ['its barrier left out', { ...long, barriers: [] }, /header: consensusHash of height 900/],
+  [
+    'a barrier that changes nothing',
+    { ...plain, barriers: [certify(headerAt(5, {}), opened.configuration, THREE)] },
+    /changes no configuration/,
+  ],
+  ['a receipt of another transaction', { ...long, inclusion: { ...long.inclusion!, receipt: plain.value } }, /inclusion: /],
+];
+for (const [what, parts, reason] of refused) {
+  test(`a bundle with ${what} is refused by the name of the check`, () => assert.match(refusal(parts), reason));
+}
+
+test('another genesis file refuses the bundle', () => {
+  const other = JSON.stringify({ ...(JSON.parse(genesisText) as object), name: 'other' });
+  assert.equal(verifyEvidence(crypto, buildEvidence(plain), { kind: 'genesis', text: other }).faults[0]!.check, 'genesis');
+  assert.equal(verifyEvidence(crypto, buildEvidence(plain), { kind: 'genesis', text: '{}' }).faults[0]!.check, 'trust');
+});
+
+test('text that is not a bundle comes back as a fault of form', () => {
+  for (const text of ['', '{', '[]', 'null', `${buildEvidence(plain)} `, JSON.stringify(JSON.parse(buildEvidence(plain)), null, 1)])
+    assert.equal(verifyEvidence(crypto, text, trust).faults[0]!.check, 'form');
+});
+
+test('the published schema takes every bundle and refuses what the reader refuses', () => {
+  const schema = JSON.parse(readFileSync(new URL('../../../../../node/format/evidence.schema.json', import.meta.url), 'utf8')) as object;
+  const validate = new Ajv2020.default({ strict: true }).compile(schema);
+  for (const parts of [plain, long]) assert.ok(validate(JSON.parse(buildEvidence(parts))), JSON.stringify(validate.errors));
+  const bundle = JSON.parse(buildEvidence(long)) as Evidence;
+  const broken: unknown[] = [
+    { ...bundle, format: 'tracemill/evidence/v2' },
+    { ...bundle, digestAlg: 'sha-1' },
+    { ...bundle, more: 1 },
+    { ...bundle, era: -1 },
+    { ...bundle, era: 1.5 },
+    { ...bundle, chainId: bundle.chainId.toUpperCase() },
+    { ...bundle, key: 'a+b=' },
+    { ...bundle, state: { ...bundle.state, header: 1 } },
+    { ...bundle, barriers: [{}] },
+    { ...bundle, inclusion: { ...bundle.inclusion, receiptPath: ['X'] } },
+  ];
+  for (const name of Object.keys(bundle)) if (name !== 'inclusion') broken.push({ ...bundle, [name]: undefined });
+  for (const value of broken) {
+    const text = JSON.stringify(value);
+    assert.equal(validate(JSON.parse(text)), false, text.slice(0, 200));
+    assert.equal(verifyEvidence(crypto, sorted(text), trust).ok, false);
+  }
+});
+
+function sorted(text: string): string {
+  try {
+    return canonicalJson(JSON.parse(text) as Json);
+  } catch {
+    return text;
+  }
+}
+
+test('a record takes at most 8 kB at four validators, also in a map of ten million keys', () => {
+  const bundle = buildEvidence(plain).length;
+  // From 3,000 to 10^7 keys a path grows by log16(10^7 / 3,000) nodes, of at most three refs in its quad and three beside it, and a header.
+  const nodeBytes = 6 * 36 + 36;
+  const growth = Math.ceil((Math.log(1e7 / 3_000) / Math.log(16)) * nodeBytes * (4 / 3));
+  assert.ok(bundle + growth <= 8 * 1024, `${bundle} bytes and ${growth} for more keys`);
+});
