@@ -61,6 +61,16 @@ interface Page {
   readonly complete: boolean;
 }
 
+/** The operator of this run's record: a name like no other. */
+function operatorOf(salt: string): { readonly operatorName: string; readonly operatorId: string } {
+  return { operatorName: `Qian Zhongshu-${salt} 钱钟书`, operatorId: `E-ONCE-${salt}` };
+}
+
+/** Every text that no node may hold in clear. */
+export function peopleOf(options: Pick<OnceOptions, 'salt' | 'people'>): readonly string[] {
+  return [...Object.values(operatorOf(options.salt)), ...options.people];
+}
+
 export function onceSteps(options: OnceOptions): readonly Step[] {
   const { net, tracemill, inputs } = options;
   mkdirSync(inputs, { recursive: true });
@@ -73,8 +83,7 @@ export function onceSteps(options: OnceOptions): readonly Step[] {
     productionBatch: `PB-ONCE-${options.salt}`,
     supplier: 'Honghe "Special" Steel, Ltd.',
     materialBatch: `RM-ONCE-${options.salt}`,
-    operatorName: `Qian Zhongshu-${options.salt} 钱钟书`,
-    operatorId: `E-ONCE-${options.salt}`,
+    ...operatorOf(options.salt),
   };
   const acknowledged = new Set<string>();
   const bundlePath = join(inputs, 'bundle.json');
@@ -268,7 +277,7 @@ export function onceSteps(options: OnceOptions): readonly Step[] {
       name: 'no name or number of an operator is in a file or log in clear',
       needs: [ONE],
       run: async () => {
-        const people = [sample.operatorName, sample.operatorId, ...options.people];
+        const people = peopleOf(options);
         expect(
           readFileSync(join(inputs, 'record.json'), 'utf8').includes(sample.operatorName),
           'the search would find nothing even in the input',

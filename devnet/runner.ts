@@ -6,7 +6,7 @@ import { tracemillIn } from './command.ts';
 import { DATA_SET_PEOPLE, dataSetParts } from './data-set.ts';
 import { childEnvironment, type Devnet, startDevnet } from './index.ts';
 import { loadRows } from './load.ts';
-import { onceSteps, storedTextStep } from './once.ts';
+import { onceSteps, peopleOf, storedTextStep } from './once.ts';
 import { runSteps } from './steps.ts';
 import { DEFAULT_ACCOUNT } from './topology.ts';
 
@@ -91,7 +91,7 @@ async function once(net: Devnet, options: RunnerOptions): Promise<number> {
   }
   const outcomes = [...(await run)];
   await net.stop();
-  outcomes.push(...(await runSteps([storedTextStep(net, DATA_SET_PEOPLE)], out)));
+  outcomes.push(...(await runSteps([storedTextStep(net, peopleOf({ salt: options.salt, people: DATA_SET_PEOPLE }))], out)));
   const failed = outcomes.filter((outcome) => !outcome.held).length;
   out(
     failed === 0

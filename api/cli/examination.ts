@@ -161,7 +161,7 @@ async function checkedRows(path: string): Promise<number | undefined> {
   try {
     store = await openLevelStore({ path });
   } catch (error) {
-    if (error instanceof ChainError && (error.code as string) === 'STORE_LOCKED') return undefined;
+    if (error instanceof ChainError && error.code === 'STORE_LOCKED') return undefined;
     throw error;
   }
   try {

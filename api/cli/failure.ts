@@ -16,8 +16,6 @@ export interface Failure {
 
 export type Language = 'en' | 'zh';
 
-const NOT_HELD: ReadonlySet<string> = new Set(['CLI_VERIFICATION_FAILED', 'CLI_ROWS_REFUSED', 'DOCTOR_PROBLEMS']);
-
 export function failureOf(error: unknown, language: Language): Failure {
   if (error instanceof ApiError) return ofAnswer(error, language);
   if (error instanceof ChainError) {
@@ -72,7 +70,7 @@ function ofCode(code: 'CLI_USAGE' | 'CLI_NODE_UNREACHABLE' | 'INTERNAL', languag
 function exitOf(code: string): ExitCode {
   if (code === 'CLI_USAGE' || code === 'CLI_NODE_UNKNOWN') return EXIT.usage;
   if (code === 'CLI_NODE_UNREACHABLE' || code === 'NODE_STOPPING') return EXIT.unreachable;
-  return NOT_HELD.has(code) ? EXIT.notHeld : EXIT.refused;
+  return code === 'CLI_VERIFICATION_FAILED' ? EXIT.notHeld : EXIT.refused;
 }
 
 /** Lines for a person. */

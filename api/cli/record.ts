@@ -83,8 +83,8 @@ export const recordCommand: CommandFactory = (run) =>
               count: options.count ? 'exact' : undefined,
             });
             const rows = data.items.map((row) => {
-              const body = (row.body ?? {}) as Record<string, unknown>;
-              return [row.id, row.version, body.product_uid, body.production_time, body.pro_factory_uid];
+              const content = (row.record ?? {}) as Record<string, unknown>;
+              return [row.id, row.version, content.product_uid, content.production_time, content.pro_factory_uid];
             });
             const more = `${data.items.length} records at height ${data.height}${data.complete ? ', complete' : ''}${data.next === null ? '' : `; next page: --after ${data.next}`}`;
             cli.show(data, `${table(['id', 'version', 'product', 'time', 'factory'], rows)}${more}`);

@@ -125,15 +125,6 @@ export const keysErrors = {
     text: { en: 'A passphrase is needed and there is nobody to ask', zh: '需要口令但无法交互输入' },
     remedy: { en: 'Set TRACEMILL_PASSPHRASE or give --passphrase-file', zh: '请设置 TRACEMILL_PASSPHRASE 或使用 --passphrase-file' },
   },
-  CLI_ROWS_REFUSED: {
-    kind: 'invalid',
-    httpStatus: 400,
-    text: { en: 'Some rows of the file were refused', zh: '文件中有部分数据行被拒绝' },
-    remedy: {
-      en: 'Correct the rows named in data.refused and run the same command again; rows already on the chain are not stored twice',
-      zh: '请改正 data.refused 中的数据行后重新运行同一命令；已上链的数据不会重复存储',
-    },
-  },
   CLI_VERIFICATION_FAILED: {
     kind: 'invalid',
     httpStatus: 400,
@@ -142,12 +133,6 @@ export const keysErrors = {
       en: 'Do not rely on this file; data.code names the check that failed. Ask for the bundle again from a node you trust',
       zh: '请勿采信该文件；data.code 指出未通过的检查。请向可信节点重新获取',
     },
-  },
-  DOCTOR_PROBLEMS: {
-    kind: 'invalid',
-    httpStatus: 400,
-    text: { en: 'The examination found problems', zh: '检查发现问题' },
-    remedy: { en: 'Each line marked problem ends in what to do', zh: '每条标记为 problem 的行末均有处理办法' },
   },
   DEVNET_START_FAILED: {
     kind: 'internal',

@@ -181,12 +181,12 @@ export function decodeEvidence(text: string): Evidence {
   }
   const names = ['barriers', 'chainId', 'digestAlg', 'era', 'format', 'genesisHash', 'key', 'proof', 'state', 'value'];
   const top = object(value, '', names, ['inclusion']);
-  if (top['format'] !== EVIDENCE_FORMAT) throw new DecodeError('/format is unknown');
-  if (top['digestAlg'] !== EVIDENCE_DIGEST_ALG) throw new DecodeError('/digestAlg is unknown');
+  if (top.format !== EVIDENCE_FORMAT) throw new DecodeError('/format is unknown');
+  if (top.digestAlg !== EVIDENCE_DIGEST_ALG) throw new DecodeError('/digestAlg is unknown');
   for (const name of ['chainId', 'genesisHash']) if (!isDigestHex(top[name])) throw new DecodeError(`/${name} is no digest`);
-  if (typeof top['era'] !== 'number' || top['era'] < 0) throw new DecodeError('/era is no count');
+  if (typeof top.era !== 'number' || top.era < 0) throw new DecodeError('/era is no count');
   for (const name of ['key', 'value', 'proof']) bytesOf(top[name], `/${name}`);
-  headerShape(top['state'], '/state');
+  headerShape(top.state, '/state');
   const { barriers, inclusion } = top;
   if (!Array.isArray(barriers) || barriers.length > EVIDENCE_BARRIERS_MAX) throw new DecodeError('/barriers is no list');
   barriers.forEach((barrier: Json, i: number) => {

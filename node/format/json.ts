@@ -19,7 +19,7 @@ function write(value: Json, depth: number): string {
   if (depth > JSON_DEPTH_MAX) throw new RangeError(`Cannot write JSON nested deeper than ${JSON_DEPTH_MAX}`);
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value);
+      return writeText(value);
     case 'number':
       if (!Number.isSafeInteger(value)) throw new RangeError(`Cannot write ${value} as JSON: only safe integers have one spelling here`);
       return String(value === 0 ? 0 : value);
@@ -30,9 +30,15 @@ function write(value: Json, depth: number): string {
       if (Array.isArray(value)) return `[${value.map((item: Json) => write(item, depth + 1)).join(',')}]`;
       const object = value as JsonObject;
       const names = Object.keys(object).sort();
-      return `{${names.map((name) => `${JSON.stringify(name)}:${write(object[name]!, depth + 1)}`).join(',')}}`;
+      return `{${names.map((name) => `${writeText(name)}:${write(object[name]!, depth + 1)}`).join(',')}}`;
     }
   }
+}
+
+/** JSON.stringify would write half a surrogate pair as an escape, and I-JSON has none (RFC 7493 §2.1, RFC 8785 §3.1). */
+function writeText(text: string): string {
+  if (/[\ud800-\udfff]/u.test(text)) throw new RangeError('Cannot write JSON text with an unpaired surrogate');
+  return JSON.stringify(text);
 }
 
 export function encodeJson(value: Json): Uint8Array {

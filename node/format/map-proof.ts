@@ -19,7 +19,8 @@ import { DecodeError, decodeAll, type Reader } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, tagged } from './crypto.ts';
 import { childPath, inRange, isUnder, type KeyRange, relate } from './map-path.ts';
 
-export const MAP_KEY_BYTES_MAX = 1_024;
+/** Also bounds how deep a map can nest, two nodes a byte: what walks it may recurse. */
+export const MAP_KEY_BYTES_MAX = 512;
 export const MAP_COUNT_MAX = 0xffff_ffff; // entries; counts are 32 bits wide
 export const MAP_PROOF_BYTES_MAX = 16 * 1024 * 1024; // the most a verifier looks at
 
@@ -192,9 +193,13 @@ class Walk {
       this.#hidden(ref.count, relations.size === 1 ? [...relations][0]! : 'across');
       return ref;
     }
-    const refs = slots.map((slot) => this.#item(reader, reader.u8(), slot, depth));
+    const refs: Ref[] = [];
     let count = 0;
-    for (const ref of refs) count += ref.count;
+    for (const slot of slots) {
+      const ref = this.#item(reader, reader.u8(), slot, depth);
+      count += ref.count;
+      refs.push(ref);
+    }
     if (count > MAP_COUNT_MAX) throw new DecodeError('map counts overflow');
     return { count, hash: this.#crypto.hash(tagged('map-node', Uint8Array.of(HASH_KIND.quad), ...refs.map(refBytes))) };
   }

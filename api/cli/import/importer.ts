@@ -44,6 +44,8 @@ export interface ImportOptions {
 const BATCH_CHARACTERS_MAX = 2_097_152; // keeps a batch well inside one transaction of 4 MiB
 const ATTEMPTS_MAX = 60; // of one batch while nodes do not answer
 const RETRY_DELAY_MS = 500;
+/** Statuses by which a node refuses what is sent; any other concerns the caller or the node. */
+const CONTENT_REFUSED: ReadonlySet<number> = new Set([400, 409, 413, 422]);
 
 export async function importRows(options: ImportOptions): Promise<ImportResult> {
   const tally = { rows: 0, stored: 0, repeated: 0, height: 0 };
@@ -55,7 +57,8 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
   let failed: unknown;
 
   async function send(batch: readonly RawRow[], index: number): Promise<void> {
-    let rows = batch;
+    const waiting: (readonly RawRow[])[] = [batch];
+    let rows = nextOf(waiting);
     for (let attempt = 0; rows.length > 0; ) {
       const client = options.clients[(index + attempt) % options.clients.length]!;
       const body = options.source.body(rows);
@@ -75,7 +78,7 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
         tally.stored += rows.length - repeated;
         tally.height = Math.max(tally.height, receipt.height ?? 0);
         options.onReceipt?.(receipt);
-        rows = [];
+        [rows, attempt] = [nextOf(waiting), 0];
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 0 || error.status === 429 || error.status >= 502) {
@@ -83,15 +86,14 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
           await options.sleep(Math.min(error.retryAfterMs ?? RETRY_DELAY_MS, 5_000));
           continue;
         }
-        if (error.status === 401 || error.status === 403) {
-          if (!error.details.some((detail) => detail.row !== undefined)) throw error; // concerns the caller, not a row
-        }
         const named = namedRows(error, rows);
-        for (const row of named) refused.push(row);
+        if (named.length === 0 && !refusesContent(error)) throw error; // concerns the caller, not a row
+        refused.push(...named);
         const bad = new Set(named.map((row) => row.row));
         const left = rows.filter((row) => !bad.has(row.number));
-        if (left.length === rows.length) throw error; // would never end
-        rows = left;
+        if (named.length > 0) waiting.push(left);
+        else waiting.push(rows.slice(rows.length >> 1), rows.slice(0, rows.length >> 1)); // halved until the row is alone
+        [rows, attempt] = [nextOf(waiting), 0];
       }
     }
     tally.rows += batch.length;
@@ -135,9 +137,19 @@ async function* batches(rows: AsyncIterable<RawRow>, skip: number, rowsMax: numb
   if (batch.length > 0) yield batch;
 }
 
-/** Rows of the file that an answer names; one row alone is named by any refusal. */
+/** 403 is of content only where a record is: the factory of a row may be another's. A right that lacks would lack for every row. */
+function refusesContent(error: ApiError): boolean {
+  return CONTENT_REFUSED.has(error.status) || (error.status === 403 && error.code.startsWith('RECORD_'));
+}
+
+function nextOf(waiting: (readonly RawRow[])[]): readonly RawRow[] {
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) if (next.length > 0) return next;
+  return [];
+}
+
+/** Rows of the file that an answer names; a row alone is named by any refusal of content. */
 function namedRows(error: ApiError, rows: readonly RawRow[]): readonly RefusedRow[] {
-  if (rows.length === 1) {
+  if (rows.length === 1 && refusesContent(error)) {
     const [detail] = error.details;
     return [refusedRow(rows[0]!, detail ?? { code: error.code, message: error.message })];
   }

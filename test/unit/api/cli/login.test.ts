@@ -42,8 +42,12 @@ async function run(args: readonly string[]): Promise<{ exitCode: number; out: st
   let out = '';
   let err = '';
   const terminal: Terminal = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
     interactive: false,
     env: {},
     cwd: directory,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Fault, parseNodeConfig, settings, settingsTable } from '../../../../node/config/index.ts';
+import { apiSettingsDefault } from '../../../../api/rest/deps.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 
 const faultsOf = (text: string, env: Record<string, string> = {}): readonly Fault[] => {
@@ -76,4 +77,9 @@ test('every setting says what it is for, and the table of the README is the one 
 
 test('no consensus time-out is a setting of a node', () => {
   for (const row of settings()) assert.doesNotMatch(row.pointer, /view|timeoutMs.*consensus|idleBlock|checkpoint/i);
+});
+
+test('the bounds of the interface have the same defaults here and there', () => {
+  const config: Readonly<Record<string, unknown>> = parseNodeConfig(least, {});
+  for (const [name, value] of Object.entries(apiSettingsDefault)) assert.equal(config[name], value, name);
 });

@@ -181,7 +181,7 @@ test('the fast hash gives the same roots as the plain one', () => {
   assert.equal(toHex(fast.stage(more).root), toHex(bed.map.stage(more).root));
 });
 
-test('keys of 1,024 bytes with long shared runs are held and proved; longer and empty ones are refused', () => {
+test('keys of the greatest length with long shared runs are held and proved; longer and empty ones are refused', () => {
   const bed = new Bed();
   const long = '\u00ff'.repeat(MAP_KEY_BYTES_MAX);
   const keys = Array.from({ length: 30 }, (_, i) => long.slice(0, MAP_KEY_BYTES_MAX - i));
@@ -190,6 +190,23 @@ test('keys of 1,024 bytes with long shared runs are held and proved; longer and 
   for (const key of keys) assert.ok(verifyMapProof(crypto, bed.map.root(), bed.map.prove(key), key).present);
   assert.throws(() => bed.map.stage([{ key: `${long}x`, valueHash: digest('') }]), RangeError);
   assert.throws(() => bed.map.stage([{ key: '', valueHash: digest('') }]), RangeError);
+});
+
+test('the deepest map there can be, two nodes for every byte of the longest key, is built, proved and undone', () => {
+  const bed = new Bed(100_000);
+  const run = 'x'.repeat(MAP_KEY_BYTES_MAX - 1);
+  const keys = Array.from({ length: MAP_KEY_BYTES_MAX }, (_, i) => ['\u0018', 'x', 'y'].map((last) => run.slice(0, i) + last)).flat();
+  const cold = (): StateMap => bed.open();
+  bed.apply(keys.map((key) => ({ key, valueHash: digest(key) })));
+  for (const key of [keys.at(-1)!, keys.at(-2)!, `${run}z`, keys[0]!]) {
+    const claim = verifyMapProof(crypto, bed.map.root(), cold().prove(key), key);
+    assert.deepEqual(claim, keys.includes(key) ? { present: true, valueHash: digest(key) } : { present: false });
+    assert.equal(cold().has(key) !== undefined, keys.includes(key));
+  }
+  const all = verifyRangeProof(crypto, bed.map.root(), cold().proveRange('', undefined, 10_000), '', undefined);
+  assert.equal(all.entries.length, keys.length);
+  bed.apply(keys.map((key) => ({ key, valueHash: undefined })));
+  assert.equal(bed.rows.size, 0);
 });
 
 test('a row that is lost or changed on disk is reported as damage, never proved', () => {

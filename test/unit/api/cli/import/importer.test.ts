@@ -93,10 +93,29 @@ test('a node that does not answer is asked again with the same key, another one 
   assert.notEqual(keys([0])[0], keys([3])[0]);
 });
 
-test('a refusal that names no row ends the import with that refusal', async () => {
-  const node = standIn({ details: () => [{ code: 'TOKEN_EXPIRED', message: 'expired' }] });
-  await assert.rejects(run(upTo(6), node.client), (error: unknown) => error instanceof ApiError && error.code === 'REQUEST_INVALID');
-  assert.equal(node.stored.size, 0);
+test('a refusal of content that names no row is narrowed down to the row', async () => {
+  const node = standIn({ details: (values) => (values.includes(4) ? [{ code: 'RECORD_KEY_CONFLICT', message: 'other content' }] : []) });
+  const { result } = await run(upTo(7), node.client, { batchRows: 7 });
+  assert.deepEqual(
+    result.refused.map((row) => [row.row, row.code]),
+    [[5, 'RECORD_KEY_CONFLICT']],
+  );
+  assert.deepEqual(
+    [...node.stored].sort((a, b) => a - b),
+    [0, 1, 2, 3, 5, 6],
+  );
+  assert.equal(result.stored, 6);
+});
+
+test('a refusal of the caller ends the import', async () => {
+  const client = {
+    post: async () => {
+      throw new ApiError({ status: 401, code: 'TOKEN_EXPIRED', message: 'expired', data: null, details: [], requestId: 'r' });
+    },
+  } as unknown as Client;
+  for (const count of [1, 6]) {
+    await assert.rejects(run(upTo(count), client), (error: unknown) => error instanceof ApiError && error.code === 'TOKEN_EXPIRED');
+  }
 });
 
 test('rows settled by an earlier run are not sent', async () => {

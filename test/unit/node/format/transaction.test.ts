@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import {
+  DecodeError,
+  decodeTransaction,
+  encodeTransaction,
+  openTransaction,
+  type SignedTransaction,
+  signTransaction,
+  SUITE,
+  toHex,
+  transactionSigningBytes,
+  utf8,
+  Writer,
+} from '../../../../node/format/index.ts';
+import { crypto, testKey } from './genesis-fixture.ts';
+import { blobs, counts, digests, holdsCanonical, names } from './roundtrip.ts';
+
+const transactions: fc.Arbitrary<SignedTransaction> = fc.record({
+  chainId: digests,
+  sender: names,
+  keyId: names,
+  salt: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  expiryHeight: counts,
+  calls: fc.array(fc.record({ contract: names, method: names, args: blobs() }), { maxLength: 4 }),
+  gasLimit: counts,
+  suite: fc.nat(255),
+  signature: fc.uint8Array({ maxLength: 128 }),
+});
+
+test('a transaction comes back from its bytes, and no other bytes stand for one', () => {
+  holdsCanonical(transactions, encodeTransaction, decodeTransaction);
+});
+
+const body = {
+  chainId: new Uint8Array(32),
+  sender: 'mes@north',
+  keyId: 'k',
+  salt: new Uint8Array(16),
+  expiryHeight: 9,
+  calls: [{ contract: 'records', method: 'submit', args: utf8('{}') }],
+  gasLimit: 5,
+  suite: SUITE.ed25519,
+};
+
+test('the id covers everything but the signature, the hash covers the signature too', () => {
+  const key = testKey('mes');
+  const signed = signTransaction(crypto, body, key.sign);
+  assert.ok(crypto.verify(SUITE.ed25519, key.publicKey, transactionSigningBytes(signed.id), signed.transaction.signature));
+  const resigned = openTransaction(crypto, encodeTransaction({ ...body, signature: new Uint8Array(64) }));
+  assert.equal(toHex(resigned.id), toHex(signed.id));
+  assert.notEqual(toHex(resigned.hash), toHex(signed.hash));
+  for (const change of [
+    { salt: new Uint8Array(16).fill(1) },
+    { expiryHeight: 10 },
+    { gasLimit: 6 },
+    { suite: 2 },
+    { calls: [] },
+    { keyId: 'l' },
+  ])
+    assert.notEqual(toHex(signTransaction(crypto, { ...body, ...change }, key.sign).id), toHex(signed.id));
+});
+
+test('more calls than a transaction may hold are refused before they are read', () => {
+  const calls = Array.from({ length: 1_001 }, () => body.calls[0]!);
+  assert.throws(() => decodeTransaction(encodeTransaction({ ...body, calls, signature: new Uint8Array(0) })), /1001 items/);
+  const promised = new Writer().fixed(body.chainId, 32).text('a').text('b').fixed(body.salt, 16).u64(1).u32(1_000).finish();
+  assert.throws(() => decodeTransaction(promised), DecodeError);
+});
