@@ -12,6 +12,7 @@ export interface EngineStart {
   readonly chainId: Digest;
   /** This replica's node id; not among the validators for an observer. */
   readonly self: string;
+  /** Those that decide height + 1, as are the parameters. */
   readonly validators: readonly Validator[];
   /** Last final height, its header hash and certificate (absent at genesis). */
   readonly height: number;
@@ -49,7 +50,10 @@ export type Input =
   | { readonly kind: 'notBuilt'; readonly height: number; readonly view: number; readonly code: string }
   /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
   | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
-  /** The block of `height` is final and stored; the next may start. From commit, or from block sync. */
+  /**
+   * The block of `height` is final and stored; the next may start. From commit, or from block sync, which may leave out heights: the highest
+   * counts. `validators` and `parameters` are those of height + 1.
+   */
   | {
       readonly kind: 'delivered';
       readonly height: number;

@@ -3,7 +3,8 @@
  * the stable checkpoint, and what the vote log holds from before it goes. The low water mark is the last final height: with one height in
  * flight nothing below it can be voted on again.
  */
-import { castVote, liveRecords, mayVote, note, ownVote, type Replica } from './replica.ts';
+import { liveRecords } from './replay.ts';
+import { castVote, mayVote, note, ownVote, type Replica } from './replica.ts';
 
 /** Checkpoint votes name no view: they must add up over views. */
 const NO_VIEW = 0;

@@ -8,6 +8,7 @@ import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
 import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
 import { advanceSync, liftFloor, noteClaim, onAsk, onBody, onCommitted, onFetch, onHeld, onStatus, retransmit } from './recovery.ts';
+import { restore } from './replay.ts';
 import {
   clearHeight,
   createReplica,
@@ -27,6 +28,7 @@ const EVIDENCE_PER_HEIGHT_MAX = 64;
 
 export function createPbft(start: EngineStart, crypto: EngineCrypto): Engine {
   const replica = createReplica(start, crypto);
+  restore(replica, start);
   return {
     name: 'pbft',
     step: (input) => step(replica, input),

@@ -5,11 +5,11 @@
  */
 import { encodeMessage, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
 import { onCertificate, requestSync } from './normal-case.ts';
+import { liveRecords } from './replay.ts';
 import {
   enterView,
   ensureExecuted,
   hasExecuted,
-  liveRecords,
   mayVote,
   nextHeight,
   note,

@@ -1,0 +1,95 @@
+/**
+ * The replica and its vote log as a whole: what a restart reads, and what of it is live at a checkpoint. Everything signed and promised comes back;
+ * a log that cannot be trusted makes the replica start mute.
+ */
+import { toHex } from '../../node/format/index.ts';
+import type { EngineStart } from '../engine.ts';
+import type { Verified, ViewChange, Vote } from './messages.ts';
+import { nextHeight, type Replica, voteKey } from './replica.ts';
+import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
+
+/** Brings a fresh replica to where its log and its last certificate leave it. */
+export function restore(replica: Replica, start: EngineStart): void {
+  replay(replica, start.log);
+  const certified = start.certificate?.view ?? 0;
+  if (certified > replica.view || (certified === replica.view && replica.changing && certified > 0)) {
+    replica.view = certified; // a certified block proves its view began
+    replica.changing = false;
+    replica.viewChange = undefined;
+    replica.binding = undefined;
+  }
+}
+
+/** Everything a restart needs now; what the vote log is cut down to at a stable checkpoint. */
+export function liveRecords(replica: Replica): Uint8Array[] {
+  const height = nextHeight(replica);
+  const records: LogRecord[] = [{ kind: 'mark', stableCheckpoint: replica.stableCheckpoint }];
+  if (replica.floor && replica.height < replica.floor.height) records.push({ kind: 'floor', ...replica.floor });
+  if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
+  else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
+  for (const { digest, proposal } of replica.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
+  for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });
+  for (const vote of replica.signed.values()) if (vote.height >= height) records.push({ kind: 'vote', vote });
+  if (replica.prepared) records.push({ kind: 'prepared', certificate: replica.prepared });
+  return records.map(encodeRecord);
+}
+
+/** Restores what the replica has signed and promised. A log that does not decode, or none past genesis, makes the replica start mute. */
+function replay(replica: Replica, log: readonly Uint8Array[]): void {
+  let whole = true;
+  let marked = false;
+  for (const bytes of log) {
+    let record: LogRecord;
+    try {
+      record = decodeRecord(bytes);
+    } catch {
+      whole = false;
+      continue;
+    }
+    marked = true;
+    switch (record.kind) {
+      case 'mark':
+        replica.stableCheckpoint = Math.max(replica.stableCheckpoint, record.stableCheckpoint);
+        break;
+      case 'body':
+        if (record.height === nextHeight(replica)) replica.bodies.set(toHex(record.digest), record);
+        break;
+      case 'proposed':
+        if (record.height > replica.height) replica.proposed.set(`${record.height} ${record.view}`, record);
+        break;
+      case 'vote': {
+        const { vote } = record;
+        if (vote.height > replica.height) {
+          replica.signed.set(voteKey(vote.kind, vote.height, vote.view), vote);
+          replica.book.addVote(vote as Verified<Vote>);
+        }
+        break;
+      }
+      case 'prepared':
+        if (record.certificate.height === nextHeight(replica) && record.certificate.view >= (replica.prepared?.view ?? 0))
+          replica.prepared = record.certificate;
+        break;
+      case 'viewChange':
+        if (record.message.view >= replica.view) {
+          replica.view = record.message.view;
+          replica.changing = true;
+          replica.viewChange = record.message;
+        }
+        break;
+      case 'entered':
+        if (record.view >= replica.view) {
+          replica.view = record.view;
+          replica.changing = false;
+          replica.viewChange = undefined;
+          replica.binding = record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;
+        }
+        break;
+      case 'floor':
+        replica.floor = { height: record.height, view: record.view };
+        break;
+    }
+  }
+  if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
+  replica.unmarked = !marked && replica.height === 0;
+  if (!whole || (!marked && replica.height > 0)) replica.muted = { round: replica.height, answers: new Map() };
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Book } from '../../../../consensus/pbft/book.ts';
+import type { PrePrepare, Verified, ViewChange, Vote } from '../../../../consensus/pbft/messages.ts';
+import { certificate, d, prePrepare, viewChange, vote } from './table.ts';
+
+const verified = <M>(message: M): Verified<M> => message as Verified<M>;
+const addVote = (book: Book, v: Vote) => book.addVote(verified(v)).kind;
+
+test('a vote is new once, known again, and another digest in its place a conflict with the first', () => {
+  const book = new Book();
+  assert.equal(addVote(book, vote('commit', 'a', 0, 1, 'X')), 'new');
+  assert.equal(addVote(book, vote('commit', 'a', 0, 1, 'X')), 'known');
+  assert.equal(addVote(book, vote('commit', 'a', 0, 1, 'Y')), 'conflict');
+  assert.equal(addVote(book, vote('prepare', 'a', 0, 1, 'Y')), 'new');
+  assert.equal(book.votes('commit', 1, 0).length, 1);
+});
+
+test('commits add up only for one view and one digest', () => {
+  const book = new Book();
+  addVote(book, vote('commit', 'a', 0, 1, 'X'));
+  addVote(book, vote('commit', 'b', 0, 1, 'X'));
+  addVote(book, vote('commit', 'c', 1, 1, 'X'));
+  addVote(book, vote('commit', 'd', 0, 1, 'Y'));
+  assert.equal(book.committed(1, 3), undefined);
+  addVote(book, vote('commit', 'c', 0, 1, 'X'));
+  assert.deepEqual(
+    book.committed(1, 3)?.map((v) => v.node),
+    ['a', 'b', 'c'],
+  );
+});
+
+test('proposals held are bounded over all signers, nearest first', () => {
+  const book = new Book();
+  for (let view = 40; view >= 0; view--) book.addProposal(verified<PrePrepare>(prePrepare('a', view, 1, 'X')));
+  assert.ok(book.proposal('a', 1, 0));
+  assert.equal(book.proposal('a', 1, 40), undefined);
+});
+
+test('of view changes the highest view counts, and in one view the one that reports more', () => {
+  const book = new Book();
+  const add = (message: ViewChange) => book.addViewChange(verified(message));
+  assert.equal(add(viewChange('a', 2)), true);
+  assert.equal(add(viewChange('a', 1)), false);
+  assert.equal(add(viewChange('a', 2, certificate('commit', 0, 1, 'X'))), true);
+  assert.equal(add(viewChange('a', 2)), false);
+  assert.equal(book.viewChanges().length, 1);
+});
+
+test('what is final, over, or said by a node that left, is forgotten', () => {
+  const book = new Book();
+  addVote(book, vote('prepare', 'a', 0, 1, 'X'));
+  addVote(book, vote('prepare', 'a', 0, 2, 'Y'));
+  addVote(book, vote('prepare', 'b', 0, 2, 'Y'));
+  book.addProposal(verified<PrePrepare>(prePrepare('a', 0, 2, 'Y')));
+  book.addViewChange(verified(viewChange('a', 1)));
+  book.prune(1, 2, (node) => node === 'a');
+  assert.deepEqual(
+    book.votes('prepare', 2, 0, d('Y')).map((v) => v.node),
+    ['a'],
+  );
+  assert.equal(book.votes('prepare', 1, 0).length, 0);
+  assert.equal(book.proposal('a', 2, 0), undefined);
+  assert.equal(book.viewChanges().length, 0);
+});
