@@ -16,10 +16,10 @@ import { createStateMap, type StateMap } from '../../../../node/ledger/state-map
 import { crypto } from './genesis-fixture.ts';
 
 const keys = Array.from({ length: 400 }, (_, i) => toByteText(crypto.hash(utf8(String(i)))).slice(0, 1 + (i % 6)));
-const valueOf = (key: string) => crypto.hash(utf8(`value of ${key}`));
+const valueHashOf = (key: string) => crypto.hash(utf8(`value of ${key}`));
 
 function mapOf(all: readonly string[]): StateMap {
-  const staged = createStateMap({ get: () => undefined }, crypto, '').stage(all.map((key) => ({ key, valueHash: valueOf(key) })));
+  const staged = createStateMap({ get: () => undefined }, crypto, '').stage(all.map((key) => ({ key, valueHash: valueHashOf(key) })));
   const rows = new Map(staged.operations.map(({ key, value }) => [key, value]));
   return createStateMap({ get: (key) => rows.get(key) }, crypto, '');
 }
@@ -56,7 +56,7 @@ test('a proof made for one key answers for another only what is true', () => {
       try {
         const claim = verifyMapProof(crypto, root, held.prove(proved), asked);
         assert.equal(claim.present, keys.includes(asked));
-        if (claim.present) assert.deepEqual(claim.valueHash, valueOf(asked));
+        if (claim.present) assert.deepEqual(claim.valueHash, valueHashOf(asked));
       } catch (error) {
         assert.ok(error instanceof MapProofFault && error.reason === 'NOT_COVERED', String(error));
       }
