@@ -83,6 +83,7 @@ class TraceWalk {
   readonly #options: TraceOptions;
   readonly #nodes = new Map<string, TraceNode>();
   readonly #edges = new Map<string, { -readonly [name in keyof TraceEdge]: TraceEdge[name] }>();
+  readonly #read = new Map<string, readonly SearchRow[]>();
   #height: number;
   #complete = true;
   #withheld = 0;
@@ -219,8 +220,13 @@ class TraceWalk {
     return rows.some(({ summary }) => owner === undefined || isOwner(summary, owner));
   }
 
+  /** Rows of a filter, read once in a walk, so that what is withheld is counted once too. */
   async #all(filter: RecordFilter): Promise<readonly SearchRow[]> {
+    const key = JSON.stringify(filter);
+    const known = this.#read.get(key);
+    if (known) return known;
     const rows: SearchRow[] = [];
+    this.#read.set(key, rows);
     let after: string | undefined;
     do {
       const page = await this.#index.search(
