@@ -84,7 +84,7 @@ class TraceWalk {
   readonly #nodes = new Map<string, TraceNode>();
   readonly #edges = new Map<string, { -readonly [name in keyof TraceEdge]: TraceEdge[name] }>();
   readonly #read = new Map<string, readonly SearchRow[]>();
-  #height: number;
+  readonly #height: number;
   #complete = true;
   #withheld = 0;
 
@@ -230,7 +230,7 @@ class TraceWalk {
     let after: string | undefined;
     do {
       const page = await this.#index.search(
-        { ...filter, limit: SEARCH_LIMIT_MAX, ...(after === undefined ? {} : { after }) },
+        { ...filter, asOf: this.#height, limit: SEARCH_LIMIT_MAX, ...(after === undefined ? {} : { after }) },
         this.#options.may,
       );
       rows.push(...page.rows);
