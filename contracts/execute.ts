@@ -9,6 +9,7 @@ import {
   type Digest,
   encodeJson,
   EVENTS_PER_TRANSACTION_MAX,
+  fromUtf8,
   type Json,
   NAME_BYTES_MAX,
   RECEIPT_DETAIL_BYTES_MAX,
@@ -178,7 +179,7 @@ class Run {
     const bytes = this.overlay.get(stateKey(CONTRACT.deployed, deployedKey.contract(address)));
     this.tank.use(GAS.read + (bytes?.length ?? 0) * GAS.perByteRead);
     if (bytes === undefined) throw new ContractFailure('CONTRACT_UNKNOWN', { contract: address });
-    return JSON.parse(new TextDecoder().decode(bytes)) as DeployedContract;
+    return JSON.parse(fromUtf8(bytes)) as DeployedContract;
   }
 
   /** Deployed code cannot be changed unlawfully: it runs only while it is what the row says (6.2.4.c). */

@@ -29,7 +29,7 @@ export const GAS = {
   verify: 4_800_000,
   perByteVerified: 60,
   /** Taking an instance and restoring its memory before a deployed contract runs. */
-  instance: 1_600_000,
+  instance: 3_000_000,
   /** Loading code, beside what the engine counts: comparing memory with the base image, digest of the image. */
   load: 12_000_000,
   /** Clearing all memory after the engine itself trapped. */

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { execPath, env as processEnv } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, createClient } from '../api/client/index.ts';
+import { ApiError, type Client, createClient } from '../api/client/index.ts';
 import type { ProfileAccount } from '../api/cli/profile.ts';
 import { ChainError } from '../node/errors/index.ts';
 import type { ChainParameters } from '../node/format/index.ts';
@@ -227,16 +227,26 @@ async function untilReady(
       if (head.height >= height) return;
       last = `its height is ${head.height}`;
     } catch (error) {
-      last = (error as Error).message;
+      last = reasonOf(error);
     }
     await sleep(POLL_MS);
   }
   throw new ChainError('DEVNET_START_FAILED', {
     node: node.id,
-    reason: signal?.aborted ? 'asked to stop' : process.running ? `${last} after ${timeoutMs} ms` : 'the process ended',
+    reason: signal?.aborted ? `asked to stop; ${last}` : process.running ? `${last} after ${timeoutMs} ms` : 'the process ended',
     log: process.logPath,
     tail: tailOf(process.logPath),
   });
+}
+
+/** Of a node that answers but is not ready, the checks that say why. */
+function reasonOf(error: unknown): string {
+  const checks =
+    error instanceof ApiError
+      ? (error.data as { checks?: { check: string; passed: boolean; detail: string }[] } | null)?.checks
+      : undefined;
+  const failed = (checks ?? []).filter((check) => !check.passed).map((check) => `${check.check}: ${check.detail}`);
+  return failed.length > 0 ? failed.join('; ') : (error as Error).message;
 }
 
 async function headOf(client: Client): Promise<{ readonly height: number; readonly hash: string }> {

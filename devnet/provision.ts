@@ -15,15 +15,13 @@ import { PROFILE_FILE, type Profile, type ProfileAccount } from '../api/cli/prof
 import { parseGenesis } from '../node/config/index.ts';
 import { type ChainParameters, fromHex, openGenesis, toHex } from '../node/format/index.ts';
 import type { Genesis } from '../node/genesis.ts';
+import { createAuthority, issueServerCertificate, type PemPair } from '../node/keystore/certificates.ts';
 import {
-  createAuthority,
   createKeystore,
   createNodeKeys,
-  issueServerCertificate,
   type Keystore,
   NODE_KEY,
   openKeystore,
-  type PemPair,
   sealingKeyIds,
   writeFileAtomic,
 } from '../node/keystore/index.ts';

@@ -1,5 +1,6 @@
 /** The devnet a person runs: starts it, loads the data set, says how to reach it, stays up until a signal; or goes through the scenario and ends. */
 import { join } from 'node:path';
+import { DEVNET_DIRECTORY } from '../api/cli/profile.ts';
 import type { Progress } from '../api/cli/progress.ts';
 import { tracemillIn } from './command.ts';
 import { DATA_SET_PEOPLE, dataSetParts } from './data-set.ts';
@@ -37,6 +38,7 @@ export interface RunnerOptions {
 export async function runDevnet(options: RunnerOptions): Promise<number> {
   const { out } = options;
   const started = options.nowMs();
+  out(`starting ${options.nodes} nodes, files in ${options.directory}`);
   const stop = new AbortController();
   void options.stopAsked.then(() => stop.abort());
   const net = await startDevnet({
@@ -134,6 +136,7 @@ export function welcome(net: Devnet): readonly string[] {
   const node = net.nodes.find((candidate) => candidate.id === account.node)!;
   const token = net.tokens[account.account]!;
   const curl = `curl --cacert ${net.caPath}`;
+  const command = `npm run tracemill --${net.dir.endsWith(`/${DEVNET_DIRECTORY}`) ? '' : ` --dir ${net.dir}`}`;
   const width = Math.max(...net.accounts.map((row) => row.account.length));
   return [
     '',
@@ -143,15 +146,15 @@ export function welcome(net: Devnet): readonly string[] {
     'accounts (password, OTP secret for an authenticator app; every organisation has its own)',
     ...net.accounts.map((row) => `  ${row.account.padEnd(width)}  ${row.roles.join(',').padEnd(8)}  ${row.password}  ${row.totpSecret}`),
     '',
-    `token of ${account.account} (others: npm run tracemill -- admin token --account NAME)`,
+    `token of ${account.account} (others: ${command} admin token --account NAME)`,
     `  ${token}`,
     '',
     'try',
     `  ${curl} ${node.url}/healthz`,
     `  ${curl} -H "Authorization: Bearer ${token}" "${node.url}/api/v1/records?product=M14860"`,
     `  ${curl} -H "Authorization: Bearer ${token}" -H "Accept: application/xml" ${node.url}/api/v1/trace/M14860`,
-    '  npm run tracemill -- record query --product M14860',
-    '  npm run tracemill -- admin otp',
+    `  ${command} record query --product M14860`,
+    `  ${command} admin otp`,
     '',
     `genesis ${net.genesisHash}`,
     'Ctrl-C stops everything; the next start finds its data; --reset starts anew',

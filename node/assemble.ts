@@ -51,7 +51,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     closers.push(() => verifier.stop());
     const world = createRealWorld({ log, crypto, verifier });
-    const open = async (name: string, multithreading = false): Promise<Store> => {
+    const open = async (name: string, multithreading = false) => {
       const store = await openLevelStore({ path: join(config.dataDir, name), multithreading });
       closers.push(() => store.close());
       return store;
@@ -62,7 +62,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const sealed = await open('sealed');
     const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
-    const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, options.onFatal);
+    const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal);
     const genesis = openGenesis(crypto, genesisText);
     const network = await createLibp2pNetwork({
       world,

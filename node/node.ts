@@ -258,7 +258,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(chain.tip().height + 1), limit });
       return rows.map((row) => decodeHeader(row.value));
     },
-    validateBlock: (bytes) => validateSealedBlock({ crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account }, bytes),
+    validateBlock: (bytes) => validateSealedBlock({ crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() }, bytes),
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;

@@ -1,7 +1,6 @@
 /** `tracemill doctor`: everything that can be wrong on this machine, line by line, each with what to do. Reads only; asks no other machine. */
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
-import { examine } from './examination.ts';
 import { NODE_FILE } from './node-files.ts';
 import type { CommandFactory } from './program.ts';
 import { table } from './text.ts';
@@ -13,6 +12,7 @@ export const doctorCommand: CommandFactory = (run) =>
     .option('--passphrase-file <file>', 'also try the passphrase')
     .action(
       run(async (cli, options: { config?: string; passphraseFile?: string }) => {
+        const { examine } = await import('./examination.ts'); // loads the store
         const findings = await examine(cli, options);
         const rows = findings.map((row) => [row.state, row.subject, row.what, row.remedy ?? '']);
         cli.show(findings, table(['state', 'subject', 'finding', 'what to do'], rows));

@@ -10,7 +10,7 @@ import type { NodeData } from '../../contracts/builtin/layout.ts';
 import { parseGenesis, parseNodeConfig } from '../../node/config/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
-import { createAuthority, createKeystore, createNodeKeys, issueServerCertificate, writeFileAtomic } from '../../node/keystore/index.ts';
+import { createKeystore, createNodeKeys, writeFileAtomic } from '../../node/keystore/index.ts';
 import type { Cli } from './cli.ts';
 import { genesisHashOf, NODE_FILE } from './node-files.ts';
 import { newPassphrase } from './passphrase.ts';
@@ -87,6 +87,7 @@ async function initNode(cli: Cli, options: InitOptions): Promise<void> {
   const keystore = await createKeystore(join(directory, 'keystore.json'), passphrase);
   const keys = await createNodeKeys(keystore);
   const nowMs = cli.terminal.now();
+  const { createAuthority, issueServerCertificate } = await import('../../node/keystore/certificates.ts');
   const authority = await createAuthority(`${organisation} certificate authority`, nowMs);
   const tls = await issueServerCertificate(authority, node, nowMs, [options.host]);
   const part: GenesisPart = {

@@ -6,7 +6,6 @@ import { EXIT } from './exit-codes.ts';
 import { NODE_FILE, readNodeFiles } from './node-files.ts';
 import { readPassphrase } from './passphrase.ts';
 import type { CommandFactory } from './program.ts';
-import { startNode } from './start-node.ts';
 
 /** Printed as one JSON line on standard output with --json once the node serves; the devnet waits for it. */
 export interface StartedLine {
@@ -32,6 +31,7 @@ export const startCommand: CommandFactory = (run) =>
           stopAsked = done;
         });
         const release = cli.terminal.onStop((signal) => stopAsked(signal));
+        const { startNode } = await import('./start-node.ts'); // loads all of the node: other commands do without
         const node = await startNode({
           config,
           genesisText: files.genesisText,

@@ -74,8 +74,13 @@ export function onExecuted(replica: Replica, height: number, digest: Uint8Array,
   execution.state = 'refused';
   execution.retryAtMs = replica.nowMs + replica.parameters.viewTimeoutMs / 8;
   note(replica, 'proposal refused', { height, code, from: execution.from });
-  if (replica.binding?.digest && equalBytes(replica.binding.digest, digest) && execution.from !== replica.self) {
-    replica.fetchedFrom.add(execution.from); // a body that is not what its digest says; another holder is asked
+  const { proposal, binding } = replica;
+  if (proposal && equalBytes(proposal.digest, digest) && !equalBytes(proposal.proposal, execution.proposal)) {
+    // What ran was another body for the same digest, from a primary before; now the one of this view.
+    replica.executions.delete(toHex(digest));
+    ensureExecuted(replica, digest, proposal.proposal, primaryOf(replica, replica.view), false);
+  } else if (!proposal && binding?.digest && equalBytes(binding.digest, digest) && execution.from !== replica.self) {
+    replica.fetchedFrom.add(execution.from); // a body that is not what its digest says: another holder is asked
     replica.executions.delete(toHex(digest));
   }
 }
@@ -161,8 +166,7 @@ function acceptProposal(replica: Replica): void {
   const message = replica.book.proposal(primary, height, view);
   const digest = bound ?? message?.digest;
   if (!digest) return;
-  const name = toHex(digest);
-  const held = replica.bodies.get(name) ?? replica.executions.get(name);
+  const held = replica.bodies.get(toHex(digest)) ?? (hasExecuted(replica, digest) ? replica.executions.get(toHex(digest)) : undefined);
   const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined; // another digest than the bound one is no proposal
   const proposal = held?.proposal ?? sent;
   if (!proposal) return;

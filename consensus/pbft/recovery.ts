@@ -158,6 +158,7 @@ export function onFetch(replica: Replica, message: Verified<Fetch>): void {
 export function onBody(replica: Replica, message: Verified<Body>): void {
   const bound = replica.binding?.digest;
   if (!mayVote(replica) || replica.changing || !bound || message.height !== nextHeight(replica)) return;
+  if (primaryOf(replica, replica.view) !== replica.self) return; // only a bound primary asks
   if (!equalBytes(bound, message.digest) || hasExecuted(replica, bound) || replica.fetchedFrom.has(message.node)) return;
   if (replica.executions.get(toHex(bound))?.state === 'running') return;
   ensureExecuted(replica, bound, message.proposal, message.node, false);

@@ -9,6 +9,8 @@ import { ExecutionFault, isHostFault } from '../fault.ts';
 import type { HostCall } from './instance.ts';
 import { HOST_OP } from './prelude.ts';
 
+const lossy = new TextDecoder(); // an address that is no text is no address
+
 export const KEY_BYTES_MAX = 256;
 export const VALUE_BYTES_MAX = 262_144; // one stored value
 export const EVENT_DATA_BYTES_MAX = 65_536;
@@ -89,7 +91,7 @@ function keyOf(bytes: Uint8Array): ByteText {
 }
 
 function lossyText(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes.subarray(0, KEY_BYTES_MAX));
+  return lossy.decode(bytes.subarray(0, KEY_BYTES_MAX));
 }
 
 /**

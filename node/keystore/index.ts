@@ -1,4 +1,4 @@
-/** Door of the keystore and of the devnet's certificates. */
+/** Door of the keystore. `certificates.ts` is a door of its own: it loads an X.509 library that few commands need. */
 export {
   createKeystore,
   type KeyEntry,
@@ -10,5 +10,4 @@ export {
   openKeystore,
 } from './keystore.ts';
 export { writeFileAtomic } from './atomic-file.ts';
-export { certificateFacts, createAuthority, issueServerCertificate, type CertificateFacts, type PemPair } from './certificates.ts';
 export { createNodeKeys, NODE_KEY, type NodePublicKeys, nodePublicKeys, rotateSealingKey, sealingKeyIds } from './identity.ts';

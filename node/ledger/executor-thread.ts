@@ -1,11 +1,16 @@
 /** Adapter: starts the executor's worker thread and talks to it. */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
-import type { ExecutorAnswer, ExecutorCall, ExecutorWorkerData } from './executor-worker.ts';
+import type { ExecutorAnswer, ExecutorCall, ExecutorControl, ExecutorWorkerData } from './executor-worker.ts';
 import type { ExecutorPort } from './executor-port.ts';
 
 /** @throws when the worker does not come up. `onDeath` is called when it ends without being asked to. */
-export async function startExecutorThread(data: ExecutorWorkerData, onDeath: (error: Error) => void): Promise<ExecutorPort> {
+export async function startExecutorThread(
+  data: ExecutorWorkerData,
+  /** The same database as the main thread reads it. */
+  store: { release(): Promise<() => Promise<void>> },
+  onDeath: (error: Error) => void,
+): Promise<ExecutorPort> {
   const worker = new Worker(new URL('./executor-worker.js', import.meta.url), { workerData: data });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   let nextTicket = 1;
@@ -14,18 +19,28 @@ export async function startExecutorThread(data: ExecutorWorkerData, onDeath: (er
   const ready = new Promise<string>((resolve, reject) => {
     waiting.set(0, { resolve: resolve as (value: never) => void, reject });
   });
-  worker.on('message', (answer: ExecutorAnswer) => {
+  let takeUp: () => Promise<void> = () => Promise.resolve();
+  const onControl = async ({ control }: ExecutorControl): Promise<void> => {
+    if (control === 'release') takeUp = await store.release();
+    else await takeUp();
+    worker.postMessage({ control } satisfies ExecutorControl);
+  };
+  worker.on('message', (answer: ExecutorAnswer | ExecutorControl) => {
+    if ('control' in answer) {
+      onControl(answer).catch(die);
+      return;
+    }
     const waiter = waiting.get(answer.ticket);
     waiting.delete(answer.ticket);
     if (!waiter) return;
     if ('refusal' in answer) waiter.reject(refusalError(answer.refusal));
     else waiter.resolve(answer.value as never);
   });
-  const die = (error: Error): void => {
+  function die(error: Error): void {
     for (const waiter of waiting.values()) waiter.reject(error);
     waiting.clear();
     if (!stopping) onDeath(error);
-  };
+  }
   worker.on('error', die);
   worker.on('exit', (code) => die(new Error(`The executor thread ended with code ${code}`)));
 

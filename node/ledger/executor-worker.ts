@@ -22,6 +22,9 @@ export interface ExecutorCall {
   readonly args: readonly unknown[];
 }
 
+/** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
+export type ExecutorControl = { readonly control: 'release' | 'takeUp' };
+
 export type ExecutorAnswer =
   | { readonly ticket: number; readonly value: unknown }
   | { readonly ticket: number; readonly refusal: { readonly kind: 'chain' | 'contract' | 'fault'; readonly code: string; readonly data: Readonly<Record<string, unknown>> } };
@@ -30,7 +33,20 @@ const port = parentPort;
 if (port) {
   const { storePath, genesisText } = workerData as ExecutorWorkerData;
   const crypto = createCrypto();
-  const store = await openLevelStore({ path: storePath, multithreading: true });
+  let controlDone: () => void = () => undefined;
+  const control = (word: ExecutorControl['control']): Promise<void> =>
+    new Promise((resolve) => {
+      controlDone = resolve;
+      port.postMessage({ control: word } satisfies ExecutorControl);
+    });
+  const store = await openLevelStore({
+    path: storePath,
+    multithreading: true,
+    releaseOthers: async () => {
+      await control('release');
+      return () => control('takeUp');
+    },
+  });
   const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
   const executor: Executor = createExecutor({ store, crypto, genesisText, ...contracts });
   let tail: Promise<void> = Promise.resolve();
@@ -55,7 +71,11 @@ if (port) {
       port.postMessage({ ticket: call.ticket, refusal });
     }
   };
-  port.on('message', (call: ExecutorCall) => {
+  port.on('message', (call: ExecutorCall | ExecutorControl) => {
+    if ('control' in call) {
+      controlDone();
+      return;
+    }
     tail = tail.then(() => answer(call));
   });
   port.postMessage({ ticket: 0, value: contracts.machine.bundleDigest });

@@ -60,6 +60,8 @@ export interface ValidationDependencies {
   readonly tip: () => ParentFacts;
   /** Account with all its keys, revoked ones too: a key may have been revoked after it signed. */
   readonly account: (id: string) => AccountView | undefined;
+  /** This node's clock, milliseconds since 1970. */
+  readonly nowMs: () => number;
 }
 
 export async function validateSealedBlock(deps: ValidationDependencies, bytes: Uint8Array): Promise<readonly BlockCheck[]> {
@@ -72,12 +74,23 @@ export async function validateSealedBlock(deps: ValidationDependencies, bytes: U
     return blockCheckNames.map((name) => check(name, `not judged: heights 1 to ${head + 1} can be`, `height ${header.height}`, false));
   }
   const listed = transactionHashes(deps.crypto, block);
-  const checks = checkHeader(deps.crypto, header, hash, block.seal, listed.hashes, listed.bytes, parent);
+  const checks = withDrift(checkHeader(deps.crypto, header, hash, block.seal, listed.hashes, listed.bytes, parent), header.timestampMs, parent, deps.nowMs());
   checks.push(...(await headerHashChecks(deps, hash, block, certificate, parent)));
   checks.push(await checkSignatures(deps, block));
   checks.push(...(await checkRoots(deps, block, hash, parent)));
   const order = new Map(blockCheckNames.map((name, index) => [name as string, index]));
   return checks.sort((a, b) => order.get(a.check)! - order.get(b.check)!);
+}
+
+/**
+ * A time further ahead than any honest proposer's clock fails too (6.3.2.b). Only here and for a fresh proposal: what was agreed on stays valid,
+ * so sync and replay never ask a clock.
+ */
+function withDrift(checks: readonly BlockCheck[], timestampMs: number, parent: ParentFacts, nowMs: number): BlockCheck[] {
+  const latest = nowMs + parent.configuration.parameters.clockDriftMaxMs;
+  return checks.map((made) =>
+    made.check === 'timestamp' && made.passed ? check('timestamp', `from ${parent.timestampMs} to ${latest}`, made.stated, timestampMs <= latest) : made,
+  );
 }
 
 async function parentOf(deps: ValidationDependencies, height: number): Promise<ParentFacts | undefined> {

@@ -17,7 +17,7 @@ import { tcp } from '@libp2p/tcp';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
-import { type Digest, toByteText } from '../format/index.ts';
+import { type Digest, isAcceptablePublicKey, toByteText } from '../format/index.ts';
 import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world.ts';
 import { type Hello, PROTOCOL_VERSION } from './hello.ts';
 import { Link, type LinkEvents } from './link.ts';
@@ -27,9 +27,9 @@ const CHANNELS = ['votes', 'bulk'] as const;
 const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as const;
 /** How often missing links are looked at. */
 const SWEEP_MS = 100;
-const DIAL_TIMEOUT_MS = 5_000;
+const DIAL_TIMEOUT_MS = 8_000;
 /** From opening a stream to the other side's hello. */
-const HELLO_TIMEOUT_MS = 5_000;
+const HELLO_TIMEOUT_MS = 8_000;
 const BACK_OFF_MIN_MS = 200;
 const BACK_OFF_MAX_MS = 2_000;
 /** The node with the higher id waits this long for the other to dial. */
@@ -217,14 +217,21 @@ class RealNetwork implements Libp2pNetwork {
     const listed = new Map(nodes.filter(({ node }) => node !== this.self).map((entry) => [entry.node, entry]));
     for (const peer of [...this.#peers.values()]) {
       const entry = listed.get(peer.node);
-      if (entry !== undefined && toByteText(entry.transportKey) === peer.keyText) peer.addresses = entry.addresses;
-      else this.#expel(peer);
+      if (entry === undefined || toByteText(entry.transportKey) !== peer.keyText) this.#expel(peer);
+      else if (entry.addresses.join() !== peer.addresses.join()) {
+        peer.addresses = entry.addresses;
+        peer.nextDialMs = Math.min(peer.nextDialMs, this.#now() + BACK_OFF_MIN_MS);
+      }
     }
     for (const entry of listed.values()) if (!this.#peers.has(entry.node)) this.#register(entry);
     if (this.#running) this.#sweep();
   }
 
   #register(entry: AdmittedNode): void {
+    if (!isAcceptablePublicKey(entry.transportKey)) {
+      this.#options.world.log.error({ peer: entry.node, transportKey: entry.transportKey }, 'registered transport key is no Ed25519 key');
+      return;
+    }
     const keyText = toByteText(entry.transportKey);
     const now = this.#now();
     const peer: Peer = {
@@ -364,10 +371,16 @@ class RealNetwork implements Libp2pNetwork {
     for (const [link, until] of this.#greeting) if (now > until) link.abort('PEER_TIMEOUT');
     for (const peer of this.#peers.values()) {
       for (const link of peer.links.values()) link.nudge();
-      if (peer.links.size < CHANNELS.length && !peer.dialling && now >= peer.nextDialMs && !this.#penalties.isCutOff(peer.node, now))
-        void this.#dial(peer);
+      if (peer.dialling || now < peer.nextDialMs || this.#penalties.isCutOff(peer.node, now)) continue;
+      if (this.#missing(peer).length > 0) void this.#dial(peer);
     }
     this.#closeIdleConnections();
+  }
+
+  /** Channels without a link, open or greeting: dialling beside a slow hello would only slow it further. */
+  #missing(peer: Peer): Channel[] {
+    const greeting = [...this.#greeting.keys()].filter((link) => link.node === peer.node).map((link) => link.channel);
+    return CHANNELS.filter((channel) => !peer.links.has(channel) && !greeting.includes(channel));
   }
 
   async #dial(peer: Peer): Promise<void> {
@@ -377,7 +390,7 @@ class RealNetwork implements Libp2pNetwork {
     peer.dialling = true;
     try {
       for (const channel of CHANNELS) {
-        if (peer.links.has(channel)) continue;
+        if (!this.#missing(peer).includes(channel)) continue;
         const signal = AbortSignal.timeout(DIAL_TIMEOUT_MS);
         // `force` opens a second connection where one is open; dials of one peer at the same time would be joined, so they go one by one.
         const connection = await this.#libp2p.dial(targets, { force: true, signal });
@@ -416,7 +429,7 @@ class RealNetwork implements Libp2pNetwork {
   #closeIdleConnections(): void {
     const used = new Set<Connection>([...this.#greeting.keys()].map((link) => link.connection));
     for (const peer of this.#peers.values()) for (const link of peer.links.values()) used.add(link.connection);
-    const before = Date.now() - IDLE_CONNECTION_MS; // libp2p stamps its timeline with Date
+    const before = this.#options.world.clock.now() - IDLE_CONNECTION_MS; // libp2p stamps its timeline with the time of day
     for (const connection of this.#libp2p.getConnections()) {
       if (!used.has(connection) && connection.timeline.open < before) connection.close().catch(() => connection.abort(new Error('idle')));
     }

@@ -113,6 +113,16 @@ export class LevelStore implements Store {
     }
   }
 
+  /** Lets go of the database so that another thread can open it anew; the function it resolves to takes it up again. Reads in between fail. */
+  async release(): Promise<() => Promise<void>> {
+    await this.#writes;
+    await this.#db.close();
+    return async () => {
+      this.#db = this.#create();
+      await this.open();
+    };
+  }
+
   async #reopen(): Promise<void> {
     await this.#probeRoom();
     const letOthersBack = await this.#options.releaseOthers?.();

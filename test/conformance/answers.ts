@@ -13,8 +13,8 @@ export function leaves(value: unknown): readonly string[] {
   return out.sort();
 }
 
-/** The same of the element `name` below the root of an XML document. */
-export function xmlLeaves(text: string, name: string): readonly string[] {
+/** The same of the element that `path` names below the root of an XML document. */
+export function xmlLeaves(text: string, ...path: readonly string[]): readonly string[] {
   const out: string[] = [];
   const open: { name: string; text: string; leaf: boolean }[] = [];
   const parser = new SaxesParser();
@@ -29,7 +29,7 @@ export function xmlLeaves(text: string, name: string): readonly string[] {
   parser.on('cdata', add);
   parser.on('closetag', () => {
     const element = open.at(-1)!;
-    if (element.leaf && element.text !== '' && open[1]?.name === name) out.push(element.text);
+    if (element.leaf && element.text !== '' && path.every((name, i) => open[i + 1]?.name === name)) out.push(element.text);
     open.pop();
   });
   parser.on('error', (error) => {

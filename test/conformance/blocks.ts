@@ -1,6 +1,18 @@
 /** Blocks for probes: the exact bytes a node serves, changed in one place, judged by name. */
 import assert from 'node:assert/strict';
-import { type Block, decodeBlock, encodeBlock, encodeHeader, type Header, headerHash } from '../../node/format/index.ts';
+import {
+  type Block,
+  type Certificate,
+  decodeAll,
+  decodeBlock,
+  decodeCertificate,
+  encodeBlock,
+  encodeCertificate,
+  encodeHeader,
+  type Header,
+  headerHash,
+  Writer,
+} from '../../node/format/index.ts';
 import { createHash } from 'node:crypto';
 import type { ProbeContext } from './context.ts';
 
@@ -23,15 +35,36 @@ export async function rawBlock(context: ProbeContext, ref: number | string, node
   return answer.bytes;
 }
 
+/** A block with the certificate that makes it final: what the raw form holds. */
+export interface SealedBlock extends Block {
+  readonly certificate: Certificate | undefined;
+}
+
+/** Reads the raw form: the block's bytes, and the certificate's where there is one. */
+export function openBlock(bytes: Uint8Array): SealedBlock {
+  return decodeAll(bytes, (reader) => {
+    const block = decodeBlock(reader.bytes());
+    return { ...block, certificate: reader.optional((r) => decodeCertificate(r.bytes())) };
+  });
+}
+
+function sealBlock(block: SealedBlock): Uint8Array {
+  const certificate = block.certificate && encodeCertificate(block.certificate);
+  return new Writer()
+    .bytes(encodeBlock(block))
+    .optional(certificate, (writer, bytes) => writer.bytes(bytes))
+    .finish();
+}
+
 /** A final block that holds a transaction. */
-export async function fullBlock(context: ProbeContext, height: number): Promise<Block> {
-  const block = decodeBlock(await rawBlock(context, height));
+export async function fullBlock(context: ProbeContext, height: number): Promise<SealedBlock> {
+  const block = openBlock(await rawBlock(context, height));
   assert.equal(block.transactions.length > 0, true, `block ${height} holds no transaction`);
   return block;
 }
 
-export async function judge(context: ProbeContext, block: Block | Uint8Array, node = 0): Promise<readonly Check[]> {
-  const bytes = block instanceof Uint8Array ? block : encodeBlock(block);
+export async function judge(context: ProbeContext, block: SealedBlock | Uint8Array, node = 0): Promise<readonly Check[]> {
+  const bytes = block instanceof Uint8Array ? block : sealBlock(block);
   const answer = await context.call(node, 'POST', 'blocks/validation', { body: bytes, type: 'application/octet-stream' });
   assert.equal(answer.status, 200, answer.text.slice(0, 300));
   return answer.json.data.checks as readonly Check[];
@@ -50,6 +83,6 @@ export function assertCheck(checks: readonly Check[], name: RegExp, passed: bool
   return found;
 }
 
-export function withHeader(block: Block, changes: Partial<Header>): Block {
+export function withHeader(block: SealedBlock, changes: Partial<Header>): SealedBlock {
   return { ...block, header: { ...block.header, ...changes } };
 }

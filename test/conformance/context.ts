@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TOTP } from 'otpauth';
 import type { Genesis } from '../../contracts/index.ts';
-import { decodeBlock } from '../../node/format/index.ts';
+import { openBlock } from './blocks.ts';
 import { ROOT } from '../tools/source.ts';
 
 /** What devnet/index.ts starts. */
@@ -178,7 +178,7 @@ export class ProbeContext {
   async height(node: number): Promise<number> {
     const answer = await this.call(node, 'GET', 'blocks/latest', { query: { form: 'raw' }, accept: 'application/octet-stream' });
     if (answer.status !== 200) throw new Error(`node ${node} answered ${answer.status}: ${answer.text.slice(0, 200)}`);
-    return decodeBlock(answer.bytes).header.height;
+    return openBlock(answer.bytes).header.height;
   }
 
   /** Waits until every node named has a final block of `height`. */

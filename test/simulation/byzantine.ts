@@ -1,13 +1,21 @@
 /** Faulty replicas: the honest engine with what leaves it replaced. They hold their own key and nobody else's. */
 import type { Effect, Engine, EngineCrypto, EngineStart } from '../../consensus/index.ts';
 import { createEngine } from '../../consensus/index.ts';
-import { decodeMessage, encodeMessage, type Message, type PrePrepare, signingBytes, type Vote } from '../../consensus/pbft/messages.ts';
+import {
+  type Body,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  type PrePrepare,
+  signingBytes,
+  type Vote,
+} from '../../consensus/pbft/messages.ts';
 import { hashTagged } from '../../node/format/index.ts';
 import { decodeBody, encodeBody } from './chain.ts';
 import type { SeededRandom } from './random.ts';
 
 export const behaviours = ['equivocate', 'silent', 'garbage'] as const;
-export type Behaviour = (typeof behaviours)[number];
+export type Behaviour = (typeof behaviours)[number] | 'wrongBody';
 
 type Signed = Exclude<Message, { kind: 'committed' }>;
 
@@ -17,7 +25,7 @@ export function byzantine(behaviour: Behaviour, random: SeededRandom): (name: st
     const honest = createEngine(name, start, crypto);
     const others = start.validators.map((validator) => validator.node).filter((node) => node !== start.self);
     const sign = <M extends Signed>(message: M): M => ({ ...message, signature: crypto.sign(signingBytes(start.chainId, message)) });
-    const act = { equivocate: equivocate(), silent: () => [], garbage }[behaviour];
+    const act = { equivocate: equivocate(), silent: () => [], garbage, wrongBody }[behaviour];
 
     /** Two proposals for one place, one for each half, and a vote for each of them. */
     function equivocate(): (effect: Effect) => Effect[] {
@@ -71,6 +79,20 @@ export function byzantine(behaviour: Behaviour, random: SeededRandom): (name: st
       if (torn.length > 0) torn[random.integer(0, torn.length - 1)]! ^= 1 << random.integer(0, 7);
       say(torn);
       return out;
+    }
+
+    /** A body that is not what its digest says, for some; the digest is the same, so this is no equivocation. */
+    function wrongBody(effect: Effect): Effect[] {
+      if (effect.kind !== 'broadcast' && effect.kind !== 'send') return [effect];
+      const message = decodeMessage(effect.bytes);
+      if (message.kind !== 'prePrepare' && message.kind !== 'body') return [effect];
+      const proposal = encodeBody({ ...decodeBody(message.proposal), salt: random.bytes(8) });
+      const lie =
+        message.kind === 'prePrepare'
+          ? sign({ ...message, proposal, bodyHash: hashTagged(crypto, 'engine-message', proposal) } satisfies PrePrepare)
+          : sign({ ...message, proposal } satisfies Body);
+      const targets = effect.kind === 'send' ? [effect.to] : others;
+      return targets.map((to) => ({ kind: 'send', to, bytes: random.chance(0.5) ? encodeMessage(lie) : effect.bytes }));
     }
 
     return {

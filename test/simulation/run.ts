@@ -23,10 +23,12 @@ if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(from) || 
 
 const failed: number[] = [];
 let heights = 0;
+let slowest = { seed: 0, healedMs: 0 };
 const startedMs = performance.now();
 for (let seed = from; seed < from + count && failed.length < FAILURES_MAX; seed++) {
   const result = await runSeed(seed, values.engine);
   heights += result.height;
+  if (result.healedMs > slowest.healedMs) slowest = result;
   if (result.failure !== undefined) {
     failed.push(seed);
     console.log(`seed ${seed} FAILED: ${result.failure}\n  ${result.story}`);
@@ -35,6 +37,6 @@ for (let seed = from; seed < from + count && failed.length < FAILURES_MAX; seed+
 }
 const seconds = (performance.now() - startedMs) / 1_000;
 console.log(
-  `${count} seeds from ${from}, engine ${values.engine}: ${failed.length === 0 ? 'all held' : `failed ${failed.join(' ')}`}; ${heights} blocks, ${seconds.toFixed(1)} s, ${((seconds * 1_000) / count).toFixed(0)} ms a seed`,
+  `${count} seeds from ${from}, engine ${values.engine}: ${failed.length === 0 ? 'all held' : `failed ${failed.join(' ')}`}; ${heights} blocks, ${seconds.toFixed(1)} s, ${((seconds * 1_000) / count).toFixed(0)} ms a seed; slowest to heal ${slowest.seed} in ${(slowest.healedMs / 1_000).toFixed(1)} s`,
 );
 process.exitCode = failed.length === 0 ? 0 : 1;

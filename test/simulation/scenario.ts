@@ -23,6 +23,8 @@ export interface Result {
   readonly story: string;
   readonly transcript: readonly string[];
   readonly height: number;
+  /** Simulated time from healing to the progress asked for, ms. */
+  readonly healedMs: number;
 }
 
 /** `tears` undefined: drawn. It has a generator of its own, so that seeds found without it still tell their story with it off. */
@@ -33,7 +35,8 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const validators = draw.pick([4, 4, 4, 4, 4, 5, 7, 1]);
   const observers = draw.chance(0.15) ? 1 : 0;
   const faults = faultsMax(validators);
-  const behaviour: Behaviour | undefined = faults > 0 && draw.chance(0.4) ? draw.pick(behaviours) : undefined;
+  const drawn: Behaviour | undefined = faults > 0 && draw.chance(0.4) ? draw.pick(behaviours) : undefined;
+  const behaviour: Behaviour | undefined = drawn && tearing === undefined && tearDraw.chance(0.25) ? 'wrongBody' : drawn;
   const faulty = new Map<number, (random: SeededRandom) => CreateEngine>();
   if (behaviour)
     for (let i = 0; i < draw.integer(1, faults); i++) faulty.set(draw.integer(0, validators - 1), (random) => byzantine(behaviour, random));
@@ -69,14 +72,15 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const forgets = faulty.size === 0 && faults > 0 && draw.chance(0.2);
   const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${rotates ? `, barrier ${barrier}` : ''}`;
   let height = 0;
+  let healedMs = 0;
   try {
     await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears: tears ? tearDraw : undefined });
-    await healed(cluster);
+    healedMs = await healed(cluster);
     height = cluster.heights().max;
-    return { seed, failure: undefined, story, transcript: cluster.transcript, height };
+    return { seed, failure: undefined, story, transcript: cluster.transcript, height, healedMs };
   } catch (error) {
     if (!(error instanceof CheckFailed)) throw error;
-    return { seed, failure: error.message, story, transcript: [...cluster.transcript, ...describe(cluster)], height };
+    return { seed, failure: error.message, story, transcript: [...cluster.transcript, ...describe(cluster)], height, healedMs };
   }
 }
 
@@ -169,7 +173,7 @@ async function troubled(
 }
 
 /** Everything is up and the network is whole: every honest node must get further, together. */
-async function healed(cluster: Cluster): Promise<void> {
+async function healed(cluster: Cluster): Promise<number> {
   cluster.say('network', 'heals');
   cluster.fabric.faults = { ...HEALTHY };
   cluster.fabric.groups.clear();
@@ -179,6 +183,7 @@ async function healed(cluster: Cluster): Promise<void> {
     machine.disk.full = false;
   }
   cluster.bootAll();
+  const healedAtMs = cluster.scheduler.nowMs;
   const honest = cluster.honest();
   const { max } = cluster.heights();
   for (const i of honest) cluster.submit(i, 1_000_000);
@@ -192,6 +197,7 @@ async function healed(cluster: Cluster): Promise<void> {
     throw cluster.failure!;
   }
   cluster.checkAcknowledged();
+  return cluster.scheduler.nowMs - healedAtMs;
 }
 
 function describe(cluster: Cluster): string[] {

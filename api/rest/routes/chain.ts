@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { ChainError } from '../../../node/errors/index.ts';
 import { decodeTransaction, encodeBlock, fromHex, merklePath, toHex, transactionHashOf } from '../../../node/format/index.ts';
+import { encodeSealedBlock } from '../../../node/ledger/validation.ts';
 import type { StoredBlock } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
@@ -155,7 +156,7 @@ const getBlock = route({
   handler: async (call, api) => {
     const stored = await findBlock(call, api);
     if (call.text('form') === 'raw')
-      return { raw: encodeBlock(stored.block), mediaType: 'application/octet-stream', headers: { 'x-block-hash': toHex(stored.hash) } };
+      return { raw: encodeSealedBlock(encodeBlock(stored.block), stored.certificate), mediaType: 'application/octet-stream', headers: { 'x-block-hash': toHex(stored.hash) } };
     return { data: blockAnswer(stored, api) };
   },
 });

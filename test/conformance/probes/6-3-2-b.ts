@@ -1,7 +1,6 @@
 /** A block older than its parent, or beyond the allowed clock drift, fails. */
-import { decodeBlock } from '../../../node/format/index.ts';
 import type { Probe } from '../clause.ts';
-import { assertCheck, fullBlock, judge, rawBlock, withHeader } from '../blocks.ts';
+import { assertCheck, fullBlock, judge, rawBlock, withHeader, openBlock } from '../blocks.ts';
 import { production, submit } from '../records.ts';
 
 const YEAR_MS = 31_536_000_000;
@@ -11,7 +10,7 @@ export const probe: Probe = {
   async prove(context) {
     const { height } = await submit(context, production(context));
     const block = await fullBlock(context, height);
-    const parent = decodeBlock(await rawBlock(context, height - 1));
+    const parent = openBlock(await rawBlock(context, height - 1));
     const older = parent.header.timestampMs - context.integer(1, 1_000);
     assertCheck(await judge(context, withHeader(block, { timestampMs: older })), /time/i, false);
     assertCheck(await judge(context, withHeader(block, { timestampMs: Date.now() + YEAR_MS })), /time/i, false);

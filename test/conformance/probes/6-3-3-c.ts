@@ -1,9 +1,9 @@
 /** A confirmed transaction is found in exactly one block on every node. */
 import assert from 'node:assert/strict';
-import { decodeBlock, openTransaction } from '../../../node/format/index.ts';
+import { openTransaction } from '../../../node/format/index.ts';
 import type { Probe } from '../clause.ts';
 import type { ProbeContext } from '../context.ts';
-import { hash, rawBlock } from '../blocks.ts';
+import { hash, rawBlock, openBlock } from '../blocks.ts';
 import { production, submit } from '../records.ts';
 
 /** Blocks looked at on each side of the one named. */
@@ -13,7 +13,7 @@ async function heightsOf(context: ProbeContext, node: number, id: string, around
   const out: number[] = [];
   const last = Math.min(await context.height(node), around + SPAN);
   for (let height = Math.max(1, around - SPAN); height <= last; height++) {
-    const { transactions } = decodeBlock(await rawBlock(context, height, node));
+    const { transactions } = openBlock(await rawBlock(context, height, node));
     for (const bytes of transactions) if (Buffer.from(openTransaction(hash, bytes).id).toString('hex') === id) out.push(height);
   }
   return out;

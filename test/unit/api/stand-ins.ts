@@ -63,7 +63,7 @@ export interface TestWorld extends World {
   readonly logged: string[];
 }
 
-/** Real timers (unreferenced), a clock that tests move, and what was logged as text. */
+/** Real timers, a clock that tests move, and what was logged as text. */
 export function createTestWorld(): TestWorld {
   let shiftMs = 0;
   const logged: string[] = [];
@@ -83,7 +83,6 @@ export function createTestWorld(): TestWorld {
     timers: {
       after(ms, run) {
         const timer = setTimeout(run, ms);
-        timer.unref();
         return () => clearTimeout(timer);
       },
       every(ms, run) {

@@ -18,7 +18,7 @@ const ledger: BuiltinContract = {
       return encodeJson(host.caller);
     },
     putThenFail(host, args) {
-      this['put']!(host, args);
+      this.put!(host, args);
       throw new ContractFailure('CONTRACT_REFUSED', { why: 'on purpose' });
     },
     tryOther(host, args) {
@@ -185,6 +185,20 @@ test('contracts nest to the bound of call depth and no further', () => {
   const one = c.deploy(relay);
   assert.deepEqual(c.execute([call(one, 'down', one, CALL_DEPTH_MAX - 1)]).results.map(json), [CALL_DEPTH_MAX - 1]);
   assert.equal(c.execute([call(one, 'down', one, CALL_DEPTH_MAX)]).code, 'CONTRACT_REFUSED');
+});
+
+test('recursion inside nested contracts shares one bound', () => {
+  const c = chain();
+  const one = c.deploy(`contract({ methods: { dive(ctx, levels, frames) {
+    const down = (n) => (n > 0 ? down(n - 1) : levels > 0 ? ctx.call(ctx.self, 'dive', [levels - 1, frames]) : 'bottom');
+    return down(frames);
+  } } });`);
+  const dive = (levels: number, frames: number) => c.execute([call(one, 'dive', levels, frames)]);
+  assert.deepEqual(dive(6, 100).results.map(json), ['bottom']);
+  assert.deepEqual(dive(0, 900).results.map(json), ['bottom']);
+  const deep = dive(6, 900);
+  assert.deepEqual([deep.status, JSON.stringify(json(deep.detail)).includes('CONTRACT_DEPTH_EXCEEDED')], ['failed', true]);
+  assert.deepEqual(dive(6, 900), deep);
 });
 
 test('gas that runs out in a callee cannot be caught', () => {

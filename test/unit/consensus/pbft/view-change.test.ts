@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Body } from '../../../../consensus/pbft/messages.ts';
+import type { Body, PrePrepare } from '../../../../consensus/pbft/messages.ts';
 import { certificate, d, GENESIS, newView, prePrepare, signed, Table, validators, viewChange, vote } from './table.ts';
 
 const VIEW_CHANGED = ['persist viewChange v1 final 0 prepared []', 'broadcast viewChange v1 final 0 prepared []'];
@@ -160,6 +160,16 @@ test('a backup in a bound view takes the bound block only', () => {
   const d2 = new Table('d');
   d2.hear(newView('b', 1, changes));
   assert.deepEqual(d2.hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+});
+
+test('a wrong body of an earlier primary for the bound digest does not stand in the way of the right one', () => {
+  const d1 = new Table('d');
+  const wrong = { ...prePrepare('a', 0, 1, 'Y'), digest: d('X') };
+  d1.hear(signed<PrePrepare>(wrong)); // says X, carries the body of Y
+  d1.hear(newView('b', 1, [viewChange('a', 1, undefined, [certificate('prepare', 0, 1, 'X')]), viewChange('b', 1), viewChange('c', 1)]));
+  assert.deepEqual(d1.hear(prePrepare('b', 1, 1, 'X')), []); // the wrong one still runs
+  assert.deepEqual(d1.executed('X', 'BLOCK_DIGEST'), ['execute h1 X from b']);
+  assert.ok(d1.executed('X').includes('broadcast prepare v1 h1 X'));
 });
 
 test('with nothing prepared the new primary is free', () => {

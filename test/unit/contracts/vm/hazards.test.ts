@@ -67,7 +67,7 @@ test('a contract that fills its memory is stopped at the fixed maximum, and the 
   const fill = 'const a = []; for (let i = 0; i < n; i++) a.push(new Array(100000).fill(i)); return a.length;';
   const bench = stand(machine, contractOf({ fill }));
   const [first, second] = [1, 2].map(() => bench.run('fill', [40], 10_000_000_000));
-  assert.deepEqual([first!.code, first!.detail['message']], ['CONTRACT_THREW', 'out of memory']);
+  assert.deepEqual([first!.code, first!.detail.message], ['CONTRACT_THREW', 'out of memory']);
   assert.deepEqual(second, first);
   assert.equal(bench.run('fill', [15], 10_000_000_000).result, 15);
 });

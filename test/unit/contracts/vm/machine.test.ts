@@ -208,8 +208,8 @@ test('a refusal carries the code, the message and the place; an error its name, 
   assert.deepEqual(bench.run('no').detail, { contract: '0xself', code: 'TOO_LATE', message: 'come earlier', at: 'contract.js:3:13' });
   const oops = bench.run('oops');
   assert.equal(oops.code, 'CONTRACT_THREW');
-  assert.equal(oops.detail['name'], 'TypeError');
-  assert.match(String(oops.detail['at']), /^contract\.js:5:/);
+  assert.equal(oops.detail.name, 'TypeError');
+  assert.match(String(oops.detail.at), /^contract\.js:5:/);
 });
 
 test('arguments that are no canonical JSON list are refused before the contract runs', () => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { certificateFacts, createAuthority, issueServerCertificate } from '../../../../node/keystore/index.ts';
+import { certificateFacts, createAuthority, issueServerCertificate } from '../../../../node/keystore/certificates.ts';
 
 const NOW_MS = Date.now();
 

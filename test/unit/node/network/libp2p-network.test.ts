@@ -13,6 +13,7 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import { frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
+import { createLibp2pNetwork } from '../../../../node/network/libp2p-network.ts';
 import { REPORTS_MAX } from '../../../../node/network/penalties.ts';
 import { FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';
 import { BlockSync, Requests, serveBlocks } from '../../../../node/sync/index.ts';
@@ -103,7 +104,7 @@ test('votes keep flowing while 8 MiB frames cross', async () => {
   b.network.onFrame((_, channel) => arrived.push(channel));
   for (let n = 0; n < 3; n++) assert.ok(a.network.send('b', 'bulk', large));
   for (let n = 0; n < 50; n++) a.network.send('b', 'votes', utf8(`vote ${n}`));
-  await until('all frames', () => arrived.length === 53, 15_000);
+  await until('all frames', () => arrived.length === 53);
   assert.ok(arrived.indexOf('bulk') >= 50, `all votes overtook the second bulk frame: ${arrived.indexOf('bulk')}`);
   const got = b.frames.filter((f) => f.channel === 'bulk');
   assert.equal(got.length, 3);
@@ -302,4 +303,35 @@ test('an address that is taken is said by name', async () => {
     (error) => error instanceof ChainError && error.code === 'NETWORK_LISTEN_FAILED',
   );
   await stopAll([a]);
+});
+
+test('a registered key that is none is left out, and new addresses are dialled soon', async () => {
+  const [a, b] = [await startNode('a'), await startNode('b')];
+  b.network.admit(listing([a]));
+  a.network.admit([
+    { node: 'odd', transportKey: new Uint8Array(33), addresses: [] },
+    { node: 'none', transportKey: new Uint8Array(32), addresses: [] },
+    { node: 'b', transportKey: b.network.transportKey, addresses: ['/ip4/127.0.0.1/tcp/9', 'no multiaddr'] },
+  ]);
+  assert.deepEqual(
+    a.network.peers().map((peer) => peer.node),
+    ['b'],
+  );
+  a.network.admit(listing([b]));
+  await until('dialled', () => isUp(a, 'b') && isUp(b, 'a'));
+  await stopAll([a, b]);
+});
+
+test('a network that never started stops', async () => {
+  const network = await createLibp2pNetwork({
+    self: 'a',
+    transportSeed: seedOf('a'),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    chainId: seedOf('chain'),
+    genesisHash: seedOf('genesis'),
+    height: () => 0,
+    world: realWorld,
+  });
+  await network.stop();
+  assert.equal(network.send('b', 'votes', utf8('x')), false);
 });

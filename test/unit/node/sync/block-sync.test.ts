@@ -15,9 +15,15 @@ interface Member {
   readonly served: number[];
 }
 
-async function join(hub: ReturnType<typeof createHub>, name: string, chain: Chain, source: Partial<BlockSource> = {}): Promise<Member> {
+async function join(
+  hub: ReturnType<typeof createHub>,
+  name: string,
+  chain: Chain,
+  source: Partial<BlockSource> = {},
+  timeoutMs = 10_000,
+): Promise<Member> {
   const network = hub.join(name);
-  const requests = new Requests({ network, world, timeoutMs: 80 });
+  const requests = new Requests({ network, world, timeoutMs });
   const served: number[] = [];
   const full: BlockSource = {
     head: () => (source.head ?? (() => chain.head()))(),
@@ -155,7 +161,7 @@ test('a silent peer times out, a peer that leaves is replaced', async () => {
   const silent = await join(hub, 'silent', chain);
   const leaver = await join(hub, 'leaver', chain);
   const honest = await join(hub, 'p1', chain);
-  const away = await join(hub, 'away', new Chain());
+  const away = await join(hub, 'away', new Chain(), {}, 80);
   silent.network.hears = false;
   await new Promise((resolve) => setImmediate(resolve));
   leaver.network.leave();

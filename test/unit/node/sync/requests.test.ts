@@ -8,10 +8,10 @@ import { RateLimit } from '../../../../node/sync/rate-limit.ts';
 import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX } from '../../../../node/sync/requests.ts';
 import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
 
-function two(): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
+function two(timeoutMs = 10_000): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
   const hub = createHub();
   const [a, b] = [hub.join('a'), hub.join('b')];
-  return { asker: new Requests({ network: a, world, timeoutMs: 100 }), a, server: new Requests({ network: b, world, timeoutMs: 100 }), b };
+  return { asker: new Requests({ network: a, world, timeoutMs }), a, server: new Requests({ network: b, world, timeoutMs }), b };
 }
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof ChainError && error.code === code;
 const hash = (n: number) => new Uint8Array(32).fill(n);
@@ -49,7 +49,7 @@ test('blocks and headers are served from a height up, within the bounds', async 
 });
 
 test('silence, a peer that is not there, a refusal and a departure each have their code', async () => {
-  const { asker, server, b } = two();
+  const { asker, server, b } = two(300);
   await assert.rejects(asker.getHeaders('nobody', 1, 1), withCode('PEER_UNREACHABLE'));
   await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_DECLINED'));
   server.serve('getHeaders', () => {
@@ -68,7 +68,7 @@ test('silence, a peer that is not there, a refusal and a departure each have the
 });
 
 test('no more than the bound is in flight to one peer', async () => {
-  const { asker, b } = two();
+  const { asker, b } = two(300);
   b.hears = false;
   const waiting = Array.from({ length: REQUESTS_PER_PEER_MAX }, () => asker.getHeaders('b', 1, 1));
   await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_UNREACHABLE'));
@@ -99,13 +99,13 @@ test('bytes that are no message, and answers nobody asked for, are reported', as
 });
 
 test('an answer that comes too late is not held against the peer', async () => {
-  const { asker, server, a } = two();
+  const { asker, server, a } = two(300);
   server.serve('getHeaders', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 450));
     return { kind: 'headersAnswer', headers: [] };
   });
   await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_TIMEOUT'));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise((resolve) => setTimeout(resolve, 300));
   assert.deepEqual(a.reports, []);
 });
 

@@ -1,0 +1,206 @@
+/**
+ * `npm run bench [-- --quick] [--preload N] [--json FILE]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
+ * machine in the same run. Long form: 10^6 records preloaded.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { argv, exit, version } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Devnet, startDevnet } from '../../devnet/index.ts';
+import { createAuthority, issueServerCertificate } from '../../node/keystore/index.ts';
+import { Load, type LoadResult } from './load.ts';
+import { latencyOf, type Latency, processUse } from './statistics.ts';
+import { type Bound, measureBound } from './terms.ts';
+import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload.ts';
+
+const { values: options } = parseArgs({
+  args: argv.slice(2),
+  options: { quick: { type: 'boolean', default: false }, preload: { type: 'string' }, json: { type: 'string' }, seconds: { type: 'string' } },
+});
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
+const SECONDS = Number(options.seconds ?? (options.quick ? 6 : 20));
+const PRELOAD_PER_TRANSACTION = 100;
+const LOW_RATE_PER_S = 5;
+const LOW_COUNT = 60;
+const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
+const RATES_HUNDRED = [5, 10, 20, 30, 40, 60];
+/** A rate is held when this share of what was offered was committed in time. */
+const HELD_SHARE = 0.9;
+const CONNECTIONS = 64;
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+interface Series {
+  readonly recordsPerTransaction: number;
+  readonly best: LoadResult;
+  readonly runs: readonly LoadResult[];
+  readonly use: readonly { readonly node: string; readonly cpuShare: number; readonly residentMb: number }[];
+}
+
+async function ladder(net: Devnet, load: Load, make: (count: number) => Uint8Array[], rates: readonly number[], recordsPerTransaction: number): Promise<Series> {
+  const runs: LoadResult[] = [];
+  let best: LoadResult | undefined;
+  let use: Series['use'] = [];
+  for (const rate of rates) {
+    const transactions = make(Math.ceil(rate * SECONDS));
+    const before = net.nodes.map((node) => processUse(node.pid!));
+    const start = performance.now();
+    const result = await load.run(transactions, rate);
+    const seconds = (performance.now() - start) / 1000;
+    runs.push(result);
+    say(
+      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
+    );
+    if (result.committedPerS > (best?.committedPerS ?? 0)) {
+      best = result;
+      use = net.nodes.map((node, i) => {
+        const after = processUse(node.pid!);
+        return { node: node.id, cpuShare: (after.cpuSeconds - before[i]!.cpuSeconds) / seconds, residentMb: after.residentBytes / 1e6 };
+      });
+    }
+    if (result.failed > 0 || result.committedPerS < rate * HELD_SHARE) break;
+  }
+  return { recordsPerTransaction, best: best!, runs, use };
+}
+
+/** The same nodes without HTTP and with empty execution, one transaction at a time. */
+async function bareLatency(net: Devnet): Promise<Latency> {
+  const children: ChildProcess[] = net.nodes.map((node) => fork(fileURLToPath(new URL('./bare-node.js', import.meta.url)), [node.configPath]));
+  const next = (child: ChildProcess, kind: string): Promise<{ latencies?: number[] }> =>
+    new Promise((done, reject) => {
+      child.on('message', (message: { kind: string; latencies?: number[] }) => message.kind === kind && done(message));
+      child.once('exit', (code) => reject(new Error(`a bare node ended with ${code}`)));
+    });
+  try {
+    await Promise.all(children.map((child) => next(child, 'started')));
+    const [first] = children;
+    const account = `operator@${net.nodes[0]!.organisation}`;
+    const done = next(first!, 'done');
+    first!.send({ kind: 'run', account, count: LOW_COUNT, intervalMs: 1000 / LOW_RATE_PER_S });
+    return latencyOf((await done).latencies!);
+  } finally {
+    await Promise.all(
+      children.map(
+        (child) =>
+          new Promise<void>((gone) => {
+            if (child.exitCode !== null) return gone();
+            child.removeAllListeners('exit');
+            child.once('exit', () => gone());
+            child.send({ kind: 'stop' });
+            setTimeout(() => child.kill('SIGKILL'), 15_000).unref();
+          }),
+      ),
+    );
+  }
+}
+
+function commitOf(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'tracemill-bench-net-'));
+let net: Devnet | undefined;
+let failedRun: unknown;
+try {
+  say(`bench: ${PRELOAD} records preloaded, ${SECONDS} s a rate`);
+  net = await startDevnet({ dir, nodes: 4, settings: { logLevel: 'warn' }, say });
+  const senders = await sendersOf(net);
+  const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>('/api/v1/blocks/0');
+  const { chainId } = genesisBlock.data.header;
+  const sources = senders.map((sender) => submissionsOf(sender, ROOT, `b${sender.node.id}`));
+  const tokens = senders.map((sender) => net!.tokens[sender.account]!);
+  let height = 0;
+  const make = (recordCount: number) => (count: number): Uint8Array[] =>
+    Array.from({ length: count }, (_, i) => {
+      const at = i % senders.length;
+      return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
+    });
+  const load = new Load({ net, tokens });
+  await load.warm(CONNECTIONS);
+
+  const startPreload = performance.now();
+  for (let done = 0; done < PRELOAD; ) {
+    const count = Math.min(40, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
+    const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
+    if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
+    done += count * PRELOAD_PER_TRANSACTION;
+    height = (await net.nodes[0]!.head()).height;
+    if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
+  }
+  const low = await load.run(make(1)(LOW_COUNT), LOW_RATE_PER_S);
+  say(`  low load: p50 ${low.latency.p50.toFixed(1)} ms, p95 ${low.latency.p95.toFixed(1)}, p99 ${low.latency.p99.toFixed(1)}`);
+  const single = await ladder(net, load, make(1), RATES_SINGLE, 1);
+  const hundred = await ladder(net, load, make(100), RATES_HUNDRED, 100);
+  load.close();
+  const sample = make(1)(1)[0]!;
+  await net.stop();
+  const bare = await bareLatency(net);
+  say(`  empty execution, no HTTP: p50 ${bare.p50.toFixed(1)} ms`);
+  const authority = await createAuthority('bench', Date.now());
+  const tls = await issueServerCertificate(authority, 'bench', Date.now());
+  const perBlock = Math.max(1, Math.min(1_000, Math.round(single.best.committedPerS / 4)));
+  const bound = await measureBound({ transaction: sample, keys: Math.min(PRELOAD * 4, 400_000), transactionsPerBlock: perBlock, tls, ca: authority.certificate });
+  const report = {
+    machine: `${cpus().length} x ${cpus()[0]!.model}`,
+    node: version,
+    commit: commitOf(),
+    preloaded: PRELOAD,
+    low,
+    bare,
+    single,
+    hundred,
+    bound,
+    ratios: {
+      singleToBound: single.best.committedPerS / bound.perSecond,
+      lowToBareP50: low.latency.p50 / bare.p50,
+    },
+  };
+  print(report);
+  if (options.json) writeFileSync(resolve(options.json), `${JSON.stringify(report, undefined, 2)}\n`);
+} catch (error) {
+  failedRun = error;
+} finally {
+  await net?.stop();
+  rmSync(dir, { recursive: true, force: true });
+}
+if (failedRun !== undefined) {
+  say(`bench failed: ${failedRun instanceof Error ? failedRun.stack : String(failedRun)}`);
+  exit(1);
+}
+exit(0);
+
+function print(report: { machine: string; node: string; commit: string; preloaded: number; low: LoadResult; bare: Latency; single: Series; hundred: Series; bound: Bound; ratios: { singleToBound: number; lowToBareP50: number } }): void {
+  const { bound, single, hundred } = report;
+  const out = (line: string): void => void process.stdout.write(`${line}\n`);
+  out(`\nFour validators, ${report.machine}, Node ${report.node}, commit ${report.commit}, ${report.preloaded} records preloaded\n`);
+  out('| load | committed records/s | p50 ms | p95 ms | p99 ms |');
+  out('| --- | ---: | ---: | ---: | ---: |');
+  const row = (name: string, result: LoadResult, records: number): void =>
+    out(`| ${name} | ${(result.committedPerS * records).toFixed(0)} | ${result.latency.p50.toFixed(1)} | ${result.latency.p95.toFixed(1)} | ${result.latency.p99.toFixed(1)} |`);
+  row('low load, 1 a transaction', report.low, 1);
+  row(`1 a transaction, offered ${single.best.offeredPerS}/s`, single.best, 1);
+  row(`100 a transaction, offered ${hundred.best.offeredPerS}/s`, hundred.best, 100);
+  out(`| empty execution, no HTTP, low load | | ${report.bare.p50.toFixed(1)} | ${report.bare.p95.toFixed(1)} | ${report.bare.p99.toFixed(1)} |`);
+  out('\n| node at the best rate | CPU (cores) | resident MB |');
+  out('| --- | ---: | ---: |');
+  for (const use of single.use) out(`| ${use.node} | ${use.cpuShare.toFixed(2)} | ${use.residentMb.toFixed(0)} |`);
+  out('\n| term of the bound | us a call | calls | us a transaction | where | count from |');
+  out('| --- | ---: | ---: | ---: | --- | --- |');
+  for (const term of bound.terms) {
+    const count = Number.isInteger(term.count) ? String(term.count) : term.count.toFixed(3);
+    out(`| ${term.name} | ${term.us.toFixed(term.us < 1 ? 4 : 1)} | ${count} | ${(term.us * term.count).toFixed(1)} | ${term.where} | ${term.source} |`);
+  }
+  out(`\nbound: 2,000,000 us/s over (4 x ${bound.eachUs.toFixed(0)} + ${bound.onceUs.toFixed(0)}) us = ${bound.perSecond.toFixed(0)} records/s`);
+  out(`(a) ${single.best.committedPerS.toFixed(0)} records/s is ${report.ratios.singleToBound.toFixed(2)} of the bound (target 0.5)`);
+  out(`(b) ${(hundred.best.committedPerS * 100).toFixed(0)} records/s`);
+  out(`p50 at low load is ${report.ratios.lowToBareP50.toFixed(2)} times that of empty execution without HTTP (target at most 2.5)`);
+}

@@ -1,0 +1,138 @@
+/**
+ * The bound a four-validator network on this machine could reach with one record per transaction: every library call the path makes, timed bare in this
+ * very run, times how often the code makes it. What lies between the bound and the measured rate is our own code, scheduling and garbage.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stateKey } from '../../contracts/index.ts';
+import { createCrypto, createEd25519Signer, verifyEd25519 } from '../../node/crypto/index.ts';
+import { decodeSubmissions, openTransaction, toByteText } from '../../node/format/index.ts';
+import type { PemPair } from '../../node/keystore/index.ts';
+import { createStateMap } from '../../node/ledger/state-map.ts';
+import { openLevelStore } from '../../node/storage/index.ts';
+import type { Store } from '../../node/world.ts';
+import { HttpsConnection } from './https-client.ts';
+import { timed } from './statistics.ts';
+
+export interface Term {
+  readonly name: string;
+  /** Microseconds of one call, median of this run. */
+  readonly us: number;
+  /** Calls per transaction. */
+  readonly count: number;
+  readonly where: 'each validator' | 'once';
+  /** Where the count comes from. */
+  readonly source: string;
+}
+
+export interface TermsInput {
+  readonly transaction: Uint8Array;
+  readonly keys: number;
+  readonly transactionsPerBlock: number;
+  readonly tls: PemPair;
+  readonly ca: string;
+}
+
+export interface Bound {
+  readonly terms: readonly Term[];
+  readonly eachUs: number;
+  readonly onceUs: number;
+  readonly perSecond: number;
+}
+
+const VALIDATORS = 4;
+const CORES = 2;
+/** Measured on this class of machine by two processes over libp2p, coalesced frames (2 KB, Noise): ms of CPU per MB, both sides. */
+const LINK_US_PER_BYTE_RECEIVED = 0.0035;
+const LINK_US_PER_BYTE_SENT = 0.0027;
+/** One send and its receipt on a libp2p stream, uncoalesced. */
+const FRAME_US = 26;
+const ROUNDS = 5;
+
+export async function measureBound(input: TermsInput): Promise<Bound> {
+  const crypto = createCrypto();
+  const { transaction } = input;
+  const opened = openTransaction(crypto, transaction);
+  const content = decodeSubmissions(opened.transaction.calls[0]!.args)[0]!.content;
+  const text = Buffer.from(content).toString('utf8');
+  const signer = createEd25519Signer(crypto.hash(new Uint8Array([1])));
+  const message = crypto.hash(transaction);
+  const signature = signer.sign(message);
+  const dir = mkdtempSync(join(tmpdir(), 'tracemill-bench-'));
+  const store = await openLevelStore({ path: dir });
+  try {
+    const value = new Uint8Array(content.length + 200).fill(7);
+    await fill(store, input.keys, value.subarray(0, 200));
+    const random = (i: number): string => toByteText(crypto.hash(Buffer.from(`k${i % input.keys}`)));
+    const batch = input.transactionsPerBlock;
+    const map = createStateMap({ get: (key) => store.get(key) }, crypto, 'n');
+    let next = 0;
+    const mapUs =
+      (await timed(3, ROUNDS, async () => {
+        const writes = Array.from({ length: batch * 4 }, () => ({ key: stateKey('records', toByteText(crypto.hash(Buffer.from(`m${next++}`)))), valueHash: message }));
+        const staged = map.stage(writes);
+        await store.batch(staged.operations, { sync: false });
+        map.commit(staged);
+      })) /
+      (batch * 4);
+    const putUs =
+      (await timed(3, ROUNDS, () =>
+        store.batch(
+          Array.from({ length: batch }, () => ({ key: `p${toByteText(crypto.hash(Buffer.from(`p${next++}`)))}`, value: value.subarray(0, 300) })),
+          { sync: true },
+        ),
+      )) / batch;
+    const size = transaction.length;
+    const terms: Term[] = [
+      { name: 'verify the client signature', us: await timed(500, ROUNDS, () => verifyEd25519(signer.publicKey, message, signature)), count: 1, where: 'each validator', source: 'mempool.judge' },
+      { name: `SHA-256 of ${size} bytes (id, hash)`, us: await timed(2000, ROUNDS, () => crypto.hash(transaction)), count: 5, where: 'each validator', source: 'openTransaction in mempool.add and executor: 2 each; txRoot leaf' },
+      { name: 'SHA-256 of 64 bytes (leaves, keys, values)', us: await timed(2000, ROUNDS, () => crypto.hash(message)), count: 14, where: 'each validator', source: 'records.submit: id, digest, 3 index keys; 5 value hashes; receipt and tree leaves' },
+      { name: 'JSON.parse of the content', us: await timed(2000, ROUNDS, () => JSON.parse(text)), count: 1, where: 'each validator', source: 'decodeContent in records.submit' },
+      { name: 'JSON.stringify of receipt results and event', us: await timed(2000, ROUNDS, () => JSON.stringify({ id: text.slice(0, 64), digest: text.slice(0, 64), height: 1 })), count: 2, where: 'each validator', source: 'resultOf, emit' },
+      { name: 'LevelDB getSync', us: await timed(2000, ROUNDS, (i) => store.get(`g${random(i * 7919)}`)), count: 9, where: 'each validator', source: 'spent: 3, version: 1, undo of written keys: 4, index: 1' },
+      { name: 'LevelDB put in a chained synced batch', us: putUs, count: 1 + 4 + 2 + 9, where: 'each validator', source: 'position, 4 state rows, body and receipts by bytes, 9 query index rows' },
+      { name: 'authenticated map, stage and rows', us: mapUs, count: 4, where: 'each validator', source: 'version, product, production batch, material batch' },
+      { name: 'receive the transaction over libp2p (per byte)', us: LINK_US_PER_BYTE_RECEIVED, count: size, where: 'each validator', source: 'peering.onTransactions; feasibility §2' },
+      { name: 'HTTPS request and answer, kept alive, both ends', us: await httpsUs(input, size), count: 1, where: 'once', source: 'one POST per transaction; the client end is the load generator' },
+      { name: 'sign (load generator)', us: await timed(500, ROUNDS, () => signer.sign(message)), count: 0, where: 'once', source: 'signed before the clock starts' },
+      { name: 'send to three peers (per byte)', us: LINK_US_PER_BYTE_SENT, count: 3 * size, where: 'once', source: 'peering.spread' },
+      { name: 'consensus frames, sent and received', us: FRAME_US, count: (3 * 3 * 3 * 2) / batch, where: 'once', source: 'pre-prepare, prepare, commit: 27 sends, 27 receipts a block' },
+      { name: 'vote signatures made and checked', us: await timed(200, ROUNDS, () => signer.sign(message) && verifyEd25519(signer.publicKey, message, signature)), count: (VALIDATORS * 3) / batch, where: 'once', source: '12 pairs a block' },
+    ];
+    const sum = (where: Term['where']): number => terms.filter((term) => term.where === where).reduce((total, term) => total + term.us * term.count, 0);
+    const eachUs = sum('each validator');
+    const onceUs = sum('once');
+    return { terms, eachUs, onceUs, perSecond: (CORES * 1e6) / (VALIDATORS * eachUs + onceUs) };
+  } finally {
+    await store.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function fill(store: Store, count: number, value: Uint8Array): Promise<void> {
+  const crypto = createCrypto();
+  for (let first = 0; first < count; first += 5_000) {
+    const rows = Array.from({ length: Math.min(5_000, count - first) }, (_, i) => ({ key: `g${toByteText(crypto.hash(Buffer.from(`k${first + i}`)))}`, value }));
+    await store.batch(rows, { sync: false });
+  }
+}
+
+/** A bare TLS server that answers what a receipt weighs, and the client of the load generator. */
+async function httpsUs(input: TermsInput, size: number): Promise<number> {
+  const answer = Buffer.alloc(1_000, 32);
+  const server = createTlsServer({ key: input.tls.privateKey, cert: input.tls.certificate }, (request, response) => {
+    request.resume();
+    request.on('end', () => response.writeHead(200, { 'content-length': answer.length }).end(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const connection = await HttpsConnection.open('127.0.0.1', port, input.ca);
+  const body = new Uint8Array(size);
+  const us = await timed(300, ROUNDS, () => connection.request('POST / HTTP/1.1\r\nhost: localhost\r\n', body));
+  connection.close();
+  server.close();
+  return us;
+}

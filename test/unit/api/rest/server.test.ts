@@ -1,0 +1,407 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { currentOtp } from '../../../../api/index.ts';
+import { allRoutes } from '../../../../api/rest/routes/index.ts';
+import { createRig, type Rig } from '../stand-ins.ts';
+
+let rig: Rig;
+before(async () => {
+  rig = await createRig();
+});
+after(() => rig.close());
+
+interface Sent {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly json: {
+    code: string;
+    message: string;
+    data: any;
+    details: { code: string; parameter?: string; pointer?: string; message: string; row?: number }[];
+    requestId: string;
+  };
+}
+
+async function send(
+  method: string,
+  url: string,
+  options: { body?: string | Buffer; headers?: Record<string, string>; account?: string | null; on?: Rig } = {},
+): Promise<Sent> {
+  const { account = 'ada@acme', on = rig } = options;
+  const answer = await on.server.app.inject({
+    method: method as 'GET',
+    url,
+    headers: { ...(account === null ? {} : { authorization: `Bearer ${on.token(account)}` }), ...options.headers },
+    ...(options.body === undefined ? {} : { payload: options.body }),
+  });
+  const json = String(answer.headers['content-type']).includes('json') && answer.body !== '' ? JSON.parse(answer.body) : undefined;
+  return { status: answer.statusCode, headers: answer.headers, text: answer.body, json };
+}
+const json = { 'content-type': 'application/json' };
+
+test('every answer has the one envelope, success and failure alike (DB53 5.2.1.2.b, 5.2.2.d-2)', async () => {
+  for (const answer of [
+    await send('GET', '/api/v1/consensus'),
+    await send('GET', '/api/v1/consensus', { account: null }),
+    await send('GET', '/api/v1/nothing'),
+    await send('DELETE', '/api/v1/records'),
+    await send('GET', '/api/v1/blocks/%ZZ'),
+  ]) {
+    assert.deepEqual(Object.keys(answer.json), ['code', 'message', 'data', 'details', 'requestId']);
+    assert.match(answer.json.requestId, /^[0-9a-f]{24}$/);
+    assert.equal(answer.headers['x-request-id'], answer.json.requestId);
+    assert.equal(answer.json.code === 'OK', answer.status === 200);
+  }
+});
+
+test('Accept gives the same content as JSON or XML, and messages follow Accept-Language', async () => {
+  const xml = await send('GET', '/api/v1/consensus', { headers: { accept: 'application/xml' } });
+  assert.match(String(xml.headers['content-type']), /^application\/xml/);
+  assert.match(xml.text, /^<\?xml[^>]*\?>\n<response><code>OK<\/code>.*<engine>pbft<\/engine>/s);
+  const refused = await send('GET', '/api/v1/consensus', { account: null, headers: { accept: 'text/xml', 'accept-language': 'zh-CN' } });
+  assert.equal(refused.status, 401);
+  assert.match(refused.text, /<code>TOKEN_MISSING<\/code><message>缺少访问令牌/);
+  assert.equal((await send('GET', '/api/v1/consensus', { headers: { accept: 'image/png' } })).json.code, 'NOT_ACCEPTABLE');
+});
+
+test('GET reads, POST submits, everything else is 405 with Allow (DB53 5.2.2.c)', async () => {
+  for (const declared of allRoutes()) {
+    const url = declared.url.replace(/:\w+/g, 'x');
+    const sharesUrl = (method: string) => allRoutes().some((other) => other.url === declared.url && other.method === method);
+    for (const method of [
+      'PUT',
+      'DELETE',
+      'PATCH',
+      'HEAD',
+      'OPTIONS',
+      ...(sharesUrl('GET') ? [] : ['GET']),
+      ...(sharesUrl('POST') ? [] : ['POST']),
+    ]) {
+      const answer = await send(method, url, { account: null });
+      assert.equal(answer.status, 405, `${method} ${url}`);
+      assert.ok(String(answer.headers.allow).includes(declared.method));
+      if (method !== 'HEAD') assert.equal(answer.json.code, 'METHOD_NOT_ALLOWED');
+    }
+  }
+});
+
+test('all bad parameters are named at once, with a guess for a wrong name', async () => {
+  const answer = await send('GET', '/api/v1/records?limit=0&order=size&prodct=7&from=&count=exact&count=none');
+  assert.equal(answer.status, 400);
+  assert.deepEqual(
+    answer.json.details.map(({ code, parameter }) => [code, parameter]),
+    [
+      ['PARAMETER_UNKNOWN', 'prodct'],
+      ['PARAMETER_INVALID', 'from'],
+      ['PARAMETER_INVALID', 'order'],
+      ['PARAMETER_INVALID', 'limit'],
+      ['PARAMETER_REPEATED', 'count'],
+    ],
+  );
+  assert.match(answer.json.details[0]!.message, /did you mean product\?/);
+});
+
+test('a broken combination names all its parameters (DB53 5.2.1.1.a-2)', async () => {
+  const answer = await send('GET', '/api/v1/records?batch=1&productionBatch=2');
+  assert.deepEqual([answer.json.details[0]!.code, answer.json.details[0]!.parameter], ['PARAMETER_COMBINATION', 'batch, productionBatch']);
+});
+
+test('leaving a parameter out acts as its declared default (DB53 5.2.1.1.a-3)', async () => {
+  await send('GET', '/api/v1/records?product=M1');
+  await send('GET', '/api/v1/records?product=M1&limit=100&order=time&count=none&include=current&chain=default&atLeastHeight=0&waitMs=5000');
+  const [given, spelled] = rig.records.searches.slice(-2);
+  assert.deepEqual(given, spelled);
+  assert.deepEqual(given?.filter, { product: 'M1' });
+});
+
+test('all bad fields of a JSON body are named at once, by pointer', async () => {
+  const answer = await send('POST', '/api/v1/contracts', {
+    headers: json,
+    body: '{"nme":"x","code":"","language":"cobol","gasLimit":1.5}',
+  });
+  assert.equal(answer.json.code, 'REQUEST_INVALID');
+  const faults = answer.json.details.map(({ code, pointer }) => `${code} ${pointer}`).sort();
+  assert.deepEqual(faults, [
+    'FIELD_MISSING /name',
+    'FIELD_RANGE /code',
+    'FIELD_RANGE /language',
+    'FIELD_TYPE /gasLimit',
+    'FIELD_UNKNOWN /nme',
+  ]);
+});
+
+test('hostile JSON is refused: malformed, not UTF-8, deep, __proto__', async () => {
+  for (const body of [
+    '{',
+    '{"a":1}x',
+    Buffer.from([0x22, 0xff, 0x22]),
+    '{"name":"a","code":"b","__proto__":{"x":1}}',
+    '['.repeat(200_000),
+  ]) {
+    const answer = await send('POST', '/api/v1/contracts', { headers: json, body });
+    assert.equal(answer.status, 400, String(body).slice(0, 40));
+    assert.ok(['BODY_MALFORMED', 'REQUEST_INVALID'].includes(answer.json.code));
+  }
+  assert.equal(({} as Record<string, unknown>).x, undefined);
+});
+
+test('a wrong Content-Type is 415 and names the right ones; parameters of the type are ignored', async () => {
+  const answer = await send('POST', '/api/v1/contracts', { headers: { 'content-type': 'text/yaml' }, body: 'a: 1' });
+  assert.deepEqual([answer.status, answer.json.data.formats], [415, ['application/json']]);
+  const taken = await send('POST', '/api/v1/records', { headers: { 'content-type': 'Text/XML; charset=utf-8' }, body: '<r/>' });
+  assert.equal(taken.status, 200);
+  assert.equal(rig.records.submissions.at(-1)?.mediaType, 'application/xml');
+});
+
+test('a body of 1.9 MB passes and one over its bound is 413, whether it states its length or not', async () => {
+  const part = await send('POST', '/api/v1/records', {
+    headers: { 'content-type': 'application/xml' },
+    body: `<r>${'x'.repeat(1_900_000)}</r>`,
+  });
+  assert.equal(part.status, 200);
+  const big = await send('POST', '/api/v1/records', {
+    headers: { 'content-type': 'text/csv' },
+    body: Buffer.alloc(16 * 1024 * 1024 + 1, 120),
+  });
+  assert.deepEqual([big.status, big.json.code, big.json.data], [413, 'BODY_TOO_LARGE', { bytesMax: 16 * 1024 * 1024 }]);
+  const small = await send('POST', '/api/v1/auth/login', { headers: json, body: 'x'.repeat(5_000) });
+  assert.deepEqual([small.status, small.json.data], [413, { bytesMax: 4_096 }]);
+});
+
+test('an unknown error is INTERNAL, leaks nothing, and is in the log with its requestId', async () => {
+  const { block } = rig.node;
+  rig.node.block = async () => {
+    throw new Error('secret path /etc/keys');
+  };
+  const answer = await send('GET', '/api/v1/blocks/1');
+  rig.node.block = block;
+  assert.deepEqual([answer.status, answer.json.code, answer.json.data, answer.json.details], [500, 'INTERNAL', null, []]);
+  assert.ok(!answer.text.includes('secret'));
+  assert.ok(rig.world.logged.some((line) => line.includes('secret path') && line.includes(answer.json.requestId)));
+});
+
+test('a call that runs over its declared time ends with CALL_TIMEOUT and its signal aborts', async () => {
+  const { alarms } = rig.node;
+  rig.node.alarms = () => new Promise(() => {});
+  const after = rig.world.timers.after;
+  (rig.world.timers as { after: typeof after }).after = (_ms, run) => after(5, run);
+  const answer = await send('GET', '/api/v1/alarms');
+  (rig.world.timers as { after: typeof after }).after = after;
+  rig.node.alarms = alarms;
+  assert.deepEqual([answer.status, answer.json.code, answer.json.data], [504, 'CALL_TIMEOUT', { timeoutMs: 15_000 }]);
+});
+
+test('going over the rate limit is 429 with the wait, per account (DB53 5.2.1.1.b-2)', async () => {
+  const own = await createRig();
+  const { rateLimit } = allRoutes().find((declared) => declared.operationId === 'metrics')!;
+  assert.ok(rateLimit !== 'none');
+  const statuses: number[] = [];
+  let last: Sent | undefined;
+  for (let i = 0; i < rateLimit.count + 2; i++) {
+    last = await send('GET', '/metrics', { on: own, headers: { accept: 'application/json' } });
+    statuses.push(last.status);
+  }
+  assert.ok(statuses.includes(200));
+  assert.equal(last!.json.code, 'RATE_LIMITED');
+  assert.ok(Number(last!.headers['retry-after']) >= 1);
+  assert.equal((await send('GET', '/metrics', { on: own, account: 'audrey@acme' })).status, 200);
+  await own.close();
+});
+
+test('bad tokens from one address are slowed down; good ones still pass', async () => {
+  const own = await createRig();
+  let last: Sent | undefined;
+  for (let i = 0; i < 61; i++)
+    last = await send('GET', '/api/v1/consensus', { on: own, account: null, headers: { authorization: 'Bearer tm1.x.y' } });
+  assert.equal(last!.json.code, 'RATE_LIMITED');
+  assert.equal((await send('GET', '/api/v1/consensus', { on: own })).status, 200);
+  await own.close();
+});
+
+test('another chain is not served; its own id is', async () => {
+  assert.equal((await send('GET', '/api/v1/consensus?chain=other')).json.code, 'CHAIN_UNKNOWN');
+  const { chainId } = (await send('GET', '/api/v1/consensus')).json.data;
+  assert.equal((await send('GET', `/api/v1/consensus?chain=${chainId}`)).status, 200);
+});
+
+// --- idempotency --------------------------------------------------------------------------------------------------------------------
+
+const call = (body: object, key: string, more: { account?: string; headers?: Record<string, string>; on?: Rig } = {}) =>
+  send('POST', `/api/v1/contracts/${address}/call`, {
+    ...more,
+    headers: { ...json, 'idempotency-key': key, ...more.headers },
+    body: JSON.stringify(body),
+  });
+const address = `0x${'1'.repeat(40)}`;
+
+async function rigWithContract(): Promise<Rig> {
+  const own = await createRig();
+  const { CONTRACT, deployedKey, stateKey } = await import('../../../../contracts/index.ts');
+  const { encodeJson } = await import('../../../../node/format/index.ts');
+  own.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
+  return own;
+}
+
+test('the same Idempotency-Key and bytes give the first answer; other bytes are refused; keys are per account', async () => {
+  const own = await rigWithContract();
+  const first = await call({ method: 'add' }, 'k1', { on: own });
+  const again = await call({ method: 'add' }, 'k1', { on: own });
+  assert.deepEqual(again.json.data, first.json.data);
+  assert.deepEqual([first.headers['idempotency-replayed'], again.headers['idempotency-replayed']], ['false', 'true']);
+  assert.equal(own.node.submitted.length, 1);
+  const other = await call({ method: 'take' }, 'k1', { on: own });
+  assert.deepEqual([other.status, other.json.code], [409, 'IDEMPOTENCY_KEY_REUSED']);
+  await call({ method: 'add' }, 'k1', { on: own, account: 'olga@acme' });
+  assert.equal(own.node.submitted.length, 2);
+  await own.close();
+});
+
+test('concurrent duplicates wait for the first', async () => {
+  const own = await rigWithContract();
+  const answers = await Promise.all(Array.from({ length: 8 }, () => call({ method: 'add' }, 'k2', { on: own })));
+  assert.equal(own.node.submitted.length, 1);
+  assert.equal(new Set(answers.map((answer) => JSON.stringify(answer.json.data))).size, 1);
+  await own.close();
+});
+
+test('a refused request frees its key; an interrupted one is not run twice; an expired key is forgotten', async () => {
+  const own = await rigWithContract();
+  const { submit } = own.node;
+  own.node.submit = async () => {
+    const { ChainError } = await import('../../../../node/errors/index.ts');
+    throw new ChainError('MEMPOOL_FULL');
+  };
+  const refused = await call({ method: 'add' }, 'k3', { on: own });
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1']);
+  own.node.submit = submit;
+  assert.equal((await call({ method: 'add' }, 'k3', { on: own })).status, 200);
+
+  // A crash between begin and end leaves a row without an answer.
+  const [rowKey, row] = [...own.store.rows].find(([key]) => key.startsWith('ai'))!;
+  own.store.rows.set(
+    rowKey,
+    new TextEncoder().encode(new TextDecoder().decode(row).replace(/"answer":"(?:[^"\\]|\\.)*"/, '"answer":null')),
+  );
+  assert.equal((await call({ method: 'add' }, 'k3', { on: own })).json.code, 'IDEMPOTENCY_INTERRUPTED');
+  own.world.advance(86_400_001);
+  assert.equal((await call({ method: 'add' }, 'k3', { on: own })).status, 200);
+  await own.close();
+});
+
+test('a repeat of a pending answer tells what became of the transaction', async () => {
+  const own = await rigWithContract();
+  const { statuses } = own.node;
+  own.node.statuses = () => ({ state: 'pending', sinceMs: 1 });
+  const first = await call({ method: 'add' }, 'k4', { on: own });
+  assert.deepEqual([first.status, first.json.data.status], [202, 'pending']);
+  own.node.statuses = statuses;
+  const later = await call({ method: 'add' }, 'k4', { on: own });
+  assert.deepEqual(
+    [later.status, later.json.data.status, later.json.data.transactionId],
+    [200, 'confirmed', first.json.data.transactionId],
+  );
+  assert.equal(own.node.submitted.length, 1);
+  await own.close();
+});
+
+// --- exchange log -------------------------------------------------------------------------------------------------------------------
+
+test('every call leaves one entry, refused ones too, without token, secret or body', async () => {
+  const own = await createRig();
+  const secret = 'OPERATOR-LI-MING';
+  const token = own.token('press-7@acme');
+  await send('POST', '/api/v1/records', {
+    on: own,
+    account: 'press-7@acme',
+    headers: { 'content-type': 'text/csv' },
+    body: `pro_operator\n${secret}`,
+  });
+  await send('GET', '/api/v1/consensus', { on: own, account: null });
+  await send('GET', '/api/v1/records', { on: own, account: null, headers: { authorization: 'Bearer tm1.a.b' } });
+  await send('POST', '/api/v1/auth/login', {
+    on: own,
+    account: null,
+    headers: json,
+    body: '{"account":"ada@acme","password":"hunter2hunter2"}',
+  });
+  await send('GET', '/no/such', { on: own, account: null });
+  await send('PUT', '/api/v1/records', { on: own, account: null });
+  const answer = await send('GET', '/api/v1/audit/exchanges?proof=true', { on: own, account: 'audrey@acme' });
+  const rows = answer.json.data.items as { interfaceId: string; caller: string; code: string; organisation: string; rows: number }[];
+  assert.deepEqual(
+    rows.map((row) => `${row.interfaceId} ${row.caller} ${row.code} ${row.rows}`),
+    [
+      'submitRecords press-7@acme OK 1',
+      'getConsensus  TOKEN_MISSING 0',
+      'findRecords  TOKEN_INVALID 0',
+      'login  LOGIN_REFUSED 0',
+      'unknown  NOT_FOUND 0',
+      'unknown  METHOD_NOT_ALLOWED 0',
+    ],
+  );
+  assert.equal(answer.json.data.proof.entryDigests.length, 6);
+  const stored =
+    [...own.exchangeStore.rows.values(), ...own.store.rows.values()].map((value) => Buffer.from(value).toString('latin1')).join('\n') +
+    own.world.logged.join('\n');
+  for (const word of [secret, token, 'hunter2']) assert.ok(!stored.includes(word), word);
+  await own.close();
+});
+
+test('an auditor of another organisation sees the calls of his own only', async () => {
+  const own = await createRig();
+  own.state.put('account', 'ann@bolt', 'bolt', { type: 'person', roles: ['auditor'], keys: [], sessionEpoch: 1 });
+  const foreign = { authorization: `Bearer ${own.token('ann@bolt', { node: 'node-b' }, own.keys['node-b'])}` };
+  await send('GET', '/api/v1/consensus', { on: own });
+  await send('GET', '/api/v1/consensus', { on: own, account: null, headers: foreign });
+  const answer = await send('GET', '/api/v1/audit/exchanges', { on: own, account: null, headers: foreign });
+  assert.deepEqual(
+    answer.json.data.items.map((row: { caller: string }) => row.caller),
+    ['ann@bolt'],
+  );
+  assert.equal(answer.json.data.scope, 'organisation');
+  await own.close();
+});
+
+test('a step-up route asks for a code, takes it once, and a fresh token needs none', async () => {
+  const own = await createRig();
+  const { secret } = await own.server.context.credentials.setOtp('ada@acme');
+  const otp = () => currentOtp(secret, own.world.clock.now());
+  const propose = (headers: Record<string, string>) =>
+    send('POST', '/api/v1/governance/proposals', {
+      on: own,
+      headers: { ...json, ...headers },
+      body: '{"kind":"setParameter","name":"viewTimeoutMs","value":3000}',
+    });
+  assert.equal((await propose({})).json.code, 'STEP_UP_REQUIRED');
+  assert.equal((await propose({ otp: otp() === '000000' ? '000001' : '000000' })).json.code, 'OTP_INVALID');
+  assert.equal((await propose({ otp: 'abc' })).json.code, 'REQUEST_INVALID');
+  assert.equal((await propose({ otp: otp() })).status, 200);
+  assert.deepEqual(own.node.signed.at(-1), {
+    account: 'ada@acme',
+    contract: 'governance',
+    method: 'propose',
+    args: { kind: 'setParameter', name: 'viewTimeoutMs', value: 3_000 },
+  });
+  assert.equal((await propose({ otp: otp() })).json.code, 'OTP_REUSED');
+
+  own.world.advance(30_000);
+  const stepped = await send('POST', '/api/v1/auth/step-up', { on: own, headers: { ...json, otp: otp() } });
+  assert.equal(stepped.json.data.steppedUp, true);
+  const fresh = { authorization: `Bearer ${stepped.json.data.token}` };
+  assert.equal((await propose(fresh)).status, 200);
+  own.world.advance(301_000);
+  assert.equal((await propose(fresh)).json.code, 'STEP_UP_REQUIRED');
+  assert.equal(
+    (await send('POST', '/api/v1/governance/proposals', { on: own, account: 'olga@acme', headers: json, body: '{"kind":"x"}' })).json.code,
+    'RIGHT_MISSING',
+  );
+  await own.close();
+});
+
+test('after stop a call is refused with a code, not a broken connection', async () => {
+  const own = await createRig();
+  const stopping = own.close();
+  await stopping;
+  await assert.rejects(own.server.listen({ host: '127.0.0.1', port: 0 }));
+});

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createCrypto } from '../../../node/crypto/real-crypto.ts';
+import { createLog } from '../../../node/log.ts';
+import { createRealWorld } from '../../../node/world-real.ts';
+
+const crypto = createCrypto();
+const world = createRealWorld({
+  log: createLog({ level: 'silent' }),
+  crypto,
+  verifier: { verify: async () => true, stop: async () => undefined },
+});
+
+test('the real clock is that of the machine, and its monotonic side never goes back', () => {
+  assert.ok(Math.abs(world.clock.now() - Date.now()) < 1000);
+  let last = world.clock.monotonic();
+  for (let n = 0; n < 1000; n++) {
+    const next = world.clock.monotonic();
+    assert.ok(next >= last);
+    last = next;
+  }
+});
+
+test('timers run, repeat and can be cancelled', async () => {
+  const ran: string[] = [];
+  const cancelled = world.timers.after(1, () => ran.push('cancelled'));
+  cancelled();
+  const stop = world.timers.every(2, () => ran.push('every'));
+  await new Promise<void>((resolve) => world.timers.after(40, resolve));
+  stop();
+  const count = ran.length;
+  assert.ok(count >= 2 && ran.every((name) => name === 'every'), ran.join());
+  await new Promise<void>((resolve) => world.timers.after(10, resolve));
+  assert.equal(ran.length, count);
+});
+
+test('random bytes have the length asked for and differ', () => {
+  assert.equal(world.random.bytes(0).length, 0);
+  assert.notDeepEqual(world.random.bytes(16), world.random.bytes(16));
+});
