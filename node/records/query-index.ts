@@ -73,6 +73,8 @@ export interface RecordSearch extends RecordFilter {
   /** `time` (default): the versions that stand, by claimed time. `commit`: every version and tombstone as committed. */
   readonly order?: 'time' | 'commit';
   readonly limit?: number;
+  /** Answers the state of this height, at most the index's own; the latest when absent. A cursor keeps its own. */
+  readonly asOf?: number;
   /** `next` of the page before. */
   readonly after?: string;
 }
@@ -147,9 +149,10 @@ export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, cl
     const plan = planOf(query);
     const filterDigest = hashTagged(crypto, 'index', utf8(canonicalJson({ ...plan.filter }))).slice(0, 8);
     const cursor = query.after === undefined ? undefined : decodeCursor(query.after, filterDigest);
-    const at = cursor?.height ?? height;
+    const at = cursor?.height ?? query.asOf ?? height;
     if (at === undefined || height === undefined) return { rows: [], next: undefined, height: 0, complete: true, withheld: 0 };
-    if (at > height) throw new ChainError('RECORD_CURSOR_INVALID', { reason: 'height' });
+    if (at > height)
+      throw new ChainError(cursor ? 'RECORD_CURSOR_INVALID' : 'RECORD_QUERY_INVALID', { name: 'asOf', indexedHeight: height });
     let from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`; // the first key after the last one given
     const rows: SearchRow[] = [];
     let withheld = 0;
@@ -230,7 +233,7 @@ interface Plan {
 
 /** The narrowest posting list any condition names, bounded by time; the other conditions filter its summaries. */
 function planOf(query: RecordSearch): Plan {
-  const { limit = SEARCH_LIMIT_DEFAULT, after: _after, order = 'time', ...given } = query;
+  const { limit = SEARCH_LIMIT_DEFAULT, after: _after, asOf: _asOf, order = 'time', ...given } = query;
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > SEARCH_LIMIT_MAX)
     throw new ChainError('RECORD_QUERY_INVALID', { name: 'limit', max: SEARCH_LIMIT_MAX });
   const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as RecordFilter;

@@ -83,7 +83,8 @@ class TraceWalk {
   readonly #options: TraceOptions;
   readonly #nodes = new Map<string, TraceNode>();
   readonly #edges = new Map<string, { -readonly [name in keyof TraceEdge]: TraceEdge[name] }>();
-  #height: number;
+  readonly #read = new Map<string, readonly SearchRow[]>();
+  readonly #height: number;
   #complete = true;
   #withheld = 0;
 
@@ -219,12 +220,17 @@ class TraceWalk {
     return rows.some(({ summary }) => owner === undefined || isOwner(summary, owner));
   }
 
+  /** Rows of a filter, read once in a walk, so that what is withheld is counted once too. */
   async #all(filter: RecordFilter): Promise<readonly SearchRow[]> {
+    const key = JSON.stringify(filter);
+    const known = this.#read.get(key);
+    if (known) return known;
     const rows: SearchRow[] = [];
+    this.#read.set(key, rows);
     let after: string | undefined;
     do {
       const page = await this.#index.search(
-        { ...filter, limit: SEARCH_LIMIT_MAX, ...(after === undefined ? {} : { after }) },
+        { ...filter, asOf: this.#height, limit: SEARCH_LIMIT_MAX, ...(after === undefined ? {} : { after }) },
         this.#options.may,
       );
       rows.push(...page.rows);
