@@ -377,6 +377,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     app,
     context,
     async listen({ host, port }) {
+      if (stopping) throw new ChainError('NODE_STOPPING');
       await app.listen({ host, port });
       return (app.server.address() as AddressInfo).port;
     },

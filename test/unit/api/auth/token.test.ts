@@ -63,7 +63,7 @@ test('a token with any character changed, cut or added is refused and nothing br
   await fc.assert(
     fc.asyncProperty(fc.nat(token.length - 1), fc.constantFrom('A', 'z', '.', '_', '=', '~'), async (at, character) => {
       const changed = token.slice(0, at) + character + token.slice(at + 1);
-      if (changed !== token) assert.equal(await codeOf(changed, own), 'TOKEN_INVALID');
+      if (changed !== token) assert.match(await codeOf(changed, own), /^TOKEN_(INVALID|FOREIGN)$/); // foreign: the issuer's name was hit
     }),
     { numRuns: 100 },
   );
