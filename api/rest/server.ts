@@ -187,6 +187,8 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     const exchange = request.exchange;
     const refusal = refusalOf(fromFramework(thrown, exchange?.route));
     if (refusal.fault !== undefined) world.log.error({ requestId: request.id, error: faultText(refusal.fault) }, 'call failed');
+    if (exchange?.route !== undefined && !exchange.route.errorsAll.includes(refusal.code))
+      world.log.warn({ operationId: exchange.route.operationId, code: refusal.code }, 'undeclared code answered');
     if (exchange !== undefined) {
       exchange.code = refusal.code;
       exchange.trace.rows = 0;

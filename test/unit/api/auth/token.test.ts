@@ -204,3 +204,10 @@ test('a token in the body serves like a header; two that differ are refused', as
   const keyed = await submit(`r1 token=${token}`, { 'idempotency-key': 'k' });
   assert.deepEqual([keyed.code, keyed.details[0]?.parameter], ['REQUEST_INVALID', 'idempotency-key, authorization']);
 });
+
+test('every code answered above stands in the declaration of its route (DB53 5.2.1.1.b-3)', () => {
+  assert.deepEqual(
+    rig.world.logged.filter((line) => line.includes('undeclared code')),
+    [],
+  );
+});

@@ -232,3 +232,10 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.doesNotThrow(() => new Function(script));
   assert.doesNotMatch(script, /innerHTML|insertAdjacentHTML/);
 });
+
+test('every code answered above stands in the declaration of its route (DB53 5.2.1.1.b-3)', () => {
+  assert.deepEqual(
+    rig.world.logged.filter((line) => line.includes('undeclared code')),
+    [],
+  );
+});

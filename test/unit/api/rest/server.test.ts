@@ -398,3 +398,10 @@ test('a stopped server does not listen again', async () => {
   await own.close();
   await assert.rejects(own.server.listen({ host: '127.0.0.1', port: 0 }), { code: 'NODE_STOPPING' });
 });
+
+test('every code answered above stands in the declaration of its route (DB53 5.2.1.1.b-3)', () => {
+  assert.deepEqual(
+    rig.world.logged.filter((line) => line.includes('undeclared code')),
+    [],
+  );
+});
