@@ -10,7 +10,7 @@ let port: number;
 let ca: string;
 let client: Client;
 before(async () => {
-  rig = await createRig({ streamsPerAccountMax: 2 });
+  rig = await createRig({ streamsPerAccountMax: 2, headersTimeoutMs: 1_000 });
   port = await rig.server.listen({ host: '127.0.0.1', port: 0 });
   ({ ca } = await testTls());
   client = createClient({ url: `https://127.0.0.1:${port}`, ca, token: rig.token('ada@acme'), retries: 0 });
@@ -129,4 +129,13 @@ test('events stream in order, resume after the last id, are filtered, and stream
   await assert.rejects(client.get('events/stream'), { code: 'SERVER_BUSY' });
   stop.abort();
   await Promise.all(open);
+});
+
+test('a client that dawdles over its headers is cut off', { timeout: 30_000 }, async () => {
+  const socket = tlsConnect({ port, host: '127.0.0.1', ca });
+  socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
+  const drip = setInterval(() => socket.write('x: y\r\n'), 200);
+  const answer = await heard(socket);
+  clearInterval(drip);
+  assert.doesNotMatch(answer, /"code":"OK"/);
 });
