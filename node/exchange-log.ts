@@ -138,21 +138,23 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
 
   /** Writes what waits, batch after batch, until nothing does. One writer at a time. */
   function drain(): Promise<void> {
-    writing ??= (async () => {
-      try {
-        while (waiting.length > 0) {
-          const batch = waiting.slice(0, BATCH_MAX);
-          await store.batch(batch, { sync: true });
-          waiting = waiting.slice(batch.length);
-          const end = batch[batch.length - 1]!;
-          written = { sequence: sequenceOf(end.key), link: end.value!.slice(0, 32) };
-        }
-      } finally {
+    if (writing === undefined && waiting.length > 0) {
+      writing = writeWaiting().finally(() => {
         writing = undefined;
-      }
-      if (written.sequence - anchored >= (options.anchorEntries ?? ANCHOR_ENTRIES_DEFAULT)) await anchorHead();
-    })();
-    return writing;
+      });
+    }
+    return writing ?? Promise.resolve();
+  }
+
+  async function writeWaiting(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, BATCH_MAX);
+      await store.batch(batch, { sync: true });
+      waiting = waiting.slice(batch.length);
+      const end = batch[batch.length - 1]!;
+      written = { sequence: sequenceOf(end.key), link: end.value!.slice(0, 32) };
+    }
+    if (written.sequence - anchored >= (options.anchorEntries ?? ANCHOR_ENTRIES_DEFAULT)) void anchorHead(); // a slow chain must not hold up the log
   }
 
   function schedule(ms: number): void {

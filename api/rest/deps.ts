@@ -39,6 +39,8 @@ export interface ApiSettings {
   readonly idempotencyKeepMs: number;
   /** Open connections; further ones are closed at once. */
   readonly connectionsMax: number;
+  /** Longest time from a connection's first byte of a request to the end of its headers, ms. */
+  readonly headersTimeoutMs: number;
   /** Bytes of request bodies held at once. */
   readonly bodiesBytesMax: number;
   /** Open event streams, of all and of one account. */
@@ -52,6 +54,7 @@ export const apiSettingsDefault: ApiSettings = {
   sessionMs: 600_000,
   idempotencyKeepMs: 86_400_000,
   connectionsMax: 1_024,
+  headersTimeoutMs: 10_000,
   bodiesBytesMax: 268_435_456,
   streamsMax: 256,
   streamsPerAccountMax: 8,

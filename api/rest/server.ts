@@ -29,8 +29,8 @@ import { allRoutes } from './routes/index.ts';
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 const HEADERS_BYTES_MAX = 16_384;
 const PARAMETER_CHARACTERS_MAX = 512; // of one path parameter
-const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000; // the whole request, body included
+const SLOW_CHECK_MS = 1_000; // how often connections are held against headersTimeoutMs and the time-out above
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 const REQUESTS_PER_SOCKET_MAX = 100_000;
@@ -98,10 +98,11 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
           handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
           maxHeaderSize: HEADERS_BYTES_MAX,
           requireHostHeader: true,
+          connectionsCheckingInterval: SLOW_CHECK_MS,
         },
         handler,
       );
-      server.headersTimeout = HEADERS_TIMEOUT_MS;
+      server.headersTimeout = settings.headersTimeoutMs;
       server.requestTimeout = REQUEST_TIMEOUT_MS;
       server.keepAliveTimeout = KEEP_ALIVE_MS;
       server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
@@ -187,6 +188,8 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     const exchange = request.exchange;
     const refusal = refusalOf(fromFramework(thrown, exchange?.route));
     if (refusal.fault !== undefined) world.log.error({ requestId: request.id, error: faultText(refusal.fault) }, 'call failed');
+    if (exchange?.route !== undefined && !exchange.route.errorsAll.includes(refusal.code))
+      world.log.warn({ operationId: exchange.route.operationId, code: refusal.code }, 'undeclared code answered');
     if (exchange !== undefined) {
       exchange.code = refusal.code;
       exchange.trace.rows = 0;
@@ -377,6 +380,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     app,
     context,
     async listen({ host, port }) {
+      if (stopping) throw new ChainError('NODE_STOPPING');
       await app.listen({ host, port });
       return (app.server.address() as AddressInfo).port;
     },

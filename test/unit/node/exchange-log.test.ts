@@ -133,6 +133,17 @@ test('while the disk fails entries wait, nothing is lost, and past the bound cal
   await log.stop();
 });
 
+test('entries that come after a quiet spell are written too', async () => {
+  const log = await openExchangeLog({ store: createTestStore(), world: createTestWorld() });
+  log.append(entry(1));
+  await log.flush();
+  await new Promise((resolve) => setTimeout(resolve, 40)); // the gathering timer fires with nothing to do
+  log.append(entry(2));
+  await log.flush();
+  assert.equal(log.head().sequence, 2);
+  await log.stop();
+});
+
 test('the head is anchored every so many entries and at the end, and again after a failure', async () => {
   const anchored: number[] = [];
   let fail = true;

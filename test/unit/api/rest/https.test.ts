@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import { connect as tlsConnect } from 'node:tls';
+import { type Client, createClient, operations } from '../../../../api/client/index.ts';
+import { createRig, type Rig, testEvent, testTls } from '../stand-ins.ts';
+
+let rig: Rig;
+let port: number;
+let ca: string;
+let client: Client;
+before(async () => {
+  rig = await createRig({ streamsPerAccountMax: 2, headersTimeoutMs: 1_000 });
+  port = await rig.server.listen({ host: '127.0.0.1', port: 0 });
+  ({ ca } = await testTls());
+  client = createClient({ url: `https://127.0.0.1:${port}`, ca, token: rig.token('ada@acme'), retries: 0 });
+});
+after(async () => {
+  client.close();
+  await rig.close();
+});
+
+/** Everything a raw connection is sent until it is closed. */
+function heard(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(text));
+  });
+}
+
+test('DB53 5.2.2.b: HTTPS works with the pinned authority, plain HTTP on the same port is refused in words, other TLS versions at all', async () => {
+  assert.equal((await client.get('consensus')).code, 'OK');
+  const plain = connect(port, '127.0.0.1');
+  plain.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  const answer = await heard(plain);
+  assert.match(answer, /^HTTP\/1\.1 400 .*HTTPS only/s);
+  await assert.rejects(
+    new Promise((resolve, reject) => {
+      const socket = tlsConnect(
+        { port, host: '127.0.0.1', ca, maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' },
+        () => resolve(undefined),
+      );
+      socket.on('error', reject);
+    }),
+  );
+  const strict = createClient({ url: `https://127.0.0.1:${port}`, retries: 0 });
+  await assert.rejects(strict.get('consensus'), { code: 'CLIENT_UNREACHABLE' });
+  strict.close();
+});
+
+test('garbage on the wire gets an answer or a closed connection, and the next call is served', async () => {
+  for (const bytes of ['\x16\x03\x01\x00\x05hello', '\x00\x00\x00', 'NONSENSE\r\n\r\n', '\x16']) {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(Buffer.from(bytes, 'latin1'));
+    setTimeout(() => socket.end(), 50);
+    await heard(socket);
+  }
+  for (const lines of [
+    'GET / HTTP/9.9',
+    'GET /\x00 HTTP/1.1',
+    'POST /api/v1/records HTTP/1.1\r\nhost: x\r\ncontent-length: -5',
+    `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(16_500)}`,
+  ]) {
+    const socket = tlsConnect({ port, host: '127.0.0.1', ca });
+    socket.write(`${lines}\r\n\r\n`);
+    const answer = await heard(socket);
+    assert.match(answer, /^HTTP\/1\.1 400 .*"code":"REQUEST_MALFORMED"/s, lines.slice(0, 30));
+  }
+  assert.equal((await client.get('/healthz')).code, 'OK');
+});
+
+test('the client raises what the node refuses, with code, details and requestId', async () => {
+  await assert.rejects(client.get('records', { limit: 0 }), (error: unknown) => {
+    const { status, code, details, requestId } = error as {
+      status: number;
+      code: string;
+      details: readonly { parameter?: string }[];
+      requestId: string;
+    };
+    assert.deepEqual([status, code, details[0]?.parameter, requestId.length], [400, 'REQUEST_INVALID', 'limit', 24]);
+    return true;
+  });
+  const anonymous = client.withToken(undefined);
+  await assert.rejects(anonymous.get('consensus'), { code: 'TOKEN_MISSING', status: 401 });
+});
+
+test('operations of the client reach their routes', async () => {
+  const api = operations(client);
+  assert.equal((await api.submitRecords('pro\n1', { contentType: 'text/csv' })).records?.[0]?.status, 'stored');
+  assert.equal((await api.findRecords({ product: 'M1' })).items.length, 1);
+  const bytes = await api.getBlockBytes(3);
+  assert.deepEqual((await api.validateBlock(bytes)).failed, ['stateRoot']);
+  assert.equal(
+    (await api.listInterfaces({ layer: 'consensus' })).items.every((row) => row.layer === 'consensus'),
+    true,
+  );
+});
+
+test('events stream in order, resume after the last id, are filtered, and streams are bounded per account', async () => {
+  const api = operations(client);
+  rig.node.events_.push(testEvent(13, 0), testEvent(13, 1, 'moved'), testEvent(13, 2));
+  const take = async (count: number, options: Parameters<typeof api.streamEvents>[0] = {}): Promise<string[]> => {
+    const ids: string[] = [];
+    for await (const event of api.streamEvents(options)) {
+      ids.push(`${event.id} ${event.event}`);
+      if (ids.length === count) break;
+    }
+    return ids;
+  };
+  assert.deepEqual(await take(3, { query: { fromHeight: 13 } }), ['13-0 stored', '13-1 moved', '13-2 stored']);
+  assert.deepEqual(await take(1, { lastEventId: '13-1' }), ['13-2 stored']);
+  assert.deepEqual(await take(1, { query: { fromHeight: 0, name: 'moved' } }), ['13-1 moved']);
+  const live = take(1, { lastEventId: '13-2' });
+  setTimeout(() => {
+    rig.node.events_.push(testEvent(14, 0, 'late'));
+    rig.node.emit();
+  }, 100);
+  assert.deepEqual(await live, ['14-0 late']);
+
+  const stop = new AbortController();
+  const open = [0, 1].map(async () => {
+    for await (const _ of api.streamEvents({ lastEventId: '14-0', signal: stop.signal })) break;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await assert.rejects(client.get('events/stream'), { code: 'SERVER_BUSY' });
+  stop.abort();
+  await Promise.all(open);
+});
+
+test('a client that dawdles over its headers is cut off', { timeout: 30_000 }, async () => {
+  const socket = tlsConnect({ port, host: '127.0.0.1', ca });
+  socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
+  const drip = setInterval(() => socket.write('x: y\r\n'), 200);
+  const answer = await heard(socket);
+  clearInterval(drip);
+  assert.doesNotMatch(answer, /"code":"OK"/);
+});
