@@ -10,7 +10,7 @@ import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
 import { recordEvidence } from '../../node/evidence.ts';
-import { aesGcm, createIndexFeeder, createRecordIndex, createSealedStore } from '../../node/records/index.ts';
+import { aesGcm, createClassLookup, createIndexFeeder, createRecordIndex, createSealedStore } from '../../node/records/index.ts';
 import { createCredentials, createServer } from '../index.ts';
 import { importCredentials } from '../auth/import.ts';
 import { createRecordService } from '../records/service.ts';
@@ -52,7 +52,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
-    const index = createRecordIndex(real.index, world.crypto);
+    const index = createRecordIndex(real.index, world.crypto, createClassLookup(node.state));
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
     const inclusions = createInclusions(node.blocks, world.crypto);
     const feeder = createIndexFeeder({ index, blocks: node.blocks, state: node.state, height: () => node.head().height, timers: world.timers, log });
@@ -98,7 +98,15 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         tokenSigner: { sign: (message) => keystore.sign(NODE_KEY.token, message) },
         credentialsKey,
         exchanges,
-        settings: { sessionMs: config.tokenLifetimeMs, idempotencyKeepMs: config.idempotencyKeepMs },
+        settings: {
+          sessionMs: config.sessionMs,
+          idempotencyKeepMs: config.idempotencyKeepMs,
+          connectionsMax: config.connectionsMax,
+          bodiesBytesMax: config.bodiesBytesMax,
+          streamsMax: config.streamsMax,
+          streamsPerAccountMax: config.streamsPerAccountMax,
+          rateLimitFactor: config.rateLimitFactor,
+        },
       },
       parts.tls,
     );

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';
 import { openLevelStore } from '../storage/level-store.ts';
 import { ChainError } from '../errors/index.ts';
-import { ContractFailure } from '../../contracts/index.ts';
+import { ContractFailure, ExecutionFault } from '../../contracts/index.ts';
 import { openGenesis } from '../format/index.ts';
 import { createContracts } from './contracts.ts';
 import { createExecutor, type Executor } from './executor.ts';
@@ -69,6 +69,8 @@ if (port) {
             ? { kind: 'contract', code: error.code, data: error.detail }
             : { kind: 'fault', code: 'INTERNAL', data: { message: String((error as Error).stack ?? error) } };
       port.postMessage({ ticket: call.ticket, refusal });
+      // A built-in that failed in a way no receipt can hold: going on would be another state than that of the others.
+      if (error instanceof ExecutionFault) throw error;
     }
   };
   port.on('message', (call: ExecutorCall | ExecutorControl) => {

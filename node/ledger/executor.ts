@@ -5,6 +5,7 @@
  */
 import {
   type BlockContext,
+  ContractFailure,
   type BuiltinContract,
   type ContractMachine,
   CONTRACT,
@@ -24,6 +25,7 @@ import {
   consensusHashOf,
   type Digest,
   decodeHeader,
+  decodeJson,
   encodeBlock,
   encodeCertificate,
   encodeConfiguration,
@@ -495,6 +497,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         { get: readFinal },
         { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
       );
+      if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
       return { result: answer.result, gasUsed: answer.gasUsed, height: header.height };
     },
     prove(contract, key) {

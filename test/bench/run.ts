@@ -11,7 +11,7 @@ import { argv, exit, version } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Devnet, startDevnet } from '../../devnet/index.ts';
-import { createAuthority, issueServerCertificate } from '../../node/keystore/index.ts';
+import { createAuthority, issueServerCertificate } from '../../node/keystore/certificates.ts';
 import { Load, type LoadResult } from './load.ts';
 import { latencyOf, type Latency, processUse } from './statistics.ts';
 import { type Bound, measureBound } from './terms.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { stateKey } from '../../contracts/index.ts';
 import { createCrypto, createEd25519Signer, verifyEd25519 } from '../../node/crypto/index.ts';
 import { decodeSubmissions, openTransaction, toByteText } from '../../node/format/index.ts';
-import type { PemPair } from '../../node/keystore/index.ts';
+import type { PemPair } from '../../node/keystore/certificates.ts';
 import { createStateMap } from '../../node/ledger/state-map.ts';
 import { openLevelStore } from '../../node/storage/index.ts';
 import type { Store } from '../../node/world.ts';
