@@ -19,6 +19,7 @@ import {
   toHex,
 } from './format/index.ts';
 import type { Store, StoreOperation, World } from './world.ts';
+import { keyspace } from './storage/keyspace.ts';
 
 export interface ExchangeEntry {
   /** From 1, without gaps. */
@@ -105,7 +106,7 @@ const ANCHOR_ENTRIES_DEFAULT = 1_000;
 const ANCHOR_MS_DEFAULT = 60_000;
 
 /** Key prefix in the store: sequence as eight bytes -> link (32 bytes) and entry (canonical JSON). */
-export const exchangePrefix = 'ax';
+export const exchangePrefix = keyspace.exchangeLog;
 const ZERO_LINK = new Uint8Array(32);
 
 export interface ExchangeLogOptions {

@@ -6,6 +6,7 @@ import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/exchange-log.ts';
 import type { ByteText, Json } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
+import { keyspace } from '../../node/storage/keyspace.ts';
 import type { Store, World } from '../../node/world.ts';
 
 /** Reads one key of a contract's space at the latest final state. */
@@ -62,7 +63,11 @@ export const apiSettingsDefault: ApiSettings = {
 };
 
 /** Key prefixes of the API in its store. */
-export const apiPrefixes = { credential: 'ac', idempotency: 'ai', idempotencyExpiry: 'ae' } as const;
+export const apiPrefixes = {
+  credential: keyspace.account,
+  idempotency: keyspace.idempotency,
+  idempotencyExpiry: keyspace.idempotencyExpiry,
+} as const;
 
 /** The bearer of a verified token: what chain state says of it now, not what the token says. */
 export interface Caller {

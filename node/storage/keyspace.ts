@@ -37,6 +37,7 @@ export const keyspaceTable = {
   config: { prefix: 'g', key: 'name', value: 'setting of this node kept across starts', rebuildable: false },
   account: { prefix: 'l', key: 'login data of an account', value: 'salted hashes, never on chain', rebuildable: false },
   pendingBody: { prefix: 'P', key: 'height, block hash', value: 'transactions of a proposal voted for', rebuildable: false },
+  idempotencyExpiry: { prefix: 'K', key: 'expiry, account, idempotency key', value: 'empty', rebuildable: true },
   idempotency: { prefix: 'k', key: 'account, idempotency key', value: 'answer', rebuildable: true },
 } as const satisfies Readonly<Record<string, KeyspaceRow>>;
 
