@@ -115,7 +115,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   const build: ChainPort['build'] = async (request) => {
     const { parameters } = tip.configuration;
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
-    if (waiting.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
+    if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const built = await executor.build({
       height: request.height,
       parent: request.parent,
@@ -128,7 +129,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       const entry = waiting[index]!;
       deps.mempool().reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
     }
-    if (built.included.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });

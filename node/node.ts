@@ -2,7 +2,7 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
 import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
@@ -179,7 +179,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const nodes: AdmittedNode[] = [];
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      if (entry.state !== 'active') continue;
+      if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
       const data = entry.data as unknown as NodeData;
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
@@ -299,6 +299,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
     async start() {
+      // A new network makes its first block as soon as its validators see one another; without one of them, when the idle interval is over.
+      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+      network.onPeer(() => {
+        if (chain.tip().height > 0) return;
+        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+      });
       await admitRegistered();
       await network.start();
       peering.start();

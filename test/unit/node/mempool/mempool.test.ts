@@ -142,7 +142,7 @@ test('count, bytes and the quota of a sender are bounds', async () => {
   const byCount = mempool({ countMax: 1 }).pool;
   await byCount.add(transaction(), 'client');
   assert.equal(await codeOf(byCount.add(transaction(), 'client')), 'MEMPOOL_FULL');
-  const byBytes = mempool({ bytesMax: 200 }).pool;
+  const byBytes = mempool({ bytesMax: 2 * transaction().length - 1 }).pool;
   await byBytes.add(transaction(), 'client');
   assert.equal(await codeOf(byBytes.add(transaction(), 'client')), 'MEMPOOL_FULL');
   const bySender = mempool({ senderCountMax: 1 }).pool;
