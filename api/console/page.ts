@@ -4,7 +4,7 @@
  * where the browser asks for them.
  */
 export { consoleScript } from './script.ts';
-export { consoleStyle } from './style.ts';
+export { consoleIcon, consoleStyle } from './style.ts';
 
 export interface PageFacts {
   readonly node: string;
@@ -20,6 +20,7 @@ export function page({ node, organisation, version, genesisHash }: PageFacts): s
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeText(node)} · Tracemill</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/console.css">
 <script src="/console.js" defer></script>
 </head>

@@ -32,3 +32,7 @@ pre { margin: .75rem 0 0; padding: .75rem; border-radius: 6px; background: var(-
 #traced li { padding: .3rem 0; border-bottom: 1px solid var(--line); } #traced li span { display: inline-block; min-width: 9rem; }
 footer { margin: 1.5rem 0 .5rem; font-size: .9rem; } footer a { color: var(--accent); }
 `;
+
+/** Two links of a chain. */
+export const consoleIcon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="none" stroke="#0b6e6e" stroke-width="2"><rect x="1" y="5" width="8" height="6" rx="3"/><rect x="7" y="5" width="8" height="6" rx="3"/></svg>
+`;
