@@ -5,7 +5,7 @@
 import { CONTRACT, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
+import { type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -54,6 +54,8 @@ export interface NodeOptions {
   readonly node: string;
   readonly organisation: string;
   readonly suite?: number;
+  /** Another engine than the registry's; for simulations of faulty replicas. */
+  readonly createEngine?: DriverOptions['create'];
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
@@ -151,6 +153,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
   function onCommitted(committed: Committed): void {

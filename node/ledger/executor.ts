@@ -119,6 +119,8 @@ export interface ExecutorDependencies {
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly genesisText: string;
+  /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
+  readonly suite?: number;
 }
 
 export interface Executor {
@@ -163,7 +165,7 @@ const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
   const blocks = createBlockStore(store);
-  const genesis = openGenesis(crypto, deps.genesisText);
+  const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
