@@ -119,6 +119,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       onEvidence: ({ code, node, first, second }) => {
         void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
       },
+      onStaleProposal: (height, hash, proposer) => {
+        world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
+        void alarms.raise('CLOCK_DRIFT', 'warning', { proposer });
+      },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
         void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
