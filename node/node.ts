@@ -38,6 +38,8 @@ import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts'
 export const NODE_VERSION = '0.1.0';
 export const ACCOUNTS_CACHED_MAX = 10_000;
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
+const CERTIFICATES_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -150,6 +152,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       height,
       digest: hash,
       certificate: blocks.certificate(height),
+      signedHeight: lastSigned(blocks, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -321,4 +324,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     committedListeners.add(listener);
     return () => committedListeners.delete(listener);
   }
+}
+
+/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
+function lastSigned(blocks: BlockStore, node: string, height: number): number {
+  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
+    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+  }
+  return 0;
 }
