@@ -5,7 +5,7 @@
 import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
+import { type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -39,6 +39,8 @@ import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts'
 export const NODE_VERSION = '0.1.0';
 export const ACCOUNTS_CACHED_MAX = 10_000;
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
+const CERTIFICATES_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -55,6 +57,8 @@ export interface NodeOptions {
   readonly node: string;
   readonly organisation: string;
   readonly suite?: number;
+  /** Another engine than the registry's; for simulations of faulty replicas. */
+  readonly createEngine?: DriverOptions['create'];
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
@@ -125,6 +129,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       onEvidence: ({ code, node, first, second }) => {
         void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
       },
+      onStaleProposal: (height, hash, proposer) => {
+        world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
+        void alarms.raise('CLOCK_DRIFT', 'warning', { proposer });
+      },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
         void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
@@ -152,6 +160,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       height,
       digest: hash,
       certificate: blocks.certificate(height),
+      signedHeight: lastSigned(blocks, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -159,6 +168,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
   function onCommitted(committed: Committed): void {
@@ -328,4 +338,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     committedListeners.add(listener);
     return () => committedListeners.delete(listener);
   }
+}
+
+/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
+function lastSigned(blocks: BlockStore, node: string, height: number): number {
+  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
+    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+  }
+  return 0;
 }

@@ -44,6 +44,7 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
+import { ChainError } from '../errors/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { type AccountView, type AdmissionContext, admit, readAccount } from './admission.ts';
@@ -119,6 +120,8 @@ export interface ExecutorDependencies {
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly genesisText: string;
+  /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
+  readonly suite?: number;
 }
 
 export interface Executor {
@@ -126,6 +129,7 @@ export interface Executor {
   open(): Promise<Committed>;
   build(request: BuildRequest): Built;
   execute(request: ExecuteRequest): Executed;
+  /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
   query(caller: string, contract: string, method: string, args: Uint8Array): { result: Uint8Array; gasUsed: number; height: number };
   prove(contract: string, key: ByteText): { height: number; proof: Uint8Array };
@@ -163,7 +167,7 @@ const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
   const blocks = createBlockStore(store);
-  const genesis = openGenesis(crypto, deps.genesisText);
+  const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
@@ -399,7 +403,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   async function commit(request: CommitRequest): Promise<Committed> {
     const candidate = candidates.get(toHex(request.hash));
-    if (!candidate) throw new Error(`Cannot commit ${toHex(request.hash)}: it was not executed here`);
+    if (!candidate) throw new ChainError('BLOCK_NOT_FOUND', { hash: toHex(request.hash) });
     const { header, headerBytes, hash, outcome } = candidate;
     if (header.height !== tip.height + 1) throw new Error(`Cannot commit height ${header.height} on a tip of ${tip.height}`);
     const { height } = header;
