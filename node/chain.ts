@@ -221,9 +221,13 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const committed = await executor.commit({ hash, seal, certificate });
     tip = tipOf(committed);
     proposals.clear();
-    await deps.pending.drop(committed.height);
     deps.mempool().settle(committed.transactionIds, committed.height);
     deps.onCommitted(committed);
+    try {
+      await deps.pending.drop(committed.height);
+    } catch (error) {
+      log.warn({ height: committed.height, error: String(error) }, 'bodies of a final height not dropped yet'); // the block is final all the same
+    }
     return deliveredOf(certificate);
   }
 
