@@ -137,8 +137,16 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });
-    await deps.pending.save(request.height, built.hash, included.map((entry) => entry.bytes));
-    hold(built.hash, { seal, headerBytes: built.headerBytes, transactions: new Map(included.map((entry) => [toByteText(entry.hash), verifiedOf(entry)])) });
+    await deps.pending.save(
+      request.height,
+      built.hash,
+      included.map((entry) => entry.bytes),
+    );
+    hold(built.hash, {
+      seal,
+      headerBytes: built.headerBytes,
+      transactions: new Map(included.map((entry) => [toByteText(entry.hash), verifiedOf(entry)])),
+    });
     return { digest: built.hash, proposal };
   };
 
@@ -175,7 +183,14 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         deps.onStaleProposal(header.height, hash, header.proposer);
         return { code: 'BLOCK_STALE', parent: header.parentHash };
       }
-      return refuse([{ check: 'timestamp', passed: false, computed: `at most ${driftMax} ms ahead of this node's clock`, stated: String(header.timestampMs) }]);
+      return refuse([
+        {
+          check: 'timestamp',
+          passed: false,
+          computed: `at most ${driftMax} ms ahead of this node's clock`,
+          stated: String(header.timestampMs),
+        },
+      ]);
     }
     const transactions = await gather(request.from, proposal.transactionHashes);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };

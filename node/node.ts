@@ -5,7 +5,7 @@
 import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
+import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -14,6 +14,7 @@ import {
   decodeJson,
   fromHex,
   headerHash,
+  type Json,
   openGenesis,
   openTransaction,
   prefixEnd,
@@ -32,11 +33,13 @@ import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
-import type { Head, NodeService, StoredBlock } from './service.ts';
+import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
+const ALARM_SAVE_RETRY_MS = 2_000;
+const ADMIT_RETRY_MS = 1_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
 /** Certificates searched at the start for votes of this node, by which an old vote log is known. */
@@ -92,6 +95,28 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
+  let cancelSave: (() => void) | undefined;
+
+  /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
+  function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
+    alarms.raise(kind, severity, detail).catch(saveLater);
+  }
+
+  function saveLater(): void {
+    cancelSave ??= world.timers.after(ALARM_SAVE_RETRY_MS, () => {
+      cancelSave = undefined;
+      void alarms.saveMissing().then((saved) => {
+        if (!saved && !stopping) saveLater();
+      });
+    });
+  }
+
+  /** A fault that stops the voting, and is over by itself when its cause is. */
+  function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
+    world.log.debug({ ...fields }, event);
+    if (event !== CONSENSUS_FAULT) return;
+    raise(String(fields.fault), 'critical', { ...fields });
+  }
 
   const readState = (contract: string, key: ByteText): Uint8Array | undefined => store.get(ledgerKey.state(stateKey(contract, key)));
 
@@ -125,17 +150,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       sync: (height, from) => peering.sync(height, from),
       onCommitted,
-      onNote: (event, fields) => world.log.debug({ ...fields }, event),
+      onNote,
       onEvidence: ({ code, node, first, second }) => {
-        void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+        raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
       },
       onStaleProposal: (height, hash, proposer) => {
         world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
-        void alarms.raise('CLOCK_DRIFT', 'warning', { proposer });
+        raise('CLOCK_DRIFT', 'warning', { proposer });
       },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
-        void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
+        raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
       },
     },
     opened,
@@ -174,7 +199,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
       accounts.clear();
-      void admitRegistered();
+      admitRegistered().catch(admitLater);
     }
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
@@ -194,6 +219,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
     network.admit(nodes);
+  }
+
+  /** The store could not be read just now: whom to let in is looked up again. */
+  function admitLater(error: unknown): void {
+    world.log.error({ error: String(error) }, 'registered nodes could not be read');
+    if (!stopping) world.timers.after(ADMIT_RETRY_MS, () => void admitRegistered().catch(admitLater));
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
@@ -289,7 +320,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onBlock: (listener) => subscribe(() => listener(head())),
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
-    raiseAlarm: (kind, severity, detail) => alarms.raise(kind, severity, detail).then(() => undefined),
+    raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
       const key = [...(account(id)?.keys.values() ?? [])].find(
@@ -323,6 +354,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     async stop() {
       stopping = true;
+      cancelSave?.();
       peering.stop();
       await outbox.stop();
       await driver.stop();

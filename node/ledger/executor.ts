@@ -215,12 +215,15 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
-    const read = (key: ByteText): Uint8Array | undefined => {
-      if (writes.has(key)) return writes.get(key);
-      if (before.has(key)) return before.get(key);
+    const reads = guardedReads((key) => {
       const value = readFinal(key);
       before.set(key, value);
       return value;
+    });
+    const read = (key: ByteText): Uint8Array | undefined => {
+      if (writes.has(key)) return writes.get(key);
+      if (before.has(key)) return before.get(key);
+      return reads.get(key);
     };
     const block: BlockContext = { chainId: tip.header.chainId, height, timestampMs, era: tip.header.era, parameters };
     const spentHere = new Set<string>();
@@ -265,18 +268,20 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
         continue;
       }
-      const execution = executeTransaction(
-        {
-          transactionId: opened.id,
-          sender: transaction.sender,
-          keyId: transaction.keyId,
-          keyKind: verdict.key.key.kind,
-          gasLimit: transaction.gasLimit,
-          calls: transaction.calls,
-        },
-        block,
-        { get: read },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+      const execution = reads.during(() =>
+        executeTransaction(
+          {
+            transactionId: opened.id,
+            sender: transaction.sender,
+            keyId: transaction.keyId,
+            keyKind: verdict.key.key.kind,
+            gasLimit: transaction.gasLimit,
+            calls: transaction.calls,
+          },
+          block,
+          { get: read },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
       );
       for (const [key, value] of execution.writes) writes.set(key, value);
       spentHere.add(toByteText(opened.id));
@@ -523,17 +528,48 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         era: header.era,
         parameters: tip.configuration.parameters,
       };
-      const answer = queryContract(
-        { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
-        block,
-        { get: readFinal },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+      const reads = guardedReads(readFinal);
+      const answer = reads.during(() =>
+        queryContract(
+          { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+          block,
+          { get: reads.get },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
       );
       if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
       return { result: answer.result, gasUsed: answer.gasUsed, height: header.height };
     },
     prove(contract, key) {
       return { height: tip.height, proof: map.prove(stateKey(contract, key)) };
+    },
+  };
+}
+
+/**
+ * Reads whose failure (a damaged entry, a store that is being opened anew) reaches the caller as it was: a contract, or the machine it runs in, must
+ * not turn it into a receipt, which other replicas would not write.
+ */
+function guardedReads(readStore: (key: ByteText) => Uint8Array | undefined) {
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    get(key: ByteText): Uint8Array | undefined {
+      try {
+        return readStore(key);
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
+    },
+    during<T>(execute: () => T): T {
+      let result: T;
+      try {
+        result = execute();
+      } catch (error) {
+        throw failure ? failure.error : error;
+      }
+      if (failure) throw failure.error;
+      return result;
     },
   };
 }
