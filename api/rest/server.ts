@@ -271,8 +271,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
       onRequest: async (request, reply) => {
         const exchange = begin(request, route);
-        request.raw.socket.once('close', () => exchange.gone.abort());
-        reply.raw.once('close', () => exchange.gone.abort());
+        reply.raw.once('close', () => exchange.gone.abort()); // the end of the answer or of the connection under it
         exchange.caller = admit(context, route, {
           headers: request.headers,
           address: request.ip,

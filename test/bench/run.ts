@@ -40,32 +40,43 @@ interface Series {
   readonly best: LoadResult;
   readonly runs: readonly LoadResult[];
   readonly use: readonly { readonly node: string; readonly cpuShare: number; readonly residentMb: number }[];
+  /** CPU us of all nodes, and of the load generator, per transaction at the best rate: what load of others on the machine changes least. */
+  readonly nodesCpuUs: number;
+  readonly loadCpuUs: number;
 }
 
 async function ladder(net: Devnet, load: Load, make: (count: number) => Uint8Array[], rates: readonly number[], recordsPerTransaction: number): Promise<Series> {
   const runs: LoadResult[] = [];
   let best: LoadResult | undefined;
   let use: Series['use'] = [];
+  let [nodesCpuUs, loadCpuUs] = [0, 0];
   for (const rate of rates) {
     const transactions = make(Math.ceil(rate * SECONDS));
     const before = net.nodes.map((node) => processUse(node.pid!));
+    const loadBefore = process.cpuUsage();
     const start = performance.now();
     const result = await load.run(transactions, rate);
     const seconds = (performance.now() - start) / 1000;
+    const after = net.nodes.map((node) => processUse(node.pid!));
+    const loadAfter = process.cpuUsage(loadBefore);
+    const nodesUs = (after.reduce((sum, { cpuSeconds }, i) => sum + cpuSeconds - before[i]!.cpuSeconds, 0) * 1e6) / result.latency.count;
+    const loadUs = (loadAfter.user + loadAfter.system) / result.latency.count;
     runs.push(result);
     say(
-      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
+      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, CPU us a transaction ${nodesUs.toFixed(0)} nodes + ${loadUs.toFixed(0)} load, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
     );
     if (result.committedPerS > (best?.committedPerS ?? 0)) {
       best = result;
-      use = net.nodes.map((node, i) => {
-        const after = processUse(node.pid!);
-        return { node: node.id, cpuShare: (after.cpuSeconds - before[i]!.cpuSeconds) / seconds, residentMb: after.residentBytes / 1e6 };
-      });
+      [nodesCpuUs, loadCpuUs] = [nodesUs, loadUs];
+      use = net.nodes.map((node, i) => ({
+        node: node.id,
+        cpuShare: (after[i]!.cpuSeconds - before[i]!.cpuSeconds) / seconds,
+        residentMb: after[i]!.residentBytes / 1e6,
+      }));
     }
     if (result.failed > 0 || result.committedPerS < rate * HELD_SHARE) break;
   }
-  return { recordsPerTransaction, best: best!, runs, use };
+  return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs };
 }
 
 /** The same nodes without HTTP and with empty execution, one transaction at a time. */
@@ -125,7 +136,6 @@ try {
       return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
     });
   const load = new Load({ net, tokens });
-  await load.warm(CONNECTIONS);
 
   const startPreload = performance.now();
   for (let done = 0; done < PRELOAD; ) {
@@ -136,6 +146,7 @@ try {
     height = (await net.nodes[0]!.head()).height;
     if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
   }
+  await load.warm(CONNECTIONS);
   const low = await load.run(make(1)(LOW_COUNT), LOW_RATE_PER_S);
   say(`  low load: p50 ${low.latency.p50.toFixed(1)} ms, p95 ${low.latency.p95.toFixed(1)}, p99 ${low.latency.p99.toFixed(1)}`);
   const single = await ladder(net, load, make(1), RATES_SINGLE, 1);
