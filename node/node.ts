@@ -28,10 +28,11 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
-import type { Head, NodeService, OutboxEvent, StoredBlock } from './service.ts';
+import type { Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
@@ -78,6 +79,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const accounts = new Map<string, AccountView | undefined>();
+  const outbox = createOutbox({
+    source: { height: () => chain.tip().height, receipts: async (height) => blocks.receipts(height) ?? [] },
+    store: options.local,
+    prefix: keyspace.outboxCursor,
+    timers: world.timers,
+    log: world.log,
+  });
   const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
 
@@ -160,6 +168,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     }
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
+    outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
 
@@ -203,22 +212,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return { height, hash, timestampMs: header.timestampMs, stateRoot: header.stateRoot, era: header.era };
   }
 
-  /** Events of final blocks after a cursor, read from receipts: the blocks are the log. */
-  async function events(after: { readonly height: number; readonly position: number }, limit: number): Promise<readonly OutboxEvent[]> {
-    const out: OutboxEvent[] = [];
-    for (let height = Math.max(0, after.height); height <= chain.tip().height && out.length < limit; height++) {
-      let position = 0;
-      for (const receipt of blocks.receipts(height) ?? []) {
-        for (const event of receipt.events) {
-          position++;
-          if (height === after.height && position <= after.position) continue;
-          if (out.length < limit) out.push({ height, index: receipt.index, position, transactionId: receipt.transactionId, event });
-        }
-      }
-    }
-    return out;
-  }
-
   async function submit(bytes: Uint8Array): Promise<Digest> {
     if (stopping) throw new ChainError('NODE_STOPPING', {});
     const entry = await mempool.add(bytes, 'client');
@@ -251,14 +244,25 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async transactionBytes(id) {
       const position = blocks.position(id);
       const stored = position && (await block(position.height));
-      return stored && { bytes: stored.block.transactions[position.index]!, height: position.height, index: position.index, blockHash: stored.hash };
+      return (
+        stored && {
+          bytes: stored.block.transactions[position.index]!,
+          height: position.height,
+          index: position.index,
+          blockHash: stored.hash,
+        }
+      );
     },
     block,
     async headers(fromHeight, limit) {
       const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(chain.tip().height + 1), limit });
       return rows.map((row) => decodeHeader(row.value));
     },
-    validateBlock: (bytes) => validateSealedBlock({ crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() }, bytes),
+    validateBlock: (bytes) =>
+      validateSealedBlock(
+        { crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() },
+        bytes,
+      ),
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;
@@ -270,7 +274,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
     },
     query: (caller, contract, method, args) => executor.query(caller, contract, method, args),
-    events,
+    events: (after, limit) => outbox.events(after, limit),
     onEvents: (listener) => subscribe((committed) => listener(committed.height)),
     onBlock: (listener) => subscribe(() => listener(head())),
     onCommitted: subscribe,
@@ -278,7 +282,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raiseAlarm: (kind, severity, detail) => alarms.raise(kind, severity, detail).then(() => undefined),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
-      const key = [...(account(id)?.keys.values() ?? [])].find(({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked);
+      const key = [...(account(id)?.keys.values() ?? [])].find(
+        ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
+      );
       if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
       const transaction = {
         chainId: genesis.chainId,
@@ -301,6 +307,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stop() {
       stopping = true;
       peering.stop();
+      await outbox.stop();
       await driver.stop();
       await chain.idle();
       await network.stop();

@@ -23,7 +23,13 @@ const FETCH_HASHES_MAX = 2_000;
 const INTAKE_MAX = 20_000;
 
 /** Refusals that an honest peer's transaction cannot meet. */
-const DISHONEST_CODES: ReadonlySet<string> = new Set(['TRANSACTION_MALFORMED', 'TRANSACTION_CHAIN_FOREIGN', 'TRANSACTION_SIGNATURE_INVALID', 'TRANSACTION_EMPTY', 'TRANSACTION_TOO_LARGE']);
+const DISHONEST_CODES: ReadonlySet<string> = new Set([
+  'TRANSACTION_MALFORMED',
+  'TRANSACTION_CHAIN_FOREIGN',
+  'TRANSACTION_SIGNATURE_INVALID',
+  'TRANSACTION_EMPTY',
+  'TRANSACTION_TOO_LARGE',
+]);
 
 export interface Peering {
   start(): void;
@@ -77,7 +83,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
     source,
     localHeight: () => deps.tip().height,
     applyBlock: async (bytes, certificate) => {
-      if (!certificate) throw new ChainError('BLOCK_REFUSED', { failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }] });
+      if (!certificate)
+        throw new ChainError('BLOCK_REFUSED', {
+          failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }],
+        });
       await deps.applyBlock(bytes, certificate);
     },
   });
@@ -106,7 +115,8 @@ export function createPeering(deps: PeeringDependencies): Peering {
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
         .then(deps.onAdmitted, (error: unknown) => {
           if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) network.report(from, error.code);
-          else if (!(error instanceof ChainError)) world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
+          else if (!(error instanceof ChainError))
+            world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
         })
         .finally(() => intake--);
     }

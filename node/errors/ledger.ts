@@ -114,7 +114,10 @@ export const ledgerErrors = {
     kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The block fails a check of the chain', zh: '区块未通过链上校验' },
-    remedy: { en: 'data.failed names each failed check with the computed and the stated value; nothing was stored', zh: 'data.failed 列出每项未通过的检查及计算值与声明值；未写入任何数据' },
+    remedy: {
+      en: 'data.failed names each failed check with the computed and the stated value; nothing was stored',
+      zh: 'data.failed 列出每项未通过的检查及计算值与声明值；未写入任何数据',
+    },
   },
   BLOCK_OUT_OF_TURN: {
     kind: 'conflict',
@@ -132,7 +135,10 @@ export const ledgerErrors = {
     kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The block holds more than the chain parameters allow', zh: '区块超出链参数限制' },
-    remedy: { en: 'See blockTransactionsMax, blockBytesMax and blockGasMax', zh: '请参阅 blockTransactionsMax、blockBytesMax 和 blockGasMax' },
+    remedy: {
+      en: 'See blockTransactionsMax, blockBytesMax and blockGasMax',
+      zh: '请参阅 blockTransactionsMax、blockBytesMax 和 blockGasMax',
+    },
   },
   NOTHING_TO_INCLUDE: {
     kind: 'missing',

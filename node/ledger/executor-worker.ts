@@ -27,7 +27,14 @@ export type ExecutorControl = { readonly control: 'release' | 'takeUp' };
 
 export type ExecutorAnswer =
   | { readonly ticket: number; readonly value: unknown }
-  | { readonly ticket: number; readonly refusal: { readonly kind: 'chain' | 'contract' | 'fault'; readonly code: string; readonly data: Readonly<Record<string, unknown>> } };
+  | {
+      readonly ticket: number;
+      readonly refusal: {
+        readonly kind: 'chain' | 'contract' | 'fault';
+        readonly code: string;
+        readonly data: Readonly<Record<string, unknown>>;
+      };
+    };
 
 const port = parentPort;
 if (port) {

@@ -193,7 +193,14 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   function parentFacts(): ParentFacts {
     const { header } = tip;
-    return { hash: tip.hash, height: tip.height, timestampMs: header.timestampMs, era: header.era, chainId: header.chainId, configuration: tip.configuration };
+    return {
+      hash: tip.hash,
+      height: tip.height,
+      timestampMs: header.timestampMs,
+      era: header.era,
+      chainId: header.chainId,
+      configuration: tip.configuration,
+    };
   }
 
   /**
@@ -322,7 +329,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   }
 
   function build(request: BuildRequest): Built {
-    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0) throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
+    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
+      throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
     const timestampMs = Math.max(request.timestampMs, tip.header.timestampMs);
     const result = run(request.height, timestampMs, request.transactions, true);
     const outcome = settle(result);
@@ -356,7 +364,15 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const opened = request.transactions.map((transaction) => openTransaction(crypto, transaction.bytes));
     const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
     const faults = failed(
-      checkHeader(crypto, header, hash, undefined, opened.map((transaction) => transaction.hash), bytesTotal, parentFacts()),
+      checkHeader(
+        crypto,
+        header,
+        hash,
+        undefined,
+        opened.map((transaction) => transaction.hash),
+        bytesTotal,
+        parentFacts(),
+      ),
     );
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
@@ -365,7 +381,11 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;
-      return { hash, parent: header.parentHash, failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)] };
+      return {
+        hash,
+        parent: header.parentHash,
+        failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)],
+      };
     }
     const outcome = settle(result);
     const mismatches = failed([
@@ -396,7 +416,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (barrier) operations.push({ key: ledgerKey.configuration(height + 1), value: encodeConfiguration(outcome.configuration) });
     const undoDropped = height - outcome.configuration.parameters.rollbackDepthMax;
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });
-    for (const [index, id] of outcome.transactionIds.entries()) operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
+    for (const [index, id] of outcome.transactionIds.entries())
+      operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
     for (const [key, value] of outcome.writes) operations.push({ key: ledgerKey.state(key), value });
     for (const operation of outcome.staged.operations) operations.push(operation);
     await store.batch(operations, { sync: true });
@@ -467,7 +488,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const block = blocks.block(height);
     if (!headerBytes || !receipts || !block) throw new Error(`The stored head ${height} is incomplete`);
     const header = decodeHeader(headerBytes);
-    if (compareBytes(header.chainId, genesis.chainId) !== 0) throw new Error('The data directory belongs to another chain than the genesis file');
+    if (compareBytes(header.chainId, genesis.chainId) !== 0)
+      throw new Error('The data directory belongs to another chain than the genesis file');
     if (compareBytes(map.root(), header.stateRoot) !== 0) throw new Error('The stored map does not match the state root of the head');
     const configuration = await blocks.configuration(height + 1);
     tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
@@ -490,7 +512,13 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     commit,
     query(caller, contract, method, args) {
       const { header } = tip;
-      const block = { chainId: header.chainId, height: header.height, timestampMs: header.timestampMs, era: header.era, parameters: tip.configuration.parameters };
+      const block = {
+        chainId: header.chainId,
+        height: header.height,
+        timestampMs: header.timestampMs,
+        era: header.era,
+        parameters: tip.configuration.parameters,
+      };
       const answer = queryContract(
         { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
         block,

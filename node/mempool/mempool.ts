@@ -85,7 +85,8 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   let bytesInCheck = 0;
 
   function open(bytes: Uint8Array): DecodedTransaction {
-    if (bytes.length > TRANSACTION_BYTES_MAX) throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: bytes.length, bytesMax: TRANSACTION_BYTES_MAX });
+    if (bytes.length > TRANSACTION_BYTES_MAX)
+      throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: bytes.length, bytesMax: TRANSACTION_BYTES_MAX });
     try {
       return openTransaction(deps.crypto, bytes);
     } catch (error) {
@@ -102,7 +103,16 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     if (!(await deps.verifier.verify(transaction.suite, publicKey, transactionSigningBytes(id), transaction.signature))) {
       throw new ChainError('TRANSACTION_SIGNATURE_INVALID', { sender: transaction.sender, keyId: transaction.keyId });
     }
-    return { bytes, id, hash, publicKey, sender: transaction.sender, expiryHeight: transaction.expiryHeight, addedMs: clock.monotonic(), origin };
+    return {
+      bytes,
+      id,
+      hash,
+      publicKey,
+      sender: transaction.sender,
+      expiryHeight: transaction.expiryHeight,
+      addedMs: clock.monotonic(),
+      origin,
+    };
   }
 
   function checkRoom(bytes: number, sender: string): void {
@@ -110,16 +120,16 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     if (count >= limits.countMax || bytesHeld + bytesInCheck + bytes > limits.bytesMax) {
       throw new ChainError('MEMPOOL_FULL', { countMax: limits.countMax, bytesMax: limits.bytesMax });
     }
-    if ((senders.get(sender)?.size ?? 0) >= limits.senderCountMax) throw new ChainError('MEMPOOL_SENDER_QUOTA', { sender, senderCountMax: limits.senderCountMax });
+    if ((senders.get(sender)?.size ?? 0) >= limits.senderCountMax)
+      throw new ChainError('MEMPOOL_SENDER_QUOTA', { sender, senderCountMax: limits.senderCountMax });
   }
 
   function insert(entry: Waiting): void {
     const key = toByteText(entry.id);
     ids.set(key, entry);
     hashes.set(toByteText(entry.hash), entry);
-    let queue = senders.get(entry.sender);
-    if (!queue) senders.set(entry.sender, (queue = new Map()));
-    queue.set(key, entry);
+    const queue = senders.get(entry.sender) ?? new Map<ByteText, Waiting>();
+    senders.set(entry.sender, queue.set(key, entry));
     bytesHeld += entry.bytes.length;
     rejections.delete(key);
   }

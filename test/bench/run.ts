@@ -19,7 +19,12 @@ import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload
 
 const { values: options } = parseArgs({
   args: argv.slice(2),
-  options: { quick: { type: 'boolean', default: false }, preload: { type: 'string' }, json: { type: 'string' }, seconds: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    preload: { type: 'string' },
+    json: { type: 'string' },
+    seconds: { type: 'string' },
+  },
 });
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
@@ -45,7 +50,13 @@ interface Series {
   readonly loadCpuUs: number;
 }
 
-async function ladder(net: Devnet, load: Load, make: (count: number) => Uint8Array[], rates: readonly number[], recordsPerTransaction: number): Promise<Series> {
+async function ladder(
+  net: Devnet,
+  load: Load,
+  make: (count: number) => Uint8Array[],
+  rates: readonly number[],
+  recordsPerTransaction: number,
+): Promise<Series> {
   const runs: LoadResult[] = [];
   let best: LoadResult | undefined;
   let use: Series['use'] = [];
@@ -81,7 +92,9 @@ async function ladder(net: Devnet, load: Load, make: (count: number) => Uint8Arr
 
 /** The same nodes without HTTP and with empty execution, one transaction at a time. */
 async function bareLatency(net: Devnet): Promise<Latency> {
-  const children: ChildProcess[] = net.nodes.map((node) => fork(fileURLToPath(new URL('./bare-node.js', import.meta.url)), [node.configPath]));
+  const children: ChildProcess[] = net.nodes.map((node) =>
+    fork(fileURLToPath(new URL('./bare-node.js', import.meta.url)), [node.configPath]),
+  );
   const next = (child: ChildProcess, kind: string): Promise<{ latencies?: number[] }> =>
     new Promise((done, reject) => {
       child.on('message', (message: { kind: string; latencies?: number[] }) => message.kind === kind && done(message));
@@ -125,16 +138,20 @@ try {
   say(`bench: ${PRELOAD} records preloaded, ${SECONDS} s a rate`);
   net = await startDevnet({ dir, nodes: 4, settings: { logLevel: 'warn' }, say });
   const senders = await sendersOf(net);
-  const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>('/api/v1/blocks/0');
+  const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>(
+    '/api/v1/blocks/0',
+  );
   const { chainId } = genesisBlock.data.header;
   const sources = senders.map((sender) => submissionsOf(sender, ROOT, `b${sender.node.id}`));
   const tokens = senders.map((sender) => net!.tokens[sender.account]!);
   let height = 0;
-  const make = (recordCount: number) => (count: number): Uint8Array[] =>
-    Array.from({ length: count }, (_, i) => {
-      const at = i % senders.length;
-      return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
-    });
+  const make =
+    (recordCount: number) =>
+    (count: number): Uint8Array[] =>
+      Array.from({ length: count }, (_, i) => {
+        const at = i % senders.length;
+        return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
+      });
   const load = new Load({ net, tokens });
 
   const startPreload = performance.now();
@@ -159,7 +176,13 @@ try {
   const authority = await createAuthority('bench', Date.now());
   const tls = await issueServerCertificate(authority, 'bench', Date.now());
   const perBlock = Math.max(1, Math.min(1_000, Math.round(single.best.committedPerS / 4)));
-  const bound = await measureBound({ transaction: sample, keys: Math.min(PRELOAD * 4, 400_000), transactionsPerBlock: perBlock, tls, ca: authority.certificate });
+  const bound = await measureBound({
+    transaction: sample,
+    keys: Math.min(PRELOAD * 4, 400_000),
+    transactionsPerBlock: perBlock,
+    tls,
+    ca: authority.certificate,
+  });
   const report = {
     machine: `${cpus().length} x ${cpus()[0]!.model}`,
     node: version,
@@ -189,18 +212,33 @@ if (failedRun !== undefined) {
 }
 exit(0);
 
-function print(report: { machine: string; node: string; commit: string; preloaded: number; low: LoadResult; bare: Latency; single: Series; hundred: Series; bound: Bound; ratios: { singleToBound: number; lowToBareP50: number } }): void {
+function print(report: {
+  machine: string;
+  node: string;
+  commit: string;
+  preloaded: number;
+  low: LoadResult;
+  bare: Latency;
+  single: Series;
+  hundred: Series;
+  bound: Bound;
+  ratios: { singleToBound: number; lowToBareP50: number };
+}): void {
   const { bound, single, hundred } = report;
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
   out(`\nFour validators, ${report.machine}, Node ${report.node}, commit ${report.commit}, ${report.preloaded} records preloaded\n`);
   out('| load | committed records/s | p50 ms | p95 ms | p99 ms |');
   out('| --- | ---: | ---: | ---: | ---: |');
   const row = (name: string, result: LoadResult, records: number): void =>
-    out(`| ${name} | ${(result.committedPerS * records).toFixed(0)} | ${result.latency.p50.toFixed(1)} | ${result.latency.p95.toFixed(1)} | ${result.latency.p99.toFixed(1)} |`);
+    out(
+      `| ${name} | ${(result.committedPerS * records).toFixed(0)} | ${result.latency.p50.toFixed(1)} | ${result.latency.p95.toFixed(1)} | ${result.latency.p99.toFixed(1)} |`,
+    );
   row('low load, 1 a transaction', report.low, 1);
   row(`1 a transaction, offered ${single.best.offeredPerS}/s`, single.best, 1);
   row(`100 a transaction, offered ${hundred.best.offeredPerS}/s`, hundred.best, 100);
-  out(`| empty execution, no HTTP, low load | | ${report.bare.p50.toFixed(1)} | ${report.bare.p95.toFixed(1)} | ${report.bare.p99.toFixed(1)} |`);
+  out(
+    `| empty execution, no HTTP, low load | | ${report.bare.p50.toFixed(1)} | ${report.bare.p95.toFixed(1)} | ${report.bare.p99.toFixed(1)} |`,
+  );
   out('\n| node at the best rate | CPU (cores) | resident MB |');
   out('| --- | ---: | ---: |');
   for (const use of single.use) out(`| ${use.node} | ${use.cpuShare.toFixed(2)} | ${use.residentMb.toFixed(0)} |`);
@@ -208,9 +246,13 @@ function print(report: { machine: string; node: string; commit: string; preloade
   out('| --- | ---: | ---: | ---: | --- | --- |');
   for (const term of bound.terms) {
     const count = Number.isInteger(term.count) ? String(term.count) : term.count.toFixed(3);
-    out(`| ${term.name} | ${term.us.toFixed(term.us < 1 ? 4 : 1)} | ${count} | ${(term.us * term.count).toFixed(1)} | ${term.where} | ${term.source} |`);
+    out(
+      `| ${term.name} | ${term.us.toFixed(term.us < 1 ? 4 : 1)} | ${count} | ${(term.us * term.count).toFixed(1)} | ${term.where} | ${term.source} |`,
+    );
   }
-  out(`\nbound: 2,000,000 us/s over (4 x ${bound.eachUs.toFixed(0)} + ${bound.onceUs.toFixed(0)}) us = ${bound.perSecond.toFixed(0)} records/s`);
+  out(
+    `\nbound: 2,000,000 us/s over (4 x ${bound.eachUs.toFixed(0)} + ${bound.onceUs.toFixed(0)}) us = ${bound.perSecond.toFixed(0)} records/s`,
+  );
   out(`(a) ${single.best.committedPerS.toFixed(0)} records/s is ${report.ratios.singleToBound.toFixed(2)} of the bound (target 0.5)`);
   out(`(b) ${(hundred.best.committedPerS * 100).toFixed(0)} records/s`);
   out(`p50 at low load is ${report.ratios.lowToBareP50.toFixed(2)} times that of empty execution without HTTP (target at most 2.5)`);

@@ -48,7 +48,13 @@ export function* submissionsOf(sender: Sender, root: string, tag: string): Gener
 }
 
 /** One signed transaction of `recordCount` records. */
-export function transactionOf(sender: Sender, chainId: string, height: number, submissions: Generator<Submission>, recordCount: number): Uint8Array {
+export function transactionOf(
+  sender: Sender,
+  chainId: string,
+  height: number,
+  submissions: Generator<Submission>,
+  recordCount: number,
+): Uint8Array {
   const list = Array.from({ length: recordCount }, () => submissions.next().value as Submission);
   return signTransaction(
     crypto,

@@ -16,15 +16,37 @@ const publicKey = sha256(Buffer.from('key'));
 const chainId = sha256(Buffer.from('chain'));
 
 function accountOf(id: string): AccountView {
-  const key = { keyId: 'k1', publicKey: '', suite: SUITE.ed25519, kind: 'own', node: null, scope: ['*'], validTo: null, revoked: false } as const;
+  const key = {
+    keyId: 'k1',
+    publicKey: '',
+    suite: SUITE.ed25519,
+    kind: 'own',
+    node: null,
+    scope: ['*'],
+    validTo: null,
+    revoked: false,
+  } as const;
   return { id, organisation: 'plant', validFrom: null, validTo: null, roles: ['operator'], keys: new Map([['k1', { key, publicKey }]]) };
 }
 
 let salts = 0;
-function transaction(change: Partial<Transaction> = {}, sign = (message: Uint8Array) => sha256(Buffer.concat([publicKey, message]))): Uint8Array {
+function transaction(
+  change: Partial<Transaction> = {},
+  sign = (message: Uint8Array) => sha256(Buffer.concat([publicKey, message])),
+): Uint8Array {
   const salt = new Uint8Array(16);
   new DataView(salt.buffer).setUint32(0, ++salts);
-  const body = { chainId, sender: 'ann@plant', keyId: 'k1', salt, expiryHeight: 50, calls: [{ contract: 'c', method: 'm', args: new Uint8Array(3) }], gasLimit: 5, suite: 1, ...change };
+  const body = {
+    chainId,
+    sender: 'ann@plant',
+    keyId: 'k1',
+    salt,
+    expiryHeight: 50,
+    calls: [{ contract: 'c', method: 'm', args: new Uint8Array(3) }],
+    gasLimit: 5,
+    suite: 1,
+    ...change,
+  };
   return signTransaction(crypto, body, sign).bytes;
 }
 
@@ -120,7 +142,7 @@ test('count, bytes and the quota of a sender are bounds', async () => {
   const byCount = mempool({ countMax: 1 }).pool;
   await byCount.add(transaction(), 'client');
   assert.equal(await codeOf(byCount.add(transaction(), 'client')), 'MEMPOOL_FULL');
-  const byBytes = mempool({ bytesMax: 300 }).pool;
+  const byBytes = mempool({ bytesMax: 200 }).pool;
   await byBytes.add(transaction(), 'client');
   assert.equal(await codeOf(byBytes.add(transaction(), 'client')), 'MEMPOOL_FULL');
   const bySender = mempool({ senderCountMax: 1 }).pool;
@@ -145,7 +167,10 @@ test('selection leaves out what does not fit and keeps what does', async () => {
   const large = transaction({ calls: [{ contract: 'c', method: 'm', args: new Uint8Array(2_000) }], sender: 'bob@plant' });
   await pool.add(large, 'client');
   const small = await pool.add(transaction(), 'client');
-  assert.deepEqual(pool.select(10, 1_000).map((entry) => entry.id), [small.id]);
+  assert.deepEqual(
+    pool.select(10, 1_000).map((entry) => entry.id),
+    [small.id],
+  );
 });
 
 test('what can no longer be included leaves with its reason', async () => {
