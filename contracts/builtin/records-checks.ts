@@ -1,5 +1,5 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
-import { decodeJson, type Json, type JsonObject, type RecordPath } from '../../node/format/index.ts';
+import { decodeJson, decodeJsonOnce, type JsonObject, type RecordPath } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
 import { accessKey, CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
@@ -26,7 +26,7 @@ export function senderOrganisation(host: Host, right: Right): string {
 
 function roleHolds(host: Host, role: string, right: Right): boolean {
   const value = host.read(CONTRACT.access, accessKey.role(role));
-  const rights = value === undefined ? undefined : decodeOnce(value);
+  const rights = value === undefined ? undefined : decodeJsonOnce(value);
   return Array.isArray(rights) && (rights.includes(right) || rights.includes('*'));
 }
 
@@ -85,16 +85,5 @@ function isGranted(host: Reading, owner: string, object: string, grantee: string
 
 function readEntry(host: Pick<Host, 'read'>, kind: RegistryKind, id: string): RegistryEntry | undefined {
   const value = host.read(CONTRACT.registry, registryKey.entry(kind, id));
-  return value && (decodeOnce(value) as unknown as RegistryEntry);
-}
-
-/** Rows of registry and access stay the same bytes in memory from record to record: each is parsed once. Nobody changes what comes out. */
-const decoded = new WeakMap<Uint8Array, Json>();
-
-function decodeOnce(bytes: Uint8Array): Json {
-  const known = decoded.get(bytes);
-  if (known !== undefined) return known;
-  const value = decodeJson(bytes);
-  decoded.set(bytes, value);
-  return value;
+  return value && (decodeJsonOnce(value) as unknown as RegistryEntry);
 }

@@ -62,3 +62,17 @@ export function decodeJson(bytes: Uint8Array): Json {
   }
   throw new DecodeError('JSON is not in canonical form (RFC 8785)');
 }
+
+const parsed = new WeakMap<Uint8Array, Json>();
+
+/**
+ * decodeJson that parses one array of bytes once, for rows that stay in memory and are asked about with every transaction (registry, access). Neither
+ * the bytes nor the value may be changed afterwards. @throws DecodeError
+ */
+export function decodeJsonOnce(bytes: Uint8Array): Json {
+  const known = parsed.get(bytes);
+  if (known !== undefined) return known;
+  const value = decodeJson(bytes);
+  parsed.set(bytes, value);
+  return value;
+}

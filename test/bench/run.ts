@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--preload N] [--json FILE]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
+ * `npm run bench [-- --quick] [--preload N] [--seconds N] [--json FILE] [--node PROGRAM]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
  * machine in the same run. Long form: 10^6 records preloaded.
  */
 import { fork, type ChildProcess } from 'node:child_process';
@@ -24,12 +24,14 @@ const { values: options } = parseArgs({
     preload: { type: 'string' },
     json: { type: 'string' },
     seconds: { type: 'string' },
+    node: { type: 'string' },
   },
 });
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
 const SECONDS = Number(options.seconds ?? (options.quick ? 6 : 20));
 const PRELOAD_PER_TRANSACTION = 100;
+const PRELOAD_WAVE = 10; // transactions under way at once while preloading
 const LOW_RATE_PER_S = 5;
 const LOW_COUNT = 60;
 const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
@@ -136,7 +138,7 @@ let net: Devnet | undefined;
 let failedRun: unknown;
 try {
   say(`bench: ${PRELOAD} records preloaded, ${SECONDS} s a rate`);
-  net = await startDevnet({ dir, nodes: 4, settings: { logLevel: 'warn' }, say });
+  net = await startDevnet({ dir, nodes: 4, settings: { logLevel: 'warn' }, ...(options.node === undefined ? {} : { nodePath: options.node }), say });
   const senders = await sendersOf(net);
   const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>(
     '/api/v1/blocks/0',
@@ -156,7 +158,7 @@ try {
 
   const startPreload = performance.now();
   for (let done = 0; done < PRELOAD; ) {
-    const count = Math.min(40, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
+    const count = Math.min(PRELOAD_WAVE, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
     const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
     if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
     done += count * PRELOAD_PER_TRANSACTION;
