@@ -41,6 +41,8 @@ export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
 const ADMIT_RETRY_MS = 1_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
+const ROWS_CACHED_MAX = 20_000; // rows of registry and access
+const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
 /** Certificates searched at the start for votes of this node, by which an old vote log is known. */
 const CERTIFICATES_LOOKED_AT = 64;
@@ -86,6 +88,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const accounts = new Map<string, AccountView | undefined>();
+  const rows = new Map<ByteText, Uint8Array | undefined>();
   const outbox = createOutbox({
     source: { height: () => chain.tip().height, receipts: async (height) => blocks.receipts(height) ?? [] },
     store: options.local,
@@ -118,7 +121,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raise(String(fields.fault), 'critical', { ...fields });
   }
 
-  const readState = (contract: string, key: ByteText): Uint8Array | undefined => store.get(ledgerKey.state(stateKey(contract, key)));
+  /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
+  function readRow(key: ByteText): Uint8Array | undefined {
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return store.get(ledgerKey.state(key));
+    if (rows.has(key)) return rows.get(key);
+    const value = store.get(ledgerKey.state(key));
+    if (rows.size >= ROWS_CACHED_MAX) rows.clear();
+    rows.set(key, value);
+    return value;
+  }
+  const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
@@ -199,6 +211,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
       accounts.clear();
+      rows.clear();
       admitRegistered().catch(admitLater);
     }
     receipts.onCommitted(committed);
@@ -275,7 +288,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     head,
     parameters: () => chain.tip().configuration.parameters,
-    state: { get: (key) => store.get(ledgerKey.state(key)) },
+    state: { get: readRow },
     consensus: () => driver.status(),
     peers: () => network.peers(),
     mempool: () => mempool.size(),

@@ -23,6 +23,7 @@ import {
   type Crypto,
   compareBytes,
   consensusHashOf,
+  type DecodedTransaction,
   type Digest,
   decodeHeader,
   decodeJson,
@@ -211,7 +212,13 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
    * Executes transactions in order on the tip. With `selecting`, those that may not stand or do not fit are left out; without, one such
    * transaction makes the whole list refused.
    */
-  function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], selecting: boolean) {
+  function run(
+    height: number,
+    timestampMs: number,
+    transactions: readonly VerifiedTransaction[],
+    selecting: boolean,
+    decoded?: readonly DecodedTransaction[],
+  ) {
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
@@ -245,7 +252,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let gas = 0;
 
     for (const [index, verified] of transactions.entries()) {
-      const opened = openTransaction(crypto, verified.bytes);
+      const opened = decoded?.[index] ?? openTransaction(crypto, verified.bytes);
       const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
       if (verdict.code !== 'OK') {
         refused.push({ index, code: verdict.code });
@@ -304,11 +311,14 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let governanceChanged = false;
     for (const key of keys) {
       const value = result.writes.get(key);
-      before.set(key, result.before.has(key) ? result.before.get(key) : readFinal(key));
       mapWrites.push({ key, valueHash: value && crypto.hash(value) });
       if (CACHED_SPACES.some((space) => key.startsWith(space))) registryChanged = true;
       if (key.startsWith(CACHED_SPACES[2]!)) governanceChanged = true;
     }
+    const staged = map.stage(mapWrites);
+    // The map has just looked every key up: what it did not hold needs no reading.
+    for (const key of keys)
+      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? readFinal(key) : undefined);
     const configuration = governanceChanged
       ? configurationOf((contract, key) => {
           const full = stateKey(contract, key);
@@ -321,7 +331,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       receipts: result.receipts,
       writes: result.writes,
       before,
-      staged: map.stage(mapWrites),
+      staged,
       configuration,
       registryChanged,
     };
@@ -386,7 +396,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
-    const result = run(header.height, header.timestampMs, request.transactions, false);
+    const result = run(header.height, header.timestampMs, request.transactions, false, opened);
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;
