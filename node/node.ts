@@ -5,7 +5,7 @@
 import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
+import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -14,6 +14,7 @@ import {
   decodeJson,
   fromHex,
   headerHash,
+  type Json,
   openGenesis,
   openTransaction,
   prefixEnd,
@@ -32,13 +33,19 @@ import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
-import type { Head, NodeService, StoredBlock } from './service.ts';
+import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
+const ALARM_SAVE_RETRY_MS = 2_000;
+const ADMIT_RETRY_MS = 1_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
+const ROWS_CACHED_MAX = 20_000; // rows of registry and access
+const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
+const CERTIFICATES_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -55,6 +62,8 @@ export interface NodeOptions {
   readonly node: string;
   readonly organisation: string;
   readonly suite?: number;
+  /** Another engine than the registry's; for simulations of faulty replicas. */
+  readonly createEngine?: DriverOptions['create'];
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
@@ -79,6 +88,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const accounts = new Map<string, AccountView | undefined>();
+  const rows = new Map<ByteText, Uint8Array | undefined>();
   const outbox = createOutbox({
     source: { height: () => chain.tip().height, receipts: async (height) => blocks.receipts(height) ?? [] },
     store: options.local,
@@ -88,8 +98,39 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
+  let cancelSave: (() => void) | undefined;
 
-  const readState = (contract: string, key: ByteText): Uint8Array | undefined => store.get(ledgerKey.state(stateKey(contract, key)));
+  /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
+  function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
+    alarms.raise(kind, severity, detail).catch(saveLater);
+  }
+
+  function saveLater(): void {
+    cancelSave ??= world.timers.after(ALARM_SAVE_RETRY_MS, () => {
+      cancelSave = undefined;
+      void alarms.saveMissing().then((saved) => {
+        if (!saved && !stopping) saveLater();
+      });
+    });
+  }
+
+  /** A fault that stops the voting, and is over by itself when its cause is. */
+  function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
+    world.log.debug({ ...fields }, event);
+    if (event !== CONSENSUS_FAULT) return;
+    raise(String(fields.fault), 'critical', { ...fields });
+  }
+
+  /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
+  function readRow(key: ByteText): Uint8Array | undefined {
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return store.get(ledgerKey.state(key));
+    if (rows.has(key)) return rows.get(key);
+    const value = store.get(ledgerKey.state(key));
+    if (rows.size >= ROWS_CACHED_MAX) rows.clear();
+    rows.set(key, value);
+    return value;
+  }
+  const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
@@ -121,13 +162,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       sync: (height, from) => peering.sync(height, from),
       onCommitted,
-      onNote: (event, fields) => world.log.debug({ ...fields }, event),
+      onNote,
       onEvidence: ({ code, node, first, second }) => {
-        void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+        raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+      },
+      onStaleProposal: (height, hash, proposer) => {
+        world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
+        raise('CLOCK_DRIFT', 'warning', { proposer });
       },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
-        void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
+        raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
       },
     },
     opened,
@@ -152,6 +197,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       height,
       digest: hash,
       certificate: blocks.certificate(height),
+      signedHeight: lastSigned(blocks, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -159,12 +205,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
       accounts.clear();
-      void admitRegistered();
+      rows.clear();
+      admitRegistered().catch(admitLater);
     }
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
@@ -184,6 +232,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
     network.admit(nodes);
+  }
+
+  /** The store could not be read just now: whom to let in is looked up again. */
+  function admitLater(error: unknown): void {
+    world.log.error({ error: String(error) }, 'registered nodes could not be read');
+    if (!stopping) world.timers.after(ADMIT_RETRY_MS, () => void admitRegistered().catch(admitLater));
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
@@ -234,7 +288,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     head,
     parameters: () => chain.tip().configuration.parameters,
-    state: { get: (key) => store.get(ledgerKey.state(key)) },
+    state: { get: readRow },
     consensus: () => driver.status(),
     peers: () => network.peers(),
     mempool: () => mempool.size(),
@@ -279,7 +333,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onBlock: (listener) => subscribe(() => listener(head())),
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
-    raiseAlarm: (kind, severity, detail) => alarms.raise(kind, severity, detail).then(() => undefined),
+    raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
       const key = [...(account(id)?.keys.values() ?? [])].find(
@@ -313,6 +367,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     async stop() {
       stopping = true;
+      cancelSave?.();
       peering.stop();
       await outbox.stop();
       await driver.stop();
@@ -328,4 +383,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     committedListeners.add(listener);
     return () => committedListeners.delete(listener);
   }
+}
+
+/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
+function lastSigned(blocks: BlockStore, node: string, height: number): number {
+  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
+    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+  }
+  return 0;
 }

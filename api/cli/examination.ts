@@ -171,9 +171,13 @@ async function checkedRows(path: string): Promise<number | undefined> {
       const rows = await store.range({ from, to: undefined, limit: STORE_ROWS_STEP });
       count += rows.length;
       const last = rows.at(-1);
-      if (last === undefined || rows.length < STORE_ROWS_STEP) return count;
+      if (last === undefined || rows.length < STORE_ROWS_STEP) break;
       from = `${last.key}\0`;
     }
+    // Keys and filters have checksums of LevelDB's own: damage there would make a value look absent.
+    const [damaged] = await store.scrub();
+    if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
+    return count;
   } finally {
     await store.close();
   }

@@ -1,5 +1,5 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
-import { decodeJson, type JsonObject, type RecordPath } from '../../node/format/index.ts';
+import { decodeJson, decodeJsonOnce, type JsonObject, type RecordPath } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
 import { may } from './access.ts';
@@ -79,5 +79,5 @@ function isGranted(host: Reading, owner: string, object: string, grantee: string
 
 function readEntry(host: Pick<Host, 'read'>, kind: RegistryKind, id: string): RegistryEntry | undefined {
   const value = host.read(CONTRACT.registry, registryKey.entry(kind, id));
-  return value && (decodeJson(value) as unknown as RegistryEntry);
+  return value && (decodeJsonOnce(value) as unknown as RegistryEntry);
 }

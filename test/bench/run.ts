@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--preload N] [--json FILE]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
+ * `npm run bench [-- --quick] [--preload N] [--seconds N] [--json FILE] [--node PROGRAM]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
  * machine in the same run. Long form: 10^6 records preloaded.
  */
 import { fork, type ChildProcess } from 'node:child_process';
@@ -24,12 +24,14 @@ const { values: options } = parseArgs({
     preload: { type: 'string' },
     json: { type: 'string' },
     seconds: { type: 'string' },
+    node: { type: 'string' },
   },
 });
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
 const SECONDS = Number(options.seconds ?? (options.quick ? 6 : 20));
 const PRELOAD_PER_TRANSACTION = 100;
+const PRELOAD_WAVE = 10; // transactions under way at once while preloading
 const LOW_RATE_PER_S = 5;
 const LOW_COUNT = 60;
 const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
@@ -45,6 +47,9 @@ interface Series {
   readonly best: LoadResult;
   readonly runs: readonly LoadResult[];
   readonly use: readonly { readonly node: string; readonly cpuShare: number; readonly residentMb: number }[];
+  /** CPU us of all nodes, and of the load generator, per transaction at the best rate: what load of others on the machine changes least. */
+  readonly nodesCpuUs: number;
+  readonly loadCpuUs: number;
 }
 
 async function ladder(
@@ -57,26 +62,34 @@ async function ladder(
   const runs: LoadResult[] = [];
   let best: LoadResult | undefined;
   let use: Series['use'] = [];
+  let [nodesCpuUs, loadCpuUs] = [0, 0];
   for (const rate of rates) {
     const transactions = make(Math.ceil(rate * SECONDS));
     const before = net.nodes.map((node) => processUse(node.pid!));
+    const loadBefore = process.cpuUsage();
     const start = performance.now();
     const result = await load.run(transactions, rate);
     const seconds = (performance.now() - start) / 1000;
+    const after = net.nodes.map((node) => processUse(node.pid!));
+    const loadAfter = process.cpuUsage(loadBefore);
+    const nodesUs = (after.reduce((sum, { cpuSeconds }, i) => sum + cpuSeconds - before[i]!.cpuSeconds, 0) * 1e6) / result.latency.count;
+    const loadUs = (loadAfter.user + loadAfter.system) / result.latency.count;
     runs.push(result);
     say(
-      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
+      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, CPU us a transaction ${nodesUs.toFixed(0)} nodes + ${loadUs.toFixed(0)} load, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
     );
     if (result.committedPerS > (best?.committedPerS ?? 0)) {
       best = result;
-      use = net.nodes.map((node, i) => {
-        const after = processUse(node.pid!);
-        return { node: node.id, cpuShare: (after.cpuSeconds - before[i]!.cpuSeconds) / seconds, residentMb: after.residentBytes / 1e6 };
-      });
+      [nodesCpuUs, loadCpuUs] = [nodesUs, loadUs];
+      use = net.nodes.map((node, i) => ({
+        node: node.id,
+        cpuShare: (after[i]!.cpuSeconds - before[i]!.cpuSeconds) / seconds,
+        residentMb: after[i]!.residentBytes / 1e6,
+      }));
     }
     if (result.failed > 0 || result.committedPerS < rate * HELD_SHARE) break;
   }
-  return { recordsPerTransaction, best: best!, runs, use };
+  return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs };
 }
 
 /** The same nodes without HTTP and with empty execution, one transaction at a time. */
@@ -125,7 +138,13 @@ let net: Devnet | undefined;
 let failedRun: unknown;
 try {
   say(`bench: ${PRELOAD} records preloaded, ${SECONDS} s a rate`);
-  net = await startDevnet({ dir, nodes: 4, settings: { logLevel: 'warn' }, say });
+  net = await startDevnet({
+    dir,
+    nodes: 4,
+    settings: { logLevel: 'warn' },
+    ...(options.node === undefined ? {} : { nodePath: options.node }),
+    say,
+  });
   const senders = await sendersOf(net);
   const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>(
     '/api/v1/blocks/0',
@@ -142,17 +161,17 @@ try {
         return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
       });
   const load = new Load({ net, tokens });
-  await load.warm(CONNECTIONS);
 
   const startPreload = performance.now();
   for (let done = 0; done < PRELOAD; ) {
-    const count = Math.min(40, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
+    const count = Math.min(PRELOAD_WAVE, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
     const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
     if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
     done += count * PRELOAD_PER_TRANSACTION;
     height = (await net.nodes[0]!.head()).height;
     if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
   }
+  await load.warm(CONNECTIONS);
   const low = await load.run(make(1)(LOW_COUNT), LOW_RATE_PER_S);
   say(`  low load: p50 ${low.latency.p50.toFixed(1)} ms, p95 ${low.latency.p95.toFixed(1)}, p99 ${low.latency.p99.toFixed(1)}`);
   const single = await ladder(net, load, make(1), RATES_SINGLE, 1);
