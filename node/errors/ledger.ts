@@ -125,6 +125,12 @@ export const ledgerErrors = {
     text: { en: 'The proposal is not for the next height', zh: '提案高度不是下一高度' },
     remedy: { en: 'Nothing to do: the replica synchronises by itself', zh: '无需处理：副本会自动同步' },
   },
+  BLOCK_STALE: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: { en: 'The proposal is older than the view allows', zh: '提案的时间早于当前视图允许的范围' },
+    remedy: { en: 'Nothing to do when it is rare; when it is not, compare the clocks of the nodes', zh: '偶发时无需处理；频繁出现时请核对各节点的时钟' },
+  },
   BLOCK_INCOMPLETE: {
     kind: 'conflict',
     httpStatus: 409,
