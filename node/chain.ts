@@ -98,7 +98,14 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
 
   function admission(): AdmissionContext {
     const { header, configuration, height } = tip;
-    return { chainId: header.chainId, height: height + 1, timestampMs: header.timestampMs, parameters: configuration.parameters, account: deps.account, spent: deps.spent };
+    return {
+      chainId: header.chainId,
+      height: height + 1,
+      timestampMs: header.timestampMs,
+      parameters: configuration.parameters,
+      account: deps.account,
+      spent: deps.spent,
+    };
   }
 
   function hold(digest: Digest, held: HeldProposal): void {
@@ -112,7 +119,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   const build: ChainPort['build'] = async (request) => {
     const { parameters } = tip.configuration;
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
-    if (waiting.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
+    if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const built = await executor.build({
       height: request.height,
       parent: request.parent,
@@ -125,12 +133,20 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       const entry = waiting[index]!;
       deps.mempool().reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
     }
-    if (built.included.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });
-    await deps.pending.save(request.height, built.hash, included.map((entry) => entry.bytes));
-    hold(built.hash, { seal, headerBytes: built.headerBytes, transactions: new Map(included.map((entry) => [toByteText(entry.hash), verifiedOf(entry)])) });
+    await deps.pending.save(
+      request.height,
+      built.hash,
+      included.map((entry) => entry.bytes),
+    );
+    hold(built.hash, {
+      seal,
+      headerBytes: built.headerBytes,
+      transactions: new Map(included.map((entry) => [toByteText(entry.hash), verifiedOf(entry)])),
+    });
     return { digest: built.hash, proposal };
   };
 
@@ -158,21 +174,33 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, proposal.transactionHashes, 0, parentFacts())));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
-    const drift = Math.abs(header.timestampMs - world.clock.now());
-    const driftMax = tip.configuration.parameters.clockDriftMaxMs;
-    if (request.fresh && drift > driftMax && header.timestampMs !== tip.header.timestampMs) {
-      if (header.timestampMs < world.clock.now()) {
+    const ahead = header.timestampMs - world.clock.now();
+    const { clockDriftMaxMs: driftMax, viewTimeoutMaxMs } = tip.configuration.parameters;
+    // Its time is when building began, and building, queues and retries may take as long as a view may last.
+    if (request.fresh && (ahead > driftMax || -ahead > driftMax + viewTimeoutMaxMs) && header.timestampMs !== tip.header.timestampMs) {
+      if (ahead < 0) {
         // An honest primary repeats its proposal for as long as its view lasts, so age alone accuses nobody; it may also be our clock.
         deps.onStaleProposal(header.height, hash, header.proposer);
         return { code: 'BLOCK_STALE', parent: header.parentHash };
       }
-      return refuse([{ check: 'timestamp', passed: false, computed: `at most ${driftMax} ms ahead of this node's clock`, stated: String(header.timestampMs) }]);
+      return refuse([
+        {
+          check: 'timestamp',
+          passed: false,
+          computed: `at most ${driftMax} ms ahead of this node's clock`,
+          stated: String(header.timestampMs),
+        },
+      ]);
     }
     const transactions = await gather(request.from, proposal.transactionHashes);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const [executed] = await Promise.all([
       executor.execute({ headerBytes: proposal.header, transactions }),
-      deps.pending.save(header.height, hash, transactions.map((transaction) => transaction.bytes)),
+      deps.pending.save(
+        header.height,
+        hash,
+        transactions.map((transaction) => transaction.bytes),
+      ),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
     const named = new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry]));
@@ -324,4 +352,3 @@ function headerBytesOf(blockBytes: Uint8Array): Uint8Array {
   const length = new DataView(blockBytes.buffer, blockBytes.byteOffset).getUint32(0);
   return blockBytes.subarray(4, 4 + length);
 }
-

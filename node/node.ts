@@ -2,10 +2,10 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
+import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -14,6 +14,7 @@ import {
   decodeJson,
   fromHex,
   headerHash,
+  type Json,
   openGenesis,
   openTransaction,
   prefixEnd,
@@ -28,15 +29,20 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
-import type { Head, NodeService, OutboxEvent, StoredBlock } from './service.ts';
+import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
+const ALARM_SAVE_RETRY_MS = 2_000;
+const ADMIT_RETRY_MS = 1_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
+const ROWS_CACHED_MAX = 20_000; // rows of registry and access
+const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
 /** Certificates searched at the start for votes of this node, by which an old vote log is known. */
 const CERTIFICATES_LOOKED_AT = 64;
@@ -82,10 +88,49 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const accounts = new Map<string, AccountView | undefined>();
+  const rows = new Map<ByteText, Uint8Array | undefined>();
+  const outbox = createOutbox({
+    source: { height: () => chain.tip().height, receipts: async (height) => blocks.receipts(height) ?? [] },
+    store: options.local,
+    prefix: keyspace.outboxCursor,
+    timers: world.timers,
+    log: world.log,
+  });
   const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
+  let cancelSave: (() => void) | undefined;
 
-  const readState = (contract: string, key: ByteText): Uint8Array | undefined => store.get(ledgerKey.state(stateKey(contract, key)));
+  /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
+  function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
+    alarms.raise(kind, severity, detail).catch(saveLater);
+  }
+
+  function saveLater(): void {
+    cancelSave ??= world.timers.after(ALARM_SAVE_RETRY_MS, () => {
+      cancelSave = undefined;
+      void alarms.saveMissing().then((saved) => {
+        if (!saved && !stopping) saveLater();
+      });
+    });
+  }
+
+  /** A fault that stops the voting, and is over by itself when its cause is. */
+  function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
+    world.log.debug({ ...fields }, event);
+    if (event !== CONSENSUS_FAULT) return;
+    raise(String(fields.fault), 'critical', { ...fields });
+  }
+
+  /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
+  function readRow(key: ByteText): Uint8Array | undefined {
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return store.get(ledgerKey.state(key));
+    if (rows.has(key)) return rows.get(key);
+    const value = store.get(ledgerKey.state(key));
+    if (rows.size >= ROWS_CACHED_MAX) rows.clear();
+    rows.set(key, value);
+    return value;
+  }
+  const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
@@ -117,17 +162,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       sync: (height, from) => peering.sync(height, from),
       onCommitted,
-      onNote: (event, fields) => world.log.debug({ ...fields }, event),
+      onNote,
       onEvidence: ({ code, node, first, second }) => {
-        void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+        raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
       },
       onStaleProposal: (height, hash, proposer) => {
         world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
-        void alarms.raise('CLOCK_DRIFT', 'warning', { proposer });
+        raise('CLOCK_DRIFT', 'warning', { proposer });
       },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
-        void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
+        raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
       },
     },
     opened,
@@ -166,10 +211,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
       accounts.clear();
-      void admitRegistered();
+      rows.clear();
+      admitRegistered().catch(admitLater);
     }
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
+    outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
 
@@ -180,11 +227,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const nodes: AdmittedNode[] = [];
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      if (entry.state !== 'active') continue;
+      if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
       const data = entry.data as unknown as NodeData;
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
     network.admit(nodes);
+  }
+
+  /** The store could not be read just now: whom to let in is looked up again. */
+  function admitLater(error: unknown): void {
+    world.log.error({ error: String(error) }, 'registered nodes could not be read');
+    if (!stopping) world.timers.after(ADMIT_RETRY_MS, () => void admitRegistered().catch(admitLater));
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
@@ -213,22 +266,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return { height, hash, timestampMs: header.timestampMs, stateRoot: header.stateRoot, era: header.era };
   }
 
-  /** Events of final blocks after a cursor, read from receipts: the blocks are the log. */
-  async function events(after: { readonly height: number; readonly position: number }, limit: number): Promise<readonly OutboxEvent[]> {
-    const out: OutboxEvent[] = [];
-    for (let height = Math.max(0, after.height); height <= chain.tip().height && out.length < limit; height++) {
-      let position = 0;
-      for (const receipt of blocks.receipts(height) ?? []) {
-        for (const event of receipt.events) {
-          position++;
-          if (height === after.height && position <= after.position) continue;
-          if (out.length < limit) out.push({ height, index: receipt.index, position, transactionId: receipt.transactionId, event });
-        }
-      }
-    }
-    return out;
-  }
-
   async function submit(bytes: Uint8Array): Promise<Digest> {
     if (stopping) throw new ChainError('NODE_STOPPING', {});
     const entry = await mempool.add(bytes, 'client');
@@ -251,7 +288,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     head,
     parameters: () => chain.tip().configuration.parameters,
-    state: { get: (key) => store.get(ledgerKey.state(key)) },
+    state: { get: readRow },
     consensus: () => driver.status(),
     peers: () => network.peers(),
     mempool: () => mempool.size(),
@@ -261,14 +298,25 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async transactionBytes(id) {
       const position = blocks.position(id);
       const stored = position && (await block(position.height));
-      return stored && { bytes: stored.block.transactions[position.index]!, height: position.height, index: position.index, blockHash: stored.hash };
+      return (
+        stored && {
+          bytes: stored.block.transactions[position.index]!,
+          height: position.height,
+          index: position.index,
+          blockHash: stored.hash,
+        }
+      );
     },
     block,
     async headers(fromHeight, limit) {
       const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(chain.tip().height + 1), limit });
       return rows.map((row) => decodeHeader(row.value));
     },
-    validateBlock: (bytes) => validateSealedBlock({ crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() }, bytes),
+    validateBlock: (bytes) =>
+      validateSealedBlock(
+        { crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() },
+        bytes,
+      ),
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;
@@ -280,15 +328,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
     },
     query: (caller, contract, method, args) => executor.query(caller, contract, method, args),
-    events,
+    events: (after, limit) => outbox.events(after, limit),
     onEvents: (listener) => subscribe((committed) => listener(committed.height)),
     onBlock: (listener) => subscribe(() => listener(head())),
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
-    raiseAlarm: (kind, severity, detail) => alarms.raise(kind, severity, detail).then(() => undefined),
+    raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
-      const key = [...(account(id)?.keys.values() ?? [])].find(({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked);
+      const key = [...(account(id)?.keys.values() ?? [])].find(
+        ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
+      );
       if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
       const transaction = {
         chainId: genesis.chainId,
@@ -303,6 +353,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
     async start() {
+      // A new network makes its first block as soon as its validators see one another; without one of them, when the idle interval is over.
+      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+      network.onPeer(() => {
+        if (chain.tip().height > 0) return;
+        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+      });
       await admitRegistered();
       await network.start();
       peering.start();
@@ -310,7 +367,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     async stop() {
       stopping = true;
+      cancelSave?.();
       peering.stop();
+      await outbox.stop();
       await driver.stop();
       await chain.idle();
       await network.stop();

@@ -16,7 +16,8 @@ const SPREAD_DELAY_MS = 2;
 const UPKEEP_INTERVAL_MS = 1_000;
 /** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
 const RESPREAD_AGE_MS = 2_000;
-const RESPREAD_COUNT_MAX = 500;
+/** Bytes spread again at a time: a chain that cannot keep up must not drown in repetitions. */
+const RESPREAD_BYTES_MAX = 262_144;
 /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
 const FETCH_HASHES_MAX = 2_000;
 /** A peer that has not answered by then is not waited for alone. */
@@ -148,7 +149,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   return {
     start() {
       cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
-        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_COUNT_MAX));
+        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_BYTES_MAX));
         blockSync.announce();
       });
     },

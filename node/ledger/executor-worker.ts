@@ -9,7 +9,8 @@ import { ChainError } from '../errors/index.ts';
 import { ContractFailure, ExecutionFault } from '../../contracts/index.ts';
 import { openGenesis } from '../format/index.ts';
 import { createContracts } from './contracts.ts';
-import { createExecutor, type Executor } from './executor.ts';
+import { type BuildRequest, type CommitRequest, createExecutor, type ExecuteRequest, type Executor } from './executor.ts';
+import { buffersOf, packCommitted, type PackedList, unpacked } from './executor-wire.ts';
 
 export interface ExecutorWorkerData {
   readonly storePath: string;
@@ -25,9 +26,22 @@ export interface ExecutorCall {
 /** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
 export type ExecutorControl = { readonly control: 'release' | 'takeUp' };
 
+/** The worker's store met something that an operator must know. */
+export interface ExecutorFault {
+  readonly fault: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 export type ExecutorAnswer =
   | { readonly ticket: number; readonly value: unknown }
-  | { readonly ticket: number; readonly refusal: { readonly kind: 'chain' | 'contract' | 'fault'; readonly code: string; readonly data: Readonly<Record<string, unknown>> } };
+  | {
+      readonly ticket: number;
+      readonly refusal: {
+        readonly kind: 'chain' | 'contract' | 'fault';
+        readonly code: string;
+        readonly data: Readonly<Record<string, unknown>>;
+      };
+    };
 
 const port = parentPort;
 if (port) {
@@ -42,6 +56,7 @@ if (port) {
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
+    onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ExecutorFault),
     releaseOthers: async () => {
       await control('release');
       return () => control('takeUp');
@@ -51,6 +66,23 @@ if (port) {
   const executor: Executor = createExecutor({ store, crypto, genesisText, ...contracts });
   let tail: Promise<void> = Promise.resolve();
 
+  async function carryOut({ method, args }: ExecutorCall): Promise<{ value: unknown; moved: ArrayBuffer[] }> {
+    const [request] = args;
+    switch (method) {
+      case 'build':
+        return { value: executor.build(unpacked(request as PackedList<BuildRequest>)), moved: [] };
+      case 'execute':
+        return { value: executor.execute(unpacked(request as PackedList<ExecuteRequest>)), moved: [] };
+      case 'open':
+      case 'commit': {
+        const value = packCommitted(method === 'open' ? await executor.open() : await executor.commit(request as CommitRequest));
+        return { value, moved: buffersOf(value.transactionIds, value.receipts) };
+      }
+      default:
+        return { value: await (executor[method as 'query'] as (...given: readonly unknown[]) => unknown)(...args), moved: [] };
+    }
+  }
+
   const answer = async (call: ExecutorCall): Promise<void> => {
     try {
       if (call.method === 'stop') {
@@ -59,8 +91,8 @@ if (port) {
         port.close();
         return;
       }
-      const method = executor[call.method] as (...args: readonly unknown[]) => unknown;
-      port.postMessage({ ticket: call.ticket, value: await method(...call.args) });
+      const { value, moved } = await carryOut(call);
+      port.postMessage({ ticket: call.ticket, value }, moved);
     } catch (error) {
       const refusal =
         error instanceof ChainError

@@ -23,6 +23,7 @@ import {
   type Crypto,
   compareBytes,
   consensusHashOf,
+  type DecodedTransaction,
   type Digest,
   decodeHeader,
   decodeJson,
@@ -197,23 +198,39 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   function parentFacts(): ParentFacts {
     const { header } = tip;
-    return { hash: tip.hash, height: tip.height, timestampMs: header.timestampMs, era: header.era, chainId: header.chainId, configuration: tip.configuration };
+    return {
+      hash: tip.hash,
+      height: tip.height,
+      timestampMs: header.timestampMs,
+      era: header.era,
+      chainId: header.chainId,
+      configuration: tip.configuration,
+    };
   }
 
   /**
    * Executes transactions in order on the tip. With `selecting`, those that may not stand or do not fit are left out; without, one such
    * transaction makes the whole list refused.
    */
-  function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], selecting: boolean) {
+  function run(
+    height: number,
+    timestampMs: number,
+    transactions: readonly VerifiedTransaction[],
+    selecting: boolean,
+    decoded?: readonly DecodedTransaction[],
+  ) {
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
-    const read = (key: ByteText): Uint8Array | undefined => {
-      if (writes.has(key)) return writes.get(key);
-      if (before.has(key)) return before.get(key);
+    const reads = guardedReads((key) => {
       const value = readFinal(key);
       before.set(key, value);
       return value;
+    });
+    const read = (key: ByteText): Uint8Array | undefined => {
+      if (writes.has(key)) return writes.get(key);
+      if (before.has(key)) return before.get(key);
+      return reads.get(key);
     };
     const block: BlockContext = { chainId: tip.header.chainId, height, timestampMs, era: tip.header.era, parameters };
     const spentHere = new Set<string>();
@@ -235,7 +252,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let gas = 0;
 
     for (const [index, verified] of transactions.entries()) {
-      const opened = openTransaction(crypto, verified.bytes);
+      const opened = decoded?.[index] ?? openTransaction(crypto, verified.bytes);
       const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
       if (verdict.code !== 'OK') {
         refused.push({ index, code: verdict.code });
@@ -258,18 +275,20 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
         continue;
       }
-      const execution = executeTransaction(
-        {
-          transactionId: opened.id,
-          sender: transaction.sender,
-          keyId: transaction.keyId,
-          keyKind: verdict.key.key.kind,
-          gasLimit: transaction.gasLimit,
-          calls: transaction.calls,
-        },
-        block,
-        { get: read },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+      const execution = reads.during(() =>
+        executeTransaction(
+          {
+            transactionId: opened.id,
+            sender: transaction.sender,
+            keyId: transaction.keyId,
+            keyKind: verdict.key.key.kind,
+            gasLimit: transaction.gasLimit,
+            calls: transaction.calls,
+          },
+          block,
+          { get: read },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
       );
       for (const [key, value] of execution.writes) writes.set(key, value);
       spentHere.add(toByteText(opened.id));
@@ -292,11 +311,14 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let governanceChanged = false;
     for (const key of keys) {
       const value = result.writes.get(key);
-      before.set(key, result.before.has(key) ? result.before.get(key) : readFinal(key));
       mapWrites.push({ key, valueHash: value && crypto.hash(value) });
       if (CACHED_SPACES.some((space) => key.startsWith(space))) registryChanged = true;
       if (key.startsWith(CACHED_SPACES[2]!)) governanceChanged = true;
     }
+    const staged = map.stage(mapWrites);
+    // The map has just looked every key up: what it did not hold needs no reading.
+    for (const key of keys)
+      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? readFinal(key) : undefined);
     const configuration = governanceChanged
       ? configurationOf((contract, key) => {
           const full = stateKey(contract, key);
@@ -309,7 +331,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       receipts: result.receipts,
       writes: result.writes,
       before,
-      staged: map.stage(mapWrites),
+      staged,
       configuration,
       registryChanged,
     };
@@ -326,7 +348,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   }
 
   function build(request: BuildRequest): Built {
-    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0) throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
+    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
+      throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
     const timestampMs = Math.max(request.timestampMs, tip.header.timestampMs);
     const result = run(request.height, timestampMs, request.transactions, true);
     const outcome = settle(result);
@@ -360,16 +383,28 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const opened = request.transactions.map((transaction) => openTransaction(crypto, transaction.bytes));
     const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
     const faults = failed(
-      checkHeader(crypto, header, hash, undefined, opened.map((transaction) => transaction.hash), bytesTotal, parentFacts()),
+      checkHeader(
+        crypto,
+        header,
+        hash,
+        undefined,
+        opened.map((transaction) => transaction.hash),
+        bytesTotal,
+        parentFacts(),
+      ),
     );
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
-    const result = run(header.height, header.timestampMs, request.transactions, false);
+    const result = run(header.height, header.timestampMs, request.transactions, false, opened);
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;
-      return { hash, parent: header.parentHash, failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)] };
+      return {
+        hash,
+        parent: header.parentHash,
+        failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)],
+      };
     }
     const outcome = settle(result);
     const mismatches = failed([
@@ -400,7 +435,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (barrier) operations.push({ key: ledgerKey.configuration(height + 1), value: encodeConfiguration(outcome.configuration) });
     const undoDropped = height - outcome.configuration.parameters.rollbackDepthMax;
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });
-    for (const [index, id] of outcome.transactionIds.entries()) operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
+    for (const [index, id] of outcome.transactionIds.entries())
+      operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
     for (const [key, value] of outcome.writes) operations.push({ key: ledgerKey.state(key), value });
     for (const operation of outcome.staged.operations) operations.push(operation);
     await store.batch(operations, { sync: true });
@@ -471,7 +507,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const block = blocks.block(height);
     if (!headerBytes || !receipts || !block) throw new Error(`The stored head ${height} is incomplete`);
     const header = decodeHeader(headerBytes);
-    if (compareBytes(header.chainId, genesis.chainId) !== 0) throw new Error('The data directory belongs to another chain than the genesis file');
+    if (compareBytes(header.chainId, genesis.chainId) !== 0)
+      throw new Error('The data directory belongs to another chain than the genesis file');
     if (compareBytes(map.root(), header.stateRoot) !== 0) throw new Error('The stored map does not match the state root of the head');
     const configuration = await blocks.configuration(height + 1);
     tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
@@ -494,18 +531,55 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     commit,
     query(caller, contract, method, args) {
       const { header } = tip;
-      const block = { chainId: header.chainId, height: header.height, timestampMs: header.timestampMs, era: header.era, parameters: tip.configuration.parameters };
-      const answer = queryContract(
-        { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
-        block,
-        { get: readFinal },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+      const block = {
+        chainId: header.chainId,
+        height: header.height,
+        timestampMs: header.timestampMs,
+        era: header.era,
+        parameters: tip.configuration.parameters,
+      };
+      const reads = guardedReads(readFinal);
+      const answer = reads.during(() =>
+        queryContract(
+          { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+          block,
+          { get: reads.get },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
       );
       if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
       return { result: answer.result, gasUsed: answer.gasUsed, height: header.height };
     },
     prove(contract, key) {
       return { height: tip.height, proof: map.prove(stateKey(contract, key)) };
+    },
+  };
+}
+
+/**
+ * Reads whose failure (a damaged entry, a store that is being opened anew) reaches the caller as it was: a contract, or the machine it runs in, must
+ * not turn it into a receipt, which other replicas would not write.
+ */
+function guardedReads(readStore: (key: ByteText) => Uint8Array | undefined) {
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    get(key: ByteText): Uint8Array | undefined {
+      try {
+        return readStore(key);
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
+    },
+    during<T>(execute: () => T): T {
+      let result: T;
+      try {
+        result = execute();
+      } catch (error) {
+        throw failure ? failure.error : error;
+      }
+      if (failure) throw failure.error;
+      return result;
     },
   };
 }
