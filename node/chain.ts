@@ -94,7 +94,14 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
 
   function admission(): AdmissionContext {
     const { header, configuration, height } = tip;
-    return { chainId: header.chainId, height: height + 1, timestampMs: header.timestampMs, parameters: configuration.parameters, account: deps.account, spent: deps.spent };
+    return {
+      chainId: header.chainId,
+      height: height + 1,
+      timestampMs: header.timestampMs,
+      parameters: configuration.parameters,
+      account: deps.account,
+      spent: deps.spent,
+    };
   }
 
   function hold(digest: Digest, held: HeldProposal): void {
@@ -125,7 +132,11 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });
-    await deps.pending.save(request.height, built.hash, included.map((entry) => entry.bytes));
+    await deps.pending.save(
+      request.height,
+      built.hash,
+      included.map((entry) => entry.bytes),
+    );
     hold(built.hash, { seal, transactions: new Map(included.map((entry) => [toByteText(entry.hash), entry.bytes])) });
     return { digest: built.hash, proposal };
   };
@@ -155,16 +166,35 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const drift = Math.abs(header.timestampMs - world.clock.now());
     const driftMax = tip.configuration.parameters.clockDriftMaxMs;
     if (request.fresh && drift > driftMax && header.timestampMs !== tip.header.timestampMs) {
-      return refuse([{ check: 'timestamp', passed: false, computed: `within ${driftMax} ms of ${world.clock.now()}`, stated: String(header.timestampMs) }]);
+      if (header.timestampMs < world.clock.now()) {
+        // Too late for a vote, and no proof of anything: it may have waited here, behind a full disk or a stopped process.
+        log.warn({ height: header.height, proposer: header.proposer, ageMs: drift, driftMaxMs: driftMax }, 'proposal too old to vote for');
+        return { code: 'BLOCK_REFUSED', parent: header.parentHash };
+      }
+      return refuse([
+        {
+          check: 'timestamp',
+          passed: false,
+          computed: `within ${driftMax} ms of ${world.clock.now()}`,
+          stated: String(header.timestampMs),
+        },
+      ]);
     }
     const transactions = await gather(request.from, proposal.transactionHashes);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const [executed] = await Promise.all([
       executor.execute({ headerBytes: proposal.header, transactions }),
-      deps.pending.save(header.height, hash, transactions.map((transaction) => transaction.bytes)),
+      deps.pending.save(
+        header.height,
+        hash,
+        transactions.map((transaction) => transaction.bytes),
+      ),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    hold(hash, { seal: proposal.seal, transactions: new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry.bytes])) });
+    hold(hash, {
+      seal: proposal.seal,
+      transactions: new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry.bytes])),
+    });
     return { code: 'OK', parent: header.parentHash };
   };
 
@@ -305,4 +335,3 @@ function headerBytesOf(blockBytes: Uint8Array): Uint8Array {
   const length = new DataView(blockBytes.buffer, blockBytes.byteOffset).getUint32(0);
   return blockBytes.subarray(4, 4 + length);
 }
-

@@ -282,14 +282,25 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async transactionBytes(id) {
       const position = blocks.position(id);
       const stored = position && (await block(position.height));
-      return stored && { bytes: stored.block.transactions[position.index]!, height: position.height, index: position.index, blockHash: stored.hash };
+      return (
+        stored && {
+          bytes: stored.block.transactions[position.index]!,
+          height: position.height,
+          index: position.index,
+          blockHash: stored.hash,
+        }
+      );
     },
     block,
     async headers(fromHeight, limit) {
       const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(chain.tip().height + 1), limit });
       return rows.map((row) => decodeHeader(row.value));
     },
-    validateBlock: (bytes) => validateSealedBlock({ crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() }, bytes),
+    validateBlock: (bytes) =>
+      validateSealedBlock(
+        { crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() },
+        bytes,
+      ),
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;
@@ -309,7 +320,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
-      const key = [...(account(id)?.keys.values() ?? [])].find(({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked);
+      const key = [...(account(id)?.keys.values() ?? [])].find(
+        ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
+      );
       if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
       const transaction = {
         chainId: genesis.chainId,

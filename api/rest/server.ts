@@ -271,8 +271,13 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
       onRequest: async (request, reply) => {
         const exchange = begin(request, route);
-        request.raw.socket.once('close', () => exchange.gone.abort());
-        reply.raw.once('close', () => exchange.gone.abort());
+        const { socket } = request.raw;
+        const gone = (): void => exchange.gone.abort();
+        socket.once('close', gone);
+        reply.raw.once('close', () => {
+          socket.off('close', gone); // the connection may serve many calls more
+          gone();
+        });
         exchange.caller = admit(context, route, {
           headers: request.headers,
           address: request.ip,

@@ -10,6 +10,9 @@ import type { Crypto } from '../../node/format/index.ts';
 import { type Keystore, openKeystore } from '../../node/keystore/index.ts';
 import { ProbeContext } from '../conformance/context.ts';
 
+/** Above what four nodes take on a machine that is busy with other things. */
+const READY_TIMEOUT_MS = 150_000;
+
 export interface TestNet {
   readonly net: Devnet;
   readonly context: ProbeContext;
@@ -19,7 +22,7 @@ export interface TestNet {
 export async function startTestNet(name: string, options: Omit<DevnetOptions, 'dir'> & { readonly dir?: string } = {}): Promise<TestNet> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `tracemill-${name}-`));
   try {
-    const net = await startDevnet({ revive: false, ...options, dir });
+    const net = await startDevnet({ revive: false, readyTimeoutMs: READY_TIMEOUT_MS, ...options, dir });
     const context = new ProbeContext(net, dir);
     return {
       net,
