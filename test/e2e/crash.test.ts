@@ -7,9 +7,8 @@ import { randomInt } from 'node:crypto';
 import { env } from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Actor } from '../conformance/context.ts';
 import { production, trySubmit } from '../conformance/records.ts';
-import { oneHead, startTestNet } from './net.ts';
+import { oneHead, operators, startTestNet } from './net.ts';
 
 const ROUNDS = Number(env.TRACEMILL_CRASH_ROUNDS ?? 3);
 const LOAD_MIN_MS = 600;
@@ -31,14 +30,7 @@ test('all nodes killed at once under load come back to one final block with all 
   const { net, context, stop } = await startTestNet('crash');
   const acknowledged: Acknowledged[] = [];
   try {
-    const actors: Actor[] = [];
-    for (const account of context.genesis.accounts) {
-      const device = context.genesis.devices.find((candidate) => candidate.organisation === account.organisation);
-      const node = context.genesis.nodes.findIndex((candidate) => candidate.organisation === account.organisation);
-      const token = net.tokens[account.id];
-      if (account.roles.includes('operator') && device && token !== undefined)
-        actors.push({ account: account.id, organisation: account.organisation, token, node, factory: device.factory, device: device.id });
-    }
+    const actors = operators(context);
     assert.equal(actors.length, 4);
     for (let round = 1; round <= ROUNDS; round++) {
       let loading = true;

@@ -15,7 +15,7 @@ import { createLibp2pNetwork, type Libp2pNetwork } from '../../node/network/inde
 import type { Channel } from '../../node/world.ts';
 import type { ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
-import { keystoreOf, oneHead, realCrypto, startTestNet, type TestNet } from './net.ts';
+import { keystoreOf, operators, realCrypto, startTestNet, type TestNet } from './net.ts';
 
 const DAMAGED = 2; // index of the node whose disk lies
 const GARBAGE = 3; // index of the node whose key the attacker holds
@@ -129,7 +129,8 @@ test('a stored value with a flipped bit is never served, raises an alarm, is fou
   const { net } = testNet;
   const node = net.nodes[DAMAGED]!;
   const receipt = await submit(context, production(context));
-  const other = await submit(context, production(context));
+  const actor = operators(context)[DAMAGED]!;
+  const other = await submit(context, production(context, actor), { actor }); // through this node, which keeps the sealed fields
   await context.until('the node to hold both records', 60_000, async () => (await node.head()).height >= other.height);
   await node.kill('SIGKILL');
   const id = receipt.records[0].id as string;

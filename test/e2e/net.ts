@@ -8,7 +8,7 @@ import { type Devnet, type DevnetOptions, startDevnet } from '../../devnet/index
 import { createCrypto } from '../../node/crypto/index.ts';
 import type { Crypto } from '../../node/format/index.ts';
 import { type Keystore, openKeystore } from '../../node/keystore/index.ts';
-import { ProbeContext } from '../conformance/context.ts';
+import { type Actor, ProbeContext } from '../conformance/context.ts';
 
 /** Above what four nodes take on a machine that is busy with other things. */
 const READY_TIMEOUT_MS = 150_000;
@@ -78,4 +78,14 @@ export async function oneHead(net: Devnet, context: ProbeContext, height: number
   for (const index of net.nodes.keys()) hashes.add((await context.get(index, `blocks/${lowest}`)).hash as string);
   assert.equal(hashes.size, 1, `one block at height ${lowest}`);
   return lowest;
+}
+
+/** The operator of each organisation with the node that signs for it, in the order of the nodes. */
+export function operators(context: ProbeContext): readonly Actor[] {
+  const { accounts, devices, nodes } = context.genesis;
+  return nodes.map(({ organisation }, node) => {
+    const account = accounts.find((candidate) => candidate.organisation === organisation && candidate.roles.includes('operator'))!;
+    const device = devices.find((candidate) => candidate.organisation === organisation)!;
+    return { account: account.id, organisation, token: context.net.tokens[account.id]!, node, factory: device.factory, device: device.id };
+  });
 }
