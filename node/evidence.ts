@@ -20,7 +20,11 @@ import type { NodeService } from './service.ts';
  * Proves one version of a record at the head.
  * @throws ChainError RECORD_NOT_FOUND, EVIDENCE_NOT_READY when no block has been certified yet.
  */
-export async function recordEvidence(node: NodeService & { readonly blocks: BlockStore }, recordId: Digest, version: number): Promise<Json> {
+export async function recordEvidence(
+  node: NodeService & { readonly blocks: BlockStore },
+  recordId: Digest,
+  version: number,
+): Promise<Json> {
   const key = recordKey.version(toByteText(recordId), version);
   const value = node.state.get(stateKey(CONTRACT.records, key));
   if (!value) throw new ChainError('RECORD_NOT_FOUND', { version });
@@ -39,7 +43,12 @@ export async function recordEvidence(node: NodeService & { readonly blocks: Bloc
   ) as Json;
 }
 
-async function headerParts(blocks: BlockStore, height: number, header: Uint8Array, certificate: Certificate | undefined): Promise<EvidenceHeaderParts> {
+async function headerParts(
+  blocks: BlockStore,
+  height: number,
+  header: Uint8Array,
+  certificate: Certificate | undefined,
+): Promise<EvidenceHeaderParts> {
   if (!certificate) throw new ChainError('EVIDENCE_NOT_READY', { height });
   return { header, certificate: encodeCertificate(certificate), configuration: encodeConfiguration(await blocks.configuration(height)) };
 }
@@ -56,4 +65,3 @@ async function barriersBelow(blocks: BlockStore, height: number): Promise<Eviden
   }
   return parts;
 }
-

@@ -270,7 +270,10 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
         while (waiting.length > 0) await drain();
         await writing;
       } catch (error) {
-        world.log.error({ error: String(error), lost: waiting.length }, 'entries of the exchange log lost: the disk took nothing before the stop');
+        world.log.error(
+          { error: String(error), lost: waiting.length },
+          'entries of the exchange log lost: the disk took nothing before the stop',
+        );
         return;
       }
       await anchorHead();

@@ -2,10 +2,10 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
+import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -29,10 +29,11 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
-import type { Alarm, Head, NodeService, OutboxEvent, StoredBlock } from './service.ts';
+import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
@@ -40,7 +41,11 @@ export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
 const ADMIT_RETRY_MS = 1_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
+const ROWS_CACHED_MAX = 20_000; // rows of registry and access
+const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
+const CERTIFICATES_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -57,6 +62,8 @@ export interface NodeOptions {
   readonly node: string;
   readonly organisation: string;
   readonly suite?: number;
+  /** Another engine than the registry's; for simulations of faulty replicas. */
+  readonly createEngine?: DriverOptions['create'];
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
@@ -81,6 +88,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const accounts = new Map<string, AccountView | undefined>();
+  const rows = new Map<ByteText, Uint8Array | undefined>();
+  const outbox = createOutbox({
+    source: { height: () => chain.tip().height, receipts: async (height) => blocks.receipts(height) ?? [] },
+    store: options.local,
+    prefix: keyspace.outboxCursor,
+    timers: world.timers,
+    log: world.log,
+  });
   const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
   let cancelSave: (() => void) | undefined;
@@ -106,7 +121,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raise(String(fields.fault), 'critical', { ...fields });
   }
 
-  const readState = (contract: string, key: ByteText): Uint8Array | undefined => store.get(ledgerKey.state(stateKey(contract, key)));
+  /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
+  function readRow(key: ByteText): Uint8Array | undefined {
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return store.get(ledgerKey.state(key));
+    if (rows.has(key)) return rows.get(key);
+    const value = store.get(ledgerKey.state(key));
+    if (rows.size >= ROWS_CACHED_MAX) rows.clear();
+    rows.set(key, value);
+    return value;
+  }
+  const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
@@ -142,6 +166,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       onEvidence: ({ code, node, first, second }) => {
         raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
       },
+      onStaleProposal: (height, hash, proposer) => {
+        world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
+        raise('CLOCK_DRIFT', 'warning', { proposer });
+      },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
         raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
@@ -169,6 +197,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       height,
       digest: hash,
       certificate: blocks.certificate(height),
+      signedHeight: lastSigned(blocks, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -176,15 +205,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
       accounts.clear();
+      rows.clear();
       admitRegistered().catch(admitLater);
     }
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
+    outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
 
@@ -195,7 +227,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const nodes: AdmittedNode[] = [];
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      if (entry.state !== 'active') continue;
+      if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
       const data = entry.data as unknown as NodeData;
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
@@ -234,22 +266,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return { height, hash, timestampMs: header.timestampMs, stateRoot: header.stateRoot, era: header.era };
   }
 
-  /** Events of final blocks after a cursor, read from receipts: the blocks are the log. */
-  async function events(after: { readonly height: number; readonly position: number }, limit: number): Promise<readonly OutboxEvent[]> {
-    const out: OutboxEvent[] = [];
-    for (let height = Math.max(0, after.height); height <= chain.tip().height && out.length < limit; height++) {
-      let position = 0;
-      for (const receipt of blocks.receipts(height) ?? []) {
-        for (const event of receipt.events) {
-          position++;
-          if (height === after.height && position <= after.position) continue;
-          if (out.length < limit) out.push({ height, index: receipt.index, position, transactionId: receipt.transactionId, event });
-        }
-      }
-    }
-    return out;
-  }
-
   async function submit(bytes: Uint8Array): Promise<Digest> {
     if (stopping) throw new ChainError('NODE_STOPPING', {});
     const entry = await mempool.add(bytes, 'client');
@@ -272,7 +288,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     head,
     parameters: () => chain.tip().configuration.parameters,
-    state: { get: (key) => store.get(ledgerKey.state(key)) },
+    state: { get: readRow },
     consensus: () => driver.status(),
     peers: () => network.peers(),
     mempool: () => mempool.size(),
@@ -312,7 +328,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
     },
     query: (caller, contract, method, args) => executor.query(caller, contract, method, args),
-    events,
+    events: (after, limit) => outbox.events(after, limit),
     onEvents: (listener) => subscribe((committed) => listener(committed.height)),
     onBlock: (listener) => subscribe(() => listener(head())),
     onCommitted: subscribe,
@@ -337,6 +353,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
     async start() {
+      // A new network makes its first block as soon as its validators see one another; without one of them, when the idle interval is over.
+      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+      network.onPeer(() => {
+        if (chain.tip().height > 0) return;
+        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+      });
       await admitRegistered();
       await network.start();
       peering.start();
@@ -346,6 +369,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       stopping = true;
       cancelSave?.();
       peering.stop();
+      await outbox.stop();
       await driver.stop();
       await chain.idle();
       await network.stop();
@@ -359,4 +383,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     committedListeners.add(listener);
     return () => committedListeners.delete(listener);
   }
+}
+
+/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
+function lastSigned(blocks: BlockStore, node: string, height: number): number {
+  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
+    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+  }
+  return 0;
 }

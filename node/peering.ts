@@ -16,14 +16,23 @@ const SPREAD_DELAY_MS = 2;
 const UPKEEP_INTERVAL_MS = 1_000;
 /** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
 const RESPREAD_AGE_MS = 2_000;
-const RESPREAD_COUNT_MAX = 500;
+/** Bytes spread again at a time: a chain that cannot keep up must not drown in repetitions. */
+const RESPREAD_BYTES_MAX = 262_144;
 /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
 const FETCH_HASHES_MAX = 2_000;
+/** A peer that has not answered by then is not waited for alone. */
+const FETCH_PATIENCE_MS = 500;
 /** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
 const INTAKE_MAX = 20_000;
 
 /** Refusals that an honest peer's transaction cannot meet. */
-const DISHONEST_CODES: ReadonlySet<string> = new Set(['TRANSACTION_MALFORMED', 'TRANSACTION_CHAIN_FOREIGN', 'TRANSACTION_SIGNATURE_INVALID', 'TRANSACTION_EMPTY', 'TRANSACTION_TOO_LARGE']);
+const DISHONEST_CODES: ReadonlySet<string> = new Set([
+  'TRANSACTION_MALFORMED',
+  'TRANSACTION_CHAIN_FOREIGN',
+  'TRANSACTION_SIGNATURE_INVALID',
+  'TRANSACTION_EMPTY',
+  'TRANSACTION_TOO_LARGE',
+]);
 
 export interface Peering {
   start(): void;
@@ -77,7 +86,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
     source,
     localHeight: () => deps.tip().height,
     applyBlock: async (bytes, certificate) => {
-      if (!certificate) throw new ChainError('BLOCK_REFUSED', { failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }] });
+      if (!certificate)
+        throw new ChainError('BLOCK_REFUSED', {
+          failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }],
+        });
       await deps.applyBlock(bytes, certificate);
     },
   });
@@ -106,7 +118,8 @@ export function createPeering(deps: PeeringDependencies): Peering {
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
         .then(deps.onAdmitted, (error: unknown) => {
           if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) network.report(from, error.code);
-          else if (!(error instanceof ChainError)) world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
+          else if (!(error instanceof ChainError))
+            world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
         })
         .finally(() => intake--);
     }
@@ -125,10 +138,18 @@ export function createPeering(deps: PeeringDependencies): Peering {
     }
   }
 
+  function pause(ms: number): { readonly over: Promise<void>; readonly cancel: () => void } {
+    let cancel: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      cancel = world.timers.after(ms, resolve);
+    });
+    return { over, cancel };
+  }
+
   return {
     start() {
       cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
-        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_COUNT_MAX));
+        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_BYTES_MAX));
         blockSync.announce();
       });
     },
@@ -142,18 +163,24 @@ export function createPeering(deps: PeeringDependencies): Peering {
     async fetchTransactions(first, hashes, timeoutMs) {
       const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));
       const found: Uint8Array[] = [];
-      const until = world.clock.monotonic() + timeoutMs;
       const others = network.peers().filter((peer) => peer.connected && peer.node !== first);
-      for (const peer of [first, ...others.map((other) => other.node)]) {
-        if (missing.size === 0 || world.clock.monotonic() > until) break;
-        if (peer === network.self) continue;
-        try {
-          await ask(peer, missing, found);
-        } catch (error) {
-          world.log.debug({ peer, error: String(error) }, 'peer did not give transactions');
-        }
+      const peers = [first, ...others.map((other) => other.node)].filter((peer) => peer !== network.self);
+      const asked: Promise<void>[] = [];
+      const deadline = pause(timeoutMs);
+      for (const peer of peers) {
+        const answer = ask(peer, missing, found).catch((error: unknown) =>
+          world.log.debug({ peer, error: String(error) }, 'peer did not give transactions'),
+        );
+        asked.push(answer);
+        // One silent peer costs its patience, not the time of all: the next is asked while it may still answer.
+        const patience = pause(Math.min(FETCH_PATIENCE_MS, timeoutMs / peers.length));
+        await Promise.race([answer, patience.over]);
+        patience.cancel();
+        if (missing.size === 0) break;
       }
-      return found;
+      if (missing.size > 0) await Promise.race([Promise.all(asked), deadline.over]);
+      deadline.cancel();
+      return [...found];
     },
     sync: (height, from) => blockSync.syncTo(height, from),
     status: () => blockSync.status(),

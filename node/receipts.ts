@@ -26,6 +26,11 @@ export interface ReceiptsDependencies {
   readonly timers: Timers;
 }
 
+interface BlockFacts {
+  readonly blockHash: Digest;
+  readonly timestampMs: number;
+}
+
 export function createReceipts(deps: ReceiptsDependencies): Receipts {
   const waiting = new Map<ByteText, Set<(status: TransactionStatus) => void>>();
   let count = 0;
@@ -35,7 +40,7 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
     if (position) {
       const headerBytes = deps.blocks.headerBytes(position.height);
       const receipt = deps.blocks.receiptBytes(position.height)?.[position.index];
-      if (headerBytes && receipt) return confirmed(headerBytes, receipt);
+      if (headerBytes && receipt) return confirmed(factsOf(headerBytes), receipt);
     }
     const entry = deps.mempool().byId(id);
     if (entry) return { state: 'pending', sinceMs: Math.max(0, Math.round(deps.clock.monotonic() - entry.addedMs)) };
@@ -43,13 +48,12 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
     return rejection ? rejected(rejection) : { state: 'unknown' };
   }
 
-  function confirmed(headerBytes: Uint8Array, receipt: Uint8Array): TransactionStatus {
-    return {
-      state: 'confirmed',
-      receipt: decodeReceipt(receipt),
-      blockHash: headerHash(deps.crypto, headerBytes),
-      timestampMs: decodeHeader(headerBytes).timestampMs,
-    };
+  function factsOf(headerBytes: Uint8Array): BlockFacts {
+    return { blockHash: headerHash(deps.crypto, headerBytes), timestampMs: decodeHeader(headerBytes).timestampMs };
+  }
+
+  function confirmed(block: BlockFacts, receipt: Uint8Array): TransactionStatus {
+    return { state: 'confirmed', receipt: decodeReceipt(receipt), ...block };
   }
 
   function answer(key: ByteText, result: TransactionStatus): void {
@@ -81,9 +85,10 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
     },
     onCommitted(committed) {
       if (waiting.size === 0) return;
+      const block = factsOf(committed.headerBytes);
       for (const [index, id] of committed.transactionIds.entries()) {
         const key = toByteText(id);
-        if (waiting.has(key)) answer(key, confirmed(committed.headerBytes, committed.receipts[index]!));
+        if (waiting.has(key)) answer(key, confirmed(block, committed.receipts[index]!));
       }
     },
     onRejected(id, rejection) {

@@ -8,7 +8,7 @@ import {
   registryKey,
   stateKey,
 } from '../../contracts/index.ts';
-import { decodeJson } from '../../node/format/index.ts';
+import { decodeJsonOnce } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { ReadState } from '../rest/deps.ts';
 
@@ -27,7 +27,7 @@ export interface RegisteredNode extends Omit<RegistryEntry, 'data'> {
 
 export function readEntry(read: ReadState, kind: RegistryKind, id: string): RegistryEntry | undefined {
   const bytes = read(CONTRACT.registry, registryKey.entry(kind, id));
-  return bytes === undefined ? undefined : (decodeJson(bytes) as unknown as RegistryEntry);
+  return bytes === undefined ? undefined : (decodeJsonOnce(bytes) as unknown as RegistryEntry);
 }
 
 export function readAccount(read: ReadState, id: string): Account | undefined {

@@ -14,7 +14,11 @@ const CredentialsFile = Type.Object(
     version: Type.Literal(1),
     credentials: Type.Array(
       Type.Object(
-        { account: Type.String({ minLength: 3, maxLength: 128 }), passwordHash: Type.String({ maxLength: 512 }), totpSecret: Type.String({ maxLength: 128 }) },
+        {
+          account: Type.String({ minLength: 3, maxLength: 128 }),
+          passwordHash: Type.String({ maxLength: 512 }),
+          totpSecret: Type.String({ maxLength: 128 }),
+        },
         { additionalProperties: false },
       ),
       { maxItems: CREDENTIALS_IMPORT_MAX },

@@ -55,7 +55,14 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const index = createRecordIndex(real.index, world.crypto, createClassLookup(node.state));
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
     const inclusions = createInclusions(node.blocks, world.crypto);
-    const feeder = createIndexFeeder({ index, blocks: node.blocks, state: node.state, height: () => node.head().height, timers: world.timers, log });
+    const feeder = createIndexFeeder({
+      index,
+      blocks: node.blocks,
+      state: node.state,
+      height: () => node.head().height,
+      timers: world.timers,
+      log,
+    });
     const anchorAccount = `${config.node}@${config.organisation}`;
     const exchanges = await openExchangeLog({
       store: real.local,
@@ -81,7 +88,10 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     });
     const credentialsKey = storageKey('credentials');
     if (parts.credentialsText !== undefined) {
-      await importCredentials(createCredentials({ store: real.local, world, key: credentialsKey, issuer: parts.genesis.name }), parts.credentialsText);
+      await importCredentials(
+        createCredentials({ store: real.local, world, key: credentialsKey, issuer: parts.genesis.name }),
+        parts.credentialsText,
+      );
     }
     const server = createServer(
       {
@@ -102,6 +112,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
           sessionMs: config.sessionMs,
           idempotencyKeepMs: config.idempotencyKeepMs,
           connectionsMax: config.connectionsMax,
+          headersTimeoutMs: config.headersTimeoutMs,
           bodiesBytesMax: config.bodiesBytesMax,
           streamsMax: config.streamsMax,
           streamsPerAccountMax: config.streamsPerAccountMax,

@@ -18,7 +18,9 @@ export function refuseBody(faults: readonly BodyFault[]): ChainError {
 
 export function refuseRows(records: readonly ParsedRecord[], faults: readonly RowFault[]): ChainError {
   return refusal(
-    faults.map(({ code, record, path, data }) => detail(code, records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` }, data)),
+    faults.map(({ code, record, path, data }) =>
+      detail(code, records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` }, data),
+    ),
   );
 }
 

@@ -3,7 +3,14 @@ import type { Crypto, Digest, Json } from '../../node/format/index.ts';
 import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
-import { createStateRecordSource, type RecordIndex, type SealedStore, TRACE_DEPTH_MAX, traceProduct, viewRecord } from '../../node/records/index.ts';
+import {
+  createStateRecordSource,
+  type RecordIndex,
+  type SealedStore,
+  TRACE_DEPTH_MAX,
+  traceProduct,
+  viewRecord,
+} from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Timers } from '../../node/world.ts';
 import { formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
@@ -126,7 +133,14 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       const last = Math.min(current.version, from + page.limit - 1);
       const items: RecordRow[] = [];
       for (let version = from; version <= last; version++) items.push(await view(digest, version, caller, false));
-      return { items, next: last < current.version ? String(last) : null, height: node.head().height, complete: true, withheld: 0, count: current.version };
+      return {
+        items,
+        next: last < current.version ? String(last) : null,
+        height: node.head().height,
+        complete: true,
+        withheld: 0,
+        count: current.version,
+      };
     },
     async proof(id, version, _caller) {
       const digest = fromHex(id);
@@ -135,9 +149,11 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       return deps.evidence(digest, record.version);
     },
     async trace(product, options) {
-      const trace = await traceProduct(index, source, product, { direction: options.direction, depthMax: Math.min(options.depth, TRACE_DEPTH_MAX) });
+      const trace = await traceProduct(index, source, product, {
+        direction: options.direction,
+        depthMax: Math.min(options.depth, TRACE_DEPTH_MAX),
+      });
       return trace as unknown as Json;
     },
   };
 }
-

@@ -78,7 +78,13 @@ export function checkRows(
   const head = node.head();
   const reading: Reading = {
     read,
-    block: { chainId: node.info.chainId, height: head.height + 1, timestampMs: head.timestampMs, era: head.era, parameters: node.parameters() },
+    block: {
+      chainId: node.info.chainId,
+      height: head.height + 1,
+      timestampMs: head.timestampMs,
+      era: head.era,
+      parameters: node.parameters(),
+    },
   };
   if (records.length === 0) throw new ChainError('RECORD_NONE');
   if (statedDigest !== undefined && records.length > 1) throw new ChainError('RECORD_DIGEST_SINGLE', { records: records.length });
@@ -101,7 +107,12 @@ export function checkRows(
     const { prepared } = preparation;
     const facts = factsOf(definition, decodeContent(prepared.submission.content));
     if (facts.timeUs !== undefined && facts.timeUs > BigInt(head.timestampMs + node.parameters().recordTimeAheadMaxMs) * 1_000n)
-      faults.push({ code: 'RECORD_TIME_AHEAD', record, path: timePath(definition), data: { aheadMaxMs: `${node.parameters().recordTimeAheadMaxMs}` } });
+      faults.push({
+        code: 'RECORD_TIME_AHEAD',
+        record,
+        path: timePath(definition),
+        data: { aheadMaxMs: `${node.parameters().recordTimeAheadMaxMs}` },
+      });
     try {
       checkOwnership(reading, caller.organisation, definition, facts, record, known);
     } catch (error) {
@@ -116,7 +127,12 @@ export function checkRows(
         code: 'RECORD_KEY_CONFLICT',
         record,
         path: [],
-        data: { id: toHex(prepared.recordId), currentVersion: `${current}`, height: first.height, transactionId: toHex(first.transactionId) },
+        data: {
+          id: toHex(prepared.recordId),
+          currentVersion: `${current}`,
+          height: first.height,
+          transactionId: toHex(first.transactionId),
+        },
       });
     }
     const twin = keys.get(id);
@@ -166,16 +182,24 @@ export async function submitRows(
   const secret = rows.filter((row) => row.prepared.sealed.length > 0);
   // Clear values are kept before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
   if (secret.length > 0) await deps.sealed.put(secret.map((row) => row.prepared));
-  const calls = callsOf(rows.map((row) => row.prepared), TRANSACTION_BYTES_MAX).map((batch) => ({
+  const calls = callsOf(
+    rows.map((row) => row.prepared),
+    TRANSACTION_BYTES_MAX,
+  ).map((batch) => ({
     contract: CONTRACT.records,
     method: 'submit',
     args: encodeSubmissions(batch.map((prepared) => prepared.submission)),
   }));
   const materials = rows.reduce((sum, row) => sum + row.materials, 0);
-  const gas = 2 * GAS.transaction + GAS_PER_RECORD_LIMIT * rows.length + GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) + GAS_PER_MATERIAL_LIMIT * materials;
+  const gas =
+    2 * GAS.transaction +
+    GAS_PER_RECORD_LIMIT * rows.length +
+    GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
+    GAS_PER_MATERIAL_LIMIT * materials;
   const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
   const id = await node.submit(bytes);
-  const status: TransactionStatus = options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
+  const status: TransactionStatus =
+    options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
   switch (status.state) {
     case 'confirmed':
       return confirmedOutcome(deps, records, rows, status.receipt, status.blockHash);
@@ -184,7 +208,13 @@ export async function submitRows(
     case 'expired':
       throw new ChainError('TRANSACTION_EXPIRED', { expiryHeight: status.expiryHeight });
     default:
-      return { transactionId: toHex(id), status: 'pending', height: null, blockHash: null, records: rows.map((row) => outcomeOf(row, 'stored')) };
+      return {
+        transactionId: toHex(id),
+        status: 'pending',
+        height: null,
+        blockHash: null,
+        records: rows.map((row) => outcomeOf(row, 'stored')),
+      };
   }
 }
 

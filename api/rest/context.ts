@@ -31,6 +31,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
   const settings = { ...apiSettingsDefault, ...deps.settings };
   const { node, world, store } = deps;
   const read = stateReader(node);
+  const held = new Set<string>();
   return {
     ...deps,
     settings,
@@ -40,7 +41,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
     idempotency: createIdempotency(store, world.clock, settings.idempotencyKeepMs),
     limiter: createRateLimiter(settings.rateLimitFactor),
     metrics: createMetrics(deps),
-    authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now() }),
+    authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now(), held }),
     issue: (account, kind, lifeMs, steppedUp) =>
       issueToken(account, {
         chainId: node.info.chainId,

@@ -191,11 +191,21 @@ function answered(api: ApiContext, trace: Trace, reply: Reply): Handled {
 export function digestOf(api: Pick<ApiContext, 'world'>, value: Json): string {
   let bytes: Uint8Array;
   try {
-    bytes = encodeJson(JSON.parse(JSON.stringify(value)) as Json);
+    bytes = encodeJson(value);
   } catch {
-    bytes = utf8(JSON.stringify(value));
+    bytes = encodedOtherwise(value);
   }
   return toHex(api.world.crypto.hash(bytes));
+}
+
+/** What holds members without a value as JSON leaves them out. */
+function encodedOtherwise(value: Json): Uint8Array {
+  const text = JSON.stringify(value);
+  try {
+    return encodeJson(JSON.parse(text) as Json);
+  } catch {
+    return utf8(text);
+  }
 }
 
 function keyNeedsHeader(language: Language): Detail {

@@ -271,11 +271,11 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
       onRequest: async (request, reply) => {
         const exchange = begin(request, route);
+        const gone = () => exchange.gone.abort();
         const { socket } = request.raw;
-        const gone = (): void => exchange.gone.abort();
         socket.once('close', gone);
         reply.raw.once('close', () => {
-          socket.off('close', gone); // the connection may serve many calls more
+          socket.off('close', gone); // the connection lives on and carries the next call
           gone();
         });
         exchange.caller = admit(context, route, {

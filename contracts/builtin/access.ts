@@ -3,7 +3,7 @@
  * belongs to another organisation needs that organisation's grant on top. Passwords, tokens and step-up are the API's; what a key may
  * sign is the registry's.
  */
-import { type ByteText, decodeJson } from '../../node/format/index.ts';
+import { type ByteText, decodeJson, decodeJsonOnce } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { answer, readArguments } from './arguments.ts';
 import {
@@ -29,7 +29,7 @@ export const ROLE_RIGHTS_MAX = 64;
 /** The current entry, in whatever state it is; undefined when nothing was ever registered under the id. */
 export function entryOf(read: Read, kind: RegistryEntry['kind'], id: string): RegistryEntry | undefined {
   const bytes = read(CONTRACT.registry, registryKey.entry(kind, id));
-  return bytes && (decodeJson(bytes) as unknown as RegistryEntry);
+  return bytes && (decodeJsonOnce(bytes) as unknown as RegistryEntry);
 }
 
 /** True when the entry is active and, where a time is given (milliseconds since 1970, block time), inside its validity. */
@@ -67,7 +67,7 @@ export function rightsOf(read: Read, account: string): readonly Right[] {
 /** Rights of a role, or undefined when there is no such role. */
 export function roleRights(read: Read, role: string): readonly string[] | undefined {
   const bytes = read(CONTRACT.access, accessKey.role(role));
-  return bytes && (decodeJson(bytes) as readonly string[]);
+  return bytes && (decodeJsonOnce(bytes) as readonly string[]);
 }
 
 /** Roles of the chain have plain names; `name@organisation` is a role of one organisation and counts for its accounts only. */

@@ -60,7 +60,8 @@ export function createDeployedContract(deps: DeployedContractDeps): BuiltinContr
   return {
     name: CONTRACT.deployed,
     methods: {
-      deploy: (host, args) => deploy(deps, host, objectOf(args, ['name', 'language', 'code', 'codeEncoding', 'sourceDigest', 'attestations'])),
+      deploy: (host, args) =>
+        deploy(deps, host, objectOf(args, ['name', 'language', 'code', 'codeEncoding', 'sourceDigest', 'attestations'])),
       pause: transition(deps, ['active'], 'paused', 'Paused'),
       resume: transition(deps, ['paused'], 'active', 'Resumed'),
       terminate: transition(deps, ['active', 'paused'], 'terminated', 'Terminated'),
@@ -76,7 +77,8 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   const sender = directSender(host);
   if (!deps.may(reader(host), sender, 'contract:deploy')) throw rightMissing('contract:deploy', sender);
   const { language, sourceDigest, name = '' } = args;
-  if (typeof name !== 'string' || name.length > CONTRACT_NAME_LENGTH_MAX) throw invalid('name', `text of at most ${CONTRACT_NAME_LENGTH_MAX} characters`);
+  if (typeof name !== 'string' || name.length > CONTRACT_NAME_LENGTH_MAX)
+    throw invalid('name', `text of at most ${CONTRACT_NAME_LENGTH_MAX} characters`);
   if (typeof language !== 'string' || !LANGUAGES.includes(language)) throw invalid('language', `one of ${LANGUAGES.join(', ')}`);
   if (typeof sourceDigest !== 'string' || !DIGEST_HEX.test(sourceDigest)) throw invalid('sourceDigest', '64 lower-case hex digits');
   const code = codeOf(args);
@@ -89,7 +91,16 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   const key = deployedKey.contract(address);
   if (host.get(key) !== undefined) throw new ContractFailure('CONTRACT_ADDRESS_TAKEN', { address });
   const row: DeployedContract = {
-    ...{ address, name, owner: organisationOf(sender), state: 'active', version: 1, language, deployedBy: sender, deployedAt: host.block.height },
+    ...{
+      address,
+      name,
+      owner: organisationOf(sender),
+      state: 'active',
+      version: 1,
+      language,
+      deployedBy: sender,
+      deployedAt: host.block.height,
+    },
     ...{ codeDigest, codeBytes: code.length, sourceDigest },
     ...{ imageDigest: loaded.imageDigest, imageBytes: loaded.imageBytes },
     ...{ methods: loaded.methods, queries: loaded.queries, events: loaded.events, attestedBy },

@@ -2,34 +2,15 @@
  * The state before the first block, from the genesis file: the same file gives the same writes on every node, in key order.
  * Whoever reads the file has checked its schema; what only the whole shows is checked here.
  */
-import { type ByteText, type ChainParameters, defaultParameters, type Json } from '../../node/format/index.ts';
+import { type ByteText, type ChainParameters, defaultParameters, type GenesisFile, type Json } from '../../node/format/index.ts';
 import { type StateWrites, stateKey } from '../types.ts';
 import { answer } from './arguments.ts';
 import { parametersFault, sortValidators, type ValidatorRow, validatorRow, validatorsFault } from './configuration.ts';
-import { type AccountKey, accessKey, CONTRACT, genesisRoles, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
+import { accessKey, CONTRACT, genesisRoles, governanceKey, type RegistryEntry } from './layout.ts';
 import { entryRows, ID_PROBLEM } from './registry.ts';
 
-/** The genesis file (node/genesis.ts): what all replicas must agree on from the first block. */
-export interface Genesis {
-  readonly version: 1;
-  readonly name: string;
-  readonly timestampMs: number;
-  readonly engine: 'pbft';
-  readonly executionVersion: number;
-  /** Only what differs from the defaults. */
-  readonly parameters: Partial<ChainParameters>;
-  readonly organisations: readonly { readonly id: string; readonly name: string }[];
-  readonly nodes: readonly ({ readonly id: string; readonly organisation: string } & NodeData)[];
-  readonly accounts: readonly {
-    readonly id: string;
-    readonly organisation: string;
-    readonly type: 'person' | 'device' | 'service';
-    readonly roles: readonly string[];
-    readonly keys: readonly AccountKey[];
-  }[];
-  readonly factories: readonly { readonly id: string; readonly organisation: string; readonly name: string }[];
-  readonly devices: readonly { readonly id: string; readonly organisation: string; readonly factory: string }[];
-}
+/** The genesis file: what all replicas must agree on from the first block. */
+export type Genesis = GenesisFile;
 
 /** Everything wrong with a genesis that its schema cannot see; empty when it can start a chain. */
 export function genesisFaults(genesis: Genesis): readonly string[] {

@@ -2,7 +2,7 @@
  * Where the built-in contracts keep what, and the shape of it. Read by contracts/, node/ and api/; changed only with a new executionVersion.
  * Keys are ByteText inside the contract's own space (see stateKey). Values are canonical JSON unless said otherwise.
  */
-import { type ByteText, type Json, u32Text } from '../../node/format/index.ts';
+import { type ByteText, type GenesisKey, type Json, u32Text } from '../../node/format/index.ts';
 
 export const CONTRACT = {
   records: 'records',
@@ -65,19 +65,8 @@ export interface NodeData {
   readonly suite?: number;
 }
 
-export interface AccountKey {
-  readonly keyId: string;
-  /** Hex of the raw public key. */
-  readonly publicKey: string;
-  readonly suite: number;
-  readonly kind: 'own' | 'custodial';
-  /** Node that holds it, when custodial. */
-  readonly node: string | null;
-  /** Contracts the key may call; `*` for all. */
-  readonly scope: readonly string[];
-  readonly validTo: number | null;
-  readonly revoked: boolean;
-}
+/** A key of an account; the genesis file states it in the same form. */
+export type AccountKey = GenesisKey;
 
 /** `data` of an account, `name@organisation`. */
 export interface AccountData {

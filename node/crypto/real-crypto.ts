@@ -1,11 +1,13 @@
 /** The Crypto of a real node (adapter): SHA-256 of node:crypto, Ed25519 by the one rule. */
 import * as nodeCrypto from 'node:crypto';
-import { type Crypto, DIGEST_BYTES, type Digest, SUITE } from '../format/index.ts';
+import { type ByteText, type Crypto, DIGEST_BYTES, type Digest, SUITE } from '../format/index.ts';
 import { verifyEd25519 } from './ed25519.ts';
 
-export function createCrypto(): Crypto {
+/** `hashText` is the same hash as ByteText where the platform gives it for nothing: the state map keeps digests in that form. */
+export function createCrypto(): Crypto & { readonly hashText?: (data: Uint8Array) => ByteText } {
   return {
     hash: sha256,
+    ...(oneShot === undefined ? {} : { hashText: (data: Uint8Array): ByteText => oneShot('sha256', data, 'binary') }),
     verify: (suite, publicKey, message, signature) => suite === SUITE.ed25519 && verifyEd25519(publicKey, message, signature),
   };
 }

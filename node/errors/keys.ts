@@ -66,7 +66,10 @@ export const keysErrors = {
     kind: 'forbidden',
     httpStatus: 403,
     text: { en: 'This node holds no custodial key of the account', zh: '本节点未持有该账户的托管密钥' },
-    remedy: { en: 'Use a node of the account’s organisation, or sign with a key of your own', zh: '请使用账户所属组织的节点，或使用自有密钥签名' },
+    remedy: {
+      en: 'Use a node of the account’s organisation, or sign with a key of your own',
+      zh: '请使用账户所属组织的节点，或使用自有密钥签名',
+    },
   },
   KEY_EXISTS: {
     kind: 'conflict',

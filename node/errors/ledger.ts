@@ -105,7 +105,7 @@ export const ledgerErrors = {
     remedy: { en: 'Send the exact bytes of GET /api/v1/blocks/{ref}?form=raw', zh: '请发送 GET /api/v1/blocks/{ref}?form=raw 的原始字节' },
   },
   EVIDENCE_NOT_READY: {
-    kind: 'missing',
+    kind: 'conflict',
     httpStatus: 409,
     text: { en: 'The block is not certified, so nothing can be proved by it', zh: '该区块尚无证书，无法用于证明' },
     remedy: { en: 'Ask again after the next block', zh: '请在下一区块后重试' },
@@ -114,7 +114,10 @@ export const ledgerErrors = {
     kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The block fails a check of the chain', zh: '区块未通过链上校验' },
-    remedy: { en: 'data.failed names each failed check with the computed and the stated value; nothing was stored', zh: 'data.failed 列出每项未通过的检查及计算值与声明值；未写入任何数据' },
+    remedy: {
+      en: 'data.failed names each failed check with the computed and the stated value; nothing was stored',
+      zh: 'data.failed 列出每项未通过的检查及计算值与声明值；未写入任何数据',
+    },
   },
   BLOCK_OUT_OF_TURN: {
     kind: 'conflict',
@@ -123,7 +126,7 @@ export const ledgerErrors = {
     remedy: { en: 'Nothing to do: the replica synchronises by itself', zh: '无需处理：副本会自动同步' },
   },
   BLOCK_INCOMPLETE: {
-    kind: 'missing',
+    kind: 'conflict',
     httpStatus: 409,
     text: { en: 'Transactions named by the proposal could not be had, or are bad', zh: '提案中的交易无法取得或无效' },
     remedy: { en: 'Nothing to do: the view changes if its primary withholds them', zh: '无需处理：若主节点隐瞒交易，将触发视图切换' },
@@ -132,10 +135,13 @@ export const ledgerErrors = {
     kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The block holds more than the chain parameters allow', zh: '区块超出链参数限制' },
-    remedy: { en: 'See blockTransactionsMax, blockBytesMax and blockGasMax', zh: '请参阅 blockTransactionsMax、blockBytesMax 和 blockGasMax' },
+    remedy: {
+      en: 'See blockTransactionsMax, blockBytesMax and blockGasMax',
+      zh: '请参阅 blockTransactionsMax、blockBytesMax 和 blockGasMax',
+    },
   },
   NOTHING_TO_INCLUDE: {
-    kind: 'missing',
+    kind: 'conflict',
     httpStatus: 409,
     text: { en: 'No waiting transaction can be included', zh: '没有可打包的交易' },
     remedy: { en: 'Nothing to do', zh: '无需处理' },

@@ -52,6 +52,10 @@ export function decodeContent(bytes: Uint8Array): TextStruct {
 const PLAIN = /[^"\\\u0000-\u001f\ud800-\udfff\ufffe\uffff]*/y;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const CLOSE_STRUCT = 0x7d;
+const CLOSE_LIST = 0x5d;
 /** The only escapes RFC 8785 writes for characters that records may hold. */
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', n: '\n', r: '\r', t: '\t' };
 
@@ -79,31 +83,31 @@ class ContentReader {
   #struct(depth: number): TextStruct {
     const out: Record<string, TextTree> = {};
     this.#at++;
-    if (this.#take('}')) return out;
+    if (this.#take(CLOSE_STRUCT)) return out;
     let previous: string | undefined;
     do {
       const name = this.#string();
       if (name === '__proto__' || (previous !== undefined && name <= previous)) throw this.#fault('names are not in ascending order');
       previous = name;
-      if (!this.#take(':')) throw this.#fault('a colon is expected');
+      if (!this.#take(COLON)) throw this.#fault('a colon is expected');
       out[name] = this.value(depth + 1);
-    } while (this.#take(','));
-    if (!this.#take('}')) throw this.#fault('a comma or } is expected');
+    } while (this.#take(COMMA));
+    if (!this.#take(CLOSE_STRUCT)) throw this.#fault('a comma or } is expected');
     return out;
   }
 
   #list(depth: number): readonly TextTree[] {
     const out: TextTree[] = [];
     this.#at++;
-    if (this.#take(']')) return out;
+    if (this.#take(CLOSE_LIST)) return out;
     do out.push(this.value(depth + 1));
-    while (this.#take(','));
-    if (!this.#take(']')) throw this.#fault('a comma or ] is expected');
+    while (this.#take(COMMA));
+    if (!this.#take(CLOSE_LIST)) throw this.#fault('a comma or ] is expected');
     return out;
   }
 
   #string(): string {
-    if (!this.#take('"')) throw this.#fault('a text is expected');
+    if (!this.#take(QUOTE)) throw this.#fault('a text is expected');
     const text = this.#text;
     let out = '';
     for (let from = this.#at; ; ) {
@@ -129,8 +133,8 @@ class ContentReader {
     }
   }
 
-  #take(unit: string): boolean {
-    if (this.#text[this.#at] !== unit) return false;
+  #take(unit: number): boolean {
+    if (this.#text.charCodeAt(this.#at) !== unit) return false;
     this.#at++;
     return true;
   }

@@ -17,16 +17,19 @@ export const PBFT_VALIDATORS_MIN = 4;
 
 export interface GenesisKey {
   readonly keyId: string;
+  /** Hex of the raw public key. */
   readonly publicKey: string;
   readonly suite: number;
   readonly kind: 'own' | 'custodial';
+  /** Node that holds it, when custodial. */
   readonly node: string | null;
+  /** Contracts the key may call; `*` for all. */
   readonly scope: readonly string[];
   readonly validTo: number | null;
   readonly revoked: boolean;
 }
 
-/** The same shape as `Genesis` of node/genesis.ts, which this leaf may not import; a test holds the two together. */
+/** The genesis file: what all replicas must agree on from the first block. Its hash names the chain; chainId derives from it. */
 export interface GenesisFile {
   readonly version: 1;
   readonly name: string;
@@ -47,6 +50,8 @@ export interface GenesisFile {
     readonly addresses: readonly string[];
     readonly role: 'validator' | 'observer';
     readonly weight: number;
+    /** Signature suite of the keys; Ed25519 when absent. */
+    readonly suite?: number;
   }[];
   readonly accounts: readonly {
     readonly id: string;

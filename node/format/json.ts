@@ -27,18 +27,26 @@ function write(value: Json, depth: number): string {
       return value ? 'true' : 'false';
     default: {
       if (value === null) return 'null';
-      if (Array.isArray(value)) return `[${value.map((item: Json) => write(item, depth + 1)).join(',')}]`;
+      let out = '';
+      if (Array.isArray(value)) {
+        for (const item of value as readonly Json[]) out += (out === '' ? '[' : ',') + write(item, depth + 1);
+        return out === '' ? '[]' : `${out}]`;
+      }
       const object = value as JsonObject;
-      const names = Object.keys(object).sort();
-      return `{${names.map((name) => `${writeText(name)}:${write(object[name]!, depth + 1)}`).join(',')}}`;
+      for (const name of Object.keys(object).sort())
+        out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(object[name]!, depth + 1)}`;
+      return out === '' ? '{}' : `${out}}`;
     }
   }
 }
 
 /** JSON.stringify would write half a surrogate pair as an escape, and I-JSON has none (RFC 7493 §2.1, RFC 8785 §3.1). */
 function writeText(text: string): string {
-  if (/[\ud800-\udfff]/u.test(text)) throw new RangeError('Cannot write JSON text with an unpaired surrogate');
-  return JSON.stringify(text);
+  const written = JSON.stringify(text);
+  // Longer by more than its quotes: something was escaped, and only then can it have been half a pair.
+  if (written.length !== text.length + 2 && /[\ud800-\udfff]/u.test(text))
+    throw new RangeError('Cannot write JSON text with an unpaired surrogate');
+  return written;
 }
 
 export function encodeJson(value: Json): Uint8Array {
@@ -55,4 +63,18 @@ export function decodeJson(bytes: Uint8Array): Json {
     throw new DecodeError('not JSON');
   }
   throw new DecodeError('JSON is not in canonical form (RFC 8785)');
+}
+
+const parsed = new WeakMap<Uint8Array, Json>();
+
+/**
+ * decodeJson that parses one array of bytes once, for rows that stay in memory and are asked about with every transaction (registry, access). Neither
+ * the bytes nor the value may be changed afterwards. @throws DecodeError
+ */
+export function decodeJsonOnce(bytes: Uint8Array): Json {
+  const known = parsed.get(bytes);
+  if (known !== undefined) return known;
+  const value = decodeJson(bytes);
+  parsed.set(bytes, value);
+  return value;
 }

@@ -4,7 +4,13 @@ import type { NodeData } from '../../contracts/builtin/layout.ts';
 import type { KeyKind, Keystore } from './keystore.ts';
 
 /** Ids inside a node's keystore. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
-export const NODE_KEY = { transport: 'transport', validator: 'validator', token: 'token', custodial: 'custodial', storage: 'storage' } as const;
+export const NODE_KEY = {
+  transport: 'transport',
+  validator: 'validator',
+  token: 'token',
+  custodial: 'custodial',
+  storage: 'storage',
+} as const;
 const SEALING_PREFIX = 'sealing-';
 
 export type NodePublicKeys = Pick<NodeData, 'transportKey' | 'validatorKey' | 'tokenKey' | 'custodialKey'>;

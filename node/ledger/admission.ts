@@ -41,7 +41,9 @@ export interface AccountKeyView {
   readonly publicKey: Uint8Array;
 }
 
-export type Admission = { readonly code: 'OK'; readonly key: AccountKeyView } | { readonly code: AdmissionCode; readonly facts: Record<string, unknown> };
+export type Admission =
+  | { readonly code: 'OK'; readonly key: AccountKeyView }
+  | { readonly code: AdmissionCode; readonly facts: Record<string, unknown> };
 
 export type AdmissionCode =
   | 'TRANSACTION_CHAIN_FOREIGN'
@@ -56,7 +58,8 @@ export type AdmissionCode =
 
 export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransaction, context: AdmissionContext): Admission {
   const { parameters, height } = context;
-  if (bytes.length > TRANSACTION_BYTES_MAX) return { code: 'TRANSACTION_TOO_LARGE', facts: { bytes: bytes.length, bytesMax: TRANSACTION_BYTES_MAX } };
+  if (bytes.length > TRANSACTION_BYTES_MAX)
+    return { code: 'TRANSACTION_TOO_LARGE', facts: { bytes: bytes.length, bytesMax: TRANSACTION_BYTES_MAX } };
   if (!equalBytes(transaction.chainId, context.chainId)) return { code: 'TRANSACTION_CHAIN_FOREIGN', facts: {} };
   if (transaction.calls.length === 0) return { code: 'TRANSACTION_EMPTY', facts: {} };
   if (transaction.gasLimit < 1 || transaction.gasLimit > parameters.transactionGasMax) {
@@ -64,11 +67,15 @@ export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransact
   }
   if (transaction.expiryHeight < height) return { code: 'TRANSACTION_EXPIRED', facts: { expiryHeight: transaction.expiryHeight, height } };
   if (transaction.expiryHeight > height + parameters.txLifetimeBlocksMax) {
-    return { code: 'TRANSACTION_EXPIRY_TOO_FAR', facts: { expiryHeight: transaction.expiryHeight, height, txLifetimeBlocksMax: parameters.txLifetimeBlocksMax } };
+    return {
+      code: 'TRANSACTION_EXPIRY_TOO_FAR',
+      facts: { expiryHeight: transaction.expiryHeight, height, txLifetimeBlocksMax: parameters.txLifetimeBlocksMax },
+    };
   }
   if (context.spent(id)) return { code: 'TRANSACTION_REPEATED', facts: {} };
   const account = context.account(transaction.sender);
-  if (!account || !isValidAt(account, context.timestampMs)) return { code: 'TRANSACTION_SENDER_UNKNOWN', facts: { sender: transaction.sender } };
+  if (!account || !isValidAt(account, context.timestampMs))
+    return { code: 'TRANSACTION_SENDER_UNKNOWN', facts: { sender: transaction.sender } };
   const held = account.keys.get(transaction.keyId);
   if (!held || !isKeyUsable(held.key, transaction, context.timestampMs)) {
     return { code: 'TRANSACTION_KEY_UNKNOWN', facts: { sender: transaction.sender, keyId: transaction.keyId } };

@@ -1,5 +1,17 @@
 /** Reads final blocks, receipts and positions from the store. Writing is the executor's: one batch per block. */
-import { type ByteText, decodeAll, type Certificate, type Digest, decodeBlock, decodeCertificate, decodeCurrentConfiguration, decodeReceipt, type Block, type Receipt, Writer } from '../format/index.ts';
+import {
+  type ByteText,
+  decodeAll,
+  type Certificate,
+  type Digest,
+  decodeBlock,
+  decodeCertificate,
+  decodeCurrentConfiguration,
+  decodeReceipt,
+  type Block,
+  type Receipt,
+  Writer,
+} from '../format/index.ts';
 import type { ConsensusConfiguration } from '../format/index.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
@@ -85,15 +97,23 @@ export function createBlockStore(store: Store): BlockStore {
       return bytes && decodeAll(bytes, (reader) => ({ height: reader.u64(), index: reader.u32() }));
     },
     async configuration(height) {
-      const rows = await store.range({ from: ledgerKey.configuration(0), to: ledgerKey.configuration(height + 1), reverse: true, limit: 1 });
+      const rows = await store.range({
+        from: ledgerKey.configuration(0),
+        to: ledgerKey.configuration(height + 1),
+        reverse: true,
+        limit: 1,
+      });
       const row = rows[0];
       if (!row) throw new Error(`No configuration is stored for height ${height}`);
       return decodeCurrentConfiguration(row.value);
     },
     async configurationHeights(height) {
-      const rows = await store.range({ from: ledgerKey.configuration(0), to: ledgerKey.configuration(height + 1), limit: CONFIGURATIONS_MAX });
+      const rows = await store.range({
+        from: ledgerKey.configuration(0),
+        to: ledgerKey.configuration(height + 1),
+        limit: CONFIGURATIONS_MAX,
+      });
       return rows.map((row) => heightOfKey(row.key));
     },
   };
 }
-

@@ -19,8 +19,20 @@ import {
 import type { BlockCheck } from '../service.ts';
 
 export const blockCheckNames = [
-  'chain', 'headerHash', 'parentLink', 'era', 'timestamp', 'producerEntitled', 'producerSeal', 'consensusHash', 'transactionRoot', 'blockLimits',
-  'transactionSignatures', 'receiptsRoot', 'stateRoot', 'certificate',
+  'chain',
+  'headerHash',
+  'parentLink',
+  'era',
+  'timestamp',
+  'producerEntitled',
+  'producerSeal',
+  'consensusHash',
+  'transactionRoot',
+  'blockLimits',
+  'transactionSignatures',
+  'receiptsRoot',
+  'stateRoot',
+  'certificate',
 ] as const;
 export type BlockCheckName = (typeof blockCheckNames)[number];
 
@@ -57,7 +69,11 @@ export function checkHeader(
     check('era', String(parent.era), String(header.era)),
     check('timestamp', `>= ${parent.timestampMs}`, String(header.timestampMs), header.timestampMs >= parent.timestampMs),
     check('producerEntitled', producer ? 'validator' : 'not a validator of this height', 'validator'),
-    check('consensusHash', `${configuration.engine} ${toHex(consensusHashOf(crypto, configuration))}`, `${header.engine} ${toHex(header.consensusHash)}`),
+    check(
+      'consensusHash',
+      `${configuration.engine} ${toHex(consensusHashOf(crypto, configuration))}`,
+      `${header.engine} ${toHex(header.consensusHash)}`,
+    ),
     check('transactionRoot', toHex(merkleRoot(crypto.hash, transactionHashes)), toHex(header.txRoot)),
     check(
       'blockLimits',
@@ -82,7 +98,14 @@ function checkSeal(
   return check('producerSeal', valid ? `signed by ${proposer}` : `not signed by ${proposer}`, `signed by ${proposer}`);
 }
 
-export function checkSealWith(crypto: Crypto, hash: Digest, seal: Uint8Array, proposer: string, suite: number, publicKey: Uint8Array): BlockCheck {
+export function checkSealWith(
+  crypto: Crypto,
+  hash: Digest,
+  seal: Uint8Array,
+  proposer: string,
+  suite: number,
+  publicKey: Uint8Array,
+): BlockCheck {
   return checkSeal(crypto, hash, seal, proposer, { node: proposer, publicKey, suite, weight: 1 });
 }
 

@@ -10,7 +10,12 @@ export interface ExecutorPort {
   build(request: BuildRequest): Promise<Built>;
   execute(request: ExecuteRequest): Promise<Executed>;
   commit(request: CommitRequest): Promise<Committed>;
-  query(caller: string, contract: string, method: string, args: Uint8Array): Promise<{ result: Uint8Array; gasUsed: number; height: number }>;
+  query(
+    caller: string,
+    contract: string,
+    method: string,
+    args: Uint8Array,
+  ): Promise<{ result: Uint8Array; gasUsed: number; height: number }>;
   prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
   readonly bundleDigest: string;
   stop(): Promise<void>;

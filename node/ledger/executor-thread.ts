@@ -2,7 +2,12 @@
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
 import type { ExecutorAnswer, ExecutorCall, ExecutorControl, ExecutorFault, ExecutorWorkerData } from './executor-worker.ts';
+import type { BuildRequest, ExecuteRequest } from './executor.ts';
 import type { ExecutorPort } from './executor-port.ts';
+import { buffersOf, type PackedCommitted, packed, unpackCommitted } from './executor-wire.ts';
+
+/** A block makes some tens of megabytes of short-lived objects; the default of a worker collects several times while one executes. */
+const YOUNG_GENERATION_MB = 128;
 
 /** @throws when the worker does not come up. `onDeath` is called when it ends without being asked to. */
 export async function startExecutorThread(
@@ -13,7 +18,10 @@ export async function startExecutorThread(
   /** A read or write of the worker failed: a damaged value, a full disk. */
   onFault: (fault: ChainError) => void = () => undefined,
 ): Promise<ExecutorPort> {
-  const worker = new Worker(new URL('./executor-worker.js', import.meta.url), { workerData: data });
+  const worker = new Worker(new URL('./executor-worker.js', import.meta.url), {
+    workerData: data,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   let nextTicket = 1;
   let stopping = false;
@@ -58,20 +66,25 @@ export async function startExecutorThread(
   worker.on('error', die);
   worker.on('exit', (code) => die(new Error(`The executor thread ended with code ${code}`)));
 
-  const call = <T>(method: ExecutorCall['method'], ...args: readonly unknown[]): Promise<T> => {
+  const post = <T>(method: ExecutorCall['method'], args: readonly unknown[], moved: readonly ArrayBuffer[]): Promise<T> => {
     const ticket = nextTicket++;
     return new Promise<T>((resolve, reject) => {
       waiting.set(ticket, { resolve: resolve as (value: never) => void, reject });
-      worker.postMessage({ ticket, method, args } satisfies ExecutorCall);
+      worker.postMessage({ ticket, method, args } satisfies ExecutorCall, moved);
     });
+  };
+  const call = <T>(method: ExecutorCall['method'], ...args: readonly unknown[]): Promise<T> => post(method, args, []);
+  const callWithList = <T>(method: 'build' | 'execute', request: BuildRequest | ExecuteRequest): Promise<T> => {
+    const message = packed(request);
+    return post(method, [message], buffersOf(message.transactions));
   };
 
   return {
     bundleDigest: await ready,
-    open: () => call('open'),
-    build: (request) => call('build', request),
-    execute: (request) => call('execute', request),
-    commit: (request) => call('commit', request),
+    open: () => call<PackedCommitted>('open').then(unpackCommitted),
+    build: (request) => callWithList('build', request),
+    execute: (request) => callWithList('execute', request),
+    commit: (request) => call<PackedCommitted>('commit', request).then(unpackCommitted),
     query: (...args) => call('query', ...args),
     prove: (...args) => call('prove', ...args),
     async stop() {

@@ -9,7 +9,8 @@ import { ChainError } from '../errors/index.ts';
 import { ContractFailure, ExecutionFault } from '../../contracts/index.ts';
 import { openGenesis } from '../format/index.ts';
 import { createContracts } from './contracts.ts';
-import { createExecutor, type Executor } from './executor.ts';
+import { type BuildRequest, type CommitRequest, createExecutor, type ExecuteRequest, type Executor } from './executor.ts';
+import { buffersOf, packCommitted, type PackedList, unpacked } from './executor-wire.ts';
 
 export interface ExecutorWorkerData {
   readonly storePath: string;
@@ -33,7 +34,14 @@ export interface ExecutorFault {
 
 export type ExecutorAnswer =
   | { readonly ticket: number; readonly value: unknown }
-  | { readonly ticket: number; readonly refusal: { readonly kind: 'chain' | 'contract' | 'fault'; readonly code: string; readonly data: Readonly<Record<string, unknown>> } };
+  | {
+      readonly ticket: number;
+      readonly refusal: {
+        readonly kind: 'chain' | 'contract' | 'fault';
+        readonly code: string;
+        readonly data: Readonly<Record<string, unknown>>;
+      };
+    };
 
 const port = parentPort;
 if (port) {
@@ -58,6 +66,23 @@ if (port) {
   const executor: Executor = createExecutor({ store, crypto, genesisText, ...contracts });
   let tail: Promise<void> = Promise.resolve();
 
+  async function carryOut({ method, args }: ExecutorCall): Promise<{ value: unknown; moved: ArrayBuffer[] }> {
+    const [request] = args;
+    switch (method) {
+      case 'build':
+        return { value: executor.build(unpacked(request as PackedList<BuildRequest>)), moved: [] };
+      case 'execute':
+        return { value: executor.execute(unpacked(request as PackedList<ExecuteRequest>)), moved: [] };
+      case 'open':
+      case 'commit': {
+        const value = packCommitted(method === 'open' ? await executor.open() : await executor.commit(request as CommitRequest));
+        return { value, moved: buffersOf(value.transactionIds, value.receipts) };
+      }
+      default:
+        return { value: await (executor[method as 'query'] as (...given: readonly unknown[]) => unknown)(...args), moved: [] };
+    }
+  }
+
   const answer = async (call: ExecutorCall): Promise<void> => {
     try {
       if (call.method === 'stop') {
@@ -66,8 +91,8 @@ if (port) {
         port.close();
         return;
       }
-      const method = executor[call.method] as (...args: readonly unknown[]) => unknown;
-      port.postMessage({ ticket: call.ticket, value: await method(...call.args) });
+      const { value, moved } = await carryOut(call);
+      port.postMessage({ ticket: call.ticket, value }, moved);
     } catch (error) {
       const refusal =
         error instanceof ChainError

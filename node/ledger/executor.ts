@@ -23,6 +23,7 @@ import {
   type Crypto,
   compareBytes,
   consensusHashOf,
+  type DecodedTransaction,
   type Digest,
   decodeHeader,
   decodeJson,
@@ -44,6 +45,7 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
+import { ChainError } from '../errors/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { type AccountView, type AdmissionContext, admit, readAccount } from './admission.ts';
@@ -119,6 +121,8 @@ export interface ExecutorDependencies {
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly genesisText: string;
+  /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
+  readonly suite?: number;
 }
 
 export interface Executor {
@@ -126,6 +130,7 @@ export interface Executor {
   open(): Promise<Committed>;
   build(request: BuildRequest): Built;
   execute(request: ExecuteRequest): Executed;
+  /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
   query(caller: string, contract: string, method: string, args: Uint8Array): { result: Uint8Array; gasUsed: number; height: number };
   prove(contract: string, key: ByteText): { height: number; proof: Uint8Array };
@@ -163,7 +168,7 @@ const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
   const blocks = createBlockStore(store);
-  const genesis = openGenesis(crypto, deps.genesisText);
+  const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
@@ -193,14 +198,27 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   function parentFacts(): ParentFacts {
     const { header } = tip;
-    return { hash: tip.hash, height: tip.height, timestampMs: header.timestampMs, era: header.era, chainId: header.chainId, configuration: tip.configuration };
+    return {
+      hash: tip.hash,
+      height: tip.height,
+      timestampMs: header.timestampMs,
+      era: header.era,
+      chainId: header.chainId,
+      configuration: tip.configuration,
+    };
   }
 
   /**
    * Executes transactions in order on the tip. With `selecting`, those that may not stand or do not fit are left out; without, one such
    * transaction makes the whole list refused.
    */
-  function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], selecting: boolean) {
+  function run(
+    height: number,
+    timestampMs: number,
+    transactions: readonly VerifiedTransaction[],
+    selecting: boolean,
+    decoded?: readonly DecodedTransaction[],
+  ) {
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
@@ -234,7 +252,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let gas = 0;
 
     for (const [index, verified] of transactions.entries()) {
-      const opened = openTransaction(crypto, verified.bytes);
+      const opened = decoded?.[index] ?? openTransaction(crypto, verified.bytes);
       const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
       if (verdict.code !== 'OK') {
         refused.push({ index, code: verdict.code });
@@ -257,19 +275,21 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
         continue;
       }
-      const execution = reads.during(() => executeTransaction(
-        {
-          transactionId: opened.id,
-          sender: transaction.sender,
-          keyId: transaction.keyId,
-          keyKind: verdict.key.key.kind,
-          gasLimit: transaction.gasLimit,
-          calls: transaction.calls,
-        },
-        block,
-        { get: read },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
-      ));
+      const execution = reads.during(() =>
+        executeTransaction(
+          {
+            transactionId: opened.id,
+            sender: transaction.sender,
+            keyId: transaction.keyId,
+            keyKind: verdict.key.key.kind,
+            gasLimit: transaction.gasLimit,
+            calls: transaction.calls,
+          },
+          block,
+          { get: read },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
+      );
       for (const [key, value] of execution.writes) writes.set(key, value);
       spentHere.add(toByteText(opened.id));
       receipts.push(encodeReceipt(receiptOf(execution, opened.id, height, bodies.length, verdict.key.key.kind)));
@@ -291,11 +311,14 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let governanceChanged = false;
     for (const key of keys) {
       const value = result.writes.get(key);
-      before.set(key, result.before.has(key) ? result.before.get(key) : readFinal(key));
       mapWrites.push({ key, valueHash: value && crypto.hash(value) });
       if (CACHED_SPACES.some((space) => key.startsWith(space))) registryChanged = true;
       if (key.startsWith(CACHED_SPACES[2]!)) governanceChanged = true;
     }
+    const staged = map.stage(mapWrites);
+    // The map has just looked every key up: what it did not hold needs no reading.
+    for (const key of keys)
+      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? readFinal(key) : undefined);
     const configuration = governanceChanged
       ? configurationOf((contract, key) => {
           const full = stateKey(contract, key);
@@ -308,7 +331,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       receipts: result.receipts,
       writes: result.writes,
       before,
-      staged: map.stage(mapWrites),
+      staged,
       configuration,
       registryChanged,
     };
@@ -325,7 +348,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   }
 
   function build(request: BuildRequest): Built {
-    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0) throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
+    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
+      throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
     const timestampMs = Math.max(request.timestampMs, tip.header.timestampMs);
     const result = run(request.height, timestampMs, request.transactions, true);
     const outcome = settle(result);
@@ -359,16 +383,28 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const opened = request.transactions.map((transaction) => openTransaction(crypto, transaction.bytes));
     const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
     const faults = failed(
-      checkHeader(crypto, header, hash, undefined, opened.map((transaction) => transaction.hash), bytesTotal, parentFacts()),
+      checkHeader(
+        crypto,
+        header,
+        hash,
+        undefined,
+        opened.map((transaction) => transaction.hash),
+        bytesTotal,
+        parentFacts(),
+      ),
     );
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
-    const result = run(header.height, header.timestampMs, request.transactions, false);
+    const result = run(header.height, header.timestampMs, request.transactions, false, opened);
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;
-      return { hash, parent: header.parentHash, failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)] };
+      return {
+        hash,
+        parent: header.parentHash,
+        failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)],
+      };
     }
     const outcome = settle(result);
     const mismatches = failed([
@@ -382,7 +418,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   async function commit(request: CommitRequest): Promise<Committed> {
     const candidate = candidates.get(toHex(request.hash));
-    if (!candidate) throw new Error(`Cannot commit ${toHex(request.hash)}: it was not executed here`);
+    if (!candidate) throw new ChainError('BLOCK_NOT_FOUND', { hash: toHex(request.hash) });
     const { header, headerBytes, hash, outcome } = candidate;
     if (header.height !== tip.height + 1) throw new Error(`Cannot commit height ${header.height} on a tip of ${tip.height}`);
     const { height } = header;
@@ -399,7 +435,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (barrier) operations.push({ key: ledgerKey.configuration(height + 1), value: encodeConfiguration(outcome.configuration) });
     const undoDropped = height - outcome.configuration.parameters.rollbackDepthMax;
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });
-    for (const [index, id] of outcome.transactionIds.entries()) operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
+    for (const [index, id] of outcome.transactionIds.entries())
+      operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
     for (const [key, value] of outcome.writes) operations.push({ key: ledgerKey.state(key), value });
     for (const operation of outcome.staged.operations) operations.push(operation);
     await store.batch(operations, { sync: true });
@@ -470,7 +507,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const block = blocks.block(height);
     if (!headerBytes || !receipts || !block) throw new Error(`The stored head ${height} is incomplete`);
     const header = decodeHeader(headerBytes);
-    if (compareBytes(header.chainId, genesis.chainId) !== 0) throw new Error('The data directory belongs to another chain than the genesis file');
+    if (compareBytes(header.chainId, genesis.chainId) !== 0)
+      throw new Error('The data directory belongs to another chain than the genesis file');
     if (compareBytes(map.root(), header.stateRoot) !== 0) throw new Error('The stored map does not match the state root of the head');
     const configuration = await blocks.configuration(height + 1);
     tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
@@ -493,14 +531,22 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     commit,
     query(caller, contract, method, args) {
       const { header } = tip;
-      const block = { chainId: header.chainId, height: header.height, timestampMs: header.timestampMs, era: header.era, parameters: tip.configuration.parameters };
+      const block = {
+        chainId: header.chainId,
+        height: header.height,
+        timestampMs: header.timestampMs,
+        era: header.era,
+        parameters: tip.configuration.parameters,
+      };
       const reads = guardedReads(readFinal);
-      const answer = reads.during(() => queryContract(
-        { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
-        block,
-        { get: reads.get },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
-      ));
+      const answer = reads.during(() =>
+        queryContract(
+          { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+          block,
+          { get: reads.get },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
+      );
       if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
       return { result: answer.result, gasUsed: answer.gasUsed, height: header.height };
     },

@@ -61,6 +61,8 @@ export interface StagedMap {
   readonly count: number;
   /** Rows to put and delete in the batch of the block. */
   readonly operations: readonly StoreOperation[];
+  /** Keys among those written that were in the map before. */
+  readonly replaced: ReadonlySet<ByteText>;
 }
 
 export interface StateMap {
@@ -90,17 +92,19 @@ class Staged implements StagedMap, Version {
   readonly count: number;
   readonly node: Node | undefined;
   readonly operations: readonly StoreOperation[];
+  readonly replaced: ReadonlySet<ByteText>;
   readonly beforeRoot: Digest;
   /** Places in memory that hold buckets, which are let go once they are on disk. */
   readonly buckets: readonly Branch[];
 
-  constructor(after: Version, operations: readonly StoreOperation[], beforeRoot: Digest, buckets: readonly Branch[]) {
+  constructor(after: Version, staging: Staging | undefined, beforeRoot: Digest) {
     this.root = after.root;
     this.count = after.count;
     this.node = after.node;
-    this.operations = operations;
+    this.operations = staging?.operations() ?? [];
+    this.replaced = staging?.replaced ?? new Set();
     this.beforeRoot = beforeRoot;
-    this.buckets = buckets;
+    this.buckets = staging?.buckets ?? [];
   }
 }
 
@@ -128,10 +132,10 @@ export function createStateMap(
     count: () => head.count,
     stage(writes, base) {
       const before = versionOf(base);
-      if (writes.length === 0) return new Staged(before, [], before.root, []);
+      if (writes.length === 0) return new Staged(before, undefined, before.root);
       const staging = new Staging(walker);
       const after = staging.apply(sortWrites(writes), before);
-      return new Staged(after.count === 0 ? { ...after, root: empty } : after, staging.operations(), before.root, staging.buckets);
+      return new Staged(after.count === 0 ? { ...after, root: empty } : after, staging, before.root);
     },
     commit(staged) {
       const next = staged as Staged;
@@ -218,6 +222,7 @@ function sortWrites(writes: readonly MapWrite[]): Batch {
 /** One run of sorted writes down the tree. Branches on the way are copied, the rest is shared with the version before. */
 class Staging {
   readonly buckets: Branch[] = [];
+  readonly replaced = new Set<ByteText>();
   readonly #walker: Walker;
   readonly #hasher: NodeHasher;
   readonly #rows = new Map<ByteText, Uint8Array | undefined>();
@@ -260,7 +265,7 @@ class Staging {
   /** Applies writes lo to hi, all of which lie under the slot, to what hangs there; leaves #hash and #node and returns the new count. */
   #update(node: Node | undefined, slot: ByteText, depth: number, batch: Batch, lo: number, hi: number): number {
     if (node?.kind === 'branch') return this.#updatePath(node, slot, depth, batch, lo, hi);
-    const entries = merge(node ? node.entries : [], batch, lo, hi);
+    const entries = merge(node ? node.entries : [], batch, lo, hi, this.replaced);
     if (entries.length > 0) this.#build(entries, 0, entries.length, depth);
     else if (node) this.#drop(slot, depth);
     return entries.length;
@@ -331,7 +336,10 @@ class Staging {
     const { depth } = branch;
     let next = lo;
     let holdsBucket = false;
-    if (batch.keys[next]!.length * 2 === depth) branch.end = batch.values[next++];
+    if (batch.keys[next]!.length * 2 === depth) {
+      if (branch.end !== undefined) this.replaced.add(batch.keys[next]!);
+      branch.end = batch.values[next++];
+    }
     while (next < hi) {
       const key = batch.keys[next]!;
       const nibble = nibbleAt(key, depth);
@@ -373,14 +381,17 @@ class Staging {
   }
 }
 
-/** Entries after the writes; both sides are sorted. */
-function merge(old: readonly Entry[], batch: Batch, lo: number, hi: number): Entry[] {
+/** Entries after the writes; both sides are sorted. Keys found on both go into `replaced`. */
+function merge(old: readonly Entry[], batch: Batch, lo: number, hi: number, replaced: Set<ByteText>): Entry[] {
   const out: Entry[] = [];
   let i = 0;
   for (let j = lo; j < hi; j++) {
     const key = batch.keys[j]!;
     while (i < old.length && old[i]!.key < key) out.push(old[i++]!);
-    if (i < old.length && old[i]!.key === key) i++;
+    if (i < old.length && old[i]!.key === key) {
+      replaced.add(key);
+      i++;
+    }
     const valueHash = batch.values[j];
     if (valueHash !== undefined) out.push({ key, valueHash });
   }

@@ -39,7 +39,11 @@ export function encodeSealedBlock(block: Uint8Array, certificate: Certificate | 
 }
 
 /** @throws ChainError BLOCK_MALFORMED */
-export function decodeSealedBlock(bytes: Uint8Array): { readonly block: Block; readonly blockBytes: Uint8Array; readonly certificate: Certificate | undefined } {
+export function decodeSealedBlock(bytes: Uint8Array): {
+  readonly block: Block;
+  readonly blockBytes: Uint8Array;
+  readonly certificate: Certificate | undefined;
+} {
   try {
     return decodeAll(bytes, (reader) => {
       const blockBytes = reader.bytes();
@@ -74,10 +78,15 @@ export async function validateSealedBlock(deps: ValidationDependencies, bytes: U
     return blockCheckNames.map((name) => check(name, `not judged: heights 1 to ${head + 1} can be`, `height ${header.height}`, false));
   }
   const listed = transactionHashes(deps.crypto, block);
-  const checks = withDrift(checkHeader(deps.crypto, header, hash, block.seal, listed.hashes, listed.bytes, parent), header.timestampMs, parent, deps.nowMs());
+  const checks = withDrift(
+    checkHeader(deps.crypto, header, hash, block.seal, listed.hashes, listed.bytes, parent),
+    header.timestampMs,
+    parent,
+    deps.nowMs(),
+  );
   checks.push(...(await headerHashChecks(deps, hash, block, certificate, parent)));
   checks.push(await checkSignatures(deps, block));
-  checks.push(...(await checkRoots(deps, block, hash, parent)));
+  checks.push(...(await checkRoots(deps, block, parent)));
   const order = new Map(blockCheckNames.map((name, index) => [name as string, index]));
   return checks.sort((a, b) => order.get(a.check)! - order.get(b.check)!);
 }
@@ -89,7 +98,9 @@ export async function validateSealedBlock(deps: ValidationDependencies, bytes: U
 function withDrift(checks: readonly BlockCheck[], timestampMs: number, parent: ParentFacts, nowMs: number): BlockCheck[] {
   const latest = nowMs + parent.configuration.parameters.clockDriftMaxMs;
   return checks.map((made) =>
-    made.check === 'timestamp' && made.passed ? check('timestamp', `from ${parent.timestampMs} to ${latest}`, made.stated, timestampMs <= latest) : made,
+    made.check === 'timestamp' && made.passed
+      ? check('timestamp', `from ${parent.timestampMs} to ${latest}`, made.stated, timestampMs <= latest)
+      : made,
   );
 }
 
@@ -145,13 +156,16 @@ async function signatureFault(deps: ValidationDependencies, bytes: Uint8Array): 
   }
 }
 
-async function checkRoots(deps: ValidationDependencies, block: Block, hash: Digest, parent: ParentFacts): Promise<BlockCheck[]> {
+async function checkRoots(deps: ValidationDependencies, block: Block, parent: ParentFacts): Promise<BlockCheck[]> {
   const { header } = block;
   const finalBytes = deps.blocks.headerBytes(header.height);
   if (finalBytes) {
     const final = decodeHeader(finalBytes);
     const stored = deps.blocks.block(header.height);
-    const same = stored !== undefined && stored.transactions.length === block.transactions.length && stored.transactions.every((bytes, i) => equalBytes(bytes, block.transactions[i]!));
+    const same =
+      stored !== undefined &&
+      stored.transactions.length === block.transactions.length &&
+      stored.transactions.every((bytes, i) => equalBytes(bytes, block.transactions[i]!));
     const receipts = deps.blocks.receiptBytes(header.height) ?? [];
     const other = 'the transactions are not those executed at this height';
     return [
@@ -172,7 +186,8 @@ async function checkRoots(deps: ValidationDependencies, block: Block, hash: Dige
   const of = (name: 'receiptsRoot' | 'stateRoot', stated: Digest): BlockCheck => {
     const mismatch = executed.failed.find((entry) => entry.check === name);
     if (mismatch) return mismatch;
-    const judged = executed.failed.length === 0 || executed.failed.some((entry) => entry.check === 'receiptsRoot' || entry.check === 'stateRoot');
+    const judged =
+      executed.failed.length === 0 || executed.failed.some((entry) => entry.check === 'receiptsRoot' || entry.check === 'stateRoot');
     return check(name, judged ? toHex(stated) : 'not executed: an earlier check failed', toHex(stated));
   };
   return [of('receiptsRoot', header.receiptsRoot), of('stateRoot', header.stateRoot)];
@@ -185,4 +200,3 @@ function openTransactionOrEmpty(crypto: Crypto, bytes: Uint8Array): Partial<Retu
     return {};
   }
 }
-

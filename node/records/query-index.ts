@@ -129,7 +129,7 @@ export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, cl
     for (const [at, { recordId, record }] of rows.entries()) {
       const id = toByteText(recordId);
       const beforeKey = indexKey.summary(id, record.version - 1);
-      const stored = store.get(beforeKey);
+      const stored = record.version === 1 || fresh.has(beforeKey) ? undefined : store.get(beforeKey);
       const before = fresh.get(beforeKey) ?? (stored && decodeSummary(stored));
       if (before) fresh.set(beforeKey, { ...before, supersededAt: next });
       const summary = summaryOf(classOf(record.class, record.classVersion), record, before);

@@ -1,7 +1,7 @@
 /**
  * Checks the files of a LevelDB database by LevelDB's own checksums, which it does not check by itself when reading through this binding.
  * The checksum per value (level-store.ts) finds a damaged value; it cannot see a damaged filter, key or write-ahead record, which make a
- * value look absent. Formats: LevelDB doc/table_format.md and doc/log_format.md; Snappy format_description.txt.
+ * value look absent. An adapter: it reads files. Formats: LevelDB doc/table_format.md and doc/log_format.md; Snappy format_description.txt.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -15,6 +15,7 @@ export class HttpsConnection {
   readonly #socket: TLSSocket;
   #chunks: Buffer[] = [];
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined;
+  #over = false;
 
   private constructor(socket: TLSSocket) {
     this.#socket = socket;
@@ -31,8 +32,9 @@ export class HttpsConnection {
     });
   }
 
-  get busy(): boolean {
-    return this.#waiting !== undefined;
+  /** False once the server has ended it or said something nobody asked for: an idle connection is closed after a while. */
+  get usable(): boolean {
+    return !this.#over;
   }
 
   request(head: string, body: Uint8Array): Promise<Answer> {
@@ -50,6 +52,11 @@ export class HttpsConnection {
   }
 
   #onData(chunk: Buffer): void {
+    if (this.#waiting === undefined) {
+      this.#over = true;
+      this.#socket.destroy();
+      return;
+    }
     this.#chunks.push(chunk);
     const all = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
     this.#chunks = [all];
@@ -70,6 +77,7 @@ export class HttpsConnection {
   }
 
   #fail(error: Error): void {
+    this.#over = true;
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.reject(error);

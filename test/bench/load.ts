@@ -35,11 +35,13 @@ class Pool {
   }
 
   async warm(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) this.#idle.push(await HttpsConnection.open(this.#host, this.#port, this.#ca));
+    while (this.#idle.length < count) this.#idle.push(await HttpsConnection.open(this.#host, this.#port, this.#ca));
   }
 
   async request(head: string, body: Uint8Array): Promise<{ status: number; body: Buffer }> {
-    const connection = this.#idle.pop() ?? (await HttpsConnection.open(this.#host, this.#port, this.#ca));
+    let connection = this.#idle.pop();
+    while (connection !== undefined && !connection.usable) connection = this.#idle.pop();
+    connection ??= await HttpsConnection.open(this.#host, this.#port, this.#ca);
     const answer = await connection.request(head, body);
     this.#idle.push(connection);
     return answer;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--preload N] [--json FILE]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
+ * `npm run bench [-- --quick] [--preload N] [--seconds N] [--json FILE] [--node PROGRAM]`: open-loop load on a fresh devnet of four validators, side by side with the bound of this
  * machine in the same run. Long form: 10^6 records preloaded.
  */
 import { fork, type ChildProcess } from 'node:child_process';
@@ -19,12 +19,19 @@ import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload
 
 const { values: options } = parseArgs({
   args: argv.slice(2),
-  options: { quick: { type: 'boolean', default: false }, preload: { type: 'string' }, json: { type: 'string' }, seconds: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    preload: { type: 'string' },
+    json: { type: 'string' },
+    seconds: { type: 'string' },
+    node: { type: 'string' },
+  },
 });
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
 const SECONDS = Number(options.seconds ?? (options.quick ? 6 : 20));
 const PRELOAD_PER_TRANSACTION = 100;
+const PRELOAD_WAVE = 10; // transactions under way at once while preloading
 const LOW_RATE_PER_S = 5;
 const LOW_COUNT = 60;
 const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
@@ -40,37 +47,56 @@ interface Series {
   readonly best: LoadResult;
   readonly runs: readonly LoadResult[];
   readonly use: readonly { readonly node: string; readonly cpuShare: number; readonly residentMb: number }[];
+  /** CPU us of all nodes, and of the load generator, per transaction at the best rate: what load of others on the machine changes least. */
+  readonly nodesCpuUs: number;
+  readonly loadCpuUs: number;
 }
 
-async function ladder(net: Devnet, load: Load, make: (count: number) => Uint8Array[], rates: readonly number[], recordsPerTransaction: number): Promise<Series> {
+async function ladder(
+  net: Devnet,
+  load: Load,
+  make: (count: number) => Uint8Array[],
+  rates: readonly number[],
+  recordsPerTransaction: number,
+): Promise<Series> {
   const runs: LoadResult[] = [];
   let best: LoadResult | undefined;
   let use: Series['use'] = [];
+  let [nodesCpuUs, loadCpuUs] = [0, 0];
   for (const rate of rates) {
     const transactions = make(Math.ceil(rate * SECONDS));
     const before = net.nodes.map((node) => processUse(node.pid!));
+    const loadBefore = process.cpuUsage();
     const start = performance.now();
     const result = await load.run(transactions, rate);
     const seconds = (performance.now() - start) / 1000;
+    const after = net.nodes.map((node) => processUse(node.pid!));
+    const loadAfter = process.cpuUsage(loadBefore);
+    const nodesUs = (after.reduce((sum, { cpuSeconds }, i) => sum + cpuSeconds - before[i]!.cpuSeconds, 0) * 1e6) / result.latency.count;
+    const loadUs = (loadAfter.user + loadAfter.system) / result.latency.count;
     runs.push(result);
     say(
-      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
+      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, CPU us a transaction ${nodesUs.toFixed(0)} nodes + ${loadUs.toFixed(0)} load, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
     );
     if (result.committedPerS > (best?.committedPerS ?? 0)) {
       best = result;
-      use = net.nodes.map((node, i) => {
-        const after = processUse(node.pid!);
-        return { node: node.id, cpuShare: (after.cpuSeconds - before[i]!.cpuSeconds) / seconds, residentMb: after.residentBytes / 1e6 };
-      });
+      [nodesCpuUs, loadCpuUs] = [nodesUs, loadUs];
+      use = net.nodes.map((node, i) => ({
+        node: node.id,
+        cpuShare: (after[i]!.cpuSeconds - before[i]!.cpuSeconds) / seconds,
+        residentMb: after[i]!.residentBytes / 1e6,
+      }));
     }
     if (result.failed > 0 || result.committedPerS < rate * HELD_SHARE) break;
   }
-  return { recordsPerTransaction, best: best!, runs, use };
+  return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs };
 }
 
 /** The same nodes without HTTP and with empty execution, one transaction at a time. */
 async function bareLatency(net: Devnet): Promise<Latency> {
-  const children: ChildProcess[] = net.nodes.map((node) => fork(fileURLToPath(new URL('./bare-node.js', import.meta.url)), [node.configPath]));
+  const children: ChildProcess[] = net.nodes.map((node) =>
+    fork(fileURLToPath(new URL('./bare-node.js', import.meta.url)), [node.configPath]),
+  );
   const next = (child: ChildProcess, kind: string): Promise<{ latencies?: number[] }> =>
     new Promise((done, reject) => {
       child.on('message', (message: { kind: string; latencies?: number[] }) => message.kind === kind && done(message));
@@ -112,30 +138,40 @@ let net: Devnet | undefined;
 let failedRun: unknown;
 try {
   say(`bench: ${PRELOAD} records preloaded, ${SECONDS} s a rate`);
-  net = await startDevnet({ dir, nodes: 4, settings: { logLevel: 'warn' }, say });
+  net = await startDevnet({
+    dir,
+    nodes: 4,
+    settings: { logLevel: 'warn' },
+    ...(options.node === undefined ? {} : { nodePath: options.node }),
+    say,
+  });
   const senders = await sendersOf(net);
-  const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>('/api/v1/blocks/0');
+  const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>(
+    '/api/v1/blocks/0',
+  );
   const { chainId } = genesisBlock.data.header;
   const sources = senders.map((sender) => submissionsOf(sender, ROOT, `b${sender.node.id}`));
   const tokens = senders.map((sender) => net!.tokens[sender.account]!);
   let height = 0;
-  const make = (recordCount: number) => (count: number): Uint8Array[] =>
-    Array.from({ length: count }, (_, i) => {
-      const at = i % senders.length;
-      return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
-    });
+  const make =
+    (recordCount: number) =>
+    (count: number): Uint8Array[] =>
+      Array.from({ length: count }, (_, i) => {
+        const at = i % senders.length;
+        return transactionOf(senders[at] as Sender, chainId, height, sources[at]!, recordCount);
+      });
   const load = new Load({ net, tokens });
-  await load.warm(CONNECTIONS);
 
   const startPreload = performance.now();
   for (let done = 0; done < PRELOAD; ) {
-    const count = Math.min(40, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
+    const count = Math.min(PRELOAD_WAVE, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
     const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
     if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
     done += count * PRELOAD_PER_TRANSACTION;
     height = (await net.nodes[0]!.head()).height;
     if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
   }
+  await load.warm(CONNECTIONS);
   const low = await load.run(make(1)(LOW_COUNT), LOW_RATE_PER_S);
   say(`  low load: p50 ${low.latency.p50.toFixed(1)} ms, p95 ${low.latency.p95.toFixed(1)}, p99 ${low.latency.p99.toFixed(1)}`);
   const single = await ladder(net, load, make(1), RATES_SINGLE, 1);
@@ -148,7 +184,13 @@ try {
   const authority = await createAuthority('bench', Date.now());
   const tls = await issueServerCertificate(authority, 'bench', Date.now());
   const perBlock = Math.max(1, Math.min(1_000, Math.round(single.best.committedPerS / 4)));
-  const bound = await measureBound({ transaction: sample, keys: Math.min(PRELOAD * 4, 400_000), transactionsPerBlock: perBlock, tls, ca: authority.certificate });
+  const bound = await measureBound({
+    transaction: sample,
+    keys: Math.min(PRELOAD * 4, 400_000),
+    transactionsPerBlock: perBlock,
+    tls,
+    ca: authority.certificate,
+  });
   const report = {
     machine: `${cpus().length} x ${cpus()[0]!.model}`,
     node: version,
@@ -178,18 +220,33 @@ if (failedRun !== undefined) {
 }
 exit(0);
 
-function print(report: { machine: string; node: string; commit: string; preloaded: number; low: LoadResult; bare: Latency; single: Series; hundred: Series; bound: Bound; ratios: { singleToBound: number; lowToBareP50: number } }): void {
+function print(report: {
+  machine: string;
+  node: string;
+  commit: string;
+  preloaded: number;
+  low: LoadResult;
+  bare: Latency;
+  single: Series;
+  hundred: Series;
+  bound: Bound;
+  ratios: { singleToBound: number; lowToBareP50: number };
+}): void {
   const { bound, single, hundred } = report;
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
   out(`\nFour validators, ${report.machine}, Node ${report.node}, commit ${report.commit}, ${report.preloaded} records preloaded\n`);
   out('| load | committed records/s | p50 ms | p95 ms | p99 ms |');
   out('| --- | ---: | ---: | ---: | ---: |');
   const row = (name: string, result: LoadResult, records: number): void =>
-    out(`| ${name} | ${(result.committedPerS * records).toFixed(0)} | ${result.latency.p50.toFixed(1)} | ${result.latency.p95.toFixed(1)} | ${result.latency.p99.toFixed(1)} |`);
+    out(
+      `| ${name} | ${(result.committedPerS * records).toFixed(0)} | ${result.latency.p50.toFixed(1)} | ${result.latency.p95.toFixed(1)} | ${result.latency.p99.toFixed(1)} |`,
+    );
   row('low load, 1 a transaction', report.low, 1);
   row(`1 a transaction, offered ${single.best.offeredPerS}/s`, single.best, 1);
   row(`100 a transaction, offered ${hundred.best.offeredPerS}/s`, hundred.best, 100);
-  out(`| empty execution, no HTTP, low load | | ${report.bare.p50.toFixed(1)} | ${report.bare.p95.toFixed(1)} | ${report.bare.p99.toFixed(1)} |`);
+  out(
+    `| empty execution, no HTTP, low load | | ${report.bare.p50.toFixed(1)} | ${report.bare.p95.toFixed(1)} | ${report.bare.p99.toFixed(1)} |`,
+  );
   out('\n| node at the best rate | CPU (cores) | resident MB |');
   out('| --- | ---: | ---: |');
   for (const use of single.use) out(`| ${use.node} | ${use.cpuShare.toFixed(2)} | ${use.residentMb.toFixed(0)} |`);
@@ -197,9 +254,13 @@ function print(report: { machine: string; node: string; commit: string; preloade
   out('| --- | ---: | ---: | ---: | --- | --- |');
   for (const term of bound.terms) {
     const count = Number.isInteger(term.count) ? String(term.count) : term.count.toFixed(3);
-    out(`| ${term.name} | ${term.us.toFixed(term.us < 1 ? 4 : 1)} | ${count} | ${(term.us * term.count).toFixed(1)} | ${term.where} | ${term.source} |`);
+    out(
+      `| ${term.name} | ${term.us.toFixed(term.us < 1 ? 4 : 1)} | ${count} | ${(term.us * term.count).toFixed(1)} | ${term.where} | ${term.source} |`,
+    );
   }
-  out(`\nbound: 2,000,000 us/s over (4 x ${bound.eachUs.toFixed(0)} + ${bound.onceUs.toFixed(0)}) us = ${bound.perSecond.toFixed(0)} records/s`);
+  out(
+    `\nbound: 2,000,000 us/s over (4 x ${bound.eachUs.toFixed(0)} + ${bound.onceUs.toFixed(0)}) us = ${bound.perSecond.toFixed(0)} records/s`,
+  );
   out(`(a) ${single.best.committedPerS.toFixed(0)} records/s is ${report.ratios.singleToBound.toFixed(2)} of the bound (target 0.5)`);
   out(`(b) ${(hundred.best.committedPerS * 100).toFixed(0)} records/s`);
   out(`p50 at low load is ${report.ratios.lowToBareP50.toFixed(2)} times that of empty execution without HTTP (target at most 2.5)`);

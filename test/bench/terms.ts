@@ -72,7 +72,10 @@ export async function measureBound(input: TermsInput): Promise<Bound> {
     let next = 0;
     const mapUs =
       (await timed(3, ROUNDS, async () => {
-        const writes = Array.from({ length: batch * 4 }, () => ({ key: stateKey('records', toByteText(crypto.hash(Buffer.from(`m${next++}`)))), valueHash: message }));
+        const writes = Array.from({ length: batch * 4 }, () => ({
+          key: stateKey('records', toByteText(crypto.hash(Buffer.from(`m${next++}`)))),
+          valueHash: message,
+        }));
         const staged = map.stage(writes);
         await store.batch(staged.operations, { sync: false });
         map.commit(staged);
@@ -81,28 +84,110 @@ export async function measureBound(input: TermsInput): Promise<Bound> {
     const putUs =
       (await timed(3, ROUNDS, () =>
         store.batch(
-          Array.from({ length: batch }, () => ({ key: `p${toByteText(crypto.hash(Buffer.from(`p${next++}`)))}`, value: value.subarray(0, 300) })),
+          Array.from({ length: batch }, () => ({
+            key: `p${toByteText(crypto.hash(Buffer.from(`p${next++}`)))}`,
+            value: value.subarray(0, 300),
+          })),
           { sync: true },
         ),
       )) / batch;
     const size = transaction.length;
     const terms: Term[] = [
-      { name: 'verify the client signature', us: await timed(500, ROUNDS, () => verifyEd25519(signer.publicKey, message, signature)), count: 1, where: 'each validator', source: 'mempool.judge' },
-      { name: `SHA-256 of ${size} bytes (id, hash)`, us: await timed(2000, ROUNDS, () => crypto.hash(transaction)), count: 5, where: 'each validator', source: 'openTransaction in mempool.add and executor: 2 each; txRoot leaf' },
-      { name: 'SHA-256 of 64 bytes (leaves, keys, values)', us: await timed(2000, ROUNDS, () => crypto.hash(message)), count: 14, where: 'each validator', source: 'records.submit: id, digest, 3 index keys; 5 value hashes; receipt and tree leaves' },
-      { name: 'JSON.parse of the content', us: await timed(2000, ROUNDS, () => JSON.parse(text)), count: 1, where: 'each validator', source: 'decodeContent in records.submit' },
-      { name: 'JSON.stringify of receipt results and event', us: await timed(2000, ROUNDS, () => JSON.stringify({ id: text.slice(0, 64), digest: text.slice(0, 64), height: 1 })), count: 2, where: 'each validator', source: 'resultOf, emit' },
-      { name: 'LevelDB getSync', us: await timed(2000, ROUNDS, (i) => store.get(`g${random(i * 7919)}`)), count: 9, where: 'each validator', source: 'spent: 3, version: 1, undo of written keys: 4, index: 1' },
-      { name: 'LevelDB put in a chained synced batch', us: putUs, count: 1 + 4 + 2 + 9, where: 'each validator', source: 'position, 4 state rows, body and receipts by bytes, 9 query index rows' },
-      { name: 'authenticated map, stage and rows', us: mapUs, count: 4, where: 'each validator', source: 'version, product, production batch, material batch' },
-      { name: 'receive the transaction over libp2p (per byte)', us: LINK_US_PER_BYTE_RECEIVED, count: size, where: 'each validator', source: 'peering.onTransactions; feasibility §2' },
-      { name: 'HTTPS request and answer, kept alive, both ends', us: await httpsUs(input, size), count: 1, where: 'once', source: 'one POST per transaction; the client end is the load generator' },
-      { name: 'sign (load generator)', us: await timed(500, ROUNDS, () => signer.sign(message)), count: 0, where: 'once', source: 'signed before the clock starts' },
+      {
+        name: 'verify the client signature',
+        us: await timed(500, ROUNDS, () => verifyEd25519(signer.publicKey, message, signature)),
+        count: 1,
+        where: 'each validator',
+        source: 'mempool.judge',
+      },
+      {
+        name: `SHA-256 of ${size} bytes (id, hash)`,
+        us: await timed(2000, ROUNDS, () => crypto.hash(transaction)),
+        count: 5,
+        where: 'each validator',
+        source: 'openTransaction in mempool.add and executor: 2 each; txRoot leaf',
+      },
+      {
+        name: 'SHA-256 of 64 bytes (leaves, keys, values)',
+        us: await timed(2000, ROUNDS, () => crypto.hash(message)),
+        count: 14,
+        where: 'each validator',
+        source: 'records.submit: id, digest, 3 index keys; 5 value hashes; receipt and tree leaves',
+      },
+      {
+        name: 'JSON.parse of the content',
+        us: await timed(2000, ROUNDS, () => JSON.parse(text)),
+        count: 1,
+        where: 'each validator',
+        source: 'decodeContent in records.submit',
+      },
+      {
+        name: 'JSON.stringify of receipt results and event',
+        us: await timed(2000, ROUNDS, () => JSON.stringify({ id: text.slice(0, 64), digest: text.slice(0, 64), height: 1 })),
+        count: 2,
+        where: 'each validator',
+        source: 'resultOf, emit',
+      },
+      {
+        name: 'LevelDB getSync',
+        us: await timed(2000, ROUNDS, (i) => store.get(`g${random(i * 7919)}`)),
+        count: 9,
+        where: 'each validator',
+        source: 'spent: 3, version: 1, undo of written keys: 4, index: 1',
+      },
+      {
+        name: 'LevelDB put in a chained synced batch',
+        us: putUs,
+        count: 1 + 4 + 2 + 9,
+        where: 'each validator',
+        source: 'position, 4 state rows, body and receipts by bytes, 9 query index rows',
+      },
+      {
+        name: 'authenticated map, stage and rows',
+        us: mapUs,
+        count: 4,
+        where: 'each validator',
+        source: 'version, product, production batch, material batch',
+      },
+      {
+        name: 'receive the transaction over libp2p (per byte)',
+        us: LINK_US_PER_BYTE_RECEIVED,
+        count: size,
+        where: 'each validator',
+        source: 'peering.onTransactions; feasibility §2',
+      },
+      {
+        name: 'HTTPS request and answer, kept alive, both ends',
+        us: await httpsUs(input, size),
+        count: 1,
+        where: 'once',
+        source: 'one POST per transaction; the client end is the load generator',
+      },
+      {
+        name: 'sign (load generator)',
+        us: await timed(500, ROUNDS, () => signer.sign(message)),
+        count: 0,
+        where: 'once',
+        source: 'signed before the clock starts',
+      },
       { name: 'send to three peers (per byte)', us: LINK_US_PER_BYTE_SENT, count: 3 * size, where: 'once', source: 'peering.spread' },
-      { name: 'consensus frames, sent and received', us: FRAME_US, count: (3 * 3 * 3 * 2) / batch, where: 'once', source: 'pre-prepare, prepare, commit: 27 sends, 27 receipts a block' },
-      { name: 'vote signatures made and checked', us: await timed(200, ROUNDS, () => signer.sign(message) && verifyEd25519(signer.publicKey, message, signature)), count: (VALIDATORS * 3) / batch, where: 'once', source: '12 pairs a block' },
+      {
+        name: 'consensus frames, sent and received',
+        us: FRAME_US,
+        count: (3 * 3 * 3 * 2) / batch,
+        where: 'once',
+        source: 'pre-prepare, prepare, commit: 27 sends, 27 receipts a block',
+      },
+      {
+        name: 'vote signatures made and checked',
+        us: await timed(200, ROUNDS, () => signer.sign(message) && verifyEd25519(signer.publicKey, message, signature)),
+        count: (VALIDATORS * 3) / batch,
+        where: 'once',
+        source: '12 pairs a block',
+      },
     ];
-    const sum = (where: Term['where']): number => terms.filter((term) => term.where === where).reduce((total, term) => total + term.us * term.count, 0);
+    const sum = (where: Term['where']): number =>
+      terms.filter((term) => term.where === where).reduce((total, term) => total + term.us * term.count, 0);
     const eachUs = sum('each validator');
     const onceUs = sum('once');
     return { terms, eachUs, onceUs, perSecond: (CORES * 1e6) / (VALIDATORS * eachUs + onceUs) };
@@ -115,7 +200,10 @@ export async function measureBound(input: TermsInput): Promise<Bound> {
 async function fill(store: Store, count: number, value: Uint8Array): Promise<void> {
   const crypto = createCrypto();
   for (let first = 0; first < count; first += 5_000) {
-    const rows = Array.from({ length: Math.min(5_000, count - first) }, (_, i) => ({ key: `g${toByteText(crypto.hash(Buffer.from(`k${first + i}`)))}`, value }));
+    const rows = Array.from({ length: Math.min(5_000, count - first) }, (_, i) => ({
+      key: `g${toByteText(crypto.hash(Buffer.from(`k${first + i}`)))}`,
+      value,
+    }));
     await store.batch(rows, { sync: false });
   }
 }

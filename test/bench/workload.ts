@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtinClass, CONTRACT } from '../../contracts/index.ts';
-import { type Devnet, type DevnetNode } from '../../devnet/index.ts';
+import type { Devnet, DevnetNode } from '../../devnet/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../devnet/ai4i.ts';
 import { worksOf } from '../../devnet/topology.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
@@ -48,7 +48,13 @@ export function* submissionsOf(sender: Sender, root: string, tag: string): Gener
 }
 
 /** One signed transaction of `recordCount` records. */
-export function transactionOf(sender: Sender, chainId: string, height: number, submissions: Generator<Submission>, recordCount: number): Uint8Array {
+export function transactionOf(
+  sender: Sender,
+  chainId: string,
+  height: number,
+  submissions: Generator<Submission>,
+  recordCount: number,
+): Uint8Array {
   const list = Array.from({ length: recordCount }, () => submissions.next().value as Submission);
   return signTransaction(
     crypto,

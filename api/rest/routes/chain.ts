@@ -156,7 +156,11 @@ const getBlock = route({
   handler: async (call, api) => {
     const stored = await findBlock(call, api);
     if (call.text('form') === 'raw')
-      return { raw: encodeSealedBlock(encodeBlock(stored.block), stored.certificate), mediaType: 'application/octet-stream', headers: { 'x-block-hash': toHex(stored.hash) } };
+      return {
+        raw: encodeSealedBlock(encodeBlock(stored.block), stored.certificate),
+        mediaType: 'application/octet-stream',
+        headers: { 'x-block-hash': toHex(stored.hash) },
+      };
     return { data: blockAnswer(stored, api) };
   },
 });

@@ -1,0 +1,58 @@
+/**
+ * Lists of byte strings between the main thread and the executor's: one buffer that is moved, where an object for each would be cloned, and with it
+ * whatever larger buffer it is a view of.
+ */
+import type { Committed, VerifiedTransaction } from './executor.ts';
+
+export interface Packed {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where each part ends. */
+  readonly ends: Uint32Array<ArrayBuffer>;
+}
+
+export function pack(parts: readonly Uint8Array[]): Packed {
+  const ends = new Uint32Array(parts.length);
+  let length = 0;
+  for (let i = 0; i < parts.length; i++) ends[i] = length += parts[i]!.length;
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < parts.length; i++) bytes.set(parts[i]!, i === 0 ? 0 : ends[i - 1]);
+  return { bytes, ends };
+}
+
+/** Views on the one buffer. */
+export function unpack({ bytes, ends }: Packed): Uint8Array[] {
+  return Array.from(ends, (end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1], end));
+}
+
+/** A request whose transactions travel in one buffer. */
+export type PackedList<R extends { readonly transactions: readonly VerifiedTransaction[] }> = Omit<R, 'transactions'> & {
+  readonly transactions: Packed;
+};
+
+export function packed<R extends { readonly transactions: readonly VerifiedTransaction[] }>(request: R): PackedList<R> {
+  return { ...request, transactions: pack(request.transactions.flatMap(({ bytes, publicKey }) => [bytes, publicKey])) };
+}
+
+export function unpacked<R extends { readonly transactions: readonly VerifiedTransaction[] }>(request: PackedList<R>): R {
+  const parts = unpack(request.transactions);
+  const transactions = Array.from({ length: parts.length / 2 }, (_, i) => ({ bytes: parts[2 * i]!, publicKey: parts[2 * i + 1]! }));
+  return { ...request, transactions } as unknown as R;
+}
+
+export type PackedCommitted = Omit<Committed, 'transactionIds' | 'receipts'> & {
+  readonly transactionIds: Packed;
+  readonly receipts: Packed;
+};
+
+export function packCommitted(committed: Committed): PackedCommitted {
+  return { ...committed, transactionIds: pack(committed.transactionIds), receipts: pack(committed.receipts) };
+}
+
+export function unpackCommitted(packed: PackedCommitted): Committed {
+  return { ...packed, transactionIds: unpack(packed.transactionIds), receipts: unpack(packed.receipts) };
+}
+
+/** The buffers to move with a message. */
+export function buffersOf(...lists: readonly Packed[]): ArrayBuffer[] {
+  return lists.flatMap(({ bytes, ends }) => [bytes.buffer, ends.buffer]);
+}
