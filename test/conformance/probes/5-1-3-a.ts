@@ -14,21 +14,19 @@ export const probe: Probe = {
     const height = await context.height(context.actor.node);
     await context.allAt(height);
     const after = await Promise.all(context.net.nodes.map(async (_, node) => (await context.get(node, 'consensus')).round));
+    let took = 0;
     for (const [node, round] of after.entries()) {
       for (const name of COUNTS) assert.equal(Number.isSafeInteger(round[name]), true, `node ${node} shows ${name}`);
       for (const phase of ['prepare', 'commit', 'viewChange'])
         assert.equal(Number.isSafeInteger(round.votes[phase]), true, `node ${node} shows votes`);
-      assert.equal(
-        round.verifications > before[node].verifications || round.proposals > before[node].proposals,
-        true,
-        `node ${node} took part`,
-      );
+      if (round.verifications > before[node].verifications || round.proposals > before[node].proposals) took++;
       assert.equal(
         context.genesis.nodes.some(({ id }) => id === round.primary),
         true,
       );
       assert.equal(round.height >= height, true);
     }
+    assert.equal(took >= 3, true, 'a quorum took part');
     const proposed = after.reduce((sum, round, node) => sum + round.proposals - before[node].proposals, 0);
     assert.equal(proposed >= 1, true, 'somebody proposed what was decided');
   },

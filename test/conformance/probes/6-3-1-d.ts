@@ -4,7 +4,7 @@ import type { Probe } from '../clause.ts';
 import { production, submit } from '../records.ts';
 
 /** A node answers from memory: what it has decided it shows at once. The rest is the way of the block to the other nodes. */
-const DELAY_MAX_MS = 5_000;
+const DELAY_MAX_MS = 10_000;
 
 export const probe: Probe = {
   id: '6.3.1.d',
