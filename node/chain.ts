@@ -34,6 +34,10 @@ import type { BlockCheck } from './service.ts';
 import type { World } from './world.ts';
 
 export const PROPOSALS_HELD_MAX = 16; // bodies of one height kept for re-proposal and for peers
+/** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
+const GATHER_MS = 40;
+/** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
+const GATHER_AFTER_COUNT = 4;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
 
 export interface ChainDependencies {
@@ -86,6 +90,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   const proposals = new Map<string, HeldProposal>();
   let tip = tipOf(opened);
   let joining: Promise<unknown> = Promise.resolve();
+  /** monotonic ms before which no block is begun. */
+  let gatherUntilMs = 0;
 
   function parentFacts(): ParentFacts {
     const { header, configuration } = tip;
@@ -113,6 +119,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   }
 
   const build: ChainPort['build'] = async (request) => {
+    await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
     if (waiting.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -140,6 +147,15 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     hold(built.hash, { seal, transactions: new Map(included.map((entry) => [toByteText(entry.hash), entry.bytes])) });
     return { digest: built.hash, proposal };
   };
+
+  /** Resolves when the time to gather is over, or what waits fills a block. */
+  async function gathered(emptyAllowed: boolean): Promise<void> {
+    const leftMs = gatherUntilMs - world.clock.monotonic();
+    const { parameters } = tip.configuration;
+    const { count, bytes } = deps.mempool().size();
+    if (leftMs <= 0 || count === 0 || emptyAllowed || count >= parameters.blockTransactionsMax || bytes >= parameters.blockBytesMax) return;
+    await new Promise<void>((resolve) => void world.timers.after(leftMs, resolve));
+  }
 
   const execute: ChainPort['execute'] = async (request) => {
     const nothing = new Uint8Array(32);
@@ -245,6 +261,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   async function store(hash: Digest, seal: Uint8Array, certificate: Certificate): Promise<Delivered> {
     const committed = await executor.commit({ hash, seal, certificate });
     tip = tipOf(committed);
+    gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
     await deps.pending.drop(committed.height);
     deps.mempool().settle(committed.transactionIds, committed.height);

@@ -47,7 +47,13 @@ export interface TokenCheck {
 /** Signatures remembered; the oldest goes first. */
 const HELD_MAX = 10_000;
 
-function signatureHolds({ chainId, crypto, held }: TokenCheck, tokenKey: string, token: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+function signatureHolds(
+  { chainId, crypto, held }: TokenCheck,
+  tokenKey: string,
+  token: string,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   const name = `${tokenKey} ${token}`;
   if (held?.has(name)) return true;
   if (!crypto.verify(SUITE.ed25519, fromHex(tokenKey), tagged('token', chainId, bytes), signature)) return false;

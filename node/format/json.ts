@@ -33,7 +33,8 @@ function write(value: Json, depth: number): string {
         return out === '' ? '[]' : `${out}]`;
       }
       const object = value as JsonObject;
-      for (const name of Object.keys(object).sort()) out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(object[name]!, depth + 1)}`;
+      for (const name of Object.keys(object).sort())
+        out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(object[name]!, depth + 1)}`;
       return out === '' ? '{}' : `${out}}`;
     }
   }
@@ -43,7 +44,8 @@ function write(value: Json, depth: number): string {
 function writeText(text: string): string {
   const written = JSON.stringify(text);
   // Longer by more than its quotes: something was escaped, and only then can it have been half a pair.
-  if (written.length !== text.length + 2 && /[\ud800-\udfff]/u.test(text)) throw new RangeError('Cannot write JSON text with an unpaired surrogate');
+  if (written.length !== text.length + 2 && /[\ud800-\udfff]/u.test(text))
+    throw new RangeError('Cannot write JSON text with an unpaired surrogate');
   return written;
 }
 

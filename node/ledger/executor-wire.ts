@@ -25,7 +25,9 @@ export function unpack({ bytes, ends }: Packed): Uint8Array[] {
 }
 
 /** A request whose transactions travel in one buffer. */
-export type PackedList<R extends { readonly transactions: readonly VerifiedTransaction[] }> = Omit<R, 'transactions'> & { readonly transactions: Packed };
+export type PackedList<R extends { readonly transactions: readonly VerifiedTransaction[] }> = Omit<R, 'transactions'> & {
+  readonly transactions: Packed;
+};
 
 export function packed<R extends { readonly transactions: readonly VerifiedTransaction[] }>(request: R): PackedList<R> {
   return { ...request, transactions: pack(request.transactions.flatMap(({ bytes, publicKey }) => [bytes, publicKey])) };
@@ -37,7 +39,10 @@ export function unpacked<R extends { readonly transactions: readonly VerifiedTra
   return { ...request, transactions } as unknown as R;
 }
 
-export type PackedCommitted = Omit<Committed, 'transactionIds' | 'receipts'> & { readonly transactionIds: Packed; readonly receipts: Packed };
+export type PackedCommitted = Omit<Committed, 'transactionIds' | 'receipts'> & {
+  readonly transactionIds: Packed;
+  readonly receipts: Packed;
+};
 
 export function packCommitted(committed: Committed): PackedCommitted {
   return { ...committed, transactionIds: pack(committed.transactionIds), receipts: pack(committed.receipts) };

@@ -208,7 +208,13 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
    * Executes transactions in order on the tip. With `selecting`, those that may not stand or do not fit are left out; without, one such
    * transaction makes the whole list refused.
    */
-  function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], selecting: boolean, decoded?: readonly DecodedTransaction[]) {
+  function run(
+    height: number,
+    timestampMs: number,
+    transactions: readonly VerifiedTransaction[],
+    selecting: boolean,
+    decoded?: readonly DecodedTransaction[],
+  ) {
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
@@ -302,7 +308,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     }
     const staged = map.stage(mapWrites);
     // The map has just looked every key up: what it did not hold needs no reading.
-    for (const key of keys) before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? readFinal(key) : undefined);
+    for (const key of keys)
+      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? readFinal(key) : undefined);
     const configuration = governanceChanged
       ? configurationOf((contract, key) => {
           const full = stateKey(contract, key);
