@@ -263,9 +263,9 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     tip = tipOf(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
-    await deps.pending.drop(committed.height);
     deps.mempool().settle(committed.transactionIds, committed.height);
-    deps.onCommitted(committed);
+    deps.onCommitted(committed); // callers wait for it: what is only tidied comes after
+    await deps.pending.drop(committed.height);
     return deliveredOf(certificate);
   }
 

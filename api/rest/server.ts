@@ -271,7 +271,10 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
       onRequest: async (request, reply) => {
         const exchange = begin(request, route);
-        reply.raw.once('close', () => exchange.gone.abort()); // the end of the answer or of the connection under it
+        // Not on the socket: it outlives thousands of calls. An answer that went out whole has nobody left to stop.
+        reply.raw.once('close', () => {
+          if (!reply.raw.writableFinished) exchange.gone.abort();
+        });
         exchange.caller = admit(context, route, {
           headers: request.headers,
           address: request.ip,

@@ -24,7 +24,7 @@ const PATH = '/api/v1/transactions?wait=sync&timeoutMs=25000';
 
 /** Idle connections to one node; as many are opened as answers are outstanding. */
 class Pool {
-  readonly #idle: HttpsConnection[] = [];
+  #idle: HttpsConnection[] = [];
   readonly #host: string;
   readonly #port: number;
   readonly #ca: string;
@@ -36,7 +36,9 @@ class Pool {
     this.#ca = ca;
   }
 
+  /** Connections nobody has used yet are cut off after a few seconds, so this comes right before the load. */
   async warm(count: number): Promise<void> {
+    this.#idle = this.#idle.filter((connection) => connection.usable);
     while (this.#idle.length < count) this.#idle.push(await HttpsConnection.open(this.#host, this.#port, this.#ca));
   }
 

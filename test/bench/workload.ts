@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtinClass, CONTRACT } from '../../contracts/index.ts';
-import { type Devnet, type DevnetNode } from '../../devnet/index.ts';
+import type { Devnet, DevnetNode } from '../../devnet/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../devnet/ai4i.ts';
 import { worksOf } from '../../devnet/topology.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
