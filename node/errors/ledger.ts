@@ -129,7 +129,10 @@ export const ledgerErrors = {
     kind: 'conflict',
     httpStatus: 409,
     text: { en: 'The proposal is older than the view allows', zh: '提案的时间早于当前视图允许的范围' },
-    remedy: { en: 'Nothing to do when it is rare; when it is not, compare the clocks of the nodes', zh: '偶发时无需处理；频繁出现时请核对各节点的时钟' },
+    remedy: {
+      en: 'Nothing to do when it is rare; when it is not, compare the clocks of the nodes',
+      zh: '偶发时无需处理；频繁出现时请核对各节点的时钟',
+    },
   },
   BLOCK_INCOMPLETE: {
     kind: 'conflict',
