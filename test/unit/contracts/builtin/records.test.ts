@@ -215,6 +215,9 @@ test('the writer needs the right and speaks for himself', () => {
   refused('RECORD_RIGHT_MISSING', () => chain.submit([annexRecord()], 'audit@alpha'));
   refused('RECORD_RIGHT_MISSING', () => chain.submit([annexRecord()], 'nobody@alpha'));
   const args = encodeSubmissions([sealed(annexRecord())]);
+  chain.register('organisation', 'alpha', 'alpha', { name: 'alpha', roles: [], governs: true }, 'suspended');
+  refused('RECORD_RIGHT_MISSING', () => chain.submit([annexRecord()]));
+  chain.register('organisation', 'alpha', 'alpha', { name: 'alpha', roles: [], governs: true });
   refused('RECORD_CALLER_CONTRACT', () => chain.run('submit', args, 'mes@alpha', `0x${'1'.repeat(40)}`));
 });
 
