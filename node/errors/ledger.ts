@@ -125,6 +125,12 @@ export const ledgerErrors = {
     text: { en: 'The proposal is not for the next height', zh: '提案高度不是下一高度' },
     remedy: { en: 'Nothing to do: the replica synchronises by itself', zh: '无需处理：副本会自动同步' },
   },
+  BLOCK_STALE: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: { en: 'The proposal is older than clocks may differ', zh: '提案时间早于允许的时钟偏差' },
+    remedy: { en: 'Nothing to do: the view changes. If it keeps happening, compare the clocks of the nodes', zh: '无需处理：将触发视图切换。如反复出现，请核对各节点时钟' },
+  },
   BLOCK_INCOMPLETE: {
     kind: 'conflict',
     httpStatus: 409,
