@@ -10,7 +10,7 @@ import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import { openGenesis } from './format/index.ts';
-import { ChainError } from './errors/index.ts';
+import type { ChainError } from './errors/index.ts';
 import { type LevelStore, openLevelStore, openVoteLog } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
 import type { Log, Store, World } from './world.ts';

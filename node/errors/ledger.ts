@@ -128,8 +128,11 @@ export const ledgerErrors = {
   BLOCK_STALE: {
     kind: 'conflict',
     httpStatus: 409,
-    text: { en: 'The proposal is older than clocks may differ', zh: '提案时间早于允许的时钟偏差' },
-    remedy: { en: 'Nothing to do: the view changes. If it keeps happening, compare the clocks of the nodes', zh: '无需处理：将触发视图切换。如反复出现，请核对各节点时钟' },
+    text: { en: 'The proposal is older than the view allows', zh: '提案的时间早于当前视图允许的范围' },
+    remedy: {
+      en: 'Nothing to do when it is rare; when it is not, compare the clocks of the nodes',
+      zh: '偶发时无需处理；频繁出现时请核对各节点的时钟',
+    },
   },
   BLOCK_INCOMPLETE: {
     kind: 'conflict',

@@ -8,7 +8,10 @@ import { type Devnet, type DevnetOptions, startDevnet } from '../../devnet/index
 import { createCrypto } from '../../node/crypto/index.ts';
 import type { Crypto } from '../../node/format/index.ts';
 import { type Keystore, openKeystore } from '../../node/keystore/index.ts';
-import { ProbeContext } from '../conformance/context.ts';
+import { type Actor, ProbeContext } from '../conformance/context.ts';
+
+/** Above what four nodes take on a machine that is busy with other things. */
+const READY_TIMEOUT_MS = 150_000;
 
 export interface TestNet {
   readonly net: Devnet;
@@ -19,7 +22,7 @@ export interface TestNet {
 export async function startTestNet(name: string, options: Omit<DevnetOptions, 'dir'> & { readonly dir?: string } = {}): Promise<TestNet> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `tracemill-${name}-`));
   try {
-    const net = await startDevnet({ revive: false, ...options, dir });
+    const net = await startDevnet({ revive: false, readyTimeoutMs: READY_TIMEOUT_MS, ...options, dir });
     const context = new ProbeContext(net, dir);
     return {
       net,
@@ -75,4 +78,14 @@ export async function oneHead(net: Devnet, context: ProbeContext, height: number
   for (const index of net.nodes.keys()) hashes.add((await context.get(index, `blocks/${lowest}`)).hash as string);
   assert.equal(hashes.size, 1, `one block at height ${lowest}`);
   return lowest;
+}
+
+/** The operator of each organisation with the node that signs for it, in the order of the nodes. */
+export function operators(context: ProbeContext): readonly Actor[] {
+  const { accounts, devices, nodes } = context.genesis;
+  return nodes.map(({ organisation }, node) => {
+    const account = accounts.find((candidate) => candidate.organisation === organisation && candidate.roles.includes('operator'))!;
+    const device = devices.find((candidate) => candidate.organisation === organisation)!;
+    return { account: account.id, organisation, token: context.net.tokens[account.id]!, node, factory: device.factory, device: device.id };
+  });
 }
