@@ -340,7 +340,7 @@ function status(replica: Replica): EngineStatus {
 
 function phaseOf(replica: Replica): string {
   if (!replica.byNode.has(replica.self)) return 'observing';
-  if (!mayVote(replica)) return 'mute';
+  if (!mayVote(replica)) return replica.muted || replica.floor ? 'mute' : 'excluded';
   if (replica.committing) return 'committing';
   if (replica.changing) return 'viewChange';
   if (replica.prepared?.view === replica.view) return 'prepared';
