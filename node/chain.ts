@@ -35,6 +35,10 @@ import type { World } from './world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit: as many as an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;
+/** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
+const GATHER_MS = 40;
+/** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
+const GATHER_AFTER_COUNT = 4;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
 
 export interface ChainDependencies {
@@ -90,6 +94,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   const proposals = new Map<string, HeldProposal>();
   let tip = tipOf(opened);
   let joining: Promise<unknown> = Promise.resolve();
+  /** monotonic ms before which no block is begun. */
+  let gatherUntilMs = 0;
 
   function parentFacts(): ParentFacts {
     const { header, configuration } = tip;
@@ -117,6 +123,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   }
 
   const build: ChainPort['build'] = async (request) => {
+    await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
@@ -149,6 +156,15 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     });
     return { digest: built.hash, proposal };
   };
+
+  /** Resolves when the time to gather is over, or what waits fills a block. */
+  async function gathered(emptyAllowed: boolean): Promise<void> {
+    const leftMs = gatherUntilMs - world.clock.monotonic();
+    const { parameters } = tip.configuration;
+    const { count, bytes } = deps.mempool().size();
+    if (leftMs <= 0 || count === 0 || emptyAllowed || count >= parameters.blockTransactionsMax || bytes >= parameters.blockBytesMax) return;
+    await new Promise<void>((resolve) => void world.timers.after(leftMs, resolve));
+  }
 
   const execute: ChainPort['execute'] = async (request) => {
     const nothing = new Uint8Array(32);
@@ -260,6 +276,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   async function store(hash: Digest, seal: Uint8Array, certificate: Certificate): Promise<Delivered> {
     const committed = await executor.commit({ hash, seal, certificate });
     tip = tipOf(committed);
+    gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
     deps.mempool().settle(committed.transactionIds, committed.height);
     deps.onCommitted(committed);

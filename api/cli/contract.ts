@@ -9,7 +9,7 @@ import { outline, table } from './text.ts';
 
 /** Shown without --limit. */
 const EVENTS_DEFAULT = 100;
-/** Calls of one `contract events`; past them the answer says that it is not complete. */
+/** Calls of one `contract events`; past them `next` says where it stopped. */
 const EVENT_PAGES_MAX = 1_000;
 const ARGUMENTS = 'arguments as JSON, or @FILE';
 
@@ -86,12 +86,12 @@ export const contractCommand: CommandFactory = (run) =>
               data = await connection.api.listContractEvents(address, {
                 name: options.name,
                 fromHeight: options.from,
-                limit: wanted,
+                limit: wanted - items.length,
                 after: data.next,
               });
               items = [...items, ...data.items];
             }
-            data = { ...data, items: items.slice(0, wanted), complete: data.next === null && items.length <= wanted };
+            data = { ...data, items };
             const rows = data.items.map((row) => [row.height, row.transactionId, row.name, row.data]);
             cli.show(data, table(['height', 'transaction', 'event', 'data'], rows));
           }),

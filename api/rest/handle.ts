@@ -109,10 +109,14 @@ export async function handle(
   if (chain !== 'default' && chain !== toHex(api.node.info.chainId)) throw new ChainError('CHAIN_UNKNOWN', { chain });
 
   const abort = new AbortController();
+  let signal: AbortSignal | undefined;
   const call: Call = {
     requestId: incoming.requestId,
     language: incoming.language,
-    signal: AbortSignal.any([abort.signal, incoming.gone]),
+    get signal() {
+      signal ??= AbortSignal.any([abort.signal, incoming.gone]); // few handlers ask, and it costs as much as the rest of the way in
+      return signal;
+    },
     get caller() {
       if (caller === undefined) throw new ChainError('TOKEN_MISSING');
       return caller;

@@ -271,12 +271,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
       onRequest: async (request, reply) => {
         const exchange = begin(request, route);
-        const gone = () => exchange.gone.abort();
-        const { socket } = request.raw;
-        socket.once('close', gone);
+        // Not on the socket: it outlives thousands of calls. An answer that went out whole has nobody left to stop.
         reply.raw.once('close', () => {
-          socket.off('close', gone); // the connection lives on and carries the next call
-          gone();
+          if (!reply.raw.writableFinished) exchange.gone.abort();
         });
         exchange.caller = admit(context, route, {
           headers: request.headers,

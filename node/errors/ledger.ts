@@ -119,20 +119,20 @@ export const ledgerErrors = {
       zh: 'data.failed 列出每项未通过的检查及计算值与声明值；未写入任何数据',
     },
   },
-  BLOCK_STALE: {
-    kind: 'conflict',
-    httpStatus: 409,
-    text: { en: 'The proposal is too old by the clock of this node to vote for', zh: '按本节点时钟，该提案已过期，不予投票' },
-    remedy: {
-      en: 'Nothing when it is rare; else set the clocks of this node and of the proposer right',
-      zh: '偶发时无需处理；频繁出现时请校准本节点与提案节点的时钟',
-    },
-  },
   BLOCK_OUT_OF_TURN: {
     kind: 'conflict',
     httpStatus: 409,
     text: { en: 'The proposal is not for the next height', zh: '提案高度不是下一高度' },
     remedy: { en: 'Nothing to do: the replica synchronises by itself', zh: '无需处理：副本会自动同步' },
+  },
+  BLOCK_STALE: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: { en: 'The proposal is older than the view allows', zh: '提案的时间早于当前视图允许的范围' },
+    remedy: {
+      en: 'Nothing to do when it is rare; when it is not, compare the clocks of the nodes',
+      zh: '偶发时无需处理；频繁出现时请核对各节点的时钟',
+    },
   },
   BLOCK_INCOMPLETE: {
     kind: 'conflict',

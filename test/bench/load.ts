@@ -8,6 +8,8 @@ export interface LoadResult {
   readonly offeredPerS: number;
   readonly committedPerS: number;
   readonly failed: number;
+  /** Answered as pending: not committed within the time-out of the call. */
+  readonly late: number;
   readonly firstFailure: string | undefined;
   readonly latency: Latency;
 }
@@ -22,7 +24,7 @@ const PATH = '/api/v1/transactions?wait=sync&timeoutMs=25000';
 
 /** Idle connections to one node; as many are opened as answers are outstanding. */
 class Pool {
-  readonly #idle: HttpsConnection[] = [];
+  #idle: HttpsConnection[] = [];
   readonly #host: string;
   readonly #port: number;
   readonly #ca: string;
@@ -34,7 +36,9 @@ class Pool {
     this.#ca = ca;
   }
 
+  /** Connections nobody has used yet are cut off after a few seconds, so this comes right before the load. */
   async warm(count: number): Promise<void> {
+    this.#idle = this.#idle.filter((connection) => connection.usable);
     while (this.#idle.length < count) this.#idle.push(await HttpsConnection.open(this.#host, this.#port, this.#ca));
   }
 
@@ -72,6 +76,7 @@ export class Load {
   async run(transactions: readonly Uint8Array[], ratePerS: number): Promise<LoadResult> {
     const latencies: number[] = [];
     let failed = 0;
+    let late = 0;
     let firstFailure: string | undefined;
     let lastAnswerMs = 0;
     const start = performance.now();
@@ -86,6 +91,7 @@ export class Load {
           (answer) => {
             lastAnswerMs = performance.now();
             if (answer.status === 200) latencies.push(lastAnswerMs - due);
+            else if (answer.status === 202) late++;
             else {
               failed++;
               firstFailure ??= `${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`;
@@ -100,7 +106,7 @@ export class Load {
     }
     await Promise.all(answers);
     const seconds = (lastAnswerMs - start) / 1000;
-    return { offeredPerS: ratePerS, committedPerS: latencies.length / seconds, failed, firstFailure, latency: latencyOf(latencies) };
+    return { offeredPerS: ratePerS, committedPerS: latencies.length / seconds, failed, late, firstFailure, latency: latencyOf(latencies) };
   }
 
   close(): void {

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { type Devnet, startDevnet } from '../../devnet/index.ts';
 import { createAuthority, issueServerCertificate } from '../../node/keystore/certificates.ts';
 import { Load, type LoadResult } from './load.ts';
+import { measureOwn, type OwnCosts } from './own.ts';
 import { latencyOf, type Latency, processUse } from './statistics.ts';
 import { type Bound, measureBound } from './terms.ts';
 import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload.ts';
@@ -38,7 +39,10 @@ const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
 const RATES_HUNDRED = [5, 10, 20, 30, 40, 60];
 /** A rate is held when this share of what was offered was committed in time. */
 const HELD_SHARE = 0.9;
-const CONNECTIONS = 64;
+/** Opened before the clock starts: for answers that take so many seconds. */
+const CONNECTIONS_PER_RATE = 2;
+const CONNECTIONS_MAX = 1_600;
+const OWN_COUNT = 4_000; // transactions for the costs of our own code
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -50,6 +54,15 @@ interface Series {
   /** CPU us of all nodes, and of the load generator, per transaction at the best rate: what load of others on the machine changes least. */
   readonly nodesCpuUs: number;
   readonly loadCpuUs: number;
+  /** Transactions of a block at the best rate, on average. */
+  readonly perBlock: number;
+}
+
+/** The reference: the same nodes without HTTP and with empty execution. */
+interface Bare {
+  readonly latency: Latency;
+  /** CPU us of all four nodes for one block of one empty transaction, idle ticks included. */
+  readonly blockCpuUs: number;
 }
 
 async function ladder(
@@ -62,10 +75,12 @@ async function ladder(
   const runs: LoadResult[] = [];
   let best: LoadResult | undefined;
   let use: Series['use'] = [];
-  let [nodesCpuUs, loadCpuUs] = [0, 0];
+  let [nodesCpuUs, loadCpuUs, perBlock] = [0, 0, 1];
   for (const rate of rates) {
     const transactions = make(Math.ceil(rate * SECONDS));
+    await load.warm(Math.ceil(Math.min(CONNECTIONS_MAX, rate * CONNECTIONS_PER_RATE) / net.nodes.length));
     const before = net.nodes.map((node) => processUse(node.pid!));
+    const { height } = await net.nodes[0]!.head();
     const loadBefore = process.cpuUsage();
     const start = performance.now();
     const result = await load.run(transactions, rate);
@@ -73,27 +88,29 @@ async function ladder(
     const after = net.nodes.map((node) => processUse(node.pid!));
     const loadAfter = process.cpuUsage(loadBefore);
     const nodesUs = (after.reduce((sum, { cpuSeconds }, i) => sum + cpuSeconds - before[i]!.cpuSeconds, 0) * 1e6) / result.latency.count;
+    const blocks = Math.max(1, (await net.nodes[0]!.head()).height - height);
     const loadUs = (loadAfter.user + loadAfter.system) / result.latency.count;
     runs.push(result);
     say(
-      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, CPU us a transaction ${nodesUs.toFixed(0)} nodes + ${loadUs.toFixed(0)} load, failed ${result.failed}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
+      `  ${recordsPerTransaction} a transaction, offered ${rate}/s: committed ${result.committedPerS.toFixed(0)}/s, p50 ${result.latency.p50.toFixed(0)} ms, p95 ${result.latency.p95.toFixed(0)}, p99 ${result.latency.p99.toFixed(0)}, ${(result.latency.count / blocks).toFixed(1)} a block, CPU us a transaction ${nodesUs.toFixed(0)} nodes + ${loadUs.toFixed(0)} load, failed ${result.failed}, late ${result.late}${result.firstFailure ? ` (${result.firstFailure})` : ''}`,
     );
     if (result.committedPerS > (best?.committedPerS ?? 0)) {
       best = result;
-      [nodesCpuUs, loadCpuUs] = [nodesUs, loadUs];
+      [nodesCpuUs, loadCpuUs, perBlock] = [nodesUs, loadUs, result.latency.count / blocks];
       use = net.nodes.map((node, i) => ({
         node: node.id,
         cpuShare: (after[i]!.cpuSeconds - before[i]!.cpuSeconds) / seconds,
         residentMb: after[i]!.residentBytes / 1e6,
       }));
     }
-    if (result.failed > 0 || result.committedPerS < rate * HELD_SHARE) break;
+    const held = result.committedPerS >= rate * HELD_SHARE;
+    if (result.failed + result.late > 0 || (!held && result !== best)) break;
   }
-  return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs };
+  return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs, perBlock };
 }
 
 /** The same nodes without HTTP and with empty execution, one transaction at a time. */
-async function bareLatency(net: Devnet): Promise<Latency> {
+async function bareNetwork(net: Devnet): Promise<Bare> {
   const children: ChildProcess[] = net.nodes.map((node) =>
     fork(fileURLToPath(new URL('./bare-node.js', import.meta.url)), [node.configPath]),
   );
@@ -107,8 +124,11 @@ async function bareLatency(net: Devnet): Promise<Latency> {
     const [first] = children;
     const account = `operator@${net.nodes[0]!.organisation}`;
     const done = next(first!, 'done');
+    const cpuSeconds = (): number => children.reduce((sum, child) => sum + processUse(child.pid!).cpuSeconds, 0);
+    const before = cpuSeconds();
     first!.send({ kind: 'run', account, count: LOW_COUNT, intervalMs: 1000 / LOW_RATE_PER_S });
-    return latencyOf((await done).latencies!);
+    const latency = latencyOf((await done).latencies!);
+    return { latency, blockCpuUs: ((cpuSeconds() - before) * 1e6) / latency.count };
   } finally {
     await Promise.all(
       children.map(
@@ -133,6 +153,12 @@ function commitOf(): string {
   }
 }
 
+/** A bench that is ended early takes its nodes with it. */
+function endWithUs(killNow: () => void): void {
+  process.on('exit', killNow);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => exit(1));
+}
+
 const dir = mkdtempSync(join(tmpdir(), 'tracemill-bench-net-'));
 let net: Devnet | undefined;
 let failedRun: unknown;
@@ -143,6 +169,7 @@ try {
     nodes: 4,
     settings: { logLevel: 'warn' },
     ...(options.node === undefined ? {} : { nodePath: options.node }),
+    onProcesses: endWithUs,
     say,
   });
   const senders = await sendersOf(net);
@@ -171,19 +198,21 @@ try {
     height = (await net.nodes[0]!.head()).height;
     if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
   }
-  await load.warm(CONNECTIONS);
+  await load.warm(LOW_RATE_PER_S);
   const low = await load.run(make(1)(LOW_COUNT), LOW_RATE_PER_S);
   say(`  low load: p50 ${low.latency.p50.toFixed(1)} ms, p95 ${low.latency.p95.toFixed(1)}, p99 ${low.latency.p99.toFixed(1)}`);
   const single = await ladder(net, load, make(1), RATES_SINGLE, 1);
   const hundred = await ladder(net, load, make(100), RATES_HUNDRED, 100);
   load.close();
-  const sample = make(1)(1)[0]!;
+  height = 0; // for an own chain of their own
+  const ownSample = make(1)(OWN_COUNT);
+  const sample = ownSample[0]!;
   await net.stop();
-  const bare = await bareLatency(net);
-  say(`  empty execution, no HTTP: p50 ${bare.p50.toFixed(1)} ms`);
+  const bare = await bareNetwork(net);
+  say(`  empty execution, no HTTP: p50 ${bare.latency.p50.toFixed(1)} ms`);
   const authority = await createAuthority('bench', Date.now());
   const tls = await issueServerCertificate(authority, 'bench', Date.now());
-  const perBlock = Math.max(1, Math.min(1_000, Math.round(single.best.committedPerS / 4)));
+  const perBlock = Math.max(1, Math.min(1_000, Math.round(single.perBlock)));
   const bound = await measureBound({
     transaction: sample,
     keys: Math.min(PRELOAD * 4, 400_000),
@@ -191,6 +220,8 @@ try {
     tls,
     ca: authority.certificate,
   });
+  const own = await measureOwn({ genesisText: net.genesisText, transactions: ownSample, transactionsPerBlock: perBlock });
+  const cpuUs = single.nodesCpuUs + single.loadCpuUs;
   const report = {
     machine: `${cpus().length} x ${cpus()[0]!.model}`,
     node: version,
@@ -201,9 +232,11 @@ try {
     single,
     hundred,
     bound,
+    own,
     ratios: {
+      cpuToBound: bound.eachUs * 4 + bound.onceUs > 0 ? (bound.eachUs * 4 + bound.onceUs) / cpuUs : 0,
       singleToBound: single.best.committedPerS / bound.perSecond,
-      lowToBareP50: low.latency.p50 / bare.p50,
+      lowToBareP50: low.latency.p50 / bare.latency.p50,
     },
   };
   print(report);
@@ -226,11 +259,12 @@ function print(report: {
   commit: string;
   preloaded: number;
   low: LoadResult;
-  bare: Latency;
+  bare: Bare;
+  own: OwnCosts;
   single: Series;
   hundred: Series;
   bound: Bound;
-  ratios: { singleToBound: number; lowToBareP50: number };
+  ratios: { singleToBound: number; cpuToBound: number; lowToBareP50: number };
 }): void {
   const { bound, single, hundred } = report;
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -245,11 +279,26 @@ function print(report: {
   row(`1 a transaction, offered ${single.best.offeredPerS}/s`, single.best, 1);
   row(`100 a transaction, offered ${hundred.best.offeredPerS}/s`, hundred.best, 100);
   out(
-    `| empty execution, no HTTP, low load | | ${report.bare.p50.toFixed(1)} | ${report.bare.p95.toFixed(1)} | ${report.bare.p99.toFixed(1)} |`,
+    `| empty execution, no HTTP, low load | | ${report.bare.latency.p50.toFixed(1)} | ${report.bare.latency.p95.toFixed(1)} | ${report.bare.latency.p99.toFixed(1)} |`,
   );
   out('\n| node at the best rate | CPU (cores) | resident MB |');
   out('| --- | ---: | ---: |');
   for (const use of single.use) out(`| ${use.node} | ${use.cpuShare.toFixed(2)} | ${use.residentMb.toFixed(0)} |`);
+  const { own, bare } = report;
+  const perNode = 4;
+  const accounted = perNode * (own.buildUs + own.commitUs + own.indexUs) + bare.blockCpuUs / single.perBlock + single.loadCpuUs;
+  const spent = single.nodesCpuUs + single.loadCpuUs;
+  const share = (name: string, us: number): void => out(`| ${name} | ${us.toFixed(0)} | ${((us / spent) * 100).toFixed(0)} % |`);
+  out(`\nWhere the time of (a) goes, ${single.perBlock.toFixed(1)} transactions a block:\n`);
+  out('| CPU, all four nodes and the load generator | us a transaction | share |');
+  out('| --- | ---: | ---: |');
+  share(`executor: open, admit, records.submit, map (4 x ${own.buildUs.toFixed(0)})`, perNode * own.buildUs);
+  share(`commit: one batch (4 x ${own.commitUs.toFixed(0)})`, perNode * own.commitUs);
+  share(`query index (4 x ${own.indexUs.toFixed(0)})`, perNode * own.indexUs);
+  share(`consensus, libp2p, syncs: a block of the empty reference is ${bare.blockCpuUs.toFixed(0)}`, bare.blockCpuUs / single.perBlock);
+  share('load generator', single.loadCpuUs);
+  share('the rest: HTTPS and route, mempool, verify, spreading, pending bodies, code not yet compiled', spent - accounted);
+  share('in all', spent);
   out('\n| term of the bound | us a call | calls | us a transaction | where | count from |');
   out('| --- | ---: | ---: | ---: | --- | --- |');
   for (const term of bound.terms) {
@@ -260,6 +309,9 @@ function print(report: {
   }
   out(
     `\nbound: 2,000,000 us/s over (4 x ${bound.eachUs.toFixed(0)} + ${bound.onceUs.toFixed(0)}) us = ${bound.perSecond.toFixed(0)} records/s`,
+  );
+  out(
+    `CPU of a transaction in (a): ${spent.toFixed(0)} us, so the bound's ${(4 * bound.eachUs + bound.onceUs).toFixed(0)} us are ${report.ratios.cpuToBound.toFixed(2)} of it: that ratio does not depend on what else the machine runs`,
   );
   out(`(a) ${single.best.committedPerS.toFixed(0)} records/s is ${report.ratios.singleToBound.toFixed(2)} of the bound (target 0.5)`);
   out(`(b) ${(hundred.best.committedPerS * 100).toFixed(0)} records/s`);

@@ -30,17 +30,18 @@ export function processUse(pid: number): ProcessUse {
   return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentBytes: pages * 4096 };
 }
 
-/** Median microseconds of one `work` over `rounds` rounds of `count`. */
+/** Median CPU microseconds, of all threads, of one `work` over `rounds` rounds of `count`: what others do on the machine changes it least. */
 export async function timed(count: number, rounds: number, work: (index: number) => unknown): Promise<number> {
   const results: number[] = [];
   let index = 0;
   for (let round = 0; round <= rounds; round++) {
-    const start = performance.now();
+    const start = process.cpuUsage();
     for (let i = 0; i < count; i++) {
       const result = work(index++);
       if (result instanceof Promise) await result;
     }
-    if (round > 0) results.push(((performance.now() - start) * 1000) / count); // the first round warms up
+    const { user, system } = process.cpuUsage(start);
+    if (round > 0) results.push((user + system) / count); // the first round warms up
   }
   return results.sort((a, b) => a - b)[Math.floor(results.length / 2)]!;
 }
