@@ -5,7 +5,6 @@
  */
 import { join } from 'node:path';
 import { createCrypto, createVerifyPool } from './crypto/index.ts';
-import { createBlockStore } from './ledger/block-store.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
@@ -75,6 +74,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       alarmed('chain', fault),
     );
     const genesis = openGenesis(crypto, genesisText);
+    let head = (): number => 0;
     const network = await createLibp2pNetwork({
       world,
       self: config.node,
@@ -83,7 +83,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       transportSeed: keystore.secret(NODE_KEY.transport),
       listen: [`/ip4/${config.p2p.host}/tcp/${config.p2p.port}`],
       bootstrap: config.bootstrap,
-      height: () => createBlockStore(store).head()?.height ?? 0,
+      height: () => head(),
     });
     const node = await createNode({
       world,
@@ -99,6 +99,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
     });
+    head = () => node.head().height; // from memory: a greeting must not hang on the disk
     alarmed = (name, fault) => {
       if (ALARMING.has(fault.code)) void node.raiseAlarm(fault.code, 'critical', { store: name, ...keyOf(fault) });
     };

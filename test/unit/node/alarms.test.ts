@@ -59,6 +59,28 @@ test('the list is bounded: acknowledged alarms go first, then the least severe, 
   assert.equal(store.rows.size, ALARMS_MAX);
 });
 
+test('an alarm that a full disk does not take is shown, and written when there is room; an acknowledgement is not taken back in silence', async () => {
+  const store = new MemoryStore();
+  const alarms = await open(store);
+  const full = new Error('full');
+  store.fault = full;
+  await assert.rejects(alarms.raise('STORE_FULL', 'critical', { store: 'local' }), full);
+  assert.deepEqual(
+    alarms.list().map(({ kind }) => kind),
+    ['STORE_FULL'],
+  );
+  assert.equal(store.rows.size, 0);
+  store.fault = full;
+  assert.equal(await alarms.saveMissing(), false);
+  assert.equal(await alarms.saveMissing(), true);
+  assert.deepEqual((await open(store)).list(), alarms.list());
+  store.fault = full;
+  await assert.rejects(alarms.acknowledge(1, 'op@acme'), full);
+  assert.equal(alarms.list()[0]!.acknowledgedBy, undefined);
+  assert.equal((await alarms.acknowledge(1, 'op@acme')).acknowledgedBy, 'op@acme');
+  assert.deepEqual((await open(store)).list(), alarms.list());
+});
+
 test('listeners hear of new alarms and acknowledgements, not of repetitions, until they leave', async () => {
   const alarms = await open();
   const heard: string[] = [];

@@ -146,8 +146,11 @@ test('a flipped bit, a value under another key and a cut value are damage, in ge
     await raw.put(Buffer.from('k'), moved);
     await raw.close();
 
-    const again = await openLevelStore({ path });
+    const told: unknown[] = [];
+    const again = await openLevelStore({ path, onFault: ({ code, data }) => told.push([code, data.key]) });
     assert.deepEqual(again.get('m'), utf8('other'));
+    assert.throws(() => again.get('k'), withCode('STORE_DAMAGED'));
+    assert.deepEqual(told, [['STORE_DAMAGED', '6b']], 'whoever watches the store hears of it');
     for (const key of ['k', 'moved', 'cut', ...Array.from({ length: bits }, (_, i) => `flip${i}`)])
       assert.throws(() => again.get(key), withCode('STORE_DAMAGED'), key);
     await assert.rejects(again.range({ from: 'k', to: 'l', limit: 1 }), (error) => {

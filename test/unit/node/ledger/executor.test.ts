@@ -1,0 +1,67 @@
+/** What the executor does when the store under it fails: no verdict, no receipt, no end of the thread. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CONTRACT, production, stateKey } from '../../../../contracts/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { type ByteText, encodeSubmissions, openGenesis, signTransaction } from '../../../../node/format/index.ts';
+import { createContracts } from '../../../../node/ledger/contracts.ts';
+import { createExecutor } from '../../../../node/ledger/executor.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { prepareRecord } from '../../../../node/records/index.ts';
+import { MemoryStore } from '../../../../node/storage/index.ts';
+import { crypto, genesisFixture, testKey } from '../format/genesis-fixture.ts';
+import { annexRecord } from '../records/sample.ts';
+
+class DamagedStore extends MemoryStore {
+  damaged: ByteText | undefined;
+  override get(key: ByteText): Uint8Array | undefined {
+    if (this.damaged !== undefined && key.startsWith(this.damaged)) throw new ChainError('STORE_DAMAGED', { key });
+    return super.get(key);
+  }
+}
+
+test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
+  const store = new DamagedStore();
+  const genesis = genesisFixture();
+  const executor = createExecutor({ store, crypto, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
+  const tip = await executor.open();
+  const preparation = prepareRecord(
+    { crypto, org: 'north', sealingKey: new Uint8Array(32) },
+    production,
+    annexRecord({ pro_factory_uid: 'F1', ext: { device_id: 'D1' }, production_time: '2023-11-01T00:00:00Z' }),
+  );
+  assert.equal(preparation.ok, true);
+  const { submission } = (preparation as Extract<typeof preparation, { ok: true }>).prepared;
+  const { chainId } = openGenesis(crypto, JSON.stringify(genesis));
+  const { bytes } = signTransaction(
+    crypto,
+    {
+      chainId,
+      sender: 'mes@north',
+      keyId: 'k1',
+      salt: new Uint8Array(16),
+      expiryHeight: 10,
+      calls: [{ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions([submission]) }],
+      gasLimit: 100_000_000,
+      suite: 1,
+    },
+    (message) => testKey('mes').sign(message),
+  );
+  const request = {
+    height: 1,
+    parent: tip.hash,
+    timestampMs: genesis.timestampMs + 1_000,
+    proposer: 'north-1',
+    engineData: new Uint8Array(8),
+    transactions: [{ bytes, publicKey: testKey('mes').publicKey }],
+  };
+  store.damaged = ledgerKey.state(stateKey(CONTRACT.records, ''));
+  assert.throws(() => executor.build(request), { code: 'STORE_DAMAGED' });
+  store.damaged = undefined;
+  const built = executor.build(request);
+  assert.deepEqual([built.included, built.refused], [[0], []]);
+  const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), certificate: undefined });
+  assert.deepEqual([committed.height, committed.receipts.length], [1, 1]);
+  store.damaged = ledgerKey.state(stateKey(CONTRACT.deployed, ''));
+  assert.throws(() => executor.query('mes@north', `0x${'ab'.repeat(20)}`, 'total', new Uint8Array(0)), { code: 'STORE_DAMAGED' });
+});
