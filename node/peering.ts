@@ -14,7 +14,10 @@ import type { Network, World } from './world.ts';
 const SPREAD_DELAY_MS = 2;
 /** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
 const UPKEEP_INTERVAL_MS = 1_000;
-/** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
+/**
+ * A client's transaction that waits this long is spread again, ms: its frame may have been lost. Then after twice as long, and so on: where many wait because
+ * there is too much to do, sending all of them every second would leave less and less time for doing it.
+ */
 const RESPREAD_AGE_MS = 2_000;
 const RESPREAD_COUNT_MAX = 500;
 /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
@@ -102,6 +105,12 @@ export function createPeering(deps: PeeringDependencies): Peering {
     requests.spreadTransactions(batch);
   }
 
+  /** At 1, 2, 4, 8... times the age, asked once an interval. */
+  function isDueAgain({ addedMs }: Waiting): boolean {
+    const intervals = Math.floor((world.clock.monotonic() - addedMs) / UPKEEP_INTERVAL_MS);
+    return (intervals & (intervals - 1)) === 0;
+  }
+
   function spread(transactions: readonly Waiting[]): void {
     for (const transaction of transactions) waiting.push(transaction.bytes);
     if (waiting.length > 0) cancelSpread ??= world.timers.after(SPREAD_DELAY_MS, flush);
@@ -110,6 +119,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   requests.onTransactions((from, transactions) => {
     for (const bytes of transactions) {
       if (intake >= INTAKE_MAX) return;
+      if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
       intake++;
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
@@ -138,7 +148,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   return {
     start() {
       cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
-        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_COUNT_MAX));
+        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_COUNT_MAX).filter(isDueAgain));
         blockSync.announce();
       });
     },
