@@ -21,6 +21,8 @@ export interface EngineStart {
   readonly parameters: EngineParameters;
   /** Vote log records, oldest first, as they were persisted. */
   readonly log: readonly Uint8Array[];
+  /** Highest height whose stored certificate holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
+  readonly signedHeight?: number;
 }
 
 export interface EngineParameters {

@@ -14,6 +14,7 @@ import {
   NAME_BYTES_MAX,
   RECEIPT_DETAIL_BYTES_MAX,
   toHex,
+  wellFormed,
 } from '../node/format/index.ts';
 import { CONTRACT, type DeployedContract, deployedKey } from './builtin/layout.ts';
 import { ExecutionFault, isHostFault } from './fault.ts';
@@ -311,13 +312,21 @@ function failureOf(error: unknown): ContractFailure {
 function detailOf(failure: ContractFailure): Uint8Array {
   const detail = failure.detail as { readonly [name: string]: Json };
   try {
-    const whole = encodeJson(detail);
+    const whole = encodeJson(sound(detail));
     if (whole.length <= RECEIPT_DETAIL_BYTES_MAX) return whole;
-    const cut = encodeJson({ ...(shorten(detail) as { readonly [name: string]: Json }), cut: true });
+    const cut = encodeJson({ ...(shorten(sound(detail)) as { readonly [name: string]: Json }), cut: true });
     return cut.length <= RECEIPT_DETAIL_BYTES_MAX ? cut : encodeJson({ cut: true });
   } catch (error) {
     throw new ExecutionFault(`The detail of ${failure.code} is no JSON`, error);
   }
+}
+
+/** A text cut in the middle of a character, or bent by a contract, must not be what stops a node. */
+function sound(value: Json): Json {
+  if (typeof value === 'string') return wellFormed(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sound);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [wellFormed(name), sound(item as Json)]));
 }
 
 function shorten(value: Json): Json {

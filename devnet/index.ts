@@ -35,7 +35,7 @@ export interface DevnetOptions {
   readonly signal?: AbortSignal;
   /** Called once before the first process starts, for the last moment of the caller's own process. */
   readonly onProcesses?: (killNow: () => void) => void;
-  /** How long all nodes together may take to the first block; default READY_TIMEOUT_MS. */
+  /** How long all nodes together may take to the first block, and one to serve again; default READY_TIMEOUT_MS. */
   readonly readyTimeoutMs?: number;
 }
 
@@ -142,7 +142,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
       kill: (signal = 'SIGKILL') => process.kill(signal),
       async restart() {
         process.start();
-        await untilReady(node, process, reader, READY_TIMEOUT_MS, 0);
+        await untilReady(node, process, reader, options.readyTimeoutMs ?? READY_TIMEOUT_MS, 0);
       },
       head: () => headOf(reader),
     };

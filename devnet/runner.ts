@@ -110,7 +110,10 @@ async function stayUp(net: Devnet, options: RunnerOptions): Promise<number> {
     const total = parts.reduce((sum, part) => sum + part.rows.length, 0);
     const progress = options.progress('AI4I 2020', total);
     try {
-      const result = await loadRows(net, parts, { signal: stop.signal, onProgress: (settled) => progress.at(settled) });
+      const loading = loadRows(net, parts, { signal: stop.signal, onProgress: (settled) => progress.at(settled) });
+      loading.catch(() => undefined); // after a stop nobody waits for it
+      const stopped = options.stopAsked.then((signal) => Promise.reject(new Error(signal))); // answers under way are not waited for
+      const result = await Promise.race([loading, stopped]);
       progress.stop();
       if (result.skipped === result.rows) out(`${result.rows} records are there from an earlier run`);
       else if (!stop.signal.aborted)

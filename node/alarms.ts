@@ -16,7 +16,9 @@ export interface Alarms {
   list(): readonly Alarm[];
   /** Resolves with the alarm once it is on disk: a new one, or the unacknowledged one of the same kind and detail. */
   raise(kind: string, severity: Alarm['severity'], detail: Json): Promise<Alarm>;
-  /** @throws ChainError ALARM_UNKNOWN, ALARM_ACKNOWLEDGED */
+  /** Writes what a full disk kept off it; resolves with false when some is still only in memory. */
+  saveMissing(): Promise<boolean>;
+  /** @throws ChainError ALARM_UNKNOWN, ALARM_ACKNOWLEDGED, or what the store threw: then it is not acknowledged. */
   acknowledge(id: number, account: string): Promise<Alarm>;
   /** Called for each new alarm and each acknowledgement. Returns a function that ends it. */
   onChange(listener: (alarm: Alarm) => void): () => void;
@@ -37,17 +39,34 @@ export async function openAlarms(options: {
     alarms.set(alarm.id, alarm);
   }
   const listeners = new Set<(alarm: Alarm) => void>();
+  /** Numbers whose row on disk is not what memory says. */
+  const unsaved = new Set<number>();
   let last = Math.max(0, ...alarms.keys());
 
-  /** Memory first, so that two calls in one turn see each other; resolves when the disk has it. */
+  async function save(): Promise<void> {
+    const ids = [...unsaved];
+    const operations = ids.map((id) => {
+      const alarm = alarms.get(id);
+      return { key: prefix + u32Text(id), value: alarm && encodeAlarm(alarm) };
+    });
+    for (const id of ids) unsaved.delete(id);
+    try {
+      await store.batch(operations, { sync: true });
+    } catch (error) {
+      for (const id of ids) unsaved.add(id);
+      throw error;
+    }
+  }
+
+  /** Memory first, so that two calls in one turn see each other, and so that an alarm about a full disk is seen; resolves when the disk has it. */
   async function keep(alarm: Alarm): Promise<Alarm> {
     alarms.set(alarm.id, alarm);
     const dropped = alarms.size > ALARMS_MAX ? leastWanted([...alarms.values()], alarm.id) : undefined;
     if (dropped !== undefined) alarms.delete(dropped);
     for (const listener of listeners) listener(alarm);
-    const operations = [{ key: prefix + u32Text(alarm.id), value: encodeAlarm(alarm) as Uint8Array | undefined }];
-    if (dropped !== undefined) operations.push({ key: prefix + u32Text(dropped), value: undefined });
-    await store.batch(operations, { sync: true });
+    unsaved.add(alarm.id);
+    if (dropped !== undefined) unsaved.add(dropped);
+    await save();
     return alarm;
   }
 
@@ -65,7 +84,17 @@ export async function openAlarms(options: {
       const alarm = alarms.get(id);
       if (!alarm) throw new ChainError('ALARM_UNKNOWN', { id });
       if (alarm.acknowledgedBy !== undefined) throw new ChainError('ALARM_ACKNOWLEDGED', { id, acknowledgedBy: alarm.acknowledgedBy });
-      return keep({ ...alarm, acknowledgedBy: account, acknowledgedAtMs: clock.now() });
+      try {
+        return await keep({ ...alarm, acknowledgedBy: account, acknowledgedAtMs: clock.now() });
+      } catch (error) {
+        alarms.set(id, alarm);
+        throw error;
+      }
+    },
+    async saveMissing() {
+      if (unsaved.size > 0)
+        await save().catch((error: unknown) => log.warn({ waiting: unsaved.size, error: String(error) }, 'alarms not on disk yet'));
+      return unsaved.size === 0;
     },
     onChange(listener) {
       listeners.add(listener);

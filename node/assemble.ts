@@ -10,9 +10,11 @@ import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import { openGenesis } from './format/index.ts';
-import { openLevelStore, openVoteLog } from './storage/index.ts';
+import type { ChainError } from './errors/index.ts';
+import { type LevelStore, openLevelStore, openVoteLog } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
 import type { Log, Store, World } from './world.ts';
+import type { DamagedFile } from './storage/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
 import { type Keystore, NODE_KEY } from './keystore/index.ts';
 
@@ -39,6 +41,10 @@ export interface AssembleOptions {
   readonly onFatal: (error: Error) => void;
 }
 
+const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
+/** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
+const SCRUB_PAUSE_MS = 50;
+
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
   const { config, keystore, log, genesisText } = options;
@@ -51,8 +57,11 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     closers.push(() => verifier.stop());
     const world = createRealWorld({ log, crypto, verifier });
+    let alarmed: (name: string, fault: ChainError) => void = (name, fault) => log.error({ store: name, code: fault.code }, 'store fault');
+    const stores: { readonly name: string; readonly store: LevelStore }[] = [];
     const open = async (name: string, multithreading = false) => {
-      const store = await openLevelStore({ path: join(config.dataDir, name), multithreading });
+      const store = await openLevelStore({ path: join(config.dataDir, name), multithreading, onFault: (fault) => alarmed(name, fault) });
+      stores.push({ name, store });
       closers.push(() => store.close());
       return store;
     };
@@ -62,7 +71,9 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const sealed = await open('sealed');
     const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
-    const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal);
+    const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal, (fault) =>
+      alarmed('chain', fault),
+    );
     const genesis = openGenesis(crypto, genesisText);
     const network = await createLibp2pNetwork({
       world,
@@ -88,6 +99,13 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
     });
+    alarmed = (name, fault) => {
+      if (ALARMING.has(fault.code)) void node.raiseAlarm(fault.code, 'critical', { store: name, ...keyOf(fault) });
+    };
+    const scrubbing = new AbortController();
+    const scrubbed = scrubStores(stores, scrubbing.signal, world, (name, damaged) =>
+      node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged }),
+    );
     return {
       node,
       world,
@@ -96,12 +114,40 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       sealed,
       p2pAddress: () => network.addresses[0] ?? '',
       async stop() {
-        await node.stop();
-        await close();
+        scrubbing.abort();
+        await scrubbed;
+        try {
+          await node.stop();
+        } finally {
+          await close();
+        }
       },
     };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** The damaged key names the entry; of a full disk the numbers change all the time and would make each an alarm of its own. */
+function keyOf({ code, data }: ChainError): { readonly key?: string } {
+  return code === 'STORE_DAMAGED' && typeof data.key === 'string' ? { key: data.key } : {};
+}
+
+/** Reads every table file once, slowly, beside the running node: damage that no read meets would else be found when it is needed. */
+async function scrubStores(
+  stores: readonly { readonly name: string; readonly store: LevelStore }[],
+  signal: AbortSignal,
+  world: World,
+  report: (name: string, damaged: DamagedFile) => Promise<void>,
+): Promise<void> {
+  const pause = async (): Promise<void> => {
+    await new Promise<void>((resolve) => void world.timers.after(SCRUB_PAUSE_MS, resolve));
+    signal.throwIfAborted();
+  };
+  try {
+    for (const { name, store } of stores) for (const damaged of await store.scrub(pause)) await report(name, damaged);
+  } catch (error) {
+    if (!signal.aborted) world.log.error({ error: String(error) }, 'stores could not be read through');
   }
 }

@@ -33,7 +33,8 @@ import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
 import type { World } from './world.ts';
 
-export const PROPOSALS_HELD_MAX = 16; // bodies of one height kept for re-proposal and for peers
+/** Bodies of one height kept for re-proposal, for peers and for commit: as many as an engine remembers executions. */
+export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 const GATHER_MS = 40;
 /** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
@@ -56,6 +57,8 @@ export interface ChainDependencies {
   readonly onCommitted: (committed: Committed) => void;
   readonly onEvidence: ChainPort['evidence'];
   readonly onNote: ChainPort['note'];
+  /** A fresh proposal older than clocks may differ was not voted for. */
+  readonly onStaleProposal: (height: number, hash: Digest, proposer: string) => void;
   readonly onRefusedProposal: (height: number, hash: Digest, failed: readonly BlockCheck[]) => void;
 }
 
@@ -80,8 +83,9 @@ export interface Chain extends ChainPort {
 
 interface HeldProposal {
   readonly seal: Uint8Array;
-  /** By hash of the full bytes, for peers that lack some. */
-  readonly transactions: ReadonlyMap<ByteText, Uint8Array>;
+  readonly headerBytes: Uint8Array;
+  /** In order of the block, by hash of the full bytes. */
+  readonly transactions: ReadonlyMap<ByteText, VerifiedTransaction>;
 }
 
 export function createChain(deps: ChainDependencies, opened: Committed): Chain {
@@ -122,7 +126,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
-    if (waiting.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
+    if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const built = await executor.build({
       height: request.height,
       parent: request.parent,
@@ -135,7 +140,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       const entry = waiting[index]!;
       deps.mempool().reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
     }
-    if (built.included.length === 0 && !request.emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });
@@ -144,7 +149,11 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       built.hash,
       included.map((entry) => entry.bytes),
     );
-    hold(built.hash, { seal, transactions: new Map(included.map((entry) => [toByteText(entry.hash), entry.bytes])) });
+    hold(built.hash, {
+      seal,
+      headerBytes: built.headerBytes,
+      transactions: new Map(included.map((entry) => [toByteText(entry.hash), verifiedOf(entry)])),
+    });
     return { digest: built.hash, proposal };
   };
 
@@ -168,25 +177,33 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       if (error instanceof DecodeError) return { code: 'BLOCK_MALFORMED', parent: nothing };
       throw error;
     }
+    const outOfTurn = { code: 'BLOCK_OUT_OF_TURN', parent: header.parentHash };
     const refuse = (checks: readonly BlockCheck[]): { code: string; parent: Digest } => {
+      if (header.height !== tip.height + 1) return outOfTurn; // the chain moved on meanwhile: that is nobody's fault
       deps.onRefusedProposal(header.height, request.digest, checks);
       return { code: 'BLOCK_REFUSED', parent: header.parentHash };
     };
     const hash = headerHash(crypto, proposal.header);
     if (!equalBytes(hash, request.digest)) return { code: 'BLOCK_REFUSED', parent: header.parentHash };
-    if (header.height !== tip.height + 1) return { code: 'BLOCK_OUT_OF_TURN', parent: header.parentHash };
+    if (header.height !== tip.height + 1) return outOfTurn;
     const producer = tip.configuration.validators.find((validator) => validator.node === header.proposer);
     if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, proposal.transactionHashes, 0, parentFacts())));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
-    const drift = Math.abs(header.timestampMs - world.clock.now());
-    const driftMax = tip.configuration.parameters.clockDriftMaxMs;
-    if (request.fresh && drift > driftMax && header.timestampMs !== tip.header.timestampMs) {
+    const ahead = header.timestampMs - world.clock.now();
+    const { clockDriftMaxMs: driftMax, viewTimeoutMaxMs } = tip.configuration.parameters;
+    // Its time is when building began, and building, queues and retries may take as long as a view may last.
+    if (request.fresh && (ahead > driftMax || -ahead > driftMax + viewTimeoutMaxMs) && header.timestampMs !== tip.header.timestampMs) {
+      if (ahead < 0) {
+        // An honest primary repeats its proposal for as long as its view lasts, so age alone accuses nobody; it may also be our clock.
+        deps.onStaleProposal(header.height, hash, header.proposer);
+        return { code: 'BLOCK_STALE', parent: header.parentHash };
+      }
       return refuse([
         {
           check: 'timestamp',
           passed: false,
-          computed: `within ${driftMax} ms of ${world.clock.now()}`,
+          computed: `at most ${driftMax} ms ahead of this node's clock`,
           stated: String(header.timestampMs),
         },
       ]);
@@ -202,10 +219,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       ),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    hold(hash, {
-      seal: proposal.seal,
-      transactions: new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry.bytes])),
-    });
+    const named = new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry]));
+    hold(hash, { seal: proposal.seal, headerBytes: proposal.header, transactions: named });
     return { code: 'OK', parent: header.parentHash };
   };
 
@@ -216,7 +231,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const kept: Uint8Array[] = [];
     for (const hash of hashes) {
       const entry = deps.mempool().byHash(hash);
-      const before = entry ? undefined : (heldTransaction(hash) ?? deps.pending.transaction(hash));
+      const before = entry ? undefined : heldTransaction(hash);
       if (entry) found.set(toByteText(hash), entry);
       else if (before) kept.push(before);
       else missing.push(hash);
@@ -245,10 +260,10 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   function heldTransaction(hash: Digest): Uint8Array | undefined {
     const key = toByteText(hash);
     for (const held of proposals.values()) {
-      const bytes = held.transactions.get(key);
-      if (bytes) return bytes;
+      const transaction = held.transactions.get(key);
+      if (transaction) return transaction.bytes;
     }
-    return undefined;
+    return deps.pending.transaction(hash); // of a proposal voted for before a restart
   }
 
   /** Runs `work` when no other block is joining. */
@@ -264,8 +279,11 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
     deps.mempool().settle(committed.transactionIds, committed.height);
-    deps.onCommitted(committed); // callers wait for it: what is only tidied comes after
-    await deps.pending.drop(committed.height);
+    deps.onCommitted(committed);
+    // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
+    await deps.pending.drop(committed.height).catch((error: unknown) => {
+      log.warn({ height: committed.height, error: String(error) }, 'bodies of a final height not dropped');
+    });
     return deliveredOf(certificate);
   }
 
@@ -285,6 +303,14 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         if (height <= tip.height) return deliveredOf(certificate); // sync was faster
         const held = proposals.get(toHex(digest));
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
+        try {
+          return await store(digest, held.seal, certificate);
+        } catch (error) {
+          if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
+        }
+        // So many proposals ago that the executor let its overlay go: the same bytes execute alike.
+        const again = await executor.execute({ headerBytes: held.headerBytes, transactions: [...held.transactions.values()] });
+        if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });
         return store(digest, held.seal, certificate);
       }),
     sync: deps.sync,

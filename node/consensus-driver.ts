@@ -20,6 +20,9 @@ const RETRY_MS = 1_000;
 /** How long stop waits for builds, executions and commits under way, ms. */
 const STOP_WAIT_MS = 5_000;
 
+/** Note that this node does not vote for now: `{fault, code}`. */
+export const CONSENSUS_FAULT = 'consensus fault';
+
 /** A final block as the engine needs it. `validators` and `parameters` are those of the next height. */
 export interface Delivered {
   readonly height: number;
@@ -249,7 +252,7 @@ class Driver implements ConsensusDriver {
         return result;
       } catch (error) {
         this.#options.world.log.error({ fault, code: codeOf(error) }, 'consensus cannot go on, trying again');
-        if (!this.#faults.has(fault)) this.#options.chain.note('consensus fault', { fault, code: codeOf(error) });
+        if (!this.#faults.has(fault)) this.#options.chain.note(CONSENSUS_FAULT, { fault, code: codeOf(error) });
         this.#faults.add(fault);
       }
       await this.#pause();

@@ -266,8 +266,16 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       cancelTimer?.();
       cancelTimer = undefined;
       cancelAnchor?.();
-      while (waiting.length > 0) await drain();
-      await writing;
+      try {
+        while (waiting.length > 0) await drain();
+        await writing;
+      } catch (error) {
+        world.log.error(
+          { error: String(error), lost: waiting.length },
+          'entries of the exchange log lost: the disk took nothing before the stop',
+        );
+        return;
+      }
       await anchorHead();
     },
   };

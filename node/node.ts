@@ -2,10 +2,10 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts';
+import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -14,6 +14,7 @@ import {
   decodeJson,
   fromHex,
   headerHash,
+  type Json,
   openGenesis,
   openTransaction,
   prefixEnd,
@@ -32,15 +33,19 @@ import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
-import type { Head, NodeService, StoredBlock } from './service.ts';
+import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
+const ALARM_SAVE_RETRY_MS = 2_000;
+const ADMIT_RETRY_MS = 1_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
 const ROWS_CACHED_MAX = 20_000; // rows of registry and access
 const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
 export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
+const CERTIFICATES_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -57,6 +62,8 @@ export interface NodeOptions {
   readonly node: string;
   readonly organisation: string;
   readonly suite?: number;
+  /** Another engine than the registry's; for simulations of faulty replicas. */
+  readonly createEngine?: DriverOptions['create'];
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
@@ -91,6 +98,28 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
+  let cancelSave: (() => void) | undefined;
+
+  /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
+  function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
+    alarms.raise(kind, severity, detail).catch(saveLater);
+  }
+
+  function saveLater(): void {
+    cancelSave ??= world.timers.after(ALARM_SAVE_RETRY_MS, () => {
+      cancelSave = undefined;
+      void alarms.saveMissing().then((saved) => {
+        if (!saved && !stopping) saveLater();
+      });
+    });
+  }
+
+  /** A fault that stops the voting, and is over by itself when its cause is. */
+  function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
+    world.log.debug({ ...fields }, event);
+    if (event !== CONSENSUS_FAULT) return;
+    raise(String(fields.fault), 'critical', { ...fields });
+  }
 
   /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
   function readRow(key: ByteText): Uint8Array | undefined {
@@ -133,13 +162,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       sync: (height, from) => peering.sync(height, from),
       onCommitted,
-      onNote: (event, fields) => world.log.debug({ ...fields }, event),
+      onNote,
       onEvidence: ({ code, node, first, second }) => {
-        void alarms.raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+        raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+      },
+      onStaleProposal: (height, hash, proposer) => {
+        world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
+        raise('CLOCK_DRIFT', 'warning', { proposer });
       },
       onRefusedProposal: (height, hash, failed) => {
         world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
-        void alarms.raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
+        raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
       },
     },
     opened,
@@ -164,6 +197,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       height,
       digest: hash,
       certificate: blocks.certificate(height),
+      signedHeight: lastSigned(blocks, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -171,13 +205,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
       accounts.clear();
       rows.clear();
-      void admitRegistered();
+      admitRegistered().catch(admitLater);
     }
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
@@ -192,11 +227,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const nodes: AdmittedNode[] = [];
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      if (entry.state !== 'active') continue;
+      if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
       const data = entry.data as unknown as NodeData;
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
     network.admit(nodes);
+  }
+
+  /** The store could not be read just now: whom to let in is looked up again. */
+  function admitLater(error: unknown): void {
+    world.log.error({ error: String(error) }, 'registered nodes could not be read');
+    if (!stopping) world.timers.after(ADMIT_RETRY_MS, () => void admitRegistered().catch(admitLater));
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
@@ -292,7 +333,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onBlock: (listener) => subscribe(() => listener(head())),
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
-    raiseAlarm: (kind, severity, detail) => alarms.raise(kind, severity, detail).then(() => undefined),
+    raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
       const key = [...(account(id)?.keys.values() ?? [])].find(
@@ -312,6 +353,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
     async start() {
+      // A new network makes its first block as soon as its validators see one another; without one of them, when the idle interval is over.
+      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+      network.onPeer(() => {
+        if (chain.tip().height > 0) return;
+        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+      });
       await admitRegistered();
       await network.start();
       peering.start();
@@ -319,6 +367,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     async stop() {
       stopping = true;
+      cancelSave?.();
       peering.stop();
       await outbox.stop();
       await driver.stop();
@@ -334,4 +383,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     committedListeners.add(listener);
     return () => committedListeners.delete(listener);
   }
+}
+
+/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
+function lastSigned(blocks: BlockStore, node: string, height: number): number {
+  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
+    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+  }
+  return 0;
 }

@@ -14,14 +14,14 @@ import type { Network, World } from './world.ts';
 const SPREAD_DELAY_MS = 2;
 /** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
 const UPKEEP_INTERVAL_MS = 1_000;
-/**
- * A client's transaction that waits this long is spread again, ms: its frame may have been lost. Then after twice as long, and so on: where many wait because
- * there is too much to do, sending all of them every second would leave less and less time for doing it.
- */
+/** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
 const RESPREAD_AGE_MS = 2_000;
-const RESPREAD_COUNT_MAX = 500;
+/** Bytes spread again at a time: a chain that cannot keep up must not drown in repetitions. */
+const RESPREAD_BYTES_MAX = 262_144;
 /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
 const FETCH_HASHES_MAX = 2_000;
+/** A peer that has not answered by then is not waited for alone. */
+const FETCH_PATIENCE_MS = 500;
 /** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
 const INTAKE_MAX = 20_000;
 
@@ -105,12 +105,6 @@ export function createPeering(deps: PeeringDependencies): Peering {
     requests.spreadTransactions(batch);
   }
 
-  /** At 1, 2, 4, 8... times the age, asked once an interval. */
-  function isDueAgain({ addedMs }: Waiting): boolean {
-    const intervals = Math.floor((world.clock.monotonic() - addedMs) / UPKEEP_INTERVAL_MS);
-    return (intervals & (intervals - 1)) === 0;
-  }
-
   function spread(transactions: readonly Waiting[]): void {
     for (const transaction of transactions) waiting.push(transaction.bytes);
     if (waiting.length > 0) cancelSpread ??= world.timers.after(SPREAD_DELAY_MS, flush);
@@ -145,10 +139,18 @@ export function createPeering(deps: PeeringDependencies): Peering {
     }
   }
 
+  function pause(ms: number): { readonly over: Promise<void>; readonly cancel: () => void } {
+    let cancel: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      cancel = world.timers.after(ms, resolve);
+    });
+    return { over, cancel };
+  }
+
   return {
     start() {
       cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
-        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_COUNT_MAX).filter(isDueAgain));
+        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_BYTES_MAX));
         blockSync.announce();
       });
     },
@@ -162,18 +164,24 @@ export function createPeering(deps: PeeringDependencies): Peering {
     async fetchTransactions(first, hashes, timeoutMs) {
       const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));
       const found: Uint8Array[] = [];
-      const until = world.clock.monotonic() + timeoutMs;
       const others = network.peers().filter((peer) => peer.connected && peer.node !== first);
-      for (const peer of [first, ...others.map((other) => other.node)]) {
-        if (missing.size === 0 || world.clock.monotonic() > until) break;
-        if (peer === network.self) continue;
-        try {
-          await ask(peer, missing, found);
-        } catch (error) {
-          world.log.debug({ peer, error: String(error) }, 'peer did not give transactions');
-        }
+      const peers = [first, ...others.map((other) => other.node)].filter((peer) => peer !== network.self);
+      const asked: Promise<void>[] = [];
+      const deadline = pause(timeoutMs);
+      for (const peer of peers) {
+        const answer = ask(peer, missing, found).catch((error: unknown) =>
+          world.log.debug({ peer, error: String(error) }, 'peer did not give transactions'),
+        );
+        asked.push(answer);
+        // One silent peer costs its patience, not the time of all: the next is asked while it may still answer.
+        const patience = pause(Math.min(FETCH_PATIENCE_MS, timeoutMs / peers.length));
+        await Promise.race([answer, patience.over]);
+        patience.cancel();
+        if (missing.size === 0) break;
       }
-      return found;
+      if (missing.size > 0) await Promise.race([Promise.all(asked), deadline.over]);
+      deadline.cancel();
+      return [...found];
     },
     sync: (height, from) => blockSync.syncTo(height, from),
     status: () => blockSync.status(),

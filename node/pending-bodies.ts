@@ -46,12 +46,12 @@ export async function openPendingBodies(store: Store, crypto: Pick<Crypto, 'hash
       saved.clear();
       const over = [...rows].filter(([, rowHeight]) => rowHeight <= height).map(([key]) => key);
       if (over.length === 0) return;
-      for (const key of over) rows.delete(key);
       for (const [key, entry] of held) if (entry.height <= height) held.delete(key);
       await store.batch(
         over.map((key) => ({ key, value: undefined })),
         { sync: false },
       );
+      for (const key of over) rows.delete(key); // after: what a full disk kept goes with the next height
     },
   };
 }

@@ -7,6 +7,10 @@ import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
 import { outline, table } from './text.ts';
 
+/** Shown without --limit. */
+const EVENTS_DEFAULT = 100;
+/** Calls of one `contract events`; past them `next` says where it stopped. */
+const EVENT_PAGES_MAX = 1_000;
 const ARGUMENTS = 'arguments as JSON, or @FILE';
 
 export const contractCommand: CommandFactory = (run) =>
@@ -70,11 +74,24 @@ export const contractCommand: CommandFactory = (run) =>
           run(async (cli, address: string, options: { name?: string; from?: number; limit?: number; follow?: boolean }) => {
             const connection = await cli.connect();
             if (options.follow) return await follow(cli, connection, address, options.name);
-            const data = await connection.api.listContractEvents(address, {
+            const wanted = options.limit ?? EVENTS_DEFAULT;
+            let data = await connection.api.listContractEvents(address, {
               name: options.name,
               fromHeight: options.from,
-              limit: options.limit,
+              limit: wanted,
             });
+            let items = data.items;
+            // One call looks through so many events of the chain and may find none of this contract: on to where it stopped.
+            for (let page = 0; data.next !== null && items.length < wanted && page < EVENT_PAGES_MAX; page++) {
+              data = await connection.api.listContractEvents(address, {
+                name: options.name,
+                fromHeight: options.from,
+                limit: wanted - items.length,
+                after: data.next,
+              });
+              items = [...items, ...data.items];
+            }
+            data = { ...data, items };
             const rows = data.items.map((row) => [row.height, row.transactionId, row.name, row.data]);
             cli.show(data, table(['height', 'transaction', 'event', 'data'], rows));
           }),

@@ -84,7 +84,8 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
     for (const [kind, id] of Object.entries(NODE_KEY)) {
       const held = keys.find((key) => key.id === id);
       if (held === undefined) say(`no key ${id}`, `run: tracemill keys create ${id} ${config.keystore} --kind ${kind}`);
-      else if (registered !== undefined && registered[`${kind}Key` as keyof typeof registered] !== held.publicKey) {
+      const named = registered?.[`${kind}Key` as keyof typeof registered]; // undefined for keys that no one outside the node knows
+      if (held !== undefined && named !== undefined && named !== held.publicKey) {
         say(`key ${id} is not the one genesis names`, 'put back the keystore of this node, unless governance has changed the key since');
       }
     }
@@ -170,9 +171,13 @@ async function checkedRows(path: string): Promise<number | undefined> {
       const rows = await store.range({ from, to: undefined, limit: STORE_ROWS_STEP });
       count += rows.length;
       const last = rows.at(-1);
-      if (last === undefined || rows.length < STORE_ROWS_STEP) return count;
+      if (last === undefined || rows.length < STORE_ROWS_STEP) break;
       from = `${last.key}\0`;
     }
+    // Keys and filters have checksums of LevelDB's own: damage there would make a value look absent.
+    const [damaged] = await store.scrub();
+    if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
+    return count;
   } finally {
     await store.close();
   }

@@ -11,7 +11,7 @@ export const governanceCommand: CommandFactory = (run) =>
     .addCommand(
       new Command('propose')
         .description('propose a change')
-        .argument('<change>', 'the change as JSON, or @FILE; e.g. {"kind":"parameter","name":"viewTimeoutMs","value":3000}')
+        .argument('<change>', 'the change as JSON, or @FILE; e.g. {"kind":"setParameter","name":"viewTimeoutMs","value":3000}')
         .option('--async', 'do not wait for the block')
         .action(
           run(async (cli, change: string, options: { async?: boolean }) => {

@@ -58,4 +58,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0); // the reader of a pipe has seen enough
   throw error;
 });
+process.stderr.on('error', () => undefined); // the log may stand on a disk that is full: a line lost is no reason to stop voting
 process.exitCode = await runCli(process.argv.slice(2), terminal, version);

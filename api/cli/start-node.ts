@@ -112,6 +112,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
           sessionMs: config.sessionMs,
           idempotencyKeepMs: config.idempotencyKeepMs,
           connectionsMax: config.connectionsMax,
+          headersTimeoutMs: config.headersTimeoutMs,
           bodiesBytesMax: config.bodiesBytesMax,
           streamsMax: config.streamsMax,
           streamsPerAccountMax: config.streamsPerAccountMax,

@@ -15,6 +15,8 @@ import {
   drop,
   mayVote,
   nextHeight,
+  note,
+  ownVote,
   persist,
   primaryOf,
   type Replica,
@@ -141,7 +143,10 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, 'PBFT_NOT_VALIDATOR', from, 'ignore'); // the set may have changed at a height one of us has not seen
     return;
   }
-  if (message.node === replica.self && from !== replica.self) return; // our own words come back
+  if (message.node === replica.self && from !== replica.self) {
+    meetOwnWord(replica, message); // our own words come back
+    return;
+  }
   const direct = message.kind !== 'newView' && message.kind !== 'viewChange' && message.kind !== 'prePrepare';
   if (direct && message.node !== from) {
     drop(replica, 'PBFT_NOT_SENDER', from, 'reject');
@@ -286,7 +291,31 @@ function report(replica: Replica, code: string, node: string, place: string, fir
   const key = `${node} ${place}`;
   if (replica.evidenceSeen.has(key) || replica.evidenceSeen.size >= EVIDENCE_PER_HEIGHT_MAX) return;
   replica.evidenceSeen.add(key);
-  replica.out.push({ kind: 'evidence', code, node, first: encodeMessage(first), second: encodeMessage(second) });
+  const proof = [encodeMessage(first), encodeMessage(second)] as const;
+  replica.out.push({ kind: 'evidence', code, node, first: proof[0], second: proof[1] });
+  for (const bytes of proof) replica.out.push({ kind: 'send', to: node, bytes }); // an honest owner of a stolen key learns of it
+}
+
+/**
+ * A vote or proposal under our key that is not the one we signed for its place: somebody else holds the key, or our memory is gone. Either way
+ * this key votes no more here; the evidence goes to the operator, and another key comes by governance.
+ */
+function meetOwnWord(replica: Replica, message: Message): void {
+  if (message.kind !== 'prepare' && message.kind !== 'commit' && message.kind !== 'prePrepare') return;
+  const self = replica.byNode.get(replica.self);
+  if (!self || !mayVote(replica) || message.height <= replica.height) return; // of final heights nothing signed is held any more
+  const { kind, height, view, digest } = message;
+  const vote = kind === 'prePrepare' ? undefined : ownVote(replica, kind, height, view);
+  const ours = kind === 'prePrepare' ? replica.proposed.get(`${height} ${view}`) : vote;
+  if (ours && equalBytes(ours.digest, digest)) return;
+  if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, message), message.signature)) return;
+  replica.excludedKey = self.publicKey;
+  replica.deadlineMs = undefined;
+  persist(replica, { kind: 'excluded', publicKey: self.publicKey });
+  const second = encodeMessage(message.kind === 'prePrepare' ? { ...message, proposal: new Uint8Array(0) } : message);
+  const first = vote ? encodeMessage(vote) : second; // of a proposal the log holds no message
+  replica.out.push({ kind: 'evidence', code: 'PBFT_KEY_USED_ELSEWHERE', node: replica.self, first, second });
+  note(replica, 'excluded itself: its key was voted with elsewhere', { height, view });
 }
 
 function status(replica: Replica): EngineStatus {

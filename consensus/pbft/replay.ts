@@ -10,7 +10,7 @@ import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
 
 /** Brings a fresh replica to where its log and its last certificate leave it. */
 export function restore(replica: Replica, start: EngineStart): void {
-  replay(replica, start.log);
+  replay(replica, start.log, start.signedHeight ?? 0);
   const certified = start.certificate?.view ?? 0;
   if (certified > replica.view || (certified === replica.view && replica.changing && certified > 0)) {
     replica.view = certified; // a certified block proves its view began
@@ -24,6 +24,7 @@ export function restore(replica: Replica, start: EngineStart): void {
 export function liveRecords(replica: Replica): Uint8Array[] {
   const height = nextHeight(replica);
   const records: LogRecord[] = [{ kind: 'mark', stableCheckpoint: replica.stableCheckpoint }];
+  if (replica.excludedKey) records.push({ kind: 'excluded', publicKey: replica.excludedKey });
   if (replica.floor && replica.height < replica.floor.height) records.push({ kind: 'floor', ...replica.floor });
   if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
   else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
@@ -34,9 +35,13 @@ export function liveRecords(replica: Replica): Uint8Array[] {
   return records.map(encodeRecord);
 }
 
-/** Restores what the replica has signed and promised. A log that does not decode, or none past genesis, makes the replica start mute. */
-function replay(replica: Replica, log: readonly Uint8Array[]): void {
+/**
+ * Restores what the replica has signed and promised. A log that does not decode, none past genesis, or one that lacks a vote which stands in a
+ * stored certificate makes the replica start mute.
+ */
+function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: number): void {
   let whole = true;
+  let through = 0;
   let marked = false;
   for (const bytes of log) {
     let record: LogRecord;
@@ -47,6 +52,7 @@ function replay(replica: Replica, log: readonly Uint8Array[]): void {
       continue;
     }
     marked = true;
+    through = Math.max(through, heightPassed(record));
     switch (record.kind) {
       case 'mark':
         replica.stableCheckpoint = Math.max(replica.stableCheckpoint, record.stableCheckpoint);
@@ -87,9 +93,34 @@ function replay(replica: Replica, log: readonly Uint8Array[]): void {
       case 'floor':
         replica.floor = { height: record.height, view: record.view };
         break;
+      case 'excluded':
+        replica.excludedKey = record.publicKey;
+        break;
     }
   }
   if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
   replica.unmarked = !marked && replica.height === 0;
-  if (!whole || (!marked && replica.height > 0)) replica.muted = { round: replica.height, answers: new Map() };
+  if (!whole || (!marked && replica.height > 0) || through < signedHeight) replica.muted = { round: replica.height, answers: new Map() };
+}
+
+/** Height up to which every commit vote was written before this record was. */
+function heightPassed(record: LogRecord): number {
+  switch (record.kind) {
+    case 'mark':
+      return record.stableCheckpoint;
+    case 'vote':
+      return record.vote.kind === 'prepare' ? record.vote.height - 1 : record.vote.height;
+    case 'viewChange':
+      return record.message.height;
+    case 'body':
+    case 'proposed':
+    case 'entered':
+      return record.height - 1;
+    case 'prepared':
+      return record.certificate.height - 1;
+    case 'floor':
+      return record.height;
+    case 'excluded':
+      return 0;
+  }
 }

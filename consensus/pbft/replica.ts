@@ -105,6 +105,8 @@ export interface Replica {
   /** `round` is the height at the start: answers to an earlier loss name another, for between two losses the chain moves on. */
   muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
   floor: { readonly height: number; readonly view: number } | undefined;
+  /** A key of ours that somebody else votes with; governance gives another. */
+  excludedKey: Uint8Array | undefined;
 
   nowMs: number;
   started: boolean;
@@ -160,6 +162,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     stableCheckpoint: 0,
     muted: undefined,
     floor: undefined,
+    excludedKey: undefined,
     nowMs: 0,
     started: false,
     unmarked: false,
@@ -189,10 +192,12 @@ export function primaryOf(replica: Replica, view: number): string {
   return replica.validators[view % replica.validators.length]!.node;
 }
 
-/** False for an observer, and while a lost vote log makes silence the only safe course. */
+/** False for an observer, while a lost vote log makes silence the only safe course, and with a key that was voted with elsewhere. */
 export function mayVote(replica: Replica): boolean {
+  const self = replica.byNode.get(replica.self);
   return (
-    replica.byNode.has(replica.self) &&
+    self !== undefined &&
+    !(replica.excludedKey && equalBytes(replica.excludedKey, self.publicKey)) &&
     replica.muted === undefined &&
     (replica.floor === undefined || replica.height >= replica.floor.height)
   );

@@ -15,6 +15,9 @@ import {
 } from '../../node/format/index.ts';
 import { decodeMessage, encodeMessage, PROPOSAL_BYTES_MAX, type ViewChange, type Vote } from './messages.ts';
 
+/** Longest public key of any suite, in bytes. */
+const PUBLIC_KEY_BYTES_MAX = 128;
+
 export type LogRecord =
   /** The log exists; everything up to the stable checkpoint was dropped. */
   | { readonly kind: 'mark'; readonly stableCheckpoint: number }
@@ -28,9 +31,11 @@ export type LogRecord =
   /** A view entered, and the digest its new view binds `height` to. */
   | { readonly kind: 'entered'; readonly view: number; readonly height: number; readonly digest: Digest | undefined }
   /** After a lost log: no part is taken at heights up to `height`, nor in views below `view`. */
-  | { readonly kind: 'floor'; readonly height: number; readonly view: number };
+  | { readonly kind: 'floor'; readonly height: number; readonly view: number }
+  /** Somebody else votes with this key: it signs nothing more here. */
+  | { readonly kind: 'excluded'; readonly publicKey: Uint8Array };
 
-const NUMBER = { mark: 1, body: 2, proposed: 3, vote: 4, prepared: 5, viewChange: 6, entered: 7, floor: 8 } as const;
+const NUMBER = { mark: 1, body: 2, proposed: 3, vote: 4, prepared: 5, viewChange: 6, entered: 7, floor: 8, excluded: 9 } as const;
 
 export function encodeRecord(record: LogRecord): Uint8Array {
   const writer = new Writer(256).u8(NUMBER[record.kind]);
@@ -55,6 +60,8 @@ export function encodeRecord(record: LogRecord): Uint8Array {
         .finish();
     case 'floor':
       return writer.u64(record.height).u64(record.view).finish();
+    case 'excluded':
+      return writer.bytes(record.publicKey).finish();
   }
 }
 
@@ -91,6 +98,8 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
         return { kind: 'entered', view: reader.u64(), height: reader.u64(), digest: reader.optional((r) => r.fixed(DIGEST_BYTES)) };
       case NUMBER.floor:
         return { kind: 'floor', height: reader.u64(), view: reader.u64() };
+      case NUMBER.excluded:
+        return { kind: 'excluded', publicKey: reader.bytes(PUBLIC_KEY_BYTES_MAX) };
       default:
         throw new DecodeError(`unknown record ${number}`);
     }

@@ -2,7 +2,7 @@
  * Reads the arguments of built-in methods: canonical JSON in, checked values out, and every fault named at once by JSON Pointer.
  * A reader hands out a neutral value for what is wrong and remembers the fault; `finish` throws when there was one.
  */
-import { DecodeError, decodeJson, encodeJson, type Json, type JsonObject } from '../../node/format/index.ts';
+import { DecodeError, decodeJson, encodeJson, type Json, type JsonObject, wellFormed } from '../../node/format/index.ts';
 import { ContractFailure } from '../types.ts';
 
 /** Faults a refusal lists; past it only their number is told, so that the detail fits RECEIPT_DETAIL_BYTES_MAX. */
@@ -180,5 +180,5 @@ function pointer(path: string, name: string): string {
 }
 
 function shorten(path: string): string {
-  return path.length <= PATH_LENGTH_MAX ? path : `${path.slice(0, PATH_LENGTH_MAX)}…`;
+  return path.length <= PATH_LENGTH_MAX ? path : `${wellFormed(path.slice(0, PATH_LENGTH_MAX))}…`;
 }

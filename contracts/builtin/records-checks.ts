@@ -2,7 +2,9 @@
 import { decodeJson, decodeJsonOnce, type JsonObject, type RecordPath } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
+import { may } from './access.ts';
 import { accessKey, CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
+import { organisationOf } from './names.ts';
 
 /** What the checks read; the node asks the same questions before it signs. */
 export type Reading = Pick<Host, 'read' | 'block'>;
@@ -16,18 +18,10 @@ export function failure(code: string, record: number, path: RecordPath, data: Re
 export function senderOrganisation(host: Host, right: Right): string {
   const { sender } = host.transaction;
   if (host.caller !== sender) throw new ContractFailure('RECORD_CALLER_CONTRACT', { caller: host.caller });
-  const account = readEntry(host, 'account', sender);
-  if (account?.state !== 'active') throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
-  const { roles } = account.data;
-  const names = Array.isArray(roles) ? roles.filter((role: unknown) => typeof role === 'string') : [];
-  if (!names.some((role) => roleHolds(host, role, right))) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
-  return account.owner;
-}
-
-function roleHolds(host: Host, role: string, right: Right): boolean {
-  const value = host.read(CONTRACT.access, accessKey.role(role));
-  const rights = value === undefined ? undefined : decodeJsonOnce(value);
-  return Array.isArray(rights) && (rights.includes(right) || rights.includes('*'));
+  const { timestampMs } = host.block; // a suspended organisation and an account past its validity have no rights
+  if (!may((contract, key) => host.read(contract, key), sender, right, undefined, timestampMs))
+    throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
+  return organisationOf(sender)!;
 }
 
 /** The class as it stands now; `version` is what the writer prepared for, undefined for whatever stands. @throws ContractFailure */

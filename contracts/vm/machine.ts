@@ -5,7 +5,7 @@
  * holds those of all live contracts; loading one again (after a restart) costs time but never a caller's gas, or replicas would differ. Re-entrant calls take the next instance of
  * a pool, and go on with the depth their caller has left, so that one bound holds for the native stack.
  */
-import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8, wellFormed } from '../../node/format/index.ts';
 import { ExecutionFault, isHostFault } from '../fault.ts';
 import { CALL_DEPTH_MAX, GAS, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX, WASM_GAS } from '../gas.ts';
 import { ContractFailure, type ContractMachine, type GasTank, type Host, type LoadedContract } from '../types.ts';
@@ -237,7 +237,7 @@ function stopFailure(stop: EngineStopped): ContractFailure {
 }
 
 function invalid(message: string): ContractFailure {
-  return new ContractFailure('CONTRACT_CODE_INVALID', { message: message.slice(0, MESSAGE_UNITS_MAX) });
+  return new ContractFailure('CONTRACT_CODE_INVALID', { message: wellFormed(message.slice(0, MESSAGE_UNITS_MAX)) });
 }
 
 /** The contract's description of itself. Its code ran first and may have bent what the prelude uses: nothing here is taken on trust. */
@@ -293,5 +293,5 @@ function objectOr(value: Json): { readonly [name: string]: Json } {
 }
 
 function textOr(value: Json | undefined): string | null {
-  return typeof value === 'string' ? value.slice(0, MESSAGE_UNITS_MAX) : null;
+  return typeof value === 'string' ? wellFormed(value.slice(0, MESSAGE_UNITS_MAX)) : null;
 }

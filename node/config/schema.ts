@@ -101,6 +101,13 @@ export const nodeConfigSchema = Type.Object(
       env: `${ENV}CONNECTIONS_MAX`,
       description: 'Open connections of the interface; further ones are closed at once',
     }),
+    headersTimeoutMs: Type.Integer({
+      minimum: 1_000,
+      maximum: 120_000,
+      default: 10_000,
+      env: `${ENV}HEADERS_TIMEOUT_MS`,
+      description: 'How long the headers of a request may take to come, in ms; then the connection is closed',
+    }),
     bodiesBytesMax: Type.Integer({
       minimum: 33_554_432,
       maximum: 4_294_967_296,

@@ -160,7 +160,7 @@ export const contractsErrors = {
   },
   // Execution and deployed contracts
   GAS_EXHAUSTED: {
-    kind: 'limited',
+    kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The gas limit ran out', zh: '燃料（gas）已耗尽' },
     remedy: {
@@ -196,7 +196,7 @@ export const contractsErrors = {
     },
   },
   CONTRACT_REFUSED: {
-    kind: 'conflict',
+    kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The contract refused the call', zh: '合约拒绝了该调用' },
     remedy: { en: 'detail holds the reason the contract gives: code and message', zh: 'detail 中有合约给出的原因（code 与 message）' },
@@ -220,19 +220,19 @@ export const contractsErrors = {
     },
   },
   CONTRACT_DEPTH_EXCEEDED: {
-    kind: 'limited',
+    kind: 'invalid',
     httpStatus: 422,
     text: { en: 'Calls are nested too deeply', zh: '调用嵌套过深' },
     remedy: { en: 'Recurse less deeply, or call fewer contracts inside one another', zh: '请减少递归深度，或减少合约之间的嵌套调用' },
   },
   CONTRACT_MEMORY_EXCEEDED: {
-    kind: 'limited',
+    kind: 'invalid',
     httpStatus: 422,
     text: { en: 'The contract needs more memory than there is', zh: '合约内存超限' },
     remedy: { en: 'Work on less data at a time', zh: '请减少一次处理的数据量' },
   },
   CONTRACT_READ_ONLY: {
-    kind: 'forbidden',
+    kind: 'invalid',
     httpStatus: 422,
     text: { en: 'A query tried to change something', zh: '只读查询试图修改状态' },
     remedy: { en: 'Send a transaction instead of a query', zh: '请改为发送交易' },
@@ -247,7 +247,7 @@ export const contractsErrors = {
     },
   },
   CONTRACT_EVENTS_TOO_MANY: {
-    kind: 'limited',
+    kind: 'invalid',
     httpStatus: 422,
     text: { en: 'One transaction emits too many events', zh: '单笔交易的事件过多' },
     remedy: { en: 'Split the transaction', zh: '请拆分交易' },
@@ -284,7 +284,7 @@ export const contractsErrors = {
   },
   CONTRACT_CODE_DAMAGED: {
     kind: 'damaged',
-    httpStatus: 409,
+    httpStatus: 500,
     text: { en: 'Stored code does not match its digest and is not run', zh: '存储的合约代码与其摘要不符，拒绝运行' },
     remedy: {
       en: 'Run tracemill doctor on the nodes; the code was changed outside a transaction',
@@ -298,8 +298,8 @@ export const contractsErrors = {
     remedy: { en: 'Deploy once per call of a transaction', zh: '一笔交易的每个调用只能部署一次' },
   },
   CONTRACT_ROOM_EXHAUSTED: {
-    kind: 'limited',
-    httpStatus: 507,
+    kind: 'conflict',
+    httpStatus: 409,
     text: { en: 'All room for contract images is taken', zh: '合约镜像空间已用尽' },
     remedy: { en: 'Terminate contracts that are no longer used, or make this one smaller', zh: '请终止不再使用的合约，或缩小本合约' },
   },

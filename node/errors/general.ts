@@ -23,8 +23,8 @@ export const generalErrors = {
     httpStatus: 500,
     text: { en: 'A stored value does not match its checksum', zh: '存储数据校验失败' },
     remedy: {
-      en: 'Run tracemill doctor; the value is never served and is fetched from peers again',
-      zh: '请运行 tracemill doctor；损坏的数据不会被返回，将从其他节点重新获取',
+      en: 'Ask another node; run tracemill doctor here: the value is never served, and the node must be set up again from its peers',
+      zh: '请改用其他节点，并在本节点运行 tracemill doctor；损坏的数据不会被返回，节点须从其他节点重新同步',
     },
   },
   STORE_FULL: {

@@ -105,7 +105,7 @@ export const ledgerErrors = {
     remedy: { en: 'Send the exact bytes of GET /api/v1/blocks/{ref}?form=raw', zh: '请发送 GET /api/v1/blocks/{ref}?form=raw 的原始字节' },
   },
   EVIDENCE_NOT_READY: {
-    kind: 'missing',
+    kind: 'conflict',
     httpStatus: 409,
     text: { en: 'The block is not certified, so nothing can be proved by it', zh: '该区块尚无证书，无法用于证明' },
     remedy: { en: 'Ask again after the next block', zh: '请在下一区块后重试' },
@@ -125,8 +125,17 @@ export const ledgerErrors = {
     text: { en: 'The proposal is not for the next height', zh: '提案高度不是下一高度' },
     remedy: { en: 'Nothing to do: the replica synchronises by itself', zh: '无需处理：副本会自动同步' },
   },
+  BLOCK_STALE: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: { en: 'The proposal is older than the view allows', zh: '提案的时间早于当前视图允许的范围' },
+    remedy: {
+      en: 'Nothing to do when it is rare; when it is not, compare the clocks of the nodes',
+      zh: '偶发时无需处理；频繁出现时请核对各节点的时钟',
+    },
+  },
   BLOCK_INCOMPLETE: {
-    kind: 'missing',
+    kind: 'conflict',
     httpStatus: 409,
     text: { en: 'Transactions named by the proposal could not be had, or are bad', zh: '提案中的交易无法取得或无效' },
     remedy: { en: 'Nothing to do: the view changes if its primary withholds them', zh: '无需处理：若主节点隐瞒交易，将触发视图切换' },
@@ -141,7 +150,7 @@ export const ledgerErrors = {
     },
   },
   NOTHING_TO_INCLUDE: {
-    kind: 'missing',
+    kind: 'conflict',
     httpStatus: 409,
     text: { en: 'No waiting transaction can be included', zh: '没有可打包的交易' },
     remedy: { en: 'Nothing to do', zh: '无需处理' },

@@ -71,6 +71,11 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** Half surrogate pairs become U+FFFD, so that the text has a UTF-8 form. */
+export function wellFormed(text: string): string {
+  return text.replace(/[\ud800-\udfff]/gu, '\ufffd');
+}
+
 /** @throws TypeError when the bytes are not well-formed UTF-8. A byte order mark is kept as a character. */
 export function fromUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);

@@ -1,7 +1,7 @@
 /** Adapter: starts the executor's worker thread and talks to it. */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
-import type { ExecutorAnswer, ExecutorCall, ExecutorControl, ExecutorWorkerData } from './executor-worker.ts';
+import type { ExecutorAnswer, ExecutorCall, ExecutorControl, ExecutorFault, ExecutorWorkerData } from './executor-worker.ts';
 import type { BuildRequest, ExecuteRequest } from './executor.ts';
 import type { ExecutorPort } from './executor-port.ts';
 import { buffersOf, type PackedCommitted, packed, unpackCommitted } from './executor-wire.ts';
@@ -15,6 +15,8 @@ export async function startExecutorThread(
   /** The same database as the main thread reads it. */
   store: { release(): Promise<() => Promise<void>> },
   onDeath: (error: Error) => void,
+  /** A read or write of the worker failed: a damaged value, a full disk. */
+  onFault: (fault: ChainError) => void = () => undefined,
 ): Promise<ExecutorPort> {
   const worker = new Worker(new URL('./executor-worker.js', import.meta.url), {
     workerData: data,
@@ -30,10 +32,22 @@ export async function startExecutorThread(
   let takeUp: () => Promise<void> = () => Promise.resolve();
   const onControl = async ({ control }: ExecutorControl): Promise<void> => {
     if (control === 'release') takeUp = await store.release();
-    else await takeUp();
+    else await takeUpAgain();
     worker.postMessage({ control } satisfies ExecutorControl);
   };
-  worker.on('message', (answer: ExecutorAnswer | ExecutorControl) => {
+  /** When the worker could not open it on a full disk, neither can this side: both try again with its next write. */
+  async function takeUpAgain(): Promise<void> {
+    try {
+      await takeUp();
+    } catch (error) {
+      if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') throw error;
+    }
+  }
+  worker.on('message', (answer: ExecutorAnswer | ExecutorControl | ExecutorFault) => {
+    if ('fault' in answer) {
+      if (isErrorCode(answer.fault)) onFault(new ChainError(answer.fault, answer.data));
+      return;
+    }
     if ('control' in answer) {
       onControl(answer).catch(die);
       return;

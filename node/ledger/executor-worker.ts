@@ -26,6 +26,12 @@ export interface ExecutorCall {
 /** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
 export type ExecutorControl = { readonly control: 'release' | 'takeUp' };
 
+/** The worker's store met something that an operator must know. */
+export interface ExecutorFault {
+  readonly fault: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 export type ExecutorAnswer =
   | { readonly ticket: number; readonly value: unknown }
   | {
@@ -50,6 +56,7 @@ if (port) {
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
+    onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ExecutorFault),
     releaseOthers: async () => {
       await control('release');
       return () => control('takeUp');

@@ -45,6 +45,7 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
+import { ChainError } from '../errors/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { type AccountView, type AdmissionContext, admit, readAccount } from './admission.ts';
@@ -120,6 +121,8 @@ export interface ExecutorDependencies {
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly genesisText: string;
+  /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
+  readonly suite?: number;
 }
 
 export interface Executor {
@@ -127,6 +130,7 @@ export interface Executor {
   open(): Promise<Committed>;
   build(request: BuildRequest): Built;
   execute(request: ExecuteRequest): Executed;
+  /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
   query(caller: string, contract: string, method: string, args: Uint8Array): { result: Uint8Array; gasUsed: number; height: number };
   prove(contract: string, key: ByteText): { height: number; proof: Uint8Array };
@@ -164,7 +168,7 @@ const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
   const blocks = createBlockStore(store);
-  const genesis = openGenesis(crypto, deps.genesisText);
+  const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
@@ -218,12 +222,15 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
-    const read = (key: ByteText): Uint8Array | undefined => {
-      if (writes.has(key)) return writes.get(key);
-      if (before.has(key)) return before.get(key);
+    const reads = guardedReads((key) => {
       const value = readFinal(key);
       before.set(key, value);
       return value;
+    });
+    const read = (key: ByteText): Uint8Array | undefined => {
+      if (writes.has(key)) return writes.get(key);
+      if (before.has(key)) return before.get(key);
+      return reads.get(key);
     };
     const block: BlockContext = { chainId: tip.header.chainId, height, timestampMs, era: tip.header.era, parameters };
     const spentHere = new Set<string>();
@@ -268,18 +275,20 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
         continue;
       }
-      const execution = executeTransaction(
-        {
-          transactionId: opened.id,
-          sender: transaction.sender,
-          keyId: transaction.keyId,
-          keyKind: verdict.key.key.kind,
-          gasLimit: transaction.gasLimit,
-          calls: transaction.calls,
-        },
-        block,
-        { get: read },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+      const execution = reads.during(() =>
+        executeTransaction(
+          {
+            transactionId: opened.id,
+            sender: transaction.sender,
+            keyId: transaction.keyId,
+            keyKind: verdict.key.key.kind,
+            gasLimit: transaction.gasLimit,
+            calls: transaction.calls,
+          },
+          block,
+          { get: read },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
       );
       for (const [key, value] of execution.writes) writes.set(key, value);
       spentHere.add(toByteText(opened.id));
@@ -409,7 +418,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   async function commit(request: CommitRequest): Promise<Committed> {
     const candidate = candidates.get(toHex(request.hash));
-    if (!candidate) throw new Error(`Cannot commit ${toHex(request.hash)}: it was not executed here`);
+    if (!candidate) throw new ChainError('BLOCK_NOT_FOUND', { hash: toHex(request.hash) });
     const { header, headerBytes, hash, outcome } = candidate;
     if (header.height !== tip.height + 1) throw new Error(`Cannot commit height ${header.height} on a tip of ${tip.height}`);
     const { height } = header;
@@ -529,17 +538,48 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         era: header.era,
         parameters: tip.configuration.parameters,
       };
-      const answer = queryContract(
-        { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
-        block,
-        { get: readFinal },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+      const reads = guardedReads(readFinal);
+      const answer = reads.during(() =>
+        queryContract(
+          { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+          block,
+          { get: reads.get },
+          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        ),
       );
       if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
       return { result: answer.result, gasUsed: answer.gasUsed, height: header.height };
     },
     prove(contract, key) {
       return { height: tip.height, proof: map.prove(stateKey(contract, key)) };
+    },
+  };
+}
+
+/**
+ * Reads whose failure (a damaged entry, a store that is being opened anew) reaches the caller as it was: a contract, or the machine it runs in, must
+ * not turn it into a receipt, which other replicas would not write.
+ */
+function guardedReads(readStore: (key: ByteText) => Uint8Array | undefined) {
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    get(key: ByteText): Uint8Array | undefined {
+      try {
+        return readStore(key);
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
+    },
+    during<T>(execute: () => T): T {
+      let result: T;
+      try {
+        result = execute();
+      } catch (error) {
+        throw failure ? failure.error : error;
+      }
+      if (failure) throw failure.error;
+      return result;
     },
   };
 }

@@ -29,6 +29,9 @@ export interface MempoolLimits {
 
 export const REJECTIONS_REMEMBERED_MAX = 10_000; // refused or expired transactions whose reason is still told
 
+/** Longest time between two spreadings of one transaction, ms. */
+const REPEAT_WAIT_MAX_MS = 60_000;
+
 export type Origin = 'client' | 'peer';
 
 export interface Waiting extends VerifiedTransaction {
@@ -59,8 +62,11 @@ export interface Mempool {
   /** Leaves one out for good and remembers why. */
   reject(id: Digest, rejection: Rejection): void;
   rejection(id: Digest): Rejection | undefined;
-  /** Admitted from clients here at least `ageMs` ago and still waiting: they are spread again. */
-  overdue(ageMs: number, countMax: number): Waiting[];
+  /**
+   * Admitted from clients here, still waiting, and due to be spread again: first after `ageMs`, then after twice the time each time, so that a chain
+   * that is slow is not made slower. At most `bytesMax` bytes, but one at least.
+   */
+  overdue(ageMs: number, bytesMax: number): Waiting[];
   size(): { readonly count: number; readonly bytes: number };
 }
 
@@ -81,6 +87,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const senders = new Map<string, Map<ByteText, Waiting>>();
   const inCheck = new Set<ByteText>();
   const rejections = new Map<ByteText, Rejection>();
+  const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
   let bytesInCheck = 0;
 
@@ -209,12 +216,20 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       if (remove(toByteText(id))) remember(id, rejection);
     },
     rejection: (id) => rejections.get(toByteText(id)),
-    overdue(ageMs, countMax) {
+    overdue(ageMs, bytesMax) {
       const out: Waiting[] = [];
-      const before = clock.monotonic() - ageMs;
+      const now = clock.monotonic();
+      let bytes = 0;
       for (const entry of ids.values()) {
-        if (out.length >= countMax || entry.addedMs > before) break; // insertion order is age order
-        if (entry.origin === 'client') out.push(entry);
+        if (entry.addedMs > now - ageMs) break; // insertion order is age order
+        if (entry.origin !== 'client') continue;
+        const repeat = repeats.get(entry) ?? { dueMs: entry.addedMs + ageMs, waitMs: ageMs };
+        if (repeat.dueMs > now) continue;
+        if (bytes > 0 && bytes + entry.bytes.length > bytesMax) break;
+        bytes += entry.bytes.length;
+        out.push(entry);
+        const waitMs = Math.min(2 * repeat.waitMs, REPEAT_WAIT_MAX_MS);
+        repeats.set(entry, { dueMs: now + waitMs, waitMs });
       }
       return out;
     },

@@ -1,6 +1,7 @@
 /**
  * One long-lived stream to one peer on one channel: greets, then carries frames. Frames of one turn of the event loop leave together (libp2p
- * over Noise costs 26 us a send); a large frame leaves in chunks, a few each turn, so that encrypting it never holds up a vote.
+ * over Noise costs 26 us a send); a large frame leaves in chunks, a few each turn, so that encrypting it never holds up a vote
+ * (adapter: streams of libp2p and turns of the event loop).
  */
 import type { Connection, Stream } from '@libp2p/interface';
 import type { ErrorCode } from '../errors/index.ts';

@@ -6,7 +6,7 @@
  * Until then reads go on. `multithreading` lets a worker thread open the same database; LevelDB is then closed only when every thread has,
  * so `releaseOthers` must make the others let go around a reopening.
  */
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
 import { ChainError } from '../errors/index.ts';
@@ -33,6 +33,8 @@ export interface LevelStoreOptions {
   readonly multithreading?: boolean;
   /** Makes other threads close the database; the function it resolves to lets them open it again. */
   readonly releaseOthers?: () => Promise<() => Promise<void>>;
+  /** Told of every read or write that failed, beside the exception: a damaged value, a full disk. */
+  readonly onFault?: (fault: ChainError) => void;
   /** Tests make it small. */
   readonly writeBufferBytes?: number;
   readonly reopenRoomBytes?: number;
@@ -82,13 +84,17 @@ export class LevelStore implements Store {
   }
 
   get(key: ByteText): Uint8Array | undefined {
-    let stored: Buffer | undefined;
     try {
-      stored = this.#db.getSync(Buffer.from(key, 'latin1'));
+      const stored: Buffer | undefined = this.#db.getSync(Buffer.from(key, 'latin1'));
+      return stored === undefined ? undefined : checkedValue(Buffer.from(key, 'latin1'), stored);
     } catch (error) {
-      throw storeError(error, { key: keyHex(key) });
+      throw this.#told(storeError(error, { key: keyHex(key) }));
     }
-    return stored === undefined ? undefined : checkedValue(Buffer.from(key, 'latin1'), stored);
+  }
+
+  #told(fault: ChainError): ChainError {
+    this.#options.onFault?.(fault);
+    return fault;
   }
 
   batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void> {
@@ -98,7 +104,11 @@ export class LevelStore implements Store {
   }
 
   async #write(operations: readonly StoreOperation[], sync: boolean): Promise<void> {
-    if (this.#mustReopen) await this.#reopen();
+    try {
+      if (this.#mustReopen) await this.#reopen();
+    } catch (error) {
+      throw this.#told(storeError(error, {}));
+    }
     try {
       const batch = this.#db.batch(); // the chained form is five times as fast as an array on Node 20
       for (const { key, value } of operations) {
@@ -109,7 +119,7 @@ export class LevelStore implements Store {
       await batch.write({ sync });
     } catch (error) {
       this.#mustReopen = true;
-      throw storeError(error, {});
+      throw this.#told(storeError(error, {}));
     }
   }
 
@@ -140,6 +150,9 @@ export class LevelStore implements Store {
   async #probeRoom(): Promise<void> {
     const path = join(this.#options.path, 'room.probe');
     const bytes = this.#options.reopenRoomBytes ?? REOPEN_ROOM_BYTES;
+    const { bavail, bsize } = await statfs(this.#options.path);
+    // Counters that say no are right, and asking them keeps what room there is for others; when they say yes, the file decides.
+    if (bavail * bsize < bytes) throw new ChainError('STORE_FULL', { freeBytes: bavail * bsize, neededBytes: bytes });
     try {
       const file = await open(path, 'w', 0o600);
       try {
@@ -174,17 +187,18 @@ export class LevelStore implements Store {
         await iterator.close();
       }
     } catch (error) {
-      throw storeError(error, { from: keyHex(options.from) });
+      throw this.#told(storeError(error, { from: keyHex(options.from) }));
     }
     return rows;
   }
 
   /**
    * Reads all table files and checks LevelDB's own checksums, which also cover keys and filters: damage there makes a value look absent. About
-   * 3 ms a mebibyte of this thread, in steps of one file of 2 MiB; for a start in the background and for `doctor`.
+   * 3 ms a mebibyte of this thread, in steps of one file of 2 MiB; for a start in the background, where
+   * `between` is awaited after each file, and for `doctor`.
    */
-  scrub(): Promise<readonly DamagedFile[]> {
-    return scrubTables(this.#options.path);
+  scrub(between?: () => Promise<void>): Promise<readonly DamagedFile[]> {
+    return scrubTables(this.#options.path, between);
   }
 
   /** Waits for writes under way. Closing twice is allowed. */
@@ -221,5 +235,8 @@ function storeError(error: unknown, data: Readonly<Record<string, unknown>>): Ch
     return new ChainError('STORE_FULL', data, error);
   if (says('LEVEL_LOCKED')) return new ChainError('STORE_LOCKED', data, error);
   if (says('LEVEL_CORRUPTION')) return new ChainError('STORE_DAMAGED', data, error);
+  // Without a cause it is not a failed opening: the store is closed for a moment, to be opened anew.
+  if (chain.length === 1 && (says('LEVEL_DATABASE_NOT_OPEN') || says('LEVEL_ITERATOR_NOT_OPEN')))
+    return new ChainError('SERVER_BUSY', { reason: 'the store is being opened anew' }, error);
   return new ChainError('STORE_IO', { ...data, reason: chain.at(-1)?.message ?? String(error) }, error);
 }

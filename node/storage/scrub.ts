@@ -1,7 +1,7 @@
 /**
  * Checks the files of a LevelDB database by LevelDB's own checksums, which it does not check by itself when reading through this binding.
  * The checksum per value (level-store.ts) finds a damaged value; it cannot see a damaged filter, key or write-ahead record, which make a
- * value look absent. Formats: LevelDB doc/table_format.md and doc/log_format.md; Snappy format_description.txt.
+ * value look absent. An adapter: it reads files. Formats: LevelDB doc/table_format.md and doc/log_format.md; Snappy format_description.txt.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,8 +45,8 @@ function masked(crc: number): number {
  * Reads every table file once. Tables never change, so this may run beside a live database; one that compaction removes meanwhile is
  * skipped. @returns the damaged ones.
  */
-export async function scrubTables(path: string): Promise<readonly DamagedFile[]> {
-  return scrub(path, '.ldb', (bytes) => damageInTable(bytes));
+export async function scrubTables(path: string, between?: () => Promise<void>): Promise<readonly DamagedFile[]> {
+  return scrub(path, '.ldb', (bytes) => damageInTable(bytes), between);
 }
 
 /** Checks the write-ahead logs of a database that is not open. A torn end is no damage: what stood there was never acknowledged. */
@@ -54,7 +54,12 @@ export async function scrubLogs(path: string): Promise<readonly DamagedFile[]> {
   return scrub(path, '.log', (bytes) => damageInLog(bytes));
 }
 
-async function scrub(path: string, ending: string, check: (bytes: Uint8Array) => number | undefined): Promise<DamagedFile[]> {
+async function scrub(
+  path: string,
+  ending: string,
+  check: (bytes: Uint8Array) => number | undefined,
+  between?: () => Promise<void>,
+): Promise<DamagedFile[]> {
   const damaged: DamagedFile[] = [];
   for (const file of (await readdir(path)).filter((name) => name.endsWith(ending)).sort()) {
     let bytes: Uint8Array;
@@ -66,6 +71,7 @@ async function scrub(path: string, ending: string, check: (bytes: Uint8Array) =>
     }
     const offset = check(bytes);
     if (offset !== undefined) damaged.push({ file, offset });
+    await between?.();
   }
   return damaged;
 }

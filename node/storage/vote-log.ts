@@ -286,6 +286,7 @@ async function writeWhole(
       await syncDirectory(dirname(path));
     } catch (error) {
       await file.close();
+      await rm(temporary, { force: true }); // on a full disk it would hold the room that others wait for
       throw error;
     }
     return { file, at, size, sequence: records.length === 0 ? 0 : 1 };

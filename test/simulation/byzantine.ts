@@ -1,5 +1,5 @@
 /** Faulty replicas: the honest engine with what leaves it replaced. They hold their own key and nobody else's. */
-import type { Effect, Engine, EngineCrypto, EngineStart } from '../../consensus/index.ts';
+import type { Effect, Engine, EngineCrypto, EngineStart, Input } from '../../consensus/index.ts';
 import { createEngine } from '../../consensus/index.ts';
 import {
   type Body,
@@ -95,11 +95,24 @@ export function byzantine(behaviour: Behaviour, random: SeededRandom): (name: st
       return targets.map((to) => ({ kind: 'send', to, bytes: random.chance(0.5) ? encodeMessage(lie) : effect.bytes }));
     }
 
+    /** Evidence of its own doings would end them: a traitor does not listen to it. */
+    function isOwnWord(input: Input): boolean {
+      if (input.kind !== 'message') return false;
+      try {
+        const message = decodeMessage(input.bytes);
+        return message.kind !== 'committed' && message.node === start.self;
+      } catch {
+        return false;
+      }
+    }
+
     return {
       name: honest.name,
       status: () => honest.status(),
       step: (input) =>
-        honest.step(input).flatMap((effect) => (effect.kind === 'broadcast' || effect.kind === 'send' ? act(effect) : [effect])),
+        (isOwnWord(input) ? [] : honest.step(input)).flatMap((effect) =>
+          effect.kind === 'broadcast' || effect.kind === 'send' ? act(effect) : [effect],
+        ),
     };
   };
 }

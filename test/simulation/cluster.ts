@@ -5,6 +5,7 @@
 import type { Engine, EngineCrypto, EngineParameters, EngineStart } from '../../consensus/index.ts';
 import { decodeMessage, type Message } from '../../consensus/pbft/messages.ts';
 import { createConsensusDriver } from '../../node/consensus-driver.ts';
+import { ChainError } from '../../node/errors/index.ts';
 import { type Digest, hashTagged, SUITE, toHex, utf8, type Validator } from '../../node/format/index.ts';
 import { type Rules, TestChain } from './chain.ts';
 import { SimKeys, type SimSigner } from './crypto.ts';
@@ -15,6 +16,8 @@ import { SimMachine, type SimProcess } from './world.ts';
 
 /** Lines of the transcript kept for a failing seed. */
 const TRANSCRIPT_LINES_MAX = 400;
+/** A node that could not start is started again after this, ms. */
+const START_AGAIN_MS = 500;
 
 export interface SimNode {
   start(): Promise<void>;
@@ -50,7 +53,7 @@ export interface ClusterOptions {
   readonly validatorsAt?: (height: number) => readonly number[];
   /** Engines of faulty nodes, by index; such nodes are not held to the checks. */
   readonly faulty?: ReadonlyMap<number, (random: SeededRandom) => CreateEngine>;
-  readonly factory?: (create: CreateEngine | undefined) => NodeFactory;
+  readonly factory?: (create: CreateEngine | undefined, cluster: Cluster) => NodeFactory;
 }
 
 export class CheckFailed extends Error {}
@@ -110,7 +113,7 @@ export class Cluster {
       parameters: () => options.parameters,
     };
     const make = options.factory ?? ((create) => driverNode(options.engine ?? 'pbft', create));
-    this.#factories = this.names.map((_, i) => make(options.faulty?.get(i)?.(this.random.fork())));
+    this.#factories = this.names.map((_, i) => make(options.faulty?.get(i)?.(this.random.fork()), this));
   }
 
   say(who: string, text: string): void {
@@ -145,7 +148,13 @@ export class Cluster {
     // A block may have reached the disk in the moment of the crash, without anybody being told.
     if (!this.faulty.has(i))
       for (let height = 1; height <= node.height(); height++) this.#onFinal(name, height, node.digestAt(height)!, []);
-    void node.start();
+    node.start().catch((error: unknown) => {
+      if (process.dead()) return;
+      if (!(error instanceof ChainError)) return this.fail(`${name} cannot start: ${String(error)}`);
+      say(`cannot start: ${error.code}`); // a full disk: its operator tries again
+      this.machines[i]!.stopped();
+      this.scheduler.after(START_AGAIN_MS, () => this.boot(i));
+    });
   }
 
   bootAll(): void {

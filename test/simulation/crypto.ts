@@ -12,7 +12,7 @@ export interface SimSigner {
   sign(message: Uint8Array): Uint8Array;
 }
 
-const sha256 = (...parts: readonly Uint8Array[]): Digest => {
+export const sha256 = (...parts: readonly Uint8Array[]): Digest => {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return new Uint8Array(hash.digest());
@@ -42,11 +42,10 @@ export class SimKeys implements Crypto {
     return { suite: this.suite, publicKey, sign: (message) => sha256(secret, message) };
   }
 
-  hash(data: Uint8Array): Digest {
-    return sha256(data);
-  }
+  // Handed on by themselves, so they are bound.
+  readonly hash = (data: Uint8Array): Digest => sha256(data);
 
-  verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  readonly verify = (suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
     if (suite !== this.suite) return false;
     const name = toHex(publicKey);
     if (suite === SUITE.ed25519) {
@@ -55,5 +54,5 @@ export class SimKeys implements Crypto {
     }
     const secret = this.#secrets.get(name);
     return secret !== undefined && equalBytes(sha256(secret, message), signature);
-  }
+  };
 }

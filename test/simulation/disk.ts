@@ -21,6 +21,8 @@ export class SimDisk {
   readonly logs = new Map<string, Uint8Array[]>();
   readonly stores = new Map<string, Map<ByteText, Uint8Array>>();
   full = false;
+  /** Synced batches of stores are persist points too. */
+  hooksStores = false;
   persistCount = 0;
   onPersist: PersistHook = () => false;
   /** Writes under way in the present process: what happens to each if it dies now. */
@@ -114,14 +116,16 @@ export class SimStore implements Store {
   readonly #durable: Map<ByteText, Uint8Array>;
   readonly #random: SeededRandom;
   readonly #later: Later;
+  readonly #kill: () => void;
   /** Batches in order that are visible to this process and not on disk yet. */
   #unsynced: (readonly StoreOperation[])[] = [];
   readonly #onCrash: (random: SeededRandom) => void;
 
-  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later) {
+  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void) {
     this.#disk = disk;
     this.#random = random;
     this.#later = later;
+    this.#kill = kill;
     let durable = disk.stores.get(name);
     if (!durable) {
       durable = new Map();
@@ -140,12 +144,20 @@ export class SimStore implements Store {
   batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void> {
     if (this.#disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
     const copied = operations.map(({ key, value }) => ({ key, value: value?.slice() }));
+    const count = options.sync && this.#disk.hooksStores ? ++this.#disk.persistCount : undefined;
+    const killed = (stage: 'before' | 'during' | 'after') => {
+      if (count === undefined || !this.#disk.onPersist({ count, stage })) return false;
+      this.#kill();
+      return true;
+    };
+    if (killed('before')) return new Promise(() => {});
     this.#unsynced.push(copied);
+    if (killed('during')) return new Promise(() => {});
     return new Promise((resolve) =>
       this.#later(options.sync ? this.#disk.syncMs(this.#random) : 0.05, () => {
         apply(this.#rows, copied);
         if (options.sync) this.#sync(this.#unsynced.indexOf(copied) + 1);
-        resolve();
+        if (!killed('after')) resolve();
       }),
     );
   }

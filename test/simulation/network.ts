@@ -23,6 +23,8 @@ export class Fabric {
   /** Sees every frame as it leaves its node. */
   onSent: (from: string, to: string, channel: Channel, frame: Uint8Array) => void = () => {};
   framesSent = 0;
+  /** Hears every rule that a node says another broke. */
+  onReport: (by: string, node: string, code: string) => void = () => {};
   /** Loses single frames on purpose, so that phases tear apart where plain loss rarely does. */
   loses: (from: string, to: string, channel: Channel, frame: Uint8Array) => boolean = () => false;
 
@@ -116,6 +118,7 @@ export class SimNetwork implements Network {
 
   report(node: string, code: string): void {
     if (this.reports.length < 1_000) this.reports.push({ node, code });
+    this.#fabric.onReport(this.self, node, code);
   }
 
   receive(from: string, channel: Channel, frame: Uint8Array): void {

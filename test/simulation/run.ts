@@ -1,8 +1,11 @@
-/** `npm run sim -- --seeds N [--from S] [--engine pbft]`: N simulated clusters; failing seeds with the end of their transcript, exit code 1. */
+/** `npm run sim -- --seeds N [--from S] [--engine pbft] [--full fourth|never|always]`: N simulated clusters; failing seeds with the end of their transcript, exit code 1. */
 import { parseArgs } from 'node:util';
+import { runFullSeed } from './full-scenario.ts';
 import { runSeed } from './scenario.ts';
 
 const LINES_SHOWN = 60;
+/** Every so many seeds are told of whole nodes instead of the engine under a small chain. */
+const FULL_EVERY = 4;
 /** Failing seeds shown before the run gives up. */
 const FAILURES_MAX = 5;
 
@@ -11,22 +14,37 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '200' },
     from: { type: 'string', default: '1' },
     engine: { type: 'string', default: 'pbft' },
+    full: { type: 'string', default: 'fourth' },
     verbose: { type: 'boolean', default: false },
   },
 });
 const count = Number(values.seeds);
 const from = Number(values.from);
-if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(from) || from < 0) {
-  console.error('usage: npm run sim -- --seeds N [--from S] [--engine pbft] [--verbose]');
+if (
+  !Number.isSafeInteger(count) ||
+  count < 1 ||
+  !Number.isSafeInteger(from) ||
+  from < 0 ||
+  !['fourth', 'never', 'always'].includes(values.full)
+) {
+  console.error('usage: npm run sim -- --seeds N [--from S] [--engine pbft] [--full fourth|never|always] [--verbose]');
   process.exit(2);
 }
 
 const failed: number[] = [];
 let heights = 0;
+let fulls = 0;
+let fullMs = 0;
 let slowest = { seed: 0, healedMs: 0 };
 const startedMs = performance.now();
 for (let seed = from; seed < from + count && failed.length < FAILURES_MAX; seed++) {
-  const result = await runSeed(seed, values.engine);
+  const full = values.full === 'always' || (values.full === 'fourth' && seed % FULL_EVERY === 0);
+  const beganMs = performance.now();
+  const result = full ? await runFullSeed(seed) : await runSeed(seed, values.engine);
+  if (full) {
+    fulls++;
+    fullMs += performance.now() - beganMs;
+  }
   heights += result.height;
   if (result.healedMs > slowest.healedMs) slowest = result;
   if (result.failure !== undefined) {
@@ -37,6 +55,6 @@ for (let seed = from; seed < from + count && failed.length < FAILURES_MAX; seed+
 }
 const seconds = (performance.now() - startedMs) / 1_000;
 console.log(
-  `${count} seeds from ${from}, engine ${values.engine}: ${failed.length === 0 ? 'all held' : `failed ${failed.join(' ')}`}; ${heights} blocks, ${seconds.toFixed(1)} s, ${((seconds * 1_000) / count).toFixed(0)} ms a seed; slowest to heal ${slowest.seed} in ${(slowest.healedMs / 1_000).toFixed(1)} s`,
+  `${count} seeds from ${from}, engine ${values.engine}: ${failed.length === 0 ? 'all held' : `failed ${failed.join(' ')}`}; ${heights} blocks, ${seconds.toFixed(1)} s, ${((seconds * 1_000) / count).toFixed(0)} ms a seed, ${fulls} of them with whole nodes in ${(fullMs / 1_000).toFixed(1)} s; slowest to heal ${slowest.seed} in ${(slowest.healedMs / 1_000).toFixed(1)} s`,
 );
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -84,7 +84,7 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   }
 }
 
-interface Trouble {
+export interface Trouble {
   readonly trouble: typeof HEALTHY;
   readonly crashes: number;
   readonly parts: number;
@@ -92,12 +92,14 @@ interface Trouble {
   readonly forgets: boolean;
   /** Chance of its own; undefined: phases are not torn. */
   readonly tears: SeededRandom | undefined;
+  /** How clients hand in transaction `id`, and how often a second; undefined: most nodes get it at once. */
+  readonly clients?: { readonly perSecond: number; readonly submit: (id: number) => void };
 }
 
-async function troubled(
+export async function troubled(
   cluster: Cluster,
   draw: SeededRandom,
-  { trouble, crashes, parts, persists, forgets, tears }: Trouble,
+  { trouble, crashes, parts, persists, forgets, tears, clients }: Trouble,
 ): Promise<void> {
   const { scheduler, machines, names } = cluster;
   const end = draw.integer(TROUBLE_MIN_MS, TROUBLE_MAX_MS);
@@ -147,8 +149,9 @@ async function troubled(
   };
   if (tears) tear(tears);
   let id = 0;
-  every(draw.pick([1, 10]), () => {
+  every(clients?.perSecond ?? draw.pick([1, 10]), () => {
     id++;
+    if (clients) return clients.submit(id);
     for (let i = 0; i < names.length; i++) if (draw.chance(0.8)) cluster.submit(i, id);
   });
   if (forgets)
@@ -173,7 +176,7 @@ async function troubled(
 }
 
 /** Everything is up and the network is whole: every honest node must get further, together. */
-async function healed(cluster: Cluster): Promise<number> {
+export async function healed(cluster: Cluster): Promise<number> {
   cluster.say('network', 'heals');
   cluster.fabric.faults = { ...HEALTHY };
   cluster.fabric.groups.clear();
@@ -200,6 +203,6 @@ async function healed(cluster: Cluster): Promise<number> {
   return cluster.scheduler.nowMs - healedAtMs;
 }
 
-function describe(cluster: Cluster): string[] {
+export function describe(cluster: Cluster): string[] {
   return cluster.names.map((name, i) => `          ${name} ${cluster.node(i)?.describe() ?? 'is down'}`);
 }

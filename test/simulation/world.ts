@@ -100,7 +100,7 @@ export class SimMachine {
       world,
       network: mortal(network, () => process.alive),
       openLog: (name) => new SimLog(this.disk, name, this.#random, later, () => this.#killed()),
-      openStore: (name) => new SimStore(this.disk, name, this.#random, later),
+      openStore: (name) => new SimStore(this.disk, name, this.#random, later, () => this.#killed()),
       dead: () => !process.alive,
     };
   }

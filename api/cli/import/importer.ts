@@ -70,7 +70,8 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
         const receipt = answer.data;
         if (receipt.status === 'pending') {
           await options.sleep(RETRY_DELAY_MS); // not yet in a block: the same key asks again for the same receipt
-          if (++attempt > ATTEMPTS_MAX) throw new ApiError({ ...answer, status: 503, code: 'TIMEOUT', message: 'the batch stays pending' });
+          if (++attempt > ATTEMPTS_MAX)
+            throw new ApiError({ ...answer, status: 503, code: 'CALL_TIMEOUT', message: 'the batch stays pending' });
           continue;
         }
         const repeated = receipt.records?.filter((record) => record.status === 'repeated').length ?? 0;

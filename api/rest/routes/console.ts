@@ -1,7 +1,7 @@
 /** The plain page at `/`: files outside the envelope. */
 import { Type } from '@sinclair/typebox';
 import { toHex } from '../../../node/format/index.ts';
-import { consoleScript, consoleStyle, page } from '../../console/page.ts';
+import { consoleIcon, consoleScript, consoleStyle, page } from '../../console/page.ts';
 import { type Route, route } from '../route.ts';
 
 const file = {
@@ -39,6 +39,14 @@ export const consoleRoutes: readonly Route[] = [
     summary: { en: 'Script of the console page', zh: '控制台页面脚本' },
     response: { schema: Type.String(), statuses: [200], outside: ['text/javascript'] },
     handler: () => ({ raw: consoleScript, mediaType: 'text/javascript; charset=utf-8', headers: { 'cache-control': 'no-cache' } }),
+  }),
+  route({
+    ...file,
+    operationId: 'consoleIcon',
+    url: '/icon.svg',
+    summary: { en: 'Icon of the console page', zh: '控制台页面图标' },
+    response: { schema: Type.String(), statuses: [200], outside: ['image/svg+xml'] },
+    handler: () => ({ raw: consoleIcon, mediaType: 'image/svg+xml', headers: { 'cache-control': 'max-age=86400' } }),
   }),
   route({
     ...file,

@@ -42,7 +42,7 @@ const CODE_CHARACTERS_MAX = 524_288;
 const CALL_BODY_BYTES_MAX = 5 * 1024 * 1024;
 /** Longest `args=` in a URL; longer arguments need a saved query. */
 export const QUERY_CHARACTERS_MAX = 8_192;
-const EVENTS_SCANNED_MAX = 5_000; // by one page, whatever the filter
+const EVENTS_SCANNED_MAX = 20_000; // by one page, whatever the filter
 const EVENTS_READ = 500;
 
 /** Built-in contracts are asked by name, deployed ones by address. */
@@ -391,7 +391,9 @@ async function eventList(call: Call, api: ApiContext) {
   const cursor = after === undefined ? undefined : decodeCursor(filter, after);
   const height = cursor?.height ?? api.node.head().height;
   let at =
-    cursor === undefined ? { height: call.integer('fromHeight') - 1, position: Number.MAX_SAFE_INTEGER } : parsePosition(String(cursor.at));
+    cursor === undefined
+      ? { height: Math.max(call.integer('fromHeight'), firstHeight(call, api)) - 1, position: Number.MAX_SAFE_INTEGER }
+      : parsePosition(String(cursor.at));
   const found: OutboxEvent[] = [];
   for (let scanned = 0; scanned < EVENTS_SCANNED_MAX; ) {
     const events = await api.node.events(at, EVENTS_READ);
@@ -406,6 +408,14 @@ async function eventList(call: Call, api: ApiContext) {
     if (events.length === 0) return listAnswer(found.map(presentEvent), height);
   }
   return listAnswer(found.map(presentEvent), height, encodeCursor(filter, { height, at: `${at.height}-${at.position}` }));
+}
+
+/** Before a contract was deployed it has no events; built-in ones are there from the start. */
+function firstHeight(call: Call, api: ApiContext): number {
+  const address = call.required('address');
+  if (!address.startsWith('0x')) return 0;
+  const { deployedAt } = contractEntry(call, api) as { readonly deployedAt?: number };
+  return deployedAt ?? 0;
 }
 
 /** @throws ChainError CURSOR_INVALID */

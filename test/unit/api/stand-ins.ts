@@ -11,6 +11,7 @@ import {
   verify,
   webcrypto,
 } from 'node:crypto';
+import { decodeSealedBlock } from '../../../node/ledger/validation.ts';
 import * as x509 from '@peculiar/x509';
 import {
   createServer,
@@ -37,7 +38,6 @@ import { openExchangeLog } from '../../../node/exchange-log.ts';
 import {
   type Block,
   type ByteText,
-  decodeBlock,
   decodeJson,
   defaultParameters,
   encodeHeader,
@@ -312,7 +312,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
       Array.from({ length: Math.max(0, Math.min(limit, node.height - from + 1)) }, (_, i) => headerAt(from + i)),
     async validateBlock(bytes) {
       try {
-        decodeBlock(bytes);
+        decodeSealedBlock(bytes);
       } catch {
         throw new ChainError('BLOCK_MALFORMED');
       }

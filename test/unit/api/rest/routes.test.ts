@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CONTRACT, deployedKey, governanceKey, stateKey } from '../../../../contracts/index.ts';
-import { decodeBlock, encodeBlock, encodeJson } from '../../../../node/format/index.ts';
+import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
+import { encodeBlock, encodeJson } from '../../../../node/format/index.ts';
 import { createRig, confirmed, type Rig, START_MS, testEvent } from '../stand-ins.ts';
 
 const address = `0x${'1'.repeat(40)}`;
@@ -102,7 +103,8 @@ test('a block by height, hash and latest, raw bytes that decode, and validation 
   assert.deepEqual([(await get('/api/v1/blocks/99')).code, (await get('/api/v1/blocks/-1')).code], ['BLOCK_NOT_FOUND', 'REQUEST_INVALID']);
   const raw = await get('/api/v1/blocks/3?form=raw');
   assert.equal(raw.headers['content-type'], 'application/octet-stream');
-  assert.deepEqual(Buffer.from(encodeBlock(decodeBlock(new Uint8Array(raw.body)))), raw.body);
+  const sealed = decodeSealedBlock(new Uint8Array(raw.body));
+  assert.deepEqual(Buffer.from(encodeSealedBlock(encodeBlock(sealed.block), sealed.certificate)), raw.body);
   for (const [body, type] of [
     [raw.body, 'application/octet-stream'],
     [raw.body.toString('base64'), 'text/plain'],

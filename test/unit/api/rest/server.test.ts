@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { currentOtp } from '../../../../api/index.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
+import { keyspace } from '../../../../node/storage/keyspace.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
 
 let rig: Rig;
@@ -273,7 +274,7 @@ test('a refused request frees its key; an interrupted one is not run twice; an e
   assert.equal((await call({ method: 'add' }, 'k3', { on: own })).status, 200);
 
   // A crash between begin and end leaves a row without an answer.
-  const [rowKey, row] = [...own.store.rows].find(([key]) => key.startsWith('ai'))!;
+  const [rowKey, row] = [...own.store.rows].find(([key]) => key.startsWith(keyspace.idempotency))!;
   own.store.rows.set(
     rowKey,
     new TextEncoder().encode(new TextDecoder().decode(row).replace(/"answer":"(?:[^"\\]|\\.)*"/, '"answer":null')),

@@ -89,7 +89,11 @@ test('a second vote of one node for one place is evidence, once, and is not coun
   b.hear(prePrepare('a', 0, 1, 'X'));
   b.executed('X');
   b.hear(vote('prepare', 'c', 0, 1, 'Y'));
-  assert.deepEqual(b.hear(vote('prepare', 'c', 0, 1, 'X')), ['evidence PBFT_DOUBLE_VOTE c']);
+  assert.deepEqual(b.hear(vote('prepare', 'c', 0, 1, 'X')), [
+    'evidence PBFT_DOUBLE_VOTE c',
+    'send c prepare v0 h1 Y', // should somebody else have its key, it learns of it
+    'send c prepare v0 h1 X',
+  ]);
   assert.deepEqual(b.hear(vote('prepare', 'c', 0, 1, 'Z')), []);
   b.hear(vote('prepare', 'a', 0, 1, 'X'));
   assert.ok(!b.votesSent().includes('commit v0 h1 X'));
@@ -100,6 +104,8 @@ test('two proposals of one primary for one place are evidence and end its view',
   b.hear(prePrepare('a', 0, 1, 'X'));
   assert.deepEqual(b.hear(prePrepare('a', 0, 1, 'Y')), [
     'evidence PBFT_DOUBLE_PROPOSAL a',
+    'send a prePrepare v0 h1 X',
+    'send a prePrepare v0 h1 Y',
     'persist viewChange v1 final 0 prepared []',
     'broadcast viewChange v1 final 0 prepared []',
   ]);

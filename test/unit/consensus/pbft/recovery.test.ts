@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Ask, Fetch, Held, Status } from '../../../../consensus/pbft/messages.ts';
+import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import { certificate, d, newView, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
 
 const restart = (self: string, before: Table) => new Table(self, { log: before.log });
@@ -229,4 +230,74 @@ test('a peer answers what it may hold of a mute replica: at least the height bei
   assert.deepEqual(b.hear(ask), ['send d held d h2 v0']);
   b.hear(vote('prepare', 'd', 4, 3, 'Y'));
   assert.deepEqual(b.hear(ask), ['send d held d h3 v4']);
+});
+
+test('a vote log that lacks a vote which stands in a stored certificate is too old: mute; one that holds it is not', () => {
+  const d1 = new Table('d');
+  d1.hear(prePrepare('a', 0, 1, 'X'));
+  d1.executed('X');
+  for (const node of ['a', 'b']) d1.hear(vote('prepare', node, 0, 1, 'X'));
+  assert.ok(d1.votesSent().includes('commit v0 h1 X'));
+  const certified = { height: 1, digest: d('X'), certificate: certificate('commit', 0, 1, 'X', ['a', 'b', 'd']), signedHeight: 1 };
+  assert.notEqual(new Table('d', { ...certified, log: d1.log }).engine.status().phase, 'mute');
+  const commit = d1.log.findIndex((record) => {
+    const decoded = decodeRecord(record);
+    return decoded.kind === 'vote' && decoded.vote.kind === 'commit';
+  });
+  const older = new Table('d', { ...certified, log: d1.log.slice(0, commit) });
+  assert.equal(older.engine.status().phase, 'mute');
+  older.tick(500);
+  assert.ok(older.sent.some((message) => message.kind === 'ask'));
+  assert.deepEqual(
+    older.votesSent().filter((line) => line.includes('h2')),
+    [],
+  );
+});
+
+test('a log that only saw blocks come by sync is as old as its last vote, which is no reason for silence', () => {
+  const synced = new Table('d');
+  synced.delivered('one', 1);
+  synced.delivered('two', 2);
+  const again = new Table('d', {
+    height: 2,
+    digest: d('two'),
+    certificate: certificate('commit', 0, 2, 'two'),
+    signedHeight: 0,
+    log: synced.log,
+  });
+  assert.notEqual(again.engine.status().phase, 'mute');
+});
+
+test('a replica that meets another vote under its own key excludes itself, for good, until it has another key', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  assert.ok(b.votesSent().includes('prepare v0 h1 X'));
+  assert.deepEqual(b.hear(vote('prepare', 'b', 0, 1, 'X'), 'c'), []); // its own word
+  const forged = { ...vote('prepare', 'b', 0, 1, 'Y'), signature: new Uint8Array(32) };
+  assert.deepEqual(b.hear(forged, 'c'), []);
+  const lines = b.hear(vote('prepare', 'b', 0, 1, 'Y'), 'c');
+  assert.ok(lines.includes('evidence PBFT_KEY_USED_ELSEWHERE b'), lines.join());
+  assert.ok(lines.includes('persist excluded'), lines.join());
+  for (const node of ['a', 'c']) b.hear(vote('prepare', node, 0, 1, 'X'));
+  assert.ok(!b.votesSent().includes('commit v0 h1 X'));
+  const again = restart('b', b);
+  again.hear(prePrepare('a', 0, 1, 'X'));
+  again.executed('X');
+  again.work();
+  again.tick(5_000);
+  assert.deepEqual(again.votesSent(), []);
+  const rekeyed = new Table('b', {
+    log: b.log,
+    validators: validators().map((v) => (v.node === 'b' ? { ...v, publicKey: new Uint8Array(32).fill(9) } : v)),
+  });
+  assert.notEqual(rekeyed.engine.status().phase, 'mute');
+});
+
+test('another proposal under the key of a primary excludes it as well', () => {
+  const a = new Table('a');
+  a.work();
+  a.built('X');
+  a.executed('X');
+  assert.ok(a.hear(prePrepare('a', 0, 1, 'Y'), 'c').includes('evidence PBFT_KEY_USED_ELSEWHERE a'));
 });

@@ -108,6 +108,15 @@ function outcome(chain: MemoryChain, table: 'methods' | 'queries', contract: str
   }
 }
 
+/** Canonical where there is such a form, so that it gets past the first door; else as a stranger may send it, unpaired surrogates and all. */
+function anyJson(value: Json): Uint8Array {
+  try {
+    return encodeJson(value);
+  } catch {
+    return new TextEncoder().encode(JSON.stringify(value));
+  }
+}
+
 /** Arguments that reach deep, to be broken in one place. */
 const SOUND: Readonly<Record<string, Json>> = {
   'registry.register': {
@@ -139,7 +148,7 @@ test('sound arguments broken in any one place by any hostile value end in a refu
   for (const [name, tree] of Object.entries(SOUND)) {
     const [contract, method] = name.split('.') as [string, string];
     for (const other of others)
-      for (const form of brokenForms(tree, other)) outcome(testChain(), 'methods', contract, method, encodeJson(form));
+      for (const form of brokenForms(tree, other)) outcome(testChain(), 'methods', contract, method, anyJson(form));
   }
 });
 
@@ -154,7 +163,7 @@ test('arbitrary arguments to every method and query end in a refusal of the tabl
   );
   fc.assert(
     fc.property(fc.constantFrom(...doors), value, ([table, contract, method], args) =>
-      outcome(chain, table, contract, method, encodeJson(args)),
+      outcome(chain, table, contract, method, anyJson(args)),
     ),
     { numRuns: 1_500 },
   );

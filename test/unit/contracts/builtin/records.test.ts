@@ -39,8 +39,10 @@ class Chain {
 
   constructor() {
     for (const [role, rights] of Object.entries(genesisRoles)) this.others.set(`access${accessKey.role(role)}`, encodeJson(rights));
-    for (const org of ['alpha', 'beta'])
+    for (const org of ['alpha', 'beta']) {
+      this.register('organisation', org, org, { name: org, roles: [], governs: true });
       this.register('account', `mes@${org}`, org, { roles: ['operator'], keys: [], type: 'service', sessionEpoch: 0 });
+    }
     this.register('account', 'audit@alpha', 'alpha', { roles: ['auditor'], keys: [], type: 'person', sessionEpoch: 0 });
     this.register('factory', 'F-001', 'alpha', {});
     this.register('device', 'D-1', 'alpha', {});

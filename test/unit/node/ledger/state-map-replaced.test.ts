@@ -7,7 +7,9 @@ import { createStateMap, type MapWrite } from '../../../../node/ledger/state-map
 
 const valueHash = new Uint8Array(32).fill(1);
 /** Few and short, so that keys meet, are prefixes of one another and share buckets. */
-const key = fc.array(fc.constantFrom('\0', '\u0001', '\u0010', 'a'), { minLength: 1, maxLength: 3 }).map((letters) => letters.join('') as ByteText);
+const key = fc
+  .array(fc.constantFrom('\0', '\u0001', '\u0010', 'a'), { minLength: 1, maxLength: 3 })
+  .map((letters) => letters.join('') as ByteText);
 const block = fc.array(fc.record({ key, present: fc.boolean() }), { minLength: 1, maxLength: 12 });
 
 test('staging names exactly those written keys that the map held before', () => {

@@ -57,7 +57,7 @@ interface Bench {
   readonly spend: (id: Uint8Array) => void;
 }
 
-function mempool(limits: Partial<MempoolLimits> = {}): Bench {
+function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () => 0): Bench {
   const rejected: Rejection[] = [];
   const spent = new Set<string>();
   let checks = 0;
@@ -78,7 +78,7 @@ function mempool(limits: Partial<MempoolLimits> = {}): Bench {
       },
       stop: async () => undefined,
     },
-    clock: { now: () => 0, monotonic: () => 0 },
+    clock: { now: nowMs, monotonic: nowMs },
     limits: { countMax: 100, bytesMax: 1_000_000, senderCountMax: 50, ...limits },
     context,
     onRejected: (_id, rejection) => rejected.push(rejection),
@@ -142,7 +142,7 @@ test('count, bytes and the quota of a sender are bounds', async () => {
   const byCount = mempool({ countMax: 1 }).pool;
   await byCount.add(transaction(), 'client');
   assert.equal(await codeOf(byCount.add(transaction(), 'client')), 'MEMPOOL_FULL');
-  const byBytes = mempool({ bytesMax: 200 }).pool;
+  const byBytes = mempool({ bytesMax: 2 * transaction().length - 1 }).pool;
   await byBytes.add(transaction(), 'client');
   assert.equal(await codeOf(byBytes.add(transaction(), 'client')), 'MEMPOOL_FULL');
   const bySender = mempool({ senderCountMax: 1 }).pool;
@@ -182,4 +182,17 @@ test('what can no longer be included leaves with its reason', async () => {
   assert.equal(pool.size().count, 0);
   assert.equal(pool.rejection(entry.id)?.code, 'TRANSACTION_EXPIRED');
   assert.equal(rejected.length, 1);
+});
+
+test('a waiting transaction is spread again after ever longer times, and no more bytes at once than allowed', async () => {
+  let now = 0;
+  const { pool } = mempool({}, () => now);
+  await pool.add(transaction(), 'client');
+  await pool.add(transaction(), 'client');
+  await pool.add(transaction(), 'peer');
+  const spreadAt: number[] = [];
+  for (now = 0; now < 40_000; now += 1_000) for (const _ of pool.overdue(2_000, 1_000_000)) spreadAt.push(now);
+  assert.deepEqual(spreadAt, [2_000, 2_000, 6_000, 6_000, 14_000, 14_000, 30_000, 30_000]);
+  now = 200_000;
+  assert.equal(pool.overdue(2_000, 1).length, 1);
 });

@@ -1,0 +1,39 @@
+/** Integers (also the largest that JavaScript holds exactly), texts and arrays arrive in the contract unchanged. */
+import assert from 'node:assert/strict';
+import type { Probe } from '../clause.ts';
+import { callMethod, deploy, query } from '../contracts.ts';
+
+const CODE = `contract({
+  methods: {
+    keep(ctx, name, value) { ctx.put(name, value); return [typeof value, Array.isArray(value), value]; },
+    add(ctx, a, b) { return a + b; },
+  },
+  queries: { kept(ctx, name) { return ctx.get(name); } },
+});`;
+
+export const probe: Probe = {
+  id: '6.2.2.c',
+  async prove(context) {
+    const address = await deploy(context, CODE);
+    const text = `${context.random('齿轮')} "quoted" \\ é`;
+    const integers = [0, -context.integer(1, 1_000_000_000), Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+    const arrays = [[], [context.integer(1, 99), text, [true, null, [context.random('deep')]]]];
+    for (const value of [...integers, text, '', ...arrays]) {
+      const name = context.random('n');
+      const answer = await callMethod(context, address, 'keep', [name, value]);
+      assert.deepEqual(answer.json.data.result, [typeof value, Array.isArray(value), value]);
+      assert.deepEqual((await query(context, address, 'kept', [name])).json.data.result, value);
+    }
+    assert.equal((await callMethod(context, address, 'add', [Number.MAX_SAFE_INTEGER - 7, 7])).json.data.result, Number.MAX_SAFE_INTEGER);
+  },
+  async twin(context) {
+    const address = await deploy(context, CODE);
+    const unlike = await callMethod(context, address, 'keep', ['n', `${context.integer(1, 99)}`]);
+    assert.equal(unlike.json.data.result[0], 'string', 'digits in quotes are a text and stay one');
+    const large = await context.call(context.actor.node, 'POST', `contracts/${address}/call`, {
+      body: '{"method":"keep","args":["n",9007199254740993]}',
+    });
+    const kept = large.status === 200 ? JSON.stringify(large.json.data.result[2]) : 'refused';
+    assert.equal(kept === 'refused' || kept === '9007199254740993', true, `a larger integer is never changed in silence: ${kept}`);
+  },
+};

@@ -1,0 +1,214 @@
+/** What peers and disks may do to a node: a stranger at the door, garbage from a registered peer, a stored value with a flipped bit. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Level } from 'level';
+import { CONTRACT, recordKey, stateKey } from '../../contracts/index.ts';
+import { fromHex, signTransaction, toByteText } from '../../node/format/index.ts';
+import { decodeTransaction } from '../../node/format/transaction.ts';
+import { NODE_KEY } from '../../node/keystore/index.ts';
+import { ledgerKey } from '../../node/ledger/keys.ts';
+import { createLibp2pNetwork, type Libp2pNetwork } from '../../node/network/index.ts';
+import type { Channel } from '../../node/world.ts';
+import type { ProbeContext } from '../conformance/context.ts';
+import { production, submit } from '../conformance/records.ts';
+import { keystoreOf, operators, realCrypto, startTestNet, type TestNet } from './net.ts';
+
+const DAMAGED = 2; // index of the node whose disk lies
+const GARBAGE = 3; // index of the node whose key the attacker holds
+const GARBAGE_FRAMES = 40; // above what a peer may send before it is cut off
+const STRANGER_WATCH_MS = 4_000;
+
+let testNet: TestNet;
+let context: ProbeContext;
+
+before(async () => {
+  testNet = await startTestNet('hostile-peer');
+  context = testNet.context;
+});
+after(() => testNet?.stop());
+
+/** A libp2p node of the project's own protocol, with any key, beside the devnet. */
+async function outsider(node: string, transportSeed: Uint8Array): Promise<Libp2pNetwork> {
+  const consensus = await context.get(0, 'consensus');
+  const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+  const network = await createLibp2pNetwork({
+    self: node,
+    transportSeed,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    chainId: fromHex(consensus.chainId),
+    genesisHash: fromHex(consensus.genesisHash),
+    height: () => 0,
+    fallbackDialMs: 0,
+    world: {
+      log,
+      clock: { now: () => Date.now(), monotonic: () => performance.now() },
+      random: { bytes: (count) => new Uint8Array(randomBytes(count)) },
+      timers: {
+        after(ms, run) {
+          const timer = setTimeout(run, ms);
+          return () => clearTimeout(timer);
+        },
+        every(ms, run) {
+          const timer = setInterval(run, ms);
+          return () => clearInterval(timer);
+        },
+      },
+    },
+  });
+  network.admit(
+    context.genesis.nodes.map((entry) => ({ node: entry.id, transportKey: fromHex(entry.transportKey), addresses: entry.addresses })),
+  );
+  await network.start();
+  return network;
+}
+
+const peerOn = async (node: number, id: string) =>
+  (await context.get(node, 'peers')).items.find((peer: { node: string }) => peer.node === id) as { connected: boolean } | undefined;
+
+test('a peer with a key that nobody registered is let in nowhere, whatever name it gives', async () => {
+  const stranger = await outsider('stranger-1', randomBytes(32));
+  try {
+    await sleep(STRANGER_WATCH_MS);
+    assert.deepEqual(
+      stranger.peers().filter((peer) => peer.connected),
+      [],
+    );
+    for (const node of testNet.net.nodes.keys()) assert.equal(await peerOn(node, 'stranger-1'), undefined);
+    assert.match(readFileSync(testNet.net.nodes[0]!.logPath, 'utf8'), /PEER_UNREGISTERED/);
+  } finally {
+    await stranger.stop();
+  }
+  await submit(context, production(context));
+});
+
+test('garbage from a registered peer, on votes and on bulk, is counted and cuts it off; the others go on', {
+  timeout: 180_000,
+}, async () => {
+  const { id } = context.genesis.nodes[GARBAGE]!;
+  const keystore = await keystoreOf(testNet.net, GARBAGE);
+  await testNet.net.nodes[GARBAGE]!.kill('SIGKILL');
+  const attacker = await outsider(id, keystore.secret(NODE_KEY.transport));
+  const aims: readonly [number, Channel][] = [
+    [0, 'votes'],
+    [1, 'bulk'],
+  ];
+  try {
+    for (const [node] of aims)
+      await context.until(`the attacker to be connected to node ${node}`, 60_000, async () => (await peerOn(node, id))?.connected === true);
+    for (const [node, channel] of aims) {
+      const to = context.genesis.nodes[node]!.id;
+      for (let i = 0; i < GARBAGE_FRAMES; i++) {
+        attacker.send(to, channel, new Uint8Array(randomBytes(1 + (i % 5) * 300)));
+        await sleep(10);
+      }
+    }
+    for (const [node, channel] of aims) {
+      await context.until(
+        `the attacker to be cut off by node ${node} for ${channel}`,
+        30_000,
+        async () => (await peerOn(node, id))?.connected === false,
+      );
+      assert.match(readFileSync(testNet.net.nodes[node]!.logPath, 'utf8'), /"event":"peer cut off for a while"/);
+    }
+    await submit(context, production(context));
+    await sleep(2_000);
+    for (const [node] of aims) assert.equal((await peerOn(node, id))?.connected, false, 'it dials again and is not let in');
+  } finally {
+    await attacker.stop();
+  }
+  await testNet.net.nodes[GARBAGE]!.restart();
+});
+
+test('a stored value with a flipped bit is never served, raises an alarm, is found by doctor, and does not end the process', {
+  timeout: 240_000,
+}, async () => {
+  const { net } = testNet;
+  const node = net.nodes[DAMAGED]!;
+  const receipt = await submit(context, production(context));
+  const actor = operators(context)[DAMAGED]!;
+  const other = await submit(context, production(context, actor), { actor }); // through this node, which keeps the sealed fields
+  await context.until('the node to hold both records', 60_000, async () => (await node.head()).height >= other.height);
+  await node.kill('SIGKILL');
+  const id = receipt.records[0].id as string;
+  const row = ledgerKey.state(stateKey(CONTRACT.records, recordKey.version(toByteText(fromHex(id)), 1)));
+  await flipStored(join(node.dir, 'data/chain'), Buffer.from(row, 'latin1'));
+  await flipInTable(join(node.dir, 'data/sealed'));
+
+  const doctor = await context.cli(DAMAGED, ['doctor', '--config', node.configPath]);
+  assert.equal(doctor.exitCode, 4, doctor.stderr);
+  const problems = (JSON.parse(doctor.stdout) as { subject: string; state: string; what: string }[]).filter(
+    ({ state }) => state === 'problem',
+  );
+  for (const store of ['chain', 'sealed'])
+    assert.equal(
+      problems.some(({ subject, what }) => subject.includes(store) && what.includes('STORE_DAMAGED')),
+      true,
+      doctor.stdout,
+    );
+
+  await node.restart();
+  const answer = await context.call(DAMAGED, 'GET', `records/${id}`);
+  assert.deepEqual([answer.status, answer.json.code, answer.json.data?.content], [500, 'STORE_DAMAGED', undefined]);
+  assert.equal((await context.call(DAMAGED, 'GET', `records/${other.records[0].id}`)).status, 200, 'the rest is served');
+  assert.equal((await context.call(0, 'GET', `records/${id}`)).status, 200, 'the others hold it whole');
+  type Alarm = {
+    readonly id: number;
+    readonly kind: string;
+    readonly detail: { readonly store: string; readonly key?: string; readonly file?: string };
+    readonly acknowledgedBy: string | null;
+  };
+  const alarms = async () => ((await context.get(DAMAGED, 'alarms')).items as Alarm[]).filter(({ kind }) => kind === 'STORE_DAMAGED');
+  const found = await context.until('both alarms', 30_000, async () => {
+    const all = await alarms();
+    const byRead = all.find(({ detail }) => detail.store === 'chain' && detail.key === Buffer.from(row, 'latin1').toString('hex'));
+    return all.some(({ detail }) => detail.store === 'sealed' && detail.file?.endsWith('.ldb') === true) && byRead;
+  });
+
+  // A call whose execution reads the row: this node can neither agree nor differ, so it says nothing; the others go on.
+  const { pid } = node;
+  const first = await context.get(0, `transactions/${receipt.transactionId}`);
+  const keystore = await keystoreOf(net, 0);
+  const { signature: _signature, ...body } = decodeTransaction(new Uint8Array(Buffer.from(first.transaction.bytes, 'base64')));
+  const again = signTransaction(realCrypto(), { ...body, salt: new Uint8Array(randomBytes(16)) }, (message) =>
+    keystore.sign(NODE_KEY.custodial, message),
+  );
+  const final = await context.call(0, 'POST', 'transactions', { body: again.bytes, type: 'application/octet-stream' });
+  assert.equal(final.status < 500, true, final.text);
+  await submit(context, production(context));
+  await sleep(2_000);
+  assert.deepEqual([node.running, node.pid], [true, pid], 'the node with the damaged row lives');
+  assert.equal((await node.head()).height < (await net.nodes[0]!.head()).height, true, 'and claims no block that it could not execute');
+
+  const admin = context.genesis.accounts.find((account) => account.organisation === node.organisation && account.roles.includes('admin'))!;
+  const acknowledged = await context.post(DAMAGED, `alarms/${found.id}/acknowledge`, {}, { token: net.tokens[admin.id]! });
+  assert.equal(acknowledged.status, 200, acknowledged.text);
+  assert.equal((await alarms()).find((alarm) => alarm.id === found.id)?.acknowledgedBy, admin.id);
+});
+
+async function flipStored(path: string, key: Buffer): Promise<void> {
+  const db = new Level<Buffer, Buffer>(path, { keyEncoding: 'buffer', valueEncoding: 'buffer' });
+  await db.open();
+  const value = await db.get(key);
+  assert.notEqual(value, undefined, 'the row is there');
+  value![value!.length >> 1]! ^= 0x10;
+  await db.put(key, value!, { sync: true } as object);
+  await db.close();
+}
+
+/** Makes a table of all rows, and flips a bit in it as a failing disk would. */
+async function flipInTable(path: string): Promise<void> {
+  const db = new Level<Buffer, Buffer>(path, { keyEncoding: 'buffer', valueEncoding: 'buffer' });
+  await db.open();
+  await (db as unknown as { compactRange(from: Buffer, to: Buffer): Promise<void> }).compactRange(Buffer.of(0), Buffer.of(0xff));
+  await db.close();
+  const [table] = readdirSync(path).filter((name) => name.endsWith('.ldb'));
+  assert.notEqual(table, undefined, 'the store has a table');
+  const file = join(path, table!);
+  const bytes = readFileSync(file);
+  bytes[20]! ^= 0x04;
+  writeFileSync(file, bytes);
+}

@@ -1,0 +1,347 @@
+/**
+ * The whole node in the simulator: `createNode` with everything of node/ but the libp2p, LevelDB and worker adapters, the real built-in contracts
+ * and one contract machine shared by the process. Clients submit signed transactions and wait for receipts; what they were told must stay true.
+ */
+import {
+  type BuiltinContract,
+  type ContractMachine,
+  createBuiltins,
+  createContractMachine,
+  loadWasm,
+  production,
+  records,
+  type Genesis,
+} from '../../contracts/index.ts';
+import { ChainError } from '../../node/errors/index.ts';
+import {
+  type ByteText,
+  type Call,
+  type ChainParameters,
+  type Digest,
+  decodeHeader,
+  encodeJson,
+  encodeSubmissions,
+  equalBytes,
+  headerHash,
+  prefixEnd,
+  signTransaction,
+  type TextStruct,
+  toByteText,
+  toHex,
+  utf8,
+} from '../../node/format/index.ts';
+import { createBlockStore } from '../../node/ledger/block-store.ts';
+import { createExecutor } from '../../node/ledger/executor.ts';
+import { inlineExecutor } from '../../node/ledger/executor-port.ts';
+import { ledgerKey } from '../../node/ledger/keys.ts';
+import { createStateMap } from '../../node/ledger/state-map.ts';
+import { createNode, type Node } from '../../node/node.ts';
+import { prepareRecord } from '../../node/records/index.ts';
+import type { AppendLog, Store } from '../../node/world.ts';
+import type { Cluster, CreateEngine, NodeContext, NodeFactory, SimNode } from './cluster.ts';
+import { type SimSigner, sha256 } from './crypto.ts';
+
+const GENESIS_MS = 1_767_225_600_000;
+const ORGANISATION = 'works';
+const CLIENT = `mes@${ORGANISATION}`;
+const ADMIN = `admin@${ORGANISATION}`;
+const GAS = 100_000_000;
+/** Blocks that most transactions live; far past any run. */
+const LIFETIME_BLOCKS = 5_000;
+/** Blocks that one in seven lives: some of those expire. */
+const LIFETIME_SHORT_BLOCKS = 6;
+/** How long a client waits for one receipt, ms. */
+const CLIENT_WAIT_MS = 4_000;
+const STATE_ROWS_MAX = 100_000;
+/** Alarms that say that a node broke the protocol. */
+const ACCUSATIONS: ReadonlySet<string> = new Set(['EQUIVOCATION', 'BLOCK_CHECK_FAILED']);
+
+/** One per process: it keeps nothing from run to run. */
+let machine: Promise<ContractMachine> | undefined;
+
+export interface FullSetup {
+  readonly genesisText: string;
+  readonly suite: number;
+  readonly builtins: ReadonlyMap<string, BuiltinContract>;
+  readonly machine: ContractMachine;
+  /** Bytes and id of transaction number `id`, the same at whichever node it is handed in. */
+  transaction(id: number, chainId: Digest, height: number): { readonly bytes: Uint8Array; readonly id: Digest };
+  /** Number of a transaction made here. */
+  numberOf(id: Digest): number | undefined;
+}
+
+/** Loads what every full cluster of this process shares. */
+export async function loadMachine(): Promise<ContractMachine> {
+  machine ??= loadWasm().then((wasm) => createContractMachine({ wasm, hash: (data) => sha256(data), executionVersion: 1 }));
+  return machine;
+}
+
+/** Genesis and clients of one cluster. */
+export function fullSetup(cluster: Cluster, loaded: ContractMachine, validators: number, parameters: Partial<ChainParameters>): FullSetup {
+  const { keys, signers, names } = cluster;
+  const { suite } = keys;
+  const client = keys.generate();
+  const admin = keys.generate();
+  const hex = (signer: SimSigner) => toHex(signer.publicKey);
+  const account = (id: string, signer: SimSigner, roles: string[]) => ({
+    id,
+    organisation: ORGANISATION,
+    type: 'service' as const,
+    roles,
+    keys: [{ keyId: 'k', publicKey: hex(signer), suite, kind: 'own' as const, node: null, scope: ['*'], validTo: null, revoked: false }],
+  });
+  const genesis: Genesis = {
+    version: 1,
+    name: 'simulation',
+    timestampMs: GENESIS_MS,
+    engine: 'pbft',
+    executionVersion: 1,
+    parameters,
+    organisations: [{ id: ORGANISATION, name: 'Works' }],
+    nodes: names.map((id, i) => ({
+      id,
+      organisation: ORGANISATION,
+      transportKey: hex(keys.generate()),
+      validatorKey: hex(signers[i]!),
+      tokenKey: hex(keys.generate()),
+      custodialKey: hex(keys.generate()),
+      addresses: ['/ip4/127.0.0.1/tcp/4001'],
+      role: i < validators ? ('validator' as const) : ('observer' as const),
+      weight: 1,
+      suite,
+    })),
+    accounts: [account(CLIENT, client, ['operator']), account(ADMIN, admin, ['admin'])],
+    factories: [{ id: 'F-001', organisation: ORGANISATION, name: 'Plant' }],
+    devices: [{ id: 'D-1', organisation: ORGANISATION, factory: 'F-001' }],
+  };
+  const made = new Map<number, { readonly bytes: Uint8Array; readonly id: Digest }>();
+  const numbers = new Map<ByteText, number>();
+  return {
+    genesisText: JSON.stringify(genesis),
+    suite,
+    machine: loaded,
+    builtins: new Map([...createBuiltins({ acceptKey: () => true }), [records.name, records]]),
+    numberOf: (id) => numbers.get(toByteText(id)),
+    transaction(id, chainId, height) {
+      const held = made.get(id);
+      if (held) return held;
+      const registers = id % 6 === 5;
+      const signed = signTransaction(
+        keys,
+        {
+          chainId,
+          sender: registers ? ADMIN : CLIENT,
+          keyId: 'k',
+          salt: keys.hash(utf8(`salt ${id}`)).slice(0, 16),
+          expiryHeight: height + (id % 7 === 6 ? LIFETIME_SHORT_BLOCKS : LIFETIME_BLOCKS),
+          calls: registers ? [registerCall(id)] : recordCalls(keys, id),
+          gasLimit: GAS,
+          suite,
+        },
+        (message) => (registers ? admin : client).sign(message),
+      );
+      made.set(id, signed);
+      numbers.set(toByteText(signed.id), id);
+      return signed;
+    },
+  };
+}
+
+/** A factory; every other one is there already, which is a failed receipt. */
+function registerCall(id: number): Call {
+  return {
+    contract: 'registry',
+    method: 'register',
+    args: encodeJson({ kind: 'factory', id: `F-${100 + (id >> 4)}`, data: { name: 'New plant' } }),
+  };
+}
+
+/** One or two records; one in five says again what an earlier one said. */
+function recordCalls(crypto: { hash(data: Uint8Array): Digest }, id: number): Call[] {
+  const serials = id % 5 === 4 ? [id - 1] : id % 3 === 0 ? [id, 1_000_000 + id] : [id];
+  const submissions = serials.map((serial) => {
+    const context = { crypto, org: ORGANISATION, sealingKey: new Uint8Array(32).fill(3) };
+    const preparation = prepareRecord(context, production, annexRecord(serial));
+    if (!preparation.ok) throw new Error(`record ${serial}: ${JSON.stringify(preparation.faults)}`);
+    return preparation.prepared.submission;
+  });
+  return [{ contract: 'records', method: 'submit', args: encodeSubmissions(submissions) }];
+}
+
+function annexRecord(serial: number): TextStruct {
+  return {
+    production_time: '2026-01-01T08:00:00+08:00',
+    production_location: 'Kunming, line 3',
+    product_uid: `SN-${serial}`,
+    pro_raw_material: { pro_supplier: 'S-12', pro_batch_number: `B-${serial >> 3}`, pro_Report_qualify_eval: 'QR-77' },
+    propara: { pro_temperature: '21.50', pro_humidity: '45', pro_pressure: 'UNAVAILABLE' },
+    pro_op_info: { pro_op_name: 'Li', pro_op_id: 'E-1', pro_op_record: 'assembled' },
+    pro_factory_uid: 'F-001',
+    ext: { device_id: 'D-1', production_batch: `PB-${serial >> 4}` },
+  };
+}
+
+/** What a client was told: transaction `id` stands confirmed in this block. */
+interface Told {
+  readonly blockHash: string;
+  readonly height: number;
+}
+
+/** The whole node, and its clients, for ClusterOptions.factory. */
+export class FullNodes {
+  readonly #cluster: Cluster;
+  readonly #setup: FullSetup;
+  readonly #told = new Map<number, Told>();
+  readonly #running = new Map<string, { readonly node: Node; readonly store: Store }>();
+
+  constructor(cluster: Cluster, setup: FullSetup) {
+    this.#cluster = cluster;
+    this.#setup = setup;
+    for (const machine of cluster.machines) machine.disk.hooksStores = true;
+  }
+
+  /** Receipts that clients hold. */
+  get told(): number {
+    return this.#told.size;
+  }
+
+  factory(create: CreateEngine | undefined): NodeFactory {
+    return (context) => this.#open(context, create);
+  }
+
+  #open(context: NodeContext, createEngine: CreateEngine | undefined): SimNode {
+    const { process, signer, onFinal, say } = context;
+    const { world, network } = process;
+    const store = process.openStore('chain');
+    const local = process.openStore('local');
+    const blocks = createBlockStore(store);
+    const setup = this.#setup;
+    let node: Node | undefined;
+
+    this.#running.delete(process.node);
+    const start = async (): Promise<void> => {
+      const executor = createExecutor({
+        store,
+        crypto: world.crypto,
+        builtins: setup.builtins,
+        machine: setup.machine,
+        genesisText: setup.genesisText,
+        suite: setup.suite,
+      });
+      const voteLog: AppendLog = process.openLog('votes');
+      const created = await createNode({
+        world,
+        network,
+        store,
+        local,
+        voteLog,
+        executor: inlineExecutor(executor, setup.machine.bundleDigest),
+        genesisText: setup.genesisText,
+        node: process.node,
+        organisation: ORGANISATION,
+        suite: setup.suite,
+        signWithValidatorKey: (message) => signer.sign(message),
+        signWithCustodialKey: (message) => signer.sign(message),
+        mempool: { countMax: 1_000, bytesMax: 16_777_216, senderCountMax: 1_000 },
+        ...(createEngine ? { createEngine } : {}),
+      });
+      created.onCommitted((committed) =>
+        onFinal(
+          committed.height,
+          committed.hash,
+          committed.transactionIds.flatMap((id) => setup.numberOf(id) ?? []),
+        ),
+      );
+      await created.start();
+      node = created;
+      this.#running.set(process.node, { node, store });
+      say('is up');
+    };
+
+    return {
+      start,
+      stop: async () => node?.stop(),
+      submit: (id) => {
+        if (node) void this.#submit(context, node, id);
+      },
+      height: () => node?.head().height ?? blocks.head()?.height ?? 0,
+      digestAt: (height) => {
+        const bytes = blocks.headerBytes(height);
+        return bytes && headerHash(world.crypto, bytes);
+      },
+      describe: () => {
+        if (!node) return 'starting';
+        const s = node.consensus();
+        return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} waiting ${node.mempool().count}`;
+      },
+    };
+  }
+
+  /** A client at this node: hands in, waits, and remembers what it was told. */
+  async #submit({ process, say }: NodeContext, node: Node, number: number): Promise<void> {
+    const { bytes, id } = this.#setup.transaction(number, node.info.chainId, node.head().height);
+    try {
+      await node.submit(bytes);
+    } catch (error) {
+      if (!(error instanceof ChainError)) this.#cluster.fail(`${process.node} answered a submission with ${String(error)}`);
+      else if (error.code !== 'MEMPOOL_TRANSACTION_KNOWN' && error.code !== 'TRANSACTION_REPEATED')
+        return say(`refuses ${number}: ${error.code}`);
+    }
+    const status = await node.awaitTransaction(id, CLIENT_WAIT_MS);
+    if (process.dead() || status.state !== 'confirmed') return;
+    const told = { blockHash: toHex(status.blockHash), height: status.receipt.height };
+    const before = this.#told.get(number);
+    if (before && before.blockHash !== told.blockHash)
+      this.#cluster.fail(`transaction ${number} is confirmed in two blocks, ${before.height} and ${told.height}`);
+    this.#told.set(number, told);
+  }
+
+  /**
+   * After healing, on every honest node: what clients were told stands, no transaction stands twice, the state is what its root says, and nobody
+   * holds an alarm or a complaint about an honest node.
+   */
+  async check(): Promise<void> {
+    const cluster = this.#cluster;
+    for (const i of cluster.honest()) {
+      const name = cluster.names[i]!;
+      const running = cluster.node(i) && this.#running.get(name);
+      if (!running) continue;
+      const { node, store } = running;
+      const seen = new Map<ByteText, number>();
+      const { height } = node.head();
+      for (let at = 1; at <= height; at++) {
+        const receipts = node.blocks.receipts(at);
+        if (!receipts) cluster.fail(`${name} has no receipts of ${at}`);
+        for (const { transactionId } of receipts ?? []) {
+          const key = toByteText(transactionId);
+          if (seen.has(key)) cluster.fail(`${name} has transaction ${this.#setup.numberOf(transactionId)} at ${seen.get(key)} and ${at}`);
+          seen.set(key, at);
+        }
+      }
+      for (const [number, told] of this.#told) {
+        if (told.height > height) continue;
+        const status = await node.transaction(this.#setup.transaction(number, node.info.chainId, 0).id);
+        if (status.state !== 'confirmed' || toHex(status.blockHash) !== told.blockHash)
+          cluster.fail(`transaction ${number} was confirmed in block ${told.height}, ${name} says ${status.state}`);
+      }
+      await checkState(cluster, name, node, store);
+      for (const alarm of await node.alarms()) {
+        if (!ACCUSATIONS.has(alarm.kind)) continue; // a full disk, a clock: true enough here
+        const accused = (alarm.detail as { node?: string }).node;
+        const honest = accused === undefined ? cluster.faulty.size === 0 : !cluster.faulty.has(cluster.names.indexOf(accused));
+        if (honest) cluster.fail(`${name} raised ${alarm.kind} ${JSON.stringify(alarm.detail)}`);
+      }
+    }
+    if (cluster.failure) throw cluster.failure;
+  }
+}
+
+/** The map built anew from the stored state has the root of the head's header. */
+async function checkState(cluster: Cluster, name: string, node: Node, store: Store): Promise<void> {
+  const prefix = ledgerKey.state('');
+  const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: STATE_ROWS_MAX });
+  const map = createStateMap({ get: () => undefined }, cluster.keys, ledgerKey.mapPrefix);
+  const { root } = map.stage(rows.map(({ key, value }) => ({ key: key.slice(prefix.length), valueHash: cluster.keys.hash(value) })));
+  const header = decodeHeader(node.blocks.headerBytes(node.head().height)!);
+  if (!equalBytes(root, header.stateRoot)) cluster.fail(`${name}: the stored state at ${header.height} has another root than its header`);
+}

@@ -1,0 +1,195 @@
+/** The chain over a real executor: what a proposal may be refused for, and that what is final is told whatever the disk does after. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ContractMachine, createBuiltins, type Genesis } from '../../../contracts/index.ts';
+import { type Chain, type ChainDependencies, createChain } from '../../../node/chain.ts';
+import { ChainError } from '../../../node/errors/index.ts';
+import {
+  type Certificate,
+  decodeProposal,
+  type Digest,
+  encodeProposal,
+  signTransaction,
+  SUITE,
+  toHex,
+  transactionHashOf,
+  utf8,
+} from '../../../node/format/index.ts';
+import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../node/ledger/executor.ts';
+import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
+import type { Mempool } from '../../../node/mempool/mempool.ts';
+import { MemoryStore } from '../../../node/storage/memory-store.ts';
+import type { Log, World } from '../../../node/world.ts';
+import { SimKeys } from '../../simulation/crypto.ts';
+import { SeededRandom } from '../../simulation/random.ts';
+
+const keys = new SimKeys(new SeededRandom(3), SUITE.simulated);
+const NODES = ['a', 'b', 'c', 'd'] as const;
+const signers = new Map(NODES.map((node) => [node as string, keys.generate()]));
+const START_MS = 1_767_225_600_000;
+const other = () => toHex(keys.generate().publicKey);
+const GENESIS: Genesis = {
+  version: 1,
+  name: 'chain',
+  timestampMs: START_MS,
+  engine: 'pbft',
+  executionVersion: 1,
+  parameters: {},
+  organisations: [{ id: 'works', name: 'Works' }],
+  nodes: NODES.map((id) => ({
+    id,
+    organisation: 'works',
+    transportKey: other(),
+    validatorKey: toHex(signers.get(id)!.publicKey),
+    tokenKey: other(),
+    custodialKey: other(),
+    addresses: ['/ip4/127.0.0.1/tcp/1'],
+    role: 'validator',
+    weight: 1,
+    suite: SUITE.simulated,
+  })),
+  accounts: [],
+  factories: [],
+  devices: [],
+};
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+
+interface Opened {
+  readonly chain: Chain;
+  readonly told: Committed[];
+  readonly refused: number[];
+  readonly stale: string[];
+  readonly clock: { nowMs: number };
+}
+
+async function open(self: string, changes: Partial<ChainDependencies> = {}): Promise<Opened> {
+  const store = new MemoryStore();
+  const builtins = createBuiltins({ acceptKey: () => true });
+  const genesisText = JSON.stringify(GENESIS);
+  const executor = createExecutor({
+    store,
+    crypto: keys,
+    builtins,
+    machine: { bundleDigest: '' } as ContractMachine,
+    genesisText,
+    suite: SUITE.simulated,
+  });
+  const clock = { nowMs: START_MS + 1_000 };
+  const world = { clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs }, crypto: keys, log: silent } as unknown as World;
+  const told: Committed[] = [];
+  const refused: number[] = [];
+  const stale: string[] = [];
+  const mempool = {
+    select: () => [],
+    byHash: () => undefined,
+    settle() {},
+    verify: async (bytes: Uint8Array) => ({ bytes, publicKey: new Uint8Array(32) }),
+  };
+  const port = inlineExecutor(executor, '');
+  const chain = createChain(
+    {
+      world,
+      self,
+      executor: port,
+      mempool: () => mempool as unknown as Mempool,
+      pending: { save: async () => {}, transaction: () => undefined, drop: async () => {} },
+      seal: (message) => signers.get(self)!.sign(message),
+      account: () => undefined,
+      spent: () => false,
+      fetchTransactions: async () => [],
+      sync() {},
+      onCommitted: (committed) => told.push(committed),
+      onEvidence() {},
+      onNote() {},
+      onStaleProposal: (_height, _hash, proposer) => stale.push(proposer),
+      onRefusedProposal: (height) => refused.push(height),
+      ...changes,
+    },
+    await port.open(),
+  );
+  return { chain, told, refused, stale, clock };
+}
+
+async function build({ chain }: Opened, view = 0) {
+  const { height, hash } = chain.tip();
+  const built = await chain.build({ height: height + 1, view, parent: hash, emptyAllowed: true });
+  return 'digest' in built ? built : assert.fail(built.code);
+}
+
+const certificateOf = (digest: Digest): Certificate =>
+  ({ phase: 'commit', height: 1, view: 0, digest, votes: [] }) as unknown as Certificate;
+const finish = ({ chain }: Opened, digest: Digest) => chain.commit({ height: 1, digest, certificate: certificateOf(digest) });
+
+test('a disk that is full after the commit batch does not keep a final block from being told', async () => {
+  const opened = await open('a', {
+    pending: { save: async () => {}, transaction: () => undefined, drop: () => Promise.reject(new ChainError('STORE_FULL')) },
+  });
+  const { digest } = await build(opened);
+  assert.equal((await finish(opened, digest)).height, 1);
+  assert.deepEqual(
+    opened.told.map(({ height }) => height),
+    [1],
+  );
+});
+
+test('a block can be committed however many proposals came after it was executed', async () => {
+  const opened = await open('a');
+  const { digest } = await build(opened);
+  for (let view = 1; view <= CANDIDATES_MAX + 2; view++) {
+    opened.clock.nowMs++;
+    await build(opened, view);
+  }
+  assert.equal((await finish(opened, digest)).height, 1);
+  assert.equal(toHex(opened.chain.tip().hash), toHex(digest));
+});
+
+test('a proposal that the chain overtakes while its transactions are fetched accuses nobody', async () => {
+  let give: (found: Uint8Array[]) => void = () => {};
+  const opened = await open('b', {
+    fetchTransactions: () =>
+      new Promise((resolve) => {
+        give = resolve;
+      }),
+  });
+  const { digest, proposal } = await build(await open('a'));
+  const unsigned = {
+    chainId: keys.hash(utf8('x')),
+    sender: 's',
+    keyId: 'k',
+    salt: new Uint8Array(16),
+    expiryHeight: 9,
+    calls: [],
+    gasLimit: 1,
+    suite: SUITE.simulated,
+  };
+  const transaction = signTransaction(keys, unsigned, signers.get('a')!.sign).bytes;
+  const naming = encodeProposal({ ...decodeProposal(proposal), transactionHashes: [transactionHashOf(keys, transaction)] });
+  const answer = opened.chain.execute({ height: 1, digest, proposal: naming, from: 'a', fresh: true });
+  await finish(opened, (await build(opened)).digest);
+  give([transaction]);
+  assert.equal((await answer).code, 'BLOCK_OUT_OF_TURN');
+  assert.deepEqual(opened.refused, []);
+});
+
+test('a proposal repeated for too long is stale and accuses nobody; one from the future is refused by name', async () => {
+  const { digest, proposal } = await build(await open('a'));
+  const late = await open('b');
+  late.clock.nowMs += 60_000;
+  const request = { height: 1, digest, proposal, from: 'a' };
+  assert.equal((await late.chain.execute({ ...request, fresh: true })).code, 'BLOCK_STALE');
+  assert.deepEqual([late.stale, late.refused], [['a'], []]);
+  assert.equal((await late.chain.execute({ ...request, fresh: false })).code, 'OK'); // bound by a new view: no clock then
+  const early = await open('b');
+  early.clock.nowMs -= 60_000;
+  assert.equal((await early.chain.execute({ ...request, fresh: true })).code, 'BLOCK_REFUSED');
+  assert.deepEqual([early.stale, early.refused], [[], [1]]);
+});
+
+test('a transaction of a proposal voted for before a restart is still served', async () => {
+  const bytes = utf8('kept');
+  const hash = transactionHashOf(keys, bytes);
+  const { chain } = await open('a', {
+    pending: { save: async () => {}, transaction: (wanted) => (toHex(wanted) === toHex(hash) ? bytes : undefined), drop: async () => {} },
+  });
+  assert.equal(chain.heldTransaction(hash), bytes);
+});

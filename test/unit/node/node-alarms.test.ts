@@ -1,0 +1,181 @@
+/** What must not pass unnoticed ends in an alarm of the node: raised by its own parts, kept, acknowledged. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeMessage, type PrePrepare, signingBytes, type Vote } from '../../../consensus/pbft/messages.ts';
+import { ChainError } from '../../../node/errors/index.ts';
+import { encodeHeader, encodeProposal, hashTagged, type Header, headerHash } from '../../../node/format/index.ts';
+import { createContracts } from '../../../node/ledger/contracts.ts';
+import { createExecutor } from '../../../node/ledger/executor.ts';
+import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
+import { createNode, type Node } from '../../../node/node.ts';
+import { MemoryStore } from '../../../node/storage/index.ts';
+import type { AppendLog, Channel, Network } from '../../../node/world.ts';
+import { crypto, genesisFixture, testKey, VALIDATORS } from './format/genesis-fixture.ts';
+import { MemoryStore as FailingStore, ManualTime, MemoryLog, settle } from './memory-world.ts';
+
+const SELF = 'north-1';
+const STEP_MS = 100;
+const STEPS_MAX = 600;
+
+class VoteLog implements AppendLog {
+  readonly records: readonly Uint8Array[] = [];
+  full = false;
+  async append(): Promise<void> {
+    if (this.full) throw new ChainError('STORE_FULL', {});
+  }
+  rewrite = () => this.append();
+  async close(): Promise<void> {}
+}
+
+async function start() {
+  const time = new ManualTime();
+  const log = new MemoryLog();
+  const local = new FailingStore();
+  const voteLog = new VoteLog();
+  const store = new MemoryStore();
+  const genesisText = JSON.stringify(genesisFixture());
+  const frames: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
+  const network: Network = {
+    self: SELF,
+    start: async () => undefined,
+    stop: async () => undefined,
+    send: () => true,
+    broadcast: () => undefined,
+    onFrame: (handler) => void frames.push(handler),
+    onPeer: () => undefined,
+    peers: () => [],
+    admit: () => undefined,
+    report: () => undefined,
+  };
+  const contracts = await createContracts(crypto, 1);
+  const node = await createNode({
+    world: {
+      clock: time,
+      timers: time,
+      log,
+      crypto,
+      random: { bytes: (count) => new Uint8Array(count) },
+      verifier: { verify: async (...check) => crypto.verify(...check), stop: async () => undefined },
+    },
+    network,
+    store,
+    local,
+    voteLog,
+    executor: inlineExecutor(createExecutor({ store, crypto, genesisText, ...contracts }), contracts.machine.bundleDigest),
+    genesisText,
+    node: SELF,
+    organisation: 'north',
+    signWithValidatorKey: (message) => testKey(`${SELF} validator`).sign(message),
+    signWithCustodialKey: (message) => testKey(`${SELF} custodial`).sign(message),
+    mempool: { countMax: 100, bytesMax: 1_000_000, senderCountMax: 100 },
+  });
+  await node.start();
+  const receive = async (from: string, frame: Uint8Array): Promise<void> => {
+    for (const handler of frames) handler(from, 'votes', frame);
+    await settle();
+  };
+  return { node, time, log, local, voteLog, receive };
+}
+
+const kinds = async (node: Node) => (await node.alarms()).map((alarm) => alarm.kind);
+
+function prepareVote(node: Node, from: string, digest: Uint8Array): Uint8Array {
+  const vote = { kind: 'prepare', view: 0, height: 1, digest, node: from } as const;
+  const signature = testKey(`${from} validator`).sign(signingBytes(node.info.chainId, vote));
+  return encodeMessage({ ...vote, signature } as Vote);
+}
+
+/** A proposal for height 1 that its primary signed, with a seal that is not the proposer's. */
+function forgedProposal(node: Node, primary: string): Uint8Array {
+  const none = new Uint8Array(32);
+  const { hash } = node.head();
+  const header: Header = {
+    version: 1,
+    chainId: node.info.chainId,
+    era: 0,
+    height: 1,
+    parentHash: hash,
+    timestampMs: 1_700_000_000_000,
+    proposer: primary,
+    engine: 'pbft',
+    engineData: new Uint8Array(8),
+    txRoot: none,
+    receiptsRoot: none,
+    stateRoot: none,
+    consensusHash: none,
+    nextConsensusHash: none,
+  };
+  const headerBytes = encodeHeader(header);
+  const proposal = encodeProposal({ header: headerBytes, seal: new Uint8Array(64), transactionHashes: [] });
+  const message = {
+    kind: 'prePrepare',
+    view: 0,
+    height: 1,
+    digest: headerHash(crypto, headerBytes),
+    bodyHash: hashTagged(crypto, 'engine-message', proposal),
+    node: primary,
+    proposal,
+  } as const;
+  const signature = testKey(`${primary} validator`).sign(signingBytes(node.info.chainId, message));
+  return encodeMessage({ ...message, signature } as PrePrepare);
+}
+
+test('two votes of one validator for one place raise EQUIVOCATION with both, once, and it can be acknowledged', async () => {
+  const { node, receive } = await start();
+  const other = VALIDATORS.find((id) => id !== SELF)!;
+  const [first, second] = [1, 2].map((value) => prepareVote(node, other, new Uint8Array(32).fill(value)));
+  await receive(other, first!);
+  assert.deepEqual(await kinds(node), []);
+  await receive(other, second!);
+  await receive(other, second!);
+  const [alarm, ...more] = await node.alarms();
+  assert.deepEqual([alarm!.kind, alarm!.severity, more.length], ['EQUIVOCATION', 'critical', 0]);
+  const detail = alarm!.detail as { node: string; first: string; second: string };
+  assert.equal(detail.node, other);
+  assert.notEqual(detail.first, detail.second);
+  const done = await node.acknowledgeAlarm(alarm!.id, 'admin@north');
+  assert.equal(done.acknowledgedBy, 'admin@north');
+  await node.stop();
+});
+
+test('a proposal whose checks fail raises BLOCK_CHECK_FAILED that names the check', async () => {
+  const { node, receive } = await start();
+  for (const primary of VALIDATORS.filter((id) => id !== SELF)) await receive(primary, forgedProposal(node, primary));
+  const alarms = await node.alarms();
+  assert.deepEqual(
+    alarms.map(({ kind }) => kind),
+    ['BLOCK_CHECK_FAILED'],
+    'of the three only the primary of the view may propose',
+  );
+  const detail = alarms[0]!.detail as { height: number; failed: { check: string }[] };
+  assert.deepEqual([detail.height, detail.failed.map(({ check }) => check)], [1, ['producerSeal']]);
+  await node.stop();
+});
+
+test('a vote log that cannot be written raises VOTE_LOG_UNWRITABLE, also when the alarm itself finds the disk full, and the alarm is on disk later', async () => {
+  const { node, time, receive, voteLog, local, log } = await start();
+  for (const primary of VALIDATORS.filter((id) => id !== SELF)) await receive(primary, forgedProposal(node, primary));
+  voteLog.full = true;
+  const full = new ChainError('STORE_FULL', {});
+  for (let step = 0; step < STEPS_MAX && !(await kinds(node)).includes('VOTE_LOG_UNWRITABLE'); step++) {
+    local.fault = full;
+    time.advance(STEP_MS);
+    await settle();
+  }
+  const alarm = (await node.alarms()).find(({ kind }) => kind === 'VOTE_LOG_UNWRITABLE');
+  assert.deepEqual([alarm?.severity, (alarm?.detail as { code: string } | undefined)?.code], ['critical', 'STORE_FULL']);
+  local.fault = undefined;
+  voteLog.full = false;
+  for (let step = 0; step < 50; step++) {
+    time.advance(STEP_MS);
+    await settle();
+  }
+  const onDisk = [...local.rows.values()].some((bytes) => Buffer.from(bytes).toString('utf8').includes('VOTE_LOG_UNWRITABLE'));
+  assert.equal(onDisk, true);
+  assert.equal(
+    log.lines.some(({ event }) => event === 'consensus fault over'),
+    true,
+    'it votes again by itself',
+  );
+  await node.stop();
+});
