@@ -113,6 +113,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   requests.onTransactions((from, transactions) => {
     for (const bytes of transactions) {
       if (intake >= INTAKE_MAX) return;
+      if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
       intake++;
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
