@@ -163,7 +163,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const { parameters } = tip.configuration;
     const { count, bytes } = deps.mempool().size();
     if (leftMs <= 0 || count === 0 || emptyAllowed || count >= parameters.blockTransactionsMax || bytes >= parameters.blockBytesMax) return;
-    await new Promise<void>((resolve) => void world.timers.after(leftMs, resolve));
+    await new Promise<void>((resolve) => void world.timers.after(Math.ceil(leftMs), resolve));
   }
 
   const execute: ChainPort['execute'] = async (request) => {
