@@ -82,6 +82,7 @@ async function open(self: string, changes: Partial<ChainDependencies> = {}): Pro
   const mempool = {
     select: () => [],
     byHash: () => undefined,
+    size: () => ({ count: 0, bytes: 0 }),
     settle() {},
     verify: async (bytes: Uint8Array) => ({ bytes, publicKey: new Uint8Array(32) }),
   };
