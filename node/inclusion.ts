@@ -2,7 +2,7 @@
  * Inclusion of a receipt in its block (RFC 6962 §2.1.1): the path from the receipt to `receiptsRoot`, with the header that holds the root. Trees of
  * the latest blocks asked for are kept, because a block's callers all ask at once.
  */
-import { type Crypto, type Digest, concat, headerHash, leafHash, NODE_PREFIX } from './format/index.ts';
+import { type Crypto, type Digest, headerHash, merkleLevels, merklePathIn } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 
 const TREES_HELD_MAX = 16;
@@ -39,14 +39,7 @@ export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'
     const headerBytes = blocks.headerBytes(height);
     const receipts = blocks.receiptBytes(height);
     if (!headerBytes || !receipts) return undefined;
-    const levels: Digest[][] = [receipts.map((receipt) => leafHash(crypto.hash, receipt))];
-    for (let below = levels[0]!; below.length > 1; below = levels.at(-1)!) {
-      const above: Digest[] = [];
-      for (let i = 0; i < below.length; i += 2) {
-        above.push(i + 1 < below.length ? crypto.hash(concat(NODE_PREFIX, below[i]!, below[i + 1]!)) : below[i]!);
-      }
-      levels.push(above);
-    }
+    const levels = merkleLevels(crypto.hash, receipts);
     const tree = { headerBytes, receipts, levels };
     trees.set(height, tree);
     for (const oldest of trees.keys()) {
@@ -66,14 +59,7 @@ export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'
       const tree = treeOf(height);
       const receipt = tree?.receipts[index];
       if (!tree || !receipt) return undefined;
-      const path: Digest[] = [];
-      let at = index;
-      for (const level of tree.levels.slice(0, -1)) {
-        const sibling = level[at ^ 1];
-        if (sibling) path.push(sibling);
-        at >>= 1;
-      }
-      return { receipt, index, count: tree.receipts.length, path, headerBytes: tree.headerBytes };
+      return { receipt, index, count: tree.receipts.length, path: merklePathIn(tree.levels, index), headerBytes: tree.headerBytes };
     },
   };
 }

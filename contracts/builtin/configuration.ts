@@ -6,15 +6,13 @@ import {
   defaultParameters,
   fromHex,
   type Json,
+  PBFT_VALIDATORS_MIN,
   quorumSize,
   SUITE,
   type Validator,
 } from '../../node/format/index.ts';
 import type { Read } from './access.ts';
 import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
-
-/** PBFT bears no fault below four (design: chain, "Governance"). */
-export const PBFT_VALIDATORS_MIN = 4;
 
 /** A row of governanceKey.validators. */
 export interface ValidatorRow {

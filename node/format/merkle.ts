@@ -7,45 +7,51 @@ import type { Digest } from './crypto.ts';
 
 type Hash = (data: Uint8Array) => Digest;
 const LEAF = new Uint8Array([0]);
-export const NODE_PREFIX = new Uint8Array([1]);
+const NODE = new Uint8Array([1]);
 
 export function leafHash(hash: Hash, leaf: Uint8Array): Digest {
   return hash(concat(LEAF, leaf));
 }
 
 function nodeHash(hash: Hash, left: Digest, right: Digest): Digest {
-  return hash(concat(NODE_PREFIX, left, right));
+  return hash(concat(NODE, left, right));
+}
+
+/** Every level of the tree over `leaves` (raw bytes): leaf hashes first, the root alone last. Of no leaves: the root only. */
+export function merkleLevels(hash: Hash, leaves: readonly Uint8Array[]): readonly (readonly Digest[])[] {
+  if (leaves.length === 0) return [[hash(new Uint8Array(0))]];
+  const levels: Digest[][] = [leaves.map((leaf) => leafHash(hash, leaf))];
+  for (let below = levels[0]!; below.length > 1; below = levels.at(-1)!) {
+    const above: Digest[] = [];
+    // Pairing neighbours and carrying an odd last one up yields the same tree as the recursive split of the RFC.
+    for (let i = 0; i < below.length; i += 2) above.push(i + 1 < below.length ? nodeHash(hash, below[i]!, below[i + 1]!) : below[i]!);
+    levels.push(above);
+  }
+  return levels;
 }
 
 /** Root of the tree over `leaves`, given as raw leaf bytes. */
 export function merkleRoot(hash: Hash, leaves: readonly Uint8Array[]): Digest {
-  if (leaves.length === 0) return hash(new Uint8Array(0));
-  let level = leaves.map((leaf) => leafHash(hash, leaf));
-  while (level.length > 1) {
-    const above: Digest[] = [];
-    // Pairing neighbours and carrying an odd last one up yields the same tree as the recursive split of the RFC.
-    for (let i = 0; i < level.length; i += 2) above.push(i + 1 < level.length ? nodeHash(hash, level[i]!, level[i + 1]!) : level[i]!);
-    level = above;
-  }
-  return level[0]!;
+  return merkleLevels(hash, leaves).at(-1)![0]!;
 }
 
-/** Audit path of leaf `index`, nearest sibling first (RFC 6962 §2.1.1). @throws RangeError when there is no such leaf. */
-export function merklePath(hash: Hash, leaves: readonly Uint8Array[], index: number): Digest[] {
-  if (!Number.isSafeInteger(index) || index < 0 || index >= leaves.length)
-    throw new RangeError(`Cannot prove leaf ${index} of ${leaves.length}`);
-  let level = leaves.map((leaf) => leafHash(hash, leaf));
-  let at = index;
+/** Siblings of leaf `index` in levels of merkleLevels, nearest first (RFC 6962 §2.1.1). */
+export function merklePathIn(levels: readonly (readonly Digest[])[], index: number): Digest[] {
   const path: Digest[] = [];
-  while (level.length > 1) {
-    const sibling = at ^ 1;
-    if (sibling < level.length) path.push(level[sibling]!);
-    const above: Digest[] = [];
-    for (let i = 0; i < level.length; i += 2) above.push(i + 1 < level.length ? nodeHash(hash, level[i]!, level[i + 1]!) : level[i]!);
-    level = above;
+  let at = index;
+  for (const level of levels.slice(0, -1)) {
+    const sibling = level[at ^ 1];
+    if (sibling) path.push(sibling);
     at >>= 1;
   }
   return path;
+}
+
+/** Audit path of leaf `index`, nearest sibling first. @throws RangeError when there is no such leaf. */
+export function merklePath(hash: Hash, leaves: readonly Uint8Array[], index: number): Digest[] {
+  if (!Number.isSafeInteger(index) || index < 0 || index >= leaves.length)
+    throw new RangeError(`Cannot prove leaf ${index} of ${leaves.length}`);
+  return merklePathIn(merkleLevels(hash, leaves), index);
 }
 
 /** True when `leaf` is number `index` of the `count` leaves under `root` (RFC 9162 §2.1.3.2). */
