@@ -1,7 +1,7 @@
 /** `tracemill admin otp | token`: the second factor and tokens of a devnet's accounts. */
 import { Command } from 'commander';
 import { ChainError } from '../../node/errors/index.ts';
-import { totpCode, totpLeftMs } from './login.ts';
+import { totpCode, totpLeftMs } from './one-time-code.ts';
 import type { CommandFactory } from './program.ts';
 
 export const adminCommand: CommandFactory = (run) =>
@@ -24,7 +24,7 @@ export const adminCommand: CommandFactory = (run) =>
               });
             }
             const nowMs = cli.terminal.now();
-            const code = totpCode(account.totpSecret, nowMs);
+            const code = await totpCode(account.totpSecret, nowMs);
             cli.show({ account: account.account, code, validForMs: totpLeftMs(nowMs) }, code);
           }),
         ),

@@ -2,12 +2,13 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ChainError } from '../../node/errors/index.ts';
-import { ApiError, type Client, createClient, type Operations, operations } from '../client/index.ts';
+import { ApiError } from '../client/answer.ts';
+import type { Client, Operations } from '../client/index.ts';
 import type { ExitCode } from './exit-codes.ts';
 import type { Language } from './failure.ts';
-import { forgetToken, tokenOf, totpCode } from './login.ts';
+import { totpCode } from './one-time-code.ts';
 import { findProfile, type Profile, type ProfileAccount } from './profile.ts';
-import { startProgress, type Progress } from './progress.ts';
+import type { Progress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface GlobalOptions {
@@ -27,7 +28,7 @@ export interface Connection {
   /** Access token in use, if any. */
   readonly token: string | undefined;
   /** Current one-time code of the profile's account; undefined when there is none. */
-  otp(): string | undefined;
+  otp(): Promise<string | undefined>;
 }
 
 export class Cli {
@@ -62,7 +63,8 @@ export class Cli {
     if (!this.options.json) this.terminal.err(`${text}\n`);
   }
 
-  progress(title: string, total: number): Progress {
+  async progress(title: string, total: number): Promise<Progress> {
+    const { startProgress } = await import('./progress.ts');
     return startProgress(this.terminal, title, total, this.options.json === true);
   }
 
@@ -119,6 +121,7 @@ export class Cli {
     const url = this.options.url ?? env.TRACEMILL_URL ?? node?.url;
     if (url === undefined) throw new ChainError('CLI_NODE_UNKNOWN');
     const caPath = this.options.ca ?? env.TRACEMILL_CA ?? found?.profile.ca;
+    const { createClient, operations } = await import('../client/index.ts');
     let client: Client;
     try {
       client = createClient({ url, ca: caPath === undefined ? undefined : this.readText(caPath), language: this.language });
@@ -137,12 +140,13 @@ export class Cli {
       client,
       api: operations(client),
       token,
-      otp: () => (secret === undefined ? undefined : totpCode(secret, this.terminal.now())),
+      otp: async () => (secret === undefined ? undefined : totpCode(secret, this.terminal.now())),
     };
   }
 
   /** Logs in at the account's own node, which holds its password; the token is good at every node. */
   async #logIn(client: Client, directory: string, profile: Profile, account: ProfileAccount): Promise<string> {
+    const [{ createClient }, { forgetToken, tokenOf }] = await Promise.all([import('../client/index.ts'), import('./login.ts')]);
     const home = profile.nodes.find((node) => node.node === account.node);
     let door = client;
     if (home !== undefined && home.url !== client.url) {

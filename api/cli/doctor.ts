@@ -1,7 +1,7 @@
 /** `tracemill doctor`: everything that can be wrong on this machine, line by line, each with what to do. Reads only; asks no other machine. */
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
-import { NODE_FILE } from './node-files.ts';
+import { NODE_FILE } from './file-names.ts';
 import type { CommandFactory } from './program.ts';
 import { table } from './text.ts';
 

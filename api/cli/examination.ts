@@ -10,7 +10,8 @@ import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
 import { openLevelStore } from '../../node/storage/index.ts';
 import type { Cli } from './cli.ts';
-import { genesisHashOf, NODE_FILE, readNodeConfig } from './node-files.ts';
+import { NODE_FILE } from './file-names.ts';
+import { genesisHashOf, readNodeConfig } from './node-files.ts';
 import { readPassphrase } from './passphrase.ts';
 import { parseGenesis } from '../../node/config/index.ts';
 

@@ -1,7 +1,7 @@
 /** Turns whatever a command threw into what a person reads (code, text, remedy, facts) and the exit code. */
 import { CommanderError } from 'commander';
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
-import { ApiError, type Detail } from '../client/index.ts';
+import { ApiError, type Detail } from '../client/answer.ts'; // not the door: sockets are loaded by the first connection
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 export interface Failure {

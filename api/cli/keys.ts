@@ -1,13 +1,12 @@
-/** `tracemill keys list | create`: the keystore of a node or a person. */
-import { Command } from 'commander';
-import { createKeystore, type KeyKind, keyKinds, listKeystore, openKeystore, rotateSealingKey } from '../../node/keystore/index.ts';
+/** `tracemill keys list | create | rotate`: the keystore of a node or a person. */
 import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { type KeyKind, keyKinds } from '../../node/keystore/key-kinds.ts';
+import { KEYSTORE_FILE } from './file-names.ts';
 import { oneOf } from './options.ts';
 import { newPassphrase, readPassphrase } from './passphrase.ts';
 import type { CommandFactory } from './program.ts';
 import { table } from './text.ts';
-
-const KEYSTORE = 'keystore.json';
 
 export const keysCommand: CommandFactory = (run) =>
   new Command('keys')
@@ -15,9 +14,10 @@ export const keysCommand: CommandFactory = (run) =>
     .addCommand(
       new Command('list')
         .description('ids, kinds and public keys; asks for no passphrase')
-        .argument('[keystore]', 'file', KEYSTORE)
+        .argument('[keystore]', 'file', KEYSTORE_FILE)
         .action(
           run(async (cli, file: string) => {
+            const { listKeystore } = await import('../../node/keystore/index.ts');
             const keys = listKeystore(cli.path(file));
             cli.show(
               keys,
@@ -33,11 +33,12 @@ export const keysCommand: CommandFactory = (run) =>
       new Command('create')
         .description('make a key; makes the keystore when there is none')
         .argument('<id>')
-        .argument('[keystore]', 'file', KEYSTORE)
+        .argument('[keystore]', 'file', KEYSTORE_FILE)
         .option('--kind <kind>', keyKinds.join(', '), oneOf(...keyKinds), 'account')
         .option('--passphrase-file <file>')
         .action(
           run(async (cli, id: string, file: string, options: { kind: KeyKind; passphraseFile?: string }) => {
+            const { createKeystore, openKeystore } = await import('../../node/keystore/index.ts');
             const path = cli.path(file);
             const keystore = existsSync(path)
               ? await openKeystore(path, await readPassphrase(cli, options.passphraseFile))
@@ -50,10 +51,11 @@ export const keysCommand: CommandFactory = (run) =>
     .addCommand(
       new Command('rotate')
         .description('begin a new sealing period of a node')
-        .argument('[keystore]', 'file', KEYSTORE)
+        .argument('[keystore]', 'file', KEYSTORE_FILE)
         .option('--passphrase-file <file>')
         .action(
           run(async (cli, file: string, options: { passphraseFile?: string }) => {
+            const { openKeystore, rotateSealingKey } = await import('../../node/keystore/index.ts');
             const keystore = await openKeystore(cli.path(file), await readPassphrase(cli, options.passphraseFile));
             const id = await rotateSealingKey(keystore);
             cli.show({ id }, id);

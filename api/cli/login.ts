@@ -1,28 +1,16 @@
 /** Getting a token of a devnet account by its profile: password and one-time code, cached beside the profile until shortly before it ends. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Secret, TOTP } from 'otpauth';
-import { writeFileAtomic } from '../../node/keystore/index.ts';
-import { ApiError, type Client } from '../client/index.ts';
+import { writeFileAtomic } from '../../node/keystore/atomic-file.ts'; // not the door: keys are not touched here
+import { ApiError } from '../client/answer.ts';
+import type { Client } from '../client/index.ts';
+import { totpCode, totpLeftMs } from './one-time-code.ts';
 import type { ProfileAccount } from './profile.ts';
 import type { Terminal } from './terminal.ts';
 
 const TOKENS_FILE = 'tokens.json';
-const TOTP_PERIOD_MS = 30_000; // RFC 6238 §5.2
 const RENEW_BEFORE_MS = 30_000; // a token this near its end is not used any more
 const ATTEMPTS_MAX = 3; // a code may have been used a moment ago by another command: then the next one is waited for
-
-/** The one-time code of now, 6 digits (RFC 6238). @param secret base32 */
-export function totpCode(secret: string, nowMs: number): string {
-  return new TOTP({ secret: Secret.fromBase32(secret), algorithm: 'SHA1', digits: 6, period: TOTP_PERIOD_MS / 1_000 }).generate({
-    timestamp: nowMs,
-  });
-}
-
-/** ms until the code of now is replaced. */
-export function totpLeftMs(nowMs: number): number {
-  return TOTP_PERIOD_MS - (nowMs % TOTP_PERIOD_MS);
-}
 
 export interface IssuedToken {
   readonly token: string;
@@ -63,7 +51,7 @@ export async function login(
   account: Pick<ProfileAccount, 'account' | 'password' | 'totpSecret'>,
 ): Promise<IssuedToken> {
   for (let attempt = 1; ; attempt++) {
-    const otp = totpCode(account.totpSecret, terminal.now());
+    const otp = await totpCode(account.totpSecret, terminal.now());
     try {
       const answer = await client.post<Record<string, unknown>>('auth/login', {
         account: account.account,

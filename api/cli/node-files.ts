@@ -6,8 +6,6 @@ import { openGenesis, toHex } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import type { Cli } from './cli.ts';
 
-export const NODE_FILE = 'node.json';
-
 export interface NodeFiles {
   /** Settings with absolute paths. */
   readonly config: NodeConfig;

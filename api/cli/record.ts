@@ -1,16 +1,12 @@
 /** `tracemill record submit | import | query | canonical`. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { ChainError } from '../../node/errors/index.ts';
-import { canonicalJson, type Json } from '../../node/format/index.ts';
-import { canonicalTextOf } from './canonical.ts';
+import type { Json } from '../../node/format/index.ts';
 import type { Cli } from './cli.ts';
-import { EXIT } from './exit-codes.ts';
-import { type ImportResult, importRows } from './import/importer.ts';
-import { dropResume, fileIdentity, readResume, saveResume } from './import/resume.ts';
-import { formatOfName, type RowFormat, rowFormats, rowSource } from './import/rows.ts';
+import type { ImportFlags } from './import/file.ts';
+import { formatOf, type RowFormat, rowFormats } from './import/format.ts';
 import { integer, oneOf } from './options.ts';
 import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
@@ -24,7 +20,6 @@ const MEDIA_TYPE: Readonly<Record<RowFormat, string>> = {
 };
 const BATCH_ROWS = 100;
 const BATCHES_IN_FLIGHT = 4;
-const REFUSED_SHOWN_MAX = 20; // lines on a terminal; --json and --refused give all
 
 export const recordCommand: CommandFactory = (run) =>
   new Command('record')
@@ -58,7 +53,7 @@ export const recordCommand: CommandFactory = (run) =>
         .option('--parallel <batches>', 'batches on their way at once', integer(1, 64), BATCHES_IN_FLIGHT)
         .option('--refused <file>', 'write every refused row, its code and reason as JSON lines')
         .option('--restart', 'begin at the first row whatever an earlier run did')
-        .action(run(importFile)),
+        .action(run(async (cli, file: string, options: ImportFlags) => (await import('./import/file.ts')).importFile(cli, file, options))),
     )
     .addCommand(
       new Command('query')
@@ -110,7 +105,7 @@ export const recordCommand: CommandFactory = (run) =>
         .option('--out <file>', 'write it to a file')
         .action(
           run(async (cli, id: string, options: { out?: string }) => {
-            const { api } = await cli.connect();
+            const [{ canonicalJson }, { api }] = await Promise.all([import('../../node/format/index.ts'), cli.connect()]);
             const text = canonicalJson((await api.getRecordProof(id)) as Json); // the one spelling that verify reads
             if (options.out === undefined) return cli.terminal.out(text);
             await writeFile(cli.path(options.out), text);
@@ -128,79 +123,13 @@ export const recordCommand: CommandFactory = (run) =>
           run(async (cli, file: string, options: { format?: RowFormat; digest?: boolean }) => {
             const format = formatOf(file, options.format);
             if (format === 'jsonl') throw new ChainError('CLI_USAGE', { reason: 'one JSON value at a time: use --format json' });
+            const { canonicalTextOf } = await import('./canonical.ts');
             const texts = canonicalTextOf(format, file === '-' ? await readAll(cli) : cli.readBytes(file));
             const rows = texts.map((text) => ({ canonical: text, contentDigest: createHash('sha256').update(text).digest('hex') }));
             cli.show(rows, rows.map((row) => (options.digest ? row.contentDigest : row.canonical)).join('\n'));
           }),
         ),
     );
-
-interface ImportFlags {
-  readonly format?: RowFormat;
-  readonly batch: number;
-  readonly parallel: number;
-  readonly refused?: string;
-  readonly restart?: boolean;
-}
-
-async function importFile(cli: Cli, file: string, options: ImportFlags): Promise<void> {
-  const path = cli.path(file);
-  cli.requireFile(path);
-  const connection = await cli.connect();
-  const identity = fileIdentity(path);
-  const chain = connection.client.url;
-  const before = options.restart ? undefined : readResume(path, identity, chain);
-  if (before !== undefined && before.settledRows > 0) cli.note(`going on after row ${before.settledRows} of an earlier run`);
-  const refused = [...(before?.refused ?? [])];
-  const source = () => rowSource(formatOf(file, options.format), createReadStream(path, { encoding: 'utf8' }));
-  let total = 0;
-  for await (const row of source().rows()) total = row.index + 1; // also finds a broken frame before anything is sent
-  const progress = cli.progress('import', total);
-  const stop = new AbortController();
-  const release = cli.terminal.onStop(() => stop.abort());
-  let settled = before?.settledRows ?? 0;
-  let result: ImportResult;
-  try {
-    result = await importRows({
-      source: source(),
-      clients: [connection.client],
-      batchRows: options.batch,
-      inFlight: options.parallel,
-      skipRows: settled,
-      signal: stop.signal,
-      sleep: (ms) => cli.terminal.sleep(ms),
-      onSettled(settledRows, sofar) {
-        settled = settledRows;
-        progress.at(settledRows, `${refused.length + sofar.refused.length} refused`);
-        saveResume(path, { identity, chain, settledRows, refused: [...refused, ...sofar.refused] });
-      },
-    });
-  } finally {
-    progress.stop();
-    release();
-  }
-  refused.push(...result.refused);
-  if (options.refused !== undefined) {
-    await writeFile(cli.path(options.refused), refused.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  }
-  if (stop.signal.aborted && settled < total) {
-    cli.exitCode = EXIT.unreachable;
-    return cli.show({ ...result, refused, complete: false }, `stopped after row ${settled} of ${total}; run the same command to go on`);
-  }
-  dropResume(path);
-  if (refused.length > 0) cli.exitCode = EXIT.notHeld;
-  const shown = refused.slice(0, REFUSED_SHOWN_MAX).map((row) => [`row ${row.row}`, row.code, row.place, row.message]);
-  const list = shown.length === 0 ? '' : table(['refused', 'code', 'place', 'reason'], shown);
-  const more = refused.length > shown.length ? `and ${refused.length - shown.length} more; --refused FILE writes all\n` : '';
-  const sum = `${result.stored} stored, ${result.repeated} there already, ${refused.length} refused, height ${result.height}\n`;
-  cli.show({ ...result, refused, complete: true }, list + more + sum);
-}
-
-function formatOf(file: string, given: RowFormat | undefined): RowFormat {
-  const format = given ?? formatOfName(file);
-  if (format === undefined) throw new ChainError('CLI_USAGE', { reason: `the name ${file} does not tell the format; give --format` });
-  return format;
-}
 
 async function readAll(cli: Cli): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];

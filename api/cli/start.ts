@@ -1,9 +1,8 @@
 /** `tracemill start`: reads the files of a node, opens its keystore, runs it until a signal, stops it in bounded time. */
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { openKeystore } from '../../node/keystore/index.ts';
 import { EXIT } from './exit-codes.ts';
-import { NODE_FILE, readNodeFiles } from './node-files.ts';
+import { NODE_FILE } from './file-names.ts';
 import { readPassphrase } from './passphrase.ts';
 import type { CommandFactory } from './program.ts';
 
@@ -23,6 +22,10 @@ export const startCommand: CommandFactory = (run) =>
     .option('--passphrase-file <file>', 'file with the passphrase of the keystore')
     .action(
       run(async (cli, options: { config: string; passphraseFile?: string }) => {
+        const [{ readNodeFiles }, { openKeystore }] = await Promise.all([
+          import('./node-files.ts'),
+          import('../../node/keystore/index.ts'),
+        ]);
         const files = readNodeFiles(cli, options.config);
         const { config } = files;
         const keystore = await openKeystore(config.keystore, await readPassphrase(cli, options.passphraseFile));

@@ -3,9 +3,10 @@
  * for it (from --otp, a devnet's profile, or the person).
  */
 import { randomUUID } from 'node:crypto';
-import { ApiError, type PostOptions } from '../client/index.ts';
+import { ApiError } from '../client/answer.ts';
+import type { PostOptions } from '../client/index.ts';
 import type { Cli, Connection } from './cli.ts';
-import { totpLeftMs } from './login.ts';
+import { totpLeftMs } from './one-time-code.ts';
 
 export interface WaitOptions {
   readonly async?: boolean;
@@ -26,16 +27,16 @@ export async function submit<T>(
     return await send(given === undefined ? options : { ...options, otp: given });
   } catch (error) {
     if (!(error instanceof ApiError) || given !== undefined || error.code !== 'STEP_UP_REQUIRED') throw error;
-    const otp = connection.otp() ?? (await cli.terminal.askSecret('One-time code: '));
+    const otp = (await connection.otp()) ?? (await cli.terminal.askSecret('One-time code: '));
     if (otp === undefined) throw error;
     try {
       return await send({ ...options, otp });
     } catch (second) {
       // a code counts once; on a devnet the next one is half a minute away at most
-      if (!(second instanceof ApiError) || !second.code.includes('OTP') || connection.otp() === undefined) throw second;
+      if (!(second instanceof ApiError) || !second.code.includes('OTP') || (await connection.otp()) === undefined) throw second;
       cli.note('the current one-time code was used already; waiting for the next');
       await cli.terminal.sleep(totpLeftMs(cli.terminal.now()) + OTP_MARGIN_MS);
-      return await send({ ...options, otp: connection.otp()! });
+      return await send({ ...options, otp: (await connection.otp())! });
     }
   }
 }

@@ -7,6 +7,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Answer, ApiError } from './answer.ts';
 
 export const API_BASE = '/api/v1/';
 /** Longest answer read into memory, in bytes; longer ones fail with CLIENT_ANSWER_TOO_LARGE. */
@@ -32,27 +33,6 @@ export interface ClientOptions {
   readonly retries?: number;
 }
 
-/** One bad field of a refused call. */
-export interface Detail {
-  readonly code: string;
-  readonly message: string;
-  readonly pointer?: string;
-  readonly path?: string;
-  readonly row?: number;
-  readonly column?: string;
-  readonly parameter?: string;
-  readonly [name: string]: unknown;
-}
-
-export interface Answer<T = unknown> {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
-  readonly data: T;
-  readonly details: readonly Detail[];
-  readonly requestId: string;
-}
-
 export interface PostOptions {
   readonly query?: Query | undefined;
   /** Default `application/json`; then `body` is any JSON value. For other types `body` is text or bytes, sent as they stand. */
@@ -74,26 +54,6 @@ export interface StreamOptions {
   readonly query?: Query | undefined;
   readonly lastEventId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** What a node refused, or (status 0) why it could not be asked: CLIENT_UNREACHABLE, CLIENT_TIMEOUT, CLIENT_ANSWER_INVALID, CLIENT_ANSWER_TOO_LARGE. */
-export class ApiError extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly data: unknown;
-  readonly details: readonly Detail[];
-  readonly requestId: string;
-  readonly retryAfterMs: number | undefined;
-  constructor(answer: Omit<Answer, 'message'> & { readonly message: string }, retryAfterMs?: number, cause?: unknown) {
-    super(`${answer.code}: ${answer.message}`, cause === undefined ? undefined : { cause });
-    this.name = 'ApiError';
-    this.status = answer.status;
-    this.code = answer.code;
-    this.data = answer.data;
-    this.details = answer.details;
-    this.requestId = answer.requestId;
-    this.retryAfterMs = retryAfterMs;
-  }
 }
 
 export interface Client {

@@ -1,7 +1,8 @@
 /** The keys every node has, under their fixed ids, and the public half of them as the registry and genesis hold it. */
 import { toHex } from '../format/index.ts';
 import type { NodeData } from '../../contracts/builtin/layout.ts';
-import type { KeyKind, Keystore } from './keystore.ts';
+import type { KeyKind } from './key-kinds.ts';
+import type { Keystore } from './keystore.ts';
 
 /** Ids inside a node's keystore. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
 export const NODE_KEY = {

@@ -1,11 +1,10 @@
 /** Door of the keystore. `certificates.ts` is a door of its own: it loads an X.509 library that few commands need. */
+export { type KeyKind, keyKinds } from './key-kinds.ts';
 export {
   createKeystore,
   type KeyEntry,
-  type KeyKind,
   type Keystore,
   type KeystoreCost,
-  keyKinds,
   listKeystore,
   openKeystore,
 } from './keystore.ts';

@@ -17,16 +17,9 @@ import {
 } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { ChainError } from '../errors/index.ts';
-import { readFile, writeFileAtomic } from './atomic-file.ts';
 import { fromHex, toHex, utf8 } from '../format/index.ts';
-
-export const keyKinds = ['transport', 'validator', 'token', 'custodial', 'account', 'sealing', 'storage'] as const;
-export type KeyKind = (typeof keyKinds)[number];
-
-/** Sealing keys commit to personal data; the storage key encrypts what a node keeps of it and of logins. Neither has a public half. */
-function isSymmetric(kind: KeyKind): boolean {
-  return kind === 'sealing' || kind === 'storage';
-}
+import { readFile, writeFileAtomic } from './atomic-file.ts';
+import { isSymmetric, type KeyKind } from './key-kinds.ts';
 
 export interface KeyEntry {
   readonly id: string;

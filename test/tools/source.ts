@@ -45,11 +45,14 @@ export function sourceFiles(...folders: readonly string[]): readonly SourceFile[
 
 /** What a module imports, relative ones as paths from the root. */
 export function importsOf(text: string): readonly string[] {
-  const out: string[] = [];
-  const code = codeOf(text, true);
-  for (const match of code.matchAll(/(?:^|[\s;}])(?:import|export)(?:\s[^'"();]*?\sfrom)?\s*['"]([^'"]+)['"]/g)) out.push(match[1]!);
-  for (const match of code.matchAll(/\bimport\s*\(\s*['"]([^'"]+)['"]/g)) out.push(match[1]!);
-  return out;
+  const dynamic = codeOf(text, true).matchAll(/\bimport\s*\(\s*['"]([^'"]+)['"]/g);
+  return [...staticImportsOf(text), ...[...dynamic].map((match) => match[1]!)];
+}
+
+/** What is loaded with a module: its imports without those that wait until a line of it runs. */
+export function staticImportsOf(text: string): readonly string[] {
+  const matches = codeOf(text, true).matchAll(/(?:^|[\s;}])(?:import|export)(?:\s[^'"();]*?\sfrom)?\s*['"]([^'"]+)['"]/g);
+  return [...matches].map((match) => match[1]!);
 }
 
 /** Where a relative import leads, from the root; undefined for packages. */

@@ -3,9 +3,7 @@
  * its quotes. What a row means is the format door's business. Text in, raw rows out; faults of the file's frame throw CLI_FILE_MALFORMED.
  */
 import { ChainError } from '../../../node/errors/index.ts';
-
-export const rowFormats = ['jsonl', 'json', 'csv', 'xml'] as const;
-export type RowFormat = (typeof rowFormats)[number];
+import type { RowFormat } from './format.ts';
 
 export interface RawRow {
   /** From 0. */
@@ -25,11 +23,6 @@ export interface RowSource {
 
 const ROW_CHARACTERS_MAX = 16_777_216; // a longer row is not a record but a file of another kind
 const BOM = '\ufeff';
-
-export function formatOfName(name: string): RowFormat | undefined {
-  const ending = name.slice(name.lastIndexOf('.') + 1).toLowerCase();
-  return ending === 'ndjson' ? 'jsonl' : rowFormats.find((format) => format === ending);
-}
 
 export function rowSource(format: RowFormat, chunks: AsyncIterable<string>): RowSource {
   switch (format) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatOfName, type RawRow, type RowFormat, rowSource } from '../../../../../api/cli/import/rows.ts';
+import { formatOfName, type RowFormat } from '../../../../../api/cli/import/format.ts';
+import { type RawRow, rowSource } from '../../../../../api/cli/import/rows.ts';
 import { ChainError } from '../../../../../node/errors/index.ts';
 
 async function* pieces(text: string, size: number): AsyncGenerator<string> {
