@@ -5,7 +5,7 @@
 import { ChainError } from '../../node/errors/index.ts';
 import type { ApiContext } from './context.ts';
 import type { Call, StreamSink } from './route.ts';
-import { parsePosition } from './routes/contracts.ts';
+import { parsePosition } from './routes/contract-events.ts';
 import { presentEvent } from './routes/parts.ts';
 
 const HEARTBEAT_MS = 15_000;

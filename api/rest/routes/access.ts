@@ -5,10 +5,10 @@ import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/exchange-log.ts'
 import { isActive, readAccount } from '../../auth/identity.ts';
 import { API_TOKEN_MS_MAX, type TokenClaims } from '../../auth/token.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
 import { openApiDocument, registryRows } from '../openapi.ts';
 import { API_PREFIX, type Call, layers, type Reply, type Route, route } from '../route.ts';
-import { field, listAnswer, listOf, name128, pageParameters, queryParameter, READ_TIMEOUT_MS, Row, strictObject } from './parts.ts';
+import { field, listAnswer, listOf, name128, queryParameter, READ_TIMEOUT_MS, Row, strictObject } from './parts.ts';
+import { listRoute, type Page, type PageAsked, readRoute } from './shapes.ts';
 
 const TOKEN_MS_DEFAULT = 30 * 86_400_000;
 
@@ -130,9 +130,8 @@ const issueTokenRoute = route({
   },
 });
 
-const listInterfaces = route({
+const listInterfaces = readRoute({
   operationId: 'listInterfaces',
-  method: 'GET',
   url: `${API_PREFIX}/interfaces`,
   layer: 'application',
   summary: {
@@ -140,7 +139,6 @@ const listInterfaces = route({
     zh: '接口注册表：全部接口及其参数、限制与错误码',
   },
   access: 'public',
-  timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 100, perMs: 1_000 },
   parameters: [
     queryParameter('layer', { type: 'string', enum: [...layers] }, null, 'consensus', {
@@ -149,7 +147,6 @@ const listInterfaces = route({
     }),
     queryParameter('operationId', name128, null, 'submitRecords', { en: 'This operation only', zh: '仅返回该接口' }),
   ],
-  errors: [],
   response: { schema: listOf(Row), statuses: [200] },
   handler: (call, api) => {
     const rows = registryRows(api.routes).filter(
@@ -159,17 +156,13 @@ const listInterfaces = route({
   },
 });
 
-const openApi = route({
+const openApi = readRoute({
   operationId: 'openApi',
-  method: 'GET',
   url: `${API_PREFIX}/openapi.json`,
   layer: 'application',
   summary: { en: 'The same registry as OpenAPI 3.1', zh: 'OpenAPI 3.1 格式的接口注册表' },
   access: 'public',
-  timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 100, perMs: 1_000 },
-  parameters: [],
-  errors: [],
   response: { schema: Row, statuses: [200], outside: ['application/json'] },
   handler: (_call, api) => ({
     raw: JSON.stringify(openApiDocument(api.routes, api.node.info.version)),
@@ -177,9 +170,8 @@ const openApi = route({
   }),
 });
 
-const listExchanges = route({
+const listExchanges = listRoute({
   operationId: 'listExchanges',
-  method: 'GET',
   url: `${API_PREFIX}/audit/exchanges`,
   layer: 'application',
   summary: { en: 'The exchange log of this node: one entry a call, refused ones too', zh: '本节点的接口调用日志，包含被拒绝的调用' },
@@ -206,11 +198,8 @@ const listExchanges = route({
       en: `Add the digests that show the page stands in the log's hash chain; at most ${SEGMENT_MAX} entries apart`,
       zh: `附带证明该页位于日志哈希链中的摘要，跨度不超过 ${SEGMENT_MAX} 条`,
     }),
-    ...pageParameters,
   ],
-  errors: ['CURSOR_INVALID'],
-  response: { schema: listOf(Row), statuses: [200] },
-  handler: async (call, api) => ({ data: await exchangeList(call, api) }),
+  page: exchangePage,
 });
 
 export const accessRoutes: readonly Route[] = [login, stepUp, issueTokenRoute, listInterfaces, openApi, listExchanges];
@@ -222,10 +211,7 @@ function tokenReply({ token, claims }: { readonly token: string; readonly claims
 }
 
 /** Auditors of the node's own organisation see every entry, others the calls of their organisation. */
-async function exchangeList(call: Call, api: ApiContext) {
-  const filter = filterDigest(api.world.crypto, 'listExchanges', call.given);
-  const after = call.text('after');
-  const cursor = after === undefined ? undefined : decodeCursor(filter, after);
+async function exchangePage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
   const ownNode = call.caller.organisation === api.node.info.organisation;
   const given = call.given as { fromMs?: number; toMs?: number; caller?: string; interfaceId?: string; code?: string };
   const conditions: ExchangeFilter = {
@@ -240,16 +226,12 @@ async function exchangeList(call: Call, api: ApiContext) {
   const reverse = call.text('order') === 'descending';
   const page = await api.exchanges.find(conditions, {
     after: cursor === undefined ? undefined : Number(cursor.at),
-    limit: call.integer('limit'),
+    limit,
     reverse,
   });
-  const { height } = api.node.head();
   const sequences = page.entries.map((entry) => entry.sequence);
   const [from, to] = [Math.min(...sequences), Math.max(...sequences)];
   const proof = call.flag('proof') && sequences.length > 0 && to - from < SEGMENT_MAX ? await api.exchanges.segment(from, to) : null;
-  return listAnswer(page.entries, height, page.next === undefined ? null : encodeCursor(filter, { height, at: page.next }), {
-    head: page.head,
-    scope: ownNode ? 'node' : 'organisation',
-    proof,
-  });
+  const more = { head: page.head, scope: ownNode ? 'node' : 'organisation', proof };
+  return { items: page.entries, height: api.node.head().height, at: page.next, more };
 }

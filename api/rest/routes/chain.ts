@@ -5,16 +5,12 @@ import { decodeTransaction, encodeBlock, fromHex, merklePath, toHex, transaction
 import { encodeSealedBlock } from '../../../node/ledger/validation.ts';
 import type { StoredBlock } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Route, route } from '../route.ts';
 import {
   field,
   hexDigest,
   heightRange,
   ledgerCodes,
-  listAnswer,
-  listOf,
-  pageParameters,
   pathParameter,
   presentCertificate,
   presentHeader,
@@ -22,15 +18,11 @@ import {
   presentTransaction,
   presentTransactions,
   queryParameter,
-  READ_RATE,
-  READ_TIMEOUT_MS,
   Row,
   strictObject,
-  SUBMIT_RATE,
-  SUBMIT_TIMEOUT_MS,
-  waitParameters,
 } from './parts.ts';
-import { receiptResponse, resumeSubmission, submitBytes } from './submission.ts';
+import { submitBytes } from './submission.ts';
+import { listRoute, type Page, type PageAsked, readRoute, submitRoute } from './shapes.ts';
 
 const BLOCK_BYTES_MAX = 16 * 1024 * 1024;
 const TRANSACTION_BODY_BYTES_MAX = 6 * 1024 * 1024; // a transaction of 4 MiB in base64
@@ -71,27 +63,20 @@ const refParameter = pathParameter(
   },
 );
 
-const submitTransaction = route({
+const submitTransaction = submitRoute({
   operationId: 'submitTransaction',
-  method: 'POST',
   url: `${API_PREFIX}/transactions`,
   layer: 'consensus',
   summary: { en: 'Submit a transaction that the sender signed', zh: '提交由发送方签名的交易' },
   access: { right: 'transaction:submit' },
-  timeoutMs: SUBMIT_TIMEOUT_MS,
-  rateLimit: SUBMIT_RATE,
-  parameters: waitParameters,
   body: binaryBody('transaction', TRANSACTION_BODY_BYTES_MAX),
   repeatable: false,
-  resume: resumeSubmission,
   errors: [...ledgerCodes, 'TRANSACTION_FAILED', 'STORE_FULL'],
-  response: receiptResponse,
   handler: (call, api) => submitBytes(call, api, bodyBytes(call, 'transaction')),
 });
 
-const getTransaction = route({
+const getTransaction = readRoute({
   operationId: 'getTransaction',
-  method: 'GET',
   url: `${API_PREFIX}/transactions/:id`,
   layer: 'consensus',
   summary: {
@@ -99,8 +84,6 @@ const getTransaction = route({
     zh: '查询交易状态：待处理、已确认（含回执）、被拒绝或已过期',
   },
   access: { right: 'chain:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
   parameters: [
     transactionId,
     queryParameter('proof', { type: 'boolean' }, false, true, {
@@ -109,41 +92,31 @@ const getTransaction = route({
     }),
   ],
   errors: ['TRANSACTION_NOT_FOUND'],
-  response: { schema: Row, statuses: [200] },
   handler: async (call, api) => ({ data: await transactionAnswer(call, api) }),
 });
 
-const listBlocks = route({
+const listBlocks = listRoute({
   operationId: 'listBlocks',
-  method: 'GET',
   url: `${API_PREFIX}/blocks`,
   layer: 'consensus',
   summary: { en: 'Headers of final blocks', zh: '已最终确认区块的区块头列表' },
   access: { right: 'chain:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
   parameters: [
     queryParameter('fromHeight', heightRange, 0, 1, { en: 'Lowest height', zh: '最低高度' }),
     queryParameter('order', { type: 'string', enum: ['descending', 'ascending'] }, 'descending', 'ascending', {
       en: 'By height',
       zh: '按高度排序',
     }),
-    ...pageParameters,
   ],
-  errors: ['CURSOR_INVALID'],
-  response: { schema: listOf(Row), statuses: [200] },
-  handler: async (call, api) => ({ data: await blockList(call, api) }),
+  page: blockPage,
 });
 
-const getBlock = route({
+const getBlock = readRoute({
   operationId: 'getBlock',
-  method: 'GET',
   url: `${API_PREFIX}/blocks/:ref`,
   layer: 'consensus',
   summary: { en: 'A block with its certificate and receipts, or its exact bytes', zh: '查询区块（含证书与回执）或其原始字节' },
   access: { right: 'chain:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
   parameters: [
     refParameter,
     queryParameter('form', { type: 'string', enum: ['json', 'raw'] }, 'json', 'raw', {
@@ -194,9 +167,8 @@ const validateBlock = route({
   },
 });
 
-const getConsensus = route({
+const getConsensus = readRoute({
   operationId: 'getConsensus',
-  method: 'GET',
   url: `${API_PREFIX}/consensus`,
   layer: 'consensus',
   summary: {
@@ -204,11 +176,6 @@ const getConsensus = route({
     zh: '链的当前高度与共识轮次：提案、验证与投票',
   },
   access: { right: 'chain:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
-  parameters: [],
-  errors: [],
-  response: { schema: Row, statuses: [200] },
   handler: (_call, { node }) => {
     const { info } = node;
     const head = node.head();
@@ -310,12 +277,8 @@ function blockAnswer(stored: StoredBlock, { world }: ApiContext) {
 }
 
 /** Descending pages go down from the height of the first page, so that blocks made meanwhile shift nothing. */
-async function blockList(call: Call, api: ApiContext) {
-  const limit = call.integer('limit');
+async function blockPage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
   const bottom = call.integer('fromHeight');
-  const filter = filterDigest(api.world.crypto, 'listBlocks', call.given);
-  const after = call.text('after');
-  const cursor = after === undefined ? undefined : decodeCursor(filter, after);
   const height = cursor?.height ?? api.node.head().height;
   const ascending = call.text('order') === 'ascending';
   const at = cursor === undefined ? (ascending ? bottom : height) : Number(cursor.at);
@@ -325,5 +288,5 @@ async function blockList(call: Call, api: ApiContext) {
   const items = headers.map((header) => presentHeader(api.world.crypto, header));
   const nextAt = ascending ? to + 1 : from - 1;
   const more = headers.length > 0 && (ascending ? nextAt <= height : nextAt >= bottom);
-  return listAnswer(ascending ? items : items.reverse(), height, more ? encodeCursor(filter, { height, at: nextAt }) : null);
+  return { items: ascending ? items : items.reverse(), height, at: more ? nextAt : undefined };
 }

@@ -3,7 +3,8 @@ import { checkRoutes, type Route } from '../route.ts';
 import { accessRoutes } from './access.ts';
 import { chainRoutes } from './chain.ts';
 import { consoleRoutes } from './console.ts';
-import { contractRoutes, governanceRoutes } from './contracts.ts';
+import { contractRoutes } from './contracts.ts';
+import { governanceRoutes } from './governance.ts';
 import { networkRoutes } from './network.ts';
 import { recordRoutes } from './records.ts';
 

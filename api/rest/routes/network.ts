@@ -2,52 +2,31 @@
 import { Type } from '@sinclair/typebox';
 import { CONTRACT, governanceKey, registryKey, type RegistryEntry, stateKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { decodeJson, prefixEnd } from '../../../node/format/index.ts';
+import { decodeJson } from '../../../node/format/index.ts';
 import { readNode } from '../../auth/identity.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
 import { API_PREFIX, type Call, type Route, route } from '../route.ts';
 import { openEventStream } from '../stream.ts';
-import {
-  listAnswer,
-  listOf,
-  name128,
-  pageParameters,
-  pathParameter,
-  queryParameter,
-  READ_RATE,
-  READ_TIMEOUT_MS,
-  Row,
-  strictObject,
-} from './parts.ts';
+import { listAnswer, listOf, name128, pathParameter, queryParameter, READ_TIMEOUT_MS, Row, strictObject } from './parts.ts';
+import { listRoute, type Page, type PageAsked, readRoute, statePages } from './shapes.ts';
 
-const listNodes = route({
+const listNodes = listRoute({
   operationId: 'listNodes',
-  method: 'GET',
   url: `${API_PREFIX}/nodes`,
   layer: 'network',
   summary: { en: 'Registered nodes and whether this one is connected to them', zh: '已注册节点及其连接状态' },
   access: { right: 'node:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
-  parameters: pageParameters,
-  errors: ['CURSOR_INVALID'],
-  response: { schema: listOf(Row), statuses: [200] },
-  handler: async (call, api) => ({ data: await nodeList(call, api) }),
+  page: statePages(CONTRACT.registry, registryKey.entriesOf('node'), (entry, api) => nodeAnswer(api, entry as unknown as RegistryEntry)),
 });
 
-const getNode = route({
+const getNode = readRoute({
   operationId: 'getNode',
-  method: 'GET',
   url: `${API_PREFIX}/nodes/:id`,
   layer: 'network',
   summary: { en: 'One registered node', zh: '查询一个已注册节点' },
   access: { right: 'node:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
   parameters: [pathParameter('id', name128, 'node-a', { en: 'Node id', zh: '节点标识' })],
   errors: ['NOT_FOUND'],
-  response: { schema: Row, statuses: [200] },
   handler: (call, api) => {
     const entry = readNode(api.read, call.required('id'));
     if (entry === undefined) throw new ChainError('NOT_FOUND', { node: call.required('id') });
@@ -55,17 +34,12 @@ const getNode = route({
   },
 });
 
-const listPeers = route({
+const listPeers = readRoute({
   operationId: 'listPeers',
-  method: 'GET',
   url: `${API_PREFIX}/peers`,
   layer: 'network',
   summary: { en: 'Peers of this node', zh: '本节点的对等节点' },
   access: { right: 'node:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
-  parameters: [],
-  errors: [],
   response: { schema: listOf(Row), statuses: [200] },
   handler: (_call, { node }) => ({ data: listAnswer(node.peers(), node.head().height) }),
 });
@@ -108,25 +82,19 @@ const streamEvents = route({
   handler: (call, api) => ({ stream: openEventStream(call, api) }),
 });
 
-const listAlarms = route({
+const listAlarms = listRoute({
   operationId: 'listAlarms',
-  method: 'GET',
   url: `${API_PREFIX}/alarms`,
   layer: 'contract',
   summary: { en: 'Alarms of this node, newest first', zh: '本节点的告警，按时间倒序' },
   access: { right: 'alarm:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
   parameters: [
     queryParameter('state', { type: 'string', enum: ['all', 'open', 'acknowledged'] }, 'all', 'open', {
       en: 'open: not yet acknowledged',
       zh: 'open：尚未确认',
     }),
-    ...pageParameters,
   ],
-  errors: ['CURSOR_INVALID'],
-  response: { schema: listOf(Row), statuses: [200] },
-  handler: async (call, api) => ({ data: await alarmList(call, api) }),
+  page: alarmPage,
 });
 
 const acknowledgeAlarm = route({
@@ -218,28 +186,6 @@ export const networkRoutes: readonly Route[] = [
   metrics,
 ];
 
-async function nodeList(call: Call, api: ApiContext) {
-  const limit = call.integer('limit');
-  const filter = filterDigest(api.world.crypto, 'listNodes', call.given);
-  const after = call.text('after');
-  const cursor = after === undefined ? undefined : decodeCursor(filter, after);
-  const prefix = registryKey.entriesOf('node');
-  const { height } = api.node.head();
-  const rows = await api.node.stateRange(
-    CONTRACT.registry,
-    cursor === undefined ? prefix : `${String(cursor.at)}\0`,
-    prefixEnd(prefix),
-    limit + 1,
-  );
-  const shown = rows.slice(0, limit);
-  const next = rows.length > limit ? encodeCursor(filter, { height, at: shown[shown.length - 1]!.key }) : null;
-  return listAnswer(
-    shown.map((row) => nodeAnswer(api, decodeJson(row.value) as unknown as RegistryEntry)),
-    height,
-    next,
-  );
-}
-
 function nodeAnswer(api: ApiContext, entry: RegistryEntry) {
   const peer = api.node.peers().find((candidate) => candidate.node === entry.id);
   const self = entry.id === api.node.info.node;
@@ -265,20 +211,17 @@ function readiness(api: ApiContext) {
   ];
 }
 
-async function alarmList(call: Call, api: ApiContext) {
-  const filter = filterDigest(api.world.crypto, 'listAlarms', call.given);
-  const after = call.text('after');
-  const below = after === undefined ? Number.POSITIVE_INFINITY : Number(decodeCursor(filter, after).at);
+async function alarmPage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
+  const below = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor.at);
   const state = call.text('state');
   const all = (await api.node.alarms())
     .filter((alarm) => alarm.id < below && (state === 'all' || (alarm.acknowledgedBy === undefined) === (state === 'open')))
     .sort((a, b) => b.id - a.id);
-  const items = all.slice(0, call.integer('limit'));
-  const { height } = api.node.head();
+  const items = all.slice(0, limit);
   const shown = items.map((alarm) => ({
     ...alarm,
     acknowledgedBy: alarm.acknowledgedBy ?? null,
     acknowledgedAtMs: alarm.acknowledgedAtMs ?? null,
   }));
-  return listAnswer(shown, height, all.length > items.length ? encodeCursor(filter, { height, at: items[items.length - 1]!.id }) : null);
+  return { items: shown, height: api.node.head().height, at: all.length > items.length ? items[items.length - 1]!.id : undefined };
 }

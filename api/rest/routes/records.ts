@@ -18,6 +18,7 @@ import {
   SUBMIT_TIMEOUT_MS,
   waitParameters,
 } from './parts.ts';
+import { readRoute } from './shapes.ts';
 
 const RECORDS_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -236,18 +237,14 @@ const findRecords = route({
   },
 });
 
-const getRecord = route({
+const getRecord = readRoute({
   operationId: 'getRecord',
-  method: 'GET',
   url: `${API_PREFIX}/records/:id`,
   layer: 'application',
   summary: { en: 'One record, its current or a given version, with its block reference', zh: '查询一条记录的当前或指定版本及其区块信息' },
   access: { right: 'record:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
   parameters: [recordId, versionParameter],
   errors: ['NOT_FOUND', ...recordCodes],
-  response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
     const row = await records.get(call.required('id'), call.integer('version'), call.caller);
     return { data: row, logged: { answer: rowsLog([row]) } };
@@ -272,27 +269,23 @@ const getRecordHistory = route({
   },
 });
 
-const getRecordProof = route({
+const getRecordProof = readRoute({
   operationId: 'getRecordProof',
-  method: 'GET',
   url: `${API_PREFIX}/records/:id/proof`,
   layer: 'application',
   summary: { en: 'Evidence bundle of a record, checked offline by `tracemill verify`', zh: '记录的证据包，可用 tracemill verify 离线验证' },
   access: { right: 'record:read' },
-  timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 200, perMs: 1_000 },
   parameters: [recordId, versionParameter],
   errors: ['NOT_FOUND', ...recordCodes],
-  response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
     const proof = await records.proof(call.required('id'), call.integer('version'), call.caller);
     return { data: proof, logged: { answer: { id: call.required('id') } } };
   },
 });
 
-const traceProduct = route({
+const traceProduct = readRoute({
   operationId: 'traceProduct',
-  method: 'GET',
   url: `${API_PREFIX}/trace/:product_uid`,
   layer: 'application',
   summary: { en: 'Genealogy of a product: materials, steps, devices, inspections', zh: '产品溯源：原材料、工序、设备与检验' },
@@ -314,7 +307,6 @@ const traceProduct = route({
     }),
   ],
   errors: ['NOT_FOUND', ...recordCodes],
-  response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
     const options = { depth: call.integer('depth'), direction: call.required('direction') as 'up' | 'down' | 'both' };
     return {

@@ -1,7 +1,7 @@
 /** From calls to the receipt that a caller gets: sign, admit, wait, answer. Shared by contracts, governance and transactions. */
 import { Type } from '@sinclair/typebox';
 import { ChainError, isErrorCode } from '../../../node/errors/index.ts';
-import { type Digest, fromHex, toHex } from '../../../node/format/index.ts';
+import { type Digest, encodeJson, fromHex, type Json, toHex } from '../../../node/format/index.ts';
 import type { TransactionStatus } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
@@ -33,6 +33,22 @@ export async function receiptReply(call: Call, api: ApiContext, id: Digest): Pro
   const waitMs = call.text('wait') === 'async' ? 0 : call.integer('timeoutMs');
   const status = waitMs === 0 ? await api.node.transaction(id) : await api.node.awaitTransaction(id, waitMs);
   return statusReply(id, status);
+}
+
+/** @param asked 0 for the most a transaction may use */
+export function gasLimit(asked: number, api: ApiContext): number {
+  return asked === 0 ? api.node.parameters().transactionGasMax : asked;
+}
+
+/** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
+export function encodeArgs(args: unknown): Uint8Array {
+  try {
+    return encodeJson(args as Json);
+  } catch (error) {
+    throw new ChainError('REQUEST_INVALID', {
+      details: [{ code: 'FIELD_RANGE', pointer: '/args', message: error instanceof Error ? error.message : 'invalid' }],
+    });
+  }
 }
 
 /** For `resume`: the same transaction again, as it stands now. */

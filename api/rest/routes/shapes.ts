@@ -1,0 +1,109 @@
+/**
+ * The three shapes most operations have, on top of `route()`: a reading, a paged list, a submission that answers a receipt. A shape fills in what
+ * all of its kind share and stays a full declaration: what an operation says itself comes last.
+ */
+import type { TSchema } from '@sinclair/typebox';
+import type { CONTRACT } from '../../../contracts/index.ts';
+import { decodeJson, type Json, prefixEnd } from '../../../node/format/index.ts';
+import type { ApiContext } from '../context.ts';
+import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
+import { type Call, type Route, type RouteDeclaration, route } from '../route.ts';
+import {
+  contractCodes,
+  listAnswer,
+  listOf,
+  pageParameters,
+  READ_RATE,
+  READ_TIMEOUT_MS,
+  Row,
+  SUBMIT_RATE,
+  SUBMIT_TIMEOUT_MS,
+  waitParameters,
+} from './parts.ts';
+import { receiptResponse, resumeSubmission } from './submission.ts';
+
+type Filled<B extends TSchema, F extends keyof RouteDeclaration> = Omit<RouteDeclaration<B>, 'method' | F> & Partial<RouteDeclaration<B>>;
+
+/** GET: one thing, or a list short enough to stand in one answer. */
+export function readRoute(declaration: Filled<TSchema, 'timeoutMs' | 'rateLimit' | 'parameters' | 'errors' | 'response'>): Route {
+  return route({
+    method: 'GET',
+    timeoutMs: READ_TIMEOUT_MS,
+    rateLimit: READ_RATE,
+    parameters: [],
+    errors: [],
+    response: { schema: Row, statuses: [200] },
+    ...declaration,
+  });
+}
+
+/** What a page is asked for. */
+export interface PageAsked {
+  readonly limit: number;
+  /** Of the page before; undefined for the first page. */
+  readonly cursor: Cursor | undefined;
+}
+
+/** What a page holds. `at` is where the next one goes on, undefined when there is none. */
+export interface Page {
+  readonly items: readonly unknown[];
+  readonly height: number;
+  readonly at: string | number | undefined;
+  /** Members of the answer beside those of every list. */
+  readonly more?: object;
+}
+
+type ListDeclaration = Omit<Parameters<typeof readRoute>[0], 'handler' | 'response'> & {
+  readonly page: (call: Call, api: ApiContext, asked: PageAsked) => Promise<Page>;
+};
+
+/** GET: a paged list. `limit`, `after`, the cursor bound to the filter, and the envelope of lists come from here. */
+export function listRoute({ page, parameters = [], errors = [], ...declaration }: ListDeclaration): Route {
+  return readRoute({
+    ...declaration,
+    parameters: [...parameters, ...pageParameters],
+    errors: ['CURSOR_INVALID', ...errors],
+    response: { schema: listOf(Row), statuses: [200] },
+    handler: async (call, api) => {
+      const filter = filterDigest(api.world.crypto, declaration.operationId, call.given);
+      const after = call.text('after');
+      const cursor = after === undefined ? undefined : decodeCursor(filter, after);
+      const { items, height, at, more } = await page(call, api, { limit: call.integer('limit'), cursor });
+      const next = at === undefined ? null : encodeCursor(filter, { height: cursor?.height ?? height, at });
+      return { data: listAnswer(items, height, next, more) };
+    },
+  });
+}
+
+/** Rows of one key range of a built-in contract's state, by key. @param present a row's JSON as the answer shows it */
+export function statePages(
+  contract: (typeof CONTRACT)[keyof typeof CONTRACT],
+  prefix: string,
+  present: (value: Json, api: ApiContext) => unknown = (value) => value,
+): ListDeclaration['page'] {
+  return async (_call, api, { limit, cursor }) => {
+    const { height } = api.node.head();
+    const from = cursor === undefined ? prefix : `${String(cursor.at)}\0`;
+    const rows = await api.node.stateRange(contract, from, prefixEnd(prefix), limit + 1);
+    const shown = rows.slice(0, limit);
+    const items = shown.map((row) => present(decodeJson(row.value), api));
+    return { items, height, at: rows.length > limit ? shown[shown.length - 1]!.key : undefined };
+  };
+}
+
+/** POST: a change of the chain. Waits or not as asked, answers a receipt, and a repeat under its key learns what became of it. */
+export function submitRoute<B extends TSchema>({
+  parameters = [],
+  ...declaration
+}: Filled<B, 'timeoutMs' | 'rateLimit' | 'parameters' | 'errors' | 'response'>): Route {
+  return route<B>({
+    method: 'POST',
+    timeoutMs: SUBMIT_TIMEOUT_MS,
+    rateLimit: SUBMIT_RATE,
+    resume: resumeSubmission,
+    errors: contractCodes,
+    response: receiptResponse,
+    ...declaration,
+    parameters: [...parameters, ...waitParameters],
+  });
+}
