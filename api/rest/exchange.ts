@@ -1,0 +1,204 @@
+/**
+ * One call as the server holds it: begun with its head, given room for its body, answered in an envelope whatever happened, and put into the
+ * metrics and the exchange log when the answer is out. The one place where errors end.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ChainError } from '../../node/errors/index.ts';
+import type { ApiContext } from './context.ts';
+import type { Caller } from './deps.ts';
+import {
+  type AnswerFormat,
+  answerFormat,
+  answerLanguage,
+  type Detail,
+  encodeEnvelope,
+  type Language,
+  MEDIA_TYPE,
+  messageOf,
+  refusalOf,
+} from './envelope.ts';
+import { digestOf, type Trace } from './handle.ts';
+import type { Route } from './route.ts';
+
+/** Bytes of a body no route may exceed. */
+export const BODY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** One call from its head to its answer. */
+export interface Exchange {
+  readonly route: Route | undefined;
+  readonly format: AnswerFormat;
+  readonly language: Language;
+  readonly startMs: number;
+  readonly timeMs: number;
+  readonly trace: Trace;
+  readonly gone: AbortController;
+  caller: Caller | undefined;
+  code: string;
+  reservedBytes: number;
+}
+
+export interface Exchanges {
+  /** @throws ChainError NODE_STOPPING, NOT_ACCEPTABLE; the exchange stands nevertheless, so that the refusal has its form */
+  begin(request: FastifyRequest, route: Route | undefined): Exchange;
+  /** Takes room for a body before it is read; given back when the answer is out. @throws ChainError BODY_TOO_LARGE, SERVER_BUSY */
+  reserve(request: FastifyRequest, route: Route, exchange: Exchange): void;
+  sendEnvelope(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    status: number,
+    code: string,
+    data: unknown,
+    details: readonly Detail[],
+  ): FastifyReply;
+  sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply;
+  /** The same for a call that may not have begun. */
+  refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply;
+  /** The answer is out, or the connection gone. */
+  end(request: FastifyRequest): void;
+  /** From now on every call is refused. */
+  close(): void;
+}
+
+export function createExchanges(context: ApiContext): Exchanges {
+  const { world, settings } = context;
+  let bodyBytes = 0;
+  let stopping = false;
+
+  function begin(request: FastifyRequest, route: Route | undefined): Exchange {
+    const format = answerFormat(request.headers.accept);
+    const exchange: Exchange = {
+      route,
+      format: format ?? 'json',
+      language: answerLanguage(request.headers['accept-language']),
+      startMs: world.clock.monotonic(),
+      timeMs: world.clock.now(),
+      trace: { caller: undefined, parametersDigest: '', answerDigest: '', rows: 0 },
+      gone: new AbortController(),
+      caller: undefined,
+      code: 'OK',
+      reservedBytes: 0,
+    };
+    request.exchange = exchange;
+    if (stopping) throw new ChainError('NODE_STOPPING');
+    if (format === undefined && route?.response.outside === undefined)
+      throw new ChainError('NOT_ACCEPTABLE', { formats: ['application/json', 'application/xml'] });
+    return exchange;
+  }
+
+  function reserve(request: FastifyRequest, route: Route, exchange: Exchange): void {
+    const stated = Number(request.headers['content-length'] ?? Number.NaN);
+    const bytesMax = Math.min(route.body!.bytesMax, BODY_BYTES_MAX);
+    if (stated > bytesMax) throw new ChainError('BODY_TOO_LARGE', { bytesMax });
+    const bytes = Number.isSafeInteger(stated) && stated >= 0 ? stated : bytesMax;
+    if (bodyBytes + bytes > settings.bodiesBytesMax) throw new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 });
+    bodyBytes += bytes;
+    exchange.reservedBytes = bytes;
+  }
+
+  function sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+    const exchange = request.exchange;
+    const refusal = refusalOf(fromFramework(thrown, exchange?.route));
+    if (refusal.fault !== undefined) world.log.error({ requestId: request.id, error: faultText(refusal.fault) }, 'call failed');
+    if (exchange?.route !== undefined && !exchange.route.errorsAll.includes(refusal.code))
+      world.log.warn({ operationId: exchange.route.operationId, code: refusal.code }, 'undeclared code answered');
+    if (exchange !== undefined) {
+      exchange.code = refusal.code;
+      exchange.trace.rows = 0;
+      exchange.trace.answerDigest = digestOf(context, { code: refusal.code });
+    }
+    if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS));
+    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="tracemill"');
+    return sendEnvelope(request, reply, refusal.status, refusal.code, refusal.data, refusal.details);
+  }
+
+  function sendEnvelope(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    status: number,
+    code: string,
+    data: unknown,
+    details: readonly Detail[],
+  ): FastifyReply {
+    const { format = 'json', language = 'en' } = request.exchange ?? {};
+    const envelope = { code, message: messageOf(code, language), data: data ?? null, details, requestId: request.id };
+    return reply
+      .code(status)
+      .header('content-type', MEDIA_TYPE[format])
+      .header('cache-control', 'no-store')
+      .header('vary', 'accept, accept-language, authorization')
+      .header('x-request-id', request.id)
+      .send(encodeEnvelope(envelope, format));
+  }
+
+  function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+    try {
+      if (request.exchange === undefined) begin(request, undefined);
+    } catch {
+      // the exchange stands; what was thrown is said by the answer that follows
+    }
+    return sendThrown(request, reply, thrown);
+  }
+
+  function end(request: FastifyRequest): void {
+    const exchange = request.exchange;
+    if (exchange === undefined) return;
+    bodyBytes -= exchange.reservedBytes;
+    exchange.reservedBytes = 0;
+    const durationMs = Math.max(0, Math.round(world.clock.monotonic() - exchange.startMs));
+    const interfaceId = exchange.route?.operationId ?? 'unknown';
+    context.metrics.observe(interfaceId, exchange.code, durationMs / 1_000);
+    const caller = exchange.trace.caller ?? exchange.caller;
+    try {
+      context.exchanges.append({
+        timeMs: exchange.timeMs,
+        requestId: request.id,
+        interfaceId,
+        caller: caller?.account ?? '',
+        organisation: caller?.organisation ?? '',
+        address: request.ip,
+        parametersDigest: exchange.trace.parametersDigest,
+        code: exchange.code,
+        rows: exchange.trace.rows,
+        answerDigest: exchange.trace.answerDigest,
+        durationMs,
+      });
+    } catch (error) {
+      world.log.error({ requestId: request.id, error: String(error) }, 'exchange not logged');
+    }
+  }
+
+  return {
+    begin,
+    reserve,
+    sendEnvelope,
+    sendThrown,
+    refuse,
+    end,
+    close: () => {
+      stopping = true;
+    },
+  };
+}
+
+/** Fastify's own refusals, as codes of our table. */
+function fromFramework(thrown: unknown, route: Route | undefined): unknown {
+  if (thrown instanceof ChainError || !(thrown instanceof Error)) return thrown;
+  const { code, statusCode } = thrown as Error & { code?: string; statusCode?: number };
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new ChainError('BODY_TOO_LARGE', { bytesMax: route?.body?.bytesMax ?? BODY_BYTES_MAX });
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_ERR_CTP_EMPTY_TYPE':
+      return new ChainError('MEDIA_TYPE_UNSUPPORTED', { formats: route?.body?.formats ?? [] });
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new ChainError('REQUEST_MALFORMED');
+    default:
+      return code?.startsWith('FST_ERR_') === true && statusCode !== undefined && statusCode < 500
+        ? new ChainError('REQUEST_MALFORMED')
+        : thrown;
+  }
+}
+
+function faultText(fault: unknown): string {
+  return fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+}

@@ -1,0 +1,80 @@
+/**
+ * The TLS listener below Fastify: TLS 1.2 or later only, bounds on headers, time and connections, and a sentence for who speaks plain HTTP
+ * (DB53 5.2.2.b).
+ */
+import type { RequestListener } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
+import type { ApiSettings } from './deps.ts';
+import { encodeEnvelope, MEDIA_TYPE, messageOf } from './envelope.ts';
+
+const HEADERS_BYTES_MAX = 16_384;
+const REQUEST_TIMEOUT_MS = 60_000; // the whole request, body included
+const SLOW_CHECK_MS = 1_000; // how often connections are held against headersTimeoutMs and the time-out above
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
+const REQUESTS_PER_SOCKET_MAX = 100_000;
+/** TLS record type of a handshake (RFC 8446 §5.1): the first byte of every TLS connection. */
+const TLS_HANDSHAKE = 0x16;
+
+export interface TlsOptions {
+  /** PEM. */
+  readonly key: string;
+  readonly cert: string;
+}
+
+export function createTlsServer(handler: RequestListener, tls: TlsOptions, settings: ApiSettings): Server {
+  const server = createServer(
+    {
+      key: tls.key,
+      cert: tls.cert,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      maxHeaderSize: HEADERS_BYTES_MAX,
+      requireHostHeader: true,
+      connectionsCheckingInterval: SLOW_CHECK_MS,
+    },
+    handler,
+  );
+  server.headersTimeout = settings.headersTimeoutMs;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
+  server.maxConnections = settings.connectionsMax;
+  refusePlainHttp(server);
+  return server;
+}
+
+/** The last words to a socket whose bytes are no request Fastify could answer. */
+export function endMalformed(socket: Pick<Socket, 'end'>, requestId: string, message = messageOf('REQUEST_MALFORMED', 'en')): void {
+  const body = encodeEnvelope({ code: 'REQUEST_MALFORMED', message, data: null, details: [], requestId }, 'json');
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+/**
+ * Looks at the first byte of each connection before TLS does. What is not a TLS handshake gets a sentence in plain HTTP and the door, instead of a
+ * reset that nobody understands.
+ */
+function refusePlainHttp(server: Server): void {
+  const startTls = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const forget = (): void => void socket.destroy();
+    socket.setTimeout(HANDSHAKE_TIMEOUT_MS, forget);
+    socket.on('error', forget);
+    socket.once('readable', () => {
+      const first = socket.read(1) as Buffer | null;
+      if (first === null) return forget();
+      socket.unshift(first);
+      if (first[0] === TLS_HANDSHAKE) {
+        socket.setTimeout(0);
+        socket.removeListener('timeout', forget);
+        for (const listener of startTls) listener.call(server, socket);
+        return;
+      }
+      endMalformed(socket, '', 'This port speaks HTTPS only: use https://');
+    });
+  });
+}
