@@ -1,7 +1,7 @@
 /** What `tracemill verify` does: the trust a person named, the judgement of `node/format`, and the claims that hold. */
 import { createCrypto } from '../../node/crypto/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type EvidenceTrust, verifyEvidence } from '../../node/format/evidence.ts';
+import { type EvidenceTrust, verifyEvidence } from '../../node/format/evidence-verdict.ts';
 import { fromHex } from '../../node/format/index.ts';
 import type { Cli } from './cli.ts';
 

@@ -19,3 +19,4 @@ export * from './record.ts';
 export * from './map-path.ts';
 export * from './map-proof.ts';
 export * from './evidence.ts';
+export * from './evidence-verdict.ts';
