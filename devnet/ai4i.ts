@@ -9,6 +9,8 @@ import { formatTime, parseTime, type RecordOrigin, type TextStruct } from '../no
 export const AI4I_FILE = 'devnet/data/ai4i2020/ai4i2020.csv';
 export const AI4I_ROWS = 10_000;
 export const AI4I_MAPPING = 'ai4i2020/1';
+/** Interface of the registry by which the loader delivers. */
+export const AI4I_INTERFACE = 'submitRecords';
 export const AI4I_START = '2020-01-06T00:00:00.000000Z'; // invented: the data has an order, no times
 const ROW_INTERVAL_US = 60_000_000n; // one product a minute
 const PRODUCTION_BATCH_ROWS = 100;
@@ -40,6 +42,7 @@ export interface Ai4iRecord {
   readonly organisation: string;
   /** As a factory would submit it: annex A names and `ext`, without token, in clear. */
   readonly record: TextStruct;
+  /** The data has no times: `time` is absent. */
   readonly source: RecordOrigin;
 }
 
@@ -115,7 +118,7 @@ function recordOf(
   return {
     organisation: factory.organisation,
     record,
-    source: { system: 'ai4i2020', id: cell('UDI'), seq: `${i + 1}`, mapping: AI4I_MAPPING },
+    source: { system: 'ai4i2020', id: cell('UDI'), seq: `${i + 1}`, interfaceId: AI4I_INTERFACE, mapping: AI4I_MAPPING },
   };
 }
 

@@ -17,8 +17,8 @@ export function dataSetParts(net: Devnet, path: string, count: number): readonly
     devices: plan.devices.filter((device) => device.factory === factory.id).map((device) => device.id),
   }));
   const rows = new Map<string, string[]>(factories.map((factory) => [factory.organisation, []]));
-  for (const { organisation, record } of ai4iRecords(readAi4iRows(readFileSync(path, 'utf8')), factories, count)) {
-    rows.get(organisation)!.push(JSON.stringify(record));
+  for (const { organisation, record, source } of ai4iRecords(readAi4iRows(readFileSync(path, 'utf8')), factories, count)) {
+    rows.get(organisation)!.push(JSON.stringify({ ...record, source }));
   }
   return factories.map(({ organisation }) => ({
     node: net.nodes.find((node) => node.organisation === organisation)!,

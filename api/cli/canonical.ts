@@ -1,6 +1,6 @@
-/** Canonical bytes of the records of one body: what `contentDigest` covers, `token` taken out. The same path a node takes. */
+/** Canonical bytes of the records of one body: what `contentDigest` covers, `token` and `source` taken out. The same path a node takes. */
 import { ChainError } from '../../node/errors/index.ts';
-import { encodeContent, fromUtf8 } from '../../node/format/index.ts';
+import { encodeContent, fromUtf8, takeSource } from '../../node/format/index.ts';
 import { type BodyFormat, parseBody } from '../formats/index.ts';
 
 /** One canonical text for each record. @throws ChainError CLI_FILE_MALFORMED with the first fault and its place. */
@@ -15,5 +15,5 @@ export function canonicalTextOf(format: BodyFormat, bytes: Uint8Array): readonly
       faults: parsed.faults.length,
     });
   }
-  return parsed.records.map(({ tree: { token: _token, ...content } }) => fromUtf8(encodeContent(content)));
+  return parsed.records.map(({ tree: { token: _token, ...record } }) => fromUtf8(encodeContent(takeSource(record).content)));
 }

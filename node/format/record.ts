@@ -26,6 +26,11 @@ const RECORD_STATES = ['current', 'archived', 'deleted'] as const;
 export type RecordState = (typeof RECORD_STATES)[number];
 
 export const sourceNames = ['system', 'id', 'time', 'seq', 'interfaceId', 'mapping'] as const;
+/** A submitted tree as content and what its sender says of its source, which is stored beside the content and in none of its digests. */
+export function takeSource({ source, ...content }: TextStruct): { readonly content: TextStruct; readonly source: TextTree | undefined } {
+  return { content, source };
+}
+
 /** Where a record came from; no part of its content or digest. */
 export type RecordOrigin = { readonly [name in (typeof sourceNames)[number]]?: string };
 

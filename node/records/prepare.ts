@@ -4,6 +4,7 @@
  */
 import {
   checkContent,
+  checkSource,
   type ClassDefinition,
   foldSingles,
   hasSealedFields,
@@ -25,6 +26,7 @@ import {
   sealedCommitment,
   sealingSalt,
   type Submission,
+  takeSource,
   type TextStruct,
   toHex,
 } from '../format/index.ts';
@@ -62,21 +64,22 @@ export type Preparation =
   | { readonly ok: false; readonly faults: readonly RecordFault[] };
 
 /**
- * @param tree the record as parsed, `token` taken out.
- * @param statedDigest what the submitter says contentDigest is (6.1.1.b), in hex; over the canonical form, or over what he sent when that holds lists of one.
+ * @param tree the record as parsed, `token` taken out; `source` may stand in it.
+ * @param statedDigest what the submitter says contentDigest is (6.1.1.b), in hex; over the canonical form, or over what he sent when that holds lists of one or a source.
  */
 export function prepareRecord(
   context: PrepareContext,
   definition: ClassDefinition,
   tree: TextStruct,
-  options: { readonly statedDigest?: string; readonly source?: RecordOrigin } = {},
+  options: { readonly statedDigest?: string } = {},
 ): Preparation {
   const { crypto, org, sealingKey } = context;
-  const faults = [...checkContent(definition, tree, 'clear')];
+  const { content: own, source } = takeSource(tree);
+  const faults = [...checkContent(definition, own, 'clear'), ...(source === undefined ? [] : checkSource(source))];
   if (faults.length > 0) return { ok: false, faults };
-  const clear = foldSingles(definition, tree);
+  const clear = foldSingles(definition, own);
   const digest = contentDigest(crypto, clear);
-  if (options.statedDigest !== undefined) faults.push(...digestFaults(crypto, tree, digest, options.statedDigest));
+  if (options.statedDigest !== undefined) faults.push(...digestFaults(crypto, [own, tree], digest, options.statedDigest));
   const key = keyOf(definition, clear);
   if (Object.keys(key).length === 0) faults.push({ code: 'RECORD_KEY_EMPTY', path: [], data: {} });
   const recordId = recordIdOf(crypto, definition.name, org, key);
@@ -92,14 +95,16 @@ export function prepareRecord(
   if (bytes.length > RECORD_BYTES_MAX)
     faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { bytes: `${bytes.length}`, bytesMax: `${RECORD_BYTES_MAX}` } });
   if (faults.length > 0) return { ok: false, faults };
-  const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: options.source ?? {} };
+  const origin = (source ?? {}) as RecordOrigin; // checked above
+  const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: origin };
   return { ok: true, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
 }
 
-function digestFaults(crypto: Pick<Crypto, 'hash'>, tree: TextStruct, digest: Digest, stated: string): RecordFault[] {
+/** @param sent forms in which the submitter may have had the record before him when he computed his digest */
+function digestFaults(crypto: Pick<Crypto, 'hash'>, sent: readonly TextStruct[], digest: Digest, stated: string): RecordFault[] {
   const wanted = stated.toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(wanted)) return [{ code: 'RECORD_DIGEST_MALFORMED', path: [], data: {} }];
-  if (wanted === toHex(digest) || wanted === toHex(contentDigest(crypto, tree))) return [];
+  if (wanted === toHex(digest) || sent.some((tree) => wanted === toHex(contentDigest(crypto, tree)))) return [];
   return [
     {
       code: 'RECORD_DIGEST_MISMATCH',

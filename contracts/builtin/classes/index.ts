@@ -9,6 +9,7 @@ export * from './check.ts';
 export * from './ext.ts';
 export * from './facts.ts';
 export * from './schema.ts';
+export * from './source.ts';
 export { device, materialConsumption, production, quality };
 
 export const builtinClasses: Readonly<Record<string, ClassDefinition>> = {

@@ -146,7 +146,7 @@ function fieldFault(field: Json | undefined, at: string, depth: number, nodes: {
     case 'struct': {
       if (!isObject(field.properties)) return `${at}.properties`;
       for (const [name, property] of Object.entries(field.properties)) {
-        if (!isFieldName(name) || (depth === 0 && (name === 'ext' || name === 'token'))) return `${at}.${name}`;
+        if (!isFieldName(name) || (depth === 0 && ['ext', 'source', 'token'].includes(name))) return `${at}.${name}`;
         const fault = fieldFault(property, `${at}.${name}`, depth + 1, nodes);
         if (fault !== undefined) return fault;
       }

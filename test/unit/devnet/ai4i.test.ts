@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { checkContent, production } from '../../../contracts/builtin/classes/index.ts';
-import { AI4I_FILE, AI4I_ROWS, ai4iRecords, readAi4iRows } from '../../../devnet/ai4i.ts';
+import { checkContent, checkSource, production } from '../../../contracts/builtin/classes/index.ts';
+import { allRoutes } from '../../../api/rest/routes/index.ts';
+import { AI4I_FILE, AI4I_INTERFACE, AI4I_ROWS, ai4iRecords, readAi4iRows } from '../../../devnet/ai4i.ts';
 import { encodeContent, textAt, toHex } from '../../../node/format/index.ts';
 import { crypto } from '../node/records/sample.ts';
 
@@ -17,7 +18,10 @@ test('all 10,000 rows become annex A records that pass their class, the same on 
   const organisations = new Map<string, number>();
   let failures = 0;
   let first = '';
-  for (const { organisation, record } of ai4iRecords(rows, factories)) {
+  let seq = 0;
+  for (const { organisation, record, source } of ai4iRecords(rows, factories)) {
+    assert.deepEqual(checkSource(source), []);
+    assert.equal(source.seq, `${++seq}`);
     assert.deepEqual(checkContent(production, record, 'clear'), []);
     products.add(textAt(record, 'product_uid')!);
     organisations.set(organisation, (organisations.get(organisation) ?? 0) + 1);
@@ -34,6 +38,10 @@ test('all 10,000 rows become annex A records that pass their class, the same on 
     ],
   );
   assert.equal(toHex(crypto.hash(encodeContent(ai4iRecords(rows, factories).next().value!.record))), first);
+});
+
+test('the source of a row names an interface of the registry', () => {
+  assert.ok(allRoutes().some((route) => route.operationId === AI4I_INTERFACE));
 });
 
 test('rows repeat under new product ids when more are asked for', () => {

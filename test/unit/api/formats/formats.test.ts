@@ -3,7 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { foldSingles, production } from '../../../../contracts/builtin/classes/index.ts';
-import { contentDigest, encodeContent, readJsonText, textFault, toHex, type TextStruct } from '../../../../node/format/index.ts';
+import {
+  contentDigest,
+  encodeContent,
+  readJsonText,
+  takeSource,
+  textFault,
+  toHex,
+  type TextStruct,
+} from '../../../../node/format/index.ts';
 import { BODY_BYTES_MAX, type BodyFault, parseBody, type ParsedBody } from '../../../../api/formats/index.ts';
 import { readCsvRows } from '../../../../api/formats/csv.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
@@ -251,6 +259,18 @@ test('any record gives one content and one digest as JSON, XML and CSV', () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test('a source stands beside the fields in every format', () => {
+  const sent = { ...annexRecord(), source: { system: 'mes', id: '7', seq: '7' } };
+  for (const [format, text] of [
+    ['json', bytes(JSON.stringify(sent))],
+    ['xml', writeXml(sent)],
+    ['csv', writeCsv([sent])],
+  ] as const) {
+    const [tree] = treesOf(parseBody(format, text));
+    assert.deepEqual(takeSource(tree!).source, sent.source, format);
+  }
 });
 
 test('no body makes a reader throw, and a refusal always has a place and a code of the table', () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.ts';
 import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
 import { ContractFailure, type Host } from '../../../../contracts/types.ts';
 import { builtinClasses, production } from '../../../../contracts/builtin/classes/index.ts';
+import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
 import {
   type ByteText,
   decodeJson,
@@ -289,6 +291,21 @@ test('record_key identifies a record when given, and the last source of an inter
   chain.run('submit', encodeSubmissions([submission]));
   const kept = chain.space.get(recordKey.source(toByteText(indexDigest(crypto, 'mes@alpha', 'mes/1'))));
   assert.deepEqual(decodeJson(kept!), { seq: '7', time: 't' });
+});
+
+test('a row of the data set of the devnet is accepted with its source, which is kept per account and interface', () => {
+  const chain = new Chain();
+  const factories = [{ id: 'F-001', organisation: 'alpha', location: 'Kunming', devices: ['D-1'] }];
+  const rows = [...ai4iRecords(readAi4iRows(readFileSync(AI4I_FILE, 'utf8')), factories, 3)];
+  const trees = rows.map(({ record, source }) => ({ ...record, source }) as TextStruct);
+  const [first] = chain.submit(trees.slice(0, 2));
+  const state = (): Json => decodeJson(chain.space.get(recordKey.source(toByteText(indexDigest(crypto, 'mes@alpha', 'submitRecords'))))!);
+  assert.deepEqual(state(), { seq: '2' });
+  chain.submit(trees.slice(2));
+  assert.deepEqual(state(), { seq: '3' });
+  const stored = decodeStoredRecord(chain.space.get(recordKey.version(toByteText(fromHex(first!.id as string)), 1))!);
+  assert.deepEqual(stored.source, { system: 'ai4i2020', id: '1', seq: '1', interfaceId: 'submitRecords', mapping: 'ai4i2020/1' });
+  assert.equal(chain.submit([trees[0]!])[0]!.status, 'repeated');
 });
 
 test('every fact path and key path of a built-in class names a field of it', () => {

@@ -8,6 +8,7 @@ import {
   sealedCommitment,
   type StoredRecord,
   type TextStruct,
+  type TextTree,
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
@@ -70,6 +71,36 @@ test('a stated digest must be that of the record, as sent or in canonical form',
   const one = annexRecord({ pro_raw_material: [annexRecord().pro_raw_material!] });
   assert.equal(stated(one, toHex(contentDigest)), 'ok');
   assert.equal(stated(one, toHex(crypto.hash(encodeContent(one)))), 'ok');
+});
+
+test('source is taken from beside the fields: no digest and no identity knows it, and a stated digest may cover it or not', () => {
+  const source = { system: 'mes', id: '14', time: '2025-08-09T08:00:01+08:00', seq: '14', interfaceId: 'submitRecords', mapping: 'mes/1' };
+  const without = prepared(annexRecord());
+  const sent = { ...annexRecord(), source };
+  const { submission, ...rest } = prepared(sent);
+  assert.deepEqual({ ...submission, source: {} }, without.submission);
+  assert.deepEqual(submission.source, source);
+  assert.deepEqual({ ...rest, submission: 0 }, { ...without, submission: 0 });
+  for (const tree of [annexRecord(), sent]) {
+    const statedDigest = toHex(crypto.hash(encodeContent(tree)));
+    assert.ok(prepareRecord(context, production, sent, { statedDigest }).ok);
+  }
+});
+
+test('a source with a wrong name, a struct inside, a bad time, seq or length is refused at its path, all at once', () => {
+  const faults = (source: TextTree): readonly string[] => {
+    const preparation = prepareRecord(context, production, { ...annexRecord(), source });
+    return preparation.ok ? [] : preparation.faults.map(({ code, path, data }) => `${code} ${path.join('.')} ${data.nearest ?? ''}`.trim());
+  };
+  assert.deepEqual(faults({ sytem: 'x', time: '1754697600', seq: 'seven', id: { a: 'b' } }), [
+    'RECORD_FIELD_UNKNOWN source.sytem system',
+    'RECORD_TIME_AMBIGUOUS source.time',
+    'RECORD_FIELD_TYPE source.seq',
+    'RECORD_FIELD_TYPE source.id',
+  ]);
+  assert.deepEqual(faults('mes'), ['RECORD_FIELD_TYPE source']);
+  assert.deepEqual(faults({ system: '云'.repeat(86) }), ['RECORD_LENGTH source.system']); // 258 bytes
+  assert.deepEqual(faults({ system: '云'.repeat(85) }), []);
 });
 
 test('a record that is too large or misses its class is refused before anything is sealed', () => {
