@@ -26,6 +26,8 @@ export interface ListAnswer<T> {
   readonly next: string | null;
   readonly height: number;
   readonly complete: boolean;
+  /** Where `complete` is false: `after` of the call that goes on. */
+  readonly resumeAt?: string;
   readonly withheld: number;
   readonly count: number | null;
 }

@@ -78,6 +78,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       next: page.next ?? null,
       height: page.height,
       complete: page.complete,
+      ...(page.complete || page.next === undefined ? {} : { resumeAt: page.next }),
       withheld: page.withheld,
       count: query.count === 'exact' ? await countAll(terms) : null,
     };

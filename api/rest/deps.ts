@@ -176,6 +176,7 @@ export interface RecordPage {
   readonly withheld: number;
   readonly count: number | null;
   readonly provable?: boolean;
+  /** Where `complete` is false: `after` of the call that goes on. */
   readonly resumeAt?: string;
 }
 

@@ -94,7 +94,10 @@ export interface SearchPage {
   readonly next: string | undefined;
   /** State of this height is answered. */
   readonly height: number;
-  /** Every matching record at `height` is in the pages of this cursor, but for those withheld. */
+  /**
+   * Every matching record at `height` is in the pages of this cursor, but for those withheld. False on a page cut by SEARCH_SCAN_MAX: it may be short or
+   * empty though more match, and `next` goes on where it stopped.
+   */
   readonly complete: boolean;
   /** Rows of this page's stretch that the caller may not see. */
   readonly withheld: number;
@@ -118,7 +121,13 @@ export interface RecordIndex {
   clear(): Promise<void>;
 }
 
-export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, classOf: ClassLookup = builtinClass): RecordIndex {
+/** @param scanMax index rows looked at for one page */
+export function createRecordIndex(
+  store: Store,
+  crypto: Pick<Crypto, 'hash'>,
+  classOf: ClassLookup = builtinClass,
+  scanMax: number = SEARCH_SCAN_MAX,
+): RecordIndex {
   let height = readHeight(store);
 
   async function applyBlock(next: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void> {
@@ -169,7 +178,7 @@ export function createRecordIndex(store: Store, crypto: Pick<Crypto, 'hash'>, cl
         if (matched && !may(summary)) withheld++;
         else if (matched) rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
         if (rows.length < plan.limit || matched) last = key;
-        if (scanned >= SEARCH_SCAN_MAX) return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: true, withheld };
+        if (scanned >= scanMax) return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: false, withheld };
       }
       if (chunk.length < RANGE_ROWS) return { rows, next: undefined, height: at, complete: true, withheld };
       from = `${chunk.at(-1)!.key}\0`;

@@ -44,7 +44,7 @@ async function eventPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
     }
     if (events.length === 0) return whole();
   }
-  return part();
+  return { ...part(), complete: false };
 }
 
 /** Before a contract was deployed it has no events; built-in ones are there from the start. */

@@ -105,6 +105,7 @@ export function listOf(item: TSchema): TSchema {
     next: Type.Union([Type.String(), Type.Null()]),
     height: Type.Integer(),
     complete: Type.Boolean(),
+    resumeAt: Type.Optional(Type.String({ description: 'Where `complete` is false: `after` of the call that goes on' })),
     withheld: Type.Integer(),
     count: Type.Union([Type.Integer(), Type.Null()]),
   });

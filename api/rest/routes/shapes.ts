@@ -49,6 +49,8 @@ export interface Page {
   readonly items: readonly unknown[];
   readonly height: number;
   readonly at: string | number | undefined;
+  /** False when the page ended before it was full, or not all pages speak of one height. */
+  readonly complete?: boolean;
   /** Members of the answer beside those of every list. */
   readonly more?: object;
 }
@@ -68,9 +70,9 @@ export function listRoute({ page, parameters = [], errors = [], ...declaration }
       const filter = filterDigest(api.world.crypto, declaration.operationId, call.given);
       const after = call.text('after');
       const cursor = after === undefined ? undefined : decodeCursor(filter, after);
-      const { items, height, at, more } = await page(call, api, { limit: call.integer('limit'), cursor });
+      const { items, height, at, complete = true, more } = await page(call, api, { limit: call.integer('limit'), cursor });
       const next = at === undefined ? null : encodeCursor(filter, { height: cursor?.height ?? height, at });
-      return { data: listAnswer(items, height, next, more) };
+      return { data: listAnswer(items, height, next, { complete, ...(complete || next === null ? {} : { resumeAt: next }), ...more }) };
     },
   });
 }
@@ -87,7 +89,8 @@ export function statePages(
     const rows = await api.node.stateRange(contract, from, prefixEnd(prefix), limit + 1);
     const shown = rows.slice(0, limit);
     const items = shown.map((row) => present(decodeJson(row.value), api));
-    return { items, height, at: rows.length > limit ? shown[shown.length - 1]!.key : undefined };
+    const complete = cursor === undefined || cursor.height === height; // state is read at the head
+    return { items, height, complete, at: rows.length > limit ? shown[shown.length - 1]!.key : undefined };
   };
 }
 

@@ -242,3 +242,25 @@ test('every code answered above stands in the declaration of its route (DB53 5.2
     [],
   );
 });
+
+test('a page of events cut by its bound says so and where to go on, and the next one finds what there is', async () => {
+  const before = [...rig.node.events_];
+  const { height } = rig.node.head();
+  const others = Array.from({ length: 20_000 }, (_, position) => testEvent(height, position, 'a', 'other'));
+  rig.node.events_.splice(0, before.length, ...others, testEvent(height, 20_000, 'a', address));
+  const cut = (await get(`/api/v1/contracts/${address}/events`)).data;
+  assert.deepEqual([cut.items, cut.complete, cut.resumeAt], [[], false, cut.next]);
+  const rest = (await get(`/api/v1/contracts/${address}/events?after=${cut.next}`)).data;
+  assert.deepEqual([rest.items.length, rest.complete, rest.next, rest.resumeAt], [1, true, null, undefined]);
+  rig.node.events_.splice(0, rig.node.events_.length, ...before);
+});
+
+test('pages of a list that is read at the head claim to be complete only when they speak of one height', async () => {
+  const first = (await get('/api/v1/contracts?limit=3')).data;
+  const head = rig.node.head;
+  rig.node.head = () => ({ ...head(), height: head().height + 1 });
+  const later = (await get(`/api/v1/contracts?limit=3&after=${first.next}`)).data;
+  rig.node.head = head;
+  const same = (await get(`/api/v1/contracts?limit=3&after=${first.next}`)).data;
+  assert.deepEqual([first.complete, later.complete, same.complete], [true, false, true]);
+});

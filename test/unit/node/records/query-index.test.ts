@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
+import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
 import {
   encodeContent,
   encodeJson,
@@ -180,6 +180,41 @@ test('pages do not move when records are added, amended or withdrawn behind the 
 async function indexAll(index: RecordIndex, query: RecordSearch): Promise<readonly SearchRow[]> {
   return allRows(index, query);
 }
+
+test('a page cut by the bound on index rows looked at claims no completeness, and its cursor leads to every match', async () => {
+  const scanMax = 10;
+  const index = createRecordIndex(createMemoryStore(), crypto, builtinClass, scanMax);
+  const rare = new Set([3, 17, 18, 44]);
+  for (let height = 1; height <= 50; height++) {
+    const { recordId, record } = rowOf(
+      annexRecord({ product_uid: `SN-${height}`, production_location: 'x', pro_factory_uid: rare.has(height) ? 'F-R' : 'F-1' }),
+    );
+    await index.applyBlock(height, START_MS + height, [{ recordId, record: { ...record, height } }]);
+  }
+  for (const [limit, query] of [
+    [100, { order: 'commit', factory: 'F-R' }],
+    [1, { order: 'commit', factory: 'F-R' }],
+    [100, { order: 'time', factory: 'F-R', from: '2000-01-01T00:00:00Z', class: 'production', product: 'SN-44' }],
+    [100, { order: 'commit', factory: 'nowhere' }],
+  ] as const) {
+    const found: string[] = [];
+    let cut = 0;
+    let page = await index.search({ ...query, limit });
+    for (let pages = 1; ; pages++) {
+      assert.ok(pages <= 20, 'the cursor goes on');
+      found.push(...page.rows.map(({ summary }) => summary.product!));
+      assert.ok(page.rows.length <= limit);
+      if (page.next === undefined) break;
+      if (!page.complete) cut++;
+      else assert.equal(page.rows.length, limit, 'a short page that says complete is the last one');
+      page = await index.search({ ...query, limit, after: page.next });
+    }
+    assert.equal(page.complete, true);
+    const wanted = query.factory === 'nowhere' ? [] : query.order === 'time' ? ['SN-44'] : [...rare].map((n) => `SN-${n}`);
+    assert.deepEqual(found, wanted);
+    if (query.order === 'commit') assert.ok(cut >= 4, `${cut} pages were cut`);
+  }
+});
 
 test('a cursor of another query, or a made-up one, is refused; a last page has no next', async () => {
   const index = await indexOf([sample]);
