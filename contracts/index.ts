@@ -2,6 +2,7 @@
 export * from './types.ts';
 export * from './builtin/layout.ts';
 export * from './builtin/index.ts';
+export * from './builtin/validity.ts';
 export * from './execute.ts';
 export * from './fault.ts';
 export * from './gas.ts';

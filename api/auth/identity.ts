@@ -2,6 +2,7 @@
 import {
   type AccountData,
   CONTRACT,
+  isInForce,
   type NodeData,
   type RegistryEntry,
   type RegistryKind,
@@ -40,7 +41,5 @@ export function readNode(read: ReadState, id: string): RegisteredNode | undefine
 
 /** Active now, by the clock handed in, and its organisation too. */
 export function isActive(entry: RegistryEntry | Account | RegisteredNode, nowMs: number): boolean {
-  return (
-    entry.state === 'active' && (entry.validFrom === null || entry.validFrom <= nowMs) && (entry.validTo === null || nowMs < entry.validTo)
-  );
+  return isInForce(entry, nowMs);
 }

@@ -18,6 +18,7 @@ import {
   rights,
 } from './layout.ts';
 import { nameProblem, organisationOf, TITLE_LENGTH_MAX, textOf } from './names.ts';
+import { isWithin } from './validity.ts';
 
 /** Reads any contract's space: `Host.read`, or a node's final state. */
 export type Read = (contract: string, key: ByteText) => Uint8Array | undefined;
@@ -33,10 +34,9 @@ export function entryOf(read: Read, kind: RegistryEntry['kind'], id: string): Re
 }
 
 /** True when the entry is active and, where a time is given (milliseconds since 1970, block time), inside its validity. */
-export function isInForce(entry: RegistryEntry | undefined, atMs: number | undefined): boolean {
+export function isInForce(entry: Omit<RegistryEntry, 'data'> | undefined, atMs: number | undefined): boolean {
   if (entry?.state !== 'active') return false;
-  if (atMs === undefined) return true;
-  return (entry.validFrom === null || atMs >= entry.validFrom) && (entry.validTo === null || atMs < entry.validTo);
+  return atMs === undefined || isWithin(entry, atMs);
 }
 
 /**
@@ -98,13 +98,14 @@ function ownerOf(read: Read, object: string): string | undefined {
   return entryOf(read, kind as RegistryEntry['kind'], id)?.owner;
 }
 
-function isGranted(read: Read, owner: string, right: Right, object: string, grantee: string, atMs: number | undefined): boolean {
+/** Whether the organisation `owner`, itself in force, has granted `right` on the object, or on all of its own, to the organisation `grantee`. */
+export function isGranted(read: Read, owner: string, right: Right, object: string, grantee: string, atMs: number | undefined): boolean {
   if (!isInForce(entryOf(read, 'organisation', owner), atMs)) return false;
   return [object, ANY_OBJECT].some((granted) => {
     const bytes = read(CONTRACT.access, accessKey.grant(owner, right, granted, grantee));
     if (!bytes) return false;
     const { until } = decodeJson(bytes) as { until: number | null };
-    return until === null || atMs === undefined || atMs < until;
+    return atMs === undefined || isWithin({ validFrom: null, validTo: until }, atMs);
   });
 }
 

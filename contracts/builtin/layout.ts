@@ -39,7 +39,7 @@ export interface RegistryEntry {
   /** From 1. */
   readonly version: number;
   readonly state: 'active' | 'suspended' | 'withdrawn';
-  /** Milliseconds since 1970 by block time; absent bound is null. */
+  /** Milliseconds since 1970 by block time; absent bound is null, and `validTo` the first moment it no longer holds (validity.ts). */
   readonly validFrom: number | null;
   readonly validTo: number | null;
   readonly documentDigest: string | null;

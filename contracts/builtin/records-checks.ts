@@ -1,9 +1,9 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
-import { decodeJson, decodeJsonOnce, type JsonObject, type RecordPath } from '../../node/format/index.ts';
+import { decodeJsonOnce, type JsonObject, type RecordPath } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
-import { may } from './access.ts';
-import { accessKey, CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
+import { isGranted, isInForce, may, type Read } from './access.ts';
+import { CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
 import { organisationOf } from './names.ts';
 
 /** What the checks read; the node asks the same questions before it signs. */
@@ -62,19 +62,11 @@ export function checkOwnership(
 function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): string | undefined {
   const entry = readEntry(host, kind, id);
   if (!entry) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
-  const now = host.block.timestampMs;
-  const active = entry.state === 'active' && (entry.validFrom ?? now) <= now && now <= (entry.validTo ?? now);
-  if (!active) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
-  if (entry.owner === org || isGranted(host, entry.owner, `${kind}/${id}`, org)) return undefined;
+  const { timestampMs } = host.block;
+  if (!isInForce(entry, timestampMs)) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
+  const read: Read = (contract, key) => host.read(contract, key);
+  if (entry.owner === org || isGranted(read, entry.owner, 'record:submit', `${kind}/${id}`, org, timestampMs)) return undefined;
   return kind === 'factory' ? 'RECORD_FACTORY_FOREIGN' : 'RECORD_DEVICE_FOREIGN';
-}
-
-/** A grant of `record:submit` on one factory or device; its value `{until}` is null or milliseconds of block time. */
-function isGranted(host: Reading, owner: string, object: string, grantee: string): boolean {
-  const value = host.read(CONTRACT.access, accessKey.grant(owner, 'record:submit', object, grantee));
-  if (value === undefined) return false;
-  const { until } = decodeJson(value) as { readonly until?: number | null };
-  return until === undefined || until === null || host.block.timestampMs <= until;
 }
 
 function readEntry(host: Pick<Host, 'read'>, kind: RegistryKind, id: string): RegistryEntry | undefined {

@@ -3,7 +3,7 @@
  * (design: chain, "Transaction"; DB53/T 1407-2025 6.3.3.b). The signature is checked elsewhere, once per node, against the public key
  * this returns.
  */
-import { type AccountData, type AccountKey, CONTRACT, type RegistryEntry, registryKey } from '../../contracts/index.ts';
+import { type AccountData, type AccountKey, CONTRACT, isWithin, type RegistryEntry, registryKey } from '../../contracts/index.ts';
 import {
   type ByteText,
   type ChainParameters,
@@ -74,7 +74,7 @@ export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransact
   }
   if (context.spent(id)) return { code: 'TRANSACTION_REPEATED', facts: {} };
   const account = context.account(transaction.sender);
-  if (!account || !isValidAt(account, context.timestampMs))
+  if (!account || !isWithin(account, context.timestampMs))
     return { code: 'TRANSACTION_SENDER_UNKNOWN', facts: { sender: transaction.sender } };
   const held = account.keys.get(transaction.keyId);
   if (!held || !isKeyUsable(held.key, transaction, context.timestampMs)) {
@@ -85,12 +85,8 @@ export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransact
 
 function isKeyUsable(key: AccountKey, transaction: SignedTransaction, timestampMs: number): boolean {
   if (key.revoked || key.suite !== transaction.suite) return false;
-  if (key.validTo !== null && key.validTo < timestampMs) return false;
+  if (!isWithin({ validFrom: null, validTo: key.validTo }, timestampMs)) return false;
   return key.scope.includes('*') || transaction.calls.every((call) => key.scope.includes(call.contract));
-}
-
-export function isValidAt(account: AccountView, timestampMs: number): boolean {
-  return (account.validFrom === null || account.validFrom <= timestampMs) && (account.validTo === null || account.validTo >= timestampMs);
 }
 
 /** Reads an account from registry state; undefined when it is absent or not active. */

@@ -212,6 +212,42 @@ test("another's factory or device is refused until its owner grants it", () => {
   refused('RECORD_FACTORY_UNKNOWN', () => chain.submit([annexRecord({ product_uid: 'SN-3' })]));
 });
 
+test('what ends at a moment no longer holds at it: grants and entries of factories alike, and one on * counts', () => {
+  const foreign = annexRecord({ pro_factory_uid: 'F-900' });
+  const granted = (until: number | null, object = 'factory/F-900'): Chain => {
+    const chain = new Chain();
+    chain.others.set(`access${accessKey.grant('beta', 'record:submit', object, 'alpha')}`, encodeJson({ until }));
+    return chain;
+  };
+  refused('RECORD_FACTORY_FOREIGN', () => granted(BLOCK_TIME_MS).submit([foreign]));
+  assert.equal(granted(BLOCK_TIME_MS + 1).submit([foreign])[0]!.status, 'stored');
+  assert.equal(granted(BLOCK_TIME_MS + 1, '*').submit([foreign])[0]!.status, 'stored');
+  const chain = granted(null);
+  chain.register('organisation', 'beta', 'beta', { name: 'beta', roles: [], governs: true }, 'suspended');
+  refused('RECORD_FACTORY_FOREIGN', () => chain.submit([foreign]));
+  for (const [validFrom, validTo, held] of [
+    [BLOCK_TIME_MS, BLOCK_TIME_MS + 1, true],
+    [BLOCK_TIME_MS - 1, BLOCK_TIME_MS, false],
+    [BLOCK_TIME_MS + 1, null, false],
+  ] as const) {
+    const own = new Chain();
+    const entry = {
+      kind: 'factory',
+      id: 'F-001',
+      owner: 'alpha',
+      version: 1,
+      state: 'active',
+      validFrom,
+      validTo,
+      documentDigest: null,
+      data: {},
+    };
+    own.others.set(`registry${registryKey.entry('factory', 'F-001')}`, encodeJson(entry));
+    if (held) assert.equal(own.submit([annexRecord()])[0]!.status, 'stored');
+    else refused('RECORD_FACTORY_UNKNOWN', () => own.submit([annexRecord()]));
+  }
+});
+
 test('the writer needs the right and speaks for himself', () => {
   const chain = new Chain();
   refused('RECORD_RIGHT_MISSING', () => chain.submit([annexRecord()], 'audit@alpha'));

@@ -1,0 +1,12 @@
+/** The one rule of how long something registered, granted or keyed holds. */
+
+/** Milliseconds since 1970; null is no bound. */
+export interface Validity {
+  readonly validFrom: number | null;
+  readonly validTo: number | null;
+}
+
+/** From `validFrom` on, up to `validTo`, which is the first moment it no longer holds: one ends where the next begins. @param atMs block time */
+export function isWithin({ validFrom, validTo }: Validity, atMs: number): boolean {
+  return (validFrom === null || validFrom <= atMs) && (validTo === null || atMs < validTo);
+}
