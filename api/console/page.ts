@@ -3,15 +3,11 @@
  * from the node itself, so that the strict Content-Security-Policy holds. Texts are in the page in English; the script puts in the Chinese ones
  * where the browser asks for them.
  */
+import { escapeText, type PageFacts } from './text.ts';
+
+export { docsPage } from './docs-page.ts';
 export { consoleScript } from './script.ts';
 export { consoleIcon, consoleStyle } from './style.ts';
-
-export interface PageFacts {
-  readonly node: string;
-  readonly organisation: string;
-  readonly version: string;
-  readonly genesisHash: string;
-}
 
 export function page({ node, organisation, version, genesisHash }: PageFacts): string {
   return `<!doctype html>
@@ -67,13 +63,9 @@ export function page({ node, organisation, version, genesisHash }: PageFacts): s
 </main>
 <footer>
 <p><span data-t="genesis">Genesis</span> <code id="genesis">${escapeText(genesisHash)}</code></p>
-<p class="quiet"><span data-t="software">Version</span> ${escapeText(version)} · <a href="/api/v1/interfaces" data-t="interfaces">Interfaces</a> · <a href="/api/v1/openapi.json">OpenAPI</a></p>
+<p class="quiet"><span data-t="software">Version</span> ${escapeText(version)} · <a href="/docs" data-t="interfaces">Interfaces</a> · <a href="/api/v1/openapi.json">OpenAPI</a></p>
 </footer>
 </body>
 </html>
 `;
-}
-
-function escapeText(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -30,6 +30,9 @@ pre { margin: .75rem 0 0; padding: .75rem; border-radius: 6px; background: var(-
 #notice { padding: .5rem .9rem; border: 1px solid var(--line); border-radius: 6px; margin: 0 0 1rem; }
 #traced > p { margin: .75rem 0 .25rem; } #traced ul { list-style: none; padding: 0; margin: .5rem 0 0; }
 #traced li { padding: .3rem 0; border-bottom: 1px solid var(--line); } #traced li span { display: inline-block; min-width: 9rem; }
+.docs nav ul { columns: 20rem; list-style: none; padding: 0; margin: 0 0 .75rem; } .docs a { color: var(--accent); }
+.docs dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0; } .docs dt { color: var(--quiet); } .docs dd { margin: 0; overflow-wrap: anywhere; }
+.docs td { vertical-align: top; font-size: .85rem; } .docs td.words { white-space: normal; min-width: 16rem; } .docs :target { outline: 2px solid var(--accent); }
 footer { margin: 1.5rem 0 .5rem; font-size: .9rem; } footer a { color: var(--accent); }
 `;
 

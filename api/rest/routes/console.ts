@@ -1,8 +1,11 @@
-/** The plain page at `/`: files outside the envelope. */
+/** The plain page at `/` and the interface as a page at `/docs`: files outside the envelope. */
 import { Type } from '@sinclair/typebox';
 import { toHex } from '../../../node/format/index.ts';
-import { consoleIcon, consoleScript, consoleStyle, page } from '../../console/page.ts';
-import { type Route, route } from '../route.ts';
+import { consoleIcon, consoleScript, consoleStyle, docsPage, page } from '../../console/page.ts';
+import type { PageFacts } from '../../console/text.ts';
+import type { NodeService } from '../../../node/service.ts';
+import { type Route, route, type Words } from '../route.ts';
+import { queryParameter } from './parts.ts';
 
 const file = {
   layer: 'network',
@@ -22,14 +25,28 @@ export const consoleRoutes: readonly Route[] = [
     summary: { en: 'The console page', zh: '控制台页面' },
     response: { schema: Type.String(), statuses: [200], outside: ['text/html'] },
     handler: (_call, { node }) => ({
-      raw: page({
-        node: node.info.node,
-        organisation: node.info.organisation,
-        version: node.info.version,
-        genesisHash: toHex(node.info.genesisHash),
-      }),
+      raw: page(factsOf(node)),
       mediaType: 'text/html; charset=utf-8',
       headers: { 'cache-control': 'no-store' },
+    }),
+  }),
+  route({
+    ...file,
+    operationId: 'docsPage',
+    url: '/docs',
+    summary: { en: 'The interface registry as a page', zh: '接口注册表页面' },
+    rateLimit: { count: 50, perMs: 1_000 },
+    parameters: [
+      queryParameter('lang', { type: 'string', enum: ['en', 'zh'] }, null, 'zh', {
+        en: 'Language of the page; default: by Accept-Language',
+        zh: '页面语言；缺省按 Accept-Language',
+      }),
+    ],
+    response: { schema: Type.String(), statuses: [200], outside: ['text/html'] },
+    handler: (call, { node, routes }) => ({
+      raw: docsPage(routes, factsOf(node), (call.text('lang') as keyof Words | undefined) ?? call.language),
+      mediaType: 'text/html; charset=utf-8',
+      headers: { 'cache-control': 'no-cache', vary: 'accept-language' },
     }),
   }),
   route({
@@ -57,3 +74,7 @@ export const consoleRoutes: readonly Route[] = [
     handler: () => ({ raw: consoleStyle, mediaType: 'text/css; charset=utf-8', headers: { 'cache-control': 'no-cache' } }),
   }),
 ];
+
+function factsOf({ info }: NodeService): PageFacts {
+  return { node: info.node, organisation: info.organisation, version: info.version, genesisHash: toHex(info.genesisHash) };
+}

@@ -264,3 +264,25 @@ test('pages of a list that is read at the head claim to be complete only when th
   const same = (await get(`/api/v1/contracts?limit=3&after=${first.next}`)).data;
   assert.deepEqual([first.complete, later.complete, same.complete], [true, false, true]);
 });
+
+test('the page at /docs tells every operation of the registry in the language asked, with nothing to run and no link that leads nowhere', async () => {
+  const rows = (await get('/api/v1/interfaces')).data.items as { operationId: string; summary: { en: string; zh: string } }[];
+  for (const [url, language] of [
+    ['/docs', 'en'],
+    ['/docs?lang=zh', 'zh'],
+  ] as const) {
+    const answer = await get(url);
+    const html = answer.body.toString();
+    assert.match(String(answer.headers['content-type']), /^text\/html/);
+    assert.match(html, new RegExp(`<html lang="${language}">`));
+    for (const { operationId, summary } of rows) {
+      assert.ok(html.includes(`id="${operationId}"`), operationId);
+      assert.ok(html.includes(summary[language].replaceAll("'", '&#39;')), operationId);
+    }
+    const ids = new Set([...html.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]));
+    for (const [, target] of html.matchAll(/href="#([^"]+)"/g)) assert.ok(ids.has(target), target);
+    assert.doesNotMatch(html, /<script|style=|\son[a-z]+=|undefined|\[object/);
+    assert.match(html, /<footer>[\s\S]*<code>[0-9a-f]{64}<\/code>/);
+  }
+  assert.equal((await get('/docs?lang=fr')).code, 'REQUEST_INVALID');
+});
