@@ -3,6 +3,7 @@
  * that `GET interfaces` answers, so it can say nothing else.
  */
 import { errorTable } from '../../node/errors/index.ts';
+import { glossary } from '../glossary.ts';
 import { registryRows } from '../rest/openapi.ts';
 import { layers, type Parameter, type Route, type Words } from '../rest/route.ts';
 import { escapeText, type PageFacts } from './text.ts';
@@ -44,6 +45,9 @@ const WORDS = {
   errors: { en: 'Errors', zh: '错误码' },
   status: { en: 'Status', zh: 'HTTP 状态' },
   remedy: { en: 'What to do', zh: '处理办法' },
+  glossary: { en: 'Names', zh: '名称对照' },
+  english: { en: 'English', zh: '英文' },
+  chinese: { en: 'Chinese', zh: '中文' },
   genesis: { en: 'Genesis', zh: '创世哈希' },
   version: { en: 'Version', zh: '版本' },
 } as const satisfies Readonly<Record<string, Words>>;
@@ -98,6 +102,7 @@ export function docsPage(routes: readonly Route[], { version, genesisHash }: Pag
 <nav class="card">${contents.join('')}</nav>
 ${operations.join('\n')}
 <section class="card" id="errors"><h2>${t('errors')}</h2>${errorRows(language, t)}</section>
+<section class="card" id="names"><h2>${t('glossary')}</h2>${glossaryRows(t)}</section>
 <footer>
 <p>${t('genesis')} <code>${escapeText(genesisHash)}</code></p>
 <p class="quiet">${t('version')} ${escapeText(version)}</p>
@@ -158,6 +163,14 @@ function parameterTable({ parameters }: Row, language: Language, t: Say): string
     ];
     return `<tr>${cells.map((cell) => `<td>${escapeText(cell)}</td>`).join('')}<td class="words">${escapeText(description[language])}</td></tr>`;
   });
+  return `<table><thead><tr>${head.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
+}
+
+function glossaryRows(t: Say): string {
+  const rows = Object.entries(glossary).map(
+    ([name, { en, zh, meaning }]) => `<tr><td>${name}</td><td>${en}</td><td>${zh}</td><td class="words">${escapeText(meaning)}</td></tr>`,
+  );
+  const head = (['name', 'english', 'chinese', 'meaning'] as const).map((name) => `<th>${t(name)}</th>`);
   return `<table><thead><tr>${head.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
 

@@ -233,5 +233,6 @@ async function exchangePage(call: Call, api: ApiContext, { limit, cursor }: Page
   const [from, to] = [Math.min(...sequences), Math.max(...sequences)];
   const proof = call.flag('proof') && sequences.length > 0 && to - from < SEGMENT_MAX ? await api.exchanges.segment(from, to) : null;
   const more = { head: page.head, scope: ownNode ? 'node' : 'organisation', proof };
-  return { items: page.entries, height: api.node.head().height, at: page.next, more };
+  const complete = page.next === undefined || page.entries.length === limit; // short with a next: cut by the entries looked at
+  return { items: page.entries, height: api.node.head().height, at: page.next, complete, more };
 }
