@@ -10,7 +10,6 @@ import {
   field,
   hexDigest,
   heightRange,
-  ledgerCodes,
   pathParameter,
   presentCertificate,
   presentHeader,
@@ -18,6 +17,7 @@ import {
   presentTransaction,
   presentTransactions,
   queryParameter,
+  recordCodes,
   Row,
   strictObject,
 } from './parts.ts';
@@ -71,7 +71,7 @@ const submitTransaction = submitRoute({
   access: { right: 'transaction:submit' },
   body: binaryBody('transaction', TRANSACTION_BODY_BYTES_MAX),
   repeatable: false,
-  errors: [...ledgerCodes, 'TRANSACTION_FAILED', 'STORE_FULL'],
+  errors: recordCodes, // its calls may be of any contract
   handler: (call, api) => submitBytes(call, api, bodyBytes(call, 'transaction')),
 });
 

@@ -4,7 +4,7 @@ import { CONTRACT, deployedKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import type { DeployRequest } from '../deps.ts';
 import { API_PREFIX, type Route } from '../route.ts';
-import { contractCodes, field, jsonOrBytes, name128, queryParameter, strictObject } from './parts.ts';
+import { contractCodes, field, jsonOrBytes, name128, queryCodes, queryParameter, strictObject } from './parts.ts';
 import { encodeArgs, gasLimit, submitCalls } from './submission.ts';
 import { addressParameter, contractEntry, deployedAddress } from './contract-address.ts';
 import { listContractEvents } from './contract-events.ts';
@@ -112,7 +112,7 @@ const queryContract = readRoute({
       zh: '参数（JSON）',
     }),
   ],
-  errors: ['BODY_MALFORMED', 'CONTRACT_NOT_FOUND', ...contractCodes],
+  errors: ['BODY_MALFORMED', 'CONTRACT_NOT_FOUND', ...queryCodes],
   handler: async (call, api) => {
     const answer = await api.node.query(
       call.caller.account,

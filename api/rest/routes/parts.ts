@@ -30,15 +30,18 @@ const SYNC_WAIT_DEFAULT_MS = 15_000;
 export const READ_RATE = { count: 2_000, perMs: 1_000 } as const;
 export const SUBMIT_RATE = { count: 5_000, perMs: 1_000 } as const;
 
-export const ledgerCodes = Object.keys(ledgerErrors);
-export const contractCodes = [
-  ...Object.keys(contractsErrors),
-  ...Object.keys(keysErrors),
-  ...ledgerCodes,
-  'TRANSACTION_FAILED',
-  'STORE_FULL',
-];
-export const recordCodes = [...Object.keys(recordsErrors), ...contractCodes];
+/** What may become of a transaction that was signed here or elsewhere. */
+const transactionCodes = Object.keys(ledgerErrors).filter(
+  (code) => (code.startsWith('TRANSACTION_') || code.startsWith('MEMPOOL_')) && code !== 'TRANSACTION_NOT_FOUND',
+);
+/** What a call of a contract may end with, in a transaction or not. */
+export const queryCodes = Object.keys(contractsErrors);
+const custodialKeyCodes = Object.keys(keysErrors).filter((code) => code.startsWith('KEY_'));
+export const contractCodes = [...queryCodes, ...custodialKeyCodes, ...transactionCodes, 'TRANSACTION_FAILED', 'STORE_FULL'];
+/** What a reading of records may answer beside NOT_FOUND; the rest of the records' codes are of submissions. */
+export const recordReadCodes = ['RECORD_NOT_FOUND', 'RECORD_QUERY_INVALID', 'RECORD_CURSOR_INVALID'];
+const indexCodes: ReadonlySet<string> = new Set([...recordReadCodes, 'RECORD_INDEX_ORDER']);
+export const recordCodes = [...Object.keys(recordsErrors).filter((code) => !indexCodes.has(code)), ...contractCodes];
 
 // --- parameters -----------------------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import {
   READ_RATE,
   READ_TIMEOUT_MS,
   recordCodes,
+  recordReadCodes,
   Row,
   SUBMIT_RATE,
   SUBMIT_TIMEOUT_MS,
@@ -215,7 +216,7 @@ const findRecords = route({
       text: { en: 'batch searches materialBatch as well: give one of them', zh: 'batch 已包含 materialBatch，只能提供一个' },
     },
   ],
-  errors: ['CURSOR_INVALID', 'INDEX_BEHIND', ...recordCodes],
+  errors: ['CURSOR_INVALID', 'INDEX_BEHIND', ...recordReadCodes],
   response: { schema: RecordList, statuses: [200] },
   handler: async (call, { records }) => {
     const page = await records.search(
@@ -244,7 +245,7 @@ const getRecord = readRoute({
   summary: { en: 'One record, its current or a given version, with its block reference', zh: '查询一条记录的当前或指定版本及其区块信息' },
   access: { right: 'record:read' },
   parameters: [recordId, versionParameter],
-  errors: ['NOT_FOUND', ...recordCodes],
+  errors: ['NOT_FOUND', ...recordReadCodes],
   handler: async (call, { records }) => {
     const row = await records.get(call.required('id'), call.integer('version'), call.caller);
     return { data: row, logged: { answer: rowsLog([row]) } };
@@ -261,7 +262,7 @@ const getRecordHistory = route({
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: READ_RATE,
   parameters: [recordId, ...pageParameters],
-  errors: ['NOT_FOUND', 'CURSOR_INVALID', ...recordCodes],
+  errors: ['NOT_FOUND', 'CURSOR_INVALID', ...recordReadCodes],
   response: { schema: RecordList, statuses: [200] },
   handler: async (call, { records }) => {
     const page = await records.history(call.required('id'), { limit: call.integer('limit'), after: call.text('after') }, call.caller);
@@ -277,7 +278,7 @@ const getRecordProof = readRoute({
   access: { right: 'record:read' },
   rateLimit: { count: 200, perMs: 1_000 },
   parameters: [recordId, versionParameter],
-  errors: ['NOT_FOUND', ...recordCodes],
+  errors: ['NOT_FOUND', 'EVIDENCE_NOT_READY', ...recordReadCodes],
   handler: async (call, { records }) => {
     const proof = await records.proof(call.required('id'), call.integer('version'), call.caller);
     return { data: proof, logged: { answer: { id: call.required('id') } } };
@@ -306,7 +307,7 @@ const traceProduct = readRoute({
       zh: 'up：来源；down：去向',
     }),
   ],
-  errors: ['NOT_FOUND', ...recordCodes],
+  errors: ['NOT_FOUND', ...recordReadCodes],
   handler: async (call, { records }) => {
     const options = { depth: call.integer('depth'), direction: call.required('direction') as 'up' | 'down' | 'both' };
     return {

@@ -125,3 +125,13 @@ test('ranges are said in one line', () => {
   assert.equal(rangeText({ type: 'integer', minimum: 1, maximum: 9 }), 'integer 1..9');
   assert.equal(rangeText({ type: 'string', enum: ['a', 'b'] }), 'a | b');
 });
+
+test('an operation declares no code it cannot answer: none of the command line, of files of a node, nor of submissions where it only reads', () => {
+  for (const { operationId, method, errorsAll } of allRoutes()) {
+    const foreign = errorsAll.filter(
+      (code) =>
+        /^(?:CLI|KEYSTORE|CONFIG|GENESIS|DEVNET)_/.test(code) || (method === 'GET' && /^(?:JSON|XML|CSV|FORMAT|MEMPOOL)_/.test(code)),
+    );
+    assert.deepEqual(foreign, [], operationId);
+  }
+});
