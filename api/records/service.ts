@@ -150,6 +150,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       return deps.evidence(digest, record.version);
     },
     async trace(product, options) {
+      await reach(options.atLeastHeight, options.waitMs);
       const trace = await traceProduct(index, source, product, {
         direction: options.direction,
         depthMax: Math.min(options.depth, TRACE_DEPTH_MAX),

@@ -200,5 +200,14 @@ export interface RecordService {
   /** An evidence bundle, `evidence/v1`. */
   proof(id: string, version: number, caller: Caller): Promise<Json>;
   /** Genealogy: `{product, nodes, edges, height, complete}`; `depth` bounds the walk. */
-  trace(productUid: string, options: { readonly depth: number; readonly direction: 'up' | 'down' | 'both' }, caller: Caller): Promise<Json>;
+  trace(
+    productUid: string,
+    options: {
+      readonly depth: number;
+      readonly direction: 'up' | 'down' | 'both';
+      readonly atLeastHeight: number;
+      readonly waitMs: number;
+    },
+    caller: Caller,
+  ): Promise<Json>;
 }

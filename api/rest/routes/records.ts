@@ -19,7 +19,7 @@ import {
   SUBMIT_TIMEOUT_MS,
   waitParameters,
 } from './parts.ts';
-import { readRoute } from './shapes.ts';
+import { listRoute, readRoute } from './shapes.ts';
 
 const RECORDS_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -80,9 +80,19 @@ const filterParameters = [
   filter('to', '2025-12-31T23:59:59Z', 'production_time at or before', '生产时间止（含）'),
 ];
 
-const RecordList = listOf(
-  Type.Object({ id: Type.String(), version: Type.Integer(), recordDigest: Type.String() }, { additionalProperties: true }),
-);
+/** How far the query index must have come before it answers. */
+const freshnessParameters: readonly Parameter[] = [
+  queryParameter('atLeastHeight', heightRange, 0, 1, {
+    en: 'Wait until the index has reached this height, at most waitMs; then INDEX_BEHIND',
+    zh: '等待索引达到该高度，最长 waitMs，否则返回 INDEX_BEHIND',
+  }),
+  queryParameter('waitMs', { type: 'integer', minimum: 0, maximum: 25_000 }, 5_000, 5_000, {
+    en: 'Longest wait for atLeastHeight, ms',
+    zh: '等待 atLeastHeight 的最长时间（毫秒）',
+  }),
+];
+
+const RecordItem = Type.Object({ id: Type.String(), version: Type.Integer(), recordDigest: Type.String() }, { additionalProperties: true });
 const SubmitAnswer = Type.Object(
   {
     transactionId: Type.String(),
@@ -190,14 +200,7 @@ const findRecords = route({
       en: 'exact: count all matches too',
       zh: 'exact：同时统计总数',
     }),
-    queryParameter('atLeastHeight', heightRange, 0, 1, {
-      en: 'Wait until the index has reached this height, at most waitMs; then INDEX_BEHIND',
-      zh: '等待索引达到该高度，最长 waitMs，否则返回 INDEX_BEHIND',
-    }),
-    queryParameter('waitMs', { type: 'integer', minimum: 0, maximum: 25_000 }, 5_000, 5_000, {
-      en: 'Longest wait for atLeastHeight, ms',
-      zh: '等待 atLeastHeight 的最长时间（毫秒）',
-    }),
+    ...freshnessParameters,
   ],
   limits: [
     {
@@ -217,7 +220,7 @@ const findRecords = route({
     },
   ],
   errors: ['CURSOR_INVALID', 'INDEX_BEHIND', ...recordReadCodes],
-  response: { schema: RecordList, statuses: [200] },
+  response: { schema: listOf(RecordItem), statuses: [200] },
   handler: async (call, { records }) => {
     const page = await records.search(
       {
@@ -252,21 +255,19 @@ const getRecord = readRoute({
   },
 });
 
-const getRecordHistory = route({
+const getRecordHistory = listRoute({
   operationId: 'getRecordHistory',
-  method: 'GET',
   url: `${API_PREFIX}/records/:id/history`,
   layer: 'application',
   summary: { en: 'Every version of a record, oldest first', zh: '查询记录的全部历史版本' },
   access: { right: 'record:read' },
-  timeoutMs: READ_TIMEOUT_MS,
-  rateLimit: READ_RATE,
-  parameters: [recordId, ...pageParameters],
-  errors: ['NOT_FOUND', 'CURSOR_INVALID', ...recordReadCodes],
-  response: { schema: RecordList, statuses: [200] },
-  handler: async (call, { records }) => {
-    const page = await records.history(call.required('id'), { limit: call.integer('limit'), after: call.text('after') }, call.caller);
-    return { data: page, logged: { answer: rowsLog(page.items) } };
+  parameters: [recordId],
+  errors: ['NOT_FOUND', ...recordReadCodes],
+  item: RecordItem,
+  page: async (call, { records }, { limit, cursor }) => {
+    const after = cursor === undefined ? undefined : String(cursor.at);
+    const { items, height, next, count } = await records.history(call.required('id'), { limit, after }, call.caller);
+    return { items, height, at: next ?? undefined, more: { count }, logged: { answer: rowsLog(items) } };
   },
 });
 
@@ -306,10 +307,16 @@ const traceProduct = readRoute({
       en: 'up: what it was made of; down: what it went into',
       zh: 'up：来源；down：去向',
     }),
+    ...freshnessParameters,
   ],
-  errors: ['NOT_FOUND', ...recordReadCodes],
+  errors: ['NOT_FOUND', 'INDEX_BEHIND', ...recordReadCodes],
   handler: async (call, { records }) => {
-    const options = { depth: call.integer('depth'), direction: call.required('direction') as 'up' | 'down' | 'both' };
+    const options = {
+      depth: call.integer('depth'),
+      direction: call.required('direction') as 'up' | 'down' | 'both',
+      atLeastHeight: call.integer('atLeastHeight'),
+      waitMs: call.integer('waitMs'),
+    };
     return {
       data: await records.trace(call.required('product_uid'), options, call.caller),
       logged: { answer: { product: call.required('product_uid') } },

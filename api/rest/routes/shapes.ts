@@ -7,7 +7,7 @@ import type { CONTRACT } from '../../../contracts/index.ts';
 import { decodeJson, type Json, prefixEnd } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
-import { type Call, type Route, type RouteDeclaration, route } from '../route.ts';
+import { type Call, type Reply, type Route, type RouteDeclaration, route } from '../route.ts';
 import {
   contractCodes,
   listAnswer,
@@ -53,26 +53,30 @@ export interface Page {
   readonly complete?: boolean;
   /** Members of the answer beside those of every list. */
   readonly more?: object;
+  readonly logged?: Reply['logged'];
 }
 
 type ListDeclaration = Omit<Parameters<typeof readRoute>[0], 'handler' | 'response'> & {
+  /** Schema of one item. */
+  readonly item?: TSchema;
   readonly page: (call: Call, api: ApiContext, asked: PageAsked) => Promise<Page>;
 };
 
 /** GET: a paged list. `limit`, `after`, the cursor bound to the filter, and the envelope of lists come from here. */
-export function listRoute({ page, parameters = [], errors = [], ...declaration }: ListDeclaration): Route {
+export function listRoute({ page, item = Row, parameters = [], errors = [], ...declaration }: ListDeclaration): Route {
   return readRoute({
     ...declaration,
     parameters: [...parameters, ...pageParameters],
     errors: ['CURSOR_INVALID', ...errors],
-    response: { schema: listOf(Row), statuses: [200] },
+    response: { schema: listOf(item), statuses: [200] },
     handler: async (call, api) => {
       const filter = filterDigest(api.world.crypto, declaration.operationId, call.given);
       const after = call.text('after');
       const cursor = after === undefined ? undefined : decodeCursor(filter, after);
-      const { items, height, at, complete = true, more } = await page(call, api, { limit: call.integer('limit'), cursor });
+      const { items, height, at, complete = true, more, logged } = await page(call, api, { limit: call.integer('limit'), cursor });
       const next = at === undefined ? null : encodeCursor(filter, { height: cursor?.height ?? height, at });
-      return { data: listAnswer(items, height, next, { complete, ...(complete || next === null ? {} : { resumeAt: next }), ...more }) };
+      const data = listAnswer(items, height, next, { complete, ...(complete || next === null ? {} : { resumeAt: next }), ...more });
+      return logged === undefined ? { data } : { data, logged };
     },
   });
 }

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { CONTRACT, deployedKey, governanceKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
 import { encodeBlock, encodeJson } from '../../../../node/format/index.ts';
+import { SaxesParser } from 'saxes';
 import { createRig, confirmed, type Rig, START_MS, testEvent } from '../stand-ins.ts';
 
 const address = `0x${'1'.repeat(40)}`;
@@ -285,4 +286,64 @@ test('the page at /docs tells every operation of the registry in the language as
     assert.match(html, /<footer>[\s\S]*<code>[0-9a-f]{64}<\/code>/);
   }
   assert.equal((await get('/docs?lang=fr')).code, 'REQUEST_INVALID');
+});
+
+/** A GET of every operation under /api/v1 that answers in the envelope, with the examples of its declaration. */
+function readings(): readonly { readonly operationId: string; readonly url: string }[] {
+  return rig.server.context.routes
+    .filter(({ method, url, response }) => method === 'GET' && url.startsWith('/api/v1/') && response.outside === undefined)
+    .map(({ operationId, url, parameters }) => {
+      const example = (name: string): string =>
+        encodeURIComponent(String(parameters.find((parameter) => parameter.name === name)!.example));
+      const required = parameters.filter((parameter) => parameter.in === 'query' && parameter.required);
+      const query = required.map(({ name }) => `${name}=${example(name)}`).join('&');
+      return { operationId, url: `${url.replace(/:(\w+)/g, (_, name: string) => example(name))}?${query}` };
+    });
+}
+
+test('every reading takes the chain by name or by id, and refuses another', async () => {
+  const chainId = Buffer.from(rig.node.info.chainId).toString('hex');
+  assert.ok(readings().length > 15);
+  for (const { operationId, url } of readings()) {
+    for (const chain of ['default', chainId]) {
+      const { code } = await get(`${url}&chain=${chain}`);
+      assert.ok(!['REQUEST_INVALID', 'CHAIN_UNKNOWN'].includes(code), `${operationId} ${code}`);
+    }
+    assert.equal((await get(`${url}&chain=other`)).code, 'CHAIN_UNKNOWN', operationId);
+  }
+});
+
+test('every reading answers in XML what it answers in JSON, lists as items', async () => {
+  const headers = { authorization: `Bearer ${rig.token('ada@acme')}`, accept: 'application/xml' };
+  for (const { operationId, url } of readings()) {
+    const json = await get(url);
+    const xml = await rig.server.app.inject({ method: 'GET', url, headers });
+    assert.equal(xml.headers['content-type'], 'application/xml; charset=utf-8', operationId);
+    assert.equal(xml.statusCode, json.status, operationId);
+    let items = 0;
+    const parser = new SaxesParser();
+    const path: string[] = [];
+    parser.on('error', (error) => assert.fail(`${operationId}: ${error.message}`));
+    parser.on('opentag', ({ name }) => {
+      path.push(name);
+      if (path.join('/') === 'response/data/items/item') items++;
+    });
+    parser.on('closetag', () => void path.pop());
+    parser.write(xml.body).close();
+    assert.equal(items, json.data?.items?.length ?? 0, operationId);
+  }
+});
+
+test('the cursor of a history is bound to its record', async () => {
+  const [one, other] = ['b'.repeat(64), 'c'.repeat(64)];
+  const { history } = rig.records;
+  rig.records.history = async (id, page, caller) => ({
+    ...(await history.call(rig.records, id, page, caller)),
+    next: page.after === undefined ? '1' : null,
+  });
+  const first = (await get(`/api/v1/records/${one}/history?limit=1`)).data;
+  assert.equal((await get(`/api/v1/records/${one}/history?limit=1&after=${first.next}`)).data.next, null);
+  assert.equal((await get(`/api/v1/records/${other}/history?limit=1&after=${first.next}`)).code, 'CURSOR_INVALID');
+  assert.equal((await get(`/api/v1/records/${one}/history?after=1`)).code, 'CURSOR_INVALID');
+  rig.records.history = history;
 });
