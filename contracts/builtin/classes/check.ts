@@ -12,16 +12,13 @@ import {
   parseTime,
   type RecordPath,
   several,
-  SOURCE_TEXT_BYTES_MAX,
   type TextStruct,
   type TextTree,
   UNAVAILABLE,
-  utf8,
   valueAt,
 } from '../../../node/format/index.ts';
 import { EXT_SCHEMA } from './ext.ts';
 import { type ClassDefinition, type DecimalSchema, type FieldSchema, isFieldName, type StructSchema, type TextSchema } from './schema.ts';
-import { SOURCE_SCHEMA } from './source.ts';
 
 /** One thing wrong with a record. `data` holds facts as texts, never the value of a sealed field. */
 export interface RecordFault {
@@ -43,25 +40,6 @@ export function checkContent(definition: ClassDefinition, content: TextStruct, f
   check.field(schema, content, []);
   if (check.faults.length === 0) check.references(content);
   return check.faults.slice(0, RECORD_FAULTS_MAX);
-}
-
-/** Every fault of `source` as it stands beside the fields of a record. */
-export function checkSource(source: TextTree): readonly RecordFault[] {
-  const check = new ContentCheck('clear');
-  check.field(SOURCE_SCHEMA, source, ['source']);
-  if (check.faults.length > 0) return check.faults;
-  return Object.entries(source).flatMap(([name, text]) => {
-    const length = utf8(text as string).length;
-    return length > SOURCE_TEXT_BYTES_MAX
-      ? [
-          {
-            code: 'RECORD_LENGTH',
-            path: ['source', name],
-            data: { length: `${length} bytes`, lengthMax: `${SOURCE_TEXT_BYTES_MAX} bytes` },
-          },
-        ]
-      : [];
-  });
 }
 
 class ContentCheck {
