@@ -17,7 +17,7 @@ import { formatOfMediaType, parseBody, type ParsedRecord } from '../formats/inde
 import { takeToken } from '../../node/records/index.ts';
 import type { Caller, ParsedRecords, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
 import { refuseBody } from './refusal.ts';
-import { checkRows, submitRows } from './submit.ts';
+import { checkRows, contentDigestsOf, submitRows } from './submit.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
 const COUNT_PAGE = 1_000; // rows of one page while counting
@@ -122,6 +122,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
         })),
       };
     },
+    contentDigests: (parsed, recordClass) => contentDigestsOf(deps, (parsed as Parsed).records, recordClass),
     search,
     get: async (id, version, caller) => view(fromHex(id), version, caller, true),
     async history(id, page, caller) {

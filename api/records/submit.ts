@@ -10,6 +10,7 @@ import {
   ContractFailure,
   currentVersion,
   factsOf,
+  foldSingles,
   GAS,
   GAS_PER_RECORD,
   GAS_PER_RECORD_BYTE,
@@ -22,6 +23,7 @@ import {
 import { ChainError, isErrorCode } from '../../node/errors/index.ts';
 import {
   type ByteText,
+  contentDigest,
   type Crypto,
   decodeContent,
   decodeJson,
@@ -74,18 +76,9 @@ export function checkRows(
   statedDigest: string | undefined,
 ): CheckedRow[] {
   const { node } = deps;
-  const read = (contract: string, key: ByteText) => node.state.get(stateKey(contract, key));
   const head = node.head();
-  const reading: Reading = {
-    read,
-    block: {
-      chainId: node.info.chainId,
-      height: head.height + 1,
-      timestampMs: head.timestampMs,
-      era: head.era,
-      parameters: node.parameters(),
-    },
-  };
+  const reading = readingOf(node);
+  const { read } = reading;
   if (records.length === 0) throw new ChainError('RECORD_NONE');
   if (statedDigest !== undefined && records.length > 1) throw new ChainError('RECORD_DIGEST_SINGLE', { records: records.length });
   const definition = classOf(reading, recordClass);
@@ -144,6 +137,27 @@ export function checkRows(
   }
   if (faults.length > 0) throw refuseRows(records, faults);
   return rows;
+}
+
+/** Chain state as the next block will find it. */
+function readingOf(node: NodeService): Reading {
+  const head = node.head();
+  return {
+    read: (contract, key) => node.state.get(stateKey(contract, key)),
+    block: {
+      chainId: node.info.chainId,
+      height: head.height + 1,
+      timestampMs: head.timestampMs,
+      era: head.era,
+      parameters: node.parameters(),
+    },
+  };
+}
+
+/** contentDigest of each record that passed its checks before. */
+export function contentDigestsOf(deps: SubmitDependencies, records: readonly ParsedRecord[], recordClass: string): string[] {
+  const definition = classOf(readingOf(deps.node), recordClass);
+  return records.map(({ tree }) => toHex(contentDigest(deps.crypto, foldSingles(definition, tree))));
 }
 
 function classOf(reading: Reading, name: string): ClassDefinition {

@@ -26,7 +26,7 @@ export interface ApiDeps {
   readonly may: May;
   /** Signs access tokens with the node's registered token key (raw Ed25519, 64 bytes). */
   readonly tokenSigner: { sign(message: Uint8Array): Uint8Array };
-  /** 32 bytes out of the keystore: encrypts one-time-password secrets at rest. */
+  /** 32 bytes out of the keystore: encrypts one-time-password secrets at rest, and keys the fingerprints of idempotent requests. */
   readonly credentialsKey: Uint8Array;
   readonly exchanges: ExchangeLog;
   readonly settings?: Partial<ApiSettings>;
@@ -192,6 +192,8 @@ export interface RecordService {
     caller: Caller,
     options: Pick<RecordSubmitOptions, 'statedDigest' | 'recordClass'>,
   ): Promise<{ readonly records: readonly RecordOutcome[] }>;
+  /** contentDigest of each record, in hex: told again with an answer that was kept without them, since they may not be stored (sealed fields). */
+  contentDigests(records: ParsedRecords, recordClass: string): readonly string[];
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;

@@ -28,7 +28,7 @@ interface Row {
 
 export interface Idempotency {
   /**
-   * Runs `run` once for a key. `fingerprint` is a digest of operation and request.
+   * Runs `run` once for a key. `fingerprint` is a keyed digest of operation and request.
    * @returns the answer, and whether it is the first one's.
    */
   once(
@@ -53,8 +53,9 @@ export function createIdempotency(store: Store, clock: World['clock'], keepMs: n
     );
     try {
       const answer = await run();
-      const value = answer.status === 202 && repeatable ? undefined : encodeRow({ fingerprint, expiresMs, answer }); // asked again, it may be final
-      await store.batch([{ key: rowKey, value }], { sync: true });
+      // A repeatable one that is not final runs again when asked again; its row already says so.
+      if (answer.status !== 202 || !repeatable)
+        await store.batch([{ key: rowKey, value: encodeRow({ fingerprint, expiresMs, answer }) }], { sync: true });
       return answer;
     } catch (error) {
       await store.batch(

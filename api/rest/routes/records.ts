@@ -1,6 +1,7 @@
 /** Records: submit, check, find, read, prove; and where a product came from (DB53 5.1.1, 6.1.1, 6.1.2). */
 import { Type } from '@sinclair/typebox';
 import type { Json } from '../../../node/format/index.ts';
+import type { ApiContext } from '../context.ts';
 import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
 import {
@@ -134,8 +135,10 @@ const submitRecords = route({
       data: outcome,
       rows: outcome.records.length,
       logged: sealedLog(outcome.records, { transactionId: outcome.transactionId, status: outcome.status }),
+      kept: withoutContentDigests(outcome),
     };
   },
+  restore: withContentDigests,
 });
 
 const validateRecords = route({
@@ -160,8 +163,10 @@ const validateRecords = route({
       statedDigest: statedDigest(call),
       recordClass: call.required('class'),
     });
-    return { data: { valid: true, ...outcome }, rows: outcome.records.length, logged: sealedLog(outcome.records, {}) };
+    const data = { valid: true, ...outcome };
+    return { data, rows: outcome.records.length, logged: sealedLog(outcome.records, {}), kept: withoutContentDigests(data) };
   },
+  restore: withContentDigests,
 });
 
 const findRecords = route({
@@ -326,6 +331,19 @@ const traceProduct = route({
 
 function statedDigest(call: Call): string | undefined {
   return call.text('digest') ?? call.text('digest-sha256');
+}
+
+type Outcomes = { readonly records: readonly RecordOutcome[] };
+
+/** contentDigest is over sealed fields in clear: told to the submitter, never stored (design: record). */
+function withoutContentDigests({ records, ...outcome }: Outcomes) {
+  return { ...outcome, records: records.map(({ contentDigest: _told, ...record }) => record) };
+}
+
+async function withContentDigests(call: Call, { records }: ApiContext, kept: unknown): Promise<unknown> {
+  const outcome = kept as Outcomes;
+  const digests = records.contentDigests(await records.parse(call.bytes, call.mediaType as RecordMediaType), call.required('class'));
+  return { ...outcome, records: outcome.records.map((record, i) => ({ ...record, contentDigest: digests[i] })) };
 }
 
 /** Digests in place of content: sealed values are short, and a digest over them in clear could be guessed. */

@@ -393,9 +393,10 @@ export interface TestRecords extends RecordService {
 
 export function createTestRecords(): TestRecords {
   let lastMediaType = '';
+  const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
   const outcome = (text: string): SubmitOutcome['records'][number] => {
-    const digest = createHash('sha256').update(text).digest('hex');
-    return { id: digest, version: 1, contentDigest: digest, recordDigest: digest, digestAlg: 'SHA-256', status: 'stored' };
+    const digest = sha256(`sealed ${text}`);
+    return { id: digest, version: 1, contentDigest: sha256(text), recordDigest: digest, digestAlg: 'SHA-256', status: 'stored' };
   };
   const row = (id: string) => ({ id, version: 1, recordDigest: 'd'.repeat(64), class: 'production' });
   const service: TestRecords = {
@@ -431,6 +432,7 @@ export function createTestRecords(): TestRecords {
         records: [outcome(text)],
       };
     },
+    contentDigests: (parsed) => [sha256((parsed as TestParsed).text)],
     validate: async (parsed) => ({ records: [outcome((parsed as TestParsed).text)] }),
     async search(search) {
       service.searches.push(search);
