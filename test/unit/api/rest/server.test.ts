@@ -266,11 +266,23 @@ test('an Idempotency-Key keeps nothing by which sealed fields could be guessed, 
     assert.equal(again.headers['idempotency-replayed'], 'true');
     assert.deepEqual(again.json.data, first.json.data);
     assert.equal((await submit('{"pro_op_name":"Li Mang"}')).json.code, 'IDEMPOTENCY_KEY_REUSED');
-    const kept = [...own.store.rows].filter(([key]) => key.startsWith(keyspace.idempotency)).map(([, row]) => new TextDecoder().decode(row));
+    const kept = [...own.store.rows]
+      .filter(([key]) => key.startsWith(keyspace.idempotency))
+      .map(([, row]) => new TextDecoder().decode(row));
     assert.ok(kept.length > 0);
     assert.ok(kept.every((row) => !row.includes(contentDigest)));
     const plain = createHash('sha256').update(`{"body":"${contentDigest}","given":{},"mediaType":"application/json","operationId":"`);
-    assert.ok(kept.every((row) => !row.includes(plain.copy().update(`${first.json.data.valid ? 'validate' : 'submit'}Records"}`).digest('hex'))));
+    assert.ok(
+      kept.every(
+        (row) =>
+          !row.includes(
+            plain
+              .copy()
+              .update(`${first.json.data.valid ? 'validate' : 'submit'}Records"}`)
+              .digest('hex'),
+          ),
+      ),
+    );
   }
   await own.close();
 });
