@@ -17,6 +17,7 @@ import {
   answerLanguage,
   encodeEnvelope,
   type Language,
+  localDetails,
   MEDIA_TYPE,
   messageOf,
   refusalOf,
@@ -209,7 +210,13 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     details: readonly never[],
   ): FastifyReply {
     const { format = 'json', language = 'en' } = request.exchange ?? {};
-    const envelope = { code, message: messageOf(code, language), data: data ?? null, details, requestId: request.id };
+    const envelope = {
+      code,
+      message: messageOf(code, language),
+      data: data ?? null,
+      details: localDetails(details, language),
+      requestId: request.id,
+    };
     return reply
       .code(status)
       .header('content-type', MEDIA_TYPE[format])
