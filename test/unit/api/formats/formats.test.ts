@@ -176,6 +176,10 @@ test('CSV faults name row and column, all at once', () => {
       ['TEXT_CHARACTER_FORBIDDEN', { row: 4, column: 'a' }],
     ],
   );
+  assert.deepEqual(
+    faultsOf(parseBody('csv', bytes('\r\na,b\r\n\r\n"x\ny",1\r\n\r\n1\r\n'))).map(({ place }) => place),
+    [{ row: 6, column: '' }], // empty lines count, line ends inside quotes do not
+  );
   assert.deepEqual(codesOf(parseBody('csv', bytes('a,a,b,b.c,,1,x..y,__proto__\n1,2,3,4,5,6,7,8\n'))), [
     'CSV_COLUMN_REPEATED',
     'CSV_COLUMN_CONFLICT',
