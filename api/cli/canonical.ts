@@ -1,10 +1,17 @@
-/** Canonical bytes of the records of one body: what `contentDigest` covers, `token` taken out. The same path a node takes. */
+/** Canonical bytes of the records of one body: what `contentDigest` covers, `token` taken out, lists of one as their item. The same path a node takes. */
+import { builtinClass, foldSingles } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { encodeContent, fromUtf8 } from '../../node/format/index.ts';
 import { type BodyFormat, parseBody } from '../formats/index.ts';
 
-/** One canonical text for each record. @throws ChainError CLI_FILE_MALFORMED with the first fault and its place. */
-export function canonicalTextOf(format: BodyFormat, bytes: Uint8Array): readonly string[] {
+/**
+ * One canonical text for each record.
+ * @param recordClass a built-in class: which fields are lists depends on it.
+ * @throws ChainError CLI_FILE_MALFORMED with the first fault and its place; RECORD_CLASS_UNKNOWN.
+ */
+export function canonicalTextOf(format: BodyFormat, bytes: Uint8Array, recordClass: string): readonly string[] {
+  const definition = builtinClass(recordClass);
+  if (!definition) throw new ChainError('RECORD_CLASS_UNKNOWN', { class: recordClass });
   const parsed = parseBody(format, bytes);
   if (!parsed.ok) {
     const [first] = parsed.faults;
@@ -15,5 +22,5 @@ export function canonicalTextOf(format: BodyFormat, bytes: Uint8Array): readonly
       faults: parsed.faults.length,
     });
   }
-  return parsed.records.map(({ tree: { token: _token, ...content } }) => fromUtf8(encodeContent(content)));
+  return parsed.records.map(({ tree: { token: _token, ...content } }) => fromUtf8(encodeContent(foldSingles(definition, content))));
 }
