@@ -113,10 +113,12 @@ export const recordCommand: CommandFactory = (run) =>
         .description('evidence bundle of a record, for tracemill verify')
         .argument('<id>')
         .option('--out <file>', 'write it to a file')
+        .option('--transaction', 'with the transaction that wrote the record and its receipt: who signed, with which kind of key')
         .action(
-          run(async (cli, id: string, options: { out?: string }) => {
+          run(async (cli, id: string, options: { out?: string; transaction?: boolean }) => {
             const { api } = await cli.connect();
-            const text = canonicalJson((await api.getRecordProof(id)) as Json); // the one spelling that verify reads
+            const query = options.transaction ? { transaction: true } : {};
+            const text = canonicalJson((await api.getRecordProof(id, query)) as Json); // the one spelling that verify reads
             if (options.out === undefined) return cli.terminal.out(text);
             await writeFile(cli.path(options.out), text);
             cli.show({ file: options.out, bytes: text.length }, `${text.length} bytes written to ${options.out}`);

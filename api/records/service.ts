@@ -32,8 +32,8 @@ export interface RecordServiceDependencies {
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
   readonly timers: Timers;
-  /** An evidence bundle of one stored version. */
-  readonly evidence: (recordId: Digest, version: number) => Promise<Json>;
+  /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
+  readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
 }
 
 interface Parsed extends ParsedRecords {
@@ -143,11 +143,11 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
         count: current.version,
       };
     },
-    async proof(id, version, _caller) {
+    async proof(id, version, withTransaction) {
       const digest = fromHex(id);
       const record = await source.record(digest, version === 0 ? undefined : version);
       if (!record) throw new ChainError('RECORD_NOT_FOUND', { id });
-      return deps.evidence(digest, record.version);
+      return deps.evidence(digest, record.version, withTransaction);
     },
     async trace(product, options) {
       const trace = await traceProduct(index, source, product, {

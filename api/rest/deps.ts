@@ -198,8 +198,8 @@ export interface RecordService {
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;
   history(id: string, page: { readonly limit: number; readonly after: string | undefined }, caller: Caller): Promise<RecordPage>;
-  /** An evidence bundle, `evidence/v1`. */
-  proof(id: string, version: number, caller: Caller): Promise<Json>;
+  /** An evidence bundle, `evidence/v1`; with the transaction that wrote the record and its receipt when asked. */
+  proof(id: string, version: number, withTransaction: boolean): Promise<Json>;
   /** Genealogy: `{product, nodes, edges, height, complete}`; `depth` bounds the walk. */
   trace(productUid: string, options: { readonly depth: number; readonly direction: 'up' | 'down' | 'both' }, caller: Caller): Promise<Json>;
 }

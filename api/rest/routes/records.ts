@@ -286,11 +286,18 @@ const getRecordProof = route({
   access: { right: 'record:read' },
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 200, perMs: 1_000 },
-  parameters: [recordId, versionParameter],
+  parameters: [
+    recordId,
+    versionParameter,
+    queryParameter('transaction', { type: 'boolean' }, false, true, {
+      en: 'Add the whole transaction that wrote it and its receipt: they show who signed with which kind of key',
+      zh: '附上写入该记录的完整交易及其回执，可看出由谁、以何种密钥签名',
+    }),
+  ],
   errors: ['NOT_FOUND', ...recordCodes],
   response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
-    const proof = await records.proof(call.required('id'), call.integer('version'), call.caller);
+    const proof = await records.proof(call.required('id'), call.integer('version'), call.flag('transaction'));
     return { data: proof, logged: { answer: { id: call.required('id') } } };
   },
 });

@@ -443,7 +443,7 @@ export function createTestRecords(): TestRecords {
       return row(id);
     },
     history: async (id) => ({ items: [row(id)], next: null, height: 12, complete: true, withheld: 0, count: null }),
-    proof: async (id) => ({ evidence: 'v1', id }),
+    proof: async (id, _version, transaction) => ({ evidence: 'v1', id, transaction }),
     trace: async (product) => ({ product, nodes: [], edges: [], height: 12, complete: true }),
   };
   return service;

@@ -65,6 +65,8 @@ test('records: one, its history and proof, a trace, and 404', async () => {
   assert.equal((await get(`/api/v1/records/${id}`)).data.id, id);
   assert.equal((await get(`/api/v1/records/${id}/history`)).data.items.length, 1);
   assert.equal((await get(`/api/v1/records/${id}/proof`)).data.evidence, 'v1');
+  assert.equal((await get(`/api/v1/records/${id}/proof`)).data.transaction, false);
+  assert.equal((await get(`/api/v1/records/${id}/proof?transaction=true`)).data.transaction, true);
   assert.equal((await get(`/api/v1/trace/${encodeURIComponent('M 1/ä')}`)).data.product, 'M 1/ä');
   assert.equal((await get(`/api/v1/records/${'0'.repeat(64)}`)).status, 404);
   assert.equal((await get('/api/v1/records/xyz')).code, 'REQUEST_INVALID');
