@@ -13,13 +13,14 @@ export function canonicalTextOf(format: BodyFormat, bytes: Uint8Array, recordCla
   const definition = builtinClass(recordClass);
   if (!definition) throw new ChainError('RECORD_CLASS_UNKNOWN', { class: recordClass });
   const parsed = parseBody(format, bytes);
-  if (!parsed.ok) {
-    const [first] = parsed.faults;
+  if (!parsed.ok || parsed.faults) {
+    const { faults = [] } = parsed;
+    const [first] = faults;
     throw new ChainError('CLI_FILE_MALFORMED', {
       reason: first?.code ?? '',
       ...first?.place,
       ...first?.data,
-      faults: parsed.faults.length,
+      faults: faults.length,
     });
   }
   return parsed.records.map(({ tree: { token: _token, ...content } }) => fromUtf8(encodeContent(foldSingles(definition, content))));

@@ -19,12 +19,20 @@ export function refuseBody(faults: readonly BodyFault[]): ChainError {
   return refusal(faults.map(({ code, place, data }) => detail(code, place, data)));
 }
 
-export function refuseRows(records: readonly ParsedRecord[], faults: readonly RowFault[]): ChainError {
-  return refusal(
-    faults.map(({ code, record, path, data }) =>
-      detail(code, records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` }, data),
-    ),
-  );
+/** @param unreadable faults of single fields of the body; what the class says of the same field is left out. */
+export function refuseRows(
+  records: readonly ParsedRecord[],
+  faults: readonly RowFault[],
+  unreadable: readonly BodyFault[] = [],
+): ChainError {
+  const places = new Set(unreadable.map(({ place }) => JSON.stringify(place)));
+  const found = faults
+    .map(({ code, record, path, data }) => {
+      const place = records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` };
+      return { code, place, data };
+    })
+    .filter(({ place }) => !places.has(JSON.stringify(place)));
+  return refusal([...unreadable, ...found].map(({ code, place, data }) => detail(code, place, data)));
 }
 
 function detail(code: string, place: Place, data: Readonly<Record<string, unknown>>) {

@@ -13,7 +13,7 @@ import {
 } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Timers } from '../../node/world.ts';
-import { formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
+import { type BodyFault, formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
 import { takeToken } from '../../node/records/index.ts';
 import type { Caller, ParsedRecords, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
 import { refuseBody } from './refusal.ts';
@@ -38,6 +38,7 @@ export interface RecordServiceDependencies {
 
 interface Parsed extends ParsedRecords {
   readonly records: readonly ParsedRecord[];
+  readonly faults: readonly BodyFault[];
 }
 
 export function createRecordService(deps: RecordServiceDependencies): RecordService {
@@ -101,15 +102,16 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       if (!body.ok) throw refuseBody(body.faults);
       const reading = takeToken(body.records);
       if (!reading.ok) throw new ChainError(reading.code, { record: reading.record });
-      return { token: reading.token, count: reading.records.length, records: reading.records };
+      return { token: reading.token, count: reading.records.length, records: reading.records, faults: body.faults ?? [] };
     },
     async submit(parsed, caller, options) {
-      const { records } = parsed as Parsed;
-      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest);
+      const { records, faults } = parsed as Parsed;
+      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults);
       return submitRows(deps, records, rows, caller, options);
     },
     async validate(parsed, caller, options) {
-      const rows = checkRows(deps, (parsed as Parsed).records, caller, options.recordClass, options.statedDigest);
+      const { records, faults } = parsed as Parsed;
+      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults);
       return {
         records: rows.map(({ prepared, first, currentVersion }) => ({
           id: toHex(prepared.recordId),

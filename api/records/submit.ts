@@ -39,7 +39,7 @@ import {
 import type { Inclusions } from '../../node/inclusion.ts';
 import { callsOf, prepareRecord, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
-import type { ParsedRecord } from '../formats/index.ts';
+import type { BodyFault, ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import { type RowFault, refuseRows } from './refusal.ts';
 
@@ -67,13 +67,14 @@ export interface CheckedRow {
   readonly currentVersion: number;
 }
 
-/** Checks every row as the contract will. @throws ChainError with all faults of all rows. */
+/** Checks every row as the contract will. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
 export function checkRows(
   deps: SubmitDependencies,
   records: readonly ParsedRecord[],
   caller: Caller,
   recordClass: string,
   statedDigest: string | undefined,
+  unreadable: readonly BodyFault[] = [],
 ): CheckedRow[] {
   const { node } = deps;
   const head = node.head();
@@ -135,7 +136,7 @@ export function checkRows(
     keys.set(id, rows.length);
     rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current });
   }
-  if (faults.length > 0) throw refuseRows(records, faults);
+  if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable);
   return rows;
 }
 

@@ -144,6 +144,12 @@ test('missing, empty, mistyped and misspelt fields are told all at once, at thei
   const misspelt = json.json.details.find((detail) => detail.code === 'RECORD_FIELD_UNKNOWN')!;
   assert.equal(JSON.stringify(misspelt).includes('"production_location"'), true, JSON.stringify(misspelt));
 
+  const withNull = told(await post(write(bad, 'json').replace('"101.3"', 'null'), 'application/json'));
+  assert.deepEqual(
+    withNull.details.map((detail) => `${detail.code} ${detail.pointer}`).sort(),
+    [...details.map((detail) => `${detail.code} ${detail.pointer}`), 'FORMAT_NULL /propara/pro_pressure'].sort(),
+  );
+
   const xml = told(await post(write(bad, 'xml'), 'application/xml'));
   assert.deepEqual(xml.details.map((detail) => detail.path).sort(), [
     '/record/pro_factory_uid',
