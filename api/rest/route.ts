@@ -183,6 +183,7 @@ export const commonErrors = [
   'RATE_LIMITED',
   'REQUEST_INVALID',
   'REQUEST_MALFORMED',
+  'REQUEST_TIMEOUT',
   'SERVER_BUSY',
   'STORE_DAMAGED',
 ] as const;
