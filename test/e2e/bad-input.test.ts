@@ -409,3 +409,14 @@ test('connections that send nothing, or a header a byte at a time, are cut, and 
     slow.destroy();
   }
 });
+
+test('a node that is asked to stop is gone once it has stopped, and does not sit out its time-out', async () => {
+  const node = testNet.net.nodes[3]!;
+  const { stopTimeoutMs = 10_000 } = JSON.parse(readFileSync(node.configPath, 'utf8')) as { stopTimeoutMs?: number };
+  await node.kill('SIGTERM');
+  const asked = Date.now();
+  while (node.running && Date.now() - asked < 2 * stopTimeoutMs) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(node.running, false);
+  assert.ok(Date.now() - asked < 0.9 * stopTimeoutMs, `gone after ${Date.now() - asked} ms`);
+  await node.restart();
+});
