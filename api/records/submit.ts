@@ -31,6 +31,7 @@ import {
   equalBytes,
   type Json,
   type Receipt,
+  type RecordOrigin,
   type StoredRecord,
   toByteText,
   toHex,
@@ -75,6 +76,7 @@ export function checkRows(
   recordClass: string,
   statedDigest: string | undefined,
   unreadable: readonly BodyFault[] = [],
+  source: RecordOrigin = {},
 ): CheckedRow[] {
   const { node } = deps;
   const head = node.head();
@@ -92,7 +94,7 @@ export function checkRows(
       { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
       definition,
       tree,
-      statedDigest === undefined ? {} : { statedDigest },
+      { source, ...(statedDigest === undefined ? {} : { statedDigest }) },
     );
     if (!preparation.ok) {
       faults.push(...preparation.faults.map((fault) => ({ ...fault, record })));

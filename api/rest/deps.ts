@@ -4,7 +4,7 @@
  */
 import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/exchange-log.ts';
-import type { ByteText, Json } from '../../node/format/index.ts';
+import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
 import type { Store, World } from '../../node/world.ts';
@@ -114,6 +114,8 @@ export interface RecordSubmitOptions {
   readonly statedDigest: string | undefined;
   /** Class of every record of the body. */
   readonly recordClass: string;
+  /** Where every record of the body came from: stored beside it, no part of its content or digest. */
+  readonly source: RecordOrigin;
   readonly requestId: string;
 }
 

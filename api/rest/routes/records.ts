@@ -1,6 +1,6 @@
 /** Records: submit, check, find, read, prove; and where a product came from (DB53 5.1.1, 6.1.1, 6.1.2). */
 import { Type } from '@sinclair/typebox';
-import type { Json } from '../../../node/format/index.ts';
+import type { Json, RecordOrigin } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
@@ -63,6 +63,36 @@ const classParameter = queryParameter('class', { type: 'string', minLength: 1, m
   zh: '记录类别：production（附录 A）、device、quality、material_consumption 或机构注册的类别',
 });
 
+const SOURCE_CHARACTERS_MAX = 64; // so that any script fits the 256 bytes of the stored form
+const sourceParameter = (
+  name: keyof RecordOrigin,
+  asked: string,
+  example: string,
+  en: string,
+  zh: string,
+): readonly [keyof RecordOrigin, Parameter] => [
+  name,
+  queryParameter(asked, { type: 'string', minLength: 1, maxLength: SOURCE_CHARACTERS_MAX, pattern: '^[^\\p{Cc}]*$' }, null, example, {
+    en,
+    zh,
+  }),
+];
+/** Stored beside each record of the body; the last time and seq of an account and interface are kept, so that an incremental upload knows where to go on. */
+const sourceParameters = [
+  sourceParameter('system', 'sourceSystem', 'MES-3', 'System the records come from', '记录来源系统'),
+  sourceParameter('id', 'sourceId', 'batch-77', 'Its own id of this upload', '来源系统中的标识'),
+  sourceParameter('time', 'sourceTime', '2025-03-01T08:00:00Z', "Sender's time of this upload", '发送方时间'),
+  sourceParameter('seq', 'sourceSeq', '1042', "Sender's running number of this upload", '发送方流水号'),
+  sourceParameter(
+    'interfaceId',
+    'interfaceId',
+    'mes/1',
+    'Interface the records came through; needed to go on after time or seq',
+    '上传所用接口',
+  ),
+  sourceParameter('mapping', 'mapping', 'ai4i@1', 'Mapping that made these records of others', '生成记录所用的映射'),
+] as const;
+
 const textRange = { type: 'string', minLength: 1, maxLength: 256 } as const;
 const filter = (name: keyof RecordFilter, example: string, en: string, zh: string): Parameter =>
   queryParameter(name, textRange, null, example, { en, zh });
@@ -114,7 +144,7 @@ const submitRecords = route({
   access: { right: 'record:submit', tokenInBody: true },
   timeoutMs: SUBMIT_TIMEOUT_MS,
   rateLimit: SUBMIT_RATE,
-  parameters: [classParameter, ...waitParameters, ...digestParameters],
+  parameters: [classParameter, ...sourceParameters.map(([, parameter]) => parameter), ...waitParameters, ...digestParameters],
   limits: [digestLimit],
   body: recordBody,
   secretBody: true,
@@ -128,6 +158,7 @@ const submitRecords = route({
       timeoutMs: call.integer('timeoutMs'),
       statedDigest: statedDigest(call),
       recordClass: call.required('class'),
+      source: sourceOf(call),
       requestId: call.requestId,
     });
     return {
@@ -335,6 +366,11 @@ const traceProduct = route({
     };
   },
 });
+
+function sourceOf(call: Call): RecordOrigin {
+  const given = sourceParameters.map(([member, { name }]) => [member, call.text(name)] as const);
+  return Object.fromEntries(given.filter(([, text]) => text !== undefined));
+}
 
 function statedDigest(call: Call): string | undefined {
   return call.text('digest') ?? call.text('digest-sha256');

@@ -385,6 +385,7 @@ export interface TestRecords extends RecordService {
     readonly mediaType: string;
     readonly account: string;
     readonly statedDigest: string | undefined;
+    readonly source: Parameters<RecordService['submit']>[2]['source'];
   }[];
   readonly searches: Parameters<RecordService['search']>[0][];
   pending: boolean;
@@ -422,7 +423,13 @@ export function createTestRecords(): TestRecords {
     async submit(parsed, caller, options) {
       if (service.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, service.delayMs));
       const { text } = parsed as TestParsed;
-      service.submissions.push({ text, mediaType: lastMediaType, account: caller.account, statedDigest: options.statedDigest });
+      service.submissions.push({
+        text,
+        mediaType: lastMediaType,
+        account: caller.account,
+        statedDigest: options.statedDigest,
+        source: options.source,
+      });
       const pending = service.pending || options.wait === 'async';
       return {
         transactionId: 'e'.repeat(64),
