@@ -287,6 +287,23 @@ test('an Idempotency-Key keeps nothing by which sealed fields could be guessed, 
   await own.close();
 });
 
+test('a token that an answer under an Idempotency-Key holds is not on the disk in clear, and is given again', async () => {
+  const own = await createRig();
+  await own.server.context.credentials.setPassword('ada@acme', 'correct horse');
+  const { secret } = await own.server.context.credentials.setOtp('ada@acme');
+  const ask = () =>
+    send('POST', '/api/v1/auth/step-up', {
+      on: own,
+      headers: { ...json, 'idempotency-key': 's', otp: currentOtp(secret, own.world.clock.now()) },
+    });
+  const first = await ask();
+  assert.equal(first.status, 200, first.text);
+  assert.equal((await ask()).json.data.token, first.json.data.token);
+  const rows = [...own.store.rows.values()].map((row) => Buffer.from(row).toString('latin1'));
+  assert.ok(rows.every((row) => !row.includes(first.json.data.token)));
+  await own.close();
+});
+
 test('a pending submission keeps its key for the same body', async () => {
   const own = await createRig();
   const submit = (text: string) => send('POST', '/api/v1/records', { on: own, headers: { ...json, 'idempotency-key': 'p' }, body: text });
