@@ -65,13 +65,14 @@ export type Preparation =
 
 /**
  * @param tree the record as parsed, `token` taken out; `source` may stand in it.
+ * @param source what holds for every record of a body; the record's own members count before it.
  * @param statedDigest what the submitter says contentDigest is (6.1.1.b), in hex; over the canonical form, or over what he sent when that holds lists of one or a source.
  */
 export function prepareRecord(
   context: PrepareContext,
   definition: ClassDefinition,
   tree: TextStruct,
-  options: { readonly statedDigest?: string } = {},
+  options: { readonly statedDigest?: string; readonly source?: RecordOrigin } = {},
 ): Preparation {
   const { crypto, org, sealingKey } = context;
   const { content: own, source } = takeSource(tree);
@@ -95,7 +96,7 @@ export function prepareRecord(
   if (bytes.length > RECORD_BYTES_MAX)
     faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { bytes: `${bytes.length}`, bytesMax: `${RECORD_BYTES_MAX}` } });
   if (faults.length > 0) return { ok: false, faults };
-  const origin = (source ?? {}) as RecordOrigin; // checked above
+  const origin: RecordOrigin = { ...options.source, ...(source as RecordOrigin | undefined) }; // checked above
   const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: origin };
   return { ok: true, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
 }

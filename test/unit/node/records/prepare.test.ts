@@ -81,6 +81,8 @@ test('source is taken from beside the fields: no digest and no identity knows it
   assert.deepEqual({ ...submission, source: {} }, without.submission);
   assert.deepEqual(submission.source, source);
   assert.deepEqual({ ...rest, submission: 0 }, { ...without, submission: 0 });
+  const shared = prepareRecord(context, production, { ...annexRecord(), source: { id: '14' } }, { source: { system: 'mes', id: 'batch' } });
+  assert.deepEqual(shared.ok && shared.prepared.submission.source, { system: 'mes', id: '14' });
   for (const tree of [annexRecord(), sent]) {
     const statedDigest = toHex(crypto.hash(encodeContent(tree)));
     assert.ok(prepareRecord(context, production, sent, { statedDigest }).ok);
