@@ -81,6 +81,7 @@ test('a record file is sent as it stands, with its type and stated digest', asyn
     mediaType: 'text/csv',
     account: 'olga@acme',
     statedDigest: 'a'.repeat(64),
+    source: {},
   });
 });
 
