@@ -13,6 +13,7 @@ import {
   type Detail,
   encodeEnvelope,
   type Language,
+  localDetails,
   MEDIA_TYPE,
   messageOf,
   refusalOf,
@@ -120,7 +121,13 @@ export function createExchanges(context: ApiContext): Exchanges {
     details: readonly Detail[],
   ): FastifyReply {
     const { format = 'json', language = 'en' } = request.exchange ?? {};
-    const envelope = { code, message: messageOf(code, language), data: data ?? null, details, requestId: request.id };
+    const envelope = {
+      code,
+      message: messageOf(code, language),
+      data: data ?? null,
+      details: localDetails(details, language),
+      requestId: request.id,
+    };
     return reply
       .code(status)
       .header('content-type', MEDIA_TYPE[format])

@@ -15,7 +15,7 @@ import { BODY_BYTES_MAX, createExchanges, type Exchange } from './exchange.ts';
 import { admit, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { openStream } from './stream-sink.ts';
-import { createTlsServer, endMalformed, type TlsOptions } from './tls-server.ts';
+import { createTlsServer, endRefused, type TlsOptions } from './tls-server.ts';
 
 export type { TlsOptions } from './tls-server.ts';
 
@@ -64,7 +64,8 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     forceCloseConnections: 'idle',
     clientErrorHandler(error, socket) {
       if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-      endMalformed(socket, toHex(world.random.bytes(12)));
+      const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED';
+      endRefused(socket, code, toHex(world.random.bytes(12)));
     },
     frameworkErrors: (_error, request, reply) =>
       void exchanges.sendThrown(request, reply as unknown as FastifyReply, new ChainError('REQUEST_MALFORMED')),

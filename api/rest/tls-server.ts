@@ -46,10 +46,16 @@ export function createTlsServer(handler: RequestListener, tls: TlsOptions, setti
 }
 
 /** The last words to a socket whose bytes are no request Fastify could answer. */
-export function endMalformed(socket: Pick<Socket, 'end'>, requestId: string, message = messageOf('REQUEST_MALFORMED', 'en')): void {
-  const body = encodeEnvelope({ code: 'REQUEST_MALFORMED', message, data: null, details: [], requestId }, 'json');
+export function endRefused(
+  socket: Pick<Socket, 'end'>,
+  code: 'REQUEST_MALFORMED' | 'REQUEST_TIMEOUT',
+  requestId: string,
+  message = messageOf(code, 'en'),
+): void {
+  const body = encodeEnvelope({ code, message, data: null, details: [], requestId }, 'json');
+  const status = code === 'REQUEST_TIMEOUT' ? '408 Request Timeout\r\nretry-after: 1' : '400 Bad Request';
   socket.end(
-    `HTTP/1.1 400 Bad Request\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
 
@@ -74,7 +80,7 @@ function refusePlainHttp(server: Server): void {
         for (const listener of startTls) listener.call(server, socket);
         return;
       }
-      endMalformed(socket, '', 'This port speaks HTTPS only: use https://');
+      endRefused(socket, 'REQUEST_MALFORMED', '', 'This port speaks HTTPS only: use https://');
     });
   });
 }

@@ -16,6 +16,7 @@ export interface ImportFlags {
   readonly batch: number;
   readonly parallel: number;
   readonly refused?: string;
+  readonly class: string;
   readonly restart?: boolean;
 }
 
@@ -40,6 +41,7 @@ export async function importFile(cli: Cli, file: string, options: ImportFlags): 
     result = await importRows({
       source: source(),
       clients: [connection.client],
+      recordClass: options.class,
       batchRows: options.batch,
       inFlight: options.parallel,
       skipRows: settled,
