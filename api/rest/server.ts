@@ -124,7 +124,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
           query: new URLSearchParams(request.raw.url?.split('?').slice(1).join('?') ?? ''),
           body: request.body as Uint8Array | undefined,
           address: request.ip,
-          gone: exchange.gone.signal,
+          get gone() {
+            return exchange.gone.signal; // made when asked for
+          },
         };
         const handled = await handle(context, route, incoming, exchange.caller, exchange.trace);
         switch (handled.kind) {
