@@ -8,11 +8,12 @@ import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
-import { openGenesis } from './format/index.ts';
+import { type ByteText, openGenesis } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import { type LevelStore, openLevelStore, openVoteLog } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
 import type { Log, Store, World } from './world.ts';
+import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
 import type { DamagedFile } from './storage/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
 import { type Keystore, NODE_KEY } from './keystore/index.ts';
@@ -24,6 +25,8 @@ export interface RealNode {
   readonly local: Store;
   readonly index: Store;
   readonly sealed: Store;
+  /** Says who makes the query index anew from blocks when a value of it is damaged. */
+  onIndexDamaged(rebuild: () => Promise<void>): void;
   /** First multiaddr listened on, once started. */
   p2pAddress(): string;
   /** Stops the node and closes every store. */
@@ -43,6 +46,8 @@ export interface AssembleOptions {
 const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
 /** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
 const SCRUB_PAUSE_MS = 50;
+/** Faults met while the node opens, told when there is a node to tell. */
+const FAULTS_KEPT_MAX = 1_000;
 
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
@@ -56,7 +61,11 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     closers.push(() => verifier.stop());
     const world = createRealWorld({ log, crypto, verifier });
-    let alarmed: (name: string, fault: ChainError) => void = (name, fault) => log.error({ store: name, code: fault.code }, 'store fault');
+    const early: { readonly name: string; readonly fault: ChainError }[] = [];
+    let alarmed = (name: string, fault: ChainError): void => {
+      log.error({ store: name, code: fault.code }, 'store fault');
+      if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
+    };
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
     const open = async (name: string, multithreading = false) => {
       const store = await openLevelStore({ path: join(config.dataDir, name), multithreading, onFault: (fault) => alarmed(name, fault) });
@@ -66,6 +75,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     };
     const store = await open('chain', true);
     const local = await open('local');
+    await dropDamagedLocal(local);
     const index = await open('index');
     const sealed = await open('sealed');
     const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
@@ -100,9 +110,32 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
     });
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
-    alarmed = (name, fault) => {
-      if (ALARMING.has(fault.code)) void node.raiseAlarm(fault.code, 'critical', { store: name, ...keyOf(fault) });
+    let mendIndex: (() => Promise<void>) | undefined;
+    const indexDamage: (() => Promise<void>)[] = [];
+    /** Resolves with what made good for the value; undefined when nothing does. */
+    const mend = async (name: string, key: ByteText): Promise<string | undefined> => {
+      if (name === 'index') {
+        if (mendIndex) await mendIndex();
+        else await new Promise<void>((resolve, reject) => indexDamage.push(() => mendIndex!().then(resolve, reject)));
+        return 'blocks';
+      }
+      const reason = name === 'local' ? droppedFor(key) : undefined;
+      if (reason !== undefined) await local.batch([{ key, value: undefined }], { sync: true });
+      return reason;
     };
+    alarmed = (name, fault) => {
+      if (!ALARMING.has(fault.code)) return;
+      const key = damagedKey(fault);
+      if (name === 'chain' && key !== undefined) return node.damaged(key);
+      const detail = { store: name, ...keyOf(fault) };
+      void node.raiseAlarm(fault.code, 'critical', detail);
+      if (key === undefined) return;
+      mend(name, key).then(
+        (by) => (by === undefined ? undefined : node.resolveAlarm(fault.code, detail, { by })),
+        (error: unknown) => log.error({ ...detail, error: String(error) }, 'damaged value not made good'),
+      );
+    };
+    for (const { name, fault } of early) alarmed(name, fault);
     const scrubbing = new AbortController();
     const scrubbed = scrubStores(stores, scrubbing.signal, world, (name, damaged) =>
       node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged }),
@@ -113,6 +146,10 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       local,
       index,
       sealed,
+      onIndexDamaged(rebuild) {
+        mendIndex = rebuild;
+        for (const waiting of indexDamage.splice(0)) void waiting();
+      },
       p2pAddress: () => network.addresses[0] ?? '',
       async stop() {
         scrubbing.abort();

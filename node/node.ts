@@ -9,7 +9,9 @@ import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type Driv
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
+  type Certificate,
   type Digest,
+  fromByteText,
   decodeHeader,
   decodeJson,
   fromHex,
@@ -27,6 +29,7 @@ import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
+import { sharedRow } from './ledger/repair.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
@@ -35,6 +38,8 @@ import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
+import { damagedKey, rangeAround } from './storage/mend.ts';
+import { createRepairer } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
@@ -70,6 +75,10 @@ export interface NodeOptions {
 }
 
 export interface Node extends NodeService {
+  /** A row of the ledger's store was found damaged: raises the alarm and repairs it. */
+  damaged(key: ByteText): void;
+  /** Says on a standing alarm that what it is about has been put right. */
+  resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly blocks: BlockStore;
@@ -79,8 +88,9 @@ export interface Node extends NodeService {
 
 /** Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  const { world, network, store, executor } = options;
+  const { world, network, store } = options;
   const { crypto } = world;
+  const executor = tellingOfDamage(options.executor, (key) => damaged(key));
   const suite = options.suite ?? SUITE.ed25519;
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
@@ -112,6 +122,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         if (!saved && !stopping) saveLater();
       });
     });
+  }
+
+  /** A row of the ledger does not match its checksum or its hash: it is said, and repaired from what is sound here and at peers. */
+  function damaged(key: ByteText): void {
+    if (stopping) return;
+    raise(DAMAGE, 'critical', damageOf(key));
+    repairer.damaged(key);
   }
 
   /** A fault that stops the voting, and is over by itself when its cause is. */
@@ -185,7 +202,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     tip: () => chain.tip(),
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
+    sharedRow: (key, height) => sharedRow(store, blocks, key, height),
     onAdmitted: () => driver.workWaiting(true),
+  });
+  const repairer = createRepairer({
+    world,
+    network,
+    repair: (key, value) => options.executor.repair(key, value),
+    getRow: (peer, key, height) => peering.getRow(peer, key, height),
+    onRepaired: (key, by) => {
+      accounts.clear();
+      rows.clear();
+      alarms.resolve(DAMAGE, damageOf(key), { ...by }).catch(saveLater);
+    },
+    onLost: (key) => raise('STORE_LOST', 'critical', damageOf(key)),
   });
   const { height, hash, configuration } = chain.tip();
   const driver: ConsensusDriver = createConsensusDriver({
@@ -196,8 +226,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      certificate: blocks.certificate(height),
-      signedHeight: lastSigned(blocks, options.node, height),
+      certificate: soundOr(certificateAt(height)),
+      signedHeight: lastSigned(certificateAt, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -207,6 +237,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     chain,
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
+
+  /** 'damaged' when it is there and cannot be read: a start must not hang on it. */
+  function certificateAt(at: number): Certificate | 'damaged' | undefined {
+    try {
+      return blocks.certificate(at);
+    } catch (error) {
+      const key = damagedKey(error);
+      if (key === undefined) throw error;
+      damaged(key);
+      return 'damaged';
+    }
+  }
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
@@ -223,15 +265,29 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). */
   async function admitRegistered(): Promise<void> {
     const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
-    const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX });
+    let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
+    const rows = await rangeAround(store, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
+      unread = error;
+      damaged(key);
+      return undefined;
+    });
     const nodes: AdmittedNode[] = [];
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
+      try {
+        if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
+      } catch (error) {
+        unread = error;
+        const key = damagedKey(error);
+        if (key === undefined) throw error;
+        damaged(key);
+        continue;
+      }
       const data = entry.data as unknown as NodeData;
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
     network.admit(nodes);
+    if (unread !== undefined) admitLater(unread);
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */
@@ -286,6 +342,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
+    damaged,
     head,
     parameters: () => chain.tip().configuration.parameters,
     state: { get: readRow },
@@ -334,6 +391,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
+    resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
       const key = [...(account(id)?.keys.values() ?? [])].find(
@@ -368,7 +426,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stop() {
       stopping = true;
       cancelSave?.();
+      const repaired = repairer.stop();
       peering.stop();
+      await repaired;
       await outbox.stop();
       await driver.stop();
       await chain.idle();
@@ -385,10 +445,35 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
-function lastSigned(blocks: BlockStore, node: string, height: number): number {
+const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certificate === 'damaged' ? undefined : certificate);
+
+/** The one alarm of a damaged value: the same detail whoever met it. */
+export const DAMAGE = 'STORE_DAMAGED';
+const damageOf = (key: ByteText): { readonly store: string; readonly key: string } => ({ store: 'chain', key: toHex(fromByteText(key)) });
+
+/** Highest of the last heights whose certificate holds a vote of `node`, or may have held one; 0 when there is none. */
+function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' | undefined, node: string, height: number): number {
   for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
-    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+    const certificate = certificateAt(at);
+    if (certificate === 'damaged' || certificate?.votes.some((vote) => vote.node === node)) return at;
   }
   return 0;
+}
+
+/** The same executor, of whose refusals for a damaged row `tell` hears. */
+function tellingOfDamage(executor: ExecutorPort, tell: (key: ByteText) => void): ExecutorPort {
+  const watched = <T>(answer: Promise<T>): Promise<T> =>
+    answer.catch((error: unknown) => {
+      const key = damagedKey(error);
+      if (key !== undefined) tell(key);
+      throw error;
+    });
+  return {
+    ...executor,
+    build: (request) => watched(executor.build(request)),
+    execute: (request) => watched(executor.execute(request)),
+    commit: (request) => watched(executor.commit(request)),
+    query: (...args) => watched(executor.query(...args)),
+    prove: (...args) => watched(executor.prove(...args)),
+  };
 }

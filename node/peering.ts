@@ -3,7 +3,7 @@
  * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
  */
 import { ChainError } from './errors/index.ts';
-import { type Certificate, type Digest, toByteText, transactionHashOf } from './format/index.ts';
+import { type ByteText, type Certificate, type Digest, toByteText, transactionHashOf } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import { ANSWER_BYTES_MAX } from './network/messages.ts';
@@ -42,6 +42,8 @@ export interface Peering {
   /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
   fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
+  /** A row of a peer's ledger, unchecked. @throws ChainError PEER_* */
+  getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined>;
   status(): SyncStatus;
 }
 
@@ -54,6 +56,8 @@ export interface PeeringDependencies {
   /** A transaction of a proposal held here, by hash of its full bytes. */
   readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
   readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
+  /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
+  readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
   readonly onAdmitted: () => void;
 }
 
@@ -78,6 +82,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
       bytes += found.length;
     }
     return { kind: 'transactionsAnswer', transactions };
+  });
+  requests.serve('getRow', async (_from, question) => {
+    if (question.kind !== 'getRow') return { kind: 'declined', code: 'PEER_DECLINED' };
+    return { kind: 'rowAnswer', row: await deps.sharedRow(toByteText(question.key), question.height) };
   });
   const blockSync = new BlockSync({
     network,
@@ -184,6 +192,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
       return [...found];
     },
     sync: (height, from) => blockSync.syncTo(height, from),
+    getRow: (peer, key, height) => requests.getRow(peer, key, height),
     status: () => blockSync.status(),
   };
 }

@@ -73,6 +73,10 @@ export interface Alarm {
   readonly detail: Json;
   readonly acknowledgedBy: string | undefined;
   readonly acknowledgedAtMs: number | undefined;
+  /** When the node itself put right what the alarm is about. */
+  readonly resolvedAtMs?: number;
+  /** How, in words of the kind: `{by: 'peer', peer}`. */
+  readonly resolution?: Json;
 }
 
 export interface NodeService {

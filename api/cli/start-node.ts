@@ -10,7 +10,7 @@ import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
 import { recordEvidence } from '../../node/evidence.ts';
-import { aesGcm, createClassLookup, createIndexFeeder, createRecordIndex, createSealedStore } from '../../node/records/index.ts';
+import { aesGcm, createClassLookup, createIndexFeeder, openRecordIndex, createSealedStore } from '../../node/records/index.ts';
 import { createCredentials, createServer } from '../index.ts';
 import { importCredentials } from '../auth/import.ts';
 import { createRecordService } from '../records/service.ts';
@@ -52,7 +52,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
-    const index = createRecordIndex(real.index, world.crypto, createClassLookup(node.state));
+    const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
     const inclusions = createInclusions(node.blocks, world.crypto);
     const feeder = createIndexFeeder({
@@ -121,6 +121,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       },
       parts.tls,
     );
+    real.onIndexDamaged(() => feeder.rebuild());
     node.onCommitted(() => feeder.onBlock());
     await node.start();
     feeder.onBlock();

@@ -107,6 +107,15 @@ export const networkErrors = {
     text: { en: 'A block the peer gave does not fit the chain or its certificate', zh: '对端提供的区块与本链或其证书不符' },
     remedy: { en: 'The block was dropped and is fetched from others; look at the peer', zh: '该区块已丢弃并改从其他节点获取；请检查对端' },
   },
+  REPAIR_ROW_FALSE: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: {
+      en: 'A row the peer gave for a damaged one does not come to the hash stated here',
+      zh: '对端为修复损坏数据提供的内容与本链哈希不符',
+    },
+    remedy: { en: 'The row was refused and is asked of others; look at the peer', zh: '该内容已拒绝并改向其他节点请求；请检查对端' },
+  },
   SYNC_NO_PEER: {
     kind: 'busy',
     httpStatus: 503,

@@ -21,6 +21,8 @@ export const ANSWER_BLOCKS_MAX = 256;
 /** Bytes of blocks in one answer; one block alone may be larger. */
 export const ANSWER_BYTES_MAX = 8_388_608;
 export const CODE_BYTES_MAX = 64;
+/** Bytes of a store key asked for. */
+export const ROW_KEY_BYTES_MAX = 1024;
 
 export interface BlockAnswer {
   /** Exact bytes of the block: header, seal, transactions. */
@@ -36,12 +38,15 @@ export interface HeaderAnswer {
 export type Question =
   | { readonly kind: 'getTransactions'; readonly id: number; readonly hashes: readonly Digest[] }
   | { readonly kind: 'getBlocks'; readonly id: number; readonly fromHeight: number; readonly count: number; readonly bytesMax: number }
-  | { readonly kind: 'getHeaders'; readonly id: number; readonly fromHeight: number; readonly count: number };
+  | { readonly kind: 'getHeaders'; readonly id: number; readonly fromHeight: number; readonly count: number }
+  /** One row of the ledger's store, for a node whose own is damaged; a value of the state as of `height`. */
+  | { readonly kind: 'getRow'; readonly id: number; readonly key: Uint8Array; readonly height: number };
 
 export type Answer =
   | { readonly kind: 'transactionsAnswer'; readonly id: number; readonly transactions: readonly Uint8Array[] }
   | { readonly kind: 'blocksAnswer'; readonly id: number; readonly blocks: readonly BlockAnswer[] }
   | { readonly kind: 'headersAnswer'; readonly id: number; readonly headers: readonly HeaderAnswer[] }
+  | { readonly kind: 'rowAnswer'; readonly id: number; readonly row: Uint8Array | undefined }
   /** The question will not be answered; `code` of the error table. */
   | { readonly kind: 'declined'; readonly id: number; readonly code: string };
 
@@ -64,6 +69,8 @@ const KIND = {
   blocksAnswer: 7,
   headersAnswer: 8,
   declined: 9,
+  getRow: 10,
+  rowAnswer: 11,
 } as const satisfies Record<BulkMessage['kind'], number>;
 
 export function encodeBulkMessage(message: BulkMessage): Uint8Array {
@@ -91,6 +98,12 @@ export function encodeBulkMessage(message: BulkMessage): Uint8Array {
       break;
     case 'headersAnswer':
       w.list(message.headers, (each, { header, certificate }) => writeCertificate(each.bytes(header), certificate));
+      break;
+    case 'getRow':
+      w.bytes(message.key).u64(message.height);
+      break;
+    case 'rowAnswer':
+      w.optional(message.row, (each, row) => each.bytes(row));
       break;
     case 'declined':
       w.text(message.code);
@@ -135,6 +148,10 @@ export function decodeBulkMessage(bytes: Uint8Array): BulkMessage {
           id: r.u32(),
           headers: r.list((each) => ({ header: each.bytes(), certificate: each.optional(readCertificate) }), ANSWER_BLOCKS_MAX),
         };
+      case KIND.getRow:
+        return { kind: 'getRow', id: r.u32(), key: r.bytes(ROW_KEY_BYTES_MAX), height: r.u64() };
+      case KIND.rowAnswer:
+        return { kind: 'rowAnswer', id: r.u32(), row: r.optional((each) => each.bytes()) };
       case KIND.declined:
         return { kind: 'declined', id: r.u32(), code: r.text(CODE_BYTES_MAX) };
       default:

@@ -33,6 +33,8 @@ const TRANSACTIONS_FRAME_BYTES = 1_048_576;
 /** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
 const LATE_IDS_MAX = 4096;
 
+const QUESTIONS: ReadonlySet<string> = new Set(['getTransactions', 'getBlocks', 'getHeaders', 'getRow'] satisfies Question['kind'][]);
+
 type Unnumbered<Q> = Q extends Question ? Omit<Q, 'id'> : never;
 export type QuestionHandler = (from: string, question: Question) => Unanswered | Promise<Unanswered>;
 type Unanswered = Answer extends infer A ? (A extends Answer ? Omit<A, 'id'> : never) : never;
@@ -130,6 +132,11 @@ export class Requests {
     return (await this.#ask(peer, { kind: 'getHeaders', fromHeight, count }, 'headersAnswer')).headers;
   }
 
+  /** A row of the peer's ledger, unchecked; undefined when it does not hold it. @throws ChainError PEER_* */
+  async getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined> {
+    return (await this.#ask(peer, { kind: 'getRow', key, height }, 'rowAnswer')).row;
+  }
+
   /** Questions put to this peer and not answered yet. */
   inFlight(peer: string): number {
     return this.#inFlight.get(peer) ?? 0;
@@ -189,8 +196,7 @@ export class Requests {
     }
     if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
     else if (message.kind === 'status') this.#onStatus?.(from, message);
-    else if (message.kind === 'getTransactions' || message.kind === 'getBlocks' || message.kind === 'getHeaders')
-      this.#onQuestion(from, message);
+    else if (isQuestion(message)) this.#onQuestion(from, message);
     else this.#onAnswer(from, message);
   }
 
@@ -248,6 +254,10 @@ export class Requests {
       return { kind: 'declined', code };
     }
   }
+}
+
+function isQuestion(message: Question | Answer): message is Question {
+  return QUESTIONS.has(message.kind);
 }
 
 /** Transactions are cut off at ANSWER_BYTES_MAX, never to none: the asker asks again for those it still lacks. */

@@ -279,6 +279,8 @@ async function alarmList(call: Call, api: ApiContext) {
     ...alarm,
     acknowledgedBy: alarm.acknowledgedBy ?? null,
     acknowledgedAtMs: alarm.acknowledgedAtMs ?? null,
+    resolvedAtMs: alarm.resolvedAtMs ?? null,
+    resolution: alarm.resolution ?? null,
   }));
   return listAnswer(shown, height, all.length > items.length ? encodeCursor(filter, { height, at: items[items.length - 1]!.id }) : null);
 }

@@ -42,6 +42,7 @@ async function peers(holders: readonly string[], silent: readonly string[]) {
           tip: () => ({ height: 0, hash: HASH }),
           heldTransaction: () => (holders.includes(node) ? TRANSACTION : undefined),
           applyBlock: async () => {},
+          sharedRow: async () => undefined,
           onAdmitted: () => {},
         }),
       );
