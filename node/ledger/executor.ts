@@ -472,9 +472,16 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         return await openOnce();
       } catch (error) {
         const key = damagedKey(error);
-        if (key === undefined || repaired === OPEN_REPAIRS_MAX || (await repair(key)).outcome !== 'repaired') throw error;
+        if (key === undefined || repaired === OPEN_REPAIRS_MAX || !(await repairOwn(key))) throw error;
       }
     }
+  }
+
+  /** The row, or one that stands in its way. */
+  async function repairOwn(key: ByteText): Promise<boolean> {
+    const answer = await repair(key);
+    if (answer.outcome !== 'wanted' || answer.key === key) return answer.outcome === 'repaired';
+    return (await repair(answer.key)).outcome === 'repaired';
   }
 
   async function openOnce(): Promise<Committed> {

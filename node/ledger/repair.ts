@@ -320,7 +320,7 @@ export function createLedgerRepair(deps: {
         if (error instanceof DecodeError) return value === undefined ? { outcome: 'lost' } : { outcome: 'refused' };
         const other = damagedKey(error);
         if (other === undefined || other === key) throw error;
-        return { outcome: 'wanted', key: other, height: head().height }; // repaired first, on its own terms
+        return { outcome: 'wanted', key: other, height: attempt(head)?.height ?? 0 }; // repaired first, on its own terms
       }
     },
   };
