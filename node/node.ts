@@ -39,7 +39,7 @@ import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import { damagedKey, rangeAround } from './storage/mend.ts';
-import { createRepairer } from './sync/index.ts';
+import { createRepairer, type Standing } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
@@ -199,7 +199,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     mempool,
     blocks,
+    self: options.node,
+    chainId: genesis.chainId,
     tip: () => chain.tip(),
+    onStanding,
+    wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height),
@@ -238,6 +242,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
+  let expelled = false;
+
+  function onStanding(standing: Standing): void {
+    expelled = standing.state === 'expelled';
+    const fields = { by: standing.by, peers: standing.peers, height: chain.tip().height, seenHeight: standing.seen?.height };
+    if (expelled) {
+      world.log.warn({ code: EXPELLED, ...fields }, 'this node is expelled and stays quiet');
+      raise(EXPELLED, 'critical', { node: options.node });
+    } else {
+      world.log.info(fields, 'this node is let in again');
+      alarms.resolve(EXPELLED, { node: options.node }, { by: 'peers' }).catch(saveLater);
+    }
+  }
+
   /** 'damaged' when it is there and cannot be read: a start must not hang on it. */
   function certificateAt(at: number): Certificate | 'damaged' | undefined {
     try {
@@ -272,10 +290,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return undefined;
     });
     const nodes: AdmittedNode[] = [];
+    const suspended: AdmittedNode[] = [];
+    let active: boolean;
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
+      const data = entry.data as unknown as NodeData;
       try {
-        if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
+        active = entry.state === 'active' && entryOf(readState, 'organisation', entry.owner)?.state === 'active';
       } catch (error) {
         unread = error;
         const key = damagedKey(error);
@@ -283,10 +304,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         damaged(key);
         continue;
       }
-      const data = entry.data as unknown as NodeData;
-      nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
+      const listed = { node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses };
+      if (entry.id === options.node) peering.standing.namedByChain(active);
+      (active ? nodes : suspended).push(listed);
     }
     network.admit(nodes);
+    network.visitors?.(suspended);
     if (unread !== undefined) admitLater(unread);
   }
 
@@ -324,6 +347,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   async function submit(bytes: Uint8Array): Promise<Digest> {
     if (stopping) throw new ChainError('NODE_STOPPING', {});
+    if (expelled) throw new ChainError(EXPELLED, { node: options.node });
     const entry = await mempool.add(bytes, 'client');
     peering.spread([entry]);
     driver.workWaiting(true);
@@ -348,6 +372,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     state: { get: readRow },
     consensus: () => driver.status(),
     peers: () => network.peers(),
+    standing: () => peering.standing.standing(),
     mempool: () => mempool.size(),
     submit,
     transaction: async (id) => receipts.status(id),
@@ -446,6 +471,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 }
 
 const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certificate === 'damaged' ? undefined : certificate);
+
+const EXPELLED = 'NODE_EXPELLED';
 
 /** The one alarm of a damaged value: the same detail whoever met it. */
 export const DAMAGE = 'STORE_DAMAGED';

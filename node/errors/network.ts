@@ -53,6 +53,18 @@ export const networkErrors = {
     text: { en: 'The peer is not a registered node of this chain', zh: '对端不是本链已注册的节点' },
     remedy: { en: 'Register its transport key by governance', zh: '请通过治理注册其传输密钥' },
   },
+  NODE_EXPELLED: {
+    kind: 'forbidden',
+    httpStatus: 403,
+    text: {
+      en: 'The network has expelled this node: it takes part in nothing and stays quiet',
+      zh: '本节点已被网络移出：不再参与任何活动并保持静默',
+    },
+    remedy: {
+      en: 'Use another node of the organisation; the members decide by governance whether this one is let in again, and it notices by itself',
+      zh: '请改用本组织的其他节点；是否重新接纳由成员通过治理决定，本节点会自行察觉',
+    },
+  },
   PEER_HELLO_INVALID: {
     kind: 'invalid',
     httpStatus: 400,

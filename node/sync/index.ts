@@ -3,3 +3,4 @@ export * from './block-server.ts';
 export * from './block-sync.ts';
 export * from './repair.ts';
 export * from './requests.ts';
+export * from './standing.ts';

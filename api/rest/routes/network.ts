@@ -254,7 +254,16 @@ function readiness(api: ApiContext) {
   connected.add(api.node.info.node);
   const reachable = validators.filter((validator) => connected.has(validator.node)).length;
   const needed = Math.ceil((validators.length + Math.floor((validators.length - 1) / 3) + 1) / 2);
+  const standing = api.node.standing?.();
   return [
+    {
+      check: 'standing',
+      passed: standing?.state !== 'expelled',
+      detail:
+        standing?.state === 'expelled'
+          ? `NODE_EXPELLED, says ${standing.by === 'chain' ? 'its own chain' : standing.peers.join(', ')}`
+          : 'member',
+    },
     { check: 'state', passed: bytes !== undefined, detail: `height ${api.node.head().height}` },
     {
       check: 'quorum',

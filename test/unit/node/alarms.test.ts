@@ -43,7 +43,10 @@ test('an alarm that the node has put right says when and how, outlives a restart
   await alarms.resolve('STORE_DAMAGED', { key: 'b1' }, { by: 'peer', peer: 'east-1' });
   await alarms.resolve('STORE_DAMAGED', { key: 'b3' }, { by: 'peer', peer: 'east-1' });
   const [first, second, ...more] = (await open(store)).list();
-  assert.deepEqual([first!.resolvedAtMs, first!.resolution, first!.acknowledgedBy], [clock.nowMs, { by: 'peer', peer: 'east-1' }, undefined]);
+  assert.deepEqual(
+    [first!.resolvedAtMs, first!.resolution, first!.acknowledgedBy],
+    [clock.nowMs, { by: 'peer', peer: 'east-1' }, undefined],
+  );
   assert.deepEqual([second!.resolvedAtMs, more.length], [undefined, 0]);
   assert.equal((await alarms.raise('STORE_DAMAGED', 'critical', { key: 'b1' })).id, 3);
   assert.equal((await alarms.acknowledge(1, 'op@acme')).resolvedAtMs, clock.nowMs);

@@ -127,7 +127,9 @@ test('several rows that need one another are repaired together, and the chain go
   withChains(0, async (path, peer) => {
     const reading = await openLevelStore({ path });
     const mapRows = await firstKeys(reading, keyspace.mapNode, 1_000);
-    const values = (await firstKeys(reading, keyspace.state, 1_000)).filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, '')))).slice(0, 3);
+    const values = (await firstKeys(reading, keyspace.state, 1_000))
+      .filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, ''))))
+      .slice(0, 3);
     await reading.close();
     const damagedKeys = [ledgerKey.header(2), ledgerKey.body(2), ...mapRows, ...values.slice(0, 1)];
     await damage(path, damagedKeys);
@@ -188,7 +190,8 @@ test('a peer that lies about a row is reported and the next one is asked; when n
     const repairer = createRepairer({
       world: { ...world, timers: time },
       network: {
-        peers: () => ['liar', 'absent', 'honest'].map((node) => ({ node, connected: node !== 'absent', lastSeenMs: 0, address: undefined })),
+        peers: () =>
+          ['liar', 'absent', 'honest'].map((node) => ({ node, connected: node !== 'absent', lastSeenMs: 0, address: undefined })),
         report: (...report) => reports.push(report),
       },
       repair: (...row) => executor.repair(...row),
@@ -224,7 +227,9 @@ test('a start with a damaged head, header, configuration and map root repairs th
 test('a value of the state that a peer has since changed is given as it was at the height asked for', async () => {
   const store = new MemoryStore();
   await grow(executorOn(store), 2);
-  const early = new Map((await store.range({ from: keyspace.state, to: `${keyspace.state}\xff`, limit: 10_000 })).map(({ key, value }) => [key, value]));
+  const early = new Map(
+    (await store.range({ from: keyspace.state, to: `${keyspace.state}\xff`, limit: 10_000 })).map(({ key, value }) => [key, value]),
+  );
   await grow(executorOn(store), HEIGHT);
   const blocks = createBlockStore(store);
   let changed = 0;
