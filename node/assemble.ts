@@ -12,7 +12,7 @@ import { type ByteText, openGenesis } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import { type LevelStore, openLevelStore, openVoteLog } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
-import type { Log, Store, World } from './world.ts';
+import type { Log, Network, Store, World } from './world.ts';
 import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
 import type { DamagedFile } from './storage/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
@@ -21,17 +21,21 @@ import { type Keystore, NODE_KEY } from './keystore/index.ts';
 export interface RealNode {
   readonly node: Node;
   readonly world: World;
+  readonly network: Network;
   /** Alarms, exchange log, credentials, idempotency. */
   readonly local: Store;
   readonly index: Store;
   readonly sealed: Store;
-  /** Says who makes the query index anew from blocks when a value of it is damaged. */
-  onIndexDamaged(rebuild: () => Promise<void>): void;
+  /** Says who makes good for a damaged value of a store whose meaning is known elsewhere. */
+  onDamaged(store: 'index' | 'sealed', mend: Mender): void;
   /** First multiaddr listened on, once started. */
   p2pAddress(): string;
   /** Stops the node and closes every store. */
   stop(): Promise<void>;
 }
+
+/** Resolves with what made good for the value of this key; undefined when nothing did. */
+export type Mender = (key: ByteText) => Promise<string | undefined>;
 
 export interface AssembleOptions {
   /** Paths resolved. */
@@ -110,15 +114,12 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
     });
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
-    let mendIndex: (() => Promise<void>) | undefined;
-    const indexDamage: (() => Promise<void>)[] = [];
+    const menders = new Map<string, Mender>();
+    const unmended: { readonly name: string; readonly fault: ChainError }[] = [];
     /** Resolves with what made good for the value; undefined when nothing does. */
     const mend = async (name: string, key: ByteText): Promise<string | undefined> => {
-      if (name === 'index') {
-        if (mendIndex) await mendIndex();
-        else await new Promise<void>((resolve, reject) => indexDamage.push(() => mendIndex!().then(resolve, reject)));
-        return 'blocks';
-      }
+      const mender = menders.get(name);
+      if (mender) return mender(key);
       const reason = name === 'local' ? droppedFor(key) : undefined;
       if (reason !== undefined) await local.batch([{ key, value: undefined }], { sync: true });
       return reason;
@@ -130,6 +131,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       const detail = { store: name, ...keyOf(fault) };
       void node.raiseAlarm(fault.code, 'critical', detail);
       if (key === undefined) return;
+      if (name !== 'local' && !menders.has(name) && unmended.length < FAULTS_KEPT_MAX) unmended.push({ name, fault });
       mend(name, key).then(
         (by) => (by === undefined ? undefined : node.resolveAlarm(fault.code, detail, { by })),
         (error: unknown) => log.error({ ...detail, error: String(error) }, 'damaged value not made good'),
@@ -143,12 +145,13 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     return {
       node,
       world,
+      network,
       local,
       index,
       sealed,
-      onIndexDamaged(rebuild) {
-        mendIndex = rebuild;
-        for (const waiting of indexDamage.splice(0)) void waiting();
+      onDamaged(name, mender) {
+        menders.set(name, mender);
+        for (const met of unmended.splice(0)) alarmed(met.name, met.fault);
       },
       p2pAddress: () => network.addresses[0] ?? '',
       async stop() {

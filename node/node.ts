@@ -39,7 +39,7 @@ import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import { damagedKey, rangeAround } from './storage/mend.ts';
-import { createRepairer, type Standing } from './sync/index.ts';
+import { createRepairer, type Requests, type Standing } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
@@ -77,6 +77,8 @@ export interface NodeOptions {
 export interface Node extends NodeService {
   /** A row of the ledger's store was found damaged: raises the alarm and repairs it. */
   damaged(key: ByteText): void;
+  /** Questions to and from peers. */
+  readonly requests: Requests;
   /** Says on a standing alarm that what it is about has been put right. */
   resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
   start(): Promise<void>;
@@ -366,6 +368,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
+    requests: peering.requests,
     damaged,
     head,
     parameters: () => chain.tip().configuration.parameters,

@@ -52,6 +52,8 @@ export interface Peering {
   /** A row of a peer's ledger, unchecked. @throws ChainError PEER_* */
   getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined>;
   status(): SyncStatus;
+  /** For parts that put questions of their own. */
+  readonly requests: Requests;
   readonly standing: Pick<StandingWatch, 'standing' | 'namedByChain'>;
 }
 
@@ -179,6 +181,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   }
 
   return {
+    requests,
     standing: watch,
     start() {
       watch.start();

@@ -33,7 +33,13 @@ const TRANSACTIONS_FRAME_BYTES = 1_048_576;
 /** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
 const LATE_IDS_MAX = 4096;
 
-const QUESTIONS: ReadonlySet<string> = new Set(['getTransactions', 'getBlocks', 'getHeaders', 'getRow'] satisfies Question['kind'][]);
+const QUESTIONS: ReadonlySet<string> = new Set([
+  'getTransactions',
+  'getBlocks',
+  'getHeaders',
+  'getRow',
+  'getSealed',
+] satisfies Question['kind'][]);
 
 type Unnumbered<Q> = Q extends Question ? Omit<Q, 'id'> : never;
 export type QuestionHandler = (from: string, question: Question) => Unanswered | Promise<Unanswered>;
@@ -67,6 +73,7 @@ export class Requests {
   readonly #waiting = new Map<string, Question[]>();
   #onTransactions: ((from: string, transactions: readonly Uint8Array[]) => void) | undefined;
   #onStatus: ((from: string, status: { readonly height: number; readonly hash: Digest }) => void) | undefined;
+  #onSealedHead: ((from: string) => void) | undefined;
   #nextId = 1;
   #stopped = false;
 
@@ -93,6 +100,10 @@ export class Requests {
 
   onStatus(handler: (from: string, status: { readonly height: number; readonly hash: Digest }) => void): void {
     this.#onStatus = handler;
+  }
+
+  onSealedHead(handler: (from: string) => void): void {
+    this.#onSealedHead = handler;
   }
 
   /** Spreads transactions to all peers, in frames of about a mebibyte. */
@@ -135,6 +146,16 @@ export class Requests {
   /** A row of the peer's ledger, unchecked; undefined when it does not hold it. @throws ChainError PEER_* */
   async getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined> {
     return (await this.#ask(peer, { kind: 'getRow', key, height }, 'rowAnswer')).row;
+  }
+
+  /** Tells a node of the same organisation that there are changes in the sealed store. */
+  sendSealedHead(head: { readonly log: Uint8Array; readonly sequence: number }, to: string): void {
+    this.#network.send(to, 'bulk', encodeBulkMessage({ kind: 'sealedHead', ...head }));
+  }
+
+  /** Changes of the peer's sealed store, unopened. @throws ChainError PEER_* */
+  async getSealed(peer: string, log: Uint8Array, after: number): Promise<Extract<Answer, { kind: 'sealedAnswer' }>> {
+    return await this.#ask(peer, { kind: 'getSealed', log, after }, 'sealedAnswer');
   }
 
   /** Questions put to this peer and not answered yet. */
@@ -196,6 +217,7 @@ export class Requests {
     }
     if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
     else if (message.kind === 'status') this.#onStatus?.(from, message);
+    else if (message.kind === 'sealedHead') this.#onSealedHead?.(from);
     else if (isQuestion(message)) this.#onQuestion(from, message);
     else this.#onAnswer(from, message);
   }
