@@ -57,6 +57,8 @@ const FAULTS_KEPT_MAX = 1_000;
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
   const { config, keystore, log, genesisText } = options;
   const closers: (() => Promise<void>)[] = [];
+  /** What the node itself stops once there is one. */
+  const partsOfNode: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const closer of closers.reverse()) await closer();
   };
@@ -83,10 +85,12 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const index = await open('index');
     const sealed = await open('sealed');
     const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
+    partsOfNode.push(() => voteLog.close());
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
     const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal, (fault) =>
       alarmed('chain', fault),
     );
+    partsOfNode.push(() => executor.stop());
     const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;
     const network = await createLibp2pNetwork({
@@ -113,6 +117,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
     });
+    partsOfNode.length = 0;
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
     const menders = new Map<string, Mender>();
     const unmended: { readonly name: string; readonly fault: ChainError }[] = [];
@@ -165,6 +170,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       },
     };
   } catch (error) {
+    for (const part of partsOfNode.reverse()) await part(); // the thread first: the database closes when all threads have let go
     await close();
     throw error;
   }
