@@ -144,9 +144,10 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     };
     for (const { name, fault } of early) alarmed(name, fault);
     const scrubbing = new AbortController();
-    const scrubbed = scrubStores(stores, scrubbing.signal, world, (name, damaged) =>
-      node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged }),
-    );
+    const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
+      await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged });
+      if (name === 'chain') await node.examineBlocks(pause);
+    });
     return {
       node,
       world,
@@ -186,14 +187,14 @@ async function scrubStores(
   stores: readonly { readonly name: string; readonly store: LevelStore }[],
   signal: AbortSignal,
   world: World,
-  report: (name: string, damaged: DamagedFile) => Promise<void>,
+  report: (name: string, damaged: DamagedFile, pause: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const pause = async (): Promise<void> => {
     await new Promise<void>((resolve) => void world.timers.after(SCRUB_PAUSE_MS, resolve));
     signal.throwIfAborted();
   };
   try {
-    for (const { name, store } of stores) for (const damaged of await store.scrub(pause)) await report(name, damaged);
+    for (const { name, store } of stores) for (const damaged of await store.scrub(pause)) await report(name, damaged, pause);
   } catch (error) {
     if (!signal.aborted) world.log.error({ error: String(error) }, 'stores could not be read through');
   }

@@ -29,6 +29,7 @@ import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
+import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
@@ -79,6 +80,8 @@ export interface Node extends NodeService {
   damaged(key: ByteText): void;
   /** Questions to and from peers. */
   readonly requests: Requests;
+  /** Looks for rows of final blocks that are missing or damaged, and has them repaired. `pause` is awaited now and then; its rejection ends it. */
+  examineBlocks(pause: () => Promise<void>): Promise<void>;
   /** Says on a standing alarm that what it is about has been put right. */
   resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
   start(): Promise<void>;
@@ -370,6 +373,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     requests: peering.requests,
     damaged,
+    examineBlocks: (pause) => examineBlocks(store, crypto, chain.tip().height, damaged, pause),
     head,
     parameters: () => chain.tip().configuration.parameters,
     state: { get: readRow },

@@ -9,6 +9,7 @@ import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex } from '../../../../node/format/index.ts';
 import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { EXAMINE_STEP, examineBlocks } from '../../../../node/ledger/examine.ts';
 import type { Executor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
@@ -17,8 +18,8 @@ import { type LevelStore, openLevelStore } from '../../../../node/storage/level-
 import { MemoryStore } from '../../../../node/storage/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/sync/index.ts';
-import { ManualTime, settle } from '../memory-world.ts';
-import { world } from '../sync/stand-in.ts';
+import { ManualTime } from '../memory-world.ts';
+import { until, world } from '../sync/stand-in.ts';
 import { executorOn, grow } from './small-chain.ts';
 
 const HEIGHT = 6;
@@ -200,20 +201,56 @@ test('a peer that lies about a row is reported and the next one is asked; when n
       onLost: () => outcomes.push('lost'),
     });
     repairer.damaged(key);
-    for (let i = 0; i < 5; i++) await settle();
+    await until('the lie to be told', () => reports.length === 1);
     assert.deepEqual([reports, outcomes, repairer.waiting()], [[['liar', 'REPAIR_ROW_FALSE']], [], 1]);
     assert.throws(() => store.get(key), isDamaged);
     honest = true;
-    time.advance(REPAIR_RETRY_MIN_MS);
-    for (let i = 0; i < 5; i++) await settle();
+    await until('the truth to be asked for', () => {
+      time.advance(REPAIR_RETRY_MIN_MS);
+      return outcomes.length === 1;
+    });
     assert.deepEqual([outcomes, repairer.waiting()], [[[key, { by: 'peer', peer: 'honest' }]], 0]);
     assert.deepEqual(store.get(key), peer.get(key));
-    repairer.damaged('a\0\0\0\x01');
-    for (let i = 0; i < 5; i++) await settle();
-    assert.equal(outcomes.at(-1), 'lost', 'a row that no peer can know');
+    repairer.damaged('a\0\0\0\x01'); // of a kind that no peer can know
+    await until('it to be given up', () => outcomes.at(-1) === 'lost');
     await repairer.stop();
     await store.close();
   }));
+
+test('rows of blocks that cannot be found at all are missed by the walk over the blocks, and repaired like damaged ones', async () => {
+  const [store, peer] = [new MemoryStore(), new MemoryStore()];
+  const executor = executorOn(store);
+  await grow(executor, 2 * EXAMINE_STEP);
+  await grow(executorOn(peer), 2 * EXAMINE_STEP);
+  const told: ByteText[] = [];
+  let pauses = 0;
+  const examine = () =>
+    examineBlocks(
+      store,
+      world.crypto,
+      2 * EXAMINE_STEP,
+      (key) => void told.push(key),
+      async () => void pauses++,
+    );
+  await examine();
+  assert.deepEqual([told, pauses], [[], 2]);
+  const [position] = await firstKeys(store, keyspace.positionById, 1);
+  const [hash] = await firstKeys(store, keyspace.heightByHash, 1);
+  const gone = [ledgerKey.header(3), ledgerKey.body(9), ledgerKey.certificate(4), ledgerKey.receipts(20), position!, hash!];
+  const before = gone.map((key) => store.get(key));
+  await store.batch(gone.map((key) => ({ key, value: undefined })));
+  await examine();
+  assert.ok(told.length >= 4);
+  for (let round = 0; round < 2; round++) {
+    for (const key of told.splice(0)) assert.match(await repaired(executor, peer, key), /^(own rows|peer)$/);
+    await examine(); // what the missing body had hidden
+  }
+  assert.deepEqual(told, []);
+  assert.deepEqual(
+    gone.map((key) => store.get(key)),
+    before,
+  );
+});
 
 test('a start with a damaged head, header, configuration and map root repairs them from the rest', () =>
   withChains(0, async (path) => {
