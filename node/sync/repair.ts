@@ -23,7 +23,7 @@ export type RepairedBy =
 
 export interface RepairOptions {
   readonly world: Pick<World, 'timers' | 'log'>;
-  readonly network: Pick<Network, 'peers' | 'report'>;
+  readonly network: Pick<Network, 'onPeer' | 'peers' | 'report'>;
   readonly repair: (key: ByteText, value?: Uint8Array) => Promise<RepairAnswer>;
   /** @throws ChainError PEER_* */
   readonly getRow: (peer: string, key: Uint8Array, height: number) => Promise<Uint8Array | undefined>;
@@ -83,7 +83,7 @@ export function createRepairer(options: RepairOptions): Repairer {
       if (outcome === 'later') continue;
       waiting.delete(key);
       if (outcome === 'lost') {
-        lost.add(key);
+        if (lost.size < REPAIRS_MAX) lost.add(key); // not asked about again
         world.log.error({ key: hexOf(key) }, 'damaged row cannot be repaired');
         options.onLost(key);
       } else {
@@ -146,6 +146,12 @@ export function createRepairer(options: RepairOptions): Repairer {
     }
     return 'later';
   }
+
+  network.onPeer((_node, state) => {
+    if (state !== 'up' || waiting.size === 0) return;
+    retryMs = REPAIR_RETRY_MIN_MS;
+    wake();
+  });
 
   return {
     damaged,

@@ -64,7 +64,11 @@ async function repaired(executor: Executor, peer: Store, key: ByteText): Promise
   });
   const repairer = createRepairer({
     world,
-    network: { peers: () => [{ node: 'peer', connected: true, lastSeenMs: 0, address: undefined }], report: (_node, code) => settle(code) },
+    network: {
+      onPeer: () => undefined,
+      peers: () => [{ node: 'peer', connected: true, lastSeenMs: 0, address: undefined }],
+      report: (_node, code) => settle(code),
+    },
     repair: (...row) => executor.repair(...row),
     getRow: (_peer, row, height) => sharedRow(peer, createBlockStore(peer), toByteText(row), height),
     onRepaired: (_key, { by }) => settle(by),
@@ -188,9 +192,11 @@ test('a peer that lies about a row is reported and the next one is asked; when n
     const reports: string[][] = [];
     const outcomes: unknown[] = [];
     let honest = false;
+    const peerHandlers: ((node: string, state: 'up' | 'down') => void)[] = [];
     const repairer = createRepairer({
       world: { ...world, timers: time },
       network: {
+        onPeer: (handler) => void peerHandlers.push(handler),
         peers: () =>
           ['liar', 'absent', 'honest'].map((node) => ({ node, connected: node !== 'absent', lastSeenMs: 0, address: undefined })),
         report: (...report) => reports.push(report),
@@ -204,9 +210,14 @@ test('a peer that lies about a row is reported and the next one is asked; when n
     await until('the lie to be told', () => reports.length === 1);
     assert.deepEqual([reports, outcomes, repairer.waiting()], [[['liar', 'REPAIR_ROW_FALSE']], [], 1]);
     assert.throws(() => store.get(key), isDamaged);
-    honest = true;
-    await until('the truth to be asked for', () => {
+    const asked = reports.length;
+    await until('it to be tried again', () => {
       time.advance(REPAIR_RETRY_MIN_MS);
+      return reports.length > asked;
+    });
+    honest = true;
+    await until('the truth to be taken', () => {
+      for (const handler of peerHandlers) handler('honest', 'up'); // a peer that comes is asked at once
       return outcomes.length === 1;
     });
     assert.deepEqual([outcomes, repairer.waiting()], [[[key, { by: 'peer', peer: 'honest' }]], 0]);
