@@ -93,8 +93,8 @@ export function createRepairer(options: RepairOptions): Repairer {
     }
   }
 
-  /** Follows what stands in the way: a header before its body, a value before the map's row over it. */
-  async function one(key: ByteText): Promise<Outcome> {
+  /** Follows what stands in the way: a header before its body, a row of the map before the value it judges. `depth` rows wait for this one. */
+  async function one(key: ByteText, depth = 0): Promise<Outcome> {
     for (let steps = 0; steps < CHAIN_MAX && !stopped; steps++) {
       const answer = await options.repair(key);
       switch (answer.outcome) {
@@ -107,8 +107,9 @@ export function createRepairer(options: RepairOptions): Repairer {
         case 'refused':
           return 'later';
         case 'wanted': {
-          const outcome = answer.key === key ? await fromPeers(key, answer.height) : await before(answer.key, steps);
-          if (answer.key === key || outcome === 'later' || outcome === 'lost') return outcome;
+          if (answer.key === key) return fromPeers(key, answer.height, depth);
+          const outcome = await before(answer.key, depth);
+          if (outcome === 'later' || outcome === 'lost') return outcome;
         }
       }
     }
@@ -116,16 +117,11 @@ export function createRepairer(options: RepairOptions): Repairer {
   }
 
   /** A row that another repair needs. */
-  async function before(key: ByteText, steps: number): Promise<Outcome> {
-    const answer = await options.repair(key);
-    if (answer.outcome === 'sound') return { by: 'itself' };
-    if (answer.outcome === 'repaired') return { by: 'own rows' };
-    if (answer.outcome !== 'wanted') return answer.outcome === 'lost' ? 'lost' : 'later';
-    if (answer.key === key) return fromPeers(key, answer.height);
-    return steps >= CHAIN_MAX ? 'later' : before(answer.key, steps + 1);
+  function before(key: ByteText, depth: number): Promise<Outcome> {
+    return depth < CHAIN_MAX ? one(key, depth + 1) : Promise.resolve('later');
   }
 
-  async function fromPeers(key: ByteText, height: number): Promise<Outcome> {
+  async function fromPeers(key: ByteText, height: number, depth: number): Promise<Outcome> {
     for (const { node: peer, connected } of network.peers()) {
       if (!connected || stopped) continue;
       let row: Uint8Array | undefined;
@@ -137,14 +133,25 @@ export function createRepairer(options: RepairOptions): Repairer {
         continue;
       }
       if (row === undefined) continue;
-      const answer = await options.repair(key, row);
-      if (answer.outcome === 'repaired') return { by: 'peer', peer };
-      if (answer.outcome === 'sound') return { by: 'itself' };
-      if (answer.outcome === 'wanted') return 'later'; // something else was found damaged while it was judged
+      const answer = await judged(key, row, depth);
+      if (answer === 'repaired') return { by: 'peer', peer };
+      if (answer === 'sound') return { by: 'itself' };
+      if (answer !== 'refused') return 'later';
       world.log.warn({ peer, key: hexOf(key), code: 'REPAIR_ROW_FALSE' }, 'peer gave a false row');
       network.report(peer, 'REPAIR_ROW_FALSE');
     }
     return 'later';
+  }
+
+  /** What the ledger says of a peer's row, once what it judges by is sound. */
+  async function judged(key: ByteText, row: Uint8Array, depth: number): Promise<RepairAnswer['outcome']> {
+    for (let steps = 0; steps < CHAIN_MAX; steps++) {
+      const answer = await options.repair(key, row);
+      if (answer.outcome !== 'wanted' || answer.key === key) return answer.outcome;
+      const outcome = await before(answer.key, depth);
+      if (outcome === 'later' || outcome === 'lost') return 'wanted';
+    }
+    return 'wanted';
   }
 
   network.onPeer((_node, state) => {
