@@ -16,11 +16,13 @@ export interface Alarms {
   list(): readonly Alarm[];
   /** Resolves with the alarm once it is on disk: a new one, or the unacknowledged one of the same kind and detail. */
   raise(kind: string, severity: Alarm['severity'], detail: Json): Promise<Alarm>;
+  /** Says on the alarm of this kind and detail that the node has put right what it was about; it stays until it is acknowledged. */
+  resolve(kind: string, detail: Json, resolution: Json): Promise<void>;
   /** Writes what a full disk kept off it; resolves with false when some is still only in memory. */
   saveMissing(): Promise<boolean>;
   /** @throws ChainError ALARM_UNKNOWN, ALARM_ACKNOWLEDGED, or what the store threw: then it is not acknowledged. */
   acknowledge(id: number, account: string): Promise<Alarm>;
-  /** Called for each new alarm and each acknowledgement. Returns a function that ends it. */
+  /** Called for each new alarm, each that is resolved and each acknowledgement. Returns a function that ends it. */
   onChange(listener: (alarm: Alarm) => void): () => void;
 }
 
@@ -70,15 +72,27 @@ export async function openAlarms(options: {
     return alarm;
   }
 
+  /** The youngest of this kind and detail that has not been resolved. */
+  function find(kind: string, detail: Json): Alarm | undefined {
+    const text = canonicalJson(detail);
+    const same = (alarm: Alarm) => alarm.kind === kind && alarm.resolvedAtMs === undefined && canonicalJson(alarm.detail) === text;
+    return [...alarms.values()].filter(same).at(-1);
+  }
+
   return {
     list: () => [...alarms.values()],
     async raise(kind, severity, detail) {
-      const text = canonicalJson(detail);
-      for (const alarm of alarms.values())
-        if (alarm.kind === kind && alarm.acknowledgedBy === undefined && canonicalJson(alarm.detail) === text) return alarm;
+      const standing = find(kind, detail);
+      if (standing && standing.acknowledgedBy === undefined) return standing;
       last++;
       log[severity === 'critical' ? 'error' : 'warn']({ kind, severity, detail }, 'alarm raised');
       return keep({ id: last, raisedAtMs: clock.now(), kind, severity, detail, acknowledgedBy: undefined, acknowledgedAtMs: undefined });
+    },
+    async resolve(kind, detail, resolution) {
+      const standing = find(kind, detail);
+      if (!standing) return;
+      log.info({ kind, detail, resolution }, 'alarm resolved');
+      await keep({ ...standing, resolvedAtMs: clock.now(), resolution });
     },
     async acknowledge(id, account) {
       const alarm = alarms.get(id);

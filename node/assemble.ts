@@ -8,11 +8,12 @@ import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
-import { openGenesis } from './format/index.ts';
+import { type ByteText, openGenesis } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import { type LevelStore, openLevelStore, openVoteLog } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
-import type { Log, Store, World } from './world.ts';
+import type { Log, Network, Store, World } from './world.ts';
+import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
 import type { DamagedFile } from './storage/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
 import { type Keystore, NODE_KEY } from './keystore/index.ts';
@@ -20,15 +21,21 @@ import { type Keystore, NODE_KEY } from './keystore/index.ts';
 export interface RealNode {
   readonly node: Node;
   readonly world: World;
+  readonly network: Network;
   /** Alarms, exchange log, credentials, idempotency. */
   readonly local: Store;
   readonly index: Store;
   readonly sealed: Store;
+  /** Says who makes good for a damaged value of a store whose meaning is known elsewhere. */
+  onDamaged(store: 'index' | 'sealed', mend: Mender): void;
   /** First multiaddr listened on, once started. */
   p2pAddress(): string;
   /** Stops the node and closes every store. */
   stop(): Promise<void>;
 }
+
+/** Resolves with what made good for the value of this key; undefined when nothing did. */
+export type Mender = (key: ByteText) => Promise<string | undefined>;
 
 export interface AssembleOptions {
   /** Paths resolved. */
@@ -43,11 +50,15 @@ export interface AssembleOptions {
 const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
 /** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
 const SCRUB_PAUSE_MS = 50;
+/** Faults met while the node opens, told when there is a node to tell. */
+const FAULTS_KEPT_MAX = 1_000;
 
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
   const { config, keystore, log, genesisText } = options;
   const closers: (() => Promise<void>)[] = [];
+  /** What the node itself stops once there is one. */
+  const partsOfNode: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const closer of closers.reverse()) await closer();
   };
@@ -56,7 +67,11 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     closers.push(() => verifier.stop());
     const world = createRealWorld({ log, crypto, verifier });
-    let alarmed: (name: string, fault: ChainError) => void = (name, fault) => log.error({ store: name, code: fault.code }, 'store fault');
+    const early: { readonly name: string; readonly fault: ChainError }[] = [];
+    let alarmed = (name: string, fault: ChainError): void => {
+      log.error({ store: name, code: fault.code }, 'store fault');
+      if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
+    };
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
     const open = async (name: string, multithreading = false) => {
       const store = await openLevelStore({ path: join(config.dataDir, name), multithreading, onFault: (fault) => alarmed(name, fault) });
@@ -66,13 +81,16 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     };
     const store = await open('chain', true);
     const local = await open('local');
+    await dropDamagedLocal(local);
     const index = await open('index');
     const sealed = await open('sealed');
     const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
+    partsOfNode.push(() => voteLog.close());
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
     const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal, (fault) =>
       alarmed('chain', fault),
     );
+    partsOfNode.push(() => executor.stop());
     const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;
     const network = await createLibp2pNetwork({
@@ -99,20 +117,48 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
     });
+    partsOfNode.length = 0;
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
-    alarmed = (name, fault) => {
-      if (ALARMING.has(fault.code)) void node.raiseAlarm(fault.code, 'critical', { store: name, ...keyOf(fault) });
+    const menders = new Map<string, Mender>();
+    const unmended: { readonly name: string; readonly fault: ChainError }[] = [];
+    /** Resolves with what made good for the value; undefined when nothing does. */
+    const mend = async (name: string, key: ByteText): Promise<string | undefined> => {
+      const mender = menders.get(name);
+      if (mender) return mender(key);
+      const reason = name === 'local' ? droppedFor(key) : undefined;
+      if (reason !== undefined) await local.batch([{ key, value: undefined }], { sync: true });
+      return reason;
     };
+    alarmed = (name, fault) => {
+      if (!ALARMING.has(fault.code)) return;
+      const key = damagedKey(fault);
+      if (name === 'chain' && key !== undefined) return node.damaged(key);
+      const detail = { store: name, ...keyOf(fault) };
+      void node.raiseAlarm(fault.code, 'critical', detail);
+      if (key === undefined) return;
+      if (name !== 'local' && !menders.has(name) && unmended.length < FAULTS_KEPT_MAX) unmended.push({ name, fault });
+      mend(name, key).then(
+        (by) => (by === undefined ? undefined : node.resolveAlarm(fault.code, detail, { by })),
+        (error: unknown) => log.error({ ...detail, error: String(error) }, 'damaged value not made good'),
+      );
+    };
+    for (const { name, fault } of early) alarmed(name, fault);
     const scrubbing = new AbortController();
-    const scrubbed = scrubStores(stores, scrubbing.signal, world, (name, damaged) =>
-      node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged }),
-    );
+    const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
+      await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged });
+      if (name === 'chain') await node.examineBlocks(pause);
+    });
     return {
       node,
       world,
+      network,
       local,
       index,
       sealed,
+      onDamaged(name, mender) {
+        menders.set(name, mender);
+        for (const met of unmended.splice(0)) alarmed(met.name, met.fault);
+      },
       p2pAddress: () => network.addresses[0] ?? '',
       async stop() {
         scrubbing.abort();
@@ -125,6 +171,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       },
     };
   } catch (error) {
+    for (const part of partsOfNode.reverse()) await part(); // the thread first: the database closes when all threads have let go
     await close();
     throw error;
   }
@@ -140,14 +187,14 @@ async function scrubStores(
   stores: readonly { readonly name: string; readonly store: LevelStore }[],
   signal: AbortSignal,
   world: World,
-  report: (name: string, damaged: DamagedFile) => Promise<void>,
+  report: (name: string, damaged: DamagedFile, pause: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const pause = async (): Promise<void> => {
     await new Promise<void>((resolve) => void world.timers.after(SCRUB_PAUSE_MS, resolve));
     signal.throwIfAborted();
   };
   try {
-    for (const { name, store } of stores) for (const damaged of await store.scrub(pause)) await report(name, damaged);
+    for (const { name, store } of stores) for (const damaged of await store.scrub(pause)) await report(name, damaged, pause);
   } catch (error) {
     if (!signal.aborted) world.log.error({ error: String(error) }, 'stores could not be read through');
   }

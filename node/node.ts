@@ -9,7 +9,9 @@ import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type Driv
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
+  type Certificate,
   type Digest,
+  fromByteText,
   decodeHeader,
   decodeJson,
   fromHex,
@@ -27,6 +29,8 @@ import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
+import { examineBlocks } from './ledger/examine.ts';
+import { sharedRow } from './ledger/repair.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
@@ -35,6 +39,8 @@ import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
+import { damagedKey, rangeAround } from './storage/mend.ts';
+import { createRepairer, type Requests, type Standing } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
@@ -70,6 +76,14 @@ export interface NodeOptions {
 }
 
 export interface Node extends NodeService {
+  /** A row of the ledger's store was found damaged: raises the alarm and repairs it. */
+  damaged(key: ByteText): void;
+  /** Questions to and from peers. */
+  readonly requests: Requests;
+  /** Looks for rows of final blocks that are missing or damaged, and has them repaired. `pause` is awaited now and then; its rejection ends it. */
+  examineBlocks(pause: () => Promise<void>): Promise<void>;
+  /** Says on a standing alarm that what it is about has been put right. */
+  resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly blocks: BlockStore;
@@ -79,8 +93,9 @@ export interface Node extends NodeService {
 
 /** Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  const { world, network, store, executor } = options;
+  const { world, network, store } = options;
   const { crypto } = world;
+  const executor = tellingOfDamage(options.executor, (key) => damaged(key));
   const suite = options.suite ?? SUITE.ed25519;
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
@@ -112,6 +127,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         if (!saved && !stopping) saveLater();
       });
     });
+  }
+
+  /** A row of the ledger does not match its checksum or its hash: it is said, and repaired from what is sound here and at peers. */
+  function damaged(key: ByteText): void {
+    if (stopping) return;
+    raise(DAMAGE, 'critical', damageOf(key));
+    repairer.damaged(key);
   }
 
   /** A fault that stops the voting, and is over by itself when its cause is. */
@@ -182,10 +204,27 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     mempool,
     blocks,
+    self: options.node,
+    chainId: genesis.chainId,
     tip: () => chain.tip(),
+    onStanding,
+    wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
+    sharedRow: (key, height) => sharedRow(store, blocks, key, height),
     onAdmitted: () => driver.workWaiting(true),
+  });
+  const repairer = createRepairer({
+    world,
+    network,
+    repair: (key, value) => options.executor.repair(key, value),
+    getRow: (peer, key, height) => peering.getRow(peer, key, height),
+    onRepaired: (key, by) => {
+      accounts.clear();
+      rows.clear();
+      alarms.resolve(DAMAGE, damageOf(key), { ...by }).catch(saveLater);
+    },
+    onLost: (key) => raise('STORE_LOST', 'critical', damageOf(key)),
   });
   const { height, hash, configuration } = chain.tip();
   const driver: ConsensusDriver = createConsensusDriver({
@@ -196,8 +235,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      certificate: blocks.certificate(height),
-      signedHeight: lastSigned(blocks, options.node, height),
+      certificate: soundOr(certificateAt(height)),
+      signedHeight: lastSigned(certificateAt, options.node, height),
       parameters: configuration.parameters,
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
@@ -207,6 +246,32 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     chain,
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
+
+  let expelled = false;
+
+  function onStanding(standing: Standing): void {
+    expelled = standing.state === 'expelled';
+    const fields = { by: standing.by, peers: standing.peers, height: chain.tip().height, seenHeight: standing.seen?.height };
+    if (expelled) {
+      world.log.warn({ code: EXPELLED, ...fields }, 'this node is expelled and stays quiet');
+      raise(EXPELLED, 'critical', { node: options.node });
+    } else {
+      world.log.info(fields, 'this node is let in again');
+      alarms.resolve(EXPELLED, { node: options.node }, { by: 'peers' }).catch(saveLater);
+    }
+  }
+
+  /** 'damaged' when it is there and cannot be read: a start must not hang on it. */
+  function certificateAt(at: number): Certificate | 'damaged' | undefined {
+    try {
+      return blocks.certificate(at);
+    } catch (error) {
+      const key = damagedKey(error);
+      if (key === undefined) throw error;
+      damaged(key);
+      return 'damaged';
+    }
+  }
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
@@ -223,15 +288,34 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). */
   async function admitRegistered(): Promise<void> {
     const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
-    const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX });
+    let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
+    const rows = await rangeAround(store, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
+      unread = error;
+      damaged(key);
+      return undefined;
+    });
     const nodes: AdmittedNode[] = [];
+    const suspended: AdmittedNode[] = [];
+    let active: boolean;
     for (const row of rows) {
       const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      if (entry.state !== 'active' || entryOf(readState, 'organisation', entry.owner)?.state !== 'active') continue;
       const data = entry.data as unknown as NodeData;
-      nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
+      try {
+        active = entry.state === 'active' && entryOf(readState, 'organisation', entry.owner)?.state === 'active';
+      } catch (error) {
+        unread = error;
+        const key = damagedKey(error);
+        if (key === undefined) throw error;
+        damaged(key);
+        continue;
+      }
+      const listed = { node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses };
+      if (entry.id === options.node) peering.standing.namedByChain(active);
+      (active ? nodes : suspended).push(listed);
     }
     network.admit(nodes);
+    network.visitors?.(suspended);
+    if (unread !== undefined) admitLater(unread);
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */
@@ -268,6 +352,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   async function submit(bytes: Uint8Array): Promise<Digest> {
     if (stopping) throw new ChainError('NODE_STOPPING', {});
+    if (expelled) throw new ChainError(EXPELLED, { node: options.node });
     const entry = await mempool.add(bytes, 'client');
     peering.spread([entry]);
     driver.workWaiting(true);
@@ -286,11 +371,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
+    requests: peering.requests,
+    damaged,
+    examineBlocks: (pause) => examineBlocks(store, crypto, chain.tip().height, damaged, pause),
     head,
     parameters: () => chain.tip().configuration.parameters,
     state: { get: readRow },
     consensus: () => driver.status(),
     peers: () => network.peers(),
+    standing: () => peering.standing.standing(),
     mempool: () => mempool.size(),
     submit,
     transaction: async (id) => receipts.status(id),
@@ -334,6 +423,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
+    resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
       const key = [...(account(id)?.keys.values() ?? [])].find(
@@ -368,7 +458,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stop() {
       stopping = true;
       cancelSave?.();
+      const repaired = repairer.stop();
       peering.stop();
+      await repaired;
       await outbox.stop();
       await driver.stop();
       await chain.idle();
@@ -385,10 +477,37 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-/** Highest of the last heights whose certificate holds a vote of `node`; 0 when there is none. */
-function lastSigned(blocks: BlockStore, node: string, height: number): number {
+const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certificate === 'damaged' ? undefined : certificate);
+
+const EXPELLED = 'NODE_EXPELLED';
+
+/** The one alarm of a damaged value: the same detail whoever met it. */
+export const DAMAGE = 'STORE_DAMAGED';
+const damageOf = (key: ByteText): { readonly store: string; readonly key: string } => ({ store: 'chain', key: toHex(fromByteText(key)) });
+
+/** Highest of the last heights whose certificate holds a vote of `node`, or may have held one; 0 when there is none. */
+function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' | undefined, node: string, height: number): number {
   for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
-    if (blocks.certificate(at)?.votes.some((vote) => vote.node === node)) return at;
+    const certificate = certificateAt(at);
+    if (certificate === 'damaged' || certificate?.votes.some((vote) => vote.node === node)) return at;
   }
   return 0;
+}
+
+/** The same executor, of whose refusals for a damaged row `tell` hears. */
+function tellingOfDamage(executor: ExecutorPort, tell: (key: ByteText) => void): ExecutorPort {
+  const watched = <T>(answer: Promise<T>): Promise<T> =>
+    answer.catch((error: unknown) => {
+      const key = damagedKey(error);
+      if (key !== undefined) tell(key);
+      throw error;
+    });
+  return {
+    ...executor,
+    build: (request) => watched(executor.build(request)),
+    execute: (request) => watched(executor.execute(request)),
+    commit: (request) => watched(executor.commit(request)),
+    query: (...args) => watched(executor.query(...args)),
+    prove: (...args) => watched(executor.prove(...args)),
+  };
 }

@@ -3,11 +3,18 @@
  * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
  */
 import { ChainError } from './errors/index.ts';
-import { type Certificate, type Digest, toByteText, transactionHashOf } from './format/index.ts';
+import {
+  type ByteText,
+  type Certificate,
+  type ConsensusConfiguration,
+  type Digest,
+  toByteText,
+  transactionHashOf,
+} from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import { ANSWER_BYTES_MAX } from './network/messages.ts';
-import { BlockSync, Requests, serveBlocks, type SyncStatus } from './sync/index.ts';
+import { BlockSync, createStanding, Requests, serveBlocks, type Standing, type StandingWatch, type SyncStatus } from './sync/index.ts';
 import type { Network, World } from './world.ts';
 
 /** Transactions admitted within this time travel in one frame, ms. */
@@ -42,7 +49,12 @@ export interface Peering {
   /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
   fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
+  /** A row of a peer's ledger, unchecked. @throws ChainError PEER_* */
+  getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined>;
   status(): SyncStatus;
+  /** For parts that put questions of their own. */
+  readonly requests: Requests;
+  readonly standing: Pick<StandingWatch, 'standing' | 'namedByChain'>;
 }
 
 export interface PeeringDependencies {
@@ -50,10 +62,16 @@ export interface PeeringDependencies {
   readonly network: Network;
   readonly mempool: Mempool;
   readonly blocks: BlockStore;
-  readonly tip: () => { readonly height: number; readonly hash: Digest };
+  readonly self: string;
+  readonly chainId: Digest;
+  readonly tip: () => { readonly height: number; readonly hash: Digest; readonly configuration: ConsensusConfiguration };
+  readonly onStanding: (standing: Standing) => void;
+  readonly wasExpelled: boolean;
   /** A transaction of a proposal held here, by hash of its full bytes. */
   readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
   readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
+  /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
+  readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
   readonly onAdmitted: () => void;
 }
 
@@ -64,8 +82,19 @@ export function createPeering(deps: PeeringDependencies): Peering {
     head: deps.tip,
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
     certificate: (height: number) => deps.blocks.certificate(height),
+    headerBytes: (height: number) => deps.blocks.headerBytes(height),
   };
   serveBlocks(requests, source);
+  const watch = createStanding({
+    world,
+    network,
+    self: deps.self,
+    chainId: deps.chainId,
+    tip: deps.tip,
+    source,
+    onChange: deps.onStanding,
+    wasExpelled: deps.wasExpelled,
+  });
   requests.serve('getTransactions', (_from, question) => {
     if (question.kind !== 'getTransactions') return { kind: 'declined', code: 'PEER_DECLINED' };
     const transactions: Uint8Array[] = [];
@@ -78,6 +107,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
       bytes += found.length;
     }
     return { kind: 'transactionsAnswer', transactions };
+  });
+  requests.serve('getRow', async (_from, question) => {
+    if (question.kind !== 'getRow') return { kind: 'declined', code: 'PEER_DECLINED' };
+    return { kind: 'rowAnswer', row: await deps.sharedRow(toByteText(question.key), question.height) };
   });
   const blockSync = new BlockSync({
     network,
@@ -148,13 +181,17 @@ export function createPeering(deps: PeeringDependencies): Peering {
   }
 
   return {
+    requests,
+    standing: watch,
     start() {
+      watch.start();
       cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
         spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_BYTES_MAX));
         blockSync.announce();
       });
     },
     stop() {
+      watch.stop();
       cancelUpkeep?.();
       cancelSpread?.();
       requests.stop();
@@ -184,6 +221,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
       return [...found];
     },
     sync: (height, from) => blockSync.syncTo(height, from),
+    getRow: (peer, key, height) => requests.getRow(peer, key, height),
     status: () => blockSync.status(),
   };
 }

@@ -2,6 +2,7 @@
 import type { EngineStatus } from '../consensus/engine.ts';
 import type { StateView } from '../contracts/types.ts';
 import type { Block, Certificate, ChainParameters, ContractEvent, Digest, Header, Json, Receipt } from './format/index.ts';
+import type { Standing } from './sync/standing.ts';
 import type { PeerStatus } from './world.ts';
 
 export interface NodeInfo {
@@ -73,6 +74,10 @@ export interface Alarm {
   readonly detail: Json;
   readonly acknowledgedBy: string | undefined;
   readonly acknowledgedAtMs: number | undefined;
+  /** When the node itself put right what the alarm is about. */
+  readonly resolvedAtMs?: number;
+  /** How, in words of the kind: `{by: 'peer', peer}`. */
+  readonly resolution?: Json;
 }
 
 export interface NodeService {
@@ -83,6 +88,8 @@ export interface NodeService {
   readonly state: StateView;
   consensus(): EngineStatus;
   peers(): readonly PeerStatus[];
+  /** Whether this node belongs to the network, and what it knows of that. */
+  standing?(): Standing;
   mempool(): { readonly count: number; readonly bytes: number };
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted. */

@@ -8,7 +8,9 @@ import { ChainError, errorRow } from '../../node/errors/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { openLevelStore } from '../../node/storage/index.ts';
+import { keyspace, openLevelStore } from '../../node/storage/index.ts';
+import type { Log } from '../../node/world.ts';
+import { openAlarms } from '../../node/alarms.ts';
 import type { Cli } from './cli.ts';
 import { NODE_FILE } from './file-names.ts';
 import { genesisHashOf, readNodeConfig } from './node-files.ts';
@@ -123,6 +125,12 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
       say(rows === undefined ? 'in use by the running node, which checks every value it reads' : `${rows} values, every checksum right`);
     });
   }
+  await step('standing', async (say) => {
+    const expelled = await isExpelled(join(config.dataDir, 'local'), cli);
+    if (expelled === undefined) return say('the node runs or has never run; GET /readyz of the running node says where it stands');
+    if (!expelled) return say('not expelled as far as it knew when it stopped');
+    say(`NODE_EXPELLED ${errorRow('NODE_EXPELLED').text.en}`, errorRow('NODE_EXPELLED').remedy.en);
+  });
   for (const [what, { host, port }] of [
     ['https', config.https],
     ['p2p', config.p2p],
@@ -156,6 +164,28 @@ function storesBelow(directory: string): readonly string[] {
   const found = existsSync(join(directory, 'CURRENT')) ? [directory] : [];
   return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
 }
+
+/** Whether an alarm says so that nothing has resolved since; undefined when the store cannot be looked into. */
+async function isExpelled(path: string, cli: Cli): Promise<boolean | undefined> {
+  if (!existsSync(path)) return undefined;
+  let store: Awaited<ReturnType<typeof openLevelStore>>;
+  try {
+    store = await openLevelStore({ path });
+  } catch (error) {
+    if (error instanceof ChainError && error.code === 'STORE_LOCKED') return undefined;
+    throw error;
+  }
+  try {
+    const clock = { now: () => cli.terminal.now(), monotonic: () => cli.terminal.now() };
+    const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log: silentLog });
+    return alarms.list().some(({ kind, resolvedAtMs }) => kind === 'NODE_EXPELLED' && resolvedAtMs === undefined);
+  } finally {
+    await store.close();
+  }
+}
+
+const nothing = (): void => undefined;
+const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => silentLog };
 
 /** Reads every value, which checks its checksum; undefined when a running node holds the store. @throws ChainError STORE_DAMAGED */
 async function checkedRows(path: string): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-/** `tracemill keys list | create | rotate`: the keystore of a node or a person. */
+/** `tracemill keys`: the keystore of a node or a person. */
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { type KeyKind, keyKinds } from '../../node/keystore/key-kinds.ts';
@@ -59,6 +59,40 @@ export const keysCommand: CommandFactory = (run) =>
             const keystore = await openKeystore(cli.path(file), await readPassphrase(cli, options.passphraseFile));
             const id = await rotateSealingKey(keystore);
             cli.show({ id }, id);
+          }),
+        ),
+    )
+    .addCommand(
+      new Command('export-sealing')
+        .description('write the sealing keys into a keystore of their own, for another node of the organisation')
+        .argument('<out>', 'file to make, with a passphrase of its own')
+        .argument('[keystore]', 'file', KEYSTORE_FILE)
+        .option('--passphrase-file <file>')
+        .option('--out-passphrase-file <file>')
+        .action(
+          run(async (cli, out: string, file: string, options: { passphraseFile?: string; outPassphraseFile?: string }) => {
+            const { adoptSealingKeys, createKeystore, openKeystore } = await import('../../node/keystore/index.ts');
+            const keystore = await openKeystore(cli.path(file), await readPassphrase(cli, options.passphraseFile));
+            const made = await createKeystore(cli.path(out), await newPassphrase(cli, options.outPassphraseFile));
+            const ids = await adoptSealingKeys(made, keystore);
+            cli.show({ ids }, ids.join('\n'));
+          }),
+        ),
+    )
+    .addCommand(
+      new Command('import-sealing')
+        .description('take over the sealing keys that another node of the organisation has exported')
+        .argument('<from>', 'file made by export-sealing')
+        .argument('[keystore]', 'file', KEYSTORE_FILE)
+        .option('--passphrase-file <file>')
+        .option('--from-passphrase-file <file>')
+        .action(
+          run(async (cli, from: string, file: string, options: { passphraseFile?: string; fromPassphraseFile?: string }) => {
+            const { adoptSealingKeys, openKeystore } = await import('../../node/keystore/index.ts');
+            const given = await openKeystore(cli.path(from), await readPassphrase(cli, options.fromPassphraseFile));
+            const keystore = await openKeystore(cli.path(file), await readPassphrase(cli, options.passphraseFile));
+            const ids = await adoptSealingKeys(keystore, given);
+            cli.show({ ids }, ids.length === 0 ? 'all of them are held already' : ids.join('\n'));
           }),
         ),
     );

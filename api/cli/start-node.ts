@@ -1,16 +1,23 @@
 /** Puts the parts of a node together: the one place where adapters are chosen. */
-import { may, registryKey, CONTRACT, stateKey } from '../../contracts/index.ts';
+import { entryOf, may, registryKey, CONTRACT, type StateView, stateKey } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { assembleNode } from '../../node/assemble.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
 import { openExchangeLog } from '../../node/exchange-log.ts';
-import { encodeJson, hashTagged, toHex, utf8 } from '../../node/format/index.ts';
+import { type ByteText, encodeJson, hashTagged, toHex, utf8 } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
 import { recordEvidence } from '../../node/evidence.ts';
-import { aesGcm, createClassLookup, createIndexFeeder, createRecordIndex, createSealedStore } from '../../node/records/index.ts';
+import {
+  aesGcm,
+  createClassLookup,
+  createIndexFeeder,
+  createSealedReplication,
+  createSealedStore,
+  openRecordIndex,
+} from '../../node/records/index.ts';
 import { createCredentials, createServer } from '../index.ts';
 import { importCredentials } from '../auth/import.ts';
 import { createRecordService } from '../records/service.ts';
@@ -52,8 +59,19 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
-    const index = createRecordIndex(real.index, world.crypto, createClassLookup(node.state));
+    const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
+    const replication = createSealedReplication({
+      world,
+      network: real.network,
+      requests: node.requests,
+      sealed,
+      store: real.sealed,
+      aead: aesGcm,
+      sealingKeys: () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) })),
+      isOwn: (peer) => isActiveNodeOf(node.state, peer, config.organisation),
+      onKeysDiffer: (peer, keyId) => void node.raiseAlarm('SEALED_KEYS_DIFFER', 'warning', { node: peer, keyId }),
+    });
     const inclusions = createInclusions(node.blocks, world.crypto);
     const feeder = createIndexFeeder({
       index,
@@ -121,8 +139,14 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       },
       parts.tls,
     );
+    real.onDamaged('index', async () => {
+      await feeder.rebuild();
+      return 'blocks';
+    });
+    real.onDamaged('sealed', async (key) => ((await replication.mend(key)) ? 'a node of the organisation' : undefined));
     node.onCommitted(() => feeder.onBlock());
     await node.start();
+    replication.start();
     feeder.onBlock();
     const port = await server.listen({ host: config.https.host, port: config.https.port });
     log.info({ height: node.head().height, https: port }, 'node started');
@@ -134,6 +158,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         await server.stop();
         await exchanges.stop();
         await feeder.stop();
+        await replication.stop();
         await real.stop();
         log.info({}, 'node stopped');
       },
@@ -142,4 +167,11 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     await real.stop();
     throw error;
   }
+}
+
+/** Whether the chain registers the node, active, to the active organisation. */
+function isActiveNodeOf(state: StateView, node: string, organisation: string): boolean {
+  const read = (contract: string, key: ByteText) => state.get(stateKey(contract, key));
+  const entry = entryOf(read, 'node', node);
+  return entry?.state === 'active' && entry.owner === organisation && entryOf(read, 'organisation', organisation)?.state === 'active';
 }

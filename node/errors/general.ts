@@ -23,8 +23,8 @@ export const generalErrors = {
     httpStatus: 500,
     text: { en: 'A stored value does not match its checksum', zh: '存储数据校验失败' },
     remedy: {
-      en: 'Ask another node; run tracemill doctor here: the value is never served, and the node must be set up again from its peers',
-      zh: '请改用其他节点，并在本节点运行 tracemill doctor；损坏的数据不会被返回，节点须从其他节点重新同步',
+      en: 'Ask again shortly, or ask another node: the value is never served, and the running node repairs it from its own rows or its peers; its alarm says when, and look at the disk',
+      zh: '请稍后重试或改用其他节点；损坏的数据不会被返回，运行中的节点会利用自身数据或其他节点进行修复，完成后在告警中说明；请检查磁盘',
     },
   },
   STORE_FULL: {

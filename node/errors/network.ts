@@ -53,6 +53,18 @@ export const networkErrors = {
     text: { en: 'The peer is not a registered node of this chain', zh: '对端不是本链已注册的节点' },
     remedy: { en: 'Register its transport key by governance', zh: '请通过治理注册其传输密钥' },
   },
+  NODE_EXPELLED: {
+    kind: 'forbidden',
+    httpStatus: 403,
+    text: {
+      en: 'The network has expelled this node: it takes part in nothing and stays quiet',
+      zh: '本节点已被网络移出：不再参与任何活动并保持静默',
+    },
+    remedy: {
+      en: 'Use another node of the organisation; the members decide by governance whether this one is let in again, and it notices by itself',
+      zh: '请改用本组织的其他节点；是否重新接纳由成员通过治理决定，本节点会自行察觉',
+    },
+  },
   PEER_HELLO_INVALID: {
     kind: 'invalid',
     httpStatus: 400,
@@ -106,6 +118,15 @@ export const networkErrors = {
     httpStatus: 400,
     text: { en: 'A block the peer gave does not fit the chain or its certificate', zh: '对端提供的区块与本链或其证书不符' },
     remedy: { en: 'The block was dropped and is fetched from others; look at the peer', zh: '该区块已丢弃并改从其他节点获取；请检查对端' },
+  },
+  REPAIR_ROW_FALSE: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: {
+      en: 'A row the peer gave for a damaged one does not come to the hash stated here',
+      zh: '对端为修复损坏数据提供的内容与本链哈希不符',
+    },
+    remedy: { en: 'The row was refused and is asked of others; look at the peer', zh: '该内容已拒绝并改向其他节点请求；请检查对端' },
   },
   SYNC_NO_PEER: {
     kind: 'busy',

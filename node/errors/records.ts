@@ -215,6 +215,24 @@ export const recordsErrors = {
     text: { en: 'The value is not of the type of the field', zh: '字段类型不符' },
     remedy: { en: 'Send what data.expected names', zh: '请按 data.expected 所示类型提交' },
   },
+  SEALED_PEER_FOREIGN: {
+    kind: 'forbidden',
+    httpStatus: 403,
+    text: { en: 'A node of another organisation asked for sealed values', zh: '其他组织的节点请求了密封数据' },
+    remedy: { en: 'Nothing was given; look at the peer', zh: '未提供任何数据；请检查对端' },
+  },
+  SEALED_KEYS_DIFFER: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: {
+      en: 'A node of the organisation seals under a key that this node does not hold',
+      zh: '本组织另一节点使用了本节点未持有的密封密钥',
+    },
+    remedy: {
+      en: 'Run tracemill keys export-sealing there and import-sealing here, then start this node again',
+      zh: '请在对方节点运行 tracemill keys export-sealing，在本节点运行 import-sealing，然后重启本节点',
+    },
+  },
   RECORD_FIELD_NOT_SEALED: {
     kind: 'invalid',
     httpStatus: 422,

@@ -58,7 +58,7 @@ export function relate(path: ByteText, depth: number, range: KeyRange): 'inside'
 }
 
 /** The smallest byte text above every key under the path, or undefined when there is none. */
-function pathEnd(path: ByteText, depth: number): ByteText | undefined {
+export function pathEnd(path: ByteText, depth: number): ByteText | undefined {
   if ((depth & 1) === 0) return prefixEnd(path);
   const last = path.length - 1;
   const unit = path.charCodeAt(last);

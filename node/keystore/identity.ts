@@ -53,6 +53,24 @@ export async function rotateSealingKey(keystore: Keystore): Promise<string> {
   return id;
 }
 
+/**
+ * Takes over the sealing keys of the organisation's other nodes; one of the same name gives way, since values already sealed here keep their salts in the
+ * sealed store. Returns the names taken over.
+ */
+export async function adoptSealingKeys(keystore: Keystore, given: Keystore): Promise<readonly string[]> {
+  const adopted: string[] = [];
+  for (const id of sealingKeyIds(given)) {
+    const secret = given.secret(id);
+    if (keystore.has(id)) {
+      if (toHex(keystore.secret(id)) === toHex(secret)) continue;
+      await keystore.remove(id);
+    }
+    await keystore.add(id, 'sealing', secret);
+    adopted.push(id);
+  }
+  return adopted;
+}
+
 function periodOf(id: string): number {
   return Number(id.slice(SEALING_PREFIX.length)) || 0;
 }

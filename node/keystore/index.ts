@@ -9,4 +9,12 @@ export {
   openKeystore,
 } from './keystore.ts';
 export { writeFileAtomic } from './atomic-file.ts';
-export { createNodeKeys, NODE_KEY, type NodePublicKeys, nodePublicKeys, rotateSealingKey, sealingKeyIds } from './identity.ts';
+export {
+  adoptSealingKeys,
+  createNodeKeys,
+  NODE_KEY,
+  type NodePublicKeys,
+  nodePublicKeys,
+  rotateSealingKey,
+  sealingKeyIds,
+} from './identity.ts';

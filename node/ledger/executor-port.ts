@@ -3,6 +3,7 @@
  * votes and ticks; in the simulator it runs inline.
  */
 import type { ByteText } from '../format/index.ts';
+import type { RepairAnswer } from './repair.ts';
 import type { BuildRequest, Built, CommitRequest, Committed, ExecuteRequest, Executed, Executor } from './executor.ts';
 
 export interface ExecutorPort {
@@ -17,6 +18,8 @@ export interface ExecutorPort {
     args: Uint8Array,
   ): Promise<{ result: Uint8Array; gasUsed: number; height: number }>;
   prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
+  /** Puts a damaged row right, see repair.ts. */
+  repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer>;
   readonly bundleDigest: string;
   stop(): Promise<void>;
 }
@@ -37,6 +40,7 @@ export function inlineExecutor(executor: Executor, bundleDigest: string): Execut
     commit: (request) => queued(() => executor.commit(request)),
     query: (caller, contract, method, args) => queued(() => executor.query(caller, contract, method, args)),
     prove: (contract, key) => queued(() => executor.prove(contract, key)),
+    repair: (key, value) => queued(() => executor.repair(key, value)),
     async stop() {
       await tail;
     },

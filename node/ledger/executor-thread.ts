@@ -87,6 +87,7 @@ export async function startExecutorThread(
     commit: (request) => call<PackedCommitted>('commit', request).then(unpackCommitted),
     query: (...args) => call('query', ...args),
     prove: (...args) => call('prove', ...args),
+    repair: (...args) => call('repair', ...args),
     async stop() {
       stopping = true;
       await call('stop');

@@ -19,7 +19,7 @@ export interface ExecutorWorkerData {
 
 export interface ExecutorCall {
   readonly ticket: number;
-  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'query' | 'prove' | 'stop';
+  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'query' | 'prove' | 'repair' | 'stop';
   readonly args: readonly unknown[];
 }
 

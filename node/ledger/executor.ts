@@ -32,6 +32,7 @@ import {
   encodeConfiguration,
   encodeHeader,
   encodeReceipt,
+  fromByteText,
   HEADER_VERSION,
   type Header,
   headerHash,
@@ -46,17 +47,20 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
+import { damagedKey } from '../storage/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type AccountView, type AdmissionContext, admit, readAccount } from './admission.ts';
 import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed, type ParentFacts } from './checks.ts';
 import { ledgerKey } from './keys.ts';
+import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
 import { encodeUndo } from './undo.ts';
 
 export const CANDIDATES_MAX = 8; // overlays held at once; the oldest is dropped (it can be executed again)
 export const QUERY_GAS_MAX = 500_000_000; // gas of one read-only call
+const OPEN_REPAIRS_MAX = 64; // damaged rows put right by one start
 const STATE_CACHE_ENTRIES_MAX = 20_000; // hot rows of registry, access and governance kept in memory
 
 /** A transaction whose signature the shell has verified under `publicKey`. */
@@ -129,7 +133,7 @@ export interface ExecutorDependencies {
   readonly suite?: number;
 }
 
-export interface Executor {
+export interface Executor extends LedgerRepair {
   /** Opens the stored chain, or writes the genesis block. */
   open(): Promise<Committed>;
   build(request: BuildRequest): Built;
@@ -174,6 +178,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const blocks = createBlockStore(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
+  const { repair } = createLedgerRepair({ store, crypto, genesis, genesisText: deps.genesisText, blocks, map });
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
   const accounts = new Map<string, AccountView | undefined>();
@@ -466,9 +471,29 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     };
   }
 
+  /** Rows that a start cannot do without are repaired from the others; what needs peers is left until they can be asked. */
   async function open(): Promise<Committed> {
+    for (let repaired = 0; ; repaired++) {
+      try {
+        return await openOnce();
+      } catch (error) {
+        const key = damagedKey(error);
+        if (key === undefined || repaired === OPEN_REPAIRS_MAX || !(await repairOwn(key))) throw error;
+      }
+    }
+  }
+
+  /** The row, or one that stands in its way. */
+  async function repairOwn(key: ByteText): Promise<boolean> {
+    const answer = await repair(key);
+    if (answer.outcome !== 'wanted' || answer.key === key) return answer.outcome === 'repaired';
+    return (await repair(answer.key)).outcome === 'repaired';
+  }
+
+  async function openOnce(): Promise<Committed> {
     const head = blocks.head();
     if (head) return openStored(head.height);
+    if (blocks.headerBytes(0)) throw new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(ledgerKey.head)) }); // genesis must not be written over a chain
     const writes = genesisWrites(genesis.genesis);
     const keys = [...writes.keys()].sort();
     const staged = map.stage(keys.map((key) => ({ key, valueHash: crypto.hash(writes.get(key)!) })));
@@ -509,9 +534,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   async function openStored(height: number): Promise<Committed> {
     const headerBytes = blocks.headerBytes(height);
-    const receipts = blocks.receiptBytes(height);
-    const block = blocks.block(height);
-    if (!headerBytes || !receipts || !block) throw new Error(`The stored head ${height} is incomplete`);
+    if (!headerBytes) throw new Error(`The stored head ${height} is incomplete`);
     const header = decodeHeader(headerBytes);
     if (compareBytes(header.chainId, genesis.chainId) !== 0)
       throw new Error('The data directory belongs to another chain than the genesis file');
@@ -522,8 +545,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       height,
       hash: tip.hash,
       headerBytes,
-      transactionIds: block.transactions.map((bytes) => openTransaction(crypto, bytes).id),
-      receipts,
+      transactionIds: [], // of a block told long ago; whoever asks reads the block
+      receipts: [],
       configuration: encodeConfiguration(configuration),
       barrier: compareBytes(header.consensusHash, header.nextConsensusHash) !== 0,
       registryChanged: true,
@@ -531,6 +554,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   }
 
   return {
+    repair,
     open,
     build,
     execute,

@@ -25,6 +25,7 @@ import {
 import type { StoreOperation } from '../world.ts';
 import { proveRange } from './state-map-prove.ts';
 import { rowKeyOf, type Version, Walker } from './state-map-read.ts';
+import { type EntrySource, rebuildRow } from './state-map-rebuild.ts';
 import {
   type Branch,
   BUCKET_ENTRIES_MAX,
@@ -85,6 +86,8 @@ export interface StateMap {
   proveRange(from: ByteText, to: ByteText | undefined, limit: number, at?: StagedMap): Uint8Array;
   /** valueHash of `key`, if it is in the map. */
   has(key: ByteText, at?: StagedMap): Digest | undefined;
+  /** Rows that put a damaged one right, see state-map-rebuild.ts. */
+  rebuild(rowKey: ByteText, entries: EntrySource, root: Digest): Promise<readonly StoreOperation[] | undefined>;
 }
 
 class Staged implements StagedMap, Version {
@@ -117,9 +120,12 @@ export function createStateMap(
   const cacheNodesMax = options.cacheNodesMax ?? CACHE_NODES_MAX;
   const walker = new Walker(nodes, prefix, new NodeHasher(crypto));
   const empty = emptyMapRoot(crypto);
-  let head = loadHead(walker, empty);
-
-  const versionOf = (staged: StagedMap | undefined): Version => (staged as Staged | undefined) ?? head;
+  let loaded: Version | undefined; // at first use, not before: a damaged root row must not keep its own repair from beginning
+  const head = (): Version => {
+    loaded ??= loadHead(walker, empty);
+    return loaded;
+  };
+  const versionOf = (staged: StagedMap | undefined): Version => (staged as Staged | undefined) ?? head();
   const prove = (from: ByteText, to: ByteText | undefined, limit: number, at: StagedMap | undefined): Uint8Array => {
     const version = versionOf(at);
     const proven = proveRange(walker, version, crypto, { from, to }, limit);
@@ -128,8 +134,8 @@ export function createStateMap(
   };
 
   return {
-    root: () => head.root,
-    count: () => head.count,
+    root: () => head().root,
+    count: () => head().count,
     stage(writes, base) {
       const before = versionOf(base);
       if (writes.length === 0) return new Staged(before, undefined, before.root);
@@ -139,17 +145,18 @@ export function createStateMap(
     },
     commit(staged) {
       const next = staged as Staged;
-      if (!equalBytes(next.beforeRoot, head.root)) throw new Error('Cannot commit a staged map: it was staged on another state');
+      if (!equalBytes(next.beforeRoot, head().root)) throw new Error('Cannot commit a staged map: it was staged on another state');
       for (const branch of next.buckets)
         for (let nibble = 0; nibble < 16; nibble++) if (branch.kids[nibble]?.kind === 'bucket') branch.kids[nibble] = undefined;
-      head = { root: next.root, count: next.count, node: next.node };
+      loaded = { root: next.root, count: next.count, node: next.node };
       walker.stamp++;
       walker.loaded += next.operations.length;
-      if (walker.loaded > cacheNodesMax) walker.loaded = sweep(head.node, walker.stamp, cacheNodesMax);
+      if (walker.loaded > cacheNodesMax) walker.loaded = sweep(next.node, walker.stamp, cacheNodesMax);
     },
     prove: (key, at) => prove(key, `${key}\0`, 1, at),
     proveRange: prove,
     has: (key, at) => find(walker, versionOf(at).node, key),
+    rebuild: (rowKey, entries, root) => rebuildRow(walker, head, rowKey, entries, root),
   };
 }
 

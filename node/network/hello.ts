@@ -17,7 +17,7 @@ import {
 import type { Channel } from '../world.ts';
 
 /** Raised when frames change; a node knows exactly the versions it lists. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const HELLO_BYTES_MAX = 1024;
 
 export interface Hello {

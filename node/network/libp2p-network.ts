@@ -22,6 +22,7 @@ import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world
 import { type Hello, PROTOCOL_VERSION } from './hello.ts';
 import { Link, type LinkEvents } from './link.ts';
 import { Penalties } from './penalties.ts';
+import { ask, VISIT_PROTOCOL, VISIT_TIMEOUT_MS, VisitDesk, type VisitHandler } from './visits.ts';
 
 const CHANNELS = ['votes', 'bulk'] as const;
 const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as const;
@@ -88,7 +89,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
       services: { identify: identify() },
       connectionGater: {
         denyDialMultiaddr: () => false,
-        denyInboundEncryptedConnection: (peer) => network.denies(peer),
+        denyInboundEncryptedConnection: (peer) => !network.letsVisit(peer) && network.denies(peer),
         denyOutboundEncryptedConnection: (peer) => network.denies(peer),
       },
       connectionManager: {
@@ -127,6 +128,8 @@ class RealNetwork implements Libp2pNetwork {
   readonly #peers = new Map<string, Peer>();
   readonly #byKey = new Map<string, Peer>();
   readonly #penalties = new Penalties();
+  readonly #desk: VisitDesk;
+  #quiet = false;
   /** Streams that have not greeted yet, with the time they must have. */
   readonly #greeting = new Map<Link, number>();
   readonly #refusedKeys = new Set<string>();
@@ -146,6 +149,7 @@ class RealNetwork implements Libp2pNetwork {
     this.transportKey = Uint8Array.from(transportKey);
     this.#options = options;
     this.#ownId = ownId;
+    this.#desk = new VisitDesk(options.world.timers, () => this.#now());
   }
 
   attach(libp2p: Libp2p): void {
@@ -166,6 +170,13 @@ class RealNetwork implements Libp2pNetwork {
         maxInboundStreams: INBOUND_STREAMS_MAX,
       });
     }
+    await this.#libp2p.handle(
+      VISIT_PROTOCOL,
+      (stream, connection) => {
+        void this.#desk.serve(keyOf(connection.remotePeer) ?? '', stream, (reason) => connection.abort(new Error(reason)));
+      },
+      { maxInboundStreams: 1 },
+    );
     try {
       await this.#libp2p.start();
     } catch (error) {
@@ -227,6 +238,34 @@ class RealNetwork implements Libp2pNetwork {
     if (this.#running) this.#sweep();
   }
 
+  visitors(nodes: readonly Omit<AdmittedNode, 'addresses'>[]): void {
+    this.#desk.admit(new Map(nodes.map(({ node, transportKey }) => [toByteText(transportKey), node])));
+  }
+
+  onVisit(handler: VisitHandler): void {
+    this.#desk.handle(handler);
+  }
+
+  async visit(node: string, question: Uint8Array): Promise<Uint8Array> {
+    const peer = this.#peers.get(node);
+    const targets = peer ? this.#targets(peer) : [];
+    if (!this.#running || targets.length === 0) throw new ChainError('PEER_UNREACHABLE', { peer: node });
+    const signal = AbortSignal.timeout(VISIT_TIMEOUT_MS);
+    let connection: Connection | undefined;
+    try {
+      connection = await this.#libp2p.dial(targets, { force: true, signal });
+      return await ask(await connection.newStream(VISIT_PROTOCOL, { signal }), question, this.#options.world.timers);
+    } catch (error) {
+      throw new ChainError('PEER_UNREACHABLE', { peer: node }, error);
+    } finally {
+      connection?.abort(new Error('the visit is over'));
+    }
+  }
+
+  keepQuiet(quiet: boolean): void {
+    this.#quiet = quiet;
+  }
+
   #register(entry: AdmittedNode): void {
     if (!isAcceptablePublicKey(entry.transportKey)) {
       this.#options.world.log.error({ peer: entry.node, transportKey: entry.transportKey }, 'registered transport key is no Ed25519 key');
@@ -275,6 +314,12 @@ class RealNetwork implements Libp2pNetwork {
     if (!this.#penalties.report(node, this.#now())) return;
     this.#options.world.log.warn({ peer: node, code }, 'peer cut off for a while');
     this.#cut(peer, isErrorCode(code) ? code : 'PEER_MESSAGE_MALFORMED');
+  }
+
+  /** The gater, for connections from outside. */
+  letsVisit(peer: PeerId): boolean {
+    const keyText = keyOf(peer);
+    return keyText !== undefined && !this.#byKey.has(keyText) && this.#desk.lets(keyText);
   }
 
   /** The gater: the handshake has proven `peer`. */
@@ -368,10 +413,14 @@ class RealNetwork implements Libp2pNetwork {
 
   #sweep(): void {
     const now = this.#now();
-    for (const [link, until] of this.#greeting) if (now > until) link.abort('PEER_TIMEOUT');
+    for (const [link, until] of this.#greeting) {
+      if (link.connection.status !== 'open')
+        link.abort('OK'); // refused before the link listened: no event tells of it
+      else if (now > until) link.abort('PEER_TIMEOUT');
+    }
     for (const peer of this.#peers.values()) {
       for (const link of peer.links.values()) link.nudge();
-      if (peer.dialling || now < peer.nextDialMs || this.#penalties.isCutOff(peer.node, now)) continue;
+      if (this.#quiet || peer.dialling || now < peer.nextDialMs || this.#penalties.isCutOff(peer.node, now)) continue;
       if (this.#missing(peer).length > 0) void this.#dial(peer);
     }
     this.#closeIdleConnections();

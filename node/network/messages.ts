@@ -10,6 +10,7 @@ import {
   DIGEST_BYTES,
   type Digest,
   encodeCertificate,
+  NAME_BYTES_MAX,
   type Reader,
   readCertificate,
   TRANSACTION_BYTES_MAX,
@@ -21,6 +22,11 @@ export const ANSWER_BLOCKS_MAX = 256;
 /** Bytes of blocks in one answer; one block alone may be larger. */
 export const ANSWER_BYTES_MAX = 8_388_608;
 export const CODE_BYTES_MAX = 64;
+/** Bytes of a store key asked for. */
+export const ROW_KEY_BYTES_MAX = 1024;
+/** Changes of a sealed store in one answer, id of its log, and the name of the key they are encrypted under. */
+export const SEALED_CHANGES_MAX = 256;
+const LOG_ID_BYTES = 16;
 
 export interface BlockAnswer {
   /** Exact bytes of the block: header, seal, transactions. */
@@ -33,15 +39,29 @@ export interface HeaderAnswer {
   readonly certificate: Certificate | undefined;
 }
 
+/** A change of a sealed store, readable only for the nodes of one organisation. */
+export interface SealedBox {
+  readonly sequence: number;
+  /** Sealing key of the organisation that the box opens with. */
+  readonly keyId: string;
+  readonly box: Uint8Array;
+}
+
 export type Question =
+  /** Changes of the asked node's sealed store after `after`; from the first when `log` is not its log. */
+  | { readonly kind: 'getSealed'; readonly id: number; readonly log: Uint8Array; readonly after: number }
   | { readonly kind: 'getTransactions'; readonly id: number; readonly hashes: readonly Digest[] }
   | { readonly kind: 'getBlocks'; readonly id: number; readonly fromHeight: number; readonly count: number; readonly bytesMax: number }
-  | { readonly kind: 'getHeaders'; readonly id: number; readonly fromHeight: number; readonly count: number };
+  | { readonly kind: 'getHeaders'; readonly id: number; readonly fromHeight: number; readonly count: number }
+  /** One row of the ledger's store, for a node whose own is damaged; a value of the state as of `height`. */
+  | { readonly kind: 'getRow'; readonly id: number; readonly key: Uint8Array; readonly height: number };
 
 export type Answer =
   | { readonly kind: 'transactionsAnswer'; readonly id: number; readonly transactions: readonly Uint8Array[] }
   | { readonly kind: 'blocksAnswer'; readonly id: number; readonly blocks: readonly BlockAnswer[] }
   | { readonly kind: 'headersAnswer'; readonly id: number; readonly headers: readonly HeaderAnswer[] }
+  | { readonly kind: 'sealedAnswer'; readonly id: number; readonly log: Uint8Array; readonly boxes: readonly SealedBox[] }
+  | { readonly kind: 'rowAnswer'; readonly id: number; readonly row: Uint8Array | undefined }
   /** The question will not be answered; `code` of the error table. */
   | { readonly kind: 'declined'; readonly id: number; readonly code: string };
 
@@ -50,6 +70,8 @@ export type BulkMessage =
   | { readonly kind: 'transactions'; readonly transactions: readonly Uint8Array[] }
   /** Last final block of the sender. */
   | { readonly kind: 'status'; readonly height: number; readonly hash: Digest }
+  /** The sender's sealed store has changes up to this one; sent to the nodes of its organisation only. */
+  | { readonly kind: 'sealedHead'; readonly log: Uint8Array; readonly sequence: number }
   | Question
   | Answer;
 
@@ -64,6 +86,11 @@ const KIND = {
   blocksAnswer: 7,
   headersAnswer: 8,
   declined: 9,
+  getRow: 10,
+  rowAnswer: 11,
+  sealedHead: 12,
+  getSealed: 13,
+  sealedAnswer: 14,
 } as const satisfies Record<BulkMessage['kind'], number>;
 
 export function encodeBulkMessage(message: BulkMessage): Uint8Array {
@@ -91,6 +118,21 @@ export function encodeBulkMessage(message: BulkMessage): Uint8Array {
       break;
     case 'headersAnswer':
       w.list(message.headers, (each, { header, certificate }) => writeCertificate(each.bytes(header), certificate));
+      break;
+    case 'getRow':
+      w.bytes(message.key).u64(message.height);
+      break;
+    case 'sealedHead':
+      w.fixed(message.log, LOG_ID_BYTES).u64(message.sequence);
+      break;
+    case 'getSealed':
+      w.fixed(message.log, LOG_ID_BYTES).u64(message.after);
+      break;
+    case 'sealedAnswer':
+      w.fixed(message.log, LOG_ID_BYTES).list(message.boxes, (each, { sequence, keyId, box }) => each.u64(sequence).text(keyId).bytes(box));
+      break;
+    case 'rowAnswer':
+      w.optional(message.row, (each, row) => each.bytes(row));
       break;
     case 'declined':
       w.text(message.code);
@@ -134,6 +176,21 @@ export function decodeBulkMessage(bytes: Uint8Array): BulkMessage {
           kind: 'headersAnswer',
           id: r.u32(),
           headers: r.list((each) => ({ header: each.bytes(), certificate: each.optional(readCertificate) }), ANSWER_BLOCKS_MAX),
+        };
+      case KIND.getRow:
+        return { kind: 'getRow', id: r.u32(), key: r.bytes(ROW_KEY_BYTES_MAX), height: r.u64() };
+      case KIND.rowAnswer:
+        return { kind: 'rowAnswer', id: r.u32(), row: r.optional((each) => each.bytes()) };
+      case KIND.sealedHead:
+        return { kind: 'sealedHead', log: r.fixed(LOG_ID_BYTES), sequence: r.u64() };
+      case KIND.getSealed:
+        return { kind: 'getSealed', id: r.u32(), log: r.fixed(LOG_ID_BYTES), after: r.u64() };
+      case KIND.sealedAnswer:
+        return {
+          kind: 'sealedAnswer',
+          id: r.u32(),
+          log: r.fixed(LOG_ID_BYTES),
+          boxes: r.list((each) => ({ sequence: each.u64(), keyId: each.text(NAME_BYTES_MAX), box: each.bytes() }), SEALED_CHANGES_MAX),
         };
       case KIND.declined:
         return { kind: 'declined', id: r.u32(), code: r.text(CODE_BYTES_MAX) };

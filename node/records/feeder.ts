@@ -11,6 +11,8 @@ const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk
 export interface IndexFeeder {
   /** A block became final. */
   onBlock(): void;
+  /** Feeds all blocks again; resolves when the index is back at the present head. */
+  rebuild(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,14 +28,32 @@ export function createIndexFeeder(options: {
   let running: Promise<void> | undefined;
   let stopped = false;
   let cancelRetry: (() => void) | undefined;
+  /** Who waits for a rebuild that has not begun, and for one that runs. */
+  const asked: (() => void)[] = [];
+  const going: (() => void)[] = [];
+
+  function rebuild(): Promise<void> {
+    return new Promise((resolve) => {
+      asked.push(resolve);
+      onBlock();
+    });
+  }
 
   async function run(): Promise<void> {
-    for (let height = (index.height ?? -1) + 1; height <= options.height() && !stopped; height++) {
+    for (;;) {
+      if (asked.length > 0) {
+        await index.refeed();
+        going.push(...asked.splice(0));
+      }
+      const height = (index.height ?? -1) + 1;
+      if (stopped) return;
+      if (height > options.height()) break;
       const headerBytes = blocks.headerBytes(height);
       const receipts = blocks.receipts(height);
       if (!headerBytes || !receipts) throw new Error(`Block ${height} is not held`);
       await index.applyBlock(height, decodeHeader(headerBytes).timestampMs, recordRowsOf(receipts, state));
     }
+    for (const done of going.splice(0)) done();
   }
 
   function onBlock(): void {
@@ -49,12 +69,13 @@ export function createIndexFeeder(options: {
       )
       .then((done) => {
         running = undefined;
-        if (done && (index.height ?? -1) < options.height()) onBlock();
+        if (done && ((index.height ?? -1) < options.height() || asked.length > 0)) onBlock();
       });
   }
 
   return {
     onBlock,
+    rebuild,
     async stop() {
       stopped = true;
       cancelRetry?.();

@@ -10,3 +10,4 @@ export * from './token.ts';
 export * from './trace.ts';
 export * from './view.ts';
 export * from './feeder.ts';
+export * from './sealed-replication.ts';

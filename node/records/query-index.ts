@@ -117,6 +117,8 @@ export interface RecordIndex {
   ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
   /** Every version of a record, oldest first. */
   history(id: Digest): Promise<readonly { readonly version: number; readonly summary: RecordSummary }[]>;
+  /** Forgets its height: fed from the first block again it writes every row anew, damaged ones with them, and answers for the height it has come to. */
+  refeed(): Promise<void>;
   /** Empties the index; feed it from the first block again. */
   clear(): Promise<void>;
 }
@@ -211,6 +213,10 @@ export function createRecordIndex(
         from = `${chunk.at(-1)!.key}\0`;
       }
     },
+    async refeed() {
+      height = undefined;
+      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });
+    },
     async clear() {
       for (;;) {
         const chunk = await store.range({ from: '', to: undefined, limit: CLEAR_ROWS });
@@ -223,6 +229,21 @@ export function createRecordIndex(
       height = undefined;
     },
   };
+}
+
+/** Like createRecordIndex; a height that is damaged is forgotten, and the index fed anew. */
+export async function openRecordIndex(
+  store: Store,
+  crypto: Pick<Crypto, 'hash'>,
+  classOf: ClassLookup = builtinClass,
+): Promise<RecordIndex> {
+  try {
+    return createRecordIndex(store, crypto, classOf);
+  } catch (error) {
+    if (!(error instanceof ChainError) || error.code !== 'STORE_DAMAGED') throw error;
+    await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });
+    return createRecordIndex(store, crypto, classOf);
+  }
 }
 
 function readHeight(store: Store): number | undefined {

@@ -3,12 +3,13 @@
  * own, kept wrapped under the organisation's storage key; values and salts lie encrypted under it. Erasing destroys the data key and the values and leaves
  * a mark, so that a late retry cannot bring them back. A deleted row may linger in the database's files until they are compacted, encrypted.
  *
- * Holds what was submitted through this node. Values are not yet fetched from or copied to other nodes of the organisation.
+ * Every change takes the next number of a log, by which the other nodes of the organisation fetch what they lack (sealed-replication.ts).
  */
-import { type ByteText, decodeAll, type Digest, Writer, concat, toByteText, utf8 } from '../format/index.ts';
+import { type ByteText, decodeAll, type Digest, Writer, concat, fromByteText, prefixEnd, toByteText, utf8 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Random, Store } from '../world.ts';
+import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
+import { u64Text } from './index-rows.ts';
 import type { SealedValue } from './prepare.ts';
 
 /** Key prefixes of the sealed store; retired rows stay. */
@@ -16,6 +17,9 @@ export const sealedKeyspace = {
   dataKey: { prefix: 'k', holds: 'record id -> data key, wrapped under the storage key' },
   values: { prefix: 'v', holds: 'record id -> paths, values and salts, encrypted under the data key' },
   erased: { prefix: 'e', holds: 'record id -> empty; values of this record were erased and stay so' },
+  log: { prefix: 'l', holds: 'number of a change -> record id' },
+  logId: { prefix: 'i', holds: 'nothing -> id of the log, 16 random bytes: another one numbers other changes' },
+  cursor: { prefix: 'c', holds: 'node id -> log and number up to which its changes have been taken' },
 } as const;
 
 export const SEALED_VALUES_MAX = 100_000; // values of all versions of one record
@@ -28,7 +32,29 @@ export interface SealedStore {
   /** Destroys the data key and the values. */
   erase(recordId: Digest): Promise<void>;
   isErased(recordId: Digest): boolean;
+  /** Id of this node's log and number of its last change, 0 when there was none. */
+  head(): Promise<LogPosition>;
+  /** Changes after a number, oldest first, as the records stand now; those of a damaged record are left out, and numbered anew when it is repaired. */
+  changesAfter(sequence: number, countMax: number): Promise<readonly SealedChange[]>;
+  /** Called after each change. */
+  onChange(listener: () => void): void;
 }
+
+export interface LogPosition {
+  /** 16 bytes. */
+  readonly log: Uint8Array;
+  readonly sequence: number;
+}
+
+export interface SealedChange {
+  readonly sequence: number;
+  readonly recordId: Digest;
+  readonly erased: boolean;
+  readonly values: readonly SealedValue[];
+}
+
+export const LOG_ID_BYTES = 16;
+const BACKFILL_ROWS = 1_000; // rows of a store from before there was a log, numbered at a time
 
 /** @param storageKey 32 bytes from the keystore. */
 export function createSealedStore(store: Store, aead: Aead, random: Random, storageKey: Uint8Array): SealedStore {
@@ -57,52 +83,132 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     return key && bytes ? decodeValues(open(key, keyOf('values', id), bytes)) : [];
   }
 
+  function readable(recordId: Digest): readonly SealedValue[] | undefined {
+    try {
+      return get(recordId);
+    } catch (error) {
+      if (error instanceof ChainError && error.code === 'STORE_DAMAGED') return undefined;
+      throw error;
+    }
+  }
+
   function isErased(recordId: Digest): boolean {
     return store.get(keyOf('erased', toByteText(recordId))) !== undefined;
+  }
+
+  const listeners: (() => void)[] = [];
+  let position: { readonly log: Uint8Array; sequence: number } | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** One change after another: each reads what the one before has written, and takes the next number. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = turn.then(work);
+    turn = next.catch(() => undefined);
+    return next;
+  }
+
+  async function opened(): Promise<{ readonly log: Uint8Array; sequence: number }> {
+    if (position) return position;
+    const { prefix } = sealedKeyspace.log;
+    const [last] = await store.range({ from: prefix, to: prefixEnd(prefix), reverse: true, limit: 1 });
+    const sequence = last ? decodeAll(fromByteText(last.key.slice(prefix.length)), (reader) => reader.u64()) : 0;
+    const held = store.get(sealedKeyspace.logId.prefix);
+    position = { log: held ?? random.bytes(LOG_ID_BYTES), sequence };
+    if (!held) await backfill(position);
+    return position;
+  }
+
+  /** Numbers what stands in a store from before there was a log; its id comes last, so that a crash begins again. */
+  async function backfill(at: { readonly log: Uint8Array; sequence: number }): Promise<void> {
+    at.sequence = 0;
+    for (const row of ['dataKey', 'erased'] as const) {
+      const { prefix } = sealedKeyspace[row];
+      for (let from: ByteText = prefix; ; ) {
+        const rows = await store.range({ from, to: prefixEnd(prefix), limit: BACKFILL_ROWS });
+        const operations = rows.map(({ key }) => logged(at, key.slice(prefix.length)));
+        if (operations.length > 0) await store.batch(operations, { sync: false });
+        if (rows.length < BACKFILL_ROWS) break;
+        from = `${rows.at(-1)!.key}\0`;
+      }
+    }
+    await store.batch([{ key: sealedKeyspace.logId.prefix, value: at.log }], { sync: true });
+  }
+
+  function logged(at: { sequence: number }, id: ByteText): { readonly key: ByteText; readonly value: Uint8Array } {
+    at.sequence++;
+    return { key: keyOf('log', u64Text(at.sequence)), value: fromByteText(id) };
+  }
+
+  async function write(changes: ReadonlyMap<ByteText, readonly StoreOperation[]>): Promise<void> {
+    if (changes.size === 0) return;
+    const at = await opened();
+    const operations = [...changes].flatMap(([id, rows]) => [...rows, logged(at, id)]);
+    await store.batch(operations, { sync: true });
+    for (const listener of listeners) listener();
   }
 
   return {
     get,
     isErased,
-    async put(records) {
-      const operations = [];
-      const merged = new Map<ByteText, Map<string, SealedValue>>();
-      for (const { recordId, sealed } of records) {
-        if (sealed.length === 0 || isErased(recordId)) continue;
+    put: (records) =>
+      inTurn(async () => {
+        const merged = new Map<ByteText, Map<string, SealedValue>>();
+        for (const { recordId, sealed } of records) {
+          if (sealed.length === 0 || isErased(recordId)) continue;
+          const id = toByteText(recordId);
+          const values = merged.get(id) ?? new Map(get(recordId).map((value) => [value.commitment, value]));
+          const before = values.size;
+          for (const value of sealed) values.set(value.commitment, value);
+          if (values.size > before) merged.set(id, values);
+        }
+        const changes = new Map<ByteText, readonly StoreOperation[]>();
+        for (const [id, values] of merged) {
+          const key = dataKey(id) ?? random.bytes(AEAD_KEY_BYTES);
+          changes.set(id, [
+            { key: keyOf('dataKey', id), value: seal(storageKey, keyOf('dataKey', id), key) },
+            { key: keyOf('values', id), value: seal(key, keyOf('values', id), encodeValues([...values.values()])) },
+          ]);
+        }
+        await write(changes);
+      }),
+    erase: (recordId) =>
+      inTurn(async () => {
+        if (isErased(recordId)) return;
         const id = toByteText(recordId);
-        const values = merged.get(id) ?? new Map(get(recordId).map((value) => [value.commitment, value]));
-        const before = values.size;
-        for (const value of sealed) values.set(value.commitment, value);
-        if (values.size > before) merged.set(id, values);
-      }
-      for (const [id, values] of merged) {
-        const key = dataKey(id) ?? random.bytes(AEAD_KEY_BYTES);
-        operations.push({ key: keyOf('dataKey', id), value: seal(storageKey, keyOf('dataKey', id), key) });
-        operations.push({ key: keyOf('values', id), value: seal(key, keyOf('values', id), encodeValues([...values.values()])) });
-      }
-      if (operations.length > 0) await store.batch(operations, { sync: true });
-    },
-    async erase(recordId) {
-      const id = toByteText(recordId);
-      await store.batch(
-        [
+        const rows = [
           { key: keyOf('dataKey', id), value: undefined },
           { key: keyOf('values', id), value: undefined },
           { key: keyOf('erased', id), value: new Uint8Array(0) },
-        ],
-        { sync: true },
-      );
-    },
+        ];
+        await write(new Map([[id, rows]]));
+      }),
+    head: () =>
+      inTurn(async () => {
+        const { log, sequence } = await opened();
+        return { log, sequence };
+      }),
+    changesAfter: (sequence, countMax) =>
+      inTurn(async () => {
+        await opened();
+        const { prefix } = sealedKeyspace.log;
+        const rows = await store.range({ from: keyOf('log', u64Text(sequence + 1)), to: prefixEnd(prefix), limit: countMax });
+        return rows.flatMap(({ key, value: recordId }) => {
+          const values = readable(recordId);
+          const at = decodeAll(fromByteText(key.slice(prefix.length)), (reader) => reader.u64());
+          return values ? [{ sequence: at, recordId, erased: isErased(recordId), values }] : [];
+        });
+      }),
+    onChange: (listener) => void listeners.push(listener),
   };
 }
 
-function encodeValues(values: readonly SealedValue[]): Uint8Array {
+export function encodeValues(values: readonly SealedValue[]): Uint8Array {
   return new Writer(1_024)
     .list(values, (w, { path, value, salt, commitment }) => w.text(path).text(value).bytes(salt).text(commitment))
     .finish();
 }
 
-function decodeValues(bytes: Uint8Array): SealedValue[] {
+export function decodeValues(bytes: Uint8Array): SealedValue[] {
   return decodeAll(bytes, (reader) =>
     reader.list((r) => ({ path: r.text(), value: r.text(), salt: r.bytes(), commitment: r.text() }), SEALED_VALUES_MAX),
   );

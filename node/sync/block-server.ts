@@ -11,6 +11,8 @@ export interface BlockSource {
   /** Exact bytes of the final block of this height; undefined when not held. */
   blockBytes(height: number): Awaitable<Uint8Array | undefined>;
   certificate(height: number): Awaitable<Certificate | undefined>;
+  /** The front of blockBytes, where it can be had without them. */
+  headerBytes?(height: number): Awaitable<Uint8Array | undefined>;
 }
 
 export function serveBlocks(requests: Requests, source: BlockSource): void {
@@ -28,14 +30,26 @@ export function serveBlocks(requests: Requests, source: BlockSource): void {
     return { kind: 'blocksAnswer', blocks };
   });
   requests.serve('getHeaders', async (_, question) => {
-    const headers: HeaderAnswer[] = [];
     if (question.kind !== 'getHeaders') return { kind: 'declined', code: 'PEER_DECLINED' };
-    await eachHeight(source, question.fromHeight, question.count, async (block, certificate) => {
-      headers.push({ header: new Reader(block).bytes(), certificate });
-      return true;
-    });
-    return { kind: 'headersAnswer', headers };
+    return { kind: 'headersAnswer', headers: await headersOf(source, question.fromHeight, question.count) };
   });
+}
+
+/** Headers and certificates of final blocks, of one answer at most. */
+export async function headersOf(source: BlockSource, fromHeight: number, countMax: number): Promise<HeaderAnswer[]> {
+  const headers: HeaderAnswer[] = [];
+  const last = Math.min(source.head().height, fromHeight + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
+  for (let height = fromHeight; height <= last; height++) {
+    const header = source.headerBytes ? await source.headerBytes(height) : await frontOf(source, height);
+    if (header === undefined) break;
+    headers.push({ header, certificate: await source.certificate(height) });
+  }
+  return headers;
+}
+
+async function frontOf(source: BlockSource, height: number): Promise<Uint8Array | undefined> {
+  const block = await source.blockBytes(height);
+  return block && new Reader(block).bytes();
 }
 
 /** Walks up from `from` to the head until `visit` says stop, `countMax` is reached or a block is not held. */

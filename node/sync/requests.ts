@@ -33,6 +33,14 @@ const TRANSACTIONS_FRAME_BYTES = 1_048_576;
 /** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
 const LATE_IDS_MAX = 4096;
 
+const QUESTIONS: ReadonlySet<string> = new Set([
+  'getTransactions',
+  'getBlocks',
+  'getHeaders',
+  'getRow',
+  'getSealed',
+] satisfies Question['kind'][]);
+
 type Unnumbered<Q> = Q extends Question ? Omit<Q, 'id'> : never;
 export type QuestionHandler = (from: string, question: Question) => Unanswered | Promise<Unanswered>;
 type Unanswered = Answer extends infer A ? (A extends Answer ? Omit<A, 'id'> : never) : never;
@@ -65,6 +73,7 @@ export class Requests {
   readonly #waiting = new Map<string, Question[]>();
   #onTransactions: ((from: string, transactions: readonly Uint8Array[]) => void) | undefined;
   #onStatus: ((from: string, status: { readonly height: number; readonly hash: Digest }) => void) | undefined;
+  #onSealedHead: ((from: string) => void) | undefined;
   #nextId = 1;
   #stopped = false;
 
@@ -91,6 +100,10 @@ export class Requests {
 
   onStatus(handler: (from: string, status: { readonly height: number; readonly hash: Digest }) => void): void {
     this.#onStatus = handler;
+  }
+
+  onSealedHead(handler: (from: string) => void): void {
+    this.#onSealedHead = handler;
   }
 
   /** Spreads transactions to all peers, in frames of about a mebibyte. */
@@ -128,6 +141,21 @@ export class Requests {
   /** @throws ChainError PEER_* */
   async getHeaders(peer: string, fromHeight: number, count: number): Promise<readonly HeaderAnswer[]> {
     return (await this.#ask(peer, { kind: 'getHeaders', fromHeight, count }, 'headersAnswer')).headers;
+  }
+
+  /** A row of the peer's ledger, unchecked; undefined when it does not hold it. @throws ChainError PEER_* */
+  async getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined> {
+    return (await this.#ask(peer, { kind: 'getRow', key, height }, 'rowAnswer')).row;
+  }
+
+  /** Tells a node of the same organisation that there are changes in the sealed store. */
+  sendSealedHead(head: { readonly log: Uint8Array; readonly sequence: number }, to: string): void {
+    this.#network.send(to, 'bulk', encodeBulkMessage({ kind: 'sealedHead', ...head }));
+  }
+
+  /** Changes of the peer's sealed store, unopened. @throws ChainError PEER_* */
+  async getSealed(peer: string, log: Uint8Array, after: number): Promise<Extract<Answer, { kind: 'sealedAnswer' }>> {
+    return await this.#ask(peer, { kind: 'getSealed', log, after }, 'sealedAnswer');
   }
 
   /** Questions put to this peer and not answered yet. */
@@ -189,8 +217,8 @@ export class Requests {
     }
     if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
     else if (message.kind === 'status') this.#onStatus?.(from, message);
-    else if (message.kind === 'getTransactions' || message.kind === 'getBlocks' || message.kind === 'getHeaders')
-      this.#onQuestion(from, message);
+    else if (message.kind === 'sealedHead') this.#onSealedHead?.(from);
+    else if (isQuestion(message)) this.#onQuestion(from, message);
     else this.#onAnswer(from, message);
   }
 
@@ -248,6 +276,10 @@ export class Requests {
       return { kind: 'declined', code };
     }
   }
+}
+
+function isQuestion(message: Question | Answer): message is Question {
+  return QUESTIONS.has(message.kind);
 }
 
 /** Transactions are cut off at ANSWER_BYTES_MAX, never to none: the asker asks again for those it still lacks. */

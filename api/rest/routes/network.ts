@@ -200,7 +200,16 @@ function readiness(api: ApiContext) {
   connected.add(api.node.info.node);
   const reachable = validators.filter((validator) => connected.has(validator.node)).length;
   const needed = Math.ceil((validators.length + Math.floor((validators.length - 1) / 3) + 1) / 2);
+  const standing = api.node.standing?.();
   return [
+    {
+      check: 'standing',
+      passed: standing?.state !== 'expelled',
+      detail:
+        standing?.state === 'expelled'
+          ? `NODE_EXPELLED, says ${standing.by === 'chain' ? 'its own chain' : standing.peers.join(', ')}`
+          : 'member',
+    },
     { check: 'state', passed: bytes !== undefined, detail: `height ${api.node.head().height}` },
     {
       check: 'quorum',
@@ -222,6 +231,8 @@ async function alarmPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
     ...alarm,
     acknowledgedBy: alarm.acknowledgedBy ?? null,
     acknowledgedAtMs: alarm.acknowledgedAtMs ?? null,
+    resolvedAtMs: alarm.resolvedAtMs ?? null,
+    resolution: alarm.resolution ?? null,
   }));
   return { items: shown, height: api.node.head().height, at: all.length > items.length ? items[items.length - 1]!.id : undefined };
 }

@@ -34,6 +34,24 @@ test('alarms outlive a restart, with who acknowledged them, and their numbers go
   assert.equal((await after.raise('DISK_LOW', 'warning', null)).id, 3);
 });
 
+test('an alarm that the node has put right says when and how, outlives a restart, and the same fault later is a new alarm', async () => {
+  const store = new MemoryStore();
+  const clock = new ManualTime();
+  const alarms = await open(store, clock);
+  await alarms.raise('STORE_DAMAGED', 'critical', { key: 'b1' });
+  await alarms.raise('STORE_DAMAGED', 'critical', { key: 'b2' });
+  await alarms.resolve('STORE_DAMAGED', { key: 'b1' }, { by: 'peer', peer: 'east-1' });
+  await alarms.resolve('STORE_DAMAGED', { key: 'b3' }, { by: 'peer', peer: 'east-1' });
+  const [first, second, ...more] = (await open(store)).list();
+  assert.deepEqual(
+    [first!.resolvedAtMs, first!.resolution, first!.acknowledgedBy],
+    [clock.nowMs, { by: 'peer', peer: 'east-1' }, undefined],
+  );
+  assert.deepEqual([second!.resolvedAtMs, more.length], [undefined, 0]);
+  assert.equal((await alarms.raise('STORE_DAMAGED', 'critical', { key: 'b1' })).id, 3);
+  assert.equal((await alarms.acknowledge(1, 'op@acme')).resolvedAtMs, clock.nowMs);
+});
+
 test('an alarm is acknowledged once, and an unknown one not at all', async () => {
   const alarms = await open();
   await alarms.raise('DISK_LOW', 'warning', null);

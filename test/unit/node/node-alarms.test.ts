@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeMessage, type PrePrepare, signingBytes, type Vote } from '../../../consensus/pbft/messages.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { encodeHeader, encodeProposal, hashTagged, type Header, headerHash } from '../../../node/format/index.ts';
+import { CONTRACT, registryKey, stateKey } from '../../../contracts/index.ts';
+import { decodeJson, encodeJson, encodeHeader, encodeProposal, hashTagged, type Header, headerHash } from '../../../node/format/index.ts';
 import { createContracts } from '../../../node/ledger/contracts.ts';
+import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
 import { createNode, type Node } from '../../../node/node.ts';
@@ -27,7 +29,8 @@ class VoteLog implements AppendLog {
   async close(): Promise<void> {}
 }
 
-async function start() {
+/** @param suspended nodes whose registry entry says so; written beside the executor, as if a block had. */
+async function start(suspended: readonly string[] = []) {
   const time = new ManualTime();
   const log = new MemoryLog();
   const local = new FailingStore();
@@ -35,8 +38,13 @@ async function start() {
   const store = new MemoryStore();
   const genesisText = JSON.stringify(genesisFixture());
   const frames: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
+  const admitted: string[][] = [];
+  const visitors: string[][] = [];
+  const quiet: boolean[] = [];
   const network: Network = {
     self: SELF,
+    visitors: (nodes) => void visitors.push(nodes.map(({ node }) => node)),
+    keepQuiet: (now) => void quiet.push(now),
     start: async () => undefined,
     stop: async () => undefined,
     send: () => true,
@@ -44,7 +52,7 @@ async function start() {
     onFrame: (handler) => void frames.push(handler),
     onPeer: () => undefined,
     peers: () => [],
-    admit: () => undefined,
+    admit: (nodes) => void admitted.push(nodes.map(({ node }) => node)),
     report: () => undefined,
   };
   const contracts = await createContracts(crypto, 1);
@@ -69,12 +77,16 @@ async function start() {
     signWithCustodialKey: (message) => testKey(`${SELF} custodial`).sign(message),
     mempool: { countMax: 100, bytesMax: 1_000_000, senderCountMax: 100 },
   });
+  for (const id of suspended) {
+    const key = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entry('node', id)));
+    await store.batch([{ key, value: encodeJson({ ...(decodeJson(store.get(key)!) as object), state: 'suspended' }) }]);
+  }
   await node.start();
   const receive = async (from: string, frame: Uint8Array): Promise<void> => {
     for (const handler of frames) handler(from, 'votes', frame);
     await settle();
   };
-  return { node, time, log, local, voteLog, receive };
+  return { node, time, log, local, voteLog, receive, admitted, visitors, quiet };
 }
 
 const kinds = async (node: Node) => (await node.alarms()).map((alarm) => alarm.kind);
@@ -178,4 +190,18 @@ test('a vote log that cannot be written raises VOTE_LOG_UNWRITABLE, also when th
     'it votes again by itself',
   );
   await node.stop();
+});
+
+test('a node that its own chain names as suspended says NODE_EXPELLED, takes no transactions, dials nobody; other suspended ones may visit', async () => {
+  const [other, ...rest] = VALIDATORS.filter((id) => id !== SELF);
+  const { node, log, admitted, visitors, quiet } = await start([SELF, other!]);
+  assert.deepEqual([admitted.at(-1)?.toSorted(), visitors.at(-1)?.toSorted()], [rest.toSorted(), [SELF, other!].toSorted()]);
+  assert.deepEqual([node.standing!().state, node.standing!().by, quiet], ['expelled', 'chain', [true]]);
+  assert.deepEqual(await kinds(node), ['NODE_EXPELLED']);
+  assert.equal(log.lines.filter(({ fields }) => fields.code === 'NODE_EXPELLED').length, 1);
+  await assert.rejects(node.submit(new Uint8Array(8)), { code: 'NODE_EXPELLED' });
+  await node.stop();
+  const member = await start([other!]);
+  assert.deepEqual([member.node.standing!().state, member.quiet, await kinds(member.node)], ['member', [], []]);
+  await member.node.stop();
 });

@@ -1,10 +1,11 @@
 /** Fetching transactions from peers of which one keeps silent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
+import { openGenesis, SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
 import type { Mempool } from '../../../node/mempool/mempool.ts';
 import { createPeering } from '../../../node/peering.ts';
+import { genesisFixture } from './format/genesis-fixture.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
 import { SeededRandom } from '../../simulation/random.ts';
@@ -39,9 +40,14 @@ async function peers(holders: readonly string[], silent: readonly string[]) {
           network,
           mempool: { byHash: () => undefined } as unknown as Mempool,
           blocks: {} as BlockStore,
-          tip: () => ({ height: 0, hash: HASH }),
+          self: node,
+          chainId: HASH,
+          tip: () => ({ height: 0, hash: HASH, configuration: openGenesis(keys, JSON.stringify(genesisFixture())).configuration }),
+          onStanding: () => {},
+          wasExpelled: false,
           heldTransaction: () => (holders.includes(node) ? TRANSACTION : undefined),
           applyBlock: async () => {},
+          sharedRow: async () => undefined,
           onAdmitted: () => {},
         }),
       );

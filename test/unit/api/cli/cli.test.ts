@@ -8,6 +8,10 @@ import { after, before, test } from 'node:test';
 import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import { openAlarms } from '../../../../node/alarms.ts';
+import { keyspace, openLevelStore } from '../../../../node/storage/index.ts';
+import { toHex } from '../../../../node/format/index.ts';
+import { openKeystore } from '../../../../node/keystore/index.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cli-'));
@@ -204,8 +208,56 @@ test('the files of four members become one genesis that every member can check',
   );
   assert.equal(doctor.exitCode, 0);
   assert.equal((await run(['init', '--organisation', 'org1', '--directory', 'm1'], env)).exitCode, 2); // never overwrites
+  const standing = async () => {
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+    const row = answer.find(({ subject }: { subject: string }) => subject.endsWith(' standing'));
+    return [row.state, /NODE_EXPELLED/.test(row.what)];
+  };
+  const local = JSON.parse(readFileSync(join(directory, 'm1/node.json'), 'utf8')).dataDir ?? 'data';
+  const store = await openLevelStore({ path: join(directory, 'm1', local, 'local') });
+  const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log });
+  await alarms.raise('NODE_EXPELLED', 'critical', { node: 'n1' });
+  assert.deepEqual(await standing(), ['ok', false], 'a running node is asked instead');
+  await store.close();
+  assert.deepEqual(await standing(), ['problem', true]);
   const locked = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
   assert.deepEqual([locked.exitCode, locked.answer.code], [1, 'KEYSTORE_LOCKED']);
   writeFileSync(join(directory, 'm1/genesis.json'), '{}');
   assert.equal((await run(['--json', 'doctor', '--config', 'm1/node.json'], env)).exitCode, 4);
+});
+
+test('the sealing keys of one node are carried to another in a file with a passphrase of its own, and nothing else is', async () => {
+  const [first, second, carry] = ['first', 'second', 'carry'].map((name) => file(`${name}.pass`, `passphrase of ${name}\n`));
+  const keys = (...args: string[]) => run(['--json', 'keys', ...args]);
+  for (const [keystore, pass] of [
+    ['first.json', first!],
+    ['second.json', second!],
+  ] as const)
+    for (const [id, kind] of [
+      ['sealing-1', 'sealing'],
+      ['storage', 'storage'],
+    ] as const)
+      assert.equal((await keys('create', id, keystore, '--kind', kind, '--passphrase-file', pass)).exitCode, 0);
+  await keys('rotate', 'first.json', '--passphrase-file', first!);
+  const exported = await keys('export-sealing', 'carried.json', 'first.json', '--passphrase-file', first!, '--out-passphrase-file', carry!);
+  assert.deepEqual(exported.answer, { ids: ['sealing-1', 'sealing-2'] }, exported.err);
+  const take = () => keys('import-sealing', 'carried.json', 'second.json', '--passphrase-file', second!, '--from-passphrase-file', carry!);
+  assert.deepEqual((await take()).answer, { ids: ['sealing-1', 'sealing-2'] });
+  assert.deepEqual((await take()).answer, { ids: [] }, 'what is held already stays');
+  const opened = await Promise.all(
+    [
+      ['first.json', 'first'],
+      ['second.json', 'second'],
+      ['carried.json', 'carry'],
+    ].map(([name, of]) => openKeystore(join(directory, name!), `passphrase of ${of}`)),
+  );
+  for (const id of ['sealing-1', 'sealing-2'])
+    assert.deepEqual(
+      opened.map((keystore) => toHex(keystore.secret(id))),
+      Array(3).fill(toHex(opened[0]!.secret(id))),
+    );
+  assert.notDeepEqual(opened[0]!.secret('storage'), opened[1]!.secret('storage'));
+  assert.equal(opened[2]!.has('storage'), false);
 });

@@ -226,6 +226,11 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   const unready = await get('/readyz');
   assert.deepEqual([unready.status, unready.data.checks.find((check: { passed: boolean }) => !check.passed).check], [503, 'quorum']);
   rig.node.peers = peers;
+  rig.node.standing = () => ({ state: 'expelled', by: 'peers', peers: ['n2', 'n3'], seen: undefined, barrier: false });
+  const outside = await get('/readyz');
+  const failedCheck = outside.data.checks.find((check: { passed: boolean }) => !check.passed);
+  assert.deepEqual([outside.status, failedCheck.check, failedCheck.detail], [503, 'standing', 'NODE_EXPELLED, says n2, n3']);
+  delete rig.node.standing;
   const metrics = await get('/metrics', 'audrey@acme');
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
   assert.match(metrics.body.toString(), /^chain_network_calls_total\{operation="healthz",code="OK"\} 1$/m);

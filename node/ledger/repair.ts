@@ -1,0 +1,399 @@
+/**
+ * Puts damaged rows of the ledger right (design: chain, "Storage": a mismatch is STORE_DAMAGED and repaired by hash from peers, never an answer).
+ * Runs where the executor runs, between blocks, because only it writes the ledger.
+ *
+ * What stands in this store decides, no peer is believed: the head names a hash, each header names its parent's and the roots of its transactions,
+ * receipts, configuration and state. So a row either follows from what is sound here and is made anew (own), or a peer's bytes must come to
+ * the hash that is stated here (peer). Chosen per kind of row:
+ *   header           own, from the front of the body; else peer, by the hash its child or the head states
+ *   body             peer, by transaction root and seal; height 0 own, from genesis
+ *   certificate      peer, by a quorum of the validators of its height
+ *   receipts         peer, by receipts root
+ *   configuration    own, from genesis or the present state; else peer, by nextConsensusHash
+ *   height by hash, position by id   peer says where, the header or transaction here must have that hash
+ *   undo             peer, by staging it and all above it back to the parent's state root; deep ones are left to run out
+ *   state value      peer, for the height of our head, by its hash in the state map
+ *   state map        own, from the state values (state-map-rebuild.ts)
+ *   head             own: the highest header, since all of a block is written at once
+ */
+import { configurationOf, stateKey } from '../../contracts/index.ts';
+import {
+  type ByteText,
+  consensusHashOf,
+  type ConsensusConfiguration,
+  type Crypto,
+  certificateFault,
+  DecodeError,
+  decodeAll,
+  decodeBlock,
+  decodeCertificate,
+  decodeCurrentConfiguration,
+  decodeHeader,
+  type Digest,
+  encodeBlock,
+  encodeConfiguration,
+  equalBytes,
+  fromByteText,
+  type Header,
+  headerHash,
+  merkleRoot,
+  type OpenedGenesis,
+  openTransaction,
+  prefixEnd,
+  Reader,
+  sealSigningBytes,
+  toByteText,
+  transactionHashOf,
+  utf8,
+  Writer,
+} from '../format/index.ts';
+import { keyspace } from '../storage/keyspace.ts';
+import { damagedKey, rangeAround } from '../storage/mend.ts';
+import type { Store, StoreOperation } from '../world.ts';
+import { type BlockStore, encodeHead, type HeadRow } from './block-store.ts';
+import { ledgerKey } from './keys.ts';
+import type { StagedMap, StateMap } from './state-map.ts';
+import type { EntrySource } from './state-map-rebuild.ts';
+import { decodeUndo } from './undo.ts';
+
+/** Heights below the head of which an undo row is checked: each is staged on the one above. Deeper rows are dropped by age before anyone goes back so far. */
+export const UNDO_CHECKED_MAX = 256;
+
+export type RepairAnswer =
+  /** The row is as it must be. */
+  | { readonly outcome: 'sound' }
+  | { readonly outcome: 'repaired'; readonly from: 'own' | 'peer' }
+  /** Peers hold `key`, perhaps not the row that was asked about but one that stands in its way; a state value is wanted as of `height`. */
+  | { readonly outcome: 'wanted'; readonly key: ByteText; readonly height: number }
+  /** The bytes handed in do not come to the hash stated here. */
+  | { readonly outcome: 'refused' }
+  /** Nothing here or at peers can say what the row was. */
+  | { readonly outcome: 'lost' };
+
+export interface LedgerRepair {
+  /** @param value bytes a peer gave for the row. @throws ChainError of the store. */
+  repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer>;
+}
+
+export function createLedgerRepair(deps: {
+  readonly store: Store;
+  readonly crypto: Crypto;
+  readonly genesis: OpenedGenesis;
+  readonly genesisText: string;
+  readonly blocks: BlockStore;
+  readonly map: StateMap;
+}): LedgerRepair {
+  const { store, crypto, genesis, blocks, map } = deps;
+
+  function head(): HeadRow {
+    const row = blocks.head();
+    if (!row) throw new Error('A store without a head has nothing to repair');
+    return row;
+  }
+
+  /** Hash of the header of a final height, as the row above it states. */
+  function hashAt(height: number): Digest {
+    const top = head();
+    return height === top.height ? top.hash : header(height + 1).parentHash;
+  }
+
+  function headerBytes(height: number): Uint8Array {
+    const bytes = blocks.headerBytes(height);
+    if (!bytes) throw new Error(`No header is stored for height ${height}`);
+    return bytes;
+  }
+
+  const header = (height: number): Header => decodeHeader(headerBytes(height));
+
+  function isHeader(height: number, bytes: Uint8Array): boolean {
+    return equalBytes(headerHash(crypto, bytes), hashAt(height));
+  }
+
+  async function isBody(height: number, bytes: Uint8Array): Promise<boolean> {
+    const { seal, transactions } = decodeBlock(bytes);
+    const front = new Reader(bytes).bytes();
+    const hash = headerHash(crypto, front);
+    if (!equalBytes(hash, hashAt(height))) return false;
+    const { txRoot, proposer } = decodeHeader(front);
+    const hashes = transactions.map((transaction) => transactionHashOf(crypto, transaction));
+    if (!equalBytes(merkleRoot(crypto.hash, hashes), txRoot)) return false;
+    const producer = (await blocks.configuration(height)).validators.find((validator) => validator.node === proposer);
+    return producer !== undefined && crypto.verify(producer.suite, producer.publicKey, sealSigningBytes(hash), seal);
+  }
+
+  async function isCertificate(height: number, bytes: Uint8Array): Promise<boolean> {
+    const certificate = decodeCertificate(bytes);
+    if (certificate.height !== height || !equalBytes(certificate.digest, hashAt(height))) return false;
+    return certificateFault(crypto, genesis.chainId, certificate, (await blocks.configuration(height)).validators) === undefined;
+  }
+
+  function areReceipts(height: number, bytes: Uint8Array): boolean {
+    const receipts = decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));
+    return equalBytes(merkleRoot(crypto.hash, receipts), header(height).receiptsRoot);
+  }
+
+  function isConfiguration(height: number, configuration: ConsensusConfiguration): boolean {
+    return equalBytes(consensusHashOf(crypto, configuration), header(height - 1).nextConsensusHash);
+  }
+
+  /** Going back from the head by every undo down to this one must end in the state root of the height below. */
+  function isUndo(height: number, bytes: Uint8Array): boolean {
+    let staged: StagedMap | undefined;
+    for (let at = head().height; at >= height; at--) {
+      const stored = at === height ? bytes : store.get(ledgerKey.undo(at));
+      if (!stored) return false;
+      const writes = decodeUndo(stored).map(({ key, before }) => ({ key, valueHash: before && crypto.hash(before) }));
+      staged = map.stage(writes, staged);
+    }
+    return staged !== undefined && equalBytes(staged.root, header(height - 1).stateRoot);
+  }
+
+  /** Entries of the map from the state rows; of `given` the value handed in counts, whatever stands in the store. */
+  function entriesWith(given?: { readonly key: ByteText; readonly value: Uint8Array }): EntrySource {
+    const entry = ({ key, value }: { readonly key: ByteText; readonly value: Uint8Array }) => ({
+      key: key.slice(keyspace.state.length),
+      valueHash: toByteText(crypto.hash(value)),
+    });
+    const instead = (key: ByteText, error: unknown): Uint8Array => {
+      if (key !== given?.key) throw error;
+      return given.value;
+    };
+    return {
+      async range({ from, to }, limit, reverse) {
+        const bounds = { from: ledgerKey.state(from), to: to === undefined ? prefixEnd(keyspace.state) : ledgerKey.state(to), limit };
+        if (!reverse) return (await rangeAround(store, bounds, instead)).map(entry);
+        try {
+          return (await store.range({ ...bounds, reverse })).map(entry);
+        } catch (error) {
+          const key = damagedKey(error); // only the key of the last entry is looked at
+          return [entry({ key: key ?? '', value: instead(key ?? '', error) })];
+        }
+      },
+    };
+  }
+
+  function rebuilt(rowKey: ByteText, entries: EntrySource): Promise<readonly StoreOperation[] | undefined> {
+    return map.rebuild(rowKey, entries, head().stateRoot);
+  }
+
+  async function write(operations: readonly StoreOperation[], from: 'own' | 'peer'): Promise<RepairAnswer> {
+    await store.batch(operations, { sync: true });
+    return { outcome: 'repaired', from };
+  }
+
+  /** A value of the state: the map holds its hash. Where the map is damaged too, the value must make its row come out right. */
+  async function repairState(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
+    const path = key.slice(keyspace.state.length);
+    let stated: Digest | undefined;
+    try {
+      stated = map.has(path);
+    } catch (error) {
+      const rowKey = damagedKey(error);
+      if (rowKey === undefined || value === undefined) {
+        if (rowKey === undefined) throw error;
+        return { outcome: 'wanted', key, height: head().height };
+      }
+      const operations = await rebuilt(rowKey, entriesWith({ key, value }));
+      return operations ? write([...operations, { key, value }], 'peer') : { outcome: 'refused' };
+    }
+    if (stated === undefined) return write([{ key, value: undefined }], 'own'); // not of this state
+    if (value === undefined) return { outcome: 'wanted', key, height: head().height };
+    return equalBytes(crypto.hash(value), stated) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
+  }
+
+  async function repairMap(rowKey: ByteText): Promise<RepairAnswer> {
+    const operations = await rebuilt(rowKey, entriesWith());
+    if (operations === undefined) return { outcome: 'lost' };
+    return operations.length === 0 ? { outcome: 'sound' } : write(operations, 'own');
+  }
+
+  async function repairHead(): Promise<RepairAnswer> {
+    const from = keyspace.header;
+    const [row] = await store.range({ from, to: prefixEnd(from), reverse: true, limit: 1 });
+    if (!row) return { outcome: 'lost' };
+    const { height, stateRoot } = decodeHeader(row.value);
+    return write([{ key: ledgerKey.head, value: encodeHead({ height, hash: headerHash(crypto, row.value), stateRoot }) }], 'own');
+  }
+
+  /** What this store says of a row by itself, when it does. */
+  function own(kind: ByteText, height: number): Uint8Array | undefined {
+    switch (kind) {
+      case keyspace.header: {
+        const front = new Reader(blocks.blockBytes(height) ?? new Uint8Array(4)).bytes();
+        return isHeader(height, front) ? front : undefined;
+      }
+      case keyspace.body:
+        return height === 0 ? encodeBlock({ header: header(0), seal: new Uint8Array(0), transactions: [] }) : undefined;
+      case keyspace.receipts:
+        return height === 0 ? new Writer(4).list([], () => undefined).finish() : undefined;
+      case keyspace.configuration: {
+        if (height === 0) return encodeConfiguration(genesis.configuration);
+        const present = configurationOf((contract, key) => store.get(ledgerKey.state(stateKey(contract, key))));
+        return isConfiguration(height, present) ? encodeConfiguration(present) : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  async function holds(kind: ByteText, height: number, value: Uint8Array): Promise<boolean> {
+    switch (kind) {
+      case keyspace.header:
+        return isHeader(height, value);
+      case keyspace.body:
+        return isBody(height, value);
+      case keyspace.certificate:
+        return isCertificate(height, value);
+      case keyspace.receipts:
+        return areReceipts(height, value);
+      case keyspace.configuration:
+        return isConfiguration(height, decodeCurrentConfiguration(value));
+      case keyspace.undo:
+        return isUndo(height, value);
+      default:
+        return false;
+    }
+  }
+
+  /** Whether a row that cannot be found ought to be there. */
+  function missing(kind: ByteText, height: number): boolean {
+    const top = head().height;
+    if (kind === keyspace.certificate) return height > 0 && height <= top;
+    return (kind === keyspace.header || kind === keyspace.body || kind === keyspace.receipts) && height <= top;
+  }
+
+  async function repairHeight(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
+    const kind = key.slice(0, 1);
+    const height = decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64());
+    const stored = value === undefined ? attempt(() => own(kind, height)) : undefined;
+    if (stored) return write([{ key, value: stored }], 'own');
+    if (kind === keyspace.undo && head().height - height >= UNDO_CHECKED_MAX) return { outcome: 'lost' };
+    if (value === undefined) return { outcome: 'wanted', key, height };
+    return (await holds(kind, height, value)) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
+  }
+
+  /** Where a block or a transaction stands: whoever says it, the thing itself is here. */
+  async function repairPlace(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
+    if (value === undefined) return { outcome: 'wanted', key, height: head().height };
+    const wanted = fromByteText(key.slice(1));
+    const found = decodeAll(value, (reader) => {
+      const height = reader.u64();
+      if (height > head().height) return undefined;
+      if (key.startsWith(keyspace.heightByHash)) return headerHash(crypto, headerBytes(height));
+      const bytes = blocks.block(height)?.transactions[reader.u32()];
+      return bytes && openTransaction(crypto, bytes).id;
+    });
+    return found && equalBytes(found, wanted) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
+  }
+
+  async function repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer> {
+    switch (key.slice(0, 1)) {
+      case keyspace.mapNode:
+        return repairMap(key);
+      case keyspace.state:
+        return repairState(key, value);
+      case keyspace.meta:
+        if (key === ledgerKey.genesis) return write([{ key, value: utf8(deps.genesisText) }], 'own');
+        return key === ledgerKey.head ? repairHead() : { outcome: 'lost' };
+      case keyspace.heightByHash:
+      case keyspace.positionById:
+        return repairPlace(key, value);
+      case keyspace.header:
+      case keyspace.body:
+      case keyspace.certificate:
+      case keyspace.receipts:
+      case keyspace.configuration:
+      case keyspace.undo:
+        return repairHeight(key, value);
+      default:
+        return { outcome: 'lost' };
+    }
+  }
+
+  return {
+    async repair(key, value) {
+      if (key === '') return { outcome: 'lost' };
+      if (isReadable(key)) return { outcome: 'sound' };
+      try {
+        return await repair(key, value);
+      } catch (error) {
+        if (error instanceof DecodeError) return value === undefined ? { outcome: 'lost' } : { outcome: 'refused' };
+        const other = damagedKey(error);
+        if (other === undefined || other === key) throw error;
+        return { outcome: 'wanted', key: other, height: attempt(head)?.height ?? 0 }; // repaired first, on its own terms
+      }
+    },
+  };
+
+  /** The checksum is right, and the row is there if it must be. Rows of the map are judged by their hash instead. */
+  function isReadable(key: ByteText): boolean {
+    const kind = key.slice(0, 1);
+    if (kind === keyspace.mapNode) return false;
+    try {
+      if (store.get(key) !== undefined) return true;
+      if (kind === keyspace.state) return map.has(key.slice(1)) === undefined;
+      return (
+        kind !== keyspace.meta &&
+        key.length === 9 &&
+        !missing(
+          kind,
+          decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64()),
+        )
+      );
+    } catch (error) {
+      if (damagedKey(error) !== undefined) return false;
+      throw error;
+    }
+  }
+}
+
+/** Undefined when what it needs is damaged too or does not decode. */
+function attempt<T>(read: () => T | undefined): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (damagedKey(error) !== undefined || error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+/** Kinds of rows that peers hold alike and give one another; every row of them is public among the members of the chain. */
+const SHARED: ReadonlySet<ByteText> = new Set([
+  keyspace.header,
+  keyspace.body,
+  keyspace.certificate,
+  keyspace.receipts,
+  keyspace.configuration,
+  keyspace.undo,
+  keyspace.heightByHash,
+  keyspace.positionById,
+]);
+/** Heights a peer looks back through its undo rows for a value of the state, and rows read at a time. */
+export const STATE_BACK_MAX = 1_000;
+const UNDO_STEP = 16;
+
+/** A row for a peer whose own is damaged; a state value as of `height`. Undefined when it is not held, or no longer. @throws ChainError STORE_DAMAGED */
+export async function sharedRow(
+  store: Pick<Store, 'get' | 'range'>,
+  blocks: Pick<BlockStore, 'head'>,
+  key: ByteText,
+  height: number,
+): Promise<Uint8Array | undefined> {
+  const kind = key.slice(0, 1);
+  if (SHARED.has(kind)) return store.get(key);
+  const top = blocks.head()?.height ?? -1;
+  if (kind !== keyspace.state || height > top || top - height > STATE_BACK_MAX) return undefined;
+  // The first block above that wrote the key says what it was before; with none up to the head the value still stands.
+  for (let from = height + 1; ; ) {
+    const last = blocks.head()?.height ?? -1;
+    const present = store.get(key);
+    if (from > last) return present;
+    const rows = await store.range({ from: ledgerKey.undo(from), to: ledgerKey.undo(last + 1), limit: UNDO_STEP });
+    if (rows.length === 0) return undefined;
+    for (const row of rows) {
+      if (row.key !== ledgerKey.undo(from++)) return undefined; // gone by age
+      const entry = decodeUndo(row.value).find((candidate) => ledgerKey.state(candidate.key) === key);
+      if (entry) return entry.before;
+    }
+  }
+}

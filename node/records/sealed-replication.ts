@@ -1,0 +1,243 @@
+/**
+ * Copies the sealed store between the nodes of one organisation over the node streams (design: record, "Sealed fields"). Each node numbers its changes;
+ * a peer is told that there are new ones and fetches from where it stands, after every connection too, so nothing is lost while one of them is away.
+ *
+ * A change travels in a box under a key made from a sealing key that the organisation's nodes share: an operator gives a new node the same
+ * sealing keys (node/keystore/README.md). Only nodes that the chain registers, active, to the same organisation are told, answered or heard;
+ * they cannot open what they got by mistake without the key, and a value that does not fit its commitment is refused.
+ */
+import { ChainError } from '../errors/index.ts';
+import {
+  type ByteText,
+  concat,
+  type Crypto,
+  DecodeError,
+  decodeAll,
+  DIGEST_BYTES,
+  equalBytes,
+  hashTagged,
+  sealedCommitment,
+  toHex,
+  utf8,
+  Writer,
+} from '../format/index.ts';
+import type { SealedBox } from '../network/messages.ts';
+import type { Requests } from '../sync/index.ts';
+import type { Network, Store, World } from '../world.ts';
+import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
+import { decodeValues, encodeValues, LOG_ID_BYTES, type SealedChange, sealedKeyspace, type SealedStore } from './sealed-store.ts';
+
+/** Changes in one answer; an answer ends earlier when it holds so many bytes. */
+export const SEALED_ANSWER_CHANGES_MAX = 128;
+export const SEALED_ANSWER_BYTES_MAX = 4_194_304;
+/** How often connected nodes of the organisation are asked without being told: a hint may be lost, a node newly registered. */
+export const SEALED_PULL_EVERY_MS = 30_000;
+
+/** Rows that come back with the values; marks of erasing and numbers do not. */
+const MENDABLE = [sealedKeyspace.dataKey.prefix, sealedKeyspace.values.prefix];
+
+/** A sealing key of the organisation: 32 bytes under the name every node of it knows. */
+export interface SealingKey {
+  readonly id: string;
+  readonly secret: Uint8Array;
+}
+
+export interface SealedReplicationOptions {
+  readonly world: Pick<World, 'timers' | 'log' | 'random'> & { readonly crypto: Pick<Crypto, 'hash'> };
+  readonly network: Pick<Network, 'onPeer' | 'peers' | 'report'>;
+  readonly requests: Requests;
+  readonly sealed: SealedStore;
+  /** The sealed store's own database, for the cursors. */
+  readonly store: Store;
+  readonly aead: Aead;
+  /** Oldest first; the last one is used for what is sent. */
+  readonly sealingKeys: () => readonly SealingKey[];
+  /** Whether the chain registers the node, active, to this node's organisation. */
+  readonly isOwn: (node: string) => boolean;
+  /** A node of the organisation sends under a key that is not held here, or is another one of the same name. */
+  readonly onKeysDiffer: (node: string, keyId: string) => void;
+  /** Tests make it short. */
+  readonly pullEveryMs?: number;
+}
+
+export interface SealedReplication {
+  /** Drops a damaged row of the sealed store and fetches all changes of the organisation's nodes again; false when none of them gave it back. */
+  mend(key: ByteText): Promise<boolean>;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export function createSealedReplication(options: SealedReplicationOptions): SealedReplication {
+  const { world, network, requests, sealed, aead } = options;
+  const { crypto, log } = world;
+  const pulling = new Map<string, { again: boolean; readonly done: Promise<void> }>();
+  let cancel: (() => void) | undefined;
+  let telling = false;
+  let stopped = false;
+
+  /** Key and name; the name is bound by the key itself, place in the log by the context. */
+  function boxKey({ id, secret }: SealingKey): Uint8Array {
+    return hashTagged(crypto, 'sealed-field', utf8(`replication\n${id}\n`), secret);
+  }
+
+  function context(logId: Uint8Array, sequence: number): Uint8Array {
+    return new Writer(64).text('sealed change').fixed(logId, LOG_ID_BYTES).u64(sequence).finish();
+  }
+
+  function pack(logId: Uint8Array, change: SealedChange): SealedBox {
+    const key = options.sealingKeys().at(-1);
+    if (!key) throw new ChainError('KEY_UNKNOWN', { kind: 'sealing' });
+    const plain = new Writer(1_024)
+      .fixed(change.recordId, DIGEST_BYTES)
+      .bool(change.erased)
+      .bytes(encodeValues(change.erased ? [] : change.values))
+      .finish();
+    const nonce = world.random.bytes(AEAD_NONCE_BYTES);
+    const box = concat(nonce, aead.seal(boxKey(key), nonce, context(logId, change.sequence), plain));
+    return { sequence: change.sequence, keyId: key.id, box };
+  }
+
+  /** Undefined when no key here opens it. @throws DecodeError for a value that is not what its commitment says */
+  function unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox): SealedChange | undefined {
+    const key = options.sealingKeys().find(({ id }) => id === keyId);
+    const plain =
+      key && aead.open(boxKey(key), box.subarray(0, AEAD_NONCE_BYTES), context(logId, sequence), box.subarray(AEAD_NONCE_BYTES));
+    if (!plain) return undefined;
+    const change = decodeAll(plain, (r) => ({
+      sequence,
+      recordId: r.fixed(DIGEST_BYTES),
+      erased: r.bool(),
+      values: decodeValues(r.bytes()),
+    }));
+    for (const { path, value, salt, commitment } of change.values)
+      if (sealedCommitment(crypto, salt, path, value) !== commitment) throw new DecodeError('a sealed value does not fit its commitment');
+    return change;
+  }
+
+  requests.serve('getSealed', async (from, question) => {
+    if (question.kind !== 'getSealed') return { kind: 'declined', code: 'PEER_DECLINED' };
+    if (!options.isOwn(from)) {
+      network.report(from, 'SEALED_PEER_FOREIGN');
+      log.warn({ peer: from, code: 'SEALED_PEER_FOREIGN' }, 'sealed values refused to a node of another organisation');
+      return { kind: 'declined', code: 'SEALED_PEER_FOREIGN' };
+    }
+    const { log: logId } = await sealed.head();
+    const after = equalBytes(question.log, logId) ? question.after : 0;
+    const boxes: SealedBox[] = [];
+    let bytes = 0;
+    for (const change of await sealed.changesAfter(after, SEALED_ANSWER_CHANGES_MAX)) {
+      const packed = pack(logId, change);
+      if (boxes.length > 0 && bytes + packed.box.length > SEALED_ANSWER_BYTES_MAX) break;
+      boxes.push(packed);
+      bytes += packed.box.length;
+    }
+    return { kind: 'sealedAnswer', log: logId, boxes };
+  });
+
+  const cursorKey = (node: string): ByteText => sealedKeyspace.cursor.prefix + toHex(utf8(node));
+
+  function cursorOf(node: string): { readonly log: Uint8Array; readonly sequence: number } {
+    const bytes = options.store.get(cursorKey(node));
+    if (!bytes) return { log: new Uint8Array(LOG_ID_BYTES), sequence: 0 };
+    return decodeAll(bytes, (r) => ({ log: r.fixed(LOG_ID_BYTES), sequence: r.u64() }));
+  }
+
+  /** Takes what one answer holds; false when there was nothing more or it cannot be taken now. */
+  async function pullOnce(node: string): Promise<boolean> {
+    const cursor = cursorOf(node);
+    const answer = await requests.getSealed(node, cursor.log, cursor.sequence);
+    if (answer.boxes.length === 0) return false;
+    let last = equalBytes(answer.log, cursor.log) ? cursor.sequence : 0;
+    for (const box of answer.boxes) {
+      if (box.sequence <= last) throw new DecodeError('sealed changes are not in order');
+      const change = unpack(answer.log, box);
+      if (!change) {
+        options.onKeysDiffer(node, box.keyId);
+        return false; // the cursor stays: once the keys are there it goes on from here
+      }
+      if (change.erased) await sealed.erase(change.recordId);
+      else await sealed.put([{ recordId: change.recordId, sealed: change.values }]);
+      last = box.sequence;
+    }
+    const value = new Writer(24).fixed(answer.log, LOG_ID_BYTES).u64(last).finish();
+    await options.store.batch([{ key: cursorKey(node), value }], { sync: true });
+    return true;
+  }
+
+  function pull(node: string): void {
+    if (stopped) return;
+    const running = pulling.get(node);
+    if (running) {
+      running.again = true;
+      return;
+    }
+    const state = { again: true, done: Promise.resolve() };
+    const run = async (): Promise<void> => {
+      while (state.again && !stopped) {
+        state.again = false;
+        while (!stopped && options.isOwn(node) && (await pullOnce(node)));
+      }
+    };
+    state.done = run()
+      .catch((error: unknown) => {
+        if (error instanceof DecodeError) network.report(node, 'PEER_MESSAGE_MALFORMED');
+        log.debug({ peer: node, reason: String(error) }, 'sealed changes not fetched');
+      })
+      .finally(() => pulling.delete(node));
+    pulling.set(node, state);
+  }
+
+  const ownPeers = (): string[] => network.peers().flatMap(({ node, connected }) => (connected && options.isOwn(node) ? [node] : []));
+
+  /** Tells the organisation's nodes, once for all changes of a turn. */
+  function tell(): void {
+    if (telling || stopped) return;
+    telling = true;
+    sealed
+      .head()
+      .then((head) => {
+        telling = false;
+        for (const node of ownPeers()) requests.sendSealedHead(head, node);
+      })
+      .catch((error: unknown) => {
+        telling = false;
+        log.warn({ reason: String(error) }, 'sealed changes not announced');
+      });
+  }
+
+  requests.onSealedHead((from) => {
+    if (options.isOwn(from)) pull(from);
+    else network.report(from, 'SEALED_PEER_FOREIGN');
+  });
+  network.onPeer((node, state) => {
+    if (state === 'up' && options.isOwn(node)) pull(node);
+  });
+  sealed.onChange(tell);
+
+  async function mend(key: ByteText): Promise<boolean> {
+    const peers = ownPeers();
+    if (peers.length === 0 || !MENDABLE.some((prefix) => key.startsWith(prefix))) return false;
+    await Promise.all([...pulling.values()].map(({ done }) => done));
+    await options.store.batch(
+      [key, ...peers.map(cursorKey)].map((row) => ({ key: row, value: undefined })),
+      { sync: true },
+    );
+    for (const node of peers) pull(node);
+    await Promise.all([...pulling.values()].map(({ done }) => done));
+    return options.store.get(key) !== undefined;
+  }
+
+  return {
+    mend,
+    start() {
+      cancel = world.timers.every(options.pullEveryMs ?? SEALED_PULL_EVERY_MS, () => {
+        for (const node of ownPeers()) pull(node);
+      });
+    },
+    async stop() {
+      stopped = true;
+      cancel?.();
+      await Promise.all([...pulling.values()].map(({ done }) => done));
+    },
+  };
+}
