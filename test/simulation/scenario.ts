@@ -187,7 +187,7 @@ export async function healed(cluster: Cluster): Promise<number> {
   }
   cluster.bootAll();
   const healedAtMs = cluster.scheduler.nowMs;
-  const honest = cluster.honest();
+  const honest = cluster.honest().filter((i) => !cluster.absent.has(i));
   const { max } = cluster.heights();
   for (const i of honest) cluster.submit(i, 1_000_000);
   const target = max + PROGRESS_BLOCKS;
