@@ -40,6 +40,8 @@ import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts'
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
 const ADMIT_RETRY_MS = 1_000;
+/** A node that the register no longer admits stays connected for this long, to fetch the block that says so, ms. */
+export const EXPEL_AFTER_MS = 3_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
 const ROWS_CACHED_MAX = 20_000; // rows of registry and access
 const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
@@ -97,6 +99,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     log: world.log,
   });
   const committedListeners = new Set<(committed: Committed) => void>();
+  let admitted: readonly AdmittedNode[] = [];
+  let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
 
@@ -188,6 +192,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onAdmitted: () => driver.workWaiting(true),
   });
   const { height, hash, configuration } = chain.tip();
+  let deciding = configuration.validators.some((validator) => validator.node === options.node);
   const driver: ConsensusDriver = createConsensusDriver({
     engine: configuration.engine,
     start: {
@@ -214,13 +219,25 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       rows.clear();
       admitRegistered().catch(admitLater);
     }
+    if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
     outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
 
-  /** Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). */
+  /** The engine follows the validators of each height by itself; this is for who reads the log. */
+  function noticeBarrier(height: number): void {
+    const decides = chain.tip().configuration.validators.some((validator) => validator.node === options.node);
+    if (decides !== deciding)
+      world.log.warn({ height, decides }, decides ? 'this node is a validator from now on' : 'this node is no validator any longer');
+    deciding = decides;
+  }
+
+  /**
+   * Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). Who is expelled is told the head and
+   * heard a little longer, or it would go on as if nothing had happened.
+   */
   async function admitRegistered(): Promise<void> {
     const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
     const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX });
@@ -231,7 +248,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       const data = entry.data as unknown as NodeData;
       nodes.push({ node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses });
     }
-    network.admit(nodes);
+    const expelled = admitted.filter(({ node }) => node !== options.node && !nodes.some((entry) => entry.node === node));
+    network.admit([...nodes, ...expelled]);
+    admitted = nodes;
+    if (expelled.length === 0) return;
+    peering.announce();
+    cancelExpel?.();
+    cancelExpel = world.timers.after(EXPEL_AFTER_MS, () => network.admit(admitted));
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */
@@ -368,6 +391,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stop() {
       stopping = true;
       cancelSave?.();
+      cancelExpel?.();
       peering.stop();
       await outbox.stop();
       await driver.stop();

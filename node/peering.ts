@@ -42,6 +42,8 @@ export interface Peering {
   /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
   fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
+  /** Tells every peer the head. */
+  announce(): void;
   status(): SyncStatus;
 }
 
@@ -184,6 +186,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
       return [...found];
     },
     sync: (height, from) => blockSync.syncTo(height, from),
+    announce: () => blockSync.announce(),
     status: () => blockSync.status(),
   };
 }

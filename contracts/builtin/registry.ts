@@ -3,7 +3,7 @@
  * An organisation's administrators keep its own accounts, factories and devices; organisations and nodes change by governance only.
  * Every change is a transaction and every version stays readable.
  */
-import { type ByteText, decodeJson, SUITE } from '../../node/format/index.ts';
+import { type ByteText, decodeJson, type Json, SUITE } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { entryOf, isRoleFor, type Read, readThrough, requireHeld, requireRight, roleRights } from './access.ts';
 import { type Arguments, answer, readArguments } from './arguments.ts';
@@ -189,8 +189,17 @@ function readAccount(
   return { type, roles, keys, sessionEpoch: 1 };
 }
 
-/** `{keyId, publicKey, kind, node?, scope, validTo?, suite?}`; a custodial key is the registered one of a node of the same organisation. */
-export function readKey(host: Host, key: Arguments, organisation: string, acceptKey: AcceptKey): AccountKey {
+/**
+ * `{keyId, publicKey, kind, node?, scope, validTo?, suite?}`; a custodial key is that of a node of the same organisation, a registered one unless
+ * `custodialKeyOf` knows it.
+ */
+export function readKey(
+  host: Host,
+  key: Arguments,
+  organisation: string,
+  acceptKey: AcceptKey,
+  custodialKeyOf: (node: string) => Json | undefined = (node) => registeredCustodialKey(host, organisation, node),
+): AccountKey {
   const kind = key.oneOf('kind', ['own', 'custodial']);
   const keyId = key.text('keyId', nameProblem);
   const suite = key.nullable('suite', (name) => key.integer(name, 1, 255)) ?? SUITE.ed25519;
@@ -206,11 +215,16 @@ export function readKey(host: Host, key: Arguments, organisation: string, accept
   }
   if (kind === 'own' && node !== null) key.fault('node', 'belongs to custodial keys only');
   if (kind === 'custodial') {
-    const entry = entryOf(readOf(host), 'node', node ?? '');
-    if (entry?.owner !== organisation || entry.state !== 'active') key.fault('node', 'is not an active node of your organisation');
-    else if (entry.data.custodialKey !== publicKey) key.fault('publicKey', 'is not the custodial key of that node');
+    const custodialKey = custodialKeyOf(node ?? '');
+    if (custodialKey === undefined) key.fault('node', 'is not an active node of the organisation');
+    else if (custodialKey !== publicKey) key.fault('publicKey', 'is not the custodial key of that node');
   }
   return { keyId, publicKey, suite, kind, node, scope, validTo, revoked: false };
+}
+
+function registeredCustodialKey(host: Host, organisation: string, node: string): Json | undefined {
+  const entry = entryOf(readOf(host), 'node', node);
+  return entry?.owner === organisation && entry.state === 'active' ? entry.data.custodialKey : undefined;
 }
 
 /** The facts of a node as governance admits it. */

@@ -43,6 +43,7 @@ async function four(seed: number, { fifth = false, motions = [], faulty }: Cast 
 const reach = (cluster: Cluster, height: number, ms: number, nodes: readonly number[] = ALL) =>
   cluster.run(ms, () => nodes.every((i) => (cluster.node(i)?.height() ?? 0) >= height));
 
+const phaseOf = (cluster: Cluster, i: number) => / view \d+ (\w+) /.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 'starting';
 const isMute = (cluster: Cluster, i: number) => / mute |starting/.test(cluster.node(i)?.describe() ?? 'starting');
 
 async function holds(seed: number, plot?: Plot): Promise<void> {
@@ -67,15 +68,44 @@ test('a node that four organisations admit decides with them from the barrier on
     { kind: 'addNode', node: 4 },
     { kind: 'suspendNode', node: 0 },
   ];
-  const { cluster, nodes } = await four(21, { fifth: true, motions });
-  const council = new Council(cluster, motions, new SeededRandom(21));
-  cluster.bootAll();
-  council.start(300);
-  assert.ok(await cluster.run(20_000, () => council.done));
-  assert.deepEqual([...cluster.absent], [0]);
-  cluster.crash(1); // of n1 to n4, three decide: the vote of n4 is needed
-  assert.ok(await reach(cluster, cluster.heights().max + 3, 20_000, [2, 3, 4]));
-  await nodes.check();
+  for (let seed = 21; seed <= 24; seed++) {
+    const { cluster, nodes } = await four(seed, { fifth: true, motions });
+    const council = new Council(cluster, motions, new SeededRandom(seed));
+    cluster.bootAll();
+    council.start(300);
+    assert.ok(await cluster.run(20_000, () => council.done));
+    assert.deepEqual([...cluster.absent], [0]);
+    assert.ok(await cluster.run(5_000, () => phaseOf(cluster, 0) === 'observing'), `seed ${seed}: n0 has not noticed`);
+    cluster.crash(1); // of n1 to n4, three decide: the vote of n4 is needed
+    assert.ok(await reach(cluster, cluster.heights().max + 3, 20_000, [2, 3, 4]));
+    await nodes.check();
+  }
+});
+
+test('a suspended validator that is resumed comes back, learns what it missed and makes up a quorum', async () => {
+  const motions: Motion[] = [
+    { kind: 'addNode', node: 4 },
+    { kind: 'suspendNode', node: 0 },
+    { kind: 'setParameter', name: 'idleBlockIntervalMs', value: 300 },
+    { kind: 'resumeNode', node: 0 },
+  ];
+  for (let seed = 41; seed <= 44; seed++) {
+    const { cluster, nodes } = await four(seed, { fifth: true, motions });
+    const council = new Council(cluster, motions, new SeededRandom(seed));
+    cluster.bootAll();
+    council.start(300);
+    if (seed % 2 === 0) {
+      assert.ok(await cluster.run(30_000, () => cluster.absent.has(0)));
+      cluster.crash(0); // it sleeps through its suspension, or through the barrier that ends it
+      await cluster.run(seed === 42 ? 10 : 6_000);
+      cluster.boot(0);
+    }
+    assert.ok(await cluster.run(30_000, () => council.done));
+    assert.ok(await cluster.run(20_000, () => !/observing|starting/.test(phaseOf(cluster, 0))), `seed ${seed}`);
+    cluster.crash(1); // four of five decide: the vote of n0 is needed
+    assert.ok(await reach(cluster, cluster.heights().max + 3, 30_000, [0, 2, 3, 4]), `seed ${seed}`);
+    await nodes.check();
+  }
 });
 
 test('the checks see what they are there to see: a motion that is not in force', async () => {
@@ -219,6 +249,7 @@ test('a validator whose data is emptied comes back to the same chain, may be kil
     assert.ok(await cluster.run(10_000, () => nodes.told >= 9));
     cluster.boot(3);
     assert.ok(await reach(cluster, cluster.heights().max, 5_000), `seed ${seed}: emptied`);
+    assert.ok(isMute(cluster, 3), `seed ${seed}: it would vote without knowing what it has signed`);
     cluster.crash(3);
     cluster.submit(0, 10);
     assert.ok(await cluster.run(10_000, () => nodes.told >= 10));

@@ -106,7 +106,7 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
   }
 }
 
-/** A node joins, then one of the first four is suspended, who may be the traitor; parameters change between. */
+/** A node joins, then one of the first four is suspended, who may be the traitor, and perhaps resumed; parameters change between. */
 function drawMotions(draw: SeededRandom, validators: number, observers: number): readonly Motion[] {
   const parameter = (): Motion => {
     const [name, values] = draw.pick([
@@ -120,7 +120,9 @@ function drawMotions(draw: SeededRandom, validators: number, observers: number):
   const suspended = draw.integer(0, validators - 1);
   const motions: Motion[] = [{ kind: 'addNode', node: validators + observers }];
   if (draw.chance(0.5)) motions.unshift(parameter());
-  if (draw.chance(0.7)) motions.push({ kind: 'suspendNode', node: suspended });
+  const suspends = draw.chance(0.7);
+  if (suspends) motions.push({ kind: 'suspendNode', node: suspended });
   if (draw.chance(0.5)) motions.push(parameter());
+  if (suspends && draw.chance(0.5)) motions.push({ kind: 'resumeNode', node: suspended });
   return motions;
 }
