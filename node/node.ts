@@ -41,7 +41,7 @@ export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
 const ADMIT_RETRY_MS = 1_000;
 /** A node that the register no longer admits stays connected for this long, to fetch the block that says so, ms. */
-export const EXPEL_AFTER_MS = 3_000;
+export const EXPEL_AFTER_MS = 10_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
 const ROWS_CACHED_MAX = 20_000; // rows of registry and access
 const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));

@@ -11,6 +11,7 @@ export * from './configuration.ts';
 export * from './genesis.ts';
 export * from './governance.ts';
 export * from './registry.ts';
+export * from './registry-data.ts';
 export { organisationOf } from './names.ts';
 
 /** @param options.acceptKey says whether a public key (hex) of a suite may be registered; the node hands in its strict screen. */

@@ -196,7 +196,7 @@ function openContent(
   } catch {
     throw failure('RECORD_NOT_CANONICAL', at, []);
   }
-  const fault = checkContent(definition, content, 'sealed')[0];
+  const fault = checkContent(definition, content, 'sealed', 1)[0];
   if (fault) throw failure(fault.code, at, fault.path, fault.data);
   const facts = factsOf(definition, content);
   const { timestampMs, parameters } = host.block;

@@ -190,19 +190,19 @@ export async function healed(cluster: Cluster): Promise<number> {
   }
   cluster.bootAll();
   const healedAtMs = cluster.scheduler.nowMs;
-  const honest = cluster.honest().filter((i) => !cluster.absent.has(i));
+  const present = () => cluster.honest().filter((i) => !cluster.absent.has(i)); // the council may go on meanwhile
   const { max } = cluster.heights();
   // Who is asked while it starts takes nothing: a client asks again.
   const handIn = () => {
     if (cluster.acknowledged.has(HEALED_TRANSACTION)) return;
-    for (const i of honest) cluster.submit(i, HEALED_TRANSACTION);
+    for (const i of present()) cluster.submit(i, HEALED_TRANSACTION);
     cluster.scheduler.after(HAND_IN_AGAIN_MS, handIn);
   };
   handIn();
   const target = max + PROGRESS_BLOCKS;
   const reached = await cluster.run(
     PROGRESS_WITHIN_MS,
-    () => honest.every((i) => (cluster.node(i)?.height() ?? 0) >= target) && cluster.acknowledged.has(HEALED_TRANSACTION),
+    () => present().every((i) => (cluster.node(i)?.height() ?? 0) >= target) && cluster.acknowledged.has(HEALED_TRANSACTION),
   );
   if (!reached) {
     cluster.fail(`no progress from ${max} within ${PROGRESS_WITHIN_MS} ms of healing`);

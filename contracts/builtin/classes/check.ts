@@ -33,28 +33,48 @@ export const RECORD_FAULTS_MAX = 200; // faults told of one record; a record wit
 const SUGGESTION_DISTANCE_MAX = 3; // edits between an unknown name and the one suggested for it
 const NAME_COMPARED_LENGTH_MAX = 64; // longer names get no suggestion
 
-/** Every fault of `content` (without `token`), in document order; empty when it fits its class. */
-export function checkContent(definition: ClassDefinition, content: TextStruct, form: ContentForm): readonly RecordFault[] {
-  const check = new ContentCheck(form);
+/**
+ * Every fault of `content` (without `token`), in document order, at most `faultsMax`; empty when it fits its class. A replica wants to know only
+ * whether there is one: with 1 the check ends there, so that bad content never costs more than good.
+ */
+export function checkContent(
+  definition: ClassDefinition,
+  content: TextStruct,
+  form: ContentForm,
+  faultsMax = RECORD_FAULTS_MAX,
+): readonly RecordFault[] {
+  const check = new ContentCheck(form, faultsMax);
   const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
   check.field(schema, content, []);
   if (check.faults.length === 0) check.references(content);
-  return check.faults.slice(0, RECORD_FAULTS_MAX);
+  return check.faults;
 }
 
 class ContentCheck {
   readonly faults: RecordFault[] = [];
   readonly #form: ContentForm;
+  readonly #faultsMax: number;
 
-  constructor(form: ContentForm) {
+  constructor(form: ContentForm, faultsMax: number) {
     this.#form = form;
+    this.#faultsMax = faultsMax;
+  }
+
+  #full(): boolean {
+    return this.faults.length >= this.#faultsMax;
   }
 
   #fault(code: string, path: RecordPath, data: Readonly<Record<string, string>> = {}): void {
-    if (this.faults.length < RECORD_FAULTS_MAX) this.faults.push({ code, path, data });
+    if (!this.#full()) this.faults.push({ code, path, data });
+  }
+
+  /** What may have been meant: said at the door, where the content is in clear; a replica does not look for it. */
+  #nearest(name: string, known: readonly string[]): string | undefined {
+    return this.#form === 'clear' && !this.#full() ? nearestName(name, known) : undefined;
   }
 
   field(schema: FieldSchema, value: TextTree, path: RecordPath): void {
+    if (this.#full()) return;
     switch (schema.type) {
       case 'text':
       case 'decimal':
@@ -83,9 +103,10 @@ class ContentCheck {
           });
           return;
         }
-        items.forEach((item, i) => {
+        for (const [i, item] of items.entries()) {
+          if (this.#full()) return;
           this.field(schema.items, item, Array.isArray(value) ? [...path, i] : path);
-        });
+        }
         return;
       }
       case 'map': {
@@ -110,6 +131,7 @@ class ContentCheck {
 
   #struct(schema: StructSchema, value: TextStruct, path: RecordPath): void {
     for (const name of schema.required ?? []) {
+      if (this.#full()) return;
       if (!Object.hasOwn(value, name)) this.#fault('RECORD_FIELD_MISSING', [...path, name], { name });
     }
     const { requiredAny } = schema;
@@ -119,10 +141,11 @@ class ContentCheck {
     if (names.length === 0 && path.length > 0 && !schema.required)
       this.#fault('RECORD_COUNT', path, { count: '0', countMin: '1', countMax: '' });
     for (const name of names) {
+      if (this.#full()) return;
       if (Object.hasOwn(schema.properties, name)) {
         this.field(schema.properties[name]!, value[name]!, [...path, name]);
       } else {
-        const nearest = nearestName(name, Object.keys(schema.properties));
+        const nearest = this.#nearest(name, Object.keys(schema.properties));
         this.#fault('RECORD_FIELD_UNKNOWN', [...path, name], nearest === undefined ? { name } : { name, nearest });
       }
     }
@@ -168,7 +191,7 @@ class ContentCheck {
       return;
     }
     if (schema.enum && !schema.enum.includes(value)) {
-      const nearest = nearestName(value, schema.enum);
+      const nearest = this.#nearest(value, schema.enum);
       this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.enum.join(', '), ...(nearest === undefined ? {} : { nearest }) });
     }
     if (schema.const !== undefined && value !== schema.const) this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.const });
