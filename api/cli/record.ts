@@ -22,6 +22,7 @@ const MEDIA_TYPE: Readonly<Record<RowFormat, string>> = {
   csv: 'text/csv',
   xml: 'application/xml',
 };
+const CLASS_HELP = 'class of the records (default: production); tracemill registry classes lists them';
 const BATCH_ROWS = 100;
 const BATCHES_IN_FLIGHT = 4;
 const REFUSED_SHOWN_MAX = 20; // lines on a terminal; --json and --refused give all
@@ -34,16 +35,17 @@ export const recordCommand: CommandFactory = (run) =>
         .description('submit the record or records of one file, all or none')
         .argument('<file>', 'JSON, XML or CSV; - for standard input')
         .option('--format <format>', rowFormats.join(', '), oneOf(...rowFormats))
+        .option('--class <name>', CLASS_HELP)
         .option('--digest <hex>', 'digest of the content, to be checked by the node')
         .option('--async', 'do not wait for the block')
         .action(
-          run(async (cli, file: string, options: { format?: RowFormat; digest?: string; async?: boolean }) => {
+          run(async (cli, file: string, options: { format?: RowFormat; class?: string; digest?: string; async?: boolean }) => {
             const body = file === '-' ? await readAll(cli) : cli.readBytes(file);
             const contentType = MEDIA_TYPE[formatOf(file, options.format)];
             const connection = await cli.connect();
-            const digest = options.digest === undefined ? {} : { digest: options.digest };
+            const query = { class: options.class, digest: options.digest };
             const data = await submit(cli, connection, options, (post) =>
-              connection.api.submitRecords(body, { ...post, contentType, query: { ...post.query, ...digest } }),
+              connection.api.submitRecords(body, { ...post, contentType, query: { ...post.query, ...query } }),
             );
             cli.show(data, outline(data));
           }),
@@ -54,6 +56,7 @@ export const recordCommand: CommandFactory = (run) =>
         .description('submit a large file in batches; run again to go on after a break')
         .argument('<file>', 'JSON lines, JSON array, XML or CSV')
         .option('--format <format>', rowFormats.join(', '), oneOf(...rowFormats))
+        .option('--class <name>', CLASS_HELP)
         .option('--batch <rows>', 'rows of one transaction', integer(1, 1_000), BATCH_ROWS)
         .option('--parallel <batches>', 'batches on their way at once', integer(1, 64), BATCHES_IN_FLIGHT)
         .option('--refused <file>', 'write every refused row, its code and reason as JSON lines')
@@ -63,6 +66,7 @@ export const recordCommand: CommandFactory = (run) =>
     .addCommand(
       new Command('query')
         .description('find records')
+        .option('--class <name>', 'of this class only')
         .option('--product <uid>')
         .option('--batch <batch>', 'production or material batch')
         .option('--device <id>')
@@ -78,7 +82,7 @@ export const recordCommand: CommandFactory = (run) =>
             const { product, batch, device, factory, from, to, limit, after } = options;
             const { api } = await cli.connect();
             const data = await api.findRecords({
-              ...{ product, batch, device, factory, from, to, limit, after },
+              ...{ class: options.class, product, batch, device, factory, from, to, limit, after },
               atLeastHeight: options.atLeastHeight,
               count: options.count ? 'exact' : undefined,
             });
@@ -137,6 +141,7 @@ export const recordCommand: CommandFactory = (run) =>
 
 interface ImportFlags {
   readonly format?: RowFormat;
+  readonly class?: string;
   readonly batch: number;
   readonly parallel: number;
   readonly refused?: string;
@@ -164,6 +169,7 @@ async function importFile(cli: Cli, file: string, options: ImportFlags): Promise
     result = await importRows({
       source: source(),
       clients: [connection.client],
+      ...(options.class === undefined ? {} : { recordClass: options.class }),
       batchRows: options.batch,
       inFlight: options.parallel,
       skipRows: settled,

@@ -106,7 +106,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     async submit(parsed, caller, options) {
       const { records } = parsed as Parsed;
       const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest);
-      return submitRows(deps, records, rows, caller, options);
+      return submitRows(deps, options.recordClass, records, rows, caller, options);
     },
     async validate(parsed, caller, options) {
       const rows = checkRows(deps, (parsed as Parsed).records, caller, options.recordClass, options.statedDigest);

@@ -30,6 +30,8 @@ export interface ImportOptions {
   readonly source: RowSource;
   /** Rows are spread over these in turn; one that does not answer is passed over for a while. */
   readonly clients: readonly Client[];
+  /** Class of the rows; production when absent. */
+  readonly recordClass?: string;
   readonly batchRows: number;
   readonly inFlight: number;
   /** Rows from the start that an earlier run has settled. */
@@ -65,7 +67,11 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
       try {
         const answer = await client.post<SubmitReceipt>('records', Buffer.from(body), {
           contentType: options.source.contentType,
-          idempotencyKey: createHash('sha256').update(body).digest('hex'),
+          idempotencyKey: createHash('sha256')
+            .update(options.recordClass ?? '')
+            .update(body)
+            .digest('hex'),
+          ...(options.recordClass === undefined ? {} : { query: { class: options.recordClass } }),
         });
         const receipt = answer.data;
         if (receipt.status === 'pending') {

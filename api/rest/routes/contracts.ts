@@ -2,15 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { CONTRACT, deployedKey, governanceKey, stateKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import {
-  decodeJson,
-  encodeJson,
-  type Json,
-  parameterNames,
-  type ParameterRow,
-  parameterTable,
-  prefixEnd,
-} from '../../../node/format/index.ts';
+import { decodeJson, parameterNames, type ParameterRow, parameterTable } from '../../../node/format/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
@@ -36,7 +28,8 @@ import {
   SUBMIT_TIMEOUT_MS,
   waitParameters,
 } from './parts.ts';
-import { receiptResponse, resumeSubmission, submitCalls } from './submission.ts';
+import { stateList } from './state-list.ts';
+import { encodeArgs, receiptResponse, resumeSubmission, submitCalls } from './submission.ts';
 
 const CODE_CHARACTERS_MAX = 524_288;
 const CALL_BODY_BYTES_MAX = 5 * 1024 * 1024;
@@ -340,17 +333,6 @@ function gasLimit(asked: number, api: ApiContext): number {
   return asked === 0 ? api.node.parameters().transactionGasMax : asked;
 }
 
-/** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
-function encodeArgs(args: unknown): Uint8Array {
-  try {
-    return encodeJson(args as Json);
-  } catch (error) {
-    throw new ChainError('REQUEST_INVALID', {
-      details: [{ code: 'FIELD_RANGE', pointer: '/args', message: error instanceof Error ? error.message : 'invalid' }],
-    });
-  }
-}
-
 function parseArgs(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -364,24 +346,6 @@ function contractEntry(call: Call, api: ApiContext): unknown {
   const bytes = api.node.state.get(stateKey(CONTRACT.deployed, deployedKey.contract(address)));
   if (bytes === undefined) throw new ChainError('CONTRACT_NOT_FOUND', { address });
   return decodeJson(bytes);
-}
-
-/** Rows of one key range of a built-in contract, by key. */
-async function stateList(call: Call, api: ApiContext, operationId: string, contract: string, prefix: string) {
-  const limit = call.integer('limit');
-  const filter = filterDigest(api.world.crypto, operationId, call.given);
-  const after = call.text('after');
-  const cursor = after === undefined ? undefined : decodeCursor(filter, after);
-  const { height } = api.node.head();
-  const from = cursor === undefined ? prefix : `${String(cursor.at)}\0`;
-  const rows = await api.node.stateRange(contract, from, prefixEnd(prefix), limit + 1);
-  const shown = rows.slice(0, limit);
-  const next = rows.length > limit ? encodeCursor(filter, { height: cursor?.height ?? height, at: shown[shown.length - 1]!.key }) : null;
-  return listAnswer(
-    shown.map((row) => decodeJson(row.value)),
-    height,
-    next,
-  );
 }
 
 async function eventList(call: Call, api: ApiContext) {

@@ -6,6 +6,7 @@ import { consoleRoutes } from './console.ts';
 import { contractRoutes, governanceRoutes } from './contracts.ts';
 import { networkRoutes } from './network.ts';
 import { recordRoutes } from './records.ts';
+import { registryRoutes } from './registry.ts';
 
 /** @throws TypeError when the table does not hold together */
 export function allRoutes(): readonly Route[] {
@@ -14,6 +15,7 @@ export function allRoutes(): readonly Route[] {
     ...chainRoutes,
     ...contractRoutes,
     ...governanceRoutes,
+    ...registryRoutes,
     ...networkRoutes,
     ...accessRoutes,
     ...consoleRoutes,

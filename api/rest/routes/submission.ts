@@ -1,7 +1,7 @@
 /** From calls to the receipt that a caller gets: sign, admit, wait, answer. Shared by contracts, governance and transactions. */
 import { Type } from '@sinclair/typebox';
 import { ChainError, isErrorCode } from '../../../node/errors/index.ts';
-import { type Digest, fromHex, toHex } from '../../../node/format/index.ts';
+import { type Digest, encodeJson, fromHex, type Json, toHex } from '../../../node/format/index.ts';
 import type { TransactionStatus } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
@@ -18,6 +18,17 @@ export const ReceiptAnswer = Type.Object(
   { additionalProperties: true },
 );
 export const receiptResponse = { schema: ReceiptAnswer, statuses: [200, 202] } as const;
+
+/** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
+export function encodeArgs(args: unknown, pointer = '/args'): Uint8Array {
+  try {
+    return encodeJson(args as Json);
+  } catch (error) {
+    throw new ChainError('REQUEST_INVALID', {
+      details: [{ code: 'FIELD_RANGE', pointer, message: error instanceof Error ? error.message : 'invalid' }],
+    });
+  }
+}
 
 export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<Reply> {
   const bytes = await api.node.signFor(call.caller.account, calls, gasLimit);

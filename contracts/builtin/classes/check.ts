@@ -44,10 +44,20 @@ export function checkContent(
   faultsMax = RECORD_FAULTS_MAX,
 ): readonly RecordFault[] {
   const check = new ContentCheck(form, faultsMax);
-  const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
-  check.field(schema, content, []);
+  check.field(schemaOf(definition), content, []);
   if (check.faults.length === 0) check.references(content);
   return check.faults;
+}
+
+/** Body and `ext` as one schema; put together once, for a class may have a thousand fields and a record one. */
+const schemas = new WeakMap<ClassDefinition, StructSchema>();
+
+function schemaOf(definition: ClassDefinition): StructSchema {
+  const known = schemas.get(definition);
+  if (known) return known;
+  const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
+  schemas.set(definition, schema);
+  return schema;
 }
 
 class ContentCheck {
@@ -250,8 +260,7 @@ class ContentCheck {
 
 /** Content with every list of one replaced by its item where the class expects a list; all else untouched. */
 export function foldSingles(definition: ClassDefinition, content: TextStruct): TextStruct {
-  const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
-  return fold(schema, content) as TextStruct;
+  return fold(schemaOf(definition), content) as TextStruct;
 }
 
 function fold(schema: FieldSchema | undefined, value: TextTree): TextTree {
