@@ -331,7 +331,7 @@ function carryOut(host: Host, plan: Plan): void {
 // --- state ------------------------------------------------------------------------------------------------------------------------
 
 function organisationList(host: Host): readonly string[] {
-  return decodeJson(host.get(governanceKey.organisations)!) as readonly string[];
+  return decodeJson(readThrough(host, host.self, governanceKey.organisations)!) as readonly string[];
 }
 
 function activeOrganisations(host: Host): readonly string[] {
@@ -345,7 +345,7 @@ function proposalId(args: Arguments): string {
 }
 
 function load(host: Host, id: string): Proposal {
-  const bytes = host.get(governanceKey.proposal(id));
+  const bytes = readThrough(host, host.self, governanceKey.proposal(id));
   if (!bytes) throw new ContractFailure('GOVERNANCE_PROPOSAL_UNKNOWN', { id });
   return decodeJson(bytes) as unknown as Proposal;
 }
@@ -355,7 +355,7 @@ function save(host: Host, proposal: Proposal): void {
 }
 
 function counterOf(host: Host): Counter {
-  const bytes = host.get(governanceKey.counter);
+  const bytes = readThrough(host, host.self, governanceKey.counter);
   return bytes ? (decodeJson(bytes) as unknown as Counter) : { last: 0, open: [] };
 }
 

@@ -15,7 +15,7 @@ export const PARTIES_MAX = 64;
 /** Bytes of `data` of any entry. */
 export const ENTRY_DATA_BYTES_MAX = 65_536;
 /** Gas of judging a class, for each byte of its data. */
-export const GAS_PER_CLASS_DATA_BYTE = 4_000;
+export const GAS_PER_CLASS_DATA_BYTE = 6_000;
 const DOCUMENT_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
 /** What a change says about one entry. */
