@@ -1,3 +1,3 @@
 /** The door of consensus/. */
 export * from './engine.ts';
-export { createEngine, type EngineName, engineNames, isEngineName } from './registry.ts';
+export { createEngine, type EngineName, engineNames, isEngineName, producerOf } from './registry.ts';

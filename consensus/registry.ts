@@ -1,6 +1,8 @@
-/** Name -> engine: the one switch. A new protocol is a folder and a line here. */
+/** Name -> engine: the one switch. A new protocol is a folder and a line in each function here. */
+import { decodeAll, type Validator } from '../node/format/index.ts';
 import type { Engine, EngineCrypto, EngineStart } from './engine.ts';
 import { createPbft } from './pbft/index.ts';
+import { primaryAmong } from './pbft/replica.ts';
 
 export const engineNames = ['pbft'] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -16,5 +18,25 @@ export function createEngine(name: string, start: EngineStart, crypto: EngineCry
       return createPbft(start, crypto);
     default:
       throw new RangeError(`Cannot run engine ${name}: known are ${engineNames.join(', ')}`);
+  }
+}
+
+/**
+ * The node that the engine entitles to a block by what its header's engineData says: under PBFT the primary of the view of the first proposal, as u64.
+ * @param validators those of the block's height, sorted by node id.
+ * @returns undefined when engineData is not in the engine's canonical form.
+ */
+export function producerOf(name: string, engineData: Uint8Array, validators: readonly Validator[]): string | undefined {
+  if (!isEngineName(name) || validators.length === 0) return undefined;
+  try {
+    switch (name) {
+      case 'pbft':
+        return primaryAmong(
+          validators,
+          decodeAll(engineData, (reader) => reader.u64()),
+        );
+    }
+  } catch {
+    return undefined; // bytes that are no view
   }
 }

@@ -256,6 +256,13 @@ export function onceSteps(options: OnceOptions): readonly Step[] {
       run: async () => {
         const made = (await ok('record', 'proof', recordId, '--out', bundlePath)) as { bytes: number };
         await ok('verify', bundlePath, '--genesis', net.genesisPath);
+        const whole = join(inputs, 'with-transaction.json');
+        await ok('record', 'proof', recordId, '--transaction', '--out', whole);
+        const { claims } = (await ok('verify', whole, '--genesis', net.genesisPath)) as { claims: readonly string[] };
+        expect(
+          claims.some((claim) => claim.includes('signed by a custodial key')),
+          'the bundle with its transaction does not say who signed',
+        );
         return `${made.bytes} bytes`;
       },
     },

@@ -39,6 +39,11 @@ export const PROPOSALS_HELD_MAX = 64;
 const GATHER_MS = 40;
 /** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
 const GATHER_AFTER_COUNT = 4;
+/**
+ * A proposer executes for this part of a view at most: the same work follows in every backup, then votes and storing, and all of it must be over
+ * before a view is, also on machines that have other things to do. Past that a full mempool would depose one primary after the other.
+ */
+const BUILD_PART_OF_VIEW = 1 / 16;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
 
 export interface ChainDependencies {
@@ -135,6 +140,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       proposer: deps.self,
       engineData: new Writer(8).u64(request.view).finish(),
       transactions: waiting.map(verifiedOf),
+      workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
     });
     for (const { index, code } of built.refused) {
       const entry = waiting[index]!;

@@ -4,26 +4,34 @@ import { ChainError } from './errors/index.ts';
 import {
   buildEvidence,
   type Certificate,
+  type Crypto,
   type Digest,
   decodeHeader,
+  decodeStoredRecord,
   encodeCertificate,
   encodeConfiguration,
   equalBytes,
   type EvidenceHeaderParts,
+  type EvidenceInclusionParts,
   type Json,
+  merklePath,
   toByteText,
+  transactionHashOf,
 } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { NodeService } from './service.ts';
 
 /**
  * Proves one version of a record at the head.
+ * @param withTransaction adds the transaction that wrote it, whole, and its receipt: they show who signed and with which kind of key.
  * @throws ChainError RECORD_NOT_FOUND, EVIDENCE_NOT_READY when no block has been certified yet.
  */
 export async function recordEvidence(
   node: NodeService & { readonly blocks: BlockStore },
+  crypto: Pick<Crypto, 'hash'>,
   recordId: Digest,
   version: number,
+  withTransaction = false,
 ): Promise<Json> {
   const key = recordKey.version(toByteText(recordId), version);
   const value = node.state.get(stateKey(CONTRACT.records, key));
@@ -39,8 +47,29 @@ export async function recordEvidence(
       proof: proof.proof,
       state,
       barriers: await barriersBelow(node.blocks, proof.height),
+      ...(withTransaction ? { inclusion: inclusionOf(node.blocks, crypto, decodeStoredRecord(value).transactionId) } : {}),
     }),
   ) as Json;
+}
+
+function inclusionOf(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>, transactionId: Digest): EvidenceInclusionParts {
+  const { height, index } = blocks.position(transactionId) ?? { height: 0, index: 0 };
+  const header = blocks.headerBytes(height);
+  const certificate = blocks.certificate(height);
+  const transactions = blocks.block(height)?.transactions;
+  const receipts = blocks.receiptBytes(height);
+  if (!header || !certificate || !transactions || !receipts) throw new ChainError('EVIDENCE_NOT_READY', { height });
+  const hashes = transactions.map((bytes) => transactionHashOf(crypto, bytes));
+  return {
+    header,
+    certificate: encodeCertificate(certificate),
+    transaction: transactions[index]!,
+    receipt: receipts[index]!,
+    index,
+    count: transactions.length,
+    transactionPath: merklePath(crypto.hash, hashes, index),
+    receiptPath: merklePath(crypto.hash, receipts, index),
+  };
 }
 
 async function headerParts(

@@ -22,7 +22,7 @@ const terminal: Terminal = {
   nodePath: process.execPath,
   nodeVersion: process.versions.node,
   now: () => Date.now(),
-  sleep: (ms) => sleep(ms),
+  sleep: (ms, signal) => sleep(ms, undefined, signal && { signal }).catch(() => undefined),
   stdin: () => process.stdin,
   askSecret,
   onStop(handler) {

@@ -22,7 +22,8 @@ const MEDIA_TYPE: Readonly<Record<RowFormat, string>> = {
   csv: 'text/csv',
   xml: 'application/xml',
 };
-const CLASS_HELP = 'class of the records (default: production); tracemill registry classes lists them';
+const CLASS_DEFAULT = 'production';
+const CLASS_HELP = 'production, device, quality, material_consumption or a registered class';
 const BATCH_ROWS = 100;
 const BATCHES_IN_FLIGHT = 4;
 const REFUSED_SHOWN_MAX = 20; // lines on a terminal; --json and --refused give all
@@ -35,17 +36,17 @@ export const recordCommand: CommandFactory = (run) =>
         .description('submit the record or records of one file, all or none')
         .argument('<file>', 'JSON, XML or CSV; - for standard input')
         .option('--format <format>', rowFormats.join(', '), oneOf(...rowFormats))
-        .option('--class <name>', CLASS_HELP)
+        .option('--class <class>', CLASS_HELP, CLASS_DEFAULT)
         .option('--digest <hex>', 'digest of the content, to be checked by the node')
         .option('--async', 'do not wait for the block')
         .action(
-          run(async (cli, file: string, options: { format?: RowFormat; class?: string; digest?: string; async?: boolean }) => {
+          run(async (cli, file: string, options: { format?: RowFormat; class: string; digest?: string; async?: boolean }) => {
             const body = file === '-' ? await readAll(cli) : cli.readBytes(file);
             const contentType = MEDIA_TYPE[formatOf(file, options.format)];
             const connection = await cli.connect();
-            const query = { class: options.class, digest: options.digest };
+            const asked = { class: options.class, ...(options.digest === undefined ? {} : { digest: options.digest }) };
             const data = await submit(cli, connection, options, (post) =>
-              connection.api.submitRecords(body, { ...post, contentType, query: { ...post.query, ...query } }),
+              connection.api.submitRecords(body, { ...post, contentType, query: { ...post.query, ...asked } }),
             );
             cli.show(data, outline(data));
           }),
@@ -56,18 +57,18 @@ export const recordCommand: CommandFactory = (run) =>
         .description('submit a large file in batches; run again to go on after a break')
         .argument('<file>', 'JSON lines, JSON array, XML or CSV')
         .option('--format <format>', rowFormats.join(', '), oneOf(...rowFormats))
-        .option('--class <name>', CLASS_HELP)
         .option('--batch <rows>', 'rows of one transaction', integer(1, 1_000), BATCH_ROWS)
         .option('--parallel <batches>', 'batches on their way at once', integer(1, 64), BATCHES_IN_FLIGHT)
         .option('--refused <file>', 'write every refused row, its code and reason as JSON lines')
+        .option('--class <class>', CLASS_HELP, CLASS_DEFAULT)
         .option('--restart', 'begin at the first row whatever an earlier run did')
         .action(run(importFile)),
     )
     .addCommand(
       new Command('query')
         .description('find records')
-        .option('--class <name>', 'of this class only')
         .option('--product <uid>')
+        .option('--class <class>', CLASS_HELP)
         .option('--batch <batch>', 'production or material batch')
         .option('--device <id>')
         .option('--factory <uid>')
@@ -79,10 +80,10 @@ export const recordCommand: CommandFactory = (run) =>
         .option('--at-least-height <height>', 'wait until the index has this height', integer(0, Number.MAX_SAFE_INTEGER))
         .action(
           run(async (cli, options: Record<string, string | number | boolean | undefined>) => {
-            const { product, batch, device, factory, from, to, limit, after } = options;
+            const { class: recordClass, product, batch, device, factory, from, to, limit, after } = options;
             const { api } = await cli.connect();
             const data = await api.findRecords({
-              ...{ class: options.class, product, batch, device, factory, from, to, limit, after },
+              ...{ class: recordClass, product, batch, device, factory, from, to, limit, after },
               atLeastHeight: options.atLeastHeight,
               count: options.count ? 'exact' : undefined,
             });
@@ -112,10 +113,12 @@ export const recordCommand: CommandFactory = (run) =>
         .description('evidence bundle of a record, for tracemill verify')
         .argument('<id>')
         .option('--out <file>', 'write it to a file')
+        .option('--transaction', 'with the transaction that wrote the record and its receipt: who signed, with which kind of key')
         .action(
-          run(async (cli, id: string, options: { out?: string }) => {
+          run(async (cli, id: string, options: { out?: string; transaction?: boolean }) => {
             const { api } = await cli.connect();
-            const text = canonicalJson((await api.getRecordProof(id)) as Json); // the one spelling that verify reads
+            const query = options.transaction ? { transaction: true } : {};
+            const text = canonicalJson((await api.getRecordProof(id, query)) as Json); // the one spelling that verify reads
             if (options.out === undefined) return cli.terminal.out(text);
             await writeFile(cli.path(options.out), text);
             cli.show({ file: options.out, bytes: text.length }, `${text.length} bytes written to ${options.out}`);
@@ -124,16 +127,18 @@ export const recordCommand: CommandFactory = (run) =>
     )
     .addCommand(
       new Command('canonical')
-        .description('the bytes that contentDigest covers, for any format; one line a record')
+        .description('the bytes that contentDigest covers, for any format; one line a record, and no line end after a single one')
         .argument('<file>', 'JSON, XML or CSV; - for standard input')
         .option('--format <format>', rowFormats.join(', '), oneOf(...rowFormats))
+        .option('--class <class>', CLASS_HELP, CLASS_DEFAULT)
         .option('--digest', 'print the digests instead of the bytes')
         .action(
-          run(async (cli, file: string, options: { format?: RowFormat; digest?: boolean }) => {
+          run(async (cli, file: string, options: { format?: RowFormat; class: string; digest?: boolean }) => {
             const format = formatOf(file, options.format);
             if (format === 'jsonl') throw new ChainError('CLI_USAGE', { reason: 'one JSON value at a time: use --format json' });
-            const texts = canonicalTextOf(format, file === '-' ? await readAll(cli) : cli.readBytes(file));
+            const texts = canonicalTextOf(format, file === '-' ? await readAll(cli) : cli.readBytes(file), options.class);
             const rows = texts.map((text) => ({ canonical: text, contentDigest: createHash('sha256').update(text).digest('hex') }));
+            if (rows.length === 1 && !options.digest && !cli.options.json) return cli.terminal.out(texts[0]!); // sha256sum gives contentDigest
             cli.show(rows, rows.map((row) => (options.digest ? row.contentDigest : row.canonical)).join('\n'));
           }),
         ),
@@ -141,10 +146,10 @@ export const recordCommand: CommandFactory = (run) =>
 
 interface ImportFlags {
   readonly format?: RowFormat;
-  readonly class?: string;
   readonly batch: number;
   readonly parallel: number;
   readonly refused?: string;
+  readonly class: string;
   readonly restart?: boolean;
 }
 
@@ -169,7 +174,7 @@ async function importFile(cli: Cli, file: string, options: ImportFlags): Promise
     result = await importRows({
       source: source(),
       clients: [connection.client],
-      ...(options.class === undefined ? {} : { recordClass: options.class }),
+      recordClass: options.class,
       batchRows: options.batch,
       inFlight: options.parallel,
       skipRows: settled,

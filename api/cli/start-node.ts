@@ -84,7 +84,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       inclusions,
       headerBytes: (height) => node.blocks.headerBytes(height),
       timers: world.timers,
-      evidence: (recordId, version) => recordEvidence(node, recordId, version),
+      evidence: (recordId, version, withTransaction) => recordEvidence(node, world.crypto, recordId, version, withTransaction),
     });
     const credentialsKey = storageKey('credentials');
     if (parts.credentialsText !== undefined) {

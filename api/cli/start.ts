@@ -63,7 +63,9 @@ export const startCommand: CommandFactory = (run) =>
 
         async function stopInTime(): Promise<void> {
           const late = Symbol('late');
-          const first = await Promise.race([node.stop(), cli.terminal.sleep(config.stopTimeoutMs).then(() => late)]);
+          const inTime = new AbortController();
+          const first = await Promise.race([node.stop(), cli.terminal.sleep(config.stopTimeoutMs, inTime.signal).then(() => late)]);
+          inTime.abort(); // the time-out would hold a process that has stopped
           if (first !== late) return;
           cli.note(`the stop took longer than ${config.stopTimeoutMs} ms; what is final is on disk, the process ends`);
           cli.exitCode = EXIT.fault;

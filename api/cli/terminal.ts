@@ -16,7 +16,8 @@ export interface Terminal {
   readonly nodeVersion: string;
   /** ms since 1970. */
   now(): number;
-  sleep(ms: number): Promise<void>;
+  /** Ends early, without an error, when `signal` aborts; a sleep holds the process. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
   stdin(): AsyncIterable<Uint8Array>;
   /** Asks without echo; undefined when there is nobody to ask. */
   askSecret(question: string): Promise<string | undefined>;

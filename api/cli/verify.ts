@@ -1,9 +1,10 @@
 /** `tracemill verify`: an evidence bundle against the genesis file or a pinned header, offline: no node is asked. */
 import { Command } from 'commander';
+import { CONTRACT, stateKey } from '../../contracts/index.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type EvidenceTrust, verifyEvidence } from '../../node/format/evidence.ts';
-import { fromHex } from '../../node/format/index.ts';
+import { type EvidenceDescription, type EvidenceTrust, verifyEvidence } from '../../node/format/evidence.ts';
+import { type Crypto, DIGEST_ALGORITHM, decodeStoredRecord, fromHex, fromUtf8, recordDigest, toHex } from '../../node/format/index.ts';
 import type { Cli } from './cli.ts';
 import type { CommandFactory } from './program.ts';
 
@@ -15,7 +16,8 @@ export const verifyCommand: CommandFactory = (run) =>
     .option('--trust <height:hash>', 'a header you trust instead of the genesis file')
     .action(
       run(async (cli, file: string, options: { genesis?: string; trust?: string }) => {
-        const verdict = verifyEvidence(createCrypto(), cli.readText(file), trustOf(cli, options));
+        const crypto = createCrypto();
+        const verdict = verifyEvidence(crypto, cli.readText(file), trustOf(cli, options), describeRecord(crypto));
         if (!verdict.ok) {
           const [fault] = verdict.faults;
           throw new ChainError('CLI_VERIFICATION_FAILED', { path: file, check: fault?.check ?? '', reason: fault?.detail ?? '' });
@@ -23,6 +25,22 @@ export const verifyCommand: CommandFactory = (run) =>
         cli.show(verdict, ['the proof holds:', ...verdict.claims.map((claim) => `  ${claim}`)].join('\n'));
       }),
     );
+
+const CONTENT_SHOWN_MAX = 10_000; // bytes of a record's content told among the claims
+
+/** What a proved record says of itself: whose it is, who wrote it, its digest and its content. */
+function describeRecord(crypto: Pick<Crypto, 'hash'>): EvidenceDescription {
+  return (key, value) => {
+    if (!key.startsWith(stateKey(CONTRACT.records, 'v'))) return [];
+    const record = decodeStoredRecord(value);
+    const { content } = record;
+    return [
+      `The record is of class ${record.class}, version ${record.version}, ${record.state}, of organisation ${record.org}, written by ${record.actor} in transaction ${toHex(record.transactionId)} at height ${record.height}`,
+      `Its recordDigest is ${toHex(recordDigest(crypto, content))} (${DIGEST_ALGORITHM} of its content)`,
+      content.length > CONTENT_SHOWN_MAX ? `Its content has ${content.length} bytes` : `Its content: ${fromUtf8(content)}`,
+    ];
+  };
+}
 
 function trustOf(cli: Cli, options: { readonly genesis?: string; readonly trust?: string }): EvidenceTrust {
   if (options.trust !== undefined) {

@@ -28,7 +28,13 @@ export interface ParsedRecord {
 }
 
 export type ParsedBody =
-  | { readonly ok: true; readonly format: BodyFormat; readonly records: readonly ParsedRecord[] }
+  | {
+      readonly ok: true;
+      readonly format: BodyFormat;
+      readonly records: readonly ParsedRecord[];
+      /** Single fields that no record may hold, read as empty text: to be told together with what the class finds. */
+      readonly faults?: readonly BodyFault[];
+    }
   | { readonly ok: false; readonly format: BodyFormat; readonly faults: readonly BodyFault[] };
 
 export function refusedBody(format: BodyFormat, code: string, place: Place, data: Readonly<Record<string, string>> = {}): ParsedBody {

@@ -1,7 +1,7 @@
 /**
  * CSV bodies (RFC 4180, UTF-8 with or without byte order mark, CRLF or LF): a header row of field names flattened with dots, items of lists
  * counted from 1 (`pro_raw_material.2.pro_supplier`), one record a row. An unquoted empty cell is absent, a quoted one is empty text.
- * Rows are counted as a spreadsheet counts them: the header is row 1.
+ * Rows are counted as a spreadsheet counts them: the header is row 1, an empty line is a row that holds no record.
  */
 import { CsvError, parse } from 'csv-parse/sync';
 import { dottedPath, fromUtf8, type RecordPath, textFault, type TextStruct, type TextTree } from '../../node/format/index.ts';
@@ -12,7 +12,11 @@ const LIST_INDEX_MAX = 10_000; // highest item number in a column name
 const HEADER_PLACE = { row: 1, column: '' } as const;
 
 export type CsvRows =
-  | { readonly ok: true; readonly rows: readonly (readonly (string | undefined)[])[] }
+  | {
+      readonly ok: true;
+      readonly rows: readonly (readonly (string | undefined)[])[] /** Empty lines in front of each row. */;
+      readonly empty: readonly number[];
+    }
   | { readonly ok: false; readonly reason: string; readonly row: number };
 
 /**
@@ -29,10 +33,11 @@ export function readCsvRows(text: string): CsvRows {
       relax_column_count: true,
       relax_quotes: true,
       skip_empty_lines: true,
+      info: true,
       max_record_size: BODY_BYTES_MAX,
       cast: (value, { quoting }) => (value === '' && !quoting ? undefined : value),
-    }) as unknown as (string | undefined)[][];
-    return { ok: true, rows };
+    }) as unknown as { readonly record: (string | undefined)[]; readonly info: { readonly empty_lines: number } }[];
+    return { ok: true, rows: rows.map(({ record }) => record), empty: rows.map(({ info }) => info.empty_lines) };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const { records } = error as unknown as { readonly records?: number };
@@ -44,16 +49,12 @@ export function readCsvRows(text: string): CsvRows {
 function textAfterQuote(text: string): number | undefined {
   const cell = /(?:"[^"]*(?:""[^"]*)*"|[^",\r\n][^,\r\n]*)?(,|\r?\n|$|[\s\S])/y; // one cell, and what ends it
   let row = 1;
-  let rowStart = 0;
   cell.lastIndex = text.charCodeAt(0) === 0xfeff ? 1 : 0;
   while (cell.lastIndex < text.length) {
     const [whole, end] = cell.exec(text)!;
     if (end === '"') return undefined; // never closed: the parser says so, with its place
     if (end !== ',' && end !== '\n' && end !== '\r\n' && end !== '' && whole.startsWith('"')) return row;
-    if (end === '\n' || end === '\r\n') {
-      if (cell.lastIndex - rowStart > end!.length) row++; // empty lines are no rows
-      rowStart = cell.lastIndex;
-    }
+    if (end === '\n' || end === '\r\n') row++;
   }
   return undefined;
 }
@@ -76,7 +77,7 @@ export function parseCsvBody(bytes: Uint8Array): ParsedBody {
   const columns = readHeader(header, faults);
   if (faults.length > 0) return { ok: false, format: 'csv', faults };
   const records = rows.map((cells, i) => {
-    const row = i + 2;
+    const row = i + 2 + reading.empty[i + 1]!;
     return { tree: readRow(columns, cells, row, faults), locate: (path: RecordPath) => ({ row, column: columnOf(columns, path) }) };
   });
   return faults.length === 0

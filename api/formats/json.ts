@@ -1,4 +1,7 @@
-/** JSON bodies: one record as an object, or a list of them. Reading is node/format/json-text; here null and shapes no record can have are refused. */
+/**
+ * JSON bodies: one record as an object, or a list of them. Reading is node/format/json-text; here shapes no record can have are refused, and null is a
+ * fault of its field only.
+ */
 import { type JsonPath, type LosslessJson, pointerOf, readJsonText, type TextStruct } from '../../node/format/index.ts';
 import { BODY_BYTES_MAX, BODY_FAULTS_MAX, BODY_RECORDS_MAX, type BodyFault, type ParsedBody, refusedBody } from './body.ts';
 
@@ -13,26 +16,37 @@ export function parseJsonBody(bytes: Uint8Array): ParsedBody {
   if (items.length > BODY_RECORDS_MAX)
     return refusedBody('json', 'FORMAT_TOO_MANY_RECORDS', { pointer: '' }, { count: `${items.length}`, countMax: `${BODY_RECORDS_MAX}` });
   const faults: BodyFault[] = [];
+  const nulls: BodyFault[] = [];
   const records = items.map((item, i) => {
     const top: JsonPath = Array.isArray(value) ? [i] : [];
     if (typeof item !== 'object' || item === null || Array.isArray(item))
       faults.push({ code: 'FORMAT_NOT_A_RECORD', place: { pointer: pointerOf(top) }, data: {} });
-    else findNulls(item, [...top], faults);
+    else {
+      const record = item as { [name: string]: LosslessJson };
+      if (record.token === null) {
+        nulls.push({ code: 'FORMAT_NULL', place: { pointer: pointerOf([...top, 'token']) }, data: {} });
+        delete record.token; // no token, rather than one that differs from the header's
+      }
+      takeNulls(item, [...top], nulls);
+    }
     return { tree: item as TextStruct, locate: (path: JsonPath) => ({ pointer: pointerOf([...top, ...path]) }) };
   });
-  return faults.length === 0 ? { ok: true, format: 'json', records } : { ok: false, format: 'json', faults };
+  if (faults.length > 0) return { ok: false, format: 'json', faults: [...faults, ...nulls] };
+  return nulls.length === 0 ? { ok: true, format: 'json', records } : { ok: true, format: 'json', records, faults: nulls };
 }
 
-function findNulls(value: LosslessJson, path: (string | number)[], faults: BodyFault[]): void {
-  if (typeof value === 'string' || faults.length >= BODY_FAULTS_MAX) return;
-  if (value === null) {
-    faults.push({ code: 'FORMAT_NULL', place: { pointer: pointerOf(path) }, data: {} });
-    return;
-  }
+/** Puts empty text in the place of every null of a value just read, and names the places. */
+function takeNulls(value: LosslessJson, path: (string | number)[], faults: BodyFault[]): void {
+  if (typeof value === 'string' || value === null) return;
+  const holder = value as { [name: string | number]: LosslessJson };
   const entries: Iterable<[string | number, LosslessJson]> = Array.isArray(value) ? value.entries() : Object.entries(value);
   for (const [name, member] of entries) {
     path.push(name);
-    findNulls(member, path, faults);
+    if (member !== null) takeNulls(member, path, faults);
+    else {
+      holder[name] = '';
+      if (faults.length < BODY_FAULTS_MAX) faults.push({ code: 'FORMAT_NULL', place: { pointer: pointerOf(path) }, data: {} });
+    }
     path.pop();
   }
 }

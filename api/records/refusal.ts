@@ -1,4 +1,7 @@
-/** Faults of a submission as one refusal: its code is that of the first fault, its details list all of them, each at its place in the body. */
+/**
+ * Faults of a submission as one refusal: its code and data are those of the first fault, its details list all of them, each at its place in the
+ * body. Messages are English here; the envelope puts them into the caller's language.
+ */
 import { ChainError, errorTable, isErrorCode } from '../../node/errors/index.ts';
 import type { RecordPath } from '../../node/format/index.ts';
 import type { BodyFault, ParsedRecord, Place } from '../formats/index.ts';
@@ -16,12 +19,20 @@ export function refuseBody(faults: readonly BodyFault[]): ChainError {
   return refusal(faults.map(({ code, place, data }) => detail(code, place, data)));
 }
 
-export function refuseRows(records: readonly ParsedRecord[], faults: readonly RowFault[]): ChainError {
-  return refusal(
-    faults.map(({ code, record, path, data }) =>
-      detail(code, records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` }, data),
-    ),
-  );
+/** @param unreadable faults of single fields of the body; what the class says of the same field is left out. */
+export function refuseRows(
+  records: readonly ParsedRecord[],
+  faults: readonly RowFault[],
+  unreadable: readonly BodyFault[] = [],
+): ChainError {
+  const places = new Set(unreadable.map(({ place }) => JSON.stringify(place)));
+  const found = faults
+    .map(({ code, record, path, data }) => {
+      const place = records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` };
+      return { code, place, data };
+    })
+    .filter(({ place }) => !places.has(JSON.stringify(place)));
+  return refusal([...unreadable, ...found].map(({ code, place, data }) => detail(code, place, data)));
 }
 
 function detail(code: string, place: Place, data: Readonly<Record<string, unknown>>) {
@@ -29,6 +40,6 @@ function detail(code: string, place: Place, data: Readonly<Record<string, unknow
 }
 
 function refusal(details: readonly ({ readonly code: string } & Readonly<Record<string, unknown>>)[]): ChainError {
-  const code = details[0]!.code;
-  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { details });
+  const { code, message: _said, ...facts } = details[0] as { readonly code: string } & Readonly<Record<string, unknown>>;
+  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { ...facts, details }); // the remedy of the code speaks of its facts
 }

@@ -13,11 +13,11 @@ import {
 } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Timers } from '../../node/world.ts';
-import { formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
+import { type BodyFault, formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
 import { takeToken } from '../../node/records/index.ts';
 import type { Caller, ParsedRecords, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
 import { refuseBody } from './refusal.ts';
-import { checkRows, submitRows } from './submit.ts';
+import { checkRows, contentDigestsOf, submitRows } from './submit.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
 const COUNT_PAGE = 1_000; // rows of one page while counting
@@ -32,12 +32,13 @@ export interface RecordServiceDependencies {
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
   readonly timers: Timers;
-  /** An evidence bundle of one stored version. */
-  readonly evidence: (recordId: Digest, version: number) => Promise<Json>;
+  /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
+  readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
 }
 
 interface Parsed extends ParsedRecords {
   readonly records: readonly ParsedRecord[];
+  readonly faults: readonly BodyFault[];
 }
 
 export function createRecordService(deps: RecordServiceDependencies): RecordService {
@@ -101,15 +102,16 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       if (!body.ok) throw refuseBody(body.faults);
       const reading = takeToken(body.records);
       if (!reading.ok) throw new ChainError(reading.code, { record: reading.record });
-      return { token: reading.token, count: reading.records.length, records: reading.records };
+      return { token: reading.token, count: reading.records.length, records: reading.records, faults: body.faults ?? [] };
     },
     async submit(parsed, caller, options) {
-      const { records } = parsed as Parsed;
-      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest);
+      const { records, faults } = parsed as Parsed;
+      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source);
       return submitRows(deps, options.recordClass, records, rows, caller, options);
     },
     async validate(parsed, caller, options) {
-      const rows = checkRows(deps, (parsed as Parsed).records, caller, options.recordClass, options.statedDigest);
+      const { records, faults } = parsed as Parsed;
+      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults);
       return {
         records: rows.map(({ prepared, first, currentVersion }) => ({
           id: toHex(prepared.recordId),
@@ -122,6 +124,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
         })),
       };
     },
+    contentDigests: (parsed, recordClass) => contentDigestsOf(deps, (parsed as Parsed).records, recordClass),
     search,
     get: async (id, version, caller) => view(fromHex(id), version, caller, true),
     async history(id, page, caller) {
@@ -142,11 +145,11 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
         count: current.version,
       };
     },
-    async proof(id, version, _caller) {
+    async proof(id, version, withTransaction) {
       const digest = fromHex(id);
       const record = await source.record(digest, version === 0 ? undefined : version);
       if (!record) throw new ChainError('RECORD_NOT_FOUND', { id });
-      return deps.evidence(digest, record.version);
+      return deps.evidence(digest, record.version, withTransaction);
     },
     async trace(product, options) {
       const trace = await traceProduct(index, source, product, {

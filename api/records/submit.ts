@@ -10,6 +10,7 @@ import {
   ContractFailure,
   currentVersion,
   factsOf,
+  foldSingles,
   GAS,
   GAS_PER_CLASS_BYTE,
   loadClass,
@@ -23,6 +24,7 @@ import {
 import { ChainError, isErrorCode } from '../../node/errors/index.ts';
 import {
   type ByteText,
+  contentDigest,
   type Crypto,
   decodeContent,
   decodeJson,
@@ -30,6 +32,7 @@ import {
   equalBytes,
   type Json,
   type Receipt,
+  type RecordOrigin,
   type StoredRecord,
   toByteText,
   toHex,
@@ -38,7 +41,7 @@ import {
 import type { Inclusions } from '../../node/inclusion.ts';
 import { callsOf, prepareRecord, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
-import type { ParsedRecord } from '../formats/index.ts';
+import type { BodyFault, ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import { type RowFault, refuseRows } from './refusal.ts';
 
@@ -66,27 +69,20 @@ export interface CheckedRow {
   readonly currentVersion: number;
 }
 
-/** Checks every row as the contract will. @throws ChainError with all faults of all rows. */
+/** Checks every row as the contract will. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
 export function checkRows(
   deps: SubmitDependencies,
   records: readonly ParsedRecord[],
   caller: Caller,
   recordClass: string,
   statedDigest: string | undefined,
+  unreadable: readonly BodyFault[] = [],
+  source: RecordOrigin = {},
 ): CheckedRow[] {
   const { node } = deps;
-  const read = (contract: string, key: ByteText) => node.state.get(stateKey(contract, key));
   const head = node.head();
-  const reading: Reading = {
-    read,
-    block: {
-      chainId: node.info.chainId,
-      height: head.height + 1,
-      timestampMs: head.timestampMs,
-      era: head.era,
-      parameters: node.parameters(),
-    },
-  };
+  const reading = readingOf(node);
+  const { read } = reading;
   if (records.length === 0) throw new ChainError('RECORD_NONE');
   if (statedDigest !== undefined && records.length > 1) throw new ChainError('RECORD_DIGEST_SINGLE', { records: records.length });
   const definition = classOf(reading, recordClass);
@@ -99,7 +95,7 @@ export function checkRows(
       { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
       definition,
       tree,
-      statedDigest === undefined ? {} : { statedDigest },
+      { source, ...(statedDigest === undefined ? {} : { statedDigest }) },
     );
     if (!preparation.ok) {
       faults.push(...preparation.faults.map((fault) => ({ ...fault, record })));
@@ -143,8 +139,29 @@ export function checkRows(
     keys.set(id, rows.length);
     rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current });
   }
-  if (faults.length > 0) throw refuseRows(records, faults);
+  if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable);
   return rows;
+}
+
+/** Chain state as the next block will find it. */
+function readingOf(node: NodeService): Reading {
+  const head = node.head();
+  return {
+    read: (contract, key) => node.state.get(stateKey(contract, key)),
+    block: {
+      chainId: node.info.chainId,
+      height: head.height + 1,
+      timestampMs: head.timestampMs,
+      era: head.era,
+      parameters: node.parameters(),
+    },
+  };
+}
+
+/** contentDigest of each record that passed its checks before. */
+export function contentDigestsOf(deps: SubmitDependencies, records: readonly ParsedRecord[], recordClass: string): string[] {
+  const definition = classOf(readingOf(deps.node), recordClass);
+  return records.map(({ tree }) => toHex(contentDigest(deps.crypto, foldSingles(definition, tree))));
 }
 
 function classOf(reading: Reading, name: string): ClassDefinition {

@@ -2,8 +2,10 @@
 import { createCredentials, type Credentials } from '../auth/credentials.ts';
 import { stateReader } from '../auth/identity.ts';
 import { issueToken, type TokenClaims, verifyToken } from '../auth/token.ts';
+import { concat, hmacSha256, utf8 } from '../../node/format/index.ts';
+import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type Caller, type ReadState } from './deps.ts';
-import { createIdempotency, type Idempotency } from './idempotency.ts';
+import { type AnswerCipher, createIdempotency, type Idempotency } from './idempotency.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limit.ts';
 import type { Route } from './route.ts';
@@ -38,7 +40,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
     routes,
     read,
     credentials: createCredentials({ store, world, key: deps.credentialsKey, issuer: 'Tracemill' }),
-    idempotency: createIdempotency(store, world.clock, settings.idempotencyKeepMs),
+    idempotency: createIdempotency(store, world.clock, settings.idempotencyKeepMs, answerCipher(deps)),
     limiter: createRateLimiter(settings.rateLimitFactor),
     metrics: createMetrics(deps),
     authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now(), held }),
@@ -54,5 +56,17 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
         lifeMs,
         steppedUp,
       }),
+  };
+}
+
+/** AES-256-GCM under a key of its own, derived from that of the credentials. */
+function answerCipher({ world, credentialsKey }: Pick<ApiDeps, 'world' | 'credentialsKey'>): AnswerCipher {
+  const key = hmacSha256(world.crypto, credentialsKey, utf8('idempotency answers\n'));
+  return {
+    seal(plain, row) {
+      const nonce = world.random.bytes(AEAD_NONCE_BYTES);
+      return concat(nonce, aesGcm.seal(key, nonce, utf8(row), plain));
+    },
+    open: (sealed, row) => aesGcm.open(key, sealed.subarray(0, AEAD_NONCE_BYTES), utf8(row), sealed.subarray(AEAD_NONCE_BYTES)),
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/exchange-log.ts';
-import type { ByteText, Json } from '../../node/format/index.ts';
+import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
 import type { Store, World } from '../../node/world.ts';
@@ -26,7 +26,7 @@ export interface ApiDeps {
   readonly may: May;
   /** Signs access tokens with the node's registered token key (raw Ed25519, 64 bytes). */
   readonly tokenSigner: { sign(message: Uint8Array): Uint8Array };
-  /** 32 bytes out of the keystore: encrypts one-time-password secrets at rest. */
+  /** 32 bytes out of the keystore: encrypts one-time-password secrets at rest, and keys the fingerprints of idempotent requests. */
   readonly credentialsKey: Uint8Array;
   readonly exchanges: ExchangeLog;
   readonly settings?: Partial<ApiSettings>;
@@ -114,6 +114,8 @@ export interface RecordSubmitOptions {
   readonly statedDigest: string | undefined;
   /** Class of every record of the body. */
   readonly recordClass: string;
+  /** Where every record of the body came from: stored beside it, no part of its content or digest. */
+  readonly source: RecordOrigin;
   readonly requestId: string;
 }
 
@@ -192,12 +194,14 @@ export interface RecordService {
     caller: Caller,
     options: Pick<RecordSubmitOptions, 'statedDigest' | 'recordClass'>,
   ): Promise<{ readonly records: readonly RecordOutcome[] }>;
+  /** contentDigest of each record, in hex: told again with an answer that was kept without them, since they may not be stored (sealed fields). */
+  contentDigests(records: ParsedRecords, recordClass: string): readonly string[];
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;
   history(id: string, page: { readonly limit: number; readonly after: string | undefined }, caller: Caller): Promise<RecordPage>;
-  /** An evidence bundle, `evidence/v1`. */
-  proof(id: string, version: number, caller: Caller): Promise<Json>;
+  /** An evidence bundle, `evidence/v1`; with the transaction that wrote the record and its receipt when asked. */
+  proof(id: string, version: number, withTransaction: boolean): Promise<Json>;
   /** Genealogy: `{product, nodes, edges, height, complete}`; `depth` bounds the walk. */
   trace(productUid: string, options: { readonly depth: number; readonly direction: 'up' | 'down' | 'both' }, caller: Caller): Promise<Json>;
 }

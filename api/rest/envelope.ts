@@ -43,6 +43,16 @@ export function messageOf(code: string, language: Language): string {
   return language === 'en' ? `${row.text.en}. ${row.remedy.en}.` : `${row.text.zh}。${row.remedy.zh}。`;
 }
 
+/** Details whose message is the English text of the error table, in the caller's language. */
+export function localDetails(details: readonly Detail[], language: Language): readonly Detail[] {
+  if (language === 'en') return details;
+  return details.map((detail) =>
+    isErrorCode(detail.code) && detail.message === errorRow(detail.code).text.en
+      ? { ...detail, message: errorRow(detail.code).text[language] }
+      : detail,
+  );
+}
+
 export interface Refusal {
   readonly status: number;
   readonly code: string;

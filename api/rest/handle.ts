@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { ChainError } from '../../node/errors/index.ts';
-import { encodeJson, fromUtf8, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import { canonicalJson, encodeJson, fromUtf8, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
@@ -150,22 +150,18 @@ export async function handle(
   if (typeof key === 'string') {
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
-    const fingerprint = digestOf(api, {
-      operationId: declared.operationId,
-      given: withoutHeaders(declared, given),
-      body: toHex(api.world.crypto.hash(call.bytes)),
-      mediaType,
-    });
+    const fingerprint = fingerprintOf(api, declared, call);
     const { answer, replayed } = await api.idempotency.once(
       { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true },
       async () => {
         first = (await run()) as Reply;
-        return { status: first.status ?? 200, data: first.data };
+        return { status: first.status ?? 200, data: first.kept ?? first.data };
       },
     );
     if (replayed && answer.status === 202 && declared.resume !== undefined)
       return answered(api, trace, await declared.resume(call, api, answer.data));
-    return answered(api, trace, { ...first, ...answer, headers: { ...first?.headers, 'idempotency-replayed': String(replayed) } });
+    const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
+    return answered(api, trace, { ...first, ...answer, data, headers: { ...first?.headers, 'idempotency-replayed': String(replayed) } });
   }
   const reply = await run();
   if ('stream' in reply) return { kind: 'stream', reply };
@@ -210,6 +206,14 @@ function encodedOtherwise(value: Json): Uint8Array {
   } catch {
     return utf8(text);
   }
+}
+
+/** What makes two requests under one Idempotency-Key the same. Keyed, because it is stored and bodies hold short secrets: nobody shall find them by trying. */
+function fingerprintOf(api: ApiContext, declared: Route, call: Call): string {
+  const { crypto } = api.world;
+  const given = withoutHeaders(declared, call.given) as Json;
+  const request = { operationId: declared.operationId, given, body: toHex(crypto.hash(call.bytes)), mediaType: call.mediaType };
+  return toHex(hmacSha256(crypto, api.credentialsKey, utf8(`idempotency\n${canonicalJson(request)}`)));
 }
 
 function keyNeedsHeader(language: Language): Detail {

@@ -104,6 +104,8 @@ export interface Reply {
   readonly rows?: number;
   /** What stands for parameters and answer in the exchange log, where the real ones hold sealed values (digests instead). */
   readonly logged?: { readonly parameters?: Json; readonly answer?: Json };
+  /** What an Idempotency-Key keeps in place of `data`, where a part of it may not be stored; `restore` of the route puts that part back. */
+  readonly kept?: unknown;
 }
 
 /** Outside the envelope: raw blocks, metrics, console files. */
@@ -157,6 +159,8 @@ export interface RouteDeclaration<B extends TSchema = TSchema> {
   readonly secretBody?: boolean;
   /** Brings a kept answer of status 202 up to date, for a repeat under its Idempotency-Key. */
   readonly resume?: (call: Call, api: ApiContext, data: unknown) => Promise<Reply>;
+  /** `data` again from what was kept of it (Reply.kept) and the request, which is the same. */
+  readonly restore?: (call: Call, api: ApiContext, kept: unknown) => Promise<unknown>;
   readonly state?: RouteState;
   readonly handler: (call: Call<Static<B>>, api: ApiContext) => Promise<Reply | RawReply | StreamReply> | Reply | RawReply | StreamReply;
 }
@@ -179,6 +183,7 @@ export const commonErrors = [
   'RATE_LIMITED',
   'REQUEST_INVALID',
   'REQUEST_MALFORMED',
+  'REQUEST_TIMEOUT',
   'SERVER_BUSY',
   'STORE_DAMAGED',
 ] as const;

@@ -17,6 +17,7 @@ import {
   answerLanguage,
   encodeEnvelope,
   type Language,
+  localDetails,
   MEDIA_TYPE,
   messageOf,
   refusalOf,
@@ -119,11 +120,13 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     forceCloseConnections: 'idle',
     clientErrorHandler(error, socket) {
       if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+      const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+      const code = late ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED';
       const requestId = toHex(world.random.bytes(12));
-      const envelope = { code: 'REQUEST_MALFORMED', message: messageOf('REQUEST_MALFORMED', 'en'), data: null, details: [], requestId };
-      const body = encodeEnvelope(envelope, 'json');
+      const body = encodeEnvelope({ code, message: messageOf(code, 'en'), data: null, details: [], requestId }, 'json');
+      const status = late ? '408 Request Timeout\r\nretry-after: 1' : '400 Bad Request';
       socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${status}\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       );
     },
     frameworkErrors: (_error, request, reply) =>
@@ -209,7 +212,13 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     details: readonly never[],
   ): FastifyReply {
     const { format = 'json', language = 'en' } = request.exchange ?? {};
-    const envelope = { code, message: messageOf(code, language), data: data ?? null, details, requestId: request.id };
+    const envelope = {
+      code,
+      message: messageOf(code, language),
+      data: data ?? null,
+      details: localDetails(details, language),
+      requestId: request.id,
+    };
     return reply
       .code(status)
       .header('content-type', MEDIA_TYPE[format])
@@ -292,7 +301,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
           query: new URLSearchParams(request.raw.url?.split('?').slice(1).join('?') ?? ''),
           body: request.body as Uint8Array | undefined,
           address: request.ip,
-          gone: exchange.gone.signal,
+          get gone() {
+            return exchange.gone.signal; // made when asked for
+          },
         };
         const handled = await handle(context, route, incoming, exchange.caller, exchange.trace);
         switch (handled.kind) {

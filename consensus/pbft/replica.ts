@@ -192,7 +192,12 @@ export function setValidators(replica: Replica, validators: readonly Validator[]
 
 /** p = v mod |R| over the validators sorted by node id (PBFT §4). */
 export function primaryOf(replica: Replica, view: number): string {
-  return replica.validators[view % replica.validators.length]!.node;
+  return primaryAmong(replica.validators, view);
+}
+
+/** @param validators sorted by node id, at least one. */
+export function primaryAmong(validators: readonly Pick<Validator, 'node'>[], view: number): string {
+  return validators[view % validators.length]!.node;
 }
 
 /** False for an observer, while a lost vote log makes silence the only safe course, and with a key that was voted with elsewhere. */

@@ -1,6 +1,6 @@
 /**
- * Signature checks in worker threads (adapter of World.verifier). Checks of one turn of the event loop travel as one batch. A worker that
- * dies loses nothing: its batches go back to the queue and a new worker starts; a batch that has killed two workers is checked on this thread.
+ * Signature checks in worker threads (adapter of World.verifier). Checks travel in batches: a message to another thread costs
+ * as much as a check. A worker that dies loses nothing: its batches go back to the queue and a new worker starts; a batch that has killed two workers is checked on this thread.
  */
 import { Worker } from 'node:worker_threads';
 import { ChainError } from '../errors/index.ts';
@@ -15,6 +15,8 @@ export const VERIFY_BATCH_COUNT_MAX = 64;
 export const VERIFY_BATCH_BYTES_MAX = 1_048_576;
 /** Batches posted to one worker at a time: one runs, one waits, so the worker never idles for a turn of this thread. */
 const BATCHES_PER_WORKER_MAX = 2;
+/** After a batch has left, later checks gather this long, ms; the first after a pause leaves at once. */
+export const VERIFY_GATHER_MS = 8;
 /** A batch that was in this many dying workers is taken for the cause. */
 const BATCH_ATTEMPTS_MAX = 2;
 /** After this many deaths without one finished batch no worker is started again; checks run here, slower. */
@@ -51,6 +53,7 @@ class WorkerVerifyPool implements RealVerifyPool {
   #queue: Waiting[] = [];
   readonly #returned: Batch[] = [];
   #scheduled = false;
+  #dispatchedMs = Number.NEGATIVE_INFINITY;
   #stopping = false;
   #nextId = 1;
   #deaths = 0;
@@ -89,10 +92,13 @@ class WorkerVerifyPool implements RealVerifyPool {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const go = (): void => {
       this.#scheduled = false;
       this.#dispatch();
-    });
+    };
+    const waitMs = Math.ceil(this.#dispatchedMs + VERIFY_GATHER_MS - performance.now());
+    if (waitMs <= 0 || this.#queue.length >= VERIFY_BATCH_COUNT_MAX) setImmediate(go);
+    else setTimeout(go, waitMs);
   }
 
   #dispatch(): void {
@@ -109,6 +115,7 @@ class WorkerVerifyPool implements RealVerifyPool {
       }
       batch.attempts++;
       lane.inFlight.set(batch.id, batch);
+      this.#dispatchedMs = performance.now();
       const bytes = encodeBatch(batch.checks);
       lane.worker!.postMessage({ id: batch.id, batch: bytes }, [bytes.buffer]);
     }
@@ -149,7 +156,8 @@ class WorkerVerifyPool implements RealVerifyPool {
       lane.inFlight.delete(answer.id);
       this.#deaths = 0;
       settleAll(batch, answer.verdicts);
-      this.#dispatch();
+      if (this.#queue.length > 0 || this.#returned.length > 0) this.#schedule();
+      else if (!this.#busy()) this.#idle?.();
     });
     worker.on('error', (error) => this.#log.error({ message: error.message }, 'verify worker failed'));
     worker.on('exit', () => this.#onExit(lane, worker));

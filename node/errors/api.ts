@@ -89,6 +89,12 @@ export const apiErrors = {
     text: { en: 'The node serves as many calls of this kind as it may', zh: '节点当前繁忙' },
     remedy: { en: 'Send it again after Retry-After; nothing was stored', zh: '请按 Retry-After 稍后重试；本次未存储' },
   },
+  REQUEST_TIMEOUT: {
+    kind: 'timeout',
+    httpStatus: 408,
+    text: { en: 'The request did not arrive whole in time; nothing was begun', zh: '请求未能按时完整到达，未做任何处理' },
+    remedy: { en: 'Send it again after Retry-After', zh: '请在 Retry-After 之后重新发送' },
+  },
   CALL_TIMEOUT: {
     kind: 'timeout',
     httpStatus: 504,

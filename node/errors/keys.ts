@@ -133,8 +133,8 @@ export const keysErrors = {
     httpStatus: 400,
     text: { en: 'The proof does not hold', zh: '证明不成立' },
     remedy: {
-      en: 'Do not rely on this file; data.code names the check that failed. Ask for the bundle again from a node you trust',
-      zh: '请勿采信该文件；data.code 指出未通过的检查。请向可信节点重新获取',
+      en: 'Do not rely on this file; data.check names the check that failed. Ask for the bundle again from a node you trust',
+      zh: '请勿采信该文件；data.check 指出未通过的检查。请向可信节点重新获取',
     },
   },
   DEVNET_START_FAILED: {

@@ -345,7 +345,10 @@ export const recordsErrors = {
     kind: 'invalid',
     httpStatus: 422,
     text: { en: 'There is no such record class', zh: '没有该记录类别' },
-    remedy: { en: 'See GET /api/v1/classes', zh: '请查询 GET /api/v1/classes' },
+    remedy: {
+      en: 'Use production, device, quality, material_consumption or a class that an organisation registered',
+      zh: '请使用 production、device、quality、material_consumption 或机构已注册的类别',
+    },
   },
   RECORD_CLASS_VERSION: {
     kind: 'conflict',

@@ -4,7 +4,7 @@
  */
 import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
-import { type ChainParameters, parameterNames } from './parameters.ts';
+import { type ChainParameters, defaultParameters, parameterNamesAt } from './parameters.ts';
 import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
 
 export const HEADER_VERSION = 1;
@@ -202,7 +202,7 @@ export function encodeConfiguration(configuration: ConsensusConfiguration): Uint
   return new Writer(1024)
     .text(configuration.engine)
     .u32(configuration.executionVersion)
-    .list(parameterNames, (w, name) => w.text(name).u64(configuration.parameters[name]))
+    .list(parameterNamesAt(configuration.executionVersion), (w, name) => w.text(name).u64(configuration.parameters[name]))
     .list(configuration.validators, (w, v) => w.text(v.node).bytes(v.publicKey).u8(v.suite).u64(v.weight))
     .finish();
 }
@@ -235,14 +235,15 @@ export function decodeConfiguration(bytes: Uint8Array): DecodedConfiguration {
   });
 }
 
-/** A configuration of the present parameter table. @throws DecodeError when it was written by another table. */
+/** A configuration of the parameter table as it is for its executionVersion. @throws DecodeError when it was written by another table. */
 export function decodeCurrentConfiguration(bytes: Uint8Array): ConsensusConfiguration {
   const { engine, executionVersion, parameters, validators } = decodeConfiguration(bytes);
-  if (parameters.length !== parameterNames.length || parameters.some(({ name }, i) => name !== parameterNames[i])) {
+  const names = parameterNamesAt(executionVersion);
+  if (parameters.length !== names.length || parameters.some(({ name }, i) => name !== names[i])) {
     throw new DecodeError('parameters are not those of the table');
   }
-  const values = Object.fromEntries(parameters.map(({ name, value }) => [name, value])) as ChainParameters;
-  return { engine, executionVersion, parameters: values, validators };
+  const values = Object.fromEntries(parameters.map(({ name, value }) => [name, value])) as Partial<ChainParameters>;
+  return { engine, executionVersion, parameters: { ...defaultParameters(), ...values }, validators };
 }
 
 export function consensusHashOf(crypto: Pick<Crypto, 'hash'>, configuration: ConsensusConfiguration): Digest {

@@ -5,6 +5,7 @@
 import { fromUtf8, utf8 } from './bytes.ts';
 import { DecodeError } from './codec.ts';
 import { JSON_DEPTH_MAX } from './json.ts';
+import { textFault } from './json-text.ts';
 
 /** A tree whose leaves are texts: the one form all formats come to. */
 export type TextTree = string | readonly TextTree[] | TextStruct;
@@ -12,13 +13,13 @@ export interface TextStruct {
   readonly [name: string]: TextTree;
 }
 
-/** RFC 8785 text of a tree of texts. @throws RangeError for nesting past JSON_DEPTH_MAX and unpaired surrogates. */
+/** RFC 8785 text of a tree of texts. @throws RangeError for nesting past JSON_DEPTH_MAX, unpaired surrogates and control characters of XML 1.0. */
 export function encodeContent(content: TextStruct): Uint8Array {
   return utf8(write(content, 0));
 }
 
 function write(value: TextTree, depth: number): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return writeText(value);
   if (depth >= JSON_DEPTH_MAX) throw new RangeError(`Cannot write content nested deeper than ${JSON_DEPTH_MAX}`);
   let out = '';
   if (Array.isArray(value)) {
@@ -26,9 +27,16 @@ function write(value: TextTree, depth: number): string {
     return out === '' ? '[]' : `${out}]`;
   }
   const struct = value as TextStruct;
-  for (const name of Object.keys(struct).sort())
-    out += `${(out === '' ? '{' : ',') + JSON.stringify(name)}:${write(struct[name]!, depth + 1)}`;
+  for (const name of Object.keys(struct).sort()) out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(struct[name]!, depth + 1)}`;
   return out === '' ? '{}' : `${out}}`;
+}
+
+function writeText(text: string): string {
+  const written = JSON.stringify(text);
+  // Longer by more than its quotes: something was escaped, and only then can it be what no reader takes.
+  if (written.length !== text.length + 2 && textFault(text))
+    throw new RangeError('Cannot write a character that not all formats can carry');
+  return written;
 }
 
 /**

@@ -1,8 +1,12 @@
 /**
  * Chain parameters: what every replica must agree on and governance may change at a barrier. The table is the whole list, in the order
- * that `consensusHash` covers them. None of these stands in node.json.
+ * that `consensusHash` covers them. None of these stands in node.json. Once a release has shipped a row, its name and default stay: genesis files
+ * leave defaults out. A row that a later release brings names in `since` the executionVersion it comes with, so that hashes of the chain below the
+ * barrier of that version stay what they are.
  */
 export interface ParameterRow {
+  /** executionVersion from which `consensusHash` covers it; 1 when absent. */
+  readonly since?: number;
   readonly min: number;
   readonly max: number;
   readonly default: number;
@@ -97,6 +101,14 @@ export type ParameterName = keyof typeof parameterTable;
 export type ChainParameters = { readonly [name in ParameterName]: number };
 
 export const parameterNames = Object.keys(parameterTable) as ParameterName[];
+
+/** Rows that a configuration of `executionVersion` covers, in order. */
+export function parameterNamesAt(
+  executionVersion: number,
+  table: Readonly<Record<string, ParameterRow>> = parameterTable,
+): ParameterName[] {
+  return Object.keys(table).filter((name) => (table[name]!.since ?? 1) <= executionVersion) as ParameterName[];
+}
 
 export function defaultParameters(): ChainParameters {
   return Object.fromEntries(parameterNames.map((name) => [name, parameterTable[name].default])) as ChainParameters;

@@ -2,6 +2,7 @@
  * The checks a block passes before it joins the chain, by name, each with the value computed here and the value the block states
  * (design: chain, "Checks"; DB53/T 1407-2025 5.1.3.b, 6.3.2.a to e). Consensus, block sync and `POST blocks/validation` share them.
  */
+import { producerOf } from '../../consensus/index.ts';
 import {
   type Block,
   type Certificate,
@@ -68,7 +69,7 @@ export function checkHeader(
     check('parentLink', `${parent.height + 1} on ${toHex(parent.hash)}`, `${header.height} on ${toHex(header.parentHash)}`),
     check('era', String(parent.era), String(header.era)),
     check('timestamp', `>= ${parent.timestampMs}`, String(header.timestampMs), header.timestampMs >= parent.timestampMs),
-    check('producerEntitled', producer ? 'validator' : 'not a validator of this height', 'validator'),
+    check('producerEntitled', producerOf(header.engine, header.engineData, configuration.validators) ?? 'nobody', header.proposer),
     check(
       'consensusHash',
       `${configuration.engine} ${toHex(consensusHashOf(crypto, configuration))}`,

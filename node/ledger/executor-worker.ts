@@ -63,7 +63,13 @@ if (port) {
     },
   });
   const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
-  const executor: Executor = createExecutor({ store, crypto, genesisText, ...contracts });
+  const executor: Executor = createExecutor({
+    store,
+    crypto,
+    clock: { monotonic: () => performance.now() },
+    genesisText,
+    ...contracts,
+  });
   let tail: Promise<void> = Promise.resolve();
 
   async function carryOut({ method, args }: ExecutorCall): Promise<{ value: unknown; moved: ArrayBuffer[] }> {

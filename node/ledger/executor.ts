@@ -47,7 +47,7 @@ import {
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { BlockCheck } from '../service.ts';
-import type { Store, StoreOperation } from '../world.ts';
+import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type AccountView, type AdmissionContext, admit, readAccount } from './admission.ts';
 import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed, type ParentFacts } from './checks.ts';
@@ -72,6 +72,8 @@ export interface BuildRequest {
   readonly proposer: string;
   readonly engineData: Uint8Array;
   readonly transactions: readonly VerifiedTransaction[];
+  /** After so many ms no further transaction is begun, but one at least: what takes the proposer long takes every backup as long. */
+  readonly workMsMax: number;
 }
 
 export interface Built {
@@ -118,6 +120,8 @@ export interface Committed {
 export interface ExecutorDependencies {
   readonly store: Store;
   readonly crypto: Crypto;
+  /** Bounds what a proposer puts into a block; no verdict depends on it. */
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly genesisText: string;
@@ -209,16 +213,17 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   }
 
   /**
-   * Executes transactions in order on the tip. With `selecting`, those that may not stand or do not fit are left out; without, one such
-   * transaction makes the whole list refused.
+   * Executes transactions in order on the tip. Selecting, those that may not stand or do not fit are left out, and the rest when `untilMs` is over;
+   * without `untilMs`, one such transaction makes the whole list refused.
    */
   function run(
     height: number,
     timestampMs: number,
     transactions: readonly VerifiedTransaction[],
-    selecting: boolean,
+    untilMs: number | undefined,
     decoded?: readonly DecodedTransaction[],
   ) {
+    const selecting = untilMs !== undefined;
     const { parameters } = tip.configuration;
     const writes = new Map<ByteText, Uint8Array | undefined>();
     const before = new Map<ByteText, Uint8Array | undefined>();
@@ -252,6 +257,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     let gas = 0;
 
     for (const [index, verified] of transactions.entries()) {
+      if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) break;
       const opened = decoded?.[index] ?? openTransaction(crypto, verified.bytes);
       const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
       if (verdict.code !== 'OK') {
@@ -351,7 +357,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
       throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
     const timestampMs = Math.max(request.timestampMs, tip.header.timestampMs);
-    const result = run(request.height, timestampMs, request.transactions, true);
+    const result = run(request.height, timestampMs, request.transactions, deps.clock.monotonic() + request.workMsMax);
     const outcome = settle(result);
     const header: Header = {
       version: HEADER_VERSION,
@@ -396,7 +402,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
-    const result = run(header.height, header.timestampMs, request.transactions, false, opened);
+    const result = run(header.height, header.timestampMs, request.transactions, undefined, opened);
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;

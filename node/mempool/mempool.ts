@@ -172,9 +172,11 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       inCheck.add(key);
       bytesInCheck += bytes.length;
       try {
+        const { height } = deps.context();
         const entry = await judge(opened, origin);
         // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
-        if (deps.context().spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
+        const now = deps.context();
+        if (now.height !== height && now.spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
         insert(entry);
         return entry;
       } finally {

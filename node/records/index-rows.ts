@@ -51,22 +51,21 @@ export function summaryOf(definition: ClassDefinition | undefined, record: Store
     const { supersededAt: _superseded, ...rest } = before ?? { devices: [], materials: [], links: [], timeUs: committedUs };
     return { ...rest, ...base } as RecordSummary;
   }
-  const facts = factsOf(definition, decodeContent(record.content));
-  const named = {
-    product: facts.product,
-    productionBatch: facts.productionBatch,
-    factory: facts.factory,
-    report: facts.report,
-    verdict: facts.verdict,
-  };
-  const present = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+  const { product, productionBatch, factory, report, verdict, devices, materials, links, timeUs } = factsOf(
+    definition,
+    decodeContent(record.content),
+  );
   return {
     ...base,
-    ...present,
-    timeUs: facts.timeUs === undefined ? committedUs : `${facts.timeUs}`,
-    devices: facts.devices,
-    materials: facts.materials,
-    links: facts.links,
+    ...(product === undefined ? {} : { product }),
+    ...(productionBatch === undefined ? {} : { productionBatch }),
+    ...(factory === undefined ? {} : { factory }),
+    ...(report === undefined ? {} : { report }),
+    ...(verdict === undefined ? {} : { verdict }),
+    timeUs: timeUs === undefined ? committedUs : `${timeUs}`,
+    devices,
+    materials,
+    links,
   };
 }
 
@@ -80,24 +79,24 @@ export function decodeSummary(bytes: Uint8Array): RecordSummary {
 
 /** Values under which a version is posted, by row. */
 export function postingsOf(summary: RecordSummary): readonly (readonly [PostingRow, string])[] {
-  const out: (readonly [PostingRow, string])[] = [['timeline', '']];
-  const add = (row: PostingRow, values: Iterable<string | undefined>): void => {
-    for (const value of new Set(values)) if (value !== undefined) out.push([row, value]);
+  const out: [PostingRow, string][] = [['timeline', '']];
+  // Values of one row stand together, so that a value named twice is found near the end.
+  const add = (row: PostingRow, value: string | undefined): void => {
+    if (value === undefined) return;
+    for (let i = out.length - 1; i > 0 && out[i]![0] === row; i--) if (out[i]![1] === value) return;
+    out.push([row, value]);
   };
-  add('class', [summary.class]);
-  add('product', [summary.product]);
-  add('factory', [summary.factory]);
-  add('report', [summary.report]);
-  add('device', summary.devices);
-  add(
-    'supplier',
-    summary.materials.map(({ supplier }) => supplier),
-  );
-  add('batch', [summary.productionBatch, ...summary.materials.map(({ batch }) => batch)]);
-  add('link', [
-    ...summary.links.map(linkText),
-    ...summary.materials.map(({ report }) => report && linkText({ type: 'report', id: report })),
-  ]);
+  const { materials } = summary;
+  add('class', summary.class);
+  add('product', summary.product);
+  add('factory', summary.factory);
+  add('report', summary.report);
+  for (const device of summary.devices) add('device', device);
+  for (const { supplier } of materials) add('supplier', supplier);
+  add('batch', summary.productionBatch);
+  for (const { batch } of materials) add('batch', batch);
+  for (const link of summary.links) add('link', linkText(link));
+  for (const { report } of materials) if (report !== undefined) add('link', linkText({ type: 'report', id: report }));
   return out;
 }
 

@@ -1,5 +1,5 @@
 /** The door of node/records: preparing submissions, sealed values, queries, trace, answers. */
-export { type Aead, aesGcm } from './cipher.ts';
+export { AEAD_NONCE_BYTES, type Aead, aesGcm } from './cipher.ts';
 export * from './class-lookup.ts';
 export * from './index-rows.ts';
 export * from './prepare.ts';

@@ -151,7 +151,7 @@ class TraceWalk {
       if (thing.type === 'production_batch' && summary.product !== undefined) continue; // other products of the batch are siblings, not origins
       for (const { supplier, batch, report } of summary.materials) {
         const material: Thing = { type: 'material_batch', id: batch, supplier };
-        link(material, 'consumes', row, await this.#isConfirmed(material, summary.org));
+        link(material, 'consumes', row, await this.#isConfirmed(material, row));
         if (report !== undefined) {
           const reports = await this.#all({ report });
           this.#addEdge(material, { type: 'report', id: report }, 'reported_in', row, reports.length > 0);
@@ -169,7 +169,7 @@ class TraceWalk {
           id,
           ...(type === 'material_batch' && org !== undefined ? { supplier: org } : {}),
         };
-        if (nodeId(target) !== nodeId(thing)) link(target, rel, row, await this.#isConfirmed(target, summary.org, org));
+        if (nodeId(target) !== nodeId(thing)) link(target, rel, row, await this.#isConfirmed(target, row, org));
       }
     }
     return out;
@@ -209,14 +209,18 @@ class TraceWalk {
           : undefined;
     if (!made || nodeId(made) === nodeId(thing)) return [];
     const link = summary.links.find(({ type, id }) => type === thing.type && id === thing.id);
-    this.#addEdge(made, thing, link?.rel ?? 'consumes', user, confirmed ?? (await this.#isConfirmed(thing, summary.org, link?.org)));
+    this.#addEdge(made, thing, link?.rel ?? 'consumes', user, confirmed ?? (await this.#isConfirmed(thing, user, link?.org)));
     return [made];
   }
 
-  /** True when the owner of the thing has recorded it himself; the claimer's own things are confirmed by his record of them. */
-  async #isConfirmed(thing: Thing, claimer: string, owner?: string): Promise<boolean> {
+  /**
+   * True when the owner of the thing has recorded it himself; the claimer's own things are confirmed by his record of them. A device or factory is
+   * confirmed by a field that the contract lets only its owner fill, never by a link, which anyone may write.
+   */
+  async #isConfirmed(thing: Thing, { summary: claim }: SearchRow, owner?: string): Promise<boolean> {
+    if (thing.type === 'device') return claim.devices.includes(thing.id);
+    if (thing.type === 'factory') return claim.factory === thing.id;
     const rows = await this.#recordsOf(thing);
-    if (thing.type === 'device' || thing.type === 'factory') return owner === undefined || owner === claimer;
     return rows.some(({ summary }) => owner === undefined || isOwner(summary, owner));
   }
 

@@ -15,8 +15,11 @@ import type { Store, StoreOperation } from '../world.ts';
 import { CHECKSUM_BYTES, crc32 } from './checksum.ts';
 import { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
 
-/** LevelDB's log in memory before it becomes a table, in bytes: one large block fits several times. */
-export const WRITE_BUFFER_BYTES = 16_777_216;
+/**
+ * LevelDB's log in memory before it becomes a table, in bytes. Most keys are hashes, so every table covers the whole range and is merged with all
+ * below it: fewer and larger tables halve what 50,000 records write (16 MiB: 1,491 MB; 64 MiB: 769 MB) and cost a fifth less CPU in all.
+ */
+export const WRITE_BUFFER_BYTES = 67_108_864;
 export const CACHE_BYTES = 67_108_864;
 /** Room the disk must show before a full store opens again, in bytes: LevelDB writes its log out as a table when it opens. */
 export const REOPEN_ROOM_BYTES = 2 * WRITE_BUFFER_BYTES;

@@ -37,7 +37,13 @@ export async function measureOwn(input: {
   const indexStore = await openLevelStore({ path: join(dir, 'index') });
   try {
     const contracts = await createContracts(crypto, genesis.configuration.executionVersion);
-    const executor = createExecutor({ store, crypto, genesisText: input.genesisText, ...contracts });
+    const executor = createExecutor({
+      store,
+      crypto,
+      clock: { monotonic: () => performance.now() },
+      genesisText: input.genesisText,
+      ...contracts,
+    });
     const blocks = createBlockStore(store);
     const index = createRecordIndex(indexStore, crypto);
     const state = { get: (key: string) => store.get(ledgerKey.state(key)) };
@@ -62,7 +68,15 @@ export async function measureOwn(input: {
       const list = input.transactions.slice(at, at + input.transactionsPerBlock).map(verified);
       const height = tip.height + 1;
       const timestampMs = Date.now();
-      const request = { height, parent: tip.hash, timestampMs, proposer: '', engineData: new Uint8Array(8), transactions: list };
+      const request = {
+        height,
+        parent: tip.hash,
+        timestampMs,
+        proposer: '',
+        engineData: new Uint8Array(8),
+        transactions: list,
+        workMsMax: 60_000,
+      };
       let hash: Uint8Array = tip.hash;
       const build = await cpuUs(() => {
         const built = executor.build(request);

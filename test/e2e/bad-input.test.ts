@@ -144,6 +144,12 @@ test('missing, empty, mistyped and misspelt fields are told all at once, at thei
   const misspelt = json.json.details.find((detail) => detail.code === 'RECORD_FIELD_UNKNOWN')!;
   assert.equal(JSON.stringify(misspelt).includes('"production_location"'), true, JSON.stringify(misspelt));
 
+  const withNull = told(await post(write(bad, 'json').replace('"101.3"', 'null'), 'application/json'));
+  assert.deepEqual(
+    withNull.details.map((detail) => `${detail.code} ${detail.pointer}`).sort(),
+    [...details.map((detail) => `${detail.code} ${detail.pointer}`), 'FORMAT_NULL /propara/pro_pressure'].sort(),
+  );
+
   const xml = told(await post(write(bad, 'xml'), 'application/xml'));
   assert.deepEqual(xml.details.map((detail) => detail.path).sort(), [
     '/record/pro_factory_uid',
@@ -402,4 +408,15 @@ test('connections that send nothing, or a header a byte at a time, are cut, and 
     silent.destroy();
     slow.destroy();
   }
+});
+
+test('a node that is asked to stop is gone once it has stopped, and does not sit out its time-out', async () => {
+  const node = testNet.net.nodes[3]!;
+  const { stopTimeoutMs = 10_000 } = JSON.parse(readFileSync(node.configPath, 'utf8')) as { stopTimeoutMs?: number };
+  await node.kill('SIGTERM');
+  const asked = Date.now();
+  while (node.running && Date.now() - asked < 2 * stopTimeoutMs) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(node.running, false);
+  assert.ok(Date.now() - asked < 0.9 * stopTimeoutMs, `gone after ${Date.now() - asked} ms`);
+  await node.restart();
 });

@@ -18,7 +18,9 @@ import {
   encodeProposal,
   hashTagged,
   headerHash,
+  Reader,
   sealSigningBytes,
+  Writer,
 } from '../../node/format/index.ts';
 import { decodeBody, encodeBody } from './chain.ts';
 import type { SeededRandom } from './random.ts';
@@ -34,6 +36,7 @@ export type MakeTwin = (
   proposal: Uint8Array,
   crypto: EngineCrypto,
   random: SeededRandom,
+  validators: number,
 ) => { readonly proposal: Uint8Array; readonly digest: Digest };
 
 const smallChainTwin: MakeTwin = (bytes, crypto, random) => {
@@ -45,10 +48,12 @@ const smallChainTwin: MakeTwin = (bytes, crypto, random) => {
  * Of whole nodes: the same transactions and roots under a header with other engine data, sealed anew, which every backup may execute and accept;
  * one in four has another time, which the records of its transactions show, so that its state root is wrong unless it is empty.
  */
-export const wholeBlockTwin: MakeTwin = (bytes, crypto, random) => {
+export const wholeBlockTwin: MakeTwin = (bytes, crypto, random, validators) => {
   const { header: headerBytes, transactionHashes } = decodeProposal(bytes);
   const header = decodeHeader(headerBytes);
-  const changed = random.chance(0.25) ? { timestampMs: header.timestampMs + 1 } : { engineData: random.bytes(8) };
+  const view = new Reader(header.engineData).u64();
+  const sameTurn = new Writer(8).u64(view + validators * random.integer(1, 5)).finish(); // a view that is its own as well
+  const changed = random.chance(0.25) ? { timestampMs: header.timestampMs + 1 } : { engineData: sameTurn };
   const other = encodeHeader({ ...header, ...changed });
   const digest = headerHash(crypto, other);
   return { digest, proposal: encodeProposal({ header: other, seal: crypto.sign(sealSigningBytes(digest)), transactionHashes }) };
@@ -76,7 +81,7 @@ export function byzantine(
         const message = decodeMessage(effect.bytes);
         let other: Message | undefined;
         if (message.kind === 'prePrepare') {
-          const { proposal, digest } = twin(message.proposal, crypto, random);
+          const { proposal, digest } = twin(message.proposal, crypto, random, start.validators.length);
           twins.set(`${message.height} ${message.view}`, digest);
           other = sign({ ...message, proposal, digest, bodyHash: hashTagged(crypto, 'engine-message', proposal) } satisfies PrePrepare);
         } else if (message.kind === 'prepare' || message.kind === 'commit') {

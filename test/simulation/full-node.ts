@@ -276,6 +276,7 @@ export class FullNodes {
       const executor = createExecutor({
         store,
         crypto: world.crypto,
+        clock: world.clock,
         builtins: setup.builtins,
         machine: setup.machine,
         genesisText: setup.genesisText,

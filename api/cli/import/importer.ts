@@ -1,9 +1,9 @@
 /**
  * Sends rows in batches, several at once, to one or more nodes. A batch is stored whole or not at all; the rows a node names as bad are taken
- * out and the rest is sent again, so that what remains refused is an exact list. A repeated run stores nothing twice: a record's identity and
- * the key of a batch, made of its bytes, both make a second send harmless.
+ * out and the rest is sent again, so that what remains refused is an exact list. A batch is sent again under one key, and a repeated run stores
+ * nothing twice because a record has an identity. The key is drawn, not made of the bytes: nodes store it, and bodies hold sealed fields in clear.
  */
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { ApiError, type Client, type Detail, type SubmitReceipt } from '../../client/index.ts';
 import { placeOf } from '../failure.ts';
 import type { RawRow, RowSource } from './rows.ts';
@@ -30,7 +30,7 @@ export interface ImportOptions {
   readonly source: RowSource;
   /** Rows are spread over these in turn; one that does not answer is passed over for a while. */
   readonly clients: readonly Client[];
-  /** Class of the rows; production when absent. */
+  /** Of every row; production when left out. */
   readonly recordClass?: string;
   readonly batchRows: number;
   readonly inFlight: number;
@@ -61,16 +61,17 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
   async function send(batch: readonly RawRow[], index: number): Promise<void> {
     const waiting: (readonly RawRow[])[] = [batch];
     let rows = nextOf(waiting);
+    let idempotencyKey = randomUUID();
+    const goOn = (): void => {
+      [rows, idempotencyKey] = [nextOf(waiting), randomUUID()];
+    };
     for (let attempt = 0; rows.length > 0; ) {
       const client = options.clients[(index + attempt) % options.clients.length]!;
       const body = options.source.body(rows);
       try {
         const answer = await client.post<SubmitReceipt>('records', Buffer.from(body), {
           contentType: options.source.contentType,
-          idempotencyKey: createHash('sha256')
-            .update(options.recordClass ?? '')
-            .update(body)
-            .digest('hex'),
+          idempotencyKey,
           ...(options.recordClass === undefined ? {} : { query: { class: options.recordClass } }),
         });
         const receipt = answer.data;
@@ -85,7 +86,8 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
         tally.stored += rows.length - repeated;
         tally.height = Math.max(tally.height, receipt.height ?? 0);
         options.onReceipt?.(receipt);
-        [rows, attempt] = [nextOf(waiting), 0];
+        goOn();
+        attempt = 0;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 0 || error.status === 429 || error.status >= 502) {
@@ -100,7 +102,8 @@ export async function importRows(options: ImportOptions): Promise<ImportResult> 
         const left = rows.filter((row) => !bad.has(row.number));
         if (named.length > 0) waiting.push(left);
         else waiting.push(rows.slice(rows.length >> 1), rows.slice(0, rows.length >> 1)); // halved until the row is alone
-        [rows, attempt] = [nextOf(waiting), 0];
+        goOn();
+        attempt = 0;
       }
     }
     tally.rows += batch.length;

@@ -125,9 +125,12 @@ function csvSource(chunks: AsyncIterable<string>): RowSource {
     contentType: 'text/csv',
     async *rows() {
       let index = 0;
+      let number = 0;
       for await (const text of csvRecords(chunks)) {
+        number++;
+        if (text === '') continue; // an empty line is no record, but a spreadsheet counts it
         if (header === undefined) header = text;
-        else yield { index, number: ++index + 1, text };
+        else yield { index: index++, number, text };
       }
       if (header === undefined) throw malformed('the file has no header');
     },
@@ -135,18 +138,26 @@ function csvSource(chunks: AsyncIterable<string>): RowSource {
   };
 }
 
-/** Records by RFC 4180 §2: a line end inside quotes does not end a record; a doubled quote opens and closes, so parity decides. */
+/**
+ * Records by RFC 4180 §2, empty lines included: a line end inside quotes does not end a record. A cell is quoted when a quote opens it; a quote
+ * further on in a bare cell stands for itself, as it does for the nodes.
+ */
 async function* csvRecords(chunks: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let record = '';
   let quoted = false;
+  let cell: 'start' | 'quoted' | 'bare' = 'start';
   for await (const chunk of withoutBom(chunks)) {
     let from = 0;
     for (let i = 0; i < chunk.length; i++) {
       const character = chunk[i];
-      if (character === '"') quoted = !quoted;
-      else if (character === '\n' && !quoted) {
-        const whole = (record + chunk.slice(from, i)).replace(/\r$/, '');
-        if (whole !== '') yield whole;
+      if (character === '"' && cell !== 'bare') {
+        quoted = !quoted; // a doubled quote closes and opens
+        cell = 'quoted';
+      } else if (quoted) continue;
+      else if (character !== '\n') cell = character === ',' ? 'start' : cell === 'start' ? 'bare' : cell;
+      else {
+        yield (record + chunk.slice(from, i)).replace(/\r$/, '');
+        cell = 'start';
         record = '';
         from = i + 1;
       }

@@ -1,6 +1,7 @@
 /** Records: submit, check, find, read, prove; and where a product came from (DB53 5.1.1, 6.1.1, 6.1.2). */
 import { Type } from '@sinclair/typebox';
-import type { Json } from '../../../node/format/index.ts';
+import type { Json, RecordOrigin } from '../../../node/format/index.ts';
+import type { ApiContext } from '../context.ts';
 import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
 import {
@@ -62,6 +63,36 @@ const classParameter = queryParameter('class', { type: 'string', minLength: 1, m
   zh: '记录类别：production（附录 A）、device、quality、material_consumption 或机构注册的类别',
 });
 
+const SOURCE_CHARACTERS_MAX = 64; // so that any script fits the 256 bytes of the stored form
+const sourceParameter = (
+  name: keyof RecordOrigin,
+  asked: string,
+  example: string,
+  en: string,
+  zh: string,
+): readonly [keyof RecordOrigin, Parameter] => [
+  name,
+  queryParameter(asked, { type: 'string', minLength: 1, maxLength: SOURCE_CHARACTERS_MAX, pattern: '^[^\\p{Cc}]*$' }, null, example, {
+    en,
+    zh,
+  }),
+];
+/** Stored beside each record of the body; the last time and seq of an account and interface are kept, so that an incremental upload knows where to go on. */
+const sourceParameters = [
+  sourceParameter('system', 'sourceSystem', 'MES-3', 'System the records come from', '记录来源系统'),
+  sourceParameter('id', 'sourceId', 'batch-77', 'Its own id of this upload', '来源系统中的标识'),
+  sourceParameter('time', 'sourceTime', '2025-03-01T08:00:00Z', "Sender's time of this upload", '发送方时间'),
+  sourceParameter('seq', 'sourceSeq', '1042', "Sender's running number of this upload", '发送方流水号'),
+  sourceParameter(
+    'interfaceId',
+    'interfaceId',
+    'mes/1',
+    'Interface the records came through; needed to go on after time or seq',
+    '上传所用接口',
+  ),
+  sourceParameter('mapping', 'mapping', 'ai4i@1', 'Mapping that made these records of others', '生成记录所用的映射'),
+] as const;
+
 const textRange = { type: 'string', minLength: 1, maxLength: 256 } as const;
 const filter = (name: keyof RecordFilter, example: string, en: string, zh: string): Parameter =>
   queryParameter(name, textRange, null, example, { en, zh });
@@ -113,7 +144,7 @@ const submitRecords = route({
   access: { right: 'record:submit', tokenInBody: true },
   timeoutMs: SUBMIT_TIMEOUT_MS,
   rateLimit: SUBMIT_RATE,
-  parameters: [classParameter, ...waitParameters, ...digestParameters],
+  parameters: [classParameter, ...sourceParameters.map(([, parameter]) => parameter), ...waitParameters, ...digestParameters],
   limits: [digestLimit],
   body: recordBody,
   secretBody: true,
@@ -127,6 +158,7 @@ const submitRecords = route({
       timeoutMs: call.integer('timeoutMs'),
       statedDigest: statedDigest(call),
       recordClass: call.required('class'),
+      source: sourceOf(call),
       requestId: call.requestId,
     });
     return {
@@ -134,8 +166,10 @@ const submitRecords = route({
       data: outcome,
       rows: outcome.records.length,
       logged: sealedLog(outcome.records, { transactionId: outcome.transactionId, status: outcome.status }),
+      kept: withoutContentDigests(outcome),
     };
   },
+  restore: withContentDigests,
 });
 
 const validateRecords = route({
@@ -160,8 +194,10 @@ const validateRecords = route({
       statedDigest: statedDigest(call),
       recordClass: call.required('class'),
     });
-    return { data: { valid: true, ...outcome }, rows: outcome.records.length, logged: sealedLog(outcome.records, {}) };
+    const data = { valid: true, ...outcome };
+    return { data, rows: outcome.records.length, logged: sealedLog(outcome.records, {}), kept: withoutContentDigests(data) };
   },
+  restore: withContentDigests,
 });
 
 const findRecords = route({
@@ -281,11 +317,18 @@ const getRecordProof = route({
   access: { right: 'record:read' },
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 200, perMs: 1_000 },
-  parameters: [recordId, versionParameter],
+  parameters: [
+    recordId,
+    versionParameter,
+    queryParameter('transaction', { type: 'boolean' }, false, true, {
+      en: 'Add the whole transaction that wrote it and its receipt: they show who signed with which kind of key',
+      zh: '附上写入该记录的完整交易及其回执，可看出由谁、以何种密钥签名',
+    }),
+  ],
   errors: ['NOT_FOUND', ...recordCodes],
   response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
-    const proof = await records.proof(call.required('id'), call.integer('version'), call.caller);
+    const proof = await records.proof(call.required('id'), call.integer('version'), call.flag('transaction'));
     return { data: proof, logged: { answer: { id: call.required('id') } } };
   },
 });
@@ -324,8 +367,26 @@ const traceProduct = route({
   },
 });
 
+function sourceOf(call: Call): RecordOrigin {
+  const given = sourceParameters.map(([member, { name }]) => [member, call.text(name)] as const);
+  return Object.fromEntries(given.filter(([, text]) => text !== undefined));
+}
+
 function statedDigest(call: Call): string | undefined {
   return call.text('digest') ?? call.text('digest-sha256');
+}
+
+type Outcomes = { readonly records: readonly RecordOutcome[] };
+
+/** contentDigest is over sealed fields in clear: told to the submitter, never stored (design: record). */
+function withoutContentDigests({ records, ...outcome }: Outcomes) {
+  return { ...outcome, records: records.map(({ contentDigest: _told, ...record }) => record) };
+}
+
+async function withContentDigests(call: Call, { records }: ApiContext, kept: unknown): Promise<unknown> {
+  const outcome = kept as Outcomes;
+  const digests = records.contentDigests(await records.parse(call.bytes, call.mediaType as RecordMediaType), call.required('class'));
+  return { ...outcome, records: outcome.records.map((record, i) => ({ ...record, contentDigest: digests[i] })) };
 }
 
 /** Digests in place of content: sealed values are short, and a digest over them in clear could be guessed. */

@@ -18,7 +18,16 @@ import {
   valueAt,
 } from '../../../node/format/index.ts';
 import { EXT_SCHEMA } from './ext.ts';
-import { type ClassDefinition, type DecimalSchema, type FieldSchema, isFieldName, type StructSchema, type TextSchema } from './schema.ts';
+import {
+  type ClassDefinition,
+  type DecimalSchema,
+  type FieldSchema,
+  isFieldName,
+  type ListSchema,
+  type MapSchema,
+  type StructSchema,
+  type TextSchema,
+} from './schema.ts';
 
 /** One thing wrong with a record. `data` holds facts as texts, never the value of a sealed field. */
 export interface RecordFault {
@@ -44,25 +53,29 @@ export function checkContent(
   faultsMax = RECORD_FAULTS_MAX,
 ): readonly RecordFault[] {
   const check = new ContentCheck(form, faultsMax);
-  check.field(schemaOf(definition), content, []);
+  const schema = schemaWithExt(definition);
+  check.field(schema, content);
   if (check.faults.length === 0) check.references(content);
   return check.faults;
 }
 
-/** Body and `ext` as one schema; put together once, for a class may have a thousand fields and a record one. */
-const schemas = new WeakMap<ClassDefinition, StructSchema>();
+const schemas = new WeakMap<ClassDefinition, StructSchema>(); // one per class, not one per record
 
-function schemaOf(definition: ClassDefinition): StructSchema {
-  const known = schemas.get(definition);
-  if (known) return known;
-  const schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
-  schemas.set(definition, schema);
+function schemaWithExt(definition: ClassDefinition): StructSchema {
+  let schema = schemas.get(definition);
+  if (schema === undefined) {
+    schema = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
+    schemas.set(definition, schema);
+  }
   return schema;
 }
 
 class ContentCheck {
   readonly faults: RecordFault[] = [];
   readonly #form: ContentForm;
+  /** Where the check stands; copied only into a fault. */
+  readonly #path: (string | number)[] = [];
+
   readonly #faultsMax: number;
 
   constructor(form: ContentForm, faultsMax: number) {
@@ -74,171 +87,175 @@ class ContentCheck {
     return this.faults.length >= this.#faultsMax;
   }
 
-  #fault(code: string, path: RecordPath, data: Readonly<Record<string, string>> = {}): void {
-    if (!this.#full()) this.faults.push({ code, path, data });
-  }
-
   /** What may have been meant: said at the door, where the content is in clear; a replica does not look for it. */
   #nearest(name: string, known: readonly string[]): string | undefined {
     return this.#form === 'clear' && !this.#full() ? nearestName(name, known) : undefined;
   }
 
-  field(schema: FieldSchema, value: TextTree, path: RecordPath): void {
+  #fault(code: string, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
+    if (!this.#full()) this.faults.push({ code, path, data });
+  }
+
+  #faultAt(name: string, code: string, data: Readonly<Record<string, string>>): void {
+    this.#fault(code, data, [...this.#path, name]);
+  }
+
+  #member(at: string | number, schema: FieldSchema, value: TextTree): void {
+    this.#path.push(at);
+    this.field(schema, value);
+    this.#path.pop();
+  }
+
+  field(schema: FieldSchema, value: TextTree): void {
     if (this.#full()) return;
     switch (schema.type) {
       case 'text':
       case 'decimal':
-        this.#leaf(schema, value, path);
+        this.#leaf(schema, value);
         return;
       case 'struct':
-        if (!isStruct(value)) {
-          this.#mistyped('struct', value, path);
-          return;
-        }
-        {
-          this.#struct(schema, value, path);
-          return;
-        }
-      case 'list': {
-        if (Array.isArray(value) && value.length === 1 && this.#form === 'sealed') {
-          this.#fault('RECORD_NOT_CANONICAL', path);
-          return;
-        }
-        const items = several(value);
-        if (items.length < (schema.minItems ?? 1) || items.length > schema.maxItems) {
-          this.#fault('RECORD_COUNT', path, {
-            count: `${items.length}`,
-            countMin: `${schema.minItems ?? 1}`,
-            countMax: `${schema.maxItems}`,
-          });
-          return;
-        }
-        for (const [i, item] of items.entries()) {
-          if (this.#full()) return;
-          this.field(schema.items, item, Array.isArray(value) ? [...path, i] : path);
-        }
+        if (isStruct(value)) this.#struct(schema, value);
+        else this.#mistyped('struct', value);
         return;
-      }
-      case 'map': {
-        if (!isStruct(value)) {
-          this.#mistyped('struct', value, path);
-          return;
-        }
-        const names = Object.keys(value);
-        if (names.length === 0 || names.length > schema.maxItems) {
-          this.#fault('RECORD_COUNT', path, { count: `${names.length}`, countMin: '1', countMax: `${schema.maxItems}` });
-          return;
-        }
-        for (const name of names) {
-          if (schema.names === 'name' ? !isFieldName(name) : !isPathText(name))
-            this.#fault('RECORD_NAME_MALFORMED', [...path, name], { name });
-          else this.field(schema.values, value[name]!, [...path, name]);
-        }
+      case 'list':
+        this.#list(schema, value);
         return;
-      }
+      case 'map':
+        if (isStruct(value)) this.#map(schema, value);
+        else this.#mistyped('struct', value);
+        return;
     }
   }
 
-  #struct(schema: StructSchema, value: TextStruct, path: RecordPath): void {
+  #list(schema: ListSchema, value: TextTree): void {
+    if (!Array.isArray(value)) {
+      if ((schema.minItems ?? 1) > 1) this.#count(1, schema.minItems!, schema.maxItems);
+      else this.field(schema.items, value);
+      return;
+    }
+    const items: readonly TextTree[] = value;
+    if (items.length === 1 && this.#form === 'sealed') this.#fault('RECORD_NOT_CANONICAL');
+    else if (items.length < (schema.minItems ?? 1) || items.length > schema.maxItems)
+      this.#count(items.length, schema.minItems ?? 1, schema.maxItems);
+    else for (let i = 0; i < items.length && !this.#full(); i++) this.#member(i, schema.items, items[i]!);
+  }
+
+  #map(schema: MapSchema, value: TextStruct): void {
+    const names = Object.keys(value);
+    if (names.length === 0 || names.length > schema.maxItems) {
+      this.#count(names.length, 1, schema.maxItems);
+      return;
+    }
+    for (const name of names) {
+      if (schema.names === 'name' ? isFieldName(name) : isPathText(name)) this.#member(name, schema.values, value[name]!);
+      else this.#faultAt(name, 'RECORD_NAME_MALFORMED', { name });
+    }
+  }
+
+  #count(count: number, countMin: number, countMax: number): void {
+    this.#fault('RECORD_COUNT', { count: `${count}`, countMin: `${countMin}`, countMax: `${countMax}` });
+  }
+
+  #struct(schema: StructSchema, value: TextStruct): void {
     for (const name of schema.required ?? []) {
       if (this.#full()) return;
-      if (!Object.hasOwn(value, name)) this.#fault('RECORD_FIELD_MISSING', [...path, name], { name });
+      if (!Object.hasOwn(value, name)) this.#faultAt(name, 'RECORD_FIELD_MISSING', { name });
     }
     const { requiredAny } = schema;
     if (requiredAny && !requiredAny.some((name) => Object.hasOwn(value, name)))
-      this.#fault('RECORD_FIELD_MISSING', [...path, requiredAny[0]!], { name: requiredAny.join(' | ') });
+      this.#faultAt(requiredAny[0]!, 'RECORD_FIELD_MISSING', { name: requiredAny.join(' | ') });
     const names = Object.keys(value);
-    if (names.length === 0 && path.length > 0 && !schema.required)
-      this.#fault('RECORD_COUNT', path, { count: '0', countMin: '1', countMax: '' });
+    if (names.length === 0 && this.#path.length > 0 && !schema.required)
+      this.#fault('RECORD_COUNT', { count: '0', countMin: '1', countMax: '' });
     for (const name of names) {
       if (this.#full()) return;
       if (Object.hasOwn(schema.properties, name)) {
-        this.field(schema.properties[name]!, value[name]!, [...path, name]);
+        this.#member(name, schema.properties[name]!, value[name]!);
       } else {
         const nearest = this.#nearest(name, Object.keys(schema.properties));
-        this.#fault('RECORD_FIELD_UNKNOWN', [...path, name], nearest === undefined ? { name } : { name, nearest });
+        this.#faultAt(name, 'RECORD_FIELD_UNKNOWN', nearest === undefined ? { name } : { name, nearest });
       }
     }
   }
 
-  #leaf(schema: TextSchema | DecimalSchema, value: TextTree, path: RecordPath): void {
+  #leaf(schema: TextSchema | DecimalSchema, value: TextTree): void {
     if (schema.sealed && this.#form === 'sealed') {
-      if (!isSealed(value)) this.#fault('RECORD_FIELD_NOT_SEALED', path);
+      if (!isSealed(value)) this.#fault('RECORD_FIELD_NOT_SEALED');
       return;
     }
     if (typeof value !== 'string') {
-      this.#mistyped(schema.type, value, path);
+      this.#mistyped(schema.type, value);
       return;
     }
     if (value === UNAVAILABLE) {
-      if (!schema.unavailable) this.#fault('RECORD_UNAVAILABLE_NOT_ALLOWED', path);
+      if (!schema.unavailable) this.#fault('RECORD_UNAVAILABLE_NOT_ALLOWED');
       return;
     }
     if (value === '' && (schema.type === 'decimal' || (schema.minLength ?? 1) > 0)) {
-      this.#fault('RECORD_FIELD_EMPTY', path);
+      this.#fault('RECORD_FIELD_EMPTY');
       return;
     }
-    if (schema.type === 'decimal') this.#decimal(schema, value, path);
-    else this.#text(schema, value, path);
+    if (schema.type === 'decimal') this.#decimal(schema, value);
+    else this.#text(schema, value);
   }
 
-  #decimal(schema: DecimalSchema, value: string, path: RecordPath): void {
+  #decimal(schema: DecimalSchema, value: string): void {
     if (!isDecimal(value)) {
-      this.#fault('RECORD_FIELD_TYPE', path, { expected: 'decimal' });
+      this.#fault('RECORD_FIELD_TYPE', { expected: 'decimal' });
       return;
     }
     if (schema.minimum !== undefined && compareDecimal(value, schema.minimum) < 0)
-      this.#fault('RECORD_VALUE_RANGE', path, { minimum: schema.minimum });
+      this.#fault('RECORD_VALUE_RANGE', { minimum: schema.minimum });
     if (schema.maximum !== undefined && compareDecimal(value, schema.maximum) > 0)
-      this.#fault('RECORD_VALUE_RANGE', path, { maximum: schema.maximum });
+      this.#fault('RECORD_VALUE_RANGE', { maximum: schema.maximum });
   }
 
-  #text(schema: TextSchema, value: string, path: RecordPath): void {
+  #text(schema: TextSchema, value: string): void {
     const length = codePoints(value);
-    if (length < (schema.minLength ?? 0)) this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMin: `${schema.minLength}` });
+    if (length < (schema.minLength ?? 0)) this.#fault('RECORD_LENGTH', { length: `${length}`, lengthMin: `${schema.minLength}` });
     if (schema.maxLength !== undefined && length > schema.maxLength) {
-      this.#fault('RECORD_LENGTH', path, { length: `${length}`, lengthMax: `${schema.maxLength}` });
+      this.#fault('RECORD_LENGTH', { length: `${length}`, lengthMax: `${schema.maxLength}` });
       return;
     }
     if (schema.enum && !schema.enum.includes(value)) {
       const nearest = this.#nearest(value, schema.enum);
-      this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.enum.join(', '), ...(nearest === undefined ? {} : { nearest }) });
+      this.#fault('RECORD_VALUE_UNKNOWN', { allowed: schema.enum.join(', '), ...(nearest === undefined ? {} : { nearest }) });
     }
-    if (schema.const !== undefined && value !== schema.const) this.#fault('RECORD_VALUE_UNKNOWN', path, { allowed: schema.const });
-    this.#format(schema, value, path);
+    if (schema.const !== undefined && value !== schema.const) this.#fault('RECORD_VALUE_UNKNOWN', { allowed: schema.const });
+    this.#format(schema, value);
   }
 
-  #format(schema: TextSchema, value: string, path: RecordPath): void {
+  #format(schema: TextSchema, value: string): void {
     switch (schema.format) {
       case undefined:
         return;
       case 'time': {
         const reading = parseTime(value);
-        if (!reading.ok) this.#fault(reading.code, path);
+        if (!reading.ok) this.#fault(reading.code);
         return;
       }
       case 'digest':
-        if (!/^[0-9a-f]{64}$/.test(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'SHA-256 in 64 lower-case hex digits' });
+        if (!/^[0-9a-f]{64}$/.test(value)) this.#fault('RECORD_FIELD_TYPE', { expected: 'SHA-256 in 64 lower-case hex digits' });
         return;
       case 'integer':
-        if (!isInteger(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'integer' });
+        if (!isInteger(value)) this.#fault('RECORD_FIELD_TYPE', { expected: 'integer' });
         return;
       case 'unit':
-        if (!/^[!-~\u0080-\ud7ff]+$/.test(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'unit code without spaces (UCUM)' });
+        if (!/^[!-~\u0080-\ud7ff]+$/.test(value)) this.#fault('RECORD_FIELD_TYPE', { expected: 'unit code without spaces (UCUM)' });
         return;
       case 'mediaType':
         if (!/^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/.test(value))
-          this.#fault('RECORD_FIELD_TYPE', path, { expected: 'media type' });
+          this.#fault('RECORD_FIELD_TYPE', { expected: 'media type' });
         return;
       case 'path':
-        if (!isPathText(value)) this.#fault('RECORD_FIELD_TYPE', path, { expected: 'dotted path of a field' });
+        if (!isPathText(value)) this.#fault('RECORD_FIELD_TYPE', { expected: 'dotted path of a field' });
         return;
     }
   }
 
-  #mistyped(expected: string, value: TextTree, path: RecordPath): void {
+  #mistyped(expected: string, value: TextTree): void {
     const found = typeof value === 'string' ? 'text' : Array.isArray(value) ? 'list' : 'struct';
-    this.#fault('RECORD_FIELD_TYPE', path, { expected, found });
+    this.#fault('RECORD_FIELD_TYPE', { expected, found });
   }
 
   /** `ext.filled` and `ext.units` speak about fields that are there. */
@@ -249,18 +266,18 @@ class ContentCheck {
     filled.forEach((entry, i) => {
       const path = isStruct(entry) ? entry.path : undefined;
       if (typeof path === 'string' && valueAt(content, path) === undefined)
-        this.#fault('RECORD_PATH_UNKNOWN', Array.isArray(ext.filled) ? ['ext', 'filled', i, 'path'] : ['ext', 'filled', 'path'], { path });
+        this.#fault('RECORD_PATH_UNKNOWN', { path }, Array.isArray(ext.filled) ? ['ext', 'filled', i, 'path'] : ['ext', 'filled', 'path']);
     });
     if (ext.units === undefined || !isStruct(ext.units)) return;
     for (const path of Object.keys(ext.units)) {
-      if (valueAt(content, path) === undefined) this.#fault('RECORD_PATH_UNKNOWN', ['ext', 'units', path], { path });
+      if (valueAt(content, path) === undefined) this.#fault('RECORD_PATH_UNKNOWN', { path }, ['ext', 'units', path]);
     }
   }
 }
 
 /** Content with every list of one replaced by its item where the class expects a list; all else untouched. */
 export function foldSingles(definition: ClassDefinition, content: TextStruct): TextStruct {
-  return fold(schemaOf(definition), content) as TextStruct;
+  return fold(schemaWithExt(definition), content) as TextStruct;
 }
 
 function fold(schema: FieldSchema | undefined, value: TextTree): TextTree {

@@ -9,7 +9,7 @@ import {
   UNAVAILABLE,
   valueAt,
 } from '../../../node/format/index.ts';
-import type { ClassDefinition } from './schema.ts';
+import { type ClassDefinition, keyNameOf } from './schema.ts';
 
 export interface MaterialFact {
   readonly supplier: string;
@@ -89,7 +89,7 @@ export function keyOf(definition: ClassDefinition, content: TextStruct): { reado
   const key: Record<string, string> = {};
   for (const path of definition.key) {
     const text = textAt(content, path);
-    if (text !== undefined) key[path.replace('ext.', '')] = text;
+    if (text !== undefined) key[keyNameOf(path)] = text;
   }
   return key;
 }

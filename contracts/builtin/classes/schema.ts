@@ -104,6 +104,8 @@ export function readClass(
     (isObject(data.facts) ? factsFault(data.facts, data.body as unknown as StructSchema) : 'facts');
   if (fault !== undefined) return { ok: false, reason: fault };
   const definition = data as unknown as ClassDefinition;
+  const keyNames = definition.key.map(keyNameOf);
+  if (new Set(keyNames).size < keyNames.length || keyNames.includes('record_key')) return { ok: false, reason: 'key' };
   for (const path of definition.key) if (!isOpenLeaf(definition.body, path)) return { ok: false, reason: `key ${path}` };
   return { ok: true, definition };
 }
@@ -113,6 +115,11 @@ function isOpenLeaf(body: StructSchema, path: string): boolean {
   const inExt = path.startsWith('ext.');
   const field = fieldAt(inExt ? EXT_SCHEMA : body, inExt ? path.slice('ext.'.length) : path);
   return (field?.type === 'text' || field?.type === 'decimal') && field.sealed !== true;
+}
+
+/** Name under which the field of a path stands in a record's key. */
+export function keyNameOf(path: string): string {
+  return path.startsWith('ext.') ? path.slice('ext.'.length) : path;
 }
 
 function fieldAt(schema: FieldSchema, path: string): FieldSchema | undefined {
@@ -230,7 +237,7 @@ function isCount(value: Json | undefined): value is number {
 
 /** Names that are also XML element names and CSV columns: a letter or underscore, then letters, digits, `_` and `-`. */
 export function isFieldName(name: string): boolean {
-  if (name.length === 0 || name.length > 128) return false;
+  if (name.length === 0 || name.length > 128 || name === '__proto__') return false;
   for (let i = 0; i < name.length; i++) {
     const unit = name.charCodeAt(i);
     const letter = (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f || isWordCharacter(unit);

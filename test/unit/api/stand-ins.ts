@@ -385,6 +385,7 @@ export interface TestRecords extends RecordService {
     readonly mediaType: string;
     readonly account: string;
     readonly statedDigest: string | undefined;
+    readonly source: Parameters<RecordService['submit']>[2]['source'];
   }[];
   readonly searches: Parameters<RecordService['search']>[0][];
   pending: boolean;
@@ -393,9 +394,10 @@ export interface TestRecords extends RecordService {
 
 export function createTestRecords(): TestRecords {
   let lastMediaType = '';
+  const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
   const outcome = (text: string): SubmitOutcome['records'][number] => {
-    const digest = createHash('sha256').update(text).digest('hex');
-    return { id: digest, version: 1, contentDigest: digest, recordDigest: digest, digestAlg: 'SHA-256', status: 'stored' };
+    const digest = sha256(`sealed ${text}`);
+    return { id: digest, version: 1, contentDigest: sha256(text), recordDigest: digest, digestAlg: 'SHA-256', status: 'stored' };
   };
   const row = (id: string) => ({ id, version: 1, recordDigest: 'd'.repeat(64), class: 'production' });
   const service: TestRecords = {
@@ -421,7 +423,13 @@ export function createTestRecords(): TestRecords {
     async submit(parsed, caller, options) {
       if (service.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, service.delayMs));
       const { text } = parsed as TestParsed;
-      service.submissions.push({ text, mediaType: lastMediaType, account: caller.account, statedDigest: options.statedDigest });
+      service.submissions.push({
+        text,
+        mediaType: lastMediaType,
+        account: caller.account,
+        statedDigest: options.statedDigest,
+        source: options.source,
+      });
       const pending = service.pending || options.wait === 'async';
       return {
         transactionId: 'e'.repeat(64),
@@ -431,6 +439,7 @@ export function createTestRecords(): TestRecords {
         records: [outcome(text)],
       };
     },
+    contentDigests: (parsed) => [sha256((parsed as TestParsed).text)],
     validate: async (parsed) => ({ records: [outcome((parsed as TestParsed).text)] }),
     async search(search) {
       service.searches.push(search);
@@ -441,7 +450,7 @@ export function createTestRecords(): TestRecords {
       return row(id);
     },
     history: async (id) => ({ items: [row(id)], next: null, height: 12, complete: true, withheld: 0, count: null }),
-    proof: async (id) => ({ evidence: 'v1', id }),
+    proof: async (id, _version, transaction) => ({ evidence: 'v1', id, transaction }),
     trace: async (product) => ({ product, nodes: [], edges: [], height: 12, complete: true }),
   };
   return service;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createEngine, engineNames, isEngineName } from '../../../consensus/index.ts';
+import { createEngine, engineNames, isEngineName, producerOf } from '../../../consensus/index.ts';
 import { CHAIN_ID, GENESIS, PARAMETERS, validators } from './pbft/table.ts';
 
 const start = {
@@ -28,4 +28,13 @@ test('every engine named can be created and names itself', () => {
 test('a name nobody registered is refused', () => {
   assert.equal(isEngineName('toString'), false);
   assert.throws(() => createEngine('raft', start, crypto), RangeError);
+});
+
+test('the producer of a block follows from the view in its engineData, and from nothing else', () => {
+  const set = validators();
+  const view = (last: number) => Uint8Array.from([0, 0, 0, 0, 0, 0, 0, last]);
+  for (const number of [0, 1, 2, 3, 4, 5]) assert.equal(producerOf('pbft', view(number), set), set[number % set.length]!.node);
+  for (const data of [new Uint8Array(0), new Uint8Array(9)]) assert.equal(producerOf('pbft', data, set), undefined);
+  assert.equal(producerOf('raft', view(0), set), undefined);
+  assert.equal(producerOf('pbft', view(0), []), undefined);
 });

@@ -57,7 +57,9 @@ const sample: Sample = {
 };
 
 test('the sample record is one record in all three formats', () => {
-  const texts = (['json', 'xml', 'csv'] as const).map((format) => canonicalTextOf(format, Buffer.from(sampleText(sample, format))));
+  const texts = (['json', 'xml', 'csv'] as const).map((format) =>
+    canonicalTextOf(format, Buffer.from(sampleText(sample, format)), 'production'),
+  );
   assert.equal(texts[0]!.length, 1);
   assert.deepEqual(texts[1], texts[0]);
   assert.deepEqual(texts[2], texts[0]);

@@ -69,6 +69,7 @@ async function open(self: string, changes: Partial<ChainDependencies> = {}): Pro
   const executor = createExecutor({
     store,
     crypto: keys,
+    clock: { monotonic: () => 0 },
     builtins,
     machine: { bundleDigest: '' } as ContractMachine,
     genesisText,

@@ -61,7 +61,7 @@ async function start() {
     store,
     local,
     voteLog,
-    executor: inlineExecutor(createExecutor({ store, crypto, genesisText, ...contracts }), contracts.machine.bundleDigest),
+    executor: inlineExecutor(createExecutor({ store, crypto, clock: time, genesisText, ...contracts }), contracts.machine.bundleDigest),
     genesisText,
     node: SELF,
     organisation: 'north',

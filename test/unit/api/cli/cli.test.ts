@@ -1,5 +1,6 @@
 /** Commands against the real server of the interface, over HTTPS, with stand-ins behind it. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -172,8 +173,16 @@ test('canonical text of one record is the same from JSON, XML and CSV, and leave
   const xml = file('c.xml', '<record><propara><pro_pressure>40.0</pro_pressure></propara><product_uid>P</product_uid></record>');
   const csv = file('c.csv', 'product_uid,propara.pro_pressure\r\nP,40.0\r\n');
   for (const name of [json, xml, csv]) {
-    assert.equal((await run(['record', 'canonical', name])).out, '{"product_uid":"P","propara":{"pro_pressure":"40.0"}}\n', name);
+    assert.equal((await run(['record', 'canonical', name])).out, '{"product_uid":"P","propara":{"pro_pressure":"40.0"}}', name);
   }
+  const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+  const single = file('d.json', '{"pro_raw_material": [{"pro_supplier": "S"}], "measurements": ["x"]}');
+  const folded = await run(['record', 'canonical', single]);
+  assert.equal(folded.out, '{"measurements":["x"],"pro_raw_material":{"pro_supplier":"S"}}'); // a list of one is its item where the class has a list
+  assert.equal((await run(['record', 'canonical', '--digest', single])).out, `${digestOf(folded.out)}\n`);
+  const other = await run(['record', 'canonical', '--class', 'device', single]);
+  assert.equal(other.out, '{"measurements":"x","pro_raw_material":[{"pro_supplier":"S"}]}');
+  assert.equal((await run(['--json', 'record', 'canonical', '--class', 'divice', single])).answer.code, 'RECORD_CLASS_UNKNOWN');
   const fromInput = await run(['record', 'canonical', '-', '--format', 'csv', '--digest'], {}, readFileSync(join(directory, csv), 'utf8'));
   assert.match(fromInput.out, /^[0-9a-f]{64}\n$/);
 });

@@ -6,6 +6,7 @@ import { foldSingles, production } from '../../../../contracts/builtin/classes/i
 import { contentDigest, encodeContent, readJsonText, textFault, toHex, type TextStruct } from '../../../../node/format/index.ts';
 import { BODY_BYTES_MAX, type BodyFault, parseBody, type ParsedBody } from '../../../../api/formats/index.ts';
 import { readCsvRows } from '../../../../api/formats/csv.ts';
+import { refuseRows } from '../../../../api/records/refusal.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { writeCsv, writeXml } from './write.ts';
@@ -74,10 +75,30 @@ test('faults of a JSON body are told all at once, by pointer', () => {
   );
 });
 
+test('null is a fault of its field alone, told with what else is wrong with the record', () => {
+  const body = parseBody('json', bytes('{"a":null,"b":["1",null,"2"],"token":null}'));
+  assert.deepEqual(treesOf(body), [{ a: '', b: ['1', '', '2'] }]);
+  assert.deepEqual(
+    body.ok && body.faults?.map(({ code, place }) => [code, place]),
+    ['/token', '/a', '/b/1'].map((pointer) => ['FORMAT_NULL', { pointer }]),
+  );
+  const records = body.ok ? body.records : [];
+  const rowFault = (code: string, path: readonly string[]) => ({ code, record: 0, path, data: {} });
+  const { details } = refuseRows(
+    records,
+    [rowFault('RECORD_FIELD_EMPTY', ['a']), rowFault('RECORD_FIELD_MISSING', ['c'])],
+    (body.ok && body.faults) || [],
+  ).data as { details: { code: string; pointer: string }[] };
+  assert.deepEqual(
+    details.map(({ code, pointer }) => `${code} ${pointer}`),
+    ['FORMAT_NULL /token', 'FORMAT_NULL /a', 'FORMAT_NULL /b/1', 'RECORD_FIELD_MISSING /c'],
+  );
+});
+
 test('JSON that is no record, null, a byte order mark, bad UTF-8 and depth have codes of their own', () => {
   assert.deepEqual(codesOf(parseBody('json', bytes('"x"'))), ['FORMAT_NOT_A_RECORD']);
   assert.deepEqual(codesOf(parseBody('json', bytes('[]'))), ['FORMAT_NO_RECORDS']);
-  assert.deepEqual(codesOf(parseBody('json', bytes('{"a":null,"b":[null]}'))), ['FORMAT_NULL', 'FORMAT_NULL']);
+  assert.deepEqual(codesOf(parseBody('json', bytes('[{"a":null},null]'))), ['FORMAT_NOT_A_RECORD', 'FORMAT_NULL']);
   assert.deepEqual(codesOf(parseBody('json', bytes('\ufeff{}'))), ['JSON_BOM']);
   assert.deepEqual(codesOf(parseBody('json', new Uint8Array([0x7b, 0xff, 0x7d]))), ['FORMAT_NOT_UTF8']);
   assert.deepEqual(codesOf(parseBody('json', bytes('['.repeat(100_000)))), ['JSON_TOO_DEEP']);
@@ -175,6 +196,10 @@ test('CSV faults name row and column, all at once', () => {
       ['CSV_LIST_GAP', { row: 3, column: 'b.1' }],
       ['TEXT_CHARACTER_FORBIDDEN', { row: 4, column: 'a' }],
     ],
+  );
+  assert.deepEqual(
+    faultsOf(parseBody('csv', bytes('\r\na,b\r\n\r\n"x\ny",1\r\n\r\n1\r\n'))).map(({ place }) => place),
+    [{ row: 6, column: '' }], // empty lines count, line ends inside quotes do not
   );
   assert.deepEqual(codesOf(parseBody('csv', bytes('a,a,b,b.c,,1,x..y,__proto__\n1,2,3,4,5,6,7,8\n'))), [
     'CSV_COLUMN_REPEATED',

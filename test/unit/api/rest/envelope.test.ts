@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
 import fc from 'fast-check';
-import { answerFormat, answerLanguage, messageOf, refusalOf } from '../../../../api/rest/envelope.ts';
+import { answerFormat, answerLanguage, localDetails, messageOf, refusalOf } from '../../../../api/rest/envelope.ts';
 import { toXml } from '../../../../api/rest/xml.ts';
-import { ChainError } from '../../../../node/errors/index.ts';
+import { refuseBody } from '../../../../api/records/refusal.ts';
+import { ChainError, errorRow } from '../../../../node/errors/index.ts';
 
 test('XML has root response, items as item, and entries for unspeakable names', () => {
   assert.equal(
@@ -107,4 +108,31 @@ test('a ChainError becomes its row, its facts and its details; only what may be 
   assert.deepEqual([busy.status, busy.data, busy.retryAfterS], [429, { count: 3 }, 2]);
   const bad = refusalOf(new ChainError('REQUEST_INVALID', { details: [{ code: 'X', message: 'y' }] }));
   assert.deepEqual([bad.status, bad.data, bad.details.length, bad.retryAfterS], [400, null, 1, undefined]);
+});
+
+test('messages of details follow Accept-Language where they are those of the error table (design: api)', () => {
+  const { details } = refusalOf(
+    refuseBody([
+      { code: 'RECORD_FIELD_MISSING', place: { pointer: '/product_uid' }, data: { name: 'product_uid' } },
+      { code: 'RECORD_FIELD_EMPTY', place: { row: 2, column: 'ext.device_id' }, data: {} },
+    ]),
+  );
+  assert.deepEqual(
+    localDetails(details, 'zh').map(({ message }) => message),
+    ['RECORD_FIELD_MISSING', 'RECORD_FIELD_EMPTY'].map((code) => errorRow(code).text.zh),
+  );
+  assert.deepEqual(localDetails(details, 'en'), details);
+  const own = [{ code: 'RECORD_FIELD_EMPTY', message: 'said by a contract' }];
+  assert.deepEqual(localDetails(own, 'zh'), own);
+});
+
+test('a refused body tells the facts of its first fault in data, where the remedy of the code points', () => {
+  const refusal = refusalOf(
+    refuseBody([
+      { code: 'RECORD_FIELD_MISSING', place: { pointer: '/a' }, data: { name: 'a' } },
+      { code: 'RECORD_FIELD_EMPTY', place: { pointer: '/b' }, data: {} },
+    ]),
+  );
+  assert.deepEqual([refusal.code, refusal.data], ['RECORD_FIELD_MISSING', { name: 'a', pointer: '/a' }]);
+  assert.equal(refusal.details.length, 2);
 });

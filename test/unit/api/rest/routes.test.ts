@@ -50,6 +50,9 @@ test('records: the receipt of a submission, pending as 202, every bad row in det
     [stored.status, stored.data.status, stored.data.records[0].status, rig.records.submissions.at(-1)?.statedDigest],
     [200, 'confirmed', 'stored', 'a'.repeat(64)],
   );
+  await post('/api/v1/records?sourceSystem=MES%E4%B8%89&sourceSeq=1042&interfaceId=mes/1', '{"x":"3"}');
+  assert.deepEqual(rig.records.submissions.at(-1)?.source, { system: 'MES三', seq: '1042', interfaceId: 'mes/1' });
+  assert.equal((await post('/api/v1/records?sourceId=a%00b', '{"x":"4"}')).code, 'REQUEST_INVALID');
   const pending = await post('/api/v1/records?wait=async', '{"x":"2"}');
   assert.deepEqual([pending.status, pending.code, pending.data.status, pending.data.height], [202, 'OK', 'pending', null]);
   const refused = await post('/api/v1/records', 'broken', 'text/csv');
@@ -65,6 +68,8 @@ test('records: one, its history and proof, a trace, and 404', async () => {
   assert.equal((await get(`/api/v1/records/${id}`)).data.id, id);
   assert.equal((await get(`/api/v1/records/${id}/history`)).data.items.length, 1);
   assert.equal((await get(`/api/v1/records/${id}/proof`)).data.evidence, 'v1');
+  assert.equal((await get(`/api/v1/records/${id}/proof`)).data.transaction, false);
+  assert.equal((await get(`/api/v1/records/${id}/proof?transaction=true`)).data.transaction, true);
   assert.equal((await get(`/api/v1/trace/${encodeURIComponent('M 1/ä')}`)).data.product, 'M 1/ä');
   assert.equal((await get(`/api/v1/records/${'0'.repeat(64)}`)).status, 404);
   assert.equal((await get('/api/v1/records/xyz')).code, 'REQUEST_INVALID');

@@ -253,6 +253,68 @@ test('the same Idempotency-Key and bytes give the first answer; other bytes are 
   await own.close();
 });
 
+test('an Idempotency-Key keeps nothing by which sealed fields could be guessed, and the repeat is answered whole', async () => {
+  const own = await createRig();
+  const { createHash } = await import('node:crypto');
+  const body = '{"pro_op_name":"Li Ming"}';
+  for (const url of ['/api/v1/records', '/api/v1/records/validate']) {
+    const submit = (text: string) => send('POST', url, { on: own, headers: { ...json, 'idempotency-key': url.slice(-8) }, body: text });
+    const first = await submit(body);
+    const contentDigest = createHash('sha256').update(body).digest('hex');
+    assert.equal(first.json.data.records[0].contentDigest, contentDigest);
+    const again = await submit(body);
+    assert.equal(again.headers['idempotency-replayed'], 'true');
+    assert.deepEqual(again.json.data, first.json.data);
+    assert.equal((await submit('{"pro_op_name":"Li Mang"}')).json.code, 'IDEMPOTENCY_KEY_REUSED');
+    const kept = [...own.store.rows]
+      .filter(([key]) => key.startsWith(keyspace.idempotency))
+      .map(([, row]) => new TextDecoder().decode(row));
+    assert.ok(kept.length > 0);
+    assert.ok(kept.every((row) => !row.includes(contentDigest)));
+    const plain = createHash('sha256').update(`{"body":"${contentDigest}","given":{},"mediaType":"application/json","operationId":"`);
+    assert.ok(
+      kept.every(
+        (row) =>
+          !row.includes(
+            plain
+              .copy()
+              .update(`${first.json.data.valid ? 'validate' : 'submit'}Records"}`)
+              .digest('hex'),
+          ),
+      ),
+    );
+  }
+  await own.close();
+});
+
+test('a token that an answer under an Idempotency-Key holds is not on the disk in clear, and is given again', async () => {
+  const own = await createRig();
+  await own.server.context.credentials.setPassword('ada@acme', 'correct horse');
+  const { secret } = await own.server.context.credentials.setOtp('ada@acme');
+  const ask = () =>
+    send('POST', '/api/v1/auth/step-up', {
+      on: own,
+      headers: { ...json, 'idempotency-key': 's', otp: currentOtp(secret, own.world.clock.now()) },
+    });
+  const first = await ask();
+  assert.equal(first.status, 200, first.text);
+  assert.equal((await ask()).json.data.token, first.json.data.token);
+  const rows = [...own.store.rows.values()].map((row) => Buffer.from(row).toString('latin1'));
+  assert.ok(rows.every((row) => !row.includes(first.json.data.token)));
+  await own.close();
+});
+
+test('a pending submission keeps its key for the same body', async () => {
+  const own = await createRig();
+  const submit = (text: string) => send('POST', '/api/v1/records', { on: own, headers: { ...json, 'idempotency-key': 'p' }, body: text });
+  own.records.pending = true;
+  assert.equal((await submit('{"a":"1"}')).status, 202);
+  assert.equal((await submit('{"a":"2"}')).json.code, 'IDEMPOTENCY_KEY_REUSED');
+  own.records.pending = false;
+  assert.equal((await submit('{"a":"1"}')).status, 200);
+  await own.close();
+});
+
 test('concurrent duplicates wait for the first', async () => {
   const own = await rigWithContract();
   const answers = await Promise.all(Array.from({ length: 8 }, () => call({ method: 'add' }, 'k2', { on: own })));

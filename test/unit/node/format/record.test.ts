@@ -88,6 +88,13 @@ test('only the canonical spelling of a content is accepted', () => {
     assert.throws(() => decodeContent(utf8(text)), DecodeError, text);
 });
 
+test('what no reader of content takes is not written', () => {
+  for (const text of ['\ud800', 'a\udc00', '\u0001', '"\u0000'])
+    for (const content of [{ a: text }, { [text]: '1' }, { a: ['x', { b: text }] }])
+      assert.throws(() => encodeContent(content), RangeError);
+  assert.equal(Buffer.from(encodeContent({ a: '\\ud800\n' })).toString(), '{"a":"\\\\ud800\\n"}');
+});
+
 test('the content reader takes exactly what the content writer writes', () => {
   const text = fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '\t', '\r', '/', '\u007f', '\u2028', '€', '😀', '\ufffd', '1') });
   const { tree } = fc.letrec<{ tree: TextTree }>((tie) => ({

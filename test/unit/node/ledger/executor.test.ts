@@ -20,41 +20,62 @@ class DamagedStore extends MemoryStore {
   }
 }
 
-test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
-  const store = new DamagedStore();
+/** A chain of one organisation in memory, and transactions of one record each for its first block. */
+async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   const genesis = genesisFixture();
-  const executor = createExecutor({ store, crypto, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
+  const executor = createExecutor({ store, crypto, clock, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
   const tip = await executor.open();
-  const preparation = prepareRecord(
-    { crypto, org: 'north', sealingKey: new Uint8Array(32) },
-    production,
-    annexRecord({ pro_factory_uid: 'F1', ext: { device_id: 'D1' }, production_time: '2023-11-01T00:00:00Z' }),
-  );
-  assert.equal(preparation.ok, true);
-  const { submission } = (preparation as Extract<typeof preparation, { ok: true }>).prepared;
   const { chainId } = openGenesis(crypto, JSON.stringify(genesis));
-  const { bytes } = signTransaction(
-    crypto,
-    {
-      chainId,
-      sender: 'mes@north',
-      keyId: 'k1',
-      salt: new Uint8Array(16),
-      expiryHeight: 10,
-      calls: [{ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions([submission]) }],
-      gasLimit: 100_000_000,
-      suite: 1,
-    },
-    (message) => testKey('mes').sign(message),
-  );
-  const request = {
+  const transactionOf = (product: string) => {
+    const preparation = prepareRecord(
+      { crypto, org: 'north', sealingKey: new Uint8Array(32) },
+      production,
+      annexRecord({ product_uid: product, pro_factory_uid: 'F1', ext: { device_id: 'D1' }, production_time: '2023-11-01T00:00:00Z' }),
+    );
+    assert.equal(preparation.ok, true);
+    const { submission } = (preparation as Extract<typeof preparation, { ok: true }>).prepared;
+    const { bytes } = signTransaction(
+      crypto,
+      {
+        chainId,
+        sender: 'mes@north',
+        keyId: 'k1',
+        salt: new Uint8Array(16),
+        expiryHeight: 10,
+        calls: [{ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions([submission]) }],
+        gasLimit: 100_000_000,
+        suite: 1,
+      },
+      (message) => testKey('mes').sign(message),
+    );
+    return { bytes, publicKey: testKey('mes').publicKey };
+  };
+  const requestOf = (...products: readonly string[]) => ({
     height: 1,
     parent: tip.hash,
     timestampMs: genesis.timestampMs + 1_000,
     proposer: 'north-1',
     engineData: new Uint8Array(8),
-    transactions: [{ bytes, publicKey: testKey('mes').publicKey }],
-  };
+    transactions: products.map(transactionOf),
+    workMsMax: 100,
+  });
+  return { executor, requestOf };
+}
+
+test('a proposer begins no transaction after its time is over, leaves the rest unjudged, and takes one however slow it is', async () => {
+  let nowMs = 0;
+  const clock = { monotonic: () => (nowMs += 40) };
+  const { executor, requestOf } = await opened(new MemoryStore(), clock);
+  const built = executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
+  assert.deepEqual([built.included, built.refused], [[0, 1, 2], []]); // asked at 80 and 120 ms after 40, over at 140
+  const slow = await opened(new MemoryStore(), { monotonic: () => (nowMs += 1_000) });
+  assert.deepEqual(slow.executor.build(slow.requestOf('P-1', 'P-2')).included, [0]);
+});
+
+test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
+  const store = new DamagedStore();
+  const { executor, requestOf } = await opened(store);
+  const request = requestOf('P-1');
   store.damaged = ledgerKey.state(stateKey(CONTRACT.records, ''));
   assert.throws(() => executor.build(request), { code: 'STORE_DAMAGED' });
   store.damaged = undefined;

@@ -266,6 +266,8 @@ const chainRows: RecordRow[] = [
         links: [
           { rel: 'contains', type: 'product', id: 'HOUSING-1', org: 'alpha' },
           { rel: 'contains', type: 'product', id: 'SCREW-1', org: 'delta' },
+          { rel: 'produced_on', type: 'device', id: 'MILL' },
+          { rel: 'produced_on', type: 'device', id: 'LATHE', org: 'gamma' },
         ],
       },
     }),
@@ -310,6 +312,13 @@ test('trace goes down from the first material to the machine, and up from the ma
   const up = edgesOf(await trace('MACHINE-1', { direction: 'up' }));
   assert.ok(up.includes('product/MACHINE-1 contains product/SCREW-1 claimed'));
   assert.ok(up.includes('material_batch/smelter/LOT-5 consumes material_batch/mine/ORE-1 claimed'));
+});
+
+test('a link to a device is a claim, whoever it names as its owner: the contract checks the fields of a record only', async () => {
+  const edges = edgesOf(await trace('MACHINE-1', { direction: 'up', depthMax: 1 }));
+  assert.ok(edges.includes('product/MACHINE-1 produced_on device/MILL claimed'));
+  assert.ok(edges.includes('product/MACHINE-1 produced_on device/LATHE claimed'));
+  assert.ok(edges.includes('product/MACHINE-1 produced_on factory/F-G confirmed'));
 });
 
 test('a trace cut by a bound says so, and an unknown product is one node without records', async () => {

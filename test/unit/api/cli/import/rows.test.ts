@@ -52,11 +52,13 @@ test('a CSV row may hold line ends in quotes, and is numbered as a spreadsheet s
     [
       [0, 2, 'A,"two\r\nlines, ""quoted"""'],
       [1, 3, 'B,'],
-      [2, 4, 'C,"end"'],
+      [2, 5, 'C,"end"'],
     ],
   );
   assert.equal(body, 'name,note\r\nA,"two\r\nlines, ""quoted"""\r\nB,\r\nC,"end"\r\n');
   await assert.rejects(texts('csv', 'a,b\n"open'), malformed);
+  for (const size of [1, 7]) // a bare quote opens nothing
+    assert.deepEqual(await texts('csv', 'a,b\n12 1/2",x\n"",y"\n"",""""\n', size), ['12 1/2",x', '"",y"', '"",""""']);
   await assert.rejects(texts('csv', ''), malformed);
 });
 

@@ -198,6 +198,10 @@ test('every built-in class is itself a class of the closed language, and anythin
   ])
     assert.equal(readClass(body(field)).ok, false, JSON.stringify(field));
   assert.equal(readClass({ ...body({ type: 'text' }), key: ['b'] }).ok, false);
+  for (const key of [['a', 'ext.a'], ['ext.record_key'], ['a', 'a']]) // names of a key are what its identity is made of
+    assert.deepEqual(readClass({ ...body({ type: 'text' }), key }), { ok: false, reason: 'key' });
+  const forbidden = JSON.parse('{"type":"struct","properties":{"a":{"type":"text"},"__proto__":{"type":"text"}}}') as JsonObject;
+  assert.deepEqual(readClass({ ...base, body: forbidden } as unknown as JsonObject), { ok: false, reason: 'body.__proto__' });
   assert.equal(
     readClass({ ...base, body: { type: 'struct', properties: { token: { type: 'text' } } } } as unknown as JsonObject).ok,
     false,

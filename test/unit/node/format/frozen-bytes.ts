@@ -1,0 +1,175 @@
+/**
+ * One small example of everything whose bytes can never change again, as text: hex, or the text itself. Kept in test/data/frozen and compared there.
+ * Before the first release a deliberate change is written with `node dist/test/tools/write-frozen.js`; afterwards what is there stays.
+ */
+import {
+  canonicalJson,
+  consensusHashOf,
+  contentDigest,
+  emptyMapRoot,
+  encodeAmendment,
+  encodeBlock,
+  encodeCertificate,
+  encodeConfiguration,
+  encodeContent,
+  encodeHeader,
+  encodeProposal,
+  encodeReceipt,
+  encodeStoredRecord,
+  encodeSubmissions,
+  encodeTransaction,
+  encodeTransactionBody,
+  headerHash,
+  indexDigest,
+  merklePath,
+  merkleRoot,
+  openTransaction,
+  recordDigest,
+  recordIdOf,
+  sealedCommitment,
+  sealingSalt,
+  sealSigningBytes,
+  signTransaction,
+  type StoredRecord,
+  toByteText,
+  fromByteText,
+  toHex,
+  transactionSigningBytes,
+  utf8,
+  voteSigningBytes,
+  buildEvidence,
+} from '../../../../node/format/index.ts';
+import { keyOf, prepareRecordFor } from './frozen-record.ts';
+import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
+import { annexRecord } from '../records/sample.ts';
+import { fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from './evidence-fixture.ts';
+import { crypto, testKey } from './genesis-fixture.ts';
+
+const MAP_KEYS = 300;
+
+/** Name -> hex or text. */
+export function frozenBytes(): Record<string, string> {
+  const { chainId, genesisHash, configuration } = opened;
+  const map = fixtureMap(MAP_KEYS);
+  const content = encodeContent(annexRecord());
+  const sealed = prepareRecordFor(annexRecord());
+  const key = keyOf(annexRecord());
+  const recordId = recordIdOf(crypto, 'production', 'alpha', key);
+  const salt = sealingSalt(crypto, new Uint8Array(32).fill(3), recordId, 'pro_op_info.pro_op_name');
+  const body = {
+    chainId,
+    sender: 'mes@north',
+    keyId: 'k1',
+    salt: new Uint8Array(16).fill(5),
+    expiryHeight: 70_000,
+    calls: [
+      { contract: 'records', method: 'submit', args: utf8('args') },
+      { contract: `0x${'ab'.repeat(20)}`, method: 'judge', args: utf8('["P-1"]') },
+    ],
+    gasLimit: 10_000_000_000,
+    suite: 1,
+  };
+  const transaction = signTransaction(crypto, body, testKey('mes').sign);
+  const receipt = encodeReceipt({
+    transactionId: transaction.id,
+    height: 17,
+    index: 3,
+    status: 'failed',
+    code: 'RECORD_KEY_CONFLICT',
+    detail: utf8('{"record":0}'),
+    failedCall: 1,
+    gasUsed: 5_000_000_000,
+    keyKind: 'own',
+    results: [utf8('[]'), new Uint8Array(0)],
+    events: [{ contract: 'records', name: 'RecordSubmitted', data: utf8('{}') }],
+  });
+  const header = headerAt(17, {
+    era: 2,
+    engineData: Uint8Array.from([0, 0, 0, 0, 0, 0, 1, 2]),
+    txRoot: merkleRoot(crypto.hash, [transaction.hash]),
+  });
+  const headerBytes = encodeHeader(header);
+  const hash = headerHash(crypto, headerBytes);
+  const seal = testKey('north-1 validator').sign(sealSigningBytes(hash));
+  const stored: StoredRecord = {
+    class: 'production',
+    classVersion: 1,
+    org: 'alpha',
+    actor: 'mes@alpha',
+    key,
+    version: 2,
+    state: 'current',
+    content: sealed,
+    source: { system: 'MES', id: '7', time: '2025-08-09T00:00:00Z', seq: '42', interfaceId: 'mes/1', mapping: 'm@1' },
+    height: 17,
+    committedAtMs: 1_754_697_600_000,
+    transactionId: transaction.id,
+    change: { reason: '更正', digestBefore: recordDigest(crypto, content) },
+  };
+  const leaves = [0, 1, 2, 3, 4].map((n) => Uint8Array.of(n));
+  const keyHex = (contract: string, text: string): string => toHex(fromByteText(stateKey(contract, text)));
+  const id = toByteText(recordId);
+  return {
+    genesisHash: toHex(genesisHash),
+    chainId: toHex(chainId),
+    configuration: toHex(encodeConfiguration(configuration)),
+    consensusHash: toHex(consensusHashOf(crypto, configuration)),
+    transactionBody: toHex(encodeTransactionBody(body)),
+    transactionSigningBytes: toHex(transactionSigningBytes(transaction.id)),
+    transaction: toHex(encodeTransaction(openTransaction(crypto, transaction.bytes).transaction)),
+    transactionId: toHex(transaction.id),
+    transactionHash: toHex(transaction.hash),
+    receipt: toHex(receipt),
+    header: toHex(headerBytes),
+    headerHash: toHex(hash),
+    sealSigningBytes: toHex(sealSigningBytes(hash)),
+    prepareSigningBytes: toHex(voteSigningBytes(chainId, 'prepare', 3, 17, hash)),
+    commitSigningBytes: toHex(voteSigningBytes(chainId, 'commit', 3, 17, hash)),
+    checkpointSigningBytes: toHex(voteSigningBytes(chainId, 'checkpoint', 3, 17, hash)),
+    block: toHex(encodeBlock({ header, seal, transactions: [transaction.bytes] })),
+    proposal: toHex(encodeProposal({ header: headerBytes, seal, transactionHashes: [transaction.hash] })),
+    certificate: toHex(encodeCertificate({ view: 3, height: 17, digest: hash, votes: [{ node: 'north-1', signature: seal }] })),
+    merkleRootOfNone: toHex(merkleRoot(crypto.hash, [])),
+    merkleRootOfFive: toHex(merkleRoot(crypto.hash, leaves)),
+    merklePathOfThird: merklePath(crypto.hash, leaves, 2).map(toHex).join(' '),
+    mapRoot: toHex(map.root()),
+    mapRootOfOne: toHex(fixtureMap(1).root()),
+    mapRootOfNone: toHex(emptyMapRoot(crypto)),
+    content: Buffer.from(content).toString(),
+    contentDigest: toHex(contentDigest(crypto, annexRecord({ token: 'secret' }))),
+    sealedContent: Buffer.from(sealed).toString(),
+    recordDigest: toHex(recordDigest(crypto, sealed)),
+    recordKey: canonicalJson(key),
+    recordId: toHex(recordId),
+    sealingSalt: toHex(salt),
+    sealedCommitment: sealedCommitment(crypto, salt, 'pro_op_info.pro_op_name', '李雷'),
+    indexDigest: toHex(indexDigest(crypto, 'S-12', 'B-2025-081')),
+    storedRecord: toHex(encodeStoredRecord(stored)),
+    tombstone: toHex(encodeStoredRecord({ ...stored, state: 'deleted', version: 3, content: new Uint8Array(0), source: {} })),
+    submissions: toHex(encodeSubmissions([{ class: 'production', classVersion: 1, content: sealed, source: stored.source }])),
+    amendment: toHex(encodeAmendment({ recordId, expectedVersion: 1, reason: 'typo', content: sealed, source: {} })),
+    keyOfVersion: keyHex('records', recordKey.version(id, 258)),
+    keyOfProduct: keyHex('records', recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)),
+    keyOfProductionBatch: keyHex('records', recordKey.productionBatch(toByteText(indexDigest(crypto, 'PB-7')), id)),
+    keyOfMaterialBatch: keyHex('records', recordKey.materialBatch(toByteText(indexDigest(crypto, 'S-12', 'B-2025-081')), id)),
+    keyOfSource: keyHex('records', recordKey.source(toByteText(indexDigest(crypto, 'mes@alpha', 'mes/1')))),
+    keyOfEntry: keyHex('registry', registryKey.entry('factory', '厂-1')),
+    keyOfEntryVersion: keyHex('registry', registryKey.version('factory', '厂-1', 258)),
+    keyOfRole: keyHex('access', accessKey.role('operator')),
+    keyOfGrant: keyHex('access', accessKey.grant('alpha', 'record:submit', 'factory/F-1', 'beta')),
+    keyOfParameters: keyHex('governance', governanceKey.parameters),
+    keyOfValidators: keyHex('governance', governanceKey.validators),
+    keyOfAnchor: keyHex('audit', auditKey.anchor('north-1', 258)),
+  };
+}
+
+/** File name -> text: bundles and the genesis file they are judged by. */
+export function frozenFiles(): Record<string, string> {
+  const map = fixtureMap(MAP_KEYS);
+  return {
+    'genesis.json': genesisText,
+    'evidence-v1-pbft.json': buildEvidence(plainParts(map)),
+    'evidence-v1-pbft-barrier-inclusion.json': buildEvidence(longParts(map)),
+    'bytes.json': `${JSON.stringify(frozenBytes(), undefined, 1)}\n`,
+  };
+}
