@@ -11,7 +11,7 @@ export const GAS_PER_MICROSECOND = 40_000;
 /** Host calls and fixed costs of a transaction. */
 export const GAS = {
   /** Fixed part of every transaction: overlay, receipt, id row. */
-  transaction: 400_000,
+  transaction: 800_000,
   /** Dispatch of one call. */
   call: 80_000,
   perArgumentByte: 20,
@@ -29,7 +29,7 @@ export const GAS = {
   verify: 4_800_000,
   perByteVerified: 60,
   /** Taking an instance and restoring its memory before a deployed contract runs. */
-  instance: 3_000_000,
+  instance: 4_500_000,
   /** Loading code, beside what the engine counts: comparing memory with the base image, digest of the image. */
   load: 12_000_000,
   /** Clearing all memory after the engine itself trapped. */

@@ -46,6 +46,8 @@ import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts'
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
 const ADMIT_RETRY_MS = 1_000;
+/** A node that the register no longer admits stays connected for this long, to fetch the block that says so, ms. */
+export const EXPEL_AFTER_MS = 10_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
 const ROWS_CACHED_MAX = 20_000; // rows of registry and access
 const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
@@ -112,6 +114,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     log: world.log,
   });
   const committedListeners = new Set<(committed: Committed) => void>();
+  let admitted: readonly AdmittedNode[] = [];
+  let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
 
@@ -227,6 +231,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onLost: (key) => raise('STORE_LOST', 'critical', damageOf(key)),
   });
   const { height, hash, configuration } = chain.tip();
+  let deciding = configuration.validators.some((validator) => validator.node === options.node);
   const driver: ConsensusDriver = createConsensusDriver({
     engine: configuration.engine,
     start: {
@@ -279,13 +284,25 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       rows.clear();
       admitRegistered().catch(admitLater);
     }
+    if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
     outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
 
-  /** Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). */
+  /** The engine follows the validators of each height by itself; this is for who reads the log. */
+  function noticeBarrier(height: number): void {
+    const decides = chain.tip().configuration.validators.some((validator) => validator.node === options.node);
+    if (decides !== deciding)
+      world.log.warn({ height, decides }, decides ? 'this node is a validator from now on' : 'this node is no validator any longer');
+    deciding = decides;
+  }
+
+  /**
+   * Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). Who is expelled is told the head and
+   * heard a little longer, or it would go on as if nothing had happened.
+   */
   async function admitRegistered(): Promise<void> {
     const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
     let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
@@ -313,9 +330,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       if (entry.id === options.node) peering.standing.namedByChain(active);
       (active ? nodes : suspended).push(listed);
     }
-    network.admit(nodes);
+    const expelled = admitted.filter(({ node }) => node !== options.node && !nodes.some((entry) => entry.node === node));
+    network.admit([...nodes, ...expelled]);
     network.visitors?.(suspended);
+    admitted = nodes;
     if (unread !== undefined) admitLater(unread);
+    if (expelled.length === 0) return;
+    peering.announce();
+    cancelExpel?.();
+    cancelExpel = world.timers.after(EXPEL_AFTER_MS, () => network.admit(admitted));
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */
@@ -459,6 +482,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       stopping = true;
       cancelSave?.();
       const repaired = repairer.stop();
+      cancelExpel?.();
       peering.stop();
       await repaired;
       await outbox.stop();

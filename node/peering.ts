@@ -51,6 +51,8 @@ export interface Peering {
   sync(height: number, from: readonly string[]): void;
   /** A row of a peer's ledger, unchecked. @throws ChainError PEER_* */
   getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined>;
+  /** Tells every peer the head. */
+  announce(): void;
   status(): SyncStatus;
   /** For parts that put questions of their own. */
   readonly requests: Requests;
@@ -222,6 +224,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     },
     sync: (height, from) => blockSync.syncTo(height, from),
     getRow: (peer, key, height) => requests.getRow(peer, key, height),
+    announce: () => blockSync.announce(),
     status: () => blockSync.status(),
   };
 }

@@ -11,6 +11,7 @@ import { doctorCommand } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
 import { failureOf, failureText } from './failure.ts';
 import { governanceCommand } from './governance.ts';
+import { registryCommand } from './registry.ts';
 import { initCommand } from './init.ts';
 import { keysCommand } from './keys.ts';
 import { recordCommand } from './record.ts';
@@ -36,6 +37,7 @@ const commands: readonly CommandFactory[] = [
   blockCommand,
   verifyCommand,
   governanceCommand,
+  registryCommand,
   keysCommand,
   adminCommand,
   doctorCommand,

@@ -75,6 +75,17 @@ export function operations(client: Client) {
     voteOnProposal: (id: string, body: Row, options: PostOptions = {}) =>
       post<SubmitReceipt>(`governance/proposals/${part(id)}/votes`, body, options),
 
+    listEntries: (kind: string, query: Query = {}) => get<ListAnswer<Row>>(`registry/${part(kind)}`, query),
+    getEntry: (kind: string, id: string, query: Query = {}) => get<Row>(`registry/${part(kind)}/${part(id)}`, query),
+    getEntryHistory: (kind: string, id: string, query: Query = {}) =>
+      get<ListAnswer<Row>>(`registry/${part(kind)}/${part(id)}/history`, query),
+    registerEntry: (kind: string, body: Row, options: PostOptions = {}) => post<SubmitReceipt>(`registry/${part(kind)}`, body, options),
+    updateEntry: (kind: string, id: string, body: Row, options: PostOptions = {}) =>
+      post<SubmitReceipt>(`registry/${part(kind)}/${part(id)}/update`, body, options),
+    setEntryState: (kind: string, id: string, body: Row, options: PostOptions = {}) =>
+      post<SubmitReceipt>(`registry/${part(kind)}/${part(id)}/state`, body, options),
+    listClasses: (query: Query = {}) => get<ListAnswer<Row>>('classes', query),
+
     listNodes: (query: Query = {}) => get<ListAnswer<Row>>('nodes', query),
     getNode: (id: string) => get<Row>(`nodes/${part(id)}`),
     listPeers: () => get<ListAnswer<Row>>('peers'),

@@ -108,7 +108,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     async submit(parsed, caller, options) {
       const { records, faults } = parsed as Parsed;
       const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source);
-      return submitRows(deps, records, rows, caller, options);
+      return submitRows(deps, options.recordClass, records, rows, caller, options);
     },
     async validate(parsed, caller, options) {
       const { records, faults } = parsed as Parsed;

@@ -12,11 +12,12 @@ import {
   factsOf,
   foldSingles,
   GAS,
-  GAS_PER_RECORD,
-  GAS_PER_RECORD_BYTE,
+  GAS_PER_CLASS_BYTE,
   loadClass,
   type Reading,
   readVersion,
+  recordGas,
+  registryKey,
   stateKey,
   timePath,
 } from '../../contracts/index.ts';
@@ -46,9 +47,9 @@ import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '
 import { type RowFault, refuseRows } from './refusal.ts';
 
 /** Room for one record's fixed costs: about ten reads, five writes and ten digests, doubled. */
-const GAS_PER_RECORD_LIMIT = 2 * (GAS_PER_RECORD + 10 * GAS.read + 5 * GAS.write + 10 * GAS.hash + GAS.event);
+const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS.write + 10 * GAS.hash + GAS.event);
 /** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
-const GAS_PER_BYTE_LIMIT = 2 * (GAS_PER_RECORD_BYTE + GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
+const GAS_PER_BYTE_LIMIT = 2 * (GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
 /** A record with many materials writes one key for each. */
 const GAS_PER_MATERIAL_LIMIT = 2 * (GAS.write + GAS.hash + GAS.read);
 const FRAME_BYTES = 4_096; // signature, calls and frames of a transaction around its contents
@@ -184,8 +185,16 @@ function contractFault(error: unknown, record: number): RowFault {
   return { code: error.code, record, path: Array.isArray(path) ? (path as string[]) : [], data };
 }
 
+/** What opening a registered class costs each call. */
+function classGas(node: NodeService, name: string): number {
+  if (builtinClass(name)) return 0;
+  const bytes = node.state.get(stateKey(CONTRACT.registry, registryKey.entry('class', name)))?.length ?? 0;
+  return GAS.read + bytes * (GAS.perByteRead + GAS_PER_CLASS_BYTE);
+}
+
 export async function submitRows(
   deps: SubmitDependencies,
+  recordClass: string,
   records: readonly ParsedRecord[],
   rows: readonly CheckedRow[],
   caller: Caller,
@@ -212,8 +221,10 @@ export async function submitRows(
   const gas =
     2 * GAS.transaction +
     GAS_PER_RECORD_LIMIT * rows.length +
+    2 * rows.reduce((sum, row) => sum + recordGas(row.prepared.submission.content), 0) +
     GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
-    GAS_PER_MATERIAL_LIMIT * materials;
+    GAS_PER_MATERIAL_LIMIT * materials +
+    2 * calls.length * classGas(node, recordClass);
   const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
   const id = await node.submit(bytes);
   const status: TransactionStatus =

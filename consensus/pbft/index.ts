@@ -7,7 +7,19 @@ import type { Effect, Engine, EngineCrypto, EngineStart, EngineStatus, Input } f
 import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
 import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
-import { advanceSync, liftFloor, noteClaim, onAsk, onBody, onCommitted, onFetch, onHeld, onStatus, retransmit } from './recovery.ts';
+import {
+  advanceSync,
+  liftFloor,
+  noteClaim,
+  noticeForgotten,
+  onAsk,
+  onBody,
+  onCommitted,
+  onFetch,
+  onHeld,
+  onStatus,
+  retransmit,
+} from './recovery.ts';
 import { restore } from './replay.ts';
 import {
   clearHeight,
@@ -102,6 +114,7 @@ function runTimer(replica: Replica): void {
 
 function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered' }>): void {
   if (block.height <= replica.height) return;
+  noticeForgotten(replica, block.certificate);
   replica.height = block.height;
   replica.digest = block.digest;
   replica.certificate = block.certificate;

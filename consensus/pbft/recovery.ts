@@ -197,6 +197,19 @@ export function onHeld(replica: Replica, message: Verified<Held>): void {
   note(replica, 'vote log lost: silent until', { height: replica.floor.height, view });
 }
 
+/**
+ * A final block is certified by a vote of ours that we do not remember: our data was emptied since. Found out only now, because an empty log at
+ * genesis is also that of a new network; from here it is as after any lost log.
+ */
+export function noticeForgotten(replica: Replica, certificate: Certificate): void {
+  const { height, view } = certificate;
+  if (replica.muted || height <= Math.max(replica.remembered, replica.floor?.height ?? 0)) return;
+  if (!certificate.votes.some((vote) => vote.node === replica.self) || ownVote(replica, 'commit', height, view)) return;
+  replica.muted = { round: height, answers: new Map() };
+  replica.deadlineMs = undefined;
+  note(replica, 'vote log lost: a certificate holds a vote it does not know', { height, view });
+}
+
 /** The floor is final without us: takes part again, in a view no promise of ours can lie above. */
 export function liftFloor(replica: Replica): void {
   const { floor } = replica;

@@ -99,6 +99,7 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
     }
   }
   if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
+  replica.remembered = through;
   replica.unmarked = !marked && replica.height === 0;
   if (!whole || (!marked && replica.height > 0) || through < signedHeight) replica.muted = { round: replica.height, answers: new Map() };
 }

@@ -102,7 +102,9 @@ export interface Replica {
   checkpoint: Vote | undefined;
   stableCheckpoint: number;
 
-  /** `round` is the height at the start: answers to an earlier loss name another, for between two losses the chain moves on. */
+  /** Up to here the vote log once held every commit vote of ours; it is cut at checkpoints. */
+  remembered: number;
+  /** `round` is the height when the loss was noticed: answers to an earlier loss name another, for between two losses the chain moves on. */
   muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
   floor: { readonly height: number; readonly view: number } | undefined;
   /** A key of ours that somebody else votes with; governance gives another. */
@@ -160,6 +162,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     evidenceSeen: new Set(),
     checkpoint: undefined,
     stableCheckpoint: 0,
+    remembered: 0,
     muted: undefined,
     floor: undefined,
     excludedKey: undefined,

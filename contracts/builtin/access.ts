@@ -17,6 +17,7 @@ import {
   type Right,
   rights,
 } from './layout.ts';
+import { GAS_PER_ENTRY_JSON_BYTE } from './pricing.ts';
 import { nameProblem, organisationOf, TITLE_LENGTH_MAX, textOf } from './names.ts';
 import { isWithin } from './validity.ts';
 
@@ -122,7 +123,9 @@ export function requireRight(host: Host, right: Right, object?: string): string 
 
 /** A contract's own space by `get`, so that writes of this very call are seen; others' by `read`. */
 export function readThrough(host: Host, contract: string, key: ByteText): Uint8Array | undefined {
-  return contract === host.self ? host.get(key) : host.read(contract, key);
+  const bytes = contract === host.self ? host.get(key) : host.read(contract, key);
+  if (bytes) host.useGas(GAS_PER_ENTRY_JSON_BYTE * bytes.length);
+  return bytes;
 }
 
 const rightProblem = (text: string) => ((rights as readonly string[]).includes(text) ? undefined : 'is not a right of this chain');

@@ -98,6 +98,14 @@ export class Arguments {
     return out;
   }
 
+  /** An object as it is, for a reader of its own. */
+  json(name: string): JsonObject {
+    const value = this.#take(name);
+    if (isObject(value)) return value;
+    if (value !== undefined) this.fault(name, 'must be an object');
+    return {};
+  }
+
   object(name: string): Arguments {
     const value = this.#take(name);
     const known = isObject(value);

@@ -23,6 +23,7 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 import { GAS, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX } from '../gas.ts';
+import { pricedByArguments } from './pricing.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
 import {
   CONTRACT,
@@ -57,7 +58,7 @@ type Method = (host: Host, args: Uint8Array) => Uint8Array;
 export const CONTRACT_NAME_LENGTH_MAX = 64;
 
 export function createDeployedContract(deps: DeployedContractDeps): BuiltinContract {
-  return {
+  return pricedByArguments({
     name: CONTRACT.deployed,
     methods: {
       deploy: (host, args) =>
@@ -70,7 +71,7 @@ export function createDeployedContract(deps: DeployedContractDeps): BuiltinContr
       info: (host, args) => encodeJson(rowOf(host, addressOf(objectOf(args, ['address']))) as unknown as Json),
       list: (host, args) => list(host, objectOf(args, ['from', 'limit'])),
     },
-  };
+  });
 }
 
 function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8Array {

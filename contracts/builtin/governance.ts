@@ -29,7 +29,15 @@ import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './la
 import { accountProblem, nameProblem, titleProblem } from './names.ts';
 import { type AcceptKey, ACCOUNT_KEYS_MAX, readKey, readNode } from './registry.ts';
 
-export const proposalKinds = ['addOrganisation', 'suspendOrganisation', 'addNode', 'suspendNode', 'setParameter'] as const;
+export const proposalKinds = [
+  'addOrganisation',
+  'suspendOrganisation',
+  'resumeOrganisation',
+  'addNode',
+  'suspendNode',
+  'resumeNode',
+  'setParameter',
+] as const;
 export type ProposalKind = (typeof proposalKinds)[number];
 
 /** Proposals open at once; past it GOVERNANCE_PROPOSALS_FULL. */
@@ -38,6 +46,8 @@ export const PROPOSALS_OPEN_MAX = 64;
 export const ORGANISATIONS_MAX = 256;
 /** First administrators that a proposal may bring with a new organisation. */
 const ADMINISTRATORS_MAX = 8;
+/** Nodes that come with an organisation in one proposal. */
+const NODES_MAX = 8;
 const PROPOSAL_ID_DIGITS = 8;
 
 export interface ProposalVote {
@@ -157,23 +167,34 @@ function decide(host: Host, votes: readonly ProposalVote[]): 'open' | 'passed' |
 type BodyReader = (host: Host, args: Arguments, acceptKey: AcceptKey) => Proposal['body'];
 
 const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
-  /** `{id, name, administrators: [{id, keys}]}`: without a first administrator nobody could act for the organisation. */
+  /**
+   * `{id, name, administrators: [{id, keys}], nodes?: [{id, transportKey, validatorKey, ...}]}`: without a first administrator nobody could act for
+   * the organisation, and where its nodes sign for him it must bring them at once, since his custodial key is theirs.
+   */
   addOrganisation: (host, args, acceptKey) => {
     const id = args.text('id', nameProblem);
     const name = args.text('name', titleProblem);
+    const nodes = (args.nullable('nodes', (list) => args.objects(list, 0, NODES_MAX)) ?? []).map((node) => ({
+      id: node.text('id', nameProblem),
+      ...readNode(host, node, acceptKey),
+    })) as readonly ({ readonly id: string } & RegistryEntry['data'])[];
+    if (new Set(nodes.map((node) => node.id)).size !== nodes.length) args.fault('nodes', 'hold one id twice');
+    const custodialKeyOf = (node: string) => nodes.find((joining) => joining.id === node)?.custodialKey;
     const seen: string[] = [];
     const administrators = args.objects('administrators', 1, ADMINISTRATORS_MAX).map((administrator) => {
       const account = administrator.text('id', accountProblem);
       if (seen.includes(account)) administrator.fault('id', 'is repeated');
       seen.push(account);
       if (!account.endsWith(`@${id}`)) administrator.fault('id', `must end in @${id}`);
-      const keys = administrator.objects('keys', 1, ACCOUNT_KEYS_MAX).map((key) => readKey(host, key, id, acceptKey));
-      if (keys.some((key) => key.kind === 'custodial')) administrator.fault('keys', 'must be own keys: the organisation has no node yet');
+      const keys = administrator.objects('keys', 1, ACCOUNT_KEYS_MAX).map((key) => readKey(host, key, id, acceptKey, custodialKeyOf));
+      if (new Set(keys.map((key) => key.keyId)).size !== keys.length) administrator.fault('keys', 'hold one keyId twice');
       return { id: account, keys } as unknown as Json;
     });
-    return { id, name, administrators };
+    return { id, name, administrators, nodes: nodes as unknown as Json };
   },
   suspendOrganisation: (_host, args) => ({ id: args.text('id') }),
+  /** `{id, nodes: [id]}`: which of its suspended nodes come back with it; one suspended for its own sake may stay out. */
+  resumeOrganisation: (_host, args) => ({ id: args.text('id'), nodes: args.texts('nodes', 0, VALIDATORS_MAX) }),
   /** `{id, organisation, node: {transportKey, validatorKey, tokenKey, custodialKey, addresses, role, weight}}` */
   addNode: (host, args, acceptKey) => ({
     id: args.text('id', nameProblem),
@@ -181,6 +202,7 @@ const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
     node: readNode(host, args.object('node'), acceptKey),
   }),
   suspendNode: (_host, args) => ({ id: args.text('id') }),
+  resumeNode: (_host, args) => ({ id: args.text('id') }),
   setParameter: (_host, args) => {
     const name = args.text('name', (text) => (isParameterName(text) ? undefined : 'is not a chain parameter'));
     const row: ParameterRow = isParameterName(name) ? parameterTable[name] : { min: 0, max: 0, default: 0, unit: '', description: '' };
@@ -204,11 +226,12 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
     if (entryOf(read, entryKind, id)) throw impossible(`${entryKind} ${id} is registered already`);
     return { kind: entryKind, id, owner, state: 'active', validFrom: null, validTo: null, documentDigest: null, data } as const;
   };
-  const active = (entryKind: RegistryEntry['kind'], id: string): RegistryEntry => {
+  const standing = (entryKind: RegistryEntry['kind'], id: string, state: RegistryEntry['state']): RegistryEntry => {
     const entry = entryOf(read, entryKind, id);
-    if (entry?.state !== 'active') throw impossible(`there is no active ${entryKind} ${id}`);
+    if (entry?.state !== state) throw impossible(`there is no ${state} ${entryKind} ${id}`);
     return entry;
   };
+  const active = (entryKind: RegistryEntry['kind'], id: string): RegistryEntry => standing(entryKind, id, 'active');
   const withValidators = (entries: Plan['entries'], rows: readonly ValidatorRow[]): Plan => {
     const validators = sortValidators(rows);
     const fault =
@@ -216,20 +239,30 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
     if (fault) throw impossible(fault);
     return { entries, validators };
   };
+  /** The entries, and the validators with those among `nodes` that are to decide. */
+  const withNodes = (entries: Plan['entries'], nodes: readonly Pick<RegistryEntry, 'id' | 'data'>[]): Plan => {
+    const rows = [...validatorRowsOf(read)];
+    for (const node of nodes) {
+      if (rows.some((held) => held.publicKey === (node.data as unknown as NodeData).validatorKey))
+        throw impossible(`another validator has the key of ${node.id}`);
+      const row = validatorRow(node);
+      if (row) rows.push(row);
+    }
+    return nodes.some(validatorRow) ? withValidators(entries, rows) : { entries };
+  };
 
   switch (kind) {
     case 'addOrganisation': {
       if (organisationList(host).length >= ORGANISATIONS_MAX) throw impossible(`more than ${ORGANISATIONS_MAX} organisations`);
       const administrators = body.administrators as unknown as readonly { id: string; keys: readonly Json[] }[];
       const id = body.id as string;
-      return {
-        entries: [
-          newEntry('organisation', id, id, { name: body.name! }),
-          ...administrators.map((administrator) =>
-            newEntry('account', administrator.id, id, { type: 'person', roles: ['admin'], keys: administrator.keys, sessionEpoch: 1 }),
-          ),
-        ],
-      };
+      const nodes = (body.nodes as unknown as readonly ({ readonly id: string } & RegistryEntry['data'])[]).map(({ id: node, ...data }) =>
+        newEntry('node', node, id, data),
+      );
+      const accounts = administrators.map((administrator) =>
+        newEntry('account', administrator.id, id, { type: 'person', roles: ['admin'], keys: administrator.keys, sessionEpoch: 1 }),
+      );
+      return withNodes([newEntry('organisation', id, id, { name: body.name! }), ...nodes, ...accounts], nodes);
     }
     case 'suspendOrganisation': {
       const organisation = active('organisation', body.id as string);
@@ -243,14 +276,25 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
             rows.filter((row) => !own.some((node) => node.id === row.node)),
           );
     }
+    case 'resumeOrganisation': {
+      const organisation = standing('organisation', body.id as string, 'suspended');
+      const nodes = (body.nodes as readonly string[]).map((id) => standing('node', id, 'suspended'));
+      const foreign = nodes.find((node) => node.owner !== organisation.id);
+      if (foreign) throw impossible(`node ${foreign.id} belongs to ${foreign.owner}`);
+      return withNodes(
+        [organisation, ...nodes].map((entry) => ({ ...entry, state: 'active' as const })),
+        nodes,
+      );
+    }
     case 'addNode': {
       const organisation = active('organisation', body.organisation as string);
       const node = newEntry('node', body.id as string, organisation.id, body.node as RegistryEntry['data']);
-      const row = validatorRow(node);
-      const rows = validatorRowsOf(read);
-      if (rows.some((held) => held.publicKey === (node.data as unknown as NodeData).validatorKey))
-        throw impossible('another validator has this key');
-      return row ? withValidators([node], [...rows, row]) : { entries: [node] };
+      return withNodes([node], [node]);
+    }
+    case 'resumeNode': {
+      const node = standing('node', body.id as string, 'suspended');
+      active('organisation', node.owner);
+      return withNodes([{ ...node, state: 'active' }], [node]);
     }
     case 'suspendNode': {
       const node = active('node', body.id as string);
@@ -287,7 +331,7 @@ function carryOut(host: Host, plan: Plan): void {
 // --- state ------------------------------------------------------------------------------------------------------------------------
 
 function organisationList(host: Host): readonly string[] {
-  return decodeJson(host.get(governanceKey.organisations)!) as readonly string[];
+  return decodeJson(readThrough(host, host.self, governanceKey.organisations)!) as readonly string[];
 }
 
 function activeOrganisations(host: Host): readonly string[] {
@@ -301,7 +345,7 @@ function proposalId(args: Arguments): string {
 }
 
 function load(host: Host, id: string): Proposal {
-  const bytes = host.get(governanceKey.proposal(id));
+  const bytes = readThrough(host, host.self, governanceKey.proposal(id));
   if (!bytes) throw new ContractFailure('GOVERNANCE_PROPOSAL_UNKNOWN', { id });
   return decodeJson(bytes) as unknown as Proposal;
 }
@@ -311,7 +355,7 @@ function save(host: Host, proposal: Proposal): void {
 }
 
 function counterOf(host: Host): Counter {
-  const bytes = host.get(governanceKey.counter);
+  const bytes = readThrough(host, host.self, governanceKey.counter);
   return bytes ? (decodeJson(bytes) as unknown as Counter) : { last: 0, open: [] };
 }
 

@@ -6,6 +6,9 @@ import { isGranted, isInForce, may, type Read } from './access.ts';
 import { CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
 import { organisationOf } from './names.ts';
 
+/** Gas of opening a registered class, for each byte of its entry. */
+export const GAS_PER_CLASS_BYTE = 4_000;
+
 /** What the checks read; the node asks the same questions before it signs. */
 export type Reading = Pick<Host, 'read' | 'block'>;
 
@@ -25,7 +28,12 @@ export function senderOrganisation(host: Host, right: Right): string {
 }
 
 /** The class as it stands now; `version` is what the writer prepared for, undefined for whatever stands. @throws ContractFailure */
-export function loadClass(host: Pick<Host, 'read'>, name: string, version: number | undefined, record: number): ClassDefinition {
+export function loadClass(
+  host: Reading & Partial<Pick<Host, 'useGas'>>,
+  name: string,
+  version: number | undefined,
+  record: number,
+): ClassDefinition {
   const definition = builtinClass(name) ?? registeredClass(host, name);
   if (!definition) throw failure('RECORD_CLASS_UNKNOWN', record, [], { class: name });
   if (version !== undefined && definition.version !== version)
@@ -33,11 +41,21 @@ export function loadClass(host: Pick<Host, 'read'>, name: string, version: numbe
   return definition;
 }
 
-function registeredClass(host: Pick<Host, 'read'>, name: string): ClassDefinition | undefined {
-  const entry = readEntry(host, 'class', name);
-  if (entry?.state !== 'active') return undefined;
+/** Judged once for the entry's bytes, and paid for each time: what it costs must not depend on what a replica remembers. */
+const definitions = new WeakMap<RegistryEntry, ClassDefinition>();
+
+function registeredClass(host: Reading & Partial<Pick<Host, 'useGas'>>, name: string): ClassDefinition | undefined {
+  const bytes = host.read(CONTRACT.registry, registryKey.entry('class', name));
+  if (!bytes) return undefined;
+  host.useGas?.(GAS_PER_CLASS_BYTE * bytes.length);
+  const entry = decodeJsonOnce(bytes) as unknown as RegistryEntry;
+  if (!isInForce(entry, host.block.timestampMs)) return undefined;
+  const known = definitions.get(entry);
+  if (known) return known;
   const reading = readClass(entry.data as JsonObject);
-  return reading.ok && reading.definition.name === name ? reading.definition : undefined;
+  if (!reading.ok || reading.definition.name !== name) return undefined;
+  definitions.set(entry, reading.definition);
+  return reading.definition;
 }
 
 /** Refuses a record in the name of a factory or device that is neither the writer's nor granted to it. `known` remembers answers within a call. */

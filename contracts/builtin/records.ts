@@ -31,27 +31,38 @@ import {
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
+import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import { checkOwnership, failure, loadClass, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
-// One gas is 0.025 ns of the worst machine measured (a full block is a quarter of the view time-out). Host calls are priced by the host.
-export const GAS_PER_RECORD = 1_200_000; // identity, checks of class and ownership, three digests: about 30 us
-export const GAS_PER_RECORD_BYTE = 2_000; // reading, canonical form and digest: about 50 ns
+// Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
+export const GAS_PER_RECORD = 2_000_000; // identity, checks of class and ownership, three digests
+const GAS_PER_RECORD_BYTE = 2_000; // reading, canonical form and digest; text full of escapes is the dearest
+const GAS_PER_RECORD_MARK = 14_000; // a member or an item: its name is looked up, its value is checked
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+/** Gas of one record's content, known before it is read: members and items are counted by the marks between them, those inside texts as well. */
+export function recordGas(content: Uint8Array): number {
+  let marks = 0;
+  for (const byte of content) if (byte === COLON || byte === COMMA) marks++;
+  return GAS_PER_RECORD + GAS_PER_RECORD_BYTE * content.length + GAS_PER_RECORD_MARK * marks;
+}
 
 const US_PER_MS = 1_000n;
 
 function submit(host: Host, args: Uint8Array): Uint8Array {
   const submissions = decodeArgs(args, decodeSubmissions);
   if (submissions.length === 0) throw new ContractFailure('RECORD_NONE');
-  for (const submission of submissions) host.useGas(GAS_PER_RECORD + GAS_PER_RECORD_BYTE * submission.content.length);
+  for (const submission of submissions) host.useGas(recordGas(submission.content));
   const org = senderOrganisation(host, 'record:submit');
-  const known = new Map<string, string | undefined>();
+  const known: Known = { ownership: new Map(), classes: new Map() };
   const results = submissions.map((submission, i) => submitOne(host, org, submission, i, known));
   saveSources(host, submissions);
   return encodeJson(results);
 }
 
-function submitOne(host: Host, org: string, submission: Submission, at: number, known: Map<string, string | undefined>): Json {
+function submitOne(host: Host, org: string, submission: Submission, at: number, known: Known): Json {
   const opened = openContent(host, org, submission.class, submission.classVersion, submission.content, at, known);
   const { definition, content, facts, digest } = opened;
   const key = keyOf(definition, content);
@@ -98,9 +109,17 @@ function repeated(host: Host, first: StoredRecord, content: Uint8Array, recordId
 function amend(host: Host, args: Uint8Array): Uint8Array {
   const { recordId, expectedVersion, reason, content, source } = decodeArgs(args, decodeAmendment);
   if (content === undefined) throw new ContractFailure('RECORD_CONTENT_MISSING');
-  host.useGas(GAS_PER_RECORD + GAS_PER_RECORD_BYTE * content.length);
+  host.useGas(recordGas(content));
   const { org, before } = openCurrent(host, recordId, expectedVersion, reason);
-  const { definition, content: opened, facts, digest } = openContent(host, org, before.class, undefined, content, 0, new Map());
+  const {
+    definition,
+    content: opened,
+    facts,
+    digest,
+  } = openContent(host, org, before.class, undefined, content, 0, {
+    ownership: new Map(),
+    classes: new Map(),
+  });
   if (!equalBytes(recordIdOf(host, definition.name, org, keyOf(definition, opened)), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(before.key) });
   const digestBefore = recordDigest(host, before.content);
@@ -180,6 +199,19 @@ interface Opened {
   readonly digest: Uint8Array;
 }
 
+/** What one call has learned: a class is paid for once, not for every record of it. */
+interface Known {
+  readonly ownership: Map<string, string | undefined>;
+  readonly classes: Map<string, ClassDefinition>;
+}
+
+function classOf(host: Host, name: string, version: number | undefined, at: number, { classes }: Known): ClassDefinition {
+  const held = `${name} ${version ?? ''}`;
+  const definition = classes.get(held) ?? loadClass(host, name, version, at);
+  classes.set(held, definition);
+  return definition;
+}
+
 function openContent(
   host: Host,
   org: string,
@@ -187,22 +219,22 @@ function openContent(
   classVersion: number | undefined,
   bytes: Uint8Array,
   at: number,
-  known: Map<string, string | undefined>,
+  known: Known,
 ): Opened {
-  const definition = loadClass(host, recordClass, classVersion, at);
+  const definition = classOf(host, recordClass, classVersion, at, known);
   let content: TextStruct;
   try {
     content = decodeContent(bytes);
   } catch {
     throw failure('RECORD_NOT_CANONICAL', at, []);
   }
-  const fault = checkContent(definition, content, 'sealed')[0];
+  const fault = checkContent(definition, content, 'sealed', 1)[0];
   if (fault) throw failure(fault.code, at, fault.path, fault.data);
   const facts = factsOf(definition, content);
   const { timestampMs, parameters } = host.block;
   if (facts.timeUs !== undefined && facts.timeUs > BigInt(timestampMs + parameters.recordTimeAheadMaxMs) * US_PER_MS)
     throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${parameters.recordTimeAheadMaxMs}` });
-  checkOwnership(host, org, definition, facts, at, known);
+  checkOwnership(host, org, definition, facts, at, known.ownership);
   return { definition, content, facts, digest: recordDigest(host, bytes) };
 }
 
@@ -253,12 +285,13 @@ function decodeArgs<T>(args: Uint8Array, decode: (bytes: Uint8Array) => T): T {
 
 /** Query `get`: args `{id, version?}`; the stored version as JSON, content included. */
 function getRecord(host: Host, args: Uint8Array): Uint8Array {
+  host.useGas(GAS_PER_ARGUMENT_JSON_BYTE * args.length);
   const { id, version } = decodeArgs(args, readGetArgs);
   const text = toByteText(id);
   const current = currentVersion((k) => host.get(k), text);
   const record = readVersion((k) => host.get(k), text, version ?? current);
   if (!record) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(id) });
-  host.useGas(GAS_PER_RECORD_BYTE * record.content.length);
+  host.useGas(recordGas(record.content));
   const content = record.content.length === 0 ? null : (decodeContent(record.content) as Json);
   return encodeJson({
     ...resultOf(id, record, recordDigest(host, record.content), record.state, current),

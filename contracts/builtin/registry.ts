@@ -1,14 +1,15 @@
 /**
- * The register of who and what takes part: organisations, nodes, accounts with their keys, factories, devices (design: api, "Registry entries").
- * An organisation's administrators keep its own accounts, factories and devices; organisations and nodes change by governance only.
+ * The register of who and what takes part: organisations, nodes, accounts with their keys, and the entries of registry-data.ts (design: api,
+ * "Registry entries"). An organisation's administrators keep its own entries; organisations and nodes change by governance only.
  * Every change is a transaction and every version stays readable.
  */
-import { type ByteText, decodeJson, SUITE } from '../../node/format/index.ts';
+import { type ByteText, decodeJson, type Json, SUITE } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { entryOf, isRoleFor, type Read, readThrough, requireHeld, requireRight, roleRights } from './access.ts';
 import { type Arguments, answer, readArguments } from './arguments.ts';
 import { type AccountData, type AccountKey, CONTRACT, type RegistryEntry, registryKey, registryKinds, type Right } from './layout.ts';
-import { accountProblem, addressProblem, foreignIdProblem, hex32Problem, nameProblem, titleProblem } from './names.ts';
+import { accountProblem, addressProblem, foreignIdProblem, hex32Problem, nameProblem } from './names.ts';
+import { type DataChange, dataReaders } from './registry-data.ts';
 
 /** True for a public key that may be registered: well formed for its suite and, for Ed25519, without torsion. */
 export type AcceptKey = (suite: number, publicKey: string) => boolean;
@@ -19,14 +20,21 @@ export const ACCOUNT_ROLES_MAX = 16;
 export const KEY_SCOPE_MAX = 32;
 export const NODE_ADDRESSES_MAX = 8;
 export const NODE_WEIGHT_MAX = 1_000;
-/** Gas of screening one key: a scalar multiplication, about 1 ms where 40 gas stand for a nanosecond (20e9 gas in a quarter of 2 s). */
-export const KEY_SCREEN_GAS = 40_000_000;
+/** Gas of screening one key: a scalar multiplication of the reference library, about 1.5 ms (test/bench/gas-calibrate.ts). */
+export const KEY_SCREEN_GAS = 80_000_000;
 
 /** Kinds an organisation keeps for itself, and the right each change takes. */
-const OWN_KINDS = { account: 'account:manage', factory: 'registry:manage', device: 'registry:manage' } as const satisfies Record<
-  string,
-  Right
->;
+const OWN_KINDS = {
+  account: 'account:manage',
+  factory: 'registry:manage',
+  device: 'registry:manage',
+  class: 'registry:manage',
+  mapping: 'registry:manage',
+  interface: 'registry:manage',
+  agreement: 'registry:manage',
+  authorisation: 'registry:manage',
+  document: 'registry:manage',
+} as const satisfies Record<string, Right>;
 type OwnKind = keyof typeof OWN_KINDS;
 const OWN_KIND_NAMES = Object.keys(OWN_KINDS) as OwnKind[];
 
@@ -36,6 +44,12 @@ export const ID_PROBLEM: Readonly<Record<'organisation' | 'node' | OwnKind, (id:
   account: accountProblem,
   factory: foreignIdProblem,
   device: foreignIdProblem,
+  class: foreignIdProblem, // its definition says more
+  mapping: foreignIdProblem,
+  interface: foreignIdProblem,
+  agreement: foreignIdProblem,
+  authorisation: foreignIdProblem,
+  document: foreignIdProblem,
 };
 
 const ACCOUNT_TYPES = ['person', 'device', 'service'] as const;
@@ -70,7 +84,7 @@ function register(host: Host, args: Arguments, acceptKey: AcceptKey): RegistryEn
   const id = args.text('id', ID_PROBLEM[kind]);
   const terms = readTerms(args);
   const organisation = requireRight(host, OWN_KINDS[kind]);
-  const data = readData(host, kind, args.object('data'), organisation, acceptKey, undefined);
+  const data = readData(host, kind, args, { id, organisation, documentDigest: terms.documentDigest, before: undefined }, acceptKey);
   if (kind === 'account' && !id.endsWith(`@${organisation}`)) args.fault('id', `must end in @${organisation}`);
   args.finish();
   if (entryOf(readOf(host), kind, id)) throw new ContractFailure('REGISTRY_ENTRY_KNOWN', { kind, id });
@@ -82,7 +96,8 @@ function update(host: Host, args: Arguments, acceptKey: AcceptKey): RegistryEntr
   const { entry, organisation } = ownEntry(host, args);
   const version = args.integer('version', 1, TIME_MAX);
   const terms = readTerms(args);
-  const data = readData(host, entry.kind as OwnKind, args.object('data'), organisation, acceptKey, entry);
+  const change = { id: entry.id, organisation, documentDigest: terms.documentDigest, before: entry };
+  const data = readData(host, entry.kind as OwnKind, args, change, acceptKey);
   if (entry.id === host.caller) args.fault('id', 'is your own account: another administrator must change it');
   args.finish();
   if (version !== entry.version)
@@ -150,22 +165,9 @@ function readTerms(args: Arguments): Pick<RegistryEntry, 'validFrom' | 'validTo'
   return { validFrom, validTo, documentDigest: args.nullable('documentDigest', (name) => args.text(name, hex32Problem)) };
 }
 
-function readData(
-  host: Host,
-  kind: OwnKind,
-  data: Arguments,
-  organisation: string,
-  acceptKey: AcceptKey,
-  before: RegistryEntry | undefined,
-): RegistryEntry['data'] {
-  if (kind === 'account') return readAccount(host, data, organisation, acceptKey, before) as unknown as RegistryEntry['data'];
-  if (kind === 'device') {
-    const factory = data.text('factory');
-    const owner = entryOf(readOf(host), 'factory', factory)?.owner;
-    if (owner !== organisation) data.fault('factory', 'is not a factory of your organisation');
-    return { factory };
-  }
-  return { name: data.text('name', titleProblem) };
+function readData(host: Host, kind: OwnKind, args: Arguments, change: DataChange, acceptKey: AcceptKey): RegistryEntry['data'] {
+  if (kind !== 'account') return dataReaders[kind](host, readOf(host), args, change);
+  return readAccount(host, args.object('data'), change.organisation, acceptKey, change.before) as unknown as RegistryEntry['data'];
 }
 
 function readAccount(
@@ -189,8 +191,17 @@ function readAccount(
   return { type, roles, keys, sessionEpoch: 1 };
 }
 
-/** `{keyId, publicKey, kind, node?, scope, validTo?, suite?}`; a custodial key is the registered one of a node of the same organisation. */
-export function readKey(host: Host, key: Arguments, organisation: string, acceptKey: AcceptKey): AccountKey {
+/**
+ * `{keyId, publicKey, kind, node?, scope, validTo?, suite?}`; a custodial key is that of a node of the same organisation, a registered one unless
+ * `custodialKeyOf` knows it.
+ */
+export function readKey(
+  host: Host,
+  key: Arguments,
+  organisation: string,
+  acceptKey: AcceptKey,
+  custodialKeyOf: (node: string) => Json | undefined = (node) => registeredCustodialKey(host, organisation, node),
+): AccountKey {
   const kind = key.oneOf('kind', ['own', 'custodial']);
   const keyId = key.text('keyId', nameProblem);
   const suite = key.nullable('suite', (name) => key.integer(name, 1, 255)) ?? SUITE.ed25519;
@@ -206,11 +217,16 @@ export function readKey(host: Host, key: Arguments, organisation: string, accept
   }
   if (kind === 'own' && node !== null) key.fault('node', 'belongs to custodial keys only');
   if (kind === 'custodial') {
-    const entry = entryOf(readOf(host), 'node', node ?? '');
-    if (entry?.owner !== organisation || entry.state !== 'active') key.fault('node', 'is not an active node of your organisation');
-    else if (entry.data.custodialKey !== publicKey) key.fault('publicKey', 'is not the custodial key of that node');
+    const custodialKey = custodialKeyOf(node ?? '');
+    if (custodialKey === undefined) key.fault('node', 'is not an active node of the organisation');
+    else if (custodialKey !== publicKey) key.fault('publicKey', 'is not the custodial key of that node');
   }
   return { keyId, publicKey, suite, kind, node, scope, validTo, revoked: false };
+}
+
+function registeredCustodialKey(host: Host, organisation: string, node: string): Json | undefined {
+  const entry = entryOf(readOf(host), 'node', node);
+  return entry?.owner === organisation && entry.state === 'active' ? entry.data.custodialKey : undefined;
 }
 
 /** The facts of a node as governance admits it. */

@@ -10,22 +10,68 @@ import {
   signingBytes,
   type Vote,
 } from '../../consensus/pbft/messages.ts';
-import { hashTagged } from '../../node/format/index.ts';
+import {
+  type Digest,
+  decodeHeader,
+  decodeProposal,
+  encodeHeader,
+  encodeProposal,
+  hashTagged,
+  headerHash,
+  Reader,
+  sealSigningBytes,
+  Writer,
+} from '../../node/format/index.ts';
 import { decodeBody, encodeBody } from './chain.ts';
 import type { SeededRandom } from './random.ts';
 
 export const behaviours = ['equivocate', 'silent', 'garbage'] as const;
-export type Behaviour = (typeof behaviours)[number] | 'wrongBody';
+/** `wild`: equivocates and talks garbage by turns. */
+export type Behaviour = (typeof behaviours)[number] | 'wrongBody' | 'wild';
 
 type Signed = Exclude<Message, { kind: 'committed' }>;
 
+/** A second proposal for the place of a first, as good as it in every backup's eyes. */
+export type MakeTwin = (
+  proposal: Uint8Array,
+  crypto: EngineCrypto,
+  random: SeededRandom,
+  validators: number,
+) => { readonly proposal: Uint8Array; readonly digest: Digest };
+
+const smallChainTwin: MakeTwin = (bytes, crypto, random) => {
+  const proposal = encodeBody({ ...decodeBody(bytes), salt: random.bytes(8) });
+  return { proposal, digest: hashTagged(crypto, 'header', proposal) };
+};
+
+/**
+ * Of whole nodes: the same transactions and roots under a header with other engine data, sealed anew, which every backup may execute and accept;
+ * one in four has another time, which the records of its transactions show, so that its state root is wrong unless it is empty.
+ */
+export const wholeBlockTwin: MakeTwin = (bytes, crypto, random, validators) => {
+  const { header: headerBytes, transactionHashes } = decodeProposal(bytes);
+  const header = decodeHeader(headerBytes);
+  const view = new Reader(header.engineData).u64();
+  const sameTurn = new Writer(8).u64(view + validators * random.integer(1, 5)).finish(); // a view that is its own as well
+  const changed = random.chance(0.25) ? { timestampMs: header.timestampMs + 1 } : { engineData: sameTurn };
+  const other = encodeHeader({ ...header, ...changed });
+  const digest = headerHash(crypto, other);
+  return { digest, proposal: encodeProposal({ header: other, seal: crypto.sign(sealSigningBytes(digest)), transactionHashes }) };
+};
+
 /** An engine factory for the driver of a Byzantine node. */
-export function byzantine(behaviour: Behaviour, random: SeededRandom): (name: string, start: EngineStart, crypto: EngineCrypto) => Engine {
+export function byzantine(
+  behaviour: Behaviour,
+  random: SeededRandom,
+  twin: MakeTwin = smallChainTwin,
+): (name: string, start: EngineStart, crypto: EngineCrypto) => Engine {
   return (name, start, crypto) => {
     const honest = createEngine(name, start, crypto);
     const others = start.validators.map((validator) => validator.node).filter((node) => node !== start.self);
     const sign = <M extends Signed>(message: M): M => ({ ...message, signature: crypto.sign(signingBytes(start.chainId, message)) });
-    const act = { equivocate: equivocate(), silent: () => [], garbage, wrongBody }[behaviour];
+    const lie = equivocate();
+    const wild = (effect: Effect): Effect[] => (random.chance(0.6) ? lie(effect) : garbage(effect));
+    const act = { equivocate: lie, silent: () => [], garbage, wrongBody, wild }[behaviour];
 
     /** Two proposals for one place, one for each half, and a vote for each of them. */
     function equivocate(): (effect: Effect) => Effect[] {
@@ -35,8 +81,7 @@ export function byzantine(behaviour: Behaviour, random: SeededRandom): (name: st
         const message = decodeMessage(effect.bytes);
         let other: Message | undefined;
         if (message.kind === 'prePrepare') {
-          const proposal = encodeBody({ ...decodeBody(message.proposal), salt: random.bytes(8) });
-          const digest = hashTagged(crypto, 'header', proposal);
+          const { proposal, digest } = twin(message.proposal, crypto, random, start.validators.length);
           twins.set(`${message.height} ${message.view}`, digest);
           other = sign({ ...message, proposal, digest, bodyHash: hashTagged(crypto, 'engine-message', proposal) } satisfies PrePrepare);
         } else if (message.kind === 'prepare' || message.kind === 'commit') {

@@ -68,6 +68,8 @@ export class Cluster {
   readonly keys: SimKeys;
   readonly signers: readonly SimSigner[];
   readonly faulty: ReadonlySet<number>;
+  /** Honest nodes outside the network, by index: not admitted yet, or suspended. They need not get on. */
+  readonly absent = new Set<number>();
   readonly transcript: string[] = [];
   readonly #nodes: (SimNode | undefined)[] = [];
   readonly #factories: readonly NodeFactory[];

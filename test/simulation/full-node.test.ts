@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyspace } from '../../node/storage/keyspace.ts';
-import { CheckFailed, Cluster } from './cluster.ts';
+import { byzantine, wholeBlockTwin } from './byzantine.ts';
+import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
+import { Council, type Motion } from './council.ts';
 import { FullNodes, fullSetup, loadMachine } from './full-node.ts';
-import { runFullSeed } from './full-scenario.ts';
+import { type Plot, runFullSeed } from './full-scenario.ts';
+import { SeededRandom } from './random.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 200, checkpointIntervalBlocks: 4 };
 /** Seeds that found a bug once; see the commits that name them. */
@@ -13,16 +16,24 @@ const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
 
-async function four(seed: number) {
+interface Cast {
+  /** A node beside the four validators. */
+  readonly fifth?: boolean;
+  readonly motions?: readonly Motion[];
+  readonly faulty?: ClusterOptions['faulty'];
+}
+
+async function four(seed: number, { fifth = false, motions = [], faulty }: Cast = {}) {
   const machine = await loadMachine();
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
     seed,
-    nodes: 4,
+    nodes: fifth ? 5 : 4,
     validators: 4,
     parameters: PARAMETERS,
+    ...(faulty ? { faulty } : {}),
     factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, PARAMETERS));
+      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, PARAMETERS, motions));
       return nodes.factory(create);
     },
   });
@@ -32,19 +43,95 @@ async function four(seed: number) {
 const reach = (cluster: Cluster, height: number, ms: number, nodes: readonly number[] = ALL) =>
   cluster.run(ms, () => nodes.every((i) => (cluster.node(i)?.height() ?? 0) >= height));
 
+const phaseOf = (cluster: Cluster, i: number) => / view \d+ (\w+) /.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 'starting';
 const isMute = (cluster: Cluster, i: number) => / mute |starting/.test(cluster.node(i)?.describe() ?? 'starting');
 
-async function holds(seed: number): Promise<void> {
-  const { failure, story, transcript } = await runFullSeed(seed);
+async function holds(seed: number, plot?: Plot): Promise<void> {
+  const { failure, story, transcript } = await runFullSeed(seed, plot);
   assert.equal(failure, undefined, `seed ${seed}: ${story}\n${transcript.slice(-40).join('\n')}`);
 }
 
 test('seeds that once found a bug in whole nodes hold', async () => {
-  for (const seed of SEEDS_KEPT) await holds(seed);
+  for (const seed of SEEDS_KEPT) await holds(seed, { governed: false, equivocates: false });
 });
 
 test('whole nodes from seeds keep every receipt they gave and make progress after trouble', async () => {
   for (let seed = SEEDS_FROM; seed < SEEDS_FROM + SEEDS_COUNT; seed++) await holds(seed);
+});
+
+test('organisations change parameters and validators at barriers while nodes are lost, crash and lie', async () => {
+  for (let seed = 301; seed <= 305; seed++) await holds(seed, { governed: true, equivocates: true });
+});
+
+test('a node that four organisations admit decides with them from the barrier on, and one they suspend no longer does', async () => {
+  const motions: Motion[] = [
+    { kind: 'addNode', node: 4 },
+    { kind: 'suspendNode', node: 0 },
+  ];
+  for (let seed = 21; seed <= 24; seed++) {
+    const { cluster, nodes } = await four(seed, { fifth: true, motions });
+    const council = new Council(cluster, motions, new SeededRandom(seed));
+    cluster.bootAll();
+    council.start(300);
+    assert.ok(await cluster.run(20_000, () => council.done));
+    assert.deepEqual([...cluster.absent], [0]);
+    assert.ok(await cluster.run(5_000, () => phaseOf(cluster, 0) === 'observing'), `seed ${seed}: n0 has not noticed`);
+    cluster.crash(1); // of n1 to n4, three decide: the vote of n4 is needed
+    assert.ok(await reach(cluster, cluster.heights().max + 3, 20_000, [2, 3, 4]));
+    await nodes.check();
+  }
+});
+
+test('a suspended validator that is resumed comes back, learns what it missed and makes up a quorum', async () => {
+  const motions: Motion[] = [
+    { kind: 'addNode', node: 4 },
+    { kind: 'suspendNode', node: 0 },
+    { kind: 'setParameter', name: 'idleBlockIntervalMs', value: 300 },
+    { kind: 'resumeNode', node: 0 },
+  ];
+  for (let seed = 41; seed <= 44; seed++) {
+    const { cluster, nodes } = await four(seed, { fifth: true, motions });
+    const council = new Council(cluster, motions, new SeededRandom(seed));
+    cluster.bootAll();
+    council.start(300);
+    if (seed % 2 === 0) {
+      assert.ok(await cluster.run(30_000, () => cluster.absent.has(0)));
+      cluster.crash(0); // it sleeps through its suspension, or through the barrier that ends it
+      await cluster.run(seed === 42 ? 10 : 6_000);
+      cluster.boot(0);
+    }
+    assert.ok(await cluster.run(30_000, () => council.done));
+    assert.ok(await cluster.run(20_000, () => !/observing|starting/.test(phaseOf(cluster, 0))), `seed ${seed}`);
+    cluster.crash(1); // four of five decide: the vote of n0 is needed
+    assert.ok(await reach(cluster, cluster.heights().max + 3, 30_000, [0, 2, 3, 4]), `seed ${seed}`);
+    await nodes.check();
+  }
+});
+
+test('the checks see what they are there to see: a motion that is not in force', async () => {
+  const { cluster, nodes } = await four(22, { motions: [{ kind: 'setParameter', name: 'idleBlockIntervalMs', value: 777 }] });
+  cluster.bootAll();
+  assert.ok(await reach(cluster, 2, 10_000));
+  await assert.rejects(nodes.check(), (error) => error instanceof CheckFailed && /idleBlockIntervalMs is not 777/.test(error.message));
+});
+
+test('a validator that proposes twice and votes twice is found out, and the chain goes on without two final blocks', async () => {
+  const accused = new Set<string>();
+  for (let seed = 31; seed <= 34; seed++) {
+    const faulty = new Map([[seed % 4, (random: SeededRandom) => byzantine('equivocate', random, wholeBlockTwin)]]);
+    const { cluster, nodes } = await four(seed, { faulty });
+    cluster.bootAll();
+    for (let id = 1; id <= 12; id++) {
+      cluster.submit(id % 4, id);
+      await cluster.run(150);
+    }
+    const honest = cluster.honest();
+    assert.ok(await reach(cluster, cluster.heights().max + 3, 30_000, honest), `seed ${seed}`);
+    cluster.checkAcknowledged();
+    await nodes.check();
+    for (const i of honest) for (const kind of await nodes.alarmsAt(i)) accused.add(kind);
+  }
+  assert.ok(accused.has('EQUIVOCATION'), [...accused].join(' '));
 });
 
 test('one seed of whole nodes is one run: the transcript repeats to the letter', async () => {
@@ -162,6 +249,7 @@ test('a validator whose data is emptied comes back to the same chain, may be kil
     assert.ok(await cluster.run(10_000, () => nodes.told >= 9));
     cluster.boot(3);
     assert.ok(await reach(cluster, cluster.heights().max, 5_000), `seed ${seed}: emptied`);
+    assert.ok(isMute(cluster, 3), `seed ${seed}: it would vote without knowing what it has signed`);
     cluster.crash(3);
     cluster.submit(0, 10);
     assert.ok(await cluster.run(10_000, () => nodes.told >= 10));

@@ -17,12 +17,19 @@ import {
   type ByteText,
   type Call,
   type ChainParameters,
+  type ConsensusConfiguration,
+  certificateFault,
+  consensusHashOf,
   type Digest,
+  decodeCurrentConfiguration,
   decodeHeader,
+  encodeConfiguration,
   encodeJson,
   encodeSubmissions,
   equalBytes,
   headerHash,
+  type Json,
+  openGenesis,
   prefixEnd,
   signTransaction,
   type TextStruct,
@@ -39,13 +46,16 @@ import { createNode, type Node } from '../../node/node.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 import type { AppendLog, Store } from '../../node/world.ts';
 import type { Cluster, CreateEngine, NodeContext, NodeFactory, SimNode } from './cluster.ts';
+import { COUNCIL_FROM, councilCall, type Motion, ORGANISATIONS, organisationOfNode } from './council.ts';
 import { type SimSigner, sha256 } from './crypto.ts';
 
 const GENESIS_MS = 1_767_225_600_000;
-const ORGANISATION = 'works';
+const ORGANISATION = ORGANISATIONS[0];
 const CLIENT = `mes@${ORGANISATION}`;
 const ADMIN = `admin@${ORGANISATION}`;
 const GAS = 100_000_000;
+/** A new node's four keys are screened, when proposed. */
+const COUNCIL_GAS = 1_000_000_000;
 /** Blocks that most transactions live; far past any run. */
 const LIFETIME_BLOCKS = 5_000;
 /** Blocks that one in seven lives: some of those expire. */
@@ -64,6 +74,8 @@ export interface FullSetup {
   readonly suite: number;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
+  readonly motions: readonly Motion[];
+  organisationOf(node: number): string;
   /** Bytes and id of transaction number `id`, the same at whichever node it is handed in. */
   transaction(id: number, chainId: Digest, height: number): { readonly bytes: Uint8Array; readonly id: Digest };
   /** Number of a transaction made here. */
@@ -76,20 +88,50 @@ export async function loadMachine(): Promise<ContractMachine> {
   return machine;
 }
 
-/** Genesis and clients of one cluster. */
-export function fullSetup(cluster: Cluster, loaded: ContractMachine, validators: number, parameters: Partial<ChainParameters>): FullSetup {
+/**
+ * Genesis and clients of one cluster. With motions there are several organisations, and a node that a motion adds is not in the genesis; without,
+ * one organisation has all nodes.
+ */
+export function fullSetup(
+  cluster: Cluster,
+  loaded: ContractMachine,
+  validators: number,
+  parameters: Partial<ChainParameters>,
+  motions: readonly Motion[] = [],
+): FullSetup {
   const { keys, signers, names } = cluster;
   const { suite } = keys;
   const client = keys.generate();
   const admin = keys.generate();
   const hex = (signer: SimSigner) => toHex(signer.publicKey);
-  const account = (id: string, signer: SimSigner, roles: string[]) => ({
+  const account = (id: string, signer: SimSigner, roles: string[], organisation: string = ORGANISATION) => ({
     id,
-    organisation: ORGANISATION,
+    organisation,
     type: 'service' as const,
     roles,
     keys: [{ keyId: 'k', publicKey: hex(signer), suite, kind: 'own' as const, node: null, scope: ['*'], validTo: null, revoked: false }],
   });
+  const organisationOf = (node: number): string => (motions.length > 0 ? organisationOfNode(node) : ORGANISATION);
+  const nodes = names.map((id, i) => ({
+    id,
+    organisation: organisationOf(i),
+    transportKey: hex(keys.generate()),
+    validatorKey: hex(signers[i]!),
+    tokenKey: hex(keys.generate()),
+    custodialKey: hex(keys.generate()),
+    addresses: ['/ip4/127.0.0.1/tcp/4001'],
+    role: i < validators || isAdded(motions, i) ? ('validator' as const) : ('observer' as const),
+    weight: 1,
+    suite,
+  }));
+  const others = motions.length > 0 ? ORGANISATIONS.slice(1) : [];
+  const admins = new Map(others.map((organisation) => [organisation as string, keys.generate()]));
+  admins.set(ORGANISATION, admin);
+  const motionBody = (motion: Motion): { readonly [name: string]: Json } => {
+    if (motion.kind === 'setParameter') return { ...motion };
+    const { id, organisation, ...data } = nodes[motion.node]!;
+    return motion.kind === 'addNode' ? { kind: motion.kind, id, organisation, node: data } : { kind: motion.kind, id };
+  };
   const genesis: Genesis = {
     version: 1,
     name: 'simulation',
@@ -97,20 +139,13 @@ export function fullSetup(cluster: Cluster, loaded: ContractMachine, validators:
     engine: 'pbft',
     executionVersion: 1,
     parameters,
-    organisations: [{ id: ORGANISATION, name: 'Works' }],
-    nodes: names.map((id, i) => ({
-      id,
-      organisation: ORGANISATION,
-      transportKey: hex(keys.generate()),
-      validatorKey: hex(signers[i]!),
-      tokenKey: hex(keys.generate()),
-      custodialKey: hex(keys.generate()),
-      addresses: ['/ip4/127.0.0.1/tcp/4001'],
-      role: i < validators ? ('validator' as const) : ('observer' as const),
-      weight: 1,
-      suite,
-    })),
-    accounts: [account(CLIENT, client, ['operator']), account(ADMIN, admin, ['admin'])],
+    organisations: [ORGANISATION, ...others].map((id) => ({ id, name: id })),
+    nodes: nodes.filter((_, i) => !isAdded(motions, i)),
+    accounts: [
+      account(CLIENT, client, ['operator']),
+      account(ADMIN, admin, ['admin']),
+      ...others.map((organisation) => account(`admin@${organisation}`, admins.get(organisation)!, ['admin'], organisation)),
+    ],
     factories: [{ id: 'F-001', organisation: ORGANISATION, name: 'Plant' }],
     devices: [{ id: 'D-1', organisation: ORGANISATION, factory: 'F-001' }],
   };
@@ -120,31 +155,39 @@ export function fullSetup(cluster: Cluster, loaded: ContractMachine, validators:
     genesisText: JSON.stringify(genesis),
     suite,
     machine: loaded,
+    motions,
+    organisationOf,
     builtins: new Map([...createBuiltins({ acceptKey: () => true }), [records.name, records]]),
     numberOf: (id) => numbers.get(toByteText(id)),
     transaction(id, chainId, height) {
       const held = made.get(id);
       if (held) return held;
-      const registers = id % 6 === 5;
+      const governs = id >= COUNCIL_FROM ? councilCall(motions, id, motionBody) : undefined;
+      const registers = !governs && id % 6 === 5;
+      const signer = governs ? admins.get(governs.organisation)! : registers ? admin : client;
       const signed = signTransaction(
         keys,
         {
           chainId,
-          sender: registers ? ADMIN : CLIENT,
+          sender: governs ? `admin@${governs.organisation}` : registers ? ADMIN : CLIENT,
           keyId: 'k',
           salt: keys.hash(utf8(`salt ${id}`)).slice(0, 16),
-          expiryHeight: height + (id % 7 === 6 ? LIFETIME_SHORT_BLOCKS : LIFETIME_BLOCKS),
-          calls: registers ? [registerCall(id)] : recordCalls(keys, id),
-          gasLimit: GAS,
+          expiryHeight: height + (!governs && id % 7 === 6 ? LIFETIME_SHORT_BLOCKS : LIFETIME_BLOCKS),
+          calls: governs ? [governs.call] : registers ? [registerCall(id)] : recordCalls(keys, id),
+          gasLimit: governs ? COUNCIL_GAS : GAS,
           suite,
         },
-        (message) => (registers ? admin : client).sign(message),
+        (message) => signer.sign(message),
       );
       made.set(id, signed);
       numbers.set(toByteText(signed.id), id);
       return signed;
     },
   };
+}
+
+function isAdded(motions: readonly Motion[], node: number): boolean {
+  return motions.some((motion) => motion.kind === 'addNode' && motion.node === node);
 }
 
 /** A factory; every other one is there already, which is a failed receipt. */
@@ -193,16 +236,26 @@ export class FullNodes {
   readonly #setup: FullSetup;
   readonly #told = new Map<number, Told>();
   readonly #running = new Map<string, { readonly node: Node; readonly store: Store }>();
+  /** What a height is judged by, as the first node that stored the block below it said. */
+  readonly #configurations = new Map<number, { readonly hex: string; readonly configuration: ConsensusConfiguration }>();
 
   constructor(cluster: Cluster, setup: FullSetup) {
     this.#cluster = cluster;
     this.#setup = setup;
     for (const machine of cluster.machines) machine.disk.hooksStores = true;
+    const { configuration } = openGenesis(cluster.keys, setup.genesisText, setup.suite);
+    this.#configurations.set(1, { hex: toHex(encodeConfiguration(configuration)), configuration });
   }
 
   /** Receipts that clients hold. */
   get told(): number {
     return this.#told.size;
+  }
+
+  /** Kinds of the alarms that a running node shows. */
+  async alarmsAt(i: number): Promise<readonly string[]> {
+    const alarms = (await this.#running.get(this.#cluster.names[i]!)?.node.alarms()) ?? [];
+    return alarms.map((alarm) => alarm.kind);
   }
 
   factory(create: CreateEngine | undefined): NodeFactory {
@@ -239,20 +292,21 @@ export class FullNodes {
         executor: inlineExecutor(executor, setup.machine.bundleDigest),
         genesisText: setup.genesisText,
         node: process.node,
-        organisation: ORGANISATION,
+        organisation: setup.organisationOf(this.#cluster.names.indexOf(process.node)),
         suite: setup.suite,
         signWithValidatorKey: (message) => signer.sign(message),
         signWithCustodialKey: (message) => signer.sign(message),
         mempool: { countMax: 1_000, bytesMax: 16_777_216, senderCountMax: 1_000 },
         ...(createEngine ? { createEngine } : {}),
       });
-      created.onCommitted((committed) =>
+      created.onCommitted((committed) => {
+        this.#judgedBy(process.node, committed.height + 1, committed.configuration);
         onFinal(
           committed.height,
           committed.hash,
           committed.transactionIds.flatMap((id) => setup.numberOf(id) ?? []),
-        ),
-      );
+        );
+      });
       await created.start();
       node = created;
       this.#running.set(process.node, { node, store });
@@ -276,6 +330,13 @@ export class FullNodes {
         return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} waiting ${node.mempool().count}`;
       },
     };
+  }
+
+  #judgedBy(name: string, height: number, bytes: Uint8Array): void {
+    const hex = toHex(bytes);
+    const held = this.#configurations.get(height);
+    if (held && held.hex !== hex) this.#cluster.fail(`${name} judges ${height} by another configuration`);
+    if (!held) this.#configurations.set(height, { hex, configuration: decodeCurrentConfiguration(bytes) });
   }
 
   /** A client at this node: hands in, waits, and remembers what it was told. */
@@ -313,6 +374,7 @@ export class FullNodes {
       for (let at = 1; at <= height; at++) {
         const receipts = node.blocks.receipts(at);
         if (!receipts) cluster.fail(`${name} has no receipts of ${at}`);
+        this.#checkJudged(name, node, at);
         for (const { transactionId } of receipts ?? []) {
           const key = toByteText(transactionId);
           if (seen.has(key)) cluster.fail(`${name} has transaction ${this.#setup.numberOf(transactionId)} at ${seen.get(key)} and ${at}`);
@@ -328,12 +390,53 @@ export class FullNodes {
       await checkState(cluster, name, node, store);
       for (const alarm of await node.alarms()) {
         if (!ACCUSATIONS.has(alarm.kind)) continue; // a full disk, a clock: true enough here
-        const accused = (alarm.detail as { node?: string }).node;
+        const { node: accused, failed } = alarm.detail as { node?: string; failed?: readonly { check: string }[] };
+        if (failed?.some(({ check }) => check === 'consensusHash'))
+          cluster.fail(`${name} judged a block by a wrong consensusHash: ${JSON.stringify(alarm.detail)}`); // no traitor here lies about it
         const honest = accused === undefined ? cluster.faulty.size === 0 : !cluster.faulty.has(cluster.names.indexOf(accused));
         if (honest) cluster.fail(`${name} raised ${alarm.kind} ${JSON.stringify(alarm.detail)}`);
       }
     }
+    this.#checkMotions();
     if (cluster.failure) throw cluster.failure;
+  }
+
+  /** A final block names, and is certified by, the configuration that the block below it decided. */
+  #checkJudged(name: string, node: Node, height: number): void {
+    const { keys } = this.#cluster;
+    const judged = this.#configurations.get(height);
+    const headerBytes = node.blocks.headerBytes(height);
+    const certificate = node.blocks.certificate(height);
+    if (!judged || !headerBytes || !certificate) {
+      this.#cluster.fail(`${name} cannot show what ${height} was judged by`);
+      return;
+    }
+    const { validators } = judged.configuration;
+    const header = decodeHeader(headerBytes);
+    if (!equalBytes(header.consensusHash, consensusHashOf(keys, judged.configuration)))
+      this.#cluster.fail(`${name}: block ${height} names another consensusHash than the block below it decided`);
+    if (!validators.some((validator) => validator.node === header.proposer))
+      this.#cluster.fail(`${name}: ${header.proposer} is no validator of ${height} and proposed it`);
+    const fault = certificateFault(keys, header.chainId, certificate, validators);
+    if (fault) this.#cluster.fail(`${name}: certificate of ${height}: ${fault}`);
+  }
+
+  /** What the council passed is in force, on every node that is part of the network. */
+  #checkMotions(): void {
+    const { motions } = this.#setup;
+    const parameters = new Map(motions.flatMap((motion) => (motion.kind === 'setParameter' ? [[motion.name, motion.value] as const] : [])));
+    const last = new Map(motions.flatMap((motion) => (motion.kind === 'setParameter' ? [] : [[motion.node, motion.kind] as const])));
+    for (const i of this.#cluster.honest()) {
+      const name = this.#cluster.names[i]!;
+      const running = this.#cluster.node(i) && !this.#cluster.absent.has(i) ? this.#running.get(name) : undefined;
+      if (!running) continue;
+      for (const [parameter, value] of parameters)
+        if (running.node.parameters()[parameter] !== value) this.#cluster.fail(`${name}: ${parameter} is not ${value}`);
+      const held = this.#configurations.get(running.node.head().height + 1)?.configuration.validators ?? [];
+      for (const [node, kind] of last)
+        if (held.some((validator) => validator.node === this.#cluster.names[node]) !== (kind !== 'suspendNode'))
+          this.#cluster.fail(`${name}: ${kind} of ${this.#cluster.names[node]} has had no effect`);
+    }
   }
 }
 

@@ -1,26 +1,44 @@
 /** One seed, one story, told of whole nodes: the same trouble as scenario.ts, and clients who must be able to rely on their receipts. */
 import { faultsMax } from '../../node/format/index.ts';
-import { byzantine } from './byzantine.ts';
+import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
+import { Council, type Motion } from './council.ts';
 import { FullNodes, fullSetup, loadMachine } from './full-node.ts';
 import { SeededRandom } from './random.ts';
 import { describe, healed, type Result, troubled } from './scenario.ts';
 
 /** One run in so many signs with real Ed25519. */
 const REAL_EVERY = 100;
+/** Simulated time after healing in which the council gets what is left of its motions passed, ms. */
+const COUNCIL_WITHIN_MS = 60_000;
 /** What an honest node may be told off for by another: the network repeats and delays across restarts. */
 const BLAMELESS_CODES: ReadonlySet<string> = new Set(['PEER_ANSWER_UNASKED']);
 
-export async function runFullSeed(seed: number): Promise<Result> {
+/** What a seed's story holds beside the trouble; drawn from the seed unless given. */
+export interface Plot {
+  /** The organisations govern meanwhile. */
+  readonly governed: boolean;
+  /** The traitor, if there is one, equivocates. */
+  readonly equivocates: boolean;
+}
+
+/** `plot` has a generator of its own, so that seeds found without governance still tell their story with it off. */
+export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
   const machine = await loadMachine();
+  const plotDraw = new SeededRandom(seed ^ 0x901d);
+  const { governed, equivocates } = { governed: plotDraw.chance(0.5), equivocates: plotDraw.chance(0.6), ...plot };
   const draw = new SeededRandom(seed ^ 0xf011);
-  const validators = draw.pick([4, 4, 4, 4, 4, 5, 7]);
+  const drawnValidators = draw.pick([4, 4, 4, 4, 4, 5, 7]);
+  const validators = governed ? 4 : drawnValidators;
   const observers = draw.chance(0.15) ? 1 : 0;
-  const behaviour = draw.chance(0.3) ? draw.pick(['silent', 'garbage'] as const) : undefined;
+  const drawn = draw.chance(0.3) ? draw.pick(['silent', 'garbage'] as const) : undefined;
+  const lying = equivocates && (drawn !== undefined || plotDraw.chance(0.4));
+  const behaviour = lying ? plotDraw.pick(['equivocate', 'wild'] as const) : drawn;
   const faulty = new Map<number, (random: SeededRandom) => CreateEngine>();
   if (behaviour)
     for (let i = 0; i < draw.integer(1, faultsMax(validators)); i++)
-      faulty.set(draw.integer(0, validators - 1), (random) => byzantine(behaviour, random));
+      faulty.set(draw.integer(0, validators - 1), (random) => byzantine(behaviour, random, wholeBlockTwin));
+  const motions = governed ? drawMotions(plotDraw, validators, observers) : [];
   const viewTimeoutMs = draw.pick([200, 400, 1_000]);
   const parameters = {
     viewTimeoutMs,
@@ -32,13 +50,13 @@ export async function runFullSeed(seed: number): Promise<Result> {
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
     seed,
-    nodes: validators + observers,
+    nodes: validators + observers + (governed ? 1 : 0),
     validators,
     real: seed % REAL_EVERY === REAL_EVERY - 1,
     faulty,
     parameters,
     factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, validators, { ...parameters, blockTransactionsMax }));
+      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, validators, { ...parameters, blockTransactionsMax }, motions));
       return nodes.factory(create);
     },
   });
@@ -62,11 +80,17 @@ export async function runFullSeed(seed: number): Promise<Result> {
     cluster.submit(draw.integer(0, cluster.names.length - 1), id);
     if (draw.chance(0.3)) cluster.submit(draw.integer(0, cluster.names.length - 1), id); // the client asks another node as well
   };
-  const story = `full: ${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, blocks of ${blockTransactionsMax}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}`;
+  const story = `full: ${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, blocks of ${blockTransactionsMax}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${governed ? `, governed: ${motions.map((motion) => `${motion.kind} ${'node' in motion ? motion.node : `${motion.name} ${motion.value}`}`).join(', ')}` : ''}`;
   let healedMs = 0;
+  const council = governed ? new Council(cluster, motions, plotDraw.fork()) : undefined;
   try {
+    council?.start(plotDraw.integer(200, 2_500));
     await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears, clients: { perSecond, submit } });
     healedMs = await healed(cluster);
+    if (council) {
+      if (!(await cluster.run(COUNCIL_WITHIN_MS, () => council.done))) cluster.fail('the council does not get its motions passed');
+      healedMs += await healed(cluster);
+    }
     await nodes!.check();
     return {
       seed,
@@ -80,4 +104,25 @@ export async function runFullSeed(seed: number): Promise<Result> {
     if (!(error instanceof CheckFailed)) throw error;
     return { seed, failure: error.message, story, transcript: [...cluster.transcript, ...describe(cluster)], height: 0, healedMs };
   }
+}
+
+/** A node joins, then one of the first four is suspended, who may be the traitor, and perhaps resumed; parameters change between. */
+function drawMotions(draw: SeededRandom, validators: number, observers: number): readonly Motion[] {
+  const parameter = (): Motion => {
+    const [name, values] = draw.pick([
+      ['viewTimeoutMs', [200, 300, 900]],
+      ['idleBlockIntervalMs', [200, 1_500]],
+      ['blockTransactionsMax', [1, 50]],
+      ['checkpointIntervalBlocks', [1, 2, 8]],
+    ] as const);
+    return { kind: 'setParameter', name, value: draw.pick<number>(values) };
+  };
+  const suspended = draw.integer(0, validators - 1);
+  const motions: Motion[] = [{ kind: 'addNode', node: validators + observers }];
+  if (draw.chance(0.5)) motions.unshift(parameter());
+  const suspends = draw.chance(0.7);
+  if (suspends) motions.push({ kind: 'suspendNode', node: suspended });
+  if (draw.chance(0.5)) motions.push(parameter());
+  if (suspends && draw.chance(0.5)) motions.push({ kind: 'resumeNode', node: suspended });
+  return motions;
 }

@@ -35,17 +35,26 @@ export class Fabric {
 
   attach(port: SimNetwork): void {
     this.#ports.set(port.self, port);
-    for (const other of this.#ports.values()) {
-      if (other === port) continue;
-      other.peerChanged(port.self, 'up');
-      port.peerChanged(other.self, 'up');
-    }
+    for (const other of this.#ports.values()) if (other !== port && meet(port, other)) tell(other, port, 'up');
   }
 
   detach(port: SimNetwork): void {
     if (this.#ports.get(port.self) !== port) return;
     this.#ports.delete(port.self);
-    for (const other of this.#ports.values()) other.peerChanged(port.self, 'down');
+    for (const other of this.#ports.values()) if (meet(port, other)) other.peerChanged(port.self, 'down');
+  }
+
+  /** `port` admits others than before: connections end and begin. */
+  readmit(port: SimNetwork, change: () => void): void {
+    const others = this.#ports.get(port.self) === port ? [...this.#ports.values()].filter((other) => other !== port) : [];
+    const before = others.map((other) => meet(port, other));
+    change();
+    for (const [i, other] of others.entries()) if (before[i] !== meet(port, other)) tell(other, port, before[i] ? 'down' : 'up');
+  }
+
+  /** Nodes that `port` has a connection with. */
+  met(port: SimNetwork): string[] {
+    return [...this.#ports.values()].filter((other) => other !== port && meet(port, other)).map((other) => other.self);
   }
 
   nodes(): string[] {
@@ -56,17 +65,31 @@ export class Fabric {
     if (frame.length > FRAME_BYTES_MAX[channel]) throw new RangeError(`Cannot send ${frame.length} bytes on ${channel}`);
     this.framesSent++;
     this.onSent(from, to, channel, frame);
-    if (!this.#ports.has(to)) return false;
+    const ends = [this.#ports.get(from), this.#ports.get(to)] as const;
+    if (!ends[0] || !ends[1] || !meet(ends[0], ends[1])) return false;
     if ((this.groups.get(from) ?? 0) !== (this.groups.get(to) ?? 0)) return true; // a partition looks like silence
     const { lossRatio, duplicateRatio, delayMinMs, delayMaxMs } = this.faults;
     if (this.#random.chance(lossRatio) || this.loses(from, to, channel, frame)) return true;
     const copies = this.#random.chance(duplicateRatio) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const delay = delayMinMs + this.#random.ratio() * (delayMaxMs - delayMinMs);
-      this.#scheduler.after(delay, () => this.#ports.get(to)?.receive(from, channel, frame));
+      this.#scheduler.after(delay, () => {
+        const port = this.#ports.get(to);
+        if (port?.admits(from)) port.receive(from, channel, frame);
+      });
     }
     return true;
   }
+}
+
+/** Each refuses whoever it was not told to admit, so a connection takes both. */
+function meet(a: SimNetwork, b: SimNetwork): boolean {
+  return a.admits(b.self) && b.admits(a.self);
+}
+
+function tell(a: SimNetwork, b: SimNetwork, state: 'up' | 'down'): void {
+  a.peerChanged(b.self, state);
+  b.peerChanged(a.self, state);
 }
 
 export class SimNetwork implements Network {
@@ -75,6 +98,8 @@ export class SimNetwork implements Network {
   readonly #frameHandlers: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
   readonly #peerHandlers: ((node: string, state: 'up' | 'down') => void)[] = [];
   readonly reports: { readonly node: string; readonly code: string }[] = [];
+  /** Undefined until somebody says: everyone. */
+  #admitted: ReadonlySet<string> | undefined;
 
   constructor(fabric: Fabric, self: string) {
     this.#fabric = fabric;
@@ -108,13 +133,18 @@ export class SimNetwork implements Network {
   }
 
   peers(): readonly PeerStatus[] {
-    return this.#fabric
-      .nodes()
-      .filter((node) => node !== this.self)
-      .map((node) => ({ node, connected: true, lastSeenMs: 0, address: undefined }));
+    return this.#fabric.met(this).map((node) => ({ node, connected: true, lastSeenMs: 0, address: undefined }));
   }
 
-  admit(_nodes: readonly AdmittedNode[]): void {}
+  admit(nodes: readonly AdmittedNode[]): void {
+    this.#fabric.readmit(this, () => {
+      this.#admitted = new Set(nodes.map(({ node }) => node));
+    });
+  }
+
+  admits(node: string): boolean {
+    return this.#admitted?.has(node) ?? true;
+  }
 
   report(node: string, code: string): void {
     if (this.reports.length < 1_000) this.reports.push({ node, code });

@@ -7,6 +7,7 @@ import { contractRoutes } from './contracts.ts';
 import { governanceRoutes } from './governance.ts';
 import { networkRoutes } from './network.ts';
 import { recordRoutes } from './records.ts';
+import { registryRoutes } from './registry.ts';
 
 /** @throws TypeError when the table does not hold together */
 export function allRoutes(): readonly Route[] {
@@ -15,6 +16,7 @@ export function allRoutes(): readonly Route[] {
     ...chainRoutes,
     ...contractRoutes,
     ...governanceRoutes,
+    ...registryRoutes,
     ...networkRoutes,
     ...accessRoutes,
     ...consoleRoutes,

@@ -19,6 +19,17 @@ export const ReceiptAnswer = Type.Object(
 );
 export const receiptResponse = { schema: ReceiptAnswer, statuses: [200, 202] } as const;
 
+/** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
+export function encodeArgs(args: unknown, pointer = '/args'): Uint8Array {
+  try {
+    return encodeJson(args as Json);
+  } catch (error) {
+    throw new ChainError('REQUEST_INVALID', {
+      details: [{ code: 'FIELD_RANGE', pointer, message: error instanceof Error ? error.message : 'invalid' }],
+    });
+  }
+}
+
 export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<Reply> {
   const bytes = await api.node.signFor(call.caller.account, calls, gasLimit);
   return await submitBytes(call, api, bytes);
@@ -38,17 +49,6 @@ export async function receiptReply(call: Call, api: ApiContext, id: Digest): Pro
 /** @param asked 0 for the most a transaction may use */
 export function gasLimit(asked: number, api: ApiContext): number {
   return asked === 0 ? api.node.parameters().transactionGasMax : asked;
-}
-
-/** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
-export function encodeArgs(args: unknown): Uint8Array {
-  try {
-    return encodeJson(args as Json);
-  } catch (error) {
-    throw new ChainError('REQUEST_INVALID', {
-      details: [{ code: 'FIELD_RANGE', pointer: '/args', message: error instanceof Error ? error.message : 'invalid' }],
-    });
-  }
 }
 
 /** For `resume`: the same transaction again, as it stands now. */

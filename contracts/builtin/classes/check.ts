@@ -42,13 +42,21 @@ export const RECORD_FAULTS_MAX = 200; // faults told of one record; a record wit
 const SUGGESTION_DISTANCE_MAX = 3; // edits between an unknown name and the one suggested for it
 const NAME_COMPARED_LENGTH_MAX = 64; // longer names get no suggestion
 
-/** Every fault of `content` (without `token`), in document order; empty when it fits its class. */
-export function checkContent(definition: ClassDefinition, content: TextStruct, form: ContentForm): readonly RecordFault[] {
-  const check = new ContentCheck(form);
+/**
+ * Every fault of `content` (without `token`), in document order, at most `faultsMax`; empty when it fits its class. A replica wants to know only
+ * whether there is one: with 1 the check ends there, so that bad content never costs more than good.
+ */
+export function checkContent(
+  definition: ClassDefinition,
+  content: TextStruct,
+  form: ContentForm,
+  faultsMax = RECORD_FAULTS_MAX,
+): readonly RecordFault[] {
+  const check = new ContentCheck(form, faultsMax);
   const schema = schemaWithExt(definition);
   check.field(schema, content);
   if (check.faults.length === 0) check.references(content);
-  return check.faults.slice(0, RECORD_FAULTS_MAX);
+  return check.faults;
 }
 
 const schemas = new WeakMap<ClassDefinition, StructSchema>(); // one per class, not one per record
@@ -68,12 +76,24 @@ class ContentCheck {
   /** Where the check stands; copied only into a fault. */
   readonly #path: (string | number)[] = [];
 
-  constructor(form: ContentForm) {
+  readonly #faultsMax: number;
+
+  constructor(form: ContentForm, faultsMax: number) {
     this.#form = form;
+    this.#faultsMax = faultsMax;
+  }
+
+  #full(): boolean {
+    return this.faults.length >= this.#faultsMax;
+  }
+
+  /** What may have been meant: said at the door, where the content is in clear; a replica does not look for it. */
+  #nearest(name: string, known: readonly string[]): string | undefined {
+    return this.#form === 'clear' && !this.#full() ? nearestName(name, known) : undefined;
   }
 
   #fault(code: string, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
-    if (this.faults.length < RECORD_FAULTS_MAX) this.faults.push({ code, path, data });
+    if (!this.#full()) this.faults.push({ code, path, data });
   }
 
   #faultAt(name: string, code: string, data: Readonly<Record<string, string>>): void {
@@ -87,6 +107,7 @@ class ContentCheck {
   }
 
   field(schema: FieldSchema, value: TextTree): void {
+    if (this.#full()) return;
     switch (schema.type) {
       case 'text':
       case 'decimal':
@@ -116,7 +137,7 @@ class ContentCheck {
     if (items.length === 1 && this.#form === 'sealed') this.#fault('RECORD_NOT_CANONICAL');
     else if (items.length < (schema.minItems ?? 1) || items.length > schema.maxItems)
       this.#count(items.length, schema.minItems ?? 1, schema.maxItems);
-    else for (let i = 0; i < items.length; i++) this.#member(i, schema.items, items[i]!);
+    else for (let i = 0; i < items.length && !this.#full(); i++) this.#member(i, schema.items, items[i]!);
   }
 
   #map(schema: MapSchema, value: TextStruct): void {
@@ -136,7 +157,10 @@ class ContentCheck {
   }
 
   #struct(schema: StructSchema, value: TextStruct): void {
-    for (const name of schema.required ?? []) if (!Object.hasOwn(value, name)) this.#faultAt(name, 'RECORD_FIELD_MISSING', { name });
+    for (const name of schema.required ?? []) {
+      if (this.#full()) return;
+      if (!Object.hasOwn(value, name)) this.#faultAt(name, 'RECORD_FIELD_MISSING', { name });
+    }
     const { requiredAny } = schema;
     if (requiredAny && !requiredAny.some((name) => Object.hasOwn(value, name)))
       this.#faultAt(requiredAny[0]!, 'RECORD_FIELD_MISSING', { name: requiredAny.join(' | ') });
@@ -144,10 +168,11 @@ class ContentCheck {
     if (names.length === 0 && this.#path.length > 0 && !schema.required)
       this.#fault('RECORD_COUNT', { count: '0', countMin: '1', countMax: '' });
     for (const name of names) {
+      if (this.#full()) return;
       if (Object.hasOwn(schema.properties, name)) {
         this.#member(name, schema.properties[name]!, value[name]!);
       } else {
-        const nearest = nearestName(name, Object.keys(schema.properties));
+        const nearest = this.#nearest(name, Object.keys(schema.properties));
         this.#faultAt(name, 'RECORD_FIELD_UNKNOWN', nearest === undefined ? { name } : { name, nearest });
       }
     }
@@ -193,7 +218,7 @@ class ContentCheck {
       return;
     }
     if (schema.enum && !schema.enum.includes(value)) {
-      const nearest = nearestName(value, schema.enum);
+      const nearest = this.#nearest(value, schema.enum);
       this.#fault('RECORD_VALUE_UNKNOWN', { allowed: schema.enum.join(', '), ...(nearest === undefined ? {} : { nearest }) });
     }
     if (schema.const !== undefined && value !== schema.const) this.#fault('RECORD_VALUE_UNKNOWN', { allowed: schema.const });

@@ -3,6 +3,7 @@
  * names, nothing that asks a library or the engine's own tables. A class is data; `readClass` judges one that an organisation registers.
  */
 import type { Json, JsonObject } from '../../../node/format/index.ts';
+import { EXT_SCHEMA } from './ext.ts';
 
 export const fieldFormats = ['time', 'digest', 'integer', 'unit', 'mediaType', 'path'] as const;
 export type FieldFormat = (typeof fieldFormats)[number];
@@ -82,6 +83,10 @@ export interface ClassDefinition {
 export const CLASS_NAME_LENGTH_MAX = 64; // code units of a class name
 const SCHEMA_DEPTH_MAX = 16;
 const SCHEMA_NODES_MAX = 2_000;
+// Every replica looks these lists through for a few bytes of content, so they are short.
+const KEY_PATHS_MAX = 16;
+const ENUM_ITEMS_MAX = 128;
+const REQUIRED_ANY_MAX = 16;
 
 /** The definition behind `data` of a registered class, or what is wrong with it. */
 export function readClass(
@@ -94,20 +99,22 @@ export function readClass(
       ? undefined
       : 'name') ??
     (isCount(data.version) && data.version !== 0 ? undefined : 'version') ??
-    (isTexts(data.key) && data.key.length > 0 ? undefined : 'key') ??
+    (isTexts(data.key) && data.key.length > 0 && data.key.length <= KEY_PATHS_MAX && !repeats(data.key) ? undefined : 'key') ??
     (isObject(data.body) && data.body.type === 'struct' ? fieldFault(data.body, 'body', 0, nodes) : 'body') ??
-    (isObject(data.facts) ? factsFault(data.facts) : 'facts');
+    (isObject(data.facts) ? factsFault(data.facts, data.body as unknown as StructSchema) : 'facts');
   if (fault !== undefined) return { ok: false, reason: fault };
   const definition = data as unknown as ClassDefinition;
   const keyNames = definition.key.map(keyNameOf);
   if (new Set(keyNames).size < keyNames.length || keyNames.includes('record_key')) return { ok: false, reason: 'key' };
-  for (const path of definition.key) {
-    const field = fieldAt(definition.body, path);
-    const inExt = path.startsWith('ext.');
-    if (!inExt && (field === undefined || (field.type !== 'text' && field.type !== 'decimal') || field.sealed))
-      return { ok: false, reason: `key ${path}` };
-  }
+  for (const path of definition.key) if (!isOpenLeaf(definition.body, path)) return { ok: false, reason: `key ${path}` };
   return { ok: true, definition };
+}
+
+/** True for a text or decimal that stands in clear: what a key or a fact may be. */
+function isOpenLeaf(body: StructSchema, path: string): boolean {
+  const inExt = path.startsWith('ext.');
+  const field = fieldAt(inExt ? EXT_SCHEMA : body, inExt ? path.slice('ext.'.length) : path);
+  return (field?.type === 'text' || field?.type === 'decimal') && field.sealed !== true;
 }
 
 /** Name under which the field of a path stands in a record's key. */
@@ -142,7 +149,14 @@ function fieldFault(field: Json | undefined, at: string, depth: number, nodes: {
   for (const name of ['minLength', 'maxLength', 'minItems', 'maxItems'])
     if (field[name] !== undefined && !isCount(field[name])) return `${at}.${name}`;
   for (const name of ['unavailable', 'sealed']) if (field[name] !== undefined && typeof field[name] !== 'boolean') return `${at}.${name}`;
-  for (const name of ['enum', 'required', 'requiredAny']) if (field[name] !== undefined && !isTexts(field[name])) return `${at}.${name}`;
+  for (const [name, countMax] of [
+    ['enum', ENUM_ITEMS_MAX],
+    ['required', SCHEMA_NODES_MAX],
+    ['requiredAny', REQUIRED_ANY_MAX],
+  ] as const) {
+    const list = field[name];
+    if (list !== undefined && (!isTexts(list) || list.length === 0 || list.length > countMax || repeats(list))) return `${at}.${name}`;
+  }
   for (const name of ['minimum', 'maximum']) {
     if (field[name] !== undefined && !(typeof field[name] === 'string' && /^-?[0-9]{1,40}(?:\.[0-9]{1,40})?$/.test(field[name])))
       return `${at}.${name}`;
@@ -173,15 +187,36 @@ function fieldFault(field: Json | undefined, at: string, depth: number, nodes: {
   }
 }
 
-function factsFault(facts: JsonObject): string | undefined {
+function factsFault(facts: JsonObject, body: StructSchema): string | undefined {
   const texts = ['product', 'productionBatch', 'device', 'factory', 'time', 'endTime', 'report', 'verdict'];
   const unknown = unknownMember(facts, [...texts, 'materials']);
   if (unknown !== undefined) return `facts.${unknown}`;
-  for (const name of texts) if (facts[name] !== undefined && typeof facts[name] !== 'string') return `facts.${name}`;
-  const { materials } = facts;
+  for (const name of texts) {
+    const path = facts[name];
+    if (path === undefined) continue;
+    if (typeof path !== 'string' || !isOpenLeaf(body, path)) return `facts.${name}`;
+    const field = fieldAt(body, path);
+    if ((name === 'time' || name === 'endTime') && (field?.type !== 'text' || field.format !== 'time')) return `facts.${name}`;
+  }
+  return materialsFault(facts.materials, body);
+}
+
+function materialsFault(materials: Json | undefined, body: StructSchema): string | undefined {
   if (materials === undefined) return undefined;
   if (!isObject(materials) || unknownMember(materials, ['list', 'supplier', 'batch', 'report']) !== undefined) return 'facts.materials';
-  return ['list', 'supplier', 'batch'].every((name) => typeof materials[name] === 'string') ? undefined : 'facts.materials';
+  const { list, ...leaves } = materials;
+  const items = list === '' ? body : typeof list === 'string' ? fieldAt(body, list) : undefined;
+  const item = items?.type === 'list' ? items.items : items;
+  if (item?.type !== 'struct') return 'facts.materials.list';
+  for (const name of ['supplier', 'batch', 'report']) {
+    const path = leaves[name];
+    if (path === undefined ? name !== 'report' : typeof path !== 'string' || !isOpenLeaf(item, path)) return `facts.materials.${name}`;
+  }
+  return undefined;
+}
+
+function repeats(texts: readonly string[]): boolean {
+  return new Set(texts).size !== texts.length;
 }
 
 function unknownMember(object: JsonObject, known: readonly string[]): string | undefined {

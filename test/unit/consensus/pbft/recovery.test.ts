@@ -165,7 +165,7 @@ test('a checkpoint vote is cast every interval, and a quorum of them cuts the vo
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', 0, height, label),
+      certificate: certificate('commit', 0, height, label, ['a', 'c', 'd']),
       validators: validators(),
       parameters,
     });
@@ -252,6 +252,39 @@ test('a vote log that lacks a vote which stands in a stored certificate is too o
     older.votesSent().filter((line) => line.includes('h2')),
     [],
   );
+});
+
+test('an emptied validator notices by the first synced block that it has signed before, and is mute from there', () => {
+  const synced = (signers: readonly string[], log: readonly Uint8Array[] = []) => {
+    const table = new Table('d', { log });
+    table.delivered('X', 1, 0, undefined, [...signers]);
+    return table;
+  };
+  const emptied = synced(['a', 'b', 'd']);
+  assert.equal(emptied.engine.status().phase, 'mute');
+  emptied.hear(prePrepare('a', 0, 2, 'Y'));
+  emptied.executed('Y', 'OK', 2, d('X'));
+  assert.deepEqual(emptied.votesSent(), []);
+  assert.notEqual(synced(['a', 'b', 'c']).engine.status().phase, 'mute', 'it was slow, others decided');
+  const before = new Table('d');
+  before.hear(prePrepare('a', 0, 1, 'X'));
+  before.executed('X');
+  for (const node of ['a', 'b']) before.hear(vote('prepare', node, 0, 1, 'X'));
+  assert.notEqual(synced(['a', 'b', 'd'], before.log).engine.status().phase, 'mute', 'it remembers the vote');
+});
+
+test('a validator that the barrier leaves out signs nothing more, and one that it takes in again decides', () => {
+  const b = new Table('b');
+  b.delivered('one', 1, 0, ['a', 'c', 'd', 'e']);
+  assert.equal(b.engine.status().phase, 'observing');
+  b.hear(prePrepare('a', 0, 2, 'two'));
+  b.executed('two', 'OK', 2, d('one'));
+  b.work();
+  b.tick(60_000);
+  assert.deepEqual(b.votesSent(), []);
+  b.delivered('two', 2, 0, ['a', 'b', 'c', 'd']);
+  b.hear(prePrepare('a', 0, 3, 'three'));
+  assert.ok(b.executed('three', 'OK', 3, d('two')).includes('broadcast prepare v0 h3 three'));
 });
 
 test('a log that only saw blocks come by sync is as old as its last vote, which is no reason for silence', () => {

@@ -90,6 +90,7 @@ export function newView(node: string, view: number, changes: readonly ViewChange
 
 export class Table {
   readonly engine: Engine;
+  readonly self: string;
   /** What the vote log holds. */
   log: Uint8Array[];
   /** Every message that left, decoded. */
@@ -97,6 +98,7 @@ export class Table {
   nowMs = 0;
 
   constructor(self: string, options: Partial<Omit<EngineStart, 'self'>> = {}) {
+    this.self = self;
     this.log = [...(options.log ?? [])];
     this.engine = createEngine(
       'pbft',
@@ -152,12 +154,19 @@ export class Table {
     return this.step({ kind: 'executed', height, digest: d(label), parent, code });
   }
 
-  delivered(label: string, height = 1, view = 0, nodes?: readonly string[]): string[] {
+  /** The block came by sync: three others signed it, unless said otherwise. */
+  delivered(
+    label: string,
+    height = 1,
+    view = 0,
+    nodes?: readonly string[],
+    signers = ['a', 'b', 'c', 'd'].filter((node) => node !== this.self).slice(0, 3),
+  ): string[] {
     return this.step({
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', view, height, label),
+      certificate: certificate('commit', view, height, label, signers),
       validators: validators(nodes),
       parameters: PARAMETERS,
     });

@@ -126,6 +126,83 @@ test('an organisation joins with its administrator, its node becomes a validator
   assert.equal(configurationOf(chain.read).validators.length, 4);
 });
 
+test('an organisation joins with its node and an administrator for whom that node signs, in one proposal', () => {
+  const chain = testChain();
+  const join = (changes: object = {}, keyChanges: object = {}): Json => ({
+    kind: 'addOrganisation',
+    id: 'echo',
+    name: 'Echo works',
+    nodes: [{ id: 'echo-1', ...nodeData(50) }],
+    administrators: [
+      { id: 'admin@echo', keys: [{ keyId: 'echo-1', publicKey: key(53), kind: 'custodial', node: 'echo-1', scope: ['*'], ...keyChanges }] },
+    ],
+    ...changes,
+  });
+  const refusals: readonly Json[] = [
+    join({}, { publicKey: key(52) }), // a key of the node, but not the custodial one
+    join({}, { node: 'n-acme', publicKey: key(13) }), // a node of another organisation
+    join({ nodes: [] }),
+    join({
+      nodes: [
+        { id: 'echo-1', ...nodeData(50) },
+        { id: 'echo-1', ...nodeData(60) },
+      ],
+    }),
+    join({ nodes: [{ id: 'echo-1', ...nodeData(50), validatorKey: BAD_KEY }] }),
+  ];
+  for (const body of refusals) assert.equal(refusal(() => propose(chain, body)).code, 'BUILTIN_ARGUMENTS_INVALID', JSON.stringify(body));
+  const twin = [
+    { id: 'echo-1', ...nodeData(50) },
+    { id: 'echo-2', ...nodeData(50) },
+  ];
+  assert.equal(refusal(() => propose(chain, join({ nodes: twin }))).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(pass(chain, join()).state, 'passed');
+  assert.equal(may(chain.read, 'admin@echo', 'governance:vote'), true);
+  assert.deepEqual(
+    configurationOf(chain.read).validators.map((row) => row.node),
+    ['echo-1', 'n-acme', 'n-bolt', 'n-cast', 'n-dent'],
+  );
+  assert.deepEqual(entryOf(chain.read, 'node', 'echo-1')?.data, nodeData(50));
+});
+
+test('a suspended node is resumed by votes, with the key and the place it had', () => {
+  const chain = testChain();
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  const before = configurationOf(chain.read).validators;
+  assert.equal(refusal(() => propose(chain, { kind: 'resumeNode', id: 'n-dent' })).code, 'GOVERNANCE_IMPOSSIBLE', 'it is active');
+  pass(chain, { kind: 'suspendNode', id: 'n-dent' });
+  assert.equal(configurationOf(chain.read).validators.length, 4);
+  assert.equal(pass(chain, { kind: 'resumeNode', id: 'n-dent' }).state, 'passed');
+  assert.deepEqual(configurationOf(chain.read).validators, before);
+  assert.equal(entryOf(chain.read, 'node', 'n-dent')?.version, 3);
+});
+
+test('a key that a suspended node left to another validator does not come back twice', () => {
+  const chain = testChain();
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  pass(chain, { kind: 'suspendNode', id: 'n-acme-2' });
+  pass(chain, { kind: 'addNode', id: 'n-acme-3', organisation: 'acme', node: nodeData(60) });
+  assert.equal(refusal(() => propose(chain, { kind: 'resumeNode', id: 'n-acme-2' })).code, 'GOVERNANCE_IMPOSSIBLE');
+});
+
+test('a suspended organisation is resumed with the nodes the proposal names, and its node cannot be resumed before it', () => {
+  const chain = testChain();
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  pass(chain, { kind: 'suspendOrganisation', id: 'dent' });
+  assert.equal(may(chain.read, 'admin@dent', 'record:read'), false);
+  assert.equal(refusal(() => propose(chain, { kind: 'resumeNode', id: 'n-dent' })).code, 'GOVERNANCE_IMPOSSIBLE');
+  const foreign = propose.bind(undefined, chain, { kind: 'resumeOrganisation', id: 'dent', nodes: ['n-acme'] });
+  assert.equal(refusal(foreign).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(pass(chain, { kind: 'resumeOrganisation', id: 'dent', nodes: [] }, 2).state, 'passed');
+  assert.equal(may(chain.read, 'admin@dent', 'governance:vote'), true);
+  assert.equal(configurationOf(chain.read).validators.length, 4, 'its node stays out');
+  pass(chain, { kind: 'resumeNode', id: 'n-dent' });
+  assert.equal(configurationOf(chain.read).validators.length, 5);
+  pass(chain, { kind: 'suspendOrganisation', id: 'dent' });
+  pass(chain, { kind: 'resumeOrganisation', id: 'dent', nodes: ['n-dent'] }, 2);
+  assert.equal(configurationOf(chain.read).validators.length, 5);
+});
+
 test('PBFT never falls below four validators, not even when the chain moved between proposal and decision', () => {
   const chain = testChain();
   assert.equal(refusal(() => propose(chain, { kind: 'suspendNode', id: 'n-dent' })).code, 'GOVERNANCE_IMPOSSIBLE');

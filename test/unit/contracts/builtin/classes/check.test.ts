@@ -207,3 +207,12 @@ test('every built-in class is itself a class of the closed language, and anythin
     false,
   );
 });
+
+test('a replica stops at the first fault and looks for no likely names; the door tells all', () => {
+  const broken = annexRecord({ product_uid: '', pro_factory_id: 'F' });
+  const whole = checkContent(production, broken, 'clear');
+  assert.ok(whole.length > 1 && whole.some(({ data }) => data.nearest !== undefined));
+  assert.equal(checkContent(production, broken, 'clear', 1).length, 1);
+  const sealed = checkContent(production, broken, 'sealed');
+  assert.ok(sealed.every(({ data }) => data.nearest === undefined));
+});
