@@ -30,6 +30,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   block: term('Block', '区块', 'where something stands on the chain, or the bytes of a block'),
   blockHash: term('Block hash', '区块哈希', 'hash of a header, names its block'),
   body: term('Body', '请求体', 'what a POST carries'),
+  builtin: term('Built in', '内置', 'whether a class of records comes with the program'),
   bundleDigest: term('Bundle digest', '执行包摘要', 'of all that decides how contracts run'),
   bytes: term('Bytes', '字节', 'size, or content in base64'),
   bytesMax: term('Bytes at most', '最大字节数', 'bound of a body'),

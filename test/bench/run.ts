@@ -4,18 +4,19 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { argv, exit, version } from 'node:process';
+import { argv, execPath, exit, version } from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Devnet, startDevnet } from '../../devnet/index.ts';
 import { createAuthority, issueServerCertificate } from '../../node/keystore/certificates.ts';
 import { Load, type LoadResult } from './load.ts';
-import { measureOwn, type OwnCosts } from './own.ts';
 import { latencyOf, type Latency, processUse } from './statistics.ts';
 import { type Bound, measureBound } from './terms.ts';
+import { type Share, whereCpuGoes } from './where.ts';
 import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload.ts';
 
 const { values: options } = parseArgs({
@@ -44,7 +45,11 @@ const UNHELD_MAX = 2;
 /** Opened before the clock starts: for answers that take so many seconds. */
 const CONNECTIONS_PER_RATE = 2;
 const CONNECTIONS_MAX = 1_600;
-const OWN_COUNT = 2_000; // transactions for the costs of our own code
+/** A node compiles its code as it runs: this long at a bearable rate before anything is measured, s. */
+const WARM_UP_S = { quick: 20, long: 60 } as const;
+const WARM_UP_RATE_PER_S = 100;
+const PROFILE_WAIT_MS = 5_000; // for a node to write what it sampled
+const PROFILED_THREADS = 3; // main, executor, verify
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -113,6 +118,37 @@ async function ladder(
   return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs, perBlock };
 }
 
+/** Stacks of one node under the best rate, in a pass of its own: sampling costs a tenth, and no figure of the ladder bears it. */
+async function profiled(net: Devnet, load: Load, transactions: readonly Uint8Array[], rate: number, directory: string): Promise<Profiled> {
+  const [first] = net.nodes;
+  await load.warm(Math.ceil(Math.min(CONNECTIONS_MAX, rate * CONNECTIONS_PER_RATE) / net.nodes.length));
+  const before = processUse(first!.pid!);
+  process.kill(first!.pid!, 'SIGUSR2');
+  const result = await load.run(transactions, rate);
+  const { cpuSeconds } = processUse(first!.pid!);
+  process.kill(first!.pid!, 'SIGUSR2');
+  for (let waitedMs = 0; readdirSync(directory).length < PROFILED_THREADS && waitedMs < PROFILE_WAIT_MS; waitedMs += 100) await sleep(100);
+  await sleep(500); // the last file may still be being written
+  const { count } = result.latency;
+  const shares = whereCpuGoes(directory, (cpuSeconds - before.cpuSeconds) * 1e6);
+  return { perNode: shares.map(({ part, cpuUs }) => ({ part, cpuUs: cpuUs / count })), ratePerS: result.committedPerS };
+}
+
+interface Profiled {
+  /** CPU us of one node for one transaction, by part. */
+  readonly perNode: readonly Share[];
+  readonly ratePerS: number;
+}
+
+/** A program that starts a node as `node` would, ready to be sampled. */
+function samplingNode(directory: string): string {
+  const path = join(directory, 'node');
+  const hook = fileURLToPath(new URL('./profile-hook.js', import.meta.url));
+  const program = options.node ?? execPath;
+  writeFileSync(path, `#!/bin/sh\nexport BENCH_PROFILE_DIR='${profiles}'\nexec '${program}' --import '${hook}' "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
 /** The same nodes without HTTP and with empty execution, one transaction at a time. */
 async function bareNetwork(net: Devnet): Promise<Bare> {
   const children: ChildProcess[] = net.nodes.map((node) =>
@@ -163,7 +199,11 @@ function endWithUs(killNow: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => exit(1));
 }
 
-const dir = mkdtempSync(join(tmpdir(), 'tracemill-bench-net-'));
+const scratch = mkdtempSync(join(tmpdir(), 'tracemill-bench-'));
+const dir = join(scratch, 'net');
+const profiles = join(scratch, 'profiles');
+mkdirSync(dir);
+mkdirSync(profiles);
 let net: Devnet | undefined;
 let failedRun: unknown;
 try {
@@ -172,7 +212,7 @@ try {
     dir,
     nodes: 4,
     settings: { logLevel: 'warn' },
-    ...(options.node === undefined ? {} : { nodePath: options.node }),
+    nodePath: samplingNode(scratch),
     onProcesses: endWithUs,
     say,
   });
@@ -202,15 +242,17 @@ try {
     height = (await net.nodes[0]!.head()).height;
     if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
   }
+  await load.warm(WARM_UP_RATE_PER_S);
+  await load.run(make(1)(WARM_UP_RATE_PER_S * WARM_UP_S[options.quick ? 'quick' : 'long']), WARM_UP_RATE_PER_S);
   await load.warm(LOW_RATE_PER_S);
   const low = await load.run(make(1)(LOW_COUNT), LOW_RATE_PER_S);
   say(`  low load: p50 ${low.latency.p50.toFixed(1)} ms, p95 ${low.latency.p95.toFixed(1)}, p99 ${low.latency.p99.toFixed(1)}`);
   const single = await ladder(net, load, make(1), RATES_SINGLE, 1);
+  const bestRate = Math.max(1, Math.floor(single.best.committedPerS));
+  const where = await profiled(net, load, make(1)(bestRate * SECONDS), bestRate, profiles);
   const hundred = await ladder(net, load, make(100), RATES_HUNDRED, 100);
   load.close();
-  height = 0; // for an own chain of their own
-  const ownSample = make(1)(OWN_COUNT);
-  const sample = ownSample[0]!;
+  const sample = make(1)(1)[0]!;
   await net.stop();
   const bare = await bareNetwork(net);
   say(`  empty execution, no HTTP: p50 ${bare.latency.p50.toFixed(1)} ms`);
@@ -224,7 +266,6 @@ try {
     tls,
     ca: authority.certificate,
   });
-  const own = await measureOwn({ genesisText: net.genesisText, transactions: ownSample, transactionsPerBlock: perBlock });
   const cpuUs = single.nodesCpuUs + single.loadCpuUs;
   const report = {
     machine: `${cpus().length} x ${cpus()[0]!.model}`,
@@ -236,7 +277,7 @@ try {
     single,
     hundred,
     bound,
-    own,
+    where,
     ratios: {
       cpuToBound: bound.eachUs * 4 + bound.onceUs > 0 ? (bound.eachUs * 4 + bound.onceUs) / cpuUs : 0,
       singleToBound: single.best.committedPerS / bound.perSecond,
@@ -249,7 +290,7 @@ try {
   failedRun = error;
 } finally {
   await net?.stop();
-  rmSync(dir, { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
 }
 if (failedRun !== undefined) {
   say(`bench failed: ${failedRun instanceof Error ? failedRun.stack : String(failedRun)}`);
@@ -264,7 +305,7 @@ function print(report: {
   preloaded: number;
   low: LoadResult;
   bare: Bare;
-  own: OwnCosts;
+  where: Profiled;
   single: Series;
   hundred: Series;
   bound: Bound;
@@ -288,21 +329,19 @@ function print(report: {
   out('\n| node at the best rate | CPU (cores) | resident MB |');
   out('| --- | ---: | ---: |');
   for (const use of single.use) out(`| ${use.node} | ${use.cpuShare.toFixed(2)} | ${use.residentMb.toFixed(0)} |`);
-  const { own, bare } = report;
-  const perNode = 4;
-  const accounted = perNode * (own.buildUs + own.commitUs + own.indexUs) + bare.blockCpuUs / single.perBlock + single.loadCpuUs;
+  const { where, bare } = report;
   const spent = single.nodesCpuUs + single.loadCpuUs;
-  const share = (name: string, us: number): void => out(`| ${name} | ${us.toFixed(0)} | ${((us / spent) * 100).toFixed(0)} % |`);
-  out(`\nWhere the time of (a) goes, ${single.perBlock.toFixed(1)} transactions a block:\n`);
-  out('| CPU, all four nodes and the load generator | us a transaction | share |');
+  const sampled = where.perNode.reduce((sum, { cpuUs }) => sum + cpuUs, 0);
+  out(
+    `\nWhere the CPU of (a) goes: ${single.nodesCpuUs.toFixed(0)} us of four nodes and ${single.loadCpuUs.toFixed(0)} us of the load generator a transaction.`,
+  );
+  out(
+    `One node sampled at ${where.ratePerS.toFixed(0)}/s, ${sampled.toFixed(0)} us a transaction there; ${single.perBlock.toFixed(1)} transactions a block, and a block of the empty reference costs ${bare.blockCpuUs.toFixed(0)} us of four nodes.\n`,
+  );
+  out('| part of a node | us a transaction | share of the node |');
   out('| --- | ---: | ---: |');
-  share(`executor: open, admit, records.submit, map (4 x ${own.buildUs.toFixed(0)})`, perNode * own.buildUs);
-  share(`commit: one batch (4 x ${own.commitUs.toFixed(0)})`, perNode * own.commitUs);
-  share(`query index (4 x ${own.indexUs.toFixed(0)})`, perNode * own.indexUs);
-  share(`consensus, libp2p, syncs: a block of the empty reference is ${bare.blockCpuUs.toFixed(0)}`, bare.blockCpuUs / single.perBlock);
-  share('load generator', single.loadCpuUs);
-  share('the rest: HTTPS and route, mempool, verify, spreading, pending bodies, code not yet compiled', spent - accounted);
-  share('in all', spent);
+  for (const { part, cpuUs } of [...where.perNode].sort((a, b) => b.cpuUs - a.cpuUs))
+    out(`| ${part} | ${cpuUs.toFixed(0)} | ${((cpuUs / sampled) * 100).toFixed(1)} % |`);
   out('\n| term of the bound | us a call | calls | us a transaction | where | count from |');
   out('| --- | ---: | ---: | ---: | --- | --- |');
   for (const term of bound.terms) {

@@ -15,6 +15,7 @@ import { createStateMap } from '../../node/ledger/state-map.ts';
 import { openLevelStore } from '../../node/storage/index.ts';
 import type { Store } from '../../node/world.ts';
 import { HttpsConnection } from './https-client.ts';
+import { measureLink } from './link.ts';
 import { timed } from './statistics.ts';
 
 export interface Term {
@@ -45,11 +46,6 @@ export interface Bound {
 
 const VALIDATORS = 4;
 const CORES = 2;
-/** Measured on this class of machine by two processes over libp2p, coalesced frames (2 KB, Noise): ms of CPU per MB, both sides. */
-const LINK_US_PER_BYTE_RECEIVED = 0.0035;
-const LINK_US_PER_BYTE_SENT = 0.0027;
-/** One send and its receipt on a libp2p stream, uncoalesced. */
-const FRAME_US = 26;
 const ROUNDS = 5;
 const BATCHES = 3; // blocks of one round
 const STATE_ROWS = 4;
@@ -92,6 +88,7 @@ export async function measureBound(input: TermsInput): Promise<Bound> {
       freshKeys(batch * PUTS).map((key) => ({ key: `p${key}`, value: value.subarray(0, 300) })),
     );
     const putUs = (await timed(BATCHES, ROUNDS, (i) => store.batch(putBatches[i]!, { sync: true }))) / (batch * PUTS);
+    const link = await measureLink();
     const held = Array.from({ length: 2_000 }, (_, i) => `g${random(i * 7919)}`);
     const size = transaction.length;
     const terms: Term[] = [
@@ -160,10 +157,10 @@ export async function measureBound(input: TermsInput): Promise<Bound> {
       },
       {
         name: 'receive the transaction over libp2p (per byte)',
-        us: LINK_US_PER_BYTE_RECEIVED,
+        us: link.receivedByteUs,
         count: size,
         where: 'each validator',
-        source: 'peering.onTransactions; feasibility §2',
+        source: 'peering.onTransactions; large sends between two processes',
       },
       {
         name: 'HTTPS request and answer, kept alive, both ends',
@@ -179,10 +176,10 @@ export async function measureBound(input: TermsInput): Promise<Bound> {
         where: 'once',
         source: 'signed before the clock starts',
       },
-      { name: 'send to three peers (per byte)', us: LINK_US_PER_BYTE_SENT, count: 3 * size, where: 'once', source: 'peering.spread' },
+      { name: 'send to three peers (per byte)', us: link.sentByteUs, count: 3 * size, where: 'once', source: 'peering.spread' },
       {
         name: 'consensus frames, sent and received',
-        us: FRAME_US,
+        us: link.frameUs,
         count: FRAMES / batch,
         where: 'once',
         source: 'a block: pre-prepare 3, prepare 12, commit 12, each a send and a receipt',

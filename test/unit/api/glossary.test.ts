@@ -37,8 +37,8 @@ function noteAnswer(value: unknown, where: string): void {
   else if (typeof value === 'object' && value !== null)
     for (const [name, member] of Object.entries(value)) {
       note(name, where);
-      const ofEvent = name === 'data' && 'contract' in value;
-      if (!OPAQUE.has(name) && !ofEvent) noteAnswer(member, where);
+      const isFreeData = name === 'data' && ('contract' in value || 'kind' in value); // of an event or of an entry of the register
+      if (!OPAQUE.has(name) && !isFreeData) noteAnswer(member, where);
     }
 }
 

@@ -1,0 +1,60 @@
+/**
+ * Preloaded into a node by the bench (`node --import`), in every thread of it: on SIGUSR2 the threads begin to sample their stacks, on the next they write
+ * what they found into `<BENCH_PROFILE_DIR>/<thread>.json`. Until then it costs nothing; nothing of the product knows of it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Profiler, Session } from 'node:inspector';
+import { join } from 'node:path';
+import { env } from 'node:process';
+import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
+
+export interface ThreadProfile {
+  /** CPU us of this thread while it was sampled. */
+  readonly cpuUs: number;
+  readonly profile: Profiler.Profile;
+}
+
+const SAMPLING_US = 1_000;
+const US_PER_TICK = 10_000; // USER_HZ on every Linux this runs on
+
+const session = new Session();
+const orders = new BroadcastChannel('tracemill-bench-profile');
+let beganUs = 0;
+
+function threadCpuUs(): number {
+  const stat = readFileSync('/proc/thread-self/stat', 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * US_PER_TICK;
+}
+
+function begin(): void {
+  session.connect();
+  session.post('Profiler.enable');
+  session.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
+  beganUs = threadCpuUs();
+  session.post('Profiler.start');
+}
+
+function end(): void {
+  const cpuUs = threadCpuUs() - beganUs;
+  session.post('Profiler.stop', (error, result) => {
+    if (error) throw error;
+    writeFileSync(
+      join(env.BENCH_PROFILE_DIR!, `${threadId}.json`),
+      JSON.stringify({ cpuUs, profile: result.profile } satisfies ThreadProfile),
+    );
+  });
+  session.disconnect();
+}
+
+orders.onmessage = ({ data }: { data: unknown }) => (data === 'begin' ? begin() : end());
+(orders as unknown as { unref(): void }).unref();
+if (isMainThread) {
+  let sampling = false;
+  process.on('SIGUSR2', () => {
+    sampling = !sampling;
+    orders.postMessage(sampling ? 'begin' : 'end');
+    if (sampling) begin();
+    else end();
+  });
+}

@@ -1,0 +1,93 @@
+/** Where a node's CPU goes: stacks sampled in its threads, laid to the part of the node that stands nearest above each. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Profiler } from 'node:inspector';
+import { join } from 'node:path';
+import type { ThreadProfile } from './profile-hook.ts';
+
+export interface Share {
+  readonly part: string;
+  readonly cpuUs: number;
+}
+
+/** Parts by the modules that make them; the first one met from the innermost frame outwards has the sample. What all use (codec, hashes) goes to its caller. */
+const MAIN_PARTS: readonly (readonly [string, RegExp])[] = [
+  ['query index and its LevelDB calls', /node\/records\/(feeder|query-index|index-rows|source)/],
+  ['signature checks: messages to the worker', /node\/crypto\/verify-pool/],
+  ['executor: messages to the worker', /node\/ledger\/executor-(thread|wire)/],
+  ['bodies of proposals to disk', /node\/pending-bodies/],
+  ['receipts, outbox, exchange log', /node\/(receipts|outbox|exchange-log|inclusion)/],
+  ['mempool and its LevelDB calls', /node\/mempool\//],
+  ['consensus and vote log', /consensus\/pbft|node\/consensus-driver|node\/storage\/vote-log/],
+  ['chain: proposals, gathering, storing', /node\/(chain|node)\.js/],
+  ['links: frames, libp2p, Noise, yamux, sockets', /node\/(network|sync|peering)|@libp2p|@chainsafe|libp2p|multiformats|it-|uint8array/],
+  ['route: token, parameters, answer', /api\//],
+  ['HTTPS server: fastify, HTTP, TLS', /fastify|find-my-way|avvio|helmet|node:_http|node:https|node:_tls/],
+];
+const EXECUTOR_PARTS: readonly (readonly [string, RegExp])[] = [
+  ['authenticated map and its LevelDB reads', /node\/ledger\/state-map/],
+  ['contract records: class check, content, identity, index entries', /contracts\/builtin|contracts\/(execute|overlay|gas)/],
+  ['contract machine', /contracts\/vm/],
+  ['commit: one LevelDB batch', /node\/storage\/level-store|node\/ledger\/undo/],
+  ['opening, admission, receipts, roots', /node\/ledger\//],
+];
+const OTHER = 'else (timers, sockets without an owner, the engine)';
+const GC = 'garbage collection';
+
+/**
+ * @param directory written by profile-hook.ts in one node.
+ * @param processCpuUs CPU of the whole process in the same time: what no thread with JavaScript used are collection and compilation helpers, LevelDB's
+ * compaction and the pool of libuv.
+ */
+export function whereCpuGoes(directory: string, processCpuUs: number): Share[] {
+  const shares: Share[] = [];
+  let javaScriptUs = 0;
+  for (const file of readdirSync(directory)) {
+    const { cpuUs, profile } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as ThreadProfile;
+    javaScriptUs += cpuUs;
+    const uses = (module: string): boolean => profile.nodes.some(({ callFrame }) => callFrame.url.includes(module));
+    if (uses('verify-worker')) shares.push({ part: 'verify thread', cpuUs });
+    else {
+      const isExecutor = uses('executor-worker.');
+      const name = isExecutor ? 'executor thread' : 'main thread';
+      for (const [part, share] of partsOf(profile, isExecutor ? EXECUTOR_PARTS : MAIN_PARTS))
+        shares.push({ part: `${name}: ${part}`, cpuUs: share * cpuUs });
+    }
+  }
+  shares.push({
+    part: 'threads without JavaScript: compaction, collection, compilation, file pool',
+    cpuUs: Math.max(0, processCpuUs - javaScriptUs),
+  });
+  return shares;
+}
+
+/** Share of each part in the samples that were not idle. */
+function partsOf(profile: Profiler.Profile, parts: typeof MAIN_PARTS): Map<string, number> {
+  const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
+  const parents = new Map<number, number>();
+  for (const node of profile.nodes) for (const child of node.children ?? []) parents.set(child, node.id);
+  const known = new Map<number, string>();
+  const partOf = (id: number): string => {
+    const { functionName, url } = nodes.get(id)!.callFrame;
+    if (functionName === '(garbage collector)') return GC;
+    const own = parts.find(([, modules]) => url !== '' && modules.test(url))?.[0];
+    if (own !== undefined) return own;
+    const parent = parents.get(id);
+    if (parent === undefined) return OTHER;
+    let part = known.get(parent);
+    if (part === undefined) {
+      part = partOf(parent);
+      known.set(parent, part);
+    }
+    return part;
+  };
+  const times = new Map<string, number>();
+  let total = 0;
+  for (const [i, id] of (profile.samples ?? []).entries()) {
+    if (nodes.get(id)!.callFrame.functionName === '(idle)') continue;
+    const us = profile.timeDeltas![i + 1] ?? 0;
+    total += us;
+    const part = partOf(id);
+    times.set(part, (times.get(part) ?? 0) + us);
+  }
+  return new Map([...times].sort((a, b) => b[1] - a[1]).map(([part, us]) => [part, us / total]));
+}
