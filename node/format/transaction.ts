@@ -90,7 +90,7 @@ export function transactionHashOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Arra
 
 /** The bytes a client signs. */
 export function transactionSigningBytes(transactionId: Digest): Uint8Array {
-  return tagged('transaction', transactionId);
+  return tagged('transaction-signature', transactionId);
 }
 
 /** A transaction with everything derived from its bytes, once. */
