@@ -74,10 +74,14 @@ export type Effect =
   | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
   /** Build a block on `parent`; answer with `built` or `notBuilt`. `emptyAllowed`: an idle chain is due its block. */
   | { readonly kind: 'build'; readonly height: number; readonly view: number; readonly parent: Digest; readonly emptyAllowed: boolean }
-  /** Obtain the body (fetch what is missing), check and execute it; answer with `executed`. `fresh` false on re-proposal: no clock or mempool rules. */
+  /**
+   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. A `fresh` one is of `view`; on re-proposal there are no
+   * rules of clock, mempool or view.
+   */
   | {
       readonly kind: 'execute';
       readonly height: number;
+      readonly view: number;
       readonly digest: Digest;
       readonly proposal: Uint8Array;
       readonly from: string;

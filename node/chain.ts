@@ -138,7 +138,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       parent: request.parent,
       timestampMs: world.clock.now(),
       proposer: deps.self,
-      engineData: new Writer(8).u64(request.view).finish(),
+      engineData: engineDataOf(request.view),
       transactions: waiting.map(verifiedOf),
       workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
     });
@@ -196,6 +196,11 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, proposal.transactionHashes, 0, parentFacts())));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
+    const engineData = engineDataOf(request.view);
+    if (request.fresh && !equalBytes(header.engineData, engineData))
+      return refuse([
+        { check: 'producerEntitled', passed: false, computed: `engineData ${toHex(engineData)}`, stated: toHex(header.engineData) },
+      ]);
     const ahead = header.timestampMs - world.clock.now();
     const { clockDriftMaxMs: driftMax, viewTimeoutMaxMs } = tip.configuration.parameters;
     // Its time is when building began, and building, queues and retries may take as long as a view may last.
@@ -355,6 +360,11 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     );
     return checked;
   }
+}
+
+/** The view of the first proposal. */
+function engineDataOf(view: number): Uint8Array {
+  return new Writer(8).u64(view).finish();
 }
 
 function verifiedOf(entry: Waiting): VerifiedTransaction {

@@ -47,6 +47,7 @@ export interface ChainPort {
    */
   execute(request: {
     readonly height: number;
+    readonly view: number;
     readonly digest: Digest;
     readonly proposal: Uint8Array;
     readonly from: string;
@@ -331,10 +332,10 @@ class Driver implements ConsensusDriver {
     this.#push({ kind: 'notBuilt', height, view, code });
   }
 
-  async #execute({ height, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
+  async #execute({ height, view, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
     let answer: { readonly code: string; readonly parent: Digest };
     try {
-      answer = await this.#options.chain.execute({ height, digest, proposal, from, fresh });
+      answer = await this.#options.chain.execute({ height, view, digest, proposal, from, fresh });
     } catch (error) {
       answer = { code: codeOf(error), parent: digest };
       this.#options.world.log.warn({ height, from, code: answer.code }, 'proposal not executed');

@@ -48,6 +48,7 @@ export function onBuilt(
     proposal,
     from: replica.self,
     fresh: true,
+    view,
     state: 'agreed',
     parent,
     attempts: 1,
@@ -91,8 +92,8 @@ export function retryExecutions(replica: Replica): void {
     if (execution.state !== 'refused' || execution.attempts >= EXECUTE_ATTEMPTS_MAX || replica.nowMs < execution.retryAtMs) continue;
     execution.state = 'running';
     execution.attempts++;
-    const { digest, proposal, from, fresh } = execution;
-    replica.out.push({ kind: 'execute', height: nextHeight(replica), digest, proposal, from, fresh });
+    const { digest, proposal, from, fresh, view } = execution;
+    replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
   }
 }
 

@@ -26,6 +26,8 @@ export interface Execution {
   /** Who the body came from; self for one of our own log. */
   readonly from: string;
   readonly fresh: boolean;
+  /** In which it was first met. */
+  readonly view: number;
   state: 'running' | 'agreed' | 'refused';
   parent: Digest | undefined;
   attempts: number;
@@ -273,8 +275,9 @@ export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8
   const name = toHex(digest);
   if (replica.executions.has(name)) return;
   if (replica.executions.size >= DIGESTS_PER_HEIGHT_MAX) return;
-  replica.executions.set(name, { digest, proposal, from, fresh, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
-  replica.out.push({ kind: 'execute', height: nextHeight(replica), digest, proposal, from, fresh });
+  const { view } = replica;
+  replica.executions.set(name, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
+  replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
 }
 
 /** True when our own execution of `digest` agreed with its header and it stands on the last final block. */

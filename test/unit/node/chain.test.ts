@@ -166,7 +166,7 @@ test('a proposal that the chain overtakes while its transactions are fetched acc
   };
   const transaction = signTransaction(keys, unsigned, signers.get('a')!.sign).bytes;
   const naming = encodeProposal({ ...decodeProposal(proposal), transactionHashes: [transactionHashOf(keys, transaction)] });
-  const answer = opened.chain.execute({ height: 1, digest, proposal: naming, from: 'a', fresh: true });
+  const answer = opened.chain.execute({ height: 1, view: 0, digest, proposal: naming, from: 'a', fresh: true });
   await finish(opened, (await build(opened)).digest);
   give([transaction]);
   assert.equal((await answer).code, 'BLOCK_OUT_OF_TURN');
@@ -177,7 +177,7 @@ test('a proposal repeated for too long is stale and accuses nobody; one from the
   const { digest, proposal } = await build(await open('a'));
   const late = await open('b');
   late.clock.nowMs += 60_000;
-  const request = { height: 1, digest, proposal, from: 'a' };
+  const request = { height: 1, view: 0, digest, proposal, from: 'a' };
   assert.equal((await late.chain.execute({ ...request, fresh: true })).code, 'BLOCK_STALE');
   assert.deepEqual([late.stale, late.refused], [['a'], []]);
   assert.equal((await late.chain.execute({ ...request, fresh: false })).code, 'OK'); // bound by a new view: no clock then
@@ -185,6 +185,16 @@ test('a proposal repeated for too long is stale and accuses nobody; one from the
   early.clock.nowMs -= 60_000;
   assert.equal((await early.chain.execute({ ...request, fresh: true })).code, 'BLOCK_REFUSED');
   assert.deepEqual([early.stale, early.refused], [[], [1]]);
+});
+
+test('a fresh proposal must name the view it is made in; a repeated one names an earlier view', async () => {
+  const { digest, proposal } = await build(await open('a'), 4);
+  const opened = await open('b');
+  const request = { height: 1, digest, proposal, from: 'a' };
+  assert.equal((await opened.chain.execute({ ...request, view: 0, fresh: true })).code, 'BLOCK_REFUSED'); // also a view of that primary
+  assert.deepEqual(opened.refused, [1]);
+  assert.equal((await opened.chain.execute({ ...request, view: 4, fresh: true })).code, 'OK');
+  assert.equal((await (await open('c')).chain.execute({ ...request, view: 5, fresh: false })).code, 'OK');
 });
 
 test('a transaction of a proposal voted for before a restart is still served', async () => {

@@ -176,7 +176,7 @@ test('a commit that fails is tried again, and its block comes back as an input o
 
 test('builds and executions that throw come back as codes', async () => {
   const build: Effect = { kind: 'build', height: 1, view: 0, parent: GENESIS, emptyAllowed: true };
-  const execute: Effect = { kind: 'execute', height: 1, digest: d('X'), proposal: bytes('X'), from: 'b', fresh: true };
+  const execute: Effect = { kind: 'execute', height: 1, view: 0, digest: d('X'), proposal: bytes('X'), from: 'b', fresh: true };
   const { driver, inputs, scheduler } = rig(onWork(build, execute), {
     build: () => Promise.reject(Object.assign(new Error('no'), { code: 'STORE_FULL' })),
     execute: () => Promise.reject(new Error('no')),
