@@ -68,7 +68,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     const terms = {
       ...query.filter,
       order: query.order,
-      ...(query.includeArchived ? { state: 'any' as const } : {}),
+      ...(query.includeArchived && query.order !== 'commit' ? { state: 'kept' as const } : {}),
     };
     const page = await index.search({ ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) });
     const items = await Promise.all(

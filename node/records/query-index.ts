@@ -65,8 +65,8 @@ export interface RecordFilter {
   /** Claimed time, both ends included: RFC 3339 or 13-digit epoch milliseconds. */
   readonly from?: string;
   readonly to?: string;
-  /** By time: `current` unless said otherwise. By commit: every version and tombstone. */
-  readonly state?: RecordState | 'any';
+  /** By time: `current` unless said otherwise; `kept` is all but tombstones. By commit: every version and tombstone. */
+  readonly state?: RecordState | 'kept' | 'any';
 }
 
 export interface RecordSearch extends RecordFilter {
@@ -304,7 +304,7 @@ function timeOf(name: string, text: string | undefined): bigint | undefined {
 function standsAt(summary: RecordSummary, height: number, plan: Plan): boolean {
   if (summary.height > height) return false;
   const { state = plan.byCommit ? 'any' : 'current' } = plan.filter;
-  if (state !== 'any' && summary.state !== state) return false;
+  if (state === 'kept' ? summary.state === 'deleted' : state !== 'any' && summary.state !== state) return false;
   return plan.byCommit || summary.supersededAt === undefined || summary.supersededAt > height;
 }
 

@@ -112,7 +112,7 @@ const queryContract = readRoute({
       zh: '参数（JSON）',
     }),
   ],
-  errors: ['BODY_MALFORMED', 'CONTRACT_NOT_FOUND', ...queryCodes],
+  errors: ['CONTRACT_NOT_FOUND', ...queryCodes],
   handler: async (call, api) => {
     const answer = await api.node.query(
       call.caller.account,
@@ -137,6 +137,7 @@ function parseArgs(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ChainError('BODY_MALFORMED', { parameter: 'args', reason: error instanceof Error ? error.message.slice(0, 200) : '' });
+    const message = error instanceof Error ? error.message.slice(0, 200) : '';
+    throw new ChainError('REQUEST_INVALID', { details: [{ code: 'PARAMETER_INVALID', parameter: 'args', message }] });
   }
 }

@@ -162,7 +162,7 @@ test('contracts: deploy, list by pages, get, call, query, events', async () => {
   );
   const asked = await get(`/api/v1/contracts/${address}/query?method=total&args=${encodeURIComponent('{"id":"7"}')}`);
   assert.deepEqual(asked.data.result, { method: 'total', args: { id: '7' } });
-  assert.equal((await get(`/api/v1/contracts/${address}/query?method=total&args={`)).code, 'BODY_MALFORMED');
+  assert.equal((await get(`/api/v1/contracts/${address}/query?method=total&args={`)).code, 'REQUEST_INVALID');
   rig.node.events_.push(
     testEvent(1, 0, 'a', address),
     testEvent(1, 1, 'b', address),

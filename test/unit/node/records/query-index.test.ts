@@ -166,6 +166,7 @@ test('pages do not move when records are added, amended or withdrawn behind the 
   assert.deepEqual(products(await allRows(index, { ...query, asOf: 1 })), before);
   await assert.rejects(index.search({ asOf: 3 }), (error: unknown) => error instanceof ChainError && error.code === 'RECORD_QUERY_INVALID');
   assert.deepEqual(products(await allRows(index, { product: 'SN-21', state: 'deleted' })), ['SN-21']);
+  assert.deepEqual(products(await allRows(index, { product: 'SN-21', state: 'kept' })), []); // what is out of use is kept, what is deleted is not
   assert.deepEqual(
     (await index.history(block[21]!.recordId)).map(({ version, summary }) => [version, summary.state, summary.supersededAt]),
     [
