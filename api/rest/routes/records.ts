@@ -1,6 +1,7 @@
 /** Records: submit, check, find, read, prove; and where a product came from (DB53 5.1.1, 6.1.1, 6.1.2). */
 import { Type } from '@sinclair/typebox';
-import type { Json, RecordOrigin } from '../../../node/format/index.ts';
+import { CONTRACT, recordKey, stateKey } from '../../../contracts/index.ts';
+import { decodeJson, indexDigest, type Json, type RecordOrigin, SOURCE_TEXT_BYTES_MAX, toByteText } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
@@ -277,6 +278,43 @@ const findRecords = route({
   },
 });
 
+const getSourcePosition = readRoute({
+  operationId: 'getSourcePosition',
+  url: `${API_PREFIX}/records/source`,
+  layer: 'application',
+  summary: {
+    en: "Last source.time and source.seq of the caller's records under one interface: an incremental upload goes on from there",
+    zh: '调用方在某一接口下最近一次提交的 source.time 与 source.seq，增量上传由此继续',
+  },
+  access: { right: 'record:submit' },
+  parameters: [
+    {
+      name: 'interfaceId',
+      in: 'query',
+      required: true,
+      schema: { type: 'string', minLength: 1, maxLength: SOURCE_TEXT_BYTES_MAX },
+      example: 'line-3',
+      description: { en: 'Interface that the records named in their source', zh: '记录来源中所填的接口标识' },
+    },
+  ],
+  response: {
+    schema: Type.Object({
+      interfaceId: Type.String(),
+      time: Type.Union([Type.String(), Type.Null()]),
+      seq: Type.Union([Type.String(), Type.Null()]),
+      height: Type.Integer(),
+    }),
+    statuses: [200],
+  },
+  handler: (call, { node, world }) => {
+    const interfaceId = call.required('interfaceId');
+    const row = recordKey.source(toByteText(indexDigest(world.crypto, call.caller.account, interfaceId)));
+    const bytes = node.state.get(stateKey(CONTRACT.records, row));
+    const { time = null, seq = null } = bytes === undefined ? {} : (decodeJson(bytes) as RecordOrigin);
+    return { data: { interfaceId, time, seq, height: node.head().height } };
+  },
+});
+
 const getRecord = readRoute({
   operationId: 'getRecord',
   url: `${API_PREFIX}/records/:id`,
@@ -406,6 +444,7 @@ export const recordRoutes: readonly Route[] = [
   submitRecords,
   validateRecords,
   findRecords,
+  getSourcePosition,
   getRecord,
   getRecordHistory,
   getRecordProof,

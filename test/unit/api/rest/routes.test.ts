@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: answers of many shapes are looked into
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CONTRACT, deployedKey, governanceKey, stateKey } from '../../../../contracts/index.ts';
+import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
-import { encodeBlock, encodeJson } from '../../../../node/format/index.ts';
+import { encodeBlock, encodeJson, indexDigest, toByteText } from '../../../../node/format/index.ts';
+import { crypto } from '../../node/records/sample.ts';
 import { SaxesParser } from 'saxes';
 import { createRig, confirmed, type Rig, START_MS, testEvent } from '../stand-ins.ts';
 
@@ -142,6 +143,18 @@ test('a transaction: submitted raw, then pending, confirmed, rejected or unknown
   const failed = await post('/api/v1/transactions', 'AAAA', 'text/plain');
   assert.deepEqual([failed.status, failed.code, failed.data.code, failed.data.left], [409, 'TRANSACTION_FAILED', 'OUT_OF_STEEL', 0]);
   rig.node.statuses = statuses;
+});
+
+test('the last source of an account under one interface is told, to that account', async () => {
+  const row = (account: string, interfaceId: string) =>
+    stateKey(CONTRACT.records, recordKey.source(toByteText(indexDigest(crypto, account, interfaceId))));
+  rig.state.rows.set(row('ada@acme', 'line-3'), encodeJson({ seq: '41', time: '2026-01-02T03:04:05Z' }));
+  rig.state.rows.set(row('bob@acme', 'line-4'), encodeJson({ seq: '7' }));
+  const known = await get('/api/v1/records/source?interfaceId=line-3');
+  assert.deepEqual([known.status, known.data.seq, known.data.time], [200, '41', '2026-01-02T03:04:05Z']);
+  const unknown = await get('/api/v1/records/source?interfaceId=line-4');
+  assert.deepEqual([unknown.data.seq, unknown.data.time], [null, null]);
+  assert.equal((await get('/api/v1/records/source')).code, 'REQUEST_INVALID');
 });
 
 test('contracts: deploy, list by pages, get, call, query, events', async () => {
