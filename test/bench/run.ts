@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { type Devnet, startDevnet } from '../../devnet/index.ts';
 import { createAuthority, issueServerCertificate } from '../../node/keystore/certificates.ts';
 import { Load, type LoadResult } from './load.ts';
-import { latencyOf, type Latency, processUse } from './statistics.ts';
+import { latencyOf, type Latency, processUse, threadsCpuUs } from './statistics.ts';
 import { type Bound, measureBound } from './terms.ts';
 import { type Share, whereCpuGoes } from './where.ts';
 import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload.ts';
@@ -49,7 +49,9 @@ const CONNECTIONS_MAX = 1_600;
 const WARM_UP_S = { quick: 20, long: 60 } as const;
 const WARM_UP_RATE_PER_S = 100;
 const PROFILE_WAIT_MS = 5_000; // for a node to write what it sampled
-const PROFILED_THREADS = 3; // main, executor, verify
+const PROFILED_THREADS = 4; // main, executor, two that verify
+/** What V8 calls the thread that takes the samples in; no part of a node. */
+const SAMPLER_THREAD = 'v8:ProfEvntProc';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -126,11 +128,12 @@ async function profiled(net: Devnet, load: Load, transactions: readonly Uint8Arr
   process.kill(first!.pid!, 'SIGUSR2');
   const result = await load.run(transactions, rate);
   const { cpuSeconds } = processUse(first!.pid!);
+  const samplerUs = threadsCpuUs(first!.pid!, SAMPLER_THREAD);
   process.kill(first!.pid!, 'SIGUSR2');
   for (let waitedMs = 0; readdirSync(directory).length < PROFILED_THREADS && waitedMs < PROFILE_WAIT_MS; waitedMs += 100) await sleep(100);
   await sleep(500); // the last file may still be being written
   const { count } = result.latency;
-  const shares = whereCpuGoes(directory, (cpuSeconds - before.cpuSeconds) * 1e6);
+  const shares = whereCpuGoes(directory, (cpuSeconds - before.cpuSeconds) * 1e6 - samplerUs);
   return { perNode: shares.map(({ part, cpuUs }) => ({ part, cpuUs: cpuUs / count })), ratePerS: result.committedPerS };
 }
 

@@ -1,5 +1,5 @@
 /** Quantiles and process figures of a bench run. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Latency {
   readonly count: number;
@@ -28,6 +28,18 @@ export function processUse(pid: number): ProcessUse {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const pages = Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
   return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentBytes: pages * 4096 };
+}
+
+/** CPU time used so far by the threads of a process that bear this name, us. */
+export function threadsCpuUs(pid: number, name: string): number {
+  let ticks = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1');
+    if (stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')) !== name) continue;
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return (ticks * 1e6) / TICKS_PER_SECOND;
 }
 
 /** Median CPU microseconds, of all threads, of one `work` over `rounds` rounds of `count`: what others do on the machine changes it least. */
