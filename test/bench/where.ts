@@ -39,25 +39,22 @@ const GC = 'garbage collection';
  * compaction and the pool of libuv.
  */
 export function whereCpuGoes(directory: string, processCpuUs: number): Share[] {
-  const shares: Share[] = [];
+  const shares = new Map<string, number>();
+  const add = (part: string, cpuUs: number): void => void shares.set(part, (shares.get(part) ?? 0) + cpuUs);
   let javaScriptUs = 0;
   for (const file of readdirSync(directory)) {
     const { cpuUs, profile } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as ThreadProfile;
     javaScriptUs += cpuUs;
     const uses = (module: string): boolean => profile.nodes.some(({ callFrame }) => callFrame.url.includes(module));
-    if (uses('verify-worker')) shares.push({ part: 'verify thread', cpuUs });
+    if (uses('verify-worker')) add('verify threads', cpuUs);
     else {
       const isExecutor = uses('executor-worker.');
       const name = isExecutor ? 'executor thread' : 'main thread';
-      for (const [part, share] of partsOf(profile, isExecutor ? EXECUTOR_PARTS : MAIN_PARTS))
-        shares.push({ part: `${name}: ${part}`, cpuUs: share * cpuUs });
+      for (const [part, share] of partsOf(profile, isExecutor ? EXECUTOR_PARTS : MAIN_PARTS)) add(`${name}: ${part}`, share * cpuUs);
     }
   }
-  shares.push({
-    part: 'threads without JavaScript: compaction, collection, compilation, file pool',
-    cpuUs: Math.max(0, processCpuUs - javaScriptUs),
-  });
-  return shares;
+  add('threads without JavaScript: compaction, collection, compilation, file pool', Math.max(0, processCpuUs - javaScriptUs));
+  return Array.from(shares, ([part, cpuUs]) => ({ part, cpuUs }));
 }
 
 /** Share of each part in the samples that were not idle. */
