@@ -6,7 +6,6 @@ import {
   builtinClass,
   type ClassDefinition,
   CONTRACT,
-  checkOwnership,
   ContractFailure,
   currentVersion,
   factsOf,
@@ -14,6 +13,7 @@ import {
   GAS,
   GAS_PER_CLASS_BYTE,
   loadClass,
+  ownershipFaults,
   type Reading,
   readVersion,
   recordGas,
@@ -111,11 +111,8 @@ export function checkRows(
         path: timePath(definition),
         data: { aheadMaxMs: `${node.parameters().recordTimeAheadMaxMs}` },
       });
-    try {
-      checkOwnership(reading, caller.organisation, definition, facts, record, known);
-    } catch (error) {
-      faults.push(contractFault(error, record));
-    }
+    for (const foreign of ownershipFaults(reading, caller.organisation, definition, facts, record, known))
+      faults.push(contractFault(foreign, record));
     const id = toByteText(prepared.recordId);
     const get = (key: ByteText) => read(CONTRACT.records, key);
     const first = readVersion(get, id, 1);
@@ -179,10 +176,9 @@ function classOf(reading: Reading, name: string): ClassDefinition {
   }
 }
 
-function contractFault(error: unknown, record: number): RowFault {
-  if (!(error instanceof ContractFailure)) throw error;
-  const { path, record: _record, ...data } = error.detail;
-  return { code: error.code, record, path: Array.isArray(path) ? (path as string[]) : [], data };
+function contractFault(failure: ContractFailure, record: number): RowFault {
+  const { path, record: _record, ...data } = failure.detail;
+  return { code: failure.code, record, path: Array.isArray(path) ? (path as string[]) : [], data };
 }
 
 /** What opening a registered class costs each call. */

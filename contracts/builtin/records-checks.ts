@@ -58,23 +58,27 @@ function registeredClass(host: Reading & Partial<Pick<Host, 'useGas'>>, name: st
   return reading.definition;
 }
 
-/** Refuses a record in the name of a factory or device that is neither the writer's nor granted to it. `known` remembers answers within a call. */
-export function checkOwnership(
+/**
+ * What speaks against a record in the name of its factory and devices: each must be the writer's or granted to it. Read one by one, as they are asked for;
+ * `known` remembers answers within a call.
+ */
+export function* ownershipFaults(
   host: Reading,
   org: string,
   definition: ClassDefinition,
   facts: RecordFacts,
   record: number,
   known: Map<string, string | undefined>,
-): void {
-  const check = (kind: 'factory' | 'device', id: string, path: string): void => {
+): Generator<ContractFailure, void> {
+  const named: (readonly ['factory' | 'device', string, string])[] = [];
+  if (facts.factory !== undefined) named.push(['factory', facts.factory, definition.facts.factory ?? '']);
+  for (const id of facts.devices) named.push(['device', id, definition.facts.device ?? 'ext.device_id']);
+  for (const [kind, id, path] of named) {
     const name = `${kind}/${id}`;
     if (!known.has(name)) known.set(name, ownershipFault(host, org, kind, id));
     const code = known.get(name);
-    if (code !== undefined) throw failure(code, record, path.split('.'), { [kind]: id });
-  };
-  if (facts.factory !== undefined) check('factory', facts.factory, definition.facts.factory ?? '');
-  for (const id of facts.devices) check('device', id, definition.facts.device ?? 'ext.device_id');
+    if (code !== undefined) yield failure(code, record, path.split('.'), { [kind]: id });
+  }
 }
 
 function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): string | undefined {

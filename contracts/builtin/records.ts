@@ -32,7 +32,7 @@ import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { checkOwnership, failure, loadClass, senderOrganisation } from './records-checks.ts';
+import { failure, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
@@ -234,7 +234,7 @@ function openContent(
   const { timestampMs, parameters } = host.block;
   if (facts.timeUs !== undefined && facts.timeUs > BigInt(timestampMs + parameters.recordTimeAheadMaxMs) * US_PER_MS)
     throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${parameters.recordTimeAheadMaxMs}` });
-  checkOwnership(host, org, definition, facts, at, known.ownership);
+  for (const foreign of ownershipFaults(host, org, definition, facts, at, known.ownership)) throw foreign;
   return { definition, content, facts, digest: recordDigest(host, bytes) };
 }
 

@@ -5,20 +5,25 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Profiler, Session } from 'node:inspector';
 import { join } from 'node:path';
-import { env } from 'node:process';
+import { argv, env } from 'node:process';
 import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
 
 export interface ThreadProfile {
+  /** The script the thread runs; empty for the main thread. */
+  readonly script: string;
   /** CPU us of this thread while it was sampled. */
   readonly cpuUs: number;
-  readonly profile: Profiler.Profile;
+  /** Of threads whose work has more than one part: each sample interrupts its thread, an idle one too. */
+  readonly profile: Profiler.Profile | undefined;
 }
 
-const SAMPLING_US = 1_000;
+const SAMPLING_US = 4_000;
 const US_PER_TICK = 10_000; // USER_HZ on every Linux this runs on
 
 const session = new Session();
 const orders = new BroadcastChannel('tracemill-bench-profile');
+const script = isMainThread ? '' : (argv[1] ?? '');
+const isSampled = !script.includes('verify-worker');
 let beganUs = 0;
 
 function threadCpuUs(): number {
@@ -28,21 +33,22 @@ function threadCpuUs(): number {
 }
 
 function begin(): void {
+  beganUs = threadCpuUs();
+  if (!isSampled) return;
   session.connect();
   session.post('Profiler.enable');
   session.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
-  beganUs = threadCpuUs();
   session.post('Profiler.start');
 }
 
 function end(): void {
   const cpuUs = threadCpuUs() - beganUs;
+  const write = (profile: Profiler.Profile | undefined): void =>
+    writeFileSync(join(env.BENCH_PROFILE_DIR!, `${threadId}.json`), JSON.stringify({ script, cpuUs, profile } satisfies ThreadProfile));
+  if (!isSampled) return write(undefined);
   session.post('Profiler.stop', (error, result) => {
     if (error) throw error;
-    writeFileSync(
-      join(env.BENCH_PROFILE_DIR!, `${threadId}.json`),
-      JSON.stringify({ cpuUs, profile: result.profile } satisfies ThreadProfile),
-    );
+    write(result.profile);
   });
   session.disconnect();
 }

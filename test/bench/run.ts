@@ -120,7 +120,7 @@ async function ladder(
   return { recordsPerTransaction, best: best!, runs, use, nodesCpuUs, loadCpuUs, perBlock };
 }
 
-/** Stacks of one node under the best rate, in a pass of its own: sampling costs a tenth, and no figure of the ladder bears it. */
+/** Stacks of one node under the best rate, in a pass of its own: sampling costs something, and no figure of the ladder bears it. */
 async function profiled(net: Devnet, load: Load, transactions: readonly Uint8Array[], rate: number, directory: string): Promise<Profiled> {
   const [first] = net.nodes;
   await load.warm(Math.ceil(Math.min(CONNECTIONS_MAX, rate * CONNECTIONS_PER_RATE) / net.nodes.length));

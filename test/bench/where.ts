@@ -43,15 +43,14 @@ export function whereCpuGoes(directory: string, processCpuUs: number): Share[] {
   const add = (part: string, cpuUs: number): void => void shares.set(part, (shares.get(part) ?? 0) + cpuUs);
   let javaScriptUs = 0;
   for (const file of readdirSync(directory)) {
-    const { cpuUs, profile } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as ThreadProfile;
+    const { script, cpuUs, profile } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as ThreadProfile;
     javaScriptUs += cpuUs;
-    const uses = (module: string): boolean => profile.nodes.some(({ callFrame }) => callFrame.url.includes(module));
-    if (uses('verify-worker')) add('verify threads', cpuUs);
-    else {
-      const isExecutor = uses('executor-worker.');
-      const name = isExecutor ? 'executor thread' : 'main thread';
-      for (const [part, share] of partsOf(profile, isExecutor ? EXECUTOR_PARTS : MAIN_PARTS)) add(`${name}: ${part}`, share * cpuUs);
+    if (profile === undefined) {
+      add('verify threads', cpuUs);
+      continue;
     }
+    const [name, parts] = script === '' ? (['main thread', MAIN_PARTS] as const) : (['executor thread', EXECUTOR_PARTS] as const);
+    for (const [part, share] of partsOf(profile, parts)) add(`${name}: ${part}`, share * cpuUs);
   }
   add('threads without JavaScript: compaction, collection, compilation, file pool', Math.max(0, processCpuUs - javaScriptUs));
   return Array.from(shares, ([part, cpuUs]) => ({ part, cpuUs }));

@@ -247,6 +247,11 @@ test("another's factory, another's device, a factory nobody registered", async (
     device.details.some((detail) => detail.code === 'RECORD_DEVICE_FOREIGN' && detail.pointer === '/ext/device_id'),
     true,
   );
+  const both = told(await trySubmit(context, { ...record, pro_factory_uid: other.factory, ext: { device_id: other.device } }));
+  assert.deepEqual(
+    both.details.map(({ code }) => code),
+    ['RECORD_FACTORY_FOREIGN', 'RECORD_DEVICE_FOREIGN'],
+  );
   const unknown = told(await trySubmit(context, { ...record, pro_factory_uid: context.random('F') }));
   assert.equal(
     unknown.details.some((detail) => detail.code === 'RECORD_FACTORY_UNKNOWN'),
