@@ -45,7 +45,10 @@ function end(): void {
   const cpuUs = threadCpuUs() - beganUs;
   const write = (profile: Profiler.Profile | undefined): void =>
     writeFileSync(join(env.BENCH_PROFILE_DIR!, `${threadId}.json`), JSON.stringify({ script, cpuUs, profile } satisfies ThreadProfile));
-  if (!isSampled) return write(undefined);
+  if (!isSampled) {
+    write(undefined);
+    return;
+  }
   session.post('Profiler.stop', (error, result) => {
     if (error) throw error;
     write(result.profile);
