@@ -26,7 +26,8 @@ import {
 } from './format/index.ts';
 import type { AccountView, AdmissionContext } from './ledger/admission.ts';
 import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, transactionHashes } from './ledger/checks.ts';
-import type { Committed, VerifiedTransaction } from './ledger/executor.ts';
+import type { VerifiedTransaction } from './ledger/block-run.ts';
+import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';

@@ -4,15 +4,11 @@
  * id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the simulator.
  */
 import {
-  type BlockContext,
   ContractFailure,
   type BuiltinContract,
   type ContractMachine,
   CONTRACT,
   configurationOf,
-  executeTransaction,
-  type Execution,
-  genesisWrites,
   queryContract,
   stateKey,
 } from '../../contracts/index.ts';
@@ -23,7 +19,6 @@ import {
   type Crypto,
   compareBytes,
   consensusHashOf,
-  type DecodedTransaction,
   type Digest,
   decodeHeader,
   decodeJson,
@@ -31,7 +26,6 @@ import {
   encodeCertificate,
   encodeConfiguration,
   encodeHeader,
-  encodeReceipt,
   fromByteText,
   HEADER_VERSION,
   type Header,
@@ -39,20 +33,18 @@ import {
   merkleRoot,
   openGenesis,
   openTransaction,
-  type Receipt,
-  RECEIPT_DETAIL_BYTES_MAX,
-  toByteText,
   toHex,
-  utf8,
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../storage/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
-import { type AccountView, type AdmissionContext, admit, readAccount } from './admission.ts';
+import { type AccountView, readAccount } from './admission.ts';
+import { type BlockRun, guardedReads, type RunOptions, runTransactions, type VerifiedTransaction } from './block-run.ts';
 import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed, type ParentFacts } from './checks.ts';
+import { genesisBlock } from './genesis-block.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
@@ -62,12 +54,6 @@ export const CANDIDATES_MAX = 8; // overlays held at once; the oldest is dropped
 export const QUERY_GAS_MAX = 500_000_000; // gas of one read-only call
 const OPEN_REPAIRS_MAX = 64; // damaged rows put right by one start
 const STATE_CACHE_ENTRIES_MAX = 20_000; // hot rows of registry, access and governance kept in memory
-
-/** A transaction whose signature the shell has verified under `publicKey`. */
-export interface VerifiedTransaction {
-  readonly bytes: Uint8Array;
-  readonly publicKey: Uint8Array;
-}
 
 export interface BuildRequest {
   readonly height: number;
@@ -217,104 +203,12 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     };
   }
 
-  /**
-   * Executes transactions in order on the tip. Selecting, those that may not stand or do not fit are left out, and the rest when `untilMs` is over;
-   * without `untilMs`, one such transaction makes the whole list refused.
-   */
-  function run(
-    height: number,
-    timestampMs: number,
-    transactions: readonly VerifiedTransaction[],
-    untilMs: number | undefined,
-    decoded?: readonly DecodedTransaction[],
-  ) {
-    const selecting = untilMs !== undefined;
-    const { parameters } = tip.configuration;
-    const writes = new Map<ByteText, Uint8Array | undefined>();
-    const before = new Map<ByteText, Uint8Array | undefined>();
-    const reads = guardedReads((key) => {
-      const value = readFinal(key);
-      before.set(key, value);
-      return value;
-    });
-    const read = (key: ByteText): Uint8Array | undefined => {
-      if (writes.has(key)) return writes.get(key);
-      if (before.has(key)) return before.get(key);
-      return reads.get(key);
-    };
-    const block: BlockContext = { chainId: tip.header.chainId, height, timestampMs, era: tip.header.era, parameters };
-    const spentHere = new Set<string>();
-    const admission: AdmissionContext = {
-      chainId: tip.header.chainId,
-      height,
-      timestampMs: tip.header.timestampMs,
-      parameters,
-      account,
-      spent: (id) => spentHere.has(toByteText(id)) || store.get(ledgerKey.position(id)) !== undefined,
-    };
-    const included: number[] = [];
-    const refused: { index: number; code: string }[] = [];
-    const bodies: Uint8Array[] = [];
-    const ids: Digest[] = [];
-    const hashes: Digest[] = [];
-    const receipts: Uint8Array[] = [];
-    let bytes = 0;
-    let gas = 0;
-
-    for (const [index, verified] of transactions.entries()) {
-      if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) break;
-      const opened = decoded?.[index] ?? openTransaction(crypto, verified.bytes);
-      const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
-      if (verdict.code !== 'OK') {
-        refused.push({ index, code: verdict.code });
-        if (!selecting) break;
-        continue;
-      }
-      if (compareBytes(verdict.key.publicKey, verified.publicKey) !== 0) {
-        refused.push({ index, code: 'TRANSACTION_KEY_UNKNOWN' }); // the key changed since the signature was checked
-        if (!selecting) break;
-        continue;
-      }
-      const { transaction } = opened;
-      const fits =
-        bodies.length < parameters.blockTransactionsMax &&
-        bytes + verified.bytes.length <= parameters.blockBytesMax &&
-        // A limit, not the use: what a proposer admits must never depend on what execution happens to cost.
-        (gas === 0 || gas + Math.min(transaction.gasLimit, parameters.transactionGasMax) <= parameters.blockGasMax);
-      if (!fits) {
-        if (!selecting) refused.push({ index, code: 'BLOCK_LIMITS' });
-        if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
-        continue;
-      }
-      const execution = reads.during(() =>
-        executeTransaction(
-          {
-            transactionId: opened.id,
-            sender: transaction.sender,
-            keyId: transaction.keyId,
-            keyKind: verdict.key.key.kind,
-            gasLimit: transaction.gasLimit,
-            calls: transaction.calls,
-          },
-          block,
-          { get: read },
-          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
-        ),
-      );
-      for (const [key, value] of execution.writes) writes.set(key, value);
-      spentHere.add(toByteText(opened.id));
-      receipts.push(encodeReceipt(receiptOf(execution, opened.id, height, bodies.length, verdict.key.key.kind)));
-      included.push(index);
-      ids.push(opened.id);
-      hashes.push(opened.hash);
-      bodies.push(verified.bytes);
-      bytes += verified.bytes.length;
-      gas += execution.gasUsed;
-    }
-    return { writes, before, included, refused, bodies, ids, hashes, receipts, bytes };
+  function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], more: RunOptions): BlockRun {
+    const isSpent = (id: Digest): boolean => store.get(ledgerKey.position(id)) !== undefined;
+    return runTransactions(deps, { ...tip, read: readFinal, account, isSpent }, { height, timestampMs, transactions, ...more });
   }
 
-  function settle(result: ReturnType<typeof run>): Outcome {
+  function settle(result: BlockRun): Outcome {
     const keys = [...result.writes.keys()].sort();
     const before = new Map<ByteText, Uint8Array | undefined>();
     const mapWrites: MapWrite[] = [];
@@ -362,7 +256,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
       throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
     const timestampMs = Math.max(request.timestampMs, tip.header.timestampMs);
-    const result = run(request.height, timestampMs, request.transactions, deps.clock.monotonic() + request.workMsMax);
+    const result = run(request.height, timestampMs, request.transactions, { untilMs: deps.clock.monotonic() + request.workMsMax });
     const outcome = settle(result);
     const header: Header = {
       version: HEADER_VERSION,
@@ -407,7 +301,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
-    const result = run(header.height, header.timestampMs, request.transactions, undefined, opened);
+    const result = run(header.height, header.timestampMs, request.transactions, { opened });
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;
@@ -494,39 +388,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const head = blocks.head();
     if (head) return openStored(head.height);
     if (blocks.headerBytes(0)) throw new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(ledgerKey.head)) }); // genesis must not be written over a chain
-    const writes = genesisWrites(genesis.genesis);
-    const keys = [...writes.keys()].sort();
-    const staged = map.stage(keys.map((key) => ({ key, valueHash: crypto.hash(writes.get(key)!) })));
-    const consensusHash = consensusHashOf(crypto, genesis.configuration);
-    const header: Header = {
-      version: HEADER_VERSION,
-      chainId: genesis.chainId,
-      era: 0,
-      height: 0,
-      parentHash: new Uint8Array(32),
-      timestampMs: genesis.genesis.timestampMs,
-      proposer: '',
-      engine: genesis.configuration.engine,
-      engineData: new Uint8Array(0),
-      txRoot: merkleRoot(crypto.hash, []),
-      receiptsRoot: merkleRoot(crypto.hash, []),
-      stateRoot: staged.root,
-      consensusHash,
-      nextConsensusHash: consensusHash,
-    };
-    const headerBytes = encodeHeader(header);
-    const hash = headerHash(crypto, headerBytes);
-    const operations: StoreOperation[] = [
-      { key: ledgerKey.genesis, value: utf8(deps.genesisText) },
-      { key: ledgerKey.header(0), value: headerBytes },
-      { key: ledgerKey.body(0), value: encodeBlock({ header, seal: new Uint8Array(0), transactions: [] }) },
-      { key: ledgerKey.receipts(0), value: new Writer(4).list([], () => undefined).finish() },
-      { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },
-      { key: ledgerKey.configuration(0), value: encodeConfiguration(genesis.configuration) },
-      { key: ledgerKey.head, value: encodeHead({ height: 0, hash, stateRoot: staged.root }) },
-      ...keys.map((key) => ({ key: ledgerKey.state(key), value: writes.get(key) })),
-      ...staged.operations,
-    ];
+    const { operations, staged } = genesisBlock(crypto, genesis, deps.genesisText, map);
     await store.batch(operations, { sync: true });
     map.commit(staged);
     return openStored(0);
@@ -583,50 +445,5 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     prove(contract, key) {
       return { height: tip.height, proof: map.prove(stateKey(contract, key)) };
     },
-  };
-}
-
-/**
- * Reads whose failure (a damaged entry, a store that is being opened anew) reaches the caller as it was: a contract, or the machine it runs in, must
- * not turn it into a receipt, which other replicas would not write.
- */
-function guardedReads(readStore: (key: ByteText) => Uint8Array | undefined) {
-  let failure: { readonly error: unknown } | undefined;
-  return {
-    get(key: ByteText): Uint8Array | undefined {
-      try {
-        return readStore(key);
-      } catch (error) {
-        failure = { error };
-        throw error;
-      }
-    },
-    during<T>(execute: () => T): T {
-      let result: T;
-      try {
-        result = execute();
-      } catch (error) {
-        throw failure ? failure.error : error;
-      }
-      if (failure) throw failure.error;
-      return result;
-    },
-  };
-}
-
-function receiptOf(execution: Execution, transactionId: Digest, height: number, index: number, keyKind: 'own' | 'custodial'): Receipt {
-  const detail = execution.detail.length <= RECEIPT_DETAIL_BYTES_MAX ? execution.detail : utf8('{"truncated":true}');
-  return {
-    transactionId,
-    height,
-    index,
-    status: execution.status,
-    code: execution.code,
-    detail,
-    failedCall: execution.failedCall,
-    gasUsed: execution.gasUsed,
-    keyKind,
-    results: execution.results,
-    events: execution.events,
   };
 }

@@ -15,7 +15,7 @@ import {
 } from '../format/index.ts';
 import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type AdmissionContext, admit } from '../ledger/admission.ts';
-import type { VerifiedTransaction } from '../ledger/executor.ts';
+import type { VerifiedTransaction } from '../ledger/block-run.ts';
 import type { Clock, VerifyPool } from '../world.ts';
 
 export interface MempoolLimits {

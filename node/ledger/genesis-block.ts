@@ -1,0 +1,63 @@
+/** Block 0: what the genesis file says as state, and the header that everything else descends from. Nobody signs it. */
+import { genesisWrites } from '../../contracts/index.ts';
+import {
+  consensusHashOf,
+  type Crypto,
+  encodeBlock,
+  encodeConfiguration,
+  encodeHeader,
+  HEADER_VERSION,
+  type Header,
+  headerHash,
+  merkleRoot,
+  type OpenedGenesis,
+  utf8,
+  Writer,
+} from '../format/index.ts';
+import type { StoreOperation } from '../world.ts';
+import { encodeHead } from './block-store.ts';
+import { ledgerKey } from './keys.ts';
+import type { StagedMap, StateMap } from './state-map.ts';
+
+/** @returns the rows to write in one batch, and the map to commit after it. */
+export function genesisBlock(
+  crypto: Crypto,
+  genesis: OpenedGenesis,
+  genesisText: string,
+  map: Pick<StateMap, 'stage'>,
+): { readonly operations: readonly StoreOperation[]; readonly staged: StagedMap } {
+  const writes = genesisWrites(genesis.genesis);
+  const keys = [...writes.keys()].sort();
+  const staged = map.stage(keys.map((key) => ({ key, valueHash: crypto.hash(writes.get(key)!) })));
+  const consensusHash = consensusHashOf(crypto, genesis.configuration);
+  const header: Header = {
+    version: HEADER_VERSION,
+    chainId: genesis.chainId,
+    era: 0,
+    height: 0,
+    parentHash: new Uint8Array(32),
+    timestampMs: genesis.genesis.timestampMs,
+    proposer: '',
+    engine: genesis.configuration.engine,
+    engineData: new Uint8Array(0),
+    txRoot: merkleRoot(crypto.hash, []),
+    receiptsRoot: merkleRoot(crypto.hash, []),
+    stateRoot: staged.root,
+    consensusHash,
+    nextConsensusHash: consensusHash,
+  };
+  const headerBytes = encodeHeader(header);
+  const hash = headerHash(crypto, headerBytes);
+  const operations: StoreOperation[] = [
+    { key: ledgerKey.genesis, value: utf8(genesisText) },
+    { key: ledgerKey.header(0), value: headerBytes },
+    { key: ledgerKey.body(0), value: encodeBlock({ header, seal: new Uint8Array(0), transactions: [] }) },
+    { key: ledgerKey.receipts(0), value: new Writer(4).list([], () => undefined).finish() },
+    { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },
+    { key: ledgerKey.configuration(0), value: encodeConfiguration(genesis.configuration) },
+    { key: ledgerKey.head, value: encodeHead({ height: 0, hash, stateRoot: staged.root }) },
+    ...keys.map((key) => ({ key: ledgerKey.state(key), value: writes.get(key) })),
+    ...staged.operations,
+  ];
+  return { operations, staged };
+}
