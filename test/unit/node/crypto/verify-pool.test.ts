@@ -73,3 +73,26 @@ test('stopping finishes what waits and refuses what comes after', async () => {
     return error instanceof ChainError && error.code === 'NODE_STOPPING';
   });
 });
+
+test('after a batch has left, checks that come one by one travel together, each with its own verdict', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
+  const [worker] = pool.workers;
+  let posted = 0;
+  const post = worker!.postMessage.bind(worker);
+  worker!.postMessage = (...message: Parameters<typeof post>) => {
+    posted++;
+    post(...message);
+  };
+  const list = checks(40);
+  const answers: Promise<boolean>[] = [];
+  for (const c of list) {
+    answers.push(pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature));
+    await new Promise((resolve) => setImmediate(resolve)); // a turn of the event loop each
+  }
+  assert.deepEqual(
+    await Promise.all(answers),
+    list.map((c) => c.valid),
+  );
+  assert.ok(posted >= 1 && posted < list.length / 2, `${posted} messages for ${list.length} checks`);
+  await pool.stop();
+});
