@@ -168,7 +168,18 @@ function storesBelow(directory: string): readonly string[] {
 /** Whether an alarm says so that nothing has resolved since; undefined when the store cannot be looked into. */
 async function isExpelled(path: string, cli: Cli): Promise<boolean | undefined> {
   if (!existsSync(path)) return undefined;
-  let store: Awaited<ReturnType<typeof openLevelStore>>;
+  return await withStore(path, async (store) => {
+    const clock = { now: () => cli.terminal.now(), monotonic: () => cli.terminal.now() };
+    const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log: silentLog });
+    return alarms.list().some(({ kind, resolvedAtMs }) => kind === 'NODE_EXPELLED' && resolvedAtMs === undefined);
+  });
+}
+
+type LevelStore = Awaited<ReturnType<typeof openLevelStore>>;
+
+/** Undefined when a running node holds the store. */
+async function withStore<T>(path: string, look: (store: LevelStore) => Promise<T>): Promise<T | undefined> {
+  let store: LevelStore;
   try {
     store = await openLevelStore({ path });
   } catch (error) {
@@ -176,9 +187,7 @@ async function isExpelled(path: string, cli: Cli): Promise<boolean | undefined> 
     throw error;
   }
   try {
-    const clock = { now: () => cli.terminal.now(), monotonic: () => cli.terminal.now() };
-    const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log: silentLog });
-    return alarms.list().some(({ kind, resolvedAtMs }) => kind === 'NODE_EXPELLED' && resolvedAtMs === undefined);
+    return await look(store);
   } finally {
     await store.close();
   }
@@ -189,14 +198,7 @@ const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: no
 
 /** Reads every value, which checks its checksum; undefined when a running node holds the store. @throws ChainError STORE_DAMAGED */
 async function checkedRows(path: string): Promise<number | undefined> {
-  let store: Awaited<ReturnType<typeof openLevelStore>>;
-  try {
-    store = await openLevelStore({ path });
-  } catch (error) {
-    if (error instanceof ChainError && error.code === 'STORE_LOCKED') return undefined;
-    throw error;
-  }
-  try {
+  return await withStore(path, async (store) => {
     let count = 0;
     for (let from = ''; ; ) {
       const rows = await store.range({ from, to: undefined, limit: STORE_ROWS_STEP });
@@ -209,9 +211,7 @@ async function checkedRows(path: string): Promise<number | undefined> {
     const [damaged] = await store.scrub();
     if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
     return count;
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 async function portIsFree(host: string, port: number): Promise<boolean> {
