@@ -10,7 +10,7 @@ import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import { type ByteText, openGenesis } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
-import { type LevelStore, openLevelStore, openVoteLog } from './storage/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, type LevelStore, type LevelStoreOptions, openLevelStore, openVoteLog } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
 import type { Log, Network, Store, World } from './world.ts';
 import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
@@ -73,13 +73,13 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
     };
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
-    const open = async (name: string, multithreading = false) => {
-      const store = await openLevelStore({ path: join(config.dataDir, name), multithreading, onFault: (fault) => alarmed(name, fault) });
+    const open = async (name: string, more: Partial<LevelStoreOptions> = {}) => {
+      const store = await openLevelStore({ path: join(config.dataDir, name), onFault: (fault) => alarmed(name, fault), ...more });
       stores.push({ name, store });
       closers.push(() => store.close());
       return store;
     };
-    const store = await open('chain', true);
+    const store = await open('chain', { multithreading: true, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
     const local = await open('local');
     await dropDamagedLocal(local);
     const index = await open('index');

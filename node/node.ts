@@ -31,6 +31,7 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
+import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
@@ -102,6 +103,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
   const blocks = createBlockStore(store);
+  const state = createStateRows(store);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const accounts = new Map<string, AccountView | undefined>();
@@ -149,9 +151,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
   function readRow(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return store.get(ledgerKey.state(key));
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return state.get(ledgerKey.state(key));
     if (rows.has(key)) return rows.get(key);
-    const value = store.get(ledgerKey.state(key));
+    const value = state.get(ledgerKey.state(key));
     if (rows.size >= ROWS_CACHED_MAX) rows.clear();
     rows.set(key, value);
     return value;
@@ -306,7 +308,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   async function admitRegistered(): Promise<void> {
     const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
     let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
-    const rows = await rangeAround(store, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
+    const rows = await rangeAround(state, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
       unread = error;
       damaged(key);
       return undefined;
@@ -432,7 +434,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;
-      const rows = await store.range({ from: space + from, to: end, limit });
+      const rows = await state.range({ from: space + from, to: end, limit });
       return rows.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {

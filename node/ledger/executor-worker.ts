@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';
-import { openLevelStore } from '../storage/level-store.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../storage/level-store.ts';
 import { ChainError } from '../errors/index.ts';
 import { ContractFailure, ExecutionFault } from '../../contracts/index.ts';
 import { openGenesis } from '../format/index.ts';
@@ -56,6 +56,7 @@ if (port) {
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
+    writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES,
     onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ExecutorFault),
     releaseOthers: async () => {
       await control('release');

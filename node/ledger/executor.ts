@@ -48,6 +48,7 @@ import { genesisBlock } from './genesis-block.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
+import { createStateRows, heightApart, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
 
 export const CANDIDATES_MAX = 8; // overlays held at once; the oldest is dropped (it can be executed again)
@@ -162,6 +163,7 @@ const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
   const blocks = createBlockStore(store);
+  const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const { repair } = createLedgerRepair({ store, crypto, genesis, genesisText: deps.genesisText, blocks, map });
@@ -171,9 +173,9 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   let tip: Tip;
 
   function readFinal(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return store.get(ledgerKey.state(key));
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return state.get(ledgerKey.state(key));
     if (hot.has(key)) return hot.get(key);
-    const value = store.get(ledgerKey.state(key));
+    const value = state.get(ledgerKey.state(key));
     if (hot.size >= STATE_CACHE_ENTRIES_MAX) hot.clear();
     hot.set(key, value);
     return value;
@@ -342,7 +344,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });
     for (const [index, id] of outcome.transactionIds.entries())
       operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
-    for (const [key, value] of outcome.writes) operations.push({ key: ledgerKey.state(key), value });
+    for (const [key, value] of outcome.writes)
+      operations.push(...stateOperations(height, key, value, heightApart(store, key, outcome.before.get(key))));
     for (const operation of outcome.staged.operations) operations.push(operation);
     await store.batch(operations, { sync: true });
 

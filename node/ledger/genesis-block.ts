@@ -18,6 +18,7 @@ import type { StoreOperation } from '../world.ts';
 import { encodeHead } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import type { StagedMap, StateMap } from './state-map.ts';
+import { stateOperations } from './state-rows.ts';
 
 /** @returns the rows to write in one batch, and the map to commit after it. */
 export function genesisBlock(
@@ -56,7 +57,7 @@ export function genesisBlock(
     { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },
     { key: ledgerKey.configuration(0), value: encodeConfiguration(genesis.configuration) },
     { key: ledgerKey.head, value: encodeHead({ height: 0, hash, stateRoot: staged.root }) },
-    ...keys.map((key) => ({ key: ledgerKey.state(key), value: writes.get(key) })),
+    ...keys.flatMap((key) => stateOperations(0, key, writes.get(key))),
     ...staged.operations,
   ];
   return { operations, staged };

@@ -14,5 +14,6 @@ export const ledgerKey = {
   heightOfHash: (hash: Digest): ByteText => keyspace.heightByHash + toByteText(hash),
   position: (transactionId: Digest): ByteText => keyspace.positionById + toByteText(transactionId),
   state: (key: ByteText): ByteText => keyspace.state + key,
+  stateValue: (height: number, key: ByteText): ByteText => keyspace.stateValue + u64Key(height) + key,
   mapPrefix: keyspace.mapNode,
 } as const;

@@ -12,7 +12,7 @@
  *   configuration    own, from genesis or the present state; else peer, by nextConsensusHash
  *   height by hash, position by id   peer says where, the header or transaction here must have that hash
  *   undo             peer, by staging it and all above it back to the parent's state root; deep ones are left to run out
- *   state value      peer, for the height of our head, by its hash in the state map
+ *   state value      peer, for the height of our head, by its hash in the state map; the state row or the row it points to (state-rows.ts)
  *   state map        own, from the state values (state-map-rebuild.ts)
  *   head             own: the highest header, since all of a block is written at once
  */
@@ -54,6 +54,7 @@ import { type BlockStore, encodeHead, type HeadRow } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import type { StagedMap, StateMap } from './state-map.ts';
 import type { EntrySource } from './state-map-rebuild.ts';
+import { createStateRows, inlineRow, isPointedTo, pathOf } from './state-rows.ts';
 import { decodeUndo } from './undo.ts';
 
 /** Heights below the head of which an undo row is checked: each is staged on the one above. Deeper rows are dropped by age before anyone goes back so far. */
@@ -84,6 +85,7 @@ export function createLedgerRepair(deps: {
   readonly map: StateMap;
 }): LedgerRepair {
   const { store, crypto, genesis, blocks, map } = deps;
+  const state = createStateRows(store);
 
   function head(): HeadRow {
     const row = blocks.head();
@@ -149,21 +151,21 @@ export function createLedgerRepair(deps: {
   }
 
   /** Entries of the map from the state rows; of `given` the value handed in counts, whatever stands in the store. */
-  function entriesWith(given?: { readonly key: ByteText; readonly value: Uint8Array }): EntrySource {
+  function entriesWith(given?: { readonly path: ByteText; readonly value: Uint8Array }): EntrySource {
     const entry = ({ key, value }: { readonly key: ByteText; readonly value: Uint8Array }) => ({
-      key: key.slice(keyspace.state.length),
+      key: pathOf(key),
       valueHash: toByteText(crypto.hash(value)),
     });
     const instead = (key: ByteText, error: unknown): Uint8Array => {
-      if (key !== given?.key) throw error;
+      if (given === undefined || key !== ledgerKey.state(given.path)) throw error;
       return given.value;
     };
     return {
       async range({ from, to }, limit, reverse) {
         const bounds = { from: ledgerKey.state(from), to: to === undefined ? prefixEnd(keyspace.state) : ledgerKey.state(to), limit };
-        if (!reverse) return (await rangeAround(store, bounds, instead)).map(entry);
+        if (!reverse) return (await rangeAround(state, bounds, instead)).map(entry);
         try {
-          return (await store.range({ ...bounds, reverse })).map(entry);
+          return (await state.range({ ...bounds, reverse })).map(entry);
         } catch (error) {
           const key = damagedKey(error); // only the key of the last entry is looked at
           return [entry({ key: key ?? '', value: instead(key ?? '', error) })];
@@ -183,7 +185,10 @@ export function createLedgerRepair(deps: {
 
   /** A value of the state: the map holds its hash. Where the map is damaged too, the value must make its row come out right. */
   async function repairState(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
-    const path = key.slice(keyspace.state.length);
+    const path = pathOf(key);
+    const isApart = key.startsWith(keyspace.stateValue);
+    if (isApart && !isPointedTo(store, key)) return write([{ key, value: undefined }], 'own'); // replaced since
+    const put = (repaired: Uint8Array): StoreOperation => ({ key, value: isApart ? repaired : inlineRow(repaired) });
     let stated: Digest | undefined;
     try {
       stated = map.has(path);
@@ -193,12 +198,12 @@ export function createLedgerRepair(deps: {
         if (rowKey === undefined) throw error;
         return { outcome: 'wanted', key, height: head().height };
       }
-      const operations = await rebuilt(rowKey, entriesWith({ key, value }));
-      return operations ? write([...operations, { key, value }], 'peer') : { outcome: 'refused' };
+      const operations = await rebuilt(rowKey, entriesWith({ path, value }));
+      return operations ? write([...operations, put(value)], 'peer') : { outcome: 'refused' };
     }
     if (stated === undefined) return write([{ key, value: undefined }], 'own'); // not of this state
     if (value === undefined) return { outcome: 'wanted', key, height: head().height };
-    return equalBytes(crypto.hash(value), stated) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
+    return equalBytes(crypto.hash(value), stated) ? write([put(value)], 'peer') : { outcome: 'refused' };
   }
 
   async function repairMap(rowKey: ByteText): Promise<RepairAnswer> {
@@ -228,7 +233,7 @@ export function createLedgerRepair(deps: {
         return height === 0 ? new Writer(4).list([], () => undefined).finish() : undefined;
       case keyspace.configuration: {
         if (height === 0) return encodeConfiguration(genesis.configuration);
-        const present = configurationOf((contract, key) => store.get(ledgerKey.state(stateKey(contract, key))));
+        const present = configurationOf((contract, key) => state.get(ledgerKey.state(stateKey(contract, key))));
         return isConfiguration(height, present) ? encodeConfiguration(present) : undefined;
       }
       default:
@@ -291,6 +296,7 @@ export function createLedgerRepair(deps: {
       case keyspace.mapNode:
         return repairMap(key);
       case keyspace.state:
+      case keyspace.stateValue:
         return repairState(key, value);
       case keyspace.meta:
         if (key === ledgerKey.genesis) return write([{ key, value: utf8(deps.genesisText) }], 'own');
@@ -330,8 +336,9 @@ export function createLedgerRepair(deps: {
     const kind = key.slice(0, 1);
     if (kind === keyspace.mapNode) return false;
     try {
-      if (store.get(key) !== undefined) return true;
-      if (kind === keyspace.state) return map.has(key.slice(1)) === undefined;
+      if ((kind === keyspace.state ? state : store).get(key) !== undefined) return true;
+      if (kind === keyspace.state) return map.has(pathOf(key)) === undefined;
+      if (kind === keyspace.stateValue) return !isPointedTo(store, key);
       return (
         kind !== keyspace.meta &&
         key.length === 9 &&
@@ -382,17 +389,19 @@ export async function sharedRow(
   const kind = key.slice(0, 1);
   if (SHARED.has(kind)) return store.get(key);
   const top = blocks.head()?.height ?? -1;
-  if (kind !== keyspace.state || height > top || top - height > STATE_BACK_MAX) return undefined;
+  if ((kind !== keyspace.state && kind !== keyspace.stateValue) || height > top || top - height > STATE_BACK_MAX) return undefined;
+  const path = pathOf(key);
+  const state = createStateRows(store);
   // The first block above that wrote the key says what it was before; with none up to the head the value still stands.
   for (let from = height + 1; ; ) {
     const last = blocks.head()?.height ?? -1;
-    const present = store.get(key);
+    const present = state.get(ledgerKey.state(path));
     if (from > last) return present;
     const rows = await store.range({ from: ledgerKey.undo(from), to: ledgerKey.undo(last + 1), limit: UNDO_STEP });
     if (rows.length === 0) return undefined;
     for (const row of rows) {
       if (row.key !== ledgerKey.undo(from++)) return undefined; // gone by age
-      const entry = decodeUndo(row.value).find((candidate) => ledgerKey.state(candidate.key) === key);
+      const entry = decodeUndo(row.value).find((candidate) => candidate.key === path);
       if (entry) return entry.before;
     }
   }

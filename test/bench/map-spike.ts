@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { Level } from 'level';
 import { fromByteText, toByteText, verifyMapProof } from '../../node/format/index.ts';
 import { createStateMap, type MapWrite } from '../../node/ledger/state-map.ts';
+import { CHAIN_WRITE_BUFFER_BYTES } from '../../node/storage/index.ts';
 import type { StoreOperation } from '../../node/world.ts';
 
 type Db = Level<Uint8Array, Uint8Array>;
@@ -234,7 +235,7 @@ function runsDesign(db: Db): Design {
 
 async function directoryBytes(path: string): Promise<number> {
   let bytes = 0;
-  for (const name of await readdir(path)) bytes += (await stat(join(path, name))).size;
+  for (const name of await readdir(path)) bytes += (await stat(join(path, name)).catch(() => undefined))?.size ?? 0; // compaction takes files away
   return bytes;
 }
 
@@ -256,7 +257,7 @@ async function measure(
   settings: { keys: number; block: number; blocks: number; seconds: number; cache: number; buffer: number },
 ): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'map-spike-'));
-  const db: Db = new Level(path, { ...BINARY, writeBufferSize: settings.buffer * 1024 * 1024, cacheSize: 64 * 1024 * 1024 });
+  const db: Db = new Level(path, { ...BINARY, writeBufferSize: settings.buffer * 1_048_576, cacheSize: 64 * 1024 * 1024 });
   await db.open();
   try {
     const design = name === 'map' ? mapDesign(db, settings.cache) : runsDesign(db);
@@ -325,7 +326,7 @@ const { values } = parseArgs({
     blocks: { type: 'string', default: '20' },
     seconds: { type: 'string', default: '240' },
     cache: { type: 'string', default: '100000' },
-    buffer: { type: 'string', default: '64' },
+    buffer: { type: 'string', default: String(CHAIN_WRITE_BUFFER_BYTES / 1_048_576) },
   },
 });
 for (const design of values.design === 'both' ? ['map', 'runs'] : [values.design])

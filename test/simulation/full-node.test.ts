@@ -1,6 +1,7 @@
 /** Whole nodes from a seed: every commit, pending body and vote may be the last thing a process does, and clients are never told what is not so. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
@@ -212,7 +213,7 @@ test('the checks see what they are there to see: a row of state that its root do
   cluster.crash(1);
   const rows = cluster.machines[1]!.disk.stores.get('chain')!;
   const key = [...rows.keys()].find((name) => name.startsWith(`${keyspace.state}records`) || name.startsWith(keyspace.state))!;
-  rows.set(key, new Uint8Array([1]));
+  rows.set(key, inlineRow(new Uint8Array([1])));
   cluster.boot(1);
   await cluster.run(1_000);
   await assert.rejects(nodes.check(), (error) => error instanceof CheckFailed && /another root than its header/.test(error.message));

@@ -42,6 +42,7 @@ import { createExecutor } from '../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../node/ledger/executor-port.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateMap } from '../../node/ledger/state-map.ts';
+import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../node/node.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 import type { AppendLog, Store } from '../../node/world.ts';
@@ -443,7 +444,7 @@ export class FullNodes {
 /** The map built anew from the stored state has the root of the head's header. */
 async function checkState(cluster: Cluster, name: string, node: Node, store: Store): Promise<void> {
   const prefix = ledgerKey.state('');
-  const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: STATE_ROWS_MAX });
+  const rows = await createStateRows(store).range({ from: prefix, to: prefixEnd(prefix), limit: STATE_ROWS_MAX });
   const map = createStateMap({ get: () => undefined }, cluster.keys, ledgerKey.mapPrefix);
   const { root } = map.stage(rows.map(({ key, value }) => ({ key: key.slice(prefix.length), valueHash: cluster.keys.hash(value) })));
   const header = decodeHeader(node.blocks.headerBytes(node.head().height)!);

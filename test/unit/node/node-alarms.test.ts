@@ -9,6 +9,7 @@ import { createContracts } from '../../../node/ledger/contracts.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
+import { createStateRows, inlineRow } from '../../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../../node/node.ts';
 import { MemoryStore } from '../../../node/storage/index.ts';
 import type { AppendLog, Channel, Network } from '../../../node/world.ts';
@@ -79,7 +80,8 @@ async function start(suspended: readonly string[] = []) {
   });
   for (const id of suspended) {
     const key = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entry('node', id)));
-    await store.batch([{ key, value: encodeJson({ ...(decodeJson(store.get(key)!) as object), state: 'suspended' }) }]);
+    const entry = decodeJson(createStateRows(store).get(key)!) as object;
+    await store.batch([{ key, value: inlineRow(encodeJson({ ...entry, state: 'suspended' })) }]);
   }
   await node.start();
   const receive = async (from: string, frame: Uint8Array): Promise<void> => {

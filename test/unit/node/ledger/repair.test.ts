@@ -13,6 +13,7 @@ import { EXAMINE_STEP, examineBlocks } from '../../../../node/ledger/examine.ts'
 import type { Executor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
+import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { keyspace } from '../../../../node/storage/keyspace.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/storage/level-store.ts';
 import { MemoryStore } from '../../../../node/storage/memory-store.ts';
@@ -87,6 +88,7 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
     const rows = await firstKeys(reading, keyspace.state, 1_000);
     const mapRows = await firstKeys(reading, keyspace.mapNode, 1_000);
     const record = rows.filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, ''))));
+    const [large] = await firstKeys(reading, keyspace.stateValue, 1);
     const [position] = await firstKeys(reading, keyspace.positionById, 1);
     const hash = (await firstKeys(reading, keyspace.heightByHash, 3))[2]!;
     const cases: [ByteText, string][] = [
@@ -108,11 +110,12 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
       [rows[0]!, 'peer'],
       [rows.at(-1)!, 'peer'],
       [record[0]!, 'peer'],
+      [large!, 'peer'],
       [`${keyspace.mapNode}\0`, 'own rows'],
       [mapRows[mapRows.length >> 1]!, 'own rows'],
       [mapRows.at(-1)!, 'own rows'],
     ];
-    const before = new Map(cases.map(([key]) => [key, reading.get(key)!]));
+    const before = new Map(cases.map(([key]) => [key, valueIn(reading, key)!]));
     assert.equal(block.head()?.height, HEIGHT);
     await reading.close();
     for (const [key, from] of cases) {
@@ -122,7 +125,7 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
       assert.throws(() => store.get(key), isDamaged, name);
       const executor = executorOn(store);
       assert.equal(await repaired(executor, peer, key), from, name);
-      assert.ok(equalBytes(store.get(key)!, before.get(key)!), `${name} came back with other bytes`);
+      assert.ok(equalBytes(valueIn(store, key)!, before.get(key)!), `${name} came back with other bytes`);
       assert.equal((await executor.open()).height, HEIGHT, name);
       await store.close();
     }
@@ -153,6 +156,7 @@ test('a lying peer is refused for every kind of row, and nothing of what it says
   withChains(0, async (path, peer) => {
     const reading = await openLevelStore({ path });
     const rows = await firstKeys(reading, keyspace.state, 1_000);
+    const [large] = await firstKeys(reading, keyspace.stateValue, 1);
     const [position] = await firstKeys(reading, keyspace.positionById, 1);
     const [hash] = await firstKeys(reading, keyspace.heightByHash, 1);
     await reading.close();
@@ -169,15 +173,16 @@ test('a lying peer is refused for every kind of row, and nothing of what it says
       [hash!, (truth) => flipped(truth, 7)],
       [rows.at(-1)!, () => peer.get(rows.at(-2)!)!],
       [rows.at(-1)!, () => new Uint8Array(0)],
+      [large!, (truth) => flipped(truth, truth.length >> 1)],
     ];
     for (const [key, lie] of lies) {
       await damage(path, [key]);
       const store = await openLevelStore({ path });
       const executor = executorOn(store);
       assert.equal((await executor.repair(key)).outcome, 'wanted');
-      assert.equal((await executor.repair(key, lie(peer.get(key)!))).outcome, 'refused', `${key[0]}`);
+      assert.equal((await executor.repair(key, lie(valueIn(peer, key)!))).outcome, 'refused', `${key[0]}`);
       assert.throws(() => store.get(key), isDamaged, 'it stays damaged and unserved');
-      assert.equal((await executor.repair(key, peer.get(key))).outcome, 'repaired', 'and the truth still repairs it');
+      assert.equal((await executor.repair(key, valueIn(peer, key))).outcome, 'repaired', 'and the truth still repairs it');
       await store.close();
     }
   }));
@@ -276,19 +281,27 @@ test('a value of the state that a peer has since changed is given as it was at t
   const store = new MemoryStore();
   await grow(executorOn(store), 2);
   const early = new Map(
-    (await store.range({ from: keyspace.state, to: `${keyspace.state}\xff`, limit: 10_000 })).map(({ key, value }) => [key, value]),
+    (await createStateRows(store).range({ from: keyspace.state, to: `${keyspace.state}\xff`, limit: 10_000 })).map(({ key, value }) => [
+      key,
+      value,
+    ]),
   );
   await grow(executorOn(store), HEIGHT);
   const blocks = createBlockStore(store);
   let changed = 0;
   for (const [key, value] of early) {
-    if (!equalBytes(store.get(key)!, value)) changed++;
+    if (!equalBytes(valueIn(store, key)!, value)) changed++;
     assert.deepEqual(await sharedRow(store, blocks, key, 2), value);
   }
   assert.ok(changed > 0, 'the chain holds a row that later blocks wrote again');
   assert.equal(await sharedRow(store, blocks, [...early.keys()][0]!, HEIGHT + 1), undefined, 'a height this node does not have');
   assert.equal(await sharedRow(store, blocks, `${keyspace.mapNode}\0`, 2), undefined, 'rows that are not for peers');
 });
+
+/** What a peer would give: of the state the value, wherever it stands. */
+function valueIn(store: Store, key: ByteText): Uint8Array | undefined {
+  return (key.startsWith(keyspace.state) ? createStateRows(store) : store).get(key);
+}
 
 function flipped(bytes: Uint8Array, at: number): Uint8Array {
   const copy = bytes.slice();

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { Level } from 'level';
 import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { indexKey } from '../../../../node/records/index-rows.ts';
 import { openRecordIndex } from '../../../../node/records/query-index.ts';
@@ -36,7 +37,8 @@ test('damaged rows of the query index, its height too, are made anew from blocks
     const store = await openLevelStore({ path });
     const index = await openRecordIndex(store, crypto);
     const time = new ManualTime();
-    const state = { get: (key: string) => ledger.get(ledgerKey.state(key)) };
+    const rows = createStateRows(ledger);
+    const state = { get: (key: string) => rows.get(ledgerKey.state(key)) };
     const feeder = createIndexFeeder({ index, blocks, state, height: () => HEIGHT, timers: time, log: new MemoryLog() });
     const stop = async () => {
       await feeder.stop();
