@@ -33,7 +33,9 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
 const SECONDS = Number(options.seconds ?? (options.quick ? 6 : 20));
 const PRELOAD_PER_TRANSACTION = 100;
-const PRELOAD_WAVE = 10; // transactions under way at once while preloading
+const PRELOAD_WAVE = 10; // transactions sent at once while preloading
+const PRELOAD_LINES = 2; // waves under way
+const PRELOAD_SAID = 20_000; // records between two lines about it
 const LOW_RATE_PER_S = 5;
 const LOW_COUNT = 60;
 const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
@@ -237,14 +239,20 @@ try {
   const load = new Load({ net, tokens });
 
   const startPreload = performance.now();
-  for (let done = 0; done < PRELOAD; ) {
-    const count = Math.min(PRELOAD_WAVE, Math.ceil((PRELOAD - done) / PRELOAD_PER_TRANSACTION));
-    const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
-    if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
-    done += count * PRELOAD_PER_TRANSACTION;
-    height = (await net.nodes[0]!.head()).height;
-    if (done % 20_000 === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
-  }
+  let done = 0;
+  let begun = 0;
+  const preload = async (): Promise<void> => {
+    while (begun < PRELOAD) {
+      const count = Math.min(PRELOAD_WAVE, Math.ceil((PRELOAD - begun) / PRELOAD_PER_TRANSACTION));
+      begun += count * PRELOAD_PER_TRANSACTION;
+      const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
+      if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
+      done += count * PRELOAD_PER_TRANSACTION;
+      height = (await net!.nodes[0]!.head()).height;
+      if (done % PRELOAD_SAID === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
+    }
+  };
+  await Promise.all(Array.from({ length: PRELOAD_LINES }, preload)); // one is prepared while another is under way
   await load.warm(WARM_UP_RATE_PER_S);
   await load.run(make(1)(WARM_UP_RATE_PER_S * WARM_UP_S[options.quick ? 'quick' : 'long']), WARM_UP_RATE_PER_S);
   await load.warm(LOW_RATE_PER_S);
