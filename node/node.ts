@@ -28,6 +28,7 @@ import { type AccountView, readAccount } from './ledger/admission.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
+import { Leaving } from './leaving.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
@@ -47,8 +48,6 @@ import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts'
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
 const ADMIT_RETRY_MS = 1_000;
-/** A node that the register no longer admits stays connected for this long, to fetch the block that says so, ms. */
-export const EXPEL_AFTER_MS = 10_000;
 export const ACCOUNTS_CACHED_MAX = 10_000;
 const ROWS_CACHED_MAX = 20_000; // rows of registry and access
 const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
@@ -117,6 +116,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const committedListeners = new Set<(committed: Committed) => void>();
   let admitted: readonly AdmittedNode[] = [];
+  const leaving = new Leaving();
   let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
@@ -188,6 +188,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       account,
       spent: (id) => blocks.position(id) !== undefined,
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
+      spreadWaiting: () => peering.flush(),
       sync: (height, from) => peering.sync(height, from),
       onCommitted,
       onNote,
@@ -332,15 +333,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       if (entry.id === options.node) peering.standing.namedByChain(active);
       (active ? nodes : suspended).push(listed);
     }
-    const expelled = admitted.filter(({ node }) => node !== options.node && !nodes.some((entry) => entry.node === node));
-    network.admit([...nodes, ...expelled]);
-    network.visitors?.(suspended);
+    const others = admitted.filter(({ node }) => node !== options.node);
+    const expelled = leaving.change(others, nodes, world.clock.monotonic());
     admitted = nodes;
+    admitWithLeaving();
+    network.visitors?.(suspended);
     if (unread !== undefined) admitLater(unread);
-    if (expelled.length === 0) return;
-    peering.announce();
+    if (expelled.length > 0) peering.announce();
+  }
+
+  function admitWithLeaving(): void {
+    const nowMs = world.clock.monotonic();
+    network.admit([...admitted, ...leaving.heard(nowMs)]);
     cancelExpel?.();
-    cancelExpel = world.timers.after(EXPEL_AFTER_MS, () => network.admit(admitted));
+    const nextMs = leaving.nextMs();
+    cancelExpel = nextMs === undefined ? undefined : world.timers.after(nextMs - nowMs, admitWithLeaving);
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */
