@@ -27,6 +27,7 @@ interface Element {
   readonly children: Map<string, TextTree[]>;
 }
 
+/** Ends the reading; any other fault lets it go on, so that what the class finds is told as well. */
 class Stop extends Error {}
 
 export function parseXmlBody(bytes: Uint8Array): ParsedBody {
@@ -42,10 +43,12 @@ export function parseXmlBody(bytes: Uint8Array): ParsedBody {
     builder.read(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
+    return { ok: false, format: 'xml', faults: builder.faults };
   }
   const { faults, root } = builder;
-  if (faults.length > 0 || !root) return { ok: false, format: 'xml', faults };
-  return recordsOf(root.name, root.tree);
+  const parsed = recordsOf(root!.name, root!.tree); // whoever reads to the end has met a root
+  if (faults.length === 0) return parsed;
+  return parsed.ok ? { ...parsed, faults } : { ...parsed, faults: [...faults, ...parsed.faults] };
 }
 
 class XmlBuilder {
@@ -98,7 +101,7 @@ class XmlBuilder {
     this.#open.push({ name, path, text: '', children: new Map() });
     if (this.#open.length > BODY_DEPTH_MAX) this.#stop('XML_TOO_DEEP', { depthMax: `${BODY_DEPTH_MAX}` });
     if (++this.#elements > XML_ELEMENTS_MAX) this.#stop('XML_TOO_MANY_ELEMENTS', { countMax: `${XML_ELEMENTS_MAX}` });
-    if (name === '__proto__' || name.includes(':')) this.#fault('XML_NAME_REFUSED', { name });
+    if (isRefusedName(name)) this.#fault('XML_NAME_REFUSED', { name });
   }
 
   #text(text: string): void {
@@ -137,9 +140,13 @@ class XmlBuilder {
   }
 }
 
+function isRefusedName(name: string): boolean {
+  return name === '__proto__' || name.includes(':');
+}
+
 function structOf(children: ReadonlyMap<string, readonly TextTree[]>): TextStruct {
   const out: Record<string, TextTree> = {};
-  for (const [name, items] of children) if (name !== '__proto__') out[name] = items.length === 1 ? items[0]! : items;
+  for (const [name, items] of children) if (!isRefusedName(name)) out[name] = items.length === 1 ? items[0]! : items;
   return out;
 }
 
