@@ -58,6 +58,8 @@ export interface ChainDependencies {
   readonly account: (id: string) => AccountView | undefined;
   readonly spent: (id: Digest) => boolean;
   /** Bytes of the named transactions from peers; those nobody has are missing from the answer. */
+  /** Sends peers at once what is gathered for them. */
+  readonly spreadWaiting: () => void;
   readonly fetchTransactions: (from: string, hashes: readonly Digest[], timeoutMs: number) => Promise<readonly Uint8Array[]>;
   readonly sync: (height: number, from: readonly string[]) => void;
   readonly onCommitted: (committed: Committed) => void;
@@ -131,6 +133,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   const build: ChainPort['build'] = async (request) => {
     await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
+    deps.spreadWaiting(); // whoever judges the proposal shall have its transactions by then
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };

@@ -19,6 +19,8 @@ import type { Network, World } from './world.ts';
 
 /** Transactions admitted within this time travel in one frame, ms. */
 const SPREAD_DELAY_MS = 2;
+/** Those admitted within this time after a frame has left wait for the next, ms: a frame to each peer costs more than what it carries. */
+export const SPREAD_GATHER_MS = 100;
 /** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
 const UPKEEP_INTERVAL_MS = 1_000;
 /** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
@@ -46,6 +48,8 @@ export interface Peering {
   stop(): void;
   /** Sends transactions on to every peer, coalesced. */
   spread(transactions: readonly Waiting[]): void;
+  /** Sends what is gathered: a proposal is about to name it. */
+  flush(): void;
   /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
   fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
@@ -129,20 +133,26 @@ export function createPeering(deps: PeeringDependencies): Peering {
     },
   });
   let waiting: Uint8Array[] = [];
+  let spreadMs = Number.NEGATIVE_INFINITY; // monotonic
   let cancelSpread: (() => void) | undefined;
   let cancelUpkeep: (() => void) | undefined;
   let intake = 0;
 
   function flush(): void {
+    cancelSpread?.();
     cancelSpread = undefined;
+    if (waiting.length === 0) return;
     const batch = waiting;
     waiting = [];
+    spreadMs = world.clock.monotonic();
     requests.spreadTransactions(batch);
   }
 
   function spread(transactions: readonly Waiting[]): void {
     for (const transaction of transactions) waiting.push(transaction.bytes);
-    if (waiting.length > 0) cancelSpread ??= world.timers.after(SPREAD_DELAY_MS, flush);
+    if (waiting.length === 0) return;
+    const gatherMs = Math.ceil(spreadMs + SPREAD_GATHER_MS - world.clock.monotonic());
+    cancelSpread ??= world.timers.after(Math.max(SPREAD_DELAY_MS, gatherMs), flush);
   }
 
   requests.onTransactions((from, transactions) => {
@@ -195,11 +205,12 @@ export function createPeering(deps: PeeringDependencies): Peering {
     stop() {
       watch.stop();
       cancelUpkeep?.();
-      cancelSpread?.();
+      flush();
       requests.stop();
       blockSync.stop();
     },
     spread,
+    flush,
     async fetchTransactions(first, hashes, timeoutMs) {
       const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));
       const found: Uint8Array[] = [];

@@ -98,6 +98,7 @@ async function open(self: string, changes: Partial<ChainDependencies> = {}): Pro
       seal: (message) => signers.get(self)!.sign(message),
       account: () => undefined,
       spent: () => false,
+      spreadWaiting: () => undefined,
       fetchTransactions: async () => [],
       sync() {},
       onCommitted: (committed) => told.push(committed),

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openGenesis, SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import type { Mempool } from '../../../node/mempool/mempool.ts';
-import { createPeering } from '../../../node/peering.ts';
+import type { Mempool, Waiting } from '../../../node/mempool/mempool.ts';
+import { createPeering, SPREAD_GATHER_MS } from '../../../node/peering.ts';
+import { decodeBulkMessage } from '../../../node/network/messages.ts';
+import type { Channel, Network } from '../../../node/world.ts';
 import { genesisFixture } from './format/genesis-fixture.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
@@ -17,11 +19,17 @@ const keys = new SimKeys(random.fork(), SUITE.simulated);
 const TRANSACTION = utf8('a transaction');
 const HASH = transactionHashOf(keys, TRANSACTION);
 
-/** Peers a, b and c; `holders` serve the transaction, `silent` hear nothing. */
+interface Spread {
+  readonly atMs: number;
+  readonly count: number;
+}
+
+/** Peers a, b and c; `holders` serve the transaction, `silent` hear nothing. `spreads` of a. */
 async function peers(holders: readonly string[], silent: readonly string[]) {
   const scheduler = new Scheduler();
   const fabric = new Fabric(scheduler, random.fork());
   const opened = new Map<string, ReturnType<typeof createPeering>>();
+  const spreads: Spread[] = [];
   for (const node of ['a', 'b', 'c']) {
     const { world, network } = new SimMachine({
       node,
@@ -37,8 +45,15 @@ async function peers(holders: readonly string[], silent: readonly string[]) {
         node,
         createPeering({
           world,
-          network,
-          mempool: { byHash: () => undefined } as unknown as Mempool,
+          network: Object.assign(Object.create(network) as Network, {
+            broadcast(channel: Channel, frame: Uint8Array) {
+              const message = decodeBulkMessage(frame);
+              if (node === 'a' && message.kind === 'transactions')
+                spreads.push({ atMs: scheduler.nowMs, count: message.transactions.length });
+              network.broadcast(channel, frame);
+            },
+          }),
+          mempool: { byHash: () => undefined, add: async () => undefined } as unknown as Mempool,
           blocks: {} as BlockStore,
           self: node,
           chainId: HASH,
@@ -65,7 +80,7 @@ async function peers(holders: readonly string[], silent: readonly string[]) {
     await scheduler.run(startedMs + 60_000, () => result !== undefined);
     return result ?? assert.fail('never answered');
   };
-  return { fetch };
+  return { fetch, scheduler, spreads, a: opened.get('a')! };
 }
 
 test('a proposer that keeps silent does not keep its transactions from being fetched elsewhere', async () => {
@@ -85,4 +100,39 @@ test('when nobody answers, a fetch ends at its time and not at that of each ques
 test('when all say that they have nothing, a fetch ends at once', async () => {
   const { fetch } = await peers([], []);
   assert.ok((await fetch(3_000)).tookMs < 200);
+});
+
+test('a transaction leaves at once after a pause, those that follow soon in one frame, and before a proposal all that is gathered', async () => {
+  const { scheduler, spreads, a } = await peers([], []);
+  const admit = (): void => a.spread([{ bytes: TRANSACTION } as Waiting]);
+  const pass = async (ms: number): Promise<void> => void (await scheduler.run(scheduler.nowMs + ms, () => false));
+  await pass(1_000);
+  const startMs = scheduler.nowMs;
+  admit();
+  await pass(10);
+  assert.deepEqual(
+    spreads.map(({ count }) => count),
+    [1],
+  );
+  assert.ok(spreads[0]!.atMs - startMs < 10, 'after a pause');
+  for (let i = 0; i < 5; i++) {
+    admit();
+    await pass(10);
+  }
+  assert.equal(spreads.length, 1, 'still gathering');
+  await pass(SPREAD_GATHER_MS);
+  assert.deepEqual(
+    spreads.map(({ count }) => count),
+    [1, 5],
+  );
+  admit();
+  a.flush();
+  assert.deepEqual(
+    spreads.map(({ count }) => count),
+    [1, 5, 1],
+  );
+  a.flush();
+  await pass(1_000);
+  assert.equal(spreads.length, 3, 'nothing twice, and no empty frame');
+  a.stop();
 });
