@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { CONTRACT, governanceKey, registryKey, type RegistryEntry, stateKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { decodeJson } from '../../../node/format/index.ts';
+import { decodeJson, quorumSize } from '../../../node/format/index.ts';
 import { readNode } from '../../auth/identity.ts';
 import type { ApiContext } from '../context.ts';
 import { API_PREFIX, type Call, type Route, route } from '../route.ts';
@@ -199,7 +199,7 @@ function readiness(api: ApiContext) {
   const connected = new Set(api.node.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
   connected.add(api.node.info.node);
   const reachable = validators.filter((validator) => connected.has(validator.node)).length;
-  const needed = Math.ceil((validators.length + Math.floor((validators.length - 1) / 3) + 1) / 2);
+  const needed = validators.length === 0 ? 1 : quorumSize(validators.length);
   const standing = api.node.standing?.();
   return [
     {
@@ -213,7 +213,7 @@ function readiness(api: ApiContext) {
     { check: 'state', passed: bytes !== undefined, detail: `height ${api.node.head().height}` },
     {
       check: 'quorum',
-      passed: validators.length > 0 && reachable >= needed,
+      passed: reachable >= needed,
       detail: `${reachable} of ${validators.length} validators within reach, ${needed} needed`,
     },
     { check: 'exchangeLog', passed: api.exchanges.ready(), detail: `entry ${api.exchanges.head().sequence}` },

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Probe } from '../clause.ts';
 import type { ProbeContext } from '../context.ts';
-import { withOtp } from '../contracts.ts';
+import { passProposal } from '../governance.ts';
 import { ROOT } from '../../tools/source.ts';
 
 /** How long a node that may not join is watched for not joining, in ms: several times what a registered one takes. */
@@ -97,39 +97,8 @@ async function heightOf(context: ProbeContext, node: Newcomer): Promise<number> 
 }
 
 async function register(context: ProbeContext, { part }: Newcomer): Promise<void> {
-  const admins = context.genesis.accounts.filter(
-    (account) => account.roles.includes('admin') && context.net.tokens[account.id] !== undefined,
-  );
-  const organisations = [...new Set(admins.map((admin) => admin.organisation))];
-  const speakers = organisations.map((organisation) => admins.find((admin) => admin.organisation === organisation)!.id);
   const { id, organisation, ...node } = part;
-  const as = (account: string, path: string, body: unknown) =>
-    withOtp(
-      context,
-      (headers) => context.post(nodeOf(context, account), path, body, { token: context.net.tokens[account]!, headers }),
-      account,
-    );
-  const proposed = await as(speakers[0]!, 'governance/proposals', {
-    kind: 'addNode',
-    id,
-    organisation,
-    node: { ...node, role: 'observer' },
-  });
-  assert.equal(proposed.status, 200, proposed.text.slice(0, 600));
-  const proposal = proposed.json.data.result;
-  let state = proposal.state;
-  for (const speaker of speakers.slice(1)) {
-    if (state !== 'open') break;
-    const voted = await as(speaker, `governance/proposals/${proposal.id}/votes`, { vote: 'yes' });
-    assert.equal(voted.status, 200, voted.text.slice(0, 600));
-    state = voted.json.data.result.state;
-  }
-  assert.equal(state, 'passed', 'two thirds of the organisations voted for it');
-}
-
-function nodeOf(context: ProbeContext, account: string): number {
-  const key = context.genesis.accounts.find((candidate) => candidate.id === account)!.keys.find((held) => held.kind === 'custodial');
-  return context.genesis.nodes.findIndex((node) => node.id === key?.node);
+  await passProposal(context, { kind: 'addNode', id, organisation, node: { ...node, role: 'observer' } });
 }
 
 export const probe: Probe = {
