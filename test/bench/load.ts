@@ -45,9 +45,15 @@ class Pool {
   async request(head: string, body: Uint8Array): Promise<{ status: number; body: Buffer }> {
     let connection = this.#idle.pop();
     while (connection !== undefined && !connection.usable) connection = this.#idle.pop();
-    connection ??= await HttpsConnection.open(this.#host, this.#port, this.#ca);
-    const answer = await connection.request(head, body);
-    this.#idle.push(connection);
+    // The server may close an idle connection just as it is used: that is no failure of the transaction.
+    const kept = await connection?.request(head, body).catch(() => undefined);
+    if (connection && kept) {
+      this.#idle.push(connection);
+      return kept;
+    }
+    const fresh = await HttpsConnection.open(this.#host, this.#port, this.#ca);
+    const answer = await fresh.request(head, body);
+    this.#idle.push(fresh);
     return answer;
   }
 

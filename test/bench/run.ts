@@ -15,6 +15,7 @@ import { type Devnet, startDevnet } from '../../devnet/index.ts';
 import { createAuthority, issueServerCertificate } from '../../node/keystore/certificates.ts';
 import { Load, type LoadResult } from './load.ts';
 import { latencyOf, type Latency, processUse, threadsCpuUs } from './statistics.ts';
+import { preload } from './preload.ts';
 import { type Bound, measureBound } from './terms.ts';
 import { type Share, whereCpuGoes } from './where.ts';
 import { type Sender, sendersOf, submissionsOf, transactionOf } from './workload.ts';
@@ -33,9 +34,6 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PRELOAD = Number(options.preload ?? (options.quick ? 10_000 : 1_000_000));
 const SECONDS = Number(options.seconds ?? (options.quick ? 6 : 20));
 const PRELOAD_PER_TRANSACTION = 100;
-const PRELOAD_WAVE = 10; // transactions sent at once while preloading
-const PRELOAD_LINES = 2; // waves under way
-const PRELOAD_SAID = 20_000; // records between two lines about it
 const LOW_RATE_PER_S = 5;
 const LOW_COUNT = 60;
 const RATES_SINGLE = [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
@@ -221,14 +219,24 @@ try {
     onProcesses: endWithUs,
     say,
   });
-  const senders = await sendersOf(net);
+  const senders = await sendersOf(net.nodes);
+  await Promise.all(net.nodes.map((node) => node.kill()));
+  await preload({
+    nodes: senders.map(({ node: { id, organisation, dir: home }, keystore }) => ({ id, organisation, dir: home, keystore })),
+    genesisText: net.genesisText,
+    root: ROOT,
+    records: PRELOAD,
+    recordsPerTransaction: PRELOAD_PER_TRANSACTION,
+    say,
+  });
+  await Promise.all(net.nodes.map((node) => node.restart()));
   const genesisBlock = await net.nodes[0]!.client(`auditor@${net.nodes[0]!.organisation}`).get<{ header: { chainId: string } }>(
     '/api/v1/blocks/0',
   );
   const { chainId } = genesisBlock.data.header;
   const sources = senders.map((sender) => submissionsOf(sender, ROOT, `b${sender.node.id}`));
   const tokens = senders.map((sender) => net!.tokens[sender.account]!);
-  let height = 0;
+  const { height } = await net.nodes[0]!.head();
   const make =
     (recordCount: number) =>
     (count: number): Uint8Array[] =>
@@ -238,21 +246,6 @@ try {
       });
   const load = new Load({ net, tokens });
 
-  const startPreload = performance.now();
-  let done = 0;
-  let begun = 0;
-  const preload = async (): Promise<void> => {
-    while (begun < PRELOAD) {
-      const count = Math.min(PRELOAD_WAVE, Math.ceil((PRELOAD - begun) / PRELOAD_PER_TRANSACTION));
-      begun += count * PRELOAD_PER_TRANSACTION;
-      const result = await load.run(make(PRELOAD_PER_TRANSACTION)(count), 1_000);
-      if (result.failed > 0) throw new Error(`preload refused: ${result.firstFailure}`);
-      done += count * PRELOAD_PER_TRANSACTION;
-      height = (await net!.nodes[0]!.head()).height;
-      if (done % PRELOAD_SAID === 0) say(`  preloaded ${done} at ${Math.round((done * 1000) / (performance.now() - startPreload))}/s`);
-    }
-  };
-  await Promise.all(Array.from({ length: PRELOAD_LINES }, preload)); // one is prepared while another is under way
   await load.warm(WARM_UP_RATE_PER_S);
   await load.run(make(1)(WARM_UP_RATE_PER_S * WARM_UP_S[options.quick ? 'quick' : 'long']), WARM_UP_RATE_PER_S);
   await load.warm(LOW_RATE_PER_S);

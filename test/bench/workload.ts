@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtinClass, CONTRACT } from '../../contracts/index.ts';
-import type { Devnet, DevnetNode } from '../../devnet/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../devnet/ai4i.ts';
 import { worksOf } from '../../devnet/topology.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
@@ -13,16 +12,23 @@ import { prepareRecord } from '../../node/records/index.ts';
 export const GAS_PER_RECORD_LIMIT = 24_000_000;
 const EXPIRY_BLOCKS = 9_000; // a bench outlasts many blocks; inside txLifetimeBlocksMax
 
+/** Where a node of the devnet lies. */
+export interface SenderNode {
+  readonly id: string;
+  readonly organisation: string;
+  readonly dir: string;
+}
+
 export interface Sender {
-  readonly node: DevnetNode;
+  readonly node: SenderNode;
   readonly account: string;
   readonly keystore: Keystore;
   readonly sealingKey: Uint8Array;
 }
 
-export async function sendersOf(net: Devnet): Promise<Sender[]> {
+export async function sendersOf(nodes: readonly SenderNode[]): Promise<Sender[]> {
   return Promise.all(
-    net.nodes.map(async (node) => {
+    nodes.map(async (node) => {
       const keystore = await openKeystore(join(node.dir, 'keystore.json'), readFileSync(join(node.dir, 'passphrase'), 'utf8').trimEnd());
       return { node, account: `operator@${node.organisation}`, keystore, sealingKey: keystore.secret(sealingKeyIds(keystore).at(-1)!) };
     }),
