@@ -347,7 +347,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network.admit([...admitted, ...leaving.heard(nowMs)]);
     cancelExpel?.();
     const nextMs = leaving.nextMs();
-    cancelExpel = nextMs === undefined ? undefined : world.timers.after(nextMs - nowMs, admitWithLeaving);
+    cancelExpel = nextMs === undefined ? undefined : world.timers.after(Math.ceil(nextMs - nowMs), admitWithLeaving); // a timer that is early must not run on the spot
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */
