@@ -57,9 +57,9 @@ export interface ChainDependencies {
   readonly seal: (message: Uint8Array) => Uint8Array;
   readonly account: (id: string) => AccountView | undefined;
   readonly spent: (id: Digest) => boolean;
-  /** Bytes of the named transactions from peers; those nobody has are missing from the answer. */
   /** Sends peers at once what is gathered for them. */
   readonly spreadWaiting: () => void;
+  /** Bytes of the named transactions from peers; those nobody has are missing from the answer. */
   readonly fetchTransactions: (from: string, hashes: readonly Digest[], timeoutMs: number) => Promise<readonly Uint8Array[]>;
   readonly sync: (height: number, from: readonly string[]) => void;
   readonly onCommitted: (committed: Committed) => void;

@@ -8,7 +8,7 @@ import { ChainError, errorRow } from '../../node/errors/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { keyspace, openLevelStore } from '../../node/storage/index.ts';
+import { keyspace, type LevelStore, openLevelStore } from '../../node/storage/index.ts';
 import type { Log } from '../../node/world.ts';
 import { openAlarms } from '../../node/alarms.ts';
 import type { Cli } from './cli.ts';
@@ -174,8 +174,6 @@ async function isExpelled(path: string, cli: Cli): Promise<boolean | undefined> 
     return alarms.list().some(({ kind, resolvedAtMs }) => kind === 'NODE_EXPELLED' && resolvedAtMs === undefined);
   });
 }
-
-type LevelStore = Awaited<ReturnType<typeof openLevelStore>>;
 
 /** Undefined when a running node holds the store. */
 async function withStore<T>(path: string, look: (store: LevelStore) => Promise<T>): Promise<T | undefined> {

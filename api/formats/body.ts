@@ -32,7 +32,7 @@ export type ParsedBody =
       readonly ok: true;
       readonly format: BodyFormat;
       readonly records: readonly ParsedRecord[];
-      /** Single fields that no record may hold, read as empty text: to be told together with what the class finds. */
+      /** What no record may hold and reading went past (a field as empty text, or left out): to be told together with what the class finds. */
       readonly faults?: readonly BodyFault[];
     }
   | { readonly ok: false; readonly format: BodyFormat; readonly faults: readonly BodyFault[] };

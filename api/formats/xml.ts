@@ -48,7 +48,7 @@ export function parseXmlBody(bytes: Uint8Array): ParsedBody {
   const { faults, root } = builder;
   const parsed = recordsOf(root!.name, root!.tree); // whoever reads to the end has met a root
   if (faults.length === 0) return parsed;
-  return parsed.ok ? { ...parsed, faults } : { ...parsed, faults: [...faults, ...parsed.faults] };
+  return parsed.ok ? { ...parsed, faults } : { ...parsed, faults: [...faults, ...parsed.faults].slice(0, BODY_FAULTS_MAX) };
 }
 
 class XmlBuilder {

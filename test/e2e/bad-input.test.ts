@@ -117,6 +117,19 @@ test('XML with a document type, entities or attributes is refused before anythin
   }
   const bomb = `<?xml version="1.0"?>\n<!DOCTYPE record [${Array.from({ length: 12 }, (_, i) => `<!ENTITY e${i + 1} "${`&e${i};`.repeat(10)}">`).join('')}]>\n<record>&e12;</record>`;
   assert.equal(told(await post(bomb, 'application/xml')).code, 'XML_DOCTYPE_REFUSED');
+  const both = write(production(context), 'xml')
+    .replace('<product_uid>', '<product_uid lang="zh">')
+    .replace('<pro_factory_uid>', '<pro_factory>')
+    .replace('</pro_factory_uid>', '</pro_factory>');
+  const { details } = told(await post(both, 'application/xml'));
+  assert.deepEqual(
+    details.filter(({ path }) => path === '/record/product_uid').map(({ code }) => code),
+    ['XML_ATTRIBUTE_REFUSED'],
+  );
+  assert.ok(
+    details.some(({ path }) => path === '/record/pro_factory'),
+    'what the class finds is told with it',
+  );
   const undeclared = write(production(context), 'xml').replace('Kunming', '&kunming;');
   assert.equal(told(await post(undeclared, 'application/xml')).code, 'XML_MALFORMED');
 });

@@ -150,6 +150,9 @@ test('XML attributes, mixed content, prefixes, instructions and unknown entities
   assert.deepEqual(codesOf(parseBody('xml', bytes('<record><a>&nbsp;</a></record>'))), ['XML_MALFORMED']);
   assert.deepEqual(codesOf(parseBody('xml', bytes('<record><a>1</b></record>'))), ['XML_MALFORMED']);
   assert.deepEqual(codesOf(parseBody('xml', bytes('<thing/>'))), ['XML_ROOT_UNKNOWN']);
+  assert.deepEqual(codesOf(parseBody('xml', bytes('<thing x="1"/>'))), ['XML_ATTRIBUTE_REFUSED', 'XML_ROOT_UNKNOWN']);
+  for (const nothing of ['', ' ', '<?xml version="1.0"?>', '<!-- -->'])
+    assert.deepEqual(codesOf(parseBody('xml', bytes(nothing))), ['XML_MALFORMED'], nothing);
   assert.deepEqual(codesOf(parseBody('xml', bytes('<records/>'))), ['FORMAT_NO_RECORDS']);
   assert.deepEqual(codesOf(parseBody('xml', bytes(`${'<record>'.repeat(100)}`))), ['XML_TOO_DEEP']);
   assert.deepEqual(codesOf(parseBody('xml', bytes('<?xml version="1.0" encoding="GBK"?><record/>'))), ['FORMAT_NOT_UTF8']);

@@ -13,7 +13,7 @@ import { EXAMINE_STEP, examineBlocks } from '../../../../node/ledger/examine.ts'
 import type { Executor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
-import { createStateRows } from '../../../../node/ledger/state-rows.ts';
+import { createStateRows, pathOf } from '../../../../node/ledger/state-rows.ts';
 import { keyspace } from '../../../../node/storage/keyspace.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/storage/level-store.ts';
 import { MemoryStore } from '../../../../node/storage/memory-store.ts';
@@ -129,6 +129,23 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
       assert.equal((await executor.open()).height, HEIGHT, name);
       await store.close();
     }
+  }));
+
+test('the value row a damaged state row pointed to is let go when it is damaged too: the repaired row holds the value itself', () =>
+  withChains(0, async (path, peer) => {
+    const reading = await openLevelStore({ path });
+    const [large] = await firstKeys(reading, keyspace.stateValue, 1);
+    await reading.close();
+    const stateRow = ledgerKey.state(pathOf(large!));
+    await damage(path, [stateRow, large!]);
+    const store = await openLevelStore({ path });
+    const executor = executorOn(store);
+    assert.equal(await repaired(executor, peer, stateRow), 'peer');
+    assert.equal(await repaired(executor, peer, large!), 'own rows');
+    assert.equal(store.get(large!), undefined);
+    assert.ok(equalBytes(valueIn(store, stateRow)!, valueIn(peer, stateRow)!));
+    assert.equal((await executor.open()).height, HEIGHT);
+    await store.close();
   }));
 
 test('several rows that need one another are repaired together, and the chain goes on to the same roots', () =>
