@@ -83,9 +83,12 @@ export class ProbeContext {
   readonly dir: string;
   readonly actor: Actor;
   readonly #ca: string;
+  readonly #localAddress: string | undefined;
   readonly #scratch: string;
 
-  constructor(net: Net, dir: string) {
+  /** @param localAddress the address calls come from; the system's choice when it is not given. */
+  constructor(net: Net, dir: string, localAddress?: string) {
+    this.#localAddress = localAddress;
     this.net = net;
     this.dir = dir;
     this.genesis = JSON.parse(net.genesisText) as Genesis;
@@ -123,7 +126,8 @@ export class ProbeContext {
       ...options.headers,
     };
     return new Promise((resolve, reject) => {
-      const outgoing = request(url, { method, headers, ca: options.at?.ca ?? this.#ca, timeout: CALL_TIMEOUT_MS }, (incoming) => {
+      const from = this.#localAddress === undefined ? {} : { localAddress: this.#localAddress };
+      const outgoing = request(url, { method, headers, ca: options.at?.ca ?? this.#ca, timeout: CALL_TIMEOUT_MS, ...from }, (incoming) => {
         const parts: Buffer[] = [];
         incoming.on('data', (part: Buffer) => parts.push(part));
         incoming.on('error', reject);

@@ -11,11 +11,11 @@ import { fromHex, isUnder, signTransaction, toByteText } from '../../node/format
 import { decodeTransaction } from '../../node/format/transaction.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
-import { createLibp2pNetwork, type Libp2pNetwork } from '../../node/network/index.ts';
 import type { Channel } from '../../node/world.ts';
 import type { ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
 import { keystoreOf, oneHead, operators, realCrypto, startTestNet, type TestNet } from './net.ts';
+import { outsider } from './outsider.ts';
 
 const DAMAGED = 2; // index of the node whose disk lies
 const GARBAGE = 3; // index of the node whose key the attacker holds
@@ -31,46 +31,11 @@ before(async () => {
 });
 after(() => testNet?.stop());
 
-/** A libp2p node of the project's own protocol, with any key, beside the devnet. */
-async function outsider(node: string, transportSeed: Uint8Array): Promise<Libp2pNetwork> {
-  const consensus = await context.get(0, 'consensus');
-  const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
-  const network = await createLibp2pNetwork({
-    self: node,
-    transportSeed,
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    chainId: fromHex(consensus.chainId),
-    genesisHash: fromHex(consensus.genesisHash),
-    height: () => 0,
-    fallbackDialMs: 0,
-    world: {
-      log,
-      clock: { now: () => Date.now(), monotonic: () => performance.now() },
-      random: { bytes: (count) => new Uint8Array(randomBytes(count)) },
-      timers: {
-        after(ms, run) {
-          const timer = setTimeout(run, ms);
-          return () => clearTimeout(timer);
-        },
-        every(ms, run) {
-          const timer = setInterval(run, ms);
-          return () => clearInterval(timer);
-        },
-      },
-    },
-  });
-  network.admit(
-    context.genesis.nodes.map((entry) => ({ node: entry.id, transportKey: fromHex(entry.transportKey), addresses: entry.addresses })),
-  );
-  await network.start();
-  return network;
-}
-
 const peerOn = async (node: number, id: string) =>
   (await context.get(node, 'peers')).items.find((peer: { node: string }) => peer.node === id) as { connected: boolean } | undefined;
 
 test('a peer with a key that nobody registered is let in nowhere, whatever name it gives', async () => {
-  const stranger = await outsider('stranger-1', randomBytes(32));
+  const stranger = await outsider(context, await context.get(0, 'consensus'), 'stranger-1', randomBytes(32));
   try {
     await sleep(STRANGER_WATCH_MS);
     assert.deepEqual(
@@ -91,7 +56,7 @@ test('garbage from a registered peer, on votes and on bulk, is counted and cuts 
   const { id } = context.genesis.nodes[GARBAGE]!;
   const keystore = await keystoreOf(testNet.net, GARBAGE);
   await testNet.net.nodes[GARBAGE]!.kill('SIGKILL');
-  const attacker = await outsider(id, keystore.secret(NODE_KEY.transport));
+  const attacker = await outsider(context, await context.get(0, 'consensus'), id, keystore.secret(NODE_KEY.transport));
   const aims: readonly [number, Channel][] = [
     [0, 'votes'],
     [1, 'bulk'],

@@ -1,0 +1,191 @@
+/** What four nodes do while everything is flooded at once, beside what they do in quiet, in one run. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { toHex } from '../../node/format/index.ts';
+import { NODE_KEY } from '../../node/keystore/index.ts';
+import { type Latency, latencyOf, processUse } from '../bench/statistics.ts';
+import type { Actor } from '../conformance/context.ts';
+import { deploy } from '../conformance/contracts.ts';
+import { production, trySubmit } from '../conformance/records.ts';
+import { keystoreOf, operators, startTestNet, type TestNet } from '../e2e/net.ts';
+import type { Answers, Orders } from './attacker.ts';
+import { DEAR_CODE } from './floods.ts';
+
+/** What must hold under the flood. */
+export const LIMITS = { p50Ratio: 3, healthzMs: 1_000, residentBytes: 1_000_000_000 } as const;
+
+/** Five, so that one can be the traitor and the other four are just the quorum. */
+const NODES = 5;
+const TRAITOR = 4;
+const TARGETS = [0, 1, 2, 3] as const;
+const QUIET_S = 20;
+const SEND_INTERVAL_MS = 400;
+const WATCH_MS = 500;
+const AFTERWARDS_MS = 120_000;
+const SETTLE_MS = 3_000;
+
+export interface FloodReport {
+  readonly quiet: Latency;
+  readonly flooded: Latency;
+  /** Sends under the flood that were refused or got no answer. */
+  readonly failed: readonly string[];
+  /** Height gained under the flood, by node. */
+  readonly heights: readonly number[];
+  readonly oneChain: boolean;
+  readonly healthzMsMax: number;
+  readonly residentBytesMax: readonly number[];
+  readonly sameProcesses: boolean;
+  readonly answers: Answers;
+  /** What of LIMITS did not hold; empty when all did. */
+  readonly broken: readonly string[];
+}
+
+export interface FloodOptions {
+  /** How long the flood lasts, s. */
+  readonly seconds: number;
+  readonly say: (line: string) => void;
+}
+
+export async function measureFlood({ seconds, say }: FloodOptions): Promise<FloodReport> {
+  const testNet = await startTestNet('flood', { nodes: NODES, settings: { verifyWorkers: 1 } });
+  let attacker: ChildProcess | undefined;
+  try {
+    const { net, context } = testNet;
+    const contract = await deploy(context, DEAR_CODE);
+    const { chainId, genesisHash } = await context.get(0, 'consensus');
+    const transportSeed = toHex((await keystoreOf(net, TRAITOR)).secret(NODE_KEY.transport));
+    await net.nodes[TRAITOR]!.kill('SIGTERM');
+    await sleep(SETTLE_MS);
+
+    await sendFor(testNet, QUIET_S / 2); // a node compiles its code as it runs
+    const quiet = await sendFor(testNet, QUIET_S);
+    say(`quiet: p50 ${quiet.latency.p50.toFixed(0)} ms, p95 ${quiet.latency.p95.toFixed(0)} ms of ${quiet.latency.count} records`);
+
+    const pids = TARGETS.map((node) => net.nodes[node]!.pid);
+    const before = await heightsOf(testNet);
+    attacker = fork(fileURLToPath(new URL('./attacker.js', import.meta.url)));
+    const ended = new Promise<Answers>((resolve, reject) => {
+      attacker!.once('message', (answers) => resolve(answers as Answers));
+      attacker!.once('exit', (code) => reject(new Error(`the flooding process ended with ${code}`)));
+    });
+    ended.catch(() => undefined); // awaited below
+    const orders: Orders = {
+      nodes: net.nodes.map(({ id, url, dir }) => ({ id, url, dir })),
+      ca: net.ca,
+      tokens: net.tokens,
+      genesisText: net.genesisText,
+      dir: net.dir,
+      targets: TARGETS,
+      traitor: { node: net.nodes[TRAITOR]!.id, transportSeed },
+      chain: { chainId, genesisHash },
+      contract,
+    };
+    attacker.send(orders);
+    const watch = watchNodes(testNet);
+    const flood = await sendFor(testNet, seconds);
+    const seen = await watch.stop();
+    attacker.send('stop');
+    const answers = await ended;
+    say(
+      `flood: p50 ${flood.latency.p50.toFixed(0)} ms, p95 ${flood.latency.p95.toFixed(0)} ms of ${flood.latency.count} records, ${flood.failed.length} failed`,
+    );
+
+    const after = await heightsOf(testNet);
+    const report = {
+      quiet: quiet.latency,
+      flooded: flood.latency,
+      failed: flood.failed,
+      heights: after.map((height, i) => height - before[i]!),
+      oneChain: await sameBlock(testNet, Math.min(...after)),
+      ...seen,
+      sameProcesses: TARGETS.every((node, i) => net.nodes[node]!.running && net.nodes[node]!.pid === pids[i]),
+      answers,
+    };
+    return { ...report, broken: brokenLimits(report) };
+  } finally {
+    attacker?.kill('SIGKILL');
+    await testNet.stop();
+  }
+}
+
+function brokenLimits(report: Omit<FloodReport, 'broken'>): readonly string[] {
+  const ratio = report.flooded.p50 / report.quiet.p50;
+  const heaviest = Math.max(...report.residentBytesMax);
+  const checks: readonly (readonly [boolean, string])[] = [
+    [ratio <= LIMITS.p50Ratio, `p50 is ${ratio.toFixed(1)} times its quiet value, at most ${LIMITS.p50Ratio}`],
+    [report.heights.every((gained) => gained > 0), `heights gained: ${report.heights.join(', ')}`],
+    [report.oneChain, 'the four nodes hold different blocks at one height'],
+    [report.healthzMsMax <= LIMITS.healthzMs, `healthz took ${report.healthzMsMax.toFixed(0)} ms, at most ${LIMITS.healthzMs}`],
+    [heaviest <= LIMITS.residentBytes, `a node took ${(heaviest / 1e6).toFixed(0)} MB, at most ${LIMITS.residentBytes / 1e6}`],
+    [report.sameProcesses, 'a node ended'],
+    [report.failed.length === 0, `${report.failed.length} records were refused or got no answer: ${report.failed.slice(0, 3).join('; ')}`],
+  ];
+  return checks.filter(([holds]) => !holds).map(([, what]) => what);
+}
+
+/**
+ * One record every SEND_INTERVAL_MS, each through the next node, timed until its receipt: the next one does not wait for the last, so that a node
+ * which stands still is seen in every record that should have come meanwhile.
+ */
+async function sendFor({ context }: TestNet, seconds: number): Promise<{ readonly latency: Latency; readonly failed: readonly string[] }> {
+  const actors = operators(context).slice(0, TARGETS.length);
+  const samples: number[] = [];
+  const failed: string[] = [];
+  const send = async (actor: Actor): Promise<void> => {
+    const startMs = performance.now();
+    try {
+      const answer = await trySubmit(context, production(context, actor), { actor });
+      if (answer.status !== 200 && answer.status !== 202) failed.push(`${answer.status} ${answer.json.code}`);
+      samples.push(answer.status === 200 ? performance.now() - startMs : Number.POSITIVE_INFINITY);
+    } catch (error) {
+      failed.push(String(error));
+      samples.push(Number.POSITIVE_INFINITY);
+    }
+  };
+  const sends: Promise<void>[] = [];
+  for (let turn = 0; turn < (seconds * 1_000) / SEND_INTERVAL_MS; turn++) {
+    sends.push(send(actors[turn % actors.length]!));
+    await sleep(SEND_INTERVAL_MS);
+  }
+  await Promise.all(sends);
+  return { latency: latencyOf(samples), failed };
+}
+
+function watchNodes({ net, context }: TestNet): { stop(): Promise<{ healthzMsMax: number; residentBytesMax: number[] }> } {
+  let watching = true;
+  let healthzMsMax = 0;
+  const residentBytesMax = TARGETS.map(() => 0);
+  const loops = TARGETS.map(async (node) => {
+    while (watching) {
+      const { pid } = net.nodes[node]!;
+      if (pid !== undefined) residentBytesMax[node] = Math.max(residentBytesMax[node]!, processUse(pid).residentBytes);
+      const startMs = performance.now();
+      const passed = await context.call(node, 'GET', '/healthz', { token: null }).then(
+        (answer) => answer.status === 200,
+        () => false,
+      );
+      healthzMsMax = Math.max(healthzMsMax, passed ? performance.now() - startMs : Number.POSITIVE_INFINITY);
+      await sleep(WATCH_MS);
+    }
+  });
+  return {
+    async stop() {
+      watching = false;
+      await Promise.all(loops);
+      return { healthzMsMax, residentBytesMax };
+    },
+  };
+}
+
+/** A node that was flooded until now gets AFTERWARDS_MS to answer. */
+function heightsOf({ net, context }: TestNet): Promise<number[]> {
+  return Promise.all(
+    TARGETS.map((node) => context.until(`a head of node ${node}`, AFTERWARDS_MS, async () => (await net.nodes[node]!.head()).height)),
+  );
+}
+
+async function sameBlock({ context }: TestNet, height: number): Promise<boolean> {
+  const hashes = await Promise.all(TARGETS.map(async (node) => (await context.get(node, `blocks/${height}`)).hash as string));
+  return new Set(hashes).size === 1;
+}
