@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeOf, importsOf } from '../tools/source.ts';
+import { planted, plantedBugs } from '../tools/planted-bugs.ts';
+import { codeOf, filesUnder, importsOf, readText } from '../tools/source.ts';
 
 test('comments and strings are blanked, code between and inside templates is kept, lines stay', () => {
   const text = [
@@ -30,4 +31,19 @@ test('imports are found in every form, and not in comments', () => {
     'import g, { type h } from "node:g";',
   ].join('\n');
   assert.deepEqual([...importsOf(text)].sort(), ['../b.ts', './a.ts', './c.ts', './d.ts', 'e', 'node:g']);
+});
+
+test('every planted bug still has the one place that it replaces, a name of its own and a test that is there', () => {
+  const tests = new Set(filesUnder('test', '.test.ts'));
+  for (const bug of plantedBugs) {
+    assert.notEqual(planted(bug), readText(bug.file), bug.name);
+    assert.ok(tests.has(bug.test), `${bug.name}: ${bug.test}`);
+    const names = [...readText(bug.test).matchAll(/^test\((['"`])(.*)\1/gm)].map((match) => match[2]!);
+    const only = new RegExp(bug.only ?? '');
+    assert.ok(
+      names.some((name) => only.test(name)),
+      `${bug.name}: no test of ${bug.test} is named like ${bug.only}`,
+    );
+  }
+  assert.equal(new Set(plantedBugs.map(({ name }) => name)).size, plantedBugs.length);
 });

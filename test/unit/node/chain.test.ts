@@ -6,14 +6,19 @@ import { type Chain, type ChainDependencies, createChain } from '../../../node/c
 import { ChainError } from '../../../node/errors/index.ts';
 import {
   type Certificate,
+  decodeHeader,
   decodeProposal,
   type Digest,
+  encodeBlock,
   encodeProposal,
+  openGenesis,
+  sealSigningBytes,
   signTransaction,
   SUITE,
   toHex,
   transactionHashOf,
   utf8,
+  voteSigningBytes,
 } from '../../../node/format/index.ts';
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
@@ -26,6 +31,7 @@ import { SeededRandom } from '../../simulation/random.ts';
 const keys = new SimKeys(new SeededRandom(3), SUITE.simulated);
 const NODES = ['a', 'b', 'c', 'd'] as const;
 const signers = new Map(NODES.map((node) => [node as string, keys.generate()]));
+const client = keys.generate();
 const START_MS = 1_767_225_600_000;
 const other = () => toHex(keys.generate().publicKey);
 const GENESIS: Genesis = {
@@ -48,10 +54,31 @@ const GENESIS: Genesis = {
     weight: 1,
     suite: SUITE.simulated,
   })),
-  accounts: [],
+  accounts: [
+    {
+      id: 'mes@works',
+      organisation: 'works',
+      type: 'service',
+      roles: ['operator'],
+      keys: [
+        {
+          keyId: 'k',
+          publicKey: toHex(client.publicKey),
+          suite: SUITE.simulated,
+          kind: 'own',
+          node: null,
+          scope: ['*'],
+          validTo: null,
+          revoked: false,
+        },
+      ],
+    },
+  ],
   factories: [],
   devices: [],
 };
+/** As the mempool hands out a transaction of the client. */
+const entryOf = (bytes: Uint8Array) => ({ bytes, hash: transactionHashOf(keys, bytes), publicKey: client.publicKey });
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 interface Opened {
@@ -62,7 +89,12 @@ interface Opened {
   readonly clock: { nowMs: number };
 }
 
-async function open(self: string, changes: Partial<ChainDependencies> = {}): Promise<Opened> {
+async function open(
+  self: string,
+  changes: Partial<ChainDependencies> = {},
+  waiting: readonly Uint8Array[] = [],
+  onStore: () => void = () => {},
+): Promise<Opened> {
   const store = new MemoryStore();
   const builtins = createBuiltins({ acceptKey: () => true });
   const genesisText = JSON.stringify(GENESIS);
@@ -81,13 +113,22 @@ async function open(self: string, changes: Partial<ChainDependencies> = {}): Pro
   const refused: number[] = [];
   const stale: string[] = [];
   const mempool = {
-    select: () => [],
+    select: () => waiting.map(entryOf),
     byHash: () => undefined,
     size: () => ({ count: 0, bytes: 0 }),
     settle() {},
-    verify: async (bytes: Uint8Array) => ({ bytes, publicKey: new Uint8Array(32) }),
+    verify: async (bytes: Uint8Array) => entryOf(bytes),
   };
-  const port = inlineExecutor(executor, '');
+  const port = inlineExecutor(
+    {
+      ...executor,
+      commit: (request) => {
+        onStore();
+        return executor.commit(request);
+      },
+    },
+    '',
+  );
   const chain = createChain(
     {
       world,
@@ -205,4 +246,121 @@ test('a transaction of a proposal voted for before a restart is still served', a
     pending: { save: async () => {}, transaction: (wanted) => (toHex(wanted) === toHex(hash) ? bytes : undefined), drop: async () => {} },
   });
   assert.equal(chain.heldTransaction(hash), bytes);
+});
+
+/** The block of a proposal with no transactions, as sync brings it. */
+function blockOf(proposal: Uint8Array, seal = decodeProposal(proposal).seal): Uint8Array {
+  return encodeBlock({ header: decodeHeader(decodeProposal(proposal).header), seal, transactions: [] });
+}
+
+function certify(
+  digest: Digest,
+  { height = 1, phase = 'commit' as 'commit' | 'prepare', nodes = NODES as readonly string[] } = {},
+): Certificate {
+  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId, phase, 0, height, digest);
+  return { view: 0, height, digest, votes: nodes.map((node) => ({ node, signature: signers.get(node)!.sign(message) })) };
+}
+
+test('a block from sync joins the chain by the certificate of a quorum for that very block, and by no other certificate', async () => {
+  const { digest, proposal } = await build(await open('a'));
+  const another = keys.hash(utf8('another block'));
+  const sound = certify(digest);
+  const unsound: Readonly<Record<string, Certificate>> = {
+    'fewer than a quorum': certify(digest, { nodes: ['a', 'b'] }),
+    'nobody signed': { ...sound, votes: [] },
+    'one signature is forged': {
+      ...sound,
+      votes: sound.votes.map((vote, i) => (i === 1 ? { ...vote, signature: sound.votes[0]!.signature } : vote)),
+    },
+    'votes of another phase': certify(digest, { phase: 'prepare' }),
+    'one validator twice': certify(digest, { nodes: ['a', 'a', 'b'] }),
+    'of another block': certify(another),
+    'of another height': certify(digest, { height: 2 }),
+    'signed for another view': { ...sound, view: 1 },
+  };
+  const { chain, told } = await open('b');
+  for (const [what, certificate] of Object.entries(unsound)) {
+    await assert.rejects(chain.applyBlock(blockOf(proposal), certificate), { code: 'BLOCK_REFUSED' }, what);
+    assert.deepEqual([chain.tip().height, told.length], [0, 0], what);
+  }
+  assert.equal((await chain.applyBlock(blockOf(proposal), certify(digest, { nodes: ['b', 'c', 'd'] }))).height, 1);
+  assert.deepEqual([chain.tip().height, told.length], [1, 1]);
+});
+
+test('neither a proposal nor a block from sync is taken without the seal of its proposer', async () => {
+  const { digest, proposal } = await build(await open('a'));
+  const opened = await open('b');
+  const unsound: Readonly<Record<string, Uint8Array>> = {
+    forged: new Uint8Array(decodeProposal(proposal).seal.length),
+    'of another validator': signers.get('b')!.sign(sealSigningBytes(digest)),
+    'of another block': signers.get('a')!.sign(sealSigningBytes(keys.hash(digest))),
+  };
+  for (const [what, seal] of Object.entries(unsound)) {
+    await assert.rejects(opened.chain.applyBlock(blockOf(proposal, seal), certify(digest)), { code: 'BLOCK_REFUSED' }, what);
+    const request = { height: 1, view: 0, digest, proposal: encodeProposal({ ...decodeProposal(proposal), seal }), from: 'a' };
+    for (const fresh of [true, false]) assert.equal((await opened.chain.execute({ ...request, fresh })).code, 'BLOCK_REFUSED', what);
+  }
+  assert.deepEqual([opened.chain.tip().height, opened.refused.length], [0, 6]);
+});
+
+test('a block that sync and consensus both bring is stored and told once, whichever comes first', async () => {
+  const { digest, proposal } = await build(await open('a'));
+  for (const order of ['sync, then consensus', 'consensus, then sync', 'both at once']) {
+    let commits = 0;
+    const opened = await open('b', {}, [], () => commits++);
+    await opened.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true });
+    const sync = () => opened.chain.applyBlock(blockOf(proposal), certify(digest));
+    const consensus = () => opened.chain.commit({ height: 1, digest, certificate: certify(digest) });
+    const [first, second] = order.startsWith('consensus') ? [consensus, sync] : [sync, consensus];
+    const answers = order === 'both at once' ? await Promise.all([first(), second()]) : [await first(), await second()];
+    for (const answer of answers) assert.deepEqual([answer.height, toHex(answer.digest)], [1, toHex(digest)], order);
+    assert.deepEqual([opened.told.length, commits, opened.chain.tip().height], [1, 1, 1], order);
+  }
+});
+
+test('what a proposal consists of is on disk before it can be voted for: neither build nor execute answers earlier', async () => {
+  const transaction = signTransaction(
+    keys,
+    {
+      chainId: openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId,
+      sender: 'mes@works',
+      keyId: 'k',
+      salt: new Uint8Array(16),
+      expiryHeight: 9,
+      calls: [{ contract: 'registry', method: 'nothing', args: utf8('{}') }],
+      gasLimit: 1_000_000,
+      suite: SUITE.simulated,
+    },
+    client.sign,
+  ).bytes;
+  const saved: string[] = [];
+  let onDisk: () => void = () => {};
+  const pending: ChainDependencies['pending'] = {
+    save: (height, digest, bodies) =>
+      new Promise((resolve) => {
+        saved.push(`${height} ${toHex(digest)} ${bodies.map(toHex)}`);
+        onDisk = resolve;
+      }),
+    transaction: () => undefined,
+    drop: async () => {},
+  };
+  /** Waits longer than the work takes that does not wait for the disk. */
+  const answeredEarly = async (answer: Promise<unknown>) => {
+    let answered = false;
+    void answer.then(() => {
+      answered = true;
+    });
+    for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+    return answered;
+  };
+  const building = build(await open('a', { pending }, [transaction]));
+  assert.equal(await answeredEarly(building), false, 'built');
+  onDisk();
+  const { digest, proposal } = await building;
+  const backup = await open('b', { pending, fetchTransactions: async () => [transaction] });
+  const executing = backup.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true });
+  assert.equal(await answeredEarly(executing), false, 'executed');
+  onDisk();
+  assert.equal((await executing).code, 'OK');
+  assert.deepEqual(saved, Array(2).fill(`1 ${toHex(digest)} ${toHex(transaction)}`));
 });

@@ -26,7 +26,8 @@ export function executorOn(store: Store): Executor {
   return createExecutor({ store, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts });
 }
 
-function transaction(height: number, records: number): Uint8Array {
+/** A transaction of so many records; each height has one of its own, the same at every call. */
+export function transaction(height: number, records: number): Uint8Array {
   const submissions = Array.from({ length: records }, (_, i) => {
     const tree = annexRecord({
       product_uid: `SN-${height}-${i}`,

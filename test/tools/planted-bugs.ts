@@ -1,0 +1,212 @@
+/**
+ * Bugs of the safety code, each as one replacement in the shipped source, with the test that must fail while it stands. A rule of consensus or
+ * ledger that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
+ */
+import { readText } from './source.ts';
+
+export interface PlantedBug {
+  /** What the code does wrong while the bug stands. */
+  readonly name: string;
+  /** Source file, from the root. */
+  readonly file: string;
+  /** Occurs exactly once in the file. */
+  readonly from: string;
+  readonly to: string;
+  /** Test file that must fail, from the root. */
+  readonly test: string;
+  /** Regular expression over the names of its tests; all when absent. */
+  readonly only?: string;
+}
+
+const CHAIN = 'node/chain.ts';
+const EXECUTOR = 'node/ledger/executor.ts';
+const CHECKS = 'node/ledger/checks.ts';
+const CHAIN_TEST = 'test/unit/node/chain.test.ts';
+const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
+const VOTE_LOG = 'node/storage/vote-log.ts';
+const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "a synced block's certificate is not checked",
+    file: CHAIN,
+    from: '          ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),\n',
+    to: '',
+    test: CHAIN_TEST,
+    only: 'certificate',
+  },
+  {
+    name: 'the certificate of another height counts',
+    file: CHECKS,
+    from: 'fault === undefined && certificate.height === header.height',
+    to: 'fault === undefined',
+    test: CHAIN_TEST,
+    only: 'certificate',
+  },
+  {
+    name: 'the certificate of another block counts',
+    file: CHECKS,
+    from: "    check('headerHash', toHex(hash), toHex(certificate.digest)),\n",
+    to: '',
+    test: CHAIN_TEST,
+    only: 'certificate',
+  },
+  {
+    name: "a synced block's producer seal is not checked",
+    file: CHECKS,
+    from: '  if (seal) checks.push(checkSeal(crypto, hash, seal, header.proposer, producer));\n',
+    to: '',
+    test: CHAIN_TEST,
+    only: 'seal',
+  },
+  {
+    name: "a proposal's producer seal is not checked",
+    file: CHAIN,
+    from: '    if (!seal.passed) return refuse([seal]);\n',
+    to: '',
+    test: CHAIN_TEST,
+    only: 'seal',
+  },
+  {
+    name: 'a transaction of an earlier block may stand again',
+    file: EXECUTOR,
+    from: 'store.get(ledgerKey.position(id)) !== undefined',
+    to: 'id.length === 0',
+    test: JUDGED_TEST,
+    only: 'earlier block',
+  },
+  {
+    name: 'the receipts root is not compared',
+    file: EXECUTOR,
+    from: "      check('receiptsRoot', toHex(merkleRoot(crypto.hash, outcome.receipts)), toHex(header.receiptsRoot)),\n",
+    to: '',
+    test: JUDGED_TEST,
+    only: 'stated results',
+  },
+  {
+    name: 'the state root is not compared',
+    file: EXECUTOR,
+    from: "      check('stateRoot', toHex(outcome.staged.root), toHex(header.stateRoot)),\n",
+    to: '',
+    test: JUDGED_TEST,
+    only: 'stated results',
+  },
+  {
+    name: 'the next configuration is not compared',
+    file: EXECUTOR,
+    from: "      check('consensusHash', toHex(consensusHashOf(crypto, outcome.configuration)), toHex(header.nextConsensusHash)),\n",
+    to: '',
+    test: JUDGED_TEST,
+    only: 'stated results',
+  },
+  {
+    name: 'the time of a block may step back',
+    file: CHECKS,
+    from: 'header.timestampMs >= parent.timestampMs',
+    to: 'header.timestampMs >= 0',
+    test: JUDGED_TEST,
+    only: 'older than the one below',
+  },
+  {
+    name: 'a proposer whose clock stepped back proposes that time',
+    file: EXECUTOR,
+    from: 'Math.max(request.timestampMs, tip.header.timestampMs)',
+    to: 'request.timestampMs',
+    test: JUDGED_TEST,
+    only: 'older than the one below',
+  },
+  {
+    name: 'a backup votes before the bodies of the proposal are on disk',
+    file: CHAIN,
+    from: '    const [executed] = await Promise.all([\n      executor.execute({ headerBytes: proposal.header, transactions }),\n      deps.pending.save(',
+    to: '    const [executed] = await Promise.all([\n      executor.execute({ headerBytes: proposal.header, transactions }),\n      void deps.pending.save(',
+    test: CHAIN_TEST,
+    only: 'on disk before',
+  },
+  {
+    name: 'a proposer proposes before the bodies are on disk',
+    file: CHAIN,
+    from: '    await deps.pending.save(\n',
+    to: '    void deps.pending.save(\n',
+    test: CHAIN_TEST,
+    only: 'on disk before',
+  },
+  {
+    name: 'bodies of a proposal are written without being synced',
+    file: 'node/pending-bodies.ts',
+    from: 'await store.batch([{ key, value }], { sync: true });',
+    to: 'await store.batch([{ key, value }], { sync: false });',
+    test: 'test/unit/node/pending-bodies.test.ts',
+  },
+  {
+    name: 'a final block is committed without being synced',
+    file: EXECUTOR,
+    from: '    await store.batch(operations, { sync: true });\n\n    map.commit(outcome.staged);',
+    to: '    await store.batch(operations, { sync: false });\n\n    map.commit(outcome.staged);',
+    test: JUDGED_TEST,
+    only: 'power',
+  },
+  {
+    name: 'the vote log is appended to without datasync',
+    file: VOTE_LOG,
+    from: '        await this.#file.datasync();\n',
+    to: '',
+    test: VOTE_LOG_TEST,
+    only: 'synced',
+  },
+  {
+    name: 'the vote log answers before its datasync has',
+    file: VOTE_LOG,
+    from: 'await this.#file.datasync();',
+    to: 'void this.#file.datasync();',
+    test: VOTE_LOG_TEST,
+    only: 'synced',
+  },
+  {
+    name: 'a rewritten vote log takes the place of the old one before it is synced',
+    file: VOTE_LOG,
+    from: '      await file.sync();\n      await rename(temporary, path);',
+    to: '      await rename(temporary, path);',
+    test: VOTE_LOG_TEST,
+    only: 'synced',
+  },
+  {
+    name: 'the new name of a rewritten vote log is not synced',
+    file: VOTE_LOG,
+    from: '      await syncDirectory(dirname(path));\n',
+    to: '',
+    test: VOTE_LOG_TEST,
+    only: 'synced',
+  },
+  {
+    name: 'a block is stored again when sync was faster than consensus',
+    file: CHAIN,
+    from: '        if (height <= tip.height) return deliveredOf(certificate); // sync was faster\n',
+    to: '',
+    test: CHAIN_TEST,
+    only: 'stored and told once',
+  },
+  {
+    name: 'a block is stored again when consensus was faster than sync',
+    file: CHAIN,
+    from: '        if (header.height <= tip.height) return deliveredOf(certificate);\n',
+    to: '',
+    test: CHAIN_TEST,
+    only: 'stored and told once',
+  },
+  {
+    name: 'sync and consensus store side by side',
+    file: CHAIN,
+    from: 'const next = joining.then(work);',
+    to: 'const next = work();',
+    test: CHAIN_TEST,
+    only: 'stored and told once',
+  },
+];
+
+/** The source of the bug's file with the bug in it. @throws Error when the text to replace does not occur exactly once. */
+export function planted({ name, file, from, to }: PlantedBug): string {
+  const parts = readText(file).split(from);
+  if (parts.length !== 2) throw new Error(`Cannot plant "${name}": its text occurs ${parts.length - 1} times in ${file}`);
+  return parts.join(to);
+}
