@@ -10,7 +10,14 @@ import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import { type ByteText, openGenesis } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, type LevelStore, type LevelStoreOptions, openLevelStore, openVoteLog } from './storage/index.ts';
+import {
+  CHAIN_WRITE_BUFFER_BYTES,
+  type LevelStore,
+  type LevelStoreOptions,
+  openLevelStore,
+  openVoteLog,
+  VOTE_LOG_FILE,
+} from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
 import type { Log, Network, Store, World } from './world.ts';
 import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
@@ -84,7 +91,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     await dropDamagedLocal(local);
     const index = await open('index');
     const sealed = await open('sealed');
-    const voteLog = await openVoteLog(join(config.dataDir, 'votes.log'));
+    // After the stores, whose locks keep a second process away from the log; genesis is written after it, so a chain with rows has had one.
+    const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
     partsOfNode.push(() => voteLog.close());
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
     const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal, (fault) =>
@@ -174,6 +182,15 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     for (const part of partsOfNode.reverse()) await part(); // the thread first: the database closes when all threads have let go
     await close();
     throw error;
+  }
+}
+
+async function holdsRows(store: Store): Promise<boolean> {
+  try {
+    return (await store.range({ from: '', to: undefined, limit: 1 })).length > 0;
+  } catch (error) {
+    if (damagedKey(error) === undefined) throw error;
+    return true;
   }
 }
 

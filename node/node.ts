@@ -255,6 +255,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
+  const { lost } = options.voteLog;
+  if (lost) raise('VOTE_LOG_LOST', 'critical', { cause: lost.cause, setAside: lost.setAside ?? null, offset: lost.offset ?? null });
   let expelled = false;
 
   function onStanding(standing: Standing): void {

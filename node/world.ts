@@ -71,10 +71,20 @@ export interface Store {
 export interface AppendLog {
   /** Records found on open, oldest first. */
   readonly records: readonly Uint8Array[];
+  /** The log that was here before is gone: what it held is not known. */
+  readonly lost?: LogLoss | undefined;
   append(records: readonly Uint8Array[]): Promise<void>;
   /** Replaces the whole content, atomically. */
   rewrite(records: readonly Uint8Array[]): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface LogLoss {
+  readonly cause: 'missing' | 'damaged' | 'unreadable';
+  /** Name of the file it is kept under now, beside the log. */
+  readonly setAside: string | undefined;
+  /** First byte that is not what was written. */
+  readonly offset: number | undefined;
 }
 
 /** Votes and bulk travel on connections of their own, because streams of one connection block each other. */

@@ -8,7 +8,7 @@ import { ChainError, errorRow } from '../../node/errors/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { keyspace, type LevelStore, openLevelStore } from '../../node/storage/index.ts';
+import { examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/storage/index.ts';
 import type { Log } from '../../node/world.ts';
 import { openAlarms } from '../../node/alarms.ts';
 import type { Cli } from './cli.ts';
@@ -125,6 +125,20 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
       say(rows === undefined ? 'in use by the running node, which checks every value it reads' : `${rows} values, every checksum right`);
     });
   }
+  await step('vote log', async (say) => {
+    const path = join(config.dataDir, VOTE_LOG_FILE);
+    const log = await examineVoteLog(path);
+    if (log === undefined) {
+      const lost = existsSync(join(config.dataDir, 'chain'));
+      if (!lost) return say('none yet: the node has never run');
+      return say(
+        `VOTE_LOG_LOST there is a chain and no ${path}`,
+        'start the node: it votes again only above every height it may have signed',
+      );
+    }
+    const kept = log.setAside.length === 0 ? '' : `; set aside by earlier starts: ${log.setAside.join(', ')}`;
+    say(`${log.records} records${log.replacesLost ? ', in place of a log that was lost' : ''}${kept}`);
+  });
   await step('standing', async (say) => {
     const expelled = await isExpelled(join(config.dataDir, 'local'), cli);
     if (expelled === undefined) return say('the node runs or has never run; GET /readyz of the running node says where it stands');

@@ -20,10 +20,10 @@ export const networkErrors = {
   VOTE_LOG_DAMAGED: {
     kind: 'damaged',
     httpStatus: 500,
-    text: { en: 'The vote log is damaged before its end', zh: '投票日志中部损坏' },
+    text: { en: 'The vote log is damaged, or cannot be read', zh: '投票日志已损坏或无法读取' },
     remedy: {
-      en: 'The node sets the log aside and votes again only above every height it may have signed',
-      zh: '节点将隔离该日志，并仅在其可能签署过的高度之后恢复投票',
+      en: 'Start the node and look at the disk: the node keeps the file under another name and votes again only above every height it may have signed',
+      zh: '请启动节点并检查磁盘：节点会以其他文件名保留该文件，并仅在其可能签署过的高度之后恢复投票',
     },
   },
   NETWORK_LISTEN_FAILED: {

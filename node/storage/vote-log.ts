@@ -3,17 +3,19 @@
  * sent"). One file, written ahead with zeros so that fdatasync moves no metadata; one frame and one fdatasync per append.
  *
  * A crash can tear the last frame only, and it leaves zeros (sectors never written) or a short file: such a frame was never synced, so no
- * vote in it was sent, and it is dropped. Every other mismatch means that synced votes may be lost: VOTE_LOG_DAMAGED, and the node must not vote
- * from this file. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told apart.
+ * vote in it was sent, and it is dropped. Every other mismatch means that synced votes may be lost: the log is set aside, and the replica
+ * starts mute. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told apart.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ChainError } from '../errors/index.ts';
-import { concat, decodeAll, utf8, Writer } from '../format/index.ts';
-import type { AppendLog } from '../world.ts';
+import { concat, DecodeError, decodeAll, utf8, Writer } from '../format/index.ts';
+import type { AppendLog, LogLoss } from '../world.ts';
 import { crc32 } from './checksum.ts';
 
+/** Below the data directory. */
+export const VOTE_LOG_FILE = 'votes.log';
 /** Room written ahead at a time, in bytes. */
 export const VOTE_LOG_STEP_BYTES = 1_048_576;
 export const VOTE_LOG_RECORD_BYTES_MAX = 16_777_216;
@@ -25,32 +27,72 @@ const FRAME_END = 0xa5;
 /** A disk writes a sector whole or not at all. */
 const SECTOR_BYTES = 512;
 
+/** What a log that takes the place of a lost one begins with: no engine can read it, so that the replica starts mute, through restarts, until its log is cut at a checkpoint. */
+export const LOST_RECORD = new Uint8Array(0);
+/** The machine has no room to read at the moment: nothing is known of the file. */
+const PASSING_CODES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+/** Between the name of the log and four random bytes, in the name of a log that was set aside. */
+const ASIDE = '.damaged-';
+
 export interface VoteLog extends AppendLog {
-  /** No log was there: a validator that has voted before must not vote until it knows how far (starts mute). */
-  readonly created: boolean;
   /** Bytes of a last frame that never reached the disk whole, and were dropped. */
   readonly tornBytes: number;
-  /** Where a damaged log was moved, with `onDamage: 'setAside'`. */
-  readonly setAside: string | undefined;
 }
 
 /**
- * @param onDamage `refuse` throws; `setAside` renames the damaged file and starts an empty one, and says so in `setAside`.
- * @throws ChainError VOTE_LOG_DAMAGED {path, offset, records}, STORE_FULL, STORE_IO.
+ * Opens the log, or makes an empty one. One that is damaged or cannot be read is set aside under another name, never deleted, and the replica starts mute.
+ * @param options.expected the chain holds blocks, so a log has been here: when there is none, it is lost.
+ * @throws ChainError STORE_FULL, STORE_IO.
  */
-export async function openVoteLog(path: string, options: { readonly onDamage?: 'refuse' | 'setAside' } = {}): Promise<VoteLog> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const found = await readIfThere(path);
-  if (found === undefined) return FileVoteLog.create(path, { created: true, tornBytes: 0, setAside: undefined });
-  const content = parseVoteLog(found);
-  if (content.damagedAt !== undefined) {
-    if (options.onDamage !== 'setAside')
-      throw new ChainError('VOTE_LOG_DAMAGED', { path, offset: content.damagedAt, records: content.records.length });
-    const setAside = `${path}.damaged-${randomBytes(4).toString('hex')}`;
-    await rename(path, setAside);
-    return FileVoteLog.create(path, { created: true, tornBytes: 0, setAside });
+export async function openVoteLog(path: string, options: { readonly expected?: boolean } = {}): Promise<VoteLog> {
+  await guarded(() => mkdir(dirname(path), { recursive: true, mode: 0o700 }));
+  const found = await readLog(path);
+  if (found.state === 'missing')
+    return FileVoteLog.create(path, options.expected ? { cause: 'missing', setAside: undefined, offset: undefined } : undefined);
+  if (found.state === 'whole') return FileVoteLog.resume(path, found.content);
+  const setAside = `${path}${ASIDE}${randomBytes(4).toString('hex')}`;
+  await guarded(() => rename(path, setAside));
+  return FileVoteLog.create(path, { cause: found.state, setAside: basename(setAside), offset: found.offset });
+}
+
+/** What `doctor` says of a log; changes nothing. A node that runs may be writing: then a torn end means nothing. */
+export interface VoteLogFinding {
+  readonly records: number;
+  readonly tornBytes: number;
+  /** The log takes the place of a lost one. */
+  readonly replacesLost: boolean;
+  /** File names of logs that were set aside. */
+  readonly setAside: readonly string[];
+}
+
+/** @returns undefined when there is no log. @throws ChainError VOTE_LOG_DAMAGED {path, offset, reason} */
+export async function examineVoteLog(path: string): Promise<VoteLogFinding | undefined> {
+  const found = await readLog(path);
+  if (found.state === 'missing') return undefined;
+  if (found.state !== 'whole') throw new ChainError('VOTE_LOG_DAMAGED', { path, offset: found.offset, reason: found.reason });
+  const { records, tornBytes } = found.content;
+  const setAside = (await readdir(dirname(path))).filter((name) => name.startsWith(`${basename(path)}${ASIDE}`)).sort();
+  return { records: records.length, tornBytes, replacesLost: records[0]?.length === 0, setAside };
+}
+
+type Found =
+  | { readonly state: 'missing' }
+  | { readonly state: 'whole'; readonly content: VoteLogContent }
+  | { readonly state: 'damaged' | 'unreadable'; readonly offset: number | undefined; readonly reason: string };
+
+async function readLog(path: string): Promise<Found> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { state: 'missing' };
+    if (PASSING_CODES.has(code)) throw fileError(error);
+    return { state: 'unreadable', offset: undefined, reason: message };
   }
-  return FileVoteLog.resume(path, content);
+  const content = parseVoteLog(bytes);
+  if (content.damagedAt === undefined) return { state: 'whole', content };
+  return { state: 'damaged', offset: content.damagedAt, reason: `the bytes from ${content.damagedAt} on are not what was written` };
 }
 
 export interface VoteLogContent {
@@ -111,11 +153,13 @@ function readFrame(file: Uint8Array, at: number): { records: Uint8Array[]; seque
   if (bodyEnd >= file.length || file[bodyEnd] !== FRAME_END) return undefined;
   const body = file.slice(bodyAt, bodyEnd);
   if (crc32(body) !== header.bodyCrc) return undefined;
-  return {
-    records: decodeAll(body, (r) => r.list((item) => item.bytes(VOTE_LOG_RECORD_BYTES_MAX))),
-    sequence: header.sequence,
-    end: bodyEnd + 1,
-  };
+  try {
+    const records = decodeAll(body, (r) => r.list((item) => item.bytes(VOTE_LOG_RECORD_BYTES_MAX)));
+    return { records, sequence: header.sequence, end: bodyEnd + 1 };
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
 }
 
 function lastNonZero(file: Uint8Array, from: number): number {
@@ -161,17 +205,10 @@ function encodeFrame(records: readonly Uint8Array[], sequence: number): Uint8Arr
   return concat(header, body, Uint8Array.of(FRAME_END));
 }
 
-interface Opened {
-  readonly created: boolean;
-  readonly tornBytes: number;
-  readonly setAside: string | undefined;
-}
-
 class FileVoteLog implements VoteLog {
   readonly records: readonly Uint8Array[];
-  readonly created: boolean;
   readonly tornBytes: number;
-  readonly setAside: string | undefined;
+  readonly lost: LogLoss | undefined;
   readonly #path: string;
   #file: FileHandle;
   #at: number;
@@ -185,7 +222,7 @@ class FileVoteLog implements VoteLog {
     path: string,
     file: FileHandle,
     content: { at: number; size: number; sequence: number; records: readonly Uint8Array[] },
-    opened: Opened,
+    opened: { readonly tornBytes: number; readonly lost: LogLoss | undefined },
   ) {
     this.#path = path;
     this.#file = file;
@@ -193,18 +230,18 @@ class FileVoteLog implements VoteLog {
     this.#size = content.size;
     this.#sequence = content.sequence;
     this.records = content.records;
-    this.created = opened.created;
     this.tornBytes = opened.tornBytes;
-    this.setAside = opened.setAside;
+    this.lost = opened.lost;
   }
 
-  static async create(path: string, opened: Opened): Promise<FileVoteLog> {
-    const made = await writeWhole(path, []);
-    return new FileVoteLog(path, made.file, { ...made, records: [] }, opened);
+  static async create(path: string, lost: LogLoss | undefined): Promise<FileVoteLog> {
+    const records = lost ? [LOST_RECORD] : [];
+    const made = await writeWhole(path, records);
+    return new FileVoteLog(path, made.file, { ...made, records }, { tornBytes: 0, lost });
   }
 
   static async resume(path: string, content: VoteLogContent): Promise<FileVoteLog> {
-    const opened = { created: false, tornBytes: content.tornBytes, setAside: undefined };
+    const opened = { tornBytes: content.tornBytes, lost: undefined };
     if (content.tornBytes > 0) {
       const made = await writeWhole(path, content.records); // a clean file, so that old bytes cannot join a new frame
       return new FileVoteLog(path, made.file, { ...made, records: content.records }, opened);
@@ -303,15 +340,6 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.sync();
   } finally {
     await directory.close();
-  }
-}
-
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw fileError(error);
   }
 }
 

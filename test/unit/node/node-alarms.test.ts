@@ -12,7 +12,7 @@ import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
 import { createStateRows, inlineRow } from '../../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../../node/node.ts';
 import { MemoryStore } from '../../../node/storage/index.ts';
-import type { AppendLog, Channel, Network } from '../../../node/world.ts';
+import type { AppendLog, Channel, LogLoss, Network } from '../../../node/world.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from './format/genesis-fixture.ts';
 import { MemoryStore as FailingStore, ManualTime, MemoryLog, settle } from './memory-world.ts';
 
@@ -23,6 +23,7 @@ const STEPS_MAX = 600;
 class VoteLog implements AppendLog {
   readonly records: readonly Uint8Array[] = [];
   full = false;
+  lost: LogLoss | undefined;
   async append(): Promise<void> {
     if (this.full) throw new ChainError('STORE_FULL', {});
   }
@@ -31,11 +32,12 @@ class VoteLog implements AppendLog {
 }
 
 /** @param suspended nodes whose registry entry says so; written beside the executor, as if a block had. */
-async function start(suspended: readonly string[] = []) {
+async function start(suspended: readonly string[] = [], lost?: LogLoss) {
   const time = new ManualTime();
   const log = new MemoryLog();
   const local = new FailingStore();
   const voteLog = new VoteLog();
+  voteLog.lost = lost;
   const store = new MemoryStore();
   const genesisText = JSON.stringify(genesisFixture());
   const frames: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
@@ -191,6 +193,15 @@ test('a vote log that cannot be written raises VOTE_LOG_UNWRITABLE, also when th
     true,
     'it votes again by itself',
   );
+  await node.stop();
+});
+
+test('a vote log that was lost is an alarm that says why and where the old file is', async () => {
+  const { node } = await start([], { cause: 'damaged', setAside: 'votes.log.damaged-00', offset: 56 });
+  const alarms = (await node.alarms()).map(({ kind, severity, detail }) => ({ kind, severity, detail }));
+  assert.deepEqual(alarms, [
+    { kind: 'VOTE_LOG_LOST', severity: 'critical', detail: { cause: 'damaged', setAside: 'votes.log.damaged-00', offset: 56 } },
+  ]);
   await node.stop();
 });
 

@@ -1,7 +1,7 @@
 /** Commands against the real server of the interface, over HTTPS, with stand-ins behind it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,7 +9,7 @@ import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { openAlarms } from '../../../../node/alarms.ts';
-import { keyspace, openLevelStore } from '../../../../node/storage/index.ts';
+import { keyspace, openLevelStore, openVoteLog } from '../../../../node/storage/index.ts';
 import { toHex } from '../../../../node/format/index.ts';
 import { openKeystore } from '../../../../node/keystore/index.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
@@ -222,6 +222,20 @@ test('the files of four members become one genesis that every member can check',
   assert.deepEqual(await standing(), ['ok', false], 'a running node is asked instead');
   await store.close();
   assert.deepEqual(await standing(), ['problem', true]);
+  const voteLog = async () => {
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+    const row = answer.find(({ subject }: { subject: string }) => subject.endsWith(' vote log'));
+    return [row.state, row.what.split(' ')[0]];
+  };
+  assert.deepEqual(await voteLog(), ['ok', 'none']);
+  const votes = join(directory, 'm1', local, 'votes.log');
+  writeFileSync(votes, 'not a vote log');
+  assert.deepEqual(await voteLog(), ['problem', 'VOTE_LOG_DAMAGED']);
+  await (await openVoteLog(votes)).close();
+  assert.deepEqual(await voteLog(), ['ok', '1']);
+  rmSync(votes);
+  mkdirSync(join(directory, 'm1', local, 'chain'));
+  assert.deepEqual(await voteLog(), ['problem', 'VOTE_LOG_LOST']);
   const locked = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
   assert.deepEqual([locked.exitCode, locked.answer.code], [1, 'KEYSTORE_LOCKED']);
   writeFileSync(join(directory, 'm1/genesis.json'), '{}');

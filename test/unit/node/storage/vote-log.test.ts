@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { type FileHandle, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ChainError } from '../../../../node/errors/index.ts';
-import { openVoteLog, parseVoteLog, VOTE_LOG_STEP_BYTES } from '../../../../node/storage/vote-log.ts';
+import { createEngine } from '../../../../consensus/index.ts';
+import { concat, Writer } from '../../../../node/format/index.ts';
+import { crc32 } from '../../../../node/storage/checksum.ts';
+import { examineVoteLog, openVoteLog, parseVoteLog, VOTE_LOG_STEP_BYTES } from '../../../../node/storage/vote-log.ts';
 
 async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'vote-log-test-'));
@@ -16,7 +18,6 @@ async function inDirectory(run: (path: string) => Promise<void>): Promise<void> 
     await rm(path, { recursive: true, force: true });
   }
 }
-const damaged = (error: unknown) => error instanceof ChainError && error.code === 'VOTE_LOG_DAMAGED';
 const record = (n: number, length = 40) => Uint8Array.from({ length }, (_, i) => ((n * 31 + i * 7) & 255) | 1);
 
 /** The bytes of a log with one append per element, and where each frame ends. */
@@ -35,13 +36,13 @@ test('records come back in order, over several appends and openings', () =>
   inDirectory(async (path) => {
     const file = join(path, 'votes');
     const first = await openVoteLog(file);
-    assert.deepEqual([first.created, first.records.length, first.tornBytes], [true, 0, 0]);
+    assert.deepEqual([first.lost, first.records.length, first.tornBytes], [undefined, 0, 0]);
     await first.append([record(1), record(2)]);
     await first.append([]);
     await Promise.all([first.append([record(3)]), first.append([record(4)])]);
     await first.close();
     const second = await openVoteLog(file);
-    assert.deepEqual([second.created, second.tornBytes], [false, 0]);
+    assert.deepEqual([second.lost, second.tornBytes], [undefined, 0]);
     assert.deepEqual(
       second.records,
       [1, 2, 3, 4].map((n) => record(n)),
@@ -119,21 +120,95 @@ test('a flipped bit anywhere is damage and is never taken for a torn end', () =>
     }
   }));
 
-test('a damaged log is refused, or set aside when asked, and the damaged file is kept', () =>
+/** The replica of a validator at height 0 with this log: what it says of itself. */
+function phaseWith(records: readonly Uint8Array[]): string {
+  const key = { node: 'a', publicKey: new Uint8Array(32), suite: 1, weight: 1 };
+  const start = {
+    chainId: new Uint8Array(32),
+    self: 'a',
+    validators: ['a', 'b', 'c', 'd'].map((node) => ({ ...key, node })),
+    height: 0,
+    digest: new Uint8Array(32),
+    certificate: undefined,
+    parameters: { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 8_000, idleBlockIntervalMs: 1_000, checkpointIntervalBlocks: 16 },
+    log: records,
+  };
+  const signing = { hash: () => new Uint8Array(32), sign: () => new Uint8Array(64), verify: () => true };
+  const replica = createEngine('pbft', start, signing);
+  const saved = replica.step({ kind: 'tick', nowMs: 0 }).flatMap((effect) => (effect.kind === 'persist' ? [effect.record] : []));
+  return createEngine('pbft', { ...start, log: [...records, ...saved] }, signing).status().phase;
+}
+
+/** Opens what is damaged: the log must open, keep the old file unchanged, and make the replica mute, also after the next start. */
+async function opensMute(file: string, cause: string): Promise<string> {
+  const log = await openVoteLog(file);
+  assert.equal(log.lost?.cause, cause);
+  const aside = join(dirname(file), log.lost?.setAside ?? '');
+  assert.equal(phaseWith(log.records), 'mute', 'at height 0 too, where an empty log is that of a new network');
+  await log.append([record(9)]);
+  await log.close();
+  const again = await openVoteLog(file);
+  assert.deepEqual([again.lost, again.records.at(-1)], [undefined, record(9)]);
+  assert.equal(phaseWith(again.records.slice(0, 1)), 'mute', 'through a restart');
+  await again.close();
+  return aside;
+}
+
+test('one flipped bit at any byte of the log: it opens, the replica is mute, and the damaged file is kept under another name', () =>
+  inDirectory(async (path) => {
+    const { file, ends } = await build(join(path, 'votes'), [[record(1)], [record(2)], [record(3)]]);
+    for (let at = 0; at < ends.at(-1)!; at++) {
+      const below = join(path, `byte-${at}`);
+      await mkdir(below);
+      const flipped = Buffer.from(file.subarray(0, ends.at(-1)! + 600));
+      flipped[at]! ^= 1 << (at % 8);
+      const name = join(below, 'votes');
+      await writeFile(name, flipped);
+      await assert.rejects(examineVoteLog(name), { code: 'VOTE_LOG_DAMAGED' }, `byte ${at}`);
+      if (at % 8 !== 5) continue; // each opening costs half a dozen syncs
+      const aside = await opensMute(name, 'damaged');
+      assert.deepEqual(await readFile(aside), flipped, `byte ${at}`);
+      assert.deepEqual((await examineVoteLog(name))?.setAside, [basename(aside)]);
+      await rm(below, { recursive: true });
+    }
+  }));
+
+test('an empty file, a header alone cut short, foreign bytes, a directory in its place: each is set aside, and the replica is mute', () =>
+  inDirectory(async (path) => {
+    const { file } = await build(join(path, 'whole'), [[record(1)]]);
+    const cases = { empty: Buffer.alloc(0), cut: file.subarray(0, 9), foreign: Buffer.from('{"votes": []}'), zeros: Buffer.alloc(4096) };
+    for (const [name, bytes] of Object.entries(cases)) {
+      await writeFile(join(path, name), bytes);
+      await assert.rejects(examineVoteLog(join(path, name)), { code: 'VOTE_LOG_DAMAGED' }, name);
+      assert.deepEqual(await readFile(await opensMute(join(path, name), 'damaged')), bytes, name);
+    }
+    await mkdir(join(path, 'directory', 'within'), { recursive: true });
+    await assert.rejects(examineVoteLog(join(path, 'directory')), { code: 'VOTE_LOG_DAMAGED' });
+    assert.deepEqual(await readdir(await opensMute(join(path, 'directory'), 'unreadable')), ['within']);
+  }));
+
+test('a log whose frame has the right checksum and no list of records in it is damage, not a crash', () =>
   inDirectory(async (path) => {
     const file = join(path, 'votes');
-    const built = await build(file, [[record(1)], [record(2)]]);
-    built.file[50]! ^= 1;
-    await writeFile(file, built.file);
-    await assert.rejects(openVoteLog(file), damaged);
-    const log = await openVoteLog(file, { onDamage: 'setAside' });
-    assert.deepEqual([log.created, log.records.length], [true, 0]);
-    assert.deepEqual(await readFile(log.setAside!), built.file);
-    await log.append([record(9)]);
-    await log.close();
-    const again = await openVoteLog(file);
-    assert.deepEqual(again.records, [record(9)]);
-    await again.close();
+    await build(file, [[]]);
+    const start = new Writer(32).u32(0xf7a3c51b).u32(3).u64(0).finish();
+    const body = Uint8Array.of(255, 255, 255);
+    const frame = concat(start, new Writer(8).u32(crc32(start)).u32(crc32(body)).finish(), body, Uint8Array.of(0xa5));
+    const whole = await readFile(file);
+    await writeFile(file, concat(whole.subarray(0, 16), frame, new Uint8Array(64)));
+    await opensMute(file, 'damaged');
+  }));
+
+test('a log that is missing beside a chain is lost; without a chain it is that of a new node', () =>
+  inDirectory(async (path) => {
+    assert.equal(await examineVoteLog(join(path, 'votes')), undefined);
+    const created = await openVoteLog(join(path, 'votes'), { expected: false });
+    assert.deepEqual([created.lost, phaseWith(created.records)], [undefined, 'idle']);
+    await created.close();
+    const lost = await openVoteLog(join(path, 'gone'), { expected: true });
+    assert.deepEqual([lost.lost?.cause, lost.lost?.setAside, phaseWith(lost.records)], ['missing', undefined, 'mute']);
+    await lost.close();
+    assert.equal((await examineVoteLog(join(path, 'gone')))?.replacesLost, true);
   }));
 
 test('a log goes on after its torn end was dropped', () =>
