@@ -19,7 +19,11 @@ import { openGenesis } from './genesis-configuration.ts';
 import { verifyMapProof } from './map-proof.ts';
 import { leafHash } from './merkle.ts';
 import { decodeReceipt } from './receipt.ts';
+import { decodeStoredRecord, type StoredRecord } from './record.ts';
 import { openTransaction } from './transaction.ts';
+
+/** State key of a version: space of `records`, kind `v`, record id, version. */
+const RECORD_VERSION_KEY = /^\x07recordsv([\s\S]{32})([\s\S]{4})$/;
 
 /** What the verifier already believes: the text of the genesis file, or one header hash he took from elsewhere. */
 export type EvidenceTrust =
@@ -143,7 +147,7 @@ function judge(crypto: Crypto, evidence: Evidence, trust: EvidenceTrust, describ
     `Valid as of height ${header.height}; a later recovery order cannot be excluded without a newer header`,
     ...(describe ? describe(key, value) : []),
   ];
-  if (evidence.inclusion) claims.push(...within('inclusion', () => inclusionClaims(crypto, evidence.inclusion!, certified)));
+  if (evidence.inclusion) claims.push(...within('inclusion', () => inclusionClaims(crypto, evidence.inclusion!, certified, key, value)));
   return claims;
 }
 
@@ -184,6 +188,8 @@ function inclusionClaims(
   crypto: Crypto,
   part: EvidenceInclusion,
   certified: (check: string, header: string, certificate: string, pinned: boolean) => Certified,
+  key: ByteText,
+  value: Uint8Array,
 ): string[] {
   const { header, words } = certified('inclusion', part.header, part.certificate, false);
   const opened = openTransaction(crypto, fromBase64Url(part.transaction));
@@ -195,9 +201,27 @@ function inclusionClaims(
     throw new EvidenceFault('receipt', 'the path does not lead to receiptsRoot');
   if (!equalBytes(receipt.transactionId, opened.id)) throw new EvidenceFault('receipt', 'the receipt is of another transaction');
   if (receipt.height !== header.height) throw new EvidenceFault('receipt', 'the receipt is of another height');
+  const record = writtenRecord(key, value);
+  if (record && !equalBytes(record.transactionId, opened.id))
+    throw new EvidenceFault('record', 'the transaction is not the one that wrote the record');
+  if (record && (record.height !== header.height || record.committedAtMs !== header.timestampMs))
+    throw new EvidenceFault('record', 'the block is not the one that wrote the record');
   return [
-    `Transaction ${toHex(opened.id)} of ${opened.transaction.sender}, signed by ${receipt.keyKind === 'own' ? 'a key of its own' : 'a custodial key'}, ended with ${receipt.code} at height ${header.height}, certified by ${words}`,
+    `Transaction ${toHex(opened.id)} of ${opened.transaction.sender}, signed by ${receipt.keyKind === 'own' ? 'a key of its own' : 'a custodial key'}, ended with ${receipt.code} at height ${header.height}, certified by ${words}; ${record ? 'it wrote this version' : 'the value names no transaction, so that this one wrote it is not shown'}`,
   ];
+}
+
+/**
+ * The record, which names its transaction. Undefined for bytes that are no record; state that a quorum certified holds none under a version key.
+ * @throws EvidenceFault for any other key: nothing would tie a transaction to its value.
+ */
+function writtenRecord(key: ByteText, value: Uint8Array): StoredRecord | undefined {
+  if (!RECORD_VERSION_KEY.test(key)) throw new EvidenceFault('record', 'only a version of a record names its transaction');
+  try {
+    return decodeStoredRecord(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function foldPath(crypto: Pick<Crypto, 'hash'>, leaf: Uint8Array, path: readonly string[]): Digest {
@@ -215,7 +239,7 @@ function foldPath(crypto: Pick<Crypto, 'hash'>, leaf: Uint8Array, path: readonly
 
 /** `record <id> version N` for a version key of `records`, else the key itself. */
 function nameOf(key: ByteText): string {
-  const match = /^\x07recordsv([\s\S]{32})([\s\S]{4})$/.exec(key);
+  const match = RECORD_VERSION_KEY.exec(key);
   if (!match) return `State key ${toHex(fromByteText(key))}`;
   const version = [...match[2]!].reduce((sum, unit) => sum * 256 + unit.charCodeAt(0), 0);
   return `Record ${toHex(fromByteText(match[1]!))} version ${version}`;

@@ -2,6 +2,7 @@
  * evidence/v1: one file that proves a stored value to someone who has only the genesis file (design: chain, "Proofs"). It is canonical JSON
  * (RFC 8785) with bytes in base64url, and holds the input of every hash it relies on: value and map proof up to `stateRoot`, the header, its
  * certificate, the configuration that judges it, and every header that changed the configuration since genesis, each certified by the one before.
+ * A bundle with the transaction of its record is bound to it by what the record names: id of the transaction, height and time of the block.
  * Schema: evidence.schema.json. What a bundle proves: evidence-verdict.ts; the same without our code: node/verify/verify-evidence.mjs.
  */
 import { type ByteText, fromBase64Url, fromByteText, toBase64Url, toHex } from './bytes.ts';

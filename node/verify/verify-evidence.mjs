@@ -14,10 +14,7 @@ const canonical = (value) => {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(',')}}`;
 };
-const bytes = (text) => {
-  const out = Buffer.from(text, 'base64url');
-  return out.toString('base64url') === text ? out : fail('form: not base64url');
-};
+const bytes = (text, out = Buffer.from(text, 'base64url')) => (out.toString('base64url') === text ? out : fail('form: not base64url'));
 const named = (object, names) => need(Object.keys(object).join() === names, 'form: other members than evidence/v1 has');
 /** Reads a whole byte string; every read fails past its end, and nothing may be left. */
 const read = (data, run) => {
@@ -30,17 +27,21 @@ const read = (data, run) => {
   need(at === data.length, 'form: bytes left over');
   return value;
 };
-const readHeader = (data) =>
-  read(data, ({ take, u, blob }) => {
-    const front = { hash: tagged('header', data), version: u(4), chainId: take(32), era: u(8), height: u(8), parentHash: take(32), time: u(8) };
-    const middle = { proposer: blob(), engine: blob(), engineData: blob(), txRoot: take(32), receiptsRoot: take(32) };
-    return { ...front, ...middle, stateRoot: take(32), consensusHash: take(32), nextConsensusHash: take(32) };
-  });
-const readConfiguration = (data) =>
-  read(data, ({ u, blob, text, list }) => {
-    const start = { hash: tagged('consensus', data), engine: text(), executionVersion: u(4), parameters: list(() => [text(), u(8)]) };
-    return { ...start, validators: list(() => ({ id: text(), validatorKey: blob().toString('hex'), suite: u(1), weight: u(8) })) };
-  });
+const readHeader = (data) => read(data, ({ take, u, blob }) => {
+  const front = { hash: tagged('header', data), version: u(4), chainId: take(32), era: u(8), height: u(8), parentHash: take(32), time: u(8) };
+  const middle = { proposer: blob(), engine: blob(), engineData: blob(), txRoot: take(32), receiptsRoot: take(32) };
+  return { ...front, ...middle, stateRoot: take(32), consensusHash: take(32), nextConsensusHash: take(32) };
+});
+const readConfiguration = (data) => read(data, ({ u, blob, text, list }) => {
+  const start = { hash: tagged('consensus', data), engine: text(), executionVersion: u(4), parameters: list(() => [text(), u(8)]) };
+  return { ...start, validators: list(() => ({ id: text(), validatorKey: blob().toString('hex'), suite: u(1), weight: u(8) })) };
+});
+/** The transaction a stored record names as its writer, with height and time of its block. */
+const readWriter = (data) => read(data, ({ take, u, blob }) => {
+  for (const part of [blob, () => u(4), blob, blob, blob, () => u(4), () => u(1), blob]) part(); // class to content
+  for (let member = 0; member < 6; member++) if (u(1)) blob(); // source
+  return { height: u(8), time: u(8), id: take(32), change: u(1) && [blob(), take(32)] };
+});
 /** Parameters the file does not name are defaults of the release; the validators it names have signed them. */
 function checkGenesis(configuration, genesis) {
   const spell = (list) => list.map(({ id, validatorKey, weight }) => [id, validatorKey, weight].join()).join('\n');
@@ -64,39 +65,36 @@ function checkCertificate(data, header, { validators }) {
   return votes.length >= quorum ? `${votes.length} of ${validators.length} validators` : fail('certificate: no quorum');
 }
 /** Root of a map proof, whose form node/format/map-proof.ts tells; `seen` gets every entry it opens. Paths are hex, one digit a nibble. */
-const mapRoot = (data, seen) =>
-  read(data, ({ take, u, blob }) => {
-    const ref = ({ count, hash }) => Buffer.concat([uint(count, 4), hash]);
-    const strict = (flag) => (flag <= 1 ? flag : fail('map proof: flag'));
-    const stub = () => ({ count: u(4), hash: take(32) });
-    const entry = (key, valueHash) => ({ count: 1, hash: seen(key, valueHash) ?? tagged('map-entry', key, valueHash) });
-    const sum = (refs) => refs.reduce((count, each) => count + each.count, 0);
-    const item = (slot) => {
-      const kind = u(1);
-      if (kind < 2) return kind === 0 ? stub() : entry(blob(), take(32));
-      const depth = u(2);
-      const packed = Buffer.concat([Buffer.from(slot.slice(0, slot.length & ~1), 'hex'), take(((depth + 1) >> 1) - (slot.length >> 1))]);
-      const path = packed.toString('hex').slice(0, depth);
-      need(depth >= slot.length && path.startsWith(slot), 'map proof: node in the wrong place');
-      const [end, mask] = [u(1), u(2)];
-      need(kind === 2 && end <= 2, 'map proof: unknown item');
-      const own = end === 0 ? [] : [end === 1 ? { count: 1, hash: take(32) } : entry(packed, take(32))];
-      const refs = [0, 4, 8, 12].flatMap((first) => {
-        const members = [0, 1, 2, 3].map((i) => first + i).filter((nibble) => (mask >> nibble) & 1);
-        const child = (nibble) => item(path + nibble.toString(16));
-        if (members.length < 2) return members.map(child);
-        if (strict(u(1)) === 0) return [stub()];
-        const children = members.map(child);
-        return [{ count: sum(children), hash: tagged('map-node', uint(1, 1), ...children.map(ref)) }];
-      });
-      const header = [uint(2, 1), uint(depth, 2), packed, uint(own.length, 1), uint(mask, 2), ...own.map(({ hash }) => hash)];
-      return { count: sum([...own, ...refs]), hash: tagged('map-node', ...header, ...refs.map(ref)) };
-    };
-    return item('').hash;
-  });
+const mapRoot = (data, seen) => read(data, ({ take, u, blob }) => {
+  const ref = ({ count, hash }) => Buffer.concat([uint(count, 4), hash]);
+  const stub = () => ({ count: u(4), hash: take(32) });
+  const entry = (key, valueHash) => ({ count: 1, hash: seen(key, valueHash) ?? tagged('map-entry', key, valueHash) });
+  const sum = (refs) => refs.reduce((count, each) => count + each.count, 0);
+  const item = (slot) => {
+    const kind = u(1);
+    if (kind < 2) return kind === 0 ? stub() : entry(blob(), take(32));
+    const depth = u(2);
+    const packed = Buffer.concat([Buffer.from(slot.slice(0, slot.length & ~1), 'hex'), take(((depth + 1) >> 1) - (slot.length >> 1))]);
+    const path = packed.toString('hex').slice(0, depth);
+    need(depth >= slot.length && path.startsWith(slot), 'map proof: node in the wrong place');
+    const [end, mask] = [u(1), u(2)];
+    need(kind === 2 && end <= 2, 'map proof: unknown item');
+    const own = end === 0 ? [] : [end === 1 ? { count: 1, hash: take(32) } : entry(packed, take(32))];
+    const refs = [0, 4, 8, 12].flatMap((first) => {
+      const members = [0, 1, 2, 3].map((i) => first + i).filter((nibble) => (mask >> nibble) & 1);
+      const child = (nibble) => item(path + nibble.toString(16));
+      if (members.length < 2) return members.map(child);
+      if ([true, false][u(1)] ?? fail('map proof: flag')) return [stub()];
+      const children = members.map(child);
+      return [{ count: sum(children), hash: tagged('map-node', uint(1, 1), ...children.map(ref)) }];
+    });
+    const header = [uint(2, 1), uint(depth, 2), packed, uint(own.length, 1), uint(mask, 2), ...own.map(({ hash }) => hash)];
+    return { count: sum([...own, ...refs]), hash: tagged('map-node', ...header, ...refs.map(ref)) };
+  };
+  return item('').hash;
+});
 const fold = (leaf, path) => path.reduce((digest, step) => {
-  need(/^[LR][0-9a-f]{64}$/.test(step), 'form: no step of a path');
-  const sibling = Buffer.from(step.slice(1), 'hex');
+  const sibling = /^[LR][0-9a-f]{64}$/.test(step) ? Buffer.from(step.slice(1), 'hex') : fail('form: no step of a path');
   return step[0] === 'L' ? sha('\x01', sibling, digest) : sha('\x01', digest, sibling);
 }, sha('\0', leaf));
 /** What the bundle proves, in words. Throws with the name of the check that failed. */
@@ -141,10 +139,12 @@ export function verifyBundle(text, genesisText) {
   need(fold(tagged('transaction-full', transaction), inclusion.transactionPath).equals(header.txRoot), 'transaction: path');
   need(fold(receipt, inclusion.receiptPath).equals(header.receiptsRoot), 'receipt: path');
   const id = tagged('transaction', transaction.subarray(0, -68)); // without the signature of 64 bytes and its length
-  need(receipt.subarray(0, 32).equals(id), 'receipt: of another transaction');
+  need(receipt.subarray(0, 32).equals(id) && receipt.subarray(32, 40).equals(uint(header.height, 8)), 'receipt: of another transaction');
+  need(key.length === 45 && key.toString('latin1').startsWith('\x07recordsv'), 'record: only a version of a record names its transaction');
+  const writer = (() => { try { return readWriter(value) } catch {} })(); // a value that is no record names none
+  need(!writer || (writer.id.equals(id) && writer.height === header.height && writer.time === header.time), 'record: of another transaction');
   return [...claims, `Transaction ${id.toString('hex')} ended as receipt ${receipt.toString('base64url')} says: ${signers}, height ${header.height}`];
 }
-if (process.argv[1]?.endsWith('verify-evidence.mjs')) {
-  const [bundle, genesis] = process.argv.slice(2).map((path) => readFileSync(path, 'utf8'));
-  console.log(verifyBundle(bundle, genesis).join('\n')); // a fault is thrown: its name is printed and the exit code is 1
-}
+// As a command: a fault is thrown, so its name is printed and the exit code is 1.
+const files = process.argv[1]?.endsWith('verify-evidence.mjs') ? process.argv.slice(2) : [];
+if (files.length > 0) console.log(verifyBundle(...files.map((path) => readFileSync(path, 'utf8'))).join('\n'));

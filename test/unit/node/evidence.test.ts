@@ -46,7 +46,14 @@ function chain() {
   const key = stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1));
   const value = encodeStoredRecord({
     ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', key: { product_uid: 'P' }, version: 1, state: 'current' },
-    ...{ content: utf8('{}'), source: {}, height: 50, committedAtMs: 1, transactionId: transactions[1]!.id, change: undefined },
+    ...{
+      content: utf8('{}'),
+      source: {},
+      height: 50,
+      committedAtMs: headerAt(50, {}).timestampMs,
+      transactionId: transactions[1]!.id,
+      change: undefined,
+    },
   });
   const rows = new Map<string, Uint8Array>();
   const get = (row: string): Uint8Array | undefined => rows.get(row);
