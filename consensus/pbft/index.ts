@@ -35,7 +35,7 @@ import {
   setValidators,
   tryDecode,
 } from './replica.ts';
-import { adoptView, advanceViewChange, onNewView, onViewChange, sayViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
+import { advanceViewChange, onNewView, onViewChange, reopenView, repeatViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
 
 /** Proofs of double votes reported per height. */
 const EVIDENCE_PER_HEIGHT_MAX = 64;
@@ -93,6 +93,7 @@ function onTick(replica: Replica, nowMs: number): void {
     replica.started = true;
     replica.deliveredAtMs = replica.nowMs;
     if (replica.unmarked) persist(replica, { kind: 'mark', stableCheckpoint: 0 });
+    repeatViewChange(replica); // blocks may have become final since it was written
   }
   retryExecutions(replica);
   retransmit(replica);
@@ -126,12 +127,12 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   setValidators(replica, block.validators);
   clearHeight(replica);
   replica.evidenceSeen.clear();
-  adoptView(replica, block.certificate);
+  reopenView(replica, block.certificate);
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
   for (const node of replica.claims.keys()) if (!replica.byNode.has(node)) replica.claims.delete(node);
   for (const node of replica.helpedAt.keys()) if (!replica.byNode.has(node)) replica.helpedAt.delete(node);
   liftFloor(replica);
-  if (replica.changing && mayVote(replica) && replica.viewChange?.height !== replica.height) sayViewChange(replica);
+  repeatViewChange(replica);
   onFinalHeight(replica);
   const pending = replica.pendingNewView;
   if (pending) {

@@ -19,7 +19,7 @@ import {
   type Replica,
   sign,
 } from './replica.ts';
-import { adoptView, sayViewChange, startViewChange } from './view-change.ts';
+import { adoptView, startViewChange } from './view-change.ts';
 import { type Certificate, certificateFault, equalBytes, toHex } from '../../node/format/index.ts';
 
 /** Bounds of the time between two repetitions, ms. */
@@ -216,7 +216,6 @@ export function liftFloor(replica: Replica): void {
   if (!floor || !replica.byNode.has(replica.self) || replica.height < floor.height) return;
   replica.floor = undefined;
   if (replica.view < floor.view) startViewChange(replica, floor.view);
-  else if (replica.changing) sayViewChange(replica);
-  else enterView(replica, replica.view, undefined);
+  else if (!replica.changing) enterView(replica, replica.view, undefined); // the block certified in it opened it
   note(replica, 'taking part again', { height: nextHeight(replica), view: replica.view });
 }

@@ -18,6 +18,8 @@ export function restore(replica: Replica, start: EngineStart): void {
     replica.viewChange = undefined;
     replica.binding = undefined;
   }
+  // Entered at a height that is final since, and not certified there: the view is not open here.
+  if (!replica.changing && replica.view > certified && replica.binding?.height !== nextHeight(replica)) replica.changing = true;
 }
 
 /** Everything a restart needs now; what the vote log is cut down to at a stable checkpoint. */
@@ -27,6 +29,8 @@ export function liveRecords(replica: Replica): Uint8Array[] {
   if (replica.excludedKey) records.push({ kind: 'excluded', publicKey: replica.excludedKey });
   if (replica.floor && replica.height < replica.floor.height) records.push({ kind: 'floor', ...replica.floor });
   if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
+  else if (replica.changing)
+    records.push({ kind: 'entered', view: replica.view, height: replica.height, digest: undefined }); // open below only
   else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
   for (const { digest, proposal } of replica.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
   for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });

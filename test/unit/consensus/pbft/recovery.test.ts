@@ -116,7 +116,7 @@ test('a status from behind is answered with the commit certificate, one from a l
   b.tick(100);
   assert.deepEqual(status('c', 1, 0), []);
   const final = certificate('commit', 0, 1, 'X');
-  b.hear(newView('c', 2, [viewChange('a', 2, final), viewChange('c', 2, final), viewChange('d', 2)]));
+  b.hear(newView('c', 2, [viewChange('a', 2, final), viewChange('c', 2, final), viewChange('d', 2, final)]));
   assert.deepEqual(status('d', 1, 0), ['send d newView v2 of 3']);
   assert.deepEqual(status('a', 1, 2, true), ['send a newView v2 of 3']);
 });

@@ -149,7 +149,74 @@ test('what was prepared below the highest final height reported decides nothing'
   const final = certificate('commit', 1, 1, 'Y');
   const c = new Table('c', { height: 1, digest: d('Y'), certificate: final, log: new Table('c').log });
   c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
-  assert.ok(c.hear(viewChange('b', 2, final)).includes('persist entered v2 h2 free'));
+  c.hear(viewChange('b', 2, final));
+  assert.equal(c.engine.status().phase, 'viewChange'); // two of one base are no quorum, whatever a said below it
+  assert.ok(c.hear(viewChange('a', 2, final)).includes('persist entered v2 h2 free')); // synced, and said again
+});
+
+test('a new view is refused when one of its view changes has another base', () => {
+  const final = certificate('commit', 0, 1, 'X');
+  const c = new Table('c');
+  c.delivered('X');
+  const mixed = [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1)];
+  assert.deepEqual(c.hear(newView('b', 1, mixed)), ['reject PBFT_NEW_VIEW_INVALID b']);
+  const level = [...mixed.slice(0, 2), viewChange('d', 1, final)];
+  assert.deepEqual(c.hear(newView('b', 1, level)), ['persist entered v1 h2 free']);
+});
+
+test('a new view of a base we have passed opens nothing here', () => {
+  const c = new Table('c');
+  c.delivered('X');
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), []);
+  assert.equal(c.engine.status().view, 0);
+});
+
+test('a new primary behind its view changes syncs first, says its own again, and then starts the view', () => {
+  const final = certificate('commit', 0, 1, 'X');
+  const b = new Table('b');
+  b.hear(viewChange('c', 1, final));
+  assert.ok(b.hear(viewChange('d', 1, final)).includes('sync h1 from c'));
+  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.deepEqual(b.delivered('X').slice(0, 4), [
+    'persist viewChange v1 final 1 prepared []',
+    'broadcast viewChange v1 final 1 prepared []',
+    'persist entered v1 h2 free',
+    'broadcast newView v1 of 3',
+  ]);
+});
+
+test('in a view whose height becomes final below it a replica says its view change again at the new base, and follows a second new view', () => {
+  const c = new Table('c');
+  c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
+  assert.equal(c.engine.status().phase, 'idle');
+  const lines = c.delivered('X'); // certified in view 0 after all
+  assert.deepEqual(lines, ['persist viewChange v1 final 1 prepared []', 'broadcast viewChange v1 final 1 prepared []']);
+  c.hear(prePrepare('b', 1, 2, 'Y'));
+  c.executed('Y', 'OK', 2, d('X'));
+  assert.deepEqual(c.votesSent(), []); // the promises below speak of height 1 alone
+  const final = certificate('commit', 0, 1, 'X');
+  const again = newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1, final)]);
+  assert.ok(c.hear(again).includes('persist entered v1 h2 free'));
+});
+
+test('a restart at a height that became final below the view entered comes back in its view change', () => {
+  const c = new Table('c');
+  c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
+  const final = certificate('commit', 0, 1, 'X', ['a', 'b', 'd']);
+  const again = new Table('c', { height: 1, digest: d('X'), certificate: final, log: c.log });
+  assert.equal(again.engine.status().view, 1);
+  assert.equal(again.engine.status().phase, 'viewChange');
+  const words = again.sent.filter((message) => message.kind === 'viewChange');
+  assert.ok(words.length > 0 && words.every((message) => message.height === 1));
+});
+
+test('view changes that never share a base do not hold the view: its time-out runs and the next one is asked for', () => {
+  const b = new Table('b');
+  b.hear(viewChange('c', 1, certificate('commit', 0, 1, 'X')));
+  b.hear(viewChange('d', 1, certificate('commit', 0, 1, 'X')));
+  b.tick(10);
+  b.tick(2_100);
+  assert.equal(b.engine.status().view, 2);
 });
 
 test('a backup in a bound view takes the bound block only', () => {
@@ -198,7 +265,7 @@ test('a new view that does not prove itself is refused', () => {
 test('a new view that starts above our head waits for sync', () => {
   const c = new Table('c');
   const final = certificate('commit', 0, 1, 'X');
-  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1)])), [
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1, final)])), [
     'sync h1 from ba',
   ]);
   assert.ok(c.delivered('X').includes('persist entered v1 h2 free'));
