@@ -18,6 +18,7 @@ import {
   ownVote,
   persist,
   primaryOf,
+  remember,
   type Replica,
   sign,
 } from './replica.ts';
@@ -43,17 +44,8 @@ export function onBuilt(
   if (height !== nextHeight(replica) || view !== replica.view || !replica.building) return; // for a view or height that is over
   replica.building = false;
   if (!mayVote(replica) || replica.changing || replica.binding?.digest || !equalBytes(parent, replica.digest)) return;
-  replica.executions.set(toHex(digest), {
-    digest,
-    proposal,
-    from: replica.self,
-    fresh: true,
-    view,
-    state: 'agreed',
-    parent,
-    attempts: 1,
-    retryAtMs: 0,
-  });
+  const built = { digest, proposal, from: replica.self, fresh: true, view } as const;
+  remember(replica, { ...built, state: 'agreed', parent, attempts: 1, retryAtMs: 0 });
   propose(replica, digest, proposal);
 }
 
@@ -209,6 +201,11 @@ function finalize(replica: Replica, certificate: Certificate): void {
     replica.committing = certificate;
     replica.deadlineMs = undefined;
     replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, certificate });
+    return;
+  }
+  const kept = execution ? undefined : replica.bodies.get(toHex(certificate.digest));
+  if (kept) {
+    ensureExecuted(replica, kept.digest, kept.proposal, replica.self, false); // of so many views ago that its execution was let go
     return;
   }
   requestSync(

@@ -17,8 +17,8 @@ import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
 
-/** Bodies and executions remembered for one height; one per view at most, and views take longer and longer. */
-const DIGESTS_PER_HEIGHT_MAX = 64;
+/** Executions remembered for one height, about one per view; past it the oldest goes. The shell keeps what they consist of for more (node/chain). */
+export const EXECUTIONS_MAX = 32;
 
 export interface Execution {
   readonly digest: Digest;
@@ -81,6 +81,7 @@ export interface Replica {
   buildRetryAtMs: number;
   prepared: Certificate | undefined;
   committing: Certificate | undefined;
+  /** Bodies of this height we sent Prepare for, about one a view: any of them may have to be proposed again, so no bound lets one go. */
   readonly bodies: Map<string, { readonly digest: Digest; readonly proposal: Uint8Array }>;
   readonly executions: Map<string, Execution>;
   /** Everything signed for heights not final yet: `phase height view` -> vote. */
@@ -274,10 +275,18 @@ export function keepBody(replica: Replica, height: number, digest: Digest, propo
 export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8Array, from: string, fresh: boolean): void {
   const name = toHex(digest);
   if (replica.executions.has(name)) return;
-  if (replica.executions.size >= DIGESTS_PER_HEIGHT_MAX) return;
   const { view } = replica;
-  replica.executions.set(name, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
+  remember(replica, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
   replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
+}
+
+/** Keeps an execution; the oldest over the bound goes: it can be executed again, from a body we keep or are sent again. */
+export function remember(replica: Replica, execution: Execution): void {
+  replica.executions.set(toHex(execution.digest), execution);
+  for (const oldest of replica.executions.keys()) {
+    if (replica.executions.size <= EXECUTIONS_MAX) break;
+    replica.executions.delete(oldest);
+  }
 }
 
 /** True when our own execution of `digest` agreed with its header and it stands on the last final block. */
@@ -311,6 +320,7 @@ export function clearView(replica: Replica): void {
 export function enterView(replica: Replica, view: number, digest: Digest | undefined): void {
   clearView(replica);
   replica.view = view;
+  replica.book.leaveViewsBelow(view);
   replica.changing = false;
   replica.viewChange = undefined;
   replica.pendingNewView = undefined;

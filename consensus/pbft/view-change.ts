@@ -21,6 +21,7 @@ export function viewTimeoutMs(replica: Replica): number {
 export function startViewChange(replica: Replica, view: number): void {
   clearView(replica);
   replica.view = view;
+  replica.book.leaveViewsBelow(view);
   replica.changing = true;
   replica.binding = undefined;
   replica.failures++;

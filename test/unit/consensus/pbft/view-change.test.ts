@@ -300,3 +300,43 @@ function prepared(): Table {
 function bodyOf(node: string, proposal: Uint8Array): Body {
   return signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal, node });
 }
+
+const FAILED_VIEWS = 48; // more than executions are remembered
+
+/** b takes part in views that fail one after the other: each has a proposal of its own, which it prepares. Views of b itself stay without one. */
+function failedViews(): Table {
+  const b = new Table('b');
+  for (let view = 0; view < FAILED_VIEWS; view++) {
+    if (view > 0) enter(b, view);
+    if (view % 4 === 1) continue;
+    b.hear(prePrepare('abcd'[view % 4]!, view, 1, `X${view}`));
+    b.executed(`X${view}`);
+    assert.ok(b.votesSent().includes(`prepare v${view} h1 X${view}`), `view ${view}`);
+  }
+  return b;
+}
+
+function enter(b: Table, view: number): void {
+  const changes = ['a', 'c', 'd'].map((node) => viewChange(node, view));
+  const primary = 'abcd'[view % 4]!;
+  if (primary === 'b') for (const change of changes) b.hear(change);
+  else b.hear(newView(primary, view, changes));
+}
+
+test('views that failed at a height hold nothing out: the next one prepares and decides', () => {
+  const b = failedViews();
+  enter(b, FAILED_VIEWS);
+  b.hear(prePrepare('a', FAILED_VIEWS, 1, 'Y'));
+  b.executed('Y');
+  for (const node of ['a', 'c']) b.hear(vote('prepare', node, FAILED_VIEWS, 1, 'Y'));
+  b.hear(vote('commit', 'a', FAILED_VIEWS, 1, 'Y'));
+  assert.ok(b.hear(vote('commit', 'c', FAILED_VIEWS, 1, 'Y')).includes('commit h1 Y by abc'));
+});
+
+test('a block of many views ago that turns out to be final is executed again from the body kept, not waited for', () => {
+  const b = failedViews();
+  const final = { kind: 'committed', certificate: certificate('commit', 0, 1, 'X0', ['a', 'c', 'd']) } as const;
+  assert.deepEqual(b.hear(final, 'c'), ['execute h1 X0 from b']);
+  b.executed('X0');
+  assert.deepEqual(b.hear(final, 'c'), ['commit h1 X0 by acd']); // who is ahead repeats it
+});
