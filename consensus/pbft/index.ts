@@ -129,8 +129,8 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   replica.evidenceSeen.clear();
   reopenView(replica, block.certificate);
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
-  for (const node of replica.claims.keys()) if (!replica.byNode.has(node)) replica.claims.delete(node);
-  for (const node of replica.helpedAt.keys()) if (!replica.byNode.has(node)) replica.helpedAt.delete(node);
+  for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
+    for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
   liftFloor(replica);
   repeatViewChange(replica);
   onFinalHeight(replica);

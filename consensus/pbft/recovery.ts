@@ -29,6 +29,14 @@ const RETRANSMIT_MAX_MS = 500;
 const HELP_INTERVAL_MS = 40;
 /** Peers may be ahead for this long before sync is asked for: their last commit votes are usually under way to us, ms. */
 const LAG_GRACE_MS = 100;
+/** A validator alone in a higher view is joined after standing there for so many base time-outs of a view. */
+const JOIN_AFTER_TIMEOUTS = 1;
+/** One validator is joined at most once in so many final blocks: what a traitor can force is one view change each time. */
+export const JOIN_EVERY_BLOCKS = 32;
+/** A validator further behind in final blocks could not vote if it were joined. */
+const JOIN_HEIGHTS_BEHIND_MAX = 4;
+/** A view further up is no honest one: views would run out. */
+const JOIN_VIEWS_ABOVE_MAX = 1_024;
 
 export function retransmitMs(replica: Replica): number {
   return Math.max(RETRANSMIT_MIN_MS, Math.min(RETRANSMIT_MAX_MS, Math.floor(replica.parameters.viewTimeoutMs / 4)));
@@ -117,6 +125,31 @@ export function help(
 
 export function onStatus(replica: Replica, message: Verified<Status>): void {
   help(replica, message.node, message);
+  joinAbove(replica, message);
+}
+
+/**
+ * A validator that timed out alone promised to vote in no view below, so it comes back only when the others reach its view: they go there
+ * themselves. A promise is never taken back, so this touches no argument of safety (decisions/0005).
+ */
+function joinAbove(replica: Replica, { node, view, height }: Verified<Status>): void {
+  if (view <= replica.view) {
+    replica.above.delete(node);
+    return;
+  }
+  const held = replica.above.get(node);
+  if (held?.view !== view) {
+    replica.above.set(node, { view, sinceMs: replica.nowMs });
+    return;
+  }
+  if (replica.changing || replica.committing || !mayVote(replica)) return;
+  if (replica.nowMs - held.sinceMs < JOIN_AFTER_TIMEOUTS * replica.parameters.viewTimeoutMs) return;
+  if (height + JOIN_HEIGHTS_BEHIND_MAX < replica.height || view - replica.view > JOIN_VIEWS_ABOVE_MAX) return;
+  const joined = replica.joinedAt.get(node);
+  if (joined !== undefined && replica.height - joined < JOIN_EVERY_BLOCKS) return;
+  replica.joinedAt.set(node, replica.height);
+  note(replica, 'joins a validator alone in a higher view', { node, view });
+  startViewChange(replica, view);
 }
 
 /**

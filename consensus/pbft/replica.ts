@@ -100,6 +100,10 @@ export interface Replica {
   readonly claims: Map<string, { height: number; view: number }>;
   /** When each peer was last helped, ms. */
   readonly helpedAt: Map<string, number>;
+  /** Validators whose status names a view above ours, and since when the same one, ms. */
+  readonly above: Map<string, { readonly view: number; readonly sinceMs: number }>;
+  /** Our last final height when we last joined a validator that stood alone. */
+  readonly joinedAt: Map<string, number>;
   readonly evidenceSeen: Set<string>;
 
   checkpoint: Vote | undefined;
@@ -162,6 +166,8 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     book: new Book(),
     claims: new Map(),
     helpedAt: new Map(),
+    above: new Map(),
+    joinedAt: new Map(),
     evidenceSeen: new Set(),
     checkpoint: undefined,
     stableCheckpoint: 0,
