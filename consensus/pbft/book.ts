@@ -8,6 +8,8 @@ import type { PrePrepare, Verified, ViewChange, Vote } from './messages.ts';
 /** Votes held per signer and phase; an honest one has at most two heights and a view or two in play. */
 const VOTES_PER_SIGNER_MAX = 6;
 
+const VOTE_KINDS = ['prepare', 'commit', 'checkpoint'] as const satisfies readonly Vote['kind'][];
+
 export type Added<M> = { readonly kind: 'new' } | { readonly kind: 'known' } | { readonly kind: 'conflict'; readonly earlier: M };
 
 interface Placed {
@@ -89,6 +91,19 @@ export class Book {
 
   viewChanges(): readonly Verified<ViewChange>[] {
     return [...this.#viewChanges.values()];
+  }
+
+  /** The latest vote and the view change of one signer, as far as held. */
+  wordsOf(node: string): (Verified<Vote> | Verified<ViewChange>)[] {
+    const votes = VOTE_KINDS.flatMap((kind) => this.#votes.get(`${kind} ${node}`) ?? []).sort(comparePlace);
+    return [votes.at(-1), this.#viewChanges.get(node)].filter((word) => word !== undefined);
+  }
+
+  /** Forgets everything a node said: it was said under a key that is no longer its own. */
+  forget(node: string): void {
+    for (const kind of VOTE_KINDS) this.#votes.delete(`${kind} ${node}`);
+    for (const [key, proposal] of this.#proposals) if (proposal.node === node) this.#proposals.delete(key);
+    this.#viewChanges.delete(node);
   }
 
   /** Forgets proposals and view changes of views below `view`. Votes stay: late commits of a view that is over still make a block final. */

@@ -3,10 +3,11 @@
  * decided and says where it stands; whoever is further on answers with a commit certificate or the new view. Also the two questions of
  * exceptional cases: the body of a bound digest, and, after a lost vote log, what this replica may have signed.
  */
-import { encodeMessage, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
+import { encodeMessage, signingBytes, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
 import { onCertificate, requestSync } from './normal-case.ts';
 import { liveRecords } from './replay.ts';
 import {
+  drop,
   enterView,
   ensureExecuted,
   hasExecuted,
@@ -18,6 +19,7 @@ import {
   type Proposal,
   type Replica,
   sign,
+  tryDecode,
 } from './replica.ts';
 import { adoptView, startViewChange } from './view-change.ts';
 import { type Certificate, certificateFault, equalBytes, toHex } from '../../node/format/index.ts';
@@ -197,28 +199,56 @@ export function onBody(replica: Replica, message: Verified<Body>): void {
   ensureExecuted(replica, bound, message.proposal, message.node, false);
 }
 
-/** Somebody lost its vote log. Nothing signed by it counts here above the height being decided, or what it has shown us. */
+/** Somebody lost its vote log: what proves how far we are, and its own latest words. */
 export function onAsk(replica: Replica, message: Verified<Ask>): void {
   if (replica.muted) return; // no memory, no answer
-  const claim = replica.claims.get(message.node);
   const answer = sign(replica, {
     kind: 'held',
     about: message.node,
     round: message.round,
-    height: Math.max(nextHeight(replica), (claim?.height ?? 0) + 1),
-    view: Math.max(replica.view, claim?.view ?? 0),
+    certificate: replica.certificate,
+    words: replica.book.wordsOf(message.node).map(encodeMessage),
     node: replica.self,
   } as const);
   replica.out.push({ kind: 'send', to: message.node, bytes: encodeMessage(answer) });
 }
 
-/** With the answers of a quorum: silent up to the highest height named, plus the window, and in no view below the highest named. */
+/** How far an answer proves that this replica may have signed; undefined when it does not prove itself, or not to us yet. */
+function provenBy(replica: Replica, { certificate, words }: Held): { height: number; view: number } | undefined {
+  const self = replica.byNode.get(replica.self);
+  if (!self) return undefined;
+  let height = (certificate?.height ?? 0) + 1;
+  let view = 0;
+  // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for again.
+  if (
+    certificate &&
+    certificate.height > replica.height &&
+    certificateFault(replica.crypto, replica.chainId, certificate, replica.validators)
+  )
+    return undefined;
+  for (const bytes of words) {
+    const word = tryDecode(bytes);
+    if (word?.kind !== 'prepare' && word?.kind !== 'commit' && word?.kind !== 'checkpoint' && word?.kind !== 'viewChange') return undefined;
+    if (word.node !== replica.self) return undefined;
+    if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, word), word.signature)) return undefined;
+    height = Math.max(height, word.kind === 'viewChange' ? word.height + 1 : word.height);
+    view = Math.max(view, word.view);
+  }
+  return { height, view };
+}
+
+/** With the answers of a quorum: silent up to the highest height proven, plus the window, and in no view below the highest proven. */
 export function onHeld(replica: Replica, message: Verified<Held>): void {
   const { muted } = replica;
   if (!muted || message.about !== replica.self || message.round !== muted.round || message.node === replica.self) return;
-  muted.answers.set(message.node, { height: message.height, view: message.view });
+  const proven = provenBy(replica, message);
+  if (!proven) {
+    drop(replica, 'PBFT_HELD_UNPROVEN', message.node, 'ignore');
+    return;
+  }
+  muted.answers.set(message.node, proven);
   if (muted.answers.size < Math.min(replica.quorum, replica.validators.length - 1)) return;
-  let height = 0;
+  let { height } = replica;
   let view = 0;
   for (const answer of muted.answers.values()) {
     height = Math.max(height, answer.height);

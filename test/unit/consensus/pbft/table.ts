@@ -11,6 +11,7 @@ import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
 import {
   decodeMessage,
   encodeMessage,
+  type Held,
   type Message,
   type NewView,
   type Plain,
@@ -86,6 +87,11 @@ export function viewChange(
 
 export function newView(node: string, view: number, changes: readonly ViewChange[]): NewView {
   return signed<NewView>({ kind: 'newView', view, viewChanges: changes.map(encodeMessage), node });
+}
+
+/** What `node` answers to the question of `about`, with the words of `about` it holds. */
+export function held(node: string, about: string, round: number, final: Certificate | undefined, words: readonly Message[] = []): Held {
+  return signed<Held>({ kind: 'held', about, round, certificate: final, words: words.map(encodeMessage), node });
 }
 
 export class Table {
@@ -199,7 +205,7 @@ export function said(message: Message): string {
     case 'body':
       return `${message.kind} h${message.height} ${name(message.digest)}`;
     case 'held':
-      return `held ${message.about} h${message.height} v${message.view}`;
+      return `held ${message.about} final ${message.certificate?.height ?? 0} words [${message.words.map((w) => said(decodeMessage(w))).join(', ')}]`;
     default:
       return message.kind;
   }
