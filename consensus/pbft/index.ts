@@ -323,7 +323,7 @@ function meetOwnWord(replica: Replica, message: Message): void {
   const ours = kind === 'prePrepare' ? replica.proposed.get(`${height} ${view}`) : vote;
   if (ours && equalBytes(ours.digest, digest)) return;
   if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, message), message.signature)) return;
-  replica.excludedKey = self.publicKey;
+  replica.excludedKeys.push(self.publicKey);
   replica.deadlineMs = undefined;
   persist(replica, { kind: 'excluded', publicKey: self.publicKey });
   const second = encodeMessage(message.kind === 'prePrepare' ? { ...message, proposal: new Uint8Array(0) } : message);

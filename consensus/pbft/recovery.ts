@@ -75,7 +75,7 @@ export function advanceSync(replica: Replica): void {
 export function retransmit(replica: Replica): void {
   if (replica.nowMs < replica.retransmitAtMs) return;
   replica.retransmitAtMs = replica.nowMs + retransmitMs(replica);
-  if (!replica.byNode.has(replica.self)) return;
+  if (!replica.byNode.has(replica.self) || !replica.holdsKey) return;
   const height = nextHeight(replica);
   const say = (bytes: Uint8Array) => replica.out.push({ kind: 'broadcast', bytes });
   const { view, changing, self: node } = replica;
@@ -183,7 +183,7 @@ function fetchBody(replica: Replica): void {
 
 export function onFetch(replica: Replica, message: Verified<Fetch>): void {
   const body = replica.bodies.get(toHex(message.digest));
-  if (!body || message.height !== nextHeight(replica)) return;
+  if (!body || message.height !== nextHeight(replica) || !replica.holdsKey) return;
   const { height, digest, node } = message;
   const answer = sign(replica, { kind: 'body', height, digest, proposal: body.proposal, node: replica.self } as const);
   replica.out.push({ kind: 'send', to: node, bytes: encodeMessage(answer) });
@@ -201,7 +201,7 @@ export function onBody(replica: Replica, message: Verified<Body>): void {
 
 /** Somebody lost its vote log: what proves how far we are, and its own latest words. */
 export function onAsk(replica: Replica, message: Verified<Ask>): void {
-  if (replica.muted) return; // no memory, no answer
+  if (replica.muted || !replica.holdsKey) return; // no memory, no answer
   const answer = sign(replica, {
     kind: 'held',
     about: message.node,

@@ -26,7 +26,7 @@ export function restore(replica: Replica, start: EngineStart): void {
 export function liveRecords(replica: Replica): Uint8Array[] {
   const height = nextHeight(replica);
   const records: LogRecord[] = [{ kind: 'mark', stableCheckpoint: replica.stableCheckpoint }];
-  if (replica.excludedKey) records.push({ kind: 'excluded', publicKey: replica.excludedKey });
+  for (const publicKey of replica.excludedKeys) records.push({ kind: 'excluded', publicKey });
   if (replica.floor && replica.height < replica.floor.height) records.push({ kind: 'floor', ...replica.floor });
   if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
   else if (replica.changing)
@@ -98,7 +98,7 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
         replica.floor = { height: record.height, view: record.view };
         break;
       case 'excluded':
-        replica.excludedKey = record.publicKey;
+        replica.excludedKeys.push(record.publicKey);
         break;
     }
   }

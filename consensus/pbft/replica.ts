@@ -8,7 +8,9 @@ import {
   equalBytes,
   faultsMax,
   quorumSize,
+  tagged,
   toHex,
+  utf8,
   type Validator,
   type VotePhase,
 } from '../../node/format/index.ts';
@@ -114,8 +116,10 @@ export interface Replica {
   /** `round` is the height when the loss was noticed: answers to an earlier loss name another, for between two losses the chain moves on. */
   muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
   floor: { readonly height: number; readonly view: number } | undefined;
-  /** A key of ours that somebody else votes with; governance gives another. */
-  excludedKey: Uint8Array | undefined;
+  /** Keys of ours that somebody else votes with; governance gives another. */
+  readonly excludedKeys: Uint8Array[];
+  /** The validator set names the key we sign with: it may be replaced before or after our own. */
+  holdsKey: boolean;
 
   nowMs: number;
   started: boolean;
@@ -174,7 +178,8 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     remembered: 0,
     muted: undefined,
     floor: undefined,
-    excludedKey: undefined,
+    excludedKeys: [],
+    holdsKey: false,
     nowMs: 0,
     started: false,
     unmarked: false,
@@ -192,11 +197,24 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
   return replica;
 }
 
+/** Takes over the validators of the next height. What was said under a key that is replaced counts no more: votes belong to a key, not to a name. */
 export function setValidators(replica: Replica, validators: readonly Validator[]): void {
+  const before = replica.byNode;
   replica.validators = [...validators].sort((a, b) => (a.node < b.node ? -1 : 1));
   replica.byNode = new Map(replica.validators.map((validator) => [validator.node, validator]));
   replica.quorum = quorumSize(replica.validators.length);
   replica.faults = faultsMax(replica.validators.length);
+  for (const { node, suite, publicKey } of replica.validators) {
+    const held = before.get(node);
+    if (held?.suite === suite && equalBytes(held.publicKey, publicKey)) continue;
+    replica.book.forget(node);
+    replica.claims.delete(node);
+    replica.above.delete(node);
+    if (node !== replica.self) continue;
+    replica.checkpoint = undefined;
+    const probe = tagged('engine-message', replica.chainId, utf8('which key')); // no message begins like this
+    replica.holdsKey = replica.crypto.verify(suite, publicKey, probe, replica.crypto.sign(probe));
+  }
 }
 
 /** p = v mod |R| over the validators sorted by node id (PBFT §4). */
@@ -209,12 +227,13 @@ export function primaryAmong(validators: readonly Pick<Validator, 'node'>[], vie
   return validators[view % validators.length]!.node;
 }
 
-/** False for an observer, while a lost vote log makes silence the only safe course, and with a key that was voted with elsewhere. */
+/** False for an observer, while a lost vote log makes silence the only safe course, and with a key that is not ours alone or not the set's. */
 export function mayVote(replica: Replica): boolean {
   const self = replica.byNode.get(replica.self);
   return (
     self !== undefined &&
-    !(replica.excludedKey && equalBytes(replica.excludedKey, self.publicKey)) &&
+    replica.holdsKey &&
+    !replica.excludedKeys.some((key) => equalBytes(key, self.publicKey)) &&
     replica.muted === undefined &&
     (replica.floor === undefined || replica.height >= replica.floor.height)
   );

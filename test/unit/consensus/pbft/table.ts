@@ -28,6 +28,8 @@ import { SeededRandom } from '../../../simulation/random.ts';
 export const NODES = ['a', 'b', 'c', 'd', 'e'] as const;
 const keys = new SimKeys(new SeededRandom(7), SUITE.simulated);
 const signers = new Map<string, SimSigner>(NODES.map((node) => [node, keys.generate()]));
+/** Second keys of the same nodes, for sets in which governance has replaced one. */
+const replacements = new Map<string, SimSigner>(NODES.map((node) => [node, keys.generate()]));
 export const CHAIN_ID = hashTagged(keys, 'chain', utf8('table'));
 
 const labels = new Map<string, string>();
@@ -52,9 +54,19 @@ export function validators(nodes: readonly string[] = ['a', 'b', 'c', 'd']): Val
   return nodes.map((node) => ({ node, publicKey: signers.get(node)!.publicKey, suite: SUITE.simulated, weight: 1 }));
 }
 
-export function vote(kind: Vote['kind'], node: string, view: number, height: number, label: string): Vote {
+/** The same with the second key of `node`. */
+export function rekeyed(node: string, set = validators()): Validator[] {
+  return set.map((v) => (v.node === node ? { ...v, publicKey: replacements.get(node)!.publicKey } : v));
+}
+
+export function vote(kind: Vote['kind'], node: string, view: number, height: number, label: string, by = signers): Vote {
   const unsigned = { kind, view, height, digest: d(label), node } as const;
-  return { ...unsigned, signature: signers.get(node)!.sign(signingBytes(CHAIN_ID, unsigned)) };
+  return { ...unsigned, signature: by.get(node)!.sign(signingBytes(CHAIN_ID, unsigned)) };
+}
+
+/** A vote under the second key of `node`. */
+export function rekeyedVote(kind: Vote['kind'], node: string, view: number, height: number, label: string): Vote {
+  return vote(kind, node, view, height, label, replacements);
 }
 
 export function signed<M extends Plain>(message: Omit<M, 'signature'>): M {
@@ -103,8 +115,10 @@ export class Table {
   readonly sent: Message[] = [];
   nowMs = 0;
 
-  constructor(self: string, options: Partial<Omit<EngineStart, 'self'>> = {}) {
+  /** `newKey`: it signs with its second key. */
+  constructor(self: string, options: Partial<Omit<EngineStart, 'self'>> = {}, newKey = false) {
     this.self = self;
+    const signer = (newKey ? replacements : signers).get(self)!;
     this.log = [...(options.log ?? [])];
     this.engine = createEngine(
       'pbft',
@@ -121,7 +135,7 @@ export class Table {
       },
       {
         hash: (data) => keys.hash(data),
-        sign: (message) => signers.get(self)!.sign(message),
+        sign: (message) => signer.sign(message),
         verify: (suite, key, message, signature) => keys.verify(suite, key, message, signature),
       },
     );
@@ -167,13 +181,14 @@ export class Table {
     view = 0,
     nodes?: readonly string[],
     signers = ['a', 'b', 'c', 'd'].filter((node) => node !== this.self).slice(0, 3),
+    set = validators(nodes),
   ): string[] {
     return this.step({
       kind: 'delivered',
       height,
       digest: d(label),
       certificate: certificate('commit', view, height, label, signers),
-      validators: validators(nodes),
+      validators: set,
       parameters: PARAMETERS,
     });
   }
