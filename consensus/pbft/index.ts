@@ -35,6 +35,7 @@ import {
   setValidators,
   tryDecode,
 } from './replica.ts';
+import { isSigned } from './verdicts.ts';
 import { advanceViewChange, onNewView, onViewChange, reopenView, repeatViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
 
 /** Proofs of double votes reported per height. */
@@ -173,7 +174,11 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !speaksFromAhead(replica, message) ? 'reject' : 'ignore');
     return;
   }
-  if (!replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature)) {
+  const signed =
+    message.kind === 'viewChange'
+      ? isSigned(replica, message)
+      : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
+  if (!signed) {
     drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromAhead(replica, message) ? 'ignore' : 'reject');
     return;
   }

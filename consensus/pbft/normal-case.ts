@@ -3,7 +3,7 @@
  * what its own execution agreed with, so a wrong result is a refused proposal and never a fork. Every function here looks at the state and
  * does what is possible now; the order in which messages came does not matter.
  */
-import { type Certificate, certificateFault, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { type Certificate, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
 import type { Added } from './book.ts';
 import { certificateOf } from './certificates.ts';
 import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
@@ -22,6 +22,7 @@ import {
   type Replica,
   sign,
 } from './replica.ts';
+import { commitFault } from './verdicts.ts';
 
 /** A build that found nothing is asked for again after this, ms. */
 const BUILD_RETRY_MS = 100;
@@ -218,7 +219,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
 /** A certificate somebody forwarded. */
 export function onCertificate(replica: Replica, certificate: Certificate, from: string): void {
   if (certificate.height <= replica.height || replica.committing) return;
-  const fault = certificateFault(replica.crypto, replica.chainId, certificate, replica.validators);
+  const fault = commitFault(replica, certificate);
   if (fault) {
     // Above the next height the validators may have changed since: then it is only a claim, and others must share it.
     replica.out.push({

@@ -21,8 +21,9 @@ import {
   sign,
   tryDecode,
 } from './replica.ts';
+import { commitFault } from './verdicts.ts';
 import { adoptView, startViewChange } from './view-change.ts';
-import { type Certificate, certificateFault, equalBytes, toHex } from '../../node/format/index.ts';
+import { type Certificate, equalBytes, toHex } from '../../node/format/index.ts';
 
 /** Bounds of the time between two repetitions, ms. */
 const RETRANSMIT_MIN_MS = 50;
@@ -163,7 +164,7 @@ export function onCommitted(replica: Replica, certificate: Certificate, from: st
   else if (certificate.height === replica.height && equalBytes(certificate.digest, replica.digest)) {
     const newer = certificate.view > replica.view || (certificate.view === replica.view && replica.changing);
     // Judged by the present validators; after a barrier it fails, and a later certificate will do.
-    if (newer && !certificateFault(replica.crypto, replica.chainId, certificate, replica.validators)) {
+    if (newer && !commitFault(replica, certificate)) {
       replica.certificate = certificate;
       adoptView(replica, certificate);
     }
@@ -220,12 +221,7 @@ function provenBy(replica: Replica, { certificate, words }: Held): { height: num
   let height = (certificate?.height ?? 0) + 1;
   let view = 0;
   // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for again.
-  if (
-    certificate &&
-    certificate.height > replica.height &&
-    certificateFault(replica.crypto, replica.chainId, certificate, replica.validators)
-  )
-    return undefined;
+  if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;
   for (const bytes of words) {
     const word = tryDecode(bytes);
     if (word?.kind !== 'prepare' && word?.kind !== 'commit' && word?.kind !== 'checkpoint' && word?.kind !== 'viewChange') return undefined;

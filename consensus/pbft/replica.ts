@@ -17,6 +17,7 @@ import {
 import type { Effect, EngineCrypto, EngineParameters, EngineStart } from '../engine.ts';
 import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
+import type { Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
 
 /** Executions remembered for one height, about one per view; past it the oldest goes. The shell keeps what they consist of for more (node/chain). */
@@ -100,6 +101,7 @@ export interface Replica {
   readonly book: Book;
   /** Highest final height and view each validator has claimed. */
   readonly claims: Map<string, { height: number; view: number }>;
+  readonly verdicts: Verdicts;
   /** When each peer was last helped, ms. */
   readonly helpedAt: Map<string, number>;
   /** Validators whose status names a view above ours, and since when the same one, ms. */
@@ -169,6 +171,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     fetchedFrom: new Set(),
     book: new Book(),
     claims: new Map(),
+    verdicts: new Map(),
     helpedAt: new Map(),
     above: new Map(),
     joinedAt: new Map(),
@@ -200,6 +203,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
 /** Takes over the validators of the next height. What was said under a key that is replaced counts no more: votes belong to a key, not to a name. */
 export function setValidators(replica: Replica, validators: readonly Validator[]): void {
   const before = replica.byNode;
+  replica.verdicts.clear();
   replica.validators = [...validators].sort((a, b) => (a.node < b.node ? -1 : 1));
   replica.byNode = new Map(replica.validators.map((validator) => [validator.node, validator]));
   replica.quorum = quorumSize(replica.validators.length);

@@ -5,11 +5,11 @@
  * again byte for byte. There are no null requests: with no certificate the new primary proposes afresh. Who is behind the base, or passes it, says
  * its view change again. Why that suffices: decisions/0004.
  */
-import { type Certificate, certificateFault, equalBytes } from '../../node/format/index.ts';
-import { prepareCertificateFault } from './certificates.ts';
-import { encodeMessage, type NewView, signingBytes, type Verified, type ViewChange } from './messages.ts';
+import { type Certificate, equalBytes } from '../../node/format/index.ts';
+import { encodeMessage, type NewView, type Verified, type ViewChange } from './messages.ts';
 import { requestSync } from './normal-case.ts';
 import { clearView, drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
+import { commitFault, isSigned, prepareFault } from './verdicts.ts';
 
 /** Time-out of the present view, ms: doubled for every view that failed since the last final block, capped. */
 export function viewTimeoutMs(replica: Replica): number {
@@ -65,7 +65,7 @@ function viewChangeFault(replica: Replica, message: ViewChange): string | undefi
   if (message.height !== replica.height) return 'its height is not the base';
   if (message.certificate && !equalBytes(message.certificate.digest, replica.digest)) return 'its final block is not ours';
   for (const certificate of message.prepared) {
-    const fault = prepareCertificateFault(replica.crypto, replica.chainId, certificate, replica.byNode);
+    const fault = prepareFault(replica, certificate);
     if (fault) return fault;
   }
   return undefined;
@@ -110,7 +110,7 @@ function startNewView(replica: Replica, support: readonly ViewChange[]): void {
   const usable: ViewChange[] = [];
   for (const message of support) {
     if (message.height > replica.height) {
-      if (message.certificate && !certificateFault(replica.crypto, replica.chainId, message.certificate, replica.validators)) {
+      if (message.certificate && !commitFault(replica, message.certificate)) {
         requestSync(replica, message.height, [message.node]); // a block is final that we lack: first that
         return;
       }
@@ -140,9 +140,7 @@ function openViewChanges(replica: Replica, message: NewView): ViewChange[] | und
     if (inner?.kind !== 'viewChange' || inner.view !== message.view || signers.has(inner.node) || viewChangeShapeFault(inner))
       return undefined;
     if (opened[0] && opened[0].height !== inner.height) return undefined;
-    const validator = replica.byNode.get(inner.node);
-    if (!validator || !replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, inner), inner.signature))
-      return undefined;
+    if (!isSigned(replica, inner)) return undefined;
     signers.add(inner.node);
     opened.push(inner);
   }
@@ -173,9 +171,7 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
   const base = opened[0]!.height;
   if (base < replica.height) return; // its sender gets our certificate, and every view change is said again at our height
   if (base > replica.height) {
-    const proof = opened.find(
-      ({ certificate }) => certificate && !certificateFault(replica.crypto, replica.chainId, certificate, replica.validators),
-    );
+    const proof = opened.find(({ certificate }) => certificate && !commitFault(replica, certificate));
     if (proof) {
       replica.pendingNewView = bytes;
       requestSync(replica, base, [message.node, proof.node]);

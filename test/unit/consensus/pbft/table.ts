@@ -114,6 +114,7 @@ export class Table {
   /** Every message that left, decoded. */
   readonly sent: Message[] = [];
   nowMs = 0;
+  signaturesChecked = 0;
 
   /** `newKey`: it signs with its second key. */
   constructor(self: string, options: Partial<Omit<EngineStart, 'self'>> = {}, newKey = false) {
@@ -136,7 +137,10 @@ export class Table {
       {
         hash: (data) => keys.hash(data),
         sign: (message) => signer.sign(message),
-        verify: (suite, key, message, signature) => keys.verify(suite, key, message, signature),
+        verify: (suite, key, message, signature) => {
+          this.signaturesChecked++;
+          return keys.verify(suite, key, message, signature);
+        },
       },
     );
     this.tick(0);
