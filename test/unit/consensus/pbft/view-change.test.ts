@@ -340,3 +340,17 @@ test('a block of many views ago that turns out to be final is executed again fro
   b.executed('X0');
   assert.deepEqual(b.hear(final, 'c'), ['commit h1 X0 by acd']); // who is ahead repeats it
 });
+
+test('however many views fail in a row, none lasts longer than the cap', () => {
+  const c = new Table('c');
+  c.work();
+  const spans: number[] = [];
+  while (spans.length < 8) {
+    const { view } = c.engine.status();
+    const startedMs = c.nowMs;
+    while (c.engine.status().view === view) c.tick(20);
+    spans.push(Math.round((c.nowMs - startedMs) / 100) * 100);
+    for (const node of ['a', 'b', 'd']) c.hear(viewChange(node, view + 1));
+  }
+  assert.deepEqual(spans, [1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000]);
+});
