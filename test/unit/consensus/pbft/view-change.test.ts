@@ -1,7 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Body, PrePrepare } from '../../../../consensus/pbft/messages.ts';
-import { certificate, d, GENESIS, newView, prePrepare, signed, Table, validators, viewChange, vote } from './table.ts';
+import type { Body, PrePrepare, Verified, ViewChange } from '../../../../consensus/pbft/messages.ts';
+import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
+import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
+import {
+  CHAIN_ID,
+  certificate,
+  d,
+  GENESIS,
+  newView,
+  PARAMETERS,
+  prePrepare,
+  signed,
+  Table,
+  validators,
+  viewChange,
+  vote,
+} from './table.ts';
 
 const VIEW_CHANGED = ['persist viewChange v1 final 0 prepared []', 'broadcast viewChange v1 final 0 prepared []'];
 
@@ -353,4 +368,19 @@ test('however many views fail in a row, none lasts longer than the cap', () => {
     for (const node of ['a', 'b', 'd']) c.hear(viewChange(node, view + 1));
   }
   assert.deepEqual(spans, [1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000]);
+});
+
+test('what belongs to a view that is over is let go as soon as it is left or another is entered', () => {
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: GENESIS, certificate: undefined };
+  const crypto = { hash: (data: Uint8Array) => data.slice(0, 32), verify: () => true, sign: () => new Uint8Array(32) };
+  for (const leave of [startViewChange, (replica: Replica, view: number) => enterView(replica, view, undefined)]) {
+    const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, crypto);
+    for (const view of [0, 1, 2]) replica.book.addProposal(prePrepare('abc'[view]!, view, 1, `X${view}`) as Verified<PrePrepare>);
+    replica.book.addViewChange(viewChange('d', 1) as Verified<ViewChange>);
+    leave(replica, 2);
+    assert.equal(replica.book.proposal('a', 1, 0), undefined);
+    assert.equal(replica.book.proposal('b', 1, 1), undefined);
+    assert.ok(replica.book.proposal('c', 1, 2));
+    assert.ok(replica.book.viewChanges().every((message) => message.view === 2));
+  }
 });
