@@ -34,7 +34,7 @@ import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
 import type { World } from './world.ts';
 
-/** Bodies of one height kept for re-proposal, for peers and for commit: as many as an engine remembers executions. */
+/** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 const GATHER_MS = 40;
@@ -123,6 +123,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   }
 
   function hold(digest: Digest, held: HeldProposal): void {
+    proposals.delete(toHex(digest)); // executed again it is the newest again
     proposals.set(toHex(digest), held);
     for (const oldest of proposals.keys()) {
       if (proposals.size <= PROPOSALS_HELD_MAX) break;

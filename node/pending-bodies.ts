@@ -7,7 +7,8 @@ import type { Crypto } from './format/index.ts';
 import { keyspace, u64Key } from './storage/keyspace.ts';
 import type { Store } from './world.ts';
 
-const ROWS_MAX = 256; // far more than proposals of one height
+/** Rows read at once. There is about one for each view that failed at this height, and all of them count. */
+const ROWS_PER_READ = 256;
 
 export interface PendingBodies {
   /** Resolves when the bytes are on disk. */
@@ -22,10 +23,18 @@ export async function openPendingBodies(store: Store, crypto: Pick<Crypto, 'hash
   const rows = new Map<ByteText, number>();
   const prefix = keyspace.pendingBody;
   const keyOf = (height: number, digest: Digest): ByteText => prefix + u64Key(height) + toByteText(digest);
-  for (const row of await store.range({ from: prefix, to: prefixEnd(prefix), limit: ROWS_MAX })) {
-    const stored = decodeAll(row.value, (reader) => ({ height: reader.u64(), transactions: reader.list((r) => r.bytes()) }));
-    rows.set(row.key, stored.height);
-    for (const bytes of stored.transactions) held.set(toByteText(transactionHashOf(crypto, bytes)), { height: stored.height, bytes });
+  for (let from: ByteText | undefined = prefix; from !== undefined; ) {
+    const read: readonly { readonly key: ByteText; readonly value: Uint8Array }[] = await store.range({
+      from,
+      to: prefixEnd(prefix),
+      limit: ROWS_PER_READ,
+    });
+    for (const row of read) {
+      const stored = decodeAll(row.value, (reader) => ({ height: reader.u64(), transactions: reader.list((r) => r.bytes()) }));
+      rows.set(row.key, stored.height);
+      for (const bytes of stored.transactions) held.set(toByteText(transactionHashOf(crypto, bytes)), { height: stored.height, bytes });
+    }
+    from = read.length < ROWS_PER_READ ? undefined : `${read.at(-1)!.key}\0`; // the next key there can be
   }
   const saved = new Set<string>();
   return {

@@ -1,14 +1,14 @@
 /**
- * What the validators have said, bounded per signer: a Byzantine one can only push out its own messages. Votes are kept for the height
- * being decided and the next (a peer may be one block ahead), any view; of view changes only the latest.
+ * What the validators have said, bounded per signer: a Byzantine one can only push out its own messages, and no bound holds the newest out. Votes
+ * are kept for the height being decided and the next (a peer may be one block ahead), any view; of proposals and view changes only the latest.
  */
 import { type Digest, equalBytes } from '../../node/format/index.ts';
 import type { PrePrepare, Verified, ViewChange, Vote } from './messages.ts';
 
 /** Votes held per signer and phase; an honest one has at most two heights and a view or two in play. */
 const VOTES_PER_SIGNER_MAX = 6;
-/** Proposals held over all signers: the current ones, and a few that came early. */
-const PROPOSALS_HELD_MAX = 8;
+
+const VOTE_KINDS = ['prepare', 'commit', 'checkpoint'] as const satisfies readonly Vote['kind'][];
 
 export type Added<M> = { readonly kind: 'new' } | { readonly kind: 'known' } | { readonly kind: 'conflict'; readonly earlier: M };
 
@@ -24,7 +24,8 @@ function comparePlace(a: Placed, b: Placed): number {
 
 export class Book {
   readonly #votes = new Map<string, Verified<Vote>[]>();
-  #proposals: Verified<PrePrepare>[] = [];
+  /** `node height` -> the proposal of its highest view: a primary that is further on has given up its earlier views. */
+  readonly #proposals = new Map<string, Verified<PrePrepare>>();
   readonly #viewChanges = new Map<string, Verified<ViewChange>>();
 
   addVote(vote: Verified<Vote>): Added<Vote> {
@@ -66,21 +67,18 @@ export class Book {
   }
 
   addProposal(proposal: Verified<PrePrepare>): Added<PrePrepare> {
-    const earlier = this.proposal(proposal.node, proposal.height, proposal.view);
-    if (earlier) return equalBytes(earlier.digest, proposal.digest) ? { kind: 'known' } : { kind: 'conflict', earlier };
-    this.#proposals.push(proposal);
-    this.#proposals.sort(comparePlace);
-    if (this.#proposals.length > PROPOSALS_HELD_MAX) this.#proposals.pop(); // the furthest away: its primary sends it again when its time comes
+    const key = `${proposal.node} ${proposal.height}`;
+    const held = this.#proposals.get(key);
+    if (held && held.view > proposal.view) return { kind: 'known' };
+    if (held?.view === proposal.view)
+      return equalBytes(held.digest, proposal.digest) ? { kind: 'known' } : { kind: 'conflict', earlier: held };
+    this.#proposals.set(key, proposal);
     return { kind: 'new' };
   }
 
   proposal(node: string, height: number, view: number): Verified<PrePrepare> | undefined {
-    return this.#proposals.find((other) => other.node === node && other.height === height && other.view === view);
-  }
-
-  /** A signer whose body turned out wrong may be heard again. */
-  dropProposal(proposal: PrePrepare): void {
-    this.#proposals = this.#proposals.filter((other) => other !== proposal);
+    const held = this.#proposals.get(`${node} ${height}`);
+    return held?.view === view ? held : undefined;
   }
 
   /** Keeps the highest view of a signer, and for one view the highest final height. */
@@ -95,14 +93,34 @@ export class Book {
     return [...this.#viewChanges.values()];
   }
 
+  /** The latest vote and the view change of one signer, as far as held. */
+  wordsOf(node: string): (Verified<Vote> | Verified<ViewChange>)[] {
+    const votes = VOTE_KINDS.flatMap((kind) => this.#votes.get(`${kind} ${node}`) ?? []).sort(comparePlace);
+    return [votes.at(-1), this.#viewChanges.get(node)].filter((word) => word !== undefined);
+  }
+
+  /** Forgets everything a node said: it was said under a key that is no longer its own. */
+  forget(node: string): void {
+    for (const kind of VOTE_KINDS) this.#votes.delete(`${kind} ${node}`);
+    for (const [key, proposal] of this.#proposals) if (proposal.node === node) this.#proposals.delete(key);
+    this.#viewChanges.delete(node);
+  }
+
+  /** Forgets proposals and view changes of views below `view`. Votes stay: late commits of a view that is over still make a block final. */
+  leaveViewsBelow(view: number): void {
+    for (const [key, proposal] of this.#proposals) if (proposal.view < view) this.#proposals.delete(key);
+    for (const [node, message] of this.#viewChanges) if (message.view < view) this.#viewChanges.delete(node);
+  }
+
   /** Forgets what lies at or below the final height, in views that are over, and what was said by nodes that are no longer validators. */
   prune(height: number, view: number, isValidator: (node: string) => boolean): void {
+    this.leaveViewsBelow(view);
     for (const [key, held] of this.#votes) {
       const kept = held.filter((vote) => (vote.height > height || vote.kind === 'checkpoint') && isValidator(vote.node));
       if (kept.length > 0) this.#votes.set(key, kept);
       else this.#votes.delete(key);
     }
-    this.#proposals = this.#proposals.filter((p) => p.height > height && p.view >= view && isValidator(p.node));
-    for (const [node, message] of this.#viewChanges) if (message.view < view || !isValidator(node)) this.#viewChanges.delete(node);
+    for (const [key, { node, height: of }] of this.#proposals) if (of <= height || !isValidator(node)) this.#proposals.delete(key);
+    for (const node of this.#viewChanges.keys()) if (!isValidator(node)) this.#viewChanges.delete(node);
   }
 }

@@ -35,7 +35,8 @@ import {
   setValidators,
   tryDecode,
 } from './replica.ts';
-import { adoptView, advanceViewChange, onNewView, onViewChange, sayViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
+import { isSigned } from './verdicts.ts';
+import { advanceViewChange, onNewView, onViewChange, reopenView, repeatViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
 
 /** Proofs of double votes reported per height. */
 const EVIDENCE_PER_HEIGHT_MAX = 64;
@@ -93,6 +94,7 @@ function onTick(replica: Replica, nowMs: number): void {
     replica.started = true;
     replica.deliveredAtMs = replica.nowMs;
     if (replica.unmarked) persist(replica, { kind: 'mark', stableCheckpoint: 0 });
+    repeatViewChange(replica); // blocks may have become final since it was written
   }
   retryExecutions(replica);
   retransmit(replica);
@@ -126,12 +128,12 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   setValidators(replica, block.validators);
   clearHeight(replica);
   replica.evidenceSeen.clear();
-  adoptView(replica, block.certificate);
+  reopenView(replica, block.certificate);
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
-  for (const node of replica.claims.keys()) if (!replica.byNode.has(node)) replica.claims.delete(node);
-  for (const node of replica.helpedAt.keys()) if (!replica.byNode.has(node)) replica.helpedAt.delete(node);
+  for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
+    for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
   liftFloor(replica);
-  if (replica.changing && mayVote(replica) && replica.viewChange?.height !== replica.height) sayViewChange(replica);
+  repeatViewChange(replica);
   onFinalHeight(replica);
   const pending = replica.pendingNewView;
   if (pending) {
@@ -172,7 +174,11 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !speaksFromAhead(replica, message) ? 'reject' : 'ignore');
     return;
   }
-  if (!replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature)) {
+  const signed =
+    message.kind === 'viewChange'
+      ? isSigned(replica, message)
+      : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
+  if (!signed) {
     drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromAhead(replica, message) ? 'ignore' : 'reject');
     return;
   }
@@ -322,7 +328,7 @@ function meetOwnWord(replica: Replica, message: Message): void {
   const ours = kind === 'prePrepare' ? replica.proposed.get(`${height} ${view}`) : vote;
   if (ours && equalBytes(ours.digest, digest)) return;
   if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, message), message.signature)) return;
-  replica.excludedKey = self.publicKey;
+  replica.excludedKeys.push(self.publicKey);
   replica.deadlineMs = undefined;
   persist(replica, { kind: 'excluded', publicKey: self.publicKey });
   const second = encodeMessage(message.kind === 'prePrepare' ? { ...message, proposal: new Uint8Array(0) } : message);

@@ -25,6 +25,8 @@ import {
 export const PROPOSAL_BYTES_MAX = 917_504;
 /** Bytes of one view change inside a new view; 2 certificates of VALIDATORS_MAX votes. */
 export const VIEW_CHANGE_BYTES_MAX = 65_536;
+/** Words of one signer in an answer to its question: its highest vote and its view change. */
+export const HELD_WORDS_MAX = 2;
 /** Heights agreed on at once. The prepared chain of a view change is this long at most; part 1 of the protocol runs one. */
 export const HEIGHTS_IN_FLIGHT_MAX = 1;
 
@@ -113,13 +115,18 @@ export interface Ask {
   readonly signature: Uint8Array;
 }
 
-/** Highest height and view at which the sender may hold anything signed by `about`. */
+/**
+ * Answer to an Ask: what shows how far `about` may have signed. It names no number that signed words do not prove: the sender's highest commit
+ * certificate, and the latest words signed by `about` that it holds.
+ */
 export interface Held {
   readonly kind: 'held';
   readonly about: string;
   readonly round: number;
-  readonly height: number;
-  readonly view: number;
+  /** Of the sender's last final height; absent at genesis only. */
+  readonly certificate: Certificate | undefined;
+  /** Encoded votes and view changes signed by `about`; at most HELD_WORDS_MAX. */
+  readonly words: readonly Uint8Array[];
   readonly node: string;
   readonly signature: Uint8Array;
 }
@@ -174,7 +181,11 @@ function writePlain(writer: Writer, message: Unsigned<Plain>): Writer {
     case 'ask':
       return writer.u64(message.round);
     case 'held':
-      return writer.text(message.about).u64(message.round).u64(message.height).u64(message.view);
+      return writer
+        .text(message.about)
+        .u64(message.round)
+        .optional(message.certificate, (w, certificate) => w.bytes(encodeCertificate(certificate)))
+        .list(message.words, (w, bytes) => w.bytes(bytes));
   }
 }
 
@@ -271,8 +282,8 @@ function readMessage(reader: Reader): Message {
         node,
         about: reader.text(NAME_BYTES_MAX),
         round: reader.u64(),
-        height: reader.u64(),
-        view: reader.u64(),
+        certificate: reader.optional(certificateInside),
+        words: reader.list((r) => r.bytes(VIEW_CHANGE_BYTES_MAX), HELD_WORDS_MAX),
         signature: signature(),
       };
     case undefined:

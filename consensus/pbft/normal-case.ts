@@ -3,7 +3,7 @@
  * what its own execution agreed with, so a wrong result is a refused proposal and never a fork. Every function here looks at the state and
  * does what is possible now; the order in which messages came does not matter.
  */
-import { type Certificate, certificateFault, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { type Certificate, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
 import type { Added } from './book.ts';
 import { certificateOf } from './certificates.ts';
 import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
@@ -18,9 +18,11 @@ import {
   ownVote,
   persist,
   primaryOf,
+  remember,
   type Replica,
   sign,
 } from './replica.ts';
+import { commitFault } from './verdicts.ts';
 
 /** A build that found nothing is asked for again after this, ms. */
 const BUILD_RETRY_MS = 100;
@@ -43,17 +45,8 @@ export function onBuilt(
   if (height !== nextHeight(replica) || view !== replica.view || !replica.building) return; // for a view or height that is over
   replica.building = false;
   if (!mayVote(replica) || replica.changing || replica.binding?.digest || !equalBytes(parent, replica.digest)) return;
-  replica.executions.set(toHex(digest), {
-    digest,
-    proposal,
-    from: replica.self,
-    fresh: true,
-    view,
-    state: 'agreed',
-    parent,
-    attempts: 1,
-    retryAtMs: 0,
-  });
+  const built = { digest, proposal, from: replica.self, fresh: true, view } as const;
+  remember(replica, { ...built, state: 'agreed', parent, attempts: 1, retryAtMs: 0 });
   propose(replica, digest, proposal);
 }
 
@@ -211,6 +204,11 @@ function finalize(replica: Replica, certificate: Certificate): void {
     replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, certificate });
     return;
   }
+  const kept = execution ? undefined : replica.bodies.get(toHex(certificate.digest));
+  if (kept) {
+    ensureExecuted(replica, kept.digest, kept.proposal, replica.self, false); // of so many views ago that its execution was let go
+    return;
+  }
   requestSync(
     replica,
     certificate.height,
@@ -221,7 +219,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
 /** A certificate somebody forwarded. */
 export function onCertificate(replica: Replica, certificate: Certificate, from: string): void {
   if (certificate.height <= replica.height || replica.committing) return;
-  const fault = certificateFault(replica.crypto, replica.chainId, certificate, replica.validators);
+  const fault = commitFault(replica, certificate);
   if (fault) {
     // Above the next height the validators may have changed since: then it is only a claim, and others must share it.
     replica.out.push({

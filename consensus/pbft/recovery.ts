@@ -3,10 +3,11 @@
  * decided and says where it stands; whoever is further on answers with a commit certificate or the new view. Also the two questions of
  * exceptional cases: the body of a bound digest, and, after a lost vote log, what this replica may have signed.
  */
-import { encodeMessage, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
+import { encodeMessage, signingBytes, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
 import { onCertificate, requestSync } from './normal-case.ts';
 import { liveRecords } from './replay.ts';
 import {
+  drop,
   enterView,
   ensureExecuted,
   hasExecuted,
@@ -18,9 +19,11 @@ import {
   type Proposal,
   type Replica,
   sign,
+  tryDecode,
 } from './replica.ts';
-import { adoptView, sayViewChange, startViewChange } from './view-change.ts';
-import { type Certificate, certificateFault, equalBytes, toHex } from '../../node/format/index.ts';
+import { commitFault } from './verdicts.ts';
+import { adoptView, startViewChange } from './view-change.ts';
+import { type Certificate, equalBytes, toHex } from '../../node/format/index.ts';
 
 /** Bounds of the time between two repetitions, ms. */
 const RETRANSMIT_MIN_MS = 50;
@@ -29,6 +32,14 @@ const RETRANSMIT_MAX_MS = 500;
 const HELP_INTERVAL_MS = 40;
 /** Peers may be ahead for this long before sync is asked for: their last commit votes are usually under way to us, ms. */
 const LAG_GRACE_MS = 100;
+/** A validator alone in a higher view is joined after standing there for so many base time-outs of a view. */
+const JOIN_AFTER_TIMEOUTS = 1;
+/** One validator is joined at most once in so many final blocks: what a traitor can force is one view change each time. */
+export const JOIN_EVERY_BLOCKS = 32;
+/** A validator further behind in final blocks could not vote if it were joined. */
+const JOIN_HEIGHTS_BEHIND_MAX = 4;
+/** A view further up is no honest one: views would run out. */
+const JOIN_VIEWS_ABOVE_MAX = 1_024;
 
 export function retransmitMs(replica: Replica): number {
   return Math.max(RETRANSMIT_MIN_MS, Math.min(RETRANSMIT_MAX_MS, Math.floor(replica.parameters.viewTimeoutMs / 4)));
@@ -65,7 +76,7 @@ export function advanceSync(replica: Replica): void {
 export function retransmit(replica: Replica): void {
   if (replica.nowMs < replica.retransmitAtMs) return;
   replica.retransmitAtMs = replica.nowMs + retransmitMs(replica);
-  if (!replica.byNode.has(replica.self)) return;
+  if (!replica.byNode.has(replica.self) || !replica.holdsKey) return;
   const height = nextHeight(replica);
   const say = (bytes: Uint8Array) => replica.out.push({ kind: 'broadcast', bytes });
   const { view, changing, self: node } = replica;
@@ -117,6 +128,31 @@ export function help(
 
 export function onStatus(replica: Replica, message: Verified<Status>): void {
   help(replica, message.node, message);
+  joinAbove(replica, message);
+}
+
+/**
+ * A validator that timed out alone promised to vote in no view below, so it comes back only when the others reach its view: they go there
+ * themselves. A promise is never taken back, so this touches no argument of safety (decisions/0005).
+ */
+function joinAbove(replica: Replica, { node, view, height }: Verified<Status>): void {
+  if (view <= replica.view) {
+    replica.above.delete(node);
+    return;
+  }
+  const held = replica.above.get(node);
+  if (held?.view !== view) {
+    replica.above.set(node, { view, sinceMs: replica.nowMs });
+    return;
+  }
+  if (replica.changing || replica.committing || !mayVote(replica)) return;
+  if (replica.nowMs - held.sinceMs < JOIN_AFTER_TIMEOUTS * replica.parameters.viewTimeoutMs) return;
+  if (height + JOIN_HEIGHTS_BEHIND_MAX < replica.height || view - replica.view > JOIN_VIEWS_ABOVE_MAX) return;
+  const joined = replica.joinedAt.get(node);
+  if (joined !== undefined && replica.height - joined < JOIN_EVERY_BLOCKS) return;
+  replica.joinedAt.set(node, replica.height);
+  note(replica, 'joins a validator alone in a higher view', { node, view });
+  startViewChange(replica, view);
 }
 
 /**
@@ -128,7 +164,7 @@ export function onCommitted(replica: Replica, certificate: Certificate, from: st
   else if (certificate.height === replica.height && equalBytes(certificate.digest, replica.digest)) {
     const newer = certificate.view > replica.view || (certificate.view === replica.view && replica.changing);
     // Judged by the present validators; after a barrier it fails, and a later certificate will do.
-    if (newer && !certificateFault(replica.crypto, replica.chainId, certificate, replica.validators)) {
+    if (newer && !commitFault(replica, certificate)) {
       replica.certificate = certificate;
       adoptView(replica, certificate);
     }
@@ -148,7 +184,7 @@ function fetchBody(replica: Replica): void {
 
 export function onFetch(replica: Replica, message: Verified<Fetch>): void {
   const body = replica.bodies.get(toHex(message.digest));
-  if (!body || message.height !== nextHeight(replica)) return;
+  if (!body || message.height !== nextHeight(replica) || !replica.holdsKey) return;
   const { height, digest, node } = message;
   const answer = sign(replica, { kind: 'body', height, digest, proposal: body.proposal, node: replica.self } as const);
   replica.out.push({ kind: 'send', to: node, bytes: encodeMessage(answer) });
@@ -164,28 +200,51 @@ export function onBody(replica: Replica, message: Verified<Body>): void {
   ensureExecuted(replica, bound, message.proposal, message.node, false);
 }
 
-/** Somebody lost its vote log. Nothing signed by it counts here above the height being decided, or what it has shown us. */
+/** Somebody lost its vote log: what proves how far we are, and its own latest words. */
 export function onAsk(replica: Replica, message: Verified<Ask>): void {
-  if (replica.muted) return; // no memory, no answer
-  const claim = replica.claims.get(message.node);
+  if (replica.muted || !replica.holdsKey) return; // no memory, no answer
   const answer = sign(replica, {
     kind: 'held',
     about: message.node,
     round: message.round,
-    height: Math.max(nextHeight(replica), (claim?.height ?? 0) + 1),
-    view: Math.max(replica.view, claim?.view ?? 0),
+    certificate: replica.certificate,
+    words: replica.book.wordsOf(message.node).map(encodeMessage),
     node: replica.self,
   } as const);
   replica.out.push({ kind: 'send', to: message.node, bytes: encodeMessage(answer) });
 }
 
-/** With the answers of a quorum: silent up to the highest height named, plus the window, and in no view below the highest named. */
+/** How far an answer proves that this replica may have signed; undefined when it does not prove itself, or not to us yet. */
+function provenBy(replica: Replica, { certificate, words }: Held): { height: number; view: number } | undefined {
+  const self = replica.byNode.get(replica.self);
+  if (!self) return undefined;
+  let height = (certificate?.height ?? 0) + 1;
+  let view = 0;
+  // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for again.
+  if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;
+  for (const bytes of words) {
+    const word = tryDecode(bytes);
+    if (word?.kind !== 'prepare' && word?.kind !== 'commit' && word?.kind !== 'checkpoint' && word?.kind !== 'viewChange') return undefined;
+    if (word.node !== replica.self) return undefined;
+    if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, word), word.signature)) return undefined;
+    height = Math.max(height, word.kind === 'viewChange' ? word.height + 1 : word.height);
+    view = Math.max(view, word.view);
+  }
+  return { height, view };
+}
+
+/** With the answers of a quorum: silent up to the highest height proven, plus the window, and in no view below the highest proven. */
 export function onHeld(replica: Replica, message: Verified<Held>): void {
   const { muted } = replica;
   if (!muted || message.about !== replica.self || message.round !== muted.round || message.node === replica.self) return;
-  muted.answers.set(message.node, { height: message.height, view: message.view });
+  const proven = provenBy(replica, message);
+  if (!proven) {
+    drop(replica, 'PBFT_HELD_UNPROVEN', message.node, 'ignore');
+    return;
+  }
+  muted.answers.set(message.node, proven);
   if (muted.answers.size < Math.min(replica.quorum, replica.validators.length - 1)) return;
-  let height = 0;
+  let { height } = replica;
   let view = 0;
   for (const answer of muted.answers.values()) {
     height = Math.max(height, answer.height);
@@ -216,7 +275,6 @@ export function liftFloor(replica: Replica): void {
   if (!floor || !replica.byNode.has(replica.self) || replica.height < floor.height) return;
   replica.floor = undefined;
   if (replica.view < floor.view) startViewChange(replica, floor.view);
-  else if (replica.changing) sayViewChange(replica);
-  else enterView(replica, replica.view, undefined);
+  else if (!replica.changing) enterView(replica, replica.view, undefined); // the block certified in it opened it
   note(replica, 'taking part again', { height: nextHeight(replica), view: replica.view });
 }

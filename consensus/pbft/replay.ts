@@ -18,15 +18,19 @@ export function restore(replica: Replica, start: EngineStart): void {
     replica.viewChange = undefined;
     replica.binding = undefined;
   }
+  // Entered at a height that is final since, and not certified there: the view is not open here.
+  if (!replica.changing && replica.view > certified && replica.binding?.height !== nextHeight(replica)) replica.changing = true;
 }
 
 /** Everything a restart needs now; what the vote log is cut down to at a stable checkpoint. */
 export function liveRecords(replica: Replica): Uint8Array[] {
   const height = nextHeight(replica);
   const records: LogRecord[] = [{ kind: 'mark', stableCheckpoint: replica.stableCheckpoint }];
-  if (replica.excludedKey) records.push({ kind: 'excluded', publicKey: replica.excludedKey });
+  for (const publicKey of replica.excludedKeys) records.push({ kind: 'excluded', publicKey });
   if (replica.floor && replica.height < replica.floor.height) records.push({ kind: 'floor', ...replica.floor });
   if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
+  else if (replica.changing)
+    records.push({ kind: 'entered', view: replica.view, height: replica.height, digest: undefined }); // open below only
   else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
   for (const { digest, proposal } of replica.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
   for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });
@@ -94,7 +98,7 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
         replica.floor = { height: record.height, view: record.view };
         break;
       case 'excluded':
-        replica.excludedKey = record.publicKey;
+        replica.excludedKeys.push(record.publicKey);
         break;
     }
   }

@@ -8,17 +8,20 @@ import {
   equalBytes,
   faultsMax,
   quorumSize,
+  tagged,
   toHex,
+  utf8,
   type Validator,
   type VotePhase,
 } from '../../node/format/index.ts';
 import type { Effect, EngineCrypto, EngineParameters, EngineStart } from '../engine.ts';
 import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
+import type { Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
 
-/** Bodies and executions remembered for one height; one per view at most, and views take longer and longer. */
-const DIGESTS_PER_HEIGHT_MAX = 64;
+/** Executions remembered for one height, about one per view; past it the oldest goes. The shell keeps what they consist of for more (node/chain). */
+export const EXECUTIONS_MAX = 32;
 
 export interface Execution {
   readonly digest: Digest;
@@ -81,6 +84,7 @@ export interface Replica {
   buildRetryAtMs: number;
   prepared: Certificate | undefined;
   committing: Certificate | undefined;
+  /** Bodies of this height we sent Prepare for, about one a view: any of them may have to be proposed again, so no bound lets one go. */
   readonly bodies: Map<string, { readonly digest: Digest; readonly proposal: Uint8Array }>;
   readonly executions: Map<string, Execution>;
   /** Everything signed for heights not final yet: `phase height view` -> vote. */
@@ -97,8 +101,13 @@ export interface Replica {
   readonly book: Book;
   /** Highest final height and view each validator has claimed. */
   readonly claims: Map<string, { height: number; view: number }>;
+  readonly verdicts: Verdicts;
   /** When each peer was last helped, ms. */
   readonly helpedAt: Map<string, number>;
+  /** Validators whose status names a view above ours, and since when the same one, ms. */
+  readonly above: Map<string, { readonly view: number; readonly sinceMs: number }>;
+  /** Our last final height when we last joined a validator that stood alone. */
+  readonly joinedAt: Map<string, number>;
   readonly evidenceSeen: Set<string>;
 
   checkpoint: Vote | undefined;
@@ -109,8 +118,10 @@ export interface Replica {
   /** `round` is the height when the loss was noticed: answers to an earlier loss name another, for between two losses the chain moves on. */
   muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
   floor: { readonly height: number; readonly view: number } | undefined;
-  /** A key of ours that somebody else votes with; governance gives another. */
-  excludedKey: Uint8Array | undefined;
+  /** Keys of ours that somebody else votes with; governance gives another. */
+  readonly excludedKeys: Uint8Array[];
+  /** The validator set names the key we sign with: it may be replaced before or after our own. */
+  holdsKey: boolean;
 
   nowMs: number;
   started: boolean;
@@ -160,14 +171,18 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     fetchedFrom: new Set(),
     book: new Book(),
     claims: new Map(),
+    verdicts: new Map(),
     helpedAt: new Map(),
+    above: new Map(),
+    joinedAt: new Map(),
     evidenceSeen: new Set(),
     checkpoint: undefined,
     stableCheckpoint: 0,
     remembered: 0,
     muted: undefined,
     floor: undefined,
-    excludedKey: undefined,
+    excludedKeys: [],
+    holdsKey: false,
     nowMs: 0,
     started: false,
     unmarked: false,
@@ -185,11 +200,25 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
   return replica;
 }
 
+/** Takes over the validators of the next height. What was said under a key that is replaced counts no more: votes belong to a key, not to a name. */
 export function setValidators(replica: Replica, validators: readonly Validator[]): void {
+  const before = replica.byNode;
+  replica.verdicts.clear();
   replica.validators = [...validators].sort((a, b) => (a.node < b.node ? -1 : 1));
   replica.byNode = new Map(replica.validators.map((validator) => [validator.node, validator]));
   replica.quorum = quorumSize(replica.validators.length);
   replica.faults = faultsMax(replica.validators.length);
+  for (const { node, suite, publicKey } of replica.validators) {
+    const held = before.get(node);
+    if (held?.suite === suite && equalBytes(held.publicKey, publicKey)) continue;
+    replica.book.forget(node);
+    replica.claims.delete(node);
+    replica.above.delete(node);
+    if (node !== replica.self) continue;
+    replica.checkpoint = undefined;
+    const probe = tagged('engine-message', replica.chainId, utf8('which key')); // no message begins like this
+    replica.holdsKey = replica.crypto.verify(suite, publicKey, probe, replica.crypto.sign(probe));
+  }
 }
 
 /** p = v mod |R| over the validators sorted by node id (PBFT §4). */
@@ -202,12 +231,13 @@ export function primaryAmong(validators: readonly Pick<Validator, 'node'>[], vie
   return validators[view % validators.length]!.node;
 }
 
-/** False for an observer, while a lost vote log makes silence the only safe course, and with a key that was voted with elsewhere. */
+/** False for an observer, while a lost vote log makes silence the only safe course, and with a key that is not ours alone or not the set's. */
 export function mayVote(replica: Replica): boolean {
   const self = replica.byNode.get(replica.self);
   return (
     self !== undefined &&
-    !(replica.excludedKey && equalBytes(replica.excludedKey, self.publicKey)) &&
+    replica.holdsKey &&
+    !replica.excludedKeys.some((key) => equalBytes(key, self.publicKey)) &&
     replica.muted === undefined &&
     (replica.floor === undefined || replica.height >= replica.floor.height)
   );
@@ -274,10 +304,18 @@ export function keepBody(replica: Replica, height: number, digest: Digest, propo
 export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8Array, from: string, fresh: boolean): void {
   const name = toHex(digest);
   if (replica.executions.has(name)) return;
-  if (replica.executions.size >= DIGESTS_PER_HEIGHT_MAX) return;
   const { view } = replica;
-  replica.executions.set(name, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
+  remember(replica, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
   replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
+}
+
+/** Keeps an execution; the oldest over the bound goes: it can be executed again, from a body we keep or are sent again. */
+export function remember(replica: Replica, execution: Execution): void {
+  replica.executions.set(toHex(execution.digest), execution);
+  for (const oldest of replica.executions.keys()) {
+    if (replica.executions.size <= EXECUTIONS_MAX) break;
+    replica.executions.delete(oldest);
+  }
 }
 
 /** True when our own execution of `digest` agreed with its header and it stands on the last final block. */
@@ -311,6 +349,7 @@ export function clearView(replica: Replica): void {
 export function enterView(replica: Replica, view: number, digest: Digest | undefined): void {
   clearView(replica);
   replica.view = view;
+  replica.book.leaveViewsBelow(view);
   replica.changing = false;
   replica.viewChange = undefined;
   replica.pendingNewView = undefined;

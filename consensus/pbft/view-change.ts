@@ -1,14 +1,15 @@
 /**
  * View change and new view by the chained rule (PBFT §4.4; design: chain, "PBFT with chained, executed blocks").
- * A view change carries the highest commit certificate and what was prepared above it. A new view starts at the highest commit certificate
- * reported and takes, for the height above, the prepare certificate of the highest view; that block is proposed again byte for byte. There are
- * no null requests: with no certificate the new primary proposes afresh.
+ * A view change carries the highest commit certificate and what was prepared above it. A new view is made of view changes that share one height,
+ * its base, and opens its view for the height above alone: there it takes the prepare certificate of the highest view, and that block is proposed
+ * again byte for byte. There are no null requests: with no certificate the new primary proposes afresh. Who is behind the base, or passes it, says
+ * its view change again. Why that suffices: decisions/0004.
  */
-import { type Certificate, certificateFault, equalBytes } from '../../node/format/index.ts';
-import { prepareCertificateFault } from './certificates.ts';
-import { encodeMessage, type NewView, signingBytes, type Verified, type ViewChange } from './messages.ts';
+import { type Certificate, equalBytes } from '../../node/format/index.ts';
+import { encodeMessage, type NewView, type Verified, type ViewChange } from './messages.ts';
 import { requestSync } from './normal-case.ts';
 import { clearView, drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
+import { commitFault, isSigned, prepareFault } from './verdicts.ts';
 
 /** Time-out of the present view, ms: doubled for every view that failed since the last final block, capped. */
 export function viewTimeoutMs(replica: Replica): number {
@@ -20,6 +21,7 @@ export function viewTimeoutMs(replica: Replica): number {
 export function startViewChange(replica: Replica, view: number): void {
   clearView(replica);
   replica.view = view;
+  replica.book.leaveViewsBelow(view);
   replica.changing = true;
   replica.binding = undefined;
   replica.failures++;
@@ -58,15 +60,12 @@ export function viewChangeShapeFault(message: ViewChange): string | undefined {
   return undefined;
 }
 
-/**
- * What is wrong with a view change as one of a new view that starts at `base`, which this replica holds final. What a sender reports below the
- * base decides nothing and is not checked: a lagging replica is no liar.
- */
-function viewChangeFault(replica: Replica, message: ViewChange, base: number): string | undefined {
-  if (message.height < base || base < replica.height) return undefined;
+/** What is wrong with a view change as one of a new view whose base is our last final height. */
+function viewChangeFault(replica: Replica, message: ViewChange): string | undefined {
+  if (message.height !== replica.height) return 'its height is not the base';
   if (message.certificate && !equalBytes(message.certificate.digest, replica.digest)) return 'its final block is not ours';
   for (const certificate of message.prepared) {
-    const fault = prepareCertificateFault(replica.crypto, replica.chainId, certificate, replica.byNode);
+    const fault = prepareFault(replica, certificate);
     if (fault) return fault;
   }
   return undefined;
@@ -77,7 +76,8 @@ export function onViewChange(replica: Replica, message: Verified<ViewChange>, fr
     drop(replica, 'PBFT_VIEW_CHANGE_INVALID', from, 'reject');
     return;
   }
-  if (message.view < replica.view || (message.view === replica.view && !replica.changing)) return; // helped by its status
+  const over = message.view === replica.view && !replica.changing && message.height <= replica.height;
+  if (message.view < replica.view || over) return; // helped by its status
   replica.book.addViewChange(message);
 }
 
@@ -96,35 +96,30 @@ export function advanceViewChange(replica: Replica): void {
   if (primaryOf(replica, replica.view) === replica.self) startNewView(replica, support);
 }
 
-/** The prepare certificate of the highest view just above `base`, if any was reported. */
-function chosenAbove(base: number, messages: readonly ViewChange[]): Certificate | undefined {
+/** The prepare certificate of the highest view just above the base of `messages`, if any was reported. */
+function chosenAbove(messages: readonly ViewChange[]): Certificate | undefined {
   let chosen: Certificate | undefined;
   for (const message of messages) {
     const certificate = message.prepared[0];
-    if (message.height === base && certificate && (!chosen || certificate.view > chosen.view)) chosen = certificate;
+    if (certificate && (!chosen || certificate.view > chosen.view)) chosen = certificate;
   }
   return chosen;
-}
-
-/** Highest final height reported that its certificate proves; one that does not prove itself under our validators has to wait for sync. */
-function baseOf(messages: readonly ViewChange[]): number {
-  return messages.reduce((highest, message) => Math.max(highest, message.height), 0);
 }
 
 function startNewView(replica: Replica, support: readonly ViewChange[]): void {
   const usable: ViewChange[] = [];
   for (const message of support) {
     if (message.height > replica.height) {
-      if (message.certificate && !certificateFault(replica.crypto, replica.chainId, message.certificate, replica.validators)) {
+      if (message.certificate && !commitFault(replica, message.certificate)) {
         requestSync(replica, message.height, [message.node]); // a block is final that we lack: first that
         return;
       }
       continue; // a height nobody can prove to us is left out
     }
-    if (!viewChangeFault(replica, message, replica.height)) usable.push(message);
+    if (!viewChangeFault(replica, message)) usable.push(message);
   }
-  if (usable.length < replica.quorum) return;
-  const chosen = chosenAbove(replica.height, usable);
+  if (usable.length < replica.quorum) return; // those behind get our certificate and say it again; the view's timer runs meanwhile
+  const chosen = chosenAbove(usable);
   const message = sign(replica, {
     kind: 'newView',
     view: replica.view,
@@ -136,7 +131,7 @@ function startNewView(replica: Replica, support: readonly ViewChange[]): void {
   replica.out.push({ kind: 'broadcast', bytes: replica.newView });
 }
 
-/** Opens the view changes of a new view; undefined when it does not prove itself. */
+/** Opens the view changes of a new view; undefined when it does not prove itself or they do not share one height. */
 function openViewChanges(replica: Replica, message: NewView): ViewChange[] | undefined {
   const opened: ViewChange[] = [];
   const signers = new Set<string>();
@@ -144,9 +139,8 @@ function openViewChanges(replica: Replica, message: NewView): ViewChange[] | und
     const inner = tryDecode(bytes);
     if (inner?.kind !== 'viewChange' || inner.view !== message.view || signers.has(inner.node) || viewChangeShapeFault(inner))
       return undefined;
-    const validator = replica.byNode.get(inner.node);
-    if (!validator || !replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, inner), inner.signature))
-      return undefined;
+    if (opened[0] && opened[0].height !== inner.height) return undefined;
+    if (!isSigned(replica, inner)) return undefined;
     signers.add(inner.node);
     opened.push(inner);
   }
@@ -174,28 +168,46 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
     drop(replica, 'PBFT_NEW_VIEW_INVALID', from, verdictOn(replica, message, from));
     return;
   }
-  const base = baseOf(opened);
+  const base = opened[0]!.height;
+  if (base < replica.height) return; // its sender gets our certificate, and every view change is said again at our height
   if (base > replica.height) {
-    const top = opened.find((inner) => inner.height === base);
-    if (top?.certificate && !certificateFault(replica.crypto, replica.chainId, top.certificate, replica.validators)) {
+    const proof = opened.find(({ certificate }) => certificate && !commitFault(replica, certificate));
+    if (proof) {
       replica.pendingNewView = bytes;
-      requestSync(replica, base, [message.node, top.node]);
+      requestSync(replica, base, [message.node, proof.node]);
     }
     return;
   }
-  if (opened.some((inner) => viewChangeFault(replica, inner, base))) {
+  if (opened.some((inner) => viewChangeFault(replica, inner))) {
     drop(replica, 'PBFT_NEW_VIEW_INVALID', from, verdictOn(replica, message, from));
     return;
   }
-  const chosen = base === replica.height ? chosenAbove(base, opened) : undefined;
   if (!mayVote(replica)) return;
-  enterView(replica, message.view, chosen?.digest);
+  enterView(replica, message.view, chosenAbove(opened)?.digest);
   replica.newView = bytes;
 }
 
 /**
- * A block certified in a view proves that view began; above that block, with a window of one, its new view binds nothing. So the replica may
- * enter it without having seen the new view.
+ * What a new final block means for the view. Certified in our view or a later one it opens that view for the next height. Certified below our
+ * view, it opens nothing there: a new view speaks for the height above its base alone, so everyone says its view change again at the new base.
+ */
+export function reopenView(replica: Replica, certificate: Certificate): void {
+  adoptView(replica, certificate);
+  replica.newView = undefined; // of a base that is over
+  if (certificate.view >= replica.view) return;
+  replica.changing = true;
+  replica.binding = undefined;
+  replica.viewChange = undefined;
+}
+
+/** Says the view change of a view that is not open at our height, unless it was said at this height already. */
+export function repeatViewChange(replica: Replica): void {
+  if (replica.changing && mayVote(replica) && replica.viewChange?.height !== replica.height) sayViewChange(replica);
+}
+
+/**
+ * A block certified in a view opens it for the height above without a new view: the quorum that committed it was in that view and votes in none
+ * below, so nothing above the block can be final in a lower view.
  */
 export function adoptView(replica: Replica, certificate: Certificate): void {
   if (certificate.view < replica.view || (certificate.view === replica.view && !replica.changing)) return;

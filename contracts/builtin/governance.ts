@@ -9,6 +9,7 @@ import {
   type Json,
   type ParameterRow,
   parameterTable,
+  SUITE,
   VALIDATORS_MAX,
   decodeJson,
 } from '../../node/format/index.ts';
@@ -27,7 +28,7 @@ import {
 } from './configuration.ts';
 import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
 import { accountProblem, nameProblem, titleProblem } from './names.ts';
-import { type AcceptKey, ACCOUNT_KEYS_MAX, readKey, readNode } from './registry.ts';
+import { type AcceptKey, ACCOUNT_KEYS_MAX, readKey, readNode, readNodeKey } from './registry.ts';
 
 export const proposalKinds = [
   'addOrganisation',
@@ -36,6 +37,7 @@ export const proposalKinds = [
   'addNode',
   'suspendNode',
   'resumeNode',
+  'replaceValidatorKey',
   'setParameter',
 ] as const;
 export type ProposalKind = (typeof proposalKinds)[number];
@@ -203,6 +205,12 @@ const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
   }),
   suspendNode: (_host, args) => ({ id: args.text('id') }),
   resumeNode: (_host, args) => ({ id: args.text('id') }),
+  /** `{id, validatorKey}`: the node keeps its name and place, and votes under the new key from the next height on. */
+  replaceValidatorKey: (host, args, acceptKey) => {
+    const id = args.text('id');
+    const suite = (entryOf(readOf(host), 'node', id)?.data as unknown as NodeData | undefined)?.suite ?? SUITE.ed25519;
+    return { id, validatorKey: readNodeKey(host, args, 'validatorKey', suite, acceptKey) };
+  },
   setParameter: (_host, args) => {
     const name = args.text('name', (text) => (isParameterName(text) ? undefined : 'is not a chain parameter'));
     const row: ParameterRow = isParameterName(name) ? parameterTable[name] : { min: 0, max: 0, default: 0, unit: '', description: '' };
@@ -295,6 +303,22 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
       const node = standing('node', body.id as string, 'suspended');
       active('organisation', node.owner);
       return withNodes([{ ...node, state: 'active' }], [node]);
+    }
+    case 'replaceValidatorKey': {
+      const node = entryOf(read, 'node', body.id as string);
+      if (node?.state !== 'active' && node?.state !== 'suspended') throw impossible(`there is no node ${body.id as string}`);
+      const publicKey = body.validatorKey as string;
+      const { transportKey, validatorKey, tokenKey, custodialKey } = node.data as unknown as NodeData;
+      if ([transportKey, validatorKey, tokenKey, custodialKey].includes(publicKey)) throw impossible(`${node.id} has this key already`);
+      const rows = validatorRowsOf(read);
+      if (rows.some((row) => row.publicKey === publicKey)) throw impossible(`another validator has the key of ${node.id}`);
+      const entries = [{ ...node, data: { ...node.data, validatorKey: publicKey } }];
+      return rows.some((row) => row.node === node.id)
+        ? withValidators(
+            entries,
+            rows.map((row) => (row.node === node.id ? { ...row, publicKey } : row)),
+          )
+        : { entries };
     }
     case 'suspendNode': {
       const node = active('node', body.id as string);

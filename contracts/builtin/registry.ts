@@ -229,17 +229,20 @@ function registeredCustodialKey(host: Host, organisation: string, node: string):
   return entry?.owner === organisation && entry.state === 'active' ? entry.data.custodialKey : undefined;
 }
 
+/** A public key of a node, screened. */
+export function readNodeKey(host: Host, data: Arguments, name: string, suite: number, acceptKey: AcceptKey): string {
+  const publicKey = data.text(name, hex32Problem);
+  if (hex32Problem(publicKey) === undefined) {
+    host.useGas(KEY_SCREEN_GAS);
+    if (!acceptKey(suite, publicKey)) data.fault(name, 'is not an acceptable public key');
+  }
+  return publicKey;
+}
+
 /** The facts of a node as governance admits it. */
 export function readNode(host: Host, data: Arguments, acceptKey: AcceptKey): RegistryEntry['data'] {
   const suite = data.nullable('suite', (name) => data.integer(name, 1, 255));
-  const key = (name: string): string => {
-    const publicKey = data.text(name, hex32Problem);
-    if (hex32Problem(publicKey) === undefined) {
-      host.useGas(KEY_SCREEN_GAS);
-      if (!acceptKey(suite ?? SUITE.ed25519, publicKey)) data.fault(name, 'is not an acceptable public key');
-    }
-    return publicKey;
-  };
+  const key = (name: string): string => readNodeKey(host, data, name, suite ?? SUITE.ed25519, acceptKey);
   const keys = {
     transportKey: key('transportKey'),
     validatorKey: key('validatorKey'),

@@ -46,8 +46,8 @@ const proposeChange = submitRoute({
     schema: Type.Object(
       {
         kind: field(Type.String({ minLength: 1, maxLength: 64 }), 'setParameter', {
-          en: 'addOrganisation, suspendOrganisation, resumeOrganisation, addNode, suspendNode, resumeNode or setParameter; the other fields are those of the kind',
-          zh: '提案类型：addOrganisation、suspendOrganisation、resumeOrganisation、addNode、suspendNode、resumeNode 或 setParameter；其余字段由类型决定',
+          en: 'addOrganisation, suspendOrganisation, resumeOrganisation, addNode, suspendNode, resumeNode, replaceValidatorKey or setParameter; the other fields are those of the kind',
+          zh: '提案类型：addOrganisation、suspendOrganisation、resumeOrganisation、addNode、suspendNode、resumeNode、replaceValidatorKey 或 setParameter；其余字段由类型决定',
         }),
       },
       { additionalProperties: true }, // the contract names bad fields of each kind itself

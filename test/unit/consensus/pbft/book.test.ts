@@ -30,11 +30,17 @@ test('commits add up only for one view and one digest', () => {
   );
 });
 
-test('proposals held are bounded over all signers, nearest first', () => {
+test('of the proposals of one signer at a height the newest is held, whatever others proposed', () => {
   const book = new Book();
-  for (let view = 40; view >= 0; view--) book.addProposal(verified<PrePrepare>(prePrepare('a', view, 1, 'X')));
-  assert.ok(book.proposal('a', 1, 0));
-  assert.equal(book.proposal('a', 1, 40), undefined);
+  const add = (node: string, view: number) => book.addProposal(verified<PrePrepare>(prePrepare(node, view, 1, 'X'))).kind;
+  for (let view = 0; view <= 40; view++) assert.equal(add('abcd'[view % 4]!, view), 'new');
+  assert.ok(book.proposal('a', 1, 40));
+  assert.equal(book.proposal('a', 1, 36), undefined);
+  assert.equal(add('a', 36), 'known'); // a primary does not go back
+  assert.ok(book.proposal('b', 1, 37));
+  book.leaveViewsBelow(39);
+  assert.equal(book.proposal('b', 1, 37), undefined);
+  assert.ok(book.proposal('d', 1, 39));
 });
 
 test('of view changes the highest view counts, and in one view the one that reports more', () => {

@@ -7,13 +7,12 @@ import {
   decodeMessage,
   encodeMessage,
   type Fetch,
-  type Held,
   type Message,
   type Status,
 } from '../../../../consensus/pbft/messages.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from '../../../../consensus/pbft/vote-log.ts';
 import { DecodeError } from '../../../../node/format/index.ts';
-import { body, certificate, d, newView, prePrepare, signed, Table, viewChange, vote } from './table.ts';
+import { body, certificate, d, held, newView, prePrepare, signed, Table, viewChange, vote } from './table.ts';
 
 const samples: Message[] = [
   vote('prepare', 'a', 3, 4, 'X'),
@@ -27,7 +26,8 @@ const samples: Message[] = [
   signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node: 'a' }),
   signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal: body('X'), node: 'a' }),
   signed<Ask>({ kind: 'ask', round: 1, node: 'a' }),
-  signed<Held>({ kind: 'held', about: 'd', round: 1, height: 2, view: 3, node: 'a' }),
+  held('a', 'd', 1, undefined),
+  held('a', 'd', 1, certificate('commit', 3, 7, 'X'), [vote('commit', 'd', 3, 8, 'Y'), viewChange('d', 4)]),
 ];
 
 test('every message reads back as it was written', () => {

@@ -11,6 +11,7 @@ import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
 import {
   decodeMessage,
   encodeMessage,
+  type Held,
   type Message,
   type NewView,
   type Plain,
@@ -27,6 +28,8 @@ import { SeededRandom } from '../../../simulation/random.ts';
 export const NODES = ['a', 'b', 'c', 'd', 'e'] as const;
 const keys = new SimKeys(new SeededRandom(7), SUITE.simulated);
 const signers = new Map<string, SimSigner>(NODES.map((node) => [node, keys.generate()]));
+/** Second keys of the same nodes, for sets in which governance has replaced one. */
+const replacements = new Map<string, SimSigner>(NODES.map((node) => [node, keys.generate()]));
 export const CHAIN_ID = hashTagged(keys, 'chain', utf8('table'));
 
 const labels = new Map<string, string>();
@@ -51,9 +54,19 @@ export function validators(nodes: readonly string[] = ['a', 'b', 'c', 'd']): Val
   return nodes.map((node) => ({ node, publicKey: signers.get(node)!.publicKey, suite: SUITE.simulated, weight: 1 }));
 }
 
-export function vote(kind: Vote['kind'], node: string, view: number, height: number, label: string): Vote {
+/** The same with the second key of `node`. */
+export function rekeyed(node: string, set = validators()): Validator[] {
+  return set.map((v) => (v.node === node ? { ...v, publicKey: replacements.get(node)!.publicKey } : v));
+}
+
+export function vote(kind: Vote['kind'], node: string, view: number, height: number, label: string, by = signers): Vote {
   const unsigned = { kind, view, height, digest: d(label), node } as const;
-  return { ...unsigned, signature: signers.get(node)!.sign(signingBytes(CHAIN_ID, unsigned)) };
+  return { ...unsigned, signature: by.get(node)!.sign(signingBytes(CHAIN_ID, unsigned)) };
+}
+
+/** A vote under the second key of `node`. */
+export function rekeyedVote(kind: Vote['kind'], node: string, view: number, height: number, label: string): Vote {
+  return vote(kind, node, view, height, label, replacements);
 }
 
 export function signed<M extends Plain>(message: Omit<M, 'signature'>): M {
@@ -88,6 +101,11 @@ export function newView(node: string, view: number, changes: readonly ViewChange
   return signed<NewView>({ kind: 'newView', view, viewChanges: changes.map(encodeMessage), node });
 }
 
+/** What `node` answers to the question of `about`, with the words of `about` it holds. */
+export function held(node: string, about: string, round: number, final: Certificate | undefined, words: readonly Message[] = []): Held {
+  return signed<Held>({ kind: 'held', about, round, certificate: final, words: words.map(encodeMessage), node });
+}
+
 export class Table {
   readonly engine: Engine;
   readonly self: string;
@@ -96,9 +114,12 @@ export class Table {
   /** Every message that left, decoded. */
   readonly sent: Message[] = [];
   nowMs = 0;
+  signaturesChecked = 0;
 
-  constructor(self: string, options: Partial<Omit<EngineStart, 'self'>> = {}) {
+  /** `newKey`: it signs with its second key. */
+  constructor(self: string, options: Partial<Omit<EngineStart, 'self'>> = {}, newKey = false) {
     this.self = self;
+    const signer = (newKey ? replacements : signers).get(self)!;
     this.log = [...(options.log ?? [])];
     this.engine = createEngine(
       'pbft',
@@ -115,8 +136,11 @@ export class Table {
       },
       {
         hash: (data) => keys.hash(data),
-        sign: (message) => signers.get(self)!.sign(message),
-        verify: (suite, key, message, signature) => keys.verify(suite, key, message, signature),
+        sign: (message) => signer.sign(message),
+        verify: (suite, key, message, signature) => {
+          this.signaturesChecked++;
+          return keys.verify(suite, key, message, signature);
+        },
       },
     );
     this.tick(0);
@@ -161,13 +185,14 @@ export class Table {
     view = 0,
     nodes?: readonly string[],
     signers = ['a', 'b', 'c', 'd'].filter((node) => node !== this.self).slice(0, 3),
+    set = validators(nodes),
   ): string[] {
     return this.step({
       kind: 'delivered',
       height,
       digest: d(label),
       certificate: certificate('commit', view, height, label, signers),
-      validators: validators(nodes),
+      validators: set,
       parameters: PARAMETERS,
     });
   }
@@ -199,7 +224,7 @@ export function said(message: Message): string {
     case 'body':
       return `${message.kind} h${message.height} ${name(message.digest)}`;
     case 'held':
-      return `held ${message.about} h${message.height} v${message.view}`;
+      return `held ${message.about} final ${message.certificate?.height ?? 0} words [${message.words.map((w) => said(decodeMessage(w))).join(', ')}]`;
     default:
       return message.kind;
   }

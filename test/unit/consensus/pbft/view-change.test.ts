@@ -1,7 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Body, PrePrepare } from '../../../../consensus/pbft/messages.ts';
-import { certificate, d, GENESIS, newView, prePrepare, signed, Table, validators, viewChange, vote } from './table.ts';
+import type { Body, PrePrepare, Verified, ViewChange } from '../../../../consensus/pbft/messages.ts';
+import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
+import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
+import {
+  CHAIN_ID,
+  certificate,
+  d,
+  GENESIS,
+  newView,
+  PARAMETERS,
+  prePrepare,
+  signed,
+  Table,
+  validators,
+  viewChange,
+  vote,
+} from './table.ts';
 
 const VIEW_CHANGED = ['persist viewChange v1 final 0 prepared []', 'broadcast viewChange v1 final 0 prepared []'];
 
@@ -149,7 +164,74 @@ test('what was prepared below the highest final height reported decides nothing'
   const final = certificate('commit', 1, 1, 'Y');
   const c = new Table('c', { height: 1, digest: d('Y'), certificate: final, log: new Table('c').log });
   c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
-  assert.ok(c.hear(viewChange('b', 2, final)).includes('persist entered v2 h2 free'));
+  c.hear(viewChange('b', 2, final));
+  assert.equal(c.engine.status().phase, 'viewChange'); // two of one base are no quorum, whatever a said below it
+  assert.ok(c.hear(viewChange('a', 2, final)).includes('persist entered v2 h2 free')); // synced, and said again
+});
+
+test('a new view is refused when one of its view changes has another base', () => {
+  const final = certificate('commit', 0, 1, 'X');
+  const c = new Table('c');
+  c.delivered('X');
+  const mixed = [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1)];
+  assert.deepEqual(c.hear(newView('b', 1, mixed)), ['reject PBFT_NEW_VIEW_INVALID b']);
+  const level = [...mixed.slice(0, 2), viewChange('d', 1, final)];
+  assert.deepEqual(c.hear(newView('b', 1, level)), ['persist entered v1 h2 free']);
+});
+
+test('a new view of a base we have passed opens nothing here', () => {
+  const c = new Table('c');
+  c.delivered('X');
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), []);
+  assert.equal(c.engine.status().view, 0);
+});
+
+test('a new primary behind its view changes syncs first, says its own again, and then starts the view', () => {
+  const final = certificate('commit', 0, 1, 'X');
+  const b = new Table('b');
+  b.hear(viewChange('c', 1, final));
+  assert.ok(b.hear(viewChange('d', 1, final)).includes('sync h1 from c'));
+  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.deepEqual(b.delivered('X').slice(0, 4), [
+    'persist viewChange v1 final 1 prepared []',
+    'broadcast viewChange v1 final 1 prepared []',
+    'persist entered v1 h2 free',
+    'broadcast newView v1 of 3',
+  ]);
+});
+
+test('in a view whose height becomes final below it a replica says its view change again at the new base, and follows a second new view', () => {
+  const c = new Table('c');
+  c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
+  assert.equal(c.engine.status().phase, 'idle');
+  const lines = c.delivered('X'); // certified in view 0 after all
+  assert.deepEqual(lines, ['persist viewChange v1 final 1 prepared []', 'broadcast viewChange v1 final 1 prepared []']);
+  c.hear(prePrepare('b', 1, 2, 'Y'));
+  c.executed('Y', 'OK', 2, d('X'));
+  assert.deepEqual(c.votesSent(), []); // the promises below speak of height 1 alone
+  const final = certificate('commit', 0, 1, 'X');
+  const again = newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1, final)]);
+  assert.ok(c.hear(again).includes('persist entered v1 h2 free'));
+});
+
+test('a restart at a height that became final below the view entered comes back in its view change', () => {
+  const c = new Table('c');
+  c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
+  const final = certificate('commit', 0, 1, 'X', ['a', 'b', 'd']);
+  const again = new Table('c', { height: 1, digest: d('X'), certificate: final, log: c.log });
+  assert.equal(again.engine.status().view, 1);
+  assert.equal(again.engine.status().phase, 'viewChange');
+  const words = again.sent.filter((message) => message.kind === 'viewChange');
+  assert.ok(words.length > 0 && words.every((message) => message.height === 1));
+});
+
+test('view changes that never share a base do not hold the view: its time-out runs and the next one is asked for', () => {
+  const b = new Table('b');
+  b.hear(viewChange('c', 1, certificate('commit', 0, 1, 'X')));
+  b.hear(viewChange('d', 1, certificate('commit', 0, 1, 'X')));
+  b.tick(10);
+  b.tick(2_100);
+  assert.equal(b.engine.status().view, 2);
 });
 
 test('a backup in a bound view takes the bound block only', () => {
@@ -198,7 +280,7 @@ test('a new view that does not prove itself is refused', () => {
 test('a new view that starts above our head waits for sync', () => {
   const c = new Table('c');
   const final = certificate('commit', 0, 1, 'X');
-  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1)])), [
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1, final)])), [
     'sync h1 from ba',
   ]);
   assert.ok(c.delivered('X').includes('persist entered v1 h2 free'));
@@ -233,3 +315,72 @@ function prepared(): Table {
 function bodyOf(node: string, proposal: Uint8Array): Body {
   return signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal, node });
 }
+
+const FAILED_VIEWS = 48; // more than executions are remembered
+
+/** b takes part in views that fail one after the other: each has a proposal of its own, which it prepares. Views of b itself stay without one. */
+function failedViews(): Table {
+  const b = new Table('b');
+  for (let view = 0; view < FAILED_VIEWS; view++) {
+    if (view > 0) enter(b, view);
+    if (view % 4 === 1) continue;
+    b.hear(prePrepare('abcd'[view % 4]!, view, 1, `X${view}`));
+    b.executed(`X${view}`);
+    assert.ok(b.votesSent().includes(`prepare v${view} h1 X${view}`), `view ${view}`);
+  }
+  return b;
+}
+
+function enter(b: Table, view: number): void {
+  const changes = ['a', 'c', 'd'].map((node) => viewChange(node, view));
+  const primary = 'abcd'[view % 4]!;
+  if (primary === 'b') for (const change of changes) b.hear(change);
+  else b.hear(newView(primary, view, changes));
+}
+
+test('views that failed at a height hold nothing out: the next one prepares and decides', () => {
+  const b = failedViews();
+  enter(b, FAILED_VIEWS);
+  b.hear(prePrepare('a', FAILED_VIEWS, 1, 'Y'));
+  b.executed('Y');
+  for (const node of ['a', 'c']) b.hear(vote('prepare', node, FAILED_VIEWS, 1, 'Y'));
+  b.hear(vote('commit', 'a', FAILED_VIEWS, 1, 'Y'));
+  assert.ok(b.hear(vote('commit', 'c', FAILED_VIEWS, 1, 'Y')).includes('commit h1 Y by abc'));
+});
+
+test('a block of many views ago that turns out to be final is executed again from the body kept, not waited for', () => {
+  const b = failedViews();
+  const final = { kind: 'committed', certificate: certificate('commit', 0, 1, 'X0', ['a', 'c', 'd']) } as const;
+  assert.deepEqual(b.hear(final, 'c'), ['execute h1 X0 from b']);
+  b.executed('X0');
+  assert.deepEqual(b.hear(final, 'c'), ['commit h1 X0 by acd']); // who is ahead repeats it
+});
+
+test('however many views fail in a row, none lasts longer than the cap', () => {
+  const c = new Table('c');
+  c.work();
+  const spans: number[] = [];
+  while (spans.length < 8) {
+    const { view } = c.engine.status();
+    const startedMs = c.nowMs;
+    while (c.engine.status().view === view) c.tick(20);
+    spans.push(Math.round((c.nowMs - startedMs) / 100) * 100);
+    for (const node of ['a', 'b', 'd']) c.hear(viewChange(node, view + 1));
+  }
+  assert.deepEqual(spans, [1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000]);
+});
+
+test('what belongs to a view that is over is let go as soon as it is left or another is entered', () => {
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: GENESIS, certificate: undefined };
+  const crypto = { hash: (data: Uint8Array) => data.slice(0, 32), verify: () => true, sign: () => new Uint8Array(32) };
+  for (const leave of [startViewChange, (replica: Replica, view: number) => enterView(replica, view, undefined)]) {
+    const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, crypto);
+    for (const view of [0, 1, 2]) replica.book.addProposal(prePrepare('abc'[view]!, view, 1, `X${view}`) as Verified<PrePrepare>);
+    replica.book.addViewChange(viewChange('d', 1) as Verified<ViewChange>);
+    leave(replica, 2);
+    assert.equal(replica.book.proposal('a', 1, 0), undefined);
+    assert.equal(replica.book.proposal('b', 1, 1), undefined);
+    assert.ok(replica.book.proposal('c', 1, 2));
+    assert.ok(replica.book.viewChanges().every((message) => message.view === 2));
+  }
+});

@@ -177,6 +177,40 @@ test('a suspended node is resumed by votes, with the key and the place it had', 
   assert.equal(entryOf(chain.read, 'node', 'n-dent')?.version, 3);
 });
 
+test('the key of a validator is replaced in place, at a barrier: name, place and other keys stay', () => {
+  const chain = testChain();
+  const before = configurationOf(chain.read).validators;
+  const entry = entryOf(chain.read, 'node', 'n-dent')!;
+  assert.equal(pass(chain, { kind: 'replaceValidatorKey', id: 'n-dent', validatorKey: key(77) }).state, 'passed');
+  const after = configurationOf(chain.read).validators;
+  assert.deepEqual(
+    after.map((row) => ({ ...row, publicKey: toHex(row.publicKey) })),
+    before.map((row) => ({ ...row, publicKey: row.node === 'n-dent' ? key(77) : toHex(row.publicKey) })),
+  );
+  const replaced = entryOf(chain.read, 'node', 'n-dent')!;
+  assert.deepEqual(replaced.data, { ...entry.data, validatorKey: key(77) });
+  assert.equal(replaced.version, entry.version + 1);
+});
+
+test('a validator key is not replaced by one in use, one that is no key, or for a node that is not there', () => {
+  const chain = testChain();
+  const data = entryOf(chain.read, 'node', 'n-dent')!.data as unknown as { validatorKey: string; transportKey: string };
+  const other = toHex(configurationOf(chain.read).validators.find((row) => row.node !== 'n-dent')!.publicKey);
+  for (const validatorKey of [data.validatorKey, data.transportKey, other])
+    assert.equal(refusal(() => propose(chain, { kind: 'replaceValidatorKey', id: 'n-dent', validatorKey })).code, 'GOVERNANCE_IMPOSSIBLE');
+  assert.equal(
+    refusal(() => propose(chain, { kind: 'replaceValidatorKey', id: 'nobody', validatorKey: key(77) })).code,
+    'GOVERNANCE_IMPOSSIBLE',
+  );
+  assert.notEqual(refusal(() => propose(chain, { kind: 'replaceValidatorKey', id: 'n-dent', validatorKey: 'no' })).code, undefined);
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  pass(chain, { kind: 'suspendNode', id: 'n-dent' });
+  pass(chain, { kind: 'replaceValidatorKey', id: 'n-dent', validatorKey: key(77) }); // a stolen key is replaced before its node comes back
+  assert.ok(!configurationOf(chain.read).validators.some((row) => row.node === 'n-dent'));
+  pass(chain, { kind: 'resumeNode', id: 'n-dent' });
+  assert.ok(configurationOf(chain.read).validators.some((row) => toHex(row.publicKey) === key(77)));
+});
+
 test('a key that a suspended node left to another validator does not come back twice', () => {
   const chain = testChain();
   pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });

@@ -42,6 +42,7 @@ const KNOWN = [
   'setParameter',
   'suspendNode',
   'resumeNode',
+  'replaceValidatorKey',
   'resumeOrganisation',
   'own',
   'custodial',

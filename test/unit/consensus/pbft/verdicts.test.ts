@@ -1,0 +1,66 @@
+/** What repetition costs while views change: signatures of one thing are checked once. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import type { Message } from '../../../../consensus/pbft/messages.ts';
+import { createReplica } from '../../../../consensus/pbft/replica.ts';
+import { isSigned, VERDICTS_MAX } from '../../../../consensus/pbft/verdicts.ts';
+import { CHAIN_ID, certificate, d, newView, PARAMETERS, Table, validators, viewChange } from './table.ts';
+
+/** Signatures checked while `table` hears the messages. */
+function cost(table: Table, ...messages: Message[]): number {
+  const before = table.signaturesChecked;
+  for (const message of messages) table.hear(message);
+  return table.signaturesChecked - before;
+}
+
+const PREPARED = certificate('prepare', 0, 1, 'X');
+const FORGED = certificate('commit', 0, 1, 'X'); // commit votes are no prepare certificate
+
+test('a view change repeated costs no signature, nor does its certificate at a primary that waits', () => {
+  const b = new Table('b');
+  const changes = [viewChange('a', 1, undefined, [PREPARED]), viewChange('c', 1, undefined, [FORGED])];
+  cost(b, ...changes); // b joins, and lacks one that it can use
+  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.equal(cost(b, ...changes), 0);
+  const before = b.signaturesChecked;
+  for (let i = 0; i < 20; i++) b.tick(20);
+  assert.equal(b.signaturesChecked, before);
+});
+
+test('a new view repeated, or made of view changes heard before, costs its own signature', () => {
+  const c = new Table('c');
+  const good = [viewChange('a', 1, undefined, [PREPARED]), viewChange('b', 1), viewChange('d', 1)];
+  const bad = newView('b', 1, [...good.slice(0, 2), viewChange('d', 1, undefined, [FORGED])]);
+  assert.ok(cost(c, bad) > 4);
+  assert.equal(cost(c, bad), 1);
+  assert.equal(cost(c, newView('b', 1, good)), 2); // of the view changes one is new
+  assert.equal(c.engine.status().view, 1);
+});
+
+test('a certificate that shows a height ahead is checked once, and anew under other validators', () => {
+  const c = new Table('c');
+  const ahead: Message = { kind: 'committed', certificate: certificate('commit', 0, 9, 'Y') };
+  assert.equal(cost(c, ahead), 3);
+  assert.equal(cost(c, ahead), 0);
+  c.delivered('X');
+  assert.equal(cost(c, ahead), 3);
+});
+
+test('verdicts are bounded: a flood of new ones only makes the old be judged again', () => {
+  let judged = 0;
+  const verify = () => ++judged > 0;
+  const hash = (data: Uint8Array) => createHash('sha256').update(data).digest();
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: d('genesis'), certificate: undefined };
+  const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, { hash, verify, sign: () => new Uint8Array(32) });
+  judged = 0;
+  for (let view = 1; view <= 2 * VERDICTS_MAX; view++) {
+    assert.ok(isSigned(replica, viewChange('d', view)));
+    assert.ok(replica.verdicts.size <= VERDICTS_MAX);
+  }
+  assert.equal(judged, 2 * VERDICTS_MAX);
+  isSigned(replica, viewChange('d', 2 * VERDICTS_MAX));
+  assert.equal(judged, 2 * VERDICTS_MAX);
+  isSigned(replica, viewChange('d', 1));
+  assert.equal(judged, 2 * VERDICTS_MAX + 1);
+});
