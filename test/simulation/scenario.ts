@@ -162,8 +162,7 @@ export async function troubled(
       const i = draw.integer(0, names.length - 1);
       if (!cluster.node(i) || cluster.node(i)!.height() === 0) return;
       cluster.crash(i);
-      machines[i]!.disk.logs.delete('votes');
-      cluster.say(names[i]!, 'loses its vote log');
+      cluster.loseVoteLog(i);
       restart(i);
     });
   if (draw.chance(0.1))
