@@ -6,7 +6,7 @@ import type { Engine, EngineCrypto, EngineParameters, EngineStart } from '../../
 import { createConsensusDriver } from '../../node/consensus-driver.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { type Digest, hashTagged, SUITE, toHex, utf8, type Validator } from '../../node/format/index.ts';
-import { type Rules, TestChain } from './chain.ts';
+import { BOUNDS, type Bounds, type Rules, TestChain } from './chain.ts';
 import { SimKeys, type SimSigner } from './crypto.ts';
 import { Fabric } from './network.ts';
 import { SeededRandom } from './random.ts';
@@ -46,6 +46,7 @@ export interface ClusterOptions {
   readonly nodes: number;
   readonly validators: number;
   readonly parameters: EngineParameters;
+  readonly bounds?: Bounds;
   readonly engine?: string;
   readonly real?: boolean;
   readonly skewMaxMs?: number;
@@ -112,6 +113,7 @@ export class Cluster {
       genesis: hashTagged(this.keys, 'genesis', utf8(`simulation ${options.seed}`)),
       validators: (height) => options.validatorsAt?.(height).map(validator) ?? fixed,
       parameters: () => options.parameters,
+      bounds: options.bounds ?? BOUNDS,
     };
     const make = options.factory ?? ((create) => driverNode(options.engine ?? 'pbft', create));
     this.#factories = this.names.map((_, i) => make(options.faulty?.get(i)?.(this.random.fork()), this));

@@ -177,7 +177,12 @@ function turncoat(context: TraitorContext): Traitor {
     act(effect) {
       if (effect.kind !== 'broadcast' && effect.kind !== 'send') return [effect];
       const message = decodeMessage(effect.bytes);
-      if (message.kind === 'prePrepare' && (message.height !== first?.height || message.view !== first.view)) {
+      // One without a body is evidence of a double proposal, on its way to others.
+      if (
+        message.kind === 'prePrepare' &&
+        message.proposal.length > 0 &&
+        (message.height !== first?.height || message.view !== first.view)
+      ) {
         const { proposal, digest } = twin(message.proposal, crypto, random, start.validators.length);
         first = message;
         second = sign({ ...message, proposal, digest, bodyHash: hashTagged(crypto, 'engine-message', proposal) });
