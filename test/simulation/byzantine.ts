@@ -24,10 +24,11 @@ import {
 } from '../../node/format/index.ts';
 import { decodeBody, encodeBody } from './chain.ts';
 import type { SeededRandom } from './random.ts';
+import { type TraitorKind, traitor, traitors } from './traitors.ts';
 
 export const behaviours = ['equivocate', 'silent', 'garbage'] as const;
 /** `wild`: equivocates and talks garbage by turns. */
-export type Behaviour = (typeof behaviours)[number] | 'wrongBody' | 'wild';
+export type Behaviour = (typeof behaviours)[number] | 'wrongBody' | 'wild' | TraitorKind;
 
 type Signed = Exclude<Message, { kind: 'committed' }>;
 
@@ -71,7 +72,10 @@ export function byzantine(
     const sign = <M extends Signed>(message: M): M => ({ ...message, signature: crypto.sign(signingBytes(start.chainId, message)) });
     const lie = equivocate();
     const wild = (effect: Effect): Effect[] => (random.chance(0.6) ? lie(effect) : garbage(effect));
-    const act = { equivocate: lie, silent: () => [], garbage, wrongBody, wild }[behaviour];
+    const schemes = traitors.find((kind) => kind === behaviour);
+    const scheme = schemes && traitor(schemes, { start, crypto, random, twin });
+    const plain = { equivocate: lie, silent: () => [], garbage, wrongBody, wild } as const;
+    const act = scheme ? (effect: Effect) => scheme.act(effect) : plain[behaviour as keyof typeof plain];
 
     /** Two proposals for one place, one for each half, and a vote for each of them. */
     function equivocate(): (effect: Effect) => Effect[] {
@@ -154,10 +158,12 @@ export function byzantine(
     return {
       name: honest.name,
       status: () => honest.status(),
-      step: (input) =>
-        (isOwnWord(input) ? [] : honest.step(input)).flatMap((effect) =>
+      step: (input) => [
+        ...(isOwnWord(input) ? [] : honest.step(input)).flatMap((effect) =>
           effect.kind === 'broadcast' || effect.kind === 'send' ? act(effect) : [effect],
         ),
+        ...(scheme?.hear(input) ?? []),
+      ],
     };
   };
 }

@@ -23,8 +23,13 @@ import type { EngineParameters } from '../../consensus/index.ts';
 import type { Store } from '../../node/world.ts';
 import type { SimProcess } from './world.ts';
 
-const TRANSACTIONS_PER_BLOCK_MAX = 20;
-/** Blocks in one answer to a sync request. */
+export interface Bounds {
+  readonly blockTransactionsMax: number;
+  /** Blocks in one answer to a sync request. */
+  readonly syncBlocksMax: number;
+}
+export const BOUNDS: Bounds = { blockTransactionsMax: 20, syncBlocksMax: 16 };
+/** Blocks that an answer may hold at most, whoever made it. */
 const SYNC_BLOCKS_MAX = 16;
 /** Share of executions that fail for a passing reason, as when a transaction could not be fetched in time. */
 const MISSING_RATIO = 0.02;
@@ -60,6 +65,7 @@ export function decodeBody(bytes: Uint8Array): TestBody {
 export interface Rules {
   readonly chainId: Digest;
   readonly genesis: Digest;
+  readonly bounds: Bounds;
   /** Validators that decide `height`. */
   validators(height: number): readonly Validator[];
   parameters(height: number): EngineParameters;
@@ -136,7 +142,7 @@ export class TestChain implements ChainPort {
   async build({ height, parent, emptyAllowed }: Parameters<ChainPort['build']>[0]): ReturnType<ChainPort['build']> {
     await this.#wait(2);
     if (this.#pool.size === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
-    const transactions = [...this.#pool].slice(0, TRANSACTIONS_PER_BLOCK_MAX);
+    const transactions = [...this.#pool].slice(0, this.#rules.bounds.blockTransactionsMax);
     const body = encodeBody({ parent, height, proposer: this.#process.node, salt: this.#process.world.random.bytes(8), transactions });
     const digest = this.#digestOf(body);
     this.#executed.set(toHex(digest), body);
@@ -255,7 +261,7 @@ export class TestChain implements ChainPort {
 
   #answer(to: string, first: number, last: number): void {
     const blocks: Uint8Array[] = [];
-    for (let height = first; height <= Math.min(last, this.height, first + SYNC_BLOCKS_MAX - 1); height++)
+    for (let height = first; height <= Math.min(last, this.height, first + this.#rules.bounds.syncBlocksMax - 1); height++)
       blocks.push(encodeStored(this.block(height)!));
     if (blocks.length === 0) return;
     const frame = new Writer(1024)

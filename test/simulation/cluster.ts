@@ -3,15 +3,15 @@
  * replica over all its lives, nothing acknowledged lost. A node is whatever `NodeFactory` starts on a process; see driverNode for the first.
  */
 import type { Engine, EngineCrypto, EngineParameters, EngineStart } from '../../consensus/index.ts';
-import { decodeMessage, type Message } from '../../consensus/pbft/messages.ts';
 import { createConsensusDriver } from '../../node/consensus-driver.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { type Digest, hashTagged, SUITE, toHex, utf8, type Validator } from '../../node/format/index.ts';
-import { type Rules, TestChain } from './chain.ts';
+import { BOUNDS, type Bounds, type Rules, TestChain } from './chain.ts';
 import { SimKeys, type SimSigner } from './crypto.ts';
 import { Fabric } from './network.ts';
 import { SeededRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
+import { Words } from './words.ts';
 import { SimMachine, type SimProcess } from './world.ts';
 
 /** Lines of the transcript kept for a failing seed. */
@@ -46,6 +46,7 @@ export interface ClusterOptions {
   readonly nodes: number;
   readonly validators: number;
   readonly parameters: EngineParameters;
+  readonly bounds?: Bounds;
   readonly engine?: string;
   readonly real?: boolean;
   readonly skewMaxMs?: number;
@@ -77,8 +78,7 @@ export class Cluster {
   readonly #final = new Map<number, string>();
   /** Height at which each transaction was acknowledged. */
   readonly acknowledged = new Map<number, number>();
-  /** `node phase height view` -> digest of every vote that left an honest node. */
-  readonly #votes = new Map<string, string>();
+  readonly #words = new Words();
   failure: CheckFailed | undefined;
 
   constructor(options: ClusterOptions) {
@@ -113,6 +113,7 @@ export class Cluster {
       genesis: hashTagged(this.keys, 'genesis', utf8(`simulation ${options.seed}`)),
       validators: (height) => options.validatorsAt?.(height).map(validator) ?? fixed,
       parameters: () => options.parameters,
+      bounds: options.bounds ?? BOUNDS,
     };
     const make = options.factory ?? ((create) => driverNode(options.engine ?? 'pbft', create));
     this.#factories = this.names.map((_, i) => make(options.faulty?.get(i)?.(this.random.fork()), this));
@@ -225,23 +226,17 @@ export class Cluster {
     if (earlier === undefined || transactions.length > 0) this.say(name, `final ${height} ${hex.slice(0, 8)}`);
   }
 
-  /** Every vote an honest node lets out, over all its lives, against every earlier one. */
+  /** The vote log of a node that is down is gone. */
+  loseVoteLog(i: number): void {
+    this.machines[i]!.disk.logs.delete('votes');
+    this.#words.logLost(this.names[i]!);
+    this.say(this.names[i]!, 'loses its vote log');
+  }
+
+  /** Everything an honest node says, over all its lives, against all that it has said before. */
   #inspect(from: string, frame: Uint8Array): void {
-    if (this.faulty.has(this.names.indexOf(from))) return;
-    let message: Message;
-    try {
-      message = decodeMessage(frame);
-    } catch {
-      this.fail(`${from} sent bytes that are no message`);
-      return;
-    }
-    if (message.kind !== 'prepare' && message.kind !== 'commit' && message.kind !== 'checkpoint' && message.kind !== 'prePrepare') return;
-    if (message.node !== from) return;
-    const place = `${from} ${message.kind} ${message.height} ${message.view}`;
-    const digest = toHex(message.digest);
-    const earlier = this.#votes.get(place);
-    if (earlier !== undefined && earlier !== digest) this.fail(`${place}: two digests signed`);
-    this.#votes.set(place, digest);
+    const fault = this.#words.hear(from, !this.faulty.has(this.names.indexOf(from)), frame);
+    if (fault) this.fail(fault);
   }
 }
 

@@ -14,7 +14,12 @@ const SYNC_MAX_MS = 4;
 /** Runs `then` after `ms` unless the process has died. */
 export type Later = (ms: number, then: () => void) => void;
 /** Called at each persist point; true kills the process there. */
-export type PersistHook = (point: { readonly count: number; readonly stage: 'before' | 'during' | 'after' }) => boolean;
+export type PersistHook = (point: {
+  readonly count: number;
+  readonly stage: 'before' | 'during' | 'after';
+  /** The log is replaced, as at a stable checkpoint. */
+  readonly rewrite: boolean;
+}) => boolean;
 
 export class SimDisk {
   /** Durable records of each log, and rows of each store, by name. */
@@ -67,6 +72,7 @@ export class SimLog implements AppendLog {
 
   append(records: readonly Uint8Array[]): Promise<void> {
     return this.#write(
+      false,
       () => this.#durable().push(...records.map((record) => record.slice())),
       // Whole records from the front may have reached the disk; a torn one behind them is dropped on open.
       (random) => this.#durable().push(...records.slice(0, random.integer(0, records.length)).map((record) => record.slice())),
@@ -79,19 +85,19 @@ export class SimLog implements AppendLog {
         this.#name,
         records.map((record) => record.slice()),
       );
-    return this.#write(replace, (random) => random.chance(0.5) && replace()); // by rename: old or new
+    return this.#write(true, replace, (random) => random.chance(0.5) && replace()); // by rename: old or new
   }
 
-  #write(done: () => void, torn: (random: SeededRandom) => void): Promise<void> {
+  #write(rewrite: boolean, done: () => void, torn: (random: SeededRandom) => void): Promise<void> {
     const disk = this.#disk;
     if (disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
     const count = ++disk.persistCount;
-    if (disk.onPersist({ count, stage: 'before' })) {
+    if (disk.onPersist({ count, stage: 'before', rewrite })) {
       this.#kill();
       return new Promise(() => {});
     }
     disk.underWay.add(torn);
-    if (disk.onPersist({ count, stage: 'during' })) {
+    if (disk.onPersist({ count, stage: 'during', rewrite })) {
       this.#kill();
       return new Promise(() => {});
     }
@@ -99,7 +105,7 @@ export class SimLog implements AppendLog {
       this.#later(disk.syncMs(this.#random), () => {
         disk.underWay.delete(torn);
         done();
-        if (disk.onPersist({ count, stage: 'after' })) this.#kill();
+        if (disk.onPersist({ count, stage: 'after', rewrite })) this.#kill();
         else resolve();
       }),
     );
@@ -146,7 +152,7 @@ export class SimStore implements Store {
     const copied = operations.map(({ key, value }) => ({ key, value: value?.slice() }));
     const count = options.sync && this.#disk.hooksStores ? ++this.#disk.persistCount : undefined;
     const killed = (stage: 'before' | 'during' | 'after') => {
-      if (count === undefined || !this.#disk.onPersist({ count, stage })) return false;
+      if (count === undefined || !this.#disk.onPersist({ count, stage, rewrite: false })) return false;
       this.#kill();
       return true;
     };

@@ -76,6 +76,7 @@ export interface FullSetup {
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly motions: readonly Motion[];
+  readonly mempoolCountMax: number;
   organisationOf(node: number): string;
   /** Bytes and id of transaction number `id`, the same at whichever node it is handed in. */
   transaction(id: number, chainId: Digest, height: number): { readonly bytes: Uint8Array; readonly id: Digest };
@@ -98,7 +99,7 @@ export function fullSetup(
   loaded: ContractMachine,
   validators: number,
   parameters: Partial<ChainParameters>,
-  motions: readonly Motion[] = [],
+  { motions = [], mempoolCountMax = 1_000 }: { readonly motions?: readonly Motion[]; readonly mempoolCountMax?: number } = {},
 ): FullSetup {
   const { keys, signers, names } = cluster;
   const { suite } = keys;
@@ -157,6 +158,7 @@ export function fullSetup(
     suite,
     machine: loaded,
     motions,
+    mempoolCountMax,
     organisationOf,
     builtins: new Map([...createBuiltins({ acceptKey: () => true }), [records.name, records]]),
     numberOf: (id) => numbers.get(toByteText(id)),
@@ -297,7 +299,7 @@ export class FullNodes {
         suite: setup.suite,
         signWithValidatorKey: (message) => signer.sign(message),
         signWithCustodialKey: (message) => signer.sign(message),
-        mempool: { countMax: 1_000, bytesMax: 16_777_216, senderCountMax: 1_000 },
+        mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216, senderCountMax: 1_000 },
         ...(createEngine ? { createEngine } : {}),
       });
       created.onCommitted((committed) => {

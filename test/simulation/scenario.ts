@@ -7,6 +7,7 @@ import { type Behaviour, behaviours, byzantine } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
 import { HEALTHY } from './network.ts';
 import { SeededRandom } from './random.ts';
+import { traitors } from './traitors.ts';
 
 /** Simulated time of the troubled phase, ms. */
 const TROUBLE_MIN_MS = 3_000;
@@ -30,22 +31,29 @@ export interface Result {
   readonly healedMs: number;
 }
 
-/** `tears` undefined: drawn. It has a generator of its own, so that seeds found without it still tell their story with it off. */
+/**
+ * `tearing` undefined: drawn, as are small bounds and traitors with a plan. These have generators of their own, so that seeds found without them
+ * still tell their story with `tearing` given.
+ */
 export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean): Promise<Result> {
   const tearDraw = new SeededRandom(seed ^ 0x7ea5);
   const tears = tearing ?? tearDraw.chance(0.5);
+  const more = tearing === undefined ? new SeededRandom(seed ^ 0x5afe) : undefined;
   const draw = new SeededRandom(seed ^ 0x5eed);
   const validators = draw.pick([4, 4, 4, 4, 4, 5, 7, 1]);
   const observers = draw.chance(0.15) ? 1 : 0;
   const faults = faultsMax(validators);
   const drawn: Behaviour | undefined = faults > 0 && draw.chance(0.4) ? draw.pick(behaviours) : undefined;
-  const behaviour: Behaviour | undefined = drawn && tearing === undefined && tearDraw.chance(0.25) ? 'wrongBody' : drawn;
+  const lying: Behaviour | undefined = drawn && tearing === undefined && tearDraw.chance(0.25) ? 'wrongBody' : drawn;
+  const behaviour: Behaviour | undefined = faults > 0 && more?.chance(0.3) ? more.pick(traitors) : lying;
   const faulty = new Map<number, (random: SeededRandom) => CreateEngine>();
   if (behaviour)
     for (let i = 0; i < draw.integer(1, faults); i++) faulty.set(draw.integer(0, validators - 1), (random) => byzantine(behaviour, random));
   const viewTimeoutMs = draw.pick([200, 400, 1_000]);
   const rotates = draw.chance(0.15) && validators === 4 && !behaviour;
   const barrier = draw.integer(2, 12);
+  const viewTimeoutMaxMs = viewTimeoutMs * (more?.pick([1, 2, 8]) ?? 8);
+  const bounds = { blockTransactionsMax: more?.pick([1, 3, 20]) ?? 20, syncBlocksMax: more?.pick([1, 2, 16]) ?? 16 };
   const cluster = new Cluster({
     seed,
     nodes: validators + observers + (rotates ? 1 : 0),
@@ -53,9 +61,10 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
     engine,
     real: seed % REAL_EVERY === REAL_EVERY - 1,
     faulty,
+    bounds,
     parameters: {
       viewTimeoutMs,
-      viewTimeoutMaxMs: viewTimeoutMs * 8,
+      viewTimeoutMaxMs,
       idleBlockIntervalMs: draw.pick([200, 1_000]),
       checkpointIntervalBlocks: draw.pick([1, 4, 16]),
     },
@@ -73,7 +82,7 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const persists = draw.chance(0.4);
   /** A vote log lost once; a node that lost its memory counts as faulty until it is back. */
   const forgets = faulty.size === 0 && faults > 0 && draw.chance(0.2);
-  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${rotates ? `, barrier ${barrier}` : ''}`;
+  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, views of ${viewTimeoutMs} to ${viewTimeoutMaxMs} ms, blocks of ${bounds.blockTransactionsMax}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${rotates ? `, barrier ${barrier}` : ''}`;
   let height = 0;
   let healedMs = 0;
   try {
@@ -162,8 +171,7 @@ export async function troubled(
       const i = draw.integer(0, names.length - 1);
       if (!cluster.node(i) || cluster.node(i)!.height() === 0) return;
       cluster.crash(i);
-      machines[i]!.disk.logs.delete('votes');
-      cluster.say(names[i]!, 'loses its vote log');
+      cluster.loseVoteLog(i);
       restart(i);
     });
   if (draw.chance(0.1))
@@ -192,10 +200,10 @@ export async function healed(cluster: Cluster): Promise<number> {
   const healedAtMs = cluster.scheduler.nowMs;
   const present = () => cluster.honest().filter((i) => !cluster.absent.has(i)); // the council may go on meanwhile
   const { max } = cluster.heights();
-  // Who is asked while it starts takes nothing: a client asks again.
+  // Who is asked while it starts takes nothing: a client asks again. A traitor is asked too: as primary it may leave out what it does not know.
   const handIn = () => {
     if (cluster.acknowledged.has(HEALED_TRANSACTION)) return;
-    for (const i of present()) cluster.submit(i, HEALED_TRANSACTION);
+    for (let i = 0; i < cluster.names.length; i++) if (!cluster.absent.has(i)) cluster.submit(i, HEALED_TRANSACTION);
     cluster.scheduler.after(HAND_IN_AGAIN_MS, handIn);
   };
   handIn();

@@ -118,7 +118,7 @@ test('a replica that lost its vote log is mute, catches up, and votes again', as
   cluster.bootAll();
   await reach(cluster, 3, 5_000, [0, 1, 2, 3]);
   cluster.crash(2);
-  cluster.machines[2]!.disk.logs.delete('votes');
+  cluster.loseVoteLog(2);
   cluster.boot(2);
   assert.ok(await reach(cluster, 10, 20_000, [0, 1, 2, 3]));
   assert.ok(cluster.transcript.some((line) => line.includes('n2 taking part again')));

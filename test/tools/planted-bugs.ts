@@ -23,6 +23,9 @@ const EXECUTOR = 'node/ledger/executor.ts';
 const CHECKS = 'node/ledger/checks.ts';
 const CHAIN_TEST = 'test/unit/node/chain.test.ts';
 const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
+const REPLAY = 'consensus/pbft/replay.ts';
+const MEMORY_TEST = 'test/simulation/memory.test.ts';
+const SIMULATION_TEST = 'test/simulation/simulation.test.ts';
 const VOTE_LOG = 'node/storage/vote-log.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
 
@@ -201,6 +204,92 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'const next = work();',
     test: CHAIN_TEST,
     only: 'stored and told once',
+  },
+  {
+    name: 'votes are forgotten at a restart',
+    file: REPLAY,
+    from: 'if (vote.height > replica.height) {',
+    to: 'if (vote.height < 0) {',
+    test: MEMORY_TEST,
+    only: 'again and again',
+  },
+  {
+    name: 'the prepared certificate is forgotten at a restart',
+    file: REPLAY,
+    from: 'replica.prepared = record.certificate;',
+    to: 'void record.certificate;',
+    test: MEMORY_TEST,
+    only: 'again and again',
+  },
+  {
+    name: 'a view change is forgotten at a restart',
+    file: REPLAY,
+    from: 'if (record.message.view >= replica.view) {',
+    to: 'if (record.message.view < 0) {',
+    test: MEMORY_TEST,
+    only: 'again and again',
+  },
+  {
+    name: 'what a new view binds to is forgotten at a restart',
+    file: REPLAY,
+    from: 'record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;',
+    to: 'undefined;',
+    test: MEMORY_TEST,
+    only: 'entered a new view',
+  },
+  {
+    name: 'the one proposal of a primary is forgotten at a restart',
+    file: REPLAY,
+    from: 'if (record.height > replica.height) replica.proposed.set(',
+    to: 'if (record.height < 0) replica.proposed.set(',
+    test: MEMORY_TEST,
+    only: 'again and again',
+  },
+  {
+    name: 'a lost vote log does not mute',
+    file: REPLAY,
+    from: '(!marked && replica.height > 0)',
+    to: '(!marked && replica.height < 0)',
+    test: SIMULATION_TEST,
+    only: 'lost its vote log',
+  },
+  {
+    name: 'the cut of the log at a checkpoint loses live votes',
+    file: REPLAY,
+    from: 'if (vote.height >= height) records.push(',
+    to: 'if (vote.height < 0) records.push(',
+    test: MEMORY_TEST,
+    only: 'was cut',
+  },
+  {
+    name: 'the cut of the log at a checkpoint loses the prepared certificate',
+    file: REPLAY,
+    from: '  if (replica.prepared) records.push(',
+    to: '  if (replica.height < 0 && replica.prepared) records.push(',
+    test: MEMORY_TEST,
+    only: 'was cut',
+  },
+  {
+    name: 'the lowest view wins in a new view',
+    file: 'consensus/pbft/view-change.ts',
+    from: 'certificate.view > chosen.view',
+    to: 'certificate.view < chosen.view',
+    test: MEMORY_TEST,
+    only: 'highest view',
+  },
+  {
+    name: 'the body of a proposal is not in the log before the vote for it',
+    file: 'consensus/pbft/replica.ts',
+    from: "  persist(replica, { kind: 'body', height, digest, proposal });\n",
+    to: '',
+    test: 'test/unit/consensus/pbft/normal-case.test.ts',
+  },
+  {
+    name: 'votes leave before they are on disk',
+    file: 'node/consensus-driver.ts',
+    from: '    await this.#save(effects);\n',
+    to: '    void this.#save(effects);\n',
+    test: 'test/unit/node/consensus-driver.test.ts',
   },
 ];
 
