@@ -8,6 +8,7 @@ import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
+import type { Alarm } from './service.ts';
 import { type ByteText, openGenesis } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import {
@@ -79,9 +80,15 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       log.error({ store: name, code: fault.code }, 'store fault');
       if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
     };
+    let written = (_name: string): void => undefined;
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
     const open = async (name: string, more: Partial<LevelStoreOptions> = {}) => {
-      const store = await openLevelStore({ path: join(config.dataDir, name), onFault: (fault) => alarmed(name, fault), ...more });
+      const store = await openLevelStore({
+        path: join(config.dataDir, name),
+        onFault: (fault) => alarmed(name, fault),
+        onWritten: () => written(name),
+        ...more,
+      });
       stores.push({ name, store });
       closers.push(() => store.close());
       return store;
@@ -151,6 +158,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       );
     };
     for (const { name, fault } of early) alarmed(name, fault);
+    written = createRoomWatch(node, await node.alarms());
+    node.onCommitted(() => written('chain')); // the executor's thread writes that one
     const scrubbing = new AbortController();
     const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
       await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged });
@@ -183,6 +192,19 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     await close();
     throw error;
   }
+}
+
+/** Takes back the alarm STORE_FULL of a store once something was written to it; called with its name after each write. */
+export function createRoomWatch(node: Pick<Node, 'resolveAlarms' | 'onAlarm'>, standing: readonly Alarm[]): (name: string) => void {
+  const full = new Set<unknown>();
+  const note = ({ kind, detail, resolvedAtMs }: Alarm): void => {
+    if (kind === 'STORE_FULL' && resolvedAtMs === undefined) full.add((detail as { store?: unknown }).store);
+  };
+  for (const alarm of standing) note(alarm);
+  node.onAlarm(note);
+  return (name) => {
+    if (full.delete(name)) node.resolveAlarms('STORE_FULL', (detail) => (detail as { store?: unknown }).store === name, { by: 'a write' });
+  };
 }
 
 async function holdsRows(store: Store): Promise<boolean> {

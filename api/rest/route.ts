@@ -198,6 +198,7 @@ const tokenErrors = [
 ] as const;
 const stepUpErrors = ['STEP_UP_REQUIRED', 'OTP_INVALID', 'OTP_REUSED', 'OTP_NOT_SET'] as const;
 const bodyErrors = [
+  'CHAIN_STALLED',
   'NODE_EXPELLED',
   'BODY_MALFORMED',
   'BODY_TOO_LARGE',

@@ -46,6 +46,8 @@ export interface LevelStoreOptions {
   readonly releaseOthers?: () => Promise<() => Promise<void>>;
   /** Told of every read or write that failed, beside the exception: a damaged value, a full disk. */
   readonly onFault?: (fault: ChainError) => void;
+  /** Told of every batch that was written: a disk that was full has room again. */
+  readonly onWritten?: () => void;
   /** WRITE_BUFFER_BYTES when absent. */
   readonly writeBufferBytes?: number;
   readonly reopenRoomBytes?: number;
@@ -132,6 +134,7 @@ export class LevelStore implements Store {
       this.#mustReopen = true;
       throw this.#told(storeError(error, {}));
     }
+    this.#options.onWritten?.();
   }
 
   /** Lets go of the database so that another thread can open it anew; the function it resolves to takes it up again. Reads in between fail. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -219,7 +220,23 @@ test('the files of four members become one genesis that every member can check',
   const clock = { now: () => 0, monotonic: () => 0 };
   const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log });
   await alarms.raise('NODE_EXPELLED', 'critical', { node: 'n1' });
-  assert.deepEqual(await standing(), ['ok', false], 'a running node is asked instead');
+  assert.deepEqual(await standing(), ['problem', false], 'somebody holds the store, and no node answers');
+  const { https } = JSON.parse(readFileSync(join(directory, 'm1/node.json'), 'utf8'));
+  const checks = [{ check: 'finality', passed: false, detail: 'NO_FINAL_BLOCK: a block has been due for 70000 ms' }];
+  const tls = (member: string) => {
+    const read = (name: string) => readFileSync(join(directory, member, name));
+    return { cert: read('tls-cert.pem'), key: read('tls-key.pem') };
+  };
+  for (const [member, expected] of [
+    ['m1', 'finality: NO_FINAL_BLOCK: a block has been due for 70000 ms'],
+    ['m2', 'the node holds its data and does not answer: another program answers on the port'],
+  ] as const) {
+    const running = createServer(tls(member), (_, answer) => void answer.end(JSON.stringify({ data: { checks } })));
+    await new Promise<void>((resolve) => void running.listen(https.port, https.host, resolve));
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+    assert.equal(answer.find(({ subject }: { subject: string }) => subject.endsWith(' standing')).what, expected);
+    await new Promise((resolve) => running.close(resolve));
+  }
   await store.close();
   assert.deepEqual(await standing(), ['problem', true]);
   const voteLog = async () => {
