@@ -209,6 +209,30 @@ test('the files of four members become one genesis that every member can check',
   );
   assert.equal(doctor.exitCode, 0);
   assert.equal((await run(['init', '--organisation', 'org1', '--directory', 'm1'], env)).exitCode, 2); // never overwrites
+  const odd = JSON.parse(readFileSync(join(directory, parts[3]!), 'utf8'));
+  odd.accounts[0].roles = ['no-such-role'];
+  const refusal = await run([
+    '--json',
+    'init',
+    '--assemble',
+    ...parts.slice(0, 3),
+    file('odd.json', JSON.stringify(odd)),
+    '--out',
+    'odd-genesis.json',
+  ]);
+  assert.deepEqual([refusal.answer.code, existsSync(join(directory, 'odd-genesis.json'))], ['GENESIS_INVALID', false]);
+  const whole = readFileSync(join(directory, 'm1/genesis.json'), 'utf8');
+  const genesis = JSON.parse(whole);
+  genesis.factories = [{ id: 'F-1', organisation: 'org1', name: 'Hall' }];
+  genesis.devices = [{ id: 'D-1', organisation: 'org2', factory: 'F-1' }];
+  writeFileSync(join(directory, 'm1/genesis.json'), JSON.stringify(genesis));
+  const examined = (await run(['--json', 'doctor', '--config', 'm1/node.json'], env)).answer;
+  assert.match(
+    examined.find(({ subject }: { subject: string }) => subject.endsWith(' genesis')).what,
+    /GENESIS_INVALID \/devices\/0\/factory/,
+  );
+  assert.equal((await run(['--json', 'start', '--config', 'm1/node.json'], env)).answer.code, 'GENESIS_INVALID');
+  writeFileSync(join(directory, 'm1/genesis.json'), whole);
   const standing = async () => {
     const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
     const row = answer.find(({ subject }: { subject: string }) => subject.endsWith(' standing'));
