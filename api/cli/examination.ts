@@ -7,6 +7,12 @@ import { dirname, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { NodeConfig } from '../../node/config/index.ts';
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
+import { type Anchors, type Examination, examineExchanges } from '../../node/exchange-audit.ts';
+import { createCrypto } from '../../node/crypto/index.ts';
+import { prefixEnd } from '../../node/format/index.ts';
+import { ledgerKey } from '../../node/ledger/keys.ts';
+import { createStateRows } from '../../node/ledger/state-rows.ts';
+import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
@@ -143,6 +149,14 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
     const kept = log.setAside.length === 0 ? '' : `; set aside by earlier starts: ${log.setAside.join(', ')}`;
     say(`${log.records} records${log.replacesLost ? ', in place of a log that was lost' : ''}${kept}`);
   });
+  await step('exchange log', async (say) => {
+    const found = await examineExchangeLog(config);
+    if (found === undefined) return say('held by the running node, which examines it again and again and raises an alarm');
+    const { entries, anchors, faults } = found;
+    const remedy = errorRow('EXCHANGE_LOG_REWRITTEN').remedy.en;
+    for (const { sequence, reason } of faults) say(`EXCHANGE_LOG_REWRITTEN entry ${sequence}: ${reason}`, remedy);
+    if (faults.length === 0) say(`${entries} entries, every link right, ${anchors} as anchored on chain`);
+  });
   await step('standing', async (say) => {
     const standing = await standingAlarms(join(config.dataDir, 'local'), cli);
     if (standing === undefined) return await examineRunning(config, cli.readText(config.https.cert), say);
@@ -181,6 +195,24 @@ function storesBelow(directory: string): readonly string[] {
   const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const found = existsSync(join(directory, 'CURRENT')) ? [directory] : [];
   return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
+}
+
+/** Undefined when a running node holds the stores. */
+async function examineExchangeLog({ dataDir, node }: NodeConfig): Promise<Examination | undefined> {
+  const [local, chain] = [join(dataDir, 'local'), join(dataDir, 'chain')];
+  const crypto = createCrypto();
+  if (!existsSync(local)) return { entries: 0, anchors: 0, faults: [] };
+  return await withStore(local, async (store) => {
+    if (!existsSync(chain)) return await examineExchanges({ store, crypto });
+    return await withStore(chain, async (ledger) => {
+      const key = (path: string): string => ledgerKey.state(stateKey(CONTRACT.audit, path));
+      const rows = createStateRows(ledger);
+      const to = prefixEnd(key(auditKey.anchorsOf(node)));
+      const anchors: Anchors = async (count, limit) =>
+        (await rows.range({ from: key(auditKey.anchor(node, count)), to, limit })).map(({ value }) => anchoredHead(value));
+      return await examineExchanges({ store, crypto, anchors });
+    });
+  });
 }
 
 /** Critical alarms that nothing has resolved and nobody has acknowledged; undefined when a running node holds them, none when it has never run. */

@@ -10,6 +10,12 @@ import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { openAlarms } from '../../../../node/alarms.ts';
+import { auditKey, stateKey } from '../../../../contracts/index.ts';
+import { openExchangeLog } from '../../../../node/exchange-log.ts';
+import { encodeJson } from '../../../../node/format/index.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { inlineRow } from '../../../../node/ledger/state-rows.ts';
+import { createTestWorld } from '../stand-ins.ts';
 import { keyspace, openLevelStore, openVoteLog } from '../../../../node/storage/index.ts';
 import { toHex } from '../../../../node/format/index.ts';
 import { openKeystore } from '../../../../node/keystore/index.ts';
@@ -193,6 +199,20 @@ test('canonical text of one record is the same from JSON, XML and CSV, and leave
   assert.match(fromInput.out, /^[0-9a-f]{64}\n$/);
 });
 
+const NO_EXCHANGE = {
+  timeMs: 0,
+  requestId: '',
+  interfaceId: 'unknown',
+  caller: '',
+  organisation: '',
+  address: '',
+  parametersDigest: '',
+  code: 'OK',
+  rows: 0,
+  answerDigest: '',
+  durationMs: 0,
+};
+
 test('the files of four members become one genesis that every member can check', async () => {
   const env = { TRACEMILL_PASSPHRASE: 'a passphrase for tests' };
   for (const i of [1, 2, 3, 4]) {
@@ -277,6 +297,29 @@ test('the files of four members become one genesis that every member can check',
   rmSync(votes);
   mkdirSync(join(directory, 'm1', local, 'chain'));
   assert.deepEqual(await voteLog(), ['problem', 'VOTE_LOG_LOST']);
+  const exchangeLog = async () => {
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+    return answer.filter(({ subject }: { subject: string }) => subject.endsWith(' exchange log')).map(({ what }: { what: string }) => what);
+  };
+  const [localStore, chainStore] = await Promise.all(
+    ['local', 'chain'].map((name) => openLevelStore({ path: join(directory, 'm1', local, name) })),
+  );
+  const exchanges = await openExchangeLog({ store: localStore!, world: createTestWorld() });
+  for (let n = 0; n < 3; n++) exchanges.append({ ...NO_EXCHANGE, requestId: `r${n}` });
+  await exchanges.flush();
+  const anchorAt = (head: string) => ({
+    key: ledgerKey.state(stateKey('audit', auditKey.anchor('org1-1', 3))),
+    value: inlineRow(encodeJson({ node: 'org1-1', head, count: 3, height: 9, timestampMs: 0 })),
+  });
+  await chainStore!.batch([anchorAt(exchanges.head().link)], { sync: true });
+  await exchanges.stop();
+  assert.deepEqual(await exchangeLog(), ['held by the running node, which examines it again and again and raises an alarm']);
+  await Promise.all([localStore!.close(), chainStore!.close()]);
+  assert.deepEqual(await exchangeLog(), ['3 entries, every link right, 1 as anchored on chain']);
+  const forged = await openLevelStore({ path: join(directory, 'm1', local, 'chain') });
+  await forged.batch([anchorAt('ab'.repeat(32))], { sync: true });
+  await forged.close();
+  assert.deepEqual(await exchangeLog(), ['EXCHANGE_LOG_REWRITTEN entry 3: anchor']);
   const locked = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
   assert.deepEqual([locked.exitCode, locked.answer.code], [1, 'KEYSTORE_LOCKED']);
   writeFileSync(join(directory, 'm1/genesis.json'), '{}');
