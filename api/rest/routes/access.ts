@@ -59,7 +59,7 @@ const login = route({
   handler: async (call, api) => {
     const { account, password, otp } = call.body;
     call.tries(account);
-    const { steppedUp } = await api.credentials.login(account, password, otp === '' ? undefined : otp);
+    const { steppedUp } = await api.credentials.login(account, password, otp === '' ? undefined : otp, call.address);
     return tokenReply(api.issue(account, 'session', api.settings.sessionMs, steppedUp));
   },
 });
