@@ -10,6 +10,7 @@ import type { Genesis } from '../../node/genesis.ts';
 import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
+import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
 import { recordEvidence } from '../../node/evidence.ts';
 import {
   aesGcm,
@@ -57,6 +58,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     fail = resolve;
   });
   const real = await assembleNode({ config, genesisText, keystore, log, onFatal: fail });
+  let stopLoop = (): void => undefined;
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
@@ -83,6 +85,13 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       log,
     });
     const anchorAccount = `${config.node}@${config.organisation}`;
+    const loop = watchLoop({
+      meter: createLoopMeter(),
+      timers: world.timers,
+      onHeld: (heldMs) => void node.raiseAlarm('EVENT_LOOP_HELD', 'warning', { heldMs, boundMs: LOOP_HELD_MS_MAX }),
+      onCalm: () => node.resolveAlarms('EVENT_LOOP_HELD', () => true, { calmForMs: LOOP_WINDOW_MS }),
+    });
+    stopLoop = loop.stop;
     const anchors: Anchors = async (count, limit) => {
       const [from, end] = [auditKey.anchor(config.node, count), prefixEnd(auditKey.anchorsOf(config.node))];
       return (await node.stateRange(CONTRACT.audit, from, end, limit)).map(({ value }) => anchoredHead(value));
@@ -138,6 +147,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         tokenSigner: { sign: (message) => keystore.sign(NODE_KEY.token, message) },
         credentialsKey,
         exchanges,
+        loopDelay: loop.read,
         settings: {
           sessionMs: config.sessionMs,
           idempotencyKeepMs: config.idempotencyKeepMs,
@@ -168,6 +178,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       p2pAddress: real.p2pAddress(),
       failed,
       async stop() {
+        stopLoop();
         await server.stop();
         await exchangeWatch.stop();
         await exchanges.stop();
@@ -178,6 +189,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       },
     };
   } catch (error) {
+    stopLoop();
     await real.stop();
     throw error;
   }

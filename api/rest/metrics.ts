@@ -13,7 +13,7 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-export function createMetrics({ node, exchanges }: Pick<ApiDeps, 'node' | 'exchanges'>): Metrics {
+export function createMetrics({ node, exchanges, loopDelay }: Pick<ApiDeps, 'node' | 'exchanges' | 'loopDelay'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const seconds = new Histogram({
@@ -61,6 +61,18 @@ export function createMetrics({ node, exchanges }: Pick<ApiDeps, 'node' | 'excha
   gauge('chain_network_peers_count', 'Connected peers', () => node.peers().filter((peer) => peer.connected).length);
   gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
   gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
+  if (loopDelay) {
+    new Gauge({
+      name: 'chain_consensus_event_loop_delay_seconds',
+      help: 'How long the thread that votes was held, over the last minute',
+      labelNames: ['statistic'],
+      registers,
+      collect() {
+        const { meanMs, p99Ms, maxMs } = loopDelay();
+        for (const [statistic, ms] of Object.entries({ mean: meanMs, p99: p99Ms, max: maxMs })) this.set({ statistic }, ms / 1_000);
+      },
+    });
+  }
   gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
   return {
     contentType: registry.contentType,

@@ -188,6 +188,9 @@ test('wrong passwords of a stranger shut out neither a login from elsewhere nor 
   assert.ok(Number(stranger.retryAfter) <= 30, 'by no more than half a minute');
   own.world.advance(30_000);
   for (let i = 0; i < 10; i++) await wrong(`198.51.100.${i + 100}`);
+  assert.equal(await stepUp(code()), 'OK', 'while strangers must wait');
+  own.world.advance(30_000);
+  for (let i = 0; i < 10; i++) await wrong(`198.51.100.${i + 120}`);
   assert.equal((await login(own, { account, password: PASSWORD, otp: code() }, '192.0.2.2')).code, 'OK', 'from an address it knows');
   own.world.advance(30_000);
   assert.equal(await stepUp(code()), 'OK');

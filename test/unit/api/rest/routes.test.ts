@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: answers of many shapes are looked into
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { createMetrics } from '../../../../api/rest/metrics.ts';
 import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
 import { encodeBlock, encodeJson, indexDigest, toByteText } from '../../../../node/format/index.ts';
@@ -258,6 +259,8 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.match(still, /^chain_consensus_failed_checks_count 1$/m);
   assert.match(still, new RegExp(`^chain_consensus_phase_count\\{phase="${rig.node.consensus().phase}"\\} 1$`, 'm'));
   delete rig.node.health;
+  const measured = createMetrics({ ...rig.server.context, loopDelay: () => ({ meanMs: 1, p99Ms: 20, maxMs: 750 }) });
+  assert.match(await measured.text(), /^chain_consensus_event_loop_delay_seconds\{statistic="max"\} 0.75$/m);
   const metrics = await get('/metrics', 'audrey@acme');
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
   assert.match(metrics.body.toString(), /^chain_network_calls_total\{operation="healthz",code="OK"\} 1$/m);
