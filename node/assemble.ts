@@ -9,12 +9,13 @@ import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import type { Alarm } from './service.ts';
-import { type ByteText, openGenesis } from './format/index.ts';
+import { type ByteText, openGenesis, toHex } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import {
   CHAIN_WRITE_BUFFER_BYTES,
   type LevelStore,
   type LevelStoreOptions,
+  openDerivedStore,
   openLevelStore,
   openVoteLog,
   VOTE_LOG_FILE,
@@ -82,21 +83,23 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     };
     let written = (_name: string): void => undefined;
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
-    const open = async (name: string, more: Partial<LevelStoreOptions> = {}) => {
-      const store = await openLevelStore({
-        path: join(config.dataDir, name),
-        onFault: (fault) => alarmed(name, fault),
-        onWritten: () => written(name),
-        ...more,
-      });
+    const optionsOf = (name: string): LevelStoreOptions => ({
+      path: join(config.dataDir, name),
+      onFault: (fault) => alarmed(name, fault),
+      onWritten: () => written(name),
+    });
+    const opened = (name: string, store: LevelStore): LevelStore => {
       stores.push({ name, store });
       closers.push(() => store.close());
       return store;
     };
+    const open = async (name: string, more: Partial<LevelStoreOptions> = {}) =>
+      opened(name, await openLevelStore({ ...optionsOf(name), ...more }));
     const store = await open('chain', { multithreading: true, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
     const local = await open('local');
     await dropDamagedLocal(local);
-    const index = await open('index');
+    const openedIndex = await openDerivedStore(optionsOf('index'), toHex(world.random.bytes(4)));
+    const index = opened('index', openedIndex.store);
     const sealed = await open('sealed');
     // After the stores, whose locks keep a second process away from the log; genesis is written after it, so a chain with rows has had one.
     const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
@@ -158,6 +161,11 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       );
     };
     for (const { name, fault } of early) alarmed(name, fault);
+    if (openedIndex.setAside !== undefined) {
+      const detail = { store: 'index', setAside: openedIndex.setAside };
+      await node.raiseAlarm('STORE_DAMAGED', 'critical', detail);
+      await node.resolveAlarm('STORE_DAMAGED', detail, { by: 'blocks' });
+    }
     written = createRoomWatch(node, await node.alarms());
     node.onCommitted(() => written('chain')); // the executor's thread writes that one
     const scrubbing = new AbortController();

@@ -16,7 +16,7 @@ import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/inde
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/storage/index.ts';
+import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/storage/index.ts';
 import type { Alarm, HealthCheck } from '../../node/service.ts';
 import type { Log } from '../../node/world.ts';
 import { openAlarms } from '../../node/alarms.ts';
@@ -192,7 +192,7 @@ function devnetPassphrase(keystore: string): string | undefined {
 /** Directories of LevelDB have a file CURRENT. */
 function storesBelow(directory: string): readonly string[] {
   if (!existsSync(directory)) return [];
-  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !entry.name.includes(ASIDE));
   const found = existsSync(join(directory, 'CURRENT')) ? [directory] : [];
   return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
 }
