@@ -18,6 +18,8 @@ export interface Alarms {
   raise(kind: string, severity: Alarm['severity'], detail: Json): Promise<Alarm>;
   /** Says on the alarm of this kind and detail that the node has put right what it was about; it stays until it is acknowledged. */
   resolve(kind: string, detail: Json, resolution: Json): Promise<void>;
+  /** The same for every alarm of this kind that stands and whose detail `about` accepts. */
+  resolveAll(kind: string, about: (detail: Json) => boolean, resolution: Json): Promise<void>;
   /** Writes what a full disk kept off it; resolves with false when some is still only in memory. */
   saveMissing(): Promise<boolean>;
   /** @throws ChainError ALARM_UNKNOWN, ALARM_ACKNOWLEDGED, or what the store threw: then it is not acknowledged. */
@@ -79,6 +81,11 @@ export async function openAlarms(options: {
     return [...alarms.values()].filter(same).at(-1);
   }
 
+  async function end(alarm: Alarm, resolution: Json): Promise<void> {
+    log.info({ kind: alarm.kind, detail: alarm.detail, resolution }, 'alarm resolved');
+    await keep({ ...alarm, resolvedAtMs: clock.now(), resolution });
+  }
+
   return {
     list: () => [...alarms.values()],
     async raise(kind, severity, detail) {
@@ -90,9 +97,11 @@ export async function openAlarms(options: {
     },
     async resolve(kind, detail, resolution) {
       const standing = find(kind, detail);
-      if (!standing) return;
-      log.info({ kind, detail, resolution }, 'alarm resolved');
-      await keep({ ...standing, resolvedAtMs: clock.now(), resolution });
+      if (standing) await end(standing, resolution);
+    },
+    async resolveAll(kind, about, resolution) {
+      const over = [...alarms.values()].filter((alarm) => alarm.kind === kind && alarm.resolvedAtMs === undefined && about(alarm.detail));
+      await Promise.all(over.map((alarm) => end(alarm, resolution)));
     },
     async acknowledge(id, account) {
       const alarm = alarms.get(id);

@@ -8,12 +8,14 @@ import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
-import { type ByteText, openGenesis } from './format/index.ts';
+import type { Alarm } from './service.ts';
+import { type ByteText, openGenesis, toHex } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import {
   CHAIN_WRITE_BUFFER_BYTES,
   type LevelStore,
   type LevelStoreOptions,
+  openDerivedStore,
   openLevelStore,
   openVoteLog,
   VOTE_LOG_FILE,
@@ -79,17 +81,25 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       log.error({ store: name, code: fault.code }, 'store fault');
       if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
     };
+    let written = (_name: string): void => undefined;
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
-    const open = async (name: string, more: Partial<LevelStoreOptions> = {}) => {
-      const store = await openLevelStore({ path: join(config.dataDir, name), onFault: (fault) => alarmed(name, fault), ...more });
+    const optionsOf = (name: string): LevelStoreOptions => ({
+      path: join(config.dataDir, name),
+      onFault: (fault) => alarmed(name, fault),
+      onWritten: () => written(name),
+    });
+    const opened = (name: string, store: LevelStore): LevelStore => {
       stores.push({ name, store });
       closers.push(() => store.close());
       return store;
     };
+    const open = async (name: string, more: Partial<LevelStoreOptions> = {}) =>
+      opened(name, await openLevelStore({ ...optionsOf(name), ...more }));
     const store = await open('chain', { multithreading: true, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
     const local = await open('local');
     await dropDamagedLocal(local);
-    const index = await open('index');
+    const openedIndex = await openDerivedStore(optionsOf('index'), toHex(world.random.bytes(4)));
+    const index = opened('index', openedIndex.store);
     const sealed = await open('sealed');
     // After the stores, whose locks keep a second process away from the log; genesis is written after it, so a chain with rows has had one.
     const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
@@ -151,6 +161,13 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       );
     };
     for (const { name, fault } of early) alarmed(name, fault);
+    if (openedIndex.setAside !== undefined) {
+      const detail = { store: 'index', setAside: openedIndex.setAside };
+      await node.raiseAlarm('STORE_DAMAGED', 'critical', detail);
+      await node.resolveAlarm('STORE_DAMAGED', detail, { by: 'blocks' });
+    }
+    written = createRoomWatch(node, await node.alarms());
+    node.onCommitted(() => written('chain')); // the executor's thread writes that one
     const scrubbing = new AbortController();
     const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
       await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged });
@@ -183,6 +200,19 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     await close();
     throw error;
   }
+}
+
+/** Takes back the alarm STORE_FULL of a store once something was written to it; called with its name after each write. */
+export function createRoomWatch(node: Pick<Node, 'resolveAlarms' | 'onAlarm'>, standing: readonly Alarm[]): (name: string) => void {
+  const full = new Set<unknown>();
+  const note = ({ kind, detail, resolvedAtMs }: Alarm): void => {
+    if (kind === 'STORE_FULL' && resolvedAtMs === undefined) full.add((detail as { store?: unknown }).store);
+  };
+  for (const alarm of standing) note(alarm);
+  node.onAlarm(note);
+  return (name) => {
+    if (full.delete(name)) node.resolveAlarms('STORE_FULL', (detail) => (detail as { store?: unknown }).store === name, { by: 'a write' });
+  };
 }
 
 async function holdsRows(store: Store): Promise<boolean> {

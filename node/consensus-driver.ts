@@ -22,6 +22,8 @@ const STOP_WAIT_MS = 5_000;
 
 /** Note that this node does not vote for now: `{fault, code}`. */
 export const CONSENSUS_FAULT = 'consensus fault';
+/** Note that it is over: `{fault}`. */
+export const CONSENSUS_FAULT_OVER = 'consensus fault over';
 
 /** A final block as the engine needs it. `validators` and `parameters` are those of the next height. */
 export interface Delivered {
@@ -72,6 +74,8 @@ export interface ConsensusDriver {
   status(): EngineStatus;
   /** Why this node does not vote at the moment, if it cannot: `VOTE_LOG_UNWRITABLE`, `BLOCK_NOT_STORED`. */
   fault(): string | undefined;
+  /** Blocks that the engine has asked sync for and that are not final here yet. */
+  behind(): number;
   /** Frames dropped because the inbox was full. */
   readonly framesDropped: number;
 }
@@ -115,10 +119,13 @@ class Driver implements ConsensusDriver {
   readonly #faults = new Set<string>();
   #cancelTicks: (() => void) | undefined;
   framesDropped = 0;
+  #finalHeight: number;
+  #syncHeight = 0;
 
   constructor(options: DriverOptions) {
     this.#options = options;
     const start: EngineStart = { ...options.start, log: options.voteLog.records };
+    this.#finalHeight = start.height;
     this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
   }
 
@@ -157,6 +164,7 @@ class Driver implements ConsensusDriver {
   }
 
   delivered(block: Delivered): void {
+    this.#finalHeight = Math.max(this.#finalHeight, block.height);
     this.#push({ kind: 'delivered', ...block });
   }
 
@@ -166,6 +174,10 @@ class Driver implements ConsensusDriver {
 
   fault(): string | undefined {
     return [...this.#faults][0];
+  }
+
+  behind(): number {
+    return Math.max(0, this.#syncHeight - this.#finalHeight);
   }
 
   #tick(): void {
@@ -249,7 +261,7 @@ class Driver implements ConsensusDriver {
     for (;;) {
       try {
         const result = await attempt();
-        if (this.#faults.delete(fault)) this.#options.chain.note('consensus fault over', { fault });
+        if (this.#faults.delete(fault)) this.#options.chain.note(CONSENSUS_FAULT_OVER, { fault });
         return result;
       } catch (error) {
         this.#options.world.log.error({ fault, code: codeOf(error) }, 'consensus cannot go on, trying again');
@@ -295,6 +307,7 @@ class Driver implements ConsensusDriver {
         this.#run(this.#commit(effect));
         return;
       case 'sync':
+        this.#syncHeight = effect.height;
         chain.sync(effect.height, effect.from);
         return;
       case 'evidence':

@@ -4,22 +4,12 @@
  * entries that the reader may not see needs only their digests. The head goes on chain every so often through `anchor`.
  */
 import { ChainError } from './errors/index.ts';
-import {
-  type ByteText,
-  type Digest,
-  concat,
-  decodeJson,
-  encodeJson,
-  equalBytes,
-  fromByteText,
-  hashTagged,
-  type Json,
-  prefixEnd,
-  toByteText,
-  toHex,
-} from './format/index.ts';
+import { type Anchors, examineExchanges } from './exchange-audit.ts';
+import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
+import { type Digest, concat, decodeJson, encodeJson, hashTagged, type Json, prefixEnd, toHex } from './format/index.ts';
 import type { Store, StoreOperation, World } from './world.ts';
-import { keyspace } from './storage/keyspace.ts';
+
+export type { ExchangeHead } from './exchange-chain.ts';
 
 export interface ExchangeEntry {
   /** From 1, without gaps. */
@@ -39,14 +29,10 @@ export interface ExchangeEntry {
   /** Hex digest of code and data of the answer (or of what stands for them where data are sealed). */
   readonly answerDigest: string;
   readonly durationMs: number;
+  /** Account that a login named; a refused one proves nothing of the caller. Absent in all other entries. */
+  readonly accountTried?: string;
 }
 export type NewExchange = Omit<ExchangeEntry, 'sequence'>;
-
-/** Where the chain of entries stands; `link` is hex. */
-export interface ExchangeHead {
-  readonly sequence: number;
-  readonly link: string;
-}
 
 export interface ExchangeFilter {
   readonly fromMs?: number;
@@ -55,6 +41,7 @@ export interface ExchangeFilter {
   readonly organisation?: string;
   readonly interfaceId?: string;
   readonly code?: string;
+  readonly accountTried?: string;
 }
 
 export interface ExchangePage {
@@ -86,9 +73,8 @@ export interface ExchangeLog {
     filter: ExchangeFilter,
     options: { readonly after: number | undefined; readonly limit: number; readonly reverse?: boolean },
   ): Promise<ExchangePage>;
+  /** Computes every link again, up to the next anchor if it is near. @throws ChainError EXCHANGE_LOG_REWRITTEN {sequence, reason} */
   segment(from: number, to: number): Promise<ExchangeSegment>;
-  /** Reads the whole log and computes every link again. */
-  verify(): Promise<{ readonly intact: boolean; readonly entries: number; readonly brokenAt: number | undefined }>;
   stop(): Promise<void>;
 }
 
@@ -105,15 +91,13 @@ export const SEGMENT_MAX = 10_000; // entries
 const ANCHOR_ENTRIES_DEFAULT = 1_000;
 const ANCHOR_MS_DEFAULT = 60_000;
 
-/** Key prefix in the store: sequence as eight bytes -> link (32 bytes) and entry (canonical JSON). */
-export const exchangePrefix = keyspace.exchangeLog;
-const ZERO_LINK = new Uint8Array(32);
-
 export interface ExchangeLogOptions {
   readonly store: Store;
   readonly world: Pick<World, 'clock' | 'timers' | 'log' | 'crypto'>;
   /** Puts a head on chain; called again with a later head when it failed. */
   readonly anchor?: (head: ExchangeHead) => Promise<void>;
+  /** Anchors that stand on chain. */
+  readonly anchors?: Anchors;
   readonly anchorEntries?: number;
   readonly anchorMs?: number;
 }
@@ -134,7 +118,6 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
   let stopped = false;
 
   const entryDigest = (entryBytes: Uint8Array): Digest => hashTagged(crypto, 'exchange', entryBytes);
-  const linkOf = (before: Digest, digest: Digest): Digest => hashTagged(crypto, 'exchange', before, digest);
   const headOf = (at: { sequence: number; link: Digest }): ExchangeHead => ({ sequence: at.sequence, link: toHex(at.link) });
 
   /** Writes what waits, batch after batch, until nothing does. One writer at a time. */
@@ -195,7 +178,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       if (waiting.length >= WAITING_MAX) throw new ChainError('SERVER_BUSY', { waiting: waiting.length });
       const sequence = chained.sequence + 1;
       const bytes = encodeJson({ ...entry, sequence });
-      const link = linkOf(chained.link, entryDigest(bytes));
+      const link = linkAfter(crypto, chained.link, bytes);
       chained = { sequence, link };
       waiting.push({ key: rowKey(sequence), value: concat(link, bytes) });
       schedule(GATHER_MS);
@@ -232,6 +215,10 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     async segment(from, to) {
       if (!(from >= 1 && from <= to && to <= written.sequence && to - from < SEGMENT_MAX))
         throw new RangeError(`Cannot prove entries ${from} to ${to} of ${written.sequence}`);
+      const [anchor] = (await options.anchors?.(to, 1)) ?? [];
+      const end = anchor && anchor.sequence - from < SEGMENT_MAX ? anchor.sequence : to;
+      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end });
+      if (faults[0]) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { ...faults[0] });
       const [before] = from === 1 ? [{ link: ZERO_LINK }] : await read(from - 1, 1);
       const rows: { link: Digest; bytes: Uint8Array }[] = [];
       while (rows.length < to - from + 1) rows.push(...(await read(from + rows.length, Math.min(BATCH_MAX, to - from + 1 - rows.length))));
@@ -242,23 +229,6 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
         entryDigests: rows.map((row) => toHex(entryDigest(row.bytes))),
         link: toHex(rows[rows.length - 1]!.link),
       };
-    },
-
-    async verify() {
-      let link: Digest = ZERO_LINK;
-      let sequence = 0;
-      const upTo = written.sequence;
-      while (sequence < upTo) {
-        const rows = await read(sequence + 1, BATCH_MAX);
-        if (rows.length === 0) return { intact: false, entries: sequence, brokenAt: sequence + 1 };
-        for (const row of rows) {
-          link = linkOf(link, entryDigest(row.bytes));
-          if (row.sequence !== sequence + 1 || !equalBytes(link, row.link))
-            return { intact: false, entries: sequence, brokenAt: sequence + 1 };
-          sequence = row.sequence;
-        }
-      }
-      return { intact: true, entries: sequence, brokenAt: undefined };
     },
 
     async stop() {
@@ -304,17 +274,7 @@ function matches(entry: ExchangeEntry, filter: ExchangeFilter): boolean {
     (filter.caller === undefined || entry.caller === filter.caller) &&
     (filter.organisation === undefined || entry.organisation === filter.organisation) &&
     (filter.interfaceId === undefined || entry.interfaceId === filter.interfaceId) &&
-    (filter.code === undefined || entry.code === filter.code)
+    (filter.code === undefined || entry.code === filter.code) &&
+    (filter.accountTried === undefined || entry.accountTried === filter.accountTried)
   );
-}
-
-function rowKey(sequence: number): ByteText {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(sequence));
-  return exchangePrefix + toByteText(bytes);
-}
-
-function sequenceOf(key: ByteText): number {
-  const bytes = fromByteText(key.slice(exchangePrefix.length));
-  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0));
 }

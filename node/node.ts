@@ -5,7 +5,13 @@
 import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
 import { type Chain, createChain } from './chain.ts';
-import { CONSENSUS_FAULT, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './consensus-driver.ts';
+import {
+  CONSENSUS_FAULT,
+  CONSENSUS_FAULT_OVER,
+  type ConsensusDriver,
+  createConsensusDriver,
+  type DriverOptions,
+} from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -20,6 +26,7 @@ import {
   openGenesis,
   openTransaction,
   prefixEnd,
+  quorumSize,
   signTransaction,
   SUITE,
   toHex,
@@ -34,6 +41,7 @@ import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
+import { createHealth } from './health.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
@@ -86,6 +94,10 @@ export interface Node extends NodeService {
   examineBlocks(pause: () => Promise<void>): Promise<void>;
   /** Says on a standing alarm that what it is about has been put right. */
   resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
+  /** Called for each alarm that is new or has changed. Returns a function that ends it. */
+  onAlarm(listener: (alarm: Alarm) => void): () => void;
+  /** The same for every alarm of the kind that stands and whose detail `about` accepts; does not wait for the disk. */
+  resolveAlarms(kind: string, about: (detail: Json) => boolean, resolution: Json): void;
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly blocks: BlockStore;
@@ -126,6 +138,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     alarms.raise(kind, severity, detail).catch(saveLater);
   }
 
+  function resolveAll(kind: string, about: (detail: Json) => boolean, resolution: Json): void {
+    alarms.resolveAll(kind, about, resolution).catch(saveLater);
+  }
+
   function saveLater(): void {
     cancelSave ??= world.timers.after(ALARM_SAVE_RETRY_MS, () => {
       cancelSave = undefined;
@@ -145,8 +161,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** A fault that stops the voting, and is over by itself when its cause is. */
   function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
     world.log.debug({ ...fields }, event);
-    if (event !== CONSENSUS_FAULT) return;
-    raise(String(fields.fault), 'critical', { ...fields });
+    if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
+    if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }
 
   /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
@@ -229,9 +245,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onRepaired: (key, by) => {
       accounts.clear();
       rows.clear();
-      alarms.resolve(DAMAGE, damageOf(key), { ...by }).catch(saveLater);
+      for (const kind of [DAMAGE, LOST]) alarms.resolve(kind, damageOf(key), { ...by }).catch(saveLater);
     },
-    onLost: (key) => raise('STORE_LOST', 'critical', damageOf(key)),
+    onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
   const { height, hash, configuration } = chain.tip();
   let deciding = configuration.validators.some((validator) => validator.node === options.node);
@@ -258,6 +274,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const { lost } = options.voteLog;
   if (lost) raise('VOTE_LOG_LOST', 'critical', { cause: lost.cause, setAside: lost.setAside ?? null, offset: lost.offset ?? null });
   let expelled = false;
+  const health = createHealth({
+    world,
+    node: options.node,
+    alarms: () => alarms.list(),
+    raise,
+    resolve: resolveAll,
+    height: () => chain.tip().height,
+    parameters: () => chain.tip().configuration.parameters,
+    status: () => driver.status(),
+    fault: () => driver.fault(),
+    behind: () => driver.behind(),
+    working: () => mempool.size().count > 0,
+    expelled: () => expelled,
+  });
 
   function onStanding(standing: Standing): void {
     expelled = standing.state === 'expelled';
@@ -292,6 +322,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
     driver.workWaiting(mempool.size().count > 0);
+    const { height, header } = chain.tip();
+    health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
@@ -387,10 +419,23 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   async function submit(bytes: Uint8Array): Promise<Digest> {
     if (stopping) throw new ChainError('NODE_STOPPING', {});
     if (expelled) throw new ChainError(EXPELLED, { node: options.node });
+    const stall = health.stalled();
+    if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });
     const entry = await mempool.add(bytes, 'client');
     peering.spread([entry]);
     driver.workWaiting(true);
     return entry.id;
+  }
+
+  /** How many validators are within reach, this node among them, and how many a block takes. */
+  function quorumFacts(): { readonly validators: number; readonly withinReach: number; readonly needed: number } {
+    const { validators } = chain.tip().configuration;
+    const reached = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : []))).add(options.node);
+    return {
+      validators: validators.length,
+      withinReach: validators.filter(({ node }) => reached.has(node)).length,
+      needed: quorumSize(validators.length),
+    };
   }
 
   return {
@@ -412,6 +457,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     parameters: () => chain.tip().configuration.parameters,
     state: { get: readRow },
     consensus: () => driver.status(),
+    health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
     mempool: () => mempool.size(),
@@ -457,6 +503,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onCommitted: subscribe,
     alarms: async () => alarms.list(),
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
+    onAlarm: alarms.onChange,
+    resolveAlarms: resolveAll,
     resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     async signFor(id, calls, gasLimit) {
@@ -488,9 +536,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       await network.start();
       peering.start();
       driver.start();
+      health.start();
     },
     async stop() {
       stopping = true;
+      health.stop();
       cancelSave?.();
       const repaired = repairer.stop();
       cancelExpel?.();
@@ -516,6 +566,8 @@ const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certifica
 
 const EXPELLED = 'NODE_EXPELLED';
 
+/** A damaged row that nobody could give back. */
+const LOST = 'STORE_LOST';
 /** The one alarm of a damaged value: the same detail whoever met it. */
 export const DAMAGE = 'STORE_DAMAGED';
 const damageOf = (key: ByteText): { readonly store: string; readonly key: string } => ({ store: 'chain', key: toHex(fromByteText(key)) });

@@ -80,6 +80,21 @@ export interface Alarm {
   readonly resolution?: Json;
 }
 
+/** One thing that must be well for a node to do its part, and how it is. */
+export interface HealthCheck {
+  readonly check: string;
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+/** The chain stands still: no block above `height` for `dueForMs` since one was due. */
+export interface Stall {
+  readonly height: number;
+  readonly dueForMs: number;
+  readonly phase: string;
+  readonly view: number;
+}
+
 export interface NodeService {
   readonly info: NodeInfo;
   head(): Head;
@@ -90,6 +105,8 @@ export interface NodeService {
   peers(): readonly PeerStatus[];
   /** Whether this node belongs to the network, and what it knows of that. */
   standing?(): Standing;
+  /** Votes, view, storing, sync and finality: whether each is well. */
+  health?(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
   mempool(): { readonly count: number; readonly bytes: number };
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted. */

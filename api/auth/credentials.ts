@@ -11,6 +11,7 @@ import { decodeJson, encodeJson, utf8 } from '../../node/format/index.ts';
 import type { Store, World } from '../../node/world.ts';
 import { utf8Text } from '../../contracts/index.ts';
 import { apiPrefixes } from '../rest/deps.ts';
+import { createThrottle, lockMs } from './throttle.ts';
 
 export const PASSWORD_CHARACTERS_MIN = 12;
 export const PASSWORD_CHARACTERS_MAX = 256;
@@ -24,19 +25,30 @@ const ARGON2 = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 /** Argon2 runs at once; each holds 19 MiB. */
 const HASHING_MAX = 2;
 const HASHING_WAITING_MAX = 32;
-/** Failures before the account is locked; then 1 s, doubled with each further one. */
-const FAILURES_FREE = 5;
-const LOCK_MS = 1_000;
-const LOCK_MS_MAX = 900_000;
+/** Wrong passwords from all addresses together before addresses that the account does not know must wait, and the longest such wait. */
+const FAILURES_FREE_ALL = 50;
+const LOCK_ALL_MS_MAX = 30_000;
 
-interface Credential {
+/**
+ * Three counts, because three kinds of people fail: anybody gives wrong passwords, who knows the password gives wrong codes, and the holder of a
+ * session gives wrong codes for a step-up. None of them locks what the next one does.
+ */
+const NO_FAILURES = {
+  failures: 0,
+  lockedUntilMs: 0,
+  otpFailures: 0,
+  otpLockedUntilMs: 0,
+  stepUpFailures: 0,
+  stepUpLockedUntilMs: 0,
+} as const;
+type Failures = { readonly [name in keyof typeof NO_FAILURES]: number };
+
+interface Credential extends Failures {
   readonly passwordHash: string;
   /** Encrypted, base64; empty when the account has no second factor. */
   readonly otpSecret: string;
   /** Last step used; a code of this step or before is spent. */
   readonly otpStep: number;
-  readonly failures: number;
-  readonly lockedUntilMs: number;
 }
 
 export interface Credentials {
@@ -48,8 +60,8 @@ export interface Credentials {
   /** Takes over a hash and a base32 secret made elsewhere, unless the account has a credential here already. */
   adopt(account: string, passwordHash: string, otpSecret: string): Promise<void>;
   /** @returns whether a one-time password stood behind the login. @throws ChainError LOGIN_REFUSED, LOGIN_LOCKED, OTP_REQUIRED, OTP_INVALID, OTP_REUSED, SERVER_BUSY */
-  login(account: string, password: string, otp: string | undefined): Promise<{ readonly steppedUp: boolean }>;
-  /** Spends a code. @throws ChainError OTP_NOT_SET, OTP_INVALID, OTP_REUSED, LOGIN_LOCKED */
+  login(account: string, password: string, otp: string | undefined, address: string): Promise<{ readonly steppedUp: boolean }>;
+  /** Spends a code, for the holder of a session: no login that failed stands in the way. @throws ChainError OTP_NOT_SET, OTP_INVALID, OTP_REUSED, LOGIN_LOCKED */
   useOtp(account: string, otp: string): Promise<void>;
 }
 
@@ -64,18 +76,19 @@ export interface CredentialsOptions {
 export function createCredentials({ store, world, key, issuer }: CredentialsOptions): Credentials {
   if (key.length !== 32) throw new RangeError(`Cannot use a credentials key of ${key.length} bytes: 32 are needed`);
   const turns = new Map<string, Promise<unknown>>();
+  const throttle = createThrottle(world.clock);
   const hashing = createGate(HASHING_MAX, HASHING_WAITING_MAX);
   let decoy: Promise<string> | undefined;
 
   const storeKey = (account: string): string => apiPrefixes.credential + utf8Text(account);
   const load = (account: string): Credential | undefined => {
     const bytes = store.get(storeKey(account));
-    return bytes === undefined ? undefined : (decodeJson(bytes) as unknown as Credential);
+    return bytes === undefined ? undefined : { ...NO_FAILURES, ...(decodeJson(bytes) as unknown as Credential) };
   };
   const save = (account: string, credential: Credential): Promise<void> =>
     store.batch([{ key: storeKey(account), value: encodeJson({ ...credential }) }], { sync: true });
 
-  /** One account, one thing at a time. */
+  /** One thing at a time for one key: an account, or an account and an address. */
   function inTurn<T>(account: string, run: () => Promise<T>): Promise<T> {
     const before = turns.get(account) ?? Promise.resolve();
     const mine = before.then(run, run);
@@ -90,15 +103,41 @@ export function createCredentials({ store, world, key, issuer }: CredentialsOpti
     return mine;
   }
 
-  function checkLock(credential: Credential): void {
-    const retryAfterMs = credential.lockedUntilMs - world.clock.now();
+  function checkLock(lockedUntilMs: number): void {
+    const retryAfterMs = lockedUntilMs - world.clock.now();
     if (retryAfterMs > 0) throw new ChainError('LOGIN_LOCKED', { retryAfterMs });
   }
 
-  async function fail(account: string, credential: Credential): Promise<void> {
+  /** Judges a code in the turn of the account and spends it; a wrong one is counted under `count`. */
+  async function spendOtp(account: string, credential: Credential, otp: string, count: 'otp' | 'stepUp'): Promise<void> {
+    checkLock(credential[`${count}LockedUntilMs`]);
+    const step = stepOf(account, credential, otp);
+    if (step === undefined) {
+      const failures = credential[`${count}Failures`] + 1;
+      const lockedUntilMs = world.clock.now() + lockMs(failures);
+      await save(account, { ...credential, [`${count}Failures`]: failures, [`${count}LockedUntilMs`]: lockedUntilMs });
+      throw new ChainError('OTP_INVALID');
+    }
+    if (step <= credential.otpStep) throw new ChainError('OTP_REUSED');
+    const cleared = count === 'otp' ? { failures: 0, lockedUntilMs: 0 } : {};
+    await save(account, { ...credential, ...cleared, otpStep: step, [`${count}Failures`]: 0, [`${count}LockedUntilMs`]: 0 });
+  }
+
+  async function countWrongPassword(account: string): Promise<void> {
+    const credential = load(account);
+    if (credential === undefined) return;
     const failures = credential.failures + 1;
-    const lockMs = failures < FAILURES_FREE ? 0 : Math.min(LOCK_MS * 2 ** Math.min(failures - FAILURES_FREE, 20), LOCK_MS_MAX);
-    await save(account, { ...credential, failures, lockedUntilMs: world.clock.now() + lockMs });
+    const lockedUntilMs = world.clock.now() + lockMs(failures, FAILURES_FREE_ALL, LOCK_ALL_MS_MAX);
+    await save(account, { ...credential, failures, lockedUntilMs });
+  }
+
+  async function rightPassword(credential: Credential | undefined, password: string): Promise<boolean> {
+    if (credential !== undefined && credential.passwordHash !== '') return await hashing(() => verify(credential.passwordHash, password));
+    // The same work as for a known account, so that time does not tell which names exist.
+    decoy ??= hash('decoy', { ...ARGON2, salt: world.random.bytes(16) });
+    const decoyHash = await decoy;
+    await hashing(() => verify(decoyHash, password));
+    return false;
   }
 
   /** The step a code belongs to, or undefined. Every candidate is compared, in constant time. */
@@ -146,14 +185,14 @@ export function createCredentials({ store, world, key, issuer }: CredentialsOpti
       const passwordHash = await hashing(() => hash(password, { ...ARGON2, salt: world.random.bytes(16) }));
       await inTurn(account, async () => {
         const old = load(account);
-        await save(account, { passwordHash, otpSecret: old?.otpSecret ?? '', otpStep: old?.otpStep ?? 0, failures: 0, lockedUntilMs: 0 });
+        await save(account, { passwordHash, otpSecret: old?.otpSecret ?? '', otpStep: old?.otpStep ?? 0, ...NO_FAILURES });
       });
     },
 
     setOtp: (account) =>
       inTurn(account, async () => {
         const secret = world.random.bytes(OTP_SECRET_BYTES);
-        const old = load(account) ?? { passwordHash: '', otpSecret: '', otpStep: 0, failures: 0, lockedUntilMs: 0 };
+        const old = load(account) ?? { passwordHash: '', otpSecret: '', otpStep: 0, ...NO_FAILURES };
         await save(account, { ...old, otpSecret: encrypt(secret, account), otpStep: 0 });
         const totp = totpOf(account, secret);
         return { secret: totp.secret.base32, uri: totp.toString() };
@@ -163,53 +202,44 @@ export function createCredentials({ store, world, key, issuer }: CredentialsOpti
       inTurn(account, async () => {
         if (load(account) !== undefined) return; // a restart must not undo a changed password or a spent code
         const secret = otpSecret === '' ? '' : encrypt(Secret.fromBase32(otpSecret).bytes, account);
-        await save(account, { passwordHash, otpSecret: secret, otpStep: 0, failures: 0, lockedUntilMs: 0 });
+        await save(account, { passwordHash, otpSecret: secret, otpStep: 0, ...NO_FAILURES });
       }),
 
     hasOtp: (account) => (load(account)?.otpSecret ?? '') !== '',
 
-    login: (account, password, otp) =>
-      inTurn(account, async () => {
-        const credential = load(account);
-        if (credential !== undefined) checkLock(credential);
-        if (credential === undefined || credential.passwordHash === '') {
-          // The same work as for a known account, so that time does not tell which names exist.
-          decoy ??= hash('decoy', { ...ARGON2, salt: world.random.bytes(16) });
-          const decoyHash = await decoy;
-          await hashing(() => verify(decoyHash, password));
+    login: (account, password, otp, address) =>
+      inTurn(`${account}\0${address}`, async () => {
+        const retryAfterMs = throttle.waitMs(account, address);
+        if (retryAfterMs > 0) throw new ChainError('LOGIN_LOCKED', { retryAfterMs });
+        const found = load(account);
+        if (found !== undefined && !throttle.knows(account, address)) checkLock(found.lockedUntilMs);
+        if (!(await rightPassword(found, password))) {
+          throttle.fail(account, address);
+          await inTurn(account, () => countWrongPassword(account));
           throw new ChainError('LOGIN_REFUSED');
         }
-        if (!(await hashing(() => verify(credential.passwordHash, password)))) {
-          await fail(account, credential);
-          throw new ChainError('LOGIN_REFUSED');
-        }
-        if (credential.otpSecret === '') {
-          if (credential.failures > 0) await save(account, { ...credential, failures: 0, lockedUntilMs: 0 });
-          return { steppedUp: false };
-        }
-        if (otp === undefined) throw new ChainError('OTP_REQUIRED');
-        const step = stepOf(account, credential, otp);
-        if (step === undefined) {
-          await fail(account, credential);
-          throw new ChainError('OTP_INVALID');
-        }
-        if (step <= credential.otpStep) throw new ChainError('OTP_REUSED');
-        await save(account, { ...credential, otpStep: step, failures: 0, lockedUntilMs: 0 });
-        return { steppedUp: true };
+        // Only now in the turn of the account: guesses of others must not keep its holder waiting.
+        return await inTurn(account, async () => {
+          const credential = load(account);
+          if (credential === undefined || credential.passwordHash !== found?.passwordHash) throw new ChainError('LOGIN_REFUSED');
+          const steppedUp = credential.otpSecret !== '';
+          if (steppedUp) {
+            if (otp === undefined) throw new ChainError('OTP_REQUIRED');
+            await spendOtp(account, credential, otp, 'otp').catch((error: unknown) => {
+              if (error instanceof ChainError && error.code === 'OTP_INVALID') throttle.fail(account, address);
+              throw error;
+            });
+          } else if (credential.failures > 0) await save(account, { ...credential, failures: 0, lockedUntilMs: 0 });
+          throttle.succeed(account, address);
+          return { steppedUp };
+        });
       }),
 
     useOtp: (account, otp) =>
       inTurn(account, async () => {
         const credential = load(account);
         if (credential === undefined || credential.otpSecret === '') throw new ChainError('OTP_NOT_SET');
-        checkLock(credential);
-        const step = stepOf(account, credential, otp);
-        if (step === undefined) {
-          await fail(account, credential);
-          throw new ChainError('OTP_INVALID');
-        }
-        if (step <= credential.otpStep) throw new ChainError('OTP_REUSED');
-        await save(account, { ...credential, otpStep: step, failures: 0 });
+        await spendOtp(account, credential, otp, 'stepUp');
       }),
   };
 }

@@ -1,4 +1,4 @@
-/** `tracemill doctor`: everything that can be wrong on this machine, line by line, each with what to do. Reads only; asks no other machine. */
+/** `tracemill doctor`: everything that can be wrong on this machine, line by line, each with what to do. Reads only; asks the node if it runs, and no other machine. */
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { NODE_FILE } from './file-names.ts';

@@ -1,14 +1,23 @@
 /** The examinations behind `doctor`. Each is a function of one node's files; a thrown error is a finding like any other. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import type { NodeConfig } from '../../node/config/index.ts';
-import { ChainError, errorRow } from '../../node/errors/index.ts';
+import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
+import { type Anchors, type Examination, examineExchanges } from '../../node/exchange-audit.ts';
+import { createCrypto } from '../../node/crypto/index.ts';
+import { prefixEnd } from '../../node/format/index.ts';
+import { ledgerKey } from '../../node/ledger/keys.ts';
+import { createStateRows } from '../../node/ledger/state-rows.ts';
+import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/storage/index.ts';
+import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/storage/index.ts';
+import type { Alarm, HealthCheck } from '../../node/service.ts';
 import type { Log } from '../../node/world.ts';
 import { openAlarms } from '../../node/alarms.ts';
 import type { Cli } from './cli.ts';
@@ -28,6 +37,7 @@ const NODE_MAJOR_MIN = 20;
 const DISK_FREE_BYTES_MIN = 1_073_741_824;
 const CERTIFICATE_LEFT_MS_MIN = 14 * 86_400_000;
 const STORE_ROWS_STEP = 1_000;
+const READY_TIMEOUT_MS = 5_000;
 
 type Say = (what: string, problem?: string) => void;
 
@@ -139,11 +149,19 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
     const kept = log.setAside.length === 0 ? '' : `; set aside by earlier starts: ${log.setAside.join(', ')}`;
     say(`${log.records} records${log.replacesLost ? ', in place of a log that was lost' : ''}${kept}`);
   });
+  await step('exchange log', async (say) => {
+    const found = await examineExchangeLog(config);
+    if (found === undefined) return say('held by the running node, which examines it again and again and raises an alarm');
+    const { entries, anchors, faults } = found;
+    const remedy = errorRow('EXCHANGE_LOG_REWRITTEN').remedy.en;
+    for (const { sequence, reason } of faults) say(`EXCHANGE_LOG_REWRITTEN entry ${sequence}: ${reason}`, remedy);
+    if (faults.length === 0) say(`${entries} entries, every link right, ${anchors} as anchored on chain`);
+  });
   await step('standing', async (say) => {
-    const expelled = await isExpelled(join(config.dataDir, 'local'), cli);
-    if (expelled === undefined) return say('the node runs or has never run; GET /readyz of the running node says where it stands');
-    if (!expelled) return say('not expelled as far as it knew when it stopped');
-    say(`NODE_EXPELLED ${errorRow('NODE_EXPELLED').text.en}`, errorRow('NODE_EXPELLED').remedy.en);
+    const standing = await standingAlarms(join(config.dataDir, 'local'), cli);
+    if (standing === undefined) return await examineRunning(config, cli.readText(config.https.cert), say);
+    for (const { kind, detail } of standing) say(`${kind} ${JSON.stringify(detail)}`, remedyOf(kind));
+    if (standing.length === 0) say('no critical alarm stood when the node stopped');
   });
   for (const [what, { host, port }] of [
     ['https', config.https],
@@ -174,18 +192,86 @@ function devnetPassphrase(keystore: string): string | undefined {
 /** Directories of LevelDB have a file CURRENT. */
 function storesBelow(directory: string): readonly string[] {
   if (!existsSync(directory)) return [];
-  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !entry.name.includes(ASIDE));
   const found = existsSync(join(directory, 'CURRENT')) ? [directory] : [];
   return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
 }
 
-/** Whether an alarm says so that nothing has resolved since; undefined when the store cannot be looked into. */
-async function isExpelled(path: string, cli: Cli): Promise<boolean | undefined> {
-  if (!existsSync(path)) return undefined;
+/** Undefined when a running node holds the stores. */
+async function examineExchangeLog({ dataDir, node }: NodeConfig): Promise<Examination | undefined> {
+  const [local, chain] = [join(dataDir, 'local'), join(dataDir, 'chain')];
+  const crypto = createCrypto();
+  if (!existsSync(local)) return { entries: 0, anchors: 0, faults: [] };
+  return await withStore(local, async (store) => {
+    if (!existsSync(chain)) return await examineExchanges({ store, crypto });
+    return await withStore(chain, async (ledger) => {
+      const key = (path: string): string => ledgerKey.state(stateKey(CONTRACT.audit, path));
+      const rows = createStateRows(ledger);
+      const to = prefixEnd(key(auditKey.anchorsOf(node)));
+      const anchors: Anchors = async (count, limit) =>
+        (await rows.range({ from: key(auditKey.anchor(node, count)), to, limit })).map(({ value }) => anchoredHead(value));
+      return await examineExchanges({ store, crypto, anchors });
+    });
+  });
+}
+
+/** Critical alarms that nothing has resolved and nobody has acknowledged; undefined when a running node holds them, none when it has never run. */
+async function standingAlarms(path: string, cli: Cli): Promise<readonly Alarm[] | undefined> {
+  if (!existsSync(path)) return [];
   return await withStore(path, async (store) => {
     const clock = { now: () => cli.terminal.now(), monotonic: () => cli.terminal.now() };
     const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log: silentLog });
-    return alarms.list().some(({ kind, resolvedAtMs }) => kind === 'NODE_EXPELLED' && resolvedAtMs === undefined);
+    const stands = (alarm: Alarm): boolean => alarm.resolvedAtMs === undefined && (!alarm.acknowledgedBy || alarm.kind === 'NODE_EXPELLED');
+    return alarms.list().filter((alarm) => alarm.severity === 'critical' && stands(alarm));
+  });
+}
+
+function remedyOf(kind: string): string {
+  return isErrorCode(kind)
+    ? errorRow(kind).remedy.en
+    : 'start the node: it goes on by itself where it can, and GET /readyz says what it lacks';
+}
+
+/** What the running node says of itself by `/readyz`; it is known by its certificate. */
+async function examineRunning(config: NodeConfig, certificate: string, say: Say): Promise<void> {
+  let answer: { readonly data?: { readonly checks?: readonly HealthCheck[] } | null };
+  try {
+    answer = await readinessOf(config, certificate);
+  } catch (error) {
+    return say(
+      `the node holds its data and does not answer: ${(error as Error).message}`,
+      'look at its log, and start it again if it hangs',
+    );
+  }
+  const failed = (answer.data?.checks ?? []).filter((check) => !check.passed);
+  for (const { check, detail } of failed) say(`${check}: ${detail}`, 'GET /api/v1/alarms of the node says since when');
+  if (failed.length === 0) say('the node runs and is ready');
+}
+
+async function readinessOf(
+  { https }: NodeConfig,
+  certificate: string,
+): Promise<{ readonly data?: { readonly checks?: readonly HealthCheck[] } | null }> {
+  const host = https.host === '0.0.0.0' || https.host === '::' ? 'localhost' : https.host;
+  const expected = new X509Certificate(certificate).fingerprint256;
+  return await new Promise((resolve, reject) => {
+    const options = { host, port: https.port, path: '/readyz', rejectUnauthorized: false, timeout: READY_TIMEOUT_MS };
+    const asked = get(options, (incoming) => {
+      if ((incoming.socket as TLSSocket).getPeerCertificate().fingerprint256 !== expected)
+        return void asked.destroy(new Error('another program answers on the port'));
+      const parts: Buffer[] = [];
+      incoming.on('data', (part: Buffer) => void parts.push(part));
+      incoming.on('error', reject);
+      incoming.on('end', () => {
+        try {
+          resolve(JSON.parse(Buffer.concat(parts).toString('utf8')));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${READY_TIMEOUT_MS} ms`)));
+    asked.on('error', reject);
   });
 }
 

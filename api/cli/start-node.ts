@@ -1,14 +1,16 @@
 /** Puts the parts of a node together: the one place where adapters are chosen. */
-import { entryOf, may, registryKey, CONTRACT, type StateView, stateKey } from '../../contracts/index.ts';
+import { anchoredHead, auditKey, entryOf, may, registryKey, CONTRACT, type StateView, stateKey } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { assembleNode } from '../../node/assemble.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
+import { type Anchors, createExchangeWatch } from '../../node/exchange-audit.ts';
 import { openExchangeLog } from '../../node/exchange-log.ts';
-import { type ByteText, encodeJson, hashTagged, toHex, utf8 } from '../../node/format/index.ts';
+import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
+import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
 import { recordEvidence } from '../../node/evidence.ts';
 import {
   aesGcm,
@@ -56,6 +58,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     fail = resolve;
   });
   const real = await assembleNode({ config, genesisText, keystore, log, onFatal: fail });
+  let stopLoop = (): void => undefined;
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
@@ -82,9 +85,21 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       log,
     });
     const anchorAccount = `${config.node}@${config.organisation}`;
+    const loop = watchLoop({
+      meter: createLoopMeter(),
+      timers: world.timers,
+      onHeld: (heldMs) => void node.raiseAlarm('EVENT_LOOP_HELD', 'warning', { heldMs, boundMs: LOOP_HELD_MS_MAX }),
+      onCalm: () => node.resolveAlarms('EVENT_LOOP_HELD', () => true, { calmForMs: LOOP_WINDOW_MS }),
+    });
+    stopLoop = loop.stop;
+    const anchors: Anchors = async (count, limit) => {
+      const [from, end] = [auditKey.anchor(config.node, count), prefixEnd(auditKey.anchorsOf(config.node))];
+      return (await node.stateRange(CONTRACT.audit, from, end, limit)).map(({ value }) => anchoredHead(value));
+    };
     const exchanges = await openExchangeLog({
       store: real.local,
       world,
+      anchors,
       anchor: async ({ sequence, link }) => {
         if (!node.state.get(stateKey(CONTRACT.registry, registryKey.entry('account', anchorAccount)))) {
           throw new ChainError('KEY_NOT_HELD', { account: anchorAccount, node: config.node });
@@ -92,6 +107,12 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         const args = encodeJson({ node: config.node, head: link, count: sequence });
         await node.submit(await node.signFor(anchorAccount, [{ contract: CONTRACT.audit, method: 'anchor', args }], ANCHOR_GAS));
       },
+    });
+    const exchangeWatch = createExchangeWatch({
+      store: real.local,
+      world,
+      anchors,
+      onFault: (fault) => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault }),
     });
     const records = createRecordService({
       node,
@@ -126,6 +147,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         tokenSigner: { sign: (message) => keystore.sign(NODE_KEY.token, message) },
         credentialsKey,
         exchanges,
+        loopDelay: loop.read,
         settings: {
           sessionMs: config.sessionMs,
           idempotencyKeepMs: config.idempotencyKeepMs,
@@ -147,6 +169,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     node.onCommitted(() => feeder.onBlock());
     await node.start();
     replication.start();
+    exchangeWatch.start();
     feeder.onBlock();
     const port = await server.listen({ host: config.https.host, port: config.https.port });
     log.info({ height: node.head().height, https: port }, 'node started');
@@ -155,7 +178,9 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       p2pAddress: real.p2pAddress(),
       failed,
       async stop() {
+        stopLoop();
         await server.stop();
+        await exchangeWatch.stop();
         await exchanges.stop();
         await feeder.stop();
         await replication.stop();
@@ -164,6 +189,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       },
     };
   } catch (error) {
+    stopLoop();
     await real.stop();
     throw error;
   }

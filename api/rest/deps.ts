@@ -4,6 +4,7 @@
  */
 import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/exchange-log.ts';
+import type { LoopDelay } from '../../node/loop-delay.ts';
 import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
@@ -29,6 +30,8 @@ export interface ApiDeps {
   /** 32 bytes out of the keystore: encrypts one-time-password secrets at rest, and keys the fingerprints of idempotent requests. */
   readonly credentialsKey: Uint8Array;
   readonly exchanges: ExchangeLog;
+  /** How long the event loop was held lately, for the metrics. */
+  readonly loopDelay?: () => LoopDelay;
   readonly settings?: Partial<ApiSettings>;
 }
 

@@ -168,6 +168,7 @@ export function createExchanges(context: ApiContext): Exchanges {
         rows: exchange.trace.rows,
         answerDigest: exchange.trace.answerDigest,
         durationMs,
+        ...(exchange.trace.accountTried === undefined ? {} : { accountTried: exchange.trace.accountTried }),
       });
     } catch (error) {
       world.log.error({ requestId: request.id, error: String(error) }, 'exchange not logged');

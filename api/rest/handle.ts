@@ -32,6 +32,8 @@ export interface Incoming {
 /** What is known of a call so far, for the exchange log; filled while it runs. */
 export interface Trace {
   caller: Caller | undefined;
+  /** Account named by a login, proved or not. */
+  accountTried?: string;
   parametersDigest: string;
   answerDigest: string;
   rows: number;
@@ -130,6 +132,9 @@ export async function handle(
         trace.caller = caller;
       }
       return caller;
+    },
+    tries(account) {
+      trace.accountTried = account;
     },
     body,
     bytes: incoming.body ?? new Uint8Array(0),

@@ -2,6 +2,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ApiDeps } from './deps.ts';
 
+/** Phases an engine may state. */
+const PHASES = ['observing', 'mute', 'excluded', 'committing', 'viewChange', 'prepared', 'proposed', 'building', 'idle'] as const;
+
 export interface Metrics {
   readonly contentType: string;
   /** One call: `operationId` of the route table or `unknown`, `code` of the error table. */
@@ -10,7 +13,7 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-export function createMetrics({ node, exchanges }: Pick<ApiDeps, 'node' | 'exchanges'>): Metrics {
+export function createMetrics({ node, exchanges, loopDelay }: Pick<ApiDeps, 'node' | 'exchanges' | 'loopDelay'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const seconds = new Histogram({
@@ -40,9 +43,36 @@ export function createMetrics({ node, exchanges }: Pick<ApiDeps, 'node' | 'excha
   gauge('chain_consensus_height_blocks', 'Height of the last final block', () => node.head().height);
   gauge('chain_consensus_view_count', 'Current view', () => node.consensus().view);
   gauge('chain_consensus_head_seconds', 'Time of the last final block, seconds since 1970', () => node.head().timestampMs / 1_000);
+  gauge('chain_consensus_due_seconds', 'Time since a block was due; 0 when none is', () => (node.health?.().dueForMs ?? 0) / 1_000);
+  gauge('chain_consensus_stalled_count', '1 while the chain stands still', () => (node.health?.().stalled ? 1 : 0));
+  gauge('chain_consensus_failed_checks_count', 'Checks of readyz about votes, view, storing, sync and finality that fail', () => {
+    return (node.health?.().checks ?? []).filter((check) => !check.passed).length;
+  });
+  new Gauge({
+    name: 'chain_consensus_phase_count',
+    help: '1 for the phase this node is in',
+    labelNames: ['phase'],
+    registers,
+    collect() {
+      const { phase } = node.consensus();
+      for (const name of PHASES) this.set({ phase: name }, name === phase ? 1 : 0);
+    },
+  });
   gauge('chain_network_peers_count', 'Connected peers', () => node.peers().filter((peer) => peer.connected).length);
   gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
   gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
+  if (loopDelay) {
+    new Gauge({
+      name: 'chain_consensus_event_loop_delay_seconds',
+      help: 'How long the thread that votes was held, over the last minute',
+      labelNames: ['statistic'],
+      registers,
+      collect() {
+        const { meanMs, p99Ms, maxMs } = loopDelay();
+        for (const [statistic, ms] of Object.entries({ mean: meanMs, p99: p99Ms, max: maxMs })) this.set({ statistic }, ms / 1_000);
+      },
+    });
+  }
   gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
   return {
     contentType: registry.contentType,

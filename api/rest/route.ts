@@ -80,6 +80,8 @@ export interface Call<B = unknown> {
   readonly caller: Caller;
   /** Verifies a token that stood in the body; checks right and rate as for a header. @throws ChainError TOKEN_CONFLICT when the header's differs. */
   identify(token: string | undefined): Caller;
+  /** Says which account a login names, for the exchange log: refused or not. */
+  tries(account: string): void;
   readonly body: B;
   readonly bytes: Uint8Array;
   /** Of the body, without parameters; empty when there was none. */
@@ -198,6 +200,7 @@ const tokenErrors = [
 ] as const;
 const stepUpErrors = ['STEP_UP_REQUIRED', 'OTP_INVALID', 'OTP_REUSED', 'OTP_NOT_SET'] as const;
 const bodyErrors = [
+  'CHAIN_STALLED',
   'NODE_EXPELLED',
   'BODY_MALFORMED',
   'BODY_TOO_LARGE',

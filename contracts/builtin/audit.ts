@@ -15,6 +15,12 @@ export interface Anchor {
   readonly timestampMs: number;
 }
 
+/** What a stored anchor says of the log: the link after so many entries, as the log itself names its head. */
+export function anchoredHead(stored: Uint8Array): { readonly sequence: number; readonly link: string } {
+  const { count, head } = decodeJson(stored) as unknown as Anchor;
+  return { sequence: count, link: head };
+}
+
 /** Anchors kept apart by u32 count in their key. */
 const COUNT_MAX = 0xffff_ffff;
 

@@ -2,7 +2,16 @@
  * The state before the first block, from the genesis file: the same file gives the same writes on every node, in key order.
  * Whoever reads the file has checked its schema; what only the whole shows is checked here.
  */
-import { type ByteText, type ChainParameters, defaultParameters, type GenesisFile, type Json } from '../../node/format/index.ts';
+import {
+  type ByteText,
+  type ChainParameters,
+  defaultParameters,
+  type GenesisFile,
+  isParameterName,
+  isParameterValue,
+  type Json,
+  parameterTable,
+} from '../../node/format/index.ts';
 import { type StateWrites, stateKey } from '../types.ts';
 import { answer } from './arguments.ts';
 import { parametersFault, sortValidators, type ValidatorRow, validatorRow, validatorsFault } from './configuration.ts';
@@ -12,39 +21,108 @@ import { entryRows, ID_PROBLEM } from './registry.ts';
 /** The genesis file: what all replicas must agree on from the first block. */
 export type Genesis = GenesisFile;
 
-/** Everything wrong with a genesis that its schema cannot see; empty when it can start a chain. */
-export function genesisFaults(genesis: Genesis): readonly string[] {
-  const faults: string[] = [];
-  const organisations = genesis.organisations.map((organisation) => organisation.id);
-  const listed = (kind: keyof typeof ID_PROBLEM, entries: readonly { readonly id: string; readonly organisation?: string }[]) => {
-    const seen = new Set<string>();
-    for (const entry of entries) {
-      const problem = ID_PROBLEM[kind](entry.id);
-      if (problem) faults.push(`${kind} ${entry.id}: id ${problem}`);
-      if (seen.has(entry.id)) faults.push(`${kind} ${entry.id}: is listed twice`);
-      seen.add(entry.id);
-      if (entry.organisation !== undefined && !organisations.includes(entry.organisation))
-        faults.push(`${kind} ${entry.id}: there is no organisation ${entry.organisation}`);
-      if (kind === 'account' && !entry.id.endsWith(`@${entry.organisation}`))
-        faults.push(`account ${entry.id}: must end in @${entry.organisation}`);
-    }
+/** One thing that is wrong, at a place of the file. */
+export interface GenesisFault {
+  /** JSON Pointer (RFC 6901). */
+  readonly pointer: string;
+  readonly message: string;
+  readonly given?: string | number;
+}
+
+/**
+ * The judge of a genesis: everything wrong with it that its schema cannot see, which includes all that the contracts would refuse in a
+ * transaction; empty when it can start a chain.
+ */
+export function genesisFaults(genesis: Genesis): readonly GenesisFault[] {
+  const faults: GenesisFault[] = [];
+  const say = (pointer: string, message: string, given?: string | number): void => {
+    faults.push(given === undefined ? { pointer, message } : { pointer, message, given });
   };
-  listed('organisation', genesis.organisations);
-  listed('node', genesis.nodes);
-  listed('account', genesis.accounts);
-  listed('factory', genesis.factories);
-  listed('device', genesis.devices);
-  for (const account of genesis.accounts)
-    for (const role of account.roles)
-      if (!Object.hasOwn(genesisRoles, role)) faults.push(`account ${account.id}: there is no role ${role}`);
-  for (const device of genesis.devices) {
-    const factory = genesis.factories.find((candidate) => candidate.id === device.factory);
-    if (factory?.organisation !== device.organisation)
-      faults.push(`device ${device.id}: ${device.factory} is not a factory of ${device.organisation}`);
+  for (const [name, value] of Object.entries(genesis.parameters)) parameterFaults(name, value, say);
+  const organisations = new Set(genesis.organisations.map(({ id }) => id));
+  listFaults('organisation', genesis.organisations, organisations, say);
+  listFaults('node', genesis.nodes, organisations, say);
+  listFaults('account', genesis.accounts, organisations, say);
+  listFaults('factory', genesis.factories, organisations, say);
+  listFaults('device', genesis.devices, organisations, say);
+  for (const name of ['transportKey', 'validatorKey', 'tokenKey', 'custodialKey'] as const) {
+    const seen = new Set<string>();
+    for (const [i, { [name]: key }] of genesis.nodes.entries()) {
+      if (seen.has(key)) say(`/nodes/${i}/${name}`, TWICE, key);
+      seen.add(key);
+    }
   }
-  const fault = validatorsFault(genesis.engine, validatorsOf(genesis)) ?? parametersFault(parametersIn(genesis));
-  if (fault) faults.push(fault);
+  const nodes = new Map([...genesis.nodes].reverse().map((node) => [node.id, node])); // of two with one id the first counts
+  for (const [i, account] of genesis.accounts.entries()) accountFaults(account, nodes, `/accounts/${i}`, say);
+  const ownerOf = new Map(genesis.factories.map(({ id, organisation }) => [id, organisation]));
+  for (const [i, { factory, organisation }] of genesis.devices.entries()) {
+    const owner = ownerOf.get(factory);
+    if (owner === undefined) say(`/devices/${i}/factory`, 'names no factory of this file', factory);
+    else if (owner !== organisation) say(`/devices/${i}/factory`, `names a factory of ${owner}, not of ${organisation}`, factory);
+  }
+  const engine = validatorsFault(genesis.engine, validatorsOf(genesis));
+  if (engine) say('/nodes', engine);
+  const parameters = parametersFault(parametersIn(genesis));
+  if (parameters) say('/parameters', parameters);
   return faults;
+}
+
+type Say = (pointer: string, message: string, given?: string | number) => void;
+
+const TWICE = 'stands there twice';
+const LISTS = { organisation: 'organisations', node: 'nodes', account: 'accounts', factory: 'factories', device: 'devices' } as const;
+export const PARAMETER_UNKNOWN = 'is not a chain parameter';
+
+function parameterFaults(name: string, value: number, say: Say): void {
+  if (!isParameterName(name)) {
+    say(`/parameters/${name}`, PARAMETER_UNKNOWN);
+    return;
+  }
+  const { min, max, unit } = parameterTable[name];
+  if (!isParameterValue(name, value)) say(`/parameters/${name}`, `must lie from ${min} to ${max} ${unit}`, value);
+}
+
+function listFaults(
+  kind: keyof typeof LISTS,
+  entries: readonly { readonly id: string; readonly organisation?: string }[],
+  organisations: ReadonlySet<string>,
+  say: Say,
+): void {
+  const seen = new Set<string>();
+  for (const [i, { id, organisation }] of entries.entries()) {
+    const at = `/${LISTS[kind]}/${i}`;
+    const problem = ID_PROBLEM[kind](id);
+    if (problem) say(`${at}/id`, problem, id);
+    if (seen.has(id)) say(`${at}/id`, TWICE, id);
+    seen.add(id);
+    if (organisation !== undefined && !organisations.has(organisation))
+      say(`${at}/organisation`, 'names no organisation of this file', organisation);
+  }
+}
+
+function accountFaults(
+  account: Genesis['accounts'][number],
+  nodes: ReadonlyMap<string, Genesis['nodes'][number]>,
+  at: string,
+  say: Say,
+): void {
+  if (!account.id.endsWith(`@${account.organisation}`)) say(`${at}/id`, `must end in @${account.organisation}`, account.id);
+  for (const [i, role] of account.roles.entries())
+    if (!Object.hasOwn(genesisRoles, role)) say(`${at}/roles/${i}`, `must be one of ${Object.keys(genesisRoles).join(', ')}`, role);
+  const keyIds = new Set<string>();
+  for (const [i, key] of account.keys.entries()) {
+    const keyAt = `${at}/keys/${i}`;
+    if (keyIds.has(key.keyId)) say(`${keyAt}/keyId`, TWICE, key.keyId);
+    keyIds.add(key.keyId);
+    if (key.kind === 'own') {
+      if (key.node !== null) say(`${keyAt}/node`, 'must be null for a key of kind own', key.node);
+      continue;
+    }
+    const holder = nodes.get(key.node ?? '');
+    if (holder === undefined) say(`${keyAt}/node`, 'names no node of this file', key.node ?? undefined);
+    else if (holder.organisation !== account.organisation) say(`${keyAt}/node`, 'names a node of another organisation', holder.id);
+    else if (holder.custodialKey !== key.publicKey) say(`${keyAt}/publicKey`, 'is not the custodialKey of that node');
+  }
 }
 
 /** Keys include the contract's prefix. */

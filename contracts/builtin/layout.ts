@@ -164,7 +164,8 @@ export const auditKey = {
   last: (node: string): ByteText => `a${utf8Text(node)}`,
   lasts: 'a' as ByteText,
   /** Every anchor, by count. */
-  anchor: (node: string, count: number): ByteText => `h${utf8Text(node)}\0${u32Text(count)}`,
+  anchor: (node: string, count: number): ByteText => auditKey.anchorsOf(node) + u32Text(count),
+  anchorsOf: (node: string): ByteText => `h${utf8Text(node)}\0`,
 } as const;
 
 // --- records ----------------------------------------------------------------------------------------------------------------------

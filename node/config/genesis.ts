@@ -1,15 +1,15 @@
 /**
- * genesis.json: what all replicas agree on from the first block. The schema says what each place may hold; `rulesOf` says what must fit
- * together: references, uniqueness, ranges of parameters, validators enough for the engine.
+ * genesis.json: what all replicas agree on from the first block. The schema says what each place may hold; `genesisFaults` of the contracts, which
+ * make the first state of it, judges what must fit together.
  */
-import { type Static, Type } from '@sinclair/typebox';
-import { isParameterName, isParameterValue, type ParameterRow, parameterTable } from '../format/index.ts';
+import { Type } from '@sinclair/typebox';
+import { genesisFaults, PARAMETER_UNKNOWN } from '../../contracts/builtin/genesis.ts';
+import { parameterTable } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Genesis } from '../genesis.ts';
 import { type Fault, faultsOf, nearestName } from './faults.ts';
 import { ID_PATTERN } from './schema.ts';
 
-const VALIDATORS_MIN = 4; // PBFT bears no fault with fewer (design: chain, "Governance")
 const ITEMS_MAX = 10_000; // entries of one list
 const id = (description: string) => Type.String({ pattern: ID_PATTERN, maxLength: 64, description });
 const key = (description: string) => Type.String({ pattern: '^[0-9a-f]{64}$', description: `${description}; raw Ed25519, 64 hex digits` });
@@ -106,96 +106,13 @@ export function parseGenesis(text: string): Genesis {
     throw new ChainError('GENESIS_INVALID', { faults: [{ pointer: '', message: `not JSON: ${(error as Error).message}` }] });
   }
   const shape = faultsOf(genesisSchema, value);
-  const faults = shape.length > 0 ? shape : rulesOf(value as Static<typeof genesisSchema>);
+  const faults = shape.length > 0 ? shape : genesisFaults(value as Genesis).map(withNearestName);
   if (faults.length > 0) throw new ChainError('GENESIS_INVALID', { faults });
   return value as Genesis;
 }
 
-function rulesOf(genesis: Static<typeof genesisSchema>): readonly Fault[] {
-  const faults: Fault[] = [];
-  const say = (pointer: string, message: string, given?: unknown): void => {
-    faults.push(given === undefined ? { pointer, message } : { pointer, message, given });
-  };
-  const unique = (list: string, name: string, values: readonly string[]): ReadonlySet<string> => {
-    const seen = new Set<string>();
-    for (const [i, value] of values.entries()) {
-      if (seen.has(value)) say(`/${list}/${i}/${name}`, 'stands there twice', value);
-      seen.add(value);
-    }
-    return seen;
-  };
-  const known = (set: ReadonlySet<string>, what: string, pointer: string, value: string): void => {
-    if (!set.has(value)) say(pointer, `names no ${what} of this file`, value);
-  };
-
-  for (const [name, value] of Object.entries(genesis.parameters)) {
-    if (!isParameterName(name)) {
-      const near = nearestName(name, Object.keys(parameterTable));
-      say(`/parameters/${name}`, near === undefined ? 'is not a chain parameter' : `is not a chain parameter; did you mean ${near}?`);
-    } else if (!isParameterValue(name, value)) {
-      const row: ParameterRow = parameterTable[name];
-      say(`/parameters/${name}`, `must lie from ${row.min} to ${row.max} ${row.unit}`, value);
-    }
-  }
-  const organisations = unique(
-    'organisations',
-    'id',
-    genesis.organisations.map((row) => row.id),
-  );
-  unique(
-    'nodes',
-    'id',
-    genesis.nodes.map((row) => row.id),
-  );
-  unique(
-    'accounts',
-    'id',
-    genesis.accounts.map((row) => row.id),
-  );
-  const factories = unique(
-    'factories',
-    'id',
-    genesis.factories.map((row) => row.id),
-  );
-  unique(
-    'devices',
-    'id',
-    genesis.devices.map((row) => row.id),
-  );
-  for (const name of ['transportKey', 'validatorKey', 'tokenKey', 'custodialKey'] as const) {
-    unique(
-      'nodes',
-      name,
-      genesis.nodes.map((row) => row[name]),
-    );
-  }
-  for (const [i, node] of genesis.nodes.entries()) {
-    known(organisations, 'organisation', `/nodes/${i}/organisation`, node.organisation);
-  }
-  const validators = genesis.nodes.filter((node) => node.role === 'validator').length;
-  if (validators < VALIDATORS_MIN) say('/nodes', `hold ${validators} validators; pbft needs at least ${VALIDATORS_MIN}`);
-  for (const [i, account] of genesis.accounts.entries()) {
-    known(organisations, 'organisation', `/accounts/${i}/organisation`, account.organisation);
-    if (!account.id.endsWith(`@${account.organisation}`)) say(`/accounts/${i}/id`, `must end in @${account.organisation}`, account.id);
-    const keyIds = new Set<string>();
-    for (const [j, row] of account.keys.entries()) {
-      const at = `/accounts/${i}/keys/${j}`;
-      if (keyIds.has(row.keyId)) say(`${at}/keyId`, 'stands there twice', row.keyId);
-      keyIds.add(row.keyId);
-      if (row.kind === 'own' && row.node !== null) say(`${at}/node`, 'must be null for a key of kind own', row.node);
-      if (row.kind === 'custodial') {
-        const holder = genesis.nodes.find((node) => node.id === row.node);
-        if (holder === undefined) say(`${at}/node`, 'names no node of this file', row.node);
-        else if (holder.organisation !== account.organisation) say(`${at}/node`, 'names a node of another organisation', row.node);
-        else if (holder.custodialKey !== row.publicKey) say(`${at}/publicKey`, 'is not the custodialKey of that node');
-      }
-    }
-  }
-  for (const [i, factory] of genesis.factories.entries())
-    known(organisations, 'organisation', `/factories/${i}/organisation`, factory.organisation);
-  for (const [i, device] of genesis.devices.entries()) {
-    known(organisations, 'organisation', `/devices/${i}/organisation`, device.organisation);
-    known(factories, 'factory', `/devices/${i}/factory`, device.factory);
-  }
-  return faults;
+function withNearestName(fault: Fault): Fault {
+  if (fault.message !== PARAMETER_UNKNOWN) return fault;
+  const near = nearestName(fault.pointer.slice('/parameters/'.length), Object.keys(parameterTable));
+  return near === undefined ? fault : { ...fault, message: `${fault.message}; did you mean ${near}?` };
 }

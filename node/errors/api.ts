@@ -182,8 +182,8 @@ export const apiErrors = {
   LOGIN_LOCKED: {
     kind: 'limited',
     httpStatus: 429,
-    text: { en: 'The account is locked for a while after repeated failures', zh: '多次失败，账户暂时锁定' },
-    remedy: { en: 'Wait as Retry-After says', zh: '请按 Retry-After 等待' },
+    text: { en: 'Logins to this account from this address must wait after repeated failures', zh: '多次失败，该地址登录此账户须稍后再试' },
+    remedy: { en: 'Wait as Retry-After says; sessions that are open go on', zh: '请按 Retry-After 等待；已有会话不受影响' },
   },
   OTP_REQUIRED: {
     kind: 'unauthenticated',

@@ -27,6 +27,15 @@ export const generalErrors = {
       zh: '请稍后重试或改用其他节点；损坏的数据不会被返回，运行中的节点会利用自身数据或其他节点进行修复，完成后在告警中说明；请检查磁盘',
     },
   },
+  STORE_NOT_OPENED: {
+    kind: 'damaged',
+    httpStatus: 500,
+    text: { en: 'The files of a store are damaged, so that it cannot be opened', zh: '数据库文件已损坏，无法打开' },
+    remedy: {
+      en: 'Look at the disk, keep a copy of the directory data.path and move it away: chain and sealed are fetched from other nodes again, index is made anew by the node itself; of local put back a backup, or lose its passwords, alarms and exchange log',
+      zh: '请检查磁盘，备份 data.path 目录后将其移走：chain 和 sealed 会重新从其他节点获取，index 由节点自行重建；local 请恢复备份，否则其中的口令、告警和调用日志将丢失',
+    },
+  },
   STORE_FULL: {
     kind: 'busy',
     httpStatus: 503,

@@ -65,6 +65,27 @@ export const networkErrors = {
       zh: '请改用本组织的其他节点；是否重新接纳由成员通过治理决定，本节点会自行察觉',
     },
   },
+  CHAIN_STALLED: {
+    kind: 'busy',
+    httpStatus: 503,
+    text: {
+      en: 'The chain stands still: no block has become final for longer than its view time-outs allow',
+      zh: '链已停滞：超过视图超时允许的时间仍无新区块最终确认',
+    },
+    remedy: {
+      en: 'Nothing was taken; data says how many validators are within reach and how many a block needs, GET /readyz what is wrong with this node; send it again when the chain moves',
+      zh: '本次未受理；data 给出可达的验证节点数与出块所需数量，GET /readyz 给出本节点的问题；请在链恢复后重新提交',
+    },
+  },
+  NODE_NOT_READY: {
+    kind: 'busy',
+    httpStatus: 503,
+    text: { en: 'The node cannot do its part at the moment', zh: '节点当前未就绪' },
+    remedy: {
+      en: 'data.checks names what is wrong; the alarms of the node say since when',
+      zh: 'data.checks 列出未通过的检查；节点告警给出起始时间',
+    },
+  },
   PEER_HELLO_INVALID: {
     kind: 'invalid',
     httpStatus: 400,

@@ -14,6 +14,18 @@ export const spineErrors = {
     text: { en: 'The alarm is acknowledged already', zh: '告警已被确认' },
     remedy: { en: 'Nothing to do; data names who did it', zh: '无需处理；data 中有确认人' },
   },
+  EXCHANGE_LOG_REWRITTEN: {
+    kind: 'damaged',
+    httpStatus: 500,
+    text: {
+      en: 'The exchange log is not the one that was written: an entry, a link or an anchored head does not fit',
+      zh: '调用日志与当初写入的不一致：存在不符的条目、链接或链上锚点',
+    },
+    remedy: {
+      en: 'Keep the data directory as it is and find out who had access to the machine; data names the first entry that does not fit, and entries below it are sound',
+      zh: '请保留数据目录原状并查明谁访问过该机器；data 给出首个不符的条目，其之前的条目完好',
+    },
+  },
   OUTBOX_SUBSCRIBERS_FULL: {
     kind: 'limited',
     httpStatus: 429,

@@ -6,8 +6,8 @@
  * Until then reads go on. `multithreading` lets a worker thread open the same database; LevelDB is then closed only when every thread has,
  * so `releaseOthers` must make the others let go around a reopening.
  */
-import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Level } from 'level';
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, toHex, fromByteText } from '../format/index.ts';
@@ -46,22 +46,51 @@ export interface LevelStoreOptions {
   readonly releaseOthers?: () => Promise<() => Promise<void>>;
   /** Told of every read or write that failed, beside the exception: a damaged value, a full disk. */
   readonly onFault?: (fault: ChainError) => void;
+  /** Told of every batch that was written: a disk that was full has room again. */
+  readonly onWritten?: () => void;
   /** WRITE_BUFFER_BYTES when absent. */
   readonly writeBufferBytes?: number;
   readonly reopenRoomBytes?: number;
 }
 
 /**
- * @throws ChainError STORE_LOCKED when another process holds the directory, STORE_DAMAGED when LevelDB cannot read its files,
+ * @throws ChainError STORE_LOCKED when another process holds the directory, STORE_NOT_OPENED when LevelDB cannot read its files,
  * STORE_FULL, STORE_IO.
  */
 export async function openLevelStore(options: LevelStoreOptions): Promise<LevelStore> {
   await mkdir(options.path, { recursive: true, mode: 0o700 });
   const [damaged] = await scrubLogs(options.path); // LevelDB would leave the record out and say nothing
-  if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
+  if (damaged !== undefined) throw new ChainError('STORE_NOT_OPENED', { path: options.path, ...damaged });
   const store = new LevelStore(options);
-  await store.open();
+  try {
+    await store.open();
+  } catch (error) {
+    if (!(error instanceof ChainError) || error.code !== 'STORE_DAMAGED') throw error;
+    throw new ChainError('STORE_NOT_OPENED', error.data, error);
+  }
   return store;
+}
+
+/** In the name of a store or a log that was set aside. */
+export const ASIDE = '.damaged-';
+
+/**
+ * Opens a store whose rows are made of others, so that a node starts without it: one that does not open is kept beside under another name, and an
+ * empty one takes its place.
+ * @param unique hex digits for that name.
+ */
+export async function openDerivedStore(
+  options: LevelStoreOptions,
+  unique: string,
+): Promise<{ readonly store: LevelStore; readonly setAside: string | undefined }> {
+  try {
+    return { store: await openLevelStore(options), setAside: undefined };
+  } catch (error) {
+    if (!(error instanceof ChainError) || error.code !== 'STORE_NOT_OPENED') throw error;
+  }
+  const setAside = `${basename(options.path)}${ASIDE}${unique}`;
+  await rename(options.path, join(dirname(options.path), setAside));
+  return { store: await openLevelStore(options), setAside };
 }
 
 export class LevelStore implements Store {
@@ -132,6 +161,7 @@ export class LevelStore implements Store {
       this.#mustReopen = true;
       throw this.#told(storeError(error, {}));
     }
+    this.#options.onWritten?.();
   }
 
   /** Lets go of the database so that another thread can open it anew; the function it resolves to takes it up again. Reads in between fail. */

@@ -13,6 +13,7 @@ import { ChainError } from '../errors/index.ts';
 import { concat, DecodeError, decodeAll, utf8, Writer } from '../format/index.ts';
 import type { AppendLog, LogLoss } from '../world.ts';
 import { crc32 } from './checksum.ts';
+import { ASIDE } from './level-store.ts';
 
 /** Below the data directory. */
 export const VOTE_LOG_FILE = 'votes.log';
@@ -31,8 +32,6 @@ const SECTOR_BYTES = 512;
 export const LOST_RECORD = new Uint8Array(0);
 /** The machine has no room to read at the moment: nothing is known of the file. */
 const PASSING_CODES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
-/** Between the name of the log and four random bytes, in the name of a log that was set aside. */
-const ASIDE = '.damaged-';
 
 export interface VoteLog extends AppendLog {
   /** Bytes of a last frame that never reached the disk whole, and were dropped. */

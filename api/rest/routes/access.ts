@@ -58,7 +58,8 @@ const login = route({
   response: { schema: TokenAnswer, statuses: [200] },
   handler: async (call, api) => {
     const { account, password, otp } = call.body;
-    const { steppedUp } = await api.credentials.login(account, password, otp === '' ? undefined : otp);
+    call.tries(account);
+    const { steppedUp } = await api.credentials.login(account, password, otp === '' ? undefined : otp, call.address);
     return tokenReply(api.issue(account, 'session', api.settings.sessionMs, steppedUp));
   },
 });
@@ -190,6 +191,10 @@ const listExchanges = listRoute({
     queryParameter('caller', name128, null, 'ada@acme', { en: 'Calls of this account', zh: '调用账户' }),
     queryParameter('interfaceId', name128, null, 'submitRecords', { en: 'Calls of this operation', zh: '接口标识' }),
     queryParameter('code', name128, null, 'OK', { en: 'Calls that ended so', zh: '结果代码' }),
+    queryParameter('accountTried', name128, null, 'ada@acme', {
+      en: 'Logins that named this account, refused ones too',
+      zh: '登录时填写的账户，包括被拒绝的登录',
+    }),
     queryParameter('order', { type: 'string', enum: ['ascending', 'descending'] }, 'ascending', 'descending', {
       en: 'By sequence',
       zh: '按序号排序',
@@ -199,6 +204,7 @@ const listExchanges = listRoute({
       zh: `附带证明该页位于日志哈希链中的摘要，跨度不超过 ${SEGMENT_MAX} 条`,
     }),
   ],
+  errors: ['EXCHANGE_LOG_REWRITTEN'],
   page: exchangePage,
 });
 
@@ -213,13 +219,21 @@ function tokenReply({ token, claims }: { readonly token: string; readonly claims
 /** Auditors of the node's own organisation see every entry, others the calls of their organisation. */
 async function exchangePage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
   const ownNode = call.caller.organisation === api.node.info.organisation;
-  const given = call.given as { fromMs?: number; toMs?: number; caller?: string; interfaceId?: string; code?: string };
+  const given = call.given as {
+    fromMs?: number;
+    toMs?: number;
+    caller?: string;
+    interfaceId?: string;
+    code?: string;
+    accountTried?: string;
+  };
   const conditions: ExchangeFilter = {
     ...(given.fromMs === undefined ? {} : { fromMs: given.fromMs }),
     ...(given.toMs === undefined ? {} : { toMs: given.toMs }),
     ...(given.caller === undefined ? {} : { caller: given.caller }),
     ...(given.interfaceId === undefined ? {} : { interfaceId: given.interfaceId }),
     ...(given.code === undefined ? {} : { code: given.code }),
+    ...(given.accountTried === undefined ? {} : { accountTried: given.accountTried }),
     ...(ownNode ? {} : { organisation: call.caller.organisation }),
   };
   await api.exchanges.flush();

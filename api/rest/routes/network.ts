@@ -150,11 +150,11 @@ const readyz = route({
   timeoutMs: 2_000,
   rateLimit: 'none',
   parameters: [],
-  errors: [],
+  errors: ['NODE_NOT_READY'],
   response: { schema: Row, statuses: [200] },
   handler: (_call, api) => {
     const checks = readiness(api);
-    if (checks.some((check) => !check.passed)) throw new ChainError('SERVER_BUSY', { checks });
+    if (checks.some((check) => !check.passed)) throw new ChainError('NODE_NOT_READY', { checks });
     return { data: { checks } };
   },
 });
@@ -216,6 +216,7 @@ function readiness(api: ApiContext) {
       passed: reachable >= needed,
       detail: `${reachable} of ${validators.length} validators within reach, ${needed} needed`,
     },
+    ...(api.node.health?.().checks ?? []),
     { check: 'exchangeLog', passed: api.exchanges.ready(), detail: `entry ${api.exchanges.head().sequence}` },
   ];
 }

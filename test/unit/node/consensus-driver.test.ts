@@ -174,6 +174,19 @@ test('a commit that fails is tried again, and its block comes back as an input o
   assert.equal(inputs.filter((input) => input.kind === 'delivered').length, 1);
 });
 
+test('a driver is behind by what the engine has asked sync for, until it is final', async () => {
+  const { driver, scheduler } = rig(onWork({ kind: 'sync', height: 3, from: ['b'] }));
+  driver.start();
+  assert.equal(driver.behind(), 0);
+  driver.workWaiting(true);
+  await scheduler.run(5);
+  assert.equal(driver.behind(), 3);
+  driver.delivered(BLOCK);
+  assert.equal(driver.behind(), 2);
+  driver.delivered({ ...BLOCK, height: 4 });
+  assert.equal(driver.behind(), 0);
+});
+
 test('builds and executions that throw come back as codes', async () => {
   const build: Effect = { kind: 'build', height: 1, view: 0, parent: GENESIS, emptyAllowed: true };
   const execute: Effect = { kind: 'execute', height: 1, view: 0, digest: d('X'), proposal: bytes('X'), from: 'b', fresh: true };

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangeDigest, exchangePrefix, type NewExchange, openExchangeLog, verifySegment } from '../../../node/exchange-log.ts';
+import { type Anchors, createExchangeWatch, EXAMINE_EVERY_MS, EXAMINE_STEP, examineExchanges } from '../../../node/exchange-audit.ts';
+import { exchangePrefix } from '../../../node/exchange-chain.ts';
+import { exchangeDigest, type ExchangeHead, type NewExchange, openExchangeLog, verifySegment } from '../../../node/exchange-log.ts';
 import { createTestStore, createTestWorld } from '../api/stand-ins.ts';
+import { ManualTime, settle } from './memory-world.ts';
 
 function entry(n: number, more: Partial<NewExchange> = {}): NewExchange {
   return {
@@ -34,37 +37,124 @@ test('entries are numbered without gaps, survive a restart and verify', async ()
   assert.deepEqual(again.head(), head);
   again.append(entry(1_201));
   await again.flush();
-  assert.deepEqual(await again.verify(), { intact: true, entries: 1_201, brokenAt: undefined });
+  assert.deepEqual(await examineExchanges({ store, crypto: world.crypto }), { entries: 1_201, anchors: 0, faults: [] });
   await again.stop();
 });
 
-test('a changed, a cut and a reordered entry show', async () => {
+/** A log of `count` entries, anchored after each fifth. */
+async function anchoredLog(count: number) {
   const world = createTestWorld();
   const store = createTestStore();
-  const log = await openExchangeLog({ store, world });
-  for (let n = 1; n <= 9; n++) log.append(entry(n));
-  await log.flush();
-  const keys = [...store.rows.keys()].sort();
+  const heads: ExchangeHead[] = [];
+  const anchors: Anchors = async (from, limit) => heads.filter(({ sequence }) => sequence >= from).slice(0, limit);
+  const log = await openExchangeLog({ store, world, anchors });
+  for (let n = 1; n <= count; n++) {
+    log.append(entry(n));
+    await log.flush();
+    if (n % 5 === 0) heads.push(log.head());
+  }
+  const examine = async () =>
+    (await examineExchanges({ store, crypto: world.crypto, anchors })).faults.map((fault) => Object.values(fault));
+  return { world, store, log, heads, anchors, examine, keys: [...store.rows.keys()].sort() };
+}
+
+test('a changed, a missing, a moved and a cut entry show, and nothing else does', async () => {
+  const { store, log, examine, keys } = await anchoredLog(12);
+  assert.deepEqual(await examine(), []);
   const original = new Map(store.rows);
-  const restore = (): void => {
+  const tamper = async (change: (rows: Map<string, Uint8Array>) => void): Promise<unknown> => {
     store.rows.clear();
     for (const [key, value] of original) store.rows.set(key, value);
+    change(store.rows);
+    return await examine();
   };
-
-  const changed = original.get(keys[4]!)!.slice();
-  changed[changed.length - 3]! ^= 1;
-  store.rows.set(keys[4]!, changed);
-  assert.deepEqual([(await log.verify()).intact, (await log.verify()).brokenAt], [false, 5]);
-  restore();
-  store.rows.delete(keys[2]!);
-  assert.deepEqual([(await log.verify()).intact, (await log.verify()).brokenAt], [false, 3]);
-  restore();
-  store.rows.set(keys[0]!, original.get(keys[1]!)!);
-  store.rows.set(keys[1]!, original.get(keys[0]!)!);
-  assert.equal((await log.verify()).brokenAt, 1);
-  restore();
-  assert.equal((await log.verify()).intact, true);
+  const at = (n: number): string => keys[n - 1]!;
+  const flip = (n: number, byte: number) => (rows: Map<string, Uint8Array>) => {
+    const changed = original.get(at(n))!.slice();
+    changed[byte < 0 ? changed.length + byte : byte]! ^= 1;
+    rows.set(at(n), changed);
+  };
+  assert.deepEqual(await tamper(flip(4, -3)), [[4, 'link']], 'the entry');
+  assert.deepEqual(
+    await tamper(flip(4, 0)),
+    [
+      [4, 'link'],
+      [5, 'link'],
+    ],
+    'its link',
+  );
+  assert.deepEqual(await tamper((rows) => rows.delete(at(3))), [[3, 'missing']]);
+  assert.deepEqual(await tamper((rows) => rows.delete(at(1))), [[1, 'missing']]);
+  assert.deepEqual(
+    await tamper((rows) => {
+      rows.set(at(6), original.get(at(7))!);
+      rows.set(at(7), original.get(at(6))!);
+    }),
+    [
+      [6, 'link'],
+      [7, 'link'],
+      [8, 'link'],
+    ],
+  );
+  const cut = (from: number) => (rows: Map<string, Uint8Array>) => {
+    for (let n = from; n <= 12; n++) rows.delete(at(n));
+  };
+  assert.deepEqual(await tamper(cut(10)), [[10, 'missing']], 'an anchor says that there were ten');
+  assert.deepEqual(await tamper(cut(11)), [], 'what no anchor covers yet cannot be missed');
+  assert.deepEqual(await tamper(cut(1)), [[1, 'missing']]);
   await log.stop();
+});
+
+test('a log that was written anew with right links is found by its anchors, and its entries are proved to nobody', async () => {
+  const { world, store, heads, anchors, examine, log } = await anchoredLog(12);
+  await log.stop();
+  const forged = createTestStore();
+  const other = await openExchangeLog({ store: forged, world });
+  for (let n = 1; n <= 12; n++) other.append(entry(n, n === 7 ? { caller: 'eve@acme' } : {}));
+  await other.stop();
+  for (const [key, value] of forged.rows) store.rows.set(key, value);
+  assert.deepEqual(await examine(), [[10, 'anchor']]);
+  const opened = await openExchangeLog({ store, world, anchors });
+  assert.equal((await opened.segment(1, 5)).to, 5, 'below the first entry that was changed the anchors still hold');
+  await assert.rejects(opened.segment(6, 8), { code: 'EXCHANGE_LOG_REWRITTEN' }, 'the next anchor is looked at too');
+  await assert.rejects(opened.segment(9, 12), { code: 'EXCHANGE_LOG_REWRITTEN' });
+  await opened.stop();
+  const links = await openExchangeLog({ store, world });
+  assert.equal((await links.segment(6, 8)).to, 8, 'the links alone say nothing');
+  await links.stop();
+  assert.equal(heads.length, 2);
+});
+
+test('the watch examines when it starts and again later, in steps, and tells each fault once', async () => {
+  const { store, anchors, keys, world } = await anchoredLog(EXAMINE_STEP + 20);
+  const time = new ManualTime();
+  const told: string[] = [];
+  const watch = createExchangeWatch({
+    store,
+    world: { ...world, timers: time },
+    anchors,
+    onFault: ({ sequence, reason }) => void told.push(`${sequence} ${reason}`),
+  });
+  const pass = async (ms: number): Promise<void> => {
+    for (let step = 0; step < 8; step++) {
+      await settle();
+      time.advance(ms / 8);
+    }
+    await settle();
+  };
+  watch.start();
+  await pass(1_000);
+  assert.deepEqual(told, []);
+  const changed = store.rows.get(keys[EXAMINE_STEP + 10]!)!.slice();
+  changed[changed.length - 3]! ^= 1;
+  store.rows.set(keys[EXAMINE_STEP + 10]!, changed);
+  await pass(EXAMINE_EVERY_MS);
+  await pass(1_000);
+  assert.deepEqual(told, [`${EXAMINE_STEP + 11} link`]);
+  await pass(EXAMINE_EVERY_MS);
+  await pass(1_000);
+  assert.equal(told.length, 1);
+  await watch.stop();
 });
 
 test('entries are found by filter, page by page, both ways', async () => {

@@ -193,6 +193,29 @@ test('a vote log that cannot be written raises VOTE_LOG_UNWRITABLE, also when th
     true,
     'it votes again by itself',
   );
+  assert.equal(
+    (await node.alarms()).find(({ kind }) => kind === 'VOTE_LOG_UNWRITABLE')?.resolvedAtMs !== undefined,
+    true,
+    'the alarm says so',
+  );
+  await node.stop();
+});
+
+test('without a quorum the node says so by an alarm and its checks, and takes no transaction that no block can hold', async () => {
+  const { node, time } = await start();
+  await assert.rejects(node.submit(new Uint8Array(8)), { code: 'TRANSACTION_MALFORMED' });
+  for (let step = 0; step < 80 && !(await kinds(node)).includes('NO_FINAL_BLOCK'); step++) {
+    time.advance(1_000);
+    await settle();
+  }
+  const { stalled, checks } = node.health!();
+  assert.equal(stalled?.height, 0);
+  assert.ok(checks.some(({ check, passed }) => check === 'finality' && !passed));
+  await assert.rejects(node.submit(new Uint8Array(8)), (error: ChainError) => {
+    const { code, data } = error;
+    assert.deepEqual([code, data.height, data.validators, data.withinReach, data.needed], ['CHAIN_STALLED', 0, 4, 1, 3]);
+    return true;
+  });
   await node.stop();
 });
 

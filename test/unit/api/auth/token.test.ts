@@ -90,10 +90,15 @@ test('rights come from chain state, never from the token', async () => {
 
 const PASSWORD = 'correct horse battery';
 
-async function login(own: Rig, body: object): Promise<{ status: number; code: string; data: any; retryAfter: unknown }> {
+async function login(
+  own: Rig,
+  body: object,
+  remoteAddress = '127.0.0.1',
+): Promise<{ status: number; code: string; data: any; retryAfter: unknown }> {
   const answer = await own.server.app.inject({
     method: 'POST',
     url: '/api/v1/auth/login',
+    remoteAddress,
     headers: { 'content-type': 'application/json' },
     payload: JSON.stringify(body),
   });
@@ -152,6 +157,79 @@ test('repeated failures lock the account for ever longer times, and the lock end
   assert.equal((await login(own, { account: 'ada@acme', password: PASSWORD })).code, 'LOGIN_LOCKED', 'the second lock is longer');
   own.world.advance(1_001);
   assert.equal((await login(own, { account: 'ada@acme', password: PASSWORD })).code, 'OK');
+  await own.close();
+});
+
+test('wrong passwords of a stranger shut out neither a login from elsewhere nor the step-up of a session', async () => {
+  const own = await createRig({ rateLimitFactor: 0 });
+  const { credentials } = own.server.context;
+  const account = 'ada@acme';
+  await credentials.setPassword(account, PASSWORD);
+  const { secret } = await credentials.setOtp(account);
+  const code = () => currentOtp(secret, own.world.clock.now());
+  const stepUp = async (otp: string) => {
+    const answer = await own.server.app.inject({
+      method: 'POST',
+      url: '/api/v1/auth/step-up',
+      headers: { authorization: `Bearer ${own.token(account)}`, 'content-type': 'application/json', otp },
+      payload: '{}',
+    });
+    return (JSON.parse(answer.body) as { code: string }).code;
+  };
+  const wrong = (address: string) => login(own, { account, password: 'wrong' }, address);
+  for (let i = 0; i < 6; i++) await wrong('192.0.2.1');
+  assert.equal((await login(own, { account, password: PASSWORD, otp: code() }, '192.0.2.1')).code, 'LOGIN_LOCKED');
+  assert.equal(await stepUp(code()), 'OK');
+  own.world.advance(30_000);
+  assert.equal((await login(own, { account, password: PASSWORD, otp: code() }, '192.0.2.2')).code, 'OK');
+  for (let i = 0; i < 80; i++) await wrong(`198.51.100.${i}`);
+  const stranger = await wrong('198.51.100.200');
+  assert.equal(stranger.code, 'LOGIN_LOCKED', 'many addresses together are slowed down too');
+  assert.ok(Number(stranger.retryAfter) <= 30, 'by no more than half a minute');
+  own.world.advance(30_000);
+  for (let i = 0; i < 10; i++) await wrong(`198.51.100.${i + 100}`);
+  assert.equal(await stepUp(code()), 'OK', 'while strangers must wait');
+  own.world.advance(30_000);
+  for (let i = 0; i < 10; i++) await wrong(`198.51.100.${i + 120}`);
+  assert.equal((await login(own, { account, password: PASSWORD, otp: code() }, '192.0.2.2')).code, 'OK', 'from an address it knows');
+  own.world.advance(30_000);
+  assert.equal(await stepUp(code()), 'OK');
+  await own.close();
+});
+
+test('wrong codes are counted for whom they come from: of a login they do not lock the step-up, of a step-up they lock it', async () => {
+  const own = await createRig();
+  const { credentials } = own.server.context;
+  const account = 'ada@acme';
+  await credentials.setPassword(account, PASSWORD);
+  const { secret } = await credentials.setOtp(account);
+  const code = () => currentOtp(secret, own.world.clock.now());
+  const odd = () => String((Number(code()) + 500_000) % 1_000_000).padStart(6, '0');
+  const codeOfError = (error: unknown) => (error as { code: string }).code;
+  const attempt = (address: string) => credentials.login(account, PASSWORD, odd(), address).catch(codeOfError);
+  for (let i = 0; i < 5; i++) assert.equal(await attempt(`192.0.2.${i}`), 'OTP_INVALID');
+  assert.equal(await attempt('192.0.2.77'), 'LOGIN_LOCKED', 'whoever knows the password guesses no codes from many addresses');
+  await credentials.useOtp(account, code());
+  for (let i = 0; i < 5; i++) assert.equal(await credentials.useOtp(account, odd()).catch(codeOfError), 'OTP_INVALID');
+  assert.equal(await credentials.useOtp(account, code()).catch(codeOfError), 'LOGIN_LOCKED');
+  own.world.advance(31_000);
+  await credentials.useOtp(account, code());
+  await own.close();
+});
+
+test('guesses of others do not keep the holder waiting', async () => {
+  const own = await createRig();
+  const { credentials } = own.server.context;
+  const account = 'ada@acme';
+  await credentials.setPassword(account, PASSWORD);
+  const { secret } = await credentials.setOtp(account);
+  let guessed = 0;
+  const guesses = Array.from({ length: 20 }, (_, i) =>
+    credentials.login(account, 'wrong', undefined, `192.0.2.${i}`).catch(() => void guessed++),
+  );
+  await credentials.useOtp(account, currentOtp(secret, own.world.clock.now()));
+  assert.ok(guessed < 20, `the step-up came after ${guessed} of 20 guesses`);
+  await Promise.all(guesses);
   await own.close();
 });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,6 +10,12 @@ import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { openAlarms } from '../../../../node/alarms.ts';
+import { auditKey, stateKey } from '../../../../contracts/index.ts';
+import { openExchangeLog } from '../../../../node/exchange-log.ts';
+import { encodeJson } from '../../../../node/format/index.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { inlineRow } from '../../../../node/ledger/state-rows.ts';
+import { createTestWorld } from '../stand-ins.ts';
 import { keyspace, openLevelStore, openVoteLog } from '../../../../node/storage/index.ts';
 import { toHex } from '../../../../node/format/index.ts';
 import { openKeystore } from '../../../../node/keystore/index.ts';
@@ -192,6 +199,20 @@ test('canonical text of one record is the same from JSON, XML and CSV, and leave
   assert.match(fromInput.out, /^[0-9a-f]{64}\n$/);
 });
 
+const NO_EXCHANGE = {
+  timeMs: 0,
+  requestId: '',
+  interfaceId: 'unknown',
+  caller: '',
+  organisation: '',
+  address: '',
+  parametersDigest: '',
+  code: 'OK',
+  rows: 0,
+  answerDigest: '',
+  durationMs: 0,
+};
+
 test('the files of four members become one genesis that every member can check', async () => {
   const env = { TRACEMILL_PASSPHRASE: 'a passphrase for tests' };
   for (const i of [1, 2, 3, 4]) {
@@ -208,6 +229,30 @@ test('the files of four members become one genesis that every member can check',
   );
   assert.equal(doctor.exitCode, 0);
   assert.equal((await run(['init', '--organisation', 'org1', '--directory', 'm1'], env)).exitCode, 2); // never overwrites
+  const odd = JSON.parse(readFileSync(join(directory, parts[3]!), 'utf8'));
+  odd.accounts[0].roles = ['no-such-role'];
+  const refusal = await run([
+    '--json',
+    'init',
+    '--assemble',
+    ...parts.slice(0, 3),
+    file('odd.json', JSON.stringify(odd)),
+    '--out',
+    'odd-genesis.json',
+  ]);
+  assert.deepEqual([refusal.answer.code, existsSync(join(directory, 'odd-genesis.json'))], ['GENESIS_INVALID', false]);
+  const whole = readFileSync(join(directory, 'm1/genesis.json'), 'utf8');
+  const genesis = JSON.parse(whole);
+  genesis.factories = [{ id: 'F-1', organisation: 'org1', name: 'Hall' }];
+  genesis.devices = [{ id: 'D-1', organisation: 'org2', factory: 'F-1' }];
+  writeFileSync(join(directory, 'm1/genesis.json'), JSON.stringify(genesis));
+  const examined = (await run(['--json', 'doctor', '--config', 'm1/node.json'], env)).answer;
+  assert.match(
+    examined.find(({ subject }: { subject: string }) => subject.endsWith(' genesis')).what,
+    /GENESIS_INVALID \/devices\/0\/factory/,
+  );
+  assert.equal((await run(['--json', 'start', '--config', 'm1/node.json'], env)).answer.code, 'GENESIS_INVALID');
+  writeFileSync(join(directory, 'm1/genesis.json'), whole);
   const standing = async () => {
     const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
     const row = answer.find(({ subject }: { subject: string }) => subject.endsWith(' standing'));
@@ -219,7 +264,23 @@ test('the files of four members become one genesis that every member can check',
   const clock = { now: () => 0, monotonic: () => 0 };
   const alarms = await openAlarms({ store, prefix: keyspace.alarm, clock, log });
   await alarms.raise('NODE_EXPELLED', 'critical', { node: 'n1' });
-  assert.deepEqual(await standing(), ['ok', false], 'a running node is asked instead');
+  assert.deepEqual(await standing(), ['problem', false], 'somebody holds the store, and no node answers');
+  const { https } = JSON.parse(readFileSync(join(directory, 'm1/node.json'), 'utf8'));
+  const checks = [{ check: 'finality', passed: false, detail: 'NO_FINAL_BLOCK: a block has been due for 70000 ms' }];
+  const tls = (member: string) => {
+    const read = (name: string) => readFileSync(join(directory, member, name));
+    return { cert: read('tls-cert.pem'), key: read('tls-key.pem') };
+  };
+  for (const [member, expected] of [
+    ['m1', 'finality: NO_FINAL_BLOCK: a block has been due for 70000 ms'],
+    ['m2', 'the node holds its data and does not answer: another program answers on the port'],
+  ] as const) {
+    const running = createServer(tls(member), (_, answer) => void answer.end(JSON.stringify({ data: { checks } })));
+    await new Promise<void>((resolve) => void running.listen(https.port, https.host, resolve));
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+    assert.equal(answer.find(({ subject }: { subject: string }) => subject.endsWith(' standing')).what, expected);
+    await new Promise((resolve) => running.close(resolve));
+  }
   await store.close();
   assert.deepEqual(await standing(), ['problem', true]);
   const voteLog = async () => {
@@ -236,6 +297,29 @@ test('the files of four members become one genesis that every member can check',
   rmSync(votes);
   mkdirSync(join(directory, 'm1', local, 'chain'));
   assert.deepEqual(await voteLog(), ['problem', 'VOTE_LOG_LOST']);
+  const exchangeLog = async () => {
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+    return answer.filter(({ subject }: { subject: string }) => subject.endsWith(' exchange log')).map(({ what }: { what: string }) => what);
+  };
+  const [localStore, chainStore] = await Promise.all(
+    ['local', 'chain'].map((name) => openLevelStore({ path: join(directory, 'm1', local, name) })),
+  );
+  const exchanges = await openExchangeLog({ store: localStore!, world: createTestWorld() });
+  for (let n = 0; n < 3; n++) exchanges.append({ ...NO_EXCHANGE, requestId: `r${n}` });
+  await exchanges.flush();
+  const anchorAt = (head: string) => ({
+    key: ledgerKey.state(stateKey('audit', auditKey.anchor('org1-1', 3))),
+    value: inlineRow(encodeJson({ node: 'org1-1', head, count: 3, height: 9, timestampMs: 0 })),
+  });
+  await chainStore!.batch([anchorAt(exchanges.head().link)], { sync: true });
+  await exchanges.stop();
+  assert.deepEqual(await exchangeLog(), ['held by the running node, which examines it again and again and raises an alarm']);
+  await Promise.all([localStore!.close(), chainStore!.close()]);
+  assert.deepEqual(await exchangeLog(), ['3 entries, every link right, 1 as anchored on chain']);
+  const forged = await openLevelStore({ path: join(directory, 'm1', local, 'chain') });
+  await forged.batch([anchorAt('ab'.repeat(32))], { sync: true });
+  await forged.close();
+  assert.deepEqual(await exchangeLog(), ['EXCHANGE_LOG_REWRITTEN entry 3: anchor']);
   const locked = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
   assert.deepEqual([locked.exitCode, locked.answer.code], [1, 'KEYSTORE_LOCKED']);
   writeFileSync(join(directory, 'm1/genesis.json'), '{}');

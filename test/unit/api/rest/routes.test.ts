@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: answers of many shapes are looked into
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { createMetrics } from '../../../../api/rest/metrics.ts';
 import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
 import { encodeBlock, encodeJson, indexDigest, toByteText } from '../../../../node/format/index.ts';
@@ -237,6 +238,7 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   const { peers } = rig.node;
   rig.node.peers = () => [];
   const unready = await get('/readyz');
+  assert.equal(unready.code, 'NODE_NOT_READY');
   assert.deepEqual([unready.status, unready.data.checks.find((check: { passed: boolean }) => !check.passed).check], [503, 'quorum']);
   rig.node.peers = peers;
   rig.node.standing = () => ({ state: 'expelled', by: 'peers', peers: ['n2', 'n3'], seen: undefined, barrier: false });
@@ -244,6 +246,21 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   const failedCheck = outside.data.checks.find((check: { passed: boolean }) => !check.passed);
   assert.deepEqual([outside.status, failedCheck.check, failedCheck.detail], [503, 'standing', 'NODE_EXPELLED, says n2, n3']);
   delete rig.node.standing;
+  const stalled = { height: 12, dueForMs: 90_000, phase: 'viewChange', view: 4 };
+  const finality = { check: 'finality', passed: false, detail: 'NO_FINAL_BLOCK' };
+  rig.node.health = () => ({ checks: [finality], dueForMs: 90_000, stalled });
+  assert.deepEqual(
+    (await get('/readyz')).data.checks.filter((check: { passed: boolean }) => !check.passed),
+    [finality],
+  );
+  const still = (await get('/metrics', 'audrey@acme')).body.toString();
+  assert.match(still, /^chain_consensus_due_seconds 90$/m);
+  assert.match(still, /^chain_consensus_stalled_count 1$/m);
+  assert.match(still, /^chain_consensus_failed_checks_count 1$/m);
+  assert.match(still, new RegExp(`^chain_consensus_phase_count\\{phase="${rig.node.consensus().phase}"\\} 1$`, 'm'));
+  delete rig.node.health;
+  const measured = createMetrics({ ...rig.server.context, loopDelay: () => ({ meanMs: 1, p99Ms: 20, maxMs: 750 }) });
+  assert.match(await measured.text(), /^chain_consensus_event_loop_delay_seconds\{statistic="max"\} 0.75$/m);
   const metrics = await get('/metrics', 'audrey@acme');
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
   assert.match(metrics.body.toString(), /^chain_network_calls_total\{operation="healthz",code="OK"\} 1$/m);

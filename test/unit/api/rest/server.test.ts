@@ -386,7 +386,14 @@ test('every call leaves one entry, refused ones too, without token, secret or bo
   await send('GET', '/no/such', { on: own, account: null });
   await send('PUT', '/api/v1/records', { on: own, account: null });
   const answer = await send('GET', '/api/v1/audit/exchanges?proof=true', { on: own, account: 'audrey@acme' });
-  const rows = answer.json.data.items as { interfaceId: string; caller: string; code: string; organisation: string; rows: number }[];
+  const rows = answer.json.data.items as {
+    interfaceId: string;
+    caller: string;
+    code: string;
+    organisation: string;
+    rows: number;
+    accountTried?: string;
+  }[];
   assert.deepEqual(
     rows.map((row) => `${row.interfaceId} ${row.caller} ${row.code} ${row.rows}`),
     [
@@ -397,6 +404,16 @@ test('every call leaves one entry, refused ones too, without token, secret or bo
       'unknown  NOT_FOUND 0',
       'unknown  METHOD_NOT_ALLOWED 0',
     ],
+  );
+  assert.deepEqual(
+    rows.map((row) => row.accountTried),
+    [undefined, undefined, undefined, 'ada@acme', undefined, undefined],
+    'the refused login names the account that was tried',
+  );
+  const tried = await send('GET', '/api/v1/audit/exchanges?accountTried=ada@acme', { on: own, account: 'audrey@acme' });
+  assert.deepEqual(
+    tried.json.data.items.map((row: { code: string }) => row.code),
+    ['LOGIN_REFUSED'],
   );
   assert.equal(answer.json.data.proof.entryDigests.length, 6);
   const stored =

@@ -71,6 +71,12 @@ const cases: readonly (readonly [string, (genesis: Loose) => void, readonly stri
   ['a custodial key at a foreign node', (g) => (g.accounts[0].keys[0].node = 'n4'), ['/accounts/0/keys/0/node']],
   ["a custodial key that is not the node's", (g) => (g.accounts[0].keys[0].publicKey = hex(9, 9)), ['/accounts/0/keys/0/publicKey']],
   ['an own key that names a node', (g) => (g.accounts[0].keys[0].kind = 'own'), ['/accounts/0/keys/0/node']],
+  ['a role that the chain does not have', (g) => g.accounts[0].roles.push('no-such-role'), ['/accounts/0/roles/1']],
+  ['a role whose name every object has', (g) => (g.accounts[0].roles = ['toString']), ['/accounts/0/roles/0']],
+  ["a device at another organisation's factory", (g) => (g.devices[0].organisation = 'lab'), ['/devices/0/factory']],
+  ['a validator that weighs more than the others', (g) => (g.nodes[2].weight = 2), ['/nodes']],
+  ['a first view longer than the longest', (g) => (g.parameters = { viewTimeoutMs: 50_000 }), ['/parameters']],
+  ['an id that no transaction could give', (g) => (g.factories[0].id = g.devices[0].factory = 'F-1 '), ['/factories/0/id']],
   ['a device in no factory', (g) => (g.devices[0].factory = 'F-9'), ['/devices/0/factory']],
   [
     'an unknown and an excessive parameter',

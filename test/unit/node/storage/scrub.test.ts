@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Level } from 'level';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
-import { openLevelStore } from '../../../../node/storage/level-store.ts';
+import { openDerivedStore, openLevelStore } from '../../../../node/storage/level-store.ts';
 import { crc32c, damageInLog, damageInTable, scrubTables, snappyDecode } from '../../../../node/storage/scrub.ts';
 
 async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
@@ -108,7 +108,7 @@ test('a write-ahead log with a damaged record before its end is refused at openi
     await writeFile(join(path, name), flipped);
     await assert.rejects(
       openLevelStore({ path }),
-      (error) => error instanceof ChainError && error.code === 'STORE_DAMAGED' && error.data.file === name,
+      (error) => error instanceof ChainError && error.code === 'STORE_NOT_OPENED' && error.data.file === name,
     );
     await writeFile(join(path, name), bytes.subarray(0, bytes.length - 100));
     const store = await openLevelStore({ path });
@@ -116,4 +116,34 @@ test('a write-ahead log with a damaged record before its end is refused at openi
     assert.equal(store.get('key 39 49'), undefined, 'the batch at the torn end is gone as a whole');
     assert.equal(store.get('key 39 0'), undefined);
     await store.close();
+  }));
+
+test('a store made of others that does not open is kept under another name, an empty one takes its place, and any other store is refused', () =>
+  inDirectory(async (path) => {
+    const spoil = async (name: string, file: RegExp): Promise<string> => {
+      const directory = join(path, name);
+      await fill(directory);
+      const found = (await readdir(directory)).find((entry) => file.test(entry))!;
+      const bytes = await readFile(join(directory, found));
+      bytes.fill(0x55, 0, Math.min(bytes.length, 40));
+      await writeFile(join(directory, found), bytes);
+      return directory;
+    };
+    for (const [name, file] of [
+      ['log', /\.log$/],
+      ['current', /^CURRENT$/],
+      ['manifest', /^MANIFEST/],
+    ] as const) {
+      const directory = await spoil(name, file);
+      await assert.rejects(openLevelStore({ path: directory }), { code: 'STORE_NOT_OPENED' }, name);
+      const { store, setAside } = await openDerivedStore({ path: directory }, 'abcd');
+      assert.equal(setAside, `${name}.damaged-abcd`);
+      assert.equal(store.get('key 1 1'), undefined);
+      await store.batch([{ key: 'k', value: utf8('v') }], { sync: true });
+      await store.close();
+      assert.ok((await readdir(join(path, setAside!))).some((entry) => file.test(entry)));
+      const again = await openDerivedStore({ path: directory }, 'abce');
+      assert.deepEqual([again.setAside, again.store.get('k')], [undefined, utf8('v')]);
+      await again.store.close();
+    }
   }));

@@ -1,0 +1,30 @@
+/** How entries of the exchange log follow from one another, and where their rows stand. */
+import { type ByteText, type Digest, fromByteText, hashTagged, toByteText } from './format/index.ts';
+import { keyspace } from './storage/keyspace.ts';
+import type { World } from './world.ts';
+
+/** Where the chain of entries stands; `link` is hex. */
+export interface ExchangeHead {
+  readonly sequence: number;
+  readonly link: string;
+}
+
+/** Key prefix in the store: sequence as eight bytes -> link (32 bytes) and entry (canonical JSON). */
+export const exchangePrefix = keyspace.exchangeLog;
+export const ZERO_LINK = new Uint8Array(32);
+
+/** Link of an entry after the link `before`. */
+export function linkAfter(crypto: World['crypto'], before: Digest, entryBytes: Uint8Array): Digest {
+  return hashTagged(crypto, 'exchange', before, hashTagged(crypto, 'exchange', entryBytes));
+}
+
+export function rowKey(sequence: number): ByteText {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(sequence));
+  return exchangePrefix + toByteText(bytes);
+}
+
+export function sequenceOf(key: ByteText): number {
+  const bytes = fromByteText(key.slice(exchangePrefix.length));
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0));
+}
