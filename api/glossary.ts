@@ -222,6 +222,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   statuses: term('Statuses', 'HTTP 状态列表', 'of success'),
   stepUp: term('Step-up', '二次验证', 'asks for a one-time password'),
   steppedUp: term('Stepped up', '已二次验证', 'a one-time password stands behind a token'),
+  storedAs: term('Stored as', '存储写法', 'key fields that a stored record spells otherwise than the one sent again'),
   suite: term('Suite', '密码套件', 'of a signature'),
   summary: term('Summary', '概要', 'of an operation'),
   supplier: term('Supplier', '供应商', 'of a material batch'),

@@ -29,7 +29,7 @@ import {
   u32Bytes,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, timePath } from './classes/index.ts';
+import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import { failure, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
@@ -70,7 +70,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   const recordId = recordIdOf(host, definition.name, org, key);
   const id = toByteText(recordId);
   const first = readVersion((k) => host.get(k), id, 1);
-  if (first) return repeated(host, first, submission.content, recordId, at);
+  if (first) return repeated(host, definition, first, submission.content, recordId, at);
   const record: StoredRecord = {
     class: definition.name,
     classVersion: definition.version,
@@ -92,11 +92,19 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   return resultOf(recordId, record, digest, 'stored', 1);
 }
 
-/** A retry: the same content names the first version and its receipt, other content conflicts with what is there. */
-function repeated(host: Host, first: StoredRecord, content: Uint8Array, recordId: Uint8Array, at: number): Json {
+/** A retry: the same content, however it spells its key, names the first version and its receipt; other content conflicts with what is there. */
+function repeated(
+  host: Host,
+  definition: ClassDefinition,
+  first: StoredRecord,
+  content: Uint8Array,
+  recordId: Uint8Array,
+  at: number,
+): Json {
   const current = currentVersion((k) => host.get(k), toByteText(recordId));
   const digest = recordDigest(host, first.content);
-  if (equalBytes(first.content, content)) return resultOf(recordId, first, digest, 'repeated', current);
+  if (!equalBytes(first.content, content)) host.useGas(2 * recordGas(first.content)); // both are read and one is written again
+  if (sameContent(definition, content, first.content)) return resultOf(recordId, first, digest, 'repeated', current);
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
   throw failure('RECORD_KEY_CONFLICT', at, [], {
     id: toHex(recordId),
