@@ -14,6 +14,7 @@ import {
   aesGcm,
   createClassLookup,
   createIndexFeeder,
+  createSealedSettlement,
   createSealedReplication,
   createSealedStore,
   openRecordIndex,
@@ -144,7 +145,19 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       return 'blocks';
     });
     real.onDamaged('sealed', async (key) => ((await replication.mend(key)) ? 'a node of the organisation' : undefined));
-    node.onCommitted(() => feeder.onBlock());
+    const settlement = createSealedSettlement({
+      sealed,
+      async outcome(id) {
+        const status = await node.transaction(id);
+        return status.state === 'confirmed' ? status.receipt.status : undefined;
+      },
+      height: () => node.head().height,
+      log,
+    });
+    node.onCommitted(() => {
+      feeder.onBlock();
+      settlement.onBlock();
+    });
     await node.start();
     replication.start();
     feeder.onBlock();
@@ -158,6 +171,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         await server.stop();
         await exchanges.stop();
         await feeder.stop();
+        await settlement.idle();
         await replication.stop();
         await real.stop();
         log.info({}, 'node stopped');

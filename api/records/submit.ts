@@ -32,6 +32,7 @@ import {
   decodeJson,
   encodeSubmissions,
   type Json,
+  openTransaction,
   type Receipt,
   recordDigest,
   type RecordOrigin,
@@ -84,6 +85,7 @@ export function checkRows(
   source: RecordOrigin = {},
 ): CheckedRow[] {
   const { node } = deps;
+  if (!node.signsFor(caller.account)) throw new ChainError('KEY_NOT_HELD', { account: caller.account }); // its seals would not be those of the chain
   const head = node.head();
   const reading = readingOf(node);
   const { read } = reading;
@@ -206,8 +208,6 @@ export async function submitRows(
     throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: contentBytes, bytesMax: TRANSACTION_BYTES_MAX, records: rows.length });
   }
   const secret = rows.filter((row) => row.prepared.sealed.length > 0);
-  // Clear values are kept before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
-  if (secret.length > 0) await deps.sealed.put(secret.map((row) => row.prepared));
   const calls = callsOf(
     rows.map((row) => row.prepared),
     TRANSACTION_BYTES_MAX,
@@ -225,9 +225,26 @@ export async function submitRows(
     GAS_PER_MATERIAL_LIMIT * materials +
     2 * calls.length * classGas(node, recordClass);
   const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
-  const id = await node.submit(bytes);
+  const { id, transaction } = openTransaction(deps.crypto, bytes);
+  // Clear values are on disk before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
+  const holds = secret.length > 0;
+  if (holds) {
+    await deps.sealed.hold(
+      id,
+      transaction.expiryHeight,
+      secret.map((row) => row.prepared),
+    );
+  }
+  try {
+    await node.submit(bytes);
+  } catch (error) {
+    if (holds) await deps.sealed.drop(id); // admission comes first: nobody else has the transaction
+    throw error;
+  }
   const status: TransactionStatus =
     options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
+  // A transaction that is not final is settled by the block that ends it, or that comes after its last one (sealed-settlement.ts).
+  if (holds && status.state === 'confirmed') await (status.receipt.status === 'ok' ? deps.sealed.keep(id) : deps.sealed.drop(id));
   switch (status.state) {
     case 'confirmed':
       return confirmedOutcome(deps, records, rows, status.receipt, status.blockHash);

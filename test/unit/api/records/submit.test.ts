@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkRows, outcomeOf, type SubmitDependencies } from '../../../../api/records/submit.ts';
+import { checkRows, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
   canonicalJson,
+  type Digest,
+  type Receipt,
+  signTransaction,
   defaultParameters,
   encodeJson,
   encodeStoredRecord,
@@ -13,7 +16,10 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { prepareRecord } from '../../../../node/records/index.ts';
+import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord } from '../../../../node/records/index.ts';
+import type { TransactionStatus } from '../../../../node/service.ts';
+import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { testKey } from '../../node/format/genesis-fixture.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
@@ -25,7 +31,7 @@ function prepared(tree: TextStruct) {
 }
 
 /** What the checks ask of a node: the state, its head and its parameters. */
-function door(stored: readonly TextStruct[]): SubmitDependencies {
+function door(stored: readonly TextStruct[], more: object = {}): SubmitDependencies {
   const rows = new Map<string, Uint8Array>();
   const register = (kind: RegistryKind, id: string): void => {
     const entry = { kind, id, owner: 'alpha', version: 1, state: 'active', validFrom: null, validTo: null, documentDigest: null, data: {} };
@@ -44,8 +50,10 @@ function door(stored: readonly TextStruct[]): SubmitDependencies {
   const node = {
     info: { chainId: new Uint8Array(32) },
     head: () => ({ height: 9, timestampMs: 1_760_000_000_000, era: 0 }),
+    signsFor: (account: string) => account === caller.account,
     parameters: defaultParameters,
     state: { get: (key: string) => rows.get(key) },
+    ...more,
   };
   return { node, crypto, sealed: { get: () => [] }, sealingKey: () => sealingKey } as unknown as SubmitDependencies;
 }
@@ -83,4 +91,103 @@ test('two spellings of one step in one body are one record, and other content un
   const other = annexRecord({ production_time: '1740787200000', production_location: 'elsewhere' });
   for (const run of [() => check(deps, [a, other]), () => check(door([a]), [other])])
     assert.throws(run, (error) => error instanceof ChainError && error.code === 'RECORD_KEY_CONFLICT');
+});
+
+const SECRETS = ['李雷', 'E-1001', 'assembled'];
+const EXPIRY_HEIGHT = 20;
+const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.floor(Math.random() * 256)) };
+
+/** A submission through the door into a sealed store, to an end of the caller's choice. */
+async function submitted(end: 'refused' | TransactionStatus) {
+  const store = createMemoryStore();
+  const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  let during = 0;
+  const node = {
+    signFor: async (sender: string, calls: never) =>
+      signTransaction(
+        crypto,
+        {
+          ...{ chainId: new Uint8Array(32), sender, keyId: 'k', salt: random.bytes(16), expiryHeight: EXPIRY_HEIGHT, calls },
+          ...{ gasLimit: 1, suite: 1 },
+        },
+        testKey('mes').sign,
+      ).bytes,
+    async submit() {
+      during = store.rows.size;
+      if (end === 'refused') throw new ChainError('MEMPOOL_FULL');
+    },
+    awaitTransaction: async () => end,
+  };
+  const deps: SubmitDependencies = { ...door([], node), sealed, inclusions: { receipt: () => undefined, position: () => undefined } };
+  const rows = check(deps, [annexRecord()]);
+  const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
+  const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
+  let code = 'OK';
+  try {
+    await submitRows(deps, 'production', records, rows, caller, options);
+  } catch (error) {
+    code = error instanceof ChainError ? error.code : String(error);
+  }
+  assert.equal(during, 1, 'the values are on disk before the transaction leaves');
+  for (const value of store.rows.values()) for (const secret of SECRETS) assert.ok(!Buffer.from(value).includes(secret));
+  return { code, store, sealed, recordId: rows[0]!.prepared.recordId };
+}
+
+const confirmed = (status: 'ok' | 'failed', code: string): TransactionStatus => {
+  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail: new Uint8Array(0), results: [] };
+  return { state: 'confirmed', receipt: receipt as unknown as Receipt, blockHash: new Uint8Array(32), timestampMs: 1 };
+};
+
+test('a refused submission leaves nothing in the sealed store, and an accepted one its values', async () => {
+  for (const [end, code] of [
+    ['refused', 'MEMPOOL_FULL'],
+    [confirmed('failed', 'RECORD_KEY_CONFLICT'), 'RECORD_KEY_CONFLICT'],
+  ] as const) {
+    const refused = await submitted(end);
+    assert.equal(refused.code, code);
+    assert.deepEqual([...refused.store.rows.keys()], [], 'no row of any kind');
+    assert.deepEqual((await refused.sealed.head()).sequence, 0, 'no change for other nodes to fetch');
+  }
+  const accepted = await submitted(confirmed('ok', 'OK'));
+  assert.equal(accepted.code, 'OK');
+  assert.deepEqual(
+    accepted.sealed.get(accepted.recordId).map(({ value }) => value),
+    ['李雷', 'E-1001', 'assembled'],
+  );
+  assert.deepEqual(await accepted.sealed.waiting(), []);
+});
+
+test('what nobody waits for is settled by its receipt, or goes when it can no longer be final', async () => {
+  for (const [ended, height, kept, waiting] of [
+    ['ok', EXPIRY_HEIGHT, true, 0],
+    ['failed', EXPIRY_HEIGHT, false, 0],
+    [undefined, EXPIRY_HEIGHT, false, 1],
+    [undefined, EXPIRY_HEIGHT + 1, false, 0],
+  ] as const) {
+    const pending = await submitted({ state: 'pending', sinceMs: 0 });
+    assert.deepEqual(pending.sealed.get(pending.recordId), [], 'no value of a stored record yet');
+    assert.equal((await pending.sealed.waiting()).length, 1);
+    const log = { error: (_facts: object, text: string) => assert.fail(text) } as unknown as Parameters<
+      typeof createSealedSettlement
+    >[0]['log'];
+    const settlement = createSealedSettlement({ sealed: pending.sealed, outcome: async (_id: Digest) => ended, height: () => height, log });
+    settlement.onBlock();
+    await settlement.idle();
+    assert.equal(pending.sealed.get(pending.recordId).length > 0, kept);
+    assert.equal((await pending.sealed.waiting()).length, waiting);
+    if (!kept) assert.equal(pending.store.rows.size, waiting);
+  }
+});
+
+test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', () => {
+  const deps = door([annexRecord()], { signsFor: () => false });
+  for (const tree of [annexRecord(), annexRecord({ production_location: 'elsewhere' }), {}])
+    assert.throws(
+      () => check(deps, [tree]),
+      (error) => {
+        assert.ok(error instanceof ChainError);
+        assert.deepEqual([error.code, error.data], ['KEY_NOT_HELD', { account: 'mes@alpha' }]);
+        return true;
+      },
+    );
 });
