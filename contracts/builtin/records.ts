@@ -6,6 +6,7 @@
  */
 import {
   type ByteText,
+  compareDecimal,
   decodeAmendment,
   decodeContent,
   decodeJson,
@@ -16,8 +17,10 @@ import {
   equalBytes,
   fromHex,
   indexDigest,
+  isInteger,
   type Json,
   keyText,
+  parseTime,
   recordDigest,
   recordIdOf,
   type RecordOrigin,
@@ -29,7 +32,7 @@ import {
   u32Bytes,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
+import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import { failure, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
@@ -183,7 +186,7 @@ function putNext(
 
 /** The current version of a record of the sender's organisation, still in use and as the sender saw it. */
 function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, reason: string): { org: string; before: StoredRecord } {
-  if (reason === '') throw new ContractFailure('RECORD_REASON_MISSING');
+  if (isBlank(reason)) throw new ContractFailure('RECORD_REASON_MISSING');
   const org = senderOrganisation(host, 'record:submit');
   const id = toByteText(recordId);
   const version = currentVersion((k) => host.get(k), id);
@@ -256,14 +259,48 @@ function putIndex(host: Host, id: ByteText, version: number, facts: RecordFacts)
   for (const { supplier, batch } of facts.materials) put(recordKey.materialBatch(toByteText(indexDigest(host, supplier, batch)), id));
 }
 
-/** Keeps the last `time` and `seq` per (account, interface), so that an incremental upload knows where to go on. */
+type SourcePosition = Pick<RecordOrigin, 'time' | 'seq'>;
+
+/** Keeps how far `time` and `seq` have come per (account, interface), so that an incremental upload knows where to go on. */
 function saveSources(host: Host, submissions: readonly Submission[]): void {
-  const last = new Map<string, RecordOrigin>();
-  for (const { source } of submissions) if (source.interfaceId !== undefined) last.set(source.interfaceId, source);
-  for (const [interfaceId, { time, seq }] of last) {
-    const value = encodeJson({ ...(time === undefined ? {} : { time }), ...(seq === undefined ? {} : { seq }) });
-    host.put(recordKey.source(toByteText(indexDigest(host, host.transaction.sender, interfaceId))), value);
+  const named = new Map<string, SourcePosition[]>();
+  for (const { source } of submissions) {
+    if (source.interfaceId === undefined) continue;
+    const positions = named.get(source.interfaceId) ?? [];
+    named.set(source.interfaceId, positions);
+    positions.push({
+      ...(source.time === undefined ? {} : { time: source.time }),
+      ...(source.seq === undefined ? {} : { seq: source.seq }),
+    });
   }
+  for (const [interfaceId, positions] of named) {
+    const key = recordKey.source(toByteText(indexDigest(host, host.transaction.sender, interfaceId)));
+    const before = host.get(key);
+    const reached = positions.reduce(furtherPosition, before ? (decodeJson(before) as SourcePosition) : {});
+    const value = encodeJson({ ...reached });
+    if (!before || !equalBytes(before, value)) host.put(key, value);
+  }
+}
+
+/**
+ * The further of two positions: by `seq` as a number when both have one, else by `time`, else the later sent. A position that comes late takes nothing
+ * back: it only fills in what was not known.
+ */
+function furtherPosition(held: SourcePosition, next: SourcePosition): SourcePosition {
+  const bySeq = held.seq !== undefined && next.seq !== undefined ? compareSeq(held.seq, next.seq) : 0;
+  const order = bySeq !== 0 ? bySeq : compareTime(held.time, next.time);
+  return order > 0 ? { ...next, ...held } : { ...held, ...next };
+}
+
+/** Negative when `a` comes first; 0 when one is no number, which the door refuses. */
+function compareSeq(a: string, b: string): number {
+  return isInteger(a) && isInteger(b) ? compareDecimal(a, b) : 0;
+}
+
+function compareTime(a: string | undefined, b: string | undefined): number {
+  const [left, right] = [a, b].map((text) => (text === undefined ? undefined : parseTime(text)));
+  if (!left?.ok || !right?.ok || left.us === right.us) return 0;
+  return left.us < right.us ? -1 : 1;
 }
 
 function resultOf(recordId: Uint8Array, record: StoredRecord, digest: Uint8Array, status: string, current: number) {

@@ -362,6 +362,30 @@ test('the other built-in classes are stored too, and a class an organisation reg
   refused('RECORD_CLASS_UNKNOWN', () => chain.run('submit', raw({ id: 'x' }, 'bad', 3)));
 });
 
+test('the position of a source never goes back, and a late part of it takes nothing away', () => {
+  const chain = new Chain();
+  let product = 0;
+  const sent = (sources: readonly Submission['source'][], interfaceId = 'line-3'): unknown => {
+    const submissions = sources.map((source) => ({
+      ...sealed(annexRecord({ product_uid: `P-${product++}` })),
+      source: { interfaceId, ...source },
+    }));
+    chain.run('submit', encodeSubmissions(submissions));
+    return decodeJson(chain.space.get(recordKey.source(toByteText(indexDigest(crypto, 'mes@alpha', interfaceId))))!);
+  };
+  const [early, middle, late] = ['2025-01-01T00:00:00Z', '2025-01-01T08:30:00+08:00', '2025-01-01T01:00:00Z'];
+  assert.deepEqual(sent([{ seq: '1', time: late }]), { seq: '1', time: late });
+  assert.deepEqual(sent([{ seq: '2', time: middle }]), { seq: '2', time: middle });
+  assert.deepEqual(sent([{ seq: '1', time: early }]), { seq: '2', time: middle });
+  assert.deepEqual(sent([{ seq: '1', time: late }, { seq: '10' }, { seq: '9', time: late }]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{ seq: '10', time: early }]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{}]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{ time: early }]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{ time: middle }, { time: early }], 'by time'), { time: middle });
+  assert.deepEqual(sent([{ time: late }], 'by time'), { time: late });
+  assert.deepEqual(sent([{ seq: '7' }], 'by time'), { seq: '7', time: late });
+});
+
 test('record_key identifies a record when given, and the last source of an interface is kept', () => {
   const chain = new Chain();
   const [first] = chain.submit([annexRecord({ ext: { record_key: 'K-1' } })]);
