@@ -16,6 +16,8 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import { createRig } from '../stand-ins.ts';
+import { parseBody } from '../../../../api/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore } from '../../node/records/memory-store.ts';
@@ -38,6 +40,7 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     rows.set(stateKey(CONTRACT.registry, registryKey.entry(kind, id)), encodeJson(entry));
   };
   register('factory', 'F-001');
+  register('factory', 'F-01');
   register('device', 'D-1');
   for (const tree of stored) {
     const { recordId, submission } = prepared(tree);
@@ -190,4 +193,22 @@ test('a node that holds no key of the account says so, and nothing of what stand
         return true;
       },
     );
+});
+
+test('the example of every route that takes records is accepted as printed, once its factory is registered', async () => {
+  const rig = await createRig({ rateLimitFactor: 0 });
+  try {
+    const routes = rig.server.context.routes.filter(({ body }) => body?.formats.includes('text/csv'));
+    assert.deepEqual(
+      routes.map(({ operationId }) => operationId),
+      ['submitRecords', 'validateRecords'],
+    );
+    for (const { body } of routes) {
+      const parsed = parseBody('json', new TextEncoder().encode(body!.example));
+      assert.ok(parsed.ok);
+      assert.equal(checkRows(door([]), parsed.records, caller, 'production', undefined, parsed.faults ?? []).length, 1);
+    }
+  } finally {
+    await rig.close();
+  }
 });
