@@ -64,7 +64,7 @@ export interface BodyField {
   readonly type: string;
   readonly range: string;
   readonly required: boolean;
-  readonly example: string | null;
+  readonly example: string;
   readonly description: Words;
 }
 

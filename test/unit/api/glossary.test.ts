@@ -122,11 +122,11 @@ test('the 17 names of table A.1 stand in the glossary and, with the rules of the
   );
   for (const operationId of ['submitRecords', 'validateRecords']) {
     const row = registryRows(rig.server.context.routes).find((candidate) => candidate.operationId === operationId)!;
-    const fields = (row.parameters as readonly { readonly in: string; readonly name: string; readonly required: boolean }[]).filter(
-      (parameter) => parameter.in === 'body',
-    );
+    const fields = (
+      row.parameters as readonly { readonly in: string; readonly name: string; readonly required: boolean; readonly example: unknown }[]
+    ).filter((parameter) => parameter.in === 'body');
     assert.deepEqual(fields.map(({ name }) => name.split('.').at(-1)!).sort(), [...annexNames].sort());
-    assert.ok(fields.every(({ required }) => required));
+    assert.ok(fields.every(({ required, example }) => required && typeof example === 'string' && example !== ''));
     for (const { name } of fields) if (name !== 'token') assert.ok(fieldOf(memberwise, name), `${name} is a field of the class`);
   }
 });
