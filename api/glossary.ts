@@ -1,7 +1,7 @@
 /**
  * The one glossary of the names the interface uses: parameters, fields of bodies, members of answers. English, Chinese, meaning. Own names are
  * camelCase, headers lower-case with hyphens, names of annex A verbatim; a test refuses a name that does not stand here (design: api, "Names").
- * Names that are data are not listed: fields of records and `ext`, arguments and results of contracts, chain parameters, members of an evidence bundle.
+ * Names that are data are not listed: fields of records but those of annex A, members of `ext`, arguments and results of contracts, chain parameters, members of an evidence bundle.
  */
 
 export interface Term {
@@ -164,10 +164,25 @@ export const glossary: Readonly<Record<string, Term>> = {
   position: term('Position', '事件序号', 'of an event in its block'),
   prepare: term('Prepare', '准备票', 'votes of the second phase of PBFT'),
   primary: term('Primary', '主节点', 'node that proposes in this view'),
+  pro_batch_number: term('Batch number', '批次号', "the supplier's, of a raw material (table A.1)"),
+  pro_factory_uid: term('Factory', '生产厂商', 'factory of the product (table A.1)'),
+  pro_humidity: term('Humidity', '湿度', 'of the process (table A.1)'),
+  pro_op_id: term('Staff number', '操作人员工号', 'sealed (table A.1)'),
+  pro_op_info: term('Operator', '操作人员信息', 'of the production step, one or several, sealed (table A.1)'),
+  pro_op_name: term("Operator's name", '操作人员姓名', 'sealed (table A.1)'),
+  pro_op_record: term('Operation record', '操作记录', 'what the operator did, sealed (table A.1)'),
+  pro_pressure: term('Pressure', '压力', 'of the process (table A.1)'),
+  pro_raw_material: term('Raw material', '原材料', 'material used, one or several (table A.1)'),
+  pro_Report_qualify_eval: term('Inspection report', '质检报告', 'of a raw material (table A.1)'),
+  pro_supplier: term('Supplier', '供应商', 'of a raw material (table A.1)'),
+  pro_temperature: term('Temperature', '温度', 'of the process (table A.1)'),
   product: term('Product', '产品', 'product_uid'),
   product_uid: term('Product', '产品标识', 'of annex A, verbatim'),
+  production_location: term('Production location', '生产地点', 'where the product was made (table A.1)'),
+  production_time: term('Production time', '生产时间', 'when the product was made (table A.1)'),
   productionBatch: term('Production batch', '生产批次', 'of the product'),
   proof: term('Proof', '证明', 'asked for, or given'),
+  propara: term('Process parameters', '生产过程参数', 'temperature, humidity and pressure (table A.1)'),
   proposals: term('Proposals', '提案消息', 'of the round in progress'),
   proposer: term('Proposer', '出块节点', 'of a block'),
   provable: term('Provable', '可证明', 'an authenticated key covers the range'),
@@ -222,6 +237,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   statuses: term('Statuses', 'HTTP 状态列表', 'of success'),
   stepUp: term('Step-up', '二次验证', 'asks for a one-time password'),
   steppedUp: term('Stepped up', '已二次验证', 'a one-time password stands behind a token'),
+  storedAs: term('Stored as', '存储写法', 'key fields that a stored record spells otherwise than the one sent again'),
   suite: term('Suite', '密码套件', 'of a signature'),
   summary: term('Summary', '概要', 'of an operation'),
   supplier: term('Supplier', '供应商', 'of a material batch'),

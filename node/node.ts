@@ -184,6 +184,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return view;
   }
 
+  /** The key this node signs with for an account it serves. */
+  function custodialKey(id: string) {
+    return [...(account(id)?.keys.values() ?? [])].find(
+      ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
+    );
+  }
+
   const receipts = createReceipts({ crypto, blocks, mempool: () => mempool, clock: world.clock, timers: world.timers });
   const mempool: Mempool = createMempool({
     crypto,
@@ -507,10 +514,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     resolveAlarms: resolveAll,
     resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
+    signsFor: (id) => custodialKey(id) !== undefined,
     async signFor(id, calls, gasLimit) {
-      const key = [...(account(id)?.keys.values() ?? [])].find(
-        ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
-      );
+      const key = custodialKey(id);
       if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
       const transaction = {
         chainId: genesis.chainId,

@@ -150,6 +150,8 @@ export interface NodeService {
   raiseAlarm(kind: string, severity: Alarm['severity'], detail: Json): Promise<void>;
   acknowledgeAlarm(id: number, account: string): Promise<Alarm>;
 
+  /** Whether this node holds a custodial key of the account. */
+  signsFor(account: string): boolean;
   /** Signs with this node's custodial key of an account it serves. Throws KEY_NOT_HELD. */
   signFor(
     account: string,

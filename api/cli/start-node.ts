@@ -16,6 +16,7 @@ import {
   aesGcm,
   createClassLookup,
   createIndexFeeder,
+  createSealedSettlement,
   createSealedReplication,
   createSealedStore,
   openRecordIndex,
@@ -166,7 +167,19 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       return 'blocks';
     });
     real.onDamaged('sealed', async (key) => ((await replication.mend(key)) ? 'a node of the organisation' : undefined));
-    node.onCommitted(() => feeder.onBlock());
+    const settlement = createSealedSettlement({
+      sealed,
+      async outcome(id) {
+        const status = await node.transaction(id);
+        return status.state === 'confirmed' ? status.receipt.status : undefined;
+      },
+      height: () => node.head().height,
+      log,
+    });
+    node.onCommitted(() => {
+      feeder.onBlock();
+      settlement.onBlock();
+    });
     await node.start();
     replication.start();
     exchangeWatch.start();
@@ -183,6 +196,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         await exchangeWatch.stop();
         await exchanges.stop();
         await feeder.stop();
+        await settlement.idle();
         await replication.stop();
         await real.stop();
         log.info({}, 'node stopped');

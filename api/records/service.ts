@@ -15,9 +15,9 @@ import type { NodeService } from '../../node/service.ts';
 import type { Timers } from '../../node/world.ts';
 import { type BodyFault, formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
 import { takeToken } from '../../node/records/index.ts';
-import type { Caller, ParsedRecords, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
+import type { Caller, ParsedRecords, RecordOutcome, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
 import { refuseBody } from './refusal.ts';
-import { checkRows, contentDigestsOf, submitRows } from './submit.ts';
+import { checkRows, contentDigestsOf, outcomeOf, submitRows } from './submit.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
 const COUNT_PAGE = 1_000; // rows of one page while counting
@@ -114,15 +114,10 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       const { records, faults } = parsed as Parsed;
       const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults);
       return {
-        records: rows.map(({ prepared, first, currentVersion }) => ({
-          id: toHex(prepared.recordId),
-          version: 1,
-          contentDigest: toHex(prepared.contentDigest),
-          recordDigest: toHex(prepared.recordDigest),
-          digestAlg: 'SHA-256',
-          status: first ? 'repeated' : 'stored',
-          ...(first ? { currentVersion } : {}),
-        })),
+        records: rows.map((row): RecordOutcome => {
+          const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');
+          return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
+        }),
       };
     },
     contentDigests: (parsed, recordClass) => contentDigestsOf(deps, (parsed as Parsed).records, recordClass),

@@ -18,7 +18,9 @@ import {
   readVersion,
   recordGas,
   registryKey,
+  sameContent,
   stateKey,
+  storedSpelling,
   timePath,
 } from '../../contracts/index.ts';
 import { ChainError, isErrorCode } from '../../node/errors/index.ts';
@@ -29,9 +31,10 @@ import {
   decodeContent,
   decodeJson,
   encodeSubmissions,
-  equalBytes,
   type Json,
+  openTransaction,
   type Receipt,
+  recordDigest,
   type RecordOrigin,
   type StoredRecord,
   takeSource,
@@ -68,6 +71,7 @@ export interface CheckedRow {
   readonly materials: number;
   readonly first: StoredRecord | undefined;
   readonly currentVersion: number;
+  readonly definition: ClassDefinition;
 }
 
 /** Checks every row as the contract will. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
@@ -81,6 +85,7 @@ export function checkRows(
   source: RecordOrigin = {},
 ): CheckedRow[] {
   const { node } = deps;
+  if (!node.signsFor(caller.account)) throw new ChainError('KEY_NOT_HELD', { account: caller.account }); // its seals would not be those of the chain
   const head = node.head();
   const reading = readingOf(node);
   const { read } = reading;
@@ -117,7 +122,7 @@ export function checkRows(
     const get = (key: ByteText) => read(CONTRACT.records, key);
     const first = readVersion(get, id, 1);
     const current = first ? currentVersion(get, id) : 0;
-    if (first && !equalBytes(first.content, prepared.submission.content)) {
+    if (first && !sameContent(definition, prepared.submission.content, first.content)) {
       faults.push({
         code: 'RECORD_KEY_CONFLICT',
         record,
@@ -131,11 +136,11 @@ export function checkRows(
       });
     }
     const twin = keys.get(id);
-    if (twin !== undefined && !equalBytes(rows[twin]?.prepared.submission.content ?? new Uint8Array(0), prepared.submission.content)) {
+    if (twin !== undefined && !sameContent(definition, prepared.submission.content, rows[twin]!.prepared.submission.content)) {
       faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data: { id: toHex(prepared.recordId), sameKeyAs: twin } });
     }
     keys.set(id, rows.length);
-    rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current });
+    rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current, definition });
   }
   if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable);
   return rows;
@@ -203,8 +208,6 @@ export async function submitRows(
     throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: contentBytes, bytesMax: TRANSACTION_BYTES_MAX, records: rows.length });
   }
   const secret = rows.filter((row) => row.prepared.sealed.length > 0);
-  // Clear values are kept before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
-  if (secret.length > 0) await deps.sealed.put(secret.map((row) => row.prepared));
   const calls = callsOf(
     rows.map((row) => row.prepared),
     TRANSACTION_BYTES_MAX,
@@ -222,9 +225,26 @@ export async function submitRows(
     GAS_PER_MATERIAL_LIMIT * materials +
     2 * calls.length * classGas(node, recordClass);
   const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
-  const id = await node.submit(bytes);
+  const { id, transaction } = openTransaction(deps.crypto, bytes);
+  // Clear values are on disk before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
+  const holds = secret.length > 0;
+  if (holds) {
+    await deps.sealed.hold(
+      id,
+      transaction.expiryHeight,
+      secret.map((row) => row.prepared),
+    );
+  }
+  try {
+    await node.submit(bytes);
+  } catch (error) {
+    if (holds) await deps.sealed.drop(id); // admission comes first: nobody else has the transaction
+    throw error;
+  }
   const status: TransactionStatus =
     options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
+  // A transaction that is not final is settled by the block that ends it, or that comes after its last one (sealed-settlement.ts).
+  if (holds && status.state === 'confirmed') await (status.receipt.status === 'ok' ? deps.sealed.keep(id) : deps.sealed.drop(id));
   switch (status.state) {
     case 'confirmed':
       return confirmedOutcome(deps, records, rows, status.receipt, status.blockHash);
@@ -238,7 +258,7 @@ export async function submitRows(
         status: 'pending',
         height: null,
         blockHash: null,
-        records: rows.map((row) => outcomeOf(row, 'stored')),
+        records: rows.map((row) => outcomeOf(deps, row, 'stored')),
       };
   }
 }
@@ -257,7 +277,10 @@ function confirmedOutcome(
     status: 'confirmed',
     height: receipt.height,
     blockHash: toHex(blockHash),
-    records: rows.map((row, i) => outcomeOf(row, results[i]?.status === 'repeated' ? 'repeated' : 'stored', results[i]?.currentVersion)),
+    records: rows.map((row, i) => {
+      if (results[i]?.status !== 'repeated') return outcomeOf(deps, row, 'stored', results[i]?.currentVersion);
+      return outcomeOf(deps, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
+    }),
     ...inclusionOf(deps, receipt.height, receipt.index),
   };
 }
@@ -281,21 +304,34 @@ function repeatedOutcome(deps: SubmitDependencies, rows: readonly CheckedRow[]):
     status: 'confirmed',
     height: latest.height,
     blockHash: position ? toHex(position.blockHash) : null,
-    records: rows.map((row) => outcomeOf(row, 'repeated')),
+    records: rows.map((row) => outcomeOf(deps, row, 'repeated')),
     ...(position ? inclusionOf(deps, latest.height, position.index) : {}),
   };
 }
 
-function outcomeOf(row: CheckedRow, status: RecordOutcome['status'], currentVersion = Math.max(1, row.currentVersion)): RecordOutcome {
-  const { prepared } = row;
+function firstOf(node: NodeService, { prepared }: CheckedRow): StoredRecord | undefined {
+  return readVersion((key) => node.state.get(stateKey(CONTRACT.records, key)), toByteText(prepared.recordId), 1);
+}
+
+/** `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, and `storedAs` where that spells the key otherwise. */
+export function outcomeOf(
+  { crypto }: Pick<SubmitDependencies, 'crypto'>,
+  row: CheckedRow,
+  status: RecordOutcome['status'],
+  currentVersion = Math.max(1, row.currentVersion),
+): RecordOutcome {
+  const { prepared, first, definition } = row;
+  const stored = status === 'repeated' ? first : undefined;
+  const storedAs = stored && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));
   return {
     id: toHex(prepared.recordId),
     version: 1,
     contentDigest: toHex(prepared.contentDigest),
-    recordDigest: toHex(prepared.recordDigest),
+    recordDigest: toHex(stored ? recordDigest(crypto, stored.content) : prepared.recordDigest),
     digestAlg: 'SHA-256',
     status,
     currentVersion,
+    ...(storedAs && Object.keys(storedAs).length > 0 ? { storedAs } : {}),
   };
 }
 

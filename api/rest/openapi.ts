@@ -64,7 +64,7 @@ function registryParameter(parameter: Parameter) {
 /** Fields of a JSON body, in the same form as parameters (DB53 5.2.1.1.a-1). */
 function bodyParameters(route: Route) {
   const schema = route.body?.schema;
-  if (schema === undefined) return [];
+  if (schema === undefined) return (route.body?.fields ?? []).map((field) => ({ ...field, in: 'body', default: null }));
   const required = new Set((schema.required as string[] | undefined) ?? []);
   return Object.entries((schema.properties ?? {}) as Record<string, TSchema>).map(([name, member]) => ({
     name,

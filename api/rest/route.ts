@@ -51,7 +51,19 @@ export interface BodyDeclaration<B extends TSchema> {
   readonly formats: readonly string[];
   /** An object schema whose members carry `description`, `x-description-zh` and `examples`. */
   readonly schema?: B;
+  /** Fields of a body without a schema here: the record class judges it. */
+  readonly fields?: readonly BodyField[];
   readonly bytesMax: number;
+  readonly example: string;
+  readonly description: Words;
+}
+
+/** A field of a body as the interface registry tells it; `name` is the dotted path. */
+export interface BodyField {
+  readonly name: string;
+  readonly type: string;
+  readonly range: string;
+  readonly required: boolean;
   readonly example: string;
   readonly description: Words;
 }

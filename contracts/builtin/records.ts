@@ -6,6 +6,7 @@
  */
 import {
   type ByteText,
+  compareDecimal,
   decodeAmendment,
   decodeContent,
   decodeJson,
@@ -16,8 +17,10 @@ import {
   equalBytes,
   fromHex,
   indexDigest,
+  isInteger,
   type Json,
   keyText,
+  parseTime,
   recordDigest,
   recordIdOf,
   type RecordOrigin,
@@ -29,7 +32,7 @@ import {
   u32Bytes,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, timePath } from './classes/index.ts';
+import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import { failure, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
@@ -70,7 +73,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   const recordId = recordIdOf(host, definition.name, org, key);
   const id = toByteText(recordId);
   const first = readVersion((k) => host.get(k), id, 1);
-  if (first) return repeated(host, first, submission.content, recordId, at);
+  if (first) return repeated(host, definition, first, submission.content, recordId, at);
   const record: StoredRecord = {
     class: definition.name,
     classVersion: definition.version,
@@ -92,11 +95,19 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   return resultOf(recordId, record, digest, 'stored', 1);
 }
 
-/** A retry: the same content names the first version and its receipt, other content conflicts with what is there. */
-function repeated(host: Host, first: StoredRecord, content: Uint8Array, recordId: Uint8Array, at: number): Json {
+/** A retry: the same content, however it spells its key, names the first version and its receipt; other content conflicts with what is there. */
+function repeated(
+  host: Host,
+  definition: ClassDefinition,
+  first: StoredRecord,
+  content: Uint8Array,
+  recordId: Uint8Array,
+  at: number,
+): Json {
   const current = currentVersion((k) => host.get(k), toByteText(recordId));
   const digest = recordDigest(host, first.content);
-  if (equalBytes(first.content, content)) return resultOf(recordId, first, digest, 'repeated', current);
+  if (!equalBytes(first.content, content)) host.useGas(2 * recordGas(first.content)); // both are read and one is written again
+  if (sameContent(definition, content, first.content)) return resultOf(recordId, first, digest, 'repeated', current);
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
   throw failure('RECORD_KEY_CONFLICT', at, [], {
     id: toHex(recordId),
@@ -175,7 +186,7 @@ function putNext(
 
 /** The current version of a record of the sender's organisation, still in use and as the sender saw it. */
 function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, reason: string): { org: string; before: StoredRecord } {
-  if (reason === '') throw new ContractFailure('RECORD_REASON_MISSING');
+  if (isBlank(reason)) throw new ContractFailure('RECORD_REASON_MISSING');
   const org = senderOrganisation(host, 'record:submit');
   const id = toByteText(recordId);
   const version = currentVersion((k) => host.get(k), id);
@@ -248,14 +259,48 @@ function putIndex(host: Host, id: ByteText, version: number, facts: RecordFacts)
   for (const { supplier, batch } of facts.materials) put(recordKey.materialBatch(toByteText(indexDigest(host, supplier, batch)), id));
 }
 
-/** Keeps the last `time` and `seq` per (account, interface), so that an incremental upload knows where to go on. */
+type SourcePosition = Pick<RecordOrigin, 'time' | 'seq'>;
+
+/** Keeps how far `time` and `seq` have come per (account, interface), so that an incremental upload knows where to go on. */
 function saveSources(host: Host, submissions: readonly Submission[]): void {
-  const last = new Map<string, RecordOrigin>();
-  for (const { source } of submissions) if (source.interfaceId !== undefined) last.set(source.interfaceId, source);
-  for (const [interfaceId, { time, seq }] of last) {
-    const value = encodeJson({ ...(time === undefined ? {} : { time }), ...(seq === undefined ? {} : { seq }) });
-    host.put(recordKey.source(toByteText(indexDigest(host, host.transaction.sender, interfaceId))), value);
+  const named = new Map<string, SourcePosition[]>();
+  for (const { source } of submissions) {
+    if (source.interfaceId === undefined) continue;
+    const positions = named.get(source.interfaceId) ?? [];
+    named.set(source.interfaceId, positions);
+    positions.push({
+      ...(source.time === undefined ? {} : { time: source.time }),
+      ...(source.seq === undefined ? {} : { seq: source.seq }),
+    });
   }
+  for (const [interfaceId, positions] of named) {
+    const key = recordKey.source(toByteText(indexDigest(host, host.transaction.sender, interfaceId)));
+    const before = host.get(key);
+    const reached = positions.reduce(furtherPosition, before ? (decodeJson(before) as SourcePosition) : {});
+    const value = encodeJson({ ...reached });
+    if (!before || !equalBytes(before, value)) host.put(key, value);
+  }
+}
+
+/**
+ * The further of two positions: by `seq` as a number when both have one, else by `time`, else the later sent. A position that comes late takes nothing
+ * back: it only fills in what was not known.
+ */
+function furtherPosition(held: SourcePosition, next: SourcePosition): SourcePosition {
+  const bySeq = held.seq !== undefined && next.seq !== undefined ? compareSeq(held.seq, next.seq) : 0;
+  const order = bySeq !== 0 ? bySeq : compareTime(held.time, next.time);
+  return order > 0 ? { ...next, ...held } : { ...held, ...next };
+}
+
+/** Negative when `a` comes first; 0 when one is no number, which the door refuses. */
+function compareSeq(a: string, b: string): number {
+  return isInteger(a) && isInteger(b) ? compareDecimal(a, b) : 0;
+}
+
+function compareTime(a: string | undefined, b: string | undefined): number {
+  const [left, right] = [a, b].map((text) => (text === undefined ? undefined : parseTime(text)));
+  if (!left?.ok || !right?.ok || left.us === right.us) return 0;
+  return left.us < right.us ? -1 : 1;
 }
 
 function resultOf(recordId: Uint8Array, record: StoredRecord, digest: Uint8Array, status: string, current: number) {

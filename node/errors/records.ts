@@ -206,7 +206,7 @@ export const recordsErrors = {
   RECORD_FIELD_EMPTY: {
     kind: 'invalid',
     httpStatus: 422,
-    text: { en: 'The field is empty', zh: '字段为空' },
+    text: { en: 'The field is empty or holds only white space', zh: '字段为空或仅含空白字符' },
     remedy: { en: 'Give a value, or leave an optional field out', zh: '请填写值；可选字段可省略' },
   },
   RECORD_FIELD_TYPE: {

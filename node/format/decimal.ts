@@ -32,6 +32,20 @@ export function compareDecimal(a: string, b: string): number {
   return left.sign * compareMagnitude(left, right);
 }
 
+const PLAIN_DIGITS_MAX = 40n; // digits or zeros on either side of the point; longer values are written with an exponent
+
+/** The one text of a value, however it was spelled: `40` for `+040.0` and `4e1`, `0` for `-0.00`. @throws RangeError unless it is a decimal text. */
+export function canonicalDecimal(text: string): string {
+  const { sign, digits, point } = parse(text);
+  if (sign === 0) return '0';
+  const minus = sign < 0 ? '-' : '';
+  if (point > PLAIN_DIGITS_MAX || point < -PLAIN_DIGITS_MAX) return `${minus}0.${digits}e${point}`;
+  const at = Number(point);
+  if (at <= 0) return `${minus}0.${'0'.repeat(-at)}${digits}`;
+  if (at >= digits.length) return minus + digits + '0'.repeat(at - digits.length);
+  return `${minus}${digits.slice(0, at)}.${digits.slice(at)}`;
+}
+
 function parse(text: string): Decimal {
   const match = text.length <= DECIMAL_LENGTH_MAX ? DECIMAL.exec(text) : null;
   if (!match) throw new RangeError('Cannot compare: not a decimal text');

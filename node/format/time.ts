@@ -16,7 +16,11 @@ const RFC3339 = /^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-
 const MALFORMED = { ok: false, code: 'RECORD_TIME_MALFORMED' } as const;
 const MONTH_DAYS = [31n, 28n, 31n, 30n, 31n, 30n, 31n, 31n, 30n, 31n, 30n, 31n];
 
-/** Source: RFC 3339 §5.6 and §5.7. A leap second (:60, only at 23:59 UTC) reads as the first instant of the next minute; digits past the microsecond are dropped. */
+/**
+ * Source: RFC 3339 §5.6 and §5.7. A leap second (:60) stands only at 23:59 UTC of the last day of a month (ITU-R TF.460) and is ordered, with or without
+ * fraction, with the first instant after it; canonicalTime tells the two apart. Digits past the microsecond are dropped. A time whose year in UTC is not
+ * of four digits is refused.
+ */
 export function parseTime(text: string): TimeReading {
   if (text !== lastText) {
     lastReading = readTime(text);
@@ -44,7 +48,25 @@ function readTime(text: string): TimeReading {
   if (second === 60n && minuteOfUtcDay !== 1439n) return MALFORMED;
   const seconds = daysFromEpoch(year, month, day) * SECONDS_PER_DAY + hour * 3600n + (minute - offset) * 60n + second;
   const fraction = `${match[7] ?? ''}000000`.slice(0, 6);
-  return { ok: true, us: seconds * US_PER_SECOND + (second === 60n ? 0n : BigInt(fraction)) };
+  const us = seconds * US_PER_SECOND + (second === 60n ? 0n : BigInt(fraction));
+  const utc = formatTime(us);
+  if (utc === undefined || (second === 60n && !utc.startsWith('01', 'YYYY-MM-'.length))) return MALFORMED;
+  return { ok: true, us };
+}
+
+/**
+ * The one text of an instant, however it was spelled: RFC 3339 in UTC with `Z`, every digit of the fraction but trailing zeros. A leap second keeps its
+ * :60, so that no two instants share a text. Undefined when parseTime refuses `text`.
+ */
+export function canonicalTime(text: string): string | undefined {
+  const reading = parseTime(text);
+  if (!reading.ok) return undefined;
+  const [, , , , , , second, fraction = ''] = RFC3339.exec(text) ?? [];
+  const leap = second === '60';
+  const utc = formatTime(leap ? reading.us - US_PER_SECOND : reading.us)!;
+  const [whole, parts] = [utc.slice(0, 'YYYY-MM-DDTHH:MM:SS'.length), utc.slice('YYYY-MM-DDTHH:MM:SS.'.length, -1)];
+  const digits = (leap ? fraction : parts + fraction.slice(parts.length)).replace(/0+$/, '');
+  return `${leap ? `${whole.slice(0, -2)}60` : whole}${digits === '' ? '' : `.${digits}`}Z`;
 }
 
 function offsetMinutes(text: string): bigint | undefined {

@@ -3,9 +3,23 @@
  * own, kept wrapped under the organisation's storage key; values and salts lie encrypted under it. Erasing destroys the data key and the values and leaves
  * a mark, so that a late retry cannot bring them back. A deleted row may linger in the database's files until they are compacted, encrypted.
  *
+ * Values of a submission that is under way wait apart, under its transaction id: they become values of the record when its receipt says ok, and go when it
+ * is refused or can no longer be final. What waits is not counted, answered or sent to other nodes.
+ *
  * Every change takes the next number of a log, by which the other nodes of the organisation fetch what they lack (sealed-replication.ts).
  */
-import { type ByteText, decodeAll, type Digest, Writer, concat, fromByteText, prefixEnd, toByteText, utf8 } from '../format/index.ts';
+import {
+  type ByteText,
+  decodeAll,
+  DIGEST_BYTES,
+  type Digest,
+  Writer,
+  concat,
+  fromByteText,
+  prefixEnd,
+  toByteText,
+  utf8,
+} from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
@@ -17,6 +31,10 @@ export const sealedKeyspace = {
   dataKey: { prefix: 'k', holds: 'record id -> data key, wrapped under the storage key' },
   values: { prefix: 'v', holds: 'record id -> paths, values and salts, encrypted under the data key' },
   erased: { prefix: 'e', holds: 'record id -> empty; values of this record were erased and stay so' },
+  waiting: {
+    prefix: 'w',
+    holds: 'transaction id -> last height it may be final at, then record ids and their values, encrypted under the storage key',
+  },
   log: { prefix: 'l', holds: 'number of a change -> record id' },
   logId: { prefix: 'i', holds: 'nothing -> id of the log, 16 random bytes: another one numbers other changes' },
   cursor: { prefix: 'c', holds: 'node id -> log and number up to which its changes have been taken' },
@@ -24,9 +42,22 @@ export const sealedKeyspace = {
 
 export const SEALED_VALUES_MAX = 100_000; // values of all versions of one record
 
+export interface SealedRecord {
+  readonly recordId: Digest;
+  readonly sealed: readonly SealedValue[];
+}
+
 export interface SealedStore {
   /** Adds values of one or more records, durably, in one batch. Values of an erased record are dropped. */
-  put(records: readonly { readonly recordId: Digest; readonly sealed: readonly SealedValue[] }[]): Promise<void>;
+  put(records: readonly SealedRecord[]): Promise<void>;
+  /** Keeps values of a transaction that is about to be sent, durably, apart from those of stored records. */
+  hold(transactionId: Digest, expiryHeight: number, records: readonly SealedRecord[]): Promise<void>;
+  /** The transaction is final and stored its records: what waited for it is put. */
+  keep(transactionId: Digest): Promise<void>;
+  /** The transaction stored nothing: what waited for it is deleted. */
+  drop(transactionId: Digest): Promise<void>;
+  /** Transactions that values wait for. */
+  waiting(): Promise<readonly { readonly transactionId: Digest; readonly expiryHeight: number }[]>;
   /** All values held of a record, of every version. Empty when none were or they are erased. @throws ChainError STORE_DAMAGED */
   get(recordId: Digest): readonly SealedValue[];
   /** Destroys the data key and the values. */
@@ -55,6 +86,10 @@ export interface SealedChange {
 
 export const LOG_ID_BYTES = 16;
 const BACKFILL_ROWS = 1_000; // rows of a store from before there was a log, numbered at a time
+
+const WAITING_RECORDS_MAX = 10_000; // records of one transaction
+const WAITING_ROWS_MAX = 1_000; // submissions under way that are settled at a time
+const HEIGHT_BYTES = 8;
 
 /** @param storageKey 32 bytes from the keystore. */
 export function createSealedStore(store: Store, aead: Aead, random: Random, storageKey: Uint8Array): SealedStore {
@@ -139,38 +174,70 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     return { key: keyOf('log', u64Text(at.sequence)), value: fromByteText(id) };
   }
 
-  async function write(changes: ReadonlyMap<ByteText, readonly StoreOperation[]>): Promise<void> {
-    if (changes.size === 0) return;
+  /** @param alongside rows of the same batch that are no change of a record */
+  async function write(
+    changes: ReadonlyMap<ByteText, readonly StoreOperation[]>,
+    alongside: readonly StoreOperation[] = [],
+  ): Promise<void> {
+    if (changes.size === 0) {
+      if (alongside.length > 0) await store.batch(alongside, { sync: true });
+      return;
+    }
     const at = await opened();
-    const operations = [...changes].flatMap(([id, rows]) => [...rows, logged(at, id)]);
+    const operations = [...changes].flatMap(([id, rows]) => [...rows, logged(at, id)]).concat(alongside);
     await store.batch(operations, { sync: true });
     for (const listener of listeners) listener();
   }
 
+  async function put(records: readonly SealedRecord[], alongside: readonly StoreOperation[] = []): Promise<void> {
+    const merged = new Map<ByteText, Map<string, SealedValue>>();
+    for (const { recordId, sealed } of records) {
+      if (sealed.length === 0 || isErased(recordId)) continue;
+      const id = toByteText(recordId);
+      const values = merged.get(id) ?? new Map(get(recordId).map((value) => [value.commitment, value]));
+      const before = values.size;
+      for (const value of sealed) values.set(value.commitment, value);
+      if (values.size > before) merged.set(id, values);
+    }
+    const changes = new Map<ByteText, readonly StoreOperation[]>();
+    for (const [id, values] of merged) {
+      const key = dataKey(id) ?? random.bytes(AEAD_KEY_BYTES);
+      changes.set(id, [
+        { key: keyOf('dataKey', id), value: seal(storageKey, keyOf('dataKey', id), key) },
+        { key: keyOf('values', id), value: seal(key, keyOf('values', id), encodeValues([...values.values()])) },
+      ]);
+    }
+    await write(changes, alongside);
+  }
+
+  const waitingKey = (transactionId: Digest): ByteText => keyOf('waiting', toByteText(transactionId));
+
   return {
     get,
     isErased,
-    put: (records) =>
+    put: (records) => inTurn(() => put(records)),
+    async hold(transactionId, expiryHeight, records) {
+      const key = waitingKey(transactionId);
+      const box = seal(storageKey, key, encodeRecords(records));
+      await store.batch([{ key, value: new Writer(HEIGHT_BYTES + box.length).u64(expiryHeight).fixed(box, box.length).finish() }], {
+        sync: true,
+      });
+    },
+    keep: (transactionId) =>
       inTurn(async () => {
-        const merged = new Map<ByteText, Map<string, SealedValue>>();
-        for (const { recordId, sealed } of records) {
-          if (sealed.length === 0 || isErased(recordId)) continue;
-          const id = toByteText(recordId);
-          const values = merged.get(id) ?? new Map(get(recordId).map((value) => [value.commitment, value]));
-          const before = values.size;
-          for (const value of sealed) values.set(value.commitment, value);
-          if (values.size > before) merged.set(id, values);
-        }
-        const changes = new Map<ByteText, readonly StoreOperation[]>();
-        for (const [id, values] of merged) {
-          const key = dataKey(id) ?? random.bytes(AEAD_KEY_BYTES);
-          changes.set(id, [
-            { key: keyOf('dataKey', id), value: seal(storageKey, keyOf('dataKey', id), key) },
-            { key: keyOf('values', id), value: seal(key, keyOf('values', id), encodeValues([...values.values()])) },
-          ]);
-        }
-        await write(changes);
+        const key = waitingKey(transactionId);
+        const row = store.get(key);
+        if (row) await put(decodeRecords(open(storageKey, key, row.subarray(HEIGHT_BYTES))), [{ key, value: undefined }]);
       }),
+    drop: (transactionId) => inTurn(() => store.batch([{ key: waitingKey(transactionId), value: undefined }], { sync: true })),
+    async waiting() {
+      const { prefix } = sealedKeyspace.waiting;
+      const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: WAITING_ROWS_MAX });
+      return rows.map(({ key, value }) => ({
+        transactionId: fromByteText(key.slice(prefix.length)),
+        expiryHeight: decodeAll(value.subarray(0, HEIGHT_BYTES), (reader) => reader.u64()),
+      }));
+    },
     erase: (recordId) =>
       inTurn(async () => {
         if (isErased(recordId)) return;
@@ -206,6 +273,16 @@ export function encodeValues(values: readonly SealedValue[]): Uint8Array {
   return new Writer(1_024)
     .list(values, (w, { path, value, salt, commitment }) => w.text(path).text(value).bytes(salt).text(commitment))
     .finish();
+}
+
+function encodeRecords(records: readonly SealedRecord[]): Uint8Array {
+  return new Writer(1_024).list(records, (w, { recordId, sealed }) => w.fixed(recordId, DIGEST_BYTES).bytes(encodeValues(sealed))).finish();
+}
+
+function decodeRecords(bytes: Uint8Array): SealedRecord[] {
+  return decodeAll(bytes, (reader) =>
+    reader.list((r) => ({ recordId: r.fixed(DIGEST_BYTES), sealed: decodeValues(r.bytes()) }), WAITING_RECORDS_MAX),
+  );
 }
 
 export function decodeValues(bytes: Uint8Array): SealedValue[] {

@@ -8,9 +8,7 @@ import {
   decodeCertificate,
   encodeBlock,
   encodeCertificate,
-  encodeHeader,
   type Header,
-  headerHash,
   Writer,
 } from '../../node/format/index.ts';
 import { createHash } from 'node:crypto';
@@ -24,10 +22,6 @@ export interface Check {
 }
 
 export const hash = { hash: (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest()) };
-
-export function hashOf(header: Header): string {
-  return Buffer.from(headerHash(hash, encodeHeader(header))).toString('hex');
-}
 
 export async function rawBlock(context: ProbeContext, ref: number | string, node = 0): Promise<Buffer> {
   const answer = await context.call(node, 'GET', `blocks/${ref}`, { query: { form: 'raw' }, accept: 'application/octet-stream' });

@@ -1,4 +1,4 @@
-/** The 104 rows of DB53/T 1407-2025 and what a probe of one is. */
+/** The 105 rows of DB53/T 1407-2025 and what a probe of one is. */
 import { readText } from '../tools/source.ts';
 import type { ProbeContext } from './context.ts';
 

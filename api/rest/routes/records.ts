@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { CONTRACT, recordKey, stateKey } from '../../../contracts/index.ts';
 import { decodeJson, indexDigest, type Json, type RecordOrigin, SOURCE_TEXT_BYTES_MAX, toByteText } from '../../../node/format/index.ts';
+import { annexExample, annexFields } from '../annex-a.ts';
 import type { ApiContext } from '../context.ts';
 import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
@@ -28,7 +29,8 @@ const RECORDS_BYTES_MAX = 16 * 1024 * 1024;
 const recordBody: BodyDeclaration<never> = {
   formats: ['application/json', 'application/xml', 'text/csv'],
   bytesMax: RECORDS_BYTES_MAX,
-  example: '{"product_uid":"M14860","pro_factory_uid":"F-01","production_time":"2025-03-01T08:00:00Z"}',
+  example: annexExample,
+  fields: annexFields,
   description: {
     en: 'One record or many, by table A.1: JSON object or list, XML element or list, CSV with a header row. UTF-8',
     zh: '按表 A.1 的一条或多条记录：JSON 对象或列表、XML 元素或列表、带表头的 CSV；UTF-8 编码',

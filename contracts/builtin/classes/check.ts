@@ -191,7 +191,7 @@ class ContentCheck {
       if (!schema.unavailable) this.#fault('RECORD_UNAVAILABLE_NOT_ALLOWED');
       return;
     }
-    if (value === '' && (schema.type === 'decimal' || (schema.minLength ?? 1) > 0)) {
+    if ((schema.type === 'decimal' || (schema.minLength ?? 1) > 0) && isBlank(value)) {
       this.#fault('RECORD_FIELD_EMPTY');
       return;
     }
@@ -370,6 +370,25 @@ function isStruct(value: TextTree): value is TextStruct {
 /** Field names and item numbers, joined by dots. */
 function isPathText(text: string): boolean {
   return text.length <= 512 && text.split('.').every((part) => isFieldName(part) || /^[1-9][0-9]{0,4}$/.test(part));
+}
+
+/**
+ * True when nothing in `text` can be seen: it is empty or of white space and zero-width characters only. The list is written out, because what an engine
+ * takes for white space has changed between versions of Unicode.
+ */
+export function isBlank(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    const invisible =
+      unit <= 0x20 ||
+      (unit >= 0x7f && unit <= 0xa0) ||
+      (unit >= 0x2000 && unit <= 0x200f) ||
+      (unit >= 0x2028 && unit <= 0x202f) ||
+      (unit >= 0x205f && unit <= 0x2064) ||
+      [0xad, 0x1680, 0x180e, 0x3000, 0x3164, 0xfeff].includes(unit);
+    if (!invisible) return false;
+  }
+  return true;
 }
 
 function codePoints(text: string): number {

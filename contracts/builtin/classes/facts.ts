@@ -1,5 +1,11 @@
 /** What a record says, whatever its class: read by the contract (ownership, authenticated index), the query index and trace. */
 import {
+  canonicalDecimal,
+  canonicalTime,
+  decodeContent,
+  encodeContent,
+  equalBytes,
+  isDecimal,
   parseTime,
   type RecordPath,
   several,
@@ -9,7 +15,7 @@ import {
   UNAVAILABLE,
   valueAt,
 } from '../../../node/format/index.ts';
-import { type ClassDefinition, keyNameOf } from './schema.ts';
+import { type ClassDefinition, fieldOf, keyNameOf } from './schema.ts';
 
 export interface MaterialFact {
   readonly supplier: string;
@@ -82,16 +88,53 @@ function linkOf(link: TextTree): LinkFact[] {
   return rel === undefined || type === undefined || id === undefined ? [] : [{ rel, type, id, org: textAt(link, 'org') }];
 }
 
-/** Names and texts that identify the record within class and organisation; `ext.record_key` wins over the class's key fields. */
+/**
+ * Names and texts that identify the record within class and organisation; `ext.record_key` wins over the class's key fields. A time stands in it as its
+ * instant and a number as its value, however the content spells them.
+ */
 export function keyOf(definition: ClassDefinition, content: TextStruct): { readonly [name: string]: string } {
   const own = textAt(content, 'ext.record_key');
   if (own !== undefined) return { record_key: own };
   const key: Record<string, string> = {};
   for (const path of definition.key) {
     const text = textAt(content, path);
-    if (text !== undefined) key[keyNameOf(path)] = text;
+    if (text !== undefined) key[keyNameOf(path)] = valueText(definition, path, text);
   }
   return key;
+}
+
+function valueText(definition: ClassDefinition, path: string, text: string): string {
+  const field = fieldOf(definition.body, path);
+  if (field?.type === 'text' && field.format === 'time') return canonicalTime(text) ?? text;
+  const numeric = field?.type === 'decimal' || (field?.type === 'text' && field.format === 'integer');
+  return numeric && isDecimal(text) ? canonicalDecimal(text) : text; // UNAVAILABLE stands for itself
+}
+
+/** Fields of the key that `content` spells otherwise than `stored`, as `stored` has them: dotted path -> text. */
+export function storedSpelling(definition: ClassDefinition, content: TextStruct, stored: TextStruct): { readonly [path: string]: string } {
+  const out: Record<string, string> = {};
+  for (const path of definition.key) {
+    const [own, held] = [textAt(content, path), textAt(stored, path)];
+    if (own === undefined || held === undefined || own === held) continue;
+    if (valueText(definition, path, own) === valueText(definition, path, held)) out[path] = held;
+  }
+  return out;
+}
+
+/** True when the two say the same: alike to the byte but for the spelling of key fields of equal value. */
+export function sameContent(definition: ClassDefinition, content: Uint8Array, stored: Uint8Array): boolean {
+  if (equalBytes(content, stored)) return true;
+  if (content.length === 0 || stored.length === 0) return false; // a tombstone
+  const own = decodeContent(content);
+  let respelled: TextStruct = own;
+  for (const [path, text] of Object.entries(storedSpelling(definition, own, decodeContent(stored)))) {
+    respelled = withText(respelled, path.split('.'), text);
+  }
+  return equalBytes(encodeContent(respelled), stored);
+}
+
+function withText(content: TextStruct, [name, ...rest]: readonly string[], text: string): TextStruct {
+  return { ...content, [name!]: rest.length === 0 ? text : withText(content[name!] as TextStruct, rest, text) };
 }
 
 /** Where the claimed time stands, for a fault about it. */

@@ -112,14 +112,18 @@ export function readClass(
 
 /** True for a text or decimal that stands in clear: what a key or a fact may be. */
 function isOpenLeaf(body: StructSchema, path: string): boolean {
-  const inExt = path.startsWith('ext.');
-  const field = fieldAt(inExt ? EXT_SCHEMA : body, inExt ? path.slice('ext.'.length) : path);
+  const field = fieldOf(body, path);
   return (field?.type === 'text' || field?.type === 'decimal') && field.sealed !== true;
 }
 
 /** Name under which the field of a path stands in a record's key. */
 export function keyNameOf(path: string): string {
   return path.startsWith('ext.') ? path.slice('ext.'.length) : path;
+}
+
+/** The field a dotted path of a class leads to, `ext.` included. */
+export function fieldOf(body: StructSchema, path: string): FieldSchema | undefined {
+  return path.startsWith('ext.') ? fieldAt(EXT_SCHEMA, path.slice('ext.'.length)) : fieldAt(body, path);
 }
 
 function fieldAt(schema: FieldSchema, path: string): FieldSchema | undefined {

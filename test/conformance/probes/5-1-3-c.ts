@@ -1,7 +1,27 @@
 /** A transaction goes from pending to confirmed; a bad one is rejected; a query shows each. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
+import type { ProbeContext } from '../context.ts';
 import { production, trySubmit } from '../records.ts';
+
+/** Two records under one key, sent at once: both pass the door, the first in order is stored, and a query shows that the other was rejected and why. */
+async function rejected(context: ProbeContext): Promise<void> {
+  const record = production(context);
+  const answers = await Promise.all(
+    ['one', 'two'].map((place) => trySubmit(context, { ...record, production_location: place }, { query: { wait: 'async' } })),
+  );
+  if (answers.some(({ status }) => status !== 202)) return rejected(context); // the first was final before the second came to the door
+  const receipts = await Promise.all(
+    answers.map(({ json }) =>
+      context.until('the end of a transaction', 60_000, async () => {
+        const told = await context.get(context.actor.node, `transactions/${json.data.transactionId}`);
+        return told.state === 'confirmed' && told.receipt;
+      }),
+    ),
+  );
+  assert.deepEqual(receipts.map(({ status }) => status).sort(), ['failed', 'ok']);
+  assert.equal(receipts.find(({ status }) => status === 'failed')!.code, 'RECORD_KEY_CONFLICT');
+}
 
 export const probe: Probe = {
   id: '5.1.3.c',
@@ -17,9 +37,19 @@ export const probe: Probe = {
       return status.state === 'confirmed' && status;
     });
     for (const state of seen) assert.equal(['pending', 'confirmed'].includes(state), true, state);
+    assert.equal(final.receipt.status, 'ok');
     const block = await context.get(node, `blocks/${final.height}`);
     assert.equal(block.hash, final.blockHash);
-    assert.equal(block.certificate.votes?.length >= 3 || JSON.stringify(block.certificate).length > 100, true, 'a quorum signed its block');
+    const validators = context.genesis.nodes.filter(({ role }) => role === 'validator').length;
+    assert.ok(
+      block.certificate.votes.length >= Math.ceil((validators + Math.floor((validators - 1) / 3) + 1) / 2),
+      'a quorum confirmed its block',
+    );
+    for (const other of context.net.nodes.keys()) {
+      await context.allAt(final.height, [other]);
+      assert.equal((await context.get(other, path)).state, 'confirmed', `node ${other} verified and stored it`);
+    }
+    await rejected(context);
   },
   async twin(context) {
     const { node } = context.actor;

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { encodeBlock } from '../../../node/format/index.ts';
-import { openBlock, rawBlock } from '../blocks.ts';
+import { rawBlock } from '../blocks.ts';
 import type { Probe } from '../clause.ts';
 import type { ProbeContext } from '../context.ts';
+import { readRawBlock } from '../independent.ts';
 import { production, submit } from '../records.ts';
 
 /** Number of the node that is emptied; not the one that the probes write through. */
@@ -25,16 +25,21 @@ export const probe: Probe = {
     const data = resolve(node.dir, config.dataDir ?? 'data');
     assert.equal(existsSync(data), true, `${data} holds the node's data`);
     renameSync(data, `${data}.before`);
-    const { height } = await submit(context, production(context));
+    const { height, blockHash } = await submit(context, production(context));
     await node.restart();
     await context.allAt(height, [index]);
-    for (const at of [1, Math.ceil(height / 2), height])
-      assert.deepEqual(await bytesOf(index, at), await bytesOf(context.actor.node, at), `block ${at} is the same to the byte`);
-
-    /** Without the certificate, which may hold other votes on every honest node. */
-    async function bytesOf(of: number, at: number): Promise<Uint8Array> {
-      return encodeBlock(openBlock(await rawBlock(context, at, of)));
+    let parent = '';
+    for (let at = 1; at <= height; at++) {
+      const [own, other] = [
+        readRawBlock(await rawBlock(context, at, index)),
+        readRawBlock(await rawBlock(context, at, context.actor.node)),
+      ];
+      assert.deepEqual(own.block, other.block, `block ${at} is the same to the byte, but for the certificate, which may hold other votes`);
+      if (parent !== '') assert.equal(own.header.fields.parentHash!.bytes.toString('hex'), parent, `block ${at} follows the one before`);
+      parent = own.header.hash;
     }
+    assert.equal(parent, blockHash, 'the head hash recomputed from what the node serves is that of the receipt');
+    assert.equal((await context.get(index, `blocks/${height}`)).hash, blockHash);
   },
   async twin(context) {
     const { nodes } = context.net;

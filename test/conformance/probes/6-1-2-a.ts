@@ -1,7 +1,7 @@
 /** Time, device id and production batch, each alone, select the expected records. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
-import type { ProbeContext } from '../context.ts';
+import type { Envelope, ProbeContext } from '../context.ts';
 import { type Fields, find, production, submit } from '../records.ts';
 
 /** Two records a year apart in a time that no other probe uses. */
@@ -12,6 +12,18 @@ async function pair(context: ProbeContext): Promise<{ near: Fields; far: Fields;
   const first = await submit(context, near);
   const last = await submit(context, far);
   return { near, far, height: last.height, ids: [first.records[0].id, last.records[0].id] };
+}
+
+/** Every record of a device, page by page. */
+async function allOf(context: ProbeContext, device: string, height: number): Promise<readonly Envelope['data'][]> {
+  const rows: Envelope['data'][] = [];
+  for (let after: string | undefined; ; ) {
+    const query = { device, limit: 1_000, atLeastHeight: height, waitMs: 20_000, ...(after === undefined ? {} : { after }) };
+    const page = await context.get(context.actor.node, 'records', query);
+    rows.push(...page.items);
+    if (page.next === null) return rows;
+    after = page.next;
+  }
 }
 
 const idsOf = (rows: readonly { id: string }[]) => rows.map((row) => row.id);
@@ -26,14 +38,25 @@ export const probe: Probe = {
     const time = Date.parse(String(near.production_time));
     const span = { from: new Date(time).toISOString(), to: new Date(time + 1_000).toISOString() };
     assert.deepEqual(idsOf(await find(context, span, height)), [ids[0]]);
-    const byDevice = await find(context, { device: context.actor.device, order: 'commit', limit: 1000 }, height);
-    const listed = idsOf(byDevice);
-    assert.equal(
-      byDevice.every((row) => JSON.stringify(row.record).includes(context.actor.device)),
-      true,
-      'every row names the device',
+    const other = context.actorWith('operator', context.actor.organisation);
+    assert.notEqual(other.device, context.actor.device);
+    const foreign = await submit(context, production(context, other), { actor: other });
+    const listed = await allOf(context, context.actor.device, foreign.height);
+    assert.deepEqual(
+      ids.filter((id) => !listed.some((row) => row.id === id)),
+      [],
+      'both records are among those of their device',
     );
-    assert.equal(listed.length === 1000 || ids.every((id) => listed.includes(id)), true, 'and both records are among them');
+    assert.ok(
+      listed.every((row) => [row.record.ext?.device_id, row.record.device_id].includes(context.actor.device)),
+      'and no other is',
+    );
+    const others = await allOf(context, other.device, foreign.height);
+    assert.deepEqual(
+      others.filter(({ id }) => [foreign.records[0].id, ...ids].includes(id)).map(({ id }) => id),
+      [foreign.records[0].id],
+      'the other device has its own',
+    );
   },
   async twin(context) {
     const { near, height } = await pair(context);

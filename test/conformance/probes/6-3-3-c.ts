@@ -1,20 +1,17 @@
-/** A confirmed transaction is found in exactly one block on every node. */
+/** A confirmed transaction is found in exactly one block on every node: all blocks are looked at, from the first to the head. */
 import assert from 'node:assert/strict';
-import { openTransaction } from '../../../node/format/index.ts';
 import type { Probe } from '../clause.ts';
 import type { ProbeContext } from '../context.ts';
-import { hash, rawBlock, openBlock } from '../blocks.ts';
+import { rawBlock } from '../blocks.ts';
+import { readRawBlock, transactionId } from '../independent.ts';
 import { production, submit } from '../records.ts';
 
-/** Blocks looked at on each side of the one named. */
-const SPAN = 20;
-
-async function heightsOf(context: ProbeContext, node: number, id: string, around: number): Promise<readonly number[]> {
-  const out: number[] = [];
-  const last = Math.min(await context.height(node), around + SPAN);
-  for (let height = Math.max(1, around - SPAN); height <= last; height++) {
-    const { transactions } = openBlock(await rawBlock(context, height, node));
-    for (const bytes of transactions) if (Buffer.from(openTransaction(hash, bytes).id).toString('hex') === id) out.push(height);
+/** `height/place` of every occurrence up to `last`. */
+async function placesOf(context: ProbeContext, node: number, id: string, last: number): Promise<readonly string[]> {
+  const out: string[] = [];
+  for (let height = 1; height <= last; height++) {
+    const { transactions } = readRawBlock(await rawBlock(context, height, node));
+    for (const [place, { bytes }] of transactions.entries()) if (transactionId(bytes) === id) out.push(`${height}/${place}`);
   }
   return out;
 }
@@ -22,16 +19,28 @@ async function heightsOf(context: ProbeContext, node: number, id: string, around
 export const probe: Probe = {
   id: '6.3.3.c',
   async prove(context) {
-    const { transactionId, height } = await submit(context, production(context));
-    await submit(context, production(context));
-    await context.allAt(height + 1);
-    for (const node of context.net.nodes.keys())
-      assert.deepEqual(await heightsOf(context, node, transactionId, height), [height], `node ${node}`);
+    const { transactionId: id, height, inclusionProof } = await submit(context, production(context));
+    const { height: last } = await submit(context, production(context));
+    await context.allAt(last);
+    for (const node of context.net.nodes.keys()) {
+      assert.deepEqual(await placesOf(context, node, id, last), [`${height}/${inclusionProof.index}`], `node ${node}`);
+      const told = await context.get(node, `transactions/${id}`);
+      assert.deepEqual([told.state, told.height], ['confirmed', height], `node ${node}`);
+    }
   },
   async twin(context) {
-    const { height } = await submit(context, production(context));
-    await context.allAt(height);
-    for (const node of context.net.nodes.keys())
-      assert.deepEqual(await heightsOf(context, node, '00'.repeat(32), height), [], 'what was never submitted is in no block');
+    const { transactionId: id } = await submit(context, production(context));
+    const stored = await context.get(context.actor.node, `transactions/${id}`);
+    const again = await context.call(context.actor.node, 'POST', 'transactions', {
+      body: Buffer.from(stored.transaction.bytes, 'base64'),
+      type: 'application/octet-stream',
+    });
+    assert.ok(again.status >= 400 || again.json.data.height === stored.height, `sent again: ${again.text.slice(0, 200)}`);
+    const { height: last } = await submit(context, production(context));
+    await context.allAt(last);
+    for (const node of context.net.nodes.keys()) {
+      assert.equal((await placesOf(context, node, id, last)).length, 1, 'the same bytes sent again are in no second block');
+      assert.deepEqual(await placesOf(context, node, '00'.repeat(32), last), [], 'what was never submitted is in no block');
+    }
   },
 };

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CONTRACT, deployedKey, stateKey } from '../../../contracts/index.ts';
-import { production } from '../../../contracts/builtin/classes/index.ts';
+import { fieldOf, production, type StructSchema } from '../../../contracts/builtin/classes/index.ts';
 import { glossary } from '../../../api/glossary.ts';
+import { registryRows } from '../../../api/rest/openapi.ts';
 import { encodeJson, type StoredRecord } from '../../../node/format/index.ts';
 import { viewRecord } from '../../../node/records/view.ts';
 import { crypto } from '../node/records/sample.ts';
@@ -14,6 +15,21 @@ import { confirmed, createRig, type Rig, testEvent } from './stand-ins.ts';
 const OPAQUE: ReadonlySet<string> = new Set(['record', 'result', 'results', 'detail', 'facts', 'evidence', 'example', 'default', 'keys']);
 const CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
 const HEADER = /^[a-z0-9]+(?:-[a-z0-9]+)+$/;
+
+/** The class of annex A with its lists as their items, and the names in it, `token` among them. */
+const memberwise: StructSchema = {
+  ...production.body,
+  properties: Object.fromEntries(
+    Object.entries(production.body.properties).map(([name, field]) => [name, field.type === 'list' ? field.items : field]),
+  ),
+};
+const annexNames: readonly string[] = [
+  'token',
+  ...Object.entries(memberwise.properties).flatMap(([name, field]) => [
+    name,
+    ...(field.type === 'struct' ? Object.keys(field.properties) : []),
+  ]),
+];
 
 let rig: Rig;
 const found = new Map<string, string>();
@@ -94,10 +110,25 @@ test('every name of the interface stands in the glossary', () => {
 });
 
 test('own names are camelCase, headers lower case, and names of annex A stand as they are printed', () => {
-  const wrong = Object.keys(glossary).filter(
-    (name) => !CAMEL_CASE.test(name) && !HEADER.test(name) && !Object.hasOwn(production.body.properties, name),
-  );
+  const wrong = Object.keys(glossary).filter((name) => !CAMEL_CASE.test(name) && !HEADER.test(name) && !annexNames.includes(name));
   assert.deepEqual(wrong, []);
+});
+
+test('the 17 names of table A.1 stand in the glossary and, with the rules of their class, in the registry of every route that takes records', () => {
+  assert.equal(annexNames.length, 17);
+  assert.deepEqual(
+    annexNames.filter((name) => !Object.hasOwn(glossary, name)),
+    [],
+  );
+  for (const operationId of ['submitRecords', 'validateRecords']) {
+    const row = registryRows(rig.server.context.routes).find((candidate) => candidate.operationId === operationId)!;
+    const fields = (
+      row.parameters as readonly { readonly in: string; readonly name: string; readonly required: boolean; readonly example: unknown }[]
+    ).filter((parameter) => parameter.in === 'body');
+    assert.deepEqual(fields.map(({ name }) => name.split('.').at(-1)!).sort(), [...annexNames].sort());
+    assert.ok(fields.every(({ required, example }) => required && typeof example === 'string' && example !== ''));
+    for (const { name } of fields) if (name !== 'token') assert.ok(fieldOf(memberwise, name), `${name} is a field of the class`);
+  }
 });
 
 test('a term has its words in both languages, a meaning, and is used somewhere', () => {

@@ -125,7 +125,7 @@ test('an annex A record writes four authenticated keys, an event and its receipt
     device_id: 'D-1',
     pro_factory_uid: 'F-001',
     product_uid: 'SN-0001',
-    production_time: '2025-08-09T08:00:00+08:00',
+    production_time: '2025-08-09T00:00:00Z',
   });
   assert.ok(chain.space.has(recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)));
   assert.ok(chain.space.has(recordKey.productionBatch(toByteText(indexDigest(crypto, 'PB-7')), id)));
@@ -145,6 +145,50 @@ test('the same record again names the first receipt and writes nothing', () => {
   assert.deepEqual(again, { ...first, status: 'repeated' });
   assert.deepEqual(third, again);
   assert.deepEqual(chain.space, before);
+});
+
+test('one step is one record however its time is spelled, and the text of the first stays', () => {
+  const chain = new Chain();
+  const at = (production_time: string, more: TextStruct = {}): TextStruct => annexRecord({ production_time, ...more });
+  const [first] = chain.submit([at('2025-03-01T08:00:00+08:00')]);
+  const before = new Map(chain.space);
+  for (const text of ['2025-03-01T00:00:00Z', '2025-03-01T00:00:00.000Z', '2025-03-01T00:00:00+00:00', '1740787200000'])
+    assert.deepEqual(chain.submit([at(text)])[0], { ...first, status: 'repeated' }, text);
+  assert.deepEqual(chain.space, before);
+  refused('RECORD_KEY_CONFLICT', () => chain.submit([at('2025-03-01T00:00:00Z', { production_location: 'elsewhere' })]));
+  for (const other of ['2025-03-01T00:00:00.0000001Z', '2025-03-01T00:00:01Z', '2024-12-31T23:59:60Z', '2025-01-01T00:00:00Z'])
+    assert.equal(chain.submit([at(other)])[0]!.status, 'stored', other);
+  const recordId = fromHex(first!.id as string);
+  const content = sealed(at('1740787200000', { production_location: 'line 4' })).content;
+  const amended = chain.run('amend', encodeAmendment({ recordId, expectedVersion: 1, reason: 'r', content, source: {} })) as Result;
+  assert.equal(amended.version, 2);
+});
+
+test('numbers in a key count as their value', () => {
+  const chain = new Chain();
+  const own = {
+    ...{ name: 'heat', version: 3, key: ['furnace.load', 'run'], facts: {} },
+    body: {
+      type: 'struct',
+      properties: {
+        furnace: { type: 'struct', properties: { load: { type: 'decimal', unavailable: true } } },
+        run: { type: 'text', format: 'integer' },
+        note: { type: 'text' },
+      },
+    },
+  };
+  chain.register('class', 'heat', 'beta', own);
+  const put = (load: string, run: string, note = 'n'): Result =>
+    (chain.run('submit', raw({ furnace: { load }, run, note }, 'heat', 3)) as Result[])[0]!;
+  const first = put('40.0', '+7');
+  for (const [load, run] of [
+    ['40', '7'],
+    ['4e1', '007'],
+  ] as const)
+    assert.deepEqual(put(load, run), { ...first, status: 'repeated' });
+  refused('RECORD_KEY_CONFLICT', () => put('40', '7', 'other'));
+  assert.equal(put('40.1', '7').status, 'stored');
+  assert.equal(put('UNAVAILABLE', '7').status, 'stored');
 });
 
 test('the same key with other content is refused with what stands there', () => {
@@ -316,6 +360,30 @@ test('the other built-in classes are stored too, and a class an organisation reg
     body: { type: 'struct', properties: { id: { type: 'text', pattern: '.*' } } },
   });
   refused('RECORD_CLASS_UNKNOWN', () => chain.run('submit', raw({ id: 'x' }, 'bad', 3)));
+});
+
+test('the position of a source never goes back, and a late part of it takes nothing away', () => {
+  const chain = new Chain();
+  let product = 0;
+  const sent = (sources: readonly Submission['source'][], interfaceId = 'line-3'): unknown => {
+    const submissions = sources.map((source) => ({
+      ...sealed(annexRecord({ product_uid: `P-${product++}` })),
+      source: { interfaceId, ...source },
+    }));
+    chain.run('submit', encodeSubmissions(submissions));
+    return decodeJson(chain.space.get(recordKey.source(toByteText(indexDigest(crypto, 'mes@alpha', interfaceId))))!);
+  };
+  const [early, middle, late] = ['2025-01-01T00:00:00Z', '2025-01-01T08:30:00+08:00', '2025-01-01T01:00:00Z'];
+  assert.deepEqual(sent([{ seq: '1', time: late }]), { seq: '1', time: late });
+  assert.deepEqual(sent([{ seq: '2', time: middle }]), { seq: '2', time: middle });
+  assert.deepEqual(sent([{ seq: '1', time: early }]), { seq: '2', time: middle });
+  assert.deepEqual(sent([{ seq: '1', time: late }, { seq: '10' }, { seq: '9', time: late }]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{ seq: '10', time: early }]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{}]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{ time: early }]), { seq: '10', time: middle });
+  assert.deepEqual(sent([{ time: middle }, { time: early }], 'by time'), { time: middle });
+  assert.deepEqual(sent([{ time: late }], 'by time'), { time: late });
+  assert.deepEqual(sent([{ seq: '7' }], 'by time'), { seq: '7', time: late });
 });
 
 test('record_key identifies a record when given, and the last source of an interface is kept', () => {

@@ -21,6 +21,8 @@ import {
   hmacSha256,
   isDecimal,
   isSealed,
+  canonicalDecimal,
+  canonicalTime,
   parseTime,
   readJsonText,
   recordDigest,
@@ -201,6 +203,7 @@ test('times are UTC microseconds, whatever the spelling', () => {
   assert.equal(us('2025-08-09T08:00:00+08:00'), us('1754697600000'));
   assert.equal(us('2025-08-09T08:00:00.1234567+08:00'), us('2025-08-09T00:00:00.123456Z'));
   assert.equal(us('2016-12-31T23:59:60Z'), us('2017-01-01T00:00:00Z'));
+  assert.equal(us('2017-01-01T07:59:60.9+08:00'), us('2017-01-01T00:00:00Z'));
   assert.equal(us('0001-01-01T00:00:00Z'), -62_135_596_800_000_000n);
   assert.deepEqual(parseTime('1754697600'), { ok: false, code: 'RECORD_TIME_AMBIGUOUS' });
   for (const text of [
@@ -212,9 +215,69 @@ test('times are UTC microseconds, whatever the spelling', () => {
     '2025-08-09T08:00:00',
     '2025-13-01T00:00:00Z',
     '2025-01-01T24:00:00Z',
+    '2026-03-15T23:59:60Z',
+    '2016-12-31T23:59:61Z',
+    '2016-12-31T23:58:60Z',
+    '2016-12-31T23:59:60+08:00',
+    '2026-02-30T00:00:00Z',
+    '2026-03-01T00:00:00+24:00',
+    '0000-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-00:01',
     '٢٠٢٥-08-09T08:00:00Z',
   ])
     assert.deepEqual(parseTime(text), { ok: false, code: 'RECORD_TIME_MALFORMED' }, text);
+});
+
+test('an instant has one text, however it is spelled, and no two instants share one', () => {
+  for (const [canonical, ...others] of [
+    [
+      '2026-03-01T00:00:00Z',
+      ...['2026-03-01T00:00:00.000Z', '2026-03-01t00:00:00.0000000z', '2026-03-01T08:00:00+08:00', '2026-02-28T22:30:00-01:30'],
+      ...['2026-03-01T00:00:00+00:00', '2026-03-01T00:00:00-00:00', '1772323200000'],
+    ],
+    ['2026-03-01T00:00:00.5Z', '2026-03-01T08:00:00.500+08:00', '1772323200500'],
+    ['2026-03-01T00:00:00.1234567Z', '2026-03-01T08:00:00.12345670+08:00'],
+    ['2026-03-01T00:00:00.0000001Z', '2026-03-01T00:00:00.00000010Z'],
+    ['2016-12-31T23:59:60Z', '2017-01-01T07:59:60.000+08:00', '2016-12-31T15:59:60-08:00'],
+    ['2016-12-31T23:59:60.5Z', '2017-01-01T07:59:60.50+08:00'],
+    ['2016-12-31T23:59:59.999999Z', '2017-01-01T07:59:59.9999990+08:00'],
+    ['2017-01-01T00:00:00Z', '2017-01-01T08:00:00+08:00'],
+    ['2017-01-01T00:00:00.5Z', '2017-01-01T08:00:00.5+08:00'],
+    ['1969-12-31T23:59:59.9Z', '1970-01-01T00:59:59.90+01:00'],
+  ]) {
+    for (const text of [canonical!, ...others]) assert.equal(canonicalTime(text), canonical, text);
+  }
+  assert.equal(canonicalTime('2026-02-30T00:00:00Z'), undefined);
+  fc.assert(
+    fc.property(fc.bigInt({ min: -62_167_219_200_000_000n, max: 253_402_300_799_999_999n }), (us) => {
+      const text = canonicalTime(formatTime(us)!)!;
+      assert.equal(canonicalTime(text), text);
+      assert.deepEqual(parseTime(text), { ok: true, us });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a value has one text, however it is spelled', () => {
+  for (const [canonical, ...others] of [
+    ['40', '40.0', '4e1', '+0040.00', '0.4E2'],
+    ['0', '-0', '0.000', '0e9'],
+    ['-0.05', '-5e-2', '-00.050'],
+    ['12.5', '1.25e1', '125e-1'],
+    ['0.1e401', '1e400', '10e399'],
+    ['-0.12e-99', '-12e-101'],
+  ]) {
+    for (const text of [canonical!, ...others]) assert.equal(canonicalDecimal(text), canonical, text);
+  }
+  const decimal = fc
+    .tuple(fc.constantFrom('', '-', '+'), fc.nat(), fc.nat(), fc.integer({ min: -60, max: 60 }))
+    .map((p) => `${p[0]}${p[1]}.${p[2]}e${p[3]}`);
+  fc.assert(
+    fc.property(decimal, decimal, (a, b) => {
+      assert.ok(compareDecimal(a, canonicalDecimal(a)) === 0);
+      assert.equal(canonicalDecimal(a) === canonicalDecimal(b), compareDecimal(a, b) === 0);
+    }),
+  );
 });
 
 test('a formatted time reads back, over the whole range of years', () => {

@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import {
   builtinClasses,
   checkContent,
+  checkSource,
   device,
+  EXT_SCHEMA,
+  type FieldSchema,
   foldSingles,
   materialConsumption,
   nearestName,
@@ -12,7 +15,7 @@ import {
   readClass,
   RECORD_FAULTS_MAX,
 } from '../../../../../contracts/builtin/classes/index.ts';
-import type { JsonObject, TextStruct } from '../../../../../node/format/index.ts';
+import type { JsonObject, TextStruct, TextTree } from '../../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../../node/errors/index.ts';
 import { annexRecord } from '../../../node/records/sample.ts';
 
@@ -74,6 +77,32 @@ test('missing, mistyped, empty and unknown fields are told together, with the na
     ['RECORD_FIELD_UNKNOWN', 'pro_factory_id', { name: 'pro_factory_id', nearest: 'pro_factory_uid' }],
     ['RECORD_FIELD_UNKNOWN', 'colour_of_the_box', { name: 'colour_of_the_box' }],
   ]);
+});
+
+test('a text field of any class that shows nothing is empty, in required fields and optional ones', () => {
+  const blanks = ['', ' ', '\t', '\n', '\u00a0', '\u3000', '\u200b', '\u2003 \u2060', '\ufeff'];
+  /** Every leaf that asks for a text, with the content that holds `value` there and nothing else. */
+  function* leaves(schema: FieldSchema, value: string): Generator<TextTree> {
+    if (schema.type === 'struct')
+      for (const [name, field] of Object.entries(schema.properties)) for (const inner of leaves(field, value)) yield { [name]: inner };
+    else if (schema.type === 'list') yield* leaves(schema.items, value);
+    else if (schema.type === 'map') for (const inner of leaves(schema.values, value)) yield { x: inner };
+    else if (schema.type === 'decimal' || (schema.minLength ?? 1) > 0) yield value;
+  }
+  for (const definition of Object.values(builtinClasses)) {
+    const body = { ...definition.body, properties: { ...definition.body.properties, ext: EXT_SCHEMA } };
+    let count = 0;
+    for (const blank of blanks) {
+      for (const content of leaves(body, blank)) {
+        const told = checkContent(definition, content as TextStruct, 'clear').filter(({ code }) => code === 'RECORD_FIELD_EMPTY');
+        assert.equal(told.length, 1, `${definition.name} ${JSON.stringify(content)}`);
+        count++;
+      }
+    }
+    assert.ok(count > 20 * blanks.length, definition.name);
+  }
+  assert.equal(checkSource({ system: '\u3000' })[0]!.code, 'RECORD_FIELD_EMPTY');
+  assert.deepEqual(codes(annexRecord({ production_location: ' \u3000昆明 ' })), []);
 });
 
 test('UNAVAILABLE stands in propara and in the quality report only', () => {

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkRows, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
+import {
+  canonicalJson,
+  type Digest,
+  type Receipt,
+  signTransaction,
+  defaultParameters,
+  encodeJson,
+  encodeStoredRecord,
+  type StoredRecord,
+  type TextStruct,
+  toByteText,
+  toHex,
+} from '../../../../node/format/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { createRig } from '../stand-ins.ts';
+import { parseBody } from '../../../../api/formats/index.ts';
+import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord } from '../../../../node/records/index.ts';
+import type { TransactionStatus } from '../../../../node/service.ts';
+import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { testKey } from '../../node/format/genesis-fixture.ts';
+import { annexRecord, crypto } from '../../node/records/sample.ts';
+
+const sealingKey = new Uint8Array(32).fill(3);
+const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof checkRows>[2];
+
+function prepared(tree: TextStruct) {
+  const preparation = prepareRecord({ crypto, org: 'alpha', sealingKey }, production, tree);
+  return preparation.ok ? preparation.prepared : assert.fail(JSON.stringify(preparation.faults));
+}
+
+/** What the checks ask of a node: the state, its head and its parameters. */
+function door(stored: readonly TextStruct[], more: object = {}): SubmitDependencies {
+  const rows = new Map<string, Uint8Array>();
+  const register = (kind: RegistryKind, id: string): void => {
+    const entry = { kind, id, owner: 'alpha', version: 1, state: 'active', validFrom: null, validTo: null, documentDigest: null, data: {} };
+    rows.set(stateKey(CONTRACT.registry, registryKey.entry(kind, id)), encodeJson(entry));
+  };
+  register('factory', 'F-001');
+  register('factory', 'F-01');
+  register('device', 'D-1');
+  for (const tree of stored) {
+    const { recordId, submission } = prepared(tree);
+    const record: StoredRecord = {
+      ...{ class: 'production', classVersion: 1, org: 'alpha', actor: 'mes@alpha', key: {}, version: 1, state: 'current' },
+      ...{ content: submission.content, source: {}, height: 4, committedAtMs: 1, transactionId: new Uint8Array(32), change: undefined },
+    };
+    rows.set(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1)), encodeStoredRecord(record));
+  }
+  const node = {
+    info: { chainId: new Uint8Array(32) },
+    head: () => ({ height: 9, timestampMs: 1_760_000_000_000, era: 0 }),
+    signsFor: (account: string) => account === caller.account,
+    parameters: defaultParameters,
+    state: { get: (key: string) => rows.get(key) },
+    ...more,
+  };
+  return { node, crypto, sealed: { get: () => [] }, sealingKey: () => sealingKey } as unknown as SubmitDependencies;
+}
+
+const check = (deps: SubmitDependencies, trees: readonly TextStruct[]) =>
+  checkRows(
+    deps,
+    trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
+    caller,
+    'production',
+    undefined,
+  );
+
+test('a record sent again with its time spelled otherwise is the stored one, and the answer says how that spells it', () => {
+  const first = annexRecord({ production_time: '2025-03-01T00:00:00Z' });
+  const deps = door([first]);
+  const stored = prepared(first);
+  for (const production_time of ['2025-03-01T08:00:00+08:00', '2025-03-01T00:00:00.000Z', '1740787200000']) {
+    const tree = annexRecord({ production_time });
+    const [row] = check(deps, [tree]);
+    const outcome = outcomeOf(deps, row!, 'repeated');
+    assert.equal(outcome.id, toHex(stored.recordId));
+    assert.equal(outcome.recordDigest, toHex(stored.recordDigest), 'the digest of what is stored');
+    assert.equal(outcome.contentDigest, toHex(crypto.hash(new TextEncoder().encode(canonicalJson(tree)))), 'the digest of what was sent');
+    assert.deepEqual(outcome.storedAs, { production_time: '2025-03-01T00:00:00Z' });
+  }
+  assert.equal('storedAs' in outcomeOf(deps, check(deps, [first])[0]!, 'repeated'), false);
+});
+
+test('two spellings of one step in one body are one record, and other content under it is a conflict', () => {
+  const deps = door([]);
+  const [a, b] = [annexRecord({ production_time: '2025-03-01T00:00:00Z' }), annexRecord({ production_time: '1740787200000' })];
+  const ids = check(deps, [a, b]).map(({ prepared: { recordId } }) => toHex(recordId));
+  assert.equal(ids[0], ids[1]);
+  const other = annexRecord({ production_time: '1740787200000', production_location: 'elsewhere' });
+  for (const run of [() => check(deps, [a, other]), () => check(door([a]), [other])])
+    assert.throws(run, (error) => error instanceof ChainError && error.code === 'RECORD_KEY_CONFLICT');
+});
+
+const SECRETS = ['李雷', 'E-1001', 'assembled'];
+const EXPIRY_HEIGHT = 20;
+const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.floor(Math.random() * 256)) };
+
+/** A submission through the door into a sealed store, to an end of the caller's choice. */
+async function submitted(end: 'refused' | TransactionStatus) {
+  const store = createMemoryStore();
+  const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  let during = 0;
+  const node = {
+    signFor: async (sender: string, calls: never) =>
+      signTransaction(
+        crypto,
+        {
+          ...{ chainId: new Uint8Array(32), sender, keyId: 'k', salt: random.bytes(16), expiryHeight: EXPIRY_HEIGHT, calls },
+          ...{ gasLimit: 1, suite: 1 },
+        },
+        testKey('mes').sign,
+      ).bytes,
+    async submit() {
+      during = store.rows.size;
+      if (end === 'refused') throw new ChainError('MEMPOOL_FULL');
+    },
+    awaitTransaction: async () => end,
+  };
+  const deps: SubmitDependencies = { ...door([], node), sealed, inclusions: { receipt: () => undefined, position: () => undefined } };
+  const rows = check(deps, [annexRecord()]);
+  const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
+  const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
+  let code = 'OK';
+  try {
+    await submitRows(deps, 'production', records, rows, caller, options);
+  } catch (error) {
+    code = error instanceof ChainError ? error.code : String(error);
+  }
+  assert.equal(during, 1, 'the values are on disk before the transaction leaves');
+  for (const value of store.rows.values()) for (const secret of SECRETS) assert.ok(!Buffer.from(value).includes(secret));
+  return { code, store, sealed, recordId: rows[0]!.prepared.recordId };
+}
+
+const confirmed = (status: 'ok' | 'failed', code: string): TransactionStatus => {
+  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail: new Uint8Array(0), results: [] };
+  return { state: 'confirmed', receipt: receipt as unknown as Receipt, blockHash: new Uint8Array(32), timestampMs: 1 };
+};
+
+test('a refused submission leaves nothing in the sealed store, and an accepted one its values', async () => {
+  for (const [end, code] of [
+    ['refused', 'MEMPOOL_FULL'],
+    [confirmed('failed', 'RECORD_KEY_CONFLICT'), 'RECORD_KEY_CONFLICT'],
+  ] as const) {
+    const refused = await submitted(end);
+    assert.equal(refused.code, code);
+    assert.deepEqual([...refused.store.rows.keys()], [], 'no row of any kind');
+    assert.deepEqual((await refused.sealed.head()).sequence, 0, 'no change for other nodes to fetch');
+  }
+  const accepted = await submitted(confirmed('ok', 'OK'));
+  assert.equal(accepted.code, 'OK');
+  assert.deepEqual(
+    accepted.sealed.get(accepted.recordId).map(({ value }) => value),
+    ['李雷', 'E-1001', 'assembled'],
+  );
+  assert.deepEqual(await accepted.sealed.waiting(), []);
+});
+
+test('what nobody waits for is settled by its receipt, or goes when it can no longer be final', async () => {
+  for (const [ended, height, kept, waiting] of [
+    ['ok', EXPIRY_HEIGHT, true, 0],
+    ['failed', EXPIRY_HEIGHT, false, 0],
+    [undefined, EXPIRY_HEIGHT, false, 1],
+    [undefined, EXPIRY_HEIGHT + 1, false, 0],
+  ] as const) {
+    const pending = await submitted({ state: 'pending', sinceMs: 0 });
+    assert.deepEqual(pending.sealed.get(pending.recordId), [], 'no value of a stored record yet');
+    assert.equal((await pending.sealed.waiting()).length, 1);
+    const log = { error: (_facts: object, text: string) => assert.fail(text) } as unknown as Parameters<
+      typeof createSealedSettlement
+    >[0]['log'];
+    const settlement = createSealedSettlement({ sealed: pending.sealed, outcome: async (_id: Digest) => ended, height: () => height, log });
+    settlement.onBlock();
+    await settlement.idle();
+    assert.equal(pending.sealed.get(pending.recordId).length > 0, kept);
+    assert.equal((await pending.sealed.waiting()).length, waiting);
+    if (!kept) assert.equal(pending.store.rows.size, waiting);
+  }
+});
+
+test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', () => {
+  const deps = door([annexRecord()], { signsFor: () => false });
+  for (const tree of [annexRecord(), annexRecord({ production_location: 'elsewhere' }), {}])
+    assert.throws(
+      () => check(deps, [tree]),
+      (error) => {
+        assert.ok(error instanceof ChainError);
+        assert.deepEqual([error.code, error.data], ['KEY_NOT_HELD', { account: 'mes@alpha' }]);
+        return true;
+      },
+    );
+});
+
+test('the example of every route that takes records is accepted as printed, once its factory is registered', async () => {
+  const rig = await createRig({ rateLimitFactor: 0 });
+  try {
+    const routes = rig.server.context.routes.filter(({ body }) => body?.formats.includes('text/csv'));
+    assert.deepEqual(
+      routes.map(({ operationId }) => operationId),
+      ['submitRecords', 'validateRecords'],
+    );
+    for (const { body } of routes) {
+      const parsed = parseBody('json', new TextEncoder().encode(body!.example));
+      assert.ok(parsed.ok);
+      assert.equal(checkRows(door([]), parsed.records, caller, 'production', undefined, parsed.faults ?? []).length, 1);
+    }
+  } finally {
+    await rig.close();
+  }
+});
