@@ -37,7 +37,7 @@ import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
 export const GAS_PER_RECORD = 2_000_000; // identity, checks of class and ownership, three digests
-const GAS_PER_RECORD_BYTE = 2_000; // reading, canonical form and digest; text full of escapes is the dearest
+const GAS_PER_RECORD_BYTE = 3_000; // reading, canonical form and digest; text full of escapes is the dearest
 const GAS_PER_RECORD_MARK = 14_000; // a member or an item: its name is looked up, its value is checked
 const COLON = 0x3a;
 const COMMA = 0x2c;

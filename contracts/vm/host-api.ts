@@ -9,6 +9,7 @@ import { ExecutionFault, isHostFault } from '../fault.ts';
 import type { HostCall } from './instance.ts';
 import { HOST_OP } from './prelude.ts';
 
+const COLON = 58;
 const lossy = new TextDecoder(); // an address that is no text is no address
 
 export const KEY_BYTES_MAX = 256;
@@ -99,7 +100,7 @@ function lossyText(bytes: Uint8Array): string {
  * @throws ContractFailure CONTRACT_VALUE_INVALID for fractions, unsafe integers, unpaired surrogates, nesting past JSON_DEPTH_MAX, or size.
  */
 export function canonicalOf(bytes: Uint8Array, bytesMax: number, gas: GasTank, what: string): Uint8Array {
-  gas.use(bytes.length * GAS.perJsonByte);
+  useJsonGas(bytes, gas);
   if (bytes.length > bytesMax) throw new ContractFailure('CONTRACT_VALUE_INVALID', { what, bytes: bytes.length, bytesMax });
   try {
     const text = fromUtf8(bytes);
@@ -111,9 +112,16 @@ export function canonicalOf(bytes: Uint8Array, bytesMax: number, gas: GasTank, w
   }
 }
 
+function useJsonGas(json: Uint8Array, gas: GasTank): void {
+  gas.use(json.length * GAS.perJsonByte);
+  let names = 0;
+  for (const byte of json) if (byte === COLON) names++;
+  gas.use(names * GAS.perJsonName);
+}
+
 /** Arguments as they came with the transaction: a canonical JSON list. @throws ContractFailure CONTRACT_ARGS_INVALID */
 export function checkArgs(args: Uint8Array, gas: GasTank): void {
-  gas.use(args.length * GAS.perJsonByte);
+  useJsonGas(args, gas);
   try {
     const value = JSON.parse(fromUtf8(args)) as Json;
     if (Array.isArray(value) && equalBytes(encodeJson(value), args)) return;

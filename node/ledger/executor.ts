@@ -45,6 +45,7 @@ import { type BlockRun, guardedReads, type RunOptions, runTransactions, type Ver
 import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed, type ParentFacts } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
+import { createLedgerImages } from './contract-images.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
@@ -167,6 +168,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const { repair } = createLedgerRepair({ store, crypto, genesis, genesisText: deps.genesisText, blocks, map });
+  const images = createLedgerImages({ store, state, machine: deps.machine });
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
   const accounts = new Map<string, AccountView | undefined>();
@@ -347,6 +349,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     for (const [key, value] of outcome.writes)
       operations.push(...stateOperations(height, key, value, heightApart(store, key, outcome.before.get(key))));
     for (const operation of outcome.staged.operations) operations.push(operation);
+    const readNew = (key: ByteText): Uint8Array | undefined => (outcome.writes.has(key) ? outcome.writes.get(key) : readFinal(key));
+    operations.push(...images.follow(outcome.writes, readNew));
     await store.batch(operations, { sync: true });
 
     map.commit(outcome.staged);
@@ -405,6 +409,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       throw new Error('The data directory belongs to another chain than the genesis file');
     if (compareBytes(map.root(), header.stateRoot) !== 0) throw new Error('The stored map does not match the state root of the head');
     const configuration = await blocks.configuration(height + 1);
+    await images.open();
     tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
     return {
       height,

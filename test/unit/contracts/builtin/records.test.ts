@@ -74,6 +74,7 @@ class Chain {
       read: (contract, key) => this.others.get(contract + key),
       emit: (name, data) => void this.events.push({ name, data: decodeJson(data) }),
       call: () => assert.fail('records calls nobody'),
+      gasLeft: Number.MAX_SAFE_INTEGER,
       useGas: (units) => {
         this.gas += units;
       },
