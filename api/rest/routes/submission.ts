@@ -65,8 +65,8 @@ function statusReply(id: Digest, status: TransactionStatus): Reply {
       if (receipt.status === 'failed') {
         const code = isErrorCode(receipt.code) && receipt.code !== 'OK' ? receipt.code : 'TRANSACTION_FAILED';
         throw new ChainError(code, {
-          ...asFacts(receiptJson.detail),
           code: receipt.code,
+          ...asFacts(receiptJson.detail), // a contract's own code stands here, as in the receipt; the receipt's is that of the answer
           transactionId,
           height: receipt.height,
           failedCall: receipt.failedCall,

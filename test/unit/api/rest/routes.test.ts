@@ -145,6 +145,36 @@ test('a transaction: submitted raw, then pending, confirmed, rejected or unknown
   rig.node.statuses = statuses;
 });
 
+test('what a contract refuses reaches the caller of a transaction in its own words, and those of the contract it called', async () => {
+  const { statuses } = rig.node;
+  const cause = { contract: address, code: 'TOO_LATE', message: 'come earlier', at: 'contract.js:3:13' };
+  const detail = encodeJson({ contract: address, code: 'CONTRACT_REFUSED', message: 'CONTRACT_REFUSED', at: null, cause });
+  for (const [facts, expected] of [
+    [encodeJson(cause), [{ code: 'TOO_LATE', message: 'come earlier' }]],
+    [
+      detail,
+      [
+        { code: 'CONTRACT_REFUSED', message: 'CONTRACT_REFUSED' },
+        { code: 'TOO_LATE', message: 'come earlier' },
+      ],
+    ],
+  ] as const) {
+    rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { status: 'failed', code: 'CONTRACT_REFUSED', detail: facts });
+    const refused = await post(`/api/v1/contracts/${address}/call`, '{"method":"add"}');
+    assert.deepEqual([refused.status, refused.code, refused.details], [422, 'CONTRACT_REFUSED', expected]);
+    assert.equal(refused.data.code, expected[0].code);
+  }
+  rig.node.statuses = statuses;
+});
+
+test('a call without arguments sends an empty list, and one that no deployed contract takes costs no transaction', async () => {
+  const sent = rig.node.signed.length;
+  await post(`/api/v1/contracts/${address}/call`, '{"method":"add"}');
+  assert.deepEqual(rig.node.signed.at(-1)!.args, []);
+  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{}}')).code, 'REQUEST_INVALID');
+  assert.equal(rig.node.signed.length, sent + 1);
+});
+
 test('the last source of an account under one interface is told, to that account', async () => {
   const row = (account: string, interfaceId: string) =>
     stateKey(CONTRACT.records, recordKey.source(toByteText(indexDigest(crypto, account, interfaceId))));
@@ -165,9 +195,9 @@ test('contracts: deploy, list by pages, get, call, query, events', async () => {
   assert.deepEqual([first.data.items.length, second.data.items.length, second.data.next], [3, 2, null]);
   assert.equal((await get(`/api/v1/contracts/${address}`)).data.state, 'active');
   assert.equal((await get(`/api/v1/contracts/0x${'9'.repeat(40)}`)).code, 'CONTRACT_NOT_FOUND');
-  const called = await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{"n":"3"}}');
-  assert.deepEqual([called.data.result, rig.node.signed.at(-1)?.args], [{ total: '3' }, { n: '3' }]);
-  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{"n":1.5}}')).code, 'REQUEST_INVALID');
+  const called = await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":[{"n":"3"}]}');
+  assert.deepEqual([called.data.result, rig.node.signed.at(-1)?.args], [{ total: '3' }, [{ n: '3' }]]);
+  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":[1.5]}')).code, 'REQUEST_INVALID');
   assert.equal(
     (await post('/api/v1/contracts/governance/call', '{"method":"vote"}')).code,
     'REQUEST_INVALID',
