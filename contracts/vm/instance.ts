@@ -12,7 +12,7 @@ import { GAS, WASM_GAS } from '../gas.ts';
 import { addDifferences, type Image, usedEnd } from './image.ts';
 import { METER_EXPORT, PAGE_BYTES } from './meter.ts';
 import { intrinsicsMask } from './permits.ts';
-import { CONTRACT_FILE, PRELUDE_FILE, prelude } from './prelude.ts';
+import { CONTRACT_FILE, ENTRY, PRELUDE_FILE, prelude } from './prelude.ts';
 
 export const GLUE_VERSION = 1;
 export const MEMORY_PAGES = 384; // pages of 64 KiB: 24 MiB, about 19 of them heap
@@ -21,6 +21,8 @@ export const SCRIPT_STACK_BYTES = 262_144; // at this depth the engine itself re
 export const HEAP_PAGES_INITIAL = 2;
 const STACK_RESERVED_BYTES = 5_242_880; // room the wasm file leaves for its stack, between static data and heap
 const VALUE_BYTES = 8; // of a JSValue in 32-bit builds
+const EMPTY = new Uint8Array(0);
+const FAULT_ENTRY = asciiBytes(ENTRY.fault);
 const STRICT = 1 << 3; // JS_EVAL_FLAG_STRICT
 
 /** Answers one host call: texts in, a text or nothing out. Throwing leaves the engine for good; the instance is restored before its next use. */
@@ -173,13 +175,13 @@ export class Instance {
     this.#memoryRefused = false;
   }
 
-  /** Runs a script in the global scope, strict. Undefined when it ran, else the engine's words on what is wrong with it. */
-  load(source: Uint8Array): string | undefined {
+  /** Runs a script in the global scope, strict. Undefined when it ran, else what the prelude makes of the error, as `enter` returns it. */
+  load(source: Uint8Array): Uint8Array | undefined {
     return this.#guarded(() => {
       const { context, fileName } = this.#roots!;
       const value = this.#evaluate(source, fileName);
       const error = this.#engine.resolveException(context, value);
-      return error === 0 ? undefined : decodeLossy(this.#takeText(error));
+      return error === 0 ? undefined : this.#call(FAULT_ENTRY, EMPTY, error, EMPTY);
     });
   }
 
@@ -189,18 +191,21 @@ export class Instance {
    */
   enter(entry: Uint8Array, name: Uint8Array, args: Uint8Array, context: Uint8Array, hostCall: HostCall): Uint8Array {
     this.#hostCall = hostCall;
-    return this.#guarded(() => {
-      const engine = this.#engine;
-      const roots = this.#roots!;
-      const list = roots.argumentsArray >> 2;
-      this.#words[list] = this.#newText(entry);
-      this.#words[list + 1] = this.#newText(name);
-      this.#words[list + 2] = this.#newText(args);
-      this.#words[list + 3] = this.#newText(context);
-      const value = engine.call(roots.context, roots.enter, roots.undefinedValue, 4, roots.argumentsArray);
-      if (engine.resolveException(roots.context, value) !== 0) throw new EngineStopped('memory'); // the entry catches all but a full heap
-      return this.#takeText(value);
-    });
+    return this.#guarded(() => this.#call(entry, name, this.#newText(args), context));
+  }
+
+  /** @param args a value of the engine */
+  #call(entry: Uint8Array, name: Uint8Array, args: number, context: Uint8Array): Uint8Array {
+    const engine = this.#engine;
+    const roots = this.#roots!;
+    const list = roots.argumentsArray >> 2;
+    this.#words[list] = this.#newText(entry);
+    this.#words[list + 1] = this.#newText(name);
+    this.#words[list + 2] = args;
+    this.#words[list + 3] = this.#newText(context);
+    const value = engine.call(roots.context, roots.enter, roots.undefinedValue, 4, roots.argumentsArray);
+    if (engine.resolveException(roots.context, value) !== 0) throw new EngineStopped('memory'); // the entry catches all but a full heap
+    return this.#takeText(value);
   }
 
   /** Memory at rest as its difference from `base`. */
@@ -337,9 +342,4 @@ export class Instance {
 
 function asciiBytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-/** The engine writes unpaired surrogates as three bytes; messages show them as replacement characters. */
-function decodeLossy(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
 }

@@ -169,7 +169,11 @@ export class QuickJsMachine implements ContractMachine {
       if (error.code === 'GAS_EXHAUSTED' && payer !== undefined && gas.limit < LOAD_GAS_MAX) payer.use(payer.left + 1); // throws it
       payer?.use(gas.used);
       if (error.code === 'CONTRACT_CODE_INVALID') throw error;
-      throw invalid(error.code === 'GAS_EXHAUSTED' ? `loading takes more than ${LOAD_GAS_MAX} gas` : `loading failed: ${error.code}`);
+      throw invalid(
+        error.code === 'GAS_EXHAUSTED'
+          ? `loading takes more than ${LOAD_GAS_MAX} gas`
+          : `loading failed: ${error.code}${typeof error.detail.reason === 'string' ? `: ${error.detail.reason}` : ''}`,
+      );
     }
   }
 
@@ -187,7 +191,7 @@ export class QuickJsMachine implements ContractMachine {
       const fault = instance.load(code);
       const answer = fault === undefined ? instance.enter(ENTRY_BYTES.describe, EMPTY, EMPTY, EMPTY, noHost) : EMPTY;
       bridge.settle();
-      if (fault !== undefined) throw invalid(fault);
+      if (fault !== undefined) throw invalid(messageOf(fault.subarray(1)));
       if (answer[0] !== ANSWER_OK) throw invalid(messageOf(answer.subarray(1)));
       const { methods, queries, events } = descriptionOf(canonicalOf(answer.subarray(1), DESCRIPTION_BYTES_MAX, gas, 'description'));
       gas.use(instance.pagesUsed * GAS.capturePage);

@@ -23,8 +23,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'image of freed memory': { atLoad: `${manyArrays(20)} big = null;` },
   'image of text': { atLoad: "globalThis.big = []; for (let i = 0; i < 12; i++) big.push('x'.repeat(250000) + i);" },
   'code of 256 kB': { atLoad: `//${'x'.repeat(261_000)}` },
-  'events described in lists': { events: '{ E: Array.from({ length: 20000 }, () => []) }' },
-  'events described in objects': { events: '{ E: Array.from({ length: 20000 }, () => ({})) }' },
+  'events described in lists': { events: '{ E: Array.from({ length: 12000 }, () => []) }' },
+  'events described in objects': { events: '{ E: Array.from({ length: 10000 }, () => ({})) }' },
   'stopped calls, caught': {
     body: "for (let i = 0; i < 20; i++) try { ctx.call(ctx.self, 'deep', []); } catch {} return 0;",
     more: 'deep(ctx) { (function f() { f(); })(); }',
