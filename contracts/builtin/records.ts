@@ -32,7 +32,7 @@ import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { checkContent, type ClassDefinition, factsOf, keyOf, type RecordFacts, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { failure, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
+import { failure, keyConflict, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
@@ -98,12 +98,7 @@ function repeated(host: Host, first: StoredRecord, content: Uint8Array, recordId
   const digest = recordDigest(host, first.content);
   if (equalBytes(first.content, content)) return resultOf(recordId, first, digest, 'repeated', current);
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
-  throw failure('RECORD_KEY_CONFLICT', at, [], {
-    id: toHex(recordId),
-    currentVersion: `${current}`,
-    state: latest.state,
-    recordDigest: toHex(recordDigest(host, latest.content)),
-  });
+  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(host, recordId, first, latest, current) });
 }
 
 function amend(host: Host, args: Uint8Array): Uint8Array {
