@@ -28,6 +28,7 @@ import { type AccountView, readAccount } from './ledger/admission.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
+import type { ReaderPort } from './ledger/reader-port.ts';
 import { Leaving } from './leaving.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
@@ -66,6 +67,8 @@ export interface NodeOptions {
   readonly local: Store;
   readonly voteLog: AppendLog;
   readonly executor: ExecutorPort;
+  /** Queries and proofs, apart from the executor. */
+  readonly reader: ReaderPort;
   readonly genesisText: string;
   readonly node: string;
   readonly organisation: string;
@@ -97,7 +100,7 @@ export interface Node extends NodeService {
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
-  const executor = tellingOfDamage(options.executor, (key) => damaged(key));
+  const { executor, reader } = tellingOfDamage(options, (key) => damaged(key));
   const suite = options.suite ?? SUITE.ed25519;
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
@@ -445,10 +448,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return rows.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {
-      const { height, proof } = await executor.prove(contract, key);
+      const { height, proof } = await reader.prove(contract, key);
       return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
     },
-    query: (caller, contract, method, args) => executor.query(caller, contract, method, args),
+    query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
     onEvents: (listener) => subscribe((committed) => listener(committed.height)),
     onBlock: (listener) => subscribe(() => listener(head())),
@@ -499,6 +502,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       await chain.idle();
       await network.stop();
       await world.verifier.stop();
+      await reader.stop();
       await executor.stop();
       await options.voteLog.close();
     },
@@ -527,8 +531,8 @@ function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' |
   return 0;
 }
 
-/** The same executor, of whose refusals for a damaged row `tell` hears. */
-function tellingOfDamage(executor: ExecutorPort, tell: (key: ByteText) => void): ExecutorPort {
+/** The same parts, of whose refusals for a damaged row `tell` hears. */
+function tellingOfDamage({ executor, reader }: Pick<NodeOptions, 'executor' | 'reader'>, tell: (key: ByteText) => void) {
   const watched = <T>(answer: Promise<T>): Promise<T> =>
     answer.catch((error: unknown) => {
       const key = damagedKey(error);
@@ -536,11 +540,16 @@ function tellingOfDamage(executor: ExecutorPort, tell: (key: ByteText) => void):
       throw error;
     });
   return {
-    ...executor,
-    build: (request) => watched(executor.build(request)),
-    execute: (request) => watched(executor.execute(request)),
-    commit: (request) => watched(executor.commit(request)),
-    query: (...args) => watched(executor.query(...args)),
-    prove: (...args) => watched(executor.prove(...args)),
+    executor: {
+      ...executor,
+      build: (request) => watched(executor.build(request)),
+      execute: (request) => watched(executor.execute(request)),
+      commit: (request) => watched(executor.commit(request)),
+    } satisfies ExecutorPort as ExecutorPort,
+    reader: {
+      ...reader,
+      query: (...args) => watched(reader.query(...args)),
+      prove: (...args) => watched(reader.prove(...args)),
+    } satisfies ReaderPort as ReaderPort,
   };
 }
