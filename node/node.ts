@@ -163,6 +163,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
   const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
+  /** @throws ChainError KEY_NOT_HELD */
+  function custodialKey(id: string) {
+    const key = [...(account(id)?.keys.values() ?? [])].find(
+      ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
+    );
+    if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
+    return key;
+  }
+
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
     const view = readAccount(readState, id);
@@ -460,11 +469,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
+    async judge(sender, calls, gasLimit) {
+      const { keyId } = custodialKey(sender).key;
+      return reader.judge({ sender, keyId, keyKind: 'custodial', calls, gasLimit, timestampMs: world.clock.now() });
+    },
     async signFor(id, calls, gasLimit) {
-      const key = [...(account(id)?.keys.values() ?? [])].find(
-        ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
-      );
-      if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
+      const key = custodialKey(id);
       const transaction = {
         chainId: genesis.chainId,
         sender: id,
@@ -549,6 +559,7 @@ function tellingOfDamage({ executor, reader }: Pick<NodeOptions, 'executor' | 'r
     reader: {
       ...reader,
       query: (...args) => watched(reader.query(...args)),
+      judge: (...args) => watched(reader.judge(...args)),
       prove: (...args) => watched(reader.prove(...args)),
     } satisfies ReaderPort as ReaderPort,
   };

@@ -133,6 +133,15 @@ export interface NodeService {
   raiseAlarm(kind: string, severity: Alarm['severity'], detail: Json): Promise<void>;
   acknowledgeAlarm(id: number, account: string): Promise<Alarm>;
 
+  /**
+   * Tries calls of an account this node signs for on the final state, as the next block would run them; writes are dropped. Undefined when they cannot
+   * be judged beforehand. Throws KEY_NOT_HELD.
+   */
+  judge(
+    account: string,
+    calls: readonly { readonly contract: string; readonly method: string; readonly args: Uint8Array }[],
+    gasLimit: number,
+  ): Promise<{ readonly code: string; readonly detail: Uint8Array; readonly height: number } | undefined>;
   /** Signs with this node's custodial key of an account it serves. Throws KEY_NOT_HELD. */
   signFor(
     account: string,

@@ -70,7 +70,11 @@ export function refusalOf(thrown: unknown): Refusal {
   }
   const row = errorRow(thrown.code);
   const { details, retryAfterMs, ...facts } = thrown.data;
-  const list = Array.isArray(details) ? (details as Detail[]) : thrown.code === 'CONTRACT_REFUSED' ? refusalsOf(facts) : [];
+  const list = Array.isArray(details)
+    ? (details as Detail[])
+    : thrown.code === 'CONTRACT_REFUSED'
+      ? refusalsOf(facts)
+      : faultsOf(thrown.code, facts);
   const data = list.length > DETAILS_MAX ? { ...facts, detailsOmitted: list.length - DETAILS_MAX } : facts;
   const seconds = typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1_000)) : RETRY_AFTER_DEFAULT_S;
   return {
@@ -96,6 +100,14 @@ function refusalsOf(facts: Readonly<Record<string, unknown>>): readonly Detail[]
     at = cause;
   }
   return details;
+}
+
+/** Faults that a built-in contract found in its arguments, each at its place in them. */
+function faultsOf(code: string, { faults }: Readonly<Record<string, unknown>>): readonly Detail[] {
+  if (!Array.isArray(faults)) return [];
+  return (faults as readonly Readonly<Record<string, unknown>>[]).flatMap(({ path, problem }) =>
+    typeof path === 'string' && typeof problem === 'string' ? [{ code, message: problem, pointer: path }] : [],
+  );
 }
 
 interface Preference {

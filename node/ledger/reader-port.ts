@@ -4,7 +4,7 @@ import { ChainError } from '../errors/index.ts';
 import { type ByteText, decodeJson } from '../format/index.ts';
 import type { Clock, Timers } from '../world.ts';
 import { createQueryQueue } from './query-queue.ts';
-import type { LedgerReader } from './reader.ts';
+import type { LedgerReader, TrialTransaction, Verdict } from './reader.ts';
 
 export interface ReaderPort {
   /** @throws ContractFailure; ChainError RATE_LIMITED when the caller's gas or places are used up */
@@ -16,6 +16,8 @@ export interface ReaderPort {
   ): Promise<{ readonly result: Uint8Array; readonly gasUsed: number; readonly height: number }>;
   /** @throws ChainError SERVER_BUSY when too many wait */
   prove(contract: string, key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
+  /** Undefined when it takes too much, or too many wait: the chain judges. */
+  judge(transaction: TrialTransaction): Promise<Verdict | undefined>;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,14 @@ export function createReaderPort(
       return { result, gasUsed, height };
     },
     prove: (contract, key) => queue.proof(() => reader.prove(contract, key)),
+    async judge(transaction) {
+      try {
+        return await queue.proof(() => reader.judge(transaction));
+      } catch (error) {
+        if (error instanceof ChainError && error.code === 'SERVER_BUSY') return undefined;
+        throw error;
+      }
+    },
     async stop() {
       queue.stop(new ChainError('SERVER_BUSY', { reason: 'the node stops' }));
       await close();

@@ -107,6 +107,7 @@ export async function startReaderThread(
 
   const reader: LedgerReader = {
     query: (...args) => call('query', args),
+    judge: (...args) => call('judge', args),
     prove: (...args) => call('prove', args),
   };
   thread = start();

@@ -18,7 +18,7 @@ export interface ReaderWorkerData {
 
 export interface ReaderCall {
   readonly ticket: number;
-  readonly method: 'query' | 'prove';
+  readonly method: 'query' | 'judge' | 'prove';
   readonly args: readonly unknown[];
 }
 

@@ -145,6 +145,40 @@ test('a transaction: submitted raw, then pending, confirmed, rejected or unknown
   rig.node.statuses = statuses;
 });
 
+test('what the chain would refuse now is refused before it is signed, with its facts; what it cannot judge, or nobody waits for, is signed', async () => {
+  const { judge } = rig.node;
+  const asked: string[] = [];
+  const verdicts = {
+    faulty: {
+      code: 'BUILTIN_ARGUMENTS_INVALID',
+      detail: encodeJson({ count: 1, faults: [{ path: '/data/name', problem: 'must be a text' }] }),
+    },
+    refused: { code: 'CONTRACT_REFUSED', detail: encodeJson({ code: 'TOO_LATE', message: 'come earlier' }) },
+    fine: { code: 'OK', detail: new Uint8Array(0) },
+  };
+  let verdict: keyof typeof verdicts | undefined = 'faulty';
+  rig.node.judge = async (account, calls) => {
+    asked.push(`${account} ${calls[0]!.contract}.${calls[0]!.method}`);
+    return verdict && { ...verdicts[verdict], height: 41 };
+  };
+  const send = (more = '') => post(`/api/v1/contracts/${address}/call${more}`, '{"method":"add","args":[1]}');
+  const signed = rig.node.signed.length;
+  const faulty = await send();
+  assert.deepEqual([faulty.code, faulty.data.height, faulty.data.transactionId], ['BUILTIN_ARGUMENTS_INVALID', 41, undefined]);
+  assert.deepEqual(faulty.details, [{ code: 'BUILTIN_ARGUMENTS_INVALID', message: 'must be a text', pointer: '/data/name' }]);
+  verdict = 'refused';
+  assert.deepEqual((await send()).details, [{ code: 'TOO_LATE', message: 'come earlier' }]);
+  assert.equal(rig.node.signed.length, signed);
+  assert.equal((await send('?wait=async')).code, 'OK');
+  verdict = 'fine';
+  assert.equal((await send()).code, 'OK');
+  verdict = undefined;
+  assert.equal((await send()).code, 'OK');
+  assert.equal(rig.node.signed.length, signed + 3);
+  assert.deepEqual(asked, Array(4).fill(`ada@acme ${address}.add`));
+  rig.node.judge = judge;
+});
+
 test('what a contract refuses reaches the caller of a transaction in its own words, and those of the contract it called', async () => {
   const { statuses } = rig.node;
   const cause = { contract: address, code: 'TOO_LATE', message: 'come earlier', at: 'contract.js:3:13' };

@@ -11,7 +11,7 @@ import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { startExecutorThread } from '../../../../node/ledger/executor-thread.ts';
 import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { createLedgerReader, type LedgerSnapshot } from '../../../../node/ledger/reader.ts';
+import { createLedgerReader, type LedgerSnapshot, TRIAL_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { startReaderThread } from '../../../../node/ledger/reader-thread.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/storage/level-store.ts';
 import { createRealWorld } from '../../../../node/world-real.ts';
@@ -63,6 +63,24 @@ test('a query and a proof speak of one version of the state, though blocks are s
   const header = decodeHeader(createBlockStore(store).headerBytes(height)!);
   const from = stateKey(CONTRACT.governance, key);
   assert.ok(equalBytes(openMapProof(crypto, proof, { from, to: `${from}\0` }).root, header.stateRoot));
+});
+
+test('a trial says what the next block would, leaves nothing behind, and judges nothing that costs too much', async (t) => {
+  const { store } = await onLevel(t);
+  const executor = executorOn(store);
+  const address = await deploy(executor, await executor.open(), LOOP);
+  const reader = createLedgerReader({ snapshot: () => store.snapshot(), crypto, ...(await createContracts(crypto, 1)) });
+  const judge = (method: string, gasLimit = 1_000_000_000) =>
+    reader.judge({
+      ...{ sender: 'mes@north', keyId: 'k1', keyKind: 'custodial', timestampMs: 0, gasLimit },
+      calls: [{ contract: address, method, args: encodeJson([7]) }],
+    });
+  assert.deepEqual([(await judge('set'))?.code, (await judge('set'))?.height], ['OK', 1]);
+  assert.equal((await judge('unset'))?.code, 'CONTRACT_METHOD_UNKNOWN');
+  const n = await reader.query('mes@north', address, 'n', NONE);
+  assert.ok(n.status === 'ok' && decodeJson(n.result) === 0);
+  assert.equal((await judge('loop', TRIAL_GAS_MAX))?.code, 'GAS_EXHAUSTED');
+  assert.equal(await judge('loop', TRIAL_GAS_MAX + 1), undefined);
 });
 
 test('a damaged row met by a query refuses it with STORE_DAMAGED', async (t) => {
