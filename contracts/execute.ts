@@ -16,7 +16,7 @@ import {
   toHex,
   wellFormed,
 } from '../node/format/index.ts';
-import { CONTRACT, type DeployedContract, deployedKey } from './builtin/layout.ts';
+import { CONTRACT, type DeployedEntry, deployedKey } from './builtin/layout.ts';
 import { ExecutionFault, isHostFault } from './fault.ts';
 import { CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
 import { Overlay } from './overlay.ts';
@@ -27,6 +27,7 @@ import {
   type ContractMachine,
   type Execution,
   type Host,
+  type LoadedContract,
   stateKey,
   type StateView,
   type StateWrites,
@@ -138,6 +139,7 @@ class Run {
     } catch (error) {
       this.overlay.revert(checkpoint);
       this.events.length = eventCount;
+      this.tank.use(GAS.failure);
       throw error;
     }
   }
@@ -166,25 +168,25 @@ class Run {
     const row = this.#deployedRow(address);
     if (row.state === 'terminated') throw new ContractFailure('CONTRACT_TERMINATED', { contract: address });
     if (row.state === 'paused' && !this.#isQuery) throw new ContractFailure('CONTRACT_PAUSED', { contract: address });
-    const isQuery = row.queries.includes(method);
-    if (!isQuery && (readOnly || !row.methods.includes(method))) throw methodUnknown(address, method);
     const code = this.#checkedCode(row);
-    this.#checkImage(row, code);
+    const { methods, queries } = this.#checkedImage(row, code);
+    const isQuery = queries.includes(method);
+    if (!isQuery && (readOnly || !methods.includes(method))) throw methodUnknown(address, method);
     const frame = new Frame(this, address, caller, isQuery);
     const result = this.deps.machine.run(code, method, args, frame, this.tank, isQuery, row.codeDigest);
     this.tank.use(result.length * GAS.perResultByte);
     return result;
   }
 
-  #deployedRow(address: string): DeployedContract {
-    const bytes = this.overlay.get(stateKey(CONTRACT.deployed, deployedKey.contract(address)));
+  #deployedRow(address: string): DeployedEntry {
+    const bytes = this.overlay.get(stateKey(CONTRACT.deployed, deployedKey.entry(address)));
     this.tank.use(GAS.read + (bytes?.length ?? 0) * GAS.perByteRead);
     if (bytes === undefined) throw new ContractFailure('CONTRACT_UNKNOWN', { contract: address });
-    return JSON.parse(fromUtf8(bytes)) as DeployedContract;
+    return JSON.parse(fromUtf8(bytes)) as DeployedEntry;
   }
 
   /** Deployed code cannot be changed unlawfully: it runs only while it is what the row says (6.2.4.c). */
-  #checkedCode(row: DeployedContract): Uint8Array {
+  #checkedCode(row: DeployedEntry): Uint8Array {
     this.tank.use(GAS.read + row.codeBytes * GAS.perCodeByte);
     const code = this.overlay.get(stateKey(CONTRACT.deployed, deployedKey.code(row.codeDigest)));
     if (code === undefined || code.length !== row.codeBytes || toHex(this.deps.hash(code)) !== row.codeDigest)
@@ -193,15 +195,16 @@ class Run {
   }
 
   /** An image that differs from the one in the deploy receipt means that this node does not run the bundle the chain agreed on. */
-  #checkImage(row: DeployedContract, code: Uint8Array): void {
-    let imageDigest: string;
+  #checkedImage(row: DeployedEntry, code: Uint8Array): LoadedContract {
+    let loaded: LoadedContract;
     try {
-      ({ imageDigest } = this.deps.machine.load(code, row.codeDigest));
+      loaded = this.deps.machine.load(code, row.codeDigest);
     } catch (error) {
       throw new ExecutionFault(`Code ${row.codeDigest} was deployed and no longer loads`, error);
     }
-    if (imageDigest !== row.imageDigest)
-      throw new ExecutionFault(`Image of ${row.address} is ${imageDigest}, its deploy receipt says ${row.imageDigest}`);
+    if (loaded.imageDigest !== row.imageDigest)
+      throw new ExecutionFault(`Image of ${row.address} is ${loaded.imageDigest}, its deploy receipt says ${row.imageDigest}`);
+    return loaded;
   }
 }
 
@@ -260,13 +263,13 @@ class Frame implements Host {
 
   put(key: ByteText, value: Uint8Array): void {
     this.#refuseReadOnly('put');
-    this.#run.tank.use(GAS.write + (key.length + value.length) * GAS.perByteWritten);
+    this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten + value.length * GAS.perByteWritten);
     this.#run.overlay.set(this.#prefix + key, value);
   }
 
   delete(key: ByteText): void {
     this.#refuseReadOnly('delete');
-    this.#run.tank.use(GAS.write + key.length * GAS.perByteWritten);
+    this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten);
     this.#run.overlay.set(this.#prefix + key, undefined);
   }
 
@@ -285,6 +288,10 @@ class Frame implements Host {
 
   useGas(units: number): void {
     this.#run.tank.use(units);
+  }
+
+  get gasLeft(): number {
+    return this.#run.tank.left;
   }
 
   #refuseReadOnly(what: string): void {

@@ -17,8 +17,10 @@ export const GAS = {
   perArgumentByte: 20,
   read: 200_000,
   perByteRead: 40,
-  /** A written key is hashed into the authenticated map: about 15 us a key. */
-  write: 800_000,
+  /** A written key is hashed into the authenticated map, and its rows, theirs and those of the undo log reach the disk at commit. */
+  write: 2_500_000,
+  /** The longer a key, the more of the map is its own: nodes hold what their keys do not share. */
+  perKeyByteWritten: 12_000,
   perByteWritten: 200,
   event: 120_000,
   perByteEmitted: 200,
@@ -30,8 +32,18 @@ export const GAS = {
   perByteVerified: 60,
   /** Taking an instance and restoring its memory before a deployed contract runs. */
   instance: 4_500_000,
-  /** Loading code, beside what the engine counts: comparing memory with the base image, digest of the image. */
+  /** One page of 64 KiB of a contract's image, whatever stands in it: zero and freed memory is put back like any other. */
+  imagePage: 400_000,
+  /** Loading code, beside what the engine counts. */
   load: 12_000_000,
+  /** One page of 64 KiB compared with the base image while an image is taken. */
+  capturePage: 400_000,
+  /** A byte of a new image: copied, hashed, stored. */
+  perImageByteCaptured: 200,
+  /** A failed call inside another: its trace, its facts and the way back. */
+  failure: 800_000,
+  /** Unwinding an engine that was stopped: up to a thousand frames. */
+  stop: 8_000_000,
   /** Clearing all memory after the engine itself trapped. */
   trap: 200_000_000,
   perImageByte: 8,
@@ -40,7 +52,9 @@ export const GAS = {
   /** One crossing between contract and host. */
   hostCall: 40_000,
   /** JSON crossing the border is read, checked and written once more by the host. */
-  perJsonByte: 400,
+  perJsonByte: 500,
+  /** A colon in such JSON, which is a name nearly always: names are hashed, sorted and looked up. */
+  perJsonName: 30_000,
   /** One page of 64 KiB handed to the engine's allocator, zeroed again afterwards. */
   memoryPage: 800_000,
 } as const;
@@ -60,10 +74,10 @@ export const WASM_GAS = {
   depthMax: 1_000,
 } as const;
 
-/** Most gas that loading a contract's code may use. A deployment pays all of it beforehand: code that fails to load has cost as much. */
+/** Most gas that loading a contract's code may use. A deployment pays what its code used, code that fails to load too. */
 export const LOAD_GAS_MAX = 4_000_000_000;
 
-/** Memory of the images of all contracts that are not terminated, in bytes: so much every node keeps at hand, and no call pays for loading. */
+/** Memory of the images of all contracts that are not terminated, in bytes: so much every node keeps at hand from its start on, and no call pays for loading. */
 export const IMAGES_TOTAL_BYTES_MAX = 134_217_728;
 
 /** Contracts that may be active inside one another, built-in ones counted. */

@@ -54,6 +54,8 @@ export interface Host {
   /** Calls another contract inside the same transaction; a failure of the callee fails the caller unless it catches ContractFailure. */
   call(contract: string, method: string, args: Uint8Array): Uint8Array;
   useGas(units: number): void;
+  /** Gas that is left of the transaction's. */
+  readonly gasLeft: number;
 }
 
 /** A refusal by a contract: becomes a failed receipt with this code. `code` stands in the error table; `detail` holds facts as JSON values. */
@@ -89,15 +91,27 @@ export interface LoadedContract {
   readonly gasUsed: number;
 }
 
+/** Images a node keeps at hand and on disk; see contracts/vm/decisions/0003. */
+export interface ContractImages {
+  /** The image of loaded code, as `adopt` takes it. Undefined when it is not at hand. */
+  imageOf(codeDigest: string): Uint8Array | undefined;
+  /** Takes an image that was stored. False, and nothing is taken, unless it is the one whose digest `facts` states. */
+  adopt(codeDigest: string, facts: LoadedContract, image: Uint8Array): boolean;
+  /** Holds an image at hand until it is released. @throws RangeError when it is not at hand */
+  keep(codeDigest: string): void;
+  release(codeDigest: string): void;
+}
+
 /** Runs code of deployed contracts; one per executor. Implemented by contracts/vm. */
-export interface ContractMachine {
+export interface ContractMachine extends ContractImages {
   /** executionVersion's bundle digest, printed at start and part of the deploy receipt. */
   readonly bundleDigest: string;
   /**
-   * Loads code once and returns the digest of its heap image (deploy).
-   * @throws ContractFailure CONTRACT_CODE_INVALID with the engine's message when the code does not load.
+   * Loads code once and returns the digest of its heap image (deploy). What loading uses is charged to `gas`, the same whether the image
+   * is at hand or not; without `gas` nobody pays (a node that starts).
+   * @throws ContractFailure CONTRACT_CODE_INVALID with the engine's message when the code does not load, GAS_EXHAUSTED.
    */
-  load(code: Uint8Array, codeDigest?: string): LoadedContract;
+  load(code: Uint8Array, codeDigest?: string, gas?: GasTank): LoadedContract;
   /**
    * Runs one method against a restored image. Returns the result as canonical JSON; gas is charged through `gas`. `codeDigest` (hex) spares
    * hashing the code a second time where the caller has just done so.

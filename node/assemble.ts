@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
+import { startReaderThread } from './ledger/reader-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import type { Alarm } from './service.ts';
@@ -105,9 +106,18 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
     partsOfNode.push(() => voteLog.close());
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
-    const executor = await startExecutorThread({ storePath: join(config.dataDir, 'chain'), genesisText }, store, options.onFatal, (fault) =>
-      alarmed('chain', fault),
-    );
+    const ledger = { storePath: join(config.dataDir, 'chain'), genesisText };
+    const onFault = (fault: ChainError): void => alarmed('chain', fault);
+    const reader = await startReaderThread(ledger, world, onFault);
+    partsOfNode.push(() => reader.stop());
+    const readers = {
+      async release() {
+        const letReaderGo = await reader.release();
+        const takeUp = await store.release();
+        return () => takeUp().finally(letReaderGo);
+      },
+    };
+    const executor = await startExecutorThread(ledger, readers, options.onFatal, onFault);
     partsOfNode.push(() => executor.stop());
     const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;
@@ -128,6 +138,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       local,
       voteLog,
       executor,
+      reader,
       genesisText,
       node: config.node,
       organisation: config.organisation,

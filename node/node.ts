@@ -35,6 +35,7 @@ import { type AccountView, readAccount } from './ledger/admission.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
+import type { ReaderPort } from './ledger/reader-port.ts';
 import { Leaving } from './leaving.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
@@ -74,6 +75,8 @@ export interface NodeOptions {
   readonly local: Store;
   readonly voteLog: AppendLog;
   readonly executor: ExecutorPort;
+  /** Queries and proofs, apart from the executor. */
+  readonly reader: ReaderPort;
   readonly genesisText: string;
   readonly node: string;
   readonly organisation: string;
@@ -109,7 +112,7 @@ export interface Node extends NodeService {
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
-  const executor = tellingOfDamage(options.executor, (key) => damaged(key));
+  const { executor, reader } = tellingOfDamage(options, (key) => damaged(key));
   const suite = options.suite ?? SUITE.ed25519;
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
@@ -176,6 +179,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
   const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
+  /** @throws ChainError KEY_NOT_HELD */
+  function custodialKey(id: string) {
+    const key = heldKey(id);
+    if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
+    return key;
+  }
+
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
     const view = readAccount(readState, id);
@@ -185,7 +195,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 
   /** The key this node signs with for an account it serves. */
-  function custodialKey(id: string) {
+  function heldKey(id: string) {
     return [...(account(id)?.keys.values() ?? [])].find(
       ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
     );
@@ -500,10 +510,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return rows.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {
-      const { height, proof } = await executor.prove(contract, key);
+      const { height, proof } = await reader.prove(contract, key);
       return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
     },
-    query: (caller, contract, method, args) => executor.query(caller, contract, method, args),
+    query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
     onEvents: (listener) => subscribe((committed) => listener(committed.height)),
     onBlock: (listener) => subscribe(() => listener(head())),
@@ -514,10 +524,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     resolveAlarms: resolveAll,
     resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
-    signsFor: (id) => custodialKey(id) !== undefined,
+    signsFor: (id) => heldKey(id) !== undefined,
+    async judge(sender, calls, gasLimit) {
+      const { keyId } = custodialKey(sender).key;
+      return reader.judge({ sender, keyId, keyKind: 'custodial', calls, gasLimit, timestampMs: world.clock.now() });
+    },
     async signFor(id, calls, gasLimit) {
       const key = custodialKey(id);
-      if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
       const transaction = {
         chainId: genesis.chainId,
         sender: id,
@@ -557,6 +570,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       await chain.idle();
       await network.stop();
       await world.verifier.stop();
+      await reader.stop();
       await executor.stop();
       await options.voteLog.close();
     },
@@ -587,8 +601,8 @@ function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' |
   return 0;
 }
 
-/** The same executor, of whose refusals for a damaged row `tell` hears. */
-function tellingOfDamage(executor: ExecutorPort, tell: (key: ByteText) => void): ExecutorPort {
+/** The same parts, of whose refusals for a damaged row `tell` hears. */
+function tellingOfDamage({ executor, reader }: Pick<NodeOptions, 'executor' | 'reader'>, tell: (key: ByteText) => void) {
   const watched = <T>(answer: Promise<T>): Promise<T> =>
     answer.catch((error: unknown) => {
       const key = damagedKey(error);
@@ -596,11 +610,17 @@ function tellingOfDamage(executor: ExecutorPort, tell: (key: ByteText) => void):
       throw error;
     });
   return {
-    ...executor,
-    build: (request) => watched(executor.build(request)),
-    execute: (request) => watched(executor.execute(request)),
-    commit: (request) => watched(executor.commit(request)),
-    query: (...args) => watched(executor.query(...args)),
-    prove: (...args) => watched(executor.prove(...args)),
+    executor: {
+      ...executor,
+      build: (request) => watched(executor.build(request)),
+      execute: (request) => watched(executor.execute(request)),
+      commit: (request) => watched(executor.commit(request)),
+    } satisfies ExecutorPort as ExecutorPort,
+    reader: {
+      ...reader,
+      query: (...args) => watched(reader.query(...args)),
+      judge: (...args) => watched(reader.judge(...args)),
+      prove: (...args) => watched(reader.prove(...args)),
+    } satisfies ReaderPort as ReaderPort,
   };
 }

@@ -152,6 +152,15 @@ export interface NodeService {
 
   /** Whether this node holds a custodial key of the account. */
   signsFor(account: string): boolean;
+  /**
+   * Tries calls of an account this node signs for on the final state, as the next block would run them; writes are dropped. Undefined when they cannot
+   * be judged beforehand. Throws KEY_NOT_HELD.
+   */
+  judge(
+    account: string,
+    calls: readonly { readonly contract: string; readonly method: string; readonly args: Uint8Array }[],
+    gasLimit: number,
+  ): Promise<{ readonly code: string; readonly detail: Uint8Array; readonly height: number } | undefined>;
   /** Signs with this node's custodial key of an account it serves. Throws KEY_NOT_HELD. */
   signFor(
     account: string,

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { basename } from 'node:path';
 import type { Cli, Connection } from './cli.ts';
+import { type PageOptions, showList, withPages } from './listing.ts';
 import { integer, jsonArgument } from './options.ts';
 import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
@@ -11,7 +12,7 @@ import { outline, table } from './text.ts';
 const EVENTS_DEFAULT = 100;
 /** Calls of one `contract events`; past them `next` says where it stopped. */
 const EVENT_PAGES_MAX = 1_000;
-const ARGUMENTS = 'arguments as JSON, or @FILE';
+const ARGUMENTS = 'arguments as a JSON list, or @FILE';
 
 export const contractCommand: CommandFactory = (run) =>
   new Command('contract')
@@ -36,7 +37,7 @@ export const contractCommand: CommandFactory = (run) =>
         .description('run a method in a transaction')
         .argument('<address>')
         .argument('<method>')
-        .argument('[arguments]', ARGUMENTS, '{}')
+        .argument('[arguments]', ARGUMENTS, '[]')
         .option('--gas <units>', 'gas limit', integer(1, Number.MAX_SAFE_INTEGER))
         .option('--async', 'do not wait for the block')
         .action(
@@ -53,7 +54,7 @@ export const contractCommand: CommandFactory = (run) =>
         .description('run a method read-only at the head, without a transaction')
         .argument('<address>')
         .argument('<method>')
-        .argument('[arguments]', ARGUMENTS, '{}')
+        .argument('[arguments]', ARGUMENTS, '[]')
         .action(
           run(async (cli, address: string, method: string, args: string) => {
             const { api } = await cli.connect();
@@ -98,17 +99,11 @@ export const contractCommand: CommandFactory = (run) =>
         ),
     )
     .addCommand(
-      new Command('list').description('contracts of the chain').action(
-        run(async (cli) => {
+      withPages(new Command('list').description('contracts of the chain')).action(
+        run(async (cli, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listContracts();
-          cli.show(
-            data,
-            table(
-              ['address', 'name', 'state', 'owner'],
-              data.items.map((row) => [row.address, row.name, row.state, row.owner]),
-            ),
-          );
+          const data = await api.listContracts({ limit, after });
+          showList(cli, data, ['address', 'name', 'state', 'owner'], (row) => [row.address, row.name, row.state, row.owner]);
         }),
       ),
     )

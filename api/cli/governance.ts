@@ -1,9 +1,10 @@
 /** `tracemill governance propose | vote | list | parameters`. */
 import { Command } from 'commander';
 import { jsonArgument } from './options.ts';
+import { type PageOptions, showList, withPages } from './listing.ts';
 import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
-import { outline, table } from './text.ts';
+import { outline } from './text.ts';
 
 export const governanceCommand: CommandFactory = (run) =>
   new Command('governance')
@@ -37,17 +38,11 @@ export const governanceCommand: CommandFactory = (run) =>
         ),
     )
     .addCommand(
-      new Command('list').description('proposals and how the votes stand').action(
-        run(async (cli) => {
+      withPages(new Command('list').description('proposals and how the votes stand')).action(
+        run(async (cli, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listProposals();
-          cli.show(
-            data,
-            table(
-              ['id', 'state', 'change', 'votes'],
-              data.items.map((row) => [row.id, row.state, row.change, row.votes]),
-            ),
-          );
+          const data = await api.listProposals({ limit, after });
+          showList(cli, data, ['id', 'state', 'change', 'votes'], (row) => [row.id, row.state, row.change, row.votes]);
         }),
       ),
     )

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { jsonArgument } from './options.ts';
 import type { Cli } from './cli.ts';
+import { type PageOptions, showList, withPages } from './listing.ts';
 import type { CommandFactory, Run } from './program.ts';
 import { submit } from './submission.ts';
 import { outline, table } from './text.ts';
@@ -12,22 +13,13 @@ export const registryCommand: CommandFactory = (run) =>
   new Command('registry')
     .description('what organisations registered: factories, devices, record classes, agreements and the like')
     .addCommand(
-      new Command('list')
-        .description('entries of one kind')
-        .argument('<kind>', KIND)
-        .action(
-          run(async (cli, kind: string) => {
-            const { api } = await cli.connect();
-            const data = await api.listEntries(kind);
-            cli.show(
-              data,
-              table(
-                ['id', 'owner', 'version', 'state'],
-                data.items.map((row) => [row.id, row.owner, row.version, row.state]),
-              ),
-            );
-          }),
-        ),
+      withPages(new Command('list').description('entries of one kind').argument('<kind>', KIND)).action(
+        run(async (cli, kind: string, { limit, after }: PageOptions) => {
+          const { api } = await cli.connect();
+          const data = await api.listEntries(kind, { limit, after });
+          showList(cli, data, ['id', 'owner', 'version', 'state'], (row) => [row.id, row.owner, row.version, row.state]);
+        }),
+      ),
     )
     .addCommand(
       new Command('get')
@@ -67,17 +59,11 @@ export const registryCommand: CommandFactory = (run) =>
     .addCommand(stating(run, 'resume', 'active', 'put a suspended entry into use again'))
     .addCommand(stating(run, 'withdraw', 'withdrawn', 'put an entry out of use for good'))
     .addCommand(
-      new Command('classes').description('record classes, built-in and registered').action(
-        run(async (cli) => {
+      withPages(new Command('classes').description('record classes, built-in and registered')).action(
+        run(async (cli, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listClasses();
-          cli.show(
-            data,
-            table(
-              ['class', 'builtin', 'owner', 'state'],
-              data.items.map((row) => [row.id, row.builtin, row.owner, row.state]),
-            ),
-          );
+          const data = await api.listClasses({ limit, after });
+          showList(cli, data, ['class', 'builtin', 'owner', 'state'], (row) => [row.id, row.builtin, row.owner, row.state]);
         }),
       ),
     );

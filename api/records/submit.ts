@@ -12,6 +12,7 @@ import {
   foldSingles,
   GAS,
   GAS_PER_CLASS_BYTE,
+  keyConflict,
   loadClass,
   ownershipFaults,
   type Reading,
@@ -22,6 +23,7 @@ import {
   stateKey,
   storedSpelling,
   timePath,
+  twinConflict,
 } from '../../contracts/index.ts';
 import { ChainError, isErrorCode } from '../../node/errors/index.ts';
 import {
@@ -49,12 +51,15 @@ import type { BodyFault, ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import { type RowFault, refuseRows } from './refusal.ts';
 
+/** Key bytes of a record's rows; a digest stands for what is longer. */
+const KEY_BYTES = 128;
+const GAS_PER_WRITE = GAS.write + KEY_BYTES * GAS.perKeyByteWritten;
 /** Room for one record's fixed costs: about ten reads, five writes and ten digests, doubled. */
-const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS.write + 10 * GAS.hash + GAS.event);
+const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS_PER_WRITE + 10 * GAS.hash + GAS.event);
 /** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
 const GAS_PER_BYTE_LIMIT = 2 * (GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
 /** A record with many materials writes one key for each. */
-const GAS_PER_MATERIAL_LIMIT = 2 * (GAS.write + GAS.hash + GAS.read);
+const GAS_PER_MATERIAL_LIMIT = 2 * (GAS_PER_WRITE + GAS.hash + GAS.read);
 const FRAME_BYTES = 4_096; // signature, calls and frames of a transaction around its contents
 
 export interface SubmitDependencies {
@@ -123,21 +128,12 @@ export function checkRows(
     const first = readVersion(get, id, 1);
     const current = first ? currentVersion(get, id) : 0;
     if (first && !sameContent(definition, prepared.submission.content, first.content)) {
-      faults.push({
-        code: 'RECORD_KEY_CONFLICT',
-        record,
-        path: [],
-        data: {
-          id: toHex(prepared.recordId),
-          currentVersion: `${current}`,
-          height: first.height,
-          transactionId: toHex(first.transactionId),
-        },
-      });
+      const data = { ...keyConflict(deps.crypto, prepared.recordId, first, readVersion(get, id, current)!, current) };
+      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
     }
     const twin = keys.get(id);
     if (twin !== undefined && !sameContent(definition, prepared.submission.content, rows[twin]!.prepared.submission.content)) {
-      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data: { id: toHex(prepared.recordId), sameKeyAs: twin } });
+      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data: { ...twinConflict(prepared.recordId, twin) } });
     }
     keys.set(id, rows.length);
     rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current, definition });

@@ -70,7 +70,11 @@ export function refusalOf(thrown: unknown): Refusal {
   }
   const row = errorRow(thrown.code);
   const { details, retryAfterMs, ...facts } = thrown.data;
-  const list = Array.isArray(details) ? (details as Detail[]) : [];
+  const list = Array.isArray(details)
+    ? (details as Detail[])
+    : thrown.code === 'CONTRACT_REFUSED'
+      ? refusalsOf(facts)
+      : faultsOf(thrown.code, facts);
   const data = list.length > DETAILS_MAX ? { ...facts, detailsOmitted: list.length - DETAILS_MAX } : facts;
   const seconds = typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1_000)) : RETRY_AFTER_DEFAULT_S;
   return {
@@ -81,6 +85,29 @@ export function refusalOf(thrown: unknown): Refusal {
     retryAfterS: RETRYABLE.has(row.kind) ? seconds : undefined,
     fault: row.kind === 'internal' ? thrown : undefined,
   };
+}
+
+/** Contracts that may have refused one another's calls; bounds what is looked through. */
+const REFUSALS_MAX = 8;
+
+/** The words of the contract's author, and of the contracts it called: their own codes, which the error table does not know. */
+function refusalsOf(facts: Readonly<Record<string, unknown>>): readonly Detail[] {
+  const details: Detail[] = [];
+  for (let at: unknown = facts; details.length < REFUSALS_MAX && typeof at === 'object' && at !== null; ) {
+    const { code, message, cause } = at as Readonly<Record<string, unknown>>;
+    if (typeof code !== 'string') break;
+    details.push({ code, message: typeof message === 'string' ? message : code });
+    at = cause;
+  }
+  return details;
+}
+
+/** Faults that a built-in contract found in its arguments, each at its place in them. */
+function faultsOf(code: string, { faults }: Readonly<Record<string, unknown>>): readonly Detail[] {
+  if (!Array.isArray(faults)) return [];
+  return (faults as readonly Readonly<Record<string, unknown>>[]).flatMap(({ path, problem }) =>
+    typeof path === 'string' && typeof problem === 'string' ? [{ code, message: problem, pointer: path }] : [],
+  );
 }
 
 interface Preference {

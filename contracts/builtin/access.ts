@@ -91,7 +91,7 @@ function ownerOf(read: Read, object: string): string | undefined {
   const id = object.slice(slash + 1);
   if (kind === 'contract') {
     if (!/^0x[0-9a-f]{40}$/.test(id)) return undefined;
-    const bytes = read(CONTRACT.deployed, deployedKey.contract(id));
+    const bytes = read(CONTRACT.deployed, deployedKey.entry(id));
     const owner = bytes && textOf(decodeJson(bytes), 'owner');
     return owner === undefined ? undefined : (organisationOf(owner) ?? owner);
   }

@@ -22,12 +22,13 @@ import {
   utf8,
   Writer,
 } from '../../node/format/index.ts';
-import { GAS, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX } from '../gas.ts';
-import { pricedByArguments } from './pricing.ts';
+import { GAS, IMAGES_TOTAL_BYTES_MAX } from '../gas.ts';
+import { GAS_PER_ENTRY_JSON_BYTE, pricedByArguments } from './pricing.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
 import {
   CONTRACT,
   type DeployedContract,
+  type DeployedEntry,
   type DeployedTotals,
   deployedKey,
   type NodeData,
@@ -86,8 +87,14 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
   const codeDigest = toHex(host.hash(code));
   const attestedBy = attestersOf(host, args.attestations ?? [], sender, codeDigest, sourceDigest);
 
-  host.useGas(GAS.instance + LOAD_GAS_MAX);
-  const loaded = deps.machine.load(code, codeDigest);
+  host.useGas(GAS.instance);
+  const tank = {
+    use: (units: number) => host.useGas(units),
+    get left() {
+      return host.gasLeft;
+    },
+  };
+  const loaded = deps.machine.load(code, codeDigest, tank);
   const address = addressFor(host, sender);
   const key = deployedKey.contract(address);
   if (host.get(key) !== undefined) throw new ContractFailure('CONTRACT_ADDRESS_TAKEN', { address });
@@ -103,13 +110,13 @@ function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8
       deployedAt: host.block.height,
     },
     ...{ codeDigest, codeBytes: code.length, sourceDigest },
-    ...{ imageDigest: loaded.imageDigest, imageBytes: loaded.imageBytes },
+    ...{ imageDigest: loaded.imageDigest, imageBytes: loaded.imageBytes, loadGas: loaded.gasUsed },
     ...{ methods: loaded.methods, queries: loaded.queries, events: loaded.events, attestedBy },
   };
   const { count, imageBytes } = totalsOf(host);
   if (imageBytes + loaded.imageBytes > IMAGES_TOTAL_BYTES_MAX)
     throw new ContractFailure('CONTRACT_ROOM_EXHAUSTED', { imageBytes: loaded.imageBytes, left: IMAGES_TOTAL_BYTES_MAX - imageBytes });
-  host.put(key, encodeJson(row as unknown as Json));
+  putRow(host, row);
   if (host.get(deployedKey.code(codeDigest)) === undefined) host.put(deployedKey.code(codeDigest), code);
   host.put(deployedKey.at(count), utf8(address));
   putTotals(host, { count: count + 1, imageBytes: imageBytes + loaded.imageBytes });
@@ -181,7 +188,7 @@ function transition(
     if (!mayManage(deps, host, sender, row)) throw rightMissing('contract:manage', sender);
     if (!from.includes(row.state)) throw new ContractFailure('CONTRACT_STATE_CONFLICT', { address: row.address, state: row.state, to });
     const changed: DeployedContract = { ...row, state: to, version: row.version + 1 };
-    host.put(deployedKey.contract(row.address), encodeJson(changed as unknown as Json));
+    putRow(host, changed);
     if (to === 'terminated') {
       const totals = totalsOf(host);
       putTotals(host, { ...totals, imageBytes: totals.imageBytes - row.imageBytes });
@@ -204,7 +211,7 @@ function list(host: Host, args: JsonObject): Uint8Array {
   const { count } = totalsOf(host);
   const contracts: Json[] = [];
   for (let number = from; number < Math.min(count, from + limit); number++) {
-    const row = rowOf(host, fromUtf8(host.get(deployedKey.at(number))!));
+    const row = entryOf(host, fromUtf8(host.get(deployedKey.at(number))!));
     const { address, name, owner, state, version, language, deployedBy, deployedAt, codeDigest } = row;
     contracts.push({ address, name, owner, state, version, language, deployedBy, deployedAt, codeDigest });
   }
@@ -221,10 +228,26 @@ function putTotals(host: Host, totals: DeployedTotals): void {
   host.put(deployedKey.totals, encodeJson(totals as unknown as Json));
 }
 
+/** Up to 64 KiB of what a contract says about itself, each change of state included: reading and writing it again is paid by the byte. */
 function rowOf(host: Host, address: string): DeployedContract {
-  const bytes = host.get(deployedKey.contract(address));
+  return paidJson(host, address, deployedKey.contract(address)) as unknown as DeployedContract;
+}
+
+function entryOf(host: Host, address: string): DeployedEntry {
+  return paidJson(host, address, deployedKey.entry(address)) as unknown as DeployedEntry;
+}
+
+function paidJson(host: Host, address: string, key: string): Json {
+  const bytes = host.get(key);
   if (bytes === undefined) throw new ContractFailure('CONTRACT_UNKNOWN', { contract: address });
-  return JSON.parse(fromUtf8(bytes)) as DeployedContract;
+  host.useGas(bytes.length * GAS_PER_ENTRY_JSON_BYTE);
+  return JSON.parse(fromUtf8(bytes)) as Json;
+}
+
+function putRow(host: Host, row: DeployedContract): void {
+  const { methods, queries, events, attestedBy, sourceDigest, ...entry } = row;
+  host.put(deployedKey.contract(row.address), encodeJson(row as unknown as Json));
+  host.put(deployedKey.entry(row.address), encodeJson(entry));
 }
 
 /** A contract must not act with the rights of whoever called it: these methods answer to the signer alone. */

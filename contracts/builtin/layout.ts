@@ -185,8 +185,8 @@ export const recordKey = {
 } as const;
 
 // --- deployed contracts ---------------------------------------------------------------------------------------------------------------
-// In the space of `contracts`: 'c' + address -> DeployedContract; 'k' + codeDigest (hex) -> code bytes; 'n' -> DeployedTotals;
-// 'i' + number (u32, from 0) -> address. A deployed contract's own data lives in the space named by its address.
+// In the space of `contracts`: 'c' + address -> DeployedContract; 'e' + address -> DeployedEntry; 'k' + codeDigest (hex) -> code bytes;
+// 'n' -> DeployedTotals; 'i' + number (u32, from 0) -> address. A deployed contract's own data lives in the space named by its address.
 
 export interface DeployedTotals {
   /** Contracts ever deployed. */
@@ -195,7 +195,8 @@ export interface DeployedTotals {
   readonly imageBytes: number;
 }
 
-export interface DeployedContract {
+/** What a call and a list need of a contract: a row of its own, short whatever the contract says about itself. */
+export interface DeployedEntry {
   /** For people; may be empty. */
   readonly name: string;
   /** `0x` and 40 hex digits. */
@@ -209,12 +210,19 @@ export interface DeployedContract {
   /** Account. */
   readonly deployedBy: string;
   readonly deployedAt: number;
-  /** Hex SHA-256 of the code bytes; of the heap image (bound to the bundle); of the source, as the deployer states it. */
+  /** Hex SHA-256 of the code bytes; of the heap image (bound to the bundle). */
   readonly codeDigest: string;
   readonly codeBytes: number;
   readonly imageDigest: string;
-  readonly sourceDigest: string;
   readonly imageBytes: number;
+  /** Gas that loading the code takes. */
+  readonly loadGas: number;
+}
+
+/** Everything about a contract, its entry included. */
+export interface DeployedContract extends DeployedEntry {
+  /** Hex SHA-256 of the source, as the deployer states it. */
+  readonly sourceDigest: string;
   readonly methods: readonly string[];
   readonly queries: readonly string[];
   /** Name -> what the contract says about the event's data. */
@@ -226,6 +234,8 @@ export interface DeployedContract {
 export const deployedKey = {
   contract: (address: string): ByteText => `c${address}`,
   contracts: 'c' as ByteText,
+  entry: (address: string): ByteText => `e${address}`,
+  entries: 'e' as ByteText,
   code: (codeDigest: string): ByteText => `k${codeDigest}`,
   totals: 'n' as ByteText,
   at: (number: number): ByteText => `i${u32Text(number)}`,

@@ -1,5 +1,13 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
-import { decodeJsonOnce, type JsonObject, type RecordPath } from '../../node/format/index.ts';
+import {
+  decodeJsonOnce,
+  type Json,
+  type JsonObject,
+  type RecordPath,
+  recordDigest,
+  type StoredRecord,
+  toHex,
+} from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
 import { isGranted, isInForce, may, type Read } from './access.ts';
@@ -13,8 +21,48 @@ export const GAS_PER_CLASS_BYTE = 4_000;
 export type Reading = Pick<Host, 'read' | 'block'>;
 
 /** Facts of one fault as they stand in a receipt. */
-export function failure(code: string, record: number, path: RecordPath, data: Readonly<Record<string, string>> = {}): ContractFailure {
+export function failure(code: string, record: number, path: RecordPath, data: Readonly<Record<string, Json>> = {}): ContractFailure {
   return new ContractFailure(code, { record, path: path.map(String), ...data });
+}
+
+/** Facts of RECORD_KEY_CONFLICT, wherever it is found: by the contract, before signing, or between two rows of one call. */
+export interface KeyConflict {
+  /** Hex. */
+  readonly id: string;
+  /** Index of the row of the same call that holds the key with other content; null when the chain does. */
+  readonly sameKeyAs: number | null;
+  /** Decimal; "0", and null in all that follows, while the chain holds nothing under the key. */
+  readonly currentVersion: string;
+  readonly state: string | null;
+  /** Hex, of the current version. */
+  readonly recordDigest: string | null;
+  /** Where the first version stands. */
+  readonly height: number | null;
+  /** Hex. */
+  readonly transactionId: string | null;
+}
+
+export function keyConflict(
+  crypto: Pick<Host, 'hash'>,
+  recordId: Uint8Array,
+  first: StoredRecord,
+  latest: StoredRecord,
+  current: number,
+): KeyConflict {
+  return {
+    id: toHex(recordId),
+    sameKeyAs: null,
+    currentVersion: `${current}`,
+    state: latest.state,
+    recordDigest: toHex(recordDigest(crypto, latest.content)),
+    height: first.height,
+    transactionId: toHex(first.transactionId),
+  };
+}
+
+export function twinConflict(recordId: Uint8Array, sameKeyAs: number): KeyConflict {
+  const nothing = { state: null, recordDigest: null, height: null, transactionId: null };
+  return { id: toHex(recordId), sameKeyAs, currentVersion: '0', ...nothing };
 }
 
 /** Organisation of the sender. @throws ContractFailure when a contract calls in somebody's name or the sender lacks the right. */

@@ -35,12 +35,12 @@ import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { failure, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
+import { failure, keyConflict, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
 export const GAS_PER_RECORD = 2_000_000; // identity, checks of class and ownership, three digests
-const GAS_PER_RECORD_BYTE = 2_000; // reading, canonical form and digest; text full of escapes is the dearest
+const GAS_PER_RECORD_BYTE = 3_000; // reading, canonical form and digest; text full of escapes is the dearest
 const GAS_PER_RECORD_MARK = 14_000; // a member or an item: its name is looked up, its value is checked
 const COLON = 0x3a;
 const COMMA = 0x2c;
@@ -109,12 +109,7 @@ function repeated(
   if (!equalBytes(first.content, content)) host.useGas(2 * recordGas(first.content)); // both are read and one is written again
   if (sameContent(definition, content, first.content)) return resultOf(recordId, first, digest, 'repeated', current);
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
-  throw failure('RECORD_KEY_CONFLICT', at, [], {
-    id: toHex(recordId),
-    currentVersion: `${current}`,
-    state: latest.state,
-    recordDigest: toHex(recordDigest(host, latest.content)),
-  });
+  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(host, recordId, first, latest, current) });
 }
 
 function amend(host: Host, args: Uint8Array): Uint8Array {

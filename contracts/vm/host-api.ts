@@ -7,8 +7,10 @@ import { GAS } from '../gas.ts';
 import { ContractFailure, type GasTank, type Host } from '../types.ts';
 import { ExecutionFault, isHostFault } from '../fault.ts';
 import type { HostCall } from './instance.ts';
-import { HOST_OP } from './prelude.ts';
+import { FLAW_SIGN, HOST_OP } from './prelude.ts';
 
+const COLON = 58;
+const FLAW = FLAW_SIGN.charCodeAt(0);
 const lossy = new TextDecoder(); // an address that is no text is no address
 
 export const KEY_BYTES_MAX = 256;
@@ -96,11 +98,12 @@ function lossyText(bytes: Uint8Array): string {
 
 /**
  * Canonical form of JSON that a contract made.
- * @throws ContractFailure CONTRACT_VALUE_INVALID for fractions, unsafe integers, unpaired surrogates, nesting past JSON_DEPTH_MAX, or size.
+ * @throws ContractFailure CONTRACT_VALUE_INVALID for what the prelude found (NaN, a Map, $int), fractions, unsafe integers, unpaired surrogates, nesting past JSON_DEPTH_MAX, or size.
  */
 export function canonicalOf(bytes: Uint8Array, bytesMax: number, gas: GasTank, what: string): Uint8Array {
-  gas.use(bytes.length * GAS.perJsonByte);
+  useJsonGas(bytes, gas);
   if (bytes.length > bytesMax) throw new ContractFailure('CONTRACT_VALUE_INVALID', { what, bytes: bytes.length, bytesMax });
+  if (bytes[0] === FLAW) throw new ContractFailure('CONTRACT_VALUE_INVALID', { what, reason: what + lossy.decode(bytes.subarray(1)) });
   try {
     const text = fromUtf8(bytes);
     const canonical = canonicalJson(JSON.parse(text) as Json);
@@ -111,9 +114,16 @@ export function canonicalOf(bytes: Uint8Array, bytesMax: number, gas: GasTank, w
   }
 }
 
+function useJsonGas(json: Uint8Array, gas: GasTank): void {
+  gas.use(json.length * GAS.perJsonByte);
+  let names = 0;
+  for (const byte of json) if (byte === COLON) names++;
+  gas.use(names * GAS.perJsonName);
+}
+
 /** Arguments as they came with the transaction: a canonical JSON list. @throws ContractFailure CONTRACT_ARGS_INVALID */
 export function checkArgs(args: Uint8Array, gas: GasTank): void {
-  gas.use(args.length * GAS.perJsonByte);
+  useJsonGas(args, gas);
   try {
     const value = JSON.parse(fromUtf8(args)) as Json;
     if (Array.isArray(value) && equalBytes(encodeJson(value), args)) return;

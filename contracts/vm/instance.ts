@@ -9,9 +9,10 @@
  * Memory, from below: static data, a gap, the engine's stack (down from its start, never below the guard), the heap up to `pages`.
  */
 import { GAS, WASM_GAS } from '../gas.ts';
+import { addDifferences, type Image, usedEnd } from './image.ts';
 import { METER_EXPORT, PAGE_BYTES } from './meter.ts';
 import { intrinsicsMask } from './permits.ts';
-import { CONTRACT_FILE, PRELUDE_FILE, prelude } from './prelude.ts';
+import { CONTRACT_FILE, ENTRY, PRELUDE_FILE, prelude } from './prelude.ts';
 
 export const GLUE_VERSION = 1;
 export const MEMORY_PAGES = 384; // pages of 64 KiB: 24 MiB, about 19 of them heap
@@ -19,15 +20,10 @@ export const STACK_BYTES = 327_680; // of the engine's own stack; the guard is i
 export const SCRIPT_STACK_BYTES = 262_144; // at this depth the engine itself reports a stack overflow to the contract
 export const HEAP_PAGES_INITIAL = 2;
 const STACK_RESERVED_BYTES = 5_242_880; // room the wasm file leaves for its stack, between static data and heap
-const BLOCK_BYTES = 256; // granularity of a delta
 const VALUE_BYTES = 8; // of a JSValue in 32-bit builds
+const EMPTY = new Uint8Array(0);
+const FAULT_ENTRY = asciiBytes(ENTRY.fault);
 const STRICT = 1 << 3; // JS_EVAL_FLAG_STRICT
-
-/** Memory of the engine at rest: what differs from the base image, or for the base image everything. */
-export interface Image {
-  readonly pages: number;
-  readonly chunks: readonly { readonly at: number; readonly bytes: Uint8Array }[];
-}
 
 /** Answers one host call: texts in, a text or nothing out. Throwing leaves the engine for good; the instance is restored before its next use. */
 export type HostCall = (op: number, first: Uint8Array, second: Uint8Array, third: Uint8Array) => Uint8Array | undefined;
@@ -118,6 +114,11 @@ export class Instance {
     this.#gas.value = BigInt(gas);
   }
 
+  /** Pages of 64 KiB handed out, static data and stack counted. */
+  get pagesUsed(): number {
+    return this.#pages.value;
+  }
+
   /** Calls that may still nest; a nested instance goes on with what its caller has left. */
   get depthLeft(): number {
     return this.#depth.value;
@@ -174,13 +175,13 @@ export class Instance {
     this.#memoryRefused = false;
   }
 
-  /** Runs a script in the global scope, strict. Undefined when it ran, else the engine's words on what is wrong with it. */
-  load(source: Uint8Array): string | undefined {
+  /** Runs a script in the global scope, strict. Undefined when it ran, else what the prelude makes of the error, as `enter` returns it. */
+  load(source: Uint8Array): Uint8Array | undefined {
     return this.#guarded(() => {
       const { context, fileName } = this.#roots!;
       const value = this.#evaluate(source, fileName);
       const error = this.#engine.resolveException(context, value);
-      return error === 0 ? undefined : decodeLossy(this.#takeText(error));
+      return error === 0 ? undefined : this.#call(FAULT_ENTRY, EMPTY, error, EMPTY);
     });
   }
 
@@ -190,18 +191,21 @@ export class Instance {
    */
   enter(entry: Uint8Array, name: Uint8Array, args: Uint8Array, context: Uint8Array, hostCall: HostCall): Uint8Array {
     this.#hostCall = hostCall;
-    return this.#guarded(() => {
-      const engine = this.#engine;
-      const roots = this.#roots!;
-      const list = roots.argumentsArray >> 2;
-      this.#words[list] = this.#newText(entry);
-      this.#words[list + 1] = this.#newText(name);
-      this.#words[list + 2] = this.#newText(args);
-      this.#words[list + 3] = this.#newText(context);
-      const value = engine.call(roots.context, roots.enter, roots.undefinedValue, 4, roots.argumentsArray);
-      if (engine.resolveException(roots.context, value) !== 0) throw new EngineStopped('memory'); // the entry catches all but a full heap
-      return this.#takeText(value);
-    });
+    return this.#guarded(() => this.#call(entry, name, this.#newText(args), context));
+  }
+
+  /** @param args a value of the engine */
+  #call(entry: Uint8Array, name: Uint8Array, args: number, context: Uint8Array): Uint8Array {
+    const engine = this.#engine;
+    const roots = this.#roots!;
+    const list = roots.argumentsArray >> 2;
+    this.#words[list] = this.#newText(entry);
+    this.#words[list + 1] = this.#newText(name);
+    this.#words[list + 2] = args;
+    this.#words[list + 3] = this.#newText(context);
+    const value = engine.call(roots.context, roots.enter, roots.undefinedValue, 4, roots.argumentsArray);
+    if (engine.resolveException(roots.context, value) !== 0) throw new EngineStopped('memory'); // the entry catches all but a full heap
+    return this.#takeText(value);
   }
 
   /** Memory at rest as its difference from `base`. */
@@ -336,65 +340,6 @@ export class Instance {
   }
 }
 
-/** What the digest of an image is taken over: its pages and every differing chunk. */
-export function imageBytes(image: Image): Uint8Array {
-  const size = image.chunks.reduce((sum, chunk) => sum + 8 + chunk.bytes.length, 4);
-  const out = new Uint8Array(size);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, image.pages);
-  let at = 4;
-  for (const chunk of image.chunks) {
-    view.setUint32(at, chunk.at);
-    view.setUint32(at + 4, chunk.bytes.length);
-    out.set(chunk.bytes, at + 8);
-    at += 8 + chunk.bytes.length;
-  }
-  return out;
-}
-
-function usedEnd(bytes: Uint8Array, from: number, to: number): number {
-  let end = to;
-  while (end > from && bytes[end - 1] === 0) end--;
-  return Math.min(to, Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES);
-}
-
-/** Appends the blocks of [from, to) that differ from the base chunk, which counts as zero behind its end; neighbours are joined. */
-function addDifferences(
-  out: { at: number; bytes: Uint8Array }[],
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  base: Image['chunks'][number],
-): void {
-  const words = new Int32Array(bytes.buffer);
-  const baseWords = new Int32Array(base.bytes.buffer);
-  let start = -1;
-  for (let at = from; at < to; at += BLOCK_BYTES) {
-    const end = Math.min(at + BLOCK_BYTES, to);
-    if (differs(words, at >> 2, end >> 2, baseWords, base.at >> 2)) {
-      if (start < 0) start = at;
-    } else if (start >= 0) {
-      out.push({ at: start, bytes: bytes.slice(start, at) });
-      start = -1;
-    }
-  }
-  if (start >= 0) out.push({ at: start, bytes: bytes.slice(start, to) });
-}
-
-/** Compares word by word: images begin and end on multiples of four. `offset` is the word where `base` begins; it counts as zero past its end. */
-function differs(words: Int32Array, from: number, to: number, base: Int32Array, offset: number): boolean {
-  const shared = Math.min(to, offset + base.length);
-  let at = from;
-  for (; at < shared; at++) if (words[at] !== base[at - offset]) return true;
-  for (; at < to; at++) if (words[at] !== 0) return true;
-  return false;
-}
-
 function asciiBytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-/** The engine writes unpaired surrogates as three bytes; messages show them as replacement characters. */
-function decodeLossy(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
 }

@@ -1,9 +1,9 @@
 /**
  * The contract machine: code in, image once, then calls on restored memory. Synchronous after creation.
  *
- * An image is a pure function of (bundle, code): the base image restored, the code run, what differs kept. Images are kept up to a bound that
- * holds those of all live contracts; loading one again (after a restart) costs time but never a caller's gas, or replicas would differ. Re-entrant calls take the next instance of
- * a pool, and go on with the depth their caller has left, so that one bound holds for the native stack.
+ * An image is a pure function of (bundle, code): the base image restored, the code run, what differs kept. Images of live contracts are kept for as
+ * long as they live (`keep`), others up to a bound; a caller's gas never depends on what is at hand, or replicas would differ. Re-entrant calls
+ * take the next instance of a pool, and go on with the depth their caller has left, so that one bound holds for the native stack.
  */
 import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8, wellFormed } from '../../node/format/index.ts';
 import { ExecutionFault, isHostFault } from '../fault.ts';
@@ -11,12 +11,13 @@ import { CALL_DEPTH_MAX, GAS, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX, WASM_GAS } f
 import { ContractFailure, type ContractMachine, type GasTank, type Host, type LoadedContract } from '../types.ts';
 import { bundleDigestOf, bundles } from './bundle.ts';
 import { canonicalOf, checkArgs, type GasBridge, hostCallOf, RESULT_BYTES_MAX } from './host-api.ts';
-import { type Base, EngineStopped, HEAP_PAGES_INITIAL, type HostCall, type Image, imageBytes, Instance, STACK_BYTES } from './instance.ts';
+import { type Image, imageBytes, imageOf } from './image.ts';
+import { type Base, EngineStopped, HEAP_PAGES_INITIAL, type HostCall, Instance, STACK_BYTES } from './instance.ts';
 import { meter } from './meter.ts';
 import { ENTRY } from './prelude.ts';
 
 export const CODE_BYTES_MAX = 262_144; // of one contract
-const IMAGES_BYTES_MAX = 2 * IMAGES_TOTAL_BYTES_MAX; // of images kept: all that live contracts can have, and as much again
+const LOOSE_IMAGES_BYTES_MAX = IMAGES_TOTAL_BYTES_MAX; // of images nobody keeps: more than the deployments of one block can pay for
 const MESSAGE_UNITS_MAX = 400; // of the engine's words in a failure
 const DESCRIPTION_BYTES_MAX = 65_536; // names of methods and queries, and events with what is said about them
 const NAMES_COUNT_MAX = 256; // methods, queries or events of one contract
@@ -59,8 +60,9 @@ export class QuickJsMachine implements ContractMachine {
   readonly #module: WebAssembly.Module;
   readonly #pool: Instance[] = [];
   readonly #base: Base;
-  readonly #images = new Map<string, Entry>(); // least recently used first
-  #imagesBytes = 0;
+  readonly #kept = new Map<string, Entry>();
+  readonly #loose = new Map<string, Entry>(); // least recently used first
+  #looseBytes = 0;
   #active = 0;
 
   constructor(deps: MachineDeps, module: WebAssembly.Module, bundleDigest: string) {
@@ -72,8 +74,35 @@ export class QuickJsMachine implements ContractMachine {
     this.#pool.push(first);
   }
 
-  load(code: Uint8Array, codeDigest?: string): LoadedContract {
-    return this.#entry(code, codeDigest);
+  load(code: Uint8Array, codeDigest?: string, gas?: GasTank): LoadedContract {
+    return this.#entry(code, codeDigest, gas);
+  }
+
+  imageOf(codeDigest: string): Uint8Array | undefined {
+    const entry = this.#kept.get(codeDigest) ?? this.#loose.get(codeDigest);
+    return entry && imageBytes(entry.image);
+  }
+
+  adopt(codeDigest: string, facts: LoadedContract, image: Uint8Array): boolean {
+    if (image.length !== facts.imageBytes || this.#imageDigestOf(image) !== facts.imageDigest) return false;
+    this.#add(codeDigest, entryOf(facts, imageOf(image)));
+    return true;
+  }
+
+  keep(codeDigest: string): void {
+    if (this.#kept.has(codeDigest)) return;
+    const entry = this.#loose.get(codeDigest);
+    if (entry === undefined) throw new RangeError(`Cannot keep the image of ${codeDigest}, which is not at hand`);
+    this.#loose.delete(codeDigest);
+    this.#looseBytes -= entry.imageBytes;
+    this.#kept.set(codeDigest, entry);
+  }
+
+  release(codeDigest: string): void {
+    const entry = this.#kept.get(codeDigest);
+    if (entry === undefined) return;
+    this.#kept.delete(codeDigest);
+    this.#add(codeDigest, entry);
   }
 
   run(code: Uint8Array, method: string, args: Uint8Array, host: Host, gas: GasTank, readOnly: boolean, codeDigest?: string): Uint8Array {
@@ -81,7 +110,7 @@ export class QuickJsMachine implements ContractMachine {
     const isQuery = entry.queryNames.has(method);
     if (!isQuery && (readOnly || !entry.methodNames.has(method))) throw new ContractFailure('CONTRACT_METHOD_UNKNOWN', { method });
     checkArgs(args, gas);
-    gas.use(GAS.instance + entry.imageBytes * GAS.perImageByte);
+    gas.use(GAS.instance + entry.imageBytes * GAS.perImageByte + this.#pagesOf(entry.image) * GAS.imagePage);
     const context = encodeJson({
       caller: host.caller,
       sender: host.transaction.sender,
@@ -96,27 +125,60 @@ export class QuickJsMachine implements ContractMachine {
     throw refusalOf(host.self, answer.subarray(1));
   }
 
-  #entry(code: Uint8Array, codeDigest: string | undefined): Entry {
+  #entry(code: Uint8Array, codeDigest: string | undefined, gas?: GasTank): Entry {
     const key = codeDigest ?? toHex(this.#deps.hash(code));
-    const known = this.#images.get(key);
-    if (known) {
-      this.#images.delete(key);
-      this.#images.set(key, known);
-      return known;
+    const known = this.#kept.get(key) ?? this.#loose.get(key);
+    if (known === undefined) {
+      const entry = this.#load(code, gas);
+      this.#add(key, entry);
+      return entry;
     }
-    const entry = this.#load(code);
-    this.#images.set(key, entry);
-    this.#imagesBytes += entry.imageBytes;
-    for (const [oldest, old] of this.#images) {
-      if (this.#imagesBytes <= IMAGES_BYTES_MAX) break;
-      if (oldest === key) break;
-      this.#images.delete(oldest);
-      this.#imagesBytes -= old.imageBytes;
-    }
-    return entry;
+    gas?.use(known.gasUsed);
+    if (this.#loose.delete(key)) this.#loose.set(key, known);
+    return known;
   }
 
-  #load(code: Uint8Array): Entry {
+  #add(key: string, entry: Entry): void {
+    if (this.#kept.has(key) || this.#loose.has(key)) return;
+    this.#loose.set(key, entry);
+    this.#looseBytes += entry.imageBytes;
+    for (const [oldest, old] of this.#loose) {
+      if (this.#looseBytes <= LOOSE_IMAGES_BYTES_MAX || oldest === key) break;
+      this.#loose.delete(oldest);
+      this.#looseBytes -= old.imageBytes;
+    }
+  }
+
+  /** Pages of an image beyond those of every image. */
+  #pagesOf(image: Image): number {
+    return image.pages - this.#base.image.pages;
+  }
+
+  #imageDigestOf(image: Uint8Array): string {
+    return toHex(hashTagged(this.#deps, 'image', utf8(this.bundleDigest), image));
+  }
+
+  #load(code: Uint8Array, payer: GasTank | undefined): Entry {
+    const gas = new LoadTank(payer?.left ?? LOAD_GAS_MAX);
+    try {
+      const entry = this.#loadFrom(code, gas);
+      payer?.use(entry.gasUsed);
+      return entry;
+    } catch (error) {
+      if (!(error instanceof ContractFailure)) throw error;
+      if (error.code === 'GAS_EXHAUSTED' && payer !== undefined && gas.limit < LOAD_GAS_MAX) payer.use(payer.left + 1); // throws it
+      payer?.use(gas.used);
+      if (error.code === 'CONTRACT_CODE_INVALID') throw error;
+      throw invalid(
+        error.code === 'GAS_EXHAUSTED'
+          ? `loading takes more than ${LOAD_GAS_MAX} gas`
+          : `loading failed: ${error.code}${typeof error.detail.reason === 'string' ? `: ${error.detail.reason}` : ''}`,
+      );
+    }
+  }
+
+  #loadFrom(code: Uint8Array, gas: LoadTank): Entry {
+    gas.use(GAS.load + code.length * GAS.perCodeByte);
     if (code.length > CODE_BYTES_MAX) throw invalid(`the code has ${code.length} bytes where ${CODE_BYTES_MAX} are allowed`);
     if (code.includes(0)) throw invalid('the code holds the character NUL');
     try {
@@ -124,31 +186,22 @@ export class QuickJsMachine implements ContractMachine {
     } catch {
       throw invalid('the code is not UTF-8');
     }
-    const gas = new LoadTank();
-    try {
-      return this.#withInstance(this.#base.image, gas, (instance) => {
-        instance.depthLeft = WASM_GAS.depthMax; // an image may not depend on who happened to need it
-        const fault = instance.load(code);
-        if (fault !== undefined) throw invalid(fault);
-        const answer = instance.enter(ENTRY_BYTES.describe, EMPTY, EMPTY, EMPTY, noHost);
-        if (answer[0] !== ANSWER_OK) throw invalid(messageOf(answer.subarray(1)));
-        const { methods, queries, events } = descriptionOf(canonicalOf(answer.subarray(1), DESCRIPTION_BYTES_MAX, gas, 'description'));
-        const gasUsed = GAS.load + LOAD_GAS_MAX - instance.gasLeft;
-        const image = instance.capture(this.#base);
-        const bytes = imageBytes(image);
-        const imageDigest = toHex(hashTagged(this.#deps, 'image', utf8(this.bundleDigest), bytes));
-        return {
-          ...{ imageDigest, imageBytes: bytes.length, methods, queries, events, gasUsed, image },
-          methodNames: new Set(methods),
-          queryNames: new Set(queries),
-          eventNames: new Set(Object.keys(events)),
-        };
-      });
-    } catch (error) {
-      if (error instanceof ContractFailure && error.code !== 'CONTRACT_CODE_INVALID')
-        throw invalid(error.code === 'GAS_EXHAUSTED' ? `loading takes more than ${LOAD_GAS_MAX} gas` : `loading failed: ${error.code}`);
-      throw error;
-    }
+    return this.#withInstance(this.#base.image, gas, (instance, bridge) => {
+      instance.depthLeft = WASM_GAS.depthMax; // an image may not depend on who happened to need it
+      const fault = instance.load(code);
+      const answer = fault === undefined ? instance.enter(ENTRY_BYTES.describe, EMPTY, EMPTY, EMPTY, noHost) : EMPTY;
+      bridge.settle();
+      if (fault !== undefined) throw invalid(messageOf(fault.subarray(1)));
+      if (answer[0] !== ANSWER_OK) throw invalid(messageOf(answer.subarray(1)));
+      const { methods, queries, events } = descriptionOf(canonicalOf(answer.subarray(1), DESCRIPTION_BYTES_MAX, gas, 'description'));
+      gas.use(instance.pagesUsed * GAS.capturePage);
+      const image = instance.capture(this.#base);
+      const bytes = imageBytes(image);
+      gas.use(bytes.length * GAS.perImageByteCaptured);
+      const imageDigest = this.#imageDigestOf(bytes);
+      bridge.refresh();
+      return entryOf({ imageDigest, imageBytes: bytes.length, methods, queries, events, gasUsed: gas.used }, image);
+    });
   }
 
   /** Runs `work` on a restored instance whose gas is joined to the tank; turns a stop of the engine into a failure of the contract. */
@@ -173,7 +226,7 @@ export class QuickJsMachine implements ContractMachine {
     } catch (error) {
       if (error instanceof EngineStopped) {
         bridge.settleAfterStop(error.reason === 'gas');
-        if (error.reason === 'trap') gas.use(GAS.trap);
+        gas.use(error.reason === 'trap' ? GAS.trap : GAS.stop);
         throw stopFailure(error);
       }
       if (isHostFault(error)) throw error instanceof ExecutionFault ? error : new ExecutionFault('The stack of the host ran out', error);
@@ -211,13 +264,34 @@ class Bridge implements GasBridge {
   }
 }
 
-/** The fixed allowance for loading code; nobody's transaction pays from it. */
+/** What loading code may use: the allowance, or less where its payer has less. */
 class LoadTank implements GasTank {
-  left = LOAD_GAS_MAX;
-  use(units: number): void {
-    if (units > this.left) throw new ContractFailure('GAS_EXHAUSTED', { gasLimit: LOAD_GAS_MAX });
-    this.left -= units;
+  readonly limit: number;
+  left: number;
+
+  constructor(left: number) {
+    this.limit = Math.min(left, LOAD_GAS_MAX);
+    this.left = this.limit;
   }
+
+  get used(): number {
+    return this.limit - this.left;
+  }
+
+  use(units: number): void {
+    const enough = units <= this.left;
+    this.left = enough ? this.left - units : 0;
+    if (!enough) throw new ContractFailure('GAS_EXHAUSTED', { gasLimit: LOAD_GAS_MAX });
+  }
+}
+
+function entryOf(facts: LoadedContract, image: Image): Entry {
+  return {
+    ...{ ...facts, image },
+    methodNames: new Set(facts.methods),
+    queryNames: new Set(facts.queries),
+    eventNames: new Set(Object.keys(facts.events)),
+  };
 }
 
 const noHost: HostCall = () => {

@@ -5,12 +5,15 @@
  * Values cross the border as JSON. An integer too large for JSON is written `{"$int":"<decimal>"}` and is a BigInt inside.
  * Answers start with `=` (the result follows) or `!` (the failure follows, as JSON). Part of the bundle digest.
  */
+import { JSON_DEPTH_MAX } from '../../node/format/index.ts';
 import { permittedGlobals } from './permits.ts';
 
 /** First argument of every host call. */
 export const HOST_OP = { get: 1, put: 2, delete: 3, emit: 4, call: 5 } as const;
 /** First argument of an entry. */
-export const ENTRY = { describe: 'describe', method: 'method', query: 'query' } as const;
+export const ENTRY = { describe: 'describe', method: 'method', query: 'query', fault: 'fault' } as const;
+/** Stands before the reason in place of JSON when a value has no form that reads back as the same value. */
+export const FLAW_SIGN = '#';
 /** File name of the contract in its stack traces. */
 export const CONTRACT_FILE = 'contract.js';
 export const PRELUDE_FILE = 'prelude';
@@ -64,10 +67,37 @@ const body = String.raw`
     return value;
   };
   const fromJson = (text) => includes(text, '"$int"') ? revive(parse(text)) : parse(text);
+  /** What in a value would read back as something else, as a path and a reason; '' when nothing. Members that are undefined are left out, as in JSON. */
+  const flawOf = (value, depth) => {
+    const type = typeof value;
+    if (type === 'string' || type === 'boolean' || type === 'bigint' || value === null) return '';
+    if (type === 'number') return value - value === 0 ? '' : ' is ' + toText(value);
+    if (type !== 'object') return ' is ' + (type === 'undefined' ? type : 'a ' + type);
+    if (depth === 0) return ' is nested too deep';
+    if (isArray(value)) {
+      for (let i = 0; i < value.length; i++) {
+        const flaw = flawOf(value[i], depth - 1);
+        if (flaw !== '') return '/' + i + flaw;
+      }
+      return '';
+    }
+    const proto = protoOf(value);
+    if (proto !== plainObject && proto !== null) return ' is not a plain object';
+    const names = keysOf(value);
+    let kept = 0, last;
+    for (let i = 0; i < names.length; i++) {
+      const member = value[names[i]];
+      if (member === undefined) continue;
+      const flaw = flawOf(member, depth - 1);
+      if (flaw !== '') return '/' + names[i] + flaw;
+      kept++;
+      last = names[i];
+    }
+    return kept === 1 && last === '$int' ? ' has $int as its one member, which is how a BigInt is written' : '';
+  };
   const toJson = (value) => {
-    const text = stringify(value);
-    if (text === undefined) { if (value === undefined) return 'null'; throw new TypeError('this value has no JSON form'); }
-    return text;
+    const flaw = flawOf(value, JSON_DEPTH_MAX);
+    return flaw === '' ? stringify(value) : 'FLAW_SIGN' + (flaw.length > 200 ? '/..' + slice(flaw, -200) : flaw);
   };
   const keyText = (key) => {
     if (typeof key !== 'string' || key === '') throw new TypeError('a key is a text of at least one character');
@@ -121,7 +151,7 @@ const body = String.raw`
     get(key) { const text = host(HOST_GET, keyText(key), '', ''); return text === undefined ? undefined : fromJson(text); },
     put(key, value) { host(HOST_PUT, keyText(key), toJson(value), ''); },
     delete(key) { host(HOST_DELETE, keyText(key), '', ''); },
-    emit(name, data) { host(HOST_EMIT, nameText(name), toJson(data), ''); },
+    emit(name, data) { host(HOST_EMIT, nameText(name), toJson(data === undefined ? null : data), ''); },
     call(address, method, args) {
       if (typeof address !== 'string') throw new TypeError('an address is a text');
       const answer = host(HOST_CALL, address, nameText(method), toJson(args === undefined ? [] : args));
@@ -139,8 +169,9 @@ const body = String.raw`
     const from = indexOf(stack, 'CONTRACT_FILE');
     if (from < 0) return undefined;
     const rest = slice(stack, from, from + 64);
-    const to = indexOf(rest, ')');
-    return to < 0 ? undefined : slice(rest, 0, to);
+    let to = 0;
+    while (to < rest.length && rest[to] !== ')' && rest[to] !== '\n') to++;
+    return slice(rest, 0, to);
   };
   const failureOf = (error) => {
     if (typeof error !== 'object' || error === null) return '!' + stringify({ message: slice(toText(error), 0, 300) });
@@ -152,6 +183,7 @@ const body = String.raw`
 
   return function enter(entry, name, argsText, contextText) {
     try {
+      if (entry === ENTRY_FAULT) return failureOf(argsText); // what the code threw while it was loaded
       if (entry === ENTRY_DESCRIBE) {
         delete globalThis.contract;
         return definition === undefined ? '!' + stringify({ message: 'the code does not call contract()' }) : '=' + described;
@@ -164,7 +196,8 @@ const body = String.raw`
       ctx.block = context.block;
       const args = fromJson(argsText);
       args.unshift(ctx);
-      return '=' + toJson(apply(table[name], undefined, args));
+      const result = apply(table[name], undefined, args);
+      return '=' + toJson(result === undefined ? null : result);
     } catch (error) {
       try { return failureOf(error); } catch (again) { return '!{"message":"the error could not be read"}'; }
     }
@@ -181,6 +214,9 @@ const replacements: Readonly<Record<string, string>> = {
   HOST_CALL: String(HOST_OP.call),
   ENTRY_DESCRIBE: `'${ENTRY.describe}'`,
   ENTRY_METHOD: `'${ENTRY.method}'`,
+  ENTRY_FAULT: `'${ENTRY.fault}'`,
+  JSON_DEPTH_MAX: String(JSON_DEPTH_MAX),
+  FLAW_SIGN,
   CONTRACT_FILE,
 };
 

@@ -31,7 +31,7 @@ export const parameterTable = {
     description: 'Gas of all transactions of a block',
   },
   transactionGasMax: {
-    min: 1_000_000,
+    min: 10_000_000,
     max: 100_000_000_000,
     default: 10_000_000_000,
     unit: 'gas',

@@ -65,7 +65,7 @@ export interface BlockStore {
   configurationHeights(height: number): Promise<readonly number[]>;
 }
 
-export function createBlockStore(store: Store): BlockStore {
+export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStore {
   const receiptBytes = (height: number): readonly Uint8Array[] | undefined => {
     const bytes = store.get(ledgerKey.receipts(height));
     return bytes && decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));

@@ -11,13 +11,6 @@ export interface ExecutorPort {
   build(request: BuildRequest): Promise<Built>;
   execute(request: ExecuteRequest): Promise<Executed>;
   commit(request: CommitRequest): Promise<Committed>;
-  query(
-    caller: string,
-    contract: string,
-    method: string,
-    args: Uint8Array,
-  ): Promise<{ result: Uint8Array; gasUsed: number; height: number }>;
-  prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
   /** Puts a damaged row right, see repair.ts. */
   repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer>;
   readonly bundleDigest: string;
@@ -38,8 +31,6 @@ export function inlineExecutor(executor: Executor, bundleDigest: string): Execut
     build: (request) => queued(() => executor.build(request)),
     execute: (request) => queued(() => executor.execute(request)),
     commit: (request) => queued(() => executor.commit(request)),
-    query: (caller, contract, method, args) => queued(() => executor.query(caller, contract, method, args)),
-    prove: (contract, key) => queued(() => executor.prove(contract, key)),
     repair: (key, value) => queued(() => executor.repair(key, value)),
     async stop() {
       await tail;

@@ -12,7 +12,7 @@ const YOUNG_GENERATION_MB = 128;
 /** @throws when the worker does not come up. `onDeath` is called when it ends without being asked to. */
 export async function startExecutorThread(
   data: ExecutorWorkerData,
-  /** The same database as the main thread reads it. */
+  /** The same database as the other threads read it. */
   store: { release(): Promise<() => Promise<void>> },
   onDeath: (error: Error) => void,
   /** A read or write of the worker failed: a damaged value, a full disk. */
@@ -85,8 +85,6 @@ export async function startExecutorThread(
     build: (request) => callWithList('build', request),
     execute: (request) => callWithList('execute', request),
     commit: (request) => call<PackedCommitted>('commit', request).then(unpackCommitted),
-    query: (...args) => call('query', ...args),
-    prove: (...args) => call('prove', ...args),
     repair: (...args) => call('repair', ...args),
     async stop() {
       stopping = true;

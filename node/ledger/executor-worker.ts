@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';
 import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../storage/level-store.ts';
 import { ChainError } from '../errors/index.ts';
-import { ContractFailure, ExecutionFault } from '../../contracts/index.ts';
+import { ExecutionFault } from '../../contracts/index.ts';
 import { openGenesis } from '../format/index.ts';
 import { createContracts } from './contracts.ts';
 import { type BuildRequest, type CommitRequest, createExecutor, type ExecuteRequest, type Executor } from './executor.ts';
@@ -19,7 +19,7 @@ export interface ExecutorWorkerData {
 
 export interface ExecutorCall {
   readonly ticket: number;
-  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'query' | 'prove' | 'repair' | 'stop';
+  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'repair' | 'stop';
   readonly args: readonly unknown[];
 }
 
@@ -37,7 +37,7 @@ export type ExecutorAnswer =
   | {
       readonly ticket: number;
       readonly refusal: {
-        readonly kind: 'chain' | 'contract' | 'fault';
+        readonly kind: 'chain' | 'fault';
         readonly code: string;
         readonly data: Readonly<Record<string, unknown>>;
       };
@@ -86,7 +86,7 @@ if (port) {
         return { value, moved: buffersOf(value.transactionIds, value.receipts) };
       }
       default:
-        return { value: await (executor[method as 'query'] as (...given: readonly unknown[]) => unknown)(...args), moved: [] };
+        return { value: await (executor[method as 'repair'] as (...given: readonly unknown[]) => unknown)(...args), moved: [] };
     }
   }
 
@@ -104,9 +104,7 @@ if (port) {
       const refusal =
         error instanceof ChainError
           ? { kind: 'chain', code: error.code, data: error.data }
-          : error instanceof ContractFailure
-            ? { kind: 'contract', code: error.code, data: error.detail }
-            : { kind: 'fault', code: 'INTERNAL', data: { message: String((error as Error).stack ?? error) } };
+          : { kind: 'fault', code: 'INTERNAL', data: { message: String((error as Error).stack ?? error) } };
       port.postMessage({ ticket: call.ticket, refusal });
       // A built-in that failed in a way no receipt can hold: going on would be another state than that of the others.
       if (error instanceof ExecutionFault) throw error;

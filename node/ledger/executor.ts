@@ -3,15 +3,7 @@
  * authenticated map. A candidate is an overlay until `commit` writes it in one batch: block, certificate, receipts, state, undo, map,
  * id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the simulator.
  */
-import {
-  ContractFailure,
-  type BuiltinContract,
-  type ContractMachine,
-  CONTRACT,
-  configurationOf,
-  queryContract,
-  stateKey,
-} from '../../contracts/index.ts';
+import { type BuiltinContract, type ContractMachine, CONTRACT, configurationOf, stateKey } from '../../contracts/index.ts';
 import {
   type ByteText,
   type Certificate,
@@ -21,7 +13,6 @@ import {
   consensusHashOf,
   type Digest,
   decodeHeader,
-  decodeJson,
   encodeBlock,
   encodeCertificate,
   encodeConfiguration,
@@ -41,10 +32,11 @@ import { damagedKey } from '../storage/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type AccountView, readAccount } from './admission.ts';
-import { type BlockRun, guardedReads, type RunOptions, runTransactions, type VerifiedTransaction } from './block-run.ts';
+import { type BlockRun, type RunOptions, runTransactions, type VerifiedTransaction } from './block-run.ts';
 import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed, type ParentFacts } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
+import { createLedgerImages } from './contract-images.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
@@ -52,7 +44,6 @@ import { createStateRows, heightApart, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
 
 export const CANDIDATES_MAX = 8; // overlays held at once; the oldest is dropped (it can be executed again)
-export const QUERY_GAS_MAX = 500_000_000; // gas of one read-only call
 const OPEN_REPAIRS_MAX = 64; // damaged rows put right by one start
 const STATE_CACHE_ENTRIES_MAX = 20_000; // hot rows of registry, access and governance kept in memory
 
@@ -127,8 +118,6 @@ export interface Executor extends LedgerRepair {
   execute(request: ExecuteRequest): Executed;
   /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
-  query(caller: string, contract: string, method: string, args: Uint8Array): { result: Uint8Array; gasUsed: number; height: number };
-  prove(contract: string, key: ByteText): { height: number; proof: Uint8Array };
 }
 
 interface Candidate {
@@ -167,6 +156,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const { repair } = createLedgerRepair({ store, crypto, genesis, genesisText: deps.genesisText, blocks, map });
+  const images = createLedgerImages({ store, state, machine: deps.machine });
   const candidates = new Map<string, Candidate>();
   const hot = new Map<ByteText, Uint8Array | undefined>();
   const accounts = new Map<string, AccountView | undefined>();
@@ -347,6 +337,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     for (const [key, value] of outcome.writes)
       operations.push(...stateOperations(height, key, value, heightApart(store, key, outcome.before.get(key))));
     for (const operation of outcome.staged.operations) operations.push(operation);
+    const readNew = (key: ByteText): Uint8Array | undefined => (outcome.writes.has(key) ? outcome.writes.get(key) : readFinal(key));
+    operations.push(...images.follow(outcome.writes, readNew));
     await store.batch(operations, { sync: true });
 
     map.commit(outcome.staged);
@@ -405,6 +397,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       throw new Error('The data directory belongs to another chain than the genesis file');
     if (compareBytes(map.root(), header.stateRoot) !== 0) throw new Error('The stored map does not match the state root of the head');
     const configuration = await blocks.configuration(height + 1);
+    await images.open();
     tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
     return {
       height,
@@ -424,29 +417,5 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     build,
     execute,
     commit,
-    query(caller, contract, method, args) {
-      const { header } = tip;
-      const block = {
-        chainId: header.chainId,
-        height: header.height,
-        timestampMs: header.timestampMs,
-        era: header.era,
-        parameters: tip.configuration.parameters,
-      };
-      const reads = guardedReads(readFinal);
-      const answer = reads.during(() =>
-        queryContract(
-          { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
-          block,
-          { get: reads.get },
-          { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
-        ),
-      );
-      if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
-      return { result: answer.result, gasUsed: answer.gasUsed, height: header.height };
-    },
-    prove(contract, key) {
-      return { height: tip.height, proof: map.prove(stateKey(contract, key)) };
-    },
   };
 }

@@ -15,5 +15,6 @@ export const ledgerKey = {
   position: (transactionId: Digest): ByteText => keyspace.positionById + toByteText(transactionId),
   state: (key: ByteText): ByteText => keyspace.state + key,
   stateValue: (height: number, key: ByteText): ByteText => keyspace.stateValue + u64Key(height) + key,
+  contractImage: (codeDigest: string): ByteText => keyspace.contractImage + codeDigest,
   mapPrefix: keyspace.mapNode,
 } as const;

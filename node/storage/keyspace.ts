@@ -27,6 +27,7 @@ export const keyspaceTable = {
   stateValue: { prefix: 'V', key: 'height, contract, 0x00, key', value: 'state value too large for its state row', rebuildable: false },
   mapNode: { prefix: 'n', key: 'node of the authenticated map', value: 'node bytes', rebuildable: false },
   mapRoot: { prefix: 'N', key: 'height', value: 'root of the authenticated map', rebuildable: false },
+  contractImage: { prefix: 'I', key: 'code digest', value: 'heap image of a live contract', rebuildable: true },
   configuration: { prefix: 'C', key: 'height of the barrier', value: 'consensus configuration', rebuildable: false },
   outbox: { prefix: 'o', key: 'height, position', value: 'event', rebuildable: true },
   outboxCursor: { prefix: 'O', key: 'subscriber', value: 'height, position', rebuildable: false },

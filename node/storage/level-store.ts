@@ -37,6 +37,8 @@ const PROBE_STEP = new Uint8Array(1_048_576);
 const FULL = /No space left on device|File too large|Disk quota exceeded/;
 const FULL_CODES = new Set(['ENOSPC', 'EFBIG', 'EDQUOT']);
 
+type Snapshot = ReturnType<Level['snapshot']>;
+
 export interface LevelStoreOptions {
   /** Directory; made when missing. */
   readonly path: string;
@@ -123,12 +125,26 @@ export class LevelStore implements Store {
     }
   }
 
-  get(key: ByteText): Uint8Array | undefined {
+  get(key: ByteText, snapshot?: Snapshot): Uint8Array | undefined {
     try {
-      const stored: Buffer | undefined = this.#db.getSync(Buffer.from(key, 'latin1'));
+      const stored: Buffer | undefined = this.#db.getSync(Buffer.from(key, 'latin1'), snapshot ? { snapshot } : {});
       return stored === undefined ? undefined : checkedValue(Buffer.from(key, 'latin1'), stored);
     } catch (error) {
       throw this.#told(storeError(error, { key: keyHex(key) }));
+    }
+  }
+
+  /** Rows as they stand now, whatever is written later. To be closed before the store. @throws ChainError SERVER_BUSY while the store is opened anew */
+  snapshot(): Pick<Store, 'get' | 'range' | 'close'> {
+    try {
+      const snapshot = this.#db.snapshot();
+      return {
+        get: (key) => this.get(key, snapshot),
+        range: (options) => this.range(options, snapshot),
+        close: () => snapshot.close(),
+      };
+    } catch (error) {
+      throw this.#told(storeError(error, {}));
     }
   }
 
@@ -209,7 +225,7 @@ export class LevelStore implements Store {
     }
   }
 
-  async range(options: Parameters<Store['range']>[0]): Promise<{ key: ByteText; value: Uint8Array }[]> {
+  async range(options: Parameters<Store['range']>[0], snapshot?: Snapshot): Promise<{ key: ByteText; value: Uint8Array }[]> {
     const rows: { key: ByteText; value: Uint8Array }[] = [];
     try {
       const iterator = this.#db.iterator({
@@ -217,6 +233,7 @@ export class LevelStore implements Store {
         ...(options.to === undefined ? {} : { lt: Buffer.from(options.to, 'latin1') }),
         reverse: options.reverse ?? false,
         limit: options.limit,
+        ...(snapshot && { snapshot }),
       });
       try {
         for (;;) {

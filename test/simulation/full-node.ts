@@ -40,6 +40,8 @@ import {
 import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createExecutor } from '../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../node/ledger/executor-port.ts';
+import { asSnapshot, createLedgerReader } from '../../node/ledger/reader.ts';
+import { createReaderPort } from '../../node/ledger/reader-port.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateMap } from '../../node/ledger/state-map.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
@@ -293,6 +295,10 @@ export class FullNodes {
         local,
         voteLog,
         executor: inlineExecutor(executor, setup.machine.bundleDigest),
+        reader: createReaderPort(
+          createLedgerReader({ snapshot: () => asSnapshot(store), crypto: world.crypto, builtins: setup.builtins, machine: setup.machine }),
+          world,
+        ),
         genesisText: setup.genesisText,
         node: process.node,
         organisation: setup.organisationOf(this.#cluster.names.indexOf(process.node)),

@@ -15,6 +15,22 @@ const CALL_BODY_BYTES_MAX = 5 * 1024 * 1024;
 /** Longest `args=` in a URL; longer arguments need a saved query. */
 export const QUERY_CHARACTERS_MAX = 8_192;
 
+/** A contract that can be deployed as it stands; the examples of call and query are of its methods. */
+export const EXAMPLE_CODE = `contract({
+  events: { Added: { product: 'text', grams: 'integer', total: 'integer' } },
+  methods: {
+    add(ctx, product, grams) {
+      if (!Number.isSafeInteger(grams) || grams <= 0) ctx.fail('WEIGHT_INVALID', 'grams is a whole number above zero');
+      const total = (ctx.get(product) ?? 0) + grams;
+      ctx.put(product, total);
+      ctx.emit('Added', { product, grams, total });
+      return total;
+    },
+  },
+  queries: { total(ctx, product) { return ctx.get(product) ?? 0; } },
+});
+`;
+
 const gasField = field(
   Type.Integer({ minimum: 0, maximum: 100_000_000_000 }),
   5_000_000,
@@ -24,16 +40,16 @@ const gasField = field(
 const DeployBody = strictObject({
   name: field(Type.String({ minLength: 1, maxLength: 64 }), 'weights', { en: 'Name for people', zh: '便于识别的名称' }),
   language: field(Type.String({ enum: ['javascript'] }), 'javascript', { en: 'Language of the code', zh: '代码语言' }, 'javascript'),
-  code: field(Type.String({ minLength: 1, maxLength: CODE_CHARACTERS_MAX }), 'export const contract = {}', { en: 'Source', zh: '源代码' }),
+  code: field(Type.String({ minLength: 1, maxLength: CODE_CHARACTERS_MAX }), EXAMPLE_CODE, { en: 'Source', zh: '源代码' }),
   gasLimit: gasField,
 });
 const CallBody = strictObject({
   method: field(Type.String({ minLength: 1, maxLength: 128 }), 'add', { en: 'Method', zh: '方法名' }),
   args: field(
-    Type.Unknown(),
-    { weight: '12' },
-    { en: 'Arguments as JSON; whole numbers and texts only', zh: '参数（JSON，仅限整数与文本）' },
-    {},
+    Type.Array(Type.Unknown()),
+    ['7', 12],
+    { en: 'Arguments as a JSON list, in the order of the method; no fractions', zh: '参数（JSON 列表，按方法的参数顺序；不得含小数）' },
+    [],
   ),
   gasLimit: gasField,
 });
@@ -49,7 +65,7 @@ const deployContract = submitRoute({
     formats: ['application/json'],
     schema: DeployBody,
     bytesMax: 2 * 1024 * 1024,
-    example: '{"name":"weights","language":"javascript","code":"..."}',
+    example: JSON.stringify({ name: 'weights', language: 'javascript', code: EXAMPLE_CODE }),
     description: { en: 'Source and name', zh: '源代码与名称' },
   },
   handler: async (call, api) => submitCalls(call, api, [await api.deploy(call.body as DeployRequest)], gasLimit(call.body.gasLimit, api)),
@@ -86,7 +102,7 @@ const callContract = submitRoute({
     formats: ['application/json'],
     schema: CallBody,
     bytesMax: CALL_BODY_BYTES_MAX,
-    example: '{"method":"add","args":{"weight":"12"}}',
+    example: '{"method":"add","args":["7",12]}',
     description: { en: 'Method and arguments', zh: '方法与参数' },
   },
   errors: ['CONTRACT_NOT_FOUND', ...contractCodes],
@@ -107,19 +123,16 @@ const queryContract = readRoute({
   parameters: [
     addressParameter,
     { name: 'method', in: 'query', required: true, schema: name128, example: 'total', description: { en: 'Method', zh: '方法名' } },
-    queryParameter('args', { type: 'string', minLength: 1, maxLength: QUERY_CHARACTERS_MAX }, '{}', '{"id":"7"}', {
-      en: 'Arguments as JSON',
-      zh: '参数（JSON）',
+    queryParameter('args', { type: 'string', minLength: 1, maxLength: QUERY_CHARACTERS_MAX }, '[]', '["7"]', {
+      en: 'Arguments as JSON: a list, or for a built-in contract an object',
+      zh: '参数（JSON）：列表；内置合约可为对象',
     }),
   ],
   errors: ['CONTRACT_NOT_FOUND', ...queryCodes],
   handler: async (call, api) => {
-    const answer = await api.node.query(
-      call.caller.account,
-      call.required('address'),
-      call.required('method'),
-      encodeArgs(parseArgs(call.required('args'))),
-    );
+    const address = call.required('address');
+    const args = encodeArgs(argumentsFor(address, parseArgs(call.required('args'))));
+    const answer = await api.node.query(call.caller.account, address, call.required('method'), args);
     return { data: { result: jsonOrBytes(answer.result), gasUsed: answer.gasUsed, height: answer.height } };
   },
 });
@@ -132,6 +145,11 @@ export const contractRoutes: readonly Route[] = [
   queryContract,
   listContractEvents,
 ];
+
+/** A deployed contract takes a list; a built-in one an object, and no arguments are an object of nothing. */
+function argumentsFor(address: string, args: unknown): unknown {
+  return !address.startsWith('0x') && Array.isArray(args) && args.length === 0 ? {} : args;
+}
 
 function parseArgs(text: string): unknown {
   try {

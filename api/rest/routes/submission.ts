@@ -6,7 +6,7 @@ import type { TransactionStatus } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
 import type { Call, Reply } from '../route.ts';
-import { presentReceipt } from './parts.ts';
+import { jsonOrBytes, presentReceipt } from './parts.ts';
 
 export const ReceiptAnswer = Type.Object(
   {
@@ -31,8 +31,26 @@ export function encodeArgs(args: unknown, pointer = '/args'): Uint8Array {
 }
 
 export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<Reply> {
+  await refuseBeforeSigning(call, api, calls, gasLimit);
   const bytes = await api.node.signFor(call.caller.account, calls, gasLimit);
   return await submitBytes(call, api, bytes);
+}
+
+/**
+ * What the chain would refuse now is refused without a transaction. Calls that are sent without waiting for each may build on one another: those the
+ * chain alone can judge.
+ */
+async function refuseBeforeSigning(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<void> {
+  if (call.text('wait') === 'async') return;
+  const verdict = await api.node.judge(call.caller.account, calls, gasLimit);
+  if (verdict === undefined || verdict.code === 'OK') return;
+  throw refusedError(verdict.code, verdict.detail, { height: verdict.height });
+}
+
+/** A refusal by a contract, before signing or in a receipt. A contract's own code stands in the facts; the refusal's is that of the answer. */
+function refusedError(code: string, detail: Uint8Array, where: Readonly<Record<string, unknown>>): ChainError {
+  const known = isErrorCode(code) && code !== 'OK' ? code : 'TRANSACTION_FAILED';
+  return new ChainError(known, { code, ...asFacts(jsonOrBytes(detail)), ...where });
 }
 
 export async function submitBytes(call: Call, api: ApiContext, bytes: Uint8Array): Promise<Reply> {
@@ -63,14 +81,8 @@ function statusReply(id: Digest, status: TransactionStatus): Reply {
       const { receipt } = status;
       const receiptJson = presentReceipt(receipt);
       if (receipt.status === 'failed') {
-        const code = isErrorCode(receipt.code) && receipt.code !== 'OK' ? receipt.code : 'TRANSACTION_FAILED';
-        throw new ChainError(code, {
-          ...asFacts(receiptJson.detail),
-          code: receipt.code,
-          transactionId,
-          height: receipt.height,
-          failedCall: receipt.failedCall,
-        });
+        const { height, failedCall } = receipt;
+        throw refusedError(receipt.code, receipt.detail, { transactionId, height, failedCall });
       }
       return {
         data: {

@@ -7,6 +7,7 @@ import { builtinClasses, type ClassDefinition } from '../../../contracts/builtin
 import { encodeContent, encodeSubmissions, type Json, type TextStruct } from '../../../node/format/index.ts';
 import { prepareRecord } from '../../../node/records/index.ts';
 import { annexRecord } from '../../unit/node/records/sample.ts';
+import { addShapes } from './shapes.ts';
 import { ADMIN, call, GasStand, newKey, newNode, ORGANISATIONS } from './stand.ts';
 
 export interface Operation {
@@ -119,6 +120,7 @@ export async function openOperations(): Promise<Operations> {
   addRegistry(stand, add);
   addGovernance(stand, add);
   addEngine(stand, add);
+  addShapes(stand, add);
   return { stand, operations, reference };
 }
 

@@ -243,7 +243,7 @@ test('code that was changed in the store is not run', () => {
 test('an image other than the one in the deploy receipt halts the node', () => {
   const c = chain();
   const one = c.deploy(relay);
-  const key = stateKey('contracts', `c${one}`);
+  const key = stateKey('contracts', `e${one}`);
   const row = json(c.state.get(key)!) as { readonly [name: string]: Json };
   c.state.set(key, encodeJson({ ...row, imageDigest: 'f'.repeat(64) }));
   assert.throws(() => c.execute([call(one, 'put', 'k', 1)]), { name: 'ExecutionFault' });

@@ -5,7 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
 import { GAS_PER_MICROSECOND } from '../../../contracts/index.ts';
+import { createCrypto } from '../../../node/crypto/index.ts';
+import { createContracts } from '../../../node/ledger/contracts.ts';
 import { type Measured, measure, overrun, REFERENCE_US } from '../../bench/gas/measure.ts';
 import { openOperations } from '../../bench/gas/operations.ts';
 
@@ -36,4 +39,16 @@ test('an operation is fair at its price and overruns by as much as its gas falls
   assert.equal(overrun(fair), 1);
   assert.equal(overrun({ ...fair, gas: fair.gas / 10 }), 10);
   assert.equal(overrun({ ...fair, us: 900, referenceUs: 3 * REFERENCE_US }), 1, 'a machine three times slower');
+});
+
+test('the engine is compiled whole and optimised before it runs: no call after a start waits for the compiler', async () => {
+  await createContracts(createCrypto(), 1);
+  setFlagsFromString('--allow-natives-syntax');
+  // (module (func (export "f") (result i32) i32.const 7))
+  const bytes = Uint8Array.from([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 6, 1, 4, 0, 65, 7, 11,
+  ]);
+  const { f } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports;
+  const isUnoptimised = new Function('f', 'return %IsLiftoffFunction(f)') as (f: unknown) => boolean;
+  assert.equal(isUnoptimised(f), false);
 });

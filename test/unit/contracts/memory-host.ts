@@ -70,6 +70,7 @@ export class MemoryChain {
       read: this.read,
       emit: (name, data) => this.events.push({ contract: self, name, data: decodeJson(data) }),
       call: (contract, method, args) => this.#run('methods', sender, self, contract, method, args),
+      gasLeft: Number.MAX_SAFE_INTEGER,
       useGas: (units) => {
         this.gasUsed += units;
       },

@@ -9,6 +9,8 @@ import { createContracts } from '../../../node/ledger/contracts.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
+import { asSnapshot, createLedgerReader } from '../../../node/ledger/reader.ts';
+import { createReaderPort } from '../../../node/ledger/reader-port.ts';
 import { createStateRows, inlineRow } from '../../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../../node/node.ts';
 import { MemoryStore } from '../../../node/storage/index.ts';
@@ -73,6 +75,10 @@ async function start(suspended: readonly string[] = [], lost?: LogLoss) {
     local,
     voteLog,
     executor: inlineExecutor(createExecutor({ store, crypto, clock: time, genesisText, ...contracts }), contracts.machine.bundleDigest),
+    reader: createReaderPort(createLedgerReader({ snapshot: () => asSnapshot(store), crypto, ...contracts }), {
+      clock: time,
+      timers: time,
+    }),
     genesisText,
     node: SELF,
     organisation: 'north',

@@ -10,16 +10,14 @@ import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { openAlarms } from '../../../../node/alarms.ts';
-import { auditKey, stateKey } from '../../../../contracts/index.ts';
+import { auditKey, CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { openExchangeLog } from '../../../../node/exchange-log.ts';
-import { encodeJson } from '../../../../node/format/index.ts';
+import { encodeJson, toHex } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { inlineRow } from '../../../../node/ledger/state-rows.ts';
-import { createTestWorld } from '../stand-ins.ts';
 import { keyspace, openLevelStore, openVoteLog } from '../../../../node/storage/index.ts';
-import { toHex } from '../../../../node/format/index.ts';
 import { openKeystore } from '../../../../node/keystore/index.ts';
-import { createRig, type Rig, testTls } from '../stand-ins.ts';
+import { confirmed, createRig, createTestWorld, type Rig, testTls } from '../stand-ins.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cli-'));
 let rig: Rig;
@@ -130,6 +128,55 @@ test('a refusal shows code, every detail, remedy and requestId, and ends with ex
   const json = await as('olga@acme', 'record', 'submit', name);
   assert.equal(json.answer.code, 'REQUEST_INVALID');
   assert.equal(json.answer.details.length, 2);
+});
+
+test('a list that does not show everything says so, and goes on where it stopped', async () => {
+  const rows = Array.from({ length: 5 }, (_, i) => `0x${String(i + 1).repeat(40)}`);
+  for (const [i, address] of rows.entries()) {
+    rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, state: 'active' }));
+    rig.state.rows.set(stateKey(CONTRACT.governance, governanceKey.proposal(`0000000${i + 1}`)), encodeJson({ id: `${i + 1}`, votes: [] }));
+    const entry = { kind: 'factory', id: `F-${i}`, owner: 'acme', version: 1, state: 'active' };
+    rig.state.rows.set(stateKey(CONTRACT.registry, registryKey.entry('factory', `F-${i}`)), encodeJson(entry));
+  }
+  const text = (...args: string[]) => run([...args, '--url', url, '--ca', 'ca.pem', '--token', rig.token('ada@acme')]);
+  for (const list of [
+    ['contract', 'list'],
+    ['governance', 'list'],
+    ['registry', 'list', 'factory'],
+  ]) {
+    const first = await text(...list, '--limit', '3');
+    assert.equal(first.exitCode, 0, first.err);
+    const [, cursor] = /3 shown, there are more; next page: --after (\S+)/.exec(first.err) ?? [];
+    const rest = await text(...list, '--after', cursor!);
+    assert.equal(rest.err, '');
+    assert.equal((await as('ada@acme', ...list, '--limit', '3')).answer.next, cursor);
+  }
+  for (const address of rows) rig.state.rows.delete(stateKey(CONTRACT.deployed, deployedKey.contract(address)));
+});
+
+test('what a contract refuses is shown in its own words', async () => {
+  const { statuses } = rig.node;
+  const address = `0x${'1'.repeat(40)}`;
+  rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, state: 'active' }));
+  const detail = encodeJson({ contract: address, code: 'TOO_LATE', message: 'come earlier', at: 'contract.js:3:13' });
+  rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { status: 'failed', code: 'CONTRACT_REFUSED', detail });
+  const { exitCode, err } = await run([
+    'contract',
+    'call',
+    address,
+    'no',
+    '--url',
+    url,
+    '--ca',
+    'ca.pem',
+    '--token',
+    rig.token('ada@acme'),
+  ]);
+  assert.equal(exitCode, 1);
+  assert.match(err, /^CONTRACT_REFUSED: /);
+  assert.match(err, /TOO_LATE: come earlier/);
+  assert.deepEqual(rig.node.signed.at(-1)!.args, []);
+  rig.node.statuses = statuses;
 });
 
 test('a file is imported in batches; a broken import goes on where it stood and stores nothing twice', async () => {

@@ -146,6 +146,70 @@ test('a transaction: submitted raw, then pending, confirmed, rejected or unknown
   rig.node.statuses = statuses;
 });
 
+test('what the chain would refuse now is refused before it is signed, with its facts; what it cannot judge, or nobody waits for, is signed', async () => {
+  const { judge } = rig.node;
+  const asked: string[] = [];
+  const verdicts = {
+    faulty: {
+      code: 'BUILTIN_ARGUMENTS_INVALID',
+      detail: encodeJson({ count: 1, faults: [{ path: '/data/name', problem: 'must be a text' }] }),
+    },
+    refused: { code: 'CONTRACT_REFUSED', detail: encodeJson({ code: 'TOO_LATE', message: 'come earlier' }) },
+    fine: { code: 'OK', detail: new Uint8Array(0) },
+  };
+  let verdict: keyof typeof verdicts | undefined = 'faulty';
+  rig.node.judge = async (account, calls) => {
+    asked.push(`${account} ${calls[0]!.contract}.${calls[0]!.method}`);
+    return verdict && { ...verdicts[verdict], height: 41 };
+  };
+  const send = (more = '') => post(`/api/v1/contracts/${address}/call${more}`, '{"method":"add","args":[1]}');
+  const signed = rig.node.signed.length;
+  const faulty = await send();
+  assert.deepEqual([faulty.code, faulty.data.height, faulty.data.transactionId], ['BUILTIN_ARGUMENTS_INVALID', 41, undefined]);
+  assert.deepEqual(faulty.details, [{ code: 'BUILTIN_ARGUMENTS_INVALID', message: 'must be a text', pointer: '/data/name' }]);
+  verdict = 'refused';
+  assert.deepEqual((await send()).details, [{ code: 'TOO_LATE', message: 'come earlier' }]);
+  assert.equal(rig.node.signed.length, signed);
+  assert.equal((await send('?wait=async')).code, 'OK');
+  verdict = 'fine';
+  assert.equal((await send()).code, 'OK');
+  verdict = undefined;
+  assert.equal((await send()).code, 'OK');
+  assert.equal(rig.node.signed.length, signed + 3);
+  assert.deepEqual(asked, Array(4).fill(`ada@acme ${address}.add`));
+  rig.node.judge = judge;
+});
+
+test('what a contract refuses reaches the caller of a transaction in its own words, and those of the contract it called', async () => {
+  const { statuses } = rig.node;
+  const cause = { contract: address, code: 'TOO_LATE', message: 'come earlier', at: 'contract.js:3:13' };
+  const detail = encodeJson({ contract: address, code: 'CONTRACT_REFUSED', message: 'CONTRACT_REFUSED', at: null, cause });
+  for (const [facts, expected] of [
+    [encodeJson(cause), [{ code: 'TOO_LATE', message: 'come earlier' }]],
+    [
+      detail,
+      [
+        { code: 'CONTRACT_REFUSED', message: 'CONTRACT_REFUSED' },
+        { code: 'TOO_LATE', message: 'come earlier' },
+      ],
+    ],
+  ] as const) {
+    rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { status: 'failed', code: 'CONTRACT_REFUSED', detail: facts });
+    const refused = await post(`/api/v1/contracts/${address}/call`, '{"method":"add"}');
+    assert.deepEqual([refused.status, refused.code, refused.details], [422, 'CONTRACT_REFUSED', expected]);
+    assert.equal(refused.data.code, expected[0].code);
+  }
+  rig.node.statuses = statuses;
+});
+
+test('a call without arguments sends an empty list, and one that no deployed contract takes costs no transaction', async () => {
+  const sent = rig.node.signed.length;
+  await post(`/api/v1/contracts/${address}/call`, '{"method":"add"}');
+  assert.deepEqual(rig.node.signed.at(-1)!.args, []);
+  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{}}')).code, 'REQUEST_INVALID');
+  assert.equal(rig.node.signed.length, sent + 1);
+});
+
 test('the last source of an account under one interface is told, to that account', async () => {
   const row = (account: string, interfaceId: string) =>
     stateKey(CONTRACT.records, recordKey.source(toByteText(indexDigest(crypto, account, interfaceId))));
@@ -166,9 +230,9 @@ test('contracts: deploy, list by pages, get, call, query, events', async () => {
   assert.deepEqual([first.data.items.length, second.data.items.length, second.data.next], [3, 2, null]);
   assert.equal((await get(`/api/v1/contracts/${address}`)).data.state, 'active');
   assert.equal((await get(`/api/v1/contracts/0x${'9'.repeat(40)}`)).code, 'CONTRACT_NOT_FOUND');
-  const called = await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{"n":"3"}}');
-  assert.deepEqual([called.data.result, rig.node.signed.at(-1)?.args], [{ total: '3' }, { n: '3' }]);
-  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{"n":1.5}}')).code, 'REQUEST_INVALID');
+  const called = await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":[{"n":"3"}]}');
+  assert.deepEqual([called.data.result, rig.node.signed.at(-1)?.args], [{ total: '3' }, [{ n: '3' }]]);
+  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":[1.5]}')).code, 'REQUEST_INVALID');
   assert.equal(
     (await post('/api/v1/contracts/governance/call', '{"method":"vote"}')).code,
     'REQUEST_INVALID',

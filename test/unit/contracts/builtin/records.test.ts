@@ -24,6 +24,7 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
+import { checkRows } from '../../../../api/records/submit.ts';
 import { prepareRecord } from '../../../../node/records/prepare.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
@@ -74,6 +75,7 @@ class Chain {
       read: (contract, key) => this.others.get(contract + key),
       emit: (name, data) => void this.events.push({ name, data: decodeJson(data) }),
       call: () => assert.fail('records calls nobody'),
+      gasLeft: Number.MAX_SAFE_INTEGER,
       useGas: (units) => {
         this.gas += units;
       },
@@ -199,6 +201,45 @@ test('the same key with other content is refused with what stands there', () => 
   );
   assert.deepEqual([detail.record, detail.currentVersion, detail.recordDigest], [1, '1', first!.recordDigest]);
   assert.equal(chain.space.size, 4, 'the good record of the same call is not stored either');
+});
+
+test('a key conflict has one shape of facts, whoever finds it: the contract, the check before signing, or two rows of one call', () => {
+  const chain = new Chain();
+  const tree = annexRecord();
+  const other = annexRecord({ production_location: 'elsewhere' });
+  chain.submit([tree]);
+  const { record: _record, path: _path, ...byContract } = refused('RECORD_KEY_CONFLICT', () => chain.submit([other]));
+  const node = {
+    info: { chainId: new Uint8Array(32) },
+    head: () => ({ height: 9, timestampMs: BLOCK_TIME_MS, era: 0 }),
+    parameters: defaultParameters,
+    state: {
+      get: (key: string) => {
+        const name = key.slice(1, 1 + key.charCodeAt(0));
+        const rest = key.slice(1 + name.length);
+        return name === 'records' ? chain.space.get(rest) : chain.others.get(name + rest);
+      },
+    },
+  };
+  const deps = { node, crypto, sealed: { get: () => undefined }, sealingKey: () => new Uint8Array(32).fill(3) } as never;
+  const caller = { account: 'mes@alpha', organisation: 'alpha' } as never;
+  const conflictOf = (...trees: TextStruct[]) => {
+    const rows = trees.map((content) => ({ tree: content, locate: () => ({ pointer: '/' }) }));
+    try {
+      checkRows(deps, rows as never, caller, 'production', undefined);
+    } catch (error) {
+      const { details } = (error as { data: { details: Record<string, unknown>[] } }).data;
+      const { code, pointer: _pointer, message: _message, ...facts } = details.at(-1)!;
+      assert.equal(code, 'RECORD_KEY_CONFLICT');
+      return facts;
+    }
+    return assert.fail('no conflict');
+  };
+  assert.deepEqual(conflictOf(other), byContract);
+  assert.deepEqual([byContract.sameKeyAs, byContract.currentVersion, byContract.state], [null, '1', 'current']);
+  const twins = conflictOf(annexRecord({ product_uid: 'SN-9' }), annexRecord({ product_uid: 'SN-9', production_location: 'there' }));
+  assert.deepEqual(Object.keys(twins).sort(), Object.keys(byContract).sort());
+  assert.deepEqual([twins.sameKeyAs, twins.currentVersion, twins.transactionId], [0, '0', null]);
 });
 
 test('an amendment adds a version, a retry of the first still gets its own receipt, and history stays', () => {

@@ -21,7 +21,7 @@ const hazards: Readonly<Record<string, readonly [string, string]>> = {
   memoryBomb: ['const a = []; for (;;) a.push(new Array(1000).fill(1));', 'GAS_EXHAUSTED'],
   applyWithAMillion: ['return Math.max.apply(null, new Array(1e6).fill(1));', 'GAS_EXHAUSTED'],
   exceptionStorm: ['for (;;) try { null.x; } catch (e) {}', 'GAS_EXHAUSTED'],
-  loopInToJson: ['return { toJSON() { for (;;); } };', 'GAS_EXHAUSTED'],
+  loopInToJson: ['Object.prototype.toJSON = () => { for (;;); }; return {};', 'GAS_EXHAUSTED'],
   loopInThrownMessage: ['throw { get message() { for (;;); } };', 'GAS_EXHAUSTED'],
   hostCallStorm: ['for (;;) ctx.get("a");', 'GAS_EXHAUSTED'],
   deepParse: ['return JSON.parse("[".repeat(100000));', 'CONTRACT_DEPTH_EXCEEDED'],

@@ -196,6 +196,75 @@ for (const body of refusedValues) {
   });
 }
 
+/** Expression -> what is said of it; none reads back as what was written. */
+const withoutForm: Readonly<Record<string, string>> = {
+  NaN: ' is NaN',
+  '{ a: [1, Infinity] }': '/a/1 is Infinity',
+  '-1 / 0': ' is -Infinity',
+  '[undefined]': '/0 is undefined',
+  '[1, , 2]': '/1 is undefined',
+  'Symbol("s")': ' is a symbol',
+  '{ f() {} }': '/f is a function',
+  'new Map([[1, 2]])': ' is not a plain object',
+  'new Set([1])': ' is not a plain object',
+  'new (class { x = 1; })()': ' is not a plain object',
+  'new Number(5)': ' is not a plain object',
+  'new Error("x")': ' is not a plain object',
+  '{ $int: "x" }': ' has $int',
+  '[{ $int: "5" }]': '/0 has $int',
+  '{ $int: "5", other: undefined }': ' has $int',
+  '(() => { const ring = {}; ring.next = ring; return ring; })()': 'is nested too deep',
+};
+for (const [value, words] of Object.entries(withoutForm)) {
+  test(`${value} is refused in a result, a stored value, an event and a call`, () => {
+    const bench = stand(
+      machine,
+      contractOf({
+        result: `return ${value};`,
+        value: `ctx.put("k", ${value});`,
+        event: `ctx.emit("E", ${value});`,
+        arguments: `ctx.call("x", "m", [${value}]);`,
+      }),
+    );
+    for (const what of ['result', 'value', 'event', 'arguments']) {
+      const { code, detail } = bench.run(what);
+      assert.deepEqual([code, detail.what], ['CONTRACT_VALUE_INVALID', what]);
+      assert.ok(String(detail.reason).startsWith(what) && String(detail.reason).includes(words), String(detail.reason));
+    }
+    assert.deepEqual([bench.rows.size, bench.events.length], [0, 0]);
+  });
+}
+
+test('what a contract stores reads back as the same value', () => {
+  const bench = stand(
+    machine,
+    contractOf({
+      m: `const values = [null, 0, -7, 2 ** 53 - 1, 5n, -(2n ** 70n), '', 'a\\0b', [], {}, [[1n]], { a: 1n }, JSON.parse('{"__proto__":1}'), { $int: 1, b: 2 }];
+        for (const value of values) { ctx.put('k', value); const read = ctx.get('k');
+          const text = (v) => JSON.stringify(v, (_, x) => typeof x === 'bigint' ? 'n' + x : x);
+          if (text(read) !== text(value) || typeof read !== typeof value) throw new Error(text(value) + ' ' + text(read)); }
+        return values.length;`,
+    }),
+  );
+  const { result, detail } = bench.run('m');
+  assert.equal(result, 14, JSON.stringify(detail));
+  assert.equal(stand(machine, contractOf({ m: 'ctx.put("k", undefined);' })).run('m').code, 'CONTRACT_VALUE_INVALID'); // delete is for that
+});
+
+test('an error while code is loaded says where in the source: line and column', () => {
+  for (const [source, place] of [
+    ['let a = 1;\nlet b = ;\ncontract({})', 'contract.js:2:9'],
+    ['\n\n  nowhere.x;', 'contract.js:3:3'],
+    ['function f() {\n throw new RangeError("no"); }\nf();', 'contract.js:2:'],
+    ['contract({});\n\n contract({})', 'contract.js:3:'],
+    ['contract({\n methods: { m(ctx) { return 1', 'contract.js:2:'],
+  ] as const)
+    assert.throws(
+      () => machine.load(utf8(source)),
+      ({ detail }: { readonly detail: { readonly message: string } }) => detail.message.includes(place) || assert.fail(detail.message),
+    );
+});
+
 test('an event that was not declared is refused', () => {
   assert.deepEqual(stand(machine, contractOf({ m: 'ctx.emit("Other", 1);' })).run('m').detail, { event: 'Other' });
 });

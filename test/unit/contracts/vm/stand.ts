@@ -32,6 +32,7 @@ export function stand(machine: QuickJsMachine, source: string): Stand {
     call: () => {
       throw new ContractFailure('CONTRACT_UNKNOWN', { contract: 'none' });
     },
+    gasLeft: Number.MAX_SAFE_INTEGER,
     useGas: () => undefined,
   };
   return {

@@ -1,6 +1,9 @@
 /** A small real chain on any store, for tests of what becomes of its rows; not a test itself. */
 import { CONTRACT, production } from '../../../../contracts/index.ts';
 import {
+  decodeJson,
+  decodeReceipt,
+  encodeJson,
   encodeSubmissions,
   openGenesis,
   sealSigningBytes,
@@ -10,7 +13,8 @@ import {
   type Digest,
 } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
-import { createExecutor, type Executor } from '../../../../node/ledger/executor.ts';
+import { type Committed, createExecutor, type Executor } from '../../../../node/ledger/executor.ts';
+import type { ExecutorPort } from '../../../../node/ledger/executor-port.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
 import type { Store } from '../../../../node/world.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from '../format/genesis-fixture.ts';
@@ -28,7 +32,11 @@ export function executorOn(store: Store): Executor {
 
 /** A transaction of so many records; each height has one of its own, the same at every call. */
 export function transaction(height: number, records: number): Uint8Array {
-  const submissions = Array.from({ length: records }, (_, i) => {
+  return signed(height, CONTRACT.records, 'submit', encodeSubmissions(submissionsOf(height, records)));
+}
+
+function submissionsOf(height: number, records: number) {
+  return Array.from({ length: records }, (_, i) => {
     const tree = annexRecord({
       product_uid: `SN-${height}-${i}`,
       pro_factory_uid: 'F1',
@@ -41,6 +49,9 @@ export function transaction(height: number, records: number): Uint8Array {
     if (!made.ok) throw new Error(JSON.stringify(made.faults));
     return made.prepared.submission;
   });
+}
+
+function signed(height: number, contract: string, method: string, args: Uint8Array): Uint8Array {
   return signTransaction(
     crypto,
     {
@@ -49,8 +60,8 @@ export function transaction(height: number, records: number): Uint8Array {
       keyId: 'k1',
       salt: new Uint8Array(16).fill(height),
       expiryHeight: 100,
-      calls: [{ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions(submissions) }],
-      gasLimit: 100_000_000,
+      calls: [{ contract, method, args }],
+      gasLimit: 10_000_000_000,
       suite: 1,
     },
     (message) => testKey('mes').sign(message),
@@ -64,20 +75,34 @@ export function certify(height: number, digest: Digest, view = 0): Certificate {
 }
 
 /** Opens and adds blocks of so many records each, up to `heightMax`; on every store the same ones. */
-export async function grow(executor: Executor, heightMax: number, records = 4): Promise<void> {
+export async function grow(executor: Executor | ExecutorPort, heightMax: number, records = 4): Promise<void> {
   let tip = await executor.open();
-  for (let height = tip.height + 1; height <= heightMax; height++) {
-    const built = executor.build({
-      height,
-      parent: tip.hash,
-      timestampMs: genesis.timestampMs + height * 1_000,
-      proposer: PROPOSER,
-      engineData: new Uint8Array(8),
-      transactions: [{ bytes: transaction(height, records), publicKey: testKey('mes').publicKey }],
-      workMsMax: 1,
-    });
-    if (built.included.length !== 1) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
-    const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
-    tip = await executor.commit({ hash: built.hash, seal, certificate: certify(height, built.hash) });
-  }
+  for (let height = tip.height + 1; height <= heightMax; height++) tip = await add(executor, tip, transaction(height, records));
+}
+
+/** Adds one block with a contract of this source. @returns its address */
+export async function deploy(executor: Executor | ExecutorPort, tip: Tip, source: string): Promise<string> {
+  const args = { name: '', language: 'javascript', code: source, sourceDigest: '0'.repeat(64) };
+  const { receipts } = await add(executor, tip, signed(tip.height + 1, CONTRACT.deployed, 'deploy', encodeJson(args)));
+  const { status, results } = decodeReceipt(receipts[0]!);
+  if (status !== 'ok') throw new Error(`deployment: ${status}`);
+  return (decodeJson(results[0]!) as { readonly address: string }).address;
+}
+
+type Tip = Pick<Committed, 'height' | 'hash'>;
+
+async function add(executor: Executor | ExecutorPort, tip: Tip, bytes: Uint8Array): Promise<Committed> {
+  const height = tip.height + 1;
+  const built = await executor.build({
+    height,
+    parent: tip.hash,
+    timestampMs: genesis.timestampMs + height * 1_000,
+    proposer: PROPOSER,
+    engineData: new Uint8Array(8),
+    transactions: [{ bytes, publicKey: testKey('mes').publicKey }],
+    workMsMax: 1,
+  });
+  if (built.included.length !== 1) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
+  const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
+  return executor.commit({ hash: built.hash, seal, certificate: certify(height, built.hash) });
 }

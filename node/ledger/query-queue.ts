@@ -1,0 +1,222 @@
+/**
+ * Who may use the reader next. One job runs at a time. Proofs go first; queries go round by caller, so that one with many waiting holds up no other.
+ * Queries are paid in gas: each caller has a budget a second, and the node has one for all of them together, so that many callers leave the
+ * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query.
+ */
+import { ChainError } from '../errors/index.ts';
+import type { Clock, Timers } from '../world.ts';
+
+/** Gas of one caller a second: a sixteenth of a core where a gas is 25 ps. */
+export const QUERY_GAS_PER_SECOND = 2_500_000_000;
+/** Gas of all callers together a second: a quarter of a core. */
+export const QUERY_GAS_PER_SECOND_ALL = 10_000_000_000;
+/** Budget that an idle caller, or an idle node, saves up, in ms of its rate. */
+export const QUERY_GAS_SAVED_MS = 2_000;
+/** Queries of one caller that wait or run. */
+export const QUERIES_PER_CALLER_MAX = 32;
+/** Queries of all callers that wait. */
+export const QUERIES_WAITING_MAX = 256;
+/** Proofs that wait. */
+export const PROOFS_WAITING_MAX = 256;
+/** What is said to wait, ms, when places and not gas are used up. */
+export const PLACE_WAIT_MS = 1_000;
+/** Gas charged for a ms of a query that ended with its thread, so that nobody knows what it used. */
+export const GAS_PER_MS = 40_000_000;
+/** Callers whose budgets are remembered; the longest idle are forgotten. */
+const CALLERS_MAX = 20_000;
+
+const MS_PER_SECOND = 1_000;
+
+export interface QueryQueue {
+  /** `run` resolves with the gas it used, whatever its end. @throws ChainError RATE_LIMITED with `retryAfterMs` */
+  query<T extends { readonly gasUsed: number }>(caller: string, run: () => Promise<T>): Promise<T>;
+  /** @throws ChainError SERVER_BUSY with `retryAfterMs` */
+  proof<T>(run: () => Promise<T>): Promise<T>;
+  /** Refuses whatever waits and comes. */
+  stop(reason: ChainError): void;
+}
+
+interface Job {
+  readonly caller: string;
+  /** Runs it, settles its promise, and resolves with the gas to charge. */
+  run(): Promise<number>;
+  refuse(error: ChainError): void;
+}
+
+/** Gas saved up at a steady rate; below zero, a debt. */
+class GasBudget {
+  readonly #perMs: number;
+  readonly #most: number;
+  #gas: number;
+  #atMs: number;
+
+  constructor(perSecond: number, nowMs: number) {
+    this.#perMs = perSecond / MS_PER_SECOND;
+    this.#most = this.#perMs * QUERY_GAS_SAVED_MS;
+    this.#gas = this.#most;
+    this.#atMs = nowMs;
+  }
+
+  /** Ms until there is gas again; 0 when there is. */
+  waitMs(nowMs: number): number {
+    this.#fill(nowMs);
+    return this.#gas > 0 ? 0 : Math.ceil((1 - this.#gas) / this.#perMs);
+  }
+
+  charge(gas: number, nowMs: number): void {
+    this.#fill(nowMs);
+    this.#gas -= gas;
+  }
+
+  #fill(nowMs: number): void {
+    this.#gas = Math.min(this.#most, this.#gas + Math.max(0, nowMs - this.#atMs) * this.#perMs);
+    this.#atMs = nowMs;
+  }
+}
+
+export function createQueryQueue({
+  clock,
+  timers,
+}: {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly timers: Pick<Timers, 'after'>;
+}): QueryQueue {
+  const proofs: Job[] = [];
+  const waiting = new Map<string, Job[]>(); // by caller, none empty, in the order of their turns
+  const budgets = new Map<string, GasBudget>(); // in order of last use
+  const budgetOfAll = new GasBudget(QUERY_GAS_PER_SECOND_ALL, clock.monotonic());
+  let count = 0; // of queries that wait
+  let running: Job | undefined;
+  let cancelWait: (() => void) | undefined;
+  let stopped: ChainError | undefined;
+
+  function budgetOf(caller: string): GasBudget {
+    const budget = budgets.get(caller) ?? new GasBudget(QUERY_GAS_PER_SECOND, clock.monotonic());
+    budgets.delete(caller);
+    budgets.set(caller, budget);
+    if (budgets.size > CALLERS_MAX) budgets.delete(budgets.keys().next().value!);
+    return budget;
+  }
+
+  function refuseForGas(caller: string): ChainError | undefined {
+    const retryAfterMs = budgetOf(caller).waitMs(clock.monotonic());
+    return retryAfterMs === 0 ? undefined : new ChainError('RATE_LIMITED', { gasPerSecond: QUERY_GAS_PER_SECOND, retryAfterMs });
+  }
+
+  /** Makes room for a caller with fewer places than another has. */
+  function giveRoom(caller: string): boolean {
+    if (count < QUERIES_WAITING_MAX) return true;
+    let most: Job[] = [];
+    for (const jobs of waiting.values()) if (jobs.length > most.length) most = jobs;
+    if (most.length <= (waiting.get(caller)?.length ?? 0) + 1) return false;
+    count--;
+    most.pop()!.refuse(new ChainError('RATE_LIMITED', { waitingMax: QUERIES_WAITING_MAX, retryAfterMs: PLACE_WAIT_MS }));
+    return true;
+  }
+
+  /** The next query, of the caller whose turn it is; he goes to the end of the round. */
+  function take(): Job | undefined {
+    for (const [caller, jobs] of waiting) {
+      const job = jobs.shift()!;
+      count--;
+      waiting.delete(caller);
+      if (jobs.length > 0) waiting.set(caller, jobs);
+      const refusal = refuseForGas(caller); // what ran since it came may have used his budget up
+      if (!refusal) return job;
+      job.refuse(refusal);
+    }
+    return undefined;
+  }
+
+  function next(): void {
+    if (running || stopped) return;
+    const proof = proofs.shift();
+    if (proof) {
+      start(proof);
+      return;
+    }
+    if (count === 0 || cancelWait) return;
+    const waitMs = budgetOfAll.waitMs(clock.monotonic());
+    if (waitMs > 0) {
+      cancelWait = timers.after(waitMs, () => {
+        cancelWait = undefined;
+        next();
+      });
+      return;
+    }
+    const query = take();
+    if (query) start(query);
+  }
+
+  function start(job: Job): void {
+    running = job;
+    void job.run().then((gas) => {
+      running = undefined;
+      if (gas > 0) {
+        budgetOf(job.caller).charge(gas, clock.monotonic());
+        budgetOfAll.charge(gas, clock.monotonic());
+      }
+      next();
+    });
+  }
+
+  function jobOf<T>(caller: string, run: () => Promise<T>, gasOf: (answer: T) => number, gasPerMs: number) {
+    let settle!: { resolve: (answer: T) => void; reject: (error: unknown) => void };
+    const answer = new Promise<T>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    const job: Job = {
+      caller,
+      async run() {
+        const startedMs = clock.monotonic();
+        try {
+          const value = await run();
+          settle.resolve(value);
+          return gasOf(value);
+        } catch (error) {
+          settle.reject(error);
+          return Math.ceil((clock.monotonic() - startedMs) * gasPerMs);
+        }
+      },
+      refuse: (error) => settle.reject(error),
+    };
+    return { job, answer };
+  }
+
+  return {
+    async query(caller, run) {
+      if (stopped) throw stopped;
+      const refusal = refuseForGas(caller);
+      if (refusal) throw refusal;
+      const own = (waiting.get(caller)?.length ?? 0) + (running?.caller === caller ? 1 : 0);
+      if (own >= QUERIES_PER_CALLER_MAX || !giveRoom(caller))
+        throw new ChainError('RATE_LIMITED', {
+          waitingMax: own >= QUERIES_PER_CALLER_MAX ? QUERIES_PER_CALLER_MAX : QUERIES_WAITING_MAX,
+          retryAfterMs: PLACE_WAIT_MS,
+        });
+      const { job, answer } = jobOf(caller, run, ({ gasUsed }) => gasUsed, GAS_PER_MS);
+      const jobs = waiting.get(caller);
+      if (jobs) jobs.push(job);
+      else waiting.set(caller, [job]);
+      count++;
+      next();
+      return answer;
+    },
+    async proof(run) {
+      if (stopped) throw stopped;
+      if (proofs.length >= PROOFS_WAITING_MAX)
+        throw new ChainError('SERVER_BUSY', { waitingMax: PROOFS_WAITING_MAX, retryAfterMs: PLACE_WAIT_MS });
+      const { job, answer } = jobOf('', run, () => 0, 0);
+      proofs.push(job);
+      next();
+      return answer;
+    },
+    stop(reason) {
+      stopped = reason;
+      cancelWait?.();
+      for (const job of [...proofs.splice(0), ...[...waiting.values()].flat()]) job.refuse(reason);
+      waiting.clear();
+      count = 0;
+    },
+  };
+}

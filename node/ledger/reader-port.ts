@@ -1,0 +1,52 @@
+/** The ledger reader as the rest of the node sees it: queries bounded and shared out fairly, proofs before them. */
+import { ContractFailure } from '../../contracts/index.ts';
+import { ChainError } from '../errors/index.ts';
+import { type ByteText, decodeJson } from '../format/index.ts';
+import type { Clock, Timers } from '../world.ts';
+import { createQueryQueue } from './query-queue.ts';
+import type { LedgerReader, TrialTransaction, Verdict } from './reader.ts';
+
+export interface ReaderPort {
+  /** @throws ContractFailure; ChainError RATE_LIMITED when the caller's gas or places are used up */
+  query(
+    caller: string,
+    contract: string,
+    method: string,
+    args: Uint8Array,
+  ): Promise<{ readonly result: Uint8Array; readonly gasUsed: number; readonly height: number }>;
+  /** @throws ChainError SERVER_BUSY when too many wait */
+  prove(contract: string, key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
+  /** Undefined when it takes too much, or too many wait: the chain judges. */
+  judge(transaction: TrialTransaction): Promise<Verdict | undefined>;
+  stop(): Promise<void>;
+}
+
+/** @param close ends what `reader` runs in, after the waiting ones were refused */
+export function createReaderPort(
+  reader: LedgerReader,
+  world: { readonly clock: Pick<Clock, 'monotonic'>; readonly timers: Pick<Timers, 'after'> },
+  close: () => Promise<void> = () => Promise.resolve(),
+): ReaderPort {
+  const queue = createQueryQueue(world);
+  return {
+    async query(caller, ...call) {
+      const answer = await queue.query(caller, () => reader.query(caller, ...call));
+      if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
+      const { result, gasUsed, height } = answer;
+      return { result, gasUsed, height };
+    },
+    prove: (contract, key) => queue.proof(() => reader.prove(contract, key)),
+    async judge(transaction) {
+      try {
+        return await queue.proof(() => reader.judge(transaction));
+      } catch (error) {
+        if (error instanceof ChainError && error.code === 'SERVER_BUSY') return undefined;
+        throw error;
+      }
+    },
+    async stop() {
+      queue.stop(new ChainError('SERVER_BUSY', { reason: 'the node stops' }));
+      await close();
+    },
+  };
+}

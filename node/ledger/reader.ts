@@ -1,0 +1,133 @@
+/**
+ * Reads of the final state that cost work: contract queries and proofs. Each call reads one version of the ledger and says its height; nothing here
+ * writes, and nothing waits for a block that is being built, executed or stored. In a node it stands in a thread and has a contract machine of its own.
+ */
+import {
+  type BuiltinContract,
+  type ContractMachine,
+  executeTransaction,
+  queryContract,
+  stateKey,
+  type TransactionContext,
+} from '../../contracts/index.ts';
+import { type ByteText, type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
+import type { Store } from '../world.ts';
+import { guardedReads } from './block-run.ts';
+import { createBlockStore } from './block-store.ts';
+import { ledgerKey } from './keys.ts';
+import { createStateMap } from './state-map.ts';
+import { createStateRows } from './state-rows.ts';
+
+/** Gas of one read-only call. */
+export const QUERY_GAS_MAX = 500_000_000;
+
+/** Most gas of a trial: about 12 ms. What takes more is not judged before it is signed. */
+export const TRIAL_GAS_MAX = 500_000_000;
+
+/** A transaction as it would be signed now. */
+export type TrialTransaction = Omit<TransactionContext, 'transactionId'> & {
+  /** Of the block it would be in, ms. */
+  readonly timestampMs: number;
+};
+
+/** What a transaction would come to in the next block, were nothing before it; undefined when that is more than a trial may cost. */
+export interface Verdict {
+  readonly code: string;
+  /** Facts of a refusal as canonical JSON; empty when OK. */
+  readonly detail: Uint8Array;
+  /** Of the state it was tried on. */
+  readonly height: number;
+}
+
+/** One version of the rows, whatever is written meanwhile. */
+export interface LedgerSnapshot extends Pick<Store, 'get' | 'range'> {
+  close(): Promise<void>;
+}
+
+/** What a query came to; `gasUsed` is counted whatever its end. */
+export type QueryAnswer = { readonly gasUsed: number; readonly height: number } & (
+  | { readonly status: 'ok'; readonly result: Uint8Array }
+  | { readonly status: 'failed'; readonly code: string; readonly detail: Uint8Array }
+);
+
+export interface LedgerReader {
+  /** @throws ChainError STORE_DAMAGED and its kin */
+  query(caller: string, contract: string, method: string, args: Uint8Array): Promise<QueryAnswer>;
+  /** Runs calls on the final state and drops what they write. @throws ChainError STORE_DAMAGED and its kin */
+  judge(transaction: TrialTransaction): Promise<Verdict | undefined>;
+  /** Proof of one key, for the header of `height`. @throws ChainError STORE_DAMAGED */
+  prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
+}
+
+/** A store that nothing writes while a read is under way, as its own snapshot. */
+export function asSnapshot(store: Pick<Store, 'get' | 'range'>): LedgerSnapshot {
+  return { get: (key) => store.get(key), range: (options) => store.range(options), close: () => Promise.resolve() };
+}
+
+export interface ReaderDependencies {
+  snapshot(): LedgerSnapshot;
+  readonly crypto: Crypto;
+  readonly builtins: ReadonlyMap<string, BuiltinContract>;
+  readonly machine: ContractMachine;
+}
+
+export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
+  const { crypto, builtins, machine } = deps;
+
+  async function onSnapshot<T>(read: (snapshot: LedgerSnapshot) => T | Promise<T>): Promise<T> {
+    const snapshot = deps.snapshot();
+    try {
+      return await read(snapshot);
+    } finally {
+      await snapshot.close();
+    }
+  }
+
+  return {
+    query: (caller, contract, method, args) =>
+      onSnapshot(async (snapshot) => {
+        const blocks = createBlockStore(snapshot);
+        const { height } = blocks.head()!;
+        const { parameters } = await blocks.configuration(height + 1);
+        const { chainId, timestampMs, era } = decodeHeader(blocks.headerBytes(height)!);
+        const state = createStateRows(snapshot);
+        const reads = guardedReads((key) => state.get(ledgerKey.state(key)));
+        const { status, code, detail, result, gasUsed } = reads.during(() =>
+          queryContract(
+            { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+            { chainId, height, timestampMs, era, parameters },
+            { get: reads.get },
+            { builtins, machine, hash: crypto.hash, verify: crypto.verify },
+          ),
+        );
+        return status === 'ok' ? { status, result, gasUsed, height } : { status, code, detail, gasUsed, height };
+      }),
+    judge: ({ timestampMs, gasLimit, ...transaction }) =>
+      onSnapshot(async (snapshot) => {
+        const blocks = createBlockStore(snapshot);
+        const { height } = blocks.head()!;
+        const { parameters } = await blocks.configuration(height + 1);
+        const head = decodeHeader(blocks.headerBytes(height)!);
+        const block = {
+          chainId: head.chainId,
+          height: height + 1,
+          timestampMs: Math.max(timestampMs, head.timestampMs),
+          era: head.era,
+          parameters,
+        };
+        const state = createStateRows(snapshot);
+        const reads = guardedReads((key) => state.get(ledgerKey.state(key)));
+        const trial = { ...transaction, transactionId: new Uint8Array(DIGEST_BYTES), gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX) };
+        const { code, detail } = reads.during(() =>
+          executeTransaction(trial, block, { get: reads.get }, { builtins, machine, hash: crypto.hash, verify: crypto.verify }),
+        );
+        return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, height };
+      }),
+    prove: (contract, key) =>
+      onSnapshot((snapshot) => {
+        const { height } = createBlockStore(snapshot).head()!;
+        const map = createStateMap({ get: (row) => snapshot.get(row) }, crypto, ledgerKey.mapPrefix);
+        return { height, proof: map.prove(stateKey(contract, key)) };
+      }),
+  };
+}

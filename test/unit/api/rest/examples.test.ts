@@ -1,0 +1,82 @@
+/** What the interface shows as an example is accepted by its own route; the example of a contract is deployed, called and asked. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CONTRACT, deployedKey, stateKey } from '../../../../contracts/index.ts';
+import { encodeJson, type Json } from '../../../../node/format/index.ts';
+import { allRoutes } from '../../../../api/rest/routes/index.ts';
+import type { Route } from '../../../../api/rest/route.ts';
+import { currentOtp } from '../../../../api/index.ts';
+import { Chain, json, newMachine } from '../../contracts/workbench.ts';
+import { createRig } from '../stand-ins.ts';
+
+/** The request itself is at fault: an example may meet a chain that lacks what it names, never one of these. */
+const REQUEST_FAULTS = new Set(['REQUEST_INVALID', 'REQUEST_MALFORMED', 'BODY_MALFORMED', 'BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED']);
+const address = `0x${'1'.repeat(40)}`;
+
+/** One request with the required parameters, and one more for each of the others: not all of them go together. */
+function urlsOf(route: Route): string[] {
+  const { parameters } = route;
+  const path = parameters
+    .filter((parameter) => parameter.in === 'path')
+    .reduce((url, { name, example }) => url.replace(`:${name}`, encodeURIComponent(String(example))), route.url);
+  const inQuery = parameters.filter((parameter) => parameter.in === 'query');
+  const urlWith = (more?: (typeof inQuery)[number]) => {
+    const query = new URLSearchParams();
+    for (const { name, example } of inQuery.filter(({ required }) => required)) query.set(name, String(example));
+    if (more) query.set(more.name, String(more.example));
+    return query.size === 0 ? path : `${path}?${query}`;
+  };
+  return [urlWith(), ...inQuery.filter(({ required }) => !required).map(urlWith)];
+}
+
+test('every example of a route is a request its route takes', async () => {
+  const rig = await createRig({ rateLimitFactor: 0 });
+  rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
+  await rig.server.context.credentials.setPassword('ada@acme', 'correct horse');
+  const { secret } = await rig.server.context.credentials.setOtp('ada@acme');
+  const faults: string[] = [];
+  let sent = 0;
+  for (const route of allRoutes()) {
+    if (route.response.outside?.includes('text/event-stream')) continue; // does not end
+    const { body } = route;
+    for (const url of urlsOf(route)) {
+      rig.world.advance(60_000); // a one-time code counts once
+      const answer = await rig.server.app.inject({
+        method: route.method,
+        url,
+        headers: {
+          authorization: `Bearer ${rig.token('ada@acme')}`,
+          otp: currentOtp(secret, rig.world.clock.now()),
+          ...(body ? { 'content-type': body.formats[0]! } : {}),
+        },
+        ...(body ? { payload: body.example } : {}),
+      });
+      sent++;
+      const code = String(answer.headers['content-type']).includes('json')
+        ? (JSON.parse(answer.body) as { code?: string }).code
+        : undefined;
+      const details = (JSON.parse(code === undefined ? '{}' : answer.body) as { details?: { code: string }[] }).details ?? [];
+      if (details.length > 0 && details.every((detail) => detail.code === 'PARAMETER_COMBINATION')) continue; // goes with another one
+      if (code !== undefined && REQUEST_FAULTS.has(code)) faults.push(`${route.method} ${url}: ${answer.body.slice(0, 400)}`);
+    }
+  }
+  assert.deepEqual(faults, []);
+  assert.ok(sent > 150, `${sent} requests`);
+  await rig.close();
+});
+
+test('the example contract loads, and the examples of call and query are of its methods', async () => {
+  const byId = new Map(allRoutes().map((route) => [route.operationId, route]));
+  const exampleOf = (id: string) => JSON.parse(byId.get(id)!.body!.example as string) as { code: string; method: string; args: Json[] };
+  const chain = new Chain({ machine: await newMachine() });
+  const contract = chain.deploy(exampleOf('deployContract').code);
+  const { method, args } = exampleOf('callContract');
+  const call = (given: readonly Json[]) => chain.execute([{ contract, method, args: encodeJson(given) }]);
+  assert.deepEqual(call(args).results.map(json), [12]);
+  assert.deepEqual(call(args).results.map(json), [24]);
+  assert.equal(call([]).code, 'CONTRACT_REFUSED');
+  const parameter = (name: string) =>
+    byId.get('queryContract')!.parameters!.find((candidate) => candidate.name === name)!.example as string;
+  const asked = chain.query(contract, parameter('method'), ...(JSON.parse(parameter('args')) as Json[]));
+  assert.equal(json(asked.result), 24);
+});
