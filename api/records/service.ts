@@ -4,6 +4,7 @@ import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
 import {
+  createScanBudget,
   createStateRecordSource,
   type RecordIndex,
   type SealedStore,
@@ -12,7 +13,7 @@ import {
   viewRecord,
 } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import type { Timers } from '../../node/world.ts';
+import type { Clock, Timers } from '../../node/world.ts';
 import { type BodyFault, formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
 import { takeToken } from '../../node/records/index.ts';
 import type { Caller, ParsedRecords, RecordOutcome, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
@@ -20,7 +21,6 @@ import { refuseBody } from './refusal.ts';
 import { checkRows, contentDigestsOf, outcomeOf, submitRows } from './submit.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
-const COUNT_PAGE = 1_000; // rows of one page while counting
 
 export interface RecordServiceDependencies {
   readonly node: NodeService;
@@ -32,6 +32,7 @@ export interface RecordServiceDependencies {
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
   readonly timers: Timers;
+  readonly clock: Pick<Clock, 'monotonic'>;
   /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
   readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
 }
@@ -44,6 +45,7 @@ interface Parsed extends ParsedRecords {
 export function createRecordService(deps: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = deps;
   const source = createStateRecordSource(node.state);
+  const scans = createScanBudget(deps);
 
   async function view(id: Digest, version: number, caller: Caller, single: boolean): Promise<RecordRow> {
     const record = await source.record(id, version === 0 ? undefined : version);
@@ -70,7 +72,8 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       order: query.order,
       ...(query.includeArchived && query.order !== 'commit' ? { state: 'kept' as const } : {}),
     };
-    const page = await index.search({ ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) });
+    const asked = { ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) };
+    const page = await scans.scan(caller.account, (pace) => index.search(asked, undefined, pace));
     const items = await Promise.all(
       page.rows.map(async (row) => ({ ...(await view(fromHex(row.id), row.version, caller, false)), matched: row.matched })),
     );
@@ -81,18 +84,14 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       complete: page.complete,
       ...(page.complete || page.next === undefined ? {} : { resumeAt: page.next }),
       withheld: page.withheld,
-      count: query.count === 'exact' ? await countAll(terms) : null,
+      count: query.count === 'exact' ? await countAll(terms, caller) : null,
     };
   }
 
-  async function countAll(terms: Parameters<RecordIndex['search']>[0]): Promise<number> {
-    let count = 0;
-    for (let after: string | undefined; ; ) {
-      const page = await index.search({ ...terms, limit: COUNT_PAGE, ...(after === undefined ? {} : { after }) });
-      count += page.rows.length;
-      if (page.next === undefined) return count;
-      after = page.next;
-    }
+  /** Null when more rows would have to be looked at than one count may. */
+  async function countAll(terms: Parameters<RecordIndex['count']>[0], caller: Caller): Promise<number | null> {
+    const { count, complete } = await scans.count(caller.account, (pace) => index.count(terms, undefined, pace));
+    return complete ? count : null;
   }
 
   return {
@@ -147,12 +146,14 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       if (!record) throw new ChainError('RECORD_NOT_FOUND', { id });
       return deps.evidence(digest, record.version, withTransaction);
     },
-    async trace(product, options) {
+    async trace(product, options, caller) {
       await reach(options.atLeastHeight, options.waitMs);
-      const trace = await traceProduct(index, source, product, {
-        direction: options.direction,
-        depthMax: Math.min(options.depth, TRACE_DEPTH_MAX),
-      });
+      const trace = await scans.scan(caller.account, (pace) =>
+        traceProduct({ height: index.height, search: (query, may) => index.search(query, may, pace) }, source, product, {
+          direction: options.direction,
+          depthMax: Math.min(options.depth, TRACE_DEPTH_MAX),
+        }),
+      );
       return trace as unknown as Json;
     },
   };

@@ -1,6 +1,6 @@
 /**
  * The event stream: final events in order, as server-sent events. An id is the event's place for ever, so that a client that comes back with
- * Last-Event-ID gets everything after it, and nothing twice. One reader a client, which reads from the node only when the client takes what it got.
+ * Last-Event-ID gets everything after it, and nothing twice; one ahead of the chain is refused. One reader a client, which reads from the node only when the client takes what it got.
  */
 import { ChainError } from '../../node/errors/index.ts';
 import type { ApiContext } from './context.ts';
@@ -28,7 +28,7 @@ export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink)
   const fromHeight = call.integer('fromHeight');
   const start =
     lastId !== undefined
-      ? parsePosition(lastId)
+      ? seenPosition(lastId, api)
       : { height: (fromHeight < 0 ? api.node.head().height + 1 : fromHeight) - 1, position: Number.MAX_SAFE_INTEGER };
   const contract = call.text('contract');
   const name = call.text('name');
@@ -88,6 +88,14 @@ export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink)
     sink.write(`retry: ${RETRY_HINT_MS}\n\n`);
     void pump();
   };
+}
+
+/** @throws ChainError EVENT_ID_AHEAD: the stream would stay silent until the chain is there, and then leave events out. */
+function seenPosition(lastId: string, api: ApiContext): { readonly height: number; readonly position: number } {
+  const position = parsePosition(lastId);
+  const { height } = api.node.head();
+  if (position.height > height) throw new ChainError('EVENT_ID_AHEAD', { lastEventHeight: position.height, height });
+  return position;
 }
 
 /** A name may not break the frame. */

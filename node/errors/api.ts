@@ -77,6 +77,15 @@ export const apiErrors = {
     text: { en: 'The index of this node has not reached atLeastHeight', zh: '本节点索引尚未达到 atLeastHeight' },
     remedy: { en: 'Ask again after Retry-After, or ask another node', zh: '请按 Retry-After 稍后重试，或改用其他节点' },
   },
+  EVENT_ID_AHEAD: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: { en: 'Last-Event-ID names a block that this node does not have yet', zh: 'Last-Event-ID 所指区块高度超过本节点当前高度' },
+    remedy: {
+      en: 'Compare chain and height: where this node is behind, ask again later or ask another; an id of another chain has no place here',
+      zh: '请核对链标识与高度：若本节点落后，请稍后重试或改用其他节点；其他链的标识不可使用',
+    },
+  },
   RATE_LIMITED: {
     kind: 'limited',
     httpStatus: 429,

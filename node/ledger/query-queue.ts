@@ -4,6 +4,7 @@
  * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query.
  */
 import { ChainError } from '../errors/index.ts';
+import { Budget, createBudgets } from '../budget.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Gas of one caller a second: a sixteenth of a core where a gas is 25 ps. */
@@ -22,10 +23,6 @@ export const PROOFS_WAITING_MAX = 256;
 export const PLACE_WAIT_MS = 1_000;
 /** Gas charged for a ms of a query that ended with its thread, so that nobody knows what it used. */
 export const GAS_PER_MS = 40_000_000;
-/** Callers whose budgets are remembered; the longest idle are forgotten. */
-const CALLERS_MAX = 20_000;
-
-const MS_PER_SECOND = 1_000;
 
 export interface QueryQueue {
   /** `run` resolves with the gas it used, whatever its end. @throws ChainError RATE_LIMITED with `retryAfterMs` */
@@ -43,37 +40,6 @@ interface Job {
   refuse(error: ChainError): void;
 }
 
-/** Gas saved up at a steady rate; below zero, a debt. */
-class GasBudget {
-  readonly #perMs: number;
-  readonly #most: number;
-  #gas: number;
-  #atMs: number;
-
-  constructor(perSecond: number, nowMs: number) {
-    this.#perMs = perSecond / MS_PER_SECOND;
-    this.#most = this.#perMs * QUERY_GAS_SAVED_MS;
-    this.#gas = this.#most;
-    this.#atMs = nowMs;
-  }
-
-  /** Ms until there is gas again; 0 when there is. */
-  waitMs(nowMs: number): number {
-    this.#fill(nowMs);
-    return this.#gas > 0 ? 0 : Math.ceil((1 - this.#gas) / this.#perMs);
-  }
-
-  charge(gas: number, nowMs: number): void {
-    this.#fill(nowMs);
-    this.#gas -= gas;
-  }
-
-  #fill(nowMs: number): void {
-    this.#gas = Math.min(this.#most, this.#gas + Math.max(0, nowMs - this.#atMs) * this.#perMs);
-    this.#atMs = nowMs;
-  }
-}
-
 export function createQueryQueue({
   clock,
   timers,
@@ -83,23 +49,15 @@ export function createQueryQueue({
 }): QueryQueue {
   const proofs: Job[] = [];
   const waiting = new Map<string, Job[]>(); // by caller, none empty, in the order of their turns
-  const budgets = new Map<string, GasBudget>(); // in order of last use
-  const budgetOfAll = new GasBudget(QUERY_GAS_PER_SECOND_ALL, clock.monotonic());
+  const budgets = createBudgets(QUERY_GAS_PER_SECOND, QUERY_GAS_SAVED_MS, clock);
+  const budgetOfAll = new Budget(QUERY_GAS_PER_SECOND_ALL, QUERY_GAS_SAVED_MS, clock.monotonic());
   let count = 0; // of queries that wait
   let running: Job | undefined;
   let cancelWait: (() => void) | undefined;
   let stopped: ChainError | undefined;
 
-  function budgetOf(caller: string): GasBudget {
-    const budget = budgets.get(caller) ?? new GasBudget(QUERY_GAS_PER_SECOND, clock.monotonic());
-    budgets.delete(caller);
-    budgets.set(caller, budget);
-    if (budgets.size > CALLERS_MAX) budgets.delete(budgets.keys().next().value!);
-    return budget;
-  }
-
   function refuseForGas(caller: string): ChainError | undefined {
-    const retryAfterMs = budgetOf(caller).waitMs(clock.monotonic());
+    const retryAfterMs = budgets.of(caller).waitMs(clock.monotonic());
     return retryAfterMs === 0 ? undefined : new ChainError('RATE_LIMITED', { gasPerSecond: QUERY_GAS_PER_SECOND, retryAfterMs });
   }
 
@@ -153,7 +111,7 @@ export function createQueryQueue({
     void job.run().then((gas) => {
       running = undefined;
       if (gas > 0) {
-        budgetOf(job.caller).charge(gas, clock.monotonic());
+        budgets.of(job.caller).charge(gas, clock.monotonic());
         budgetOfAll.charge(gas, clock.monotonic());
       }
       next();

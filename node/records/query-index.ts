@@ -38,13 +38,14 @@ import {
   summaryOf,
   timeText,
 } from './index-rows.ts';
+import type { Pace } from './scan-budget.ts';
 import type { RecordRow } from './source.ts';
 
 export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
 export const SEARCH_LIMIT_DEFAULT = 100;
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
-export const COUNT_MAX = 100_000; // rows counted for one question
-const RANGE_ROWS = 512; // rows fetched from the store at once
+export const COUNT_SCAN_MAX = 200_000; // index rows looked at for one count
+const RANGE_ROWS = 128; // rows fetched from the store at once, and looked at in one turn of the thread: some ms
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
 export interface RecordFilter {
@@ -109,11 +110,15 @@ export interface RecordIndex {
   /** Applies a final block, once; a height applied before is skipped. @throws ChainError RECORD_INDEX_ORDER when a block is left out. */
   applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
-  search(query: RecordSearch, may?: (summary: RecordSummary) => boolean): Promise<SearchPage>;
-  /** Rows that a search would give in all its pages, counted up to COUNT_MAX; `complete` is false past it. `limit` and `after` are not heeded. */
+  search(query: RecordSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
+  /**
+   * Rows that a search would give in all its pages; past COUNT_SCAN_MAX rows looked at `complete` is false. `limit` and `after` are not heeded.
+   * `pace` is told of every row.
+   */
   count(
     query: RecordSearch,
     may?: (summary: RecordSummary) => boolean,
+    pace?: Pace,
   ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
   /** Every version of a record, oldest first. */
   history(id: Digest): Promise<readonly { readonly version: number; readonly summary: RecordSummary }[]>;
@@ -156,7 +161,11 @@ export function createRecordIndex(
     height = next;
   }
 
-  async function search(query: RecordSearch, may: (summary: RecordSummary) => boolean = () => true): Promise<SearchPage> {
+  async function search(
+    query: RecordSearch,
+    may: (summary: RecordSummary) => boolean = () => true,
+    pace: Pace = () => Promise.resolve(),
+  ): Promise<SearchPage> {
     const plan = planOf(query);
     const filterDigest = hashTagged(crypto, 'index', utf8(canonicalJson({ ...plan.filter }))).slice(0, 8);
     const cursor = query.after === undefined ? undefined : decodeCursor(query.after, filterDigest);
@@ -170,18 +179,26 @@ export function createRecordIndex(
     let last: ByteText = '';
     for (let scanned = 0; ; ) {
       const chunk = await store.range({ from, to: plan.to, limit: RANGE_ROWS });
+      const before = scanned - rows.length;
+      const looked = (): number => scanned - rows.length - before; // and not answered
       for (const { key, value } of chunk) {
         scanned++;
         const { id, version } = readReference(plan.byCommit ? toByteText(value) : key);
         const summary = decodeSummary(store.get(indexKey.summary(id, version))!);
         const matched = standsAt(summary, at, plan) ? matchedBy(summary, plan) : undefined;
-        if (matched && rows.length === plan.limit)
+        if (matched && rows.length === plan.limit) {
+          await pace(looked() - 1);
           return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: true, withheld };
+        }
         if (matched && !may(summary)) withheld++;
         else if (matched) rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
         if (rows.length < plan.limit || matched) last = key;
-        if (scanned >= scanMax) return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: false, withheld };
+        if (scanned >= scanMax) {
+          await pace(looked());
+          return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: false, withheld };
+        }
       }
+      await pace(looked());
       if (chunk.length < RANGE_ROWS) return { rows, next: undefined, height: at, complete: true, withheld };
       from = `${chunk.at(-1)!.key}\0`;
     }
@@ -193,14 +210,20 @@ export function createRecordIndex(
     },
     applyBlock,
     search,
-    async count(query, may) {
+    async count(query, may, pace = () => Promise.resolve()) {
       const { after: _after, ...rest } = query;
-      let page = await search({ ...rest, limit: SEARCH_LIMIT_MAX }, may);
-      let count = page.rows.length;
-      while (page.next !== undefined && count < COUNT_MAX) {
-        page = await search({ ...rest, limit: SEARCH_LIMIT_MAX, after: page.next }, may);
+      let count = 0;
+      let looked = 0;
+      const passOver: Pace = (rows) => {
+        looked += rows;
+        return pace(rows);
+      };
+      let page: SearchPage | undefined;
+      do {
+        page = await search({ ...rest, limit: SEARCH_LIMIT_MAX, ...(page?.next === undefined ? {} : { after: page.next }) }, may, passOver);
         count += page.rows.length;
-      }
+        await passOver(page.rows.length);
+      } while (page.next !== undefined && looked < COUNT_SCAN_MAX);
       return { count, height: page.height, complete: page.next === undefined };
     },
     async history(recordId) {

@@ -53,6 +53,9 @@ export interface Trace {
   readonly withheld: number;
 }
 
+/** What of the index a walk needs. */
+export type TraceIndex = Pick<RecordIndex, 'height' | 'search'>;
+
 export interface TraceOptions {
   readonly direction?: 'up' | 'down' | 'both';
   readonly depthMax?: number;
@@ -68,7 +71,7 @@ interface Thing {
   readonly supplier?: string;
 }
 
-export async function traceProduct(index: RecordIndex, source: RecordSource, product: string, options: TraceOptions = {}): Promise<Trace> {
+export async function traceProduct(index: TraceIndex, source: RecordSource, product: string, options: TraceOptions = {}): Promise<Trace> {
   const walk = new TraceWalk(index, source, options);
   const { direction = 'both' } = options;
   const top: Thing = { type: 'product', id: product };
@@ -78,7 +81,7 @@ export async function traceProduct(index: RecordIndex, source: RecordSource, pro
 }
 
 class TraceWalk {
-  readonly #index: RecordIndex;
+  readonly #index: TraceIndex;
   readonly #source: RecordSource;
   readonly #options: TraceOptions;
   readonly #nodes = new Map<string, TraceNode>();
@@ -88,7 +91,7 @@ class TraceWalk {
   #complete = true;
   #withheld = 0;
 
-  constructor(index: RecordIndex, source: RecordSource, options: TraceOptions) {
+  constructor(index: TraceIndex, source: RecordSource, options: TraceOptions) {
     this.#index = index;
     this.#source = source;
     this.#options = options;

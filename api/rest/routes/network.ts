@@ -77,7 +77,7 @@ const streamEvents = route({
       in: 'header',
     },
   ],
-  errors: [],
+  errors: ['EVENT_ID_AHEAD'],
   response: { schema: Type.String(), statuses: [200], outside: ['text/event-stream'] },
   handler: (call, api) => ({ stream: openEventStream(call, api) }),
 });

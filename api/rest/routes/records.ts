@@ -236,8 +236,8 @@ const findRecords = route({
     }),
     ...pageParameters,
     queryParameter('count', { type: 'string', enum: ['none', 'exact'] }, 'none', 'exact', {
-      en: 'exact: count all matches too',
-      zh: 'exact：同时统计总数',
+      en: 'exact: count all matches too; null when more than 200,000 rows of the index would have to be looked at',
+      zh: 'exact：同时统计总数；需查看的索引行超过 200,000 时为 null',
     }),
     ...freshnessParameters,
   ],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
-import { type Client, createClient, operations } from '../../../../api/client/index.ts';
+import { type ApiError, type Client, createClient, operations } from '../../../../api/client/index.ts';
 import { createRig, type Rig, testEvent, testTls } from '../stand-ins.ts';
 
 let rig: Rig;
@@ -100,8 +100,13 @@ test('operations of the client reach their routes', async () => {
   );
 });
 
-test('events stream in order, resume after the last id, are filtered, and streams are bounded per account', async () => {
+test('events stream in order, resume after the last id, are filtered, and streams are bounded per account', async (t) => {
   const api = operations(client);
+  const { height } = rig.node;
+  rig.node.height = 14;
+  t.after(() => {
+    rig.node.height = height;
+  });
   rig.node.events_.push(testEvent(13, 0), testEvent(13, 1, 'moved'), testEvent(13, 2));
   const take = async (count: number, options: Parameters<typeof api.streamEvents>[0] = {}): Promise<string[]> => {
     const ids: string[] = [];
@@ -114,6 +119,11 @@ test('events stream in order, resume after the last id, are filtered, and stream
   assert.deepEqual(await take(3, { query: { fromHeight: 13 } }), ['13-0 stored', '13-1 moved', '13-2 stored']);
   assert.deepEqual(await take(1, { lastEventId: '13-1' }), ['13-2 stored']);
   assert.deepEqual(await take(1, { query: { fromHeight: 0, name: 'moved' } }), ['13-1 moved']);
+  for (const ahead of ['15-0', '1000014-0']) {
+    const data = { lastEventHeight: Number(ahead.split('-')[0]), height: 14 };
+    const error = (await take(1, { lastEventId: ahead }).catch((thrown: unknown) => thrown)) as ApiError;
+    assert.deepEqual([error.code, error.status, error.data], ['EVENT_ID_AHEAD', 409, data]);
+  }
   const live = take(1, { lastEventId: '13-2' });
   setTimeout(() => {
     rig.node.events_.push(testEvent(14, 0, 'late'));

@@ -1,0 +1,62 @@
+/**
+ * What searches may cost the thread that votes. A search reads index rows; those it answers with are bounded by the page, those it only passes over,
+ * or counts, are paid here: a caller in debt is refused with the wait, and all scans together are held to the rate of the node, a few ms at a time.
+ */
+import { Budget, createBudgets } from '../budget.ts';
+import { ChainError } from '../errors/index.ts';
+import type { Clock, Timers } from '../world.ts';
+
+/** Rows a second that one caller may have passed over or counted. */
+export const SCAN_ROWS_PER_SECOND = 2_500;
+/** Rows a second of all callers together: about a quarter of the thread at 25 us a row. */
+export const SCAN_ROWS_PER_SECOND_ALL = 10_000;
+/** Budget that is saved up, in ms of its rate. */
+export const SCAN_SAVED_MS = 2_000;
+/** What is said to wait, ms, while another count of the caller runs. */
+const COUNT_WAIT_MS = 1_000;
+
+/** Told of the rows that a slice of a scan passed over; resolves when the scan may go on. */
+export type Pace = (rows: number) => Promise<void>;
+
+export interface ScanBudget {
+  /** @throws ChainError RATE_LIMITED with `retryAfterMs` when the caller is in debt */
+  scan<T>(caller: string, work: (pace: Pace) => Promise<T>): Promise<T>;
+  /** As scan, one at a time for each caller. */
+  count<T>(caller: string, work: (pace: Pace) => Promise<T>): Promise<T>;
+}
+
+export function createScanBudget({
+  clock,
+  timers,
+}: {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly timers: Pick<Timers, 'after'>;
+}): ScanBudget {
+  const budgets = createBudgets(SCAN_ROWS_PER_SECOND, SCAN_SAVED_MS, clock);
+  const all = new Budget(SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS, clock.monotonic());
+  const counting = new Set<string>();
+
+  async function scan<T>(caller: string, work: (pace: Pace) => Promise<T>): Promise<T> {
+    const retryAfterMs = budgets.of(caller).waitMs(clock.monotonic());
+    if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { rowsPerSecond: SCAN_ROWS_PER_SECOND, retryAfterMs });
+    return work(async (rows) => {
+      budgets.of(caller).charge(rows, clock.monotonic());
+      all.charge(rows, clock.monotonic());
+      for (let waitMs = all.waitMs(clock.monotonic()); waitMs > 0; waitMs = all.waitMs(clock.monotonic()))
+        await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
+    });
+  }
+
+  return {
+    scan,
+    async count(caller, work) {
+      if (counting.has(caller)) throw new ChainError('RATE_LIMITED', { countsMax: 1, retryAfterMs: COUNT_WAIT_MS });
+      counting.add(caller);
+      try {
+        return await scan(caller, work);
+      } finally {
+        counting.delete(caller);
+      }
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/** What a search may cost the thread that votes: slices, rows passed over, callers in debt. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
+import { encodeContent, recordIdOf } from '../../../../node/format/index.ts';
+import type { ChainError } from '../../../../node/errors/index.ts';
+import { createRecordIndex } from '../../../../node/records/query-index.ts';
+import { createScanBudget, SCAN_ROWS_PER_SECOND, SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS } from '../../../../node/records/scan-budget.ts';
+import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
+import type { Caller } from '../../../../api/rest/deps.ts';
+import { ManualTime, settle } from '../memory-world.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { annexRecord, crypto } from './sample.ts';
+
+const SLICE_ROWS_MAX = 128;
+const MATCHES = 7;
+
+/** An index of so many records, the first seven of one factory, the others of another. */
+async function indexOf(records: number) {
+  const index = createRecordIndex(createMemoryStore(), crypto, builtinClass);
+  const rows = Array.from({ length: records }, (_, i) => {
+    const tree = annexRecord({
+      product_uid: `SN-${i}`,
+      pro_factory_uid: i < MATCHES ? 'F-few' : 'F-many',
+      production_time: `${1_760_000_000_000 + i}`,
+    });
+    const key = keyOf(builtinClasses.production!, tree);
+    const record = {
+      ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', key, version: 1, state: 'current' as const },
+      ...{ content: encodeContent(tree), source: {}, height: 1, committedAtMs: 0, transactionId: new Uint8Array(32), change: undefined },
+    };
+    return { recordId: recordIdOf(crypto, 'production', 'north', key), record };
+  });
+  await index.applyBlock(1, 1, rows);
+  return index;
+}
+
+test('a search tells of the rows that it passed over and not of those it answers with, a slice at a time; a count tells of all', async () => {
+  const records = 1_000;
+  const index = await indexOf(records);
+  const told: number[] = [];
+  const pace = async (rows: number): Promise<void> => void told.push(rows);
+  const sum = (): number => told.splice(0).reduce((all, rows) => all + rows, 0);
+  const { rows } = await index.search({ order: 'commit', factory: 'F-few' }, undefined, pace);
+  assert.equal(rows.length, MATCHES);
+  assert.ok(told.length >= records / SLICE_ROWS_MAX && Math.max(...told) <= SLICE_ROWS_MAX, told.join(' '));
+  assert.equal(sum(), records - MATCHES);
+  await index.search({ class: 'production', limit: 100 }, undefined, pace);
+  assert.equal(sum(), 0);
+  assert.equal((await index.count({ class: 'production' }, undefined, pace)).count, records);
+  assert.equal(sum(), records);
+});
+
+test('a scan waits when the node has passed over its rows of the second, whoever asks', async () => {
+  const time = new ManualTime();
+  const scans = createScanBudget({ clock: time, timers: time });
+  const slice = 100;
+  let slices = 0;
+  for (let caller = 0; caller < 30; caller++)
+    void scans.scan(`c${caller}@x`, async (pace) => {
+      for (;;) {
+        await pace(slice);
+        slices++;
+      }
+    });
+  await settle();
+  const seconds = 10;
+  for (let ms = 0; ms < seconds * 1_000; ms += 10) {
+    time.advance(10);
+    for (let turn = 0; turn < 4; turn++) await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+  const most = (SCAN_ROWS_PER_SECOND_ALL * (seconds + SCAN_SAVED_MS / 1_000)) / slice + 30 * 2;
+  assert.ok(slices <= most && slices > most / 4, `${slices} of ${most}`);
+});
+
+test('a caller in debt is told the wait, which suffices, and others search on; his second count at a time is refused', async () => {
+  const time = new ManualTime();
+  const scans = createScanBudget({ clock: time, timers: time });
+  const refused = async (work: Promise<unknown>): Promise<number> => {
+    const error = await work.then(
+      () => assert.fail('went on'),
+      (thrown: ChainError) => thrown,
+    );
+    assert.equal(error.code, 'RATE_LIMITED');
+    return error.data.retryAfterMs as number;
+  };
+  const saved = (SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000;
+  await scans.scan('device@x', (pace) => pace(saved + SCAN_ROWS_PER_SECOND));
+  const waitMs = await refused(scans.scan('device@x', async () => 'went on'));
+  assert.ok(waitMs >= 1_000 && waitMs < 1_100, String(waitMs));
+  assert.equal(await scans.scan('other@x', async () => 'went on'), 'went on');
+  time.advance(waitMs);
+  let end!: () => void;
+  const first = scans.count(
+    'device@x',
+    () =>
+      new Promise<void>((resolve) => {
+        end = resolve;
+      }),
+  );
+  await refused(scans.count('device@x', async () => 'went on'));
+  end();
+  await first;
+  assert.equal(await scans.count('device@x', async () => 'went on'), 'went on');
+});
+
+test('selective searches, counts and traces of one caller are paid from one budget; another caller has his own', async () => {
+  const time = new ManualTime();
+  const index = await indexOf((SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000 + 200);
+  const node = { state: { get: () => undefined }, head: () => ({ height: 1 }) };
+  const records = createRecordService({ node, index, crypto, timers: time, clock: time } as unknown as RecordServiceDependencies);
+  const page = {
+    includeArchived: false,
+    order: 'commit',
+    limit: 10,
+    after: undefined,
+    count: 'none',
+    atLeastHeight: 0,
+    waitMs: 0,
+  } as const;
+  const search = (caller: string, more: object) =>
+    records.search({ ...page, ...more, filter: { factory: 'none' } }, { account: caller } as Caller);
+  assert.deepEqual((await search('device@x', {})).items, []);
+  const limited = { code: 'RATE_LIMITED' };
+  await assert.rejects(search('device@x', {}), limited);
+  await assert.rejects(search('device@x', { count: 'exact' }), limited);
+  const walk = { depth: 1, direction: 'both', atLeastHeight: 0, waitMs: 0 } as const;
+  await assert.rejects(records.trace('SN-1', walk, { account: 'device@x' } as Caller), limited);
+  time.advance(SCAN_SAVED_MS);
+  assert.equal((await search('other@x', { order: 'time', count: 'exact' })).count, 0);
+});
