@@ -24,7 +24,8 @@ export interface BodyFault {
 export interface ParsedRecord {
   /** As sent, `token` included when it was in the body. */
   readonly tree: TextStruct;
-  readonly locate: (path: RecordPath) => Place;
+  /** @param code of the fault: what a CSV header lacks or has too much stands in the header. */
+  readonly locate: (path: RecordPath, code: string) => Place;
 }
 
 export type ParsedBody =
@@ -36,6 +37,13 @@ export type ParsedBody =
       readonly faults?: readonly BodyFault[];
     }
   | { readonly ok: false; readonly format: BodyFormat; readonly faults: readonly BodyFault[] };
+
+/** The reading of a body in steps of a record or a few kilobytes, so that whoever drives it may do other things in between. */
+export type ParseSteps = Generator<void, ParsedBody, void>;
+
+export function tooManyRecords(format: BodyFormat, place: Place): ParsedBody {
+  return refusedBody(format, 'FORMAT_TOO_MANY_RECORDS', place, { countMax: `${BODY_RECORDS_MAX}` });
+}
 
 export function refusedBody(format: BodyFormat, code: string, place: Place, data: Readonly<Record<string, string>> = {}): ParsedBody {
   return { ok: false, format, faults: [{ code, place, data }] };

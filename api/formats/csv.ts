@@ -3,63 +3,92 @@
  * counted from 1 (`pro_raw_material.2.pro_supplier`), one record a row. An unquoted empty cell is absent, a quoted one is empty text.
  * Rows are counted as a spreadsheet counts them: the header is row 1, an empty line is a row that holds no record.
  */
-import { CsvError, parse } from 'csv-parse/sync';
 import { dottedPath, fromUtf8, type RecordPath, textFault, type TextStruct, type TextTree } from '../../node/format/index.ts';
-import { BODY_BYTES_MAX, BODY_DEPTH_MAX, BODY_FAULTS_MAX, BODY_RECORDS_MAX, type BodyFault, type ParsedBody, refusedBody } from './body.ts';
+import {
+  BODY_BYTES_MAX,
+  BODY_DEPTH_MAX,
+  BODY_FAULTS_MAX,
+  BODY_RECORDS_MAX,
+  type BodyFault,
+  type ParsedRecord,
+  type ParseSteps,
+  refusedBody,
+  tooManyRecords,
+} from './body.ts';
 
 export const CSV_COLUMNS_MAX = 2_000; // columns of one body
 const LIST_INDEX_MAX = 10_000; // highest item number in a column name
 const HEADER_PLACE = { row: 1, column: '' } as const;
 
-export type CsvRows =
-  | {
-      readonly ok: true;
-      readonly rows: readonly (readonly (string | undefined)[])[] /** Empty lines in front of each row. */;
-      readonly empty: readonly number[];
-    }
-  | { readonly ok: false; readonly reason: string; readonly row: number };
+export interface CsvRow {
+  /** From 1; an empty line counts, a line end inside quotes does not. */
+  readonly row: number;
+  /** undefined for an unquoted empty cell. Holds `CSV_COLUMNS_MAX + 1` cells when the row has more than may be: reading ends in that row. */
+  readonly cells: readonly (string | undefined)[];
+}
+
+/** Ends the reading of a text that is no CSV. */
+export class CsvFault extends Error {
+  readonly row: number;
+  constructor(reason: string, row: number) {
+    super(reason);
+    this.row = row;
+  }
+}
 
 /**
- * Cells by row; undefined for an unquoted empty cell. A quote inside an unquoted cell stands for itself (`12 1/2"`); text after a closing quote is
- * refused, since readers differ on what it means.
+ * Rows in order, read as they are asked for. A quote inside an unquoted cell stands for itself (`12 1/2"`); text after a closing quote is refused,
+ * since readers differ on what it means. @throws CsvFault
  */
-export function readCsvRows(text: string): CsvRows {
-  const ambiguous = textAfterQuote(text);
-  if (ambiguous !== undefined) return { ok: false, reason: 'a closing quote is followed by text', row: ambiguous };
-  try {
-    const rows = parse(text, {
-      bom: true,
-      record_delimiter: ['\r\n', '\n'],
-      relax_column_count: true,
-      relax_quotes: true,
-      skip_empty_lines: true,
-      info: true,
-      max_record_size: BODY_BYTES_MAX,
-      cast: (value, { quoting }) => (value === '' && !quoting ? undefined : value),
-    }) as unknown as { readonly record: (string | undefined)[]; readonly info: { readonly empty_lines: number } }[];
-    return { ok: true, rows: rows.map(({ record }) => record), empty: rows.map(({ info }) => info.empty_lines) };
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    const { records } = error as unknown as { readonly records?: number };
-    return { ok: false, reason: error.message, row: (records ?? 0) + 1 };
+export function* csvRows(text: string): Generator<CsvRow, void> {
+  let at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  for (let row = 1; at < text.length; row++) {
+    const cells: (string | undefined)[] = [];
+    const newline = text.indexOf('\n', at);
+    let lineEnd = newline < 0 ? text.length : newline;
+    for (let more = true; more; ) {
+      let cell: string | undefined;
+      if (text[at] === '"') {
+        const from = at + 1;
+        at = closingQuote(text, from);
+        if (at < 0) throw new CsvFault('a quoted cell is not closed', row);
+        cell = text.slice(from, at++).replaceAll('""', '"');
+        if (at > lineEnd) {
+          const next = text.indexOf('\n', at);
+          lineEnd = next < 0 ? text.length : next;
+        }
+        if (at < text.length && text[at] !== ',' && at !== lineEnd && !(text[at] === '\r' && at + 1 === lineEnd && lineEnd < text.length))
+          throw new CsvFault('a closing quote is followed by text', row);
+        if (text[at] === '\r') at++;
+      } else {
+        const from = at;
+        while (at < lineEnd && text.charCodeAt(at) !== 0x2c) at++;
+        const to = at === lineEnd && lineEnd < text.length && at > from && text[at - 1] === '\r' ? at - 1 : at;
+        if (to > from) cell = text.slice(from, to);
+        else if (at >= lineEnd && cells.length === 0) break; // an empty line
+      }
+      cells.push(cell);
+      more = at < lineEnd && text[at] === ',';
+      if (more) at++;
+      if (cells.length > CSV_COLUMNS_MAX) {
+        yield { row, cells };
+        return;
+      }
+    }
+    at = lineEnd + 1;
+    if (cells.length > 0) yield { row, cells };
   }
 }
 
-/** Row of the first quoted cell with text behind its closing quote. */
-function textAfterQuote(text: string): number | undefined {
-  const cell = /(?:"[^"]*(?:""[^"]*)*"|[^",\r\n][^,\r\n]*)?(,|\r?\n|$|[\s\S])/y; // one cell, and what ends it
-  let row = 1;
-  cell.lastIndex = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-  while (cell.lastIndex < text.length) {
-    const [whole, end] = cell.exec(text)!;
-    if (end === '"') return undefined; // never closed: the parser says so, with its place
-    if (end !== ',' && end !== '\n' && end !== '\r\n' && end !== '' && whole.startsWith('"')) return row;
-    if (end === '\n' || end === '\r\n') row++;
-  }
-  return undefined;
+/** Index of the quote that closes the cell, or -1. */
+function closingQuote(text: string, from: number): number {
+  let at = text.indexOf('"', from);
+  while (at >= 0 && text[at + 1] === '"') at = text.indexOf('"', at + 2);
+  return at;
 }
 
-export function parseCsvBody(bytes: Uint8Array): ParsedBody {
+/** One step a row. */
+export function* parseCsvSteps(bytes: Uint8Array): ParseSteps {
   if (bytes.length > BODY_BYTES_MAX) return refusedBody('csv', 'FORMAT_TOO_LARGE', HEADER_PLACE, { bytesMax: `${BODY_BYTES_MAX}` });
   let text: string;
   try {
@@ -67,22 +96,32 @@ export function parseCsvBody(bytes: Uint8Array): ParsedBody {
   } catch {
     return refusedBody('csv', 'FORMAT_NOT_UTF8', HEADER_PLACE);
   }
-  const reading = readCsvRows(text);
-  if (!reading.ok) return refusedBody('csv', 'CSV_MALFORMED', { row: reading.row, column: '' }, { reason: reading.reason });
-  const [header, ...rows] = reading.rows;
-  if (!header || rows.length === 0) return refusedBody('csv', 'FORMAT_NO_RECORDS', HEADER_PLACE);
-  if (rows.length > BODY_RECORDS_MAX)
-    return refusedBody('csv', 'FORMAT_TOO_MANY_RECORDS', HEADER_PLACE, { count: `${rows.length}`, countMax: `${BODY_RECORDS_MAX}` });
+  const records: ParsedRecord[] = [];
   const faults: BodyFault[] = [];
-  const columns = readHeader(header, faults);
-  if (faults.length > 0) return { ok: false, format: 'csv', faults };
-  const records = rows.map((cells, i) => {
-    const row = i + 2 + reading.empty[i + 1]!;
-    return { tree: readRow(columns, cells, row, faults), locate: (path: RecordPath) => ({ row, column: columnOf(columns, path) }) };
-  });
+  let header: Header | undefined;
+  let count = 0; // of rows below the header
+  try {
+    for (const { row, cells } of csvRows(text)) {
+      if (cells.length > CSV_COLUMNS_MAX)
+        return refusedBody('csv', 'CSV_TOO_MANY_COLUMNS', { row, column: '' }, { countMax: `${CSV_COLUMNS_MAX}` });
+      if (header === undefined) header = readHeader(cells, faults);
+      else if (++count > BODY_RECORDS_MAX) return tooManyRecords('csv', HEADER_PLACE);
+      else if (!header.faulty) records.push(readRecord(header, cells, row, faults));
+      if (faults.length >= BODY_FAULTS_MAX || (header.faulty && count > 0)) break;
+      yield;
+    }
+  } catch (error) {
+    if (!(error instanceof CsvFault)) throw error;
+    return refusedBody('csv', 'CSV_MALFORMED', { row: error.row, column: '' }, { reason: error.message });
+  }
+  if (count === 0) return refusedBody('csv', 'FORMAT_NO_RECORDS', HEADER_PLACE);
   return faults.length === 0
     ? { ok: true, format: 'csv', records }
     : { ok: false, format: 'csv', faults: faults.slice(0, BODY_FAULTS_MAX) };
+}
+
+function readRecord(header: Header, cells: readonly (string | undefined)[], row: number, faults: BodyFault[]): ParsedRecord {
+  return { tree: readRow(header.columns, cells, row, faults), locate: (path, code) => header.place(path, code, row) };
 }
 
 interface Column {
@@ -90,14 +129,45 @@ interface Column {
   readonly parts: readonly (string | number)[];
 }
 
-function readHeader(header: readonly (string | undefined)[], faults: BodyFault[]): Column[] {
+/** The header row; says where a fault of a record stands. */
+class Header {
+  readonly columns: readonly Column[];
+  readonly faulty: boolean;
+  /** Column by dotted path, and by that path without `.1`, which may have been dropped where a list of one was folded. */
+  readonly #named = new Map<string, string>();
+  readonly #folded = new Map<string, string>();
+  /** Every path at or above a column. */
+  readonly #given = new Set<string>();
+
+  constructor(columns: readonly Column[], faulty: boolean) {
+    this.columns = columns;
+    this.faulty = faulty;
+    if (faulty) return;
+    for (const { name, parts } of columns) {
+      const folded = parts.filter((part) => part !== 0);
+      this.#named.set(name, name);
+      if (!this.#folded.has(dottedPath(folded))) this.#folded.set(dottedPath(folded), name);
+      for (let i = 1; i <= folded.length; i++) this.#given.add(dottedPath(folded.slice(0, i)));
+    }
+  }
+
+  /** An unknown name, and a missing one that no column has, are faults of the header. */
+  place(path: RecordPath, code: string, row: number): { readonly row: number; readonly column: string } {
+    const wanted = dottedPath(path);
+    const column = this.#named.get(wanted) ?? this.#folded.get(wanted) ?? wanted;
+    const missing = code === 'RECORD_FIELD_MISSING' && !this.#given.has(dottedPath(path.filter((part) => part !== 0)));
+    return { row: code === 'RECORD_FIELD_UNKNOWN' || missing ? HEADER_PLACE.row : row, column };
+  }
+}
+
+function readHeader(header: readonly (string | undefined)[], faults: BodyFault[]): Header {
   const columns: Column[] = [];
   const fault = (code: string, column: string, data: BodyFault['data'] = {}): void => {
     faults.push({ code, place: { row: 1, column }, data });
   };
-  if (header.length > CSV_COLUMNS_MAX) fault('CSV_TOO_MANY_COLUMNS', '', { count: `${header.length}`, countMax: `${CSV_COLUMNS_MAX}` });
   const kinds = new Map<string, 'leaf' | 'struct' | 'list'>();
-  for (const [i, cell] of header.slice(0, CSV_COLUMNS_MAX).entries()) {
+  for (const [i, cell] of header.entries()) {
+    if (faults.length >= BODY_FAULTS_MAX) break;
     const name = cell ?? '';
     const parts = columnParts(name);
     const bad = textFault(name);
@@ -107,7 +177,7 @@ function readHeader(header: readonly (string | undefined)[], faults: BodyFault[]
     else if (conflicts(kinds, parts)) fault('CSV_COLUMN_CONFLICT', name, { name });
     columns.push({ name, parts: parts ?? [name] });
   }
-  return columns;
+  return new Header(columns, faults.length > 0);
 }
 
 /** Names and 0-based item numbers of a column; below `ext.units.` the rest is one name, since it is itself a path. */
@@ -184,12 +254,4 @@ function closeLists(value: string | Growing, path: string, row: number, faults: 
     items.push(closeLists(item, under(`${i + 1}`), row, faults));
   }
   return items.length === 1 ? items[0]! : items;
-}
-
-/** The header's spelling of a path; where a list of one was folded, `.1` may have been dropped. */
-function columnOf(columns: readonly Column[], path: RecordPath): string {
-  const wanted = dottedPath(path);
-  if (columns.some(({ name }) => name === wanted)) return wanted;
-  const folded = columns.find(({ parts }) => dottedPath(parts.filter((part) => part !== 0)) === wanted);
-  return folded?.name ?? wanted;
 }

@@ -1,11 +1,10 @@
 /** The format door: bytes of a body in, records as trees of texts out, or every fault at once. */
-import type { BodyFormat, ParsedBody } from './body.ts';
-import { parseCsvBody } from './csv.ts';
-import { parseJsonBody } from './json.ts';
-import { parseXmlBody } from './xml.ts';
+import type { BodyFormat, ParsedBody, ParseSteps } from './body.ts';
+import { parseCsvSteps } from './csv.ts';
+import { parseJsonSteps } from './json.ts';
+import { parseXmlSteps } from './xml.ts';
 
 export * from './body.ts';
-export { parseCsvBody, parseJsonBody, parseXmlBody };
 
 const MEDIA_TYPES: Readonly<Record<string, BodyFormat>> = {
   'application/json': 'json',
@@ -21,13 +20,22 @@ export function formatOfMediaType(contentType: string): BodyFormat | undefined {
   return Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined;
 }
 
-export function parseBody(format: BodyFormat, bytes: Uint8Array): ParsedBody {
+export function parseSteps(format: BodyFormat, bytes: Uint8Array): ParseSteps {
   switch (format) {
     case 'json':
-      return parseJsonBody(bytes);
+      return parseJsonSteps(bytes);
     case 'xml':
-      return parseXmlBody(bytes);
+      return parseXmlSteps(bytes);
     case 'csv':
-      return parseCsvBody(bytes);
+      return parseCsvSteps(bytes);
+  }
+}
+
+/** All steps at once, where nothing else waits. */
+export function parseBody(format: BodyFormat, bytes: Uint8Array): ParsedBody {
+  const steps = parseSteps(format, bytes);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
   }
 }

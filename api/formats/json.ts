@@ -2,22 +2,32 @@
  * JSON bodies: one record as an object, or a list of them. Reading is node/format/json-text; here shapes no record can have are refused, and null is a
  * fault of its field only.
  */
-import { type JsonPath, type LosslessJson, pointerOf, readJsonText, type TextStruct } from '../../node/format/index.ts';
-import { BODY_BYTES_MAX, BODY_FAULTS_MAX, BODY_RECORDS_MAX, type BodyFault, type ParsedBody, refusedBody } from './body.ts';
+import { type JsonPath, type LosslessJson, pointerOf, readJsonSteps, type TextStruct } from '../../node/format/index.ts';
+import {
+  BODY_BYTES_MAX,
+  BODY_FAULTS_MAX,
+  BODY_RECORDS_MAX,
+  type BodyFault,
+  type ParsedRecord,
+  type ParseSteps,
+  refusedBody,
+  tooManyRecords,
+} from './body.ts';
 
-export function parseJsonBody(bytes: Uint8Array): ParsedBody {
+/** One step an item of a list. */
+export function* parseJsonSteps(bytes: Uint8Array): ParseSteps {
   if (bytes.length > BODY_BYTES_MAX) return refusedBody('json', 'FORMAT_TOO_LARGE', { pointer: '' }, { bytesMax: `${BODY_BYTES_MAX}` });
-  const reading = readJsonText(bytes);
+  const reading = yield* readJsonSteps(bytes, BODY_RECORDS_MAX);
   if (!reading.ok)
     return { ok: false, format: 'json', faults: reading.faults.map(({ code, pointer, data }) => ({ code, place: { pointer }, data })) };
   const { value } = reading;
   const items: readonly LosslessJson[] = Array.isArray(value) ? value : [value];
   if (items.length === 0) return refusedBody('json', 'FORMAT_NO_RECORDS', { pointer: '' });
-  if (items.length > BODY_RECORDS_MAX)
-    return refusedBody('json', 'FORMAT_TOO_MANY_RECORDS', { pointer: '' }, { count: `${items.length}`, countMax: `${BODY_RECORDS_MAX}` });
+  if (items.length > BODY_RECORDS_MAX) return tooManyRecords('json', { pointer: '' });
   const faults: BodyFault[] = [];
   const nulls: BodyFault[] = [];
-  const records = items.map((item, i) => {
+  const records: ParsedRecord[] = [];
+  for (const [i, item] of items.entries()) {
     const top: JsonPath = Array.isArray(value) ? [i] : [];
     if (typeof item !== 'object' || item === null || Array.isArray(item))
       faults.push({ code: 'FORMAT_NOT_A_RECORD', place: { pointer: pointerOf(top) }, data: {} });
@@ -29,8 +39,10 @@ export function parseJsonBody(bytes: Uint8Array): ParsedBody {
       }
       takeNulls(item, [...top], nulls);
     }
-    return { tree: item as TextStruct, locate: (path: JsonPath) => ({ pointer: pointerOf([...top, ...path]) }) };
-  });
+    if (faults.length + nulls.length >= BODY_FAULTS_MAX) return { ok: false, format: 'json', faults: [...faults, ...nulls] };
+    records.push({ tree: item as TextStruct, locate: (path) => ({ pointer: pointerOf([...top, ...path]) }) });
+    yield;
+  }
   if (faults.length > 0) return { ok: false, format: 'json', faults: [...faults, ...nulls] };
   return nulls.length === 0 ? { ok: true, format: 'json', records } : { ok: true, format: 'json', records, faults: nulls };
 }

@@ -4,7 +4,7 @@
  * attributes, name prefixes and mixed content are refused: the annex has no use for them, and every XML attack needs one.
  */
 import { SaxesParser } from 'saxes';
-import { fromUtf8, type RecordPath, type TextStruct, type TextTree } from '../../node/format/index.ts';
+import { fromUtf8, type TextStruct, type TextTree } from '../../node/format/index.ts';
 import {
   BODY_BYTES_MAX,
   BODY_DEPTH_MAX,
@@ -13,6 +13,7 @@ import {
   type BodyFault,
   type ParsedBody,
   type ParsedRecord,
+  type ParseSteps,
   refusedBody,
 } from './body.ts';
 
@@ -30,7 +31,8 @@ interface Element {
 /** Ends the reading; any other fault lets it go on, so that what the class finds is told as well. */
 class Stop extends Error {}
 
-export function parseXmlBody(bytes: Uint8Array): ParsedBody {
+/** One step some kilobytes. */
+export function* parseXmlSteps(bytes: Uint8Array): ParseSteps {
   if (bytes.length > BODY_BYTES_MAX) return refusedBody('xml', 'FORMAT_TOO_LARGE', { path: '/' }, { bytesMax: `${BODY_BYTES_MAX}` });
   let text: string;
   try {
@@ -40,7 +42,7 @@ export function parseXmlBody(bytes: Uint8Array): ParsedBody {
   }
   const builder = new XmlBuilder();
   try {
-    builder.read(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+    yield* builder.read(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     return { ok: false, format: 'xml', faults: builder.faults };
@@ -88,9 +90,12 @@ class XmlBuilder {
     });
   }
 
-  read(text: string): void {
-    const CHUNK = 65_536; // characters handed over at once, so that a refusal stops the reading early
-    for (let i = 0; i < text.length; i += CHUNK) this.#parser.write(text.slice(i, i + CHUNK));
+  *read(text: string): Generator<void, void, void> {
+    const CHUNK = 16_384; // characters of one step
+    for (let i = 0; i < text.length; i += CHUNK) {
+      this.#parser.write(text.slice(i, i + CHUNK));
+      yield;
+    }
     this.#parser.close();
   }
 
@@ -101,6 +106,8 @@ class XmlBuilder {
     this.#open.push({ name, path, text: '', children: new Map() });
     if (this.#open.length > BODY_DEPTH_MAX) this.#stop('XML_TOO_DEEP', { depthMax: `${BODY_DEPTH_MAX}` });
     if (++this.#elements > XML_ELEMENTS_MAX) this.#stop('XML_TOO_MANY_ELEMENTS', { countMax: `${XML_ELEMENTS_MAX}` });
+    if (parent !== undefined && this.#open.length === 2 && siblings >= BODY_RECORDS_MAX)
+      this.#stop('FORMAT_TOO_MANY_RECORDS', { countMax: `${BODY_RECORDS_MAX}` });
     if (isRefusedName(name)) this.#fault('XML_NAME_REFUSED', { name });
   }
 
@@ -164,19 +171,12 @@ function recordsOf(root: string, tree: TextTree): ParsedBody {
       path: '/records',
     });
   const items: readonly TextTree[] = Array.isArray(tree.record) ? tree.record : [tree.record!];
-  if (items.length > BODY_RECORDS_MAX)
-    return refusedBody(
-      'xml',
-      'FORMAT_TOO_MANY_RECORDS',
-      { path: '/records' },
-      { count: `${items.length}`, countMax: `${BODY_RECORDS_MAX}` },
-    );
   const faults: BodyFault[] = [];
   const records: ParsedRecord[] = [];
   items.forEach((item, i) => {
     const path = `/records/record${items.length > 1 ? `[${i + 1}]` : ''}`;
     if (isStruct(item)) records.push(recordAt(item, path));
-    else faults.push({ code: 'FORMAT_NOT_A_RECORD', place: { path }, data: {} });
+    else if (faults.length < BODY_FAULTS_MAX) faults.push({ code: 'FORMAT_NOT_A_RECORD', place: { path }, data: {} });
   });
   return faults.length === 0 ? { ok: true, format: 'xml', records } : { ok: false, format: 'xml', faults };
 }
@@ -184,7 +184,7 @@ function recordsOf(root: string, tree: TextTree): ParsedBody {
 function recordAt(tree: TextStruct, top: string): ParsedRecord {
   return {
     tree,
-    locate: (path: RecordPath) => ({ path: top + path.map((part) => (typeof part === 'number' ? `[${part + 1}]` : `/${part}`)).join('') }),
+    locate: (path) => ({ path: top + path.map((part) => (typeof part === 'number' ? `[${part + 1}]` : `/${part}`)).join('') }),
   };
 }
 

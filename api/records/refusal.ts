@@ -19,27 +19,38 @@ export function refuseBody(faults: readonly BodyFault[]): ChainError {
   return refusal(faults.map(({ code, place, data }) => detail(code, place, data)));
 }
 
-/** @param unreadable faults of single fields of the body; what the class says of the same field is left out. */
+/**
+ * @param unreadable faults of single fields of the body; what the class says of the same field is left out. What stands in a header is said once.
+ * @param recordsUnchecked records behind the last one looked at.
+ */
 export function refuseRows(
   records: readonly ParsedRecord[],
   faults: readonly RowFault[],
   unreadable: readonly BodyFault[] = [],
+  recordsUnchecked = 0,
 ): ChainError {
   const places = new Set(unreadable.map(({ place }) => JSON.stringify(place)));
-  const found = faults
-    .map(({ code, record, path, data }) => {
-      const place = records[record]?.locate(path) ?? { pointer: `/${[record, ...path].join('/')}` };
-      return { code, place, data };
-    })
-    .filter(({ place }) => !places.has(JSON.stringify(place)));
-  return refusal([...unreadable, ...found].map(({ code, place, data }) => detail(code, place, data)));
+  const said = new Set<string>();
+  const details = unreadable.map(({ code, place, data }) => detail(code, place, data));
+  for (const { code, record, path, data } of faults) {
+    const place = records[record]?.locate(path, code) ?? { pointer: `/${[record, ...path].join('/')}` };
+    if (places.has(JSON.stringify(place))) continue;
+    const inHeader = 'row' in place && place.row === 1 ? `${code} ${place.column}` : undefined;
+    if (inHeader !== undefined && said.has(inHeader)) continue;
+    if (inHeader !== undefined) said.add(inHeader);
+    details.push(detail(code, place, data));
+  }
+  return refusal(details, recordsUnchecked > 0 ? { recordsUnchecked } : {});
 }
 
 function detail(code: string, place: Place, data: Readonly<Record<string, unknown>>) {
   return { ...data, ...place, code, message: isErrorCode(code) ? errorTable[code].text.en : code };
 }
 
-function refusal(details: readonly ({ readonly code: string } & Readonly<Record<string, unknown>>)[]): ChainError {
+function refusal(
+  details: readonly ({ readonly code: string } & Readonly<Record<string, unknown>>)[],
+  more: Readonly<Record<string, unknown>> = {},
+): ChainError {
   const { code, message: _said, ...facts } = details[0] as { readonly code: string } & Readonly<Record<string, unknown>>;
-  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { ...facts, details }); // the remedy of the code speaks of its facts
+  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { ...facts, ...more, details }); // the remedy of the code speaks of its facts
 }

@@ -47,7 +47,7 @@ import {
 import type { Inclusions } from '../../node/inclusion.ts';
 import { callsOf, prepareRecord, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
-import type { BodyFault, ParsedRecord } from '../formats/index.ts';
+import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import { type RowFault, refuseRows } from './refusal.ts';
 
@@ -101,7 +101,10 @@ export function checkRows(
   const rows: CheckedRow[] = [];
   const known = new Map<string, string | undefined>();
   const keys = new Map<string, number>();
+  let checked = 0;
   for (const [record, { tree }] of records.entries()) {
+    if (faults.length + unreadable.length >= BODY_FAULTS_MAX) break; // the answer tells no more
+    checked++;
     const preparation = prepareRecord(
       { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
       definition,
@@ -138,7 +141,7 @@ export function checkRows(
     keys.set(id, rows.length);
     rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current, definition });
   }
-  if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable);
+  if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable, records.length - checked);
   return rows;
 }
 

@@ -2,6 +2,7 @@
  * One call as the server holds it: begun with its head, given room for its body, answered in an envelope whatever happened, and put into the
  * metrics and the exchange log when the answer is out. The one place where errors end.
  */
+import { PassThrough, type Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import type { ApiContext } from './context.ts';
@@ -23,6 +24,10 @@ import type { Route } from './route.ts';
 
 /** Bytes of a body no route may exceed. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of a body that are read before it is known who calls: enough for a record with its `token` inside. */
+export const UNKNOWN_CALLER_BODY_BYTES_MAX = 64 * 1024;
+/** How long a connection whose body was not read stays open behind the answer; a reset at once could overtake the answer. */
+const UNREAD_BODY_LINGER_MS = 500;
 
 /** One call from its head to its answer. */
 export interface Exchange {
@@ -41,8 +46,10 @@ export interface Exchange {
 export interface Exchanges {
   /** @throws ChainError NODE_STOPPING, NOT_ACCEPTABLE; the exchange stands nevertheless, so that the refusal has its form */
   begin(request: FastifyRequest, route: Route | undefined): Exchange;
-  /** Takes room for a body before it is read; given back when the answer is out. @throws ChainError BODY_TOO_LARGE, SERVER_BUSY */
+  /** Takes room for a body before it is read; given back when the answer is out. @throws ChainError BODY_TOO_LARGE, TOKEN_MISSING, SERVER_BUSY */
   reserve(request: FastifyRequest, route: Route, exchange: Exchange): void;
+  /** Reads a body up to the bound of its call and no further. @throws ChainError BODY_TOO_LARGE, TOKEN_MISSING */
+  readBody(request: FastifyRequest, payload: Readable): Promise<Buffer>;
   sendEnvelope(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -88,12 +95,30 @@ export function createExchanges(context: ApiContext): Exchanges {
 
   function reserve(request: FastifyRequest, route: Route, exchange: Exchange): void {
     const stated = Number(request.headers['content-length'] ?? Number.NaN);
-    const bytesMax = Math.min(route.body!.bytesMax, BODY_BYTES_MAX);
-    if (stated > bytesMax) throw new ChainError('BODY_TOO_LARGE', { bytesMax });
+    const bytesMax = bodyBytesMax(route, exchange.caller);
+    if (stated > bytesMax) throw bodyTooLarge(route, exchange.caller);
     const bytes = Number.isSafeInteger(stated) && stated >= 0 ? stated : bytesMax;
     if (bodyBytes + bytes > settings.bodiesBytesMax) throw new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 });
     bodyBytes += bytes;
     exchange.reservedBytes = bytes;
+  }
+
+  function readBody(request: FastifyRequest, payload: Readable): Promise<Buffer> {
+    const { route, caller } = request.exchange ?? {};
+    const bytesMax = bodyBytesMax(route, caller);
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const stop = (): void => void payload.off('data', take).off('end', finish).off('error', reject).pause();
+      const take = (chunk: Buffer): void => {
+        bytes += chunk.length;
+        if (bytes <= bytesMax) return void chunks.push(chunk);
+        stop();
+        reject(bodyTooLarge(route, caller));
+      };
+      const finish = (): void => resolve(Buffer.concat(chunks, bytes));
+      payload.on('data', take).on('end', finish).on('error', reject);
+    });
   }
 
   function sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
@@ -128,13 +153,23 @@ export function createExchanges(context: ApiContext): Exchanges {
       details: localDetails(details, language),
       requestId: request.id,
     };
-    return reply
+    const text = encodeEnvelope(envelope, format);
+    reply
       .code(status)
       .header('content-type', MEDIA_TYPE[format])
       .header('cache-control', 'no-store')
       .header('vary', 'accept, accept-language, authorization')
       .header('x-request-id', request.id)
-      .send(encodeEnvelope(envelope, format));
+      .header('content-length', Buffer.byteLength(text));
+    if (!leavesBodyUnread(request)) return reply.send(text);
+    const out = new PassThrough();
+    out.write(text);
+    const cancel = world.timers.after(UNREAD_BODY_LINGER_MS, () => out.end());
+    request.raw.once('close', () => {
+      cancel();
+      out.end();
+    });
+    return reply.header('connection', 'close').send(out);
   }
 
   function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
@@ -178,6 +213,7 @@ export function createExchanges(context: ApiContext): Exchanges {
   return {
     begin,
     reserve,
+    readBody,
     sendEnvelope,
     sendThrown,
     refuse,
@@ -186,6 +222,29 @@ export function createExchanges(context: ApiContext): Exchanges {
       stopping = true;
     },
   };
+}
+
+function awaitsToken(route: Route | undefined, caller: Caller | undefined): boolean {
+  return caller === undefined && route !== undefined && route.access !== 'public' && route.access.tokenInBody === true;
+}
+
+/** Of one call, as far as it is known who makes it. */
+function bodyBytesMax(route: Route | undefined, caller: Caller | undefined): number {
+  return Math.min(route?.body?.bytesMax ?? BODY_BYTES_MAX, caller === undefined ? UNKNOWN_CALLER_BODY_BYTES_MAX : BODY_BYTES_MAX);
+}
+
+function bodyTooLarge(route: Route | undefined, caller: Caller | undefined): ChainError {
+  const bytesMax = bodyBytesMax(route, caller);
+  return awaitsToken(route, caller)
+    ? new ChainError('TOKEN_MISSING', { tokenInBodyBytesMax: bytesMax })
+    : new ChainError('BODY_TOO_LARGE', { bytesMax });
+}
+
+/** True while so much of a body is still to come that reading it away would be work done for nobody. */
+function leavesBodyUnread({ raw }: FastifyRequest): boolean {
+  const stated = Number(raw.headers['content-length'] ?? 0);
+  const large = raw.headers['transfer-encoding'] !== undefined || !(stated <= UNKNOWN_CALLER_BODY_BYTES_MAX);
+  return large && !raw.complete;
 }
 
 /** Fastify's own refusals, as codes of our table. */

@@ -3,10 +3,11 @@
  * so that tests inject requests. Nothing a client sends may bring it down: time-outs and bounds on connections stand in tls-server.ts, bounds on
  * bodies and the one place where errors end in exchange.ts.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import helmet from '@fastify/helmet';
-import { type FastifyInstance, type FastifyReply, fastify, type HTTPMethods } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import { toHex } from '../../node/format/index.ts';
 import { type ApiContext, createContext } from './context.ts';
@@ -89,7 +90,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
     hsts: { maxAge: 31_536_000 },
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => exchanges.readBody(request, payload));
 
   app.setErrorHandler((error, request, reply) => exchanges.refuse(request, reply, error));
   app.addHook('onResponse', async (request) => exchanges.end(request));

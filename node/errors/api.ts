@@ -139,8 +139,8 @@ export const apiErrors = {
     httpStatus: 401,
     text: { en: 'The call carries no token', zh: '缺少访问令牌' },
     remedy: {
-      en: 'Send Authorization: Bearer with a token of POST /api/v1/auth/login',
-      zh: '请在 Authorization: Bearer 中携带 POST /api/v1/auth/login 获得的令牌',
+      en: 'Send Authorization: Bearer with a token of POST /api/v1/auth/login; a token inside the body serves for bodies of at most 64 KiB',
+      zh: '请在 Authorization: Bearer 中携带 POST /api/v1/auth/login 获得的令牌；请求体内的令牌仅适用于不超过 64 KiB 的请求体',
     },
   },
   TOKEN_INVALID: {

@@ -39,6 +39,15 @@ export function pointerOf(path: JsonPath): string {
 }
 
 export function readJsonText(bytes: Uint8Array): JsonTextReading {
+  const steps = readJsonSteps(bytes);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps, one an item of the outermost list. Past `itemsMax` items reading ends; the list then holds one more. */
+export function* readJsonSteps(bytes: Uint8Array, itemsMax = Number.POSITIVE_INFINITY): Generator<void, JsonTextReading, void> {
   let text: string;
   try {
     text = fromUtf8(bytes);
@@ -48,7 +57,7 @@ export function readJsonText(bytes: Uint8Array): JsonTextReading {
   if (text.charCodeAt(0) === 0xfeff) return { ok: false, faults: [{ code: 'JSON_BOM', pointer: '', data: {} }] };
   const reader = new JsonReader(text);
   try {
-    const value = reader.document();
+    const value = yield* reader.document(itemsMax);
     return reader.faults.length === 0 ? { ok: true, value } : { ok: false, faults: reader.faults };
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
@@ -80,9 +89,11 @@ class JsonReader {
     this.#text = text;
   }
 
-  document(): LosslessJson {
+  *document(itemsMax: number): Generator<void, LosslessJson, void> {
     this.#space();
-    const value = this.#value();
+    const list = this.#text[this.#at] === '[';
+    const value = list ? yield* this.#items(itemsMax) : this.#value();
+    if (list && (value as readonly LosslessJson[]).length > itemsMax) return value;
     this.#space();
     if (this.#at < this.#text.length) this.#stop('something follows the value');
     return value;
@@ -139,14 +150,30 @@ class JsonReader {
     const out: LosslessJson[] = [];
     this.#enter();
     if (this.#take(']')) return out;
+    do this.#item(out);
+    while (this.#more(']'));
+    return out;
+  }
+
+  /** The outermost list. */
+  *#items(itemsMax: number): Generator<void, LosslessJson, void> {
+    const out: LosslessJson[] = [];
+    this.#enter();
+    if (this.#take(']')) return out;
     do {
-      this.#space();
-      this.#path.push(out.length);
-      out.push(this.#value());
-      this.#path.pop();
-      this.#space();
+      this.#item(out);
+      if (out.length > itemsMax) return out;
+      yield;
     } while (this.#more(']'));
     return out;
+  }
+
+  #item(out: LosslessJson[]): void {
+    this.#space();
+    this.#path.push(out.length);
+    out.push(this.#value());
+    this.#path.pop();
+    this.#space();
   }
 
   #enter(): void {

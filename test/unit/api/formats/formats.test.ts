@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { foldSingles, production } from '../../../../contracts/builtin/classes/index.ts';
+import { checkContent, foldSingles, production } from '../../../../contracts/builtin/classes/index.ts';
 import {
   contentDigest,
   encodeContent,
@@ -12,9 +12,17 @@ import {
   toHex,
   type TextStruct,
 } from '../../../../node/format/index.ts';
-import { BODY_BYTES_MAX, type BodyFault, parseBody, type ParsedBody } from '../../../../api/formats/index.ts';
-import { readCsvRows } from '../../../../api/formats/csv.ts';
-import { refuseRows } from '../../../../api/records/refusal.ts';
+import {
+  BODY_BYTES_MAX,
+  BODY_FAULTS_MAX,
+  BODY_RECORDS_MAX,
+  type BodyFault,
+  parseBody,
+  type ParsedBody,
+  parseSteps,
+} from '../../../../api/formats/index.ts';
+import { CSV_COLUMNS_MAX, csvRows } from '../../../../api/formats/csv.ts';
+import { type RowFault, refuseRows } from '../../../../api/records/refusal.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { writeCsv, writeXml } from './write.ts';
@@ -177,9 +185,7 @@ test('the CSV edge cases read as their expected rows say', () => {
   assert.equal(files.length, 12);
   for (const file of files) {
     const expected = JSON.parse(Buffer.from(data(`csv-edge-spectrum/json/${file.replace('.csv', '.json')}`)).toString()) as unknown;
-    const reading = readCsvRows(Buffer.from(data(`csv-edge-spectrum/csvs/${file}`)).toString());
-    assert.ok(reading.ok, file);
-    const [header, ...rows] = reading.rows;
+    const [header, ...rows] = [...csvRows(Buffer.from(data(`csv-edge-spectrum/csvs/${file}`)).toString())].map(({ cells }) => cells);
     if (file === 'location_coordinates.csv') {
       // its expected file holds another telephone number and no list: only the cell with a bare quote is comparable
       assert.equal(rows[0]![1], (expected as Record<string, string>)['Location Coordinates']);
@@ -229,6 +235,49 @@ test('CSV faults name row and column, all at once', () => {
   assert.deepEqual(treesOf(parseBody('csv', bytes('constructor.a,toString\n1,2\n'))), [{ constructor: { a: '1' }, toString: '2' }]);
 });
 
+test('reading stops at its bounds: records, columns and faults', () => {
+  const steps = (format: 'json' | 'xml' | 'csv', text: string): { count: number; body: ParsedBody } => {
+    const reading = parseSteps(format, bytes(text));
+    for (let count = 0; ; count++) {
+      const step = reading.next();
+      if (step.done === true) return { count, body: step.value };
+    }
+  };
+  const rows = steps('csv', `a,b,c\n${'1,2,3\n'.repeat(300_000)}`);
+  assert.deepEqual([codesOf(rows.body), rows.count], [['FORMAT_TOO_MANY_RECORDS'], BODY_RECORDS_MAX + 1]);
+  const items = steps('json', `[${'{},'.repeat(300_000)}{}]`);
+  assert.deepEqual([codesOf(items.body), items.count], [['FORMAT_TOO_MANY_RECORDS'], BODY_RECORDS_MAX]);
+  const elements = steps('xml', `<records>${'<record/>'.repeat(300_000)}</records>`);
+  assert.deepEqual(codesOf(elements.body), ['FORMAT_TOO_MANY_RECORDS']);
+  assert.ok(elements.count < 10, `${elements.count} steps`);
+
+  const wide = [...csvRows(','.repeat(1_000_000))];
+  assert.deepEqual(
+    wide.map(({ cells }) => cells.length),
+    [CSV_COLUMNS_MAX + 1],
+  );
+  assert.deepEqual(codesOf(parseBody('csv', bytes(`a,b\n${','.repeat(1_000_000)}\n`))), ['CSV_TOO_MANY_COLUMNS']);
+
+  const uneven = steps('csv', `a,b\n${'1\n'.repeat(9_000)}`);
+  assert.deepEqual([faultsOf(uneven.body).length, uneven.count], [BODY_FAULTS_MAX, BODY_FAULTS_MAX]);
+  assert.equal(faultsOf(parseBody('json', bytes(`[${'1,'.repeat(9_000)}1]`))).length, BODY_FAULTS_MAX);
+  assert.ok(faultsOf(parseBody('json', bytes(`[${'{"a":null},'.repeat(9_000)}{}]`))).length <= BODY_FAULTS_MAX);
+  assert.equal(faultsOf(parseBody('xml', bytes(`<records>${'<record>x</record>'.repeat(9_000)}</records>`))).length, BODY_FAULTS_MAX);
+});
+
+test('what a CSV header lacks or has too much is said once, at the header', () => {
+  const body = parseBody('csv', bytes(`steel,product_uid,ext.device_id\n${'1,2,3\n'.repeat(50)}`));
+  assert.ok(body.ok);
+  const faults: RowFault[] = body.records.flatMap(({ tree }, record) =>
+    checkContent(production, tree, 'clear').map((fault) => ({ ...fault, record })),
+  );
+  assert.ok(faults.length >= 150);
+  const details = refuseRows(body.records, faults).data.details as { code: string; row: number; column: string }[];
+  assert.deepEqual(new Set(details.map(({ row }) => row)), new Set([1]));
+  assert.equal(details.filter(({ column }) => column === 'steel').length, 1);
+  assert.equal(details.length, faults.length / 50);
+});
+
 test('every naughty string goes through all three formats with one digest, or is refused by all', () => {
   const strings = JSON.parse(Buffer.from(data('strings-blns/blns.json')).toString()) as string[];
   let kept = 0;
@@ -254,7 +303,7 @@ test('every naughty string goes through all three formats with one digest, or is
 test('a fault of the record is placed as its format counts', () => {
   const path = ['pro_raw_material', 1, 'pro_supplier'];
   const record = annexRecord({ pro_raw_material: [annexRecord().pro_raw_material!, { pro_supplier: 'x' }] });
-  const place = (body: ParsedBody): unknown => (body.ok ? body.records[0]!.locate(path) : assert.fail());
+  const place = (body: ParsedBody): unknown => (body.ok ? body.records[0]!.locate(path, 'RECORD_FIELD_EMPTY') : assert.fail());
   assert.deepEqual(place(parseBody('json', bytes(JSON.stringify([record])))), { pointer: '/0/pro_raw_material/1/pro_supplier' });
   assert.deepEqual(place(parseBody('xml', writeXml(record))), { path: '/record/pro_raw_material[2]/pro_supplier' });
   assert.deepEqual(place(parseBody('csv', writeCsv([record]))), { row: 2, column: 'pro_raw_material.2.pro_supplier' });

@@ -73,6 +73,43 @@ test('garbage on the wire gets an answer or a closed connection, and the next ca
   assert.equal((await client.get('/healthz')).code, 'OK');
 });
 
+/** Sends a head and then lines of CSV until `bytes` are out or the connection is closed. */
+async function upload(head: string, bytes: number): Promise<{ answer: string; bytesRead: number }> {
+  let bytesRead = 0;
+  rig.server.app.server.once('secureConnection', (served: Socket) => served.on('close', () => (bytesRead = served.bytesRead)));
+  const socket = tlsConnect({ port, host: '127.0.0.1', ca });
+  const answer = heard(socket);
+  socket.write(`${head}\r\nhost: x\r\ncontent-type: text/csv\r\n\r\n`);
+  const part = Buffer.from('1,2,3\n'.repeat(10_000));
+  const chunk = head.includes('chunked')
+    ? Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')])
+    : part;
+  for (let sent = 0; sent < bytes && !socket.destroyed; sent += part.length) {
+    socket.write(chunk);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const text = await answer;
+  return { answer: text, bytesRead };
+}
+
+test('without a bearer token no body over 64 KiB is read: the answer arrives and the connection is closed', {
+  timeout: 30_000,
+}, async () => {
+  const bytes = 4_200_000;
+  for (const length of [`content-length: ${bytes}`, 'transfer-encoding: chunked'])
+    for (const [path, expected] of [
+      ['records/validate', /^HTTP\/1\.1 401 .*connection: close.*TOKEN_MISSING.*\}$/s],
+      ['records', /^HTTP\/1\.1 401 .*connection: close.*TOKEN_MISSING.*\}$/s],
+      ['auth/login', /^HTTP\/1\.1 413 .*connection: close.*BODY_TOO_LARGE.*\}$/s],
+      ['nothing', /^HTTP\/1\.1 (404|413) .*connection: close.*\}$/s],
+    ] as const) {
+      const { answer, bytesRead } = await upload(`POST /api/v1/${path} HTTP/1.1\r\n${length}`, bytes);
+      assert.match(answer, expected, `${path}, ${length}`);
+      assert.ok(bytesRead < 1_000_000, `${path}, ${length}: ${bytesRead} bytes were read`);
+    }
+  assert.equal((await client.get('consensus')).code, 'OK');
+});
+
 test('the client raises what the node refuses, with code, details and requestId', async () => {
   await assert.rejects(client.get('records', { limit: 0 }), (error: unknown) => {
     const { status, code, details, requestId } = error as {
