@@ -102,6 +102,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       inclusions,
       headerBytes: (height) => node.blocks.headerBytes(height),
       timers: world.timers,
+      clock: world.clock,
       evidence: (recordId, version, withTransaction) => recordEvidence(node, world.crypto, recordId, version, withTransaction),
     });
     const credentialsKey = storageKey('credentials');

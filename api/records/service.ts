@@ -12,11 +12,12 @@ import {
   viewRecord,
 } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import type { Timers } from '../../node/world.ts';
-import { type BodyFault, formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
+import type { Clock, Timers } from '../../node/world.ts';
+import { type BodyFault, formatOfMediaType, parseSteps, type ParsedRecord } from '../formats/index.ts';
 import { takeToken } from '../../node/records/index.ts';
 import type { Caller, ParsedRecords, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
 import { refuseBody } from './refusal.ts';
+import { createSlices } from './slices.ts';
 import { checkRows, contentDigestsOf, submitRows } from './submit.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
@@ -32,6 +33,7 @@ export interface RecordServiceDependencies {
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
   readonly timers: Timers;
+  readonly clock: Pick<Clock, 'monotonic'>;
   /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
   readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
 }
@@ -43,6 +45,7 @@ interface Parsed extends ParsedRecords {
 
 export function createRecordService(deps: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = deps;
+  const inSlices = createSlices(deps.clock, deps.timers);
   const source = createStateRecordSource(node.state);
 
   async function view(id: Digest, version: number, caller: Caller, single: boolean): Promise<RecordRow> {
@@ -96,10 +99,10 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
   }
 
   return {
-    parse(bytes, mediaType): Parsed {
+    async parse(bytes, mediaType): Promise<Parsed> {
       const format = formatOfMediaType(mediaType);
       if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
-      const body = parseBody(format, bytes);
+      const body = await inSlices(parseSteps(format, bytes));
       if (!body.ok) throw refuseBody(body.faults);
       const reading = takeToken(body.records);
       if (!reading.ok) throw new ChainError(reading.code, { record: reading.record });
@@ -107,12 +110,12 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     },
     async submit(parsed, caller, options) {
       const { records, faults } = parsed as Parsed;
-      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source);
+      const rows = await inSlices(checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source));
       return submitRows(deps, options.recordClass, records, rows, caller, options);
     },
     async validate(parsed, caller, options) {
       const { records, faults } = parsed as Parsed;
-      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults);
+      const rows = await inSlices(checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults));
       return {
         records: rows.map(({ prepared, first, currentVersion }) => ({
           id: toHex(prepared.recordId),
