@@ -15,6 +15,7 @@ const term = (en: string, zh: string, meaning: string): Term => ({ en, zh, meani
 export const glossary: Readonly<Record<string, Term>> = {
   access: term('Access', '访问方式', 'public, or the right an operation asks for'),
   account: term('Account', '账户', 'who calls, `name@organisation`'),
+  accountTried: term('Account tried', '尝试登录的账户', 'named by a login that was refused'),
   acknowledgedAtMs: term('Acknowledged at', '确认时间', 'when an alarm was acknowledged, ms since 1970'),
   acknowledgedBy: term('Acknowledged by', '确认人', 'account that acknowledged an alarm'),
   actor: term('Actor', '操作账户', 'account whose transaction wrote a version'),

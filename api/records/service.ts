@@ -14,10 +14,11 @@ import {
 } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
-import { type BodyFault, formatOfMediaType, parseBody, type ParsedRecord } from '../formats/index.ts';
+import { type BodyFault, formatOfMediaType, parseSteps, type ParsedRecord } from '../formats/index.ts';
 import { takeToken } from '../../node/records/index.ts';
 import type { Caller, ParsedRecords, RecordOutcome, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
 import { refuseBody } from './refusal.ts';
+import { createSlices } from './slices.ts';
 import { checkRows, contentDigestsOf, outcomeOf, submitRows } from './submit.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
@@ -44,6 +45,7 @@ interface Parsed extends ParsedRecords {
 
 export function createRecordService(deps: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = deps;
+  const inSlices = createSlices(deps.clock, deps.timers);
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);
 
@@ -95,10 +97,10 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
   }
 
   return {
-    parse(bytes, mediaType): Parsed {
+    async parse(bytes, mediaType): Promise<Parsed> {
       const format = formatOfMediaType(mediaType);
       if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
-      const body = parseBody(format, bytes);
+      const body = await inSlices(parseSteps(format, bytes));
       if (!body.ok) throw refuseBody(body.faults);
       const reading = takeToken(body.records);
       if (!reading.ok) throw new ChainError(reading.code, { record: reading.record });
@@ -106,12 +108,12 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     },
     async submit(parsed, caller, options) {
       const { records, faults } = parsed as Parsed;
-      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source);
+      const rows = await inSlices(checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source));
       return submitRows(deps, options.recordClass, records, rows, caller, options);
     },
     async validate(parsed, caller, options) {
       const { records, faults } = parsed as Parsed;
-      const rows = checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults);
+      const rows = await inSlices(checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults));
       return {
         records: rows.map((row): RecordOutcome => {
           const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');

@@ -79,8 +79,8 @@ export interface CheckedRow {
   readonly definition: ClassDefinition;
 }
 
-/** Checks every row as the contract will. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
-export function checkRows(
+/** Checks every row as the contract will, a row a step. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
+export function* checkRows(
   deps: SubmitDependencies,
   records: readonly ParsedRecord[],
   caller: Caller,
@@ -88,7 +88,7 @@ export function checkRows(
   statedDigest: string | undefined,
   unreadable: readonly BodyFault[] = [],
   source: RecordOrigin = {},
-): CheckedRow[] {
+): Generator<void, CheckedRow[], void> {
   const { node } = deps;
   if (!node.signsFor(caller.account)) throw new ChainError('KEY_NOT_HELD', { account: caller.account }); // its seals would not be those of the chain
   const head = node.head();
@@ -104,7 +104,7 @@ export function checkRows(
   let checked = 0;
   for (const [record, { tree }] of records.entries()) {
     if (faults.length + unreadable.length >= BODY_FAULTS_MAX) break; // the answer tells no more
-    checked++;
+    if (checked++ > 0) yield;
     const preparation = prepareRecord(
       { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
       definition,

@@ -29,7 +29,7 @@ function refuse(csv: string): { data: Readonly<Record<string, unknown>>; details
   const body = parseBody('csv', new TextEncoder().encode(csv));
   assert.ok(body.ok);
   try {
-    checkRows(deps, body.records, caller, 'production', undefined);
+    for (const _step of checkRows(deps, body.records, caller, 'production', undefined));
   } catch (error) {
     assert.ok(error instanceof ChainError);
     const { details, ...data } = error.data;

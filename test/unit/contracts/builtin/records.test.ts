@@ -213,6 +213,7 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
     info: { chainId: new Uint8Array(32) },
     head: () => ({ height: 9, timestampMs: BLOCK_TIME_MS, era: 0 }),
     parameters: defaultParameters,
+    signsFor: () => true,
     state: {
       get: (key: string) => {
         const name = key.slice(1, 1 + key.charCodeAt(0));
@@ -226,7 +227,7 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
   const conflictOf = (...trees: TextStruct[]) => {
     const rows = trees.map((content) => ({ tree: content, locate: () => ({ pointer: '/' }) }));
     try {
-      checkRows(deps, rows as never, caller, 'production', undefined);
+      for (const _step of checkRows(deps, rows as never, caller, 'production', undefined));
     } catch (error) {
       const { details } = (error as { data: { details: Record<string, unknown>[] } }).data;
       const { code, pointer: _pointer, message: _message, ...facts } = details.at(-1)!;

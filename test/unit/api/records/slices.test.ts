@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSteps } from '../../../../api/formats/index.ts';
+import { createSlices, SLICE_MS, SLICED_JOBS_MAX } from '../../../../api/records/slices.ts';
+import { createTestWorld } from '../stand-ins.ts';
+
+/** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
+function rig() {
+  let nowMs = 0;
+  const turns: (() => void)[] = [];
+  const after = (_ms: number, run: () => void): (() => void) => {
+    turns.push(run);
+    return () => {};
+  };
+  const inSlices = createSlices({ monotonic: () => nowMs++ }, { after });
+  return { turns, inSlices };
+}
+
+function* work(name: string, steps: number, done: string[]): Generator<void, string, void> {
+  for (let i = 0; i < steps; i++) {
+    done.push(name);
+    yield;
+  }
+  return name;
+}
+
+test('no turn takes more than one slice, and bodies take turns', async () => {
+  const { turns, inSlices } = rig();
+  const done: string[] = [];
+  const ended = [inSlices(work('long', 100, done)), inSlices(work('short', 3, done)), inSlices(work('other', 100, done))];
+  assert.deepEqual(done, Array<string>(SLICE_MS).fill('long'), 'what waits behind another does not start in the same turn');
+  for (let before = done.length; turns.length > 0; before = done.length) {
+    assert.equal(turns.length, 1, 'one turn is due at a time');
+    turns.shift()!();
+    assert.ok(done.length - before <= SLICE_MS);
+  }
+  assert.deepEqual(await Promise.all(ended), ['long', 'short', 'other']);
+  assert.ok(done.indexOf('short') <= 2 * SLICE_MS);
+});
+
+test('more bodies than may wait are refused, and a failing one keeps nobody', async () => {
+  const { turns, inSlices } = rig();
+  const failing = inSlices(
+    // biome-ignore lint/correctness/useYield: it fails at once
+    (function* (): Generator<void, string, void> {
+      throw new Error('torn');
+    })(),
+  );
+  await assert.rejects(failing, /torn/);
+  const ended = Array.from({ length: SLICED_JOBS_MAX }, () => inSlices(work('a', 20, [])));
+  await assert.rejects(inSlices(work('b', 1, [])), { code: 'SERVER_BUSY' });
+  while (turns.length > 0) turns.shift()!();
+  assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
+});
+
+test('the event loop turns while a large body of each format is read', { timeout: 60_000 }, async () => {
+  const world = createTestWorld();
+  const inSlices = createSlices(world.clock, world.timers);
+  const filler = 'x'.repeat(400);
+  const bodies = {
+    csv: `a,b,c\n${`${filler},2,"3"\n`.repeat(9_000)}`,
+    json: `[${`{"a":"${'\\u0041\\n'.repeat(50)}","b":"2"},`.repeat(9_000)}{}]`,
+    xml: `<records>${`<record><a>${filler}&amp;</a><b>2</b></record>`.repeat(9_000)}</records>`,
+  };
+  for (const [format, text] of Object.entries(bodies)) {
+    let turns = 0;
+    const tick = setInterval(() => turns++, 1);
+    const body = await inSlices(parseSteps(format as 'csv', new TextEncoder().encode(text)));
+    clearInterval(tick);
+    assert.ok(body.ok && body.records.length >= 9_000, format);
+    assert.ok(turns >= 2, `${format}: ${turns} turns`);
+  }
+});
