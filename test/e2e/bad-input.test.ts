@@ -172,13 +172,12 @@ test('missing, empty, mistyped and misspelt fields are told all at once, at thei
     '/record/propara/pro_temperature',
   ]);
   const csv = told(await post(write(bad, 'csv'), 'text/csv'));
-  assert.deepEqual(new Set(csv.details.map((detail) => detail.row)), new Set([2]));
-  assert.deepEqual(csv.details.map((detail) => detail.column).sort(), [
-    'pro_factory_uid',
-    'production_location',
-    'production_locaton',
-    'production_time',
-    'propara.pro_temperature',
+  assert.deepEqual(csv.details.map((detail) => [detail.column, detail.row]).sort(), [
+    ['pro_factory_uid', 1],
+    ['production_location', 1],
+    ['production_locaton', 1],
+    ['production_time', 2],
+    ['propara.pro_temperature', 2],
   ]);
   const list = told(await post(`[${write(production(context), 'json')},${write(bad, 'json')}]`, 'application/json'));
   assert.equal(
