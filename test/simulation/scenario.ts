@@ -15,6 +15,8 @@ const TROUBLE_MAX_MS = 9_000;
 /** After healing, this many further blocks on every honest node within this time, ms. */
 const PROGRESS_BLOCKS = 4;
 const PROGRESS_WITHIN_MS = 60_000;
+/** And some time later each honest validator has voted for one of them, ms. */
+const VOTES_WITHIN_MS = 30_000;
 /** Handed in after healing, and so often until it is final, ms. */
 const HEALED_TRANSACTION = 1_000_000;
 const HAND_IN_AGAIN_MS = 1_000;
@@ -216,6 +218,8 @@ export async function healed(cluster: Cluster): Promise<number> {
     cluster.fail(`no progress from ${max} within ${PROGRESS_WITHIN_MS} ms of healing`);
     throw cluster.failure!;
   }
+  const silent = () => cluster.silentAbove(max);
+  if (!(await cluster.run(VOTES_WITHIN_MS, () => silent().length === 0))) cluster.fail(`no vote of ${silent()} since healing`);
   cluster.checkAcknowledged();
   return cluster.scheduler.nowMs - healedAtMs;
 }
