@@ -205,7 +205,7 @@ function turncoat(context: TraitorContext): Traitor {
   };
 }
 
-/** Tells whoever lost its vote log that it has signed further than any chain will come, and claims to be as far itself. */
+/** Tells whoever lost its vote log of a certificate further than any chain will come, and claims to be as far itself. */
 function boast(context: TraitorContext): Traitor {
   const { random } = context;
   const sign = signer(context);
@@ -213,9 +213,11 @@ function boast(context: TraitorContext): Traitor {
     act(effect) {
       if (effect.kind !== 'broadcast' && effect.kind !== 'send') return [effect];
       const message = decodeMessage(effect.bytes);
-      if (message.kind !== 'held' && !(message.kind === 'status' && random.chance(0.2))) return [effect];
-      const far = { height: random.pick([message.height + 1_000, HEIGHT_BOASTED]), view: random.pick([message.view + 7, VIEW_BOASTED]) };
-      return [{ ...effect, bytes: encodeMessage(sign({ ...message, ...far })) }];
+      const far = { height: random.pick([1_000, HEIGHT_BOASTED]), view: random.pick([7, VIEW_BOASTED]) };
+      if (message.kind === 'held' && message.certificate !== undefined)
+        return [{ ...effect, bytes: encodeMessage(sign({ ...message, certificate: { ...message.certificate, ...far } })) }];
+      if (message.kind === 'status' && random.chance(0.2)) return [{ ...effect, bytes: encodeMessage(sign({ ...message, ...far })) }];
+      return [effect];
     },
     hear: () => [],
   };
