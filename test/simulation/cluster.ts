@@ -226,6 +226,16 @@ export class Cluster {
     if (earlier === undefined || transactions.length > 0) this.say(name, `final ${height} ${hex.slice(0, 8)}`);
   }
 
+  /** Honest validators of the next height that have sent no commit vote above `height` yet. */
+  silentAbove(height: number): string[] {
+    const validators = new Set(this.rules.validators(this.heights().max + 1).map(({ node }) => node));
+    if (validators.size === 1) return []; // it says its votes to nobody
+    return this.honest()
+      .filter((i) => !this.absent.has(i))
+      .map((i) => this.names[i]!)
+      .filter((name) => validators.has(name) && this.#words.committedAt(name) <= height);
+  }
+
   /** The vote log of a node that is down is gone. */
   loseVoteLog(i: number): void {
     this.machines[i]!.disk.logs.delete('votes');

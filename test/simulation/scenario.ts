@@ -2,6 +2,7 @@
  * One seed, one story: a cluster is drawn, troubled for a while within what PBFT bears, then healed; it must have kept its promises all along
  * and make progress again within a bound.
  */
+import { decodeMessage, type Message } from '../../consensus/pbft/messages.ts';
 import { faultsMax } from '../../node/format/index.ts';
 import { type Behaviour, behaviours, byzantine } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
@@ -15,9 +16,16 @@ const TROUBLE_MAX_MS = 9_000;
 /** After healing, this many further blocks on every honest node within this time, ms. */
 const PROGRESS_BLOCKS = 4;
 const PROGRESS_WITHIN_MS = 60_000;
+/** And some time later each honest validator has voted for one of them, ms. */
+const VOTES_WITHIN_MS = 30_000;
 /** Handed in after healing, and so often until it is final, ms. */
 const HEALED_TRANSACTION = 1_000_000;
 const HAND_IN_AGAIN_MS = 1_000;
+/** Views that fail at one height in some seeds, the longest such trouble, and the highest time-out that it is drawn for, ms. */
+const VIEWS_STALLED = 40;
+const STALL_MS_MAX = 60_000;
+const STALL_TIMEOUT_MAX_MS = 800;
+const STALLS = ['prePrepare', 'prepare', 'commit', 'newView'] as const;
 /** One run in so many signs with real Ed25519. */
 const REAL_EVERY = 100;
 
@@ -81,13 +89,18 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const parts = draw.pick([0, 0.3, 0.6]);
   const persists = draw.chance(0.4);
   /** A vote log lost once; a node that lost its memory counts as faulty until it is back. */
-  const forgets = faulty.size === 0 && faults > 0 && draw.chance(0.2);
-  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, views of ${viewTimeoutMs} to ${viewTimeoutMaxMs} ms, blocks of ${bounds.blockTransactionsMax}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${rotates ? `, barrier ${barrier}` : ''}`;
+  const forgets = (faulty.size === 0 && faults > 0 && draw.chance(0.2)) || (faulty.size > 0 && (more?.chance(0.2) ?? false));
+  /** A traitor and a lost memory together are more than PBFT bears at four: nothing may be contradicted, but progress is owed to nobody. */
+  const owed = !forgets || faulty.size === 0;
+  /** Views that fail one after the other at one height, since messages of this kind reach nobody. */
+  const stalls = viewTimeoutMaxMs <= STALL_TIMEOUT_MAX_MS && more?.chance(0.15) ? more.pick(STALLS) : undefined;
+  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, views of ${viewTimeoutMs} to ${viewTimeoutMaxMs} ms, blocks of ${bounds.blockTransactionsMax}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${stalls ? `, ${VIEWS_STALLED} views without ${stalls}` : ''}${rotates ? `, barrier ${barrier}` : ''}`;
   let height = 0;
   let healedMs = 0;
   try {
     await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears: tears ? tearDraw : undefined });
-    healedMs = await healed(cluster);
+    if (stalls) await stalled(cluster, stalls);
+    healedMs = await healed(cluster, owed);
     height = cluster.heights().max;
     return { seed, failure: undefined, story, transcript: cluster.transcript, height, healedMs };
   } catch (error) {
@@ -186,8 +199,27 @@ export async function troubled(
   healing = true; // no fault may start from here
 }
 
-/** Everything is up and the network is whole: every honest node must get further, together. */
-export async function healed(cluster: Cluster): Promise<number> {
+/** Everything is up, and no block becomes final for so many views. */
+async function stalled(cluster: Cluster, kind: Message['kind']): Promise<void> {
+  cluster.say('network', `loses every ${kind}`);
+  cluster.fabric.faults = { ...HEALTHY };
+  cluster.fabric.groups.clear();
+  cluster.fabric.loses = (_from, _to, channel, frame) => {
+    if (channel !== 'votes') return false;
+    try {
+      return decodeMessage(frame).kind === kind;
+    } catch {
+      return false; // a traitor's
+    }
+  };
+  cluster.bootAll();
+  const views = () => cluster.honest().map((i) => Number(/ view (\d+) /.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 0));
+  const from = Math.max(...views());
+  await cluster.run(STALL_MS_MAX, () => Math.max(...views()) >= from + VIEWS_STALLED);
+}
+
+/** Everything is up and the network is whole: every honest node must get further, together, where that is `owed`. */
+export async function healed(cluster: Cluster, owed = true): Promise<number> {
   cluster.say('network', 'heals');
   cluster.fabric.faults = { ...HEALTHY };
   cluster.fabric.groups.clear();
@@ -212,10 +244,13 @@ export async function healed(cluster: Cluster): Promise<number> {
     PROGRESS_WITHIN_MS,
     () => present().every((i) => (cluster.node(i)?.height() ?? 0) >= target) && cluster.acknowledged.has(HEALED_TRANSACTION),
   );
+  if (!reached && !owed) return 0;
   if (!reached) {
     cluster.fail(`no progress from ${max} within ${PROGRESS_WITHIN_MS} ms of healing`);
     throw cluster.failure!;
   }
+  const silent = () => cluster.silentAbove(max);
+  if (owed && !(await cluster.run(VOTES_WITHIN_MS, () => silent().length === 0))) cluster.fail(`no vote of ${silent()} since healing`);
   cluster.checkAcknowledged();
   return cluster.scheduler.nowMs - healedAtMs;
 }

@@ -17,7 +17,7 @@ import { type Certificate, hashTagged, quorumSize } from '../../node/format/inde
 import type { MakeTwin } from './byzantine.ts';
 import type { SeededRandom } from './random.ts';
 
-export const traitors = ['withhold', 'replay', 'splitView', 'turncoat', 'schemer'] as const;
+export const traitors = ['withhold', 'replay', 'splitView', 'turncoat', 'boast', 'schemer'] as const;
 export type TraitorKind = (typeof traitors)[number];
 
 export interface Traitor {
@@ -39,6 +39,9 @@ type Signed = Exclude<Message, { kind: 'committed' }>;
 /** Frames of others that `replay` keeps, and heights of which `splitView` keeps a certificate. */
 const FRAMES_KEPT_MAX = 300;
 const CERTIFICATES_KEPT_MAX = 20;
+/** What `boast` names: within the bounds of the form, far past any run. */
+const HEIGHT_BOASTED = 9_000_000_000_000_000;
+const VIEW_BOASTED = 4_000_000_000;
 
 export function traitor(kind: TraitorKind, context: TraitorContext): Traitor {
   switch (kind) {
@@ -50,8 +53,10 @@ export function traitor(kind: TraitorKind, context: TraitorContext): Traitor {
       return splitView(context);
     case 'turncoat':
       return turncoat(context);
+    case 'boast':
+      return boast(context);
     case 'schemer': {
-      const all = [withhold, replay, splitView, turncoat].map((make) => make(context));
+      const all = [withhold, replay, splitView, turncoat, boast].map((make) => make(context));
       // One after the other, so that a proposal may be flipped first and withheld from some then.
       return {
         act: (effect) => all.reduce<readonly Effect[]>((effects, each) => effects.flatMap((one) => each.act(one)), [effect]),
@@ -197,5 +202,23 @@ function turncoat(context: TraitorContext): Traitor {
         send(to, sign({ kind, height, view, digest, node, signature: new Uint8Array() } satisfies Vote));
       return [send(to, digest === second.digest ? second : first), vote('prepare'), vote('commit')];
     },
+  };
+}
+
+/** Tells whoever lost its vote log of a certificate further than any chain will come, and claims to be as far itself. */
+function boast(context: TraitorContext): Traitor {
+  const { random } = context;
+  const sign = signer(context);
+  return {
+    act(effect) {
+      if (effect.kind !== 'broadcast' && effect.kind !== 'send') return [effect];
+      const message = decodeMessage(effect.bytes);
+      const far = { height: random.pick([1_000, HEIGHT_BOASTED]), view: random.pick([7, VIEW_BOASTED]) };
+      if (message.kind === 'held' && message.certificate !== undefined)
+        return [{ ...effect, bytes: encodeMessage(sign({ ...message, certificate: { ...message.certificate, ...far } })) }];
+      if (message.kind === 'status' && random.chance(0.2)) return [{ ...effect, bytes: encodeMessage(sign({ ...message, ...far })) }];
+      return [effect];
+    },
+    hear: () => [],
   };
 }

@@ -19,6 +19,7 @@ interface Said {
   readonly prepared: Map<number, Place>;
   /** Highest height it has voted at. */
   height: number;
+  committed: number;
   /** Heights up to here may hold votes that a lost log knew of. */
   lostThrough: number;
 }
@@ -57,10 +58,15 @@ export class Words {
     return undefined;
   }
 
+  /** Highest height that `node` has sent a commit vote for. */
+  committedAt(node: string): number {
+    return this.#of(node).committed;
+  }
+
   #of(node: string): Said {
     let said = this.#said.get(node);
     if (!said) {
-      said = { promised: 0, prepared: new Map(), height: 0, lostThrough: 0 };
+      said = { promised: 0, prepared: new Map(), height: 0, committed: 0, lostThrough: 0 };
       this.#said.set(node, said);
     }
     return said;
@@ -80,6 +86,7 @@ export class Words {
       if (bound && !bound.includes(digest)) return `${place}: the new view binds it to another block`;
     }
     said.height = Math.max(said.height, height);
+    if (phase === 'commit') said.committed = Math.max(said.committed, height);
     if (phase === 'commit' && (said.prepared.get(height)?.view ?? -1) <= view) {
       said.prepared.set(height, { height, view, digest });
       said.prepared.delete(height - HEIGHTS_REMEMBERED);
