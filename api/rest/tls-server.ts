@@ -14,6 +14,13 @@ const SLOW_CHECK_MS = 1_000; // how often connections are held against headersTi
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 const REQUESTS_PER_SOCKET_MAX = 100_000;
+/** A refused connection is gone this long after its last words, ms, whether or not the other side has read them. */
+export const REFUSED_LINGER_MS = 1_000;
+/** Places that only this machine may take: whoever asks for `healthz` here finds one. */
+export const LOOPBACK_PLACES = 8;
+/** One address holds at most one in so many places; one of this machine, whose clients share few addresses, one in two. */
+const ADDRESS_SHARE = 4;
+const LOOPBACK_SHARE = 2;
 /** TLS record type of a handshake (RFC 8446 §5.1): the first byte of every TLS connection. */
 const TLS_HANDSHAKE = 0x16;
 
@@ -41,13 +48,13 @@ export function createTlsServer(handler: RequestListener, tls: TlsOptions, setti
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   server.maxConnections = settings.connectionsMax;
-  refusePlainHttp(server);
+  admitByAddress(server, new Places(settings.connectionsMax));
   return server;
 }
 
 /** The last words to a socket whose bytes are no request Fastify could answer. */
 export function endRefused(
-  socket: Pick<Socket, 'end'>,
+  socket: Socket,
   code: 'REQUEST_MALFORMED' | 'REQUEST_TIMEOUT',
   requestId: string,
   message = messageOf(code, 'en'),
@@ -57,17 +64,53 @@ export function endRefused(
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  const linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+  socket.once('close', () => clearTimeout(linger));
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+/** Places by address. */
+class Places {
+  readonly #placesMax: number;
+  readonly #held = new Map<string, number>();
+  #count = 0;
+
+  constructor(placesMax: number) {
+    this.#placesMax = placesMax;
+  }
+
+  /** Takes a place until the socket closes; false when there is none for its address. */
+  take(socket: Socket): boolean {
+    const address = socket.remoteAddress ?? '';
+    const local = isLoopback(address);
+    const held = this.#held.get(address) ?? 0;
+    if (held >= Math.ceil(this.#placesMax / (local ? LOOPBACK_SHARE : ADDRESS_SHARE))) return false;
+    if (this.#count >= this.#placesMax - (local ? 0 : LOOPBACK_PLACES)) return false;
+    this.#held.set(address, held + 1);
+    this.#count++;
+    socket.once('close', () => {
+      const left = this.#held.get(address)! - 1;
+      if (left === 0) this.#held.delete(address);
+      else this.#held.set(address, left);
+      this.#count--;
+    });
+    return true;
+  }
 }
 
 /**
- * Looks at the first byte of each connection before TLS does. What is not a TLS handshake gets a sentence in plain HTTP and the door, instead of a
+ * Gives each connection a place, and looks at its first byte before TLS does. What has no place is closed without a word. What is not a TLS handshake gets a sentence in plain HTTP and the door, instead of a
  * reset that nobody understands.
  */
-function refusePlainHttp(server: Server): void {
+function admitByAddress(server: Server, places: Places): void {
   const startTls = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
     const forget = (): void => void socket.destroy();
+    if (!places.take(socket)) return forget();
     socket.setTimeout(HANDSHAKE_TIMEOUT_MS, forget);
     socket.on('error', forget);
     socket.once('readable', () => {
