@@ -1,13 +1,12 @@
 /** The ledger reader as the rest of the node sees it: queries bounded and shared out fairly, proofs before them. */
-import { ContractFailure } from '../../contracts/index.ts';
-import { ChainError } from '../errors/index.ts';
+import { ChainError, isErrorCode } from '../errors/index.ts';
 import { type ByteText, decodeJson } from '../format/index.ts';
 import type { Clock, Timers } from '../world.ts';
 import { createQueryQueue } from './query-queue.ts';
 import type { LedgerReader, TrialTransaction, Verdict } from './reader.ts';
 
 export interface ReaderPort {
-  /** @throws ContractFailure; ChainError RATE_LIMITED when the caller's gas or places are used up */
+  /** @throws ChainError with the code of the contract's refusal; RATE_LIMITED when the caller's gas or places are used up */
   query(
     caller: string,
     contract: string,
@@ -31,7 +30,8 @@ export function createReaderPort(
   return {
     async query(caller, ...call) {
       const answer = await queue.query(caller, () => reader.query(caller, ...call));
-      if (answer.status === 'failed') throw new ContractFailure(answer.code, decodeJson(answer.detail) as Record<string, unknown>);
+      if (answer.status === 'failed')
+        throw new ChainError(isErrorCode(answer.code) ? answer.code : 'INTERNAL', decodeJson(answer.detail) as Record<string, unknown>);
       const { result, gasUsed, height } = answer;
       return { result, gasUsed, height };
     },

@@ -131,9 +131,10 @@ test('blocks are built and stored while queries of thirty callers loop and more 
       .map((caller) =>
         reader.query(caller, address, 'loop', NONE).then(
           () => 'OK',
-          ({ code }: { readonly code: string }) => {
+          (error: unknown) => {
             ended++;
-            return code;
+            assert.ok(error instanceof ChainError, 'a refusal that the interface can tell');
+            return error.code;
           },
         ),
       );
