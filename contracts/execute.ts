@@ -139,7 +139,7 @@ class Run {
     } catch (error) {
       this.overlay.revert(checkpoint);
       this.events.length = eventCount;
-      this.tank.use(GAS.failure);
+      if (error instanceof ContractFailure) this.tank.use(GAS.failure); // a fault stays one, though no gas is left
       throw error;
     }
   }

@@ -102,8 +102,8 @@ class Places {
 }
 
 /**
- * Gives each connection a place, and looks at its first byte before TLS does. What has no place is closed without a word. What is not a TLS handshake gets a sentence in plain HTTP and the door, instead of a
- * reset that nobody understands.
+ * Gives each connection a place, and looks at its first byte before TLS does. What has no place is closed without a word. What is not a TLS
+ * handshake gets a sentence in plain HTTP and the door, instead of a reset that nobody understands.
  */
 function admitByAddress(server: Server, places: Places): void {
   const startTls = server.listeners('connection') as ((socket: Socket) => void)[];

@@ -291,6 +291,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: '    void this.#save(effects);\n',
     test: 'test/unit/node/consensus-driver.test.ts',
   },
+  {
+    name: 'a fault inside a nested call becomes a verdict when no gas is left',
+    file: 'contracts/execute.ts',
+    from: 'if (error instanceof ContractFailure) this.tank.use(GAS.failure);',
+    to: 'this.tank.use(GAS.failure);',
+    test: 'test/unit/contracts/execute.test.ts',
+    only: 'fault',
+  },
 ];
 
 /** The source of the bug's file with the bug in it. @throws Error when the text to replace does not occur exactly once. */

@@ -38,6 +38,10 @@ const ledger: BuiltinContract = {
     breakRule() {
       throw new TypeError('a bug');
     },
+    breakRuleWithoutGas(host) {
+      host.useGas(host.gasLeft);
+      throw new TypeError('a bug');
+    },
     longDetail() {
       throw new ContractFailure('CONTRACT_REFUSED', { text: 'x'.repeat(5_000), many: Array(1_000).fill('y') });
     },
@@ -132,6 +136,9 @@ test('running out of gas takes all of it and leaves nothing behind', () => {
 
 test('a bug in a built-in is thrown as a fault and becomes no receipt', () => {
   assert.throws(() => chain().execute([call('ledger', 'breakRule')]), { name: 'ExecutionFault' });
+  // In a call of another contract as well, and when no gas is left to pay for a failure.
+  for (const method of ['breakRule', 'breakRuleWithoutGas'])
+    assert.throws(() => chain().execute([call('ledger', 'tryOther', 'ledger', method, [])]), { name: 'ExecutionFault' });
 });
 
 test('a detail too long for a receipt is cut, the same way every time', () => {
