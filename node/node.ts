@@ -17,7 +17,6 @@ import {
   type ByteText,
   type Certificate,
   type Digest,
-  fromByteText,
   decodeHeader,
   decodeJson,
   fromHex,
@@ -51,6 +50,7 @@ import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
 import { damagedKey, rangeAround } from './storage/mend.ts';
+import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
 
@@ -112,7 +112,7 @@ export interface Node extends NodeService {
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
-  const { executor, reader } = tellingOfDamage(options, (key) => damaged(key));
+  const { executor, reader } = reportingDamage(options, (key) => damaged(key));
   const suite = options.suite ?? SUITE.ed25519;
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
@@ -179,13 +179,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
   const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
 
-  /** @throws ChainError KEY_NOT_HELD */
-  function custodialKey(id: string) {
-    const key = heldKey(id);
-    if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
-    return key;
-  }
-
   function account(id: string): AccountView | undefined {
     if (accounts.has(id)) return accounts.get(id);
     const view = readAccount(readState, id);
@@ -199,6 +192,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return [...(account(id)?.keys.values() ?? [])].find(
       ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
     );
+  }
+
+  /** @throws ChainError KEY_NOT_HELD */
+  function custodialKey(id: string) {
+    const key = heldKey(id);
+    if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
+    return key;
   }
 
   const receipts = createReceipts({ crypto, blocks, mempool: () => mempool, clock: world.clock, timers: world.timers });
@@ -586,12 +586,6 @@ const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certifica
 
 const EXPELLED = 'NODE_EXPELLED';
 
-/** A damaged row that nobody could give back. */
-const LOST = 'STORE_LOST';
-/** The one alarm of a damaged value: the same detail whoever met it. */
-export const DAMAGE = 'STORE_DAMAGED';
-const damageOf = (key: ByteText): { readonly store: string; readonly key: string } => ({ store: 'chain', key: toHex(fromByteText(key)) });
-
 /** Highest of the last heights whose certificate holds a vote of `node`, or may have held one; 0 when there is none. */
 function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' | undefined, node: string, height: number): number {
   for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
@@ -599,28 +593,4 @@ function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' |
     if (certificate === 'damaged' || certificate?.votes.some((vote) => vote.node === node)) return at;
   }
   return 0;
-}
-
-/** The same parts, of whose refusals for a damaged row `tell` hears. */
-function tellingOfDamage({ executor, reader }: Pick<NodeOptions, 'executor' | 'reader'>, tell: (key: ByteText) => void) {
-  const watched = <T>(answer: Promise<T>): Promise<T> =>
-    answer.catch((error: unknown) => {
-      const key = damagedKey(error);
-      if (key !== undefined) tell(key);
-      throw error;
-    });
-  return {
-    executor: {
-      ...executor,
-      build: (request) => watched(executor.build(request)),
-      execute: (request) => watched(executor.execute(request)),
-      commit: (request) => watched(executor.commit(request)),
-    } satisfies ExecutorPort as ExecutorPort,
-    reader: {
-      ...reader,
-      query: (...args) => watched(reader.query(...args)),
-      judge: (...args) => watched(reader.judge(...args)),
-      prove: (...args) => watched(reader.prove(...args)),
-    } satisfies ReaderPort as ReaderPort,
-  };
 }

@@ -106,7 +106,7 @@ export interface NodeService {
   /** Whether this node belongs to the network, and what it knows of that. */
   standing?(): Standing;
   /** Votes, view, storing, sync and finality: whether each is well. */
-  health?(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
+  health(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
   mempool(): { readonly count: number; readonly bytes: number };
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted. */

@@ -216,7 +216,7 @@ function readiness(api: ApiContext) {
       passed: reachable >= needed,
       detail: `${reachable} of ${validators.length} validators within reach, ${needed} needed`,
     },
-    ...(api.node.health?.().checks ?? []),
+    ...api.node.health().checks,
     { check: 'exchangeLog', passed: api.exchanges.ready(), detail: `entry ${api.exchanges.head().sequence}` },
   ];
 }

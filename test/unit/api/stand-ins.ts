@@ -299,6 +299,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
       node.submitted.push(bytes);
       return crypto.hash(bytes);
     },
+    health: () => ({ checks: [], dueForMs: 0, stalled: undefined }),
     transaction: async (id) => node.statuses(toHex(id)),
     awaitTransaction: async (id) => node.statuses(toHex(id)),
     transactionBytes: async () => undefined,

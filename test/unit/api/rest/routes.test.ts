@@ -312,6 +312,7 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   delete rig.node.standing;
   const stalled = { height: 12, dueForMs: 90_000, phase: 'viewChange', view: 4 };
   const finality = { check: 'finality', passed: false, detail: 'NO_FINAL_BLOCK' };
+  const { health } = rig.node;
   rig.node.health = () => ({ checks: [finality], dueForMs: 90_000, stalled });
   assert.deepEqual(
     (await get('/readyz')).data.checks.filter((check: { passed: boolean }) => !check.passed),
@@ -322,7 +323,7 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.match(still, /^chain_consensus_stalled_count 1$/m);
   assert.match(still, /^chain_consensus_failed_checks_count 1$/m);
   assert.match(still, new RegExp(`^chain_consensus_phase_count\\{phase="${rig.node.consensus().phase}"\\} 1$`, 'm'));
-  delete rig.node.health;
+  rig.node.health = health;
   const measured = createMetrics({ ...rig.server.context, loopDelay: () => ({ meanMs: 1, p99Ms: 20, maxMs: 750 }) });
   assert.match(await measured.text(), /^chain_consensus_event_loop_delay_seconds\{statistic="max"\} 0.75$/m);
   const metrics = await get('/metrics', 'audrey@acme');
