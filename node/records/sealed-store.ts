@@ -56,8 +56,8 @@ export interface SealedStore {
   keep(transactionId: Digest): Promise<void>;
   /** The transaction stored nothing: what waited for it is deleted. */
   drop(transactionId: Digest): Promise<void>;
-  /** Transactions that values wait for. */
-  waiting(): Promise<readonly { readonly transactionId: Digest; readonly expiryHeight: number }[]>;
+  /** Transactions that values wait for, in order of their ids, so many at a time: fewer than WAITING_ROWS_MAX are the last. */
+  waiting(after?: Digest): Promise<readonly { readonly transactionId: Digest; readonly expiryHeight: number }[]>;
   /** All values held of a record, of every version. Empty when none were or they are erased. @throws ChainError STORE_DAMAGED */
   get(recordId: Digest): readonly SealedValue[];
   /** Destroys the data key and the values. */
@@ -88,7 +88,7 @@ export const LOG_ID_BYTES = 16;
 const BACKFILL_ROWS = 1_000; // rows of a store from before there was a log, numbered at a time
 
 const WAITING_RECORDS_MAX = 10_000; // records of one transaction
-const WAITING_ROWS_MAX = 1_000; // submissions under way that are settled at a time
+export const WAITING_ROWS_MAX = 1_000; // submissions under way that are read at a time
 const HEIGHT_BYTES = 8;
 
 /** @param storageKey 32 bytes from the keystore. */
@@ -230,9 +230,10 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
         if (row) await put(decodeRecords(open(storageKey, key, row.subarray(HEIGHT_BYTES))), [{ key, value: undefined }]);
       }),
     drop: (transactionId) => inTurn(() => store.batch([{ key: waitingKey(transactionId), value: undefined }], { sync: true })),
-    async waiting() {
+    async waiting(after) {
       const { prefix } = sealedKeyspace.waiting;
-      const rows = await store.range({ from: prefix, to: prefixEnd(prefix), limit: WAITING_ROWS_MAX });
+      const from = after === undefined ? prefix : `${waitingKey(after)}\0`;
+      const rows = await store.range({ from, to: prefixEnd(prefix), limit: WAITING_ROWS_MAX });
       return rows.map(({ key, value }) => ({
         transactionId: fromByteText(key.slice(prefix.length)),
         expiryHeight: decodeAll(value.subarray(0, HEIGHT_BYTES), (reader) => reader.u64()),

@@ -18,7 +18,7 @@ import {
 import { ChainError } from '../../../../node/errors/index.ts';
 import { createRig } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
-import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord } from '../../../../node/records/index.ts';
+import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, WAITING_ROWS_MAX } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore } from '../../node/records/memory-store.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
@@ -190,6 +190,22 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
     assert.equal((await pending.sealed.waiting()).length, waiting);
     if (!kept) assert.equal(pending.store.rows.size, waiting);
   }
+});
+
+test('submissions that only time will end hold up no other, however many there are', async () => {
+  const sealed = createSealedStore(createMemoryStore(), aesGcm, random, new Uint8Array(32).fill(5));
+  const idOf = (number: number): Digest => Uint8Array.from([number >> 8, number & 0xff, ...new Uint8Array(30)]);
+  const last = 2 * WAITING_ROWS_MAX; // behind two full pages
+  const { recordId, sealed: values } = prepared(annexRecord());
+  for (let number = 0; number <= last; number++) await sealed.hold(idOf(number), EXPIRY_HEIGHT, [{ recordId, sealed: values }]);
+  const log = { error: (_facts: object, text: string) => assert.fail(text) } as unknown as Parameters<
+    typeof createSealedSettlement
+  >[0]['log'];
+  const outcome = async (id: Digest) => (toHex(id) === toHex(idOf(last)) ? ('ok' as const) : undefined);
+  const settlement = createSealedSettlement({ sealed, outcome, height: () => EXPIRY_HEIGHT, log });
+  settlement.onBlock();
+  await settlement.idle();
+  assert.equal(sealed.get(recordId).length, SECRETS.length);
 });
 
 test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', () => {
