@@ -20,6 +20,7 @@ import type { Caller, ParsedRecords, RecordOutcome, RecordPage, RecordRow, Recor
 import { refuseBody } from './refusal.ts';
 import { createSlices } from './slices.ts';
 import { checkRows, contentDigestsOf, outcomeOf, submitRows } from './submit.ts';
+import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
 
@@ -43,8 +44,9 @@ interface Parsed extends ParsedRecords {
   readonly faults: readonly BodyFault[];
 }
 
-export function createRecordService(deps: RecordServiceDependencies): RecordService {
-  const { node, index, crypto } = deps;
+export function createRecordService(given: RecordServiceDependencies): RecordService {
+  const { node, index, crypto } = given;
+  const deps = { ...given, underWay: createUnderWay(node, crypto) };
   const inSlices = createSlices(deps.clock, deps.timers);
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);

@@ -50,6 +50,7 @@ import type { NodeService, TransactionStatus } from '../../node/service.ts';
 import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import { type RowFault, refuseRows } from './refusal.ts';
+import type { Sent, UnderWay } from './under-way.ts';
 
 /** Key bytes of a record's rows; a digest stands for what is longer. */
 const KEY_BYTES = 128;
@@ -68,6 +69,7 @@ export interface SubmitDependencies {
   readonly sealed: SealedStore;
   readonly sealingKey: () => Uint8Array;
   readonly inclusions: Inclusions;
+  readonly underWay: UnderWay;
 }
 
 /** A row that passed every check, and what stands under its key already. */
@@ -201,51 +203,19 @@ export async function submitRows(
   options: RecordSubmitOptions,
 ): Promise<SubmitOutcome> {
   const { node } = deps;
-  if (rows.every((row) => row.first !== undefined)) return repeatedOutcome(deps, rows);
+  const stored = storedRows(deps, rows);
+  if (stored) return repeatedOutcome(deps, stored);
   const contentBytes = rows.reduce((sum, row) => sum + row.prepared.submission.content.length, 0);
   if (contentBytes + FRAME_BYTES > TRANSACTION_BYTES_MAX) {
     throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: contentBytes, bytesMax: TRANSACTION_BYTES_MAX, records: rows.length });
   }
-  const secret = rows.filter((row) => row.prepared.sealed.length > 0);
-  const calls = callsOf(
-    rows.map((row) => row.prepared),
-    TRANSACTION_BYTES_MAX,
-  ).map((batch) => ({
-    contract: CONTRACT.records,
-    method: 'submit',
-    args: encodeSubmissions(batch.map((prepared) => prepared.submission)),
-  }));
-  const materials = rows.reduce((sum, row) => sum + row.materials, 0);
-  const gas =
-    2 * GAS.transaction +
-    GAS_PER_RECORD_LIMIT * rows.length +
-    2 * rows.reduce((sum, row) => sum + recordGas(row.prepared.submission.content), 0) +
-    GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
-    GAS_PER_MATERIAL_LIMIT * materials +
-    2 * calls.length * classGas(node, recordClass);
-  const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
-  const { id, transaction } = openTransaction(deps.crypto, bytes);
-  // Clear values are on disk before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
-  const holds = secret.length > 0;
-  if (holds) {
-    await deps.sealed.hold(
-      id,
-      transaction.expiryHeight,
-      secret.map((row) => row.prepared),
-    );
-  }
-  try {
-    await node.submit(bytes);
-  } catch (error) {
-    if (holds) await deps.sealed.drop(id); // admission comes first: nobody else has the transaction
-    throw error;
-  }
+  const prepared = rows.map((row) => row.prepared);
+  const { id, settle } = await deps.underWay.join(caller.account, prepared, () => send(deps, recordClass, rows, contentBytes, caller));
   const status: TransactionStatus =
     options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
-  // A transaction that is not final is settled by the block that ends it, or that comes after its last one (sealed-settlement.ts).
-  if (holds && status.state === 'confirmed') await (status.receipt.status === 'ok' ? deps.sealed.keep(id) : deps.sealed.drop(id));
   switch (status.state) {
     case 'confirmed':
+      await settle(status.receipt);
       return confirmedOutcome(deps, records, rows, status.receipt, status.blockHash);
     case 'rejected':
       throw new ChainError(isErrorCode(status.code) ? status.code : 'INTERNAL', status.data);
@@ -262,6 +232,52 @@ export async function submitRows(
   }
 }
 
+/** Signs and sends one transaction of all rows, whose clear values wait in the sealed store for its receipt. */
+async function send(
+  deps: SubmitDependencies,
+  recordClass: string,
+  rows: readonly CheckedRow[],
+  contentBytes: number,
+  caller: Caller,
+): Promise<Sent> {
+  const { node, sealed } = deps;
+  const prepared = rows.map((row) => row.prepared);
+  const calls = callsOf(prepared, TRANSACTION_BYTES_MAX).map((batch) => ({
+    contract: CONTRACT.records,
+    method: 'submit',
+    args: encodeSubmissions(batch.map(({ submission }) => submission)),
+  }));
+  const materials = rows.reduce((sum, row) => sum + row.materials, 0);
+  const gas =
+    2 * GAS.transaction +
+    GAS_PER_RECORD_LIMIT * rows.length +
+    2 * rows.reduce((sum, row) => sum + recordGas(row.prepared.submission.content), 0) +
+    GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
+    GAS_PER_MATERIAL_LIMIT * materials +
+    2 * calls.length * classGas(node, recordClass);
+  const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
+  const { id, transaction } = openTransaction(deps.crypto, bytes);
+  // Clear values are on disk before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
+  const secret = prepared.filter((record) => record.sealed.length > 0);
+  const holds = secret.length > 0;
+  if (holds) await sealed.hold(id, transaction.expiryHeight, secret);
+  try {
+    await node.submit(bytes);
+  } catch (error) {
+    if (holds) await sealed.drop(id); // admission comes first: nobody else has the transaction
+    throw error;
+  }
+  let settled: Promise<void> | undefined;
+  return {
+    id,
+    // What nobody waits for is settled by the block that ends it, or that comes after its last one (sealed-settlement.ts).
+    async settle({ status }) {
+      if (holds) settled ??= status === 'ok' ? sealed.keep(id) : sealed.drop(id);
+      await settled;
+    },
+  };
+}
+
 function confirmedOutcome(
   deps: SubmitDependencies,
   records: readonly ParsedRecord[],
@@ -271,6 +287,9 @@ function confirmedOutcome(
 ): SubmitOutcome {
   if (receipt.status === 'failed') throw failedReceipt(records, receipt);
   const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
+  // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
+  const stored = results.every(({ status }) => status === 'repeated') ? storedRows(deps, rows) : undefined;
+  if (stored) return repeatedOutcome(deps, stored);
   return {
     transactionId: toHex(receipt.transactionId),
     status: 'confirmed',
@@ -294,9 +313,9 @@ function failedReceipt(records: readonly ParsedRecord[], receipt: Receipt): Chai
   return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
 }
 
-/** Every row is on the chain already: the receipt of the first submission, again. */
-function repeatedOutcome(deps: SubmitDependencies, rows: readonly CheckedRow[]): SubmitOutcome {
-  const latest = rows.reduce((a, b) => (b.first!.height > a.first!.height ? b : a)).first!;
+/** Every row is on the chain already: the receipt of the transaction that stored it, of several the last one. */
+function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[]): SubmitOutcome {
+  const latest = rows.reduce((a, b) => (b.first.height > a.first.height ? b : a)).first;
   const position = deps.inclusions.position(latest.transactionId);
   return {
     transactionId: toHex(latest.transactionId),
@@ -308,11 +327,40 @@ function repeatedOutcome(deps: SubmitDependencies, rows: readonly CheckedRow[]):
   };
 }
 
-function firstOf(node: NodeService, { prepared }: CheckedRow): StoredRecord | undefined {
-  return readVersion((key) => node.state.get(stateKey(CONTRACT.records, key)), toByteText(prepared.recordId), 1);
+type StoredRow = CheckedRow & { readonly first: StoredRecord };
+
+/** The rows as they stand on the chain now, which may have moved since they were checked; undefined unless it holds all of them alike. */
+function storedRows({ node }: SubmitDependencies, rows: readonly CheckedRow[]): readonly StoredRow[] | undefined {
+  const out: StoredRow[] = [];
+  for (const row of rows) {
+    const first = row.first ?? firstOf(node, row);
+    if (!first) return undefined;
+    if (row.first) {
+      out.push({ ...row, first });
+      continue;
+    }
+    if (!sameContent(row.definition, row.prepared.submission.content, first.content)) return undefined;
+    out.push({ ...row, first, currentVersion: versionOf(node, row) });
+  }
+  return out;
 }
 
-/** `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, and `storedAs` where that spells the key otherwise. */
+function rowOf({ state }: NodeService) {
+  return (key: ByteText) => state.get(stateKey(CONTRACT.records, key));
+}
+
+function firstOf(node: NodeService, { prepared }: CheckedRow): StoredRecord | undefined {
+  return readVersion(rowOf(node), toByteText(prepared.recordId), 1);
+}
+
+function versionOf(node: NodeService, { prepared }: CheckedRow): number {
+  return currentVersion(rowOf(node), toByteText(prepared.recordId));
+}
+
+/**
+ * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and `storedAs` where
+ * that spells the key otherwise.
+ */
 export function outcomeOf(
   { crypto }: Pick<SubmitDependencies, 'crypto'>,
   row: CheckedRow,
@@ -330,6 +378,7 @@ export function outcomeOf(
     digestAlg: 'SHA-256',
     status,
     currentVersion,
+    ...(stored ? { transactionId: toHex(stored.transactionId) } : {}),
     ...(storedAs && Object.keys(storedAs).length > 0 ? { storedAs } : {}),
   };
 }

@@ -131,6 +131,8 @@ export interface RecordOutcome {
   readonly digestAlg: string;
   readonly status: 'stored' | 'repeated';
   readonly currentVersion?: number;
+  /** Of a repeated record: the transaction that stored it. */
+  readonly transactionId?: string;
   /** Of a repeated record: fields of its key that the stored record spells otherwise, dotted path -> stored text. */
   readonly storedAs?: { readonly [path: string]: string };
 }

@@ -299,6 +299,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: 'test/unit/contracts/execute.test.ts',
     only: 'fault',
   },
+  {
+    name: 'a submission that equals one under way is sent once more',
+    file: 'api/records/under-way.ts',
+    from: 'let other = sends.get(key); other;',
+    to: 'let other: Promise<Sent> | undefined; other;',
+    test: 'test/unit/api/records/under-way.test.ts',
+    only: 'eight sends',
+  },
 ];
 
 /** The source of the bug's file with the bug in it. @throws Error when the text to replace does not occur exactly once. */

@@ -142,6 +142,7 @@ const SubmitAnswer = Type.Object(
           recordDigest: Type.String(),
           digestAlg: Type.String(),
           status: Type.Union([Type.Literal('stored'), Type.Literal('repeated')]),
+          transactionId: Type.Optional(Type.String({ description: 'Of a repeated record: the transaction that stored it' })),
         },
         { additionalProperties: true },
       ),

@@ -12,6 +12,7 @@ const deps = {
   sealed: { get: () => [] } as never, // no record below gets as far as its sealed fields
   sealingKey: () => new Uint8Array(32),
   inclusions: undefined as never,
+  underWay: undefined as never,
 };
 const caller = {
   account: 'a@acme',

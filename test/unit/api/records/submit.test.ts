@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CheckedRow, checkRows, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { createUnderWay } from '../../../../api/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
   canonicalJson,
@@ -130,8 +131,11 @@ async function submitted(end: 'refused' | TransactionStatus) {
       if (end === 'refused') throw new ChainError('MEMPOOL_FULL');
     },
     awaitTransaction: async () => end,
+    onBlock: () => () => {},
   };
-  const deps: SubmitDependencies = { ...door([], node), sealed, inclusions: { receipt: () => undefined, position: () => undefined } };
+  const inclusions = { receipt: () => undefined, position: () => undefined };
+  const before = door([], node);
+  const deps: SubmitDependencies = { ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto) };
   const rows = check(deps, [annexRecord()]);
   const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
   const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];

@@ -107,7 +107,7 @@ test('a caller in debt is told the wait, which suffices, and others search on; h
 test('selective searches, counts and traces of one caller are paid from one budget; another caller has his own', async () => {
   const time = new ManualTime();
   const index = await indexOf((SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000 + 200);
-  const node = { state: { get: () => undefined }, head: () => ({ height: 1 }) };
+  const node = { state: { get: () => undefined }, head: () => ({ height: 1 }), onBlock: () => {} };
   const records = createRecordService({ node, index, crypto, timers: time, clock: time } as unknown as RecordServiceDependencies);
   const page = {
     includeArchived: false,
