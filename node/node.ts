@@ -438,10 +438,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (expelled) throw new ChainError(EXPELLED, { node: options.node });
     const stall = health.stalled();
     if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });
-    const entry = await mempool.add(bytes, 'client');
-    peering.spread([entry]);
-    driver.workWaiting(true);
-    return entry.id;
+    try {
+      const entry = await mempool.add(bytes, 'client');
+      peering.spread([entry]);
+      driver.workWaiting(true);
+      return entry.id;
+    } catch (error) {
+      const same = error instanceof ChainError && error.code === 'MEMPOOL_TRANSACTION_KNOWN' ? await mempool.same(bytes) : undefined;
+      if (!same) throw error;
+      return same.id; // sent more than once: all callers wait for the one transaction
+    }
   }
 
   /** How many validators are within reach, this node among them, and how many a block takes. */

@@ -109,7 +109,7 @@ export interface NodeService {
   health(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
   mempool(): { readonly count: number; readonly bytes: number };
 
-  /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted. */
+  /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
   submit(bytes: Uint8Array): Promise<Digest>;
   transaction(id: Digest): Promise<TransactionStatus>;
   /** Resolves when the transaction is confirmed, rejected or expired, or with what is known when `timeoutMs` has passed. */

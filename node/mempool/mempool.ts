@@ -8,6 +8,7 @@ import {
   type DecodedTransaction,
   type Digest,
   DecodeError,
+  equalBytes,
   openTransaction,
   toByteText,
   TRANSACTION_BYTES_MAX,
@@ -51,6 +52,8 @@ export interface Rejection {
 export interface Mempool {
   /** Checks and admits. @throws ChainError with a TRANSACTION_ or MEMPOOL_ code. */
   add(bytes: Uint8Array, origin: Origin): Promise<Waiting>;
+  /** The transaction of exactly these bytes that waits or is in check; undefined when there is none. @throws ChainError as its check does */
+  same(bytes: Uint8Array): Promise<Waiting | undefined>;
   /** Verifies a transaction named by a proposal without admitting it. @throws ChainError */
   verify(bytes: Uint8Array): Promise<Waiting>;
   byId(id: Digest): Waiting | undefined;
@@ -85,7 +88,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const ids = new Map<ByteText, Waiting>();
   const hashes = new Map<ByteText, Waiting>();
   const senders = new Map<string, Map<ByteText, Waiting>>();
-  const inCheck = new Set<ByteText>();
+  const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
   const rejections = new Map<ByteText, Rejection>();
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
@@ -120,6 +123,16 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       addedMs: clock.monotonic(),
       origin,
     };
+  }
+
+  async function check(opened: DecodedTransaction, origin: Origin): Promise<Waiting> {
+    const { height } = deps.context();
+    const entry = await judge(opened, origin);
+    // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
+    const now = deps.context();
+    if (now.height !== height && now.spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
+    insert(entry);
+    return entry;
   }
 
   function checkRoom(bytes: number, sender: string): void {
@@ -169,20 +182,21 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       const key = toByteText(opened.id);
       if (ids.has(key) || inCheck.has(key)) throw new ChainError('MEMPOOL_TRANSACTION_KNOWN', {});
       checkRoom(bytes.length, opened.transaction.sender);
-      inCheck.add(key);
+      const outcome = check(opened, origin);
+      inCheck.set(key, { hash: opened.hash, outcome });
       bytesInCheck += bytes.length;
       try {
-        const { height } = deps.context();
-        const entry = await judge(opened, origin);
-        // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
-        const now = deps.context();
-        if (now.height !== height && now.spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
-        insert(entry);
-        return entry;
+        return await outcome;
       } finally {
         inCheck.delete(key);
         bytesInCheck -= bytes.length;
       }
+    },
+    async same(bytes) {
+      const { id, hash } = open(bytes);
+      const known = ids.get(toByteText(id)) ?? inCheck.get(toByteText(id));
+      if (!known || !equalBytes(known.hash, hash)) return undefined; // another signature is another's word
+      return 'outcome' in known ? await known.outcome : known;
     },
     verify: (bytes) => judge(open(bytes), 'peer'),
     byId: (id) => ids.get(toByteText(id)),

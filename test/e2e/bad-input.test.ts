@@ -11,6 +11,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { encodeToken, type TokenClaims } from '../../api/auth/token.ts';
 import {
+  decodeTransaction,
   encodeTransaction,
   fromHex,
   openTransaction,
@@ -21,6 +22,7 @@ import {
   utf8,
 } from '../../node/format/index.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
+import { fullBlock } from '../conformance/blocks.ts';
 import type { Answer, ProbeContext } from '../conformance/context.ts';
 import { type Fields, production, sha256, submit, trySubmit, write } from '../conformance/records.ts';
 import { ROOT } from '../tools/source.ts';
@@ -29,6 +31,7 @@ import { keystoreOf, realCrypto, recordCount, signEd25519, startTestNet, type Te
 const SUITE_SAMPLE_STEP = 6; // every sixth file of the JSON suite: the parser alone is tested with all of them
 const BIG_XML_BYTES = 1_900_000;
 const GAS = 50_000_000;
+const SENDS = 8;
 
 let testNet: TestNet;
 let context: ProbeContext;
@@ -285,6 +288,27 @@ test('a known key with other content is a conflict that names the first; with th
   assert.deepEqual([twins.status, twins.json.code], [409, 'RECORD_KEY_CONFLICT'], 'two rows of one call with one key and two contents');
 });
 
+test('one record sent eight times at once, by one account or by two of an organisation, has one transaction and one receipt', async () => {
+  const actors = ['operator', 'device'].map((role) => context.actorWith(role));
+  for (const senders of [actors.slice(0, 1), actors]) {
+    const record = production(context);
+    const before = await context.height(0);
+    const answers = await Promise.all(
+      Array.from({ length: SENDS }, (_, i) => submit(context, record, { actor: senders[i % senders.length]! })),
+    );
+    stored++;
+    const told = answers.map(({ transactionId, height, blockHash, inclusionProof, records }) =>
+      JSON.stringify([transactionId, height, blockHash, inclusionProof, records[0].id, records[0].transactionId ?? transactionId]),
+    );
+    assert.equal(new Set(told).size, 1, told.map((text) => text.slice(0, 80)).join('\n'));
+    let transactions = 0;
+    for (let height = before + 1; height <= (await context.height(0)); height++)
+      for (const bytes of (await fullBlock(context, height)).transactions)
+        if (decodeTransaction(bytes).calls.some(({ contract }) => contract === 'records')) transactions++;
+    assert.equal(transactions <= senders.length, true, `${transactions} transactions`);
+  }
+});
+
 test('transactions: repeated, expired, of another chain, too long-lived, without calls, and every odd signature', async () => {
   const crypto = realCrypto();
   const keystore = await keystoreOf(testNet.net, 0);
@@ -326,8 +350,10 @@ test('transactions: repeated, expired, of another chain, too long-lived, without
     assert.deepEqual(await send(good.bytes.subarray(0, cut)), [400, 'TRANSACTION_MALFORMED'], `cut after ${cut} bytes`);
   assert.deepEqual(await send(Buffer.concat([good.bytes, Buffer.of(0)])), [400, 'TRANSACTION_MALFORMED']);
 
-  const [status] = await send(good.bytes);
-  assert.equal(Number(status) < 500, true, 'the rightly signed one goes into a block; its call fails there');
+  const together = await Promise.all(Array.from({ length: SENDS }, () => send(good.bytes)));
+  const answers = together.filter(([, code]) => code !== 'TRANSACTION_REPEATED'); // of those that came when it was final
+  assert.equal(answers.length > 1 && new Set(answers.map(String)).size === 1, true, `all learn what became of it: ${together.join(' ')}`);
+  assert.equal(Number(answers[0]![0]) < 500, true, 'the rightly signed one goes into a block; its call fails there');
   const id = toHex(openTransaction(crypto, good.bytes).id);
   await context.until(
     'the transaction to be final',

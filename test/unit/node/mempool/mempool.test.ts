@@ -129,6 +129,24 @@ test('one transaction handed in many times at once is verified once', async () =
   assert.equal(checks(), 1);
 });
 
+test('who hands in the same bytes finds the transaction they are, waiting or in check; another signature over them is none', async () => {
+  const { pool, checks } = mempool();
+  const bytes = transaction({ salt: new Uint8Array(16) });
+  const forged = transaction({ salt: new Uint8Array(16) }, () => new Uint8Array(64).fill(7));
+  assert.equal(await pool.same(bytes), undefined);
+  const added = pool.add(bytes, 'client');
+  const inCheck = pool.same(bytes);
+  assert.equal(await pool.same(forged), undefined);
+  assert.equal(await inCheck, await added);
+  assert.deepEqual([await pool.same(bytes), await pool.same(forged), checks()], [await added, undefined, 1]);
+  const bad = transaction({}, () => new Uint8Array(64));
+  const answers = [pool.add(bad, 'client'), pool.same(bad)];
+  assert.deepEqual(await Promise.all(answers.map((answer) => codeOf(answer as Promise<unknown>))), [
+    'TRANSACTION_SIGNATURE_INVALID',
+    'TRANSACTION_SIGNATURE_INVALID',
+  ]);
+});
+
 test('a transaction that became final is refused as repeated', async () => {
   const { pool, spend } = mempool();
   const bytes = transaction();
