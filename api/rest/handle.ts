@@ -146,29 +146,29 @@ export async function handle(
     integer: (name) => parameterValue(declared, given, name) as number,
     flag: (name) => parameterValue(declared, given, name) as boolean,
   };
-  const run = (): Promise<Reply | RawReply | StreamReply> =>
-    inTime(api, declared, abort, async () => {
-      if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
-      return await declared.handler(call, api);
-    });
+  const run = async (): Promise<Reply | RawReply | StreamReply> => {
+    if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
+    return await declared.handler(call, api);
+  };
   const key = call.given['idempotency-key'];
   if (typeof key === 'string') {
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
     const fingerprint = fingerprintOf(api, declared, call);
-    const { answer, replayed } = await api.idempotency.once(
-      { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true },
-      async () => {
+    const request = { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true };
+    // The time is the caller's: work that runs over it goes on under its key, and a repeat waits for it instead of doing it again.
+    const { answer, replayed } = await inTime(api, declared, abort, () =>
+      api.idempotency.once(request, async () => {
         first = (await run()) as Reply;
         return { status: first.status ?? 200, data: first.kept ?? first.data };
-      },
+      }),
     );
     if (replayed && answer.status === 202 && declared.resume !== undefined)
       return answered(api, trace, await declared.resume(call, api, answer.data));
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
     return answered(api, trace, { ...first, ...answer, data, headers: { ...first?.headers, 'idempotency-replayed': String(replayed) } });
   }
-  const reply = await run();
+  const reply = await inTime(api, declared, abort, run);
   if ('stream' in reply) return { kind: 'stream', reply };
   if ('raw' in reply) {
     trace.rows = 1;

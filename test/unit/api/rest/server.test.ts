@@ -317,9 +317,36 @@ test('a pending submission keeps its key for the same body', async () => {
 
 test('concurrent duplicates wait for the first', async () => {
   const own = await rigWithContract();
+  const { submit } = own.node;
+  own.node.submit = async (bytes) => {
+    await new Promise((resolve) => setTimeout(resolve, 20)); // the others come meanwhile
+    return submit(bytes);
+  };
   const answers = await Promise.all(Array.from({ length: 8 }, () => call({ method: 'add' }, 'k2', { on: own })));
   assert.equal(own.node.submitted.length, 1);
   assert.equal(new Set(answers.map((answer) => JSON.stringify(answer.json.data))).size, 1);
+  await own.close();
+});
+
+test('work under an Idempotency-Key that outlives its call is not done again by a repeat, which gets its answer', async () => {
+  const own = await rigWithContract();
+  const { awaitTransaction } = own.node;
+  let settle = (): void => {};
+  own.node.awaitTransaction = (id, timeoutMs) =>
+    new Promise((resolve) => {
+      settle = () => resolve(awaitTransaction(id, timeoutMs));
+    });
+  const { after } = own.world.timers;
+  (own.world.timers as { after: typeof after }).after = (_ms, run) => after(5, run);
+  const late = await call({ method: 'add' }, 'k4', { on: own });
+  (own.world.timers as { after: typeof after }).after = after;
+  assert.equal(late.json.code, 'CALL_TIMEOUT');
+  const repeat = call({ method: 'add' }, 'k4', { on: own });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  settle();
+  assert.equal((await repeat).json.data.status, 'confirmed');
+  assert.equal((await call({ method: 'add' }, 'k4', { on: own })).headers['idempotency-replayed'], 'true');
+  assert.equal(own.node.submitted.length, 1);
   await own.close();
 });
 
