@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, encodeJson, fromUtf8, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
@@ -23,6 +24,8 @@ export interface Incoming {
   readonly headers: IncomingHttpHeaders;
   readonly path: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Parameters of the query whose percent-encoding cannot be read. */
+  readonly unreadable: readonly string[];
   readonly body: Uint8Array | undefined;
   readonly address: string;
   /** Aborts when the connection is gone. */
@@ -50,6 +53,8 @@ export type Handled =
   | { readonly kind: 'raw'; readonly reply: RawReply }
   | { readonly kind: 'stream'; readonly reply: StreamReply };
 
+/** A text that UTF-8 cannot carry: JSON escapes can write one. */
+const HALF_PAIR = /\p{Surrogate}/u;
 const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true, discriminator: false });
 const validators = new WeakMap<Route, ValidateFunction>();
 
@@ -270,6 +275,7 @@ function checkMediaType(declared: Route, incoming: Incoming): string {
     return 'application/json';
   if (!declared.body.formats.includes(normal))
     throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
+  checkCharset(incoming.headers['content-type'] ?? '', normal, incoming.body ?? new Uint8Array(0));
   return normal;
 }
 
@@ -293,6 +299,9 @@ function parseJsonBody(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(fromUtf8(bytes), (name, value: unknown) => {
       if (name === '__proto__') throw new SyntaxError('the name __proto__ is not allowed');
+      if (HALF_PAIR.test(name)) throw new SyntaxError('a name holds half a surrogate pair');
+      if (typeof value === 'string' && HALF_PAIR.test(value))
+        throw new SyntaxError(`the text of ${name.slice(0, 64)} holds half a surrogate pair`);
       return value;
     });
   } catch (error) {

@@ -3,6 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Detail, Language } from './envelope.ts';
 import { type CombinationLimit, type Parameter, type Route, valueFault, type Words } from './route.ts';
 
+const NAME_CHARACTERS_SHOWN = 64; // of a name that is no parameter's
+export const ENCODING_WORDS: Words = { en: 'its percent-encoding is broken or not UTF-8', zh: '百分号编码有误或不是 UTF-8' };
+
 export interface ReadParameters {
   /** Parsed values of everything that was given. */
   readonly given: Readonly<Record<string, string | number | boolean>>;
@@ -12,6 +15,8 @@ export interface ReadParameters {
 export interface RawParameters {
   readonly path: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Parameters of the query whose percent-encoding cannot be read. */
+  readonly unreadable: readonly string[];
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -23,10 +28,11 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
   };
   const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
 
+  for (const name of new Set(raw.unreadable)) refuse('PARAMETER_ENCODING', name.slice(0, NAME_CHARACTERS_SHOWN), ENCODING_WORDS);
   for (const name of new Set(raw.query.keys())) {
     if (names.includes(name)) continue;
     const near = nearest(name, names);
-    refuse('PARAMETER_UNKNOWN', name.slice(0, 64), {
+    refuse('PARAMETER_UNKNOWN', name.slice(0, NAME_CHARACTERS_SHOWN), {
       en: `no such parameter${near === undefined ? '' : `; did you mean ${near}?`}`,
       zh: `没有该参数${near === undefined ? '' : `，是否应为 ${near}？`}`,
     });
@@ -34,7 +40,8 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
   for (const parameter of declared.parameters) {
     const values = sources(parameter, raw);
     if (values.length === 0) {
-      if (parameter.required) refuse('PARAMETER_MISSING', parameter.name, { en: 'is required', zh: '为必填项' });
+      if (parameter.required && !raw.unreadable.includes(parameter.name))
+        refuse('PARAMETER_MISSING', parameter.name, { en: 'is required', zh: '为必填项' });
       continue;
     }
     if (values.length > 1) {

@@ -217,6 +217,8 @@ const bodyErrors = [
   'BODY_MALFORMED',
   'BODY_TOO_LARGE',
   'MEDIA_TYPE_UNSUPPORTED',
+  'CHARSET_UNSUPPORTED',
+  'CONTENT_ENCODING_UNSUPPORTED',
   'IDEMPOTENCY_KEY_REUSED',
   'IDEMPOTENCY_INTERRUPTED',
 ] as const;
@@ -367,6 +369,7 @@ export function valueFault(schema: ParameterSchema, value: unknown): Words | und
     case 'string': {
       if (typeof value !== 'string') return bad;
       if ('enum' in schema) return schema.enum.includes(value) ? undefined : bad;
+      if (value.includes('\0')) return { en: 'holds the character U+0000', zh: '含有字符 U+0000' }; // no stored text does, and keys end with it
       if (value.length < (schema.minLength ?? 0) || value.length > schema.maxLength) return bad;
       return schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(value) ? undefined : bad;
     }

@@ -137,6 +137,29 @@ test('XML with a document type, entities or attributes is refused before anythin
   assert.equal(told(await post(undeclared, 'application/xml')).code, 'XML_MALFORMED');
 });
 
+test('text in another charset is refused, in a query, a path or a body, and never read as UTF-8', async () => {
+  const kunming = '%C0%A5%C3%F7'; // in GB18030
+  for (const [path, place] of [
+    [`records?product=${kunming}`, 'product'],
+    [`trace/${kunming}`, `path segment 4 (${kunming})`],
+  ] as const) {
+    const { status, json } = await context.call(0, 'GET', path);
+    assert.deepEqual(
+      [status, json.code, json.details.map(({ code, parameter }) => [code, parameter])],
+      [400, 'REQUEST_INVALID', [['PARAMETER_ENCODING', place]]],
+    );
+  }
+  for (const [format, type] of [
+    ['csv', 'text/csv; charset=gb18030'],
+    ['json', 'application/json; charset=gb18030'],
+  ] as const) {
+    const { status, json } = await post(write(production(context), format), type);
+    assert.deepEqual([status, json.code, json.data.charset], [415, 'CHARSET_UNSUPPORTED', 'gb18030']);
+  }
+  const declared = write(production(context), 'xml').replace('UTF-8', 'gb18030');
+  assert.equal(told(await post(declared, 'application/xml')).code, 'CHARSET_UNSUPPORTED');
+});
+
 test('missing, empty, mistyped and misspelt fields are told all at once, at their places in each format', async () => {
   const good = production(context);
   const { pro_factory_uid: _factory, production_location, ...rest } = good;
