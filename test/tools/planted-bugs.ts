@@ -27,6 +27,8 @@ const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const SIMULATION_TEST = 'test/simulation/simulation.test.ts';
 const VOTE_LOG = 'node/storage/vote-log.ts';
+const FRAME_INBOX = 'node/frame-inbox.ts';
+const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -298,6 +300,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'this.tank.use(GAS.failure);',
     test: 'test/unit/contracts/execute.test.ts',
     only: 'fault',
+  },
+  {
+    name: 'frames of nodes that are no validators take the places of the validators',
+    file: FRAME_INBOX,
+    from: '(this.#names.has(frame.from) ? this.#validators : this.#others).push(frame)',
+    to: 'this.#validators.push(frame)',
+    test: FRAME_INBOX_TEST,
+  },
+  {
+    name: 'a full inbox drops the frame that comes, whoever fills it',
+    file: FRAME_INBOX,
+    from: '(...this.#largest((each) => each.frames.length))',
+    to: '(frame.from, sender)',
+    test: FRAME_INBOX_TEST,
   },
 ];
 

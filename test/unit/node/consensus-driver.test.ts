@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect, Engine, Input } from '../../../consensus/index.ts';
-import { type ChainPort, createConsensusDriver, type Delivered, INBOX_FRAMES_PER_PEER_MAX } from '../../../node/consensus-driver.ts';
+import { type ChainPort, createConsensusDriver, type Delivered } from '../../../node/consensus-driver.ts';
+import { INBOX_FRAMES_PER_PEER_MAX } from '../../../node/frame-inbox.ts';
 import type { AppendLog, Channel } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
@@ -21,7 +22,11 @@ const BLOCK: Delivered = {
 };
 
 /** The driver around an engine that does what the test says; `happened` is what the outside saw, in order. */
-function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainPort> = {}) {
+function rig(
+  respond: (input: Input) => readonly Effect[],
+  chain: Partial<ChainPort> = {},
+  monotonic: (nowMs: number) => number = (nowMs) => nowMs,
+) {
   const scheduler = new Scheduler();
   const random = new SeededRandom(1);
   const keys = new SimKeys(random, 255);
@@ -72,7 +77,7 @@ function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainP
       parameters: PARAMETERS,
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
-    world: process.world,
+    world: { ...process.world, clock: { ...process.world.clock, monotonic: () => monotonic(process.world.clock.monotonic()) } },
     network: {
       send: (to, _, frame) => {
         happened.push(`send ${to} ${text(frame)}`);
@@ -213,6 +218,42 @@ test('one peer fills its own share of the inbox and not that of others', async (
   const frames = inputs.filter((input) => input.kind === 'message');
   assert.equal(frames.length, INBOX_FRAMES_PER_PEER_MAX + 1);
   assert.equal(driver.framesDropped, 100);
+});
+
+test('whatever the others send, votes of an honest validator are read in the next turn, and ticks and results of this node before them', async () => {
+  const { driver, inputs, scheduler, frame } = rig(() => []);
+  driver.start();
+  await scheduler.run(5);
+  inputs.length = 0;
+  for (let i = 0; i < 3 * INBOX_FRAMES_PER_PEER_MAX; i++)
+    for (const from of ['b', 'c', ...Array.from({ length: 20 }, (_, n) => `stranger${n}`)]) frame(from, `${i}`);
+  frame('d', 'vote');
+  driver.workWaiting(true);
+  await scheduler.run(30);
+  assert.equal(inputs[0]?.kind, 'work');
+  const at = inputs.findIndex((input) => input.kind === 'message' && input.from === 'd');
+  assert.ok(at > 0 && at < 10, `read as number ${at}`);
+  assert.ok(inputs.some((input) => input.kind === 'tick'));
+});
+
+test('a turn ends when it has taken its time, and lets others in before the next', async () => {
+  let stepsMs = 0;
+  const { driver, inputs, scheduler, frame } = rig(
+    () => {
+      stepsMs += 3;
+      return [];
+    },
+    {},
+    (nowMs) => nowMs + stepsMs,
+  );
+  driver.start();
+  await scheduler.run(1);
+  inputs.length = 0;
+  for (let i = 0; i < 256; i++) frame('b', `${i}`);
+  for (let i = 0; i < 10_000; i++) await undefined; // all that can happen before a timer or a socket has its turn
+  assert.equal(inputs.length, 4);
+  await scheduler.run(300);
+  assert.equal(inputs.filter((input) => input.kind === 'message').length, 256);
 });
 
 test('a rejected message counts against its peer, an ignored one does not', async () => {
