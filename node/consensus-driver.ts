@@ -7,12 +7,21 @@ import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, Engin
 import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
 import { FrameInbox } from './frame-inbox.ts';
+import { RateLimit } from './sync/rate-limit.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
 /** Inputs stepped in one turn, so that one append never grows without bound. */
 export const TURN_INPUTS_MAX = 1_024;
 /** No further frame is stepped once a turn has taken this long, ms: sockets, timers and clients come in between. */
 const TURN_MS_MAX = 10;
+/**
+ * Frames a second, on average and at once, of a node that is no validator here. Nothing honest comes near it: who was voted out a moment ago, or in
+ * at a height this node lacks, repeats six messages every 50 ms at the most and helps others 25 times a second.
+ */
+export const STRANGER_FRAMES_PER_SECOND = 256;
+export const STRANGER_FRAMES_BURST = 2_048;
+/** Reports a second about one that goes on: it is cut off after some ten seconds of it, never by what piled up while this node was held. */
+const STRANGER_REPORTS_PER_SECOND = 2;
 /** Wait before a failed append or commit is tried again, ms. */
 const RETRY_MS = 1_000;
 /** How long stop waits for builds, executions and commits under way, ms. */
@@ -74,7 +83,7 @@ export interface ConsensusDriver {
   fault(): string | undefined;
   /** Blocks that the engine has asked sync for and that are not final here yet. */
   behind(): number;
-  /** Frames dropped because their sender's share of the inbox was full. */
+  /** Frames dropped because their sender's share of the inbox was full, or it is no validator and sent too many. */
   readonly framesDropped: number;
 }
 
@@ -100,6 +109,9 @@ class Driver implements ConsensusDriver {
   /** Results and orders of this node; never dropped, bounded by what the engine asks for. */
   #inputs: Input[] = [];
   readonly #inbox: FrameInbox;
+  readonly #strangerFrames = new RateLimit(STRANGER_FRAMES_PER_SECOND, STRANGER_FRAMES_BURST);
+  readonly #strangerReports = new RateLimit(STRANGER_REPORTS_PER_SECOND, 1);
+  #framesRefused = 0;
   #tickDue = false;
   #working = false;
   #accepting = true;
@@ -173,7 +185,7 @@ class Driver implements ConsensusDriver {
   }
 
   get framesDropped(): number {
-    return this.#inbox.dropped;
+    return this.#inbox.dropped + this.#framesRefused;
   }
 
   #tick(): void {
@@ -183,8 +195,19 @@ class Driver implements ConsensusDriver {
 
   #receive(from: string, bytes: Uint8Array): void {
     if (this.#state !== 'running' || !this.#accepting) return;
+    if (!this.#inbox.isValidator(from) && !this.#letsStranger(from)) return;
     this.#inbox.push({ from, bytes });
     this.#wake();
+  }
+
+  /** The validators may have changed at a height that one of us has not seen, so only how much it sends is held against it. */
+  #letsStranger(from: string): boolean {
+    const { network, world } = this.#options;
+    const nowMs = world.clock.monotonic();
+    if (this.#strangerFrames.take(from, 1, nowMs)) return true;
+    this.#framesRefused++;
+    if (this.#strangerReports.take(from, 1, nowMs)) network.report(from, 'PEER_NOT_VALIDATOR');
+    return false;
   }
 
   #push(input: Input): void {

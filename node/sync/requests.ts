@@ -30,8 +30,8 @@ export const SERVED_BYTES_BURST = 67_108_864;
 export const SERVED_WAITING_MAX = 32;
 /** Bytes of transactions in one frame. */
 const TRANSACTIONS_FRAME_BYTES = 1_048_576;
-/** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
-const LATE_IDS_MAX = 4096;
+/** Questions to one peer given up and still remembered, so that a late answer is not held against it: what can be asked of it in over two minutes. */
+export const LATE_IDS_MAX = 256;
 
 const QUESTIONS: ReadonlySet<string> = new Set([
   'getTransactions',
@@ -65,7 +65,8 @@ export class Requests {
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   readonly #inFlight = new Map<string, number>();
-  readonly #late = new Set<number>();
+  /** Ids of questions given up, by the peer that may still answer. */
+  readonly #late = new Map<string, Set<number>>();
   readonly #questions = new RateLimit(SERVED_PER_SECOND, SERVED_BURST);
   readonly #answerBytes = new RateLimit(SERVED_BYTES_PER_SECOND, SERVED_BYTES_BURST);
   readonly #handlers = new Map<Question['kind'], QuestionHandler>();
@@ -177,14 +178,22 @@ export class Requests {
     const frame = encodeBulkMessage({ ...question, id } as Question);
     return new Promise((resolve, reject) => {
       const cancelTimeout = this.#world.timers.after(this.#timeoutMs, () => {
-        this.#late.add(id);
-        if (this.#late.size > LATE_IDS_MAX) this.#late.delete(this.#late.values().next().value!);
-        this.#settle(id)?.reject(new ChainError('PEER_TIMEOUT', { peer, timeoutMs: this.#timeoutMs }));
+        this.#giveUp(id)?.reject(new ChainError('PEER_TIMEOUT', { peer, timeoutMs: this.#timeoutMs }));
       });
       this.#pending.set(id, { peer, expects, resolve: resolve as (answer: Answer) => void, reject, cancelTimeout });
       this.#inFlight.set(peer, this.inFlight(peer) + 1);
       if (!this.#network.send(peer, 'bulk', frame)) this.#settle(id)?.reject(new ChainError('PEER_UNREACHABLE', { peer }));
     });
+  }
+
+  /** It may still be answered: the answer may be under way, also of a peer that lost one of its two connections. */
+  #giveUp(id: number): Pending | undefined {
+    const pending = this.#settle(id);
+    if (pending === undefined) return undefined;
+    const late = this.#late.get(pending.peer) ?? new Set();
+    this.#late.set(pending.peer, late.add(id));
+    if (late.size > LATE_IDS_MAX) late.delete(late.values().next().value!);
+    return pending;
   }
 
   #settle(id: number): Pending | undefined {
@@ -200,10 +209,7 @@ export class Requests {
 
   #failAll(code: ErrorCode, peer?: string): void {
     for (const [id, pending] of [...this.#pending])
-      if (peer === undefined || pending.peer === peer) this.#settle(id)?.reject(new ChainError(code, { peer: pending.peer }));
-    if (peer === undefined) return;
-    this.#questions.forget(peer);
-    this.#answerBytes.forget(peer);
+      if (peer === undefined || pending.peer === peer) this.#giveUp(id)?.reject(new ChainError(code, { peer: pending.peer }));
   }
 
   #onFrame(from: string, frame: Uint8Array): void {
@@ -225,7 +231,7 @@ export class Requests {
   #onAnswer(from: string, answer: Answer): void {
     const pending = this.#pending.get(answer.id);
     if (pending?.peer !== from) {
-      if (!this.#late.delete(answer.id)) this.#network.report(from, 'PEER_ANSWER_UNASKED');
+      if (!this.#late.get(from)?.delete(answer.id)) this.#network.report(from, 'PEER_ANSWER_UNASKED');
       return;
     }
     if (answer.kind === 'declined') {

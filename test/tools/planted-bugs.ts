@@ -309,6 +309,22 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: FRAME_INBOX_TEST,
   },
   {
+    name: 'a body that nobody asked for costs nothing',
+    file: 'consensus/pbft/answers.ts',
+    from: 'if (due === 0) {',
+    to: 'if (due < 0) {',
+    test: 'test/unit/consensus/pbft/recovery.test.ts',
+    only: 'nobody asked for',
+  },
+  {
+    name: "a late answer is taken from whoever names its question's number",
+    file: 'node/sync/requests.ts',
+    from: 'this.#late.get(from)?.delete(answer.id)',
+    to: '[...this.#late.values()].some((ids) => ids.delete(answer.id))',
+    test: 'test/unit/node/sync/requests.test.ts',
+    only: 'late',
+  },
+  {
     name: 'a full inbox drops the frame that comes, whoever fills it',
     file: FRAME_INBOX,
     from: '(...this.#largest((each) => each.frames.length))',

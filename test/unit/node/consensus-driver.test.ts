@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect, Engine, Input } from '../../../consensus/index.ts';
-import { type ChainPort, createConsensusDriver, type Delivered } from '../../../node/consensus-driver.ts';
+import {
+  type ChainPort,
+  createConsensusDriver,
+  type Delivered,
+  STRANGER_FRAMES_BURST,
+  STRANGER_FRAMES_PER_SECOND,
+} from '../../../node/consensus-driver.ts';
 import { INBOX_FRAMES_PER_PEER_MAX } from '../../../node/frame-inbox.ts';
+import { REPORTS_MAX } from '../../../node/network/penalties.ts';
 import type { AppendLog, Channel } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
@@ -254,6 +261,34 @@ test('a turn ends when it has taken its time, and lets others in before the next
   assert.equal(inputs.length, 4);
   await scheduler.run(300);
   assert.equal(inputs.filter((input) => input.kind === 'message').length, 256);
+});
+
+test('a node that is no validator pays for a flood of consensus messages, whatever they say', async () => {
+  const { driver, happened, inputs, scheduler, frame } = rig(() => []);
+  driver.start();
+  for (let tenth = 1; tenth <= 150; tenth++) {
+    for (let i = 0; i < 200; i++) for (const from of ['stranger', 'b']) frame(from, `${i}`);
+    await scheduler.run(tenth * 100);
+  }
+  const reports = happened.filter((line) => line.startsWith('report'));
+  assert.ok(reports.length >= REPORTS_MAX, `${reports.length} reports`);
+  assert.deepEqual(new Set(reports), new Set(['report stranger PEER_NOT_VALIDATOR']));
+  const read = inputs.filter((input) => input.kind === 'message' && input.from === 'stranger').length;
+  assert.ok(read <= STRANGER_FRAMES_BURST + 15 * STRANGER_FRAMES_PER_SECOND, `${read} read`);
+});
+
+test('a validator just voted out or in, which one of us does not know yet, is never reported: not for minutes, nor for what piled up', async () => {
+  const { driver, happened, scheduler, frame } = rig(() => []);
+  driver.start();
+  driver.delivered({ ...BLOCK, validators: validators().filter(({ node }) => node !== 'd') });
+  for (let i = 0; i < STRANGER_FRAMES_BURST; i++) frame('d', `${i}`); // this node was held, or the link was
+  for (let tick = 1; tick <= 120 * 20; tick++) {
+    await scheduler.run(tick * 50);
+    for (let i = 0; i < 6; i++) frame('d', `${i}`); // all it can repeat, at the shortest interval there is
+  }
+  assert.deepEqual(happened, []);
+  for (let i = 0; i < 10 * STRANGER_FRAMES_BURST; i++) frame('d', `${i}`);
+  assert.ok(happened.length < REPORTS_MAX / 10);
 });
 
 test('a rejected message counts against its peer, an ignored one does not', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
-import { ANSWER_BLOCKS_MAX, encodeBulkMessage } from '../../../../node/network/messages.ts';
+import { ANSWER_BLOCKS_MAX, decodeBulkMessage, encodeBulkMessage } from '../../../../node/network/messages.ts';
 import { serveBlocks } from '../../../../node/sync/block-server.ts';
 import { RateLimit } from '../../../../node/sync/rate-limit.ts';
 import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX } from '../../../../node/sync/requests.ts';
@@ -107,6 +107,57 @@ test('an answer that comes too late is not held against the peer', async () => {
   await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_TIMEOUT'));
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.deepEqual(a.reports, []);
+});
+
+test('a late answer excuses nobody else: not who answers in its place, and not more than once', async () => {
+  const hub = createHub();
+  const [a, b, c] = [hub.join('a'), hub.join('b'), hub.join('c')];
+  const asker = new Requests({ network: a, world, timeoutMs: 100 });
+  let id: number | undefined;
+  b.onFrame((_from, _channel, frame) => {
+    const question = decodeBulkMessage(frame);
+    if ('id' in question) id = question.id;
+  });
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_TIMEOUT'));
+  const answer = encodeBulkMessage({ kind: 'headersAnswer', id: id!, headers: [] });
+  c.send('a', 'bulk', answer);
+  await until('the stranger is reported', () => a.reports.length === 1);
+  b.send('a', 'bulk', answer);
+  b.send('a', 'bulk', answer);
+  await until('the repetition is reported', () => a.reports.length === 2);
+  assert.deepEqual(
+    a.reports.map(({ node, code }) => `${node} ${code}`),
+    ['c PEER_ANSWER_UNASKED', 'b PEER_ANSWER_UNASKED'],
+  );
+});
+
+test('a peer that loses one of its two connections may still answer on the other, and a new connection is no new budget', async () => {
+  const { asker, server, a, b } = two();
+  let answer: () => void = () => {};
+  server.serve('getHeaders', async () => {
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return { kind: 'headersAnswer', headers: [] };
+  });
+  const waiting = asker.getHeaders('b', 1, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  b.loses('votes');
+  await assert.rejects(waiting, withCode('PEER_UNREACHABLE'));
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual(a.reports, []);
+
+  server.serve('getHeaders', () => ({ kind: 'headersAnswer', headers: [] }));
+  let answered = 0;
+  for (let n = 0; n < SERVED_BURST * 2; n++) {
+    a.loses('votes');
+    await asker.getHeaders('b', 1, 1).then(
+      () => answered++,
+      () => undefined,
+    );
+  }
+  assert.ok(answered < SERVED_BURST * 1.5, `${answered} answered`);
 });
 
 test('an answer of the wrong kind is refused and reported', async () => {
