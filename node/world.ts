@@ -119,6 +119,8 @@ export interface Network {
   /** False when the peer is not connected or its queue is full; the frame is then dropped. */
   send(to: string, channel: Channel, frame: Uint8Array): boolean;
   broadcast(channel: Channel, frame: Uint8Array): void;
+  /** Bytes sent to a peer that it has not taken yet. */
+  queuedBytes?(to: string, channel: Channel): number;
   onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void;
   onPeer(handler: (node: string, state: 'up' | 'down') => void): void;
   peers(): readonly PeerStatus[];

@@ -206,6 +206,10 @@ class RealNetwork implements Libp2pNetwork {
     for (const peer of this.#peers.values()) peer.links.get(channel)?.send(frame);
   }
 
+  queuedBytes(to: string, channel: Channel): number {
+    return this.#peers.get(to)?.links.get(channel)?.queuedBytes ?? 0;
+  }
+
   onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void {
     this.#frameHandlers.push(handler);
   }

@@ -3,8 +3,9 @@
  * Nothing an answer says is believed here; the asker checks it.
  */
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
-import { DecodeError, type Digest } from '../format/index.ts';
+import { DecodeError, type Digest, NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, VALIDATORS_MAX } from '../format/index.ts';
 import {
+  ANSWER_BLOCKS_MAX,
   ANSWER_BYTES_MAX,
   type Answer,
   type BlockAnswer,
@@ -20,9 +21,16 @@ import { RateLimit } from './rate-limit.ts';
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** Questions put to one peer and not answered yet. */
 export const REQUESTS_PER_PEER_MAX = 16;
-/** Questions of one peer a second, on average and at once. */
+/** Questions of one peer a second, on average and at once; one for many things counts as several. */
 export const SERVED_PER_SECOND = 100;
 export const SERVED_BURST = 200;
+/** So many blocks, headers or hashes of one question count as a question more: each is read from disk or looked up. */
+const HEIGHTS_PER_QUESTION = 32;
+const HASHES_PER_QUESTION = 256;
+/** Bytes that may come on top of each part of an answer: its certificate at most. */
+const PART_BYTES_MAX = VALIDATORS_MAX * (NAME_BYTES_MAX + SIGNATURE_BYTES_MAX + 8) + 64;
+/** A peer that has so many bytes of earlier answers still to take is answered no further. */
+export const UNREAD_BYTES_MAX = 16_777_216;
 /** Bytes of answers to one peer a second, on average and at once. */
 export const SERVED_BYTES_PER_SECOND = 33_554_432;
 export const SERVED_BYTES_BURST = 67_108_864;
@@ -225,10 +233,10 @@ export class Requests {
     else if (message.kind === 'status') this.#onStatus?.(from, message);
     else if (message.kind === 'sealedHead') this.#onSealedHead?.(from);
     else if (isQuestion(message)) this.#onQuestion(from, message);
-    else this.#onAnswer(from, message);
+    else this.#onAnswer(from, message, frame.length);
   }
 
-  #onAnswer(from: string, answer: Answer): void {
+  #onAnswer(from: string, answer: Answer, bytes: number): void {
     const pending = this.#pending.get(answer.id);
     if (pending?.peer !== from) {
       if (!this.#late.get(from)?.delete(answer.id)) this.#network.report(from, 'PEER_ANSWER_UNASKED');
@@ -237,7 +245,7 @@ export class Requests {
     if (answer.kind === 'declined') {
       const code = isErrorCode(answer.code) ? answer.code : 'PEER_DECLINED';
       this.#settle(answer.id)?.reject(new ChainError('PEER_DECLINED', { peer: from, code }));
-    } else if (answer.kind !== pending.expects) {
+    } else if (answer.kind !== pending.expects || isOversized(answer, bytes)) {
       this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
       this.#settle(answer.id)?.reject(new ChainError('PEER_MESSAGE_MALFORMED', { peer: from }));
     } else this.#settle(answer.id)?.resolve(answer);
@@ -269,7 +277,8 @@ export class Requests {
     const now = this.#world.clock.monotonic();
     const handler = this.#handlers.get(question.kind);
     if (handler === undefined) return { kind: 'declined', code: 'PEER_DECLINED' };
-    if (!this.#questions.take(from, 1, now) || !this.#answerBytes.take(from, 0, now))
+    const unread = this.#network.queuedBytes?.(from, 'bulk') ?? 0;
+    if (unread > UNREAD_BYTES_MAX || !this.#questions.take(from, costOf(question), now) || !this.#answerBytes.take(from, 0, now))
       return { kind: 'declined', code: 'PEER_RATE_EXCEEDED' };
     try {
       return await handler(from, question);
@@ -286,6 +295,41 @@ export class Requests {
 
 function isQuestion(message: Question | Answer): message is Question {
   return QUESTIONS.has(message.kind);
+}
+
+/** What a question takes of its asker's budget. */
+function costOf(question: Question): number {
+  switch (question.kind) {
+    case 'getBlocks':
+    case 'getHeaders':
+      return 1 + Math.min(question.count, ANSWER_BLOCKS_MAX) / HEIGHTS_PER_QUESTION;
+    case 'getTransactions':
+      return 1 + question.hashes.length / HASHES_PER_QUESTION;
+    case 'getRow':
+    case 'getSealed':
+      return 1;
+  }
+}
+
+/** Longer than whoever keeps to the bound of an answer makes it; a single block or transaction may be as long as it is. */
+function isOversized(answer: Answer, bytes: number): boolean {
+  const parts = partsOf(answer);
+  return parts > 1 && bytes > ANSWER_BYTES_MAX + parts * PART_BYTES_MAX;
+}
+
+function partsOf(answer: Answer): number {
+  switch (answer.kind) {
+    case 'blocksAnswer':
+      return answer.blocks.length;
+    case 'headersAnswer':
+      return answer.headers.length;
+    case 'transactionsAnswer':
+      return answer.transactions.length;
+    case 'sealedAnswer':
+      return answer.boxes.length;
+    default:
+      return 1;
+  }
 }
 
 /** Transactions are cut off at ANSWER_BYTES_MAX, never to none: the asker asks again for those it still lacks. */
