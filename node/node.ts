@@ -44,6 +44,7 @@ import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
+import { watchPeers } from './peer-watch.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
@@ -266,6 +267,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
+  const peerWatch = watchPeers({ network, timers: world.timers, raise, resolve: resolveAll });
   const { height, hash, configuration } = chain.tip();
   let deciding = configuration.validators.some((validator) => validator.node === options.node);
   const driver: ConsensusDriver = createConsensusDriver({
@@ -483,6 +485,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
+    inbox: () => ({ dropped: driver.framesDropped }),
     mempool: () => mempool.size(),
     submit,
     transaction: async (id) => receipts.status(id),
@@ -566,6 +569,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stop() {
       stopping = true;
       health.stop();
+      peerWatch.stop();
       cancelSave?.();
       const repaired = repairer.stop();
       cancelExpel?.();

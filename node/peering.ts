@@ -173,10 +173,15 @@ export function createPeering(deps: PeeringDependencies): Peering {
 
   async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
     while (missing.size > 0) {
-      const hashes = [...missing.values()].slice(0, FETCH_HASHES_MAX);
+      const asked = new Map([...missing].slice(0, FETCH_HASHES_MAX));
       let progress = false;
-      for (const bytes of await requests.getTransactions(peer, hashes)) {
-        if (!missing.delete(toByteText(transactionHashOf(world.crypto, bytes)))) continue;
+      for (const bytes of await requests.getTransactions(peer, [...asked.values()])) {
+        const hash = toByteText(transactionHashOf(world.crypto, bytes));
+        if (!asked.delete(hash)) {
+          network.report(peer, 'PEER_ANSWER_UNASKED'); // what is in no question, or in the answer twice
+          return;
+        }
+        if (!missing.delete(hash)) continue; // another peer was faster
         found.push(bytes);
         progress = true;
       }

@@ -108,6 +108,8 @@ export interface NodeService {
   /** Votes, view, storing, sync and finality: whether each is well. */
   health(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
   mempool(): { readonly count: number; readonly bytes: number };
+  /** Consensus frames of peers dropped since the start, because their share of the inbox was full or they are no validators. */
+  inbox(): { readonly dropped: number };
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
   submit(bytes: Uint8Array): Promise<Digest>;

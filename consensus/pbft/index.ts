@@ -4,6 +4,7 @@
  */
 import { equalBytes, hashTagged } from '../../node/format/index.ts';
 import type { Effect, Engine, EngineCrypto, EngineStart, EngineStatus, Input } from '../engine.ts';
+import { forgetAnswers, takeAnswer } from './answers.ts';
 import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
 import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
@@ -132,6 +133,7 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
   for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
     for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
+  forgetAnswers(replica);
   liftFloor(replica);
   repeatViewChange(replica);
   onFinalHeight(replica);
@@ -167,6 +169,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, 'PBFT_NOT_SENDER', from, 'reject');
     return;
   }
+  if ((message.kind === 'body' || message.kind === 'held') && !takeAnswer(replica, message.kind, from)) return;
   if (isKnown(replica, message)) return;
   const misplaced = misplacedCode(replica, message);
   const counts = misplaced === undefined || misplaced === 'PBFT_AHEAD';

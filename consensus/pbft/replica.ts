@@ -109,6 +109,9 @@ export interface Replica {
   /** Our last final height when we last joined a validator that stood alone. */
   readonly joinedAt: Map<string, number>;
   readonly evidenceSeen: Set<string>;
+  /** Answers that validators owe us, and when each was last answered, ms; see answers.ts. */
+  readonly answersDue: Map<string, number>;
+  readonly answeredAt: Map<string, number>;
 
   checkpoint: Vote | undefined;
   stableCheckpoint: number;
@@ -176,6 +179,8 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     above: new Map(),
     joinedAt: new Map(),
     evidenceSeen: new Set(),
+    answersDue: new Map(),
+    answeredAt: new Map(),
     checkpoint: undefined,
     stableCheckpoint: 0,
     remembered: 0,

@@ -27,6 +27,8 @@ const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const SIMULATION_TEST = 'test/simulation/simulation.test.ts';
 const VOTE_LOG = 'node/storage/vote-log.ts';
+const FRAME_INBOX = 'node/frame-inbox.ts';
+const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -306,6 +308,36 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'let other: Promise<Sent> | undefined; other;',
     test: 'test/unit/api/records/under-way.test.ts',
     only: 'eight sends',
+  },
+  {
+    name: 'frames of nodes that are no validators take the places of the validators',
+    file: FRAME_INBOX,
+    from: '(this.#names.has(frame.from) ? this.#validators : this.#others).push(frame)',
+    to: 'this.#validators.push(frame)',
+    test: FRAME_INBOX_TEST,
+  },
+  {
+    name: 'a body that nobody asked for costs nothing',
+    file: 'consensus/pbft/answers.ts',
+    from: 'if (due === 0) {',
+    to: 'if (due < 0) {',
+    test: 'test/unit/consensus/pbft/recovery.test.ts',
+    only: 'nobody asked for',
+  },
+  {
+    name: "a late answer is taken from whoever names its question's number",
+    file: 'node/sync/requests.ts',
+    from: 'this.#late.get(from)?.delete(answer.id)',
+    to: '[...this.#late.values()].some((ids) => ids.delete(answer.id))',
+    test: 'test/unit/node/sync/requests.test.ts',
+    only: 'late',
+  },
+  {
+    name: 'a full inbox drops the frame that comes, whoever fills it',
+    file: FRAME_INBOX,
+    from: '(...this.#largest((each) => each.frames.length))',
+    to: '(frame.from, sender)',
+    test: FRAME_INBOX_TEST,
   },
 ];
 

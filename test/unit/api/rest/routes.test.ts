@@ -328,6 +328,9 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.match(await measured.text(), /^chain_consensus_event_loop_delay_seconds\{statistic="max"\} 0.75$/m);
   const metrics = await get('/metrics', 'audrey@acme');
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
+  assert.match(metrics.body.toString(), /^chain_consensus_frames_dropped_count 7$/m);
+  assert.match(metrics.body.toString(), /^chain_network_cut_off_peers_count 0$/m);
+  assert.match(metrics.body.toString(), /^chain_network_broken_rules_count 0$/m);
   assert.match(metrics.body.toString(), /^chain_network_calls_total\{operation="healthz",code="OK"\} 1$/m);
   assert.equal((await get('/metrics', 'press-7@acme')).code, 'RIGHT_MISSING');
   assert.ok((await get('/api/v1/interfaces?layer=network')).data.items.every((row: { layer: string }) => row.layer === 'network'));
