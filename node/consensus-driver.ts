@@ -8,11 +8,15 @@ import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
-/** Frames waiting in the inbox; past it, and past a peer's share, new ones are dropped: peers repeat what matters. */
-export const INBOX_FRAMES_MAX = 4_096;
-export const INBOX_FRAMES_PER_PEER_MAX = 512;
-/** Bytes of waiting frames over all peers. */
-export const INBOX_BYTES_MAX = 67_108_864;
+/** What waits in the inbox at most; past it, and past a peer's share, new frames are dropped: peers repeat what matters. */
+export interface InboxLimits {
+  readonly framesMax: number;
+  readonly framesPerPeerMax: number;
+  /** Over all peers. */
+  readonly bytesMax: number;
+}
+
+export const INBOX_LIMITS: InboxLimits = { framesMax: 4_096, framesPerPeerMax: 512, bytesMax: 67_108_864 };
 /** Inputs stepped in one turn, so that one append never grows without bound. */
 const TURN_INPUTS_MAX = 1_024;
 /** Wait before a failed append or commit is tried again, ms. */
@@ -88,6 +92,8 @@ export interface DriverOptions {
   readonly network: Pick<Network, 'send' | 'broadcast' | 'onFrame' | 'report'>;
   readonly voteLog: AppendLog;
   readonly chain: ChainPort;
+  /** INBOX_LIMITS unless given. */
+  readonly inbox?: InboxLimits;
   /** Another engine than the registry's; for simulations of faulty replicas. */
   readonly create?: (name: string, start: EngineStart, crypto: EngineCrypto) => Engine;
 }
@@ -188,8 +194,9 @@ class Driver implements ConsensusDriver {
   #receive(from: string, bytes: Uint8Array): void {
     if (this.#state !== 'running' || !this.#accepting) return;
     const held = this.#framesOf.get(from) ?? 0;
-    const full = this.#frames.length >= INBOX_FRAMES_MAX || this.#frameBytes + bytes.length > INBOX_BYTES_MAX;
-    if (full || held >= INBOX_FRAMES_PER_PEER_MAX) {
+    const { framesMax, framesPerPeerMax, bytesMax } = this.#options.inbox ?? INBOX_LIMITS;
+    const full = this.#frames.length >= framesMax || this.#frameBytes + bytes.length > bytesMax;
+    if (full || held >= framesPerPeerMax) {
       this.framesDropped++;
       return;
     }

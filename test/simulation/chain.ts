@@ -3,7 +3,7 @@
  * height. It stands where ledger, mempool and sync stand in a full node, and keeps their promises: an executed body is on disk, a block is
  * one batch, what sync brings is judged by its certificate.
  */
-import type { ChainPort, Delivered } from '../../node/consensus-driver.ts';
+import type { ChainPort, Delivered, InboxLimits } from '../../node/consensus-driver.ts';
 import {
   type ByteText,
   type Certificate,
@@ -19,7 +19,7 @@ import {
   type Validator,
   Writer,
 } from '../../node/format/index.ts';
-import type { EngineParameters } from '../../consensus/index.ts';
+import type { EngineLimits, EngineParameters } from '../../consensus/index.ts';
 import type { Store } from '../../node/world.ts';
 import type { SimProcess } from './world.ts';
 
@@ -27,6 +27,9 @@ export interface Bounds {
   readonly blockTransactionsMax: number;
   /** Blocks in one answer to a sync request. */
   readonly syncBlocksMax: number;
+  /** Of the driver and the engine; their own where absent. */
+  readonly inbox?: InboxLimits;
+  readonly engine?: EngineLimits;
 }
 export const BOUNDS: Bounds = { blockTransactionsMax: 20, syncBlocksMax: 16 };
 /** Blocks that an answer may hold at most, whoever made it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect, Engine, Input } from '../../../consensus/index.ts';
-import { type ChainPort, createConsensusDriver, type Delivered, INBOX_FRAMES_PER_PEER_MAX } from '../../../node/consensus-driver.ts';
+import { type ChainPort, createConsensusDriver, type Delivered, INBOX_LIMITS } from '../../../node/consensus-driver.ts';
 import type { AppendLog, Channel } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
@@ -206,12 +206,12 @@ test('builds and executions that throw come back as codes', async () => {
 test('one peer fills its own share of the inbox and not that of others', async () => {
   const { driver, inputs, scheduler, frame } = rig(() => []);
   driver.start();
-  for (let i = 0; i < INBOX_FRAMES_PER_PEER_MAX + 100; i++) frame('b', `b${i}`);
+  for (let i = 0; i < INBOX_LIMITS.framesPerPeerMax + 100; i++) frame('b', `b${i}`);
   frame('c', 'c');
   frame('c', 'other channel', 'bulk');
   await scheduler.run(5);
   const frames = inputs.filter((input) => input.kind === 'message');
-  assert.equal(frames.length, INBOX_FRAMES_PER_PEER_MAX + 1);
+  assert.equal(frames.length, INBOX_LIMITS.framesPerPeerMax + 1);
   assert.equal(driver.framesDropped, 100);
 });
 
