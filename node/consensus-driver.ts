@@ -6,7 +6,7 @@
 import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, EngineStatus, Input } from '../consensus/index.ts';
 import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
-import { FrameInbox } from './frame-inbox.ts';
+import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
 import { RateLimit } from './sync/rate-limit.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
@@ -95,6 +95,8 @@ export interface DriverOptions {
   readonly network: Pick<Network, 'send' | 'broadcast' | 'onFrame' | 'report'>;
   readonly voteLog: AppendLog;
   readonly chain: ChainPort;
+  /** INBOX_LIMITS unless given. */
+  readonly inbox?: InboxLimits;
   /** Another engine than the registry's; for simulations of faulty replicas. */
   readonly create?: (name: string, start: EngineStart, crypto: EngineCrypto) => Engine;
 }
@@ -128,7 +130,10 @@ class Driver implements ConsensusDriver {
     this.#options = options;
     const start: EngineStart = { ...options.start, log: options.voteLog.records };
     this.#finalHeight = start.height;
-    this.#inbox = new FrameInbox(start.validators.map(({ node }) => node));
+    this.#inbox = new FrameInbox(
+      start.validators.map(({ node }) => node),
+      options.inbox,
+    );
     this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
   }
 

@@ -23,20 +23,22 @@ export interface Frame {
   readonly bytes: Uint8Array;
 }
 
-interface Bounds {
+/** What one lane holds at most. */
+export interface InboxLimits {
   readonly framesMax: number;
   readonly bytesMax: number;
   readonly framesPerPeerMax: number;
   readonly bytesPerPeerMax: number;
 }
 
-const VALIDATORS: Bounds = {
+/** Of all validators together. */
+export const INBOX_LIMITS: InboxLimits = {
   framesMax: INBOX_FRAMES_MAX,
   bytesMax: INBOX_BYTES_MAX,
   framesPerPeerMax: INBOX_FRAMES_PER_PEER_MAX,
   bytesPerPeerMax: INBOX_BYTES_PER_PEER_MAX,
 };
-const OTHERS: Bounds = {
+const OTHERS: InboxLimits = {
   framesMax: INBOX_OTHERS_FRAMES_MAX,
   bytesMax: INBOX_OTHERS_BYTES_MAX,
   framesPerPeerMax: INBOX_OTHERS_PER_PEER_MAX,
@@ -44,13 +46,14 @@ const OTHERS: Bounds = {
 };
 
 export class FrameInbox {
-  #validators = new Lane(VALIDATORS);
-  #others = new Lane(OTHERS);
+  readonly #validators: Lane;
+  readonly #others = new Lane(OTHERS);
   #names: ReadonlySet<string>;
   /** A round of the validators' frames is over: one of the others is due. */
   #othersDue = false;
 
-  constructor(validators: Iterable<string>) {
+  constructor(validators: Iterable<string>, limits = INBOX_LIMITS) {
+    this.#validators = new Lane(limits);
     this.#names = new Set(validators);
   }
 
@@ -99,7 +102,7 @@ interface Sender {
 }
 
 class Lane {
-  readonly #bounds: Bounds;
+  readonly #bounds: InboxLimits;
   /** Senders with frames, the one whose turn it is first. */
   readonly #senders = new Map<string, Sender>();
   /** Senders left in the round under way. */
@@ -108,7 +111,7 @@ class Lane {
   count = 0;
   dropped = 0;
 
-  constructor(bounds: Bounds) {
+  constructor(bounds: InboxLimits) {
     this.#bounds = bounds;
   }
 

@@ -12,6 +12,8 @@ import {
   createConsensusDriver,
   type DriverOptions,
 } from './consensus-driver.ts';
+import type { InboxLimits } from './frame-inbox.ts';
+import type { EngineLimits } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -45,7 +47,7 @@ import { createHealth } from './health.ts';
 import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
 import { watchPeers } from './peer-watch.ts';
-import { createPeering, type Peering } from './peering.ts';
+import { createPeering, type Peering, type PeeringLimits } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
@@ -87,6 +89,15 @@ export interface NodeOptions {
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
+  /** What this node holds and asks for at a time; each has its default. */
+  readonly limits?: NodeLimits;
+}
+
+/** A node's own affair: nodes need not agree on them. */
+export interface NodeLimits {
+  readonly inbox?: InboxLimits;
+  readonly engine?: EngineLimits;
+  readonly peering?: PeeringLimits;
 }
 
 export interface Node extends NodeService {
@@ -254,6 +265,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height),
     onAdmitted: () => driver.workWaiting(true),
+    ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });
   const repairer = createRepairer({
     world,
@@ -281,12 +293,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       certificate: soundOr(certificateAt(height)),
       signedHeight: lastSigned(certificateAt, options.node, height),
       parameters: configuration.parameters,
+      ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
     world,
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.limits?.inbox ? { inbox: options.limits.inbox } : {}),
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 

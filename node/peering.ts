@@ -13,8 +13,17 @@ import {
 } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
-import { ANSWER_BYTES_MAX } from './network/messages.ts';
-import { BlockSync, createStanding, Requests, serveBlocks, type Standing, type StandingWatch, type SyncStatus } from './sync/index.ts';
+import {
+  BlockSync,
+  createStanding,
+  Requests,
+  serveBlocks,
+  type Standing,
+  type StandingWatch,
+  SYNC_LIMITS,
+  type SyncLimits,
+  type SyncStatus,
+} from './sync/index.ts';
 import type { Network, World } from './world.ts';
 
 /** Transactions admitted within this time travel in one frame, ms. */
@@ -27,12 +36,18 @@ const UPKEEP_INTERVAL_MS = 1_000;
 const RESPREAD_AGE_MS = 2_000;
 /** Bytes spread again at a time: a chain that cannot keep up must not drown in repetitions. */
 const RESPREAD_BYTES_MAX = 262_144;
-/** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
-const FETCH_HASHES_MAX = 2_000;
 /** A peer that has not answered by then is not waited for alone. */
 const FETCH_PATIENCE_MS = 500;
-/** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
-const INTAKE_MAX = 20_000;
+
+/** What is given to peers and taken from them at a time. */
+export interface PeeringLimits extends SyncLimits {
+  /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
+  readonly fetchHashesMax: number;
+  /** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
+  readonly intakeMax: number;
+}
+
+export const PEERING_LIMITS: PeeringLimits = { ...SYNC_LIMITS, fetchHashesMax: 2_000, intakeMax: 20_000 };
 
 /** Refusals that an honest peer's transaction cannot meet. */
 const DISHONEST_CODES: ReadonlySet<string> = new Set([
@@ -79,10 +94,12 @@ export interface PeeringDependencies {
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
   readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
   readonly onAdmitted: () => void;
+  /** PEERING_LIMITS unless given. */
+  readonly limits?: PeeringLimits;
 }
 
 export function createPeering(deps: PeeringDependencies): Peering {
-  const { world, network, mempool } = deps;
+  const { world, network, mempool, limits = PEERING_LIMITS } = deps;
   const requests = new Requests({ network, world });
   const source = {
     head: deps.tip,
@@ -90,7 +107,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     certificate: (height: number) => deps.blocks.certificate(height),
     headerBytes: (height: number) => deps.blocks.headerBytes(height),
   };
-  serveBlocks(requests, source);
+  serveBlocks(requests, source, limits.answerBytesMax);
   const watch = createStanding({
     world,
     network,
@@ -108,7 +125,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     for (const hash of question.hashes) {
       const found = mempool.byHash(hash)?.bytes ?? deps.heldTransaction(hash);
       if (!found) continue;
-      if (transactions.length > 0 && bytes + found.length > ANSWER_BYTES_MAX) break;
+      if (transactions.length > 0 && bytes + found.length > limits.answerBytesMax) break;
       transactions.push(found);
       bytes += found.length;
     }
@@ -123,6 +140,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     requests,
     world,
     source,
+    limits,
     localHeight: () => deps.tip().height,
     applyBlock: async (bytes, certificate) => {
       if (!certificate)
@@ -157,7 +175,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
 
   requests.onTransactions((from, transactions) => {
     for (const bytes of transactions) {
-      if (intake >= INTAKE_MAX) return;
+      if (intake >= limits.intakeMax) return;
       if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
       intake++;
       mempool
@@ -173,7 +191,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
 
   async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
     while (missing.size > 0) {
-      const asked = new Map([...missing].slice(0, FETCH_HASHES_MAX));
+      const asked = new Map([...missing].slice(0, limits.fetchHashesMax));
       let progress = false;
       for (const bytes of await requests.getTransactions(peer, [...asked.values()])) {
         const hash = toByteText(transactionHashOf(world.crypto, bytes));

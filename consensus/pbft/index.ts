@@ -182,7 +182,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
       ? isSigned(replica, message)
       : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
   if (!signed) {
-    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromAhead(replica, message) ? 'ignore' : 'reject');
+    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromLevel(replica, message) ? 'reject' : 'ignore');
     return;
   }
   claim(replica, message);
@@ -267,18 +267,27 @@ function misplacedCode(replica: Replica, message: Message): string | undefined {
   }
 }
 
-/** True when the sender has heights final that we lack: keys and turns may have changed at a barrier among them. */
+/** True when the sender has heights final that we lack: turns may have changed at a barrier among them. */
 function speaksFromAhead(replica: Replica, message: Message): boolean {
   return (finalHeightOf(message) ?? 0) > replica.height;
 }
 
-/** Last final height a message shows its sender to have. */
+/** True when its signer had the same last block as we: between others a barrier may lie at which its key was replaced. */
+function speaksFromLevel(replica: Replica, message: Message): boolean {
+  return finalHeightOf(message) === replica.height;
+}
+
+/** Last final height a message shows its sender to have had; undefined when it shows none. */
 function finalHeightOf(message: Message): number | undefined {
   switch (message.kind) {
     case 'prepare':
     case 'commit':
     case 'prePrepare':
+    case 'fetch':
+    case 'body':
       return message.height - 1;
+    case 'held':
+      return message.certificate?.height ?? 0;
     case 'checkpoint':
     case 'viewChange':
     case 'status':

@@ -15,11 +15,11 @@ export interface BlockSource {
   headerBytes?(height: number): Awaitable<Uint8Array | undefined>;
 }
 
-export function serveBlocks(requests: Requests, source: BlockSource): void {
+export function serveBlocks(requests: Requests, source: BlockSource, answerBytesMax = ANSWER_BYTES_MAX): void {
   requests.serve('getBlocks', async (_, question) => {
     const blocks: BlockAnswer[] = [];
     if (question.kind !== 'getBlocks') return { kind: 'declined', code: 'PEER_DECLINED' };
-    const bytesMax = Math.min(question.bytesMax, ANSWER_BYTES_MAX);
+    const bytesMax = Math.min(question.bytesMax, answerBytesMax);
     let bytes = 0;
     await eachHeight(source, question.fromHeight, question.count, async (block, certificate) => {
       if (blocks.length > 0 && bytes + block.length > bytesMax) return false; // one block is always sent, or a large one could never be fetched

@@ -287,6 +287,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: 'test/unit/consensus/pbft/normal-case.test.ts',
   },
   {
+    name: 'whoever has not seen the block that replaces its key is blamed for its old key',
+    file: 'consensus/pbft/index.ts',
+    from: "speaksFromLevel(replica, message) ? 'reject' : 'ignore'",
+    to: "speaksFromAhead(replica, message) ? 'ignore' : 'reject'",
+    test: 'test/unit/consensus/pbft/keys.test.ts',
+    only: 'blames nobody',
+  },
+  {
     name: 'votes leave before they are on disk',
     file: 'node/consensus-driver.ts',
     from: '    await this.#save(effects);\n',
