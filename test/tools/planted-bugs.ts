@@ -236,8 +236,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: REPLAY,
     from: 'record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;',
     to: 'undefined;',
-    test: MEMORY_TEST,
-    only: 'entered a new view',
+    test: 'test/unit/consensus/pbft/recovery.test.ts',
+    only: 'bound still',
   },
   {
     name: 'the one proposal of a primary is forgotten at a restart',
@@ -260,8 +260,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: REPLAY,
     from: 'if (vote.height >= height) records.push(',
     to: 'if (vote.height < 0) records.push(',
-    test: MEMORY_TEST,
-    only: 'was cut',
+    test: 'test/unit/consensus/pbft/checkpoint.test.ts',
+    only: 'keeps the votes',
   },
   {
     name: 'the cut of the log at a checkpoint loses the prepared certificate',
