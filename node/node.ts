@@ -42,7 +42,7 @@ import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
-import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
 import { createPeering, type Peering } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
@@ -135,6 +135,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
+  let cancelWork: (() => void) | undefined;
+
+  /** Consensus owes a block for what one may hold: at once, or when the time of what is held back has come. */
+  function tellWork(added?: Waiting): void {
+    const waitMs = mempool.dueInMs(added);
+    if (waitMs === 0 || !added) driver.workWaiting(waitMs === 0);
+    if (waitMs === 0 || waitMs === Number.POSITIVE_INFINITY || stopping) return;
+    cancelWork?.();
+    cancelWork = world.timers.after(waitMs, () => tellWork());
+  }
 
   /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
   function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
@@ -252,7 +262,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height),
-    onAdmitted: () => driver.workWaiting(true),
+    onAdmitted: tellWork,
   });
   const repairer = createRepairer({
     world,
@@ -338,7 +348,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     }
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
-    driver.workWaiting(mempool.size().count > 0);
+    tellWork();
     const { height, header } = chain.tip();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     outbox.onBlock();
@@ -440,7 +450,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });
     const entry = await mempool.add(bytes, 'client');
     peering.spread([entry]);
-    driver.workWaiting(true);
+    tellWork(entry);
     return entry.id;
   }
 
@@ -477,7 +487,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
-    mempool: () => mempool.size(),
+    mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
     transaction: async (id) => receipts.status(id),
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
@@ -561,6 +571,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       stopping = true;
       health.stop();
       cancelSave?.();
+      cancelWork?.();
       const repaired = repairer.stop();
       cancelExpel?.();
       peering.stop();

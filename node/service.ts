@@ -107,7 +107,8 @@ export interface NodeService {
   standing?(): Standing;
   /** Votes, view, storing, sync and finality: whether each is well. */
   health(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
-  mempool(): { readonly count: number; readonly bytes: number };
+  /** `heldBack` of them no block may hold now, because their senders have used up their gas and others go first. */
+  mempool(): { readonly count: number; readonly bytes: number; readonly heldBack: number };
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted. */
   submit(bytes: Uint8Array): Promise<Digest>;
