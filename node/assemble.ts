@@ -144,7 +144,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       organisation: config.organisation,
       signWithValidatorKey: (message) => keystore.sign(NODE_KEY.validator, message),
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
-      mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
+      mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
     });
     partsOfNode.length = 0;
     head = () => node.head().height; // from memory: a greeting must not hang on the disk

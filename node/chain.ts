@@ -16,6 +16,7 @@ import {
   decodeProposal,
   encodeProposal,
   equalBytes,
+  gasUsedOf,
   type Header,
   headerHash,
   sealSigningBytes,
@@ -294,7 +295,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     tip = tipOf(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
-    deps.mempool().settle(committed.transactionIds, committed.height);
+    const included = committed.transactionIds.map((id, index) => ({ id, gasUsed: gasUsedOf(committed.receipts[index]!) }));
+    deps.mempool().settle(included, committed.height);
     deps.onCommitted(committed);
     // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
     await deps.pending.drop(committed.height).catch((error: unknown) => {

@@ -44,7 +44,7 @@ import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
-import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
 import { watchPeers } from './peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peering.ts';
@@ -147,6 +147,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
+  let cancelWork: (() => void) | undefined;
+
+  /** Consensus owes a block for what one may hold: at once, or when the time of what is held back has come. */
+  function tellWork(added?: Waiting): void {
+    const waitMs = mempool.dueInMs(added);
+    if (waitMs === 0 || !added) driver.workWaiting(waitMs === 0);
+    if (waitMs === 0 || waitMs === Number.POSITIVE_INFINITY || stopping) return;
+    cancelWork?.();
+    cancelWork = world.timers.after(waitMs, () => tellWork());
+  }
 
   /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
   function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
@@ -264,7 +274,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height),
-    onAdmitted: () => driver.workWaiting(true),
+    onAdmitted: tellWork,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });
   const repairer = createRepairer({
@@ -354,7 +364,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     }
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
-    driver.workWaiting(mempool.size().count > 0);
+    tellWork();
     const { height, header } = chain.tip();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     outbox.onBlock();
@@ -457,7 +467,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     try {
       const entry = await mempool.add(bytes, 'client');
       peering.spread([entry]);
-      driver.workWaiting(true);
+      tellWork(entry);
       return entry.id;
     } catch (error) {
       const same = error instanceof ChainError && error.code === 'MEMPOOL_TRANSACTION_KNOWN' ? await mempool.same(bytes) : undefined;
@@ -500,7 +510,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
     inbox: () => ({ dropped: driver.framesDropped }),
-    mempool: () => mempool.size(),
+    mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
     transaction: async (id) => receipts.status(id),
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
@@ -585,6 +595,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       health.stop();
       peerWatch.stop();
       cancelSave?.();
+      cancelWork?.();
       const repaired = repairer.stop();
       cancelExpel?.();
       peering.stop();

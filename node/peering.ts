@@ -93,7 +93,7 @@ export interface PeeringDependencies {
   readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
   readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
-  readonly onAdmitted: () => void;
+  readonly onAdmitted: (entry: Waiting) => void;
   /** PEERING_LIMITS unless given. */
   readonly limits?: PeeringLimits;
 }

@@ -66,6 +66,7 @@ export function createMetrics({ node, exchanges, loopDelay }: Pick<ApiDeps, 'nod
   gauge('chain_consensus_frames_dropped_count', 'Frames of peers without place in the inbox', () => node.inbox().dropped);
   gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
   gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
+  gauge('chain_network_mempool_held_back_count', 'Waiting transactions beyond the gas of their senders', () => node.mempool().heldBack);
   if (loopDelay) {
     new Gauge({
       name: 'chain_consensus_event_loop_delay_seconds',

@@ -325,7 +325,7 @@ export class FullNodes {
         suite: setup.suite,
         signWithValidatorKey: (message) => signer.sign(message),
         signWithCustodialKey: (message) => signer.sign(message),
-        mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216, senderCountMax: 1_000 },
+        mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216 },
         limits: setup.limits,
         ...(createEngine ? { createEngine } : {}),
       });
