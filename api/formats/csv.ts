@@ -94,7 +94,9 @@ function closingQuote(text: string, from: number): number {
  * What the header row shows of a text that is CSV of another kind: lines that end with CR alone, or more of another delimiter than commas. Quoted cells
  * do not count. Undefined when there is nothing to say; then the rows speak for themselves.
  */
-function foreignForm(text: string): { readonly code: 'CSV_LINE_END' | 'CSV_DELIMITER'; readonly data: BodyFault['data'] } | undefined {
+export function foreignForm(
+  text: string,
+): { readonly code: 'CSV_LINE_END' | 'CSV_DELIMITER'; readonly data: BodyFault['data'] } | undefined {
   const counts = new Map<string, number>();
   const count = (delimiter: string): number => counts.get(delimiter) ?? 0;
   let cellStart = true;
