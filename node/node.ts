@@ -285,6 +285,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     network,
     voteLog: options.voteLog,
     chain,
+    faultsSaid: alarms.list().flatMap(({ kind, resolvedAtMs }) => (resolvedAtMs === undefined ? [kind] : [])),
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 

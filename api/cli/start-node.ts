@@ -76,6 +76,8 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       sealingKeys,
       isOwn: (peer) => isActiveNodeOf(node.state, peer, config.organisation),
       onKeysDiffer: (peer, keyId) => void node.raiseAlarm('SEALED_KEYS_DIFFER', 'warning', { node: peer, keyId }),
+      onKeysFit: (fits) =>
+        node.resolveAlarms('SEALED_KEYS_DIFFER', (detail) => fits((detail as { node: string }).node), { by: 'the keys held' }),
     });
     const inclusions = createInclusions(node.blocks, world.crypto);
     const feeder = createIndexFeeder({

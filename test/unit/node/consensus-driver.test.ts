@@ -21,7 +21,7 @@ const BLOCK: Delivered = {
 };
 
 /** The driver around an engine that does what the test says; `happened` is what the outside saw, in order. */
-function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainPort> = {}) {
+function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainPort> = {}, faultsSaid: readonly string[] = []) {
   const scheduler = new Scheduler();
   const random = new SeededRandom(1);
   const keys = new SimKeys(random, 255);
@@ -73,6 +73,7 @@ function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainP
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
     world: process.world,
+    faultsSaid,
     network: {
       send: (to, _, frame) => {
         happened.push(`send ${to} ${text(frame)}`);
@@ -143,6 +144,17 @@ test('a vote log that cannot be written stops the votes and not the process; whe
   await scheduler.run(4_000);
   assert.deepEqual(happened.slice(1), ['append r1', 'note consensus fault over VOTE_LOG_UNWRITABLE', 'broadcast vote']);
   assert.equal(driver.fault(), undefined);
+});
+
+test('a fault that was said before the start is over once what failed then has worked', async () => {
+  const { driver, happened, scheduler } = rig(onWork(persist('r1')), {}, ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED']);
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(5);
+  driver.workWaiting(false);
+  await scheduler.run(50);
+  const over = 'note consensus fault over VOTE_LOG_UNWRITABLE';
+  assert.deepEqual(happened, ['append r1', over, 'append r1'], 'once, and nothing of the other');
 });
 
 test('a vote not written when the node stops never leaves', async () => {
