@@ -97,6 +97,8 @@ export interface DriverOptions {
   readonly chain: ChainPort;
   /** INBOX_LIMITS unless given. */
   readonly inbox?: InboxLimits;
+  /** Faults that stood when the process before this one ended, as alarms name them. */
+  readonly faultsSaid?: readonly string[];
   /** Another engine than the registry's; for simulations of faulty replicas. */
   readonly create?: (name: string, start: EngineStart, crypto: EngineCrypto) => Engine;
 }
@@ -122,6 +124,8 @@ class Driver implements ConsensusDriver {
   readonly #underWay = new Set<Promise<void>>();
   readonly #waits = new Set<() => void>();
   readonly #faults = new Set<string>();
+  /** Said before the start: over once what failed then has worked. */
+  readonly #said: Set<string>;
   #cancelTicks: (() => void) | undefined;
   #finalHeight: number;
   #syncHeight = 0;
@@ -129,6 +133,7 @@ class Driver implements ConsensusDriver {
   constructor(options: DriverOptions) {
     this.#options = options;
     const start: EngineStart = { ...options.start, log: options.voteLog.records };
+    this.#said = new Set(options.faultsSaid);
     this.#finalHeight = start.height;
     this.#inbox = new FrameInbox(
       start.validators.map(({ node }) => node),
@@ -277,7 +282,8 @@ class Driver implements ConsensusDriver {
     for (;;) {
       try {
         const result = await attempt();
-        if (this.#faults.delete(fault)) this.#options.chain.note(CONSENSUS_FAULT_OVER, { fault });
+        const known = [this.#faults, this.#said].map((faults) => faults.delete(fault));
+        if (known.includes(true)) this.#options.chain.note(CONSENSUS_FAULT_OVER, { fault });
         return result;
       } catch (error) {
         this.#options.world.log.error({ fault, code: codeOf(error) }, 'consensus cannot go on, trying again');

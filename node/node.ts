@@ -311,6 +311,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     voteLog: options.voteLog,
     chain,
     ...(options.limits?.inbox ? { inbox: options.limits.inbox } : {}),
+    faultsSaid: alarms.list().flatMap(({ kind, resolvedAtMs }) => (resolvedAtMs === undefined ? [kind] : [])),
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 

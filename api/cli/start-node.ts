@@ -65,6 +65,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
+    const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
     const replication = createSealedReplication({
       world,
       network: real.network,
@@ -72,9 +73,11 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       sealed,
       store: real.sealed,
       aead: aesGcm,
-      sealingKeys: () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) })),
+      sealingKeys,
       isOwn: (peer) => isActiveNodeOf(node.state, peer, config.organisation),
       onKeysDiffer: (peer, keyId) => void node.raiseAlarm('SEALED_KEYS_DIFFER', 'warning', { node: peer, keyId }),
+      onKeysFit: (fits) =>
+        node.resolveAlarms('SEALED_KEYS_DIFFER', (detail) => fits((detail as { node: string }).node), { by: 'the keys held' }),
     });
     const inclusions = createInclusions(node.blocks, world.crypto);
     const feeder = createIndexFeeder({
@@ -120,7 +123,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       crypto: world.crypto,
       index,
       sealed,
-      sealingKey: () => keystore.secret(sealingKeyIds(keystore).at(-1)!),
+      sealingKeys: () => sealingKeys().map(({ secret }) => secret),
       inclusions,
       headerBytes: (height) => node.blocks.headerBytes(height),
       timers: world.timers,

@@ -29,8 +29,8 @@ export interface RecordServiceDependencies {
   readonly crypto: Crypto;
   readonly index: RecordIndex;
   readonly sealed: SealedStore;
-  /** The organisation's sealing key of the present period, 32 bytes. */
-  readonly sealingKey: () => Uint8Array;
+  /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
+  readonly sealingKeys: () => readonly Uint8Array[];
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
   readonly timers: Timers;

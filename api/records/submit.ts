@@ -32,14 +32,20 @@ import {
   type Crypto,
   decodeContent,
   decodeJson,
+  type Digest,
+  encodeContent,
   encodeSubmissions,
+  isSealed,
   type Json,
   openTransaction,
   type Receipt,
   recordDigest,
   type RecordOrigin,
+  SEALED_NAME,
   type StoredRecord,
   takeSource,
+  type TextStruct,
+  type TextTree,
   toByteText,
   toHex,
   TRANSACTION_BYTES_MAX,
@@ -67,7 +73,8 @@ export interface SubmitDependencies {
   readonly node: NodeService;
   readonly crypto: Crypto;
   readonly sealed: SealedStore;
-  readonly sealingKey: () => Uint8Array;
+  /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
+  readonly sealingKeys: () => readonly Uint8Array[];
   readonly inclusions: Inclusions;
   readonly underWay: UnderWay;
 }
@@ -104,11 +111,18 @@ export function* checkRows(
   const known = new Map<string, string | undefined>();
   const keys = new Map<string, number>();
   let checked = 0;
+  const get = (key: ByteText) => read(CONTRACT.records, key);
+  const [sealingKey, ...earlierKeys] = deps.sealingKeys().toReversed();
+  if (!sealingKey) throw new ChainError('KEY_UNKNOWN', { kind: 'sealing' });
+  const standing = (id: Digest): TextStruct | undefined => {
+    const version = readVersion(get, toByteText(id), 1);
+    return version && decodeContent(version.content);
+  };
   for (const [record, { tree }] of records.entries()) {
     if (faults.length + unreadable.length >= BODY_FAULTS_MAX) break; // the answer tells no more
     if (checked++ > 0) yield;
     const preparation = prepareRecord(
-      { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
+      { crypto: deps.crypto, org: caller.organisation, sealingKey, earlierKeys, held: (id) => deps.sealed.get(id), standing },
       definition,
       tree,
       { source, ...(statedDigest === undefined ? {} : { statedDigest }) },
@@ -129,12 +143,13 @@ export function* checkRows(
     for (const foreign of ownershipFaults(reading, caller.organisation, definition, facts, record, known))
       faults.push(contractFault(foreign, record));
     const id = toByteText(prepared.recordId);
-    const get = (key: ByteText) => read(CONTRACT.records, key);
     const first = readVersion(get, id, 1);
     const current = first ? currentVersion(get, id) : 0;
     if (first && !sameContent(definition, prepared.submission.content, first.content)) {
       const data = { ...keyConflict(deps.crypto, prepared.recordId, first, readVersion(get, id, current)!, current) };
-      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
+      if (!deps.sealed.isErased(prepared.recordId) && sealsAlone(definition, prepared, first))
+        faults.push({ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} });
+      else faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
     }
     const twin = keys.get(id);
     if (twin !== undefined && !sameContent(definition, prepared.submission.content, rows[twin]!.prepared.submission.content)) {
@@ -145,6 +160,20 @@ export function* checkRows(
   }
   if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable, records.length - checked);
   return rows;
+}
+
+/** Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or others. */
+function sealsAlone(definition: ClassDefinition, { submission, unopened }: PreparedRecord, first: StoredRecord): boolean {
+  if (unopened.size === 0) return false;
+  const content = withSeals(decodeContent(submission.content), unopened) as TextStruct;
+  return sameContent(definition, encodeContent(content), first.content);
+}
+
+function withSeals(value: TextTree, seals: ReadonlyMap<string, string>): TextTree {
+  if (typeof value === 'string') return value;
+  if (isSealed(value)) return { [SEALED_NAME]: seals.get(value.sealed) ?? value.sealed };
+  if (Array.isArray(value)) return value.map((item: TextTree) => withSeals(item, seals));
+  return Object.fromEntries(Object.entries(value as TextStruct).map(([name, member]) => [name, withSeals(member, seals)]));
 }
 
 /** Chain state as the next block will find it. */
@@ -216,7 +245,7 @@ export async function submitRows(
   switch (status.state) {
     case 'confirmed':
       await settle(status.receipt);
-      return confirmedOutcome(deps, records, rows, status.receipt, status.blockHash);
+      return confirmedOutcome(deps, records, rows, caller, status.receipt, status.blockHash);
     case 'rejected':
       throw new ChainError(isErrorCode(status.code) ? status.code : 'INTERNAL', status.data);
     case 'expired':
@@ -282,10 +311,11 @@ function confirmedOutcome(
   deps: SubmitDependencies,
   records: readonly ParsedRecord[],
   rows: readonly CheckedRow[],
+  caller: Caller,
   receipt: Receipt,
   blockHash: Uint8Array,
 ): SubmitOutcome {
-  if (receipt.status === 'failed') throw failedReceipt(records, receipt);
+  if (receipt.status === 'failed') throw failedReceipt(deps, records, rows, caller, receipt);
   const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
   const stored = results.every(({ status }) => status === 'repeated') ? storedRows(deps, rows) : undefined;
@@ -304,13 +334,34 @@ function confirmedOutcome(
 }
 
 /** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. */
-function failedReceipt(records: readonly ParsedRecord[], receipt: Receipt): ChainError {
+function failedReceipt(
+  deps: SubmitDependencies,
+  records: readonly ParsedRecord[],
+  rows: readonly CheckedRow[],
+  caller: Caller,
+  receipt: Receipt,
+): ChainError {
   const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
   const { record, path, ...data } = detail;
   if (typeof record === 'number') {
+    if (receipt.code === 'RECORD_KEY_CONFLICT' && records[record] && rows[record]) {
+      const own = refusalOf(() => [...checkRows(deps, [records[record]!], caller, rows[record]!.definition.name, undefined)]);
+      if (own?.code === 'SEALED_KEYS_DIFFER') return refuseRows(records, [{ code: own.code, record, path: [], data: {} }]);
+    }
     return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
   }
   return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
+}
+
+/** What the checks say now that the chain has moved. */
+function refusalOf(check: () => unknown): ChainError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ChainError) return error;
+    throw error;
+  }
 }
 
 /** Every row is on the chain already: the receipt of the transaction that stored it, of several the last one. */

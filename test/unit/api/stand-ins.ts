@@ -42,11 +42,15 @@ import {
   defaultParameters,
   encodeHeader,
   encodeJson,
+  encodeTransaction,
   type Header,
   headerHash,
   type Json,
+  merkleRoot,
+  openTransaction,
   type Receipt,
   toHex,
+  transactionHashOf,
   utf8,
 } from '../../../node/format/index.ts';
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
@@ -212,6 +216,24 @@ export interface TestNode extends NodeService {
   emit(): void;
 }
 
+const hash = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest());
+/** The transactions of every block. */
+const TRANSACTIONS = [1, 2, 3].map((number) =>
+  encodeTransaction({
+    ...{
+      chainId: CHAIN_ID,
+      sender: 'mes@acme',
+      keyId: 'k',
+      salt: new Uint8Array(16).fill(number),
+      expiryHeight: 20,
+      gasLimit: 1,
+      suite: 1,
+    },
+    calls: [{ contract: CONTRACT.audit, method: 'anchor', args: encodeJson({}) }],
+    signature: new Uint8Array(64),
+  }),
+);
+
 function headerAt(height: number): Header {
   const digest = (text: string) => new Uint8Array(createHash('sha256').update(text).digest());
   return {
@@ -224,7 +246,10 @@ function headerAt(height: number): Header {
     proposer: 'node-a',
     engine: 'pbft',
     engineData: new Uint8Array(8),
-    txRoot: digest('txRoot'),
+    txRoot: merkleRoot(
+      hash,
+      TRANSACTIONS.map((bytes) => transactionHashOf({ hash }, bytes)),
+    ),
     receiptsRoot: digest('receiptsRoot'),
     stateRoot: digest('stateRoot'),
     consensusHash: digest('consensus'),
@@ -254,9 +279,10 @@ export function createTestNode(state: TestState, world: World): TestNode {
   const listeners = new Set<(height: number) => void>();
   const crypto = world.crypto;
   const stored = (height: number): StoredBlock => {
-    const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: [] };
+    const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: TRANSACTIONS };
     const headerBytes = encodeHeader(block.header);
-    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds: [] };
+    const transactionIds = TRANSACTIONS.map((bytes) => openTransaction(crypto, bytes).id);
+    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds };
   };
   const node: TestNode = {
     events_: [],

@@ -33,6 +33,7 @@ function rig(
   respond: (input: Input) => readonly Effect[],
   chain: Partial<ChainPort> = {},
   monotonic: (nowMs: number) => number = (nowMs) => nowMs,
+  faultsSaid: readonly string[] = [],
 ) {
   const scheduler = new Scheduler();
   const random = new SeededRandom(1);
@@ -85,6 +86,7 @@ function rig(
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
     world: { ...process.world, clock: { ...process.world.clock, monotonic: () => monotonic(process.world.clock.monotonic()) } },
+    faultsSaid,
     network: {
       send: (to, _, frame) => {
         happened.push(`send ${to} ${text(frame)}`);
@@ -155,6 +157,17 @@ test('a vote log that cannot be written stops the votes and not the process; whe
   await scheduler.run(4_000);
   assert.deepEqual(happened.slice(1), ['append r1', 'note consensus fault over VOTE_LOG_UNWRITABLE', 'broadcast vote']);
   assert.equal(driver.fault(), undefined);
+});
+
+test('a fault that was said before the start is over once what failed then has worked', async () => {
+  const { driver, happened, scheduler } = rig(onWork(persist('r1')), {}, undefined, ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED']);
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(5);
+  driver.workWaiting(false);
+  await scheduler.run(50);
+  const over = 'note consensus fault over VOTE_LOG_UNWRITABLE';
+  assert.deepEqual(happened, ['append r1', over, 'append r1'], 'once, and nothing of the other');
 });
 
 test('a vote not written when the node stops never leaves', async () => {

@@ -59,7 +59,12 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     state: { get: (key: string) => rows.get(key) },
     ...more,
   };
-  return { node, crypto, sealed: { get: () => [] }, sealingKey: () => sealingKey } as unknown as SubmitDependencies;
+  return {
+    node,
+    crypto,
+    sealed: { get: () => [], isErased: () => false },
+    sealingKeys: () => [sealingKey],
+  } as unknown as SubmitDependencies;
 }
 
 /** All steps at once. */
@@ -107,12 +112,54 @@ test('two spellings of one step in one body are one record, and other content un
     assert.throws(run, (error) => error instanceof ChainError && error.code === 'RECORD_KEY_CONFLICT');
 });
 
+/** Code and facts of the refusal. */
+const refusal = (run: () => unknown): readonly [string, Readonly<Record<string, unknown>>] => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ChainError) return [error.code, error.data];
+    throw error;
+  }
+  return ['OK', {}];
+};
+
+test('a record that differs from the stored one in seals alone is judged by every key held, and by none the node says only that', () => {
+  const stored = door([annexRecord()]);
+  const keys = (...numbers: readonly number[]) => ({ sealingKeys: () => numbers.map((number) => new Uint8Array(32).fill(number)) });
+  const operator = (tree: TextStruct, pro_op_name: string): TextStruct => ({
+    ...tree,
+    pro_op_info: { ...(tree.pro_op_info as TextStruct), pro_op_name },
+  });
+  const respelled = annexRecord({ production_time: String(Date.parse(annexRecord().production_time as string)) });
+  const rows = check({ ...stored, ...keys(3, 9) }, [annexRecord()]);
+  assert.ok(rows[0]!.first, 'sealed under an earlier key: the same record');
+  assert.deepEqual(rows[0]!.prepared.submission, prepared(annexRecord()).submission);
+  for (const tree of [annexRecord(), respelled, operator(annexRecord(), '韩梅梅')]) {
+    const [code, data] = refusal(() => check({ ...stored, ...keys(8, 9) }, [tree]));
+    assert.equal(code, 'SEALED_KEYS_DIFFER');
+    const { details, ...facts } = data as { readonly details: readonly object[] };
+    assert.deepEqual(
+      [Object.keys(facts), details.map((each) => Object.keys(each).sort())],
+      [['pointer'], [['code', 'message', 'pointer']]],
+    );
+  }
+  const held = { sealed: { get: () => prepared(annexRecord()).sealed, isErased: () => false } as unknown as SubmitDependencies['sealed'] };
+  const erased = { sealed: { get: () => [], isErased: () => true } as unknown as SubmitDependencies['sealed'] };
+  for (const [deps, tree] of [
+    [{ ...stored, ...keys(8, 9), ...held }, operator(annexRecord(), '韩梅梅')], // the values held open what stands: another value
+    [{ ...stored, ...erased }, operator(annexRecord(), '韩梅梅')], // erased here, so its key was held
+    [{ ...stored, ...keys(8, 9) }, annexRecord({ production_location: 'elsewhere' })], // more than seals
+  ] as const)
+    assert.equal(refusal(() => check(deps, [tree]))[0], 'RECORD_KEY_CONFLICT');
+  assert.equal(refusal(() => check({ ...stored, ...keys(8, 9), ...held }, [annexRecord()]))[0], 'OK', 'held values open what stands');
+});
+
 const SECRETS = ['李雷', 'E-1001', 'assembled'];
 const EXPIRY_HEIGHT = 20;
 const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.floor(Math.random() * 256)) };
 
 /** A submission through the door into a sealed store, to an end of the caller's choice. */
-async function submitted(end: 'refused' | TransactionStatus) {
+async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: SubmitDependencies): SubmitDependencies => deps) {
   const store = createMemoryStore();
   const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
   let during = 0;
@@ -141,7 +188,7 @@ async function submitted(end: 'refused' | TransactionStatus) {
   const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
   let code = 'OK';
   try {
-    await submitRows(deps, 'production', records, rows, caller, options);
+    await submitRows(meanwhile(deps), 'production', records, rows, caller, options);
   } catch (error) {
     code = error instanceof ChainError ? error.code : String(error);
   }
@@ -150,8 +197,8 @@ async function submitted(end: 'refused' | TransactionStatus) {
   return { code, store, sealed, recordId: rows[0]!.prepared.recordId };
 }
 
-const confirmed = (status: 'ok' | 'failed', code: string): TransactionStatus => {
-  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail: new Uint8Array(0), results: [] };
+const confirmed = (status: 'ok' | 'failed', code: string, detail: Uint8Array = new Uint8Array(0)): TransactionStatus => {
+  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail, results: [] };
   return { state: 'confirmed', receipt: receipt as unknown as Receipt, blockHash: new Uint8Array(32), timestampMs: 1 };
 };
 
@@ -172,6 +219,22 @@ test('a refused submission leaves nothing in the sealed store, and an accepted o
     ['李雷', 'E-1001', 'assembled'],
   );
   assert.deepEqual(await accepted.sealed.waiting(), []);
+});
+
+test('a record that a node with another sealing key stored first is told as such when the contract refuses it', async () => {
+  const conflict = confirmed('failed', 'RECORD_KEY_CONFLICT', encodeJson({ record: 0, path: [], recordDigest: 'd' }));
+  const stored = door([annexRecord()]).node.state;
+  for (const [key, code] of [
+    [8, 'SEALED_KEYS_DIFFER'],
+    [3, 'RECORD_KEY_CONFLICT'],
+  ] as const) {
+    const refused = await submitted(conflict, (deps) => ({
+      ...deps,
+      node: { ...deps.node, state: stored },
+      sealingKeys: () => [new Uint8Array(32).fill(key)],
+    }));
+    assert.deepEqual([refused.code, refused.store.rows.size], [code, 0]);
+  }
 });
 
 test('what nobody waits for is settled by its receipt, or goes when it can no longer be final', async () => {
