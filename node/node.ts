@@ -19,6 +19,7 @@ import {
   type Digest,
   decodeHeader,
   decodeJson,
+  decodeTransaction,
   fromHex,
   headerHash,
   type Json,
@@ -489,6 +490,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     mempool: () => mempool.size(),
     submit,
     transaction: async (id) => receipts.status(id),
+    async senderOf(id) {
+      const position = blocks.position(id);
+      const stored = position && blocks.block(position.height)?.transactions[position.index];
+      return stored ? decodeTransaction(stored).sender : (mempool.byId(id) ?? mempool.rejection(id))?.sender;
+    },
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
     async transactionBytes(id) {
       const position = blocks.position(id);
