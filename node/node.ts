@@ -21,6 +21,7 @@ import {
   type Digest,
   decodeHeader,
   decodeJson,
+  decodeTransaction,
   fromHex,
   headerHash,
   type Json,
@@ -514,6 +515,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
     transaction: async (id) => receipts.status(id),
+    async senderOf(id) {
+      const position = blocks.position(id);
+      const stored = position && blocks.block(position.height)?.transactions[position.index];
+      return stored ? decodeTransaction(stored).sender : (mempool.byId(id) ?? mempool.rejection(id))?.sender;
+    },
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
     async transactionBytes(id) {
       const position = blocks.position(id);

@@ -115,6 +115,8 @@ export interface NodeService {
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
   submit(bytes: Uint8Array): Promise<Digest>;
   transaction(id: Digest): Promise<TransactionStatus>;
+  /** Account that signed a transaction this node knows; undefined where its state is `unknown`. */
+  senderOf(id: Digest): Promise<string | undefined>;
   /** Resolves when the transaction is confirmed, rejected or expired, or with what is known when `timeoutMs` has passed. */
   awaitTransaction(id: Digest, timeoutMs: number): Promise<TransactionStatus>;
   /** Bytes, position and inclusion path of a confirmed transaction. */

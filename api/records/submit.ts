@@ -20,6 +20,7 @@ import {
   recordGas,
   registryKey,
   sameContent,
+  seesRecord,
   stateKey,
   storedSpelling,
   timePath,
@@ -146,10 +147,13 @@ export function* checkRows(
     const first = readVersion(get, id, 1);
     const current = first ? currentVersion(get, id) : 0;
     if (first && !sameContent(definition, prepared.submission.content, first.content)) {
-      const data = { ...keyConflict(deps.crypto, prepared.recordId, first, readVersion(get, id, current)!, current) };
       if (!deps.sealed.isErased(prepared.recordId) && sealsAlone(definition, prepared, first))
         faults.push({ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} });
-      else faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
+      else {
+        const held = { first, latest: readVersion(get, id, current)!, current };
+        const data = { ...keyConflict(deps.crypto, prepared.recordId, held, seesRecord(read, caller.account, first)) };
+        faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
+      }
     }
     const twin = keys.get(id);
     if (twin !== undefined && !sameContent(definition, prepared.submission.content, rows[twin]!.prepared.submission.content)) {
@@ -233,7 +237,7 @@ export async function submitRows(
 ): Promise<SubmitOutcome> {
   const { node } = deps;
   const stored = storedRows(deps, rows);
-  if (stored) return repeatedOutcome(deps, stored);
+  if (stored) return repeatedOutcome(deps, stored, caller.account);
   const contentBytes = rows.reduce((sum, row) => sum + row.prepared.submission.content.length, 0);
   if (contentBytes + FRAME_BYTES > TRANSACTION_BYTES_MAX) {
     throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: contentBytes, bytesMax: TRANSACTION_BYTES_MAX, records: rows.length });
@@ -245,7 +249,7 @@ export async function submitRows(
   switch (status.state) {
     case 'confirmed':
       await settle(status.receipt);
-      return confirmedOutcome(deps, records, rows, caller, status.receipt, status.blockHash);
+      return confirmedOutcome(deps, records, rows, caller, status);
     case 'rejected':
       throw new ChainError(isErrorCode(status.code) ? status.code : 'INTERNAL', status.data);
     case 'expired':
@@ -312,14 +316,13 @@ function confirmedOutcome(
   records: readonly ParsedRecord[],
   rows: readonly CheckedRow[],
   caller: Caller,
-  receipt: Receipt,
-  blockHash: Uint8Array,
+  { receipt, blockHash }: Extract<TransactionStatus, { readonly state: 'confirmed' }>,
 ): SubmitOutcome {
   if (receipt.status === 'failed') throw failedReceipt(deps, records, rows, caller, receipt);
   const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
   const stored = results.every(({ status }) => status === 'repeated') ? storedRows(deps, rows) : undefined;
-  if (stored) return repeatedOutcome(deps, stored);
+  if (stored) return repeatedOutcome(deps, stored, caller.account);
   return {
     transactionId: toHex(receipt.transactionId),
     status: 'confirmed',
@@ -365,16 +368,17 @@ function refusalOf(check: () => unknown): ChainError | undefined {
 }
 
 /** Every row is on the chain already: the receipt of the transaction that stored it, of several the last one. */
-function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[]): SubmitOutcome {
+function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): SubmitOutcome {
   const latest = rows.reduce((a, b) => (b.first.height > a.first.height ? b : a)).first;
   const position = deps.inclusions.position(latest.transactionId);
+  const visible = seesRecord(readingOf(deps.node).read, account, latest); // a receipt names every record of its transaction
   return {
     transactionId: toHex(latest.transactionId),
     status: 'confirmed',
     height: latest.height,
     blockHash: position ? toHex(position.blockHash) : null,
     records: rows.map((row) => outcomeOf(deps, row, 'repeated')),
-    ...(position ? inclusionOf(deps, latest.height, position.index) : {}),
+    ...(position && visible ? inclusionOf(deps, latest.height, position.index) : {}),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, encodeJson, fromUtf8, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
 import { checkCharset } from './charset.ts';
@@ -84,7 +85,8 @@ function identify(api: ApiContext, declared: Route, token: string, incoming: Pic
   const { access } = declared;
   if (access !== 'public') {
     const object = access.object === undefined ? undefined : incoming.path[access.object];
-    if (!api.may(api.read, caller.account, access.right, object))
+    const held = (right: Right): boolean => api.may(api.read, caller.account, right, object);
+    if (!held(access.right) && !(access.own === true && held(`${access.right}:own`)))
       throw new ChainError('RIGHT_MISSING', { right: access.right, ...(object === undefined ? {} : { object }) });
   }
   return caller;

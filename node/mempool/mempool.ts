@@ -66,7 +66,7 @@ export interface Mempool {
   settle(included: readonly { readonly id: Digest; readonly gasUsed: number }[], height: number): void;
   /** Leaves one out for good and remembers why. */
   reject(id: Digest, rejection: Rejection): void;
-  rejection(id: Digest): Rejection | undefined;
+  rejection(id: Digest): (Rejection & { readonly sender: string }) | undefined;
   /**
    * Admitted from clients here, still waiting, and due to be spread again: first after `ageMs`, then after twice the time each time, so that a chain
    * that is slow is not made slower. At most `bytesMax` bytes, but one at least.
@@ -94,7 +94,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const senders = new Map<string, Queue>();
   const shares = createGasShares(clock);
   const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
-  const rejections = new Map<ByteText, Rejection>();
+  const rejections = new Map<ByteText, Rejection & { readonly sender: string }>();
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
   let bytesInCheck = 0;
@@ -177,9 +177,9 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     return entry;
   }
 
-  function remember(id: Digest, rejection: Rejection): void {
+  function remember({ id, sender }: Waiting, rejection: Rejection): void {
     const key = toByteText(id);
-    rejections.set(key, rejection);
+    rejections.set(key, { ...rejection, sender });
     for (const oldest of rejections.keys()) {
       if (rejections.size <= REJECTIONS_REMEMBERED_MAX) break;
       rejections.delete(oldest);
@@ -234,11 +234,12 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       for (const [key, entry] of ids) {
         if (entry.expiryHeight > height) continue;
         remove(key);
-        remember(entry.id, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
+        remember(entry, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
       }
     },
     reject(id, rejection) {
-      if (remove(toByteText(id))) remember(id, rejection);
+      const entry = remove(toByteText(id));
+      if (entry) remember(entry, rejection);
     },
     rejection: (id) => rejections.get(toByteText(id)),
     overdue(ageMs, bytesMax) {

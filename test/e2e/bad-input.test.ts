@@ -297,6 +297,48 @@ test("another's factory, another's device, a factory nobody registered", async (
   );
 });
 
+test('a device waits for its receipt and reads back what it wrote; what an operator of its organisation wrote is unknown to it', async () => {
+  const press = context.actorWith('device');
+  assert.equal(press.organisation, context.actor.organisation);
+  const record = production(context, press);
+  const theirs = await submit(context, production(context));
+  const mine = await submit(context, record, { actor: press });
+  stored += 2;
+  const read = (path: string, query: Readonly<Record<string, string | number>> = {}) =>
+    context.call(press.node, 'GET', path, { token: press.token, query });
+  const fresh = { atLeastHeight: mine.height, waitMs: 20_000 };
+  const { items, count, complete, withheld } = (await read('records', { ...fresh, count: 'exact' })).json.data;
+  assert.deepEqual([items.length, count, complete, withheld], [1, 1, true, 0]);
+  const id = mine.records[0].id as string;
+  assert.equal(items[0].id, id);
+  assert.equal((await read(`records/${id}`)).json.data.sealed.length, 3);
+  for (const path of [`records/${id}/history`, `records/${id}/proof?transaction=true`, `transactions/${mine.transactionId}?proof=true`]) {
+    const [place, query] = path.split('?') as [string, string?];
+    assert.equal((await read(place, Object.fromEntries(new URLSearchParams(query)))).status, 200, path);
+  }
+  const unknown = 'f'.repeat(64);
+  for (const [foreign, nothing] of [
+    [`records/${theirs.records[0].id}`, `records/${unknown}`],
+    [`records/${theirs.records[0].id}/history`, `records/${unknown}/history`],
+    [`records/${theirs.records[0].id}/proof`, `records/${unknown}/proof`],
+    [`transactions/${theirs.transactionId}`, `transactions/${unknown}`],
+  ] as const) {
+    const [refused, absent] = [(await read(foreign)).json, (await read(nothing)).json];
+    assert.deepEqual([refused.code, refused.message, refused.details], [absent.code, absent.message, absent.details], foreign);
+    assert.equal((await context.call(0, 'GET', foreign)).status, 200, 'the operator reads it');
+  }
+  for (const path of [
+    `blocks/${theirs.height}`,
+    'contracts/records/events',
+    'events/stream',
+    'registry/account',
+    `trace/${record.product_uid}`,
+  ]) {
+    const { status, json } = await read(path);
+    assert.deepEqual([status, json.code], [403, 'RIGHT_MISSING'], path);
+  }
+});
+
 test('a known key with other content is a conflict that names the first; with the same content it is the same record', async () => {
   const record = production(context);
   const first = await submit(context, record);

@@ -29,6 +29,7 @@ const SIMULATION_TEST = 'test/simulation/simulation.test.ts';
 const VOTE_LOG = 'node/storage/vote-log.ts';
 const FRAME_INBOX = 'node/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
+const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -308,6 +309,30 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'this.tank.use(GAS.failure);',
     test: 'test/unit/contracts/execute.test.ts',
     only: 'fault',
+  },
+  {
+    name: 'an account with a right to its own records reads those of others',
+    file: 'api/records/service.ts',
+    from: 'first && seesRecord(read, caller.account, first)',
+    to: 'first',
+    test: OWN_READING_TEST,
+    only: 'as unknown as one',
+  },
+  {
+    name: 'an account with a right to its own records finds those of others',
+    file: 'api/records/service.ts',
+    from: '...(readsAll(caller) ? {} : { author: caller.account }),',
+    to: '',
+    test: OWN_READING_TEST,
+    only: 'finds its own',
+  },
+  {
+    name: 'a query of a built-in contract asks for no right',
+    file: 'contracts/builtin/access.ts',
+    from: 'if (!judge(',
+    to: 'if (sender === right && !judge(',
+    test: 'test/unit/contracts/builtin/access.test.ts',
+    only: 'query of a built-in contract is refused',
   },
   {
     name: 'a submission that equals one under way is sent once more',

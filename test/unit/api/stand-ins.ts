@@ -182,6 +182,22 @@ export function createTestState(): TestState {
   };
 }
 
+/** Registers accounts by name with their roles, their organisations, and the roles of the chain. */
+export function putAccounts(state: TestState, roles: Readonly<Record<string, readonly string[]>>): void {
+  for (const [id, held] of Object.entries(roles)) {
+    const organisation = id.split('@')[1]!;
+    state.put('organisation', organisation, organisation, { name: organisation });
+    state.put('account', id, organisation, {
+      type: held.includes('device') ? 'device' : 'person',
+      roles: [...held],
+      keys: [],
+      sessionEpoch: 1,
+    });
+  }
+  for (const [role, names] of Object.entries(genesisRoles))
+    state.rows.set(stateKey(CONTRACT.access, accessKey.role(role)), encodeJson([...names]));
+}
+
 export interface NodeKeys {
   readonly privateKey: KeyObject;
   readonly publicHex: string;
@@ -212,6 +228,8 @@ export interface TestNode extends NodeService {
   readonly signed: { readonly account: string; readonly contract: string; readonly method: string; readonly args: Json }[];
   readonly alarms_: Alarm[];
   statuses: (id: string) => TransactionStatus;
+  /** Transaction id in hex -> account. */
+  readonly senders: Map<string, string>;
   height: number;
   emit(): void;
 }
@@ -290,6 +308,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     signed: [],
     alarms_: [],
     statuses: (id) => confirmed(Buffer.from(id, 'hex')),
+    senders: new Map(),
     height: 12,
     emit: () => {
       for (const listener of listeners) listener(node.height);
@@ -328,6 +347,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     },
     health: () => ({ checks: [], dueForMs: 0, stalled: undefined }),
     transaction: async (id) => node.statuses(toHex(id)),
+    senderOf: async (id) => node.senders.get(toHex(id)),
     awaitTransaction: async (id) => node.statuses(toHex(id)),
     transactionBytes: async () => undefined,
     async block(ref) {
@@ -533,7 +553,11 @@ export function testTls(): Promise<TlsOptions & { readonly ca: string }> {
   return tls;
 }
 
-export async function createRig(settings: ApiDeps['settings'] = {}): Promise<Rig> {
+/** @param recordsOn makes the record modules on the rig's node; a stand-in when absent. */
+export async function createRig(
+  settings: ApiDeps['settings'] = {},
+  recordsOn?: (node: TestNode, world: TestWorld) => RecordService,
+): Promise<Rig> {
   const world = createTestWorld();
   const state = createTestState();
   const store = createTestStore();
@@ -555,15 +579,13 @@ export async function createRig(settings: ApiDeps['settings'] = {}): Promise<Rig
       weight: 1,
     });
   }
-  const account = (id: string, roles: readonly string[], type = 'person') =>
-    state.put('account', id, id.split('@')[1]!, { type, roles: [...roles], keys: [], sessionEpoch: 1 });
-  account('ada@acme', ['admin']);
-  account('olga@acme', ['operator']);
-  account('press-7@acme', ['device'], 'device');
-  account('audrey@acme', ['auditor']);
-  account('bob@bolt', ['admin']);
-  for (const [role, names] of Object.entries(genesisRoles))
-    state.rows.set(stateKey(CONTRACT.access, accessKey.role(role)), encodeJson([...names]));
+  putAccounts(state, {
+    'ada@acme': ['admin'],
+    'olga@acme': ['operator'],
+    'press-7@acme': ['device'],
+    'audrey@acme': ['auditor'],
+    'bob@bolt': ['admin'],
+  });
   const validators = ['node-a', 'node-b', 'node-c', 'node-d'].map((node) => ({ node, publicKey: '00', suite: 1, weight: 1 }));
   state.rows.set(stateKey(CONTRACT.governance, governanceKey.validators), encodeJson(validators));
 
@@ -573,7 +595,7 @@ export async function createRig(settings: ApiDeps['settings'] = {}): Promise<Rig
   const exchanges = await openExchangeLog({ store: exchangeStore, world });
   const deps: ApiDeps = {
     node,
-    records,
+    records: recordsOn?.(node, world) ?? records,
     deploy: async (request) => {
       deployed.push(request);
       return { contract: CONTRACT.deployed, method: 'deploy', args: encodeJson({ name: request.name }) };

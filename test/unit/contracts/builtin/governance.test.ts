@@ -72,11 +72,11 @@ test('a proposal past its time takes no vote, shows as expired, and makes room w
   vote(chain, 'acme', id);
   chain.height = expiryHeight + 1;
   assert.equal(refusal(() => vote(chain, 'bolt', id)).code, 'GOVERNANCE_PROPOSAL_EXPIRED');
-  assert.equal(proposal(chain.query('x', 'governance', 'get', { id })).state, 'expired');
-  assert.deepEqual(chain.query('x', 'governance', 'open', {}), []);
+  assert.equal(proposal(chain.query('operator@acme', 'governance', 'get', { id })).state, 'expired');
+  assert.deepEqual(chain.query('operator@acme', 'governance', 'open', {}), []);
   propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 6 });
   assert.deepEqual(
-    (chain.query('x', 'governance', 'open', {}) as unknown as Proposal[]).map((open) => open.id),
+    (chain.query('operator@acme', 'governance', 'open', {}) as unknown as Proposal[]).map((open) => open.id),
     ['00000002'],
   );
 });

@@ -217,7 +217,8 @@ test('what can no longer be included leaves with its reason', async () => {
   assert.equal(pool.size().count, 1);
   pool.settle([], 12);
   assert.equal(pool.size().count, 0);
-  assert.equal(pool.rejection(entry.id)?.code, 'TRANSACTION_EXPIRED');
+  const { code, sender } = pool.rejection(entry.id)!;
+  assert.deepEqual([code, sender], ['TRANSACTION_EXPIRED', entry.sender], 'whose it was decides who hears of it');
   assert.equal(rejected.length, 1);
 });
 
