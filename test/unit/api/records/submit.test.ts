@@ -228,11 +228,15 @@ test('a record that a node with another sealing key stored first is told as such
     [8, 'SEALED_KEYS_DIFFER'],
     [3, 'RECORD_KEY_CONFLICT'],
   ] as const) {
-    const refused = await submitted(conflict, (deps) => ({
-      ...deps,
-      node: { ...deps.node, state: stored },
-      sealingKeys: () => [new Uint8Array(32).fill(key)],
-    }));
+    const refused = await submitted(conflict, (deps) => {
+      let { state } = deps.node;
+      const submit: typeof deps.node.submit = (bytes) => {
+        state = stored; // the other node was faster
+        return deps.node.submit(bytes);
+      };
+      const node = { ...deps.node, submit, state: { get: (row: string) => state.get(row) } };
+      return { ...deps, node, sealingKeys: () => [new Uint8Array(32).fill(key)] };
+    });
     assert.deepEqual([refused.code, refused.store.rows.size], [code, 0]);
   }
 });

@@ -91,7 +91,7 @@ function rig() {
   };
   const parts = {
     ...{ node, crypto, sealed: counted, index: undefined, timers: time, clock: time },
-    sealingKey: () => new Uint8Array(32).fill(3),
+    sealingKeys: () => [new Uint8Array(32).fill(3)],
     inclusions: { receipt: () => undefined, position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }) },
   };
   const records = createRecordService(parts as unknown as RecordServiceDependencies);

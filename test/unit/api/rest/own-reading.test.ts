@@ -129,7 +129,7 @@ before(async () => {
         get: (id: Uint8Array) => all.filter((one) => one.id === toHex(id)).flatMap(({ sealed }) => sealed),
         isErased: () => false,
       } as never,
-      sealingKey: () => sealingKey,
+      sealingKeys: () => [sealingKey],
       inclusions: {
         position: (id) => ({ height: id[0]!, index: 0, blockHash: id }),
         receipt: () => ({ receipt: new Uint8Array(3), index: 0, count: 1, path: [], headerBytes: new Uint8Array(3) }),

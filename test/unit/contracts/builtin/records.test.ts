@@ -223,7 +223,7 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
       },
     },
   };
-  const deps = { node, crypto, sealed: { get: () => undefined }, sealingKey: () => new Uint8Array(32).fill(3) } as never;
+  const deps = { node, crypto, sealed: { get: () => [], isErased: () => false }, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
   const conflictOf = (...trees: TextStruct[]) => conflictFor('mes@alpha', ...trees);
   const conflictFor = (account: string, ...trees: TextStruct[]) => {
     const caller = { account, organisation: 'alpha' } as never;
