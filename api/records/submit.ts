@@ -147,11 +147,12 @@ export function* checkRows(
     const first = readVersion(get, id, 1);
     const current = first ? currentVersion(get, id) : 0;
     if (first && !sameContent(definition, prepared.submission.content, first.content)) {
-      if (!deps.sealed.isErased(prepared.recordId) && sealsAlone(definition, prepared, first))
+      const visible = seesRecord(read, caller.account, first);
+      if (visible && !deps.sealed.isErased(prepared.recordId) && sealsAlone(definition, prepared, first))
         faults.push({ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} });
       else {
         const held = { first, latest: readVersion(get, id, current)!, current };
-        const data = { ...keyConflict(deps.crypto, prepared.recordId, held, seesRecord(read, caller.account, first)) };
+        const data = { ...keyConflict(deps.crypto, prepared.recordId, held, visible) };
         faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
       }
     }

@@ -75,12 +75,12 @@ function rowsOf(steps: ReturnType<typeof checkRows>): readonly CheckedRow[] {
   }
 }
 
-const check = (deps: SubmitDependencies, trees: readonly TextStruct[]) =>
+const check = (deps: SubmitDependencies, trees: readonly TextStruct[], by = caller) =>
   rowsOf(
     checkRows(
       deps,
       trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
-      caller,
+      by,
       'production',
       undefined,
     ),
@@ -152,6 +152,14 @@ test('a record that differs from the stored one in seals alone is judged by ever
   ] as const)
     assert.equal(refusal(() => check(deps, [tree]))[0], 'RECORD_KEY_CONFLICT');
   assert.equal(refusal(() => check({ ...stored, ...keys(8, 9), ...held }, [annexRecord()]))[0], 'OK', 'held values open what stands');
+  const press = { ...caller, account: 'press@alpha' };
+  const elsewhere = { ...door([annexRecord()], { signsFor: () => true }), ...keys(8, 9) };
+  for (const tree of [annexRecord(), operator(annexRecord(), '韩梅梅'), annexRecord({ production_location: 'elsewhere' })])
+    assert.equal(
+      refusal(() => check(elsewhere, [tree], press))[0],
+      'RECORD_KEY_CONFLICT',
+      'who may not read it learns that the key is taken',
+    );
 });
 
 const SECRETS = ['李雷', 'E-1001', 'assembled'];
