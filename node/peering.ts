@@ -13,6 +13,8 @@ import {
 } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
+import { ANSWER_BYTES_MAX } from './network/messages.ts';
+import { createSlices } from './slices.ts';
 import {
   BlockSync,
   createStanding,
@@ -48,6 +50,9 @@ export interface PeeringLimits extends SyncLimits {
 }
 
 export const PEERING_LIMITS: PeeringLimits = { ...SYNC_LIMITS, fetchHashesMax: 2_000, intakeMax: 20_000 };
+
+/** Frames of transactions of one peer that wait to be opened; what comes on top is dropped: it is spread again. */
+const ARRIVALS_PER_PEER_MAX = 16;
 
 /** Refusals that an honest peer's transaction cannot meet. */
 const DISHONEST_CODES: ReadonlySet<string> = new Set([
@@ -106,6 +111,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
     certificate: (height: number) => deps.blocks.certificate(height),
     headerBytes: (height: number) => deps.blocks.headerBytes(height),
+    slices: () => createSlices(world),
   };
   serveBlocks(requests, source, limits.answerBytesMax);
   const watch = createStanding({
@@ -173,27 +179,55 @@ export function createPeering(deps: PeeringDependencies): Peering {
     cancelSpread ??= world.timers.after(Math.max(SPREAD_DELAY_MS, gatherMs), flush);
   }
 
+  /** Frames of transactions that wait, by peer; each peer's are opened one after the other. */
+  const arrivals = new Map<string, (readonly Uint8Array[])[]>();
+
   requests.onTransactions((from, transactions) => {
+    const waiting = arrivals.get(from);
+    if (!waiting) {
+      arrivals.set(from, [transactions]);
+      void openArrivals(from);
+    } else if (waiting.length < ARRIVALS_PER_PEER_MAX) waiting.push(transactions);
+  });
+
+  async function openArrivals(from: string): Promise<void> {
+    const frames = arrivals.get(from)!;
+    for (let frame = frames[0]; frame; frame = frames[0]) {
+      await openFrame(from, frame);
+      frames.shift();
+    }
+    arrivals.delete(from);
+  }
+
+  async function openFrame(from: string, transactions: readonly Uint8Array[]): Promise<void> {
+    const slices = createSlices(world);
+    let honest = true;
     for (const bytes of transactions) {
-      if (intake >= limits.intakeMax) return;
+      await slices.rest();
+      if (intake >= limits.intakeMax || !honest) return; // what follows a false one is as good as it
       if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
+      await slices.rest(); // a long one is hashed again to open it
       intake++;
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
         .then(deps.onAdmitted, (error: unknown) => {
-          if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) network.report(from, error.code);
-          else if (!(error instanceof ChainError))
+          if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) {
+            honest = false;
+            network.report(from, error.code);
+          } else if (!(error instanceof ChainError))
             world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
         })
         .finally(() => intake--);
     }
-  });
+  }
 
   async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
     while (missing.size > 0) {
       const asked = new Map([...missing].slice(0, limits.fetchHashesMax));
+      const slices = createSlices(world);
       let progress = false;
       for (const bytes of await requests.getTransactions(peer, [...asked.values()])) {
+        await slices.rest();
         const hash = toByteText(transactionHashOf(world.crypto, bytes));
         if (!asked.delete(hash)) {
           network.report(peer, 'PEER_ANSWER_UNASKED'); // what is in no question, or in the answer twice

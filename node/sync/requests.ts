@@ -36,8 +36,8 @@ export const SERVED_BYTES_PER_SECOND = 33_554_432;
 export const SERVED_BYTES_BURST = 67_108_864;
 /** Questions of one kind from one peer that wait for their turn; they are answered one after the other, which bounds memory. */
 export const SERVED_WAITING_MAX = 32;
-/** Bytes of transactions in one frame. */
-const TRANSACTIONS_FRAME_BYTES = 1_048_576;
+/** Bytes of transactions in one frame, unless one alone is longer. */
+export const TRANSACTIONS_FRAME_BYTES = 1_048_576;
 /** Questions to one peer given up and still remembered, so that a late answer is not held against it: what can be asked of it in over two minutes. */
 export const LATE_IDS_MAX = 256;
 
@@ -229,8 +229,12 @@ export class Requests {
       this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
       return;
     }
-    if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
-    else if (message.kind === 'status') this.#onStatus?.(from, message);
+    if (message.kind === 'transactions') {
+      const { transactions } = message;
+      if (transactions.length > 1 && frame.length > TRANSACTIONS_FRAME_BYTES + (transactions.length + 2) * 4)
+        this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
+      else this.#onTransactions?.(from, transactions);
+    } else if (message.kind === 'status') this.#onStatus?.(from, message);
     else if (message.kind === 'sealedHead') this.#onSealedHead?.(from);
     else if (isQuestion(message)) this.#onQuestion(from, message);
     else this.#onAnswer(from, message, frame.length);

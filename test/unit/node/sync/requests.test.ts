@@ -286,7 +286,7 @@ test('questions that pile up are declined past a bound, and large answers of tra
   const other = two();
   other.server.serve('getTransactions', () => ({
     kind: 'transactionsAnswer',
-    transactions: Array.from({ length: 5 }, () => new Uint8Array(3_000_000)),
+    transactions: Array.from({ length: 5 }, () => new Uint8Array(1_500_000)),
   }));
   assert.equal((await other.asker.getTransactions('b', [hash(1)])).length, 2);
 });
