@@ -3,7 +3,7 @@ import { anchoredHead, auditKey, entryOf, may, registryKey, CONTRACT, type State
 import { ChainError } from '../../node/errors/index.ts';
 import { assembleNode } from '../../node/assemble.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
-import { type Anchors, createExchangeWatch } from '../../node/exchange-audit.ts';
+import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../node/exchange-audit.ts';
 import { openExchangeLog } from '../../node/exchange-log.ts';
 import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
@@ -100,10 +100,16 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       const [from, end] = [auditKey.anchor(config.node, count), prefixEnd(auditKey.anchorsOf(config.node))];
       return (await node.stateRange(CONTRACT.audit, from, end, limit)).map(({ value }) => anchoredHead(value));
     };
+    const onFault = (fault: ExchangeFault): void => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault });
     const exchanges = await openExchangeLog({
       store: real.local,
       world,
       anchors,
+      lastAnchor() {
+        const last = node.state.get(stateKey(CONTRACT.audit, auditKey.last(config.node)));
+        return last && anchoredHead(last);
+      },
+      onCut: onFault,
       anchor: async ({ sequence, link }) => {
         if (!node.state.get(stateKey(CONTRACT.registry, registryKey.entry('account', anchorAccount)))) {
           throw new ChainError('KEY_NOT_HELD', { account: anchorAccount, node: config.node });
@@ -116,7 +122,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       store: real.local,
       world,
       anchors,
-      onFault: (fault) => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault }),
+      onFault,
     });
     const records = createRecordService({
       node,

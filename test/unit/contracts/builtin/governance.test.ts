@@ -294,14 +294,17 @@ test('the genesis state does not depend on the order of the file, and its faults
     [...keys].sort((a, b) => (a < b ? -1 : 1)),
   );
   assert.equal(parametersOf(testChain(genesis).read).governanceVotingBlocks, 10);
-  assert.deepEqual(genesisFaults(genesis), []);
-  const faults = genesisFaults({
-    ...genesis,
-    nodes: genesis.nodes.slice(1),
-    accounts: [{ id: 'x@bolt', organisation: 'acme', type: 'person', roles: ['king'], keys: [ownKey(1)] }],
-    devices: [{ id: 'D-1', organisation: 'bolt', factory: 'F-001' }],
-    factories: [...genesis.factories, ...genesis.factories],
-  });
+  assert.deepEqual(genesisFaults(genesis, acceptKey), []);
+  const faults = genesisFaults(
+    {
+      ...genesis,
+      nodes: genesis.nodes.slice(1),
+      accounts: [{ id: 'x@bolt', organisation: 'acme', type: 'person', roles: ['king'], keys: [ownKey(1)] }],
+      devices: [{ id: 'D-1', organisation: 'bolt', factory: 'F-001' }],
+      factories: [...genesis.factories, ...genesis.factories],
+    },
+    acceptKey,
+  );
   assert.deepEqual(faults.map(({ pointer }) => pointer).sort(), [
     '/accounts/0/id',
     '/accounts/0/roles/0',
