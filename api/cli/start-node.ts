@@ -23,6 +23,7 @@ import {
 } from '../../node/records/index.ts';
 import { createCredentials, createServer } from '../index.ts';
 import { importCredentials } from '../auth/import.ts';
+import { createBodies } from '../records/bodies.ts';
 import { createRecordService } from '../records/service.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -60,6 +61,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
   });
   const real = await assembleNode({ config, genesisText, keystore, log, onFatal: fail });
   let stopLoop = (): void => undefined;
+  let stopBodies = (): Promise<void> => Promise.resolve();
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
@@ -115,7 +117,10 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       anchors,
       onFault: (fault) => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault }),
     });
+    const bodies = createBodies({ world, sealed });
+    stopBodies = bodies.stop;
     const records = createRecordService({
+      bodies,
       node,
       crypto: world.crypto,
       index,
@@ -150,6 +155,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         credentialsKey,
         exchanges,
         loopDelay: loop.read,
+        bodies: bodies.stats,
         settings: {
           sessionMs: config.sessionMs,
           idempotencyKeepMs: config.idempotencyKeepMs,
@@ -194,6 +200,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       async stop() {
         stopLoop();
         await server.stop();
+        await bodies.stop();
         await exchangeWatch.stop();
         await exchanges.stop();
         await feeder.stop();
@@ -205,6 +212,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     };
   } catch (error) {
     stopLoop();
+    await stopBodies();
     await real.stop();
     throw error;
   }

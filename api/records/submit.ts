@@ -6,24 +6,16 @@ import {
   builtinClass,
   type ClassDefinition,
   CONTRACT,
-  ContractFailure,
   currentVersion,
-  factsOf,
   foldSingles,
   GAS,
   GAS_PER_CLASS_BYTE,
-  keyConflict,
-  loadClass,
-  ownershipFaults,
-  type Reading,
   readVersion,
   recordGas,
   registryKey,
   sameContent,
   stateKey,
   storedSpelling,
-  timePath,
-  twinConflict,
 } from '../../contracts/index.ts';
 import { ChainError, isErrorCode } from '../../node/errors/index.ts';
 import {
@@ -37,7 +29,6 @@ import {
   openTransaction,
   type Receipt,
   recordDigest,
-  type RecordOrigin,
   type StoredRecord,
   takeSource,
   toByteText,
@@ -45,11 +36,11 @@ import {
   TRANSACTION_BYTES_MAX,
 } from '../../node/format/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
-import { callsOf, prepareRecord, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
+import { callsOf, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
-import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord } from '../formats/index.ts';
+import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
-import { type RowFault, refuseRows } from './refusal.ts';
+import { refuseRows } from './refusal.ts';
 import type { Sent, UnderWay } from './under-way.ts';
 
 /** Key bytes of a record's rows; a digest stands for what is longer. */
@@ -79,112 +70,24 @@ export interface CheckedRow {
   readonly first: StoredRecord | undefined;
   readonly currentVersion: number;
   readonly definition: ClassDefinition;
+  readonly locate: ParsedRecord['locate'];
 }
 
-/** Checks every row as the contract will, a row a step. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
-export function* checkRows(
-  deps: SubmitDependencies,
-  records: readonly ParsedRecord[],
-  caller: Caller,
-  recordClass: string,
-  statedDigest: string | undefined,
-  unreadable: readonly BodyFault[] = [],
-  source: RecordOrigin = {},
-): Generator<void, CheckedRow[], void> {
-  const { node } = deps;
-  if (!node.signsFor(caller.account)) throw new ChainError('KEY_NOT_HELD', { account: caller.account }); // its seals would not be those of the chain
-  const head = node.head();
-  const reading = readingOf(node);
-  const { read } = reading;
-  if (records.length === 0) throw new ChainError('RECORD_NONE');
-  if (statedDigest !== undefined && records.length > 1) throw new ChainError('RECORD_DIGEST_SINGLE', { records: records.length });
-  const definition = classOf(reading, recordClass);
-  const faults: RowFault[] = [];
-  const rows: CheckedRow[] = [];
-  const known = new Map<string, string | undefined>();
-  const keys = new Map<string, number>();
-  let checked = 0;
-  for (const [record, { tree }] of records.entries()) {
-    if (faults.length + unreadable.length >= BODY_FAULTS_MAX) break; // the answer tells no more
-    if (checked++ > 0) yield;
-    const preparation = prepareRecord(
-      { crypto: deps.crypto, org: caller.organisation, sealingKey: deps.sealingKey(), held: (id) => deps.sealed.get(id) },
-      definition,
-      tree,
-      { source, ...(statedDigest === undefined ? {} : { statedDigest }) },
-    );
-    if (!preparation.ok) {
-      faults.push(...preparation.faults.map((fault) => ({ ...fault, record })));
-      continue;
-    }
-    const { prepared } = preparation;
-    const facts = factsOf(definition, decodeContent(prepared.submission.content));
-    if (facts.timeUs !== undefined && facts.timeUs > BigInt(head.timestampMs + node.parameters().recordTimeAheadMaxMs) * 1_000n)
-      faults.push({
-        code: 'RECORD_TIME_AHEAD',
-        record,
-        path: timePath(definition),
-        data: { aheadMaxMs: `${node.parameters().recordTimeAheadMaxMs}` },
-      });
-    for (const foreign of ownershipFaults(reading, caller.organisation, definition, facts, record, known))
-      faults.push(contractFault(foreign, record));
-    const id = toByteText(prepared.recordId);
-    const get = (key: ByteText) => read(CONTRACT.records, key);
-    const first = readVersion(get, id, 1);
-    const current = first ? currentVersion(get, id) : 0;
-    if (first && !sameContent(definition, prepared.submission.content, first.content)) {
-      const data = { ...keyConflict(deps.crypto, prepared.recordId, first, readVersion(get, id, current)!, current) };
-      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
-    }
-    const twin = keys.get(id);
-    if (twin !== undefined && !sameContent(definition, prepared.submission.content, rows[twin]!.prepared.submission.content)) {
-      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data: { ...twinConflict(prepared.recordId, twin) } });
-    }
-    keys.set(id, rows.length);
-    rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current, definition });
-  }
-  if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable, records.length - checked);
-  return rows;
-}
-
-/** Chain state as the next block will find it. */
-function readingOf(node: NodeService): Reading {
-  const head = node.head();
-  return {
-    read: (contract, key) => node.state.get(stateKey(contract, key)),
-    block: {
-      chainId: node.info.chainId,
-      height: head.height + 1,
-      timestampMs: head.timestampMs,
-      era: head.era,
-      parameters: node.parameters(),
-    },
-  };
-}
+/** The row of a record, by its number: able to say where a field of it stands. */
+type Located = Pick<ParsedRecord, 'locate'>;
 
 /** contentDigest of each record that passed its checks before. */
-export function contentDigestsOf(deps: SubmitDependencies, records: readonly ParsedRecord[], recordClass: string): string[] {
-  const definition = classOf(readingOf(deps.node), recordClass);
-  return records.map(({ tree }) => toHex(contentDigest(deps.crypto, foldSingles(definition, takeSource(tree).content))));
-}
-
-function classOf(reading: Reading, name: string): ClassDefinition {
-  const builtin = builtinClass(name);
-  if (builtin) return builtin;
-  for (let version = 1; ; ) {
-    try {
-      return loadClass(reading, name, version, 0);
-    } catch (error) {
-      const current = error instanceof ContractFailure && error.code === 'RECORD_CLASS_VERSION' ? Number(error.detail.current) : Number.NaN;
-      if (!Number.isSafeInteger(current) || current === version) throw new ChainError('RECORD_CLASS_UNKNOWN', { class: name });
-      version = current;
-    }
+export function* contentDigestsOf(
+  crypto: Pick<Crypto, 'hash'>,
+  records: readonly ParsedRecord[],
+  definition: ClassDefinition,
+): Generator<void, string[], void> {
+  const digests: string[] = [];
+  for (const { tree } of records) {
+    digests.push(toHex(contentDigest(crypto, foldSingles(definition, takeSource(tree).content))));
+    yield;
   }
-}
-
-function contractFault(failure: ContractFailure, record: number): RowFault {
-  const { path, record: _record, ...data } = failure.detail;
-  return { code: failure.code, record, path: Array.isArray(path) ? (path as string[]) : [], data };
+  return digests;
 }
 
 /** What opening a registered class costs each call. */
@@ -197,7 +100,7 @@ function classGas(node: NodeService, name: string): number {
 export async function submitRows(
   deps: SubmitDependencies,
   recordClass: string,
-  records: readonly ParsedRecord[],
+  records: readonly Located[],
   rows: readonly CheckedRow[],
   caller: Caller,
   options: RecordSubmitOptions,
@@ -280,7 +183,7 @@ async function send(
 
 function confirmedOutcome(
   deps: SubmitDependencies,
-  records: readonly ParsedRecord[],
+  records: readonly Located[],
   rows: readonly CheckedRow[],
   receipt: Receipt,
   blockHash: Uint8Array,
@@ -304,7 +207,7 @@ function confirmedOutcome(
 }
 
 /** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. */
-function failedReceipt(records: readonly ParsedRecord[], receipt: Receipt): ChainError {
+function failedReceipt(records: readonly Located[], receipt: Receipt): ChainError {
   const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
   const { record, path, ...data } = detail;
   if (typeof record === 'number') {

@@ -47,7 +47,7 @@ export interface PrepareContext {
   /** The organisation's sealing key of the period, 32 bytes. */
   readonly sealingKey: Uint8Array;
   /** Values held of this record already: their salts are used again, so a retry after a change of the sealing key commits alike. */
-  readonly held?: (recordId: Digest) => readonly SealedValue[];
+  readonly held?: (recordId: Digest) => readonly Pick<SealedValue, 'path' | 'salt'>[];
 }
 
 export interface PreparedRecord {
@@ -85,9 +85,10 @@ export function prepareRecord(
   if (Object.keys(key).length === 0) faults.push({ code: 'RECORD_KEY_EMPTY', path: [], data: {} });
   const recordId = recordIdOf(crypto, definition.name, org, key);
   const held = hasSealedFields(definition.body) ? (context.held?.(recordId) ?? []) : [];
+  const saltOf = new Map(held.toReversed().map(({ path, salt }) => [path, salt])); // the first of a path counts
   const sealed: SealedValue[] = [];
   const content = sealContent(definition, clear, (path, value) => {
-    const salt = held.find((entry) => entry.path === path)?.salt ?? sealingSalt(crypto, sealingKey, recordId, path);
+    const salt = saltOf.get(path) ?? sealingSalt(crypto, sealingKey, recordId, path);
     const commitment = sealedCommitment(crypto, salt, path, value);
     sealed.push({ path, value, salt, commitment });
     return { [SEALED_NAME]: commitment };

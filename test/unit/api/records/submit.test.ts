@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type CheckedRow, checkRows, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { checkRows } from '../../../../api/records/check-rows.ts';
+import { type CheckedRow, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createUnderWay } from '../../../../api/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
@@ -26,7 +27,7 @@ import { testKey } from '../../node/format/genesis-fixture.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
-const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof checkRows>[2];
+const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof submitRows>[4];
 
 function prepared(tree: TextStruct) {
   const preparation = prepareRecord({ crypto, org: 'alpha', sealingKey }, production, tree);
