@@ -66,7 +66,8 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
-    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
+    const pause = () => new Promise<void>((resolve) => void world.timers.after(0, resolve));
+    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), pause);
     const replication = createSealedReplication({
       world,
       network: real.network,

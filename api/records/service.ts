@@ -15,21 +15,11 @@ import {
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 import { formatOfMediaType } from '../formats/index.ts';
-import type {
-  Bearer,
-  Caller,
-  RecordBody,
-  RecordOutcome,
-  RecordPage,
-  RecordRow,
-  RecordSearch,
-  RecordService,
-  RecordSubmitOptions,
-} from '../rest/deps.ts';
+import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, RecordService, RecordSubmitOptions } from '../rest/deps.ts';
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
 import { classFor, classOf, judgeRows } from './check-rows.ts';
-import { type CheckedRow, outcomeOf, submitRows } from './submit.ts';
+import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
@@ -136,10 +126,12 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     async validate(body, bearer, options) {
       const { rows } = await checked(body, bearer, { ...options, source: {} });
       return {
-        records: rows.map((row): RecordOutcome => {
-          const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');
-          return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
-        }),
+        records: await deps.bodies.inSlices(
+          outcomesOf(rows, (row) => {
+            const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');
+            return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
+          }),
+        ),
       };
     },
     async contentDigests(body, { account }, recordClass) {

@@ -25,6 +25,7 @@ import {
   decodeContent,
   decodeJson,
   encodeSubmissions,
+  equalBytes,
   type Json,
   openTransaction,
   type Receipt,
@@ -40,6 +41,7 @@ import { callsOf, type PreparedRecord, type SealedStore } from '../../node/recor
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
 import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
+import type { Bodies } from './bodies.ts';
 import { refuseRows } from './refusal.ts';
 import type { Sent, UnderWay } from './under-way.ts';
 
@@ -60,6 +62,7 @@ export interface SubmitDependencies {
   readonly sealed: SealedStore;
   readonly sealingKey: () => Uint8Array;
   readonly inclusions: Inclusions;
+  readonly bodies: Pick<Bodies, 'inSlices'>;
   readonly underWay: UnderWay;
 }
 
@@ -130,7 +133,7 @@ export async function submitRows(
         status: 'pending',
         height: null,
         blockHash: null,
-        records: rows.map((row) => outcomeOf(deps, row, 'stored')),
+        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, row, 'stored'))),
       };
   }
 }
@@ -145,16 +148,12 @@ async function send(
 ): Promise<Sent> {
   const { node, sealed } = deps;
   const prepared = rows.map((row) => row.prepared);
-  const calls = callsOf(prepared, TRANSACTION_BYTES_MAX).map((batch) => ({
-    contract: CONTRACT.records,
-    method: 'submit',
-    args: encodeSubmissions(batch.map(({ submission }) => submission)),
-  }));
+  const { calls, recordsGas } = await deps.bodies.inSlices(encodeCalls(prepared));
   const materials = rows.reduce((sum, row) => sum + row.materials, 0);
   const gas =
     2 * GAS.transaction +
     GAS_PER_RECORD_LIMIT * rows.length +
-    2 * rows.reduce((sum, row) => sum + recordGas(row.prepared.submission.content), 0) +
+    2 * recordsGas +
     GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
     GAS_PER_MATERIAL_LIMIT * materials +
     2 * calls.length * classGas(node, recordClass);
@@ -181,13 +180,41 @@ async function send(
   };
 }
 
-function confirmedOutcome(
+/** Calls that submit all records, and what the records cost in them. A step at most one call of a thousand records. */
+function* encodeCalls(prepared: readonly PreparedRecord[]) {
+  const calls: { readonly contract: string; readonly method: string; readonly args: Uint8Array }[] = [];
+  let recordsGas = 0;
+  for (const batch of callsOf(prepared, TRANSACTION_BYTES_MAX)) {
+    for (const { submission } of batch) {
+      recordsGas += recordGas(submission.content);
+      yield;
+    }
+    calls.push({ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions(batch.map(({ submission }) => submission)) });
+    yield;
+  }
+  return { calls, recordsGas };
+}
+
+/** One step a row. */
+export function* outcomesOf<Row>(
+  rows: readonly Row[],
+  outcome: (row: Row, i: number) => RecordOutcome,
+): Generator<void, RecordOutcome[], void> {
+  const outcomes: RecordOutcome[] = [];
+  for (const [i, row] of rows.entries()) {
+    outcomes.push(outcome(row, i));
+    yield;
+  }
+  return outcomes;
+}
+
+async function confirmedOutcome(
   deps: SubmitDependencies,
   records: readonly Located[],
   rows: readonly CheckedRow[],
   receipt: Receipt,
   blockHash: Uint8Array,
-): SubmitOutcome {
+): Promise<SubmitOutcome> {
   if (receipt.status === 'failed') throw failedReceipt(records, receipt);
   const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
@@ -198,10 +225,12 @@ function confirmedOutcome(
     status: 'confirmed',
     height: receipt.height,
     blockHash: toHex(blockHash),
-    records: rows.map((row, i) => {
-      if (results[i]?.status !== 'repeated') return outcomeOf(deps, row, 'stored', results[i]?.currentVersion);
-      return outcomeOf(deps, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
-    }),
+    records: await deps.bodies.inSlices(
+      outcomesOf(rows, (row, i) => {
+        if (results[i]?.status !== 'repeated') return outcomeOf(deps, row, 'stored', results[i]?.currentVersion);
+        return outcomeOf(deps, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
+      }),
+    ),
     ...inclusionOf(deps, receipt.height, receipt.index),
   };
 }
@@ -217,7 +246,7 @@ function failedReceipt(records: readonly Located[], receipt: Receipt): ChainErro
 }
 
 /** Every row is on the chain already: the receipt of the transaction that stored it, of several the last one. */
-function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[]): SubmitOutcome {
+async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[]): Promise<SubmitOutcome> {
   const latest = rows.reduce((a, b) => (b.first.height > a.first.height ? b : a)).first;
   const position = deps.inclusions.position(latest.transactionId);
   return {
@@ -225,7 +254,7 @@ function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[]): 
     status: 'confirmed',
     height: latest.height,
     blockHash: position ? toHex(position.blockHash) : null,
-    records: rows.map((row) => outcomeOf(deps, row, 'repeated')),
+    records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, row, 'repeated'))),
     ...(position ? inclusionOf(deps, latest.height, position.index) : {}),
   };
 }
@@ -272,7 +301,9 @@ export function outcomeOf(
 ): RecordOutcome {
   const { prepared, first, definition } = row;
   const stored = status === 'repeated' ? first : undefined;
-  const storedAs = stored && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));
+  const alike = stored && equalBytes(prepared.submission.content, stored.content);
+  const storedAs =
+    stored && !alike && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));
   return {
     id: toHex(prepared.recordId),
     version: 1,

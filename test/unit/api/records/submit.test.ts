@@ -18,15 +18,18 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { createRig } from '../stand-ins.ts';
+import { createSlices } from '../../../../api/records/slices.ts';
+import { createRig, createTestWorld } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, WAITING_ROWS_MAX } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
-import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
+const world = createTestWorld();
+const inSlices = createSlices(world.clock, world.timers);
 const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof submitRows>[4];
 
 function prepared(tree: TextStruct) {
@@ -60,7 +63,7 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     state: { get: (key: string) => rows.get(key) },
     ...more,
   };
-  return { node, crypto, sealed: { get: () => [] }, sealingKey: () => sealingKey } as unknown as SubmitDependencies;
+  return { node, crypto, sealed: { get: () => [] }, sealingKey: () => sealingKey, bodies: { inSlices } } as unknown as SubmitDependencies;
 }
 
 /** All steps at once. */
@@ -115,7 +118,7 @@ const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.
 /** A submission through the door into a sealed store, to an end of the caller's choice. */
 async function submitted(end: 'refused' | TransactionStatus) {
   const store = createMemoryStore();
-  const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5), pause);
   let during = 0;
   const node = {
     signFor: async (sender: string, calls: never) =>
@@ -198,7 +201,7 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
 });
 
 test('submissions that only time will end hold up no other, however many there are', async () => {
-  const sealed = createSealedStore(createMemoryStore(), aesGcm, random, new Uint8Array(32).fill(5));
+  const sealed = createSealedStore(createMemoryStore(), aesGcm, random, new Uint8Array(32).fill(5), pause);
   const idOf = (number: number): Digest => Uint8Array.from([number >> 8, number & 0xff, ...new Uint8Array(30)]);
   const last = 2 * WAITING_ROWS_MAX; // behind two full pages
   const { recordId, sealed: values } = prepared(annexRecord());

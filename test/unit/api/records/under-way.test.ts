@@ -28,7 +28,7 @@ import { aesGcm, createSealedStore } from '../../../../node/records/index.ts';
 import type { Head, NodeService, TransactionStatus } from '../../../../node/service.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
 import { ManualTime } from '../../node/memory-world.ts';
-import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { createTestState } from '../stand-ins.ts';
 
@@ -43,7 +43,7 @@ function rig() {
   const sealedRows = createMemoryStore();
   let salts = 0;
   const random = { bytes: (count: number) => new Uint8Array(count).map((_, i) => (i === 0 ? salts >> 8 : i === 1 ? salts++ : 0)) };
-  const sealed = createSealedStore(sealedRows, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealed = createSealedStore(sealedRows, aesGcm, random, new Uint8Array(32).fill(5), pause);
   const calls = { hold: 0, keep: 0, drop: 0 };
   const counting =
     <A extends unknown[], R>(name: keyof typeof calls, run: (...args: A) => R) =>

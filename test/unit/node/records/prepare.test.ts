@@ -17,7 +17,7 @@ import { callsOf, type PrepareContext, type PreparedRecord, prepareRecord } from
 import { createSealedStore } from '../../../../node/records/sealed-store.ts';
 import { takeToken } from '../../../../node/records/token.ts';
 import { viewRecord } from '../../../../node/records/view.ts';
-import { createMemoryStore } from './memory-store.ts';
+import { createMemoryStore, pause } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const context: PrepareContext = { crypto, org: 'alpha', sealingKey: new Uint8Array(32).fill(3) };
@@ -140,7 +140,7 @@ test('one token is taken from header, body and rows and stripped; two that diffe
 
 test('the sealed store gives values back, keeps those of earlier versions, and holds nothing in clear', async () => {
   const store = createMemoryStore();
-  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5), pause);
   const first = prepared(annexRecord());
   await sealedStore.put([first]);
   await sealedStore.put([first]);
@@ -151,7 +151,7 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
     ['李雷', 'E-1001', 'assembled', 'Zhao'],
   );
   for (const value of store.rows.values()) for (const secret of ['李雷', 'E-1001', 'Zhao']) assert.ok(!Buffer.from(value).includes(secret));
-  const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6));
+  const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6), pause);
   assert.throws(
     () => other.get(first.recordId),
     (error: unknown) => error instanceof ChainError && error.code === 'STORE_DAMAGED',
@@ -160,7 +160,7 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
 
 test('erased values are gone and a late retry does not bring them back', async () => {
   const store = createMemoryStore();
-  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5), pause);
   const record = prepared(annexRecord());
   await sealedStore.put([record]);
   await sealedStore.erase(record.recordId);
