@@ -23,6 +23,7 @@ import {
 } from '../../node/records/index.ts';
 import { createCredentials, createServer } from '../index.ts';
 import { importCredentials } from '../auth/import.ts';
+import { createBodies } from '../records/bodies.ts';
 import { createRecordService } from '../records/service.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -60,11 +61,13 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
   });
   const real = await assembleNode({ config, genesisText, keystore, log, onFatal: fail });
   let stopLoop = (): void => undefined;
+  let stopBodies = (): Promise<void> => Promise.resolve();
   try {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
-    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
+    const pause = () => new Promise<void>((resolve) => void world.timers.after(0, resolve));
+    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), pause);
     const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
     const replication = createSealedReplication({
       world,
@@ -124,7 +127,10 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       anchors,
       onFault,
     });
+    const bodies = createBodies({ world });
+    stopBodies = bodies.stop;
     const records = createRecordService({
+      bodies,
       node,
       crypto: world.crypto,
       index,
@@ -159,6 +165,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         credentialsKey,
         exchanges,
         loopDelay: loop.read,
+        bodies: bodies.stats,
         settings: {
           sessionMs: config.sessionMs,
           idempotencyKeepMs: config.idempotencyKeepMs,
@@ -203,6 +210,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       async stop() {
         stopLoop();
         await server.stop();
+        await bodies.stop();
         await exchangeWatch.stop();
         await exchanges.stop();
         await feeder.stop();
@@ -214,6 +222,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     };
   } catch (error) {
     stopLoop();
+    await stopBodies();
     await real.stop();
     throw error;
   }

@@ -2,7 +2,7 @@
  * What the format door makes of a request body: records as trees of texts, each able to say where one of its fields stands in the body;
  * or every fault at once, placed the way the format's own users count (JSON Pointer, XML path, row and column).
  */
-import type { RecordPath, TextStruct } from '../../node/format/index.ts';
+import { dottedPath, pointerOf, type RecordPath, type TextStruct } from '../../node/format/index.ts';
 
 export const BODY_BYTES_MAX = 16 * 1024 * 1024; // bytes of one request body
 export const BODY_RECORDS_MAX = 10_000; // records in one body
@@ -24,6 +24,8 @@ export interface BodyFault {
 export interface ParsedRecord {
   /** As sent, `token` included when it was in the body. */
   readonly tree: TextStruct;
+  /** Where it stands; `placeUnder` finds its fields from there. */
+  readonly at: Place;
   /** @param code of the fault: what a CSV header lacks or has too much stands in the header. */
   readonly locate: (path: RecordPath, code: string) => Place;
 }
@@ -35,6 +37,8 @@ export type ParsedBody =
       readonly records: readonly ParsedRecord[];
       /** What no record may hold and reading went past (a field as empty text, or left out): to be told together with what the class finds. */
       readonly faults?: readonly BodyFault[];
+      /** Columns of a CSV that are not named like the field they hold: dotted path -> name. */
+      readonly columns?: ReadonlyMap<string, string>;
     }
   | { readonly ok: false; readonly format: BodyFormat; readonly faults: readonly BodyFault[] };
 
@@ -47,4 +51,12 @@ export function tooManyRecords(format: BodyFormat, place: Place): ParsedBody {
 
 export function refusedBody(format: BodyFormat, code: string, place: Place, data: Readonly<Record<string, string>> = {}): ParsedBody {
   return { ok: false, format, faults: [{ code, place, data }] };
+}
+
+/** Where a field stands in the record at a place. @param columns of the body, when it is CSV */
+export function placeUnder(at: Place, path: RecordPath, columns?: ReadonlyMap<string, string>): Place {
+  if ('pointer' in at) return { pointer: at.pointer + pointerOf(path) };
+  if ('path' in at) return { path: at.path + path.map((part) => (typeof part === 'number' ? `[${part + 1}]` : `/${part}`)).join('') };
+  const dotted = dottedPath(path);
+  return { row: at.row, column: columns?.get(dotted) ?? dotted };
 }

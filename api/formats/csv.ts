@@ -12,6 +12,8 @@ import {
   type BodyFault,
   type ParsedRecord,
   type ParseSteps,
+  type Place,
+  placeUnder,
   refusedBody,
   tooManyRecords,
 } from './body.ts';
@@ -150,12 +152,13 @@ export function* parseCsvSteps(bytes: Uint8Array): ParseSteps {
   }
   if (count === 0) return refusedBody('csv', 'FORMAT_NO_RECORDS', HEADER_PLACE);
   return faults.length === 0
-    ? { ok: true, format: 'csv', records }
+    ? { ok: true, format: 'csv', records, columns: header!.renamed }
     : { ok: false, format: 'csv', faults: faults.slice(0, BODY_FAULTS_MAX) };
 }
 
 function readRecord(header: Header, cells: readonly (string | undefined)[], row: number, faults: BodyFault[]): ParsedRecord {
-  return { tree: readRow(header.columns, cells, row, faults), locate: (path, code) => header.place(path, code, row) };
+  const at = { row, column: '' };
+  return { tree: readRow(header.columns, cells, row, faults), at, locate: (path, code) => header.place(path, code, at) };
 }
 
 interface Column {
@@ -167,9 +170,8 @@ interface Column {
 class Header {
   readonly columns: readonly Column[];
   readonly faulty: boolean;
-  /** Column by dotted path, and by that path without `.1`, which may have been dropped where a list of one was folded. */
-  readonly #named = new Map<string, string>();
-  readonly #folded = new Map<string, string>();
+  /** Columns by their dotted path without `.1`, which may have been dropped where a list of one was folded, unless a column has that name. */
+  readonly renamed = new Map<string, string>();
   /** Every path at or above a column. */
   readonly #given = new Set<string>();
 
@@ -177,20 +179,20 @@ class Header {
     this.columns = columns;
     this.faulty = faulty;
     if (faulty) return;
+    const names = new Set(columns.map(({ name }) => name));
     for (const { name, parts } of columns) {
       const folded = parts.filter((part) => part !== 0);
-      this.#named.set(name, name);
-      if (!this.#folded.has(dottedPath(folded))) this.#folded.set(dottedPath(folded), name);
+      const path = dottedPath(folded);
+      if (!names.has(path) && !this.renamed.has(path)) this.renamed.set(path, name);
       for (let i = 1; i <= folded.length; i++) this.#given.add(dottedPath(folded.slice(0, i)));
     }
   }
 
   /** An unknown name, and a missing one that no column has, are faults of the header. */
-  place(path: RecordPath, code: string, row: number): { readonly row: number; readonly column: string } {
-    const wanted = dottedPath(path);
-    const column = this.#named.get(wanted) ?? this.#folded.get(wanted) ?? wanted;
+  place(path: RecordPath, code: string, at: Place): Place {
     const missing = code === 'RECORD_FIELD_MISSING' && !this.#given.has(dottedPath(path.filter((part) => part !== 0)));
-    return { row: code === 'RECORD_FIELD_UNKNOWN' || missing ? HEADER_PLACE.row : row, column };
+    const place = placeUnder(at, path, this.renamed);
+    return code === 'RECORD_FIELD_UNKNOWN' || missing ? ({ ...place, row: HEADER_PLACE.row } as Place) : place;
   }
 }
 

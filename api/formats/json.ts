@@ -10,6 +10,7 @@ import {
   type BodyFault,
   type ParsedRecord,
   type ParseSteps,
+  placeUnder,
   refusedBody,
   tooManyRecords,
 } from './body.ts';
@@ -40,7 +41,8 @@ export function* parseJsonSteps(bytes: Uint8Array): ParseSteps {
       takeNulls(item, [...top], nulls);
     }
     if (faults.length + nulls.length >= BODY_FAULTS_MAX) return { ok: false, format: 'json', faults: [...faults, ...nulls] };
-    records.push({ tree: item as TextStruct, locate: (path) => ({ pointer: pointerOf([...top, ...path]) }) });
+    const at = { pointer: pointerOf(top) };
+    records.push({ tree: item as TextStruct, at, locate: (path) => placeUnder(at, path) });
     yield;
   }
   if (faults.length > 0) return { ok: false, format: 'json', faults: [...faults, ...nulls] };

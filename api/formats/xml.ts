@@ -14,6 +14,7 @@ import {
   type ParsedBody,
   type ParsedRecord,
   type ParseSteps,
+  placeUnder,
   refusedBody,
 } from './body.ts';
 
@@ -182,10 +183,8 @@ function recordsOf(root: string, tree: TextTree): ParsedBody {
 }
 
 function recordAt(tree: TextStruct, top: string): ParsedRecord {
-  return {
-    tree,
-    locate: (path) => ({ path: top + path.map((part) => (typeof part === 'number' ? `[${part + 1}]` : `/${part}`)).join('') }),
-  };
+  const at = { path: top };
+  return { tree, at, locate: (path) => placeUnder(at, path) };
 }
 
 function isStruct(tree: TextTree): tree is TextStruct {

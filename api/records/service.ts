@@ -15,12 +15,12 @@ import {
 } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
-import { type BodyFault, formatOfMediaType, parseSteps, type ParsedRecord } from '../formats/index.ts';
-import { takeToken } from '../../node/records/index.ts';
-import type { Caller, ParsedRecords, RecordOutcome, RecordPage, RecordRow, RecordSearch, RecordService } from '../rest/deps.ts';
-import { refuseBody } from './refusal.ts';
-import { createSlices } from './slices.ts';
-import { checkRows, contentDigestsOf, outcomeOf, submitRows } from './submit.ts';
+import { formatOfMediaType } from '../formats/index.ts';
+import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, RecordService, RecordSubmitOptions } from '../rest/deps.ts';
+import type { Bodies } from './bodies.ts';
+import type { HeldBody } from './body-thread.ts';
+import { classFor, classOf, judgeRows, newestKey } from './check-rows.ts';
+import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
@@ -34,21 +34,23 @@ export interface RecordServiceDependencies {
   readonly sealingKeys: () => readonly Uint8Array[];
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
+  /** Stopped by whoever made it. */
+  readonly bodies: Bodies;
   readonly timers: Timers;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
   readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
 }
 
-interface Parsed extends ParsedRecords {
-  readonly records: readonly ParsedRecord[];
-  readonly faults: readonly BodyFault[];
+function heldBody({ bytes, mediaType }: RecordBody): HeldBody {
+  const format = formatOfMediaType(mediaType);
+  if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
+  return { bytes, format };
 }
 
 export function createRecordService(given: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = given;
   const deps = { ...given, underWay: createUnderWay(node, crypto) };
-  const inSlices = createSlices(deps.clock, deps.timers);
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);
 
@@ -114,32 +116,44 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     return complete ? count : null;
   }
 
+  /** Rows that every check let through, and who sends them. */
+  async function checked(
+    given: RecordBody,
+    bearer: Bearer,
+    { recordClass, statedDigest, source }: Pick<RecordSubmitOptions, 'recordClass' | 'statedDigest' | 'source'>,
+  ): Promise<{ readonly caller: Caller; readonly rows: readonly CheckedRow[] }> {
+    const { bodies } = deps;
+    const body = heldBody(given);
+    const { known } = bearer;
+    const caller = known ?? bearer.identify((await bodies.read(`@${bearer.address}`, body, { want: 'token' })).token);
+    const definition = classFor(node, caller, recordClass);
+    const sealingKey = newestKey(deps);
+    const task = { want: 'rows', definition, org: caller.organisation, sealingKey, source, statedDigest } as const;
+    const { token, prepared } = await bodies.read(caller.account, body, task);
+    if (known) bearer.identify(token); // a token inside must be the one of the header
+    return { caller, rows: await bodies.inSlices(judgeRows(deps, definition, prepared!, caller)) };
+  }
+
   return {
-    async parse(bytes, mediaType): Promise<Parsed> {
-      const format = formatOfMediaType(mediaType);
-      if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
-      const body = await inSlices(parseSteps(format, bytes));
-      if (!body.ok) throw refuseBody(body.faults);
-      const reading = takeToken(body.records);
-      if (!reading.ok) throw new ChainError(reading.code, { record: reading.record });
-      return { token: reading.token, count: reading.records.length, records: reading.records, faults: body.faults ?? [] };
+    async submit(body, bearer, options) {
+      const { caller, rows } = await checked(body, bearer, options);
+      return submitRows(deps, options.recordClass, rows, rows, caller, options);
     },
-    async submit(parsed, caller, options) {
-      const { records, faults } = parsed as Parsed;
-      const rows = await inSlices(checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults, options.source));
-      return submitRows(deps, options.recordClass, records, rows, caller, options);
-    },
-    async validate(parsed, caller, options) {
-      const { records, faults } = parsed as Parsed;
-      const rows = await inSlices(checkRows(deps, records, caller, options.recordClass, options.statedDigest, faults));
+    async validate(body, bearer, options) {
+      const { rows } = await checked(body, bearer, { ...options, source: {} });
       return {
-        records: rows.map((row): RecordOutcome => {
-          const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');
-          return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
-        }),
+        records: await deps.bodies.inSlices(
+          outcomesOf(rows, (row) => {
+            const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');
+            return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
+          }),
+        ),
       };
     },
-    contentDigests: (parsed, recordClass) => contentDigestsOf(deps, (parsed as Parsed).records, recordClass),
+    async contentDigests(body, { account }, recordClass) {
+      const task = { want: 'digests', definition: classOf(node, recordClass) } as const;
+      return (await deps.bodies.read(account, heldBody(body), task)).digests;
+    },
     search,
     async get(id, version, caller) {
       const digest = fromHex(id);

@@ -6,16 +6,10 @@ import {
   builtinClass,
   type ClassDefinition,
   CONTRACT,
-  ContractFailure,
   currentVersion,
-  factsOf,
   foldSingles,
   GAS,
   GAS_PER_CLASS_BYTE,
-  keyConflict,
-  loadClass,
-  ownershipFaults,
-  type Reading,
   readVersion,
   recordGas,
   registryKey,
@@ -23,8 +17,6 @@ import {
   seesRecord,
   stateKey,
   storedSpelling,
-  timePath,
-  twinConflict,
 } from '../../contracts/index.ts';
 import { ChainError, isErrorCode } from '../../node/errors/index.ts';
 import {
@@ -33,30 +25,26 @@ import {
   type Crypto,
   decodeContent,
   decodeJson,
-  type Digest,
-  encodeContent,
   encodeSubmissions,
-  isSealed,
+  equalBytes,
   type Json,
   openTransaction,
   type Receipt,
   recordDigest,
-  type RecordOrigin,
-  SEALED_NAME,
   type StoredRecord,
   takeSource,
-  type TextStruct,
-  type TextTree,
   toByteText,
   toHex,
   TRANSACTION_BYTES_MAX,
 } from '../../node/format/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
-import { callsOf, prepareRecord, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
+import { callsOf, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
-import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord } from '../formats/index.ts';
+import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
-import { type RowFault, refuseRows } from './refusal.ts';
+import type { Bodies } from './bodies.ts';
+import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
+import { refuseRows } from './refusal.ts';
 import type { Sent, UnderWay } from './under-way.ts';
 
 /** Key bytes of a record's rows; a digest stands for what is longer. */
@@ -77,6 +65,7 @@ export interface SubmitDependencies {
   /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
   readonly sealingKeys: () => readonly Uint8Array[];
   readonly inclusions: Inclusions;
+  readonly bodies: Pick<Bodies, 'inSlices'>;
   readonly underWay: UnderWay;
 }
 
@@ -87,138 +76,24 @@ export interface CheckedRow {
   readonly first: StoredRecord | undefined;
   readonly currentVersion: number;
   readonly definition: ClassDefinition;
+  readonly locate: ParsedRecord['locate'];
 }
 
-/** Checks every row as the contract will, a row a step. `unreadable` are faults of the body, told with the others. @throws ChainError with all faults of all rows. */
-export function* checkRows(
-  deps: SubmitDependencies,
-  records: readonly ParsedRecord[],
-  caller: Caller,
-  recordClass: string,
-  statedDigest: string | undefined,
-  unreadable: readonly BodyFault[] = [],
-  source: RecordOrigin = {},
-): Generator<void, CheckedRow[], void> {
-  const { node } = deps;
-  if (!node.signsFor(caller.account)) throw new ChainError('KEY_NOT_HELD', { account: caller.account }); // its seals would not be those of the chain
-  const head = node.head();
-  const reading = readingOf(node);
-  const { read } = reading;
-  if (records.length === 0) throw new ChainError('RECORD_NONE');
-  if (statedDigest !== undefined && records.length > 1) throw new ChainError('RECORD_DIGEST_SINGLE', { records: records.length });
-  const definition = classOf(reading, recordClass);
-  const faults: RowFault[] = [];
-  const rows: CheckedRow[] = [];
-  const known = new Map<string, string | undefined>();
-  const keys = new Map<string, number>();
-  let checked = 0;
-  const get = (key: ByteText) => read(CONTRACT.records, key);
-  const [sealingKey, ...earlierKeys] = deps.sealingKeys().toReversed();
-  if (!sealingKey) throw new ChainError('KEY_UNKNOWN', { kind: 'sealing' });
-  const standing = (id: Digest): TextStruct | undefined => {
-    const version = readVersion(get, toByteText(id), 1);
-    return version && decodeContent(version.content);
-  };
-  for (const [record, { tree }] of records.entries()) {
-    if (faults.length + unreadable.length >= BODY_FAULTS_MAX) break; // the answer tells no more
-    if (checked++ > 0) yield;
-    const preparation = prepareRecord(
-      { crypto: deps.crypto, org: caller.organisation, sealingKey, earlierKeys, held: (id) => deps.sealed.get(id), standing },
-      definition,
-      tree,
-      { source, ...(statedDigest === undefined ? {} : { statedDigest }) },
-    );
-    if (!preparation.ok) {
-      faults.push(...preparation.faults.map((fault) => ({ ...fault, record })));
-      continue;
-    }
-    const { prepared } = preparation;
-    const facts = factsOf(definition, decodeContent(prepared.submission.content));
-    if (facts.timeUs !== undefined && facts.timeUs > BigInt(head.timestampMs + node.parameters().recordTimeAheadMaxMs) * 1_000n)
-      faults.push({
-        code: 'RECORD_TIME_AHEAD',
-        record,
-        path: timePath(definition),
-        data: { aheadMaxMs: `${node.parameters().recordTimeAheadMaxMs}` },
-      });
-    for (const foreign of ownershipFaults(reading, caller.organisation, definition, facts, record, known))
-      faults.push(contractFault(foreign, record));
-    const id = toByteText(prepared.recordId);
-    const first = readVersion(get, id, 1);
-    const current = first ? currentVersion(get, id) : 0;
-    if (first && !sameContent(definition, prepared.submission.content, first.content)) {
-      const visible = seesRecord(read, caller.account, first);
-      if (visible && !deps.sealed.isErased(prepared.recordId) && sealsAlone(definition, prepared, first))
-        faults.push({ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} });
-      else {
-        const held = { first, latest: readVersion(get, id, current)!, current };
-        const data = { ...keyConflict(deps.crypto, prepared.recordId, held, visible) };
-        faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data });
-      }
-    }
-    const twin = keys.get(id);
-    if (twin !== undefined && !sameContent(definition, prepared.submission.content, rows[twin]!.prepared.submission.content)) {
-      faults.push({ code: 'RECORD_KEY_CONFLICT', record, path: [], data: { ...twinConflict(prepared.recordId, twin) } });
-    }
-    keys.set(id, rows.length);
-    rows.push({ prepared, materials: facts.materials.length, first, currentVersion: current, definition });
-  }
-  if (faults.length + unreadable.length > 0) throw refuseRows(records, faults, unreadable, records.length - checked);
-  return rows;
-}
-
-/** Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or others. */
-function sealsAlone(definition: ClassDefinition, { submission, unopened }: PreparedRecord, first: StoredRecord): boolean {
-  if (unopened.size === 0) return false;
-  const content = withSeals(decodeContent(submission.content), unopened) as TextStruct;
-  return sameContent(definition, encodeContent(content), first.content);
-}
-
-function withSeals(value: TextTree, seals: ReadonlyMap<string, string>): TextTree {
-  if (typeof value === 'string') return value;
-  if (isSealed(value)) return { [SEALED_NAME]: seals.get(value.sealed) ?? value.sealed };
-  if (Array.isArray(value)) return value.map((item: TextTree) => withSeals(item, seals));
-  return Object.fromEntries(Object.entries(value as TextStruct).map(([name, member]) => [name, withSeals(member, seals)]));
-}
-
-/** Chain state as the next block will find it. */
-function readingOf(node: NodeService): Reading {
-  const head = node.head();
-  return {
-    read: (contract, key) => node.state.get(stateKey(contract, key)),
-    block: {
-      chainId: node.info.chainId,
-      height: head.height + 1,
-      timestampMs: head.timestampMs,
-      era: head.era,
-      parameters: node.parameters(),
-    },
-  };
-}
+/** The row of a record, by its number: able to say where a field of it stands. */
+type Located = Pick<ParsedRecord, 'locate'>;
 
 /** contentDigest of each record that passed its checks before. */
-export function contentDigestsOf(deps: SubmitDependencies, records: readonly ParsedRecord[], recordClass: string): string[] {
-  const definition = classOf(readingOf(deps.node), recordClass);
-  return records.map(({ tree }) => toHex(contentDigest(deps.crypto, foldSingles(definition, takeSource(tree).content))));
-}
-
-function classOf(reading: Reading, name: string): ClassDefinition {
-  const builtin = builtinClass(name);
-  if (builtin) return builtin;
-  for (let version = 1; ; ) {
-    try {
-      return loadClass(reading, name, version, 0);
-    } catch (error) {
-      const current = error instanceof ContractFailure && error.code === 'RECORD_CLASS_VERSION' ? Number(error.detail.current) : Number.NaN;
-      if (!Number.isSafeInteger(current) || current === version) throw new ChainError('RECORD_CLASS_UNKNOWN', { class: name });
-      version = current;
-    }
+export function* contentDigestsOf(
+  crypto: Pick<Crypto, 'hash'>,
+  records: readonly ParsedRecord[],
+  definition: ClassDefinition,
+): Generator<void, string[], void> {
+  const digests: string[] = [];
+  for (const { tree } of records) {
+    digests.push(toHex(contentDigest(crypto, foldSingles(definition, takeSource(tree).content))));
+    yield;
   }
-}
-
-function contractFault(failure: ContractFailure, record: number): RowFault {
-  const { path, record: _record, ...data } = failure.detail;
-  return { code: failure.code, record, path: Array.isArray(path) ? (path as string[]) : [], data };
+  return digests;
 }
 
 /** What opening a registered class costs each call. */
@@ -231,7 +106,7 @@ function classGas(node: NodeService, name: string): number {
 export async function submitRows(
   deps: SubmitDependencies,
   recordClass: string,
-  records: readonly ParsedRecord[],
+  records: readonly Located[],
   rows: readonly CheckedRow[],
   caller: Caller,
   options: RecordSubmitOptions,
@@ -261,7 +136,7 @@ export async function submitRows(
         status: 'pending',
         height: null,
         blockHash: null,
-        records: rows.map((row) => outcomeOf(deps, row, 'stored')),
+        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, row, 'stored'))),
       };
   }
 }
@@ -276,16 +151,12 @@ async function send(
 ): Promise<Sent> {
   const { node, sealed } = deps;
   const prepared = rows.map((row) => row.prepared);
-  const calls = callsOf(prepared, TRANSACTION_BYTES_MAX).map((batch) => ({
-    contract: CONTRACT.records,
-    method: 'submit',
-    args: encodeSubmissions(batch.map(({ submission }) => submission)),
-  }));
+  const { calls, recordsGas } = await deps.bodies.inSlices(encodeCalls(prepared));
   const materials = rows.reduce((sum, row) => sum + row.materials, 0);
   const gas =
     2 * GAS.transaction +
     GAS_PER_RECORD_LIMIT * rows.length +
-    2 * rows.reduce((sum, row) => sum + recordGas(row.prepared.submission.content), 0) +
+    2 * recordsGas +
     GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
     GAS_PER_MATERIAL_LIMIT * materials +
     2 * calls.length * classGas(node, recordClass);
@@ -312,14 +183,42 @@ async function send(
   };
 }
 
-function confirmedOutcome(
+/** Calls that submit all records, and what the records cost in them. A step at most one call of a thousand records. */
+function* encodeCalls(prepared: readonly PreparedRecord[]) {
+  const calls: { readonly contract: string; readonly method: string; readonly args: Uint8Array }[] = [];
+  let recordsGas = 0;
+  for (const batch of callsOf(prepared, TRANSACTION_BYTES_MAX)) {
+    for (const { submission } of batch) {
+      recordsGas += recordGas(submission.content);
+      yield;
+    }
+    calls.push({ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions(batch.map(({ submission }) => submission)) });
+    yield;
+  }
+  return { calls, recordsGas };
+}
+
+/** One step a row. */
+export function* outcomesOf<Row>(
+  rows: readonly Row[],
+  outcome: (row: Row, i: number) => RecordOutcome,
+): Generator<void, RecordOutcome[], void> {
+  const outcomes: RecordOutcome[] = [];
+  for (const [i, row] of rows.entries()) {
+    outcomes.push(outcome(row, i));
+    yield;
+  }
+  return outcomes;
+}
+
+async function confirmedOutcome(
   deps: SubmitDependencies,
-  records: readonly ParsedRecord[],
+  records: readonly Located[],
   rows: readonly CheckedRow[],
   caller: Caller,
   { receipt, blockHash }: Extract<TransactionStatus, { readonly state: 'confirmed' }>,
-): SubmitOutcome {
-  if (receipt.status === 'failed') throw failedReceipt(deps, records, rows, caller, receipt);
+): Promise<SubmitOutcome> {
+  if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt);
   const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
   const stored = results.every(({ status }) => status === 'repeated') ? storedRows(deps, rows) : undefined;
@@ -329,47 +228,41 @@ function confirmedOutcome(
     status: 'confirmed',
     height: receipt.height,
     blockHash: toHex(blockHash),
-    records: rows.map((row, i) => {
-      if (results[i]?.status !== 'repeated') return outcomeOf(deps, row, 'stored', results[i]?.currentVersion);
-      return outcomeOf(deps, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
-    }),
+    records: await deps.bodies.inSlices(
+      outcomesOf(rows, (row, i) => {
+        if (results[i]?.status !== 'repeated') return outcomeOf(deps, row, 'stored', results[i]?.currentVersion);
+        return outcomeOf(deps, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
+      }),
+    ),
     ...inclusionOf(deps, receipt.height, receipt.index),
   };
 }
 
 /** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. */
-function failedReceipt(
+async function failedReceipt(
   deps: SubmitDependencies,
-  records: readonly ParsedRecord[],
+  records: readonly Located[],
   rows: readonly CheckedRow[],
   caller: Caller,
   receipt: Receipt,
-): ChainError {
+): Promise<ChainError> {
   const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
   const { record, path, ...data } = detail;
   if (typeof record === 'number') {
-    if (receipt.code === 'RECORD_KEY_CONFLICT' && records[record] && rows[record]) {
-      const own = refusalOf(() => [...checkRows(deps, [records[record]!], caller, rows[record]!.definition.name, undefined)]);
-      if (own?.code === 'SEALED_KEYS_DIFFER') return refuseRows(records, [{ code: own.code, record, path: [], data: {} }]);
+    const row = receipt.code === 'RECORD_KEY_CONFLICT' ? rows[record] : undefined;
+    const first = row && firstOf(deps.node, row);
+    if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
+      const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first));
+      if (sealsAlone(deps, row.definition, resealed, first))
+        return refuseRows(records, [{ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} }]);
     }
     return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
   }
   return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
 }
 
-/** What the checks say now that the chain has moved. */
-function refusalOf(check: () => unknown): ChainError | undefined {
-  try {
-    check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof ChainError) return error;
-    throw error;
-  }
-}
-
 /** Every row is on the chain already: the receipt of the transaction that stored it, of several the last one. */
-function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): SubmitOutcome {
+async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
   const latest = rows.reduce((a, b) => (b.first.height > a.first.height ? b : a)).first;
   const position = deps.inclusions.position(latest.transactionId);
   const visible = seesRecord(readingOf(deps.node).read, account, latest); // a receipt names every record of its transaction
@@ -378,7 +271,7 @@ function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], a
     status: 'confirmed',
     height: latest.height,
     blockHash: position ? toHex(position.blockHash) : null,
-    records: rows.map((row) => outcomeOf(deps, row, 'repeated')),
+    records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, row, 'repeated'))),
     ...(position && visible ? inclusionOf(deps, latest.height, position.index) : {}),
   };
 }
@@ -425,7 +318,9 @@ export function outcomeOf(
 ): RecordOutcome {
   const { prepared, first, definition } = row;
   const stored = status === 'repeated' ? first : undefined;
-  const storedAs = stored && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));
+  const alike = stored && equalBytes(prepared.submission.content, stored.content);
+  const storedAs =
+    stored && !alike && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));
   return {
     id: toHex(prepared.recordId),
     version: 1,

@@ -32,6 +32,8 @@ export interface ApiDeps {
   readonly exchanges: ExchangeLog;
   /** How long the event loop was held lately, for the metrics. */
   readonly loopDelay?: () => LoopDelay;
+  /** Bodies of records in their thread, for the metrics. */
+  readonly bodies?: () => { readonly waiting: number; readonly workSeconds: number; readonly ended: number };
   readonly settings?: Partial<ApiSettings>;
 }
 
@@ -102,10 +104,18 @@ export interface ContractCall {
 
 export type RecordMediaType = 'application/json' | 'application/xml' | 'text/csv';
 
-/** A body that was read and whose rows are well-formed; `token` is what it carried (in the body or every CSV row), already taken out. */
-export interface ParsedRecords {
-  readonly token: string | undefined;
-  readonly count: number;
+/** A body as it came. Whoever is handed it may move its bytes away: they are read once. */
+export interface RecordBody {
+  readonly bytes: Uint8Array;
+  readonly mediaType: RecordMediaType;
+}
+
+/** Who sends a body: known by the header's token, or by the one inside the body. */
+export interface Bearer {
+  readonly known: Caller | undefined;
+  /** @throws ChainError TOKEN_MISSING; TOKEN_CONFLICT when the header has another */
+  identify(token: string | undefined): Caller;
+  readonly address: string;
 }
 
 export interface RecordSubmitOptions {
@@ -195,16 +205,15 @@ export interface RecordPage {
  * rest is to it as if it did not exist. A trace is of everybody's records: who asks for one has that right.
  */
 export interface RecordService {
-  parse(bytes: Uint8Array, mediaType: RecordMediaType): ParsedRecords | Promise<ParsedRecords>;
-  submit(records: ParsedRecords, caller: Caller, options: RecordSubmitOptions): Promise<SubmitOutcome>;
+  submit(body: RecordBody, bearer: Bearer, options: RecordSubmitOptions): Promise<SubmitOutcome>;
   /** Every check of submit without storing: what would be stored, or the refusal. */
   validate(
-    records: ParsedRecords,
-    caller: Caller,
+    body: RecordBody,
+    bearer: Bearer,
     options: Pick<RecordSubmitOptions, 'statedDigest' | 'recordClass'>,
   ): Promise<{ readonly records: readonly RecordOutcome[] }>;
   /** contentDigest of each record, in hex: told again with an answer that was kept without them, since they may not be stored (sealed fields). */
-  contentDigests(records: ParsedRecords, recordClass: string): readonly string[];
+  contentDigests(body: RecordBody, caller: Caller, recordClass: string): Promise<readonly string[]>;
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;

@@ -130,6 +130,9 @@ export async function handle(
       if (caller === undefined) throw new ChainError('TOKEN_MISSING');
       return caller;
     },
+    get known() {
+      return caller;
+    },
     identify(token) {
       const header = bearerToken(incoming.headers);
       if (token !== undefined && header !== undefined && token !== header) throw new ChainError('TOKEN_CONFLICT');

@@ -13,7 +13,12 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-export function createMetrics({ node, exchanges, loopDelay }: Pick<ApiDeps, 'node' | 'exchanges' | 'loopDelay'>): Metrics {
+export function createMetrics({
+  node,
+  exchanges,
+  loopDelay,
+  bodies,
+}: Pick<ApiDeps, 'node' | 'exchanges' | 'loopDelay' | 'bodies'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const seconds = new Histogram({
@@ -78,6 +83,15 @@ export function createMetrics({ node, exchanges, loopDelay }: Pick<ApiDeps, 'nod
         for (const [statistic, ms] of Object.entries({ mean: meanMs, p99: p99Ms, max: maxMs })) this.set({ statistic }, ms / 1_000);
       },
     });
+  }
+  if (bodies) {
+    gauge('chain_application_bodies_waiting_count', 'Bodies of records that wait for their thread', () => bodies().waiting);
+    gauge('chain_application_bodies_work_seconds', 'Time that bodies of records took in their thread', () => bodies().workSeconds);
+    gauge(
+      'chain_application_bodies_ended_count',
+      'Bodies of records that took too much, so that their thread was ended',
+      () => bodies().ended,
+    );
   }
   gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
   return {

@@ -93,6 +93,8 @@ export interface Call<B = unknown> {
   readonly signal: AbortSignal;
   /** @throws ChainError TOKEN_MISSING on a public route, or before `identify`. */
   readonly caller: Caller;
+  /** Of the header's token; undefined before `identify` where the body may carry it. */
+  readonly known: Caller | undefined;
   /** Verifies a token that stood in the body; checks right and rate as for a header. @throws ChainError TOKEN_CONFLICT when the header's differs. */
   identify(token: string | undefined): Caller;
   /** Says which account a login names, for the exchange log: refused or not. */

@@ -122,7 +122,7 @@ export function* ownershipFaults(
   host: Reading,
   org: string,
   definition: ClassDefinition,
-  facts: RecordFacts,
+  facts: Pick<RecordFacts, 'factory' | 'devices'>,
   record: number,
   known: Map<string, string | undefined>,
 ): Generator<ContractFailure, void> {

@@ -26,6 +26,12 @@ export const recordsErrors = {
     text: { en: 'The body holds more records than one body may', zh: '请求体中的记录数超过上限' },
     remedy: { en: 'Split it into several requests', zh: '请拆分为多个请求' },
   },
+  BODY_TOO_COSTLY: {
+    kind: 'tooLarge',
+    httpStatus: 413,
+    text: { en: 'Reading the body takes more time or memory than one body may', zh: '读取请求体所需的时间或内存超过上限' },
+    remedy: { en: 'Split it into several requests; nothing was stored', zh: '请拆分为多个请求；本次未存储' },
+  },
   FORMAT_NOT_A_RECORD: {
     kind: 'invalid',
     httpStatus: 400,

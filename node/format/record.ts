@@ -190,11 +190,11 @@ export function textAt(content: TextTree, path: string): string | undefined {
 
 // --- codec ------------------------------------------------------------------------------------------------------------------------
 
-function writeSource(writer: Writer, source: RecordOrigin): void {
+export function writeSource(writer: Writer, source: RecordOrigin): void {
   for (const name of sourceNames) writer.optional(source[name], (w, text) => w.text(text));
 }
 
-function readSource(reader: Reader): RecordOrigin {
+export function readSource(reader: Reader): RecordOrigin {
   const source: { -readonly [name in keyof RecordOrigin]: string } = {};
   for (const name of sourceNames) {
     const text = reader.optional((r) => r.text(SOURCE_TEXT_BYTES_MAX));

@@ -4,6 +4,7 @@ export * from './class-lookup.ts';
 export * from './index-rows.ts';
 export * from './prepare.ts';
 export * from './query-index.ts';
+export * from './reseal.ts';
 export * from './scan-budget.ts';
 export * from './sealed-settlement.ts';
 export * from './sealed-store.ts';

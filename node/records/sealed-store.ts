@@ -11,8 +11,10 @@
 import {
   type ByteText,
   decodeAll,
+  DecodeError,
   DIGEST_BYTES,
   type Digest,
+  Reader,
   Writer,
   concat,
   fromByteText,
@@ -48,7 +50,7 @@ export interface SealedRecord {
 }
 
 export interface SealedStore {
-  /** Adds values of one or more records, durably, in one batch. Values of an erased record are dropped. */
+  /** Adds values of one or more records, durably, in order. Values of an erased record are dropped. */
   put(records: readonly SealedRecord[]): Promise<void>;
   /** Keeps values of a transaction that is about to be sent, durably, apart from those of stored records. */
   hold(transactionId: Digest, expiryHeight: number, records: readonly SealedRecord[]): Promise<void>;
@@ -87,12 +89,22 @@ export interface SealedChange {
 export const LOG_ID_BYTES = 16;
 const BACKFILL_ROWS = 1_000; // rows of a store from before there was a log, numbered at a time
 
+const RECORDS_AT_ONCE = 16; // records whose values are encrypted and written in one turn: each takes some tenths of a millisecond
 const WAITING_RECORDS_MAX = 10_000; // records of one transaction
 export const WAITING_ROWS_MAX = 1_000; // submissions under way that are read at a time
 const HEIGHT_BYTES = 8;
 
-/** @param storageKey 32 bytes from the keystore. */
-export function createSealedStore(store: Store, aead: Aead, random: Random, storageKey: Uint8Array): SealedStore {
+/**
+ * @param storageKey 32 bytes from the keystore.
+ * @param pause lets other work of the thread go on, between parts of what a large transaction asks for.
+ */
+export function createSealedStore(
+  store: Store,
+  aead: Aead,
+  random: Random,
+  storageKey: Uint8Array,
+  pause: () => Promise<void>,
+): SealedStore {
   const keyOf = (row: keyof typeof sealedKeyspace, id: ByteText): ByteText => sealedKeyspace[row].prefix + id;
 
   function open(key: Uint8Array, context: ByteText, bytes: Uint8Array): Uint8Array {
@@ -178,18 +190,33 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
   async function write(
     changes: ReadonlyMap<ByteText, readonly StoreOperation[]>,
     alongside: readonly StoreOperation[] = [],
+    sync = true,
   ): Promise<void> {
     if (changes.size === 0) {
-      if (alongside.length > 0) await store.batch(alongside, { sync: true });
+      if (alongside.length > 0) await store.batch(alongside, { sync });
       return;
     }
     const at = await opened();
     const operations = [...changes].flatMap(([id, rows]) => [...rows, logged(at, id)]).concat(alongside);
-    await store.batch(operations, { sync: true });
+    await store.batch(operations, { sync });
     for (const listener of listeners) listener();
   }
 
-  async function put(records: readonly SealedRecord[], alongside: readonly StoreOperation[] = []): Promise<void> {
+  /** In parts. Where a row alongside goes last, a crash before it begins again, and what was put is put again alike. */
+  async function put(records: Iterable<SealedRecord>, alongside: readonly StoreOperation[] = []): Promise<void> {
+    let part: SealedRecord[] = [];
+    for (const record of records) {
+      if (part.length === RECORDS_AT_ONCE) {
+        await write(changesOf(part), [], alongside.length === 0);
+        part = [];
+        await pause();
+      }
+      part.push(record);
+    }
+    await write(changesOf(part), alongside);
+  }
+
+  function changesOf(records: readonly SealedRecord[]): ReadonlyMap<ByteText, readonly StoreOperation[]> {
     const merged = new Map<ByteText, Map<string, SealedValue>>();
     for (const { recordId, sealed } of records) {
       if (sealed.length === 0 || isErased(recordId)) continue;
@@ -207,7 +234,7 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
         { key: keyOf('values', id), value: seal(key, keyOf('values', id), encodeValues([...values.values()])) },
       ]);
     }
-    await write(changes, alongside);
+    return changes;
   }
 
   const waitingKey = (transactionId: Digest): ByteText => keyOf('waiting', toByteText(transactionId));
@@ -218,7 +245,7 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     put: (records) => inTurn(() => put(records)),
     async hold(transactionId, expiryHeight, records) {
       const key = waitingKey(transactionId);
-      const box = seal(storageKey, key, encodeRecords(records));
+      const box = seal(storageKey, key, await encodeRecords(records, pause));
       await store.batch([{ key, value: new Writer(HEIGHT_BYTES + box.length).u64(expiryHeight).fixed(box, box.length).finish() }], {
         sync: true,
       });
@@ -276,14 +303,22 @@ export function encodeValues(values: readonly SealedValue[]): Uint8Array {
     .finish();
 }
 
-function encodeRecords(records: readonly SealedRecord[]): Uint8Array {
-  return new Writer(1_024).list(records, (w, { recordId, sealed }) => w.fixed(recordId, DIGEST_BYTES).bytes(encodeValues(sealed))).finish();
+async function encodeRecords(records: readonly SealedRecord[], pause: () => Promise<void>): Promise<Uint8Array> {
+  const writer = new Writer(1_024).u32(records.length);
+  for (const [i, { recordId, sealed }] of records.entries()) {
+    writer.fixed(recordId, DIGEST_BYTES).bytes(encodeValues(sealed));
+    if ((i + 1) % RECORDS_AT_ONCE === 0) await pause();
+  }
+  return writer.finish();
 }
 
-function decodeRecords(bytes: Uint8Array): SealedRecord[] {
-  return decodeAll(bytes, (reader) =>
-    reader.list((r) => ({ recordId: r.fixed(DIGEST_BYTES), sealed: decodeValues(r.bytes()) }), WAITING_RECORDS_MAX),
-  );
+/** One by one, as they are asked for. */
+function* decodeRecords(bytes: Uint8Array): Generator<SealedRecord, void> {
+  const reader = new Reader(bytes);
+  const count = reader.u32();
+  if (count > WAITING_RECORDS_MAX) throw new DecodeError(`${count} records where at most ${WAITING_RECORDS_MAX} are allowed`);
+  for (let left = count; left > 0; left--) yield { recordId: reader.fixed(DIGEST_BYTES), sealed: decodeValues(reader.bytes()) };
+  reader.end();
 }
 
 export function decodeValues(bytes: Uint8Array): SealedValue[] {

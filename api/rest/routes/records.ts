@@ -4,7 +4,7 @@ import { CONTRACT, recordKey, stateKey } from '../../../contracts/index.ts';
 import { decodeJson, indexDigest, type Json, type RecordOrigin, SOURCE_TEXT_BYTES_MAX, toByteText } from '../../../node/format/index.ts';
 import { annexExample, annexFields } from '../annex-a.ts';
 import type { ApiContext } from '../context.ts';
-import type { RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
+import type { RecordBody, RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
 import {
   hexDigest,
@@ -168,8 +168,7 @@ const submitRecords = route({
   errors: ['TOKEN_CONFLICT', ...recordCodes],
   response: { schema: SubmitAnswer, statuses: [200, 202] },
   handler: async (call, { records }) => {
-    const parsed = await records.parse(call.bytes, call.mediaType as RecordMediaType);
-    const outcome = await records.submit(parsed, call.identify(parsed.token), {
+    const outcome = await records.submit(bodyOf(call), call, {
       wait: call.required('wait') as 'sync' | 'async',
       timeoutMs: call.integer('timeoutMs'),
       statedDigest: statedDigest(call),
@@ -205,8 +204,7 @@ const validateRecords = route({
   errors: ['TOKEN_CONFLICT', ...recordCodes],
   response: { schema: Row, statuses: [200] },
   handler: async (call, { records }) => {
-    const parsed = await records.parse(call.bytes, call.mediaType as RecordMediaType);
-    const outcome = await records.validate(parsed, call.identify(parsed.token), {
+    const outcome = await records.validate(bodyOf(call), call, {
       statedDigest: statedDigest(call),
       recordClass: call.required('class'),
     });
@@ -408,6 +406,10 @@ const traceProduct = readRoute({
   },
 });
 
+function bodyOf({ bytes, mediaType }: Call): RecordBody {
+  return { bytes, mediaType: mediaType as RecordMediaType };
+}
+
 function sourceOf(call: Call): RecordOrigin {
   const given = sourceParameters.map(([member, { name }]) => [member, call.text(name)] as const);
   return Object.fromEntries(given.filter(([, text]) => text !== undefined));
@@ -426,7 +428,7 @@ function withoutContentDigests({ records, ...outcome }: Outcomes) {
 
 async function withContentDigests(call: Call, { records }: ApiContext, kept: unknown): Promise<unknown> {
   const outcome = kept as Outcomes;
-  const digests = records.contentDigests(await records.parse(call.bytes, call.mediaType as RecordMediaType), call.required('class'));
+  const digests = await records.contentDigests(bodyOf(call), call.caller, call.required('class'));
   return { ...outcome, records: outcome.records.map((record, i) => ({ ...record, contentDigest: digests[i] })) };
 }
 

@@ -17,7 +17,7 @@ import {
   createServer,
   type ApiDeps,
   type ApiServer,
-  type ParsedRecords,
+  type RecordBody,
   type RecordService,
   type SubmitOutcome,
   type TlsOptions,
@@ -425,8 +425,19 @@ export function testEvent(height: number, position: number, name = 'stored', con
 
 // --- records ------------------------------------------------------------------------------------------------------------------------
 
-interface TestParsed extends ParsedRecords {
-  readonly text: string;
+/** A body as the stand-in reads it: anything but `broken`, with `token=...` anywhere. */
+function readText({ bytes }: RecordBody): { readonly text: string; readonly token: string | undefined } {
+  const text = Buffer.from(bytes).toString('utf8');
+  if (text.includes('broken')) {
+    throw new ChainError('REQUEST_INVALID', {
+      details: [
+        { code: 'FIELD_MISSING', pointer: '/product_uid', message: 'is required' },
+        { code: 'FIELD_RANGE', row: 2, column: 'propara', message: 'is empty' },
+      ],
+    });
+  }
+  const token = /token=(\S+)/.exec(text)?.[1];
+  return { token, text: token === undefined ? text : text.replace(`token=${token}`, '') };
 }
 
 export interface TestRecords extends RecordService {
@@ -443,7 +454,6 @@ export interface TestRecords extends RecordService {
 }
 
 export function createTestRecords(): TestRecords {
-  let lastMediaType = '';
   const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
   const outcome = (text: string): SubmitOutcome['records'][number] => {
     const digest = sha256(`sealed ${text}`);
@@ -455,27 +465,13 @@ export function createTestRecords(): TestRecords {
     searches: [],
     pending: false,
     delayMs: 0,
-    parse(bytes, mediaType) {
-      const text = Buffer.from(bytes).toString('utf8');
-      lastMediaType = mediaType;
-      if (text.includes('broken')) {
-        throw new ChainError('REQUEST_INVALID', {
-          details: [
-            { code: 'FIELD_MISSING', pointer: '/product_uid', message: 'is required' },
-            { code: 'FIELD_RANGE', row: 2, column: 'propara', message: 'is empty' },
-          ],
-        });
-      }
-      const token = /token=(\S+)/.exec(text)?.[1];
-      const parsed: TestParsed = { token, count: 1, text: token === undefined ? text : text.replace(`token=${token}`, '') };
-      return parsed;
-    },
-    async submit(parsed, caller, options) {
+    async submit(body, bearer, options) {
+      const { token, text } = readText(body);
+      const caller = bearer.identify(token);
       if (service.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, service.delayMs));
-      const { text } = parsed as TestParsed;
       service.submissions.push({
         text,
-        mediaType: lastMediaType,
+        mediaType: body.mediaType,
         account: caller.account,
         statedDigest: options.statedDigest,
         source: options.source,
@@ -489,8 +485,12 @@ export function createTestRecords(): TestRecords {
         records: [outcome(text)],
       };
     },
-    contentDigests: (parsed) => [sha256((parsed as TestParsed).text)],
-    validate: async (parsed) => ({ records: [outcome((parsed as TestParsed).text)] }),
+    contentDigests: async (body) => [sha256(readText(body).text)],
+    async validate(body, bearer) {
+      const { token, text } = readText(body);
+      bearer.identify(token);
+      return { records: [outcome(text)] };
+    },
     async search(search) {
       service.searches.push(search);
       return { items: [row('a'.repeat(64))], next: null, height: 12, complete: true, withheld: 0, count: null };

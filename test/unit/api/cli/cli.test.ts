@@ -213,14 +213,14 @@ test('what a contract refuses is shown in its own words', async () => {
 test('a file is imported in batches; a broken import goes on where it stood and stores nothing twice', async () => {
   const before = rig.records.submissions.length;
   const name = file('many.jsonl', Array.from({ length: 7 }, (_, i) => `{"product_uid":"M-${i}"}`).join('\n'));
-  const parse = rig.records.parse;
+  const submit = rig.records.submit;
   let calls = 0;
-  rig.records.parse = (bytes, type) => {
+  rig.records.submit = (...args) => {
     if (++calls === 3) throw new ChainError('FORBIDDEN' as never);
-    return parse.call(rig.records, bytes, type);
+    return submit.apply(rig.records, args);
   };
   const broken = await as('olga@acme', 'record', 'import', name, '--batch', '2', '--parallel', '1');
-  rig.records.parse = parse;
+  rig.records.submit = submit;
   assert.notEqual(broken.exitCode, 0);
   assert.ok(existsSync(join(directory, 'many.jsonl.import')));
   const again = await as('olga@acme', 'record', 'import', name, '--batch', '2', '--parallel', '1');

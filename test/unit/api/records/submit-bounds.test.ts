@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODY_FAULTS_MAX, parseBody } from '../../../../api/formats/index.ts';
-import { checkRows } from '../../../../api/records/submit.ts';
+import { checkRows } from '../../../../api/records/check-rows.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { createTestNode, createTestState, createTestWorld } from '../stand-ins.ts';
 

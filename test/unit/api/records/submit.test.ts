@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type CheckedRow, checkRows, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { checkRows } from '../../../../api/records/check-rows.ts';
+import { type CheckedRow, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createUnderWay } from '../../../../api/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
@@ -17,16 +18,19 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { createRig } from '../stand-ins.ts';
+import { createSlices } from '../../../../api/records/slices.ts';
+import { createRig, createTestWorld } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, WAITING_ROWS_MAX } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
-import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
-const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof checkRows>[2];
+const world = createTestWorld();
+const inSlices = createSlices(world.clock, world.timers);
+const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof submitRows>[4];
 
 function prepared(tree: TextStruct) {
   const preparation = prepareRecord({ crypto, org: 'alpha', sealingKey }, production, tree);
@@ -64,6 +68,7 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     crypto,
     sealed: { get: () => [], isErased: () => false },
     sealingKeys: () => [sealingKey],
+    bodies: { inSlices },
   } as unknown as SubmitDependencies;
 }
 
@@ -169,7 +174,7 @@ const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.
 /** A submission through the door into a sealed store, to an end of the caller's choice. */
 async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: SubmitDependencies): SubmitDependencies => deps) {
   const store = createMemoryStore();
-  const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5), pause);
   let during = 0;
   const node = {
     signFor: async (sender: string, calls: never) =>
@@ -190,13 +195,13 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
   };
   const inclusions = { receipt: () => undefined, position: () => undefined };
   const before = door([], node);
-  const deps: SubmitDependencies = { ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto) };
+  const deps = meanwhile({ ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto) });
   const rows = check(deps, [annexRecord()]);
   const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
   const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
   let code = 'OK';
   try {
-    await submitRows(meanwhile(deps), 'production', records, rows, caller, options);
+    await submitRows(deps, 'production', records, rows, caller, options);
   } catch (error) {
     code = error instanceof ChainError ? error.code : String(error);
   }
@@ -272,7 +277,7 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
 });
 
 test('submissions that only time will end hold up no other, however many there are', async () => {
-  const sealed = createSealedStore(createMemoryStore(), aesGcm, random, new Uint8Array(32).fill(5));
+  const sealed = createSealedStore(createMemoryStore(), aesGcm, random, new Uint8Array(32).fill(5), pause);
   const idOf = (number: number): Digest => Uint8Array.from([number >> 8, number & 0xff, ...new Uint8Array(30)]);
   const last = 2 * WAITING_ROWS_MAX; // behind two full pages
   const { recordId, sealed: values } = prepared(annexRecord());

@@ -1,8 +1,10 @@
 /** Many sends of one record at once, through the record service into a node whose blocks the test makes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type BodiesDependencies, createBodies } from '../../../../api/records/bodies.ts';
+import { checkRows } from '../../../../api/records/check-rows.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
-import { type CheckedRow, checkRows, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { type CheckedRow, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createUnderWay, UNDER_WAY_MAX } from '../../../../api/records/under-way.ts';
 import type { ParsedRecord } from '../../../../api/formats/index.ts';
 import type { Caller, RecordSubmitOptions, SubmitOutcome } from '../../../../api/rest/deps.ts';
@@ -26,7 +28,7 @@ import { aesGcm, createSealedStore } from '../../../../node/records/index.ts';
 import type { Head, NodeService, TransactionStatus } from '../../../../node/service.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
 import { ManualTime } from '../../node/memory-world.ts';
-import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { createTestState } from '../stand-ins.ts';
 
@@ -41,7 +43,7 @@ function rig() {
   const sealedRows = createMemoryStore();
   let salts = 0;
   const random = { bytes: (count: number) => new Uint8Array(count).map((_, i) => (i === 0 ? salts >> 8 : i === 1 ? salts++ : 0)) };
-  const sealed = createSealedStore(sealedRows, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealed = createSealedStore(sealedRows, aesGcm, random, new Uint8Array(32).fill(5), pause);
   const calls = { hold: 0, keep: 0, drop: 0 };
   const counting =
     <A extends unknown[], R>(name: keyof typeof calls, run: (...args: A) => R) =>
@@ -89,8 +91,9 @@ function rig() {
           }),
     onBlock: (listener: (head: Head) => void) => void blocks.push(listener),
   };
+  const bodies = createBodies({ world: { clock: time, timers: time, crypto } as unknown as BodiesDependencies['world'] });
   const parts = {
-    ...{ node, crypto, sealed: counted, index: undefined, timers: time, clock: time },
+    ...{ node, bodies, crypto, sealed: counted, index: undefined, timers: time, clock: time },
     sealingKeys: () => [new Uint8Array(32).fill(3)],
     inclusions: { receipt: () => undefined, position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }) },
   };
@@ -106,9 +109,10 @@ function rig() {
     time,
     async send(trees: readonly TextStruct[], more: { account?: string; wait?: 'sync' | 'async'; timeoutMs?: number } = {}) {
       const { account = 'mes@alpha', wait = 'sync', timeoutMs = 50 } = more;
-      const parsed = await records.parse(new TextEncoder().encode(JSON.stringify(trees)), 'application/json');
+      const body = { bytes: new TextEncoder().encode(JSON.stringify(trees)), mediaType: 'application/json' } as const;
+      const known = caller(account);
       const options = { wait, timeoutMs, recordClass: 'production', requestId: 'r' } as unknown as RecordSubmitOptions;
-      return records.submit(parsed, caller(account), options);
+      return records.submit(body, { known, identify: () => known, address: '' }, options);
     },
     /** Until what was sent stands in the pool. */
     async settled() {

@@ -1,6 +1,7 @@
 /** What a device reads: every route by name, and what others wrote is to it as if it did not exist. An operator is the twin of each refusal. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { type Bodies, createBodies } from '../../../../api/records/bodies.ts';
 import { createRecordService } from '../../../../api/records/service.ts';
 import type { Route } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
@@ -73,6 +74,17 @@ const REACH: Readonly<Record<string, Reach>> = {
 const DEVICE = 'press-7@acme';
 const OPERATOR = 'olga@acme';
 const sealingKey = new Uint8Array(32).fill(3);
+
+const opened: Bodies[] = [];
+function openBodies(world: TestWorld): Bodies {
+  const bodies = createBodies({ world: { ...world, crypto } });
+  opened.push(bodies);
+  return bodies;
+}
+after(async () => {
+  for (const bodies of opened) await bodies.stop();
+});
+
 const address = `0x${'1'.repeat(40)}`;
 const UNKNOWN = 'f'.repeat(64);
 
@@ -122,6 +134,7 @@ before(async () => {
     );
   const recordsOn = (node: TestNode, world: TestWorld) =>
     createRecordService({
+      bodies: openBodies(world),
       node,
       crypto: world.crypto,
       index,

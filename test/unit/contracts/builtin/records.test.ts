@@ -24,7 +24,7 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
-import { checkRows } from '../../../../api/records/submit.ts';
+import { checkRows } from '../../../../api/records/check-rows.ts';
 import { prepareRecord } from '../../../../node/records/prepare.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 

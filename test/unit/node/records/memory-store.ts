@@ -20,3 +20,6 @@ export function createMemoryStore(): Store & { readonly rows: Map<string, Uint8A
     async close() {},
   };
 }
+
+/** What a sealed store does between parts of its work: the event loop turns. */
+export const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -14,10 +14,11 @@ import {
 import { ChainError } from '../../../../node/errors/index.ts';
 import { aesGcm } from '../../../../node/records/cipher.ts';
 import { callsOf, type PrepareContext, type PreparedRecord, prepareRecord } from '../../../../node/records/prepare.ts';
+import { reseal, type Resealed, type SealedBefore } from '../../../../node/records/reseal.ts';
 import { createSealedStore } from '../../../../node/records/sealed-store.ts';
 import { takeToken } from '../../../../node/records/token.ts';
 import { viewRecord } from '../../../../node/records/view.ts';
-import { createMemoryStore } from './memory-store.ts';
+import { createMemoryStore, pause } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const context: PrepareContext = { crypto, org: 'alpha', sealingKey: new Uint8Array(32).fill(3) };
@@ -50,13 +51,23 @@ test('sealed fields leave as commitments that their values and salts open', () =
   assert.ok(!Buffer.from(submission.content).toString().includes('Zhao'));
 });
 
+/** All steps at once. */
+function resealed(record: PreparedRecord, before: SealedBefore): Resealed {
+  const steps = reseal(crypto, before, record);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
 test('a retry commits alike, another record or sealing key does not, and held salts outlive a change of the key', () => {
   const first = prepared(annexRecord());
   assert.deepEqual(prepared(annexRecord()), first);
   assert.notDeepEqual(prepared(annexRecord({ product_uid: 'SN-2' })).sealed[0]!.commitment, first.sealed[0]!.commitment);
   const rotated = { sealingKey: new Uint8Array(32).fill(4) };
   assert.notDeepEqual(prepared(annexRecord(), rotated).recordDigest, first.recordDigest);
-  assert.deepEqual(prepared(annexRecord(), { ...rotated, held: () => first.sealed }), first);
+  const retry = prepared(annexRecord(), rotated);
+  assert.deepEqual(resealed(retry, { keys: [rotated.sealingKey], held: first.sealed, standing: undefined }).prepared, first);
 });
 
 test('a stated digest must be that of the record, as sent or in canonical form', () => {
@@ -140,7 +151,7 @@ test('one token is taken from header, body and rows and stripped; two that diffe
 
 test('the sealed store gives values back, keeps those of earlier versions, and holds nothing in clear', async () => {
   const store = createMemoryStore();
-  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5), pause);
   const first = prepared(annexRecord());
   await sealedStore.put([first]);
   await sealedStore.put([first]);
@@ -151,7 +162,7 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
     ['李雷', 'E-1001', 'assembled', 'Zhao'],
   );
   for (const value of store.rows.values()) for (const secret of ['李雷', 'E-1001', 'Zhao']) assert.ok(!Buffer.from(value).includes(secret));
-  const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6));
+  const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6), pause);
   assert.throws(
     () => other.get(first.recordId),
     (error: unknown) => error instanceof ChainError && error.code === 'STORE_DAMAGED',
@@ -160,7 +171,7 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
 
 test('erased values are gone and a late retry does not bring them back', async () => {
   const store = createMemoryStore();
-  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
+  const sealedStore = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5), pause);
   const record = prepared(annexRecord());
   await sealedStore.put([record]);
   await sealedStore.erase(record.recordId);

@@ -1,5 +1,6 @@
 /** Sealed values of one organisation at its nodes, over real libp2p and LevelDB; nothing for anyone else, nothing in clear. */
 import assert from 'node:assert/strict';
+import { pause } from './memory-store.ts';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +53,7 @@ async function holder(name: string, directory: string, keys: SealingKey[] = [PER
 /** Storage keys are each node's own. */
 async function open(holder: Holder): Promise<void> {
   holder.store = await openLevelStore({ path: holder.path });
-  holder.sealed = createSealedStore(holder.store, aesGcm, realWorld.random, seedOf(`storage of ${holder.name}`));
+  holder.sealed = createSealedStore(holder.store, aesGcm, realWorld.random, seedOf(`storage of ${holder.name}`), pause);
   holder.replication = createSealedReplication({
     world: realWorld,
     network: holder.network,

@@ -1,0 +1,102 @@
+/**
+ * Whose body the thread takes next: callers go round, so that one with many waiting holds up no other. What waits is bounded in bytes; where there is no
+ * room, the caller with the most waiting gives up his last one, or is refused when he is the one who comes.
+ */
+import { ChainError } from '../../node/errors/index.ts';
+
+/** Bytes of bodies that wait. */
+export const BODIES_WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** A body counts for as many at least, so that no more than 64 wait. */
+export const BODY_COUNTED_BYTES_MIN = 1024 * 1024;
+/** What a caller is told to wait, ms, when there is no room. */
+const ROOM_WAIT_MS = 1_000;
+
+export interface BodyQueue {
+  /** Runs `work` in its turn, one at a time. @throws ChainError SERVER_BUSY with `retryAfterMs` */
+  run<T>(caller: string, bytes: number, work: () => Promise<T>): Promise<T>;
+  readonly waiting: number;
+  /** Refuses whatever waits and comes. */
+  stop(): void;
+}
+
+interface Job {
+  readonly bytes: number;
+  run(): Promise<void>;
+  refuse(error: ChainError): void;
+}
+
+interface Waiting {
+  readonly jobs: Job[];
+  bytes: number;
+}
+
+export function createBodyQueue(): BodyQueue {
+  const callers = new Map<string, Waiting>(); // none empty, in the order of their turns
+  let count = 0;
+  let bytesWaiting = 0;
+  let running = false;
+  let stopped = false;
+
+  function leave(caller: string, waiting: Waiting, job: Job): void {
+    waiting.bytes -= job.bytes;
+    bytesWaiting -= job.bytes;
+    count--;
+    if (waiting.jobs.length === 0) callers.delete(caller);
+  }
+
+  /** Makes room for a caller that would have less waiting than another has. */
+  function giveRoom(caller: string, bytes: number): boolean {
+    while (bytesWaiting + bytes > BODIES_WAITING_BYTES_MAX) {
+      let [most, held]: [string, Waiting | undefined] = ['', undefined];
+      for (const [name, waiting] of callers) if (waiting.bytes > (held?.bytes ?? 0)) [most, held] = [name, waiting];
+      if (!held || held.bytes <= (callers.get(caller)?.bytes ?? 0) + bytes) return false;
+      const job = held.jobs.pop()!;
+      leave(most, held, job);
+      job.refuse(noRoom());
+    }
+    return true;
+  }
+
+  async function next(): Promise<void> {
+    if (running) return;
+    running = true;
+    for (let first = callers.entries().next().value; first; first = callers.entries().next().value) {
+      const [caller, waiting] = first;
+      const job = waiting.jobs.shift()!;
+      callers.delete(caller);
+      if (waiting.jobs.length > 0) callers.set(caller, waiting); // to the end of the round
+      leave(caller, waiting, job);
+      await job.run();
+    }
+    running = false;
+  }
+
+  return {
+    run: (caller, bytesGiven, work) =>
+      new Promise((resolve, reject) => {
+        const bytes = Math.max(bytesGiven, BODY_COUNTED_BYTES_MIN);
+        if (stopped || !giveRoom(caller, bytes)) return reject(noRoom());
+        const waiting = callers.get(caller) ?? { jobs: [], bytes: 0 };
+        waiting.jobs.push({ bytes, refuse: reject, run: () => work().then(resolve, reject) });
+        waiting.bytes += bytes;
+        bytesWaiting += bytes;
+        count++;
+        callers.set(caller, waiting);
+        void next();
+      }),
+    get waiting() {
+      return count;
+    },
+    stop() {
+      stopped = true;
+      for (const { jobs } of callers.values()) for (const job of jobs) job.refuse(noRoom());
+      callers.clear();
+      count = 0;
+      bytesWaiting = 0;
+    },
+  };
+}
+
+function noRoom(): ChainError {
+  return new ChainError('SERVER_BUSY', { waitingBytesMax: BODIES_WAITING_BYTES_MAX, retryAfterMs: ROOM_WAIT_MS });
+}
