@@ -260,7 +260,7 @@ function node(): { network: MemoryNetwork; from: MemoryNetwork; ask: (kind: Bulk
     crypto,
     verifier: { verify: async () => true, stop: async () => undefined },
     clock: world.clock,
-    limits: { countMax: 50_000, bytesMax: 67_108_864, senderCountMax: 50_000 },
+    limits: { countMax: 50_000, bytesMax: 67_108_864 },
     context: () => ({
       chainId,
       height: 10,
