@@ -13,7 +13,6 @@ import {
 } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
-import { ANSWER_BYTES_MAX } from './network/messages.ts';
 import { createSlices } from './slices.ts';
 import {
   BlockSync,
