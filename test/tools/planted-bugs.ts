@@ -396,6 +396,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: '(frame.from, sender)',
     test: FRAME_INBOX_TEST,
   },
+  {
+    name: 'dear calls are held back by nothing',
+    file: 'node/mempool/gas-shares.ts',
+    from: '    if (!isModestAbout()) {\n      yield* beyond;',
+    to: '    if (senders.length > 0) {\n      yield* beyond;',
+    test: 'test/unit/node/mempool/gas-shares.test.ts',
+  },
+  {
+    name: 'senders keep their places from block to block',
+    file: 'node/mempool/gas-shares.ts',
+    from: '    senders.sort((a, b) => b.left - a.left); // who used least goes first\n',
+    to: '',
+    test: 'test/unit/node/mempool/gas-shares.test.ts',
+  },
 ];
 
 /** The source of the bug's file with the bug in it. @throws Error when the text to replace does not occur exactly once. */
