@@ -4,6 +4,7 @@
  * `sealed/` sealed values, `votes.log`.
  */
 import { join } from 'node:path';
+import { entryOf, stateKey } from '../contracts/index.ts';
 import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
 import { startReaderThread } from './ledger/reader-thread.ts';
@@ -26,7 +27,7 @@ import type { Clock, Log, Network, Store, World } from './world.ts';
 import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
 import type { DamagedFile } from './storage/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
-import { type Keystore, NODE_KEY } from './keystore/index.ts';
+import { type Keystore, NODE_KEY, validatorKeyId } from './keystore/index.ts';
 
 export interface RealNode {
   readonly node: Node;
@@ -134,6 +135,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       bootstrap: config.bootstrap,
       height: () => head(),
     });
+    let registeredKey = (): string | undefined => undefined;
     const node = await createNode({
       world,
       network,
@@ -145,11 +147,15 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       genesisText,
       node: config.node,
       organisation: config.organisation,
-      signWithValidatorKey: (message) => keystore.sign(NODE_KEY.validator, message),
+      signWithValidatorKey: (message) => keystore.sign(validatorKeyId(keystore, registeredKey()), message),
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
     });
     partsOfNode.length = 0;
+    registeredKey = () => {
+      const entry = entryOf((contract, key) => node.state.get(stateKey(contract, key)), 'node', config.node);
+      return (entry?.data as { readonly validatorKey?: string } | undefined)?.validatorKey;
+    };
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
     const menders = new Map<string, Mender>();
     const unmended: { readonly name: string; readonly fault: ChainError }[] = [];

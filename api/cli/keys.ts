@@ -63,6 +63,25 @@ export const keysCommand: CommandFactory = (run) =>
         ),
     )
     .addCommand(
+      new Command('new-validator')
+        .description('make the validator key that is to follow the present one, and print the proposal that names it')
+        .argument('<node>', 'id of the node whose keystore it is')
+        .argument('[keystore]', 'file', KEYSTORE_FILE)
+        .option('--passphrase-file <file>')
+        .action(
+          run(async (cli, node: string, file: string, options: { passphraseFile?: string }) => {
+            const { addValidatorKey, openKeystore } = await import('../../node/keystore/index.ts');
+            const keystore = await openKeystore(cli.path(file), await readPassphrase(cli, options.passphraseFile));
+            const key = await addValidatorKey(keystore);
+            const proposal = { kind: 'replaceValidatorKey', id: node, validatorKey: key.publicKey };
+            const steps = ['Start the node again, so that it holds the key. Then propose, and let the organisations vote:'];
+            steps.push(`tracemill governance propose '${JSON.stringify(proposal)}'`);
+            steps.push('It signs with the new key from the block that carries the proposal out; keep the old one until then.');
+            cli.show({ id: key.id, proposal }, [`${key.id} ${key.publicKey}`, ...steps].join('\n'));
+          }),
+        ),
+    )
+    .addCommand(
       new Command('export-sealing')
         .description('write the sealing keys into a keystore of their own, for another node of the organisation')
         .argument('<out>', 'file to make, with a passphrase of its own')

@@ -2,9 +2,9 @@
 import { toHex } from '../format/index.ts';
 import type { NodeData } from '../../contracts/builtin/layout.ts';
 import type { KeyKind } from './key-kinds.ts';
-import type { Keystore } from './keystore.ts';
+import type { KeyEntry, Keystore } from './keystore.ts';
 
-/** Ids inside a node's keystore. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
+/** Ids inside a node's keystore. Validator keys that follow the first are `validator-2` and so on: the chain says which one signs. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
 export const NODE_KEY = {
   transport: 'transport',
   validator: 'validator',
@@ -34,6 +34,19 @@ export function nodePublicKeys(keystore: Keystore): NodePublicKeys {
     tokenKey: hex(NODE_KEY.token),
     custodialKey: hex(NODE_KEY.custodial),
   };
+}
+
+/** Makes the validator key that is to follow those held; it signs once the chain names it (governance, replaceValidatorKey). */
+export function addValidatorKey(keystore: Keystore): Promise<KeyEntry> {
+  let number = 2;
+  while (keystore.has(`${NODE_KEY.validator}-${number}`)) number++;
+  return keystore.add(`${NODE_KEY.validator}-${number}`, 'validator');
+}
+
+/** Id of the validator key that the chain names for the node; of the first one when it names none that is held. @param registered public key, hex */
+export function validatorKeyId(keystore: Keystore, registered: string | undefined): string {
+  const named = keystore.list().find(({ kind, publicKey }) => kind === 'validator' && publicKey === registered);
+  return named?.id ?? NODE_KEY.validator;
 }
 
 /** Ids of the sealing keys still held, the oldest period first; the last one seals, all of them open. */

@@ -10,6 +10,7 @@ export {
 } from './keystore.ts';
 export { writeFileAtomic } from './atomic-file.ts';
 export {
+  addValidatorKey,
   adoptSealingKeys,
   createNodeKeys,
   NODE_KEY,
@@ -17,4 +18,5 @@ export {
   nodePublicKeys,
   rotateSealingKey,
   sealingKeyIds,
+  validatorKeyId,
 } from './identity.ts';

@@ -16,7 +16,7 @@ import { encodeJson, toHex } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { inlineRow } from '../../../../node/ledger/state-rows.ts';
 import { keyspace, openLevelStore, openVoteLog } from '../../../../node/storage/index.ts';
-import { openKeystore } from '../../../../node/keystore/index.ts';
+import { openKeystore, validatorKeyId } from '../../../../node/keystore/index.ts';
 import { confirmed, createRig, createTestWorld, type Rig, testTls } from '../stand-ins.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cli-'));
@@ -436,4 +436,20 @@ test('the sealing keys of one node are carried to another in a file with a passp
     );
   assert.notDeepEqual(opened[0]!.secret('storage'), opened[1]!.secret('storage'));
   assert.equal(opened[2]!.has('storage'), false);
+});
+
+test('a validator key that is to follow is made beside the present one, with the proposal that names it', async () => {
+  const pass = file('validator.pass', 'passphrase of the validator\n');
+  const keys = (...args: string[]) => run(['--json', 'keys', ...args, 'validator.json', '--passphrase-file', pass]);
+  assert.equal((await keys('create', 'validator', '--kind', 'validator')).exitCode, 0);
+  for (const id of ['validator-2', 'validator-3']) {
+    const { answer, err } = await keys('new-validator', 'mill-1');
+    assert.equal(answer.id, id, err);
+    const keystore = await openKeystore(join(directory, 'validator.json'), 'passphrase of the validator');
+    const validatorKey = toHex(keystore.publicKey(id));
+    assert.deepEqual(answer.proposal, { kind: 'replaceValidatorKey', id: 'mill-1', validatorKey });
+    assert.equal(validatorKeyId(keystore, validatorKey), id, 'the chain names it');
+    assert.equal(validatorKeyId(keystore, 'ab'.repeat(32)), 'validator', 'the chain names one that is not held');
+    assert.equal(validatorKeyId(keystore, undefined), 'validator');
+  }
 });
