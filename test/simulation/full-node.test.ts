@@ -84,6 +84,26 @@ test('what one backup alone still holds, since the node that gave it lost it, is
   }
 });
 
+test('a primary that leaves out what every other node holds is named by an alarm, which is over once it is final', async () => {
+  const { cluster, nodes } = await four(61);
+  cluster.bootAll();
+  assert.ok(await reach(cluster, 3, 10_000));
+  const isSpread = (frame: Uint8Array) => decodeBulkMessage(frame).kind === 'transactions';
+  cluster.fabric.loses = (_from, to, channel, frame) => to === 'n0' && channel === 'bulk' && isSpread(frame);
+  cluster.submit(1, 1);
+  const named = async (i: number) => (await nodes.standingAlarmsAt(i)).includes('TRANSACTION_LEFT_OUT {"proposer":"n0"}');
+  await cluster.run(9_000);
+  assert.equal(await named(1), false);
+  await cluster.run(6_000);
+  for (const i of [1, 2, 3]) assert.equal(await named(i), true, `n${i}`);
+  assert.equal(await named(0), false);
+  cluster.fabric.loses = () => false;
+  assert.ok(await cluster.run(20_000, () => cluster.acknowledged.has(1)));
+  await cluster.run(1_000);
+  for (const i of ALL) assert.equal(await named(i), false, `n${i}`);
+  await nodes.check();
+});
+
 test('a timer that ends a little early on a skewed clock is set again, not run on the spot', () =>
   holds(401_568, { governed: true, equivocates: true }));
 
