@@ -39,6 +39,7 @@ import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
 import { Leaving } from './leaving.ts';
+import { createLeftOut } from './left-out.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
@@ -150,9 +151,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   let cancelSave: (() => void) | undefined;
   let cancelWork: (() => void) | undefined;
 
-  /** Consensus owes a block for what one may hold: at once, or when the time of what is held back has come. */
+  /** Something was admitted, or a block is final. Consensus owes a block for what one may hold: at once, or when the time of what is held back has come. */
   function tellWork(added?: Waiting): void {
     const waitMs = mempool.dueInMs(added);
+    if (added) leftOut.onAdmitted(added);
     if (waitMs === 0 || !added) driver.workWaiting(waitMs === 0);
     if (waitMs === 0 || waitMs === Number.POSITIVE_INFINITY || stopping) return;
     cancelWork?.();
@@ -290,6 +292,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
+  const leftOut = createLeftOut({
+    self: options.node,
+    nowMs: () => world.clock.monotonic(),
+    mempool,
+    raise,
+    resolve: resolveAll,
+  });
   const peerWatch = watchPeers({ network, timers: world.timers, raise, resolve: resolveAll });
   const { height, hash, configuration } = chain.tip();
   let deciding = configuration.validators.some((validator) => validator.node === options.node);
@@ -369,6 +378,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     tellWork();
     const { height, header } = chain.tip();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
+    leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
     outbox.onBlock();
     for (const listener of committedListeners) listener(committed);
   }
@@ -509,6 +519,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     state: { get: readRow },
     consensus: () => driver.status(),
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
+    leftOut: () => leftOut.count(),
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
     inbox: () => ({ dropped: driver.framesDropped }),

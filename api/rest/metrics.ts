@@ -71,6 +71,9 @@ export function createMetrics({
   gauge('chain_consensus_frames_dropped_count', 'Frames of peers without place in the inbox', () => node.inbox().dropped);
   gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
   gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
+  gauge('chain_network_mempool_left_out_count', 'Waiting transactions that a proposer leaves out although its blocks have room', () =>
+    node.leftOut(),
+  );
   gauge('chain_network_mempool_held_back_count', 'Waiting transactions beyond the gas of their senders', () => node.mempool().heldBack);
   if (loopDelay) {
     new Gauge({

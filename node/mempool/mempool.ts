@@ -29,6 +29,8 @@ export interface MempoolLimits {
 
 export const REJECTIONS_REMEMBERED_MAX = 10_000; // refused or expired transactions whose reason is still told
 
+/** What a peer gave is spread again too, so many times later: the peer may have lost it, and this node be the only one that holds it. */
+const PEERS_REPEAT_LATER = 4;
 /** Longest time between two spreadings of one transaction, ms. */
 const REPEAT_WAIT_MAX_MS = 60_000;
 
@@ -68,8 +70,8 @@ export interface Mempool {
   reject(id: Digest, rejection: Rejection): void;
   rejection(id: Digest): (Rejection & { readonly sender: string }) | undefined;
   /**
-   * Admitted from clients here, still waiting, and due to be spread again: first after `ageMs`, then after twice the time each time, so that a chain
-   * that is slow is not made slower. At most `bytesMax` bytes, but one at least.
+   * Still waiting, and due to be spread again: first after `ageMs`, what a peer gave after a multiple of it, then after twice the time each time, so
+   * that a chain that is slow is not made slower. At most `bytesMax` bytes, but one at least.
    */
   overdue(ageMs: number, bytesMax: number): Waiting[];
   size(): { readonly count: number; readonly bytes: number };
@@ -248,8 +250,8 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       let bytes = 0;
       for (const entry of ids.values()) {
         if (entry.addedMs > now - ageMs) break; // insertion order is age order
-        if (entry.origin !== 'client') continue;
-        const repeat = repeats.get(entry) ?? { dueMs: entry.addedMs + ageMs, waitMs: ageMs };
+        const firstMs = entry.origin === 'client' ? ageMs : PEERS_REPEAT_LATER * ageMs;
+        const repeat = repeats.get(entry) ?? { dueMs: entry.addedMs + firstMs, waitMs: firstMs };
         if (repeat.dueMs > now) continue;
         if (bytes > 0 && bytes + entry.bytes.length > bytesMax) break;
         bytes += entry.bytes.length;

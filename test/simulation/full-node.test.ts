@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
+import { decodeBulkMessage } from '../../node/network/messages.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
@@ -18,6 +19,8 @@ const SEEDS_REKEYED = [710_012, 710_021, 710_040];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
+/** What a peer gave is spread again after eight seconds. */
+const HANDED_ON_WITHIN_MS = 10_000;
 
 interface Cast {
   /** A node beside the four validators. */
@@ -60,6 +63,45 @@ test('seeds that once found a bug in whole nodes hold', async () => {
 
 test('a validator whose key is replaced is blamed for nothing by who has seen the block that does it earlier', async () => {
   for (const seed of SEEDS_REKEYED) await holds(seed);
+});
+
+test('what one backup alone still holds, since the node that gave it lost it, is handed on in the end', async () => {
+  for (let seed = 51; seed <= 54; seed++) {
+    const { cluster, nodes } = await four(seed);
+    cluster.bootAll();
+    assert.ok(await reach(cluster, 3, 10_000));
+    const isSpread = (frame: Uint8Array) => decodeBulkMessage(frame).kind === 'transactions';
+    cluster.fabric.loses = (from, to, channel, frame) => from === 'n3' && to !== 'n2' && channel === 'bulk' && isSpread(frame);
+    cluster.submit(3, 1);
+    assert.ok(await cluster.run(1_000, () => /waiting 1/.test(cluster.node(2)!.describe())));
+    cluster.crash(3);
+    cluster.fabric.loses = () => false;
+    cluster.boot(3);
+    assert.ok(await cluster.run(HANDED_ON_WITHIN_MS, () => cluster.acknowledged.has(1)), `seed ${seed}: ${cluster.node(2)!.describe()}`);
+    const { max } = cluster.heights();
+    assert.ok(await cluster.run(4_000, () => cluster.silentAbove(max).length === 0), `seed ${seed}: ${cluster.silentAbove(max)}`);
+    await nodes.check();
+  }
+});
+
+test('a primary that leaves out what every other node holds is named by an alarm, which is over once it is final', async () => {
+  const { cluster, nodes } = await four(61);
+  cluster.bootAll();
+  assert.ok(await reach(cluster, 3, 10_000));
+  const isSpread = (frame: Uint8Array) => decodeBulkMessage(frame).kind === 'transactions';
+  cluster.fabric.loses = (_from, to, channel, frame) => to === 'n0' && channel === 'bulk' && isSpread(frame);
+  cluster.submit(1, 1);
+  const named = async (i: number) => (await nodes.standingAlarmsAt(i)).includes('TRANSACTION_LEFT_OUT {"proposer":"n0"}');
+  await cluster.run(9_000);
+  assert.equal(await named(1), false);
+  await cluster.run(6_000);
+  for (const i of [1, 2, 3]) assert.equal(await named(i), true, `n${i}`);
+  assert.equal(await named(0), false);
+  cluster.fabric.loses = () => false;
+  assert.ok(await cluster.run(20_000, () => cluster.acknowledged.has(1)));
+  await cluster.run(1_000);
+  for (const i of ALL) assert.equal(await named(i), false, `n${i}`);
+  await nodes.check();
 });
 
 test('a timer that ends a little early on a skewed clock is set again, not run on the spot', () =>

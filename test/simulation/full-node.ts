@@ -282,6 +282,12 @@ export class FullNodes {
     return alarms.map((alarm) => alarm.kind);
   }
 
+  /** Alarms that are not over, as `KIND detail`. */
+  async standingAlarmsAt(i: number): Promise<readonly string[]> {
+    const alarms = (await this.#running.get(this.#cluster.names[i]!)?.node.alarms()) ?? [];
+    return alarms.flatMap(({ kind, detail, resolvedAtMs }) => (resolvedAtMs === undefined ? [`${kind} ${JSON.stringify(detail)}`] : []));
+  }
+
   factory(create: CreateEngine | undefined): NodeFactory {
     return (context) => this.#open(context, create);
   }

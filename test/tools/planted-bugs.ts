@@ -296,6 +296,22 @@ export const plantedBugs: readonly PlantedBug[] = [
     only: 'blames nobody',
   },
   {
+    name: 'any block without an overdue transaction accuses its proposer',
+    file: 'node/left-out.ts',
+    from: 'if (!loaded && youngestMs - item.entry.addedMs >= OVERDUE_AGE_MS)',
+    to: 'if (youngestMs !== 0)',
+    test: 'test/unit/node/left-out.test.ts',
+    only: 'load names nobody',
+  },
+  {
+    name: 'what a peer gave is never spread again',
+    file: 'node/mempool/mempool.ts',
+    from: 'PEERS_REPEAT_LATER = 4;',
+    to: 'PEERS_REPEAT_LATER = Number.POSITIVE_INFINITY;',
+    test: 'test/simulation/full-node.test.ts',
+    only: 'handed on in the end',
+  },
+  {
     name: 'votes leave before they are on disk',
     file: 'node/consensus-driver.ts',
     from: '    await this.#save(effects);\n',

@@ -346,6 +346,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
       return crypto.hash(bytes);
     },
     health: () => ({ checks: [], dueForMs: 0, stalled: undefined }),
+    leftOut: () => 0,
     transaction: async (id) => node.statuses(toHex(id)),
     senderOf: async (id) => node.senders.get(toHex(id)),
     awaitTransaction: async (id) => node.statuses(toHex(id)),

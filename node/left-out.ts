@@ -1,0 +1,121 @@
+/**
+ * Notices a proposer that leaves out a transaction although its blocks have room, and says so to the operator. The protocol does not act on it:
+ * consensus/decisions/0007. It accuses nobody of load: a block passes a transaction over when it is empty or holds one that came here long after,
+ * and only the oldest of each sender is looked at, while no sender is held back for the gas it asks for.
+ */
+import { type ByteText, type Digest, type Json, toByteText } from './format/index.ts';
+import type { Mempool, Waiting } from './mempool/mempool.ts';
+import type { Alarm } from './service.ts';
+
+export const TRANSACTION_LEFT_OUT = 'TRANSACTION_LEFT_OUT';
+/** A transaction that waits this long was spread twice at least (node/peering), ms; one that came so much later may not go before it. */
+export const OVERDUE_AGE_MS = 10_000;
+/** Blocks of one proposer, one after the other, that passed it over. */
+export const PASSED_OVER_BLOCKS = 8;
+/** Overdue transactions looked at after a block, the oldest first: a full mempool must not cost time with each. */
+const LOOKED_AT_MAX = 256;
+/** Beyond twice what waits, so many that have left may be remembered before they are looked for. */
+const LEFT_COUNT_MAX = 1_000;
+
+export interface LeftOutOptions {
+  readonly self: string;
+  readonly nowMs: () => number;
+  /** `verify` rejects what could not stand in the next block: then nobody is to blame. */
+  readonly mempool: Pick<Mempool, 'byId' | 'size' | 'verify' | 'heldBack'>;
+  readonly raise: (kind: string, severity: Alarm['severity'], detail: Json) => void;
+  readonly resolve: (kind: string, about: (detail: Json) => boolean, resolution: Json) => void;
+}
+
+export interface LeftOut {
+  onAdmitted(entry: Waiting): void;
+  /** A block is final, and what it holds has left the mempool. */
+  onBlock(block: { readonly height: number; readonly proposer: string; readonly transactionIds: readonly Digest[] }): void;
+  /** Transactions that a proposer leaves out at present. */
+  count(): number;
+}
+
+interface Watched {
+  readonly entry: Waiting;
+  proposer: string | undefined;
+  passedOver: number;
+  /** Its proposer was named for it. */
+  told: boolean;
+  /** This node passed it over itself, or it could not stand: nobody is to blame. */
+  excused: boolean;
+}
+
+export function createLeftOut(options: LeftOutOptions): LeftOut {
+  const { self, mempool, raise, resolve } = options;
+  const waits = (entry: Waiting): boolean => mempool.byId(entry.id) !== undefined;
+  /** In order of arrival. */
+  const watched = new Map<ByteText, Watched>();
+  /** An alarm may be over: at the first block, one from before a restart. */
+  let overDue = true;
+
+  function tell(item: Watched): void {
+    item.told = true;
+    const { proposer } = item;
+    mempool.verify(item.entry.bytes).then(
+      () => {
+        if (waits(item.entry) && proposer !== undefined) raise(TRANSACTION_LEFT_OUT, 'warning', { proposer });
+      },
+      () => {
+        item.excused = true;
+      },
+    );
+  }
+
+  function passOver(item: Watched, proposer: string): void {
+    if (proposer === self) item.excused = true;
+    overDue ||= item.excused && item.told;
+    if (item.excused) return;
+    if (item.proposer !== proposer) {
+      overDue ||= item.told; // the view moved on: what is told of is the proposer of now
+      Object.assign(item, { proposer, passedOver: 0, told: false });
+    }
+    item.passedOver++;
+    if (item.passedOver >= PASSED_OVER_BLOCKS && !item.told) tell(item);
+  }
+
+  const leftOut = (item: Watched): boolean => item.told && !item.excused;
+
+  return {
+    onAdmitted(entry) {
+      watched.set(toByteText(entry.id), { entry, proposer: undefined, passedOver: 0, told: false, excused: false });
+    },
+    onBlock({ height, proposer, transactionIds }) {
+      let youngestMs = transactionIds.length === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+      const leave = (key: ByteText, item: Watched): void => {
+        watched.delete(key);
+        overDue ||= item.told;
+      };
+      for (const id of transactionIds) {
+        const item = watched.get(toByteText(id));
+        if (!item) continue;
+        youngestMs = Math.max(youngestMs, item.entry.addedMs);
+        leave(toByteText(id), item);
+      }
+      if (watched.size > 2 * mempool.size().count + LEFT_COUNT_MAX)
+        for (const [key, item] of watched) if (!waits(item.entry)) leave(key, item);
+      const loaded = mempool.heldBack() > 0;
+      const overdueMs = options.nowMs() - OVERDUE_AGE_MS;
+      const senders = new Set<string>();
+      let looked = 0;
+      for (const [key, item] of watched) {
+        if (!waits(item.entry)) {
+          leave(key, item);
+          continue;
+        }
+        if (item.entry.addedMs > overdueMs || ++looked > LOOKED_AT_MAX) break;
+        if (senders.has(item.entry.sender)) continue;
+        senders.add(item.entry.sender);
+        if (!loaded && youngestMs - item.entry.addedMs >= OVERDUE_AGE_MS) passOver(item, proposer);
+      }
+      if (!overDue) return;
+      overDue = false;
+      const still = new Set<unknown>([...watched.values()].filter(leftOut).map((item) => item.proposer));
+      resolve(TRANSACTION_LEFT_OUT, (detail) => !still.has((detail as { proposer?: unknown }).proposer), { height });
+    },
+    count: () => [...watched.values()].filter(leftOut).length,
+  };
+}
