@@ -34,8 +34,15 @@ export const JSON_FAULTS_MAX = 1_000; // faults collected from one text before r
 /** Names and indices from the top to a value. */
 export type JsonPath = readonly (string | number)[];
 
+/** Characters of a name in a pointer; a longer one is cut, since a thousand faults would repeat it. */
+export const POINTER_NAME_MAX = 640;
+
 export function pointerOf(path: JsonPath): string {
-  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return path.map((part) => `/${shown(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+function shown(name: string): string {
+  return name.length <= POINTER_NAME_MAX ? name : `${name.slice(0, POINTER_NAME_MAX - 1)}…`;
 }
 
 export function readJsonText(bytes: Uint8Array): JsonTextReading {

@@ -41,6 +41,7 @@ export type ContentForm = 'clear' | 'sealed';
 export const RECORD_FAULTS_MAX = 200; // faults told of one record; a record with more says so by its last one
 const SUGGESTION_DISTANCE_MAX = 3; // edits between an unknown name and the one suggested for it
 const NAME_COMPARED_LENGTH_MAX = 64; // longer names get no suggestion
+export const NAMES_COMPARED_MAX = 5_000; // known names that the unknown ones of one record are compared with; past it none gets a suggestion
 
 /**
  * Every fault of `content` (without `token`), in document order, at most `faultsMax`; empty when it fits its class. A replica wants to know only
@@ -77,6 +78,7 @@ class ContentCheck {
   readonly #path: (string | number)[] = [];
 
   readonly #faultsMax: number;
+  #compared = 0;
 
   constructor(form: ContentForm, faultsMax: number) {
     this.#form = form;
@@ -89,7 +91,9 @@ class ContentCheck {
 
   /** What may have been meant: said at the door, where the content is in clear; a replica does not look for it. */
   #nearest(name: string, known: readonly string[]): string | undefined {
-    return this.#form === 'clear' && !this.#full() ? nearestName(name, known) : undefined;
+    if (this.#form !== 'clear' || this.#full()) return undefined;
+    this.#compared += known.length;
+    return this.#compared <= NAMES_COMPARED_MAX ? nearestName(name, known) : undefined;
   }
 
   #fault(code: string, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
@@ -348,16 +352,24 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** Levenshtein distance by code unit, or `enough` once it cannot be less. */
+/** Levenshtein distance by code unit, or `enough` once it cannot be less: only cells so near the diagonal that they can be are looked at. */
 function editDistance(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  let row: number[] = [];
+  for (let j = 0; j <= b.length; j++) row.push(Math.min(j, enough));
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    const next = new Array<number>(b.length + 1).fill(enough);
+    let least = enough;
+    if (i < enough) {
+      next[0] = i;
+      least = i;
     }
+    for (let j = Math.max(1, i - enough); j <= Math.min(b.length, i + enough); j++) {
+      const change = row[j - 1]! + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
+      next[j] = Math.min(enough, change, row[j]! + 1, next[j - 1]! + 1);
+      least = Math.min(least, next[j]!);
+    }
+    if (least >= enough) return enough;
     row = next;
   }
   return row[b.length]!;

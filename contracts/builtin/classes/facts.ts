@@ -126,10 +126,10 @@ export function sameContent(definition: ClassDefinition, content: Uint8Array, st
   if (equalBytes(content, stored)) return true;
   if (content.length === 0 || stored.length === 0) return false; // a tombstone
   const own = decodeContent(content);
+  const spelling = Object.entries(storedSpelling(definition, own, decodeContent(stored)));
+  if (spelling.length === 0) return false; // written again it would be what it is
   let respelled: TextStruct = own;
-  for (const [path, text] of Object.entries(storedSpelling(definition, own, decodeContent(stored)))) {
-    respelled = withText(respelled, path.split('.'), text);
-  }
+  for (const [path, text] of spelling) respelled = withText(respelled, path.split('.'), text);
   return equalBytes(encodeContent(respelled), stored);
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODY_FAULTS_MAX, parseBody } from '../../../../api/formats/index.ts';
 import { checkRows } from '../../../../api/records/check-rows.ts';
+import { FAULT_TEXT_MAX } from '../../../../api/records/refusal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { createTestNode, createTestState, createTestWorld } from '../stand-ins.ts';
 
@@ -54,4 +55,28 @@ test('twice the rows take no more than thrice the CPU to refuse', () => {
   best(1_000); // warm
   const [once, twice] = [best(4_000), best(8_000)];
   assert.ok(twice < 3 * once + 50, `${once} ms, then ${twice} ms`);
+});
+
+test('a refusal repeats no more of a long name than its bound, in any format', () => {
+  const name = (i: number) => `n${i}${'x'.repeat(40_000)}`;
+  const names = Array.from({ length: 190 }, (_, i) => name(i));
+  const bodies = {
+    json: JSON.stringify(Object.fromEntries(names.map((text) => [text, '1']))),
+    xml: `<record>${names.map((text) => `<${text}>1</${text}>`).join('')}</record>`,
+    csv: `${names.join(',')}\n${names.map(() => '1').join(',')}\n`,
+  };
+  for (const [format, text] of Object.entries(bodies)) {
+    const body = parseBody(format as 'json', new TextEncoder().encode(text));
+    assert.ok(body.ok);
+    try {
+      for (const _step of checkRows(deps, body.records, caller, 'production', undefined));
+      assert.fail('the body is refused');
+    } catch (error) {
+      assert.ok(error instanceof ChainError);
+      const details = error.data.details as Readonly<Record<string, unknown>>[];
+      assert.ok(details.length > 150, `${format}: ${details.length} faults`);
+      for (const fact of details.flatMap((detail) => Object.values(detail)))
+        assert.ok(typeof fact !== 'string' || fact.length <= FAULT_TEXT_MAX, `${format}: a fact of ${String(fact).length}`);
+    }
+  }
 });
