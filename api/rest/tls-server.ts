@@ -14,6 +14,8 @@ const SLOW_CHECK_MS = 1_000; // how often connections are held against headersTi
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 const REQUESTS_PER_SOCKET_MAX = 100_000;
+/** A client that takes no byte of its answer for this long is cut, ms; net looks once in that time, so it may take twice as long. */
+export const ANSWER_STALL_MS = 10_000;
 /** A refused connection is gone this long after its last words, ms, whether or not the other side has read them. */
 export const REFUSED_LINGER_MS = 1_000;
 /** Places that only this machine may take: whoever asks for `healthz` here finds one. */
@@ -48,6 +50,12 @@ export function createTlsServer(handler: RequestListener, tls: TlsOptions, setti
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   server.maxConnections = settings.connectionsMax;
+  // Not while the answer is being made, and begun anew by each byte the other side takes: net looks at its queue before it says so.
+  server.on('request', (_request, response) => {
+    response.setTimeout(ANSWER_STALL_MS, () => {
+      if (response.socket && response.socket.writableLength > 0) response.socket.destroy();
+    });
+  });
   admitByAddress(server, new Places(settings.connectionsMax));
   return server;
 }

@@ -43,6 +43,14 @@ const INBOUND_STREAMS_MAX = 4;
 const READ_BUFFER_BYTES = 67_108_864;
 const PENDING_INBOUND_MAX = 256;
 const INBOUND_PER_SECOND_MAX = 256;
+/** From an inbound connection to the end of its handshakes. */
+export const HANDSHAKE_TIMEOUT_MS = 8_000;
+/** Handshakes of one address that have begun and not ended within that time: it leaves the others room. */
+export const HANDSHAKES_PER_ADDRESS_MAX = 32;
+/** Connections of one peer: one a channel from each side, and those that replace them. */
+export const CONNECTIONS_PER_PEER_MAX = 8;
+/** Streams on one connection that the other side opens: its channel, what replaces it, identify and ping. */
+const STREAMS_PER_CONNECTION_MAX = 16;
 /** Lost pings end a connection only after this: four nodes of a devnet share two cores. */
 const PING_TIMEOUT_MS = 20_000;
 
@@ -84,17 +92,22 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
       addresses: { listen: [...options.listen] },
       transports: [tcp()],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux({ streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
+      streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION_MAX, streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
       peerDiscovery: found.length === 0 ? [] : [bootstrap({ list: [...found] })],
       services: { identify: identify() },
       connectionGater: {
         denyDialMultiaddr: () => false,
-        denyInboundEncryptedConnection: (peer) => !network.letsVisit(peer) && network.denies(peer),
+        denyInboundConnection: ({ remoteAddr }) => !network.letsBegin(remoteAddr),
+        denyInboundEncryptedConnection: (peer, { remoteAddr }) => {
+          network.handshakeEnded(remoteAddr);
+          return network.isCrowded(peer) || (!network.letsVisit(peer) && network.denies(peer));
+        },
         denyOutboundEncryptedConnection: (peer) => network.denies(peer),
       },
       connectionManager: {
         maxIncomingPendingConnections: PENDING_INBOUND_MAX,
         inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+        inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
         reconnectRetries: 0,
         dialTimeout: DIAL_TIMEOUT_MS,
       },
@@ -133,6 +146,8 @@ class RealNetwork implements Libp2pNetwork {
   /** Streams that have not greeted yet, with the time they must have. */
   readonly #greeting = new Map<Link, number>();
   readonly #refusedKeys = new Set<string>();
+  /** When the handshakes under way began, by address. */
+  readonly #handshakes = new Map<string, number[]>();
   readonly #frameHandlers: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
   readonly #peerHandlers: ((node: string, state: 'up' | 'down') => void)[] = [];
   readonly #cutOffHandlers: ((node: string, code: string, forMs: number) => void)[] = [];
@@ -329,6 +344,26 @@ class RealNetwork implements Libp2pNetwork {
     this.#cut(peer, isErrorCode(code) ? code : 'PEER_MESSAGE_MALFORMED');
   }
 
+  /** The gater: a connection from outside whose handshake would begin now. */
+  letsBegin(remote: Multiaddr): boolean {
+    const host = hostOf(remote);
+    const now = this.#now();
+    const began = (this.#handshakes.get(host) ?? []).filter((at) => at > now - HANDSHAKE_TIMEOUT_MS);
+    this.#handshakes.set(host, began);
+    if (began.length >= HANDSHAKES_PER_ADDRESS_MAX) return false;
+    began.push(now);
+    return true;
+  }
+
+  handshakeEnded(remote: Multiaddr): void {
+    this.#handshakes.get(hostOf(remote))?.shift();
+  }
+
+  /** The gater: it has as many connections as it can need. */
+  isCrowded(peer: PeerId): boolean {
+    return this.#libp2p.getConnections(peer).length >= CONNECTIONS_PER_PEER_MAX;
+  }
+
   /** The gater, for connections from outside. */
   letsVisit(peer: PeerId): boolean {
     const keyText = keyOf(peer);
@@ -432,7 +467,7 @@ class RealNetwork implements Libp2pNetwork {
       else if (now > until) link.abort('PEER_TIMEOUT');
     }
     for (const peer of this.#peers.values()) {
-      for (const link of peer.links.values()) link.nudge();
+      for (const link of [...peer.links.values()]) link.nudge(now);
       if (this.#quiet || peer.dialling || now < peer.nextDialMs || this.#penalties.isCutOff(peer.node, now)) continue;
       if (this.#missing(peer).length > 0) void this.#dial(peer);
     }
@@ -489,6 +524,8 @@ class RealNetwork implements Libp2pNetwork {
   }
 
   #closeIdleConnections(): void {
+    for (const [host, began] of this.#handshakes)
+      if (began.every((at) => at <= this.#now() - HANDSHAKE_TIMEOUT_MS)) this.#handshakes.delete(host);
     const used = new Set<Connection>([...this.#greeting.keys()].map((link) => link.connection));
     for (const peer of this.#peers.values()) for (const link of peer.links.values()) used.add(link.connection);
     const before = this.#options.world.clock.now() - IDLE_CONNECTION_MS; // libp2p stamps its timeline with the time of day
@@ -513,6 +550,10 @@ class RealNetwork implements Libp2pNetwork {
 function keyOf(peer: PeerId): string | undefined {
   const key = peer.type === 'Ed25519' ? peer.publicKey.raw : undefined;
   return key === undefined ? undefined : toByteText(key);
+}
+
+function hostOf(address: Multiaddr): string {
+  return address.toString().split('/').slice(0, 3).join('/'); // /ip4/192.0.2.1
 }
 
 function withoutPeer(address: Multiaddr): string {

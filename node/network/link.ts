@@ -14,6 +14,8 @@ import { grantByHalves } from './window.ts';
 export const CHUNK_BYTES = 65_536;
 /** Chunks of one turn: about half a millisecond of encryption. */
 const CHUNKS_PER_TURN = 8;
+/** A peer that takes no byte of what waits for it for this long has its link cut, ms. */
+export const LINK_STALL_MS = 30_000;
 
 export interface LinkEvents {
   onOpen(link: Link, peer: Hello): void;
@@ -35,6 +37,9 @@ export class Link {
   readonly #queue = new FrameQueue();
   #state: 'greeting' | 'open' | 'closed' = 'greeting';
   #flushing = false;
+  #taken = 0;
+  /** What had been taken when somebody last looked and it had changed, monotonic ms. */
+  #moved = { taken: 0, atMs: 0 };
 
   constructor(
     peer: { readonly node: string; readonly dialled: boolean; readonly connection: Connection; readonly stream: Stream },
@@ -83,8 +88,10 @@ export class Link {
     return this.#queue.bytes;
   }
 
-  /** Sends again if the stream has room: a missed `drain` must not end a link. */
-  nudge(): void {
+  /** Sends again if the stream has room: a missed `drain` must not end a link. One whose other side takes nothing ends. */
+  nudge(nowMs: number): void {
+    if (this.#queue.bytes === 0 || this.#taken !== this.#moved.taken) this.#moved = { taken: this.#taken, atMs: nowMs };
+    else if (nowMs - this.#moved.atMs > LINK_STALL_MS) this.abort('PEER_TIMEOUT');
     if (this.#queue.bytes > 0 && !this.#stream.writableNeedsDrain) this.#schedule();
   }
 
@@ -149,6 +156,7 @@ export class Link {
         if (this.#stream.writableNeedsDrain) return; // `drain` schedules the next turn
         const chunk = this.#queue.take(CHUNK_BYTES);
         if (chunk === undefined) return;
+        this.#taken += chunk.length;
         this.#stream.send(chunk);
       }
     } catch {

@@ -3,14 +3,17 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../../../api/client/index.ts';
-import { REFUSED_LINGER_MS } from '../../../../api/rest/tls-server.ts';
+import { ANSWER_STALL_MS, REFUSED_LINGER_MS } from '../../../../api/rest/tls-server.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 const PLACES = 32;
 const HALF = PLACES / 2;
 /** The time a busy machine may take besides. */
+/** Answers asked for in one go: more bytes than the machine keeps for two sockets. */
+const ANSWERS = 100;
 const PATIENCE_MS = 3_000;
 
 let rig: Rig;
@@ -65,4 +68,37 @@ test('one address holds half of the places of this machine at most, and another 
   const again = await Promise.all(Array.from({ length: HALF }, () => hold('127.0.0.3')));
   await untilOpen(HALF); // places come back
   for (const socket of again) socket.destroy();
+});
+
+test('a client that reads nothing of its answers is cut after a while, and one that reads is not', async () => {
+  const { ca } = await testTls();
+  const ask = async (localAddress: string) => {
+    const socket = connectTls({ socket: await hold(localAddress), ca, servername: 'localhost', checkServerIdentity: () => undefined });
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    socket.write('GET /api/v1/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(ANSWERS));
+    await once(socket, 'readable');
+    return socket;
+  };
+  client.close();
+  await untilOpen(0);
+  const deaf = await ask('127.0.0.4');
+  deaf.pause();
+  const begin = performance.now();
+  await sleep(ANSWER_STALL_MS / 3);
+  assert.equal(await openConnections(), 1);
+  const slow = await ask('127.0.0.5');
+  let read = 0;
+  slow.on('data', (bytes: Uint8Array) => {
+    read += bytes.length;
+    slow.pause();
+    setTimeout(() => slow.resume(), 20);
+  });
+  while ((await openConnections()) > 1) {
+    assert.ok(performance.now() - begin < 3 * ANSWER_STALL_MS + PATIENCE_MS, 'it is still there');
+    await sleep(100);
+  }
+  assert.ok(read > 0 && !slow.destroyed);
+  deaf.destroy();
+  slow.destroy();
 });

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import '../../../../node/network/shim.ts';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
-import type { Libp2p, Stream } from '@libp2p/interface';
+import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -13,7 +15,13 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import { frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
-import { createLibp2pNetwork } from '../../../../node/network/libp2p-network.ts';
+import {
+  CONNECTIONS_PER_PEER_MAX,
+  createLibp2pNetwork,
+  HANDSHAKE_TIMEOUT_MS,
+  HANDSHAKES_PER_ADDRESS_MAX,
+} from '../../../../node/network/libp2p-network.ts';
+import { LINK_STALL_MS } from '../../../../node/network/link.ts';
 import { CUT_OFF_MS, REPORTS_MAX } from '../../../../node/network/penalties.ts';
 import { FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';
 import { BlockSync, Requests, serveBlocks } from '../../../../node/sync/index.ts';
@@ -25,6 +33,11 @@ async function pair(): Promise<[TestNode, TestNode]> {
   for (const node of nodes) node.network.admit(listing(nodes));
   await until('a and b connect', () => isUp(nodes[0], 'b') && isUp(nodes[1], 'a'));
   return nodes;
+}
+
+function hostAndPort(address: string): { address: string; port: number } {
+  const [, , host, , port] = address.split('/');
+  return { address: host!, port: Number(port) };
 }
 
 /** A registered peer that does not keep to the protocol. */
@@ -267,6 +280,67 @@ test('a reader that stops reading fills its queue, is told no, and slows nobody 
   await raw.libp2p.stop();
   await until('gone', () => !isUp(a, 's'));
   await stopAll(nodes);
+});
+
+test('one address begins so many handshakes at a time, slow ones end, and a peer holds so many connections', async () => {
+  const nodes = await pair();
+  const [a, b] = nodes;
+  const raw = await rawPeer('m');
+  a.network.admit([...listing([b]), { node: 'm', transportKey: raw.key, addresses: [] }]);
+  const { address, port } = hostAndPort(a.network.addresses[0]!);
+  const silent = await Promise.all(
+    Array.from({ length: HANDSHAKES_PER_ADDRESS_MAX + 8 }, async () => {
+      const socket = connect({ host: address, port });
+      const seen = { closedMs: Number.POSITIVE_INFINITY };
+      const begin = performance.now();
+      socket.on('error', () => undefined).on('close', () => (seen.closedMs = performance.now() - begin));
+      socket.resume();
+      await once(socket, 'connect');
+      return seen;
+    }),
+  );
+  await until('the ones too many are refused', () => silent.filter(({ closedMs }) => closedMs < HANDSHAKE_TIMEOUT_MS / 2).length >= 8);
+  assert.ok(silent.filter(({ closedMs }) => closedMs < HANDSHAKE_TIMEOUT_MS / 2).length < HANDSHAKES_PER_ADDRESS_MAX);
+  await until('slow handshakes end', () => silent.every(({ closedMs }) => closedMs < Number.POSITIVE_INFINITY));
+  assert.ok(isUp(a, 'b') && isUp(b, 'a'), 'who is connected stays so');
+
+  const dialled: (Connection | undefined)[] = [];
+  for (let i = 0; i < CONNECTIONS_PER_PEER_MAX + 4; i++)
+    dialled.push(await raw.libp2p.dial(multiaddr(a.network.bootstrapAddresses[0]!), { force: true }).catch(() => undefined));
+  const open = (): number => dialled.filter((connection) => connection?.status === 'open').length;
+  await until('the ones too many are closed', () => open() <= CONNECTIONS_PER_PEER_MAX);
+  assert.ok(open() > 0);
+  await raw.libp2p.stop();
+  await stopAll(nodes);
+});
+
+test('a peer that takes nothing of what waits for it has its link cut after a while, and one that is slow has not', async () => {
+  let aheadMs = 0;
+  const clock = { ...realWorld.clock, monotonic: () => realWorld.clock.monotonic() + aheadMs };
+  const a = await startNode('a', { world: { ...realWorld, clock } });
+  const raw = await rawPeer('m');
+  a.network.admit([{ node: 'm', transportKey: raw.key, addresses: [] }]);
+  await openRaw(raw.libp2p, a, 'votes', 'm');
+  await openRaw(raw.libp2p, a, 'bulk', 'm').then((stream) => stream.pause());
+  await until('m is up', () => isUp(a, 'm'));
+  const frame = new Uint8Array(FRAME_BYTES_MAX.bulk);
+  for (let i = 0; i < 3; i++) a.network.send('m', 'bulk', frame);
+  const queued = () => a.network.queuedBytes!('m', 'bulk');
+  let last = -1;
+  await until('nothing moves', () => {
+    const same = queued() === last;
+    last = queued();
+    return same && last > 0;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500)); // looked at
+  aheadMs += LINK_STALL_MS - 5_000;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(isUp(a, 'm'));
+  aheadMs += 10_000;
+  await until('the link is cut', () => !isUp(a, 'm'));
+  assert.equal(a.network.peers()[0]!.refusal, 'PEER_TIMEOUT');
+  await raw.libp2p.stop();
+  await stopAll([a]);
 });
 
 test('bootstrap addresses find a registered node whose addresses are out of date', async () => {
