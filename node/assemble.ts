@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { entryOf, stateKey } from '../contracts/index.ts';
 import { createCrypto, createVerifyPool } from './crypto/index.ts';
 import { startExecutorThread } from './ledger/executor-thread.ts';
+import { ledgerKey } from './ledger/keys.ts';
+import { createStateRows } from './ledger/state-rows.ts';
 import { startReaderThread } from './ledger/reader-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
@@ -135,7 +137,12 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       bootstrap: config.bootstrap,
       height: () => head(),
     });
-    let registeredKey = (): string | undefined => undefined;
+    const rows = createStateRows(store);
+    let stateOf = (key: ByteText): Uint8Array | undefined => rows.get(ledgerKey.state(key)); // the engine tries its key while the node is made
+    const registeredKey = (): string | undefined => {
+      const entry = entryOf((contract, key) => stateOf(stateKey(contract, key)), 'node', config.node);
+      return (entry?.data as { readonly validatorKey?: string } | undefined)?.validatorKey;
+    };
     const node = await createNode({
       world,
       network,
@@ -152,10 +159,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
     });
     partsOfNode.length = 0;
-    registeredKey = () => {
-      const entry = entryOf((contract, key) => node.state.get(stateKey(contract, key)), 'node', config.node);
-      return (entry?.data as { readonly validatorKey?: string } | undefined)?.validatorKey;
-    };
+    stateOf = (key) => node.state.get(key); // its rows are kept in memory
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
     const menders = new Map<string, Mender>();
     const unmended: { readonly name: string; readonly fault: ChainError }[] = [];
