@@ -1,5 +1,5 @@
 /** The record modules behind the routes: parse, submit, search, read, prove, trace. */
-import type { Crypto, Digest, Json } from '../../node/format/index.ts';
+import type { Crypto, Digest, Evidence, Json } from '../../node/format/index.ts';
 import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
@@ -35,7 +35,7 @@ export interface RecordServiceDependencies {
   readonly timers: Timers;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
-  readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
+  readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Generator<void, Evidence, void>>;
 }
 
 interface Parsed extends ParsedRecords {
@@ -146,7 +146,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
       const digest = fromHex(id);
       const record = await source.record(digest, version === 0 ? undefined : version);
       if (!record) throw new ChainError('RECORD_NOT_FOUND', { id });
-      return deps.evidence(digest, record.version, withTransaction);
+      return (await inSlices(await deps.evidence(digest, record.version, withTransaction))) as unknown as Json;
     },
     async trace(product, options, caller) {
       await reach(options.atLeastHeight, options.waitMs);
