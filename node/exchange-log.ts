@@ -7,6 +7,7 @@ import { ChainError } from './errors/index.ts';
 import { type Anchors, examineExchanges } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
 import { type Digest, concat, decodeJson, encodeJson, hashTagged, type Json, prefixEnd, toHex } from './format/index.ts';
+import { createPause } from './pauses.ts';
 import type { Store, StoreOperation, World } from './world.ts';
 
 export type { ExchangeHead } from './exchange-chain.ts';
@@ -193,6 +194,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     async find(filter, { after, limit, reverse = false }) {
       const entries: ExchangeEntry[] = [];
       let at = after;
+      const pause = createPause(world);
       for (let scanned = 0; scanned < SCAN_MAX; ) {
         const rows = await store.range({
           from: reverse || at === undefined ? exchangePrefix : rowKey(at + 1),
@@ -207,6 +209,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
           const entry = decodeJson(row.value.subarray(32)) as unknown as ExchangeEntry;
           if (matches(entry, filter)) entries.push(entry);
           if (entries.length === limit) return { entries, next: at, head: headOf(written) };
+          await pause();
         }
       }
       return { entries, next: at, head: headOf(written) };
@@ -215,19 +218,28 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     async segment(from, to) {
       if (!(from >= 1 && from <= to && to <= written.sequence && to - from < SEGMENT_MAX))
         throw new RangeError(`Cannot prove entries ${from} to ${to} of ${written.sequence}`);
+      const pause = createPause(world);
       const [anchor] = (await options.anchors?.(to, 1)) ?? [];
       const end = anchor && anchor.sequence - from < SEGMENT_MAX ? anchor.sequence : to;
-      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end });
+      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end, pause });
       if (faults[0]) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { ...faults[0] });
       const [before] = from === 1 ? [{ link: ZERO_LINK }] : await read(from - 1, 1);
-      const rows: { link: Digest; bytes: Uint8Array }[] = [];
-      while (rows.length < to - from + 1) rows.push(...(await read(from + rows.length, Math.min(BATCH_MAX, to - from + 1 - rows.length))));
+      const entryDigests: string[] = [];
+      let { link } = before!;
+      while (entryDigests.length < to - from + 1) {
+        const rows = await read(from + entryDigests.length, Math.min(BATCH_MAX, to - from + 1 - entryDigests.length));
+        for (const row of rows) {
+          entryDigests.push(toHex(entryDigest(row.bytes)));
+          link = row.link;
+          await pause();
+        }
+      }
       return {
         from,
         to,
         linkBefore: toHex(before!.link),
-        entryDigests: rows.map((row) => toHex(entryDigest(row.bytes))),
-        link: toHex(rows[rows.length - 1]!.link),
+        entryDigests,
+        link: toHex(link),
       };
     },
 
