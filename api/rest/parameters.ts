@@ -3,6 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Detail, Language } from './envelope.ts';
 import { type CombinationLimit, type Parameter, type Route, valueFault, type Words } from './route.ts';
 
+/** Unknown names of one request that get a suggestion. */
+export const SUGGESTIONS_MAX = 50;
+
 export interface ReadParameters {
   /** Parsed values of everything that was given. */
   readonly given: Readonly<Record<string, string | number | boolean>>;
@@ -22,10 +25,10 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
     details.push({ code, parameter, message: `${parameter}: ${words[language]}` });
   };
   const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
+  const unknown = [...new Set(raw.query.keys())].filter((name) => !names.includes(name));
 
-  for (const name of new Set(raw.query.keys())) {
-    if (names.includes(name)) continue;
-    const near = nearest(name, names);
+  for (const [index, name] of unknown.entries()) {
+    const near = index < SUGGESTIONS_MAX ? nearest(name, names) : undefined;
     refuse('PARAMETER_UNKNOWN', name.slice(0, 64), {
       en: `no such parameter${near === undefined ? '' : `; did you mean ${near}?`}`,
       zh: `没有该参数${near === undefined ? '' : `，是否应为 ${near}？`}`,
@@ -101,6 +104,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let bestDistance = 3;
   for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

@@ -12,7 +12,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { toHex } from '../../node/format/index.ts';
 import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
-import { BODY_BYTES_MAX, createExchanges, type Exchange } from './exchange.ts';
+import { BODY_BYTES_MAX, createExchanges, type Exchange, inPieces } from './exchange.ts';
 import { admit, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { openStream } from './stream-sink.ts';
@@ -133,13 +133,14 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
         switch (handled.kind) {
           case 'answer':
             reply.headers(handled.headers);
-            return exchanges.sendEnvelope(request, reply, handled.status, 'OK', handled.data, handled.details);
+            return await exchanges.sendEnvelope(request, reply, handled.status, 'OK', handled.data, handled.details);
           case 'raw':
             reply.headers(handled.reply.headers ?? {});
             return reply
               .header('content-type', handled.reply.mediaType)
               .header('x-request-id', request.id)
-              .send(typeof handled.reply.raw === 'string' ? handled.reply.raw : Buffer.from(handled.reply.raw));
+              .header('content-length', handled.bytes.length)
+              .send(inPieces(handled.bytes));
           case 'stream':
             openStream(request, reply, handled.reply, world.timers, streams);
             return reply;

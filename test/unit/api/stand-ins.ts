@@ -506,7 +506,7 @@ export function testTls(): Promise<TlsOptions & { readonly ca: string }> {
   return tls;
 }
 
-export async function createRig(settings: ApiDeps['settings'] = {}): Promise<Rig> {
+export async function createRig(settings: ApiDeps['settings'] = {}, logStore?: Store): Promise<Rig> {
   const world = createTestWorld();
   const state = createTestState();
   const store = createTestStore();
@@ -543,7 +543,7 @@ export async function createRig(settings: ApiDeps['settings'] = {}): Promise<Rig
   const node = createTestNode(state, world);
   const records = createTestRecords();
   const deployed: Parameters<ApiDeps['deploy']>[0][] = [];
-  const exchanges = await openExchangeLog({ store: exchangeStore, world });
+  const exchanges = await openExchangeLog({ store: logStore ?? exchangeStore, world });
   const deps: ApiDeps = {
     node,
     records,
