@@ -12,6 +12,7 @@ import {
   traceProduct,
   viewRecord,
 } from '../../node/records/index.ts';
+import { createPause } from '../../node/pauses.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 import { type BodyFault, formatOfMediaType, parseSteps, type ParsedRecord } from '../formats/index.ts';
@@ -154,6 +155,7 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
         traceProduct({ height: index.height, search: (query, may) => index.search(query, may, pace) }, source, product, {
           direction: options.direction,
           depthMax: Math.min(options.depth, TRACE_DEPTH_MAX),
+          pause: createPause(deps),
         }),
       );
       return trace as unknown as Json;
