@@ -151,6 +151,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   organisation: term('Organisation', '组织', 'its id'),
   otp: term('One-time password', '动态口令', 'six digits of now (RFC 6238)'),
   outsideEnvelope: term('Outside the envelope', '统一结构之外', 'media types answered without it'),
+  own: term('Own', '仅限本账户', 'open as well to who may read only what it wrote itself'),
   owner: term('Owner', '所有者', 'organisation or account that owns a thing'),
   parameter: term('Parameter', '参数', 'a bad one, in details'),
   parameters: term('Parameters', '参数', 'of an operation, or of the chain'),

@@ -23,7 +23,22 @@ export interface EngineStart {
   readonly log: readonly Uint8Array[];
   /** Highest height whose stored certificate holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
   readonly signedHeight?: number;
+  /** ENGINE_LIMITS unless given. */
+  readonly limits?: EngineLimits;
 }
+
+/** How much a replica remembers. Its own affair: replicas need not agree on it, and safety rests on none of it. */
+export interface EngineLimits {
+  /**
+   * Executions of one height, about one per view; past it the oldest goes, and the body is executed again. The shell keeps what they consist of for
+   * more (node/chain).
+   */
+  readonly executionsMax: number;
+  /** Votes of one validator and phase, the newest; an honest one has at most two heights and a view or two in play. */
+  readonly votesPerSignerMax: number;
+}
+
+export const ENGINE_LIMITS: EngineLimits = { executionsMax: 32, votesPerSignerMax: 6 };
 
 export interface EngineParameters {
   readonly viewTimeoutMs: number;

@@ -1,4 +1,4 @@
-/** Looks for texts in every file of a directory as raw bytes, in UTF-8, UTF-16LE and as JSON escapes; and in the values of its stores. */
+/** Looks for texts in every file of a directory as raw bytes, in UTF-8, UTF-16LE, as JSON escapes, in hex and base64; and in the values of its stores. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromByteText } from '../node/format/index.ts';
@@ -11,6 +11,8 @@ export interface Found {
 }
 
 const RANGE_ROWS = 1_000;
+/** A shorter text has too few whole groups to be told from chance. */
+const BASE64_BYTES_MIN = 8;
 
 interface Needle {
   readonly text: string;
@@ -28,6 +30,15 @@ export function needlesOf(texts: readonly string[]): readonly Needle[] {
       { text, form: 'UTF-8', bytes: Buffer.from(text, 'utf8') },
       { text, form: 'UTF-16LE', bytes: Buffer.from(text, 'utf16le') },
     ];
+    const plain = Buffer.from(text, 'utf8');
+    forms.push({ text, form: 'hex', bytes: Buffer.from(plain.toString('hex')) });
+    if (plain.length >= BASE64_BYTES_MIN) {
+      for (let shift = 0; shift < 3; shift++) {
+        const cut = plain.subarray(shift, plain.length - ((plain.length - shift) % 3)); // whole groups: what stands before and after is not known
+        forms.push({ text, form: 'base64', bytes: Buffer.from(cut.toString('base64')) });
+      }
+    }
+    if (/^[0-9a-f]{64}$/.test(text)) forms.push({ text, form: 'digest', bytes: Buffer.from(text, 'hex') });
     if (escaped !== text) forms.push({ text, form: 'JSON escapes', bytes: Buffer.from(escaped) });
     return forms;
   });

@@ -10,7 +10,7 @@ import { startReaderThread } from './ledger/reader-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
 import { createNode, type Node } from './node.ts';
 import type { Alarm } from './service.ts';
-import { type ByteText, openGenesis, toHex } from './format/index.ts';
+import { type ByteText, type Json, openGenesis, toHex } from './format/index.ts';
 import type { ChainError } from './errors/index.ts';
 import {
   CHAIN_WRITE_BUFFER_BYTES,
@@ -22,7 +22,7 @@ import {
   VOTE_LOG_FILE,
 } from './storage/index.ts';
 import { createRealWorld } from './world-real.ts';
-import type { Log, Network, Store, World } from './world.ts';
+import type { Clock, Log, Network, Store, World } from './world.ts';
 import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
 import type { DamagedFile } from './storage/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
@@ -60,6 +60,8 @@ export interface AssembleOptions {
 const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
 /** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
 const SCRUB_PAUSE_MS = 50;
+/** A store that failed nobody for so long is said to be well again, ms. */
+export const STORE_IO_CALM_MS = 60_000;
 /** Faults met while the node opens, told when there is a node to tell. */
 const FAULTS_KEPT_MAX = 1_000;
 
@@ -82,6 +84,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       log.error({ store: name, code: fault.code }, 'store fault');
       if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
     };
+    let failed = (_name: string): void => undefined;
     let written = (_name: string): void => undefined;
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
     const optionsOf = (name: string): LevelStoreOptions => ({
@@ -144,7 +147,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       organisation: config.organisation,
       signWithValidatorKey: (message) => keystore.sign(NODE_KEY.validator, message),
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
-      mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax, senderCountMax: config.mempoolCountMax },
+      mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
     });
     partsOfNode.length = 0;
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
@@ -162,6 +165,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       if (!ALARMING.has(fault.code)) return;
       const key = damagedKey(fault);
       if (name === 'chain' && key !== undefined) return node.damaged(key);
+      if (fault.code === 'STORE_IO') failed(name);
       const detail = { store: name, ...keyOf(fault) };
       void node.raiseAlarm(fault.code, 'critical', detail);
       if (key === undefined) return;
@@ -177,12 +181,17 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       await node.raiseAlarm('STORE_DAMAGED', 'critical', detail);
       await node.resolveAlarm('STORE_DAMAGED', detail, { by: 'blocks' });
     }
-    written = createRoomWatch(node, await node.alarms());
+    const storeWatch = createStoreWatch(node, world.clock, await node.alarms());
+    failed = storeWatch.failed;
+    written = storeWatch.written;
     node.onCommitted(() => written('chain')); // the executor's thread writes that one
     const scrubbing = new AbortController();
     const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
-      await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...damaged });
-      if (name === 'chain') await node.examineBlocks(pause);
+      node.resolveAlarms('STORE_DAMAGED', soundNow(name, damaged), { by: 'reading all files again' });
+      for (const each of damaged) {
+        await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...each });
+        if (name === 'chain') await node.examineBlocks(pause);
+      }
     });
     return {
       node,
@@ -213,16 +222,45 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
   }
 }
 
-/** Takes back the alarm STORE_FULL of a store once something was written to it; called with its name after each write. */
-export function createRoomWatch(node: Pick<Node, 'resolveAlarms' | 'onAlarm'>, standing: readonly Alarm[]): (name: string) => void {
+/**
+ * Takes back the alarms STORE_FULL and STORE_IO of a store: the first once something was written to it, the other by the first write after it has
+ * failed nobody for STORE_IO_CALM_MS, since it may come of a read that fails now and then.
+ */
+export function createStoreWatch(
+  node: Pick<Node, 'resolveAlarms' | 'onAlarm'>,
+  clock: Pick<Clock, 'monotonic'>,
+  standing: readonly Alarm[],
+): { readonly failed: (name: string) => void; readonly written: (name: string) => void } {
   const full = new Set<unknown>();
+  /** Store -> monotonic ms of its last STORE_IO. */
+  const failedMs = new Map<unknown, number>();
+  const failed = (name: unknown): void => void failedMs.set(name, clock.monotonic());
   const note = ({ kind, detail, resolvedAtMs }: Alarm): void => {
-    if (kind === 'STORE_FULL' && resolvedAtMs === undefined) full.add((detail as { store?: unknown }).store);
+    const { store } = detail as { readonly store?: unknown };
+    if (kind === 'STORE_FULL' && resolvedAtMs === undefined) full.add(store);
+    if (kind === 'STORE_IO' && resolvedAtMs === undefined) failed(store);
   };
   for (const alarm of standing) note(alarm);
   node.onAlarm(note);
-  return (name) => {
-    if (full.delete(name)) node.resolveAlarms('STORE_FULL', (detail) => (detail as { store?: unknown }).store === name, { by: 'a write' });
+  return {
+    failed,
+    written(name) {
+      const about = (detail: Json): boolean => (detail as { readonly store?: unknown }).store === name;
+      if (full.delete(name)) node.resolveAlarms('STORE_FULL', about, { by: 'a write' });
+      const lastMs = failedMs.get(name);
+      if (lastMs === undefined || clock.monotonic() - lastMs < STORE_IO_CALM_MS) return;
+      failedMs.delete(name);
+      node.resolveAlarms('STORE_IO', about, { by: 'a write', calmForMs: STORE_IO_CALM_MS });
+    },
+  };
+}
+
+/** Accepts what STORE_DAMAGED says of a file of the store that is gone or whole now: the store has written it anew since, or its disk was mended. */
+export function soundNow(name: string, damaged: readonly DamagedFile[]): (detail: Json) => boolean {
+  const files = new Set<unknown>(damaged.map(({ file }) => file));
+  return (detail) => {
+    const { store, file } = detail as { readonly store?: unknown; readonly file?: unknown };
+    return store === name && file !== undefined && !files.has(file);
   };
 }
 
@@ -245,14 +283,14 @@ async function scrubStores(
   stores: readonly { readonly name: string; readonly store: LevelStore }[],
   signal: AbortSignal,
   world: World,
-  report: (name: string, damaged: DamagedFile, pause: () => Promise<void>) => Promise<void>,
+  report: (name: string, damaged: readonly DamagedFile[], pause: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const pause = async (): Promise<void> => {
     await new Promise<void>((resolve) => void world.timers.after(SCRUB_PAUSE_MS, resolve));
     signal.throwIfAborted();
   };
   try {
-    for (const { name, store } of stores) for (const damaged of await store.scrub(pause)) await report(name, damaged, pause);
+    for (const { name, store } of stores) await report(name, await store.scrub(pause), pause);
   } catch (error) {
     if (!signal.aborted) world.log.error({ error: String(error) }, 'stores could not be read through');
   }

@@ -19,6 +19,12 @@ export class Budget {
     this.#atMs = nowMs;
   }
 
+  /** Units left; negative when some are owed. */
+  left(nowMs: number): number {
+    this.#fill(nowMs);
+    return this.#units;
+  }
+
   /** Ms until something is left again; 0 when it is. */
   waitMs(nowMs: number): number {
     this.#fill(nowMs);

@@ -16,6 +16,7 @@ import {
   decodeProposal,
   encodeProposal,
   equalBytes,
+  gasUsedOf,
   type Header,
   headerHash,
   sealSigningBytes,
@@ -25,13 +26,14 @@ import {
   Writer,
 } from './format/index.ts';
 import type { AccountView, AdmissionContext } from './ledger/admission.ts';
-import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, transactionHashes } from './ledger/checks.ts';
+import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts } from './ledger/checks.ts';
 import type { VerifiedTransaction } from './ledger/block-run.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
+import { createSlices } from './slices.ts';
 import type { World } from './world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
@@ -255,19 +257,17 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (missing.length + kept.length > 0) {
       const fetched = [...kept, ...(missing.length > 0 ? await deps.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
       const wanted = new Set(hashes.map(toByteText));
-      const verified = await Promise.all(
-        fetched.map(async (bytes) => {
-          const key = toByteText(transactionHashOf(crypto, bytes));
-          if (!wanted.has(key)) return undefined;
-          try {
-            return [key, await deps.mempool().verify(bytes)] as const;
-          } catch (error) {
-            log.debug({ error: String(error) }, 'transaction of a proposal refused');
-            return undefined;
-          }
-        }),
-      );
-      for (const row of verified) if (row) found.set(row[0], row[1]);
+      const slices = createSlices(world);
+      const checks: Promise<unknown>[] = [];
+      for (const bytes of fetched) {
+        await slices.rest();
+        const key = toByteText(transactionHashOf(crypto, bytes));
+        if (!wanted.has(key)) continue;
+        const keep = (entry: Waiting): void => void found.set(key, entry);
+        const refuse = (error: unknown): void => log.debug({ error: String(error) }, 'transaction of a proposal refused');
+        checks.push(deps.mempool().verify(bytes).then(keep, refuse));
+      }
+      await Promise.all(checks);
     }
     const list = hashes.map((hash) => found.get(toByteText(hash)));
     return list.every((entry) => entry !== undefined) ? list.map(verifiedOf) : undefined;
@@ -294,7 +294,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     tip = tipOf(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
-    deps.mempool().settle(committed.transactionIds, committed.height);
+    const included = committed.transactionIds.map((id, index) => ({ id, gasUsed: gasUsedOf(committed.receipts[index]!) }));
+    deps.mempool().settle(included, committed.height);
     deps.onCommitted(committed);
     // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
     await deps.pending.drop(committed.height).catch((error: unknown) => {
@@ -338,7 +339,13 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         const block = decodeBlock(bytes);
         const { header } = block;
         if (header.height <= tip.height) return deliveredOf(certificate);
-        const listed = transactionHashes(crypto, block);
+        const slices = createSlices(world);
+        const listed = { hashes: [] as Digest[], bytes: 0 };
+        for (const transaction of block.transactions) {
+          await slices.rest();
+          listed.hashes.push(transactionHashOf(crypto, transaction));
+          listed.bytes += transaction.length;
+        }
         const headerBytes = headerBytesOf(bytes);
         const hash = headerHash(crypto, headerBytes);
         const faults = failed([
@@ -357,13 +364,16 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   };
 
   async function verifyAll(bodies: readonly Uint8Array[], hashes: readonly Digest[]): Promise<VerifiedTransaction[]> {
-    const checked = await Promise.all(
-      bodies.map(async (bytes, index) => {
-        const known = deps.mempool().byHash(hashes[index]!);
-        return verifiedOf(known ?? (await deps.mempool().verify(bytes)));
-      }),
-    );
-    return checked;
+    const slices = createSlices(world);
+    const checked: (Waiting | Promise<Waiting>)[] = [];
+    for (const [index, bytes] of bodies.entries()) {
+      await slices.rest();
+      const known = deps.mempool().byHash(hashes[index]!);
+      const check = known ?? deps.mempool().verify(bytes);
+      if (check instanceof Promise) check.catch(() => undefined); // heard below, when all have begun
+      checked.push(check);
+    }
+    return (await Promise.all(checked)).map(verifiedOf);
   }
 }
 

@@ -1,20 +1,27 @@
 /**
- * The shell around a consensus engine: one bounded inbox drained each turn, one step per input, one durable append of everything the turn
- * persists, and only then what others may see (design: chain, "PBFT": votes persist before they are sent). Builds, executions and commits run
+ * The shell around a consensus engine: a bounded inbox with a share for each peer, emptied turn by turn, one step per input, one durable append of
+ * everything the turn persists, and only then what others may see (design: chain, "PBFT": votes persist before they are sent). Builds, executions and commits run
  * through the chain port and come back as inputs. A vote log that cannot be written stops the voting, not the process.
  */
 import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, EngineStatus, Input } from '../consensus/index.ts';
 import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
+import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
+import { RateLimit } from './sync/rate-limit.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
-/** Frames waiting in the inbox; past it, and past a peer's share, new ones are dropped: peers repeat what matters. */
-export const INBOX_FRAMES_MAX = 4_096;
-export const INBOX_FRAMES_PER_PEER_MAX = 512;
-/** Bytes of waiting frames over all peers. */
-export const INBOX_BYTES_MAX = 67_108_864;
 /** Inputs stepped in one turn, so that one append never grows without bound. */
-const TURN_INPUTS_MAX = 1_024;
+export const TURN_INPUTS_MAX = 1_024;
+/** No further frame is stepped once a turn has taken this long, ms: sockets, timers and clients come in between. */
+const TURN_MS_MAX = 10;
+/**
+ * Frames a second, on average and at once, of a node that is no validator here. Nothing honest comes near it: who was voted out a moment ago, or in
+ * at a height this node lacks, repeats six messages every 50 ms at the most and helps others 25 times a second.
+ */
+export const STRANGER_FRAMES_PER_SECOND = 256;
+export const STRANGER_FRAMES_BURST = 2_048;
+/** Reports a second about one that goes on: it is cut off after some ten seconds of it, never by what piled up while this node was held. */
+const STRANGER_REPORTS_PER_SECOND = 2;
 /** Wait before a failed append or commit is tried again, ms. */
 const RETRY_MS = 1_000;
 /** How long stop waits for builds, executions and commits under way, ms. */
@@ -76,7 +83,7 @@ export interface ConsensusDriver {
   fault(): string | undefined;
   /** Blocks that the engine has asked sync for and that are not final here yet. */
   behind(): number;
-  /** Frames dropped because the inbox was full. */
+  /** Frames dropped because their sender's share of the inbox was full, or it is no validator and sent too many. */
   readonly framesDropped: number;
 }
 
@@ -88,6 +95,10 @@ export interface DriverOptions {
   readonly network: Pick<Network, 'send' | 'broadcast' | 'onFrame' | 'report'>;
   readonly voteLog: AppendLog;
   readonly chain: ChainPort;
+  /** INBOX_LIMITS unless given. */
+  readonly inbox?: InboxLimits;
+  /** Faults that stood when the process before this one ended, as alarms name them. */
+  readonly faultsSaid?: readonly string[];
   /** Another engine than the registry's; for simulations of faulty replicas. */
   readonly create?: (name: string, start: EngineStart, crypto: EngineCrypto) => Engine;
 }
@@ -96,19 +107,15 @@ export function createConsensusDriver(options: DriverOptions): ConsensusDriver {
   return new Driver(options);
 }
 
-interface Frame {
-  readonly from: string;
-  readonly bytes: Uint8Array;
-}
-
 class Driver implements ConsensusDriver {
   readonly #options: DriverOptions;
   readonly #engine: Engine;
   /** Results and orders of this node; never dropped, bounded by what the engine asks for. */
   #inputs: Input[] = [];
-  #frames: Frame[] = [];
-  #frameBytes = 0;
-  readonly #framesOf = new Map<string, number>();
+  readonly #inbox: FrameInbox;
+  readonly #strangerFrames = new RateLimit(STRANGER_FRAMES_PER_SECOND, STRANGER_FRAMES_BURST);
+  readonly #strangerReports = new RateLimit(STRANGER_REPORTS_PER_SECOND, 1);
+  #framesRefused = 0;
   #tickDue = false;
   #working = false;
   #accepting = true;
@@ -117,15 +124,21 @@ class Driver implements ConsensusDriver {
   readonly #underWay = new Set<Promise<void>>();
   readonly #waits = new Set<() => void>();
   readonly #faults = new Set<string>();
+  /** Said before the start: over once what failed then has worked. */
+  readonly #said: Set<string>;
   #cancelTicks: (() => void) | undefined;
-  framesDropped = 0;
   #finalHeight: number;
   #syncHeight = 0;
 
   constructor(options: DriverOptions) {
     this.#options = options;
     const start: EngineStart = { ...options.start, log: options.voteLog.records };
+    this.#said = new Set(options.faultsSaid);
     this.#finalHeight = start.height;
+    this.#inbox = new FrameInbox(
+      start.validators.map(({ node }) => node),
+      options.inbox,
+    );
     this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
   }
 
@@ -164,6 +177,7 @@ class Driver implements ConsensusDriver {
   }
 
   delivered(block: Delivered): void {
+    if (block.height > this.#finalHeight) this.#inbox.setValidators(block.validators.map(({ node }) => node));
     this.#finalHeight = Math.max(this.#finalHeight, block.height);
     this.#push({ kind: 'delivered', ...block });
   }
@@ -180,6 +194,10 @@ class Driver implements ConsensusDriver {
     return Math.max(0, this.#syncHeight - this.#finalHeight);
   }
 
+  get framesDropped(): number {
+    return this.#inbox.dropped + this.#framesRefused;
+  }
+
   #tick(): void {
     this.#tickDue = true;
     this.#wake();
@@ -187,16 +205,19 @@ class Driver implements ConsensusDriver {
 
   #receive(from: string, bytes: Uint8Array): void {
     if (this.#state !== 'running' || !this.#accepting) return;
-    const held = this.#framesOf.get(from) ?? 0;
-    const full = this.#frames.length >= INBOX_FRAMES_MAX || this.#frameBytes + bytes.length > INBOX_BYTES_MAX;
-    if (full || held >= INBOX_FRAMES_PER_PEER_MAX) {
-      this.framesDropped++;
-      return;
-    }
-    this.#frames.push({ from, bytes });
-    this.#frameBytes += bytes.length;
-    this.#framesOf.set(from, held + 1);
+    if (!this.#inbox.isValidator(from) && !this.#letsStranger(from)) return;
+    this.#inbox.push({ from, bytes });
     this.#wake();
+  }
+
+  /** The validators may have changed at a height that one of us has not seen, so only how much it sends is held against it. */
+  #letsStranger(from: string): boolean {
+    const { network, world } = this.#options;
+    const nowMs = world.clock.monotonic();
+    if (this.#strangerFrames.take(from, 1, nowMs)) return true;
+    this.#framesRefused++;
+    if (this.#strangerReports.take(from, 1, nowMs)) network.report(from, 'PEER_NOT_VALIDATOR');
+    return false;
   }
 
   #push(input: Input): void {
@@ -210,34 +231,34 @@ class Driver implements ConsensusDriver {
   }
 
   #waiting(): boolean {
-    return this.#tickDue || this.#inputs.length > 0 || this.#frames.length > 0;
+    return this.#tickDue || this.#inputs.length > 0 || this.#inbox.count > 0;
   }
 
   async #turns(): Promise<void> {
     await undefined; // what arrives in the same tick of the machine goes into one turn
-    while (this.#state === 'running' && this.#waiting()) await this.#turn(this.#drain());
+    while (this.#state === 'running' && this.#waiting()) await this.#turn();
     this.#turning = undefined;
   }
 
-  #drain(): Input[] {
-    const inputs = this.#inputs.splice(0, TURN_INPUTS_MAX);
-    if (this.#tickDue) inputs.unshift({ kind: 'tick', nowMs: Math.floor(this.#options.world.clock.monotonic()) });
+  /** Tick, results of this node, then frames as long as there is time: at least one, or a slow engine would never hear its peers. */
+  async #turn(): Promise<void> {
+    const { clock, timers } = this.#options.world;
+    const beganMs = clock.monotonic();
+    const effects: Effect[] = [];
+    if (this.#tickDue) effects.push(...this.#engine.step({ kind: 'tick', nowMs: Math.floor(beganMs) }));
     this.#tickDue = false;
-    for (const { from, bytes } of this.#frames.splice(0, TURN_INPUTS_MAX)) {
-      this.#frameBytes -= bytes.length;
-      const held = this.#framesOf.get(from)! - 1;
-      if (held === 0) this.#framesOf.delete(from);
-      else this.#framesOf.set(from, held);
-      inputs.push({ kind: 'message', from, bytes });
+    for (const input of this.#inputs.splice(0, TURN_INPUTS_MAX)) effects.push(...this.#engine.step(input));
+    let late = false;
+    for (let count = 0; count < TURN_INPUTS_MAX && !late; count++) {
+      const frame = this.#inbox.take();
+      if (!frame) break;
+      effects.push(...this.#engine.step({ kind: 'message', ...frame }));
+      late = clock.monotonic() - beganMs >= TURN_MS_MAX;
     }
-    return inputs;
-  }
-
-  async #turn(inputs: readonly Input[]): Promise<void> {
-    const effects = inputs.flatMap((input) => this.#engine.step(input));
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
     for (const effect of effects) this.#carryOut(effect);
+    if (late && this.#waiting()) await new Promise<void>((resolve) => timers.after(0, resolve));
   }
 
   /** Makes the turn's records durable. A truncation holds everything before it, so the log is rewritten with it and what came after. */
@@ -261,7 +282,8 @@ class Driver implements ConsensusDriver {
     for (;;) {
       try {
         const result = await attempt();
-        if (this.#faults.delete(fault)) this.#options.chain.note(CONSENSUS_FAULT_OVER, { fault });
+        const known = [this.#faults, this.#said].map((faults) => faults.delete(fault));
+        if (known.includes(true)) this.#options.chain.note(CONSENSUS_FAULT_OVER, { fault });
         return result;
       } catch (error) {
         this.#options.world.log.error({ fault, code: codeOf(error) }, 'consensus cannot go on, trying again');

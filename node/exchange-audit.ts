@@ -3,7 +3,7 @@
  * link is the anchored one. The links alone show a changed entry; who rewrites all links after it is found by the anchors, who cuts the end too.
  */
 import { exchangePrefix, type ExchangeHead, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
-import { type ByteText, type Digest, equalBytes, prefixEnd, toHex } from './format/index.ts';
+import { type ByteText, type Digest, equalBytes, fromHex, prefixEnd, toHex } from './format/index.ts';
 import { rangeAround } from './storage/mend.ts';
 import type { Store, World } from './world.ts';
 
@@ -33,6 +33,8 @@ export interface ExamineOptions {
   /** First and last entry; all when absent. */
   readonly from?: number;
   readonly to?: number;
+  /** Told of every entry that can be read, sound or not, in order. */
+  readonly onEntry?: (entryBytes: Uint8Array) => void;
   /** Awaited after each step; its rejection ends the examination. */
   readonly pause?: () => Promise<void>;
 }
@@ -60,9 +62,7 @@ export async function examineExchanges(options: ExamineOptions): Promise<Examina
   let entries = 0;
   let anchored = 0;
   let sequence = from - 1;
-  let link: Digest | undefined = ZERO_LINK;
-  if (sequence > 0) [{ value: link } = { value: undefined }] = await rowsFrom(store, sequence, 1);
-  if (link) link = link.subarray(0, 32);
+  let link = await linkAt(options, sequence);
 
   /** The next anchor from `count` entries on, if there is one. */
   async function nextAnchor(count: number): Promise<ExchangeHead | undefined> {
@@ -81,15 +81,19 @@ export async function examineExchanges(options: ExamineOptions): Promise<Examina
     for (const row of rows) {
       if (row.sequence > to) break;
       const gap = row.sequence !== sequence + 1;
-      if (gap) tell(sequence + 1, 'missing');
+      if (gap) {
+        tell(sequence + 1, 'missing');
+        link = anchoredLink(await nextAnchor(row.sequence - 1), row.sequence - 1); // a log that was cut goes on after the last anchor
+      }
       const stored = row.value?.subarray(0, 32);
       if (!row.value || !stored) tell(row.sequence, 'unreadable');
-      else if (link && !gap && !equalBytes(stored, linkAfter(crypto, link, row.value.subarray(32)))) tell(row.sequence, 'link');
+      else if (link && !equalBytes(stored, linkAfter(crypto, link, row.value.subarray(32)))) tell(row.sequence, 'link');
       while (ahead[0] && ahead[0].sequence < row.sequence) ahead.shift();
       if (stored && ahead[0]?.sequence === row.sequence) {
         anchored++;
         if (toHex(stored) !== ahead[0].link) tell(row.sequence, 'anchor');
       }
+      if (row.value) options.onEntry?.(row.value.subarray(32));
       link = stored;
       sequence = row.sequence;
       entries++;
@@ -97,6 +101,18 @@ export async function examineExchanges(options: ExamineOptions): Promise<Examina
     await options.pause?.();
   }
   return { entries, anchors: anchored, faults };
+}
+
+/** The link after so many entries: from the row, or from an anchor where the log was cut; undefined when neither says. */
+export async function linkAt({ store, anchors }: Pick<ExamineOptions, 'store' | 'anchors'>, count: number): Promise<Digest | undefined> {
+  if (count === 0) return ZERO_LINK;
+  const [row] = await rowsFrom(store, count, 1);
+  if (row?.sequence === count) return row.value?.subarray(0, 32);
+  return anchoredLink((await anchors?.(count, 1))?.[0], count);
+}
+
+function anchoredLink(anchor: ExchangeHead | undefined, count: number): Digest | undefined {
+  return anchor?.sequence === count ? fromHex(anchor.link) : undefined;
 }
 
 async function rowsFrom(store: Pick<Store, 'range'>, from: number, limit: number): Promise<readonly Row[]> {

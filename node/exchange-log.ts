@@ -2,11 +2,14 @@
  * The exchange log (DB53 6.1.4, design: api, "Exchange log"): one entry a call, refused ones too. Entries hold digests, never bodies or secrets.
  * They form a hash chain, `link(n) = H('exchange', link(n-1), H('exchange', entry))`, so that a cut, changed or reordered log shows, and a proof over
  * entries that the reader may not see needs only their digests. The head goes on chain every so often through `anchor`.
+ *
+ * A log that was cut goes on after the last anchored entry, from the link that the chain holds: what is missing stays named by its number, and what comes
+ * after is anchored and proved like before. An anchor that the chain would refuse is not sent.
  */
 import { ChainError } from './errors/index.ts';
-import { type Anchors, examineExchanges } from './exchange-audit.ts';
+import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
-import { type Digest, concat, decodeJson, encodeJson, hashTagged, type Json, prefixEnd, toHex } from './format/index.ts';
+import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, type Json, prefixEnd, toHex } from './format/index.ts';
 import { createPause } from './pauses.ts';
 import type { Store, StoreOperation, World } from './world.ts';
 
@@ -91,6 +94,8 @@ const SCAN_MAX = 20_000;
 export const SEGMENT_MAX = 10_000; // entries
 const ANCHOR_ENTRIES_DEFAULT = 1_000;
 const ANCHOR_MS_DEFAULT = 60_000;
+/** An anchor that the chain did not take is sent again after twice the time, each time anew, up to so many times `anchorMs`. */
+const ANCHOR_WAIT_MAX = 64;
 
 export interface ExchangeLogOptions {
   readonly store: Store;
@@ -99,6 +104,10 @@ export interface ExchangeLogOptions {
   readonly anchor?: (head: ExchangeHead) => Promise<void>;
   /** Anchors that stand on chain. */
   readonly anchors?: Anchors;
+  /** The one of them with the most entries. */
+  readonly lastAnchor?: () => ExchangeHead | undefined;
+  /** More entries are anchored than the log holds: the first that is missing. */
+  readonly onCut?: (fault: ExchangeFault) => void;
   readonly anchorEntries?: number;
   readonly anchorMs?: number;
 }
@@ -114,8 +123,12 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
   let waiting: StoreOperation[] = [];
   let writing: Promise<void> | undefined;
   let cancelTimer: (() => void) | undefined;
-  let anchored = written.sequence;
+  /** Entries under the last anchor sent. */
+  let anchored = options.lastAnchor === undefined ? written.sequence : 0;
   let anchoring = false;
+  /** Before this time, on the monotonic clock, no anchor is sent while the chain has not taken the one before. */
+  let anchorNotBeforeMs = 0;
+  let anchorsRefused = 0;
   let stopped = false;
 
   const entryDigest = (entryBytes: Uint8Array): Digest => hashTagged(crypto, 'exchange', entryBytes);
@@ -153,10 +166,35 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     });
   }
 
+  /** Entries of this log that stand anchored; the log goes on after them when it holds fewer. */
+  function anchoredOnChain(): number {
+    const last = options.lastAnchor?.();
+    if (last && last.sequence > chained.sequence) {
+      const fault = { sequence: chained.sequence + 1, reason: 'missing' } as const;
+      world.log.error({ ...fault, goesOnAt: last.sequence + 1 }, 'exchange log was cut');
+      options.onCut?.(fault);
+      chained = { sequence: last.sequence, link: fromHex(last.link) };
+    }
+    return last?.sequence ?? 0;
+  }
+
+  /** False for what the chain would refuse, or too soon after one that it did not take. */
+  function anchorDue(): boolean {
+    if (options.lastAnchor === undefined) return written.sequence > anchored;
+    const onChain = anchoredOnChain();
+    if (written.sequence <= onChain) return false;
+    const refused = anchored > onChain;
+    if (refused && world.clock.monotonic() < anchorNotBeforeMs) return false;
+    anchorsRefused = refused ? anchorsRefused + 1 : 0;
+    if (refused) world.log.warn({ sequence: anchored, onChain, anchorsRefused }, 'exchange log head was sent and not anchored');
+    return true;
+  }
+
   async function anchorHead(): Promise<void> {
-    if (options.anchor === undefined || anchoring || written.sequence === anchored) return;
+    if (options.anchor === undefined || anchoring || !anchorDue()) return;
     anchoring = true;
     const head = headOf(written);
+    anchorNotBeforeMs = world.clock.monotonic() + (options.anchorMs ?? ANCHOR_MS_DEFAULT) * Math.min(2 ** anchorsRefused, ANCHOR_WAIT_MAX);
     try {
       await options.anchor(head);
       anchored = head.sequence;
@@ -169,10 +207,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
   const cancelAnchor =
     options.anchor === undefined ? undefined : world.timers.every(options.anchorMs ?? ANCHOR_MS_DEFAULT, () => void anchorHead());
 
-  async function read(from: number, limit: number): Promise<{ sequence: number; link: Digest; bytes: Uint8Array }[]> {
-    const rows = await store.range({ from: rowKey(from), to: prefixEnd(exchangePrefix), limit });
-    return rows.map(({ key, value }) => ({ sequence: sequenceOf(key), link: value.subarray(0, 32), bytes: value.subarray(32) }));
-  }
+  anchoredOnChain();
 
   return {
     append(entry) {
@@ -221,26 +256,20 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       const pause = createPause(world);
       const [anchor] = (await options.anchors?.(to, 1)) ?? [];
       const end = anchor && anchor.sequence - from < SEGMENT_MAX ? anchor.sequence : to;
-      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end, pause });
-      if (faults[0]) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { ...faults[0] });
-      const [before] = from === 1 ? [{ link: ZERO_LINK }] : await read(from - 1, 1);
-      const entryDigests: string[] = [];
-      let { link } = before!;
-      while (entryDigests.length < to - from + 1) {
-        const rows = await read(from + entryDigests.length, Math.min(BATCH_MAX, to - from + 1 - entryDigests.length));
-        for (const row of rows) {
-          entryDigests.push(toHex(entryDigest(row.bytes)));
-          link = row.link;
-          await pause();
-        }
-      }
-      return {
-        from,
-        to,
-        linkBefore: toHex(before!.link),
-        entryDigests,
-        link: toHex(link),
+      const before = await linkAt({ store, anchors: options.anchors }, from - 1);
+      const entryDigests: Digest[] = [];
+      const onEntry = (bytes: Uint8Array): void => {
+        if (entryDigests.length <= to - from) entryDigests.push(entryDigest(bytes));
       };
+      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end, onEntry, pause });
+      if (faults[0]) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { ...faults[0] });
+      if (!before) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { sequence: from - 1, reason: 'missing' });
+      let link = before; // as examined
+      for (const digest of entryDigests) {
+        link = hashTagged(crypto, 'exchange', link, digest);
+        await pause();
+      }
+      return { from, to, linkBefore: toHex(before), entryDigests: entryDigests.map(toHex), link: toHex(link) };
     },
 
     async stop() {

@@ -50,10 +50,12 @@ export function watchLoop(options: {
   readonly timers: Pick<Timers, 'every'>;
   /** The loop was held past the bound; not called again before `onCalm`. */
   readonly onHeld: (heldMs: number) => void;
+  /** A whole window passed without: the first one, since what was held before a start may still be said, and one after each time held. */
   readonly onCalm: () => void;
 }): LoopWatch {
   const { meter } = options;
   let held = false;
+  let calm = false;
   let looks = 0;
   let heldInWindow = false;
   const cancel = options.timers.every(LOOK_MS, () => {
@@ -62,10 +64,12 @@ export function watchLoop(options: {
       heldInWindow = true;
       if (!held) options.onHeld(Math.round(maxMs));
       held = true;
+      calm = false;
     }
     if (++looks < LOOP_WINDOW_MS / LOOK_MS) return;
-    if (held && !heldInWindow) {
+    if (!calm && !heldInWindow) {
       held = false;
+      calm = true;
       options.onCalm();
     }
     looks = 0;

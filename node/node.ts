@@ -12,6 +12,8 @@ import {
   createConsensusDriver,
   type DriverOptions,
 } from './consensus-driver.ts';
+import type { InboxLimits } from './frame-inbox.ts';
+import type { EngineLimits } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -19,6 +21,7 @@ import {
   type Digest,
   decodeHeader,
   decodeJson,
+  decodeTransaction,
   fromHex,
   headerHash,
   type Json,
@@ -41,10 +44,11 @@ import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
-import { createMempool, type Mempool, type MempoolLimits } from './mempool/mempool.ts';
+import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
 import { createPause } from './pauses.ts';
-import { createPeering, type Peering } from './peering.ts';
+import { watchPeers } from './peer-watch.ts';
+import { createPeering, type Peering, type PeeringLimits } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
@@ -87,6 +91,15 @@ export interface NodeOptions {
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
   readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
   readonly mempool: MempoolLimits;
+  /** What this node holds and asks for at a time; each has its default. */
+  readonly limits?: NodeLimits;
+}
+
+/** A node's own affair: nodes need not agree on them. */
+export interface NodeLimits {
+  readonly inbox?: InboxLimits;
+  readonly engine?: EngineLimits;
+  readonly peering?: PeeringLimits;
 }
 
 export interface Node extends NodeService {
@@ -136,6 +149,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
+  let cancelWork: (() => void) | undefined;
+
+  /** Consensus owes a block for what one may hold: at once, or when the time of what is held back has come. */
+  function tellWork(added?: Waiting): void {
+    const waitMs = mempool.dueInMs(added);
+    if (waitMs === 0 || !added) driver.workWaiting(waitMs === 0);
+    if (waitMs === 0 || waitMs === Number.POSITIVE_INFINITY || stopping) return;
+    cancelWork?.();
+    cancelWork = world.timers.after(waitMs, () => tellWork());
+  }
 
   /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
   function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
@@ -253,7 +276,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height),
-    onAdmitted: () => driver.workWaiting(true),
+    onAdmitted: tellWork,
+    ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });
   const repairer = createRepairer({
     world,
@@ -267,6 +291,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
+  const peerWatch = watchPeers({ network, timers: world.timers, raise, resolve: resolveAll });
   const { height, hash, configuration } = chain.tip();
   let deciding = configuration.validators.some((validator) => validator.node === options.node);
   const driver: ConsensusDriver = createConsensusDriver({
@@ -280,12 +305,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       certificate: soundOr(certificateAt(height)),
       signedHeight: lastSigned(certificateAt, options.node, height),
       parameters: configuration.parameters,
+      ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
     },
     crypto: { hash: crypto.hash, verify: crypto.verify, sign: options.signWithValidatorKey },
     world,
     network,
     voteLog: options.voteLog,
     chain,
+    ...(options.limits?.inbox ? { inbox: options.limits.inbox } : {}),
+    faultsSaid: alarms.list().flatMap(({ kind, resolvedAtMs }) => (resolvedAtMs === undefined ? [kind] : [])),
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
 
@@ -339,7 +367,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     }
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
-    driver.workWaiting(mempool.size().count > 0);
+    tellWork();
     const { height, header } = chain.tip();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     outbox.onBlock();
@@ -429,10 +457,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (expelled) throw new ChainError(EXPELLED, { node: options.node });
     const stall = health.stalled();
     if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });
-    const entry = await mempool.add(bytes, 'client');
-    peering.spread([entry]);
-    driver.workWaiting(true);
-    return entry.id;
+    try {
+      const entry = await mempool.add(bytes, 'client');
+      peering.spread([entry]);
+      tellWork(entry);
+      return entry.id;
+    } catch (error) {
+      const same = error instanceof ChainError && error.code === 'MEMPOOL_TRANSACTION_KNOWN' ? await mempool.same(bytes) : undefined;
+      if (!same) throw error;
+      return same.id; // sent more than once: all callers wait for the one transaction
+    }
   }
 
   /** How many validators are within reach, this node among them, and how many a block takes. */
@@ -468,9 +502,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
-    mempool: () => mempool.size(),
+    inbox: () => ({ dropped: driver.framesDropped }),
+    mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
     transaction: async (id) => receipts.status(id),
+    async senderOf(id) {
+      const position = blocks.position(id);
+      const stored = position && blocks.block(position.height)?.transactions[position.index];
+      return stored ? decodeTransaction(stored).sender : (mempool.byId(id) ?? mempool.rejection(id))?.sender;
+    },
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
     async transactionBytes(id) {
       const position = blocks.position(id);
@@ -554,7 +594,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stop() {
       stopping = true;
       health.stop();
+      peerWatch.stop();
       cancelSave?.();
+      cancelWork?.();
       const repaired = repairer.stop();
       cancelExpel?.();
       peering.stop();

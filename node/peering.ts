@@ -14,7 +14,18 @@ import {
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import { ANSWER_BYTES_MAX } from './network/messages.ts';
-import { BlockSync, createStanding, Requests, serveBlocks, type Standing, type StandingWatch, type SyncStatus } from './sync/index.ts';
+import { createSlices } from './slices.ts';
+import {
+  BlockSync,
+  createStanding,
+  Requests,
+  serveBlocks,
+  type Standing,
+  type StandingWatch,
+  SYNC_LIMITS,
+  type SyncLimits,
+  type SyncStatus,
+} from './sync/index.ts';
 import type { Network, World } from './world.ts';
 
 /** Transactions admitted within this time travel in one frame, ms. */
@@ -27,12 +38,21 @@ const UPKEEP_INTERVAL_MS = 1_000;
 const RESPREAD_AGE_MS = 2_000;
 /** Bytes spread again at a time: a chain that cannot keep up must not drown in repetitions. */
 const RESPREAD_BYTES_MAX = 262_144;
-/** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
-const FETCH_HASHES_MAX = 2_000;
 /** A peer that has not answered by then is not waited for alone. */
 const FETCH_PATIENCE_MS = 500;
-/** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
-const INTAKE_MAX = 20_000;
+
+/** What is given to peers and taken from them at a time. */
+export interface PeeringLimits extends SyncLimits {
+  /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
+  readonly fetchHashesMax: number;
+  /** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
+  readonly intakeMax: number;
+}
+
+export const PEERING_LIMITS: PeeringLimits = { ...SYNC_LIMITS, fetchHashesMax: 2_000, intakeMax: 20_000 };
+
+/** Frames of transactions of one peer that wait to be opened; what comes on top is dropped: it is spread again. */
+const ARRIVALS_PER_PEER_MAX = 16;
 
 /** Refusals that an honest peer's transaction cannot meet. */
 const DISHONEST_CODES: ReadonlySet<string> = new Set([
@@ -78,19 +98,22 @@ export interface PeeringDependencies {
   readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
   readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
-  readonly onAdmitted: () => void;
+  readonly onAdmitted: (entry: Waiting) => void;
+  /** PEERING_LIMITS unless given. */
+  readonly limits?: PeeringLimits;
 }
 
 export function createPeering(deps: PeeringDependencies): Peering {
-  const { world, network, mempool } = deps;
+  const { world, network, mempool, limits = PEERING_LIMITS } = deps;
   const requests = new Requests({ network, world });
   const source = {
     head: deps.tip,
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
     certificate: (height: number) => deps.blocks.certificate(height),
     headerBytes: (height: number) => deps.blocks.headerBytes(height),
+    slices: () => createSlices(world),
   };
-  serveBlocks(requests, source);
+  serveBlocks(requests, source, limits.answerBytesMax);
   const watch = createStanding({
     world,
     network,
@@ -108,7 +131,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     for (const hash of question.hashes) {
       const found = mempool.byHash(hash)?.bytes ?? deps.heldTransaction(hash);
       if (!found) continue;
-      if (transactions.length > 0 && bytes + found.length > ANSWER_BYTES_MAX) break;
+      if (transactions.length > 0 && bytes + found.length > limits.answerBytesMax) break;
       transactions.push(found);
       bytes += found.length;
     }
@@ -123,6 +146,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     requests,
     world,
     source,
+    limits,
     localHeight: () => deps.tip().height,
     applyBlock: async (bytes, certificate) => {
       if (!certificate)
@@ -155,28 +179,61 @@ export function createPeering(deps: PeeringDependencies): Peering {
     cancelSpread ??= world.timers.after(Math.max(SPREAD_DELAY_MS, gatherMs), flush);
   }
 
+  /** Frames of transactions that wait, by peer; each peer's are opened one after the other. */
+  const arrivals = new Map<string, (readonly Uint8Array[])[]>();
+
   requests.onTransactions((from, transactions) => {
+    const waiting = arrivals.get(from);
+    if (!waiting) {
+      arrivals.set(from, [transactions]);
+      void openArrivals(from);
+    } else if (waiting.length < ARRIVALS_PER_PEER_MAX) waiting.push(transactions);
+  });
+
+  async function openArrivals(from: string): Promise<void> {
+    const frames = arrivals.get(from)!;
+    for (let frame = frames[0]; frame; frame = frames[0]) {
+      await openFrame(from, frame);
+      frames.shift();
+    }
+    arrivals.delete(from);
+  }
+
+  async function openFrame(from: string, transactions: readonly Uint8Array[]): Promise<void> {
+    const slices = createSlices(world);
+    let honest = true;
     for (const bytes of transactions) {
-      if (intake >= INTAKE_MAX) return;
+      await slices.rest();
+      if (intake >= limits.intakeMax || !honest) return; // what follows a false one is as good as it
       if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
+      await slices.rest(); // a long one is hashed again to open it
       intake++;
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
         .then(deps.onAdmitted, (error: unknown) => {
-          if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) network.report(from, error.code);
-          else if (!(error instanceof ChainError))
+          if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) {
+            honest = false;
+            network.report(from, error.code);
+          } else if (!(error instanceof ChainError))
             world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
         })
         .finally(() => intake--);
     }
-  });
+  }
 
   async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
     while (missing.size > 0) {
-      const hashes = [...missing.values()].slice(0, FETCH_HASHES_MAX);
+      const asked = new Map([...missing].slice(0, limits.fetchHashesMax));
+      const slices = createSlices(world);
       let progress = false;
-      for (const bytes of await requests.getTransactions(peer, hashes)) {
-        if (!missing.delete(toByteText(transactionHashOf(world.crypto, bytes)))) continue;
+      for (const bytes of await requests.getTransactions(peer, [...asked.values()])) {
+        await slices.rest();
+        const hash = toByteText(transactionHashOf(world.crypto, bytes));
+        if (!asked.delete(hash)) {
+          network.report(peer, 'PEER_ANSWER_UNASKED'); // what is in no question, or in the answer twice
+          return;
+        }
+        if (!missing.delete(hash)) continue; // another peer was faster
         found.push(bytes);
         progress = true;
       }

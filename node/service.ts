@@ -107,11 +107,16 @@ export interface NodeService {
   standing?(): Standing;
   /** Votes, view, storing, sync and finality: whether each is well. */
   health(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
-  mempool(): { readonly count: number; readonly bytes: number };
+  /** `heldBack` of them no block may hold now, because their senders have used up their gas and others go first. */
+  mempool(): { readonly count: number; readonly bytes: number; readonly heldBack: number };
+  /** Consensus frames of peers dropped since the start, because their share of the inbox was full or they are no validators. */
+  inbox(): { readonly dropped: number };
 
-  /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted. */
+  /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
   submit(bytes: Uint8Array): Promise<Digest>;
   transaction(id: Digest): Promise<TransactionStatus>;
+  /** Account that signed a transaction this node knows; undefined where its state is `unknown`. */
+  senderOf(id: Digest): Promise<string | undefined>;
   /** Resolves when the transaction is confirmed, rejected or expired, or with what is known when `timeoutMs` has passed. */
   awaitTransaction(id: Digest, timeoutMs: number): Promise<TransactionStatus>;
   /** Bytes, position and inclusion path of a confirmed transaction. */

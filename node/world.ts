@@ -105,6 +105,10 @@ export interface PeerStatus {
   readonly height?: number;
   /** Code of the last rule it broke or of the last refusal, until it connects again. */
   readonly refusal?: string;
+  /** Rules it broke since this node knows it. */
+  readonly reports?: number;
+  /** It is cut off for this much longer. */
+  readonly cutOffMs?: number;
 }
 
 /** Frames between registered nodes. `from` and `to` are node ids that the transport has proven, never claims. */
@@ -115,6 +119,8 @@ export interface Network {
   /** False when the peer is not connected or its queue is full; the frame is then dropped. */
   send(to: string, channel: Channel, frame: Uint8Array): boolean;
   broadcast(channel: Channel, frame: Uint8Array): void;
+  /** Bytes sent to a peer that it has not taken yet. */
+  queuedBytes?(to: string, channel: Channel): number;
   onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void;
   onPeer(handler: (node: string, state: 'up' | 'down') => void): void;
   peers(): readonly PeerStatus[];
@@ -130,6 +136,8 @@ export interface Network {
   keepQuiet?(quiet: boolean): void;
   /** Counts a broken rule against a peer; past a bound it is cut off for a while. */
   report(node: string, code: string): void;
+  /** `node` is cut off for `forMs`; `code` is the last rule it broke. */
+  onCutOff?(handler: (node: string, code: string, forMs: number) => void): void;
 }
 
 export interface AdmittedNode {

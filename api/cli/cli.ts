@@ -90,8 +90,14 @@ export class Cli {
     }
   }
 
+  /** A byte order mark is kept. @throws ChainError CLI_FILE_UNREADABLE, CLI_FILE_MALFORMED for what is not UTF-8 */
   readText(path: string): string {
-    return Buffer.from(this.readBytes(path)).toString('utf8');
+    const bytes = this.readBytes(path);
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw new ChainError('CLI_FILE_MALFORMED', { path, reason: 'not UTF-8' });
+    }
   }
 
   profile(): { readonly profile: Profile; readonly directory: string } | undefined {

@@ -21,6 +21,7 @@ import type { Terminal } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 import { txCommand } from './tx.ts';
 import { verifyCommand } from './verify.ts';
+import { ChainError } from '../../node/errors/index.ts';
 
 /** Gives a command its Cli; the action's error goes up to runCli. */
 export type Run = <A extends unknown[]>(action: (cli: Cli, ...args: A) => Promise<void>) => (...args: A) => Promise<void>;
@@ -71,6 +72,11 @@ export async function runCli(args: readonly string[], terminal: Terminal, versio
       cli = new Cli(terminal, program.opts<GlobalOptions>());
       await action(cli, ...given);
     };
+  program.hook('preAction', () => {
+    // What is not UTF-8 reaches a program as replacement characters: a search for it would find nothing and say so.
+    const unread = args.findIndex((argument) => argument.includes('\ufffd'));
+    if (unread >= 0) throw new ChainError('CLI_USAGE', { reason: `argument ${unread + 1} is not UTF-8: ${args[unread]}` });
+  });
   for (const factory of commands) program.addCommand(inherit(factory(run), program));
   try {
     if (args.length === 0) {

@@ -3,7 +3,7 @@ import { anchoredHead, auditKey, entryOf, may, registryKey, CONTRACT, type State
 import { ChainError } from '../../node/errors/index.ts';
 import { assembleNode } from '../../node/assemble.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
-import { type Anchors, createExchangeWatch } from '../../node/exchange-audit.ts';
+import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../node/exchange-audit.ts';
 import { openExchangeLog } from '../../node/exchange-log.ts';
 import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
@@ -65,6 +65,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'));
+    const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
     const replication = createSealedReplication({
       world,
       network: real.network,
@@ -72,9 +73,11 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       sealed,
       store: real.sealed,
       aead: aesGcm,
-      sealingKeys: () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) })),
+      sealingKeys,
       isOwn: (peer) => isActiveNodeOf(node.state, peer, config.organisation),
       onKeysDiffer: (peer, keyId) => void node.raiseAlarm('SEALED_KEYS_DIFFER', 'warning', { node: peer, keyId }),
+      onKeysFit: (fits) =>
+        node.resolveAlarms('SEALED_KEYS_DIFFER', (detail) => fits((detail as { node: string }).node), { by: 'the keys held' }),
     });
     const inclusions = createInclusions(node.blocks, world.crypto);
     const feeder = createIndexFeeder({
@@ -97,10 +100,16 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       const [from, end] = [auditKey.anchor(config.node, count), prefixEnd(auditKey.anchorsOf(config.node))];
       return (await node.stateRange(CONTRACT.audit, from, end, limit)).map(({ value }) => anchoredHead(value));
     };
+    const onFault = (fault: ExchangeFault): void => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault });
     const exchanges = await openExchangeLog({
       store: real.local,
       world,
       anchors,
+      lastAnchor() {
+        const last = node.state.get(stateKey(CONTRACT.audit, auditKey.last(config.node)));
+        return last && anchoredHead(last);
+      },
+      onCut: onFault,
       anchor: async ({ sequence, link }) => {
         if (!node.state.get(stateKey(CONTRACT.registry, registryKey.entry('account', anchorAccount)))) {
           throw new ChainError('KEY_NOT_HELD', { account: anchorAccount, node: config.node });
@@ -113,14 +122,14 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       store: real.local,
       world,
       anchors,
-      onFault: (fault) => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault }),
+      onFault,
     });
     const records = createRecordService({
       node,
       crypto: world.crypto,
       index,
       sealed,
-      sealingKey: () => keystore.secret(sealingKeyIds(keystore).at(-1)!),
+      sealingKeys: () => sealingKeys().map(({ secret }) => secret),
       inclusions,
       headerBytes: (height) => node.blocks.headerBytes(height),
       timers: world.timers,

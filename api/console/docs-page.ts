@@ -25,6 +25,7 @@ const WORDS = {
   right: { en: 'Right', zh: '所需权限' },
   public: { en: 'none: public', zh: '无需权限（公开）' },
   stepUp: { en: ', with a one-time password', zh: '，并需动态口令' },
+  own: { en: '; or *, for what the caller wrote itself', zh: '；或 *（仅限调用方自己写入的内容）' },
   timeout: { en: 'Time-out', zh: '超时' },
   rate: { en: 'Rate limit', zh: '频率限制' },
   none: { en: 'none', zh: '无' },
@@ -57,7 +58,7 @@ type Row = ReturnType<typeof registryRows>[number] & {
   readonly url: string;
   readonly state: string;
   readonly summary: Words;
-  readonly access: 'public' | { readonly right: string };
+  readonly access: 'public' | { readonly right: string; readonly own: boolean };
   readonly stepUp: boolean;
   readonly timeoutMs: number;
   readonly rateLimit: 'none' | { readonly count: number; readonly perMs: number };
@@ -121,7 +122,12 @@ function operationName({ method, url }: Row): string {
 function operation(row: Row, language: Language, t: Say): string {
   const { access, rateLimit, body, answers } = row;
   const facts: readonly (readonly [string, string])[] = [
-    [t('right'), access === 'public' ? t('public') : `<code>${access.right}</code>${row.stepUp ? t('stepUp') : ''}`],
+    [
+      t('right'),
+      access === 'public'
+        ? t('public')
+        : `<code>${access.right}</code>${access.own ? t('own').replace('*', `<code>${access.right}:own</code>`) : ''}${row.stepUp ? t('stepUp') : ''}`,
+    ],
     [t('timeout'), `${row.timeoutMs} ms`],
     [t('rate'), rateLimit === 'none' ? t('none') : `${rateLimit.count} / ${rateLimit.perMs} ms`],
     [t('state'), row.state],

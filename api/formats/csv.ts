@@ -19,6 +19,9 @@ import {
 export const CSV_COLUMNS_MAX = 2_000; // columns of one body
 const LIST_INDEX_MAX = 10_000; // highest item number in a column name
 const HEADER_PLACE = { row: 1, column: '' } as const;
+const HEADER_CHARACTERS_MAX = 262_144; // within which the header row must end for its delimiter to be told
+/** What other programs put where a comma belongs. */
+const FOREIGN_DELIMITERS: Readonly<Record<string, string>> = { ';': 'semicolon', '\t': 'tab', '|': 'vertical bar' };
 
 export interface CsvRow {
   /** From 1; an empty line counts, a line end inside quotes does not. */
@@ -87,6 +90,35 @@ function closingQuote(text: string, from: number): number {
   return at;
 }
 
+/**
+ * What the header row shows of a text that is CSV of another kind: lines that end with CR alone, or more of another delimiter than commas. Quoted cells
+ * do not count. Undefined when there is nothing to say; then the rows speak for themselves.
+ */
+export function foreignForm(
+  text: string,
+): { readonly code: 'CSV_LINE_END' | 'CSV_DELIMITER'; readonly data: BodyFault['data'] } | undefined {
+  const counts = new Map<string, number>();
+  const count = (delimiter: string): number => counts.get(delimiter) ?? 0;
+  let cellStart = true;
+  for (let at = text.charCodeAt(0) === 0xfeff ? 1 : 0; at < Math.min(text.length, HEADER_CHARACTERS_MAX); at++) {
+    const character = text[at]!;
+    if (character === '\n') break;
+    if (character === '\r') {
+      if (text[at + 1] === '\n') break;
+      return { code: 'CSV_LINE_END', data: { found: 'CR', wanted: 'CRLF or LF' } };
+    }
+    if (character === '"' && cellStart) {
+      at = closingQuote(text, at + 1);
+      if (at < 0) return undefined;
+    }
+    cellStart = character === ',' || Object.hasOwn(FOREIGN_DELIMITERS, character);
+    if (cellStart) counts.set(character, count(character) + 1);
+  }
+  const [most] = Object.keys(FOREIGN_DELIMITERS).sort((a, b) => count(b) - count(a));
+  if (count(most!) <= count(',')) return undefined;
+  return { code: 'CSV_DELIMITER', data: { found: FOREIGN_DELIMITERS[most!]!, wanted: 'comma' } };
+}
+
 /** One step a row. */
 export function* parseCsvSteps(bytes: Uint8Array): ParseSteps {
   if (bytes.length > BODY_BYTES_MAX) return refusedBody('csv', 'FORMAT_TOO_LARGE', HEADER_PLACE, { bytesMax: `${BODY_BYTES_MAX}` });
@@ -96,6 +128,8 @@ export function* parseCsvSteps(bytes: Uint8Array): ParseSteps {
   } catch {
     return refusedBody('csv', 'FORMAT_NOT_UTF8', HEADER_PLACE);
   }
+  const foreign = foreignForm(text);
+  if (foreign) return refusedBody('csv', foreign.code, HEADER_PLACE, foreign.data);
   const records: ParsedRecord[] = [];
   const faults: BodyFault[] = [];
   let header: Header | undefined;

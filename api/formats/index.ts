@@ -5,6 +5,7 @@ import { parseJsonSteps } from './json.ts';
 import { parseXmlSteps } from './xml.ts';
 
 export * from './body.ts';
+export { foreignForm } from './csv.ts';
 
 const MEDIA_TYPES: Readonly<Record<string, BodyFormat>> = {
   'application/json': 'json',

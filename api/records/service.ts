@@ -1,5 +1,6 @@
 /** The record modules behind the routes: parse, submit, search, read, prove, trace. */
-import type { Crypto, Digest, Evidence, Json } from '../../node/format/index.ts';
+import { may, type Read, seesRecord, stateKey } from '../../contracts/index.ts';
+import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../../node/format/index.ts';
 import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
@@ -21,6 +22,7 @@ import type { Caller, ParsedRecords, RecordOutcome, RecordPage, RecordRow, Recor
 import { refuseBody } from './refusal.ts';
 import { createSlices } from './slices.ts';
 import { checkRows, contentDigestsOf, outcomeOf, submitRows } from './submit.ts';
+import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
 
@@ -29,8 +31,8 @@ export interface RecordServiceDependencies {
   readonly crypto: Crypto;
   readonly index: RecordIndex;
   readonly sealed: SealedStore;
-  /** The organisation's sealing key of the present period, 32 bytes. */
-  readonly sealingKey: () => Uint8Array;
+  /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
+  readonly sealingKeys: () => readonly Uint8Array[];
   readonly inclusions: Inclusions;
   readonly headerBytes: (height: number) => Uint8Array | undefined;
   readonly timers: Timers;
@@ -44,17 +46,29 @@ interface Parsed extends ParsedRecords {
   readonly faults: readonly BodyFault[];
 }
 
-export function createRecordService(deps: RecordServiceDependencies): RecordService {
-  const { node, index, crypto } = deps;
+export function createRecordService(given: RecordServiceDependencies): RecordService {
+  const { node, index, crypto } = given;
+  const deps = { ...given, underWay: createUnderWay(node, crypto) };
   const inSlices = createSlices(deps.clock, deps.timers);
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);
 
-  async function view(id: Digest, version: number, caller: Caller, single: boolean): Promise<RecordRow> {
-    const record = await source.record(id, version === 0 ? undefined : version);
+  const read: Read = (contract, key) => node.state.get(stateKey(contract, key));
+  const readsAll = (caller: Caller): boolean => may(read, caller.account, 'record:read');
+
+  /** A stored version. One the caller may not see is refused like one that does not exist, and as fast: by the first version alone. */
+  async function seen(id: Digest, version: number, caller: Caller): Promise<StoredRecord> {
+    const first = await source.record(id, 1);
+    const record =
+      first && seesRecord(read, caller.account, first) ? await source.record(id, version === 0 ? undefined : version) : undefined;
     if (!record) throw new ChainError('RECORD_NOT_FOUND', { id: toHex(id) });
+    return record;
+  }
+
+  /** @param unsealed with the sealed values, where the caller may read them */
+  function view(id: Digest, record: StoredRecord, caller: Caller, unsealed: boolean): RecordRow {
     const headerBytes = deps.headerBytes(record.height);
-    const own = single && caller.organisation === record.org;
+    const own = unsealed && caller.organisation === record.org && (record.actor === caller.account || readsAll(caller));
     return viewRecord(crypto, id, record, {
       blockHash: headerBytes ? headerHash(crypto, headerBytes) : new Uint8Array(0),
       ...(own ? { sealed: deps.sealed.get(id), erased: deps.sealed.isErased(id) } : {}),
@@ -72,13 +86,17 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     await reach(query.atLeastHeight, query.waitMs);
     const terms = {
       ...query.filter,
+      ...(readsAll(caller) ? {} : { author: caller.account }),
       order: query.order,
       ...(query.includeArchived && query.order !== 'commit' ? { state: 'kept' as const } : {}),
     };
     const asked = { ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) };
     const page = await scans.scan(caller.account, (pace) => index.search(asked, undefined, pace));
     const items = await Promise.all(
-      page.rows.map(async (row) => ({ ...(await view(fromHex(row.id), row.version, caller, false)), matched: row.matched })),
+      page.rows.map(async ({ id, version, matched }) => {
+        const digest = fromHex(id);
+        return { ...view(digest, (await source.record(digest, version))!, caller, false), matched };
+      }),
     );
     return {
       items,
@@ -124,16 +142,18 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
     },
     contentDigests: (parsed, recordClass) => contentDigestsOf(deps, (parsed as Parsed).records, recordClass),
     search,
-    get: async (id, version, caller) => view(fromHex(id), version, caller, true),
+    async get(id, version, caller) {
+      const digest = fromHex(id);
+      return view(digest, await seen(digest, version, caller), caller, true);
+    },
     async history(id, page, caller) {
       const digest = fromHex(id);
-      const current = await source.record(digest);
-      if (!current) throw new ChainError('RECORD_NOT_FOUND', { id });
+      const current = await seen(digest, 0, caller);
       const from = page.after === undefined ? 1 : Number(page.after) + 1;
       if (!Number.isSafeInteger(from) || from < 1) throw new ChainError('CURSOR_INVALID', {});
       const last = Math.min(current.version, from + page.limit - 1);
       const items: RecordRow[] = [];
-      for (let version = from; version <= last; version++) items.push(await view(digest, version, caller, false));
+      for (let version = from; version <= last; version++) items.push(view(digest, (await source.record(digest, version))!, caller, false));
       return {
         items,
         next: last < current.version ? String(last) : null,
@@ -143,10 +163,11 @@ export function createRecordService(deps: RecordServiceDependencies): RecordServ
         count: current.version,
       };
     },
-    async proof(id, version, withTransaction) {
+    async proof(id, version, withTransaction, caller) {
       const digest = fromHex(id);
-      const record = await source.record(digest, version === 0 ? undefined : version);
-      if (!record) throw new ChainError('RECORD_NOT_FOUND', { id });
+      const record = await seen(digest, version, caller);
+      if (withTransaction && record.actor !== caller.account && !readsAll(caller))
+        throw new ChainError('RIGHT_MISSING', { right: 'record:read' }); // it carries whatever else its sender put into it
       return (await inSlices(await deps.evidence(digest, record.version, withTransaction))) as unknown as Json;
     },
     async trace(product, options, caller) {

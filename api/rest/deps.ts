@@ -131,6 +131,8 @@ export interface RecordOutcome {
   readonly digestAlg: string;
   readonly status: 'stored' | 'repeated';
   readonly currentVersion?: number;
+  /** Of a repeated record: the transaction that stored it. */
+  readonly transactionId?: string;
   /** Of a repeated record: fields of its key that the stored record spells otherwise, dotted path -> stored text. */
   readonly storedAs?: { readonly [path: string]: string };
 }
@@ -189,7 +191,8 @@ export interface RecordPage {
 
 /**
  * The record modules behind the routes. Refusals are ChainError; when several fields or rows are bad, `data.details` lists all of them as
- * `{code, message, pointer | path | row + column}` and nothing is stored.
+ * `{code, message, pointer | path | row + column}` and nothing is stored. Readings show a caller without the right `record:read` what it wrote itself; the
+ * rest is to it as if it did not exist. A trace is of everybody's records: who asks for one has that right.
  */
 export interface RecordService {
   parse(bytes: Uint8Array, mediaType: RecordMediaType): ParsedRecords | Promise<ParsedRecords>;
@@ -207,7 +210,7 @@ export interface RecordService {
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;
   history(id: string, page: { readonly limit: number; readonly after: string | undefined }, caller: Caller): Promise<RecordPage>;
   /** An evidence bundle, `evidence/v1`; with the transaction that wrote the record and its receipt when asked. */
-  proof(id: string, version: number, withTransaction: boolean): Promise<Json>;
+  proof(id: string, version: number, withTransaction: boolean, caller: Caller): Promise<Json>;
   /** Genealogy: `{product, nodes, edges, height, complete}`; `depth` bounds the walk. */
   trace(
     productUid: string,

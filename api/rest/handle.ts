@@ -4,8 +4,10 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
@@ -26,6 +28,8 @@ export interface Incoming {
   readonly headers: IncomingHttpHeaders;
   readonly path: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Parameters of the query whose percent-encoding cannot be read. */
+  readonly unreadable: readonly string[];
   readonly body: Uint8Array | undefined;
   readonly address: string;
   /** Aborts when the connection is gone. */
@@ -90,7 +94,8 @@ function identify(api: ApiContext, declared: Route, token: string, incoming: Pic
   const { access } = declared;
   if (access !== 'public') {
     const object = access.object === undefined ? undefined : incoming.path[access.object];
-    if (!api.may(api.read, caller.account, access.right, object))
+    const held = (right: Right): boolean => api.may(api.read, caller.account, right, object);
+    if (!held(access.right) && !(access.own === true && held(`${access.right}:own`)))
       throw new ChainError('RIGHT_MISSING', { right: access.right, ...(object === undefined ? {} : { object }) });
   }
   return caller;
@@ -162,22 +167,22 @@ export async function handle(
     integer: (name) => parameterValue(declared, given, name) as number,
     flag: (name) => parameterValue(declared, given, name) as boolean,
   };
-  const run = (): Promise<Reply | RawReply | StreamReply> =>
-    inTime(api, declared, abort, async () => {
-      if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
-      return await declared.handler(call, api);
-    });
+  const run = async (): Promise<Reply | RawReply | StreamReply> => {
+    if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
+    return await declared.handler(call, api);
+  };
   const key = call.given['idempotency-key'];
   if (typeof key === 'string') {
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
     const fingerprint = fingerprintOf(api, declared, call, bodyDigest());
-    const { answer, replayed } = await api.idempotency.once(
-      { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true },
-      async () => {
+    const request = { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true };
+    // The time is the caller's: work that runs over it goes on under its key, and a repeat waits for it instead of doing it again.
+    const { answer, replayed } = await inTime(api, declared, abort, () =>
+      api.idempotency.once(request, async () => {
         first = (await run()) as Reply;
         return { status: first.status ?? 200, data: first.kept ?? first.data };
-      },
+      }),
     );
     if (replayed && answer.status === 202 && declared.resume !== undefined)
       return await answered(api, trace, await declared.resume(call, api, answer.data));
@@ -189,7 +194,7 @@ export async function handle(
       headers: { ...first?.headers, 'idempotency-replayed': String(replayed) },
     });
   }
-  const reply = await run();
+  const reply = await inTime(api, declared, abort, run);
   if ('stream' in reply) return { kind: 'stream', reply };
   if ('raw' in reply) {
     const bytes =
@@ -297,6 +302,7 @@ function checkMediaType(declared: Route, incoming: Incoming): string {
     return 'application/json';
   if (!declared.body.formats.includes(normal))
     throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
+  checkCharset(incoming.headers['content-type'] ?? '', normal, incoming.body ?? new Uint8Array(0));
   return normal;
 }
 

@@ -1,7 +1,7 @@
 /**
  * JSON text as values, step by step: bodies of megabytes are read on the thread that votes, a few kilobytes at a time. What a short text holds is read
  * by JSON.parse at once. Stricter than JSON.parse, so that no text can hold the thread by its shape: nesting, values and names of one object are
- * bounded, and `__proto__` is refused.
+ * bounded, and `__proto__` and half surrogate pairs are refused.
  */
 import { JSON_DEPTH_MAX } from '../../node/format/index.ts';
 import type { Steps } from './paced.ts';
@@ -20,6 +20,8 @@ const VALUE_CHARACTERS = 16;
 // Bounded: a text of a million blanks, or digits, would be looked through in one step. What goes on behind the bound is refused.
 const SPACE = /[ \t\n\r]{0,16384}/y;
 const NUMBER = /-?(?:0|[1-9][0-9]{0,1023})(?:\.[0-9]{1,1024})?(?:[eE][+-]?[0-9]{1,16})?/y;
+/** A text that UTF-8 cannot carry: JSON escapes can write one. */
+const HALF_PAIR = /\p{Surrogate}/u;
 const WORDS = { true: true, false: false, null: null } as const;
 
 interface HeldObject {
@@ -31,7 +33,7 @@ type Holder = { readonly list: unknown[] } | HeldObject;
 
 /** @param namesMax of one object. @throws SyntaxError */
 export function* jsonSteps(text: string, namesMax = JSON_NAMES_MAX): Steps<unknown> {
-  if (text.length <= STEP_CHARACTERS) return JSON.parse(text, refuseProto);
+  if (text.length <= STEP_CHARACTERS) return JSON.parse(text, refuseForbidden);
   const holders: Holder[] = [];
   let at = 0;
   let due = STEP_CHARACTERS;
@@ -53,6 +55,7 @@ export function* jsonSteps(text: string, namesMax = JSON_NAMES_MAX): Steps<unkno
       yield;
     }
     at++;
+    if (HALF_PAIR.test(read)) fail('A text holds half a surrogate pair');
     return read;
   }
   function* name(holder: HeldObject): Steps<void> {
@@ -163,7 +166,9 @@ function pieceEnd(text: string, from: number): number {
   return Math.min(at, text.length);
 }
 
-function refuseProto(name: string, value: unknown): unknown {
+function refuseForbidden(name: string, value: unknown): unknown {
   if (name === '__proto__') throw new SyntaxError('The name __proto__ is not allowed');
+  if (HALF_PAIR.test(name) || (typeof value === 'string' && HALF_PAIR.test(value)))
+    throw new SyntaxError(`${name.slice(0, 64).replace(HALF_PAIR, '')} holds half a surrogate pair`);
   return value;
 }

@@ -59,8 +59,14 @@ export function createMetrics({ node, exchanges, loopDelay }: Pick<ApiDeps, 'nod
     },
   });
   gauge('chain_network_peers_count', 'Connected peers', () => node.peers().filter((peer) => peer.connected).length);
+  gauge('chain_network_broken_rules_count', 'Rules that the peers known now have broken', () =>
+    node.peers().reduce((sum, peer) => sum + (peer.reports ?? 0), 0),
+  );
+  gauge('chain_network_cut_off_peers_count', 'Peers cut off for a while', () => node.peers().filter((peer) => peer.cutOffMs).length);
+  gauge('chain_consensus_frames_dropped_count', 'Frames of peers without place in the inbox', () => node.inbox().dropped);
   gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
   gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
+  gauge('chain_network_mempool_held_back_count', 'Waiting transactions beyond the gas of their senders', () => node.mempool().heldBack);
   if (loopDelay) {
     new Gauge({
       name: 'chain_consensus_event_loop_delay_seconds',

@@ -39,7 +39,10 @@ export function registryRows(routes: readonly Route[]): readonly RegistryRow[] {
     layer: route.layer,
     state: route.state,
     summary: route.summary,
-    access: route.access === 'public' ? 'public' : { right: route.access.right, tokenInBody: route.access.tokenInBody === true },
+    access:
+      route.access === 'public'
+        ? 'public'
+        : { right: route.access.right, own: route.access.own === true, tokenInBody: route.access.tokenInBody === true },
     stepUp: route.stepUp === true,
     timeoutMs: route.timeoutMs,
     rateLimit: route.rateLimit,
@@ -134,6 +137,7 @@ function operation(route: Route): object {
     'x-rate-limit': route.rateLimit,
     'x-step-up': route.stepUp === true,
     'x-right': route.access === 'public' ? null : route.access.right,
+    'x-right-own': route.access !== 'public' && route.access.own === true ? `${route.access.right}:own` : null,
     'x-limits': route.limits ?? [],
     'x-errors': route.errorsAll,
     ...(route.state === 'deprecated' ? { deprecated: true } : {}),

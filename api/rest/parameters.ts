@@ -5,6 +5,8 @@ import { type CombinationLimit, type Parameter, type Route, valueFault, type Wor
 
 /** Unknown names of one request that get a suggestion. */
 export const SUGGESTIONS_MAX = 50;
+const NAME_CHARACTERS_SHOWN = 64; // of a name that is no parameter's
+export const ENCODING_WORDS: Words = { en: 'its percent-encoding is broken or not UTF-8', zh: '百分号编码有误或不是 UTF-8' };
 
 export interface ReadParameters {
   /** Parsed values of everything that was given. */
@@ -15,6 +17,8 @@ export interface ReadParameters {
 export interface RawParameters {
   readonly path: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Parameters of the query whose percent-encoding cannot be read. */
+  readonly unreadable: readonly string[];
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -27,9 +31,10 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
   const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
   const unknown = [...new Set(raw.query.keys())].filter((name) => !names.includes(name));
 
+  for (const name of new Set(raw.unreadable)) refuse('PARAMETER_ENCODING', name.slice(0, NAME_CHARACTERS_SHOWN), ENCODING_WORDS);
   for (const [index, name] of unknown.entries()) {
     const near = index < SUGGESTIONS_MAX ? nearest(name, names) : undefined;
-    refuse('PARAMETER_UNKNOWN', name.slice(0, 64), {
+    refuse('PARAMETER_UNKNOWN', name.slice(0, NAME_CHARACTERS_SHOWN), {
       en: `no such parameter${near === undefined ? '' : `; did you mean ${near}?`}`,
       zh: `没有该参数${near === undefined ? '' : `，是否应为 ${near}？`}`,
     });
@@ -37,7 +42,8 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
   for (const parameter of declared.parameters) {
     const values = sources(parameter, raw);
     if (values.length === 0) {
-      if (parameter.required) refuse('PARAMETER_MISSING', parameter.name, { en: 'is required', zh: '为必填项' });
+      if (parameter.required && !raw.unreadable.includes(parameter.name))
+        refuse('PARAMETER_MISSING', parameter.name, { en: 'is required', zh: '为必填项' });
       continue;
     }
     if (values.length > 1) {

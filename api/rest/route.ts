@@ -3,7 +3,7 @@
  * registry, OpenAPI and the tests read it. `route()` throws when a part is missing, so that a half-declared operation stops the server at start.
  */
 import type { Static, TSchema } from '@sinclair/typebox';
-import { type Right, rights } from '../../contracts/index.ts';
+import { type OwnableRight, type Right, rights } from '../../contracts/index.ts';
 import { isErrorCode } from '../../node/errors/index.ts';
 import type { Json } from '../../node/format/index.ts';
 import type { ApiContext } from './context.ts';
@@ -70,13 +70,16 @@ export interface BodyField {
 
 export type Access =
   | 'public'
-  | {
-      readonly right: Right;
+  | ({
       /** Path parameter that is the object of the right. */
       readonly object?: string;
       /** The token may stand in the body (annex A); the handler then calls `call.identify`. */
       readonly tokenInBody?: boolean;
-    };
+    } & (
+      | { readonly right: Right; readonly own?: never }
+      /** Open as well to who holds `right:own`: the handler shows him what he wrote himself, and nothing else. */
+      | { readonly right: OwnableRight; readonly own: true }
+    ));
 
 export interface RateLimit {
   readonly count: number;
@@ -217,6 +220,8 @@ const bodyErrors = [
   'BODY_MALFORMED',
   'BODY_TOO_LARGE',
   'MEDIA_TYPE_UNSUPPORTED',
+  'CHARSET_UNSUPPORTED',
+  'CONTENT_ENCODING_UNSUPPORTED',
   'IDEMPOTENCY_KEY_REUSED',
   'IDEMPOTENCY_INTERRUPTED',
 ] as const;
@@ -367,6 +372,7 @@ export function valueFault(schema: ParameterSchema, value: unknown): Words | und
     case 'string': {
       if (typeof value !== 'string') return bad;
       if ('enum' in schema) return schema.enum.includes(value) ? undefined : bad;
+      if (value.includes('\0')) return { en: 'holds the character U+0000', zh: '含有字符 U+0000' }; // no stored text does, and keys end with it
       if (value.length < (schema.minLength ?? 0) || value.length > schema.maxLength) return bad;
       return schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(value) ? undefined : bad;
     }

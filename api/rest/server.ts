@@ -10,17 +10,22 @@ import helmet from '@fastify/helmet';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import { toHex } from '../../node/format/index.ts';
+import { checkContentEncoding } from './charset.ts';
 import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
+import { answerLanguage } from './envelope.ts';
 import { BODY_BYTES_MAX, createExchanges, type Exchange, inPieces } from './exchange.ts';
 import { admit, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
+import { ENCODING_WORDS } from './parameters.ts';
+import { parseQuery, unreadableSegment } from './percent.ts';
 import { openStream } from './stream-sink.ts';
 import { createTlsServer, endRefused, type TlsOptions } from './tls-server.ts';
 
 export type { TlsOptions } from './tls-server.ts';
 
 const PARAMETER_CHARACTERS_MAX = 512; // of one path parameter
+const SEGMENT_CHARACTERS_SHOWN = 64; // of a path segment that cannot be read
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD'];
 
 export interface ListenOptions {
@@ -68,8 +73,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED';
       endRefused(socket, code, toHex(world.random.bytes(12)));
     },
-    frameworkErrors: (_error, request, reply) =>
-      void exchanges.sendThrown(request, reply as unknown as FastifyReply, new ChainError('REQUEST_MALFORMED')),
+    frameworkErrors: (_error, request, reply) => void exchanges.refuse(request, reply as unknown as FastifyReply, targetFault(request)),
   });
 
   app.decorateRequest('exchange', undefined);
@@ -113,7 +117,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
           address: request.ip,
           path: request.params as Record<string, string>,
         });
-        if (route.method === 'POST') exchanges.reserve(request, route, exchange);
+        if (route.method !== 'POST') return;
+        checkContentEncoding(request.headers);
+        exchanges.reserve(request, route, exchange);
       },
       handler: async (request, reply) => {
         const exchange = request.exchange!;
@@ -122,7 +128,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
           language: exchange.language,
           headers: request.headers,
           path: request.params as Record<string, string>,
-          query: new URLSearchParams(request.raw.url?.split('?').slice(1).join('?') ?? ''),
+          ...parseQuery(request.raw.url ?? ''),
           body: request.body as Uint8Array | undefined,
           address: request.ip,
           get gone() {
@@ -191,4 +197,13 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       await app.close();
     },
   };
+}
+
+/** What is wrong with a path that the router cannot read. */
+function targetFault({ raw, headers }: FastifyRequest): ChainError {
+  const segment = unreadableSegment(raw.url ?? '');
+  if (segment === undefined) return new ChainError('REQUEST_MALFORMED');
+  const parameter = `path segment ${segment.number} (${segment.text.slice(0, SEGMENT_CHARACTERS_SHOWN)})`;
+  const message = `${parameter}: ${ENCODING_WORDS[answerLanguage(headers['accept-language'])]}`;
+  return new ChainError('REQUEST_INVALID', { details: [{ code: 'PARAMETER_ENCODING', parameter, message }] });
 }

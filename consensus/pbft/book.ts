@@ -3,10 +3,8 @@
  * are kept for the height being decided and the next (a peer may be one block ahead), any view; of proposals and view changes only the latest.
  */
 import { type Digest, equalBytes } from '../../node/format/index.ts';
+import { ENGINE_LIMITS } from '../engine.ts';
 import type { PrePrepare, Verified, ViewChange, Vote } from './messages.ts';
-
-/** Votes held per signer and phase; an honest one has at most two heights and a view or two in play. */
-const VOTES_PER_SIGNER_MAX = 6;
 
 const VOTE_KINDS = ['prepare', 'commit', 'checkpoint'] as const satisfies readonly Vote['kind'][];
 
@@ -23,10 +21,15 @@ function comparePlace(a: Placed, b: Placed): number {
 }
 
 export class Book {
+  readonly #votesPerSignerMax: number;
   readonly #votes = new Map<string, Verified<Vote>[]>();
   /** `node height` -> the proposal of its highest view: a primary that is further on has given up its earlier views. */
   readonly #proposals = new Map<string, Verified<PrePrepare>>();
   readonly #viewChanges = new Map<string, Verified<ViewChange>>();
+
+  constructor(votesPerSignerMax = ENGINE_LIMITS.votesPerSignerMax) {
+    this.#votesPerSignerMax = votesPerSignerMax;
+  }
 
   addVote(vote: Verified<Vote>): Added<Vote> {
     const key = `${vote.kind} ${vote.node}`;
@@ -35,7 +38,7 @@ export class Book {
     if (earlier) return equalBytes(earlier.digest, vote.digest) ? { kind: 'known' } : { kind: 'conflict', earlier };
     held.push(vote);
     held.sort(comparePlace);
-    if (held.length > VOTES_PER_SIGNER_MAX) held.shift();
+    if (held.length > this.#votesPerSignerMax) held.shift();
     this.#votes.set(key, held);
     return { kind: 'new' };
   }

@@ -4,6 +4,7 @@
  */
 import { equalBytes, hashTagged } from '../../node/format/index.ts';
 import type { Effect, Engine, EngineCrypto, EngineStart, EngineStatus, Input } from '../engine.ts';
+import { forgetAnswers, takeAnswer } from './answers.ts';
 import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
 import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
@@ -132,6 +133,7 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
   for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
     for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
+  forgetAnswers(replica);
   liftFloor(replica);
   repeatViewChange(replica);
   onFinalHeight(replica);
@@ -167,6 +169,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, 'PBFT_NOT_SENDER', from, 'reject');
     return;
   }
+  if ((message.kind === 'body' || message.kind === 'held') && !takeAnswer(replica, message.kind, from)) return;
   if (isKnown(replica, message)) return;
   const misplaced = misplacedCode(replica, message);
   const counts = misplaced === undefined || misplaced === 'PBFT_AHEAD';
@@ -179,7 +182,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
       ? isSigned(replica, message)
       : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
   if (!signed) {
-    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromAhead(replica, message) ? 'ignore' : 'reject');
+    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromLevel(replica, message) ? 'reject' : 'ignore');
     return;
   }
   claim(replica, message);
@@ -264,18 +267,27 @@ function misplacedCode(replica: Replica, message: Message): string | undefined {
   }
 }
 
-/** True when the sender has heights final that we lack: keys and turns may have changed at a barrier among them. */
+/** True when the sender has heights final that we lack: turns may have changed at a barrier among them. */
 function speaksFromAhead(replica: Replica, message: Message): boolean {
   return (finalHeightOf(message) ?? 0) > replica.height;
 }
 
-/** Last final height a message shows its sender to have. */
+/** True when its signer had the same last block as we: between others a barrier may lie at which its key was replaced. */
+function speaksFromLevel(replica: Replica, message: Message): boolean {
+  return finalHeightOf(message) === replica.height;
+}
+
+/** Last final height a message shows its sender to have had; undefined when it shows none. */
 function finalHeightOf(message: Message): number | undefined {
   switch (message.kind) {
     case 'prepare':
     case 'commit':
     case 'prePrepare':
+    case 'fetch':
+    case 'body':
       return message.height - 1;
+    case 'held':
+      return message.certificate?.height ?? 0;
     case 'checkpoint':
     case 'viewChange':
     case 'status':

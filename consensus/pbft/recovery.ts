@@ -4,6 +4,7 @@
  * exceptional cases: the body of a bound digest, and, after a lost vote log, what this replica may have signed.
  */
 import { encodeMessage, signingBytes, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
+import { mayAnswer, noteAsked } from './answers.ts';
 import { onCertificate, requestSync } from './normal-case.ts';
 import { liveRecords } from './replay.ts';
 import {
@@ -45,6 +46,11 @@ export function retransmitMs(replica: Replica): number {
   return Math.max(RETRANSMIT_MIN_MS, Math.min(RETRANSMIT_MAX_MS, Math.floor(replica.parameters.viewTimeoutMs / 4)));
 }
 
+/** A question is repeated as often as everything else; of two in half that time one is not answered. */
+function answerIntervalMs(replica: Replica): number {
+  return retransmitMs(replica) / 2;
+}
+
 /** Notes what a signed message shows of its sender: it has `height` final and is in `view`. */
 export function noteClaim(replica: Replica, node: string, height: number, view: number): void {
   const held = replica.claims.get(node);
@@ -82,6 +88,7 @@ export function retransmit(replica: Replica): void {
   const { view, changing, self: node } = replica;
   say(encodeMessage(sign(replica, { kind: 'status', height: replica.height, view, changing, node } as const)));
   if (replica.muted) {
+    for (const validator of replica.validators) if (validator.node !== node) noteAsked(replica, 'ask', validator.node);
     say(encodeMessage(sign(replica, { kind: 'ask', round: replica.muted.round, node } as const)));
     return;
   }
@@ -112,6 +119,7 @@ export function help(
   node: string,
   peer: { readonly height: number; readonly view: number; readonly changing: boolean },
 ): void {
+  if (!replica.byNode.has(replica.self)) return; // whoever is no validator is not listened to
   if (node === replica.self || replica.nowMs - (replica.helpedAt.get(node) ?? -HELP_INTERVAL_MS) < HELP_INTERVAL_MS) return;
   const behindInView = peer.view < replica.view || (peer.view === replica.view && peer.changing);
   const { certificate } = replica;
@@ -178,14 +186,18 @@ function fetchBody(replica: Replica): void {
   if (replica.bodies.has(toHex(bound)) || replica.executions.has(toHex(bound))) return;
   if (replica.fetchedFrom.size >= replica.validators.length - 1) replica.fetchedFrom.clear();
   const bytes = encodeMessage(sign(replica, { kind: 'fetch', height: nextHeight(replica), digest: bound, node: replica.self } as const));
-  for (const { node } of replica.validators)
-    if (node !== replica.self && !replica.fetchedFrom.has(node)) replica.out.push({ kind: 'send', to: node, bytes });
+  for (const { node } of replica.validators) {
+    if (node === replica.self || replica.fetchedFrom.has(node)) continue;
+    noteAsked(replica, 'fetch', node);
+    replica.out.push({ kind: 'send', to: node, bytes });
+  }
 }
 
 export function onFetch(replica: Replica, message: Verified<Fetch>): void {
   const body = replica.bodies.get(toHex(message.digest));
   if (!body || message.height !== nextHeight(replica) || !replica.holdsKey) return;
   const { height, digest, node } = message;
+  if (!mayAnswer(replica, 'fetch', node, answerIntervalMs(replica))) return;
   const answer = sign(replica, { kind: 'body', height, digest, proposal: body.proposal, node: replica.self } as const);
   replica.out.push({ kind: 'send', to: node, bytes: encodeMessage(answer) });
 }
@@ -203,6 +215,7 @@ export function onBody(replica: Replica, message: Verified<Body>): void {
 /** Somebody lost its vote log: what proves how far we are, and its own latest words. */
 export function onAsk(replica: Replica, message: Verified<Ask>): void {
   if (replica.muted || !replica.holdsKey) return; // no memory, no answer
+  if (!mayAnswer(replica, 'ask', message.node, answerIntervalMs(replica))) return;
   const answer = sign(replica, {
     kind: 'held',
     about: message.node,

@@ -14,14 +14,11 @@ import {
   type Validator,
   type VotePhase,
 } from '../../node/format/index.ts';
-import type { Effect, EngineCrypto, EngineParameters, EngineStart } from '../engine.ts';
+import { type Effect, ENGINE_LIMITS, type EngineCrypto, type EngineLimits, type EngineParameters, type EngineStart } from '../engine.ts';
 import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
 import type { Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
-
-/** Executions remembered for one height, about one per view; past it the oldest goes. The shell keeps what they consist of for more (node/chain). */
-export const EXECUTIONS_MAX = 32;
 
 export interface Execution {
   readonly digest: Digest;
@@ -58,6 +55,7 @@ export interface Replica {
   readonly chainId: Digest;
   readonly self: string;
   readonly crypto: EngineCrypto;
+  readonly limits: EngineLimits;
   validators: readonly Validator[];
   byNode: ReadonlyMap<string, Validator>;
   quorum: number;
@@ -109,6 +107,9 @@ export interface Replica {
   /** Our last final height when we last joined a validator that stood alone. */
   readonly joinedAt: Map<string, number>;
   readonly evidenceSeen: Set<string>;
+  /** Answers that validators owe us, and when each was last answered, ms; see answers.ts. */
+  readonly answersDue: Map<string, number>;
+  readonly answeredAt: Map<string, number>;
 
   checkpoint: Vote | undefined;
   stableCheckpoint: number;
@@ -140,10 +141,12 @@ export interface Replica {
 }
 
 export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica {
+  const limits = start.limits ?? ENGINE_LIMITS;
   const replica: Replica = {
     chainId: start.chainId,
     self: start.self,
     crypto,
+    limits,
     validators: [],
     byNode: new Map(),
     quorum: 0,
@@ -169,13 +172,15 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     proposed: new Map(),
     viewChange: undefined,
     fetchedFrom: new Set(),
-    book: new Book(),
+    book: new Book(limits.votesPerSignerMax),
     claims: new Map(),
     verdicts: new Map(),
     helpedAt: new Map(),
     above: new Map(),
     joinedAt: new Map(),
     evidenceSeen: new Set(),
+    answersDue: new Map(),
+    answeredAt: new Map(),
     checkpoint: undefined,
     stableCheckpoint: 0,
     remembered: 0,
@@ -313,7 +318,7 @@ export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8
 export function remember(replica: Replica, execution: Execution): void {
   replica.executions.set(toHex(execution.digest), execution);
   for (const oldest of replica.executions.keys()) {
-    if (replica.executions.size <= EXECUTIONS_MAX) break;
+    if (replica.executions.size <= replica.limits.executionsMax) break;
     replica.executions.delete(oldest);
   }
 }

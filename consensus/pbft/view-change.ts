@@ -149,11 +149,13 @@ function openViewChanges(replica: Replica, message: NewView): ViewChange[] | und
 
 /** Only its signer answers for an invalid new view, and only where no barrier can lie between us. */
 function verdictOn(replica: Replica, message: NewView, from: string): 'ignore' | 'reject' {
-  const ahead = message.viewChanges.some((bytes) => {
+  const bases = new Set<number>();
+  for (const bytes of message.viewChanges) {
     const inner = tryDecode(bytes);
-    return inner?.kind === 'viewChange' && inner.height > replica.height;
-  });
-  return message.node === from && !ahead ? 'reject' : 'ignore';
+    if (inner?.kind === 'viewChange') bases.add(inner.height);
+  }
+  const elsewhere = bases.size === 1 && !bases.has(replica.height); // of several bases is invalid wherever we are
+  return message.node === from && !elsewhere ? 'reject' : 'ignore';
 }
 
 /** A new view whose signature holds. `bytes` are kept, to be handed on to whoever missed it. */

@@ -27,6 +27,8 @@ export type Read = (contract: string, key: ByteText) => Uint8Array | undefined;
 /** Every object of the granting organisation. */
 export const ANY_OBJECT = '*';
 export const ROLE_RIGHTS_MAX = 64;
+/** Ends the name of a right that reaches no further than what the account wrote itself. */
+const OWN = ':own';
 
 /** The current entry, in whatever state it is; undefined when nothing was ever registered under the id. */
 export function entryOf(read: Read, kind: RegistryEntry['kind'], id: string): RegistryEntry | undefined {
@@ -79,9 +81,10 @@ export function isRoleFor(role: string, organisation: string): boolean {
 
 function holdsRight(read: Read, entry: RegistryEntry, right: Right): boolean {
   const { roles } = entry.data as unknown as AccountData;
+  const wider = right.endsWith(OWN) ? right.slice(0, -OWN.length) : undefined;
   return roles.some((role) => {
     const held = isRoleFor(role, entry.owner) ? roleRights(read, role) : undefined;
-    return held !== undefined && (held.includes('*') || held.includes(right));
+    return held !== undefined && (held.includes('*') || held.includes(right) || (wider !== undefined && held.includes(wider)));
   });
 }
 
@@ -119,6 +122,24 @@ export function requireRight(host: Host, right: Right, object?: string): string 
   const read: Read = (contract, key) => readThrough(host, contract, key);
   if (may(read, host.caller, right, object, host.block.timestampMs)) return organisationOf(host.caller)!;
   throw new ContractFailure('ACCESS_DENIED', { account: host.caller, right, ...(object === undefined ? {} : { object }) });
+}
+
+/**
+ * The queries of a built-in contract, refused unless who asks, or signed the transaction, holds the right: a contract that reads on somebody's behalf reads
+ * with his rights.
+ * @throws ContractFailure ACCESS_DENIED, before anything that is asked for is looked at
+ */
+export function readableWith(right: Right, queries: BuiltinContract['queries'], judge: typeof may = may): BuiltinContract['queries'] {
+  const guarded = Object.entries(queries).map(([name, query]) => [
+    name,
+    (host: Host, args: Uint8Array): Uint8Array => {
+      const { sender } = host.transaction;
+      if (!judge((contract, key) => readThrough(host, contract, key), sender, right, undefined, host.block.timestampMs))
+        throw new ContractFailure('ACCESS_DENIED', { account: sender, right });
+      return query(host, args);
+    },
+  ]);
+  return Object.fromEntries(guarded);
 }
 
 /** A contract's own space by `get`, so that writes of this very call are seen; others' by `read`. */
@@ -220,5 +241,5 @@ function mayQuery(host: Host, bytes: Uint8Array): Uint8Array {
 export const accessContract: BuiltinContract = {
   name: CONTRACT.access,
   methods: { grant, revoke, setRole },
-  queries: { may: mayQuery },
+  queries: readableWith('chain:read', { may: mayQuery }),
 };

@@ -1,7 +1,7 @@
 /** Anchors the heads of exchange logs, so that a log cut or changed afterwards shows (design: api, "Exchange log"). */
 import { decodeJson } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { entryOf, requireRight } from './access.ts';
+import { entryOf, readableWith, requireRight } from './access.ts';
 import { answer, readArguments } from './arguments.ts';
 import { auditKey, CONTRACT } from './layout.ts';
 import { hex32Problem } from './names.ts';
@@ -54,4 +54,8 @@ function lastQuery(host: Host, bytes: Uint8Array): Uint8Array {
   return last;
 }
 
-export const auditContract: BuiltinContract = { name: CONTRACT.audit, methods: { anchor }, queries: { last: lastQuery } };
+export const auditContract: BuiltinContract = {
+  name: CONTRACT.audit,
+  methods: { anchor },
+  queries: readableWith('chain:read', { last: lastQuery }),
+};

@@ -23,6 +23,7 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 import { GAS, IMAGES_TOTAL_BYTES_MAX } from '../gas.ts';
+import { readableWith } from './access.ts';
 import { GAS_PER_ENTRY_JSON_BYTE, pricedByArguments } from './pricing.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
 import {
@@ -68,10 +69,14 @@ export function createDeployedContract(deps: DeployedContractDeps): BuiltinContr
       resume: transition(deps, ['paused'], 'active', 'Resumed'),
       terminate: transition(deps, ['active', 'paused'], 'terminated', 'Terminated'),
     },
-    queries: {
-      info: (host, args) => encodeJson(rowOf(host, addressOf(objectOf(args, ['address']))) as unknown as Json),
-      list: (host, args) => list(host, objectOf(args, ['from', 'limit'])),
-    },
+    queries: readableWith(
+      'chain:read',
+      {
+        info: (host, args) => encodeJson(rowOf(host, addressOf(objectOf(args, ['address']))) as unknown as Json),
+        list: (host, args) => list(host, objectOf(args, ['from', 'limit'])),
+      },
+      deps.may,
+    ),
   });
 }
 

@@ -14,7 +14,7 @@ import {
   decodeJson,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { entryOf, type Read, readThrough, requireRight } from './access.ts';
+import { entryOf, type Read, readableWith, readThrough, requireRight } from './access.ts';
 import { type Arguments, answer, readArguments } from './arguments.ts';
 import {
   engineOf,
@@ -97,7 +97,7 @@ export function createGovernanceContract(options: { readonly acceptKey: AcceptKe
       propose: (host, bytes) => propose(host, readArguments(bytes), options.acceptKey),
       vote: (host, bytes) => vote(host, readArguments(bytes)),
     },
-    queries: { get: getQuery, open: openQuery, parameters: (host) => answer(parametersOf(readOf(host))) },
+    queries: readableWith('chain:read', { get: getQuery, open: openQuery, parameters: (host) => answer(parametersOf(readOf(host))) }),
   };
 }
 

@@ -97,15 +97,20 @@ export const accessKey = {
     `g${[owner, right, object, grantee].map(utf8Text).join('\0')}`,
 } as const;
 
-/** Every right there is; a route and a contract method name one of these. */
+/**
+ * Every right there is; a route and a contract method name one of these. `x:own` is `x` for what the account wrote itself, and whoever holds `x` holds it
+ * too. `chain:read` shows blocks and transactions whole, with every record in them.
+ */
 export const rights = [
   'record:submit',
   'record:read',
+  'record:read:own',
   'contract:deploy',
   'contract:call',
   'contract:manage',
   'transaction:submit',
   'chain:read',
+  'chain:read:own',
   'node:read',
   'registry:manage',
   'account:manage',
@@ -118,6 +123,8 @@ export const rights = [
   'metrics:read',
 ] as const;
 export type Right = (typeof rights)[number];
+/** A right that an account may hold for what it wrote itself only. */
+export type OwnableRight = 'record:read' | 'chain:read';
 
 /** Roles of the genesis state (6.1.4.c). */
 export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
@@ -133,7 +140,8 @@ export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
     'alarm:read',
     'alarm:acknowledge',
   ],
-  device: ['record:submit', 'record:read', 'transaction:submit', 'chain:read'],
+  /** Reads what it wrote: a machine on a shop floor is easily lost, and must not be the door to everybody's records. */
+  device: ['record:submit', 'record:read:own', 'transaction:submit', 'chain:read:own'],
   /** A node's own account: anchors the head of its exchange log. */
   node: ['transaction:submit', 'chain:read'],
   auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],

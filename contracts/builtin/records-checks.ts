@@ -31,7 +31,7 @@ export interface KeyConflict {
   readonly id: string;
   /** Index of the row of the same call that holds the key with other content; null when the chain does. */
   readonly sameKeyAs: number | null;
-  /** Decimal; "0", and null in all that follows, while the chain holds nothing under the key. */
+  /** Decimal; "0" while the chain holds nothing under the key. Null in all that follows then, and for an account that may not read what it holds. */
   readonly currentVersion: string;
   readonly state: string | null;
   /** Hex, of the current version. */
@@ -42,17 +42,19 @@ export interface KeyConflict {
   readonly transactionId: string | null;
 }
 
+const UNTOLD = { state: null, recordDigest: null, height: null, transactionId: null };
+
+/** @param visible whether the writer may read what the chain holds: a digest of short content can be guessed from. */
 export function keyConflict(
   crypto: Pick<Host, 'hash'>,
   recordId: Uint8Array,
-  first: StoredRecord,
-  latest: StoredRecord,
-  current: number,
+  { first, latest, current }: { readonly first: StoredRecord; readonly latest: StoredRecord; readonly current: number },
+  visible: boolean,
 ): KeyConflict {
+  const known = { id: toHex(recordId), sameKeyAs: null, currentVersion: `${current}` };
+  if (!visible) return { ...known, ...UNTOLD };
   return {
-    id: toHex(recordId),
-    sameKeyAs: null,
-    currentVersion: `${current}`,
+    ...known,
     state: latest.state,
     recordDigest: toHex(recordDigest(crypto, latest.content)),
     height: first.height,
@@ -61,8 +63,14 @@ export function keyConflict(
 }
 
 export function twinConflict(recordId: Uint8Array, sameKeyAs: number): KeyConflict {
-  const nothing = { state: null, recordDigest: null, height: null, transactionId: null };
-  return { id: toHex(recordId), sameKeyAs, currentVersion: '0', ...nothing };
+  return { id: toHex(recordId), sameKeyAs, currentVersion: '0', ...UNTOLD };
+}
+
+/**
+ * Whether an account sees a record: it wrote the first version of it, or may read everybody's. What it does not see is to it as if there were no such record.
+ */
+export function seesRecord(read: Read, account: string, first: StoredRecord, atMs?: number): boolean {
+  return first.actor === account || may(read, account, 'record:read', undefined, atMs);
 }
 
 /** Organisation of the sender. @throws ContractFailure when a contract calls in somebody's name or the sender lacks the right. */

@@ -32,10 +32,11 @@ import {
   u32Bytes,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
+import { readableWith } from './access.ts';
 import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { failure, keyConflict, loadClass, ownershipFaults, senderOrganisation } from './records-checks.ts';
+import { failure, keyConflict, loadClass, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
@@ -109,7 +110,7 @@ function repeated(
   if (!equalBytes(first.content, content)) host.useGas(2 * recordGas(first.content)); // both are read and one is written again
   if (sameContent(definition, content, first.content)) return resultOf(recordId, first, digest, 'repeated', current);
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
-  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(host, recordId, first, latest, current) });
+  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(host, recordId, { first, latest, current }, sees(host, first)) });
 }
 
 function amend(host: Host, args: Uint8Array): Uint8Array {
@@ -184,9 +185,10 @@ function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, 
   if (isBlank(reason)) throw new ContractFailure('RECORD_REASON_MISSING');
   const org = senderOrganisation(host, 'record:submit');
   const id = toByteText(recordId);
+  const first = readVersion((k) => host.get(k), id, 1);
+  if (!first || !sees(host, first)) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(recordId) });
   const version = currentVersion((k) => host.get(k), id);
-  const before = version === 0 ? undefined : readVersion((k) => host.get(k), id, version);
-  if (!before) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(recordId) });
+  const before = readVersion((k) => host.get(k), id, version)!;
   if (before.org !== org) throw new ContractFailure('RECORD_FOREIGN', { id: toHex(recordId), org: before.org });
   if (version !== expectedVersion)
     throw new ContractFailure('RECORD_VERSION_MOVED', {
@@ -196,6 +198,10 @@ function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, 
     });
   if (before.state === 'deleted') throw new ContractFailure('RECORD_DELETED', { id: toHex(recordId), currentVersion: `${version}` });
   return { org, before };
+}
+
+function sees(host: Host, first: StoredRecord): boolean {
+  return seesRecord((contract, key) => host.read(contract, key), host.transaction.sender, first, host.block.timestampMs);
 }
 
 interface Opened {
@@ -355,5 +361,5 @@ function readGetArgs(bytes: Uint8Array): { readonly id: Uint8Array; readonly ver
 export const records: BuiltinContract = {
   name: CONTRACT.records,
   methods: { submit, amend, withdraw },
-  queries: { get: getRecord },
+  queries: readableWith('record:read', { get: getRecord }),
 };

@@ -5,7 +5,7 @@
  */
 import { type ByteText, decodeJson, type Json, SUITE } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { entryOf, isRoleFor, type Read, readThrough, requireHeld, requireRight, roleRights } from './access.ts';
+import { entryOf, isRoleFor, type Read, readableWith, readThrough, requireHeld, requireRight, roleRights } from './access.ts';
 import { type Arguments, answer, readArguments } from './arguments.ts';
 import { type AccountData, type AccountKey, CONTRACT, type RegistryEntry, registryKey, registryKinds, type Right } from './layout.ts';
 import { accountProblem, addressProblem, foreignIdProblem, hex32Problem, nameProblem } from './names.ts';
@@ -71,7 +71,7 @@ export function createRegistryContract(options: { readonly acceptKey: AcceptKey 
       raiseSessionEpoch: method(raiseSessionEpoch),
       put: putByGovernance,
     },
-    queries: { get: getQuery, version: versionQuery },
+    queries: readableWith('chain:read', { get: getQuery, version: versionQuery }),
   };
 }
 

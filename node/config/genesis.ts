@@ -4,7 +4,7 @@
  */
 import { Type } from '@sinclair/typebox';
 import { genesisFaults, PARAMETER_UNKNOWN } from '../../contracts/builtin/genesis.ts';
-import { parameterTable } from '../format/index.ts';
+import { isAcceptableKey, parameterTable } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Genesis } from '../genesis.ts';
 import { type Fault, faultsOf, nearestName } from './faults.ts';
@@ -106,7 +106,7 @@ export function parseGenesis(text: string): Genesis {
     throw new ChainError('GENESIS_INVALID', { faults: [{ pointer: '', message: `not JSON: ${(error as Error).message}` }] });
   }
   const shape = faultsOf(genesisSchema, value);
-  const faults = shape.length > 0 ? shape : genesisFaults(value as Genesis).map(withNearestName);
+  const faults = shape.length > 0 ? shape : genesisFaults(value as Genesis, isAcceptableKey).map(withNearestName);
   if (faults.length > 0) throw new ChainError('GENESIS_INVALID', { faults });
   return value as Genesis;
 }

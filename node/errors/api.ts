@@ -47,6 +47,21 @@ export const apiErrors = {
     text: { en: 'This operation does not take this Content-Type', zh: '不支持该 Content-Type' },
     remedy: { en: 'Use one of data.formats', zh: '请使用 data.formats 中的格式' },
   },
+  CHARSET_UNSUPPORTED: {
+    kind: 'unsupported',
+    httpStatus: 415,
+    text: { en: 'The body is stated to be in a charset that is not read here', zh: '不支持请求体声明的字符编码' },
+    remedy: {
+      en: 'Send the body in one of data.accepted, and let Content-Type, byte order mark and XML declaration say so or nothing',
+      zh: '请使用 data.accepted 中的编码，并使 Content-Type、字节序标记和 XML 声明与之一致或不作声明',
+    },
+  },
+  CONTENT_ENCODING_UNSUPPORTED: {
+    kind: 'unsupported',
+    httpStatus: 415,
+    text: { en: 'Compressed bodies are not read', zh: '不支持压缩的请求体' },
+    remedy: { en: 'Send the body as it is, without Content-Encoding', zh: '请直接发送未压缩的请求体，不使用 Content-Encoding' },
+  },
   NOT_ACCEPTABLE: {
     kind: 'unsupported',
     httpStatus: 406,

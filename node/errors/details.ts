@@ -26,6 +26,15 @@ export const detailErrors = {
     text: { en: 'The value of a parameter lies outside its type or range', zh: '参数值的类型或范围不符' },
     remedy: { en: 'Choose a value within what the message names', zh: '请按提示的范围取值' },
   },
+  PARAMETER_ENCODING: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The percent-encoding of a parameter is broken or not UTF-8', zh: '参数的百分号编码有误或不是 UTF-8' },
+    remedy: {
+      en: 'Encode its text as UTF-8, then each byte as % and two hex digits',
+      zh: '请将文本按 UTF-8 编码后，再对每个字节做百分号编码',
+    },
+  },
   PARAMETER_COMBINATION: {
     kind: 'invalid',
     httpStatus: 400,

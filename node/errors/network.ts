@@ -110,6 +110,12 @@ export const networkErrors = {
     text: { en: 'The peer answered a question that was not put to it', zh: '对端返回了未请求的应答' },
     remedy: { en: 'Nothing to do unless it goes on; then look at the peer', zh: '偶发无需处理；如持续出现请检查对端' },
   },
+  PEER_NOT_VALIDATOR: {
+    kind: 'forbidden',
+    httpStatus: 403,
+    text: { en: 'A peer that is no validator floods this node with consensus messages', zh: '非验证节点向本节点大量发送共识消息' },
+    remedy: { en: 'It is cut off for a while if it goes on; look at the peer', zh: '如持续将被暂时断开；请检查对端' },
+  },
   PEER_RATE_EXCEEDED: {
     kind: 'limited',
     httpStatus: 429,

@@ -152,6 +152,21 @@ export const recordsErrors = {
       zh: '含逗号、引号或换行的单元格须加引号，内部引号须双写 (RFC 4180)',
     },
   },
+  CSV_DELIMITER: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The cells of the header are not separated by commas', zh: '表头单元格之间不是以逗号分隔' },
+    remedy: {
+      en: 'Save it with commas between cells; `found` names what stands there',
+      zh: '请以逗号作为分隔符保存；found 为实际使用的分隔符',
+    },
+  },
+  CSV_LINE_END: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The lines of the body do not end with CRLF or LF', zh: '请求体的行未以 CRLF 或 LF 结束' },
+    remedy: { en: 'Save it with CRLF or LF at the end of each line', zh: '请以 CRLF 或 LF 作为换行保存' },
+  },
   CSV_CELL_COUNT: {
     kind: 'invalid',
     httpStatus: 400,

@@ -22,8 +22,8 @@ export const spineErrors = {
       zh: '调用日志与当初写入的不一致：存在不符的条目、链接或链上锚点',
     },
     remedy: {
-      en: 'Keep the data directory as it is and find out who had access to the machine; data names the first entry that does not fit, and entries below it are sound',
-      zh: '请保留数据目录原状并查明谁访问过该机器；data 给出首个不符的条目，其之前的条目完好',
+      en: 'Keep the data directory as it is and find out who had access to the machine; data names the first entry that does not fit, and entries below it are sound; a log that was cut goes on after its last anchored entry; acknowledge the alarm once it is cleared up',
+      zh: '请保留数据目录原状并查明谁访问过该机器；data 给出首个不符的条目，其之前的条目完好；被截断的日志从最后一个已锚定条目之后继续；查明后请确认告警',
     },
   },
   OUTBOX_SUBSCRIBERS_FULL: {

@@ -5,7 +5,8 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
-import { concat, equalBytes } from './bytes.ts';
+import { concat, equalBytes, fromHex } from './bytes.ts';
+import { SUITE } from './crypto.ts';
 import { ED25519_KEY_BYTES, isCanonicalPoint, isEd25519Plausible, isSmallOrderPoint } from './ed25519.ts';
 
 const { Point } = ed25519;
@@ -28,6 +29,11 @@ export function verifyEd25519Reference(publicKey: Uint8Array, message: Uint8Arra
 export function isAcceptablePublicKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== ED25519_KEY_BYTES || !isCanonicalPoint(publicKey) || isSmallOrderPoint(publicKey)) return false;
   return decodePoint(publicKey)?.isTorsionFree() ?? false;
+}
+
+/** The screen for a key of a suite, as hex, that a genesis, a proposal or an administrator wants to register. */
+export function isAcceptableKey(suite: number, publicKey: string): boolean {
+  return suite === SUITE.ed25519 && isAcceptablePublicKey(fromHex(publicKey));
 }
 
 function decodePoint(bytes: Uint8Array) {

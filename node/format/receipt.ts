@@ -2,7 +2,7 @@
  * Receipts: what a transaction did, hashed under `receiptsRoot`. Identical on every replica, so nothing local may enter
  * (no durations, no node names). A failed transaction has a receipt too: it used its id and its gas and wrote nothing.
  */
-import { decodeAll, type Reader, Writer } from './codec.ts';
+import { decodeAll, Reader, Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
 import { NAME_BYTES_MAX } from './transaction.ts';
 
@@ -69,6 +69,19 @@ function readReceipt(reader: Reader): Receipt {
       EVENTS_PER_TRANSACTION_MAX,
     ),
   };
+}
+
+/** Gas used, without reading the rest. @throws DecodeError */
+export function gasUsedOf(receipt: Uint8Array): number {
+  const reader = new Reader(receipt);
+  reader.fixed(DIGEST_BYTES);
+  reader.u64();
+  reader.u32();
+  reader.bool();
+  reader.text(NAME_BYTES_MAX);
+  reader.bytes(RECEIPT_DETAIL_BYTES_MAX);
+  reader.u32();
+  return reader.u64();
 }
 
 /** @throws DecodeError */

@@ -15,8 +15,7 @@ import {
   may,
   records,
 } from '../../contracts/index.ts';
-import { type Crypto, fromHex, SUITE } from '../format/index.ts';
-import { isAcceptablePublicKey } from '../crypto/index.ts';
+import { type Crypto, isAcceptableKey } from '../format/index.ts';
 
 const ENGINE_FLAGS = ['--no-liftoff', '--no-wasm-lazy-compilation', '--no-wasm-tier-up', '--no-wasm-dynamic-tiering'] as const;
 
@@ -26,9 +25,7 @@ export async function createContracts(
 ): Promise<{ readonly builtins: ReadonlyMap<string, BuiltinContract>; readonly machine: ContractMachine }> {
   for (const flag of ENGINE_FLAGS) setFlagsFromString(flag); // before the engine is compiled, for the whole process
   const machine = await createContractMachine({ wasm: await loadWasm(), hash: crypto.hash, executionVersion });
-  const builtins = new Map(
-    createBuiltins({ acceptKey: (suite, publicKey) => suite === SUITE.ed25519 && isAcceptablePublicKey(fromHex(publicKey)) }),
-  );
+  const builtins = new Map(createBuiltins({ acceptKey: isAcceptableKey }));
   const deployed = createDeployedContract({ may, machine });
   builtins.set(records.name, records);
   builtins.set(deployed.name, deployed);

@@ -43,7 +43,7 @@ import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
 import { createStateRows, heightApart, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
 
-export const CANDIDATES_MAX = 8; // overlays held at once; the oldest is dropped (it can be executed again)
+export const CANDIDATES_MAX = 8;
 const OPEN_REPAIRS_MAX = 64; // damaged rows put right by one start
 const STATE_CACHE_ENTRIES_MAX = 20_000; // hot rows of registry, access and governance kept in memory
 
@@ -109,6 +109,8 @@ export interface ExecutorDependencies {
   readonly genesisText: string;
   /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
   readonly suite?: number;
+  /** Overlays held at once; the oldest is dropped (it can be executed again). */
+  readonly candidatesMax?: number;
 }
 
 export interface Executor extends LedgerRepair {
@@ -239,7 +241,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     candidates.delete(name);
     candidates.set(name, candidate);
     for (const oldest of candidates.keys()) {
-      if (candidates.size <= CANDIDATES_MAX) break;
+      if (candidates.size <= (deps.candidatesMax ?? CANDIDATES_MAX)) break;
       candidates.delete(oldest);
     }
   }

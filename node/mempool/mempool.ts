@@ -1,6 +1,6 @@
 /**
- * Transactions waiting for a block. One signature check per transaction and node; duplicates, expiry, a quota per sender and bounds on count and
- * bytes; blocks are filled fairly, one transaction of each sender in turn (DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
+ * Transactions waiting for a block. One signature check per transaction and node; duplicates, expiry, bounds on count and bytes of which no sender
+ * may take more than is left to the others; blocks are filled fairly, by gas (gas-shares.ts; DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
  */
 import {
   type ByteText,
@@ -8,6 +8,7 @@ import {
   type DecodedTransaction,
   type Digest,
   DecodeError,
+  equalBytes,
   openTransaction,
   toByteText,
   TRANSACTION_BYTES_MAX,
@@ -17,14 +18,13 @@ import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type AdmissionContext, admit } from '../ledger/admission.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
 import type { Clock, VerifyPool } from '../world.ts';
+import { createGasShares } from './gas-shares.ts';
 
 export interface MempoolLimits {
   /** Transactions held; past it MEMPOOL_FULL. */
   readonly countMax: number;
   /** Bytes held; past it MEMPOOL_FULL. */
   readonly bytesMax: number;
-  /** Transactions of one sender; past it MEMPOOL_SENDER_QUOTA. */
-  readonly senderCountMax: number;
 }
 
 export const REJECTIONS_REMEMBERED_MAX = 10_000; // refused or expired transactions whose reason is still told
@@ -38,6 +38,7 @@ export interface Waiting extends VerifiedTransaction {
   readonly id: Digest;
   readonly hash: Digest;
   readonly sender: string;
+  readonly gasLimit: number;
   readonly expiryHeight: number;
   readonly addedMs: number;
   readonly origin: Origin;
@@ -51,23 +52,29 @@ export interface Rejection {
 export interface Mempool {
   /** Checks and admits. @throws ChainError with a TRANSACTION_ or MEMPOOL_ code. */
   add(bytes: Uint8Array, origin: Origin): Promise<Waiting>;
+  /** The transaction of exactly these bytes that waits or is in check; undefined when there is none. @throws ChainError as its check does */
+  same(bytes: Uint8Array): Promise<Waiting | undefined>;
   /** Verifies a transaction named by a proposal without admitting it. @throws ChainError */
   verify(bytes: Uint8Array): Promise<Waiting>;
   byId(id: Digest): Waiting | undefined;
   byHash(hash: Digest): Waiting | undefined;
-  /** Oldest first within a sender, senders in turn. */
+  /** What a block may hold now: oldest first within a sender, senders in turn. */
   select(countMax: number, bytesMax: number): Waiting[];
+  /** Ms until a block may hold this one, or any when none is named: 0 when it may now, Infinity when none waits. */
+  dueInMs(entry?: Waiting): number;
   /** A block is final: its transactions leave, and so do those that can never be included now. */
-  settle(ids: readonly Digest[], height: number): void;
+  settle(included: readonly { readonly id: Digest; readonly gasUsed: number }[], height: number): void;
   /** Leaves one out for good and remembers why. */
   reject(id: Digest, rejection: Rejection): void;
-  rejection(id: Digest): Rejection | undefined;
+  rejection(id: Digest): (Rejection & { readonly sender: string }) | undefined;
   /**
    * Admitted from clients here, still waiting, and due to be spread again: first after `ageMs`, then after twice the time each time, so that a chain
    * that is slow is not made slower. At most `bytesMax` bytes, but one at least.
    */
   overdue(ageMs: number, bytesMax: number): Waiting[];
   size(): { readonly count: number; readonly bytes: number };
+  /** Those of them that no block may hold now, because their senders have used their gas up. */
+  heldBack(): number;
 }
 
 export interface MempoolDependencies {
@@ -84,9 +91,10 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const { limits, clock } = deps;
   const ids = new Map<ByteText, Waiting>();
   const hashes = new Map<ByteText, Waiting>();
-  const senders = new Map<string, Map<ByteText, Waiting>>();
-  const inCheck = new Set<ByteText>();
-  const rejections = new Map<ByteText, Rejection>();
+  const senders = new Map<string, Queue>();
+  const shares = createGasShares(clock);
+  const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
+  const rejections = new Map<ByteText, Rejection & { readonly sender: string }>();
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
   let bytesInCheck = 0;
@@ -116,27 +124,43 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       hash,
       publicKey,
       sender: transaction.sender,
+      gasLimit: transaction.gasLimit,
       expiryHeight: transaction.expiryHeight,
       addedMs: clock.monotonic(),
       origin,
     };
   }
 
-  function checkRoom(bytes: number, sender: string): void {
-    const count = ids.size + inCheck.size;
-    if (count >= limits.countMax || bytesHeld + bytesInCheck + bytes > limits.bytesMax) {
-      throw new ChainError('MEMPOOL_FULL', { countMax: limits.countMax, bytesMax: limits.bytesMax });
-    }
-    if ((senders.get(sender)?.size ?? 0) >= limits.senderCountMax)
-      throw new ChainError('MEMPOOL_SENDER_QUOTA', { sender, senderCountMax: limits.senderCountMax });
+  async function check(opened: DecodedTransaction, origin: Origin): Promise<Waiting> {
+    const { height } = deps.context();
+    const entry = await judge(opened, origin);
+    // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
+    const now = deps.context();
+    if (now.height !== height && now.spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
+    insert(entry);
+    return entry;
+  }
+
+  /** A sender may have as much waiting as is left free: so one alone takes half, and there is always room for another. */
+  function checkRoom(bytes: number, sender: string, origin: Origin): void {
+    const countFree = limits.countMax - ids.size - inCheck.size;
+    const bytesFree = limits.bytesMax - bytesHeld - bytesInCheck;
+    if (countFree < 1 || bytesFree < bytes) throw new ChainError('MEMPOOL_FULL', { countMax: limits.countMax, bytesMax: limits.bytesMax });
+    const queue = senders.get(sender);
+    if (!queue) return;
+    if (queue.size >= countFree || queue.bytes + bytes > bytesFree)
+      throw new ChainError('MEMPOOL_SENDER_QUOTA', { sender, countFree, bytesFree });
+    const retryAfterMs = origin === 'client' ? shares.admissionWaitMs(sender, queue.size) : 0;
+    if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { sender, waiting: queue.size, retryAfterMs });
   }
 
   function insert(entry: Waiting): void {
     const key = toByteText(entry.id);
     ids.set(key, entry);
     hashes.set(toByteText(entry.hash), entry);
-    const queue = senders.get(entry.sender) ?? new Map<ByteText, Waiting>();
-    senders.set(entry.sender, queue.set(key, entry));
+    const queue = senders.get(entry.sender) ?? new Queue();
+    senders.set(entry.sender, queue);
+    queue.add(key, entry);
     bytesHeld += entry.bytes.length;
     rejections.delete(key);
   }
@@ -147,15 +171,15 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     ids.delete(key);
     hashes.delete(toByteText(entry.hash));
     const queue = senders.get(entry.sender);
-    queue?.delete(key);
+    queue?.delete(key, entry);
     if (queue?.size === 0) senders.delete(entry.sender);
     bytesHeld -= entry.bytes.length;
     return entry;
   }
 
-  function remember(id: Digest, rejection: Rejection): void {
+  function remember({ id, sender }: Waiting, rejection: Rejection): void {
     const key = toByteText(id);
-    rejections.set(key, rejection);
+    rejections.set(key, { ...rejection, sender });
     for (const oldest of rejections.keys()) {
       if (rejections.size <= REJECTIONS_REMEMBERED_MAX) break;
       rejections.delete(oldest);
@@ -168,21 +192,22 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       const opened = open(bytes);
       const key = toByteText(opened.id);
       if (ids.has(key) || inCheck.has(key)) throw new ChainError('MEMPOOL_TRANSACTION_KNOWN', {});
-      checkRoom(bytes.length, opened.transaction.sender);
-      inCheck.add(key);
+      checkRoom(bytes.length, opened.transaction.sender, origin);
+      const outcome = check(opened, origin);
+      inCheck.set(key, { hash: opened.hash, outcome });
       bytesInCheck += bytes.length;
       try {
-        const { height } = deps.context();
-        const entry = await judge(opened, origin);
-        // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
-        const now = deps.context();
-        if (now.height !== height && now.spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
-        insert(entry);
-        return entry;
+        return await outcome;
       } finally {
         inCheck.delete(key);
         bytesInCheck -= bytes.length;
       }
+    },
+    async same(bytes) {
+      const { id, hash } = open(bytes);
+      const known = ids.get(toByteText(id)) ?? inCheck.get(toByteText(id));
+      if (!known || !equalBytes(known.hash, hash)) return undefined; // another signature is another's word
+      return 'outcome' in known ? await known.outcome : known;
     },
     verify: (bytes) => judge(open(bytes), 'peer'),
     byId: (id) => ids.get(toByteText(id)),
@@ -190,32 +215,31 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     select(countMax, bytesMax) {
       const chosen: Waiting[] = [];
       let bytes = 0;
-      let queues = [...senders.values()].map((queue) => queue.values());
-      while (queues.length > 0 && chosen.length < countMax) {
-        const still: typeof queues = [];
-        for (const queue of queues) {
-          const next = queue.next();
-          if (next.done || chosen.length >= countMax) continue;
-          if (bytes + next.value.bytes.length <= bytesMax) {
-            chosen.push(next.value);
-            bytes += next.value.bytes.length;
-          }
-          still.push(queue);
-        }
-        queues = still;
+      for (const entry of shares.turns(senders)) {
+        if (chosen.length >= countMax) break;
+        if (bytes + entry.bytes.length > bytesMax) continue;
+        chosen.push(entry);
+        bytes += entry.bytes.length;
       }
       return chosen;
     },
-    settle(settled, height) {
-      for (const id of settled) remove(toByteText(id));
+    dueInMs: (entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : senders),
+    settle(included, height) {
+      const uses: { sender: string; gasLimit: number; gasUsed: number }[] = [];
+      for (const { id, gasUsed } of included) {
+        const entry = remove(toByteText(id));
+        if (entry) uses.push({ sender: entry.sender, gasLimit: entry.gasLimit, gasUsed });
+      }
+      shares.charge(uses);
       for (const [key, entry] of ids) {
         if (entry.expiryHeight > height) continue;
         remove(key);
-        remember(entry.id, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
+        remember(entry, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
       }
     },
     reject(id, rejection) {
-      if (remove(toByteText(id))) remember(id, rejection);
+      const entry = remove(toByteText(id));
+      if (entry) remember(entry, rejection);
     },
     rejection: (id) => rejections.get(toByteText(id)),
     overdue(ageMs, bytesMax) {
@@ -236,5 +260,29 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       return out;
     },
     size: () => ({ count: ids.size, bytes: bytesHeld }),
+    heldBack: () => shares.heldBack(senders),
   };
+}
+
+/** What waits from one sender, oldest first. */
+class Queue {
+  readonly #entries = new Map<ByteText, Waiting>();
+  bytes = 0;
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  add(key: ByteText, entry: Waiting): void {
+    this.#entries.set(key, entry);
+    this.bytes += entry.bytes.length;
+  }
+
+  delete(key: ByteText, entry: Waiting): void {
+    if (this.#entries.delete(key)) this.bytes -= entry.bytes.length;
+  }
+
+  [Symbol.iterator](): Iterator<Waiting> {
+    return this.#entries.values();
+  }
 }

@@ -1,14 +1,16 @@
 /** Frames on a byte stream: four bytes of length, big-endian, then that many bytes. Pure, so that it is tested without a socket. */
 
 export const FRAME_HEADER_BYTES = 4;
+const NOTHING = new Uint8Array(0);
 
-/** Cuts a byte stream into frames. A frame that arrives in many chunks is joined once, not once a chunk. */
+/** Cuts a byte stream into frames. A frame that arrives in many chunks is put in its place chunk by chunk: joining 32 MiB at once takes too long. */
 export class FrameReader {
   readonly #bytesMax: number;
-  #parts: Uint8Array[] = [];
+  /** Header bytes so far, when a chunk ended within one. */
+  #header: Uint8Array = NOTHING;
+  /** The frame under way and how much of it is there. */
+  #frame: Uint8Array | undefined;
   #have = 0;
-  /** Bytes until something can be said: the header, or header and frame. */
-  #need = FRAME_HEADER_BYTES;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -18,27 +20,31 @@ export class FrameReader {
    * Whole frames that this chunk completes, none of them a view of the chunk; undefined when a length is zero or above the bound: the stream cannot be read on.
    */
   push(chunk: Uint8Array): readonly Uint8Array[] | undefined {
-    this.#parts.push(chunk);
-    this.#have += chunk.length;
-    if (this.#have < this.#need) return [];
-    const joined = this.#parts.length > 1;
-    const bytes = joined ? join(this.#parts, this.#have) : chunk;
     const frames: Uint8Array[] = [];
-    let at = 0;
-    for (;;) {
-      const left = bytes.length - at;
-      this.#need = FRAME_HEADER_BYTES;
-      if (left < FRAME_HEADER_BYTES) break;
-      const length = readLength(bytes, at);
-      if (length === 0 || length > this.#bytesMax) return undefined;
-      this.#need = FRAME_HEADER_BYTES + length;
-      if (left < this.#need) break;
-      const frame = bytes.subarray(at + FRAME_HEADER_BYTES, at + this.#need);
-      frames.push(joined ? frame : Uint8Array.from(frame)); // a small frame must not keep a whole chunk alive
-      at += this.#need;
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (!this.#frame) {
+        const missing = FRAME_HEADER_BYTES - this.#header.length;
+        const header = this.#header.length === 0 ? rest : join(this.#header, rest.subarray(0, missing));
+        rest = rest.subarray(missing);
+        if (header.length < FRAME_HEADER_BYTES) {
+          this.#header = Uint8Array.from(header);
+          break;
+        }
+        const length = readLength(header, 0);
+        if (length === 0 || length > this.#bytesMax) return undefined;
+        this.#header = NOTHING;
+        this.#frame = new Uint8Array(length);
+        this.#have = 0;
+      }
+      const part = rest.subarray(0, this.#frame.length - this.#have);
+      this.#frame.set(part, this.#have);
+      this.#have += part.length;
+      rest = rest.subarray(part.length);
+      if (this.#have < this.#frame.length) break;
+      frames.push(this.#frame);
+      this.#frame = undefined;
     }
-    this.#parts = at === bytes.length ? [] : [bytes.subarray(at)];
-    this.#have = bytes.length - at;
     return frames;
   }
 }
@@ -47,13 +53,10 @@ function readLength(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
+function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const out = new Uint8Array(first.length + second.length);
+  out.set(first);
+  out.set(second, first.length);
   return out;
 }
 
@@ -87,7 +90,7 @@ export class FrameQueue {
       const count = Math.min(piece.length, length - at);
       out.set(count === piece.length ? piece : piece.subarray(0, count), at);
       at += count;
-      if (count === piece.length) this.#pieces[this.#first++] = EMPTY;
+      if (count === piece.length) this.#pieces[this.#first++] = NOTHING;
       else this.#pieces[this.#first] = piece.subarray(count);
     }
     this.#bytes -= length;
@@ -98,4 +101,3 @@ export class FrameQueue {
     return out;
   }
 }
-const EMPTY = new Uint8Array(0);

@@ -21,7 +21,7 @@ import { type Digest, isAcceptablePublicKey, toByteText } from '../format/index.
 import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world.ts';
 import { type Hello, PROTOCOL_VERSION } from './hello.ts';
 import { Link, type LinkEvents } from './link.ts';
-import { Penalties } from './penalties.ts';
+import { CUT_OFF_MS, Penalties } from './penalties.ts';
 import { ask, VISIT_PROTOCOL, VISIT_TIMEOUT_MS, VisitDesk, type VisitHandler } from './visits.ts';
 
 const CHANNELS = ['votes', 'bulk'] as const;
@@ -135,6 +135,7 @@ class RealNetwork implements Libp2pNetwork {
   readonly #refusedKeys = new Set<string>();
   readonly #frameHandlers: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
   readonly #peerHandlers: ((node: string, state: 'up' | 'down') => void)[] = [];
+  readonly #cutOffHandlers: ((node: string, code: string, forMs: number) => void)[] = [];
   readonly #linkEvents: LinkEvents = {
     onOpen: (link, hello) => this.#onLinkOpen(link, hello),
     onFrame: (link, frame) => this.#onLinkFrame(link, frame),
@@ -205,6 +206,10 @@ class RealNetwork implements Libp2pNetwork {
     for (const peer of this.#peers.values()) peer.links.get(channel)?.send(frame);
   }
 
+  queuedBytes(to: string, channel: Channel): number {
+    return this.#peers.get(to)?.links.get(channel)?.queuedBytes ?? 0;
+  }
+
   onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void {
     this.#frameHandlers.push(handler);
   }
@@ -213,7 +218,12 @@ class RealNetwork implements Libp2pNetwork {
     this.#peerHandlers.push(handler);
   }
 
+  onCutOff(handler: (node: string, code: string, forMs: number) => void): void {
+    this.#cutOffHandlers.push(handler);
+  }
+
   peers(): readonly PeerStatus[] {
+    const now = this.#now();
     return [...this.#peers.values()].map((peer) => ({
       node: peer.node,
       connected: peer.up,
@@ -221,6 +231,8 @@ class RealNetwork implements Libp2pNetwork {
       address: peer.links.get('votes')?.connection.remoteAddr.toString() ?? peer.addresses[0],
       ...(peer.height === undefined ? {} : { height: peer.height }),
       ...(peer.refusal === undefined ? {} : { refusal: peer.refusal }),
+      reports: this.#penalties.count(peer.node),
+      cutOffMs: Math.ceil(this.#penalties.cutOffMs(peer.node, now)),
     }));
   }
 
@@ -312,7 +324,8 @@ class RealNetwork implements Libp2pNetwork {
     this.#options.world.log.debug({ peer: node, code }, 'peer broke a rule');
     if (isErrorCode(code)) peer.refusal = code;
     if (!this.#penalties.report(node, this.#now())) return;
-    this.#options.world.log.warn({ peer: node, code }, 'peer cut off for a while');
+    this.#options.world.log.warn({ peer: node, code, forMs: CUT_OFF_MS }, 'peer cut off for a while');
+    for (const handler of this.#cutOffHandlers) handler(node, code, CUT_OFF_MS);
     this.#cut(peer, isErrorCode(code) ? code : 'PEER_MESSAGE_MALFORMED');
   }
 

@@ -20,13 +20,15 @@ import {
 /** Blocks or headers in one answer. */
 export const ANSWER_BLOCKS_MAX = 256;
 /** Bytes of blocks in one answer; one block alone may be larger. */
-export const ANSWER_BYTES_MAX = 8_388_608;
+export const ANSWER_BYTES_MAX = 4_194_304;
 export const CODE_BYTES_MAX = 64;
 /** Bytes of a store key asked for. */
 export const ROW_KEY_BYTES_MAX = 1024;
 /** Changes of a sealed store in one answer, id of its log, and the name of the key they are encrypted under. */
 export const SEALED_CHANGES_MAX = 256;
 const LOG_ID_BYTES = 16;
+/** About what stands around one part of a message, most certificates included. */
+const PART_BYTES = 1_024;
 
 export interface BlockAnswer {
   /** Exact bytes of the block: header, seal, transactions. */
@@ -94,7 +96,7 @@ const KIND = {
 } as const satisfies Record<BulkMessage['kind'], number>;
 
 export function encodeBulkMessage(message: BulkMessage): Uint8Array {
-  const w = new Writer(1024).u8(KIND[message.kind]);
+  const w = new Writer(bytesExpected(message)).u8(KIND[message.kind]);
   if ('id' in message) w.u32(message.id);
   switch (message.kind) {
     case 'transactions':
@@ -139,6 +141,27 @@ export function encodeBulkMessage(message: BulkMessage): Uint8Array {
       break;
   }
   return w.finish();
+}
+
+/** So that an answer of megabytes is written in one piece of memory and not moved as it grows. */
+function bytesExpected(message: BulkMessage): number {
+  switch (message.kind) {
+    case 'transactions':
+    case 'transactionsAnswer':
+      return sum(message.transactions, (bytes) => bytes.length);
+    case 'blocksAnswer':
+      return sum(message.blocks, ({ block }) => block.length);
+    case 'sealedAnswer':
+      return sum(message.boxes, ({ box }) => box.length);
+    case 'rowAnswer':
+      return PART_BYTES + (message.row?.length ?? 0);
+    default:
+      return PART_BYTES;
+  }
+}
+
+function sum<T>(parts: readonly T[], bytesOf: (part: T) => number): number {
+  return parts.reduce((bytes, part) => bytes + bytesOf(part) + PART_BYTES, PART_BYTES);
 }
 
 function writeCertificate(w: Writer, certificate: Certificate | undefined): void {

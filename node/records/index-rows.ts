@@ -6,7 +6,7 @@ import { type ByteText, decodeContent, fromUtf8, type RecordState, type StoredRe
 
 /** Key prefixes of the index store; retired rows stay. Values in postings end in NUL, which no record text can hold. */
 export const indexKeyspace = {
-  height: { prefix: 'h', holds: 'nothing -> height and block time applied last' },
+  height: { prefix: 'h', holds: 'nothing -> height and block time applied last, form of the rows' },
   summary: { prefix: 'r', holds: 'record id, version -> summary' },
   commit: { prefix: 'c', holds: 'height, position in block -> record id, version' },
   product: { prefix: 'P', holds: 'product, time, record id, version -> empty' },
@@ -18,14 +18,21 @@ export const indexKeyspace = {
   report: { prefix: 'Q', holds: 'quality report, time, record id, version -> empty' },
   class: { prefix: 'C', holds: 'class, time, record id, version -> empty' },
   timeline: { prefix: 'T', holds: 'time, record id, version -> empty' },
+  author: { prefix: 'A', holds: 'author, time, record id, version -> empty' },
+  authorCommit: { prefix: 'W', holds: 'author, height, position in block -> record id, version' },
 } as const;
 
-export type PostingRow = 'product' | 'batch' | 'supplier' | 'device' | 'factory' | 'link' | 'report' | 'class' | 'timeline';
+/** Form of the rows, raised with every change of them: an index of another form is made anew from blocks. */
+export const INDEX_FORM = 1;
+
+export type PostingRow = 'author' | 'product' | 'batch' | 'supplier' | 'device' | 'factory' | 'link' | 'report' | 'class' | 'timeline';
 
 /** What the index knows of one version; enough to filter without reading the record. */
 export interface RecordSummary {
   readonly class: string;
   readonly org: string;
+  /** Account that wrote the first version. */
+  readonly author: string;
   readonly state: RecordState;
   readonly height: number;
   readonly committedAtMs: number;
@@ -45,7 +52,8 @@ export interface RecordSummary {
 
 /** A tombstone keeps the facts of the version it withdrew, so that it is found where that one was. */
 export function summaryOf(definition: ClassDefinition | undefined, record: StoredRecord, before: RecordSummary | undefined): RecordSummary {
-  const base = { class: record.class, org: record.org, state: record.state, height: record.height, committedAtMs: record.committedAtMs };
+  const { class: name, org, actor, state, height, committedAtMs } = record;
+  const base = { class: name, org, author: before?.author ?? actor, state, height, committedAtMs };
   const committedUs = `${BigInt(record.committedAtMs) * 1_000n}`;
   if (record.content.length === 0 || !definition) {
     const { supersededAt: _superseded, ...rest } = before ?? { devices: [], materials: [], links: [], timeUs: committedUs };
@@ -87,6 +95,7 @@ export function postingsOf(summary: RecordSummary): readonly (readonly [PostingR
     out.push([row, value]);
   };
   const { materials } = summary;
+  add('author', summary.author);
   add('class', summary.class);
   add('product', summary.product);
   add('factory', summary.factory);
@@ -119,6 +128,9 @@ export const indexKey = {
   summaries: (id: ByteText): ByteText => `${indexKeyspace.summary.prefix}${id}`,
   commit: (height: number, at: number): ByteText => `${indexKeyspace.commit.prefix}${u64Text(height)}${u32Text(at)}`,
   commits: indexKeyspace.commit.prefix as ByteText,
+  authorCommit: (author: string, height: number, at: number): ByteText =>
+    `${indexKey.authorCommits(author)}${u64Text(height)}${u32Text(at)}`,
+  authorCommits: (author: string): ByteText => `${indexKeyspace.authorCommit.prefix}${utf8Text(author)}\0`,
   posting: (row: PostingRow, value: string, time: ByteText, id: ByteText, version: number): ByteText =>
     `${postingPrefix(row, value)}${time}${id}${u32Text(version)}`,
 } as const;

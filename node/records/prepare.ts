@@ -17,6 +17,7 @@ import {
   type Crypto,
   type Digest,
   encodeContent,
+  isSealed,
   RECORD_BYTES_MAX,
   RECORDS_PER_CALL_MAX,
   recordDigest,
@@ -29,6 +30,7 @@ import {
   takeSource,
   type TextStruct,
   toHex,
+  valueAt,
 } from '../format/index.ts';
 
 /** One clear value that the chain holds as a commitment only. */
@@ -46,8 +48,12 @@ export interface PrepareContext {
   readonly org: string;
   /** The organisation's sealing key of the period, 32 bytes. */
   readonly sealingKey: Uint8Array;
+  /** Those of earlier periods. */
+  readonly earlierKeys?: readonly Uint8Array[];
   /** Values held of this record already: their salts are used again, so a retry after a change of the sealing key commits alike. */
   readonly held?: (recordId: Digest) => readonly SealedValue[];
+  /** What the chain holds under the key of the record. */
+  readonly standing?: (recordId: Digest) => TextStruct | undefined;
 }
 
 export interface PreparedRecord {
@@ -57,6 +63,11 @@ export interface PreparedRecord {
   readonly contentDigest: Digest;
   readonly recordDigest: Digest;
   readonly sealed: readonly SealedValue[];
+  /**
+   * Own commitment -> the one that stands in its place, where no key held here makes that of the value and no value held here opens it: whether they
+   * say the same cannot be told.
+   */
+  readonly unopened: ReadonlyMap<string, string>;
 }
 
 export type Preparation =
@@ -74,7 +85,7 @@ export function prepareRecord(
   tree: TextStruct,
   options: { readonly statedDigest?: string; readonly source?: RecordOrigin } = {},
 ): Preparation {
-  const { crypto, org, sealingKey } = context;
+  const { crypto, org, sealingKey, earlierKeys = [] } = context;
   const { content: own, source } = takeSource(tree);
   const faults = [...checkContent(definition, own, 'clear'), ...(source === undefined ? [] : checkSource(source))];
   if (faults.length > 0) return { ok: false, faults };
@@ -84,11 +95,19 @@ export function prepareRecord(
   const key = keyOf(definition, clear);
   if (Object.keys(key).length === 0) faults.push({ code: 'RECORD_KEY_EMPTY', path: [], data: {} });
   const recordId = recordIdOf(crypto, definition.name, org, key);
-  const held = hasSealedFields(definition.body) ? (context.held?.(recordId) ?? []) : [];
+  const seals = hasSealedFields(definition.body);
+  const held = seals ? (context.held?.(recordId) ?? []) : [];
+  const standing = seals ? context.standing?.(recordId) : undefined;
   const sealed: SealedValue[] = [];
+  const unopened = new Map<string, string>();
   const content = sealContent(definition, clear, (path, value) => {
-    const salt = held.find((entry) => entry.path === path)?.salt ?? sealingSalt(crypto, sealingKey, recordId, path);
-    const commitment = sealedCommitment(crypto, salt, path, value);
+    const stands = standing && valueAt(standing, path);
+    const kept = held.filter((entry) => entry.path === path);
+    const salts = [...kept.map(({ salt }) => salt), ...[sealingKey, ...earlierKeys].map((key) => sealingSalt(crypto, key, recordId, path))];
+    const candidates = salts.map((salt) => ({ salt, commitment: sealedCommitment(crypto, salt, path, value) }));
+    const alike = isSealed(stands) ? candidates.find(({ commitment }) => commitment === stands.sealed) : undefined;
+    const { salt, commitment } = alike ?? candidates[0]!;
+    if (!alike && isSealed(stands) && !kept.some((entry) => entry.commitment === stands.sealed)) unopened.set(commitment, stands.sealed);
     sealed.push({ path, value, salt, commitment });
     return { [SEALED_NAME]: commitment };
   });
@@ -98,7 +117,10 @@ export function prepareRecord(
   if (faults.length > 0) return { ok: false, faults };
   const origin: RecordOrigin = { ...options.source, ...(source as RecordOrigin | undefined) }; // checked above
   const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: origin };
-  return { ok: true, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
+  return {
+    ok: true,
+    prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed, unopened },
+  };
 }
 
 /** @param sent forms in which the submitter may have had the record before him when he computed his digest */

@@ -29,6 +29,7 @@ import type { ClassLookup } from './class-lookup.ts';
 import {
   decodeSummary,
   encodeSummary,
+  INDEX_FORM,
   indexKey,
   type PostingRow,
   postingPrefix,
@@ -59,6 +60,8 @@ export interface RecordFilter {
   readonly factory?: string;
   readonly class?: string;
   readonly org?: string;
+  /** Account that wrote the first version. What others wrote is not even passed over: neither time, budget nor `complete` tells of it. */
+  readonly author?: string;
   /** Id of a quality report: the reports themselves, not those who name them. */
   readonly report?: string;
   /** `type/id` that a link of the record names. */
@@ -150,13 +153,15 @@ export function createRecordIndex(
       if (before) fresh.set(beforeKey, { ...before, supersededAt: next });
       const summary = summaryOf(classOf(record.class, record.classVersion), record, before);
       fresh.set(indexKey.summary(id, record.version), summary);
-      operations.push({ key: indexKey.commit(next, at), value: fromByteText(id + u32Text(record.version)) });
+      const reference = fromByteText(id + u32Text(record.version));
+      operations.push({ key: indexKey.commit(next, at), value: reference });
+      operations.push({ key: indexKey.authorCommit(summary.author, next, at), value: reference });
       const time = timeText(BigInt(summary.timeUs));
       for (const [row, value] of postingsOf(summary))
         operations.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
     }
     for (const [key, summary] of fresh) operations.push({ key, value: encodeSummary(summary) });
-    operations.push({ key: indexKey.height, value: new Writer(16).u64(next).u64(timestampMs).finish() });
+    operations.push({ key: indexKey.height, value: new Writer(20).u64(next).u64(timestampMs).u32(INDEX_FORM).finish() });
     await store.batch(operations, { sync: false });
     height = next;
   }
@@ -254,7 +259,7 @@ export function createRecordIndex(
   };
 }
 
-/** Like createRecordIndex; a height that is damaged is forgotten, and the index fed anew. */
+/** Like createRecordIndex; a height that is damaged is forgotten like that of an older form, and the index fed anew. */
 export async function openRecordIndex(
   store: Store,
   crypto: Pick<Crypto, 'hash'>,
@@ -269,9 +274,14 @@ export async function openRecordIndex(
   }
 }
 
+const HEIGHT_ROW_BYTES = 20;
+
+/** Undefined of rows in another form: fed from the first block again, the index writes every row anew. */
 function readHeight(store: Store): number | undefined {
   const bytes = store.get(indexKey.height);
-  return bytes && decodeAll(bytes, (reader) => ({ height: reader.u64(), timestampMs: reader.u64() })).height;
+  if (bytes?.length !== HEIGHT_ROW_BYTES) return undefined; // none, or from before rows had a form
+  const row = decodeAll(bytes, (reader) => ({ height: reader.u64(), timestampMs: reader.u64(), form: reader.u32() }));
+  return row.form === INDEX_FORM ? row.height : undefined;
 }
 
 interface Plan {
@@ -293,7 +303,10 @@ function planOf(query: RecordSearch): Plan {
   const fromUs = timeOf('from', filter.from);
   const toUs = timeOf('to', filter.to);
   const shared = { filter: { ...filter, order }, fromUs, toUs, limit };
-  if (order === 'commit') return { ...shared, from: indexKey.commits, to: prefixEnd(indexKey.commits), byCommit: true };
+  if (order === 'commit') {
+    const from = filter.author === undefined ? indexKey.commits : indexKey.authorCommits(filter.author);
+    return { ...shared, from, to: prefixEnd(from), byCommit: true };
+  }
   const [row, value] = driverOf(filter);
   const prefix = postingPrefix(row, value);
   return {
@@ -306,6 +319,7 @@ function planOf(query: RecordSearch): Plan {
 
 function driverOf(filter: RecordFilter): readonly [PostingRow, string] {
   const batch = filter.materialBatch ?? filter.productionBatch ?? filter.batch;
+  if (filter.author !== undefined) return ['author', filter.author]; // however narrow another: see RecordFilter
   if (filter.product !== undefined) return ['product', filter.product];
   if (filter.report !== undefined) return ['report', filter.report];
   if (filter.link !== undefined) return ['link', filter.link];
@@ -340,8 +354,9 @@ function matchedBy(summary: RecordSummary, { filter, fromUs, toUs }: Plan): read
     matched.push(name);
     return true;
   };
-  const { product, factory, device, report, link, org, productionBatch, materialBatch, supplier, batch } = filter;
+  const { product, factory, device, report, link, org, author, productionBatch, materialBatch, supplier, batch } = filter;
   const met =
+    (author === undefined || summary.author === author) &&
     is('product', product, () => summary.product === product) &&
     is('factory', factory, () => summary.factory === factory) &&
     is('device', device, () => summary.devices.includes(device!)) &&

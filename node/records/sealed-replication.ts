@@ -56,6 +56,8 @@ export interface SealedReplicationOptions {
   readonly isOwn: (node: string) => boolean;
   /** A node of the organisation sends under a key that is not held here, or is another one of the same name. */
   readonly onKeysDiffer: (node: string, keyId: string) => void;
+  /** Everything that these nodes sent so far was opened, or is no longer this node's to open. */
+  readonly onKeysFit: (fits: (node: string) => boolean) => void;
   /** Tests make it short. */
   readonly pullEveryMs?: number;
 }
@@ -142,18 +144,18 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     return decodeAll(bytes, (r) => ({ log: r.fixed(LOG_ID_BYTES), sequence: r.u64() }));
   }
 
-  /** Takes what one answer holds; false when there was nothing more or it cannot be taken now. */
-  async function pullOnce(node: string): Promise<boolean> {
+  /** Takes what one answer holds. */
+  async function pullOnce(node: string): Promise<'more' | 'done' | 'closed'> {
     const cursor = cursorOf(node);
     const answer = await requests.getSealed(node, cursor.log, cursor.sequence);
-    if (answer.boxes.length === 0) return false;
+    if (answer.boxes.length === 0) return 'done';
     let last = equalBytes(answer.log, cursor.log) ? cursor.sequence : 0;
     for (const box of answer.boxes) {
       if (box.sequence <= last) throw new DecodeError('sealed changes are not in order');
       const change = unpack(answer.log, box);
       if (!change) {
         options.onKeysDiffer(node, box.keyId);
-        return false; // the cursor stays: once the keys are there it goes on from here
+        return 'closed'; // the cursor stays: once the keys are there it goes on from here
       }
       if (change.erased) await sealed.erase(change.recordId);
       else await sealed.put([{ recordId: change.recordId, sealed: change.values }]);
@@ -161,7 +163,7 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     }
     const value = new Writer(24).fixed(answer.log, LOG_ID_BYTES).u64(last).finish();
     await options.store.batch([{ key: cursorKey(node), value }], { sync: true });
-    return true;
+    return 'more';
   }
 
   function pull(node: string): void {
@@ -175,7 +177,10 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     const run = async (): Promise<void> => {
       while (state.again && !stopped) {
         state.again = false;
-        while (!stopped && options.isOwn(node) && (await pullOnce(node)));
+        for (let pulled = 'more'; pulled === 'more' && !stopped && options.isOwn(node); ) {
+          pulled = await pullOnce(node);
+          if (pulled === 'done') options.onKeysFit((other) => other === node);
+        }
       }
     };
     state.done = run()
@@ -232,6 +237,7 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     start() {
       cancel = world.timers.every(options.pullEveryMs ?? SEALED_PULL_EVERY_MS, () => {
         for (const node of ownPeers()) pull(node);
+        options.onKeysFit((node) => !options.isOwn(node)); // it was given to another organisation, or suspended
       });
     },
     async stop() {

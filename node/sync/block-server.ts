@@ -13,13 +13,15 @@ export interface BlockSource {
   certificate(height: number): Awaitable<Certificate | undefined>;
   /** The front of blockBytes, where it can be had without them. */
   headerBytes?(height: number): Awaitable<Uint8Array | undefined>;
+  /** For reading many of them on the thread that votes. */
+  slices?(): { rest(): Promise<void> | undefined };
 }
 
-export function serveBlocks(requests: Requests, source: BlockSource): void {
+export function serveBlocks(requests: Requests, source: BlockSource, answerBytesMax = ANSWER_BYTES_MAX): void {
   requests.serve('getBlocks', async (_, question) => {
     const blocks: BlockAnswer[] = [];
     if (question.kind !== 'getBlocks') return { kind: 'declined', code: 'PEER_DECLINED' };
-    const bytesMax = Math.min(question.bytesMax, ANSWER_BYTES_MAX);
+    const bytesMax = Math.min(question.bytesMax, answerBytesMax);
     let bytes = 0;
     await eachHeight(source, question.fromHeight, question.count, async (block, certificate) => {
       if (blocks.length > 0 && bytes + block.length > bytesMax) return false; // one block is always sent, or a large one could never be fetched
@@ -39,7 +41,9 @@ export function serveBlocks(requests: Requests, source: BlockSource): void {
 export async function headersOf(source: BlockSource, fromHeight: number, countMax: number): Promise<HeaderAnswer[]> {
   const headers: HeaderAnswer[] = [];
   const last = Math.min(source.head().height, fromHeight + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
+  const slices = source.slices?.();
   for (let height = fromHeight; height <= last; height++) {
+    await slices?.rest();
     const header = source.headerBytes ? await source.headerBytes(height) : await frontOf(source, height);
     if (header === undefined) break;
     headers.push({ header, certificate: await source.certificate(height) });
@@ -60,7 +64,9 @@ async function eachHeight(
   visit: (block: Uint8Array, certificate: Certificate | undefined) => Promise<boolean>,
 ): Promise<void> {
   const last = Math.min(source.head().height, from + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
+  const slices = source.slices?.();
   for (let height = from; height <= last; height++) {
+    await slices?.rest();
     const block = await source.blockBytes(height);
     if (block === undefined || !(await visit(block, await source.certificate(height)))) return;
   }

@@ -10,10 +10,16 @@ import type { Network, World } from '../world.ts';
 import type { BlockSource } from './block-server.ts';
 import type { Requests } from './requests.ts';
 
-/** Blocks asked for at a time. */
-export const RANGE_BLOCKS = 32;
-/** Ranges asked for or waiting to be applied at a time; bounds memory at this many answers. */
-export const RANGES_MAX = 4;
+export interface SyncLimits {
+  /** Blocks asked for at a time. */
+  readonly rangeBlocks: number;
+  /** Ranges asked for or waiting to be applied at a time; bounds memory at this many answers. */
+  readonly rangesMax: number;
+  /** Of one answer, given or asked for; a single block or transaction may be larger. */
+  readonly answerBytesMax: number;
+}
+
+export const SYNC_LIMITS: SyncLimits = { rangeBlocks: 32, rangesMax: 4, answerBytesMax: ANSWER_BYTES_MAX };
 /** A peer that gave a false block is asked no more for this long. */
 export const DISTRUST_MS = 30_000;
 /** And one that did not answer in time. */
@@ -35,6 +41,8 @@ export interface BlockSyncOptions {
    * node's own trouble and is tried again.
    */
   readonly applyBlock: (block: Uint8Array, certificate: Certificate | undefined) => Promise<void>;
+  /** SYNC_LIMITS unless given. */
+  readonly limits?: SyncLimits;
 }
 
 export interface SyncStatus {
@@ -53,6 +61,7 @@ interface Range {
 
 export class BlockSync {
   readonly #options: BlockSyncOptions;
+  readonly #limits: SyncLimits;
   /** What peers say of themselves. */
   readonly #stated = new Map<string, number>();
   readonly #distrustedUntil = new Map<string, number>();
@@ -65,6 +74,7 @@ export class BlockSync {
 
   constructor(options: BlockSyncOptions) {
     this.#options = options;
+    this.#limits = options.limits ?? SYNC_LIMITS;
     options.requests.onStatus((from, { height }) => this.onStated(from, height));
     options.network.onPeer((node, state) => {
       if (state === 'up') options.requests.sendStatus(options.source.head(), node);
@@ -114,9 +124,10 @@ export class BlockSync {
     if (this.#stopped) return;
     const local = this.#options.localHeight();
     const target = this.#target();
+    const { rangeBlocks, rangesMax } = this.#limits;
     this.#ranges = this.#ranges.filter((range) => range.to > local && range.from <= target);
-    for (let next = this.#ranges.at(-1)?.to ?? local; this.#ranges.length < RANGES_MAX && next < target; next = this.#ranges.at(-1)!.to)
-      this.#ranges.push({ from: next + 1, to: Math.min(target, next + RANGE_BLOCKS), peer: undefined, blocks: undefined });
+    for (let next = this.#ranges.at(-1)?.to ?? local; this.#ranges.length < rangesMax && next < target; next = this.#ranges.at(-1)!.to)
+      this.#ranges.push({ from: next + 1, to: Math.min(target, next + rangeBlocks), peer: undefined, blocks: undefined });
     for (const range of this.#ranges) {
       if (range.blocks !== undefined || range.peer !== undefined) continue;
       const peer = this.#choosePeer(range.from);
@@ -141,7 +152,7 @@ export class BlockSync {
   async #fetch(range: Range, peer: string): Promise<void> {
     range.peer = peer;
     try {
-      const blocks = await this.#options.requests.getBlocks(peer, range.from, range.to - range.from + 1, ANSWER_BYTES_MAX);
+      const blocks = await this.#options.requests.getBlocks(peer, range.from, range.to - range.from + 1, this.#limits.answerBytesMax);
       if (blocks.length === 0)
         this.#stated.set(peer, Math.min(range.from - 1, this.#stated.get(peer) ?? 0)); // it has less than it said
       else if (blocks.length > range.to - range.from + 1 || !this.#fits(range.from, blocks))

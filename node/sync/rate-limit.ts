@@ -1,3 +1,6 @@
+/** Buckets kept; past it those that are full go: they say no more than none. */
+const BUCKETS_MAX = 2_048;
+
 /** Token bucket per peer: `perSecond` on average, `burst` at once. Time is handed in. */
 export class RateLimit {
   readonly #perSecond: number;
@@ -15,9 +18,15 @@ export class RateLimit {
     bucket.tokens = Math.min(this.#burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * this.#perSecond);
     bucket.atMs = nowMs;
     this.#buckets.set(peer, bucket);
+    if (this.#buckets.size > BUCKETS_MAX) this.#dropFull(nowMs);
     if (bucket.tokens <= 0) return false;
     bucket.tokens -= count;
     return true;
+  }
+
+  #dropFull(nowMs: number): void {
+    for (const [peer, { tokens, atMs }] of this.#buckets)
+      if (tokens + ((nowMs - atMs) / 1000) * this.#perSecond >= this.#burst) this.#buckets.delete(peer);
   }
 
   forget(peer: string): void {

@@ -3,8 +3,9 @@
  * Nothing an answer says is believed here; the asker checks it.
  */
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
-import { DecodeError, type Digest } from '../format/index.ts';
+import { DecodeError, type Digest, NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, VALIDATORS_MAX } from '../format/index.ts';
 import {
+  ANSWER_BLOCKS_MAX,
   ANSWER_BYTES_MAX,
   type Answer,
   type BlockAnswer,
@@ -20,18 +21,25 @@ import { RateLimit } from './rate-limit.ts';
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** Questions put to one peer and not answered yet. */
 export const REQUESTS_PER_PEER_MAX = 16;
-/** Questions of one peer a second, on average and at once. */
+/** Questions of one peer a second, on average and at once; one for many things counts as several. */
 export const SERVED_PER_SECOND = 100;
 export const SERVED_BURST = 200;
+/** So many blocks, headers or hashes of one question count as a question more: each is read from disk or looked up. */
+const HEIGHTS_PER_QUESTION = 32;
+const HASHES_PER_QUESTION = 256;
+/** Bytes that may come on top of each part of an answer: its certificate at most. */
+const PART_BYTES_MAX = VALIDATORS_MAX * (NAME_BYTES_MAX + SIGNATURE_BYTES_MAX + 8) + 64;
+/** A peer that has so many bytes of earlier answers still to take is answered no further. */
+export const UNREAD_BYTES_MAX = 16_777_216;
 /** Bytes of answers to one peer a second, on average and at once. */
 export const SERVED_BYTES_PER_SECOND = 33_554_432;
 export const SERVED_BYTES_BURST = 67_108_864;
 /** Questions of one kind from one peer that wait for their turn; they are answered one after the other, which bounds memory. */
 export const SERVED_WAITING_MAX = 32;
-/** Bytes of transactions in one frame. */
-const TRANSACTIONS_FRAME_BYTES = 1_048_576;
-/** Ids of timed-out questions remembered, so that a late answer is not held against a slow peer. */
-const LATE_IDS_MAX = 4096;
+/** Bytes of transactions in one frame, unless one alone is longer. */
+export const TRANSACTIONS_FRAME_BYTES = 1_048_576;
+/** Questions to one peer given up and still remembered, so that a late answer is not held against it: what can be asked of it in over two minutes. */
+export const LATE_IDS_MAX = 256;
 
 const QUESTIONS: ReadonlySet<string> = new Set([
   'getTransactions',
@@ -65,7 +73,8 @@ export class Requests {
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   readonly #inFlight = new Map<string, number>();
-  readonly #late = new Set<number>();
+  /** Ids of questions given up, by the peer that may still answer. */
+  readonly #late = new Map<string, Set<number>>();
   readonly #questions = new RateLimit(SERVED_PER_SECOND, SERVED_BURST);
   readonly #answerBytes = new RateLimit(SERVED_BYTES_PER_SECOND, SERVED_BYTES_BURST);
   readonly #handlers = new Map<Question['kind'], QuestionHandler>();
@@ -177,14 +186,22 @@ export class Requests {
     const frame = encodeBulkMessage({ ...question, id } as Question);
     return new Promise((resolve, reject) => {
       const cancelTimeout = this.#world.timers.after(this.#timeoutMs, () => {
-        this.#late.add(id);
-        if (this.#late.size > LATE_IDS_MAX) this.#late.delete(this.#late.values().next().value!);
-        this.#settle(id)?.reject(new ChainError('PEER_TIMEOUT', { peer, timeoutMs: this.#timeoutMs }));
+        this.#giveUp(id)?.reject(new ChainError('PEER_TIMEOUT', { peer, timeoutMs: this.#timeoutMs }));
       });
       this.#pending.set(id, { peer, expects, resolve: resolve as (answer: Answer) => void, reject, cancelTimeout });
       this.#inFlight.set(peer, this.inFlight(peer) + 1);
       if (!this.#network.send(peer, 'bulk', frame)) this.#settle(id)?.reject(new ChainError('PEER_UNREACHABLE', { peer }));
     });
+  }
+
+  /** It may still be answered: the answer may be under way, also of a peer that lost one of its two connections. */
+  #giveUp(id: number): Pending | undefined {
+    const pending = this.#settle(id);
+    if (pending === undefined) return undefined;
+    const late = this.#late.get(pending.peer) ?? new Set();
+    this.#late.set(pending.peer, late.add(id));
+    if (late.size > LATE_IDS_MAX) late.delete(late.values().next().value!);
+    return pending;
   }
 
   #settle(id: number): Pending | undefined {
@@ -200,10 +217,7 @@ export class Requests {
 
   #failAll(code: ErrorCode, peer?: string): void {
     for (const [id, pending] of [...this.#pending])
-      if (peer === undefined || pending.peer === peer) this.#settle(id)?.reject(new ChainError(code, { peer: pending.peer }));
-    if (peer === undefined) return;
-    this.#questions.forget(peer);
-    this.#answerBytes.forget(peer);
+      if (peer === undefined || pending.peer === peer) this.#giveUp(id)?.reject(new ChainError(code, { peer: pending.peer }));
   }
 
   #onFrame(from: string, frame: Uint8Array): void {
@@ -215,23 +229,27 @@ export class Requests {
       this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
       return;
     }
-    if (message.kind === 'transactions') this.#onTransactions?.(from, message.transactions);
-    else if (message.kind === 'status') this.#onStatus?.(from, message);
+    if (message.kind === 'transactions') {
+      const { transactions } = message;
+      if (transactions.length > 1 && frame.length > TRANSACTIONS_FRAME_BYTES + (transactions.length + 2) * 4)
+        this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
+      else this.#onTransactions?.(from, transactions);
+    } else if (message.kind === 'status') this.#onStatus?.(from, message);
     else if (message.kind === 'sealedHead') this.#onSealedHead?.(from);
     else if (isQuestion(message)) this.#onQuestion(from, message);
-    else this.#onAnswer(from, message);
+    else this.#onAnswer(from, message, frame.length);
   }
 
-  #onAnswer(from: string, answer: Answer): void {
+  #onAnswer(from: string, answer: Answer, bytes: number): void {
     const pending = this.#pending.get(answer.id);
     if (pending?.peer !== from) {
-      if (!this.#late.delete(answer.id)) this.#network.report(from, 'PEER_ANSWER_UNASKED');
+      if (!this.#late.get(from)?.delete(answer.id)) this.#network.report(from, 'PEER_ANSWER_UNASKED');
       return;
     }
     if (answer.kind === 'declined') {
       const code = isErrorCode(answer.code) ? answer.code : 'PEER_DECLINED';
       this.#settle(answer.id)?.reject(new ChainError('PEER_DECLINED', { peer: from, code }));
-    } else if (answer.kind !== pending.expects) {
+    } else if (answer.kind !== pending.expects || isOversized(answer, bytes)) {
       this.#network.report(from, 'PEER_MESSAGE_MALFORMED');
       this.#settle(answer.id)?.reject(new ChainError('PEER_MESSAGE_MALFORMED', { peer: from }));
     } else this.#settle(answer.id)?.resolve(answer);
@@ -263,7 +281,8 @@ export class Requests {
     const now = this.#world.clock.monotonic();
     const handler = this.#handlers.get(question.kind);
     if (handler === undefined) return { kind: 'declined', code: 'PEER_DECLINED' };
-    if (!this.#questions.take(from, 1, now) || !this.#answerBytes.take(from, 0, now))
+    const unread = this.#network.queuedBytes?.(from, 'bulk') ?? 0;
+    if (unread > UNREAD_BYTES_MAX || !this.#questions.take(from, costOf(question), now) || !this.#answerBytes.take(from, 0, now))
       return { kind: 'declined', code: 'PEER_RATE_EXCEEDED' };
     try {
       return await handler(from, question);
@@ -280,6 +299,41 @@ export class Requests {
 
 function isQuestion(message: Question | Answer): message is Question {
   return QUESTIONS.has(message.kind);
+}
+
+/** What a question takes of its asker's budget. */
+function costOf(question: Question): number {
+  switch (question.kind) {
+    case 'getBlocks':
+    case 'getHeaders':
+      return 1 + Math.min(question.count, ANSWER_BLOCKS_MAX) / HEIGHTS_PER_QUESTION;
+    case 'getTransactions':
+      return 1 + question.hashes.length / HASHES_PER_QUESTION;
+    case 'getRow':
+    case 'getSealed':
+      return 1;
+  }
+}
+
+/** Longer than whoever keeps to the bound of an answer makes it; a single block or transaction may be as long as it is. */
+function isOversized(answer: Answer, bytes: number): boolean {
+  const parts = partsOf(answer);
+  return parts > 1 && bytes > ANSWER_BYTES_MAX + parts * PART_BYTES_MAX;
+}
+
+function partsOf(answer: Answer): number {
+  switch (answer.kind) {
+    case 'blocksAnswer':
+      return answer.blocks.length;
+    case 'headersAnswer':
+      return answer.headers.length;
+    case 'transactionsAnswer':
+      return answer.transactions.length;
+    case 'sealedAnswer':
+      return answer.boxes.length;
+    default:
+      return 1;
+  }
 }
 
 /** Transactions are cut off at ANSWER_BYTES_MAX, never to none: the asker asks again for those it still lacks. */

@@ -30,6 +30,17 @@ export function processUse(pid: number): ProcessUse {
   return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentBytes: pages * 4096 };
 }
 
+/** CPU time of the whole machine since it started: used by anything, and in all. */
+export function machineUse(): { readonly usedSeconds: number; readonly seconds: number } {
+  const [user, nice, system, idle, wait, irq, softIrq, steal] = readFileSync('/proc/stat', 'latin1')
+    .split('\n', 1)[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  const used = user! + nice! + system! + irq! + softIrq! + steal!;
+  return { usedSeconds: used / TICKS_PER_SECOND, seconds: (used + idle! + wait!) / TICKS_PER_SECOND };
+}
+
 /** CPU time used so far by the threads of a process that bear this name, us. */
 export function threadsCpuUs(pid: number, name: string): number {
   let ticks = 0;

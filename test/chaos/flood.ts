@@ -1,10 +1,13 @@
-/** What four nodes do while everything is flooded at once, beside what they do in quiet, in one run. */
+/**
+ * What four nodes do while everything is flooded at once, beside what they do in quiet, by turns in one run: what else the machine does meanwhile
+ * falls on both. Each flood is held against the quiet before and after it.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '../../node/format/index.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
-import { type Latency, latencyOf, processUse } from '../bench/statistics.ts';
+import { type Latency, latencyOf, machineUse, processUse } from '../bench/statistics.ts';
 import type { Actor } from '../conformance/context.ts';
 import { deploy } from '../conformance/contracts.ts';
 import { production, trySubmit } from '../conformance/records.ts';
@@ -19,15 +22,21 @@ export const LIMITS = { p50Ratio: 3, healthzMs: 1_000, residentBytes: 1_000_000_
 const NODES = 5;
 const TRAITOR = 4;
 const TARGETS = [0, 1, 2, 3] as const;
-const QUIET_S = 20;
+/** Floods of a run; the median of their ratios counts. */
+const ROUNDS = 3;
+const WARM_UP_S = 10;
+const QUIET_S = 10; // before and after each flood
 const SEND_INTERVAL_MS = 400;
 const WATCH_MS = 500;
-const AFTERWARDS_MS = 120_000;
+const AFTERWARDS_MS = 120_000; // for a node to answer again, and for what waits to be worked off
 const SETTLE_MS = 3_000;
 
 export interface FloodReport {
+  /** Over all rounds. */
   readonly quiet: Latency;
   readonly flooded: Latency;
+  /** How many times its quiet value p50 was, by round. */
+  readonly ratios: readonly number[];
   /** Sends under the flood that were refused or got no answer. */
   readonly failed: readonly string[];
   /** Height gained under the flood, by node. */
@@ -36,20 +45,22 @@ export interface FloodReport {
   readonly healthzMsMax: number;
   readonly residentBytesMax: readonly number[];
   readonly sameProcesses: boolean;
+  /** Part of the machine's processors that other processes used meanwhile, 0 to 1: what they take is missing above. */
+  readonly othersPart: number;
   readonly answers: Answers;
   /** What of LIMITS did not hold; empty when all did. */
   readonly broken: readonly string[];
 }
 
 export interface FloodOptions {
-  /** How long the flood lasts, s. */
+  /** How long the floods last together, s. */
   readonly seconds: number;
   readonly say: (line: string) => void;
 }
 
 export async function measureFlood({ seconds, say }: FloodOptions): Promise<FloodReport> {
   const testNet = await startTestNet('flood', { nodes: NODES, settings: { verifyWorkers: 1 } });
-  let attacker: ChildProcess | undefined;
+  const attackers: ChildProcess[] = [];
   try {
     const { net, context } = testNet;
     const contract = await deploy(context, DEAR_CODE);
@@ -58,18 +69,9 @@ export async function measureFlood({ seconds, say }: FloodOptions): Promise<Floo
     await net.nodes[TRAITOR]!.kill('SIGTERM');
     await sleep(SETTLE_MS);
 
-    await sendFor(testNet, QUIET_S / 2); // a node compiles its code as it runs
-    const quiet = await sendFor(testNet, QUIET_S);
-    say(`quiet: p50 ${quiet.latency.p50.toFixed(0)} ms, p95 ${quiet.latency.p95.toFixed(0)} ms of ${quiet.latency.count} records`);
-
+    await sendFor(testNet, WARM_UP_S); // a node compiles its code as it runs
     const pids = TARGETS.map((node) => net.nodes[node]!.pid);
     const before = await heightsOf(testNet);
-    attacker = fork(fileURLToPath(new URL('./attacker.js', import.meta.url)));
-    const ended = new Promise<Answers>((resolve, reject) => {
-      attacker!.once('message', (answers) => resolve(answers as Answers));
-      attacker!.once('exit', (code) => reject(new Error(`the flooding process ended with ${code}`)));
-    });
-    ended.catch(() => undefined); // awaited below
     const orders: Orders = {
       nodes: net.nodes.map(({ id, url, dir }) => ({ id, url, dir })),
       ca: net.ca,
@@ -81,36 +83,55 @@ export async function measureFlood({ seconds, say }: FloodOptions): Promise<Floo
       chain: { chainId, genesisHash },
       contract,
     };
-    attacker.send(orders);
-    const watch = watchNodes(testNet);
-    const flood = await sendFor(testNet, seconds);
-    const seen = await watch.stop();
-    attacker.send('stop');
-    const answers = await ended;
-    say(
-      `flood: p50 ${flood.latency.p50.toFixed(0)} ms, p95 ${flood.latency.p95.toFixed(0)} ms of ${flood.latency.count} records, ${flood.failed.length} failed`,
-    );
+    const answers: Record<string, number> = {};
+    const seen = { healthzMsMax: 0, residentBytesMax: TARGETS.map(() => 0) };
+    const quiet = [await sendFor(testNet, QUIET_S)];
+    const floods: Sends[] = [];
+    const ratios: number[] = [];
+    const others: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const attacker = startAttacker(orders);
+      attackers.push(attacker.process);
+      const watch = watchNodes(testNet, seen);
+      const own = [process.pid, attacker.process.pid, ...pids].filter((pid) => pid !== undefined);
+      const othersPart = othersSince(own);
+      const flood = await sendFor(testNet, seconds / ROUNDS);
+      others.push(othersPart());
+      await watch.stop();
+      for (const [what, count] of Object.entries(await attacker.stop())) answers[what] = (answers[what] ?? 0) + count;
+      await workedOff(testNet);
+      quiet.push(await sendFor(testNet, QUIET_S));
+      floods.push(flood);
+      const around = latencyOf(quiet.slice(-2).flatMap(({ samples }) => samples));
+      const under = latencyOf(flood.samples);
+      ratios.push(under.p50 / around.p50);
+      say(
+        `round ${round + 1}: p50 ${around.p50.toFixed(0)} ms in quiet, ${under.p50.toFixed(0)} ms of ${under.count} records under the flood, ${flood.failed.length} failed`,
+      );
+    }
 
     const after = await heightsOf(testNet);
     const report = {
-      quiet: quiet.latency,
-      flooded: flood.latency,
-      failed: flood.failed,
+      quiet: latencyOf(quiet.flatMap(({ samples }) => samples)),
+      flooded: latencyOf(floods.flatMap(({ samples }) => samples)),
+      ratios,
+      failed: floods.flatMap(({ failed }) => failed),
       heights: after.map((height, i) => height - before[i]!),
       oneChain: await sameBlock(testNet, Math.min(...after)),
       ...seen,
+      othersPart: others.reduce((sum, part) => sum + part, 0) / others.length,
       sameProcesses: TARGETS.every((node, i) => net.nodes[node]!.running && net.nodes[node]!.pid === pids[i]),
       answers,
     };
     return { ...report, broken: brokenLimits(report) };
   } finally {
-    attacker?.kill('SIGKILL');
+    for (const attacker of attackers) attacker.kill('SIGKILL');
     await testNet.stop();
   }
 }
 
 function brokenLimits(report: Omit<FloodReport, 'broken'>): readonly string[] {
-  const ratio = report.flooded.p50 / report.quiet.p50;
+  const ratio = [...report.ratios].sort((a, b) => a - b)[report.ratios.length >> 1]!;
   const heaviest = Math.max(...report.residentBytesMax);
   const checks: readonly (readonly [boolean, string])[] = [
     [ratio <= LIMITS.p50Ratio, `p50 is ${ratio.toFixed(1)} times its quiet value, at most ${LIMITS.p50Ratio}`],
@@ -124,11 +145,56 @@ function brokenLimits(report: Omit<FloodReport, 'broken'>): readonly string[] {
   return checks.filter(([holds]) => !holds).map(([, what]) => what);
 }
 
+function startAttacker(orders: Orders): { readonly process: ChildProcess; stop(): Promise<Answers> } {
+  const attacker = fork(fileURLToPath(new URL('./attacker.js', import.meta.url)));
+  const ended = new Promise<Answers>((resolve, reject) => {
+    attacker.once('message', (answers) => resolve(answers as Answers));
+    attacker.once('exit', (code) => reject(new Error(`the flooding process ended with ${code}`)));
+  });
+  ended.catch(() => undefined); // awaited by stop
+  attacker.send(orders);
+  return {
+    process: attacker,
+    stop() {
+      attacker.send('stop');
+      return ended;
+    },
+  };
+}
+
+/** The part of the processors that all but these processes use from now on. */
+function othersSince(own: readonly number[]): () => number {
+  const ownSeconds = (): number => own.reduce((sum, pid) => sum + processUse(pid).cpuSeconds, 0);
+  const machine = machineUse();
+  const ownBefore = ownSeconds();
+  return () => {
+    const now = machineUse();
+    const used = now.usedSeconds - machine.usedSeconds - (ownSeconds() - ownBefore);
+    return Math.max(0, used) / (now.seconds - machine.seconds);
+  };
+}
+
+/** Quiet begins when what the flood left waiting is in blocks. */
+async function workedOff({ context }: TestNet): Promise<void> {
+  for (const node of TARGETS)
+    await context.until(
+      `an empty mempool of node ${node}`,
+      AFTERWARDS_MS,
+      async () => (await context.get(node, 'consensus')).mempool.count === 0,
+    );
+}
+
+interface Sends {
+  /** ms until the receipt, or Infinity. */
+  readonly samples: readonly number[];
+  readonly failed: readonly string[];
+}
+
 /**
  * One record every SEND_INTERVAL_MS, each through the next node, timed until its receipt: the next one does not wait for the last, so that a node
  * which stands still is seen in every record that should have come meanwhile.
  */
-async function sendFor({ context }: TestNet, seconds: number): Promise<{ readonly latency: Latency; readonly failed: readonly string[] }> {
+async function sendFor({ context }: TestNet, seconds: number): Promise<Sends> {
   const actors = operators(context).slice(0, TARGETS.length);
   const samples: number[] = [];
   const failed: string[] = [];
@@ -149,23 +215,25 @@ async function sendFor({ context }: TestNet, seconds: number): Promise<{ readonl
     await sleep(SEND_INTERVAL_MS);
   }
   await Promise.all(sends);
-  return { latency: latencyOf(samples), failed };
+  return { samples, failed };
 }
 
-function watchNodes({ net, context }: TestNet): { stop(): Promise<{ healthzMsMax: number; residentBytesMax: number[] }> } {
+/** Raises what `seen` holds. */
+function watchNodes(
+  { net, context }: TestNet,
+  seen: { healthzMsMax: number; readonly residentBytesMax: number[] },
+): { stop(): Promise<void> } {
   let watching = true;
-  let healthzMsMax = 0;
-  const residentBytesMax = TARGETS.map(() => 0);
   const loops = TARGETS.map(async (node) => {
     while (watching) {
       const { pid } = net.nodes[node]!;
-      if (pid !== undefined) residentBytesMax[node] = Math.max(residentBytesMax[node]!, processUse(pid).residentBytes);
+      if (pid !== undefined) seen.residentBytesMax[node] = Math.max(seen.residentBytesMax[node]!, processUse(pid).residentBytes);
       const startMs = performance.now();
       const passed = await context.call(node, 'GET', '/healthz', { token: null }).then(
         (answer) => answer.status === 200,
         () => false,
       );
-      healthzMsMax = Math.max(healthzMsMax, passed ? performance.now() - startMs : Number.POSITIVE_INFINITY);
+      seen.healthzMsMax = Math.max(seen.healthzMsMax, passed ? performance.now() - startMs : Number.POSITIVE_INFINITY);
       await sleep(WATCH_MS);
     }
   });
@@ -173,7 +241,6 @@ function watchNodes({ net, context }: TestNet): { stop(): Promise<{ healthzMsMax
     async stop() {
       watching = false;
       await Promise.all(loops);
-      return { healthzMsMax, residentBytesMax };
     },
   };
 }

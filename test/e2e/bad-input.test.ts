@@ -11,6 +11,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { encodeToken, type TokenClaims } from '../../api/auth/token.ts';
 import {
+  decodeTransaction,
   encodeTransaction,
   fromHex,
   openTransaction,
@@ -21,6 +22,7 @@ import {
   utf8,
 } from '../../node/format/index.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
+import { fullBlock } from '../conformance/blocks.ts';
 import type { Answer, ProbeContext } from '../conformance/context.ts';
 import { type Fields, production, sha256, submit, trySubmit, write } from '../conformance/records.ts';
 import { ROOT } from '../tools/source.ts';
@@ -29,6 +31,7 @@ import { keystoreOf, realCrypto, recordCount, signEd25519, startTestNet, type Te
 const SUITE_SAMPLE_STEP = 6; // every sixth file of the JSON suite: the parser alone is tested with all of them
 const BIG_XML_BYTES = 1_900_000;
 const GAS = 50_000_000;
+const SENDS = 8;
 
 let testNet: TestNet;
 let context: ProbeContext;
@@ -132,6 +135,29 @@ test('XML with a document type, entities or attributes is refused before anythin
   );
   const undeclared = write(production(context), 'xml').replace('Kunming', '&kunming;');
   assert.equal(told(await post(undeclared, 'application/xml')).code, 'XML_MALFORMED');
+});
+
+test('text in another charset is refused, in a query, a path or a body, and never read as UTF-8', async () => {
+  const kunming = '%C0%A5%C3%F7'; // in GB18030
+  for (const [path, place] of [
+    [`records?product=${kunming}`, 'product'],
+    [`trace/${kunming}`, `path segment 4 (${kunming})`],
+  ] as const) {
+    const { status, json } = await context.call(0, 'GET', path);
+    assert.deepEqual(
+      [status, json.code, json.details.map(({ code, parameter }) => [code, parameter])],
+      [400, 'REQUEST_INVALID', [['PARAMETER_ENCODING', place]]],
+    );
+  }
+  for (const [format, type] of [
+    ['csv', 'text/csv; charset=gb18030'],
+    ['json', 'application/json; charset=gb18030'],
+  ] as const) {
+    const { status, json } = await post(write(production(context), format), type);
+    assert.deepEqual([status, json.code, json.data.charset], [415, 'CHARSET_UNSUPPORTED', 'gb18030']);
+  }
+  const declared = write(production(context), 'xml').replace('UTF-8', 'gb18030');
+  assert.equal(told(await post(declared, 'application/xml')).code, 'CHARSET_UNSUPPORTED');
 });
 
 test('missing, empty, mistyped and misspelt fields are told all at once, at their places in each format', async () => {
@@ -271,6 +297,48 @@ test("another's factory, another's device, a factory nobody registered", async (
   );
 });
 
+test('a device waits for its receipt and reads back what it wrote; what an operator of its organisation wrote is unknown to it', async () => {
+  const press = context.actorWith('device');
+  assert.equal(press.organisation, context.actor.organisation);
+  const record = production(context, press);
+  const theirs = await submit(context, production(context));
+  const mine = await submit(context, record, { actor: press });
+  stored += 2;
+  const read = (path: string, query: Readonly<Record<string, string | number>> = {}) =>
+    context.call(press.node, 'GET', path, { token: press.token, query });
+  const fresh = { atLeastHeight: mine.height, waitMs: 20_000 };
+  const { items, count, complete, withheld } = (await read('records', { ...fresh, count: 'exact' })).json.data;
+  assert.deepEqual([items.length, count, complete, withheld], [1, 1, true, 0]);
+  const id = mine.records[0].id as string;
+  assert.equal(items[0].id, id);
+  assert.equal((await read(`records/${id}`)).json.data.sealed.length, 3);
+  for (const path of [`records/${id}/history`, `records/${id}/proof?transaction=true`, `transactions/${mine.transactionId}?proof=true`]) {
+    const [place, query] = path.split('?') as [string, string?];
+    assert.equal((await read(place, Object.fromEntries(new URLSearchParams(query)))).status, 200, path);
+  }
+  const unknown = 'f'.repeat(64);
+  for (const [foreign, nothing] of [
+    [`records/${theirs.records[0].id}`, `records/${unknown}`],
+    [`records/${theirs.records[0].id}/history`, `records/${unknown}/history`],
+    [`records/${theirs.records[0].id}/proof`, `records/${unknown}/proof`],
+    [`transactions/${theirs.transactionId}`, `transactions/${unknown}`],
+  ] as const) {
+    const [refused, absent] = [(await read(foreign)).json, (await read(nothing)).json];
+    assert.deepEqual([refused.code, refused.message, refused.details], [absent.code, absent.message, absent.details], foreign);
+    assert.equal((await context.call(0, 'GET', foreign)).status, 200, 'the operator reads it');
+  }
+  for (const path of [
+    `blocks/${theirs.height}`,
+    'contracts/records/events',
+    'events/stream',
+    'registry/account',
+    `trace/${record.product_uid}`,
+  ]) {
+    const { status, json } = await read(path);
+    assert.deepEqual([status, json.code], [403, 'RIGHT_MISSING'], path);
+  }
+});
+
 test('a known key with other content is a conflict that names the first; with the same content it is the same record', async () => {
   const record = production(context);
   const first = await submit(context, record);
@@ -283,6 +351,27 @@ test('a known key with other content is a conflict that names the first; with th
   const pair = production(context);
   const twins = await post(JSON.stringify([pair, { ...pair, production_location: 'there' }]), 'application/json');
   assert.deepEqual([twins.status, twins.json.code], [409, 'RECORD_KEY_CONFLICT'], 'two rows of one call with one key and two contents');
+});
+
+test('one record sent eight times at once, by one account or by two of an organisation, has one transaction and one receipt', async () => {
+  const actors = ['operator', 'device'].map((role) => context.actorWith(role));
+  for (const senders of [actors.slice(0, 1), actors]) {
+    const record = production(context);
+    const before = await context.height(0);
+    const answers = await Promise.all(
+      Array.from({ length: SENDS }, (_, i) => submit(context, record, { actor: senders[i % senders.length]! })),
+    );
+    stored++;
+    const told = answers.map(({ transactionId, height, blockHash, inclusionProof, records }) =>
+      JSON.stringify([transactionId, height, blockHash, inclusionProof, records[0].id, records[0].transactionId ?? transactionId]),
+    );
+    assert.equal(new Set(told).size, 1, told.map((text) => text.slice(0, 80)).join('\n'));
+    let transactions = 0;
+    for (let height = before + 1; height <= (await context.height(0)); height++)
+      for (const bytes of (await fullBlock(context, height)).transactions)
+        if (decodeTransaction(bytes).calls.some(({ contract }) => contract === 'records')) transactions++;
+    assert.equal(transactions <= senders.length, true, `${transactions} transactions`);
+  }
 });
 
 test('transactions: repeated, expired, of another chain, too long-lived, without calls, and every odd signature', async () => {
@@ -326,8 +415,10 @@ test('transactions: repeated, expired, of another chain, too long-lived, without
     assert.deepEqual(await send(good.bytes.subarray(0, cut)), [400, 'TRANSACTION_MALFORMED'], `cut after ${cut} bytes`);
   assert.deepEqual(await send(Buffer.concat([good.bytes, Buffer.of(0)])), [400, 'TRANSACTION_MALFORMED']);
 
-  const [status] = await send(good.bytes);
-  assert.equal(Number(status) < 500, true, 'the rightly signed one goes into a block; its call fails there');
+  const together = await Promise.all(Array.from({ length: SENDS }, () => send(good.bytes)));
+  const answers = together.filter(([, code]) => code !== 'TRANSACTION_REPEATED'); // of those that came when it was final
+  assert.equal(answers.length > 1 && new Set(answers.map(String)).size === 1, true, `all learn what became of it: ${together.join(' ')}`);
+  assert.equal(Number(answers[0]![0]) < 500, true, 'the rightly signed one goes into a block; its call fails there');
   const id = toHex(openTransaction(crypto, good.bytes).id);
   await context.until(
     'the transaction to be final',

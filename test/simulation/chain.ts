@@ -4,6 +4,7 @@
  * one batch, what sync brings is judged by its certificate.
  */
 import type { ChainPort, Delivered } from '../../node/consensus-driver.ts';
+import type { InboxLimits } from '../../node/frame-inbox.ts';
 import {
   type ByteText,
   type Certificate,
@@ -19,7 +20,7 @@ import {
   type Validator,
   Writer,
 } from '../../node/format/index.ts';
-import type { EngineParameters } from '../../consensus/index.ts';
+import type { EngineLimits, EngineParameters } from '../../consensus/index.ts';
 import type { Store } from '../../node/world.ts';
 import type { SimProcess } from './world.ts';
 
@@ -27,6 +28,9 @@ export interface Bounds {
   readonly blockTransactionsMax: number;
   /** Blocks in one answer to a sync request. */
   readonly syncBlocksMax: number;
+  /** Of the driver and the engine; their own where absent. */
+  readonly inbox?: InboxLimits;
+  readonly engine?: EngineLimits;
 }
 export const BOUNDS: Bounds = { blockTransactionsMax: 20, syncBlocksMax: 16 };
 /** Blocks that an answer may hold at most, whoever made it. */

@@ -67,7 +67,7 @@ export class Cluster {
   readonly machines: readonly SimMachine[];
   readonly rules: Rules;
   readonly keys: SimKeys;
-  readonly signers: readonly SimSigner[];
+  readonly signers: SimSigner[];
   readonly faulty: ReadonlySet<number>;
   /** Honest nodes outside the network, by index: not admitted yet, or suspended. They need not get on. */
   readonly absent = new Set<number>();
@@ -170,6 +170,16 @@ export class Cluster {
     this.machines[i]!.crash();
   }
 
+  /** The node signs with another key from its next start on, which is now when it is up. */
+  changeSigner(i: number, signer: SimSigner): void {
+    if (this.signers[i] === signer) return;
+    this.signers[i] = signer;
+    this.say(this.names[i]!, 'is given its next validator key');
+    if (!this.machines[i]!.up) return;
+    this.crash(i);
+    this.boot(i);
+  }
+
   async stop(i: number): Promise<void> {
     await this.node(i)?.stop();
     this.machines[i]!.stopped();
@@ -265,6 +275,7 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
         digest: chain.digest,
         certificate: chain.certificate,
         parameters: rules.parameters(next),
+        ...(rules.bounds.engine ? { limits: rules.bounds.engine } : {}),
       },
       crypto: {
         hash: (data) => process.world.crypto.hash(data),
@@ -275,6 +286,7 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
       network: process.network,
       voteLog: process.openLog('votes'),
       chain,
+      ...(rules.bounds.inbox ? { inbox: rules.bounds.inbox } : {}),
       ...(create ? { create } : {}),
     });
     chain.onFinal = onFinal;

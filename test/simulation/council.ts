@@ -4,6 +4,7 @@
  */
 import { type Call, encodeJson, type Json, type ParameterName } from '../../node/format/index.ts';
 import type { Cluster } from './cluster.ts';
+import type { SimSigner } from './crypto.ts';
 import type { SeededRandom } from './random.ts';
 
 /** The first is that of the clients; a node belongs to the one of its number. */
@@ -16,10 +17,12 @@ const NUMBERS_PER_MOTION = 10;
 /** How often the council looks whether it can go on, and after how long it hands a transaction in again, ms. */
 const LOOK_INTERVAL_MS = 150;
 const HAND_IN_AGAIN_MS = 1_000;
+/** An operator gives a node its next key within this time of the decision, ms. */
+const KEY_CHANGED_WITHIN_MS = 3_000;
 
 export type Motion =
   | { readonly kind: 'setParameter'; readonly name: ParameterName; readonly value: number }
-  | { readonly kind: 'addNode' | 'suspendNode' | 'resumeNode'; readonly node: number };
+  | { readonly kind: 'addNode' | 'suspendNode' | 'resumeNode' | 'replaceValidatorKey'; readonly node: number };
 
 export const organisationOfNode = (node: number): string => ORGANISATIONS[node % ORGANISATIONS.length]!;
 
@@ -40,15 +43,24 @@ export function councilCall(
   };
 }
 
+export interface CouncilOptions {
+  /** By node, for motions that replace its key. */
+  readonly nextSigners?: () => ReadonlyMap<number, SimSigner>;
+  /** The operator gives a node its next key before the organisations decide on it, not after. */
+  readonly keysEarly?: boolean;
+}
+
 export class Council {
   readonly #cluster: Cluster;
+  readonly #options: CouncilOptions;
   readonly #motions: readonly Motion[];
   readonly #random: SeededRandom;
   readonly #handedInMs = new Map<number, number>();
   #step = 0;
 
-  constructor(cluster: Cluster, motions: readonly Motion[], random: SeededRandom) {
+  constructor(cluster: Cluster, motions: readonly Motion[], random: SeededRandom, options: CouncilOptions = {}) {
     this.#cluster = cluster;
+    this.#options = options;
     this.#motions = motions;
     this.#random = random;
     for (const motion of motions) if (motion.kind === 'addNode') cluster.absent.add(motion.node);
@@ -67,13 +79,25 @@ export class Council {
     this.#cluster.scheduler.after(ms, look);
   }
 
+  /** Its operator gives the node its next key and starts it again, sooner or later. */
+  #changeKey(node: number): void {
+    const signer = this.#options.nextSigners?.().get(node);
+    if (!signer || this.#cluster.signers[node] === signer) return;
+    this.#cluster.scheduler.after(this.#random.integer(0, KEY_CHANGED_WITHIN_MS), () => {
+      this.#cluster.changeSigner(node, signer);
+    });
+  }
+
   #look(): void {
+    const next = this.#motions[this.#step];
+    if (this.#options.keysEarly && next?.kind === 'replaceValidatorKey') this.#changeKey(next.node);
     const first = COUNCIL_FROM + this.#step * NUMBERS_PER_MOTION;
     if (!this.#stands(first)) return;
     const votes = Array.from({ length: VOTES_NEEDED }, (_, i) => this.#stands(first + 1 + i));
     if (votes.includes(false)) return;
     const motion = this.#motions[this.#step]!;
     if (motion.kind === 'suspendNode') this.#cluster.absent.add(motion.node);
+    else if (motion.kind === 'replaceValidatorKey') this.#changeKey(motion.node);
     else if (motion.kind !== 'setParameter') this.#cluster.absent.delete(motion.node);
     this.#cluster.say('council', `has passed ${JSON.stringify(motion)}`);
     this.#step++;

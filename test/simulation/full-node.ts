@@ -45,7 +45,7 @@ import { createReaderPort } from '../../node/ledger/reader-port.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateMap } from '../../node/ledger/state-map.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
-import { createNode, type Node } from '../../node/node.ts';
+import { createNode, type Node, type NodeLimits } from '../../node/node.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 import type { AppendLog, Store } from '../../node/world.ts';
 import type { Cluster, CreateEngine, NodeContext, NodeFactory, SimNode } from './cluster.ts';
@@ -72,6 +72,11 @@ const ACCUSATIONS: ReadonlySet<string> = new Set(['EQUIVOCATION', 'BLOCK_CHECK_F
 /** One per process: it keeps nothing from run to run. */
 let machine: Promise<ContractMachine> | undefined;
 
+/** What a node holds and asks for at a time; its own defaults where absent. */
+export interface FullLimits extends NodeLimits {
+  readonly candidatesMax?: number;
+}
+
 export interface FullSetup {
   readonly genesisText: string;
   readonly suite: number;
@@ -79,6 +84,9 @@ export interface FullSetup {
   readonly machine: ContractMachine;
   readonly motions: readonly Motion[];
   readonly mempoolCountMax: number;
+  readonly limits: FullLimits;
+  /** The validator keys that motions give, by node. */
+  readonly nextSigners: ReadonlyMap<number, SimSigner>;
   organisationOf(node: number): string;
   /** Bytes and id of transaction number `id`, the same at whichever node it is handed in. */
   transaction(id: number, chainId: Digest, height: number): { readonly bytes: Uint8Array; readonly id: Digest };
@@ -101,7 +109,11 @@ export function fullSetup(
   loaded: ContractMachine,
   validators: number,
   parameters: Partial<ChainParameters>,
-  { motions = [], mempoolCountMax = 1_000 }: { readonly motions?: readonly Motion[]; readonly mempoolCountMax?: number } = {},
+  {
+    motions = [],
+    mempoolCountMax = 1_000,
+    limits = {},
+  }: { readonly motions?: readonly Motion[]; readonly mempoolCountMax?: number; readonly limits?: FullLimits } = {},
 ): FullSetup {
   const { keys, signers, names } = cluster;
   const { suite } = keys;
@@ -131,8 +143,13 @@ export function fullSetup(
   const others = motions.length > 0 ? ORGANISATIONS.slice(1) : [];
   const admins = new Map(others.map((organisation) => [organisation as string, keys.generate()]));
   admins.set(ORGANISATION, admin);
+  const nextSigners = new Map(
+    motions.flatMap((motion) => (motion.kind === 'replaceValidatorKey' ? [[motion.node, keys.generate()] as const] : [])),
+  );
   const motionBody = (motion: Motion): { readonly [name: string]: Json } => {
     if (motion.kind === 'setParameter') return { ...motion };
+    if (motion.kind === 'replaceValidatorKey')
+      return { kind: motion.kind, id: names[motion.node]!, validatorKey: hex(nextSigners.get(motion.node)!) };
     const { id, organisation, ...data } = nodes[motion.node]!;
     return motion.kind === 'addNode' ? { kind: motion.kind, id, organisation, node: data } : { kind: motion.kind, id };
   };
@@ -161,6 +178,8 @@ export function fullSetup(
     machine: loaded,
     motions,
     mempoolCountMax,
+    limits,
+    nextSigners,
     organisationOf,
     builtins: new Map([...createBuiltins({ acceptKey: () => true }), [records.name, records]]),
     numberOf: (id) => numbers.get(toByteText(id)),
@@ -286,6 +305,7 @@ export class FullNodes {
         machine: setup.machine,
         genesisText: setup.genesisText,
         suite: setup.suite,
+        ...(setup.limits.candidatesMax ? { candidatesMax: setup.limits.candidatesMax } : {}),
       });
       const voteLog: AppendLog = process.openLog('votes');
       const created = await createNode({
@@ -305,7 +325,8 @@ export class FullNodes {
         suite: setup.suite,
         signWithValidatorKey: (message) => signer.sign(message),
         signWithCustodialKey: (message) => signer.sign(message),
-        mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216, senderCountMax: 1_000 },
+        mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216 },
+        limits: setup.limits,
         ...(createEngine ? { createEngine } : {}),
       });
       created.onCommitted((committed) => {
@@ -371,7 +392,7 @@ export class FullNodes {
    * After healing, on every honest node: what clients were told stands, no transaction stands twice, the state is what its root says, and nobody
    * holds an alarm or a complaint about an honest node.
    */
-  async check(): Promise<void> {
+  async check({ motionsPassed = true } = {}): Promise<void> {
     const cluster = this.#cluster;
     for (const i of cluster.honest()) {
       const name = cluster.names[i]!;
@@ -406,7 +427,7 @@ export class FullNodes {
         if (honest) cluster.fail(`${name} raised ${alarm.kind} ${JSON.stringify(alarm.detail)}`);
       }
     }
-    this.#checkMotions();
+    if (motionsPassed) this.#checkMotions();
     if (cluster.failure) throw cluster.failure;
   }
 
@@ -434,7 +455,11 @@ export class FullNodes {
   #checkMotions(): void {
     const { motions } = this.#setup;
     const parameters = new Map(motions.flatMap((motion) => (motion.kind === 'setParameter' ? [[motion.name, motion.value] as const] : [])));
-    const last = new Map(motions.flatMap((motion) => (motion.kind === 'setParameter' ? [] : [[motion.node, motion.kind] as const])));
+    const last = new Map(
+      motions.flatMap((motion) =>
+        motion.kind === 'setParameter' || motion.kind === 'replaceValidatorKey' ? [] : [[motion.node, motion.kind] as const],
+      ),
+    );
     for (const i of this.#cluster.honest()) {
       const name = this.#cluster.names[i]!;
       const running = this.#cluster.node(i) && !this.#cluster.absent.has(i) ? this.#running.get(name) : undefined;
@@ -445,6 +470,9 @@ export class FullNodes {
       for (const [node, kind] of last)
         if (held.some((validator) => validator.node === this.#cluster.names[node]) !== (kind !== 'suspendNode'))
           this.#cluster.fail(`${name}: ${kind} of ${this.#cluster.names[node]} has had no effect`);
+      for (const [node, { publicKey }] of this.#setup.nextSigners)
+        if (held.some((validator) => validator.node === this.#cluster.names[node] && !equalBytes(validator.publicKey, publicKey)))
+          this.#cluster.fail(`${name}: ${this.#cluster.names[node]} has its old key`);
     }
   }
 }

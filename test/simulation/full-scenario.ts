@@ -1,11 +1,13 @@
 /** One seed, one story, told of whole nodes: the same trouble as scenario.ts, and clients who must be able to rely on their receipts. */
 import { faultsMax } from '../../node/format/index.ts';
+import { CANDIDATES_MAX } from '../../node/ledger/executor.ts';
+import { PEERING_LIMITS } from '../../node/peering.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { FullNodes, fullSetup, loadMachine } from './full-node.ts';
+import { type FullLimits, FullNodes, type FullSetup, fullSetup, loadMachine } from './full-node.ts';
 import { SeededRandom } from './random.ts';
-import { describe, healed, type Result, troubled } from './scenario.ts';
+import { describe, drawLimits, healed, type Result, tellLimits, troubled } from './scenario.ts';
 import { traitors } from './traitors.ts';
 
 /** One run in so many signs with real Ed25519. */
@@ -43,6 +45,9 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
     for (let i = 0; i < draw.integer(1, faultsMax(validators)); i++)
       faulty.set(draw.integer(0, validators - 1), (random) => byzantine(behaviour, random, wholeBlockTwin));
   const motions = governed ? drawMotions(plotDraw, validators, observers) : [];
+  if (governed && more?.chance(0.5))
+    motions.splice(more.integer(0, motions.length), 0, { kind: 'replaceValidatorKey', node: more.integer(0, validators - 1) });
+  const limits = more ? drawFullLimits(new SeededRandom(seed ^ 0xb0d)) : {};
   const viewTimeoutMs = draw.pick([200, 400, 1_000]);
   const parameters = {
     viewTimeoutMs,
@@ -51,6 +56,7 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
     checkpointIntervalBlocks: draw.pick([1, 4, 16]),
   };
   const blockTransactionsMax = draw.pick([2, 1_000]);
+  let setup: FullSetup | undefined;
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
     seed,
@@ -60,10 +66,8 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
     faulty,
     parameters,
     factory: (create, cluster) => {
-      nodes ??= new FullNodes(
-        cluster,
-        fullSetup(cluster, machine, validators, { ...parameters, blockTransactionsMax }, { motions, mempoolCountMax }),
-      );
+      setup ??= fullSetup(cluster, machine, validators, { ...parameters, blockTransactionsMax }, { motions, mempoolCountMax, limits });
+      nodes ??= new FullNodes(cluster, setup);
       return nodes.factory(create);
     },
   });
@@ -80,25 +84,31 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
   const crashes = draw.pick([0, 0.3, 1, 2]);
   const parts = draw.pick([0, 0.3, 0.6]);
   const persists = draw.chance(0.5);
-  const forgets = faulty.size === 0 && draw.chance(0.15);
+  const forgets = (faulty.size === 0 && draw.chance(0.15)) || (faulty.size > 0 && (more?.chance(0.2) ?? false));
+  /** See scenario.ts: nothing may be contradicted, but progress is owed to nobody. */
+  const owed = !forgets || faulty.size === 0;
+  /** A node with its next key too early is silent: one fault more. */
+  const keysEarly = faulty.size === 0 && !forgets && (more?.chance(0.5) ?? false);
   const tears = draw.chance(0.4) ? draw.fork() : undefined;
   const perSecond = draw.pick([2, 10]);
   const submit = (id: number) => {
     cluster.submit(draw.integer(0, cluster.names.length - 1), id);
     if (draw.chance(0.3)) cluster.submit(draw.integer(0, cluster.names.length - 1), id); // the client asks another node as well
   };
-  const story = `full: ${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, blocks of ${blockTransactionsMax}, mempools of ${mempoolCountMax}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${governed ? `, governed: ${motions.map((motion) => `${motion.kind} ${'node' in motion ? motion.node : `${motion.name} ${motion.value}`}`).join(', ')}` : ''}`;
+  const story = `full: ${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, blocks of ${blockTransactionsMax}, mempools of ${mempoolCountMax}${tellFullLimits(limits)}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${governed ? `, governed: ${motions.map((motion) => `${motion.kind} ${'node' in motion ? motion.node : `${motion.name} ${motion.value}`}`).join(', ')}${keysEarly ? ', keys early' : ''}` : ''}`;
   let healedMs = 0;
-  const council = governed ? new Council(cluster, motions, plotDraw.fork()) : undefined;
+  const council = governed
+    ? new Council(cluster, motions, plotDraw.fork(), { nextSigners: () => setup!.nextSigners, keysEarly })
+    : undefined;
   try {
     council?.start(plotDraw.integer(200, 2_500));
     await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears, clients: { perSecond, submit } });
-    healedMs = await healed(cluster);
-    if (council) {
+    healedMs = await healed(cluster, owed);
+    if (council && owed) {
       if (!(await cluster.run(COUNCIL_WITHIN_MS, () => council.done))) cluster.fail('the council does not get its motions passed');
       healedMs += await healed(cluster);
     }
-    await nodes!.check();
+    await nodes!.check({ motionsPassed: council === undefined || council.done });
     return {
       seed,
       failure: undefined,
@@ -113,8 +123,29 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
   }
 }
 
+/** What nodes hold and ask for, often as little as they can live with. */
+function drawFullLimits(draw: SeededRandom): FullLimits {
+  return {
+    ...drawLimits(draw),
+    candidatesMax: draw.pick([1, CANDIDATES_MAX]),
+    peering: {
+      rangeBlocks: draw.pick([1, 3, PEERING_LIMITS.rangeBlocks]),
+      rangesMax: draw.pick([1, PEERING_LIMITS.rangesMax]),
+      answerBytesMax: draw.pick([1, 4_096, PEERING_LIMITS.answerBytesMax]),
+      fetchHashesMax: draw.pick([1, PEERING_LIMITS.fetchHashesMax]),
+      intakeMax: draw.pick([2, PEERING_LIMITS.intakeMax]),
+    },
+  };
+}
+
+function tellFullLimits({ inbox, engine, candidatesMax, peering }: FullLimits): string {
+  if (!inbox || !engine || !peering) return '';
+  const { rangeBlocks, rangesMax, answerBytesMax, fetchHashesMax, intakeMax } = peering;
+  return `${tellLimits({ inbox, engine })}, ${candidatesMax} overlays, ${rangesMax} ranges of ${rangeBlocks}, answers of ${answerBytesMax} bytes, ${fetchHashesMax} hashes a question, intake of ${intakeMax}`;
+}
+
 /** A node joins, then one of the first four is suspended, who may be the traitor, and perhaps resumed; parameters change between. */
-function drawMotions(draw: SeededRandom, validators: number, observers: number): readonly Motion[] {
+function drawMotions(draw: SeededRandom, validators: number, observers: number): Motion[] {
   const parameter = (): Motion => {
     const [name, values] = draw.pick([
       ['viewTimeoutMs', [200, 300, 900]],

@@ -84,7 +84,7 @@ test('replicas killed when they have just entered a new view are bound by it', a
 });
 
 test('replicas killed right after their log was cut at a checkpoint contradict nothing they have said', async () => {
-  for (let seed = 1; seed <= 8; seed++) {
+  for (let seed = 13; seed <= 20; seed++) {
     const draw = new SeededRandom(seed ^ 0xc07);
     const cluster = withTurncoat(seed);
     let cuts = 0;

@@ -3,8 +3,11 @@
  * and make progress again within a bound.
  */
 import { decodeMessage, type Message } from '../../consensus/pbft/messages.ts';
+import { ENGINE_LIMITS } from '../../consensus/index.ts';
+import { INBOX_LIMITS } from '../../node/frame-inbox.ts';
 import { faultsMax } from '../../node/format/index.ts';
 import { type Behaviour, behaviours, byzantine } from './byzantine.ts';
+import type { Bounds } from './chain.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
 import { HEALTHY } from './network.ts';
 import { SeededRandom } from './random.ts';
@@ -61,7 +64,11 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const rotates = draw.chance(0.15) && validators === 4 && !behaviour;
   const barrier = draw.integer(2, 12);
   const viewTimeoutMaxMs = viewTimeoutMs * (more?.pick([1, 2, 8]) ?? 8);
-  const bounds = { blockTransactionsMax: more?.pick([1, 3, 20]) ?? 20, syncBlocksMax: more?.pick([1, 2, 16]) ?? 16 };
+  const bounds: Bounds = {
+    blockTransactionsMax: more?.pick([1, 3, 20]) ?? 20,
+    syncBlocksMax: more?.pick([1, 2, 16]) ?? 16,
+    ...(more ? drawLimits(new SeededRandom(seed ^ 0xb0d)) : {}),
+  };
   const cluster = new Cluster({
     seed,
     nodes: validators + observers + (rotates ? 1 : 0),
@@ -94,7 +101,7 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   const owed = !forgets || faulty.size === 0;
   /** Views that fail one after the other at one height, since messages of this kind reach nobody. */
   const stalls = viewTimeoutMaxMs <= STALL_TIMEOUT_MAX_MS && more?.chance(0.15) ? more.pick(STALLS) : undefined;
-  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, views of ${viewTimeoutMs} to ${viewTimeoutMaxMs} ms, blocks of ${bounds.blockTransactionsMax}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${stalls ? `, ${VIEWS_STALLED} views without ${stalls}` : ''}${rotates ? `, barrier ${barrier}` : ''}`;
+  const story = `${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, views of ${viewTimeoutMs} to ${viewTimeoutMaxMs} ms, blocks of ${bounds.blockTransactionsMax}${tellLimits(bounds)}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${stalls ? `, ${VIEWS_STALLED} views without ${stalls}` : ''}${rotates ? `, barrier ${barrier}` : ''}`;
   let height = 0;
   let healedMs = 0;
   try {
@@ -107,6 +114,28 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
     if (!(error instanceof CheckFailed)) throw error;
     return { seed, failure: error.message, story, transcript: [...cluster.transcript, ...describe(cluster)], height, healedMs };
   }
+}
+
+type Limits = Required<Pick<Bounds, 'inbox' | 'engine'>>;
+
+/** What driver and engine hold, often as little as they can live with. */
+export function drawLimits(draw: SeededRandom): Limits {
+  return {
+    inbox: {
+      ...INBOX_LIMITS,
+      framesMax: draw.pick([8, INBOX_LIMITS.framesMax]),
+      framesPerPeerMax: draw.pick([2, INBOX_LIMITS.framesPerPeerMax]),
+    },
+    engine: {
+      executionsMax: draw.pick([1, 2, ENGINE_LIMITS.executionsMax]),
+      votesPerSignerMax: draw.pick([2, ENGINE_LIMITS.votesPerSignerMax]),
+    },
+  };
+}
+
+export function tellLimits({ inbox, engine }: Partial<Limits>): string {
+  if (!inbox || !engine) return '';
+  return `, inboxes of ${inbox.framesMax} and ${inbox.framesPerPeerMax} a peer, ${engine.executionsMax} executions, ${engine.votesPerSignerMax} votes of a signer`;
 }
 
 export interface Trouble {

@@ -27,6 +27,9 @@ const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const SIMULATION_TEST = 'test/simulation/simulation.test.ts';
 const VOTE_LOG = 'node/storage/vote-log.ts';
+const FRAME_INBOX = 'node/frame-inbox.ts';
+const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
+const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -234,8 +237,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: REPLAY,
     from: 'record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;',
     to: 'undefined;',
-    test: MEMORY_TEST,
-    only: 'entered a new view',
+    test: 'test/unit/consensus/pbft/recovery.test.ts',
+    only: 'bound still',
   },
   {
     name: 'the one proposal of a primary is forgotten at a restart',
@@ -258,8 +261,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: REPLAY,
     from: 'if (vote.height >= height) records.push(',
     to: 'if (vote.height < 0) records.push(',
-    test: MEMORY_TEST,
-    only: 'was cut',
+    test: 'test/unit/consensus/pbft/checkpoint.test.ts',
+    only: 'keeps the votes',
   },
   {
     name: 'the cut of the log at a checkpoint loses the prepared certificate',
@@ -285,6 +288,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: 'test/unit/consensus/pbft/normal-case.test.ts',
   },
   {
+    name: 'whoever has not seen the block that replaces its key is blamed for its old key',
+    file: 'consensus/pbft/index.ts',
+    from: "speaksFromLevel(replica, message) ? 'reject' : 'ignore'",
+    to: "speaksFromAhead(replica, message) ? 'ignore' : 'reject'",
+    test: 'test/unit/consensus/pbft/keys.test.ts',
+    only: 'blames nobody',
+  },
+  {
     name: 'votes leave before they are on disk',
     file: 'node/consensus-driver.ts',
     from: '    await this.#save(effects);\n',
@@ -298,6 +309,92 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'this.tank.use(GAS.failure);',
     test: 'test/unit/contracts/execute.test.ts',
     only: 'fault',
+  },
+  {
+    name: 'an account with a right to its own records reads those of others',
+    file: 'api/records/service.ts',
+    from: 'first && seesRecord(read, caller.account, first)',
+    to: 'first',
+    test: OWN_READING_TEST,
+    only: 'as unknown as one',
+  },
+  {
+    name: 'an account with a right to its own records finds those of others',
+    file: 'api/records/service.ts',
+    from: '...(readsAll(caller) ? {} : { author: caller.account }),',
+    to: '',
+    test: OWN_READING_TEST,
+    only: 'finds its own',
+  },
+  {
+    name: 'a query of a built-in contract asks for no right',
+    file: 'contracts/builtin/access.ts',
+    from: 'if (!judge(',
+    to: 'if (sender === right && !judge(',
+    test: 'test/unit/contracts/builtin/access.test.ts',
+    only: 'query of a built-in contract is refused',
+  },
+  {
+    name: 'a submission that equals one under way is sent once more',
+    file: 'api/records/under-way.ts',
+    from: 'let other = sends.get(key); other;',
+    to: 'let other: Promise<Sent> | undefined; other;',
+    test: 'test/unit/api/records/under-way.test.ts',
+    only: 'eight sends',
+  },
+  {
+    name: 'a record that another transaction stored is answered with a receipt that stored nothing',
+    file: 'api/records/submit.ts',
+    from: "results.every(({ status }) => status === 'repeated')",
+    to: 'results.length < 0',
+    test: 'test/unit/api/records/under-way.test.ts',
+    only: 'overlaps',
+  },
+  {
+    name: 'requests at once under one Idempotency-Key run each',
+    file: 'api/rest/idempotency.ts',
+    from: 'const current = running.get(rowKey);',
+    to: "const current = running.get('');",
+    test: 'test/unit/api/rest/examples.test.ts',
+    only: 'eight requests',
+  },
+  {
+    name: 'a percent-encoding that is not UTF-8 stands for itself',
+    file: 'api/rest/percent.ts',
+    from: 'return undefined;\n  }\n}',
+    to: 'return text;\n  }\n}',
+    test: 'test/unit/api/rest/server.test.ts',
+    only: 'percent-encoding',
+  },
+  {
+    name: 'frames of nodes that are no validators take the places of the validators',
+    file: FRAME_INBOX,
+    from: '(this.#names.has(frame.from) ? this.#validators : this.#others).push(frame)',
+    to: 'this.#validators.push(frame)',
+    test: FRAME_INBOX_TEST,
+  },
+  {
+    name: 'a body that nobody asked for costs nothing',
+    file: 'consensus/pbft/answers.ts',
+    from: 'if (due === 0) {',
+    to: 'if (due < 0) {',
+    test: 'test/unit/consensus/pbft/recovery.test.ts',
+    only: 'nobody asked for',
+  },
+  {
+    name: "a late answer is taken from whoever names its question's number",
+    file: 'node/sync/requests.ts',
+    from: 'this.#late.get(from)?.delete(answer.id)',
+    to: '[...this.#late.values()].some((ids) => ids.delete(answer.id))',
+    test: 'test/unit/node/sync/requests.test.ts',
+    only: 'late',
+  },
+  {
+    name: 'a full inbox drops the frame that comes, whoever fills it',
+    file: FRAME_INBOX,
+    from: '(...this.#largest((each) => each.frames.length))',
+    to: '(frame.from, sender)',
+    test: FRAME_INBOX_TEST,
   },
 ];
 

@@ -7,7 +7,7 @@ import { table } from '../text.ts';
 import { formatOf, type RowFormat } from './format.ts';
 import { type ImportResult, importRows } from './importer.ts';
 import { dropResume, fileIdentity, readResume, saveResume } from './resume.ts';
-import { rowSource } from './rows.ts';
+import { rowSource, utf8Chunks } from './rows.ts';
 
 const REFUSED_SHOWN_MAX = 20; // lines on a terminal; --json and --refused give all
 
@@ -29,7 +29,7 @@ export async function importFile(cli: Cli, file: string, options: ImportFlags): 
   const before = options.restart ? undefined : readResume(path, identity, chain);
   if (before !== undefined && before.settledRows > 0) cli.note(`going on after row ${before.settledRows} of an earlier run`);
   const refused = [...(before?.refused ?? [])];
-  const source = () => rowSource(formatOf(file, options.format), createReadStream(path, { encoding: 'utf8' }));
+  const source = () => rowSource(formatOf(file, options.format), utf8Chunks(createReadStream(path)));
   let total = 0;
   for await (const row of source().rows()) total = row.index + 1; // also finds a broken frame before anything is sent
   const progress = await cli.progress('import', total);

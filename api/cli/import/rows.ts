@@ -3,6 +3,7 @@
  * its quotes. What a row means is the format door's business. Text in, raw rows out; faults of the file's frame throw CLI_FILE_MALFORMED.
  */
 import { ChainError } from '../../../node/errors/index.ts';
+import { foreignForm } from '../../formats/index.ts';
 import type { RowFormat } from './format.ts';
 
 export interface RawRow {
@@ -23,6 +24,20 @@ export interface RowSource {
 
 const ROW_CHARACTERS_MAX = 16_777_216; // a longer row is not a record but a file of another kind
 const BOM = '\ufeff';
+
+/** Text of a file as it is read; a character may be cut between two chunks. @throws ChainError CLI_FILE_MALFORMED for what is not UTF-8 */
+export async function* utf8Chunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      throw malformed('the file is not UTF-8');
+    }
+  };
+  for await (const chunk of chunks) yield decode(chunk);
+  yield decode();
+}
 
 export function rowSource(format: RowFormat, chunks: AsyncIterable<string>): RowSource {
   switch (format) {
@@ -122,8 +137,11 @@ function csvSource(chunks: AsyncIterable<string>): RowSource {
       for await (const text of csvRecords(chunks)) {
         number++;
         if (text === '') continue; // an empty line is no record, but a spreadsheet counts it
-        if (header === undefined) header = text;
-        else yield { index: index++, number, text };
+        if (header === undefined) {
+          header = text;
+          const foreign = foreignForm(text);
+          if (foreign) throw malformed(`the header shows ${foreign.data.found} where ${foreign.data.wanted} is read`);
+        } else yield { index: index++, number, text };
       }
       if (header === undefined) throw malformed('the file has no header');
     },

@@ -70,7 +70,7 @@ const stepUp = route({
   url: `${API_PREFIX}/auth/step-up`,
   layer: 'application',
   summary: { en: 'Trade a one-time password for a token that needs none for some minutes', zh: '以动态口令换取数分钟内免二次验证的令牌' },
-  access: { right: 'chain:read' },
+  access: { right: 'chain:read', own: true }, // a token for the caller himself
   stepUp: true,
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 30, perMs: 60_000 },

@@ -31,7 +31,7 @@ import {
   transactionsSteps,
 } from './parts.ts';
 import { submitBytes } from './submission.ts';
-import { listRoute, type Page, type PageAsked, readRoute, submitRoute } from './shapes.ts';
+import { listRoute, type Page, type PageAsked, readRoute, readsAll, submitRoute } from './shapes.ts';
 
 const BLOCK_BYTES_MAX = 16 * 1024 * 1024;
 const TRANSACTION_BODY_BYTES_MAX = 6 * 1024 * 1024; // a transaction of 4 MiB in base64
@@ -99,7 +99,7 @@ const getTransaction = readRoute({
     en: 'State of a transaction: pending, confirmed with its receipt, rejected or expired',
     zh: '查询交易状态：待处理、已确认（含回执）、被拒绝或已过期',
   },
-  access: { right: 'chain:read' },
+  access: { right: 'chain:read', own: true },
   parameters: [
     transactionId,
     queryParameter('proof', { type: 'boolean' }, false, true, {
@@ -194,7 +194,7 @@ const getConsensus = readRoute({
     en: 'Head of the chain and the round in progress: proposals, verifications, votes',
     zh: '链的当前高度与共识轮次：提案、验证与投票',
   },
-  access: { right: 'chain:read' },
+  access: { right: 'chain:read', own: true }, // tells of no account and no transaction
   handler: (_call, { node }) => {
     const { info } = node;
     const head = node.head();
@@ -256,7 +256,8 @@ async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<st
   const id = fromHex(call.required('id'));
   const status = await api.node.transaction(id);
   const transactionId = toHex(id);
-  if (status.state === 'unknown') throw new ChainError('TRANSACTION_NOT_FOUND', { transactionId });
+  const visible = readsAll(call, api, 'chain:read') || (await api.node.senderOf(id)) === call.caller.account;
+  if (status.state === 'unknown' || !visible) throw new ChainError('TRANSACTION_NOT_FOUND', { transactionId });
   if (status.state !== 'confirmed') return { transactionId, ...status };
   const stored = await api.node.transactionBytes(id);
   if (stored !== undefined && stored.bytes.length > LARGE_BYTES) await api.turn(); // its block was read in one piece

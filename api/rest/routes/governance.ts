@@ -21,7 +21,7 @@ const getParameters = readRoute({
   url: `${API_PREFIX}/governance/parameters`,
   layer: 'consensus',
   summary: { en: 'Chain parameters in force, with range, unit and meaning', zh: '当前生效的链参数及其范围、单位与含义' },
-  access: { right: 'chain:read' },
+  access: { right: 'chain:read', own: true }, // the same for everybody
   response: { schema: listOf(Row), statuses: [200] },
   handler: (_call, { node }) => {
     const values = node.parameters();

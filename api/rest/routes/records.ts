@@ -142,6 +142,7 @@ const SubmitAnswer = Type.Object(
           recordDigest: Type.String(),
           digestAlg: Type.String(),
           status: Type.Union([Type.Literal('stored'), Type.Literal('repeated')]),
+          transactionId: Type.Optional(Type.String({ description: 'Of a repeated record: the transaction that stored it' })),
         },
         { additionalProperties: true },
       ),
@@ -221,7 +222,7 @@ const findRecords = route({
   url: `${API_PREFIX}/records`,
   layer: 'application',
   summary: { en: 'Records by product, batch, device, factory and time', zh: '按产品、批次、设备、工厂和时间查询记录' },
-  access: { right: 'record:read' },
+  access: { right: 'record:read', own: true },
   timeoutMs: 30_000,
   rateLimit: READ_RATE,
   parameters: [
@@ -322,7 +323,7 @@ const getRecord = readRoute({
   url: `${API_PREFIX}/records/:id`,
   layer: 'application',
   summary: { en: 'One record, its current or a given version, with its block reference', zh: '查询一条记录的当前或指定版本及其区块信息' },
-  access: { right: 'record:read' },
+  access: { right: 'record:read', own: true },
   parameters: [recordId, versionParameter],
   errors: ['NOT_FOUND', ...recordReadCodes],
   handler: async (call, { records }) => {
@@ -336,7 +337,7 @@ const getRecordHistory = listRoute({
   url: `${API_PREFIX}/records/:id/history`,
   layer: 'application',
   summary: { en: 'Every version of a record, oldest first', zh: '查询记录的全部历史版本' },
-  access: { right: 'record:read' },
+  access: { right: 'record:read', own: true },
   parameters: [recordId],
   errors: ['NOT_FOUND', ...recordReadCodes],
   item: RecordItem,
@@ -352,7 +353,7 @@ const getRecordProof = readRoute({
   url: `${API_PREFIX}/records/:id/proof`,
   layer: 'application',
   summary: { en: 'Evidence bundle of a record, checked offline by `tracemill verify`', zh: '记录的证据包，可用 tracemill verify 离线验证' },
-  access: { right: 'record:read' },
+  access: { right: 'record:read', own: true },
   rateLimit: { count: 200, perMs: 1_000 },
   parameters: [
     recordId,
@@ -364,7 +365,7 @@ const getRecordProof = readRoute({
   ],
   errors: ['NOT_FOUND', 'EVIDENCE_NOT_READY', ...recordReadCodes],
   handler: async (call, { records }) => {
-    const proof = await records.proof(call.required('id'), call.integer('version'), call.flag('transaction'));
+    const proof = await records.proof(call.required('id'), call.integer('version'), call.flag('transaction'), call.caller);
     return { data: proof, logged: { answer: { id: call.required('id') } } };
   },
 });

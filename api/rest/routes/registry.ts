@@ -17,9 +17,10 @@ import {
 import { ChainError } from '../../../node/errors/index.ts';
 import { decodeJson, type JsonObject } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
+import type { Caller } from '../deps.ts';
 import { API_PREFIX, type Call, type Route } from '../route.ts';
 import { field, pathParameter, queryParameter, strictObject } from './parts.ts';
-import { listRoute, readRoute, statePages, submitRoute } from './shapes.ts';
+import { listRoute, readRoute, readsAll, statePages, submitRoute } from './shapes.ts';
 import { encodeArgs, submitCalls } from './submission.ts';
 
 const BODY_BYTES_MAX = 4 * ENTRY_DATA_BYTES_MAX; // text of the data, as escaped as can be
@@ -94,7 +95,7 @@ const getEntry = readRoute({
   url: `${API_PREFIX}/registry/:kind/:id`,
   layer: 'application',
   summary: { en: 'One entry, as it stands or in an earlier version', zh: '查询一个注册条目的当前或历史版本' },
-  access: { right: 'chain:read' },
+  access: { right: 'chain:read', own: true },
   parameters: [
     anyKind,
     entryId,
@@ -107,7 +108,8 @@ const getEntry = readRoute({
   handler: (call, api) => {
     const [kind, id, version] = [kindOf(call), call.required('id'), call.integer('version')];
     const entry = readRow(api, version === 0 ? registryKey.entry(kind, id) : registryKey.version(kind, id, version));
-    if (entry === undefined) throw new ChainError('REGISTRY_ENTRY_UNKNOWN', { kind, id, ...(version === 0 ? {} : { version }) });
+    if (entry === undefined || !(readsAll(call, api, 'chain:read') || isNeeded(entry, call.caller)))
+      throw new ChainError('REGISTRY_ENTRY_UNKNOWN', { kind, id, ...(version === 0 ? {} : { version }) });
     return { data: entry };
   },
 });
@@ -211,7 +213,7 @@ const listClasses = listRoute({
   url: `${API_PREFIX}/classes`,
   layer: 'application',
   summary: { en: 'Record classes: the built-in ones, then those organisations registered', zh: '记录类别：内置类别及各组织注册的类别' },
-  access: { right: 'chain:read' },
+  access: { right: 'chain:read', own: true }, // who submits records needs their classes
   page: async (call, api, asked) => {
     const page = await registeredClasses(call, api, asked);
     return asked.cursor === undefined ? { ...page, items: [...builtinRows, ...page.items] } : page;
@@ -237,6 +239,12 @@ const builtinRows = Object.values(builtinClasses).map((definition) => ({
   id: definition.name,
   data: definition,
 }));
+
+/** What an account that reads only its own needs to submit records: its own entry, classes, and the factories and devices its records may name. */
+function isNeeded({ kind, id, owner }: RegistryEntry, caller: Caller): boolean {
+  if (kind === 'account') return id === caller.account;
+  return kind === 'class' || ((kind === 'factory' || kind === 'device') && owner === caller.organisation);
+}
 
 function kindOf(call: Call): RegistryKind {
   return call.required('kind') as RegistryKind;

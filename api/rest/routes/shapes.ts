@@ -3,7 +3,7 @@
  * all of its kind share and stays a full declaration: what an operation says itself comes last.
  */
 import type { TSchema } from '@sinclair/typebox';
-import type { CONTRACT } from '../../../contracts/index.ts';
+import type { CONTRACT, OwnableRight } from '../../../contracts/index.ts';
 import { type Json, prefixEnd } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
@@ -42,6 +42,11 @@ export function readRoute(declaration: Filled<TSchema, 'timeoutMs' | 'rateLimit'
     response: { schema: Row, statuses: [200] },
     ...declaration,
   });
+}
+
+/** Whether the caller of a reading that is open to owners may read everybody's; else what he wrote himself. */
+export function readsAll({ caller }: Call, { may, read }: ApiContext, right: OwnableRight): boolean {
+  return may(read, caller.account, right);
 }
 
 /** What a page is asked for. */

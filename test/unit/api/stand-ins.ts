@@ -42,11 +42,15 @@ import {
   defaultParameters,
   encodeHeader,
   encodeJson,
+  encodeTransaction,
   type Header,
   headerHash,
   type Json,
+  merkleRoot,
+  openTransaction,
   type Receipt,
   toHex,
+  transactionHashOf,
   utf8,
 } from '../../../node/format/index.ts';
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
@@ -178,6 +182,22 @@ export function createTestState(): TestState {
   };
 }
 
+/** Registers accounts by name with their roles, their organisations, and the roles of the chain. */
+export function putAccounts(state: TestState, roles: Readonly<Record<string, readonly string[]>>): void {
+  for (const [id, held] of Object.entries(roles)) {
+    const organisation = id.split('@')[1]!;
+    state.put('organisation', organisation, organisation, { name: organisation });
+    state.put('account', id, organisation, {
+      type: held.includes('device') ? 'device' : 'person',
+      roles: [...held],
+      keys: [],
+      sessionEpoch: 1,
+    });
+  }
+  for (const [role, names] of Object.entries(genesisRoles))
+    state.rows.set(stateKey(CONTRACT.access, accessKey.role(role)), encodeJson([...names]));
+}
+
 export interface NodeKeys {
   readonly privateKey: KeyObject;
   readonly publicHex: string;
@@ -208,9 +228,29 @@ export interface TestNode extends NodeService {
   readonly signed: { readonly account: string; readonly contract: string; readonly method: string; readonly args: Json }[];
   readonly alarms_: Alarm[];
   statuses: (id: string) => TransactionStatus;
+  /** Transaction id in hex -> account. */
+  readonly senders: Map<string, string>;
   height: number;
   emit(): void;
 }
+
+const hash = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest());
+/** The transactions of every block. */
+const TRANSACTIONS = [1, 2, 3].map((number) =>
+  encodeTransaction({
+    ...{
+      chainId: CHAIN_ID,
+      sender: 'mes@acme',
+      keyId: 'k',
+      salt: new Uint8Array(16).fill(number),
+      expiryHeight: 20,
+      gasLimit: 1,
+      suite: 1,
+    },
+    calls: [{ contract: CONTRACT.audit, method: 'anchor', args: encodeJson({}) }],
+    signature: new Uint8Array(64),
+  }),
+);
 
 function headerAt(height: number): Header {
   const digest = (text: string) => new Uint8Array(createHash('sha256').update(text).digest());
@@ -224,7 +264,10 @@ function headerAt(height: number): Header {
     proposer: 'node-a',
     engine: 'pbft',
     engineData: new Uint8Array(8),
-    txRoot: digest('txRoot'),
+    txRoot: merkleRoot(
+      hash,
+      TRANSACTIONS.map((bytes) => transactionHashOf({ hash }, bytes)),
+    ),
     receiptsRoot: digest('receiptsRoot'),
     stateRoot: digest('stateRoot'),
     consensusHash: digest('consensus'),
@@ -254,9 +297,10 @@ export function createTestNode(state: TestState, world: World): TestNode {
   const listeners = new Set<(height: number) => void>();
   const crypto = world.crypto;
   const stored = (height: number): StoredBlock => {
-    const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: [] };
+    const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: TRANSACTIONS };
     const headerBytes = encodeHeader(block.header);
-    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds: [] };
+    const transactionIds = TRANSACTIONS.map((bytes) => openTransaction(crypto, bytes).id);
+    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds };
   };
   const node: TestNode = {
     events_: [],
@@ -264,6 +308,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     signed: [],
     alarms_: [],
     statuses: (id) => confirmed(Buffer.from(id, 'hex')),
+    senders: new Map(),
     height: 12,
     emit: () => {
       for (const listener of listeners) listener(node.height);
@@ -294,13 +339,15 @@ export function createTestNode(state: TestState, world: World): TestNode {
     }),
     peers: () =>
       ['node-b', 'node-c', 'node-d'].map((peer) => ({ node: peer, connected: peer !== 'node-d', lastSeenMs: 5, address: undefined })),
-    mempool: () => ({ count: 1, bytes: 200 }),
+    mempool: () => ({ count: 1, bytes: 200, heldBack: 0 }),
+    inbox: () => ({ dropped: 7 }),
     async submit(bytes) {
       node.submitted.push(bytes);
       return crypto.hash(bytes);
     },
     health: () => ({ checks: [], dueForMs: 0, stalled: undefined }),
     transaction: async (id) => node.statuses(toHex(id)),
+    senderOf: async (id) => node.senders.get(toHex(id)),
     awaitTransaction: async (id) => node.statuses(toHex(id)),
     transactionBytes: async () => undefined,
     async block(ref) {
@@ -506,7 +553,12 @@ export function testTls(): Promise<TlsOptions & { readonly ca: string }> {
   return tls;
 }
 
-export async function createRig(settings: ApiDeps['settings'] = {}, logStore?: Store): Promise<Rig> {
+/** @param recordsOn makes the record modules on the rig's node; a stand-in when absent. */
+export async function createRig(
+  settings: ApiDeps['settings'] = {},
+  recordsOn?: (node: TestNode, world: TestWorld) => RecordService,
+  logStore?: Store,
+): Promise<Rig> {
   const world = createTestWorld();
   const state = createTestState();
   const store = createTestStore();
@@ -528,15 +580,13 @@ export async function createRig(settings: ApiDeps['settings'] = {}, logStore?: S
       weight: 1,
     });
   }
-  const account = (id: string, roles: readonly string[], type = 'person') =>
-    state.put('account', id, id.split('@')[1]!, { type, roles: [...roles], keys: [], sessionEpoch: 1 });
-  account('ada@acme', ['admin']);
-  account('olga@acme', ['operator']);
-  account('press-7@acme', ['device'], 'device');
-  account('audrey@acme', ['auditor']);
-  account('bob@bolt', ['admin']);
-  for (const [role, names] of Object.entries(genesisRoles))
-    state.rows.set(stateKey(CONTRACT.access, accessKey.role(role)), encodeJson([...names]));
+  putAccounts(state, {
+    'ada@acme': ['admin'],
+    'olga@acme': ['operator'],
+    'press-7@acme': ['device'],
+    'audrey@acme': ['auditor'],
+    'bob@bolt': ['admin'],
+  });
   const validators = ['node-a', 'node-b', 'node-c', 'node-d'].map((node) => ({ node, publicKey: '00', suite: 1, weight: 1 }));
   state.rows.set(stateKey(CONTRACT.governance, governanceKey.validators), encodeJson(validators));
 
@@ -546,7 +596,7 @@ export async function createRig(settings: ApiDeps['settings'] = {}, logStore?: S
   const exchanges = await openExchangeLog({ store: logStore ?? exchangeStore, world });
   const deps: ApiDeps = {
     node,
-    records,
+    records: recordsOn?.(node, world) ?? records,
     deploy: async (request) => {
       deployed.push(request);
       return { contract: CONTRACT.deployed, method: 'deploy', args: encodeJson({ name: request.name }) };

@@ -66,7 +66,7 @@ test('the sample record is one record in all three formats', () => {
   assert.ok(texts[0]![0]!.includes('"pro_temperature":"21.50"'));
 });
 
-test('a name is found in any file in UTF-8, UTF-16LE and as JSON escapes', () => {
+test('a name is found in any file in UTF-8, UTF-16LE, as JSON escapes, in hex and base64, and a digest as it is', () => {
   const home = join(directory, 'files');
   mkdirSync(join(home, 'deep'), { recursive: true });
   const name = 'Qian 钱钟书';
@@ -75,9 +75,17 @@ test('a name is found in any file in UTF-8, UTF-16LE and as JSON escapes', () =>
   writeFileSync(join(home, 'deep', 'a.log'), `x${name}y`);
   writeFileSync(join(home, 'deep', 'b.bin'), Buffer.from(`x${name}`, 'utf16le'));
   writeFileSync(join(home, 'deep', 'c.json'), '{"n":"Qian \\u94b1\\u949f\\u4e66"}');
+  writeFileSync(join(home, 'd.hex'), Buffer.from(`x${name}`).toString('hex'));
+  for (const before of ['', 'x', 'xy']) writeFileSync(join(home, `e${before}.b64`), Buffer.from(`${before}${name}yz`).toString('base64'));
   const { files, found } = searchFiles(home, [name]);
-  assert.equal(files, 4);
-  assert.deepEqual(found.map((row) => row.form).sort(), ['JSON escapes', 'UTF-16LE', 'UTF-8']);
+  assert.equal(files, 8);
+  assert.deepEqual(found.map((row) => row.form).sort(), ['JSON escapes', 'UTF-16LE', 'UTF-8', 'base64', 'base64', 'base64', 'hex']);
+  const digest = 'a7'.repeat(32);
+  writeFileSync(join(home, 'f.bin'), Buffer.from(`x${digest}`.slice(1), 'hex'));
+  assert.deepEqual(
+    searchFiles(home, [digest]).found.map((row) => row.form),
+    ['digest'],
+  );
 });
 
 test('a name is found in a stored value although the file on disk is compressed', async () => {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect, Engine, Input } from '../../../consensus/index.ts';
-import { type ChainPort, createConsensusDriver, type Delivered, INBOX_FRAMES_PER_PEER_MAX } from '../../../node/consensus-driver.ts';
+import {
+  type ChainPort,
+  createConsensusDriver,
+  type Delivered,
+  STRANGER_FRAMES_BURST,
+  STRANGER_FRAMES_PER_SECOND,
+} from '../../../node/consensus-driver.ts';
+import { INBOX_FRAMES_PER_PEER_MAX } from '../../../node/frame-inbox.ts';
+import { REPORTS_MAX } from '../../../node/network/penalties.ts';
 import type { AppendLog, Channel } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
@@ -21,7 +29,12 @@ const BLOCK: Delivered = {
 };
 
 /** The driver around an engine that does what the test says; `happened` is what the outside saw, in order. */
-function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainPort> = {}) {
+function rig(
+  respond: (input: Input) => readonly Effect[],
+  chain: Partial<ChainPort> = {},
+  monotonic: (nowMs: number) => number = (nowMs) => nowMs,
+  faultsSaid: readonly string[] = [],
+) {
   const scheduler = new Scheduler();
   const random = new SeededRandom(1);
   const keys = new SimKeys(random, 255);
@@ -72,7 +85,8 @@ function rig(respond: (input: Input) => readonly Effect[], chain: Partial<ChainP
       parameters: PARAMETERS,
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
-    world: process.world,
+    world: { ...process.world, clock: { ...process.world.clock, monotonic: () => monotonic(process.world.clock.monotonic()) } },
+    faultsSaid,
     network: {
       send: (to, _, frame) => {
         happened.push(`send ${to} ${text(frame)}`);
@@ -145,6 +159,17 @@ test('a vote log that cannot be written stops the votes and not the process; whe
   assert.equal(driver.fault(), undefined);
 });
 
+test('a fault that was said before the start is over once what failed then has worked', async () => {
+  const { driver, happened, scheduler } = rig(onWork(persist('r1')), {}, undefined, ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED']);
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(5);
+  driver.workWaiting(false);
+  await scheduler.run(50);
+  const over = 'note consensus fault over VOTE_LOG_UNWRITABLE';
+  assert.deepEqual(happened, ['append r1', over, 'append r1'], 'once, and nothing of the other');
+});
+
 test('a vote not written when the node stops never leaves', async () => {
   const { driver, happened, scheduler, breakLog } = rig(onWork(persist('r1'), broadcast('vote')));
   driver.start();
@@ -213,6 +238,70 @@ test('one peer fills its own share of the inbox and not that of others', async (
   const frames = inputs.filter((input) => input.kind === 'message');
   assert.equal(frames.length, INBOX_FRAMES_PER_PEER_MAX + 1);
   assert.equal(driver.framesDropped, 100);
+});
+
+test('whatever the others send, votes of an honest validator are read in the next turn, and ticks and results of this node before them', async () => {
+  const { driver, inputs, scheduler, frame } = rig(() => []);
+  driver.start();
+  await scheduler.run(5);
+  inputs.length = 0;
+  for (let i = 0; i < 3 * INBOX_FRAMES_PER_PEER_MAX; i++)
+    for (const from of ['b', 'c', ...Array.from({ length: 20 }, (_, n) => `stranger${n}`)]) frame(from, `${i}`);
+  frame('d', 'vote');
+  driver.workWaiting(true);
+  await scheduler.run(30);
+  assert.equal(inputs[0]?.kind, 'work');
+  const at = inputs.findIndex((input) => input.kind === 'message' && input.from === 'd');
+  assert.ok(at > 0 && at < 10, `read as number ${at}`);
+  assert.ok(inputs.some((input) => input.kind === 'tick'));
+});
+
+test('a turn ends when it has taken its time, and lets others in before the next', async () => {
+  let stepsMs = 0;
+  const { driver, inputs, scheduler, frame } = rig(
+    () => {
+      stepsMs += 3;
+      return [];
+    },
+    {},
+    (nowMs) => nowMs + stepsMs,
+  );
+  driver.start();
+  await scheduler.run(1);
+  inputs.length = 0;
+  for (let i = 0; i < 256; i++) frame('b', `${i}`);
+  for (let i = 0; i < 10_000; i++) await undefined; // all that can happen before a timer or a socket has its turn
+  assert.equal(inputs.length, 4);
+  await scheduler.run(300);
+  assert.equal(inputs.filter((input) => input.kind === 'message').length, 256);
+});
+
+test('a node that is no validator pays for a flood of consensus messages, whatever they say', async () => {
+  const { driver, happened, inputs, scheduler, frame } = rig(() => []);
+  driver.start();
+  for (let tenth = 1; tenth <= 150; tenth++) {
+    for (let i = 0; i < 200; i++) for (const from of ['stranger', 'b']) frame(from, `${i}`);
+    await scheduler.run(tenth * 100);
+  }
+  const reports = happened.filter((line) => line.startsWith('report'));
+  assert.ok(reports.length >= REPORTS_MAX, `${reports.length} reports`);
+  assert.deepEqual(new Set(reports), new Set(['report stranger PEER_NOT_VALIDATOR']));
+  const read = inputs.filter((input) => input.kind === 'message' && input.from === 'stranger').length;
+  assert.ok(read <= STRANGER_FRAMES_BURST + 15 * STRANGER_FRAMES_PER_SECOND, `${read} read`);
+});
+
+test('a validator just voted out or in, which one of us does not know yet, is never reported: not for minutes, nor for what piled up', async () => {
+  const { driver, happened, scheduler, frame } = rig(() => []);
+  driver.start();
+  driver.delivered({ ...BLOCK, validators: validators().filter(({ node }) => node !== 'd') });
+  for (let i = 0; i < STRANGER_FRAMES_BURST; i++) frame('d', `${i}`); // this node was held, or the link was
+  for (let tick = 1; tick <= 120 * 20; tick++) {
+    await scheduler.run(tick * 50);
+    for (let i = 0; i < 6; i++) frame('d', `${i}`); // all it can repeat, at the shortest interval there is
+  }
+  assert.deepEqual(happened, []);
+  for (let i = 0; i < 10 * STRANGER_FRAMES_BURST; i++) frame('d', `${i}`);
+  assert.ok(happened.length < REPORTS_MAX / 10);
 });
 
 test('a rejected message counts against its peer, an ignored one does not', async () => {

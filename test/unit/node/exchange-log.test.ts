@@ -257,3 +257,67 @@ test('the head is anchored every so many entries and at the end, and again after
   await log.stop();
   assert.deepEqual(anchored, [11, 12]);
 });
+
+test('a cut log is said once and goes on after its last anchor: no anchor is sent in vain, what is new is anchored and proved', async () => {
+  const { world, store, heads, anchors, examine, log, keys } = await anchoredLog(12);
+  await log.stop();
+  for (const key of keys.slice(7)) store.rows.delete(key); // five entries, two of them under the anchor of ten
+  const cuts: unknown[] = [];
+  let refuse = false;
+  const sent: number[] = [];
+  const open = () =>
+    openExchangeLog({
+      store,
+      world,
+      anchors,
+      lastAnchor: () => heads.at(-1),
+      onCut: (fault) => void cuts.push(fault),
+      anchorEntries: 1,
+      anchor: async (head) => {
+        sent.push(head.sequence);
+        if (!refuse) heads.push(head);
+      },
+    });
+  const cut = await open();
+  assert.deepEqual(cuts, [{ sequence: 8, reason: 'missing' }]);
+  for (const number of [11, 12]) {
+    cut.append(entry(number));
+    await cut.flush();
+  }
+  assert.deepEqual([sent, cut.head().sequence], [[11, 12], 12]);
+  assert.deepEqual(await examine(), [[8, 'missing']], 'nothing else is wrong');
+  const segment = await cut.segment(11, 12);
+  assert.deepEqual([segment.linkBefore, verifySegment(world.crypto, segment)], [heads[1]!.link, true]);
+  await assert.rejects(cut.segment(7, 11), { code: 'EXCHANGE_LOG_REWRITTEN' });
+  const [row] = [...store.rows.keys()].sort().slice(-2);
+  const value = store.rows.get(row!)!;
+  store.rows.set(row!, Uint8Array.from([...value.slice(0, -1), 0x20]));
+  assert.deepEqual(
+    await examine(),
+    [
+      [8, 'missing'],
+      [11, 'link'],
+    ],
+    'the first entry after the gap hangs on the anchor',
+  );
+  store.rows.set(row!, value);
+
+  refuse = true; // an anchor that the chain does not take is sent again after two minutes, then four, and not every minute
+  const trials = async (minutes: number): Promise<number> => {
+    const before = sent.length;
+    for (let minute = 0; minute < minutes; minute++) {
+      world.advance(60_000);
+      cut.append(entry(20 + minute));
+      await cut.flush();
+    }
+    return sent.length - before;
+  };
+  assert.ok((await trials(30)) <= 6);
+  refuse = false;
+  await trials(64);
+  assert.equal(await trials(5), 5, 'each is taken: as often as before');
+  await cut.stop();
+  const again = await open();
+  assert.equal(cuts.length, 1, 'said once');
+  await again.stop();
+});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openAlarms } from '../../../node/alarms.ts';
-import { createRoomWatch } from '../../../node/assemble.ts';
+import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../node/assemble.ts';
 import { createHealth, HEALTH_CHECK_MS, STALL_VIEWS } from '../../../node/health.ts';
 import { ManualTime, MemoryLog, MemoryStore, settle } from './memory-world.ts';
 
@@ -138,7 +138,7 @@ test('STORE_FULL of a store is over when that store has been written to, also wh
     onAlarm: alarms.onChange,
     resolveAlarms: (...which: Parameters<typeof alarms.resolveAll>) => void alarms.resolveAll(...which),
   };
-  const written = createRoomWatch(node, alarms.list());
+  const { written } = createStoreWatch(node, new ManualTime(), alarms.list());
   await alarms.raise('STORE_FULL', 'critical', { store: 'index' });
   const standing = async () => {
     await settle();
@@ -150,4 +150,46 @@ test('STORE_FULL of a store is over when that store has been written to, also wh
   assert.deepEqual(await standing(), ['chain']);
   written('chain');
   assert.deepEqual(await standing(), []);
+});
+
+test('STORE_IO of a store is over by a write after a minute without another, also when the node was started again in between', async () => {
+  const time = new ManualTime();
+  const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: time, log: new MemoryLog() });
+  await alarms.raise('STORE_IO', 'critical', { store: 'chain' });
+  const node = {
+    onAlarm: alarms.onChange,
+    resolveAlarms: (...which: Parameters<typeof alarms.resolveAll>) => void alarms.resolveAll(...which),
+  };
+  const { written, failed } = createStoreWatch(node, time, alarms.list());
+  const standing = async (...stores: readonly string[]) => {
+    for (const store of stores) written(store);
+    await settle();
+    return alarms.list().flatMap((alarm) => (alarm.resolvedAtMs === undefined ? [(alarm.detail as { store: string }).store] : []));
+  };
+  time.advance(STORE_IO_CALM_MS / 2);
+  await alarms.raise('STORE_IO', 'critical', { store: 'index' });
+  assert.deepEqual(await standing('chain', 'index'), ['chain', 'index'], 'both failed a moment ago');
+  time.advance(STORE_IO_CALM_MS / 2);
+  failed('chain'); // again, which is no new alarm
+  time.advance(STORE_IO_CALM_MS / 2);
+  assert.deepEqual(await standing('local'), ['chain', 'index'], 'nothing was written to them');
+  assert.deepEqual(await standing('chain', 'index'), ['chain']);
+  time.advance(STORE_IO_CALM_MS / 2);
+  assert.deepEqual(await standing('chain'), []);
+});
+
+test('a damaged file is over when all files of its store were read again and it is not among the damaged', async () => {
+  const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: new ManualTime(), log: new MemoryLog() });
+  const details = [
+    { store: 'index', file: '000005.ldb', offset: 20 },
+    { store: 'index', file: '000007.ldb', offset: 20 },
+    { store: 'sealed', file: '000005.ldb', offset: 20 },
+    { store: 'index', key: '6b' },
+  ];
+  for (const detail of details) await alarms.raise('STORE_DAMAGED', 'critical', detail);
+  await alarms.resolveAll('STORE_DAMAGED', soundNow('index', [{ file: '000007.ldb', offset: 20 }]), {});
+  assert.deepEqual(
+    alarms.list().flatMap(({ resolvedAtMs, detail }) => (resolvedAtMs === undefined ? [detail] : [])),
+    details.slice(1),
+  );
 });

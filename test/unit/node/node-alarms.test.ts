@@ -84,7 +84,7 @@ async function start(suspended: readonly string[] = [], lost?: LogLoss) {
     organisation: 'north',
     signWithValidatorKey: (message) => testKey(`${SELF} validator`).sign(message),
     signWithCustodialKey: (message) => testKey(`${SELF} custodial`).sign(message),
-    mempool: { countMax: 100, bytesMax: 1_000_000, senderCountMax: 100 },
+    mempool: { countMax: 100, bytesMax: 1_000_000 },
   });
   for (const id of suspended) {
     const key = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entry('node', id)));

@@ -25,11 +25,13 @@ interface Spread {
 }
 
 /** Peers a, b and c; `holders` serve the transaction, `silent` hear nothing. `spreads` of a. */
-async function peers(holders: readonly string[], silent: readonly string[]) {
+async function peers(holders: readonly string[], silent: readonly string[], given = TRANSACTION) {
   const scheduler = new Scheduler();
   const fabric = new Fabric(scheduler, random.fork());
   const opened = new Map<string, ReturnType<typeof createPeering>>();
   const spreads: Spread[] = [];
+  const reports: string[] = [];
+  fabric.onReport = (by, node, code) => void reports.push(`${by} ${node} ${code}`);
   for (const node of ['a', 'b', 'c']) {
     const { world, network } = new SimMachine({
       node,
@@ -60,7 +62,7 @@ async function peers(holders: readonly string[], silent: readonly string[]) {
           tip: () => ({ height: 0, hash: HASH, configuration: openGenesis(keys, JSON.stringify(genesisFixture())).configuration }),
           onStanding: () => {},
           wasExpelled: false,
-          heldTransaction: () => (holders.includes(node) ? TRANSACTION : undefined),
+          heldTransaction: () => (holders.includes(node) ? given : undefined),
           applyBlock: async () => {},
           sharedRow: async () => undefined,
           onAdmitted: () => {},
@@ -80,7 +82,7 @@ async function peers(holders: readonly string[], silent: readonly string[]) {
     await scheduler.run(startedMs + 60_000, () => result !== undefined);
     return result ?? assert.fail('never answered');
   };
-  return { fetch, scheduler, spreads, a: opened.get('a')! };
+  return { fetch, scheduler, spreads, reports, a: opened.get('a')! };
 }
 
 test('a proposer that keeps silent does not keep its transactions from being fetched elsewhere', async () => {
@@ -88,6 +90,15 @@ test('a proposer that keeps silent does not keep its transactions from being fet
   const { found, tookMs } = await fetch(3_000);
   assert.deepEqual(found, [TRANSACTION]);
   assert.ok(tookMs < 1_000, `${tookMs} ms`);
+});
+
+test('a transaction that no question named costs whoever gives it, and one that another peer gave first does not', async () => {
+  const { fetch, reports } = await peers(['b', 'c'], [], utf8('another transaction'));
+  assert.deepEqual((await fetch(3_000)).found, []);
+  assert.deepEqual(reports, ['a b PEER_ANSWER_UNASKED', 'a c PEER_ANSWER_UNASKED']);
+  const honest = await peers(['b', 'c'], []);
+  assert.deepEqual((await honest.fetch(3_000)).found, [TRANSACTION]);
+  assert.deepEqual(honest.reports, []);
 });
 
 test('when nobody answers, a fetch ends at its time and not at that of each question', async () => {

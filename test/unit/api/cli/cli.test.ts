@@ -80,6 +80,37 @@ const file = (name: string, text: string): string => {
   return name;
 };
 
+test('an argument or a file that is not UTF-8 is refused before anything is asked or sent', async () => {
+  const [searches, submissions] = [rig.records.searches.length, rig.records.submissions.length];
+  const asked = await as('olga@acme', 'record', 'query', '--product', '\ufffd\ufffd\ufffd');
+  assert.deepEqual([asked.answer.code, asked.answer.data.reason.startsWith('argument 5 is not UTF-8')], ['CLI_USAGE', true]);
+  const gb18030 = Buffer.from([0xc0, 0xa5, 0xc3, 0xf7]); // Kunming
+  const write = (name: string, ...parts: (string | Buffer)[]): string => {
+    writeFileSync(join(directory, name), Buffer.concat(parts.map((part) => Buffer.from(part as string))));
+    return name;
+  };
+  const code = write('gb.js', 'export const methods = {} // ', gb18030);
+  const csv = write('gb.csv', 'product_uid,x\r\nP-1,', gb18030, '\r\n');
+  for (const command of [
+    ['contract', 'deploy', code],
+    ['contract', 'call', `0x${'1'.repeat(40)}`, 'add', `@${code}`],
+    ['record', 'import', csv],
+    ['record', 'canonical', csv],
+  ]) {
+    const { answer } = await as('olga@acme', ...command);
+    assert.equal(answer.code, 'CLI_FILE_MALFORMED', command.join(' '));
+    assert.match(JSON.stringify(answer.data), /UTF-?8/, command.join(' '));
+  }
+  for (const [name, text, found] of [
+    ['cr.csv', 'product_uid,x\rP-1,a\r', 'CR'],
+    ['semicolon.csv', '"product_uid";"x"\nP-1;a\n', 'semicolon'],
+  ] as const) {
+    const { answer } = await as('olga@acme', 'record', 'import', write(name, text));
+    assert.deepEqual([answer.code, answer.data.reason.includes(found)], ['CLI_FILE_MALFORMED', true], name);
+  }
+  assert.deepEqual([rig.records.searches.length, rig.records.submissions.length, rig.node.submitted.length], [searches, submissions, 0]);
+});
+
 test('a record file is sent as it stands, with its type and stated digest', async () => {
   const name = file('one.csv', 'product_uid,x\r\nP-1,"a"\r\n');
   const { exitCode, answer } = await as('olga@acme', 'record', 'submit', name, '--digest', 'a'.repeat(64));

@@ -139,6 +139,30 @@ test('every XML attack sample is refused and the harmless ones are refused as no
   }
 });
 
+test('CSV with another delimiter or CR alone is refused by the name of what was found and what is wanted', () => {
+  const told = (text: string) => faultsOf(parseBody('csv', bytes(text))).map(({ code, data }) => [code, data.found, data.wanted]);
+  const delimiter = (found: string) => [['CSV_DELIMITER', found, 'comma']];
+  assert.deepEqual(told('a;b;c\n1;2;3\n'), delimiter('semicolon'));
+  assert.deepEqual(told('a\tb\n1\t2\n'), delimiter('tab'));
+  assert.deepEqual(told('a|b\n1|2\n'), delimiter('vertical bar'));
+  assert.deepEqual(told('\ufeff"a";"b"\r\n"1";"2"\r\n'), delimiter('semicolon'));
+  assert.deepEqual(
+    told('"a, or ""b"", or c";"d\n\re";f\n1;2;3\n'),
+    delimiter('semicolon'),
+    'commas, quotes and line ends inside quotes do not count',
+  );
+  assert.deepEqual(told('sep=;\na;b\n1;2\n'), delimiter('semicolon'), 'the line that a spreadsheet puts first');
+  assert.deepEqual(told('a;b,c;d\n'), delimiter('semicolon'), 'the one there is more of');
+  assert.deepEqual(told('a,b\r1,2\r'), [['CSV_LINE_END', 'CR', 'CRLF or LF']]);
+  assert.deepEqual(told('a;b\r1;2\r'), [['CSV_LINE_END', 'CR', 'CRLF or LF']]);
+  assert.deepEqual(told('"a"\r"1"\r'), [['CSV_LINE_END', 'CR', 'CRLF or LF']]);
+  const read = (text: string) => treesOf(parseBody('csv', bytes(text)));
+  assert.deepEqual(read('a,b\n1;2;3,"x\ty"\n'), [{ a: '1;2;3', b: 'x\ty' }], 'cells may hold what the header does not');
+  assert.deepEqual(read('"a;b;c",d\n1,2\n'), [{ 'a;b;c': '1', d: '2' }]);
+  assert.deepEqual(read('a\n1;2\n'), [{ a: '1;2' }], 'one column needs no delimiter');
+  assert.deepEqual(codesOf(parseBody('csv', bytes('"a;b\r'))), ['CSV_MALFORMED'], 'a quote that is not closed');
+});
+
 test('XML attributes, mixed content, prefixes, instructions and unknown entities are refused by path, and the rest is still read', () => {
   const body = parseBody(
     'xml',

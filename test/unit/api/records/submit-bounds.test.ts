@@ -10,8 +10,9 @@ const deps = {
   node: createTestNode(createTestState(), world),
   crypto: world.crypto,
   sealed: { get: () => [] } as never, // no record below gets as far as its sealed fields
-  sealingKey: () => new Uint8Array(32),
+  sealingKeys: () => [new Uint8Array(32)],
   inclusions: undefined as never,
+  underWay: undefined as never,
 };
 const caller = {
   account: 'a@acme',

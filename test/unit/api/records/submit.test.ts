@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CheckedRow, checkRows, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { createUnderWay } from '../../../../api/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
   canonicalJson,
@@ -58,7 +59,12 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     state: { get: (key: string) => rows.get(key) },
     ...more,
   };
-  return { node, crypto, sealed: { get: () => [] }, sealingKey: () => sealingKey } as unknown as SubmitDependencies;
+  return {
+    node,
+    crypto,
+    sealed: { get: () => [], isErased: () => false },
+    sealingKeys: () => [sealingKey],
+  } as unknown as SubmitDependencies;
 }
 
 /** All steps at once. */
@@ -69,12 +75,12 @@ function rowsOf(steps: ReturnType<typeof checkRows>): readonly CheckedRow[] {
   }
 }
 
-const check = (deps: SubmitDependencies, trees: readonly TextStruct[]) =>
+const check = (deps: SubmitDependencies, trees: readonly TextStruct[], by = caller) =>
   rowsOf(
     checkRows(
       deps,
       trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
-      caller,
+      by,
       'production',
       undefined,
     ),
@@ -106,12 +112,62 @@ test('two spellings of one step in one body are one record, and other content un
     assert.throws(run, (error) => error instanceof ChainError && error.code === 'RECORD_KEY_CONFLICT');
 });
 
+/** Code and facts of the refusal. */
+const refusal = (run: () => unknown): readonly [string, Readonly<Record<string, unknown>>] => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ChainError) return [error.code, error.data];
+    throw error;
+  }
+  return ['OK', {}];
+};
+
+test('a record that differs from the stored one in seals alone is judged by every key held, and by none the node says only that', () => {
+  const stored = door([annexRecord()]);
+  const keys = (...numbers: readonly number[]) => ({ sealingKeys: () => numbers.map((number) => new Uint8Array(32).fill(number)) });
+  const operator = (tree: TextStruct, pro_op_name: string): TextStruct => ({
+    ...tree,
+    pro_op_info: { ...(tree.pro_op_info as TextStruct), pro_op_name },
+  });
+  const respelled = annexRecord({ production_time: String(Date.parse(annexRecord().production_time as string)) });
+  const rows = check({ ...stored, ...keys(3, 9) }, [annexRecord()]);
+  assert.ok(rows[0]!.first, 'sealed under an earlier key: the same record');
+  assert.deepEqual(rows[0]!.prepared.submission, prepared(annexRecord()).submission);
+  for (const tree of [annexRecord(), respelled, operator(annexRecord(), '韩梅梅')]) {
+    const [code, data] = refusal(() => check({ ...stored, ...keys(8, 9) }, [tree]));
+    assert.equal(code, 'SEALED_KEYS_DIFFER');
+    const { details, ...facts } = data as { readonly details: readonly object[] };
+    assert.deepEqual(
+      [Object.keys(facts), details.map((each) => Object.keys(each).sort())],
+      [['pointer'], [['code', 'message', 'pointer']]],
+    );
+  }
+  const held = { sealed: { get: () => prepared(annexRecord()).sealed, isErased: () => false } as unknown as SubmitDependencies['sealed'] };
+  const erased = { sealed: { get: () => [], isErased: () => true } as unknown as SubmitDependencies['sealed'] };
+  for (const [deps, tree] of [
+    [{ ...stored, ...keys(8, 9), ...held }, operator(annexRecord(), '韩梅梅')], // the values held open what stands: another value
+    [{ ...stored, ...erased }, operator(annexRecord(), '韩梅梅')], // erased here, so its key was held
+    [{ ...stored, ...keys(8, 9) }, annexRecord({ production_location: 'elsewhere' })], // more than seals
+  ] as const)
+    assert.equal(refusal(() => check(deps, [tree]))[0], 'RECORD_KEY_CONFLICT');
+  assert.equal(refusal(() => check({ ...stored, ...keys(8, 9), ...held }, [annexRecord()]))[0], 'OK', 'held values open what stands');
+  const press = { ...caller, account: 'press@alpha' };
+  const elsewhere = { ...door([annexRecord()], { signsFor: () => true }), ...keys(8, 9) };
+  for (const tree of [annexRecord(), operator(annexRecord(), '韩梅梅'), annexRecord({ production_location: 'elsewhere' })])
+    assert.equal(
+      refusal(() => check(elsewhere, [tree], press))[0],
+      'RECORD_KEY_CONFLICT',
+      'who may not read it learns that the key is taken',
+    );
+});
+
 const SECRETS = ['李雷', 'E-1001', 'assembled'];
 const EXPIRY_HEIGHT = 20;
 const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.floor(Math.random() * 256)) };
 
 /** A submission through the door into a sealed store, to an end of the caller's choice. */
-async function submitted(end: 'refused' | TransactionStatus) {
+async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: SubmitDependencies): SubmitDependencies => deps) {
   const store = createMemoryStore();
   const sealed = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(5));
   let during = 0;
@@ -130,14 +186,17 @@ async function submitted(end: 'refused' | TransactionStatus) {
       if (end === 'refused') throw new ChainError('MEMPOOL_FULL');
     },
     awaitTransaction: async () => end,
+    onBlock: () => () => {},
   };
-  const deps: SubmitDependencies = { ...door([], node), sealed, inclusions: { receipt: () => undefined, position: () => undefined } };
+  const inclusions = { receipt: () => undefined, position: () => undefined };
+  const before = door([], node);
+  const deps: SubmitDependencies = { ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto) };
   const rows = check(deps, [annexRecord()]);
   const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
   const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
   let code = 'OK';
   try {
-    await submitRows(deps, 'production', records, rows, caller, options);
+    await submitRows(meanwhile(deps), 'production', records, rows, caller, options);
   } catch (error) {
     code = error instanceof ChainError ? error.code : String(error);
   }
@@ -146,8 +205,8 @@ async function submitted(end: 'refused' | TransactionStatus) {
   return { code, store, sealed, recordId: rows[0]!.prepared.recordId };
 }
 
-const confirmed = (status: 'ok' | 'failed', code: string): TransactionStatus => {
-  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail: new Uint8Array(0), results: [] };
+const confirmed = (status: 'ok' | 'failed', code: string, detail: Uint8Array = new Uint8Array(0)): TransactionStatus => {
+  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail, results: [] };
   return { state: 'confirmed', receipt: receipt as unknown as Receipt, blockHash: new Uint8Array(32), timestampMs: 1 };
 };
 
@@ -168,6 +227,26 @@ test('a refused submission leaves nothing in the sealed store, and an accepted o
     ['李雷', 'E-1001', 'assembled'],
   );
   assert.deepEqual(await accepted.sealed.waiting(), []);
+});
+
+test('a record that a node with another sealing key stored first is told as such when the contract refuses it', async () => {
+  const conflict = confirmed('failed', 'RECORD_KEY_CONFLICT', encodeJson({ record: 0, path: [], recordDigest: 'd' }));
+  const stored = door([annexRecord()]).node.state;
+  for (const [key, code] of [
+    [8, 'SEALED_KEYS_DIFFER'],
+    [3, 'RECORD_KEY_CONFLICT'],
+  ] as const) {
+    const refused = await submitted(conflict, (deps) => {
+      let { state } = deps.node;
+      const submit: typeof deps.node.submit = (bytes) => {
+        state = stored; // the other node was faster
+        return deps.node.submit(bytes);
+      };
+      const node = { ...deps.node, submit, state: { get: (row: string) => state.get(row) } };
+      return { ...deps, node, sealingKeys: () => [new Uint8Array(32).fill(key)] };
+    });
+    assert.deepEqual([refused.code, refused.store.rows.size], [code, 0]);
+  }
 });
 
 test('what nobody waits for is settled by its receipt, or goes when it can no longer be final', async () => {

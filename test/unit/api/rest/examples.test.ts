@@ -65,6 +65,30 @@ test('every example of a route is a request its route takes', async () => {
   await rig.close();
 });
 
+test('eight requests at once under one Idempotency-Key make one transaction, on every route that changes the chain', async () => {
+  const rig = await createRig({ rateLimitFactor: 0 });
+  rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
+  const { submit } = rig.node;
+  rig.node.submit = async (bytes) => {
+    await new Promise((resolve) => setTimeout(resolve, 20)); // the others come meanwhile
+    return submit(bytes);
+  };
+  const changing = allRoutes().filter(({ resume }) => resume !== undefined);
+  assert.ok(changing.length >= 8, `${changing.length} routes`);
+  for (const route of changing) {
+    const before = rig.node.submitted.length;
+    const authorization = `Bearer ${rig.token('ada@acme', { steppedUpAt: rig.world.clock.now() })}`;
+    const headers = { authorization, 'content-type': route.body!.formats[0]!, 'idempotency-key': route.operationId };
+    const [url] = urlsOf(route);
+    const send = () => rig.server.app.inject({ method: 'POST', url: url!, headers, payload: route.body!.example });
+    const answers = await Promise.all(Array.from({ length: 8 }, send));
+    assert.deepEqual([...new Set(answers.map(({ statusCode }) => statusCode))], [200], `${route.operationId}: ${answers[0]!.body}`);
+    assert.equal(new Set(answers.map(({ body }) => JSON.stringify(JSON.parse(body).data))).size, 1, route.operationId);
+    assert.equal(rig.node.submitted.length - before, 1, route.operationId);
+  }
+  await rig.close();
+});
+
 test('the example contract loads, and the examples of call and query are of its methods', async () => {
   const byId = new Map(allRoutes().map((route) => [route.operationId, route]));
   const exampleOf = (id: string) => JSON.parse(byId.get(id)!.body!.example as string) as { code: string; method: string; args: Json[] };

@@ -55,7 +55,7 @@ function receiptOf(index: number, more: Partial<Receipt> = {}): Receipt {
 export async function createLargestNode(): Promise<Rig> {
   const log = new MemoryStore();
   await fillExchangeLog(log);
-  const rig = await createRig({ rateLimitFactor: 0 }, log);
+  const rig = await createRig({ rateLimitFactor: 0 }, undefined, log);
   fillState(rig);
   await fillBlocks(rig);
   fillNode(rig);

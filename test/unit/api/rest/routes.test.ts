@@ -4,7 +4,16 @@ import { after, before, test } from 'node:test';
 import { createMetrics } from '../../../../api/rest/metrics.ts';
 import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
-import { encodeBlock, encodeJson, indexDigest, toByteText } from '../../../../node/format/index.ts';
+import {
+  decodeHeader,
+  encodeBlock,
+  encodeJson,
+  indexDigest,
+  toByteText,
+  toHex,
+  transactionHashOf,
+  verifyMerklePath,
+} from '../../../../node/format/index.ts';
 import { crypto } from '../../node/records/sample.ts';
 import { SaxesParser } from 'saxes';
 import { createRig, confirmed, type Rig, START_MS, testEvent } from '../stand-ins.ts';
@@ -123,6 +132,23 @@ test('a block by height, hash and latest, raw bytes that decode, and validation 
   }
   assert.equal((await post('/api/v1/blocks/validation', Buffer.from('junk'), 'application/octet-stream')).code, 'BLOCK_MALFORMED');
   assert.equal((await post('/api/v1/blocks/validation', '!!!!', 'text/plain')).code, 'BODY_MALFORMED');
+});
+
+test('the proof of a transaction leads from it to the root in the header', async () => {
+  const { statuses } = rig.node;
+  for (const index of [0, 1, 2]) {
+    rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { index });
+    const { data, code } = await get(`/api/v1/transactions/${'c'.repeat(64)}?proof=true`);
+    assert.equal(code, 'OK');
+    const { leaf, count, path, header, txRoot } = data.proof;
+    const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'));
+    const block = (await rig.node.block(7))!;
+    assert.equal(leaf, toHex(transactionHashOf(crypto, block.block.transactions[index]!)));
+    assert.deepEqual([decodeHeader(bytes(header)).txRoot, count], [bytes(txRoot), 3]);
+    assert.ok(verifyMerklePath(crypto.hash, bytes(txRoot), bytes(leaf), index, count, path.map(bytes)));
+    assert.ok(!verifyMerklePath(crypto.hash, bytes(txRoot), bytes(leaf), (index + 1) % 3, count, path.map(bytes)));
+  }
+  rig.node.statuses = statuses;
 });
 
 test('a transaction: submitted raw, then pending, confirmed, rejected or unknown by query', async () => {
@@ -328,6 +354,9 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.match(await measured.text(), /^chain_consensus_event_loop_delay_seconds\{statistic="max"\} 0.75$/m);
   const metrics = await get('/metrics', 'audrey@acme');
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
+  assert.match(metrics.body.toString(), /^chain_consensus_frames_dropped_count 7$/m);
+  assert.match(metrics.body.toString(), /^chain_network_cut_off_peers_count 0$/m);
+  assert.match(metrics.body.toString(), /^chain_network_broken_rules_count 0$/m);
   assert.match(metrics.body.toString(), /^chain_network_calls_total\{operation="healthz",code="OK"\} 1$/m);
   assert.equal((await get('/metrics', 'press-7@acme')).code, 'RIGHT_MISSING');
   assert.ok((await get('/api/v1/interfaces?layer=network')).data.items.every((row: { layer: string }) => row.layer === 'network'));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { currentOtp } from '../../../../api/index.ts';
+import { valueFault } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { keyspace } from '../../../../node/storage/keyspace.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
@@ -104,6 +105,40 @@ test('all bad parameters are named at once, with a guess for a wrong name', asyn
   assert.match(answer.json.details[0]!.message, /did you mean product\?/);
 });
 
+test('a percent-encoding that is broken or not UTF-8 is refused wherever it stands, never searched for', async () => {
+  const before = rig.records.searches.length;
+  const product = '%C0%A5%C3%F7'; // Kunming in GB18030
+  for (const bad of [product, '%E4%BD', '%ED%A0%80', '%C0%80', '%zz', '100%']) {
+    for (const [url, places] of [
+      [`/api/v1/records?product=${bad}&batch=x`, ['product']],
+      [`/api/v1/records?order=time&${bad}=1&device=${bad}`, [bad, 'device']],
+      [`/api/v1/records/source?interfaceId=${bad}`, ['interfaceId']],
+      [`/api/v1/records?after=${bad}`, ['after']],
+      [`/api/v1/trace/${bad}`, [`path segment 4 (${bad})`]],
+      [`/api/v1/nowhere/${bad}/at/all?x=1`, [`path segment 4 (${bad})`]],
+    ] as const) {
+      const { status, json } = await send('GET', url);
+      assert.deepEqual([status, json.code], [400, 'REQUEST_INVALID'], url);
+      assert.deepEqual(
+        json.details.map(({ code, parameter }) => [code, parameter]),
+        places.map((place) => ['PARAMETER_ENCODING', place]),
+        url,
+      );
+    }
+  }
+  const zero = await send('GET', '/api/v1/records?product=A%00B');
+  assert.deepEqual([zero.json.code, zero.json.details[0]?.parameter], ['REQUEST_INVALID', 'product']);
+  assert.equal(rig.records.searches.length, before);
+  const good = await send('GET', '/api/v1/records?product=%E6%98%86+%E6%98%8E&');
+  assert.equal(good.status, 200);
+});
+
+test('a header parameter takes ASCII alone', () => {
+  for (const { operationId, parameters } of rig.server.context.routes)
+    for (const { name, schema } of parameters.filter((parameter) => parameter.in === 'header'))
+      for (const text of ['\xc0\xa5', 'a\xe6', '\xe9'.repeat(64)]) assert.ok(valueFault(schema, text), `${operationId}: ${name}`);
+});
+
 test('a broken combination names all its parameters (DB53 5.2.1.1.a-2)', async () => {
   const answer = await send('GET', '/api/v1/records?batch=1&productionBatch=2');
   assert.deepEqual([answer.json.details[0]!.code, answer.json.details[0]!.parameter], ['PARAMETER_COMBINATION', 'batch, productionBatch']);
@@ -148,12 +183,60 @@ test('hostile JSON is refused: malformed, not UTF-8, deep, __proto__', async () 
   assert.equal(({} as Record<string, unknown>).x, undefined);
 });
 
-test('a wrong Content-Type is 415 and names the right ones; parameters of the type are ignored', async () => {
+test('a wrong Content-Type is 415 and names the right ones', async () => {
   const answer = await send('POST', '/api/v1/contracts', { headers: { 'content-type': 'text/yaml' }, body: 'a: 1' });
   assert.deepEqual([answer.status, answer.json.data.formats], [415, ['application/json']]);
   const taken = await send('POST', '/api/v1/records', { headers: { 'content-type': 'Text/XML; charset=utf-8' }, body: '<r/>' });
   assert.equal(taken.status, 200);
   assert.equal(rig.records.submissions.at(-1)?.mediaType, 'application/xml');
+});
+
+test('a charset other than UTF-8 is refused by its name, whether the type, a byte order mark or an XML declaration states it', async () => {
+  const before = rig.records.submissions.length;
+  const refuse = async (type: string, body: string | Buffer) => {
+    const answer = await send('POST', '/api/v1/records', { headers: { 'content-type': type }, body });
+    assert.deepEqual([answer.status, answer.json.code], [415, 'CHARSET_UNSUPPORTED'], `${type} ${String(body)}`);
+    assert.deepEqual(answer.json.data.accepted, ['utf-8']);
+    return [answer.json.data.charset, answer.json.data.statedBy];
+  };
+  for (const type of ['text/csv', 'application/json', 'application/xml'])
+    for (const charset of ['gb18030', 'GBK', 'utf-16', 'iso-8859-1', '"gb2312"', ''])
+      assert.deepEqual(await refuse(`${type}; header=present ;Charset=${charset}`, 'a'), [charset.replaceAll('"', ''), 'Content-Type']);
+  assert.deepEqual(await refuse('text/csv; charset=utf-8; charset=gbk', 'a'), ['gbk', 'Content-Type']);
+  for (const [charset, mark] of [
+    ['utf-16le', [0xff, 0xfe, 0x61, 0]],
+    ['utf-16be', [0xfe, 0xff, 0, 0x61]],
+    ['utf-32le', [0xff, 0xfe, 0, 0]],
+    ['gb18030', [0x84, 0x31, 0x95, 0x33]],
+  ] as const)
+    assert.deepEqual(await refuse('text/csv', Buffer.from(mark)), [charset, 'byte order mark']);
+  assert.deepEqual(await refuse('text/xml; charset=utf-8', "<?xml version='1.0' encoding='GB18030'?><r/>"), ['GB18030', 'XML declaration']);
+  const login = await send('POST', '/api/v1/auth/login', { headers: { 'content-type': 'application/json; charset=gbk' }, body: '{}' });
+  assert.equal(login.json.code, 'CHARSET_UNSUPPORTED');
+  assert.equal(rig.records.submissions.length, before, 'nothing was read');
+  for (const type of ['text/csv; charset=UTF-8', 'text/csv;charset="utf8"; header=present', 'text/csv'])
+    assert.equal((await send('POST', '/api/v1/records', { headers: { 'content-type': type }, body: '\ufeffa' })).status, 200, type);
+  const declared = '<?xml version="1.0" encoding="utf-8"?><r/>';
+  assert.equal((await send('POST', '/api/v1/records', { headers: { 'content-type': 'text/xml' }, body: declared })).status, 200);
+});
+
+test('a compressed body is refused by the name of its encoding, and one that is stated to be as it is passes', async () => {
+  for (const encoding of ['gzip', 'br', 'identity, gzip']) {
+    const answer = await send('POST', '/api/v1/records', { headers: { ...json, 'content-encoding': encoding }, body: '{}' });
+    assert.deepEqual(
+      [answer.status, answer.json.code, answer.json.data],
+      [415, 'CONTENT_ENCODING_UNSUPPORTED', { contentEncoding: encoding, accepted: ['identity'] }],
+    );
+  }
+  assert.equal((await send('POST', '/api/v1/records', { headers: { ...json, 'content-encoding': 'Identity' }, body: '{}' })).status, 200);
+});
+
+test('half a surrogate pair is refused wherever a JSON body holds it', async () => {
+  for (const body of ['{"name":"\\ud800","code":"x"}', '{"name":"a","code":"\\udc00\\ud800"}', '{"name":"a","code":"x","\\ud83d":1}']) {
+    const answer = await send('POST', '/api/v1/contracts', { headers: json, body });
+    assert.deepEqual([answer.status, answer.json.code], [400, 'BODY_MALFORMED'], body);
+    assert.match(String(answer.json.data.reason), /half a surrogate pair/);
+  }
 });
 
 test('a body of 1.9 MB passes and one over its bound is 413, whether it states its length or not', async () => {
@@ -317,9 +400,36 @@ test('a pending submission keeps its key for the same body', async () => {
 
 test('concurrent duplicates wait for the first', async () => {
   const own = await rigWithContract();
+  const { submit } = own.node;
+  own.node.submit = async (bytes) => {
+    await new Promise((resolve) => setTimeout(resolve, 20)); // the others come meanwhile
+    return submit(bytes);
+  };
   const answers = await Promise.all(Array.from({ length: 8 }, () => call({ method: 'add' }, 'k2', { on: own })));
   assert.equal(own.node.submitted.length, 1);
   assert.equal(new Set(answers.map((answer) => JSON.stringify(answer.json.data))).size, 1);
+  await own.close();
+});
+
+test('work under an Idempotency-Key that outlives its call is not done again by a repeat, which gets its answer', async () => {
+  const own = await rigWithContract();
+  const { awaitTransaction } = own.node;
+  let settle = (): void => {};
+  own.node.awaitTransaction = (id, timeoutMs) =>
+    new Promise((resolve) => {
+      settle = () => resolve(awaitTransaction(id, timeoutMs));
+    });
+  const { after } = own.world.timers;
+  (own.world.timers as { after: typeof after }).after = (_ms, run) => after(5, run);
+  const late = await call({ method: 'add' }, 'k4', { on: own });
+  (own.world.timers as { after: typeof after }).after = after;
+  assert.equal(late.json.code, 'CALL_TIMEOUT');
+  const repeat = call({ method: 'add' }, 'k4', { on: own });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  settle();
+  assert.equal((await repeat).json.data.status, 'confirmed');
+  assert.equal((await call({ method: 'add' }, 'k4', { on: own })).headers['idempotency-replayed'], 'true');
+  assert.equal(own.node.submitted.length, 1);
   await own.close();
 });
 

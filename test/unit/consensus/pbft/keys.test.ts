@@ -1,8 +1,8 @@
 /** Governance replaces a validator's key in place: the name stays, votes belong to the key. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Ask } from '../../../../consensus/pbft/messages.ts';
-import { d, prePrepare, rekeyed, rekeyedVote, signed, Table, viewChange, vote } from './table.ts';
+import type { Ask, Status } from '../../../../consensus/pbft/messages.ts';
+import { d, newView, prePrepare, rekeyed, rekeyedVote, signed, Table, viewChange, vote } from './table.ts';
 
 /** Block 1 replaces the key of `node`. */
 const replaces = (table: Table, node: string) => table.delivered('X', 1, 0, undefined, undefined, rekeyed(node));
@@ -34,6 +34,18 @@ test('a vote under the old key is no evidence against the new one, nor handed ou
       .join()
       .includes('v1'),
   );
+});
+
+test('what a validator said below the block that replaces its key blames nobody who says or hands it on; what it says above does', () => {
+  const c = new Table('c');
+  replaces(c, 'd');
+  const status = (height: number) => signed<Status>({ kind: 'status', height, view: 0, changing: false, node: 'd' });
+  assert.deepEqual(c.hear(status(0)), ['ignore PBFT_SIGNATURE_INVALID d']);
+  assert.deepEqual(c.hear(signed<Ask>({ kind: 'ask', round: 0, node: 'd' })), ['ignore PBFT_SIGNATURE_INVALID d']);
+  assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), [
+    'ignore PBFT_NEW_VIEW_INVALID b',
+  ]);
+  assert.deepEqual(c.hear(status(1)), ['reject PBFT_SIGNATURE_INVALID d']);
 });
 
 test('with the key the set no longer names a validator says nothing; started with the new one it votes', () => {

@@ -1,8 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Ask, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
+import { ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
+import type { Ask, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
+import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
+import type { Replica } from '../../../../consensus/pbft/replica.ts';
 import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
-import { certificate, d, held, newView, prePrepare, rekeyed, said, signed, Table, validators, viewChange, vote } from './table.ts';
+import {
+  certificate,
+  d,
+  held,
+  newView,
+  PARAMETERS,
+  prePrepare,
+  rekeyed,
+  said,
+  signed,
+  Table,
+  validators,
+  viewChange,
+  vote,
+} from './table.ts';
 
 const restart = (self: string, before: Table) => new Table(self, { log: before.log });
 
@@ -157,6 +174,51 @@ test('whoever prepared a block hands out its body', () => {
   assert.deepEqual(b.hear(ask), ['send c body h1 X']);
 });
 
+test('one asker gets a body as often as an honest one repeats its question, and no oftener; others wait for none of it', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  const fetch = (node: string) => b.hear(signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node }));
+  let answers = 0;
+  for (let i = 0; i < 1_000; i++) answers += fetch('c').length;
+  assert.equal(answers, 1);
+  assert.deepEqual(fetch('d'), ['send d body h1 X']);
+  for (let i = 0; i < 20; i++) {
+    b.tick(retransmitMs({ parameters: PARAMETERS } as Replica));
+    assert.ok(fetch('c').includes('send c body h1 X'));
+  }
+});
+
+test('a body and words held that nobody asked for cost their sender, before a signature is checked; answers to a question never do', () => {
+  const b = new Table('b');
+  const bodyOf = (node: string) =>
+    signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal: prePrepare('c', 0, 1, 'X').proposal, node });
+  const checked = b.signaturesChecked;
+  assert.deepEqual(b.hear(bodyOf('c')), ['reject PBFT_BODY_UNASKED c']);
+  assert.deepEqual(b.hear(held('c', 'b', 0, undefined)), ['reject PBFT_HELD_UNASKED c']);
+  assert.equal(b.signaturesChecked, checked);
+
+  b.hear(viewChange('c', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'c', 'd'])]));
+  b.hear(viewChange('d', 1));
+  assert.equal(b.tick(20).filter((line) => line.includes('fetch')).length, 3);
+  b.hear(bodyOf('a'));
+  assert.ok(b.executed('X').includes('broadcast prePrepare v1 h1 X'));
+  b.delivered('X'); // the height is final before the others have answered
+  for (const late of ['c', 'd', 'd']) assert.deepEqual(b.hear(bodyOf(late)), []); // and one frame came twice
+  for (let i = 2; i < ANSWERS_PER_QUESTION; i++) b.hear(bodyOf('d'));
+  assert.deepEqual(b.hear(bodyOf('d')), ['reject PBFT_BODY_UNASKED d']);
+});
+
+test('who is no validator any longer helps nobody: what it says would be held against it', () => {
+  const b = new Table('b');
+  b.delivered('X', 1, 0, ['a', 'c', 'd', 'e']);
+  b.tick(1_000);
+  const before = b.sent.length;
+  b.hear(signed<Status>({ kind: 'status', height: 0, view: 0, changing: false, node: 'c' }));
+  b.tick(1_000);
+  assert.equal(b.sent.length, before);
+});
+
 test('a checkpoint vote is cast every interval, and a quorum of them cuts the vote log down to what is live', () => {
   const parameters = { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 4_000, idleBlockIntervalMs: 100_000, checkpointIntervalBlocks: 2 };
   const b = new Table('b', { parameters });
@@ -234,7 +296,10 @@ test('an answer whose signed words do not prove it counts as nothing, and a late
     held('c', 'd', 5, FIVE, [viewChange('c', 4_000_000_000, FIVE)]),
     held('c', 'd', 5, FIVE, [prePrepare('d', 3, 6, 'X')]),
   ];
-  for (const lie of lies) assert.deepEqual(mute.hear(lie), ['ignore PBFT_HELD_UNPROVEN c']);
+  for (const lie of lies) {
+    assert.deepEqual(mute.hear(lie), ['ignore PBFT_HELD_UNPROVEN c']);
+    mute.tick(500); // it asks again, and may be answered again
+  }
   assert.deepEqual(mute.hear(held('c', 'd', 4, certificate('commit', 0, 9, 'X'))), []); // of another question
   assert.deepEqual(mute.hear(held('c', 'd', 5, FIVE)), ['truncate to mark,floor,entered']);
   for (let height = 6; height <= 8; height++) mute.delivered(`X${height}`, height);
@@ -259,6 +324,7 @@ test('a peer answers with its certificate and the latest words of the mute repli
   b.hear(vote('prepare', 'd', 4, 3, 'Y'));
   b.hear(vote('commit', 'd', 0, 2, 'Z'));
   b.hear(viewChange('d', 5));
+  b.tick(500);
   assert.deepEqual(b.hear(ask), ['send d held d final 1 words [prepare v4 h3 Y, viewChange v5 final 0 prepared []]']);
 });
 

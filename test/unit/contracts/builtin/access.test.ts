@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { may, type Right, rightsOf, rights } from '../../../../contracts/index.ts';
+import { encodeJson } from '../../../../node/format/index.ts';
 import { refusal } from '../memory-host.ts';
 import { testChain } from './chain.ts';
 
@@ -24,6 +25,58 @@ test('a role gives its rights, on objects of the own organisation only', () => {
   for (const [account, right, object, expected] of table)
     assert.equal(may(chain.read, account, right, object), expected, `${account} ${right} ${object ?? '-'}`);
   assert.deepEqual(rightsOf(chain.read, 'admin@acme'), rights);
+});
+
+test('a right for what an account wrote itself is no right to the rest, and whoever holds the wider one holds it', () => {
+  const chain = testChain();
+  const account = (id: string, roles: string[]) => ({ kind: 'account', id, data: { type: 'device', roles, keys: [] } });
+  chain.call('admin@acme', 'registry', 'register', account('press@acme', ['device']));
+  for (const [right, own] of [
+    ['record:read', 'record:read:own'],
+    ['chain:read', 'chain:read:own'],
+  ] as const) {
+    const held = (id: string) => [may(chain.read, id, right), may(chain.read, id, own)];
+    assert.deepEqual(
+      [held('press@acme'), held('operator@acme'), held('admin@acme')],
+      [
+        [false, true],
+        [true, true],
+        [true, true],
+      ],
+      right,
+    );
+  }
+  assert.deepEqual(rightsOf(chain.read, 'press@acme'), ['record:submit', 'record:read:own', 'transaction:submit', 'chain:read:own']);
+  chain.call('admin@acme', 'access', 'setRole', { role: 'clerk@acme', rights: ['account:manage', 'record:read'] });
+  chain.call('admin@acme', 'access', 'setRole', { role: 'foreman@acme', rights: ['account:manage', 'record:read:own'] });
+  chain.call('admin@acme', 'registry', 'register', account('carl@acme', ['clerk@acme']));
+  chain.call('admin@acme', 'registry', 'register', account('fred@acme', ['foreman@acme']));
+  chain.call('carl@acme', 'access', 'setRole', { role: 'reader@acme', rights: ['record:read:own'] });
+  const widened = refusal(() => chain.call('fred@acme', 'access', 'setRole', { role: 'reader@acme', rights: ['record:read'] }));
+  assert.deepEqual([widened.code, widened.detail.missing], ['ACCESS_ESCALATION', ['record:read']]);
+});
+
+test('a query of a built-in contract is refused to who may not read the chain, asked directly, in a transaction or through a contract', () => {
+  const chain = testChain();
+  const data = { type: 'device', roles: ['device'], keys: [] };
+  chain.call('admin@acme', 'registry', 'register', { kind: 'account', id: 'press@acme', data });
+  const asked = new Set<string>();
+  for (const { name, queries } of chain.contracts.values())
+    for (const [method, query] of Object.entries(queries))
+      for (const caller of ['press@acme', `0x${'1'.repeat(40)}`]) {
+        const { code, detail } = refusal(() =>
+          query(chain.host('press@acme', caller, name), encodeJson({ kind: 'account', id: 'admin@acme' })),
+        );
+        assert.deepEqual([code, detail], ['ACCESS_DENIED', { account: 'press@acme', right: 'chain:read' }], `${name}.${method}`);
+        asked.add(`${name}.${method}`);
+      }
+  assert.ok(asked.size >= 7, [...asked].join(' '));
+  const entry = chain.contracts.get('registry')!.queries.get!;
+  const args = encodeJson({ kind: 'account', id: 'admin@acme' });
+  assert.doesNotThrow(
+    () => entry(chain.host('operator@acme', `0x${'1'.repeat(40)}`, 'registry'), args),
+    'a contract reads with its signer’s rights',
+  );
 });
 
 test('a grant lets another organisation use one right on one object until its end, and a revocation ends it', () => {
@@ -136,8 +189,11 @@ test('accounts and organisations that are suspended or outside their validity ma
 
 test('the query may answers what the function decides', () => {
   const chain = testChain();
-  assert.deepEqual(chain.query('x', 'access', 'may', { account: 'operator@acme', right: 'record:submit', object: 'device/D-1' }), {
-    may: true,
-  });
-  assert.deepEqual(chain.query('x', 'access', 'may', { account: 'operator@acme', right: 'key:manage' }), { may: false });
+  assert.deepEqual(
+    chain.query('operator@acme', 'access', 'may', { account: 'operator@acme', right: 'record:submit', object: 'device/D-1' }),
+    {
+      may: true,
+    },
+  );
+  assert.deepEqual(chain.query('operator@acme', 'access', 'may', { account: 'operator@acme', right: 'key:manage' }), { may: false });
 });

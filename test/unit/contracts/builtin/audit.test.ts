@@ -19,9 +19,9 @@ test('a node’s organisation anchors its log with a growing count, and no ancho
   assert.equal(refusal(anchor('operator@acme', 9, 'beef')).code, 'BUILTIN_ARGUMENTS_INVALID');
   anchor('operator@acme', 9, key(3))();
   const expected = { node: 'n-acme', head: key(3), count: 9, height: 2, timestampMs: chain.timestampMs };
-  assert.deepEqual(chain.query('x', 'audit', 'last', { node: 'n-acme' }), expected);
+  assert.deepEqual(chain.query('operator@acme', 'audit', 'last', { node: 'n-acme' }), expected);
   assert.deepEqual(anchoredHead(chain.read('audit', auditKey.anchor('n-acme', 9))!), { sequence: 9, link: key(3) });
   assert.ok(auditKey.anchor('n-acme', 5).startsWith(auditKey.anchorsOf('n-acme')));
   assert.equal((decodeJson(chain.read('audit', auditKey.anchor('n-acme', 5))!) as { head: string }).head, key(1));
-  assert.equal(refusal(() => chain.query('x', 'audit', 'last', { node: 'n-bolt' })).code, 'AUDIT_ANCHOR_UNKNOWN');
+  assert.equal(refusal(() => chain.query('operator@acme', 'audit', 'last', { node: 'n-bolt' })).code, 'AUDIT_ANCHOR_UNKNOWN');
 });

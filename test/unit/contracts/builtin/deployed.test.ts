@@ -19,7 +19,7 @@ const arguments_ = { language: 'javascript', code: CODE, sourceDigest: SOURCE_DI
 
 /** Rights by account; `contract:manage` may be tied to an object. */
 const given: Readonly<Record<string, readonly string[]>> = {
-  'ann@acme': ['contract:deploy'],
+  'ann@acme': ['contract:deploy', 'chain:read'],
   'max@acme': ['contract:manage'],
   'eve@acme': ['contract:call'],
   'mia@other': ['contract:manage', 'contract:deploy'],
@@ -105,6 +105,10 @@ test('who may deploy and who may manage is decided by right and organisation, an
   });
   assert.deepEqual(json(pause('eve@acme').detail), { right: 'contract:manage', account: 'eve@acme' });
   assert.equal(pause('mia@other').code, 'CONTRACT_RIGHT_MISSING', 'another organisation');
+  for (const query of [call('contracts', 'list', {}), call('contracts', 'info', { address })]) {
+    assert.deepEqual(json(c.execute([query], { sender: 'eve@acme' }).detail), { right: 'chain:read', account: 'eve@acme' });
+    assert.equal(c.execute([query]).code, 'OK');
+  }
   assert.equal(pause('ann@acme').code, 'OK', 'the deployer');
   assert.equal(c.execute([call('contracts', 'resume', { address })], { sender: 'max@acme' }).code, 'OK');
 });

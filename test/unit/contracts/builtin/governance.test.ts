@@ -72,11 +72,11 @@ test('a proposal past its time takes no vote, shows as expired, and makes room w
   vote(chain, 'acme', id);
   chain.height = expiryHeight + 1;
   assert.equal(refusal(() => vote(chain, 'bolt', id)).code, 'GOVERNANCE_PROPOSAL_EXPIRED');
-  assert.equal(proposal(chain.query('x', 'governance', 'get', { id })).state, 'expired');
-  assert.deepEqual(chain.query('x', 'governance', 'open', {}), []);
+  assert.equal(proposal(chain.query('operator@acme', 'governance', 'get', { id })).state, 'expired');
+  assert.deepEqual(chain.query('operator@acme', 'governance', 'open', {}), []);
   propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 6 });
   assert.deepEqual(
-    (chain.query('x', 'governance', 'open', {}) as unknown as Proposal[]).map((open) => open.id),
+    (chain.query('operator@acme', 'governance', 'open', {}) as unknown as Proposal[]).map((open) => open.id),
     ['00000002'],
   );
 });
@@ -294,14 +294,17 @@ test('the genesis state does not depend on the order of the file, and its faults
     [...keys].sort((a, b) => (a < b ? -1 : 1)),
   );
   assert.equal(parametersOf(testChain(genesis).read).governanceVotingBlocks, 10);
-  assert.deepEqual(genesisFaults(genesis), []);
-  const faults = genesisFaults({
-    ...genesis,
-    nodes: genesis.nodes.slice(1),
-    accounts: [{ id: 'x@bolt', organisation: 'acme', type: 'person', roles: ['king'], keys: [ownKey(1)] }],
-    devices: [{ id: 'D-1', organisation: 'bolt', factory: 'F-001' }],
-    factories: [...genesis.factories, ...genesis.factories],
-  });
+  assert.deepEqual(genesisFaults(genesis, acceptKey), []);
+  const faults = genesisFaults(
+    {
+      ...genesis,
+      nodes: genesis.nodes.slice(1),
+      accounts: [{ id: 'x@bolt', organisation: 'acme', type: 'person', roles: ['king'], keys: [ownKey(1)] }],
+      devices: [{ id: 'D-1', organisation: 'bolt', factory: 'F-001' }],
+      factories: [...genesis.factories, ...genesis.factories],
+    },
+    acceptKey,
+  );
   assert.deepEqual(faults.map(({ pointer }) => pointer).sort(), [
     '/accounts/0/id',
     '/accounts/0/roles/0',

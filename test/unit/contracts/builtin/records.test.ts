@@ -47,6 +47,7 @@ class Chain {
       this.register('account', `mes@${org}`, org, { roles: ['operator'], keys: [], type: 'service', sessionEpoch: 0 });
     }
     this.register('account', 'audit@alpha', 'alpha', { roles: ['auditor'], keys: [], type: 'person', sessionEpoch: 0 });
+    this.register('account', 'press@alpha', 'alpha', { roles: ['device'], keys: [], type: 'device', sessionEpoch: 0 });
     this.register('factory', 'F-001', 'alpha', {});
     this.register('device', 'D-1', 'alpha', {});
     this.register('factory', 'F-900', 'beta', {});
@@ -222,9 +223,10 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
       },
     },
   };
-  const deps = { node, crypto, sealed: { get: () => undefined }, sealingKey: () => new Uint8Array(32).fill(3) } as never;
-  const caller = { account: 'mes@alpha', organisation: 'alpha' } as never;
-  const conflictOf = (...trees: TextStruct[]) => {
+  const deps = { node, crypto, sealed: { get: () => [], isErased: () => false }, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
+  const conflictOf = (...trees: TextStruct[]) => conflictFor('mes@alpha', ...trees);
+  const conflictFor = (account: string, ...trees: TextStruct[]) => {
+    const caller = { account, organisation: 'alpha' } as never;
     const rows = trees.map((content) => ({ tree: content, locate: () => ({ pointer: '/' }) }));
     try {
       for (const _step of checkRows(deps, rows as never, caller, 'production', undefined));
@@ -241,6 +243,14 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
   const twins = conflictOf(annexRecord({ product_uid: 'SN-9' }), annexRecord({ product_uid: 'SN-9', production_location: 'there' }));
   assert.deepEqual(Object.keys(twins).sort(), Object.keys(byContract).sort());
   assert.deepEqual([twins.sameKeyAs, twins.currentVersion, twins.transactionId], [0, '0', null]);
+  const byDevice = refused('RECORD_KEY_CONFLICT', () => chain.submit([other], 'press@alpha'));
+  const untold = { state: null, recordDigest: null, height: null, transactionId: null };
+  assert.deepEqual(byDevice, { ...byContract, record: 0, path: [], ...untold }, 'an account learns that the key is taken, and no more');
+  assert.deepEqual(conflictFor('press@alpha', other), { ...byContract, ...untold });
+  chain.submit([annexRecord({ product_uid: 'SN-7' })], 'press@alpha');
+  const own = annexRecord({ product_uid: 'SN-7', production_location: 'elsewhere' });
+  assert.equal(refused('RECORD_KEY_CONFLICT', () => chain.submit([own], 'press@alpha')).state, 'current');
+  assert.equal(conflictFor('press@alpha', own).state, 'current');
 });
 
 test('an amendment adds a version, a retry of the first still gets its own receipt, and history stays', () => {
@@ -266,6 +276,39 @@ test('an amendment adds a version, a retry of the first still gets its own recei
   assert.equal(chain.submit([annexRecord()])[0]!.currentVersion, 3);
   assert.equal((chain.run('get', encodeJson({ id: first!.id!, version: 2 })) as Result).recordDigest, second.recordDigest);
   assert.equal((chain.run('get', encodeJson({ id: first!.id! })) as Result).record, null);
+});
+
+test('what an account may not read is to it as if it did not exist: no amendment, no withdrawal, no answer to a query', () => {
+  const chain = new Chain();
+  const byMes = fromHex(chain.submit([annexRecord()])[0]!.id as string);
+  const byPress = fromHex(chain.submit([annexRecord({ product_uid: 'SN-2' })], 'press@alpha')[0]!.id as string);
+  const nothing = new Uint8Array(32).fill(9);
+  const { content } = sealed(annexRecord({ product_uid: 'SN-2', production_location: 'line 2' }));
+  const amend = (recordId: Uint8Array) =>
+    chain.run('amend', encodeAmendment({ recordId, expectedVersion: 1, reason: 'r', content, source: {} }), 'press@alpha');
+  const withdraw = (recordId: Uint8Array, expectedVersion: number) =>
+    chain.run('withdraw', encodeAmendment({ recordId, expectedVersion, reason: 'r', content: undefined, source: {} }), 'press@alpha');
+  for (const recordId of [byMes, nothing]) {
+    assert.deepEqual(
+      refused('RECORD_NOT_FOUND', () => amend(recordId)),
+      { id: toHex(recordId) },
+    );
+    assert.deepEqual(
+      refused('RECORD_NOT_FOUND', () => withdraw(recordId, 7)),
+      { id: toHex(recordId) },
+      'no word of the version',
+    );
+  }
+  assert.equal((amend(byPress) as Result).status, 'amended');
+  assert.equal((withdraw(byPress, 2) as Result).status, 'withdrawn');
+  const gas = [byMes, byPress, nothing].map((recordId) => {
+    const before = chain.gas;
+    const ask = () => chain.run('get', encodeJson({ id: toHex(recordId) }), 'press@alpha');
+    assert.deepEqual(refused('ACCESS_DENIED', ask), { account: 'press@alpha', right: 'record:read' });
+    return chain.gas - before;
+  });
+  assert.equal(new Set(gas).size, 1, 'the gas of a refusal tells nothing either');
+  assert.equal((chain.run('get', encodeJson({ id: toHex(byMes) })) as Result).actor, 'mes@alpha');
 });
 
 test('the current version is found among many', () => {

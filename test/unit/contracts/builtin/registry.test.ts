@@ -20,7 +20,10 @@ test('every version of an entry stays readable, and an update names the version 
   assert.deepEqual(entryOf(chain.read, 'factory', '工厂-1')?.data, { name: 'New name' });
   const first = decodeJson(chain.read('registry', registryKey.version('factory', '工厂-1', 1))!) as unknown as RegistryEntry;
   assert.deepEqual([first.version, first.data, first.owner], [1, { name: 'Line works' }, 'bolt']);
-  assert.deepEqual(chain.query('x', 'registry', 'version', { kind: 'factory', id: '工厂-1', version: 1 }), first as unknown as Json);
+  assert.deepEqual(
+    chain.query('operator@acme', 'registry', 'version', { kind: 'factory', id: '工厂-1', version: 1 }),
+    first as unknown as Json,
+  );
 });
 
 test('all faults of a registration are named at once, by pointer', () => {

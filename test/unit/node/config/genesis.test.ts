@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Fault, parseGenesis } from '../../../../node/config/index.ts';
+import { testKey } from '../format/genesis-fixture.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import { toHex } from '../../../../node/format/index.ts';
 import type { Genesis } from '../../../../node/genesis.ts';
 
-const hex = (digit: number, kind: number) => `${kind}${digit}`.repeat(32);
+const hex = (digit: number, kind: number) => toHex(testKey(`${kind}${digit}`).publicKey);
+/** The identity: every signature of zeros is one under it. */
+const SMALL_ORDER = `01${'00'.repeat(31)}`;
 const good: Genesis = {
   version: 1,
   name: 'test',
@@ -64,6 +68,19 @@ test('a whole genesis is read as it stands', () => {
 const cases: readonly (readonly [string, (genesis: Loose) => void, readonly string[]])[] = [
   ['two nodes of one id', (g) => (g.nodes[1].id = 'n1'), ['/nodes/1/id']],
   ['two nodes with one validator key', (g) => (g.nodes[1].validatorKey = g.nodes[0].validatorKey), ['/nodes/1/validatorKey']],
+  ...(['transportKey', 'validatorKey', 'tokenKey'] as const).map((name): (typeof cases)[number] => [
+    `a ${name} of small order`,
+    (g) => (g.nodes[1][name] = SMALL_ORDER),
+    [`/nodes/1/${name}`],
+  ]),
+  [
+    'a custodial key and an own one that are points of no curve',
+    (g) => {
+      g.nodes[3].custodialKey = 'ff'.repeat(32);
+      g.accounts[0].keys[0] = { ...g.accounts[0].keys[0], kind: 'own', node: null, publicKey: '02'.repeat(32) };
+    },
+    ['/accounts/0/keys/0/publicKey', '/nodes/3/custodialKey'],
+  ],
   ['three validators', (g) => (g.nodes[3].role = 'observer'), ['/nodes']],
   ['a validator without weight', (g) => (g.nodes[2].weight = 0), ['/nodes/2/weight']],
   ['an organisation nobody declared', (g) => (g.nodes[3].organisation = 'ghost'), ['/nodes/3/organisation']],

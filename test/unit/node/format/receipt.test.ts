@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { decodeReceipt, encodeReceipt, type Receipt } from '../../../../node/format/index.ts';
+import { decodeReceipt, encodeReceipt, gasUsedOf, type Receipt } from '../../../../node/format/index.ts';
 import { blobs, counts, digests, holdsCanonical, names } from './roundtrip.ts';
 
 const receipts: fc.Arbitrary<Receipt> = fc.record({
@@ -19,4 +20,8 @@ const receipts: fc.Arbitrary<Receipt> = fc.record({
 
 test('a receipt comes back from its bytes, and no other bytes stand for one', () => {
   holdsCanonical(receipts, encodeReceipt, decodeReceipt);
+});
+
+test('the gas of a receipt is read without the rest', () => {
+  fc.assert(fc.property(receipts, (receipt) => assert.equal(gasUsedOf(encodeReceipt(receipt)), receipt.gasUsed)));
 });

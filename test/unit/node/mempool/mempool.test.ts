@@ -79,7 +79,7 @@ function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () =
       stop: async () => undefined,
     },
     clock: { now: nowMs, monotonic: nowMs },
-    limits: { countMax: 100, bytesMax: 1_000_000, senderCountMax: 50, ...limits },
+    limits: { countMax: 100, bytesMax: 1_000_000, ...limits },
     context,
     onRejected: (_id, rejection) => rejected.push(rejection),
   });
@@ -129,26 +129,47 @@ test('one transaction handed in many times at once is verified once', async () =
   assert.equal(checks(), 1);
 });
 
+test('who hands in the same bytes finds the transaction they are, waiting or in check; another signature over them is none', async () => {
+  const { pool, checks } = mempool();
+  const bytes = transaction({ salt: new Uint8Array(16) });
+  const forged = transaction({ salt: new Uint8Array(16) }, () => new Uint8Array(64).fill(7));
+  assert.equal(await pool.same(bytes), undefined);
+  const added = pool.add(bytes, 'client');
+  const inCheck = pool.same(bytes);
+  assert.equal(await pool.same(forged), undefined);
+  assert.equal(await inCheck, await added);
+  assert.deepEqual([await pool.same(bytes), await pool.same(forged), checks()], [await added, undefined, 1]);
+  const bad = transaction({}, () => new Uint8Array(64));
+  const answers = [pool.add(bad, 'client'), pool.same(bad)];
+  assert.deepEqual(await Promise.all(answers.map((answer) => codeOf(answer as Promise<unknown>))), [
+    'TRANSACTION_SIGNATURE_INVALID',
+    'TRANSACTION_SIGNATURE_INVALID',
+  ]);
+});
+
 test('a transaction that became final is refused as repeated', async () => {
   const { pool, spend } = mempool();
   const bytes = transaction();
   const entry = await pool.add(bytes, 'client');
-  pool.settle([entry.id], 10);
+  pool.settle([{ id: entry.id, gasUsed: 5 }], 10);
   spend(entry.id);
   assert.equal(await codeOf(pool.add(bytes, 'client')), 'TRANSACTION_REPEATED');
 });
 
-test('count, bytes and the quota of a sender are bounds', async () => {
-  const byCount = mempool({ countMax: 1 }).pool;
+test('count and bytes are bounds, and a sender may have as much waiting as is left free', async () => {
+  const bob = { sender: 'bob@plant' };
+  const byCount = mempool({ countMax: 3 }).pool;
   await byCount.add(transaction(), 'client');
-  assert.equal(await codeOf(byCount.add(transaction(), 'client')), 'MEMPOOL_FULL');
-  const byBytes = mempool({ bytesMax: 2 * transaction().length - 1 }).pool;
+  await byCount.add(transaction(), 'client');
+  assert.equal(await codeOf(byCount.add(transaction(), 'client')), 'MEMPOOL_SENDER_QUOTA');
+  await byCount.add(transaction(bob), 'client');
+  assert.equal(await codeOf(byCount.add(transaction({ sender: 'cy@plant' }), 'client')), 'MEMPOOL_FULL');
+  const { length } = transaction();
+  const byBytes = mempool({ bytesMax: 3 * length - 2 }).pool;
   await byBytes.add(transaction(), 'client');
-  assert.equal(await codeOf(byBytes.add(transaction(), 'client')), 'MEMPOOL_FULL');
-  const bySender = mempool({ senderCountMax: 1 }).pool;
-  await bySender.add(transaction(), 'client');
-  assert.equal(await codeOf(bySender.add(transaction(), 'client')), 'MEMPOOL_SENDER_QUOTA');
-  assert.equal(await codeOf(bySender.add(transaction({ sender: 'bob@plant' }), 'client')), 'OK');
+  assert.equal(await codeOf(byBytes.add(transaction(), 'peer')), 'MEMPOOL_SENDER_QUOTA');
+  await byBytes.add(transaction(bob), 'client');
+  assert.equal(await codeOf(byBytes.add(transaction({ sender: 'cy@plant' }), 'client')), 'MEMPOOL_FULL');
 });
 
 test('a block takes one transaction of each sender in turn, so that a flood of one cannot hold up the others', async () => {
@@ -160,6 +181,22 @@ test('a block takes one transaction of each sender in turn, so that a flood of o
     pool.select(4, 1_000_000).map((entry) => entry.sender),
     ['flood@plant', 'bob@plant', 'cy@plant', 'flood@plant'],
   );
+});
+
+test('a client whose dear transactions wait is told how long to wait before the next; what peers have admitted is taken', async () => {
+  const { pool } = mempool();
+  const dear = (change: Partial<Transaction> = {}) => transaction({ gasLimit: 10_000_000_000, ...change });
+  const settled = await Promise.all([1, 2].map(() => pool.add(dear(), 'client')));
+  pool.settle(
+    settled.map(({ id }) => ({ id, gasUsed: 10_000_000_000 })),
+    10,
+  );
+  const codes: string[] = [];
+  for (let i = 0; i < 9; i++) codes.push(await codeOf(pool.add(dear(), 'client')));
+  assert.deepEqual([...new Set(codes)], ['OK', 'RATE_LIMITED']);
+  await assert.rejects(pool.add(dear(), 'client'), ({ data }: ChainError) => (data.retryAfterMs as number) === 4_000);
+  assert.equal(await codeOf(pool.add(dear(), 'peer')), 'OK');
+  assert.equal(await codeOf(pool.add(dear({ sender: 'bob@plant' }), 'client')), 'OK');
 });
 
 test('selection leaves out what does not fit and keeps what does', async () => {
@@ -180,7 +217,8 @@ test('what can no longer be included leaves with its reason', async () => {
   assert.equal(pool.size().count, 1);
   pool.settle([], 12);
   assert.equal(pool.size().count, 0);
-  assert.equal(pool.rejection(entry.id)?.code, 'TRANSACTION_EXPIRED');
+  const { code, sender } = pool.rejection(entry.id)!;
+  assert.deepEqual([code, sender], ['TRANSACTION_EXPIRED', entry.sender], 'whose it was decides who hears of it');
   assert.equal(rejected.length, 1);
 });
 

@@ -14,7 +14,7 @@ import { utf8 } from '../../../../node/format/index.ts';
 import { frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
 import { createLibp2pNetwork } from '../../../../node/network/libp2p-network.ts';
-import { REPORTS_MAX } from '../../../../node/network/penalties.ts';
+import { CUT_OFF_MS, REPORTS_MAX } from '../../../../node/network/penalties.ts';
 import { FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';
 import { BlockSync, Requests, serveBlocks } from '../../../../node/sync/index.ts';
 import { Chain } from '../sync/stand-in.ts';
@@ -193,13 +193,18 @@ test('garbage from a registered peer closes its link and harms nobody', async ()
 test('a peer reported too often is cut off and not let back in at once', async () => {
   const nodes = await pair();
   const [a, b] = nodes;
+  const cutOff: unknown[] = [];
+  a.network.onCutOff!((...said) => cutOff.push(said));
   for (let n = 1; n < REPORTS_MAX; n++) a.network.report('b', 'PEER_MESSAGE_MALFORMED');
   assert.ok(isUp(a, 'b'));
   a.network.report('b', 'PEER_MESSAGE_MALFORMED');
   await until('cut', () => !isUp(a, 'b') && !isUp(b, 'a'));
   await new Promise((resolve) => setTimeout(resolve, 700)); // several back-offs
   assert.ok(!isUp(a, 'b') && !isUp(b, 'a'));
-  assert.equal(a.network.peers()[0]!.refusal, 'PEER_MESSAGE_MALFORMED');
+  const { refusal, reports, cutOffMs } = a.network.peers()[0]!;
+  assert.deepEqual([refusal, reports], ['PEER_MESSAGE_MALFORMED', REPORTS_MAX]);
+  assert.ok(cutOffMs! > 0 && cutOffMs! <= CUT_OFF_MS);
+  assert.deepEqual(cutOff, [['b', 'PEER_MESSAGE_MALFORMED', CUT_OFF_MS]]);
   await stopAll(nodes);
 });
 

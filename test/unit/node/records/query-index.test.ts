@@ -17,7 +17,7 @@ import { recordKey, registryKey } from '../../../../contracts/builtin/layout.ts'
 import { createClassLookup } from '../../../../node/records/class-lookup.ts';
 import { stateKey } from '../../../../contracts/types.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { indexKeyspace } from '../../../../node/records/index-rows.ts';
+import { INDEX_FORM, indexKey, indexKeyspace } from '../../../../node/records/index-rows.ts';
 import { createRecordIndex, type RecordIndex, type RecordSearch, type SearchRow } from '../../../../node/records/query-index.ts';
 import { sealedKeyspace } from '../../../../node/records/sealed-store.ts';
 import { createStateRecordSource, type RecordRow, recordRowsOf, type RecordSource } from '../../../../node/records/source.ts';
@@ -252,6 +252,75 @@ test('an amendment in the block of its record, a repeated block and a block left
   assert.deepEqual([index.height, (await index.search({})).rows], [undefined, []]);
   await index.applyBlock(1, START_MS, sample);
   assert.equal((await allRows(index, {})).length, 4);
+});
+
+test('what one account wrote is found whole and in order, and not a row of others is passed over for it', async () => {
+  const others = 300;
+  const blocks = Array.from({ length: 10 }, (_, i) => [
+    ...Array.from({ length: others / 10 }, (_, j) =>
+      rowOf(annexRecord({ product_uid: 'SN-1', production_time: `${START_MS + 100 * i + j}` })),
+    ),
+    rowOf(annexRecord({ product_uid: i % 2 ? 'SN-1' : 'SN-2', production_time: `${START_MS - i}`, production_location: 'press' }), {
+      actor: 'press@alpha',
+    }),
+  ]);
+  const first = blocks[0]!.at(-1)!;
+  const amended = { recordId: first.recordId, record: { ...first.record, version: 2, actor: 'mes@alpha' } };
+  const taken = rowOf(annexRecord({ product_uid: 'SN-1', production_time: `${START_MS}`, production_location: 'x' }), {
+    version: 2,
+    actor: 'press@alpha',
+  });
+  const index = await indexOf([...blocks, [amended, taken]]);
+  const author = 'press@alpha';
+  let passed = 0;
+  const pace = async (rows: number) => {
+    passed += rows;
+  };
+  const page = async (query: RecordSearch) => index.search({ ...query, author }, undefined, pace);
+
+  const byTime = await page({});
+  assert.deepEqual(
+    [byTime.rows.length, byTime.complete, byTime.next, byTime.withheld, passed],
+    [10, true, undefined, 0, 1],
+    'the superseded version',
+  );
+  assert.deepEqual(
+    byTime.rows.map(({ version }) => version),
+    [...Array(9).fill(1), 2],
+    'an amendment of what the account wrote belongs to it, whoever made it; an amendment it made of another record does not',
+  );
+  assert.equal((await index.count({ author })).count, 10);
+  passed = 0;
+  const byCommit = await allRows(index, { author, order: 'commit', limit: 3 });
+  assert.deepEqual(
+    byCommit.map(({ summary }) => summary.height),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+  );
+  assert.equal((await page({ order: 'commit' })).rows.length, 11);
+  assert.equal(passed, 0);
+  const narrow = await page({ product: 'SN-1', from: `${START_MS - 7}` });
+  assert.deepEqual([narrow.rows.length, passed, narrow.rows[0]!.matched], [4, 5, ['product', 'time']]);
+  assert.deepEqual((await index.search({ author: 'press@beta' })).rows, []);
+  const cursor = (await index.search({ author: 'mes@alpha', limit: 1 })).next!;
+  await assert.rejects(
+    index.search({ author, after: cursor }),
+    (error: unknown) => error instanceof ChainError && error.code === 'RECORD_CURSOR_INVALID',
+  );
+});
+
+test('an index whose rows have another form is fed from the first block, and finds what it had not posted', async () => {
+  const store = createMemoryStore();
+  await createRecordIndex(store, crypto).applyBlock(7, START_MS, sample);
+  for (const key of [...store.rows.keys()]) if ('AW'.includes(key[0]!)) store.rows.delete(key);
+  const current = store.rows.get(indexKey.height)!;
+  for (const height of [current.slice(0, 16), Uint8Array.of(...current.slice(0, 19), INDEX_FORM + 1)]) {
+    store.rows.set(indexKey.height, height);
+    const index = createRecordIndex(store, crypto);
+    assert.equal(index.height, undefined);
+    await index.applyBlock(1, START_MS, sample);
+    assert.equal((await index.search({ author: 'mes@alpha' })).rows.length, 3);
+    assert.equal(createRecordIndex(store, crypto).height, 1);
+  }
 });
 
 test('an index opened again goes on where it was', async () => {

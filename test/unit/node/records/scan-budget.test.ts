@@ -8,6 +8,7 @@ import { createRecordIndex } from '../../../../node/records/query-index.ts';
 import { createScanBudget, SCAN_ROWS_PER_SECOND, SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS } from '../../../../node/records/scan-budget.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import type { Caller } from '../../../../api/rest/deps.ts';
+import { createTestState, putAccounts } from '../../api/stand-ins.ts';
 import { ManualTime, settle } from '../memory-world.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
@@ -107,7 +108,9 @@ test('a caller in debt is told the wait, which suffices, and others search on; h
 test('selective searches, counts and traces of one caller are paid from one budget; another caller has his own', async () => {
   const time = new ManualTime();
   const index = await indexOf((SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000 + 200);
-  const node = { state: { get: () => undefined }, head: () => ({ height: 1 }) };
+  const state = createTestState();
+  putAccounts(state, { 'device@x': ['auditor'], 'other@x': ['auditor'] });
+  const node = { state: { get: (key: string) => state.rows.get(key) }, head: () => ({ height: 1 }), onBlock: () => {} };
   const records = createRecordService({ node, index, crypto, timers: time, clock: time } as unknown as RecordServiceDependencies);
   const page = {
     includeArchived: false,

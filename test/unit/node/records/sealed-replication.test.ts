@@ -25,6 +25,7 @@ interface Holder extends TestNode {
   readonly requests: Requests;
   readonly reports: string[];
   readonly differ: string[];
+  readonly fits: ((node: string) => boolean)[];
   readonly keys: SealingKey[];
   readonly path: string;
   sealed: SealedStore;
@@ -43,7 +44,7 @@ async function holder(name: string, directory: string, keys: SealingKey[] = [PER
     report(peer, code);
   };
   const requests = new Requests({ network: node.network, world: realWorld });
-  const opened = { ...node, name, requests, reports, differ, keys, path } as unknown as Holder;
+  const opened = { ...node, name, requests, reports, differ, fits: [], keys, path } as unknown as Holder;
   await open(opened);
   return opened;
 }
@@ -62,6 +63,7 @@ async function open(holder: Holder): Promise<void> {
     sealingKeys: () => holder.keys,
     isOwn: (peer) => ORGANISATION[peer] === ORGANISATION[holder.name],
     onKeysDiffer: (peer, keyId) => holder.differ.push(`${peer} ${keyId}`),
+    onKeysFit: (fits) => holder.fits.push(fits),
     pullEveryMs: 200,
   });
   holder.replication.start();
@@ -190,8 +192,10 @@ test(
         meet(...nodes);
         await until('the second to say so', () => second.differ.includes('north-1 sealing-1'));
         assert.deepEqual(textsOf(second.sealed, 1), []);
+        assert.ok(second.fits.every((fits) => !fits('north-1')));
         second.keys.splice(0, 1, PERIOD);
         await until('the value', () => textsOf(second.sealed, 1).length === 1);
+        await until('the second to say that the keys fit', () => second.fits.some((fits) => fits('north-1')));
       } finally {
         await Promise.all(nodes.map(close));
         await stopAll(nodes);

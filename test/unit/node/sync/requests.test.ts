@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
-import { ANSWER_BLOCKS_MAX, encodeBulkMessage } from '../../../../node/network/messages.ts';
+import {
+  ANSWER_BLOCKS_MAX,
+  ANSWER_BYTES_MAX,
+  decodeBulkMessage,
+  encodeBulkMessage,
+  type Question,
+} from '../../../../node/network/messages.ts';
 import { serveBlocks } from '../../../../node/sync/block-server.ts';
 import { RateLimit } from '../../../../node/sync/rate-limit.ts';
-import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX } from '../../../../node/sync/requests.ts';
+import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX, UNREAD_BYTES_MAX } from '../../../../node/sync/requests.ts';
 import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
 
 function two(timeoutMs = 10_000): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
@@ -109,6 +115,57 @@ test('an answer that comes too late is not held against the peer', async () => {
   assert.deepEqual(a.reports, []);
 });
 
+test('a late answer excuses nobody else: not who answers in its place, and not more than once', async () => {
+  const hub = createHub();
+  const [a, b, c] = [hub.join('a'), hub.join('b'), hub.join('c')];
+  const asker = new Requests({ network: a, world, timeoutMs: 100 });
+  let id: number | undefined;
+  b.onFrame((_from, _channel, frame) => {
+    const question = decodeBulkMessage(frame);
+    if ('id' in question) id = question.id;
+  });
+  await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_TIMEOUT'));
+  const answer = encodeBulkMessage({ kind: 'headersAnswer', id: id!, headers: [] });
+  c.send('a', 'bulk', answer);
+  await until('the stranger is reported', () => a.reports.length === 1);
+  b.send('a', 'bulk', answer);
+  b.send('a', 'bulk', answer);
+  await until('the repetition is reported', () => a.reports.length === 2);
+  assert.deepEqual(
+    a.reports.map(({ node, code }) => `${node} ${code}`),
+    ['c PEER_ANSWER_UNASKED', 'b PEER_ANSWER_UNASKED'],
+  );
+});
+
+test('a peer that loses one of its two connections may still answer on the other, and a new connection is no new budget', async () => {
+  const { asker, server, a, b } = two();
+  let answer: () => void = () => {};
+  server.serve('getHeaders', async () => {
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return { kind: 'headersAnswer', headers: [] };
+  });
+  const waiting = asker.getHeaders('b', 1, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  b.loses('votes');
+  await assert.rejects(waiting, withCode('PEER_UNREACHABLE'));
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual(a.reports, []);
+
+  server.serve('getHeaders', () => ({ kind: 'headersAnswer', headers: [] }));
+  let answered = 0;
+  for (let n = 0; n < SERVED_BURST * 2; n++) {
+    a.loses('votes');
+    await asker.getHeaders('b', 1, 1).then(
+      () => answered++,
+      () => undefined,
+    );
+  }
+  assert.ok(answered < SERVED_BURST * 1.5, `${answered} answered`);
+});
+
 test('an answer of the wrong kind is refused and reported', async () => {
   const { asker, server, a } = two();
   server.serve('getHeaders', () => ({ kind: 'transactionsAnswer', transactions: [] }));
@@ -122,6 +179,56 @@ test('a peer that asks without pause is told to wait', async () => {
   let refused: unknown;
   for (let n = 0; n < SERVED_BURST * 3 && refused === undefined; n++) await asker.getHeaders('b', 1, 1).catch((error) => (refused = error));
   assert.ok(withCode('PEER_DECLINED')(refused) && (refused as ChainError).data.code === 'PEER_RATE_EXCEEDED');
+});
+
+test('a question for many things takes more of the budget than one for few', async () => {
+  for (const [question, most] of [
+    [{ kind: 'getHeaders', fromHeight: 1, count: 4_000_000_000 }, 30],
+    [{ kind: 'getBlocks', fromHeight: 1, count: 256, bytesMax: 1 }, 30],
+    [{ kind: 'getTransactions', hashes: Array.from({ length: 10_000 }, () => hash(1)) }, 10],
+  ] as const) {
+    const { server, a, b } = two();
+    let served = 0;
+    server.serve(question.kind, () => {
+      served++;
+      return { kind: 'declined', code: 'PEER_DECLINED' };
+    });
+    let answers = 0;
+    a.onFrame(() => void answers++);
+    for (let id = 1; id <= 60; id++) {
+      a.send(b.self, 'bulk', encodeBulkMessage({ ...question, id } as Question));
+      await until('an answer', () => answers === id);
+    }
+    assert.ok(served <= most, `${question.kind}: ${served} served`);
+  }
+});
+
+test('a peer that does not take its answers is given no more of them, and may ask again when it has', async () => {
+  const { asker, server, b } = two();
+  server.serve('getHeaders', () => ({ kind: 'headersAnswer', headers: [] }));
+  let unread = UNREAD_BYTES_MAX + 1;
+  b.queuedBytes = () => unread;
+  const refused = await asker.getHeaders('b', 1, 1).catch((error: unknown) => error);
+  assert.ok(withCode('PEER_DECLINED')(refused) && (refused as ChainError).data.code === 'PEER_RATE_EXCEEDED');
+  unread = 0;
+  assert.deepEqual(await asker.getHeaders('b', 1, 1), []);
+});
+
+test('an answer longer than its bound is refused and reported, unless it is one thing that is as long as it is', async () => {
+  const { asker, server, a } = two();
+  const long = (count: number) =>
+    Array.from({ length: count }, () => ({ block: new Uint8Array(ANSWER_BYTES_MAX), certificate: undefined }));
+  server.serve('getBlocks', (_from, question) => ({
+    kind: 'blocksAnswer',
+    blocks:
+      question.kind === 'getBlocks' && question.count === 1
+        ? [{ block: new Uint8Array(2 * ANSWER_BYTES_MAX), certificate: undefined }]
+        : long(2),
+  }));
+  assert.equal((await asker.getBlocks('b', 1, 1, 1)).length, 1);
+  assert.deepEqual(a.reports, []);
+  await assert.rejects(asker.getBlocks('b', 1, 2, 1), withCode('PEER_MESSAGE_MALFORMED'));
+  assert.deepEqual(a.reports, [{ node: 'b', code: 'PEER_MESSAGE_MALFORMED' }]);
 });
 
 test('a bucket lets its burst through, then its rate, and debt is paid off', () => {
@@ -179,7 +286,7 @@ test('questions that pile up are declined past a bound, and large answers of tra
   const other = two();
   other.server.serve('getTransactions', () => ({
     kind: 'transactionsAnswer',
-    transactions: Array.from({ length: 5 }, () => new Uint8Array(3_000_000)),
+    transactions: Array.from({ length: 5 }, () => new Uint8Array(1_500_000)),
   }));
   assert.equal((await other.asker.getTransactions('b', [hash(1)])).length, 2);
 });

@@ -32,6 +32,10 @@ export interface MemoryNetwork extends Network {
   /** Frames to this node vanish while false. */
   hears: boolean;
   leave(): void;
+  /** Delivers a frame to this node now. */
+  hear(from: string, channel: Channel, frame: Uint8Array): void;
+  /** One of its two connections to each peer is gone, and made again: peers hear it as down and up. */
+  loses(channel: Channel): void;
 }
 
 /** A hub that delivers each frame on a later turn, in order. */
@@ -76,6 +80,13 @@ export function createHub(): { join(self: string): MemoryNetwork } {
           [...members.keys()].filter((node) => node !== self).map((node) => ({ node, connected: true, lastSeenMs: 0, address: undefined })),
         admit: () => undefined,
         report: (node, code) => void network.reports.push({ node, code }),
+        hear(from, channel, frame) {
+          for (const handler of members.get(self)!.frame) handler(from, channel, frame);
+        },
+        loses() {
+          for (const state of ['down', 'up'] as const)
+            for (const [other, member] of members) if (other !== self) for (const handler of member.peer) handler(self, state);
+        },
         leave() {
           members.delete(self);
           for (const member of members.values()) for (const handler of member.peer) handler(self, 'down');

@@ -1,0 +1,184 @@
+/**
+ * Whose turn it is, by gas. Every sender has gas of his own a second; what he asks for beyond it is excess. While senders who keep within their own are
+ * about, the excess of all others is bounded: a little in every block, and beyond that a budget a second, so that most of the chain's time stays free
+ * of calls that hold every validator up for as long as they run. Without them excess goes as fast as it can. What is charged is the gas used, once its
+ * block is final. A proposer orders by this; no replica judges it (DB53/T 1407-2025 6.3.3.a).
+ */
+import { Budget, createBudgets } from '../budget.ts';
+import type { Clock } from '../world.ts';
+
+/** Gas of one sender's own a second: about a dozen single records. */
+export const SENDER_GAS_PER_SECOND = 250_000_000;
+/** A sender's own that an idle one saves up, ms of the rate: a transaction of a hundred records. */
+export const SENDER_GAS_SAVED_MS = 20_000;
+/** Most gas that a sender owes: so a flood is forgotten 40 s after its end. */
+export const SENDER_GAS_OWED_MAX = 10_000_000_000;
+/** Excess that any block may hold: 25 ms of a proposer, a couple of dozen single records. */
+export const EXCESS_GAS_PER_BLOCK = 1_000_000_000;
+/** Further excess a second: an eighth of the chain's time, because the proposer runs it first and then the backups do. */
+export const EXCESS_GAS_PER_SECOND = 2_500_000_000;
+/** Of that, what is saved up, ms of the rate. */
+export const EXCESS_GAS_SAVED_MS = 1_000;
+/** Most excess that is owed: one transaction of the largest default gas limit, four seconds. */
+export const EXCESS_GAS_OWED_MAX = 10_000_000_000;
+/** Who keeps within his own is about for so long after his last transaction, ms. */
+export const ABOUT_MS = 10_000;
+/** Gas that waits from one sender in debt, by what his last transactions used, past which he is told to wait: half a minute of all excess. */
+export const WAITING_GAS_MAX = 30 * EXCESS_GAS_PER_SECOND;
+/** Senders remembered; the longest idle are forgotten. */
+const SENDERS_MAX = 20_000;
+/** Weight of the newest transaction in a sender's mean. */
+const NEWEST_PART = 1 / 4;
+
+const MS_PER_SECOND = 1_000;
+/** He keeps within his own who has half of what can be saved up. */
+const MODEST_LEFT_MIN = (SENDER_GAS_PER_SECOND * SENDER_GAS_SAVED_MS) / MS_PER_SECOND / 2;
+
+export interface GasUse {
+  readonly sender: string;
+  readonly gasLimit: number;
+}
+
+export interface GasShares {
+  /** Those of the queues (one a sender, oldest first) that a block may hold now, in the order of their turns. */
+  turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void>;
+  /** Ms until a block may hold any of the queues: 0 when it may now, Infinity when none waits. */
+  dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
+  /** How many of them no block may hold now. */
+  heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
+  /** The transactions of a block that became final. */
+  charge(block: readonly (GasUse & { readonly gasUsed: number })[]): void;
+  /** Ms that a sender of whom so many wait is to wait before he sends another; 0 when he need not. */
+  admissionWaitMs(sender: string, waitingCount: number): number;
+}
+
+export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
+  const own = createBudgets(SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS, clock);
+  const excess = new Budget(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS, clock.monotonic());
+  /** When those who keep within their own had their last transaction in a block, ms. */
+  const modest = new Map<string, number>();
+  /** Gas that a transaction uses of those who owe some. */
+  const means = new Map<string, number>();
+
+  const ownLeft = (sender: string): number => own.of(sender).left(clock.monotonic());
+
+  function isModestAbout(): boolean {
+    const sinceMs = clock.monotonic() - ABOUT_MS;
+    for (const [sender, seenMs] of modest) {
+      if (seenMs >= sinceMs && ownLeft(sender) >= MODEST_LEFT_MIN) return true;
+      modest.delete(sender);
+    }
+    return false;
+  }
+
+  function* turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void> {
+    const senders = [...queues].map(([sender, queue]) => ({ left: ownLeft(sender), queue, beyond: [] as T[] }));
+    senders.sort((a, b) => b.left - a.left); // who used least goes first
+    yield* inTurn(senders.map((sender) => withinOwn(sender)));
+    const beyond = inTurn(senders.map((sender) => sender.beyond[Symbol.iterator]()));
+    if (!isModestAbout()) {
+      yield* beyond;
+      return;
+    }
+    let blockLeft = EXCESS_GAS_PER_BLOCK;
+    let budgetLeft = excess.left(clock.monotonic());
+    let granted = false;
+    for (const transaction of beyond) {
+      const { gasLimit } = transaction;
+      if (gasLimit <= blockLeft) blockLeft -= gasLimit;
+      else if (budgetLeft > 0 && (!granted || gasLimit <= budgetLeft)) {
+        granted = true;
+        budgetLeft -= gasLimit;
+      } else continue;
+      yield transaction;
+    }
+  }
+
+  /** Ms that what is beyond its sender's own and beyond the part of every block waits. */
+  const excessWaitMs = (): number => (isModestAbout() ? excess.waitMs(clock.monotonic()) : 0);
+  const atOnceMax = (sender: string): number => Math.max(EXCESS_GAS_PER_BLOCK, ownLeft(sender));
+
+  function dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
+    if (queues.size === 0) return Number.POSITIVE_INFINITY;
+    const waitMs = excessWaitMs();
+    if (waitMs === 0) return 0;
+    for (const [sender, queue] of queues) {
+      const most = atOnceMax(sender);
+      for (const { gasLimit } of queue) if (gasLimit <= most) return 0;
+    }
+    return waitMs;
+  }
+
+  function heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
+    let count = 0;
+    if (excessWaitMs() === 0) return count;
+    for (const [sender, queue] of queues) {
+      const most = atOnceMax(sender);
+      for (const { gasLimit } of queue) if (gasLimit > most) count++;
+    }
+    return count;
+  }
+
+  return {
+    turns,
+    dueInMs,
+    heldBack,
+    charge(block) {
+      const nowMs = clock.monotonic();
+      let excessUsed = 0;
+      for (const { sender, gasLimit, gasUsed } of block) {
+        const left = ownLeft(sender);
+        if (gasLimit > left) excessUsed += gasUsed;
+        own.of(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX), nowMs);
+        modest.delete(sender);
+        if (left - gasUsed >= MODEST_LEFT_MIN) keep(modest, sender, nowMs);
+        if (left >= gasUsed) means.delete(sender);
+        else keep(means, sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
+      }
+      const beyondBlock = Math.max(0, excessUsed - EXCESS_GAS_PER_BLOCK);
+      excess.charge(Math.min(beyondBlock, excess.left(nowMs) + EXCESS_GAS_OWED_MAX), nowMs);
+    },
+    admissionWaitMs(sender, waitingCount) {
+      const mean = means.get(sender);
+      if (mean === undefined || waitingCount === 0 || (waitingCount + 1) * mean <= WAITING_GAS_MAX) return 0;
+      return Math.ceil((mean / EXCESS_GAS_PER_SECOND) * MS_PER_SECOND);
+    },
+  };
+}
+
+/** Those that the sender's own gas pays for; what it does not pay for is put by. */
+function* withinOwn<T extends GasUse>(sender: {
+  left: number;
+  readonly queue: Iterable<T>;
+  readonly beyond: T[];
+}): Generator<T, void, void> {
+  for (const transaction of sender.queue) {
+    if (transaction.gasLimit > sender.left) {
+      sender.beyond.push(transaction);
+      continue;
+    }
+    sender.left -= transaction.gasLimit;
+    yield transaction;
+  }
+}
+
+/** One of each in turn. */
+function* inTurn<T>(queues: readonly Iterator<T>[]): Generator<T, void, void> {
+  for (let round = queues; round.length > 0; ) {
+    const still: Iterator<T>[] = [];
+    for (const queue of round) {
+      const next = queue.next();
+      if (next.done) continue;
+      yield next.value;
+      still.push(queue);
+    }
+    round = still;
+  }
+}
+
+/** Newest last. */
+function keep(senders: Map<string, number>, sender: string, value: number): void {
+  senders.delete(sender);
+  senders.set(sender, value);
+  if (senders.size > SENDERS_MAX) senders.delete(senders.keys().next().value!);
+}

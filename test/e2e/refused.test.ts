@@ -1,0 +1,128 @@
+/**
+ * A refused submission leaves nothing behind: no sealed value of one, and no digest over it, lies in any file of any node, whoever refused it and
+ * whatever the form; the same search finds what an accepted one leaves.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { join } from 'node:path';
+import { searchFiles, searchStores } from '../../devnet/search-bytes.ts';
+import type { Answer, ProbeContext } from '../conformance/context.ts';
+import { canonical, type Fields, production, sha256, trySubmit, write } from '../conformance/records.ts';
+import { prefixEnd } from '../../node/format/index.ts';
+import { sealedKeyspace } from '../../node/records/sealed-store.ts';
+import { openLevelStore } from '../../node/storage/index.ts';
+import { startTestNet } from './net.ts';
+
+const RACES_MAX = 20; // until two records under one key meet in one block
+const wait = { wait: 'sync' };
+
+/** The sealed values of a record, the digest over them that only its sender is told, and that of the body: short values could be guessed by either. */
+function secretsOf(record: Fields): readonly string[] {
+  const { pro_op_name, pro_op_id } = record.pro_op_info as Fields;
+  return [pro_op_name as string, pro_op_id as string, sha256(canonical(record)), sha256(write(record, 'json'))];
+}
+
+/** Two contents under one key at once, until both are past the door and the contract refuses the second; all that were refused. */
+async function refusedByContract(context: ProbeContext, waits: readonly string[]): Promise<readonly Fields[]> {
+  const refused: Fields[] = [];
+  for (let race = 0; race < RACES_MAX; race++) {
+    const one = production(context);
+    const pair = [one, { ...one, production_location: 'elsewhere', pro_op_info: production(context).pro_op_info! }];
+    const answers = await Promise.all(pair.map((record, i) => trySubmit(context, record, { query: { wait: waits[i]! } })));
+    const ends = await Promise.all(
+      answers.map(async ({ status, json }) => {
+        if (status !== 202) return { code: json.code, byContract: false };
+        return context.until('the end of a transaction', 60_000, async () => {
+          const told = await context.get(context.actor.node, `transactions/${json.data.transactionId}`);
+          return told.state === 'confirmed' && { code: told.receipt.code as string, byContract: told.receipt.status === 'failed' };
+        });
+      }),
+    );
+    const lost = ends.findIndex(({ code }) => code === 'RECORD_KEY_CONFLICT');
+    assert.notEqual(lost, -1, JSON.stringify(ends));
+    refused.push(pair[lost]!);
+    if (ends[lost]!.byContract) return refused;
+  }
+  return assert.fail(`no two records met behind the door in ${RACES_MAX} races`);
+}
+
+test('no sealed value of a refused submission lies in any file of any node, and one that was accepted at its owner only', {
+  timeout: 300_000,
+}, async () => {
+  const { net, context, stop } = await startTestNet('refused', { settings: { logLevel: 'debug' } });
+  try {
+    const accepted = production(context);
+    const key = { 'idempotency-key': context.random('key') };
+    const { actor } = context;
+    const send = (record: Fields | string, options: Parameters<ProbeContext['call']>[3] = {}, path = 'records'): Promise<Answer> =>
+      context.call(actor.node, 'POST', path, {
+        body: typeof record === 'string' ? record : write(record, 'json'),
+        headers: key,
+        ...options,
+      });
+    const receipt = (await send(accepted, { query: wait })).json.data;
+
+    const refused: Fields[] = [];
+    const refuse = async (code: string, answer: Promise<Answer>, ...records: readonly Fields[]): Promise<void> => {
+      const { json, text } = await answer;
+      assert.equal(json.code, code, text);
+      refused.push(...records);
+    };
+    const fresh = (more: Fields = {}): Fields => ({ ...production(context), ...more });
+    const other = () => ({ headers: { 'idempotency-key': context.random('key') } });
+    for (const format of ['json', 'xml', 'csv'] as const) {
+      const record = fresh({ production_time: 'yesterday' });
+      await refuse('RECORD_TIME_MALFORMED', trySubmit(context, record, { format }), record);
+    }
+    const changed = { ...accepted, pro_op_info: production(context).pro_op_info! };
+    await refuse('RECORD_KEY_CONFLICT', send(changed, other()), changed);
+    await refuse('IDEMPOTENCY_KEY_REUSED', send(changed), changed);
+    const foreign = fresh({ pro_factory_uid: context.random('F') });
+    await refuse('RECORD_FACTORY_UNKNOWN', send(foreign, other()), foreign);
+    await refuse('RECORD_FACTORY_UNKNOWN', send(foreign, other(), 'records/validate'), foreign);
+    const pair = [fresh(), fresh({ pro_factory_uid: context.random('F') })];
+    await refuse('RECORD_FACTORY_UNKNOWN', send(`[${pair.map((record) => write(record, 'json')).join()}]`, other()), ...pair);
+    const wrong = fresh();
+    await refuse('RECORD_DIGEST_MISMATCH', send(wrong, { ...other(), query: { digest: sha256('other') } }), wrong);
+    const torn = fresh();
+    await refuse('JSON_MALFORMED', send(write(torn, 'json').slice(0, -1), other()), torn);
+    const stranger = fresh();
+    await refuse('TOKEN_MISSING', send(stranger, { token: null, headers: {} }), stranger);
+    const atDoor = refused.filter((record) => record !== changed);
+    const races = [...(await refusedByContract(context, ['async', 'async'])), ...(await refusedByContract(context, ['sync', 'async']))];
+    refused.push(...races);
+    const asked = fresh();
+    assert.equal((await send(asked, other(), 'records/validate')).status, 200);
+    refused.push(asked); // what is only looked at is kept no more than what is refused
+
+    const sealedAt = async (node: number): Promise<readonly { readonly path: string; readonly value: string }[] | undefined> =>
+      (await context.get(node, `records/${receipt.records[0].id}`)).sealed;
+    const { pro_op_name } = accepted.pro_op_info as Fields;
+    assert.equal((await sealedAt(actor.node))?.find(({ path }) => path === 'pro_op_info.pro_op_name')?.value, pro_op_name);
+    const last = await context.height(actor.node);
+    await context.allAt(last + 1); // what nobody waits for is settled after a block
+    await net.stop();
+
+    const traces = [accepted, ...refused].flatMap(secretsOf);
+    const unstored = atDoor.map((record) => record.product_uid as string);
+    for (const { dir, id } of net.nodes) {
+      const shown = [accepted.product_uid as string];
+      assert.ok(searchFiles(dir, shown).found.length > 0, `the search sees through the files of ${id}`);
+      assert.ok((await searchStores(dir, shown)).found.length > 0, `the search sees through the stores of ${id}`);
+      assert.deepEqual(searchFiles(dir, [...traces, ...unstored]).found, [], id);
+      assert.deepEqual((await searchStores(dir, [...traces, ...unstored])).found, [], id);
+      const store = await openLevelStore({ path: join(dir, 'data/sealed') });
+      const rows = async ({ prefix }: { readonly prefix: string }) =>
+        (await store.range({ from: prefix, to: prefixEnd(prefix), limit: 1_000 })).length;
+      assert.equal(await rows(sealedKeyspace.waiting), 0, `nothing waits at ${id}`);
+      assert.equal(
+        await rows(sealedKeyspace.values),
+        id === context.genesis.nodes[actor.node]!.id ? 1 + races.length : 0,
+        `values of accepted records at their owner alone: ${id}`,
+      );
+      await store.close();
+    }
+  } finally {
+    await stop();
+  }
+});

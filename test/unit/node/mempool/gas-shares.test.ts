@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  ABOUT_MS,
+  createGasShares,
+  EXCESS_GAS_OWED_MAX,
+  EXCESS_GAS_PER_BLOCK,
+  EXCESS_GAS_PER_SECOND,
+  type GasUse,
+  SENDER_GAS_OWED_MAX,
+  SENDER_GAS_PER_SECOND,
+  WAITING_GAS_MAX,
+} from '../../../../node/mempool/gas-shares.ts';
+
+const RECORD = 24_000_000;
+const BULK = 100 * RECORD;
+const DEAR = 10_000_000_000;
+/** Of the default view time-out: a proposer begins nothing more after so much. */
+const BLOCK_GAS = 5_000_000_000;
+
+function stand() {
+  let nowMs = 0;
+  const shares = createGasShares({ monotonic: () => nowMs });
+  const queues = new Map<string, GasUse[]>();
+  return {
+    shares,
+    wait(ms: number) {
+      nowMs += ms;
+    },
+    add(sender: string, gasLimit: number, count = 1) {
+      queues.set(sender, [...(queues.get(sender) ?? []), ...Array.from({ length: count }, () => ({ sender, gasLimit }))]);
+    },
+    next: () => [...shares.turns(queues)],
+    dueInMs: () => shares.dueInMs(queues),
+    heldBack: () => shares.heldBack(queues),
+    waiting: (sender: string) => queues.get(sender)?.length ?? 0,
+    /** A block as a proposer builds it, in which every transaction uses its whole limit. */
+    block(): string {
+      const included: GasUse[] = [];
+      let gas = 0;
+      for (const use of [...shares.turns(queues)]) {
+        if (gas >= BLOCK_GAS) break;
+        gas += use.gasLimit;
+        included.push(use);
+        const queue = queues.get(use.sender)!;
+        queue.splice(queue.indexOf(use), 1);
+        if (queue.length === 0) queues.delete(use.sender);
+      }
+      shares.charge(included.map((use) => ({ ...use, gasUsed: use.gasLimit })));
+      return included.map(({ sender, gasLimit }) => `${sender}:${gasLimit / RECORD >= 100 ? 'D' : 'r'}`).join(' ');
+    },
+  };
+}
+
+test('what a sender has gas of his own for goes before dear calls that came earlier, also his own', () => {
+  const pool = stand();
+  pool.add('eve', DEAR, 3);
+  pool.add('mal', DEAR, 3);
+  pool.add('bob', RECORD, 2);
+  pool.add('eve', RECORD);
+  assert.match(pool.block(), /^(eve|bob):r (eve|bob):r bob:r (eve|mal):D$/);
+});
+
+test('while modest senders are about, dear calls keep to the gas a second that excess has, and records wait for none', () => {
+  const pool = stand();
+  pool.add('eve', DEAR, 100);
+  pool.add('mal', DEAR, 100);
+  let dear = 0;
+  for (let turn = 0; turn < 400; turn++) {
+    pool.add('bob', RECORD);
+    const block = pool.block();
+    assert.match(block, /^bob:r/, `turn ${turn}`);
+    if (block.includes('D')) dear++;
+    pool.wait(100);
+  }
+  const fair = (40 * EXCESS_GAS_PER_SECOND) / DEAR;
+  assert.ok(dear >= fair - 1 && dear <= fair + 2, `${dear} dear calls in 40 s, fair are ${fair}`);
+  assert.ok(Math.abs(pool.waiting('eve') - pool.waiting('mal')) <= 1, 'the two share alike');
+});
+
+test('where nobody is about who keeps within his own, excess goes as fast as it can', () => {
+  const pool = stand();
+  pool.add('eve', BULK, 100);
+  pool.add('mal', BULK, 100);
+  for (let blocks = 0; pool.waiting('eve') + pool.waiting('mal') > 0; blocks++) {
+    assert.ok(blocks < 150, 'every block is full');
+    assert.equal(pool.dueInMs(), 0);
+    assert.notEqual(pool.block(), '');
+    pool.wait(500);
+  }
+  pool.add('bob', RECORD);
+  pool.block();
+  pool.add('eve', DEAR, 2);
+  assert.ok(pool.dueInMs() > 0);
+  assert.equal(pool.heldBack(), 2);
+  assert.equal(pool.block(), '');
+  pool.wait(ABOUT_MS + 1);
+  assert.equal(pool.dueInMs(), 0);
+  assert.match(pool.block(), /^eve:D/);
+});
+
+test('small excess goes into every block, and a debt of dear calls holds it up in none', () => {
+  const pool = stand();
+  pool.add('mes', RECORD, 1_000);
+  pool.add('eve', DEAR, 5);
+  pool.add('bob', RECORD);
+  pool.block();
+  pool.block();
+  for (let turn = 0; turn < 5; turn++) {
+    pool.add('bob', RECORD);
+    assert.equal(pool.dueInMs(), 0);
+    const records = pool
+      .block()
+      .split(' ')
+      .filter((use) => use === 'mes:r').length;
+    assert.ok(records >= Math.floor(EXCESS_GAS_PER_BLOCK / RECORD), `${records} records`);
+  }
+});
+
+test('a dear sender is served among bulk ones: who was served least goes first', () => {
+  const pool = stand();
+  for (const bulk of ['mes-1', 'mes-2', 'mes-3']) pool.add(bulk, BULK, 200);
+  for (let turn = 0; turn < 20; turn++) {
+    pool.block();
+    pool.wait(300);
+  }
+  pool.add('eve', DEAR);
+  assert.match(pool.block(), /^eve:D/);
+});
+
+test('what is held back is due when the excess is worked off, at latest after the largest debt', () => {
+  const pool = stand();
+  pool.add('eve', 2 * DEAR, 3);
+  pool.add('bob', RECORD);
+  pool.block();
+  const waitMs = pool.dueInMs();
+  assert.ok(waitMs > 0 && waitMs <= Math.ceil((EXCESS_GAS_OWED_MAX / EXCESS_GAS_PER_SECOND) * 1_000) + 1, `${waitMs} ms`);
+  pool.wait(waitMs - 1);
+  assert.equal(pool.next().length, 0);
+  pool.wait(1);
+  assert.equal(pool.next().length, 1);
+  assert.equal(stand().dueInMs(), Number.POSITIVE_INFINITY, 'nothing waits');
+});
+
+test('a sender in debt with much waiting is told to wait for one of his, others are not, and his debt is forgotten in time', () => {
+  const pool = stand();
+  const { shares } = pool;
+  pool.add('eve', DEAR, 3);
+  for (let i = 0; i < 3; i++) pool.block();
+  const places = WAITING_GAS_MAX / DEAR;
+  assert.equal(shares.admissionWaitMs('eve', Math.floor(places) - 1), 0);
+  assert.equal(shares.admissionWaitMs('eve', Math.floor(places)), (DEAR / EXCESS_GAS_PER_SECOND) * 1_000);
+  assert.equal(shares.admissionWaitMs('bob', 10_000), 0);
+  pool.wait((SENDER_GAS_OWED_MAX / SENDER_GAS_PER_SECOND) * 1_000 + 1_000);
+  pool.add('eve', RECORD);
+  assert.equal(pool.block(), 'eve:r');
+  assert.equal(shares.admissionWaitMs('eve', 10_000), 0);
+});
