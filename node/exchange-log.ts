@@ -265,11 +265,13 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       if (faults[0]) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { ...faults[0] });
       if (!before) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { sequence: from - 1, reason: 'missing' });
       let link = before; // as examined
+      const shown: string[] = [];
       for (const digest of entryDigests) {
         link = hashTagged(crypto, 'exchange', link, digest);
+        shown.push(toHex(digest));
         await pause();
       }
-      return { from, to, linkBefore: toHex(before), entryDigests: entryDigests.map(toHex), link: toHex(link) };
+      return { from, to, linkBefore: toHex(before), entryDigests: shown, link: toHex(link) };
     },
 
     async stop() {
