@@ -33,7 +33,7 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
-import { createSlices } from './slices.ts';
+import { createPause } from './pauses.ts';
 import type { World } from './world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
@@ -257,10 +257,10 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (missing.length + kept.length > 0) {
       const fetched = [...kept, ...(missing.length > 0 ? await deps.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
       const wanted = new Set(hashes.map(toByteText));
-      const slices = createSlices(world);
+      const pause = createPause(world);
       const checks: Promise<unknown>[] = [];
       for (const bytes of fetched) {
-        await slices.rest();
+        await pause();
         const key = toByteText(transactionHashOf(crypto, bytes));
         if (!wanted.has(key)) continue;
         const keep = (entry: Waiting): void => void found.set(key, entry);
@@ -339,10 +339,10 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         const block = decodeBlock(bytes);
         const { header } = block;
         if (header.height <= tip.height) return deliveredOf(certificate);
-        const slices = createSlices(world);
+        const pause = createPause(world);
         const listed = { hashes: [] as Digest[], bytes: 0 };
         for (const transaction of block.transactions) {
-          await slices.rest();
+          await pause();
           listed.hashes.push(transactionHashOf(crypto, transaction));
           listed.bytes += transaction.length;
         }
@@ -364,10 +364,10 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   };
 
   async function verifyAll(bodies: readonly Uint8Array[], hashes: readonly Digest[]): Promise<VerifiedTransaction[]> {
-    const slices = createSlices(world);
+    const pause = createPause(world);
     const checked: (Waiting | Promise<Waiting>)[] = [];
     for (const [index, bytes] of bodies.entries()) {
-      await slices.rest();
+      await pause();
       const known = deps.mempool().byHash(hashes[index]!);
       const check = known ?? deps.mempool().verify(bytes);
       if (check instanceof Promise) check.catch(() => undefined); // heard below, when all have begun

@@ -2,7 +2,6 @@
 import { CONTRACT, recordKey, stateKey } from '../contracts/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
-  buildEvidence,
   type Certificate,
   type Crypto,
   type Digest,
@@ -11,10 +10,12 @@ import {
   encodeCertificate,
   encodeConfiguration,
   equalBytes,
+  evidenceSteps,
   type EvidenceHeaderParts,
   type EvidenceInclusionParts,
-  type Json,
-  merklePath,
+  type Evidence,
+  merkleLevelsSteps,
+  merklePathIn,
   toByteText,
   transactionHashOf,
 } from './format/index.ts';
@@ -22,7 +23,7 @@ import type { BlockStore } from './ledger/block-store.ts';
 import type { NodeService } from './service.ts';
 
 /**
- * Proves one version of a record at the head.
+ * Proves one version of a record at the head: what is read of the store first, then the bundle in steps, since it may hold megabytes.
  * @param withTransaction adds the transaction that wrote it, whole, and its receipt: they show who signed and with which kind of key.
  * @throws ChainError RECORD_NOT_FOUND, EVIDENCE_NOT_READY when no block has been certified yet.
  */
@@ -32,34 +33,46 @@ export async function recordEvidence(
   recordId: Digest,
   version: number,
   withTransaction = false,
-): Promise<Json> {
+): Promise<Generator<void, Evidence, void>> {
   const key = recordKey.version(toByteText(recordId), version);
   const value = node.state.get(stateKey(CONTRACT.records, key));
   if (!value) throw new ChainError('RECORD_NOT_FOUND', { version });
   const proof = await node.prove(CONTRACT.records, key);
   const state = await headerParts(node.blocks, proof.height, proof.headerBytes, proof.certificate);
-  return JSON.parse(
-    buildEvidence({
+  const barriers = await barriersBelow(node.blocks, proof.height);
+  return (function* () {
+    const inclusion = withTransaction ? yield* inclusionOf(node.blocks, crypto, decodeStoredRecord(value).transactionId) : undefined;
+    return yield* evidenceSteps({
       chainId: node.info.chainId,
       genesisHash: node.info.genesisHash,
       key: stateKey(CONTRACT.records, key),
       value,
       proof: proof.proof,
       state,
-      barriers: await barriersBelow(node.blocks, proof.height),
-      ...(withTransaction ? { inclusion: inclusionOf(node.blocks, crypto, decodeStoredRecord(value).transactionId) } : {}),
-    }),
-  ) as Json;
+      barriers,
+      ...(inclusion && { inclusion }),
+    });
+  })();
 }
 
-function inclusionOf(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>, transactionId: Digest): EvidenceInclusionParts {
+function* inclusionOf(
+  blocks: BlockStore,
+  crypto: Pick<Crypto, 'hash'>,
+  transactionId: Digest,
+): Generator<void, EvidenceInclusionParts, void> {
   const { height, index } = blocks.position(transactionId) ?? { height: 0, index: 0 };
   const header = blocks.headerBytes(height);
   const certificate = blocks.certificate(height);
   const transactions = blocks.block(height)?.transactions;
+  yield;
   const receipts = blocks.receiptBytes(height);
   if (!header || !certificate || !transactions || !receipts) throw new ChainError('EVIDENCE_NOT_READY', { height });
-  const hashes = transactions.map((bytes) => transactionHashOf(crypto, bytes));
+  yield;
+  const hashes: Digest[] = [];
+  for (const bytes of transactions) {
+    hashes.push(transactionHashOf(crypto, bytes));
+    yield;
+  }
   return {
     header,
     certificate: encodeCertificate(certificate),
@@ -67,8 +80,8 @@ function inclusionOf(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>, transacti
     receipt: receipts[index]!,
     index,
     count: transactions.length,
-    transactionPath: merklePath(crypto.hash, hashes, index),
-    receiptPath: merklePath(crypto.hash, receipts, index),
+    transactionPath: merklePathIn(yield* merkleLevelsSteps(crypto.hash, hashes), index),
+    receiptPath: merklePathIn(yield* merkleLevelsSteps(crypto.hash, receipts), index),
   };
 }
 

@@ -10,6 +10,7 @@ import { ChainError } from './errors/index.ts';
 import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
 import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, type Json, prefixEnd, toHex } from './format/index.ts';
+import { createPause } from './pauses.ts';
 import type { Store, StoreOperation, World } from './world.ts';
 
 export type { ExchangeHead } from './exchange-chain.ts';
@@ -228,6 +229,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     async find(filter, { after, limit, reverse = false }) {
       const entries: ExchangeEntry[] = [];
       let at = after;
+      const pause = createPause(world);
       for (let scanned = 0; scanned < SCAN_MAX; ) {
         const rows = await store.range({
           from: reverse || at === undefined ? exchangePrefix : rowKey(at + 1),
@@ -242,6 +244,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
           const entry = decodeJson(row.value.subarray(32)) as unknown as ExchangeEntry;
           if (matches(entry, filter)) entries.push(entry);
           if (entries.length === limit) return { entries, next: at, head: headOf(written) };
+          await pause();
         }
       }
       return { entries, next: at, head: headOf(written) };
@@ -250,6 +253,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     async segment(from, to) {
       if (!(from >= 1 && from <= to && to <= written.sequence && to - from < SEGMENT_MAX))
         throw new RangeError(`Cannot prove entries ${from} to ${to} of ${written.sequence}`);
+      const pause = createPause(world);
       const [anchor] = (await options.anchors?.(to, 1)) ?? [];
       const end = anchor && anchor.sequence - from < SEGMENT_MAX ? anchor.sequence : to;
       const before = await linkAt({ store, anchors: options.anchors }, from - 1);
@@ -257,11 +261,17 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       const onEntry = (bytes: Uint8Array): void => {
         if (entryDigests.length <= to - from) entryDigests.push(entryDigest(bytes));
       };
-      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end, onEntry });
+      const { faults } = await examineExchanges({ store, crypto, anchors: options.anchors, from, to: end, onEntry, pause });
       if (faults[0]) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { ...faults[0] });
       if (!before) throw new ChainError('EXCHANGE_LOG_REWRITTEN', { sequence: from - 1, reason: 'missing' });
-      const link = entryDigests.reduce((at, digest) => hashTagged(crypto, 'exchange', at, digest), before); // as examined
-      return { from, to, linkBefore: toHex(before), entryDigests: entryDigests.map(toHex), link: toHex(link) };
+      let link = before; // as examined
+      const shown: string[] = [];
+      for (const digest of entryDigests) {
+        link = hashTagged(crypto, 'exchange', link, digest);
+        shown.push(toHex(digest));
+        await pause();
+      }
+      return { from, to, linkBefore: toHex(before), entryDigests: shown, link: toHex(link) };
     },
 
     async stop() {

@@ -26,7 +26,6 @@ import {
   headerHash,
   type Json,
   openGenesis,
-  openTransaction,
   prefixEnd,
   quorumSize,
   signTransaction,
@@ -48,12 +47,14 @@ import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
+import { createPause } from './pauses.ts';
 import { watchPeers } from './peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
+import { readStoredBlock } from './stored-block.ts';
 import { damagedKey, rangeAround } from './storage/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './sync/index.ts';
@@ -453,17 +454,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   async function block(ref: number | Digest | 'latest'): Promise<StoredBlock | undefined> {
     const height = heightOf(ref);
     if (height === undefined || height > chain.tip().height) return undefined;
-    const stored = blocks.block(height);
-    const headerBytes = blocks.headerBytes(height);
-    if (!stored || !headerBytes) return undefined;
-    return {
-      block: stored,
-      hash: headerHash(crypto, headerBytes),
-      headerBytes,
-      certificate: blocks.certificate(height),
-      receipts: blocks.receipts(height) ?? [],
-      transactionIds: stored.transactions.map((bytes) => openTransaction(crypto, bytes).id),
-    };
+    return readStoredBlock(blocks, crypto, height, createPause(world));
   }
 
   function head(): Head {
@@ -534,15 +525,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
     async transactionBytes(id) {
       const position = blocks.position(id);
-      const stored = position && (await block(position.height));
-      return (
-        stored && {
-          bytes: stored.block.transactions[position.index]!,
-          height: position.height,
-          index: position.index,
-          blockHash: stored.hash,
-        }
-      );
+      const transaction = position && blocks.block(position.height)?.transactions[position.index];
+      const headerBytes = position && blocks.headerBytes(position.height);
+      return transaction && headerBytes && { bytes: transaction, ...position, blockHash: headerHash(crypto, headerBytes) };
     },
     block,
     async headers(fromHeight, limit) {
@@ -551,7 +536,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     validateBlock: (bytes) =>
       validateSealedBlock(
-        { crypto, verifier: world.verifier, blocks, executor, tip: chain.parentFacts, account, nowMs: () => world.clock.now() },
+        {
+          crypto,
+          verifier: world.verifier,
+          blocks,
+          executor,
+          tip: chain.parentFacts,
+          account,
+          nowMs: () => world.clock.now(),
+          pause: createPause(world),
+        },
         bytes,
       ),
     async stateRange(contract, from, to, limit) {

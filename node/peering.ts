@@ -13,7 +13,7 @@ import {
 } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
-import { createSlices } from './slices.ts';
+import { createPause } from './pauses.ts';
 import {
   BlockSync,
   createStanding,
@@ -110,7 +110,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
     certificate: (height: number) => deps.blocks.certificate(height),
     headerBytes: (height: number) => deps.blocks.headerBytes(height),
-    slices: () => createSlices(world),
+    pause: () => createPause(world),
   };
   serveBlocks(requests, source, limits.answerBytesMax);
   const watch = createStanding({
@@ -199,13 +199,13 @@ export function createPeering(deps: PeeringDependencies): Peering {
   }
 
   async function openFrame(from: string, transactions: readonly Uint8Array[]): Promise<void> {
-    const slices = createSlices(world);
+    const pause = createPause(world);
     let honest = true;
     for (const bytes of transactions) {
-      await slices.rest();
+      await pause();
       if (intake >= limits.intakeMax || !honest) return; // what follows a false one is as good as it
       if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
-      await slices.rest(); // a long one is hashed again to open it
+      await pause(); // a long one is hashed again to open it
       intake++;
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
@@ -223,10 +223,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
   async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
     while (missing.size > 0) {
       const asked = new Map([...missing].slice(0, limits.fetchHashesMax));
-      const slices = createSlices(world);
+      const pause = createPause(world);
       let progress = false;
       for (const bytes of await requests.getTransactions(peer, [...asked.values()])) {
-        await slices.rest();
+        await pause();
         const hash = toByteText(transactionHashOf(world.crypto, bytes));
         if (!asked.delete(hash)) {
           network.report(peer, 'PEER_ANSWER_UNASKED'); // what is in no question, or in the answer twice

@@ -1,6 +1,6 @@
 /** The record modules behind the routes: parse, submit, search, read, prove, trace. */
 import { may, type Read, seesRecord, stateKey } from '../../contracts/index.ts';
-import type { Crypto, Digest, Json, StoredRecord } from '../../node/format/index.ts';
+import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../../node/format/index.ts';
 import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
@@ -13,6 +13,7 @@ import {
   traceProduct,
   viewRecord,
 } from '../../node/records/index.ts';
+import { createPause } from '../../node/pauses.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 import { formatOfMediaType } from '../formats/index.ts';
@@ -39,7 +40,7 @@ export interface RecordServiceDependencies {
   readonly timers: Timers;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
-  readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Json>;
+  readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Generator<void, Evidence, void>>;
 }
 
 function heldBody({ bytes, mediaType }: RecordBody): HeldBody {
@@ -181,7 +182,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       const record = await seen(digest, version, caller);
       if (withTransaction && record.actor !== caller.account && !readsAll(caller))
         throw new ChainError('RIGHT_MISSING', { right: 'record:read' }); // it carries whatever else its sender put into it
-      return deps.evidence(digest, record.version, withTransaction);
+      return (await deps.bodies.inSlices(await deps.evidence(digest, record.version, withTransaction))) as unknown as Json;
     },
     async trace(product, options, caller) {
       await reach(options.atLeastHeight, options.waitMs);
@@ -189,6 +190,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
         traceProduct({ height: index.height, search: (query, may) => index.search(query, may, pace) }, source, product, {
           direction: options.direction,
           depthMax: Math.min(options.depth, TRACE_DEPTH_MAX),
+          pause: createPause(deps),
         }),
       );
       return trace as unknown as Json;

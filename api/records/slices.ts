@@ -5,7 +5,7 @@
 import { ChainError } from '../../node/errors/index.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 
-export const SLICE_MS = 8; // of work in one turn
+export const SLICE_MS = 4; // of work in one turn; bodies and answers have each a queue, and a step may take as long again
 export const SLICED_JOBS_MAX = 64; // bodies in work at once; past it SERVER_BUSY
 
 /** Runs steps to their end. @throws ChainError SERVER_BUSY, and what the steps throw */

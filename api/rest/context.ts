@@ -6,6 +6,7 @@ import { concat, hmacSha256, utf8 } from '../../node/format/index.ts';
 import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type Caller, type ReadState } from './deps.ts';
 import { type AnswerCipher, createIdempotency, type Idempotency } from './idempotency.ts';
+import { createPaced, type Paced } from './paced.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limit.ts';
 import type { Route } from './route.ts';
@@ -18,6 +19,10 @@ export interface ApiContext extends Omit<ApiDeps, 'settings'> {
   readonly idempotency: Idempotency;
   readonly limiter: RateLimiter;
   readonly metrics: Metrics;
+  /** Runs long work of a call on the thread that votes. */
+  readonly paced: Paced;
+  /** The next turn of the event loop. */
+  readonly turn: () => Promise<void>;
   /** Who a token stands for, by chain state now. @throws ChainError TOKEN_INVALID and its kin */
   authenticate(token: string): Caller;
   /** @throws ChainError ACCOUNT_INACTIVE, ACCOUNT_FOREIGN */
@@ -34,15 +39,18 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
   const { node, world, store } = deps;
   const read = stateReader(node);
   const held = new Set<string>();
+  const paced = createPaced(world);
   return {
     ...deps,
     settings,
     routes,
     read,
     credentials: createCredentials({ store, world, key: deps.credentialsKey, issuer: 'Tracemill' }),
-    idempotency: createIdempotency(store, world.clock, settings.idempotencyKeepMs, answerCipher(deps)),
+    idempotency: createIdempotency({ store, clock: world.clock, keepMs: settings.idempotencyKeepMs, cipher: answerCipher(deps), paced }),
     limiter: createRateLimiter(settings.rateLimitFactor),
     metrics: createMetrics(deps),
+    paced,
+    turn: () => new Promise((resolve) => void world.timers.after(0, resolve)),
     authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now(), held }),
     issue: (account, kind, lifeMs, steppedUp) =>
       issueToken(account, {

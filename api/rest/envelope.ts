@@ -3,7 +3,9 @@
  * English or Chinese by Accept-Language; and the one place where an exception becomes an answer.
  */
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
-import { toXml } from './xml.ts';
+import type { Steps } from './paced.ts';
+import { bytesSteps, jsonForm, textSteps } from './text-steps.ts';
+import { xmlForm } from './xml.ts';
 
 export type Language = 'en' | 'zh';
 export type AnswerFormat = 'json' | 'xml';
@@ -33,8 +35,9 @@ const RETRY_AFTER_DEFAULT_S = 1;
 /** Kinds that are worth another try, and so carry Retry-After. */
 const RETRYABLE = new Set(['busy', 'limited']);
 
-export function encodeEnvelope(envelope: Envelope, format: AnswerFormat): string {
-  return format === 'json' ? JSON.stringify(envelope) : toXml(envelope);
+/** An answer as bytes, in steps: it may hold megabytes. */
+export function* encodeEnvelope(envelope: Envelope, format: AnswerFormat): Steps<Buffer> {
+  return yield* bytesSteps(yield* textSteps(envelope, format === 'json' ? jsonForm : xmlForm));
 }
 
 export function messageOf(code: string, language: Language): string {

@@ -2,7 +2,7 @@
  * One call as the server holds it: begun with its head, given room for its body, answered in an envelope whatever happened, and put into the
  * metrics and the exchange log when the answer is out. The one place where errors end.
  */
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import type { ApiContext } from './context.ts';
@@ -19,13 +19,15 @@ import {
   messageOf,
   refusalOf,
 } from './envelope.ts';
-import { digestOf, type Trace } from './handle.ts';
+import { digestSteps, type Trace } from './handle.ts';
 import type { Route } from './route.ts';
 
 /** Bytes of a body no route may exceed. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of a body that are read before it is known who calls: enough for a record with its `token` inside. */
 export const UNKNOWN_CALLER_BODY_BYTES_MAX = 64 * 1024;
+/** Bytes of an answer handed to the socket at once. */
+const PIECE_BYTES = 256 * 1024;
 /** How long a connection whose body was not read stays open behind the answer; a reset at once could overtake the answer. */
 const UNREAD_BODY_LINGER_MS = 500;
 
@@ -57,10 +59,10 @@ export interface Exchanges {
     code: string,
     data: unknown,
     details: readonly Detail[],
-  ): FastifyReply;
-  sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply;
+  ): Promise<FastifyReply>;
+  sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply>;
   /** The same for a call that may not have begun. */
-  refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply;
+  refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply>;
   /** The answer is out, or the connection gone. */
   end(request: FastifyRequest): void;
   /** From now on every call is refused. */
@@ -121,7 +123,7 @@ export function createExchanges(context: ApiContext): Exchanges {
     });
   }
 
-  function sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  async function sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply> {
     const exchange = request.exchange;
     const refusal = refusalOf(fromFramework(thrown, exchange?.route));
     if (refusal.fault !== undefined) world.log.error({ requestId: request.id, error: faultText(refusal.fault) }, 'call failed');
@@ -130,21 +132,21 @@ export function createExchanges(context: ApiContext): Exchanges {
     if (exchange !== undefined) {
       exchange.code = refusal.code;
       exchange.trace.rows = 0;
-      exchange.trace.answerDigest = digestOf(context, { code: refusal.code });
+      exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }));
     }
     if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS));
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="tracemill"');
     return sendEnvelope(request, reply, refusal.status, refusal.code, refusal.data, refusal.details);
   }
 
-  function sendEnvelope(
+  async function sendEnvelope(
     request: FastifyRequest,
     reply: FastifyReply,
     status: number,
     code: string,
     data: unknown,
     details: readonly Detail[],
-  ): FastifyReply {
+  ): Promise<FastifyReply> {
     const { format = 'json', language = 'en' } = request.exchange ?? {};
     const envelope = {
       code,
@@ -153,17 +155,17 @@ export function createExchanges(context: ApiContext): Exchanges {
       details: localDetails(details, language),
       requestId: request.id,
     };
-    const text = encodeEnvelope(envelope, format);
+    const bytes = await context.paced(encodeEnvelope(envelope, format));
     reply
       .code(status)
       .header('content-type', MEDIA_TYPE[format])
       .header('cache-control', 'no-store')
       .header('vary', 'accept, accept-language, authorization')
       .header('x-request-id', request.id)
-      .header('content-length', Buffer.byteLength(text));
-    if (!leavesBodyUnread(request)) return reply.send(text);
+      .header('content-length', bytes.length);
+    if (!leavesBodyUnread(request)) return reply.send(inPieces(bytes));
     const out = new PassThrough();
-    out.write(text);
+    out.write(bytes);
     const cancel = world.timers.after(UNREAD_BODY_LINGER_MS, () => out.end());
     request.raw.once('close', () => {
       cancel();
@@ -172,13 +174,13 @@ export function createExchanges(context: ApiContext): Exchanges {
     return reply.header('connection', 'close').send(out);
   }
 
-  function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  async function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply> {
     try {
       if (request.exchange === undefined) begin(request, undefined);
     } catch {
       // the exchange stands; what was thrown is said by the answer that follows
     }
-    return sendThrown(request, reply, thrown);
+    return await sendThrown(request, reply, thrown);
   }
 
   function end(request: FastifyRequest): void {
@@ -222,6 +224,15 @@ export function createExchanges(context: ApiContext): Exchanges {
       stopping = true;
     },
   };
+}
+
+/** Large answers go out as the caller takes them: encrypting one for TLS in one piece would hold the thread. */
+export function inPieces(bytes: Buffer): Buffer | Readable {
+  if (bytes.length <= PIECE_BYTES) return bytes;
+  const pieces = Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
+    bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
+  );
+  return Readable.from(pieces, { objectMode: false });
 }
 
 function awaitsToken(route: Route | undefined, caller: Caller | undefined): boolean {

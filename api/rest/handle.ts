@@ -6,13 +6,16 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { canonicalJson, encodeJson, fromUtf8, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
 import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
-import { nearest, readParameters } from './parameters.ts';
+import { jsonBytesSteps } from './json-steps.ts';
+import type { Steps } from './paced.ts';
+import { nearest, readParameters, SUGGESTIONS_MAX } from './parameters.ts';
 import type { Call, RawReply, Reply, Route, StreamReply } from './route.ts';
+import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
 export const STEP_UP_FRESH_MS = 300_000;
@@ -51,13 +54,19 @@ export type Handled =
       readonly details: readonly Detail[];
       readonly headers: Readonly<Record<string, string>>;
     }
-  | { readonly kind: 'raw'; readonly reply: RawReply }
+  | { readonly kind: 'raw'; readonly reply: RawReply; readonly bytes: Buffer }
   | { readonly kind: 'stream'; readonly reply: StreamReply };
 
-/** A text that UTF-8 cannot carry: JSON escapes can write one. */
-const HALF_PAIR = /\p{Surrogate}/u;
-const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true, discriminator: false });
-const validators = new WeakMap<Route, ValidateFunction>();
+/** Bytes of a body that each look at takes a while. */
+const LARGE_BODY_BYTES = 262_144;
+/** Bytes of a JSON body whose faults are all told; of a longer one the first. */
+export const ALL_FAULTS_BODY_BYTES_MAX = 65_536;
+
+const options = { strict: false, useDefaults: true, discriminator: false } as const;
+const validators = {
+  all: { ajv: new Ajv({ ...options, allErrors: true }), compiled: new WeakMap<Route, ValidateFunction>() },
+  first: { ajv: new Ajv(options), compiled: new WeakMap<Route, ValidateFunction>() },
+} as const;
 
 /** Who calls, before the body is read. @throws ChainError */
 export function admit(api: ApiContext, declared: Route, incoming: Pick<Incoming, 'headers' | 'address' | 'path'>): Caller | undefined {
@@ -109,9 +118,14 @@ export async function handle(
   let caller = admitted;
   trace.caller = caller;
   const { given, details } = readParameters(declared, incoming, incoming.language);
-  trace.parametersDigest = digestOf(api, loggedParameters(api, declared, given, incoming.body));
+  const bytes = incoming.body ?? new Uint8Array(0);
+  const large = bytes.length > LARGE_BODY_BYTES;
+  if (large) await api.turn(); // it was put together just now
+  const bodyDigest = digestOnce(api, bytes);
+  trace.parametersDigest = await api.paced(digestSteps(api, loggedParameters(declared, given, bytes.length > 0 ? bodyDigest : undefined)));
+  if (large) await api.turn(); // it was hashed
   const mediaType = checkMediaType(declared, incoming);
-  const { body, details: bodyDetails } = readBody(declared, incoming, mediaType);
+  const { body, details: bodyDetails } = await readBody(api, declared, bytes, mediaType, incoming.language);
   const all = [...details, ...bodyDetails];
   if (all.length > 0) throw new ChainError('REQUEST_INVALID', { details: all });
   const chain = given.chain ?? 'default';
@@ -147,7 +161,7 @@ export async function handle(
       trace.accountTried = account;
     },
     body,
-    bytes: incoming.body ?? new Uint8Array(0),
+    bytes,
     mediaType,
     given,
     address: incoming.address,
@@ -164,7 +178,7 @@ export async function handle(
   if (typeof key === 'string') {
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
-    const fingerprint = fingerprintOf(api, declared, call);
+    const fingerprint = fingerprintOf(api, declared, call, bodyDigest());
     const request = { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true };
     // The time is the caller's: work that runs over it goes on under its key, and a repeat waits for it instead of doing it again.
     const { answer, replayed } = await inTime(api, declared, abort, () =>
@@ -174,25 +188,35 @@ export async function handle(
       }),
     );
     if (replayed && answer.status === 202 && declared.resume !== undefined)
-      return answered(api, trace, await declared.resume(call, api, answer.data));
+      return await answered(api, trace, await declared.resume(call, api, answer.data));
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
-    return answered(api, trace, { ...first, ...answer, data, headers: { ...first?.headers, 'idempotency-replayed': String(replayed) } });
+    return await answered(api, trace, {
+      ...first,
+      ...answer,
+      data,
+      headers: { ...first?.headers, 'idempotency-replayed': String(replayed) },
+    });
   }
   const reply = await inTime(api, declared, abort, run);
   if ('stream' in reply) return { kind: 'stream', reply };
   if ('raw' in reply) {
+    const bytes =
+      typeof reply.raw === 'string'
+        ? Buffer.from(reply.raw, 'utf8')
+        : Buffer.from(reply.raw.buffer, reply.raw.byteOffset, reply.raw.length);
     trace.rows = 1;
-    trace.answerDigest = toHex(api.world.crypto.hash(typeof reply.raw === 'string' ? utf8(reply.raw) : reply.raw));
-    return { kind: 'raw', reply };
+    if (bytes.length > LARGE_BODY_BYTES) await api.turn();
+    trace.answerDigest = toHex(api.world.crypto.hash(bytes));
+    return { kind: 'raw', reply, bytes };
   }
-  return answered(api, trace, reply);
+  return await answered(api, trace, reply);
 }
 
-function answered(api: ApiContext, trace: Trace, reply: Reply): Handled {
+async function answered(api: ApiContext, trace: Trace, reply: Reply): Promise<Handled> {
   const items = (reply.data as { items?: unknown } | null)?.items;
   trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
-  if (reply.logged?.parameters !== undefined) trace.parametersDigest = digestOf(api, reply.logged.parameters);
-  trace.answerDigest = digestOf(api, { code: 'OK', data: (reply.logged?.answer ?? reply.data ?? null) as Json });
+  if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters));
+  trace.answerDigest = await api.paced(digestSteps(api, { code: 'OK', data: reply.logged?.answer ?? reply.data ?? null }));
   return {
     kind: 'answer',
     status: reply.status ?? 200,
@@ -203,31 +227,32 @@ function answered(api: ApiContext, trace: Trace, reply: Reply): Handled {
 }
 
 /** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
-export function digestOf(api: Pick<ApiContext, 'world'>, value: Json): string {
-  let bytes: Uint8Array;
+export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): Steps<string> {
+  let pieces: readonly string[];
   try {
-    bytes = encodeJson(value);
+    pieces = yield* textSteps(value, canonicalForm);
   } catch {
-    bytes = encodedOtherwise(value);
+    pieces = yield* textSteps(value, jsonForm);
   }
+  const bytes = yield* bytesSteps(pieces);
+  yield;
   return toHex(api.world.crypto.hash(bytes));
 }
 
-/** What holds members without a value as JSON leaves them out. */
-function encodedOtherwise(value: Json): Uint8Array {
-  const text = JSON.stringify(value);
-  try {
-    return encodeJson(JSON.parse(text) as Json);
-  } catch {
-    return utf8(text);
-  }
+/** Hex of the SHA-256 of a body, computed when first asked for. */
+function digestOnce(api: ApiContext, body: Uint8Array): () => string {
+  let digest: string | undefined;
+  return () => {
+    digest ??= toHex(api.world.crypto.hash(body));
+    return digest;
+  };
 }
 
 /** What makes two requests under one Idempotency-Key the same. Keyed, because it is stored and bodies hold short secrets: nobody shall find them by trying. */
-function fingerprintOf(api: ApiContext, declared: Route, call: Call): string {
+function fingerprintOf(api: ApiContext, declared: Route, call: Call, bodyDigest: string): string {
   const { crypto } = api.world;
   const given = withoutHeaders(declared, call.given) as Json;
-  const request = { operationId: declared.operationId, given, body: toHex(crypto.hash(call.bytes)), mediaType: call.mediaType };
+  const request = { operationId: declared.operationId, given, body: bodyDigest, mediaType: call.mediaType };
   return toHex(hmacSha256(crypto, api.credentialsKey, utf8(`idempotency\n${canonicalJson(request)}`)));
 }
 
@@ -284,32 +309,35 @@ function checkMediaType(declared: Route, incoming: Incoming): string {
   return normal;
 }
 
-function readBody(declared: Route, incoming: Incoming, mediaType: string): { body: unknown; details: readonly Detail[] } {
+async function readBody(
+  api: ApiContext,
+  declared: Route,
+  bytes: Uint8Array,
+  mediaType: string,
+  language: Language,
+): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
   const schema = declared.body?.schema;
   if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  const body = parseJsonBody(incoming.body ?? new Uint8Array(0));
-  let validate = validators.get(declared);
+  const body = await parseJsonBody(api, bytes);
+  const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
+  let validate = compiled.get(declared);
   if (validate === undefined) {
     validate = ajv.compile(schema);
-    validators.set(declared, validate);
+    compiled.set(declared, validate);
   }
   if (validate(body)) return { body, details: [] };
   const known = Object.keys((schema.properties ?? {}) as object);
-  return { body, details: (validate.errors ?? []).map((error) => bodyDetail(error, known, incoming.language)) };
+  const errors = validate.errors ?? [];
+  return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], language)) };
 }
 
 /** An empty body is an empty object. @throws ChainError BODY_MALFORMED */
-function parseJsonBody(bytes: Uint8Array): unknown {
+async function parseJsonBody(api: ApiContext, bytes: Uint8Array): Promise<unknown> {
   if (bytes.length === 0) return {};
   try {
-    return JSON.parse(fromUtf8(bytes), (name, value: unknown) => {
-      if (name === '__proto__') throw new SyntaxError('the name __proto__ is not allowed');
-      if (HALF_PAIR.test(name)) throw new SyntaxError('a name holds half a surrogate pair');
-      if (typeof value === 'string' && HALF_PAIR.test(value))
-        throw new SyntaxError(`the text of ${name.slice(0, 64)} holds half a surrogate pair`);
-      return value;
-    });
+    return await api.paced(jsonBytesSteps(bytes));
   } catch (error) {
+    if (error instanceof ChainError) throw error;
     throw new ChainError('BODY_MALFORMED', { reason: error instanceof SyntaxError ? error.message.slice(0, 200) : 'not UTF-8' });
   }
 }
@@ -357,12 +385,10 @@ function withoutHeaders(declared: Route, given: Readonly<Record<string, string |
 
 /** Parameters as the exchange log may see them: no headers, no stated content digest (it covers sealed fields in clear), no secret body. */
 function loggedParameters(
-  api: ApiContext,
   declared: Route,
   given: Readonly<Record<string, string | number | boolean>>,
-  body: Uint8Array | undefined,
+  bodyDigest: (() => string) | undefined,
 ): Json {
   const { digest: _digest, ...parameters } = withoutHeaders(declared, given) as { [name: string]: Json };
-  const bodyDigest = body === undefined || body.length === 0 || declared.secretBody === true ? null : toHex(api.world.crypto.hash(body));
-  return { operationId: declared.operationId, parameters, body: bodyDigest };
+  return { operationId: declared.operationId, parameters, body: declared.secretBody === true ? null : (bodyDigest?.() ?? null) };
 }

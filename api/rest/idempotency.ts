@@ -6,13 +6,18 @@
  */
 import { utf8Text } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type ByteText, decodeJson, encodeJson, fromBase64Url, fromUtf8, toBase64Url, toByteText, utf8 } from '../../node/format/index.ts';
+import { type ByteText, fromUtf8, toByteText } from '../../node/format/index.ts';
 import type { Store, World } from '../../node/world.ts';
 import { apiPrefixes } from './deps.ts';
+import { jsonBytesSteps } from './json-steps.ts';
+import { eachInSteps, type Paced, type Steps } from './paced.ts';
+import { bytesSteps, encodeJsonSteps, jsonForm, textSteps } from './text-steps.ts';
 
 /** Expired keys removed with each new one. */
 const SWEEP_MAX = 20;
 const RUNNING_MAX = 10_000;
+/** Expiry and fingerprint, the last members of a kept row, take less. */
+const ROW_END_BYTES = 256;
 
 export interface KeptAnswer {
   readonly status: number;
@@ -43,21 +48,34 @@ export interface AnswerCipher {
   open(sealed: Uint8Array, row: ByteText): Uint8Array | undefined;
 }
 
-export function createIdempotency(store: Store, clock: World['clock'], keepMs: number, cipher: AnswerCipher): Idempotency {
+export function createIdempotency({
+  store,
+  clock,
+  keepMs,
+  cipher,
+  paced,
+}: {
+  readonly store: Store;
+  readonly clock: World['clock'];
+  readonly keepMs: number;
+  readonly cipher: AnswerCipher;
+  readonly paced: Paced;
+}): Idempotency {
   const running = new Map<ByteText, { readonly fingerprint: string; readonly outcome: Promise<KeptAnswer> }>();
 
-  /** Answers may hold fractions, which canonical JSON refuses; so the answer is JSON text inside. */
-  function encode(row: Row, rowKey: ByteText): Uint8Array {
-    const answer = row.answer === null ? null : toBase64Url(cipher.seal(utf8(JSON.stringify(row.answer)), rowKey));
-    return encodeJson({ ...row, answer });
+  /** Answers may hold fractions, which canonical JSON refuses; so the answer is JSON text inside. Some are megabytes long: in steps. */
+  function* encode({ answer, ...row }: Row, rowKey: ByteText): Steps<Uint8Array> {
+    const plain = answer === null ? null : yield* bytesSteps(yield* textSteps(answer, jsonForm));
+    const sealed = plain && Buffer.from(cipher.seal(plain, rowKey)).toString('base64url');
+    yield;
+    return yield* encodeJsonSteps({ ...row, answer: sealed });
   }
 
-  function decode(bytes: Uint8Array, rowKey: ByteText): Row {
-    const { fingerprint, expiresMs, answer } = decodeJson(bytes) as { fingerprint: string; expiresMs: number; answer: string | null };
-    if (answer === null) return { fingerprint, expiresMs, answer };
-    const plain = cipher.open(fromBase64Url(answer), rowKey);
+  function* openAnswer(sealed: string, rowKey: ByteText): Steps<KeptAnswer> {
+    const plain = cipher.open(new Uint8Array(Buffer.from(sealed, 'base64url')), rowKey);
     if (!plain) throw new ChainError('STORE_DAMAGED', { store: 'idempotency' });
-    return { fingerprint, expiresMs, answer: JSON.parse(fromUtf8(plain)) as KeptAnswer };
+    yield;
+    return (yield* jsonBytesSteps(plain, Number.POSITIVE_INFINITY)) as KeptAnswer;
   }
 
   async function first(rowKey: ByteText, fingerprint: string, repeatable: boolean, run: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
@@ -66,7 +84,7 @@ export function createIdempotency(store: Store, clock: World['clock'], keepMs: n
     await sweep();
     await store.batch(
       [
-        { key: rowKey, value: encode({ fingerprint, expiresMs, answer: null }, rowKey) },
+        { key: rowKey, value: await paced(encode({ fingerprint, expiresMs, answer: null }, rowKey)) },
         { key: expiryKey, value: new Uint8Array(0) },
       ],
       { sync: true },
@@ -75,7 +93,7 @@ export function createIdempotency(store: Store, clock: World['clock'], keepMs: n
       const answer = await run();
       // A repeatable one that is not final runs again when asked again; its row already says so.
       if (answer.status !== 202 || !repeatable)
-        await store.batch([{ key: rowKey, value: encode({ fingerprint, expiresMs, answer }, rowKey) }], { sync: true });
+        await store.batch([{ key: rowKey, value: await paced(encode({ fingerprint, expiresMs, answer }, rowKey)) }], { sync: true });
       return answer;
     } catch (error) {
       await store.batch(
@@ -93,13 +111,15 @@ export function createIdempotency(store: Store, clock: World['clock'], keepMs: n
     const from = apiPrefixes.idempotencyExpiry;
     const expired = await store.range({ from, to: from + timeText(clock.now()), limit: SWEEP_MAX });
     if (expired.length === 0) return;
-    const operations = expired.flatMap(({ key }) => {
-      const rowKey = key.slice(from.length + 8);
-      const row = store.get(rowKey);
-      const stale = row !== undefined && (decodeJson(row) as { expiresMs: number }).expiresMs <= clock.now(); // the key may have been used again since
-      return [{ key, value: undefined }, ...(stale ? [{ key: rowKey, value: undefined }] : [])];
-    });
-    await store.batch(operations, { sync: false });
+    const operations = await paced(
+      eachInSteps(expired, ({ key }) => {
+        const rowKey = key.slice(from.length + 8);
+        const row = store.get(rowKey);
+        const stale = row !== undefined && expiryOf(row) <= clock.now(); // the key may have been used again since
+        return [{ key, value: undefined }, ...(stale ? [{ key: rowKey, value: undefined }] : [])];
+      }),
+    );
+    await store.batch(operations.flat(), { sync: false });
   }
 
   return {
@@ -111,10 +131,11 @@ export function createIdempotency(store: Store, clock: World['clock'], keepMs: n
         return { answer: await current.outcome, replayed: true };
       }
       const bytes = store.get(rowKey);
-      const row = bytes === undefined ? undefined : decode(bytes, rowKey);
+      // Checked when it was written, and in one piece: between here and `running` no other call may come in.
+      const row = bytes && (JSON.parse(fromUtf8(bytes)) as { fingerprint: string; expiresMs: number; answer: string | null });
       if (row !== undefined && row.expiresMs > clock.now()) {
         if (row.fingerprint !== fingerprint) throw new ChainError('IDEMPOTENCY_KEY_REUSED', { key });
-        if (row.answer !== null) return { answer: row.answer, replayed: true };
+        if (row.answer !== null) return { answer: await paced(openAnswer(row.answer, rowKey)), replayed: true };
         if (!repeatable) throw new ChainError('IDEMPOTENCY_INTERRUPTED', { key });
       }
       if (running.size >= RUNNING_MAX) throw new ChainError('SERVER_BUSY');
@@ -127,6 +148,12 @@ export function createIdempotency(store: Store, clock: World['clock'], keepMs: n
       }
     },
   };
+}
+
+/** Of a kept row, from its end alone: names are sorted, and an answer before them may be megabytes long. */
+function expiryOf(row: Uint8Array): number {
+  const match = /"expiresMs":([0-9]+),"fingerprint":"[0-9a-f]+"}$/.exec(Buffer.from(row.subarray(-ROW_END_BYTES)).toString('latin1'));
+  return match === null ? 0 : Number(match[1]);
 }
 
 function timeText(ms: number): ByteText {

@@ -1,7 +1,17 @@
 /** The interface registry, two ways: rows for `GET interfaces`, and OpenAPI 3.1. Both are read off the route table and can say nothing else. */
 import type { TSchema } from '@sinclair/typebox';
 import { errorRow, errorTable } from '../../node/errors/index.ts';
+import { ALL_FAULTS_BODY_BYTES_MAX } from './handle.ts';
+import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX } from './json-steps.ts';
 import { API_PREFIX, type Parameter, rangeText, type Route } from './route.ts';
+
+/** Past them BODY_MALFORMED. Of a body longer than `allFaultsBytesMax` the first fault alone is told. */
+const JSON_BOUNDS = {
+  namesMax: JSON_NAMES_MAX,
+  valuesMax: JSON_VALUES_MAX,
+  depthMax: JSON_BODY_DEPTH_MAX,
+  allFaultsBytesMax: ALL_FAULTS_BODY_BYTES_MAX,
+} as const;
 
 const EnvelopeSchema = {
   type: 'object',
@@ -170,6 +180,7 @@ function requestBody({ body }: Route): object {
     description: body!.description.en,
     'x-description-zh': body!.description.zh,
     'x-bytes-max': body!.bytesMax,
+    ...(body!.schema === undefined ? {} : { 'x-json-bounds': JSON_BOUNDS }),
     content,
   };
 }

@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Detail, Language } from './envelope.ts';
 import { type CombinationLimit, type Parameter, type Route, valueFault, type Words } from './route.ts';
 
+/** Unknown names of one request that get a suggestion. */
+export const SUGGESTIONS_MAX = 50;
 const NAME_CHARACTERS_SHOWN = 64; // of a name that is no parameter's
 export const ENCODING_WORDS: Words = { en: 'its percent-encoding is broken or not UTF-8', zh: '百分号编码有误或不是 UTF-8' };
 
@@ -27,11 +29,11 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
     details.push({ code, parameter, message: `${parameter}: ${words[language]}` });
   };
   const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
+  const unknown = [...new Set(raw.query.keys())].filter((name) => !names.includes(name));
 
   for (const name of new Set(raw.unreadable)) refuse('PARAMETER_ENCODING', name.slice(0, NAME_CHARACTERS_SHOWN), ENCODING_WORDS);
-  for (const name of new Set(raw.query.keys())) {
-    if (names.includes(name)) continue;
-    const near = nearest(name, names);
+  for (const [index, name] of unknown.entries()) {
+    const near = index < SUGGESTIONS_MAX ? nearest(name, names) : undefined;
     refuse('PARAMETER_UNKNOWN', name.slice(0, NAME_CHARACTERS_SHOWN), {
       en: `no such parameter${near === undefined ? '' : `; did you mean ${near}?`}`,
       zh: `没有该参数${near === undefined ? '' : `，是否应为 ${near}？`}`,
@@ -108,6 +110,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let bestDistance = 3;
   for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

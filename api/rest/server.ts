@@ -14,7 +14,7 @@ import { checkContentEncoding } from './charset.ts';
 import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
 import { answerLanguage } from './envelope.ts';
-import { BODY_BYTES_MAX, createExchanges, type Exchange } from './exchange.ts';
+import { BODY_BYTES_MAX, createExchanges, type Exchange, inPieces } from './exchange.ts';
 import { admit, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { ENCODING_WORDS } from './parameters.ts';
@@ -139,13 +139,14 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
         switch (handled.kind) {
           case 'answer':
             reply.headers(handled.headers);
-            return exchanges.sendEnvelope(request, reply, handled.status, 'OK', handled.data, handled.details);
+            return await exchanges.sendEnvelope(request, reply, handled.status, 'OK', handled.data, handled.details);
           case 'raw':
             reply.headers(handled.reply.headers ?? {});
             return reply
               .header('content-type', handled.reply.mediaType)
               .header('x-request-id', request.id)
-              .send(typeof handled.reply.raw === 'string' ? handled.reply.raw : Buffer.from(handled.reply.raw));
+              .header('content-length', handled.bytes.length)
+              .send(inPieces(handled.bytes));
           case 'stream':
             openStream(request, reply, handled.reply, world.timers, streams);
             return reply;

@@ -3,13 +3,15 @@
  * Last-Event-ID gets everything after it, and nothing twice; one ahead of the chain is refused. One reader a client, which reads from the node only when the client takes what it got.
  */
 import { ChainError } from '../../node/errors/index.ts';
+import type { OutboxEvent } from '../../node/service.ts';
 import type { ApiContext } from './context.ts';
+import { eachInSteps, type Steps } from './paced.ts';
 import type { Call, StreamSink } from './route.ts';
 import { parsePosition } from './routes/contract-events.ts';
-import { presentEvent } from './routes/parts.ts';
+import { eventSteps } from './routes/parts.ts';
 
 const HEARTBEAT_MS = 15_000;
-const BATCH = 200; // events read at once
+const BATCH = 50; // events read at once: of 64 kB each, some megabytes
 const RETRY_HINT_MS = 1_000;
 
 const open = new WeakMap<ApiContext, Map<string, number>>();
@@ -50,15 +52,14 @@ export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink)
           again = false;
           const events = await api.node.events(at, BATCH);
           if (closed || events.length === 0) continue;
-          let text = '';
-          for (const event of events) {
-            at = { height: event.height, position: event.position };
-            if ((contract ?? event.event.contract) !== event.event.contract || (name ?? event.event.name) !== event.event.name) continue;
-            const shown = presentEvent(event);
-            text += `id: ${shown.id}\nevent: ${oneLine(shown.name)}\ndata: ${JSON.stringify(shown)}\n\n`;
-          }
+          const asked = events.filter(
+            ({ event }) => (contract ?? event.contract) === event.contract && (name ?? event.name) === event.name,
+          );
+          const texts = await api.paced(eachInSteps(asked, eventText));
+          if (closed) continue;
+          at = events[events.length - 1]!;
           again = true; // there may be more behind this batch
-          if (text !== '' && !sink.write(text)) {
+          if (texts.length > 0 && !sink.write(texts.join(''))) {
             sink.onDrain(() => void pump());
             return;
           }
@@ -88,6 +89,12 @@ export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink)
     sink.write(`retry: ${RETRY_HINT_MS}\n\n`);
     void pump();
   };
+}
+
+function* eventText(event: OutboxEvent): Steps<string> {
+  const shown = yield* eventSteps(event);
+  yield;
+  return `id: ${shown.id}\nevent: ${oneLine(shown.name)}\ndata: ${JSON.stringify(shown)}\n\n`;
 }
 
 /** @throws ChainError EVENT_ID_AHEAD: the stream would stay silent until the chain is there, and then leave events out. */

@@ -6,7 +6,7 @@ import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { ApiSettings } from './deps.ts';
-import { encodeEnvelope, MEDIA_TYPE, messageOf } from './envelope.ts';
+import { MEDIA_TYPE, messageOf } from './envelope.ts';
 
 const HEADERS_BYTES_MAX = 16_384;
 const REQUEST_TIMEOUT_MS = 60_000; // the whole request, body included
@@ -67,7 +67,7 @@ export function endRefused(
   requestId: string,
   message = messageOf(code, 'en'),
 ): void {
-  const body = encodeEnvelope({ code, message, data: null, details: [], requestId }, 'json');
+  const body = JSON.stringify({ code, message, data: null, details: [], requestId });
   const status = code === 'REQUEST_TIMEOUT' ? '408 Request Timeout\r\nretry-after: 1' : '400 Bad Request';
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: ${MEDIA_TYPE.json}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

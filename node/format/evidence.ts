@@ -87,35 +87,59 @@ export function stateValueHash(crypto: Pick<Crypto, 'hash'>, value: Uint8Array):
 
 /** The text of the file. @throws RangeError when the header does not decode or the path does not fit index and count. */
 export function buildEvidence(parts: EvidenceParts): string {
-  const header = (part: EvidenceHeaderParts): EvidenceHeader => ({
-    header: toBase64Url(part.header),
-    certificate: toBase64Url(part.certificate),
-    configuration: toBase64Url(part.configuration),
-  });
+  const steps = evidenceSteps(parts);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return canonicalJson(step.value as unknown as Json);
+  }
+}
+
+/** What the file says, in steps: value, proof and transaction may be megabytes. */
+export function* evidenceSteps(parts: EvidenceParts): Generator<void, Evidence, void> {
+  function* header(part: EvidenceHeaderParts): Generator<void, EvidenceHeader, void> {
+    return {
+      header: toBase64Url(part.header),
+      certificate: yield* base64UrlSteps(part.certificate),
+      configuration: yield* base64UrlSteps(part.configuration),
+    };
+  }
   const { inclusion } = parts;
-  const evidence: Evidence = {
+  const barriers: EvidenceHeader[] = [];
+  for (const barrier of parts.barriers) barriers.push(yield* header(barrier));
+  return {
     format: EVIDENCE_FORMAT,
     digestAlg: EVIDENCE_DIGEST_ALG,
     chainId: toHex(parts.chainId),
     genesisHash: toHex(parts.genesisHash),
     era: decodeHeader(parts.state.header).era,
     key: toBase64Url(fromByteText(parts.key)),
-    value: toBase64Url(parts.value),
-    proof: toBase64Url(parts.proof),
-    state: header(parts.state),
-    barriers: parts.barriers.map(header),
+    value: yield* base64UrlSteps(parts.value),
+    proof: yield* base64UrlSteps(parts.proof),
+    state: yield* header(parts.state),
+    barriers,
     ...(inclusion && {
       inclusion: {
         header: toBase64Url(inclusion.header),
-        certificate: toBase64Url(inclusion.certificate),
-        transaction: toBase64Url(inclusion.transaction),
+        certificate: yield* base64UrlSteps(inclusion.certificate),
+        transaction: yield* base64UrlSteps(inclusion.transaction),
         transactionPath: sidedPath(inclusion.index, inclusion.count, inclusion.transactionPath),
-        receipt: toBase64Url(inclusion.receipt),
+        receipt: yield* base64UrlSteps(inclusion.receipt),
         receiptPath: sidedPath(inclusion.index, inclusion.count, inclusion.receiptPath),
       },
     }),
   };
-  return canonicalJson(evidence as unknown as Json);
+}
+
+/** Bytes between two pauses; a multiple of three, so that no group of letters is cut. */
+const STEP_BYTES = 98_304;
+
+function* base64UrlSteps(bytes: Uint8Array): Generator<void, string, void> {
+  let out = '';
+  for (let at = 0; at < bytes.length; at += STEP_BYTES) {
+    out += toBase64Url(bytes.subarray(at, at + STEP_BYTES));
+    yield;
+  }
+  return out;
 }
 
 /** Sides make a path checkable without the count of leaves, which no root covers (RFC 6962). */

@@ -8,6 +8,7 @@ import type { Digest } from './crypto.ts';
 type Hash = (data: Uint8Array) => Digest;
 const LEAF = new Uint8Array([0]);
 const NODE = new Uint8Array([1]);
+const STEP_HASHES = 64; // hashes between two pauses
 
 export function leafHash(hash: Hash, leaf: Uint8Array): Digest {
   return hash(concat(LEAF, leaf));
@@ -19,13 +20,31 @@ function nodeHash(hash: Hash, left: Digest, right: Digest): Digest {
 
 /** Every level of the tree over `leaves` (raw bytes): leaf hashes first, the root alone last. Of no leaves: the root only. */
 export function merkleLevels(hash: Hash, leaves: readonly Uint8Array[]): readonly (readonly Digest[])[] {
+  const steps = merkleLevelsSteps(hash, leaves);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of some hashes, for threads that have more to do. */
+export function* merkleLevelsSteps(hash: Hash, leaves: readonly Uint8Array[]): Generator<void, readonly (readonly Digest[])[], void> {
   if (leaves.length === 0) return [[hash(new Uint8Array(0))]];
-  const levels: Digest[][] = [leaves.map((leaf) => leafHash(hash, leaf))];
-  for (let below = levels[0]!; below.length > 1; below = levels.at(-1)!) {
+  let below: Digest[] = [];
+  for (const leaf of leaves) {
+    below.push(leafHash(hash, leaf));
+    if (below.length % STEP_HASHES === 0) yield;
+  }
+  const levels: Digest[][] = [below];
+  while (below.length > 1) {
     const above: Digest[] = [];
     // Pairing neighbours and carrying an odd last one up yields the same tree as the recursive split of the RFC.
-    for (let i = 0; i < below.length; i += 2) above.push(i + 1 < below.length ? nodeHash(hash, below[i]!, below[i + 1]!) : below[i]!);
+    for (let i = 0; i < below.length; i += 2) {
+      above.push(i + 1 < below.length ? nodeHash(hash, below[i]!, below[i + 1]!) : below[i]!);
+      if (above.length % STEP_HASHES === 0) yield;
+    }
     levels.push(above);
+    below = above;
   }
   return levels;
 }

@@ -60,6 +60,7 @@ export function checkHeader(
   transactionHashes: readonly Digest[],
   bytesTotal: number,
   parent: ParentFacts,
+  txRoot = merkleRoot(crypto.hash, transactionHashes),
 ): BlockCheck[] {
   const { configuration } = parent;
   const { parameters } = configuration;
@@ -75,7 +76,7 @@ export function checkHeader(
       `${configuration.engine} ${toHex(consensusHashOf(crypto, configuration))}`,
       `${header.engine} ${toHex(header.consensusHash)}`,
     ),
-    check('transactionRoot', toHex(merkleRoot(crypto.hash, transactionHashes)), toHex(header.txRoot)),
+    check('transactionRoot', toHex(txRoot), toHex(header.txRoot)),
     check(
       'blockLimits',
       `at most ${parameters.blockTransactionsMax} transactions, ${parameters.blockBytesMax} bytes`,

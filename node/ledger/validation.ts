@@ -17,9 +17,10 @@ import {
   encodeHeader,
   equalBytes,
   headerHash,
-  merkleRoot,
+  merkleLevelsSteps,
   openTransaction,
   toHex,
+  transactionHashOf,
   transactionSigningBytes,
   Writer,
 } from '../format/index.ts';
@@ -27,7 +28,8 @@ import type { BlockCheck } from '../service.ts';
 import type { VerifyPool } from '../world.ts';
 import type { AccountView } from './admission.ts';
 import type { BlockStore } from './block-store.ts';
-import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts, transactionHashes } from './checks.ts';
+import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts } from './checks.ts';
+import type { Pause } from '../pauses.ts';
 import type { ExecutorPort } from './executor-port.ts';
 
 /** The exact bytes `GET blocks/{ref}?form=raw` serves and validation takes: the block, and its certificate when it has one. */
@@ -66,6 +68,8 @@ export interface ValidationDependencies {
   readonly account: (id: string) => AccountView | undefined;
   /** This node's clock, milliseconds since 1970. */
   readonly nowMs: () => number;
+  /** A block of megabytes and thousands of transactions must not hold the thread. */
+  readonly pause: Pause;
 }
 
 export async function validateSealedBlock(deps: ValidationDependencies, bytes: Uint8Array): Promise<readonly BlockCheck[]> {
@@ -77,9 +81,15 @@ export async function validateSealedBlock(deps: ValidationDependencies, bytes: U
     const head = deps.tip().height;
     return blockCheckNames.map((name) => check(name, `not judged: heights 1 to ${head + 1} can be`, `height ${header.height}`, false));
   }
-  const listed = transactionHashes(deps.crypto, block);
+  const hashes: Digest[] = [];
+  for (const transaction of block.transactions) {
+    hashes.push(transactionHashOf(deps.crypto, transaction));
+    await deps.pause();
+  }
+  const txRoot = await rootOf(deps, hashes);
+  const bytesTotal = block.transactions.reduce((sum, transaction) => sum + transaction.length, 0);
   const checks = withDrift(
-    checkHeader(deps.crypto, header, hash, block.seal, listed.hashes, listed.bytes, parent),
+    checkHeader(deps.crypto, header, hash, block.seal, hashes, bytesTotal, parent, txRoot),
     header.timestampMs,
     parent,
     deps.nowMs(),
@@ -156,28 +166,48 @@ async function signatureFault(deps: ValidationDependencies, bytes: Uint8Array): 
   }
 }
 
+/** Root of the tree over `leaves`, with pauses. */
+async function rootOf({ crypto, pause }: ValidationDependencies, leaves: readonly Uint8Array[]): Promise<Digest> {
+  const steps = merkleLevelsSteps(crypto.hash, leaves);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value.at(-1)![0]!;
+    await pause();
+  }
+}
+
+/** Whether the transactions are those of the block stored at this height. */
+async function isStored({ blocks, pause }: ValidationDependencies, { header, transactions }: Block): Promise<boolean> {
+  const stored = blocks.block(header.height)?.transactions;
+  if (stored?.length !== transactions.length) return false;
+  for (const [i, bytes] of transactions.entries()) {
+    if (!equalBytes(bytes, stored[i]!)) return false;
+    await pause();
+  }
+  return true;
+}
+
 async function checkRoots(deps: ValidationDependencies, block: Block, parent: ParentFacts): Promise<BlockCheck[]> {
   const { header } = block;
   const finalBytes = deps.blocks.headerBytes(header.height);
   if (finalBytes) {
     const final = decodeHeader(finalBytes);
-    const stored = deps.blocks.block(header.height);
-    const same =
-      stored !== undefined &&
-      stored.transactions.length === block.transactions.length &&
-      stored.transactions.every((bytes, i) => equalBytes(bytes, block.transactions[i]!));
+    const same = await isStored(deps, block);
+    await deps.pause();
     const receipts = deps.blocks.receiptBytes(header.height) ?? [];
     const other = 'the transactions are not those executed at this height';
     return [
-      check('receiptsRoot', same ? toHex(merkleRoot(deps.crypto.hash, receipts)) : other, toHex(header.receiptsRoot)),
+      check('receiptsRoot', same ? toHex(await rootOf(deps, receipts)) : other, toHex(header.receiptsRoot)),
       check('stateRoot', same ? toHex(final.stateRoot) : other, toHex(header.stateRoot)),
     ];
   }
-  const transactions = block.transactions.map((bytes) => {
+  const transactions: { readonly bytes: Uint8Array; readonly publicKey: Uint8Array }[] = [];
+  for (const bytes of block.transactions) {
     const { transaction } = openTransactionOrEmpty(deps.crypto, bytes);
     const key = transaction && deps.account(transaction.sender)?.keys.get(transaction.keyId);
-    return { bytes, publicKey: key?.publicKey ?? new Uint8Array(0) };
-  });
+    transactions.push({ bytes, publicKey: key?.publicKey ?? new Uint8Array(0) });
+    await deps.pause();
+  }
   if (transactions.some((transaction) => transaction.publicKey.length === 0) || header.height !== parent.height + 1) {
     const reason = 'not executed: a transaction has no known signer';
     return [check('receiptsRoot', reason, toHex(header.receiptsRoot)), check('stateRoot', reason, toHex(header.stateRoot))];

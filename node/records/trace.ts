@@ -11,6 +11,8 @@ import type { RecordSource } from './source.ts';
 export const TRACE_DEPTH_MAX = 16; // edges away from the product
 export const TRACE_NODES_MAX = 2_000;
 export const TRACE_RECORDS_PER_NODE_MAX = 5_000; // records read about one thing
+export const TRACE_RECORDS_MAX = 20_000; // records read by one walk
+export const TRACE_LINKS_MAX = 50_000; // links of records followed by one walk
 
 export type TraceNodeType = 'product' | 'production_batch' | 'material_batch' | 'device' | 'report' | 'factory' | 'record' | 'order';
 
@@ -60,6 +62,8 @@ export interface TraceOptions {
   readonly direction?: 'up' | 'down' | 'both';
   readonly depthMax?: number;
   readonly nodesMax?: number;
+  /** Awaited after each record looked at: rows that are read already follow one another without a turn of the event loop. */
+  readonly pause?: () => Promise<void>;
   /** Whether the caller may see a record. */
   readonly may?: (summary: RecordSummary) => boolean;
 }
@@ -85,11 +89,16 @@ class TraceWalk {
   readonly #source: RecordSource;
   readonly #options: TraceOptions;
   readonly #nodes = new Map<string, TraceNode>();
-  readonly #edges = new Map<string, { -readonly [name in keyof TraceEdge]: TraceEdge[name] }>();
+  readonly #edges = new Map<
+    string,
+    Omit<TraceEdge, 'status' | 'records'> & { status: TraceEdge['status']; readonly records: Set<string> }
+  >();
   readonly #read = new Map<string, readonly SearchRow[]>();
   readonly #height: number;
   #complete = true;
   #withheld = 0;
+  #recordsRead = 0;
+  #links = 0;
 
   constructor(index: TraceIndex, source: RecordSource, options: TraceOptions) {
     this.#index = index;
@@ -99,7 +108,9 @@ class TraceWalk {
   }
 
   result(): Omit<Trace, 'product'> {
-    const edges = [...this.#edges.values()].filter(({ from, to }) => this.#nodes.has(from) && this.#nodes.has(to));
+    const edges = [...this.#edges.values()]
+      .filter(({ from, to }) => this.#nodes.has(from) && this.#nodes.has(to))
+      .map((edge) => ({ ...edge, records: [...edge.records] }));
     return { nodes: [...this.#nodes.values()], edges, height: this.#height, complete: this.#complete, withheld: this.#withheld };
   }
 
@@ -150,6 +161,11 @@ class TraceWalk {
     };
     if (thing.type === 'report') return []; // what a report judged is below it, not above
     for (const row of rows) {
+      await this.#options.pause?.();
+      if (this.#links >= TRACE_LINKS_MAX) {
+        this.#complete = false;
+        break;
+      }
       const { summary } = row;
       if (thing.type === 'production_batch' && summary.product !== undefined) continue; // other products of the batch are siblings, not origins
       for (const { supplier, batch, report } of summary.materials) {
@@ -184,10 +200,14 @@ class TraceWalk {
     const users = await this.#all({ link: linkText(thing) });
     const batches = new Set(rows.flatMap(({ summary }) => (summary.productionBatch === undefined ? [] : [summary.productionBatch])));
     if (thing.type === 'production_batch' || thing.type === 'material_batch') batches.add(thing.id);
-    for (const user of users) out.push(...(await this.#addUser(thing, user, undefined)));
+    for (const user of users) {
+      await this.#options.pause?.();
+      out.push(...(await this.#addUser(thing, user, undefined)));
+    }
     for (const batch of batches) {
       const owners = new Set(rows.flatMap(({ summary }) => [summary.org, summary.factory]));
       for (const user of await this.#all({ materialBatch: batch })) {
+        await this.#options.pause?.();
         const material = user.summary.materials.find((candidate) => candidate.batch === batch && owners.has(candidate.supplier));
         if (!material) continue;
         const through: Thing = { type: 'material_batch', id: batch, supplier: material.supplier };
@@ -234,6 +254,10 @@ class TraceWalk {
     if (known) return known;
     const rows: SearchRow[] = [];
     this.#read.set(key, rows);
+    if (this.#recordsRead >= TRACE_RECORDS_MAX) {
+      this.#complete = false;
+      return rows;
+    }
     let after: string | undefined;
     do {
       const page = await this.#index.search(
@@ -241,9 +265,10 @@ class TraceWalk {
         this.#options.may,
       );
       rows.push(...page.rows);
+      this.#recordsRead += page.rows.length;
       this.#withheld += page.withheld;
       after = page.next;
-    } while (after !== undefined && rows.length < TRACE_RECORDS_PER_NODE_MAX);
+    } while (after !== undefined && rows.length < TRACE_RECORDS_PER_NODE_MAX && this.#recordsRead < TRACE_RECORDS_MAX);
     if (after !== undefined) this.#complete = false;
     return rows;
   }
@@ -288,10 +313,11 @@ class TraceWalk {
     const key = `${edge.from}\0${edge.to}\0${rel}`;
     const known = this.#edges.get(key);
     const status = confirmed ? 'confirmed' : 'claimed';
-    if (!known) this.#edges.set(key, { ...edge, rel, status, records: [row.id] });
+    this.#links++;
+    if (!known) this.#edges.set(key, { ...edge, rel, status, records: new Set([row.id]) });
     else {
       if (confirmed) known.status = status;
-      if (!known.records.includes(row.id)) known.records = [...known.records, row.id];
+      known.records.add(row.id);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Serves final blocks and headers to peers, within the bounds of one answer. */
 import { type Certificate, type Digest, Reader } from '../format/index.ts';
 import { ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, type BlockAnswer, type HeaderAnswer } from '../network/messages.ts';
+import type { Pause } from '../pauses.ts';
 import type { Requests } from './requests.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -14,7 +15,7 @@ export interface BlockSource {
   /** The front of blockBytes, where it can be had without them. */
   headerBytes?(height: number): Awaitable<Uint8Array | undefined>;
   /** For reading many of them on the thread that votes. */
-  slices?(): { rest(): Promise<void> | undefined };
+  pause?(): Pause;
 }
 
 export function serveBlocks(requests: Requests, source: BlockSource, answerBytesMax = ANSWER_BYTES_MAX): void {
@@ -41,9 +42,9 @@ export function serveBlocks(requests: Requests, source: BlockSource, answerBytes
 export async function headersOf(source: BlockSource, fromHeight: number, countMax: number): Promise<HeaderAnswer[]> {
   const headers: HeaderAnswer[] = [];
   const last = Math.min(source.head().height, fromHeight + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
-  const slices = source.slices?.();
+  const pause = source.pause?.();
   for (let height = fromHeight; height <= last; height++) {
-    await slices?.rest();
+    await pause?.();
     const header = source.headerBytes ? await source.headerBytes(height) : await frontOf(source, height);
     if (header === undefined) break;
     headers.push({ header, certificate: await source.certificate(height) });
@@ -64,9 +65,9 @@ async function eachHeight(
   visit: (block: Uint8Array, certificate: Certificate | undefined) => Promise<boolean>,
 ): Promise<void> {
   const last = Math.min(source.head().height, from + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
-  const slices = source.slices?.();
+  const pause = source.pause?.();
   for (let height = from; height <= last; height++) {
-    await slices?.rest();
+    await pause?.();
     const block = await source.blockBytes(height);
     if (block === undefined || !(await visit(block, await source.certificate(height)))) return;
   }

@@ -157,6 +157,9 @@ const listInterfaces = readRoute({
   },
 });
 
+/** The document of a table of routes, which never changes. */
+const documents = new WeakMap<readonly Route[], string>();
+
 const openApi = readRoute({
   operationId: 'openApi',
   url: `${API_PREFIX}/openapi.json`,
@@ -165,10 +168,11 @@ const openApi = readRoute({
   access: 'public',
   rateLimit: { count: 100, perMs: 1_000 },
   response: { schema: Row, statuses: [200], outside: ['application/json'] },
-  handler: (_call, api) => ({
-    raw: JSON.stringify(openApiDocument(api.routes, api.node.info.version)),
-    mediaType: 'application/json; charset=utf-8',
-  }),
+  handler: (_call, { routes, node }) => {
+    const text = documents.get(routes) ?? JSON.stringify(openApiDocument(routes, node.info.version));
+    documents.set(routes, text);
+    return { raw: text, mediaType: 'application/json; charset=utf-8' };
+  },
 });
 
 const listExchanges = listRoute({

@@ -1,10 +1,19 @@
 /** Transactions, blocks and consensus (DB53 5.1.3, 6.3.2). */
 import { Type } from '@sinclair/typebox';
 import { ChainError } from '../../../node/errors/index.ts';
-import { decodeTransaction, encodeBlock, fromHex, merklePath, toHex, transactionHashOf } from '../../../node/format/index.ts';
+import {
+  decodeTransaction,
+  encodeBlock,
+  fromHex,
+  merkleLevelsSteps,
+  merklePathIn,
+  toHex,
+  transactionHashOf,
+} from '../../../node/format/index.ts';
 import { encodeSealedBlock } from '../../../node/ledger/validation.ts';
 import type { StoredBlock } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
+import { eachInSteps, type Steps } from '../paced.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Route, route } from '../route.ts';
 import {
   field,
@@ -13,19 +22,22 @@ import {
   pathParameter,
   presentCertificate,
   presentHeader,
-  presentReceipt,
   presentTransaction,
-  presentTransactions,
   queryParameter,
+  receiptSteps,
   recordCodes,
   Row,
   strictObject,
+  transactionsSteps,
 } from './parts.ts';
 import { submitBytes } from './submission.ts';
 import { listRoute, type Page, type PageAsked, readRoute, readsAll, submitRoute } from './shapes.ts';
 
 const BLOCK_BYTES_MAX = 16 * 1024 * 1024;
 const TRANSACTION_BODY_BYTES_MAX = 6 * 1024 * 1024; // a transaction of 4 MiB in base64
+
+/** Bytes of a transaction that each look at takes a while. */
+const LARGE_BYTES = 262_144;
 
 const binaryFormats = ['application/octet-stream', 'application/json', 'text/plain'] as const;
 function binaryBody(name: 'transaction' | 'block', bytesMax: number): BodyDeclaration<ReturnType<typeof binarySchema>> {
@@ -45,7 +57,7 @@ function binaryBody(name: 'transaction' | 'block', bytesMax: number): BodyDeclar
 }
 function binarySchema(name: string) {
   return strictObject({
-    [name]: field(Type.String({ minLength: 4 }), 'AAEC', { en: 'Canonical bytes in base64', zh: '规范编码的 base64' }),
+    [name]: field(Type.String({ pattern: '^[A-Za-z0-9+/]{4}' }), 'AAEC', { en: 'Canonical bytes in base64', zh: '规范编码的 base64' }),
   });
 }
 
@@ -72,7 +84,11 @@ const submitTransaction = submitRoute({
   body: binaryBody('transaction', TRANSACTION_BODY_BYTES_MAX),
   repeatable: false,
   errors: recordCodes, // its calls may be of any contract
-  handler: (call, api) => submitBytes(call, api, bodyBytes(call, 'transaction')),
+  handler: async (call, api) => {
+    const bytes = await api.paced(bodySteps(call, 'transaction'));
+    if (bytes.length > LARGE_BYTES) await api.turn(); // the node decodes and hashes it in one piece
+    return await submitBytes(call, api, bytes);
+  },
 });
 
 const getTransaction = readRoute({
@@ -128,13 +144,16 @@ const getBlock = readRoute({
   response: { schema: Row, statuses: [200], outside: ['application/octet-stream'] },
   handler: async (call, api) => {
     const stored = await findBlock(call, api);
-    if (call.text('form') === 'raw')
+    if (call.text('form') === 'raw') {
+      const block = encodeBlock(stored.block);
+      await api.turn(); // the next look at its megabytes
       return {
-        raw: encodeSealedBlock(encodeBlock(stored.block), stored.certificate),
+        raw: encodeSealedBlock(block, stored.certificate),
         mediaType: 'application/octet-stream',
         headers: { 'x-block-hash': toHex(stored.hash) },
       };
-    return { data: blockAnswer(stored, api) };
+    }
+    return { data: await api.paced(blockSteps(stored, api)) };
   },
 });
 
@@ -156,7 +175,7 @@ const validateBlock = route({
   errors: ['BLOCK_MALFORMED'],
   response: { schema: Row, statuses: [200] },
   handler: async (call, api) => {
-    const checks = await api.node.validateBlock(bodyBytes(call, 'block'));
+    const checks = await api.node.validateBlock(await api.paced(bodySteps(call, 'block')));
     return {
       data: {
         valid: checks.every((check) => check.passed),
@@ -204,17 +223,33 @@ const getConsensus = readRoute({
 
 export const chainRoutes: readonly Route[] = [submitTransaction, getTransaction, listBlocks, getBlock, validateBlock, getConsensus];
 
+/** Letters decoded between two pauses; a multiple of four, so that no group is cut. */
+const STEP_LETTERS = 65_536;
+
 /** @throws ChainError BODY_MALFORMED when the text is not base64 */
-function bodyBytes(call: Call, name: 'transaction' | 'block'): Uint8Array {
+function* bodySteps(call: Call, name: 'transaction' | 'block'): Steps<Uint8Array> {
   if (call.mediaType === 'application/octet-stream') return call.bytes;
   const text =
     call.mediaType === 'application/json'
       ? (call.body as Record<string, string>)[name]!
-      : Buffer.from(call.bytes).toString('latin1').trim();
-  const bytes = Buffer.from(text, 'base64');
-  if (bytes.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, ''))
-    throw new ChainError('BODY_MALFORMED', { reason: 'not base64' });
-  return new Uint8Array(bytes);
+      : Buffer.from(call.bytes.buffer, call.bytes.byteOffset, call.bytes.length).toString('latin1').trim();
+  yield;
+  const end = paddingStart(text);
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < end; at += STEP_LETTERS) {
+    const piece = text.slice(at, Math.min(end, at + STEP_LETTERS));
+    const bytes = Buffer.from(piece, 'base64');
+    const written = bytes.toString('base64');
+    if (written.slice(0, paddingStart(written)) !== piece) throw new ChainError('BODY_MALFORMED', { reason: 'not base64' });
+    pieces.push(bytes);
+    yield;
+  }
+  return new Uint8Array(Buffer.concat(pieces));
+}
+
+/** At most two signs of padding. No pattern: one of `=+$` tries again at every sign of a long run of them. */
+function paddingStart(text: string): number {
+  return text.endsWith('==') ? text.length - 2 : text.endsWith('=') ? text.length - 1 : text.length;
 }
 
 async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<string, unknown>> {
@@ -225,6 +260,7 @@ async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<st
   if (status.state === 'unknown' || !visible) throw new ChainError('TRANSACTION_NOT_FOUND', { transactionId });
   if (status.state !== 'confirmed') return { transactionId, ...status };
   const stored = await api.node.transactionBytes(id);
+  if (stored !== undefined && stored.bytes.length > LARGE_BYTES) await api.turn(); // its block was read in one piece
   const transaction =
     stored === undefined
       ? null
@@ -235,7 +271,7 @@ async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<st
     height: status.receipt.height,
     blockHash: toHex(status.blockHash),
     timestampMs: status.timestampMs,
-    receipt: presentReceipt(status.receipt),
+    receipt: await api.paced(receiptSteps(status.receipt)),
     transaction,
     ...(call.flag('proof') ? { proof: await transactionProof(api, status.receipt.height, status.receipt.index) } : {}),
   };
@@ -246,8 +282,8 @@ async function transactionProof(api: ApiContext, height: number, index: number):
   const stored = await api.node.block(height);
   if (stored === undefined) return null;
   const { crypto } = api.world;
-  const leaves = stored.block.transactions.map((bytes) => transactionHashOf(crypto, bytes));
-  const path = merklePath((data) => crypto.hash(data), leaves, index);
+  const leaves = await api.paced(eachInSteps(stored.block.transactions, (bytes) => transactionHashOf(crypto, bytes)));
+  const path = merklePathIn(await api.paced(merkleLevelsSteps((data) => crypto.hash(data), leaves)), index);
   return {
     leaf: toHex(leaves[index]!),
     index,
@@ -265,15 +301,15 @@ async function findBlock(call: Call, api: ApiContext): Promise<StoredBlock> {
   return stored;
 }
 
-function blockAnswer(stored: StoredBlock, { world }: ApiContext) {
+function* blockSteps(stored: StoredBlock, { world }: ApiContext) {
   return {
     hash: toHex(stored.hash),
     header: presentHeader(world.crypto, stored.block.header),
     headerBytes: toHex(stored.headerBytes),
     seal: toHex(stored.block.seal),
     certificate: presentCertificate(stored.certificate),
-    transactions: presentTransactions(stored.block, stored.transactionIds),
-    receipts: stored.receipts.map(presentReceipt),
+    transactions: yield* transactionsSteps(stored.block, stored.transactionIds),
+    receipts: yield* eachInSteps(stored.receipts, receiptSteps),
   };
 }
 
@@ -286,7 +322,7 @@ async function blockPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
   const from = ascending ? at : Math.max(bottom, at - limit + 1);
   const to = ascending ? Math.min(height, at + limit - 1) : at;
   const headers = from > to ? [] : (await api.node.headers(from, to - from + 1)).filter((header) => header.height <= to);
-  const items = headers.map((header) => presentHeader(api.world.crypto, header));
+  const items = await api.paced(eachInSteps(headers, (header) => presentHeader(api.world.crypto, header)));
   const nextAt = ascending ? to + 1 : from - 1;
   const more = headers.length > 0 && (ascending ? nextAt <= height : nextAt >= bottom);
   return { items: ascending ? items : items.reverse(), height, at: more ? nextAt : undefined };

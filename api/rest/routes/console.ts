@@ -44,7 +44,7 @@ export const consoleRoutes: readonly Route[] = [
     ],
     response: { schema: Type.String(), statuses: [200], outside: ['text/html'] },
     handler: (call, { node, routes }) => ({
-      raw: docsPage(routes, factsOf(node), (call.text('lang') as keyof Words | undefined) ?? call.language),
+      raw: docsPageOf(node, routes, (call.text('lang') as keyof Words | undefined) ?? call.language),
       mediaType: 'text/html; charset=utf-8',
       headers: { 'cache-control': 'no-cache', vary: 'accept-language' },
     }),
@@ -74,6 +74,17 @@ export const consoleRoutes: readonly Route[] = [
     handler: () => ({ raw: consoleStyle, mediaType: 'text/css; charset=utf-8', headers: { 'cache-control': 'no-cache' } }),
   }),
 ];
+
+/** The pages of a table of routes, by language; they never change. */
+const pages = new WeakMap<readonly Route[], Map<keyof Words, string>>();
+
+function docsPageOf(node: NodeService, routes: readonly Route[], language: keyof Words): string {
+  const made = pages.get(routes) ?? new Map<keyof Words, string>();
+  pages.set(routes, made);
+  const known = made.get(language) ?? docsPage(routes, factsOf(node), language);
+  made.set(language, known);
+  return known;
+}
 
 function factsOf({ info }: NodeService): PageFacts {
   return { node: info.node, organisation: info.organisation, version: info.version, genesisHash: toHex(info.genesisHash) };

@@ -4,7 +4,7 @@ import { CONTRACT, deployedKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import type { DeployRequest } from '../deps.ts';
 import { API_PREFIX, type Route } from '../route.ts';
-import { contractCodes, field, jsonOrBytes, name128, queryCodes, queryParameter, strictObject } from './parts.ts';
+import { contractCodes, field, name128, queryCodes, queryParameter, strictObject, valueSteps } from './parts.ts';
 import { encodeArgs, gasLimit, submitCalls } from './submission.ts';
 import { addressParameter, contractEntry, deployedAddress } from './contract-address.ts';
 import { listContractEvents } from './contract-events.ts';
@@ -106,10 +106,11 @@ const callContract = submitRoute({
     description: { en: 'Method and arguments', zh: '方法与参数' },
   },
   errors: ['CONTRACT_NOT_FOUND', ...contractCodes],
-  handler: (call, api) => {
+  handler: async (call, api) => {
     contractEntry(call, api);
     const { method, args, gasLimit: limit } = call.body;
-    return submitCalls(call, api, [{ contract: call.required('address'), method, args: encodeArgs(args) }], gasLimit(limit, api));
+    const calls = [{ contract: call.required('address'), method, args: await encodeArgs(api, args) }];
+    return await submitCalls(call, api, calls, gasLimit(limit, api));
   },
 });
 
@@ -131,9 +132,9 @@ const queryContract = readRoute({
   errors: ['CONTRACT_NOT_FOUND', ...queryCodes],
   handler: async (call, api) => {
     const address = call.required('address');
-    const args = encodeArgs(argumentsFor(address, parseArgs(call.required('args'))));
+    const args = await encodeArgs(api, argumentsFor(address, parseArgs(call.required('args'))));
     const answer = await api.node.query(call.caller.account, address, call.required('method'), args);
-    return { data: { result: jsonOrBytes(answer.result), gasUsed: answer.gasUsed, height: answer.height } };
+    return { data: { result: await api.paced(valueSteps(answer.result)), gasUsed: answer.gasUsed, height: answer.height } };
   },
 });
 

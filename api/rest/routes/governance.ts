@@ -56,8 +56,10 @@ const proposeChange = submitRoute({
     example: '{"kind":"setParameter","name":"viewTimeoutMs","value":3000}',
     description: { en: 'The change', zh: '变更内容' },
   },
-  handler: (call, api) =>
-    submitCalls(call, api, [{ contract: CONTRACT.governance, method: 'propose', args: encodeArgs(call.body) }], gasLimit(0, api)),
+  handler: async (call, api) => {
+    const args = await encodeArgs(api, call.body);
+    return await submitCalls(call, api, [{ contract: CONTRACT.governance, method: 'propose', args }], gasLimit(0, api));
+  },
 });
 
 const voteOnProposal = submitRoute({
@@ -83,9 +85,9 @@ const voteOnProposal = submitRoute({
     example: '{"vote":"yes"}',
     description: { en: 'The vote', zh: '投票' },
   },
-  handler: (call, api) => {
-    const args = encodeArgs({ id: call.required('id'), approve: call.body.vote === 'yes' });
-    return submitCalls(call, api, [{ contract: CONTRACT.governance, method: 'vote', args }], gasLimit(0, api));
+  handler: async (call, api) => {
+    const args = await encodeArgs(api, { id: call.required('id'), approve: call.body.vote === 'yes' });
+    return await submitCalls(call, api, [{ contract: CONTRACT.governance, method: 'vote', args }], gasLimit(0, api));
   },
 });
 

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox';
 import { CONTRACT, governanceKey, registryKey, type RegistryEntry, stateKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import { decodeJson, quorumSize } from '../../../node/format/index.ts';
+import type { PeerStatus } from '../../../node/world.ts';
 import { readNode } from '../../auth/identity.ts';
 import type { ApiContext } from '../context.ts';
 import { API_PREFIX, type Call, type Route, route } from '../route.ts';
@@ -16,7 +17,13 @@ const listNodes = listRoute({
   layer: 'network',
   summary: { en: 'Registered nodes and whether this one is connected to them', zh: '已注册节点及其连接状态' },
   access: { right: 'node:read' },
-  page: statePages(CONTRACT.registry, registryKey.entriesOf('node'), (entry, api) => nodeAnswer(api, entry as unknown as RegistryEntry)),
+  page: (call, api, asked) => {
+    const peers = new Map(api.node.peers().map((peer) => [peer.node, peer])); // once for all rows
+    const rows = statePages(CONTRACT.registry, registryKey.entriesOf('node'), (entry) =>
+      nodeAnswer(api, peers, entry as unknown as RegistryEntry),
+    );
+    return rows(call, api, asked);
+  },
 });
 
 const getNode = readRoute({
@@ -30,7 +37,8 @@ const getNode = readRoute({
   handler: (call, api) => {
     const entry = readNode(api.read, call.required('id'));
     if (entry === undefined) throw new ChainError('NOT_FOUND', { node: call.required('id') });
-    return { data: nodeAnswer(api, entry as unknown as RegistryEntry) };
+    const peers = new Map(api.node.peers().map((peer) => [peer.node, peer]));
+    return { data: nodeAnswer(api, peers, entry as unknown as RegistryEntry) };
   },
 });
 
@@ -186,8 +194,8 @@ export const networkRoutes: readonly Route[] = [
   metrics,
 ];
 
-function nodeAnswer(api: ApiContext, entry: RegistryEntry) {
-  const peer = api.node.peers().find((candidate) => candidate.node === entry.id);
+function nodeAnswer(api: ApiContext, peers: ReadonlyMap<string, PeerStatus>, entry: RegistryEntry) {
+  const peer = peers.get(entry.id);
   const self = entry.id === api.node.info.node;
   return { ...entry, self, connected: self || peer?.connected === true, lastSeenMs: peer?.lastSeenMs ?? null };
 }

@@ -3,7 +3,6 @@ import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/ty
 import {
   type Block,
   type Certificate,
-  decodeJson,
   decodeTransaction,
   fromHex,
   fromUtf8,
@@ -20,6 +19,8 @@ import { ledgerErrors } from '../../../node/errors/ledger.ts';
 import { recordsErrors } from '../../../node/errors/records.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
+import { jsonBytesSteps } from '../json-steps.ts';
+import { eachInSteps, type Steps } from '../paced.ts';
 import type { Parameter, ParameterSchema, Words } from '../route.ts';
 
 export const READ_TIMEOUT_MS = 15_000;
@@ -64,8 +65,8 @@ export const name128: ParameterSchema = { type: 'string', minLength: 1, maxLengt
 export const heightRange: ParameterSchema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 
 export const limitParameter = queryParameter('limit', { type: 'integer', minimum: 1, maximum: 1_000 }, 100, 100, {
-  en: 'Items of one page',
-  zh: '每页条数',
+  en: 'Items of one page; a page of large items may end before, with `complete: false`',
+  zh: '每页条数；内容较大时可能提前结束，此时 complete 为 false',
 });
 export const afterParameter = queryParameter('after', { type: 'string', minLength: 1, maxLength: 1_024 }, null, 'WyJhYmMiLDEyLDM0XQ', {
   en: 'Cursor: `next` of the page before; default: the first page',
@@ -146,7 +147,8 @@ export function presentCertificate(certificate: Certificate | undefined) {
   return { view: certificate.view, height: certificate.height, digest: toHex(certificate.digest), votes };
 }
 
-export function presentReceipt(receipt: Receipt) {
+/** A receipt may hold results and events of megabytes. */
+export function* receiptSteps(receipt: Receipt) {
   return {
     transactionId: toHex(receipt.transactionId),
     height: receipt.height,
@@ -157,13 +159,15 @@ export function presentReceipt(receipt: Receipt) {
     failedCall: receipt.failedCall,
     gasUsed: receipt.gasUsed,
     keyKind: receipt.keyKind,
-    results: receipt.results.map(jsonOrBytes),
-    events: receipt.events.map((event) => ({ contract: event.contract, name: event.name, data: jsonOrBytes(event.data) })),
+    results: yield* eachInSteps(receipt.results, valueSteps),
+    events: yield* eachInSteps(receipt.events, function* ({ contract, name, data }) {
+      return { contract, name, data: yield* valueSteps(data) };
+    }),
   };
 }
 
-export function presentTransactions(block: Block, ids: readonly Uint8Array[]) {
-  return block.transactions.map((bytes, index) => {
+export function transactionsSteps(block: Block, ids: readonly Uint8Array[]) {
+  return eachInSteps(block.transactions, (bytes, index) => {
     const transaction = decodeTransaction(bytes);
     return {
       transactionId: toHex(ids[index]!),
@@ -186,6 +190,15 @@ export function presentTransaction(transaction: ReturnType<typeof decodeTransact
 }
 
 export function presentEvent(event: OutboxEvent) {
+  return { ...eventPlace(event), data: jsonOrBytes(event.event.data) };
+}
+
+/** The same in steps. */
+export function* eventSteps(event: OutboxEvent) {
+  return { ...eventPlace(event), data: yield* valueSteps(event.event.data) };
+}
+
+function eventPlace(event: OutboxEvent) {
   return {
     id: `${event.height}-${event.position}`,
     height: event.height,
@@ -194,7 +207,6 @@ export function presentEvent(event: OutboxEvent) {
     transactionId: toHex(event.transactionId),
     contract: event.event.contract,
     name: event.event.name,
-    data: jsonOrBytes(event.event.data),
   };
 }
 
@@ -202,17 +214,23 @@ function jsonOrNull(bytes: Uint8Array): unknown {
   return bytes.length === 0 ? null : jsonOrBytes(bytes);
 }
 
-/** Canonical JSON as a value; other bytes (a built-in's own codec) as `{hex}`. */
+/** JSON as a value; other bytes (a built-in's own codec) as `{hex}`. For what is short: see valueSteps. */
 export function jsonOrBytes(bytes: Uint8Array): unknown {
   if (bytes.length === 0) return null;
   try {
-    return decodeJson(bytes);
+    return JSON.parse(fromUtf8(bytes)) as Json;
   } catch {
-    try {
-      return JSON.parse(fromUtf8(bytes)) as Json;
-    } catch {
-      return { hex: toHex(bytes) };
-    }
+    return { hex: toHex(bytes) };
+  }
+}
+
+/** The same in steps. */
+export function* valueSteps(bytes: Uint8Array): Steps<unknown> {
+  if (bytes.length === 0) return null;
+  try {
+    return yield* jsonBytesSteps(bytes, Number.POSITIVE_INFINITY);
+  } catch {
+    return { hex: toHex(bytes) };
   }
 }
 

@@ -255,11 +255,7 @@ function readRow(api: ApiContext, key: string): RegistryEntry | undefined {
   return bytes && (decodeJson(bytes) as unknown as RegistryEntry);
 }
 
-function change(call: Call, api: ApiContext, method: string, args: Readonly<Record<string, unknown>>) {
-  return submitCalls(
-    call,
-    api,
-    [{ contract: CONTRACT.registry, method, args: encodeArgs(args, '/data') }],
-    api.node.parameters().transactionGasMax,
-  );
+async function change(call: Call, api: ApiContext, method: string, values: Readonly<Record<string, unknown>>) {
+  const args = await encodeArgs(api, values, '/data');
+  return await submitCalls(call, api, [{ contract: CONTRACT.registry, method, args }], api.node.parameters().transactionGasMax);
 }

@@ -4,9 +4,11 @@
  */
 import type { TSchema } from '@sinclair/typebox';
 import type { CONTRACT, OwnableRight } from '../../../contracts/index.ts';
-import { decodeJson, type Json, prefixEnd } from '../../../node/format/index.ts';
+import { type Json, prefixEnd } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
+import { jsonBytesSteps } from '../json-steps.ts';
+import { eachInSteps } from '../paced.ts';
 import { type Call, type Reply, type Route, type RouteDeclaration, route } from '../route.ts';
 import {
   contractCodes,
@@ -21,6 +23,11 @@ import {
   waitParameters,
 } from './parts.ts';
 import { receiptResponse, resumeSubmission } from './submission.ts';
+
+/** Stored bytes behind one page of a list; one that is cut by it says `complete: false`. */
+export const PAGE_BYTES_MAX = 1_048_576;
+/** Rows of one read of the store. */
+const READ_ROWS = 50;
 
 type Filled<B extends TSchema, F extends keyof RouteDeclaration> = Omit<RouteDeclaration<B>, 'method' | F> & Partial<RouteDeclaration<B>>;
 
@@ -95,12 +102,37 @@ export function statePages(
   return async (_call, api, { limit, cursor }) => {
     const { height } = api.node.head();
     const from = cursor === undefined ? prefix : `${String(cursor.at)}\0`;
-    const rows = await api.node.stateRange(contract, from, prefixEnd(prefix), limit + 1);
+    const { rows, cut } = await readRows(api, contract, { from, to: prefixEnd(prefix), count: limit + 1 });
     const shown = rows.slice(0, limit);
-    const items = shown.map((row) => present(decodeJson(row.value), api));
-    const complete = cursor === undefined || cursor.height === height; // state is read at the head
-    return { items, height, complete, at: rows.length > limit ? shown[shown.length - 1]!.key : undefined };
+    const items = await api.paced(
+      eachInSteps(shown, function* (row) {
+        return present((yield* jsonBytesSteps(row.value, Number.POSITIVE_INFINITY)) as Json, api);
+      }),
+    );
+    const complete = !cut && (cursor === undefined || cursor.height === height); // state is read at the head
+    return { items, height, complete, at: cut || rows.length > limit ? shown[shown.length - 1]!.key : undefined };
   };
+}
+
+/** `cut` when more than a page's bytes stand in the range. */
+async function readRows(
+  { node }: ApiContext,
+  contract: string,
+  { from, to, count }: { readonly from: string; readonly to: string | undefined; readonly count: number },
+) {
+  const rows: { readonly key: string; readonly value: Uint8Array }[] = [];
+  let bytes = 0;
+  while (rows.length < count) {
+    const asked = Math.min(READ_ROWS, count - rows.length);
+    const read = await node.stateRange(contract, rows.length === 0 ? from : `${rows[rows.length - 1]!.key}\0`, to, asked);
+    for (const row of read) {
+      if (rows.length > 0 && bytes + row.value.length > PAGE_BYTES_MAX) return { rows, cut: true };
+      bytes += row.value.length;
+      rows.push(row);
+    }
+    if (read.length < asked) break;
+  }
+  return { rows, cut: false };
 }
 
 /** POST: a change of the chain. Waits or not as asked, answers a receipt, and a repeat under its key learns what became of it. */

@@ -1,12 +1,13 @@
 /** From calls to the receipt that a caller gets: sign, admit, wait, answer. Shared by contracts, governance and transactions. */
 import { Type } from '@sinclair/typebox';
 import { ChainError, isErrorCode } from '../../../node/errors/index.ts';
-import { type Digest, encodeJson, fromHex, type Json, toHex } from '../../../node/format/index.ts';
+import { type Digest, fromHex, toHex } from '../../../node/format/index.ts';
 import type { TransactionStatus } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
 import type { Call, Reply } from '../route.ts';
-import { jsonOrBytes, presentReceipt } from './parts.ts';
+import { encodeJsonSteps } from '../text-steps.ts';
+import { jsonOrBytes, receiptSteps } from './parts.ts';
 
 export const ReceiptAnswer = Type.Object(
   {
@@ -20,10 +21,11 @@ export const ReceiptAnswer = Type.Object(
 export const receiptResponse = { schema: ReceiptAnswer, statuses: [200, 202] } as const;
 
 /** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
-export function encodeArgs(args: unknown, pointer = '/args'): Uint8Array {
+export async function encodeArgs({ paced }: Pick<ApiContext, 'paced'>, args: unknown, pointer = '/args'): Promise<Uint8Array> {
   try {
-    return encodeJson(args as Json);
+    return await paced(encodeJsonSteps(args));
   } catch (error) {
+    if (error instanceof ChainError) throw error;
     throw new ChainError('REQUEST_INVALID', {
       details: [{ code: 'FIELD_RANGE', pointer, message: error instanceof Error ? error.message : 'invalid' }],
     });
@@ -61,7 +63,7 @@ export async function submitBytes(call: Call, api: ApiContext, bytes: Uint8Array
 export async function receiptReply(call: Call, api: ApiContext, id: Digest): Promise<Reply> {
   const waitMs = call.text('wait') === 'async' ? 0 : call.integer('timeoutMs');
   const status = waitMs === 0 ? await api.node.transaction(id) : await api.node.awaitTransaction(id, waitMs);
-  return statusReply(id, status);
+  return await statusReply(api, id, status);
 }
 
 /** @param asked 0 for the most a transaction may use */
@@ -74,16 +76,16 @@ export async function resumeSubmission(call: Call, api: ApiContext, data: unknow
   return await receiptReply(call, api, fromHex((data as { transactionId: string }).transactionId));
 }
 
-function statusReply(id: Digest, status: TransactionStatus): Reply {
+async function statusReply({ paced }: ApiContext, id: Digest, status: TransactionStatus): Promise<Reply> {
   const transactionId = toHex(id);
   switch (status.state) {
     case 'confirmed': {
       const { receipt } = status;
-      const receiptJson = presentReceipt(receipt);
       if (receipt.status === 'failed') {
         const { height, failedCall } = receipt;
         throw refusedError(receipt.code, receipt.detail, { transactionId, height, failedCall });
       }
+      const receiptJson = await paced(receiptSteps(receipt));
       return {
         data: {
           transactionId,

@@ -558,6 +558,7 @@ export function testTls(): Promise<TlsOptions & { readonly ca: string }> {
 export async function createRig(
   settings: ApiDeps['settings'] = {},
   recordsOn?: (node: TestNode, world: TestWorld) => RecordService,
+  logStore?: Store,
 ): Promise<Rig> {
   const world = createTestWorld();
   const state = createTestState();
@@ -593,7 +594,7 @@ export async function createRig(
   const node = createTestNode(state, world);
   const records = createTestRecords();
   const deployed: Parameters<ApiDeps['deploy']>[0][] = [];
-  const exchanges = await openExchangeLog({ store: exchangeStore, world });
+  const exchanges = await openExchangeLog({ store: logStore ?? exchangeStore, world });
   const deps: ApiDeps = {
     node,
     records: recordsOn?.(node, world) ?? records,

@@ -91,7 +91,12 @@ function chain() {
   return { node, recordId, transactionId: transactions[1]!.id };
 }
 
-const textOf = (bundle: Json): string => canonicalJson(bundle);
+function textOf(steps: Awaited<ReturnType<typeof recordEvidence>>): string {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return canonicalJson(step.value as unknown as Json);
+  }
+}
 
 test('a bundle of a record proves the stored version, alone or with the transaction that wrote it and the kind of key that signed', async () => {
   const { node, recordId } = chain();

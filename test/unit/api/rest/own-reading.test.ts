@@ -150,7 +150,11 @@ before(async () => {
       headerBytes: () => new Uint8Array(3),
       timers: world.timers,
       clock: world.clock,
-      evidence: async (recordId, version, withTransaction) => ({ evidence: toHex(recordId), version, withTransaction }),
+      evidence: async (recordId, version, withTransaction) =>
+        // biome-ignore lint/correctness/useYield: short enough for no pause
+        (function* () {
+          return { evidence: toHex(recordId), version, withTransaction } as never;
+        })(),
     });
   rig = await createRig({ rateLimitFactor: 0 }, recordsOn);
   for (const { row } of all)

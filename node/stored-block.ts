@@ -1,0 +1,28 @@
+/** A final block with all that belongs to it, as it is answered: read in pieces, for it may hold megabytes in thousands of transactions. */
+import { type Crypto, decodeReceipt, type Digest, headerHash, openTransaction, type Receipt } from './format/index.ts';
+import type { BlockStore } from './ledger/block-store.ts';
+import type { Pause } from './pauses.ts';
+import type { StoredBlock } from './service.ts';
+
+export async function readStoredBlock(
+  blocks: BlockStore,
+  crypto: Pick<Crypto, 'hash'>,
+  height: number,
+  pause: Pause,
+): Promise<StoredBlock | undefined> {
+  const block = blocks.block(height);
+  const headerBytes = blocks.headerBytes(height);
+  if (!block || !headerBytes) return undefined;
+  await pause();
+  const transactionIds: Digest[] = [];
+  for (const bytes of block.transactions) {
+    transactionIds.push(openTransaction(crypto, bytes).id);
+    await pause();
+  }
+  const receipts: Receipt[] = [];
+  for (const bytes of blocks.receiptBytes(height) ?? []) {
+    receipts.push(decodeReceipt(bytes));
+    await pause();
+  }
+  return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: blocks.certificate(height), receipts, transactionIds };
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX, jsonBytesSteps } from '../../../../api/rest/json-steps.ts';
+import type { Steps } from '../../../../api/rest/paced.ts';
+import { canonicalForm, encodeJsonSteps, jsonForm, textSteps } from '../../../../api/rest/text-steps.ts';
+import { xmlForm } from '../../../../api/rest/xml.ts';
+import { canonicalJson, type Json } from '../../../../node/format/index.ts';
+
+/** The end of the steps, and how many there were. */
+function run<T>(steps: Steps<T>): { readonly value: T; readonly count: number } {
+  for (let count = 0; ; count++) {
+    const step = steps.next();
+    if (step.done === true) return { value: step.value, count };
+  }
+}
+const text = (value: unknown, form: typeof jsonForm): string => run(textSteps(value, form)).value.join('');
+const read = (json: string): unknown => run(jsonBytesSteps(Buffer.from(json))).value;
+
+const key = fc.string({ unit: 'binary', maxLength: 8 }).filter((name) => name !== '__proto__');
+const { tree } = fc.letrec((tie) => ({
+  tree: fc.oneof({ maxDepth: 5 }, tie('leaf'), fc.array(tie('tree'), { maxLength: 5 }), fc.dictionary(key, tie('tree'), { maxKeys: 5 })),
+  leaf: fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.boolean(), fc.constant(null), fc.constant(undefined)),
+}));
+/** Long enough that it is read and written in several steps. */
+const long = (value: unknown) => [value, 'x\u4e2d"\\'.repeat(10_000), Array.from({ length: 3_000 }, (_, i) => ({ i, t: `\t${i}` })), value];
+
+test('JSON in steps is what JSON.stringify writes, canonical JSON what canonicalJson writes', () => {
+  fc.assert(
+    fc.property(tree, (value) => {
+      for (const each of [value ?? null, long(value)]) {
+        const written = JSON.stringify(each);
+        assert.equal(text(each, jsonForm), written);
+        assert.equal(text(each, canonicalForm), canonicalJson(JSON.parse(written) as Json));
+      }
+    }),
+    { numRuns: 60 },
+  );
+  assert.equal(text({ a: undefined, b: [undefined], c: 1.5 }, jsonForm), '{"b":[null],"c":1.5}');
+  const pair = `${'x'.repeat(32_767)}\u{1F600}${'y'.repeat(40_000)}`; // the step would end inside the pair
+  assert.equal(text({ pair }, jsonForm), JSON.stringify({ pair }));
+  assert.ok(text({ pair }, xmlForm).includes(`<pair>${pair}</pair>`));
+  for (const refused of [{ a: 1.5 }, ['\ud800'], { '\ud800': 1 }, JSON.parse(`${'['.repeat(66)}${']'.repeat(66)}`)])
+    assert.throws(() => run(encodeJsonSteps(refused)), RangeError);
+});
+
+test('a long answer is written in many steps, and a long text inside it as well', () => {
+  const pairs = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`n${i}`, i]));
+  for (const value of [pairs, { t: '<'.repeat(2_000_000) }, ['\0'.repeat(1_000_000)]])
+    for (const form of [jsonForm, canonicalForm, xmlForm]) assert.ok(run(textSteps(value, form)).count >= 15);
+});
+
+test('JSON is read in steps as JSON.parse reads it, long and short', () => {
+  fc.assert(
+    fc.property(tree, fc.constantFrom(0, 1), (value, indent) => {
+      for (const each of [value ?? null, long(value)]) {
+        const json = JSON.stringify(each, null, indent);
+        assert.deepEqual(read(json), JSON.parse(json));
+      }
+    }),
+    { numRuns: 60 },
+  );
+  const filler = `"${'x'.repeat(20_000)}"`;
+  const numbers = `[${filler},0,-0,1.5e3,-2E-2,true,false,null,"\\u4e2d\\\\\\"\\/",[],{},{"a":{"a":1}}]`;
+  assert.deepEqual(read(numbers), JSON.parse(numbers));
+  assert.ok(run(jsonBytesSteps(Buffer.from(JSON.stringify(long(1))))).count >= 10);
+  assert.ok(run(jsonBytesSteps(Buffer.from(JSON.stringify('\\"'.repeat(1_000_000))))).count >= 100, 'one long text');
+});
+
+test('what JSON.parse refuses is refused, and what only a hostile caller sends', () => {
+  const filler = `"${'x'.repeat(20_000)}"`;
+  const wrong = [
+    '[1,]',
+    '{"a":1,}',
+    '{a:1}',
+    '{"a" 1}',
+    '[1 2]',
+    '[01]',
+    '[+1]',
+    '[.5]',
+    '[1.]',
+    '["\\x"]',
+    '["\\u12g4"]',
+    '["\n"]',
+    '[nul]',
+    '["a]',
+    '[1]]',
+    '{"a":1',
+    '',
+    '[truefalse]',
+  ];
+  for (const json of wrong) {
+    assert.throws(() => JSON.parse(json), SyntaxError);
+    assert.throws(() => read(json), SyntaxError, json);
+    assert.throws(() => read(`[${filler},${json}]`), SyntaxError, `behind a long text: ${json}`);
+  }
+  const many = (count: number, piece: (i: number) => string): string => Array.from({ length: count }, (_, i) => piece(i)).join(',');
+  const refused: Readonly<Record<string, string>> = {
+    names: `{${many(JSON_NAMES_MAX + 1, (i) => `"a${i}":0`)}}`,
+    values: `[${many(JSON_VALUES_MAX + 1, () => '0')}]`,
+    depth: `${'['.repeat(JSON_BODY_DEPTH_MAX + 1)}${filler}`,
+    proto: `[${filler},{"__proto__":1}]`,
+    blanks: `[${' '.repeat(100_000)}1]`,
+    digits: `[${'1'.repeat(100_000)}]`,
+  };
+  for (const [what, json] of Object.entries(refused)) assert.throws(() => read(json), SyntaxError, what);
+  assert.throws(() => read('{"__proto__":1}'), SyntaxError);
+  assert.throws(() => run(jsonBytesSteps(Buffer.concat([Buffer.from('"'), Buffer.alloc(300_000, 0xff), Buffer.from('"')]))), TypeError);
+  assert.equal(Object.keys(read(`{${many(JSON_NAMES_MAX, (i) => `"a${i}":0`)}}`) as object).length, JSON_NAMES_MAX);
+});
