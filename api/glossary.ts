@@ -105,6 +105,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   header: term('Header', '区块头', 'what the validators sign'),
   headerBytes: term('Header bytes', '区块头字节', 'exact bytes of a header, hex'),
   height: term('Height', '高度', 'of a block; of an answer: the state it speaks of'),
+  heldBack: term('Held back', '暂缓笔数', 'waiting transactions whose senders have used up their gas, so that others go first'),
   hex: term('Hex', '十六进制', 'bytes that are no JSON'),
   httpStatus: term('HTTP status', 'HTTP 状态', 'of an error'),
   id: term('Id', '标识', 'of a record, node, event, alarm, proposal or transaction'),

@@ -9,13 +9,15 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   LOST: ['STORE_LOST'],
   EXPELLED: ['NODE_EXPELLED'],
   VIEW_CHANGE: ['VIEW_CHANGE_LASTS'],
+  PEER_CUT_OFF: ['PEER_CUT_OFF'],
+  TRANSACTION_LEFT_OUT: ['TRANSACTION_LEFT_OUT'],
   'fault.code': ['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO'], // node/assemble.ts, ALARMING
   'String(fields.fault)': ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED'], // node/consensus-driver.ts, #untilDone
   'kind,': [], // handed on by a function that is read itself
   'kind:': [],
 };
-const RAISES = /\b(?:raise|raiseAlarm|raiseOnce)\(\s*('[A-Z_]+'|[A-Z]+\b|fault\.code|String\(fields\.fault\)|[^)\s]+)/g;
-const RESOLVES = /\b(?:resolve|resolveAll|resolveAlarm|resolveAlarms)\(\s*('[A-Z_]+'|[A-Z]+\b|fault\.code|String\(fields\.fault\))/g;
+const RAISES = /\b(?:raise|raiseAlarm|raiseOnce)\(\s*('[A-Z_]+'|[A-Z_]+\b|fault\.code|String\(fields\.fault\)|[^)\s]+)/g;
+const RESOLVES = /\b(?:resolve|resolveAll|resolveAlarm|resolveAlarms)\(\s*('[A-Z_]+'|[A-Z_]+\b|fault\.code|String\(fields\.fault\))/g;
 const CONDITION = /\{ kind: ('[A-Z_]+'|VIEW_CHANGE), severity/g; // node/health.ts raises and takes back each of its conditions
 const DAMAGE_LOOP = /for \(const kind of \[DAMAGE, LOST\]\) alarms\.resolve\(kind/;
 
