@@ -50,7 +50,8 @@ export function* checkRows(
   unreadable: readonly BodyFault[] = [],
   source: RecordOrigin = {},
 ): Generator<void, CheckedRow[], void> {
-  const definition = classFor(deps.node, caller, recordClass);
+  checkSigns(deps.node, caller);
+  const definition = classOf(deps.node, recordClass);
   const context = { crypto: deps.crypto, org: caller.organisation, sealingKey: newestKey(deps) };
   return yield* judgeRows(deps, definition, yield* prepareRows(context, definition, records, unreadable, { source, statedDigest }), caller);
 }
@@ -62,13 +63,12 @@ export function newestKey({ sealingKeys }: Pick<CheckDependencies, 'sealingKeys'
   return key;
 }
 
-/** The class as the next block will find it, for a caller whom this node signs for. @throws ChainError KEY_NOT_HELD, RECORD_CLASS_UNKNOWN */
-export function classFor(node: NodeService, { account }: Pick<Caller, 'account'>, name: string): ClassDefinition {
-  if (!node.signsFor(account)) throw new ChainError('KEY_NOT_HELD', { account }); // its seals would not be those of the chain
-  return classOf(node, name);
+/** @throws ChainError KEY_NOT_HELD: the seals of this node would not be those of the caller's */
+export function checkSigns(node: NodeService, { account }: Pick<Caller, 'account'>): void {
+  if (!node.signsFor(account)) throw new ChainError('KEY_NOT_HELD', { account });
 }
 
-/** @throws ChainError RECORD_CLASS_UNKNOWN */
+/** The class as the next block will find it. @throws ChainError RECORD_CLASS_UNKNOWN */
 export function classOf(node: NodeService, name: string): ClassDefinition {
   const builtin = builtinClass(name);
   if (builtin) return builtin;

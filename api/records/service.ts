@@ -20,7 +20,7 @@ import { formatOfMediaType } from '../formats/index.ts';
 import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, RecordService, RecordSubmitOptions } from '../rest/deps.ts';
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
-import { classFor, classOf, judgeRows, newestKey } from './check-rows.ts';
+import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';
 import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';
 
@@ -127,11 +127,12 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     const body = heldBody(given);
     const { known } = bearer;
     const caller = known ?? bearer.identify((await bodies.read(`@${bearer.address}`, body, { want: 'token' })).token);
-    const definition = classFor(node, caller, recordClass);
+    const definition = classOf(node, recordClass);
     const sealingKey = newestKey(deps);
     const task = { want: 'rows', definition, org: caller.organisation, sealingKey, source, statedDigest } as const;
     const { token, prepared } = await bodies.read(caller.account, body, task);
     if (known) bearer.identify(token); // a token inside must be the one of the header
+    checkSigns(node, caller);
     return { caller, rows: await bodies.inSlices(judgeRows(deps, definition, prepared!, caller)) };
   }
 

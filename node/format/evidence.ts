@@ -94,39 +94,39 @@ export function buildEvidence(parts: EvidenceParts): string {
   }
 }
 
-/** What the file says, in steps: value, proof and transaction may be megabytes. */
+/** What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: who writes it as it comes writes the file. */
 export function* evidenceSteps(parts: EvidenceParts): Generator<void, Evidence, void> {
   function* header(part: EvidenceHeaderParts): Generator<void, EvidenceHeader, void> {
     return {
-      header: toBase64Url(part.header),
       certificate: yield* base64UrlSteps(part.certificate),
       configuration: yield* base64UrlSteps(part.configuration),
+      header: toBase64Url(part.header),
     };
   }
   const { inclusion } = parts;
   const barriers: EvidenceHeader[] = [];
   for (const barrier of parts.barriers) barriers.push(yield* header(barrier));
   return {
-    format: EVIDENCE_FORMAT,
-    digestAlg: EVIDENCE_DIGEST_ALG,
-    chainId: toHex(parts.chainId),
-    genesisHash: toHex(parts.genesisHash),
-    era: decodeHeader(parts.state.header).era,
-    key: toBase64Url(fromByteText(parts.key)),
-    value: yield* base64UrlSteps(parts.value),
-    proof: yield* base64UrlSteps(parts.proof),
-    state: yield* header(parts.state),
     barriers,
+    chainId: toHex(parts.chainId),
+    digestAlg: EVIDENCE_DIGEST_ALG,
+    era: decodeHeader(parts.state.header).era,
+    format: EVIDENCE_FORMAT,
+    genesisHash: toHex(parts.genesisHash),
     ...(inclusion && {
       inclusion: {
-        header: toBase64Url(inclusion.header),
         certificate: yield* base64UrlSteps(inclusion.certificate),
-        transaction: yield* base64UrlSteps(inclusion.transaction),
-        transactionPath: sidedPath(inclusion.index, inclusion.count, inclusion.transactionPath),
+        header: toBase64Url(inclusion.header),
         receipt: yield* base64UrlSteps(inclusion.receipt),
         receiptPath: sidedPath(inclusion.index, inclusion.count, inclusion.receiptPath),
+        transaction: yield* base64UrlSteps(inclusion.transaction),
+        transactionPath: sidedPath(inclusion.index, inclusion.count, inclusion.transactionPath),
       },
     }),
+    key: toBase64Url(fromByteText(parts.key)),
+    proof: yield* base64UrlSteps(parts.proof),
+    state: yield* header(parts.state),
+    value: yield* base64UrlSteps(parts.value),
   };
 }
 

@@ -6,6 +6,7 @@ import { withOtp } from './contracts.ts';
 
 const CODE_TIMEOUT_MS = 40_000; // a code is good for 30 s and for one use
 const ASK_AGAIN_MS = 1_000;
+const REACH_TIMEOUT_MS = 20_000; // for a final block to reach every node
 
 /** An administrator of each organisation. */
 function speakersOf(context: ProbeContext): readonly string[] {
@@ -43,6 +44,10 @@ export async function passProposal(context: ProbeContext, proposal: Readonly<Rec
   let state = first;
   for (const voter of others) {
     if (state !== 'open') break;
+    await context.until('the proposal at the node of the voter', REACH_TIMEOUT_MS, async () => {
+      const { items } = (await context.get(nodeOf(context, voter), 'governance/proposals')) as { items: readonly { id: string }[] };
+      return items.some((item) => item.id === id) || undefined;
+    });
     ({ state } = await as(voter, `governance/proposals/${id}/votes`, { vote: 'yes' }));
   }
   assert.equal(state, 'passed', 'two thirds of the organisations voted for it');

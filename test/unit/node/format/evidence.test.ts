@@ -9,6 +9,7 @@ import {
   decodeHeader,
   type Evidence,
   type EvidenceParts,
+  evidenceSteps,
   headerHash,
   type Json,
   toHex,
@@ -51,6 +52,15 @@ test('a bundle over a change of validators carries the barrier, and its transact
   assert.match(verdict.claims[0]!, /certified by 4 of 4 validators at height 900, era 3/);
   assert.match(verdict.claims[1]!, /over 1 change of configuration/);
   assert.match(verdict.claims[3]!, /of mes@north, signed by a custodial key, ended with OK at height 50, certified by 3 of 4 validators/);
+});
+
+test('what the steps give is the file as it is written, name by name', () => {
+  for (const parts of [plain, long]) {
+    const steps = evidenceSteps(parts);
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    assert.equal(JSON.stringify(step.value), buildEvidence(parts));
+  }
 });
 
 test('a pinned header stands in for the genesis file', () => {
