@@ -6,6 +6,8 @@ import { drop, type Replica } from './replica.ts';
 
 /** Answers let in for each question: a frame may come twice, and so may its answer. What comes late still counts against the question. */
 export const ANSWERS_PER_QUESTION = 4;
+/** Answers that one validator owes at most: who is silent while it is asked again and again may not send them all later. */
+export const ANSWERS_DUE_MAX = 64;
 
 const ANSWER_OF = { fetch: 'body', ask: 'held' } as const;
 type Question = keyof typeof ANSWER_OF;
@@ -15,7 +17,7 @@ const UNASKED = { body: 'PBFT_BODY_UNASKED', held: 'PBFT_HELD_UNASKED' } as cons
 /** Notes that `node` was asked. */
 export function noteAsked(replica: Replica, question: Question, node: string): void {
   const key = `${ANSWER_OF[question]} ${node}`;
-  replica.answersDue.set(key, (replica.answersDue.get(key) ?? 0) + ANSWERS_PER_QUESTION);
+  replica.answersDue.set(key, Math.min(ANSWERS_DUE_MAX, (replica.answersDue.get(key) ?? 0) + ANSWERS_PER_QUESTION));
 }
 
 /** False, and said against `node`, when it owes us no such answer. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
+import { ANSWERS_DUE_MAX, ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
 import type { Ask, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
 import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
 import type { Replica } from '../../../../consensus/pbft/replica.ts';
@@ -207,6 +207,14 @@ test('a body and words held that nobody asked for cost their sender, before a si
   for (const late of ['c', 'd', 'd']) assert.deepEqual(b.hear(bodyOf(late)), []); // and one frame came twice
   for (let i = 2; i < ANSWERS_PER_QUESTION; i++) b.hear(bodyOf('d'));
   assert.deepEqual(b.hear(bodyOf('d')), ['reject PBFT_BODY_UNASKED d']);
+});
+
+test('who was silent while it was asked many times may not send all those answers later', () => {
+  const mute = lostLog();
+  for (let i = 0; i < 4 * ANSWERS_DUE_MAX; i++) mute.tick(retransmitMs({ parameters: PARAMETERS } as Replica));
+  const answer = held('c', 'b', 0, undefined);
+  for (let i = 0; i < ANSWERS_DUE_MAX; i++) assert.ok(!mute.hear(answer).includes('reject PBFT_HELD_UNASKED c'), `${i}`);
+  assert.deepEqual(mute.hear(answer), ['reject PBFT_HELD_UNASKED c']);
 });
 
 test('who is no validator any longer helps nobody: what it says would be held against it', () => {
