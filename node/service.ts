@@ -167,7 +167,7 @@ export interface NodeService {
     account: string,
     calls: readonly { readonly contract: string; readonly method: string; readonly args: Uint8Array }[],
     gasLimit: number,
-  ): Promise<{ readonly code: string; readonly detail: Uint8Array; readonly height: number } | undefined>;
+  ): Promise<{ readonly code: string; readonly detail: Uint8Array; readonly gasUsed: number; readonly height: number } | undefined>;
   /** Signs with this node's custodial key of an account it serves. Throws KEY_NOT_HELD. */
   signFor(
     account: string,

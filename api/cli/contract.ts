@@ -38,7 +38,11 @@ export const contractCommand: CommandFactory = (run) =>
         .argument('<address>')
         .argument('<method>')
         .argument('[arguments]', ARGUMENTS, '[]')
-        .option('--gas <units>', 'gas limit', integer(1, Number.MAX_SAFE_INTEGER))
+        .option(
+          '--gas <units>',
+          'gas limit; without it, twice what a trial uses and 100,000,000 more, or with --async the largest',
+          integer(1, Number.MAX_SAFE_INTEGER),
+        )
         .option('--async', 'do not wait for the block')
         .action(
           run(async (cli, address: string, method: string, args: string, options: { gas?: number; async?: boolean }) => {

@@ -35,6 +35,7 @@ export interface Verdict {
   readonly code: string;
   /** Facts of a refusal as canonical JSON; empty when OK. */
   readonly detail: Uint8Array;
+  readonly gasUsed: number;
   /** Of the state it was tried on. */
   readonly height: number;
 }
@@ -118,10 +119,10 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
         const state = createStateRows(snapshot);
         const reads = guardedReads((key) => state.get(ledgerKey.state(key)));
         const trial = { ...transaction, transactionId: new Uint8Array(DIGEST_BYTES), gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX) };
-        const { code, detail } = reads.during(() =>
+        const { code, detail, gasUsed } = reads.during(() =>
           executeTransaction(trial, block, { get: reads.get }, { builtins, machine, hash: crypto.hash, verify: crypto.verify }),
         );
-        return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, height };
+        return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, gasUsed, height };
       }),
     prove: (contract, key) =>
       onSnapshot((snapshot) => {

@@ -420,6 +420,22 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: 'test/unit/node/mempool/gas-shares.test.ts',
   },
   {
+    name: 'who loads records in bulk is held back like a flood of dear calls',
+    file: 'node/mempool/gas-shares.ts',
+    from: 'BULK_GAS_MAX = 7_000_000_000',
+    to: 'BULK_GAS_MAX = 1_000_000_000',
+    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    only: 'bulk loader',
+  },
+  {
+    name: 'calls as large as bulk are held back by nothing',
+    file: 'node/mempool/gas-shares.ts',
+    from: 'bulk.charge(gasUsed, nowMs);',
+    to: '{}',
+    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    only: 'as large as bulk',
+  },
+  {
     name: 'senders keep their places from block to block',
     file: 'node/mempool/gas-shares.ts',
     from: '    senders.sort((a, b) => b.left - a.left); // who used least goes first\n',

@@ -2,10 +2,11 @@
 import { Type } from '@sinclair/typebox';
 import { CONTRACT, deployedKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
+import { TRIAL_GAS_MAX } from '../../../node/ledger/reader.ts';
 import type { DeployRequest } from '../deps.ts';
 import { API_PREFIX, type Route } from '../route.ts';
 import { contractCodes, field, name128, queryCodes, queryParameter, strictObject, valueSteps } from './parts.ts';
-import { encodeArgs, gasLimit, submitCalls } from './submission.ts';
+import { encodeArgs, submitCalls, TRIAL_GAS_FACTOR, TRIAL_GAS_SPARE } from './submission.ts';
 import { addressParameter, contractEntry, deployedAddress } from './contract-address.ts';
 import { listContractEvents } from './contract-events.ts';
 import { listRoute, readRoute, statePages, submitRoute } from './shapes.ts';
@@ -34,7 +35,10 @@ export const EXAMPLE_CODE = `contract({
 const gasField = field(
   Type.Integer({ minimum: 0, maximum: 100_000_000_000 }),
   5_000_000,
-  { en: 'Gas limit; 0: the most a transaction may use', zh: 'gas 上限；0 表示单笔交易的最大值' },
+  {
+    en: `Gas limit; 0: ${TRIAL_GAS_FACTOR} times the gas of a trial on the newest state and ${TRIAL_GAS_SPARE} more. Where none is made (wait=async, or a call of more than ${TRIAL_GAS_MAX} gas) it is the most a transaction may use, and the call may wait behind cheaper ones while the chain is busy`,
+    zh: `gas 上限；0 表示在最新状态上试运行所用 gas 的 ${TRIAL_GAS_FACTOR} 倍再加 ${TRIAL_GAS_SPARE}。不试运行时（wait=async，或所需 gas 超过 ${TRIAL_GAS_MAX}）取单笔交易的最大值，链繁忙时可能排在低成本交易之后`,
+  },
   0,
 );
 const DeployBody = strictObject({
@@ -68,7 +72,7 @@ const deployContract = submitRoute({
     example: JSON.stringify({ name: 'weights', language: 'javascript', code: EXAMPLE_CODE }),
     description: { en: 'Source and name', zh: '源代码与名称' },
   },
-  handler: async (call, api) => submitCalls(call, api, [await api.deploy(call.body as DeployRequest)], gasLimit(call.body.gasLimit, api)),
+  handler: async (call, api) => submitCalls(call, api, [await api.deploy(call.body as DeployRequest)], call.body.gasLimit),
 });
 
 const listContracts = listRoute({
@@ -108,9 +112,9 @@ const callContract = submitRoute({
   errors: ['CONTRACT_NOT_FOUND', ...contractCodes],
   handler: async (call, api) => {
     contractEntry(call, api);
-    const { method, args, gasLimit: limit } = call.body;
+    const { method, args, gasLimit } = call.body;
     const calls = [{ contract: call.required('address'), method, args: await encodeArgs(api, args) }];
-    return await submitCalls(call, api, calls, gasLimit(limit, api));
+    return await submitCalls(call, api, calls, gasLimit);
   },
 });
 

@@ -257,5 +257,5 @@ function readRow(api: ApiContext, key: string): RegistryEntry | undefined {
 
 async function change(call: Call, api: ApiContext, method: string, values: Readonly<Record<string, unknown>>) {
   const args = await encodeArgs(api, values, '/data');
-  return await submitCalls(call, api, [{ contract: CONTRACT.registry, method, args }], api.node.parameters().transactionGasMax);
+  return await submitCalls(call, api, [{ contract: CONTRACT.registry, method, args }]);
 }

@@ -20,6 +20,11 @@ export const ReceiptAnswer = Type.Object(
 );
 export const receiptResponse = { schema: ReceiptAnswer, statuses: [200, 202] } as const;
 
+/** A limit that the caller leaves open is so many times the gas of the trial, because the state may change before the block, */
+export const TRIAL_GAS_FACTOR = 2;
+/** and so much more gas, about four records. */
+export const TRIAL_GAS_SPARE = 100_000_000;
+
 /** @throws ChainError REQUEST_INVALID for what canonical JSON cannot carry (fractions, unpaired surrogates) */
 export async function encodeArgs({ paced }: Pick<ApiContext, 'paced'>, args: unknown, pointer = '/args'): Promise<Uint8Array> {
   try {
@@ -32,20 +37,32 @@ export async function encodeArgs({ paced }: Pick<ApiContext, 'paced'>, args: unk
   }
 }
 
-export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<Reply> {
-  await refuseBeforeSigning(call, api, calls, gasLimit);
-  const bytes = await api.node.signFor(call.caller.account, calls, gasLimit);
+/**
+ * @param gasAsked 0 for a limit near what the calls use: what waits is counted by its limit, and with the largest it would stand in a line with the
+ * dearest calls
+ */
+export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasAsked = 0): Promise<Reply> {
+  const gasMax = api.node.parameters().transactionGasMax;
+  const gasTried = await tryBeforeSigning(call, api, calls, gasAsked === 0 ? gasMax : gasAsked);
+  const gasByTrial = gasTried === undefined ? gasMax : Math.min(TRIAL_GAS_FACTOR * gasTried + TRIAL_GAS_SPARE, gasMax);
+  const bytes = await api.node.signFor(call.caller.account, calls, gasAsked === 0 ? gasByTrial : gasAsked);
   return await submitBytes(call, api, bytes);
 }
 
 /**
  * What the chain would refuse now is refused without a transaction. Calls that are sent without waiting for each may build on one another: those the
  * chain alone can judge.
+ * @returns the gas used; undefined when nothing was tried, or to no end
  */
-async function refuseBeforeSigning(call: Call, api: ApiContext, calls: readonly ContractCall[], gasLimit: number): Promise<void> {
-  if (call.text('wait') === 'async') return;
+async function tryBeforeSigning(
+  call: Call,
+  api: ApiContext,
+  calls: readonly ContractCall[],
+  gasLimit: number,
+): Promise<number | undefined> {
+  if (call.text('wait') === 'async') return undefined;
   const verdict = await api.node.judge(call.caller.account, calls, gasLimit);
-  if (verdict === undefined || verdict.code === 'OK') return;
+  if (verdict === undefined || verdict.code === 'OK') return verdict?.gasUsed;
   throw refusedError(verdict.code, verdict.detail, { height: verdict.height });
 }
 
@@ -64,11 +81,6 @@ export async function receiptReply(call: Call, api: ApiContext, id: Digest): Pro
   const waitMs = call.text('wait') === 'async' ? 0 : call.integer('timeoutMs');
   const status = waitMs === 0 ? await api.node.transaction(id) : await api.node.awaitTransaction(id, waitMs);
   return await statusReply(api, id, status);
-}
-
-/** @param asked 0 for the most a transaction may use */
-export function gasLimit(asked: number, api: ApiContext): number {
-  return asked === 0 ? api.node.parameters().transactionGasMax : asked;
 }
 
 /** For `resume`: the same transaction again, as it stands now. */

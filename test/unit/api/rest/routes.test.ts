@@ -186,7 +186,7 @@ test('what the chain would refuse now is refused before it is signed, with its f
   let verdict: keyof typeof verdicts | undefined = 'faulty';
   rig.node.judge = async (account, calls) => {
     asked.push(`${account} ${calls[0]!.contract}.${calls[0]!.method}`);
-    return verdict && { ...verdicts[verdict], height: 41 };
+    return verdict && { ...verdicts[verdict], gasUsed: 9, height: 41 };
   };
   const send = (more = '') => post(`/api/v1/contracts/${address}/call${more}`, '{"method":"add","args":[1]}');
   const signed = rig.node.signed.length;

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { CONTRACT, governanceKey, stateKey } from '../../../../contracts/index.ts';
+import { CONTRACT, GAS, governanceKey, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { decodeHeader, decodeJson, encodeJson, equalBytes, openMapProof } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
@@ -75,7 +75,11 @@ test('a trial says what the next block would, leaves nothing behind, and judges 
       ...{ sender: 'mes@north', keyId: 'k1', keyKind: 'custodial', timestampMs: 0, gasLimit },
       calls: [{ contract: address, method, args: encodeJson([7]) }],
     });
-  assert.deepEqual([(await judge('set'))?.code, (await judge('set'))?.height], ['OK', 1]);
+  const verdict = await judge('set');
+  assert.deepEqual([verdict?.code, verdict?.height], ['OK', 1]);
+  assert.ok(verdict!.gasUsed > GAS.transaction + GAS.instance && verdict!.gasUsed < TRIAL_GAS_MAX, `${verdict!.gasUsed}`);
+  assert.equal((await judge('set', verdict!.gasUsed))?.code, 'OK');
+  assert.equal((await judge('set', verdict!.gasUsed - 1))?.code, 'GAS_EXHAUSTED');
   assert.equal((await judge('unset'))?.code, 'CONTRACT_METHOD_UNKNOWN');
   const n = await reader.query('mes@north', address, 'n', NONE);
   assert.ok(n.status === 'ok' && decodeJson(n.result) === 0);

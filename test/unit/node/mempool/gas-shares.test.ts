@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   ABOUT_MS,
+  BULK_GAS_MAX,
+  BULK_GAS_PER_SECOND,
+  BULK_GAS_SAVED_MS,
   createGasShares,
   EXCESS_GAS_OWED_MAX,
   EXCESS_GAS_PER_BLOCK,
   EXCESS_GAS_PER_SECOND,
+  EXCESS_GAS_SAVED_MS,
   type GasUse,
   SENDER_GAS_OWED_MAX,
   SENDER_GAS_PER_SECOND,
@@ -115,6 +119,71 @@ test('small excess goes into every block, and a debt of dear calls holds it up i
       .filter((use) => use === 'mes:r').length;
     assert.ok(records >= Math.floor(EXCESS_GAS_PER_BLOCK / RECORD), `${records} records`);
   }
+});
+
+/** Blocks as they come: 30 ms, and the gas at its price twice, because the proposer runs it first and then the backups do. */
+function loadFor(
+  ms: number,
+  every: readonly { readonly sender: string; readonly eachMs: number; readonly limit: number; readonly used: number }[],
+) {
+  let nowMs = 0;
+  const shares = createGasShares({ monotonic: () => nowMs });
+  const queues = new Map<string, (GasUse & { readonly used: number; readonly sinceMs: number })[]>();
+  const sent = new Map<string, number>();
+  const longestMs = new Map<string, number>();
+  const gas = new Map<string, number>();
+  while (nowMs < ms) {
+    for (const { sender, eachMs, limit, used } of every) {
+      for (let next = sent.get(sender) ?? 0; next <= nowMs; next += eachMs, sent.set(sender, next)) {
+        queues.set(sender, [...(queues.get(sender) ?? []), { sender, gasLimit: limit, used, sinceMs: next }]);
+      }
+    }
+    const block: GasUse[] = [];
+    let blockGas = 0;
+    for (const use of [...shares.turns(queues)]) {
+      if (blockGas >= BLOCK_GAS) break;
+      blockGas += use.used;
+      block.push(use);
+    }
+    nowMs += 30 + (2 * blockGas) / 40_000_000;
+    for (const use of block as (GasUse & { used: number; sinceMs: number })[]) {
+      const rest = queues.get(use.sender)!.filter((other) => other !== use);
+      if (rest.length > 0) queues.set(use.sender, rest);
+      else queues.delete(use.sender);
+      longestMs.set(use.sender, Math.max(longestMs.get(use.sender) ?? 0, nowMs - use.sinceMs));
+      gas.set(use.sender, (gas.get(use.sender) ?? 0) + use.used);
+    }
+    shares.charge((block as (GasUse & { used: number })[]).map((use) => ({ ...use, gasUsed: use.used })));
+  }
+  return { longestMs, gas, waiting: (sender: string) => queues.get(sender)?.length ?? 0 };
+}
+
+const MODEST = { sender: 'bob', eachMs: 1_000, limit: RECORD, used: 20_000_000 };
+
+test('a bulk loader beside a modest sender waits for nothing when nobody sends dear calls', () => {
+  for (const limit of [BULK, 6_400_000_000]) {
+    const { longestMs, waiting } = loadFor(120_000, [MODEST, { sender: 'mes', eachMs: 200, limit, used: 100 * 20_000_000 }]);
+    assert.ok(longestMs.get('mes')! < 1_500 && waiting('mes') <= 5, `${longestMs.get('mes')} ms, ${waiting('mes')} wait`);
+    assert.ok(longestMs.get('bob')! < 1_000, `${longestMs.get('bob')} ms`);
+  }
+});
+
+test('a flood of calls as large as bulk leaves half of the time to those who keep within their own', () => {
+  const seconds = 120;
+  const flood = ['eve', 'mal'].map((sender) => ({ sender, eachMs: 400, limit: BULK_GAS_MAX, used: BULK_GAS_MAX }));
+  const { gas, longestMs } = loadFor(1_000 * seconds, [{ ...MODEST, eachMs: 100 }, ...flood]);
+  const used = gas.get('eve')! + gas.get('mal')!;
+  const saved = (BULK_GAS_PER_SECOND * BULK_GAS_SAVED_MS + EXCESS_GAS_PER_SECOND * EXCESS_GAS_SAVED_MS) / 1_000;
+  const fair = (BULK_GAS_PER_SECOND + EXCESS_GAS_PER_SECOND) * seconds + saved + 4 * BULK_GAS_MAX + 2 * seconds * SENDER_GAS_PER_SECOND;
+  assert.ok(used < fair * 1.15, `${used} of ${fair}`); // each block gives away EXCESS_GAS_PER_BLOCK of what the small budget pays for
+  assert.ok(longestMs.get('bob')! < 1_500, `${longestMs.get('bob')} ms`);
+});
+
+test('dear calls take nothing from what bulk has', () => {
+  const dear = ['eve', 'mal'].map((sender) => ({ sender, eachMs: 500, limit: DEAR, used: DEAR }));
+  const mes = { sender: 'mes', eachMs: 400, limit: BULK, used: 100 * 20_000_000 };
+  const { longestMs, waiting } = loadFor(120_000, [MODEST, mes, ...dear]);
+  assert.ok(waiting('mes') <= 5 && longestMs.get('mes')! < 3_000, `${longestMs.get('mes')} ms, ${waiting('mes')} wait`);
 });
 
 test('a dear sender is served among bulk ones: who was served least goes first', () => {
