@@ -31,8 +31,23 @@ const FRAME_INBOX = 'node/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
 const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
+const RIGHTS_TEST = 'test/unit/contracts/builtin/rights.test.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a deployed contract is called by who may not',
+    file: 'contracts/execute.ts',
+    from: '      if (ADDRESS.test(call.contract)) run.requireRightToCall(tx.sender);\n',
+    to: '',
+    test: RIGHTS_TEST,
+  },
+  {
+    name: 'the right to manage a contract is asked for on nothing',
+    file: 'contracts/builtin/deployed.ts',
+    from: "'contract:manage', `contract",
+    to: "'contract:manage', `",
+    test: RIGHTS_TEST,
+  },
   {
     name: "a synced block's certificate is not checked",
     file: CHAIN,
