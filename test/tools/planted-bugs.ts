@@ -42,6 +42,22 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: RIGHTS_TEST,
   },
   {
+    name: 'guesses at what an account may not read are free',
+    file: 'api/records/check-rows.ts',
+    from: '      if (!visible) deps.guesses.charge(account);\n',
+    to: '',
+    test: OWN_READING_TEST,
+    only: 'guesses',
+  },
+  {
+    name: 'who may not read a repeated record hears its transaction',
+    file: 'api/records/submit.ts',
+    from: "status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first",
+    to: "status === 'repeated' && first && readingOf(node) && account ? first",
+    test: OWN_READING_TEST,
+    only: 'a submission tells',
+  },
+  {
     name: 'the right to manage a contract is asked for on nothing',
     file: 'contracts/builtin/deployed.ts',
     from: "'contract:manage', `contract",
