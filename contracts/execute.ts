@@ -16,7 +16,9 @@ import {
   toHex,
   wellFormed,
 } from '../node/format/index.ts';
-import { CONTRACT, type DeployedEntry, deployedKey } from './builtin/layout.ts';
+import { may } from './builtin/access.ts';
+import { CONTRACT, type DeployedEntry, deployedKey, type Right } from './builtin/layout.ts';
+import { GAS_PER_ENTRY_JSON_BYTE } from './builtin/pricing.ts';
 import { ExecutionFault, isHostFault } from './fault.ts';
 import { CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
 import { Overlay } from './overlay.ts';
@@ -44,6 +46,7 @@ export interface ExecutionDeps {
 const NO_BYTES = new Uint8Array(0);
 const NO_WRITES: StateWrites = new Map();
 const ADDRESS = /^0x[0-9a-f]{40}$/;
+const RIGHT_TO_CALL: Right = 'contract:call';
 const DETAIL_TEXT_UNITS_MAX = 200; // of one text in the detail of a failure that is too long
 const DETAIL_LIST_COUNT_MAX = 8;
 
@@ -57,6 +60,7 @@ export function executeTransaction(tx: TransactionContext, block: BlockContext, 
     for (; at < tx.calls.length; at++) {
       const call = tx.calls[at]!;
       run.callIndex = at;
+      if (ADDRESS.test(call.contract)) run.requireRightToCall(tx.sender);
       results.push(run.call(call.contract, call.method, call.args, tx.sender, false));
     }
   } catch (error) {
@@ -124,6 +128,21 @@ class Run {
     this.overlay = new Overlay(state);
     this.tank = new Tank(gasLimit);
     this.#isQuery = isQuery;
+  }
+
+  /**
+   * Built-in contracts ask for the rights they need; deployed ones know of none, so it is asked where a transaction enters one. Judged again at each
+   * call, since the one before may have taken the right away. @throws ContractFailure
+   */
+  requireRightToCall(account: string): void {
+    const read = (contract: string, key: ByteText): Uint8Array | undefined => {
+      this.tank.use(GAS.read);
+      const bytes = this.overlay.get(stateKey(contract, key));
+      if (bytes !== undefined) this.tank.use(bytes.length * (GAS.perByteRead + GAS_PER_ENTRY_JSON_BYTE));
+      return bytes;
+    };
+    if (!may(read, account, RIGHT_TO_CALL, undefined, this.block.timestampMs))
+      throw new ContractFailure('CONTRACT_RIGHT_MISSING', { right: RIGHT_TO_CALL, account });
   }
 
   /** @throws ContractFailure, with everything the call did undone when it was nested. */

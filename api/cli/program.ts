@@ -18,10 +18,13 @@ import { recordCommand } from './record.ts';
 import { simCommand } from './sim.ts';
 import { startCommand } from './start.ts';
 import type { Terminal } from './terminal.ts';
+import { isUtf8 } from './text.ts';
 import { traceCommand } from './trace.ts';
 import { txCommand } from './tx.ts';
 import { verifyCommand } from './verify.ts';
 import { ChainError } from '../../node/errors/index.ts';
+
+const ENVIRONMENT_PREFIX = 'TRACEMILL_';
 
 /** Gives a command its Cli; the action's error goes up to runCli. */
 export type Run = <A extends unknown[]>(action: (cli: Cli, ...args: A) => Promise<void>) => (...args: A) => Promise<void>;
@@ -73,9 +76,11 @@ export async function runCli(args: readonly string[], terminal: Terminal, versio
       await action(cli, ...given);
     };
   program.hook('preAction', () => {
-    // What is not UTF-8 reaches a program as replacement characters: a search for it would find nothing and say so.
-    const unread = args.findIndex((argument) => argument.includes('\ufffd'));
+    const unread = args.findIndex((argument) => !isUtf8(argument));
     if (unread >= 0) throw new ChainError('CLI_USAGE', { reason: `argument ${unread + 1} is not UTF-8: ${args[unread]}` });
+    for (const [name, value] of Object.entries(terminal.env)) // not shown: some are secrets
+      if (name.startsWith(ENVIRONMENT_PREFIX) && value !== undefined && !isUtf8(value))
+        throw new ChainError('CLI_USAGE', { reason: `environment variable ${name} is not UTF-8` });
   });
   for (const factory of commands) program.addCommand(inherit(factory(run), program));
   try {

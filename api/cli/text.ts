@@ -1,4 +1,9 @@
-/** Text forms of answers: aligned tables and indented objects. */
+/** Text forms of answers: aligned tables and indented objects; and whether text from outside is what was given. */
+
+/** What is not UTF-8 reaches a program as replacement characters: two passphrases would be one, a search would find nothing and say so. */
+export function isUtf8(text: string): boolean {
+  return !text.includes('\ufffd');
+}
 
 /** Columns as wide as their widest cell; characters of East Asian scripts count two. */
 export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {

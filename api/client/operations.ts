@@ -3,7 +3,8 @@ import type { Client, PostOptions, Query, StreamEvent, StreamOptions } from './c
 
 /** Receipt of a submission (POST records, contracts, governance, transactions). */
 export interface SubmitReceipt {
-  readonly transactionId: string;
+  /** Null when all that was sent are records stored before, none of which the account may read. */
+  readonly transactionId: string | null;
   readonly status: 'confirmed' | 'pending';
   readonly height: number | null;
   readonly blockHash: string | null;

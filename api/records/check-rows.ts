@@ -38,7 +38,7 @@ import { type PreparedRows, prepareRows } from './prepare-rows.ts';
 import { type PlacedText, refusePlaced } from './refusal.ts';
 import type { CheckedRow, SubmitDependencies } from './submit.ts';
 
-export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'sealed' | 'sealingKeys'>;
+export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'sealed' | 'sealingKeys' | 'guesses'>;
 
 /** Everything about records already parsed, on this thread. @throws ChainError with all faults of all rows */
 export function* checkRows(
@@ -101,6 +101,7 @@ export function* judgeRows(
   const known = new Map<string, string | undefined>();
   const keys = new Map<string, readonly [record: number, content: Uint8Array]>();
   let told = 0; // of those found before
+  let admitted = false; // to what others wrote
   let walked = checked;
   const full = (): boolean => faults.length + unreadable.length >= BODY_FAULTS_MAX; // the answer tells no more
   /** Tells what was found before of the records before one; false when there is no room for that one. */
@@ -130,11 +131,16 @@ export function* judgeRows(
     const id = toByteText(own.recordId);
     const first = readVersion(get, id, 1);
     const current = first ? currentVersion(get, id) : 0;
+    const visible = first === undefined || seesRecord(reading.read, account, first);
+    if (!visible && !admitted) {
+      deps.guesses.admit(account);
+      admitted = true;
+    }
     const resealed = yield* resealRow(deps, own, first);
     const { prepared: row } = resealed;
     const { content } = row.submission;
     if (first && !sameContent(definition, content, first.content)) {
-      const visible = seesRecord(reading.read, account, first);
+      if (!visible) deps.guesses.charge(account);
       const held = { first, latest: readVersion(get, id, current)!, current };
       if (visible && sealsAlone(deps, definition, resealed, first)) fault('SEALED_KEYS_DIFFER', [], {});
       else fault('RECORD_KEY_CONFLICT', [], { ...keyConflict(crypto, row.recordId, held, visible) });

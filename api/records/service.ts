@@ -21,6 +21,7 @@ import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, R
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
 import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';
+import { createGuesses } from './guesses.ts';
 import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';
 
@@ -51,7 +52,7 @@ function heldBody({ bytes, mediaType }: RecordBody): HeldBody {
 
 export function createRecordService(given: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = given;
-  const deps = { ...given, underWay: createUnderWay(node, crypto) };
+  const deps = { ...given, underWay: createUnderWay(node, crypto), guesses: createGuesses(given.clock) };
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);
 
@@ -142,11 +143,11 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       return submitRows(deps, options.recordClass, rows, rows, caller, options);
     },
     async validate(body, bearer, options) {
-      const { rows } = await checked(body, bearer, { ...options, source: {} });
+      const { caller, rows } = await checked(body, bearer, { ...options, source: {} });
       return {
         records: await deps.bodies.inSlices(
           outcomesOf(rows, (row) => {
-            const { currentVersion: _none, ...outcome } = outcomeOf(deps, row, row.first ? 'repeated' : 'stored');
+            const { currentVersion: _none, ...outcome } = outcomeOf(deps, caller.account, row, row.first ? 'repeated' : 'stored');
             return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
           }),
         ),

@@ -44,6 +44,7 @@ import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import type { Bodies } from './bodies.ts';
 import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
+import type { Guesses } from './guesses.ts';
 import { refuseRows } from './refusal.ts';
 import type { Sent, UnderWay } from './under-way.ts';
 
@@ -67,6 +68,7 @@ export interface SubmitDependencies {
   readonly inclusions: Inclusions;
   readonly bodies: Pick<Bodies, 'inSlices'>;
   readonly underWay: UnderWay;
+  readonly guesses: Guesses;
 }
 
 /** A row that passed every check, and what stands under its key already. */
@@ -136,7 +138,7 @@ export async function submitRows(
         status: 'pending',
         height: null,
         blockHash: null,
-        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, row, 'stored'))),
+        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored'))),
       };
   }
 }
@@ -230,8 +232,8 @@ async function confirmedOutcome(
     blockHash: toHex(blockHash),
     records: await deps.bodies.inSlices(
       outcomesOf(rows, (row, i) => {
-        if (results[i]?.status !== 'repeated') return outcomeOf(deps, row, 'stored', results[i]?.currentVersion);
-        return outcomeOf(deps, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
+        if (results[i]?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', results[i]?.currentVersion);
+        return outcomeOf(deps, caller.account, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
       }),
     ),
     ...inclusionOf(deps, receipt.height, receipt.index),
@@ -261,18 +263,23 @@ async function failedReceipt(
   return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
 }
 
-/** Every row is on the chain already: the receipt of the transaction that stored it, of several the last one. */
+/**
+ * Every row is on the chain already: the receipt of the transaction that stored it, of several the last one that the account may know of. Who may see none
+ * of the records hears that they are stored, and no more.
+ */
 async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
-  const latest = rows.reduce((a, b) => (b.first.height > a.first.height ? b : a)).first;
+  const seen = rows.filter(({ first }) => seesRecord(readingOf(deps.node).read, account, first)).map(({ first }) => first);
+  const records = await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')));
+  if (seen.length === 0) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
+  const latest = seen.reduce((a, b) => (b.height > a.height ? b : a));
   const position = deps.inclusions.position(latest.transactionId);
-  const visible = seesRecord(readingOf(deps.node).read, account, latest); // a receipt names every record of its transaction
   return {
     transactionId: toHex(latest.transactionId),
     status: 'confirmed',
     height: latest.height,
     blockHash: position ? toHex(position.blockHash) : null,
-    records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, row, 'repeated'))),
-    ...(position && visible ? inclusionOf(deps, latest.height, position.index) : {}),
+    records,
+    ...(position ? inclusionOf(deps, latest.height, position.index) : {}),
   };
 }
 
@@ -308,16 +315,17 @@ function versionOf(node: NodeService, { prepared }: CheckedRow): number {
 
 /**
  * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and `storedAs` where
- * that spells the key otherwise.
+ * that spells the key otherwise, unless the account may not see that record.
  */
 export function outcomeOf(
-  { crypto }: Pick<SubmitDependencies, 'crypto'>,
+  { crypto, node }: Pick<SubmitDependencies, 'crypto' | 'node'>,
+  account: string,
   row: CheckedRow,
   status: RecordOutcome['status'],
   currentVersion = Math.max(1, row.currentVersion),
 ): RecordOutcome {
   const { prepared, first, definition } = row;
-  const stored = status === 'repeated' ? first : undefined;
+  const stored = status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first : undefined;
   const alike = stored && equalBytes(prepared.submission.content, stored.content);
   const storedAs =
     stored && !alike && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));

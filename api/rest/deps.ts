@@ -141,14 +141,15 @@ export interface RecordOutcome {
   readonly digestAlg: string;
   readonly status: 'stored' | 'repeated';
   readonly currentVersion?: number;
-  /** Of a repeated record: the transaction that stored it. */
+  /** Of a repeated record that the account may see: the transaction that stored it. */
   readonly transactionId?: string;
-  /** Of a repeated record: fields of its key that the stored record spells otherwise, dotted path -> stored text. */
+  /** Of such a record: fields of its key that the stored record spells otherwise, dotted path -> stored text. */
   readonly storedAs?: { readonly [path: string]: string };
 }
 
 export interface SubmitOutcome {
-  readonly transactionId: string;
+  /** Null, like height and block, when every record is repeated and the account may see none of them. */
+  readonly transactionId: string | null;
   readonly status: 'confirmed' | 'pending';
   readonly height: number | null;
   readonly blockHash: string | null;

@@ -23,7 +23,7 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 import { GAS, IMAGES_TOTAL_BYTES_MAX } from '../gas.ts';
-import { readableWith } from './access.ts';
+import { type may, type Read, readableWith, readThrough } from './access.ts';
 import { GAS_PER_ENTRY_JSON_BYTE, pricedByArguments } from './pricing.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
 import {
@@ -46,11 +46,9 @@ const DIGEST_HEX = /^[0-9a-f]{64}$/;
 const ADDRESS = /^0x[0-9a-f]{40}$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-type Read = (contract: string, key: string) => Uint8Array | undefined;
-
 export interface DeployedContractDeps {
   /** Whether an account holds a right, by chain state; see contracts/builtin/access.ts. */
-  readonly may: (read: Read, account: string, right: Right, object?: string) => boolean;
+  readonly may: typeof may;
   readonly machine: ContractMachine;
 }
 
@@ -82,7 +80,7 @@ export function createDeployedContract(deps: DeployedContractDeps): BuiltinContr
 
 function deploy(deps: DeployedContractDeps, host: Host, args: JsonObject): Uint8Array {
   const sender = directSender(host);
-  if (!deps.may(reader(host), sender, 'contract:deploy')) throw rightMissing('contract:deploy', sender);
+  if (!holds(deps, host, sender, 'contract:deploy')) throw rightMissing('contract:deploy', sender);
   const { language, sourceDigest, name = '' } = args;
   if (typeof name !== 'string' || name.length > CONTRACT_NAME_LENGTH_MAX)
     throw invalid('name', `text of at most ${CONTRACT_NAME_LENGTH_MAX} characters`);
@@ -206,8 +204,8 @@ function transition(
 
 /** The account that deployed it, as long as it may deploy; or an account of the same organisation with `contract:manage`. */
 function mayManage(deps: DeployedContractDeps, host: Host, sender: string, row: DeployedContract): boolean {
-  if (sender === row.deployedBy && deps.may(reader(host), sender, 'contract:deploy')) return true;
-  return organisationOf(sender) === row.owner && deps.may(reader(host), sender, 'contract:manage', row.address);
+  if (sender === row.deployedBy && holds(deps, host, sender, 'contract:deploy')) return true;
+  return organisationOf(sender) === row.owner && holds(deps, host, sender, 'contract:manage', `contract/${row.address}`);
 }
 
 function list(host: Host, args: JsonObject): Uint8Array {
@@ -267,8 +265,9 @@ function organisationOf(account: string): string {
   return account.slice(account.lastIndexOf('@') + 1);
 }
 
-function reader(host: Host): Read {
-  return (contract, key) => host.read(contract, key);
+function holds(deps: DeployedContractDeps, host: Host, account: string, right: Right, object?: string): boolean {
+  const read: Read = (contract, key) => readThrough(host, contract, key);
+  return deps.may(read, account, right, object, host.block.timestampMs);
 }
 
 function addressOf(args: JsonObject): string {

@@ -31,8 +31,39 @@ const FRAME_INBOX = 'node/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
 const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
+const RIGHTS_TEST = 'test/unit/contracts/builtin/rights.test.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a deployed contract is called by who may not',
+    file: 'contracts/execute.ts',
+    from: '      if (ADDRESS.test(call.contract)) run.requireRightToCall(tx.sender);\n',
+    to: '',
+    test: RIGHTS_TEST,
+  },
+  {
+    name: 'guesses at what an account may not read are free',
+    file: 'api/records/check-rows.ts',
+    from: '      if (!visible) deps.guesses.charge(account);\n',
+    to: '',
+    test: OWN_READING_TEST,
+    only: 'guesses',
+  },
+  {
+    name: 'who may not read a repeated record hears its transaction',
+    file: 'api/records/submit.ts',
+    from: "status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first",
+    to: "status === 'repeated' && first && readingOf(node) && account ? first",
+    test: OWN_READING_TEST,
+    only: 'a submission tells',
+  },
+  {
+    name: 'the right to manage a contract is asked for on nothing',
+    file: 'contracts/builtin/deployed.ts',
+    from: "'contract:manage', `contract",
+    to: "'contract:manage', `",
+    test: RIGHTS_TEST,
+  },
   {
     name: "a synced block's certificate is not checked",
     file: CHAIN,

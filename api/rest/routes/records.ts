@@ -129,7 +129,9 @@ const freshnessParameters: readonly Parameter[] = [
 const RecordItem = Type.Object({ id: Type.String(), version: Type.Integer(), recordDigest: Type.String() }, { additionalProperties: true });
 const SubmitAnswer = Type.Object(
   {
-    transactionId: Type.String(),
+    transactionId: Type.Union([Type.String(), Type.Null()], {
+      description: 'Null, like height and blockHash, when every record was stored before and the account may read none of them',
+    }),
     status: Type.String(),
     height: Type.Union([Type.Integer(), Type.Null()]),
     blockHash: Type.Union([Type.String(), Type.Null()]),
@@ -142,7 +144,9 @@ const SubmitAnswer = Type.Object(
           recordDigest: Type.String(),
           digestAlg: Type.String(),
           status: Type.Union([Type.Literal('stored'), Type.Literal('repeated')]),
-          transactionId: Type.Optional(Type.String({ description: 'Of a repeated record: the transaction that stored it' })),
+          transactionId: Type.Optional(
+            Type.String({ description: 'Of a repeated record that the account may read: the transaction that stored it' }),
+          ),
         },
         { additionalProperties: true },
       ),

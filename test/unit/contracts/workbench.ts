@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import { type Call, defaultParameters, encodeJson, fromUtf8, type Json, SUITE } from '../../../node/format/index.ts';
 import {
+  accessKey,
   type BlockContext,
   type BuiltinContract,
+  CONTRACT,
   createContractMachine,
   createDeployedContract,
   type DeployedContractDeps,
@@ -14,7 +16,10 @@ import {
   queryContract,
   type QueryOutcome,
   type QuickJsMachine,
+  type RegistryEntry,
+  registryKey,
   type StateView,
+  stateKey,
 } from '../../../contracts/index.ts';
 
 export const hash = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest());
@@ -40,6 +45,18 @@ export interface ChainOptions {
   readonly may?: DeployedContractDeps['may'];
 }
 
+/** The register as far as calling a deployed contract asks it: who may, and that his organisation is in force. */
+function registerCaller(state: Map<string, Uint8Array>, account: string): void {
+  const organisation = account.slice(account.indexOf('@') + 1);
+  const entry = (kind: RegistryEntry['kind'], id: string, data: Json): void => {
+    const row = { id, kind, owner: organisation, state: 'active', version: 1, validFrom: null, validTo: null, data };
+    state.set(stateKey(CONTRACT.registry, registryKey.entry(kind, id)), encodeJson(row));
+  };
+  entry('organisation', organisation, {});
+  entry('account', account, { roles: ['caller'] });
+  state.set(stateKey(CONTRACT.access, accessKey.role('caller')), encodeJson(['contract:call']));
+}
+
 /** A chain of one: executes, and applies the writes of what succeeded. */
 export class Chain {
   readonly state = new Map<string, Uint8Array>();
@@ -48,6 +65,7 @@ export class Chain {
   #transactions = 0;
 
   constructor(options: ChainOptions) {
+    registerCaller(this.state, 'ann@acme');
     const deployed = createDeployedContract({ may: options.may ?? (() => true), machine: options.machine });
     const builtins = [deployed, ...(options.builtins ?? [])];
     this.deps = {

@@ -40,7 +40,7 @@ interface Run {
   readonly answer: any;
 }
 
-async function run(args: readonly string[], env: Record<string, string> = {}, input = ''): Promise<Run> {
+async function run(args: readonly string[], env: Record<string, string> = {}, input = '', typed?: string): Promise<Run> {
   let out = '';
   let err = '';
   const terminal: Terminal = {
@@ -61,7 +61,7 @@ async function run(args: readonly string[], env: Record<string, string> = {}, in
     stdin: async function* () {
       yield Buffer.from(input);
     },
-    askSecret: async () => undefined,
+    askSecret: async () => typed,
     onStop: () => () => undefined,
   };
   const exitCode = await runCli(args, terminal, '9.9.9');
@@ -79,6 +79,29 @@ const file = (name: string, text: string): string => {
   writeFileSync(join(directory, name), text);
   return name;
 };
+
+test('an environment variable or a typed passphrase that is not UTF-8 is refused, unseen, before anything is done', async () => {
+  const unread = 'secret \ufffd\ufffd';
+  for (const name of ['URL', 'CA', 'TOKEN', 'LANG', 'PASSPHRASE', 'PASSPHRASE_FILE', 'DATA_DIR'].map((end) => `TRACEMILL_${end}`)) {
+    for (const command of [
+      ['record', 'query'],
+      ['keys', 'create', 'mes@acme', 'unread.json', '--kind', 'account'],
+    ]) {
+      const { answer, out, err } = await run(['--json', ...command], { TRACEMILL_URL: url, [name]: unread });
+      assert.deepEqual([answer.code, answer.data.reason], ['CLI_USAGE', `environment variable ${name} is not UTF-8`]);
+      assert.ok(!(out + err).includes('secret'));
+    }
+  }
+  const create = (typed: string) =>
+    run(['--json', 'keys', 'create', 'mes@acme', 'typed.json', '--kind', 'account'], { OTHER: unread }, '', typed);
+  const { answer } = await create(unread);
+  assert.deepEqual([answer.code, answer.data.reason], ['CLI_USAGE', 'the passphrase was not typed in UTF-8']);
+  assert.deepEqual(
+    ['unread.json', 'typed.json'].map((name) => existsSync(join(directory, name))),
+    [false, false],
+  );
+  assert.equal((await create('long enough 口令')).exitCode, 0);
+});
 
 test('an argument or a file that is not UTF-8 is refused before anything is asked or sent', async () => {
   const [searches, submissions] = [rig.records.searches.length, rig.records.submissions.length];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODY_FAULTS_MAX, parseBody } from '../../../../api/formats/index.ts';
 import { checkRows } from '../../../../api/records/check-rows.ts';
+import { createGuesses } from '../../../../api/records/guesses.ts';
 import { FAULT_TEXT_MAX } from '../../../../api/records/refusal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { createTestNode, createTestState, createTestWorld } from '../stand-ins.ts';
@@ -14,6 +15,7 @@ const deps = {
   sealingKeys: () => [new Uint8Array(32)],
   inclusions: undefined as never,
   underWay: undefined as never,
+  guesses: createGuesses(world.clock),
 };
 const caller = {
   account: 'a@acme',

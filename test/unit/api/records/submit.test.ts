@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkRows } from '../../../../api/records/check-rows.ts';
+import { createGuesses } from '../../../../api/records/guesses.ts';
 import { type CheckedRow, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createUnderWay } from '../../../../api/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
@@ -69,6 +70,7 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     sealed: { get: () => [], isErased: () => false },
     sealingKeys: () => [sealingKey],
     bodies: { inSlices },
+    guesses: createGuesses(world.clock),
   } as unknown as SubmitDependencies;
 }
 
@@ -98,13 +100,13 @@ test('a record sent again with its time spelled otherwise is the stored one, and
   for (const production_time of ['2025-03-01T08:00:00+08:00', '2025-03-01T00:00:00.000Z', '1740787200000']) {
     const tree = annexRecord({ production_time });
     const [row] = check(deps, [tree]);
-    const outcome = outcomeOf(deps, row!, 'repeated');
+    const outcome = outcomeOf(deps, caller.account, row!, 'repeated');
     assert.equal(outcome.id, toHex(stored.recordId));
     assert.equal(outcome.recordDigest, toHex(stored.recordDigest), 'the digest of what is stored');
     assert.equal(outcome.contentDigest, toHex(crypto.hash(new TextEncoder().encode(canonicalJson(tree)))), 'the digest of what was sent');
     assert.deepEqual(outcome.storedAs, { production_time: '2025-03-01T00:00:00Z' });
   }
-  assert.equal('storedAs' in outcomeOf(deps, check(deps, [first])[0]!, 'repeated'), false);
+  assert.equal('storedAs' in outcomeOf(deps, caller.account, check(deps, [first])[0]!, 'repeated'), false);
 });
 
 test('two spellings of one step in one body are one record, and other content under it is a conflict', () => {

@@ -30,7 +30,7 @@ import { testKey } from '../../node/format/genesis-fixture.ts';
 import { ManualTime } from '../../node/memory-world.ts';
 import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
-import { createTestState } from '../stand-ins.ts';
+import { createTestState, putAccounts } from '../stand-ins.ts';
 
 const SENDS = 8;
 const caller = (account: string) => ({ account, organisation: 'alpha' }) as Caller;
@@ -40,6 +40,7 @@ function rig() {
   const state = createTestState();
   state.put('factory', 'F-001', 'alpha', {});
   state.put('device', 'D-1', 'alpha', {});
+  putAccounts(state, { 'mes@alpha': ['device'], 'erp@alpha': ['operator'] });
   const sealedRows = createMemoryStore();
   let salts = 0;
   const random = { bytes: (count: number) => new Uint8Array(count).map((_, i) => (i === 0 ? salts >> 8 : i === 1 ? salts++ : 0)) };

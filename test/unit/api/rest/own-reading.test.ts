@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Bodies, createBodies } from '../../../../api/records/bodies.ts';
+import { GUESSES_PER_MINUTE, GUESSES_SAVED_COUNT } from '../../../../api/records/guesses.ts';
 import { createRecordService } from '../../../../api/records/service.ts';
 import type { Route } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
@@ -304,13 +305,33 @@ test('a submission tells a device nothing of a record another account wrote but 
     [DEVICE, 'SN-3', false],
     [OPERATOR, 'SN-3', true],
   ] as const) {
-    const { records, inclusionProof } = await repeated(account, uid);
-    assert.deepEqual(
-      [records[0].status, inclusionProof !== undefined],
-      ['repeated', proved],
-      'a receipt names every record of its transaction',
-    );
+    const { records, inclusionProof, transactionId, height, blockHash } = await repeated(account, uid);
+    const told = [inclusionProof, transactionId, height, blockHash, records[0].transactionId].map((part) => (part ?? null) !== null);
+    assert.deepEqual([records[0].status, told], ['repeated', Array(5).fill(proved)], 'a receipt names every record of its transaction');
+    const [validated] = (await call(account, 'POST', '/api/v1/records/validate', body(uid, 'line 3'))).data.records;
+    assert.deepEqual([validated.status, 'transactionId' in validated], ['repeated', proved]);
   }
+});
+
+test('who may not read a record guesses at it so often a minute, and then hears neither right nor wrong', async () => {
+  const validate = (account: string, uid: string, location: string) =>
+    call(account, 'POST', '/api/v1/records/validate', JSON.stringify(contentOf(uid, location)));
+  const heard = async (...sent: Parameters<typeof validate>) => (await validate(...sent)).code;
+  const guesser = 'press-8@acme';
+  rig.state.put('account', guesser, 'acme', { type: 'device', roles: ['device'], keys: [], sessionEpoch: 1 });
+  for (let guess = 0; guess < GUESSES_SAVED_COUNT; guess++)
+    assert.equal(await heard(guesser, 'SN-3', `line ${guess + 10}`), 'RECORD_KEY_CONFLICT', `guess ${guess}`);
+  for (let more = 0; (await heard(guesser, 'SN-3', 'line 9')) !== 'RATE_LIMITED'; more++) assert.ok(more < GUESSES_PER_MINUTE);
+  for (const path of ['records', 'records/validate'])
+    assert.equal((await call(guesser, 'POST', `/api/v1/${path}`, JSON.stringify(contentOf('SN-3', 'line 3')))).code, 'RATE_LIMITED', path);
+  assert.equal(await heard(guesser, 'SN-7', 'line 3'), 'OK', 'what nobody wrote is taken as ever');
+  assert.equal(await heard(DEVICE, 'SN-2', 'x'), 'RECORD_KEY_CONFLICT', 'its own record');
+  assert.equal(await heard(DEVICE, 'SN-3', 'x'), 'RECORD_KEY_CONFLICT', 'another account has guesses of its own');
+  for (let guess = 0; guess <= 2 * GUESSES_SAVED_COUNT; guess++) assert.equal(await heard(OPERATOR, 'SN-3', 'x'), 'RECORD_KEY_CONFLICT');
+  rig.world.advance((2 * 60_000) / GUESSES_PER_MINUTE);
+  assert.equal(await heard(guesser, 'SN-3', 'line 3'), 'OK', 'a retry is answered');
+  for (let again = 0; again <= 2 * GUESSES_SAVED_COUNT; again++)
+    assert.equal(await heard(guesser, 'SN-3', 'line 3'), 'OK', 'and costs nothing');
 });
 
 test('a device learns what became of its own transactions, and of no other', async () => {

@@ -336,6 +336,29 @@ test('the same Idempotency-Key and bytes give the first answer; other bytes are 
   await own.close();
 });
 
+test('nothing of one account shows under the same Idempotency-Key of another of its organisation, in flight or after', async () => {
+  const own = await rigWithContract();
+  const accounts = ['ada@acme', 'olga@acme'] as const;
+  const told = async (account: string, body: object) => {
+    const { status, json, headers } = await call(body, 'shared', { on: own, account });
+    return [status < 300, headers['idempotency-replayed'], json.data.transactionId];
+  };
+  const inFlight = await Promise.all(accounts.flatMap((account) => [told(account, { method: 'add' }), told(account, { method: 'add' })]));
+  assert.equal(own.node.submitted.length, 2, 'one transaction for each account');
+  const [ada, adaAgain, olga, olgaAgain] = inFlight.map(([, , id]) => id);
+  assert.deepEqual([ada === adaAgain, olga === olgaAgain, ada === olga], [true, true, false]);
+  for (const [account, id] of [
+    [accounts[0], ada],
+    [accounts[1], olga],
+  ] as const)
+    assert.deepEqual(await told(account, { method: 'add' }), [true, 'true', id]);
+  const key = { on: own, account: 'ada@acme' };
+  assert.equal((await call({ method: 'take' }, 'hers', key)).headers['idempotency-replayed'], 'false');
+  const other = await call({ method: 'add' }, 'hers', { on: own, account: 'olga@acme' });
+  assert.deepEqual([other.status, other.headers['idempotency-replayed']], [200, 'false'], 'a key that another account used is free');
+  await own.close();
+});
+
 test('an Idempotency-Key keeps nothing by which sealed fields could be guessed, and the repeat is answered whole', async () => {
   const own = await createRig();
   const { createHash } = await import('node:crypto');

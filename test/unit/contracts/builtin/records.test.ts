@@ -25,6 +25,7 @@ import {
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
 import { checkRows } from '../../../../api/records/check-rows.ts';
+import { createGuesses } from '../../../../api/records/guesses.ts';
 import { prepareRecord } from '../../../../node/records/prepare.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
@@ -223,7 +224,9 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
       },
     },
   };
-  const deps = { node, crypto, sealed: { get: () => [], isErased: () => false }, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
+  const guesses = createGuesses({ monotonic: () => 0 });
+  const sealed = { get: () => [], isErased: () => false };
+  const deps = { node, crypto, sealed, guesses, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
   const conflictOf = (...trees: TextStruct[]) => conflictFor('mes@alpha', ...trees);
   const conflictFor = (account: string, ...trees: TextStruct[]) => {
     const caller = { account, organisation: 'alpha' } as never;
