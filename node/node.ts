@@ -54,7 +54,7 @@ import { openPendingBodies } from './pending-bodies.ts';
 import { createReceipts } from './receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './storage/keyspace.ts';
-import { readStoredBlock } from './stored-block.ts';
+import { readReceipts, readStoredBlock } from './stored-block.ts';
 import { damagedKey, rangeAround } from './storage/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './sync/index.ts';
@@ -138,10 +138,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const accounts = new Map<string, AccountView | undefined>();
   const rows = new Map<ByteText, Uint8Array | undefined>();
   const outbox = createOutbox({
-    source: { height: () => chain.tip().height, receipts: async (height) => blocks.receipts(height) ?? [] },
+    source: { height: () => chain.tip().height, receipts: (height, pause) => readReceipts(blocks, height, pause) },
     store: options.local,
     prefix: keyspace.outboxCursor,
     timers: world.timers,
+    pause: () => createPause(world),
     log: world.log,
   });
   const committedListeners = new Set<(committed: Committed) => void>();

@@ -6,6 +6,7 @@
 import { utf8Text } from '../contracts/index.ts';
 import { ChainError } from './errors/index.ts';
 import { type ByteText, decodeAll, type Receipt, Writer } from './format/index.ts';
+import type { Pause } from './pauses.ts';
 import type { OutboxEvent } from './service.ts';
 import type { Log, Store, Timers } from './world.ts';
 
@@ -21,7 +22,7 @@ export interface ReceiptSource {
   /** Last final height. */
   height(): number;
   /** @throws ChainError when the block's receipts are damaged or no longer held. */
-  receipts(height: number): Promise<readonly Receipt[]>;
+  receipts(height: number, pause: Pause): Promise<readonly Receipt[]>;
 }
 
 /** Everything up to and including this place has been seen. `position` counts the events of a block from 0, across its transactions. */
@@ -72,6 +73,8 @@ export function createOutbox(options: {
   /** Keys of the store under this prefix are the outbox's alone. */
   readonly prefix: ByteText;
   readonly timers: Timers;
+  /** For one reading: a cursor far back has the whole chain before it. */
+  readonly pause: () => Pause;
   readonly log: Log;
 }): Outbox {
   const { source, store, prefix, timers, log } = options;
@@ -80,17 +83,19 @@ export function createOutbox(options: {
   /** Up to `limit` events and the cursor behind what was read; empty blocks move it too, so that they are read once. */
   async function read(after: Cursor, limit: number): Promise<{ events: OutboxEvent[]; next: Cursor }> {
     const events: OutboxEvent[] = [];
+    const pause = options.pause();
     const last = source.height();
     let next = after;
     const first = after.position >= POSITION_END ? after.height + 1 : after.height;
     for (let height = Math.max(first, FIRST_HEIGHT); height <= last; height++) {
-      for (const event of eventsOf(height, await source.receipts(height))) {
+      for (const event of eventsOf(height, await source.receipts(height, pause))) {
         if (height === after.height && event.position <= after.position) continue;
         if (events.length === limit) return { events, next };
         events.push(event);
         next = { height, position: event.position };
       }
       next = { height, position: POSITION_END };
+      await pause();
     }
     return { events, next };
   }

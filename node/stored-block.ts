@@ -19,10 +19,16 @@ export async function readStoredBlock(
     transactionIds.push(openTransaction(crypto, bytes).id);
     await pause();
   }
+  const receipts = await readReceipts(blocks, height, pause);
+  return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: blocks.certificate(height), receipts, transactionIds };
+}
+
+/** Receipts of a block, in its order; none where it has none. */
+export async function readReceipts(blocks: Pick<BlockStore, 'receiptBytes'>, height: number, pause: Pause): Promise<Receipt[]> {
   const receipts: Receipt[] = [];
   for (const bytes of blocks.receiptBytes(height) ?? []) {
     receipts.push(decodeReceipt(bytes));
     await pause();
   }
-  return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: blocks.certificate(height), receipts, transactionIds };
+  return receipts;
 }

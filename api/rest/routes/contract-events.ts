@@ -2,9 +2,10 @@
 import { ChainError } from '../../../node/errors/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
+import { eachInSteps } from '../paced.ts';
 import { API_PREFIX, type Call } from '../route.ts';
 import { addressParameter, contractEntry } from './contract-address.ts';
-import { heightRange, name128, presentEvent, queryParameter } from './parts.ts';
+import { eventSteps, heightRange, name128, queryParameter } from './parts.ts';
 import { listRoute, type Page, type PageAsked } from './shapes.ts';
 
 const EVENTS_SCANNED_MAX = 20_000; // by one page, whatever the filter
@@ -31,8 +32,8 @@ async function eventPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
       ? { height: Math.max(call.integer('fromHeight'), firstHeight(call, api)) - 1, position: Number.MAX_SAFE_INTEGER }
       : parsePosition(String(cursor.at));
   const found: OutboxEvent[] = [];
-  const whole = (): Page => ({ items: found.map(presentEvent), height, at: undefined });
-  const part = (): Page => ({ ...whole(), at: `${at.height}-${at.position}` });
+  const whole = async (): Promise<Page> => ({ items: await api.paced(eachInSteps(found, eventSteps)), height, at: undefined });
+  const part = async (): Promise<Page> => ({ ...(await whole()), at: `${at.height}-${at.position}` });
   for (let scanned = 0; scanned < EVENTS_SCANNED_MAX; ) {
     const events = await api.node.events(at, EVENTS_READ);
     for (const event of events) {
@@ -44,7 +45,7 @@ async function eventPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
     }
     if (events.length === 0) return whole();
   }
-  return { ...part(), complete: false };
+  return { ...(await part()), complete: false };
 }
 
 /** Before a contract was deployed it has no events; built-in ones are there from the start. */

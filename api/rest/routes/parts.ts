@@ -189,11 +189,6 @@ export function presentTransaction(transaction: ReturnType<typeof decodeTransact
   };
 }
 
-export function presentEvent(event: OutboxEvent) {
-  return { ...eventPlace(event), data: jsonOrBytes(event.event.data) };
-}
-
-/** The same in steps. */
 export function* eventSteps(event: OutboxEvent) {
   return { ...eventPlace(event), data: yield* valueSteps(event.event.data) };
 }

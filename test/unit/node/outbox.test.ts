@@ -35,7 +35,11 @@ class Blocks implements ReceiptSource {
 
 function outboxOver(source: Blocks, store = new MemoryStore()) {
   const time = new ManualTime();
-  return { time, store, outbox: createOutbox({ source, store, prefix: 'x', timers: time, log: new MemoryLog() }) };
+  const pauses = { offered: 0 };
+  const pause = () => async () => {
+    pauses.offered++;
+  };
+  return { time, store, pauses, outbox: createOutbox({ source, store, prefix: 'x', timers: time, pause, log: new MemoryLog() }) };
 }
 const names = (events: readonly OutboxEvent[]) => events.map((event) => event.event.name).join('');
 
@@ -55,6 +59,12 @@ test('events come in the order of height, transaction and emission, after any cu
   for (const [after, limit, expected] of table) assert.equal(names(await outbox.events(after, limit)), expected, JSON.stringify(after));
   const last = (await outbox.events(CURSOR_START, 10)).at(-1)!;
   assert.deepEqual([last.height, last.index, last.position], [3, 1, 1]);
+});
+
+test('a reading over many blocks without events offers a pause after each', async () => {
+  const { outbox, pauses } = outboxOver(new Blocks(...Array.from({ length: 1_000 }, () => []), [['a']]));
+  assert.equal(names(await outbox.events(CURSOR_START, 10)), 'a');
+  assert.ok(pauses.offered >= 1_000, `${pauses.offered} pauses`);
 });
 
 test('a subscriber gets what comes later too, and empty blocks are read once', async () => {
