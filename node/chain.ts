@@ -26,7 +26,7 @@ import {
   Writer,
 } from './format/index.ts';
 import type { AccountView, AdmissionContext } from './ledger/admission.ts';
-import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts } from './ledger/checks.ts';
+import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from './ledger/checks.ts';
 import type { VerifiedTransaction } from './ledger/block-run.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
@@ -346,10 +346,11 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
           listed.hashes.push(transactionHashOf(crypto, transaction));
           listed.bytes += transaction.length;
         }
+        const txRoot = await rootWithPauses(crypto, listed.hashes, pause);
         const headerBytes = headerBytesOf(bytes);
         const hash = headerHash(crypto, headerBytes);
         const faults = failed([
-          ...checkHeader(crypto, header, hash, block.seal, listed.hashes, listed.bytes, parentFacts()),
+          ...checkHeader(crypto, header, hash, block.seal, listed.hashes, listed.bytes, parentFacts(), txRoot),
           ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),
         ]);
         if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });

@@ -44,7 +44,10 @@ const FETCH_PATIENCE_MS = 500;
 export interface PeeringLimits extends SyncLimits {
   /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
   readonly fetchHashesMax: number;
-  /** Transactions from peers whose checks are under way at once; what comes on top is dropped: it is spread again. */
+  /**
+   * Transactions from peers whose checks are under way at once: half of it for whoever comes first, half split evenly, so that no peer can hold out
+   * what the others give. What comes on top is dropped: it is spread again.
+   */
   readonly intakeMax: number;
 }
 
@@ -159,7 +162,9 @@ export function createPeering(deps: PeeringDependencies): Peering {
   let spreadMs = Number.NEGATIVE_INFINITY; // monotonic
   let cancelSpread: (() => void) | undefined;
   let cancelUpkeep: (() => void) | undefined;
+  /** Transactions in check, of all peers and of each. */
   let intake = 0;
+  const intakeOf = new Map<string, number>();
 
   function flush(): void {
     cancelSpread?.();
@@ -198,15 +203,25 @@ export function createPeering(deps: PeeringDependencies): Peering {
     arrivals.delete(from);
   }
 
+  function countIntake(from: string, change: 1 | -1): void {
+    const count = (intakeOf.get(from) ?? 0) + change;
+    intake += change;
+    if (count > 0) intakeOf.set(from, count);
+    else intakeOf.delete(from);
+  }
+
   async function openFrame(from: string, transactions: readonly Uint8Array[]): Promise<void> {
     const pause = createPause(world);
+    const commonMax = Math.floor(limits.intakeMax / 2);
+    const ownMax = Math.max(1, Math.floor(commonMax / Math.max(1, network.peers().length)));
     let honest = true;
     for (const bytes of transactions) {
       await pause();
-      if (intake >= limits.intakeMax || !honest) return; // what follows a false one is as good as it
+      if (!honest) return; // what follows a false one is as good as it
+      if (intake >= commonMax && (intakeOf.get(from) ?? 0) >= ownMax) return;
       if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
       await pause(); // a long one is hashed again to open it
-      intake++;
+      countIntake(from, 1);
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
         .then(deps.onAdmitted, (error: unknown) => {
@@ -216,7 +231,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
           } else if (!(error instanceof ChainError))
             world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
         })
-        .finally(() => intake--);
+        .finally(() => countIntake(from, -1));
     }
   }
 

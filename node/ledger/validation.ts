@@ -17,7 +17,6 @@ import {
   encodeHeader,
   equalBytes,
   headerHash,
-  merkleLevelsSteps,
   openTransaction,
   toHex,
   transactionHashOf,
@@ -28,7 +27,7 @@ import type { BlockCheck } from '../service.ts';
 import type { VerifyPool } from '../world.ts';
 import type { AccountView } from './admission.ts';
 import type { BlockStore } from './block-store.ts';
-import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts } from './checks.ts';
+import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts, rootWithPauses } from './checks.ts';
 import type { Pause } from '../pauses.ts';
 import type { ExecutorPort } from './executor-port.ts';
 
@@ -86,7 +85,7 @@ export async function validateSealedBlock(deps: ValidationDependencies, bytes: U
     hashes.push(transactionHashOf(deps.crypto, transaction));
     await deps.pause();
   }
-  const txRoot = await rootOf(deps, hashes);
+  const txRoot = await rootWithPauses(deps.crypto, hashes, deps.pause);
   const bytesTotal = block.transactions.reduce((sum, transaction) => sum + transaction.length, 0);
   const checks = withDrift(
     checkHeader(deps.crypto, header, hash, block.seal, hashes, bytesTotal, parent, txRoot),
@@ -166,16 +165,6 @@ async function signatureFault(deps: ValidationDependencies, bytes: Uint8Array): 
   }
 }
 
-/** Root of the tree over `leaves`, with pauses. */
-async function rootOf({ crypto, pause }: ValidationDependencies, leaves: readonly Uint8Array[]): Promise<Digest> {
-  const steps = merkleLevelsSteps(crypto.hash, leaves);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value.at(-1)![0]!;
-    await pause();
-  }
-}
-
 /** Whether the transactions are those of the block stored at this height. */
 async function isStored({ blocks, pause }: ValidationDependencies, { header, transactions }: Block): Promise<boolean> {
   const stored = blocks.block(header.height)?.transactions;
@@ -197,7 +186,7 @@ async function checkRoots(deps: ValidationDependencies, block: Block, parent: Pa
     const receipts = deps.blocks.receiptBytes(header.height) ?? [];
     const other = 'the transactions are not those executed at this height';
     return [
-      check('receiptsRoot', same ? toHex(await rootOf(deps, receipts)) : other, toHex(header.receiptsRoot)),
+      check('receiptsRoot', same ? toHex(await rootWithPauses(deps.crypto, receipts, deps.pause)) : other, toHex(header.receiptsRoot)),
       check('stateRoot', same ? toHex(final.stateRoot) : other, toHex(header.stateRoot)),
     ];
   }

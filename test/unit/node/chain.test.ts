@@ -5,6 +5,7 @@ import { type ContractMachine, createBuiltins, type Genesis } from '../../../con
 import { type Chain, type ChainDependencies, createChain } from '../../../node/chain.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import {
+  BLOCK_TRANSACTIONS_LIMIT,
   type Certificate,
   decodeHeader,
   decodeProposal,
@@ -23,6 +24,7 @@ import {
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
 import type { Mempool } from '../../../node/mempool/mempool.ts';
+import { HELD_MS } from '../../../node/pauses.ts';
 import { MemoryStore } from '../../../node/storage/memory-store.ts';
 import type { Log, World } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
@@ -363,4 +365,38 @@ test('what a proposal consists of is on disk before it can be voted for: neither
   onDisk();
   assert.equal((await executing).code, 'OK');
   assert.deepEqual(saved, Array(2).fill(`1 ${toHex(digest)} ${toHex(transaction)}`));
+});
+
+test('a synced block of 10,000 transactions is hashed with pauses, all of its tree', async () => {
+  const PER_HASH_MS = 0.01;
+  let [hashes, longest, since] = [0, 0, 0];
+  const crypto: World['crypto'] = {
+    verify: keys.verify,
+    hash(data) {
+      hashes++;
+      longest = Math.max(longest, hashes - since);
+      return keys.hash(data);
+    },
+  };
+  const world = {
+    clock: { now: () => START_MS, monotonic: () => hashes * PER_HASH_MS },
+    timers: {
+      after(_ms: number, run: () => void) {
+        since = hashes;
+        setImmediate(run);
+      },
+    },
+    crypto,
+    log: silent,
+  } as unknown as World;
+  const opened = await open('a', { world });
+  const { proposal } = await build(await open('a'));
+  const { header, seal } = decodeProposal(proposal);
+  const transactions = Array.from({ length: BLOCK_TRANSACTIONS_LIMIT }, (_, i) => utf8(`${i}`));
+  const bytes = encodeBlock({ header: decodeHeader(header), seal, transactions });
+  const certificate = certificateOf(opened.chain.tip().hash);
+  hashes = since = longest = 0;
+  await assert.rejects(opened.chain.applyBlock(bytes, certificate), { code: 'BLOCK_REFUSED' });
+  assert.ok(hashes >= 3 * BLOCK_TRANSACTIONS_LIMIT - 1, `${hashes}`); // each transaction, each leaf, each node
+  assert.ok(longest * PER_HASH_MS <= 2 * HELD_MS, `${longest} hashes in one go`);
 });

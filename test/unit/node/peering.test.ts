@@ -1,10 +1,11 @@
 /** Fetching transactions from peers of which one keeps silent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openGenesis, SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
+import { ChainError } from '../../../node/errors/index.ts';
+import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
 import type { Mempool, Waiting } from '../../../node/mempool/mempool.ts';
-import { createPeering, SPREAD_GATHER_MS } from '../../../node/peering.ts';
+import { createPeering, PEERING_LIMITS, SPREAD_GATHER_MS } from '../../../node/peering.ts';
 import { decodeBulkMessage } from '../../../node/network/messages.ts';
 import type { Channel, Network } from '../../../node/world.ts';
 import { genesisFixture } from './format/genesis-fixture.ts';
@@ -24,8 +25,15 @@ interface Spread {
   readonly count: number;
 }
 
+type More = Partial<Pick<Parameters<typeof createPeering>[0], 'mempool' | 'limits'>>;
+
 /** Peers a, b and c; `holders` serve the transaction, `silent` hear nothing. `spreads` of a. */
-async function peers(holders: readonly string[], silent: readonly string[], given = TRANSACTION) {
+async function peers(
+  holders: readonly string[],
+  silent: readonly string[],
+  given = TRANSACTION,
+  more: (node: string) => More = () => ({}),
+) {
   const scheduler = new Scheduler();
   const fabric = new Fabric(scheduler, random.fork());
   const opened = new Map<string, ReturnType<typeof createPeering>>();
@@ -66,6 +74,7 @@ async function peers(holders: readonly string[], silent: readonly string[], give
           applyBlock: async () => {},
           sharedRow: async () => undefined,
           onAdmitted: () => {},
+          ...more(node),
         }),
       );
     await network.start();
@@ -82,7 +91,7 @@ async function peers(holders: readonly string[], silent: readonly string[], give
     await scheduler.run(startedMs + 60_000, () => result !== undefined);
     return result ?? assert.fail('never answered');
   };
-  return { fetch, scheduler, spreads, reports, a: opened.get('a')! };
+  return { fetch, scheduler, spreads, reports, a: opened.get('a')!, opened };
 }
 
 test('a proposer that keeps silent does not keep its transactions from being fetched elsewhere', async () => {
@@ -146,4 +155,29 @@ test('a transaction leaves at once after a pause, those that follow soon in one 
   await pass(1_000);
   assert.equal(spreads.length, 3, 'nothing twice, and no empty frame');
   a.stop();
+});
+
+test('a peer whose transactions are all in check holds out no other peer, and each has its share back when they are judged', async () => {
+  const INTAKE_MAX = 20;
+  const inCheck: { readonly text: string; readonly judged: () => void }[] = [];
+  const add = (bytes: Uint8Array): Promise<never> =>
+    new Promise((_, reject) => {
+      inCheck.push({ text: fromUtf8(bytes), judged: () => reject(new ChainError('MEMPOOL_FULL')) });
+    });
+  const others = async () => undefined;
+  const { opened, scheduler } = await peers([], [], TRANSACTION, (node) => ({
+    mempool: { byHash: () => undefined, add: node === 'a' ? add : others, overdue: () => [] } as unknown as Mempool,
+    limits: { ...PEERING_LIMITS, intakeMax: INTAKE_MAX },
+  }));
+  const give = async (from: string, count: number): Promise<number> => {
+    opened.get(from)!.spread(Array.from({ length: count }, (_, i) => ({ bytes: utf8(`${from} ${i}`) }) as Waiting));
+    opened.get(from)!.flush();
+    await scheduler.run(scheduler.nowMs + 1_000, () => false);
+    return inCheck.filter(({ text }) => text.startsWith(from)).length;
+  };
+  const alone = await give('b', 100);
+  assert.equal(alone, INTAKE_MAX / 2);
+  assert.equal(await give('c', 100), INTAKE_MAX / 4);
+  for (const { judged } of inCheck.splice(0)) judged();
+  assert.equal(await give('b', 100), alone);
 });
