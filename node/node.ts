@@ -59,6 +59,7 @@ import { damagedKey, rangeAround } from './storage/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
+import { createWorkNotice } from './work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
@@ -151,16 +152,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
-  let cancelWork: (() => void) | undefined;
 
-  /** Something was admitted, or a block is final. Consensus owes a block for what one may hold: at once, or when the time of what is held back has come. */
-  function tellWork(added?: Waiting): void {
-    const waitMs = mempool.dueInMs(added);
-    if (added) leftOut.onAdmitted(added);
-    if (waitMs === 0 || !added) driver.workWaiting(waitMs === 0);
-    if (waitMs === 0 || waitMs === Number.POSITIVE_INFINITY || stopping) return;
-    cancelWork?.();
-    cancelWork = world.timers.after(waitMs, () => tellWork());
+  const work = createWorkNotice({
+    clock: world.clock,
+    timers: world.timers,
+    dueInMs: (entry) => mempool.dueInMs(entry),
+    workWaiting: (waiting) => driver.workWaiting(waiting),
+  });
+
+  function onAdmitted(entry: Waiting): void {
+    leftOut.onAdmitted(entry);
+    work.tell(entry);
   }
 
   /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
@@ -279,7 +281,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height),
-    onAdmitted: tellWork,
+    onAdmitted,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });
   const repairer = createRepairer({
@@ -377,7 +379,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     }
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
-    tellWork();
+    work.tell();
     const { height, header } = chain.tip();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
@@ -471,7 +473,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     try {
       const entry = await mempool.add(bytes, 'client');
       peering.spread([entry]);
-      tellWork(entry);
+      onAdmitted(entry);
       return entry.id;
     } catch (error) {
       const same = error instanceof ChainError && error.code === 'MEMPOOL_TRANSACTION_KNOWN' ? await mempool.same(bytes) : undefined;
@@ -608,7 +610,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       health.stop();
       peerWatch.stop();
       cancelSave?.();
-      cancelWork?.();
+      work.stop();
       const repaired = repairer.stop();
       cancelExpel?.();
       peering.stop();

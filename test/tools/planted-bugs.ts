@@ -467,6 +467,22 @@ export const plantedBugs: readonly PlantedBug[] = [
     only: 'as large as bulk',
   },
   {
+    name: 'no block is owed for what was held back until something else happens',
+    file: 'node/work-notice.ts',
+    from: '      next = undefined;\n      tell();\n',
+    to: '      next = undefined;\n',
+    test: 'test/unit/node/work-notice.test.ts',
+    only: 'when its time has come',
+  },
+  {
+    name: 'a dear call puts off the block that is owed for a cheaper one',
+    file: 'node/work-notice.ts',
+    from: '    if (added && next && next.atMs <= atMs) return; // another one is due before it\n',
+    to: '',
+    test: 'test/unit/node/work-notice.test.ts',
+    only: 'puts off nothing',
+  },
+  {
     name: 'senders keep their places from block to block',
     file: 'node/mempool/gas-shares.ts',
     from: '    senders.sort((a, b) => b.left - a.left); // who used least goes first\n',
