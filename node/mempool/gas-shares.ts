@@ -4,6 +4,10 @@
  * and a smaller one for dearer ones, so that most of the chain's time stays free of calls that hold every validator up for as long as they run. Without
  * them excess goes as fast as it can. What is charged is the gas used, once its block is final. A proposer orders by this; no replica judges it
  * (DB53/T 1407-2025 6.3.3.a).
+ *
+ * A sender is an account, so an organisation has as many shares as accounts: forty that each send all they have of their own keep the chain busy half of
+ * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
+ * each by a transaction that stays on record. A share for organisations as well would have to suit one account and a factory's hundred devices alike.
  */
 import { Budget, createBudgets } from '../budget.ts';
 import type { Clock } from '../world.ts';
