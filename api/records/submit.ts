@@ -249,8 +249,11 @@ async function failedReceipt(
   receipt: Receipt,
 ): Promise<ChainError> {
   const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
-  const { record, path, ...data } = detail;
-  if (typeof record === 'number') {
+  const { record: recordOfCall, path, ...facts } = detail;
+  if (typeof recordOfCall === 'number') {
+    const before = recordsBefore(rows, receipt.failedCall);
+    const record = before + recordOfCall;
+    const data = typeof facts.sameKeyAs === 'number' ? { ...facts, sameKeyAs: before + facts.sameKeyAs } : facts;
     const row = receipt.code === 'RECORD_KEY_CONFLICT' ? rows[record] : undefined;
     const first = row && firstOf(deps.node, row);
     if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
@@ -261,6 +264,15 @@ async function failedReceipt(
     return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
   }
   return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
+}
+
+/** Rows in the calls before one: a contract counts the records of its call. */
+function recordsBefore(rows: readonly CheckedRow[], call: number): number {
+  const calls = callsOf(
+    rows.map(({ prepared }) => prepared),
+    TRANSACTION_BYTES_MAX,
+  );
+  return calls.slice(0, call).reduce((count, { length }) => count + length, 0);
 }
 
 /**

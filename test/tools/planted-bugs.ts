@@ -2,6 +2,7 @@
  * Bugs of the safety code, each as one replacement in the shipped source, with the test that must fail while it stands. A rule of consensus or
  * ledger that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
+import { plantedDoors } from './planted-doors.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -264,12 +265,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     only: 'again and again',
   },
   {
-    name: 'what a new view binds to is forgotten at a restart',
+    name: 'what a new view binds to is read at no restart, which leaves its view closed',
     file: REPLAY,
     from: 'record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;',
     to: 'undefined;',
     test: 'test/unit/consensus/pbft/recovery.test.ts',
     only: 'bound still',
+  },
+  {
+    name: 'what a new view binds to is forgotten at a restart',
+    file: REPLAY,
+    from: '{ height: record.height, digest: record.digest }',
+    to: '{ height: record.height, digest: undefined }',
+    test: MEMORY_TEST,
+    only: 'bound by it',
   },
   {
     name: 'the one proposal of a primary is forgotten at a restart',
@@ -292,8 +301,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: REPLAY,
     from: 'if (vote.height >= height) records.push(',
     to: 'if (vote.height < 0) records.push(',
+    test: MEMORY_TEST,
+    only: 'takes no twin',
+  },
+  {
+    name: 'the cut of the log at a checkpoint loses what a new view binds to',
+    file: REPLAY,
+    from: 'height, digest: replica.binding?.digest });',
+    to: 'height, digest: undefined });',
     test: 'test/unit/consensus/pbft/checkpoint.test.ts',
-    only: 'keeps the votes',
+    only: 'binds its height to',
   },
   {
     name: 'the cut of the log at a checkpoint loses the prepared certificate',
@@ -489,6 +506,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: '',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
   },
+  ...plantedDoors,
 ];
 
 /** The source of the bug's file with the bug in it. @throws Error when the text to replace does not occur exactly once. */

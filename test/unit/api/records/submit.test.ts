@@ -213,7 +213,7 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
 }
 
 const confirmed = (status: 'ok' | 'failed', code: string, detail: Uint8Array = new Uint8Array(0)): TransactionStatus => {
-  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail, results: [] };
+  const receipt = { transactionId: new Uint8Array(32), height: 3, index: 0, status, code, detail, failedCall: 0, results: [] };
   return { state: 'confirmed', receipt: receipt as unknown as Receipt, blockHash: new Uint8Array(32), timestampMs: 1 };
 };
 

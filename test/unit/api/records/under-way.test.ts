@@ -16,8 +16,10 @@ import {
   defaultParameters,
   encodeJson,
   encodeStoredRecord,
+  type JsonObject,
   openTransaction,
   type Receipt,
+  RECORDS_PER_CALL_MAX,
   recordIdOf,
   signTransaction,
   type TextStruct,
@@ -105,6 +107,7 @@ function rig() {
     deps: { ...parts, underWay } as unknown as SubmitDependencies,
     sent,
     sealedRows,
+    bodies,
     chain,
     calls,
     time,
@@ -120,7 +123,10 @@ function rig() {
       for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
     },
     /** Ends a transaction: its records are stored as the contract does, or it ends as told. */
-    end(bytes: Uint8Array, end?: TransactionStatus | { readonly failed: string }) {
+    end(
+      bytes: Uint8Array,
+      end?: TransactionStatus | { readonly failed: string; readonly failedCall?: number; readonly detail?: JsonObject },
+    ) {
       const { id, transaction } = openTransaction(crypto, bytes);
       chain.height++;
       const results = transaction.calls.map(({ args }) =>
@@ -138,10 +144,11 @@ function rig() {
           }),
         ),
       );
-      const failed = end !== undefined && 'failed' in end ? end.failed : undefined;
+      const failure = end !== undefined && 'failed' in end ? end : undefined;
+      const { failed, failedCall = 0, detail } = failure ?? {};
       const receipt = {
-        ...{ transactionId: id, height: chain.height, index: 0, results, gasUsed: 1, events: [], failedCall: 0, keyKind: 'custodial' },
-        ...{ status: failed ? 'failed' : 'ok', code: failed ?? 'OK', detail: new Uint8Array(0) },
+        ...{ transactionId: id, height: chain.height, index: 0, results, gasUsed: 1, events: [], failedCall, keyKind: 'custodial' },
+        ...{ status: failed ? 'failed' : 'ok', code: failed ?? 'OK', detail: detail ? encodeJson(detail) : new Uint8Array(0) },
       } as Receipt;
       const status: TransactionStatus =
         end !== undefined && 'state' in end ? end : { state: 'confirmed', receipt, blockHash: id, timestampMs: 1 };
@@ -220,6 +227,22 @@ test('a refusal reaches all who joined, and the next send is not held up by it',
     end(sent[before]!);
     assert.equal((await next).status, 'confirmed');
   }
+});
+
+test('the record that a later call of a transaction refuses is named by its place in the body', { timeout: 120_000 }, async (t) => {
+  const { send, settled, sent, end, bodies } = rig();
+  t.after(() => bodies.stop());
+  const answer = send(times(RECORDS_PER_CALL_MAX + 2, (i) => record(`P-${i}`)));
+  const refused = assert.rejects(answer, (error: ChainError) => {
+    const { details, sameKeyAs } = error.data as { details: { pointer: string }[]; sameKeyAs: number };
+    assert.deepEqual([error.code, details.length, details[0]!.pointer], ['RECORD_KEY_CONFLICT', 1, `/${RECORDS_PER_CALL_MAX + 1}`]);
+    assert.equal(sameKeyAs, RECORDS_PER_CALL_MAX);
+    return true;
+  });
+  while (sent.length === 0) await settled();
+  assert.equal(openTransaction(crypto, sent[0]!).transaction.calls.length, 2);
+  end(sent[0]!, { failed: 'RECORD_KEY_CONFLICT', failedCall: 1, detail: { record: 1, path: [], sameKeyAs: 0 } });
+  await refused;
 });
 
 test('what overlaps in part, in another order or from another account goes alone, and is answered with the transaction that stored it', async () => {
