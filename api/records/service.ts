@@ -157,6 +157,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       const task = { want: 'digests', definition: classOf(node, recordClass) } as const;
       return (await deps.bodies.read(account, heldBody(body), task)).digests;
     },
+    underWay: deps.underWay.count,
     search,
     async get(id, version, caller) {
       const digest = fromHex(id);

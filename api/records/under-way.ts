@@ -24,6 +24,8 @@ export interface Sent {
 export interface UnderWay {
   /** What equals an earlier submission under way gets its transaction, or its refusal; anything else is sent. */
   join(account: string, records: readonly PreparedRecord[], send: () => Promise<Sent>): Promise<Sent>;
+  /** Those remembered: one that is over stays until a block comes. */
+  count(): number;
 }
 
 export function createUnderWay(node: Pick<NodeService, 'transaction' | 'onBlock'>, crypto: Pick<Crypto, 'hash'>): UnderWay {
@@ -59,6 +61,7 @@ export function createUnderWay(node: Pick<NodeService, 'transaction' | 'onBlock'
   });
 
   return {
+    count: () => sends.size,
     async join(account, records, send) {
       const key = keyOf(crypto, account, records);
       for (let other = sends.get(key); other; other = sends.get(key)) {

@@ -215,6 +215,8 @@ export interface RecordService {
   ): Promise<{ readonly records: readonly RecordOutcome[] }>;
   /** contentDigest of each record, in hex: told again with an answer that was kept without them, since they may not be stored (sealed fields). */
   contentDigests(body: RecordBody, caller: Caller, recordClass: string): Promise<readonly string[]>;
+  /** Submissions sent and not known to be over, for the metrics. */
+  underWay(): number;
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;

@@ -15,10 +15,11 @@ export interface Metrics {
 
 export function createMetrics({
   node,
+  records,
   exchanges,
   loopDelay,
   bodies,
-}: Pick<ApiDeps, 'node' | 'exchanges' | 'loopDelay' | 'bodies'>): Metrics {
+}: Pick<ApiDeps, 'node' | 'records' | 'exchanges' | 'loopDelay' | 'bodies'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const seconds = new Histogram({
@@ -96,6 +97,9 @@ export function createMetrics({
       () => bodies().ended,
     );
   }
+  gauge('chain_application_submissions_under_way_count', 'Submissions of records that are sent and not known to be over', () =>
+    records.underWay(),
+  );
   gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
   return {
     contentType: registry.contentType,

@@ -466,6 +466,7 @@ export function createTestRecords(): TestRecords {
     searches: [],
     pending: false,
     delayMs: 0,
+    underWay: () => 0,
     async submit(body, bearer, options) {
       const { token, text } = readText(body);
       const caller = bearer.identify(token);

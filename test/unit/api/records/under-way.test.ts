@@ -106,6 +106,7 @@ function rig() {
   return {
     deps: { ...parts, underWay } as unknown as SubmitDependencies,
     sent,
+    count: records.underWay,
     sealedRows,
     bodies,
     chain,
@@ -199,6 +200,21 @@ test('who does not wait gets the pending transaction of the others, and who wait
     [(await patient).status, (await patient).transactionId, (await impatient).transactionId],
     ['confirmed', ...times(2, () => idOf(sent[0]!))],
   );
+});
+
+test('what is under way is counted once, until a block after its end', async () => {
+  const { send, settled, sent, end, count } = rig();
+  assert.equal(count(), 0);
+  const answers = [send([record('P-1')]), send([record('P-1')]), send([record('P-2')])];
+  await settled();
+  assert.equal(count(), 2);
+  end(sent[0]!);
+  await settled();
+  assert.equal(count(), 1);
+  end(sent[1]!);
+  await Promise.all(answers);
+  await settled();
+  assert.equal(count(), 0);
 });
 
 test('a refusal reaches all who joined, and the next send is not held up by it', async () => {

@@ -350,9 +350,12 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.match(still, /^chain_consensus_failed_checks_count 1$/m);
   assert.match(still, new RegExp(`^chain_consensus_phase_count\\{phase="${rig.node.consensus().phase}"\\} 1$`, 'm'));
   rig.node.health = health;
-  const measured = createMetrics({ ...rig.server.context, loopDelay: () => ({ meanMs: 1, p99Ms: 20, maxMs: 750 }) });
+  const records = { ...rig.records, underWay: () => 3 };
+  const measured = createMetrics({ ...rig.server.context, records, loopDelay: () => ({ meanMs: 1, p99Ms: 20, maxMs: 750 }) });
   assert.match(await measured.text(), /^chain_consensus_event_loop_delay_seconds\{statistic="max"\} 0.75$/m);
+  assert.match(await measured.text(), /^chain_application_submissions_under_way_count 3$/m);
   const metrics = await get('/metrics', 'audrey@acme');
+  assert.match(metrics.body.toString(), /^chain_application_submissions_under_way_count 0$/m);
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
   assert.match(metrics.body.toString(), /^chain_consensus_frames_dropped_count 7$/m);
   assert.match(metrics.body.toString(), /^chain_network_cut_off_peers_count 0$/m);
