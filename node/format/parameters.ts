@@ -17,7 +17,7 @@ export interface ParameterRow {
 export const parameterTable = {
   blockBytesMax: {
     min: 4_718_592,
-    max: 67_108_864,
+    max: 32_505_856, // 31 MiB: with all that stands around it, it fits the longest frame between nodes, or it could not be synced
     default: 8_388_608,
     unit: 'bytes',
     description: 'Sum of transaction bytes in a block; holds at least one transaction of the largest size',
