@@ -28,7 +28,7 @@ export const parameterTable = {
     max: 100_000_000_000,
     default: 20_000_000_000,
     unit: 'gas',
-    description: 'Gas of all transactions of a block',
+    description: 'Gas of all transactions of a block; 40,000 are a microsecond, and a full block takes a quarter of viewTimeoutMs at most',
   },
   transactionGasMax: {
     min: 10_000_000,
