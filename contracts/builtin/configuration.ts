@@ -11,6 +11,7 @@ import {
   SUITE,
   type Validator,
 } from '../../node/format/index.ts';
+import { GAS_PER_MICROSECOND } from '../gas.ts';
 import type { Read } from './access.ts';
 import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
 
@@ -60,10 +61,17 @@ export function sortValidators(rows: readonly ValidatorRow[]): readonly Validato
   return [...rows].sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0));
 }
 
+/** A full block takes this part of a view to execute at most: the proposer runs it, then each backup, and votes and storing follow. */
+const BLOCKS_PER_VIEW_MIN = 4;
+const MICROSECONDS_PER_MS = 1_000;
+
 /** Why a set of parameters cannot stand together, or undefined. */
 export function parametersFault(parameters: ChainParameters): string | undefined {
   if (parameters.viewTimeoutMs > parameters.viewTimeoutMaxMs) return 'viewTimeoutMs must not be above viewTimeoutMaxMs';
   if (parameters.transactionGasMax > parameters.blockGasMax) return 'transactionGasMax must not be above blockGasMax';
+  const viewGas = parameters.viewTimeoutMs * MICROSECONDS_PER_MS * GAS_PER_MICROSECOND;
+  if (parameters.blockGasMax * BLOCKS_PER_VIEW_MIN > viewGas)
+    return `blockGasMax must not be above ${Math.floor(viewGas / BLOCKS_PER_VIEW_MIN)}, a quarter of viewTimeoutMs (${parameters.viewTimeoutMs} ms)`;
   return undefined;
 }
 

@@ -40,6 +40,8 @@ export function genesisFaults(genesis: Genesis, acceptKey: AcceptKey): readonly 
     faults.push(given === undefined ? { pointer, message } : { pointer, message, given });
   };
   for (const [name, value] of Object.entries(genesis.parameters)) parameterFaults(name, value, say);
+  const together = faults.length === 0 ? parametersFault(parametersIn(genesis)) : undefined; // one out of its range fits no other
+  if (together) say('/parameters', together);
   const organisations = new Set(genesis.organisations.map(({ id }) => id));
   listFaults('organisation', genesis.organisations, organisations, say);
   listFaults('node', genesis.nodes, organisations, say);
@@ -64,8 +66,6 @@ export function genesisFaults(genesis: Genesis, acceptKey: AcceptKey): readonly 
   }
   const engine = validatorsFault(genesis.engine, validatorsOf(genesis));
   if (engine) say('/nodes', engine);
-  const parameters = parametersFault(parametersIn(genesis));
-  if (parameters) say('/parameters', parameters);
   return faults;
 }
 

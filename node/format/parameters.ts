@@ -17,7 +17,7 @@ export interface ParameterRow {
 export const parameterTable = {
   blockBytesMax: {
     min: 4_718_592,
-    max: 67_108_864,
+    max: 32_505_856, // 31 MiB: with all that stands around it, it fits the longest frame between nodes, or it could not be synced
     default: 8_388_608,
     unit: 'bytes',
     description: 'Sum of transaction bytes in a block; holds at least one transaction of the largest size',
@@ -28,7 +28,7 @@ export const parameterTable = {
     max: 100_000_000_000,
     default: 20_000_000_000,
     unit: 'gas',
-    description: 'Gas of all transactions of a block',
+    description: 'Gas of all transactions of a block; 40,000 are a microsecond, and a full block takes a quarter of viewTimeoutMs at most',
   },
   transactionGasMax: {
     min: 10_000_000,

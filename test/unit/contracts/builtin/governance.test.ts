@@ -102,6 +102,19 @@ test('parameters have ranges and combinations, and what is no parameter is named
   for (const [body, code] of table) assert.equal(refusal(() => propose(chain, body)).code, code, JSON.stringify(body));
 });
 
+test('a full block takes a quarter of a view at most, whichever of the two is changed, and either may be once the other allows it', () => {
+  const chain = testChain();
+  const set = (name: string, value: number): Json => ({ kind: 'setParameter', name, value });
+  const { blockGasMax, viewTimeoutMs } = defaultParameters();
+  for (const body of [set('blockGasMax', blockGasMax + 1), set('viewTimeoutMs', viewTimeoutMs - 1)]) {
+    const { code, detail } = refusal(() => propose(chain, body));
+    assert.equal(code, 'GOVERNANCE_IMPOSSIBLE');
+    for (const name of ['blockGasMax', 'viewTimeoutMs']) assert.match(JSON.stringify(detail), new RegExp(name));
+  }
+  assert.equal(pass(chain, set('viewTimeoutMs', 2 * viewTimeoutMs)).state, 'passed');
+  assert.equal(pass(chain, set('blockGasMax', 2 * blockGasMax)).state, 'passed');
+});
+
 test('an organisation joins with its administrator, its node becomes a validator, and both can be suspended again', () => {
   const chain = testChain();
   const administrators = [{ id: 'admin@echo', keys: [{ keyId: 'own-1', publicKey: key(120), kind: 'own', scope: ['*'] }] }];

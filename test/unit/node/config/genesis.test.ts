@@ -15,7 +15,7 @@ const good: Genesis = {
   timestampMs: 1_700_000_000_000,
   engine: 'pbft',
   executionVersion: 1,
-  parameters: { viewTimeoutMs: 1_000 },
+  parameters: { viewTimeoutMs: 3_000 },
   organisations: [
     { id: 'mill', name: 'Mill' },
     { id: 'lab', name: 'Lab' },
@@ -93,6 +93,7 @@ const cases: readonly (readonly [string, (genesis: Loose) => void, readonly stri
   ["a device at another organisation's factory", (g) => (g.devices[0].organisation = 'lab'), ['/devices/0/factory']],
   ['a validator that weighs more than the others', (g) => (g.nodes[2].weight = 2), ['/nodes']],
   ['a first view longer than the longest', (g) => (g.parameters = { viewTimeoutMs: 50_000 }), ['/parameters']],
+  ['blocks longer than a quarter of a view', (g) => (g.parameters = { viewTimeoutMs: 1_000 }), ['/parameters']],
   ['an id that no transaction could give', (g) => (g.factories[0].id = g.devices[0].factory = 'F-1 '), ['/factories/0/id']],
   ['a device in no factory', (g) => (g.devices[0].factory = 'F-9'), ['/devices/0/factory']],
   [
