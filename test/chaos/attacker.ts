@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { ProbeContext } from '../conformance/context.ts';
 import type { ChainIdentity } from '../e2e/outsider.ts';
-import { CALLERS_ADDRESS, floods } from './floods.ts';
+import { CALLERS_ADDRESS, floodsOf } from './floods.ts';
 
 /** The first message to the process. */
 export interface Orders {
@@ -15,6 +15,8 @@ export interface Orders {
   readonly traitor: { readonly node: string /** Hexadecimal. */; readonly transportSeed: string };
   readonly chain: ChainIdentity;
   readonly contract: string;
+  /** Part of the name of the floods that run; all of them without it. */
+  readonly only?: string;
 }
 
 /** The only message from it: what was answered, how often, by `flood (holder): answer`. */
@@ -31,7 +33,7 @@ async function attack(orders: Orders): Promise<void> {
   const answers: Record<string, number> = {};
   process.once('message', () => stop.abort());
   process.once('disconnect', () => process.exit(1)); // the measurement is gone
-  const runs = floods.map((flood) =>
+  const runs = floodsOf(orders.only).map((flood) =>
     flood
       .run({
         context,

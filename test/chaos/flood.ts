@@ -56,9 +56,11 @@ export interface FloodOptions {
   /** How long the floods last together, s. */
   readonly seconds: number;
   readonly say: (line: string) => void;
+  /** See Orders. */
+  readonly only?: string | undefined;
 }
 
-export async function measureFlood({ seconds, say }: FloodOptions): Promise<FloodReport> {
+export async function measureFlood({ seconds, say, only }: FloodOptions): Promise<FloodReport> {
   const testNet = await startTestNet('flood', { nodes: NODES, settings: { verifyWorkers: 1 } });
   const attackers: ChildProcess[] = [];
   try {
@@ -82,6 +84,7 @@ export async function measureFlood({ seconds, say }: FloodOptions): Promise<Floo
       traitor: { node: net.nodes[TRAITOR]!.id, transportSeed },
       chain: { chainId, genesisHash },
       contract,
+      ...(only === undefined ? {} : { only }),
     };
     const answers: Record<string, number> = {};
     const seen = { healthzMsMax: 0, residentBytesMax: TARGETS.map(() => 0) };

@@ -50,6 +50,7 @@ const TRICKLE_MS = 2_000;
 const QUERIES_AT_ONCE = 15; // of each node
 const COUNTS_AT_ONCE = 4; // of each node
 const CALLS_AT_ONCE = 3; // of each node
+const BULK_GAS = 6_000_000_000;
 const FRAME_PAUSE_MS = 20;
 const GARBAGE_BYTES = 900_000;
 const STRANGER_MS = 3_000;
@@ -118,7 +119,7 @@ function floodOfCalls(
   return { name, holder, run: (world) => everyNode(world, clients, async (node) => String((await call(world, node)).status)) };
 }
 
-export const floods: readonly Flood[] = [
+const floods: readonly Flood[] = [
   floodOfBodies('nobody', () => null, ['records/validate', 'records', 'contracts', 'transactions']),
   floodOfBodies('device', (world, node) => tokenAt(world, 'device', node), ['records/validate', 'records']),
   floodOfBodies('admin', (world, node) => tokenAt(world, 'admin', node), ['records', 'contracts/audit', 'transactions']),
@@ -168,7 +169,14 @@ export const floods: readonly Flood[] = [
     (world, node) => {
       const method = ['spin', 'write', 'nothing'][randomInt(3)]!;
       const args = method === 'write' ? [randomBytes(4).toString('hex')] : [];
-      return world.context.post(node, `contracts/${world.contract}/call`, { method, args }, { token: tokenAt(world, 'admin', node) });
+      // Without a limit: the largest, or what a trial used; with one: what a load of many records takes.
+      const gas = randomInt(2) === 0 ? {} : { gasLimit: BULK_GAS };
+      return world.context.post(
+        node,
+        `contracts/${world.contract}/call`,
+        { method, args, ...gas },
+        { token: tokenAt(world, 'admin', node) },
+      );
     },
     'dear contracts',
   ),
@@ -186,6 +194,11 @@ export const floods: readonly Flood[] = [
   },
   { name: 'frames', holder: 'a validator', run: floodOfFrames },
 ];
+
+/** Those with `only` in their name; all of them without it. */
+export function floodsOf(only: string | undefined): readonly Flood[] {
+  return floods.filter(({ name }) => only === undefined || name.includes(only));
+}
 
 /** A socket that says one byte of a request line now and then, whatever is answered; opened again when it is closed. */
 async function holdConnection(world: FloodWorld, node: number): Promise<void> {

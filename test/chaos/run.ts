@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- --flood [--seconds N] [--json FILE]`: bodies, logins, connections, queries, counts, dear contracts, strangers and a traitor's
- * frames at once, by holders of every right and of none, against four nodes. Exit code 1 when a limit of flood.ts does not hold.
+ * `npm run chaos -- --flood [--seconds N] [--only TEXT] [--json FILE]`: bodies, logins, connections, queries, counts, dear contracts, strangers and a traitor's
+ * frames at once, by holders of every right and of none, against four nodes; with --only those with TEXT in their name. Exit code 1 when a limit of flood.ts does not hold.
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -10,15 +10,15 @@ import { measureFlood } from './flood.ts';
 const SECONDS_DEFAULT = 180;
 
 const { values } = parseArgs({
-  options: { flood: { type: 'boolean', default: false }, seconds: { type: 'string' }, json: { type: 'string' } },
+  options: { flood: { type: 'boolean', default: false }, seconds: { type: 'string' }, only: { type: 'string' }, json: { type: 'string' } },
 });
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const seconds = Number(values.seconds ?? SECONDS_DEFAULT);
 if (!values.flood || !Number.isSafeInteger(seconds) || seconds < 1) {
-  process.stderr.write('usage: npm run chaos -- --flood [--seconds N] [--json FILE]\n');
+  process.stderr.write('usage: npm run chaos -- --flood [--seconds N] [--only TEXT] [--json FILE]\n');
   process.exit(2);
 }
-const report = await measureFlood({ seconds, say: out });
+const report = await measureFlood({ seconds, say: out, only: values.only });
 out('\n| measured | quiet | flood |\n| --- | ---: | ---: |');
 out(`| p50 of a record, ms | ${report.quiet.p50.toFixed(0)} | ${report.flooded.p50.toFixed(0)} |`);
 out(`| p95, ms | ${report.quiet.p95.toFixed(0)} | ${report.flooded.p95.toFixed(0)} |`);
