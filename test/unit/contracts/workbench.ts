@@ -43,6 +43,8 @@ export interface ChainOptions {
   readonly machine: QuickJsMachine;
   readonly builtins?: readonly BuiltinContract[];
   readonly may?: DeployedContractDeps['may'];
+  /** Who may call deployed contracts. */
+  readonly callers?: readonly string[];
 }
 
 /** The register as far as calling a deployed contract asks it: who may, and that his organisation is in force. */
@@ -65,7 +67,7 @@ export class Chain {
   #transactions = 0;
 
   constructor(options: ChainOptions) {
-    registerCaller(this.state, 'ann@acme');
+    for (const account of options.callers ?? ['ann@acme']) registerCaller(this.state, account);
     const deployed = createDeployedContract({ may: options.may ?? (() => true), machine: options.machine });
     const builtins = [deployed, ...(options.builtins ?? [])];
     this.deps = {

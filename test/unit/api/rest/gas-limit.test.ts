@@ -40,7 +40,7 @@ before(async () => {
   rig = await createRig({ rateLimitFactor: 0 });
   await rig.server.context.credentials.setPassword('ada@acme', 'correct horse');
   ({ secret } = await rig.server.context.credentials.setOtp('ada@acme'));
-  chain = new Chain({ machine: await newMachine() });
+  chain = new Chain({ machine: await newMachine(), callers: ['ann@acme', 'ada@acme'] });
   address = chain.deploy(NOTES);
   rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
   const { signFor } = rig.node;
