@@ -10,6 +10,8 @@ import type { PreparedRow } from './prepare-rows.ts';
 const PLACE_POINTER = 0;
 const PLACE_PATH = 1;
 const PLACE_ROW = 2;
+/** Sealed values of one row read between two pauses. */
+const STEP_VALUES = 64;
 
 export function packRows(rows: readonly PreparedRow[]): Uint8Array {
   const writer = new Writer(1_024 * rows.length + 4);
@@ -25,7 +27,7 @@ export function packRows(rows: readonly PreparedRow[]): Uint8Array {
   return writer.finish();
 }
 
-/** One step a row. Contents and digests are views of the bytes. */
+/** One step a row, or some of its sealed values. Contents and digests are views of the bytes. */
 export function* unpackRows(bytes: Uint8Array, columns: ReadonlyMap<string, string> | undefined): Generator<void, PreparedRow[], void> {
   const reader = new Reader(bytes);
   const rows: PreparedRow[] = [];
@@ -34,7 +36,11 @@ export function* unpackRows(bytes: Uint8Array, columns: ReadonlyMap<string, stri
     const digest = () => reader.fixed(DIGEST_BYTES);
     const [recordId, contentDigest, recordDigest] = [digest(), digest(), digest()];
     const submission = { class: reader.text(), classVersion: reader.u32(), content: reader.bytes(), source: readSource(reader) };
-    const sealed = reader.list(readSealed);
+    const sealed: SealedValue[] = [];
+    for (let values = reader.u32(); values > 0; values--) {
+      sealed.push(readSealed(reader));
+      if (values % STEP_VALUES === 0) yield;
+    }
     const facts = {
       timeUs: reader.optional((r) => BigInt(r.text())),
       factory: reader.optional((r) => r.text()),

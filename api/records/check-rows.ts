@@ -1,6 +1,6 @@
 /**
  * The part of a submission that asks the chain: whether it would take each prepared record now, so that every bad row is named at once and nothing is
- * signed in vain. On the thread that holds the state, a row a step.
+ * signed in vain. On the thread that holds the state, a row a step and a large row in several.
  */
 import {
   builtinClass,
@@ -13,27 +13,18 @@ import {
   ownershipFaults,
   type Reading,
   readVersion,
-  sameContent,
   seesRecord,
   stateKey,
   timePath,
   twinConflict,
 } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import {
-  type ByteText,
-  decodeContent,
-  encodeContent,
-  type RecordOrigin,
-  type RecordPath,
-  type StoredRecord,
-  type TextStruct,
-  toByteText,
-} from '../../node/format/index.ts';
+import { type ByteText, type RecordOrigin, type RecordPath, type StoredRecord, toByteText } from '../../node/format/index.ts';
 import { type PreparedRecord, reseal, type Resealed, withSeals } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord } from '../formats/index.ts';
 import type { Caller } from '../rest/deps.ts';
+import { contentSteps, sameContentSteps } from './content-steps.ts';
 import { type PreparedRows, prepareRows } from './prepare-rows.ts';
 import { type PlacedText, refusePlaced } from './refusal.ts';
 import type { CheckedRow, SubmitDependencies } from './submit.ts';
@@ -139,14 +130,15 @@ export function* judgeRows(
     const resealed = yield* resealRow(deps, own, first);
     const { prepared: row } = resealed;
     const { content } = row.submission;
-    if (first && !sameContent(definition, content, first.content)) {
+    if (first && !(yield* sameContentSteps(definition, content, first.content))) {
       if (!visible) deps.guesses.charge(account);
       const held = { first, latest: readVersion(get, id, current)!, current };
-      if (visible && sealsAlone(deps, definition, resealed, first)) fault('SEALED_KEYS_DIFFER', [], {});
+      if (visible && (yield* sealsAlone(deps, definition, resealed, first))) fault('SEALED_KEYS_DIFFER', [], {});
       else fault('RECORD_KEY_CONFLICT', [], { ...keyConflict(crypto, row.recordId, held, visible) });
     }
     const twin = keys.get(id);
-    if (twin && !sameContent(definition, content, twin[1])) fault('RECORD_KEY_CONFLICT', [], { ...twinConflict(row.recordId, twin[0]) });
+    if (twin && !(yield* sameContentSteps(definition, content, twin[1])))
+      fault('RECORD_KEY_CONFLICT', [], { ...twinConflict(row.recordId, twin[0]) });
     keys.set(id, [record, content]);
     rows.push({ prepared: row, materials: facts.materials, first, currentVersion: current, definition, locate });
   }
@@ -162,20 +154,20 @@ export function* resealRow(
   first: StoredRecord | undefined,
 ): Generator<void, Resealed, void> {
   if (prepared.sealed.length === 0) return { prepared, unopened: new Map() };
-  const held = sealed.get(prepared.recordId);
-  return yield* reseal(crypto, { keys: sealingKeys(), held, standing: first && decodeContent(first.content) }, prepared);
+  const held = yield* sealed.getSteps(prepared.recordId);
+  const standing = first && (yield* contentSteps(first.content));
+  return yield* reseal(crypto, { keys: sealingKeys(), held, standing }, prepared);
 }
 
 /** Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or others. */
-export function sealsAlone(
+export function* sealsAlone(
   { sealed }: Pick<CheckDependencies, 'sealed'>,
   definition: ClassDefinition,
   { prepared, unopened }: Resealed,
   first: StoredRecord,
-): boolean {
+): Generator<void, boolean, void> {
   if (unopened.size === 0 || sealed.isErased(prepared.recordId)) return false;
-  const content = withSeals(decodeContent(prepared.submission.content), unopened) as TextStruct;
-  return sameContent(definition, encodeContent(content), first.content);
+  return yield* sameContentSteps(definition, yield* withSeals(prepared.submission.content, unopened), first.content);
 }
 
 /** Chain state as the next block will find it. */

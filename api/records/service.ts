@@ -11,16 +11,18 @@ import {
   type SealedStore,
   TRACE_DEPTH_MAX,
   traceProduct,
-  viewRecord,
+  viewSteps,
 } from '../../node/records/index.ts';
 import { createPause } from '../../node/pauses.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 import { formatOfMediaType } from '../formats/index.ts';
 import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, RecordService, RecordSubmitOptions } from '../rest/deps.ts';
+import type { Steps } from '../rest/paced.ts';
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
 import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';
+import { contentSteps } from './content-steps.ts';
 import { createGuesses } from './guesses.ts';
 import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';
@@ -52,7 +54,8 @@ function heldBody({ bytes, mediaType }: RecordBody): HeldBody {
 
 export function createRecordService(given: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = given;
-  const deps = { ...given, underWay: createUnderWay(node, crypto), guesses: createGuesses(given.clock) };
+  const { inSlices } = given.bodies;
+  const deps = { ...given, underWay: createUnderWay(node, crypto, inSlices), guesses: createGuesses(given.clock) };
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);
 
@@ -69,12 +72,13 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
   }
 
   /** @param unsealed with the sealed values, where the caller may read them */
-  function view(id: Digest, record: StoredRecord, caller: Caller, unsealed: boolean): RecordRow {
+  function* view(id: Digest, record: StoredRecord, caller: Caller, unsealed: boolean): Steps<RecordRow> {
     const headerBytes = deps.headerBytes(record.height);
     const own = unsealed && caller.organisation === record.org && (record.actor === caller.account || readsAll(caller));
-    return viewRecord(crypto, id, record, {
+    return yield* viewSteps(crypto, id, record, {
+      content: record.content.length === 0 ? null : yield* contentSteps(record.content),
       blockHash: headerBytes ? headerHash(crypto, headerBytes) : new Uint8Array(0),
-      ...(own ? { sealed: deps.sealed.get(id), erased: deps.sealed.isErased(id) } : {}),
+      ...(own ? { sealed: yield* deps.sealed.getSteps(id), erased: deps.sealed.isErased(id) } : {}),
     });
   }
 
@@ -93,14 +97,16 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       order: query.order,
       ...(query.includeArchived && query.order !== 'commit' ? { state: 'kept' as const } : {}),
     };
+    const pause = createPause(deps);
     const asked = { ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) };
     const page = await scans.scan(caller.account, (pace) => index.search(asked, undefined, pace));
-    const items = await Promise.all(
-      page.rows.map(async ({ id, version, matched }) => {
-        const digest = fromHex(id);
-        return { ...view(digest, (await source.record(digest, version))!, caller, false), matched };
-      }),
-    );
+    const items: RecordRow[] = [];
+    for (const { id, version, matched } of page.rows) {
+      const digest = fromHex(id);
+      const record = (await source.record(digest, version))!;
+      items.push({ ...(await inSlices(view(digest, record, caller, false))), matched });
+      await pause();
+    }
     return {
       items,
       next: page.next ?? null,
@@ -146,8 +152,8 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       const { caller, rows } = await checked(body, bearer, { ...options, source: {} });
       return {
         records: await deps.bodies.inSlices(
-          outcomesOf(rows, (row) => {
-            const { currentVersion: _none, ...outcome } = outcomeOf(deps, caller.account, row, row.first ? 'repeated' : 'stored');
+          outcomesOf(rows, function* (row) {
+            const { currentVersion: _none, ...outcome } = yield* outcomeOf(deps, caller.account, row, row.first ? 'repeated' : 'stored');
             return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
           }),
         ),
@@ -161,7 +167,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     search,
     async get(id, version, caller) {
       const digest = fromHex(id);
-      return view(digest, await seen(digest, version, caller), caller, true);
+      return inSlices(view(digest, await seen(digest, version, caller), caller, true));
     },
     async history(id, page, caller) {
       const digest = fromHex(id);
@@ -170,7 +176,11 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       if (!Number.isSafeInteger(from) || from < 1) throw new ChainError('CURSOR_INVALID', {});
       const last = Math.min(current.version, from + page.limit - 1);
       const items: RecordRow[] = [];
-      for (let version = from; version <= last; version++) items.push(view(digest, (await source.record(digest, version))!, caller, false));
+      const pause = createPause(deps);
+      for (let version = from; version <= last; version++) {
+        items.push(await inSlices(view(digest, (await source.record(digest, version))!, caller, false)));
+        await pause();
+      }
       return {
         items,
         next: last < current.version ? String(last) : null,

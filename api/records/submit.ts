@@ -13,7 +13,6 @@ import {
   readVersion,
   recordGas,
   registryKey,
-  sameContent,
   seesRecord,
   stateKey,
   storedSpelling,
@@ -23,7 +22,6 @@ import {
   type ByteText,
   contentDigest,
   type Crypto,
-  decodeContent,
   decodeJson,
   encodeSubmissions,
   equalBytes,
@@ -43,6 +41,7 @@ import type { NodeService, TransactionStatus } from '../../node/service.ts';
 import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import type { Bodies } from './bodies.ts';
+import { contentSteps, sameContentSteps } from './content-steps.ts';
 import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
 import type { Guesses } from './guesses.ts';
 import { refuseRows } from './refusal.ts';
@@ -114,7 +113,7 @@ export async function submitRows(
   options: RecordSubmitOptions,
 ): Promise<SubmitOutcome> {
   const { node } = deps;
-  const stored = storedRows(deps, rows);
+  const stored = await deps.bodies.inSlices(storedRows(deps, rows));
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   const contentBytes = rows.reduce((sum, row) => sum + row.prepared.submission.content.length, 0);
   if (contentBytes + FRAME_BYTES > TRANSACTION_BYTES_MAX) {
@@ -200,14 +199,14 @@ function* encodeCalls(prepared: readonly PreparedRecord[]) {
   return { calls, recordsGas };
 }
 
-/** One step a row. */
+/** One step a row at least. */
 export function* outcomesOf<Row>(
   rows: readonly Row[],
-  outcome: (row: Row, i: number) => RecordOutcome,
+  outcome: (row: Row, i: number) => Generator<void, RecordOutcome, void>,
 ): Generator<void, RecordOutcome[], void> {
   const outcomes: RecordOutcome[] = [];
   for (const [i, row] of rows.entries()) {
-    outcomes.push(outcome(row, i));
+    outcomes.push(yield* outcome(row, i));
     yield;
   }
   return outcomes;
@@ -223,7 +222,7 @@ async function confirmedOutcome(
   if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt);
   const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
-  const stored = results.every(({ status }) => status === 'repeated') ? storedRows(deps, rows) : undefined;
+  const stored = results.every(({ status }) => status === 'repeated') ? await deps.bodies.inSlices(storedRows(deps, rows)) : undefined;
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   return {
     transactionId: toHex(receipt.transactionId),
@@ -258,7 +257,7 @@ async function failedReceipt(
     const first = row && firstOf(deps.node, row);
     if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
       const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first));
-      if (sealsAlone(deps, row.definition, resealed, first))
+      if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first)))
         return refuseRows(records, [{ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} }]);
     }
     return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
@@ -298,16 +297,17 @@ async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRo
 type StoredRow = CheckedRow & { readonly first: StoredRecord };
 
 /** The rows as they stand on the chain now, which may have moved since they were checked; undefined unless it holds all of them alike. */
-function storedRows({ node }: SubmitDependencies, rows: readonly CheckedRow[]): readonly StoredRow[] | undefined {
+function* storedRows({ node }: SubmitDependencies, rows: readonly CheckedRow[]): Generator<void, readonly StoredRow[] | undefined, void> {
   const out: StoredRow[] = [];
   for (const row of rows) {
+    yield;
     const first = row.first ?? firstOf(node, row);
     if (!first) return undefined;
     if (row.first) {
       out.push({ ...row, first });
       continue;
     }
-    if (!sameContent(row.definition, row.prepared.submission.content, first.content)) return undefined;
+    if (!(yield* sameContentSteps(row.definition, row.prepared.submission.content, first.content))) return undefined;
     out.push({ ...row, first, currentVersion: versionOf(node, row) });
   }
   return out;
@@ -329,18 +329,18 @@ function versionOf(node: NodeService, { prepared }: CheckedRow): number {
  * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and `storedAs` where
  * that spells the key otherwise, unless the account may not see that record.
  */
-export function outcomeOf(
+export function* outcomeOf(
   { crypto, node }: Pick<SubmitDependencies, 'crypto' | 'node'>,
   account: string,
   row: CheckedRow,
   status: RecordOutcome['status'],
   currentVersion = Math.max(1, row.currentVersion),
-): RecordOutcome {
+): Generator<void, RecordOutcome, void> {
   const { prepared, first, definition } = row;
   const stored = status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first : undefined;
   const alike = stored && equalBytes(prepared.submission.content, stored.content);
   const storedAs =
-    stored && !alike && storedSpelling(definition, decodeContent(prepared.submission.content), decodeContent(stored.content));
+    stored && !alike && storedSpelling(definition, yield* contentSteps(prepared.submission.content), yield* contentSteps(stored.content));
   return {
     id: toHex(prepared.recordId),
     version: 1,

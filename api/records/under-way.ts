@@ -6,14 +6,17 @@
  * What overlaps in part, is spelled otherwise, or comes from another account or through another node goes in a transaction of its own, in which the
  * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is of memory.
  */
-import { type ByteText, concat, type Crypto, type Digest, type Receipt, toByteText, utf8 } from '../../node/format/index.ts';
+import { type ByteText, type Crypto, type Digest, DIGEST_BYTES, type Receipt, toByteText, utf8, Writer } from '../../node/format/index.ts';
 import type { PreparedRecord } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
+import type { RunInSlices } from './slices.ts';
 
 /** Submissions remembered; past it the oldest leaves, and the next that equals it makes a transaction of its own. */
 export const UNDER_WAY_MAX = 10_000;
 /** Submissions looked at after a final block, the oldest first: those that nobody waits for leave here. */
 const SWEPT_MAX = 50;
+/** Records of one submission looked at between two pauses. */
+const STEP_RECORDS = 256;
 
 export interface Sent {
   readonly id: Digest;
@@ -28,7 +31,11 @@ export interface UnderWay {
   count(): number;
 }
 
-export function createUnderWay(node: Pick<NodeService, 'transaction' | 'onBlock'>, crypto: Pick<Crypto, 'hash'>): UnderWay {
+export function createUnderWay(
+  node: Pick<NodeService, 'transaction' | 'onBlock'>,
+  crypto: Pick<Crypto, 'hash'>,
+  inSlices: RunInSlices,
+): UnderWay {
   const sends = new Map<ByteText, Promise<Sent>>();
   let sweeping = false;
 
@@ -63,7 +70,7 @@ export function createUnderWay(node: Pick<NodeService, 'transaction' | 'onBlock'
   return {
     count: () => sends.size,
     async join(account, records, send) {
-      const key = keyOf(crypto, account, records);
+      const key = await inSlices(keyOf(crypto, account, records));
       for (let other = sends.get(key); other; other = sends.get(key)) {
         const earlier = await other;
         if ((await stateOf(earlier)) !== 'over') return earlier;
@@ -81,7 +88,13 @@ export function createUnderWay(node: Pick<NodeService, 'transaction' | 'onBlock'
   };
 }
 
-function keyOf(crypto: Pick<Crypto, 'hash'>, account: string, records: readonly PreparedRecord[]): ByteText {
-  const digests = records.flatMap(({ recordId, recordDigest }) => [recordId, recordDigest]);
-  return toByteText(crypto.hash(concat(...digests, utf8(account)))); // digests are of one length: what follows them is the account
+/** Some steps for ten thousand records. */
+function* keyOf(crypto: Pick<Crypto, 'hash'>, account: string, records: readonly PreparedRecord[]): Generator<void, ByteText, void> {
+  const name = utf8(account);
+  const writer = new Writer(2 * DIGEST_BYTES * records.length + name.length);
+  for (const [i, { recordId, recordDigest }] of records.entries()) {
+    writer.fixed(recordId, DIGEST_BYTES).fixed(recordDigest, DIGEST_BYTES);
+    if (i % STEP_RECORDS === 0) yield;
+  }
+  return toByteText(crypto.hash(writer.fixed(name, name.length).finish())); // digests are of one length: what follows them is the account
 }

@@ -9,7 +9,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { type ByteText, fromUtf8, toByteText } from '../../node/format/index.ts';
 import type { Store, World } from '../../node/world.ts';
 import { apiPrefixes } from './deps.ts';
-import { jsonBytesSteps } from './json-steps.ts';
+import { jsonBytesSteps, UNBOUNDED } from './json-steps.ts';
 import { eachInSteps, type Paced, type Steps } from './paced.ts';
 import { bytesSteps, encodeJsonSteps, jsonForm, textSteps } from './text-steps.ts';
 
@@ -75,7 +75,7 @@ export function createIdempotency({
     const plain = cipher.open(new Uint8Array(Buffer.from(sealed, 'base64url')), rowKey);
     if (!plain) throw new ChainError('STORE_DAMAGED', { store: 'idempotency' });
     yield;
-    return (yield* jsonBytesSteps(plain, Number.POSITIVE_INFINITY)) as KeptAnswer;
+    return (yield* jsonBytesSteps(plain, UNBOUNDED)) as KeptAnswer;
   }
 
   async function first(rowKey: ByteText, fingerprint: string, repeatable: boolean, run: () => Promise<KeptAnswer>): Promise<KeptAnswer> {

@@ -31,8 +31,18 @@ interface HeldObject {
 }
 type Holder = { readonly list: unknown[] } | HeldObject;
 
-/** @param namesMax of one object. @throws SyntaxError */
-export function* jsonSteps(text: string, namesMax = JSON_NAMES_MAX): Steps<unknown> {
+export interface JsonBounds {
+  /** Values in all, names not counted. */
+  readonly valuesMax: number;
+  /** Names of one object. */
+  readonly namesMax: number;
+}
+const BODY_BOUNDS: JsonBounds = { valuesMax: JSON_VALUES_MAX, namesMax: JSON_NAMES_MAX };
+/** Of what this node wrote itself. */
+export const UNBOUNDED: JsonBounds = { valuesMax: Number.POSITIVE_INFINITY, namesMax: Number.POSITIVE_INFINITY };
+
+/** @throws SyntaxError */
+export function* jsonSteps(text: string, { valuesMax, namesMax } = BODY_BOUNDS): Steps<unknown> {
   if (text.length <= STEP_CHARACTERS) return JSON.parse(text, refuseForbidden);
   const holders: Holder[] = [];
   let at = 0;
@@ -96,7 +106,7 @@ export function* jsonSteps(text: string, namesMax = JSON_NAMES_MAX): Steps<unkno
         due = at + STEP_CHARACTERS;
       }
       due -= VALUE_CHARACTERS;
-      if (++values > JSON_VALUES_MAX) fail(`More than ${JSON_VALUES_MAX} values`);
+      if (++values > valuesMax) fail(`More than ${valuesMax} values`);
       const holder = holders.at(-1);
       skip();
       if (holder === undefined) {
@@ -145,8 +155,8 @@ export function* utf8Steps(bytes: Uint8Array): Steps<string> {
 }
 
 /** JSON of a body or a stored value. @throws SyntaxError, TypeError when it is not UTF-8 */
-export function* jsonBytesSteps(bytes: Uint8Array, namesMax?: number): Steps<unknown> {
-  return yield* jsonSteps(yield* utf8Steps(bytes), namesMax);
+export function* jsonBytesSteps(bytes: Uint8Array, bounds?: JsonBounds): Steps<unknown> {
+  return yield* jsonSteps(yield* utf8Steps(bytes), bounds);
 }
 
 function endOf(pattern: RegExp, text: string, at: number): number | undefined {

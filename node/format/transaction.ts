@@ -3,6 +3,7 @@
  * `transactionId` covers everything but the signature: it is what may be spent once. `transactionHash` covers the full bytes: it is what
  * blocks list and proposals name. The signature is over the transaction id behind the tag `transaction`.
  */
+import { concat } from './bytes.ts';
 import { decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
 
@@ -66,12 +67,20 @@ function readTransaction(reader: Reader): SignedTransaction {
   };
 }
 
+/** Room for a transaction around its calls, and for a call around its arguments: a writer that has to grow copies megabytes. */
+const FRAME_BYTES = 1_024;
+const FRAME_BYTES_CALL = 2 * NAME_BYTES_MAX + 12;
+
+function writerFor({ calls }: Transaction): Writer {
+  return new Writer(FRAME_BYTES + calls.reduce((bytes, { args }) => bytes + args.length + FRAME_BYTES_CALL, 0));
+}
+
 export function encodeTransactionBody(transaction: Transaction): Uint8Array {
-  return writeBody(new Writer(512), transaction).finish();
+  return writeBody(writerFor(transaction), transaction).finish();
 }
 
 export function encodeTransaction(transaction: SignedTransaction): Uint8Array {
-  return writeBody(new Writer(512), transaction).bytes(transaction.signature).finish();
+  return writeBody(writerFor(transaction), transaction).bytes(transaction.signature).finish();
 }
 
 /** @throws DecodeError for bytes that encodeTransaction would not have produced. */
@@ -107,12 +116,14 @@ export function openTransaction(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array)
   return { bytes, transaction, id: transactionIdOf(crypto, bytes, transaction), hash: transactionHashOf(crypto, bytes) };
 }
 
-/** Signs and encodes; `sign` receives the bytes of transactionSigningBytes. */
+/** Signs and encodes; `sign` receives the bytes of transactionSigningBytes. Each byte is written and hashed once for the id and once for the whole. */
 export function signTransaction(
   crypto: Pick<Crypto, 'hash'>,
   transaction: Transaction,
   sign: (message: Uint8Array) => Uint8Array,
 ): DecodedTransaction {
-  const id = hashTagged(crypto, 'transaction', encodeTransactionBody(transaction));
-  return openTransaction(crypto, encodeTransaction({ ...transaction, signature: sign(transactionSigningBytes(id)) }));
+  const body = encodeTransactionBody(transaction);
+  const id = hashTagged(crypto, 'transaction', body);
+  const bytes = concat(body, new Writer(SIGNATURE_BYTES_MAX + 4).bytes(sign(transactionSigningBytes(id))).finish());
+  return { bytes, transaction: decodeTransaction(bytes), id, hash: transactionHashOf(crypto, bytes) };
 }

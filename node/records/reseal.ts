@@ -4,15 +4,14 @@
  */
 import {
   type Crypto,
-  decodeContent,
-  encodeContent,
+  DIGEST_BYTES,
   isSealed,
   recordDigest,
   SEALED_NAME,
   sealedCommitment,
   sealingSalt,
   type TextStruct,
-  type TextTree,
+  utf8,
   valueAt,
 } from '../format/index.ts';
 import type { PreparedRecord, SealedValue } from './prepare.ts';
@@ -42,6 +41,7 @@ export function* reseal(crypto: Pick<Crypto, 'hash'>, before: SealedBefore, prep
   if (prepared.sealed.length === 0 || (held.length === 0 && !standing)) return { prepared, unopened };
   const keptAt = new Map<string, SealedValue[]>();
   for (const kept of held) {
+    yield;
     const at = keptAt.get(kept.path);
     if (at) at.push(kept);
     else keptAt.set(kept.path, [kept]);
@@ -65,15 +65,27 @@ export function* reseal(crypto: Pick<Crypto, 'hash'>, before: SealedBefore, prep
     yield;
   }
   if (changed.size === 0) return { prepared, unopened };
-  const content = encodeContent(withSeals(decodeContent(prepared.submission.content), changed) as TextStruct);
+  const content = yield* withSeals(prepared.submission.content, changed);
   const submission = { ...prepared.submission, content };
   return { prepared: { ...prepared, submission, recordDigest: recordDigest(crypto, content), sealed }, unopened };
 }
 
-/** Content with other commitments in the place of those named. */
-export function withSeals(value: TextTree, seals: ReadonlyMap<string, string>): TextTree {
-  if (typeof value === 'string') return value;
-  if (isSealed(value)) return { [SEALED_NAME]: seals.get(value.sealed) ?? value.sealed };
-  if (Array.isArray(value)) return value.map((item: TextTree) => withSeals(item, seals));
-  return Object.fromEntries(Object.entries(value as TextStruct).map(([name, member]) => [name, withSeals(member, seals)]));
+const SEAL_BEGINS = utf8(`{"${SEALED_NAME}":"`);
+const SEAL_ENDS = '"}';
+
+/**
+ * Content with other commitments in the place of those named. Done in the bytes: inside a text quotes are escaped, so this beginning stands at a seal and
+ * nowhere else, and all commitments are of one length.
+ */
+export function* withSeals(content: Uint8Array, seals: ReadonlyMap<string, string>): Generator<void, Uint8Array, void> {
+  const out = Uint8Array.from(content);
+  const bytes = Buffer.from(out.buffer);
+  for (let at = bytes.indexOf(SEAL_BEGINS); at >= 0; at = bytes.indexOf(SEAL_BEGINS, at)) {
+    at += SEAL_BEGINS.length;
+    const end = at + 2 * DIGEST_BYTES;
+    const other = seals.get(bytes.toString('latin1', at, end));
+    if (other !== undefined && bytes.toString('latin1', end, end + SEAL_ENDS.length) === SEAL_ENDS) bytes.write(other, at, 'latin1');
+    yield;
+  }
+  return out;
 }

@@ -62,6 +62,8 @@ export interface SealedStore {
   waiting(after?: Digest): Promise<readonly { readonly transactionId: Digest; readonly expiryHeight: number }[]>;
   /** All values held of a record, of every version. Empty when none were or they are erased. @throws ChainError STORE_DAMAGED */
   get(recordId: Digest): readonly SealedValue[];
+  /** The same in steps: there may be tens of thousands. */
+  getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void>;
   /** Destroys the data key and the values. */
   erase(recordId: Digest): Promise<void>;
   isErased(recordId: Digest): boolean;
@@ -93,6 +95,8 @@ const RECORDS_AT_ONCE = 16; // records whose values are encrypted and written in
 const WAITING_RECORDS_MAX = 10_000; // records of one transaction
 export const WAITING_ROWS_MAX = 1_000; // submissions under way that are read at a time
 const HEIGHT_BYTES = 8;
+/** Values read between two pauses. */
+const STEP_VALUES = 64;
 
 /**
  * @param storageKey 32 bytes from the keystore.
@@ -123,11 +127,29 @@ export function createSealedStore(
     return wrapped && open(storageKey, keyOf('dataKey', id), wrapped);
   }
 
-  function get(recordId: Digest): readonly SealedValue[] {
+  function valueBytes(recordId: Digest): Uint8Array | undefined {
     const id = toByteText(recordId);
     const key = dataKey(id);
     const bytes = key && store.get(keyOf('values', id));
-    return key && bytes ? decodeValues(open(key, keyOf('values', id), bytes)) : [];
+    return key && bytes && open(key, keyOf('values', id), bytes);
+  }
+
+  function get(recordId: Digest): readonly SealedValue[] {
+    const bytes = valueBytes(recordId);
+    return bytes ? decodeValues(bytes) : [];
+  }
+
+  function* getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void> {
+    const bytes = valueBytes(recordId);
+    if (!bytes) return [];
+    const reader = new Reader(bytes);
+    const values: SealedValue[] = [];
+    for (let left = reader.u32(); left > 0; left--) {
+      values.push(readValue(reader));
+      if (left % STEP_VALUES === 0) yield;
+    }
+    reader.end();
+    return values;
   }
 
   function readable(recordId: Digest): readonly SealedValue[] | undefined {
@@ -241,6 +263,7 @@ export function createSealedStore(
 
   return {
     get,
+    getSteps,
     isErased,
     put: (records) => inTurn(() => put(records)),
     async hold(transactionId, expiryHeight, records) {
@@ -322,7 +345,9 @@ function* decodeRecords(bytes: Uint8Array): Generator<SealedRecord, void> {
 }
 
 export function decodeValues(bytes: Uint8Array): SealedValue[] {
-  return decodeAll(bytes, (reader) =>
-    reader.list((r) => ({ path: r.text(), value: r.text(), salt: r.bytes(), commitment: r.text() }), SEALED_VALUES_MAX),
-  );
+  return decodeAll(bytes, (reader) => reader.list(readValue, SEALED_VALUES_MAX));
+}
+
+function readValue(reader: Reader): SealedValue {
+  return { path: reader.text(), value: reader.text(), salt: reader.bytes(), commitment: reader.text() };
 }

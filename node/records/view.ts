@@ -1,7 +1,6 @@
 /** How a stored record is answered. `record` is the sealed content as submitted: RFC 8785 of it, hashed with SHA-256, repeats `recordDigest`. */
 import {
   type Crypto,
-  decodeContent,
   DIGEST_ALGORITHM,
   type Digest,
   formatTime,
@@ -9,12 +8,15 @@ import {
   type Json,
   recordDigest,
   type StoredRecord,
+  type TextStruct,
   type TextTree,
   toHex,
 } from '../format/index.ts';
 import type { SealedValue } from './prepare.ts';
 
 export interface RecordViewOptions {
+  /** What the record's content says; null when it was deleted. */
+  readonly content: TextStruct | null;
   readonly blockHash: Digest;
   /** Clear values for a caller who may read them. */
   readonly sealed?: readonly SealedValue[];
@@ -23,12 +25,25 @@ export interface RecordViewOptions {
 }
 
 const US_PER_MS = 1_000n;
+/** Values looked at between two pauses. */
+const STEP_VALUES = 256;
 
-export function viewRecord(crypto: Pick<Crypto, 'hash'>, recordId: Digest, record: StoredRecord, options: RecordViewOptions) {
-  const content = record.content.length === 0 ? null : decodeContent(record.content);
+/** A record may hold tens of thousands of sealed values. */
+export function* viewSteps(crypto: Pick<Crypto, 'hash'>, recordId: Digest, record: StoredRecord, options: RecordViewOptions) {
+  const { content } = options;
   const digest = toHex(recordDigest(crypto, record.content));
-  const commitments = content === null ? [] : commitmentsOf(content, '');
-  const clear = (options.sealed ?? []).filter(({ commitment }) => commitments.some((held) => held.commitment === commitment));
+  yield;
+  const commitments: { readonly path: string; readonly commitment: string }[] = [];
+  if (content !== null) yield* collectCommitments(content, '', commitments);
+  const held = new Set<string>();
+  for (const { commitment } of commitments) held.add(commitment);
+  yield;
+  const clear: { readonly path: string; readonly value: string; readonly salt: string }[] = [];
+  for (const { path, value, salt, commitment } of options.sealed ?? []) {
+    if (held.has(commitment)) clear.push({ path, value, salt: toHex(salt) });
+    if (clear.length % STEP_VALUES === 0) yield;
+  }
+  yield;
   return {
     id: toHex(recordId),
     version: record.version,
@@ -44,18 +59,28 @@ export function viewRecord(crypto: Pick<Crypto, 'hash'>, recordId: Digest, recor
     record: content as Json,
     ...(Object.keys(record.source).length > 0 ? { source: record.source } : {}),
     ...(record.change ? { change: { reason: record.change.reason, digestBefore: toHex(record.change.digestBefore) } } : {}),
-    ...(clear.length > 0 ? { sealed: clear.map(({ path, value, salt }) => ({ path, value, salt: toHex(salt) })) } : {}),
+    ...(clear.length > 0 ? { sealed: clear } : {}),
     ...(options.erased ? { erased: commitments.map(({ path }) => path) } : {}),
     block: { height: record.height, hash: toHex(options.blockHash), transactionId: toHex(record.transactionId) },
     committedAt: formatTime(BigInt(record.committedAtMs) * US_PER_MS)!,
   } satisfies { readonly [name: string]: Json };
 }
 
-export type RecordView = ReturnType<typeof viewRecord>;
+export type RecordView = ReturnType<typeof viewSteps> extends Generator<void, infer View, void> ? View : never;
 
-function commitmentsOf(value: TextTree, path: string): { readonly path: string; readonly commitment: string }[] {
-  if (typeof value === 'string') return [];
-  if (isSealed(value)) return [{ path, commitment: value.sealed }];
-  const entries = Array.isArray(value) ? value.map((item, i): [string, TextTree] => [`${i + 1}`, item]) : Object.entries(value);
-  return entries.flatMap(([name, member]) => commitmentsOf(member, path === '' ? name : `${path}.${name}`));
+function* collectCommitments(
+  value: TextTree,
+  path: string,
+  out: { readonly path: string; readonly commitment: string }[],
+): Generator<void, void, void> {
+  if (typeof value === 'string') return;
+  if (isSealed(value)) return void out.push({ path, commitment: value.sealed });
+  const isList = Array.isArray(value);
+  for (const [i, name] of Object.keys(value).entries()) {
+    if (i % STEP_VALUES === 0) yield;
+    const member = (value as TextStruct)[name]!;
+    if (typeof member === 'string') continue;
+    const at = isList ? `${i + 1}` : name;
+    yield* collectCommitments(member, path === '' ? at : `${path}.${at}`, out);
+  }
 }

@@ -19,7 +19,7 @@ import { ledgerErrors } from '../../../node/errors/ledger.ts';
 import { recordsErrors } from '../../../node/errors/records.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
-import { jsonBytesSteps } from '../json-steps.ts';
+import { jsonBytesSteps, UNBOUNDED } from '../json-steps.ts';
 import { eachInSteps, type Steps } from '../paced.ts';
 import type { Parameter, ParameterSchema, Words } from '../route.ts';
 
@@ -223,7 +223,7 @@ export function jsonOrBytes(bytes: Uint8Array): unknown {
 export function* valueSteps(bytes: Uint8Array): Steps<unknown> {
   if (bytes.length === 0) return null;
   try {
-    return yield* jsonBytesSteps(bytes, Number.POSITIVE_INFINITY);
+    return yield* jsonBytesSteps(bytes, UNBOUNDED);
   } catch {
     return { hex: toHex(bytes) };
   }

@@ -7,7 +7,7 @@ import type { CONTRACT, OwnableRight } from '../../../contracts/index.ts';
 import { type Json, prefixEnd } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
-import { jsonBytesSteps } from '../json-steps.ts';
+import { jsonBytesSteps, UNBOUNDED } from '../json-steps.ts';
 import { eachInSteps } from '../paced.ts';
 import { type Call, type Reply, type Route, type RouteDeclaration, route } from '../route.ts';
 import {
@@ -106,7 +106,7 @@ export function statePages(
     const shown = rows.slice(0, limit);
     const items = await api.paced(
       eachInSteps(shown, function* (row) {
-        return present((yield* jsonBytesSteps(row.value, Number.POSITIVE_INFINITY)) as Json, api);
+        return present((yield* jsonBytesSteps(row.value, UNBOUNDED)) as Json, api);
       }),
     );
     const complete = !cut && (cursor === undefined || cursor.height === height); // state is read at the head

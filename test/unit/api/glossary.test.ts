@@ -6,7 +6,7 @@ import { fieldOf, production, type StructSchema } from '../../../contracts/built
 import { glossary } from '../../../api/glossary.ts';
 import { registryRows } from '../../../api/rest/openapi.ts';
 import { encodeJson, type StoredRecord } from '../../../node/format/index.ts';
-import { viewRecord } from '../../../node/records/view.ts';
+import { viewSteps } from '../../../node/records/view.ts';
 import { crypto } from '../node/records/sample.ts';
 import { sourceFiles } from '../../tools/source.ts';
 import { confirmed, createRig, type Rig, testEvent } from './stand-ins.ts';
@@ -100,7 +100,12 @@ function sampleView() {
     transactionId: new Uint8Array(32),
     change: { reason: 'r', digestBefore: new Uint8Array(32) },
   };
-  return viewRecord(crypto, new Uint8Array(32), stored, { blockHash: new Uint8Array(32), sealed: [], erased: true });
+  const options = { content: { product_uid: 'P' }, blockHash: new Uint8Array(32), sealed: [], erased: true };
+  const steps = viewSteps(crypto, new Uint8Array(32), stored, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 test('every name of the interface stands in the glossary', () => {

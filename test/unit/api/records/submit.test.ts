@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkRows } from '../../../../api/records/check-rows.ts';
 import { createGuesses } from '../../../../api/records/guesses.ts';
-import { type CheckedRow, outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createUnderWay } from '../../../../api/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
@@ -22,7 +22,14 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { createSlices } from '../../../../api/records/slices.ts';
 import { createRig, createTestWorld } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
-import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, WAITING_ROWS_MAX } from '../../../../node/records/index.ts';
+import {
+  aesGcm,
+  createSealedSettlement,
+  createSealedStore,
+  prepareRecord,
+  type SealedValue,
+  WAITING_ROWS_MAX,
+} from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
@@ -67,15 +74,22 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
   return {
     node,
     crypto,
-    sealed: { get: () => [], isErased: () => false },
+    sealed: { getSteps: valuesOf([]), isErased: () => false },
     sealingKeys: () => [sealingKey],
     bodies: { inSlices },
     guesses: createGuesses(world.clock),
   } as unknown as SubmitDependencies;
 }
 
+function valuesOf(values: readonly SealedValue[]) {
+  return function* () {
+    yield;
+    return values;
+  };
+}
+
 /** All steps at once. */
-function rowsOf(steps: ReturnType<typeof checkRows>): readonly CheckedRow[] {
+function ended<T>(steps: Generator<void, T, void>): T {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -83,7 +97,7 @@ function rowsOf(steps: ReturnType<typeof checkRows>): readonly CheckedRow[] {
 }
 
 const check = (deps: SubmitDependencies, trees: readonly TextStruct[], by = caller) =>
-  rowsOf(
+  ended(
     checkRows(
       deps,
       trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
@@ -100,13 +114,13 @@ test('a record sent again with its time spelled otherwise is the stored one, and
   for (const production_time of ['2025-03-01T08:00:00+08:00', '2025-03-01T00:00:00.000Z', '1740787200000']) {
     const tree = annexRecord({ production_time });
     const [row] = check(deps, [tree]);
-    const outcome = outcomeOf(deps, caller.account, row!, 'repeated');
+    const outcome = ended(outcomeOf(deps, caller.account, row!, 'repeated'));
     assert.equal(outcome.id, toHex(stored.recordId));
     assert.equal(outcome.recordDigest, toHex(stored.recordDigest), 'the digest of what is stored');
     assert.equal(outcome.contentDigest, toHex(crypto.hash(new TextEncoder().encode(canonicalJson(tree)))), 'the digest of what was sent');
     assert.deepEqual(outcome.storedAs, { production_time: '2025-03-01T00:00:00Z' });
   }
-  assert.equal('storedAs' in outcomeOf(deps, caller.account, check(deps, [first])[0]!, 'repeated'), false);
+  assert.equal('storedAs' in ended(outcomeOf(deps, caller.account, check(deps, [first])[0]!, 'repeated')), false);
 });
 
 test('two spellings of one step in one body are one record, and other content under it is a conflict', () => {
@@ -150,8 +164,10 @@ test('a record that differs from the stored one in seals alone is judged by ever
       [['pointer'], [['code', 'message', 'pointer']]],
     );
   }
-  const held = { sealed: { get: () => prepared(annexRecord()).sealed, isErased: () => false } as unknown as SubmitDependencies['sealed'] };
-  const erased = { sealed: { get: () => [], isErased: () => true } as unknown as SubmitDependencies['sealed'] };
+  const held = {
+    sealed: { getSteps: valuesOf(prepared(annexRecord()).sealed), isErased: () => false } as unknown as SubmitDependencies['sealed'],
+  };
+  const erased = { sealed: { getSteps: valuesOf([]), isErased: () => true } as unknown as SubmitDependencies['sealed'] };
   for (const [deps, tree] of [
     [{ ...stored, ...keys(8, 9), ...held }, operator(annexRecord(), '韩梅梅')], // the values held open what stands: another value
     [{ ...stored, ...erased }, operator(annexRecord(), '韩梅梅')], // erased here, so its key was held
@@ -197,7 +213,7 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
   };
   const inclusions = { receipt: () => undefined, position: () => undefined };
   const before = door([], node);
-  const deps = meanwhile({ ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto) });
+  const deps = meanwhile({ ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto, inSlices) });
   const rows = check(deps, [annexRecord()]);
   const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
   const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
@@ -318,7 +334,7 @@ test('the example of every route that takes records is accepted as printed, once
     for (const { body } of routes) {
       const parsed = parseBody('json', new TextEncoder().encode(body!.example));
       assert.ok(parsed.ok);
-      assert.equal(rowsOf(checkRows(door([]), parsed.records, caller, 'production', undefined, parsed.faults ?? [])).length, 1);
+      assert.equal(ended(checkRows(door([]), parsed.records, caller, 'production', undefined, parsed.faults ?? [])).length, 1);
     }
   } finally {
     await rig.close();

@@ -5,6 +5,7 @@ import { type BodiesDependencies, createBodies } from '../../../../api/records/b
 import { checkRows } from '../../../../api/records/check-rows.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import { type CheckedRow, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
+import { createSlices } from '../../../../api/records/slices.ts';
 import { createUnderWay, UNDER_WAY_MAX } from '../../../../api/records/under-way.ts';
 import type { ParsedRecord } from '../../../../api/formats/index.ts';
 import type { Caller, RecordSubmitOptions, SubmitOutcome } from '../../../../api/rest/deps.ts';
@@ -101,7 +102,7 @@ function rig() {
     inclusions: { receipt: () => undefined, position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }) },
   };
   const records = createRecordService(parts as unknown as RecordServiceDependencies);
-  const underWay = createUnderWay(node as unknown as NodeService, crypto);
+  const underWay = createUnderWay(node as unknown as NodeService, crypto, bodies.inSlices);
 
   return {
     deps: { ...parts, underWay } as unknown as SubmitDependencies,
@@ -323,7 +324,7 @@ test('the register is bounded, its oldest leaves past it, and what is over leave
       return () => {};
     },
   };
-  const underWay = createUnderWay(node as unknown as NodeService, crypto);
+  const underWay = createUnderWay(node as unknown as NodeService, crypto, createSlices(new ManualTime(), new ManualTime()));
   const sends: string[] = [];
   const join = (name: string) =>
     underWay.join(name, [], async () => {

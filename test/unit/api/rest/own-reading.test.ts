@@ -140,7 +140,10 @@ before(async () => {
       crypto: world.crypto,
       index,
       sealed: {
-        get: (id: Uint8Array) => all.filter((one) => one.id === toHex(id)).flatMap(({ sealed }) => sealed),
+        *getSteps(id: Uint8Array) {
+          yield;
+          return all.filter((one) => one.id === toHex(id)).flatMap(({ sealed }) => sealed);
+        },
         isErased: () => false,
       } as never,
       sealingKeys: () => [sealingKey],

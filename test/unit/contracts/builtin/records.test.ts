@@ -225,7 +225,13 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
     },
   };
   const guesses = createGuesses({ monotonic: () => 0 });
-  const sealed = { get: () => [], isErased: () => false };
+  const sealed = {
+    *getSteps() {
+      yield;
+      return [];
+    },
+    isErased: () => false,
+  };
   const deps = { node, crypto, sealed, guesses, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
   const conflictOf = (...trees: TextStruct[]) => conflictFor('mes@alpha', ...trees);
   const conflictFor = (account: string, ...trees: TextStruct[]) => {

@@ -68,3 +68,18 @@ test('more calls than a transaction may hold are refused before they are read', 
   const promised = new Writer().fixed(body.chainId, 32).text('a').text('b').fixed(body.salt, 16).u64(1).u32(1_000).finish();
   assert.throws(() => decodeTransaction(promised), DecodeError);
 });
+
+test('signing hashes the bytes of a transaction twice: for its id and as a whole', () => {
+  let hashed = 0;
+  const counting = {
+    ...crypto,
+    hash(data: Uint8Array) {
+      hashed += data.length;
+      return crypto.hash(data);
+    },
+  };
+  const args = new Uint8Array(1_000_000);
+  const signed = signTransaction(counting, { ...body, calls: [{ contract: 'records', method: 'submit', args }] }, testKey('mes').sign);
+  assert.ok(hashed < 2 * args.length + 10_000, `${hashed} bytes`);
+  assert.deepEqual(openTransaction(crypto, signed.bytes), signed);
+});

@@ -17,7 +17,7 @@ import { callsOf, type PrepareContext, type PreparedRecord, prepareRecord } from
 import { reseal, type Resealed, type SealedBefore } from '../../../../node/records/reseal.ts';
 import { createSealedStore } from '../../../../node/records/sealed-store.ts';
 import { takeToken } from '../../../../node/records/token.ts';
-import { viewRecord } from '../../../../node/records/view.ts';
+import { type RecordViewOptions, viewSteps } from '../../../../node/records/view.ts';
 import { createMemoryStore, pause } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
 
@@ -197,22 +197,32 @@ function storedOf({ submission }: PreparedRecord, more: Partial<StoredRecord> = 
   return { ...base, height: 9, committedAtMs: 1_754_697_600_123, transactionId: new Uint8Array(32).fill(8), change: undefined, ...more };
 }
 
+/** All steps at once. */
+function viewRecord(recordId: Uint8Array, record: StoredRecord, options: Omit<RecordViewOptions, 'content'>) {
+  const content = record.content.length === 0 ? null : decodeContent(record.content);
+  const steps = viewSteps(crypto, recordId, record, { content, ...options });
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
 test('an answered record repeats its digest, tells clear values only when they are given, and no contentDigest when sealed', () => {
   const record = prepared(annexRecord());
-  const view = viewRecord(crypto, record.recordId, storedOf(record), { blockHash: new Uint8Array(32).fill(1) });
+  const view = viewRecord(record.recordId, storedOf(record), { blockHash: new Uint8Array(32).fill(1) });
   assert.equal(toHex(crypto.hash(encodeContent(view.record as TextStruct))), view.recordDigest);
   assert.deepEqual(view.block, { height: 9, hash: '01'.repeat(32), transactionId: '08'.repeat(32) });
   assert.equal(view.committedAt, '2025-08-09T00:00:00.123000Z');
   assert.ok(!('contentDigest' in view) && !('sealed' in view));
   assert.ok(!JSON.stringify(view).includes('李雷'));
-  const open = viewRecord(crypto, record.recordId, storedOf(record), { blockHash: new Uint8Array(32), sealed: record.sealed });
+  const open = viewRecord(record.recordId, storedOf(record), { blockHash: new Uint8Array(32), sealed: record.sealed });
   assert.equal(open.sealed![0]!.value, '李雷');
   assert.deepEqual(sealedCommitment(crypto, fromHex(open.sealed![0]!.salt), open.sealed![0]!.path, '李雷'), record.sealed[0]!.commitment);
   const plain = prepareRecord(context, device, { device_id: 'D', status: 'idle', begin_time: '1754697600000', factory_uid: 'F' });
   assert.ok(plain.ok);
-  const deviceView = viewRecord(crypto, plain.prepared.recordId, storedOf(plain.prepared), { blockHash: new Uint8Array(32) });
+  const deviceView = viewRecord(plain.prepared.recordId, storedOf(plain.prepared), { blockHash: new Uint8Array(32) });
   assert.equal(deviceView.contentDigest, toHex(plain.prepared.contentDigest));
-  const gone = viewRecord(crypto, record.recordId, storedOf(record, { state: 'deleted', content: new Uint8Array(0) }), {
+  const gone = viewRecord(record.recordId, storedOf(record, { state: 'deleted', content: new Uint8Array(0) }), {
     blockHash: new Uint8Array(32),
   });
   assert.deepEqual([gone.record, gone.state], [null, 'deleted']);
