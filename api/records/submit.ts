@@ -279,10 +279,9 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
  * of the records hears that they are stored, and no more.
  */
 async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
-  const seen = rows.filter(({ first }) => seesRecord(readingOf(deps.node).read, account, first)).map(({ first }) => first);
+  const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account));
   const records = await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')));
-  if (seen.length === 0) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
-  const latest = seen.reduce((a, b) => (b.height > a.height ? b : a));
+  if (latest === undefined) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
   const position = deps.inclusions.position(latest.transactionId);
   return {
     transactionId: toHex(latest.transactionId),
@@ -292,6 +291,21 @@ async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRo
     records,
     ...(position ? inclusionOf(deps, latest.height, position.index) : {}),
   };
+}
+
+/** The last of the stored records that an account may see, the first of several of one height. */
+function* latestSeen(
+  { node }: SubmitDependencies,
+  rows: readonly StoredRow[],
+  account: string,
+): Generator<void, StoredRecord | undefined, void> {
+  const { read } = readingOf(node);
+  let latest: StoredRecord | undefined;
+  for (const { first } of rows) {
+    yield;
+    if ((latest === undefined || first.height > latest.height) && seesRecord(read, account, first)) latest = first;
+  }
+  return latest;
 }
 
 type StoredRow = CheckedRow & { readonly first: StoredRecord };
