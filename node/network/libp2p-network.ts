@@ -30,7 +30,7 @@ const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as c
 const SWEEP_MS = 100;
 const DIAL_TIMEOUT_MS = 8_000;
 /** From opening a stream to the other side's hello. */
-const HELLO_TIMEOUT_MS = 8_000;
+export const HELLO_TIMEOUT_MS = 8_000;
 const BACK_OFF_MIN_MS = 200;
 const BACK_OFF_MAX_MS = 2_000;
 /** The node with the higher id waits this long for the other to dial. */
@@ -50,7 +50,7 @@ export const HANDSHAKES_PER_ADDRESS_MAX = 32;
 /** Connections of one peer: one a channel from each side, and those that replace them. */
 export const CONNECTIONS_PER_PEER_MAX = 8;
 /** Streams on one connection that the other side opens: its channel, what replaces it, identify and ping. */
-const STREAMS_PER_CONNECTION_MAX = 16;
+export const STREAMS_PER_CONNECTION_MAX = 16;
 /** Lost pings end a connection only after this: four nodes of a devnet share two cores. */
 const PING_TIMEOUT_MS = 20_000;
 

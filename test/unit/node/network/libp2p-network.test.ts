@@ -20,6 +20,8 @@ import {
   createLibp2pNetwork,
   HANDSHAKE_TIMEOUT_MS,
   HANDSHAKES_PER_ADDRESS_MAX,
+  HELLO_TIMEOUT_MS,
+  STREAMS_PER_CONNECTION_MAX,
 } from '../../../../node/network/libp2p-network.ts';
 import { LINK_STALL_MS } from '../../../../node/network/link.ts';
 import { CUT_OFF_MS, REPORTS_MAX } from '../../../../node/network/penalties.ts';
@@ -312,6 +314,33 @@ test('one address begins so many handshakes at a time, slow ones end, and a peer
   assert.ok(open() > 0);
   await raw.libp2p.stop();
   await stopAll(nodes);
+});
+
+test('a stream on which a peer says nothing is closed after the time for a greeting, and the peer may greet on another', async () => {
+  const [a, raw] = [await startNode('a'), await rawPeer('m')];
+  a.network.admit([{ node: 'm', transportKey: raw.key, addresses: [] }]);
+  const connection = await raw.libp2p.dial(multiaddr(a.network.bootstrapAddresses[0]!), { force: true });
+  const began = performance.now();
+  const silent = await connection.newStream('/tracemill/bulk/1');
+  await until('it is closed', () => silent.status !== 'open', 3 * HELLO_TIMEOUT_MS);
+  assert.ok(performance.now() - began > HELLO_TIMEOUT_MS / 2, 'it had time to greet');
+  for (const channel of ['votes', 'bulk'] as const) await openRaw(raw.libp2p, a, channel, 'm');
+  await until('m is connected', () => isUp(a, 'm'));
+  await raw.libp2p.stop();
+  await stopAll([a]);
+});
+
+test('a peer has so many streams on one connection that say not even what they are for', async () => {
+  const [a, raw] = [await startNode('a'), await rawPeer('m')];
+  a.network.admit([{ node: 'm', transportKey: raw.key, addresses: [] }]);
+  const connection = await raw.libp2p.dial(multiaddr(a.network.bootstrapAddresses[0]!), { force: true });
+  const { muxer } = connection as unknown as { readonly muxer: { createStream(): Promise<Stream> } }; // below the choice of a protocol
+  const streams: Stream[] = [];
+  for (let i = 0; i < STREAMS_PER_CONNECTION_MAX + 8; i++) streams.push(await muxer.createStream());
+  const open = (): number => streams.filter(({ status }) => status === 'open').length;
+  await until('the ones too many are closed', () => open() <= STREAMS_PER_CONNECTION_MAX, HELLO_TIMEOUT_MS / 2);
+  await raw.libp2p.stop();
+  await stopAll([a]);
 });
 
 test('a peer that takes nothing of what waits for it has its link cut after a while, and one that is slow has not', async () => {
