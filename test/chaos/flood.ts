@@ -48,8 +48,10 @@ export interface FloodReport {
   /** Part of the machine's processors that other processes used meanwhile, 0 to 1: what they take is missing above. */
   readonly othersPart: number;
   readonly answers: Answers;
-  /** What of LIMITS did not hold; empty when all did. */
+  /** What of LIMITS did not hold, but p50; empty when all did. */
   readonly broken: readonly string[];
+  /** Said when p50 did not hold. */
+  readonly slow: string | undefined;
 }
 
 export interface FloodOptions {
@@ -126,18 +128,21 @@ export async function measureFlood({ seconds, say, only }: FloodOptions): Promis
       sameProcesses: TARGETS.every((node, i) => net.nodes[node]!.running && net.nodes[node]!.pid === pids[i]),
       answers,
     };
-    return { ...report, broken: brokenLimits(report) };
+    return { ...report, broken: brokenLimits(report), slow: slowness(report.ratios) };
   } finally {
     for (const attacker of attackers) attacker.kill('SIGKILL');
     await testNet.stop();
   }
 }
 
-function brokenLimits(report: Omit<FloodReport, 'broken'>): readonly string[] {
-  const ratio = [...report.ratios].sort((a, b) => a - b)[report.ratios.length >> 1]!;
+function slowness(ratios: readonly number[]): string | undefined {
+  const ratio = [...ratios].sort((a, b) => a - b)[ratios.length >> 1]!;
+  return ratio <= LIMITS.p50Ratio ? undefined : `p50 is ${ratio.toFixed(1)} times its quiet value, at most ${LIMITS.p50Ratio}`;
+}
+
+function brokenLimits(report: Omit<FloodReport, 'broken' | 'slow'>): readonly string[] {
   const heaviest = Math.max(...report.residentBytesMax);
   const checks: readonly (readonly [boolean, string])[] = [
-    [ratio <= LIMITS.p50Ratio, `p50 is ${ratio.toFixed(1)} times its quiet value, at most ${LIMITS.p50Ratio}`],
     [report.heights.every((gained) => gained > 0), `heights gained: ${report.heights.join(', ')}`],
     [report.oneChain, 'the four nodes hold different blocks at one height'],
     [report.healthzMsMax <= LIMITS.healthzMs, `healthz took ${report.healthzMsMax.toFixed(0)} ms, at most ${LIMITS.healthzMs}`],

@@ -29,5 +29,6 @@ out(`| processors used by others, % | | ${(100 * report.othersPart).toFixed(0)} 
 out(`| blocks | | ${report.heights.join(', ')} |\n`);
 for (const [what, count] of Object.entries(report.answers).sort()) out(`  ${count} x ${what}`);
 if (values.json) writeFileSync(resolve(values.json), `${JSON.stringify(report, undefined, 2)}\n`);
-out(report.broken.length === 0 ? 'every limit held' : report.broken.map((what) => `does not hold: ${what}`).join('\n'));
-process.exit(report.broken.length === 0 ? 0 : 1);
+const broken = [...report.broken, ...(report.slow === undefined ? [] : [report.slow])];
+out(broken.length === 0 ? 'every limit held' : broken.map((what) => `does not hold: ${what}`).join('\n'));
+process.exit(broken.length === 0 ? 0 : 1);
