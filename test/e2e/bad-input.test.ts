@@ -354,7 +354,7 @@ test('a known key with other content is a conflict that names the first; with th
 });
 
 test('one record sent eight times at once, by one account or by two of an organisation, has one transaction and one receipt', async () => {
-  const actors = ['operator', 'device'].map((role) => context.actorWith(role));
+  const actors = ['operator', 'admin'].map((role) => context.actorWith(role));
   for (const senders of [actors.slice(0, 1), actors]) {
     const record = production(context);
     const before = await context.height(0);
@@ -371,6 +371,8 @@ test('one record sent eight times at once, by one account or by two of an organi
       for (const bytes of (await fullBlock(context, height)).transactions)
         if (decodeTransaction(bytes).calls.some(({ contract }) => contract === 'records')) transactions++;
     assert.equal(transactions <= senders.length, true, `${transactions} transactions`);
+    const device = await submit(context, record, { actor: context.actorWith('device') }); // may not read it
+    assert.deepEqual([device.transactionId, device.records[0].status], [null, 'repeated']);
   }
 });
 
