@@ -22,7 +22,7 @@ export const LIMITS = { p50Ratio: 3, healthzMs: 1_000, residentBytes: 1_000_000_
 const NODES = 5;
 const TRAITOR = 4;
 const TARGETS = [0, 1, 2, 3] as const;
-/** Floods of a run; the median of their ratios counts. */
+/** Floods of a run unless it says otherwise; the median of their ratios counts. */
 const ROUNDS = 3;
 const WARM_UP_S = 10;
 const QUIET_S = 10; // before and after each flood
@@ -58,11 +58,13 @@ export interface FloodOptions {
   /** How long the floods last together, s. */
   readonly seconds: number;
   readonly say: (line: string) => void;
+  /** Floods that the seconds are divided into; three unless given. */
+  readonly rounds?: number;
   /** See Orders. */
   readonly only?: string | undefined;
 }
 
-export async function measureFlood({ seconds, say, only }: FloodOptions): Promise<FloodReport> {
+export async function measureFlood({ seconds, say, only, rounds = ROUNDS }: FloodOptions): Promise<FloodReport> {
   const testNet = await startTestNet('flood', { nodes: NODES, settings: { verifyWorkers: 1 } });
   const attackers: ChildProcess[] = [];
   try {
@@ -94,13 +96,13 @@ export async function measureFlood({ seconds, say, only }: FloodOptions): Promis
     const floods: Sends[] = [];
     const ratios: number[] = [];
     const others: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       const attacker = startAttacker(orders);
       attackers.push(attacker.process);
       const watch = watchNodes(testNet, seen);
       const own = [process.pid, attacker.process.pid, ...pids].filter((pid) => pid !== undefined);
       const othersPart = othersSince(own);
-      const flood = await sendFor(testNet, seconds / ROUNDS);
+      const flood = await sendFor(testNet, seconds / rounds);
       others.push(othersPart());
       await watch.stop();
       for (const [what, count] of Object.entries(await attacker.stop())) answers[what] = (answers[what] ?? 0) + count;
