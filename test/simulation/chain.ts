@@ -143,6 +143,10 @@ export class TestChain implements ChainPort {
     this.onWork(true);
   }
 
+  waiting(): readonly number[] {
+    return [...this.#pool];
+  }
+
   async build({ height, parent, emptyAllowed }: Parameters<ChainPort['build']>[0]): ReturnType<ChainPort['build']> {
     await this.#wait(2);
     if (this.#pool.size === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
