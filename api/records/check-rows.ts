@@ -19,33 +19,17 @@ import {
   twinConflict,
 } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type ByteText, type RecordOrigin, type RecordPath, type StoredRecord, toByteText } from '../../node/format/index.ts';
+import { type ByteText, type RecordPath, type StoredRecord, toByteText } from '../../node/format/index.ts';
 import { type PreparedRecord, reseal, type Resealed, withSeals } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord } from '../formats/index.ts';
+import { BODY_FAULTS_MAX } from '../formats/index.ts';
 import type { Caller } from '../rest/deps.ts';
 import { contentSteps, sameContentSteps } from './content-steps.ts';
-import { type PreparedRows, prepareRows } from './prepare-rows.ts';
+import type { PreparedRows } from './prepare-rows.ts';
 import { type PlacedText, refusePlaced } from './refusal.ts';
 import type { CheckedRow, SubmitDependencies } from './submit.ts';
 
 export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'sealed' | 'sealingKeys' | 'guesses'>;
-
-/** Everything about records already parsed, on this thread. @throws ChainError with all faults of all rows */
-export function* checkRows(
-  deps: CheckDependencies,
-  records: readonly ParsedRecord[],
-  caller: Pick<Caller, 'account' | 'organisation'>,
-  recordClass: string,
-  statedDigest: string | undefined,
-  unreadable: readonly BodyFault[] = [],
-  source: RecordOrigin = {},
-): Generator<void, CheckedRow[], void> {
-  checkSigns(deps.node, caller);
-  const definition = classOf(deps.node, recordClass);
-  const context = { crypto: deps.crypto, org: caller.organisation, sealingKey: newestKey(deps) };
-  return yield* judgeRows(deps, definition, yield* prepareRows(context, definition, records, unreadable, { source, statedDigest }), caller);
-}
 
 /** @throws ChainError KEY_UNKNOWN when this node holds no sealing key */
 export function newestKey({ sealingKeys }: Pick<CheckDependencies, 'sealingKeys'>): Uint8Array {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODY_FAULTS_MAX, parseBody } from '../../../../api/formats/index.ts';
-import { checkRows } from '../../../../api/records/check-rows.ts';
+import { checkRows } from './checked-rows.ts';
 import { createGuesses } from '../../../../api/records/guesses.ts';
 import { FAULT_TEXT_MAX } from '../../../../api/records/refusal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
@@ -33,7 +33,7 @@ function refuse(csv: string): { data: Readonly<Record<string, unknown>>; details
   const body = parseBody('csv', new TextEncoder().encode(csv));
   assert.ok(body.ok);
   try {
-    for (const _step of checkRows(deps, body.records, caller, 'production', undefined));
+    for (const _step of checkRows(deps, body.records, caller, 'production'));
   } catch (error) {
     assert.ok(error instanceof ChainError);
     const { details, ...data } = error.data;
@@ -71,7 +71,7 @@ test('a refusal repeats no more of a long name than its bound, in any format', (
     const body = parseBody(format as 'json', new TextEncoder().encode(text));
     assert.ok(body.ok);
     try {
-      for (const _step of checkRows(deps, body.records, caller, 'production', undefined));
+      for (const _step of checkRows(deps, body.records, caller, 'production'));
       assert.fail('the body is refused');
     } catch (error) {
       assert.ok(error instanceof ChainError);

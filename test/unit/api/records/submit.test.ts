@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkRows } from '../../../../api/records/check-rows.ts';
+import { checkRows } from './checked-rows.ts';
 import { createGuesses } from '../../../../api/records/guesses.ts';
 import { outcomeOf, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createUnderWay } from '../../../../api/records/under-way.ts';
@@ -103,7 +103,6 @@ const check = (deps: SubmitDependencies, trees: readonly TextStruct[], by = call
       trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
       by,
       'production',
-      undefined,
     ),
   );
 
@@ -334,7 +333,7 @@ test('the example of every route that takes records is accepted as printed, once
     for (const { body } of routes) {
       const parsed = parseBody('json', new TextEncoder().encode(body!.example));
       assert.ok(parsed.ok);
-      assert.equal(ended(checkRows(door([]), parsed.records, caller, 'production', undefined, parsed.faults ?? [])).length, 1);
+      assert.equal(ended(checkRows(door([]), parsed.records, caller, 'production', parsed.faults ?? [])).length, 1);
     }
   } finally {
     await rig.close();

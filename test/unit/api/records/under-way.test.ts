@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BodiesDependencies, createBodies } from '../../../../api/records/bodies.ts';
-import { checkRows } from '../../../../api/records/check-rows.ts';
+import { checkRows } from './checked-rows.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import { type CheckedRow, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
 import { createSlices } from '../../../../api/records/slices.ts';
@@ -304,7 +304,7 @@ test('a record that became final after it was checked makes no second transactio
   await settled();
   const records = [{ tree: record('P-1'), locate: () => ({ pointer: '/' }) }] as unknown as readonly ParsedRecord[];
   const rows: CheckedRow[] = [];
-  const steps = checkRows(deps, records, caller('mes@alpha'), 'production', undefined);
+  const steps = checkRows(deps, records, caller('mes@alpha'), 'production');
   for (let step = steps.next(); ; step = steps.next()) if (step.done === true && rows.push(...step.value)) break;
   assert.equal(rows[0]!.first, undefined);
   end(sent[0]!);

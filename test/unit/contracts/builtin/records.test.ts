@@ -24,7 +24,7 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
-import { checkRows } from '../../../../api/records/check-rows.ts';
+import { checkRows } from '../../api/records/checked-rows.ts';
 import { createGuesses } from '../../../../api/records/guesses.ts';
 import { prepareRecord } from '../../../../node/records/prepare.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
@@ -238,7 +238,7 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
     const caller = { account, organisation: 'alpha' } as never;
     const rows = trees.map((content) => ({ tree: content, locate: () => ({ pointer: '/' }) }));
     try {
-      for (const _step of checkRows(deps, rows as never, caller, 'production', undefined));
+      for (const _step of checkRows(deps, rows as never, caller, 'production'));
     } catch (error) {
       const { details } = (error as { data: { details: Record<string, unknown>[] } }).data;
       const { code, pointer: _pointer, message: _message, ...facts } = details.at(-1)!;
