@@ -3,7 +3,7 @@
  * `<entry name="...">` where the name cannot be an element's; list items are `item`. What is not text says so in `type` (number, boolean, null,
  * list, object); text that XML 1.0 cannot carry is base64 with `encoding="base64"`.
  */
-import { type Slot, type TextForm, textSteps } from './text-steps.ts';
+import type { Slot, TextForm } from './text-steps.ts';
 
 const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 /** Names every XML tool takes without a namespace: the ASCII part of NCName, and not beginning with `xml` (XML 1.0 §2.3). */
@@ -35,14 +35,6 @@ export const xmlForm: TextForm = {
     yield end(slot);
   },
 };
-
-export function toXml(value: unknown): string {
-  const steps = textSteps(value, xmlForm);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value.join('');
-  }
-}
 
 function start({ name, at }: Slot): string {
   if (at === 'top') return `${XML_DECLARATION}<response`;

@@ -45,15 +45,7 @@ function shown(name: string): string {
   return name.length <= POINTER_NAME_MAX ? name : `${name.slice(0, POINTER_NAME_MAX - 1)}…`;
 }
 
-export function readJsonText(bytes: Uint8Array): JsonTextReading {
-  const steps = readJsonSteps(bytes);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
-
-/** The same in steps, one an item of the outermost list. Past `itemsMax` items reading ends; the list then holds one more. */
+/** One step an item of the outermost list. Past `itemsMax` items reading ends; the list then holds one more. */
 export function* readJsonSteps(bytes: Uint8Array, itemsMax = Number.POSITIVE_INFINITY): Generator<void, JsonTextReading, void> {
   let text: string;
   try {

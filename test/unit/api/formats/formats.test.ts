@@ -6,7 +6,7 @@ import { checkContent, foldSingles, production } from '../../../../contracts/bui
 import {
   contentDigest,
   encodeContent,
-  readJsonText,
+  readJsonSteps,
   takeSource,
   textFault,
   toHex,
@@ -26,6 +26,7 @@ import { type RowFault, refuseRows } from '../../../../api/records/refusal.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { writeCsv, writeXml } from './write.ts';
+import { ended } from '../../../tools/steps.ts';
 
 const data = (path: string): Uint8Array => readFileSync(`test/data/${path}`);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -62,7 +63,7 @@ const REFUSED_ON_PURPOSE: Readonly<Record<string, string>> = {
 test('every y_ file of the JSON suite is read, every n_ file refused, and no i_ file breaks the reader', () => {
   let read = 0;
   for (const file of readdirSync('test/data/json-parsing-suite/test_parsing')) {
-    const reading = readJsonText(data(`json-parsing-suite/test_parsing/${file}`));
+    const reading = ended(readJsonSteps(data(`json-parsing-suite/test_parsing/${file}`)));
     if (file.startsWith('n_')) assert.equal(reading.ok, false, file);
     if (!file.startsWith('y_')) continue;
     const expected = REFUSED_ON_PURPOSE[file];

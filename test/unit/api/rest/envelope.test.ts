@@ -3,9 +3,13 @@ import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
 import fc from 'fast-check';
 import { answerFormat, answerLanguage, localDetails, messageOf, refusalOf } from '../../../../api/rest/envelope.ts';
-import { toXml } from '../../../../api/rest/xml.ts';
+import { textSteps } from '../../../../api/rest/text-steps.ts';
+import { xmlForm } from '../../../../api/rest/xml.ts';
 import { refuseBody } from '../../../../api/records/refusal.ts';
 import { ChainError, errorRow } from '../../../../node/errors/index.ts';
+import { ended } from '../../../tools/steps.ts';
+
+const toXml = (value: unknown): string => ended(textSteps(value, xmlForm)).join('');
 
 test('XML has root response, items as item, and entries for unspeakable names', () => {
   assert.equal(

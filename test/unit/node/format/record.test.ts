@@ -24,7 +24,7 @@ import {
   canonicalDecimal,
   canonicalTime,
   parseTime,
-  readJsonText,
+  readJsonSteps,
   recordDigest,
   recordIdOf,
   sealedCommitment,
@@ -35,6 +35,7 @@ import {
   valueAt,
 } from '../../../../node/format/index.ts';
 import { annexRecord, crypto } from '../records/sample.ts';
+import { ended } from '../../../tools/steps.ts';
 
 const stored: StoredRecord = {
   class: 'production',
@@ -328,7 +329,7 @@ test('the lossless reader reads what JSON.parse reads, with texts for leaves', (
   };
   fc.assert(
     fc.property(fc.json({ maxDepth: 5 }), (text) => {
-      const reading = readJsonText(utf8(text));
+      const reading = ended(readJsonSteps(utf8(text)));
       if (reading.ok)
         assert.deepEqual(
           JSON.stringify(reading.value).replace(/"-?[\d.e+-]+"/g, '#'),
