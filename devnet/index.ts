@@ -23,7 +23,7 @@ export interface DevnetOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Begin with empty nodes and new keys. */
   readonly reset?: boolean;
-  /** Wanted first ports; 0 (default) lets the system choose. */
+  /** Wanted first ports; for 0 (default) free ones are drawn. */
   readonly ports?: { readonly p2p: number; readonly https: number };
   /** Start a node again that ended by itself; default true. */
   readonly revive?: boolean;

@@ -1,4 +1,4 @@
-/** One devnet for a file of end-to-end tests: real processes, loopback, ports of the system's choice, a directory that goes away. */
+/** One devnet for a file of end-to-end tests: real processes, loopback, free ports, a directory that goes away. */
 import assert from 'node:assert/strict';
 import { createPrivateKey, sign as signWith } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../devnet/ports.ts';
 import type { Probe } from '../clause.ts';
 import type { ProbeContext } from '../context.ts';
 import { passProposal } from '../governance.ts';
@@ -23,20 +23,13 @@ interface Newcomer {
   stop(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-}
-
 /** Makes the files of a node of an organisation of the chain, and starts it. */
 async function newcomer(context: ProbeContext): Promise<Newcomer> {
   const id = context.random('node');
   const { organisation } = context.actor;
   const directory = context.scratch(id);
-  const [p2p, https] = [await freePort(), await freePort()];
+  const p2p = await freePort(0);
+  const https = await freePort(0, new Set([p2p]));
   const passphrase = context.file(`${id}.passphrase`, `${context.random('open')}-sesame`);
   const genesis = context.file('genesis.json', context.net.genesisText);
   const init = [
