@@ -26,6 +26,7 @@ const LONGEST = [
   'test/simulation/seeds-low.test.js',
   'test/simulation/seeds-high.test.js',
   'test/simulation/full-node.test.js',
+  'test/unit/api/rest/thread-hold.test.js',
   'test/simulation/memory.test.js',
   'test/e2e/once.test.js',
   'test/e2e/conform.test.js',
@@ -48,13 +49,15 @@ interface Count {
   mustRun: number;
 }
 
-/** Of one folder; the longest first, then by name. */
-function testFiles(folder: string, only: string | undefined): readonly string[] {
-  const names = readdirSync(join(DIST, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
+/** Of some folders: the longest first, then folder by folder. */
+function testFiles(folders: readonly string[], only: string | undefined): readonly string[] {
+  const names = folders.flatMap((folder) =>
+    readdirSync(join(DIST, folder), { recursive: true, encoding: 'utf8' })
+      .sort()
+      .map((name) => join(folder, name)),
+  );
   const rank = (name: string): number => (LONGEST.includes(name) ? LONGEST.indexOf(name) : LONGEST.length);
-  return names
-    .filter((name) => name.endsWith('.test.js') && (only === undefined || name.includes(only)))
-    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  return names.filter((name) => name.endsWith('.test.js') && (only === undefined || name.includes(only))).sort((a, b) => rank(a) - rank(b));
 }
 
 /** What an assertion or a crash has to say, without the frames of the test runner. */
@@ -120,10 +123,10 @@ const { values } = parseArgs({ options: { only: { type: 'string' }, concurrency:
 const concurrency = values.concurrency === undefined ? CONCURRENCY_DEFAULT : Number(values.concurrency);
 const count: Count = { passed: 0, failed: [], skipped: [], mustRun: 0 };
 let fileCount = 0;
-const known = STAGES.flat().flatMap((folder) => testFiles(folder, undefined));
+const known = testFiles(STAGES.flat(), undefined);
 for (const name of [...LONGEST, ...ALONE]) if (!known.includes(name)) throw new Error(`run.ts names ${name}, which is not there`);
 for (const folders of STAGES) {
-  const files = folders.flatMap((folder) => testFiles(folder, values.only));
+  const files = testFiles(folders, values.only);
   fileCount += files.length;
   await runFiles(
     files.filter((file) => !ALONE.includes(file)),

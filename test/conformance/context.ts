@@ -72,12 +72,13 @@ export interface Actor {
   readonly device: string;
 }
 
+/** What a wait is given that ends by what it waits for, in ms: far above what a busy machine takes, so that it ends nothing but what hangs. */
+export const PATIENCE_MS = 240_000;
 const CALL_TIMEOUT_MS = 65_000; // above the longest sync wait
 const WAIT_STEP_MS = 100;
-const CLI_TIMEOUT_MS = 60_000;
-/** A code is good for 30 s and for one use. */
-const CODE_TIMEOUT_MS = 120_000;
-const CODE_STEP_MS = 2_000; // as often as the route allows
+const CLI_TIMEOUT_MS = 120_000;
+/** Between questions whether there is a new code, which comes every 30 s; in ms: as often as the route allows. */
+const CODE_STEP_MS = 2_000;
 /** How long a token that came for a code is used again, in ms; a node takes it without a further code for five minutes. */
 const STEPPED_UP_KEPT_MS = 120_000;
 
@@ -193,7 +194,8 @@ export class ProbeContext {
 
   /** Waits until every node named has a final block of `height`. */
   async allAt(height: number, nodes: readonly number[] = this.net.nodes.map((_, i) => i)): Promise<void> {
-    for (const node of nodes) await this.until(`node ${node} at height ${height}`, 60_000, async () => (await this.height(node)) >= height);
+    for (const node of nodes)
+      await this.until(`node ${node} at height ${height}`, PATIENCE_MS, async () => (await this.height(node)) >= height);
   }
 
   /** Runs `tracemill` against node number `node`; standard output as JSON. */
@@ -244,7 +246,7 @@ export class ProbeContext {
     const kept = this.#steppedUp.get(account);
     if (kept !== undefined && Date.now() < kept.untilMs) return kept.token;
     const askedMs = Date.now();
-    const answer = await this.until(`a one-time code of ${account} that was not used yet`, CODE_TIMEOUT_MS, async () => {
+    const answer = await this.until(`a one-time code of ${account} that was not used yet`, PATIENCE_MS, async () => {
       const headers = { otp: this.otp(account) };
       const given = await this.post(this.nodeOf(account), 'auth/step-up', {}, { token: this.net.tokens[account]!, headers });
       if (given.json.code !== 'OTP_REUSED') return given;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../devnet/ports.ts';
 import type { Probe } from '../clause.ts';
-import type { ProbeContext } from '../context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../context.ts';
 import { passProposal } from '../governance.ts';
 import { ROOT } from '../../tools/source.ts';
 
@@ -103,8 +103,8 @@ export const probe: Probe = {
       assert.equal(await connectedTo(context, node.id), 0, 'unregistered, it is let in nowhere');
       await register(context, node);
       const height = await context.height(0);
-      await context.until('the registered node to be connected', 90_000, async () => (await connectedTo(context, node.id)) > 0);
-      await context.until('the registered node to reach the head', 90_000, async () => (await heightOf(context, node)) >= height);
+      await context.until('the registered node to be connected', PATIENCE_MS, async () => (await connectedTo(context, node.id)) > 0);
+      await context.until('the registered node to reach the head', PATIENCE_MS, async () => (await heightOf(context, node)) >= height);
     } finally {
       await node.stop();
     }
@@ -114,7 +114,7 @@ export const probe: Probe = {
     try {
       await context.until(
         'the unregistered node to serve',
-        30_000,
+        PATIENCE_MS,
         async () => (await context.call(0, 'GET', '/healthz', { token: null, at: node.at })).status === 200,
       );
       await sleep(WATCH_MS);
