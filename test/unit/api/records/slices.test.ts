@@ -53,7 +53,7 @@ test('more bodies than may wait are refused, and a failing one keeps nobody', as
   assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
 });
 
-test('the event loop turns while a large body of each format is read', { timeout: 60_000 }, async () => {
+test('the event loop turns while a large body of each format is read', { timeout: 300_000 }, async () => {
   const world = createTestWorld();
   const inSlices = createSlices(world.clock, world.timers);
   const filler = 'x'.repeat(400);
