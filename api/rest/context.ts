@@ -47,7 +47,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
     read,
     credentials: createCredentials({ store, world, key: deps.credentialsKey, issuer: 'Tracemill' }),
     idempotency: createIdempotency({ store, clock: world.clock, keepMs: settings.idempotencyKeepMs, cipher: answerCipher(deps), paced }),
-    limiter: createRateLimiter(settings.rateLimitFactor),
+    limiter: createRateLimiter(settings.rateLimitFactor, world.clock),
     metrics: createMetrics(deps),
     paced,
     turn: () => new Promise((resolve) => void world.timers.after(0, resolve)),

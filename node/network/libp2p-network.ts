@@ -165,7 +165,7 @@ class RealNetwork implements Libp2pNetwork {
     this.transportKey = Uint8Array.from(transportKey);
     this.#options = options;
     this.#ownId = ownId;
-    this.#desk = new VisitDesk(options.world.timers, () => this.#now());
+    this.#desk = new VisitDesk(options.world);
   }
 
   attach(libp2p: Libp2p): void {

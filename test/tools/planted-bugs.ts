@@ -478,7 +478,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'calls as large as bulk are held back by nothing',
     file: 'node/mempool/gas-shares.ts',
-    from: 'bulk.charge(gasUsed, nowMs);',
+    from: 'bulk.charge(gasUsed);',
     to: '{}',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
     only: 'as large as bulk',
@@ -505,6 +505,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: '    senders.sort((a, b) => b.left - a.left); // who used least goes first\n',
     to: '',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
+  },
+  {
+    name: 'a token bucket that owes lets the next one through',
+    file: 'node/token-bucket.ts',
+    from: 'return left >= 1 ? 0',
+    to: 'return left >= -Infinity ? 0',
+    test: 'test/unit/node/token-bucket.test.ts',
   },
   ...plantedDoors,
 ];
