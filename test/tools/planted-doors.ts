@@ -63,7 +63,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'one address begins any number of handshakes',
-    file: 'node/network/libp2p-network.ts',
+    file: 'node/network/handshakes.ts',
     from: '    if (began.length >= HANDSHAKES_PER_ADDRESS_MAX) return false;\n',
     to: '',
     test: 'test/unit/node/network/libp2p-network.test.ts',
