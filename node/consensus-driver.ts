@@ -7,6 +7,7 @@ import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, Engin
 import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
+import { nextTurn } from './slices.ts';
 import { TokenBuckets } from './token-bucket.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
@@ -259,7 +260,7 @@ class Driver implements ConsensusDriver {
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
     for (const effect of effects) this.#carryOut(effect);
-    if (late && this.#waiting()) await new Promise<void>((resolve) => timers.after(0, resolve));
+    if (late && this.#waiting()) await nextTurn(timers);
   }
 
   /** Makes the turn's records durable. A truncation holds everything before it, so the log is rewritten with it and what came after. */

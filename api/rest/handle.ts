@@ -12,7 +12,7 @@ import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
 import { jsonBytesSteps } from './json-steps.ts';
-import type { Steps } from './paced.ts';
+import type { Steps } from '../../node/slices.ts';
 import { nearest, readParameters, SUGGESTIONS_MAX } from './parameters.ts';
 import type { Call, RawReply, Reply, Route, StreamReply } from './route.ts';
 import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';

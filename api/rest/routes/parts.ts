@@ -20,7 +20,7 @@ import { recordsErrors } from '../../../node/errors/records.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
 import { jsonBytesSteps, UNBOUNDED } from '../json-steps.ts';
-import { eachInSteps, type Steps } from '../paced.ts';
+import { eachInSteps, type Steps } from '../../../node/slices.ts';
 import type { Parameter, ParameterSchema, Words } from '../route.ts';
 
 export const READ_TIMEOUT_MS = 15_000;
