@@ -4,7 +4,6 @@ import {
   type Block,
   type Certificate,
   decodeTransaction,
-  fromHex,
   fromUtf8,
   type Header,
   headerHash,
@@ -227,8 +226,4 @@ export function* valueSteps(bytes: Uint8Array): Steps<unknown> {
   } catch {
     return { hex: toHex(bytes) };
   }
-}
-
-export function digestOfHex(text: string): Uint8Array {
-  return fromHex(text);
 }
