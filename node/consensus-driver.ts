@@ -7,6 +7,7 @@ import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, Engin
 import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
+import { LongFrames } from './long-frames.ts';
 import { RateLimit } from './sync/rate-limit.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
@@ -91,7 +92,7 @@ export interface DriverOptions {
   readonly engine: string;
   readonly start: Omit<EngineStart, 'log'>;
   readonly crypto: EngineCrypto;
-  readonly world: Pick<World, 'clock' | 'timers' | 'log'>;
+  readonly world: Pick<World, 'clock' | 'timers' | 'log' | 'verifier'>;
   readonly network: Pick<Network, 'send' | 'broadcast' | 'onFrame' | 'report'>;
   readonly voteLog: AppendLog;
   readonly chain: ChainPort;
@@ -113,6 +114,7 @@ class Driver implements ConsensusDriver {
   /** Results and orders of this node; never dropped, bounded by what the engine asks for. */
   #inputs: Input[] = [];
   readonly #inbox: FrameInbox;
+  readonly #longFrames: LongFrames;
   readonly #strangerFrames = new RateLimit(STRANGER_FRAMES_PER_SECOND, STRANGER_FRAMES_BURST);
   readonly #strangerReports = new RateLimit(STRANGER_REPORTS_PER_SECOND, 1);
   #framesRefused = 0;
@@ -135,11 +137,11 @@ class Driver implements ConsensusDriver {
     const start: EngineStart = { ...options.start, log: options.voteLog.records };
     this.#said = new Set(options.faultsSaid);
     this.#finalHeight = start.height;
-    this.#inbox = new FrameInbox(
-      start.validators.map(({ node }) => node),
-      options.inbox,
-    );
+    const names = start.validators.map(({ node }) => node);
+    this.#inbox = new FrameInbox(names, options.inbox);
+
     this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
+    this.#longFrames = new LongFrames(names, (bytes) => this.#engine.signatures(bytes), options.world);
   }
 
   start(): void {
@@ -177,7 +179,8 @@ class Driver implements ConsensusDriver {
   }
 
   delivered(block: Delivered): void {
-    if (block.height > this.#finalHeight) this.#inbox.setValidators(block.validators.map(({ node }) => node));
+    if (block.height > this.#finalHeight)
+      for (const inbox of [this.#inbox, this.#longFrames]) inbox.setValidators(block.validators.map(({ node }) => node));
     this.#finalHeight = Math.max(this.#finalHeight, block.height);
     this.#push({ kind: 'delivered', ...block });
   }
@@ -195,7 +198,7 @@ class Driver implements ConsensusDriver {
   }
 
   get framesDropped(): number {
-    return this.#inbox.dropped + this.#framesRefused;
+    return this.#inbox.dropped + this.#longFrames.dropped + this.#framesRefused;
   }
 
   #tick(): void {
@@ -231,7 +234,7 @@ class Driver implements ConsensusDriver {
   }
 
   #waiting(): boolean {
-    return this.#tickDue || this.#inputs.length > 0 || this.#inbox.count > 0;
+    return this.#tickDue || this.#inputs.length > 0 || this.#inbox.count > 0 || this.#longFrames.isChecked;
   }
 
   async #turns(): Promise<void> {
@@ -249,12 +252,19 @@ class Driver implements ConsensusDriver {
     this.#tickDue = false;
     for (const input of this.#inputs.splice(0, TURN_INPUTS_MAX)) effects.push(...this.#engine.step(input));
     let late = false;
+    const checked = this.#longFrames.take();
+    if (checked) {
+      effects.push(...this.#engine.step(checked));
+      late = true; // a turn of its own: reading it takes some ms
+    }
     for (let count = 0; count < TURN_INPUTS_MAX && !late; count++) {
       const frame = this.#inbox.take();
       if (!frame) break;
-      effects.push(...this.#engine.step({ kind: 'message', ...frame }));
+      if (!this.#longFrames.push(frame)) effects.push(...this.#engine.step({ kind: 'message', ...frame }));
       late = clock.monotonic() - beganMs >= TURN_MS_MAX;
     }
+    const check = this.#longFrames.check();
+    if (check) this.#run(check.then(() => this.#wake()));
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
     for (const effect of effects) this.#carryOut(effect);
