@@ -19,6 +19,7 @@ import { createLibp2p } from 'libp2p';
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
 import { type Digest, isAcceptablePublicKey, toByteText } from '../format/index.ts';
 import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world.ts';
+import { createHandshakeCrypto } from './handshake-keys.ts';
 import { type Hello, PROTOCOL_VERSION } from './hello.ts';
 import { Link, type LinkEvents } from './link.ts';
 import { CUT_OFF_MS, Penalties } from './penalties.ts';
@@ -91,7 +92,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
       privateKey,
       addresses: { listen: [...options.listen] },
       transports: [tcp()],
-      connectionEncrypters: [noise()],
+      connectionEncrypters: [noise({ crypto: createHandshakeCrypto() })],
       streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION_MAX, streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
       peerDiscovery: found.length === 0 ? [] : [bootstrap({ list: [...found] })],
       services: { identify: identify() },
