@@ -50,8 +50,8 @@ export interface EngineParameters {
 export type Input =
   /** Monotonic milliseconds since the node started; at least every TICK_MS. */
   | { readonly kind: 'tick'; readonly nowMs: number }
-  /** Bytes from a peer whose node id the transport has proven. */
-  | { readonly kind: 'message'; readonly from: string; readonly bytes: Uint8Array }
+  /** Bytes from a peer whose node id the transport has proven, and those of its `signatures` that the shell has found valid. */
+  | { readonly kind: 'message'; readonly from: string; readonly bytes: Uint8Array; readonly valid?: readonly SignatureCheck[] }
   /** The shell has (or no longer has) transactions that a block with room would include. */
   | { readonly kind: 'work'; readonly waiting: boolean }
   /** Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. */
@@ -79,6 +79,14 @@ export type Input =
       readonly validators: readonly Validator[];
       readonly parameters: EngineParameters;
     };
+
+/** One signature to check, as `EngineCrypto.verify` takes it. */
+export interface SignatureCheck {
+  readonly suite: number;
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
 
 export type Effect =
   /** Append to the vote log before anything else of this turn leaves. */
@@ -132,6 +140,11 @@ export interface EngineStatus {
 export interface Engine {
   readonly name: string;
   step(input: Input): readonly Effect[];
+  /**
+   * Of a frame with so many signatures that a step would hold the thread: those that a step is going to check, in its order, which it does not know yet.
+   * The shell may check them elsewhere first, as far as they hold; a step checks what it is not told. Undefined for every other frame.
+   */
+  signatures(bytes: Uint8Array): Iterable<SignatureCheck> | undefined;
   status(): EngineStatus;
 }
 

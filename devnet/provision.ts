@@ -175,7 +175,7 @@ async function makeFiles(options: ProvisionOptions): Promise<void> {
     devices: plan.devices,
   };
   const genesisText = `${JSON.stringify(genesis, undefined, 2)}\n`;
-  parseGenesis(genesisText);
+  parseGenesis(genesisText, { isNew: true });
   await writeFileAtomic(join(directory, 'genesis.json'), genesisText, PUBLIC_MODE);
 
   const accounts: ProfileAccount[] = plan.accounts.map((account) => ({

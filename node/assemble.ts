@@ -123,7 +123,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
         return () => takeUp().finally(letReaderGo);
       },
     };
-    const executor = await startExecutorThread(ledger, readers, options.onFatal, onFault);
+    const executor = await startExecutorThread(ledger, world, readers, options.onFatal, onFault);
     partsOfNode.push(() => executor.stop());
     const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;

@@ -33,7 +33,7 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
-import { createPause } from './slices.ts';
+import { createPause, type Pause } from './slices.ts';
 import type { World } from './world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
@@ -156,17 +156,15 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
-    const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: included.map((entry) => entry.hash) });
+    const hashes = included.map((entry) => entry.hash);
+    const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: hashes });
+    const named = await namedBy(hashes, included.map(verifiedOf), createPause(world));
     await deps.pending.save(
       request.height,
       built.hash,
       included.map((entry) => entry.bytes),
     );
-    hold(built.hash, {
-      seal,
-      headerBytes: built.headerBytes,
-      transactions: new Map(included.map((entry) => [toByteText(entry.hash), verifiedOf(entry)])),
-    });
+    hold(built.hash, { seal, headerBytes: built.headerBytes, transactions: named });
     return { digest: built.hash, proposal };
   };
 
@@ -200,7 +198,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (!equalBytes(hash, request.digest)) return { code: 'BLOCK_REFUSED', parent: header.parentHash };
     if (header.height !== tip.height + 1) return outOfTurn;
     const producer = tip.configuration.validators.find((validator) => validator.node === header.proposer);
-    if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, proposal.transactionHashes, 0, parentFacts())));
+    // Without looking at its list, whose tree takes this thread some tens of ms: it is refused whatever that is.
+    if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, [], 0, parentFacts(), header.txRoot)));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
     const engineData = engineDataOf(request.view);
@@ -226,8 +225,10 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         },
       ]);
     }
-    const transactions = await gather(request.from, proposal.transactionHashes);
+    const pause = createPause(world);
+    const transactions = await gather(request.from, proposal.transactionHashes, pause);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
+    const named = await namedBy(proposal.transactionHashes, transactions, pause);
     const [executed] = await Promise.all([
       executor.execute({ headerBytes: proposal.header, transactions }),
       deps.pending.save(
@@ -237,27 +238,33 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       ),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    const named = new Map(transactions.map((entry, i) => [toByteText(proposal.transactionHashes[i]!), entry]));
     hold(hash, { seal: proposal.seal, headerBytes: proposal.header, transactions: named });
     return { code: 'OK', parent: header.parentHash };
   };
 
   /** Transactions of a proposal: from the mempool, the rest from peers, each verified once. Undefined when some cannot be had or are bad. */
-  async function gather(from: string, hashes: readonly Digest[]): Promise<VerifiedTransaction[] | undefined> {
-    const found = new Map<string, Waiting>();
+  async function gather(from: string, hashes: readonly Digest[], pause: Pause): Promise<VerifiedTransaction[] | undefined> {
+    const found = new Map<ByteText, Waiting>();
+    const keys: ByteText[] = [];
+    const wanted = new Set<ByteText>();
     const missing: Digest[] = [];
     const kept: Uint8Array[] = [];
     for (const hash of hashes) {
+      await pause();
+      const key = toByteText(hash);
+      keys.push(key);
       const entry = deps.mempool().byHash(hash);
       const before = entry ? undefined : heldTransaction(hash);
-      if (entry) found.set(toByteText(hash), entry);
-      else if (before) kept.push(before);
+      if (entry) {
+        found.set(key, entry);
+        continue;
+      }
+      wanted.add(key);
+      if (before) kept.push(before);
       else missing.push(hash);
     }
-    if (missing.length + kept.length > 0) {
+    if (wanted.size > 0) {
       const fetched = [...kept, ...(missing.length > 0 ? await deps.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
-      const wanted = new Set(hashes.map(toByteText));
-      const pause = createPause(world);
       const checks: Promise<unknown>[] = [];
       for (const bytes of fetched) {
         await pause();
@@ -269,8 +276,27 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       }
       await Promise.all(checks);
     }
-    const list = hashes.map((hash) => found.get(toByteText(hash)));
-    return list.every((entry) => entry !== undefined) ? list.map(verifiedOf) : undefined;
+    const list: VerifiedTransaction[] = [];
+    for (const key of keys) {
+      await pause();
+      const entry = found.get(key);
+      if (!entry) return undefined;
+      list.push(verifiedOf(entry));
+    }
+    return list;
+  }
+
+  async function namedBy(
+    hashes: readonly Digest[],
+    transactions: readonly VerifiedTransaction[],
+    pause: Pause,
+  ): Promise<Map<ByteText, VerifiedTransaction>> {
+    const named = new Map<ByteText, VerifiedTransaction>();
+    for (const [i, hash] of hashes.entries()) {
+      await pause();
+      named.set(toByteText(hash), transactions[i]!);
+    }
+    return named;
   }
 
   function heldTransaction(hash: Digest): Uint8Array | undefined {
@@ -294,8 +320,13 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     tip = tipOf(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
-    const included = committed.transactionIds.map((id, index) => ({ id, gasUsed: gasUsedOf(committed.receipts[index]!) }));
-    deps.mempool().settle(included, committed.height);
+    const pause = createPause(world);
+    const included: { readonly id: Digest; readonly gasUsed: number }[] = [];
+    for (const [index, id] of committed.transactionIds.entries()) {
+      await pause();
+      included.push({ id, gasUsed: gasUsedOf(committed.receipts[index]!) });
+    }
+    await deps.mempool().settle(included, committed.height, pause);
     deps.onCommitted(committed);
     // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
     await deps.pending.drop(committed.height).catch((error: unknown) => {

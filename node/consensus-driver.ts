@@ -7,6 +7,7 @@ import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, Engin
 import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
+import { LongFrames } from './long-frames.ts';
 import { nextTurn } from './slices.ts';
 import { TokenBuckets } from './token-bucket.ts';
 import type { AppendLog, Network, World } from './world.ts';
@@ -93,7 +94,7 @@ export interface DriverOptions {
   readonly engine: string;
   readonly start: Omit<EngineStart, 'log'>;
   readonly crypto: EngineCrypto;
-  readonly world: Pick<World, 'clock' | 'timers' | 'log'>;
+  readonly world: Pick<World, 'clock' | 'timers' | 'log' | 'verifier'>;
   readonly network: Pick<Network, 'send' | 'broadcast' | 'onFrame' | 'report'>;
   readonly voteLog: AppendLog;
   readonly chain: ChainPort;
@@ -115,6 +116,7 @@ class Driver implements ConsensusDriver {
   /** Results and orders of this node; never dropped, bounded by what the engine asks for. */
   #inputs: Input[] = [];
   readonly #inbox: FrameInbox;
+  readonly #longFrames: LongFrames;
   readonly #strangerFrames: TokenBuckets;
   readonly #strangerReports: TokenBuckets;
   #framesRefused = 0;
@@ -139,11 +141,10 @@ class Driver implements ConsensusDriver {
     this.#finalHeight = start.height;
     this.#strangerFrames = new TokenBuckets(options.world.clock);
     this.#strangerReports = new TokenBuckets(options.world.clock);
-    this.#inbox = new FrameInbox(
-      start.validators.map(({ node }) => node),
-      options.inbox,
-    );
+    const names = start.validators.map(({ node }) => node);
+    this.#inbox = new FrameInbox(names, options.inbox);
     this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
+    this.#longFrames = new LongFrames(names, (bytes) => this.#engine.signatures(bytes), options.world);
   }
 
   start(): void {
@@ -181,7 +182,8 @@ class Driver implements ConsensusDriver {
   }
 
   delivered(block: Delivered): void {
-    if (block.height > this.#finalHeight) this.#inbox.setValidators(block.validators.map(({ node }) => node));
+    if (block.height > this.#finalHeight)
+      for (const inbox of [this.#inbox, this.#longFrames]) inbox.setValidators(block.validators.map(({ node }) => node));
     this.#finalHeight = Math.max(this.#finalHeight, block.height);
     this.#push({ kind: 'delivered', ...block });
   }
@@ -199,7 +201,7 @@ class Driver implements ConsensusDriver {
   }
 
   get framesDropped(): number {
-    return this.#inbox.dropped + this.#framesRefused;
+    return this.#inbox.dropped + this.#longFrames.dropped + this.#framesRefused;
   }
 
   #tick(): void {
@@ -233,7 +235,7 @@ class Driver implements ConsensusDriver {
   }
 
   #waiting(): boolean {
-    return this.#tickDue || this.#inputs.length > 0 || this.#inbox.count > 0;
+    return this.#tickDue || this.#inputs.length > 0 || this.#inbox.count > 0 || this.#longFrames.isChecked;
   }
 
   async #turns(): Promise<void> {
@@ -251,12 +253,19 @@ class Driver implements ConsensusDriver {
     this.#tickDue = false;
     for (const input of this.#inputs.splice(0, TURN_INPUTS_MAX)) effects.push(...this.#engine.step(input));
     let late = false;
+    const checked = this.#longFrames.take();
+    if (checked) {
+      effects.push(...this.#engine.step(checked));
+      late = true; // a turn of its own: reading it takes some ms
+    }
     for (let count = 0; count < TURN_INPUTS_MAX && !late; count++) {
       const frame = this.#inbox.take();
       if (!frame) break;
-      effects.push(...this.#engine.step({ kind: 'message', ...frame }));
+      if (!this.#longFrames.push(frame)) effects.push(...this.#engine.step({ kind: 'message', ...frame }));
       late = clock.monotonic() - beganMs >= TURN_MS_MAX;
     }
+    const check = this.#longFrames.check();
+    if (check) this.#run(check.then(() => this.#wake()));
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
     for (const effect of effects) this.#carryOut(effect);

@@ -7,8 +7,13 @@ import type { Crypto } from './format/index.ts';
 import { keyspace, u64Key } from './storage/keyspace.ts';
 import type { Store } from './world.ts';
 
-/** Rows read at once. There is about one for each view that failed at this height, and all of them count. */
+/** Rows read at once. There are a few for each view that failed at this height, and all of them count. */
 const ROWS_PER_READ = 256;
+/**
+ * Bytes of one row, or one transaction: this thread encodes, sums and hands over a row in one piece, and other work comes between two rows. A full
+ * block of 31 MiB in one row took it 80 ms.
+ */
+export const ROW_BYTES_MAX = 1_048_576;
 
 export interface PendingBodies {
   /** Resolves when the bytes are on disk. */
@@ -22,7 +27,9 @@ export async function openPendingBodies(store: Store, crypto: Pick<Crypto, 'hash
   const held = new Map<ByteText, { readonly height: number; readonly bytes: Uint8Array }>();
   const rows = new Map<ByteText, number>();
   const prefix = keyspace.pendingBody;
-  const keyOf = (height: number, digest: Digest): ByteText => prefix + u64Key(height) + toByteText(digest);
+  /** The first row has no number. */
+  const keyOf = (height: number, digest: Digest, part: number): ByteText =>
+    prefix + u64Key(height) + toByteText(digest) + (part === 0 ? '' : u64Key(part));
   for (let from: ByteText | undefined = prefix; from !== undefined; ) {
     const read: readonly { readonly key: ByteText; readonly value: Uint8Array }[] = await store.range({
       from,
@@ -41,14 +48,17 @@ export async function openPendingBodies(store: Store, crypto: Pick<Crypto, 'hash
     async save(height, digest, transactions) {
       const name = toHex(digest);
       if (transactions.length === 0 || saved.has(name)) return;
-      const key = keyOf(height, digest);
-      const value = new Writer(4096)
-        .u64(height)
-        .list(transactions, (w, bytes) => w.bytes(bytes))
-        .finish();
-      await store.batch([{ key, value }], { sync: true });
+      let part = 0;
+      for (const some of inRows(transactions)) {
+        const key = keyOf(height, digest, part++);
+        const value = new Writer(ROW_BYTES_MAX)
+          .u64(height)
+          .list(some, (w, bytes) => w.bytes(bytes))
+          .finish();
+        await store.batch([{ key, value }], { sync: true });
+        rows.set(key, height);
+      }
       saved.add(name);
-      rows.set(key, height);
     },
     transaction: (hash) => held.get(toByteText(hash))?.bytes,
     async drop(height) {
@@ -63,4 +73,19 @@ export async function openPendingBodies(store: Store, crypto: Pick<Crypto, 'hash
       for (const key of over) rows.delete(key); // after: what a full disk kept goes with the next height
     },
   };
+}
+
+/** The transactions in order, as many in each piece as a row holds. */
+function* inRows(transactions: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [i, transaction] of transactions.entries()) {
+    if (i > from && bytes + transaction.length > ROW_BYTES_MAX) {
+      yield transactions.slice(from, i);
+      from = i;
+      bytes = 0;
+    }
+    bytes += transaction.length;
+  }
+  yield transactions.slice(from);
 }

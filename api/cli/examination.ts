@@ -24,7 +24,7 @@ import type { Cli } from './cli.ts';
 import { NODE_FILE } from './file-names.ts';
 import { genesisHashOf, readNodeConfig } from './node-files.ts';
 import { readPassphrase } from './passphrase.ts';
-import { parseGenesis } from '../../node/config/index.ts';
+import { genesisOutgrown, parseGenesis } from '../../node/config/index.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'problem';
@@ -88,6 +88,10 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
     const text = cli.readText(config.genesis);
     genesis = parseGenesis(text);
     say(`hash ${genesisHashOf(text)}`);
+    const outgrown = genesisOutgrown(genesis);
+    const change = `tracemill governance propose '${outgrown?.change}'`;
+    if (outgrown)
+      say(outgrown.fault, `unless governance has changed it since, run: ${change} (before the chain's first block: make another genesis)`);
   });
   await step('keystore', async (say) => {
     const registered = genesis?.nodes.find((node) => node.id === config.node);

@@ -119,7 +119,7 @@ export async function assemble(cli: Cli, files: readonly string[], options: Init
     devices: [],
   };
   const text = `${JSON.stringify(genesis, undefined, 2)}\n`;
-  parseGenesis(text);
+  parseGenesis(text, { isNew: true });
   await writeFileAtomic(cli.path(options.out), text, PUBLIC_MODE);
   const genesisHash = genesisHashOf(text);
   cli.show({ file: options.out, genesisHash }, `${options.out} written; every member compares its hash before he starts:\n${genesisHash}`);

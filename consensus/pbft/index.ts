@@ -36,7 +36,7 @@ import {
   setValidators,
   tryDecode,
 } from './replica.ts';
-import { isSigned } from './verdicts.ts';
+import { isSigned, noteValid, signaturesOf } from './verdicts.ts';
 import { advanceViewChange, onNewView, onViewChange, reopenView, repeatViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
 
 /** Proofs of double votes reported per height. */
@@ -48,6 +48,7 @@ export function createPbft(start: EngineStart, crypto: EngineCrypto): Engine {
   return {
     name: 'pbft',
     step: (input) => step(replica, input),
+    signatures: (bytes) => signaturesOf(replica, bytes),
     status: () => status(replica),
   };
 }
@@ -59,6 +60,7 @@ function step(replica: Replica, input: Input): readonly Effect[] {
       onTick(replica, input.nowMs);
       break;
     case 'message':
+      noteValid(replica, input.valid ?? []);
       onMessage(replica, input.from, input.bytes);
       break;
     case 'work':
@@ -179,7 +181,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
   }
   const signed =
     message.kind === 'viewChange'
-      ? isSigned(replica, message)
+      ? isSigned(replica, message, bytes)
       : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
   if (!signed) {
     drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromLevel(replica, message) ? 'reject' : 'ignore');

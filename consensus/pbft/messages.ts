@@ -226,6 +226,11 @@ export function encodeMessage(message: Message): Uint8Array {
   }
 }
 
+/** True for the kinds that carry certificates of many views, told by the first byte. */
+export function holdsCertificates(bytes: Uint8Array): boolean {
+  return bytes[0] === KIND_NUMBER.viewChange || bytes[0] === KIND_NUMBER.newView;
+}
+
 function certificateInside(reader: Reader): Certificate {
   return decodeAll(reader.bytes(VIEW_CHANGE_BYTES_MAX), readCertificate);
 }

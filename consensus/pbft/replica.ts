@@ -17,7 +17,7 @@ import {
 import { type Effect, ENGINE_LIMITS, type EngineCrypto, type EngineLimits, type EngineParameters, type EngineStart } from '../engine.ts';
 import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
-import type { Verdicts } from './verdicts.ts';
+import type { ValidVotes, Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
 
 export interface Execution {
@@ -100,6 +100,7 @@ export interface Replica {
   /** Highest final height and view each validator has claimed. */
   readonly claims: Map<string, { height: number; view: number }>;
   readonly verdicts: Verdicts;
+  readonly validVotes: ValidVotes;
   /** When each peer was last helped, ms. */
   readonly helpedAt: Map<string, number>;
   /** Validators whose status names a view above ours, and since when the same one, ms. */
@@ -175,6 +176,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     book: new Book(limits.votesPerSignerMax),
     claims: new Map(),
     verdicts: new Map(),
+    validVotes: new Map(),
     helpedAt: new Map(),
     above: new Map(),
     joinedAt: new Map(),
@@ -209,6 +211,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
 export function setValidators(replica: Replica, validators: readonly Validator[]): void {
   const before = replica.byNode;
   replica.verdicts.clear();
+  replica.validVotes.clear();
   replica.validators = [...validators].sort((a, b) => (a.node < b.node ? -1 : 1));
   replica.byNode = new Map(replica.validators.map((validator) => [validator.node, validator]));
   replica.quorum = quorumSize(replica.validators.length);

@@ -2,14 +2,28 @@
  * Verdicts on what comes again and again while views change: certificates and the view changes around them. A repetition costs a hash instead of
  * a quorum of signatures. They hold for one validator set, so they go with every final block.
  */
-import { type Certificate, certificateFault, encodeCertificate, toByteText, toHex } from '../../node/format/index.ts';
-import type { EngineCrypto } from '../engine.ts';
+import {
+  type Certificate,
+  certificateFault,
+  encodeCertificate,
+  equalBytes,
+  toByteText,
+  toHex,
+  voteSigningBytes,
+} from '../../node/format/index.ts';
+import type { EngineCrypto, SignatureCheck } from '../engine.ts';
 import { prepareCertificateFault } from './certificates.ts';
-import { encodeMessage, signingBytes, type ViewChange } from './messages.ts';
-import type { Replica } from './replica.ts';
+import { holdsCertificates, type NewView, signingBytes, type ViewChange } from './messages.ts';
+import { type Replica, tryDecode } from './replica.ts';
 
 /** Verdicts kept, about 200 bytes each; past it all go, and the next repetition is judged anew. */
-export const VERDICTS_MAX = 4_096;
+export const VERDICTS_MAX = 16_384;
+
+/** Messages whose votes are known without their names; past it all go. */
+const PLACES_MAX = 256;
+
+/** What was voted on -> key of a validator, as this replica holds it -> its signature that was valid last. */
+export type ValidVotes = Map<string, Map<Uint8Array, Uint8Array>>;
 
 /** Name of what was judged -> what is wrong with it, or undefined. */
 export type Verdicts = Map<string, string | undefined>;
@@ -18,9 +32,8 @@ function judged(replica: Replica, kind: string, bytes: Uint8Array, judge: () => 
   const name = `${kind} ${toHex(replica.crypto.hash(bytes))}`;
   const { verdicts } = replica;
   if (verdicts.has(name)) return verdicts.get(name);
-  if (verdicts.size >= VERDICTS_MAX) verdicts.clear();
   const fault = judge();
-  verdicts.set(name, fault);
+  keep(verdicts, name, fault);
   return fault;
 }
 
@@ -28,21 +41,104 @@ function judged(replica: Replica, kind: string, bytes: Uint8Array, judge: () => 
  * Certificates of one block differ in whose votes they hold, and hold the same few votes: each is checked once. Hundreds of certificates in a new view
  * of many validators would otherwise hold the thread for most of a second.
  */
-function oncePerVote({ crypto, verdicts }: Replica): Pick<EngineCrypto, 'verify'> {
-  let message: Uint8Array | undefined;
-  let place = '';
+function oncePerVote({ crypto, verdicts, validVotes }: Replica): Pick<EngineCrypto, 'verify'> {
+  const nameOf = naming(crypto);
   return {
-    verify(suite, publicKey, signed, signature) {
-      if (signed !== message) place = `vote ${toByteText(crypto.hash(signed))}`; // the same for all votes of a certificate
-      message = signed;
-      const name = place + toByteText(publicKey) + toByteText(signature);
-      if (verdicts.has(name)) return verdicts.get(name) === undefined;
-      if (verdicts.size >= VERDICTS_MAX) verdicts.clear();
-      const valid = crypto.verify(suite, publicKey, signed, signature);
-      verdicts.set(name, valid ? undefined : 'signature does not verify');
-      return valid;
+    verify(suite, publicKey, message, signature) {
+      const place = nameOf.place(message);
+      const known = validVotes.get(place)?.get(publicKey);
+      if (known && equalBytes(known, signature)) return true; // without its name: a new view of 100 validators repeats 134 votes 4,489 times
+      const name = nameOf({ suite, publicKey, message, signature });
+      if (!verdicts.has(name)) {
+        const valid = crypto.verify(suite, publicKey, message, signature);
+        keep(verdicts, name, valid ? undefined : 'signature does not verify');
+      }
+      if (verdicts.get(name) !== undefined) return false;
+      if (validVotes.size >= PLACES_MAX) validVotes.clear();
+      const votes = validVotes.get(place) ?? new Map<Uint8Array, Uint8Array>();
+      validVotes.set(place, votes.set(publicKey, signature.slice()));
+      return true;
     },
   };
+}
+
+interface Naming {
+  (check: SignatureCheck): string;
+  place(message: Uint8Array): string;
+}
+
+/** Names checks of signatures; cheap for those that follow each other and share a message, as the votes of a certificate do. */
+function naming(crypto: Pick<EngineCrypto, 'hash'>): Naming {
+  let last: Uint8Array | undefined;
+  let placed = '';
+  const place = (message: Uint8Array): string => {
+    if (message !== last) placed = `vote ${toByteText(crypto.hash(message))}`;
+    last = message;
+    return placed;
+  };
+  const name = ({ publicKey, message, signature }: SignatureCheck): string =>
+    place(message) + toByteText(publicKey) + toByteText(signature);
+  return Object.assign(name, { place });
+}
+
+function keep(verdicts: Verdicts, name: string, fault: string | undefined): void {
+  if (verdicts.size >= VERDICTS_MAX) verdicts.clear();
+  verdicts.set(name, fault);
+}
+
+/** The shell has checked these and found them valid. */
+export function noteValid({ crypto, verdicts }: Replica, checks: readonly SignatureCheck[]): void {
+  const nameOf = naming(crypto);
+  for (const check of checks) keep(verdicts, nameOf(check), undefined);
+}
+
+/** Frames up to this many bytes hold some forty signatures at most, which a step checks in 2 ms. */
+export const CHECKED_IN_STEP_BYTES_MAX = 4_096;
+
+/** See Engine.signatures: of view changes and new views, the only messages that carry more than one certificate. */
+export function signaturesOf(replica: Replica, bytes: Uint8Array): Iterable<SignatureCheck> | undefined {
+  return bytes.length > CHECKED_IN_STEP_BYTES_MAX && holdsCertificates(bytes) ? unchecked(replica, bytes) : undefined;
+}
+
+function* unchecked(replica: Replica, bytes: Uint8Array): Generator<SignatureCheck, void> {
+  const { verdicts } = replica;
+  const nameOf = naming(replica.crypto);
+  const given = new Set<string>();
+  for (const check of checksOf(replica, bytes)) {
+    const name = nameOf(check);
+    if (verdicts.has(name) || given.has(name)) continue;
+    given.add(name);
+    yield check;
+  }
+}
+
+/** The signature of the message first, then those of its view changes, then the votes that are judged in them: whoever is no validator signs nothing. */
+function* checksOf({ byNode, chainId, height }: Replica, bytes: Uint8Array): Generator<SignatureCheck, void> {
+  const message = tryDecode(bytes);
+  if (message?.kind !== 'viewChange' && message?.kind !== 'newView') return;
+  const ofSigner = (signed: ViewChange | NewView): SignatureCheck[] => {
+    const signer = byNode.get(signed.node);
+    return signer ? [{ ...signer, message: signingBytes(chainId, signed), signature: signed.signature }] : [];
+  };
+  yield* ofSigner(message);
+  const viewChanges = message.kind === 'viewChange' ? [message] : [];
+  for (const inner of message.kind === 'newView' ? message.viewChanges : []) {
+    const opened = tryDecode(inner);
+    if (opened?.kind !== 'viewChange') return;
+    viewChanges.push(opened);
+    yield* ofSigner(opened);
+  }
+  const votes = function* (phase: 'prepare' | 'commit', { view, height, digest, votes }: Certificate): Generator<SignatureCheck, void> {
+    const signed = voteSigningBytes(chainId, phase, view, height, digest);
+    for (const { node, signature } of votes) {
+      const signer = byNode.get(node);
+      if (signer) yield { ...signer, message: signed, signature };
+    }
+  };
+  for (const { prepared, certificate } of viewChanges) {
+    for (const each of prepared) yield* votes('prepare', each);
+    if (certificate && certificate.height > height) yield* votes('commit', certificate);
+  }
 }
 
 /** What is wrong with a commit certificate under the present validators, or undefined. */
@@ -59,13 +155,14 @@ export function prepareFault(replica: Replica, certificate: Certificate): string
   );
 }
 
-/** True when a validator signed this view change. */
-export function isSigned(replica: Replica, message: ViewChange): boolean {
-  const fault = judged(replica, 'viewChange', encodeMessage(message), () => {
+/** True when a validator signed this view change; `bytes` are its encoding. */
+export function isSigned(replica: Replica, message: ViewChange, bytes: Uint8Array): boolean {
+  const fault = judged(replica, 'viewChange', bytes, () => {
     const validator = replica.byNode.get(message.node);
     if (!validator) return 'not a validator';
+    const { suite, publicKey } = validator;
     const signed = signingBytes(replica.chainId, message);
-    return replica.crypto.verify(validator.suite, validator.publicKey, signed, message.signature) ? undefined : 'signature does not verify';
+    return oncePerVote(replica).verify(suite, publicKey, signed, message.signature) ? undefined : 'signature does not verify';
   });
   return fault === undefined;
 }

@@ -140,7 +140,7 @@ function openViewChanges(replica: Replica, message: NewView): ViewChange[] | und
     if (inner?.kind !== 'viewChange' || inner.view !== message.view || signers.has(inner.node) || viewChangeShapeFault(inner))
       return undefined;
     if (opened[0] && opened[0].height !== inner.height) return undefined;
-    if (!isSigned(replica, inner)) return undefined;
+    if (!isSigned(replica, inner, bytes)) return undefined;
     signers.add(inner.node);
     opened.push(inner);
   }

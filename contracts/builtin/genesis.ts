@@ -15,7 +15,7 @@ import {
 } from '../../node/format/index.ts';
 import { type StateWrites, stateKey } from '../types.ts';
 import { answer } from './arguments.ts';
-import { parametersFault, sortValidators, type ValidatorRow, validatorRow, validatorsFault } from './configuration.ts';
+import { blockTimeFault, parametersContradict, sortValidators, type ValidatorRow, validatorRow, validatorsFault } from './configuration.ts';
 import { accessKey, CONTRACT, genesisRoles, governanceKey, type RegistryEntry } from './layout.ts';
 import { type AcceptKey, entryRows, ID_PROBLEM } from './registry.ts';
 
@@ -33,15 +33,22 @@ export interface GenesisFault {
 /**
  * The judge of a genesis: everything wrong with it that its schema cannot see, which includes all that the contracts would refuse in a
  * transaction; empty when it can start a chain.
+ * @param isNew it is being made. Of one that is taken over, whose chain may run, nobody can change a letter: what governance can put right is no fault.
  */
-export function genesisFaults(genesis: Genesis, acceptKey: AcceptKey): readonly GenesisFault[] {
+export function genesisFaults(genesis: Genesis, acceptKey: AcceptKey, isNew = false): readonly GenesisFault[] {
   const faults: GenesisFault[] = [];
   const say = (pointer: string, message: string, given?: string | number): void => {
     faults.push(given === undefined ? { pointer, message } : { pointer, message, given });
   };
   for (const [name, value] of Object.entries(genesis.parameters)) parameterFaults(name, value, say);
-  const together = faults.length === 0 ? parametersFault(parametersIn(genesis)) : undefined; // one out of its range fits no other
-  if (together) say('/parameters', together);
+  if (faults.length === 0) {
+    // one out of its range fits no other
+    const parameters = parametersIn(genesis);
+    const contradiction = parametersContradict(parameters);
+    if (contradiction) say('/parameters', contradiction);
+    const slow = contradiction || !isNew ? undefined : blockTimeFault(parameters);
+    if (slow) say('/parameters', `${slow}; ${parameters.blockGasMax} stands here or is the default: state a lower one, or longer views`);
+  }
   const organisations = new Set(genesis.organisations.map(({ id }) => id));
   listFaults('organisation', genesis.organisations, organisations, say);
   listFaults('node', genesis.nodes, organisations, say);
@@ -145,7 +152,7 @@ export function genesisWrites(genesis: Genesis): StateWrites {
   return new Map(rows);
 }
 
-function parametersIn(genesis: Genesis): ChainParameters {
+export function parametersIn(genesis: Genesis): ChainParameters {
   return { ...defaultParameters(), ...genesis.parameters };
 }
 

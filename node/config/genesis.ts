@@ -3,7 +3,8 @@
  * make the first state of it, judges what must fit together.
  */
 import { Type } from '@sinclair/typebox';
-import { genesisFaults, PARAMETER_UNKNOWN } from '../../contracts/builtin/genesis.ts';
+import { blockGasOfView, blockTimeFault, viewOfBlockGas } from '../../contracts/builtin/configuration.ts';
+import { genesisFaults, parametersIn, PARAMETER_UNKNOWN } from '../../contracts/builtin/genesis.ts';
 import { isAcceptableKey, parameterTable } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Genesis } from '../genesis.ts';
@@ -97,8 +98,11 @@ export const genesisSchema = Type.Object(
   closed,
 );
 
-/** @throws ChainError GENESIS_INVALID with every fault: `{pointer, message, given}`. */
-export function parseGenesis(text: string): Genesis {
+/**
+ * @param isNew it is being made: see `genesisFaults`.
+ * @throws ChainError GENESIS_INVALID with every fault: `{pointer, message, given}`.
+ */
+export function parseGenesis(text: string, { isNew = false } = {}): Genesis {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -106,7 +110,7 @@ export function parseGenesis(text: string): Genesis {
     throw new ChainError('GENESIS_INVALID', { faults: [{ pointer: '', message: `not JSON: ${(error as Error).message}` }] });
   }
   const shape = faultsOf(genesisSchema, value);
-  const faults = shape.length > 0 ? shape : genesisFaults(value as Genesis, isAcceptableKey).map(withNearestName);
+  const faults = shape.length > 0 ? shape : genesisFaults(value as Genesis, isAcceptableKey, isNew).map(withNearestName);
   if (faults.length > 0) throw new ChainError('GENESIS_INVALID', { faults });
   return value as Genesis;
 }
@@ -115,4 +119,17 @@ function withNearestName(fault: Fault): Fault {
   if (fault.message !== PARAMETER_UNKNOWN) return fault;
   const near = nearestName(fault.pointer.slice('/parameters/'.length), Object.keys(parameterTable));
   return near === undefined ? fault : { ...fault, message: `${fault.message}; did you mean ${near}?` };
+}
+
+/** What a chain of this genesis has to put right by governance, and the change that does; undefined when it has nothing to. */
+export function genesisOutgrown(genesis: Genesis): { readonly fault: string; readonly change: string } | undefined {
+  const parameters = parametersIn(genesis);
+  const fault = blockTimeFault(parameters);
+  if (fault === undefined) return undefined;
+  const viewTimeoutMs = viewOfBlockGas(parameters.blockGasMax);
+  const [name, value] =
+    viewTimeoutMs <= parameters.viewTimeoutMaxMs
+      ? ['viewTimeoutMs', viewTimeoutMs]
+      : ['blockGasMax', blockGasOfView(parameters.viewTimeoutMs)];
+  return { fault, change: JSON.stringify({ kind: 'setParameter', name, value }) };
 }

@@ -1,6 +1,8 @@
 /** Adapter: starts the executor's worker thread and talks to it. */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
+import { createPause } from '../slices.ts';
+import type { World } from '../world.ts';
 import type { ExecutorAnswer, ExecutorCall, ExecutorControl, ExecutorFault, ExecutorWorkerData } from './executor-worker.ts';
 import type { BuildRequest, ExecuteRequest } from './executor.ts';
 import type { ExecutorPort } from './executor-port.ts';
@@ -12,6 +14,7 @@ const YOUNG_GENERATION_MB = 128;
 /** @throws when the worker does not come up. `onDeath` is called when it ends without being asked to. */
 export async function startExecutorThread(
   data: ExecutorWorkerData,
+  world: Pick<World, 'clock' | 'timers'>,
   /** The same database as the other threads read it. */
   store: { release(): Promise<() => Promise<void>> },
   onDeath: (error: Error) => void,
@@ -74,8 +77,9 @@ export async function startExecutorThread(
     });
   };
   const call = <T>(method: ExecutorCall['method'], ...args: readonly unknown[]): Promise<T> => post(method, args, []);
-  const callWithList = <T>(method: 'build' | 'execute', request: BuildRequest | ExecuteRequest): Promise<T> => {
-    const message = packed(request);
+  const callWithList = async <T>(method: 'build' | 'execute', request: BuildRequest | ExecuteRequest): Promise<T> => {
+    const message = await packed(request, createPause(world));
+    if (stopping) throw new ChainError('NODE_STOPPING');
     return post(method, [message], buffersOf(message.transactions));
   };
 

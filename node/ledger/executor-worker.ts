@@ -72,6 +72,8 @@ if (port) {
     ...contracts,
   });
   let tail: Promise<void> = Promise.resolve();
+  /** This thread has nothing else to do. */
+  const goOn = async (): Promise<void> => undefined;
 
   async function carryOut({ method, args }: ExecutorCall): Promise<{ value: unknown; moved: ArrayBuffer[] }> {
     const [request] = args;
@@ -82,7 +84,8 @@ if (port) {
         return { value: executor.execute(unpacked(request as PackedList<ExecuteRequest>)), moved: [] };
       case 'open':
       case 'commit': {
-        const value = packCommitted(method === 'open' ? await executor.open() : await executor.commit(request as CommitRequest));
+        const committed = method === 'open' ? await executor.open() : await executor.commit(request as CommitRequest);
+        const value = await packCommitted(committed, goOn);
         return { value, moved: buffersOf(value.transactionIds, value.receipts) };
       }
       default:

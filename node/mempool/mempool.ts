@@ -17,6 +17,7 @@ import {
 import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type AdmissionContext, admit } from '../ledger/admission.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
+import type { Pause } from '../slices.ts';
 import type { Clock, VerifyPool } from '../world.ts';
 import { createGasShares } from './gas-shares.ts';
 
@@ -65,7 +66,7 @@ export interface Mempool {
   /** Ms until a block may hold this one, or any when none is named: 0 when it may now, Infinity when none waits. */
   dueInMs(entry?: Waiting): number;
   /** A block is final: its transactions leave, and so do those that can never be included now. */
-  settle(included: readonly { readonly id: Digest; readonly gasUsed: number }[], height: number): void;
+  settle(included: readonly { readonly id: Digest; readonly gasUsed: number }[], height: number, pause: Pause): Promise<void>;
   /** Leaves one out for good and remembers why. */
   reject(id: Digest, rejection: Rejection): void;
   rejection(id: Digest): (Rejection & { readonly sender: string }) | undefined;
@@ -226,16 +227,18 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       return chosen;
     },
     dueInMs: (entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : senders),
-    settle(included, height) {
+    async settle(included, height, pause) {
       const uses: { sender: string; gasLimit: number; gasUsed: number }[] = [];
       for (const { id, gasUsed } of included) {
+        await pause();
         const entry = remove(toByteText(id));
         if (entry) uses.push({ sender: entry.sender, gasLimit: entry.gasLimit, gasUsed });
       }
       shares.charge(uses);
       for (const [key, entry] of ids) {
         if (entry.expiryHeight > height) continue;
-        remove(key);
+        await pause();
+        if (!remove(key)) continue; // gone meanwhile
         remember(entry, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
       }
     },

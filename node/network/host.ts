@@ -9,6 +9,7 @@ import { tcp } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { HANDSHAKE_TIMEOUT_MS } from './handshakes.ts';
+import { createHandshakeCrypto } from './handshake-keys.ts';
 
 export const DIAL_TIMEOUT_MS = 8_000;
 /** Above the largest bulk frame, with the window of yamux on top. */
@@ -52,7 +53,7 @@ export function createHost({
     privateKey,
     addresses: { listen: [...listen] },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: createHandshakeCrypto() })],
     streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION_MAX, streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
     peerDiscovery: found.length === 0 ? [] : [bootstrap({ list: [...found] })],
     services: { identify: identify() },

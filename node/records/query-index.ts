@@ -24,6 +24,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
+import type { Pause } from '../slices.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
 import {
@@ -47,6 +48,7 @@ export const SEARCH_LIMIT_DEFAULT = 100;
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
 export const COUNT_SCAN_MAX = 200_000; // index rows looked at for one count
 const RANGE_ROWS = 128; // rows fetched from the store at once, and looked at in one turn of the thread: some ms
+const WRITTEN_AT_ONCE = 512; // rows of a block given to the store at once: a record has some fifteen, a block hundreds of records
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
 export interface RecordFilter {
@@ -111,7 +113,7 @@ export interface RecordIndex {
   /** Height applied last; undefined when empty. */
   readonly height: number | undefined;
   /** Applies a final block, once; a height applied before is skipped. @throws ChainError RECORD_INDEX_ORDER when a block is left out. */
-  applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void>;
+  applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[], pause?: Pause): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
   search(query: RecordSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
   /**
@@ -140,12 +142,18 @@ export function createRecordIndex(
 ): RecordIndex {
   let height = readHeight(store);
 
-  async function applyBlock(next: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void> {
+  async function applyBlock(
+    next: number,
+    timestampMs: number,
+    rows: readonly RecordRow[],
+    pause: Pause = () => Promise.resolve(),
+  ): Promise<void> {
     if (height !== undefined && next <= height) return;
     if (height !== undefined && next !== height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
     const operations: StoreOperation[] = [];
     const fresh = new Map<ByteText, RecordSummary>(); // summaries of this block, not yet in the store
     for (const [at, { recordId, record }] of rows.entries()) {
+      await pause();
       const id = toByteText(recordId);
       const beforeKey = indexKey.summary(id, record.version - 1);
       const stored = record.version === 1 || fresh.has(beforeKey) ? undefined : store.get(beforeKey);
@@ -160,9 +168,14 @@ export function createRecordIndex(
       for (const [row, value] of postingsOf(summary))
         operations.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
     }
-    for (const [key, summary] of fresh) operations.push({ key, value: encodeSummary(summary) });
+    for (const [key, summary] of fresh) {
+      await pause();
+      operations.push({ key, value: encodeSummary(summary) });
+    }
     operations.push({ key: indexKey.height, value: new Writer(20).u64(next).u64(timestampMs).u32(INDEX_FORM).finish() });
-    await store.batch(operations, { sync: false });
+    // Its height comes last: what a crash leaves of a block is not looked at, and written again.
+    for (let from = 0; from < operations.length; from += WRITTEN_AT_ONCE)
+      await store.batch(operations.slice(from, from + WRITTEN_AT_ONCE), { sync: false });
     height = next;
   }
 

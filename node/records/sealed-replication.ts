@@ -22,6 +22,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import type { SealedBox } from '../network/messages.ts';
+import { createPause, type Pause } from '../slices.ts';
 import type { Requests } from '../sync/index.ts';
 import type { Network, Store, World } from '../world.ts';
 import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
@@ -43,7 +44,7 @@ export interface SealingKey {
 }
 
 export interface SealedReplicationOptions {
-  readonly world: Pick<World, 'timers' | 'log' | 'random'> & { readonly crypto: Pick<Crypto, 'hash'> };
+  readonly world: Pick<World, 'timers' | 'clock' | 'log' | 'random'> & { readonly crypto: Pick<Crypto, 'hash'> };
   readonly network: Pick<Network, 'onPeer' | 'peers' | 'report'>;
   readonly requests: Requests;
   readonly sealed: SealedStore;
@@ -100,7 +101,7 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
   }
 
   /** Undefined when no key here opens it. @throws DecodeError for a value that is not what its commitment says */
-  function unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox): SealedChange | undefined {
+  async function unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox, pause: Pause): Promise<SealedChange | undefined> {
     const key = options.sealingKeys().find(({ id }) => id === keyId);
     const plain =
       key && aead.open(boxKey(key), box.subarray(0, AEAD_NONCE_BYTES), context(logId, sequence), box.subarray(AEAD_NONCE_BYTES));
@@ -111,8 +112,10 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
       erased: r.bool(),
       values: decodeValues(r.bytes()),
     }));
-    for (const { path, value, salt, commitment } of change.values)
+    for (const { path, value, salt, commitment } of change.values) {
+      await pause();
       if (sealedCommitment(crypto, salt, path, value) !== commitment) throw new DecodeError('a sealed value does not fit its commitment');
+    }
     return change;
   }
 
@@ -127,7 +130,9 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     const after = equalBytes(question.log, logId) ? question.after : 0;
     const boxes: SealedBox[] = [];
     let bytes = 0;
-    for (const change of await sealed.changesAfter(after, SEALED_ANSWER_CHANGES_MAX)) {
+    const pause = createPause(world);
+    for (const change of await sealed.changesAfter(after, SEALED_ANSWER_CHANGES_MAX, SEALED_ANSWER_BYTES_MAX, pause)) {
+      await pause();
       const packed = pack(logId, change);
       if (boxes.length > 0 && bytes + packed.box.length > SEALED_ANSWER_BYTES_MAX) break;
       boxes.push(packed);
@@ -150,9 +155,11 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     const answer = await requests.getSealed(node, cursor.log, cursor.sequence);
     if (answer.boxes.length === 0) return 'done';
     let last = equalBytes(answer.log, cursor.log) ? cursor.sequence : 0;
+    const pause = createPause(world);
     for (const box of answer.boxes) {
+      await pause();
       if (box.sequence <= last) throw new DecodeError('sealed changes are not in order');
-      const change = unpack(answer.log, box);
+      const change = await unpack(answer.log, box, pause);
       if (!change) {
         options.onKeysDiffer(node, box.keyId);
         return 'closed'; // the cursor stays: once the keys are there it goes on from here

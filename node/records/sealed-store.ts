@@ -23,6 +23,7 @@ import {
   utf8,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
+import type { Pause } from '../slices.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';
@@ -69,8 +70,11 @@ export interface SealedStore {
   isErased(recordId: Digest): boolean;
   /** Id of this node's log and number of its last change, 0 when there was none. */
   head(): Promise<LogPosition>;
-  /** Changes after a number, oldest first, as the records stand now; those of a damaged record are left out, and numbered anew when it is repaired. */
-  changesAfter(sequence: number, countMax: number): Promise<readonly SealedChange[]>;
+  /**
+   * Changes after a number, oldest first, as the records stand now, until they hold `bytesMax`; those of a damaged record are left
+   * out, and numbered anew when it is repaired.
+   */
+  changesAfter(sequence: number, countMax: number, bytesMax: number, pause: Pause): Promise<readonly SealedChange[]>;
   /** Called after each change. */
   onChange(listener: () => void): void;
 }
@@ -305,16 +309,23 @@ export function createSealedStore(
         const { log, sequence } = await opened();
         return { log, sequence };
       }),
-    changesAfter: (sequence, countMax) =>
+    changesAfter: (sequence, countMax, bytesMax, pause) =>
       inTurn(async () => {
         await opened();
         const { prefix } = sealedKeyspace.log;
         const rows = await store.range({ from: keyOf('log', u64Text(sequence + 1)), to: prefixEnd(prefix), limit: countMax });
-        return rows.flatMap(({ key, value: recordId }) => {
+        const changes: SealedChange[] = [];
+        let bytes = 0;
+        for (const { key, value: recordId } of rows) {
+          if (bytes >= bytesMax) break;
+          await pause();
           const values = readable(recordId);
+          if (!values) continue;
           const at = decodeAll(fromByteText(key.slice(prefix.length)), (reader) => reader.u64());
-          return values ? [{ sequence: at, recordId, erased: isErased(recordId), values }] : [];
-        });
+          changes.push({ sequence: at, recordId, erased: isErased(recordId), values });
+          for (const { path, value } of values) bytes += path.length + value.length;
+        }
+        return changes;
       }),
     onChange: (listener) => void listeners.push(listener),
   };

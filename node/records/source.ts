@@ -13,6 +13,7 @@ import {
   type StoredRecord,
   toByteText,
 } from '../format/index.ts';
+import type { Pause } from '../slices.ts';
 
 export interface RecordSource {
   /** The version asked, or the current one. */
@@ -35,10 +36,11 @@ export interface RecordRow {
 }
 
 /** The records that the receipts of one block wrote, in order of their events; `state` holds that block or a later one. */
-export function recordRowsOf(receipts: readonly Receipt[], state: StateView): RecordRow[] {
+export async function recordRowsOf(receipts: readonly Receipt[], state: StateView, pause: Pause): Promise<RecordRow[]> {
   const rows: RecordRow[] = [];
   for (const { events } of receipts) {
     for (const { contract, data } of events) {
+      await pause();
       if (contract !== CONTRACT.records) continue;
       const { id, version } = decodeJson(data) as { readonly [name: string]: Json };
       if (typeof id !== 'string' || typeof version !== 'number') continue;

@@ -158,6 +158,7 @@ export function byzantine(
     return {
       name: honest.name,
       status: () => honest.status(),
+      signatures: (bytes) => honest.signatures(bytes),
       step: (input) => [
         ...(isOwnWord(input) ? [] : honest.step(input)).flatMap((effect) =>
           effect.kind === 'broadcast' || effect.kind === 'send' ? act(effect) : [effect],

@@ -25,7 +25,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a genesis is judged by its schema alone',
     file: 'node/config/genesis.ts',
-    from: 'shape.length > 0 ? shape : genesisFaults(value as Genesis, isAcceptableKey).map(withNearestName)',
+    from: 'shape.length > 0 ? shape : genesisFaults(value as Genesis, isAcceptableKey, isNew).map(withNearestName)',
     to: 'shape',
     test: 'test/unit/node/config/genesis.test.ts',
   },

@@ -118,7 +118,7 @@ async function open(
     select: () => waiting.map(entryOf),
     byHash: () => undefined,
     size: () => ({ count: 0, bytes: 0 }),
-    settle() {},
+    settle: async () => {},
     verify: async (bytes: Uint8Array) => entryOf(bytes),
   };
   const port = inlineExecutor(

@@ -10,7 +10,7 @@ import {
 } from '../../../node/consensus-driver.ts';
 import { INBOX_FRAMES_PER_PEER_MAX } from '../../../node/frame-inbox.ts';
 import { REPORTS_MAX } from '../../../node/network/penalties.ts';
-import type { AppendLog, Channel } from '../../../node/world.ts';
+import type { AppendLog, Channel, World } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { Fabric } from '../../simulation/network.ts';
 import { SeededRandom } from '../../simulation/random.ts';
@@ -34,6 +34,8 @@ function rig(
   chain: Partial<ChainPort> = {},
   monotonic: (nowMs: number) => number = (nowMs) => nowMs,
   faultsSaid: readonly string[] = [],
+  signatures: Engine['signatures'] = () => undefined,
+  verify?: World['verifier']['verify'],
 ) {
   const scheduler = new Scheduler();
   const random = new SeededRandom(1);
@@ -64,6 +66,7 @@ function rig(
   let onFrame: (from: string, channel: Channel, frame: Uint8Array) => void = () => {};
   const engine: Engine = {
     name: 'test',
+    signatures,
     step: (input) => {
       inputs.push(input);
       return respond(input);
@@ -85,7 +88,11 @@ function rig(
       parameters: PARAMETERS,
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
-    world: { ...process.world, clock: { ...process.world.clock, monotonic: () => monotonic(process.world.clock.monotonic()) } },
+    world: {
+      ...process.world,
+      clock: { ...process.world.clock, monotonic: () => monotonic(process.world.clock.monotonic()) },
+      ...(verify && { verifier: { verify, stop: async () => undefined } }),
+    },
     faultsSaid,
     network: {
       send: (to, _, frame) => {
@@ -343,4 +350,32 @@ test('ticks come at least every 20 ms and one waits at a time', async () => {
   driver.start();
   await scheduler.run(205);
   assert.equal(inputs.filter((input) => input.kind === 'tick').length, 11);
+});
+
+test('signatures of a long frame are checked by the pool, up to the first false one, while other frames go on', async () => {
+  const answers: ((valid: boolean) => void)[] = [];
+  const check = (n: number) => ({ suite: 1, publicKey: bytes('key'), message: bytes('m'), signature: bytes(`${n}`) });
+  const long = (frame: Uint8Array) => (text(frame).startsWith('long') ? Array.from({ length: 200 }, (_, n) => check(n)) : undefined);
+  const verify = () => new Promise<boolean>((resolve) => answers.push(resolve));
+  const { driver, frame, inputs, scheduler } = rig(() => [], {}, undefined, [], long, verify);
+  const heard = () => inputs.flatMap((input) => (input.kind === 'message' ? [`${text(input.bytes)} ${input.valid?.length ?? '-'}`] : []));
+  driver.start();
+  frame('b', 'long 1');
+  frame('c', 'long 2');
+  frame('b', 'vote 1');
+  await scheduler.run(5);
+  assert.deepEqual([heard(), answers.length], [['vote 1 -'], 64], 'one long frame at a time, a batch of it at a time');
+  for (const answer of answers.splice(0)) answer(true);
+  await scheduler.run(10);
+  assert.equal(answers.length, 64);
+  for (const [n, answer] of answers.splice(0).entries()) answer(n !== 9);
+  await scheduler.run(15);
+  frame('d', 'vote 2');
+  await scheduler.run(20);
+  assert.deepEqual(heard(), ['vote 1 -', 'long 1 127', 'vote 2 -'], 'what holds is handed in, the rest is left to the engine');
+  for (let n = 0; n < 4; n++) {
+    for (const answer of answers.splice(0)) answer(true);
+    await scheduler.run(30 + n);
+  }
+  assert.equal(heard().at(-1), 'long 2 200');
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { transactionHashOf, utf8 } from '../../../node/format/index.ts';
-import { openPendingBodies, type PendingBodies } from '../../../node/pending-bodies.ts';
+import { openPendingBodies, type PendingBodies, ROW_BYTES_MAX } from '../../../node/pending-bodies.ts';
 import { MemoryStore } from '../../../node/storage/memory-store.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { SeededRandom } from '../../simulation/random.ts';
@@ -44,4 +44,32 @@ test('after a restart the transactions of every proposal voted for are at hand, 
   await reopened.drop(7);
   const empty = await openPendingBodies(store, keys);
   assert.equal(empty.transaction(transactionHashOf(keys, bodies[0]!)), undefined);
+});
+
+test('a proposal larger than a row stands in several rows, and all of them are read and dropped', async () => {
+  const keys = new SimKeys(new SeededRandom(6), 255);
+  const store = new MemoryStore();
+  const batches: number[] = [];
+  const watched = {
+    ...store,
+    get: (key: string) => store.get(key),
+    range: (options: Parameters<MemoryStore['range']>[0]) => store.range(options),
+    batch: (operations: Parameters<MemoryStore['batch']>[0], options: { readonly sync: boolean }) => {
+      if (options.sync) batches.push(...operations.map(({ value }) => value!.length));
+      return store.batch(operations);
+    },
+    close: () => store.close(),
+  };
+  const saving = await openPendingBodies(watched, keys);
+  const bodies = [...Array.from({ length: 30 }, (_, i) => new Uint8Array(100_000).fill(i)), new Uint8Array(2 * ROW_BYTES_MAX).fill(77)];
+  await saving.save(7, keys.hash(utf8('a')), bodies);
+  assert.equal(batches.length, 4);
+  assert.ok(
+    batches.slice(0, 3).every((bytes) => bytes <= ROW_BYTES_MAX + 1_024),
+    `${batches}`,
+  );
+  const reopened = await openPendingBodies(store, keys);
+  for (const bytes of bodies) assert.deepEqual(reopened.transaction(transactionHashOf(keys, bytes)), bytes);
+  await reopened.drop(7);
+  assert.deepEqual(await store.range({ from: '', to: undefined, limit: 10 }), []);
 });

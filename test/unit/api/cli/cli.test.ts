@@ -314,6 +314,11 @@ const NO_EXCHANGE = {
   durationMs: 0,
 };
 
+interface Told {
+  readonly subject: string;
+  readonly state: string;
+}
+
 test('the files of four members become one genesis that every member can check', async () => {
   const env = { TRACEMILL_PASSPHRASE: 'a passphrase for tests' };
   for (const i of [1, 2, 3, 4]) {
@@ -423,6 +428,13 @@ test('the files of four members become one genesis that every member can check',
   assert.deepEqual(await exchangeLog(), ['EXCHANGE_LOG_REWRITTEN entry 3: anchor']);
   const locked = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
   assert.deepEqual([locked.exitCode, locked.answer.code], [1, 'KEYSTORE_LOCKED']);
+  // Of a chain that may run nobody can change the genesis.
+  writeFileSync(join(directory, 'm1/genesis.json'), JSON.stringify({ ...JSON.parse(whole), parameters: { viewTimeoutMs: 1_000 } }));
+  const begun = await run(['--json', 'start', '--config', 'm1/node.json'], { TRACEMILL_PASSPHRASE: 'another passphrase' });
+  assert.equal(begun.answer.code, 'KEYSTORE_LOCKED', 'past the genesis');
+  const { answer: told } = await run(['--json', 'doctor', '--config', 'm1/node.json'], env);
+  const slow = told.find(({ subject, state }: Told) => subject.endsWith(' genesis') && state === 'problem');
+  assert.match(slow.remedy, /tracemill governance propose '{"kind":"setParameter","name":"viewTimeoutMs","value":2000}'/);
   writeFileSync(join(directory, 'm1/genesis.json'), '{}');
   assert.equal((await run(['--json', 'doctor', '--config', 'm1/node.json'], env)).exitCode, 4);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Fault, parseGenesis } from '../../../../node/config/index.ts';
+import { type Fault, genesisOutgrown, parseGenesis } from '../../../../node/config/index.ts';
 import { testKey } from '../format/genesis-fixture.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { toHex } from '../../../../node/format/index.ts';
@@ -46,7 +46,7 @@ const good: Genesis = {
 
 const faultsOf = (genesis: unknown): readonly Fault[] => {
   try {
-    parseGenesis(JSON.stringify(genesis));
+    parseGenesis(JSON.stringify(genesis), { isNew: true });
   } catch (error) {
     assert.ok(error instanceof ChainError && error.code === 'GENESIS_INVALID');
     return error.data.faults as readonly Fault[];
@@ -122,4 +122,25 @@ for (const [what, change, pointers] of cases) {
 test('a near miss is answered with the name that was meant', () => {
   const [fault] = faultsOf(changed((g) => (g.parameters = { viewTimeotMs: 1_000 })));
   assert.match(fault!.message, /did you mean viewTimeoutMs/);
+});
+
+test('who takes over a genesis cannot change it: what a later rule says of full blocks is put right by governance, and it is told how', () => {
+  const text = (parameters: Record<string, number>) => JSON.stringify({ ...good, parameters });
+  const cases: readonly (readonly [Record<string, number>, Record<string, number>])[] = [
+    [{ viewTimeoutMs: 1_000 }, { viewTimeoutMs: 2_000 }],
+    [{ viewTimeoutMs: 250, viewTimeoutMaxMs: 1_999 }, { blockGasMax: 2_500_000_000 }],
+  ];
+  for (const [given, expected] of cases) {
+    assert.throws(() => parseGenesis(text(given), { isNew: true }), { code: 'GENESIS_INVALID' });
+    const { fault, change } = genesisOutgrown(parseGenesis(text(given)))!;
+    assert.match(fault, /blockGasMax must not be above/);
+    const { name, value } = JSON.parse(change) as { name: string; value: number };
+    assert.deepEqual({ [name]: value }, expected);
+  }
+  assert.equal(genesisOutgrown(good), undefined);
+  assert.match(
+    faultsOf(changed((g) => (g.parameters = { viewTimeoutMs: 1_000 })))[0]!.message,
+    /20000000000 .* state a lower one, or longer views/,
+  );
+  assert.throws(() => parseGenesis(text({ viewTimeoutMs: 50_000 })), { code: 'GENESIS_INVALID' }, 'no chain ever ran with that');
 });

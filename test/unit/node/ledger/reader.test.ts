@@ -110,7 +110,7 @@ async function threads(t: TestContext) {
   const world = createRealWorld({ log: new MemoryLog(), crypto, verifier });
   const deaths: Error[] = [];
   const data = { storePath: path, genesisText };
-  const executor = await startExecutorThread(data, store, (error) => deaths.push(error));
+  const executor = await startExecutorThread(data, world, store, (error) => deaths.push(error));
   const address = await deploy(executor, await executor.open(), LOOP);
   const reader = await startReaderThread(data, world);
   return {

@@ -6,6 +6,7 @@ import { type Crypto, defaultParameters, signTransaction, SUITE, type Transactio
 import type { AccountView, AdmissionContext } from '../../../../node/ledger/admission.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Rejection } from '../../../../node/mempool/mempool.ts';
 
+const goOn = async () => undefined;
 const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest();
 // A signature here is the hash of key and message: enough for a mempool, which only asks for verdicts.
 const crypto: Crypto = {
@@ -151,7 +152,7 @@ test('a transaction that became final is refused as repeated', async () => {
   const { pool, spend } = mempool();
   const bytes = transaction();
   const entry = await pool.add(bytes, 'client');
-  pool.settle([{ id: entry.id, gasUsed: 5 }], 10);
+  await pool.settle([{ id: entry.id, gasUsed: 5 }], 10, goOn);
   spend(entry.id);
   assert.equal(await codeOf(pool.add(bytes, 'client')), 'TRANSACTION_REPEATED');
 });
@@ -187,9 +188,10 @@ test('a client whose dear transactions wait is told how long to wait before the 
   const { pool } = mempool();
   const dear = (change: Partial<Transaction> = {}) => transaction({ gasLimit: 10_000_000_000, ...change });
   const settled = await Promise.all([1, 2].map(() => pool.add(dear(), 'client')));
-  pool.settle(
+  await pool.settle(
     settled.map(({ id }) => ({ id, gasUsed: 10_000_000_000 })),
     10,
+    goOn,
   );
   const codes: string[] = [];
   for (let i = 0; i < 9; i++) codes.push(await codeOf(pool.add(dear(), 'client')));
@@ -213,9 +215,9 @@ test('selection leaves out what does not fit and keeps what does', async () => {
 test('what can no longer be included leaves with its reason', async () => {
   const { pool, rejected } = mempool();
   const entry = await pool.add(transaction({ expiryHeight: 12 }), 'client');
-  pool.settle([], 11);
+  await pool.settle([], 11, goOn);
   assert.equal(pool.size().count, 1);
-  pool.settle([], 12);
+  await pool.settle([], 12, goOn);
   assert.equal(pool.size().count, 0);
   const { code, sender } = pool.rejection(entry.id)!;
   assert.deepEqual([code, sender], ['TRANSACTION_EXPIRED', entry.sender], 'whose it was decides who hears of it');

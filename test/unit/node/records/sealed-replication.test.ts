@@ -261,7 +261,7 @@ test(
         await open(first);
         for (const number of [1, 2]) assert.throws(() => first.sealed.get(recordId(number)), { code: 'STORE_DAMAGED' });
         assert.deepEqual(
-          (await first.sealed.changesAfter(0, 10)).map(({ sequence }) => sequence),
+          (await first.sealed.changesAfter(0, 10, 1_000_000, pause)).map(({ sequence }) => sequence),
           [3],
         );
         for (const key of keys) assert.equal(await first.replication.mend(key.toString('latin1')), true);
