@@ -24,3 +24,12 @@ export function createPause({
     since = clock.monotonic();
   };
 }
+
+/** Runs steps to their end, with a pause between them. */
+export async function withPauses<T>(steps: Generator<void, T, void>, pause: Pause): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await pause();
+  }
+}

@@ -12,6 +12,7 @@ import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/inde
 import { createLog } from '../../node/log.ts';
 import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
 import { recordEvidence } from '../../node/evidence.ts';
+import { createPause } from '../../node/pauses.ts';
 import {
   aesGcm,
   createClassLookup,
@@ -66,8 +67,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
-    const pause = () => new Promise<void>((resolve) => void world.timers.after(0, resolve));
-    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), pause);
+    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), createPause(world));
     const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
     const replication = createSealedReplication({
       world,

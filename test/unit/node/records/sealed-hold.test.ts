@@ -1,0 +1,88 @@
+/** What a record with tens of thousands of sealed values asks of the sealed store, and of its copying to another node, holds the thread for at most 20 ms. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { createCrypto } from '../../../../node/crypto/index.ts';
+import { sealedCommitment } from '../../../../node/format/index.ts';
+import { createPause, withPauses } from '../../../../node/pauses.ts';
+import { aesGcm, createSealedReplication, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
+import type { Requests } from '../../../../node/sync/index.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
+import { world } from '../sync/stand-in.ts';
+import { createMemoryStore } from './memory-store.ts';
+
+const HOLD_MS_MAX = 20;
+const TRIES_MAX = 8;
+const VALUES = 40_000;
+
+const crypto = createCrypto();
+const random = { bytes: (count: number) => new Uint8Array(randomBytes(count)) };
+const record: SealedRecord = {
+  recordId: new Uint8Array(32).fill(9),
+  sealed: Array.from({ length: VALUES }, (_, i) => {
+    const [path, value, salt] = [`secrets.${i}`, `secret ${i}`, new Uint8Array(32).fill(i)];
+    return { path, value, salt, commitment: sealedCommitment(crypto, salt, path, value) };
+  }),
+};
+const key = new Uint8Array(32).fill(5);
+const bound = { boundMs: HOLD_MS_MAX, triesMax: TRIES_MAX };
+
+function rig() {
+  const store = createMemoryStore();
+  return { store, sealed: createSealedStore(store, aesGcm, random, key, createPause(world)) };
+}
+
+test('tens of thousands of values are held, kept and put', async () => {
+  const id = new Uint8Array(32).fill(7);
+  const { longestMs } = await leastHold(async () => {
+    const { sealed } = rig();
+    await sealed.hold(id, 9, [record]);
+    await sealed.keep(id);
+    await sealed.put([record]);
+    assert.equal((await sealed.waiting()).length, 0);
+  }, bound);
+  assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
+});
+
+test('tens of thousands of values are sent to another node and taken there', async () => {
+  const from = rig();
+  await from.sealed.put([record]);
+  const { longestMs } = await leastHold(async () => {
+    const to = rig();
+    let answer!: (node: string, question: object) => Promise<unknown>;
+    let heard!: (node: string) => void;
+    const requests = {
+      serve: (_kind: string, serve: typeof answer) => {
+        answer = serve;
+      },
+      onSealedHead: (listener: typeof heard) => {
+        heard = listener;
+      },
+      sendSealedHead: () => undefined,
+    };
+    const replicate = ({ store, sealed }: ReturnType<typeof rig>, more: object) =>
+      createSealedReplication({
+        world: { ...world, random, crypto },
+        network: { onPeer: () => undefined, peers: () => [], report: (_, code) => assert.fail(code) },
+        requests: { ...requests, ...more } as unknown as Requests,
+        sealed,
+        store,
+        aead: aesGcm,
+        sealingKeys: () => [{ id: 'k', secret: key }],
+        isOwn: () => true,
+        onKeysDiffer: () => assert.fail('the keys differ'),
+        onKeysFit: () => undefined,
+      });
+    const sender = replicate(from, {});
+    const serve = answer;
+    const taker = replicate(to, {
+      getSealed: (_node: string, log: Uint8Array, after: number) => serve('b', { kind: 'getSealed', log, after }),
+    });
+    heard('a');
+    await taker.stop(); // waits for what is being taken
+    await sender.stop();
+    assert.equal((await to.sealed.head()).sequence, 1);
+    assert.equal((await withPauses(to.sealed.getSteps(record.recordId), createPause(world))).length, VALUES);
+  }, bound);
+  assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
+});
