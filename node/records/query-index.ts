@@ -96,6 +96,8 @@ export interface SearchPage {
   readonly rows: readonly SearchRow[];
   /** Undefined on the last page. */
   readonly next: string | undefined;
+  /** The cursor behind so many of the rows, one at least: for who has no room for all of them. */
+  readonly after: (count: number) => string;
   /** State of this height is answered. */
   readonly height: number;
   /**
@@ -175,11 +177,14 @@ export function createRecordIndex(
     const filterDigest = hashTagged(crypto, 'index', utf8(canonicalJson({ ...plan.filter }))).slice(0, 8);
     const cursor = query.after === undefined ? undefined : decodeCursor(query.after, filterDigest);
     const at = cursor?.height ?? query.asOf ?? height;
-    if (at === undefined || height === undefined) return { rows: [], next: undefined, height: 0, complete: true, withheld: 0 };
+    if (at === undefined || height === undefined)
+      return { rows: [], next: undefined, after: () => '', height: 0, complete: true, withheld: 0 };
     if (at > height)
       throw new ChainError(cursor ? 'RECORD_CURSOR_INVALID' : 'RECORD_QUERY_INVALID', { name: 'asOf', indexedHeight: height });
     let from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`; // the first key after the last one given
     const rows: SearchRow[] = [];
+    const keys: ByteText[] = [];
+    const after = (count: number): string => encodeCursor(at, filterDigest, keys[count - 1]!);
     let withheld = 0;
     let last: ByteText = '';
     for (let scanned = 0; ; ) {
@@ -193,18 +198,21 @@ export function createRecordIndex(
         const matched = standsAt(summary, at, plan) ? matchedBy(summary, plan) : undefined;
         if (matched && rows.length === plan.limit) {
           await pace(looked() - 1);
-          return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: true, withheld };
+          return { rows, next: encodeCursor(at, filterDigest, last), after, height: at, complete: true, withheld };
         }
         if (matched && !may(summary)) withheld++;
-        else if (matched) rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
+        else if (matched) {
+          rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
+          keys.push(key);
+        }
         if (rows.length < plan.limit || matched) last = key;
         if (scanned >= scanMax) {
           await pace(looked());
-          return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: false, withheld };
+          return { rows, next: encodeCursor(at, filterDigest, last), after, height: at, complete: false, withheld };
         }
       }
       await pace(looked());
-      if (chunk.length < RANGE_ROWS) return { rows, next: undefined, height: at, complete: true, withheld };
+      if (chunk.length < RANGE_ROWS) return { rows, next: undefined, after, height: at, complete: true, withheld };
       from = `${chunk.at(-1)!.key}\0`;
     }
   }
