@@ -48,10 +48,10 @@ export interface RecordServiceDependencies {
   readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Generator<void, Evidence, void>>;
 }
 
-function heldBody({ bytes, mediaType }: RecordBody): HeldBody {
+function heldBody({ bytes, mediaType, gone }: RecordBody): HeldBody {
   const format = formatOfMediaType(mediaType);
   if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
-  return { bytes, format };
+  return { bytes, format, gone };
 }
 
 export function createRecordService(given: RecordServiceDependencies): RecordService {
