@@ -89,6 +89,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       state: node.state,
       height: () => node.head().height,
       timers: world.timers,
+      clock: world.clock,
       log,
     });
     const anchorAccount = `${config.node}@${config.organisation}`;

@@ -24,6 +24,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
+import type { Pause } from '../pauses.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
 import {
@@ -47,6 +48,7 @@ export const SEARCH_LIMIT_DEFAULT = 100;
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
 export const COUNT_SCAN_MAX = 200_000; // index rows looked at for one count
 const RANGE_ROWS = 128; // rows fetched from the store at once, and looked at in one turn of the thread: some ms
+const BATCH_ROWS = 1_000; // rows of a block written in one turn of the thread
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
 export interface RecordFilter {
@@ -113,7 +115,7 @@ export interface RecordIndex {
   /** Height applied last; undefined when empty. */
   readonly height: number | undefined;
   /** Applies a final block, once; a height applied before is skipped. @throws ChainError RECORD_INDEX_ORDER when a block is left out. */
-  applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void>;
+  applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[], pause?: Pause): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
   search(query: RecordSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
   /**
@@ -142,10 +144,16 @@ export function createRecordIndex(
 ): RecordIndex {
   let height = readHeight(store);
 
-  async function applyBlock(next: number, timestampMs: number, rows: readonly RecordRow[]): Promise<void> {
+  /** In parts, the height last: rows above it are not looked at, and a block that was cut off writes the same rows again. */
+  async function applyBlock(
+    next: number,
+    timestampMs: number,
+    rows: readonly RecordRow[],
+    pause: Pause = () => Promise.resolve(),
+  ): Promise<void> {
     if (height !== undefined && next <= height) return;
     if (height !== undefined && next !== height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
-    const operations: StoreOperation[] = [];
+    const references: StoreOperation[] = [];
     const fresh = new Map<ByteText, RecordSummary>(); // summaries of this block, not yet in the store
     for (const [at, { recordId, record }] of rows.entries()) {
       const id = toByteText(recordId);
@@ -156,15 +164,24 @@ export function createRecordIndex(
       const summary = summaryOf(classOf(record.class, record.classVersion), record, before);
       fresh.set(indexKey.summary(id, record.version), summary);
       const reference = fromByteText(id + u32Text(record.version));
-      operations.push({ key: indexKey.commit(next, at), value: reference });
-      operations.push({ key: indexKey.authorCommit(summary.author, next, at), value: reference });
+      references.push({ key: indexKey.commit(next, at), value: reference });
+      references.push({ key: indexKey.authorCommit(summary.author, next, at), value: reference });
       const time = timeText(BigInt(summary.timeUs));
       for (const [row, value] of postingsOf(summary))
-        operations.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
+        references.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
+      await pause();
     }
-    for (const [key, summary] of fresh) operations.push({ key, value: encodeSummary(summary) });
+    const operations: StoreOperation[] = []; // summaries first: whoever meets a reference reads the summary
+    for (const [key, summary] of fresh) {
+      operations.push({ key, value: encodeSummary(summary) });
+      await pause();
+    }
+    for (const reference of references) operations.push(reference);
     operations.push({ key: indexKey.height, value: new Writer(20).u64(next).u64(timestampMs).u32(INDEX_FORM).finish() });
-    await store.batch(operations, { sync: false });
+    for (let at = 0; at < operations.length; at += BATCH_ROWS) {
+      await store.batch(operations.slice(at, at + BATCH_ROWS), { sync: false });
+      await pause();
+    }
     height = next;
   }
 

@@ -35,8 +35,7 @@ export interface RecordRow {
 }
 
 /** The records that the receipts of one block wrote, in order of their events; `state` holds that block or a later one. */
-export function recordRowsOf(receipts: readonly Receipt[], state: StateView): RecordRow[] {
-  const rows: RecordRow[] = [];
+export function* recordRowsOf(receipts: readonly Receipt[], state: StateView): Generator<RecordRow, void, void> {
   for (const { events } of receipts) {
     for (const { contract, data } of events) {
       if (contract !== CONTRACT.records) continue;
@@ -44,8 +43,7 @@ export function recordRowsOf(receipts: readonly Receipt[], state: StateView): Re
       if (typeof id !== 'string' || typeof version !== 'number') continue;
       const recordId = fromHex(id);
       const bytes = state.get(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), version)));
-      if (bytes) rows.push({ recordId, record: decodeStoredRecord(bytes) });
+      if (bytes) yield { recordId, record: decodeStoredRecord(bytes) };
     }
   }
-  return rows;
 }

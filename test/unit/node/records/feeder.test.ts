@@ -39,7 +39,7 @@ test('damaged rows of the query index, its height too, are made anew from blocks
     const time = new ManualTime();
     const rows = createStateRows(ledger);
     const state = { get: (key: string) => rows.get(ledgerKey.state(key)) };
-    const feeder = createIndexFeeder({ index, blocks, state, height: () => HEIGHT, timers: time, log: new MemoryLog() });
+    const feeder = createIndexFeeder({ index, blocks, state, height: () => HEIGHT, timers: time, clock: time, log: new MemoryLog() });
     const stop = async () => {
       await feeder.stop();
       await store.close();
