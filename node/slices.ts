@@ -36,6 +36,15 @@ export function createPause({ clock, timers }: ClockAndTimers): Pause {
   };
 }
 
+/** Runs steps to their end, with a pause between them. */
+export async function withPauses<T>(steps: Steps<T>, pause: Pause): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await pause();
+  }
+}
+
 export function createSlices({ clock, timers }: ClockAndTimers): RunInSlices {
   const waiting: (() => boolean)[] = []; // each takes one slice and says whether more is to do
   let due = false;

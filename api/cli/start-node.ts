@@ -11,8 +11,8 @@ import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
 import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
-import { nextTurn } from '../../node/slices.ts';
 import { recordEvidence } from '../../node/evidence.ts';
+import { createPause } from '../../node/slices.ts';
 import {
   aesGcm,
   createClassLookup,
@@ -67,8 +67,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
-    const pause = () => nextTurn(world.timers);
-    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), pause);
+    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), createPause(world));
     const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
     const replication = createSealedReplication({
       world,

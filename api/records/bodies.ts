@@ -23,7 +23,11 @@ export interface BodyStats {
 }
 
 export interface Bodies {
-  /** @param caller whose turn it takes: an account, or an address. @throws ChainError the refusal of the body, SERVER_BUSY */
+  /**
+   * A body whose caller has gone while it waited is not read.
+   * @param caller whose turn it takes: an account, or an address.
+   * @throws ChainError the refusal of the body, SERVER_BUSY
+   */
   read(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading>;
   readonly inSlices: RunInSlices;
   stats(): BodyStats;
@@ -41,7 +45,7 @@ export function createBodies({ world }: BodiesDependencies, limits = BODY_LIMITS
 
   /** The rows are taken up in slices: ten thousand of them at once would hold this thread. */
   async function readAway(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading> {
-    const { rows: packed, prepared, ...reading } = await queue.run(caller, body.bytes.length, () => thread.read(body, task));
+    const { rows: packed, prepared, ...reading } = await queue.run(caller, body.bytes.length, () => thread.read(body, task), body.gone?.());
     if (!prepared) return { ...reading, prepared };
     return { ...reading, prepared: { ...prepared, rows: await inSlices(unpackRows(packed, reading.columns)) } };
   }

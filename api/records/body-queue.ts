@@ -12,8 +12,12 @@ export const BODY_COUNTED_BYTES_MIN = 1024 * 1024;
 const ROOM_WAIT_MS = 1_000;
 
 export interface BodyQueue {
-  /** Runs `work` in its turn, one at a time. @throws ChainError SERVER_BUSY with `retryAfterMs` */
-  run<T>(caller: string, bytes: number, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in its turn, one at a time.
+   * @param signal aborts when nobody waits for the answer any more: what has not begun is left out.
+   * @throws ChainError SERVER_BUSY with `retryAfterMs`
+   */
+  run<T>(caller: string, bytes: number, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   readonly waiting: number;
   /** Refuses whatever waits and comes. */
   stop(): void;
@@ -72,12 +76,29 @@ export function createBodyQueue(): BodyQueue {
   }
 
   return {
-    run: (caller, bytesGiven, work) =>
+    run: (caller, bytesGiven, work, signal) =>
       new Promise((resolve, reject) => {
         const bytes = Math.max(bytesGiven, BODY_COUNTED_BYTES_MIN);
+        if (signal?.aborted) return reject(gone());
         if (stopped || !giveRoom(caller, bytes)) return reject(noRoom());
         const waiting = callers.get(caller) ?? { jobs: [], bytes: 0 };
-        waiting.jobs.push({ bytes, refuse: reject, run: () => work().then(resolve, reject) });
+        const giveUp = (): void => {
+          const at = waiting.jobs.indexOf(job);
+          if (at < 0 || stopped) return; // refused before
+          waiting.jobs.splice(at, 1);
+          leave(caller, waiting, job);
+          reject(gone());
+        };
+        const job: Job = {
+          bytes,
+          refuse: reject,
+          run() {
+            signal?.removeEventListener('abort', giveUp);
+            return work().then(resolve, reject);
+          },
+        };
+        signal?.addEventListener('abort', giveUp, { once: true });
+        waiting.jobs.push(job);
         waiting.bytes += bytes;
         bytesWaiting += bytes;
         count++;
@@ -95,6 +116,10 @@ export function createBodyQueue(): BodyQueue {
       bytesWaiting = 0;
     },
   };
+}
+
+function gone(): ChainError {
+  return new ChainError('SERVER_BUSY', { reason: 'nobody waits for the answer', retryAfterMs: ROOM_WAIT_MS });
 }
 
 function noRoom(): ChainError {

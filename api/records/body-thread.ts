@@ -24,6 +24,8 @@ const RESTART_WAIT_MS = 1_000;
 /** A body held here; its bytes are away, empty, while the thread has them. */
 export interface HeldBody extends Pick<BodyCall, 'format'> {
   bytes: Uint8Array;
+  /** See RecordBody. */
+  readonly gone?: (() => AbortSignal) | undefined;
 }
 
 export interface BodyThread {

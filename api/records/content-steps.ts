@@ -32,14 +32,24 @@ export function* sameContentSteps(definition: ClassDefinition, content: Uint8Arr
 function* alike(own: TextTree, held: TextTree, path: string | undefined, except: ReadonlySet<string>): Steps<boolean> {
   if (typeof own === 'string' || typeof held === 'string')
     return typeof own === typeof held && (own === held || (path !== undefined && except.has(path)));
-  if (Array.isArray(own) !== Array.isArray(held)) return false;
-  const [names, others] = [Object.keys(own), Object.keys(held)];
+  if (Array.isArray(own) || Array.isArray(held)) {
+    if (!Array.isArray(own) || !Array.isArray(held) || own.length !== held.length) return false;
+    for (const [i, item] of own.entries()) {
+      if (!(yield* alike(item, held[i], undefined, except))) return false;
+      if (i % STEP_MEMBERS === 0) yield;
+    }
+    return true;
+  }
+  const [struct, other] = [own as TextStruct, held as TextStruct];
+  const names = Object.keys(struct);
+  yield;
+  const others = Object.keys(other);
   if (names.length !== others.length) return false;
   yield;
   for (const [i, name] of names.entries()) {
     if (name !== others[i]) return false;
-    const at = Array.isArray(own) || path === undefined ? undefined : path === '' ? name : `${path}.${name}`;
-    if (!(yield* alike((own as TextStruct)[name]!, (held as TextStruct)[name]!, at, except))) return false;
+    const at = path === undefined ? undefined : path === '' ? name : `${path}.${name}`;
+    if (!(yield* alike(struct[name]!, other[name]!, at, except))) return false;
     if (i % STEP_MEMBERS === 0) yield;
   }
   return true;

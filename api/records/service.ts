@@ -27,6 +27,8 @@ import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts'
 import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
+/** Content of the records in one page: it ends before the record that would be too much, and holds one at least. Twice what a record may be. */
+export const RECORD_PAGE_BYTES_MAX = 8_388_608;
 
 export interface RecordServiceDependencies {
   readonly node: NodeService;
@@ -45,10 +47,10 @@ export interface RecordServiceDependencies {
   readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Generator<void, Evidence, void>>;
 }
 
-function heldBody({ bytes, mediaType }: RecordBody): HeldBody {
+function heldBody({ bytes, mediaType, gone }: RecordBody): HeldBody {
   const format = formatOfMediaType(mediaType);
   if (!format) throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { mediaType });
-  return { bytes, format };
+  return { bytes, format, gone };
 }
 
 export function createRecordService(given: RecordServiceDependencies): RecordService {
@@ -100,18 +102,24 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     const asked = { ...terms, limit: query.limit, ...(query.after === undefined ? {} : { after: query.after }) };
     const page = await scans.scan(caller.account, (pace) => index.search(asked, undefined, pace));
     const items: RecordRow[] = [];
+    let bytes = 0;
     for (const { id, version, matched } of page.rows) {
       const digest = fromHex(id);
       const record = (await source.record(digest, version))!;
+      bytes += record.content.length;
+      if (items.length > 0 && bytes > RECORD_PAGE_BYTES_MAX) break;
       items.push({ ...(await inSlices(view(digest, record, caller, false))), matched });
       await pause();
     }
+    const cut = items.length < page.rows.length;
+    const next = cut ? page.after(items.length) : page.next;
+    const complete = page.complete && !cut;
     return {
       items,
-      next: page.next ?? null,
+      next: next ?? null,
       height: page.height,
-      complete: page.complete,
-      ...(page.complete || page.next === undefined ? {} : { resumeAt: page.next }),
+      complete,
+      ...(complete || next === undefined ? {} : { resumeAt: next }),
       withheld: page.withheld,
       count: query.count === 'exact' ? await countAll(terms, caller) : null,
     };
@@ -173,18 +181,25 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       const current = await seen(digest, 0, caller);
       const from = page.after === undefined ? 1 : Number(page.after) + 1;
       if (!Number.isSafeInteger(from) || from < 1) throw new ChainError('CURSOR_INVALID', {});
-      const last = Math.min(current.version, from + page.limit - 1);
+      const end = Math.min(current.version, from + page.limit - 1);
       const items: RecordRow[] = [];
       const pause = createPause(deps);
-      for (let version = from; version <= last; version++) {
-        items.push(await inSlices(view(digest, (await source.record(digest, version))!, caller, false)));
+      let bytes = 0;
+      for (let version = from; version <= end; version++) {
+        const record = (await source.record(digest, version))!;
+        bytes += record.content.length;
+        if (items.length > 0 && bytes > RECORD_PAGE_BYTES_MAX) break;
+        items.push(await inSlices(view(digest, record, caller, false)));
         await pause();
       }
+      const last = from - 1 + items.length;
+      const next = last < current.version ? String(last) : null;
       return {
         items,
-        next: last < current.version ? String(last) : null,
+        next,
         height: node.head().height,
-        complete: true,
+        complete: last >= end,
+        ...(last >= end || next === null ? {} : { resumeAt: next }),
         withheld: 0,
         count: current.version,
       };

@@ -2,7 +2,7 @@
 import { createCredentials, type Credentials } from '../auth/credentials.ts';
 import { stateReader } from '../auth/identity.ts';
 import { issueToken, type TokenClaims, verifyToken } from '../auth/token.ts';
-import { concat, hmacSha256, utf8 } from '../../node/format/index.ts';
+import { hmacSha256, utf8 } from '../../node/format/index.ts';
 import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type Caller, type ReadState } from './deps.ts';
 import { type AnswerCipher, createIdempotency, type Idempotency } from './idempotency.ts';
@@ -71,10 +71,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
 function answerCipher({ world, credentialsKey }: Pick<ApiDeps, 'world' | 'credentialsKey'>): AnswerCipher {
   const key = hmacSha256(world.crypto, credentialsKey, utf8('idempotency answers\n'));
   return {
-    seal(plain, row) {
-      const nonce = world.random.bytes(AEAD_NONCE_BYTES);
-      return concat(nonce, aesGcm.seal(key, nonce, utf8(row), plain));
-    },
-    open: (sealed, row) => aesGcm.open(key, sealed.subarray(0, AEAD_NONCE_BYTES), utf8(row), sealed.subarray(AEAD_NONCE_BYTES)),
+    seal: (plain, row) => aesGcm.seal(key, world.random.bytes(AEAD_NONCE_BYTES), utf8(row), plain),
+    open: (sealed, row) => aesGcm.open(key, utf8(row), sealed),
   };
 }

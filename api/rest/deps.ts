@@ -108,6 +108,8 @@ export type RecordMediaType = 'application/json' | 'application/xml' | 'text/csv
 export interface RecordBody {
   readonly bytes: Uint8Array;
   readonly mediaType: RecordMediaType;
+  /** Aborts when nobody waits for the answer any more; made when asked for. */
+  readonly gone?: () => AbortSignal;
 }
 
 /** Who sends a body: known by the header's token, or by the one inside the body. */

@@ -44,8 +44,8 @@ export interface Idempotency {
 
 /** Encrypts what is kept, bound to its row; `open` gives undefined for anything else. */
 export interface AnswerCipher {
-  seal(plain: Uint8Array, row: ByteText): Uint8Array;
-  open(sealed: Uint8Array, row: ByteText): Uint8Array | undefined;
+  seal(plain: Uint8Array, row: ByteText): Steps<Uint8Array>;
+  open(sealed: Uint8Array, row: ByteText): Steps<Uint8Array | undefined>;
 }
 
 export function createIdempotency({
@@ -66,13 +66,13 @@ export function createIdempotency({
   /** Answers may hold fractions, which canonical JSON refuses; so the answer is JSON text inside. Some are megabytes long: in steps. */
   function* encode({ answer, ...row }: Row, rowKey: ByteText): Steps<Uint8Array> {
     const plain = answer === null ? null : yield* bytesSteps(yield* textSteps(answer, jsonForm));
-    const sealed = plain && Buffer.from(cipher.seal(plain, rowKey)).toString('base64url');
+    const sealed = plain && Buffer.from(yield* cipher.seal(plain, rowKey)).toString('base64url');
     yield;
     return yield* encodeJsonSteps({ ...row, answer: sealed });
   }
 
   function* openAnswer(sealed: string, rowKey: ByteText): Steps<KeptAnswer> {
-    const plain = cipher.open(new Uint8Array(Buffer.from(sealed, 'base64url')), rowKey);
+    const plain = yield* cipher.open(new Uint8Array(Buffer.from(sealed, 'base64url')), rowKey);
     if (!plain) throw new ChainError('STORE_DAMAGED', { store: 'idempotency' });
     yield;
     return (yield* jsonBytesSteps(plain, UNBOUNDED)) as KeptAnswer;

@@ -1,4 +1,4 @@
-/** Feeds the query index with final blocks, off the commit path: in order, at its own pace, and again from where it stopped after a restart. */
+/** Feeds the query index with final blocks, off the commit path: in order, a record at a time with pauses, and again from where it stopped after a restart. */
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { StateView } from '../../contracts/index.ts';
 import { decodeHeader } from '../format/index.ts';
@@ -6,7 +6,7 @@ import { createPause } from '../slices.ts';
 import { readReceipts } from '../stored-block.ts';
 import type { Clock, Log, Timers } from '../world.ts';
 import type { RecordIndex } from './query-index.ts';
-import { recordRowsOf } from './source.ts';
+import { type RecordRow, recordRowsOf } from './source.ts';
 
 const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk, say)
 
@@ -54,7 +54,11 @@ export function createIndexFeeder(options: {
       const headerBytes = blocks.headerBytes(height);
       if (!headerBytes || !blocks.receiptBytes(height)) throw new Error(`Block ${height} is not held`);
       const pause = createPause(options);
-      const rows = await recordRowsOf(await readReceipts(blocks, height, pause), state, pause);
+      const rows: RecordRow[] = [];
+      for (const row of recordRowsOf(await readReceipts(blocks, height, pause), state)) {
+        rows.push(row);
+        await pause();
+      }
       await index.applyBlock(height, decodeHeader(headerBytes).timestampMs, rows, pause);
     }
     for (const done of going.splice(0)) done();

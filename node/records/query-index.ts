@@ -48,7 +48,7 @@ export const SEARCH_LIMIT_DEFAULT = 100;
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
 export const COUNT_SCAN_MAX = 200_000; // index rows looked at for one count
 const RANGE_ROWS = 128; // rows fetched from the store at once, and looked at in one turn of the thread: some ms
-const WRITTEN_AT_ONCE = 512; // rows of a block given to the store at once: a record has some fifteen, a block hundreds of records
+const BATCH_ROWS = 1_000; // rows of a block written in one turn of the thread
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
 export interface RecordFilter {
@@ -98,6 +98,8 @@ export interface SearchPage {
   readonly rows: readonly SearchRow[];
   /** Undefined on the last page. */
   readonly next: string | undefined;
+  /** The cursor behind so many of the rows, one at least: for who has no room for all of them. */
+  readonly after: (count: number) => string;
   /** State of this height is answered. */
   readonly height: number;
   /**
@@ -142,6 +144,7 @@ export function createRecordIndex(
 ): RecordIndex {
   let height = readHeight(store);
 
+  /** In parts, the height last: rows above it are not looked at, and a block that was cut off writes the same rows again. */
   async function applyBlock(
     next: number,
     timestampMs: number,
@@ -150,10 +153,9 @@ export function createRecordIndex(
   ): Promise<void> {
     if (height !== undefined && next <= height) return;
     if (height !== undefined && next !== height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
-    const operations: StoreOperation[] = [];
+    const references: StoreOperation[] = [];
     const fresh = new Map<ByteText, RecordSummary>(); // summaries of this block, not yet in the store
     for (const [at, { recordId, record }] of rows.entries()) {
-      await pause();
       const id = toByteText(recordId);
       const beforeKey = indexKey.summary(id, record.version - 1);
       const stored = record.version === 1 || fresh.has(beforeKey) ? undefined : store.get(beforeKey);
@@ -162,20 +164,24 @@ export function createRecordIndex(
       const summary = summaryOf(classOf(record.class, record.classVersion), record, before);
       fresh.set(indexKey.summary(id, record.version), summary);
       const reference = fromByteText(id + u32Text(record.version));
-      operations.push({ key: indexKey.commit(next, at), value: reference });
-      operations.push({ key: indexKey.authorCommit(summary.author, next, at), value: reference });
+      references.push({ key: indexKey.commit(next, at), value: reference });
+      references.push({ key: indexKey.authorCommit(summary.author, next, at), value: reference });
       const time = timeText(BigInt(summary.timeUs));
       for (const [row, value] of postingsOf(summary))
-        operations.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
-    }
-    for (const [key, summary] of fresh) {
+        references.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
       await pause();
-      operations.push({ key, value: encodeSummary(summary) });
     }
+    const operations: StoreOperation[] = []; // summaries first: whoever meets a reference reads the summary
+    for (const [key, summary] of fresh) {
+      operations.push({ key, value: encodeSummary(summary) });
+      await pause();
+    }
+    for (const reference of references) operations.push(reference);
     operations.push({ key: indexKey.height, value: new Writer(20).u64(next).u64(timestampMs).u32(INDEX_FORM).finish() });
-    // Its height comes last: what a crash leaves of a block is not looked at, and written again.
-    for (let from = 0; from < operations.length; from += WRITTEN_AT_ONCE)
-      await store.batch(operations.slice(from, from + WRITTEN_AT_ONCE), { sync: false });
+    for (let at = 0; at < operations.length; at += BATCH_ROWS) {
+      await store.batch(operations.slice(at, at + BATCH_ROWS), { sync: false });
+      await pause();
+    }
     height = next;
   }
 
@@ -188,11 +194,14 @@ export function createRecordIndex(
     const filterDigest = hashTagged(crypto, 'index', utf8(canonicalJson({ ...plan.filter }))).slice(0, 8);
     const cursor = query.after === undefined ? undefined : decodeCursor(query.after, filterDigest);
     const at = cursor?.height ?? query.asOf ?? height;
-    if (at === undefined || height === undefined) return { rows: [], next: undefined, height: 0, complete: true, withheld: 0 };
+    if (at === undefined || height === undefined)
+      return { rows: [], next: undefined, after: () => '', height: 0, complete: true, withheld: 0 };
     if (at > height)
       throw new ChainError(cursor ? 'RECORD_CURSOR_INVALID' : 'RECORD_QUERY_INVALID', { name: 'asOf', indexedHeight: height });
     let from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`; // the first key after the last one given
     const rows: SearchRow[] = [];
+    const keys: ByteText[] = [];
+    const after = (count: number): string => encodeCursor(at, filterDigest, keys[count - 1]!);
     let withheld = 0;
     let last: ByteText = '';
     for (let scanned = 0; ; ) {
@@ -206,18 +215,21 @@ export function createRecordIndex(
         const matched = standsAt(summary, at, plan) ? matchedBy(summary, plan) : undefined;
         if (matched && rows.length === plan.limit) {
           await pace(looked() - 1);
-          return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: true, withheld };
+          return { rows, next: encodeCursor(at, filterDigest, last), after, height: at, complete: true, withheld };
         }
         if (matched && !may(summary)) withheld++;
-        else if (matched) rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
+        else if (matched) {
+          rows.push({ id: toHex(fromByteText(id)), version, matched, summary });
+          keys.push(key);
+        }
         if (rows.length < plan.limit || matched) last = key;
         if (scanned >= scanMax) {
           await pace(looked());
-          return { rows, next: encodeCursor(at, filterDigest, last), height: at, complete: false, withheld };
+          return { rows, next: encodeCursor(at, filterDigest, last), after, height: at, complete: false, withheld };
         }
       }
       await pace(looked());
-      if (chunk.length < RANGE_ROWS) return { rows, next: undefined, height: at, complete: true, withheld };
+      if (chunk.length < RANGE_ROWS) return { rows, next: undefined, after, height: at, complete: true, withheld };
       from = `${chunk.at(-1)!.key}\0`;
     }
   }

@@ -9,24 +9,27 @@
 import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
-  concat,
   type Crypto,
-  DecodeError,
   decodeAll,
+  DecodeError,
+  type Digest,
   DIGEST_BYTES,
   equalBytes,
   hashTagged,
+  Reader,
   sealedCommitment,
   toHex,
   utf8,
   Writer,
 } from '../format/index.ts';
 import type { SealedBox } from '../network/messages.ts';
-import { createPause, type Pause } from '../slices.ts';
+import { createPause, type Pause, withPauses } from '../slices.ts';
 import type { Requests } from '../sync/index.ts';
 import type { Network, Store, World } from '../world.ts';
 import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
-import { decodeValues, encodeValues, LOG_ID_BYTES, type SealedChange, sealedKeyspace, type SealedStore } from './sealed-store.ts';
+import type { SealedValue } from './prepare.ts';
+import { LOG_ID_BYTES, type SealedChange, sealedKeyspace, type SealedStore } from './sealed-store.ts';
+import { decodeValues, NO_VALUES } from './sealed-values.ts';
 
 /** Changes in one answer; an answer ends earlier when it holds so many bytes. */
 export const SEALED_ANSWER_CHANGES_MAX = 128;
@@ -37,6 +40,15 @@ export const SEALED_PULL_EVERY_MS = 30_000;
 /** Rows that come back with the values; marks of erasing and numbers do not. */
 const MENDABLE = [sealedKeyspace.dataKey.prefix, sealedKeyspace.values.prefix];
 
+/** Around the values of a change. */
+const FRAME_BYTES = DIGEST_BYTES + 8;
+
+interface Unpacked {
+  readonly recordId: Digest;
+  readonly erased: boolean;
+  readonly sealed: readonly SealedValue[];
+}
+
 /** A sealing key of the organisation: 32 bytes under the name every node of it knows. */
 export interface SealingKey {
   readonly id: string;
@@ -44,7 +56,7 @@ export interface SealingKey {
 }
 
 export interface SealedReplicationOptions {
-  readonly world: Pick<World, 'timers' | 'clock' | 'log' | 'random'> & { readonly crypto: Pick<Crypto, 'hash'> };
+  readonly world: Pick<World, 'clock' | 'timers' | 'log' | 'random'> & { readonly crypto: Pick<Crypto, 'hash'> };
   readonly network: Pick<Network, 'onPeer' | 'peers' | 'report'>;
   readonly requests: Requests;
   readonly sealed: SealedStore;
@@ -87,36 +99,33 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     return new Writer(64).text('sealed change').fixed(logId, LOG_ID_BYTES).u64(sequence).finish();
   }
 
-  function pack(logId: Uint8Array, change: SealedChange): SealedBox {
+  function* pack(logId: Uint8Array, change: SealedChange): Generator<void, SealedBox, void> {
     const key = options.sealingKeys().at(-1);
     if (!key) throw new ChainError('KEY_UNKNOWN', { kind: 'sealing' });
-    const plain = new Writer(1_024)
+    const plain = new Writer(FRAME_BYTES + change.values.length)
       .fixed(change.recordId, DIGEST_BYTES)
       .bool(change.erased)
-      .bytes(encodeValues(change.erased ? [] : change.values))
+      .bytes(change.erased ? NO_VALUES : change.values)
       .finish();
     const nonce = world.random.bytes(AEAD_NONCE_BYTES);
-    const box = concat(nonce, aead.seal(boxKey(key), nonce, context(logId, change.sequence), plain));
+    const box = yield* aead.seal(boxKey(key), nonce, context(logId, change.sequence), plain);
     return { sequence: change.sequence, keyId: key.id, box };
   }
 
   /** Undefined when no key here opens it. @throws DecodeError for a value that is not what its commitment says */
-  async function unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox, pause: Pause): Promise<SealedChange | undefined> {
+  function* unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox): Generator<void, Unpacked | undefined, void> {
     const key = options.sealingKeys().find(({ id }) => id === keyId);
-    const plain =
-      key && aead.open(boxKey(key), box.subarray(0, AEAD_NONCE_BYTES), context(logId, sequence), box.subarray(AEAD_NONCE_BYTES));
+    const plain = key && (yield* aead.open(boxKey(key), context(logId, sequence), box));
     if (!plain) return undefined;
-    const change = decodeAll(plain, (r) => ({
-      sequence,
-      recordId: r.fixed(DIGEST_BYTES),
-      erased: r.bool(),
-      values: decodeValues(r.bytes()),
-    }));
-    for (const { path, value, salt, commitment } of change.values) {
-      await pause();
+    const reader = new Reader(plain);
+    const [recordId, erased, bytes] = [reader.fixed(DIGEST_BYTES), reader.bool(), reader.bytes()];
+    reader.end();
+    const sealed = yield* decodeValues(bytes);
+    for (const { path, value, salt, commitment } of sealed) {
       if (sealedCommitment(crypto, salt, path, value) !== commitment) throw new DecodeError('a sealed value does not fit its commitment');
+      yield;
     }
-    return change;
+    return { recordId, erased, sealed };
   }
 
   requests.serve('getSealed', async (from, question) => {
@@ -131,9 +140,8 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     const boxes: SealedBox[] = [];
     let bytes = 0;
     const pause = createPause(world);
-    for (const change of await sealed.changesAfter(after, SEALED_ANSWER_CHANGES_MAX, SEALED_ANSWER_BYTES_MAX, pause)) {
-      await pause();
-      const packed = pack(logId, change);
+    for await (const change of sealed.changesAfter(after, SEALED_ANSWER_CHANGES_MAX)) {
+      const packed = await withPauses(pack(logId, change), pause);
       if (boxes.length > 0 && bytes + packed.box.length > SEALED_ANSWER_BYTES_MAX) break;
       boxes.push(packed);
       bytes += packed.box.length;
@@ -150,22 +158,20 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
   }
 
   /** Takes what one answer holds. */
-  async function pullOnce(node: string): Promise<'more' | 'done' | 'closed'> {
+  async function pullOnce(node: string, pause: Pause): Promise<'more' | 'done' | 'closed'> {
     const cursor = cursorOf(node);
     const answer = await requests.getSealed(node, cursor.log, cursor.sequence);
     if (answer.boxes.length === 0) return 'done';
     let last = equalBytes(answer.log, cursor.log) ? cursor.sequence : 0;
-    const pause = createPause(world);
     for (const box of answer.boxes) {
-      await pause();
       if (box.sequence <= last) throw new DecodeError('sealed changes are not in order');
-      const change = await unpack(answer.log, box, pause);
+      const change = await withPauses(unpack(answer.log, box), pause);
       if (!change) {
         options.onKeysDiffer(node, box.keyId);
         return 'closed'; // the cursor stays: once the keys are there it goes on from here
       }
       if (change.erased) await sealed.erase(change.recordId);
-      else await sealed.put([{ recordId: change.recordId, sealed: change.values }]);
+      else await sealed.put([change]);
       last = box.sequence;
     }
     const value = new Writer(24).fixed(answer.log, LOG_ID_BYTES).u64(last).finish();
@@ -181,11 +187,12 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
       return;
     }
     const state = { again: true, done: Promise.resolve() };
+    const pause = createPause(world);
     const run = async (): Promise<void> => {
       while (state.again && !stopped) {
         state.again = false;
         for (let pulled = 'more'; pulled === 'more' && !stopped && options.isOwn(node); ) {
-          pulled = await pullOnce(node);
+          pulled = await pullOnce(node, pause);
           if (pulled === 'done') options.onKeysFit((other) => other === node);
         }
       }

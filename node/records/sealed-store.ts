@@ -16,18 +16,18 @@ import {
   type Digest,
   Reader,
   Writer,
-  concat,
   fromByteText,
   prefixEnd,
   toByteText,
   utf8,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Pause } from '../slices.ts';
+import { type Pause, withPauses } from '../slices.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';
 import type { SealedValue } from './prepare.ts';
+import { decodeValues, encodeValues, NO_VALUES, STEP_VALUES } from './sealed-values.ts';
 
 /** Key prefixes of the sealed store; retired rows stay. */
 export const sealedKeyspace = {
@@ -42,8 +42,6 @@ export const sealedKeyspace = {
   logId: { prefix: 'i', holds: 'nothing -> id of the log, 16 random bytes: another one numbers other changes' },
   cursor: { prefix: 'c', holds: 'node id -> log and number up to which its changes have been taken' },
 } as const;
-
-export const SEALED_VALUES_MAX = 100_000; // values of all versions of one record
 
 export interface SealedRecord {
   readonly recordId: Digest;
@@ -62,8 +60,6 @@ export interface SealedStore {
   /** Transactions that values wait for, in order of their ids, so many at a time: fewer than WAITING_ROWS_MAX are the last. */
   waiting(after?: Digest): Promise<readonly { readonly transactionId: Digest; readonly expiryHeight: number }[]>;
   /** All values held of a record, of every version. Empty when none were or they are erased. @throws ChainError STORE_DAMAGED */
-  get(recordId: Digest): readonly SealedValue[];
-  /** The same in steps: there may be tens of thousands. */
   getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void>;
   /** Destroys the data key and the values. */
   erase(recordId: Digest): Promise<void>;
@@ -71,10 +67,10 @@ export interface SealedStore {
   /** Id of this node's log and number of its last change, 0 when there was none. */
   head(): Promise<LogPosition>;
   /**
-   * Changes after a number, oldest first, as the records stand now, until they hold `bytesMax`; those of a damaged record are left
-   * out, and numbered anew when it is repaired.
+   * Changes after a number, oldest first, each as its record stands when it is asked for; those of a damaged record are left out, and numbered anew when it
+   * is repaired.
    */
-  changesAfter(sequence: number, countMax: number, bytesMax: number, pause: Pause): Promise<readonly SealedChange[]>;
+  changesAfter(sequence: number, countMax: number): AsyncGenerator<SealedChange, void, void>;
   /** Called after each change. */
   onChange(listener: () => void): void;
 }
@@ -89,7 +85,8 @@ export interface SealedChange {
   readonly sequence: number;
   readonly recordId: Digest;
   readonly erased: boolean;
-  readonly values: readonly SealedValue[];
+  /** As encodeValues of sealed-values.ts writes them. */
+  readonly values: Uint8Array;
 }
 
 export const LOG_ID_BYTES = 16;
@@ -99,66 +96,45 @@ const RECORDS_AT_ONCE = 16; // records whose values are encrypted and written in
 const WAITING_RECORDS_MAX = 10_000; // records of one transaction
 export const WAITING_ROWS_MAX = 1_000; // submissions under way that are read at a time
 const HEIGHT_BYTES = 8;
-/** Values read between two pauses. */
-const STEP_VALUES = 64;
 
 /**
  * @param storageKey 32 bytes from the keystore.
- * @param pause lets other work of the thread go on, between parts of what a large transaction asks for.
+ * @param pause lets other work of the thread go on, between parts of what a large transaction or record asks for.
  */
-export function createSealedStore(
-  store: Store,
-  aead: Aead,
-  random: Random,
-  storageKey: Uint8Array,
-  pause: () => Promise<void>,
-): SealedStore {
+export function createSealedStore(store: Store, aead: Aead, random: Random, storageKey: Uint8Array, pause: Pause): SealedStore {
   const keyOf = (row: keyof typeof sealedKeyspace, id: ByteText): ByteText => sealedKeyspace[row].prefix + id;
 
-  function open(key: Uint8Array, context: ByteText, bytes: Uint8Array): Uint8Array {
-    const plain = aead.open(key, bytes.subarray(0, AEAD_NONCE_BYTES), utf8(context), bytes.subarray(AEAD_NONCE_BYTES));
+  function* open(key: Uint8Array, context: ByteText, bytes: Uint8Array): Generator<void, Uint8Array, void> {
+    const plain = yield* aead.open(key, utf8(context), bytes);
     if (!plain) throw new ChainError('STORE_DAMAGED', { store: 'sealed' });
     return plain;
   }
 
-  function seal(key: Uint8Array, context: ByteText, plain: Uint8Array): Uint8Array {
-    const nonce = random.bytes(AEAD_NONCE_BYTES);
-    return concat(nonce, aead.seal(key, nonce, utf8(context), plain));
+  function seal(key: Uint8Array, context: ByteText, plain: Uint8Array): Generator<void, Uint8Array, void> {
+    return aead.seal(key, random.bytes(AEAD_NONCE_BYTES), utf8(context), plain);
   }
 
-  function dataKey(id: ByteText): Uint8Array | undefined {
+  function* dataKey(id: ByteText): Generator<void, Uint8Array | undefined, void> {
     const wrapped = store.get(keyOf('dataKey', id));
-    return wrapped && open(storageKey, keyOf('dataKey', id), wrapped);
+    return wrapped && (yield* open(storageKey, keyOf('dataKey', id), wrapped));
   }
 
-  function valueBytes(recordId: Digest): Uint8Array | undefined {
+  function* valueBytes(recordId: Digest): Generator<void, Uint8Array | undefined, void> {
     const id = toByteText(recordId);
-    const key = dataKey(id);
+    const key = yield* dataKey(id);
     const bytes = key && store.get(keyOf('values', id));
-    return key && bytes && open(key, keyOf('values', id), bytes);
-  }
-
-  function get(recordId: Digest): readonly SealedValue[] {
-    const bytes = valueBytes(recordId);
-    return bytes ? decodeValues(bytes) : [];
+    return key && bytes && (yield* open(key, keyOf('values', id), bytes));
   }
 
   function* getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void> {
-    const bytes = valueBytes(recordId);
-    if (!bytes) return [];
-    const reader = new Reader(bytes);
-    const values: SealedValue[] = [];
-    for (let left = reader.u32(); left > 0; left--) {
-      values.push(readValue(reader));
-      if (left % STEP_VALUES === 0) yield;
-    }
-    reader.end();
-    return values;
+    const bytes = yield* valueBytes(recordId);
+    return bytes ? yield* decodeValues(bytes) : [];
   }
 
-  function readable(recordId: Digest): readonly SealedValue[] | undefined {
+  /** Undefined of a damaged record. */
+  async function readable(recordId: Digest): Promise<Uint8Array | undefined> {
     try {
-      return get(recordId);
+      return (await withPauses(valueBytes(recordId), pause)) ?? NO_VALUES;
     } catch (error) {
       if (error instanceof ChainError && error.code === 'STORE_DAMAGED') return undefined;
       throw error;
@@ -229,35 +205,39 @@ export function createSealedStore(
   }
 
   /** In parts. Where a row alongside goes last, a crash before it begins again, and what was put is put again alike. */
-  async function put(records: Iterable<SealedRecord>, alongside: readonly StoreOperation[] = []): Promise<void> {
+  async function put(
+    records: Iterable<SealedRecord> | AsyncIterable<SealedRecord>,
+    alongside: readonly StoreOperation[] = [],
+  ): Promise<void> {
     let part: SealedRecord[] = [];
-    for (const record of records) {
+    for await (const record of records) {
       if (part.length === RECORDS_AT_ONCE) {
-        await write(changesOf(part), [], alongside.length === 0);
+        await write(await withPauses(changesOf(part), pause), [], alongside.length === 0);
         part = [];
         await pause();
       }
       part.push(record);
     }
-    await write(changesOf(part), alongside);
+    await write(await withPauses(changesOf(part), pause), alongside);
   }
 
-  function changesOf(records: readonly SealedRecord[]): ReadonlyMap<ByteText, readonly StoreOperation[]> {
+  function* changesOf(records: readonly SealedRecord[]): Generator<void, ReadonlyMap<ByteText, readonly StoreOperation[]>, void> {
     const merged = new Map<ByteText, Map<string, SealedValue>>();
     for (const { recordId, sealed } of records) {
       if (sealed.length === 0 || isErased(recordId)) continue;
       const id = toByteText(recordId);
-      const values = merged.get(id) ?? new Map(get(recordId).map((value) => [value.commitment, value]));
+      const values = merged.get(id) ?? (yield* added(new Map(), yield* getSteps(recordId)));
       const before = values.size;
-      for (const value of sealed) values.set(value.commitment, value);
+      yield* added(values, sealed);
       if (values.size > before) merged.set(id, values);
     }
     const changes = new Map<ByteText, readonly StoreOperation[]>();
     for (const [id, values] of merged) {
-      const key = dataKey(id) ?? random.bytes(AEAD_KEY_BYTES);
+      const key = (yield* dataKey(id)) ?? random.bytes(AEAD_KEY_BYTES);
+      const plain = yield* encodeValues([...values.values()]);
       changes.set(id, [
-        { key: keyOf('dataKey', id), value: seal(storageKey, keyOf('dataKey', id), key) },
-        { key: keyOf('values', id), value: seal(key, keyOf('values', id), encodeValues([...values.values()])) },
+        { key: keyOf('dataKey', id), value: yield* seal(storageKey, keyOf('dataKey', id), key) },
+        { key: keyOf('values', id), value: yield* seal(key, keyOf('values', id), plain) },
       ]);
     }
     return changes;
@@ -266,13 +246,12 @@ export function createSealedStore(
   const waitingKey = (transactionId: Digest): ByteText => keyOf('waiting', toByteText(transactionId));
 
   return {
-    get,
     getSteps,
     isErased,
     put: (records) => inTurn(() => put(records)),
     async hold(transactionId, expiryHeight, records) {
       const key = waitingKey(transactionId);
-      const box = seal(storageKey, key, await encodeRecords(records, pause));
+      const box = await withPauses(seal(storageKey, key, await withPauses(encodeRecords(records), pause)), pause);
       await store.batch([{ key, value: new Writer(HEIGHT_BYTES + box.length).u64(expiryHeight).fixed(box, box.length).finish() }], {
         sync: true,
       });
@@ -281,7 +260,9 @@ export function createSealedStore(
       inTurn(async () => {
         const key = waitingKey(transactionId);
         const row = store.get(key);
-        if (row) await put(decodeRecords(open(storageKey, key, row.subarray(HEIGHT_BYTES))), [{ key, value: undefined }]);
+        if (!row) return;
+        const bytes = await withPauses(open(storageKey, key, row.subarray(HEIGHT_BYTES)), pause);
+        await put(decodeRecords(bytes, pause), [{ key, value: undefined }]);
       }),
     drop: (transactionId) => inTurn(() => store.batch([{ key: waitingKey(transactionId), value: undefined }], { sync: true })),
     async waiting(after) {
@@ -309,56 +290,42 @@ export function createSealedStore(
         const { log, sequence } = await opened();
         return { log, sequence };
       }),
-    changesAfter: (sequence, countMax, bytesMax, pause) =>
-      inTurn(async () => {
+    async *changesAfter(sequence, countMax) {
+      const { prefix } = sealedKeyspace.log;
+      const rows = await inTurn(async () => {
         await opened();
-        const { prefix } = sealedKeyspace.log;
-        const rows = await store.range({ from: keyOf('log', u64Text(sequence + 1)), to: prefixEnd(prefix), limit: countMax });
-        const changes: SealedChange[] = [];
-        let bytes = 0;
-        for (const { key, value: recordId } of rows) {
-          if (bytes >= bytesMax) break;
-          await pause();
-          const values = readable(recordId);
-          if (!values) continue;
-          const at = decodeAll(fromByteText(key.slice(prefix.length)), (reader) => reader.u64());
-          changes.push({ sequence: at, recordId, erased: isErased(recordId), values });
-          for (const { path, value } of values) bytes += path.length + value.length;
-        }
-        return changes;
-      }),
+        return store.range({ from: keyOf('log', u64Text(sequence + 1)), to: prefixEnd(prefix), limit: countMax });
+      });
+      for (const { key, value: recordId } of rows) {
+        const values = await readable(recordId);
+        const at = decodeAll(fromByteText(key.slice(prefix.length)), (reader) => reader.u64());
+        if (values) yield { sequence: at, recordId, erased: isErased(recordId), values };
+      }
+    },
     onChange: (listener) => void listeners.push(listener),
   };
 }
 
-export function encodeValues(values: readonly SealedValue[]): Uint8Array {
-  return new Writer(1_024)
-    .list(values, (w, { path, value, salt, commitment }) => w.text(path).text(value).bytes(salt).text(commitment))
-    .finish();
+function* added(to: Map<string, SealedValue>, values: readonly SealedValue[]): Generator<void, Map<string, SealedValue>, void> {
+  for (const [i, value] of values.entries()) {
+    to.set(value.commitment, value);
+    if (i % STEP_VALUES === 0) yield;
+  }
+  return to;
 }
 
-async function encodeRecords(records: readonly SealedRecord[], pause: () => Promise<void>): Promise<Uint8Array> {
+function* encodeRecords(records: readonly SealedRecord[]): Generator<void, Uint8Array, void> {
   const writer = new Writer(1_024).u32(records.length);
-  for (const [i, { recordId, sealed }] of records.entries()) {
-    writer.fixed(recordId, DIGEST_BYTES).bytes(encodeValues(sealed));
-    if ((i + 1) % RECORDS_AT_ONCE === 0) await pause();
-  }
+  for (const { recordId, sealed } of records) writer.fixed(recordId, DIGEST_BYTES).bytes(yield* encodeValues(sealed));
   return writer.finish();
 }
 
 /** One by one, as they are asked for. */
-function* decodeRecords(bytes: Uint8Array): Generator<SealedRecord, void> {
+async function* decodeRecords(bytes: Uint8Array, pause: Pause): AsyncGenerator<SealedRecord, void, void> {
   const reader = new Reader(bytes);
   const count = reader.u32();
   if (count > WAITING_RECORDS_MAX) throw new DecodeError(`${count} records where at most ${WAITING_RECORDS_MAX} are allowed`);
-  for (let left = count; left > 0; left--) yield { recordId: reader.fixed(DIGEST_BYTES), sealed: decodeValues(reader.bytes()) };
+  for (let left = count; left > 0; left--)
+    yield { recordId: reader.fixed(DIGEST_BYTES), sealed: await withPauses(decodeValues(reader.bytes()), pause) };
   reader.end();
-}
-
-export function decodeValues(bytes: Uint8Array): SealedValue[] {
-  return decodeAll(bytes, (reader) => reader.list(readValue, SEALED_VALUES_MAX));
-}
-
-function readValue(reader: Reader): SealedValue {
-  return { path: reader.text(), value: reader.text(), salt: reader.bytes(), commitment: reader.text() };
 }

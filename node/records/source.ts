@@ -13,7 +13,6 @@ import {
   type StoredRecord,
   toByteText,
 } from '../format/index.ts';
-import type { Pause } from '../slices.ts';
 
 export interface RecordSource {
   /** The version asked, or the current one. */
@@ -36,18 +35,15 @@ export interface RecordRow {
 }
 
 /** The records that the receipts of one block wrote, in order of their events; `state` holds that block or a later one. */
-export async function recordRowsOf(receipts: readonly Receipt[], state: StateView, pause: Pause): Promise<RecordRow[]> {
-  const rows: RecordRow[] = [];
+export function* recordRowsOf(receipts: readonly Receipt[], state: StateView): Generator<RecordRow, void, void> {
   for (const { events } of receipts) {
     for (const { contract, data } of events) {
-      await pause();
       if (contract !== CONTRACT.records) continue;
       const { id, version } = decodeJson(data) as { readonly [name: string]: Json };
       if (typeof id !== 'string' || typeof version !== 'number') continue;
       const recordId = fromHex(id);
       const bytes = state.get(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), version)));
-      if (bytes) rows.push({ recordId, record: decodeStoredRecord(bytes) });
+      if (bytes) yield { recordId, record: decodeStoredRecord(bytes) };
     }
   }
-  return rows;
 }

@@ -75,12 +75,14 @@ function* collectCommitments(
 ): Generator<void, void, void> {
   if (typeof value === 'string') return;
   if (isSealed(value)) return void out.push({ path, commitment: value.sealed });
-  const isList = Array.isArray(value);
-  for (const [i, name] of Object.keys(value).entries()) {
+  const names = Array.isArray(value) ? undefined : Object.keys(value); // of a list of a million items they would take long
+  const count = names?.length ?? (value as readonly TextTree[]).length;
+  for (let i = 0; i < count; i++) {
     if (i % STEP_VALUES === 0) yield;
-    const member = (value as TextStruct)[name]!;
+    const name = names?.[i];
+    const member = name === undefined ? (value as readonly TextTree[])[i]! : (value as TextStruct)[name]!;
     if (typeof member === 'string') continue;
-    const at = isList ? `${i + 1}` : name;
+    const at = name ?? `${i + 1}`;
     yield* collectCommitments(member, path === '' ? at : `${path}.${at}`, out);
   }
 }

@@ -100,7 +100,7 @@ export async function preload(order: Preload): Promise<void> {
       const receipts = tip.receipts.map((receipt) => decodeReceipt(receipt));
       const failed = receipts.find((receipt) => receipt.status !== 'ok');
       if (failed) throw new Error(`preload: ${failed.code}`);
-      await index.applyBlock(tip.height, timestampMs, await recordRowsOf(receipts, state, async () => undefined));
+      await index.applyBlock(tip.height, timestampMs, [...recordRowsOf(receipts, state)]);
       const before = done;
       done += transactions.length * order.recordsPerTransaction;
       if (Math.floor(done / SAID_EVERY) > Math.floor(before / SAID_EVERY))

@@ -410,8 +410,8 @@ const traceProduct = readRoute({
   },
 });
 
-function bodyOf({ bytes, mediaType }: Call): RecordBody {
-  return { bytes, mediaType: mediaType as RecordMediaType };
+function bodyOf(call: Call): RecordBody {
+  return { bytes: call.bytes, mediaType: call.mediaType as RecordMediaType, gone: () => call.signal };
 }
 
 function sourceOf(call: Call): RecordOrigin {

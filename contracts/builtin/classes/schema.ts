@@ -50,6 +50,7 @@ export interface MapSchema {
   readonly type: 'map';
   readonly names: 'name' | 'path';
   readonly values: FieldSchema;
+  /** MAP_NAMES_MAX at most. */
   readonly maxItems: number;
 }
 
@@ -87,6 +88,8 @@ const SCHEMA_NODES_MAX = 2_000;
 const KEY_PATHS_MAX = 16;
 const ENUM_ITEMS_MAX = 128;
 const REQUIRED_ANY_MAX = 16;
+/** Names of one map: an engine lists the names of an object in one piece, so many in some milliseconds. */
+export const MAP_NAMES_MAX = 40_000;
 
 /** The definition behind `data` of a registered class, or what is wrong with it. */
 export function readClass(
@@ -185,6 +188,7 @@ function fieldFault(field: Json | undefined, at: string, depth: number, nodes: {
       return fieldFault(field.items, `${at}.items`, depth + 1, nodes);
     case 'map':
       if (field.maxItems === undefined || (field.names !== 'name' && field.names !== 'path')) return `${at}.names`;
+      if (Number(field.maxItems) > MAP_NAMES_MAX) return `${at}.maxItems`;
       return fieldFault(field.values, `${at}.values`, depth + 1, nodes);
     default:
       return undefined;

@@ -139,3 +139,16 @@ test('a stopped thread refuses what waits and what comes', { timeout: 300_000 },
   assert.deepEqual(await Promise.all(waiting), ['SERVER_BUSY', 'SERVER_BUSY']);
   assert.equal(await bodies.read('a', bodyOf('json', many(60)), rowsTask).then(() => 'read', codeOf), 'SERVER_BUSY');
 });
+
+test('a body whose caller has gone while it waited is not read', { timeout: 30_000 }, async () => {
+  const bodies = open();
+  const caller = new AbortController();
+  const ends = Promise.all([
+    bodies.read('a', bodyOf('json', many(60)), rowsTask).then(({ prepared }) => prepared!.rows.length, codeOf),
+    bodies.read('b', { ...bodyOf('json', many(60)), gone: () => caller.signal }, rowsTask).then(() => 'read', codeOf),
+  ]);
+  assert.equal(bodies.stats().waiting, 1);
+  caller.abort();
+  assert.equal(bodies.stats().waiting, 0);
+  assert.deepEqual(await ends, [60, 'SERVER_BUSY']);
+});

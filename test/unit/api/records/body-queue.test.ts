@@ -9,12 +9,17 @@ function rig() {
   const done: string[] = [];
   const refused: string[] = [];
   const ends: (() => void)[] = [];
-  const send = (caller: string, bytes = 1): void => {
+  const send = (caller: string, bytes = 1, signal?: AbortSignal): void => {
     queue
-      .run(caller, bytes, async () => {
-        done.push(caller);
-        await new Promise<void>((resolve) => void ends.push(resolve));
-      })
+      .run(
+        caller,
+        bytes,
+        async () => {
+          done.push(caller);
+          await new Promise<void>((resolve) => void ends.push(resolve));
+        },
+        signal,
+      )
       .catch((error) => refused.push(`${caller} ${error instanceof ChainError ? error.code : error}`));
   };
   const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -50,4 +55,34 @@ test('what waits is bounded: who has most of it gives way to another, and hears 
   await drain();
   assert.equal(done.indexOf('one'), 2);
   assert.equal(queue.waiting, 0);
+});
+
+test('what nobody waits for any more is left out, and its room is free at once', async () => {
+  const { queue, done, refused, send, settled, drain } = rig();
+  const gone = new AbortController();
+  send('one');
+  await settled();
+  send('gone', BODIES_WAITING_BYTES_MAX - BODY_COUNTED_BYTES_MIN, gone.signal);
+  send('two');
+  assert.equal(queue.waiting, 2);
+  gone.abort();
+  await settled();
+  assert.deepEqual([queue.waiting, refused], [1, ['gone SERVER_BUSY']]);
+  send('gone', BODIES_WAITING_BYTES_MAX - BODY_COUNTED_BYTES_MIN);
+  send('late', 1, gone.signal);
+  await drain();
+  assert.deepEqual([done, refused, queue.waiting], [['one', 'two', 'gone'], ['gone SERVER_BUSY', 'late SERVER_BUSY'], 0]);
+});
+
+test('a call that ends while it is at work, or after the queue stopped, counts no second time', async () => {
+  const { queue, done, refused, send, settled, drain } = rig();
+  const [working, stopped] = [new AbortController(), new AbortController()];
+  send('working', 1, working.signal);
+  send('stopped', 1, stopped.signal);
+  await settled();
+  working.abort();
+  queue.stop();
+  stopped.abort();
+  await drain();
+  assert.deepEqual([done, refused, queue.waiting], [['working'], ['stopped SERVER_BUSY'], 0]);
 });

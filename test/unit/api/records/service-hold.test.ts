@@ -6,7 +6,7 @@ import { type Bodies, createBodies } from '../../../../api/records/bodies.ts';
 import { BODY_LIMITS } from '../../../../api/records/body-thread.ts';
 import { createRecordService } from '../../../../api/records/service.ts';
 import type { Bearer, Caller, RecordBody, RecordService, RecordSubmitOptions } from '../../../../api/rest/deps.ts';
-import { builtinClass, type ClassDefinition, CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
+import { builtinClass, type ClassDefinition, CONTRACT, MAP_NAMES_MAX, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { createCrypto } from '../../../../node/crypto/index.ts';
 import {
   encodeStoredRecord,
@@ -33,9 +33,9 @@ import { CHAIN_ID, createTestNode, createTestState, createTestWorld, START_MS } 
 const HOLD_MS_MAX = 20;
 const TRIES_MAX = 8;
 const ROWS = 10_000;
-/** Names of one struct: an engine lists them in one piece, a hundred thousand in 20 ms. */
-const NAMES = 40_000;
 const LINES = 40_000;
+/** Of one letter: a list of them may be long. */
+const SHORT_LINES = 600_000;
 const SECRETS = 35_000;
 const ACCOUNT = 'ada@acme';
 
@@ -88,8 +88,8 @@ const wideClass = {
       id: { type: 'text', maxLength: 64 },
       time: { type: 'text', format: 'time', maxLength: 64 },
       text: { type: 'text', maxLength: 3_000_000 },
-      names: { type: 'map', names: 'name', values: { type: 'text', maxLength: 64 }, maxItems: NAMES },
-      lines: { type: 'list', items: { type: 'text', maxLength: 64 }, maxItems: LINES },
+      names: { type: 'map', names: 'name', values: { type: 'text', maxLength: 64 }, maxItems: MAP_NAMES_MAX },
+      lines: { type: 'list', items: { type: 'text', maxLength: 64 }, maxItems: SHORT_LINES },
       secrets: { type: 'list', items: { type: 'text', maxLength: 64, sealed: true }, maxItems: SECRETS },
     },
     required: ['id', 'time'],
@@ -98,9 +98,10 @@ const wideClass = {
 } as const;
 const wideOf = (id: string, more: TextStruct, time = TIME): TextStruct => ({ id, time, ...more });
 const many = {
-  names: Object.fromEntries(Array.from({ length: NAMES }, (_, i) => [`n${i}`, `v${i}`])),
+  names: Object.fromEntries(Array.from({ length: MAP_NAMES_MAX }, (_, i) => [`n${i}`, `v${i}`])),
   lines: Array.from({ length: LINES }, (_, i) => `line ${i}`),
 };
+const long = { lines: Array.from({ length: SHORT_LINES }, () => 'a') };
 const escapes = { text: '\\"'.repeat(900_000) };
 const secrets = { secrets: Array.from({ length: SECRETS }, (_, i) => `secret ${i}`) };
 const pageOf = (i: number) => annexRecord({ product_uid: `PAGE-${i}`, production_location: '<&>'.repeat(1_000) });
@@ -135,6 +136,7 @@ before(async () => {
   for (const [id, more] of [
     ['MANY', many],
     ['ESCAPES', escapes],
+    ['LONG', long],
   ] as const)
     storedOf(prepared(wideOf(id, more), 'wide'));
   const held = prepared(wideOf('SECRETS', secrets), 'wide');
@@ -184,6 +186,11 @@ const calls: Readonly<Record<string, () => Promise<unknown>>> = {
     assert.equal(outcome.records[0]!.status, 'repeated');
   },
   'a record of many names is read': () => records.get(idOf('MANY'), 0, caller),
+  'a record of hundreds of thousands of lines in conflict with the stored one': () =>
+    assert.rejects(
+      records.validate(json(wideOf('LONG', { lines: [...long.lines.slice(0, -1), 'b'] }, '2025-08-09T00:00:00Z')), bearer, wide),
+    ),
+  'a record of hundreds of thousands of lines is read': () => records.get(idOf('LONG'), 0, caller),
   'a text of escapes is read': () => records.get(idOf('ESCAPES'), 0, caller),
   'a record with tens of thousands of sealed values is read': async () => {
     const row = await records.get(idOf('SECRETS'), 0, caller);

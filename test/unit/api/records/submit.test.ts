@@ -31,7 +31,7 @@ import {
   WAITING_ROWS_MAX,
 } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
-import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
+import { createMemoryStore, heldOf, pause } from '../../node/records/memory-store.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
@@ -245,7 +245,7 @@ test('a refused submission leaves nothing in the sealed store, and an accepted o
   const accepted = await submitted(confirmed('ok', 'OK'));
   assert.equal(accepted.code, 'OK');
   assert.deepEqual(
-    accepted.sealed.get(accepted.recordId).map(({ value }) => value),
+    heldOf(accepted.sealed, accepted.recordId).map(({ value }) => value),
     ['李雷', 'E-1001', 'assembled'],
   );
   assert.deepEqual(await accepted.sealed.waiting(), []);
@@ -279,7 +279,7 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
     [undefined, EXPIRY_HEIGHT + 1, false, 0],
   ] as const) {
     const pending = await submitted({ state: 'pending', sinceMs: 0 });
-    assert.deepEqual(pending.sealed.get(pending.recordId), [], 'no value of a stored record yet');
+    assert.deepEqual(heldOf(pending.sealed, pending.recordId), [], 'no value of a stored record yet');
     assert.equal((await pending.sealed.waiting()).length, 1);
     const log = { error: (_facts: object, text: string) => assert.fail(text) } as unknown as Parameters<
       typeof createSealedSettlement
@@ -287,7 +287,7 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
     const settlement = createSealedSettlement({ sealed: pending.sealed, outcome: async (_id: Digest) => ended, height: () => height, log });
     settlement.onBlock();
     await settlement.idle();
-    assert.equal(pending.sealed.get(pending.recordId).length > 0, kept);
+    assert.equal(heldOf(pending.sealed, pending.recordId).length > 0, kept);
     assert.equal((await pending.sealed.waiting()).length, waiting);
     if (!kept) assert.equal(pending.store.rows.size, waiting);
   }
@@ -306,7 +306,7 @@ test('submissions that only time will end hold up no other, however many there a
   const settlement = createSealedSettlement({ sealed, outcome, height: () => EXPIRY_HEIGHT, log });
   settlement.onBlock();
   await settlement.idle();
-  assert.equal(sealed.get(recordId).length, SECRETS.length);
+  assert.equal(heldOf(sealed, recordId).length, SECRETS.length);
 });
 
 test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', () => {

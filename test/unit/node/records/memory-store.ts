@@ -1,4 +1,6 @@
 /** A sorted store in memory, for tests of what sits on a Store. */
+import type { Digest } from '../../../../node/format/index.ts';
+import type { SealedStore, SealedValue } from '../../../../node/records/index.ts';
 import type { Store } from '../../../../node/world.ts';
 
 export function createMemoryStore(): Store & { readonly rows: Map<string, Uint8Array> } {
@@ -23,3 +25,12 @@ export function createMemoryStore(): Store & { readonly rows: Map<string, Uint8A
 
 /** What a sealed store does between parts of its work: the event loop turns. */
 export const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** All values held of a record, in one piece. */
+export function heldOf(sealed: Pick<SealedStore, 'getSteps'>, recordId: Digest): readonly SealedValue[] {
+  const steps = sealed.getSteps(recordId);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}

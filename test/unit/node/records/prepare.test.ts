@@ -18,7 +18,7 @@ import { reseal, type Resealed, type SealedBefore } from '../../../../node/recor
 import { createSealedStore } from '../../../../node/records/sealed-store.ts';
 import { takeToken } from '../../../../node/records/token.ts';
 import { type RecordViewOptions, viewSteps } from '../../../../node/records/view.ts';
-import { createMemoryStore, pause } from './memory-store.ts';
+import { createMemoryStore, pause, heldOf } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const context: PrepareContext = { crypto, org: 'alpha', sealingKey: new Uint8Array(32).fill(3) };
@@ -155,16 +155,16 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
   const first = prepared(annexRecord());
   await sealedStore.put([first]);
   await sealedStore.put([first]);
-  assert.deepEqual(sealedStore.get(first.recordId), first.sealed);
+  assert.deepEqual(heldOf(sealedStore, first.recordId), first.sealed);
   await sealedStore.put([prepared(annexRecord({ pro_op_info: { pro_op_name: 'Zhao', pro_op_id: 'E-1001', pro_op_record: 'assembled' } }))]);
   assert.deepEqual(
-    sealedStore.get(first.recordId).map(({ value }) => value),
+    heldOf(sealedStore, first.recordId).map(({ value }) => value),
     ['李雷', 'E-1001', 'assembled', 'Zhao'],
   );
   for (const value of store.rows.values()) for (const secret of ['李雷', 'E-1001', 'Zhao']) assert.ok(!Buffer.from(value).includes(secret));
   const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6), pause);
   assert.throws(
-    () => other.get(first.recordId),
+    () => heldOf(other, first.recordId),
     (error: unknown) => error instanceof ChainError && error.code === 'STORE_DAMAGED',
   );
 });
@@ -175,9 +175,9 @@ test('erased values are gone and a late retry does not bring them back', async (
   const record = prepared(annexRecord());
   await sealedStore.put([record]);
   await sealedStore.erase(record.recordId);
-  assert.deepEqual(sealedStore.get(record.recordId), []);
+  assert.deepEqual(heldOf(sealedStore, record.recordId), []);
   await sealedStore.put([record]);
-  assert.deepEqual([sealedStore.get(record.recordId), sealedStore.isErased(record.recordId)], [[], true]);
+  assert.deepEqual([heldOf(sealedStore, record.recordId), sealedStore.isErased(record.recordId)], [[], true]);
   assert.deepEqual([...store.rows.keys()].map((key) => key[0]).sort(), ['e', 'i', 'l', 'l'], 'the mark, and the numbers of two changes');
 });
 

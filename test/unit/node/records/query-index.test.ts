@@ -504,7 +504,7 @@ test('records written by a block are found through its receipts, and read from s
   const other = { contract: '0x00', name: 'RecordSubmitted', data: encodeJson({ id: toHex(first.recordId), version: 1 }) };
   const receipt = { events: [event(first), other, event(second)] } as unknown as Receipt;
   assert.deepEqual(
-    (await recordRowsOf([receipt], view, async () => undefined)).map(({ record }) => record.version),
+    [...recordRowsOf([receipt], view)].map(({ record }) => record.version),
     [1, 2],
   );
   const source = createStateRecordSource(view);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aesGcm, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
-import { createMemoryStore } from './memory-store.ts';
+import { createMemoryStore, heldOf } from './memory-store.ts';
 
 const COUNT = 100;
 const PART_MAX = 20; // records between two pauses
@@ -36,7 +36,7 @@ test('values of many records are held and kept in parts', async () => {
   seen.pauses = 0;
   await sealed.keep(id);
   assert.ok(seen.pauses >= COUNT / PART_MAX - 1, `${seen.pauses} pauses while keeping`);
-  for (const { recordId, sealed: values } of records) assert.equal(sealed.get(recordId)[0]!.value, values[0]!.value);
+  for (const { recordId, sealed: values } of records) assert.equal(heldOf(sealed, recordId)[0]!.value, values[0]!.value);
   assert.deepEqual(await sealed.waiting(), []);
 });
 
@@ -48,6 +48,6 @@ test('what was cut off between two parts is kept when it is asked for again', as
   assert.equal((await sealed.waiting()).length, 1, 'it still waits');
   seen.failAt = Number.POSITIVE_INFINITY;
   await sealed.keep(id);
-  for (const { recordId } of records) assert.equal(sealed.get(recordId).length, 1);
+  for (const { recordId } of records) assert.equal(heldOf(sealed, recordId).length, 1);
   assert.deepEqual(await sealed.waiting(), []);
 });

@@ -12,6 +12,7 @@ import {
   nearestName,
   production,
   quality,
+  MAP_NAMES_MAX,
   readClass,
   RECORD_FAULTS_MAX,
 } from '../../../../../contracts/builtin/classes/index.ts';
@@ -227,6 +228,12 @@ test('every built-in class is itself a class of the closed language, and anythin
   ])
     assert.equal(readClass(body(field)).ok, false, JSON.stringify(field));
   assert.equal(readClass({ ...body({ type: 'text' }), key: ['b'] }).ok, false);
+  const map = (maxItems: number) => {
+    const properties = { a: { type: 'text' }, m: { type: 'map', names: 'name', values: { type: 'text' }, maxItems } };
+    return readClass({ ...base, body: { type: 'struct', properties } } as unknown as JsonObject);
+  };
+  assert.equal(map(MAP_NAMES_MAX).ok, true);
+  assert.deepEqual(map(MAP_NAMES_MAX + 1), { ok: false, reason: 'body.m.maxItems' });
   for (const key of [['a', 'ext.a'], ['ext.record_key'], ['a', 'a']]) // names of a key are what its identity is made of
     assert.deepEqual(readClass({ ...body({ type: 'text' }), key }), { ok: false, reason: 'key' });
   const forbidden = JSON.parse('{"type":"struct","properties":{"a":{"type":"text"},"__proto__":{"type":"text"}}}') as JsonObject;

@@ -1,0 +1,92 @@
+/** A full block goes into the query index a record at a time, and holds the thread that votes for at most 20 ms. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
+import {
+  encodeContent,
+  encodeJson,
+  encodeReceipt,
+  decodeReceipt,
+  encodeStoredRecord,
+  toByteText,
+  toHex,
+} from '../../../../node/format/index.ts';
+import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { createIndexFeeder } from '../../../../node/records/feeder.ts';
+import { recordRowsOf } from '../../../../node/records/source.ts';
+import { openRecordIndex } from '../../../../node/records/query-index.ts';
+import { openLevelStore } from '../../../../node/storage/level-store.ts';
+import { MemoryStore } from '../../../../node/storage/memory-store.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
+import { crypto } from '../format/genesis-fixture.ts';
+import { executorOn, grow } from '../ledger/small-chain.ts';
+import { quiet, world } from '../sync/stand-in.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { annexRecord } from './sample.ts';
+
+const HOLD_MS_MAX = 20;
+const TRIES_MAX = 6;
+const RECORDS = 4_000;
+const TRANSACTIONS = 4;
+
+const rows = new Map<string, Uint8Array>();
+const ids = Array.from({ length: RECORDS }, (_, i) => crypto.hash(Buffer.from(`${i}`)));
+for (const [i, id] of ids.entries()) {
+  const record = {
+    ...{ class: 'production', classVersion: 1, org: 'acme', actor: 'ada@acme', key: {}, version: 1, state: 'current' as const },
+    ...{ content: encodeContent(annexRecord({ product_uid: `P-${i}` })), source: {}, height: 1, committedAtMs: 1_000 },
+    ...{ transactionId: new Uint8Array(32), change: undefined },
+  };
+  rows.set(stateKey(CONTRACT.records, recordKey.version(toByteText(id), 1)), encodeStoredRecord(record));
+}
+const share = RECORDS / TRANSACTIONS;
+const receipts = Array.from({ length: TRANSACTIONS }, (_, index) =>
+  encodeReceipt({
+    ...{ transactionId: new Uint8Array(32), height: 1, index, status: 'ok' as const, code: 'OK', detail: new Uint8Array(0) },
+    ...{ failedCall: 0, gasUsed: 1, keyKind: 'own' as const, results: [] },
+    events: ids
+      .slice(index * share, (index + 1) * share)
+      .map((id) => ({ contract: CONTRACT.records, name: 'stored', data: encodeJson({ id: toHex(id), version: 1 }) })),
+  }),
+);
+
+test('a block of thousands of records is indexed, and the thread is not held', { timeout: 120_000 }, async () => {
+  const ledger = new MemoryStore();
+  await grow(executorOn(ledger), 1, 1);
+  const header = createBlockStore(ledger).headerBytes(1)!;
+  const blocks = { headerBytes: () => header, receiptBytes: (height: number) => (height === 1 ? receipts : []) };
+  const directory = await mkdtemp(join(tmpdir(), 'index-hold-'));
+  const store = await openLevelStore({ path: directory });
+  try {
+    const index = await openRecordIndex(store, crypto);
+    const feeder = createIndexFeeder({
+      ...{ index, blocks: blocks as unknown as BlockStore, state: { get: (key: string) => rows.get(key) }, height: () => 1 },
+      ...{ timers: world.timers, clock: world.clock, log: quiet },
+    });
+    const { longestMs } = await leastHold(() => feeder.rebuild(), { boundMs: HOLD_MS_MAX, triesMax: TRIES_MAX });
+    assert.equal((await index.count({})).count, RECORDS);
+    await feeder.stop();
+    assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
+  } finally {
+    await store.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+test('whoever searches while a block is written in parts sees the block before it, whole', async () => {
+  const index = await openRecordIndex(createMemoryStore(), crypto);
+  const state = { get: (key: string) => rows.get(key) };
+  const block = [...recordRowsOf(receipts.slice(0, 1).map(decodeReceipt), state)].slice(0, 300);
+  await index.applyBlock(0, 1_000, []);
+  let parts = 0;
+  await index.applyBlock(1, 1_000, block, async () => {
+    const pages = await Promise.all([index.search({}), index.search({ order: 'commit' })]);
+    for (const page of pages) assert.deepEqual([page.rows, page.height], [[], 0]);
+    parts++;
+  });
+  assert.ok(parts > 2 * block.length, 'some of the pauses were between parts that were written');
+  assert.equal((await index.count({})).count, block.length);
+});
