@@ -66,6 +66,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: RIGHTS_TEST,
   },
   {
+    name: 'a flood of senders held back hides every transaction left out',
+    file: 'node/left-out.ts',
+    from: 'if (!loaded || mempool.goesFirst(item.entry))',
+    to: 'if (!loaded)',
+    test: 'test/unit/node/left-out.test.ts',
+    only: 'flood',
+  },
+  {
     name: "a synced block's certificate is not checked",
     file: CHAIN,
     from: '          ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),\n',
@@ -346,8 +354,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'any block without an overdue transaction accuses its proposer',
     file: 'node/left-out.ts',
-    from: 'if (!loaded && youngestMs - item.entry.addedMs >= OVERDUE_AGE_MS)',
-    to: 'if (youngestMs !== 0)',
+    from: ' || youngestMs - addedMs < OVERDUE_AGE_MS) continue;',
+    to: ') continue;',
     test: 'test/unit/node/left-out.test.ts',
     only: 'load names nobody',
   },
