@@ -59,6 +59,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     only: 'a submission tells',
   },
   {
+    name: 'a receipt tells who may not read a repeated record where it stands',
+    file: 'contracts/builtin/records.ts',
+    from: 'if (sees(host, first)) return resultOf',
+    to: 'return resultOf',
+    test: 'test/unit/contracts/builtin/records.test.ts',
+    only: 'stored, and no more',
+  },
+  {
     name: 'the right to manage a contract is asked for on nothing',
     file: 'contracts/builtin/deployed.ts',
     from: "'contract:manage', `contract",
