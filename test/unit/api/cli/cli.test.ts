@@ -337,8 +337,9 @@ test('two nodes of one organisation are in one genesis: its accounts sign at bot
   );
   const part = JSON.parse(readFileSync(join(directory, parts[3]!), 'utf8'));
   const own = JSON.parse(readFileSync(join(directory, parts[0]!), 'utf8')).accounts[0];
+  const key = { ...own.keys[0], keyId: 'own', kind: 'own', node: null, publicKey: part.node.validatorKey };
   for (const named of [
-    { ...own, keys: part.accounts[0].keys },
+    { ...own, keys: [key] },
     { ...part.accounts[0], roles: ['operator'] },
   ]) {
     const odd = file('odd-part.json', JSON.stringify({ ...part, accounts: [...part.accounts, named] }));
