@@ -160,20 +160,9 @@ function operation(route: Route): object {
 }
 
 function requestBody({ body }: Route): object {
+  const { formats, schema, example } = body!;
   const content = Object.fromEntries(
-    body!.formats.map((format) => [
-      format,
-      format === 'application/json' && body!.schema !== undefined
-        ? { schema: body!.schema, example: JSON.parse(body!.example) as unknown }
-        : {
-            schema:
-              format === 'application/octet-stream'
-                ? { type: 'string', contentEncoding: 'binary' }
-                : format === 'application/json'
-                  ? {}
-                  : { type: 'string' },
-          },
-    ]),
+    formats.map((format) => [format, { schema: bodySchema(format, schema), ...(format === formats[0] ? exampleOf(format, example) : {}) }]),
   );
   return {
     required: true,
@@ -183,6 +172,16 @@ function requestBody({ body }: Route): object {
     ...(body!.schema === undefined ? {} : { 'x-json-bounds': JSON_BOUNDS }),
     content,
   };
+}
+
+function bodySchema(format: string, schema: unknown): unknown {
+  if (format === 'application/json') return schema ?? {};
+  return format === 'application/octet-stream' ? { type: 'string', contentEncoding: 'binary' } : { type: 'string' };
+}
+
+/** An example is in the first format of its body. */
+function exampleOf(format: string, example: string): { readonly example: unknown } {
+  return { example: format === 'application/json' ? (JSON.parse(example) as unknown) : example };
 }
 
 function responses(route: Route): object {

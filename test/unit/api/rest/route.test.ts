@@ -135,6 +135,18 @@ test('OpenAPI 3.1 names every operation once, with a success answer and every pa
   }
 });
 
+test('OpenAPI 3.1 shows the example of every body, in the format that it is in: the one a route is tried with', () => {
+  const document = openApiDocument(allRoutes(), '1') as {
+    paths: Record<string, { post?: { requestBody?: { content: Record<string, { example?: unknown }> } } }>;
+  };
+  for (const { url, body } of allRoutes()) {
+    if (!body) continue;
+    const [format] = body.formats;
+    const shown = document.paths[url.replaceAll(/:(\w+)/g, '{$1}')]!.post!.requestBody!.content[format!]!.example;
+    assert.deepEqual(shown, format === 'application/json' ? JSON.parse(body.example) : body.example, url);
+  }
+});
+
 test('ranges are said in one line', () => {
   assert.equal(rangeText({ type: 'integer', minimum: 1, maximum: 9 }), 'integer 1..9');
   assert.equal(rangeText({ type: 'string', enum: ['a', 'b'] }), 'a | b');
