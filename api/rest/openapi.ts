@@ -162,7 +162,10 @@ function operation(route: Route): object {
 function requestBody({ body }: Route): object {
   const { formats, schema, example } = body!;
   const content = Object.fromEntries(
-    formats.map((format) => [format, { schema: bodySchema(format, schema), ...(format === formats[0] ? exampleOf(format, example) : {}) }]),
+    formats.map((format) => [
+      format,
+      { schema: bodySchema(format, schema), ...(format === 'application/json' ? { example: JSON.parse(example) as unknown } : {}) },
+    ]),
   );
   return {
     required: true,
@@ -177,11 +180,6 @@ function requestBody({ body }: Route): object {
 function bodySchema(format: string, schema: unknown): unknown {
   if (format === 'application/json') return schema ?? {};
   return format === 'application/octet-stream' ? { type: 'string', contentEncoding: 'binary' } : { type: 'string' };
-}
-
-/** An example is in the first format of its body. */
-function exampleOf(format: string, example: string): { readonly example: unknown } {
-  return { example: format === 'application/json' ? (JSON.parse(example) as unknown) : example };
 }
 
 function responses(route: Route): object {

@@ -54,6 +54,7 @@ export interface BodyDeclaration<B extends TSchema> {
   /** Fields of a body without a schema here: the record class judges it. */
   readonly fields?: readonly BodyField[];
   readonly bytesMax: number;
+  /** In JSON, which every body may be in. */
   readonly example: string;
   readonly description: Words;
 }

@@ -135,15 +135,14 @@ test('OpenAPI 3.1 names every operation once, with a success answer and every pa
   }
 });
 
-test('OpenAPI 3.1 shows the example of every body, in the format that it is in: the one a route is tried with', () => {
+test('OpenAPI 3.1 shows the example of every body: the one its route is tried with', () => {
   const document = openApiDocument(allRoutes(), '1') as {
     paths: Record<string, { post?: { requestBody?: { content: Record<string, { example?: unknown }> } } }>;
   };
   for (const { url, body } of allRoutes()) {
     if (!body) continue;
-    const [format] = body.formats;
-    const shown = document.paths[url.replaceAll(/:(\w+)/g, '{$1}')]!.post!.requestBody!.content[format!]!.example;
-    assert.deepEqual(shown, format === 'application/json' ? JSON.parse(body.example) : body.example, url);
+    const { content } = document.paths[url.replaceAll(/:(\w+)/g, '{$1}')]!.post!.requestBody!;
+    assert.deepEqual(content['application/json']?.example, JSON.parse(body.example), url);
   }
 });
 
