@@ -233,6 +233,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   sourceSystem: term('Source system', '来源系统', 'system the records of a body come from'),
   sourceTime: term('Source time', '来源时间', "the sender's time of an upload"),
   stableCheckpoint: term('Stable checkpoint', '稳定检查点', 'last height a quorum has vouched for'),
+  unanswered: term('Unanswered', '未应答的节点', 'validators that a mute one has yet to hear from'),
   state: term('State', '状态', 'of an entry, record, transaction, operation'),
   stateRoot: term('State root', '状态根', 'over the whole state after a block'),
   stated: term('Stated', '声明值', 'what a block says of itself'),

@@ -135,6 +135,8 @@ export interface EngineStatus {
   readonly verifications: number;
   readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };
   readonly stableCheckpoint: number;
+  /** Of a mute validator: those that have not told yet what they hold of it. */
+  readonly unanswered?: readonly string[];
 }
 
 export interface Engine {

@@ -91,11 +91,13 @@ export function createHealth(options: HealthOptions): Health {
   }
 
   function conditions(): readonly Condition[] {
-    const { phase } = options.status();
+    const { phase, unanswered = [] } = options.status();
     const { viewTimeoutMaxMs } = options.parameters();
     const detail = { node };
+    const unheard = phase === 'mute' && unanswered.length > 0;
     return [
       { kind: 'VOTE_LOG_LOST', severity: 'critical', detail: { cause: 'older than the chain' }, afterMs: 0, holds: phase === 'mute' },
+      { kind: 'VOTE_LOG_UNANSWERED', severity: 'critical', detail: { unanswered }, afterMs: stallMs(), holds: unheard },
       { kind: 'VALIDATOR_EXCLUDED', severity: 'critical', detail, afterMs: 0, holds: phase === 'excluded' },
       { kind: VIEW_CHANGE, severity: 'warning', detail, afterMs: viewTimeoutMaxMs, holds: phase === 'viewChange' },
       { kind: 'NODE_BEHIND', severity: 'warning', detail, afterMs: stallMs(), holds: options.behind() > 0 },
@@ -137,14 +139,14 @@ export function createHealth(options: HealthOptions): Health {
   }
 
   function checks(): readonly HealthCheck[] {
-    const { phase, view, primary } = options.status();
+    const { phase, view, primary, unanswered = [] } = options.status();
     const behind = options.behind();
     const fault = options.fault();
     const stall = stalled();
     const changingMs = nowMs() - (since.get(VIEW_CHANGE) ?? nowMs());
     const viewText = `view ${view}, primary ${primary}`;
     return [
-      { check: 'votes', passed: phase !== 'mute' && phase !== 'excluded', detail: PHASES[phase] ?? phase },
+      { check: 'votes', passed: phase !== 'mute' && phase !== 'excluded', detail: phaseText(phase, unanswered) },
       {
         check: 'view',
         passed: changingMs < options.parameters().viewTimeoutMaxMs,
@@ -172,6 +174,11 @@ export function createHealth(options: HealthOptions): Health {
     stalled,
     dueForMs,
   };
+}
+
+function phaseText(phase: string, unanswered: readonly string[]): string {
+  if (phase !== 'mute' || unanswered.length === 0) return PHASES[phase] ?? phase;
+  return `VOTE_LOG_UNANSWERED: mute, and has yet to hear from ${unanswered.join(', ')}`;
 }
 
 /** What a phase means for who watches; the others speak for themselves. */

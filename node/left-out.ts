@@ -1,9 +1,11 @@
 /**
  * Notices a proposer that leaves out a transaction although its blocks have room, and says so to the operator. The protocol does not act on it:
  * consensus/decisions/0007. It accuses nobody of load: a block passes a transaction over when it is empty or holds one that came here long after,
- * and only the oldest of each sender is looked at, while no sender is held back for the gas it asks for.
+ * and only the oldest of each sender is looked at. While senders are held back for the gas they ask for, of these only what no honest proposer takes
+ * anything before: what is paid for by a sender who has saved up all the gas of his own.
  */
 import { type ByteText, type Digest, type Json, toByteText } from './format/index.ts';
+import { SENDER_GAS_FORGOTTEN_MS } from './mempool/gas-shares.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import type { Alarm } from './service.ts';
 
@@ -12,8 +14,8 @@ export const TRANSACTION_LEFT_OUT = 'TRANSACTION_LEFT_OUT';
 export const OVERDUE_AGE_MS = 10_000;
 /** Blocks of one proposer, one after the other, that passed it over. */
 export const PASSED_OVER_BLOCKS = 8;
-/** Overdue transactions looked at after a block, the oldest first: a full mempool must not cost time with each. */
-const LOOKED_AT_MAX = 256;
+/** Senders looked at after a block, in turn: a full mempool must not cost time with each, and none who fills it keeps the others out of sight. */
+export const LOOKED_AT_MAX = 256;
 /** Beyond twice what waits, so many that have left may be remembered before they are looked for. */
 const LEFT_COUNT_MAX = 1_000;
 
@@ -21,7 +23,7 @@ export interface LeftOutOptions {
   readonly self: string;
   readonly nowMs: () => number;
   /** `verify` rejects what could not stand in the next block: then nobody is to blame. */
-  readonly mempool: Pick<Mempool, 'byId' | 'size' | 'verify' | 'heldBack'>;
+  readonly mempool: Pick<Mempool, 'byId' | 'size' | 'verify' | 'heldBack' | 'goesFirst'>;
   readonly raise: (kind: string, severity: Alarm['severity'], detail: Json) => void;
   readonly resolve: (kind: string, about: (detail: Json) => boolean, resolution: Json) => void;
 }
@@ -47,8 +49,11 @@ interface Watched {
 export function createLeftOut(options: LeftOutOptions): LeftOut {
   const { self, mempool, raise, resolve } = options;
   const waits = (entry: Waiting): boolean => mempool.byId(entry.id) !== undefined;
-  /** In order of arrival. */
   const watched = new Map<ByteText, Watched>();
+  /** What is watched of each sender, oldest first; who was looked at longest ago stands first. */
+  const senders = new Map<string, Map<ByteText, Watched>>();
+  /** A node that has just started does not know who owes gas: nobody does here, and to a proposer some may. */
+  const knowsGasMs = options.nowMs() + SENDER_GAS_FORGOTTEN_MS;
   /** An alarm may be over: at the first block, one from before a restart. */
   let overDue = true;
 
@@ -77,18 +82,45 @@ export function createLeftOut(options: LeftOutOptions): LeftOut {
     if (item.passedOver >= PASSED_OVER_BLOCKS && !item.told) tell(item);
   }
 
+  function leave(key: ByteText, item: Watched): void {
+    const { sender } = item.entry;
+    watched.delete(key);
+    senders.get(sender)?.delete(key);
+    if (senders.get(sender)?.size === 0) senders.delete(sender);
+    overDue ||= item.told;
+  }
+
+  /** The oldest that waits of each sender whose turn it is. */
+  function oldest(): readonly Watched[] {
+    const turn: (readonly [string, Map<ByteText, Watched>])[] = [];
+    for (const queue of senders) if (turn.push(queue) === LOOKED_AT_MAX) break;
+    const found: Watched[] = [];
+    for (const [sender, queue] of turn) {
+      senders.delete(sender);
+      senders.set(sender, queue);
+      for (const [key, item] of queue) {
+        if (waits(item.entry)) {
+          found.push(item);
+          break;
+        }
+        leave(key, item);
+      }
+    }
+    return found;
+  }
+
   const leftOut = (item: Watched): boolean => item.told && !item.excused;
 
   return {
     onAdmitted(entry) {
-      watched.set(toByteText(entry.id), { entry, proposer: undefined, passedOver: 0, told: false, excused: false });
+      const item: Watched = { entry, proposer: undefined, passedOver: 0, told: false, excused: false };
+      const key = toByteText(entry.id);
+      watched.set(key, item);
+      const queue = senders.get(entry.sender) ?? new Map<ByteText, Watched>();
+      senders.set(entry.sender, queue.set(key, item));
     },
     onBlock({ height, proposer, transactionIds }) {
       let youngestMs = transactionIds.length === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
-      const leave = (key: ByteText, item: Watched): void => {
-        watched.delete(key);
-        overDue ||= item.told;
-      };
       for (const id of transactionIds) {
         const item = watched.get(toByteText(id));
         if (!item) continue;
@@ -98,18 +130,11 @@ export function createLeftOut(options: LeftOutOptions): LeftOut {
       if (watched.size > 2 * mempool.size().count + LEFT_COUNT_MAX)
         for (const [key, item] of watched) if (!waits(item.entry)) leave(key, item);
       const loaded = mempool.heldBack() > 0;
-      const overdueMs = options.nowMs() - OVERDUE_AGE_MS;
-      const senders = new Set<string>();
-      let looked = 0;
-      for (const [key, item] of watched) {
-        if (!waits(item.entry)) {
-          leave(key, item);
-          continue;
-        }
-        if (item.entry.addedMs > overdueMs || ++looked > LOOKED_AT_MAX) break;
-        if (senders.has(item.entry.sender)) continue;
-        senders.add(item.entry.sender);
-        if (!loaded && youngestMs - item.entry.addedMs >= OVERDUE_AGE_MS) passOver(item, proposer);
+      const nowMs = options.nowMs();
+      for (const item of oldest()) {
+        const { addedMs } = item.entry;
+        if (nowMs < knowsGasMs || addedMs > nowMs - OVERDUE_AGE_MS || youngestMs - addedMs < OVERDUE_AGE_MS) continue;
+        if (!loaded || mempool.goesFirst(item.entry)) passOver(item, proposer);
       }
       if (!overDue) return;
       overDue = false;

@@ -248,7 +248,10 @@ async function examineRunning(config: NodeConfig, certificate: string, say: Say)
     );
   }
   const failed = (answer.data?.checks ?? []).filter((check) => !check.passed);
-  for (const { check, detail } of failed) say(`${check}: ${detail}`, 'GET /api/v1/alarms of the node says since when');
+  for (const { check, detail } of failed) {
+    const code = detail.slice(0, Math.max(0, detail.indexOf(':')));
+    say(`${check}: ${detail}`, isErrorCode(code) ? errorRow(code).remedy.en : 'GET /api/v1/alarms of the node says since when');
+  }
   if (failed.length === 0) say('the node runs and is ready');
 }
 

@@ -114,7 +114,7 @@ export async function assemble(cli: Cli, files: readonly string[], options: Init
     parameters: {},
     organisations: [...organisations.values()],
     nodes: parts.map((part) => part.node),
-    accounts: parts.flatMap((part) => part.accounts),
+    accounts: joined(parts),
     factories: [],
     devices: [],
   };
@@ -122,7 +122,29 @@ export async function assemble(cli: Cli, files: readonly string[], options: Init
   parseGenesis(text, { isNew: true });
   await writeFileAtomic(cli.path(options.out), text, PUBLIC_MODE);
   const genesisHash = genesisHashOf(text);
-  cli.show({ file: options.out, genesisHash }, `${options.out} written; every member compares its hash before he starts:\n${genesisHash}`);
+  const lines = [`${options.out} written; every member compares its hash before he starts:`, genesisHash];
+  for (const { id } of genesis.organisations) {
+    const nodes = genesis.nodes.flatMap((node) => (node.organisation === id ? [node.id] : []));
+    if (nodes.length > 1)
+      lines.push(`before ${nodes.join(', ')} start they need the same sealing keys: tracemill keys export-sealing, keys import-sealing`);
+  }
+  cli.show({ file: options.out, genesisHash }, lines.join('\n'));
+}
+
+/**
+ * An account that several nodes of its organisation bring, each with the key it signs with there, has all of these. What differs otherwise, or comes from
+ * another organisation, stays a second account of one name, which is refused.
+ */
+function joined(parts: readonly GenesisPart[]): Genesis['accounts'] {
+  const out = new Map<string, Genesis['accounts'][number]>();
+  for (const { organisation, accounts } of parts) {
+    for (const account of accounts) {
+      const { keys, ...facts } = account;
+      const name = JSON.stringify([organisation.id, facts]);
+      out.set(name, { ...account, keys: [...(out.get(name)?.keys ?? []), ...keys] });
+    }
+  }
+  return [...out.values()];
 }
 
 function readPart(cli: Cli, file: string): GenesisPart {

@@ -70,7 +70,7 @@ export const annexFields: readonly BodyField[] = [
   field('pro_op_info.pro_op_name', 'string', ID, 'Li', "Operator's name", '操作人员姓名'),
   field('pro_op_info.pro_op_id', 'string', ID, 'E-1001', "Operator's staff number", '操作人员工号'),
   field('pro_op_info.pro_op_record', 'string', LONG, 'assembled', 'What the operator did', '操作记录'),
-  field('pro_factory_uid', 'string', ID, 'F-01', 'Factory of the product, as registered', '产品生产厂商'),
+  field('pro_factory_uid', 'string', ID, 'F-001', 'Factory of the product, as registered', '产品生产厂商'),
   field(
     'token',
     'string',

@@ -160,19 +160,11 @@ function operation(route: Route): object {
 }
 
 function requestBody({ body }: Route): object {
+  const { formats, schema, example } = body!;
   const content = Object.fromEntries(
-    body!.formats.map((format) => [
+    formats.map((format) => [
       format,
-      format === 'application/json' && body!.schema !== undefined
-        ? { schema: body!.schema, example: JSON.parse(body!.example) as unknown }
-        : {
-            schema:
-              format === 'application/octet-stream'
-                ? { type: 'string', contentEncoding: 'binary' }
-                : format === 'application/json'
-                  ? {}
-                  : { type: 'string' },
-          },
+      { schema: bodySchema(format, schema), ...(format === 'application/json' ? { example: JSON.parse(example) as unknown } : {}) },
     ]),
   );
   return {
@@ -183,6 +175,11 @@ function requestBody({ body }: Route): object {
     ...(body!.schema === undefined ? {} : { 'x-json-bounds': JSON_BOUNDS }),
     content,
   };
+}
+
+function bodySchema(format: string, schema: unknown): unknown {
+  if (format === 'application/json') return schema ?? {};
+  return format === 'application/octet-stream' ? { type: 'string', contentEncoding: 'binary' } : { type: 'string' };
 }
 
 function responses(route: Route): object {

@@ -54,6 +54,7 @@ export interface BodyDeclaration<B extends TSchema> {
   /** Fields of a body without a schema here: the record class judges it. */
   readonly fields?: readonly BodyField[];
   readonly bytesMax: number;
+  /** In JSON, which every body may be in. */
   readonly example: string;
   readonly description: Words;
 }
@@ -246,8 +247,8 @@ const idempotencyParameter: Parameter = {
   default: null,
   example: 'order-2025-0042',
   description: {
-    en: 'Per account: a repeat with the same key and bytes gets the first answer again',
-    zh: '按账户生效：相同 key 与内容的重发将得到首次的应答',
+    en: 'Per account and node: a repeat of the same bytes at the same node gets the first answer again. Another node does not know the key: a record sent again there is answered with the transaction that stored it, a signed transaction with its own state; what any other call did is to be looked up before it is sent to another node',
+    zh: '按账户和节点生效：向同一节点以相同 key 重发相同内容将得到首次的应答。其他节点不知道该 key：在其他节点重发同一记录将得到其入库交易，重发已签名的交易将得到该交易的状态；其他调用在改用别的节点前，请先查询首次调用的结果',
   },
 };
 const otpParameter: Parameter = {

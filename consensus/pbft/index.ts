@@ -368,7 +368,12 @@ function status(replica: Replica): EngineStatus {
       viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
     },
     stableCheckpoint: replica.stableCheckpoint,
+    ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
   };
+}
+
+function unanswered({ validators, self }: Replica, answers: ReadonlyMap<string, unknown>): readonly string[] {
+  return validators.flatMap(({ node }) => (node === self || answers.has(node) ? [] : [node]));
 }
 
 function phaseOf(replica: Replica): string {

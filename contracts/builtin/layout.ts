@@ -119,7 +119,6 @@ export const rights = [
   'alarm:read',
   'alarm:acknowledge',
   'audit:read',
-  'key:manage',
   'metrics:read',
 ] as const;
 export type Right = (typeof rights)[number];

@@ -96,7 +96,10 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   return resultOf(recordId, record, digest, 'stored', 1);
 }
 
-/** A retry: the same content, however it spells its key, names the first version and its receipt; other content conflicts with what is there. */
+/**
+ * A retry: the same content, however it spells its key, names the first version and its receipt, to who may not read it that it is stored and no more;
+ * other content conflicts with what is there.
+ */
 function repeated(
   host: Host,
   definition: ClassDefinition,
@@ -106,9 +109,11 @@ function repeated(
   at: number,
 ): Json {
   const current = currentVersion((k) => host.get(k), toByteText(recordId));
-  const digest = recordDigest(host, first.content);
   if (!equalBytes(first.content, content)) host.useGas(2 * recordGas(first.content)); // both are read and one is written again
-  if (sameContent(definition, content, first.content)) return resultOf(recordId, first, digest, 'repeated', current);
+  if (sameContent(definition, content, first.content)) {
+    if (sees(host, first)) return resultOf(recordId, first, recordDigest(host, first.content), 'repeated', current);
+    return { ...resultOf(recordId, first, recordDigest(host, content), 'repeated', current), height: null, transactionId: null };
+  }
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
   throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(host, recordId, { first, latest, current }, sees(host, first)) });
 }

@@ -85,7 +85,7 @@ export const nodeConfigSchema = Type.Object(
       maximum: 604_800_000,
       default: 86_400_000,
       env: `${ENV}IDEMPOTENCY_KEEP_MS`,
-      description: 'How long an Idempotency-Key and its answer are remembered, in ms',
+      description: 'How long this node remembers an Idempotency-Key and its answer, in ms',
     }),
     sessionMs: Type.Integer({
       minimum: 60_000,

@@ -65,6 +65,18 @@ export const networkErrors = {
       zh: '请改用本组织的其他节点；是否重新接纳由成员通过治理决定，本节点会自行察觉',
     },
   },
+  VOTE_LOG_UNANSWERED: {
+    kind: 'busy',
+    httpStatus: 503,
+    text: {
+      en: 'A validator without its vote log has yet to hear from validators that could have its votes, and stays mute until then',
+      zh: '丢失投票日志的验证节点尚未收到其他验证节点的应答，在此之前保持静默',
+    },
+    remedy: {
+      en: 'Have the named nodes started and reached; one that stays silent gives way to another validator by governance (suspendNode, addNode): a new key does not help',
+      zh: '请启动所列节点并确认可达；若某节点始终不应答，请通过治理以其他验证节点替换它（suspendNode、addNode）；更换密钥无效',
+    },
+  },
   CHAIN_STALLED: {
     kind: 'busy',
     httpStatus: 503,

@@ -12,12 +12,15 @@
 import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock } from '../world.ts';
 
+const MS_PER_SECOND = 1_000;
 /** Gas of one sender's own a second: about a dozen single records. */
 export const SENDER_GAS_PER_SECOND = 250_000_000;
 /** A sender's own that an idle one saves up, ms of the rate: a transaction of a hundred records. */
 export const SENDER_GAS_SAVED_MS = 20_000;
 /** Most gas that a sender owes: so a flood is forgotten 40 s after its end. */
 export const SENDER_GAS_OWED_MAX = 10_000_000_000;
+/** After so long without a transaction any sender has all of his own saved up, ms. */
+export const SENDER_GAS_FORGOTTEN_MS = SENDER_GAS_SAVED_MS + (SENDER_GAS_OWED_MAX / SENDER_GAS_PER_SECOND) * MS_PER_SECOND;
 /** Excess that any block may hold: 25 ms of a proposer, a couple of dozen single records. */
 export const EXCESS_GAS_PER_BLOCK = 1_000_000_000;
 /** Largest gas limit that counts as bulk. A hundred records that a node signs for their sender have 5,600 to 6,500 million, and use a third. */
@@ -44,9 +47,10 @@ const SENDERS_MAX = 20_000;
 /** Weight of the newest transaction in a sender's mean. */
 const NEWEST_PART = 1 / 4;
 
-const MS_PER_SECOND = 1_000;
+/** All that an idle sender saves up. */
+export const SENDER_GAS_SAVED = (SENDER_GAS_PER_SECOND * SENDER_GAS_SAVED_MS) / MS_PER_SECOND;
 /** He keeps within his own who has half of what can be saved up. */
-const MODEST_LEFT_MIN = (SENDER_GAS_PER_SECOND * SENDER_GAS_SAVED_MS) / MS_PER_SECOND / 2;
+const MODEST_LEFT_MIN = SENDER_GAS_SAVED / 2;
 
 export interface GasUse {
   readonly sender: string;
@@ -58,6 +62,8 @@ export interface GasShares {
   turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void>;
   /** Ms until a block may hold any of the queues: 0 when it may now, Infinity when none waits. */
   dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
+  /** Whether no sender goes before this one, and its own gas pays for it: every proposer takes it first. */
+  goesFirst(use: GasUse): boolean;
   /** How many of them no block may hold now. */
   heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
   /** The transactions of a block that became final. */
@@ -138,6 +144,10 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   return {
     turns,
     dueInMs,
+    goesFirst({ sender, gasLimit }) {
+      const left = ownLeft(sender);
+      return left >= SENDER_GAS_SAVED && gasLimit <= left;
+    },
     heldBack,
     charge(block) {
       const nowMs = clock.monotonic();

@@ -76,6 +76,8 @@ export interface Mempool {
    */
   overdue(ageMs: number, bytesMax: number): Waiting[];
   size(): { readonly count: number; readonly bytes: number };
+  /** Whether every honest proposer takes this one before those of all other senders. */
+  goesFirst(entry: Waiting): boolean;
   /** Those of them that no block may hold now, because their senders have used their gas up. */
   heldBack(): number;
 }
@@ -265,6 +267,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       return out;
     },
     size: () => ({ count: ids.size, bytes: bytesHeld }),
+    goesFirst: (entry) => shares.goesFirst(entry),
     heldBack: () => shares.heldBack(senders),
   };
 }

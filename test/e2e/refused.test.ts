@@ -1,6 +1,6 @@
 /**
  * A refused submission leaves nothing behind: no sealed value of one, and no digest over it, lies in any file of any node, whoever refused it and
- * whatever the form; the same search finds what an accepted one leaves.
+ * whatever the form, and what expired unseen is gone like what was refused; the same search finds what an accepted one leaves.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,9 +11,10 @@ import { canonical, type Fields, production, sha256, trySubmit, write } from '..
 import { prefixEnd } from '../../node/format/index.ts';
 import { sealedKeyspace } from '../../node/records/sealed-store.ts';
 import { openLevelStore } from '../../node/storage/index.ts';
-import { startTestNet } from './net.ts';
+import { startTestNet, type TestNet } from './net.ts';
 
 const RACES_MAX = 20; // until two records under one key meet in one block
+const LIFETIME_BLOCKS = 16; // the least that a chain may have
 const wait = { wait: 'sync' };
 
 /** The sealed values of a record, the digest over them that only its sender is told, and that of the body: short values could be guessed by either. */
@@ -46,8 +47,44 @@ async function refusedByContract(context: ProbeContext, waits: readonly string[]
   return assert.fail(`no two records met behind the door in ${RACES_MAX} races`);
 }
 
+/** A submission whose transaction no other node hears of, and that the others go past: it can never be in a block. */
+async function expired({ net, context }: TestNet): Promise<Fields> {
+  const { node } = context.actor;
+  const others = net.nodes.filter((_, i) => i !== node);
+  await Promise.all(others.map((other) => other.kill('SIGKILL')));
+  const record = production(context);
+  const { json, text } = await trySubmit(context, record, { query: { wait: 'async' } });
+  assert.equal(json.data.status, 'pending', text);
+  await net.nodes[node]!.kill('SIGKILL'); // what waited in memory is lost, and the values are on disk
+  const { dir } = net.nodes[node]!;
+  assert.equal(await rowsOf(dir, sealedKeyspace.waiting), 1, 'the values wait');
+  await Promise.all(others.map((other) => other.restart()));
+  const at = net.nodes.indexOf(others[0]!);
+  const from = await context.height(at);
+  await context.allAt(
+    from + LIFETIME_BLOCKS + 2,
+    others.map((other) => net.nodes.indexOf(other)),
+  );
+  await net.nodes[node]!.restart();
+  await context.allAt(from + LIFETIME_BLOCKS + 3);
+  const told = await context.call(node, 'GET', `transactions/${json.data.transactionId}`);
+  assert.notEqual(told.json.data?.state, 'confirmed', told.text);
+  return record;
+}
+
+async function rowsOf(dir: string, { prefix }: { readonly prefix: string }): Promise<number> {
+  const store = await openLevelStore({ path: join(dir, 'data/sealed') });
+  const { length } = await store.range({ from: prefix, to: prefixEnd(prefix), limit: 1_000 });
+  await store.close();
+  return length;
+}
+
 test('no sealed value of a refused submission lies in any file of any node, and one that was accepted at its owner only', async () => {
-  const { net, context, stop } = await startTestNet('refused', { settings: { logLevel: 'debug' } });
+  const testNet = await startTestNet('refused', {
+    settings: { logLevel: 'debug' },
+    parameters: { txLifetimeBlocksMax: LIFETIME_BLOCKS, idleBlockIntervalMs: 300 },
+  });
+  const { net, context, stop } = testNet;
   try {
     const accepted = production(context);
     const key = { 'idempotency-key': context.random('key') };
@@ -97,6 +134,7 @@ test('no sealed value of a refused submission lies in any file of any node, and 
       (await context.get(node, `records/${receipt.records[0].id}`)).sealed;
     const { pro_op_name } = accepted.pro_op_info as Fields;
     assert.equal((await sealedAt(actor.node))?.find(({ path }) => path === 'pro_op_info.pro_op_name')?.value, pro_op_name);
+    refused.push(await expired(testNet));
     const last = await context.height(actor.node);
     await context.allAt(last + 1); // what nobody waits for is settled after a block
     await net.stop();
@@ -109,16 +147,12 @@ test('no sealed value of a refused submission lies in any file of any node, and 
       assert.ok((await searchStores(dir, shown)).found.length > 0, `the search sees through the stores of ${id}`);
       assert.deepEqual(searchFiles(dir, [...traces, ...unstored]).found, [], id);
       assert.deepEqual((await searchStores(dir, [...traces, ...unstored])).found, [], id);
-      const store = await openLevelStore({ path: join(dir, 'data/sealed') });
-      const rows = async ({ prefix }: { readonly prefix: string }) =>
-        (await store.range({ from: prefix, to: prefixEnd(prefix), limit: 1_000 })).length;
-      assert.equal(await rows(sealedKeyspace.waiting), 0, `nothing waits at ${id}`);
+      assert.equal(await rowsOf(dir, sealedKeyspace.waiting), 0, `nothing waits at ${id}`);
       assert.equal(
-        await rows(sealedKeyspace.values),
+        await rowsOf(dir, sealedKeyspace.values),
         id === context.genesis.nodes[actor.node]!.id ? 1 + races.length : 0,
         `values of accepted records at their owner alone: ${id}`,
       );
-      await store.close();
     }
   } finally {
     await stop();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
+import { SENDER_GAS_FORGOTTEN_MS } from '../../node/mempool/gas-shares.ts';
 import { decodeBulkMessage } from '../../node/network/messages.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
@@ -88,6 +89,7 @@ test('a primary that leaves out what every other node holds is named by an alarm
   const { cluster, nodes } = await four(61);
   cluster.bootAll();
   assert.ok(await reach(cluster, 3, 10_000));
+  await cluster.run(SENDER_GAS_FORGOTTEN_MS); // before that a node does not know who owes gas
   const isSpread = (frame: Uint8Array) => decodeBulkMessage(frame).kind === 'transactions';
   cluster.fabric.loses = (_from, to, channel, frame) => to === 'n0' && channel === 'bulk' && isSpread(frame);
   cluster.submit(1, 1);

@@ -154,8 +154,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'any block without an overdue transaction accuses its proposer',
     file: 'node/left-out.ts',
-    from: 'if (!loaded && youngestMs - item.entry.addedMs >= OVERDUE_AGE_MS)',
-    to: 'if (youngestMs !== 0)',
+    from: ' || youngestMs - addedMs < OVERDUE_AGE_MS) continue;',
+    to: ') continue;',
     test: 'test/unit/node/left-out.test.ts',
     only: 'load names nobody',
   },
@@ -182,5 +182,13 @@ export const plantedLedger: readonly PlantedBug[] = [
     to: "''",
     test: 'test/unit/node/pending-bodies.test.ts',
     only: 'several rows',
+  },
+  {
+    name: 'a flood of senders held back hides every transaction left out',
+    file: 'node/left-out.ts',
+    from: 'if (!loaded || mempool.goesFirst(item.entry))',
+    to: 'if (!loaded)',
+    test: 'test/unit/node/left-out.test.ts',
+    only: 'flood',
   },
 ];

@@ -145,4 +145,12 @@ export const plantedRecords: readonly PlantedBug[] = [
     test: EVIDENCE_TEST,
     only: 'both verifiers',
   },
+  {
+    name: 'a receipt tells who may not read a repeated record where it stands',
+    file: 'contracts/builtin/records.ts',
+    from: 'if (sees(host, first)) return resultOf',
+    to: 'return resultOf',
+    test: 'test/unit/contracts/builtin/records.test.ts',
+    only: 'stored, and no more',
+  },
 ];

@@ -45,7 +45,7 @@ function binaryBody(name: 'transaction' | 'block', bytesMax: number): BodyDeclar
     formats: binaryFormats,
     bytesMax,
     schema: binarySchema(name),
-    example: `{"${name}":"AAEC..."}`,
+    example: `{"${name}":"AAEC"}`,
     description: {
       en: `The exact bytes of a ${name}: raw, as base64 text, or as JSON with base64`,
       zh:

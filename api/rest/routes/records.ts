@@ -109,7 +109,7 @@ const filterParameters = [
   filter('supplier', 'Acme Steel', 'Supplier of the material batch', '原材料供应商'),
   filter('batch', 'PB-7', 'Production or material batch; each row says which matched', '生产或原材料批次；每行说明匹配项'),
   filter('device', 'M-01', 'Device that produced or measured', '设备标识'),
-  filter('factory', 'F-01', 'pro_factory_uid or factory_uid', '工厂标识'),
+  filter('factory', 'F-001', 'pro_factory_uid or factory_uid', '工厂标识'),
   filter('from', '2025-01-01T00:00:00Z', 'production_time at or after', '生产时间起（含）'),
   filter('to', '2025-12-31T23:59:59Z', 'production_time at or before', '生产时间止（含）'),
 ];

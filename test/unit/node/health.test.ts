@@ -12,7 +12,15 @@ const STALL_MS = STALL_VIEWS * PARAMETERS.viewTimeoutMaxMs;
 async function rig() {
   const time = new ManualTime();
   const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: time, log: new MemoryLog() });
-  const now = { phase: 'idle', behind: 0, fault: undefined as string | undefined, working: false, expelled: false, height: 7 };
+  const now = {
+    phase: 'idle',
+    behind: 0,
+    fault: undefined as string | undefined,
+    working: false,
+    expelled: false,
+    height: 7,
+    unanswered: [] as string[],
+  };
   const status = () => ({
     engine: 'pbft',
     height: now.height + 1,
@@ -23,6 +31,7 @@ async function rig() {
     verifications: 0,
     votes: { prepare: 0, commit: 0, viewChange: 0 },
     stableCheckpoint: 0,
+    ...(now.unanswered.length > 0 ? { unanswered: now.unanswered } : {}),
   });
   const health = createHealth({
     world: { clock: time, timers: time },
@@ -101,6 +110,24 @@ test('mute, excluded, in a view change for long, and behind: each is an alarm an
     Object.assign(now, { phase: 'idle', behind: 0 });
     assert.deepEqual([await after(HEALTH_CHECK_MS), failed()], [[], []], `${alarm} is over`);
   }
+});
+
+test('a mute validator names those it has not heard from, by an alarm after a while, until they have answered', async () => {
+  const { now, after, alarms, health, block } = await rig();
+  const votes = () => health.checks().find(({ check }) => check === 'votes');
+  Object.assign(now, { phase: 'mute', unanswered: ['c', 'd'] });
+  assert.deepEqual(await after(HEALTH_CHECK_MS), ['VOTE_LOG_LOST']);
+  assert.deepEqual(votes(), { check: 'votes', passed: false, detail: 'VOTE_LOG_UNANSWERED: mute, and has yet to hear from c, d' });
+  now.unanswered = ['d'];
+  for (let passed = 0; passed < STALL_MS; passed += HEALTH_CHECK_MS) {
+    await block();
+    await after(HEALTH_CHECK_MS);
+  }
+  const named = alarms.list().find(({ kind }) => kind === 'VOTE_LOG_UNANSWERED');
+  assert.deepEqual([named?.severity, named?.detail], ['critical', { unanswered: ['d'] }]);
+  now.unanswered = [];
+  assert.deepEqual(await after(HEALTH_CHECK_MS), ['VOTE_LOG_LOST'], 'mute, until a height that it may have signed is final');
+  assert.match(votes()!.detail, /^VOTE_LOG_LOST/);
 });
 
 test('that a vote log is lost stands while the node is no validator, and is not said twice', async () => {

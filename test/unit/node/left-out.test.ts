@@ -2,18 +2,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Digest, utf8 } from '../../../node/format/index.ts';
-import { createLeftOut, OVERDUE_AGE_MS, PASSED_OVER_BLOCKS } from '../../../node/left-out.ts';
+import { createLeftOut, LOOKED_AT_MAX, OVERDUE_AGE_MS, PASSED_OVER_BLOCKS } from '../../../node/left-out.ts';
+import {
+  createGasShares,
+  SENDER_GAS_FORGOTTEN_MS,
+  SENDER_GAS_OWED_MAX,
+  SENDER_GAS_SAVED,
+  SENDER_GAS_SAVED_MS,
+} from '../../../node/mempool/gas-shares.ts';
 import type { Waiting } from '../../../node/mempool/mempool.ts';
 
 const idOf = (name: string): Digest => utf8(name.padEnd(32));
 
 /** A mempool by hand beside it; `told` are the alarms that stand. */
-function table() {
+function table({ started }: { readonly started: 'now' | 'before' } = { started: 'before' }) {
   const waiting = new Map<string, Waiting>();
   const told = new Set<string>();
   let nowMs = 0;
   let height = 0;
   const facts = { heldBack: 0, stands: true };
+  const shares = createGasShares({ monotonic: () => nowMs });
   const leftOut = createLeftOut({
     self: 'me',
     nowMs: () => nowMs,
@@ -21,6 +29,7 @@ function table() {
       byId: (id) => [...waiting.values()].find((entry) => entry.id === id),
       size: () => ({ count: waiting.size, bytes: 0 }),
       heldBack: () => facts.heldBack,
+      goesFirst: (entry) => shares.goesFirst(entry),
       verify: async () => (facts.stands ? (undefined as unknown as Waiting) : Promise.reject(new Error('TRANSACTION_KEY_UNKNOWN'))),
     },
     raise: (kind, _severity, detail) => void told.add(`${kind} ${(detail as { proposer: string }).proposer}`),
@@ -28,8 +37,9 @@ function table() {
       for (const text of [...told]) if (about({ proposer: text.slice(kind.length + 1) })) told.delete(text);
     },
   });
-  const admit = (name: string, sender = name): void => {
-    const entry = { id: idOf(name), sender, addedMs: nowMs, bytes: utf8(name) } as unknown as Waiting;
+  if (started === 'before') nowMs += SENDER_GAS_FORGOTTEN_MS;
+  const admit = (name: string, sender = name, gasLimit = 1): void => {
+    const entry = { id: idOf(name), sender, gasLimit, addedMs: nowMs, bytes: utf8(name) } as unknown as Waiting;
     waiting.set(name, entry);
     leftOut.onAdmitted(entry);
   };
@@ -45,7 +55,8 @@ function table() {
     }
     return [...told];
   };
-  return { admit, blocks, facts, leftOut, waiting, told, passes: (ms: number) => (nowMs += ms) };
+  const uses = (sender: string, gasUsed: number): void => shares.charge([{ sender, gasLimit: gasUsed, gasUsed }]);
+  return { admit, blocks, facts, leftOut, waiting, told, uses, passes: (ms: number) => (nowMs += ms) };
 }
 
 const NAMED = ['TRANSACTION_LEFT_OUT p'];
@@ -73,17 +84,13 @@ test('so is one whose blocks hold what came long after', async () => {
   }
 });
 
-test('load names nobody: blocks of what is as old, a queue of one sender, senders held back for their gas', async () => {
-  const { admit, blocks, passes, facts } = table();
+test('load names nobody: blocks of what is as old, a queue of one sender', async () => {
+  const { admit, blocks, passes } = table();
   const many = PASSED_OVER_BLOCKS * 2;
   for (let i = 0; i < many; i++) admit(`old ${i}`);
   admit('x');
   passes(OVERDUE_AGE_MS);
   for (let i = 0; i < many; i++) assert.deepEqual(await blocks(1, 'p', `old ${i}`), []);
-
-  facts.heldBack = 1;
-  assert.deepEqual(await blocks(many, 'p'), []);
-  facts.heldBack = 0;
   await blocks(1, 'p', 'x');
 
   for (let i = 0; i < many; i++) admit(`queued ${i}`, 'one sender');
@@ -92,6 +99,54 @@ test('load names nobody: blocks of what is as old, a queue of one sender, sender
     admit(`late ${i}`);
     assert.deepEqual(await blocks(1, 'p', `queued ${i}`, `late ${i}`), []);
   }
+});
+
+test('a flood of senders held back hides nothing of who has used no gas, and names nobody for what an honest proposer may keep waiting', async () => {
+  const { admit, blocks, passes, facts, uses } = table();
+  facts.heldBack = 1;
+  for (let i = 0; i < 2 * LOOKED_AT_MAX; i++) admit(`flood ${i}`, 'flooder');
+  uses('flooder', SENDER_GAS_OWED_MAX);
+  admit('dear', 'dear', SENDER_GAS_SAVED + 1);
+  passes(OVERDUE_AGE_MS);
+  const many = PASSED_OVER_BLOCKS * 2;
+  const flood = async (at: number): Promise<string[]> => {
+    let told: string[] = [];
+    for (let i = 0; i < many; i++) {
+      admit(`late ${at} ${i}`, 'flooder');
+      uses('flooder', SENDER_GAS_OWED_MAX);
+      told = await blocks(1, 'p', `late ${at} ${i}`);
+    }
+    return told;
+  };
+  assert.deepEqual(await flood(0), [], 'who owes gas waits, and so does what costs more than one can save up');
+  admit('quiet', 'quiet');
+  uses('quiet', SENDER_GAS_SAVED);
+  passes(OVERDUE_AGE_MS);
+  assert.deepEqual(await flood(1), [], 'who saves up again may go after others');
+  passes(SENDER_GAS_SAVED_MS);
+  assert.deepEqual(await flood(2), NAMED);
+  assert.deepEqual(await blocks(1, 'p', 'quiet'), []);
+});
+
+test('of more senders than are looked at after one block each has his turn', async () => {
+  const { admit, blocks, passes } = table();
+  for (let i = 0; i < 2 * LOOKED_AT_MAX; i++) admit(`other ${i}`);
+  admit('x');
+  passes(OVERDUE_AGE_MS);
+  for (let i = 0; i < 2 * LOOKED_AT_MAX; i++) await blocks(1, 'me'); // passed over here: nobody is to blame for those
+  assert.deepEqual(await blocks(PASSED_OVER_BLOCKS, 'p'), []);
+  admit('y');
+  passes(OVERDUE_AGE_MS);
+  assert.deepEqual(await blocks(3 * PASSED_OVER_BLOCKS, 'p'), NAMED);
+});
+
+test('a node that has just started names nobody for what others may owe', async () => {
+  const { admit, blocks, passes } = table({ started: 'now' });
+  admit('x');
+  passes(OVERDUE_AGE_MS);
+  assert.deepEqual(await blocks(PASSED_OVER_BLOCKS * 2, 'p'), []);
+  passes(SENDER_GAS_FORGOTTEN_MS);
+  assert.deepEqual(await blocks(PASSED_OVER_BLOCKS, 'p'), NAMED);
 });
 
 test('what could not stand, what this node passes over itself and what another proposer takes names nobody', async () => {

@@ -314,6 +314,39 @@ const NO_EXCHANGE = {
   durationMs: 0,
 };
 
+test('two nodes of one organisation are in one genesis: its accounts sign at both, and what others say of them is refused', async () => {
+  const env = { TRACEMILL_PASSPHRASE: 'a passphrase for tests' };
+  const parts: string[] = [];
+  for (const [i, node] of ['two-1', 'two-2', 'org5-1', 'org6-1'].entries()) {
+    const organisation = node.slice(0, node.lastIndexOf('-'));
+    const flags = ['--organisation', organisation, '--node', node, '--directory', node, '--p2p-port', `${26_610 + i}`];
+    assert.equal((await run(['init', ...flags], env)).exitCode, 0);
+    parts.push(`${node}/genesis-part.json`);
+  }
+  const { exitCode, out } = await run(['init', '--assemble', ...parts, '--out', 'two-1/genesis.json']);
+  assert.equal(exitCode, 0);
+  assert.match(out, /before two-1, two-2 start they need the same sealing keys/);
+  const { accounts, nodes } = JSON.parse(readFileSync(join(directory, 'two-1/genesis.json'), 'utf8')) as {
+    accounts: { id: string; keys: { node: string; publicKey: string }[] }[];
+    nodes: { id: string; custodialKey: string }[];
+  };
+  const admins = accounts.filter(({ id }) => id === 'admin@two');
+  assert.deepEqual(
+    admins.map(({ keys }) => keys.map(({ node, publicKey }) => [node, publicKey])),
+    [nodes.slice(0, 2).map(({ id, custodialKey }) => [id, custodialKey])],
+  );
+  const part = JSON.parse(readFileSync(join(directory, parts[3]!), 'utf8'));
+  const own = JSON.parse(readFileSync(join(directory, parts[0]!), 'utf8')).accounts[0];
+  const key = { ...own.keys[0], keyId: 'own', kind: 'own', node: null, publicKey: part.node.validatorKey };
+  for (const named of [
+    { ...own, keys: [key] },
+    { ...part.accounts[0], roles: ['operator'] },
+  ]) {
+    const odd = file('odd-part.json', JSON.stringify({ ...part, accounts: [...part.accounts, named] }));
+    const refusal = await run(['--json', 'init', '--assemble', ...parts.slice(0, 3), odd, '--out', 'odd-two.json']);
+    assert.equal(refusal.answer.code, 'GENESIS_INVALID');
+  }
+});
 interface Told {
   readonly subject: string;
   readonly state: string;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from '@sinclair/typebox';
 import { checkRoutes, type RouteDeclaration, rangeText, route } from '../../../../api/rest/route.ts';
+import { rights } from '../../../../contracts/index.ts';
 import { openApiDocument, registryRows } from '../../../../api/rest/openapi.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
@@ -101,6 +102,19 @@ test('DB53 5.2.1.1.b: every operation states time-out, rate limit and errors wit
   }
 });
 
+test('every right opens an operation, but that of managing a deployed contract, which its methods ask for: none stands for nothing', () => {
+  const asked = new Set<string>();
+  for (const { access } of allRoutes()) {
+    if (access === 'public') continue;
+    asked.add(access.right);
+    if (access.own) asked.add(`${access.right}:own`);
+  }
+  assert.deepEqual(
+    rights.filter((right) => !asked.has(right)),
+    ['contract:manage'],
+  );
+});
+
 test('OpenAPI 3.1 names every operation once, with a success answer and every path parameter', () => {
   const document = openApiDocument(allRoutes(), '1') as {
     openapi: string;
@@ -118,6 +132,17 @@ test('OpenAPI 3.1 names every operation once, with a success answer and every pa
       operation.parameters.filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name),
       inPath,
     );
+  }
+});
+
+test('OpenAPI 3.1 shows the example of every body: the one its route is tried with', () => {
+  const document = openApiDocument(allRoutes(), '1') as {
+    paths: Record<string, { post?: { requestBody?: { content: Record<string, { example?: unknown }> } } }>;
+  };
+  for (const { url, body } of allRoutes()) {
+    if (!body) continue;
+    const { content } = document.paths[url.replaceAll(/:(\w+)/g, '{$1}')]!.post!.requestBody!;
+    assert.deepEqual(content['application/json']?.example, JSON.parse(body.example), url);
   }
 });
 

@@ -261,9 +261,12 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
   mute.tick(5_000);
   assert.deepEqual(mute.votesSent(), []);
   assert.ok(mute.sent.some((message) => message.kind === 'ask'));
+  assert.deepEqual(mute.engine.status().unanswered, ['a', 'b', 'c']);
   for (const node of ['a', 'b']) mute.hear(held(node, 'd', 5, FIVE));
   assert.deepEqual(mute.log, []);
+  assert.deepEqual(mute.engine.status().unanswered, ['c'], 'whoever watches sees on whom it waits');
   assert.deepEqual(mute.hear(held('c', 'd', 5, certificate('commit', 0, 6, 'six'))), ['truncate to mark,floor,entered']); // silent up to 8
+  assert.equal(mute.engine.status().unanswered, undefined);
   mute.delivered('seven', 7);
   assert.equal(mute.engine.status().phase, 'mute');
   mute.delivered('eight', 8);

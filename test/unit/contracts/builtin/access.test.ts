@@ -195,5 +195,5 @@ test('the query may answers what the function decides', () => {
       may: true,
     },
   );
-  assert.deepEqual(chain.query('operator@acme', 'access', 'may', { account: 'operator@acme', right: 'key:manage' }), { may: false });
+  assert.deepEqual(chain.query('operator@acme', 'access', 'may', { account: 'operator@acme', right: 'contract:manage' }), { may: false });
 });

@@ -21,6 +21,7 @@ import {
   type Submission,
   type TextStruct,
   toByteText,
+  recordDigest,
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
@@ -260,6 +261,20 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
   const own = annexRecord({ product_uid: 'SN-7', production_location: 'elsewhere' });
   assert.equal(refused('RECORD_KEY_CONFLICT', () => chain.submit([own], 'press@alpha')).state, 'current');
   assert.equal(conflictFor('press@alpha', own).state, 'current');
+});
+
+test('who may not read a record and sends it again in a transaction of its own hears that it is stored, and no more', () => {
+  const chain = new Chain();
+  const tree = annexRecord({ production_time: '2025-03-01T00:00:00Z' });
+  const respelled = annexRecord({ production_time: '1740787200000' });
+  const [first] = chain.submit([tree]);
+  const [author] = chain.submit([respelled]);
+  assert.deepEqual(author, { ...first, status: 'repeated' });
+  for (const sent of [tree, respelled]) {
+    const [told] = chain.submit([sent], 'press@alpha');
+    const digest = toHex(recordDigest(crypto, sealed(sent).content));
+    assert.deepEqual(told, { ...first, status: 'repeated', recordDigest: digest, height: null, transactionId: null });
+  }
 });
 
 test('an amendment adds a version, a retry of the first still gets its own receipt, and history stays', () => {

@@ -151,7 +151,6 @@ const shownByNodes: readonly Right[] = [
   'alarm:read',
   'alarm:acknowledge',
   'audit:read',
-  'key:manage',
   'metrics:read',
 ];
 /** Called by the contract of governance alone. */
