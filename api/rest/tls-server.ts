@@ -2,6 +2,7 @@
  * The TLS listener below Fastify: TLS 1.2 or later only, bounds on headers, time and connections, and a sentence for who speaks plain HTTP
  * (DB53 5.2.2.b).
  */
+import type { EventEmitter } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
@@ -81,7 +82,7 @@ function isLoopback(address: string): boolean {
 }
 
 /** Places by address. */
-class Places {
+export class Places {
   readonly #placesMax: number;
   readonly #held = new Map<string, number>();
   #count = 0;
@@ -91,7 +92,7 @@ class Places {
   }
 
   /** Takes a place until the socket closes; false when there is none for its address. */
-  take(socket: Socket): boolean {
+  take(socket: Pick<Socket, 'remoteAddress'> & Pick<EventEmitter, 'once'>): boolean {
     const address = socket.remoteAddress ?? '';
     const local = isLoopback(address);
     const held = this.#held.get(address) ?? 0;

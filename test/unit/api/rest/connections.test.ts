@@ -1,19 +1,19 @@
 /** Who may hold a connection of the interface, and how long a refused one stays. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../../../api/client/index.ts';
-import { ANSWER_STALL_MS, REFUSED_LINGER_MS } from '../../../../api/rest/tls-server.ts';
+import { ANSWER_STALL_MS, LOOPBACK_PLACES, Places, REFUSED_LINGER_MS } from '../../../../api/rest/tls-server.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 const PLACES = 32;
 const HALF = PLACES / 2;
-/** The time a busy machine may take besides. */
 /** Answers asked for in one go: more bytes than the machine keeps for two sockets. */
 const ANSWERS = 100;
+/** The time a busy machine may take besides. */
 const PATIENCE_MS = 3_000;
 
 let rig: Rig;
@@ -70,7 +70,22 @@ test('one address holds half of the places of this machine at most, and another 
   for (const socket of again) socket.destroy();
 });
 
-test('a client that reads nothing of its answers is cut after a while, and one that reads is not', async () => {
+test('other machines leave places that this one alone may take, and an address a quarter of all', () => {
+  const places = new Places(PLACES);
+  const come = (remoteAddress: string, count: number): EventEmitter[] =>
+    Array.from({ length: count }, () => Object.assign(new EventEmitter(), { remoteAddress })).filter((socket) => places.take(socket));
+  const [first] = come('203.0.113.1', PLACES);
+  assert.equal(come('203.0.113.1', 1).length, 0);
+  const others = Array.from({ length: PLACES }, (_, i) => come(`203.0.113.${i + 2}`, PLACES).length);
+  assert.deepEqual(others.slice(0, 3), [PLACES / 4, PLACES / 4, 0]);
+  assert.equal(come('::ffff:127.0.0.1', PLACES).length, LOOPBACK_PLACES);
+  assert.equal(come('127.0.0.1', 1).length, 0);
+  first!.emit('close');
+  assert.equal(come('203.0.113.1', 1).length, 0); // the place is one of this machine's
+  assert.equal(come('127.0.0.1', 1).length, 1);
+});
+
+test('a client that says nothing or reads nothing of its answers is cut after a while, and one that reads is not', async () => {
   const { ca } = await testTls();
   const ask = async (localAddress: string) => {
     const socket = connectTls({ socket: await hold(localAddress), ca, servername: 'localhost', checkServerIdentity: () => undefined });
@@ -84,9 +99,10 @@ test('a client that reads nothing of its answers is cut after a while, and one t
   await untilOpen(0);
   const deaf = await ask('127.0.0.4');
   deaf.pause();
+  const mute = await hold('127.0.0.6'); // not even a handshake
   const begin = performance.now();
   await sleep(ANSWER_STALL_MS / 3);
-  assert.equal(await openConnections(), 1);
+  assert.equal(await openConnections(), 2);
   const slow = await ask('127.0.0.5');
   let read = 0;
   slow.on('data', (bytes: Uint8Array) => {
@@ -99,6 +115,5 @@ test('a client that reads nothing of its answers is cut after a while, and one t
     await sleep(100);
   }
   assert.ok(read > 0 && !slow.destroyed);
-  deaf.destroy();
-  slow.destroy();
+  for (const socket of [deaf, mute, slow]) socket.destroy();
 });
