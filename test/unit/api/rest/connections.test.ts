@@ -24,7 +24,9 @@ before(async () => {
   port = await rig.server.listen({ host: '127.0.0.1', port: 0 });
   client = createClient({ url: `https://127.0.0.1:${port}`, ca: (await testTls()).ca, retries: 0 });
 });
+const opened: Socket[] = [];
 after(async () => {
+  for (const socket of opened) socket.destroy(); // of a test that failed: the server would wait for them
   client.close();
   await rig.close();
 });
@@ -33,6 +35,7 @@ after(async () => {
 async function hold(localAddress: string): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true });
   socket.on('error', () => {});
+  opened.push(socket);
   await once(socket, 'connect');
   return socket;
 }
