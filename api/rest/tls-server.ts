@@ -2,6 +2,7 @@
  * The TLS listener below Fastify: TLS 1.2 or later only, bounds on headers, time and connections, and a sentence for who speaks plain HTTP
  * (DB53 5.2.2.b).
  */
+import type { EventEmitter } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
@@ -18,7 +19,7 @@ const REQUESTS_PER_SOCKET_MAX = 100_000;
 export const ANSWER_STALL_MS = 10_000;
 /** A refused connection is gone this long after its last words, ms, whether or not the other side has read them. */
 export const REFUSED_LINGER_MS = 1_000;
-/** Places that only this machine may take: whoever asks for `healthz` here finds one. */
+/** Places that only this machine may take. */
 export const LOOPBACK_PLACES = 8;
 /** One address holds at most one in so many places; one of this machine, whose clients share few addresses, one in two. */
 const ADDRESS_SHARE = 4;
@@ -49,14 +50,15 @@ export function createTlsServer(handler: RequestListener, tls: TlsOptions, setti
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
-  server.maxConnections = settings.connectionsMax;
   // Not while the answer is being made, and begun anew by each byte the other side takes: net looks at its queue before it says so.
-  server.on('request', (_request, response) => {
+  const places = new Places(settings.connectionsMax);
+  server.on('request', (request, response) => {
+    response.once('finish', () => places.answered(request.socket));
     response.setTimeout(ANSWER_STALL_MS, () => {
       if (response.socket && response.socket.writableLength > 0) response.socket.destroy();
     });
   });
-  admitByAddress(server, new Places(settings.connectionsMax));
+  admitByAddress(server, places);
   return server;
 }
 
@@ -80,37 +82,74 @@ function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 
-/** Places by address. */
-class Places {
+/** What a place needs of its connection. */
+export type Placed = Pick<Socket, 'remoteAddress' | 'remotePort' | 'destroy'> & Pick<EventEmitter, 'once'>;
+
+/**
+ * Places by address. A connection always finds one, unless all addresses hold alike: of the address that is in the way, its own or the one with most, the
+ * connection goes that has had no answer for the longest. So who holds places in silence holds them against himself, and `healthz` is answered beside him.
+ */
+export class Places {
   readonly #placesMax: number;
-  readonly #held = new Map<string, number>();
+  /** By address and port, those answered last behind. */
+  readonly #held = new Map<string, Map<number, Placed>>();
   #count = 0;
 
   constructor(placesMax: number) {
     this.#placesMax = placesMax;
   }
 
-  /** Takes a place until the socket closes; false when there is none for its address. */
-  take(socket: Socket): boolean {
-    const address = socket.remoteAddress ?? '';
+  /** Takes a place until the connection closes; false when there is none for its address. */
+  take(socket: Placed): boolean {
+    const { remoteAddress: address = '', remotePort: port = 0 } = socket;
     const local = isLoopback(address);
-    const held = this.#held.get(address) ?? 0;
-    if (held >= Math.ceil(this.#placesMax / (local ? LOOPBACK_SHARE : ADDRESS_SHARE))) return false;
-    if (this.#count >= this.#placesMax - (local ? 0 : LOOPBACK_PLACES)) return false;
-    this.#held.set(address, held + 1);
+    const own = this.#held.get(address)?.size ?? 0;
+    if (own >= Math.ceil(this.#placesMax / (local ? LOOPBACK_SHARE : ADDRESS_SHARE))) this.#end(address);
+    else if (this.#count >= this.#placesMax - (local ? 0 : LOOPBACK_PLACES)) {
+      const most = this.#withMost(local);
+      if (most === undefined || this.#held.get(most)!.size <= own + 1) return false;
+      this.#end(most);
+    }
+    const held = this.#held.get(address) ?? new Map<number, Placed>();
+    this.#held.set(address, held.set(port, socket));
     this.#count++;
-    socket.once('close', () => {
-      const left = this.#held.get(address)! - 1;
-      if (left === 0) this.#held.delete(address);
-      else this.#held.set(address, left);
-      this.#count--;
-    });
+    socket.once('close', () => this.#leave(address, port, socket));
     return true;
+  }
+
+  /** A connection was answered. */
+  answered({ remoteAddress = '', remotePort = 0 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): void {
+    const held = this.#held.get(remoteAddress);
+    const socket = held?.get(remotePort);
+    if (!held || !socket) return;
+    held.delete(remotePort);
+    held.set(remotePort, socket);
+  }
+
+  #withMost(local: boolean): string | undefined {
+    let most: string | undefined;
+    for (const [address, { size }] of this.#held)
+      if ((local || !isLoopback(address)) && size > (this.#held.get(most ?? '')?.size ?? 0)) most = address;
+    return most;
+  }
+
+  #end(address: string): void {
+    const [port, socket] = this.#held.get(address)!.entries().next().value!;
+    this.#leave(address, port, socket);
+    socket.destroy();
+  }
+
+  #leave(address: string, port: number, socket: Placed): void {
+    const held = this.#held.get(address);
+    if (held?.get(port) !== socket) return;
+    held.delete(port);
+    if (held.size === 0) this.#held.delete(address);
+    this.#count--;
   }
 }
 
 /**
- * Gives each connection a place, and looks at its first byte before TLS does. What has no place is closed without a word. What is not a TLS
+ * Gives each connection a place, and looks at its first byte before TLS does. What has no place, or loses it, is closed without a word. What is not a TLS
  * handshake gets a sentence in plain HTTP and the door, instead of a reset that nobody understands.
  */
 function admitByAddress(server: Server, places: Places): void {

@@ -99,7 +99,7 @@ export const nodeConfigSchema = Type.Object(
       maximum: 65_536,
       default: 1_024,
       env: `${ENV}CONNECTIONS_MAX`,
-      description: 'Open connections of the interface; further ones are closed at once',
+      description: 'Open connections of the interface; past a share of an address the one that has had no answer for the longest ends',
     }),
     headersTimeoutMs: Type.Integer({
       minimum: 1_000,

@@ -145,7 +145,7 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
     turns,
     dueInMs,
     goesFirst({ sender, gasLimit }) {
-      const left = ownLeft(sender);
+      const left = ownOf(sender).left();
       return left >= SENDER_GAS_SAVED && gasLimit <= left;
     },
     heldBack,

@@ -4,6 +4,11 @@ import type { PlantedBug } from './planted-bugs.ts';
 const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
+const EXCHANGE = 'api/rest/exchange.ts';
+const CSV = 'api/formats/csv.ts';
+const FORMATS_TEST = 'test/unit/api/formats/formats.test.ts';
+const QUERY_QUEUE = 'node/ledger/query-queue.ts';
+const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
@@ -48,8 +53,8 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'one address may hold every place of the interface',
     file: TLS_SERVER,
-    from: '    if (held >= Math.ceil(this.#placesMax / (local ? LOOPBACK_SHARE : ADDRESS_SHARE))) return false;\n',
-    to: '',
+    from: 'if (own >= Math.ceil(this.#placesMax / (local ? LOOPBACK_SHARE : ADDRESS_SHARE)))',
+    to: 'if (own > this.#placesMax)',
     test: CONNECTIONS_TEST,
     only: 'half of the places',
   },
@@ -60,6 +65,150 @@ export const plantedDoors: readonly PlantedBug[] = [
     to: 'setTimeout(() => undefined, REFUSED_LINGER_MS)',
     test: CONNECTIONS_TEST,
     only: 'refused connection',
+  },
+  {
+    name: 'who holds the places of an address in silence keeps others of it out',
+    file: TLS_SERVER,
+    from: 'ADDRESS_SHARE))) this.#end(address);',
+    to: 'ADDRESS_SHARE))) return false;',
+    test: CONNECTIONS_TEST,
+    only: 'whose places are all held',
+  },
+  {
+    name: 'who is answered loses its place like who is silent',
+    file: TLS_SERVER,
+    from: '    held.delete(remotePort);\n    held.set(remotePort, socket);\n',
+    to: '',
+    test: CONNECTIONS_TEST,
+    only: 'ends the one of its address',
+  },
+  {
+    name: 'where two addresses hold all places nobody else finds one',
+    file: TLS_SERVER,
+    from: '      this.#end(most);\n',
+    to: '      return false;\n',
+    test: CONNECTIONS_TEST,
+    only: 'whose places are all held',
+  },
+  {
+    name: 'other machines may take every place of the interface',
+    file: TLS_SERVER,
+    from: '(local ? 0 : LOOPBACK_PLACES)',
+    to: '(local ? 0 : 0)',
+    test: CONNECTIONS_TEST,
+    only: 'ends the one of its address',
+  },
+  {
+    name: 'a client that takes nothing of its answers keeps its place',
+    file: TLS_SERVER,
+    from: 'if (response.socket && response.socket.writableLength > 0) response.socket.destroy();',
+    to: '',
+    test: CONNECTIONS_TEST,
+    only: 'reads nothing of its answers',
+  },
+  {
+    name: 'a connection that says nothing keeps its place',
+    file: TLS_SERVER,
+    from: '    socket.setTimeout(HANDSHAKE_TIMEOUT_MS, forget);\n',
+    to: '',
+    test: CONNECTIONS_TEST,
+    only: 'says nothing',
+  },
+  {
+    name: 'a large body is read before it is known who calls',
+    file: EXCHANGE,
+    from: 'caller === undefined ? UNKNOWN_CALLER_BODY_BYTES_MAX : BODY_BYTES_MAX',
+    to: 'BODY_BYTES_MAX',
+    test: 'test/unit/api/rest/https.test.ts',
+    only: 'without a bearer token',
+  },
+  {
+    name: 'the rest of a refused body is read away',
+    file: EXCHANGE,
+    from: '    if (!leavesBodyUnread(request)) return',
+    to: '    return',
+    test: 'test/unit/api/rest/https.test.ts',
+    only: 'without a bearer token',
+  },
+  {
+    name: 'bodies are read on the thread that votes',
+    file: 'api/records/bodies.ts',
+    from: 'SMALL_BODY_BYTES_MAX = 16_384;',
+    to: 'SMALL_BODY_BYTES_MAX = 16_777_216;',
+    test: 'test/unit/api/records/bodies.test.ts',
+    only: 'too much memory or time',
+  },
+  {
+    name: 'rows of CSV are read on past the bound on records',
+    file: CSV,
+    from: '++count > BODY_RECORDS_MAX',
+    to: '++count < 0',
+    test: FORMATS_TEST,
+    only: 'stops at its bounds',
+  },
+  {
+    name: 'a row of CSV is read on past the bound on columns',
+    file: CSV,
+    from: '      if (cells.length > CSV_COLUMNS_MAX) {\n',
+    to: '      if (cells.length < 0) {\n',
+    test: FORMATS_TEST,
+    only: 'stops at its bounds',
+  },
+  {
+    name: 'every fault of a CSV is kept until its end',
+    file: CSV,
+    from: '      if (faults.length >= BODY_FAULTS_MAX || (header.faulty && count > 0)) break;\n',
+    to: '',
+    test: FORMATS_TEST,
+    only: 'stops at its bounds',
+  },
+  {
+    name: 'what the header of a CSV lacks is said at every row',
+    file: 'api/records/refusal.ts',
+    from: '    if (inHeader !== undefined && said.has(inHeader)) continue;\n',
+    to: '',
+    test: FORMATS_TEST,
+    only: 'said once',
+  },
+  {
+    name: 'a caller may query as much gas as he likes',
+    file: QUERY_QUEUE,
+    from: '        budgets.of(job.caller).charge(gas, clock.monotonic());\n',
+    to: '',
+    test: QUERY_QUEUE_TEST,
+    only: 'used up his gas',
+  },
+  {
+    name: 'many callers may query as much gas as they like',
+    file: QUERY_QUEUE,
+    from: '        budgetOfAll.charge(gas, clock.monotonic());\n',
+    to: '',
+    test: QUERY_QUEUE_TEST,
+    only: 'of the node between them',
+  },
+  {
+    name: 'any number of queries waits',
+    file: QUERY_QUEUE,
+    from: '    if (count < QUERIES_WAITING_MAX) return true;\n',
+    to: '    if (count >= 0) return true;\n',
+    test: QUERY_QUEUE_TEST,
+    only: 'places are bounded',
+  },
+  {
+    name: 'a turn of consensus takes as long as there are frames',
+    file: 'node/consensus-driver.ts',
+    from: 'late = clock.monotonic() - beganMs >= TURN_MS_MAX;',
+    to: 'late = clock.monotonic() < beganMs;',
+    test: 'test/unit/node/consensus-driver.test.ts',
+    only: 'taken its time',
+  },
+  {
+    name: 'that the voting thread was held is said by nobody',
+    file: 'node/loop-delay.ts',
+    from: '      if (!held) options.onHeld(Math.round(maxMs));\n',
+    to: '',
+    test: 'test/unit/node/loop-delay.test.ts',
+    only: 'told once',
   },
   {
     name: 'one address begins any number of handshakes',

@@ -1,12 +1,12 @@
 /** Who may hold a connection of the interface, and how long a refused one stays. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../../../api/client/index.ts';
-import { ANSWER_STALL_MS, REFUSED_LINGER_MS } from '../../../../api/rest/tls-server.ts';
+import { ANSWER_STALL_MS, LOOPBACK_PLACES, type Placed, Places, REFUSED_LINGER_MS } from '../../../../api/rest/tls-server.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 const PLACES = 32;
@@ -24,7 +24,9 @@ before(async () => {
   port = await rig.server.listen({ host: '127.0.0.1', port: 0 });
   client = createClient({ url: `https://127.0.0.1:${port}`, ca: (await testTls()).ca, retries: 0 });
 });
+const opened: Socket[] = [];
 after(async () => {
+  for (const socket of opened) socket.destroy(); // of a test that failed: the server would wait for them
   client.close();
   await rig.close();
 });
@@ -33,6 +35,7 @@ after(async () => {
 async function hold(localAddress: string): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true });
   socket.on('error', () => {});
+  opened.push(socket);
   await once(socket, 'connect');
   return socket;
 }
@@ -70,7 +73,60 @@ test('one address holds half of the places of this machine at most, and another 
   for (const socket of again) socket.destroy();
 });
 
-test('a client that reads nothing of its answers is cut after a while, and one that reads is not', async () => {
+test('who asks from an address whose places are all held is answered, and so is who asks when every place is', async () => {
+  client.close();
+  await untilOpen(0);
+  for (const addresses of [['127.0.0.1'], ['127.0.0.7', '127.0.0.8']]) {
+    const sockets = await Promise.all(addresses.flatMap((address) => Array.from({ length: HALF }, () => hold(address))));
+    await untilOpen(sockets.length);
+    for (let i = 0; i < 3; i++) {
+      assert.equal((await client.get('/healthz')).code, 'OK');
+      client.close();
+    }
+    for (const socket of sockets) socket.destroy();
+    await untilOpen(0);
+  }
+});
+
+test('a new connection ends the one of its address, else of the address with most, that has had no answer for the longest', () => {
+  const places = new Places(PLACES);
+  const ended: string[] = [];
+  let ports = 0;
+  const come = (remoteAddress: string, count = 1): (EventEmitter & Placed)[] =>
+    Array.from({ length: count }, () => {
+      const remotePort = ++ports;
+      const destroy = (): never => void ended.push(`${remoteAddress} ${remotePort}`) as never;
+      return Object.assign(new EventEmitter(), { remoteAddress, remotePort, destroy });
+    }).filter((socket) => places.take(socket));
+  const quarter = PLACES / 4;
+  const [first] = come('203.0.113.1', quarter);
+  come('203.0.113.2', quarter);
+  come('203.0.113.3', quarter);
+  assert.equal(ended.length, 0);
+  places.answered(first!);
+  come('203.0.113.1');
+  assert.deepEqual(ended.splice(0), ['203.0.113.1 2'], 'the first one was answered since');
+  assert.equal(come('203.0.113.4').length, 1);
+  assert.deepEqual(ended.splice(0), ['203.0.113.1 3'], 'one of those who hold most');
+  assert.equal(come('127.0.0.1', LOOPBACK_PLACES).length, LOOPBACK_PLACES);
+  assert.equal(ended.length, 0, 'other machines left these places');
+  for (let i = 0; i < PLACES; i++) come(`198.51.100.${i}`);
+  assert.equal(
+    ended.some((name) => name.startsWith('127.')),
+    false,
+    'and never take them',
+  );
+  const alike = new Places(4 + LOOPBACK_PLACES);
+  const remote = (i: number) =>
+    Object.assign(new EventEmitter(), { remoteAddress: `192.0.2.${i}`, remotePort: 1, destroy: () => assert.fail() as never });
+  assert.deepEqual(
+    [1, 2, 3, 4, 5].map((i) => alike.take(remote(i))),
+    [true, true, true, true, false],
+    'where all hold alike who comes is refused',
+  );
+});
+
+test('a client that says nothing or reads nothing of its answers is cut after a while, and one that reads is not', async () => {
   const { ca } = await testTls();
   const ask = async (localAddress: string) => {
     const socket = connectTls({ socket: await hold(localAddress), ca, servername: 'localhost', checkServerIdentity: () => undefined });
@@ -84,9 +140,10 @@ test('a client that reads nothing of its answers is cut after a while, and one t
   await untilOpen(0);
   const deaf = await ask('127.0.0.4');
   deaf.pause();
+  const mute = await hold('127.0.0.6'); // not even a handshake
   const begin = performance.now();
   await sleep(ANSWER_STALL_MS / 3);
-  assert.equal(await openConnections(), 1);
+  assert.equal(await openConnections(), 2);
   const slow = await ask('127.0.0.5');
   let read = 0;
   slow.on('data', (bytes: Uint8Array) => {
@@ -99,6 +156,5 @@ test('a client that reads nothing of its answers is cut after a while, and one t
     await sleep(100);
   }
   assert.ok(read > 0 && !slow.destroyed);
-  deaf.destroy();
-  slow.destroy();
+  for (const socket of [deaf, mute, slow]) socket.destroy();
 });

@@ -189,6 +189,19 @@ test('one asker gets a body as often as an honest one repeats its question, and 
   }
 });
 
+test('who lost its vote log is answered as often as an honest one repeats its question, and no oftener', () => {
+  const b = new Table('b');
+  const ask = (node: string) => b.hear(signed<Ask>({ kind: 'ask', round: 0, node }));
+  let answers = 0;
+  for (let i = 0; i < 1_000; i++) answers += ask('c').length;
+  assert.equal(answers, 1);
+  assert.deepEqual(ask('d'), ['send d held d final 0 words []']);
+  for (let i = 0; i < 20; i++) {
+    b.tick(retransmitMs({ parameters: PARAMETERS } as Replica));
+    assert.ok(ask('c').includes('send c held c final 0 words []'));
+  }
+});
+
 test('a body and words held that nobody asked for cost their sender, before a signature is checked; answers to a question never do', () => {
   const b = new Table('b');
   const bodyOf = (node: string) =>

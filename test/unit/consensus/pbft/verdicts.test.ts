@@ -38,6 +38,17 @@ test('a new view repeated, or made of view changes heard before, costs its own s
   assert.equal(c.engine.status().view, 1);
 });
 
+test('certificates of one block by different voters cost each vote once', () => {
+  const c = new Table('c');
+  const [first, second] = [
+    ['a', 'b', 'c'],
+    ['b', 'c', 'd'],
+  ].map((voters) => certificate('prepare', 0, 1, 'X', voters));
+  const changes = [viewChange('a', 1, undefined, [first!]), viewChange('b', 1, undefined, [second!]), viewChange('d', 1)];
+  assert.equal(cost(c, newView('b', 1, changes)), 1 + 3 + 4); // of the new view, of its view changes, of four votes
+  assert.equal(c.engine.status().view, 1);
+});
+
 test('a certificate that shows a height ahead is checked once, and anew under other validators', () => {
   const c = new Table('c');
   const ahead: Message = { kind: 'committed', certificate: certificate('commit', 0, 9, 'Y') };

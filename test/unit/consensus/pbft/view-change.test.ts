@@ -254,6 +254,19 @@ test('a wrong body of an earlier primary for the bound digest does not stand in 
   assert.ok(d1.executed('X').includes('broadcast prepare v1 h1 X'));
 });
 
+test('a body refused in one view is executed again in a later one that is bound to it', () => {
+  const c = new Table('c');
+  c.hear(prePrepare('a', 0, 1, 'X'));
+  for (let i = 0; i < 3; i++) {
+    c.executed('X', 'TRANSACTION_MISSING');
+    c.tick(150);
+  }
+  const prepared = certificate('prepare', 0, 1, 'X', ['a', 'b', 'd']);
+  c.hear(newView('b', 1, [viewChange('a', 1, undefined, [prepared]), viewChange('b', 1), viewChange('d', 1)]));
+  assert.deepEqual(c.hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+  assert.ok(c.executed('X').includes('broadcast prepare v1 h1 X'));
+});
+
 test('with nothing prepared the new primary is free', () => {
   const c = new Table('c');
   assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), ['persist entered v1 h1 free']);
