@@ -89,6 +89,25 @@ test('eight requests at once under one Idempotency-Key make one transaction, on 
   await rig.close();
 });
 
+test('what the chain would refuse now is refused before anything is signed, on every route that signs for its caller', async () => {
+  const rig = await createRig({ rateLimitFactor: 0 });
+  rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
+  const detail = encodeJson({ count: 1, faults: [{ path: '/data/name', problem: 'must be a text' }] });
+  rig.node.judge = async () => ({ code: 'BUILTIN_ARGUMENTS_INVALID', detail, gasUsed: 9, height: 41 });
+  const signing = allRoutes().filter(({ resume, operationId }) => resume !== undefined && operationId !== 'submitTransaction');
+  assert.ok(signing.length >= 7, `${signing.length} routes`);
+  for (const route of signing) {
+    const authorization = `Bearer ${rig.token('ada@acme', { steppedUpAt: rig.world.clock.now() })}`;
+    const headers = { authorization, 'content-type': route.body!.formats[0]! };
+    const [url] = urlsOf(route);
+    const answer = await rig.server.app.inject({ method: 'POST', url: url!, headers, payload: route.body!.example });
+    const { code, data, details } = JSON.parse(answer.body) as { code: string; data: { height: number }; details: { pointer: string }[] };
+    assert.deepEqual([code, data.height, details[0]?.pointer], ['BUILTIN_ARGUMENTS_INVALID', 41, '/data/name'], route.operationId);
+  }
+  assert.deepEqual([rig.node.signed.length, rig.node.submitted.length], [0, 0]);
+  await rig.close();
+});
+
 test('the example contract loads, and the examples of call and query are of its methods', async () => {
   const byId = new Map(allRoutes().map((route) => [route.operationId, route]));
   const exampleOf = (id: string) => JSON.parse(byId.get(id)!.body!.example as string) as { code: string; method: string; args: Json[] };
