@@ -2,6 +2,7 @@
  * Bugs of the safety code, each as one replacement in the shipped source, with the test that must fail while it stands. A rule of consensus or
  * ledger that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
+import { plantedAnswers } from './planted-answers.ts';
 import { plantedDoors } from './planted-doors.ts';
 import { readText } from './source.ts';
 
@@ -507,6 +508,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: 'test/unit/node/mempool/gas-shares.test.ts',
   },
   ...plantedDoors,
+  ...plantedAnswers,
 ];
 
 /** The source of the bug's file with the bug in it. @throws Error when the text to replace does not occur exactly once. */
