@@ -15,6 +15,22 @@ export const plantedAnswers: readonly PlantedBug[] = [
     only: 'a page of an image',
   },
   {
+    name: 'a nested call that fails costs nothing',
+    file: 'contracts/execute.ts',
+    from: 'if (error instanceof ContractFailure) this.tank.use(GAS.failure);',
+    to: '',
+    test: PAGES_TEST,
+    only: 'a nested call that fails',
+  },
+  {
+    name: 'names in JSON cost nothing',
+    file: 'contracts/vm/host-api.ts',
+    from: 'gas.use(names * GAS.perJsonName)',
+    to: 'gas.use(names * 0)',
+    test: PAGES_TEST,
+    only: 'a name in JSON',
+  },
+  {
     name: 'a leap second may stand on any day',
     file: TIME,
     from: "(second === 60n && !utc.startsWith('01', 'YYYY-MM-'.length))",
