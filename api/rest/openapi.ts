@@ -78,7 +78,7 @@ function registryParameter(parameter: Parameter) {
 function bodyParameters(route: Route) {
   const schema = route.body?.schema;
   if (schema === undefined) return (route.body?.fields ?? []).map((field) => ({ ...field, in: 'body', default: null }));
-  const required = new Set((schema.required as string[] | undefined) ?? []);
+  const required = new Set(requiredOf(schema));
   return Object.entries((schema.properties ?? {}) as Record<string, TSchema>).map(([name, member]) => ({
     name,
     in: 'body',
@@ -89,6 +89,12 @@ function bodyParameters(route: Route) {
     example: (member.examples as unknown[])[0],
     description: { en: member.description, zh: member['x-description-zh'] as string },
   }));
+}
+
+/** What a sender must give: a member with a default is filled in before the schema is asked, where it is required. */
+function requiredOf(schema: TSchema): readonly string[] {
+  const members = schema.properties as Readonly<Record<string, TSchema>>;
+  return ((schema.required as string[] | undefined) ?? []).filter((name) => members[name]!.default === undefined);
 }
 
 function bodyRange(member: TSchema): string {
@@ -177,8 +183,8 @@ function requestBody({ body }: Route): object {
   };
 }
 
-function bodySchema(format: string, schema: unknown): unknown {
-  if (format === 'application/json') return schema ?? {};
+function bodySchema(format: string, schema: TSchema | undefined): unknown {
+  if (format === 'application/json') return schema ? { ...schema, required: requiredOf(schema) } : {};
   return format === 'application/octet-stream' ? { type: 'string', contentEncoding: 'binary' } : { type: 'string' };
 }
 

@@ -44,7 +44,7 @@ export async function operations(context: ProbeContext): Promise<readonly Operat
     });
     const required = row.parameters.filter((parameter) => parameter.in === 'query' && parameter.required);
     const query = Object.fromEntries(required.map(({ name, example }) => [name, String(example)]));
-    return { row, path, query: row.operationId === 'queryContract' ? { ...query, args: '[]' } : query };
+    return { row, path, query };
   });
 }
 

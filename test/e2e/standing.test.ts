@@ -1,13 +1,19 @@
-/** What a node says of itself when its vote log is damaged and when its network has no quorum: by doctor, `/readyz` and its alarms. */
+/**
+ * What a node says of itself when its vote log is damaged, when its exchange log was rewritten and when its network has no quorum: by doctor,
+ * `/readyz`, its alarms and the proofs it refuses.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
+import { exchangePrefix } from '../../node/exchange-chain.ts';
+import { prefixEnd } from '../../node/format/index.ts';
+import { openLevelStore } from '../../node/storage/index.ts';
 import { oneHead, startTestNet, type TestNet } from './net.ts';
 
-const DAMAGED = 3; // index of the node whose vote log is damaged
+const DAMAGED = 3; // index of the node whose logs are damaged
 
 let testNet: TestNet;
 let context: ProbeContext;
@@ -60,6 +66,40 @@ test('one flipped bit in the vote log: the node starts mute, keeps the file, say
   const now = await doctor(DAMAGED);
   assert.match(about(now, 'vote log')?.what ?? '', /set aside by earlier starts: votes\.log\.damaged-/);
   assert.deepEqual([about(now, 'standing')?.state, about(now, 'standing')?.what], ['ok', 'the node runs and is ready']);
+});
+
+test('an entry of the exchange log that was rewritten while the node was down: doctor names it, the start raises an alarm, and it is proved to nobody', async () => {
+  const node = testNet.net.nodes[DAMAGED]!;
+  const { organisation } = context.genesis.nodes[DAMAGED]!;
+  const auditor = context.genesis.accounts.find((account) => account.organisation === organisation && account.roles.includes('auditor'))!;
+  const exchanges = (query: Readonly<Record<string, string>>) =>
+    context.call(DAMAGED, 'GET', 'audit/exchanges', { token: context.net.tokens[auditor.id]!, query });
+  const own = context.random('own');
+  await context.call(DAMAGED, 'GET', `records/${own}`, { token: null });
+  const sequence = await context.until('the entry to be written', PATIENCE_MS, async () => {
+    const { items } = (await exchanges({ order: 'descending', limit: '100' })).json.data;
+    return items.find((item: { code: string }) => item.code === 'TOKEN_MISSING')?.sequence as number | undefined;
+  });
+  const proved = () => exchanges({ limit: '1000', proof: 'true' });
+  assert.equal((await proved()).status, 200);
+  await node.kill('SIGKILL');
+  const store = await openLevelStore({ path: join(node.dir, 'data/local') });
+  const rows = await store.range({ from: exchangePrefix, to: prefixEnd(exchangePrefix), limit: sequence });
+  const row = rows.at(-1)!;
+  const text = Buffer.from(row.value).toString('latin1');
+  assert.ok(text.includes('TOKEN_MISSING'), 'the entry as it stands in the store');
+  await store.batch([{ key: row.key, value: Buffer.from(text.replace('TOKEN_MISSING', 'TOKEN_INVALID'), 'latin1') }], { sync: true });
+  await store.close();
+  assert.deepEqual(about(await doctor(DAMAGED), 'exchange log')?.what, `EXCHANGE_LOG_REWRITTEN entry ${sequence}: link`);
+
+  await node.restart();
+  const alarm = await context.until('the alarm', PATIENCE_MS, async () => {
+    const { items } = await context.get(DAMAGED, 'alarms', { limit: 1_000 });
+    return items.find(({ kind }: { kind: string }) => kind === 'EXCHANGE_LOG_REWRITTEN');
+  });
+  assert.deepEqual([alarm.severity, alarm.detail], ['critical', { sequence, reason: 'link' }]);
+  const proof = await proved();
+  assert.equal(proof.json.code, 'EXCHANGE_LOG_REWRITTEN', proof.text.slice(0, 300));
 });
 
 test('without a quorum /readyz says what is missing, doctor hears it from the running node, and both are well again after', async () => {

@@ -2,6 +2,7 @@
  * Bugs of the safety code, each as a replacement in the shipped source, with the test that must fail while it stands; by layer, in the files
  * planted-<layer>.ts. A rule that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
+import { plantedAnswers } from './planted-answers.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedDoors } from './planted-doors.ts';
@@ -33,6 +34,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedRecords,
   ...plantedRecovery,
   ...plantedDoors,
+  ...plantedAnswers,
 ];
 
 /** The source of the bug's file with the bug in it. @throws Error when a text to replace does not occur exactly once. */

@@ -60,6 +60,20 @@ export const probe: Probe = {
     assert.equal(proposed >= 1, true, 'somebody proposed what was decided');
   },
   async twin(context) {
+    const shown = async () => (await context.get(context.actor.node, 'consensus')).round;
+    // While one round stands still, nothing is counted: idle blocks are seconds apart.
+    await context.until('two looks at one round', WATCHED_MS, async () => {
+      const first = await shown();
+      const second = await shown();
+      if (second.height !== first.height || second.view !== first.view || JSON.stringify(second.votes) !== JSON.stringify(first.votes))
+        return;
+      for (const name of COUNTS) assert.equal(second[name], first[name], `${name} rose though no round went by`);
+      return true;
+    });
+    const validators = context.genesis.nodes.filter(({ role }) => role === 'validator').length;
+    for (const { votes } of await watched(context))
+      for (const phase of ['prepare', 'commit', 'viewChange'])
+        assert.ok(votes[phase] <= validators, `${phase} votes are of one round alone`);
     const nobody = await context.call(context.actor.node, 'GET', 'consensus', { token: null });
     assert.equal(nobody.status, 401, 'and nobody without a token sees it');
   },

@@ -8,7 +8,7 @@ const CODE = `contract({
     keep(ctx, name, value) { ctx.put(name, value); return [typeof value, Array.isArray(value), value]; },
     add(ctx, a, b) { return a + b; },
   },
-  queries: { kept(ctx, name) { return ctx.get(name); } },
+  queries: { kept(ctx, name) { return ctx.get(name); }, same(ctx, value) { return [typeof value, Array.isArray(value), value]; } },
 });`;
 
 /** Beyond what JavaScript's numbers hold exactly. */
@@ -26,6 +26,8 @@ export const probe: Probe = {
       const answer = await callMethod(context, address, 'keep', [name, value]);
       assert.deepEqual(answer.json.data.result, [typeof value, Array.isArray(value), value]);
       assert.deepEqual((await query(context, address, 'kept', [name])).json.data.result, value);
+      const asked = await query(context, address, 'same', [value]);
+      assert.deepEqual(asked.json.data.result, [typeof value, Array.isArray(value), value], 'a query takes them as well');
     }
     for (const digits of [...LARGE, `-${LARGE[0]}`]) {
       const name = context.random('n');
@@ -35,6 +37,8 @@ export const probe: Probe = {
       assert.equal(answer.status, 200, answer.text.slice(0, 300));
       assert.deepEqual(answer.json.data.result, ['bigint', false, { $int: digits }], 'digit for digit in the contract and out of it');
       assert.deepEqual((await query(context, address, 'kept', [name])).json.data.result, { $int: digits });
+      const asked = await query(context, address, 'same', [{ $int: digits }]);
+      assert.deepEqual(asked.json.data.result, ['bigint', false, { $int: digits }]);
     }
     assert.equal((await callMethod(context, address, 'add', [Number.MAX_SAFE_INTEGER - 7, 7])).json.data.result, Number.MAX_SAFE_INTEGER);
   },

@@ -1,4 +1,4 @@
-/** The example contract of the devnet and the guides, run as a chain runs it. */
+/** The example contracts of the devnet and of contracts/README.md, run as a chain runs them. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -32,4 +32,15 @@ test('two verdicts in one transaction are both or neither', () => {
   const gate = chain.deploy(source);
   assert.equal(chain.execute([call(gate, 'judge', 'P', 'pass'), call(gate, 'judge', 'P', 'odd')]).failedCall, 1);
   assert.deepEqual(json(chain.query(gate, 'totals', 'P').result), { pass: 0, fail: 0, open: true });
+});
+
+test('the contract that contracts/README.md shows loads as printed and does what the page says', () => {
+  const { 1: shown } = /```js\n([\s\S]*?)```/.exec(readFileSync('contracts/README.md', 'utf8'))!;
+  const chain = new Chain({ machine });
+  const address = chain.deploy(shown!);
+  const done = chain.execute([call(address, 'judge', 'P-1', 'pass')]);
+  assert.deepEqual([done.results.map(json), json(done.events[0]!.data)], [[{ pass: 1, fail: 0 }], { product: 'P-1', verdict: 'pass' }]);
+  assert.equal((json(chain.execute([call(address, 'judge', 'P-1', 'odd')]).detail) as { code: string }).code, 'VERDICT_UNKNOWN');
+  assert.deepEqual(json(chain.query(address, 'totals', 'P-1').result), { pass: 1, fail: 0 });
+  assert.equal(json(chain.query(address, 'totals', 'P-2').result), null);
 });

@@ -31,12 +31,18 @@ function urlsOf(route: Route): string[] {
   return [urlWith(), ...inQuery.filter(({ required }) => !required).map(urlWith)];
 }
 
-test('every example of a route is a request its route takes', async () => {
+/** The members of every answer, success or failure (DB53 5.2.1.2.b). */
+const ENVELOPE = ['code', 'data', 'details', 'message', 'requestId'];
+/** Operations whose example names what the stand-in of a chain does not hold. */
+const UNANSWERED = ['acknowledgeAlarm', 'getEntry', 'getEntryHistory', 'login', 'validateBlock'];
+
+test('every example of a route is a request its route takes, and every answer has the one envelope', async () => {
   const rig = await createRig({ rateLimitFactor: 0 });
   rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
   await rig.server.context.credentials.setPassword('ada@acme', 'correct horse');
   const { secret } = await rig.server.context.credentials.setOtp('ada@acme');
   const faults: string[] = [];
+  const answered = new Set<string>();
   let sent = 0;
   for (const route of allRoutes()) {
     if (route.response.outside?.includes('text/event-stream')) continue; // does not end
@@ -54,14 +60,20 @@ test('every example of a route is a request its route takes', async () => {
         ...(body ? { payload: body.example } : {}),
       });
       sent++;
-      const code = String(answer.headers['content-type']).includes('json')
-        ? (JSON.parse(answer.body) as { code?: string }).code
-        : undefined;
-      const details = (JSON.parse(code === undefined ? '{}' : answer.body) as { details?: { code: string }[] }).details ?? [];
+      const enveloped = String(answer.headers['content-type']).includes('json') && route.operationId !== 'openApi';
+      if (!enveloped) assert.ok(route.response.outside, `${route.operationId} answers outside the envelope`);
+      const given = (enveloped ? JSON.parse(answer.body) : {}) as { code?: string; details?: { code: string }[] };
+      if (enveloped) assert.deepEqual(Object.keys(given).sort(), ENVELOPE, `${route.operationId}: ${answer.body.slice(0, 200)}`);
+      if (answer.statusCode === 200) answered.add(route.operationId);
+      const { code, details = [] } = given;
       if (details.length > 0 && details.every((detail) => detail.code === 'PARAMETER_COMBINATION')) continue; // goes with another one
       if (code !== undefined && REQUEST_FAULTS.has(code)) faults.push(`${route.method} ${url}: ${answer.body.slice(0, 400)}`);
     }
   }
+  const silent = allRoutes().filter(
+    ({ operationId, response }) => !answered.has(operationId) && !response.outside?.includes('text/event-stream'),
+  );
+  assert.deepEqual(silent.map(({ operationId }) => operationId).sort(), UNANSWERED);
   assert.deepEqual(faults, []);
   assert.ok(sent > 150, `${sent} requests`);
   await rig.close();
@@ -93,6 +105,25 @@ test('eight requests at once under one Idempotency-Key make one transaction, on 
     assert.equal(new Set(answers.map(({ body }) => JSON.stringify(JSON.parse(body).data))).size, 1, route.operationId);
     assert.equal(rig.node.submitted.length - before, 1, route.operationId);
   }
+  await rig.close();
+});
+
+test('what the chain would refuse now is refused before anything is signed, on every route that signs for its caller', async () => {
+  const rig = await createRig({ rateLimitFactor: 0 });
+  rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
+  const detail = encodeJson({ count: 1, faults: [{ path: '/data/name', problem: 'must be a text' }] });
+  rig.node.judge = async () => ({ code: 'BUILTIN_ARGUMENTS_INVALID', detail, gasUsed: 9, height: 41 });
+  const signing = allRoutes().filter(({ resume, operationId }) => resume !== undefined && operationId !== 'submitTransaction');
+  assert.ok(signing.length >= 7, `${signing.length} routes`);
+  for (const route of signing) {
+    const authorization = `Bearer ${rig.token('ada@acme', { steppedUpAt: rig.world.clock.now() })}`;
+    const headers = { authorization, 'content-type': route.body!.formats[0]! };
+    const [url] = urlsOf(route);
+    const answer = await rig.server.app.inject({ method: 'POST', url: url!, headers, payload: route.body!.example });
+    const { code, data, details } = JSON.parse(answer.body) as { code: string; data: { height: number }; details: { pointer: string }[] };
+    assert.deepEqual([code, data.height, details[0]?.pointer], ['BUILTIN_ARGUMENTS_INVALID', 41, '/data/name'], route.operationId);
+  }
+  assert.deepEqual([rig.node.signed.length, rig.node.submitted.length], [0, 0]);
   await rig.close();
 });
 

@@ -40,6 +40,11 @@ const whole: RouteDeclaration = {
   handler: () => ({ data: null }),
 };
 
+interface Documented {
+  readonly operationId: string;
+  readonly requestBody: { readonly content: Readonly<Record<string, { readonly schema: { readonly required: readonly string[] } }>> };
+}
+
 test('a route that is declared in full is taken', () => {
   assert.equal(route(whole).operationId, 'weigh');
   assert.ok(route(whole).errorsAll.includes('TOKEN_EXPIRED'));
@@ -89,6 +94,29 @@ test('DB53 5.2.1.1.a: every parameter in the registry has name, required, type, 
       assert.ok(Object.hasOwn(parameter, 'default'));
     }
   }
+});
+
+test('a field of a body is called required when it has no default, in the registry and in OpenAPI', () => {
+  const rows = registryRows(allRoutes());
+  const { paths } = openApiDocument(allRoutes(), '1') as { paths: Record<string, Record<string, Documented>> };
+  const documented = new Map(
+    Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => [one.operationId, one] as const)),
+  );
+  let optional = 0;
+  for (const { operationId, body } of allRoutes().filter((route) => route.body?.schema !== undefined)) {
+    const fields = Object.entries(body!.schema!.properties as Record<string, { default?: unknown }>);
+    const required = fields.filter(([, member]) => member.default === undefined).map(([name]) => name);
+    optional += fields.length - required.length;
+    const row = rows.find((candidate) => candidate.operationId === operationId)!;
+    const told = (row.parameters as { in: string; name: string; required: boolean }[]).filter((parameter) => parameter.in === 'body');
+    assert.deepEqual(
+      told.filter((parameter) => parameter.required).map(({ name }) => name),
+      required,
+      operationId,
+    );
+    assert.deepEqual(documented.get(operationId)!.requestBody.content['application/json']!.schema.required, required, operationId);
+  }
+  assert.ok(optional > 8, `${optional} fields may be left out`);
 });
 
 test('DB53 5.2.1.1.b: every operation states time-out, rate limit and errors with remedies in two languages', () => {
