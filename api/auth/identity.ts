@@ -13,8 +13,6 @@ import { decodeJsonOnce } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { ReadState } from '../rest/deps.ts';
 
-export const ACCOUNT_NAME = '^[^@\\s\\u0000-\\u001f]{1,63}@[a-zA-Z0-9._-]{1,63}$';
-
 export function stateReader(node: NodeService): ReadState {
   return (contract, key) => node.state.get(stateKey(contract, key));
 }

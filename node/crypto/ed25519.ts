@@ -27,9 +27,6 @@ function loadSodium(): Sodium | undefined {
 }
 const sodium = loadSodium();
 
-/** Name of the library that carries the load, for the log and `doctor`. */
-export const ed25519Backend: 'sodium' | 'node' = sodium === undefined ? 'node' : 'sodium';
-
 const keyObjects = new Map<string, KeyObject>();
 
 function keyObjectOf(publicKey: Uint8Array): KeyObject {

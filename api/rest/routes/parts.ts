@@ -100,7 +100,6 @@ export function strictObject<T extends TProperties>(properties: T): TObject<T> {
 
 // --- schemas of answers ---------------------------------------------------------------------------------------------------------------
 
-export const Anything = Type.Unknown();
 export const Row = Type.Record(Type.String(), Type.Unknown());
 export function listOf(item: TSchema): TSchema {
   return Type.Object({
