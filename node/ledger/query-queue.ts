@@ -1,10 +1,12 @@
 /**
  * Who may use the reader next. One job runs at a time. Proofs go first; queries go round by caller, so that one with many waiting holds up no other.
  * Queries are paid in gas: each caller has a budget a second, and the node has one for all of them together, so that many callers leave the
- * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query.
+ * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query. Queries also rest
+ * after each piece of work as the headroom says, so that they take less where the processor is short.
  */
 import { ChainError } from '../errors/index.ts';
 import { Budget, createBudgets } from '../budget.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from '../headroom.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Gas of one caller a second: a sixteenth of a core where a gas is 25 ps. */
@@ -43,9 +45,11 @@ interface Job {
 export function createQueryQueue({
   clock,
   timers,
+  headroom = ALL_HEADROOM,
 }: {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Pick<Timers, 'after'>;
+  readonly headroom?: Headroom | undefined;
 }): QueryQueue {
   const proofs: Job[] = [];
   const waiting = new Map<string, Job[]>(); // by caller, none empty, in the order of their turns
@@ -54,6 +58,7 @@ export function createQueryQueue({
   let count = 0; // of queries that wait
   let running: Job | undefined;
   let cancelWait: (() => void) | undefined;
+  let restUntilMs = 0;
   let stopped: ChainError | undefined;
 
   function refuseForGas(caller: string): ChainError | undefined {
@@ -94,7 +99,8 @@ export function createQueryQueue({
       return;
     }
     if (count === 0 || cancelWait) return;
-    const waitMs = budgetOfAll.waitMs(clock.monotonic());
+    const nowMs = clock.monotonic();
+    const waitMs = Math.max(budgetOfAll.waitMs(nowMs), restUntilMs - nowMs);
     if (waitMs > 0) {
       cancelWait = timers.after(waitMs, () => {
         cancelWait = undefined;
@@ -108,11 +114,14 @@ export function createQueryQueue({
 
   function start(job: Job): void {
     running = job;
+    const startedMs = clock.monotonic();
     void job.run().then((gas) => {
       running = undefined;
+      const nowMs = clock.monotonic();
+      restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
       if (gas > 0) {
-        budgets.of(job.caller).charge(gas, clock.monotonic());
-        budgetOfAll.charge(gas, clock.monotonic());
+        budgets.of(job.caller).charge(gas, nowMs);
+        budgetOfAll.charge(gas, nowMs);
       }
       next();
     });

@@ -2,10 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODIES_WAITING_BYTES_MAX, BODY_COUNTED_BYTES_MIN, createBodyQueue } from '../../../../api/records/body-queue.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import type { World } from '../../../../node/world.ts';
+
+const world: Pick<World, 'clock' | 'timers'> = {
+  clock: { now: () => Date.now(), monotonic: () => performance.now() },
+  timers: {
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    every: () => () => undefined,
+  },
+};
 
 /** A queue whose jobs end one by one, as the test says. */
 function rig() {
-  const queue = createBodyQueue();
+  const queue = createBodyQueue(world);
   const done: string[] = [];
   const refused: string[] = [];
   const ends: (() => void)[] = [];
