@@ -11,6 +11,8 @@ import { ledgerKey } from './ledger/keys.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { startReaderThread } from './ledger/reader-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
+import { type Headroom, watchHeadroom } from './headroom.ts';
+import { createLoopMeter } from './loop-delay.ts';
 import { createNode, type Node } from './node.ts';
 import type { Alarm } from './service.ts';
 import { type ByteText, type Json, openGenesis, toHex } from './format/index.ts';
@@ -35,6 +37,8 @@ export interface RealNode {
   readonly node: Node;
   readonly world: World;
   readonly network: Network;
+  /** What the threads may take whose work can wait. */
+  readonly headroom: Headroom;
   /** Alarms, exchange log, credentials, idempotency. */
   readonly local: Store;
   readonly index: Store;
@@ -82,6 +86,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     closers.push(() => verifier.stop());
     const world = createRealWorld({ log, crypto, verifier });
+    const headroom = watchHeadroom(createLoopMeter(), world.timers);
+    closers.push(async () => headroom.stop());
     const early: { readonly name: string; readonly fault: ChainError }[] = [];
     let alarmed = (name: string, fault: ChainError): void => {
       log.error({ store: name, code: fault.code }, 'store fault');
@@ -114,7 +120,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
     const ledger = { storePath: join(config.dataDir, 'chain'), genesisText };
     const onFault = (fault: ChainError): void => alarmed('chain', fault);
-    const reader = await startReaderThread(ledger, world, onFault);
+    const reader = await startReaderThread(ledger, { ...world, headroom }, onFault);
     partsOfNode.push(() => reader.stop());
     const readers = {
       async release() {
@@ -207,6 +213,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       node,
       world,
       network,
+      headroom,
       local,
       index,
       sealed,

@@ -128,7 +128,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       anchors,
       onFault,
     });
-    const bodies = createBodies({ world });
+    const bodies = createBodies({ world, headroom: real.headroom });
     stopBodies = bodies.stop;
     const records = createRecordService({
       bodies,
@@ -166,6 +166,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         credentialsKey,
         exchanges,
         loopDelay: loop.read,
+        headroom: real.headroom,
         bodies: bodies.stats,
         settings: {
           sessionMs: config.sessionMs,

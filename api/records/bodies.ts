@@ -3,6 +3,7 @@
  * What comes back asks the chain nothing yet.
  */
 import type { Crypto } from '../../node/format/index.ts';
+import type { Headroom } from '../../node/headroom.ts';
 import type { World } from '../../node/world.ts';
 import { createBodyQueue } from './body-queue.ts';
 import { BODY_LIMITS, createBodyThread, type HeldBody } from './body-thread.ts';
@@ -36,11 +37,12 @@ export interface Bodies {
 
 export interface BodiesDependencies {
   readonly world: Pick<World, 'clock' | 'timers' | 'log'> & { readonly crypto: Pick<Crypto, 'hash'> };
+  readonly headroom?: Headroom;
 }
 
-export function createBodies({ world }: BodiesDependencies, limits = BODY_LIMITS): Bodies {
+export function createBodies({ world, headroom }: BodiesDependencies, limits = BODY_LIMITS): Bodies {
   const inSlices = createSlices(world);
-  const queue = createBodyQueue();
+  const queue = createBodyQueue(world, headroom);
   const thread = createBodyThread(world, limits);
 
   /** The rows are taken up in slices: ten thousand of them at once would hold this thread. */

@@ -1,8 +1,11 @@
 /**
  * Whose body the thread takes next: callers go round, so that one with many waiting holds up no other. What waits is bounded in bytes; where there is no
- * room, the caller with the most waiting gives up his last one, or is refused when he is the one who comes.
+ * room, the caller with the most waiting gives up his last one, or is refused when he is the one who comes. After each body the thread rests as the
+ * headroom says.
  */
 import { ChainError } from '../../node/errors/index.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from '../../node/headroom.ts';
+import type { World } from '../../node/world.ts';
 
 /** Bytes of bodies that wait. */
 export const BODIES_WAITING_BYTES_MAX = 64 * 1024 * 1024;
@@ -34,7 +37,7 @@ interface Waiting {
   bytes: number;
 }
 
-export function createBodyQueue(): BodyQueue {
+export function createBodyQueue({ clock, timers }: Pick<World, 'clock' | 'timers'>, headroom: Headroom = ALL_HEADROOM): BodyQueue {
   const callers = new Map<string, Waiting>(); // none empty, in the order of their turns
   let count = 0;
   let bytesWaiting = 0;
@@ -70,7 +73,10 @@ export function createBodyQueue(): BodyQueue {
       callers.delete(caller);
       if (waiting.jobs.length > 0) callers.set(caller, waiting); // to the end of the round
       leave(caller, waiting, job);
+      const startedMs = clock.monotonic();
       await job.run();
+      const rest = restMs(headroom, clock.monotonic() - startedMs);
+      if (rest > 0) await new Promise<void>((rested) => void timers.after(rest, rested));
     }
     running = false;
   }

@@ -4,6 +4,7 @@
  */
 import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/exchange-log.ts';
+import type { Headroom } from '../../node/headroom.ts';
 import type { LoopDelay } from '../../node/loop-delay.ts';
 import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
@@ -32,6 +33,8 @@ export interface ApiDeps {
   readonly exchanges: ExchangeLog;
   /** How long the event loop was held lately, for the metrics. */
   readonly loopDelay?: () => LoopDelay;
+  /** For the metrics. */
+  readonly headroom?: Headroom;
   /** Bodies of records in their thread, for the metrics. */
   readonly bodies?: () => { readonly waiting: number; readonly workSeconds: number; readonly ended: number };
   readonly settings?: Partial<ApiSettings>;

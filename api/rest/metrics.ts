@@ -18,8 +18,9 @@ export function createMetrics({
   records,
   exchanges,
   loopDelay,
+  headroom,
   bodies,
-}: Pick<ApiDeps, 'node' | 'records' | 'exchanges' | 'loopDelay' | 'bodies'>): Metrics {
+}: Pick<ApiDeps, 'node' | 'records' | 'exchanges' | 'loopDelay' | 'headroom' | 'bodies'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const seconds = new Histogram({
@@ -87,6 +88,13 @@ export function createMetrics({
         for (const [statistic, ms] of Object.entries({ mean: meanMs, p99: p99Ms, max: maxMs })) this.set({ statistic }, ms / 1_000);
       },
     });
+  }
+  if (headroom) {
+    gauge(
+      'chain_application_headroom_ratio',
+      'Part of their time that queries and bodies of records may take: it falls while the thread that votes comes late',
+      () => headroom.part,
+    );
   }
   if (bodies) {
     gauge('chain_application_bodies_waiting_count', 'Bodies of records that wait for their thread', () => bodies().waiting);

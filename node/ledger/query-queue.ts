@@ -1,9 +1,11 @@
 /**
  * Who may use the reader next. One job runs at a time. Proofs go first; queries go round by caller, so that one with many waiting holds up no other.
  * Queries are paid in gas: each caller has a budget a second, and the node has one for all of them together, so that many callers leave the
- * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query.
+ * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query. Queries also rest
+ * after each piece of work as the headroom says, so that they take less where the processor is short.
  */
 import { ChainError } from '../errors/index.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from '../headroom.ts';
 import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock, Timers } from '../world.ts';
 
@@ -15,6 +17,8 @@ export const QUERY_GAS_PER_SECOND_ALL = 10_000_000_000;
 export const QUERY_GAS_SAVED_MS = 2_000;
 /** Queries of one caller that wait or run. */
 export const QUERIES_PER_CALLER_MAX = 32;
+/** The longest a query waits for its turn, ms: then its caller is told to come back, and nothing is run for who has gone. */
+export const QUERY_WAIT_MS_MAX = 5_000;
 /** Queries of all callers that wait. */
 export const QUERIES_WAITING_MAX = 256;
 /** Proofs that wait. */
@@ -35,6 +39,7 @@ export interface QueryQueue {
 
 interface Job {
   readonly caller: string;
+  readonly sinceMs: number;
   /** Runs it, settles its promise, and resolves with the gas to charge. */
   run(): Promise<number>;
   refuse(error: ChainError): void;
@@ -43,9 +48,11 @@ interface Job {
 export function createQueryQueue({
   clock,
   timers,
+  headroom = ALL_HEADROOM,
 }: {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Pick<Timers, 'after'>;
+  readonly headroom?: Headroom | undefined;
 }): QueryQueue {
   const proofs: Job[] = [];
   const waiting = new Map<string, Job[]>(); // by caller, none empty, in the order of their turns
@@ -55,6 +62,7 @@ export function createQueryQueue({
   let count = 0; // of queries that wait
   let running: Job | undefined;
   let cancelWait: (() => void) | undefined;
+  let restUntilMs = 0;
   let stopped: ChainError | undefined;
 
   function refuseForGas(caller: string): ChainError | undefined {
@@ -87,15 +95,27 @@ export function createQueryQueue({
     return undefined;
   }
 
+  function refuseLate(): void {
+    const sinceMs = clock.monotonic() - QUERY_WAIT_MS_MAX;
+    for (const [caller, jobs] of waiting) {
+      while (jobs.length > 0 && jobs[0]!.sinceMs < sinceMs) {
+        count--;
+        jobs.shift()!.refuse(new ChainError('RATE_LIMITED', { waitMsMax: QUERY_WAIT_MS_MAX, retryAfterMs: PLACE_WAIT_MS }));
+      }
+      if (jobs.length === 0) waiting.delete(caller);
+    }
+  }
+
   function next(): void {
     if (running || stopped) return;
+    refuseLate();
     const proof = proofs.shift();
     if (proof) {
       start(proof);
       return;
     }
     if (count === 0 || cancelWait) return;
-    const waitMs = bucketOfAll.waitMs();
+    const waitMs = Math.max(bucketOfAll.waitMs(), restUntilMs - clock.monotonic());
     if (waitMs > 0) {
       cancelWait = timers.after(waitMs, () => {
         cancelWait = undefined;
@@ -109,8 +129,11 @@ export function createQueryQueue({
 
   function start(job: Job): void {
     running = job;
+    const startedMs = clock.monotonic();
     void job.run().then((gas) => {
       running = undefined;
+      const nowMs = clock.monotonic();
+      restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
       if (gas > 0) {
         buckets.of(job.caller, rate).charge(gas);
         bucketOfAll.charge(gas);
@@ -126,6 +149,7 @@ export function createQueryQueue({
     });
     const job: Job = {
       caller,
+      sinceMs: clock.monotonic(),
       async run() {
         const startedMs = clock.monotonic();
         try {

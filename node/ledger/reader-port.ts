@@ -1,6 +1,7 @@
 /** The ledger reader as the rest of the node sees it: queries bounded and shared out fairly, proofs before them. */
 import { ChainError, isErrorCode } from '../errors/index.ts';
 import { type ByteText, decodeJson } from '../format/index.ts';
+import type { Headroom } from '../headroom.ts';
 import type { Clock, Timers } from '../world.ts';
 import { createQueryQueue } from './query-queue.ts';
 import type { LedgerReader, TrialTransaction, Verdict } from './reader.ts';
@@ -23,7 +24,7 @@ export interface ReaderPort {
 /** @param close ends what `reader` runs in, after the waiting ones were refused */
 export function createReaderPort(
   reader: LedgerReader,
-  world: { readonly clock: Pick<Clock, 'monotonic'>; readonly timers: Pick<Timers, 'after'> },
+  world: { readonly clock: Pick<Clock, 'monotonic'>; readonly timers: Pick<Timers, 'after'>; readonly headroom?: Headroom },
   close: () => Promise<void> = () => Promise.resolve(),
 ): ReaderPort {
   const queue = createQueryQueue(world);

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
+import type { Headroom } from '../headroom.ts';
 import type { World } from '../world.ts';
 import type { LedgerReader } from './reader.ts';
 import { createReaderPort, type ReaderPort } from './reader-port.ts';
@@ -33,7 +34,7 @@ interface Thread {
 /** @throws when the first thread does not come up */
 export async function startReaderThread(
   data: ReaderWorkerData,
-  world: Pick<World, 'clock' | 'timers' | 'log'>,
+  world: Pick<World, 'clock' | 'timers' | 'log'> & { readonly headroom?: Headroom },
   /** A read failed: a damaged value. */
   onFault: (fault: ChainError) => void = () => undefined,
 ): Promise<ReaderThread> {

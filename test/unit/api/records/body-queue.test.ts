@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODIES_WAITING_BYTES_MAX, BODY_COUNTED_BYTES_MIN, createBodyQueue } from '../../../../api/records/body-queue.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import { ManualTime } from '../../node/memory-world.ts';
 
 /** A queue whose jobs end one by one, as the test says. */
 function rig() {
-  const queue = createBodyQueue();
+  const time = new ManualTime();
+  const headroom = { part: 1 };
+  const queue = createBodyQueue({ clock: time, timers: time }, headroom);
   const done: string[] = [];
   const refused: string[] = [];
   const ends: (() => void)[] = [];
@@ -26,7 +29,7 @@ function rig() {
   const drain = async (): Promise<void> => {
     for (await settled(); ends.length > 0; await settled()) ends.shift()!();
   };
-  return { queue, done, refused, send, settled, drain };
+  return { time, headroom, queue, done, refused, send, settled, drain };
 }
 
 test('callers take turns: one body of another waits for one body, not for all that came before', async () => {
@@ -85,4 +88,20 @@ test('a call that ends while it is at work, or after the queue stopped, counts n
   stopped.abort();
   await drain();
   assert.deepEqual([done, refused, queue.waiting], [['working'], ['stopped SERVER_BUSY'], 0]);
+});
+
+test('while the voting thread is late the thread rests after each body', async () => {
+  const { time, headroom, done, send, drain, settled } = rig();
+  headroom.part = 1 / 2;
+  send('a');
+  send('b');
+  time.advance(50);
+  await drain();
+  assert.deepEqual(done, ['a']);
+  time.advance(49);
+  await settled();
+  assert.deepEqual(done, ['a']);
+  time.advance(1);
+  await drain();
+  assert.deepEqual(done, ['a', 'b']);
 });

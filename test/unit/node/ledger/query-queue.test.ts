@@ -11,6 +11,7 @@ import {
   QUERY_GAS_PER_SECOND,
   QUERY_GAS_PER_SECOND_ALL,
   QUERY_GAS_SAVED_MS,
+  QUERY_WAIT_MS_MAX,
 } from '../../../../node/ledger/query-queue.ts';
 import { QUERY_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { ManualTime, settle } from '../memory-world.ts';
@@ -18,7 +19,8 @@ import { ManualTime, settle } from '../memory-world.ts';
 /** A queue whose jobs end when told, and what became of each. */
 function bench() {
   const time = new ManualTime();
-  const queue = createQueryQueue({ clock: time, timers: time });
+  const headroom = { part: 1 };
+  const queue = createQueryQueue({ clock: time, timers: time, headroom });
   const started: string[] = [];
   const refused: { readonly name: string; readonly code: string; readonly retryAfterMs: number }[] = [];
   const running: { readonly name: string; end(gasUsed: number): void; fail(): void }[] = [];
@@ -36,6 +38,7 @@ function bench() {
     });
   return {
     time,
+    headroom,
     queue,
     started,
     refused,
@@ -150,4 +153,26 @@ test('a queue that stops refuses what waits and what comes', async () => {
   query('b@x', 'new');
   await settle();
   assert.deepEqual(refused.map(({ name }) => name).sort(), ['new', 'waiting']);
+});
+
+test('while the voting thread is late queries rest after each piece of work, proofs do not, and who waits too long is told to come back', async () => {
+  const { time, headroom, query, proof, end, running, refused } = bench();
+  headroom.part = 1 / 4;
+  query('a@x', 'a1');
+  query('a@x', 'a2');
+  time.advance(100);
+  await end(1);
+  assert.deepEqual(running(), []);
+  proof('p');
+  assert.deepEqual(running(), ['p']);
+  await end(0);
+  time.advance(299);
+  assert.deepEqual(running(), []);
+  time.advance(1);
+  assert.deepEqual(running(), ['a2'], 'three times what the work took');
+  query('b@x', 'b1');
+  time.advance(QUERY_WAIT_MS_MAX + 1);
+  headroom.part = 1;
+  await end(1);
+  assert.deepEqual([running(), refused.map(({ name, code }) => [name, code])], [[], [['b1', 'RATE_LIMITED']]]);
 });
