@@ -23,7 +23,7 @@ export interface DevnetOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Begin with empty nodes and new keys. */
   readonly reset?: boolean;
-  /** Wanted first ports; 0 (default) lets the system choose. */
+  /** Wanted first ports; for 0 (default) free ones are drawn. */
   readonly ports?: { readonly p2p: number; readonly https: number };
   /** Start a node again that ended by itself; default true. */
   readonly revive?: boolean;
@@ -78,7 +78,7 @@ export interface Devnet {
 }
 
 const NODES_DEFAULT = 4;
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 240_000; // a process that ends is seen at once; on a machine that is busy with other things four nodes take long
 const POLL_MS = 100;
 const REVIVE_DELAY_MS = 1_000;
 const REVIVALS_MAX = 5; // in a row within REVIVAL_WINDOW_MS; a node that falls at every start is said and left down

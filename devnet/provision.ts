@@ -36,7 +36,7 @@ export interface ProvisionOptions {
   readonly parameters?: Partial<ChainParameters>;
   /** Settings of node.json besides those that provisioning decides. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** Wanted ports count up from these; 0 lets the system choose. */
+  /** Wanted ports count up from these; for 0 free ones are drawn. */
   readonly p2pPort: number;
   readonly httpsPort: number;
   readonly nowMs: number;

@@ -33,7 +33,7 @@ import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
-import { createPause, type Pause } from './pauses.ts';
+import { createPause, type Pause } from './slices.ts';
 import type { World } from './world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */

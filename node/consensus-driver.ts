@@ -8,7 +8,8 @@ import { createEngine, TICK_MS } from '../consensus/index.ts';
 import type { Certificate, Digest, Validator } from './format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
 import { LongFrames } from './long-frames.ts';
-import { RateLimit } from './sync/rate-limit.ts';
+import { nextTurn } from './slices.ts';
+import { TokenBuckets } from './token-bucket.ts';
 import type { AppendLog, Network, World } from './world.ts';
 
 /** Inputs stepped in one turn, so that one append never grows without bound. */
@@ -21,8 +22,9 @@ const TURN_MS_MAX = 10;
  */
 export const STRANGER_FRAMES_PER_SECOND = 256;
 export const STRANGER_FRAMES_BURST = 2_048;
+const STRANGER_FRAMES = { perSecond: STRANGER_FRAMES_PER_SECOND, burst: STRANGER_FRAMES_BURST };
 /** Reports a second about one that goes on: it is cut off after some ten seconds of it, never by what piled up while this node was held. */
-const STRANGER_REPORTS_PER_SECOND = 2;
+const STRANGER_REPORTS = { perSecond: 2, burst: 1 };
 /** Wait before a failed append or commit is tried again, ms. */
 const RETRY_MS = 1_000;
 /** How long stop waits for builds, executions and commits under way, ms. */
@@ -115,8 +117,8 @@ class Driver implements ConsensusDriver {
   #inputs: Input[] = [];
   readonly #inbox: FrameInbox;
   readonly #longFrames: LongFrames;
-  readonly #strangerFrames = new RateLimit(STRANGER_FRAMES_PER_SECOND, STRANGER_FRAMES_BURST);
-  readonly #strangerReports = new RateLimit(STRANGER_REPORTS_PER_SECOND, 1);
+  readonly #strangerFrames: TokenBuckets;
+  readonly #strangerReports: TokenBuckets;
   #framesRefused = 0;
   #tickDue = false;
   #working = false;
@@ -138,8 +140,9 @@ class Driver implements ConsensusDriver {
     this.#said = new Set(options.faultsSaid);
     this.#finalHeight = start.height;
     const names = start.validators.map(({ node }) => node);
+    this.#strangerFrames = new TokenBuckets(options.world.clock);
+    this.#strangerReports = new TokenBuckets(options.world.clock);
     this.#inbox = new FrameInbox(names, options.inbox);
-
     this.#engine = (options.create ?? createEngine)(options.engine, start, options.crypto);
     this.#longFrames = new LongFrames(names, (bytes) => this.#engine.signatures(bytes), options.world);
   }
@@ -215,11 +218,9 @@ class Driver implements ConsensusDriver {
 
   /** The validators may have changed at a height that one of us has not seen, so only how much it sends is held against it. */
   #letsStranger(from: string): boolean {
-    const { network, world } = this.#options;
-    const nowMs = world.clock.monotonic();
-    if (this.#strangerFrames.take(from, 1, nowMs)) return true;
+    if (this.#strangerFrames.of(from, STRANGER_FRAMES).take(1) === 0) return true;
     this.#framesRefused++;
-    if (this.#strangerReports.take(from, 1, nowMs)) network.report(from, 'PEER_NOT_VALIDATOR');
+    if (this.#strangerReports.of(from, STRANGER_REPORTS).take(1) === 0) this.#options.network.report(from, 'PEER_NOT_VALIDATOR');
     return false;
   }
 
@@ -268,7 +269,7 @@ class Driver implements ConsensusDriver {
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
     for (const effect of effects) this.#carryOut(effect);
-    if (late && this.#waiting()) await new Promise<void>((resolve) => timers.after(0, resolve));
+    if (late && this.#waiting()) await nextTurn(timers);
   }
 
   /** Makes the turn's records durable. A truncation holds everything before it, so the log is rewritten with it and what came after. */

@@ -9,8 +9,8 @@
 import { ChainError } from './errors/index.ts';
 import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
-import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, type Json, prefixEnd, toHex } from './format/index.ts';
-import { createPause } from './pauses.ts';
+import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, prefixEnd, toHex } from './format/index.ts';
+import { createPause } from './slices.ts';
 import type { Store, StoreOperation, World } from './world.ts';
 
 export type { ExchangeHead } from './exchange-chain.ts';
@@ -292,22 +292,6 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       await anchorHead();
     },
   };
-}
-
-/** True when the digests lead from the segment's first link to its last: what an auditor runs on an answer he took home. */
-export function verifySegment(crypto: World['crypto'], segment: ExchangeSegment): boolean {
-  let link = segment.linkBefore;
-  for (const digest of segment.entryDigests) link = toHex(hashTagged(crypto, 'exchange', hexBytes(link), hexBytes(digest)));
-  return segment.entryDigests.length === segment.to - segment.from + 1 && link === segment.link;
-}
-
-/** Hex digest of one entry as the chain holds it. */
-export function exchangeDigest(crypto: World['crypto'], entry: ExchangeEntry): string {
-  return toHex(hashTagged(crypto, 'exchange', encodeJson({ ...entry } as unknown as Json)));
-}
-
-function hexBytes(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 function matches(entry: ExchangeEntry, filter: ExchangeFilter): boolean {

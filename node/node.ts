@@ -47,7 +47,7 @@ import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
-import { createPause } from './pauses.ts';
+import { createPause } from './slices.ts';
 import { watchPeers } from './peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peering.ts';
 import { openPendingBodies } from './pending-bodies.ts';

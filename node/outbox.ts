@@ -6,7 +6,7 @@
 import { utf8Text } from '../contracts/index.ts';
 import { ChainError } from './errors/index.ts';
 import { type ByteText, decodeAll, type Receipt, Writer } from './format/index.ts';
-import type { Pause } from './pauses.ts';
+import type { Pause } from './slices.ts';
 import type { OutboxEvent } from './service.ts';
 import type { Log, Store, Timers } from './world.ts';
 
@@ -31,16 +31,10 @@ export interface Cursor {
   readonly position: number;
 }
 
-const POSITION_END = 0xffff_ffff;
-/** Before the first event of the chain. */
-export const CURSOR_START: Cursor = { height: 0, position: POSITION_END };
+/** Behind the last event of a block. */
+export const POSITION_END = 0xffff_ffff;
 /** The genesis state comes from no transaction and has no events. */
 const FIRST_HEIGHT = 1;
-
-/** The cursor after which the events of `height` come first. */
-export function cursorBefore(height: number): Cursor {
-  return { height: height - 1, position: POSITION_END };
-}
 
 /** Takes events in order. A rejection means "not taken": the same events come again. */
 export type Deliver = (events: readonly OutboxEvent[]) => Promise<void>;

@@ -6,23 +6,34 @@
  *   node dist/test/run.js [--only TEXT] [--concurrency N]
  */
 import { readdirSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const DIST = dirname(dirname(fileURLToPath(import.meta.url)));
-/** Files at once; each is a process. End-to-end tests start clusters of their own and go one by one. */
+/** Files at once; each is a process, and an end-to-end test starts a network of its own, which mostly waits. */
 const CONCURRENCY_DEFAULT = 2;
-/** Time for one file, in ms: above the slowest, far below "never". */
-const FILE_TIMEOUT_MS = 600_000;
+/** Time for one file, in ms: far above the slowest on a machine that is busy with other things. */
+const FILE_TIMEOUT_MS = 1_800_000;
 const NOT_PERMITTED = 'not permitted here';
-const STAGES = [
-  { folder: 'test/unit', alone: false },
-  { folder: 'test/conformance', alone: false },
-  { folder: 'test/simulation', alone: false },
-  { folder: 'test/e2e', alone: true },
-] as const;
+/** Slowest files that are named after a stage. */
+const SLOWEST_SHOWN = 5;
+/** One after the other; the files of a stage share one queue. */
+const STAGES = [['test/simulation', 'test/conformance', 'test/unit'], ['test/e2e']] as const;
+/** They begin first, in this order, so that none is left to run by itself when all others are done. */
+const LONGEST = [
+  'test/simulation/seeds-low.test.js',
+  'test/simulation/seeds-high.test.js',
+  'test/simulation/full-node.test.js',
+  'test/unit/api/rest/thread-hold.test.js',
+  'test/simulation/memory.test.js',
+  'test/e2e/once.test.js',
+  'test/e2e/conform.test.js',
+  'test/e2e/crash.test.js',
+];
+/** They judge how fast nodes answer, and run after their stage with nothing beside them. */
+const ALONE = ['test/e2e/flood.test.js'];
 
 interface Failure {
   readonly file: string;
@@ -38,15 +49,15 @@ interface Count {
   mustRun: number;
 }
 
-function testFiles(folder: string, only: string | undefined): readonly string[] {
-  let names: string[];
-  try {
-    names = readdirSync(join(DIST, folder), { recursive: true, encoding: 'utf8' });
-  } catch {
-    return [];
-  }
-  const files = names.filter((name) => name.endsWith('.test.js')).map((name) => join(DIST, folder, name));
-  return files.filter((file) => only === undefined || relative(DIST, file).includes(only)).sort();
+/** Of some folders: the longest first, then folder by folder. */
+function testFiles(folders: readonly string[], only: string | undefined): readonly string[] {
+  const names = folders.flatMap((folder) =>
+    readdirSync(join(DIST, folder), { recursive: true, encoding: 'utf8' })
+      .sort()
+      .map((name) => join(folder, name)),
+  );
+  const rank = (name: string): number => (LONGEST.includes(name) ? LONGEST.indexOf(name) : LONGEST.length);
+  return names.filter((name) => name.endsWith('.test.js') && (only === undefined || name.includes(only))).sort((a, b) => rank(a) - rank(b));
 }
 
 /** What an assertion or a crash has to say, without the frames of the test runner. */
@@ -59,12 +70,16 @@ function reasonOf(error: unknown): string {
     .join('\n');
 }
 
-async function runStage(files: readonly string[], concurrency: number, count: Count): Promise<void> {
+async function runFiles(files: readonly string[], concurrency: number, count: Count): Promise<void> {
+  if (files.length === 0) return;
+  const startedMs = performance.now();
+  const took = new Map<string, number>();
   const failedIn = new Set<string>();
   const crashed: Failure[] = [];
-  const stream = run({ files: [...files], concurrency, timeout: FILE_TIMEOUT_MS });
+  const stream = run({ files: files.map((file) => join(DIST, file)), concurrency, timeout: FILE_TIMEOUT_MS });
   stream.on('test:pass', (event) => {
     const file = fileOf(event.file);
+    if (event.nesting === 0) took.set(file, (took.get(file) ?? 0) + event.details.duration_ms);
     if (event.details.type === 'suite' || isWholeFile(event.name)) return;
     if (event.skip !== undefined || event.todo !== undefined) {
       const reason = [event.skip, event.todo].find((given) => typeof given === 'string') ?? '';
@@ -88,6 +103,11 @@ async function runStage(files: readonly string[], concurrency: number, count: Co
   for await (const _event of stream) void _event; // the listeners above do the work; the stream must be read to end
   // A file that failed because a test in it failed is told once; one that crashed or left something running is told by itself.
   for (const failure of crashed) if (!failedIn.has(failure.file)) count.failed.push(failure);
+  const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+  const folders = [...new Set(files.map((file) => file.split(sep, 2).join('/')))].join(', ');
+  process.stdout.write(`${folders}: ${files.length} files, ${seconds(performance.now() - startedMs)}\n`);
+  const slowest = [...took].sort(([, a], [, b]) => b - a).slice(0, SLOWEST_SHOWN);
+  for (const [file, ms] of slowest) process.stdout.write(`  ${file} ${seconds(ms)}\n`);
 }
 
 /** node:test reports each file as one more test, named by its path. */
@@ -103,13 +123,17 @@ const { values } = parseArgs({ options: { only: { type: 'string' }, concurrency:
 const concurrency = values.concurrency === undefined ? CONCURRENCY_DEFAULT : Number(values.concurrency);
 const count: Count = { passed: 0, failed: [], skipped: [], mustRun: 0 };
 let fileCount = 0;
-for (const stage of STAGES) {
-  const files = testFiles(stage.folder, values.only);
+const known = testFiles(STAGES.flat(), undefined);
+for (const name of [...LONGEST, ...ALONE]) if (!known.includes(name)) throw new Error(`run.ts names ${name}, which is not there`);
+for (const folders of STAGES) {
+  const files = testFiles(folders, values.only);
   fileCount += files.length;
-  if (files.length === 0) continue;
-  const startedMs = performance.now();
-  await runStage(files, stage.alone ? 1 : concurrency, count);
-  process.stdout.write(`${stage.folder}: ${files.length} files, ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`);
+  await runFiles(
+    files.filter((file) => !ALONE.includes(file)),
+    concurrency,
+    count,
+  );
+  for (const file of files.filter((name) => ALONE.includes(name))) await runFiles([file], 1, count);
 }
 for (const failure of count.failed) process.stdout.write(`\n✖ ${failure.file}: ${failure.name}\n${failure.reason}\n`);
 for (const skipped of count.skipped) process.stdout.write(`- skipped ${skipped}\n`);

@@ -11,6 +11,7 @@ import { createInclusions } from '../../node/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
 import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
+import { nextTurn } from '../../node/slices.ts';
 import { recordEvidence } from '../../node/evidence.ts';
 import {
   aesGcm,
@@ -66,7 +67,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const { node, world } = real;
     const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
     const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
-    const pause = () => new Promise<void>((resolve) => void world.timers.after(0, resolve));
+    const pause = () => nextTurn(world.timers);
     const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), pause);
     const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
     const replication = createSealedReplication({

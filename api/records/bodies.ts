@@ -8,7 +8,7 @@ import { createBodyQueue } from './body-queue.ts';
 import { BODY_LIMITS, createBodyThread, type HeldBody } from './body-thread.ts';
 import { unpackRows } from './body-wire.ts';
 import { type BodyReading, type BodyTask, readBody } from './body-work.ts';
-import { createSlices, type RunInSlices } from './slices.ts';
+import { createSlices, type RunInSlices } from '../../node/slices.ts';
 
 /** Bytes of a body that is read on the main thread: a message there and back takes longer. */
 export const SMALL_BODY_BYTES_MAX = 16_384;
@@ -35,7 +35,7 @@ export interface BodiesDependencies {
 }
 
 export function createBodies({ world }: BodiesDependencies, limits = BODY_LIMITS): Bodies {
-  const inSlices = createSlices(world.clock, world.timers);
+  const inSlices = createSlices(world);
   const queue = createBodyQueue();
   const thread = createBodyThread(world, limits);
 

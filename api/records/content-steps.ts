@@ -2,7 +2,7 @@
 import { type ClassDefinition, storedSpelling } from '../../contracts/index.ts';
 import { decodeContent, equalBytes, type TextStruct, type TextTree } from '../../node/format/index.ts';
 import { jsonBytesSteps, UNBOUNDED } from '../rest/json-steps.ts';
-import type { Steps } from '../rest/paced.ts';
+import type { Steps } from '../../node/slices.ts';
 
 /** Bytes of a content that is read in one step. */
 const SHORT_BYTES = 8_192;

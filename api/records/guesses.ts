@@ -3,8 +3,8 @@
  * who sends it again; so each answer "it differs" is charged to its account, at this node, and who owes waits with whatever touches records of others.
  * Sending again what is stored costs nothing, nor does anything about records that the account may read.
  */
-import { createBudgets } from '../../node/budget.ts';
 import { ChainError } from '../../node/errors/index.ts';
+import { TokenBuckets } from '../../node/token-bucket.ts';
 import type { Clock } from '../../node/world.ts';
 
 export const GUESSES_PER_MINUTE = 10;
@@ -21,13 +21,13 @@ export interface Guesses {
 }
 
 export function createGuesses(clock: Pick<Clock, 'monotonic'>): Guesses {
-  const savedMs = (GUESSES_SAVED_COUNT / GUESSES_PER_MINUTE) * MS_PER_MINUTE;
-  const budgets = createBudgets(GUESSES_PER_MINUTE / SECONDS_PER_MINUTE, savedMs, clock);
+  const buckets = new TokenBuckets(clock);
+  const rate = { perSecond: GUESSES_PER_MINUTE / SECONDS_PER_MINUTE, burst: GUESSES_SAVED_COUNT };
   return {
     admit(account) {
-      const retryAfterMs = budgets.of(account).waitMs(clock.monotonic());
+      const retryAfterMs = buckets.of(account, rate).waitMs();
       if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { count: GUESSES_PER_MINUTE, perMs: MS_PER_MINUTE, retryAfterMs });
     },
-    charge: (account) => budgets.of(account).charge(1, clock.monotonic()),
+    charge: (account) => buckets.of(account, rate).charge(1),
   };
 }

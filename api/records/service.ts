@@ -13,12 +13,11 @@ import {
   traceProduct,
   viewSteps,
 } from '../../node/records/index.ts';
-import { createPause } from '../../node/pauses.ts';
+import { createPause, type Steps } from '../../node/slices.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 import { formatOfMediaType } from '../formats/index.ts';
 import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, RecordService, RecordSubmitOptions } from '../rest/deps.ts';
-import type { Steps } from '../rest/paced.ts';
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
 import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';

@@ -9,7 +9,7 @@
 import { type ByteText, type Crypto, type Digest, DIGEST_BYTES, type Receipt, toByteText, utf8, Writer } from '../../node/format/index.ts';
 import type { PreparedRecord } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import type { RunInSlices } from './slices.ts';
+import type { RunInSlices } from '../../node/slices.ts';
 
 /** Submissions remembered; past it the oldest leaves, and the next that equals it makes a transaction of its own. */
 export const UNDER_WAY_MAX = 10_000;

@@ -6,7 +6,7 @@ import { concat, hmacSha256, utf8 } from '../../node/format/index.ts';
 import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type Caller, type ReadState } from './deps.ts';
 import { type AnswerCipher, createIdempotency, type Idempotency } from './idempotency.ts';
-import { createPaced, type Paced } from './paced.ts';
+import { createPaced, nextTurn, type Paced } from '../../node/slices.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limit.ts';
 import type { Route } from './route.ts';
@@ -47,10 +47,10 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
     read,
     credentials: createCredentials({ store, world, key: deps.credentialsKey, issuer: 'Tracemill' }),
     idempotency: createIdempotency({ store, clock: world.clock, keepMs: settings.idempotencyKeepMs, cipher: answerCipher(deps), paced }),
-    limiter: createRateLimiter(settings.rateLimitFactor),
+    limiter: createRateLimiter(settings.rateLimitFactor, world.clock),
     metrics: createMetrics(deps),
     paced,
-    turn: () => new Promise((resolve) => void world.timers.after(0, resolve)),
+    turn: () => nextTurn(world.timers),
     authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now(), held }),
     issue: (account, kind, lifeMs, steppedUp) =>
       issueToken(account, {

@@ -12,7 +12,7 @@ import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
 import { jsonBytesSteps } from './json-steps.ts';
-import type { Steps } from './paced.ts';
+import type { Steps } from '../../node/slices.ts';
 import { nearest, readParameters, SUGGESTIONS_MAX } from './parameters.ts';
 import type { Call, RawReply, Reply, Route, StreamReply } from './route.ts';
 import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
@@ -86,7 +86,7 @@ function identify(api: ApiContext, declared: Route, token: string, incoming: Pic
   try {
     caller = api.authenticate(token);
   } catch (error) {
-    const retryAfterMs = api.limiter.take(`refused@${incoming.address}`, REFUSED_TOKENS, api.world.clock.monotonic());
+    const retryAfterMs = api.limiter.take(`refused@${incoming.address}`, REFUSED_TOKENS);
     if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { retryAfterMs });
     throw error;
   }
@@ -103,7 +103,7 @@ function identify(api: ApiContext, declared: Route, token: string, incoming: Pic
 
 function limitRate(api: ApiContext, declared: Route, subject: string): void {
   if (declared.rateLimit === 'none') return;
-  const retryAfterMs = api.limiter.take(`${declared.operationId}\0${subject}`, declared.rateLimit, api.world.clock.monotonic());
+  const retryAfterMs = api.limiter.take(`${declared.operationId}\0${subject}`, declared.rateLimit);
   if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { ...declared.rateLimit, retryAfterMs });
 }
 

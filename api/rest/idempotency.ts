@@ -10,7 +10,7 @@ import { type ByteText, fromUtf8, toByteText } from '../../node/format/index.ts'
 import type { Store, World } from '../../node/world.ts';
 import { apiPrefixes } from './deps.ts';
 import { jsonBytesSteps, UNBOUNDED } from './json-steps.ts';
-import { eachInSteps, type Paced, type Steps } from './paced.ts';
+import { eachInSteps, type Paced, type Steps } from '../../node/slices.ts';
 import { bytesSteps, encodeJsonSteps, jsonForm, textSteps } from './text-steps.ts';
 
 /** Expired keys removed with each new one. */

@@ -4,7 +4,7 @@
  * bounded, and `__proto__` and half surrogate pairs are refused.
  */
 import { JSON_DEPTH_MAX } from '../../node/format/index.ts';
-import type { Steps } from './paced.ts';
+import type { Steps } from '../../node/slices.ts';
 
 /** Values in one body, names not counted. */
 export const JSON_VALUES_MAX = 1_000_000;

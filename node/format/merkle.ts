@@ -2,7 +2,7 @@
  * Merkle trees over lists, RFC 6962 §2.1: leaves H(0x00 || leaf), nodes H(0x01 || left || right), split at the largest power of two
  * below the count; the root of no leaves is H(). Used for transactions and receipts of a block.
  */
-import { concat, equalBytes } from './bytes.ts';
+import { concat } from './bytes.ts';
 import type { Digest } from './crypto.ts';
 
 type Hash = (data: Uint8Array) => Digest;
@@ -71,34 +71,4 @@ export function merklePath(hash: Hash, leaves: readonly Uint8Array[], index: num
   if (!Number.isSafeInteger(index) || index < 0 || index >= leaves.length)
     throw new RangeError(`Cannot prove leaf ${index} of ${leaves.length}`);
   return merklePathIn(merkleLevels(hash, leaves), index);
-}
-
-/** True when `leaf` is number `index` of the `count` leaves under `root` (RFC 9162 §2.1.3.2). */
-export function verifyMerklePath(
-  hash: Hash,
-  root: Digest,
-  leaf: Uint8Array,
-  index: number,
-  count: number,
-  path: readonly Digest[],
-): boolean {
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(count) || index < 0 || index >= count) return false;
-  let node = index;
-  let last = count - 1;
-  let digest = leafHash(hash, leaf);
-  for (const sibling of path) {
-    if (last === 0) return false;
-    if (node % 2 === 1 || node === last) {
-      digest = nodeHash(hash, sibling, digest);
-      while (node % 2 === 0 && node !== 0) {
-        node = Math.floor(node / 2);
-        last = Math.floor(last / 2);
-      }
-    } else {
-      digest = nodeHash(hash, digest, sibling);
-    }
-    node = Math.floor(node / 2);
-    last = Math.floor(last / 2);
-  }
-  return last === 0 && equalBytes(digest, root);
 }

@@ -4,7 +4,7 @@
  * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query.
  */
 import { ChainError } from '../errors/index.ts';
-import { Budget, createBudgets } from '../budget.ts';
+import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Gas of one caller a second: a sixteenth of a core where a gas is 25 ps. */
@@ -49,15 +49,16 @@ export function createQueryQueue({
 }): QueryQueue {
   const proofs: Job[] = [];
   const waiting = new Map<string, Job[]>(); // by caller, none empty, in the order of their turns
-  const budgets = createBudgets(QUERY_GAS_PER_SECOND, QUERY_GAS_SAVED_MS, clock);
-  const budgetOfAll = new Budget(QUERY_GAS_PER_SECOND_ALL, QUERY_GAS_SAVED_MS, clock.monotonic());
+  const buckets = new TokenBuckets(clock);
+  const rate = rateSaving(QUERY_GAS_PER_SECOND, QUERY_GAS_SAVED_MS);
+  const bucketOfAll = new TokenBucket(rateSaving(QUERY_GAS_PER_SECOND_ALL, QUERY_GAS_SAVED_MS), clock);
   let count = 0; // of queries that wait
   let running: Job | undefined;
   let cancelWait: (() => void) | undefined;
   let stopped: ChainError | undefined;
 
   function refuseForGas(caller: string): ChainError | undefined {
-    const retryAfterMs = budgets.of(caller).waitMs(clock.monotonic());
+    const retryAfterMs = buckets.of(caller, rate).waitMs();
     return retryAfterMs === 0 ? undefined : new ChainError('RATE_LIMITED', { gasPerSecond: QUERY_GAS_PER_SECOND, retryAfterMs });
   }
 
@@ -94,7 +95,7 @@ export function createQueryQueue({
       return;
     }
     if (count === 0 || cancelWait) return;
-    const waitMs = budgetOfAll.waitMs(clock.monotonic());
+    const waitMs = bucketOfAll.waitMs();
     if (waitMs > 0) {
       cancelWait = timers.after(waitMs, () => {
         cancelWait = undefined;
@@ -111,8 +112,8 @@ export function createQueryQueue({
     void job.run().then((gas) => {
       running = undefined;
       if (gas > 0) {
-        budgets.of(job.caller).charge(gas, clock.monotonic());
-        budgetOfAll.charge(gas, clock.monotonic());
+        buckets.of(job.caller, rate).charge(gas);
+        bucketOfAll.charge(gas);
       }
       next();
     });

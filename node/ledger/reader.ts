@@ -60,11 +60,6 @@ export interface LedgerReader {
   prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
 }
 
-/** A store that nothing writes while a read is under way, as its own snapshot. */
-export function asSnapshot(store: Pick<Store, 'get' | 'range'>): LedgerSnapshot {
-  return { get: (key) => store.get(key), range: (options) => store.range(options), close: () => Promise.resolve() };
-}
-
 export interface ReaderDependencies {
   snapshot(): LedgerSnapshot;
   readonly crypto: Crypto;

@@ -9,7 +9,7 @@
  * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
  * each by a transaction that stays on record. A share for organisations as well would have to suit one account and a factory's hundred devices alike.
  */
-import { Budget, createBudgets } from '../budget.ts';
+import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock } from '../world.ts';
 
 /** Gas of one sender's own a second: about a dozen single records. */
@@ -67,27 +67,28 @@ export interface GasShares {
 }
 
 export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
-  const own = createBudgets(SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS, clock);
-  const excess = new Budget(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS, clock.monotonic());
-  const bulk = new Budget(BULK_GAS_PER_SECOND, BULK_GAS_SAVED_MS, clock.monotonic());
+  const buckets = new TokenBuckets(clock);
+  const ownRate = rateSaving(SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS);
+  const excess = new TokenBucket(rateSaving(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS), clock);
+  const bulk = new TokenBucket(rateSaving(BULK_GAS_PER_SECOND, BULK_GAS_SAVED_MS), clock);
   /** When those who keep within their own had their last transaction in a block, ms. */
   const modest = new Map<string, number>();
   /** Gas that a transaction uses of those who owe some. */
   const means = new Map<string, number>();
 
-  const ownLeft = (sender: string): number => own.of(sender).left(clock.monotonic());
+  const ownOf = (sender: string): TokenBucket => buckets.of(sender, ownRate);
 
   function isModestAbout(): boolean {
     const sinceMs = clock.monotonic() - ABOUT_MS;
     for (const [sender, seenMs] of modest) {
-      if (seenMs >= sinceMs && ownLeft(sender) >= MODEST_LEFT_MIN) return true;
+      if (seenMs >= sinceMs && ownOf(sender).left() >= MODEST_LEFT_MIN) return true;
       modest.delete(sender);
     }
     return false;
   }
 
   function* turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void> {
-    const senders = [...queues].map(([sender, queue]) => ({ left: ownLeft(sender), queue, beyond: [] as T[] }));
+    const senders = [...queues].map(([sender, queue]) => ({ left: ownOf(sender).left(), queue, beyond: [] as T[] }));
     senders.sort((a, b) => b.left - a.left); // who used least goes first
     yield* inTurn(senders.map((sender) => withinOwn(sender)));
     const beyond = inTurn(senders.map((sender) => sender.beyond[Symbol.iterator]()));
@@ -96,8 +97,8 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       return;
     }
     let blockLeft = EXCESS_GAS_PER_BLOCK;
-    const ofBulk = new Grants(bulk.left(clock.monotonic()));
-    const ofAny = new Grants(excess.left(clock.monotonic()));
+    const ofBulk = new Grants(bulk.left());
+    const ofAny = new Grants(excess.left());
     for (const transaction of beyond) {
       const { gasLimit } = transaction;
       if (gasLimit <= blockLeft) blockLeft -= gasLimit;
@@ -108,11 +109,10 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
 
   /** Of each transaction of the queues, ms until a block may hold it, were it the first of those beyond their senders' own. */
   function* waitsMs(queues: ReadonlyMap<string, Iterable<GasUse>>): Generator<number, void, void> {
-    const nowMs = clock.monotonic();
-    const ofAnyMs = isModestAbout() ? excess.waitMs(nowMs) : 0;
-    const ofBulkMs = Math.min(bulk.waitMs(nowMs), ofAnyMs);
+    const ofAnyMs = isModestAbout() ? excess.waitMs() : 0;
+    const ofBulkMs = Math.min(bulk.waitMs(), ofAnyMs);
     for (const [sender, queue] of queues) {
-      const atOnceMax = Math.max(EXCESS_GAS_PER_BLOCK, ownLeft(sender));
+      const atOnceMax = Math.max(EXCESS_GAS_PER_BLOCK, ownOf(sender).left());
       for (const { gasLimit } of queue) {
         if (gasLimit <= atOnceMax) yield 0;
         else yield gasLimit <= BULK_GAS_MAX ? ofBulkMs : ofAnyMs;
@@ -143,19 +143,19 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       const nowMs = clock.monotonic();
       let excessUsed = 0;
       for (const { sender, gasLimit, gasUsed } of block) {
-        const left = ownLeft(sender);
+        const left = ownOf(sender).left();
         if (gasLimit > left) {
-          if (gasLimit <= BULK_GAS_MAX && bulk.left(nowMs) > 0) bulk.charge(gasUsed, nowMs);
+          if (gasLimit <= BULK_GAS_MAX && bulk.left() > 0) bulk.charge(gasUsed);
           else excessUsed += gasUsed;
         }
-        own.of(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX), nowMs);
+        ownOf(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
         modest.delete(sender);
         if (left - gasUsed >= MODEST_LEFT_MIN) keep(modest, sender, nowMs);
         if (left >= gasUsed) means.delete(sender);
         else keep(means, sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
       }
       const beyondBlock = Math.max(0, excessUsed - EXCESS_GAS_PER_BLOCK);
-      excess.charge(Math.min(beyondBlock, excess.left(nowMs) + EXCESS_GAS_OWED_MAX), nowMs);
+      excess.charge(Math.min(beyondBlock, excess.left() + EXCESS_GAS_OWED_MAX));
     },
     admissionWaitMs(sender, waitingCount) {
       const mean = means.get(sender);

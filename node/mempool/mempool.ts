@@ -17,7 +17,7 @@ import {
 import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type AdmissionContext, admit } from '../ledger/admission.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
-import type { Pause } from '../pauses.ts';
+import type { Pause } from '../slices.ts';
 import type { Clock, VerifyPool } from '../world.ts';
 import { createGasShares } from './gas-shares.ts';
 

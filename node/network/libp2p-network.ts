@@ -1,59 +1,38 @@
 /**
- * Network on libp2p: TCP, Noise, yamux, identify, bootstrap (adapter; decision 0001 beside it says how two connections per peer are held).
+ * Network on libp2p (adapter; decision 0001 beside it says how two connections per peer are held). What runs below it is set up in host.ts.
  *
  * Between each two nodes run two connections, one with a stream for votes, one with a stream for bulk. The node with the lower id dials; the
  * other dials only when nothing has come for a while (it may be the one behind a firewall), and when both did, the lower id's link stays.
  * The gater admits proven keys of registered nodes only. Everything here is told about peers by `admit` and `report`; it decides nothing else.
  */
 import './shim.ts';
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
-import { bootstrap } from '@libp2p/bootstrap';
-import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys';
-import { identify } from '@libp2p/identify';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface';
-import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id';
-import { tcp } from '@libp2p/tcp';
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p } from 'libp2p';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
 import { type Digest, isAcceptablePublicKey, toByteText } from '../format/index.ts';
 import type { AdmittedNode, Channel, Network, PeerStatus, World } from '../world.ts';
-import { createHandshakeCrypto } from './handshake-keys.ts';
+import { Handshakes, hostOf } from './handshakes.ts';
 import { type Hello, PROTOCOL_VERSION } from './hello.ts';
+import { CONNECTIONS_PER_PEER_MAX, createHost, DIAL_TIMEOUT_MS, type Gate } from './host.ts';
 import { Link, type LinkEvents } from './link.ts';
 import { CUT_OFF_MS, Penalties } from './penalties.ts';
+import { BACK_OFF_MIN_MS, backOffMs, createPeer, keyOf, type Peer, targetsOf } from './peer.ts';
 import { ask, VISIT_PROTOCOL, VISIT_TIMEOUT_MS, VisitDesk, type VisitHandler } from './visits.ts';
 
 const CHANNELS = ['votes', 'bulk'] as const;
 const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as const;
 /** How often missing links are looked at. */
 const SWEEP_MS = 100;
-const DIAL_TIMEOUT_MS = 8_000;
 /** From opening a stream to the other side's hello. */
 export const HELLO_TIMEOUT_MS = 8_000;
-const BACK_OFF_MIN_MS = 200;
-const BACK_OFF_MAX_MS = 2_000;
 /** The node with the higher id waits this long for the other to dial. */
 export const FALLBACK_DIAL_MS = 3_000;
 /** A connection without a link (bootstrap, a peer that opens no stream) is closed after this. */
 const IDLE_CONNECTION_MS = 15_000;
 /** Streams of one protocol on one connection: one runs, one replaces it. */
 const INBOUND_STREAMS_MAX = 4;
-/** Above the largest bulk frame, with the window of yamux on top. */
-const READ_BUFFER_BYTES = 67_108_864;
-const PENDING_INBOUND_MAX = 256;
-const INBOUND_PER_SECOND_MAX = 256;
-/** From an inbound connection to the end of its handshakes. */
-export const HANDSHAKE_TIMEOUT_MS = 8_000;
-/** Handshakes of one address that have begun and not ended within that time: it leaves the others room. */
-export const HANDSHAKES_PER_ADDRESS_MAX = 32;
-/** Connections of one peer: one a channel from each side, and those that replace them. */
-export const CONNECTIONS_PER_PEER_MAX = 8;
-/** Streams on one connection that the other side opens: its channel, what replaces it, identify and ping. */
-export const STREAMS_PER_CONNECTION_MAX = 16;
-/** Lost pings end a connection only after this: four nodes of a devnet share two cores. */
-const PING_TIMEOUT_MS = 20_000;
 
 export interface Libp2pNetworkOptions {
   readonly self: string;
@@ -85,56 +64,11 @@ export interface Libp2pNetwork extends Network {
 export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.transportSeed);
   const network = new RealNetwork(options, privateKey.publicKey.raw, peerIdFromPrivateKey(privateKey));
-  const found = options.bootstrap ?? [];
-  network.attach(
-    await createLibp2p({
-      start: false,
-      privateKey,
-      addresses: { listen: [...options.listen] },
-      transports: [tcp()],
-      connectionEncrypters: [noise({ crypto: createHandshakeCrypto() })],
-      streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION_MAX, streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
-      peerDiscovery: found.length === 0 ? [] : [bootstrap({ list: [...found] })],
-      services: { identify: identify() },
-      connectionGater: {
-        denyDialMultiaddr: () => false,
-        denyInboundConnection: ({ remoteAddr }) => !network.letsBegin(remoteAddr),
-        denyInboundEncryptedConnection: (peer, { remoteAddr }) => {
-          network.handshakeEnded(remoteAddr);
-          return network.isCrowded(peer) || (!network.letsVisit(peer) && network.denies(peer));
-        },
-        denyOutboundEncryptedConnection: (peer) => network.denies(peer),
-      },
-      connectionManager: {
-        maxIncomingPendingConnections: PENDING_INBOUND_MAX,
-        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
-        inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
-        reconnectRetries: 0,
-        dialTimeout: DIAL_TIMEOUT_MS,
-      },
-      connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: PING_TIMEOUT_MS } },
-    }),
-  );
+  network.attach(await createHost({ privateKey, listen: options.listen, bootstrap: options.bootstrap ?? [], gate: network }));
   return network;
 }
 
-interface Peer {
-  readonly node: string;
-  readonly id: PeerId;
-  readonly keyText: string;
-  addresses: readonly string[];
-  readonly links: Map<Channel, Link>;
-  /** Both links open, and said so. */
-  up: boolean;
-  dialling: boolean;
-  attempts: number;
-  nextDialMs: number;
-  lastSeenMs: number;
-  height: number | undefined;
-  refusal: ErrorCode | undefined;
-}
-
-class RealNetwork implements Libp2pNetwork {
+class RealNetwork implements Libp2pNetwork, Gate {
   readonly self: string;
   readonly transportKey: Uint8Array;
   readonly #options: Libp2pNetworkOptions;
@@ -147,8 +81,7 @@ class RealNetwork implements Libp2pNetwork {
   /** Streams that have not greeted yet, with the time they must have. */
   readonly #greeting = new Map<Link, number>();
   readonly #refusedKeys = new Set<string>();
-  /** When the handshakes under way began, by address. */
-  readonly #handshakes = new Map<string, number[]>();
+  readonly #handshakes: Handshakes;
   readonly #frameHandlers: ((from: string, channel: Channel, frame: Uint8Array) => void)[] = [];
   readonly #peerHandlers: ((node: string, state: 'up' | 'down') => void)[] = [];
   readonly #cutOffHandlers: ((node: string, code: string, forMs: number) => void)[] = [];
@@ -166,7 +99,8 @@ class RealNetwork implements Libp2pNetwork {
     this.transportKey = Uint8Array.from(transportKey);
     this.#options = options;
     this.#ownId = ownId;
-    this.#desk = new VisitDesk(options.world.timers, () => this.#now());
+    this.#desk = new VisitDesk(options.world);
+    this.#handshakes = new Handshakes(options.world.clock);
   }
 
   attach(libp2p: Libp2p): void {
@@ -299,25 +233,10 @@ class RealNetwork implements Libp2pNetwork {
       this.#options.world.log.error({ peer: entry.node, transportKey: entry.transportKey }, 'registered transport key is no Ed25519 key');
       return;
     }
-    const keyText = toByteText(entry.transportKey);
-    const now = this.#now();
-    const peer: Peer = {
-      node: entry.node,
-      id: peerIdFromPublicKey(publicKeyFromRaw(entry.transportKey)),
-      keyText,
-      addresses: entry.addresses,
-      links: new Map(),
-      up: false,
-      dialling: false,
-      attempts: 0,
-      nextDialMs: this.#dialsFirst(entry.node) ? now : now + this.#fallbackMs(),
-      lastSeenMs: 0,
-      height: undefined,
-      refusal: undefined,
-    };
+    const peer = createPeer(entry, this.#now() + (this.#dialsFirst(entry.node) ? 0 : this.#fallbackMs()));
     this.#peers.set(entry.node, peer);
-    this.#byKey.set(keyText, peer);
-    this.#refusedKeys.delete(keyText);
+    this.#byKey.set(peer.keyText, peer);
+    this.#refusedKeys.delete(peer.keyText);
   }
 
   #expel(peer: Peer): void {
@@ -345,33 +264,23 @@ class RealNetwork implements Libp2pNetwork {
     this.#cut(peer, isErrorCode(code) ? code : 'PEER_MESSAGE_MALFORMED');
   }
 
-  /** The gater: a connection from outside whose handshake would begin now. */
   letsBegin(remote: Multiaddr): boolean {
-    const host = hostOf(remote);
-    const now = this.#now();
-    const began = (this.#handshakes.get(host) ?? []).filter((at) => at > now - HANDSHAKE_TIMEOUT_MS);
-    this.#handshakes.set(host, began);
-    if (began.length >= HANDSHAKES_PER_ADDRESS_MAX) return false;
-    began.push(now);
-    return true;
+    return this.#handshakes.begin(hostOf(remote));
   }
 
   handshakeEnded(remote: Multiaddr): void {
-    this.#handshakes.get(hostOf(remote))?.shift();
+    this.#handshakes.end(hostOf(remote));
   }
 
-  /** The gater: it has as many connections as it can need. */
   isCrowded(peer: PeerId): boolean {
     return this.#libp2p.getConnections(peer).length >= CONNECTIONS_PER_PEER_MAX;
   }
 
-  /** The gater, for connections from outside. */
   letsVisit(peer: PeerId): boolean {
     const keyText = keyOf(peer);
     return keyText !== undefined && !this.#byKey.has(keyText) && this.#desk.lets(keyText);
   }
 
-  /** The gater: the handshake has proven `peer`. */
   denies(peer: PeerId): boolean {
     const keyText = keyOf(peer);
     const known = keyText === undefined ? undefined : this.#byKey.get(keyText);
@@ -483,7 +392,7 @@ class RealNetwork implements Libp2pNetwork {
 
   async #dial(peer: Peer): Promise<void> {
     const targets = this.#targets(peer);
-    peer.nextDialMs = this.#now() + this.#backOff(peer.attempts++);
+    peer.nextDialMs = this.#now() + backOffMs(peer.attempts++, this.#options.world.random);
     if (targets.length === 0) return;
     peer.dialling = true;
     try {
@@ -504,29 +413,12 @@ class RealNetwork implements Libp2pNetwork {
     }
   }
 
-  /** Registered addresses first, then those given for bootstrap; all end in the peer's id, so the handshake proves it. */
   #targets(peer: Peer): Multiaddr[] {
-    const id = peer.id.toString();
-    const found = (this.#options.bootstrap ?? []).filter((address) => address.endsWith(`/p2p/${id}`));
-    const targets: Multiaddr[] = [];
-    for (const address of new Set([...peer.addresses.map((address) => `${address}/p2p/${id}`), ...found])) {
-      try {
-        targets.push(multiaddr(address));
-      } catch {
-        this.#options.world.log.warn({ peer: peer.node, address }, 'registered address is not a multiaddr');
-      }
-    }
-    return targets;
-  }
-
-  #backOff(attempts: number): number {
-    const step = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** Math.min(attempts, 10));
-    return step / 2 + (step / 2) * (this.#options.world.random.bytes(1)[0]! / 255); // spread, so that a restarted network does not dial in step
+    return targetsOf(peer, this.#options.bootstrap ?? [], this.#options.world.log);
   }
 
   #closeIdleConnections(): void {
-    for (const [host, began] of this.#handshakes)
-      if (began.every((at) => at <= this.#now() - HANDSHAKE_TIMEOUT_MS)) this.#handshakes.delete(host);
+    this.#handshakes.forgetLate();
     const used = new Set<Connection>([...this.#greeting.keys()].map((link) => link.connection));
     for (const peer of this.#peers.values()) for (const link of peer.links.values()) used.add(link.connection);
     const before = this.#options.world.clock.now() - IDLE_CONNECTION_MS; // libp2p stamps its timeline with the time of day
@@ -546,15 +438,6 @@ class RealNetwork implements Libp2pNetwork {
   #now(): number {
     return this.#options.world.clock.monotonic();
   }
-}
-
-function keyOf(peer: PeerId): string | undefined {
-  const key = peer.type === 'Ed25519' ? peer.publicKey.raw : undefined;
-  return key === undefined ? undefined : toByteText(key);
-}
-
-function hostOf(address: Multiaddr): string {
-  return address.toString().split('/').slice(0, 3).join('/'); // /ip4/192.0.2.1
 }
 
 function withoutPeer(address: Multiaddr): string {

@@ -7,8 +7,8 @@
  */
 import type { Stream } from '@libp2p/interface';
 import { ChainError } from '../errors/index.ts';
-import { RateLimit } from '../sync/rate-limit.ts';
-import type { Timers } from '../world.ts';
+import { TokenBuckets } from '../token-bucket.ts';
+import type { Clock, Timers } from '../world.ts';
 import { frameHeader, FrameReader } from './frames.ts';
 
 export const VISIT_PROTOCOL = '/tracemill/headers/1';
@@ -20,6 +20,7 @@ export const VISIT_TIMEOUT_MS = 8_000;
 /** Connections of one expelled node a second, on average and at once, whatever it wants of them: one that does not know yet also dials as a member. */
 export const VISITS_PER_SECOND = 2;
 export const VISITS_BURST = 10;
+const VISITS = { perSecond: VISITS_PER_SECOND, burst: VISITS_BURST };
 /** Visits answered at once, of all visitors. */
 export const VISITS_AT_ONCE_MAX = 4;
 
@@ -28,20 +29,18 @@ export type VisitHandler = (from: string, question: Uint8Array) => Promise<Uint8
 /** The side that answers. */
 export class VisitDesk {
   readonly #timers: Timers;
-  readonly #now: () => number;
   readonly #visitors = new Map<string, string>();
-  #connections = new RateLimit(VISITS_PER_SECOND, VISITS_BURST);
+  readonly #connections: TokenBuckets;
   #handler: VisitHandler | undefined;
   #serving = 0;
 
-  constructor(timers: Timers, now: () => number) {
+  constructor({ clock, timers }: { readonly clock: Clock; readonly timers: Timers }) {
     this.#timers = timers;
-    this.#now = now;
+    this.#connections = new TokenBuckets(clock);
   }
 
   /** By transport key, as text. */
   admit(visitors: ReadonlyMap<string, string>): void {
-    for (const key of this.#visitors.keys()) if (!visitors.has(key)) this.#connections.forget(key);
     this.#visitors.clear();
     for (const [key, node] of visitors) this.#visitors.set(key, node);
   }
@@ -52,7 +51,7 @@ export class VisitDesk {
 
   /** Whether a visitor may connect now. */
   lets(keyText: string): boolean {
-    return this.#visitors.has(keyText) && this.#connections.take(keyText, 1, this.#now());
+    return this.#visitors.has(keyText) && this.#connections.of(keyText, VISITS).take(1) === 0;
   }
 
   isVisitor(keyText: string): boolean {

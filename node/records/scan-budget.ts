@@ -2,8 +2,8 @@
  * What searches may cost the thread that votes. A search reads index rows; those it answers with are bounded by the page, those it only passes over,
  * or counts, are paid here: a caller in debt is refused with the wait, and all scans together are held to the rate of the node, a few ms at a time.
  */
-import { Budget, createBudgets } from '../budget.ts';
 import { ChainError } from '../errors/index.ts';
+import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Rows a second that one caller may have passed over or counted. */
@@ -32,17 +32,18 @@ export function createScanBudget({
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Pick<Timers, 'after'>;
 }): ScanBudget {
-  const budgets = createBudgets(SCAN_ROWS_PER_SECOND, SCAN_SAVED_MS, clock);
-  const all = new Budget(SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS, clock.monotonic());
+  const buckets = new TokenBuckets(clock);
+  const rate = rateSaving(SCAN_ROWS_PER_SECOND, SCAN_SAVED_MS);
+  const all = new TokenBucket(rateSaving(SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS), clock);
   const counting = new Set<string>();
 
   async function scan<T>(caller: string, work: (pace: Pace) => Promise<T>): Promise<T> {
-    const retryAfterMs = budgets.of(caller).waitMs(clock.monotonic());
+    const retryAfterMs = buckets.of(caller, rate).waitMs();
     if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { rowsPerSecond: SCAN_ROWS_PER_SECOND, retryAfterMs });
     return work(async (rows) => {
-      budgets.of(caller).charge(rows, clock.monotonic());
-      all.charge(rows, clock.monotonic());
-      for (let waitMs = all.waitMs(clock.monotonic()); waitMs > 0; waitMs = all.waitMs(clock.monotonic()))
+      buckets.of(caller, rate).charge(rows);
+      all.charge(rows);
+      for (let waitMs = all.waitMs(); waitMs > 0; waitMs = all.waitMs())
         await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
     });
   }

@@ -22,7 +22,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import type { SealedBox } from '../network/messages.ts';
-import { createPause, type Pause } from '../pauses.ts';
+import { createPause, type Pause } from '../slices.ts';
 import type { Requests } from '../sync/index.ts';
 import type { Network, Store, World } from '../world.ts';
 import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';

@@ -23,7 +23,7 @@ import {
   utf8,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Pause } from '../pauses.ts';
+import type { Pause } from '../slices.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';

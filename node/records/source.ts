@@ -13,7 +13,7 @@ import {
   type StoredRecord,
   toByteText,
 } from '../format/index.ts';
-import type { Pause } from '../pauses.ts';
+import type { Pause } from '../slices.ts';
 
 export interface RecordSource {
   /** The version asked, or the current one. */

@@ -15,8 +15,8 @@ import {
   type HeaderAnswer,
   type Question,
 } from '../network/messages.ts';
+import { TokenBuckets } from '../token-bucket.ts';
 import type { Network, World } from '../world.ts';
-import { RateLimit } from './rate-limit.ts';
 
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** Questions put to one peer and not answered yet. */
@@ -24,6 +24,7 @@ export const REQUESTS_PER_PEER_MAX = 16;
 /** Questions of one peer a second, on average and at once; one for many things counts as several. */
 export const SERVED_PER_SECOND = 100;
 export const SERVED_BURST = 200;
+const QUESTIONS_SERVED = { perSecond: SERVED_PER_SECOND, burst: SERVED_BURST };
 /** So many blocks, headers or hashes of one question count as a question more: each is read from disk or looked up. */
 const HEIGHTS_PER_QUESTION = 32;
 const HASHES_PER_QUESTION = 256;
@@ -34,6 +35,7 @@ export const UNREAD_BYTES_MAX = 16_777_216;
 /** Bytes of answers to one peer a second, on average and at once. */
 export const SERVED_BYTES_PER_SECOND = 33_554_432;
 export const SERVED_BYTES_BURST = 67_108_864;
+const BYTES_SERVED = { perSecond: SERVED_BYTES_PER_SECOND, burst: SERVED_BYTES_BURST };
 /** Questions of one kind from one peer that wait for their turn; they are answered one after the other, which bounds memory. */
 export const SERVED_WAITING_MAX = 32;
 /** Bytes of transactions in one frame, unless one alone is longer. */
@@ -75,8 +77,8 @@ export class Requests {
   readonly #inFlight = new Map<string, number>();
   /** Ids of questions given up, by the peer that may still answer. */
   readonly #late = new Map<string, Set<number>>();
-  readonly #questions = new RateLimit(SERVED_PER_SECOND, SERVED_BURST);
-  readonly #answerBytes = new RateLimit(SERVED_BYTES_PER_SECOND, SERVED_BYTES_BURST);
+  readonly #questions: TokenBuckets;
+  readonly #answerBytes: TokenBuckets;
   readonly #handlers = new Map<Question['kind'], QuestionHandler>();
   /** Questions waiting, by peer and kind. */
   readonly #waiting = new Map<string, Question[]>();
@@ -89,6 +91,8 @@ export class Requests {
   constructor(options: RequestsOptions) {
     this.#network = options.network;
     this.#world = options.world;
+    this.#questions = new TokenBuckets(options.world.clock);
+    this.#answerBytes = new TokenBuckets(options.world.clock);
     this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#network.onFrame((from, channel, frame) => {
       if (channel === 'bulk' && !this.#stopped) this.#onFrame(from, frame);
@@ -271,18 +275,21 @@ export class Requests {
       const frame = encodeBulkMessage({ ...bounded(await this.#answer(from, question)), id: question.id } as Answer);
       waiting.shift();
       if (this.#stopped) break;
-      this.#answerBytes.take(from, frame.length, this.#world.clock.monotonic());
+      this.#answerBytes.of(from, BYTES_SERVED).charge(frame.length);
       this.#network.send(from, 'bulk', frame);
     }
     this.#waiting.delete(lane);
   }
 
   async #answer(from: string, question: Question): Promise<Unanswered> {
-    const now = this.#world.clock.monotonic();
     const handler = this.#handlers.get(question.kind);
     if (handler === undefined) return { kind: 'declined', code: 'PEER_DECLINED' };
     const unread = this.#network.queuedBytes?.(from, 'bulk') ?? 0;
-    if (unread > UNREAD_BYTES_MAX || !this.#questions.take(from, costOf(question), now) || !this.#answerBytes.take(from, 0, now))
+    if (
+      unread > UNREAD_BYTES_MAX ||
+      this.#questions.of(from, QUESTIONS_SERVED).take(costOf(question)) > 0 ||
+      this.#answerBytes.of(from, BYTES_SERVED).waitMs() > 0
+    )
       return { kind: 'declined', code: 'PEER_RATE_EXCEEDED' };
     try {
       return await handler(from, question);

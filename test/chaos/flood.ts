@@ -17,6 +17,8 @@ import { DEAR_CODE } from './floods.ts';
 
 /** What must hold under the flood. */
 export const LIMITS = { p50Ratio: 3, healthzMs: 1_000, residentBytes: 1_000_000_000 } as const;
+/** Part of the processors above which what others do on the machine decides how fast a node answers. */
+const OTHERS_PART_MAX = 0.2;
 
 /** Five, so that one can be the traitor and the other four are just the quorum. */
 const NODES = 5;
@@ -24,8 +26,7 @@ const TRAITOR = 4;
 const TARGETS = [0, 1, 2, 3] as const;
 /** Floods of a run unless it says otherwise; the median of their ratios counts. */
 const ROUNDS = 3;
-const WARM_UP_S = 10;
-const QUIET_S = 10; // before and after each flood
+const QUIET_S = 10; // before and after each flood, unless it says otherwise
 const SEND_INTERVAL_MS = 400;
 const WATCH_MS = 500;
 const AFTERWARDS_MS = 120_000; // for a node to answer again, and for what waits to be worked off
@@ -48,9 +49,9 @@ export interface FloodReport {
   /** Part of the machine's processors that other processes used meanwhile, 0 to 1: what they take is missing above. */
   readonly othersPart: number;
   readonly answers: Answers;
-  /** What of LIMITS did not hold, but p50; empty when all did. */
+  /** What of LIMITS did not hold, but p50, and /healthz where others used the machine; empty when all did. */
   readonly broken: readonly string[];
-  /** Said when p50 did not hold. */
+  /** Said when p50 did not hold, or /healthz where others used the machine. */
   readonly slow: string | undefined;
 }
 
@@ -58,13 +59,15 @@ export interface FloodOptions {
   /** How long the floods last together, s. */
   readonly seconds: number;
   readonly say: (line: string) => void;
+  /** How long each quiet lasts that the floods are held against, and the warm-up, s. */
+  readonly quietSeconds?: number;
   /** Floods that the seconds are divided into; three unless given. */
   readonly rounds?: number;
   /** See Orders. */
   readonly only?: string | undefined;
 }
 
-export async function measureFlood({ seconds, say, only, rounds = ROUNDS }: FloodOptions): Promise<FloodReport> {
+export async function measureFlood({ seconds, say, only, rounds = ROUNDS, quietSeconds = QUIET_S }: FloodOptions): Promise<FloodReport> {
   const testNet = await startTestNet('flood', { nodes: NODES, settings: { verifyWorkers: 1 } });
   const attackers: ChildProcess[] = [];
   try {
@@ -75,7 +78,7 @@ export async function measureFlood({ seconds, say, only, rounds = ROUNDS }: Floo
     await net.nodes[TRAITOR]!.kill('SIGTERM');
     await sleep(SETTLE_MS);
 
-    await sendFor(testNet, WARM_UP_S); // a node compiles its code as it runs
+    await sendFor(testNet, quietSeconds); // a node compiles its code as it runs
     const pids = TARGETS.map((node) => net.nodes[node]!.pid);
     const before = await heightsOf(testNet);
     const orders: Orders = {
@@ -92,7 +95,7 @@ export async function measureFlood({ seconds, say, only, rounds = ROUNDS }: Floo
     };
     const answers: Record<string, number> = {};
     const seen = { healthzMsMax: 0, residentBytesMax: TARGETS.map(() => 0) };
-    const quiet = [await sendFor(testNet, QUIET_S)];
+    const quiet = [await sendFor(testNet, quietSeconds)];
     const floods: Sends[] = [];
     const ratios: number[] = [];
     const others: number[] = [];
@@ -107,7 +110,7 @@ export async function measureFlood({ seconds, say, only, rounds = ROUNDS }: Floo
       await watch.stop();
       for (const [what, count] of Object.entries(await attacker.stop())) answers[what] = (answers[what] ?? 0) + count;
       await workedOff(testNet);
-      quiet.push(await sendFor(testNet, QUIET_S));
+      quiet.push(await sendFor(testNet, quietSeconds));
       floods.push(flood);
       const around = latencyOf(quiet.slice(-2).flatMap(({ samples }) => samples));
       const under = latencyOf(flood.samples);
@@ -130,29 +133,42 @@ export async function measureFlood({ seconds, say, only, rounds = ROUNDS }: Floo
       sameProcesses: TARGETS.every((node, i) => net.nodes[node]!.running && net.nodes[node]!.pid === pids[i]),
       answers,
     };
-    return { ...report, broken: brokenLimits(report), slow: slowness(report.ratios) };
+    return { ...report, broken: brokenLimits(report), slow: slowness(report) };
   } finally {
     for (const attacker of attackers) attacker.kill('SIGKILL');
     await testNet.stop();
   }
 }
 
-function slowness(ratios: readonly number[]): string | undefined {
-  const ratio = [...ratios].sort((a, b) => a - b)[ratios.length >> 1]!;
-  return ratio <= LIMITS.p50Ratio ? undefined : `p50 is ${ratio.toFixed(1)} times its quiet value, at most ${LIMITS.p50Ratio}`;
+type Measured = Omit<FloodReport, 'broken' | 'slow'>;
+
+function slowness(report: Measured): string | undefined {
+  const ratio = [...report.ratios].sort((a, b) => a - b)[report.ratios.length >> 1]!;
+  const said = ratio <= LIMITS.p50Ratio ? [] : [`p50 is ${ratio.toFixed(1)} times its quiet value, at most ${LIMITS.p50Ratio}`];
+  if (isBusy(report)) said.push(...slowHealthz(report));
+  return said.length === 0 ? undefined : said.join('; ');
 }
 
-function brokenLimits(report: Omit<FloodReport, 'broken' | 'slow'>): readonly string[] {
+const isBusy = ({ othersPart }: Measured): boolean => othersPart > OTHERS_PART_MAX;
+
+function slowHealthz({ healthzMsMax, othersPart }: Measured): readonly string[] {
+  if (healthzMsMax <= LIMITS.healthzMs) return [];
+  const others = `while others used ${(100 * othersPart).toFixed(0)} % of the processors`;
+  return [`healthz took ${healthzMsMax.toFixed(0)} ms, at most ${LIMITS.healthzMs}, ${others}`];
+}
+
+function brokenLimits(report: Measured): readonly string[] {
   const heaviest = Math.max(...report.residentBytesMax);
   const checks: readonly (readonly [boolean, string])[] = [
     [report.heights.every((gained) => gained > 0), `heights gained: ${report.heights.join(', ')}`],
     [report.oneChain, 'the four nodes hold different blocks at one height'],
-    [report.healthzMsMax <= LIMITS.healthzMs, `healthz took ${report.healthzMsMax.toFixed(0)} ms, at most ${LIMITS.healthzMs}`],
+    [Number.isFinite(report.healthzMsMax), 'healthz gave no answer'],
     [heaviest <= LIMITS.residentBytes, `a node took ${(heaviest / 1e6).toFixed(0)} MB, at most ${LIMITS.residentBytes / 1e6}`],
     [report.sameProcesses, 'a node ended'],
     [report.failed.length === 0, `${report.failed.length} records were refused or got no answer: ${report.failed.slice(0, 3).join('; ')}`],
   ];
-  return checks.filter(([holds]) => !holds).map(([, what]) => what);
+  const broken = checks.filter(([holds]) => !holds).map(([, what]) => what);
+  return isBusy(report) ? broken : [...broken, ...slowHealthz(report)];
 }
 
 function startAttacker(orders: Orders): { readonly process: ChildProcess; stop(): Promise<Answers> } {

@@ -72,9 +72,15 @@ export interface Actor {
   readonly device: string;
 }
 
+/** What a wait is given that ends by what it waits for, in ms: far above what a busy machine takes, so that it ends nothing but what hangs. */
+export const PATIENCE_MS = 240_000;
 const CALL_TIMEOUT_MS = 65_000; // above the longest sync wait
 const WAIT_STEP_MS = 100;
-const CLI_TIMEOUT_MS = 60_000;
+const CLI_TIMEOUT_MS = 120_000;
+/** Between questions whether there is a new code, which comes every 30 s; in ms: as often as the route allows. */
+const CODE_STEP_MS = 2_000;
+/** How long a token that came for a code is used again, in ms; a node takes it without a further code for five minutes. */
+const STEPPED_UP_KEPT_MS = 120_000;
 
 export class ProbeContext {
   readonly net: Net;
@@ -85,6 +91,7 @@ export class ProbeContext {
   readonly #ca: string;
   readonly #localAddress: string | undefined;
   readonly #scratch: string;
+  readonly #steppedUp = new Map<string, { readonly token: string; readonly untilMs: number }>();
 
   /** @param localAddress the address calls come from; the system's choice when it is not given. */
   constructor(net: Net, dir: string, localAddress?: string) {
@@ -105,7 +112,7 @@ export class ProbeContext {
   actorWith(role: string, otherThan?: string): Actor {
     for (const account of this.genesis.accounts) {
       const token = this.net.tokens[account.id];
-      const node = this.genesis.nodes.findIndex((candidate) => candidate.id === account.keys.find((key) => key.kind === 'custodial')?.node);
+      const node = this.nodeOf(account.id);
       const device = this.genesis.devices.find((candidate) => candidate.organisation === account.organisation);
       if (!account.roles.includes(role) || token === undefined || node < 0 || !device || account.organisation === otherThan) continue;
       return { account: account.id, organisation: account.organisation, token, node, factory: device.factory, device: device.id };
@@ -187,7 +194,8 @@ export class ProbeContext {
 
   /** Waits until every node named has a final block of `height`. */
   async allAt(height: number, nodes: readonly number[] = this.net.nodes.map((_, i) => i)): Promise<void> {
-    for (const node of nodes) await this.until(`node ${node} at height ${height}`, 60_000, async () => (await this.height(node)) >= height);
+    for (const node of nodes)
+      await this.until(`node ${node} at height ${height}`, PATIENCE_MS, async () => (await this.height(node)) >= height);
   }
 
   /** Runs `tracemill` against node number `node`; standard output as JSON. */
@@ -225,6 +233,30 @@ export class ProbeContext {
     const found = profile.accounts.find((candidate) => candidate.account === account);
     if (!found) throw new Error(`The profile of the devnet has no account ${account}`);
     return new TOTP({ secret: found.totpSecret }).generate();
+  }
+
+  /** Index of the node that signs for the account. */
+  nodeOf(account: string): number {
+    const key = this.genesis.accounts.find((candidate) => candidate.id === account)?.keys.find((held) => held.kind === 'custodial');
+    return this.genesis.nodes.findIndex((node) => node.id === key?.node);
+  }
+
+  /** A token of the account for which a one-time code was given a short while ago, so that routes with a second factor ask for no further one. */
+  async steppedUp(account: string): Promise<string> {
+    const kept = this.#steppedUp.get(account);
+    if (kept !== undefined && Date.now() < kept.untilMs) return kept.token;
+    const askedMs = Date.now();
+    const answer = await this.until(`a one-time code of ${account} that was not used yet`, PATIENCE_MS, async () => {
+      const headers = { otp: this.otp(account) };
+      const given = await this.post(this.nodeOf(account), 'auth/step-up', {}, { token: this.net.tokens[account]!, headers });
+      if (given.json.code !== 'OTP_REUSED') return given;
+      await sleep(CODE_STEP_MS);
+      return undefined;
+    });
+    if (answer.status !== 200) throw new Error(`${account} did not get a stepped-up token: ${answer.text.slice(0, 400)}`);
+    const token = answer.json.data.token as string;
+    this.#steppedUp.set(account, { token, untilMs: askedMs + STEPPED_UP_KEPT_MS });
+    return token;
   }
 
   /** A text nobody used before. */

@@ -6,7 +6,7 @@ import type { Probe, Row } from './clause.ts';
 import type { ProbeContext } from './context.ts';
 
 /** Time for one half of a probe, in ms; the longest waits for a node that starts empty. */
-const HALF_TIMEOUT_MS = 240_000;
+const HALF_TIMEOUT_MS = 600_000;
 
 export interface Verdict {
   readonly id: string;

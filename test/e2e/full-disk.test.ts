@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProbeContext } from '../conformance/context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { type Fields, production, trySubmit } from '../conformance/records.ts';
 import { oneHead, startTestNet } from './net.ts';
 
@@ -47,9 +47,7 @@ const heavy = (context: ProbeContext): Fields => {
   };
 };
 
-test('a node with a full disk says so and waits, the others go on, and with room again it is back at the same head', {
-  timeout: 240_000,
-}, async (t) => {
+test('a node with a full disk says so and waits, the others go on, and with room again it is back at the same head', async (t) => {
   const scratch = mkdtempSync(join(tmpdir(), 'tracemill-full-disk-mount-'));
   if (!mountMemory(scratch)) {
     rmSync(scratch, { recursive: true });
@@ -80,7 +78,7 @@ test('a node with a full disk says so and waits, the others go on, and with room
     const receipts: { id: string; height: number }[] = [];
     const seen = new Set<string>();
     // Load through a healthy node; what the full node is asked meanwhile it refuses with a code, or answers as pending.
-    await context.until('the node to say that its disk is full', 90_000, async () => {
+    await context.until('the node to say that its disk is full', PATIENCE_MS, async () => {
       const answer = await trySubmit(context, heavy(context));
       assert.equal(answer.status, 200, answer.text.slice(0, 300));
       receipts.push({ id: answer.json.data.records[0].id, height: answer.json.data.height });
@@ -92,7 +90,7 @@ test('a node with a full disk says so and waits, the others go on, and with room
     const chainIsFull = (alarm: { kind: string; detail: { store?: string } }) =>
       alarm.kind === 'STORE_FULL' && alarm.detail.store === 'chain';
     const shown = async () => (await context.get(FULL, 'alarms')).items.find(chainIsFull);
-    await context.until('the alarm that the ledger has no room', 60_000, async () => {
+    await context.until('the alarm that the ledger has no room', PATIENCE_MS, async () => {
       const answer = await trySubmit(context, heavy(context));
       assert.equal(answer.status, 200, answer.text.slice(0, 300));
       return (await shown()) !== undefined;
@@ -111,10 +109,10 @@ test('a node with a full disk says so and waits, the others go on, and with room
     assert.equal((await node.head()).height < height, true, 'what it could not store it does not claim to hold');
 
     rmSync(ballast);
-    await oneHead(net, context, height, 120_000);
+    await oneHead(net, context, height);
     assert.equal(node.pid, pid, 'by itself, in the same process');
     for (const { id } of receipts.slice(-5)) assert.equal((await context.call(FULL, 'GET', `records/${id}`)).status, 200);
-    await context.until('a record through the recovered node', 60_000, async () => {
+    await context.until('a record through the recovered node', PATIENCE_MS, async () => {
       const answer = await trySubmit(context, production(context, actor), { actor });
       return answer.status === 200 && answer.json.data.status === 'confirmed';
     });

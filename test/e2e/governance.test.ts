@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENCE_MS } from '../conformance/context.ts';
 import { passProposal } from '../conformance/governance.ts';
 import { production, submit } from '../conformance/records.ts';
 import { oneHead, startTestNet } from './net.ts';
@@ -15,9 +16,7 @@ const EXPELLED = 4; // index of the second node of the first organisation; no ac
 /** More than the time an expelled node is still heard. */
 const WATCH_MS = 15_000;
 
-test('a node voted out by the organisations is cut off and says so, and voted in again it catches up and takes part', {
-  timeout: 300_000,
-}, async () => {
+test('a node voted out by the organisations is cut off and says so, and voted in again it catches up and takes part', async () => {
   const { net, context, stop } = await startTestNet('governance', { nodes: NODES });
   try {
     const { id } = context.genesis.nodes[EXPELLED]!;
@@ -27,8 +26,10 @@ test('a node voted out by the organisations is cut off and says so, and voted in
     await submit(context, production(context));
 
     await passProposal(context, { kind: 'suspendNode', id });
-    await context.until('the node to say that it is expelled', 60_000, async () => (await readiness(EXPELLED)).includes('NODE_EXPELLED'));
-    await context.until('four validators', 30_000, async () => (await validators(0)) === NODES - 1);
+    await context.until('the node to say that it is expelled', PATIENCE_MS, async () =>
+      (await readiness(EXPELLED)).includes('NODE_EXPELLED'),
+    );
+    await context.until('four validators', PATIENCE_MS, async () => (await validators(0)) === NODES - 1);
     await sleep(WATCH_MS);
     const cutAt = await context.height(EXPELLED);
     const { items } = await context.get(EXPELLED, 'alarms');
@@ -49,9 +50,9 @@ test('a node voted out by the organisations is cut off and says so, and voted in
     const viewTimeoutMs = randomInt(2_500, 5_000);
     await passProposal(context, { kind: 'setParameter', name: 'viewTimeoutMs', value: viewTimeoutMs });
     await passProposal(context, { kind: 'resumeNode', id });
-    await context.until('the node to be a member again', 90_000, async () => !(await readiness(EXPELLED)).includes('NODE_EXPELLED'));
+    await context.until('the node to be a member again', PATIENCE_MS, async () => !(await readiness(EXPELLED)).includes('NODE_EXPELLED'));
     const later = await submit(context, production(context));
-    const height = await oneHead(net, context, later.height, 90_000);
+    const height = await oneHead(net, context, later.height);
     assert.ok(height >= later.height);
     for (const node of net.nodes.keys()) {
       assert.equal(await validators(node), NODES);

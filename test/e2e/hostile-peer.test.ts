@@ -12,7 +12,7 @@ import { decodeTransaction } from '../../node/format/transaction.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import type { Channel } from '../../node/world.ts';
-import type { ProbeContext } from '../conformance/context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
 import { keystoreOf, oneHead, operators, realCrypto, startTestNet, type TestNet } from './net.ts';
 import { outsider } from './outsider.ts';
@@ -37,22 +37,21 @@ const peerOn = async (node: number, id: string) =>
 test('a peer with a key that nobody registered is let in nowhere, whatever name it gives', async () => {
   const stranger = await outsider(context, await context.get(0, 'consensus'), 'stranger-1', randomBytes(32));
   try {
+    const logOf = (node: number) => readFileSync(testNet.net.nodes[node]!.logPath, 'utf8');
+    await context.until('the stranger to be turned away', PATIENCE_MS, async () => /PEER_UNREGISTERED/.test(logOf(0)));
     await sleep(STRANGER_WATCH_MS);
     assert.deepEqual(
       stranger.peers().filter((peer) => peer.connected),
       [],
     );
     for (const node of testNet.net.nodes.keys()) assert.equal(await peerOn(node, 'stranger-1'), undefined);
-    assert.match(readFileSync(testNet.net.nodes[0]!.logPath, 'utf8'), /PEER_UNREGISTERED/);
   } finally {
     await stranger.stop();
   }
   await submit(context, production(context));
 });
 
-test('garbage from a registered peer, on votes and on bulk, is counted and cuts it off; the others go on', {
-  timeout: 180_000,
-}, async () => {
+test('garbage from a registered peer, on votes and on bulk, is counted and cuts it off; the others go on', async () => {
   const { id } = context.genesis.nodes[GARBAGE]!;
   const keystore = await keystoreOf(testNet.net, GARBAGE);
   await testNet.net.nodes[GARBAGE]!.kill('SIGKILL');
@@ -63,7 +62,11 @@ test('garbage from a registered peer, on votes and on bulk, is counted and cuts 
   ];
   try {
     for (const [node] of aims)
-      await context.until(`the attacker to be connected to node ${node}`, 60_000, async () => (await peerOn(node, id))?.connected === true);
+      await context.until(
+        `the attacker to be connected to node ${node}`,
+        PATIENCE_MS,
+        async () => (await peerOn(node, id))?.connected === true,
+      );
     for (const [node, channel] of aims) {
       const to = context.genesis.nodes[node]!.id;
       for (let i = 0; i < GARBAGE_FRAMES; i++) {
@@ -74,7 +77,7 @@ test('garbage from a registered peer, on votes and on bulk, is counted and cuts 
     for (const [node, channel] of aims) {
       await context.until(
         `the attacker to be cut off by node ${node} for ${channel}`,
-        30_000,
+        PATIENCE_MS,
         async () => (await peerOn(node, id))?.connected === false,
       );
       assert.match(readFileSync(testNet.net.nodes[node]!.logPath, 'utf8'), /"event":"peer cut off for a while"/);
@@ -88,15 +91,13 @@ test('garbage from a registered peer, on votes and on bulk, is counted and cuts 
   await testNet.net.nodes[GARBAGE]!.restart();
 });
 
-test('stored values with a flipped bit are never served, found by doctor, said in alarms, and repaired from peers while the node runs', {
-  timeout: 300_000,
-}, async () => {
+test('stored values with a flipped bit are never served, found by doctor, said in alarms, and repaired from peers while the node runs', async () => {
   const { net } = testNet;
   const node = net.nodes[DAMAGED]!;
   const receipt = await submit(context, production(context));
   const actor = operators(context)[DAMAGED]!;
   const other = await submit(context, production(context, actor), { actor }); // through this node, which keeps the sealed fields
-  await context.until('the node to hold both records', 60_000, async () => (await node.head()).height >= other.height);
+  await context.until('the node to hold both records', PATIENCE_MS, async () => (await node.head()).height >= other.height);
   await node.kill('SIGKILL');
   const id = receipt.records[0].id as string;
   const { height } = receipt as { height: number };
@@ -135,9 +136,9 @@ test('stored values with a flipped bit are never served, found by doctor, said i
     assert.deepEqual([answer.status, answer.json.code, answer.json.data?.content], [500, 'STORE_DAMAGED', undefined], answer.text);
     return undefined;
   };
-  const record = await context.until('the record to be repaired', 60_000, () => read(`records/${id}`));
+  const record = await context.until('the record to be repaired', PATIENCE_MS, () => read(`records/${id}`));
   assert.equal(record.recordDigest, truth);
-  const block = await context.until('the block to be repaired', 60_000, () => read(`blocks/${height}`));
+  const block = await context.until('the block to be repaired', PATIENCE_MS, () => read(`blocks/${height}`));
   assert.equal(block.hash, (await context.get(0, `blocks/${height}`)).hash);
   type Alarm = {
     readonly id: number;
@@ -151,18 +152,18 @@ test('stored values with a flipped bit are never served, found by doctor, said i
     ((await context.get(DAMAGED, 'alarms', { limit: 1_000 })).items as Alarm[]).filter(({ kind }) => kind === 'STORE_DAMAGED');
   const about = async (key: string) => (await alarms()).find(({ detail }) => detail.key === Buffer.from(key, 'latin1').toString('hex'));
   for (const key of [row, ...blockRows]) {
-    const alarm = await context.until('the alarm of a repaired row', 60_000, async () => {
+    const alarm = await context.until('the alarm of a repaired row', PATIENCE_MS, async () => {
       const found = await about(key);
       return found?.resolvedAtMs != null && found;
     });
     const peers = context.genesis.nodes.map((entry) => entry.id);
     assert.deepEqual([alarm.detail.store, alarm.resolution?.by, peers.includes(alarm.resolution?.peer ?? '')], ['chain', 'peer', true]);
   }
-  await context.until('the alarm of the sealed store', 30_000, async () =>
+  await context.until('the alarm of the sealed store', PATIENCE_MS, async () =>
     (await alarms()).some(({ detail }) => detail.store === 'sealed' && detail.file?.endsWith('.ldb') === true),
   );
   const query = async (at: number) => (await context.get(at, 'records', { class: 'production', count: 'exact', limit: 1 })).count as number;
-  await context.until('the query index to be made anew', 60_000, async () => {
+  await context.until('the query index to be made anew', PATIENCE_MS, async () => {
     const answer = await context.call(DAMAGED, 'GET', 'records', { query: { class: 'production', count: 'exact', limit: 1 } });
     return answer.status === 200 && answer.json.data.count === (await query(0));
   });
@@ -177,7 +178,7 @@ test('stored values with a flipped bit are never served, found by doctor, said i
   const final = await context.call(0, 'POST', 'transactions', { body: again.bytes, type: 'application/octet-stream' });
   assert.equal(final.status < 500, true, final.text);
   const last = await submit(context, production(context));
-  await oneHead(net, context, last.height, 120_000);
+  await oneHead(net, context, last.height);
   assert.deepEqual([node.running, node.pid], [true, pid], 'the node with the damaged rows lives');
 
   const admin = context.genesis.accounts.find((account) => account.organisation === node.organisation && account.roles.includes('admin'))!;

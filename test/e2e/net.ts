@@ -1,4 +1,4 @@
-/** One devnet for a file of end-to-end tests: real processes, loopback, ports of the system's choice, a directory that goes away. */
+/** One devnet for a file of end-to-end tests: real processes, loopback, free ports, a directory that goes away. */
 import assert from 'node:assert/strict';
 import { createPrivateKey, sign as signWith } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,10 +8,7 @@ import { type Devnet, type DevnetOptions, startDevnet } from '../../devnet/index
 import { createCrypto } from '../../node/crypto/index.ts';
 import type { Crypto } from '../../node/format/index.ts';
 import { type Keystore, openKeystore } from '../../node/keystore/index.ts';
-import { type Actor, ProbeContext } from '../conformance/context.ts';
-
-/** Above what four nodes take on a machine that is busy with other things. */
-const READY_TIMEOUT_MS = 150_000;
+import { type Actor, PATIENCE_MS, ProbeContext } from '../conformance/context.ts';
 
 export interface TestNet {
   readonly net: Devnet;
@@ -22,7 +19,7 @@ export interface TestNet {
 export async function startTestNet(name: string, options: Omit<DevnetOptions, 'dir'> & { readonly dir?: string } = {}): Promise<TestNet> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `tracemill-${name}-`));
   try {
-    const net = await startDevnet({ revive: false, readyTimeoutMs: READY_TIMEOUT_MS, ...options, dir });
+    const net = await startDevnet({ revive: false, ...options, dir });
     const context = new ProbeContext(net, dir);
     return {
       net,
@@ -68,8 +65,8 @@ export async function recordCount(context: ProbeContext): Promise<number> {
 }
 
 /** All nodes at one height with one hash, the height at least `height`. */
-export async function oneHead(net: Devnet, context: ProbeContext, height: number, timeoutMs = 60_000): Promise<number> {
-  await context.until(`all nodes at height ${height} or above`, timeoutMs, async () => {
+export async function oneHead(net: Devnet, context: ProbeContext, height: number): Promise<number> {
+  await context.until(`all nodes at height ${height} or above`, PATIENCE_MS, async () => {
     const heads = await Promise.all(net.nodes.map((node) => node.head()));
     return heads.every((head) => head.height >= height);
   });

@@ -36,7 +36,7 @@ let browser: Browser | undefined;
 before(async () => {
   if (skip !== false) return;
   dir = mkdtempSync(join(tmpdir(), 'tracemill-e2e-page-'));
-  net = await startDevnet({ dir, readyTimeoutMs: TIMEOUT_MS });
+  net = await startDevnet({ dir });
   browser = await chromium.launch({ executablePath: executablePath!, args: FLAGS, timeout: TIMEOUT_MS });
   const sample = {
     productUid: PRODUCT,

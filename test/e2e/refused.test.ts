@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { join } from 'node:path';
 import { searchFiles, searchStores } from '../../devnet/search-bytes.ts';
-import type { Answer, ProbeContext } from '../conformance/context.ts';
+import { type Answer, PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { canonical, type Fields, production, sha256, trySubmit, write } from '../conformance/records.ts';
 import { prefixEnd } from '../../node/format/index.ts';
 import { sealedKeyspace } from '../../node/records/sealed-store.ts';
@@ -32,7 +32,7 @@ async function refusedByContract(context: ProbeContext, waits: readonly string[]
     const ends = await Promise.all(
       answers.map(async ({ status, json }) => {
         if (status !== 202) return { code: json.code, byContract: false };
-        return context.until('the end of a transaction', 60_000, async () => {
+        return context.until('the end of a transaction', PATIENCE_MS, async () => {
           const told = await context.get(context.actor.node, `transactions/${json.data.transactionId}`);
           return told.state === 'confirmed' && { code: told.receipt.code as string, byContract: told.receipt.status === 'failed' };
         });
@@ -46,9 +46,7 @@ async function refusedByContract(context: ProbeContext, waits: readonly string[]
   return assert.fail(`no two records met behind the door in ${RACES_MAX} races`);
 }
 
-test('no sealed value of a refused submission lies in any file of any node, and one that was accepted at its owner only', {
-  timeout: 300_000,
-}, async () => {
+test('no sealed value of a refused submission lies in any file of any node, and one that was accepted at its owner only', async () => {
   const { net, context, stop } = await startTestNet('refused', { settings: { logLevel: 'debug' } });
   try {
     const accepted = production(context);

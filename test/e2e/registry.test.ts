@@ -23,15 +23,7 @@ after(() => testNet?.stop());
 /** The administrator with a token that needs no further code for some minutes. */
 async function steppedUp(organisation: string): Promise<Actor> {
   const account = `admin@${organisation}`;
-  const node = context.genesis.nodes.findIndex((candidate) => candidate.organisation === organisation);
-  const answer = await context.post(
-    node,
-    'auth/step-up',
-    {},
-    { token: context.net.tokens[account]!, headers: { otp: context.otp(account) } },
-  );
-  assert.equal(answer.status, 200, answer.text.slice(0, 400));
-  return { account, organisation, token: answer.json.data.token, node, factory: '', device: '' };
+  return { account, organisation, token: await context.steppedUp(account), node: context.nodeOf(account), factory: '', device: '' };
 }
 
 const change = (path: string, body: unknown, actor = admin) => context.post(actor.node, path, body, { token: actor.token });

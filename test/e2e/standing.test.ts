@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { ProbeContext } from '../conformance/context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
 import { oneHead, startTestNet, type TestNet } from './net.ts';
 
@@ -31,12 +31,10 @@ async function doctor(index: number): Promise<readonly Finding[]> {
 
 const about = (findings: readonly Finding[], subject: string) => findings.find((row) => row.subject.endsWith(` ${subject}`));
 
-test('one flipped bit in the vote log: the node starts mute, keeps the file, says so, and votes again by itself', {
-  timeout: 300_000,
-}, async () => {
+test('one flipped bit in the vote log: the node starts mute, keeps the file, says so, and votes again by itself', async () => {
   const node = testNet.net.nodes[DAMAGED]!;
   const receipt = await submit(context, production(context));
-  await context.until('the node to hold the block', 60_000, async () => (await node.head()).height >= receipt.height);
+  await context.until('the node to hold the block', PATIENCE_MS, async () => (await node.head()).height >= receipt.height);
   await node.kill('SIGKILL');
   const path = join(node.dir, 'data/votes.log');
   const bytes = readFileSync(path);
@@ -55,7 +53,7 @@ test('one flipped bit in the vote log: the node starts mute, keeps the file, say
   assert.equal(alarm?.detail.cause, 'damaged');
   assert.deepEqual(readFileSync(join(node.dir, 'data', alarm!.detail.setAside)), bytes);
   assert.ok(readdirSync(join(node.dir, 'data')).includes('votes.log'));
-  await context.until('the alarm to be over', 30_000, async () => {
+  await context.until('the alarm to be over', PATIENCE_MS, async () => {
     const items = (await context.get(DAMAGED, 'alarms', { limit: 1_000 })).items as typeof alarms;
     return items.find(({ kind }) => kind === 'VOTE_LOG_LOST')?.resolvedAtMs != null;
   });
@@ -64,12 +62,10 @@ test('one flipped bit in the vote log: the node starts mute, keeps the file, say
   assert.deepEqual([about(now, 'standing')?.state, about(now, 'standing')?.what], ['ok', 'the node runs and is ready']);
 });
 
-test('without a quorum /readyz says what is missing, doctor hears it from the running node, and both are well again after', {
-  timeout: 300_000,
-}, async () => {
+test('without a quorum /readyz says what is missing, doctor hears it from the running node, and both are well again after', async () => {
   const gone = [1, 2].map((index) => testNet.net.nodes[index]!);
   for (const node of gone) await node.kill('SIGKILL');
-  const unready = await context.until('the node to notice', 60_000, async () => {
+  const unready = await context.until('the node to notice', PATIENCE_MS, async () => {
     const answer = await context.call(0, 'GET', '/readyz', { token: null });
     return answer.status === 503 && answer;
   });
@@ -82,7 +78,7 @@ test('without a quorum /readyz says what is missing, doctor hears it from the ru
   await oneHead(testNet.net, context, (await testNet.net.nodes[0]!.head()).height + 1);
   await context.until(
     'the node to be ready',
-    60_000,
+    PATIENCE_MS,
     async () => (await context.call(0, 'GET', '/readyz', { token: null })).status === 200,
   );
 });

@@ -9,9 +9,7 @@ import { startTestNet } from './net.ts';
 const REPLACED = 2; // index of the node
 const BLOCKS_MAX = 40; // within which a validator that votes is in a certificate
 
-test('a new validator key is made on the node, proposed as printed, and the node votes and seals with it', {
-  timeout: 300_000,
-}, async () => {
+test('a new validator key is made on the node, proposed as printed, and the node votes and seals with it', async () => {
   const { net, context, stop } = await startTestNet('validator-key');
   try {
     const node = net.nodes[REPLACED]!;

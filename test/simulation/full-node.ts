@@ -40,7 +40,8 @@ import {
 import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createExecutor } from '../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../node/ledger/executor-port.ts';
-import { asSnapshot, createLedgerReader } from '../../node/ledger/reader.ts';
+import { createLedgerReader } from '../../node/ledger/reader.ts';
+import { asSnapshot } from '../tools/store-snapshot.ts';
 import { createReaderPort } from '../../node/ledger/reader-port.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateMap } from '../../node/ledger/state-map.ts';

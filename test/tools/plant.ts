@@ -1,5 +1,5 @@
 /**
- * `npm run plant [-- --only TEXT]`: plants each bug of planted-bugs.ts and planted-doors.ts in a copy of the source, builds it and runs the test that must catch it.
+ * `npm run plant [-- --only TEXT]`: plants each bug of planted-bugs.ts in a copy of the source, builds it and runs the test that must catch it.
  * A test that fails without any bug catches nothing, so each is first run on the copy as it is. Exit code 1 when a bug is caught by nothing.
  */
 import { execFile } from 'node:child_process';

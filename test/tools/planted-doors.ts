@@ -1,93 +1,33 @@
-/**
- * Planted bugs of what comes in from outside (bodies, connections, frames, guesses) and of what is kept beside the chain (sealed values, the exchange
- * log, evidence). See planted-bugs.ts.
- */
+/** Planted bugs of the doors: connections, callers, answers that are kept, what a node is founded with. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
-const SUBMIT = 'api/records/submit.ts';
-const SUBMIT_TEST = 'test/unit/api/records/submit.test.ts';
-const UNDER_WAY_TEST = 'test/unit/api/records/under-way.test.ts';
-const EXCHANGE_LOG = 'node/exchange-log.ts';
-const EXCHANGE_LOG_TEST = 'test/unit/node/exchange-log.test.ts';
-const GENESIS_TEST = 'test/unit/node/config/genesis.test.ts';
 const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
-const MEMPOOL = 'node/mempool/mempool.ts';
-const MEMPOOL_TEST = 'test/unit/node/mempool/mempool.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
-const EVIDENCE = 'node/format/evidence-verdict.ts';
-const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
-    name: 'a log of exchanges that was cut goes on where it ends',
-    file: EXCHANGE_LOG,
-    from: '      chained = { sequence: last.sequence, link: fromHex(last.link) };\n',
-    to: '',
-    test: EXCHANGE_LOG_TEST,
-    only: 'cut log',
+    name: 'requests at once under one Idempotency-Key run each',
+    file: 'api/rest/idempotency.ts',
+    from: 'const current = running.get(rowKey);',
+    to: "const current = running.get('');",
+    test: 'test/unit/api/rest/examples.test.ts',
+    only: 'eight requests',
   },
   {
-    name: 'a log of exchanges is not held against its anchors',
-    file: 'node/exchange-audit.ts',
-    from: 'if (toHex(stored) !== ahead[0].link) tell(',
-    to: "if (toHex(stored) === '') tell(",
-    test: EXCHANGE_LOG_TEST,
-    only: 'written anew',
-  },
-  {
-    name: 'links of a log of exchanges are not computed again',
-    file: 'node/exchange-audit.ts',
-    from: '!equalBytes(stored, linkAfter(crypto, link, row.value.subarray(32)))',
-    to: 'stored.length === 0',
-    test: EXCHANGE_LOG_TEST,
-    only: 'a changed, a missing',
-  },
-  {
-    name: 'any key may stand in a genesis',
-    file: 'contracts/builtin/genesis.ts',
-    from: 'if (!acceptKey(SUITE.ed25519, key)) say(',
-    to: "if (key === '') say(",
-    test: GENESIS_TEST,
+    name: 'a percent-encoding that is not UTF-8 stands for itself',
+    file: 'api/rest/percent.ts',
+    from: 'return undefined;\n  }\n}',
+    to: 'return text;\n  }\n}',
+    test: 'test/unit/api/rest/server.test.ts',
+    only: 'percent-encoding',
   },
   {
     name: 'a genesis is judged by its schema alone',
     file: 'node/config/genesis.ts',
     from: 'shape.length > 0 ? shape : genesisFaults(value as Genesis, isAcceptableKey, isNew).map(withNearestName)',
     to: 'shape',
-    test: GENESIS_TEST,
-  },
-  {
-    name: 'sealed values of a large body are written in one go',
-    file: 'node/records/sealed-store.ts',
-    from: 'RECORDS_AT_ONCE = 16;',
-    to: 'RECORDS_AT_ONCE = 10_000;',
-    test: 'test/unit/node/records/sealed-parts.test.ts',
-    only: 'in parts',
-  },
-  {
-    name: 'a record is not sealed again with earlier keys',
-    file: 'node/records/reseal.ts',
-    from: 'isSealed(stands) ? keys.map(',
-    to: 'isSealed(stands) ? keys.slice(-1).map(',
-    test: SUBMIT_TEST,
-    only: 'every key held',
-  },
-  {
-    name: 'sealed values of a refused submission stay',
-    file: SUBMIT,
-    from: '    if (holds) await sealed.drop(id); // admission',
-    to: '    // admission',
-    test: SUBMIT_TEST,
-    only: 'leaves nothing',
-  },
-  {
-    name: 'the record that a later call refuses is sought in the first call',
-    file: SUBMIT,
-    from: 'const record = before + recordOfCall;',
-    to: 'const record = recordOfCall;',
-    test: UNDER_WAY_TEST,
-    only: 'later call',
+    test: 'test/unit/node/config/genesis.test.ts',
   },
   {
     name: 'who guesses passwords need not wait',
@@ -104,30 +44,6 @@ export const plantedDoors: readonly PlantedBug[] = [
     to: 'keyOf = (account: string, address: string): string => account ||',
     test: TOKEN_TEST,
     only: 'stranger',
-  },
-  {
-    name: 'a body may take the thread for bodies as long as it likes',
-    file: 'api/records/body-thread.ts',
-    from: 'world.timers.after(msMax, () => void at.worker.terminate());',
-    to: 'world.timers.after(msMax, () => undefined);',
-    test: 'test/unit/api/records/bodies.test.ts',
-    only: 'too much memory or time',
-  },
-  {
-    name: 'a sender may fill the mempool',
-    file: MEMPOOL,
-    from: 'queue.size >= countFree || queue.bytes + bytes > bytesFree',
-    to: 'queue.size < 0',
-    test: MEMPOOL_TEST,
-    only: 'are bounds',
-  },
-  {
-    name: 'the mempool holds any number of bytes',
-    file: MEMPOOL,
-    from: 'countFree < 1 || bytesFree < bytes',
-    to: 'countFree < 1',
-    test: MEMPOOL_TEST,
-    only: 'are bounds',
   },
   {
     name: 'one address may hold every place of the interface',
@@ -147,34 +63,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'one address begins any number of handshakes',
-    file: 'node/network/libp2p-network.ts',
+    file: 'node/network/handshakes.ts',
     from: '    if (began.length >= HANDSHAKES_PER_ADDRESS_MAX) return false;\n',
     to: '',
     test: 'test/unit/node/network/libp2p-network.test.ts',
     only: 'so many handshakes',
-  },
-  {
-    name: 'a bundle may show the receipt of another transaction',
-    file: EVIDENCE,
-    from: '!equalBytes(receipt.transactionId, opened.id)',
-    to: 'receipt.transactionId.length === 0',
-    test: EVIDENCE_TEST,
-    only: 'both verifiers',
-  },
-  {
-    name: 'a bundle may show a transaction that did not write its record',
-    file: EVIDENCE,
-    from: 'record && !equalBytes(record.transactionId, opened.id)',
-    to: 'record && record.transactionId.length === 0',
-    test: EVIDENCE_TEST,
-    only: 'both verifiers',
-  },
-  {
-    name: 'a bundle may show the certificate of another header',
-    file: EVIDENCE,
-    from: 'votes.height !== decoded.height || !equalBytes(votes.digest, hash)',
-    to: 'votes.height < 0',
-    test: EVIDENCE_TEST,
-    only: 'both verifiers',
   },
 ];

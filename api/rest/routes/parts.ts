@@ -4,7 +4,6 @@ import {
   type Block,
   type Certificate,
   decodeTransaction,
-  fromHex,
   fromUtf8,
   type Header,
   headerHash,
@@ -20,7 +19,7 @@ import { recordsErrors } from '../../../node/errors/records.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
 import { jsonBytesSteps, UNBOUNDED } from '../json-steps.ts';
-import { eachInSteps, type Steps } from '../paced.ts';
+import { eachInSteps, type Steps } from '../../../node/slices.ts';
 import type { Parameter, ParameterSchema, Words } from '../route.ts';
 
 export const READ_TIMEOUT_MS = 15_000;
@@ -227,8 +226,4 @@ export function* valueSteps(bytes: Uint8Array): Steps<unknown> {
   } catch {
     return { hex: toHex(bytes) };
   }
-}
-
-export function digestOfHex(text: string): Uint8Array {
-  return fromHex(text);
 }

@@ -6,7 +6,7 @@ import { production, submit } from '../records.ts';
 
 const COUNTS = ['proposals', 'verifications'] as const;
 
-const WATCHED_MS = 20_000; // at most; blocks follow one another within a second
+const WATCHED_MS = 120_000; // at most; it ends when both were seen, after a few blocks
 
 /** Rounds as all nodes show them while records are sent, until votes of both phases were seen. */
 async function watched(context: ProbeContext): Promise<readonly Envelope['data'][]> {

@@ -1,7 +1,7 @@
 /** A transaction goes from pending to confirmed; a bad one is rejected; a query shows each. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
-import type { ProbeContext } from '../context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../context.ts';
 import { production, trySubmit } from '../records.ts';
 
 /** Two records under one key, sent at once: both pass the door, the first in order is stored, and a query shows that the other was rejected and why. */
@@ -13,7 +13,7 @@ async function rejected(context: ProbeContext): Promise<void> {
   if (answers.some(({ status }) => status !== 202)) return rejected(context); // the first was final before the second came to the door
   const receipts = await Promise.all(
     answers.map(({ json }) =>
-      context.until('the end of a transaction', 60_000, async () => {
+      context.until('the end of a transaction', PATIENCE_MS, async () => {
         const told = await context.get(context.actor.node, `transactions/${json.data.transactionId}`);
         return told.state === 'confirmed' && told.receipt;
       }),
@@ -31,7 +31,7 @@ export const probe: Probe = {
     assert.deepEqual([answer.status, answer.json.data.status], [202, 'pending']);
     const path = `transactions/${answer.json.data.transactionId}`;
     const seen = new Set<string>();
-    const final = await context.until('the transaction to be confirmed', 60_000, async () => {
+    const final = await context.until('the transaction to be confirmed', PATIENCE_MS, async () => {
       const status = await context.get(node, path);
       seen.add(status.state);
       return status.state === 'confirmed' && status;

@@ -1,6 +1,7 @@
 /** Every operation states its rate, or that it has none; going over one gives 429 and how long to wait. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
+import { PATIENCE_MS } from '../context.ts';
 import { registered, registry } from '../registry.ts';
 
 const ROUNDS_MAX = 5; // on a slow machine a burst may spread over more than the window
@@ -27,7 +28,7 @@ export const probe: Probe = {
     assert.fail('no call was told to wait');
   },
   async twin(context) {
-    await context.until('the window to pass', 10_000, async () => {
+    await context.until('the window to pass', PATIENCE_MS, async () => {
       const answer = await context.call(context.actor.node, 'POST', 'blocks/validation', { body: 'x', type: 'application/octet-stream' });
       return answer.status !== 429;
     });

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import type { Probe } from '../clause.ts';
 import { rawBlock } from '../blocks.ts';
-import type { Envelope, ProbeContext } from '../context.ts';
+import { type Envelope, PATIENCE_MS, type ProbeContext } from '../context.ts';
 import { readHeader, readRawBlock, rootOfPath, transactionId } from '../independent.ts';
 import { production, submit } from '../records.ts';
 import { ROOT } from '../../tools/source.ts';
@@ -24,7 +24,7 @@ function checkInclusion({ inclusionProof: proof, height, blockHash, transactionI
 }
 
 async function bundleOf(context: ProbeContext, receipt: Receipt): Promise<Record<string, unknown>> {
-  const answer = await context.until('the proof of a record', 30_000, async () => {
+  const answer = await context.until('the proof of a record', PATIENCE_MS, async () => {
     const tried = await context.call(context.actor.node, 'GET', `records/${receipt.records[0].id}/proof`, {
       query: { transaction: 'true' },
     });

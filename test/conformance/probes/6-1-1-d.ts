@@ -1,6 +1,7 @@
 /** In wait mode the answer holds the result; otherwise it holds an id whose later query gives the same result. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
+import { PATIENCE_MS } from '../context.ts';
 import { production, submit, trySubmit } from '../records.ts';
 
 export const probe: Probe = {
@@ -11,11 +12,13 @@ export const probe: Probe = {
     const answer = await trySubmit(context, production(context), { query: { wait: 'async' } });
     assert.deepEqual([answer.status, answer.json.data.status], [202, 'pending']);
     const { transactionId, records } = answer.json.data;
-    const later = await context.until('the asynchronous submission to be confirmed', 60_000, async () => {
+    const later = await context.until('the asynchronous submission to be confirmed', PATIENCE_MS, async () => {
       const status = await context.get(context.actor.node, `transactions/${transactionId}`);
       return status.state === 'confirmed' && status;
     });
-    const row = await context.until('the record to be served', 30_000, () => context.get(context.actor.node, `records/${records[0].id}`));
+    const row = await context.until('the record to be served', PATIENCE_MS, () =>
+      context.get(context.actor.node, `records/${records[0].id}`),
+    );
     assert.equal(row.block.transactionId, transactionId);
     const height = later.receipt?.height ?? later.height;
     assert.equal(row.block.height, height);

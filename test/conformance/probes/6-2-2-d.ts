@@ -1,6 +1,7 @@
 /** A contract call answers with its result, or at once with an id whose later query gives the same. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
+import { PATIENCE_MS } from '../context.ts';
 import { codeWith, deploy } from '../contracts.ts';
 
 export const probe: Probe = {
@@ -14,7 +15,7 @@ export const probe: Probe = {
     assert.deepEqual([waited.status, waited.json.data.result], [200, { sum: 3, check: 3 * secret }]);
     const sent = await context.post(node, `contracts/${address}/call`, { method: 'weigh', args: [two, 3] }, { query: { wait: 'async' } });
     assert.deepEqual([sent.status, sent.json.data.status], [202, 'pending']);
-    const later = await context.until('the call to be confirmed', 60_000, async () => {
+    const later = await context.until('the call to be confirmed', PATIENCE_MS, async () => {
       const status = await context.get(node, `transactions/${sent.json.data.transactionId}`);
       return status.state === 'confirmed' && status;
     });
@@ -30,7 +31,7 @@ export const probe: Probe = {
       { query: { wait: 'async' } },
     );
     if (sent.status !== 202) return assert.equal(sent.status >= 400, true);
-    const later = await context.until('the bad call to be final', 60_000, async () => {
+    const later = await context.until('the bad call to be final', PATIENCE_MS, async () => {
       const status = await context.get(node, `transactions/${sent.json.data.transactionId}`);
       return status.state === 'confirmed' && status;
     });

@@ -1,19 +1,31 @@
 /** A block older than its parent, or beyond the allowed clock drift, fails; the least step over either bound counts. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
-import { assertCheck, fullBlock, judge, openBlock, rawBlock, withHeader } from '../blocks.ts';
+import { assertCheck, type Check, fullBlock, judge, openBlock, rawBlock, type SealedBlock, withHeader } from '../blocks.ts';
 import type { ProbeContext } from '../context.ts';
 import { production, submit } from '../records.ts';
 
 const TIME_CHECK = /time/i;
 const YEAR_MS = 31_536_000_000;
-const CALL_MS = 5_000; // a call takes less, so a time so much further ahead is still ahead when it is judged
+/** So much beyond the bound a time is still ahead when it is judged, unless the call took longer. */
+const CALL_MS = 5_000;
+const TRIES_MAX = 20;
 
 async function driftMaxMs(context: ProbeContext): Promise<number> {
   const data = await context.get(context.actor.node, 'governance/parameters');
   const found = /"clockDriftMaxMs":(?:\{[^{}]*?"value":)?(\d+)|"name":"clockDriftMaxMs"[^{}]*?"value":(\d+)/.exec(JSON.stringify(data));
   assert.ok(found, 'the chain states how far a clock may be off');
   return Number(found[1] ?? found[2]);
+}
+
+/** What a node says of the block with a time so far ahead. On a busy machine a call may take long, and is made again: the time had come closer. */
+async function judgedAhead(context: ProbeContext, block: SealedBlock, aheadMs: number, node: number): Promise<readonly Check[]> {
+  for (let turn = 0; turn < TRIES_MAX; turn++) {
+    const askedMs = Date.now();
+    const checks = await judge(context, withHeader(block, { timestampMs: askedMs + aheadMs }), node);
+    if (Date.now() - askedMs < CALL_MS) return checks;
+  }
+  return assert.fail(`no call took less than ${CALL_MS} ms`);
 }
 
 export const probe: Probe = {
@@ -28,7 +40,7 @@ export const probe: Probe = {
       for (const older of [parent.header.timestampMs - 1, parent.header.timestampMs - context.integer(2, 100_000), 0])
         assertCheck(await judge(context, withHeader(block, { timestampMs: older }), node), TIME_CHECK, false);
       for (const ahead of [drift + CALL_MS, drift + YEAR_MS])
-        assertCheck(await judge(context, withHeader(block, { timestampMs: Date.now() + ahead }), node), TIME_CHECK, false);
+        assertCheck(await judgedAhead(context, block, ahead, node), TIME_CHECK, false);
     }
   },
   async twin(context) {

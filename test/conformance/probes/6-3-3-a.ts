@@ -1,7 +1,7 @@
 /** A transaction given to node A by a client is confirmed in a block proposed by node B. */
 import assert from 'node:assert/strict';
 import type { Probe } from '../clause.ts';
-import type { ProbeContext } from '../context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../context.ts';
 import { fullBlock } from '../blocks.ts';
 import { device, submit } from '../records.ts';
 
@@ -21,7 +21,7 @@ async function journeys(context: ProbeContext): Promise<readonly { asked: string
 export const probe: Probe = {
   id: '6.3.3.a',
   async prove(context) {
-    const found = await context.until('a transaction confirmed in a block of another node', 60_000, async () => {
+    const found = await context.until('a transaction confirmed in a block of another node', PATIENCE_MS, async () => {
       const trips = await journeys(context);
       return trips.find(({ asked, proposer }) => asked !== proposer);
     });

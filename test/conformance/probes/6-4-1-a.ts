@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../devnet/ports.ts';
 import type { Probe } from '../clause.ts';
-import type { ProbeContext } from '../context.ts';
+import { PATIENCE_MS, type ProbeContext } from '../context.ts';
 import { passProposal } from '../governance.ts';
 import { ROOT } from '../../tools/source.ts';
 
@@ -23,20 +23,13 @@ interface Newcomer {
   stop(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-}
-
 /** Makes the files of a node of an organisation of the chain, and starts it. */
 async function newcomer(context: ProbeContext): Promise<Newcomer> {
   const id = context.random('node');
   const { organisation } = context.actor;
   const directory = context.scratch(id);
-  const [p2p, https] = [await freePort(), await freePort()];
+  const p2p = await freePort(0);
+  const https = await freePort(0, new Set([p2p]));
   const passphrase = context.file(`${id}.passphrase`, `${context.random('open')}-sesame`);
   const genesis = context.file('genesis.json', context.net.genesisText);
   const init = [
@@ -110,8 +103,8 @@ export const probe: Probe = {
       assert.equal(await connectedTo(context, node.id), 0, 'unregistered, it is let in nowhere');
       await register(context, node);
       const height = await context.height(0);
-      await context.until('the registered node to be connected', 90_000, async () => (await connectedTo(context, node.id)) > 0);
-      await context.until('the registered node to reach the head', 90_000, async () => (await heightOf(context, node)) >= height);
+      await context.until('the registered node to be connected', PATIENCE_MS, async () => (await connectedTo(context, node.id)) > 0);
+      await context.until('the registered node to reach the head', PATIENCE_MS, async () => (await heightOf(context, node)) >= height);
     } finally {
       await node.stop();
     }
@@ -121,7 +114,7 @@ export const probe: Probe = {
     try {
       await context.until(
         'the unregistered node to serve',
-        30_000,
+        PATIENCE_MS,
         async () => (await context.call(0, 'GET', '/healthz', { token: null, at: node.at })).status === 200,
       );
       await sleep(WATCH_MS);

@@ -9,7 +9,7 @@ import { verify as verifyPassword } from '@node-rs/argon2';
 import { verifyToken } from '../../../api/auth/token.ts';
 import { childEnvironment } from '../../../devnet/index.ts';
 import { type NodeExit, NodeProcess } from '../../../devnet/node-process.ts';
-import { LOOPBACK } from '../../../devnet/ports.ts';
+import { freePort, LOOPBACK, PORTS_DRAWN } from '../../../devnet/ports.ts';
 import { type CredentialsFile, provision, type ProvisionOptions, resetFiles } from '../../../devnet/provision.ts';
 import { parseGenesis, parseNodeConfig } from '../../../node/config/index.ts';
 import { createCrypto } from '../../../node/crypto/index.ts';
@@ -107,6 +107,13 @@ test('a busy port is replaced and said', async (t) => {
   assert.equal(moved.nodes[1]!.httpsPort, files.nodes[1]!.httpsPort);
   assert.deepEqual(said, [`port ${busy} is busy: ${files.nodes[2]!.id} takes ${moved.nodes[2]!.httpsPort} for https`]);
   assert.equal(parseNodeConfig(readFileSync(moved.nodes[2]!.configPath, 'utf8'), {}).https.port, moved.nodes[2]!.httpsPort);
+});
+
+test('a port nobody asked for by number is drawn outside those of outgoing connections, and none twice', async () => {
+  const taken = new Set<number>();
+  for (let i = 0; i < 200; i++) taken.add(await freePort(0, taken));
+  assert.equal(taken.size, 200);
+  for (const port of taken) assert.ok(port >= PORTS_DRAWN.from && port < PORTS_DRAWN.to && port < 32_768, `${port}`);
 });
 
 test('a reset removes what a devnet made and makes a new chain', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Anchors, createExchangeWatch, EXAMINE_EVERY_MS, EXAMINE_STEP, examineExchanges } from '../../../node/exchange-audit.ts';
 import { exchangePrefix } from '../../../node/exchange-chain.ts';
-import { exchangeDigest, type ExchangeHead, type NewExchange, openExchangeLog, verifySegment } from '../../../node/exchange-log.ts';
+import { type ExchangeHead, type NewExchange, openExchangeLog } from '../../../node/exchange-log.ts';
 import { createTestStore, createTestWorld } from '../api/stand-ins.ts';
+import { exchangeDigest, verifySegment } from './exchange-segment.ts';
 import { ManualTime, settle } from './memory-world.ts';
 
 function entry(n: number, more: Partial<NewExchange> = {}): NewExchange {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Receipt } from '../../../node/format/index.ts';
-import { CURSOR_START, type Cursor, createOutbox, cursorBefore, OUTBOX_RETRY_MS, type ReceiptSource } from '../../../node/outbox.ts';
+import { type Cursor, createOutbox, OUTBOX_RETRY_MS, POSITION_END, type ReceiptSource } from '../../../node/outbox.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import { ManualTime, MemoryLog, MemoryStore, settle } from './memory-world.ts';
+
+/** Before the first event of the chain. */
+const CURSOR_START: Cursor = { height: 0, position: POSITION_END };
 
 /** Blocks by height from 1: each a list of transactions, each a list of event names. */
 class Blocks implements ReceiptSource {
@@ -50,7 +53,7 @@ test('events come in the order of height, transaction and emission, after any cu
     [CURSOR_START, 2, 'ab'],
     [{ height: 1, position: 0 }, 10, 'bcde'],
     [{ height: 1, position: 1 }, 2, 'cd'],
-    [cursorBefore(3), 10, 'de'],
+    [{ height: 2, position: POSITION_END }, 10, 'de'],
     [{ height: 3, position: 1 }, 10, ''],
     [{ height: 9, position: 0 }, 10, ''],
     [{ height: -1, position: Number.MAX_SAFE_INTEGER }, 10, 'abcde'],

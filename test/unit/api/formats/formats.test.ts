@@ -132,9 +132,9 @@ test('every XML attack sample is refused and the harmless ones are refused as no
   const { cases } = JSON.parse(Buffer.from(data('xml-attacks/expected.json')).toString()) as { cases: { file: string; expect: string }[] };
   assert.equal(cases.length, 10);
   for (const { file, expect } of cases) {
-    const started = performance.now();
+    const started = process.cpuUsage(); // of the processor, which others use as well
     const codes = codesOf(parseBody('xml', data(`xml-attacks/${file}`)));
-    assert.ok(performance.now() - started < 1_000, `${file} is refused at once`);
+    assert.ok(process.cpuUsage(started).user < 1_000_000, `${file} is refused at once`);
     if (expect.startsWith('refuse')) assert.equal(codes.at(-1), 'XML_DOCTYPE_REFUSED', file);
     else assert.ok(!codes.includes('XML_DOCTYPE_REFUSED'), file);
   }

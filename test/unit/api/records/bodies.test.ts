@@ -115,7 +115,7 @@ function summary({ token, prepared, columns }: Awaited<ReturnType<Bodies['read']
   return JSON.stringify([token, rest, told, [...(columns ?? [])]]);
 }
 
-test('a body that takes too much memory or time is refused by a code, and the ones behind it are read', { timeout: 60_000 }, async () => {
+test('a body that takes too much memory or time is refused by a code, and the ones behind it are read', { timeout: 300_000 }, async () => {
   for (const [limits, body] of [
     [{ ...BODY_LIMITS, heapMb: 64 }, bodyOf('json', `{"a":[${'["1"],'.repeat(700_000)}"1"]}`)],
     [{ ...BODY_LIMITS, workMs: 1_500 }, bodyOf('json', `{${Array.from({ length: 900_000 }, (_, i) => `"n${i}":1`).join(',')}}`)],
@@ -132,7 +132,7 @@ test('a body that takes too much memory or time is refused by a code, and the on
   }
 });
 
-test('a stopped thread refuses what waits and what comes', { timeout: 30_000 }, async () => {
+test('a stopped thread refuses what waits and what comes', { timeout: 300_000 }, async () => {
   const bodies = open();
   const waiting = ['a', 'b'].map((caller) => bodies.read(caller, bodyOf('json', many(60)), rowsTask).then(() => 'read', codeOf));
   await bodies.stop();

@@ -19,7 +19,7 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { createSlices } from '../../../../api/records/slices.ts';
+import { createSlices } from '../../../../node/slices.ts';
 import { createRig, createTestWorld } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
 import {
@@ -37,7 +37,7 @@ import { annexRecord, crypto } from '../../node/records/sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
 const world = createTestWorld();
-const inSlices = createSlices(world.clock, world.timers);
+const inSlices = createSlices(world);
 const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof submitRows>[4];
 
 function prepared(tree: TextStruct) {

@@ -5,7 +5,7 @@ import { type BodiesDependencies, createBodies } from '../../../../api/records/b
 import { checkRows } from './checked-rows.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import { type CheckedRow, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
-import { createSlices } from '../../../../api/records/slices.ts';
+import { createSlices } from '../../../../node/slices.ts';
 import { createUnderWay, UNDER_WAY_MAX } from '../../../../api/records/under-way.ts';
 import type { ParsedRecord } from '../../../../api/formats/index.ts';
 import type { Caller, RecordSubmitOptions, SubmitOutcome } from '../../../../api/rest/deps.ts';
@@ -324,7 +324,11 @@ test('the register is bounded, its oldest leaves past it, and what is over leave
       return () => {};
     },
   };
-  const underWay = createUnderWay(node as unknown as NodeService, crypto, createSlices(new ManualTime(), new ManualTime()));
+  const underWay = createUnderWay(
+    node as unknown as NodeService,
+    crypto,
+    createSlices({ clock: new ManualTime(), timers: new ManualTime() }),
+  );
   const sends: string[] = [];
   const join = (name: string) =>
     underWay.join(name, [], async () => {

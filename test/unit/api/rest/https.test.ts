@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { type ApiError, type Client, createClient, operations } from '../../../../api/client/index.ts';
 import { createRig, type Rig, testEvent, testTls } from '../stand-ins.ts';
@@ -93,7 +94,7 @@ async function upload(head: string, bytes: number): Promise<{ answer: string; by
 }
 
 test('without a bearer token no body over 64 KiB is read: the answer arrives and the connection is closed', {
-  timeout: 30_000,
+  timeout: 300_000,
 }, async () => {
   const bytes = 4_200_000;
   for (const length of [`content-length: ${bytes}`, 'transfer-encoding: chunked'])
@@ -172,13 +173,14 @@ test('events stream in order, resume after the last id, are filtered, and stream
   const open = [0, 1].map(async () => {
     for await (const _ of api.streamEvents({ lastEventId: '14-0', signal: stop.signal })) break;
   });
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  const metrics = { method: 'GET', url: '/metrics', headers: { authorization: `Bearer ${rig.token('audrey@acme')}` } } as const;
+  while (!/^chain_network_streams_count 2$/m.test((await rig.server.app.inject(metrics)).body)) await sleep(10);
   await assert.rejects(client.get('events/stream'), { code: 'SERVER_BUSY' });
   stop.abort();
   await Promise.all(open);
 });
 
-test('a client that dawdles over its headers is cut off', { timeout: 30_000 }, async () => {
+test('a client that dawdles over its headers is cut off', { timeout: 300_000 }, async () => {
   const socket = tlsConnect({ port, host: '127.0.0.1', ca });
   socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
   const drip = setInterval(() => socket.write('x: y\r\n'), 200);

@@ -1,6 +1,6 @@
 /** A server over stores filled until every answer is as large as it may be: what thread-hold.test.ts asks. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { createSlices } from '../../../../api/records/slices.ts';
+import { createPause, createSlices } from '../../../../node/slices.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { createBlockStore } from '../../../../node/ledger/block-store.ts';
@@ -20,7 +20,6 @@ import {
   toHex,
   Writer,
 } from '../../../../node/format/index.ts';
-import { createPause } from '../../../../node/pauses.ts';
 import { MemoryStore } from '../../../../node/storage/memory-store.ts';
 import { readStoredBlock } from '../../../../node/stored-block.ts';
 import { crypto } from '../../node/records/sample.ts';
@@ -174,7 +173,7 @@ function fillNode({ node }: Rig): void {
 }
 
 function fillRecords({ records, world, node }: Rig): void {
-  const inSlices = createSlices(world.clock, world.timers);
+  const inSlices = createSlices(world);
   const row = (id: string, record: Json) => ({ id, version: 1, recordDigest: 'd'.repeat(64), record });
   const page = {
     items: Array.from({ length: 1_000 }, (_, i) => row(toHex(crypto.hash(Uint8Array.of(i))), { text: '<&>'.repeat(1_000) })),

@@ -4,19 +4,11 @@ import { after, before, test } from 'node:test';
 import { createMetrics } from '../../../../api/rest/metrics.ts';
 import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
-import {
-  decodeHeader,
-  encodeBlock,
-  encodeJson,
-  indexDigest,
-  toByteText,
-  toHex,
-  transactionHashOf,
-  verifyMerklePath,
-} from '../../../../node/format/index.ts';
+import { decodeHeader, encodeBlock, encodeJson, indexDigest, toByteText, toHex, transactionHashOf } from '../../../../node/format/index.ts';
 import { crypto } from '../../node/records/sample.ts';
 import { SaxesParser } from 'saxes';
 import { createRig, confirmed, type Rig, START_MS, testEvent } from '../stand-ins.ts';
+import { verifyMerklePath } from '../../node/format/merkle-path.ts';
 
 const address = `0x${'1'.repeat(40)}`;
 let rig: Rig;

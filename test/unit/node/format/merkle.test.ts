@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
-import { fromHex, leafHash, merklePath, merkleRoot, toHex, verifyMerklePath } from '../../../../node/format/index.ts';
+import { fromHex, leafHash, merklePath, merkleRoot, toHex } from '../../../../node/format/index.ts';
 import { crypto } from './genesis-fixture.ts';
+import { verifyMerklePath } from './merkle-path.ts';
 
 interface Vectors {
   readonly leaf_inputs_hex: readonly string[];

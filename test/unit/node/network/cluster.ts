@@ -53,7 +53,7 @@ export function listing(nodes: readonly TestNode[]): AdmittedNode[] {
 export const isUp = (node: TestNode, peer: string) => node.network.peers().some((status) => status.node === peer && status.connected);
 
 /** Polls until `condition` holds; throws with `what` after `timeoutMs`. */
-export async function until(what: string, condition: () => boolean, timeoutMs = 30_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, timeoutMs = 120_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);

@@ -15,14 +15,9 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import { frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
-import {
-  CONNECTIONS_PER_PEER_MAX,
-  createLibp2pNetwork,
-  HANDSHAKE_TIMEOUT_MS,
-  HANDSHAKES_PER_ADDRESS_MAX,
-  HELLO_TIMEOUT_MS,
-  STREAMS_PER_CONNECTION_MAX,
-} from '../../../../node/network/libp2p-network.ts';
+import { HANDSHAKE_TIMEOUT_MS, HANDSHAKES_PER_ADDRESS_MAX } from '../../../../node/network/handshakes.ts';
+import { CONNECTIONS_PER_PEER_MAX, STREAMS_PER_CONNECTION_MAX } from '../../../../node/network/host.ts';
+import { createLibp2pNetwork, HELLO_TIMEOUT_MS } from '../../../../node/network/libp2p-network.ts';
 import { LINK_STALL_MS } from '../../../../node/network/link.ts';
 import { CUT_OFF_MS, REPORTS_MAX } from '../../../../node/network/penalties.ts';
 import { FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';

@@ -79,7 +79,7 @@ async function visit(
 }
 
 test('a node that was away when it was expelled learns it from the others, keeps quiet, and is back when it is let in again', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const others = await Promise.all(MEMBERS.map((name) => member(name, HEIGHT)));
   const expelled = await member(EXPELLED, AWAY_AT);
@@ -122,7 +122,7 @@ test('a node that was away when it was expelled learns it from the others, keeps
   }
 });
 
-test('one peer that says so is no expulsion: more must say it than may lie', { timeout: 60_000 }, async () => {
+test('one peer that says so is no expulsion: more must say it than may lie', { timeout: 300_000 }, async () => {
   const [liar, honest] = await Promise.all([member(MEMBERS[0]!, HEIGHT), member(MEMBERS[1]!, HEIGHT)]);
   const node = await member(EXPELLED, AWAY_AT);
   const nodes = [liar, honest, node];
@@ -143,7 +143,7 @@ test('one peer that says so is no expulsion: more must say it than may lie', { t
 });
 
 test('an expelled node gets headers with certificates, no blocks, rows or transactions, no votes or bulk, and only so often', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const host = await member(MEMBERS[0]!, HEIGHT);
   const guest = await visitor(EXPELLED);
@@ -189,7 +189,7 @@ test('an expelled node gets headers with certificates, no blocks, rows or transa
   }
 });
 
-test('a stranger whose key was never registered gets no connection, and a member nothing by a visit', { timeout: 60_000 }, async () => {
+test('a stranger whose key was never registered gets no connection, and a member nothing by a visit', { timeout: 300_000 }, async () => {
   const host = await member(MEMBERS[0]!, HEIGHT);
   const stranger = await visitor('nobody');
   const other = await visitor(MEMBERS[1]!);

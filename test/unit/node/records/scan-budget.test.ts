@@ -6,7 +6,7 @@ import { encodeContent, recordIdOf } from '../../../../node/format/index.ts';
 import type { ChainError } from '../../../../node/errors/index.ts';
 import { createRecordIndex } from '../../../../node/records/query-index.ts';
 import { createScanBudget, SCAN_ROWS_PER_SECOND, SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS } from '../../../../node/records/scan-budget.ts';
-import { createSlices } from '../../../../api/records/slices.ts';
+import { createSlices } from '../../../../node/slices.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import type { Caller } from '../../../../api/rest/deps.ts';
 import { createTestState, putAccounts } from '../../api/stand-ins.ts';
@@ -112,7 +112,7 @@ test('selective searches, counts and traces of one caller are paid from one budg
   const state = createTestState();
   putAccounts(state, { 'device@x': ['auditor'], 'other@x': ['auditor'] });
   const node = { state: { get: (key: string) => state.rows.get(key) }, head: () => ({ height: 1 }), onBlock: () => {} };
-  const bodies = { inSlices: createSlices(time, time) };
+  const bodies = { inSlices: createSlices({ clock: time, timers: time }) };
   const records = createRecordService({ node, bodies, index, crypto, timers: time, clock: time } as unknown as RecordServiceDependencies);
   const page = {
     includeArchived: false,

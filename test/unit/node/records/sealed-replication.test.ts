@@ -107,7 +107,7 @@ function meet(...holders: readonly Holder[]): void {
 test(
   'values put at one node of an organisation are at its other node, after a restart of either too; erasing reaches both; nothing lies or travels in clear',
   {
-    timeout: 60_000,
+    timeout: 300_000,
   },
   () =>
     within(async (directory) => {
@@ -155,7 +155,7 @@ test(
 test(
   'a node of another organisation is told nothing, answered nothing and heard in nothing, even with the sealing key in its hands',
   {
-    timeout: 60_000,
+    timeout: 300_000,
   },
   () =>
     within(async (directory) => {
@@ -182,7 +182,7 @@ test(
 
 test(
   'a node without the sealing key says so, takes nothing, and goes on from there once the operator has brought it',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   () =>
     within(async (directory) => {
       const first = await holder('north-1', directory);
@@ -206,7 +206,7 @@ test(
 
 test(
   'a store from before there was a log has its records numbered, once, and a store made anew is fetched from the beginning',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   () =>
     within(async (directory) => {
       const first = await holder('north-1', directory);
@@ -244,7 +244,7 @@ test(
 
 test(
   'a damaged value of the sealed store is fetched again from the organisation, and while it is damaged the rest is still sent',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   () =>
     within(async (directory) => {
       const [first, second] = [await holder('north-1', directory), await holder('north-2', directory)];
@@ -274,7 +274,7 @@ test(
     }),
 );
 
-test('a value that does not fit its commitment is refused, and the sender is reported', { timeout: 60_000 }, () =>
+test('a value that does not fit its commitment is refused, and the sender is reported', { timeout: 300_000 }, () =>
   within(async (directory) => {
     const [first, second] = [await holder('north-1', directory), await holder('north-2', directory)];
     const nodes = [first, second];

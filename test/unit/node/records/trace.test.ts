@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPause } from '../../../../node/pauses.ts';
+import { createPause } from '../../../../node/slices.ts';
 import type { SearchRow } from '../../../../node/records/query-index.ts';
 import { TRACE_RECORDS_MAX, TRACE_RECORDS_PER_NODE_MAX, traceProduct } from '../../../../node/records/trace.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
@@ -42,7 +42,7 @@ function wideIndex(materialsEach: number) {
 }
 
 test('a product of thousands of records is traced without holding the thread, and what is left out is said', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const index = wideIndex(0);
   const walk = async (): Promise<void> => {
@@ -55,7 +55,7 @@ test('a product of thousands of records is traced without holding the thread, an
   assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs} ms`);
 });
 
-test('a walk reads so many records in all, however many things it meets', { timeout: 60_000 }, async () => {
+test('a walk reads so many records in all, however many things it meets', { timeout: 300_000 }, async () => {
   const index = wideIndex(10);
   const trace = await traceProduct(index as never, source, 'P', { direction: 'up' });
   assert.equal(trace.complete, false);

@@ -10,7 +10,6 @@ import {
   type Question,
 } from '../../../../node/network/messages.ts';
 import { serveBlocks } from '../../../../node/sync/block-server.ts';
-import { RateLimit } from '../../../../node/sync/rate-limit.ts';
 import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX, UNREAD_BYTES_MAX } from '../../../../node/sync/requests.ts';
 import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
 
@@ -229,18 +228,6 @@ test('an answer longer than its bound is refused and reported, unless it is one 
   assert.deepEqual(a.reports, []);
   await assert.rejects(asker.getBlocks('b', 1, 2, 1), withCode('PEER_MESSAGE_MALFORMED'));
   assert.deepEqual(a.reports, [{ node: 'b', code: 'PEER_MESSAGE_MALFORMED' }]);
-});
-
-test('a bucket lets its burst through, then its rate, and debt is paid off', () => {
-  const limit = new RateLimit(10, 3);
-  assert.deepEqual(
-    [1, 2, 3, 4].map(() => limit.take('p', 1, 0)),
-    [true, true, true, false],
-  );
-  assert.equal(limit.take('q', 1, 0), true, 'peers do not share');
-  assert.equal(limit.take('p', 20, 100), true, 'one token has come back');
-  assert.equal(limit.take('p', 1, 1900), false, 'still in debt');
-  assert.equal(limit.take('p', 1, 2200), true);
 });
 
 test('transactions are spread in order, in frames of bounded size, and status reaches the peer', async () => {

@@ -19,7 +19,7 @@ export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child:
 export const crypto = createCrypto();
 export const world = createRealWorld({ log: quiet, crypto, verifier: { verify: async () => false, stop: async () => undefined } });
 
-export async function until(what: string, condition: () => boolean, timeoutMs = 20_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, timeoutMs = 120_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSteps } from '../../../../api/formats/index.ts';
-import { createSlices, SLICE_MS, SLICED_JOBS_MAX } from '../../../../api/records/slices.ts';
-import { createTestWorld } from '../stand-ins.ts';
+import { parseSteps } from '../../../api/formats/index.ts';
+import { createSlices, SLICE_MS, SLICED_JOBS_MAX } from '../../../node/slices.ts';
+import { createTestWorld } from '../api/stand-ins.ts';
 
 /** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
 function rig() {
@@ -12,7 +12,7 @@ function rig() {
     turns.push(run);
     return () => {};
   };
-  const inSlices = createSlices({ monotonic: () => nowMs++ }, { after });
+  const inSlices = createSlices({ clock: { monotonic: () => nowMs++ }, timers: { after } });
   return { turns, inSlices };
 }
 
@@ -53,9 +53,9 @@ test('more bodies than may wait are refused, and a failing one keeps nobody', as
   assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
 });
 
-test('the event loop turns while a large body of each format is read', { timeout: 60_000 }, async () => {
+test('the event loop turns while a large body of each format is read', { timeout: 300_000 }, async () => {
   const world = createTestWorld();
-  const inSlices = createSlices(world.clock, world.timers);
+  const inSlices = createSlices(world);
   const filler = 'x'.repeat(400);
   const bodies = {
     csv: `a,b,c\n${`${filler},2,"3"\n`.repeat(9_000)}`,
