@@ -8,8 +8,8 @@ import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { HANDSHAKE_TIMEOUT_MS } from './handshakes.ts';
 import { createHandshakeCrypto } from './handshake-keys.ts';
+import { HANDSHAKE_TIMEOUT_MS } from './handshakes.ts';
 
 export const DIAL_TIMEOUT_MS = 8_000;
 /** Above the largest bulk frame, with the window of yamux on top. */

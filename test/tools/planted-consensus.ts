@@ -173,4 +173,12 @@ export const plantedConsensus: readonly PlantedBug[] = [
     to: '(frame.from, sender)',
     test: FRAME_INBOX_TEST,
   },
+  {
+    name: 'a signature that the pool found false is handed to the engine as valid',
+    file: 'node/long-frames.ts',
+    from: 'checks.filter((_, i) => verdicts[i])',
+    to: 'checks',
+    test: 'test/unit/node/consensus-driver.test.ts',
+    only: 'long frame',
+  },
 ];

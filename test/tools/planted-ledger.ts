@@ -168,14 +168,6 @@ export const plantedLedger: readonly PlantedBug[] = [
     only: 'late',
   },
   {
-    name: 'a signature that the pool found false is handed to the engine as valid',
-    file: 'node/long-frames.ts',
-    from: 'checks.filter((_, i) => verdicts[i])',
-    to: 'checks',
-    test: 'test/unit/node/consensus-driver.test.ts',
-    only: 'long frame',
-  },
-  {
     name: 'of a large block the first row of bodies alone is saved before the vote',
     file: 'node/pending-bodies.ts',
     from: "(part === 0 ? '' : u64Key(part))",

@@ -58,7 +58,7 @@ import { MemoryLog } from './memory-world.ts';
 import { annexRecord } from './records/sample.ts';
 
 const HELD_MS_MAX = 20;
-const TRIES = 6;
+const TRIES = 24;
 /** With it a block of as many transactions as there may be has nearly as many bytes as it may have. */
 const ARGS_BYTES = 2_900;
 const NOTHING = new Uint8Array(32);
