@@ -1,8 +1,9 @@
 /**
  * Inclusion of a receipt in its block (RFC 6962 §2.1.1): the path from the receipt to `receiptsRoot`, with the header that holds the root. Trees of
- * the latest blocks asked for are kept, because a block's callers all ask at once.
+ * the latest blocks asked for are kept, because a block's callers all ask at once; they also build one tree together, in steps, since a block has
+ * thousands of receipts.
  */
-import { type Crypto, type Digest, headerHash, merkleLevels, merklePathIn } from './format/index.ts';
+import { type Crypto, type Digest, headerHash, merkleLevelsSteps, merklePathIn } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
 
 const TREES_HELD_MAX = 16;
@@ -25,28 +26,46 @@ interface Tree {
 
 export interface Inclusions {
   /** Undefined when the block is not held or has no such receipt. */
-  receipt(height: number, index: number): ReceiptInclusion | undefined;
+  receipt(height: number, index: number): Generator<void, ReceiptInclusion | undefined, void>;
   /** Where a final transaction stands. */
   position(transactionId: Digest): { readonly height: number; readonly index: number; readonly blockHash: Digest } | undefined;
 }
 
 export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>): Inclusions {
   const trees = new Map<number, Tree>();
+  const building = new Map<number, Generator<void, Tree | undefined, void>>();
 
-  function treeOf(height: number): Tree | undefined {
-    const held = trees.get(height);
-    if (held) return held;
+  function* build(height: number): Generator<void, Tree | undefined, void> {
     const headerBytes = blocks.headerBytes(height);
     const receipts = blocks.receiptBytes(height);
     if (!headerBytes || !receipts) return undefined;
-    const levels = merkleLevels(crypto.hash, receipts);
-    const tree = { headerBytes, receipts, levels };
+    yield;
+    return { headerBytes, receipts, levels: yield* merkleLevelsSteps(crypto.hash, receipts) };
+  }
+
+  /** Whoever asks takes the next step of the one building. */
+  function* treeOf(height: number): Generator<void, Tree | undefined, void> {
+    for (;;) {
+      const held = trees.get(height);
+      if (held) return held;
+      const steps = building.get(height) ?? build(height);
+      building.delete(height); // a fault ends it, and the next one who asks begins anew
+      const step = steps.next();
+      if (step.done === true) {
+        if (step.value) hold(height, step.value);
+        return step.value;
+      }
+      building.set(height, steps);
+      yield;
+    }
+  }
+
+  function hold(height: number, tree: Tree): void {
     trees.set(height, tree);
     for (const oldest of trees.keys()) {
       if (trees.size <= TREES_HELD_MAX) break;
       trees.delete(oldest);
     }
-    return tree;
   }
 
   return {
@@ -55,8 +74,8 @@ export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'
       const headerBytes = position && blocks.headerBytes(position.height);
       return headerBytes && { ...position, blockHash: headerHash(crypto, headerBytes) };
     },
-    receipt(height, index) {
-      const tree = treeOf(height);
+    *receipt(height, index) {
+      const tree = yield* treeOf(height);
       const receipt = tree?.receipts[index];
       if (!tree || !receipt) return undefined;
       return { receipt, index, count: tree.receipts.length, path: merklePathIn(tree.levels, index), headerBytes: tree.headerBytes };

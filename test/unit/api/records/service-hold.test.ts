@@ -153,7 +153,13 @@ before(async () => {
   records = createRecordService({
     ...{ node, crypto, index, sealed, bodies, timers: world.timers, clock: world.clock },
     sealingKeys: () => [oldKey, newKey],
-    inclusions: { position: () => undefined, receipt: () => undefined },
+    inclusions: {
+      position: () => undefined,
+      *receipt() {
+        yield;
+        return undefined;
+      },
+    },
     headerBytes: () => new Uint8Array(300),
     evidence: () => assert.fail('a proof is not asked for'),
   });

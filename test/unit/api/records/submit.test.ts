@@ -210,7 +210,13 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
     awaitTransaction: async () => end,
     onBlock: () => () => {},
   };
-  const inclusions = { receipt: () => undefined, position: () => undefined };
+  const inclusions = {
+    *receipt() {
+      yield;
+      return undefined;
+    },
+    position: () => undefined,
+  };
   const before = door([], node);
   const deps = meanwhile({ ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto, inSlices) });
   const rows = check(deps, [annexRecord()]);

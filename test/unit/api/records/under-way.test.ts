@@ -99,7 +99,13 @@ function rig() {
   const parts = {
     ...{ node, bodies, crypto, sealed: counted, index: undefined, timers: time, clock: time },
     sealingKeys: () => [new Uint8Array(32).fill(3)],
-    inclusions: { receipt: () => undefined, position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }) },
+    inclusions: {
+      *receipt() {
+        yield;
+        return undefined;
+      },
+      position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }),
+    },
   };
   const records = createRecordService(parts as unknown as RecordServiceDependencies);
   const underWay = createUnderWay(node as unknown as NodeService, crypto, bodies.inSlices);

@@ -149,7 +149,10 @@ before(async () => {
       sealingKeys: () => [sealingKey],
       inclusions: {
         position: (id) => ({ height: id[0]!, index: 0, blockHash: id }),
-        receipt: () => ({ receipt: new Uint8Array(3), index: 0, count: 1, path: [], headerBytes: new Uint8Array(3) }),
+        *receipt() {
+          yield;
+          return { receipt: new Uint8Array(3), index: 0, count: 1, path: [], headerBytes: new Uint8Array(3) };
+        },
       },
       headerBytes: () => new Uint8Array(3),
       timers: world.timers,
