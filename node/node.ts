@@ -252,6 +252,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       spreadWaiting: () => peering.flush(),
       sync: (height, from) => peering.sync(height, from),
+      handOver: (primary) => peering.handOver(primary),
       onCommitted,
       onNote,
       onEvidence: ({ code, node, first, second }) => {

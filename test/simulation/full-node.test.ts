@@ -16,30 +16,33 @@ const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockInter
 const SEEDS_KEPT = [12, 27, 28, 30, 39];
 /** Found when validators' keys were replaced: who had not seen the block yet was blamed for its old key, and cut off from sync. */
 const SEEDS_REKEYED = [710_012, 710_021, 710_040];
+/** Found when what one node alone held took it out of view after view: peers took one transaction of each spreading. */
+const SEEDS_ALONE = [1_007_320];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
-/** What a peer gave is spread again after eight seconds. */
+/** A backup hands it to the primary; what a peer gave is spread again after eight seconds besides. */
 const HANDED_ON_WITHIN_MS = 10_000;
 
 interface Cast {
+  readonly parameters?: typeof PARAMETERS;
   /** A node beside the four validators. */
   readonly fifth?: boolean;
   readonly motions?: readonly Motion[];
   readonly faulty?: ClusterOptions['faulty'];
 }
 
-async function four(seed: number, { fifth = false, motions = [], faulty }: Cast = {}) {
+async function four(seed: number, { parameters = PARAMETERS, fifth = false, motions = [], faulty }: Cast = {}) {
   const machine = await loadMachine();
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
     seed,
     nodes: fifth ? 5 : 4,
     validators: 4,
-    parameters: PARAMETERS,
+    parameters,
     ...(faulty ? { faulty } : {}),
     factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, PARAMETERS, { motions }));
+      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, parameters, { motions }));
       return nodes.factory(create);
     },
   });
@@ -63,6 +66,27 @@ test('seeds that once found a bug in whole nodes hold', async () => {
 
 test('a validator whose key is replaced is blamed for nothing by who has seen the block that does it earlier', async () => {
   for (const seed of SEEDS_REKEYED) await holds(seed);
+});
+
+test('a validator that alone holds transactions votes in the view that the others join it in', async () => {
+  for (const seed of SEEDS_ALONE) await holds(seed);
+});
+
+test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {
+  const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
+  for (let seed = 71; seed <= 73; seed++) {
+    const { cluster, nodes } = await four(seed, { parameters });
+    cluster.bootAll();
+    assert.ok(await reach(cluster, 3, 10_000));
+    cluster.fabric.loses = (from, _to, channel, frame) =>
+      from === 'n3' && channel === 'bulk' && decodeBulkMessage(frame).kind === 'transactions';
+    cluster.submit(3, 1);
+    await cluster.run(100);
+    cluster.fabric.loses = () => false;
+    assert.ok(await cluster.run(parameters.viewTimeoutMs, () => cluster.acknowledged.has(1)), `seed ${seed}`);
+    assert.match(cluster.node(3)!.describe(), / view 0 (?!viewChange)/);
+    await nodes.check();
+  }
 });
 
 test('what one backup alone still holds, since the node that gave it lost it, is handed on in the end', async () => {

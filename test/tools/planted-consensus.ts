@@ -167,6 +167,14 @@ export const plantedConsensus: readonly PlantedBug[] = [
     only: 'nobody asked for',
   },
   {
+    name: 'a primary that knows of nothing is left so until its view is over',
+    file: 'consensus/pbft/index.ts',
+    from: '  else handOver(replica, replica.deadlineMs);\n',
+    to: '',
+    test: 'test/unit/consensus/pbft/alone.test.ts',
+    only: 'handed what waits',
+  },
+  {
     name: 'a full inbox drops the frame that comes, whoever fills it',
     file: FRAME_INBOX,
     from: '(...this.#largest((each) => each.frames.length))',

@@ -181,3 +181,26 @@ test('a peer whose transactions are all in check holds out no other peer, and ea
   for (const { judged } of inCheck.splice(0)) judged();
   assert.equal(await give('b', 100), alone);
 });
+
+test('a primary alone is given what a block could hold of what waits: the first of it, one transaction at least', async () => {
+  const taken: string[] = [];
+  let waiting: Waiting[] = [];
+  const { a, scheduler } = await peers([], [], TRANSACTION, (node) => ({
+    mempool: {
+      byHash: () => undefined,
+      add: async (bytes: Uint8Array) => void taken.push(`${node} ${bytes.length}`),
+      select: () => waiting,
+      overdue: () => [],
+    } as unknown as Mempool,
+  }));
+  const handOver = async (...lengths: number[]): Promise<string[]> => {
+    waiting = lengths.map((length) => ({ bytes: new Uint8Array(length) }) as Waiting);
+    a.handOver('b');
+    await scheduler.run(scheduler.nowMs + 1_000, () => false);
+    return taken.splice(0);
+  };
+  assert.deepEqual(await handOver(), []);
+  assert.deepEqual(await handOver(100, 200), ['b 100', 'b 200']);
+  assert.deepEqual(await handOver(200_000, 62_144, 1), ['b 200000', 'b 62144']);
+  assert.deepEqual(await handOver(300_000, 1), ['b 300000']);
+});
