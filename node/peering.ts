@@ -72,8 +72,11 @@ export interface Peering {
   spread(transactions: readonly Waiting[]): void;
   /** Sends what is gathered: a proposal is about to name it. */
   flush(): void;
-  /** Gives a silent primary what a block could hold of what waits here, the first of it. */
-  handOver(primary: string): void;
+  /**
+   * Gives a silent primary what a block could hold of what waits here, the first of it. What no block can hold any more leaves the
+   * mempool; how many did.
+   */
+  handOver(primary: string): Promise<number>;
   /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
   fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
@@ -284,16 +287,25 @@ export function createPeering(deps: PeeringDependencies): Peering {
     },
     spread,
     flush,
-    handOver(primary) {
+    async handOver(primary) {
+      const pause = createPause(world);
       const { blockTransactionsMax, blockBytesMax } = deps.tip().configuration.parameters;
       const given: Uint8Array[] = [];
       let bytes = 0;
+      let left = 0;
       for (const entry of mempool.select(blockTransactionsMax, blockBytesMax)) {
+        await pause();
+        if (!mempool.byId(entry.id)) continue;
+        if (!mempool.recheck(entry)) {
+          left++;
+          continue;
+        }
         bytes += entry.bytes.length;
         if (given.length > 0 && bytes > RESPREAD_BYTES_MAX) break;
         given.push(entry.bytes);
       }
       requests.spreadTransactions(given, primary);
+      return left;
     },
     async fetchTransactions(first, hashes, timeoutMs) {
       const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));

@@ -1,13 +1,14 @@
 /** Whole nodes from a seed: every commit, pending body and vote may be the last thing a process does, and clients are never told what is not so. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Call, encodeJson } from '../../node/format/index.ts';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { decodeBulkMessage } from '../../node/network/messages.ts';
 import { keyspace } from '../../node/storage/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { FullNodes, fullSetup, loadMachine } from './full-node.ts';
+import { CLIENT, FullNodes, fullSetup, loadMachine } from './full-node.ts';
 import { type Plot, runFullSeed } from './full-scenario.ts';
 import { SeededRandom } from './random.ts';
 
@@ -26,13 +27,14 @@ const HANDED_ON_WITHIN_MS = 10_000;
 
 interface Cast {
   readonly parameters?: typeof PARAMETERS;
+  readonly adminCalls?: ReadonlyMap<number, Call>;
   /** A node beside the four validators. */
   readonly fifth?: boolean;
   readonly motions?: readonly Motion[];
   readonly faulty?: ClusterOptions['faulty'];
 }
 
-async function four(seed: number, { parameters = PARAMETERS, fifth = false, motions = [], faulty }: Cast = {}) {
+async function four(seed: number, { parameters = PARAMETERS, adminCalls, fifth = false, motions = [], faulty }: Cast = {}) {
   const machine = await loadMachine();
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
@@ -42,7 +44,7 @@ async function four(seed: number, { parameters = PARAMETERS, fifth = false, moti
     parameters,
     ...(faulty ? { faulty } : {}),
     factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, parameters, { motions }));
+      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, parameters, { motions, ...(adminCalls ? { adminCalls } : {}) }));
       return nodes.factory(create);
     },
   });
@@ -87,6 +89,26 @@ test('a primary that knows of nothing is handed what one backup alone holds befo
     assert.match(cluster.node(3)!.describe(), / view 0 (?!viewChange)/);
     await nodes.check();
   }
+});
+
+test('what no block can hold since its sender was suspended leaves every node and ends no view', async () => {
+  const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
+  const suspend = { contract: 'registry', method: 'suspend', args: encodeJson({ kind: 'account', id: CLIENT }) };
+  const { cluster, nodes } = await four(81, { parameters, adminCalls: new Map([[2, suspend]]) });
+  cluster.bootAll();
+  assert.ok(await reach(cluster, 3, 10_000));
+  cluster.fabric.loses = (_from, to, channel, frame) =>
+    to === 'n0' && channel === 'bulk' && decodeBulkMessage(frame).kind === 'transactions';
+  cluster.submit(1, 1);
+  await cluster.run(20);
+  cluster.submit(0, 2); // the primary alone does not know of the other
+  const other = () => [1, 2, 3].every((i) => / waiting 1$/.test(cluster.node(i)!.describe()));
+  assert.ok(await cluster.run(150, () => cluster.acknowledged.has(2) && other()));
+  cluster.fabric.loses = () => false;
+  await cluster.run(3_000);
+  for (const i of ALL) assert.match(cluster.node(i)!.describe(), / view 0 .* waiting 0$/);
+  assert.equal(cluster.acknowledged.has(1), false);
+  await nodes.check();
 });
 
 test('what one backup alone still holds, since the node that gave it lost it, is handed on in the end', async () => {
