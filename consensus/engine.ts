@@ -112,6 +112,8 @@ export type Effect =
     }
   /** A certificate makes this block final: store it, then answer `delivered`. */
   | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly certificate: Certificate }
+  /** Work waits here and the primary has proposed nothing for half of its time: give it what waits, of which it may know nothing. */
+  | { readonly kind: 'handOver'; readonly to: string }
   /** Peers are further on: fetch blocks up to `height` from any of `from`. */
   | { readonly kind: 'sync'; readonly height: number; readonly from: readonly string[] }
   /** A peer broke a rule it can only break on purpose; both messages prove it. */

@@ -64,6 +64,7 @@ export interface ChainDependencies {
   /** Bytes of the named transactions from peers; those nobody has are missing from the answer. */
   readonly fetchTransactions: (from: string, hashes: readonly Digest[], timeoutMs: number) => Promise<readonly Uint8Array[]>;
   readonly sync: (height: number, from: readonly string[]) => void;
+  readonly handOver: (primary: string) => void;
   readonly onCommitted: (committed: Committed) => void;
   readonly onEvidence: ChainPort['evidence'];
   readonly onNote: ChainPort['note'];
@@ -362,6 +363,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         return store(digest, held.seal, certificate);
       }),
     sync: deps.sync,
+    handOver: deps.handOver,
     evidence: deps.onEvidence,
     note: deps.onNote,
     heldTransaction,

@@ -69,6 +69,8 @@ export interface ChainPort {
   commit(request: { readonly height: number; readonly digest: Digest; readonly certificate: Certificate }): Promise<Delivered>;
   /** Fetches blocks up to `height`; each final one comes back through `driver.delivered`. Called again and again while behind. */
   sync(height: number, from: readonly string[]): void;
+  /** Gives the primary, which proposes nothing, what a block could hold of what waits here. */
+  handOver(primary: string): void;
   evidence(proof: { readonly code: string; readonly node: string; readonly first: Uint8Array; readonly second: Uint8Array }): void;
   note(event: string, fields: Readonly<Record<string, string | number>>): void;
 }
@@ -342,6 +344,9 @@ class Driver implements ConsensusDriver {
       case 'sync':
         this.#syncHeight = effect.height;
         chain.sync(effect.height, effect.from);
+        return;
+      case 'handOver':
+        chain.handOver(effect.to);
         return;
       case 'evidence':
         world.log.error({ code: effect.code, node: effect.node }, 'a validator broke the protocol');

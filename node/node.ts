@@ -160,6 +160,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     workWaiting: (waiting) => driver.workWaiting(waiting),
   });
 
+  /** A backup may owe nothing after it: what waited cannot stand in a block any more. */
+  async function handOver(primary: string): Promise<void> {
+    try {
+      if ((await peering.handOver(primary)) > 0) work.tell();
+    } catch (error) {
+      world.log.error({ primary, error: String(error) }, 'what waits could not be handed over');
+    }
+  }
+
   function onAdmitted(entry: Waiting): void {
     leftOut.onAdmitted(entry);
     work.tell(entry);
@@ -252,6 +261,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       spreadWaiting: () => peering.flush(),
       sync: (height, from) => peering.sync(height, from),
+      handOver: (primary) => void handOver(primary),
       onCommitted,
       onNote,
       onEvidence: ({ code, node, first, second }) => {

@@ -35,7 +35,7 @@ export const SPREAD_GATHER_MS = 100;
 const UPKEEP_INTERVAL_MS = 1_000;
 /** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
 const RESPREAD_AGE_MS = 2_000;
-/** Bytes spread again at a time: a chain that cannot keep up must not drown in repetitions. */
+/** Bytes spread again, or handed to a primary, at a time: a chain that cannot keep up must not drown in repetitions. */
 const RESPREAD_BYTES_MAX = 262_144;
 /** A peer that has not answered by then is not waited for alone. */
 const FETCH_PATIENCE_MS = 500;
@@ -72,6 +72,11 @@ export interface Peering {
   spread(transactions: readonly Waiting[]): void;
   /** Sends what is gathered: a proposal is about to name it. */
   flush(): void;
+  /**
+   * Gives a silent primary what a block could hold of what waits here, the first of it. What no block can hold any more leaves the
+   * mempool; how many did.
+   */
+  handOver(primary: string): Promise<number>;
   /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
   fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
@@ -282,6 +287,26 @@ export function createPeering(deps: PeeringDependencies): Peering {
     },
     spread,
     flush,
+    async handOver(primary) {
+      const pause = createPause(world);
+      const { blockTransactionsMax, blockBytesMax } = deps.tip().configuration.parameters;
+      const given: Uint8Array[] = [];
+      let bytes = 0;
+      let left = 0;
+      for (const entry of mempool.select(blockTransactionsMax, blockBytesMax)) {
+        await pause();
+        if (!mempool.byId(entry.id)) continue;
+        if (!mempool.recheck(entry)) {
+          left++;
+          continue;
+        }
+        bytes += entry.bytes.length;
+        if (given.length > 0 && bytes > RESPREAD_BYTES_MAX) break;
+        given.push(entry.bytes);
+      }
+      requests.spreadTransactions(given, primary);
+      return left;
+    },
     async fetchTransactions(first, hashes, timeoutMs) {
       const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));
       const found: Uint8Array[] = [];

@@ -6,7 +6,7 @@ import type { Waiting } from './mempool/mempool.ts';
 import type { Clock, Timers } from './world.ts';
 
 export interface WorkNotice {
-  /** Something was admitted, or, when nothing is named, a block is final. */
+  /** Something was admitted, or, when nothing is named, a block is final or something has left. */
   tell(added?: Waiting): void;
   /** From now on nothing is told later. */
   stop(): void;

@@ -10,6 +10,7 @@ import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verifi
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
 import {
   advanceSync,
+  handOver,
   liftFloor,
   noteClaim,
   noticeForgotten,
@@ -114,7 +115,9 @@ function runTimer(replica: Replica): void {
     const owed = replica.workWaiting || replica.proposal !== undefined || replica.building || idleOverdue(replica);
     replica.deadlineMs = owed ? (replica.deadlineMs ?? replica.nowMs + viewTimeoutMs(replica)) : undefined;
   }
-  if (replica.deadlineMs !== undefined && replica.nowMs >= replica.deadlineMs) startViewChange(replica, replica.view + 1);
+  if (replica.deadlineMs === undefined) return;
+  if (replica.nowMs >= replica.deadlineMs) startViewChange(replica, replica.view + 1);
+  else handOver(replica, replica.deadlineMs);
 }
 
 function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered' }>): void {

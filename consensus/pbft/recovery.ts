@@ -23,7 +23,7 @@ import {
   tryDecode,
 } from './replica.ts';
 import { commitFault } from './verdicts.ts';
-import { adoptView, startViewChange } from './view-change.ts';
+import { adoptView, startViewChange, viewTimeoutMs } from './view-change.ts';
 import { type Certificate, equalBytes, toHex } from '../../node/format/index.ts';
 
 /** Bounds of the time between two repetitions, ms. */
@@ -104,6 +104,19 @@ export function retransmit(replica: Replica): void {
     if (vote) say(encodeMessage(vote));
   }
   fetchBody(replica);
+}
+
+/**
+ * A primary that proposes nothing may know of nothing: whoever alone holds what waits would end each of its views alone. So the primary is handed it
+ * when half of the view's time is left, as backups relay requests (PBFT §4.4; decisions/0008).
+ */
+export function handOver(replica: Replica, deadlineMs: number): void {
+  if (replica.changing || !replica.workWaiting || replica.proposal || replica.handedOverForMs === deadlineMs) return;
+  if (replica.nowMs < deadlineMs - viewTimeoutMs(replica) / 2) return;
+  const to = primaryOf(replica, replica.view);
+  if (to === replica.self) return;
+  replica.handedOverForMs = deadlineMs;
+  replica.out.push({ kind: 'handOver', to });
 }
 
 /** The body is large: only who has not prepared yet gets it again. */

@@ -132,6 +132,8 @@ export interface Replica {
   workWaiting: boolean;
   deliveredAtMs: number;
   deadlineMs: number | undefined;
+  /** The deadline before which the primary was handed what waits here. */
+  handedOverForMs: number | undefined;
   retransmitAtMs: number;
   laggingSinceMs: number | undefined;
   syncRetryAtMs: number;
@@ -196,6 +198,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     workWaiting: false,
     deliveredAtMs: 0,
     deadlineMs: undefined,
+    handedOverForMs: undefined,
     retransmitAtMs: 0,
     laggingSinceMs: undefined,
     syncRetryAtMs: 0,

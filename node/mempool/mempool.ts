@@ -69,6 +69,8 @@ export interface Mempool {
   settle(included: readonly { readonly id: Digest; readonly gasUsed: number }[], height: number, pause: Pause): Promise<void>;
   /** Leaves one out for good and remembers why. */
   reject(id: Digest, rejection: Rejection): void;
+  /** True when the next block may still hold it; else it leaves for good, as when its sender's key was revoked after it was admitted. */
+  recheck(entry: Waiting): boolean;
   rejection(id: Digest): (Rejection & { readonly sender: string }) | undefined;
   /**
    * Still waiting, and due to be spread again: first after `ageMs`, what a peer gave after a multiple of it, then after twice the time each time, so
@@ -192,6 +194,11 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     deps.onRejected(id, rejection);
   }
 
+  function reject(id: Digest, rejection: Rejection): void {
+    const entry = remove(toByteText(id));
+    if (entry) remember(entry, rejection);
+  }
+
   return {
     async add(bytes, origin) {
       const opened = open(bytes);
@@ -244,9 +251,15 @@ export function createMempool(deps: MempoolDependencies): Mempool {
         remember(entry, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
       }
     },
-    reject(id, rejection) {
-      const entry = remove(toByteText(id));
-      if (entry) remember(entry, rejection);
+    reject,
+    recheck(entry) {
+      const admission = admit(entry.bytes, entry.id, open(entry.bytes).transaction, deps.context());
+      if (admission.code === 'OK' && equalBytes(admission.key.publicKey, entry.publicKey)) return true;
+      const { id, sender } = entry;
+      if (admission.code === 'OK')
+        reject(id, { code: 'TRANSACTION_KEY_UNKNOWN', data: { sender } }); // another key under the same name
+      else reject(id, { code: admission.code, data: admission.facts });
+      return false;
     },
     rejection: (id) => rejections.get(toByteText(id)),
     overdue(ageMs, bytesMax) {

@@ -119,21 +119,24 @@ export class Requests {
     this.#onSealedHead = handler;
   }
 
-  /** Spreads transactions to all peers, in frames of about a mebibyte. */
-  spreadTransactions(transactions: readonly Uint8Array[]): void {
+  /** Spreads transactions to one peer, or all, in frames of about a mebibyte. */
+  spreadTransactions(transactions: readonly Uint8Array[], to?: string): void {
     for (let first = 0; first < transactions.length; ) {
       let bytes = 0;
       let end = first;
       while (end < transactions.length && (end === first || bytes + transactions[end]!.length <= TRANSACTIONS_FRAME_BYTES))
         bytes += transactions[end++]!.length;
-      this.#network.broadcast('bulk', encodeBulkMessage({ kind: 'transactions', transactions: transactions.slice(first, end) }));
+      this.#tell(encodeBulkMessage({ kind: 'transactions', transactions: transactions.slice(first, end) }), to);
       first = end;
     }
   }
 
   /** Tells one peer, or all, the last final block of this node. */
   sendStatus(status: { readonly height: number; readonly hash: Digest }, to?: string): void {
-    const frame = encodeBulkMessage({ kind: 'status', ...status });
+    this.#tell(encodeBulkMessage({ kind: 'status', ...status }), to);
+  }
+
+  #tell(frame: Uint8Array, to: string | undefined): void {
     if (to === undefined) this.#network.broadcast('bulk', frame);
     else this.#network.send(to, 'bulk', frame);
   }

@@ -35,6 +35,8 @@ export interface Bounds {
 export const BOUNDS: Bounds = { blockTransactionsMax: 20, syncBlocksMax: 16 };
 /** Blocks that an answer may hold at most, whoever made it. */
 const SYNC_BLOCKS_MAX = 16;
+/** Transactions that a block, or what is handed to a primary, may hold at most, whoever made it. */
+const BLOCK_TRANSACTIONS_MAX = 10_000;
 /** Share of executions that fail for a passing reason, as when a transaction could not be fetched in time. */
 const MISSING_RATIO = 0.02;
 
@@ -62,7 +64,7 @@ export function decodeBody(bytes: Uint8Array): TestBody {
     height: reader.u64(),
     proposer: reader.text(64),
     salt: reader.bytes(16),
-    transactions: reader.list((r) => r.u64(), 10_000),
+    transactions: reader.list((r) => r.u64(), BLOCK_TRANSACTIONS_MAX),
   }));
 }
 
@@ -143,10 +145,6 @@ export class TestChain implements ChainPort {
     this.onWork(true);
   }
 
-  waiting(): readonly number[] {
-    return [...this.#pool];
-  }
-
   async build({ height, parent, emptyAllowed }: Parameters<ChainPort['build']>[0]): ReturnType<ChainPort['build']> {
     await this.#wait(2);
     if (this.#pool.size === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -189,6 +187,15 @@ export class TestChain implements ChainPort {
         .finish();
       this.#process.network.send(node, 'bulk', request);
     }
+  }
+
+  handOver(primary: string): void {
+    const given = [...this.#pool].slice(0, this.#rules.bounds.blockTransactionsMax);
+    const frame = new Writer(1024)
+      .u8(3)
+      .list(given, (w, id) => w.u64(id))
+      .finish();
+    this.#process.network.send(primary, 'bulk', frame);
   }
 
   evidence(proof: { readonly code: string; readonly node: string }): void {
@@ -255,12 +262,13 @@ export class TestChain implements ChainPort {
   #onFrame(from: string, frame: Uint8Array): void {
     try {
       decodeAll(frame, (reader) => {
-        if (reader.u8() === 1) this.#answer(from, reader.u64(), reader.u64());
-        else {
+        const kind = reader.u8();
+        if (kind === 1) this.#answer(from, reader.u64(), reader.u64());
+        else if (kind === 2) {
           const first = reader.u64();
           const blocks = reader.list((r) => decodeStored(r.bytes()), SYNC_BLOCKS_MAX);
           void this.#takeIn(first, blocks);
-        }
+        } else for (const id of reader.list((r) => r.u64(), BLOCK_TRANSACTIONS_MAX)) this.submit(id);
       });
     } catch {
       // an adversary's frame; a full node reports its sender

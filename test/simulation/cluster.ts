@@ -23,8 +23,6 @@ export interface SimNode {
   start(): Promise<void>;
   stop(): Promise<void>;
   submit(id: number): void;
-  /** Transactions that wait, of a node that does not spread them itself. */
-  waiting?(): readonly number[];
   height(): number;
   /** Digest of a final block held by this node. */
   digestAt(height: number): Digest | undefined;
@@ -305,7 +303,6 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
         await process.network.stop();
       },
       submit: (id) => chain.submit(id),
-      waiting: () => chain.waiting(),
       height: () => chain.height,
       digestAt: (height) => chain.block(height)?.digest,
       describe: () => {

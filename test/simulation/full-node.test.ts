@@ -1,6 +1,7 @@
 /** Whole nodes from a seed: every commit, pending body and vote may be the last thing a process does, and clients are never told what is not so. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Call, encodeJson } from '../../node/format/index.ts';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { SENDER_GAS_FORGOTTEN_MS } from '../../node/mempool/gas-shares.ts';
 import { decodeBulkMessage } from '../../node/network/messages.ts';
@@ -8,7 +9,7 @@ import { keyspace } from '../../node/storage/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { FullNodes, fullSetup, loadMachine } from './full-node.ts';
+import { CLIENT, FullNodes, fullSetup, loadMachine } from './full-node.ts';
 import { type Plot, runFullSeed } from './full-scenario.ts';
 import { SeededRandom } from './random.ts';
 
@@ -17,30 +18,34 @@ const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockInter
 const SEEDS_KEPT = [12, 27, 28, 30, 39];
 /** Found when validators' keys were replaced: who had not seen the block yet was blamed for its old key, and cut off from sync. */
 const SEEDS_REKEYED = [710_012, 710_021, 710_040];
+/** Found when what one node alone held took it out of view after view: peers took one transaction of each spreading. */
+const SEEDS_ALONE = [1_007_320];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
-/** What a peer gave is spread again after eight seconds. */
+/** A backup hands it to the primary; what a peer gave is spread again after eight seconds besides. */
 const HANDED_ON_WITHIN_MS = 10_000;
 
 interface Cast {
+  readonly parameters?: typeof PARAMETERS;
+  readonly adminCalls?: ReadonlyMap<number, Call>;
   /** A node beside the four validators. */
   readonly fifth?: boolean;
   readonly motions?: readonly Motion[];
   readonly faulty?: ClusterOptions['faulty'];
 }
 
-async function four(seed: number, { fifth = false, motions = [], faulty }: Cast = {}) {
+async function four(seed: number, { parameters = PARAMETERS, adminCalls, fifth = false, motions = [], faulty }: Cast = {}) {
   const machine = await loadMachine();
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
     seed,
     nodes: fifth ? 5 : 4,
     validators: 4,
-    parameters: PARAMETERS,
+    parameters,
     ...(faulty ? { faulty } : {}),
     factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, PARAMETERS, { motions }));
+      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, parameters, { motions, ...(adminCalls ? { adminCalls } : {}) }));
       return nodes.factory(create);
     },
   });
@@ -64,6 +69,47 @@ test('seeds that once found a bug in whole nodes hold', async () => {
 
 test('a validator whose key is replaced is blamed for nothing by who has seen the block that does it earlier', async () => {
   for (const seed of SEEDS_REKEYED) await holds(seed);
+});
+
+test('a validator that alone holds transactions votes in the view that the others join it in', async () => {
+  for (const seed of SEEDS_ALONE) await holds(seed);
+});
+
+test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {
+  const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
+  for (let seed = 71; seed <= 73; seed++) {
+    const { cluster, nodes } = await four(seed, { parameters });
+    cluster.bootAll();
+    assert.ok(await reach(cluster, 3, 10_000));
+    cluster.fabric.loses = (from, _to, channel, frame) =>
+      from === 'n3' && channel === 'bulk' && decodeBulkMessage(frame).kind === 'transactions';
+    cluster.submit(3, 1);
+    await cluster.run(100);
+    cluster.fabric.loses = () => false;
+    assert.ok(await cluster.run(parameters.viewTimeoutMs, () => cluster.acknowledged.has(1)), `seed ${seed}`);
+    assert.match(cluster.node(3)!.describe(), / view 0 (?!viewChange)/);
+    await nodes.check();
+  }
+});
+
+test('what no block can hold since its sender was suspended leaves every node and ends no view', async () => {
+  const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
+  const suspend = { contract: 'registry', method: 'suspend', args: encodeJson({ kind: 'account', id: CLIENT }) };
+  const { cluster, nodes } = await four(81, { parameters, adminCalls: new Map([[2, suspend]]) });
+  cluster.bootAll();
+  assert.ok(await reach(cluster, 3, 10_000));
+  cluster.fabric.loses = (_from, to, channel, frame) =>
+    to === 'n0' && channel === 'bulk' && decodeBulkMessage(frame).kind === 'transactions';
+  cluster.submit(1, 1);
+  await cluster.run(20);
+  cluster.submit(0, 2); // the primary alone does not know of the other
+  const other = () => [1, 2, 3].every((i) => / waiting 1$/.test(cluster.node(i)!.describe()));
+  assert.ok(await cluster.run(150, () => cluster.acknowledged.has(2) && other()));
+  cluster.fabric.loses = () => false;
+  await cluster.run(3_000);
+  for (const i of ALL) assert.match(cluster.node(i)!.describe(), / view 0 .* waiting 0$/);
+  assert.equal(cluster.acknowledged.has(1), false);
+  await nodes.check();
 });
 
 test('what one backup alone still holds, since the node that gave it lost it, is handed on in the end', async () => {

@@ -55,7 +55,7 @@ import { type SimSigner, sha256 } from './crypto.ts';
 
 const GENESIS_MS = 1_767_225_600_000;
 const ORGANISATION = ORGANISATIONS[0];
-const CLIENT = `mes@${ORGANISATION}`;
+export const CLIENT = `mes@${ORGANISATION}`;
 const ADMIN = `admin@${ORGANISATION}`;
 const GAS = 100_000_000;
 /** A new node's four keys are screened, when proposed. */
@@ -116,7 +116,14 @@ export function fullSetup(
     motions = [],
     mempoolCountMax = 1_000,
     limits = {},
-  }: { readonly motions?: readonly Motion[]; readonly mempoolCountMax?: number; readonly limits?: FullLimits } = {},
+    adminCalls = new Map(),
+  }: {
+    readonly motions?: readonly Motion[];
+    readonly mempoolCountMax?: number;
+    readonly limits?: FullLimits;
+    /** What the administrator calls, by number of the transaction. */
+    readonly adminCalls?: ReadonlyMap<number, Call>;
+  } = {},
 ): FullSetup {
   const { keys, signers, names } = cluster;
   const { suite } = keys;
@@ -190,17 +197,17 @@ export function fullSetup(
       const held = made.get(id);
       if (held) return held;
       const governs = id >= COUNCIL_FROM ? councilCall(motions, id, motionBody) : undefined;
-      const registers = !governs && id % 6 === 5;
-      const signer = governs ? admins.get(governs.organisation)! : registers ? admin : client;
+      const adminCall = governs ? undefined : (adminCalls.get(id) ?? (id % 6 === 5 ? registerCall(id) : undefined));
+      const signer = governs ? admins.get(governs.organisation)! : adminCall ? admin : client;
       const signed = signTransaction(
         keys,
         {
           chainId,
-          sender: governs ? `admin@${governs.organisation}` : registers ? ADMIN : CLIENT,
+          sender: governs ? `admin@${governs.organisation}` : adminCall ? ADMIN : CLIENT,
           keyId: 'k',
           salt: keys.hash(utf8(`salt ${id}`)).slice(0, 16),
           expiryHeight: height + (!governs && id % 7 === 6 ? LIFETIME_SHORT_BLOCKS : LIFETIME_BLOCKS),
-          calls: governs ? [governs.call] : registers ? [registerCall(id)] : recordCalls(keys, id),
+          calls: governs ? [governs.call] : adminCall ? [adminCall] : recordCalls(keys, id),
           gasLimit: governs ? COUNCIL_GAS : GAS,
           suite,
         },

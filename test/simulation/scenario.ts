@@ -272,14 +272,6 @@ export async function healed(cluster: Cluster, owed = true): Promise<number> {
     cluster.scheduler.after(HAND_IN_AGAIN_MS, handIn);
   };
   handIn();
-  // What one node alone holds is spread, as whole nodes do it: else it would time out for ever beside primaries that know of nothing.
-  const spread = () => {
-    for (const holder of cluster.honest())
-      for (const id of cluster.node(holder)?.waiting?.() ?? [])
-        for (let i = 0; i < cluster.names.length; i++) if (!cluster.absent.has(i)) cluster.submit(i, id);
-    cluster.scheduler.after(HAND_IN_AGAIN_MS, spread);
-  };
-  spread();
   const target = max + PROGRESS_BLOCKS;
   const reached = await cluster.run(
     PROGRESS_WITHIN_MS,

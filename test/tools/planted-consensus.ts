@@ -167,6 +167,22 @@ export const plantedConsensus: readonly PlantedBug[] = [
     only: 'nobody asked for',
   },
   {
+    name: 'what no block can hold any more ends one view after the other',
+    file: 'node/peering.ts',
+    from: 'if (!mempool.recheck(entry)) {',
+    to: 'if (bytes < 0) {',
+    test: 'test/unit/node/peering.test.ts',
+    only: 'a block can hold',
+  },
+  {
+    name: 'a primary that knows of nothing is left so until its view is over',
+    file: 'consensus/pbft/index.ts',
+    from: '  else handOver(replica, replica.deadlineMs);\n',
+    to: '',
+    test: 'test/unit/consensus/pbft/alone.test.ts',
+    only: 'handed what waits',
+  },
+  {
     name: 'a full inbox drops the frame that comes, whoever fills it',
     file: FRAME_INBOX,
     from: '(...this.#largest((each) => each.frames.length))',

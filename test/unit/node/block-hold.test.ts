@@ -180,7 +180,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
       {
         ...{ world, self: 'a', executor, mempool: () => mempool, pending, seal: signer.sign, account, spent: () => false },
         ...{ spreadWaiting: ignore, fetchTransactions: async () => bodies, sync: ignore, onCommitted: ignore, onEvidence: ignore },
-        ...{ onNote: ignore, onStaleProposal: ignore, onRefusedProposal: ignore },
+        ...{ onNote: ignore, handOver: ignore, onStaleProposal: ignore, onRefusedProposal: ignore },
       },
       opened,
     );

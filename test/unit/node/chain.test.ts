@@ -144,6 +144,7 @@ async function open(
       spreadWaiting: () => undefined,
       fetchTransactions: async () => [],
       sync() {},
+      handOver() {},
       onCommitted: (committed) => told.push(committed),
       onEvidence() {},
       onNote() {},

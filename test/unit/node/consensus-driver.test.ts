@@ -111,6 +111,7 @@ function rig(
       execute: () => Promise.resolve({ code: 'OK', parent: GENESIS }),
       commit: () => Promise.resolve(BLOCK),
       sync: () => {},
+      handOver: (primary) => void happened.push(`hands over to ${primary}`),
       evidence: () => {},
       note: (event, fields) => void happened.push(`note ${event} ${fields.fault ?? ''}`),
       ...chain,
@@ -217,6 +218,14 @@ test('a driver is behind by what the engine has asked sync for, until it is fina
   assert.equal(driver.behind(), 2);
   driver.delivered({ ...BLOCK, height: 4 });
   assert.equal(driver.behind(), 0);
+});
+
+test('what waits is handed over when the engine says so, to whom it names', async () => {
+  const { driver, happened, scheduler } = rig(onWork({ kind: 'handOver', to: 'b' }));
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(10);
+  assert.deepEqual(happened, ['hands over to b']);
 });
 
 test('builds and executions that throw come back as codes', async () => {

@@ -181,3 +181,32 @@ test('a peer whose transactions are all in check holds out no other peer, and ea
   for (const { judged } of inCheck.splice(0)) judged();
   assert.equal(await give('b', 100), alone);
 });
+
+test('a primary alone is given what a block can hold of what waits: the first of it, one transaction at least', async () => {
+  const taken: string[] = [];
+  let waiting: Waiting[] = [];
+  const { a, scheduler } = await peers([], [], TRANSACTION, (node) => ({
+    mempool: {
+      byHash: () => undefined,
+      add: async (bytes: Uint8Array) => void taken.push(`${node} ${bytes.length}`),
+      select: () => waiting,
+      byId: () => waiting[0],
+      recheck: (entry: Waiting) => entry.sender !== 'gone',
+      overdue: () => [],
+    } as unknown as Mempool,
+  }));
+  const handOver = async (...lengths: number[]): Promise<string[]> => {
+    waiting = lengths.map((length) => ({ bytes: new Uint8Array(length) }) as Waiting);
+    assert.equal(await a.handOver('b'), 0);
+    await scheduler.run(scheduler.nowMs + 1_000, () => false);
+    return taken.splice(0);
+  };
+  assert.deepEqual(await handOver(), []);
+  assert.deepEqual(await handOver(100, 200), ['b 100', 'b 200']);
+  assert.deepEqual(await handOver(200_000, 62_144, 1), ['b 200000', 'b 62144']);
+  assert.deepEqual(await handOver(300_000, 1), ['b 300000']);
+  waiting = ['gone', 'here', 'gone'].map((sender, i) => ({ bytes: new Uint8Array(100 + i), sender }) as Waiting);
+  assert.equal(await a.handOver('b'), 2);
+  await scheduler.run(scheduler.nowMs + 1_000, () => false);
+  assert.deepEqual(taken, ['b 101']);
+});

@@ -1,9 +1,9 @@
-/** A validator that timed out alone in a higher view: when the others join it, and when not. */
+/** A validator that timed out alone in a higher view: when the others join it, and when not; and what keeps it from going there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Status } from '../../../../consensus/pbft/messages.ts';
 import { JOIN_EVERY_BLOCKS } from '../../../../consensus/pbft/recovery.ts';
-import { signed, Table } from './table.ts';
+import { prePrepare, signed, Table } from './table.ts';
 
 /** d says where it stands every 100 ms for `ms`; what b did that matters. */
 function stands(b: Table, ms: number, place: { height: number; view: number }): string[] {
@@ -44,4 +44,29 @@ test('nobody is joined twice within so many blocks', () => {
     if (stands(b, 1_500, { height, view: view + 1 }).length > 0) joined++;
   }
   assert.equal(joined, 2);
+});
+
+test('a primary that proposes nothing is handed what waits when half of its time is left, once in a view and height', () => {
+  const b = new Table('b');
+  b.work();
+  b.tick(0);
+  assert.deepEqual(b.tick(480), []);
+  assert.deepEqual(b.tick(40), ['hand over to a']);
+  assert.deepEqual(b.tick(400), []);
+  b.delivered('X', 1);
+  b.tick(0);
+  assert.deepEqual(b.tick(480), []);
+  assert.deepEqual(b.tick(40), ['hand over to a']);
+});
+
+test('nothing is handed over where nothing waits, a proposal is under way, or to oneself', () => {
+  const late = (table: Table) => [0, 480, 40, 400].flatMap((ms) => table.tick(ms)).filter((line) => line.startsWith('hand over'));
+  assert.deepEqual(late(new Table('b')), []);
+  const proposed = new Table('b');
+  proposed.work();
+  proposed.hear(prePrepare('a', 0, 1, 'X'));
+  assert.deepEqual(late(proposed), []);
+  const primary = new Table('a');
+  primary.work();
+  assert.deepEqual(late(primary), []);
 });

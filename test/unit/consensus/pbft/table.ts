@@ -259,6 +259,8 @@ function line(effect: Effect): string | undefined {
       return `commit h${effect.height} ${name(effect.digest)} by ${effect.certificate.votes.map((v) => v.node).join('')}`;
     case 'sync':
       return `sync h${effect.height} from ${effect.from.join('')}`;
+    case 'handOver':
+      return `hand over to ${effect.to}`;
     case 'evidence':
       return `evidence ${effect.code} ${effect.node}`;
     case 'drop':

@@ -26,11 +26,11 @@ test('nothing owed, no timer: an idle replica keeps its view', () => {
   assert.equal(b.engine.status().view, 0);
 });
 
-test('waiting work without a proposal ends the view', () => {
+test('waiting work without a proposal ends the view, after the primary was handed it', () => {
   const b = new Table('b');
   b.work();
   b.tick(20);
-  assert.deepEqual(b.tick(900), []);
+  assert.deepEqual(b.tick(900), ['hand over to a']);
   assert.deepEqual(b.tick(200).slice(0, 2), VIEW_CHANGED);
 });
 

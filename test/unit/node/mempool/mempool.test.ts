@@ -56,18 +56,21 @@ interface Bench {
   readonly rejected: Rejection[];
   readonly checks: () => number;
   readonly spend: (id: Uint8Array) => void;
+  /** What the chain says of every account from now on. */
+  readonly change: (account: (id: string) => AccountView | undefined) => void;
 }
 
 function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () => 0): Bench {
   const rejected: Rejection[] = [];
   const spent = new Set<string>();
   let checks = 0;
+  let account = (id: string): AccountView | undefined => (id.endsWith('@plant') ? accountOf(id) : undefined);
   const context = (): AdmissionContext => ({
     chainId,
     height: 10,
     timestampMs: 1_000,
     parameters: defaultParameters(),
-    account: (id) => (id.endsWith('@plant') ? accountOf(id) : undefined),
+    account,
     spent: (id) => spent.has(Buffer.from(id).toString('hex')),
   });
   const pool = createMempool({
@@ -84,7 +87,15 @@ function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () =
     context,
     onRejected: (_id, rejection) => rejected.push(rejection),
   });
-  return { pool, rejected, checks: () => checks, spend: (id) => spent.add(Buffer.from(id).toString('hex')) };
+  return {
+    pool,
+    rejected,
+    checks: () => checks,
+    spend: (id) => spent.add(Buffer.from(id).toString('hex')),
+    change: (to) => {
+      account = to;
+    },
+  };
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -222,6 +233,29 @@ test('what can no longer be included leaves with its reason', async () => {
   const { code, sender } = pool.rejection(entry.id)!;
   assert.deepEqual([code, sender], ['TRANSACTION_EXPIRED', entry.sender], 'whose it was decides who hears of it');
   assert.equal(rejected.length, 1);
+});
+
+test('what is checked again leaves with its reason once its sender or key is no more, or another key has its name', async () => {
+  const { pool, rejected, change } = mempool();
+  const [gone, revoked, replaced, good] = await Promise.all(
+    ['gone', 'revoked', 'replaced', 'good'].map((name) => pool.add(transaction({ sender: `${name}@plant` }), 'client')),
+  );
+  change((id) => {
+    if (id === gone!.sender) return undefined;
+    const account = accountOf(id);
+    const { key } = account.keys.get('k1')!;
+    if (id === revoked!.sender) return { ...account, keys: new Map([['k1', { key: { ...key, revoked: true }, publicKey }]]) };
+    return id === replaced!.sender ? { ...account, keys: new Map([['k1', { key, publicKey: chainId }]]) } : account;
+  });
+  assert.deepEqual(
+    [gone, revoked, replaced, good].map((entry) => pool.recheck(entry!)),
+    [false, false, false, true],
+  );
+  assert.deepEqual(
+    rejected.map(({ code }) => code),
+    ['TRANSACTION_SENDER_UNKNOWN', 'TRANSACTION_KEY_UNKNOWN', 'TRANSACTION_KEY_UNKNOWN'],
+  );
+  assert.equal(pool.size().count, 1);
 });
 
 test('a waiting transaction is spread again after ever longer times, what a peer gave later, and no more bytes at once than allowed', async () => {
