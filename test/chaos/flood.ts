@@ -175,7 +175,8 @@ function brokenLimits(report: Measured): readonly string[] {
 }
 
 function startAttacker(orders: Orders): { readonly process: ChildProcess; stop(): Promise<Answers> } {
-  const attacker = fork(fileURLToPath(new URL('./attacker.js', import.meta.url)));
+  // A session of its own, as every node has: a scheduler that shares by session does not make the measurement wait for the attacker.
+  const attacker = fork(fileURLToPath(new URL('./attacker.js', import.meta.url)), { detached: true });
   const ended = new Promise<Answers>((resolve, reject) => {
     attacker.once('message', (answers) => resolve(answers as Answers));
     attacker.once('exit', (code) => reject(new Error(`the flooding process ended with ${code}`)));

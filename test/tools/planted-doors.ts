@@ -218,4 +218,27 @@ export const plantedDoors: readonly PlantedBug[] = [
     test: 'test/unit/node/network/libp2p-network.test.ts',
     only: 'so many handshakes',
   },
+  {
+    name: 'queries do not rest while the voting thread is late',
+    file: QUERY_QUEUE,
+    from: 'Math.max(bucketOfAll.waitMs(), restUntilMs - clock.monotonic())',
+    to: 'bucketOfAll.waitMs()',
+    test: QUERY_QUEUE_TEST,
+    only: 'rest after each',
+  },
+  {
+    name: 'bodies do not rest while the voting thread is late',
+    file: 'api/records/body-queue.ts',
+    from: 'if (rest > 0) await',
+    to: 'if (rest < 0) await',
+    test: 'test/unit/api/records/body-queue.test.ts',
+    only: 'rests after each',
+  },
+  {
+    name: 'a late voting thread leaves all headroom',
+    file: 'node/headroom.ts',
+    from: 'Math.max(HEADROOM_PART_MIN, part / 2)',
+    to: 'part',
+    test: 'test/unit/node/headroom.test.ts',
+  },
 ];
