@@ -173,7 +173,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a caller may query as much gas as he likes',
     file: QUERY_QUEUE,
-    from: '        budgets.of(job.caller).charge(gas, clock.monotonic());\n',
+    from: '        buckets.of(job.caller, rate).charge(gas);\n',
     to: '',
     test: QUERY_QUEUE_TEST,
     only: 'used up his gas',
@@ -181,7 +181,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'many callers may query as much gas as they like',
     file: QUERY_QUEUE,
-    from: '        budgetOfAll.charge(gas, clock.monotonic());\n',
+    from: '        bucketOfAll.charge(gas);\n',
     to: '',
     test: QUERY_QUEUE_TEST,
     only: 'of the node between them',

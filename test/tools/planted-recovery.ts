@@ -211,8 +211,9 @@ export const plantedRecovery: readonly PlantedBug[] = [
   {
     name: 'each certificate of a block has the same votes checked anew',
     file: VERDICTS,
-    from: '      if (verdicts.has(name)) return verdicts.get(name) === undefined;\n',
+    from: 'if (known && equalBytes(known, signature)) return true;',
     to: '',
+    also: [{ from: '      if (!verdicts.has(name)) {\n        const valid', to: '      {\n        const valid' }],
     test: VERDICTS_TEST,
     only: 'each vote once',
   },
@@ -235,7 +236,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   {
     name: 'a flood of a node that is no validator costs it nothing',
     file: DRIVER,
-    from: "    if (this.#strangerReports.take(from, 1, nowMs)) network.report(from, 'PEER_NOT_VALIDATOR');\n",
+    from: "    if (this.#strangerReports.of(from, STRANGER_REPORTS).take(1) === 0) this.#options.network.report(from, 'PEER_NOT_VALIDATOR');\n",
     to: '',
     test: DRIVER_TEST,
     only: 'pays for a flood',
