@@ -25,8 +25,8 @@ export const plantedCalls: readonly PlantedBug[] = [
     file: 'node/mempool/mempool.ts',
     from: 'PEERS_REPEAT_LATER = 4;',
     to: 'PEERS_REPEAT_LATER = Number.POSITIVE_INFINITY;',
-    test: 'test/simulation/full-node.test.ts',
-    only: 'handed on in the end',
+    test: 'test/unit/node/mempool/mempool.test.ts',
+    only: 'what a peer gave later',
   },
   {
     name: 'a fault inside a nested call becomes a verdict when no gas is left',

@@ -34,7 +34,9 @@ test('values of many records are held and kept in parts', async () => {
   await sealed.hold(id, 9, records);
   assert.ok(seen.pauses >= COUNT / PART_MAX, `${seen.pauses} pauses while holding`);
   seen.pauses = 0;
+  seen.batches = 0;
   await sealed.keep(id);
+  assert.ok(seen.batches >= COUNT / PART_MAX, `${seen.batches} batches while keeping`);
   assert.ok(seen.pauses >= COUNT / PART_MAX - 1, `${seen.pauses} pauses while keeping`);
   for (const { recordId, sealed: values } of records) assert.equal(heldOf(sealed, recordId)[0]!.value, values[0]!.value);
   assert.deepEqual(await sealed.waiting(), []);
