@@ -26,7 +26,7 @@ import { leastHold } from './thread-hold.ts';
 
 const HOLD_MS_MAX = 20;
 /** Garbage collection and other programs make a try longer than the work is. */
-const TRIES_MAX = 8;
+const TRIES_MAX = 24;
 /** Of a stream, which has no end. */
 const STREAM_BYTES = 20_000_000;
 const URL_CHARACTERS = 7_000;
