@@ -133,7 +133,7 @@ export function createQueryQueue({
     void job.run().then((gas) => {
       running = undefined;
       const nowMs = clock.monotonic();
-      restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
+      restUntilMs = Math.max(restUntilMs, nowMs + restMs(headroom, nowMs - startedMs)); // a short proof ends no long rest
       if (gas > 0) {
         buckets.of(job.caller, rate).charge(gas);
         bucketOfAll.charge(gas);

@@ -176,3 +176,18 @@ test('while the voting thread is late queries rest after each piece of work, pro
   await end(1);
   assert.deepEqual([running(), refused.map(({ name, code }) => [name, code])], [[], [['b1', 'RATE_LIMITED']]]);
 });
+
+test('a short proof after a long query does not end its rest', async () => {
+  const { time, headroom, query, proof, end, running } = bench();
+  headroom.part = 1 / 4;
+  query('a@x', 'a1');
+  time.advance(100);
+  await end(1);
+  proof('p');
+  await end(0);
+  query('a@x', 'a2');
+  time.advance(299);
+  assert.deepEqual(running(), []);
+  time.advance(1);
+  assert.deepEqual(running(), ['a2']);
+});
