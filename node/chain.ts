@@ -30,7 +30,7 @@ import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts,
 import type { VerifiedTransaction } from './ledger/block-run.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
-import type { Mempool, Waiting } from './mempool/mempool.ts';
+import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from './service.ts';
 import { createPause, type Pause } from './slices.ts';
@@ -96,7 +96,9 @@ interface HeldProposal {
   readonly seal: Uint8Array;
   readonly headerBytes: Uint8Array;
   /** In order of the block, by hash of the full bytes. */
-  readonly transactions: ReadonlyMap<ByteText, VerifiedTransaction>;
+  readonly transactions: ReadonlyMap<ByteText, Waiting>;
+  /** When building or executing it began, monotonic ms. */
+  readonly beganMs: number;
 }
 
 export function createChain(deps: ChainDependencies, opened: Committed): Chain {
@@ -140,6 +142,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     deps.spreadWaiting(); // whoever judges the proposal shall have its transactions by then
     const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
+    const beganMs = world.clock.monotonic();
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const built = await executor.build({
       height: request.height,
@@ -159,13 +162,13 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const seal = deps.seal(sealSigningBytes(built.hash));
     const hashes = included.map((entry) => entry.hash);
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: hashes });
-    const named = await namedBy(hashes, included.map(verifiedOf), createPause(world));
+    const named = await namedBy(hashes, included, createPause(world));
     await deps.pending.save(
       request.height,
       built.hash,
       included.map((entry) => entry.bytes),
     );
-    hold(built.hash, { seal, headerBytes: built.headerBytes, transactions: named });
+    hold(built.hash, { seal, headerBytes: built.headerBytes, transactions: named, beganMs });
     return { digest: built.hash, proposal };
   };
 
@@ -230,8 +233,9 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const transactions = await gather(request.from, proposal.transactionHashes, pause);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const named = await namedBy(proposal.transactionHashes, transactions, pause);
+    const beganMs = world.clock.monotonic();
     const [executed] = await Promise.all([
-      executor.execute({ headerBytes: proposal.header, transactions }),
+      executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),
       deps.pending.save(
         header.height,
         hash,
@@ -239,12 +243,12 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       ),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    hold(hash, { seal: proposal.seal, headerBytes: proposal.header, transactions: named });
+    hold(hash, { seal: proposal.seal, headerBytes: proposal.header, transactions: named, beganMs });
     return { code: 'OK', parent: header.parentHash };
   };
 
   /** Transactions of a proposal: from the mempool, the rest from peers, each verified once. Undefined when some cannot be had or are bad. */
-  async function gather(from: string, hashes: readonly Digest[], pause: Pause): Promise<VerifiedTransaction[] | undefined> {
+  async function gather(from: string, hashes: readonly Digest[], pause: Pause): Promise<Waiting[] | undefined> {
     const found = new Map<ByteText, Waiting>();
     const keys: ByteText[] = [];
     const wanted = new Set<ByteText>();
@@ -277,22 +281,18 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       }
       await Promise.all(checks);
     }
-    const list: VerifiedTransaction[] = [];
+    const list: Waiting[] = [];
     for (const key of keys) {
       await pause();
       const entry = found.get(key);
       if (!entry) return undefined;
-      list.push(verifiedOf(entry));
+      list.push(entry);
     }
     return list;
   }
 
-  async function namedBy(
-    hashes: readonly Digest[],
-    transactions: readonly VerifiedTransaction[],
-    pause: Pause,
-  ): Promise<Map<ByteText, VerifiedTransaction>> {
-    const named = new Map<ByteText, VerifiedTransaction>();
+  async function namedBy(hashes: readonly Digest[], transactions: readonly Waiting[], pause: Pause): Promise<Map<ByteText, Waiting>> {
+    const named = new Map<ByteText, Waiting>();
     for (const [i, hash] of hashes.entries()) {
       await pause();
       named.set(toByteText(hash), transactions[i]!);
@@ -316,18 +316,26 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     return next;
   }
 
-  async function store(hash: Digest, seal: Uint8Array, certificate: Certificate): Promise<Delivered> {
+  /** @param transactions of the block, in its order. @param beganMs since when the block takes the chain's time, ms; none for one that comes by sync */
+  async function store(
+    hash: Digest,
+    seal: Uint8Array,
+    certificate: Certificate,
+    transactions: Iterable<Waiting>,
+    beganMs?: number,
+  ): Promise<Delivered> {
     const committed = await executor.commit({ hash, seal, certificate });
+    const tookMs = beganMs === undefined ? undefined : world.clock.monotonic() - beganMs;
     tip = tipOf(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
     const pause = createPause(world);
-    const included: { readonly id: Digest; readonly gasUsed: number }[] = [];
-    for (const [index, id] of committed.transactionIds.entries()) {
+    const included: Included[] = [];
+    for (const { id, sender, gasLimit } of transactions) {
       await pause();
-      included.push({ id, gasUsed: gasUsedOf(committed.receipts[index]!) });
+      included.push({ id, sender, gasLimit, gasUsed: gasUsedOf(committed.receipts[included.length]!) });
     }
-    await deps.mempool().settle(included, committed.height, pause);
+    await deps.mempool().settle({ included, height: committed.height, tookMs }, pause);
     deps.onCommitted(committed);
     // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
     await deps.pending.drop(committed.height).catch((error: unknown) => {
@@ -353,14 +361,16 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         const held = proposals.get(toHex(digest));
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
         try {
-          return await store(digest, held.seal, certificate);
+          return await store(digest, held.seal, certificate, held.transactions.values(), held.beganMs);
         } catch (error) {
           if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
         }
         // So many proposals ago that the executor let its overlay go: the same bytes execute alike.
-        const again = await executor.execute({ headerBytes: held.headerBytes, transactions: [...held.transactions.values()] });
+        const transactions = [...held.transactions.values()];
+        const againMs = world.clock.monotonic();
+        const again = await executor.execute({ headerBytes: held.headerBytes, transactions: transactions.map(verifiedOf) });
         if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });
-        return store(digest, held.seal, certificate);
+        return store(digest, held.seal, certificate, transactions, againMs);
       }),
     sync: deps.sync,
     handOver: deps.handOver,
@@ -388,16 +398,16 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         ]);
         if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });
         const transactions = await verifyAll(block.transactions, listed.hashes);
-        const executed = await executor.execute({ headerBytes, transactions });
+        const executed = await executor.execute({ headerBytes, transactions: transactions.map(verifiedOf) });
         if (executed.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: executed.failed });
-        return store(hash, block.seal, certificate);
+        return store(hash, block.seal, certificate, transactions);
       }),
     async idle() {
       await joining;
     },
   };
 
-  async function verifyAll(bodies: readonly Uint8Array[], hashes: readonly Digest[]): Promise<VerifiedTransaction[]> {
+  async function verifyAll(bodies: readonly Uint8Array[], hashes: readonly Digest[]): Promise<Waiting[]> {
     const pause = createPause(world);
     const checked: (Waiting | Promise<Waiting>)[] = [];
     for (const [index, bytes] of bodies.entries()) {
@@ -407,7 +417,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       if (check instanceof Promise) check.catch(() => undefined); // heard below, when all have begun
       checked.push(check);
     }
-    return (await Promise.all(checked)).map(verifiedOf);
+    return await Promise.all(checked);
   }
 }
 

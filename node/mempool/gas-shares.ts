@@ -5,6 +5,9 @@
  * them excess goes as fast as it can. What is charged is the gas used, once its block is final. A proposer orders by this; no replica judges it
  * (DB53/T 1407-2025 6.3.3.a).
  *
+ * The budgets are parts of the chain's time where gas takes the time it is priced at. Where processors are short it takes longer, and who keeps within
+ * his own waits for more than one round of votes as well: there excess has not the same part of the time but less, see SLOWNESS_MAX.
+ *
  * A sender is an account, so an organisation has as many shares as accounts: forty that each send all they have of their own keep the chain busy half of
  * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
  * each by a transaction that stays on record. A share for organisations as well would have to suit one account and a factory's hundred devices alike.
@@ -36,8 +39,17 @@ export const BULK_GAS_SAVED_MS = 300;
 export const EXCESS_GAS_PER_SECOND = 2_500_000_000;
 /** Of that, what is saved up, ms of the rate. */
 export const EXCESS_GAS_SAVED_MS = 1_000;
-/** Most excess that is owed: one transaction of the largest default gas limit, four seconds. */
-export const EXCESS_GAS_OWED_MAX = 10_000_000_000;
+/** Most excess that is owed: one transaction of the largest default gas limit in a block twice as slow as priced, sixteen seconds. */
+export const EXCESS_GAS_OWED_MAX = 40_000_000_000;
+/** Ms of a block that are not its gas: a round of votes and what is stored. */
+export const BLOCK_MS = 30;
+/** Gas of a ms of the chain: a gas is 25 ps at its dearest, and the proposer runs it first and then the backups do. */
+export const CHAIN_GAS_PER_MS = 20_000_000;
+/**
+ * How many times slower than that a block may count. Excess of such a block is charged with the square: in twice the time it has half of its part, in
+ * four times a quarter.
+ */
+export const SLOWNESS_MAX = 4;
 /** Who keeps within his own is about for so long after his last transaction, ms. */
 export const ABOUT_MS = 10_000;
 /** Gas that waits from one sender in debt, by what his last transactions used, past which he is told to wait: half a minute of all excess. */
@@ -66,8 +78,8 @@ export interface GasShares {
   goesFirst(use: GasUse): boolean;
   /** How many of them no block may hold now. */
   heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
-  /** The transactions of a block that became final. */
-  charge(block: readonly (GasUse & { readonly gasUsed: number })[]): void;
+  /** The transactions of a block that became final, and for how long it took the chain's time, ms. */
+  charge(block: readonly (GasUse & { readonly gasUsed: number })[], tookMs: number): void;
   /** Ms that a sender of whom so many wait is to wait before he sends another; 0 when he need not. */
   admissionWaitMs(sender: string, waitingCount: number): number;
 }
@@ -149,13 +161,14 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       return left >= SENDER_GAS_SAVED && gasLimit <= left;
     },
     heldBack,
-    charge(block) {
+    charge(block, tookMs) {
       const nowMs = clock.monotonic();
+      const times = slowness(block, tookMs) ** 2;
       let excessUsed = 0;
       for (const { sender, gasLimit, gasUsed } of block) {
         const left = ownOf(sender).left();
         if (gasLimit > left) {
-          if (gasLimit <= BULK_GAS_MAX && bulk.left() > 0) bulk.charge(gasUsed);
+          if (gasLimit <= BULK_GAS_MAX && bulk.left() > 0) bulk.charge(gasUsed * times);
           else excessUsed += gasUsed;
         }
         ownOf(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
@@ -164,7 +177,7 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
         if (left >= gasUsed) means.delete(sender);
         else keep(means, sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
       }
-      const beyondBlock = Math.max(0, excessUsed - EXCESS_GAS_PER_BLOCK);
+      const beyondBlock = Math.max(0, excessUsed - EXCESS_GAS_PER_BLOCK) * times;
       excess.charge(Math.min(beyondBlock, excess.left() + EXCESS_GAS_OWED_MAX));
     },
     admissionWaitMs(sender, waitingCount) {
@@ -173,6 +186,12 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       return Math.ceil((mean / EXCESS_GAS_PER_SECOND) * MS_PER_SECOND);
     },
   };
+}
+
+/** How many times the time that its gas is priced at a block took, 1 to SLOWNESS_MAX. */
+function slowness(block: readonly { readonly gasUsed: number }[], tookMs: number): number {
+  const gas = block.reduce((sum, { gasUsed }) => sum + gasUsed, 0);
+  return Math.min(SLOWNESS_MAX, Math.max(1, tookMs / (BLOCK_MS + gas / CHAIN_GAS_PER_MS)));
 }
 
 /** What one block takes of a budget: the first one whatever it costs while something is left, further ones as far as that goes. */

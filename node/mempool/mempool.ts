@@ -19,7 +19,7 @@ import { type AdmissionContext, admit } from '../ledger/admission.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
 import type { Pause } from '../slices.ts';
 import type { Clock, VerifyPool } from '../world.ts';
-import { createGasShares } from './gas-shares.ts';
+import { createGasShares, type GasUse } from './gas-shares.ts';
 
 export interface MempoolLimits {
   /** Transactions held; past it MEMPOOL_FULL. */
@@ -47,6 +47,19 @@ export interface Waiting extends VerifiedTransaction {
   readonly origin: Origin;
 }
 
+/** A transaction of a final block. */
+export interface Included extends GasUse {
+  readonly id: Digest;
+  readonly gasUsed: number;
+}
+
+export interface FinalBlock {
+  readonly included: readonly Included[];
+  readonly height: number;
+  /** For how long it took the chain's time, ms; not known of one that came by sync: its time is over, and nobody is charged for it. */
+  readonly tookMs: number | undefined;
+}
+
 export interface Rejection {
   readonly code: ErrorCode;
   readonly data: Readonly<Record<string, unknown>>;
@@ -66,7 +79,7 @@ export interface Mempool {
   /** Ms until a block may hold this one, or any when none is named: 0 when it may now, Infinity when none waits. */
   dueInMs(entry?: Waiting): number;
   /** A block is final: its transactions leave, and so do those that can never be included now. */
-  settle(included: readonly { readonly id: Digest; readonly gasUsed: number }[], height: number, pause: Pause): Promise<void>;
+  settle(block: FinalBlock, pause: Pause): Promise<void>;
   /** Leaves one out for good and remembers why. */
   reject(id: Digest, rejection: Rejection): void;
   /** True when the next block may still hold it; else it leaves for good, as when its sender's key was revoked after it was admitted. */
@@ -236,14 +249,12 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       return chosen;
     },
     dueInMs: (entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : senders),
-    async settle(included, height, pause) {
-      const uses: { sender: string; gasLimit: number; gasUsed: number }[] = [];
-      for (const { id, gasUsed } of included) {
+    async settle({ included, height, tookMs }, pause) {
+      for (const { id } of included) {
         await pause();
-        const entry = remove(toByteText(id));
-        if (entry) uses.push({ sender: entry.sender, gasLimit: entry.gasLimit, gasUsed });
+        remove(toByteText(id));
       }
-      shares.charge(uses);
+      if (tookMs !== undefined) shares.charge(included, tookMs);
       for (const [key, entry] of ids) {
         if (entry.expiryHeight > height) continue;
         await pause();

@@ -62,10 +62,25 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'calls as large as bulk are held back by nothing',
     file: 'node/mempool/gas-shares.ts',
-    from: 'bulk.charge(gasUsed);',
+    from: 'bulk.charge(gasUsed * times);',
     to: '{}',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
     only: 'as large as bulk',
+  },
+  {
+    name: 'excess has its whole part of the time however slow its blocks are',
+    file: 'node/mempool/gas-shares.ts',
+    from: 'slowness(block, tookMs) ** 2',
+    to: 'slowness(block, 0)',
+    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    only: 'the slower blocks are',
+  },
+  {
+    name: 'nobody is told how long a block took',
+    file: 'node/chain.ts',
+    from: 'beganMs === undefined ? undefined : world.clock.monotonic() - beganMs',
+    to: 'beganMs === undefined ? undefined : 0',
+    test: 'test/unit/node/chain.test.ts',
   },
   {
     name: 'no block is owed for what was held back until something else happens',

@@ -99,8 +99,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a backup votes before the bodies of the proposal are on disk',
     file: CHAIN,
-    from: '    const [executed] = await Promise.all([\n      executor.execute({ headerBytes: proposal.header, transactions }),\n      deps.pending.save(',
-    to: '    const [executed] = await Promise.all([\n      executor.execute({ headerBytes: proposal.header, transactions }),\n      void deps.pending.save(',
+    from: '    const [executed] = await Promise.all([\n      executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),\n      deps.pending.save(',
+    to: '    const [executed] = await Promise.all([\n      executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),\n      void deps.pending.save(',
     test: CHAIN_TEST,
     only: 'on disk before',
   },

@@ -245,7 +245,7 @@ test(`transactions that expire all at once hold the thread less than ${HELD_MS_M
     const mempool = mempoolOf(() => ({ admission: () => parts }) as unknown as Chain);
     for (const bytes of bodies) await mempool.add(bytes, 'peer');
     return async () => {
-      await mempool.settle([], 50, createPause(world));
+      await mempool.settle({ included: [], height: 50, tookMs: 0 }, createPause(world));
       assert.equal(mempool.size().count, 0);
     };
   });

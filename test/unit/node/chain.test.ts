@@ -13,6 +13,7 @@ import {
   encodeBlock,
   encodeProposal,
   openGenesis,
+  openTransaction,
   sealSigningBytes,
   signTransaction,
   SUITE,
@@ -23,7 +24,7 @@ import {
 } from '../../../node/format/index.ts';
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
-import type { Mempool } from '../../../node/mempool/mempool.ts';
+import type { FinalBlock, Mempool } from '../../../node/mempool/mempool.ts';
 import { SLICE_MS } from '../../../node/slices.ts';
 import { MemoryStore } from '../../../node/storage/memory-store.ts';
 import type { Log, World } from '../../../node/world.ts';
@@ -80,7 +81,25 @@ const GENESIS: Genesis = {
   devices: [],
 };
 /** As the mempool hands out a transaction of the client. */
-const entryOf = (bytes: Uint8Array) => ({ bytes, hash: transactionHashOf(keys, bytes), publicKey: client.publicKey });
+const entryOf = (bytes: Uint8Array) => {
+  const { id, hash, transaction } = openTransaction(keys, bytes);
+  return { bytes, id, hash, publicKey: client.publicKey, sender: transaction.sender, gasLimit: transaction.gasLimit };
+};
+const callOf = (salt: number, gasLimit = 1_000_000): Uint8Array =>
+  signTransaction(
+    keys,
+    {
+      chainId: openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId,
+      sender: 'mes@works',
+      keyId: 'k',
+      salt: new Uint8Array(16).fill(salt),
+      expiryHeight: 9,
+      calls: [{ contract: 'registry', method: 'nothing', args: utf8('{}') }],
+      gasLimit,
+      suite: SUITE.simulated,
+    },
+    client.sign,
+  ).bytes;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 interface Opened {
@@ -89,6 +108,8 @@ interface Opened {
   readonly refused: number[];
   readonly stale: string[];
   readonly clock: { nowMs: number };
+  /** What the mempool was told of final blocks. */
+  readonly settled: FinalBlock[];
 }
 
 async function open(
@@ -114,11 +135,12 @@ async function open(
   const told: Committed[] = [];
   const refused: number[] = [];
   const stale: string[] = [];
+  const settled: FinalBlock[] = [];
   const mempool = {
     select: () => waiting.map(entryOf),
     byHash: () => undefined,
     size: () => ({ count: 0, bytes: 0 }),
-    settle: async () => {},
+    settle: async (block: FinalBlock) => void settled.push(block),
     verify: async (bytes: Uint8Array) => entryOf(bytes),
   };
   const port = inlineExecutor(
@@ -154,7 +176,7 @@ async function open(
     },
     await port.open(),
   );
-  return { chain, told, refused, stale, clock };
+  return { chain, told, refused, stale, clock, settled };
 }
 
 async function build({ chain }: Opened, view = 0) {
@@ -251,9 +273,9 @@ test('a transaction of a proposal voted for before a restart is still served', a
   assert.equal(chain.heldTransaction(hash), bytes);
 });
 
-/** The block of a proposal with no transactions, as sync brings it. */
-function blockOf(proposal: Uint8Array, seal = decodeProposal(proposal).seal): Uint8Array {
-  return encodeBlock({ header: decodeHeader(decodeProposal(proposal).header), seal, transactions: [] });
+/** The block of a proposal as sync brings it. */
+function blockOf(proposal: Uint8Array, seal = decodeProposal(proposal).seal, transactions: readonly Uint8Array[] = []): Uint8Array {
+  return encodeBlock({ header: decodeHeader(decodeProposal(proposal).header), seal, transactions });
 }
 
 function certify(
@@ -321,21 +343,35 @@ test('a block that sync and consensus both bring is stored and told once, whiche
   }
 });
 
+test('of a final block every node charges all senders, with the time since its building or its execution; of one that came by sync no time is known', async () => {
+  const transactions = [callOf(1), callOf(2, 3_000_000)];
+  const primary = await open('a', {}, transactions);
+  const { digest, proposal } = await build(primary);
+  const backup = await open('b', { fetchTransactions: async () => transactions });
+  backup.clock.nowMs += 500;
+  assert.equal((await backup.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true })).code, 'OK');
+  primary.clock.nowMs += 70;
+  backup.clock.nowMs += 40;
+  for (const node of [primary, backup]) await finish(node, digest);
+  const behind = await open('c');
+  await behind.chain.applyBlock(blockOf(proposal, undefined, transactions), certify(digest));
+  for (const [node, tookMs] of [
+    [primary, 70],
+    [backup, 40],
+    [behind, undefined],
+  ] as const) {
+    assert.deepEqual([node.settled.length, node.settled[0]!.height, node.settled[0]!.tookMs], [1, 1, tookMs]);
+    const { included } = node.settled[0]!;
+    assert.deepEqual(
+      included.map(({ sender, gasLimit, id }) => [sender, gasLimit, toHex(id)]),
+      transactions.map(entryOf).map(({ sender, gasLimit, id }) => [sender, gasLimit, toHex(id)]),
+    );
+    assert.ok(included.every(({ gasUsed, gasLimit }) => gasUsed > 0 && gasUsed <= gasLimit));
+  }
+});
+
 test('what a proposal consists of is on disk before it can be voted for: neither build nor execute answers earlier', async () => {
-  const transaction = signTransaction(
-    keys,
-    {
-      chainId: openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId,
-      sender: 'mes@works',
-      keyId: 'k',
-      salt: new Uint8Array(16),
-      expiryHeight: 9,
-      calls: [{ contract: 'registry', method: 'nothing', args: utf8('{}') }],
-      gasLimit: 1_000_000,
-      suite: SUITE.simulated,
-    },
-    client.sign,
-  ).bytes;
+  const transaction = callOf(0);
   const saved: string[] = [];
   let onDisk: () => void = () => {};
   const pending: ChainDependencies['pending'] = {

@@ -55,7 +55,7 @@ function table({ started }: { readonly started: 'now' | 'before' } = { started: 
     }
     return [...told];
   };
-  const uses = (sender: string, gasUsed: number): void => shares.charge([{ sender, gasLimit: gasUsed, gasUsed }]);
+  const uses = (sender: string, gasUsed: number): void => shares.charge([{ sender, gasLimit: gasUsed, gasUsed }], 0);
   return { admit, blocks, facts, leftOut, waiting, told, uses, passes: (ms: number) => (nowMs += ms) };
 }
 

@@ -13,8 +13,8 @@ const DEAR = 10_000_000_000;
 function stand() {
   const time = new ManualTime();
   const shares = createGasShares(time);
-  for (const gas of [DEAR, BULK_GAS_MAX]) for (let i = 0; i < 2; i++) shares.charge([{ sender: 'eve', gasLimit: gas, gasUsed: gas }]);
-  shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }]);
+  for (const gas of [DEAR, BULK_GAS_MAX]) for (let i = 0; i < 2; i++) shares.charge([{ sender: 'eve', gasLimit: gas, gasUsed: gas }], 0);
+  shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }], 0);
   const queues = new Map<string, GasUse[]>();
   const heard: [number, boolean][] = [];
   const begunMs = time.nowMs;

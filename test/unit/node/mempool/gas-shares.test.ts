@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   ABOUT_MS,
+  BLOCK_MS,
   BULK_GAS_MAX,
   BULK_GAS_PER_SECOND,
   BULK_GAS_SAVED_MS,
+  CHAIN_GAS_PER_MS,
   createGasShares,
   EXCESS_GAS_OWED_MAX,
   EXCESS_GAS_PER_BLOCK,
@@ -50,7 +52,10 @@ function stand() {
         queue.splice(queue.indexOf(use), 1);
         if (queue.length === 0) queues.delete(use.sender);
       }
-      shares.charge(included.map((use) => ({ ...use, gasUsed: use.gasLimit })));
+      shares.charge(
+        included.map((use) => ({ ...use, gasUsed: use.gasLimit })),
+        0,
+      );
       return included.map(({ sender, gasLimit }) => `${sender}:${gasLimit / RECORD >= 100 ? 'D' : 'r'}`).join(' ');
     },
   };
@@ -121,10 +126,11 @@ test('small excess goes into every block, and a debt of dear calls holds it up i
   }
 });
 
-/** Blocks as they come: 30 ms, and the gas at its price twice, because the proposer runs it first and then the backups do. */
+/** Blocks as they come: 30 ms, and the gas at its price twice, because the proposer runs it first and then the backups do; all of it `times` slower. */
 function loadFor(
   ms: number,
   every: readonly { readonly sender: string; readonly eachMs: number; readonly limit: number; readonly used: number }[],
+  times = 1,
 ) {
   let nowMs = 0;
   const shares = createGasShares({ monotonic: () => nowMs });
@@ -132,6 +138,7 @@ function loadFor(
   const sent = new Map<string, number>();
   const longestMs = new Map<string, number>();
   const gas = new Map<string, number>();
+  const takenMs = { all: 0, excess: 0 };
   while (nowMs < ms) {
     for (const { sender, eachMs, limit, used } of every) {
       for (let next = sent.get(sender) ?? 0; next <= nowMs; next += eachMs, sent.set(sender, next)) {
@@ -145,7 +152,10 @@ function loadFor(
       blockGas += use.used;
       block.push(use);
     }
-    nowMs += 30 + (2 * blockGas) / 40_000_000;
+    const tookMs = times * (BLOCK_MS + blockGas / CHAIN_GAS_PER_MS);
+    nowMs += tookMs;
+    takenMs.all += tookMs;
+    if (blockGas > EXCESS_GAS_PER_BLOCK) takenMs.excess += tookMs;
     for (const use of block as (GasUse & { used: number; sinceMs: number })[]) {
       const rest = queues.get(use.sender)!.filter((other) => other !== use);
       if (rest.length > 0) queues.set(use.sender, rest);
@@ -153,9 +163,12 @@ function loadFor(
       longestMs.set(use.sender, Math.max(longestMs.get(use.sender) ?? 0, nowMs - use.sinceMs));
       gas.set(use.sender, (gas.get(use.sender) ?? 0) + use.used);
     }
-    shares.charge((block as (GasUse & { used: number })[]).map((use) => ({ ...use, gasUsed: use.used })));
+    shares.charge(
+      (block as (GasUse & { used: number })[]).map((use) => ({ ...use, gasUsed: use.used })),
+      tookMs,
+    );
   }
-  return { longestMs, gas, waiting: (sender: string) => queues.get(sender)?.length ?? 0 };
+  return { longestMs, gas, excessPart: takenMs.excess / takenMs.all, waiting: (sender: string) => queues.get(sender)?.length ?? 0 };
 }
 
 const MODEST = { sender: 'bob', eachMs: 1_000, limit: RECORD, used: 20_000_000 };
@@ -177,6 +190,21 @@ test('a flood of calls as large as bulk leaves half of the time to those who kee
   const fair = (BULK_GAS_PER_SECOND + EXCESS_GAS_PER_SECOND) * seconds + saved + 4 * BULK_GAS_MAX + 2 * seconds * SENDER_GAS_PER_SECOND;
   assert.ok(used < fair * 1.15, `${used} of ${fair}`); // each block gives away EXCESS_GAS_PER_BLOCK of what the small budget pays for
   assert.ok(longestMs.get('bob')! < 1_500, `${longestMs.get('bob')} ms`);
+});
+
+test('the slower blocks are, the smaller is the part of the time that excess has', () => {
+  const flood = [
+    ...['eve', 'mal'].map((sender) => ({ sender, eachMs: 400, limit: DEAR, used: DEAR })),
+    ...['sam', 'sue'].map((sender) => ({ sender, eachMs: 400, limit: BULK_GAS_MAX, used: BULK_GAS_MAX })),
+  ];
+  const [full, half, quarter] = [1, 2, 4].map((times) => loadFor(240_000, [{ ...MODEST, eachMs: 100 }, ...flood], times).excessPart) as [
+    number,
+    number,
+    number,
+  ];
+  assert.ok(full > 0.4 && full < 0.65, `${full}`);
+  assert.ok(half < 0.6 * full && quarter < 0.5 * full, `${full}, ${half}, ${quarter}`);
+  assert.ok(quarter > 0.05, `${quarter}`); // and never none
 });
 
 test('dear calls take nothing from what bulk has', () => {

@@ -163,7 +163,7 @@ test('a transaction that became final is refused as repeated', async () => {
   const { pool, spend } = mempool();
   const bytes = transaction();
   const entry = await pool.add(bytes, 'client');
-  await pool.settle([{ id: entry.id, gasUsed: 5 }], 10, goOn);
+  await pool.settle({ included: [{ ...entry, gasUsed: 5 }], height: 10, tookMs: 0 }, goOn);
   spend(entry.id);
   assert.equal(await codeOf(pool.add(bytes, 'client')), 'TRANSACTION_REPEATED');
 });
@@ -199,11 +199,8 @@ test('a client whose dear transactions wait is told how long to wait before the 
   const { pool } = mempool();
   const dear = (change: Partial<Transaction> = {}) => transaction({ gasLimit: 10_000_000_000, ...change });
   const settled = await Promise.all([1, 2].map(() => pool.add(dear(), 'client')));
-  await pool.settle(
-    settled.map(({ id }) => ({ id, gasUsed: 10_000_000_000 })),
-    10,
-    goOn,
-  );
+  const included = settled.map((entry) => ({ ...entry, gasUsed: 10_000_000_000 }));
+  await pool.settle({ included, height: 10, tookMs: 0 }, goOn);
   const codes: string[] = [];
   for (let i = 0; i < 9; i++) codes.push(await codeOf(pool.add(dear(), 'client')));
   assert.deepEqual([...new Set(codes)], ['OK', 'RATE_LIMITED']);
@@ -226,9 +223,9 @@ test('selection leaves out what does not fit and keeps what does', async () => {
 test('what can no longer be included leaves with its reason', async () => {
   const { pool, rejected } = mempool();
   const entry = await pool.add(transaction({ expiryHeight: 12 }), 'client');
-  await pool.settle([], 11, goOn);
+  await pool.settle({ included: [], height: 11, tookMs: 0 }, goOn);
   assert.equal(pool.size().count, 1);
-  await pool.settle([], 12, goOn);
+  await pool.settle({ included: [], height: 12, tookMs: 0 }, goOn);
   assert.equal(pool.size().count, 0);
   const { code, sender } = pool.rejection(entry.id)!;
   assert.deepEqual([code, sender], ['TRANSACTION_EXPIRED', entry.sender], 'whose it was decides who hears of it');
