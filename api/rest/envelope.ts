@@ -56,12 +56,18 @@ export function localDetails(details: readonly Detail[], language: Language): re
   );
 }
 
+/** Who calls too often spends so much of his wait before the answer, ms: one that calls again at once costs the node a call in that time. */
+export const HOLD_MS_MAX = 2_000;
+
 export interface Refusal {
   readonly status: number;
   readonly code: string;
   readonly data: unknown;
   readonly details: readonly Detail[];
+  /** To wait after the answer. */
   readonly retryAfterS: number | undefined;
+  /** For so long the answer is held back, ms. */
+  readonly holdMs: number;
   /** A fault of the node's own, to be logged whole; its text never leaves. */
   readonly fault: unknown;
 }
@@ -69,7 +75,7 @@ export interface Refusal {
 /** Any thrown value as an answer. What is not a ChainError becomes INTERNAL and tells the caller nothing. */
 export function refusalOf(thrown: unknown): Refusal {
   if (!(thrown instanceof ChainError) || !isErrorCode(thrown.code)) {
-    return { status: 500, code: 'INTERNAL', data: null, details: [], retryAfterS: undefined, fault: thrown };
+    return { status: 500, code: 'INTERNAL', data: null, details: [], retryAfterS: undefined, holdMs: 0, fault: thrown };
   }
   const row = errorRow(thrown.code);
   const { details, retryAfterMs, ...facts } = thrown.data;
@@ -79,13 +85,16 @@ export function refusalOf(thrown: unknown): Refusal {
       ? refusalsOf(facts)
       : faultsOf(thrown.code, facts);
   const data = list.length > DETAILS_MAX ? { ...facts, detailsOmitted: list.length - DETAILS_MAX } : facts;
-  const seconds = typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1_000)) : RETRY_AFTER_DEFAULT_S;
+  const waitMs = typeof retryAfterMs === 'number' ? retryAfterMs : 0;
+  const holdMs = row.kind === 'limited' ? Math.min(waitMs, HOLD_MS_MAX) : 0;
+  const seconds = waitMs === 0 ? RETRY_AFTER_DEFAULT_S : Math.max(1, Math.ceil((waitMs - holdMs) / 1_000));
   return {
     status: row.httpStatus,
     code: thrown.code,
     data: Object.keys(data).length === 0 ? null : data,
     details: list.slice(0, DETAILS_MAX),
     retryAfterS: RETRYABLE.has(row.kind) ? seconds : undefined,
+    holdMs,
     fault: row.kind === 'internal' ? thrown : undefined,
   };
 }

@@ -134,9 +134,24 @@ export function createExchanges(context: ApiContext): Exchanges {
       exchange.trace.rows = 0;
       exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }));
     }
+    if (refusal.holdMs > 0 && exchange !== undefined) await untilGone(exchange, refusal.holdMs);
     if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS));
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="tracemill"');
     return sendEnvelope(request, reply, refusal.status, refusal.code, refusal.data, refusal.details);
+  }
+
+  /** Waits, but not for who has gone. */
+  function untilGone({ gone: { signal } }: Exchange, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = world.timers.after(ms, end);
+      signal.addEventListener('abort', end);
+      if (signal.aborted) end();
+    });
   }
 
   async function sendEnvelope(

@@ -219,6 +219,13 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'so many handshakes',
   },
   {
+    name: 'who calls too often is refused at once',
+    file: EXCHANGE,
+    from: 'if (refusal.holdMs > 0 && exchange !== undefined)',
+    to: 'if (refusal.holdMs > 1e9 && exchange !== undefined)',
+    test: 'test/unit/api/rest/refusal-hold.test.ts',
+  },
+  {
     name: 'queries do not rest while the voting thread is late',
     file: QUERY_QUEUE,
     from: 'Math.max(bucketOfAll.waitMs(), restUntilMs - clock.monotonic())',
