@@ -5,8 +5,8 @@
  * them excess goes as fast as it can. What is charged is the gas used, once its block is final. A proposer orders by this; no replica judges it
  * (DB53/T 1407-2025 6.3.3.a).
  *
- * The budgets are parts of the chain's time where gas takes the time it is priced at. Where processors are short it takes longer, and who keeps within
- * his own waits for more than one round of votes as well: there excess has not the same part of the time but less, see SLOWNESS_MAX.
+ * Where the chain is slow (block-pace.ts) excess gives way: it is charged with the square of how slow blocks are, so that it has less of the time and not the
+ * same part.
  *
  * A sender is an account, so an organisation has as many shares as accounts: forty that each send all they have of their own keep the chain busy half of
  * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
@@ -14,6 +14,7 @@
  */
 import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock } from '../world.ts';
+import { createBlockPace } from './block-pace.ts';
 
 const MS_PER_SECOND = 1_000;
 /** Gas of one sender's own a second: about a dozen single records. */
@@ -41,15 +42,12 @@ export const EXCESS_GAS_PER_SECOND = 2_500_000_000;
 export const EXCESS_GAS_SAVED_MS = 1_000;
 /** Most excess that is owed: one transaction of the largest default gas limit in a block twice as slow as priced, sixteen seconds. */
 export const EXCESS_GAS_OWED_MAX = 40_000_000_000;
-/** Ms of a block that are not its gas: a round of votes and what is stored. */
-export const BLOCK_MS = 30;
-/** Gas of a ms of the chain: a gas is 25 ps at its dearest, and the proposer runs it first and then the backups do. */
-export const CHAIN_GAS_PER_MS = 20_000_000;
 /**
- * How many times slower than that a block may count. Excess of such a block is charged with the square: in twice the time it has half of its part, in
- * four times a quarter.
+ * Where blocks are slow, one of excess alone does not follow at once: the chain rests for the time that the block before it took too long, so that who keeps
+ * within his own finds it free. Excess goes at once into the blocks of others. This is the longest such rest, ms: far below a view's time-out, since a
+ * backup that measures another time expects the block earlier.
  */
-export const SLOWNESS_MAX = 4;
+export const ALONE_REST_MS_MAX = 500;
 /** Who keeps within his own is about for so long after his last transaction, ms. */
 export const ABOUT_MS = 10_000;
 /** Gas that waits from one sender in debt, by what his last transactions used, past which he is told to wait: half a minute of all excess. */
@@ -89,6 +87,9 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   const ownRate = rateSaving(SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS);
   const excess = new TokenBucket(rateSaving(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS), clock);
   const bulk = new TokenBucket(rateSaving(BULK_GAS_PER_SECOND, BULK_GAS_SAVED_MS), clock);
+  const pace = createBlockPace(clock);
+  /** Before this no block holds excess alone, monotonic ms. */
+  let aloneFromMs = 0;
   /** When those who keep within their own had their last transaction in a block, ms. */
   const modest = new Map<string, number>();
   /** Gas that a transaction uses of those who owe some. */
@@ -108,12 +109,17 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   function* turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void> {
     const senders = [...queues].map(([sender, queue]) => ({ left: ownOf(sender).left(), queue, beyond: [] as T[] }));
     senders.sort((a, b) => b.left - a.left); // who used least goes first
-    yield* inTurn(senders.map((sender) => withinOwn(sender)));
+    let alone = true;
+    for (const transaction of inTurn(senders.map((sender) => withinOwn(sender)))) {
+      alone = false;
+      yield transaction;
+    }
     const beyond = inTurn(senders.map((sender) => sender.beyond[Symbol.iterator]()));
     if (!isModestAbout()) {
       yield* beyond;
       return;
     }
+    if (alone && clock.monotonic() < aloneFromMs) return;
     let blockLeft = EXCESS_GAS_PER_BLOCK;
     const ofBulk = new Grants(bulk.left());
     const ofAny = new Grants(excess.left());
@@ -127,12 +133,15 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
 
   /** Of each transaction of the queues, ms until a block may hold it, were it the first of those beyond their senders' own. */
   function* waitsMs(queues: ReadonlyMap<string, Iterable<GasUse>>): Generator<number, void, void> {
-    const ofAnyMs = isModestAbout() ? excess.waitMs() : 0;
-    const ofBulkMs = Math.min(bulk.waitMs(), ofAnyMs);
+    const about = isModestAbout();
+    const aloneMs = about ? Math.max(0, Math.ceil(aloneFromMs - clock.monotonic())) : 0;
+    const ofAnyMs = about ? Math.max(aloneMs, excess.waitMs()) : 0;
+    const ofBulkMs = Math.min(Math.max(aloneMs, bulk.waitMs()), ofAnyMs);
     for (const [sender, queue] of queues) {
-      const atOnceMax = Math.max(EXCESS_GAS_PER_BLOCK, ownOf(sender).left());
+      const own = ownOf(sender).left();
       for (const { gasLimit } of queue) {
-        if (gasLimit <= atOnceMax) yield 0;
+        if (gasLimit <= own) yield 0;
+        else if (gasLimit <= EXCESS_GAS_PER_BLOCK) yield aloneMs;
         else yield gasLimit <= BULK_GAS_MAX ? ofBulkMs : ofAnyMs;
       }
     }
@@ -163,7 +172,13 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
     heldBack,
     charge(block, tookMs) {
       const nowMs = clock.monotonic();
-      const times = slowness(block, tookMs) ** 2;
+      pace.note(
+        block.reduce((sum, { gasUsed }) => sum + gasUsed, 0),
+        tookMs,
+      );
+      const slow = pace.slowness();
+      const times = slow ** 2;
+      aloneFromMs = nowMs + Math.min(ALONE_REST_MS_MAX, tookMs * (slow - 1));
       let excessUsed = 0;
       for (const { sender, gasLimit, gasUsed } of block) {
         const left = ownOf(sender).left();
@@ -186,12 +201,6 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       return Math.ceil((mean / EXCESS_GAS_PER_SECOND) * MS_PER_SECOND);
     },
   };
-}
-
-/** How many times the time that its gas is priced at a block took, 1 to SLOWNESS_MAX. */
-function slowness(block: readonly { readonly gasUsed: number }[], tookMs: number): number {
-  const gas = block.reduce((sum, { gasUsed }) => sum + gasUsed, 0);
-  return Math.min(SLOWNESS_MAX, Math.max(1, tookMs / (BLOCK_MS + gas / CHAIN_GAS_PER_MS)));
 }
 
 /** What one block takes of a budget: the first one whatever it costs while something is left, further ones as far as that goes. */

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   ABOUT_MS,
-  BLOCK_MS,
+  ALONE_REST_MS_MAX,
   BULK_GAS_MAX,
   BULK_GAS_PER_SECOND,
   BULK_GAS_SAVED_MS,
-  CHAIN_GAS_PER_MS,
   createGasShares,
   EXCESS_GAS_OWED_MAX,
   EXCESS_GAS_PER_BLOCK,
@@ -18,6 +17,9 @@ import {
   WAITING_GAS_MAX,
 } from '../../../../node/mempool/gas-shares.ts';
 
+const BLOCK_MS = 30;
+const CHAIN_GAS_PER_MS = 20_000_000;
+const FAST_MS = 5_000; // blocks are fast at first
 const RECORD = 24_000_000;
 const BULK = 100 * RECORD;
 const DEAR = 10_000_000_000;
@@ -126,7 +128,7 @@ test('small excess goes into every block, and a debt of dear calls holds it up i
   }
 });
 
-/** Blocks as they come: 30 ms, and the gas at its price twice, because the proposer runs it first and then the backups do; all of it `times` slower. */
+/** Blocks as they come: 30 ms, and the gas at its price twice, because the proposer runs it first and then the backups do; all of it `times` slower after a while. */
 function loadFor(
   ms: number,
   every: readonly { readonly sender: string; readonly eachMs: number; readonly limit: number; readonly used: number }[],
@@ -138,7 +140,6 @@ function loadFor(
   const sent = new Map<string, number>();
   const longestMs = new Map<string, number>();
   const gas = new Map<string, number>();
-  const takenMs = { all: 0, excess: 0 };
   while (nowMs < ms) {
     for (const { sender, eachMs, limit, used } of every) {
       for (let next = sent.get(sender) ?? 0; next <= nowMs; next += eachMs, sent.set(sender, next)) {
@@ -152,10 +153,8 @@ function loadFor(
       blockGas += use.used;
       block.push(use);
     }
-    const tookMs = times * (BLOCK_MS + blockGas / CHAIN_GAS_PER_MS);
+    const tookMs = (nowMs < FAST_MS ? 1 : times) * (BLOCK_MS + blockGas / CHAIN_GAS_PER_MS);
     nowMs += tookMs;
-    takenMs.all += tookMs;
-    if (blockGas > EXCESS_GAS_PER_BLOCK) takenMs.excess += tookMs;
     for (const use of block as (GasUse & { used: number; sinceMs: number })[]) {
       const rest = queues.get(use.sender)!.filter((other) => other !== use);
       if (rest.length > 0) queues.set(use.sender, rest);
@@ -168,7 +167,7 @@ function loadFor(
       tookMs,
     );
   }
-  return { longestMs, gas, excessPart: takenMs.excess / takenMs.all, waiting: (sender: string) => queues.get(sender)?.length ?? 0 };
+  return { longestMs, gas, waiting: (sender: string) => queues.get(sender)?.length ?? 0 };
 }
 
 const MODEST = { sender: 'bob', eachMs: 1_000, limit: RECORD, used: 20_000_000 };
@@ -192,19 +191,43 @@ test('a flood of calls as large as bulk leaves half of the time to those who kee
   assert.ok(longestMs.get('bob')! < 1_500, `${longestMs.get('bob')} ms`);
 });
 
-test('the slower blocks are, the smaller is the part of the time that excess has', () => {
+test('the slower blocks have become, the less excess goes, and never none', () => {
   const flood = [
     ...['eve', 'mal'].map((sender) => ({ sender, eachMs: 400, limit: DEAR, used: DEAR })),
     ...['sam', 'sue'].map((sender) => ({ sender, eachMs: 400, limit: BULK_GAS_MAX, used: BULK_GAS_MAX })),
   ];
-  const [full, half, quarter] = [1, 2, 4].map((times) => loadFor(240_000, [{ ...MODEST, eachMs: 100 }, ...flood], times).excessPart) as [
-    number,
-    number,
-    number,
-  ];
-  assert.ok(full > 0.4 && full < 0.65, `${full}`);
-  assert.ok(half < 0.6 * full && quarter < 0.5 * full, `${full}, ${half}, ${quarter}`);
-  assert.ok(quarter > 0.05, `${quarter}`); // and never none
+  const excessGas = (times: number): number => {
+    const { gas } = loadFor(240_000, [{ ...MODEST, eachMs: 100 }, ...flood], times);
+    return flood.reduce((sum, { sender }) => sum + gas.get(sender)!, 0);
+  };
+  const [full, slow, slower] = [1, 4, 6].map(excessGas) as [number, number, number];
+  assert.ok(slow < 0.4 * full && slower < 0.8 * slow, `${full}, ${slow}, ${slower}`);
+  assert.ok(slower > 0.03 * full, `${slower} of ${full}`);
+});
+
+test('where the chain is slow a block of excess alone comes after a rest, and excess goes at once into the blocks of others', () => {
+  const FAST = 25;
+  const SLOW = 300;
+  const pool = stand();
+  const own = (tookMs: number) => {
+    pool.wait(tookMs);
+    pool.shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: 1 }], tookMs);
+  };
+  own(FAST);
+  for (let i = 0; i < 200; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], FAST); // all of his own
+  pool.add('mes', RECORD);
+  assert.equal(pool.dueInMs(), 0, 'the chain is fast');
+  for (let i = 0; i < 30; i++) own(SLOW);
+  for (let i = 0; i < 400; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], SLOW);
+  const restMs = pool.dueInMs();
+  assert.ok(restMs > 0 && restMs <= ALONE_REST_MS_MAX, `${restMs} ms`);
+  assert.deepEqual(pool.next(), []);
+  pool.add('bob', RECORD);
+  assert.equal(pool.dueInMs(), 0);
+  assert.deepEqual(
+    pool.next().map(({ sender }) => sender),
+    ['bob', 'mes'],
+  );
 });
 
 test('dear calls take nothing from what bulk has', () => {
