@@ -1,12 +1,16 @@
 /**
  * Long work on the thread that also votes, in slices of a few ms: after each the event loop goes on. Work written as steps runs in slices of a queue,
- * one slice a turn however much waits; it takes turns, so that what is short does not wait for what is long. Asynchronous work pauses by itself.
+ * one slice a turn however much waits; it takes turns, so that what is short does not wait for what is long, and what is long rests between its slices
+ * as the headroom says. Asynchronous work pauses by itself.
  */
 import { ChainError } from './errors/index.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from './headroom.ts';
 import type { Clock, Timers } from './world.ts';
 
 /** Of work in one turn. Bodies and answers have each a queue, and a step may take as long again. */
 export const SLICE_MS = 4;
+/** Work that has had so much of the thread, ms, is long: bodies and answers of megabytes. */
+export const LONG_WORK_MS = 12;
 /** Pieces of work of one queue; past it SERVER_BUSY. */
 export const SLICED_JOBS_MAX = 64;
 /** Of an answer's work that runs at once, whoever waits; most calls need no more. */
@@ -45,41 +49,66 @@ export async function withPauses<T>(steps: Steps<T>, pause: Pause): Promise<T> {
   }
 }
 
-export function createSlices({ clock, timers }: ClockAndTimers): RunInSlices {
-  const waiting: (() => boolean)[] = []; // each takes one slice and says whether more is to do
-  let due = false;
+interface Job {
+  spentMs: number;
+  /** Says whether more is to do. */
+  slice(): boolean;
+}
+
+export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headroom = ALL_HEADROOM): RunInSlices {
+  const waiting: Job[] = []; // in the order of their turns
+  let cancelTurn: (() => void) | undefined;
+  let resting = false; // until the turn
+  let restUntilMs = 0;
+
+  const isShort = (job: Job): boolean => job.spentMs < LONG_WORK_MS;
 
   function schedule(): void {
-    if (due || waiting.length === 0) return;
-    due = true;
-    timers.after(0, () => {
-      due = false;
-      const slice = waiting.shift()!;
-      if (slice()) waiting.push(slice);
+    if (waiting.length === 0) return;
+    const restLeftMs = waiting.some(isShort) ? 0 : Math.max(0, restUntilMs - clock.monotonic());
+    if (cancelTurn && !(resting && restLeftMs === 0)) return;
+    cancelTurn?.();
+    resting = restLeftMs > 0;
+    cancelTurn = timers.after(restLeftMs, () => {
+      cancelTurn = undefined;
+      const [job] = waiting.splice(Math.max(0, waiting.findIndex(isShort)), 1);
+      if (run(job!)) waiting.push(job!);
       schedule();
     });
   }
 
+  function run(job: Job): boolean {
+    const startedMs = clock.monotonic();
+    const more = job.slice();
+    const nowMs = clock.monotonic();
+    job.spentMs += nowMs - startedMs;
+    if (!isShort(job)) restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
+    return more;
+  }
+
   return (steps) =>
     new Promise((resolve, reject) => {
-      const slice = (): boolean => {
-        try {
-          const end = runFor(steps, SLICE_MS, clock);
-          if (end === undefined) return true;
-          resolve(end.value);
-        } catch (error) {
-          reject(error);
-        }
-        return false;
+      const job: Job = {
+        spentMs: 0,
+        slice() {
+          try {
+            const end = runFor(steps, SLICE_MS, clock);
+            if (end === undefined) return true;
+            resolve(end.value);
+          } catch (error) {
+            reject(error);
+          }
+          return false;
+        },
       };
       if (waiting.length >= SLICED_JOBS_MAX) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
-      if (waiting.length > 0 || slice()) waiting.push(slice); // the first slice at once when nobody waits: most work needs no second
+      if (waiting.some(isShort) || run(job)) waiting.push(job); // the first slice at once when nothing short waits: most work needs no second
       schedule();
     });
 }
 
-export function createPaced(world: ClockAndTimers): Paced {
-  const inSlices = createSlices(world);
+export function createPaced(world: ClockAndTimers, headroom?: Headroom): Paced {
+  const inSlices = createSlices(world, headroom);
   return (steps) => {
     const end = runFor(steps, AT_ONCE_MS, world.clock);
     return end === undefined ? inSlices(steps) : end.value;

@@ -131,6 +131,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
     const bodies = createBodies({ world, headroom: real.headroom });
     stopBodies = bodies.stop;
     const records = createRecordService({
+      headroom: real.headroom,
       bodies,
       node,
       crypto: world.crypto,

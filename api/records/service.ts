@@ -3,6 +3,7 @@ import { may, type Read, seesRecord, stateKey } from '../../contracts/index.ts';
 import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../../node/format/index.ts';
 import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
+import type { Headroom } from '../../node/headroom.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
 import {
   createScanBudget,
@@ -43,6 +44,7 @@ export interface RecordServiceDependencies {
   readonly bodies: Bodies;
   readonly timers: Timers;
   readonly clock: Pick<Clock, 'monotonic'>;
+  readonly headroom?: Headroom;
   /** An evidence bundle of one stored version, with the transaction that wrote it when asked. */
   readonly evidence: (recordId: Digest, version: number, withTransaction: boolean) => Promise<Generator<void, Evidence, void>>;
 }

@@ -39,7 +39,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
   const { node, world, store } = deps;
   const read = stateReader(node);
   const held = new Set<string>();
-  const paced = createPaced(world);
+  const paced = createPaced(world, deps.headroom);
   return {
     ...deps,
     settings,

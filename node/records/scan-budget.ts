@@ -1,8 +1,10 @@
 /**
  * What searches may cost the thread that votes. A search reads index rows; those it answers with are bounded by the page, those it only passes over,
  * or counts, are paid here: a caller in debt is refused with the wait, and all scans together are held to the rate of the node, a few ms at a time.
+ * A count can wait: its answer comes after a rest, as the headroom says, and its caller counts nothing else meanwhile.
  */
 import { ChainError } from '../errors/index.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from '../headroom.ts';
 import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock, Timers } from '../world.ts';
 
@@ -28,9 +30,11 @@ export interface ScanBudget {
 export function createScanBudget({
   clock,
   timers,
+  headroom = ALL_HEADROOM,
 }: {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Pick<Timers, 'after'>;
+  readonly headroom?: Headroom;
 }): ScanBudget {
   const buckets = new TokenBuckets(clock);
   const rate = rateSaving(SCAN_ROWS_PER_SECOND, SCAN_SAVED_MS);
@@ -53,8 +57,12 @@ export function createScanBudget({
     async count(caller, work) {
       if (counting.has(caller)) throw new ChainError('RATE_LIMITED', { countsMax: 1, retryAfterMs: COUNT_WAIT_MS });
       counting.add(caller);
+      const startedMs = clock.monotonic();
       try {
-        return await scan(caller, work);
+        const counted = await scan(caller, work);
+        const rest = restMs(headroom, clock.monotonic() - startedMs);
+        if (rest > 0) await new Promise<void>((resolve) => void timers.after(rest, resolve));
+        return counted;
       } finally {
         counting.delete(caller);
       }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSteps } from '../../../api/formats/index.ts';
-import { createSlices, SLICE_MS, SLICED_JOBS_MAX } from '../../../node/slices.ts';
+import { createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../node/slices.ts';
 import { createTestWorld } from '../api/stand-ins.ts';
+import { ManualTime } from './memory-world.ts';
 
 /** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
 function rig() {
@@ -14,6 +15,22 @@ function rig() {
   };
   const inSlices = createSlices({ clock: { monotonic: () => nowMs++ }, timers: { after } });
   return { turns, inSlices };
+}
+
+/** The same with a time that stands still between two steps of work, and headroom. */
+function restingRig(part: number) {
+  const time = new ManualTime();
+  const inSlices = createSlices({ clock: time, timers: time }, { part });
+  const startedMs: number[] = [];
+  function* job(steps: number): Generator<void, string, void> {
+    for (let i = 0; i < steps; i++) {
+      startedMs.push(time.nowMs);
+      time.nowMs += SLICE_MS; // a step takes a slice
+      yield;
+    }
+    return 'done';
+  }
+  return { time, inSlices, job, startedMs };
 }
 
 function* work(name: string, steps: number, done: string[]): Generator<void, string, void> {
@@ -52,6 +69,44 @@ test('more bodies than may wait are refused, and a failing one keeps nobody', as
   while (turns.length > 0) turns.shift()!();
   assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
 });
+
+test('long work rests between its slices as the headroom says, and short work that comes meanwhile waits for none of it', async () => {
+  const PART = 1 / 8;
+  const restMs = SLICE_MS / PART - SLICE_MS;
+  const { time, inSlices, job, startedMs } = restingRig(PART);
+  const long = inSlices(job(6));
+  while (startedMs.length < 4) time.advance(1);
+  const gaps = startedMs.map((ms, i) => (i === 0 ? 0 : ms - startedMs[i - 1]! - SLICE_MS));
+  const shortSlices = LONG_WORK_MS / SLICE_MS;
+  assert.ok(gaps.slice(0, shortSlices).every((gap) => gap <= 1) && gaps[shortSlices]! >= restMs, `${gaps}`);
+  const other = rigSteps(time, 2);
+  const beganMs = time.nowMs;
+  const short = inSlices(other.steps());
+  for (let ms = 0; ms < restMs / 2 && !other.done; ms++) time.advance(1);
+  assert.equal(await short, 'short');
+  assert.ok(time.nowMs - beganMs < restMs, 'the short one ended within the rest of the long one');
+  assert.equal(startedMs.length, 4, 'which rested on');
+  while (startedMs.length < 6) time.advance(1);
+  time.advance(restMs);
+  assert.equal(await long, 'done');
+  assert.ok(startedMs[5]! - startedMs[4]! >= restMs);
+});
+
+/** Short work: so many steps of a slice each. */
+function rigSteps(time: ManualTime, count: number) {
+  const state = {
+    done: false,
+    *steps(): Generator<void, string, void> {
+      for (let i = 0; i < count; i++) {
+        time.nowMs += SLICE_MS;
+        yield;
+      }
+      state.done = true;
+      return 'short';
+    },
+  };
+  return state;
+}
 
 test('the event loop turns while a large body of each format is read', { timeout: 300_000 }, async () => {
   const world = createTestWorld();

@@ -106,6 +106,30 @@ test('a caller in debt is told the wait, which suffices, and others search on; h
   assert.equal(await scans.count('device@x', async () => 'went on'), 'went on');
 });
 
+test('a count rests before its answer as the headroom says, and its caller counts nothing else meanwhile; searches do not', async () => {
+  const time = new ManualTime();
+  const PART = 1 / 4;
+  const scans = createScanBudget({ clock: time, timers: time, headroom: { part: PART } });
+  const COUNT_MS = 10;
+  const work = async () => {
+    time.nowMs += COUNT_MS;
+    return 7;
+  };
+  assert.equal(await scans.scan('device@x', work), 7);
+  let counted: number | undefined;
+  const counting = scans.count('device@x', work).then((count) => {
+    counted = count;
+  });
+  await settle();
+  time.advance(COUNT_MS / PART - COUNT_MS - 1);
+  await settle();
+  assert.equal(counted, undefined);
+  await assert.rejects(scans.count('device@x', work), { code: 'RATE_LIMITED' });
+  time.advance(1 + COUNT_MS);
+  await counting;
+  assert.equal(counted, 7);
+});
+
 test('selective searches, counts and traces of one caller are paid from one budget; another caller has his own', async () => {
   const time = new ManualTime();
   const index = await indexOf((SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000 + 200);
