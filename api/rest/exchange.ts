@@ -5,6 +5,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
+import { ALL_HEADROOM, restMs } from '../../node/headroom.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import {
@@ -26,8 +27,14 @@ import type { Route } from './route.ts';
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of a body that are read before it is known who calls: enough for a record with its `token` inside. */
 export const UNKNOWN_CALLER_BODY_BYTES_MAX = 64 * 1024;
+/** Bytes of a body taken between two rests, which are as long as the headroom says; a smaller body is taken without one. */
+export const BODY_PIECE_BYTES = 256 * 1024;
+/** What they cost this thread, ms: to decrypt, to put together, to hash, to give back. */
+const BODY_PIECE_MS = 2;
 /** Bytes of an answer handed to the socket at once. */
 const PIECE_BYTES = 256 * 1024;
+/** Who sends a large body without a token waits so long for the refusal, ms: each such call costs the node a connection. */
+export const UNREAD_HOLD_MS = 1_000;
 /** How long a connection whose body was not read stays open behind the answer; a reset at once could overtake the answer. */
 const UNREAD_BODY_LINGER_MS = 500;
 
@@ -70,7 +77,7 @@ export interface Exchanges {
 }
 
 export function createExchanges(context: ApiContext): Exchanges {
-  const { world, settings } = context;
+  const { world, settings, headroom = ALL_HEADROOM } = context;
   let bodyBytes = 0;
   let stopping = false;
 
@@ -111,12 +118,24 @@ export function createExchanges(context: ApiContext): Exchanges {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
+      let sinceRest = 0;
+      const rest = (): void => {
+        const ms = restMs(headroom, BODY_PIECE_MS);
+        sinceRest = 0;
+        if (ms === 0) return;
+        payload.pause();
+        world.timers.after(ms, () => payload.resume());
+      };
       const stop = (): void => void payload.off('data', take).off('end', finish).off('error', reject).pause();
       const take = (chunk: Buffer): void => {
         bytes += chunk.length;
-        if (bytes <= bytesMax) return void chunks.push(chunk);
-        stop();
-        reject(bodyTooLarge(route, caller));
+        sinceRest += chunk.length;
+        if (bytes > bytesMax) {
+          stop();
+          return reject(bodyTooLarge(route, caller));
+        }
+        chunks.push(chunk);
+        if (sinceRest >= BODY_PIECE_BYTES) rest();
       };
       const finish = (): void => resolve(Buffer.concat(chunks, bytes));
       payload.on('data', take).on('end', finish).on('error', reject);
@@ -134,7 +153,8 @@ export function createExchanges(context: ApiContext): Exchanges {
       exchange.trace.rows = 0;
       exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }));
     }
-    if (refusal.holdMs > 0 && exchange !== undefined) await untilGone(exchange, refusal.holdMs);
+    const holdMs = refusal.status === 401 && leavesBodyUnread(request) ? UNREAD_HOLD_MS : refusal.holdMs;
+    if (holdMs > 0 && exchange !== undefined) await untilGone(exchange, holdMs);
     if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS));
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="tracemill"');
     return sendEnvelope(request, reply, refusal.status, refusal.code, refusal.data, refusal.details);

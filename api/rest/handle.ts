@@ -125,7 +125,7 @@ export async function handle(
   trace.parametersDigest = await api.paced(digestSteps(api, loggedParameters(declared, given, bytes.length > 0 ? bodyDigest : undefined)));
   if (large) await api.turn(); // it was hashed
   const mediaType = checkMediaType(declared, incoming);
-  const { body, details: bodyDetails } = await readBody(api, declared, bytes, mediaType, incoming.language);
+  const { body, details: bodyDetails } = await readBody(api, declared, bytes, mediaType, incoming);
   const all = [...details, ...bodyDetails];
   if (all.length > 0) throw new ChainError('REQUEST_INVALID', { details: all });
   const chain = given.chain ?? 'default';
@@ -297,14 +297,23 @@ export function bearerToken(headers: IncomingHttpHeaders): string | undefined {
   return token;
 }
 
+/** What the head says of the body's type, before the body is read; none is no fault yet, the body may be empty. @throws ChainError MEDIA_TYPE_UNSUPPORTED */
+export function checkStatedType(declared: Route, headers: IncomingHttpHeaders): string {
+  const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
+  if (declared.body !== undefined && normal !== '' && !declared.body.formats.includes(normal))
+    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
+  return normal;
+}
+
 function checkMediaType(declared: Route, incoming: Incoming): string {
   if (declared.body === undefined) return '';
-  const mediaType = (incoming.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-  const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
-  if (normal === '' && (incoming.body === undefined || incoming.body.length === 0) && declared.body.formats.includes('application/json'))
-    return 'application/json';
-  if (!declared.body.formats.includes(normal))
-    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
+  const normal = checkStatedType(declared, incoming.headers);
+  if (normal === '') {
+    if ((incoming.body === undefined || incoming.body.length === 0) && declared.body.formats.includes('application/json'))
+      return 'application/json';
+    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: '', formats: declared.body.formats });
+  }
   checkCharset(incoming.headers['content-type'] ?? '', normal, incoming.body ?? new Uint8Array(0));
   return normal;
 }
@@ -314,11 +323,11 @@ async function readBody(
   declared: Route,
   bytes: Uint8Array,
   mediaType: string,
-  language: Language,
+  { language, gone }: Pick<Incoming, 'language' | 'gone'>,
 ): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
   const schema = declared.body?.schema;
   if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  const body = await parseJsonBody(api, bytes);
+  const body = await parseJsonBody(api, bytes, gone);
   const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
   let validate = compiled.get(declared);
   if (validate === undefined) {
@@ -331,14 +340,23 @@ async function readBody(
   return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], language)) };
 }
 
-/** An empty body is an empty object. @throws ChainError BODY_MALFORMED */
-async function parseJsonBody(api: ApiContext, bytes: Uint8Array): Promise<unknown> {
+/** An empty body is an empty object. @throws ChainError BODY_MALFORMED, SERVER_BUSY when nobody waits for the answer any more */
+async function parseJsonBody(api: ApiContext, bytes: Uint8Array, gone: AbortSignal): Promise<unknown> {
   if (bytes.length === 0) return {};
   try {
-    return await api.paced(jsonBytesSteps(bytes));
+    return await api.paced(untilGone(jsonBytesSteps(bytes), gone));
   } catch (error) {
     if (error instanceof ChainError) throw error;
     throw new ChainError('BODY_MALFORMED', { reason: error instanceof SyntaxError ? error.message.slice(0, 200) : 'not UTF-8' });
+  }
+}
+
+function* untilGone<T>(steps: Steps<T>, gone: AbortSignal): Steps<T> {
+  for (;;) {
+    if (gone.aborted) throw new ChainError('SERVER_BUSY', { reason: 'nobody waits for the answer' });
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    yield;
   }
 }
 

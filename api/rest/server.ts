@@ -15,7 +15,7 @@ import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
 import { answerLanguage } from './envelope.ts';
 import { BODY_BYTES_MAX, createExchanges, type Exchange, inPieces } from './exchange.ts';
-import { admit, handle, type Incoming } from './handle.ts';
+import { admit, checkStatedType, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { ENCODING_WORDS } from './parameters.ts';
 import { parseQuery, unreadableSegment } from './percent.ts';
@@ -119,6 +119,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
         });
         if (route.method !== 'POST') return;
         checkContentEncoding(request.headers);
+        checkStatedType(route, request.headers);
         exchanges.reserve(request, route, exchange);
       },
       handler: async (request, reply) => {

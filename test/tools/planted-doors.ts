@@ -8,6 +8,7 @@ const EXCHANGE = 'api/rest/exchange.ts';
 const CSV = 'api/formats/csv.ts';
 const FORMATS_TEST = 'test/unit/api/formats/formats.test.ts';
 const QUERY_QUEUE = 'node/ledger/query-queue.ts';
+const SHORT_HEADROOM_TEST = 'test/unit/api/rest/short-headroom.test.ts';
 const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
@@ -221,9 +222,58 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'who calls too often is refused at once',
     file: EXCHANGE,
-    from: 'if (refusal.holdMs > 0 && exchange !== undefined)',
-    to: 'if (refusal.holdMs > 1e9 && exchange !== undefined)',
+    from: 'if (holdMs > 0 && exchange !== undefined)',
+    to: 'if (holdMs > 1e9 && exchange !== undefined)',
     test: 'test/unit/api/rest/refusal-hold.test.ts',
+  },
+  {
+    name: 'who sends a large body without a token is refused at once',
+    file: EXCHANGE,
+    from: 'refusal.status === 401 && leavesBodyUnread(request)',
+    to: 'refusal.status === 499 && leavesBodyUnread(request)',
+    test: 'test/unit/api/rest/refusal-hold.test.ts',
+  },
+  {
+    name: 'a large body is taken as fast as it comes while the voting thread is late',
+    file: EXCHANGE,
+    from: 'if (sinceRest >= BODY_PIECE_BYTES) rest();',
+    to: 'if (sinceRest < 0) rest();',
+    test: SHORT_HEADROOM_TEST,
+  },
+  {
+    name: 'long work does not rest while the voting thread is late',
+    file: 'node/slices.ts',
+    from: 'if (!isShort(job)) restUntilMs',
+    to: 'if (job.spentMs < 0) restUntilMs',
+    test: 'test/unit/node/slices.test.ts',
+  },
+  {
+    name: 'short work waits for the rest of long work',
+    file: 'node/slices.ts',
+    from: 'waiting.some(isShort) ? 0 : Math.max',
+    to: 'Math.max',
+    test: 'test/unit/node/slices.test.ts',
+  },
+  {
+    name: 'a body is read for a caller who has gone',
+    file: 'api/rest/handle.ts',
+    from: 'if (gone.aborted) throw',
+    to: 'if (gone.aborted && steps === undefined) throw',
+    test: SHORT_HEADROOM_TEST,
+  },
+  {
+    name: 'a body is read before its type is looked at',
+    file: 'api/rest/server.ts',
+    from: 'checkStatedType(route, request.headers);',
+    to: '',
+    test: SHORT_HEADROOM_TEST,
+  },
+  {
+    name: 'counts do not rest while the voting thread is late',
+    file: 'node/records/scan-budget.ts',
+    from: 'if (rest > 0) await',
+    to: 'if (rest < 0) await',
+    test: 'test/unit/node/records/scan-budget.test.ts',
   },
   {
     name: 'queries do not rest while the voting thread is late',

@@ -54,6 +54,7 @@ import {
   utf8,
 } from '../../../node/format/index.ts';
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
+import type { Headroom } from '../../../node/headroom.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
@@ -560,6 +561,7 @@ export async function createRig(
   settings: ApiDeps['settings'] = {},
   recordsOn?: (node: TestNode, world: TestWorld) => RecordService,
   logStore?: Store,
+  headroom?: Headroom,
 ): Promise<Rig> {
   const world = createTestWorld();
   const state = createTestState();
@@ -610,6 +612,7 @@ export async function createRig(
     credentialsKey: new Uint8Array(32).fill(3),
     exchanges,
     settings,
+    ...(headroom ? { headroom } : {}),
   };
   const server = createServer(deps, await testTls());
   return {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:https';
 import { after, before, test } from 'node:test';
 import { HOLD_MS_MAX } from '../../../../api/rest/envelope.ts';
+import { UNREAD_HOLD_MS } from '../../../../api/rest/exchange.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 const CALLS_MAX = 100;
@@ -12,14 +13,14 @@ let rig: Rig;
 let port: number;
 let ca: string;
 /** Timers that hold an answer; they end when the test says so. */
-const held: { readonly run: () => void; cancelled: boolean }[] = [];
+const held: { readonly ms: number; readonly run: () => void; cancelled: boolean }[] = [];
 before(async () => {
   rig = await createRig();
   const timers = rig.world.timers as { after: typeof rig.world.timers.after };
   const { after: really } = timers;
   timers.after = (ms, run) => {
     if (ms < HELD_MS_MIN || ms > HOLD_MS_MAX) return really(ms, run);
-    const timer = { run, cancelled: false };
+    const timer = { ms, run, cancelled: false };
     held.push(timer);
     return () => {
       timer.cancelled = true;
@@ -77,6 +78,26 @@ test('the answer that tells a caller to wait comes after a part of the wait, and
   assert.equal(await ask(rig.token('ada@acme')).status, 200);
   held[0]!.run();
   assert.equal(await status, 429);
+});
+
+test('who sends a large body without a token waits for the refusal', { timeout: 60_000 }, async () => {
+  const hold = () => held.find(({ ms }) => ms === UNREAD_HOLD_MS);
+  const sent = request({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    path: '/api/v1/transactions',
+    ca,
+    agent: false,
+    headers: { 'content-type': 'application/json', 'content-length': 4_000_000 },
+  });
+  const status = new Promise<number | undefined>((resolve) => void sent.on('response', (answer) => resolve(answer.statusCode)));
+  sent.on('error', () => undefined);
+  sent.flushHeaders();
+  await until(() => hold() !== undefined);
+  hold()!.run();
+  assert.equal(await status, 401);
+  sent.destroy();
 });
 
 test('nothing is held for a caller who has gone', { timeout: 60_000 }, async () => {

@@ -1,0 +1,96 @@
+/** What a large body costs where the voting thread comes late: it is taken and read with rests, and no longer than somebody waits for the answer. */
+import assert from 'node:assert/strict';
+import { request } from 'node:https';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BODY_PIECE_BYTES } from '../../../../api/rest/exchange.ts';
+import { createRig, type Rig, testTls } from '../stand-ins.ts';
+
+const PART = 1 / 64;
+const PIECE_REST_MS = 126; // 2 ms of work at that part
+const SLICE_REST_MS_MIN = 190; // of 3 ms and more
+const LARGE = Buffer.from(`[${'{"a":"1"},'.repeat(300_000)}{}]`);
+const PATIENCE = { timeout: 60_000 };
+
+let rig: Rig;
+let port: number;
+let ca: string;
+let pieceRests = 0;
+/** Rests of long work, which go on when the test says so. */
+const rests: (() => void)[] = [];
+before(async () => {
+  rig = await createRig({}, undefined, undefined, { part: PART });
+  const timers = rig.world.timers as { after: typeof rig.world.timers.after };
+  const { after: really } = timers;
+  timers.after = (ms, run) => {
+    if (ms === PIECE_REST_MS) pieceRests++;
+    else if (ms >= SLICE_REST_MS_MIN && ms < 5_000) {
+      rests.push(run);
+      return () => undefined;
+    }
+    return really(ms === PIECE_REST_MS ? 0 : ms, run);
+  };
+  port = await rig.server.listen({ host: '127.0.0.1', port: 0 });
+  ({ ca } = await testTls());
+});
+after(() => rig.close());
+
+function post(headers: Readonly<Record<string, string | number>>, account = 'ada@acme') {
+  const sent = request({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    path: '/api/v1/transactions',
+    ca,
+    agent: false,
+    headers: { authorization: `Bearer ${rig.token(account)}`, ...headers },
+  });
+  const status = new Promise<number | undefined>((resolve) => {
+    sent.on('response', (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    sent.on('error', () => resolve(undefined));
+  });
+  return { sent, status };
+}
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await sleep(2);
+}
+
+test('a large body is taken in pieces with a rest after each, then read in slices with a rest after each long one', PATIENCE, async () => {
+  const { sent, status } = post({ 'content-type': 'application/json', 'content-length': LARGE.length });
+  sent.end(LARGE);
+  let answered: number | undefined;
+  void status.then((code) => {
+    answered = code;
+  });
+  let slices = 0;
+  while (answered === undefined) {
+    await sleep(2);
+    for (; rests.length > 0; slices++) rests.shift()!();
+  }
+  assert.equal(answered, 400);
+  assert.ok(pieceRests >= Math.floor(LARGE.length / (BODY_PIECE_BYTES + 64 * 1024)), `${pieceRests} rests while it came`);
+  assert.ok(slices >= 3, `${slices} rests while it was read`);
+});
+
+test('a body whose sender has gone is read no further', PATIENCE, async () => {
+  const { sent } = post({ 'content-type': 'application/json', 'content-length': LARGE.length });
+  sent.end(LARGE);
+  await until(() => rests.length === 1);
+  sent.destroy();
+  await until(() => rig.exchangeStore.rows.size > 0);
+  await sleep(200);
+  rests.shift()!();
+  await sleep(200);
+  assert.equal(rests.length, 0, 'work went on for nobody');
+});
+
+test('a body of a type that the route does not read is refused before it comes', { timeout: 10_000 }, async (t) => {
+  const { sent, status } = post({ 'content-type': 'text/html', 'content-length': LARGE.length });
+  t.after(() => sent.destroy());
+  sent.flushHeaders();
+  assert.equal(await status, 415);
+});
