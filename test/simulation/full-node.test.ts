@@ -92,6 +92,18 @@ test('a primary that knows of nothing is handed what one backup alone holds befo
   }
 });
 
+test('backups of a new network wait for the first block until its primary sees them all', async () => {
+  const { cluster, nodes } = await four(91, { parameters: { ...PARAMETERS, idleBlockIntervalMs: 10_000 } });
+  cluster.fabric.keepApart('n0', 'n2');
+  cluster.bootAll();
+  await cluster.run(5 * PARAMETERS.viewTimeoutMs); // n1 and n3 have seen all others since the beginning
+  assert.equal(cluster.heights().max, 0);
+  cluster.fabric.bringTogether();
+  assert.ok(await reach(cluster, 1, PARAMETERS.viewTimeoutMs));
+  for (const i of ALL) assert.match(cluster.node(i)!.describe(), / view 0 (?!viewChange)/);
+  await nodes.check();
+});
+
 test('what no block can hold since its sender was suspended leaves every node and ends no view', async () => {
   const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
   const suspend = { contract: 'registry', method: 'suspend', args: encodeJson({ kind: 'account', id: CLIENT }) };
