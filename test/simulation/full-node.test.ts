@@ -20,6 +20,8 @@ const SEEDS_KEPT = [12, 27, 28, 30, 39];
 const SEEDS_REKEYED = [710_012, 710_021, 710_040];
 /** Found when what one node alone held took it out of view after view: peers took one transaction of each spreading. */
 const SEEDS_ALONE = [1_007_320];
+/** Found when an answer to the process before a restart came before the new one had asked. */
+const SEEDS_ANSWERED_LATE = [5_005];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
@@ -73,6 +75,10 @@ test('a validator whose key is replaced is blamed for nothing by who has seen th
 
 test('a validator that alone holds transactions votes in the view that the others join it in', async () => {
   for (const seed of SEEDS_ALONE) await holds(seed);
+});
+
+test('a peer that answers what the process before a restart had asked is blamed for nothing', async () => {
+  for (const seed of SEEDS_ANSWERED_LATE) await holds(seed);
 });
 
 test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {
