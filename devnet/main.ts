@@ -12,6 +12,7 @@ import { EXIT } from '../api/cli/exit-codes.ts';
 import { failureOf, failureText } from '../api/cli/failure.ts';
 import { integer, oneOf } from '../api/cli/options.ts';
 import { startProgress } from '../api/cli/progress.ts';
+import { AI4I_FILE } from './ai4i.ts';
 import { runDevnet } from './runner.ts';
 import { NODES_MAX, NODES_MIN } from './topology.ts';
 
@@ -74,7 +75,7 @@ async function main(): Promise<number> {
       reset: flags.reset === true || flags.once === true,
       once: flags.once === true,
       rows: flags.rows,
-      dataPath: join(ROOT, 'devnet/data/ai4i2020/ai4i2020.csv'),
+      dataPath: join(ROOT, AI4I_FILE),
       contractPath: join(ROOT, 'devnet/contracts/quality-gate.js'),
       inputs,
       ports: PORTS,

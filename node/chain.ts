@@ -2,6 +2,7 @@
  * The chain as consensus and sync see it: builds proposals from the mempool, checks and executes those of others, stores what is final, and tells
  * the rest of the node. One block at a time joins the chain, whichever way it came.
  */
+import { BoundedMap } from './bounded-map.ts';
 import type { Delivered, ChainPort } from './consensus-driver.ts';
 import { ChainError } from './errors/index.ts';
 import {
@@ -104,7 +105,7 @@ interface HeldProposal {
 export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   const { world, executor } = deps;
   const { crypto, log } = world;
-  const proposals = new Map<string, HeldProposal>();
+  const proposals = new BoundedMap<string, HeldProposal>(PROPOSALS_HELD_MAX);
   let tip = tipOf(opened);
   let joining: Promise<unknown> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
@@ -125,15 +126,6 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       account: deps.account,
       spent: deps.spent,
     };
-  }
-
-  function hold(digest: Digest, held: HeldProposal): void {
-    proposals.delete(toHex(digest)); // executed again it is the newest again
-    proposals.set(toHex(digest), held);
-    for (const oldest of proposals.keys()) {
-      if (proposals.size <= PROPOSALS_HELD_MAX) break;
-      proposals.delete(oldest);
-    }
   }
 
   const build: ChainPort['build'] = async (request) => {
@@ -168,7 +160,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       built.hash,
       included.map((entry) => entry.bytes),
     );
-    hold(built.hash, { seal, headerBytes: built.headerBytes, transactions: named, beganMs });
+    proposals.set(toHex(built.hash), { seal, headerBytes: built.headerBytes, transactions: named, beganMs });
     return { digest: built.hash, proposal };
   };
 
@@ -243,7 +235,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       ),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    hold(hash, { seal: proposal.seal, headerBytes: proposal.header, transactions: named, beganMs });
+    proposals.set(toHex(hash), { seal: proposal.seal, headerBytes: proposal.header, transactions: named, beganMs });
     return { code: 'OK', parent: header.parentHash };
   };
 

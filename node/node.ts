@@ -602,10 +602,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
     async start() {
-      // A new network makes its first block as soon as its validators see one another; without one of them, when the idle interval is over.
+      // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
+      // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
       const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
       network.onPeer(() => {
-        if (chain.tip().height > 0) return;
+        if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
         const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
         if (others.every((node) => connected.has(node))) driver.workWaiting(true);
       });

@@ -2,6 +2,7 @@
  * Token buckets: tokens come at a steady rate up to a burst. Who finds one goes on; what he takes may be charged before or after, and may leave a debt
  * that the next one waits for.
  */
+import { BoundedMap } from './bounded-map.ts';
 import type { Clock } from './world.ts';
 
 /** Callers whose buckets are remembered; the longest idle are forgotten. */
@@ -63,8 +64,7 @@ export class TokenBucket {
 /** A bucket for each caller. */
 export class TokenBuckets {
   readonly #clock: Pick<Clock, 'monotonic'>;
-  /** In order of last use: the first is the longest idle. */
-  readonly #buckets = new Map<string, TokenBucket>();
+  readonly #buckets = new BoundedMap<string, TokenBucket>(BUCKETS_MAX);
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock;
@@ -73,9 +73,7 @@ export class TokenBuckets {
   /** `rate` counts when the caller is not remembered. */
   of(caller: string, rate: TokenRate): TokenBucket {
     const bucket = this.#buckets.get(caller) ?? new TokenBucket(rate, this.#clock);
-    this.#buckets.delete(caller);
-    this.#buckets.set(caller, bucket);
-    if (this.#buckets.size > BUCKETS_MAX) this.#buckets.delete(this.#buckets.keys().next().value!);
+    this.#buckets.set(caller, bucket); // the newest again
     return bucket;
   }
 }

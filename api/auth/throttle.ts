@@ -2,6 +2,7 @@
  * Slows down who guesses. Failures count for the account and the address they come from: a stranger elsewhere does not shut out the holder. In
  * memory; the account's own count, which a restart does not forget, stands in its credential.
  */
+import { BoundedMap } from '../../node/bounded-map.ts';
 import type { Clock } from '../../node/world.ts';
 
 /** Failures before a wait begins; then LOCK_MS, doubled with each further one. */
@@ -26,17 +27,11 @@ export interface Throttle {
 }
 
 export function createThrottle(clock: Pick<Clock, 'monotonic'>): Throttle {
-  const pairs = new Map<string, { readonly failures: number; readonly untilMs: number; readonly known: boolean }>();
+  const pairs = new BoundedMap<string, { readonly failures: number; readonly untilMs: number; readonly known: boolean }>(PAIRS_MAX);
   const keyOf = (account: string, address: string): string => `${account}\0${address}`;
 
   function keep(account: string, address: string, failures: number, known: boolean): void {
-    const key = keyOf(account, address);
-    pairs.delete(key); // so that the order is that of the last use
-    pairs.set(key, { failures, untilMs: clock.monotonic() + lockMs(failures), known });
-    for (const oldest of pairs.keys()) {
-      if (pairs.size <= PAIRS_MAX) break;
-      pairs.delete(oldest);
-    }
+    pairs.set(keyOf(account, address), { failures, untilMs: clock.monotonic() + lockMs(failures), known });
   }
 
   return {

@@ -6,6 +6,7 @@
  * What overlaps in part, is spelled otherwise, or comes from another account or through another node goes in a transaction of its own, in which the
  * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is of memory.
  */
+import { BoundedMap } from '../../node/bounded-map.ts';
 import { type ByteText, type Crypto, type Digest, DIGEST_BYTES, type Receipt, toByteText, utf8, Writer } from '../../node/format/index.ts';
 import type { PreparedRecord } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
@@ -36,7 +37,7 @@ export function createUnderWay(
   crypto: Pick<Crypto, 'hash'>,
   inSlices: RunInSlices,
 ): UnderWay {
-  const sends = new Map<ByteText, Promise<Sent>>();
+  const sends = new BoundedMap<ByteText, Promise<Sent>>(UNDER_WAY_MAX);
   let sweeping = false;
 
   function leave(key: ByteText, sent: Promise<Sent>): void {
@@ -78,10 +79,6 @@ export function createUnderWay(
       }
       const sent = send();
       sends.set(key, sent);
-      for (const oldest of sends.keys()) {
-        if (sends.size <= UNDER_WAY_MAX) break;
-        sends.delete(oldest);
-      }
       sent.catch(() => leave(key, sent));
       return sent;
     },

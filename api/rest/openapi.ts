@@ -83,8 +83,10 @@ function bodyParameters(route: Route) {
     name,
     in: 'body',
     required: required.has(name),
-    type: (member.type as string | undefined) ?? 'any',
-    range: bodyRange(member),
+    type: alternatives(member)
+      .map(({ type }) => type as string)
+      .join(' | '),
+    range: alternatives(member).map(bodyRange).join(' or '),
     default: (member.default as unknown) ?? null,
     example: (member.examples as unknown[])[0],
     description: { en: member.description, zh: member['x-description-zh'] as string },
@@ -97,12 +99,23 @@ function requiredOf(schema: TSchema): readonly string[] {
   return ((schema.required as string[] | undefined) ?? []).filter((name) => members[name]!.default === undefined);
 }
 
+const OPEN_RANGES: Readonly<Record<string, string>> = {
+  array: 'list of any JSON values',
+  object: 'object of any JSON values',
+  null: 'null',
+};
+
+/** The types of a member that takes one of several. */
+function alternatives(member: TSchema): readonly TSchema[] {
+  return (member.anyOf as readonly TSchema[] | undefined) ?? [member];
+}
+
 function bodyRange(member: TSchema): string {
   if (Array.isArray(member.enum)) return member.enum.join(' | ');
   if (member.type === 'integer') return `integer ${member.minimum}..${member.maximum}`;
   if (member.type === 'string')
     return `text, ${member.minLength ?? 0}..${member.maxLength ?? 'bytesMax'} characters${member.pattern === undefined ? '' : `, ${member.pattern}`}`;
-  return 'any JSON value';
+  return OPEN_RANGES[member.type as string] ?? '';
 }
 
 export function openApiDocument(routes: readonly Route[], version: string): object {

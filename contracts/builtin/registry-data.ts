@@ -6,7 +6,7 @@ import { encodeJson, equalBytes } from '../../node/format/index.ts';
 import { type Host, ContractFailure } from '../types.ts';
 import { entryOf, type Read } from './access.ts';
 import type { Arguments } from './arguments.ts';
-import { builtinClass, readClass } from './classes/index.ts';
+import { builtinClass, MAP_NAMES_MAX, readClass } from './classes/index.ts';
 import type { RegistryEntry } from './layout.ts';
 import { titleProblem } from './names.ts';
 
@@ -98,7 +98,8 @@ function readClassData(host: Host, _read: Read, args: Arguments, { id, before }:
   }
   host.useGas(GAS_PER_CLASS_DATA_BYTE * bytes.length);
   if (builtinClass(id)) throw new ContractFailure('REGISTRY_ENTRY_KNOWN', { kind: 'class', id });
-  const reading = readClass(data);
+  const same = before !== undefined && equalBytes(encodeJson(before.data), bytes);
+  const reading = readClass(data, same ? undefined : MAP_NAMES_MAX);
   if (!reading.ok) {
     args.fault(`data/${reading.reason.split('.').join('/')}`, 'is not what the schema language of classes allows');
     return data;
@@ -106,7 +107,6 @@ function readClassData(host: Host, _read: Read, args: Arguments, { id, before }:
   const { definition } = reading;
   if (definition.name !== id) args.fault('data/name', 'must be the id of the entry');
   const held = before?.data as { readonly version: number; readonly key: readonly string[] } | undefined;
-  const same = before !== undefined && equalBytes(encodeJson(before.data), bytes);
   const expected = same ? definition.version : (held?.version ?? 0) + 1;
   if (definition.version !== expected) args.fault('data/version', `must be ${expected}`);
   if (held && definition.key.join('\n') !== held.key.join('\n'))

@@ -4,6 +4,7 @@
  */
 import { createPublicKey, type KeyObject, verify as nodeVerify } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { BoundedMap } from '../bounded-map.ts';
 import { isAcceptablePublicKey, isEd25519Plausible, toByteText, verifyEd25519Reference } from '../format/index.ts';
 
 export { isAcceptablePublicKey, verifyEd25519Reference };
@@ -27,14 +28,13 @@ function loadSodium(): Sodium | undefined {
 }
 const sodium = loadSodium();
 
-const keyObjects = new Map<string, KeyObject>();
+const keyObjects = new BoundedMap<string, KeyObject>(KEY_OBJECTS_MAX);
 
 function keyObjectOf(publicKey: Uint8Array): KeyObject {
   const name = toByteText(publicKey);
   const known = keyObjects.get(name);
   if (known !== undefined) return known;
   const made = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' });
-  if (keyObjects.size >= KEY_OBJECTS_MAX) keyObjects.delete(keyObjects.keys().next().value!);
   keyObjects.set(name, made);
   return made;
 }

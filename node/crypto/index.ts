@@ -1,5 +1,4 @@
 /** Door of the crypto adapters. */
 export * from './ed25519.ts';
 export * from './real-crypto.ts';
-export * from './sign.ts';
 export * from './verify-pool.ts';

@@ -9,7 +9,7 @@ import { type ByteText, fromBase64Url, fromByteText, toBase64Url, toHex } from '
 import { decodeHeader } from './block.ts';
 import { DecodeError } from './codec.ts';
 import type { Crypto, Digest } from './crypto.ts';
-import { canonicalJson, decodeJson, type Json } from './json.ts';
+import { decodeJson, type Json } from './json.ts';
 
 export const EVIDENCE_FORMAT = 'tracemill/evidence/v1';
 export const EVIDENCE_DIGEST_ALG = 'sha-256';
@@ -75,7 +75,7 @@ export interface EvidenceInclusionParts {
   /** Position in the block and number of its transactions. */
   readonly index: number;
   readonly count: number;
-  /** As merklePath gives them. */
+  /** As merklePathIn gives them. */
   readonly transactionPath: readonly Digest[];
   readonly receiptPath: readonly Digest[];
 }
@@ -85,16 +85,10 @@ export function stateValueHash(crypto: Pick<Crypto, 'hash'>, value: Uint8Array):
   return crypto.hash(value);
 }
 
-/** The text of the file. @throws RangeError when the header does not decode or the path does not fit index and count. */
-export function buildEvidence(parts: EvidenceParts): string {
-  const steps = evidenceSteps(parts);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return canonicalJson(step.value as unknown as Json);
-  }
-}
-
-/** What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: who writes it as it comes writes the file. */
+/**
+ * What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: who writes it as it comes writes the file.
+ * @throws RangeError when the header does not decode or the path does not fit index and count
+ */
 export function* evidenceSteps(parts: EvidenceParts): Generator<void, Evidence, void> {
   function* header(part: EvidenceHeaderParts): Generator<void, EvidenceHeader, void> {
     return {
@@ -157,7 +151,7 @@ function sidedPath(index: number, count: number, path: readonly Digest[]): strin
   return out;
 }
 
-/** @throws DecodeError for anything buildEvidence would not have written. */
+/** @throws DecodeError for anything that evidenceSteps would not say. */
 export function decodeEvidence(text: string): Evidence {
   if (text.length > EVIDENCE_BYTES_MAX) throw new DecodeError(`evidence is longer than ${EVIDENCE_BYTES_MAX} characters`);
   let value: Json;

@@ -65,10 +65,3 @@ export function merklePathIn(levels: readonly (readonly Digest[])[], index: numb
   }
   return path;
 }
-
-/** Audit path of leaf `index`, nearest sibling first. @throws RangeError when there is no such leaf. */
-export function merklePath(hash: Hash, leaves: readonly Uint8Array[], index: number): Digest[] {
-  if (!Number.isSafeInteger(index) || index < 0 || index >= leaves.length)
-    throw new RangeError(`Cannot prove leaf ${index} of ${leaves.length}`);
-  return merklePathIn(merkleLevels(hash, leaves), index);
-}

@@ -27,6 +27,7 @@ import {
   toHex,
   Writer,
 } from '../format/index.ts';
+import { BoundedMap } from '../bounded-map.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../storage/mend.ts';
 import type { BlockCheck } from '../service.ts';
@@ -159,7 +160,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
   const { repair } = createLedgerRepair({ store, crypto, genesis, genesisText: deps.genesisText, blocks, map });
   const images = createLedgerImages({ store, state, machine: deps.machine });
-  const candidates = new Map<string, Candidate>();
+  const candidates = new BoundedMap<string, Candidate>(deps.candidatesMax ?? CANDIDATES_MAX);
   const hot = new Map<ByteText, Uint8Array | undefined>();
   const accounts = new Map<string, AccountView | undefined>();
   let tip: Tip;
@@ -236,16 +237,6 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     };
   }
 
-  function remember(candidate: Candidate): void {
-    const name = toHex(candidate.hash);
-    candidates.delete(name);
-    candidates.set(name, candidate);
-    for (const oldest of candidates.keys()) {
-      if (candidates.size <= (deps.candidatesMax ?? CANDIDATES_MAX)) break;
-      candidates.delete(oldest);
-    }
-  }
-
   function build(request: BuildRequest): Built {
     if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
       throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
@@ -270,7 +261,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     };
     const headerBytes = encodeHeader(header);
     const hash = headerHash(crypto, headerBytes);
-    remember({ hash, headerBytes, header, outcome });
+    candidates.set(toHex(hash), { hash, headerBytes, header, outcome });
     return { hash, headerBytes, included: result.included, refused: result.refused };
   }
 
@@ -311,7 +302,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       check('stateRoot', toHex(outcome.staged.root), toHex(header.stateRoot)),
       check('consensusHash', toHex(consensusHashOf(crypto, outcome.configuration)), toHex(header.nextConsensusHash)),
     ]);
-    if (mismatches.length === 0) remember({ hash, headerBytes: request.headerBytes, header, outcome });
+    if (mismatches.length === 0) candidates.set(toHex(hash), { hash, headerBytes: request.headerBytes, header, outcome });
     return { hash, parent: header.parentHash, failed: mismatches };
   }
 

@@ -12,6 +12,7 @@
  * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
  * each by a transaction that stays on record. A share for organisations as well would have to suit one account and a factory's hundred devices alike.
  */
+import { BoundedMap } from '../bounded-map.ts';
 import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock } from '../world.ts';
 import { createBlockPace } from './block-pace.ts';
@@ -91,9 +92,9 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   /** Before this no block holds excess alone, monotonic ms. */
   let aloneFromMs = 0;
   /** When those who keep within their own had their last transaction in a block, ms. */
-  const modest = new Map<string, number>();
+  const modest = new BoundedMap<string, number>(SENDERS_MAX);
   /** Gas that a transaction uses of those who owe some. */
-  const means = new Map<string, number>();
+  const means = new BoundedMap<string, number>(SENDERS_MAX);
 
   const ownOf = (sender: string): TokenBucket => buckets.of(sender, ownRate);
 
@@ -188,9 +189,9 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
         }
         ownOf(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
         modest.delete(sender);
-        if (left - gasUsed >= MODEST_LEFT_MIN) keep(modest, sender, nowMs);
+        if (left - gasUsed >= MODEST_LEFT_MIN) modest.set(sender, nowMs);
         if (left >= gasUsed) means.delete(sender);
-        else keep(means, sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
+        else means.set(sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
       }
       const beyondBlock = Math.max(0, excessUsed - EXCESS_GAS_PER_BLOCK) * times;
       excess.charge(Math.min(beyondBlock, excess.left() + EXCESS_GAS_OWED_MAX));
@@ -248,11 +249,4 @@ function* inTurn<T>(queues: readonly Iterator<T>[]): Generator<T, void, void> {
     }
     round = still;
   }
-}
-
-/** Newest last. */
-function keep(senders: Map<string, number>, sender: string, value: number): void {
-  senders.delete(sender);
-  senders.set(sender, value);
-  if (senders.size > SENDERS_MAX) senders.delete(senders.keys().next().value!);
 }

@@ -14,6 +14,7 @@ import {
   TRANSACTION_BYTES_MAX,
   transactionSigningBytes,
 } from '../format/index.ts';
+import { BoundedMap } from '../bounded-map.ts';
 import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type AdmissionContext, admit } from '../ledger/admission.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
@@ -114,7 +115,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const senders = new Map<string, Queue>();
   const shares = createGasShares(clock);
   const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
-  const rejections = new Map<ByteText, Rejection & { readonly sender: string }>();
+  const rejections = new BoundedMap<ByteText, Rejection & { readonly sender: string }>(REJECTIONS_REMEMBERED_MAX);
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
   let bytesInCheck = 0;
@@ -198,12 +199,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   }
 
   function remember({ id, sender }: Waiting, rejection: Rejection): void {
-    const key = toByteText(id);
-    rejections.set(key, { ...rejection, sender });
-    for (const oldest of rejections.keys()) {
-      if (rejections.size <= REJECTIONS_REMEMBERED_MAX) break;
-      rejections.delete(oldest);
-    }
+    rejections.set(toByteText(id), { ...rejection, sender });
     deps.onRejected(id, rejection);
   }
 

@@ -66,8 +66,6 @@ export function* viewSteps(crypto: Pick<Crypto, 'hash'>, recordId: Digest, recor
   } satisfies { readonly [name: string]: Json };
 }
 
-export type RecordView = ReturnType<typeof viewSteps> extends Generator<void, infer View, void> ? View : never;
-
 function* collectCommitments(
   value: TextTree,
   path: string,

@@ -57,6 +57,8 @@ export interface CallOptions {
   readonly accept?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | number>>;
+  /** Ends the reading of an answer that would go on for ever. */
+  readonly enough?: (text: string) => boolean;
   /** Instead of a node of the devnet. */
   readonly at?: { readonly url: string; readonly ca: string };
 }
@@ -136,9 +138,15 @@ export class ProbeContext {
       const from = this.#localAddress === undefined ? {} : { localAddress: this.#localAddress };
       const outgoing = request(url, { method, headers, ca: options.at?.ca ?? this.#ca, timeout: CALL_TIMEOUT_MS, ...from }, (incoming) => {
         const parts: Buffer[] = [];
-        incoming.on('data', (part: Buffer) => parts.push(part));
+        incoming.on('data', (part: Buffer) => {
+          parts.push(part);
+          if (!options.enough?.(Buffer.concat(parts).toString('utf8'))) return;
+          answered();
+          outgoing.destroy();
+        });
         incoming.on('error', reject);
-        incoming.on('end', () => {
+        incoming.on('end', answered);
+        function answered(): void {
           const bytes = Buffer.concat(parts);
           const text = bytes.toString('utf8');
           resolve({
@@ -150,7 +158,7 @@ export class ProbeContext {
               return JSON.parse(text) as Envelope;
             },
           });
-        });
+        }
       });
       outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${url.pathname} had no answer within ${CALL_TIMEOUT_MS} ms`)));
       outgoing.on('error', reject);

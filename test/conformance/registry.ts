@@ -20,6 +20,7 @@ export interface Registered {
   readonly timeoutMs: number;
   readonly rateLimit: { readonly count: number; readonly perMs: number } | 'none';
   readonly parameters: readonly RegisteredParameter[];
+  readonly answers: { readonly outsideEnvelope: readonly string[] };
   readonly errors: readonly { readonly code: string; readonly httpStatus: number; readonly text: Bilingual; readonly remedy: Bilingual }[];
 }
 

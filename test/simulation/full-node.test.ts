@@ -20,6 +20,8 @@ const SEEDS_KEPT = [12, 27, 28, 30, 39];
 const SEEDS_REKEYED = [710_012, 710_021, 710_040];
 /** Found when what one node alone held took it out of view after view: peers took one transaction of each spreading. */
 const SEEDS_ALONE = [1_007_320];
+/** Found when an answer to the process before a restart came before the new one had asked. */
+const SEEDS_ANSWERED_LATE = [5_005];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
@@ -75,6 +77,10 @@ test('a validator that alone holds transactions votes in the view that the other
   for (const seed of SEEDS_ALONE) await holds(seed);
 });
 
+test('a peer that answers what the process before a restart had asked is blamed for nothing', async () => {
+  for (const seed of SEEDS_ANSWERED_LATE) await holds(seed);
+});
+
 test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {
   const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
   for (let seed = 71; seed <= 73; seed++) {
@@ -90,6 +96,18 @@ test('a primary that knows of nothing is handed what one backup alone holds befo
     assert.match(cluster.node(3)!.describe(), / view 0 (?!viewChange)/);
     await nodes.check();
   }
+});
+
+test('backups of a new network wait for the first block until its primary sees them all', async () => {
+  const { cluster, nodes } = await four(91, { parameters: { ...PARAMETERS, idleBlockIntervalMs: 10_000 } });
+  cluster.fabric.keepApart('n0', 'n2');
+  cluster.bootAll();
+  await cluster.run(5 * PARAMETERS.viewTimeoutMs); // n1 and n3 have seen all others since the beginning
+  assert.equal(cluster.heights().max, 0);
+  cluster.fabric.bringTogether();
+  assert.ok(await reach(cluster, 1, PARAMETERS.viewTimeoutMs));
+  for (const i of ALL) assert.match(cluster.node(i)!.describe(), / view 0 (?!viewChange)/);
+  await nodes.check();
 });
 
 test('what no block can hold since its sender was suspended leaves every node and ends no view', async () => {

@@ -15,7 +15,7 @@ const REAL_EVERY = 100;
 /** Simulated time after healing in which the council gets what is left of its motions passed, ms. */
 const COUNCIL_WITHIN_MS = 60_000;
 /** What an honest node may be told off for by another: the network repeats and delays across restarts. */
-const BLAMELESS_CODES: ReadonlySet<string> = new Set(['PEER_ANSWER_UNASKED']);
+const BLAMELESS_CODES: ReadonlySet<string> = new Set(['PEER_ANSWER_UNASKED', 'PBFT_HELD_UNASKED', 'PBFT_BODY_UNASKED']);
 
 /** What a seed's story holds beside the trouble; drawn from the seed unless given. */
 export interface Plot {

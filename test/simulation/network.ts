@@ -20,6 +20,8 @@ export class Fabric {
   faults: NetworkFaults = { ...HEALTHY };
   /** Nodes of different groups do not reach each other; without an entry a node is in group 0. */
   readonly groups = new Map<string, number>();
+  /** Two nodes that have found no way to each other yet. */
+  #apart: readonly string[] = [];
   /** Sees every frame as it leaves its node. */
   onSent: (from: string, to: string, channel: Channel, frame: Uint8Array) => void = () => {};
   framesSent = 0;
@@ -35,26 +37,37 @@ export class Fabric {
 
   attach(port: SimNetwork): void {
     this.#ports.set(port.self, port);
-    for (const other of this.#ports.values()) if (other !== port && meet(port, other)) tell(other, port, 'up');
+    for (const other of this.#ports.values()) if (other !== port && this.#meet(port, other)) tell(other, port, 'up');
   }
 
   detach(port: SimNetwork): void {
     if (this.#ports.get(port.self) !== port) return;
     this.#ports.delete(port.self);
-    for (const other of this.#ports.values()) if (meet(port, other)) other.peerChanged(port.self, 'down');
+    for (const other of this.#ports.values()) if (this.#meet(port, other)) other.peerChanged(port.self, 'down');
   }
 
   /** `port` admits others than before: connections end and begin. */
   readmit(port: SimNetwork, change: () => void): void {
     const others = this.#ports.get(port.self) === port ? [...this.#ports.values()].filter((other) => other !== port) : [];
-    const before = others.map((other) => meet(port, other));
+    const before = others.map((other) => this.#meet(port, other));
     change();
-    for (const [i, other] of others.entries()) if (before[i] !== meet(port, other)) tell(other, port, before[i] ? 'down' : 'up');
+    for (const [i, other] of others.entries()) if (before[i] !== this.#meet(port, other)) tell(other, port, before[i] ? 'down' : 'up');
+  }
+
+  /** Two nodes, none of which runs yet, find no way to each other until `bringTogether`. */
+  keepApart(a: string, b: string): void {
+    this.#apart = [a, b];
+  }
+
+  bringTogether(): void {
+    const ports = this.#apart.flatMap((node) => this.#ports.get(node) ?? []);
+    this.#apart = [];
+    if (ports[0] && ports[1]) tell(ports[0], ports[1], 'up');
   }
 
   /** Nodes that `port` has a connection with. */
   met(port: SimNetwork): string[] {
-    return [...this.#ports.values()].filter((other) => other !== port && meet(port, other)).map((other) => other.self);
+    return [...this.#ports.values()].filter((other) => other !== port && this.#meet(port, other)).map((other) => other.self);
   }
 
   nodes(): string[] {
@@ -66,7 +79,7 @@ export class Fabric {
     this.framesSent++;
     this.onSent(from, to, channel, frame);
     const ends = [this.#ports.get(from), this.#ports.get(to)] as const;
-    if (!ends[0] || !ends[1] || !meet(ends[0], ends[1])) return false;
+    if (!ends[0] || !ends[1] || !this.#meet(ends[0], ends[1])) return false;
     if ((this.groups.get(from) ?? 0) !== (this.groups.get(to) ?? 0)) return true; // a partition looks like silence
     const { lossRatio, duplicateRatio, delayMinMs, delayMaxMs } = this.faults;
     if (this.#random.chance(lossRatio) || this.loses(from, to, channel, frame)) return true;
@@ -80,11 +93,11 @@ export class Fabric {
     }
     return true;
   }
-}
 
-/** Each refuses whoever it was not told to admit, so a connection takes both. */
-function meet(a: SimNetwork, b: SimNetwork): boolean {
-  return a.admits(b.self) && b.admits(a.self);
+  /** Each refuses whoever it was not told to admit, so a connection takes both. */
+  #meet(a: SimNetwork, b: SimNetwork): boolean {
+    return a.admits(b.self) && b.admits(a.self) && !(this.#apart.includes(a.self) && this.#apart.includes(b.self));
+  }
 }
 
 function tell(a: SimNetwork, b: SimNetwork, state: 'up' | 'down'): void {

@@ -47,7 +47,8 @@ async function main(bugs: readonly PlantedBug[]): Promise<void> {
     for (const bug of bugs) {
       const key = `${bug.test} ${bug.only ?? ''}`;
       if (!sound.has(key)) sound.set(key, (await build(directory)) && (await passes(directory, bug)));
-      writeFileSync(join(directory, bug.file), planted(bug));
+      const sources = planted(bug);
+      for (const [file, source] of sources) writeFileSync(join(directory, file), source);
       const verdict = !sound.get(key)
         ? 'UNJUDGED: its test fails without it'
         : !(await build(directory))
@@ -55,7 +56,7 @@ async function main(bugs: readonly PlantedBug[]): Promise<void> {
           : (await passes(directory, bug))
             ? 'NOT CAUGHT'
             : 'caught';
-      writeFileSync(join(directory, bug.file), readText(bug.file));
+      for (const file of sources.keys()) writeFileSync(join(directory, file), readText(file));
       if (verdict !== 'caught') uncaught.push(bug.name);
       console.log(`${verdict.padEnd(10)}  ${bug.name}  (${bug.test}${bug.only === undefined ? '' : `: ${bug.only}`})`);
     }

@@ -19,8 +19,8 @@ export interface PlantedBug {
   /** Occurs exactly once in the file. */
   readonly from: string;
   readonly to: string;
-  /** Further places of the file, where one rule is kept at several. */
-  readonly also?: readonly { readonly from: string; readonly to: string }[];
+  /** Further places, where one rule is kept at several; of the same file unless another is named. */
+  readonly also?: readonly { readonly file?: string; readonly from: string; readonly to: string }[];
   /** Test file that must fail, from the root. */
   readonly test: string;
   /** Regular expression over the names of its tests; all when absent. */
@@ -37,11 +37,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedAnswers,
 ];
 
-/** The source of the bug's file with the bug in it. @throws Error when a text to replace does not occur exactly once. */
-export function planted({ name, file, from, to, also = [] }: PlantedBug): string {
-  return [{ from, to }, ...also].reduce((source, place) => {
-    const parts = source.split(place.from);
-    if (parts.length !== 2) throw new Error(`Cannot plant "${name}": its text occurs ${parts.length - 1} times in ${file}`);
-    return parts.join(place.to);
-  }, readText(file));
+/** The files that the bug changes, with the bug in them. @throws Error when a text to replace does not occur exactly once. */
+export function planted({ name, file, from, to, also = [] }: PlantedBug): ReadonlyMap<string, string> {
+  const sources = new Map<string, string>();
+  for (const place of [{ file, from, to }, ...also]) {
+    const at = place.file ?? file;
+    const parts = (sources.get(at) ?? readText(at)).split(place.from);
+    if (parts.length !== 2) throw new Error(`Cannot plant "${name}": its text occurs ${parts.length - 1} times in ${at}`);
+    sources.set(at, parts.join(place.to));
+  }
+  return sources;
 }

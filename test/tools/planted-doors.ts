@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
+const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
@@ -297,5 +298,28 @@ export const plantedDoors: readonly PlantedBug[] = [
     from: 'Math.max(HEADROOM_PART_MIN, part / 2)',
     to: 'part',
     test: 'test/unit/node/headroom.test.ts',
+  },
+  {
+    name: 'the reader of a running node is told of no headroom',
+    file: 'node/assemble.ts',
+    from: '{ ...world, headroom }',
+    to: 'world',
+    test: START_TEST,
+    only: 'queries rest',
+  },
+  {
+    name: 'the thread for bodies of a running node is told of no headroom',
+    file: 'api/cli/start-node.ts',
+    from: 'createBodies({ world, headroom: real.headroom })',
+    to: 'createBodies({ world })',
+    test: START_TEST,
+    only: 'bodies of records rest',
+  },
+  {
+    name: 'the metric of a running node is told of no headroom',
+    file: 'api/cli/start-node.ts',
+    from: '        headroom: real.headroom,\n',
+    to: '',
+    test: START_TEST,
   },
 ];

@@ -5,6 +5,7 @@ const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const SUBMIT = 'api/records/submit.ts';
 const SUBMIT_TEST = 'test/unit/api/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/exchange-log.test.ts';
+const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
@@ -152,5 +153,21 @@ export const plantedRecords: readonly PlantedBug[] = [
     to: 'return resultOf',
     test: 'test/unit/contracts/builtin/records.test.ts',
     only: 'stored, and no more',
+  },
+  {
+    name: 'a class that an older chain took is judged again when it is read',
+    file: 'contracts/builtin/classes/schema.ts',
+    from: 'mapNamesMax = Number.MAX_SAFE_INTEGER,',
+    to: 'mapNamesMax = MAP_NAMES_MAX,',
+    test: REGISTRY_TEST,
+    only: 'a map of more names',
+  },
+  {
+    name: 'the registry takes a class whose maps hold any number of names',
+    file: 'contracts/builtin/registry-data.ts',
+    from: 'readClass(data, same ? undefined : MAP_NAMES_MAX)',
+    to: 'readClass(data, same ? MAP_NAMES_MAX : undefined)',
+    test: REGISTRY_TEST,
+    only: 'a map of more names',
   },
 ];

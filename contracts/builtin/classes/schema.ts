@@ -50,7 +50,7 @@ export interface MapSchema {
   readonly type: 'map';
   readonly names: 'name' | 'path';
   readonly values: FieldSchema;
-  /** MAP_NAMES_MAX at most. */
+  /** MAP_NAMES_MAX at most when it is registered; an older chain may hold more. */
   readonly maxItems: number;
 }
 
@@ -91,11 +91,15 @@ const REQUIRED_ANY_MAX = 16;
 /** Names of one map: an engine lists the names of an object in one piece, so many in some milliseconds. */
 export const MAP_NAMES_MAX = 40_000;
 
-/** The definition behind `data` of a registered class, or what is wrong with it. */
+/**
+ * The definition behind `data` of a registered class, or what is wrong with it.
+ * @param mapNamesMax what a map may allow: MAP_NAMES_MAX for one that is being registered; what stands in the registry stays readable.
+ */
 export function readClass(
   data: JsonObject,
+  mapNamesMax = Number.MAX_SAFE_INTEGER,
 ): { readonly ok: true; readonly definition: ClassDefinition } | { readonly ok: false; readonly reason: string } {
-  const nodes = { left: SCHEMA_NODES_MAX };
+  const bounds = { nodesLeft: SCHEMA_NODES_MAX, mapNamesMax };
   const fault =
     unknownMember(data, ['name', 'version', 'key', 'body', 'facts']) ??
     (typeof data.name === 'string' && /^[a-z][a-z0-9_]*$/.test(data.name) && data.name.length <= CLASS_NAME_LENGTH_MAX
@@ -103,7 +107,7 @@ export function readClass(
       : 'name') ??
     (isCount(data.version) && data.version !== 0 ? undefined : 'version') ??
     (isTexts(data.key) && data.key.length > 0 && data.key.length <= KEY_PATHS_MAX && !repeats(data.key) ? undefined : 'key') ??
-    (isObject(data.body) && data.body.type === 'struct' ? fieldFault(data.body, 'body', 0, nodes) : 'body') ??
+    (isObject(data.body) && data.body.type === 'struct' ? fieldFault(data.body, 'body', 0, bounds) : 'body') ??
     (isObject(data.facts) ? factsFault(data.facts, data.body as unknown as StructSchema) : 'facts');
   if (fault !== undefined) return { ok: false, reason: fault };
   const definition = data as unknown as ClassDefinition;
@@ -146,8 +150,13 @@ const MEMBERS: Readonly<Record<FieldSchema['type'], readonly string[]>> = {
   map: ['type', 'names', 'values', 'maxItems'],
 };
 
-function fieldFault(field: Json | undefined, at: string, depth: number, nodes: { left: number }): string | undefined {
-  if (!isObject(field) || depth > SCHEMA_DEPTH_MAX || nodes.left-- === 0) return at;
+interface SchemaBounds {
+  nodesLeft: number;
+  readonly mapNamesMax: number;
+}
+
+function fieldFault(field: Json | undefined, at: string, depth: number, bounds: SchemaBounds): string | undefined {
+  if (!isObject(field) || depth > SCHEMA_DEPTH_MAX || bounds.nodesLeft-- === 0) return at;
   const members =
     typeof field.type === 'string' && Object.hasOwn(MEMBERS, field.type) ? MEMBERS[field.type as FieldSchema['type']] : undefined;
   if (!members) return `${at}.type`;
@@ -175,7 +184,7 @@ function fieldFault(field: Json | undefined, at: string, depth: number, nodes: {
       if (!isObject(field.properties)) return `${at}.properties`;
       for (const [name, property] of Object.entries(field.properties)) {
         if (!isFieldName(name) || (depth === 0 && ['ext', 'source', 'token'].includes(name))) return `${at}.${name}`;
-        const fault = fieldFault(property, `${at}.${name}`, depth + 1, nodes);
+        const fault = fieldFault(property, `${at}.${name}`, depth + 1, bounds);
         if (fault !== undefined) return fault;
       }
       for (const list of [field.required, field.requiredAny]) {
@@ -185,11 +194,11 @@ function fieldFault(field: Json | undefined, at: string, depth: number, nodes: {
     }
     case 'list':
       if (field.maxItems === undefined || (isObject(field.items) && field.items.type === 'list')) return `${at}.items`;
-      return fieldFault(field.items, `${at}.items`, depth + 1, nodes);
+      return fieldFault(field.items, `${at}.items`, depth + 1, bounds);
     case 'map':
       if (field.maxItems === undefined || (field.names !== 'name' && field.names !== 'path')) return `${at}.names`;
-      if (Number(field.maxItems) > MAP_NAMES_MAX) return `${at}.maxItems`;
-      return fieldFault(field.values, `${at}.values`, depth + 1, nodes);
+      if (Number(field.maxItems) > bounds.mapNamesMax) return `${at}.maxItems`;
+      return fieldFault(field.values, `${at}.values`, depth + 1, bounds);
     default:
       return undefined;
   }

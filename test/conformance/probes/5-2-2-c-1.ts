@@ -5,7 +5,15 @@ import type { ProbeContext } from '../context.ts';
 import { rawBlock } from '../blocks.ts';
 import { readRawBlock } from '../independent.ts';
 import { production, submit } from '../records.ts';
-import { asAble, operations } from '../routes.ts';
+import { registry } from '../registry.ts';
+import { asAble, type Operation, operations } from '../routes.ts';
+
+/** Queries whose answers stand outside the envelope: pages, measurements, the description of the interface, the stream of events. */
+async function plainQueries(context: ProbeContext, enveloped: readonly Operation[]): Promise<readonly Operation[]> {
+  const known = new Set(enveloped.map(({ row }) => row.operationId));
+  const rows = (await registry(context)).filter(({ method, operationId }) => method === 'GET' && !known.has(operationId));
+  return rows.map((row) => ({ row, path: row.url, query: row.operationId === 'streamEvents' ? { fromHeight: '1' } : {} }));
+}
 
 /** Who sent the transactions of a block: the account stands behind the chain's id of 32 bytes, after its length. */
 async function sendersOf(context: ProbeContext, height: number): Promise<readonly string[]> {
@@ -25,6 +33,15 @@ export const probe: Probe = {
     for (const operation of queries) {
       const answer = await asAble(context, operation);
       assert.equal(answer.status, 200, `GET ${operation.path} answered ${answer.status}: ${answer.text.slice(0, 200)}`);
+    }
+    const plain = await plainQueries(context, queries);
+    assert.ok(plain.some(({ row }) => row.operationId === 'streamEvents'));
+    for (const operation of plain) {
+      const [accept = 'application/json'] = operation.row.answers.outsideEnvelope;
+      const stream = accept === 'text/event-stream';
+      const answer = await asAble(context, operation, { accept, ...(stream ? { enough: (text) => /^data: .+\n\n/m.test(text) } : {}) });
+      assert.equal(answer.status, 200, `GET ${operation.path} answered ${answer.status}: ${answer.text.slice(0, 200)}`);
+      assert.ok(answer.headers['content-type']?.startsWith(accept), `${operation.path}: ${answer.headers['content-type']}`);
     }
     assert.deepEqual((await asAble(context, own)).json.data, before);
     await context.allAt(from + 1, [context.actor.node]);

@@ -11,7 +11,7 @@ import { recordKey } from '../../../contracts/builtin/layout.ts';
 import { stateKey } from '../../../contracts/types.ts';
 import { builtinClasses, keyOf } from '../../../contracts/builtin/classes/index.ts';
 import { type Chain, createChain } from '../../../node/chain.ts';
-import { createEd25519Signer } from '../../../node/crypto/sign.ts';
+import { createEd25519Signer } from '../../tools/ed25519-signer.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
   consensusHashOf,

@@ -25,7 +25,7 @@ import {
   type Vote,
 } from '../../../consensus/pbft/messages.ts';
 import { createCrypto } from '../../../node/crypto/real-crypto.ts';
-import { createEd25519Signer } from '../../../node/crypto/sign.ts';
+import { createEd25519Signer } from '../../tools/ed25519-signer.ts';
 import {
   type Certificate,
   defaultParameters,

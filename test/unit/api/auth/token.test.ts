@@ -177,7 +177,7 @@ test('wrong passwords of a stranger shut out neither a login from elsewhere nor 
     return (JSON.parse(answer.body) as { code: string }).code;
   };
   const wrong = (address: string) => login(own, { account, password: 'wrong' }, address);
-  for (let i = 0; i < 6; i++) await wrong('192.0.2.1');
+  for (let i = 0; i < 5; i++) await wrong('192.0.2.1');
   assert.equal((await login(own, { account, password: PASSWORD, otp: code() }, '192.0.2.1')).code, 'LOGIN_LOCKED');
   assert.equal(await stepUp(code()), 'OK');
   own.world.advance(30_000);

@@ -328,8 +328,12 @@ test('who may not read a record guesses at it so often a minute, and then hears 
   for (let guess = 0; guess < GUESSES_SAVED_COUNT; guess++)
     assert.equal(await heard(guesser, 'SN-3', `line ${guess + 10}`), 'RECORD_KEY_CONFLICT', `guess ${guess}`);
   for (let more = 0; (await heard(guesser, 'SN-3', 'line 9')) !== 'RATE_LIMITED'; more++) assert.ok(more < GUESSES_PER_MINUTE);
-  for (const path of ['records', 'records/validate'])
-    assert.equal((await call(guesser, 'POST', `/api/v1/${path}`, JSON.stringify(contentOf('SN-3', 'line 3')))).code, 'RATE_LIMITED', path);
+  const right = JSON.stringify(contentOf('SN-3', 'line 3'));
+  const told = await Promise.all(['records', 'records/validate'].map((path) => call(guesser, 'POST', `/api/v1/${path}`, right)));
+  assert.deepEqual(
+    told.map(({ code }) => code),
+    ['RATE_LIMITED', 'RATE_LIMITED'],
+  );
   assert.equal(await heard(guesser, 'SN-7', 'line 3'), 'OK', 'what nobody wrote is taken as ever');
   assert.equal(await heard(DEVICE, 'SN-2', 'x'), 'RECORD_KEY_CONFLICT', 'its own record');
   assert.equal(await heard(DEVICE, 'SN-3', 'x'), 'RECORD_KEY_CONFLICT', 'another account has guesses of its own');

@@ -92,6 +92,12 @@ test('DB53 5.2.1.1.a: every parameter in the registry has name, required, type, 
       for (const part of ['name', 'in', 'required', 'type', 'range', 'example', 'description'])
         assert.ok(parameter[part] !== undefined && parameter[part] !== '', `${row.operationId} ${String(parameter.name)} lacks ${part}`);
       assert.ok(Object.hasOwn(parameter, 'default'));
+      const types = String(parameter.type).split(' | ');
+      assert.ok(
+        types.every((type) => /^(?:array|boolean|integer|null|object|string|struct)$/.test(type)),
+        `${row.operationId} ${String(parameter.name)}: ${String(parameter.type)}`,
+      );
+      assert.equal(/\bor null\b/.test(String(parameter.range)), types.includes('null'));
     }
   }
 });

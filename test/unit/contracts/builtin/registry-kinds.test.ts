@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENTRY_DATA_BYTES_MAX, entryOf, loadClass, type RegistryEntry, registryKey } from '../../../../contracts/index.ts';
-import { decodeJson, type Json, type JsonObject } from '../../../../node/format/index.ts';
+import {
+  ENTRY_DATA_BYTES_MAX,
+  entryOf,
+  loadClass,
+  MAP_NAMES_MAX,
+  type RegistryEntry,
+  registryKey,
+  stateKey,
+} from '../../../../contracts/index.ts';
+import { decodeJson, encodeJson, type Json, type JsonObject } from '../../../../node/format/index.ts';
 import { type MemoryChain, refusal } from '../memory-host.ts';
 import { key, testChain } from './chain.ts';
 
@@ -150,6 +158,41 @@ test('a class changes by its next version with the same key, and its terms alone
   update(2, heat({ version: 2, facts: {} }));
   assert.deepEqual(loaded(chain, 'heat', 2).facts, {});
   assert.equal(refusal(() => loaded(chain, 'heat', 1)).code, 'RECORD_CLASS_VERSION');
+});
+
+test('a map of more names than the registry takes today is refused there, and a class that has one already stays good for records', () => {
+  const names = (maxItems: number, version = 1) =>
+    heat({
+      version,
+      body: {
+        type: 'struct',
+        properties: {
+          furnace: { type: 'text' },
+          started: { type: 'text', format: 'time' },
+          names: { type: 'map', names: 'name', values: { type: 'text' }, maxItems },
+        },
+      },
+    });
+  const chain = testChain();
+  const wide = names(MAP_NAMES_MAX + 1);
+  const wideAgain = names(MAP_NAMES_MAX + 1, 2);
+  const pathsOf = (run: () => unknown) => (refusal(run).detail.faults as { path: string }[]).map(({ path }) => path);
+  assert.deepEqual(
+    pathsOf(() => register(chain, { kind: 'class', id: 'heat', data: wide })),
+    ['/data/body/names/maxItems'],
+  );
+  const entry = register(chain, { kind: 'class', id: 'heat', data: names(MAP_NAMES_MAX) }) as JsonObject;
+  chain.state.set(stateKey('registry', registryKey.entry('class', 'heat')), encodeJson({ ...entry, data: wide })); // as an older chain took it
+  assert.equal(loaded(chain, 'heat').version, 1);
+  const update = (version: number, data: JsonObject) =>
+    chain.call('admin@acme', 'registry', 'update', { kind: 'class', id: 'heat', version, data, validTo: 1_900_000_000_000 });
+  assert.deepEqual(
+    pathsOf(() => update(1, wideAgain)),
+    ['/data/body/names/maxItems'],
+  );
+  update(1, wide);
+  assert.equal(loaded(chain, 'heat').version, 1, 'its terms changed alone');
+  update(2, names(MAP_NAMES_MAX, 2));
 });
 
 test('a class that is suspended, withdrawn or outside its time takes no records', () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
-import { createEd25519Signer } from '../../../../node/crypto/sign.ts';
+import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import { verifyEd25519, verifyEd25519Node, verifyEd25519Sodium } from '../../../../node/crypto/ed25519.ts';
 import {
   concat,

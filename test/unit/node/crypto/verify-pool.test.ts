@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
-import { createEd25519Signer } from '../../../../node/crypto/sign.ts';
+import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import { createVerifyPool, VERIFY_BATCH_COUNT_MAX } from '../../../../node/crypto/verify-pool.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { SUITE, utf8 } from '../../../../node/format/index.ts';

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
-  buildEvidence,
   type ByteText,
   canonicalJson,
   consensusHashOf,
@@ -14,7 +13,6 @@ import {
   encodeStoredRecord,
   type EvidenceParts,
   type Json,
-  merklePath,
   merkleRoot,
   recordDigest,
   recordIdOf,
@@ -27,8 +25,9 @@ import {
 } from '../../../../node/format/index.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { createStateMap } from '../../../../node/ledger/state-map.ts';
-import { certify, genesisText, headerAt, opened } from './evidence-fixture.ts';
+import { buildEvidence, certify, genesisText, headerAt, opened } from './evidence-fixture.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
+import { merklePath } from './merkle-path.ts';
 
 const script = new URL('../../../../../node/verify/verify-evidence.mjs', import.meta.url); // stands outside the build
 const { verifyBundle } = (await import(script.href)) as { verifyBundle(bundle: string, genesis: string): string[] };

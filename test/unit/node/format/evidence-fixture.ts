@@ -1,6 +1,7 @@
 /** A chain of a few certified headers over a real state map, and the parts of bundles from it. */
 import {
   type ByteText,
+  canonicalJson,
   consensusHashOf,
   type ConsensusConfiguration,
   type EvidenceHeaderParts,
@@ -9,9 +10,10 @@ import {
   encodeConfiguration,
   encodeHeader,
   encodeReceipt,
+  evidenceSteps,
   type Header,
   headerHash,
-  merklePath,
+  type Json,
   merkleRoot,
   openGenesis,
   type Receipt,
@@ -23,7 +25,9 @@ import {
   voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { createStateMap, type StateMap } from '../../../../node/ledger/state-map.ts';
+import { ended } from '../../../tools/steps.ts';
 import { crypto, genesisFixture, testKey } from './genesis-fixture.ts';
+import { merklePath } from './merkle-path.ts';
 
 export const genesisText = JSON.stringify(genesisFixture(), null, 2);
 export const opened = openGenesis(crypto, genesisText);
@@ -131,4 +135,9 @@ export function inclusionParts(height: number): NonNullable<EvidenceParts['inclu
     transactionPath: merklePath(crypto.hash, hashes, index),
     receiptPath: merklePath(crypto.hash, receipts, index),
   };
+}
+
+/** The text of the file. @throws RangeError when the header does not decode or the path does not fit index and count */
+export function buildEvidence(parts: EvidenceParts): string {
+  return canonicalJson(ended(evidenceSteps(parts)) as unknown as Json);
 }

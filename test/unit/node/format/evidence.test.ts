@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import Ajv2020 from 'ajv/dist/2020.js';
 import {
-  buildEvidence,
   canonicalJson,
   consensusHashOf,
   decodeHeader,
@@ -16,7 +15,7 @@ import {
   utf8,
   verifyEvidence,
 } from '../../../../node/format/index.ts';
-import { certify, fixtureMap, genesisText, headerAt, longParts, opened, plainParts, recordId } from './evidence-fixture.ts';
+import { buildEvidence, certify, fixtureMap, genesisText, headerAt, longParts, opened, plainParts, recordId } from './evidence-fixture.ts';
 import { crypto } from './genesis-fixture.ts';
 
 const map = fixtureMap(3_000);

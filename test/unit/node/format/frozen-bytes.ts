@@ -21,7 +21,6 @@ import {
   encodeTransactionBody,
   headerHash,
   indexDigest,
-  merklePath,
   merkleRoot,
   openTransaction,
   recordDigest,
@@ -37,13 +36,13 @@ import {
   transactionSigningBytes,
   utf8,
   voteSigningBytes,
-  buildEvidence,
 } from '../../../../node/format/index.ts';
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { annexRecord } from '../records/sample.ts';
-import { fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from './evidence-fixture.ts';
+import { buildEvidence, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from './evidence-fixture.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
+import { merklePath } from './merkle-path.ts';
 
 const MAP_KEYS = 300;
 

@@ -1,5 +1,5 @@
-/** The check of RFC 9162 of an audit path, as who took it home does it. */
-import { concat, type Digest, equalBytes, leafHash } from '../../../../node/format/index.ts';
+/** Audit paths of single leaves, and the check of RFC 9162 of one, as who took it home does it. */
+import { concat, type Digest, equalBytes, leafHash, merkleLevels, merklePathIn } from '../../../../node/format/index.ts';
 
 type Hash = (data: Uint8Array) => Digest;
 
@@ -35,4 +35,9 @@ export function verifyMerklePath(
     last = Math.floor(last / 2);
   }
   return last === 0 && equalBytes(digest, root);
+}
+
+/** Audit path of leaf `index`, nearest sibling first. */
+export function merklePath(hash: Hash, leaves: readonly Uint8Array[], index: number): Digest[] {
+  return merklePathIn(merkleLevels(hash, leaves), index);
 }

@@ -1,8 +1,8 @@
 /** Images of contracts over restarts: stored, checked, at hand before anything runs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type QuickJsMachine, stateKey } from '../../../../contracts/index.ts';
-import { type ByteText, fromUtf8 } from '../../../../node/format/index.ts';
+import { IMAGES_TOTAL_BYTES_MAX, type QuickJsMachine, stateKey } from '../../../../contracts/index.ts';
+import { type ByteText, fromUtf8, utf8 } from '../../../../node/format/index.ts';
 import { createLedgerImages } from '../../../../node/ledger/contract-images.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
@@ -96,6 +96,25 @@ test('the image goes with the last contract that runs it', async () => {
   assert.equal(await step(() => chain.execute([call('contracts', 'pause', { address: second })])), true);
   assert.equal(await step(() => chain.execute([call('contracts', 'terminate', { address: second })])), false);
   assert.equal((await restarted(store)).loads, 0);
+});
+
+test('the image of a live contract gives way to no others, and that of a terminated one does', async () => {
+  const machine = await newMachine();
+  const { chain, follow } = await bench(machine);
+  const address = chain.deploy(CODE);
+  await follow(new Map());
+  const { codeDigest } = JSON.parse(fromUtf8(chain.state.get(stateKey('contracts', `e${address}`))!)) as { codeDigest: string };
+  const loadOthers = (seed: string): void => {
+    for (let bytes = 0, i = 0; bytes <= IMAGES_TOTAL_BYTES_MAX; i++)
+      bytes += machine.load(utf8(`const text = "${seed}${i}".repeat(2_000_000); contract({ methods: { m() {} } });`)).imageBytes;
+  };
+  loadOthers('a');
+  assert.notEqual(machine.imageOf(codeDigest), undefined);
+  const before = new Map(chain.state);
+  chain.execute([call('contracts', 'terminate', { address })]);
+  await follow(before);
+  loadOthers('b');
+  assert.equal(machine.imageOf(codeDigest), undefined);
 });
 
 test('code that gives another image than its receipt says stops the node before it votes', async () => {

@@ -10,7 +10,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { createEd25519Signer } from '../../../../node/crypto/sign.ts';
+import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import { frameHeader } from '../../../../node/network/frames.ts';

@@ -132,12 +132,13 @@ test('a count rests before its answer as the headroom says, and its caller count
 
 test('selective searches, counts and traces of one caller are paid from one budget; another caller has his own', async () => {
   const time = new ManualTime();
-  const index = await indexOf((SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000 + 200);
+  const records = (SCAN_ROWS_PER_SECOND * SCAN_SAVED_MS) / 1_000 + 200;
+  const index = await indexOf(records);
   const state = createTestState();
   putAccounts(state, { 'device@x': ['auditor'], 'other@x': ['auditor'] });
   const node = { state: { get: (key: string) => state.rows.get(key) }, head: () => ({ height: 1 }), onBlock: () => {} };
   const bodies = { inSlices: createSlices({ clock: time, timers: time }) };
-  const records = createRecordService({ node, bodies, index, crypto, timers: time, clock: time } as unknown as RecordServiceDependencies);
+  const service = createRecordService({ node, bodies, index, crypto, timers: time, clock: time } as unknown as RecordServiceDependencies);
   const page = {
     includeArchived: false,
     order: 'commit',
@@ -148,13 +149,21 @@ test('selective searches, counts and traces of one caller are paid from one budg
     waitMs: 0,
   } as const;
   const search = (caller: string, more: object) =>
-    records.search({ ...page, ...more, filter: { factory: 'none' } }, { account: caller } as Caller);
+    service.search({ ...page, filter: { factory: 'none' }, ...more }, { account: caller } as Caller);
   assert.deepEqual((await search('device@x', {})).items, []);
   const limited = { code: 'RATE_LIMITED' };
   await assert.rejects(search('device@x', {}), limited);
   await assert.rejects(search('device@x', { count: 'exact' }), limited);
   const walk = { depth: 1, direction: 'both', atLeastHeight: 0, waitMs: 0 } as const;
-  await assert.rejects(records.trace('SN-1', walk, { account: 'device@x' } as Caller), limited);
+  await assert.rejects(service.trace('SN-1', walk, { account: 'device@x' } as Caller), limited);
   time.advance(SCAN_SAVED_MS);
   assert.equal((await search('other@x', { order: 'time', count: 'exact' })).count, 0);
+  time.advance(SCAN_SAVED_MS);
+  const filter = { class: 'production' };
+  const terms = { ...filter, order: 'commit' } as const;
+  let last = await index.search(terms);
+  while (last.next !== undefined) last = await index.search({ ...terms, after: last.next });
+  const counted = await search('other@x', { filter, after: last.after(last.rows.length), count: 'exact' });
+  assert.deepEqual([counted.items.length, counted.count], [0, records]);
+  await assert.rejects(search('other@x', {}), limited, 'its page passed over none: the count is what it owes');
 });

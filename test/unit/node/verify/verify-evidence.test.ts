@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { buildEvidence, toHex, verifyEvidence } from '../../../../node/format/index.ts';
-import { certify, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from '../format/evidence-fixture.ts';
+import { toHex, verifyEvidence } from '../../../../node/format/index.ts';
+import { buildEvidence, certify, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from '../format/evidence-fixture.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 
 const LINES_MAX = 150;

@@ -230,7 +230,7 @@ test('every built-in class is itself a class of the closed language, and anythin
   assert.equal(readClass({ ...body({ type: 'text' }), key: ['b'] }).ok, false);
   const map = (maxItems: number) => {
     const properties = { a: { type: 'text' }, m: { type: 'map', names: 'name', values: { type: 'text' }, maxItems } };
-    return readClass({ ...base, body: { type: 'struct', properties } } as unknown as JsonObject);
+    return readClass({ ...base, body: { type: 'struct', properties } } as unknown as JsonObject, MAP_NAMES_MAX);
   };
   assert.equal(map(MAP_NAMES_MAX).ok, true);
   assert.deepEqual(map(MAP_NAMES_MAX + 1), { ok: false, reason: 'body.m.maxItems' });

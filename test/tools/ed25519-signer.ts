@@ -1,6 +1,6 @@
-/** Ed25519 signing from a 32-byte seed (adapter on node:crypto; RFC 8032 §5.1.5). The seed is the private key: it is neither kept here nor logged. */
+/** Ed25519 signing from a 32-byte seed (RFC 8032 §5.1.5), for tests: a node signs in its keystore. */
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
-import { SUITE } from '../format/index.ts';
+import { SUITE } from '../../node/format/index.ts';
 
 export const ED25519_SEED_BYTES = 32;
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
