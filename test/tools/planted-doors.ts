@@ -14,6 +14,22 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a block is read in one piece for one of its transactions',
+    file: 'node/ledger/block-store.ts',
+    from: 'loadRow(store, ledgerKey.body(height));',
+    to: 'Promise.resolve(store.get(ledgerKey.body(height)));',
+    test: 'test/unit/node/large-rows.test.ts',
+    only: 'a transaction, its sender',
+  },
+  {
+    name: 'a value of megabytes is checked in one piece',
+    file: 'node/storage/level-store.ts',
+    from: 'stored.length > CHECK_STEP_BYTES ?',
+    to: 'stored.length < 0 ?',
+    test: 'test/unit/node/storage/store.test.ts',
+    only: 'many megabytes',
+  },
+  {
     name: 'requests at once under one Idempotency-Key run each',
     file: 'api/rest/idempotency.ts',
     from: 'const current = running.get(rowKey);',

@@ -211,8 +211,7 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
     onBlock: () => () => {},
   };
   const inclusions = {
-    *receipt() {
-      yield;
+    async receipt() {
       return undefined;
     },
     position: () => undefined,
