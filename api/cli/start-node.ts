@@ -195,6 +195,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       },
       height: () => node.head().height,
       log,
+      pause: createPause(world),
     });
     node.onCommitted(() => {
       feeder.onBlock();

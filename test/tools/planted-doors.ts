@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'all sealed values that wait are read again after every block',
+    file: 'node/records/sealed-store.ts',
+    from: '[...(await waitingNow()).values()]',
+    to: '[...(await readWaiting()).values()]',
+    test: 'test/unit/node/records/sealed-parts.test.ts',
+    only: 'read from the store once',
+  },
+  {
     name: 'a block is read in one piece for one of its transactions',
     file: 'node/ledger/block-store.ts',
     from: 'loadRow(store, ledgerKey.body(height));',
