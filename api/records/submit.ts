@@ -36,12 +36,12 @@ import {
   TRANSACTION_BYTES_MAX,
 } from '../../node/format/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
-import { callsOf, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
+import { callsOf, contentSteps, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
 import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import type { Bodies } from './bodies.ts';
-import { contentSteps, sameContentSteps } from './content-steps.ts';
+import { sameContentSteps } from './content-steps.ts';
 import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
 import type { Guesses } from './guesses.ts';
 import { refuseRows } from './refusal.ts';

@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a stored content of megabytes is read in one step',
+    file: 'node/records/content-steps.ts',
+    from: 'bytes.length <= SHORT_BYTES',
+    to: 'bytes.length > 0',
+    test: 'test/unit/node/records/index-hold.test.ts',
+    only: 'as large as may be',
+  },
+  {
     name: 'all sealed values that wait are read again after every block',
     file: 'node/records/sealed-store.ts',
     from: '[...(await waitingNow()).values()]',
