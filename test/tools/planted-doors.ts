@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'whoever looks at all senders has debts forgotten',
+    file: 'node/token-bucket.ts',
+    from: 'return this.#buckets.get(caller)?.left() ?? burst;',
+    to: 'return this.of(caller, { perSecond: 1, burst }).left();',
+    test: 'test/unit/node/token-bucket.test.ts',
+    only: 'look at what callers',
+  },
+  {
     name: 'a stored content of megabytes is read in one step',
     file: 'node/records/content-steps.ts',
     from: 'bytes.length <= SHORT_BYTES',
