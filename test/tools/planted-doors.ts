@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'signatures of a new view that waited for sync are all checked again in one step',
+    file: 'consensus/pbft/index.ts',
+    from: '    noteValid(replica, pending.valid);',
+    to: '    noteValid(replica, []);',
+    test: 'test/unit/consensus/pbft/verdicts.test.ts',
+    only: 'waits for sync',
+  },
+  {
     name: 'whoever looks at all senders has debts forgotten',
     file: 'node/token-bucket.ts',
     from: 'return this.#buckets.get(caller)?.left() ?? burst;',
