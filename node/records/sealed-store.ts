@@ -29,7 +29,7 @@ import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';
 import type { SealedValue } from './prepare.ts';
-import { decodeValues, encodeValues, NO_VALUES, STEP_VALUES } from './sealed-values.ts';
+import { decodeValues, encodeValues, joined, NO_VALUES, STEP_VALUES } from './sealed-values.ts';
 
 /** Key prefixes of the sealed store; retired rows stay. */
 export const sealedKeyspace = {
@@ -288,9 +288,8 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     async hold(transactionId, expiryHeight, records) {
       const key = waitingKey(transactionId);
       const box = await withPauses(seal(storageKey, key, await withPauses(encodeRecords(records), pause)), pause);
-      await store.batch([{ key, value: new Writer(HEIGHT_BYTES + box.length).u64(expiryHeight).fixed(box, box.length).finish() }], {
-        sync: true,
-      });
+      const value = await withPauses(joined([new Writer(HEIGHT_BYTES).u64(expiryHeight).finish(), box]), pause);
+      await store.batch([{ key, value }], { sync: true });
       (await waitingNow()).set(key, { transactionId, expiryHeight });
     },
     keep: (transactionId) =>
@@ -350,9 +349,12 @@ function* added(to: Map<string, SealedValue>, values: readonly SealedValue[]): G
 }
 
 function* encodeRecords(records: readonly SealedRecord[]): Generator<void, Uint8Array, void> {
-  const writer = new Writer(1_024).u32(records.length);
-  for (const { recordId, sealed } of records) writer.fixed(recordId, DIGEST_BYTES).bytes(yield* encodeValues(sealed));
-  return writer.finish();
+  const parts = [new Writer(4).u32(records.length).finish()];
+  for (const { recordId, sealed } of records) {
+    const values = yield* encodeValues(sealed);
+    parts.push(recordId, new Writer(4).u32(values.length).finish(), values);
+  }
+  return yield* joined(parts);
 }
 
 /** One by one, as they are asked for. */

@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a batch of megabytes is made in one turn',
+    file: 'node/storage/level-store.ts',
+    from: 'if (bytes < CHECK_STEP_BYTES) continue;',
+    to: 'if (bytes >= 0) continue;',
+    test: 'test/unit/node/storage/store.test.ts',
+    only: 'made in steps',
+  },
+  {
     name: 'signatures of a new view that waited for sync are all checked again in one step',
     file: 'consensus/pbft/index.ts',
     from: '    noteValid(replica, pending.valid);',

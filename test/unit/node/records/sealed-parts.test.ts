@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { aesGcm, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
+import { encodeValues } from '../../../../node/records/sealed-values.ts';
 import type { Store } from '../../../../node/world.ts';
 import { createMemoryStore, heldOf } from './memory-store.ts';
 
@@ -104,4 +105,33 @@ test('a damaged row of what waits hides no other', async () => {
     },
   };
   assert.equal((await sealedOn(failing).waiting()).length, ids.length - 1);
+});
+
+test('no step of writing many values copies more than a megabyte, however many were written before', (t) => {
+  const values = Array.from({ length: 20_000 }, (_, i) => ({
+    path: `p${i}`,
+    value: '秘'.repeat(100),
+    salt: new Uint8Array(32),
+    commitment: `${i}`.padStart(64, '0'),
+  }));
+  let longest = 0;
+  const typed = Object.getPrototypeOf(Uint8Array.prototype) as { set: Uint8Array['set']; slice: Uint8Array['slice'] };
+  const { set, slice } = typed;
+  t.mock.method(typed, 'set', function (this: Uint8Array, from: Uint8Array, at?: number) {
+    longest = Math.max(longest, from.length);
+    set.call(this, from, at);
+  });
+  t.mock.method(typed, 'slice', function (this: Uint8Array, from?: number, to?: number) {
+    const made = slice.call(this, from, to);
+    longest = Math.max(longest, made.length);
+    return made;
+  });
+  let bytes = 0;
+  for (const steps = encodeValues(values); bytes === 0; ) {
+    const step = steps.next();
+    if (step.done === true) bytes = step.value.length;
+  }
+  t.mock.restoreAll();
+  assert.ok(bytes > 8_000_000);
+  assert.ok(longest <= 1_048_576, `${longest} bytes`);
 });

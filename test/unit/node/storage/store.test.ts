@@ -188,6 +188,24 @@ test('a value of many megabytes is read by a range in steps, each far shorter th
     await damaged.close();
   }));
 
+test('a batch of many megabytes is made in steps, each as short as a batch of few takes', () =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path });
+    const values = Array.from({ length: 8 }, () => randomBytes(CHECK_STEP_BYTES));
+    const holdOf = async (count: number): Promise<number> => {
+      const operations = values.slice(0, count).map((value, at) => ({ key: `k${at}`, value }));
+      const holds: number[] = [];
+      for (let i = 0; i < 7; i++) holds.push((await measureHold(() => store.batch(operations, { sync: false }))).longestMs);
+      return holds.sort((x, y) => x - y)[2]!; // neither what was seen too late nor what others held up
+    };
+    const [one, all] = [await holdOf(1), await holdOf(values.length)];
+    assert.ok(all < 5 * Math.max(one, 3), `${all} ms, of one value ${one} ms`);
+    const long = Buffer.concat(values);
+    await store.batch([{ key: 'long', value: long }], { sync: false });
+    assert.deepEqual(Buffer.from(store.get('long')!), long);
+    await store.close();
+  }));
+
 test('a directory held by another store is said to be locked', () =>
   inDirectory(async (path) => {
     const first = await openLevelStore({ path });
