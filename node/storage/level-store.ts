@@ -264,8 +264,8 @@ export class LevelStore implements Store {
 
   /**
    * Reads all table files and checks LevelDB's own checksums, which also cover keys and filters: damage there makes a value look absent. About
-   * 3 ms a mebibyte of this thread, in steps of one file of 2 MiB; for a start in the background, where
-   * `between` is awaited after each file, and for `doctor`.
+   * 3 ms a mebibyte of this thread, in steps of as much; for a start in the background, where `between` is awaited
+   * after each file, and for `doctor`.
    */
   scrub(between?: () => Promise<void>): Promise<readonly DamagedFile[]> {
     return scrubTables(this.#options.path, between);

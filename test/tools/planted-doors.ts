@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a table file with a value of megabytes is checked in one step',
+    file: 'node/storage/scrub.ts',
+    from: 'if (to % STEP_BYTES === 0) yield;',
+    to: 'if (to < 0) yield;',
+    test: 'test/unit/node/storage/scrub.test.ts',
+    only: 'many megabytes',
+  },
+  {
     name: 'a batch of megabytes is made in one turn',
     file: 'node/storage/level-store.ts',
     from: 'if (bytes < CHECK_STEP_BYTES) continue;',
