@@ -40,8 +40,9 @@ export async function recordEvidence(
   const proof = await node.prove(CONTRACT.records, key);
   const state = await headerParts(node.blocks, proof.height, proof.headerBytes, proof.certificate);
   const barriers = await barriersBelow(node.blocks, proof.height);
+  const rows = withTransaction ? await inclusionRows(node.blocks, decodeStoredRecord(value).transactionId) : undefined;
   return (function* () {
-    const inclusion = withTransaction ? yield* inclusionOf(node.blocks, crypto, decodeStoredRecord(value).transactionId) : undefined;
+    const inclusion = rows && (yield* inclusionOf(rows, crypto));
     return yield* evidenceSteps({
       chainId: node.info.chainId,
       genesisHash: node.info.genesisHash,
@@ -55,19 +56,27 @@ export async function recordEvidence(
   })();
 }
 
-function* inclusionOf(
-  blocks: BlockStore,
-  crypto: Pick<Crypto, 'hash'>,
-  transactionId: Digest,
-): Generator<void, EvidenceInclusionParts, void> {
+interface InclusionRows {
+  readonly header: Uint8Array;
+  readonly certificate: Certificate;
+  readonly transactions: readonly Uint8Array[];
+  readonly receipts: readonly Uint8Array[];
+  readonly index: number;
+}
+
+/** @throws ChainError EVIDENCE_NOT_READY */
+async function inclusionRows(blocks: BlockStore, transactionId: Digest): Promise<InclusionRows> {
   const { height, index } = blocks.position(transactionId) ?? { height: 0, index: 0 };
   const header = blocks.headerBytes(height);
   const certificate = blocks.certificate(height);
-  const transactions = blocks.block(height)?.transactions;
-  yield;
-  const receipts = blocks.receiptBytes(height);
-  if (!header || !certificate || !transactions || !receipts) throw new ChainError('EVIDENCE_NOT_READY', { height });
-  yield;
+  const block = await blocks.block(height);
+  const receipts = await blocks.receiptBytes(height);
+  if (!header || !certificate || !block || !receipts) throw new ChainError('EVIDENCE_NOT_READY', { height });
+  return { header, certificate, transactions: block.transactions, receipts, index };
+}
+
+function* inclusionOf(rows: InclusionRows, crypto: Pick<Crypto, 'hash'>): Generator<void, EvidenceInclusionParts, void> {
+  const { header, certificate, transactions, receipts, index } = rows;
   const hashes: Digest[] = [];
   for (const bytes of transactions) {
     hashes.push(transactionHashOf(crypto, bytes));

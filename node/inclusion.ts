@@ -1,10 +1,11 @@
 /**
  * Inclusion of a receipt in its block (RFC 6962 §2.1.1): the path from the receipt to `receiptsRoot`, with the header that holds the root. Trees of
- * the latest blocks asked for are kept, because a block's callers all ask at once; they also build one tree together, in steps, since a block has
- * thousands of receipts.
+ * the latest blocks asked for are kept, because a block's callers all ask at once; they also wait for one building together, which goes in slices,
+ * since a block has thousands of receipts.
  */
 import { type Crypto, type Digest, headerHash, merkleLevelsSteps, merklePathIn } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
+import type { RunInSlices } from './slices.ts';
 
 const TREES_HELD_MAX = 16;
 
@@ -25,39 +26,31 @@ interface Tree {
 }
 
 export interface Inclusions {
-  /** Undefined when the block is not held or has no such receipt. */
-  receipt(height: number, index: number): Generator<void, ReceiptInclusion | undefined, void>;
+  /** Undefined when the block is not held or has no such receipt. @throws ChainError SERVER_BUSY */
+  receipt(height: number, index: number): Promise<ReceiptInclusion | undefined>;
   /** Where a final transaction stands. */
   position(transactionId: Digest): { readonly height: number; readonly index: number; readonly blockHash: Digest } | undefined;
 }
 
-export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>): Inclusions {
+export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>, inSlices: RunInSlices): Inclusions {
   const trees = new Map<number, Tree>();
-  const building = new Map<number, Generator<void, Tree | undefined, void>>();
+  const building = new Map<number, Promise<Tree | undefined>>();
 
-  function* build(height: number): Generator<void, Tree | undefined, void> {
+  async function build(height: number): Promise<Tree | undefined> {
     const headerBytes = blocks.headerBytes(height);
-    const receipts = blocks.receiptBytes(height);
+    const receipts = await blocks.receiptBytes(height);
     if (!headerBytes || !receipts) return undefined;
-    yield;
-    return { headerBytes, receipts, levels: yield* merkleLevelsSteps(crypto.hash, receipts) };
+    const tree = { headerBytes, receipts, levels: await inSlices(merkleLevelsSteps(crypto.hash, receipts)) };
+    hold(height, tree);
+    return tree;
   }
 
-  /** Whoever asks takes the next step of the one building. */
-  function* treeOf(height: number): Generator<void, Tree | undefined, void> {
-    for (;;) {
-      const held = trees.get(height);
-      if (held) return held;
-      const steps = building.get(height) ?? build(height);
-      building.delete(height); // a fault ends it, and the next one who asks begins anew
-      const step = steps.next();
-      if (step.done === true) {
-        if (step.value) hold(height, step.value);
-        return step.value;
-      }
-      building.set(height, steps);
-      yield;
-    }
+  function treeOf(height: number): Tree | Promise<Tree | undefined> {
+    const known = trees.get(height) ?? building.get(height);
+    if (known) return known;
+    const built = build(height).finally(() => building.delete(height)); // after a fault the next one who asks begins anew
+    building.set(height, built);
+    return built;
   }
 
   function hold(height: number, tree: Tree): void {
@@ -74,8 +67,8 @@ export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'
       const headerBytes = position && blocks.headerBytes(position.height);
       return headerBytes && { ...position, blockHash: headerHash(crypto, headerBytes) };
     },
-    *receipt(height, index) {
-      const tree = yield* treeOf(height);
+    async receipt(height, index) {
+      const tree = await treeOf(height);
       const receipt = tree?.receipts[index];
       if (!tree || !receipt) return undefined;
       return { receipt, index, count: tree.receipts.length, path: merklePathIn(tree.levels, index), headerBytes: tree.headerBytes };

@@ -109,8 +109,8 @@ export interface Node extends NodeService {
   damaged(key: ByteText): void;
   /** Questions to and from peers. */
   readonly requests: Requests;
-  /** Looks for rows of final blocks that are missing or damaged, and has them repaired. `pause` is awaited now and then; its rejection ends it. */
-  examineBlocks(pause: () => Promise<void>): Promise<void>;
+  /** Looks for rows of final blocks that are missing or damaged, and has them repaired. `rest` is awaited now and then; its rejection ends it. */
+  examineBlocks(rest: () => Promise<void>): Promise<void>;
   /** Says on a standing alarm that what it is about has been put right. */
   resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
   /** Called for each alarm that is new or has changed. Returns a function that ends it. */
@@ -139,7 +139,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const accounts = new Map<string, AccountView | undefined>();
   const rows = new Map<ByteText, Uint8Array | undefined>();
   const outbox = createOutbox({
-    source: { height: () => chain.tip().height, receipts: (height, pause) => readReceipts(blocks, height, pause) },
+    source: { height: () => chain.tip().height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
     store: options.local,
     prefix: keyspace.outboxCursor,
     timers: world.timers,
@@ -517,7 +517,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     requests: peering.requests,
     damaged,
-    examineBlocks: (pause) => examineBlocks(store, crypto, chain.tip().height, damaged, pause),
+    examineBlocks: (rest) => examineBlocks(store, crypto, chain.tip().height, damaged, createPause(world), rest),
     head,
     parameters: () => chain.tip().configuration.parameters,
     state: { get: readRow },
@@ -529,16 +529,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     inbox: () => ({ dropped: driver.framesDropped }),
     mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
-    transaction: async (id) => receipts.status(id),
+    transaction: receipts.status,
     async senderOf(id) {
       const position = blocks.position(id);
-      const stored = position && blocks.block(position.height)?.transactions[position.index];
+      const stored = position && (await blocks.transaction(position));
       return stored ? decodeTransaction(stored).sender : (mempool.byId(id) ?? mempool.rejection(id))?.sender;
     },
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
     async transactionBytes(id) {
       const position = blocks.position(id);
-      const transaction = position && blocks.block(position.height)?.transactions[position.index];
+      const transaction = position && (await blocks.transaction(position));
       const headerBytes = position && blocks.headerBytes(position.height);
       return transaction && headerBytes && { bytes: transaction, ...position, blockHash: headerHash(crypto, headerBytes) };
     },

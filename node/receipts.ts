@@ -12,7 +12,7 @@ import type { Clock, Timers } from './world.ts';
 export const WAITERS_MAX = 50_000; // callers waiting at once, over all transactions; further ones are answered with what is known
 
 export interface Receipts {
-  status(id: Digest): TransactionStatus;
+  status(id: Digest): Promise<TransactionStatus>;
   wait(id: Digest, timeoutMs: number): Promise<TransactionStatus>;
   onCommitted(committed: Committed): void;
   onRejected(id: Digest, rejection: Rejection): void;
@@ -35,13 +35,15 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
   const waiting = new Map<ByteText, Set<(status: TransactionStatus) => void>>();
   let count = 0;
 
-  function status(id: Digest): TransactionStatus {
+  async function status(id: Digest): Promise<TransactionStatus> {
     const position = deps.blocks.position(id);
-    if (position) {
-      const headerBytes = deps.blocks.headerBytes(position.height);
-      const receipt = deps.blocks.receiptBytes(position.height)?.[position.index];
-      if (headerBytes && receipt) return confirmed(factsOf(headerBytes), receipt);
-    }
+    if (!position) return beforeFinal(id);
+    const headerBytes = deps.blocks.headerBytes(position.height);
+    const receipt = (await deps.blocks.receiptBytes(position.height))?.[position.index];
+    return headerBytes && receipt ? confirmed(factsOf(headerBytes), receipt) : beforeFinal(id);
+  }
+
+  function beforeFinal(id: Digest): TransactionStatus {
     const entry = deps.mempool().byId(id);
     if (entry) return { state: 'pending', sinceMs: Math.max(0, Math.round(deps.clock.monotonic() - entry.addedMs)) };
     const rejection = deps.mempool().rejection(id);
@@ -65,12 +67,13 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
   return {
     status,
     wait(id, timeoutMs) {
-      const known = status(id);
+      if (deps.blocks.position(id)) return status(id);
+      const known = beforeFinal(id); // nothing is awaited before the waiter stands, or it could miss its block
       if ((known.state !== 'pending' && known.state !== 'unknown') || count >= WAITERS_MAX || timeoutMs <= 0) return Promise.resolve(known);
       const key = toByteText(id);
       return new Promise((resolve) => {
         const cancel = deps.timers.after(timeoutMs, () => finish(status(id)));
-        const finish = (result: TransactionStatus): void => {
+        const finish = (result: TransactionStatus | Promise<TransactionStatus>): void => {
           cancel();
           count--;
           const set = waiting.get(key);

@@ -10,7 +10,7 @@ export async function readStoredBlock(
   height: number,
   pause: Pause,
 ): Promise<StoredBlock | undefined> {
-  const block = blocks.block(height);
+  const block = await blocks.block(height);
   const headerBytes = blocks.headerBytes(height);
   if (!block || !headerBytes) return undefined;
   await pause();
@@ -19,14 +19,16 @@ export async function readStoredBlock(
     transactionIds.push(openTransaction(crypto, bytes).id);
     await pause();
   }
-  const receipts = await readReceipts(blocks, height, pause);
+  const receipts = (await readReceipts(blocks, height, pause)) ?? [];
   return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: blocks.certificate(height), receipts, transactionIds };
 }
 
-/** Receipts of a block, in its order; none where it has none. */
-export async function readReceipts(blocks: Pick<BlockStore, 'receiptBytes'>, height: number, pause: Pause): Promise<Receipt[]> {
+/** Receipts of a block, in its order; undefined where it is not held. */
+export async function readReceipts(blocks: Pick<BlockStore, 'receiptBytes'>, height: number, pause: Pause): Promise<Receipt[] | undefined> {
+  const stored = await blocks.receiptBytes(height);
+  if (!stored) return undefined;
   const receipts: Receipt[] = [];
-  for (const bytes of blocks.receiptBytes(height) ?? []) {
+  for (const bytes of stored) {
     receipts.push(decodeReceipt(bytes));
     await pause();
   }

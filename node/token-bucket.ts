@@ -76,4 +76,9 @@ export class TokenBuckets {
     this.#buckets.set(caller, bucket); // the newest again
     return bucket;
   }
+
+  /** Tokens left of a caller, who is not remembered for it: whoever looks at all callers would make them forget the debts of some. */
+  left(caller: string, { burst }: TokenRate): number {
+    return this.#buckets.get(caller)?.left() ?? burst;
+  }
 }

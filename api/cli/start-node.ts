@@ -12,7 +12,7 @@ import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/inde
 import { createLog } from '../../node/log.ts';
 import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
 import { recordEvidence } from '../../node/evidence.ts';
-import { createPause } from '../../node/slices.ts';
+import { createPause, createSlices } from '../../node/slices.ts';
 import {
   aesGcm,
   createClassLookup,
@@ -82,7 +82,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       onKeysFit: (fits) =>
         node.resolveAlarms('SEALED_KEYS_DIFFER', (detail) => fits((detail as { node: string }).node), { by: 'the keys held' }),
     });
-    const inclusions = createInclusions(node.blocks, world.crypto);
+    const inclusions = createInclusions(node.blocks, world.crypto, createSlices(world));
     const feeder = createIndexFeeder({
       index,
       blocks: node.blocks,
@@ -195,6 +195,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
       },
       height: () => node.head().height,
       log,
+      pause: createPause(world),
     });
     node.onCommitted(() => {
       feeder.onBlock();

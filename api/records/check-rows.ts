@@ -20,11 +20,11 @@ import {
 } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { type ByteText, type RecordPath, type StoredRecord, toByteText } from '../../node/format/index.ts';
-import { type PreparedRecord, reseal, type Resealed, withSeals } from '../../node/records/index.ts';
+import { contentSteps, type PreparedRecord, reseal, type Resealed, withSeals } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
 import { BODY_FAULTS_MAX } from '../formats/index.ts';
 import type { Caller } from '../rest/deps.ts';
-import { contentSteps, sameContentSteps } from './content-steps.ts';
+import { sameContentSteps } from './content-steps.ts';
 import type { PreparedRows } from './prepare-rows.ts';
 import { type PlacedText, refusePlaced } from './refusal.ts';
 import type { CheckedRow, SubmitDependencies } from './submit.ts';

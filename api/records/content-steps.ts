@@ -1,19 +1,11 @@
-/** Contents of records in steps: one may be of megabytes, in hundreds of thousands of values, and is read on the thread that votes. */
+/** Contents of records compared in steps: one may be of megabytes, in hundreds of thousands of values, and is read on the thread that votes. */
 import { type ClassDefinition, storedSpelling } from '../../contracts/index.ts';
-import { decodeContent, equalBytes, type TextStruct, type TextTree } from '../../node/format/index.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../rest/json-steps.ts';
+import { equalBytes, type TextStruct, type TextTree } from '../../node/format/index.ts';
+import { contentSteps } from '../../node/records/index.ts';
 import type { Steps } from '../../node/slices.ts';
 
-/** Bytes of a content that is read in one step. */
-const SHORT_BYTES = 8_192;
 /** Members compared between two pauses. */
 const STEP_MEMBERS = 256;
-
-/** Content that was written by encodeContent: its form is not judged again where it is long. */
-export function* contentSteps(bytes: Uint8Array): Steps<TextStruct> {
-  if (bytes.length <= SHORT_BYTES) return decodeContent(bytes);
-  return (yield* jsonBytesSteps(bytes, UNBOUNDED)) as TextStruct;
-}
 
 /** The verdict of sameContent. */
 export function* sameContentSteps(definition: ClassDefinition, content: Uint8Array, stored: Uint8Array): Steps<boolean> {

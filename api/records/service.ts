@@ -6,6 +6,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import type { Headroom } from '../../node/headroom.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
 import {
+  contentSteps,
   createScanBudget,
   createStateRecordSource,
   type RecordIndex,
@@ -22,7 +23,6 @@ import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, R
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
 import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';
-import { contentSteps } from './content-steps.ts';
 import { createGuesses } from './guesses.ts';
 import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';

@@ -36,12 +36,12 @@ import {
   TRANSACTION_BYTES_MAX,
 } from '../../node/format/index.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
-import { callsOf, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
+import { callsOf, contentSteps, type PreparedRecord, type SealedStore } from '../../node/records/index.ts';
 import type { NodeService, TransactionStatus } from '../../node/service.ts';
 import type { ParsedRecord } from '../formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from '../rest/deps.ts';
 import type { Bodies } from './bodies.ts';
-import { contentSteps, sameContentSteps } from './content-steps.ts';
+import { sameContentSteps } from './content-steps.ts';
 import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
 import type { Guesses } from './guesses.ts';
 import { refuseRows } from './refusal.ts';
@@ -235,7 +235,7 @@ async function confirmedOutcome(
         return outcomeOf(deps, caller.account, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
       }),
     ),
-    ...(await deps.bodies.inSlices(inclusionOf(deps, receipt.height, receipt.index))),
+    ...(await inclusionOf(deps, receipt.height, receipt.index)),
   };
 }
 
@@ -289,7 +289,7 @@ async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRo
     height: latest.height,
     blockHash: position ? toHex(position.blockHash) : null,
     records,
-    ...(position ? await deps.bodies.inSlices(inclusionOf(deps, latest.height, position.index)) : {}),
+    ...(position ? await inclusionOf(deps, latest.height, position.index) : {}),
   };
 }
 
@@ -368,8 +368,8 @@ export function* outcomeOf(
   };
 }
 
-function* inclusionOf(deps: SubmitDependencies, height: number, index: number): Generator<void, { readonly inclusionProof?: Json }, void> {
-  const inclusion = yield* deps.inclusions.receipt(height, index);
+async function inclusionOf(deps: SubmitDependencies, height: number, index: number): Promise<{ readonly inclusionProof?: Json }> {
+  const inclusion = await deps.inclusions.receipt(height, index);
   if (!inclusion) return {};
   return {
     inclusionProof: {

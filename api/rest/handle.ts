@@ -11,7 +11,7 @@ import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import type { Detail, Language } from './envelope.ts';
-import { jsonBytesSteps } from './json-steps.ts';
+import { jsonBytesSteps } from '../../node/json-steps.ts';
 import type { Steps } from '../../node/slices.ts';
 import { nearest, readParameters, SUGGESTIONS_MAX } from './parameters.ts';
 import type { Call, RawReply, Reply, Route, StreamReply } from './route.ts';

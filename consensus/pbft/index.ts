@@ -145,7 +145,8 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   const pending = replica.pendingNewView;
   if (pending) {
     replica.pendingNewView = undefined;
-    onMessage(replica, replica.self, pending);
+    noteValid(replica, pending.valid); // or this step would check all of them again: verdicts went with the block
+    onMessage(replica, replica.self, pending.bytes);
   }
 }
 

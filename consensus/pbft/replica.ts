@@ -14,7 +14,15 @@ import {
   type Validator,
   type VotePhase,
 } from '../../node/format/index.ts';
-import { type Effect, ENGINE_LIMITS, type EngineCrypto, type EngineLimits, type EngineParameters, type EngineStart } from '../engine.ts';
+import {
+  type Effect,
+  ENGINE_LIMITS,
+  type EngineCrypto,
+  type EngineLimits,
+  type EngineParameters,
+  type EngineStart,
+  type SignatureCheck,
+} from '../engine.ts';
 import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
 import type { ValidVotes, Verdicts } from './verdicts.ts';
@@ -72,7 +80,8 @@ export interface Replica {
   changing: boolean;
   binding: Binding | undefined;
   newView: Uint8Array | undefined;
-  pendingNewView: Uint8Array | undefined;
+  /** Of a height above ours, until sync is there, with those of its signatures that were found valid. */
+  pendingNewView: { readonly bytes: Uint8Array; readonly valid: readonly SignatureCheck[] } | undefined;
   /** Views that failed in a row since the last final block. */
   failures: number;
 

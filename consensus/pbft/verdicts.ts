@@ -92,6 +92,18 @@ export function noteValid({ crypto, verdicts }: Replica, checks: readonly Signat
   for (const check of checks) keep(verdicts, nameOf(check), undefined);
 }
 
+/** Those signatures of a view change or new view that are known to be valid, each once. */
+export function validIn(replica: Replica, bytes: Uint8Array): readonly SignatureCheck[] {
+  const { verdicts } = replica;
+  const nameOf = naming(replica.crypto);
+  const found = new Map<string, SignatureCheck>();
+  for (const check of checksOf(replica, bytes)) {
+    const name = nameOf(check);
+    if (verdicts.has(name) && verdicts.get(name) === undefined) found.set(name, check);
+  }
+  return [...found.values()];
+}
+
 /** Frames up to this many bytes hold some forty signatures at most, which a step checks in 2 ms. */
 export const CHECKED_IN_STEP_BYTES_MAX = 4_096;
 

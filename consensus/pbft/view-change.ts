@@ -9,7 +9,7 @@ import { type Certificate, equalBytes } from '../../node/format/index.ts';
 import { encodeMessage, type NewView, type Verified, type ViewChange } from './messages.ts';
 import { requestSync } from './normal-case.ts';
 import { clearView, drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
-import { commitFault, isSigned, prepareFault } from './verdicts.ts';
+import { commitFault, isSigned, prepareFault, validIn } from './verdicts.ts';
 
 /** Time-out of the present view, ms: doubled for every view that failed since the last final block, capped. */
 export function viewTimeoutMs(replica: Replica): number {
@@ -175,7 +175,7 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
   if (base > replica.height) {
     const proof = opened.find(({ certificate }) => certificate && !commitFault(replica, certificate));
     if (proof) {
-      replica.pendingNewView = bytes;
+      replica.pendingNewView = { bytes, valid: validIn(replica, bytes) };
       requestSync(replica, base, [message.node, proof.node]);
     }
     return;

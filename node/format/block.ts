@@ -2,7 +2,7 @@
  * Headers, blocks, certificates and the configuration they are judged by (design: chain, "Block").
  * The hash of a block is the hash of its header; seal and certificate stand outside it, because honest nodes may hold different ones.
  */
-import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
 import { type ChainParameters, defaultParameters, parameterNamesAt } from './parameters.ts';
 import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
@@ -151,6 +151,16 @@ export function decodeBlock(bytes: Uint8Array): Block {
     seal: reader.bytes(SIGNATURE_BYTES_MAX),
     transactions: reader.list((r) => r.bytes(TRANSACTION_BYTES_MAX), BLOCK_TRANSACTIONS_LIMIT),
   }));
+}
+
+/** One transaction of a block; undefined where it has none. @throws DecodeError */
+export function transactionIn(blockBytes: Uint8Array, index: number): Uint8Array | undefined {
+  const reader = new Reader(blockBytes);
+  reader.bytes(); // the header
+  reader.bytes(); // the seal
+  if (index >= reader.u32()) return undefined;
+  for (let i = 0; i < index; i++) reader.bytes();
+  return reader.bytes();
 }
 
 export function encodeProposal(proposal: Proposal): Uint8Array {

@@ -12,7 +12,8 @@ import {
   type Receipt,
   Writer,
 } from '../format/index.ts';
-import type { ConsensusConfiguration } from '../format/index.ts';
+import { type ConsensusConfiguration, transactionIn } from '../format/index.ts';
+import { loadRow } from '../storage/load.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 
@@ -52,11 +53,14 @@ export function encodePosition(position: Position): Uint8Array {
 export interface BlockStore {
   head(): HeadRow | undefined;
   headerBytes(height: number): Uint8Array | undefined;
-  blockBytes(height: number): Uint8Array | undefined;
-  block(height: number): Block | undefined;
   certificate(height: number): Certificate | undefined;
-  receipts(height: number): readonly Receipt[] | undefined;
-  receiptBytes(height: number): readonly Uint8Array[] | undefined;
+  // Bodies and receipts may hold tens of megabytes: they are loaded.
+  blockBytes(height: number): Promise<Uint8Array | undefined>;
+  block(height: number): Promise<Block | undefined>;
+  /** One transaction of a block, without the others. */
+  transaction(position: Position): Promise<Uint8Array | undefined>;
+  receipts(height: number): Promise<readonly Receipt[] | undefined>;
+  receiptBytes(height: number): Promise<readonly Uint8Array[] | undefined>;
   heightOfHash(hash: Digest): number | undefined;
   position(transactionId: Digest): Position | undefined;
   /** The configuration by which the block of `height` is judged. */
@@ -66,11 +70,11 @@ export interface BlockStore {
 }
 
 export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStore {
-  const receiptBytes = (height: number): readonly Uint8Array[] | undefined => {
-    const bytes = store.get(ledgerKey.receipts(height));
+  const receiptBytes = async (height: number): Promise<readonly Uint8Array[] | undefined> => {
+    const bytes = await loadRow(store, ledgerKey.receipts(height));
     return bytes && decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));
   };
-  const blockBytes = (height: number) => store.get(ledgerKey.body(height));
+  const blockBytes = (height: number): Promise<Uint8Array | undefined> => loadRow(store, ledgerKey.body(height));
   return {
     head() {
       const bytes = store.get(ledgerKey.head);
@@ -78,16 +82,20 @@ export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStor
     },
     headerBytes: (height) => store.get(ledgerKey.header(height)),
     blockBytes,
-    block(height) {
-      const bytes = blockBytes(height);
+    async block(height) {
+      const bytes = await blockBytes(height);
       return bytes && decodeBlock(bytes);
+    },
+    async transaction({ height, index }) {
+      const bytes = await blockBytes(height);
+      return bytes && transactionIn(bytes, index)?.slice(); // the block's bytes may go
     },
     certificate(height) {
       const bytes = store.get(ledgerKey.certificate(height));
       return bytes && decodeCertificate(bytes);
     },
     receiptBytes,
-    receipts: (height) => receiptBytes(height)?.map(decodeReceipt),
+    receipts: async (height) => (await receiptBytes(height))?.map(decodeReceipt),
     heightOfHash(hash) {
       const bytes = store.get(ledgerKey.heightOfHash(hash));
       return bytes && decodeAll(bytes, (reader) => reader.u64());

@@ -4,27 +4,32 @@
  * State and map need no such walk: a branch that counts entries it cannot find is damage, and a value that is not found does not give the state root.
  */
 import { type ByteText, type Crypto, decodeBlock, encodeHeader, headerHash, openTransaction } from '../format/index.ts';
+import type { Pause } from '../slices.ts';
+import { loadRow } from '../storage/load.ts';
 import { damagedKey } from '../storage/mend.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 
-/** Heights looked at before the thread is given back. */
+/** Heights looked at before the walk rests. */
 export const EXAMINE_STEP = 16;
 
 /**
  * Tells of every row of the blocks up to `height` that is damaged or missing.
- * @param pause awaited after each step; a rejection ends the walk.
+ * @param pause awaited after each row.
+ * @param rest awaited after each step; a rejection ends the walk.
  */
 export async function examineBlocks(
-  store: Pick<Store, 'get'>,
+  store: Pick<Store, 'get' | 'range'>,
   crypto: Pick<Crypto, 'hash'>,
   height: number,
   tell: (key: ByteText) => void,
-  pause: () => Promise<void>,
+  pause: Pause,
+  rest: () => Promise<void>,
 ): Promise<void> {
-  const present = (key: ByteText): Uint8Array | undefined => {
+  const present = async (key: ByteText, load = false): Promise<Uint8Array | undefined> => {
+    await pause();
     try {
-      const value = store.get(key);
+      const value = load ? await loadRow(store, key) : store.get(key);
       if (value === undefined) tell(key);
       return value;
     } catch (error) {
@@ -35,15 +40,15 @@ export async function examineBlocks(
     }
   };
   for (let at = 0; at <= height; at++) {
-    present(ledgerKey.header(at));
-    present(ledgerKey.receipts(at));
-    if (at > 0) present(ledgerKey.certificate(at));
-    const body = present(ledgerKey.body(at));
+    await present(ledgerKey.header(at));
+    await present(ledgerKey.receipts(at), true);
+    if (at > 0) await present(ledgerKey.certificate(at));
+    const body = await present(ledgerKey.body(at), true);
     if (body) {
       const { header, transactions } = decodeBlock(body);
-      present(ledgerKey.heightOfHash(headerHash(crypto, encodeHeader(header))));
-      for (const bytes of transactions) present(ledgerKey.position(openTransaction(crypto, bytes).id));
+      await present(ledgerKey.heightOfHash(headerHash(crypto, encodeHeader(header))));
+      for (const bytes of transactions) await present(ledgerKey.position(openTransaction(crypto, bytes).id));
     }
-    if (at % EXAMINE_STEP === EXAMINE_STEP - 1) await pause();
+    if (at % EXAMINE_STEP === EXAMINE_STEP - 1) await rest();
   }
 }

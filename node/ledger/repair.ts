@@ -48,9 +48,10 @@ import {
   Writer,
 } from '../format/index.ts';
 import { keyspace } from '../storage/keyspace.ts';
+import { loadRow } from '../storage/load.ts';
 import { damagedKey, rangeAround } from '../storage/mend.ts';
 import type { Store, StoreOperation } from '../world.ts';
-import { type BlockStore, encodeHead, type HeadRow } from './block-store.ts';
+import { type BlockStore, encodeHead, type HeadRow, type Position } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import type { StagedMap, StateMap } from './state-map.ts';
 import type { EntrySource } from './state-map-rebuild.ts';
@@ -221,10 +222,10 @@ export function createLedgerRepair(deps: {
   }
 
   /** What this store says of a row by itself, when it does. */
-  function own(kind: ByteText, height: number): Uint8Array | undefined {
+  async function own(kind: ByteText, height: number): Promise<Uint8Array | undefined> {
     switch (kind) {
       case keyspace.header: {
-        const front = new Reader(blocks.blockBytes(height) ?? new Uint8Array(4)).bytes();
+        const front = new Reader((await blocks.blockBytes(height)) ?? new Uint8Array(4)).bytes();
         return isHeader(height, front) ? front : undefined;
       }
       case keyspace.body:
@@ -270,24 +271,25 @@ export function createLedgerRepair(deps: {
   async function repairHeight(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
     const kind = key.slice(0, 1);
     const height = decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64());
-    const stored = value === undefined ? attempt(() => own(kind, height)) : undefined;
+    const stored = value === undefined ? await attempt(() => own(kind, height)) : undefined;
     if (stored) return write([{ key, value: stored }], 'own');
     if (kind === keyspace.undo && head().height - height >= UNDO_CHECKED_MAX) return { outcome: 'lost' };
     if (value === undefined) return { outcome: 'wanted', key, height };
     return (await holds(kind, height, value)) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
   }
 
+  async function idAt(position: Position): Promise<Digest | undefined> {
+    const bytes = await blocks.transaction(position);
+    return bytes && openTransaction(crypto, bytes).id;
+  }
+
   /** Where a block or a transaction stands: whoever says it, the thing itself is here. */
   async function repairPlace(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
     if (value === undefined) return { outcome: 'wanted', key, height: head().height };
     const wanted = fromByteText(key.slice(1));
-    const found = decodeAll(value, (reader) => {
-      const height = reader.u64();
-      if (height > head().height) return undefined;
-      if (key.startsWith(keyspace.heightByHash)) return headerHash(crypto, headerBytes(height));
-      const bytes = blocks.block(height)?.transactions[reader.u32()];
-      return bytes && openTransaction(crypto, bytes).id;
-    });
+    const isBlock = key.startsWith(keyspace.heightByHash);
+    const place = decodeAll(value, (reader) => ({ height: reader.u64(), index: isBlock ? 0 : reader.u32() }));
+    const found = place.height > head().height ? undefined : isBlock ? headerHash(crypto, headerBytes(place.height)) : await idAt(place);
     return found && equalBytes(found, wanted) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
   }
 
@@ -326,7 +328,7 @@ export function createLedgerRepair(deps: {
         if (error instanceof DecodeError) return value === undefined ? { outcome: 'lost' } : { outcome: 'refused' };
         const other = damagedKey(error);
         if (other === undefined || other === key) throw error;
-        return { outcome: 'wanted', key: other, height: attempt(head)?.height ?? 0 }; // repaired first, on its own terms
+        return { outcome: 'wanted', key: other, height: (await attempt(head))?.height ?? 0 }; // repaired first, on its own terms
       }
     },
   };
@@ -355,9 +357,9 @@ export function createLedgerRepair(deps: {
 }
 
 /** Undefined when what it needs is damaged too or does not decode. */
-function attempt<T>(read: () => T | undefined): T | undefined {
+async function attempt<T>(read: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     if (damagedKey(error) !== undefined || error instanceof DecodeError) return undefined;
     throw error;
@@ -387,7 +389,7 @@ export async function sharedRow(
   height: number,
 ): Promise<Uint8Array | undefined> {
   const kind = key.slice(0, 1);
-  if (SHARED.has(kind)) return store.get(key);
+  if (SHARED.has(kind)) return loadRow(store, key);
   const top = blocks.head()?.height ?? -1;
   if ((kind !== keyspace.state && kind !== keyspace.stateValue) || height > top || top - height > STATE_BACK_MAX) return undefined;
   const path = pathOf(key);

@@ -167,7 +167,7 @@ async function signatureFault(deps: ValidationDependencies, bytes: Uint8Array): 
 
 /** Whether the transactions are those of the block stored at this height. */
 async function isStored({ blocks, pause }: ValidationDependencies, { header, transactions }: Block): Promise<boolean> {
-  const stored = blocks.block(header.height)?.transactions;
+  const stored = (await blocks.block(header.height))?.transactions;
   if (stored?.length !== transactions.length) return false;
   for (const [i, bytes] of transactions.entries()) {
     if (!equalBytes(bytes, stored[i]!)) return false;
@@ -183,7 +183,7 @@ async function checkRoots(deps: ValidationDependencies, block: Block, parent: Pa
     const final = decodeHeader(finalBytes);
     const same = await isStored(deps, block);
     await deps.pause();
-    const receipts = deps.blocks.receiptBytes(header.height) ?? [];
+    const receipts = (await deps.blocks.receiptBytes(header.height)) ?? [];
     const other = 'the transactions are not those executed at this height';
     return [
       check('receiptsRoot', same ? toHex(await rootWithPauses(deps.crypto, receipts, deps.pause)) : other, toHex(header.receiptsRoot)),

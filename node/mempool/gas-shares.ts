@@ -97,33 +97,39 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   const means = new BoundedMap<string, number>(SENDERS_MAX);
 
   const ownOf = (sender: string): TokenBucket => buckets.of(sender, ownRate);
+  const leftOf = (sender: string): number => buckets.left(sender, ownRate);
 
   function isModestAbout(): boolean {
     const sinceMs = clock.monotonic() - ABOUT_MS;
     for (const [sender, seenMs] of modest) {
-      if (seenMs >= sinceMs && ownOf(sender).left() >= MODEST_LEFT_MIN) return true;
+      if (seenMs >= sinceMs && leftOf(sender) >= MODEST_LEFT_MIN) return true;
       modest.delete(sender);
     }
     return false;
   }
 
   function* turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void> {
-    const senders = [...queues].map(([sender, queue]) => ({ left: ownOf(sender).left(), queue, beyond: [] as T[] }));
+    const isBounded = isModestAbout();
+    const ofBulk = new Grants(bulk.left());
+    const ofAny = new Grants(excess.left());
+    const beyondMax = !isBounded || ofAny.isOpen ? Number.POSITIVE_INFINITY : ofBulk.isOpen ? BULK_GAS_MAX : EXCESS_GAS_PER_BLOCK;
+    const senders: WithinOwn<T>[] = [];
+    for (const [sender, queue] of queues) senders.push(new WithinOwn(leftOf(sender), beyondMax, queue));
     senders.sort((a, b) => b.left - a.left); // who used least goes first
     let alone = true;
-    for (const transaction of inTurn(senders.map((sender) => withinOwn(sender)))) {
+    for (const transaction of inTurn(senders)) {
       alone = false;
       yield transaction;
     }
-    const beyond = inTurn(senders.map((sender) => sender.beyond[Symbol.iterator]()));
-    if (!isModestAbout()) {
+    const putBy: Iterator<T>[] = [];
+    for (const { beyond } of senders) if (beyond) putBy.push(beyond[Symbol.iterator]());
+    const beyond = inTurn(putBy);
+    if (!isBounded) {
       yield* beyond;
       return;
     }
     if (alone && clock.monotonic() < aloneFromMs) return;
     let blockLeft = EXCESS_GAS_PER_BLOCK;
-    const ofBulk = new Grants(bulk.left());
-    const ofAny = new Grants(excess.left());
     for (const transaction of beyond) {
       const { gasLimit } = transaction;
       if (gasLimit <= blockLeft) blockLeft -= gasLimit;
@@ -132,34 +138,40 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
     }
   }
 
-  /** Of each transaction of the queues, ms until a block may hold it, were it the first of those beyond their senders' own. */
-  function* waitsMs(queues: ReadonlyMap<string, Iterable<GasUse>>): Generator<number, void, void> {
-    const about = isModestAbout();
-    const aloneMs = about ? Math.max(0, Math.ceil(aloneFromMs - clock.monotonic())) : 0;
-    const ofAnyMs = about ? Math.max(aloneMs, excess.waitMs()) : 0;
-    const ofBulkMs = Math.min(Math.max(aloneMs, bulk.waitMs()), ofAnyMs);
-    for (const [sender, queue] of queues) {
-      const own = ownOf(sender).left();
-      for (const { gasLimit } of queue) {
-        if (gasLimit <= own) yield 0;
-        else if (gasLimit <= EXCESS_GAS_PER_BLOCK) yield aloneMs;
-        else yield gasLimit <= BULK_GAS_MAX ? ofBulkMs : ofAnyMs;
-      }
-    }
+  /**
+   * Ms until a block may hold a transaction that its sender's own does not pay for, were it the first of those: one of up to EXCESS_GAS_PER_BLOCK, of
+   * up to BULK_GAS_MAX, any. None waits longer than a larger one.
+   */
+  function waitsMs(): { readonly smallMs: number; readonly bulkMs: number; readonly anyMs: number } {
+    if (!isModestAbout()) return { smallMs: 0, bulkMs: 0, anyMs: 0 };
+    const smallMs = Math.max(0, Math.ceil(aloneFromMs - clock.monotonic()));
+    const anyMs = Math.max(smallMs, excess.waitMs());
+    return { smallMs, bulkMs: Math.min(Math.max(smallMs, bulk.waitMs()), anyMs), anyMs };
   }
 
   function dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
+    const { smallMs, bulkMs, anyMs } = waitsMs();
     let leastMs = Number.POSITIVE_INFINITY;
-    for (const waitMs of waitsMs(queues)) {
-      if (waitMs === 0) return 0;
-      leastMs = Math.min(leastMs, waitMs);
+    for (const [sender, queue] of queues) {
+      const own = leftOf(sender);
+      for (const { gasLimit } of queue) {
+        const waitMs = gasLimit <= own ? 0 : gasLimit <= EXCESS_GAS_PER_BLOCK ? smallMs : gasLimit <= BULK_GAS_MAX ? bulkMs : anyMs;
+        if (waitMs === 0) return 0;
+        leastMs = Math.min(leastMs, waitMs);
+      }
     }
     return leastMs;
   }
 
   function heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
+    const { smallMs, bulkMs, anyMs } = waitsMs();
+    if (anyMs === 0) return 0;
+    const waitsForNothing = smallMs > 0 ? 0 : bulkMs > 0 ? EXCESS_GAS_PER_BLOCK : BULK_GAS_MAX; // of so much gas
     let count = 0;
-    for (const waitMs of waitsMs(queues)) if (waitMs > 0) count++;
+    for (const [sender, queue] of queues) {
+      const freeMax = Math.max(waitsForNothing, leftOf(sender));
+      for (const { gasLimit } of queue) if (gasLimit > freeMax) count++;
+    }
     return count;
   }
 
@@ -167,7 +179,7 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
     turns,
     dueInMs,
     goesFirst({ sender, gasLimit }) {
-      const left = ownOf(sender).left();
+      const left = leftOf(sender);
       return left >= SENDER_GAS_SAVED && gasLimit <= left;
     },
     heldBack,
@@ -213,27 +225,42 @@ class Grants {
     this.#left = left;
   }
 
+  get isOpen(): boolean {
+    return this.#left > 0;
+  }
+
   take(gas: number): boolean {
-    if (this.#left <= 0 || !(this.#none || gas <= this.#left)) return false;
+    if (!this.isOpen || !(this.#none || gas <= this.#left)) return false;
     this.#none = false;
     this.#left -= gas;
     return true;
   }
 }
 
-/** Those that the sender's own gas pays for; what it does not pay for is put by. */
-function* withinOwn<T extends GasUse>(sender: {
+/** Those of one sender that his own gas pays for; what it does not pay for is put by, unless no block may hold that now. No generator: tens of thousands may have something waiting. */
+class WithinOwn<T extends GasUse> implements Iterator<T, void> {
   left: number;
-  readonly queue: Iterable<T>;
-  readonly beyond: T[];
-}): Generator<T, void, void> {
-  for (const transaction of sender.queue) {
-    if (transaction.gasLimit > sender.left) {
-      sender.beyond.push(transaction);
-      continue;
+  beyond: T[] | undefined;
+  readonly #beyondMax: number;
+  readonly #queue: Iterator<T, void>;
+
+  constructor(left: number, beyondMax: number, queue: Iterable<T>) {
+    this.left = left;
+    this.#beyondMax = beyondMax;
+    this.#queue = queue[Symbol.iterator]();
+  }
+
+  next(): IteratorResult<T, void> {
+    for (;;) {
+      const next = this.#queue.next();
+      if (next.done || next.value.gasLimit <= this.left) {
+        if (!next.done) this.left -= next.value.gasLimit;
+        return next;
+      }
+      if (next.value.gasLimit > this.#beyondMax) continue;
+      this.beyond ??= [];
+      this.beyond.push(next.value);
     }
-    sender.left -= transaction.gasLimit;
-    yield transaction;
   }
 }
 

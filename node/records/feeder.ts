@@ -52,10 +52,11 @@ export function createIndexFeeder(options: {
       if (stopped) return;
       if (height > options.height()) break;
       const headerBytes = blocks.headerBytes(height);
-      if (!headerBytes || !blocks.receiptBytes(height)) throw new Error(`Block ${height} is not held`);
       const pause = createPause(options);
+      const receipts = await readReceipts(blocks, height, pause);
+      if (!headerBytes || !receipts) throw new Error(`Block ${height} is not held`);
       const rows: RecordRow[] = [];
-      for (const row of recordRowsOf(await readReceipts(blocks, height, pause), state)) {
+      for (const row of recordRowsOf(receipts, state)) {
         rows.push(row);
         await pause();
       }

@@ -2,7 +2,9 @@
 import type { ClassDefinition, LinkFact, MaterialFact } from '../../contracts/builtin/classes/index.ts';
 import { factsOf } from '../../contracts/builtin/classes/index.ts';
 import { utf8Text } from '../../contracts/builtin/layout.ts';
-import { type ByteText, decodeContent, fromUtf8, type RecordState, type StoredRecord, u32Text, utf8 } from '../format/index.ts';
+import { type ByteText, fromUtf8, type RecordState, type StoredRecord, u32Text, utf8 } from '../format/index.ts';
+import type { Steps } from '../slices.ts';
+import { contentSteps } from './content-steps.ts';
 
 /** Key prefixes of the index store; retired rows stay. Values in postings end in NUL, which no record text can hold. */
 export const indexKeyspace = {
@@ -51,7 +53,11 @@ export interface RecordSummary {
 }
 
 /** A tombstone keeps the facts of the version it withdrew, so that it is found where that one was. */
-export function summaryOf(definition: ClassDefinition | undefined, record: StoredRecord, before: RecordSummary | undefined): RecordSummary {
+export function* summarySteps(
+  definition: ClassDefinition | undefined,
+  record: StoredRecord,
+  before: RecordSummary | undefined,
+): Steps<RecordSummary> {
   const { class: name, org, actor, state, height, committedAtMs } = record;
   const base = { class: name, org, author: before?.author ?? actor, state, height, committedAtMs };
   const committedUs = `${BigInt(record.committedAtMs) * 1_000n}`;
@@ -61,7 +67,7 @@ export function summaryOf(definition: ClassDefinition | undefined, record: Store
   }
   const { product, productionBatch, factory, report, verdict, devices, materials, links, timeUs } = factsOf(
     definition,
-    decodeContent(record.content),
+    yield* contentSteps(record.content),
   );
   return {
     ...base,
@@ -85,13 +91,13 @@ export function decodeSummary(bytes: Uint8Array): RecordSummary {
   return JSON.parse(fromUtf8(bytes)) as RecordSummary;
 }
 
-/** Values under which a version is posted, by row. */
+/** Values under which a version is posted, by row: each once, of thousands of materials too. */
 export function postingsOf(summary: RecordSummary): readonly (readonly [PostingRow, string])[] {
   const out: [PostingRow, string][] = [['timeline', '']];
-  // Values of one row stand together, so that a value named twice is found near the end.
+  const seen = new Set<string>();
   const add = (row: PostingRow, value: string | undefined): void => {
-    if (value === undefined) return;
-    for (let i = out.length - 1; i > 0 && out[i]![0] === row; i--) if (out[i]![1] === value) return;
+    if (value === undefined || seen.has(`${row}/${value}`)) return;
+    seen.add(`${row}/${value}`);
     out.push([row, value]);
   };
   const { materials } = summary;
@@ -107,6 +113,14 @@ export function postingsOf(summary: RecordSummary): readonly (readonly [PostingR
   for (const link of summary.links) add('link', linkText(link));
   for (const { report } of materials) if (report !== undefined) add('link', linkText({ type: 'report', id: report }));
   return out;
+}
+
+/** Whether the version is posted under the link. */
+export function namesLink({ links, materials }: RecordSummary, link: string): boolean {
+  return (
+    links.some((each) => linkText(each) === link) ||
+    materials.some(({ report }) => report !== undefined && linkText({ type: 'report', id: report }) === link)
+  );
 }
 
 export function linkText({ type, id }: { readonly type: string; readonly id: string }): string {

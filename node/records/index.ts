@@ -1,6 +1,7 @@
 /** The door of node/records: preparing submissions, sealed values, queries, trace, answers. */
 export { AEAD_NONCE_BYTES, type Aead, aesGcm } from './cipher.ts';
 export * from './class-lookup.ts';
+export * from './content-steps.ts';
 export * from './index-rows.ts';
 export * from './prepare.ts';
 export * from './query-index.ts';

@@ -24,7 +24,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Pause } from '../slices.ts';
+import { type Pause, withPauses } from '../slices.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
 import {
@@ -34,10 +34,11 @@ import {
   indexKey,
   type PostingRow,
   postingPrefix,
+  namesLink,
   postingsOf,
   readReference,
   type RecordSummary,
-  summaryOf,
+  summarySteps,
   timeText,
 } from './index-rows.ts';
 import type { Pace } from './scan-budget.ts';
@@ -161,14 +162,16 @@ export function createRecordIndex(
       const stored = record.version === 1 || fresh.has(beforeKey) ? undefined : store.get(beforeKey);
       const before = fresh.get(beforeKey) ?? (stored && decodeSummary(stored));
       if (before) fresh.set(beforeKey, { ...before, supersededAt: next });
-      const summary = summaryOf(classOf(record.class, record.classVersion), record, before);
+      const summary = await withPauses(summarySteps(classOf(record.class, record.classVersion), record, before), pause);
       fresh.set(indexKey.summary(id, record.version), summary);
       const reference = fromByteText(id + u32Text(record.version));
       references.push({ key: indexKey.commit(next, at), value: reference });
       references.push({ key: indexKey.authorCommit(summary.author, next, at), value: reference });
       const time = timeText(BigInt(summary.timeUs));
-      for (const [row, value] of postingsOf(summary))
+      for (const [row, value] of postingsOf(summary)) {
         references.push({ key: indexKey.posting(row, value, time, id, record.version), value: new Uint8Array(0) });
+        if (references.length % BATCH_ROWS === 0) await pause();
+      }
       await pause();
     }
     const operations: StoreOperation[] = []; // summaries first: whoever meets a reference reads the summary
@@ -388,7 +391,7 @@ function matchedBy(summary: RecordSummary, { filter, fromUs, toUs }: Plan): read
     is('report', report, () => summary.report === report) &&
     is('class', filter.class, () => summary.class === filter.class) &&
     is('org', org, () => summary.org === org) &&
-    is('link', link, () => postingsOf(summary).some(([row, value]) => row === 'link' && value === link)) &&
+    is('link', link, () => namesLink(summary, link!)) &&
     is('productionBatch', productionBatch, () => summary.productionBatch === productionBatch) &&
     is('materialBatch', materialBatch, () =>
       summary.materials.some((material) => material.batch === materialBatch && (supplier === undefined || material.supplier === supplier)),

@@ -4,8 +4,9 @@
  */
 import { ChainError } from '../errors/index.ts';
 import type { Digest } from '../format/index.ts';
+import type { Pause } from '../slices.ts';
 import type { Log } from '../world.ts';
-import { type SealedStore, WAITING_ROWS_MAX } from './sealed-store.ts';
+import type { SealedStore } from './sealed-store.ts';
 
 export interface SealedSettlement {
   /** A block became final. */
@@ -20,21 +21,20 @@ export function createSealedSettlement(options: {
   readonly outcome: (transactionId: Digest) => Promise<'ok' | 'failed' | undefined>;
   readonly height: () => number;
   readonly log: Log;
+  /** Thousands may wait. */
+  readonly pause: Pause;
 }): SealedSettlement {
-  const { sealed, outcome, log } = options;
+  const { sealed, outcome, log, pause } = options;
   let running: Promise<void> | undefined;
 
   async function settle(): Promise<void> {
     const height = options.height(); // before the receipts are looked at: what expires below it has its receipt by now or never
-    for (let after: Digest | undefined; ; ) {
-      const waiting = await sealed.waiting(after); // all of them: those that only time ends must hold up no other
-      for (const { transactionId, expiryHeight } of waiting) {
-        const ended = await outcome(transactionId);
-        if (ended === 'ok') await keep(transactionId);
-        else if (ended === 'failed' || expiryHeight < height) await sealed.drop(transactionId);
-      }
-      if (waiting.length < WAITING_ROWS_MAX) return;
-      after = waiting.at(-1)!.transactionId;
+    // All of them: those that only time ends must hold up no other.
+    for (const { transactionId, expiryHeight } of await sealed.waiting()) {
+      const ended = await outcome(transactionId);
+      if (ended === 'ok') await keep(transactionId);
+      else if (ended === 'failed' || expiryHeight < height) await sealed.drop(transactionId);
+      await pause();
     }
   }
 

@@ -22,12 +22,14 @@ import {
   utf8,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
+import { loadRow } from '../storage/load.ts';
+import { rangeAround } from '../storage/mend.ts';
 import { type Pause, withPauses } from '../slices.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';
 import type { SealedValue } from './prepare.ts';
-import { decodeValues, encodeValues, NO_VALUES, STEP_VALUES } from './sealed-values.ts';
+import { decodeValues, encodeValues, joined, NO_VALUES, STEP_VALUES } from './sealed-values.ts';
 
 /** Key prefixes of the sealed store; retired rows stay. */
 export const sealedKeyspace = {
@@ -57,8 +59,8 @@ export interface SealedStore {
   keep(transactionId: Digest): Promise<void>;
   /** The transaction stored nothing: what waited for it is deleted. */
   drop(transactionId: Digest): Promise<void>;
-  /** Transactions that values wait for, in order of their ids, so many at a time: fewer than WAITING_ROWS_MAX are the last. */
-  waiting(after?: Digest): Promise<readonly { readonly transactionId: Digest; readonly expiryHeight: number }[]>;
+  /** Transactions that values wait for. */
+  waiting(): Promise<readonly Waiting[]>;
   /** All values held of a record, of every version. Empty when none were or they are erased. @throws ChainError STORE_DAMAGED */
   getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void>;
   /** Destroys the data key and the values. */
@@ -73,6 +75,12 @@ export interface SealedStore {
   changesAfter(sequence: number, countMax: number): AsyncGenerator<SealedChange, void, void>;
   /** Called after each change. */
   onChange(listener: () => void): void;
+}
+
+export interface Waiting {
+  readonly transactionId: Digest;
+  /** Last height it may be final at. */
+  readonly expiryHeight: number;
 }
 
 export interface LogPosition {
@@ -94,7 +102,7 @@ const BACKFILL_ROWS = 1_000; // rows of a store from before there was a log, num
 
 const RECORDS_AT_ONCE = 16; // records whose values are encrypted and written in one turn: each takes some tenths of a millisecond
 const WAITING_RECORDS_MAX = 10_000; // records of one transaction
-export const WAITING_ROWS_MAX = 1_000; // submissions under way that are read at a time
+const WAITING_ROWS = 8; // submissions under way that are read at a time: each may hold megabytes
 const HEIGHT_BYTES = 8;
 
 /**
@@ -244,6 +252,34 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
   }
 
   const waitingKey = (transactionId: Digest): ByteText => keyOf('waiting', toByteText(transactionId));
+  let waits: Promise<Map<ByteText, Waiting>> | undefined;
+
+  /** What waits, by the keys of its rows: they are read once, for they hold the values too, and kept up to date from then on. */
+  function waitingNow(): Promise<Map<ByteText, Waiting>> {
+    waits ??= readWaiting().catch((error: unknown) => {
+      waits = undefined;
+      throw error;
+    });
+    return waits;
+  }
+
+  async function readWaiting(): Promise<Map<ByteText, Waiting>> {
+    const found = new Map<ByteText, Waiting>();
+    const { prefix } = sealedKeyspace.waiting;
+    for (let from: ByteText = prefix; ; ) {
+      const rows = await rangeAround(store, { from, to: prefixEnd(prefix), limit: WAITING_ROWS }, () => undefined); // a damaged one is told by the store
+      for (const { key, value } of rows) {
+        const expiryHeight = decodeAll(value.subarray(0, HEIGHT_BYTES), (reader) => reader.u64());
+        found.set(key, { transactionId: fromByteText(key.slice(prefix.length)), expiryHeight });
+      }
+      if (rows.length < WAITING_ROWS) return found;
+      from = `${rows.at(-1)!.key}\0`;
+    }
+  }
+
+  async function ended(transactionId: Digest): Promise<void> {
+    (await waitingNow()).delete(waitingKey(transactionId));
+  }
 
   return {
     getSteps,
@@ -252,28 +288,26 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     async hold(transactionId, expiryHeight, records) {
       const key = waitingKey(transactionId);
       const box = await withPauses(seal(storageKey, key, await withPauses(encodeRecords(records), pause)), pause);
-      await store.batch([{ key, value: new Writer(HEIGHT_BYTES + box.length).u64(expiryHeight).fixed(box, box.length).finish() }], {
-        sync: true,
-      });
+      const value = await withPauses(joined([new Writer(HEIGHT_BYTES).u64(expiryHeight).finish(), box]), pause);
+      await store.batch([{ key, value }], { sync: true });
+      (await waitingNow()).set(key, { transactionId, expiryHeight });
     },
     keep: (transactionId) =>
       inTurn(async () => {
         const key = waitingKey(transactionId);
-        const row = store.get(key);
-        if (!row) return;
-        const bytes = await withPauses(open(storageKey, key, row.subarray(HEIGHT_BYTES)), pause);
-        await put(decodeRecords(bytes, pause), [{ key, value: undefined }]);
+        const row = await loadRow(store, key);
+        if (row) {
+          const bytes = await withPauses(open(storageKey, key, row.subarray(HEIGHT_BYTES)), pause);
+          await put(decodeRecords(bytes, pause), [{ key, value: undefined }]);
+        }
+        await ended(transactionId);
       }),
-    drop: (transactionId) => inTurn(() => store.batch([{ key: waitingKey(transactionId), value: undefined }], { sync: true })),
-    async waiting(after) {
-      const { prefix } = sealedKeyspace.waiting;
-      const from = after === undefined ? prefix : `${waitingKey(after)}\0`;
-      const rows = await store.range({ from, to: prefixEnd(prefix), limit: WAITING_ROWS_MAX });
-      return rows.map(({ key, value }) => ({
-        transactionId: fromByteText(key.slice(prefix.length)),
-        expiryHeight: decodeAll(value.subarray(0, HEIGHT_BYTES), (reader) => reader.u64()),
-      }));
-    },
+    drop: (transactionId) =>
+      inTurn(async () => {
+        await store.batch([{ key: waitingKey(transactionId), value: undefined }], { sync: true });
+        await ended(transactionId);
+      }),
+    waiting: async () => [...(await waitingNow()).values()],
     erase: (recordId) =>
       inTurn(async () => {
         if (isErased(recordId)) return;
@@ -315,9 +349,12 @@ function* added(to: Map<string, SealedValue>, values: readonly SealedValue[]): G
 }
 
 function* encodeRecords(records: readonly SealedRecord[]): Generator<void, Uint8Array, void> {
-  const writer = new Writer(1_024).u32(records.length);
-  for (const { recordId, sealed } of records) writer.fixed(recordId, DIGEST_BYTES).bytes(yield* encodeValues(sealed));
-  return writer.finish();
+  const parts = [new Writer(4).u32(records.length).finish()];
+  for (const { recordId, sealed } of records) {
+    const values = yield* encodeValues(sealed);
+    parts.push(recordId, new Writer(4).u32(values.length).finish(), values);
+  }
+  return yield* joined(parts);
 }
 
 /** One by one, as they are asked for. */

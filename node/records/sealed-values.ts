@@ -7,22 +7,42 @@ export const SEALED_VALUES_MAX = 100_000; // values of all versions of one recor
 export const STEP_VALUES = 64;
 /** An encoding of no values: their count. */
 export const NO_VALUES = new Uint8Array(4);
-/** Four lengths around the members of a value. */
-const FRAME_BYTES = 16;
+/** Bytes copied between two pauses. */
+const STEP_BYTES = 1_048_576;
+/** Of a value with its path, salt and commitment, as most have. */
+const VALUE_BYTES = 256;
 
 export function* encodeValues(values: readonly SealedValue[]): Generator<void, Uint8Array, void> {
-  const writer = new Writer(values.reduce((sum, value) => sum + lengthOf(value), FRAME_BYTES)).u32(values.length);
-  yield;
-  for (const [i, { path, value, salt, commitment }] of values.entries()) {
-    writer.text(path).text(value).bytes(salt).text(commitment);
-    if (i % STEP_VALUES === 0) yield;
+  const parts = [new Writer(4).u32(values.length).finish()]; // one writer for all would copy what it has whenever it grows
+  for (let from = 0; from < values.length; from += STEP_VALUES) {
+    const writer = new Writer(VALUE_BYTES * STEP_VALUES);
+    for (const { path, value, salt, commitment } of values.slice(from, from + STEP_VALUES))
+      writer.text(path).text(value).bytes(salt).text(commitment);
+    parts.push(writer.finish());
+    yield;
   }
-  return writer.finish();
+  return yield* joined(parts);
 }
 
-/** A writer that has to grow copies what it has; letters of more than one byte make it grow. */
-function lengthOf({ path, value, salt, commitment }: SealedValue): number {
-  return FRAME_BYTES + path.length + value.length + salt.length + commitment.length;
+/** Parts one behind the other, of megabytes too. */
+export function* joined(parts: readonly Uint8Array[]): Generator<void, Uint8Array, void> {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let to = 0;
+  let copied = 0;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += STEP_BYTES) {
+      const piece = part.subarray(at, at + STEP_BYTES);
+      out.set(piece, to);
+      to += piece.length;
+      copied += piece.length;
+      if (copied < STEP_BYTES) continue;
+      yield;
+      copied = 0;
+    }
+  }
+  return out;
 }
 
 /** @throws DecodeError */

@@ -3,7 +3,9 @@
  * reports, factories. An edge says which records make it, and whether it stands on one side's word: a link to another organisation's batch is `claimed`
  * until its owner has recorded that batch himself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
  */
-import { textAt, decodeContent, fromHex } from '../format/index.ts';
+import { textAt, fromHex } from '../format/index.ts';
+import { type Pause, withPauses } from '../slices.ts';
+import { contentSteps } from './content-steps.ts';
 import { linkText, type RecordSummary } from './index-rows.ts';
 import { type RecordFilter, type RecordIndex, SEARCH_LIMIT_MAX, type SearchRow } from './query-index.ts';
 import type { RecordSource } from './source.ts';
@@ -62,8 +64,8 @@ export interface TraceOptions {
   readonly direction?: 'up' | 'down' | 'both';
   readonly depthMax?: number;
   readonly nodesMax?: number;
-  /** Awaited after each record looked at: rows that are read already follow one another without a turn of the event loop. */
-  readonly pause?: () => Promise<void>;
+  /** Awaited after each record looked at, and while a long one is read: rows that are read already follow one another without a turn of the event loop. */
+  readonly pause?: Pause;
   /** Whether the caller may see a record. */
   readonly may?: (summary: RecordSummary) => boolean;
 }
@@ -95,6 +97,7 @@ class TraceWalk {
   >();
   readonly #read = new Map<string, readonly SearchRow[]>();
   readonly #height: number;
+  readonly #pause: Pause;
   #complete = true;
   #withheld = 0;
   #recordsRead = 0;
@@ -105,6 +108,7 @@ class TraceWalk {
     this.#source = source;
     this.#options = options;
     this.#height = index.height ?? 0;
+    this.#pause = options.pause ?? (() => Promise.resolve());
   }
 
   result(): Omit<Trace, 'product'> {
@@ -161,7 +165,7 @@ class TraceWalk {
     };
     if (thing.type === 'report') return []; // what a report judged is below it, not above
     for (const row of rows) {
-      await this.#options.pause?.();
+      await this.#pause();
       if (this.#links >= TRACE_LINKS_MAX) {
         this.#complete = false;
         break;
@@ -201,13 +205,13 @@ class TraceWalk {
     const batches = new Set(rows.flatMap(({ summary }) => (summary.productionBatch === undefined ? [] : [summary.productionBatch])));
     if (thing.type === 'production_batch' || thing.type === 'material_batch') batches.add(thing.id);
     for (const user of users) {
-      await this.#options.pause?.();
+      await this.#pause();
       out.push(...(await this.#addUser(thing, user, undefined)));
     }
     for (const batch of batches) {
       const owners = new Set(rows.flatMap(({ summary }) => [summary.org, summary.factory]));
       for (const user of await this.#all({ materialBatch: batch })) {
-        await this.#options.pause?.();
+        await this.#pause();
         const material = user.summary.materials.find((candidate) => candidate.batch === batch && owners.has(candidate.supplier));
         if (!material) continue;
         const through: Thing = { type: 'material_batch', id: batch, supplier: material.supplier };
@@ -299,7 +303,8 @@ class TraceWalk {
     if (verdict !== undefined) facts.verdict = verdict;
     const last = thing.type === 'product' ? rows.findLast(({ summary }) => summary.class === 'production') : undefined;
     const record = last && (await this.#source.record(fromHex(last.id), last.version));
-    const location = record && record.content.length > 0 ? textAt(decodeContent(record.content), 'production_location') : undefined;
+    const content = record && record.content.length > 0 ? await withPauses(contentSteps(record.content), this.#pause) : undefined;
+    const location = content && textAt(content, 'production_location');
     if (location !== undefined) facts.location = location;
     return facts;
   }

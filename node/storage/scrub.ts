@@ -5,6 +5,8 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Steps } from '../slices.ts';
 
 export interface DamagedFile {
   readonly file: string;
@@ -17,6 +19,8 @@ const TABLE_MAGIC = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
 /** Compression type and CRC behind each block. */
 const BLOCK_TRAILER_BYTES = 5;
 const LOG_BLOCK_BYTES = 32_768;
+/** Bytes checked between two turns of the event loop: 3 ms. A value of megabytes is one block, and its table one file. */
+const STEP_BYTES = 1_048_576;
 /** CRC u32, length u16, type u8. */
 const LOG_HEADER_BYTES = 7;
 /** 1 a whole batch, 2 its first part, 3 a middle one, 4 its last. */
@@ -46,18 +50,18 @@ function masked(crc: number): number {
  * skipped. @returns the damaged ones.
  */
 export async function scrubTables(path: string, between?: () => Promise<void>): Promise<readonly DamagedFile[]> {
-  return scrub(path, '.ldb', (bytes) => damageInTable(bytes), between);
+  return scrub(path, '.ldb', (bytes) => withTurns(damageInTable(bytes)), between);
 }
 
 /** Checks the write-ahead logs of a database that is not open. A torn end is no damage: what stood there was never acknowledged. */
 export async function scrubLogs(path: string): Promise<readonly DamagedFile[]> {
-  return scrub(path, '.log', (bytes) => damageInLog(bytes));
+  return scrub(path, '.log', damageInLog);
 }
 
 async function scrub(
   path: string,
   ending: string,
-  check: (bytes: Uint8Array) => number | undefined,
+  check: (bytes: Uint8Array) => number | undefined | Promise<number | undefined>,
   between?: () => Promise<void>,
 ): Promise<DamagedFile[]> {
   const damaged: DamagedFile[] = [];
@@ -69,11 +73,19 @@ async function scrub(
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
       throw error;
     }
-    const offset = check(bytes);
+    const offset = await check(bytes);
     if (offset !== undefined) damaged.push({ file, offset });
     await between?.();
   }
   return damaged;
+}
+
+async function withTurns<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await nextTurn();
+  }
 }
 
 interface Handle {
@@ -82,14 +94,14 @@ interface Handle {
 }
 
 /** Offset of the first block of a table file that does not hold, or undefined. */
-export function damageInTable(file: Uint8Array): number | undefined {
+export function* damageInTable(file: Uint8Array): Steps<number | undefined> {
   const footerAt = file.length - FOOTER_BYTES;
   if (footerAt < 0 || TABLE_MAGIC.some((byte, i) => file[file.length - 8 + i] !== byte)) return Math.max(0, footerAt);
   try {
     const footer = new Cursor(file, footerAt, file.length - 8);
     for (const root of [readHandle(footer), readHandle(footer)]) {
-      if (!blockHolds(file, root)) return root.offset;
-      for (const handle of handlesIn(blockContents(file, root))) if (!blockHolds(file, handle)) return handle.offset;
+      if (!(yield* blockHolds(file, root))) return root.offset;
+      for (const handle of handlesIn(blockContents(file, root))) if (!(yield* blockHolds(file, handle))) return handle.offset;
     }
   } catch {
     return footerAt; // handles that cannot be read
@@ -97,10 +109,17 @@ export function damageInTable(file: Uint8Array): number | undefined {
   return undefined;
 }
 
-function blockHolds(file: Uint8Array, { offset, size }: Handle): boolean {
+function* blockHolds(file: Uint8Array, { offset, size }: Handle): Steps<boolean> {
   const end = offset + size;
   if (end + BLOCK_TRAILER_BYTES > file.length - FOOTER_BYTES) return false;
-  return readU32(file, end + 1) === masked(crc32c(file, offset, end + 1));
+  let crc = 0;
+  for (let at = offset; at <= end; ) {
+    const to = Math.min(end + 1, (Math.floor(at / STEP_BYTES) + 1) * STEP_BYTES); // so that short blocks share a step
+    crc = crc32c(file, at, to, crc);
+    if (to % STEP_BYTES === 0) yield;
+    at = to;
+  }
+  return readU32(file, end + 1) === masked(crc);
 }
 
 function blockContents(file: Uint8Array, { offset, size }: Handle): Uint8Array {

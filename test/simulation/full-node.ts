@@ -418,7 +418,7 @@ export class FullNodes {
       const seen = new Map<ByteText, number>();
       const { height } = node.head();
       for (let at = 1; at <= height; at++) {
-        const receipts = node.blocks.receipts(at);
+        const receipts = await node.blocks.receipts(at);
         if (!receipts) cluster.fail(`${name} has no receipts of ${at}`);
         this.#checkJudged(name, node, at);
         for (const { transactionId } of receipts ?? []) {

@@ -47,8 +47,8 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'dear calls are held back by nothing',
     file: 'node/mempool/gas-shares.ts',
-    from: '    if (!isModestAbout()) {\n      yield* beyond;',
-    to: '    if (senders.length > 0) {\n      yield* beyond;',
+    from: 'const isBounded = isModestAbout();',
+    to: 'const isBounded = queues.size === 0;',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
   },
   {

@@ -260,7 +260,7 @@ async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<st
   if (status.state === 'unknown' || !visible) throw new ChainError('TRANSACTION_NOT_FOUND', { transactionId });
   if (status.state !== 'confirmed') return { transactionId, ...status };
   const stored = await api.node.transactionBytes(id);
-  if (stored !== undefined && stored.bytes.length > LARGE_BYTES) await api.turn(); // its block was read in one piece
+  if (stored !== undefined && stored.bytes.length > LARGE_BYTES) await api.turn(); // it was copied out of its block
   const transaction =
     stored === undefined
       ? null

@@ -280,7 +280,10 @@ test(`the index of records takes a block of a thousand records in pieces of less
     [ledgerKey.header(0), encodeHeader(genesis)],
     [ledgerKey.receipts(0), bytes],
   ]);
-  const blocks = createBlockStore({ get: (key) => ledger.get(key), range: async () => [] });
+  const blocks = createBlockStore({
+    get: (key) => ledger.get(key),
+    range: async ({ from }) => (ledger.has(from) ? [{ key: from, value: ledger.get(from)! }] : []),
+  });
   const state = { get: (key: string) => rows.get(key) };
   await holdsBriefly(t, 'indexed', async () => {
     const index = createRecordIndex(store, crypto);

@@ -5,7 +5,7 @@ import { createCrypto } from '../../../node/crypto/index.ts';
 import { merkleLevels, merklePathIn } from '../../../node/format/index.ts';
 import { createInclusions } from '../../../node/inclusion.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import { createSlices } from '../../../node/slices.ts';
+import { createSlices, type RunInSlices } from '../../../node/slices.ts';
 import { leastHold } from '../api/rest/thread-hold.ts';
 import { world } from './sync/stand-in.ts';
 
@@ -19,7 +19,7 @@ const crypto = createCrypto();
 const receipts = Array.from({ length: RECEIPTS }, (_, i) => Buffer.alloc(RECEIPT_BYTES, `receipt ${i} `));
 const blocks = {
   headerBytes: () => new Uint8Array(300),
-  receiptBytes: (height: number) => (height === 1 ? receipts : undefined),
+  receiptBytes: async (height: number) => (height === 1 ? receipts : undefined),
 } as unknown as BlockStore;
 
 test('many who ask for receipts of one large block at once share the building of its tree, and the thread is not held', async () => {
@@ -31,21 +31,27 @@ test('many who ask for receipts of one large block at once share the building of
         hashes++;
         return crypto.hash(...parts);
       };
-      const inclusions = createInclusions(blocks, { hash });
-      const inSlices = createSlices(world);
-      const found = await Promise.all(Array.from({ length: ASKING }, (_, i) => inSlices(inclusions.receipt(1, i))));
+      const inclusions = createInclusions(blocks, { hash }, createSlices(world));
+      const found = await Promise.all(Array.from({ length: ASKING }, (_, i) => inclusions.receipt(1, i)));
       assert.ok(hashes <= 2 * RECEIPTS, `${hashes} hashes`);
       for (const [i, inclusion] of found.entries()) assert.deepEqual(inclusion?.path, merklePathIn(levels, i));
-      assert.equal(await inSlices(inclusions.receipt(1, RECEIPTS)), undefined);
-      assert.equal(await inSlices(inclusions.receipt(2, 0)), undefined);
+      assert.equal(await inclusions.receipt(1, RECEIPTS), undefined);
+      assert.equal(await inclusions.receipt(2, 0), undefined);
     },
     { boundMs: HOLD_MS_MAX, triesMax: 8 },
   );
   assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
 });
 
-test('the tree of a large block is built with many pauses', () => {
+test('the tree of a large block is built with many pauses', async () => {
   let pauses = 0;
-  for (const _ of createInclusions(blocks, crypto).receipt(1, 0)) pauses++;
+  const counted: RunInSlices = async (steps) => {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      pauses++;
+    }
+  };
+  await createInclusions(blocks, crypto, counted).receipt(1, 0);
   assert.ok(pauses > RECEIPTS / 100, `${pauses} pauses`);
 });

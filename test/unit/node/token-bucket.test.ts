@@ -66,3 +66,11 @@ test('callers do not share, and the longest idle of too many is forgotten', () =
   assert.equal(buckets.of('busy', rate).left(), 0);
   assert.equal(buckets.of('idle', rate).left(), 4);
 });
+
+test('to look at what callers have left makes none forgotten', () => {
+  const buckets = new TokenBuckets(new ManualTime());
+  const rate = { perSecond: 1, burst: 5 };
+  buckets.of('debtor', rate).charge(9);
+  for (let i = 0; i <= BUCKETS_MAX; i++) assert.equal(buckets.left(`caller ${i}`, rate), 5);
+  assert.equal(buckets.left('debtor', rate), -4);
+});

@@ -1,7 +1,8 @@
 /** Contents read and compared in steps: the verdicts are those of the contract. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { contentSteps, sameContentSteps } from '../../../../api/records/content-steps.ts';
+import { sameContentSteps } from '../../../../api/records/content-steps.ts';
+import { contentSteps } from '../../../../node/records/index.ts';
 import { production, sameContent } from '../../../../contracts/index.ts';
 import { decodeContent, encodeContent, type TextStruct } from '../../../../node/format/index.ts';
 import { withSeals } from '../../../../node/records/index.ts';

@@ -155,8 +155,7 @@ before(async () => {
     sealingKeys: () => [oldKey, newKey],
     inclusions: {
       position: () => undefined,
-      *receipt() {
-        yield;
+      async receipt() {
         return undefined;
       },
     },

@@ -22,14 +22,7 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { createSlices } from '../../../../node/slices.ts';
 import { createRig, createTestWorld } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
-import {
-  aesGcm,
-  createSealedSettlement,
-  createSealedStore,
-  prepareRecord,
-  type SealedValue,
-  WAITING_ROWS_MAX,
-} from '../../../../node/records/index.ts';
+import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, type SealedValue } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore, heldOf, pause } from '../../node/records/memory-store.ts';
 import { testKey } from '../../node/format/genesis-fixture.ts';
@@ -211,8 +204,7 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
     onBlock: () => () => {},
   };
   const inclusions = {
-    *receipt() {
-      yield;
+    async receipt() {
       return undefined;
     },
     position: () => undefined,
@@ -290,7 +282,13 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
     const log = { error: (_facts: object, text: string) => assert.fail(text) } as unknown as Parameters<
       typeof createSealedSettlement
     >[0]['log'];
-    const settlement = createSealedSettlement({ sealed: pending.sealed, outcome: async (_id: Digest) => ended, height: () => height, log });
+    const settlement = createSealedSettlement({
+      sealed: pending.sealed,
+      outcome: async (_id: Digest) => ended,
+      height: () => height,
+      log,
+      pause,
+    });
     settlement.onBlock();
     await settlement.idle();
     assert.equal(heldOf(pending.sealed, pending.recordId).length > 0, kept);
@@ -302,17 +300,19 @@ test('what nobody waits for is settled by its receipt, or goes when it can no lo
 test('submissions that only time will end hold up no other, however many there are', async () => {
   const sealed = createSealedStore(createMemoryStore(), aesGcm, random, new Uint8Array(32).fill(5), pause);
   const idOf = (number: number): Digest => Uint8Array.from([number >> 8, number & 0xff, ...new Uint8Array(30)]);
-  const last = 2 * WAITING_ROWS_MAX; // behind two full pages
+  const last = 2_000;
   const { recordId, sealed: values } = prepared(annexRecord());
+  let pauses = 0;
   for (let number = 0; number <= last; number++) await sealed.hold(idOf(number), EXPIRY_HEIGHT, [{ recordId, sealed: values }]);
   const log = { error: (_facts: object, text: string) => assert.fail(text) } as unknown as Parameters<
     typeof createSealedSettlement
   >[0]['log'];
   const outcome = async (id: Digest) => (toHex(id) === toHex(idOf(last)) ? ('ok' as const) : undefined);
-  const settlement = createSealedSettlement({ sealed, outcome, height: () => EXPIRY_HEIGHT, log });
+  const settlement = createSealedSettlement({ sealed, outcome, height: () => EXPIRY_HEIGHT, log, pause: async () => void pauses++ });
   settlement.onBlock();
   await settlement.idle();
   assert.equal(heldOf(sealed, recordId).length, SECRETS.length);
+  assert.ok(pauses >= last, `${pauses} pauses`);
 });
 
 test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', () => {

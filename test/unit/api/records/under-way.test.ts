@@ -100,8 +100,7 @@ function rig() {
     ...{ node, bodies, crypto, sealed: counted, index: undefined, timers: time, clock: time },
     sealingKeys: () => [new Uint8Array(32).fill(3)],
     inclusions: {
-      *receipt() {
-        yield;
+      async receipt() {
         return undefined;
       },
       position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }),

@@ -149,8 +149,7 @@ before(async () => {
       sealingKeys: () => [sealingKey],
       inclusions: {
         position: (id) => ({ height: id[0]!, index: 0, blockHash: id }),
-        *receipt() {
-          yield;
+        async receipt() {
           return { receipt: new Uint8Array(3), index: 0, count: 1, path: [], headerBytes: new Uint8Array(3) };
         },
       },

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { encodeMessage, type Message } from '../../../../consensus/pbft/messages.ts';
 import { createReplica } from '../../../../consensus/pbft/replica.ts';
+import { type Validator, voteSigningBytes } from '../../../../node/format/index.ts';
 import { isSigned, VERDICTS_MAX } from '../../../../consensus/pbft/verdicts.ts';
-import { CHAIN_ID, certificate, d, newView, PARAMETERS, Table, validators, viewChange } from './table.ts';
+import { CHAIN_ID, certificate, d, newView, PARAMETERS, rekeyed, Table, validators, viewChange } from './table.ts';
 
 /** Signatures checked while `table` hears the messages. */
 function cost(table: Table, ...messages: Message[]): number {
@@ -56,6 +57,32 @@ test('a certificate that shows a height ahead is checked once, and anew under ot
   assert.equal(cost(c, ahead), 0);
   c.delivered('X');
   assert.equal(cost(c, ahead), 3);
+});
+
+test('a new view that waits for sync costs its own signature after it, and those of validators whose key is another', () => {
+  const voters = ['a', 'b', 'd'];
+  const final = certificate('commit', 0, 1, 'X');
+  const prepared = certificate('prepare', 0, 2, 'Y', voters);
+  const bytes = encodeMessage(
+    newView(
+      'b',
+      1,
+      voters.map((node) => viewChange(node, 1, final, [prepared])),
+    ),
+  );
+  // Votes for a height above ours are first checked by the pool, where the frame is long.
+  const keys = new Map(validators().map((validator) => [validator.node, validator]));
+  const message = voteSigningBytes(CHAIN_ID, 'prepare', prepared.view, prepared.height, prepared.digest);
+  const valid = prepared.votes.map(({ node, signature }) => ({ ...keys.get(node)!, message, signature }));
+  const afterSync = (set: Validator[]): readonly [number, number] => {
+    const c = new Table('c');
+    c.step({ kind: 'message', from: 'b', bytes, valid });
+    const before = c.signaturesChecked;
+    c.delivered('X', 1, 0, undefined, voters, set);
+    return [c.signaturesChecked - before, c.engine.status().view];
+  };
+  assert.deepEqual(afterSync(validators()), [1, 1], 'its own');
+  assert.deepEqual(afterSync(rekeyed('d')), [2, 0], 'and a view change that counts no longer');
 });
 
 test('verdicts are bounded: a flood of new ones only makes the old be judged again', () => {

@@ -16,6 +16,9 @@ import {
   SENDER_GAS_PER_SECOND,
   WAITING_GAS_MAX,
 } from '../../../../node/mempool/gas-shares.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
+
+const HOLD_MS_MAX = 20;
 
 const BLOCK_MS = 30;
 const CHAIN_GAS_PER_MS = 20_000_000;
@@ -275,4 +278,37 @@ test('a sender in debt with much waiting is told to wait for one of his, others 
   pool.add('eve', RECORD);
   assert.equal(pool.block(), 'eve:r');
   assert.equal(shares.admissionWaitMs('eve', 10_000), 0);
+});
+
+test('as many senders as may wait are gone through in one turn, and who owes is not forgotten over it', async () => {
+  const senders = 49_000;
+  const shares = createGasShares({ monotonic: () => 0 });
+  const charge = (sender: string, gas: number) => shares.charge([{ sender, gasLimit: gas, gasUsed: gas }], 0);
+  charge('bob', RECORD); // keeps within his own, so that all excess is bounded
+  for (let i = 0; i < 10; i++) charge('eve', DEAR);
+  const queues = new Map(Array.from({ length: senders }, (_, i) => [`s${i}`, [{ sender: `s${i}`, gasLimit: DEAR }]]));
+  const hold = async (work: () => void) => (await leastHold(async () => work(), { boundMs: HOLD_MS_MAX, triesMax: 12 })).longestMs;
+  const holds = {
+    heldBack: await hold(() => assert.equal(shares.heldBack(queues), senders)),
+    dueInMs: await hold(() => assert.ok(shares.dueInMs(queues) > 0)),
+    turns: await hold(() => assert.deepEqual([...shares.turns(queues)], [])),
+  };
+  for (const [what, ms] of Object.entries(holds)) assert.ok(ms <= HOLD_MS_MAX, `${what}: ${ms.toFixed(1)} ms`);
+  assert.ok(!shares.goesFirst({ sender: 'eve', gasLimit: RECORD }));
+});
+
+test('what no block may hold now takes no turn of its sender', () => {
+  const shares = createGasShares({ monotonic: () => 0 });
+  shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }], 0); // keeps within his own, so that all excess is bounded
+  for (const [sender, gasUsed] of [
+    ['eve', BULK_GAS_MAX],
+    ['mal', DEAR],
+  ] as const)
+    shares.charge([{ sender, gasLimit: DEAR, gasUsed }], 0);
+  const small = (sender: string) => ({ sender, gasLimit: EXCESS_GAS_PER_BLOCK });
+  const queues = new Map([
+    ['mal', [small('mal')]],
+    ['eve', [{ sender: 'eve', gasLimit: DEAR }, small('eve')]],
+  ]);
+  assert.equal([...shares.turns(queues)][0]?.sender, 'eve', 'who used less goes first');
 });

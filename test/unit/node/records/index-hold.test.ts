@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { builtinClasses } from '../../../../contracts/builtin/classes/index.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
 import {
   encodeContent,
@@ -17,7 +18,9 @@ import {
 import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { recordRowsOf } from '../../../../node/records/source.ts';
-import { openRecordIndex } from '../../../../node/records/query-index.ts';
+import { createRecordIndex, openRecordIndex } from '../../../../node/records/query-index.ts';
+import { traceProduct } from '../../../../node/records/trace.ts';
+import { createPause } from '../../../../node/slices.ts';
 import { openLevelStore } from '../../../../node/storage/level-store.ts';
 import { MemoryStore } from '../../../../node/storage/memory-store.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
@@ -31,6 +34,8 @@ const HOLD_MS_MAX = 20;
 const TRIES_MAX = 6;
 const RECORDS = 4_000;
 const TRANSACTIONS = 4;
+/** Of one record: what the gas of a transaction lets it index. */
+const MATERIALS = 8_000;
 
 const rows = new Map<string, Uint8Array>();
 const ids = Array.from({ length: RECORDS }, (_, i) => crypto.hash(Buffer.from(`${i}`)));
@@ -73,6 +78,30 @@ test('a block of thousands of records is indexed, and the thread is not held', {
   } finally {
     await store.close();
     await rm(directory, { recursive: true, force: true });
+  }
+});
+
+test('a record as large as may be is indexed and traced, and the thread is not held', { timeout: 120_000 }, async () => {
+  const production = builtinClasses.production!;
+  // Each line end is an escape, and is read by itself; each material has rows of its own.
+  const lines = annexRecord({ product_uid: 'P', ext: { parameters: { log: { value: '\n'.repeat(1_900_000) } } } });
+  const materials = Array.from({ length: MATERIALS }, (_, i) => ({ pro_supplier: `S-${i}`, pro_batch_number: `B-${i}` }));
+  const parts = { ...annexRecord({ product_uid: 'P' }), pro_raw_material: materials };
+  for (const content of [lines, parts].map(encodeContent)) {
+    const record = {
+      ...{ class: 'production', classVersion: 1, org: 'acme', actor: 'ada@acme', key: {}, version: 1, state: 'current' as const },
+      ...{ content, source: {}, height: 1, committedAtMs: 1_000, transactionId: new Uint8Array(32), change: undefined },
+    };
+    const { longestMs } = await leastHold(
+      async () => {
+        const index = createRecordIndex(createMemoryStore(), crypto, () => production);
+        await index.applyBlock(1, 1_000, [{ recordId: ids[0]!, record }], createPause(world));
+        const trace = await traceProduct(index, { record: async () => record }, 'P', { direction: 'down', pause: createPause(world) });
+        assert.equal(trace.nodes[0]?.facts.location, annexRecord().production_location);
+      },
+      { boundMs: HOLD_MS_MAX, triesMax: TRIES_MAX },
+    );
+    assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
   }
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,6 +9,11 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import { openDerivedStore, openLevelStore } from '../../../../node/storage/level-store.ts';
 import { crc32c, damageInLog, damageInTable, scrubTables, snappyDecode } from '../../../../node/storage/scrub.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
+import { ended } from '../../../tools/steps.ts';
+
+const HOLD_MS_MAX = 20;
+const LONG_BYTES = 30_000_000;
 
 async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'scrub-test-'));
@@ -71,9 +77,9 @@ test('an intact table holds, and a flipped bit anywhere in a block is found', ()
     for (let at = 0; at < bytes.length - 48; at += 97) {
       const flipped = Buffer.from(bytes);
       flipped[at]! ^= 1 << (at & 7);
-      assert.notEqual(damageInTable(flipped), undefined, `byte ${at} of ${bytes.length}`);
+      assert.notEqual(ended(damageInTable(flipped)), undefined, `byte ${at} of ${bytes.length}`);
     }
-    for (const length of [0, 10, 48, bytes.length - 1]) assert.notEqual(damageInTable(bytes.subarray(0, length)), undefined);
+    for (const length of [0, 10, 48, bytes.length - 1]) assert.notEqual(ended(damageInTable(bytes.subarray(0, length))), undefined);
     const flipped = Buffer.from(bytes);
     flipped[1000]! ^= 4;
     await writeFile(join(path, name), flipped);
@@ -82,6 +88,24 @@ test('an intact table holds, and a flipped bit anywhere in a block is found', ()
     assert.equal(damaged?.file, name);
     assert.ok(damaged.offset <= 1000);
     await store.close();
+  }));
+
+test('a table with a value of many megabytes is read in steps, and a flipped bit in it is found', () =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path });
+    await store.batch([{ key: 'k', value: randomBytes(LONG_BYTES) }], { sync: false });
+    await store.close();
+    await compact(path);
+    const { longestMs } = await leastHold(async () => assert.deepEqual(await scrubTables(path), []), { boundMs: HOLD_MS_MAX, triesMax: 8 });
+    assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
+    const tables = (await readdir(path)).filter((name) => name.endsWith('.ldb'));
+    const sizes = await Promise.all(tables.map(async (name) => (await stat(join(path, name))).size));
+    const file = join(path, tables[sizes.indexOf(Math.max(...sizes))]!);
+    const bytes = await readFile(file);
+    assert.ok(bytes.length > LONG_BYTES);
+    bytes[LONG_BYTES >> 1]! ^= 1;
+    await writeFile(file, bytes);
+    assert.equal((await scrubTables(path)).length, 1);
   }));
 
 test('a write-ahead log with a damaged record before its end is refused at opening; a torn end is not', () =>

@@ -11,10 +11,11 @@ import { Level } from 'level';
 import fc from 'fast-check';
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
 import { crc32, crc32Portable } from '../../../../node/storage/checksum.ts';
-import { openLevelStore, type LevelStore } from '../../../../node/storage/level-store.ts';
+import { CHECK_STEP_BYTES, openLevelStore, type LevelStore } from '../../../../node/storage/level-store.ts';
 import { MemoryStore } from '../../../../node/storage/memory-store.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import type { Store } from '../../../../node/world.ts';
+import { measureHold } from '../../api/rest/thread-hold.ts';
 
 async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'store-test-'));
@@ -157,6 +158,52 @@ test('a flipped bit, a value under another key and a cut value are damage, in ge
       return error instanceof ChainError && error.code === 'STORE_DAMAGED' && error.data.key === '6b';
     });
     await again.close();
+  }));
+
+test('a value of many megabytes is read by a range in steps, each far shorter than a reading in one piece', () =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path });
+    const value = randomBytes(7 * CHECK_STEP_BYTES + 5);
+    await store.batch([{ key: 'k', value }], { sync: false });
+    const range = () => store.range({ from: 'k', to: 'k\0', limit: 1 });
+    let wholeMs = Number.POSITIVE_INFINITY;
+    let stepMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 20; i++) {
+      const whole = performance.now();
+      store.get('k');
+      wholeMs = Math.min(wholeMs, performance.now() - whole);
+      const { longestMs } = await measureHold(async () => void (await range()));
+      stepMs = Math.min(stepMs, longestMs);
+    }
+    assert.ok(stepMs < 0.5 * wholeMs, `${stepMs} of ${wholeMs} ms`);
+    assert.deepEqual(Buffer.from((await range())[0]!.value), value);
+    await store.close();
+    const raw = new Level<string, Buffer>(path, { valueEncoding: 'buffer' });
+    const stored = await raw.get('k');
+    stored![stored!.length >> 1]! ^= 1;
+    await raw.put('k', stored!);
+    await raw.close();
+    const damaged = await openLevelStore({ path });
+    await assert.rejects(damaged.range({ from: 'k', to: 'k\0', limit: 1 }), withCode('STORE_DAMAGED'));
+    await damaged.close();
+  }));
+
+test('a batch of many megabytes is made in steps, each as short as a batch of few takes', () =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path });
+    const values = Array.from({ length: 8 }, () => randomBytes(CHECK_STEP_BYTES));
+    const holdOf = async (count: number): Promise<number> => {
+      const operations = values.slice(0, count).map((value, at) => ({ key: `k${at}`, value }));
+      const holds: number[] = [];
+      for (let i = 0; i < 7; i++) holds.push((await measureHold(() => store.batch(operations, { sync: false }))).longestMs);
+      return holds.sort((x, y) => x - y)[2]!; // neither what was seen too late nor what others held up
+    };
+    const [one, all] = [await holdOf(1), await holdOf(values.length)];
+    assert.ok(all < 5 * Math.max(one, 3), `${all} ms, of one value ${one} ms`);
+    const long = Buffer.concat(values);
+    await store.batch([{ key: 'long', value: long }], { sync: false });
+    assert.deepEqual(Buffer.from(store.get('long')!), long);
+    await store.close();
   }));
 
 test('a directory held by another store is said to be locked', () =>
