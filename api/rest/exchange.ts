@@ -132,7 +132,8 @@ export function createExchanges(context: ApiContext): Exchanges {
         sinceRest += chunk.length;
         if (bytes > bytesMax) {
           stop();
-          return reject(bodyTooLarge(route, caller));
+          reject(bodyTooLarge(route, caller));
+          return;
         }
         chunks.push(chunk);
         if (sinceRest >= BODY_PIECE_BYTES) rest();

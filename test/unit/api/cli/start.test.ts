@@ -14,7 +14,7 @@ import { provision } from '../../../../devnet/provision.ts';
 import { HEADROOM_LOOK_MS, HEADROOM_PART_MIN } from '../../../../node/headroom.ts';
 
 /** The loop is held so long in each turn, ms: what another thread is asked takes a turn at least, as this one measures it. */
-const HELD_MS = 10;
+const HELD_MS = 25; // more than twice what the meter itself waits between two looks, so that each of them comes late
 /** The rest that belongs to HELD_MS while the part is the least; without headroom the second answer follows in two or three turns. */
 const REST_MS = HELD_MS / HEADROOM_PART_MIN - HELD_MS;
 const LEAST_WITHIN_MS = 30_000;
