@@ -80,7 +80,7 @@ async function upload(head: string, bytes: number): Promise<{ answer: string; by
   rig.server.app.server.once('secureConnection', (served: Socket) => served.on('close', () => (bytesRead = served.bytesRead)));
   const socket = tlsConnect({ port, host: '127.0.0.1', ca });
   const answer = heard(socket);
-  socket.write(`${head}\r\nhost: x\r\ncontent-type: text/csv\r\n\r\n`);
+  socket.write(`${head}\r\nhost: x\r\n\r\n`);
   const part = Buffer.from('1,2,3\n'.repeat(10_000));
   const chunk = head.includes('chunked')
     ? Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')])
@@ -98,13 +98,14 @@ test('without a bearer token no body over 64 KiB is read: the answer arrives and
 }, async () => {
   const bytes = 4_200_000;
   for (const length of [`content-length: ${bytes}`, 'transfer-encoding: chunked'])
-    for (const [path, expected] of [
+    for (const [path, expected, type = 'text/csv'] of [
       ['records/validate', /^HTTP\/1\.1 401 .*connection: close.*TOKEN_MISSING.*\}$/s],
       ['records', /^HTTP\/1\.1 401 .*connection: close.*TOKEN_MISSING.*\}$/s],
-      ['auth/login', /^HTTP\/1\.1 413 .*connection: close.*BODY_TOO_LARGE.*\}$/s],
+      ['auth/login', /^HTTP\/1\.1 413 .*connection: close.*BODY_TOO_LARGE.*\}$/s, 'application/json'],
+      ['auth/login', /^HTTP\/1\.1 415 .*connection: close.*MEDIA_TYPE_UNSUPPORTED.*\}$/s],
       ['nothing', /^HTTP\/1\.1 (404|413) .*connection: close.*\}$/s],
     ] as const) {
-      const { answer, bytesRead } = await upload(`POST /api/v1/${path} HTTP/1.1\r\n${length}`, bytes);
+      const { answer, bytesRead } = await upload(`POST /api/v1/${path} HTTP/1.1\r\n${length}\r\ncontent-type: ${type}`, bytes);
       assert.match(answer, expected, `${path}, ${length}`);
       assert.ok(bytesRead < 1_000_000, `${path}, ${length}: ${bytesRead} bytes were read`);
     }
