@@ -7,6 +7,9 @@
  */
 import type { Certificate, Digest, Validator } from '../node/format/index.ts';
 
+/** Note of an engine that has entered a view: `view` and `height`. */
+export const VIEW_ENTERED = 'view entered';
+
 /** Where the chain stands when an engine is created or restarted. */
 export interface EngineStart {
   readonly chainId: Digest;

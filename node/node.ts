@@ -13,7 +13,7 @@ import {
   type DriverOptions,
 } from './consensus-driver.ts';
 import type { InboxLimits } from './frame-inbox.ts';
-import type { EngineLimits } from '../consensus/index.ts';
+import { type EngineLimits, VIEW_ENTERED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -156,7 +156,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const work = createWorkNotice({
     clock: world.clock,
     timers: world.timers,
-    dueInMs: (entry) => mempool.dueInMs(entry),
+    dueInMs: (entry) => mempool.dueInMs(driver.status().primary === options.node ? 'self' : 'other', entry),
     workWaiting: (waiting) => driver.workWaiting(waiting),
   });
 
@@ -202,6 +202,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** A fault that stops the voting, and is over by itself when its cause is. */
   function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
     world.log.debug({ ...fields }, event);
+    if (event === VIEW_ENTERED) work.tell(); // what a new primary proposes is not what a backup expects
     if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
     if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }

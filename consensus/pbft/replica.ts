@@ -22,6 +22,7 @@ import {
   type EngineParameters,
   type EngineStart,
   type SignatureCheck,
+  VIEW_ENTERED,
 } from '../engine.ts';
 import { Book } from './book.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
@@ -376,7 +377,7 @@ export function enterView(replica: Replica, view: number, digest: Digest | undef
   replica.binding = { height: nextHeight(replica), digest };
   replica.retransmitAtMs = replica.nowMs; // others may have entered before us and wait
   persist(replica, { kind: 'entered', view, height: nextHeight(replica), digest });
-  note(replica, 'view entered', { view, height: nextHeight(replica) });
+  note(replica, VIEW_ENTERED, { view, height: nextHeight(replica) });
 }
 
 /** Decodes without exceptions; undefined for bytes that are no message. */

@@ -6,7 +6,8 @@
  * (DB53/T 1407-2025 6.3.3.a).
  *
  * Where the chain is slow (block-pace.ts) excess gives way: it is charged with the square of how slow blocks are, so that it has less of the time and not the
- * same part.
+ * same part. Every node measures that for itself, so a backup expects excess only when the slowest proposer would propose it; what senders have gas of
+ * their own for it expects at once.
  *
  * A sender is an account, so an organisation has as many shares as accounts: forty that each send all they have of their own keep the chain busy half of
  * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
@@ -15,7 +16,7 @@
 import { BoundedMap } from '../bounded-map.ts';
 import { rateSaving, TokenBucket, TokenBuckets } from '../token-bucket.ts';
 import type { Clock } from '../world.ts';
-import { createBlockPace } from './block-pace.ts';
+import { createBlockPace, SLOWNESS_MAX } from './block-pace.ts';
 
 const MS_PER_SECOND = 1_000;
 /** Gas of one sender's own a second: about a dozen single records. */
@@ -63,6 +64,9 @@ export const SENDER_GAS_SAVED = (SENDER_GAS_PER_SECOND * SENDER_GAS_SAVED_MS) / 
 /** He keeps within his own who has half of what can be saved up. */
 const MODEST_LEFT_MIN = SENDER_GAS_SAVED / 2;
 
+/** Who makes the next block: this node, or another, which may be as slow as it gets. */
+export type Proposer = 'self' | 'other';
+
 export interface GasUse {
   readonly sender: string;
   readonly gasLimit: number;
@@ -71,11 +75,11 @@ export interface GasUse {
 export interface GasShares {
   /** Those of the queues (one a sender, oldest first) that a block may hold now, in the order of their turns. */
   turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void>;
-  /** Ms until a block may hold any of the queues: 0 when it may now, Infinity when none waits. */
-  dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
+  /** Ms until a block of this proposer, or at the latest of another, may hold any of the queues: 0 when it may now, Infinity when none waits. */
+  dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>, proposer: Proposer): number;
   /** Whether no sender goes before this one, and its own gas pays for it: every proposer takes it first. */
   goesFirst(use: GasUse): boolean;
-  /** How many of them no block may hold now. */
+  /** How many of them some proposer may hold back now. */
   heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number;
   /** The transactions of a block that became final, and for how long it took the chain's time, ms. */
   charge(block: readonly (GasUse & { readonly gasUsed: number })[], tookMs: number): void;
@@ -86,11 +90,8 @@ export interface GasShares {
 export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   const buckets = new TokenBuckets(clock);
   const ownRate = rateSaving(SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS);
-  const excess = new TokenBucket(rateSaving(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS), clock);
-  const bulk = new TokenBucket(rateSaving(BULK_GAS_PER_SECOND, BULK_GAS_SAVED_MS), clock);
+  const budgets = { self: new ExcessBudgets(clock), other: new ExcessBudgets(clock) } as const;
   const pace = createBlockPace(clock);
-  /** Before this no block holds excess alone, monotonic ms. */
-  let aloneFromMs = 0;
   /** When those who keep within their own had their last transaction in a block, ms. */
   const modest = new BoundedMap<string, number>(SENDERS_MAX);
   /** Gas that a transaction uses of those who owe some. */
@@ -110,8 +111,9 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
 
   function* turns<T extends GasUse>(queues: ReadonlyMap<string, Iterable<T>>): Generator<T, void, void> {
     const isBounded = isModestAbout();
+    const { bulk, any } = budgets.self;
     const ofBulk = new Grants(bulk.left());
-    const ofAny = new Grants(excess.left());
+    const ofAny = new Grants(any.left());
     const beyondMax = !isBounded || ofAny.isOpen ? Number.POSITIVE_INFINITY : ofBulk.isOpen ? BULK_GAS_MAX : EXCESS_GAS_PER_BLOCK;
     const senders: WithinOwn<T>[] = [];
     for (const [sender, queue] of queues) senders.push(new WithinOwn(leftOf(sender), beyondMax, queue));
@@ -128,7 +130,7 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       yield* beyond;
       return;
     }
-    if (alone && clock.monotonic() < aloneFromMs) return;
+    if (alone && budgets.self.aloneInMs() > 0) return;
     let blockLeft = EXCESS_GAS_PER_BLOCK;
     for (const transaction of beyond) {
       const { gasLimit } = transaction;
@@ -142,15 +144,16 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
    * Ms until a block may hold a transaction that its sender's own does not pay for, were it the first of those: one of up to EXCESS_GAS_PER_BLOCK, of
    * up to BULK_GAS_MAX, any. None waits longer than a larger one.
    */
-  function waitsMs(): { readonly smallMs: number; readonly bulkMs: number; readonly anyMs: number } {
+  function waitsMs(proposer: Proposer): { readonly smallMs: number; readonly bulkMs: number; readonly anyMs: number } {
     if (!isModestAbout()) return { smallMs: 0, bulkMs: 0, anyMs: 0 };
-    const smallMs = Math.max(0, Math.ceil(aloneFromMs - clock.monotonic()));
-    const anyMs = Math.max(smallMs, excess.waitMs());
+    const { bulk, any, aloneInMs } = budgets[proposer];
+    const smallMs = aloneInMs();
+    const anyMs = Math.max(smallMs, any.waitMs());
     return { smallMs, bulkMs: Math.min(Math.max(smallMs, bulk.waitMs()), anyMs), anyMs };
   }
 
-  function dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
-    const { smallMs, bulkMs, anyMs } = waitsMs();
+  function dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>, proposer: Proposer): number {
+    const { smallMs, bulkMs, anyMs } = waitsMs(proposer);
     let leastMs = Number.POSITIVE_INFINITY;
     for (const [sender, queue] of queues) {
       const own = leftOf(sender);
@@ -164,7 +167,7 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   }
 
   function heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
-    const { smallMs, bulkMs, anyMs } = waitsMs();
+    const { smallMs, bulkMs, anyMs } = waitsMs('other');
     if (anyMs === 0) return 0;
     const waitsForNothing = smallMs > 0 ? 0 : bulkMs > 0 ? EXCESS_GAS_PER_BLOCK : BULK_GAS_MAX; // of so much gas
     let count = 0;
@@ -189,24 +192,19 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
         block.reduce((sum, { gasUsed }) => sum + gasUsed, 0),
         tookMs,
       );
-      const slow = pace.slowness();
-      const times = slow ** 2;
-      aloneFromMs = nowMs + Math.min(ALONE_REST_MS_MAX, tookMs * (slow - 1));
-      let excessUsed = 0;
+      const excess: { readonly gasLimit: number; readonly gasUsed: number }[] = [];
       for (const { sender, gasLimit, gasUsed } of block) {
         const left = ownOf(sender).left();
-        if (gasLimit > left) {
-          if (gasLimit <= BULK_GAS_MAX && bulk.left() > 0) bulk.charge(gasUsed * times);
-          else excessUsed += gasUsed;
-        }
+        if (gasLimit > left) excess.push({ gasLimit, gasUsed });
         ownOf(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
         modest.delete(sender);
         if (left - gasUsed >= MODEST_LEFT_MIN) modest.set(sender, nowMs);
         if (left >= gasUsed) means.delete(sender);
         else means.set(sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
       }
-      const beyondBlock = Math.max(0, excessUsed - EXCESS_GAS_PER_BLOCK) * times;
-      excess.charge(Math.min(beyondBlock, excess.left() + EXCESS_GAS_OWED_MAX));
+      const slow = pace.slowness();
+      budgets.self.charge(excess, slow, Math.min(ALONE_REST_MS_MAX, tookMs * (slow - 1)));
+      budgets.other.charge(excess, SLOWNESS_MAX, ALONE_REST_MS_MAX);
     },
     admissionWaitMs(sender, waitingCount) {
       const mean = means.get(sender);
@@ -214,6 +212,36 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       return Math.ceil((mean / EXCESS_GAS_PER_SECOND) * MS_PER_SECOND);
     },
   };
+}
+
+/** What excess may take of the chain, by one proposer's measure. */
+class ExcessBudgets {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly bulk: TokenBucket;
+  readonly any: TokenBucket;
+  #aloneFromMs = 0;
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
+    this.bulk = new TokenBucket(rateSaving(BULK_GAS_PER_SECOND, BULK_GAS_SAVED_MS), clock);
+    this.any = new TokenBucket(rateSaving(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS), clock);
+  }
+
+  /** Ms until a block may hold excess alone. */
+  readonly aloneInMs = (): number => Math.max(0, Math.ceil(this.#aloneFromMs - this.#clock.monotonic()));
+
+  /** The excess of a final block of a chain that is so slow. */
+  charge(excess: readonly { readonly gasLimit: number; readonly gasUsed: number }[], slow: number, aloneRestMs: number): void {
+    const times = slow ** 2;
+    let used = 0;
+    for (const { gasLimit, gasUsed } of excess) {
+      if (gasLimit <= BULK_GAS_MAX && this.bulk.left() > 0) this.bulk.charge(gasUsed * times);
+      else used += gasUsed;
+    }
+    const beyondBlock = Math.max(0, used - EXCESS_GAS_PER_BLOCK) * times;
+    this.any.charge(Math.min(beyondBlock, this.any.left() + EXCESS_GAS_OWED_MAX));
+    this.#aloneFromMs = this.#clock.monotonic() + aloneRestMs;
+  }
 }
 
 /** What one block takes of a budget: the first one whatever it costs while something is left, further ones as far as that goes. */

@@ -20,7 +20,7 @@ import { type AdmissionContext, admit } from '../ledger/admission.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
 import type { Pause } from '../slices.ts';
 import type { Clock, VerifyPool } from '../world.ts';
-import { createGasShares, type GasUse } from './gas-shares.ts';
+import { createGasShares, type GasUse, type Proposer } from './gas-shares.ts';
 
 export interface MempoolLimits {
   /** Transactions held; past it MEMPOOL_FULL. */
@@ -77,8 +77,8 @@ export interface Mempool {
   byHash(hash: Digest): Waiting | undefined;
   /** What a block may hold now: oldest first within a sender, senders in turn. */
   select(countMax: number, bytesMax: number): Waiting[];
-  /** Ms until a block may hold this one, or any when none is named: 0 when it may now, Infinity when none waits. */
-  dueInMs(entry?: Waiting): number;
+  /** Ms until a block of this proposer, or at the latest of another, may hold this one, or any when none is named: 0 when it may now, Infinity when none waits. */
+  dueInMs(proposer: Proposer, entry?: Waiting): number;
   /** A block is final: its transactions leave, and so do those that can never be included now. */
   settle(block: FinalBlock, pause: Pause): Promise<void>;
   /** Leaves one out for good and remembers why. */
@@ -94,7 +94,7 @@ export interface Mempool {
   size(): { readonly count: number; readonly bytes: number };
   /** Whether every honest proposer takes this one before those of all other senders. */
   goesFirst(entry: Waiting): boolean;
-  /** Those of them that no block may hold now, because their senders have used their gas up. */
+  /** Those of them that a proposer may hold back now, because their senders have used their gas up. */
   heldBack(): number;
 }
 
@@ -244,7 +244,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       }
       return chosen;
     },
-    dueInMs: (entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : senders),
+    dueInMs: (proposer, entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : senders, proposer),
     async settle({ included, height, tookMs }, pause) {
       for (const { id } of included) {
         await pause();

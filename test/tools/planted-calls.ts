@@ -62,7 +62,7 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'calls as large as bulk are held back by nothing',
     file: 'node/mempool/gas-shares.ts',
-    from: 'bulk.charge(gasUsed * times);',
+    from: 'this.bulk.charge(gasUsed * times);',
     to: '{}',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
     only: 'as large as bulk',
@@ -76,9 +76,17 @@ export const plantedCalls: readonly PlantedBug[] = [
     only: 'the slower blocks have become',
   },
   {
+    name: 'a backup expects excess when it would propose it itself',
+    file: 'node/mempool/gas-shares.ts',
+    from: 'budgets.other.charge(excess, SLOWNESS_MAX, ALONE_REST_MS_MAX);',
+    to: 'budgets.other.charge(excess, slow, tookMs * (slow - 1));',
+    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    only: 'a backup expects no excess',
+  },
+  {
     name: 'blocks of excess alone follow one another on a slow chain',
     file: 'node/mempool/gas-shares.ts',
-    from: 'if (alone && clock.monotonic() < aloneFromMs) return;',
+    from: 'if (alone && budgets.self.aloneInMs() > 0) return;',
     to: '',
     test: 'test/unit/node/mempool/gas-shares.test.ts',
     only: 'a block of excess alone',

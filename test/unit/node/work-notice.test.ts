@@ -21,7 +21,7 @@ function stand() {
   const notice = createWorkNotice({
     clock: time,
     timers: time,
-    dueInMs: (entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : queues),
+    dueInMs: (entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : queues, 'self'),
     workWaiting: (waiting) => void heard.push([time.nowMs - begunMs, waiting]),
   });
   return {
@@ -31,7 +31,7 @@ function stand() {
       const use = { sender, gasLimit };
       queues.set(sender, [...(queues.get(sender) ?? []), use]);
       notice.tell(use as Waiting);
-      return shares.dueInMs(new Map([[sender, [use]]]));
+      return shares.dueInMs(new Map([[sender, [use]]]), 'self');
     },
     wait(ms: number) {
       for (let passed = 0; passed < ms; passed++) time.advance(1);

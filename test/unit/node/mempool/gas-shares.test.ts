@@ -12,6 +12,7 @@ import {
   EXCESS_GAS_PER_SECOND,
   EXCESS_GAS_SAVED_MS,
   type GasUse,
+  type Proposer,
   SENDER_GAS_OWED_MAX,
   SENDER_GAS_PER_SECOND,
   WAITING_GAS_MAX,
@@ -42,7 +43,7 @@ function stand() {
       queues.set(sender, [...(queues.get(sender) ?? []), ...Array.from({ length: count }, () => ({ sender, gasLimit }))]);
     },
     next: () => [...shares.turns(queues)],
-    dueInMs: () => shares.dueInMs(queues),
+    dueInMs: (proposer: Proposer = 'self') => shares.dueInMs(queues, proposer),
     heldBack: () => shares.heldBack(queues),
     waiting: (sender: string) => queues.get(sender)?.length ?? 0,
     /** A block as a proposer builds it, in which every transaction uses its whole limit. */
@@ -233,6 +234,29 @@ test('where the chain is slow a block of excess alone comes after a rest, and ex
   );
 });
 
+test('a backup expects no excess earlier than the slowest honest proposer would propose it, and what is within a sender’s own at once', () => {
+  const FAST = 25;
+  const SLOW = 500;
+  for (const limit of [RECORD, BULK, DEAR]) {
+    const [backup, primary] = [stand(), stand()]; // the same blocks: fast by one's measure, slow by the other's
+    for (const [pool, tookMs] of [
+      [backup, FAST],
+      [primary, SLOW],
+    ] as const) {
+      pool.shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }], FAST);
+      for (let i = 0; i < 300; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], tookMs);
+      pool.shares.charge([{ sender: 'mes', gasLimit: DEAR, gasUsed: DEAR }], tookMs);
+      for (let i = 0; i < 4; i++) pool.shares.charge([{ sender: 'mes', gasLimit: BULK, gasUsed: BULK }], tookMs);
+      pool.add('mes', limit);
+    }
+    assert.ok(primary.dueInMs('self') > backup.dueInMs('self'), `${limit}: the two differ`);
+    assert.ok(backup.dueInMs('other') >= primary.dueInMs('self'), `${limit}: ${backup.dueInMs('other')} and ${primary.dueInMs('self')} ms`);
+    assert.equal(backup.heldBack(), 1, 'and says that it may be held back');
+    backup.add('bob', RECORD);
+    assert.equal(backup.dueInMs('other'), 0);
+  }
+});
+
 test('dear calls take nothing from what bulk has', () => {
   const dear = ['eve', 'mal'].map((sender) => ({ sender, eachMs: 500, limit: DEAR, used: DEAR }));
   const mes = { sender: 'mes', eachMs: 400, limit: BULK, used: 100 * 20_000_000 };
@@ -290,7 +314,7 @@ test('as many senders as may wait are gone through in one turn, and who owes is 
   const hold = async (work: () => void) => (await leastHold(async () => work(), { boundMs: HOLD_MS_MAX, triesMax: 12 })).longestMs;
   const holds = {
     heldBack: await hold(() => assert.equal(shares.heldBack(queues), senders)),
-    dueInMs: await hold(() => assert.ok(shares.dueInMs(queues) > 0)),
+    dueInMs: await hold(() => assert.ok(shares.dueInMs(queues, 'self') > 0)),
     turns: await hold(() => assert.deepEqual([...shares.turns(queues)], [])),
   };
   for (const [what, ms] of Object.entries(holds)) assert.ok(ms <= HOLD_MS_MAX, `${what}: ${ms.toFixed(1)} ms`);
