@@ -10,7 +10,7 @@ import type { Timers } from './world.ts';
 /** How often the part is set anew, ms: some ten readings of the meter. */
 export const HEADROOM_LOOK_MS = 200;
 /** Mean lateness of the voting thread, ms, over which the part falls: a round of votes has some twenty steps, and this is added to each. */
-export const HEADROOM_LATE_MS = 2;
+export const HEADROOM_LATE_MS = 1;
 /** The least part: work that can wait goes on always. */
 export const HEADROOM_PART_MIN = 1 / 64;
 /** What the part gains with each look on time: all of it in 4 s. */

@@ -11,7 +11,7 @@ export const FASTEST_KEPT_MS = 300_000;
 /** No block counts as faster, ms. */
 const FASTEST_MS_MIN = 5;
 /** How many times the fastest a block takes where nothing is short. */
-export const USUAL_TIMES = 2;
+export const USUAL_TIMES = 1.5;
 /** Most that is told: past it a chain is slow enough. */
 export const SLOWNESS_MAX = 4;
 /** Weight of the newest block in the mean. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
 import fc from 'fast-check';
-import { answerFormat, answerLanguage, HOLD_MS_MAX, localDetails, messageOf, refusalOf } from '../../../../api/rest/envelope.ts';
+import { answerFormat, answerLanguage, HOLD_MS_MAX, HOLD_MS_MIN, localDetails, messageOf, refusalOf } from '../../../../api/rest/envelope.ts';
 import { textSteps } from '../../../../api/rest/text-steps.ts';
 import { xmlForm } from '../../../../api/rest/xml.ts';
 import { refuseBody } from '../../../../api/records/refusal.ts';
@@ -110,6 +110,7 @@ test('an unknown error becomes INTERNAL and says nothing of itself', () => {
 test('a ChainError becomes its row, its facts and its details; only what may be tried again has Retry-After', () => {
   const busy = refusalOf(new ChainError('RATE_LIMITED', { retryAfterMs: 1_500, count: 3 }));
   assert.deepEqual([busy.status, busy.data, busy.retryAfterS, busy.holdMs], [429, { count: 3 }, 1, 1_500]);
+  assert.equal(refusalOf(new ChainError('RATE_LIMITED', { retryAfterMs: 10 })).holdMs, HOLD_MS_MIN);
   const longer = refusalOf(new ChainError('LOGIN_LOCKED', { retryAfterMs: HOLD_MS_MAX + 3_500 }));
   assert.deepEqual([longer.status, longer.retryAfterS, longer.holdMs], [429, 4, HOLD_MS_MAX], 'what is waited here is not asked for again');
   assert.equal(refusalOf(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 })).holdMs, 0, 'the node is busy, nobody calls too often');
