@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
 import fc from 'fast-check';
-import { answerFormat, answerLanguage, HOLD_MS_MAX, HOLD_MS_MIN, localDetails, messageOf, refusalOf } from '../../../../api/rest/envelope.ts';
+import {
+  answerFormat,
+  answerLanguage,
+  HOLD_MS_MAX,
+  HOLD_MS_MIN,
+  localDetails,
+  messageOf,
+  refusalOf,
+} from '../../../../api/rest/envelope.ts';
 import { textSteps } from '../../../../api/rest/text-steps.ts';
 import { xmlForm } from '../../../../api/rest/xml.ts';
 import { refuseBody } from '../../../../api/records/refusal.ts';
