@@ -41,7 +41,7 @@ export interface BodiesDependencies {
 }
 
 export function createBodies({ world, headroom }: BodiesDependencies, limits = BODY_LIMITS): Bodies {
-  const inSlices = createSlices(world, headroom);
+  const inSlices = createSlices(world);
   const queue = createBodyQueue(world, headroom);
   const thread = createBodyThread(world, limits);
 

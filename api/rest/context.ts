@@ -21,6 +21,8 @@ export interface ApiContext extends Omit<ApiDeps, 'settings'> {
   readonly metrics: Metrics;
   /** Runs long work of a call on the thread that votes. */
   readonly paced: Paced;
+  /** The same for bodies: what is long rests as the headroom says. An answer does not, or a node that answers much would slow itself. */
+  readonly pacedBodies: Paced;
   /** The next turn of the event loop. */
   readonly turn: () => Promise<void>;
   /** Who a token stands for, by chain state now. @throws ChainError TOKEN_INVALID and its kin */
@@ -39,7 +41,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
   const { node, world, store } = deps;
   const read = stateReader(node);
   const held = new Set<string>();
-  const paced = createPaced(world, deps.headroom);
+  const paced = createPaced(world);
   return {
     ...deps,
     settings,
@@ -50,6 +52,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
     limiter: createRateLimiter(settings.rateLimitFactor, world.clock),
     metrics: createMetrics(deps),
     paced,
+    pacedBodies: createPaced(world, deps.headroom),
     turn: () => nextTurn(world.timers),
     authenticate: (token) => verifyToken(token, { chainId: node.info.chainId, crypto: world.crypto, read, nowMs: world.clock.now(), held }),
     issue: (account, kind, lifeMs, steppedUp) =>

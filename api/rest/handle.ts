@@ -344,7 +344,7 @@ async function readBody(
 async function parseJsonBody(api: ApiContext, bytes: Uint8Array, gone: AbortSignal): Promise<unknown> {
   if (bytes.length === 0) return {};
   try {
-    return await api.paced(untilGone(jsonBytesSteps(bytes), gone));
+    return await api.pacedBodies(untilGone(jsonBytesSteps(bytes), gone));
   } catch (error) {
     if (error instanceof ChainError) throw error;
     throw new ChainError('BODY_MALFORMED', { reason: error instanceof SyntaxError ? error.message.slice(0, 200) : 'not UTF-8' });
