@@ -63,15 +63,18 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
 
   const isShort = (job: Job): boolean => job.spentMs < LONG_WORK_MS;
 
+  const restLeft = (): number => Math.max(0, restUntilMs - clock.monotonic());
+
   function schedule(): void {
     if (waiting.length === 0) return;
-    const restLeftMs = waiting.some(isShort) ? 0 : Math.max(0, restUntilMs - clock.monotonic());
+    const restLeftMs = waiting.some(isShort) ? 0 : restLeft();
     if (cancelTurn && !(resting && restLeftMs === 0)) return;
     cancelTurn?.();
     resting = restLeftMs > 0;
     cancelTurn = timers.after(restLeftMs, () => {
       cancelTurn = undefined;
-      const [job] = waiting.splice(Math.max(0, waiting.findIndex(isShort)), 1);
+      // In order, but that short work passes what rests: a stream of it would hold up long work for ever if it always went first.
+      const [job] = waiting.splice(restLeft() > 0 ? Math.max(0, waiting.findIndex(isShort)) : 0, 1);
       if (run(job!)) waiting.push(job!);
       schedule();
     });

@@ -42,7 +42,7 @@ export const BULK_GAS_SAVED_MS = 300;
 export const EXCESS_GAS_PER_SECOND = 2_500_000_000;
 /** Of that, what is saved up, ms of the rate. */
 export const EXCESS_GAS_SAVED_MS = 1_000;
-/** Most excess that is owed: one transaction of the largest default gas limit in a block twice as slow as priced, sixteen seconds. */
+/** Most excess that is owed: one transaction of the largest default gas limit on a chain twice as slow as usual, sixteen seconds. */
 export const EXCESS_GAS_OWED_MAX = 40_000_000_000;
 /**
  * Where blocks are slow, one of excess alone does not follow at once: the chain rests for the time that the block before it took too long, so that who keeps

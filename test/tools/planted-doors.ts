@@ -315,8 +315,15 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'short work waits for the rest of long work',
     file: 'node/slices.ts',
-    from: 'waiting.some(isShort) ? 0 : Math.max',
-    to: 'Math.max',
+    from: 'waiting.some(isShort) ? 0 : restLeft();',
+    to: 'restLeft();',
+    test: 'test/unit/node/slices.test.ts',
+  },
+  {
+    name: 'long work waits while short work comes',
+    file: 'node/slices.ts',
+    from: 'restLeft() > 0 ? Math.max(0, waiting.findIndex(isShort)) : 0',
+    to: 'Math.max(0, waiting.findIndex(isShort))',
     test: 'test/unit/node/slices.test.ts',
   },
   {

@@ -92,6 +92,19 @@ test('long work rests between its slices as the headroom says, and short work th
   assert.ok(startedMs[5]! - startedMs[4]! >= restMs);
 });
 
+test('long work has its turns however much short work comes', async () => {
+  const { time, inSlices, job, startedMs } = restingRig(1);
+  const LONG_STEPS = 10;
+  const long = inSlices(job(LONG_STEPS));
+  for (let turn = 0; turn < 4 * LONG_STEPS; turn++) {
+    for (let i = 0; i < 2; i++) void inSlices(rigSteps(time, 2).steps()).catch(() => undefined); // more than the thread can do
+    time.advance(1);
+  }
+  assert.ok(startedMs.length > LONG_WORK_MS / SLICE_MS, `${startedMs.length} slices`);
+  for (let turn = 0; turn < 40 * LONG_STEPS; turn++) time.advance(1);
+  assert.equal(await long, 'done');
+});
+
 /** Short work: so many steps of a slice each. */
 function rigSteps(time: ManualTime, count: number) {
   const state = {

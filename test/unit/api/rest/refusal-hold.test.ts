@@ -1,10 +1,10 @@
 /** Who calls too often waits for the refusal itself (DB53 5.2.1.1.b-2). */
 import assert from 'node:assert/strict';
-import { request } from 'node:https';
 import { after, before, test } from 'node:test';
 import { HOLD_MS_MAX } from '../../../../api/rest/envelope.ts';
 import { UNREAD_HOLD_MS } from '../../../../api/rest/exchange.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
+import { type RawCall, rawCall } from './raw-call.ts';
 
 const CALLS_MAX = 100;
 const HELD_MS_MIN = 200; // one refused token a second; the shorter timers are of other things
@@ -31,24 +31,10 @@ before(async () => {
 });
 after(() => rig.close());
 
-interface Asked {
-  /** Status of the answer, or undefined when the connection ended without one. */
-  readonly status: Promise<number | undefined>;
-  leave(): void;
-}
-
-function ask(token: string): Asked {
-  const headers = { authorization: `Bearer ${token}` };
-  const sent = request({ port, host: '127.0.0.1', path: '/api/v1/consensus', ca, headers, agent: false });
-  const status = new Promise<number | undefined>((resolve) => {
-    sent.on('response', (answer) => {
-      answer.resume();
-      resolve(answer.statusCode);
-    });
-    sent.on('error', () => resolve(undefined));
-  });
-  sent.end();
-  return { status, leave: () => void sent.destroy() };
+function ask(token: string): RawCall {
+  const call = rawCall({ port, ca, path: '/api/v1/consensus', headers: { authorization: `Bearer ${token}` } });
+  call.sent.end();
+  return call;
 }
 
 /** Until `done` holds; the test's own time-out ends it. */
@@ -57,7 +43,7 @@ async function until(done: () => boolean): Promise<void> {
 }
 
 /** Calls with a bad token until one is held. */
-async function overdone(): Promise<Asked> {
+async function overdone(): Promise<RawCall> {
   const before = held.length;
   for (let calls = 0; calls < CALLS_MAX; calls++) {
     const asked = ask('tm1.x.y');
@@ -83,17 +69,8 @@ test('the answer that tells a caller to wait comes after a part of the wait, and
 test('who sends a large body without a token waits for the refusal', { timeout: 60_000 }, async () => {
   const before = held.length;
   const hold = () => held.slice(before).find(({ ms }) => ms === UNREAD_HOLD_MS);
-  const sent = request({
-    port,
-    host: '127.0.0.1',
-    method: 'POST',
-    path: '/api/v1/transactions',
-    ca,
-    agent: false,
-    headers: { 'content-type': 'application/json', 'content-length': 4_000_000 },
-  });
-  const status = new Promise<number | undefined>((resolve) => void sent.on('response', (answer) => resolve(answer.statusCode)));
-  sent.on('error', () => undefined);
+  const headers = { 'content-type': 'application/json', 'content-length': 4_000_000 };
+  const { sent, status } = rawCall({ port, ca, method: 'POST', path: '/api/v1/transactions', headers });
   sent.flushHeaders();
   await until(() => hold() !== undefined);
   hold()!.run();
@@ -102,7 +79,7 @@ test('who sends a large body without a token waits for the refusal', { timeout: 
 });
 
 test('nothing is held for a caller who has gone', { timeout: 60_000 }, async () => {
-  const { leave } = await overdone();
-  leave();
+  const { sent } = await overdone();
+  sent.destroy();
   await until(() => held.at(-1)!.cancelled);
 });

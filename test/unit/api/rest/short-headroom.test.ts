@@ -1,10 +1,10 @@
 /** What a large body costs where the voting thread comes late: it is taken and read with rests, and no longer than somebody waits for the answer. */
 import assert from 'node:assert/strict';
-import { request } from 'node:https';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BODY_PIECE_BYTES } from '../../../../api/rest/exchange.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
+import { type RawCall, rawCall } from './raw-call.ts';
 
 const PART = 1 / 64;
 const PIECE_REST_MS = 126; // 2 ms of work at that part
@@ -35,24 +35,9 @@ before(async () => {
 });
 after(() => rig.close());
 
-function post(headers: Readonly<Record<string, string | number>>, account = 'ada@acme') {
-  const sent = request({
-    port,
-    host: '127.0.0.1',
-    method: 'POST',
-    path: '/api/v1/transactions',
-    ca,
-    agent: false,
-    headers: { authorization: `Bearer ${rig.token(account)}`, ...headers },
-  });
-  const status = new Promise<number | undefined>((resolve) => {
-    sent.on('response', (answer) => {
-      answer.resume();
-      resolve(answer.statusCode);
-    });
-    sent.on('error', () => resolve(undefined));
-  });
-  return { sent, status };
+function post(headers: Readonly<Record<string, string | number>>): RawCall {
+  const authorization = `Bearer ${rig.token('ada@acme')}`;
+  return rawCall({ port, ca, method: 'POST', path: '/api/v1/transactions', headers: { authorization, ...headers } });
 }
 
 async function until(done: () => boolean): Promise<void> {
