@@ -91,7 +91,7 @@ export interface LoadedContract {
   readonly gasUsed: number;
 }
 
-/** Images a node keeps at hand and on disk; see contracts/vm/decisions/0003. */
+/** Images a node keeps at hand and on disk; see contracts/quickjs/decisions/0003. */
 export interface ContractImages {
   /** The image of loaded code, as `adopt` takes it. Undefined when it is not at hand. */
   imageOf(codeDigest: string): Uint8Array | undefined;
@@ -102,7 +102,7 @@ export interface ContractImages {
   release(codeDigest: string): void;
 }
 
-/** Runs code of deployed contracts; one per executor. Implemented by contracts/vm. */
+/** Runs code of deployed contracts; one per executor. Implemented by contracts/quickjs. */
 export interface ContractMachine extends ContractImages {
   /** executionVersion's bundle digest, printed at start and part of the deploy receipt. */
   readonly bundleDigest: string;

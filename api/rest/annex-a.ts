@@ -1,6 +1,6 @@
 /**
  * The 17 names of DB53/T 1407-2025 table A.1 as the interface registry tells them, printed spelling included, and the example that follows them. What a
- * record must hold is said by its class (contracts/builtin/classes/production.ts); a test holds the two together.
+ * record must hold is said by its class (contracts/classes/production.ts); a test holds the two together.
  */
 import type { BodyField } from './route.ts';
 

@@ -9,7 +9,7 @@ import {
   toHex,
 } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
-import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from './classes/index.ts';
+import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from '../classes/index.ts';
 import { isGranted, isInForce, may, type Read } from './access.ts';
 import { CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
 import { organisationOf } from './names.ts';

@@ -33,7 +33,7 @@ import {
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
-import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from './classes/index.ts';
+import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import { failure, keyConflict, loadClass, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';

@@ -6,7 +6,7 @@ import { encodeJson, equalBytes } from '../../node/format/index.ts';
 import { type Host, ContractFailure } from '../types.ts';
 import { entryOf, type Read } from './access.ts';
 import type { Arguments } from './arguments.ts';
-import { builtinClass, MAP_NAMES_MAX, readClass } from './classes/index.ts';
+import { builtinClass, MAP_NAMES_MAX, readClass } from '../classes/index.ts';
 import type { RegistryEntry } from './layout.ts';
 import { titleProblem } from './names.ts';
 

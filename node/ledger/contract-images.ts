@@ -1,5 +1,5 @@
 /**
- * Images of live contracts (contracts/vm): at hand before the node votes, so that no call waits for one, and stored, so that a start reads them
+ * Images of live contracts (contracts/quickjs): at hand before the node votes, so that no call waits for one, and stored, so that a start reads them
  * instead of running every contract's code again. A stored image counts when it has the digest of the deploy receipt; one that is missing,
  * damaged or another is made from the code. The rows are this node's own: no root covers them.
  */

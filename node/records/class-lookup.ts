@@ -1,5 +1,5 @@
 /** Class definitions for the query index: the built-in ones, and those organisations registered, in the version a record was written by. */
-import { builtinClass, type ClassDefinition, readClass } from '../../contracts/builtin/classes/index.ts';
+import { builtinClass, type ClassDefinition, readClass } from '../../contracts/classes/index.ts';
 import { CONTRACT, type RegistryEntry, registryKey } from '../../contracts/builtin/layout.ts';
 import { stateKey, type StateView } from '../../contracts/types.ts';
 import { type ByteText, decodeJson, type JsonObject } from '../format/index.ts';

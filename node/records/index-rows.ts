@@ -1,6 +1,6 @@
 /** Keys and rows of the query index. All of it derives from final blocks and can be thrown away and rebuilt. */
-import type { ClassDefinition, LinkFact, MaterialFact } from '../../contracts/builtin/classes/index.ts';
-import { factsOf } from '../../contracts/builtin/classes/index.ts';
+import type { ClassDefinition, LinkFact, MaterialFact } from '../../contracts/classes/index.ts';
+import { factsOf } from '../../contracts/classes/index.ts';
 import { utf8Text } from '../../contracts/builtin/layout.ts';
 import { type ByteText, fromUtf8, type RecordState, type StoredRecord, u32Text, utf8 } from '../format/index.ts';
 import type { Steps } from '../slices.ts';

@@ -10,7 +10,7 @@ import {
   keyOf,
   type RecordFault,
   sealContent,
-} from '../../contracts/builtin/classes/index.ts';
+} from '../../contracts/classes/index.ts';
 import {
   contentDigest,
   type Crypto,

@@ -3,7 +3,7 @@
  * (design: api, "Lists" and "Reading"; DB53/T 1407-2025 6.1.2). Postings are append-only and a superseded version is only marked, so a page is
  * always cut from the state at its cursor's height, whatever was committed since.
  */
-import { builtinClass } from '../../contracts/builtin/classes/index.ts';
+import { builtinClass } from '../../contracts/classes/index.ts';
 import {
   type ByteText,
   canonicalJson,

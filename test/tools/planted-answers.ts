@@ -7,16 +7,16 @@ const ENGINE = 'node/ledger/contracts.ts';
 const GAS_PRICE_TEST = 'test/unit/contracts/gas-price.test.ts';
 const IMAGES = 'node/ledger/contract-images.ts';
 const IMAGES_TEST = 'test/unit/node/ledger/contract-images.test.ts';
-const MACHINE_TEST = 'test/unit/contracts/vm/machine.test.ts';
-const PRELUDE = 'contracts/vm/prelude.ts';
+const MACHINE_TEST = 'test/unit/contracts/quickjs/machine.test.ts';
+const PRELUDE = 'contracts/quickjs/prelude.ts';
 /** The machine starts with whatever it runs: else every change of the prelude is caught by its digest, and its rules by nothing. */
-const ANY_BUNDLE = { file: 'contracts/vm/machine.ts', from: 'if (bundleDigest !== frozen)', to: "if (bundleDigest === '')" } as const;
+const ANY_BUNDLE = { file: 'contracts/quickjs/machine.ts', from: 'if (bundleDigest !== frozen)', to: "if (bundleDigest === '')" } as const;
 const TIME = 'node/format/time.ts';
 
 export const plantedAnswers: readonly PlantedBug[] = [
   {
     name: 'a page of an image that is zero or was freed costs nothing',
-    file: 'contracts/vm/machine.ts',
+    file: 'contracts/quickjs/machine.ts',
     from: 'this.#pagesOf(entry.image) * GAS.imagePage',
     to: 'this.#pagesOf(entry.image) * 0',
     test: PAGES_TEST,
@@ -32,7 +32,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
   },
   {
     name: 'names in JSON cost nothing',
-    file: 'contracts/vm/host-api.ts',
+    file: 'contracts/quickjs/host-api.ts',
     from: 'gas.use(names * GAS.perJsonName)',
     to: 'gas.use(names * 0)',
     test: PAGES_TEST,
@@ -152,7 +152,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
   },
   {
     name: 'a deployment costs as much as the dearest',
-    file: 'contracts/vm/machine.ts',
+    file: 'contracts/quickjs/machine.ts',
     from: 'payer?.use(entry.gasUsed);',
     to: 'payer?.use(LOAD_GAS_MAX);',
     test: PAGES_TEST,
@@ -201,10 +201,10 @@ export const plantedAnswers: readonly PlantedBug[] = [
   },
   {
     name: 'a product without a name that can be seen is recorded',
-    file: 'contracts/builtin/classes/check.ts',
+    file: 'contracts/classes/check.ts',
     from: '(schema.minLength ?? 1) > 0) && isBlank(value)',
     to: "(schema.minLength ?? 1) > 0) && value === ''",
-    test: 'test/unit/contracts/builtin/classes/check.test.ts',
+    test: 'test/unit/contracts/classes/check.test.ts',
     only: 'shows nothing',
   },
   {

@@ -156,7 +156,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a class that an older chain took is judged again when it is read',
-    file: 'contracts/builtin/classes/schema.ts',
+    file: 'contracts/classes/schema.ts',
     from: 'mapNamesMax = Number.MAX_SAFE_INTEGER,',
     to: 'mapNamesMax = MAP_NAMES_MAX,',
     test: REGISTRY_TEST,

@@ -19,7 +19,7 @@ const UPWARDS: ReadonlySet<string> = new Set(['api/cli']);
 /** Pure and replicated: the same bytes on every machine, in a browser too. */
 const PURE = ['consensus/', 'contracts/', 'node/format/'];
 /** Reads the engine's file from disk; everything else of the VM is pure. */
-const PURE_EXCEPT: ReadonlySet<string> = new Set(['contracts/vm/load-wasm.ts']);
+const PURE_EXCEPT: ReadonlySet<string> = new Set(['contracts/quickjs/load-wasm.ts']);
 
 const BANNED_IN_PURE: Readonly<Record<string, RegExp>> = {
   'a clock': /\bDate\b|\bperformance\b/g,

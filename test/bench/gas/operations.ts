@@ -3,7 +3,7 @@
  * each made to cost as much time as its gas allows. A hostile sender would send these.
  */
 import { type BuiltinContract, type Execution, GAS } from '../../../contracts/index.ts';
-import { builtinClasses, type ClassDefinition } from '../../../contracts/builtin/classes/index.ts';
+import { builtinClasses, type ClassDefinition } from '../../../contracts/classes/index.ts';
 import { encodeContent, encodeSubmissions, type Json, type TextStruct } from '../../../node/format/index.ts';
 import { prepareRecord } from '../../../node/records/index.ts';
 import { annexRecord } from '../../unit/node/records/sample.ts';

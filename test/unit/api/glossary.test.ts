@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CONTRACT, deployedKey, stateKey } from '../../../contracts/index.ts';
-import { fieldOf, production, type StructSchema } from '../../../contracts/builtin/classes/index.ts';
+import { fieldOf, production, type StructSchema } from '../../../contracts/classes/index.ts';
 import { glossary } from '../../../api/glossary.ts';
 import { registryRows } from '../../../api/rest/openapi.ts';
 import { encodeJson, type StoredRecord } from '../../../node/format/index.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { checkContent, checkSource, production } from '../../../contracts/builtin/classes/index.ts';
+import { checkContent, checkSource, production } from '../../../contracts/classes/index.ts';
 import { allRoutes } from '../../../api/rest/routes/index.ts';
 import { AI4I_FILE, AI4I_INTERFACE, AI4I_ROWS, ai4iRecords, readAi4iRows } from '../../../devnet/ai4i.ts';
 import { encodeContent, textAt, toHex } from '../../../node/format/index.ts';

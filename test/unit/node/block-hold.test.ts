@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { recordKey } from '../../../contracts/builtin/layout.ts';
 import { stateKey } from '../../../contracts/types.ts';
-import { builtinClasses, keyOf } from '../../../contracts/builtin/classes/index.ts';
+import { builtinClasses, keyOf } from '../../../contracts/classes/index.ts';
 import { type Chain, createChain } from '../../../node/chain.ts';
 import { createEd25519Signer } from '../../tools/ed25519-signer.ts';
 import {

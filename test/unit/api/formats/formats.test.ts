@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { checkContent, foldSingles, production } from '../../../../contracts/builtin/classes/index.ts';
+import { checkContent, foldSingles, production } from '../../../../contracts/classes/index.ts';
 import {
   contentDigest,
   encodeContent,

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.ts';
 import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
 import { ContractFailure, type Host } from '../../../../contracts/types.ts';
-import { builtinClasses, production } from '../../../../contracts/builtin/classes/index.ts';
+import { builtinClasses, production } from '../../../../contracts/classes/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
 import {
   type ByteText,

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { builtinClasses } from '../../../../contracts/builtin/classes/index.ts';
+import { builtinClasses } from '../../../../contracts/classes/index.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
 import {
   encodeContent,

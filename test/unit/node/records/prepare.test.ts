@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkContent, device, production } from '../../../../contracts/builtin/classes/index.ts';
+import { checkContent, device, production } from '../../../../contracts/classes/index.ts';
 import {
   decodeContent,
   encodeContent,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
+import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import {
   encodeContent,
   encodeJson,

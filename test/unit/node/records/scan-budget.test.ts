@@ -1,7 +1,7 @@
 /** What a search may cost the thread that votes: slices, rows passed over, callers in debt. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/builtin/classes/index.ts';
+import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { encodeContent, recordIdOf } from '../../../../node/format/index.ts';
 import type { ChainError } from '../../../../node/errors/index.ts';
 import { createRecordIndex } from '../../../../node/records/query-index.ts';

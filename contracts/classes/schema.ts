@@ -2,7 +2,7 @@
  * The closed schema language of record classes: what replicas check with the checker beside it. No `pattern`, no `$ref`, no additional
  * names, nothing that asks a library or the engine's own tables. A class is data; `readClass` judges one that an organisation registers.
  */
-import type { Json, JsonObject } from '../../../node/format/index.ts';
+import type { Json, JsonObject } from '../../node/format/index.ts';
 import { EXT_SCHEMA } from './ext.ts';
 
 export const fieldFormats = ['time', 'digest', 'integer', 'unit', 'mediaType', 'path'] as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkContent, type ClassDefinition, nearestName } from '../../../../../contracts/index.ts';
+import { checkContent, type ClassDefinition, nearestName } from '../../../../contracts/index.ts';
 
 /** The whole table of Levenshtein. */
 function distance(a: string, b: string): number {

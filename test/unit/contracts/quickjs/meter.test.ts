@@ -1,8 +1,8 @@
 /** The meter on small modules written by hand: what is charged, what is bounded, what is refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { METER_EXPORT, meter } from '../../../../contracts/vm/meter.ts';
-import { OP, TYPE, WasmReader, WasmWriter } from '../../../../contracts/vm/wasm-binary.ts';
+import { METER_EXPORT, meter } from '../../../../contracts/quickjs/meter.ts';
+import { OP, TYPE, WasmReader, WasmWriter } from '../../../../contracts/quickjs/wasm-binary.ts';
 import { WASM_GAS } from '../../../../contracts/gas.ts';
 
 const STACK_TOP = 200_000;

@@ -15,10 +15,10 @@ import {
   MAP_NAMES_MAX,
   readClass,
   RECORD_FAULTS_MAX,
-} from '../../../../../contracts/builtin/classes/index.ts';
-import type { JsonObject, TextStruct, TextTree } from '../../../../../node/format/index.ts';
-import { isErrorCode } from '../../../../../node/errors/index.ts';
-import { annexRecord } from '../../../node/records/sample.ts';
+} from '../../../../contracts/classes/index.ts';
+import type { JsonObject, TextStruct, TextTree } from '../../../../node/format/index.ts';
+import { isErrorCode } from '../../../../node/errors/index.ts';
+import { annexRecord } from '../../node/records/sample.ts';
 
 function faultsOf(tree: TextStruct, definition = production): (string | Readonly<Record<string, string>>)[][] {
   return checkContent(definition, tree, 'clear').map(({ code, path, data }) => {

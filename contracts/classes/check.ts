@@ -16,7 +16,7 @@ import {
   type TextTree,
   UNAVAILABLE,
   valueAt,
-} from '../../../node/format/index.ts';
+} from '../../node/format/index.ts';
 import { EXT_SCHEMA } from './ext.ts';
 import {
   type ClassDefinition,

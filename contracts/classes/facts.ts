@@ -14,7 +14,7 @@ import {
   textAt,
   UNAVAILABLE,
   valueAt,
-} from '../../../node/format/index.ts';
+} from '../../node/format/index.ts';
 import { type ClassDefinition, fieldOf, keyNameOf } from './schema.ts';
 
 export interface MaterialFact {
