@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromByteText } from '../node/format/index.ts';
-import { openLevelStore } from '../node/storage/index.ts';
+import { openLevelStore } from '../node/store/index.ts';
 
 export interface Found {
   readonly path: string;

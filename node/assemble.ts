@@ -25,11 +25,11 @@ import {
   openLevelStore,
   openVoteLog,
   VOTE_LOG_FILE,
-} from './storage/index.ts';
+} from './store/index.ts';
 import { createRealWorld } from './world-real.ts';
 import type { Clock, Log, Network, Store, World } from './world.ts';
-import { damagedKey, dropDamagedLocal, droppedFor } from './storage/mend.ts';
-import type { DamagedFile } from './storage/scrub.ts';
+import { damagedKey, dropDamagedLocal, droppedFor } from './store/mend.ts';
+import type { DamagedFile } from './store/scrub.ts';
 import type { NodeConfig } from './config/index.ts';
 import { type Keystore, NODE_KEY, validatorKeyId } from './keystore/index.ts';
 

@@ -2,7 +2,7 @@
 import { type ByteText, fromByteText, toHex } from './format/index.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
-import { damagedKey } from './storage/mend.ts';
+import { damagedKey } from './store/mend.ts';
 
 /** The one alarm of a damaged value: the same detail whoever met it. */
 export const DAMAGE = 'STORE_DAMAGED';

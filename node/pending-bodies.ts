@@ -4,7 +4,7 @@
  */
 import { type ByteText, decodeAll, type Digest, prefixEnd, toByteText, toHex, transactionHashOf, Writer } from './format/index.ts';
 import type { Crypto } from './format/index.ts';
-import { keyspace, u64Key } from './storage/keyspace.ts';
+import { keyspace, u64Key } from './store/keyspace.ts';
 import type { Store } from './world.ts';
 
 /** Rows read at once. There are a few for each view that failed at this height, and all of them count. */

@@ -16,7 +16,7 @@ import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/inde
 import type { Genesis } from '../../node/genesis.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/storage/index.ts';
+import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';
 import type { Alarm, HealthCheck } from '../../node/service.ts';
 import type { Log } from '../../node/world.ts';
 import { openAlarms } from '../../node/alarms.ts';

@@ -8,7 +8,7 @@ import type { Headroom } from '../../node/headroom.ts';
 import type { LoopDelay } from '../../node/loop-delay.ts';
 import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import { keyspace } from '../../node/storage/keyspace.ts';
+import { keyspace } from '../../node/store/keyspace.ts';
 import type { Store, World } from '../../node/world.ts';
 
 /** Reads one key of a contract's space at the latest final state. */

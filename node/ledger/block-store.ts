@@ -13,7 +13,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import { type ConsensusConfiguration, transactionIn } from '../format/index.ts';
-import { loadRow } from '../storage/load.ts';
+import { loadRow } from '../store/load.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 

@@ -5,8 +5,8 @@
  */
 import { type ByteText, type Crypto, decodeBlock, encodeHeader, headerHash, openTransaction } from '../format/index.ts';
 import type { Pause } from '../slices.ts';
-import { loadRow } from '../storage/load.ts';
-import { damagedKey } from '../storage/mend.ts';
+import { loadRow } from '../store/load.ts';
+import { damagedKey } from '../store/mend.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../storage/level-store.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../store/level-store.ts';
 import { ChainError } from '../errors/index.ts';
 import { ExecutionFault } from '../../contracts/index.ts';
 import { openGenesis } from '../format/index.ts';

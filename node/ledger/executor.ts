@@ -29,7 +29,7 @@ import {
 } from '../format/index.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { ChainError } from '../errors/index.ts';
-import { damagedKey } from '../storage/mend.ts';
+import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type AccountView, readAccount } from './admission.ts';

@@ -1,6 +1,6 @@
 /** Store keys of the ledger's rows: a prefix of the keyspace table and what follows it. Heights are eight bytes big-endian, so rows sort by height. */
 import { type ByteText, type Digest, toByteText } from '../format/index.ts';
-import { keyspace, u64Key } from '../storage/keyspace.ts';
+import { keyspace, u64Key } from '../store/keyspace.ts';
 
 export const ledgerKey = {
   head: `${keyspace.meta}head` as ByteText,

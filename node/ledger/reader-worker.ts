@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ChainError } from '../errors/index.ts';
 import { createCrypto } from '../crypto/index.ts';
 import { openGenesis } from '../format/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../storage/level-store.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../store/level-store.ts';
 import { createContracts } from './contracts.ts';
 import { createLedgerReader } from './reader.ts';
 

@@ -47,9 +47,9 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
-import { keyspace } from '../storage/keyspace.ts';
-import { loadRow } from '../storage/load.ts';
-import { damagedKey, rangeAround } from '../storage/mend.ts';
+import { keyspace } from '../store/keyspace.ts';
+import { loadRow } from '../store/load.ts';
+import { damagedKey, rangeAround } from '../store/mend.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { type BlockStore, encodeHead, type HeadRow, type Position } from './block-store.ts';
 import { ledgerKey } from './keys.ts';

@@ -1,6 +1,6 @@
 /**
  * Values of the state as rows. Keys of the state are hashes all over the range, so LevelDB rewrites a row under them whenever a table is merged from
- * above (storage/level-store.ts). A large value therefore stands in a row under the height that wrote it, where tables are appended to one
+ * above (store/level-store.ts). A large value therefore stands in a row under the height that wrote it, where tables are appended to one
  * another and moved as they are, and its state row says where:
  *
  *   state        0 | value          up to STATE_INLINE_BYTES_MAX, and any repaired one
@@ -9,8 +9,8 @@
  */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, Reader, toHex, Writer } from '../format/index.ts';
-import { keyspace } from '../storage/keyspace.ts';
-import { damagedKey } from '../storage/mend.ts';
+import { keyspace } from '../store/keyspace.ts';
+import { damagedKey } from '../store/mend.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { Level } from 'level';
 import { fromByteText, toByteText, verifyMapProof } from '../../node/format/index.ts';
 import { createStateMap, type MapWrite } from '../../node/ledger/state-map.ts';
-import { CHAIN_WRITE_BUFFER_BYTES } from '../../node/storage/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES } from '../../node/store/index.ts';
 import type { StoreOperation } from '../../node/world.ts';
 
 type Db = Level<Uint8Array, Uint8Array>;

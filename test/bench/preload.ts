@@ -26,7 +26,7 @@ import { createExecutor } from '../../node/ledger/executor.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createClassLookup, openRecordIndex, recordRowsOf } from '../../node/records/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore, openVoteLog } from '../../node/storage/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore, openVoteLog } from '../../node/store/index.ts';
 import type { SourceOrder } from './preload-source.ts';
 
 const BLOCK_TRANSACTIONS = 12; // a block's gas leaves room for some more

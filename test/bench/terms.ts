@@ -13,7 +13,7 @@ import { createEd25519Signer } from '../tools/ed25519-signer.ts';
 import { decodeSubmissions, openTransaction, toByteText } from '../../node/format/index.ts';
 import type { PemPair } from '../../node/keystore/certificates.ts';
 import { createStateMap } from '../../node/ledger/state-map.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/storage/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/store/index.ts';
 import type { Store } from '../../node/world.ts';
 import { HttpsConnection } from './https-client.ts';
 import { measureLink } from './link.ts';

@@ -10,7 +10,7 @@ import { type Answer, PATIENCE_MS, type ProbeContext } from '../conformance/cont
 import { canonical, type Fields, production, sha256, trySubmit, write } from '../conformance/records.ts';
 import { prefixEnd } from '../../node/format/index.ts';
 import { sealedKeyspace } from '../../node/records/sealed-store.ts';
-import { openLevelStore } from '../../node/storage/index.ts';
+import { openLevelStore } from '../../node/store/index.ts';
 import { startTestNet, type TestNet } from './net.ts';
 
 const RACES_MAX = 20; // until two records under one key meet in one block

@@ -10,7 +10,7 @@ import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
 import { exchangePrefix } from '../../node/exchange-chain.ts';
 import { prefixEnd } from '../../node/format/index.ts';
-import { openLevelStore } from '../../node/storage/index.ts';
+import { openLevelStore } from '../../node/store/index.ts';
 import { oneHead, startTestNet, type TestNet } from './net.ts';
 
 const DAMAGED = 3; // index of the node whose logs are damaged

@@ -5,7 +5,7 @@ import { type Call, encodeJson } from '../../node/format/index.ts';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { SENDER_GAS_FORGOTTEN_MS } from '../../node/mempool/gas-shares.ts';
 import { decodeBulkMessage } from '../../node/network/messages.ts';
-import { keyspace } from '../../node/storage/keyspace.ts';
+import { keyspace } from '../../node/store/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
 import { Council, type Motion } from './council.ts';

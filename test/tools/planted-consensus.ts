@@ -3,10 +3,10 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
-const VOTE_LOG = 'node/storage/vote-log.ts';
+const VOTE_LOG = 'node/store/vote-log.ts';
 const FRAME_INBOX = 'node/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
-const VOTE_LOG_TEST = 'test/unit/node/storage/vote-log.test.ts';
+const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
 
 export const plantedConsensus: readonly PlantedBug[] = [
   {

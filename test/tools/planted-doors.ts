@@ -15,18 +15,18 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a table file with a value of megabytes is checked in one step',
-    file: 'node/storage/scrub.ts',
+    file: 'node/store/scrub.ts',
     from: 'if (to % STEP_BYTES === 0) yield;',
     to: 'if (to < 0) yield;',
-    test: 'test/unit/node/storage/scrub.test.ts',
+    test: 'test/unit/node/store/scrub.test.ts',
     only: 'many megabytes',
   },
   {
     name: 'a batch of megabytes is made in one turn',
-    file: 'node/storage/level-store.ts',
+    file: 'node/store/level-store.ts',
     from: 'if (bytes < CHECK_STEP_BYTES) continue;',
     to: 'if (bytes >= 0) continue;',
-    test: 'test/unit/node/storage/store.test.ts',
+    test: 'test/unit/node/store/store.test.ts',
     only: 'made in steps',
   },
   {
@@ -71,10 +71,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'a value of megabytes is checked in one piece',
-    file: 'node/storage/level-store.ts',
+    file: 'node/store/level-store.ts',
     from: 'stored.length > CHECK_STEP_BYTES ?',
     to: 'stored.length < 0 ?',
-    test: 'test/unit/node/storage/store.test.ts',
+    test: 'test/unit/node/store/store.test.ts',
     only: 'many megabytes',
   },
   {

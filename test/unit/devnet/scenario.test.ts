@@ -8,7 +8,7 @@ import { type Sample, sampleText } from '../../../devnet/sample-record.ts';
 import { searchFiles, searchStores } from '../../../devnet/search-bytes.ts';
 import { expect, runSteps } from '../../../devnet/steps.ts';
 import { planTopology, worksOf } from '../../../devnet/topology.ts';
-import { openLevelStore } from '../../../node/storage/index.ts';
+import { openLevelStore } from '../../../node/store/index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'scenario-'));
 after(() => rmSync(directory, { recursive: true }));

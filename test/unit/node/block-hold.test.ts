@@ -49,7 +49,7 @@ import { createPause } from '../../../node/slices.ts';
 import { openPendingBodies } from '../../../node/pending-bodies.ts';
 import { createIndexFeeder } from '../../../node/records/feeder.ts';
 import { createRecordIndex } from '../../../node/records/query-index.ts';
-import { type LevelStore, openLevelStore } from '../../../node/storage/level-store.ts';
+import { type LevelStore, openLevelStore } from '../../../node/store/level-store.ts';
 import { createRealWorld } from '../../../node/world-real.ts';
 import { leastHold } from '../api/rest/thread-hold.ts';
 import { crypto } from './format/genesis-fixture.ts';

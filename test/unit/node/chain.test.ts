@@ -26,7 +26,7 @@ import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../node/le
 import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
 import type { FinalBlock, Mempool } from '../../../node/mempool/mempool.ts';
 import { SLICE_MS } from '../../../node/slices.ts';
-import { MemoryStore } from '../../../node/storage/memory-store.ts';
+import { MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Log, World } from '../../../node/world.ts';
 import { SimKeys } from '../../simulation/crypto.ts';
 import { SeededRandom } from '../../simulation/random.ts';

@@ -13,7 +13,7 @@ import { createReaderPort } from '../../../node/ledger/reader-port.ts';
 import { sharedRow } from '../../../node/ledger/repair.ts';
 import { createNode, type Node } from '../../../node/node.ts';
 import { createSlices } from '../../../node/slices.ts';
-import { keyspace, MemoryStore } from '../../../node/storage/index.ts';
+import { keyspace, MemoryStore } from '../../../node/store/index.ts';
 import type { Network, Store } from '../../../node/world.ts';
 import { asSnapshot } from '../../tools/store-snapshot.ts';
 import { crypto, testKey } from './format/genesis-fixture.ts';

@@ -14,7 +14,7 @@ import { asSnapshot } from '../../tools/store-snapshot.ts';
 import { createReaderPort } from '../../../node/ledger/reader-port.ts';
 import { createStateRows, inlineRow } from '../../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../../node/node.ts';
-import { MemoryStore } from '../../../node/storage/index.ts';
+import { MemoryStore } from '../../../node/store/index.ts';
 import type { AppendLog, Channel, LogLoss, Network } from '../../../node/world.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from './format/genesis-fixture.ts';
 import { MemoryStore as FailingStore, ManualTime, MemoryLog, settle } from './memory-world.ts';

@@ -15,7 +15,7 @@ import { openExchangeLog } from '../../../../node/exchange-log.ts';
 import { encodeJson, toHex } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { inlineRow } from '../../../../node/ledger/state-rows.ts';
-import { keyspace, openLevelStore, openVoteLog } from '../../../../node/storage/index.ts';
+import { keyspace, openLevelStore, openVoteLog } from '../../../../node/store/index.ts';
 import { openKeystore, validatorKeyId } from '../../../../node/keystore/index.ts';
 import { confirmed, createRig, createTestWorld, type Rig, testTls } from '../stand-ins.ts';
 

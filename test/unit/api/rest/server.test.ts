@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { currentOtp } from '../../../../api/index.ts';
 import { valueFault } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
-import { keyspace } from '../../../../node/storage/keyspace.ts';
+import { keyspace } from '../../../../node/store/keyspace.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
 
 let rig: Rig;

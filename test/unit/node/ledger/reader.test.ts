@@ -13,7 +13,7 @@ import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createLedgerReader, type LedgerSnapshot, TRIAL_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { startReaderThread } from '../../../../node/ledger/reader-thread.ts';
-import { type LevelStore, openLevelStore } from '../../../../node/storage/level-store.ts';
+import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
 import { createRealWorld } from '../../../../node/world-real.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { MemoryLog } from '../memory-world.ts';

@@ -10,9 +10,9 @@ import {
   STATE_INLINE_BYTES_MAX,
   stateOperations,
 } from '../../../../node/ledger/state-rows.ts';
-import { keyspaceRange } from '../../../../node/storage/keyspace.ts';
-import { damagedKey } from '../../../../node/storage/mend.ts';
-import { MemoryStore } from '../../../../node/storage/memory-store.ts';
+import { keyspaceRange } from '../../../../node/store/keyspace.ts';
+import { damagedKey } from '../../../../node/store/mend.ts';
+import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 
 const bytes = (count: number, value = 7): Uint8Array => new Uint8Array(count).fill(value);

@@ -10,7 +10,7 @@ import { sealedCommitment } from '../../../../node/format/index.ts';
 import { createPause, withPauses } from '../../../../node/slices.ts';
 import { aesGcm, createSealedReplication, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
 import { SEALED_VALUES_MAX } from '../../../../node/records/sealed-values.ts';
-import { openLevelStore } from '../../../../node/storage/level-store.ts';
+import { openLevelStore } from '../../../../node/store/level-store.ts';
 import type { Requests } from '../../../../node/sync/index.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { world } from '../sync/stand-in.ts';

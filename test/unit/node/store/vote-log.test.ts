@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createEngine } from '../../../../consensus/index.ts';
 import { concat, Writer } from '../../../../node/format/index.ts';
-import { crc32 } from '../../../../node/storage/checksum.ts';
-import { examineVoteLog, openVoteLog, parseVoteLog, VOTE_LOG_STEP_BYTES } from '../../../../node/storage/vote-log.ts';
+import { crc32 } from '../../../../node/store/checksum.ts';
+import { examineVoteLog, openVoteLog, parseVoteLog, VOTE_LOG_STEP_BYTES } from '../../../../node/store/vote-log.ts';
 
 async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'vote-log-test-'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyspace, keyspaceRange, keyspaceTable, u64Key, type KeyspaceName } from '../../../../node/storage/keyspace.ts';
+import { keyspace, keyspaceRange, keyspaceTable, u64Key, type KeyspaceName } from '../../../../node/store/keyspace.ts';
 
 test('every row of the keyspace has a prefix of one byte that no other row has or had', () => {
   const rows = Object.entries(keyspaceTable);

@@ -1,6 +1,6 @@
 /** Child process of the store test: writes batches of two keys for ever, saying each one that is on disk. */
-import { openLevelStore } from '../../../../node/storage/level-store.ts';
-import { u64Key } from '../../../../node/storage/keyspace.ts';
+import { openLevelStore } from '../../../../node/store/level-store.ts';
+import { u64Key } from '../../../../node/store/keyspace.ts';
 
 const [path = ''] = process.argv.slice(2);
 const store = await openLevelStore({ path });

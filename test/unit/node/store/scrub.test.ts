@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { Level } from 'level';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
-import { openDerivedStore, openLevelStore } from '../../../../node/storage/level-store.ts';
-import { crc32c, damageInLog, damageInTable, scrubTables, snappyDecode } from '../../../../node/storage/scrub.ts';
+import { openDerivedStore, openLevelStore } from '../../../../node/store/level-store.ts';
+import { crc32c, damageInLog, damageInTable, scrubTables, snappyDecode } from '../../../../node/store/scrub.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ended } from '../../../tools/steps.ts';
 

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { Level } from 'level';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
-import { keyspace, keyspaceTable } from '../../../../node/storage/keyspace.ts';
-import { openLevelStore } from '../../../../node/storage/level-store.ts';
-import { damagedKey, droppedFor, dropDamagedLocal, rangeAround } from '../../../../node/storage/mend.ts';
+import { keyspace, keyspaceTable } from '../../../../node/store/keyspace.ts';
+import { openLevelStore } from '../../../../node/store/level-store.ts';
+import { damagedKey, droppedFor, dropDamagedLocal, rangeAround } from '../../../../node/store/mend.ts';
 
 async function withDamage(keys: readonly string[], damaged: readonly string[], run: (path: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'mend-test-'));

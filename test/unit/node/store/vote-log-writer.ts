@@ -1,5 +1,5 @@
 /** Child process of the vote log test: appends numbered records for ever, saying each one that is on disk. */
-import { openVoteLog } from '../../../../node/storage/vote-log.ts';
+import { openVoteLog } from '../../../../node/store/vote-log.ts';
 
 const [path = ''] = process.argv.slice(2);
 const log = await openVoteLog(path);

@@ -10,9 +10,9 @@ import { randomBytes } from 'node:crypto';
 import { Level } from 'level';
 import fc from 'fast-check';
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
-import { crc32, crc32Portable } from '../../../../node/storage/checksum.ts';
-import { CHECK_STEP_BYTES, openLevelStore, type LevelStore } from '../../../../node/storage/level-store.ts';
-import { MemoryStore } from '../../../../node/storage/memory-store.ts';
+import { crc32, crc32Portable } from '../../../../node/store/checksum.ts';
+import { CHECK_STEP_BYTES, openLevelStore, type LevelStore } from '../../../../node/store/level-store.ts';
+import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import type { Store } from '../../../../node/world.ts';
 import { measureHold } from '../../api/rest/thread-hold.ts';
@@ -217,7 +217,7 @@ test('a worker thread reads and writes the database its parent has open', () =>
   inDirectory(async (path) => {
     const store = await openLevelStore({ path, multithreading: true });
     await store.batch([{ key: 'k', value: bytes(1) }], { sync: false });
-    const module = new URL('../../../../node/storage/level-store.js', import.meta.url).href;
+    const module = new URL('../../../../node/store/level-store.js', import.meta.url).href;
     const source = `
       const { parentPort, workerData } = require('node:worker_threads');
       import(workerData.module).then(async ({ openLevelStore }) => {
