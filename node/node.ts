@@ -4,15 +4,9 @@
  */
 import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './alarms.ts';
-import { type Chain, createChain } from './chain.ts';
-import {
-  CONSENSUS_FAULT,
-  CONSENSUS_FAULT_OVER,
-  type ConsensusDriver,
-  createConsensusDriver,
-  type DriverOptions,
-} from './consensus-driver.ts';
-import type { InboxLimits } from './frame-inbox.ts';
+import { type Chain, createChain } from './chain/chain.ts';
+import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
+import type { InboxLimits } from './chain/frame-inbox.ts';
 import { type EngineLimits, VIEW_ENTERED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
@@ -38,20 +32,20 @@ import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
 import { Leaving } from './leaving.ts';
-import { createLeftOut } from './left-out.ts';
+import { createLeftOut } from './chain/left-out.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './health.ts';
-import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
+import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
 import { createOutbox } from './outbox.ts';
 import { createPause } from './slices.ts';
 import { watchPeers } from './peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peering.ts';
-import { openPendingBodies } from './pending-bodies.ts';
-import { createReceipts } from './receipts.ts';
+import { openPendingBodies } from './chain/pending-bodies.ts';
+import { createReceipts } from './chain/receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './store/keyspace.ts';
 import { readReceipts, readStoredBlock } from './stored-block.ts';
@@ -59,7 +53,7 @@ import { damagedKey, rangeAround } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './sync/index.ts';
 import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
-import { createWorkNotice } from './work-notice.ts';
+import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;

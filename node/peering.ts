@@ -12,7 +12,7 @@ import {
   transactionHashOf,
 } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
-import type { Mempool, Waiting } from './mempool/mempool.ts';
+import type { Mempool, Waiting } from './chain/mempool/mempool.ts';
 import { createPause } from './slices.ts';
 import {
   BlockSync,

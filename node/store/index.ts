@@ -1,4 +1,4 @@
-/** Door of the storage adapters. */
+/** Door of the store. */
 export * from './checksum.ts';
 export * from './keyspace.ts';
 export * from './level-store.ts';

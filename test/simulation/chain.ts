@@ -3,8 +3,8 @@
  * height. It stands where ledger, mempool and sync stand in a full node, and keeps their promises: an executed body is on disk, a block is
  * one batch, what sync brings is judged by its certificate.
  */
-import type { ChainPort, Delivered } from '../../node/consensus-driver.ts';
-import type { InboxLimits } from '../../node/frame-inbox.ts';
+import type { ChainPort, Delivered } from '../../node/chain/driver.ts';
+import type { InboxLimits } from '../../node/chain/frame-inbox.ts';
 import {
   type ByteText,
   type Certificate,

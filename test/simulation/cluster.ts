@@ -3,7 +3,7 @@
  * replica over all its lives, nothing acknowledged lost. A node is whatever `NodeFactory` starts on a process; see driverNode for the first.
  */
 import type { Engine, EngineCrypto, EngineParameters, EngineStart } from '../../consensus/index.ts';
-import { createConsensusDriver } from '../../node/consensus-driver.ts';
+import { createConsensusDriver } from '../../node/chain/driver.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { type Digest, hashTagged, SUITE, toHex, utf8, type Validator } from '../../node/format/index.ts';
 import { BOUNDS, type Bounds, type Rules, TestChain } from './chain.ts';

@@ -5,7 +5,7 @@
 import { decodeMessage, type Message } from '../../consensus/pbft/messages.ts';
 import { ENGINE_LIMITS } from '../../consensus/index.ts';
 import { JOIN_EVERY_BLOCKS } from '../../consensus/pbft/recovery.ts';
-import { INBOX_LIMITS } from '../../node/frame-inbox.ts';
+import { INBOX_LIMITS } from '../../node/chain/frame-inbox.ts';
 import { faultsMax } from '../../node/format/index.ts';
 import { type Behaviour, behaviours, byzantine } from './byzantine.ts';
 import type { Bounds } from './chain.ts';

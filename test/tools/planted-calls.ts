@@ -2,8 +2,8 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const RIGHTS_TEST = 'test/unit/contracts/builtin/rights.test.ts';
-const MEMPOOL = 'node/mempool/mempool.ts';
-const MEMPOOL_TEST = 'test/unit/node/mempool/mempool.test.ts';
+const MEMPOOL = 'node/chain/mempool/mempool.ts';
+const MEMPOOL_TEST = 'test/unit/node/chain/mempool/mempool.test.ts';
 
 export const plantedCalls: readonly PlantedBug[] = [
   {
@@ -22,10 +22,10 @@ export const plantedCalls: readonly PlantedBug[] = [
   },
   {
     name: 'what a peer gave is never spread again',
-    file: 'node/mempool/mempool.ts',
+    file: 'node/chain/mempool/mempool.ts',
     from: 'PEERS_REPEAT_LATER = 4;',
     to: 'PEERS_REPEAT_LATER = Number.POSITIVE_INFINITY;',
-    test: 'test/unit/node/mempool/mempool.test.ts',
+    test: 'test/unit/node/chain/mempool/mempool.test.ts',
     only: 'what a peer gave later',
   },
   {
@@ -46,87 +46,87 @@ export const plantedCalls: readonly PlantedBug[] = [
   },
   {
     name: 'dear calls are held back by nothing',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: 'const isBounded = isModestAbout();',
     to: 'const isBounded = queues.size === 0;',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
   },
   {
     name: 'who loads records in bulk is held back like a flood of dear calls',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: 'BULK_GAS_MAX = 7_000_000_000',
     to: 'BULK_GAS_MAX = 1_000_000_000',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
     only: 'bulk loader',
   },
   {
     name: 'calls as large as bulk are held back by nothing',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: 'this.bulk.charge(gasUsed * times);',
     to: '{}',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
     only: 'as large as bulk',
   },
   {
     name: 'excess has its whole part of the time however slow blocks are',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: 'const times = slow ** 2;',
     to: 'const times = slow ** 0;',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
     only: 'the slower blocks have become',
   },
   {
     name: 'a backup expects excess when it would propose it itself',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: 'budgets.other.charge(excess, SLOWNESS_MAX, ALONE_REST_MS_MAX);',
     to: 'budgets.other.charge(excess, slow, tookMs * (slow - 1));',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
     only: 'a backup expects no excess',
   },
   {
     name: 'blocks of excess alone follow one another on a slow chain',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: 'if (alone && budgets.self.aloneInMs() > 0) return;',
     to: '',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
     only: 'a block of excess alone',
   },
   {
     name: 'a chain of long links counts as slow',
-    file: 'node/mempool/block-pace.ts',
+    file: 'node/chain/mempool/block-pace.ts',
     from: 'USUAL_TIMES * Math.max(FASTEST_MS_MIN, Math.min(fastestMs, fastestBeforeMs))',
     to: 'USUAL_TIMES * 30',
-    test: 'test/unit/node/mempool/block-pace.test.ts',
+    test: 'test/unit/node/chain/mempool/block-pace.test.ts',
   },
   {
     name: 'nobody is told how long a block took',
-    file: 'node/chain.ts',
+    file: 'node/chain/chain.ts',
     from: 'beganMs === undefined ? undefined : world.clock.monotonic() - beganMs',
     to: 'beganMs === undefined ? undefined : 0',
-    test: 'test/unit/node/chain.test.ts',
+    test: 'test/unit/node/chain/chain.test.ts',
   },
   {
     name: 'no block is owed for what was held back until something else happens',
-    file: 'node/work-notice.ts',
+    file: 'node/chain/work-notice.ts',
     from: '      next = undefined;\n      tell();\n',
     to: '      next = undefined;\n',
-    test: 'test/unit/node/work-notice.test.ts',
+    test: 'test/unit/node/chain/work-notice.test.ts',
     only: 'when its time has come',
   },
   {
     name: 'a dear call puts off the block that is owed for a cheaper one',
-    file: 'node/work-notice.ts',
+    file: 'node/chain/work-notice.ts',
     from: '    if (added && next && next.atMs <= atMs) return; // another one is due before it\n',
     to: '',
-    test: 'test/unit/node/work-notice.test.ts',
+    test: 'test/unit/node/chain/work-notice.test.ts',
     only: 'puts off nothing',
   },
   {
     name: 'senders keep their places from block to block',
-    file: 'node/mempool/gas-shares.ts',
+    file: 'node/chain/mempool/gas-shares.ts',
     from: '    senders.sort((a, b) => b.left - a.left); // who used least goes first\n',
     to: '',
-    test: 'test/unit/node/mempool/gas-shares.test.ts',
+    test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
   },
   {
     name: 'a token bucket that owes lets the next one through',

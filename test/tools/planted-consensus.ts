@@ -4,8 +4,8 @@ import type { PlantedBug } from './planted-bugs.ts';
 const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const VOTE_LOG = 'node/store/vote-log.ts';
-const FRAME_INBOX = 'node/frame-inbox.ts';
-const FRAME_INBOX_TEST = 'test/unit/node/frame-inbox.test.ts';
+const FRAME_INBOX = 'node/chain/frame-inbox.ts';
+const FRAME_INBOX_TEST = 'test/unit/node/chain/frame-inbox.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
 
 export const plantedConsensus: readonly PlantedBug[] = [
@@ -146,10 +146,10 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'votes leave before they are on disk',
-    file: 'node/consensus-driver.ts',
+    file: 'node/chain/driver.ts',
     from: '    await this.#save(effects);\n',
     to: '    void this.#save(effects);\n',
-    test: 'test/unit/node/consensus-driver.test.ts',
+    test: 'test/unit/node/chain/driver.test.ts',
   },
   {
     name: 'frames of nodes that are no validators take the places of the validators',
@@ -191,10 +191,10 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'a signature that the pool found false is handed to the engine as valid',
-    file: 'node/long-frames.ts',
+    file: 'node/chain/long-frames.ts',
     from: 'checks.filter((_, i) => verdicts[i])',
     to: 'checks',
-    test: 'test/unit/node/consensus-driver.test.ts',
+    test: 'test/unit/node/chain/driver.test.ts',
     only: 'long frame',
   },
   {

@@ -262,10 +262,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'a turn of consensus takes as long as there are frames',
-    file: 'node/consensus-driver.ts',
+    file: 'node/chain/driver.ts',
     from: 'late = clock.monotonic() - beganMs >= TURN_MS_MAX;',
     to: 'late = clock.monotonic() < beganMs;',
-    test: 'test/unit/node/consensus-driver.test.ts',
+    test: 'test/unit/node/chain/driver.test.ts',
     only: 'taken its time',
   },
   {

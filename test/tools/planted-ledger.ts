@@ -1,10 +1,10 @@
 /** Planted bugs of the ledger and of what brings blocks to it. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
-const CHAIN = 'node/chain.ts';
+const CHAIN = 'node/chain/chain.ts';
 const EXECUTOR = 'node/ledger/executor.ts';
 const CHECKS = 'node/ledger/checks.ts';
-const CHAIN_TEST = 'test/unit/node/chain.test.ts';
+const CHAIN_TEST = 'test/unit/node/chain/chain.test.ts';
 const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
@@ -114,10 +114,10 @@ export const plantedLedger: readonly PlantedBug[] = [
   },
   {
     name: 'bodies of a proposal are written without being synced',
-    file: 'node/pending-bodies.ts',
+    file: 'node/chain/pending-bodies.ts',
     from: 'await store.batch([{ key, value }], { sync: true });',
     to: 'await store.batch([{ key, value }], { sync: false });',
-    test: 'test/unit/node/pending-bodies.test.ts',
+    test: 'test/unit/node/chain/pending-bodies.test.ts',
   },
   {
     name: 'a final block is committed without being synced',
@@ -153,10 +153,10 @@ export const plantedLedger: readonly PlantedBug[] = [
   },
   {
     name: 'any block without an overdue transaction accuses its proposer',
-    file: 'node/left-out.ts',
+    file: 'node/chain/left-out.ts',
     from: ' || youngestMs - addedMs < OVERDUE_AGE_MS) continue;',
     to: ') continue;',
-    test: 'test/unit/node/left-out.test.ts',
+    test: 'test/unit/node/chain/left-out.test.ts',
     only: 'load names nobody',
   },
   {
@@ -169,18 +169,18 @@ export const plantedLedger: readonly PlantedBug[] = [
   },
   {
     name: 'of a large block the first row of bodies alone is saved before the vote',
-    file: 'node/pending-bodies.ts',
+    file: 'node/chain/pending-bodies.ts',
     from: "(part === 0 ? '' : u64Key(part))",
     to: "''",
-    test: 'test/unit/node/pending-bodies.test.ts',
+    test: 'test/unit/node/chain/pending-bodies.test.ts',
     only: 'several rows',
   },
   {
     name: 'a flood of senders held back hides every transaction left out',
-    file: 'node/left-out.ts',
+    file: 'node/chain/left-out.ts',
     from: 'if (!loaded || mempool.goesFirst(item.entry))',
     to: 'if (!loaded)',
-    test: 'test/unit/node/left-out.test.ts',
+    test: 'test/unit/node/chain/left-out.test.ts',
     only: 'flood',
   },
 ];

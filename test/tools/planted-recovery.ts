@@ -11,8 +11,8 @@ const RECOVERY_TEST = 'test/unit/consensus/pbft/recovery.test.ts';
 const VERDICTS = 'consensus/pbft/verdicts.ts';
 const VERDICTS_TEST = 'test/unit/consensus/pbft/verdicts.test.ts';
 const KEYS_TEST = 'test/unit/consensus/pbft/keys.test.ts';
-const DRIVER = 'node/consensus-driver.ts';
-const DRIVER_TEST = 'test/unit/node/consensus-driver.test.ts';
+const DRIVER = 'node/chain/driver.ts';
+const DRIVER_TEST = 'test/unit/node/chain/driver.test.ts';
 const HEALTH = 'node/health.ts';
 const HEALTH_TEST = 'test/unit/node/health.test.ts';
 const NODE = 'node/node.ts';
@@ -227,10 +227,10 @@ export const plantedRecovery: readonly PlantedBug[] = [
   },
   {
     name: 'one validator may fill the inbox of all',
-    file: 'node/frame-inbox.ts',
+    file: 'node/chain/frame-inbox.ts',
     from: '    while (sender.frames.length > framesPerPeerMax || sender.bytes > bytesPerPeerMax) this.#dropOldest(frame.from, sender);\n',
     to: '',
-    test: 'test/unit/node/frame-inbox.test.ts',
+    test: 'test/unit/node/chain/frame-inbox.test.ts',
     only: 'says too much',
   },
   {

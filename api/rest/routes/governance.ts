@@ -9,7 +9,7 @@ import { encodeArgs, submitCalls } from './submission.ts';
 
 /**
  * Gas limit of a vote: a trial cannot say which vote will be the last one, and that writes what was proposed. Twice the dearest, which suspends an
- * organisation of nearly all the validators there may be, and less than a sender who sends little has of his own (node/mempool/gas-shares.ts).
+ * organisation of nearly all the validators there may be, and less than a sender who sends little has of his own (node/chain/mempool/gas-shares.ts).
  */
 export const VOTE_GAS = 4_000_000_000;
 

@@ -12,7 +12,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   PEER_CUT_OFF: ['PEER_CUT_OFF'],
   TRANSACTION_LEFT_OUT: ['TRANSACTION_LEFT_OUT'],
   'fault.code': ['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO'], // node/assemble.ts, ALARMING
-  'String(fields.fault)': ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED'], // node/consensus-driver.ts, #untilDone
+  'String(fields.fault)': ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED'], // node/chain/driver.ts, #untilDone
   'kind,': [], // handed on by a function that is read itself
   'kind:': [],
 };

@@ -10,7 +10,7 @@ import { test, type TestContext } from 'node:test';
 import { recordKey } from '../../../contracts/builtin/layout.ts';
 import { stateKey } from '../../../contracts/types.ts';
 import { builtinClasses, keyOf } from '../../../contracts/classes/index.ts';
-import { type Chain, createChain } from '../../../node/chain.ts';
+import { type Chain, createChain } from '../../../node/chain/chain.ts';
 import { createEd25519Signer } from '../../tools/ed25519-signer.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
@@ -44,9 +44,9 @@ import { createBlockStore } from '../../../node/ledger/block-store.ts';
 import type { ExecutorPort } from '../../../node/ledger/executor-port.ts';
 import { startExecutorThread } from '../../../node/ledger/executor-thread.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
-import { createMempool, type Mempool } from '../../../node/mempool/mempool.ts';
+import { createMempool, type Mempool } from '../../../node/chain/mempool/mempool.ts';
 import { createPause } from '../../../node/slices.ts';
-import { openPendingBodies } from '../../../node/pending-bodies.ts';
+import { openPendingBodies } from '../../../node/chain/pending-bodies.ts';
 import { createIndexFeeder } from '../../../node/records/feeder.ts';
 import { createRecordIndex } from '../../../node/records/query-index.ts';
 import { type LevelStore, openLevelStore } from '../../../node/store/level-store.ts';

@@ -36,8 +36,8 @@ import {
   TRANSACTION_BYTES_MAX,
 } from '../../../node/format/index.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import { CHECKS_AT_ONCE, inGroups } from '../../../node/long-frames.ts';
-import { createMempool } from '../../../node/mempool/mempool.ts';
+import { CHECKS_AT_ONCE, inGroups } from '../../../node/chain/long-frames.ts';
+import { createMempool } from '../../../node/chain/mempool/mempool.ts';
 import { FrameReader, frameHeader } from '../../../node/network/frames.ts';
 import { encodeHello, judgeHello, PROTOCOL_VERSION } from '../../../node/network/hello.ts';
 import { ANSWER_BYTES_MAX, type BulkMessage, decodeBulkMessage, encodeBulkMessage } from '../../../node/network/messages.ts';

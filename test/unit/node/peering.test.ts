@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { ChainError } from '../../../node/errors/index.ts';
 import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import type { Mempool, Waiting } from '../../../node/mempool/mempool.ts';
+import type { Mempool, Waiting } from '../../../node/chain/mempool/mempool.ts';
 import { createPeering, PEERING_LIMITS, SPREAD_GATHER_MS } from '../../../node/peering.ts';
 import { decodeBulkMessage } from '../../../node/network/messages.ts';
 import type { Channel, Network } from '../../../node/world.ts';

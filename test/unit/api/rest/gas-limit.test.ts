@@ -16,7 +16,7 @@ import {
 import { type Call, defaultParameters, encodeJson, fromUtf8, type Json, VALIDATORS_MAX } from '../../../../node/format/index.ts';
 import { TRIAL_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { acceptKey, nodeData, testGenesis } from '../../contracts/builtin/chain.ts';
-import { SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS } from '../../../../node/mempool/gas-shares.ts';
+import { SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS } from '../../../../node/chain/mempool/gas-shares.ts';
 import { block, call, Chain, json, newMachine } from '../../contracts/workbench.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
 

@@ -3,7 +3,7 @@
  * (mempool/gas-shares.ts).
  */
 import type { Waiting } from './mempool/mempool.ts';
-import type { Clock, Timers } from './world.ts';
+import type { Clock, Timers } from '../world.ts';
 
 export interface WorkNotice {
   /** Something was admitted, or, when nothing is named, a block is final or something has left. */

@@ -16,8 +16,8 @@ import {
   SENDER_GAS_OWED_MAX,
   SENDER_GAS_PER_SECOND,
   WAITING_GAS_MAX,
-} from '../../../../node/mempool/gas-shares.ts';
-import { leastHold } from '../../api/rest/thread-hold.ts';
+} from '../../../../../node/chain/mempool/gas-shares.ts';
+import { leastHold } from '../../../api/rest/thread-hold.ts';
 
 const HOLD_MS_MAX = 20;
 

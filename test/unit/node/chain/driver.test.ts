@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Effect, Engine, Input } from '../../../consensus/index.ts';
+import type { Effect, Engine, Input } from '../../../../consensus/index.ts';
 import {
   type ChainPort,
   createConsensusDriver,
   type Delivered,
   STRANGER_FRAMES_BURST,
   STRANGER_FRAMES_PER_SECOND,
-} from '../../../node/consensus-driver.ts';
-import { INBOX_FRAMES_PER_PEER_MAX } from '../../../node/frame-inbox.ts';
-import { REPORTS_MAX } from '../../../node/network/penalties.ts';
-import type { AppendLog, Channel, World } from '../../../node/world.ts';
-import { SimKeys } from '../../simulation/crypto.ts';
-import { Fabric } from '../../simulation/network.ts';
-import { SeededRandom } from '../../simulation/random.ts';
-import { Scheduler } from '../../simulation/scheduler.ts';
-import { SimMachine } from '../../simulation/world.ts';
-import { certificate, CHAIN_ID, d, GENESIS, PARAMETERS, validators } from '../consensus/pbft/table.ts';
+} from '../../../../node/chain/driver.ts';
+import { INBOX_FRAMES_PER_PEER_MAX } from '../../../../node/chain/frame-inbox.ts';
+import { REPORTS_MAX } from '../../../../node/network/penalties.ts';
+import type { AppendLog, Channel, World } from '../../../../node/world.ts';
+import { SimKeys } from '../../../simulation/crypto.ts';
+import { Fabric } from '../../../simulation/network.ts';
+import { SeededRandom } from '../../../simulation/random.ts';
+import { Scheduler } from '../../../simulation/scheduler.ts';
+import { SimMachine } from '../../../simulation/world.ts';
+import { certificate, CHAIN_ID, d, GENESIS, PARAMETERS, validators } from '../../consensus/pbft/table.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);

@@ -2,9 +2,9 @@
  * The chain as consensus and sync see it: builds proposals from the mempool, checks and executes those of others, stores what is final, and tells
  * the rest of the node. One block at a time joins the chain, whichever way it came.
  */
-import { BoundedMap } from './bounded-map.ts';
-import type { Delivered, ChainPort } from './consensus-driver.ts';
-import { ChainError } from './errors/index.ts';
+import { BoundedMap } from '../bounded-map.ts';
+import type { Delivered, ChainPort } from './driver.ts';
+import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
   type Certificate,
@@ -25,17 +25,17 @@ import {
   toHex,
   transactionHashOf,
   Writer,
-} from './format/index.ts';
-import type { AccountView, AdmissionContext } from './ledger/admission.ts';
-import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from './ledger/checks.ts';
-import type { VerifiedTransaction } from './ledger/block-run.ts';
-import type { Committed } from './ledger/executor.ts';
-import type { ExecutorPort } from './ledger/executor-port.ts';
+} from '../format/index.ts';
+import type { AccountView, AdmissionContext } from '../ledger/admission.ts';
+import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from '../ledger/checks.ts';
+import type { VerifiedTransaction } from '../ledger/block-run.ts';
+import type { Committed } from '../ledger/executor.ts';
+import type { ExecutorPort } from '../ledger/executor-port.ts';
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
-import type { BlockCheck } from './service.ts';
-import { createPause, type Pause } from './slices.ts';
-import type { World } from './world.ts';
+import type { BlockCheck } from '../service.ts';
+import { createPause, type Pause } from '../slices.ts';
+import type { World } from '../world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;

@@ -3,10 +3,10 @@
  * traitor who collected certificates of many views a quarter of a second. The pool checks what they hold, one frame after another, while the votes of
  * others are heard; the engine then takes it as read. A shell that checks nothing beforehand changes the time a step takes, and no verdict.
  */
-import type { Input, SignatureCheck } from '../consensus/index.ts';
-import { VALIDATORS_MAX } from './format/index.ts';
+import type { Input, SignatureCheck } from '../../consensus/index.ts';
+import { VALIDATORS_MAX } from '../format/index.ts';
 import { type Frame, FrameInbox, type InboxLimits } from './frame-inbox.ts';
-import { FRAME_BYTES_MAX, type World } from './world.ts';
+import { FRAME_BYTES_MAX, type World } from '../world.ts';
 
 /** Waiting beside the one that is checked. Of one peer the newest count: who means it says it again. */
 const LIMITS: InboxLimits = {

@@ -2,10 +2,10 @@
  * Transactions of proposals this node is about to vote for, on disk before the vote: a block that a quorum prepared must be had again even when
  * every node lost its memory at once. Rows go when their height is final.
  */
-import { type ByteText, decodeAll, type Digest, prefixEnd, toByteText, toHex, transactionHashOf, Writer } from './format/index.ts';
-import type { Crypto } from './format/index.ts';
-import { keyspace, u64Key } from './store/keyspace.ts';
-import type { Store } from './world.ts';
+import { type ByteText, decodeAll, type Digest, prefixEnd, toByteText, toHex, transactionHashOf, Writer } from '../format/index.ts';
+import type { Crypto } from '../format/index.ts';
+import { keyspace, u64Key } from '../store/keyspace.ts';
+import type { Store } from '../world.ts';
 
 /** Rows read at once. There are a few for each view that failed at this height, and all of them count. */
 const ROWS_PER_READ = 256;

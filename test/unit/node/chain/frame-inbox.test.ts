@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { VALIDATORS_MAX } from '../../../node/format/index.ts';
+import { VALIDATORS_MAX } from '../../../../node/format/index.ts';
 import {
   FrameInbox,
   INBOX_BYTES_MAX,
@@ -9,8 +9,8 @@ import {
   INBOX_OTHERS_BYTES_MAX,
   INBOX_OTHERS_FRAMES_MAX,
   INBOX_OTHERS_PER_PEER_MAX,
-} from '../../../node/frame-inbox.ts';
-import { FRAME_BYTES_MAX } from '../../../node/world.ts';
+} from '../../../../node/chain/frame-inbox.ts';
+import { FRAME_BYTES_MAX } from '../../../../node/world.ts';
 
 const names = (count: number, prefix = 'v') => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 const VOTE_BYTES = 160;

@@ -3,14 +3,14 @@
  * everything the turn persists, and only then what others may see (design: chain, "PBFT": votes persist before they are sent). Builds, executions and commits run
  * through the chain port and come back as inputs. A vote log that cannot be written stops the voting, not the process.
  */
-import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, EngineStatus, Input } from '../consensus/index.ts';
-import { createEngine, TICK_MS } from '../consensus/index.ts';
-import type { Certificate, Digest, Validator } from './format/index.ts';
+import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, EngineStatus, Input } from '../../consensus/index.ts';
+import { createEngine, TICK_MS } from '../../consensus/index.ts';
+import type { Certificate, Digest, Validator } from '../format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
 import { LongFrames } from './long-frames.ts';
-import { nextTurn } from './slices.ts';
-import { TokenBuckets } from './token-bucket.ts';
-import type { AppendLog, Network, World } from './world.ts';
+import { nextTurn } from '../slices.ts';
+import { TokenBuckets } from '../token-bucket.ts';
+import type { AppendLog, Network, World } from '../world.ts';
 
 /** Inputs stepped in one turn, so that one append never grows without bound. */
 export const TURN_INPUTS_MAX = 1_024;

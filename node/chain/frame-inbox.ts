@@ -3,8 +3,8 @@
  * pushes out and delays its own frames: of those in the way the oldest of the sender who holds the most goes, never the newest of who holds little.
  * Validators share nothing with other nodes, who have little to say to the engine.
  */
-import { VALIDATORS_MAX } from './format/index.ts';
-import { FRAME_BYTES_MAX } from './world.ts';
+import { VALIDATORS_MAX } from '../format/index.ts';
+import { FRAME_BYTES_MAX } from '../world.ts';
 
 /** Frames waiting from all validators; a validator's share is this divided by their number: at least 32. */
 export const INBOX_FRAMES_MAX = 4_096;

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createBlockPace, FASTEST_KEPT_MS, LITTLE_GAS_MAX, SLOWNESS_MAX, USUAL_TIMES } from '../../../../node/mempool/block-pace.ts';
+import {
+  createBlockPace,
+  FASTEST_KEPT_MS,
+  LITTLE_GAS_MAX,
+  SLOWNESS_MAX,
+  USUAL_TIMES,
+} from '../../../../../node/chain/mempool/block-pace.ts';
 
 const RECORD_GAS = 20_000_000;
 const ROUND_MS = 25;

@@ -1,9 +1,9 @@
 /** The chain over a real executor: what a proposal may be refused for, and that what is final is told whatever the disk does after. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ContractMachine, createBuiltins, type Genesis } from '../../../contracts/index.ts';
-import { type Chain, type ChainDependencies, createChain } from '../../../node/chain.ts';
-import { ChainError } from '../../../node/errors/index.ts';
+import { type ContractMachine, createBuiltins, type Genesis } from '../../../../contracts/index.ts';
+import { type Chain, type ChainDependencies, createChain } from '../../../../node/chain/chain.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
   type Certificate,
@@ -21,15 +21,15 @@ import {
   transactionHashOf,
   utf8,
   voteSigningBytes,
-} from '../../../node/format/index.ts';
-import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../node/ledger/executor.ts';
-import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
-import type { FinalBlock, Mempool } from '../../../node/mempool/mempool.ts';
-import { SLICE_MS } from '../../../node/slices.ts';
-import { MemoryStore } from '../../../node/store/memory-store.ts';
-import type { Log, World } from '../../../node/world.ts';
-import { SimKeys } from '../../simulation/crypto.ts';
-import { SeededRandom } from '../../simulation/random.ts';
+} from '../../../../node/format/index.ts';
+import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
+import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
+import type { FinalBlock, Mempool } from '../../../../node/chain/mempool/mempool.ts';
+import { SLICE_MS } from '../../../../node/slices.ts';
+import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import type { Log, World } from '../../../../node/world.ts';
+import { SimKeys } from '../../../simulation/crypto.ts';
+import { SeededRandom } from '../../../simulation/random.ts';
 
 const keys = new SimKeys(new SeededRandom(3), SUITE.simulated);
 const NODES = ['a', 'b', 'c', 'd'] as const;

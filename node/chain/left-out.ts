@@ -4,10 +4,10 @@
  * and only the oldest of each sender is looked at. While senders are held back for the gas they ask for, of these only what no honest proposer takes
  * anything before: what is paid for by a sender who has saved up all the gas of his own.
  */
-import { type ByteText, type Digest, type Json, toByteText } from './format/index.ts';
+import { type ByteText, type Digest, type Json, toByteText } from '../format/index.ts';
 import { SENDER_GAS_FORGOTTEN_MS } from './mempool/gas-shares.ts';
 import type { Mempool, Waiting } from './mempool/mempool.ts';
-import type { Alarm } from './service.ts';
+import type { Alarm } from '../service.ts';
 
 export const TRANSACTION_LEFT_OUT = 'TRANSACTION_LEFT_OUT';
 /** A transaction that waits this long was spread twice at least (node/peering), ms; one that came so much later may not go before it. */

@@ -2,7 +2,7 @@
  * How slow the chain is beside what it can be: blocks of little gas take a round of votes and what is stored, so their time tells of processors and links
  * that are short. It is held against the fastest of the last minutes, not against a figure: links between plants are slow without being busy.
  */
-import type { Clock } from '../world.ts';
+import type { Clock } from '../../world.ts';
 
 /** Gas of a block of little gas: 25 ms of a proposer at most. */
 export const LITTLE_GAS_MAX = 1_000_000_000;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { ChainError } from '../../../../node/errors/index.ts';
-import { type Crypto, defaultParameters, signTransaction, SUITE, type Transaction } from '../../../../node/format/index.ts';
-import type { AccountView, AdmissionContext } from '../../../../node/ledger/admission.ts';
-import { createMempool, type Mempool, type MempoolLimits, type Rejection } from '../../../../node/mempool/mempool.ts';
+import { ChainError } from '../../../../../node/errors/index.ts';
+import { type Crypto, defaultParameters, signTransaction, SUITE, type Transaction } from '../../../../../node/format/index.ts';
+import type { AccountView, AdmissionContext } from '../../../../../node/ledger/admission.ts';
+import { createMempool, type Mempool, type MempoolLimits, type Rejection } from '../../../../../node/chain/mempool/mempool.ts';
 
 const goOn = async () => undefined;
 const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest();

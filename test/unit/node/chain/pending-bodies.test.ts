@@ -1,12 +1,12 @@
 /** Transactions of proposals that were voted for: there after a loss of power, gone when their height is final. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { transactionHashOf, utf8 } from '../../../node/format/index.ts';
-import { openPendingBodies, type PendingBodies, ROW_BYTES_MAX } from '../../../node/pending-bodies.ts';
-import { MemoryStore } from '../../../node/store/memory-store.ts';
-import { SimKeys } from '../../simulation/crypto.ts';
-import { SeededRandom } from '../../simulation/random.ts';
-import { simulatedMachine } from './simulated-machine.ts';
+import { transactionHashOf, utf8 } from '../../../../node/format/index.ts';
+import { openPendingBodies, type PendingBodies, ROW_BYTES_MAX } from '../../../../node/chain/pending-bodies.ts';
+import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { SimKeys } from '../../../simulation/crypto.ts';
+import { SeededRandom } from '../../../simulation/random.ts';
+import { simulatedMachine } from '../simulated-machine.ts';
 
 test('what was saved outlives a loss of power, height by height, until the height is final', async () => {
   for (let seed = 1; seed <= 8; seed++) {

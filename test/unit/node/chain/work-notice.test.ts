@@ -1,10 +1,10 @@
 /** When consensus hears that it owes a block for what was held back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BULK_GAS_MAX, createGasShares, type GasUse } from '../../../node/mempool/gas-shares.ts';
-import type { Waiting } from '../../../node/mempool/mempool.ts';
-import { createWorkNotice } from '../../../node/work-notice.ts';
-import { ManualTime } from './memory-world.ts';
+import { BULK_GAS_MAX, createGasShares, type GasUse } from '../../../../node/chain/mempool/gas-shares.ts';
+import type { Waiting } from '../../../../node/chain/mempool/mempool.ts';
+import { createWorkNotice } from '../../../../node/chain/work-notice.ts';
+import { ManualTime } from '../memory-world.ts';
 
 const RECORD = 24_000_000;
 const DEAR = 10_000_000_000;

@@ -1,16 +1,16 @@
 /** Who is named for leaving out a transaction, and who is not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Digest, utf8 } from '../../../node/format/index.ts';
-import { createLeftOut, LOOKED_AT_MAX, OVERDUE_AGE_MS, PASSED_OVER_BLOCKS } from '../../../node/left-out.ts';
+import { type Digest, utf8 } from '../../../../node/format/index.ts';
+import { createLeftOut, LOOKED_AT_MAX, OVERDUE_AGE_MS, PASSED_OVER_BLOCKS } from '../../../../node/chain/left-out.ts';
 import {
   createGasShares,
   SENDER_GAS_FORGOTTEN_MS,
   SENDER_GAS_OWED_MAX,
   SENDER_GAS_SAVED,
   SENDER_GAS_SAVED_MS,
-} from '../../../node/mempool/gas-shares.ts';
-import type { Waiting } from '../../../node/mempool/mempool.ts';
+} from '../../../../node/chain/mempool/gas-shares.ts';
+import type { Waiting } from '../../../../node/chain/mempool/mempool.ts';
 
 const idOf = (name: string): Digest => utf8(name.padEnd(32));
 

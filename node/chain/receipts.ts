@@ -2,12 +2,12 @@
  * What this node knows of a transaction: waiting, refused, expired or final, and whoever waits to hear (DB53/T 1407-2025 5.1.3.c, 6.1.1.d).
  * Acknowledged means a receipt of a final block; a pending one promises nothing but its expiry height.
  */
-import { type ByteText, type Crypto, type Digest, decodeHeader, decodeReceipt, headerHash, toByteText } from './format/index.ts';
-import type { BlockStore } from './ledger/block-store.ts';
-import type { Committed } from './ledger/executor.ts';
+import { type ByteText, type Crypto, type Digest, decodeHeader, decodeReceipt, headerHash, toByteText } from '../format/index.ts';
+import type { BlockStore } from '../ledger/block-store.ts';
+import type { Committed } from '../ledger/executor.ts';
 import type { Mempool, Rejection } from './mempool/mempool.ts';
-import type { TransactionStatus } from './service.ts';
-import type { Clock, Timers } from './world.ts';
+import type { TransactionStatus } from '../service.ts';
+import type { Clock, Timers } from '../world.ts';
 
 export const WAITERS_MAX = 50_000; // callers waiting at once, over all transactions; further ones are answered with what is known
 
