@@ -2,7 +2,7 @@
 import type { EngineStatus } from '../consensus/engine.ts';
 import type { StateView } from '../contracts/types.ts';
 import type { Block, Certificate, ChainParameters, ContractEvent, Digest, Header, Json, Receipt } from './format/index.ts';
-import type { Standing } from './sync/standing.ts';
+import type { Standing } from './peers/standing.ts';
 import type { PeerStatus } from './world.ts';
 
 export interface NodeInfo {

@@ -22,9 +22,9 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
-import type { SealedBox } from '../network/messages.ts';
+import type { SealedBox } from '../peers/messages.ts';
 import { createPause, type Pause, withPauses } from '../slices.ts';
-import type { Requests } from '../sync/index.ts';
+import type { Requests } from '../peers/index.ts';
 import type { Network, Store, World } from '../world.ts';
 import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import type { SealedValue } from './prepare.ts';

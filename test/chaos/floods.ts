@@ -5,7 +5,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeBulkMessage } from '../../node/network/messages.ts';
+import { encodeBulkMessage } from '../../node/peers/messages.ts';
 import type { ProbeContext } from '../conformance/context.ts';
 import { type ChainIdentity, outsider } from '../e2e/outsider.ts';
 

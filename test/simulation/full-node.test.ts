@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { type Call, encodeJson } from '../../node/format/index.ts';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { SENDER_GAS_FORGOTTEN_MS } from '../../node/chain/mempool/gas-shares.ts';
-import { decodeBulkMessage } from '../../node/network/messages.ts';
+import { decodeBulkMessage } from '../../node/peers/messages.ts';
 import { keyspace } from '../../node/store/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';

@@ -1,7 +1,7 @@
 /** One seed, one story, told of whole nodes: the same trouble as scenario.ts, and clients who must be able to rely on their receipts. */
 import { faultsMax } from '../../node/format/index.ts';
 import { CANDIDATES_MAX } from '../../node/ledger/executor.ts';
-import { PEERING_LIMITS } from '../../node/peering.ts';
+import { PEERING_LIMITS } from '../../node/peers/peering.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
 import { Council, type Motion } from './council.ts';

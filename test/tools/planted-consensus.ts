@@ -168,10 +168,10 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'what no block can hold any more ends one view after the other',
-    file: 'node/peering.ts',
+    file: 'node/peers/peering.ts',
     from: 'if (!mempool.recheck(entry)) {',
     to: 'if (bytes < 0) {',
-    test: 'test/unit/node/peering.test.ts',
+    test: 'test/unit/node/peers/peering.test.ts',
     only: 'a block can hold',
   },
   {

@@ -161,10 +161,10 @@ export const plantedLedger: readonly PlantedBug[] = [
   },
   {
     name: "a late answer is taken from whoever names its question's number",
-    file: 'node/sync/requests.ts',
+    file: 'node/peers/requests.ts',
     from: 'this.#late.get(from)?.delete(answer.id)',
     to: '[...this.#late.values()].some((ids) => ids.delete(answer.id))',
-    test: 'test/unit/node/sync/requests.test.ts',
+    test: 'test/unit/node/peers/requests.test.ts',
     only: 'late',
   },
   {

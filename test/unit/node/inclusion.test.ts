@@ -7,7 +7,7 @@ import { createInclusions } from '../../../node/inclusion.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
 import { createSlices, type RunInSlices } from '../../../node/slices.ts';
 import { leastHold } from '../api/rest/thread-hold.ts';
-import { world } from './sync/stand-in.ts';
+import { world } from './peers/stand-in.ts';
 
 const HOLD_MS_MAX = 20;
 const RECEIPTS = 10_000;

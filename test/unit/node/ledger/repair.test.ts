@@ -18,9 +18,9 @@ import { keyspace } from '../../../../node/store/keyspace.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
-import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/sync/index.ts';
+import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/peers/index.ts';
 import { ManualTime } from '../memory-world.ts';
-import { until, world } from '../sync/stand-in.ts';
+import { until, world } from '../peers/stand-in.ts';
 import { executorOn, grow } from './small-chain.ts';
 
 const HEIGHT = 6;

@@ -14,7 +14,7 @@ import {
   TRANSACTION_BYTES_MAX,
   VALIDATORS_MAX,
 } from '../../../../node/format/index.ts';
-import { decodeBulkMessage, encodeBulkMessage } from '../../../../node/network/messages.ts';
+import { decodeBulkMessage, encodeBulkMessage } from '../../../../node/peers/messages.ts';
 import { FRAME_BYTES_MAX } from '../../../../node/world.ts';
 
 const digest = new Uint8Array(32);

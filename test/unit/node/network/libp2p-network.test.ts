@@ -21,8 +21,8 @@ import { createLibp2pNetwork, HELLO_TIMEOUT_MS } from '../../../../node/network/
 import { LINK_STALL_MS } from '../../../../node/network/link.ts';
 import { CUT_OFF_MS, REPORTS_MAX } from '../../../../node/network/penalties.ts';
 import { FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';
-import { BlockSync, Requests, serveBlocks } from '../../../../node/sync/index.ts';
-import { Chain } from '../sync/stand-in.ts';
+import { BlockSync, Requests, serveBlocks } from '../../../../node/peers/index.ts';
+import { Chain } from '../peers/stand-in.ts';
 import { isUp, listing, realWorld, seedOf, startNode, stopAll, type TestNode, until } from './cluster.ts';
 
 async function pair(): Promise<[TestNode, TestNode]> {

@@ -26,7 +26,7 @@ import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { executorOn, grow } from '../ledger/small-chain.ts';
-import { quiet, world } from '../sync/stand-in.ts';
+import { quiet, world } from '../peers/stand-in.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { annexRecord } from './sample.ts';
 

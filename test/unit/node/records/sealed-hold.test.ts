@@ -11,9 +11,9 @@ import { createPause, withPauses } from '../../../../node/slices.ts';
 import { aesGcm, createSealedReplication, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
 import { SEALED_VALUES_MAX } from '../../../../node/records/sealed-values.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
-import type { Requests } from '../../../../node/sync/index.ts';
+import type { Requests } from '../../../../node/peers/index.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
-import { world } from '../sync/stand-in.ts';
+import { world } from '../peers/stand-in.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 const HOLD_MS_MAX = 20;

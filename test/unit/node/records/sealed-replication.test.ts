@@ -12,8 +12,8 @@ import type { SealedValue } from '../../../../node/records/prepare.ts';
 import { createSealedReplication, type SealedReplication, type SealingKey } from '../../../../node/records/sealed-replication.ts';
 import { createSealedStore, type SealedStore } from '../../../../node/records/sealed-store.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
-import { Requests } from '../../../../node/sync/index.ts';
-import { encodeBulkMessage } from '../../../../node/network/messages.ts';
+import { Requests } from '../../../../node/peers/index.ts';
+import { encodeBulkMessage } from '../../../../node/peers/messages.ts';
 import { isUp, listing, realWorld, seedOf, startNode, stopAll, type TestNode, until } from '../network/cluster.ts';
 import { crypto } from './sample.ts';
 

@@ -1,6 +1,6 @@
 /** Serves final blocks and headers to peers, within the bounds of one answer. */
 import { type Certificate, type Digest, Reader } from '../format/index.ts';
-import { ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, type BlockAnswer, type HeaderAnswer } from '../network/messages.ts';
+import { ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, type BlockAnswer, type HeaderAnswer } from './messages.ts';
 import type { Pause } from '../slices.ts';
 import type { Requests } from './requests.ts';
 

@@ -11,7 +11,7 @@ import {
   headerHash,
   utf8,
 } from '../../../../node/format/index.ts';
-import type { BlockSource } from '../../../../node/sync/block-server.ts';
+import type { BlockSource } from '../../../../node/peers/block-server.ts';
 import { createRealWorld } from '../../../../node/world-real.ts';
 import type { Channel, Log, Network } from '../../../../node/world.ts';
 

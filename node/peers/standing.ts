@@ -16,7 +16,7 @@ import {
   faultsMax,
   headerHash,
 } from '../format/index.ts';
-import { decodeBulkMessage, encodeBulkMessage, type HeaderAnswer } from '../network/messages.ts';
+import { decodeBulkMessage, encodeBulkMessage, type HeaderAnswer } from './messages.ts';
 import type { Network, World } from '../world.ts';
 import { type BlockSource, headersOf } from './block-server.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DecodeError } from '../../../../node/format/index.ts';
 import { decodeHello, encodeHello, type Hello, judgeHello } from '../../../../node/network/hello.ts';
-import { type BulkMessage, decodeBulkMessage, encodeBulkMessage } from '../../../../node/network/messages.ts';
+import { type BulkMessage, decodeBulkMessage, encodeBulkMessage } from '../../../../node/peers/messages.ts';
 import { CUT_OFF_MS, Penalties, REPORT_WINDOW_MS, REPORTS_MAX } from '../../../../node/network/penalties.ts';
 
 const plain = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(fields, { noNullPrototype: true });

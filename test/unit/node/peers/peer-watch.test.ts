@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PEER_CALM_MS, PEER_CUT_OFF, watchPeers } from '../../../node/peer-watch.ts';
-import { Scheduler } from '../../simulation/scheduler.ts';
+import { PEER_CALM_MS, PEER_CUT_OFF, watchPeers } from '../../../../node/peers/peer-watch.ts';
+import { Scheduler } from '../../../simulation/scheduler.ts';
 
 test('a peer that is cut off is named by an alarm, with the rule it broke; the alarm goes when the peer has kept to the rules for a while', async () => {
   const scheduler = new Scheduler();

@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { createEngine, type Engine, type SignatureCheck } from '../../../consensus/index.ts';
-import { certificateOf } from '../../../consensus/pbft/certificates.ts';
+import { createEngine, type Engine, type SignatureCheck } from '../../../../consensus/index.ts';
+import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
 import {
   type Ask,
   type Body,
@@ -23,9 +23,9 @@ import {
   type Status,
   type ViewChange,
   type Vote,
-} from '../../../consensus/pbft/messages.ts';
-import { createCrypto } from '../../../node/crypto/real-crypto.ts';
-import { createEd25519Signer } from '../../tools/ed25519-signer.ts';
+} from '../../../../consensus/pbft/messages.ts';
+import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
+import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import {
   type Certificate,
   defaultParameters,
@@ -34,18 +34,18 @@ import {
   signTransaction,
   SUITE,
   TRANSACTION_BYTES_MAX,
-} from '../../../node/format/index.ts';
-import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import { CHECKS_AT_ONCE, inGroups } from '../../../node/chain/long-frames.ts';
-import { createMempool } from '../../../node/chain/mempool/mempool.ts';
-import { FrameReader, frameHeader } from '../../../node/network/frames.ts';
-import { encodeHello, judgeHello, PROTOCOL_VERSION } from '../../../node/network/hello.ts';
-import { ANSWER_BYTES_MAX, type BulkMessage, decodeBulkMessage, encodeBulkMessage } from '../../../node/network/messages.ts';
-import { createPeering } from '../../../node/peering.ts';
-import { TRANSACTIONS_FRAME_BYTES } from '../../../node/sync/requests.ts';
-import { FRAME_BYTES_MAX } from '../../../node/world.ts';
-import { genesisFixture } from './format/genesis-fixture.ts';
-import { createHub, type MemoryNetwork, world } from './sync/stand-in.ts';
+} from '../../../../node/format/index.ts';
+import type { BlockStore } from '../../../../node/ledger/block-store.ts';
+import { CHECKS_AT_ONCE, inGroups } from '../../../../node/chain/long-frames.ts';
+import { createMempool } from '../../../../node/chain/mempool/mempool.ts';
+import { FrameReader, frameHeader } from '../../../../node/network/frames.ts';
+import { encodeHello, judgeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
+import { ANSWER_BYTES_MAX, type BulkMessage, decodeBulkMessage, encodeBulkMessage } from '../../../../node/peers/messages.ts';
+import { createPeering } from '../../../../node/peers/peering.ts';
+import { TRANSACTIONS_FRAME_BYTES } from '../../../../node/peers/requests.ts';
+import { FRAME_BYTES_MAX } from '../../../../node/world.ts';
+import { genesisFixture } from '../format/genesis-fixture.ts';
+import { createHub, type MemoryNetwork, world } from './stand-in.ts';
 
 const HELD_MS_MAX = 20;
 const TRIES = 40;

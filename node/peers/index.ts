@@ -1,4 +1,4 @@
-/** Door of block sync and of the questions between peers. */
+/** Door of what peers ask and tell one another. */
 export * from './block-server.ts';
 export * from './block-sync.ts';
 export * from './repair.ts';

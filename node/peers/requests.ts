@@ -14,7 +14,7 @@ import {
   encodeBulkMessage,
   type HeaderAnswer,
   type Question,
-} from '../network/messages.ts';
+} from './messages.ts';
 import { TokenBuckets } from '../token-bucket.ts';
 import type { Network, World } from '../world.ts';
 

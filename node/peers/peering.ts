@@ -2,7 +2,7 @@
  * What a node does with its peers besides consensus: spreads transactions, answers for those that proposals name, serves and fetches blocks
  * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
  */
-import { ChainError } from './errors/index.ts';
+import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
   type Certificate,
@@ -10,10 +10,10 @@ import {
   type Digest,
   toByteText,
   transactionHashOf,
-} from './format/index.ts';
-import type { BlockStore } from './ledger/block-store.ts';
-import type { Mempool, Waiting } from './chain/mempool/mempool.ts';
-import { createPause } from './slices.ts';
+} from '../format/index.ts';
+import type { BlockStore } from '../ledger/block-store.ts';
+import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
+import { createPause } from '../slices.ts';
 import {
   BlockSync,
   createStanding,
@@ -24,8 +24,8 @@ import {
   SYNC_LIMITS,
   type SyncLimits,
   type SyncStatus,
-} from './sync/index.ts';
-import type { Network, World } from './world.ts';
+} from './index.ts';
+import type { Network, World } from '../world.ts';
 
 /** Transactions admitted within this time travel in one frame, ms. */
 const SPREAD_DELAY_MS = 2;

@@ -1,19 +1,19 @@
 /** Fetching transactions from peers of which one keeps silent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ChainError } from '../../../node/errors/index.ts';
-import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../node/format/index.ts';
-import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import type { Mempool, Waiting } from '../../../node/chain/mempool/mempool.ts';
-import { createPeering, PEERING_LIMITS, SPREAD_GATHER_MS } from '../../../node/peering.ts';
-import { decodeBulkMessage } from '../../../node/network/messages.ts';
-import type { Channel, Network } from '../../../node/world.ts';
-import { genesisFixture } from './format/genesis-fixture.ts';
-import { SimKeys } from '../../simulation/crypto.ts';
-import { Fabric } from '../../simulation/network.ts';
-import { SeededRandom } from '../../simulation/random.ts';
-import { Scheduler } from '../../simulation/scheduler.ts';
-import { SimMachine } from '../../simulation/world.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../../node/format/index.ts';
+import type { BlockStore } from '../../../../node/ledger/block-store.ts';
+import type { Mempool, Waiting } from '../../../../node/chain/mempool/mempool.ts';
+import { createPeering, PEERING_LIMITS, SPREAD_GATHER_MS } from '../../../../node/peers/peering.ts';
+import { decodeBulkMessage } from '../../../../node/peers/messages.ts';
+import type { Channel, Network } from '../../../../node/world.ts';
+import { genesisFixture } from '../format/genesis-fixture.ts';
+import { SimKeys } from '../../../simulation/crypto.ts';
+import { Fabric } from '../../../simulation/network.ts';
+import { SeededRandom } from '../../../simulation/random.ts';
+import { Scheduler } from '../../../simulation/scheduler.ts';
+import { SimMachine } from '../../../simulation/world.ts';
 
 const random = new SeededRandom(1);
 const keys = new SimKeys(random.fork(), SUITE.simulated);

@@ -8,9 +8,9 @@ import {
   decodeBulkMessage,
   encodeBulkMessage,
   type Question,
-} from '../../../../node/network/messages.ts';
-import { serveBlocks } from '../../../../node/sync/block-server.ts';
-import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX, UNREAD_BYTES_MAX } from '../../../../node/sync/requests.ts';
+} from '../../../../node/peers/messages.ts';
+import { serveBlocks } from '../../../../node/peers/block-server.ts';
+import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX, UNREAD_BYTES_MAX } from '../../../../node/peers/requests.ts';
 import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
 
 function two(timeoutMs = 10_000): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {

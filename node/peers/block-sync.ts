@@ -5,7 +5,7 @@
  */
 import { ChainError, errorRow } from '../errors/index.ts';
 import { type Certificate, type Crypto, DecodeError, decodeHeader, type Digest, equalBytes, headerHash, Reader } from '../format/index.ts';
-import { ANSWER_BYTES_MAX, type BlockAnswer } from '../network/messages.ts';
+import { ANSWER_BYTES_MAX, type BlockAnswer } from './messages.ts';
 import type { Network, World } from '../world.ts';
 import type { BlockSource } from './block-server.ts';
 import type { Requests } from './requests.ts';

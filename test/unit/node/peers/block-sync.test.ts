@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { equalBytes, utf8 } from '../../../../node/format/index.ts';
-import { type BlockSource, serveBlocks } from '../../../../node/sync/block-server.ts';
-import { BlockSync } from '../../../../node/sync/block-sync.ts';
-import { Requests } from '../../../../node/sync/requests.ts';
+import { type BlockSource, serveBlocks } from '../../../../node/peers/block-server.ts';
+import { BlockSync } from '../../../../node/peers/block-sync.ts';
+import { Requests } from '../../../../node/peers/requests.ts';
 import { Chain, createHub, makeBlock, type MemoryNetwork, until, world } from './stand-in.ts';
 
 interface Member {

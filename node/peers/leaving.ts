@@ -1,5 +1,5 @@
 /** Nodes the chain has let go of: each is still heard for a while, whatever else changes meanwhile, or it would never learn of it. Pure. */
-import type { AdmittedNode } from './world.ts';
+import type { AdmittedNode } from '../world.ts';
 
 /** A node that the register no longer admits stays connected for this long, to fetch the block that says so, ms. */
 export const EXPEL_AFTER_MS = 10_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXPEL_AFTER_MS, Leaving } from '../../../node/leaving.ts';
+import { EXPEL_AFTER_MS, Leaving } from '../../../../node/peers/leaving.ts';
 
 const listed = (names: string) =>
   Array.from(names, (node) => ({ node, transportKey: new Uint8Array(32).fill(node.charCodeAt(0)), addresses: [] }));

@@ -1,7 +1,7 @@
 /** Says which peers were cut off and why, as alarms; each is taken back once the peer has kept to the rules for a while. */
-import type { Json } from './format/index.ts';
-import type { Alarm } from './service.ts';
-import type { Network, Timers } from './world.ts';
+import type { Json } from '../format/index.ts';
+import type { Alarm } from '../service.ts';
+import type { Network, Timers } from '../world.ts';
 
 export const PEER_CUT_OFF = 'PEER_CUT_OFF';
 /** After the time for which a peer was cut off it keeps to the rules for so long before the alarm is taken back, ms. */
