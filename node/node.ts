@@ -3,7 +3,7 @@
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
 import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
-import { openAlarms } from './alarms.ts';
+import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
 import type { InboxLimits } from './chain/frame-inbox.ts';
@@ -38,9 +38,9 @@ import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
-import { createHealth } from './health.ts';
+import { createHealth } from './feeds/health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
-import { createOutbox } from './outbox.ts';
+import { createOutbox } from './feeds/outbox.ts';
 import { createPause } from './slices.ts';
 import { watchPeers } from './peers/peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peers/peering.ts';

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { NodeConfig } from '../../node/config/index.ts';
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
-import { type Anchors, type Examination, examineExchanges } from '../../node/exchange-audit.ts';
+import { type Anchors, type Examination, examineExchanges } from '../../node/feeds/exchange-audit.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { prefixEnd } from '../../node/format/index.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
@@ -19,7 +19,7 @@ import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/
 import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';
 import type { Alarm, HealthCheck } from '../../node/service.ts';
 import type { Log } from '../../node/world.ts';
-import { openAlarms } from '../../node/alarms.ts';
+import { openAlarms } from '../../node/feeds/alarms.ts';
 import type { Cli } from './cli.ts';
 import { NODE_FILE } from './file-names.ts';
 import { genesisHashOf, readNodeConfig } from './node-files.ts';

@@ -3,8 +3,8 @@ import { anchoredHead, auditKey, entryOf, may, registryKey, CONTRACT, type State
 import { ChainError } from '../../node/errors/index.ts';
 import { assembleNode } from '../../node/assemble.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
-import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../node/exchange-audit.ts';
-import { openExchangeLog } from '../../node/exchange-log.ts';
+import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../node/feeds/exchange-audit.ts';
+import { openExchangeLog } from '../../node/feeds/exchange-log.ts';
 import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
 import { createInclusions } from '../../node/inclusion.ts';

@@ -3,7 +3,7 @@
  * the node wires them; nothing here is reached in any other way.
  */
 import type { Right } from '../../contracts/index.ts';
-import type { ExchangeLog } from '../../node/exchange-log.ts';
+import type { ExchangeLog } from '../../node/feeds/exchange-log.ts';
 import type { Headroom } from '../../node/headroom.ts';
 import type { LoopDelay } from '../../node/loop-delay.ts';
 import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
-import { exchangePrefix } from '../../node/exchange-chain.ts';
+import { exchangePrefix } from '../../node/feeds/exchange-chain.ts';
 import { prefixEnd } from '../../node/format/index.ts';
 import { openLevelStore } from '../../node/store/index.ts';
 import { oneHead, startTestNet, type TestNet } from './net.ts';

@@ -4,7 +4,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const SUBMIT = 'api/records/submit.ts';
 const SUBMIT_TEST = 'test/unit/api/records/submit.test.ts';
-const EXCHANGE_LOG_TEST = 'test/unit/node/exchange-log.test.ts';
+const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
@@ -60,7 +60,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a log of exchanges that was cut goes on where it ends',
-    file: 'node/exchange-log.ts',
+    file: 'node/feeds/exchange-log.ts',
     from: '      chained = { sequence: last.sequence, link: fromHex(last.link) };\n',
     to: '',
     test: EXCHANGE_LOG_TEST,
@@ -68,7 +68,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a log of exchanges is not held against its anchors',
-    file: 'node/exchange-audit.ts',
+    file: 'node/feeds/exchange-audit.ts',
     from: 'if (toHex(stored) !== ahead[0].link) tell(',
     to: "if (toHex(stored) === '') tell(",
     test: EXCHANGE_LOG_TEST,
@@ -76,7 +76,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'links of a log of exchanges are not computed again',
-    file: 'node/exchange-audit.ts',
+    file: 'node/feeds/exchange-audit.ts',
     from: '!equalBytes(stored, linkAfter(crypto, link, row.value.subarray(32)))',
     to: 'stored.length === 0',
     test: EXCHANGE_LOG_TEST,

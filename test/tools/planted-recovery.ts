@@ -13,8 +13,8 @@ const VERDICTS_TEST = 'test/unit/consensus/pbft/verdicts.test.ts';
 const KEYS_TEST = 'test/unit/consensus/pbft/keys.test.ts';
 const DRIVER = 'node/chain/driver.ts';
 const DRIVER_TEST = 'test/unit/node/chain/driver.test.ts';
-const HEALTH = 'node/health.ts';
-const HEALTH_TEST = 'test/unit/node/health.test.ts';
+const HEALTH = 'node/feeds/health.ts';
+const HEALTH_TEST = 'test/unit/node/feeds/health.test.ts';
 const NODE = 'node/node.ts';
 const NODE_ALARMS_TEST = 'test/unit/node/node-alarms.test.ts';
 

@@ -1,7 +1,7 @@
 /** Login, tokens, the interface registry and the exchange log (DB53 5.1.1.d, 5.2.1, 6.1.4). */
 import { Type } from '@sinclair/typebox';
 import { ChainError } from '../../../node/errors/index.ts';
-import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/exchange-log.ts';
+import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/feeds/exchange-log.ts';
 import { isActive, readAccount } from '../../auth/identity.ts';
 import { API_TOKEN_MS_MAX, type TokenClaims } from '../../auth/token.ts';
 import type { ApiContext } from '../context.ts';

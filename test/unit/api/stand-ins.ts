@@ -34,7 +34,7 @@ import {
   stateKey,
 } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { openExchangeLog } from '../../../node/exchange-log.ts';
+import { openExchangeLog } from '../../../node/feeds/exchange-log.ts';
 import {
   type Block,
   type ByteText,

@@ -5,7 +5,7 @@ import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { openExchangeLog } from '../../../../node/exchange-log.ts';
+import { openExchangeLog } from '../../../../node/feeds/exchange-log.ts';
 import {
   encodeBlock,
   encodeHeader,

@@ -1,7 +1,7 @@
 /** How entries of the exchange log follow from one another, and where their rows stand. */
-import { type ByteText, type Digest, fromByteText, hashTagged, toByteText } from './format/index.ts';
-import { keyspace } from './store/keyspace.ts';
-import type { World } from './world.ts';
+import { type ByteText, type Digest, fromByteText, hashTagged, toByteText } from '../format/index.ts';
+import { keyspace } from '../store/keyspace.ts';
+import type { World } from '../world.ts';
 
 /** Where the chain of entries stands; `link` is hex. */
 export interface ExchangeHead {

@@ -2,10 +2,10 @@
  * Alarms: what an operator must know, kept until he says that he does (DB53/T 1407-2025 6.2.4.d). Raised by a failed block check, a damaged store
  * entry, an equivocation and the like. The same alarm raised again while unacknowledged is the same alarm: a fault that repeats does not bury others.
  */
-import { ChainError } from './errors/index.ts';
-import { type ByteText, canonicalJson, decodeJson, encodeJson, type Json, prefixEnd, u32Text } from './format/index.ts';
-import type { Alarm } from './service.ts';
-import type { Clock, Log, Store } from './world.ts';
+import { ChainError } from '../errors/index.ts';
+import { type ByteText, canonicalJson, decodeJson, encodeJson, type Json, prefixEnd, u32Text } from '../format/index.ts';
+import type { Alarm } from '../service.ts';
+import type { Clock, Log, Store } from '../world.ts';
 
 /** Alarms kept; past it the oldest acknowledged one goes, else the oldest of the lowest severity. */
 export const ALARMS_MAX = 1_000;

@@ -1,10 +1,10 @@
 /** What the watch says of a chain that stands still and of a validator that does not do its part, and that it takes it back by itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openAlarms } from '../../../node/alarms.ts';
-import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../node/assemble.ts';
-import { createHealth, HEALTH_CHECK_MS, STALL_VIEWS } from '../../../node/health.ts';
-import { ManualTime, MemoryLog, MemoryStore, settle } from './memory-world.ts';
+import { openAlarms } from '../../../../node/feeds/alarms.ts';
+import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../../node/assemble.ts';
+import { createHealth, HEALTH_CHECK_MS, STALL_VIEWS } from '../../../../node/feeds/health.ts';
+import { ManualTime, MemoryLog, MemoryStore, settle } from '../memory-world.ts';
 
 const PARAMETERS = { viewTimeoutMaxMs: 8_000, idleBlockIntervalMs: 5_000, clockDriftMaxMs: 1_000 };
 const STALL_MS = STALL_VIEWS * PARAMETERS.viewTimeoutMaxMs;

@@ -1,7 +1,7 @@
 /** Every alarm that the source raises, against the table of node/README.md: each has somebody who takes it back, or a reason why it stays. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readText, sourceFiles } from '../../tools/source.ts';
+import { readText, sourceFiles } from '../../../tools/source.ts';
 
 /** What stands at a call that raises or takes back in place of a code. */
 const NAMED: Readonly<Record<string, readonly string[]>> = {
@@ -18,7 +18,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
 };
 const RAISES = /\b(?:raise|raiseAlarm|raiseOnce)\(\s*('[A-Z_]+'|[A-Z_]+\b|fault\.code|String\(fields\.fault\)|[^)\s]+)/g;
 const RESOLVES = /\b(?:resolve|resolveAll|resolveAlarm|resolveAlarms)\(\s*('[A-Z_]+'|[A-Z_]+\b|fault\.code|String\(fields\.fault\))/g;
-const CONDITION = /\{ kind: ('[A-Z_]+'|VIEW_CHANGE), severity/g; // node/health.ts raises and takes back each of its conditions
+const CONDITION = /\{ kind: ('[A-Z_]+'|VIEW_CHANGE), severity/g; // node/feeds/health.ts raises and takes back each of its conditions
 const DAMAGE_LOOP = /for \(const kind of \[DAMAGE, LOST\]\) alarms\.resolve\(kind/;
 
 const sources = sourceFiles('api', 'devnet', 'node').map(({ text }) => text);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Receipt } from '../../../node/format/index.ts';
-import { type Cursor, createOutbox, OUTBOX_RETRY_MS, POSITION_END, type ReceiptSource } from '../../../node/outbox.ts';
-import type { OutboxEvent } from '../../../node/service.ts';
-import { ManualTime, MemoryLog, MemoryStore, settle } from './memory-world.ts';
+import type { Receipt } from '../../../../node/format/index.ts';
+import { type Cursor, createOutbox, OUTBOX_RETRY_MS, POSITION_END, type ReceiptSource } from '../../../../node/feeds/outbox.ts';
+import type { OutboxEvent } from '../../../../node/service.ts';
+import { ManualTime, MemoryLog, MemoryStore, settle } from '../memory-world.ts';
 
 /** Before the first event of the chain. */
 const CURSOR_START: Cursor = { height: 0, position: POSITION_END };

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Anchors, createExchangeWatch, EXAMINE_EVERY_MS, EXAMINE_STEP, examineExchanges } from '../../../node/exchange-audit.ts';
-import { exchangePrefix } from '../../../node/exchange-chain.ts';
-import { type ExchangeHead, type NewExchange, openExchangeLog } from '../../../node/exchange-log.ts';
-import { createTestStore, createTestWorld } from '../api/stand-ins.ts';
+import {
+  type Anchors,
+  createExchangeWatch,
+  EXAMINE_EVERY_MS,
+  EXAMINE_STEP,
+  examineExchanges,
+} from '../../../../node/feeds/exchange-audit.ts';
+import { exchangePrefix } from '../../../../node/feeds/exchange-chain.ts';
+import { type ExchangeHead, type NewExchange, openExchangeLog } from '../../../../node/feeds/exchange-log.ts';
+import { createTestStore, createTestWorld } from '../../api/stand-ins.ts';
 import { exchangeDigest, verifySegment } from './exchange-segment.ts';
-import { ManualTime, settle } from './memory-world.ts';
+import { ManualTime, settle } from '../memory-world.ts';
 
 function entry(n: number, more: Partial<NewExchange> = {}): NewExchange {
   return {

@@ -3,9 +3,9 @@
  * link is the anchored one. The links alone show a changed entry; who rewrites all links after it is found by the anchors, who cuts the end too.
  */
 import { exchangePrefix, type ExchangeHead, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
-import { type ByteText, type Digest, equalBytes, fromHex, prefixEnd, toHex } from './format/index.ts';
-import { rangeAround } from './store/mend.ts';
-import type { Store, World } from './world.ts';
+import { type ByteText, type Digest, equalBytes, fromHex, prefixEnd, toHex } from '../format/index.ts';
+import { rangeAround } from '../store/mend.ts';
+import type { Store, World } from '../world.ts';
 
 /** Entries of one step: about 2 ms of the thread, which votes as well. */
 export const EXAMINE_STEP = 100;

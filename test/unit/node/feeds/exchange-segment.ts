@@ -1,7 +1,7 @@
 /** What an auditor computes on a piece of the exchange log that he took home. */
-import type { ExchangeEntry, ExchangeSegment } from '../../../node/exchange-log.ts';
-import { encodeJson, fromHex, hashTagged, type Json, toHex } from '../../../node/format/index.ts';
-import type { World } from '../../../node/world.ts';
+import type { ExchangeEntry, ExchangeSegment } from '../../../../node/feeds/exchange-log.ts';
+import { encodeJson, fromHex, hashTagged, type Json, toHex } from '../../../../node/format/index.ts';
+import type { World } from '../../../../node/world.ts';
 
 /** True when the digests lead from the segment's first link to its last. */
 export function verifySegment(crypto: World['crypto'], segment: ExchangeSegment): boolean {

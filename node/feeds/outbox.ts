@@ -3,12 +3,12 @@
  * receipts and never copied. Each subscriber has a cursor on disk: it gets every event at least once, in order, and goes on where it stood after
  * a restart. Event streams, webhooks and engines that read are all subscribers; this file knows none of them.
  */
-import { utf8Text } from '../contracts/index.ts';
-import { ChainError } from './errors/index.ts';
-import { type ByteText, decodeAll, type Receipt, Writer } from './format/index.ts';
-import type { Pause } from './slices.ts';
-import type { OutboxEvent } from './service.ts';
-import type { Log, Store, Timers } from './world.ts';
+import { utf8Text } from '../../contracts/index.ts';
+import { ChainError } from '../errors/index.ts';
+import { type ByteText, decodeAll, type Receipt, Writer } from '../format/index.ts';
+import type { Pause } from '../slices.ts';
+import type { OutboxEvent } from '../service.ts';
+import type { Log, Store, Timers } from '../world.ts';
 
 /** Events handed over at once. */
 export const OUTBOX_BATCH_EVENTS = 100;

@@ -6,12 +6,12 @@
  * A log that was cut goes on after the last anchored entry, from the link that the chain holds: what is missing stays named by its number, and what comes
  * after is anchored and proved like before. An anchor that the chain would refuse is not sent.
  */
-import { ChainError } from './errors/index.ts';
+import { ChainError } from '../errors/index.ts';
 import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
-import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, prefixEnd, toHex } from './format/index.ts';
-import { createPause } from './slices.ts';
-import type { Store, StoreOperation, World } from './world.ts';
+import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, prefixEnd, toHex } from '../format/index.ts';
+import { createPause } from '../slices.ts';
+import type { Store, StoreOperation, World } from '../world.ts';
 
 export type { ExchangeHead } from './exchange-chain.ts';
 

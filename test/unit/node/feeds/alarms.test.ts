@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALARMS_MAX, openAlarms } from '../../../node/alarms.ts';
-import { ManualTime, MemoryLog, MemoryStore } from './memory-world.ts';
+import { ALARMS_MAX, openAlarms } from '../../../../node/feeds/alarms.ts';
+import { ManualTime, MemoryLog, MemoryStore } from '../memory-world.ts';
 
 const open = (store = new MemoryStore(), clock = new ManualTime()) => openAlarms({ store, prefix: 'z', clock, log: new MemoryLog() });
 
