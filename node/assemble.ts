@@ -11,7 +11,7 @@ import { ledgerKey } from './ledger/keys.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { startReaderThread } from './ledger/reader-thread.ts';
 import { createLibp2pNetwork } from './network/index.ts';
-import { type Headroom, watchHeadroom } from './headroom.ts';
+import { type Headroom, watchHeadroom } from './pace/headroom.ts';
 import { createLoopMeter } from './loop-delay.ts';
 import { createNode, type Node } from './node.ts';
 import type { Alarm } from './service.ts';

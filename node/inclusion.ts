@@ -5,7 +5,7 @@
  */
 import { type Crypto, type Digest, headerHash, merkleLevelsSteps, merklePathIn } from './format/index.ts';
 import type { BlockStore } from './ledger/block-store.ts';
-import type { RunInSlices } from './slices.ts';
+import type { RunInSlices } from './pace/slices.ts';
 
 const TREES_HELD_MAX = 16;
 

@@ -41,7 +41,7 @@ import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './feeds/health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
 import { createOutbox } from './feeds/outbox.ts';
-import { createPause } from './slices.ts';
+import { createPause } from './pace/slices.ts';
 import { watchPeers } from './peers/peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peers/peering.ts';
 import { openPendingBodies } from './chain/pending-bodies.ts';

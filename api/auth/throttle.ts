@@ -2,7 +2,7 @@
  * Slows down who guesses. Failures count for the account and the address they come from: a stranger elsewhere does not shut out the holder. In
  * memory; the account's own count, which a restart does not forget, stands in its credential.
  */
-import { BoundedMap } from '../../node/bounded-map.ts';
+import { BoundedMap } from '../../node/pace/bounded-map.ts';
 import type { Clock } from '../../node/world.ts';
 
 /** Failures before a wait begins; then LOCK_MS, doubled with each further one. */

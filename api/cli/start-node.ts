@@ -12,7 +12,7 @@ import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/inde
 import { createLog } from '../../node/log.ts';
 import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
 import { recordEvidence } from '../../node/evidence.ts';
-import { createPause, createSlices } from '../../node/slices.ts';
+import { createPause, createSlices } from '../../node/pace/slices.ts';
 import {
   aesGcm,
   createClassLookup,

@@ -3,13 +3,13 @@
  * What comes back asks the chain nothing yet.
  */
 import type { Crypto } from '../../node/format/index.ts';
-import type { Headroom } from '../../node/headroom.ts';
+import type { Headroom } from '../../node/pace/headroom.ts';
 import type { World } from '../../node/world.ts';
 import { createBodyQueue } from './body-queue.ts';
 import { BODY_LIMITS, createBodyThread, type HeldBody } from './body-thread.ts';
 import { unpackRows } from './body-wire.ts';
 import { type BodyReading, type BodyTask, readBody } from './body-work.ts';
-import { createSlices, type RunInSlices } from '../../node/slices.ts';
+import { createSlices, type RunInSlices } from '../../node/pace/slices.ts';
 
 /** Bytes of a body that is read on the main thread: a message there and back takes longer. */
 export const SMALL_BODY_BYTES_MAX = 16_384;

@@ -4,7 +4,7 @@
  * headroom says.
  */
 import { ChainError } from '../../node/errors/index.ts';
-import { ALL_HEADROOM, type Headroom, restMs } from '../../node/headroom.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from '../../node/pace/headroom.ts';
 import type { World } from '../../node/world.ts';
 
 /** Bytes of bodies that wait. */

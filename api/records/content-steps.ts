@@ -2,7 +2,7 @@
 import { type ClassDefinition, storedSpelling } from '../../contracts/index.ts';
 import { equalBytes, type TextStruct, type TextTree } from '../../node/format/index.ts';
 import { contentSteps } from '../../node/records/index.ts';
-import type { Steps } from '../../node/slices.ts';
+import type { Steps } from '../../node/pace/slices.ts';
 
 /** Members compared between two pauses. */
 const STEP_MEMBERS = 256;

@@ -4,7 +4,7 @@
  * Sending again what is stored costs nothing, nor does anything about records that the account may read.
  */
 import { ChainError } from '../../node/errors/index.ts';
-import { TokenBuckets } from '../../node/token-bucket.ts';
+import { TokenBuckets } from '../../node/pace/token-bucket.ts';
 import type { Clock } from '../../node/world.ts';
 
 export const GUESSES_PER_MINUTE = 10;

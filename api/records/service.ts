@@ -3,7 +3,7 @@ import { may, type Read, seesRecord, stateKey } from '../../contracts/index.ts';
 import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../../node/format/index.ts';
 import { fromHex, headerHash, toHex } from '../../node/format/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import type { Headroom } from '../../node/headroom.ts';
+import type { Headroom } from '../../node/pace/headroom.ts';
 import type { Inclusions } from '../../node/inclusion.ts';
 import {
   contentSteps,
@@ -15,7 +15,7 @@ import {
   traceProduct,
   viewSteps,
 } from '../../node/records/index.ts';
-import { createPause, type Steps } from '../../node/slices.ts';
+import { createPause, type Steps } from '../../node/pace/slices.ts';
 import type { NodeService } from '../../node/service.ts';
 import type { Clock, Timers } from '../../node/world.ts';
 import { formatOfMediaType } from '../formats/index.ts';

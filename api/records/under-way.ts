@@ -6,11 +6,11 @@
  * What overlaps in part, is spelled otherwise, or comes from another account or through another node goes in a transaction of its own, in which the
  * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is of memory.
  */
-import { BoundedMap } from '../../node/bounded-map.ts';
+import { BoundedMap } from '../../node/pace/bounded-map.ts';
 import { type ByteText, type Crypto, type Digest, DIGEST_BYTES, type Receipt, toByteText, utf8, Writer } from '../../node/format/index.ts';
 import type { PreparedRecord } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import type { RunInSlices } from '../../node/slices.ts';
+import type { RunInSlices } from '../../node/pace/slices.ts';
 
 /** Submissions remembered; past it the oldest leaves, and the next that equals it makes a transaction of its own. */
 export const UNDER_WAY_MAX = 10_000;

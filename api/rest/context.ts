@@ -6,7 +6,7 @@ import { hmacSha256, utf8 } from '../../node/format/index.ts';
 import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type Caller, type ReadState } from './deps.ts';
 import { type AnswerCipher, createIdempotency, type Idempotency } from './idempotency.ts';
-import { createPaced, nextTurn, type Paced } from '../../node/slices.ts';
+import { createPaced, nextTurn, type Paced } from '../../node/pace/slices.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limit.ts';
 import type { Route } from './route.ts';

@@ -4,7 +4,7 @@
  */
 import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/feeds/exchange-log.ts';
-import type { Headroom } from '../../node/headroom.ts';
+import type { Headroom } from '../../node/pace/headroom.ts';
 import type { LoopDelay } from '../../node/loop-delay.ts';
 import type { ByteText, Json, RecordOrigin } from '../../node/format/index.ts';
 import type { NodeService } from '../../node/service.ts';

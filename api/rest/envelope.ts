@@ -3,7 +3,7 @@
  * English or Chinese by Accept-Language; and the one place where an exception becomes an answer.
  */
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
-import type { Steps } from '../../node/slices.ts';
+import type { Steps } from '../../node/pace/slices.ts';
 import { bytesSteps, jsonForm, textSteps } from './text-steps.ts';
 import { xmlForm } from './xml.ts';
 

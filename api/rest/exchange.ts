@@ -5,7 +5,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
-import { ALL_HEADROOM, restMs } from '../../node/headroom.ts';
+import { ALL_HEADROOM, restMs } from '../../node/pace/headroom.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from './deps.ts';
 import {

@@ -9,8 +9,8 @@ import { ChainError } from '../../node/errors/index.ts';
 import { type ByteText, fromUtf8, toByteText } from '../../node/format/index.ts';
 import type { Store, World } from '../../node/world.ts';
 import { apiPrefixes } from './deps.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../../node/json-steps.ts';
-import { eachInSteps, type Paced, type Steps } from '../../node/slices.ts';
+import { jsonBytesSteps, UNBOUNDED } from '../../node/pace/json-steps.ts';
+import { eachInSteps, type Paced, type Steps } from '../../node/pace/slices.ts';
 import { bytesSteps, encodeJsonSteps, jsonForm, textSteps } from './text-steps.ts';
 
 /** Expired keys removed with each new one. */

@@ -2,7 +2,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { errorRow, errorTable } from '../../node/errors/index.ts';
 import { ALL_FAULTS_BODY_BYTES_MAX } from './handle.ts';
-import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX } from '../../node/json-steps.ts';
+import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX } from '../../node/pace/json-steps.ts';
 import { API_PREFIX, type Parameter, rangeText, type Route } from './route.ts';
 
 /** Past them BODY_MALFORMED. Of a body longer than `allFaultsBytesMax` the first fault alone is told. */

@@ -5,7 +5,7 @@
 import { ChainError } from '../../node/errors/index.ts';
 import type { OutboxEvent } from '../../node/service.ts';
 import type { ApiContext } from './context.ts';
-import { eachInSteps, type Steps } from '../../node/slices.ts';
+import { eachInSteps, type Steps } from '../../node/pace/slices.ts';
 import type { Call, StreamSink } from './route.ts';
 import { parsePosition } from './routes/contract-events.ts';
 import { eventSteps } from './routes/parts.ts';

@@ -2,7 +2,7 @@
  * The chain as consensus and sync see it: builds proposals from the mempool, checks and executes those of others, stores what is final, and tells
  * the rest of the node. One block at a time joins the chain, whichever way it came.
  */
-import { BoundedMap } from '../bounded-map.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
 import type { Delivered, ChainPort } from './driver.ts';
 import { ChainError } from '../errors/index.ts';
 import {
@@ -34,7 +34,7 @@ import type { ExecutorPort } from '../ledger/executor-port.ts';
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
 import type { BlockCheck } from '../service.ts';
-import { createPause, type Pause } from '../slices.ts';
+import { createPause, type Pause } from '../pace/slices.ts';
 import type { World } from '../world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */

@@ -4,7 +4,7 @@
  */
 import { createPublicKey, type KeyObject, verify as nodeVerify } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { BoundedMap } from '../bounded-map.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
 import { isAcceptablePublicKey, isEd25519Plausible, toByteText, verifyEd25519Reference } from '../format/index.ts';
 
 export { isAcceptablePublicKey, verifyEd25519Reference };

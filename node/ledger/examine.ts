@@ -4,7 +4,7 @@
  * State and map need no such walk: a branch that counts entries it cannot find is damage, and a value that is not found does not give the state root.
  */
 import { type ByteText, type Crypto, decodeBlock, encodeHeader, headerHash, openTransaction } from '../format/index.ts';
-import type { Pause } from '../slices.ts';
+import type { Pause } from '../pace/slices.ts';
 import { loadRow } from '../store/load.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { Store } from '../world.ts';

@@ -27,7 +27,7 @@ import {
   toHex,
   Writer,
 } from '../format/index.ts';
-import { BoundedMap } from '../bounded-map.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';

@@ -28,7 +28,7 @@ import type { VerifyPool } from '../world.ts';
 import type { AccountView } from './admission.ts';
 import type { BlockStore } from './block-store.ts';
 import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts, rootWithPauses } from './checks.ts';
-import type { Pause } from '../slices.ts';
+import type { Pause } from '../pace/slices.ts';
 import type { ExecutorPort } from './executor-port.ts';
 
 /** The exact bytes `GET blocks/{ref}?form=raw` serves and validation takes: the block, and its certificate when it has one. */

@@ -13,7 +13,7 @@ import {
 } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
-import { createPause } from '../slices.ts';
+import { createPause } from '../pace/slices.ts';
 import {
   BlockSync,
   createStanding,

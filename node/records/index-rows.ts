@@ -3,7 +3,7 @@ import type { ClassDefinition, LinkFact, MaterialFact } from '../../contracts/cl
 import { factsOf } from '../../contracts/classes/index.ts';
 import { utf8Text } from '../../contracts/builtin/layout.ts';
 import { type ByteText, fromUtf8, type RecordState, type StoredRecord, u32Text, utf8 } from '../format/index.ts';
-import type { Steps } from '../slices.ts';
+import type { Steps } from '../pace/slices.ts';
 import { contentSteps } from './content-steps.ts';
 
 /** Key prefixes of the index store; retired rows stay. Values in postings end in NUL, which no record text can hold. */

@@ -24,7 +24,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import { type Pause, withPauses } from '../slices.ts';
+import { type Pause, withPauses } from '../pace/slices.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
 import {

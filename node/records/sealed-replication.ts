@@ -23,7 +23,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import type { SealedBox } from '../peers/messages.ts';
-import { createPause, type Pause, withPauses } from '../slices.ts';
+import { createPause, type Pause, withPauses } from '../pace/slices.ts';
 import type { Requests } from '../peers/index.ts';
 import type { Network, Store, World } from '../world.ts';
 import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';

@@ -24,7 +24,7 @@ import {
 import { ChainError } from '../errors/index.ts';
 import { loadRow } from '../store/load.ts';
 import { rangeAround } from '../store/mend.ts';
-import { type Pause, withPauses } from '../slices.ts';
+import { type Pause, withPauses } from '../pace/slices.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';

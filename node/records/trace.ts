@@ -4,7 +4,7 @@
  * until its owner has recorded that batch himself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
  */
 import { textAt, fromHex } from '../format/index.ts';
-import { type Pause, withPauses } from '../slices.ts';
+import { type Pause, withPauses } from '../pace/slices.ts';
 import { contentSteps } from './content-steps.ts';
 import { linkText, type RecordSummary } from './index-rows.ts';
 import { type RecordFilter, type RecordIndex, SEARCH_LIMIT_MAX, type SearchRow } from './query-index.ts';

@@ -130,10 +130,10 @@ export const plantedCalls: readonly PlantedBug[] = [
   },
   {
     name: 'a token bucket that owes lets the next one through',
-    file: 'node/token-bucket.ts',
+    file: 'node/pace/token-bucket.ts',
     from: 'return left >= 1 ? 0',
     to: 'return left >= -Infinity ? 0',
-    test: 'test/unit/node/token-bucket.test.ts',
+    test: 'test/unit/node/pace/token-bucket.test.ts',
   },
   {
     name: 'any key may stand in a genesis',

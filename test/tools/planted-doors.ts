@@ -39,10 +39,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'whoever looks at all senders has debts forgotten',
-    file: 'node/token-bucket.ts',
+    file: 'node/pace/token-bucket.ts',
     from: 'return this.#buckets.get(caller)?.left() ?? burst;',
     to: 'return this.of(caller, { perSecond: 1, burst }).left();',
-    test: 'test/unit/node/token-bucket.test.ts',
+    test: 'test/unit/node/pace/token-bucket.test.ts',
     only: 'look at what callers',
   },
   {
@@ -307,24 +307,24 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'long work does not rest while the voting thread is late',
-    file: 'node/slices.ts',
+    file: 'node/pace/slices.ts',
     from: 'if (!isShort(job)) restUntilMs',
     to: 'if (job.spentMs < 0) restUntilMs',
-    test: 'test/unit/node/slices.test.ts',
+    test: 'test/unit/node/pace/slices.test.ts',
   },
   {
     name: 'short work waits for the rest of long work',
-    file: 'node/slices.ts',
+    file: 'node/pace/slices.ts',
     from: 'waiting.some(isShort) ? 0 : restLeft();',
     to: 'restLeft();',
-    test: 'test/unit/node/slices.test.ts',
+    test: 'test/unit/node/pace/slices.test.ts',
   },
   {
     name: 'long work waits while short work comes',
-    file: 'node/slices.ts',
+    file: 'node/pace/slices.ts',
     from: 'restLeft() > 0 ? Math.max(0, waiting.findIndex(isShort)) : 0',
     to: 'Math.max(0, waiting.findIndex(isShort))',
-    test: 'test/unit/node/slices.test.ts',
+    test: 'test/unit/node/pace/slices.test.ts',
   },
   {
     name: 'a body is read for a caller who has gone',
@@ -365,10 +365,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'a late voting thread leaves all headroom',
-    file: 'node/headroom.ts',
+    file: 'node/pace/headroom.ts',
     from: 'Math.max(HEADROOM_PART_MIN, part / 2)',
     to: 'part',
-    test: 'test/unit/node/headroom.test.ts',
+    test: 'test/unit/node/pace/headroom.test.ts',
   },
   {
     name: 'the reader of a running node is told of no headroom',

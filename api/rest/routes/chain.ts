@@ -13,7 +13,7 @@ import {
 import { encodeSealedBlock } from '../../../node/ledger/validation.ts';
 import type { StoredBlock } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
-import { eachInSteps, type Steps } from '../../../node/slices.ts';
+import { eachInSteps, type Steps } from '../../../node/pace/slices.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Route, route } from '../route.ts';
 import {
   field,

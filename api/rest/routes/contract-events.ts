@@ -2,7 +2,7 @@
 import { ChainError } from '../../../node/errors/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
-import { eachInSteps } from '../../../node/slices.ts';
+import { eachInSteps } from '../../../node/pace/slices.ts';
 import { API_PREFIX, type Call } from '../route.ts';
 import { addressParameter, contractEntry } from './contract-address.ts';
 import { eventSteps, heightRange, name128, queryParameter } from './parts.ts';

@@ -18,8 +18,8 @@ import { ledgerErrors } from '../../../node/errors/ledger.ts';
 import { recordsErrors } from '../../../node/errors/records.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../../../node/json-steps.ts';
-import { eachInSteps, type Steps } from '../../../node/slices.ts';
+import { jsonBytesSteps, UNBOUNDED } from '../../../node/pace/json-steps.ts';
+import { eachInSteps, type Steps } from '../../../node/pace/slices.ts';
 import type { Parameter, ParameterSchema, Words } from '../route.ts';
 
 export const READ_TIMEOUT_MS = 15_000;

@@ -7,8 +7,8 @@ import type { CONTRACT, OwnableRight } from '../../../contracts/index.ts';
 import { type Json, prefixEnd } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../../../node/json-steps.ts';
-import { eachInSteps } from '../../../node/slices.ts';
+import { jsonBytesSteps, UNBOUNDED } from '../../../node/pace/json-steps.ts';
+import { eachInSteps } from '../../../node/pace/slices.ts';
 import { type Call, type Reply, type Route, type RouteDeclaration, route } from '../route.ts';
 import {
   contractCodes,

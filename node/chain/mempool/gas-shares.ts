@@ -13,8 +13,8 @@
  * the time, though none goes beyond it. Others still go before them in every block, having used less. Accounts are made by an organisation's administrators,
  * each by a transaction that stays on record. A share for organisations as well would have to suit one account and a factory's hundred devices alike.
  */
-import { BoundedMap } from '../../bounded-map.ts';
-import { rateSaving, TokenBucket, TokenBuckets } from '../../token-bucket.ts';
+import { BoundedMap } from '../../pace/bounded-map.ts';
+import { rateSaving, TokenBucket, TokenBuckets } from '../../pace/token-bucket.ts';
 import type { Clock } from '../../world.ts';
 import { createBlockPace, SLOWNESS_MAX } from './block-pace.ts';
 

@@ -14,11 +14,11 @@ import {
   TRANSACTION_BYTES_MAX,
   transactionSigningBytes,
 } from '../../format/index.ts';
-import { BoundedMap } from '../../bounded-map.ts';
+import { BoundedMap } from '../../pace/bounded-map.ts';
 import { ChainError, type ErrorCode } from '../../errors/index.ts';
 import { type AdmissionContext, admit } from '../../ledger/admission.ts';
 import type { VerifiedTransaction } from '../../ledger/block-run.ts';
-import type { Pause } from '../../slices.ts';
+import type { Pause } from '../../pace/slices.ts';
 import type { Clock, VerifyPool } from '../../world.ts';
 import { createGasShares, type GasUse, type Proposer } from './gas-shares.ts';
 

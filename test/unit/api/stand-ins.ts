@@ -54,7 +54,7 @@ import {
   utf8,
 } from '../../../node/format/index.ts';
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
-import type { Headroom } from '../../../node/headroom.ts';
+import type { Headroom } from '../../../node/pace/headroom.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();

@@ -45,7 +45,7 @@ import type { ExecutorPort } from '../../../node/ledger/executor-port.ts';
 import { startExecutorThread } from '../../../node/ledger/executor-thread.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createMempool, type Mempool } from '../../../node/chain/mempool/mempool.ts';
-import { createPause } from '../../../node/slices.ts';
+import { createPause } from '../../../node/pace/slices.ts';
 import { openPendingBodies } from '../../../node/chain/pending-bodies.ts';
 import { createIndexFeeder } from '../../../node/records/feeder.ts';
 import { createRecordIndex } from '../../../node/records/query-index.ts';

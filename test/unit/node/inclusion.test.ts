@@ -5,7 +5,7 @@ import { createCrypto } from '../../../node/crypto/index.ts';
 import { merkleLevels, merklePathIn } from '../../../node/format/index.ts';
 import { createInclusions } from '../../../node/inclusion.ts';
 import type { BlockStore } from '../../../node/ledger/block-store.ts';
-import { createSlices, type RunInSlices } from '../../../node/slices.ts';
+import { createSlices, type RunInSlices } from '../../../node/pace/slices.ts';
 import { leastHold } from '../api/rest/thread-hold.ts';
 import { world } from './peers/stand-in.ts';
 

@@ -12,7 +12,7 @@ import { createLedgerReader } from '../../../node/ledger/reader.ts';
 import { createReaderPort } from '../../../node/ledger/reader-port.ts';
 import { sharedRow } from '../../../node/ledger/repair.ts';
 import { createNode, type Node } from '../../../node/node.ts';
-import { createSlices } from '../../../node/slices.ts';
+import { createSlices } from '../../../node/pace/slices.ts';
 import { keyspace, MemoryStore } from '../../../node/store/index.ts';
 import type { Network, Store } from '../../../node/world.ts';
 import { asSnapshot } from '../../tools/store-snapshot.ts';

@@ -11,7 +11,7 @@ import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ApiError, type Client, createClient } from '../../../../api/client/index.ts';
 import { SMALL_BODY_BYTES_MAX } from '../../../../api/records/bodies.ts';
 import { provision } from '../../../../devnet/provision.ts';
-import { HEADROOM_LOOK_MS, HEADROOM_PART_MIN } from '../../../../node/headroom.ts';
+import { HEADROOM_LOOK_MS, HEADROOM_PART_MIN } from '../../../../node/pace/headroom.ts';
 
 /** The loop is held so long in each turn, ms: what another thread is asked takes a turn at least, as this one measures it. */
 const HELD_MS = 25; // more than twice what the meter itself waits between two looks, so that each of them comes late

@@ -19,7 +19,7 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { createSlices } from '../../../../node/slices.ts';
+import { createSlices } from '../../../../node/pace/slices.ts';
 import { createRig, createTestWorld } from '../stand-ins.ts';
 import { parseBody } from '../../../../api/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, type SealedValue } from '../../../../node/records/index.ts';

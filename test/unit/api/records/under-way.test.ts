@@ -5,7 +5,7 @@ import { type BodiesDependencies, createBodies } from '../../../../api/records/b
 import { checkRows } from './checked-rows.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import { type CheckedRow, type SubmitDependencies, submitRows } from '../../../../api/records/submit.ts';
-import { createSlices } from '../../../../node/slices.ts';
+import { createSlices } from '../../../../node/pace/slices.ts';
 import { createUnderWay, UNDER_WAY_MAX } from '../../../../api/records/under-way.ts';
 import type { ParsedRecord } from '../../../../api/formats/index.ts';
 import type { Caller, RecordSubmitOptions, SubmitOutcome } from '../../../../api/rest/deps.ts';

@@ -1,6 +1,6 @@
 /** A server over stores filled until every answer is as large as it may be: what thread-hold.test.ts asks. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { createPause, createSlices } from '../../../../node/slices.ts';
+import { createPause, createSlices } from '../../../../node/pace/slices.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { createBlockStore } from '../../../../node/ledger/block-store.ts';

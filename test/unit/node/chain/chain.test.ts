@@ -25,7 +25,7 @@ import {
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
 import type { FinalBlock, Mempool } from '../../../../node/chain/mempool/mempool.ts';
-import { SLICE_MS } from '../../../../node/slices.ts';
+import { SLICE_MS } from '../../../../node/pace/slices.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import type { Log, World } from '../../../../node/world.ts';
 import { SimKeys } from '../../../simulation/crypto.ts';

@@ -20,7 +20,7 @@ import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { recordRowsOf } from '../../../../node/records/source.ts';
 import { createRecordIndex, openRecordIndex } from '../../../../node/records/query-index.ts';
 import { traceProduct } from '../../../../node/records/trace.ts';
-import { createPause } from '../../../../node/slices.ts';
+import { createPause } from '../../../../node/pace/slices.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';

@@ -6,7 +6,7 @@ import { encodeContent, recordIdOf } from '../../../../node/format/index.ts';
 import type { ChainError } from '../../../../node/errors/index.ts';
 import { createRecordIndex } from '../../../../node/records/query-index.ts';
 import { createScanBudget, SCAN_ROWS_PER_SECOND, SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS } from '../../../../node/records/scan-budget.ts';
-import { createSlices } from '../../../../node/slices.ts';
+import { createSlices } from '../../../../node/pace/slices.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../api/records/service.ts';
 import type { Caller } from '../../../../api/rest/deps.ts';
 import { createTestState, putAccounts } from '../../api/stand-ins.ts';

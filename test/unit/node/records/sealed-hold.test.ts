@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createCrypto } from '../../../../node/crypto/index.ts';
 import { sealedCommitment } from '../../../../node/format/index.ts';
-import { createPause, withPauses } from '../../../../node/slices.ts';
+import { createPause, withPauses } from '../../../../node/pace/slices.ts';
 import { aesGcm, createSealedReplication, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
 import { SEALED_VALUES_MAX } from '../../../../node/records/sealed-values.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPause } from '../../../../node/slices.ts';
+import { createPause } from '../../../../node/pace/slices.ts';
 import type { SearchRow } from '../../../../node/records/query-index.ts';
 import { TRACE_RECORDS_MAX, TRACE_RECORDS_PER_NODE_MAX, traceProduct } from '../../../../node/records/trace.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';

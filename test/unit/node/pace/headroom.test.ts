@@ -9,8 +9,8 @@ import {
   HEADROOM_STEP,
   restMs,
   watchHeadroom,
-} from '../../../node/headroom.ts';
-import { ManualTime } from './memory-world.ts';
+} from '../../../../node/pace/headroom.ts';
+import { ManualTime } from '../memory-world.ts';
 
 test('the part falls by half with each look that is late, to its least, and rises by a step with each on time, to all of it', () => {
   const time = new ManualTime();

@@ -3,7 +3,7 @@
  * by JSON.parse at once. Stricter than JSON.parse, so that no text can hold the thread by its shape: nesting, values and names of one object are
  * bounded, and `__proto__` and half surrogate pairs are refused.
  */
-import { JSON_DEPTH_MAX } from './format/index.ts';
+import { JSON_DEPTH_MAX } from '../format/index.ts';
 import type { Steps } from './slices.ts';
 
 /** Values in one body, names not counted. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BoundedMap } from '../../../node/bounded-map.ts';
+import { BoundedMap } from '../../../../node/pace/bounded-map.ts';
 
 test('a bounded map forgets what was set longest ago, and nothing while it has room', () => {
   const map = new BoundedMap<string, number>(3);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSteps } from '../../../api/formats/index.ts';
-import { createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../node/slices.ts';
-import { createTestWorld } from '../api/stand-ins.ts';
-import { ManualTime } from './memory-world.ts';
+import { parseSteps } from '../../../../api/formats/index.ts';
+import { createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
+import { createTestWorld } from '../../api/stand-ins.ts';
+import { ManualTime } from '../memory-world.ts';
 
 /** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
 function rig() {

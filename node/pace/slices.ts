@@ -3,9 +3,9 @@
  * one slice a turn however much waits; it takes turns, so that what is short does not wait for what is long, and what is long rests between its slices
  * as the headroom says. Asynchronous work pauses by itself.
  */
-import { ChainError } from './errors/index.ts';
+import { ChainError } from '../errors/index.ts';
 import { ALL_HEADROOM, type Headroom, restMs } from './headroom.ts';
-import type { Clock, Timers } from './world.ts';
+import type { Clock, Timers } from '../world.ts';
 
 /** Of work in one turn. Bodies and answers have each a queue, and a step may take as long again. */
 export const SLICE_MS = 4;

@@ -3,7 +3,7 @@
  * that the next one waits for.
  */
 import { BoundedMap } from './bounded-map.ts';
-import type { Clock } from './world.ts';
+import type { Clock } from '../world.ts';
 
 /** Callers whose buckets are remembered; the longest idle are forgotten. */
 export const BUCKETS_MAX = 20_000;

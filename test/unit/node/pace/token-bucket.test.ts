@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BUCKETS_MAX, rateSaving, TokenBucket, TokenBuckets } from '../../../node/token-bucket.ts';
-import { ManualTime } from './memory-world.ts';
+import { BUCKETS_MAX, rateSaving, TokenBucket, TokenBuckets } from '../../../../node/pace/token-bucket.ts';
+import { ManualTime } from '../memory-world.ts';
 
 test('a bucket lets its burst through, then its rate; a debt is paid off, and more than the burst is never saved', () => {
   const time = new ManualTime();
