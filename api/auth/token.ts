@@ -6,7 +6,8 @@
  */
 import { ChainError } from '../../node/errors/index.ts';
 import { type Crypto, type Digest, decodeJson, encodeJson, fromHex, SUITE, tagged, toHex } from '../../node/format/index.ts';
-import type { Caller, ReadState } from '../rest/deps.ts';
+import type { ReadState } from '../rest/deps.ts';
+import type { Caller } from '../../node/records/types.ts';
 import { isActive, readAccount, readEntry, readNode } from './identity.ts';
 
 export const TOKEN_CHARACTERS_MAX = 2_048;

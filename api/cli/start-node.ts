@@ -7,11 +7,11 @@ import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../nod
 import { openExchangeLog } from '../../node/feeds/exchange-log.ts';
 import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
 import type { Genesis } from '../../node/genesis.ts';
-import { createInclusions } from '../../node/inclusion.ts';
+import { createInclusions } from '../../node/records/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { createLog } from '../../node/log.ts';
 import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
-import { recordEvidence } from '../../node/evidence.ts';
+import { recordEvidence } from '../../node/records/evidence.ts';
 import { createPause, createSlices } from '../../node/pace/slices.ts';
 import {
   aesGcm,
@@ -24,8 +24,8 @@ import {
 } from '../../node/records/index.ts';
 import { createCredentials, createServer } from '../index.ts';
 import { importCredentials } from '../auth/import.ts';
-import { createBodies } from '../records/bodies.ts';
-import { createRecordService } from '../records/service.ts';
+import { createBodies } from '../../node/records/bodies.ts';
+import { createRecordService } from '../../node/records/service.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Gas of the transaction that anchors the exchange log. */

@@ -6,8 +6,8 @@ const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
-const CSV = 'api/formats/csv.ts';
-const FORMATS_TEST = 'test/unit/api/formats/formats.test.ts';
+const CSV = 'node/records/formats/csv.ts';
+const FORMATS_TEST = 'test/unit/node/records/formats/formats.test.ts';
 const QUERY_QUEUE = 'node/ledger/query-queue.ts';
 const SHORT_HEADROOM_TEST = 'test/unit/api/rest/short-headroom.test.ts';
 const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
@@ -66,7 +66,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'node/ledger/block-store.ts',
     from: 'loadRow(store, ledgerKey.body(height));',
     to: 'Promise.resolve(store.get(ledgerKey.body(height)));',
-    test: 'test/unit/node/large-rows.test.ts',
+    test: 'test/unit/node/records/large-rows.test.ts',
     only: 'a transaction, its sender',
   },
   {
@@ -198,10 +198,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'bodies are read on the thread that votes',
-    file: 'api/records/bodies.ts',
+    file: 'node/records/bodies.ts',
     from: 'SMALL_BODY_BYTES_MAX = 16_384;',
     to: 'SMALL_BODY_BYTES_MAX = 16_777_216;',
-    test: 'test/unit/api/records/bodies.test.ts',
+    test: 'test/unit/node/records/bodies.test.ts',
     only: 'too much memory or time',
   },
   {
@@ -230,7 +230,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'what the header of a CSV lacks is said at every row',
-    file: 'api/records/refusal.ts',
+    file: 'node/records/refusal.ts',
     from: '    if (inHeader !== undefined && said.has(inHeader)) continue;\n',
     to: '',
     test: FORMATS_TEST,
@@ -357,10 +357,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'bodies do not rest while the voting thread is late',
-    file: 'api/records/body-queue.ts',
+    file: 'node/records/body-queue.ts',
     from: 'if (rest > 0) await',
     to: 'if (rest < 0) await',
-    test: 'test/unit/api/records/body-queue.test.ts',
+    test: 'test/unit/node/records/body-queue.test.ts',
     only: 'rests after each',
   },
   {

@@ -2,8 +2,8 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
-const SUBMIT = 'api/records/submit.ts';
-const SUBMIT_TEST = 'test/unit/api/records/submit.test.ts';
+const SUBMIT = 'node/records/submit.ts';
+const SUBMIT_TEST = 'test/unit/node/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
@@ -12,7 +12,7 @@ const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'guesses at what an account may not read are free',
-    file: 'api/records/check-rows.ts',
+    file: 'node/records/check-rows.ts',
     from: '      if (!visible) deps.guesses.charge(account);\n',
     to: '',
     test: OWN_READING_TEST,
@@ -20,7 +20,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'who may not read a repeated record hears its transaction',
-    file: 'api/records/submit.ts',
+    file: 'node/records/submit.ts',
     from: "status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first",
     to: "status === 'repeated' && first && readingOf(node) && account ? first",
     test: OWN_READING_TEST,
@@ -28,7 +28,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'an account with a right to its own records reads those of others',
-    file: 'api/records/service.ts',
+    file: 'node/records/service.ts',
     from: 'first && seesRecord(read, caller.account, first)',
     to: 'first',
     test: OWN_READING_TEST,
@@ -36,7 +36,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'an account with a right to its own records finds those of others',
-    file: 'api/records/service.ts',
+    file: 'node/records/service.ts',
     from: '...(readsAll(caller) ? {} : { author: caller.account }),',
     to: '',
     test: OWN_READING_TEST,
@@ -44,18 +44,18 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a submission that equals one under way is sent once more',
-    file: 'api/records/under-way.ts',
+    file: 'node/records/under-way.ts',
     from: 'let other = sends.get(key); other;',
     to: 'let other: Promise<Sent> | undefined; other;',
-    test: 'test/unit/api/records/under-way.test.ts',
+    test: 'test/unit/node/records/under-way.test.ts',
     only: 'eight sends',
   },
   {
     name: 'a record that another transaction stored is answered with a receipt that stored nothing',
-    file: 'api/records/submit.ts',
+    file: 'node/records/submit.ts',
     from: "results.every(({ status }) => status === 'repeated')",
     to: 'results.length < 0',
-    test: 'test/unit/api/records/under-way.test.ts',
+    test: 'test/unit/node/records/under-way.test.ts',
     only: 'overlaps',
   },
   {
@@ -111,15 +111,15 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: SUBMIT,
     from: 'const record = before + recordOfCall;',
     to: 'const record = recordOfCall;',
-    test: 'test/unit/api/records/under-way.test.ts',
+    test: 'test/unit/node/records/under-way.test.ts',
     only: 'later call',
   },
   {
     name: 'a body may take the thread for bodies as long as it likes',
-    file: 'api/records/body-thread.ts',
+    file: 'node/records/body-thread.ts',
     from: 'world.timers.after(msMax, () => void at.worker.terminate());',
     to: 'world.timers.after(msMax, () => undefined);',
-    test: 'test/unit/api/records/bodies.test.ts',
+    test: 'test/unit/node/records/bodies.test.ts',
     only: 'too much memory or time',
   },
   {

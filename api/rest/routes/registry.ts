@@ -17,7 +17,7 @@ import {
 import { ChainError } from '../../../node/errors/index.ts';
 import { decodeJson, type JsonObject } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
-import type { Caller } from '../deps.ts';
+import type { Caller } from '../../../node/records/types.ts';
 import { API_PREFIX, type Call, type Route } from '../route.ts';
 import { field, pathParameter, queryParameter, strictObject } from './parts.ts';
 import { listRoute, readRoute, readsAll, statePages, submitRoute } from './shapes.ts';

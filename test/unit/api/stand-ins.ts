@@ -17,11 +17,9 @@ import {
   createServer,
   type ApiDeps,
   type ApiServer,
-  type RecordBody,
-  type RecordService,
-  type SubmitOutcome,
   type TlsOptions,
 } from '../../../api/index.ts';
+import type { RecordBody, RecordService, SubmitOutcome } from '../../../node/records/types.ts';
 import { encodeToken, type TokenClaims } from '../../../api/auth/token.ts';
 import {
   type AccountData,

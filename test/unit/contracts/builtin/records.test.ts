@@ -25,8 +25,8 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
-import { checkRows } from '../../api/records/checked-rows.ts';
-import { createGuesses } from '../../../../api/records/guesses.ts';
+import { checkRows } from '../../node/records/checked-rows.ts';
+import { createGuesses } from '../../../../node/records/guesses.ts';
 import { prepareRecord } from '../../../../node/records/prepare.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 

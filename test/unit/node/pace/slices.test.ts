@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSteps } from '../../../../api/formats/index.ts';
+import { parseSteps } from '../../../../node/records/formats/index.ts';
 import { createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
 import { createTestWorld } from '../../api/stand-ins.ts';
 import { ManualTime } from '../memory-world.ts';
