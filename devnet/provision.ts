@@ -14,7 +14,7 @@ import { encodeToken } from '../api/auth/token.ts';
 import { PROFILE_FILE, type Profile, type ProfileAccount } from '../api/cli/profile.ts';
 import { parseGenesis } from '../node/config/index.ts';
 import { type ChainParameters, fromHex, openGenesis, toHex } from '../node/format/index.ts';
-import type { Genesis } from '../node/genesis.ts';
+import type { Genesis } from '../contracts/index.ts';
 import { createAuthority, issueServerCertificate, type PemPair } from '../node/keystore/certificates.ts';
 import {
   createKeystore,

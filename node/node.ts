@@ -48,7 +48,7 @@ import { openPendingBodies } from './chain/pending-bodies.ts';
 import { createReceipts } from './chain/receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './store/keyspace.ts';
-import { readReceipts, readStoredBlock } from './stored-block.ts';
+import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
 import { damagedKey, rangeAround } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './peers/index.ts';

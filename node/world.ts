@@ -1,5 +1,5 @@
 /**
- * The World: everything a node touches that is not pure. One real implementation (node/world-real.ts) and one simulated (test/simulation),
+ * The World: everything a node touches that is not pure. One real implementation (node/real/world.ts) and one simulated (test/simulation),
  * so that all of node/ but the adapters runs from a seed. Nothing in node/ but the adapters may read a clock, a timer or random elsewhere.
  */
 import type { ByteText, Crypto } from './format/index.ts';

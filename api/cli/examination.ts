@@ -13,7 +13,7 @@ import { prefixEnd } from '../../node/format/index.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
+import type { Genesis } from '../../contracts/index.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
 import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';

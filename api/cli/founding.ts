@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { NodeData } from '../../contracts/builtin/layout.ts';
 import { parseGenesis, parseNodeConfig } from '../../node/config/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
+import type { Genesis } from '../../contracts/index.ts';
 import { createKeystore, createNodeKeys, writeFileAtomic } from '../../node/keystore/index.ts';
 import type { Cli } from './cli.ts';
 import { NODE_FILE } from './file-names.ts';

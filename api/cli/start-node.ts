@@ -1,16 +1,16 @@
 /** Puts the parts of a node together: the one place where adapters are chosen. */
 import { anchoredHead, auditKey, entryOf, may, registryKey, CONTRACT, type StateView, stateKey } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { assembleNode } from '../../node/assemble.ts';
+import { assembleNode } from '../../node/real/assemble.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
 import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../node/feeds/exchange-audit.ts';
 import { openExchangeLog } from '../../node/feeds/exchange-log.ts';
 import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
+import type { Genesis } from '../../contracts/index.ts';
 import { createInclusions } from '../../node/records/inclusion.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
-import { createLog } from '../../node/log.ts';
-import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
+import { createLog } from '../../node/real/log.ts';
+import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/real/loop-delay.ts';
 import { recordEvidence } from '../../node/records/evidence.ts';
 import { createPause, createSlices } from '../../node/pace/slices.ts';
 import {

@@ -5,7 +5,7 @@
 import type { Right } from '../../contracts/index.ts';
 import type { ExchangeLog } from '../../node/feeds/exchange-log.ts';
 import type { Headroom } from '../../node/pace/headroom.ts';
-import type { LoopDelay } from '../../node/loop-delay.ts';
+import type { LoopDelay } from '../../node/real/loop-delay.ts';
 import type { ByteText } from '../../node/format/index.ts';
 import type { RecordService } from '../../node/records/types.ts';
 import type { NodeService } from '../../node/service.ts';

@@ -4,10 +4,9 @@
  */
 import { Type } from '@sinclair/typebox';
 import { blockGasOfView, blockTimeFault, viewOfBlockGas } from '../../contracts/builtin/configuration.ts';
-import { genesisFaults, parametersIn, PARAMETER_UNKNOWN } from '../../contracts/builtin/genesis.ts';
+import { type Genesis, genesisFaults, parametersIn, PARAMETER_UNKNOWN } from '../../contracts/index.ts';
 import { isAcceptableKey, parameterTable } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Genesis } from '../genesis.ts';
 import { type Fault, faultsOf, nearestName } from './faults.ts';
 import { ID_PATTERN } from './schema.ts';
 

@@ -270,10 +270,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'that the voting thread was held is said by nobody',
-    file: 'node/loop-delay.ts',
+    file: 'node/real/loop-delay.ts',
     from: '      if (!held) options.onHeld(Math.round(maxMs));\n',
     to: '',
-    test: 'test/unit/node/loop-delay.test.ts',
+    test: 'test/unit/node/real/loop-delay.test.ts',
     only: 'told once',
   },
   {
@@ -372,7 +372,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'the reader of a running node is told of no headroom',
-    file: 'node/assemble.ts',
+    file: 'node/real/assemble.ts',
     from: '{ ...world, headroom }',
     to: 'world',
     test: START_TEST,

@@ -4,7 +4,7 @@ import { type Fault, genesisOutgrown, parseGenesis } from '../../../../node/conf
 import { testKey } from '../format/genesis-fixture.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { toHex } from '../../../../node/format/index.ts';
-import type { Genesis } from '../../../../node/genesis.ts';
+import type { Genesis } from '../../../../contracts/index.ts';
 
 const hex = (digit: number, kind: number) => toHex(testKey(`${kind}${digit}`).publicKey);
 /** The identity: every signature of zeros is one under it. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openAlarms } from '../../../../node/feeds/alarms.ts';
-import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../../node/assemble.ts';
+import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../../node/real/assemble.ts';
 import { createHealth, HEALTH_CHECK_MS, STALL_VIEWS } from '../../../../node/feeds/health.ts';
 import { ManualTime, MemoryLog, MemoryStore, settle } from '../memory-world.ts';
 

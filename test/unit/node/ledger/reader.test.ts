@@ -14,7 +14,7 @@ import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createLedgerReader, type LedgerSnapshot, TRIAL_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { startReaderThread } from '../../../../node/ledger/reader-thread.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
-import { createRealWorld } from '../../../../node/world-real.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { MemoryLog } from '../memory-world.ts';
 import { deploy, executorOn, genesisText, grow } from './small-chain.ts';

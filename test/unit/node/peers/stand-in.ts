@@ -12,7 +12,7 @@ import {
   utf8,
 } from '../../../../node/format/index.ts';
 import type { BlockSource } from '../../../../node/peers/block-server.ts';
-import { createRealWorld } from '../../../../node/world-real.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
 import type { Channel, Log, Network } from '../../../../node/world.ts';
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };

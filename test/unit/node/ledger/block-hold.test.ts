@@ -7,11 +7,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { recordKey } from '../../../contracts/builtin/layout.ts';
-import { stateKey } from '../../../contracts/types.ts';
-import { builtinClasses, keyOf } from '../../../contracts/classes/index.ts';
-import { type Chain, createChain } from '../../../node/chain/chain.ts';
-import { createEd25519Signer } from '../../tools/ed25519-signer.ts';
+import { recordKey } from '../../../../contracts/builtin/layout.ts';
+import { stateKey } from '../../../../contracts/types.ts';
+import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
+import { type Chain, createChain } from '../../../../node/chain/chain.ts';
+import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
   consensusHashOf,
@@ -38,24 +38,24 @@ import {
   transactionHashOf,
   voteSigningBytes,
   Writer,
-} from '../../../node/format/index.ts';
-import type { AccountView } from '../../../node/ledger/admission.ts';
-import { createBlockStore } from '../../../node/ledger/block-store.ts';
-import type { ExecutorPort } from '../../../node/ledger/executor-port.ts';
-import { startExecutorThread } from '../../../node/ledger/executor-thread.ts';
-import { ledgerKey } from '../../../node/ledger/keys.ts';
-import { createMempool, type Mempool } from '../../../node/chain/mempool/mempool.ts';
-import { createPause } from '../../../node/pace/slices.ts';
-import { openPendingBodies } from '../../../node/chain/pending-bodies.ts';
-import { createIndexFeeder } from '../../../node/records/feeder.ts';
-import { createRecordIndex } from '../../../node/records/query-index.ts';
-import { type LevelStore, openLevelStore } from '../../../node/store/level-store.ts';
-import { createRealWorld } from '../../../node/world-real.ts';
-import { leastHold } from '../api/rest/thread-hold.ts';
-import { crypto } from './format/genesis-fixture.ts';
-import { genesisText } from './ledger/small-chain.ts';
-import { MemoryLog } from './memory-world.ts';
-import { annexRecord } from './records/sample.ts';
+} from '../../../../node/format/index.ts';
+import type { AccountView } from '../../../../node/ledger/admission.ts';
+import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import type { ExecutorPort } from '../../../../node/ledger/executor-port.ts';
+import { startExecutorThread } from '../../../../node/ledger/executor-thread.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { createMempool, type Mempool } from '../../../../node/chain/mempool/mempool.ts';
+import { createPause } from '../../../../node/pace/slices.ts';
+import { openPendingBodies } from '../../../../node/chain/pending-bodies.ts';
+import { createIndexFeeder } from '../../../../node/records/feeder.ts';
+import { createRecordIndex } from '../../../../node/records/query-index.ts';
+import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
+import { crypto } from '../format/genesis-fixture.ts';
+import { genesisText } from './small-chain.ts';
+import { MemoryLog } from '../memory-world.ts';
+import { annexRecord } from '../records/sample.ts';
 
 const HELD_MS_MAX = 20;
 const TRIES = 24;

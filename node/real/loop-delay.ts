@@ -3,7 +3,7 @@
  * LOOP_HELD_MS_MAX that is an alarm, and it is taken back after a whole window without.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Timers } from './world.ts';
+import type { Timers } from '../world.ts';
 
 /** How often the measuring timer fires, ms; it comes that much late when nothing holds the loop, which is taken off. */
 const RESOLUTION_MS = 10;

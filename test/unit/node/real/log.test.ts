@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ChainError } from '../../../node/errors/index.ts';
-import { createLog, SECRET_FIELD_NAMES } from '../../../node/log.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { createLog, SECRET_FIELD_NAMES } from '../../../../node/real/log.ts';
 
 function capture() {
   const lines: string[] = [];

@@ -1,6 +1,6 @@
 /** The log of a real node (adapter on pino): event and fields, one JSON object a line. Secrets are blotted out by name wherever they stand. */
 import pino, { type DestinationStream, type Logger } from 'pino';
-import type { Log } from './world.ts';
+import type { Log } from '../world.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../../node/loop-delay.ts';
-import { ManualTime } from './memory-world.ts';
+import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../../../node/real/loop-delay.ts';
+import { ManualTime } from '../memory-world.ts';
 
 test('the meter sees how long the loop was held', async () => {
   const meter = createLoopMeter();

@@ -4,19 +4,19 @@
  * `sealed/` sealed values, `votes.log`.
  */
 import { join } from 'node:path';
-import { entryOf, stateKey } from '../contracts/index.ts';
-import { createCrypto, createVerifyPool } from './crypto/index.ts';
-import { startExecutorThread } from './ledger/executor-thread.ts';
-import { ledgerKey } from './ledger/keys.ts';
-import { createStateRows } from './ledger/state-rows.ts';
-import { startReaderThread } from './ledger/reader-thread.ts';
-import { createLibp2pNetwork } from './network/index.ts';
-import { type Headroom, watchHeadroom } from './pace/headroom.ts';
+import { entryOf, stateKey } from '../../contracts/index.ts';
+import { createCrypto, createVerifyPool } from '../crypto/index.ts';
+import { startExecutorThread } from '../ledger/executor-thread.ts';
+import { ledgerKey } from '../ledger/keys.ts';
+import { createStateRows } from '../ledger/state-rows.ts';
+import { startReaderThread } from '../ledger/reader-thread.ts';
+import { createLibp2pNetwork } from '../network/index.ts';
+import { type Headroom, watchHeadroom } from '../pace/headroom.ts';
 import { createLoopMeter } from './loop-delay.ts';
-import { createNode, type Node } from './node.ts';
-import type { Alarm } from './service.ts';
-import { type ByteText, type Json, openGenesis, toHex } from './format/index.ts';
-import type { ChainError } from './errors/index.ts';
+import { createNode, type Node } from '../node.ts';
+import type { Alarm } from '../service.ts';
+import { type ByteText, type Json, openGenesis, toHex } from '../format/index.ts';
+import type { ChainError } from '../errors/index.ts';
 import {
   CHAIN_WRITE_BUFFER_BYTES,
   type LevelStore,
@@ -25,13 +25,13 @@ import {
   openLevelStore,
   openVoteLog,
   VOTE_LOG_FILE,
-} from './store/index.ts';
-import { createRealWorld } from './world-real.ts';
-import type { Clock, Log, Network, Store, World } from './world.ts';
-import { damagedKey, dropDamagedLocal, droppedFor } from './store/mend.ts';
-import type { DamagedFile } from './store/scrub.ts';
-import type { NodeConfig } from './config/index.ts';
-import { type Keystore, NODE_KEY, validatorKeyId } from './keystore/index.ts';
+} from '../store/index.ts';
+import { createRealWorld } from './world.ts';
+import type { Clock, Log, Network, Store, World } from '../world.ts';
+import { damagedKey, dropDamagedLocal, droppedFor } from '../store/mend.ts';
+import type { DamagedFile } from '../store/scrub.ts';
+import type { NodeConfig } from '../config/index.ts';
+import { type Keystore, NODE_KEY, validatorKeyId } from '../keystore/index.ts';
 
 export interface RealNode {
   readonly node: Node;

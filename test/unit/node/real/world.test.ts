@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createCrypto } from '../../../node/crypto/real-crypto.ts';
-import { createLog } from '../../../node/log.ts';
-import { createRealWorld } from '../../../node/world-real.ts';
+import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
+import { createLog } from '../../../../node/real/log.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
 
 const crypto = createCrypto();
 const world = createRealWorld({
