@@ -1,4 +1,5 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
+import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   decodeJsonOnce,
   type Json,
@@ -21,7 +22,7 @@ export const GAS_PER_CLASS_BYTE = 4_000;
 export type Reading = Pick<Host, 'read' | 'block'>;
 
 /** Facts of one fault as they stand in a receipt. */
-export function failure(code: string, record: number, path: RecordPath, data: Readonly<Record<string, Json>> = {}): ContractFailure {
+export function failure(code: ErrorCode, record: number, path: RecordPath, data: Readonly<Record<string, Json>> = {}): ContractFailure {
   return new ContractFailure(code, { record, path: path.map(String), ...data });
 }
 
@@ -124,7 +125,7 @@ export function* ownershipFaults(
   definition: ClassDefinition,
   facts: Pick<RecordFacts, 'factory' | 'devices'>,
   record: number,
-  known: Map<string, string | undefined>,
+  known: Map<string, ErrorCode | undefined>,
 ): Generator<ContractFailure, void> {
   const named: (readonly ['factory' | 'device', string, string])[] = [];
   if (facts.factory !== undefined) named.push(['factory', facts.factory, definition.facts.factory ?? '']);
@@ -137,7 +138,7 @@ export function* ownershipFaults(
   }
 }
 
-function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): string | undefined {
+function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): ErrorCode | undefined {
   const entry = readEntry(host, kind, id);
   if (!entry) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
   const { timestampMs } = host.block;

@@ -4,6 +4,7 @@
  *
  * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are canonical JSON. Deterministic: see design/execution.
  */
+import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   type ByteText,
   compareDecimal,
@@ -218,7 +219,7 @@ interface Opened {
 
 /** What one call has learned: a class is paid for once, not for every record of it. */
 interface Known {
-  readonly ownership: Map<string, string | undefined>;
+  readonly ownership: Map<string, ErrorCode | undefined>;
   readonly classes: Map<string, ClassDefinition>;
 }
 

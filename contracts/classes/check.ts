@@ -3,6 +3,7 @@
  * form in every replica: in the sealed form a field marked `sealed` must be `{"sealed": C}`, in clear it must not.
  * Deterministic: code units and bigint only.
  */
+import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   compareDecimal,
   dottedPath,
@@ -31,7 +32,7 @@ import {
 
 /** One thing wrong with a record. `data` holds facts as texts, never the value of a sealed field. */
 export interface RecordFault {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly path: RecordPath;
   readonly data: Readonly<Record<string, string>>;
 }
@@ -96,11 +97,11 @@ class ContentCheck {
     return this.#compared <= NAMES_COMPARED_MAX ? nearestName(name, known) : undefined;
   }
 
-  #fault(code: string, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
+  #fault(code: ErrorCode, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
     if (!this.#full()) this.faults.push({ code, path, data });
   }
 
-  #faultAt(name: string, code: string, data: Readonly<Record<string, string>>): void {
+  #faultAt(name: string, code: ErrorCode, data: Readonly<Record<string, string>>): void {
     this.#fault(code, data, [...this.#path, name]);
   }
 

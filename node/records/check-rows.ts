@@ -18,7 +18,7 @@ import {
   timePath,
   twinConflict,
 } from '../../contracts/index.ts';
-import { ChainError } from '../errors/index.ts';
+import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type ByteText, type RecordPath, type StoredRecord, toByteText } from '../format/index.ts';
 import { contentSteps, type PreparedRecord, reseal, type Resealed, withSeals } from './index.ts';
 import type { NodeService } from '../service.ts';
@@ -73,7 +73,7 @@ export function* judgeRows(
   const latestUs = BigInt(node.head().timestampMs + recordTimeAheadMaxMs) * 1_000n;
   const faults: PlacedText[] = [];
   const rows: CheckedRow[] = [];
-  const known = new Map<string, string | undefined>();
+  const known = new Map<string, ErrorCode | undefined>();
   const keys = new Map<string, readonly [record: number, content: Uint8Array]>();
   let told = 0; // of those found before
   let admitted = false; // to what others wrote

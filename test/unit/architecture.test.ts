@@ -3,21 +3,24 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
 
+/** Leaves of node/ that folders above and below may import. */
+const GROUND_FLOOR = ['node/format', 'node/errors'];
 /** Folder -> folders it may import. Longest match wins on both sides; whatever is not listed is refused. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'node/format': ['node/format'],
+  'node/errors': ['node/errors'],
   consensus: ['consensus', 'node/format'],
-  contracts: ['contracts', 'node/format'],
-  node: ['node', 'node/format', 'consensus', 'contracts'],
-  api: ['api', 'node', 'node/format', 'consensus', 'contracts'],
-  devnet: ['devnet', 'api', 'node', 'node/format', 'consensus', 'contracts'],
-  test: ['test', 'devnet', 'api', 'node', 'node/format', 'consensus', 'contracts'],
+  contracts: ['contracts', ...GROUND_FLOOR],
+  node: ['node', ...GROUND_FLOOR, 'consensus', 'contracts'],
+  api: ['api', 'node', ...GROUND_FLOOR, 'consensus', 'contracts'],
+  devnet: ['devnet', 'api', 'node', ...GROUND_FLOOR, 'consensus', 'contracts'],
+  test: ['test', 'devnet', 'api', 'node', ...GROUND_FLOOR, 'consensus', 'contracts'],
 };
 /** The one arrow upwards: the command `devnet` of the CLI starts what stands in devnet/. */
 const UPWARDS: ReadonlySet<string> = new Set(['api/cli']);
 
 /** Pure and replicated: the same bytes on every machine, in a browser too. */
-const PURE = ['consensus/', 'contracts/', 'node/format/'];
+const PURE = ['consensus/', 'contracts/', 'node/format/', 'node/errors/'];
 /** Reads the engine's file from disk; everything else of the VM is pure. */
 const PURE_EXCEPT: ReadonlySet<string> = new Set(['contracts/quickjs/load-wasm.ts']);
 
@@ -58,7 +61,7 @@ function moduleComment(text: string): string {
 }
 
 function folderOf(path: string): string {
-  return path.startsWith('node/format/') ? 'node/format' : path.slice(0, path.indexOf('/'));
+  return GROUND_FLOOR.find((folder) => path.startsWith(`${folder}/`)) ?? path.slice(0, path.indexOf('/'));
 }
 
 test('every import follows an arrow of the map', () => {

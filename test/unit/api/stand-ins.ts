@@ -13,12 +13,7 @@ import {
 } from 'node:crypto';
 import { decodeSealedBlock } from '../../../node/ledger/validation.ts';
 import * as x509 from '@peculiar/x509';
-import {
-  createServer,
-  type ApiDeps,
-  type ApiServer,
-  type TlsOptions,
-} from '../../../api/index.ts';
+import { createServer, type ApiDeps, type ApiServer, type TlsOptions } from '../../../api/index.ts';
 import type { RecordBody, RecordService, SubmitOutcome } from '../../../node/records/types.ts';
 import { encodeToken, type TokenClaims } from '../../../api/auth/token.ts';
 import {
