@@ -2,7 +2,7 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../contracts/index.ts';
 import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
@@ -14,7 +14,6 @@ import {
   type Certificate,
   type Digest,
   decodeHeader,
-  decodeJson,
   decodeTransaction,
   fromHex,
   headerHash,
@@ -416,8 +415,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const suspended: AdmittedNode[] = [];
     let active: boolean;
     for (const row of rows) {
-      const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      const data = entry.data as unknown as NodeData;
+      const entry = entryFrom<'node'>(row.value);
       try {
         active = entry.state === 'active' && entryOf(readState, 'organisation', entry.owner)?.state === 'active';
       } catch (error) {
@@ -427,7 +425,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         damaged(key);
         continue;
       }
-      const listed = { node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses };
+      const listed = { node: entry.id, transportKey: fromHex(entry.data.transportKey), addresses: entry.data.addresses };
       if (entry.id === options.node) peering.standing.namedByChain(active);
       (active ? nodes : suspended).push(listed);
     }

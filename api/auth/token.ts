@@ -4,11 +4,11 @@
  * organisation (no node can speak for another organisation's people), the account is active, and its sessionEpoch is the one in the token.
  * Rights and roles are never read from a token.
  */
+import { entryOf, isInForce } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { type Crypto, type Digest, decodeJson, encodeJson, fromHex, SUITE, tagged, toHex } from '../../node/format/index.ts';
 import type { ReadState } from '../rest/deps.ts';
 import type { Caller } from '../../node/records/types.ts';
-import { isActive, readAccount, readEntry, readNode } from './identity.ts';
 
 export const TOKEN_CHARACTERS_MAX = 2_048;
 export const SESSION_MS_MAX = 900_000; // 15 min
@@ -67,17 +67,17 @@ function signatureHolds(
 export function verifyToken(token: string, check: TokenCheck): Caller {
   const { read, nowMs } = check;
   const { claims, bytes, signature } = openToken(token);
-  const issuer = readNode(read, claims.node);
-  if (issuer === undefined || !isActive(issuer, nowMs)) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
+  const issuer = entryOf(read, 'node', claims.node);
+  if (issuer === undefined || !isInForce(issuer, nowMs)) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   if (!signatureHolds(check, issuer.data.tokenKey, token, bytes, signature)) throw new ChainError('TOKEN_INVALID');
   if (issuer.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   const life = claims.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX;
   if (claims.issuedAt > nowMs + CLOCK_SKEW_MS || claims.expires - claims.issuedAt > life) throw new ChainError('TOKEN_INVALID');
   if (nowMs >= claims.expires) throw new ChainError('TOKEN_EXPIRED', { expiredAtMs: claims.expires });
 
-  const account = readAccount(read, claims.account);
-  const organisation = account === undefined ? undefined : readEntry(read, 'organisation', account.owner);
-  if (account === undefined || organisation === undefined || !isActive(account, nowMs) || !isActive(organisation, nowMs))
+  const account = entryOf(read, 'account', claims.account);
+  const organisation = account === undefined ? undefined : entryOf(read, 'organisation', account.owner);
+  if (account === undefined || organisation === undefined || !isInForce(account, nowMs) || !isInForce(organisation, nowMs))
     throw new ChainError('ACCOUNT_INACTIVE', { account: claims.account });
   if (account.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   if (account.data.sessionEpoch !== claims.sessionEpoch) throw new ChainError('TOKEN_REVOKED');
@@ -108,9 +108,9 @@ export interface IssueOptions {
 /** @throws ChainError ACCOUNT_INACTIVE, ACCOUNT_FOREIGN (the account is not of this node's organisation) */
 export function issueToken(account: string, options: IssueOptions): { readonly token: string; readonly claims: TokenClaims } {
   const { read, nowMs } = options;
-  const entry = readAccount(read, account);
-  if (entry === undefined || !isActive(entry, nowMs)) throw new ChainError('ACCOUNT_INACTIVE', { account });
-  if (readNode(read, options.node)?.owner !== entry.owner) throw new ChainError('ACCOUNT_FOREIGN', { account });
+  const entry = entryOf(read, 'account', account);
+  if (entry === undefined || !isInForce(entry, nowMs)) throw new ChainError('ACCOUNT_INACTIVE', { account });
+  if (entryOf(read, 'node', options.node)?.owner !== entry.owner) throw new ChainError('ACCOUNT_FOREIGN', { account });
   const lifeMs = Math.min(options.lifeMs, options.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX);
   const claims: TokenClaims = {
     account,

@@ -13,7 +13,7 @@ import {
 } from '../../node/format/index.ts';
 import { GAS_PER_MICROSECOND } from '../gas.ts';
 import type { Read } from './access.ts';
-import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
+import { CONTRACT, governanceKey, type RegistryEntry } from './layout.ts';
 
 /** A row of governanceKey.validators. */
 export interface ValidatorRow {
@@ -51,8 +51,8 @@ export function configurationOf(read: Read): ConsensusConfiguration {
 }
 
 /** The row a registered node takes among the validators, or undefined for an observer. */
-export function validatorRow(entry: Pick<RegistryEntry, 'id' | 'data'>): ValidatorRow | undefined {
-  const data = entry.data as unknown as NodeData;
+export function validatorRow(entry: Pick<RegistryEntry<'node'>, 'id' | 'data'>): ValidatorRow | undefined {
+  const { data } = entry;
   if (data.role !== 'validator') return undefined;
   return { node: entry.id, publicKey: data.validatorKey, suite: data.suite ?? SUITE.ed25519, weight: data.weight };
 }

@@ -157,7 +157,7 @@ export function parametersIn(genesis: Genesis): ChainParameters {
 }
 
 function validatorsOf(genesis: Genesis): readonly ValidatorRow[] {
-  const rows = genesis.nodes.map((node) => validatorRow({ id: node.id, data: node as unknown as RegistryEntry['data'] }));
+  const rows = genesis.nodes.map((node) => validatorRow({ id: node.id, data: node }));
   return sortValidators(rows.filter((row) => row !== undefined));
 }
 

@@ -15,7 +15,7 @@ export const GENESIS_BYTES_MAX = 4 * 1024 * 1024; // bytes of UTF-8
 /** PBFT bears floor((n-1)/3) faults, so fewer than four bear none (design: chain, "Governance"). */
 export const PBFT_VALIDATORS_MIN = 4;
 
-export interface GenesisKey {
+export type GenesisKey = {
   readonly keyId: string;
   /** Hex of the raw public key. */
   readonly publicKey: string;
@@ -27,7 +27,7 @@ export interface GenesisKey {
   readonly scope: readonly string[];
   readonly validTo: number | null;
   readonly revoked: boolean;
-}
+};
 
 /** The genesis file: what all replicas must agree on from the first block. Its hash names the chain; chainId derives from it. */
 export interface GenesisFile {

@@ -145,10 +145,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     });
     const rows = createStateRows(store);
     let stateOf = (key: ByteText): Uint8Array | undefined => rows.get(ledgerKey.state(key)); // the engine tries its key while the node is made
-    const registeredKey = (): string | undefined => {
-      const entry = entryOf((contract, key) => stateOf(stateKey(contract, key)), 'node', config.node);
-      return (entry?.data as { readonly validatorKey?: string } | undefined)?.validatorKey;
-    };
+    const registeredKey = (): string | undefined =>
+      entryOf((contract, key) => stateOf(stateKey(contract, key)), 'node', config.node)?.data.validatorKey;
     const node = await createNode({
       world,
       network,
