@@ -2,7 +2,7 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../contracts/index.ts';
+import { stateKey } from '../contracts/index.ts';
 import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
@@ -15,7 +15,6 @@ import {
   type Digest,
   decodeHeader,
   decodeTransaction,
-  fromHex,
   headerHash,
   type Json,
   openGenesis,
@@ -25,12 +24,12 @@ import {
   SUITE,
   toHex,
 } from './format/index.ts';
-import { type AccountView, readAccount } from './ledger/admission.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import type { ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
-import { Leaving } from './peers/leaving.ts';
+import { createMembership } from './peers/membership.ts';
+import { createFinalState } from './state/final-state.ts';
 import { createLeftOut } from './chain/left-out.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
@@ -48,19 +47,14 @@ import { createReceipts } from './chain/receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './store/keyspace.ts';
 import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
-import { damagedKey, rangeAround } from './store/mend.ts';
+import { damagedKey } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './peers/index.ts';
-import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
+import type { AppendLog, Network, Store, World } from './world.ts';
 import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
-const ADMIT_RETRY_MS = 1_000;
-export const ACCOUNTS_CACHED_MAX = 10_000;
-const ROWS_CACHED_MAX = 20_000; // rows of registry and access
-const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
-export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
 /** Certificates searched at the start for votes of this node, by which an old vote log is known. */
 const CERTIFICATES_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
@@ -126,11 +120,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
   const blocks = createBlockStore(store);
-  const state = createStateRows(store);
+  const rows = createStateRows(store);
+  const state = createFinalState(rows);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
-  const accounts = new Map<string, AccountView | undefined>();
-  const rows = new Map<ByteText, Uint8Array | undefined>();
   const outbox = createOutbox({
     source: { height: () => chain.tip().height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
     store: options.local,
@@ -140,9 +133,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     log: world.log,
   });
   const committedListeners = new Set<(committed: Committed) => void>();
-  let admitted: readonly AdmittedNode[] = [];
-  const leaving = new Leaving();
-  let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
 
@@ -200,28 +190,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }
 
-  /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
-  function readRow(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return state.get(ledgerKey.state(key));
-    if (rows.has(key)) return rows.get(key);
-    const value = state.get(ledgerKey.state(key));
-    if (rows.size >= ROWS_CACHED_MAX) rows.clear();
-    rows.set(key, value);
-    return value;
-  }
-  const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
-
-  function account(id: string): AccountView | undefined {
-    if (accounts.has(id)) return accounts.get(id);
-    const view = readAccount(readState, id);
-    if (accounts.size >= ACCOUNTS_CACHED_MAX) accounts.clear();
-    accounts.set(id, view);
-    return view;
-  }
-
   /** The key this node signs with for an account it serves. */
   function heldKey(id: string) {
-    return [...(account(id)?.keys.values() ?? [])].find(
+    return [...(state.account(id)?.keys.values() ?? [])].find(
       ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
     );
   }
@@ -250,7 +221,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       mempool: () => mempool,
       pending,
       seal: options.signWithValidatorKey,
-      account,
+      account: state.account,
       spent: (id) => blocks.position(id) !== undefined,
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       spreadWaiting: () => peering.flush(),
@@ -288,14 +259,23 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onAdmitted,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });
+  const membership = createMembership({
+    world,
+    network,
+    rows,
+    state,
+    self: options.node,
+    onSelf: (active) => peering.standing.namedByChain(active),
+    onExpelled: () => peering.announce(),
+    damaged,
+  });
   const repairer = createRepairer({
     world,
     network,
     repair: (key, value) => options.executor.repair(key, value),
     getRow: (peer, key, height) => peering.getRow(peer, key, height),
     onRepaired: (key, by) => {
-      accounts.clear();
-      rows.clear();
+      state.changed();
       for (const kind of [DAMAGE, LOST]) alarms.resolve(kind, damageOf(key), { ...by }).catch(saveLater);
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
@@ -377,9 +357,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
-      accounts.clear();
-      rows.clear();
-      admitRegistered().catch(admitLater);
+      state.changed();
+      membership.changed();
     }
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
@@ -397,59 +376,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (decides !== deciding)
       world.log.warn({ height, decides }, decides ? 'this node is a validator from now on' : 'this node is no validator any longer');
     deciding = decides;
-  }
-
-  /**
-   * Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). Who is expelled is told the head and
-   * heard a little longer, or it would go on as if nothing had happened.
-   */
-  async function admitRegistered(): Promise<void> {
-    const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
-    let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
-    const rows = await rangeAround(state, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
-      unread = error;
-      damaged(key);
-      return undefined;
-    });
-    const nodes: AdmittedNode[] = [];
-    const suspended: AdmittedNode[] = [];
-    let active: boolean;
-    for (const row of rows) {
-      const entry = entryFrom<'node'>(row.value);
-      try {
-        active = entry.state === 'active' && entryOf(readState, 'organisation', entry.owner)?.state === 'active';
-      } catch (error) {
-        unread = error;
-        const key = damagedKey(error);
-        if (key === undefined) throw error;
-        damaged(key);
-        continue;
-      }
-      const listed = { node: entry.id, transportKey: fromHex(entry.data.transportKey), addresses: entry.data.addresses };
-      if (entry.id === options.node) peering.standing.namedByChain(active);
-      (active ? nodes : suspended).push(listed);
-    }
-    const others = admitted.filter(({ node }) => node !== options.node);
-    const expelled = leaving.change(others, nodes, world.clock.monotonic());
-    admitted = nodes;
-    admitWithLeaving();
-    network.visitors?.(suspended);
-    if (unread !== undefined) admitLater(unread);
-    if (expelled.length > 0) peering.announce();
-  }
-
-  function admitWithLeaving(): void {
-    const nowMs = world.clock.monotonic();
-    network.admit([...admitted, ...leaving.heard(nowMs)]);
-    cancelExpel?.();
-    const nextMs = leaving.nextMs();
-    cancelExpel = nextMs === undefined ? undefined : world.timers.after(Math.ceil(nextMs - nowMs), admitWithLeaving); // a timer that is early must not run on the spot
-  }
-
-  /** The store could not be read just now: whom to let in is looked up again. */
-  function admitLater(error: unknown): void {
-    world.log.error({ error: String(error) }, 'registered nodes could not be read');
-    if (!stopping) world.timers.after(ADMIT_RETRY_MS, () => void admitRegistered().catch(admitLater));
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
@@ -513,7 +439,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     examineBlocks: (rest) => examineBlocks(store, crypto, chain.tip().height, damaged, createPause(world), rest),
     head,
     parameters: () => chain.tip().configuration.parameters,
-    state: { get: readRow },
+    state,
     consensus: () => driver.status(),
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
     leftOut: () => leftOut.count(),
@@ -548,7 +474,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
           blocks,
           executor,
           tip: chain.parentFacts,
-          account,
+          account: state.account,
           nowMs: () => world.clock.now(),
           pause: createPause(world),
         },
@@ -557,8 +483,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;
-      const rows = await state.range({ from: space + from, to: end, limit });
-      return rows.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
+      const found = await rows.range({ from: space + from, to: end, limit });
+      return found.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {
       const { height, proof } = await reader.prove(contract, key);
@@ -603,7 +529,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
         if (others.every((node) => connected.has(node))) driver.workWaiting(true);
       });
-      await admitRegistered();
+      await membership.start();
       await network.start();
       peering.start();
       driver.start();
@@ -616,7 +542,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       cancelSave?.();
       work.stop();
       const repaired = repairer.stop();
-      cancelExpel?.();
+      membership.stop();
       peering.stop();
       await repaired;
       await outbox.stop();
