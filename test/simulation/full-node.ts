@@ -62,6 +62,8 @@ const GAS = 100_000_000;
 const COUNCIL_GAS = 1_000_000_000;
 /** Of a block: a quarter of the shortest view that is drawn, 200 ms. */
 const BLOCK_GAS = 2_000_000_000;
+/** Serials of bulk, of which no other transaction makes any. */
+const BULK_SERIALS_FROM = 10_000_000;
 /** Blocks that most transactions live; far past any run. */
 const LIFETIME_BLOCKS = 5_000;
 /** Blocks that one in seven lives: some of those expire. */
@@ -78,6 +80,11 @@ let machine: Promise<ContractMachine> | undefined;
 /** What a node holds and asks for at a time; its own defaults where absent. */
 export interface FullLimits extends NodeLimits {
   readonly candidatesMax?: number;
+}
+
+export interface Bulk {
+  readonly records: number;
+  readonly gasLimit: number;
 }
 
 export interface FullSetup {
@@ -117,12 +124,15 @@ export function fullSetup(
     mempoolCountMax = 1_000,
     limits = {},
     adminCalls = new Map(),
+    bulks = new Map(),
   }: {
     readonly motions?: readonly Motion[];
     readonly mempoolCountMax?: number;
     readonly limits?: FullLimits;
     /** What the administrator calls, by number of the transaction. */
     readonly adminCalls?: ReadonlyMap<number, Call>;
+    /** Transactions of many records, by number. */
+    readonly bulks?: ReadonlyMap<number, Bulk>;
   } = {},
 ): FullSetup {
   const { keys, signers, names } = cluster;
@@ -198,6 +208,7 @@ export function fullSetup(
       if (held) return held;
       const governs = id >= COUNCIL_FROM ? councilCall(motions, id, motionBody) : undefined;
       const adminCall = governs ? undefined : (adminCalls.get(id) ?? (id % 6 === 5 ? registerCall(id) : undefined));
+      const bulk = bulks.get(id);
       const signer = governs ? admins.get(governs.organisation)! : adminCall ? admin : client;
       const signed = signTransaction(
         keys,
@@ -207,8 +218,8 @@ export function fullSetup(
           keyId: 'k',
           salt: keys.hash(utf8(`salt ${id}`)).slice(0, 16),
           expiryHeight: height + (!governs && id % 7 === 6 ? LIFETIME_SHORT_BLOCKS : LIFETIME_BLOCKS),
-          calls: governs ? [governs.call] : adminCall ? [adminCall] : recordCalls(keys, id),
-          gasLimit: governs ? COUNCIL_GAS : GAS,
+          calls: governs ? [governs.call] : adminCall ? [adminCall] : recordCalls(keys, bulk ? serialsOf(id, bulk) : serials(id)),
+          gasLimit: governs ? COUNCIL_GAS : (bulk?.gasLimit ?? GAS),
           suite,
         },
         (message) => signer.sign(message),
@@ -234,8 +245,12 @@ function registerCall(id: number): Call {
 }
 
 /** One or two records; one in five says again what an earlier one said. */
-function recordCalls(crypto: { hash(data: Uint8Array): Digest }, id: number): Call[] {
-  const serials = id % 5 === 4 ? [id - 1] : id % 3 === 0 ? [id, 1_000_000 + id] : [id];
+const serials = (id: number): number[] => (id % 5 === 4 ? [id - 1] : id % 3 === 0 ? [id, 1_000_000 + id] : [id]);
+
+const serialsOf = (id: number, { records }: Bulk): number[] =>
+  Array.from({ length: records }, (_, i) => BULK_SERIALS_FROM + id * 1_000 + i);
+
+function recordCalls(crypto: { hash(data: Uint8Array): Digest }, serials: readonly number[]): Call[] {
   const submissions = serials.map((serial) => {
     const context = { crypto, org: ORGANISATION, sealingKey: new Uint8Array(32).fill(3) };
     const preparation = prepareRecord(context, production, annexRecord(serial));

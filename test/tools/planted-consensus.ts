@@ -205,4 +205,28 @@ export const plantedConsensus: readonly PlantedBug[] = [
     test: 'test/simulation/full-node.test.ts',
     only: 'backups of a new network',
   },
+  {
+    name: 'a backup expects excess as early as it would propose it itself',
+    file: 'node/node.ts',
+    from: "driver.status().primary === options.node ? 'self' : 'other'",
+    to: "'self'",
+    test: 'test/simulation/excess.test.ts',
+    only: 'as long as a primary',
+  },
+  {
+    name: 'a primary proposes excess only when the slowest would',
+    file: 'node/node.ts',
+    from: "driver.status().primary === options.node ? 'self' : 'other'",
+    to: "'other'",
+    test: 'test/simulation/excess.test.ts',
+    only: 'a new primary',
+  },
+  {
+    name: 'a node in a new view expects what it expected of the primary before',
+    file: 'node/node.ts',
+    from: 'if (event === VIEW_ENTERED) work.tell();',
+    to: '',
+    test: 'test/simulation/excess.test.ts',
+    only: 'a new primary',
+  },
 ];
