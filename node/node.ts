@@ -40,6 +40,7 @@ import { createHealth } from './feeds/health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
 import { createOutbox } from './feeds/outbox.ts';
 import { createPause } from './pace/slices.ts';
+import { Parts } from './parts.ts';
 import { watchPeers } from './peers/peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peers/peering.ts';
 import { openPendingBodies } from './chain/pending-bodies.ts';
@@ -422,6 +423,34 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     };
   }
 
+  // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
+  // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
+  const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+  network.onPeer(() => {
+    if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
+    const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+    if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+  });
+
+  const parts = new Parts();
+  parts.add(
+    { name: 'vote log', stop: () => options.voteLog.close() },
+    { name: 'executor', stop: () => executor.stop() },
+    { name: 'reader', stop: () => reader.stop() },
+    { name: 'signature checks', stop: () => world.verifier.stop() },
+    { name: 'membership', start: () => membership.start(), stop: () => membership.stop() },
+    { name: 'network', start: () => network.start(), stop: () => network.stop() },
+    { name: 'chain', stop: () => chain.idle() },
+    { name: 'outbox', stop: () => outbox.stop() },
+    { name: 'repair', stop: () => repairer.stop() },
+    { name: 'peering', start: () => peering.start(), stop: () => peering.stop() },
+    { name: 'consensus', start: () => driver.start(), stop: () => driver.stop() },
+    { name: 'work notice', stop: () => work.stop() },
+    { name: 'alarms', stop: () => cancelSave?.() },
+    { name: 'peer watch', stop: () => peerWatch.stop() },
+    { name: 'health', start: () => health.start(), stop: () => health.stop() },
+  );
+
   return {
     info: {
       node: options.node,
@@ -520,39 +549,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       };
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
-    async start() {
-      // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
-      // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
-      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
-      network.onPeer(() => {
-        if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
-        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
-        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
-      });
-      await membership.start();
-      await network.start();
-      peering.start();
-      driver.start();
-      health.start();
-    },
+    start: () => parts.start(),
     async stop() {
       stopping = true;
-      health.stop();
-      peerWatch.stop();
-      cancelSave?.();
-      work.stop();
-      const repaired = repairer.stop();
-      membership.stop();
-      peering.stop();
-      await repaired;
-      await outbox.stop();
-      await driver.stop();
-      await chain.idle();
-      await network.stop();
-      await world.verifier.stop();
-      await reader.stop();
-      await executor.stop();
-      await options.voteLog.close();
+      await parts.stop();
     },
   };
 
