@@ -112,7 +112,10 @@ export interface Node extends NodeService {
   onCommitted(listener: (committed: Committed) => void): () => void;
 }
 
-/** Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. */
+/**
+ * Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. What is handed in stays the caller's to stop,
+ * after the node; the network alone is started and stopped here.
+ */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
@@ -434,10 +437,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   const parts = new Parts();
   parts.add(
-    { name: 'vote log', stop: () => options.voteLog.close() },
-    { name: 'executor', stop: () => executor.stop() },
-    { name: 'reader', stop: () => reader.stop() },
-    { name: 'signature checks', stop: () => world.verifier.stop() },
     { name: 'membership', start: () => membership.start(), stop: () => membership.stop() },
     { name: 'network', start: () => network.start(), stop: () => network.stop() },
     { name: 'chain', stop: () => chain.idle() },
