@@ -49,6 +49,7 @@ import {
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
 import type { Headroom } from '../../../node/pace/headroom.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
+import { realTimers } from '../../../node/real/world.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
 export const CHAIN_ID = new Uint8Array(createHash('sha256').update('chain').digest());
@@ -79,10 +80,7 @@ export function createTestWorld(): TestWorld {
       monotonic: () => performance.now() - started + shiftMs,
     },
     timers: {
-      after(ms, run) {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
+      after: realTimers.after,
       every(ms, run) {
         const timer = setInterval(run, ms);
         timer.unref();
