@@ -381,7 +381,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'the thread for bodies of a running node is told of no headroom',
     file: 'api/cli/start-node.ts',
-    from: 'createBodies({ world, headroom: real.headroom })',
+    from: 'createBodies({ world, headroom })',
     to: 'createBodies({ world })',
     test: START_TEST,
     only: 'bodies of records rest',
@@ -389,7 +389,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'the metric of a running node is told of no headroom',
     file: 'api/cli/start-node.ts',
-    from: '        headroom: real.headroom,\n',
+    from: '        headroom,\n',
     to: '',
     test: START_TEST,
   },
