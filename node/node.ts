@@ -259,7 +259,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
     heldTransaction: (hash) => chain.heldTransaction(hash),
     applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
-    sharedRow: (key, height) => sharedRow(store, blocks, key, height),
+    sharedRow: (key, height) => sharedRow(store, blocks, key, height, createPause(world)),
     onAdmitted,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });

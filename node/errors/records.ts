@@ -335,7 +335,7 @@ export const recordsErrors = {
   RECORD_TOO_LARGE: {
     kind: 'tooLarge',
     httpStatus: 413,
-    text: { en: 'The record is larger than recordBytesMax', zh: '单条记录超过大小上限' },
+    text: { en: 'The record, or what is sealed of it, is larger than it may be', zh: '单条记录或其密封字段超过大小上限' },
     remedy: { en: 'Put documents outside and their digests into ext.documents', zh: '请将文件存放在链外，并在 ext.documents 中填写摘要' },
   },
   RECORD_FACTORY_FOREIGN: {

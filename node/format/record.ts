@@ -117,7 +117,12 @@ export const SEALED_NAME = 'sealed';
  * The value comes last and unterminated, so line ends inside it are harmless. `path` is dotted, items counted from 1, as CSV columns are named.
  */
 export function sealedCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8Array, path: string, value: string): string {
-  return toHex(hashTagged(crypto, 'sealed-field', utf8(`${toHex(salt)}\n${path}\n${value}`)));
+  return sealedBytesCommitment(crypto, salt, path, utf8(value));
+}
+
+/** The same of a value as UTF-8. */
+export function sealedBytesCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8Array, path: string, value: Uint8Array): string {
+  return toHex(hashTagged(crypto, 'sealed-field', utf8(`${toHex(salt)}\n${path}\n`), value));
 }
 
 /** Salt of one field: HMAC of the organisation's sealing key over record id and path, so a retry commits alike and nobody else can guess it. */

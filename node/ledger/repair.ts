@@ -47,6 +47,7 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
+import { type Pause, withPauses } from '../pace/slices.ts';
 import { keyspace } from '../store/keyspace.ts';
 import { loadRow } from '../store/load.ts';
 import { damagedKey, rangeAround } from '../store/mend.ts';
@@ -56,7 +57,7 @@ import { ledgerKey } from './keys.ts';
 import type { StagedMap, StateMap } from './state-map.ts';
 import type { EntrySource } from './state-map-rebuild.ts';
 import { createStateRows, inlineRow, isPointedTo, pathOf } from './state-rows.ts';
-import { decodeUndo } from './undo.ts';
+import { decodeUndo, undoEntrySteps } from './undo.ts';
 
 /** Heights below the head of which an undo row is checked: each is staged on the one above. Deeper rows are dropped by age before anyone goes back so far. */
 export const UNDO_CHECKED_MAX = 256;
@@ -377,9 +378,8 @@ const SHARED: ReadonlySet<ByteText> = new Set([
   keyspace.heightByHash,
   keyspace.positionById,
 ]);
-/** Heights a peer looks back through its undo rows for a value of the state, and rows read at a time. */
+/** Heights a peer looks back through its undo rows for a value of the state. */
 export const STATE_BACK_MAX = 1_000;
-const UNDO_STEP = 16;
 
 /** A row for a peer whose own is damaged; a state value as of `height`. Undefined when it is not held, or no longer. @throws ChainError STORE_DAMAGED */
 export async function sharedRow(
@@ -387,6 +387,7 @@ export async function sharedRow(
   blocks: Pick<BlockStore, 'head'>,
   key: ByteText,
   height: number,
+  pause: Pause,
 ): Promise<Uint8Array | undefined> {
   const kind = key.slice(0, 1);
   if (SHARED.has(kind)) return loadRow(store, key);
@@ -395,16 +396,12 @@ export async function sharedRow(
   const path = pathOf(key);
   const state = createStateRows(store);
   // The first block above that wrote the key says what it was before; with none up to the head the value still stands.
-  for (let from = height + 1; ; ) {
-    const last = blocks.head()?.height ?? -1;
-    const present = state.get(ledgerKey.state(path));
-    if (from > last) return present;
-    const rows = await store.range({ from: ledgerKey.undo(from), to: ledgerKey.undo(last + 1), limit: UNDO_STEP });
-    if (rows.length === 0) return undefined;
-    for (const row of rows) {
-      if (row.key !== ledgerKey.undo(from++)) return undefined; // gone by age
-      const entry = decodeUndo(row.value).find((candidate) => candidate.key === path);
-      if (entry) return entry.before;
-    }
+  for (let at = height + 1; ; at++) {
+    if (at > (blocks.head()?.height ?? -1)) return state.get(ledgerKey.state(path));
+    const row = await loadRow(store, ledgerKey.undo(at)); // one at a time: what a block replaced may be megabytes
+    if (!row) return undefined; // gone by age
+    const entry = await withPauses(undoEntrySteps(row, path), pause);
+    if (entry) return entry.before;
+    await pause();
   }
 }

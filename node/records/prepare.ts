@@ -29,6 +29,7 @@ import {
   type TextStruct,
   toHex,
 } from '../format/index.ts';
+import { SEALED_BYTES_MAX, sealedBytes } from './sealed-values.ts';
 
 /** One clear value that the chain holds as a commitment only. */
 export interface SealedValue {
@@ -91,6 +92,9 @@ export function prepareRecord(
   const bytes = encodeContent(content);
   if (bytes.length > RECORD_BYTES_MAX)
     faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { bytes: `${bytes.length}`, bytesMax: `${RECORD_BYTES_MAX}` } });
+  const clearBytes = sealedBytes(sealed);
+  if (clearBytes > SEALED_BYTES_MAX)
+    faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { sealedBytes: `${clearBytes}`, sealedBytesMax: `${SEALED_BYTES_MAX}` } });
   if (faults.length > 0) return { ok: false, faults };
   const origin: RecordOrigin = { ...options.source, ...(source as RecordOrigin | undefined) }; // checked above
   const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: origin };

@@ -8,22 +8,26 @@ import { Level } from 'level';
 import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex } from '../../../../node/format/index.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { EXAMINE_STEP, examineBlocks } from '../../../../node/ledger/examine.ts';
 import type { Executor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
 import { createStateRows, pathOf } from '../../../../node/ledger/state-rows.ts';
+import { encodeUndo } from '../../../../node/ledger/undo.ts';
+import { createPause } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/peers/index.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
 import { until, world } from '../peers/stand-in.ts';
 import { executorOn, grow } from './small-chain.ts';
 
 const HEIGHT = 6;
+const noPause = async (): Promise<void> => undefined;
 
 /** The same chain on LevelDB and at a peer that is `ahead` blocks further on. */
 async function withChains(ahead: number, run: (path: string, peer: Store) => Promise<void>): Promise<void> {
@@ -71,7 +75,7 @@ async function repaired(executor: Executor, peer: Store, key: ByteText): Promise
       report: (_node, code) => settle(code),
     },
     repair: (...row) => executor.repair(...row),
-    getRow: (_peer, row, height) => sharedRow(peer, createBlockStore(peer), toByteText(row), height),
+    getRow: (_peer, row, height) => sharedRow(peer, createBlockStore(peer), toByteText(row), height, noPause),
     onRepaired: (_key, { by }) => settle(by),
     onLost: () => settle('lost'),
   });
@@ -309,11 +313,45 @@ test('a value of the state that a peer has since changed is given as it was at t
   let changed = 0;
   for (const [key, value] of early) {
     if (!equalBytes(valueIn(store, key)!, value)) changed++;
-    assert.deepEqual(await sharedRow(store, blocks, key, 2), value);
+    assert.deepEqual(await sharedRow(store, blocks, key, 2, noPause), value);
   }
   assert.ok(changed > 0, 'the chain holds a row that later blocks wrote again');
-  assert.equal(await sharedRow(store, blocks, [...early.keys()][0]!, HEIGHT + 1), undefined, 'a height this node does not have');
-  assert.equal(await sharedRow(store, blocks, `${keyspace.mapNode}\0`, 2), undefined, 'rows that are not for peers');
+  assert.equal(await sharedRow(store, blocks, [...early.keys()][0]!, HEIGHT + 1, noPause), undefined, 'a height this node does not have');
+  assert.equal(await sharedRow(store, blocks, `${keyspace.mapNode}\0`, 2, noPause), undefined, 'rows that are not for peers');
+});
+
+test('a value that no block has changed for long is looked for with a pause in every row of what blocks replaced', async () => {
+  const ROWS = 40;
+  const ENTRIES = 8_000;
+  const store = new MemoryStore();
+  const path = 'p'.repeat(32);
+  const before = new Uint8Array(64);
+  const others = Array.from({ length: ENTRIES }, (_, i) => ({ key: `${i}`.padStart(32, '0'), before }));
+  const undo = encodeUndo(others);
+  const rows = Array.from({ length: ROWS }, (_, i) => ({ key: ledgerKey.undo(i + 1), value: undo }));
+  const wanted = { key: path, before: new Uint8Array([7]) };
+  rows.push({ key: ledgerKey.undo(ROWS + 1), value: encodeUndo([...others, wanted]) });
+  await store.batch(rows);
+  const blocks = { head: () => ({ height: ROWS + 1 }) } as unknown as BlockStore;
+  const key = ledgerKey.state(path);
+  let pauses = 0;
+  let rowsAtOnce = 0;
+  const counted = {
+    get: (row: ByteText) => store.get(row),
+    range: (options: Parameters<Store['range']>[0]) => {
+      rowsAtOnce = Math.max(rowsAtOnce, options.limit);
+      return store.range(options);
+    },
+  };
+  const counting = async (): Promise<void> => void pauses++;
+  assert.deepEqual(await sharedRow(counted, blocks, key, 0, counting), wanted.before);
+  assert.ok(pauses > (ROWS * ENTRIES) / 1_000, `${pauses} pauses`);
+  assert.equal(rowsAtOnce, 1);
+  const { longestMs } = await leastHold(async () => void (await sharedRow(store, blocks, key, 0, createPause(world))), {
+    boundMs: 20,
+    triesMax: 8,
+  });
+  assert.ok(longestMs <= 20, `${longestMs.toFixed(1)} ms`);
 });
 
 /** What a peer would give: of the state the value, wherever it stands. */
