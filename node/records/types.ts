@@ -71,13 +71,14 @@ export interface SubmitOutcome {
   readonly inclusionProof?: Json;
 }
 
-/** Filters of a search; absent members do not filter. Times are RFC 3339 or 13-digit milliseconds, as text. */
+/** Filters of a search; absent members do not filter. Times are RFC 3339 or 13-digit epoch milliseconds, as text, both ends included. */
 export interface RecordFilter {
   readonly class?: string;
   readonly product?: string;
   readonly productionBatch?: string;
   readonly materialBatch?: string;
   readonly supplier?: string;
+  /** Production batch or material batch; the answer says which matched. */
   readonly batch?: string;
   readonly device?: string;
   readonly factory?: string;
