@@ -132,7 +132,12 @@ async function open(
     suite: SUITE.simulated,
   });
   const clock = { nowMs: START_MS + 1_000 };
-  const world = { clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs }, timers: realTimers, crypto: keys, log: silent } as unknown as World;
+  const world = {
+    clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs },
+    timers: realTimers,
+    crypto: keys,
+    log: silent,
+  } as unknown as World;
   const told: Committed[] = [];
   const refused: number[] = [];
   const stale: string[] = [];
