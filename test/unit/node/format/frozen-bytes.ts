@@ -40,6 +40,7 @@ import {
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { annexRecord } from '../records/sample.ts';
+import { frozenState } from '../state/frozen-state.ts';
 import { buildEvidence, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from './evidence-fixture.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
 import { merklePath } from './merkle-path.ts';
@@ -170,5 +171,6 @@ export function frozenFiles(): Record<string, string> {
     'evidence-v1-pbft.json': buildEvidence(plainParts(map)),
     'evidence-v1-pbft-barrier-inclusion.json': buildEvidence(longParts(map)),
     'bytes.json': `${JSON.stringify(frozenBytes(), undefined, 1)}\n`,
+    'state.json': `${JSON.stringify(frozenState(), undefined, 1)}\n`,
   };
 }
