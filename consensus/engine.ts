@@ -61,13 +61,13 @@ export type Input =
   | {
       readonly kind: 'built';
       readonly height: number;
-      readonly view: number;
+      readonly engineData: Uint8Array;
       readonly digest: Digest;
       readonly parent: Digest;
       readonly proposal: Uint8Array;
     }
   /** Answer to `build` when no block could be built (nothing to include and not idle long enough, or a fault). */
-  | { readonly kind: 'notBuilt'; readonly height: number; readonly view: number; readonly code: string }
+  | { readonly kind: 'notBuilt'; readonly height: number; readonly engineData: Uint8Array; readonly code: string }
   /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
   | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
   /**
@@ -98,16 +98,25 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly keep: readonly Uint8Array[] }
   | { readonly kind: 'broadcast'; readonly bytes: Uint8Array }
   | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
-  /** Build a block on `parent`; answer with `built` or `notBuilt`. `emptyAllowed`: an idle chain is due its block. */
-  | { readonly kind: 'build'; readonly height: number; readonly view: number; readonly parent: Digest; readonly emptyAllowed: boolean }
   /**
-   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. A `fresh` one is of `view`; on re-proposal there are no
-   * rules of clock, mempool or view.
+   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name it again.
+   * `emptyAllowed`: an idle chain is due its block.
+   */
+  | {
+      readonly kind: 'build';
+      readonly height: number;
+      readonly engineData: Uint8Array;
+      readonly parent: Digest;
+      readonly emptyAllowed: boolean;
+    }
+  /**
+   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. The header of a `fresh` one must hold `engineData`; on
+   * re-proposal there are no rules of clock, mempool or engine data.
    */
   | {
       readonly kind: 'execute';
       readonly height: number;
-      readonly view: number;
+      readonly engineData: Uint8Array;
       readonly digest: Digest;
       readonly proposal: Uint8Array;
       readonly from: string;

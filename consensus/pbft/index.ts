@@ -69,10 +69,10 @@ function step(replica: Replica, input: Input): readonly Effect[] {
       replica.workWaiting = input.waiting;
       break;
     case 'built':
-      onBuilt(replica, input.height, input.view, input.digest, input.parent, input.proposal);
+      onBuilt(replica, input);
       break;
     case 'notBuilt':
-      onNotBuilt(replica, input.height, input.view);
+      onNotBuilt(replica, input);
       break;
     case 'executed':
       onExecuted(replica, input.height, input.digest, input.parent, input.code);

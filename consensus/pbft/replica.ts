@@ -25,6 +25,7 @@ import {
   VIEW_ENTERED,
 } from '../engine.ts';
 import { Book } from './book.ts';
+import { encodeEngineData, primaryAmong } from './engine-data.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
 import type { ValidVotes, Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
@@ -242,14 +243,8 @@ export function setValidators(replica: Replica, validators: readonly Validator[]
   }
 }
 
-/** p = v mod |R| over the validators sorted by node id (PBFT §4). */
 export function primaryOf(replica: Replica, view: number): string {
   return primaryAmong(replica.validators, view);
-}
-
-/** @param validators sorted by node id, at least one. */
-export function primaryAmong(validators: readonly Pick<Validator, 'node'>[], view: number): string {
-  return validators[view % validators.length]!.node;
 }
 
 /** False for an observer, while a lost vote log makes silence the only safe course, and with a key that is not ours alone or not the set's. */
@@ -327,7 +322,13 @@ export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8
   if (replica.executions.has(name)) return;
   const { view } = replica;
   remember(replica, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
-  replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
+  requestExecution(replica, { digest, proposal, from, fresh, view });
+}
+
+type ExecutionRequest = Pick<Execution, 'digest' | 'proposal' | 'from' | 'fresh' | 'view'>;
+
+export function requestExecution(replica: Replica, { digest, proposal, from, fresh, view }: ExecutionRequest): void {
+  replica.out.push({ kind: 'execute', height: nextHeight(replica), engineData: encodeEngineData(view), digest, proposal, from, fresh });
 }
 
 /** Keeps an execution; the oldest over the bound goes: it can be executed again, from a body we keep or are sent again. */

@@ -24,7 +24,6 @@ import {
   toByteText,
   toHex,
   transactionHashOf,
-  Writer,
 } from '../format/index.ts';
 import type { AccountView, AdmissionContext } from '../ledger/admission.ts';
 import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from '../ledger/checks.ts';
@@ -141,7 +140,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       parent: request.parent,
       timestampMs: world.clock.now(),
       proposer: deps.self,
-      engineData: engineDataOf(request.view),
+      engineData: request.engineData,
       transactions: waiting.map(verifiedOf),
       workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
     });
@@ -198,7 +197,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, [], 0, parentFacts(), header.txRoot)));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
-    const engineData = engineDataOf(request.view);
+    const { engineData } = request;
     if (request.fresh && !equalBytes(header.engineData, engineData))
       return refuse([
         { check: 'producerEntitled', passed: false, computed: `engineData ${toHex(engineData)}`, stated: toHex(header.engineData) },
@@ -411,11 +410,6 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     }
     return await Promise.all(checked);
   }
-}
-
-/** The view of the first proposal. */
-function engineDataOf(view: number): Uint8Array {
-  return new Writer(8).u64(view).finish();
 }
 
 function verifiedOf(entry: Waiting): VerifiedTransaction {

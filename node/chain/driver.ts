@@ -49,7 +49,7 @@ export interface ChainPort {
   /** Builds and executes a block on `parent`; `code` says why there is none. */
   build(request: {
     readonly height: number;
-    readonly view: number;
+    readonly engineData: Uint8Array;
     readonly parent: Digest;
     readonly emptyAllowed: boolean;
   }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array } | { readonly code: string }>;
@@ -59,7 +59,7 @@ export interface ChainPort {
    */
   execute(request: {
     readonly height: number;
-    readonly view: number;
+    readonly engineData: Uint8Array;
     readonly digest: Digest;
     readonly proposal: Uint8Array;
     readonly from: string;
@@ -367,12 +367,12 @@ class Driver implements ConsensusDriver {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  async #build({ height, view, parent, emptyAllowed }: Extract<Effect, { kind: 'build' }>): Promise<void> {
+  async #build({ height, engineData, parent, emptyAllowed }: Extract<Effect, { kind: 'build' }>): Promise<void> {
     let code: string;
     try {
-      const built = await this.#options.chain.build({ height, view, parent, emptyAllowed });
+      const built = await this.#options.chain.build({ height, engineData, parent, emptyAllowed });
       if ('digest' in built) {
-        this.#push({ kind: 'built', height, view, parent, digest: built.digest, proposal: built.proposal });
+        this.#push({ kind: 'built', height, engineData, parent, digest: built.digest, proposal: built.proposal });
         return;
       }
       code = built.code;
@@ -380,13 +380,13 @@ class Driver implements ConsensusDriver {
       code = codeOf(error);
       this.#options.world.log.warn({ height, code }, 'block not built');
     }
-    this.#push({ kind: 'notBuilt', height, view, code });
+    this.#push({ kind: 'notBuilt', height, engineData, code });
   }
 
-  async #execute({ height, view, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
+  async #execute({ height, engineData, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
     let answer: { readonly code: string; readonly parent: Digest };
     try {
-      answer = await this.#options.chain.execute({ height, view, digest, proposal, from, fresh });
+      answer = await this.#options.chain.execute({ height, engineData, digest, proposal, from, fresh });
     } catch (error) {
       answer = { code: codeOf(error), parent: digest };
       this.#options.world.log.warn({ height, from, code: answer.code }, 'proposal not executed');

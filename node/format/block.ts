@@ -25,7 +25,7 @@ export interface Header {
   /** Node id of the producer. */
   readonly proposer: string;
   readonly engine: string;
-  /** Canonical bytes of the engine's own; PBFT: the view of the first proposal as u64. */
+  /** Canonical bytes of the engine's own, opaque to all others. */
   readonly engineData: Uint8Array;
   readonly txRoot: Digest;
   readonly receiptsRoot: Digest;

@@ -8,6 +8,7 @@ import {
   type Input,
 } from '../../../../consensus/index.ts';
 import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -21,7 +22,7 @@ import {
   type Vote,
 } from '../../../../consensus/pbft/messages.ts';
 import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
-import { type Certificate, type Digest, hashTagged, SUITE, toHex, utf8, type Validator } from '../../../../node/format/index.ts';
+import { type Certificate, type Digest, hashTagged, Reader, SUITE, toHex, utf8, type Validator } from '../../../../node/format/index.ts';
 import { SimKeys, type SimSigner } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 
@@ -171,7 +172,7 @@ export class Table {
   }
 
   built(label: string, height = 1, view = 0, parent = GENESIS): string[] {
-    return this.step({ kind: 'built', height, view, digest: d(label), parent, proposal: body(label) });
+    return this.step({ kind: 'built', height, engineData: encodeEngineData(view), digest: d(label), parent, proposal: body(label) });
   }
 
   executed(label: string, code = 'OK', height = 1, parent = GENESIS): string[] {
@@ -252,7 +253,7 @@ function line(effect: Effect): string | undefined {
     case 'send':
       return `send ${effect.to} ${said(decodeMessage(effect.bytes))}`;
     case 'build':
-      return `build h${effect.height} v${effect.view}${effect.emptyAllowed ? ' empty' : ''}`;
+      return `build h${effect.height} v${new Reader(effect.engineData).u64()}${effect.emptyAllowed ? ' empty' : ''}`;
     case 'execute':
       return `execute h${effect.height} ${name(effect.digest)} from ${effect.from}${effect.fresh ? ' fresh' : ''}`;
     case 'commit':

@@ -1,6 +1,7 @@
 /** The chain over a real executor: what a proposal may be refused for, and that what is final is told whatever the disk does after. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { type ContractMachine, createBuiltins, type Genesis } from '../../../../contracts/index.ts';
 import { type Chain, type ChainDependencies, createChain } from '../../../../node/chain/chain.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
@@ -187,7 +188,7 @@ async function open(
 
 async function build({ chain }: Opened, view = 0) {
   const { height, hash } = chain.tip();
-  const built = await chain.build({ height: height + 1, view, parent: hash, emptyAllowed: true });
+  const built = await chain.build({ height: height + 1, engineData: encodeEngineData(view), parent: hash, emptyAllowed: true });
   return 'digest' in built ? built : assert.fail(built.code);
 }
 
@@ -239,7 +240,7 @@ test('a proposal that the chain overtakes while its transactions are fetched acc
   };
   const transaction = signTransaction(keys, unsigned, signers.get('a')!.sign).bytes;
   const naming = encodeProposal({ ...decodeProposal(proposal), transactionHashes: [transactionHashOf(keys, transaction)] });
-  const answer = opened.chain.execute({ height: 1, view: 0, digest, proposal: naming, from: 'a', fresh: true });
+  const answer = opened.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal: naming, from: 'a', fresh: true });
   await finish(opened, (await build(opened)).digest);
   give([transaction]);
   assert.equal((await answer).code, 'BLOCK_OUT_OF_TURN');
@@ -250,7 +251,7 @@ test('a proposal repeated for too long is stale and accuses nobody; one from the
   const { digest, proposal } = await build(await open('a'));
   const late = await open('b');
   late.clock.nowMs += 60_000;
-  const request = { height: 1, view: 0, digest, proposal, from: 'a' };
+  const request = { height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a' };
   assert.equal((await late.chain.execute({ ...request, fresh: true })).code, 'BLOCK_STALE');
   assert.deepEqual([late.stale, late.refused], [['a'], []]);
   assert.equal((await late.chain.execute({ ...request, fresh: false })).code, 'OK'); // bound by a new view: no clock then
@@ -264,10 +265,10 @@ test('a fresh proposal must name the view it is made in; a repeated one names an
   const { digest, proposal } = await build(await open('a'), 4);
   const opened = await open('b');
   const request = { height: 1, digest, proposal, from: 'a' };
-  assert.equal((await opened.chain.execute({ ...request, view: 0, fresh: true })).code, 'BLOCK_REFUSED'); // also a view of that primary
+  assert.equal((await opened.chain.execute({ ...request, engineData: encodeEngineData(0), fresh: true })).code, 'BLOCK_REFUSED'); // also a view of that primary
   assert.deepEqual(opened.refused, [1]);
-  assert.equal((await opened.chain.execute({ ...request, view: 4, fresh: true })).code, 'OK');
-  assert.equal((await (await open('c')).chain.execute({ ...request, view: 5, fresh: false })).code, 'OK');
+  assert.equal((await opened.chain.execute({ ...request, engineData: encodeEngineData(4), fresh: true })).code, 'OK');
+  assert.equal((await (await open('c')).chain.execute({ ...request, engineData: encodeEngineData(5), fresh: false })).code, 'OK');
 });
 
 test('a transaction of a proposal voted for before a restart is still served', async () => {
@@ -328,7 +329,13 @@ test('neither a proposal nor a block from sync is taken without the seal of its 
   };
   for (const [what, seal] of Object.entries(unsound)) {
     await assert.rejects(opened.chain.applyBlock(blockOf(proposal, seal), certify(digest)), { code: 'BLOCK_REFUSED' }, what);
-    const request = { height: 1, view: 0, digest, proposal: encodeProposal({ ...decodeProposal(proposal), seal }), from: 'a' };
+    const request = {
+      height: 1,
+      engineData: encodeEngineData(0),
+      digest,
+      proposal: encodeProposal({ ...decodeProposal(proposal), seal }),
+      from: 'a',
+    };
     for (const fresh of [true, false]) assert.equal((await opened.chain.execute({ ...request, fresh })).code, 'BLOCK_REFUSED', what);
   }
   assert.deepEqual([opened.chain.tip().height, opened.refused.length], [0, 6]);
@@ -339,7 +346,7 @@ test('a block that sync and consensus both bring is stored and told once, whiche
   for (const order of ['sync, then consensus', 'consensus, then sync', 'both at once']) {
     let commits = 0;
     const opened = await open('b', {}, [], () => commits++);
-    await opened.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true });
+    await opened.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
     const sync = () => opened.chain.applyBlock(blockOf(proposal), certify(digest));
     const consensus = () => opened.chain.commit({ height: 1, digest, certificate: certify(digest) });
     const [first, second] = order.startsWith('consensus') ? [consensus, sync] : [sync, consensus];
@@ -355,7 +362,10 @@ test('of a final block every node charges all senders, with the time since its b
   const { digest, proposal } = await build(primary);
   const backup = await open('b', { fetchTransactions: async () => transactions });
   backup.clock.nowMs += 500;
-  assert.equal((await backup.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true })).code, 'OK');
+  assert.equal(
+    (await backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true })).code,
+    'OK',
+  );
   primary.clock.nowMs += 70;
   backup.clock.nowMs += 40;
   for (const node of [primary, backup]) await finish(node, digest);
@@ -403,7 +413,7 @@ test('what a proposal consists of is on disk before it can be voted for: neither
   onDisk();
   const { digest, proposal } = await building;
   const backup = await open('b', { pending, fetchTransactions: async () => [transaction] });
-  const executing = backup.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true });
+  const executing = backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
   assert.equal(await answeredEarly(executing), false, 'executed');
   onDisk();
   assert.equal((await executing).code, 'OK');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect, Engine, Input } from '../../../../consensus/index.ts';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import {
   type ChainPort,
   createConsensusDriver,
@@ -229,8 +230,16 @@ test('what waits is handed over when the engine says so, to whom it names', asyn
 });
 
 test('builds and executions that throw come back as codes', async () => {
-  const build: Effect = { kind: 'build', height: 1, view: 0, parent: GENESIS, emptyAllowed: true };
-  const execute: Effect = { kind: 'execute', height: 1, view: 0, digest: d('X'), proposal: bytes('X'), from: 'b', fresh: true };
+  const build: Effect = { kind: 'build', height: 1, engineData: encodeEngineData(0), parent: GENESIS, emptyAllowed: true };
+  const execute: Effect = {
+    kind: 'execute',
+    height: 1,
+    engineData: encodeEngineData(0),
+    digest: d('X'),
+    proposal: bytes('X'),
+    from: 'b',
+    fresh: true,
+  };
   const { driver, inputs, scheduler } = rig(onWork(build, execute), {
     build: () => Promise.reject(Object.assign(new Error('no'), { code: 'STORE_FULL' })),
     execute: () => Promise.reject(new Error('no')),

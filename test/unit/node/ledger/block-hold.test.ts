@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { recordKey } from '../../../../contracts/builtin/layout.ts';
 import { stateKey } from '../../../../contracts/types.ts';
 import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
@@ -193,7 +194,10 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   };
   const execute = async (chain: Chain, proposer: string, code: string): Promise<Digest> => {
     const { digest, proposal } = proposed(proposer);
-    assert.equal((await chain.execute({ height: 1, view: 0, digest, proposal, from: 'b', fresh: true })).code, code);
+    assert.equal(
+      (await chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'b', fresh: true })).code,
+      code,
+    );
     return digest;
   };
   const certificate = (digest: Digest) => {
@@ -220,7 +224,8 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   });
   await holdsBriefly(t, 'built', async () => {
     const { chain } = await full();
-    return async () => assert.ok('digest' in (await chain.build({ height: 1, view: 0, parent: opened.hash, emptyAllowed: true })));
+    return async () =>
+      assert.ok('digest' in (await chain.build({ height: 1, engineData: encodeEngineData(0), parent: opened.hash, emptyAllowed: true })));
   });
   await holdsBriefly(t, 'committed', async () => {
     const { chain, mempool } = await full();
