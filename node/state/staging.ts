@@ -3,7 +3,7 @@
  * before. Each branch and bucket that changes is hashed once.
  */
 import { BUCKET_ENTRIES_MAX, DIGEST_BYTES } from '../format/index.ts';
-import type { Batch } from './batch.ts';
+import { type Batch, nibbleOf } from './batch.ts';
 import { bodyBytesAt, RECORD_HEADER_BYTES, skipAt } from './bucket-log.ts';
 import { Entries } from './entries.ts';
 import type { Node, Tree, Version } from './tree.ts';
@@ -83,7 +83,7 @@ export class Staging {
     const other = old.bytes[i]!;
     const at = batch.at[write]! + skip;
     const tail = old.tail[i]!;
-    const length = batch.length(write) - skip;
+    const length = batch.lengths[write]! - skip;
     const otherLength = old.length[i]! - skip;
     const most = Math.min(length, otherLength);
     for (let j = 0; j < most; j++) {
@@ -95,9 +95,9 @@ export class Staging {
 
   #pushWrite(i: number): void {
     const batch = this.#batch;
-    if (batch.deletes[i] === 1) return;
+    if (batch.deletes(i)) return;
     const at = batch.at[i]!;
-    const length = batch.length(i);
+    const length = batch.lengths[i]!;
     this.#entries.push(batch.bytes, at, 0, at, length, at + length + DIGEST_BYTES);
   }
 
@@ -157,9 +157,9 @@ export class Staging {
   /** Nibbles, `depth` at most, that write i has in common with the first entry of #old. */
   #sharedWithPath(i: number, depth: number): number {
     const batch = this.#batch;
-    const length = batch.length(i) * 2;
+    const length = batch.lengths[i]! * 2;
     let shared = 0;
-    while (shared < depth && shared < length && batch.nibble(i, shared) === this.#old.nibble(0, shared)) shared++;
+    while (shared < depth && shared < length && nibbleOf(batch, i, shared) === this.#old.nibble(0, shared)) shared++;
     return shared;
   }
 
@@ -170,7 +170,7 @@ export class Staging {
   #part(branch: number, branchDepth: number, slotDepth: number, lo: number, hi: number, out: Uint8Array, outAt: number): number {
     const { branches } = this.#tree;
     let depth = branchDepth;
-    for (let i = lo; i < hi; i++) if (this.#batch.deletes[i] === 0) depth = Math.min(depth, this.#sharedWithPath(i, branchDepth));
+    for (let i = lo; i < hi; i++) if (!this.#batch.deletes(i)) depth = Math.min(depth, this.#sharedWithPath(i, branchDepth));
     let from = lo;
     while (from < hi && this.#sharedWithPath(from, depth) < depth) from++;
     let to = hi;
@@ -203,11 +203,11 @@ export class Staging {
     const hashes = branches.hashes(branch);
     let next = lo;
     let quads = 0;
-    if (batch.length(next) * 2 === depth) this.#updateEnd(branch, next++);
+    if (batch.lengths[next]! * 2 === depth) this.#updateEnd(branch, next++);
     while (next < hi) {
-      const nibble = batch.nibble(next, depth);
+      const nibble = nibbleOf(batch, next, depth);
       const from = next++;
-      while (next < hi && batch.nibble(next, depth) === nibble) next++;
+      while (next < hi && nibbleOf(batch, next, depth) === nibble) next++;
       const count = this.#update(branches.child(branch, nibble), depth + 1, from, next, hashes, branches.hashAt(branch, nibble));
       branches.setChild(branch, nibble, this.#node, count);
       quads |= 1 << (nibble >> 2);

@@ -7,7 +7,7 @@
  * to commit.
  */
 import { type ByteText, type Digest, DIGEST_BYTES } from '../format/index.ts';
-import { Batch, type MapWrite } from './batch.ts';
+import { type Batch, type MapWrite, WriteBatch } from './batch.ts';
 import type { MapHash } from './node-hash.ts';
 import { proveRange } from './prove.ts';
 import { Staging } from './staging.ts';
@@ -27,8 +27,8 @@ export interface StagedMap {
 export interface HeldMap {
   readonly root: Digest;
   readonly count: number;
-  /** All entries in key order. */
-  entries(): IterableIterator<HeldEntry>;
+  /** All entries in key order, some at a time. */
+  entries(): IterableIterator<readonly HeldEntry[]>;
   release(): void;
 }
 
@@ -77,9 +77,9 @@ class Staged implements StagedMap, Version {
   /** Let go once committed, as is `staging`, so that a chain of versions does not stay in memory. */
   parent: Staged | undefined;
   staging: Staging | undefined;
-  readonly #batch: Batch | undefined;
+  readonly #batch: WriteBatch | undefined;
 
-  constructor(version: Version, parent: Staged | undefined, staging: Staging | undefined, batch: Batch | undefined) {
+  constructor(version: Version, parent: Staged | undefined, staging: Staging | undefined, batch: WriteBatch | undefined) {
     this.root = version.root;
     this.count = version.count;
     this.top = version.top;
@@ -89,8 +89,7 @@ class Staged implements StagedMap, Version {
   }
 
   get replaced(): ReadonlySet<ByteText> {
-    const batch = this.#batch;
-    return new Set(batch?.keys.filter((_, i) => batch.replaced[i] === 1));
+    return this.#batch?.replaced() ?? new Set();
   }
 
   undo(): readonly MapWrite[] {
@@ -99,10 +98,34 @@ class Staged implements StagedMap, Version {
 }
 
 export function createStateMap(hash: MapHash): StateMap {
+  return createMapLoader(hash).finish();
+}
+
+/** A map that is filled in key order: nothing else reads it until it is finished. */
+export interface MapLoader {
+  /** `batch` holds one entry at least, all behind those added before. */
+  add(batch: Batch): void;
+  finish(): StateMap;
+}
+
+export function createMapLoader(hash: MapHash): MapLoader {
   const tree = new Tree(hash);
   const empty = new Uint8Array(DIGEST_BYTES);
   tree.hasher.empty(empty, 0);
-  let head = new Staged({ root: empty, count: 0, top: 0 }, undefined, undefined, undefined);
+  let version: Version = { root: empty, count: 0, top: 0 };
+  return {
+    add(batch) {
+      const staging = new Staging(tree, batch);
+      version = staging.apply(version);
+      for (const node of staging.left) tree.free(node);
+      tree.log.collect();
+    },
+    finish: () => mapOf(tree, version),
+  };
+}
+
+function mapOf(tree: Tree, version: Version): StateMap {
+  let head = new Staged(version, undefined, undefined, undefined);
   head.state = 'committed';
   let holds = 0;
   let freeLater: Node[] = [];
@@ -127,7 +150,7 @@ export function createStateMap(hash: MapHash): StateMap {
     count: () => head.count,
     stage(writes, base) {
       const before = versionOf(base);
-      const batch = new Batch(writes);
+      const batch = new WriteBatch(writes);
       const staging = new Staging(tree, batch);
       const version = batch.count === 0 ? before : staging.apply(before);
       const staged = new Staged(version, before, staging, batch);
@@ -168,9 +191,9 @@ export function createStateMap(hash: MapHash): StateMap {
         root,
         count,
         *entries() {
-          for (const entry of tree.entries(top)) {
+          for (const some of tree.entries(top)) {
             if (released) throw new Error('Cannot read a held map that was released');
-            yield entry;
+            yield some;
           }
         },
         release() {

@@ -33,18 +33,6 @@ export class Tree {
     this.hasher = new NodeHash(hash);
   }
 
-  /** Entries of a subtree. */
-  countOf(node: Node): number {
-    if (node > 0) return this.branches.total(node);
-    return node === 0 ? 0 : this.#body(-node);
-  }
-
-  #body(bucket: number): number {
-    const bytes = this.log.segment(bucket);
-    const start = this.log.start(bucket);
-    return bytes[start + RECORD_HEADER_BYTES + skipAt(bytes, start)]!;
-  }
-
   free(node: Node): void {
     if (node > 0) this.branches.free(node);
     else this.log.free(-node);
@@ -118,15 +106,12 @@ export class Tree {
     return undefined;
   }
 
-  /** Entries below `node` in key order. Nothing may be freed until the last is taken. */
-  *entries(node: Node): Generator<HeldEntry> {
-    if (node === 0) return;
-    if (node < 0) {
-      yield* this.bucketEntries(-node);
-      return;
-    }
+  /** Entries below `node` in key order, a bucket at a time. Nothing may be freed until the last is taken. */
+  *entries(node: Node): Generator<readonly HeldEntry[]> {
+    if (node < 0) yield this.bucketEntries(-node);
+    if (node <= 0) return;
     const end = this.branches.end(node);
-    if (end !== 0) yield* this.bucketEntries(end);
+    if (end !== 0) yield this.bucketEntries(end);
     for (let nibble = 0; nibble < 16; nibble++) yield* this.entries(this.branches.child(node, nibble));
   }
 
