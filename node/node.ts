@@ -26,7 +26,7 @@ import {
 } from './format/index.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
-import type { ExecutorPort } from './ledger/executor-port.ts';
+import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
 import { createMembership } from './peers/membership.ts';
 import { createFinalState } from './state/final-state.ts';
@@ -126,6 +126,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const blocks = createBlockStore(store);
   const rows = createStateRows(store);
   const state = createFinalState(rows);
+  const prove = boundedProofs(executor);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const outbox = createOutbox({
@@ -515,7 +516,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return found.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {
-      const { height, proof } = await reader.prove(contract, key);
+      const { height, proof } = await prove(stateKey(contract, key));
       return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
     },
     query: (caller, contract, method, args) => reader.query(caller, contract, method, args),

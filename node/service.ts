@@ -53,7 +53,7 @@ export interface Proof {
   readonly height: number;
   readonly headerBytes: Uint8Array;
   readonly certificate: Certificate | undefined;
-  /** Encoded map proof, see node/format/map-proof.ts. */
+  /** Encoded state proof, see node/format/state-proof.ts. */
   readonly proof: Uint8Array;
 }
 

@@ -24,7 +24,7 @@ const MAIN_PARTS: readonly (readonly [string, RegExp])[] = [
   ['HTTPS server: fastify, HTTP, TLS', /fastify|find-my-way|avvio|helmet|node:_http|node:https|node:_tls/],
 ];
 const EXECUTOR_PARTS: readonly (readonly [string, RegExp])[] = [
-  ['authenticated map and its LevelDB reads', /node\/ledger\/state-map/],
+  ['state map', /node\/state\//],
   ['contract records: class check, content, identity, index entries', /contracts\/builtin|contracts\/(execute|overlay|gas)/],
   ['contract machine', /contracts\/vm/],
   ['commit: one LevelDB batch', /node\/storage\/level-store|node\/ledger\/undo/],

@@ -44,9 +44,9 @@ import { createLedgerReader } from '../../node/ledger/reader.ts';
 import { asSnapshot } from '../tools/store-snapshot.ts';
 import { createReaderPort } from '../../node/ledger/reader-port.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
-import { createStateMap } from '../../node/ledger/state-map.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createNode, type Node, type NodeLimits } from '../../node/node.ts';
+import { mapOf } from '../unit/node/state/map-of.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 import type { AppendLog, Store } from '../../node/world.ts';
 import type { Cluster, CreateEngine, NodeContext, NodeFactory, SimNode } from './cluster.ts';
@@ -512,8 +512,11 @@ export class FullNodes {
 async function checkState(cluster: Cluster, name: string, node: Node, store: Store): Promise<void> {
   const prefix = ledgerKey.state('');
   const rows = await createStateRows(store).range({ from: prefix, to: prefixEnd(prefix), limit: STATE_ROWS_MAX });
-  const map = createStateMap({ get: () => undefined }, cluster.keys, ledgerKey.mapPrefix);
-  const { root } = map.stage(rows.map(({ key, value }) => ({ key: key.slice(prefix.length), valueHash: cluster.keys.hash(value) })));
+  const map = mapOf(
+    cluster.keys,
+    rows.map(({ key, value }) => ({ key: key.slice(prefix.length), valueHash: cluster.keys.hash(value) })),
+  );
   const header = decodeHeader(node.blocks.headerBytes(node.head().height)!);
-  if (!equalBytes(root, header.stateRoot)) cluster.fail(`${name}: the stored state at ${header.height} has another root than its header`);
+  if (!equalBytes(map.root(), header.stateRoot))
+    cluster.fail(`${name}: the stored state at ${header.height} has another root than its header`);
 }
