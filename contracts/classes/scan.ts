@@ -4,11 +4,8 @@
  * refuses is read again by those, which can say what is wrong (judge.ts). Work and depth are bounded by the text and the class.
  */
 import {
-  canonicalDecimal,
-  canonicalTime,
   compareDecimal,
   decodeContent,
-  isDecimal,
   JSON_DEPTH_MAX,
   type RecordPath,
   type TextStruct,
@@ -17,11 +14,11 @@ import {
   valueAt,
 } from '../../node/format/index.ts';
 import { type ContentForm, isBlank } from './check.ts';
-import type { LinkFact, MaterialFact, RecordFacts } from './facts.ts';
-import { type KeyPart, NO_SLOT, type PlanNode, planOf, type ScanPlan } from './scan-plan.ts';
+import type { RecordFacts } from './facts.ts';
+import { FactSlots, type ScannedKey } from './scan-facts.ts';
+import { NO_SLOT, type PlanNode, planOf, type ScanPlan } from './scan-plan.ts';
 import {
   beginsVisibly,
-  canonicalTimeAt,
   compareToken,
   isDecimalAt,
   isDigestAt,
@@ -30,7 +27,6 @@ import {
   isNameAt,
   isPathAt,
   isUnitAt,
-  QUOTE,
   sameBytesAt,
   TextScanner,
   textOf,
@@ -38,14 +34,8 @@ import {
 } from './scan-text.ts';
 import type { ClassDefinition } from './schema.ts';
 
-/** Names and texts that identify a record within class and organisation. */
-export type RecordKey = { readonly [name: string]: string };
-
-export interface ScannedContent {
+export interface ScannedContent extends ScannedKey {
   readonly facts: RecordFacts;
-  readonly key: RecordKey;
-  /** RFC 8785 text of `key`. */
-  readonly keyText: Uint8Array;
   /** Sealed fields that stand in clear, in the order of the text; none in the sealed form. */
   readonly clear: readonly ClearField[];
 }
@@ -87,7 +77,6 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const SEALED_OPEN = utf8('{"sealed":');
 const UNAVAILABLE_BYTES = utf8(UNAVAILABLE);
-const ABSENT = -1;
 /** Zeros behind the content: no text goes on there, so that reading never leaves the array, which would make the engine read slower from then on. */
 const END_BYTES = 4; // of the longest character
 const SHORT_BYTES = 65_536; // bytes of a content that is copied into the one array for all
@@ -96,10 +85,7 @@ const short = new Uint8Array(SHORT_BYTES + END_BYTES);
 class ContentScanner extends TextScanner {
   readonly #plan: ScanPlan;
   #content: Uint8Array = short;
-  /** By slot: where its text begins and ends; ABSENT before it is met. */
-  readonly #from: Int32Array;
-  readonly #to: Int32Array;
-  readonly #texts: (string | undefined)[];
+  readonly #facts: FactSlots;
   /** By place: 1 where the field is there. */
   readonly #there: Uint8Array;
   #sealedForm = true;
@@ -108,9 +94,6 @@ class ContentScanner extends TextScanner {
   /** Spans of the paths that `ext.filled` and `ext.units` name. */
   #references: number[] = [];
   readonly #known: KnownReference[] = [];
-  #materials: MaterialFact[] = [];
-  #links: LinkFact[] = [];
-  #mappings = new Set<string>();
   #clear: ClearField[] = [];
   /** Where the scan stands, in clear form: sealed fields are named by it. */
   readonly #path: (string | number)[] = [];
@@ -118,16 +101,14 @@ class ContentScanner extends TextScanner {
   constructor(plan: ScanPlan) {
     super();
     this.#plan = plan;
-    this.#from = new Int32Array(plan.slotCount);
-    this.#to = new Int32Array(plan.slotCount);
-    this.#texts = new Array<string | undefined>(plan.slotCount).fill(undefined);
+    this.#facts = new FactSlots(plan);
     this.#there = new Uint8Array(plan.placeCount);
   }
 
   scan(bytes: Uint8Array, form: ContentForm): ScannedContent | undefined {
     this.#begin(bytes, form);
     const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold();
-    const scanned = fits ? this.#scanned() : undefined;
+    const scanned = fits ? { facts: this.#facts.facts(), ...this.#facts.key(), clear: this.#clear } : undefined;
     this.bytes = short; // what is long is not held until the next record of the class
     this.#content = short;
     return scanned;
@@ -141,13 +122,9 @@ class ContentScanner extends TextScanner {
     this.bytes = copy;
     this.at = 0;
     this.#sealedForm = form === 'sealed';
-    this.#from.fill(ABSENT);
-    this.#texts.fill(undefined);
+    this.#facts.begin(copy);
     this.#there.fill(0);
     this.#references = [];
-    this.#materials = [];
-    this.#links = [];
-    this.#mappings.clear();
     this.#clear = [];
     this.#path.length = 0;
     this.#around = 0;
@@ -222,8 +199,8 @@ class ContentScanner extends TextScanner {
     const { bytes } = this;
     if (bytes[this.at++] !== OPEN_STRUCT) return false;
     const node = given.variant !== undefined && compareToken(bytes, this.at, given.variantToken) === 0 ? given.variant : given;
-    if (given.role === 'material') this.#forgetMaterial();
-    else if (given.role === 'link') this.#forgetLink();
+    if (given.role === 'material') this.#facts.forgetMaterial();
+    else if (given.role === 'link') this.#facts.forgetLink();
     let required = 0;
     let any = node.requiredAny === undefined;
     if (bytes[this.at] === CLOSE_STRUCT) {
@@ -246,8 +223,8 @@ class ContentScanner extends TextScanner {
       }
     }
     if (required < node.requiredCount || !any) return false;
-    if (given.role === 'material') this.#takeMaterial();
-    else if (given.role === 'link') this.#takeLink();
+    if (given.role === 'material') this.#facts.takeMaterial();
+    else if (given.role === 'link') this.#facts.takeLink();
     return true;
   }
 
@@ -273,12 +250,9 @@ class ContentScanner extends TextScanner {
     const at = this.at;
     if (!this.text()) return false;
     const { bytes, from, to } = this;
-    if (node.slot !== NO_SLOT) {
-      this.#from[node.slot] = from;
-      this.#to[node.slot] = to;
-    }
+    if (node.slot !== NO_SLOT) this.#facts.put(node.slot, from, to);
     if (node.role === 'reference') this.#references.push(from, to);
-    else if (node.role === 'mapping') this.#mappings.add(this.lastText());
+    else if (node.role === 'mapping') this.#facts.takeMapping(this.lastText());
     if (node.sealed) this.#clear.push({ path: this.#path.slice(), value: this.lastText(), from: at, to: this.at });
     if (sameBytesAt(bytes, from, to, UNAVAILABLE_BYTES)) return node.unavailable;
     if (node.visible && !beginsVisibly(bytes, from, to) && isBlank(this.lastText())) return false;
@@ -342,128 +316,6 @@ class ContentScanner extends TextScanner {
     if (number < REFERENCES_REMEMBERED_MAX) this.#known[number] = { text: this.bytes.slice(from, to), place };
     return place;
   }
-
-  // --- facts and key --------------------------------------------------------------------------------------------------------------
-
-  #text(slot: number): string | undefined {
-    if (slot === NO_SLOT || this.#from[slot] === ABSENT) return undefined;
-    const text = this.#texts[slot] ?? textOf(this.bytes, this.#from[slot]!, this.#to[slot]!);
-    this.#texts[slot] = text;
-    return text;
-  }
-
-  #forget(slot: number): void {
-    if (slot === NO_SLOT) return;
-    this.#from[slot] = ABSENT;
-    this.#texts[slot] = undefined;
-  }
-
-  #forgetMaterial(): void {
-    const { supplier, batch, report } = this.#plan.material!;
-    this.#forget(supplier);
-    this.#forget(batch);
-    this.#forget(report);
-  }
-
-  #takeMaterial(): void {
-    const slots = this.#plan.material!;
-    const supplier = this.#text(slots.supplier);
-    const batch = this.#text(slots.batch);
-    if (supplier === undefined || batch === undefined) return;
-    const report = this.#text(slots.report);
-    this.#materials.push({ supplier, batch, report: report === UNAVAILABLE ? undefined : report });
-  }
-
-  #forgetLink(): void {
-    const { rel, type, id, org } = this.#plan.link;
-    this.#forget(rel);
-    this.#forget(type);
-    this.#forget(id);
-    this.#forget(org);
-  }
-
-  #takeLink(): void {
-    const slots = this.#plan.link;
-    this.#links.push({
-      rel: this.#text(slots.rel)!,
-      type: this.#text(slots.type)!,
-      id: this.#text(slots.id)!,
-      org: this.#text(slots.org),
-    });
-  }
-
-  #scanned(): ScannedContent {
-    const plan = this.#plan;
-    if (plan.materialIsRecord) this.#takeMaterial();
-    const device = this.#text(plan.device);
-    const extDevice = this.#text(plan.extDevice);
-    const facts: RecordFacts = {
-      product: this.#text(plan.product),
-      productionBatch: this.#text(plan.productionBatch) ?? this.#text(plan.extProductionBatch),
-      devices: device === extDevice ? textsOf(device) : [...textsOf(device), ...textsOf(extDevice)],
-      factory: this.#text(plan.factory),
-      timeText: this.#text(plan.time),
-      timeUs: this.#has(plan.time) ? timeAt(this.bytes, this.#from[plan.time]!, this.#to[plan.time]!) : undefined,
-      materials: distinct(this.#materials),
-      links: this.#links,
-      mappings: [...this.#mappings],
-      report: this.#text(plan.report),
-      verdict: this.#text(plan.verdict),
-    };
-    return { facts, ...this.#key(), clear: this.#clear };
-  }
-
-  #has(slot: number): boolean {
-    return slot !== NO_SLOT && this.#from[slot] !== ABSENT;
-  }
-
-  #key(): Pick<ScannedContent, 'key' | 'keyText'> {
-    const { recordKey, keyPaths, keyParts } = this.#plan;
-    const own = this.#text(recordKey);
-    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`) };
-    const key: Record<string, string> = {};
-    let length = 2; // braces
-    for (let i = 0; i < keyPaths.length; i++) {
-      const part = keyPaths[i]!;
-      const { slot, name } = part;
-      if (!this.#has(slot)) continue;
-      const value = this.#keyValue(part);
-      key[name] = value;
-      length += part.token.length + (part.value === 'text' ? this.#to[slot]! - this.#from[slot]! : value.length) + 2; // quote and comma
-    }
-    return { key, keyText: this.#keyText(keyParts, key, length) };
-  }
-
-  #keyValue({ slot, value }: KeyPart): string {
-    const text = this.#text(slot)!;
-    if (value === 'text') return text;
-    if (value === 'time') return canonicalTimeAt(this.bytes, this.#from[slot]!, this.#to[slot]!) ?? canonicalTime(text) ?? text;
-    return isDecimal(text) ? canonicalDecimal(text) : text;
-  }
-
-  /** A text stands in the key as it stands in the content, both being RFC 8785; a time and a number are ASCII. */
-  #keyText(parts: readonly KeyPart[], key: RecordKey, lengthMax: number): Uint8Array {
-    const { bytes } = this;
-    const out = new Uint8Array(lengthMax);
-    let at = 0;
-    out[at++] = OPEN_STRUCT;
-    for (let i = 0; i < parts.length; i++) {
-      const { slot, token, value, name } = parts[i]!;
-      if (!this.#has(slot)) continue;
-      if (at > 1) out[at++] = COMMA;
-      for (let j = 0; j < token.length; j++) out[at++] = token[j]!;
-      if (value === 'text') {
-        const to = this.#to[slot]!;
-        for (let j = this.#from[slot]!; j < to; j++) out[at++] = bytes[j]!;
-      } else {
-        const text = key[name]!;
-        for (let j = 0; j < text.length; j++) out[at++] = text.charCodeAt(j);
-      }
-      out[at++] = QUOTE;
-    }
-    out[at++] = CLOSE_STRUCT;
-    return out.subarray(0, at);
-  }
 }
 
 /** Where a path of `ext.filled` or `ext.units` led in the record before: most records of a sender name the same ones. */
@@ -481,18 +333,4 @@ function isBefore(bytes: Uint8Array, aFrom: number, aTo: number, bFrom: number, 
     if (difference !== 0) return difference < 0;
   }
   return aTo - aFrom < bTo - bFrom;
-}
-
-function textsOf(text: string | undefined): readonly string[] {
-  return text === undefined ? [] : [text];
-}
-
-/** The first of each supplier and batch. */
-function distinct(materials: readonly MaterialFact[]): readonly MaterialFact[] {
-  if (materials.length < 2) return materials;
-  const seen = new Set<string>();
-  return materials.filter(({ supplier, batch }) => {
-    const name = `${supplier}\0${batch}`;
-    return !seen.has(name) && seen.add(name);
-  });
 }

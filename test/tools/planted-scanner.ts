@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const SCAN = 'contracts/classes/scan.ts';
+const FACTS = 'contracts/classes/scan-facts.ts';
 const TEXT = 'contracts/classes/scan-text.ts';
 const PLAN = 'contracts/classes/scan-plan.ts';
 const TEST = 'test/unit/contracts/classes/scan.test.ts';
@@ -103,11 +104,11 @@ export const plantedScanner: readonly PlantedBug[] = [
     from: 'if (node.place !== NO_SLOT && this.#around === 0)',
     to: 'if (node.place !== NO_SLOT)',
     test: TEST,
-    only: MUTANTS,
+    only: BOUNDS,
   },
   {
     name: 'facts of a record hold texts of the one before',
-    file: SCAN,
+    file: FACTS,
     from: '    this.#from.fill(ABSENT);\n',
     to: '',
     test: TEST,
@@ -115,7 +116,7 @@ export const plantedScanner: readonly PlantedBug[] = [
   },
   {
     name: 'a link without an organisation has that of the link before',
-    file: SCAN,
+    file: FACTS,
     from: '    this.#forget(org);\n',
     to: '',
     test: TEST,

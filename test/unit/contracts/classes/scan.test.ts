@@ -14,7 +14,7 @@ import {
   sealContent,
 } from '../../../../contracts/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
-import { encodeContent, recordIdOf, recordIdOfKeyText, type TextStruct, utf8 } from '../../../../node/format/index.ts';
+import { encodeContent, recordIdOf, recordIdOfKeyText, type TextStruct, type TextTree, utf8 } from '../../../../node/format/index.ts';
 import { filesUnder, ROOT } from '../../../tools/source.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { comparedClasses, compareFromSeed, compareOn } from './compare-scanner.ts';
@@ -139,6 +139,16 @@ test('scanner, reader and checker agree on each rule of a class at its bound', (
     const json = member < '"number"' ? `{${member},"number":"7"}` : `{"number":"7",${member}}`;
     assert.equal(compareOn(wideClass, text(json), 'sealed'), accepted, json);
   }
+  const material = { pro_supplier: 'S', pro_batch_number: 'B', pro_Report_qualify_eval: 'Q' };
+  const filled = (path: string, pro_raw_material: TextTree): boolean =>
+    compareOn(production, sealedText(annexRecord({ pro_raw_material, ext: { filled: { path, rule: 'r' } } })), 'sealed');
+  assert.equal(filled('pro_raw_material.pro_supplier', material), true);
+  assert.equal(filled('pro_raw_material.pro_supplier', [material, material]), false); // of which of the two?
+  assert.equal(filled('pro_raw_material.2.pro_supplier', [material, material]), true);
+  assert.equal(filled('pro_raw_material.3.pro_supplier', [material, material]), false);
+  const report = { checker_id: { sealed: HEX }, report_id: 'Q', start_time: '2025-08-09T08:00:00Z', verdict: 'pass' };
+  assert.equal(compareOn(quality, encodeContent({ ...report, production_batch: 'PB' }), 'sealed'), true);
+  assert.equal(compareOn(quality, encodeContent(report), 'sealed'), false); // neither product nor batch
 });
 
 test('the judge says of what the scanner refuses what reader and checker say', () => {
