@@ -100,7 +100,12 @@ export function recordIdOf(
   org: string,
   key: { readonly [name: string]: string },
 ): Digest {
-  return hashTagged(crypto, 'record-id', new Writer(256).text(recordClass).text(org).text(canonicalJson(key)).finish());
+  return recordIdOfKeyText(crypto, recordClass, org, utf8(canonicalJson(key)));
+}
+
+/** recordIdOf for a key that is at hand as RFC 8785 text. */
+export function recordIdOfKeyText(crypto: Pick<Crypto, 'hash'>, recordClass: string, org: string, key: Uint8Array): Digest {
+  return hashTagged(crypto, 'record-id', new Writer(256).text(recordClass).text(org).bytes(key).finish());
 }
 
 /** Digest in an authenticated index key: identities are hashed, so that a proof discloses no neighbour's serial numbers. */

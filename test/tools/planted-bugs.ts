@@ -9,6 +9,7 @@ import { plantedDoors } from './planted-doors.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
+import { plantedScanner } from './planted-scanner.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -32,6 +33,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedLedger,
   ...plantedCalls,
   ...plantedRecords,
+  ...plantedScanner,
   ...plantedRecovery,
   ...plantedDoors,
   ...plantedAnswers,
