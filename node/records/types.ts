@@ -132,6 +132,8 @@ export interface RecordService {
   contentDigests(body: RecordBody, caller: Caller, recordClass: string): Promise<readonly string[]>;
   /** Submissions sent and not known to be over, for the metrics. */
   underWay(): number;
+  /** Records sent so far in one transaction with others that came alone, for the metrics. */
+  gathered(): number;
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;

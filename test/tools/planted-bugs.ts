@@ -5,6 +5,7 @@
 import { plantedAnswers } from './planted-answers.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
+import { plantedCoalescing } from './planted-coalescing.ts';
 import { plantedDoors } from './planted-doors.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
@@ -35,6 +36,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedRecords,
   ...plantedScanner,
   ...plantedRecovery,
+  ...plantedCoalescing,
   ...plantedDoors,
   ...plantedAnswers,
 ];

@@ -100,7 +100,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'sealed values of a refused submission stay',
-    file: SUBMIT,
+    file: 'node/records/record-transaction.ts',
     from: '    if (holds) await sealed.drop(id); // admission',
     to: '    // admission',
     test: SUBMIT_TEST,
@@ -109,8 +109,8 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'the record that a later call refuses is sought in the first call',
     file: SUBMIT,
-    from: 'const record = before + recordOfCall;',
-    to: 'const record = recordOfCall;',
+    from: 'recordsBefore(rows, receipt.failedCall) - place;',
+    to: '-place;',
     test: 'test/unit/node/records/under-way.test.ts',
     only: 'later call',
   },

@@ -459,6 +459,7 @@ export function createTestRecords(): TestRecords {
     pending: false,
     delayMs: 0,
     underWay: () => 0,
+    gathered: () => 0,
     async submit(body, bearer, options) {
       const { token, text } = readText(body);
       const caller = bearer.identify(token);
