@@ -11,15 +11,8 @@ import { Worker } from 'node:worker_threads';
 import { producerOf } from '../../consensus/index.ts';
 import { encodeRecord } from '../../consensus/pbft/vote-log.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
-import {
-  type Certificate,
-  decodeCurrentConfiguration,
-  decodeReceipt,
-  type Digest,
-  openGenesis,
-  sealSigningBytes,
-  voteSigningBytes,
-} from '../../node/format/index.ts';
+import { type Certificate, voteSigningBytes, encodeCertificate } from '../../consensus/pbft/certificates.ts';
+import { decodeCurrentConfiguration, decodeReceipt, type Digest, openGenesis, sealSigningBytes } from '../../node/format/index.ts';
 import { type Keystore, NODE_KEY } from '../../node/keystore/index.ts';
 import { createContracts } from '../../node/ledger/contracts.ts';
 import { createExecutor } from '../../node/ledger/executor.ts';
@@ -96,7 +89,7 @@ export async function preload(order: Preload): Promise<void> {
       if (built.included.length !== transactions.length)
         throw new Error(`preload: ${built.included.length} of ${transactions.length} fit, ${JSON.stringify(built.refused.slice(0, 3))}`);
       const seal = sign(proposer, sealSigningBytes(built.hash));
-      tip = await executor.commit({ hash: built.hash, seal, certificate: certify(tip.height + 1, built.hash) });
+      tip = await executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(tip.height + 1, built.hash)) });
       const receipts = tip.receipts.map((receipt) => decodeReceipt(receipt));
       const failed = receipts.find((receipt) => receipt.status !== 'ok');
       if (failed) throw new Error(`preload: ${failed.code}`);

@@ -1,4 +1,5 @@
 /** A chain of a few certified headers over a real state map, and the parts of bundles from it. */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   type ByteText,
   canonicalJson,
@@ -6,7 +7,6 @@ import {
   type ConsensusConfiguration,
   type EvidenceHeaderParts,
   type EvidenceParts,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   encodeReceipt,
@@ -22,7 +22,6 @@ import {
   toByteText,
   u32Text,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { createStateMap, type StateMap } from '../../../../node/ledger/state-map.ts';
 import { ended } from '../../../tools/steps.ts';
