@@ -5,7 +5,7 @@
  * Contract with the shell, per turn: step every waiting input; append all `persist` records to the vote log in order, one fdatasync;
  * only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
  */
-import type { Certificate, Digest, Validator } from '../node/format/index.ts';
+import type { Digest, Validator } from '../node/format/index.ts';
 
 /** Note of an engine that has entered a view: `view` and `height`. */
 export const VIEW_ENTERED = 'view entered';
@@ -17,14 +17,14 @@ export interface EngineStart {
   readonly self: string;
   /** Those that decide height + 1, as are the parameters. */
   readonly validators: readonly Validator[];
-  /** Last final height, its header hash and certificate (absent at genesis). */
+  /** Last final height, its header hash, and what proves it final (absent at genesis). */
   readonly height: number;
   readonly digest: Digest;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
   readonly parameters: EngineParameters;
   /** Vote log records, oldest first, as they were persisted. */
   readonly log: readonly Uint8Array[];
-  /** Highest height whose stored certificate holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
+  /** Highest height whose stored proof of finality holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
   readonly signedHeight?: number;
   /** ENGINE_LIMITS unless given. */
   readonly limits?: EngineLimits;
@@ -78,7 +78,7 @@ export type Input =
       readonly kind: 'delivered';
       readonly height: number;
       readonly digest: Digest;
-      readonly certificate: Certificate;
+      readonly finality: Uint8Array;
       readonly validators: readonly Validator[];
       readonly parameters: EngineParameters;
     };
@@ -122,8 +122,8 @@ export type Effect =
       readonly from: string;
       readonly fresh: boolean;
     }
-  /** A certificate makes this block final: store it, then answer `delivered`. */
-  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly certificate: Certificate }
+  /** This block is final, as `finality` proves (consensus/finality.ts judges it): store both, then answer `delivered`. */
+  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }
   /** Work waits here and the primary has proposed nothing for half of its time: give it what waits, of which it may know nothing. */
   | { readonly kind: 'handOver'; readonly to: string }
   /** Peers are further on: fetch blocks up to `height` from any of `from`. */

@@ -3,10 +3,10 @@
  * what its own execution agreed with, so a wrong result is a refused proposal and never a fork. Every function here looks at the state and
  * does what is possible now; the order in which messages came does not matter.
  */
-import { type Certificate, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { type Certificate, certificateOf, encodeCertificate } from './certificates.ts';
 import type { Input } from '../engine.ts';
 import type { Added } from './book.ts';
-import { certificateOf } from './certificates.ts';
 import { encodeEngineData } from './engine-data.ts';
 import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
 import {
@@ -202,7 +202,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
   if (hasExecuted(replica, certificate.digest)) {
     replica.committing = certificate;
     replica.deadlineMs = undefined;
-    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, certificate });
+    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, finality: encodeCertificate(certificate) });
     return;
   }
   const kept = execution ? undefined : replica.bodies.get(toHex(certificate.digest));

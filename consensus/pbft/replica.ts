@@ -2,18 +2,8 @@
  * State of one PBFT replica and the few acts every phase shares: signing once, keeping bodies, the names of the moment (primary, quorum).
  * Views run on over heights (PBFT §4.4): a new height stays with the primary that served the last one. Effects gather in `out`.
  */
-import {
-  type Certificate,
-  type Digest,
-  equalBytes,
-  faultsMax,
-  quorumSize,
-  tagged,
-  toHex,
-  utf8,
-  type Validator,
-  type VotePhase,
-} from '../../node/format/index.ts';
+import { type Digest, equalBytes, faultsMax, quorumSize, tagged, toHex, utf8, type Validator } from '../../node/format/index.ts';
+import { type Certificate, decodeCertificate, type VotePhase } from './certificates.ts';
 import {
   type Effect,
   ENGINE_LIMITS,
@@ -168,7 +158,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     parameters: start.parameters,
     height: start.height,
     digest: start.digest,
-    certificate: start.certificate,
+    certificate: start.finality && decodeCertificate(start.finality),
     view: 0,
     changing: false,
     binding: undefined,

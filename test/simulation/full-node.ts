@@ -3,10 +3,10 @@
  * and one contract machine shared by the process. Clients submit signed transactions and wait for receipts; what they were told must stay true.
  */
 import { ChainError } from '../../node/errors/index.ts';
+import { judgeFinality } from '../../consensus/index.ts';
 import {
   type ByteText,
   type ConsensusConfiguration,
-  certificateFault,
   consensusHashOf,
   decodeCurrentConfiguration,
   decodeHeader,
@@ -232,19 +232,20 @@ export class FullNodes {
     const { keys } = this.#cluster;
     const judged = this.#configurations.get(height);
     const headerBytes = node.blocks.headerBytes(height);
-    const certificate = node.blocks.certificate(height);
-    if (!judged || !headerBytes || !certificate) {
+    const finality = node.blocks.finality(height);
+    if (!judged || !headerBytes || !finality) {
       this.#cluster.fail(`${name} cannot show what ${height} was judged by`);
       return;
     }
-    const { validators } = judged.configuration;
+    const { engine, validators } = judged.configuration;
     const header = decodeHeader(headerBytes);
     if (!equalBytes(header.consensusHash, consensusHashOf(keys, judged.configuration)))
       this.#cluster.fail(`${name}: block ${height} names another consensusHash than the block below it decided`);
     if (!validators.some((validator) => validator.node === header.proposer))
       this.#cluster.fail(`${name}: ${header.proposer} is no validator of ${height} and proposed it`);
-    const fault = certificateFault(keys, header.chainId, certificate, validators);
-    if (fault) this.#cluster.fail(`${name}: certificate of ${height}: ${fault}`);
+    const block = { engine, chainId: header.chainId, height, digest: headerHash(keys, headerBytes), validators };
+    const { fault } = judgeFinality(keys, block, finality);
+    if (fault !== undefined) this.#cluster.fail(`${name}: proof of finality of ${height}: ${fault}`);
   }
 
   /** What the council passed is in force, on every node that is part of the network. */

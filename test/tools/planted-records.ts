@@ -140,9 +140,9 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a bundle may show the certificate of another header',
-    file: EVIDENCE,
-    from: 'votes.height !== decoded.height || !equalBytes(votes.digest, hash)',
-    to: 'votes.height < 0',
+    file: 'consensus/finality.ts',
+    from: 'height !== block.height || !equalBytes(digest, block.digest)',
+    to: 'height < 0',
     test: EVIDENCE_TEST,
     only: 'both verifiers',
   },

@@ -292,7 +292,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: TRANSACTIONS };
     const headerBytes = encodeHeader(block.header);
     const transactionIds = TRANSACTIONS.map((bytes) => openTransaction(crypto, bytes).id);
-    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds };
+    return { block, hash: headerHash(crypto, headerBytes), headerBytes, finality: undefined, receipts: [], transactionIds };
   };
   const node: TestNode = {
     events_: [],

@@ -7,7 +7,7 @@ import {
   type EngineStart,
   type Input,
 } from '../../../../consensus/index.ts';
-import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
+import { type Certificate, certificateOf, decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import {
   decodeMessage,
@@ -22,7 +22,7 @@ import {
   type Vote,
 } from '../../../../consensus/pbft/messages.ts';
 import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
-import { type Certificate, type Digest, hashTagged, Reader, SUITE, toHex, utf8, type Validator } from '../../../../node/format/index.ts';
+import { type Digest, hashTagged, Reader, SUITE, toHex, utf8, type Validator } from '../../../../node/format/index.ts';
 import { SimKeys, type SimSigner } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 
@@ -89,6 +89,11 @@ export function certificate(
   return certificateOf(nodes.map((node) => vote(kind, node, view, height, label)));
 }
 
+/** What proves a block final: the bytes of a commit certificate. */
+export function finality(view: number, height: number, label: string, nodes?: readonly string[]): Uint8Array {
+  return encodeCertificate(certificate('commit', view, height, label, nodes));
+}
+
 export function viewChange(
   node: string,
   view: number,
@@ -130,7 +135,7 @@ export class Table {
         validators: validators(),
         height: 0,
         digest: GENESIS,
-        certificate: undefined,
+        finality: undefined,
         parameters: PARAMETERS,
         ...options,
         log: this.log,
@@ -192,7 +197,7 @@ export class Table {
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', view, height, label, signers),
+      finality: finality(view, height, label, signers),
       validators: set,
       parameters: PARAMETERS,
     });
@@ -257,7 +262,9 @@ function line(effect: Effect): string | undefined {
     case 'execute':
       return `execute h${effect.height} ${name(effect.digest)} from ${effect.from}${effect.fresh ? ' fresh' : ''}`;
     case 'commit':
-      return `commit h${effect.height} ${name(effect.digest)} by ${effect.certificate.votes.map((v) => v.node).join('')}`;
+      return `commit h${effect.height} ${name(effect.digest)} by ${decodeCertificate(effect.finality)
+        .votes.map((v) => v.node)
+        .join('')}`;
     case 'sync':
       return `sync h${effect.height} from ${effect.from.join('')}`;
     case 'handOver':

@@ -17,14 +17,14 @@ import { Fabric } from '../../../simulation/network.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 import { Scheduler } from '../../../simulation/scheduler.ts';
 import { SimMachine } from '../../../simulation/world.ts';
-import { certificate, CHAIN_ID, d, GENESIS, PARAMETERS, validators } from '../../consensus/pbft/table.ts';
+import { CHAIN_ID, d, finality, GENESIS, PARAMETERS, validators } from '../../consensus/pbft/table.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
 const BLOCK: Delivered = {
   height: 1,
   digest: d('X'),
-  certificate: certificate('commit', 0, 1, 'X'),
+  finality: finality(0, 1, 'X'),
   validators: validators(),
   parameters: PARAMETERS,
 };
@@ -85,7 +85,7 @@ function rig(
       validators: validators(),
       height: 0,
       digest: GENESIS,
-      certificate: undefined,
+      finality: undefined,
       parameters: PARAMETERS,
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
@@ -196,7 +196,7 @@ test('a vote not written when the node stops never leaves', async () => {
 
 test('a commit that fails is tried again, and its block comes back as an input once', async () => {
   let attempts = 0;
-  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), certificate: BLOCK.certificate }), {
+  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), finality: BLOCK.finality }), {
     commit: () => (++attempts < 3 ? Promise.reject(new Error('full')) : Promise.resolve(BLOCK)),
   });
   driver.start();
@@ -345,7 +345,7 @@ test('a graceful stop waits for the commit under way and hands its block to the 
   const stored = new Promise<void>((resolve) => {
     store = resolve;
   });
-  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), certificate: BLOCK.certificate }), {
+  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), finality: BLOCK.finality }), {
     commit: () => stored.then(() => BLOCK),
   });
   driver.start();

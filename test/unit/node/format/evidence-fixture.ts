@@ -1,4 +1,5 @@
 /** A chain of a few certified headers over a real state map, and the parts of bundles from it. */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   type ByteText,
   canonicalJson,
@@ -6,7 +7,6 @@ import {
   type ConsensusConfiguration,
   type EvidenceHeaderParts,
   type EvidenceParts,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   encodeReceipt,
@@ -22,7 +22,6 @@ import {
   toByteText,
   u32Text,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import type { StateMap } from '../../../../node/state/index.ts';
 import { mapOf } from '../state/map-of.ts';

@@ -2,6 +2,7 @@
  * One small example of everything whose bytes can never change again, as text: hex, or the text itself. Kept in test/data/frozen and compared there.
  * Before the first release a deliberate change is written with `node dist/test/tools/write-frozen.js`; afterwards what is there stays.
  */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   canonicalJson,
   consensusHashOf,
@@ -9,7 +10,6 @@ import {
   emptyStateRoot,
   encodeAmendment,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeContent,
   encodeHeader,
@@ -35,7 +35,6 @@ import {
   toHex,
   transactionSigningBytes,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
