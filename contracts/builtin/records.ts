@@ -44,7 +44,7 @@ import {
 } from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { failure, keyConflict, loadClass, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';
+import { failure, keyConflict, loadClass, mappingFaults, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
@@ -251,6 +251,7 @@ function openContent(
   if (facts.timeUs !== undefined && facts.timeUs > BigInt(timestampMs + parameters.recordTimeAheadMaxMs) * US_PER_MS)
     throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${parameters.recordTimeAheadMaxMs}` });
   for (const foreign of ownershipFaults(host, org, definition, facts, at, known.ownership)) throw foreign;
+  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;
   return { ...judged.content, definition, digest: recordDigest(host, bytes) };
 }
 

@@ -22,7 +22,7 @@ export interface PreparedRow {
   /** Number of the record in its body, from 0. */
   readonly record: number;
   readonly prepared: PreparedRecord;
-  readonly facts: Pick<RecordFacts, 'timeUs' | 'factory' | 'devices'> & { readonly materials: number };
+  readonly facts: Pick<RecordFacts, 'timeUs' | 'factory' | 'devices' | 'mappings'> & { readonly materials: number };
   readonly at: Place;
   readonly locate: (path: RecordPath, code: string) => Place;
 }
@@ -75,8 +75,8 @@ export function* prepareRows(
       throw new ChainError('TRANSACTION_TOO_LARGE', { sealedBytes: clearBytes, sealedBytesMax: SEALED_BYTES_MAX, records: records.length });
     bytes += prepared.submission.content.length + sealedNow;
     if (bytes > PREPARED_BYTES_MAX) throw new ChainError('BODY_TOO_COSTLY', { preparedBytesMax: PREPARED_BYTES_MAX });
-    const { timeUs, factory, devices, materials } = facts;
-    rows.push({ record, prepared, facts: { timeUs, factory, devices, materials: materials.length }, at, locate });
+    const { timeUs, factory, devices, materials, mappings } = facts;
+    rows.push({ record, prepared, facts: { timeUs, factory, devices, mappings, materials: materials.length }, at, locate });
   }
   return { records: records.length, checked, unreadable: unreadable.map(shortened), faults, rows };
 }
