@@ -5,11 +5,28 @@ const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const SUBMIT = 'node/records/submit.ts';
 const SUBMIT_TEST = 'test/unit/node/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
+const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
 export const plantedRecords: readonly PlantedBug[] = [
+  {
+    name: 'a record may name a mapping that nobody registered',
+    file: 'contracts/builtin/records.ts',
+    from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
+  {
+    name: 'the node signs for a record that names a mapping of another class',
+    file: 'node/records/check-rows.ts',
+    from: '      ...mappingFaults(reading, definition, facts, record, known),\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
   {
     name: 'guesses at what an account may not read are free',
     file: 'node/records/check-rows.ts',
