@@ -5,7 +5,7 @@
  * Contract with the shell, per turn: step every waiting input; append all `persist` records to the vote log in order, one fdatasync;
  * only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
  */
-import type { Certificate, Digest, Validator } from '../node/format/index.ts';
+import type { Digest, Validator } from '../node/format/index.ts';
 
 /** Note of an engine that has entered a view: `view` and `height`. */
 export const VIEW_ENTERED = 'view entered';
@@ -17,14 +17,14 @@ export interface EngineStart {
   readonly self: string;
   /** Those that decide height + 1, as are the parameters. */
   readonly validators: readonly Validator[];
-  /** Last final height, its header hash and certificate (absent at genesis). */
+  /** Last final height, its header hash, and what proves it final (absent at genesis). */
   readonly height: number;
   readonly digest: Digest;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
   readonly parameters: EngineParameters;
   /** Vote log records, oldest first, as they were persisted. */
   readonly log: readonly Uint8Array[];
-  /** Highest height whose stored certificate holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
+  /** Highest height whose stored proof of finality holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
   readonly signedHeight?: number;
   /** ENGINE_LIMITS unless given. */
   readonly limits?: EngineLimits;
@@ -61,13 +61,13 @@ export type Input =
   | {
       readonly kind: 'built';
       readonly height: number;
-      readonly view: number;
+      readonly engineData: Uint8Array;
       readonly digest: Digest;
       readonly parent: Digest;
       readonly proposal: Uint8Array;
     }
   /** Answer to `build` when no block could be built (nothing to include and not idle long enough, or a fault). */
-  | { readonly kind: 'notBuilt'; readonly height: number; readonly view: number; readonly code: string }
+  | { readonly kind: 'notBuilt'; readonly height: number; readonly engineData: Uint8Array; readonly code: string }
   /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
   | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
   /**
@@ -78,7 +78,7 @@ export type Input =
       readonly kind: 'delivered';
       readonly height: number;
       readonly digest: Digest;
-      readonly certificate: Certificate;
+      readonly finality: Uint8Array;
       readonly validators: readonly Validator[];
       readonly parameters: EngineParameters;
     };
@@ -98,23 +98,32 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly keep: readonly Uint8Array[] }
   | { readonly kind: 'broadcast'; readonly bytes: Uint8Array }
   | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
-  /** Build a block on `parent`; answer with `built` or `notBuilt`. `emptyAllowed`: an idle chain is due its block. */
-  | { readonly kind: 'build'; readonly height: number; readonly view: number; readonly parent: Digest; readonly emptyAllowed: boolean }
   /**
-   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. A `fresh` one is of `view`; on re-proposal there are no
-   * rules of clock, mempool or view.
+   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name it again.
+   * `emptyAllowed`: an idle chain is due its block.
+   */
+  | {
+      readonly kind: 'build';
+      readonly height: number;
+      readonly engineData: Uint8Array;
+      readonly parent: Digest;
+      readonly emptyAllowed: boolean;
+    }
+  /**
+   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. The header of a `fresh` one must hold `engineData`; on
+   * re-proposal there are no rules of clock, mempool or engine data.
    */
   | {
       readonly kind: 'execute';
       readonly height: number;
-      readonly view: number;
+      readonly engineData: Uint8Array;
       readonly digest: Digest;
       readonly proposal: Uint8Array;
       readonly from: string;
       readonly fresh: boolean;
     }
-  /** A certificate makes this block final: store it, then answer `delivered`. */
-  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly certificate: Certificate }
+  /** This block is final, as `finality` proves (consensus/finality.ts judges it): store both, then answer `delivered`. */
+  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }
   /** Work waits here and the primary has proposed nothing for half of its time: give it what waits, of which it may know nothing. */
   | { readonly kind: 'handOver'; readonly to: string }
   /** Peers are further on: fetch blocks up to `height` from any of `from`. */

@@ -1,8 +1,8 @@
 /** Name -> engine: the one switch. A new protocol is a folder and a line in each function here. */
-import { decodeAll, type Validator } from '../node/format/index.ts';
+import type { Validator } from '../node/format/index.ts';
 import type { Engine, EngineCrypto, EngineStart } from './engine.ts';
 import { createPbft } from './pbft/index.ts';
-import { primaryAmong } from './pbft/replica.ts';
+import { producerOfView } from './pbft/engine-data.ts';
 
 export const engineNames = ['pbft'] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -22,7 +22,7 @@ export function createEngine(name: string, start: EngineStart, crypto: EngineCry
 }
 
 /**
- * The node that the engine entitles to a block by what its header's engineData says: under PBFT the primary of the view of the first proposal, as u64.
+ * The node that the engine entitles to a block by what its header's engineData says.
  * @param validators those of the block's height, sorted by node id.
  * @returns undefined when engineData is not in the engine's canonical form.
  */
@@ -31,12 +31,9 @@ export function producerOf(name: string, engineData: Uint8Array, validators: rea
   try {
     switch (name) {
       case 'pbft':
-        return primaryAmong(
-          validators,
-          decodeAll(engineData, (reader) => reader.u64()),
-        );
+        return producerOfView(engineData, validators);
     }
   } catch {
-    return undefined; // bytes that are no view
+    return undefined; // not in its form
   }
 }

@@ -7,11 +7,10 @@ import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
 import type { InboxLimits } from './chain/frame-inbox.ts';
-import { type EngineLimits, VIEW_ENTERED } from '../consensus/index.ts';
+import { type EngineLimits, isVotedBy, VIEW_ENTERED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
-  type Certificate,
   type Digest,
   decodeHeader,
   decodeTransaction,
@@ -26,7 +25,7 @@ import {
 } from './format/index.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
-import type { ExecutorPort } from './ledger/executor-port.ts';
+import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
 import { createMembership } from './peers/membership.ts';
 import { createFinalState } from './state/final-state.ts';
@@ -40,6 +39,7 @@ import { createHealth } from './feeds/health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
 import { createOutbox } from './feeds/outbox.ts';
 import { createPause } from './pace/slices.ts';
+import { Parts } from './parts.ts';
 import { watchPeers } from './peers/peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peers/peering.ts';
 import { openPendingBodies } from './chain/pending-bodies.ts';
@@ -55,8 +55,8 @@ import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
-/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
-const CERTIFICATES_LOOKED_AT = 64;
+/** Proofs of finality searched at the start for votes of this node, by which an old vote log is known. */
+const PROOFS_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -111,7 +111,10 @@ export interface Node extends NodeService {
   onCommitted(listener: (committed: Committed) => void): () => void;
 }
 
-/** Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. */
+/**
+ * Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. What is handed in stays the caller's to stop,
+ * after the node; the network alone is started and stopped here.
+ */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
@@ -122,6 +125,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const blocks = createBlockStore(store);
   const rows = createStateRows(store);
   const state = createFinalState(rows);
+  const prove = boundedProofs(executor);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
   const outbox = createOutbox({
@@ -254,8 +258,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onStanding,
     wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
     heldTransaction: (hash) => chain.heldTransaction(hash),
-    applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
-    sharedRow: (key, height) => sharedRow(store, blocks, key, height),
+    applyBlock: async (bytes, finality) => driver.delivered(await chain.applyBlock(bytes, finality)),
+    sharedRow: (key, height) => sharedRow(store, blocks, key, height, createPause(world)),
     onAdmitted,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
   });
@@ -298,8 +302,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      certificate: soundOr(certificateAt(height)),
-      signedHeight: lastSigned(certificateAt, options.node, height),
+      finality: soundOr(finalityAt(height)),
+      signedHeight: lastSigned(finalityAt, configuration.engine, options.node, height),
       parameters: configuration.parameters,
       ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
     },
@@ -344,9 +348,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 
   /** 'damaged' when it is there and cannot be read: a start must not hang on it. */
-  function certificateAt(at: number): Certificate | 'damaged' | undefined {
+  function finalityAt(at: number): Uint8Array | 'damaged' | undefined {
     try {
-      return blocks.certificate(at);
+      return blocks.finality(at);
     } catch (error) {
       const key = damagedKey(error);
       if (key === undefined) throw error;
@@ -422,6 +426,30 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     };
   }
 
+  // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
+  // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
+  const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+  network.onPeer(() => {
+    if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
+    const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+    if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+  });
+
+  const parts = new Parts();
+  parts.add(
+    { name: 'membership', start: () => membership.start(), stop: () => membership.stop() },
+    { name: 'network', start: () => network.start(), stop: () => network.stop() },
+    { name: 'chain', stop: () => chain.idle() },
+    { name: 'outbox', stop: () => outbox.stop() },
+    { name: 'repair', stop: () => repairer.stop() },
+    { name: 'peering', start: () => peering.start(), stop: () => peering.stop() },
+    { name: 'consensus', start: () => driver.start(), stop: () => driver.stop() },
+    { name: 'work notice', stop: () => work.stop() },
+    { name: 'alarms', stop: () => cancelSave?.() },
+    { name: 'peer watch', stop: () => peerWatch.stop() },
+    { name: 'health', start: () => health.start(), stop: () => health.stop() },
+  );
+
   return {
     info: {
       node: options.node,
@@ -487,8 +515,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return found.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {
-      const { height, proof } = await reader.prove(contract, key);
-      return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
+      const { height, proof } = await prove(stateKey(contract, key));
+      return { height, headerBytes: blocks.headerBytes(height)!, finality: blocks.finality(height), proof };
     },
     query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
@@ -520,39 +548,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       };
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
-    async start() {
-      // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
-      // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
-      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
-      network.onPeer(() => {
-        if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
-        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
-        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
-      });
-      await membership.start();
-      await network.start();
-      peering.start();
-      driver.start();
-      health.start();
-    },
+    start: () => parts.start(),
     async stop() {
       stopping = true;
-      health.stop();
-      peerWatch.stop();
-      cancelSave?.();
-      work.stop();
-      const repaired = repairer.stop();
-      membership.stop();
-      peering.stop();
-      await repaired;
-      await outbox.stop();
-      await driver.stop();
-      await chain.idle();
-      await network.stop();
-      await world.verifier.stop();
-      await reader.stop();
-      await executor.stop();
-      await options.voteLog.close();
+      await parts.stop();
     },
   };
 
@@ -562,15 +561,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certificate === 'damaged' ? undefined : certificate);
+const soundOr = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
 
 const EXPELLED = 'NODE_EXPELLED';
 
-/** Highest of the last heights whose certificate holds a vote of `node`, or may have held one; 0 when there is none. */
-function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' | undefined, node: string, height: number): number {
-  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
-    const certificate = certificateAt(at);
-    if (certificate === 'damaged' || certificate?.votes.some((vote) => vote.node === node)) return at;
+/** Highest of the last heights whose proof of finality holds a vote of `node`, or may have held one; 0 when there is none. */
+function lastSigned(
+  finalityAt: (height: number) => Uint8Array | 'damaged' | undefined,
+  engine: string,
+  node: string,
+  height: number,
+): number {
+  for (let at = height; at > Math.max(0, height - PROOFS_LOOKED_AT); at--) {
+    const finality = finalityAt(at);
+    if (finality === 'damaged' || (finality && isVotedBy(engine, finality, node))) return at;
   }
   return 0;
 }

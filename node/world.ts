@@ -21,7 +21,7 @@ export interface Clock {
 }
 
 export interface Timers {
-  /** Returns a function that cancels. */
+  /** 0 ms: in the next turn of the event loop, after what came in meanwhile. Returns a function that cancels. */
   after(ms: number, run: () => void): () => void;
   every(ms: number, run: () => void): () => void;
 }

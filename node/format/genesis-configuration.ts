@@ -62,6 +62,18 @@ export interface GenesisFile {
   }[];
   readonly factories: readonly { readonly id: string; readonly organisation: string; readonly name: string }[];
   readonly devices: readonly { readonly id: string; readonly organisation: string; readonly factory: string }[];
+  readonly mappings?: readonly GenesisMapping[];
+}
+
+/** Rules by which texts of a format become records of a class. */
+export interface GenesisMapping {
+  readonly id: string;
+  readonly organisation: string;
+  readonly name: string;
+  readonly class: string;
+  readonly format: string;
+  /** Hex SHA-256 of the document that holds the rules. */
+  readonly documentDigest: string;
 }
 
 export interface OpenedGenesis {
@@ -165,6 +177,11 @@ function checkGenesis(value: Json): GenesisFile {
     owned(item, at);
     if (!factories.has(name(item.factory, `${at}/factory`))) fail(`${at}/factory`, 'names no factory of this file');
   });
+  if (root.mappings !== undefined)
+    each(root.mappings, '/mappings', new Set(), (item, at) => {
+      owned(item, at);
+      for (const member of ['name', 'class', 'format', 'documentDigest']) name(item[member], `${at}/${member}`);
+    });
   return value as unknown as GenesisFile;
 }
 

@@ -17,6 +17,6 @@ export * from './decimal.ts';
 export * from './time.ts';
 export * from './record.ts';
 export * from './map-path.ts';
-export * from './map-proof.ts';
+export * from './state-proof.ts';
 export * from './evidence.ts';
 export * from './evidence-verdict.ts';

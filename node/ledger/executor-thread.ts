@@ -90,6 +90,7 @@ export async function startExecutorThread(
     execute: (request) => callWithList('execute', request),
     commit: (request) => call<PackedCommitted>('commit', request).then(unpackCommitted),
     repair: (...args) => call('repair', ...args),
+    prove: (key) => call('prove', key),
     async stop() {
       stopping = true;
       await call('stop');

@@ -19,7 +19,7 @@ export interface ExecutorWorkerData {
 
 export interface ExecutorCall {
   readonly ticket: number;
-  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'repair' | 'stop';
+  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'repair' | 'prove' | 'stop';
   readonly args: readonly unknown[];
 }
 
@@ -96,6 +96,7 @@ if (port) {
   const answer = async (call: ExecutorCall): Promise<void> => {
     try {
       if (call.method === 'stop') {
+        await executor.stop();
         await store.close();
         port.postMessage({ ticket: call.ticket, value: undefined });
         port.close();

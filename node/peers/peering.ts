@@ -3,14 +3,7 @@
  * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
  */
 import { ChainError } from '../errors/index.ts';
-import {
-  type ByteText,
-  type Certificate,
-  type ConsensusConfiguration,
-  type Digest,
-  toByteText,
-  transactionHashOf,
-} from '../format/index.ts';
+import { type ByteText, type ConsensusConfiguration, type Digest, toByteText, transactionHashOf } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
 import { createPause } from '../pace/slices.ts';
@@ -102,7 +95,7 @@ export interface PeeringDependencies {
   readonly wasExpelled: boolean;
   /** A transaction of a proposal held here, by hash of its full bytes. */
   readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
-  readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
+  readonly applyBlock: (bytes: Uint8Array, finality: Uint8Array) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
   readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
   readonly onAdmitted: (entry: Waiting) => void;
@@ -116,7 +109,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   const source = {
     head: deps.tip,
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
-    certificate: (height: number) => deps.blocks.certificate(height),
+    finality: (height: number) => deps.blocks.finality(height),
     headerBytes: (height: number) => deps.blocks.headerBytes(height),
     pause: () => createPause(world),
   };
@@ -155,12 +148,12 @@ export function createPeering(deps: PeeringDependencies): Peering {
     source,
     limits,
     localHeight: () => deps.tip().height,
-    applyBlock: async (bytes, certificate) => {
-      if (!certificate)
+    applyBlock: async (bytes, finality) => {
+      if (!finality)
         throw new ChainError('BLOCK_REFUSED', {
           failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }],
         });
-      await deps.applyBlock(bytes, certificate);
+      await deps.applyBlock(bytes, finality);
     },
   });
   let waiting: Uint8Array[] = [];

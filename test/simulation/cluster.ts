@@ -263,7 +263,7 @@ export class Cluster {
 /** The consensus driver over the small chain. */
 export function driverNode(engine: string, create: CreateEngine | undefined): NodeFactory {
   return ({ process, rules, signer, onFinal, say }) => {
-    const chain = new TestChain(process, rules);
+    const chain = new TestChain(process, rules, engine);
     const next = chain.height + 1;
     const driver = createConsensusDriver({
       engine,
@@ -273,7 +273,7 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
         validators: rules.validators(next),
         height: chain.height,
         digest: chain.digest,
-        certificate: chain.certificate,
+        finality: chain.finality,
         parameters: rules.parameters(next),
         ...(rules.bounds.engine ? { limits: rules.bounds.engine } : {}),
       },

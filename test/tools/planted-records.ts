@@ -5,11 +5,28 @@ const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const SUBMIT = 'node/records/submit.ts';
 const SUBMIT_TEST = 'test/unit/node/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
+const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
 export const plantedRecords: readonly PlantedBug[] = [
+  {
+    name: 'a record may name a mapping that nobody registered',
+    file: 'contracts/builtin/records.ts',
+    from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
+  {
+    name: 'the node signs for a record that names a mapping of another class',
+    file: 'node/records/check-rows.ts',
+    from: '      ...mappingFaults(reading, definition, facts, record, known),\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
   {
     name: 'guesses at what an account may not read are free',
     file: 'node/records/check-rows.ts',
@@ -100,7 +117,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'sealed values of a refused submission stay',
-    file: SUBMIT,
+    file: 'node/records/record-transaction.ts',
     from: '    if (holds) await sealed.drop(id); // admission',
     to: '    // admission',
     test: SUBMIT_TEST,
@@ -109,8 +126,8 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'the record that a later call refuses is sought in the first call',
     file: SUBMIT,
-    from: 'const record = before + recordOfCall;',
-    to: 'const record = recordOfCall;',
+    from: 'recordsBefore(rows, receipt.failedCall) - place;',
+    to: '-place;',
     test: 'test/unit/node/records/under-way.test.ts',
     only: 'later call',
   },
@@ -140,9 +157,9 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a bundle may show the certificate of another header',
-    file: EVIDENCE,
-    from: 'votes.height !== decoded.height || !equalBytes(votes.digest, hash)',
-    to: 'votes.height < 0',
+    file: 'consensus/finality.ts',
+    from: 'height !== block.height || !equalBytes(digest, block.digest)',
+    to: 'height < 0',
     test: EVIDENCE_TEST,
     only: 'both verifiers',
   },

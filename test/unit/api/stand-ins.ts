@@ -49,6 +49,7 @@ import {
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
 import type { Headroom } from '../../../node/pace/headroom.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
+import { realTimers } from '../../../node/real/world.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
 export const CHAIN_ID = new Uint8Array(createHash('sha256').update('chain').digest());
@@ -79,10 +80,7 @@ export function createTestWorld(): TestWorld {
       monotonic: () => performance.now() - started + shiftMs,
     },
     timers: {
-      after(ms, run) {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
+      after: realTimers.after,
       every(ms, run) {
         const timer = setInterval(run, ms);
         timer.unref();
@@ -294,7 +292,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: TRANSACTIONS };
     const headerBytes = encodeHeader(block.header);
     const transactionIds = TRANSACTIONS.map((bytes) => openTransaction(crypto, bytes).id);
-    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds };
+    return { block, hash: headerHash(crypto, headerBytes), headerBytes, finality: undefined, receipts: [], transactionIds };
   };
   const node: TestNode = {
     events_: [],
@@ -461,6 +459,7 @@ export function createTestRecords(): TestRecords {
     pending: false,
     delayMs: 0,
     underWay: () => 0,
+    gathered: () => 0,
     async submit(body, bearer, options) {
       const { token, text } = readText(body);
       const caller = bearer.identify(token);

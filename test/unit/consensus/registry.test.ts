@@ -9,7 +9,7 @@ const start = {
   validators: validators(),
   height: 0,
   digest: GENESIS,
-  certificate: undefined,
+  finality: undefined,
   parameters: PARAMETERS,
   log: [],
 };

@@ -113,7 +113,7 @@ test('a block by height, hash and latest, raw bytes that decode, and validation 
   const raw = await get('/api/v1/blocks/3?form=raw');
   assert.equal(raw.headers['content-type'], 'application/octet-stream');
   const sealed = decodeSealedBlock(new Uint8Array(raw.body));
-  assert.deepEqual(Buffer.from(encodeSealedBlock(encodeBlock(sealed.block), sealed.certificate)), raw.body);
+  assert.deepEqual(Buffer.from(encodeSealedBlock(encodeBlock(sealed.block), sealed.finality)), raw.body);
   for (const [body, type] of [
     [raw.body, 'application/octet-stream'],
     [raw.body.toString('base64'), 'text/plain'],

@@ -1,8 +1,9 @@
 /** The cut of the vote log at a stable checkpoint, in the middle of a height: a restart from what is kept knows all that the whole log knew. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Fetch } from '../../../../consensus/pbft/messages.ts';
-import { certificate, d, newView, PARAMETERS, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
+import { certificate, d, finality, newView, PARAMETERS, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
 
 const parameters = { ...PARAMETERS, checkpointIntervalBlocks: 2 };
 const TWO = certificate('commit', 0, 2, 'two', ['a', 'b', 'c']);
@@ -19,7 +20,7 @@ function beforeTheCut(self: string): Table {
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', 0, height, label, others),
+      finality: finality(0, height, label, others),
       validators: validators(),
       parameters,
     });
@@ -37,7 +38,7 @@ function cutAndRestarted(table: Table): Table {
 }
 
 const restarted = (table: Table): Table =>
-  new Table(table.self, { parameters, height: 2, digest: d('two'), certificate: TWO, log: table.log, signedHeight: 0 });
+  new Table(table.self, { parameters, height: 2, digest: d('two'), finality: encodeCertificate(TWO), log: table.log, signedHeight: 0 });
 
 function hasPrepared(table: Table, label = 'X'): Table {
   table.hear(prePrepare('a', 0, 3, label));

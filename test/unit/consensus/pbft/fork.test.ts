@@ -4,13 +4,19 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Message, ViewChange, Vote } from '../../../../consensus/pbft/messages.ts';
 import { encodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import { certificate, d, held, newView, prePrepare, Table, viewChange, vote } from './table.ts';
 
 const MARK = [encodeRecord({ kind: 'mark', stableCheckpoint: 4 })];
 const finalAt = (height: number) => certificate('commit', 0, height, `B${height}`);
-const at = (height: number, log: Uint8Array[] = MARK) => ({ height, digest: d(`B${height}`), certificate: finalAt(height), log });
+const at = (height: number, log: Uint8Array[] = MARK) => ({
+  height,
+  digest: d(`B${height}`),
+  finality: encodeCertificate(finalAt(height)),
+  log,
+});
 
 function last<K extends Message['kind']>(table: Table, kind: K): Extract<Message, { kind: K }> {
   const found = table.sent.filter((message) => message.kind === kind).at(-1);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { certificate, d, prePrepare, Table, validators, vote } from './table.ts';
 
 test('a primary takes a block through the three phases, each step on disk before it is said', () => {
@@ -137,10 +138,10 @@ test('an idle chain is due its block after the idle interval, and not before', (
 test('a build that found nothing is asked for again later, and at once when work comes', () => {
   const a = new Table('a');
   a.work();
-  assert.deepEqual(a.step({ kind: 'notBuilt', height: 1, view: 0, code: 'NOTHING_TO_INCLUDE' }), []);
+  assert.deepEqual(a.step({ kind: 'notBuilt', height: 1, engineData: encodeEngineData(0), code: 'NOTHING_TO_INCLUDE' }), []);
   assert.deepEqual(a.tick(20), []);
   assert.deepEqual(a.tick(80), ['build h1 v0']);
-  a.step({ kind: 'notBuilt', height: 1, view: 0, code: 'NOTHING_TO_INCLUDE' });
+  a.step({ kind: 'notBuilt', height: 1, engineData: encodeEngineData(0), code: 'NOTHING_TO_INCLUDE' });
   a.work(false);
   assert.deepEqual(a.work(), ['build h1 v0']);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { ANSWERS_DUE_MAX, ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
 import type { Ask, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
 import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
@@ -8,6 +9,7 @@ import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import {
   certificate,
   d,
+  finality,
   held,
   newView,
   PARAMETERS,
@@ -248,7 +250,7 @@ test('a checkpoint vote is cast every interval, and a quorum of them cuts the vo
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', 0, height, label, ['a', 'c', 'd']),
+      finality: finality(0, height, label, ['a', 'c', 'd']),
       validators: validators(),
       parameters,
     });
@@ -263,7 +265,7 @@ test('a checkpoint vote is cast every interval, and a quorum of them cuts the vo
 const FIVE = certificate('commit', 0, 5, 'five');
 
 function lostLog(log: Uint8Array[] = []): Table {
-  return new Table('d', { height: 5, digest: d('five'), certificate: FIVE, log });
+  return new Table('d', { height: 5, digest: d('five'), finality: encodeCertificate(FIVE), log });
 }
 
 test('a replica whose vote log is gone is mute until a height nobody can hold a vote of it for is final', () => {
@@ -358,7 +360,7 @@ test('a vote log that lacks a vote which stands in a stored certificate is too o
   d1.executed('X');
   for (const node of ['a', 'b']) d1.hear(vote('prepare', node, 0, 1, 'X'));
   assert.ok(d1.votesSent().includes('commit v0 h1 X'));
-  const certified = { height: 1, digest: d('X'), certificate: certificate('commit', 0, 1, 'X', ['a', 'b', 'd']), signedHeight: 1 };
+  const certified = { height: 1, digest: d('X'), finality: finality(0, 1, 'X', ['a', 'b', 'd']), signedHeight: 1 };
   assert.notEqual(new Table('d', { ...certified, log: d1.log }).engine.status().phase, 'mute');
   const commit = d1.log.findIndex((record) => {
     const decoded = decodeRecord(record);
@@ -414,7 +416,7 @@ test('a log that only saw blocks come by sync is as old as its last vote, which 
   const again = new Table('d', {
     height: 2,
     digest: d('two'),
-    certificate: certificate('commit', 0, 2, 'two'),
+    finality: finality(0, 2, 'two'),
     signedHeight: 0,
     log: synced.log,
   });

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { encodeMessage, type Message } from '../../../../consensus/pbft/messages.ts';
 import { createReplica } from '../../../../consensus/pbft/replica.ts';
-import { type Validator, voteSigningBytes } from '../../../../node/format/index.ts';
+import { voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
+import type { Validator } from '../../../../node/format/index.ts';
 import { isSigned, VERDICTS_MAX } from '../../../../consensus/pbft/verdicts.ts';
 import { CHAIN_ID, certificate, d, newView, PARAMETERS, rekeyed, Table, validators, viewChange } from './table.ts';
 
@@ -89,7 +90,7 @@ test('verdicts are bounded: a flood of new ones only makes the old be judged aga
   let judged = 0;
   const verify = () => ++judged > 0;
   const hash = (data: Uint8Array) => createHash('sha256').update(data).digest();
-  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: d('genesis'), certificate: undefined };
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: d('genesis'), finality: undefined };
   const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, { hash, verify, sign: () => new Uint8Array(32) });
   const signed = (view: number) => isSigned(replica, viewChange('d', view), encodeMessage(viewChange('d', view)));
   judged = 0;

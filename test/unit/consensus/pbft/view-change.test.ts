@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Body, PrePrepare, Verified, ViewChange } from '../../../../consensus/pbft/messages.ts';
 import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
 import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
@@ -162,7 +163,7 @@ test('of two prepared blocks the one of the higher view wins', () => {
 
 test('what was prepared below the highest final height reported decides nothing', () => {
   const final = certificate('commit', 1, 1, 'Y');
-  const c = new Table('c', { height: 1, digest: d('Y'), certificate: final, log: new Table('c').log });
+  const c = new Table('c', { height: 1, digest: d('Y'), finality: encodeCertificate(final), log: new Table('c').log });
   c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
   c.hear(viewChange('b', 2, final));
   assert.equal(c.engine.status().phase, 'viewChange'); // two of one base are no quorum, whatever a said below it
@@ -218,7 +219,7 @@ test('a restart at a height that became final below the view entered comes back 
   const c = new Table('c');
   c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
   const final = certificate('commit', 0, 1, 'X', ['a', 'b', 'd']);
-  const again = new Table('c', { height: 1, digest: d('X'), certificate: final, log: c.log });
+  const again = new Table('c', { height: 1, digest: d('X'), finality: encodeCertificate(final), log: c.log });
   assert.equal(again.engine.status().view, 1);
   assert.equal(again.engine.status().phase, 'viewChange');
   const words = again.sent.filter((message) => message.kind === 'viewChange');
@@ -384,7 +385,7 @@ test('however many views fail in a row, none lasts longer than the cap', () => {
 });
 
 test('what belongs to a view that is over is let go as soon as it is left or another is entered', () => {
-  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: GENESIS, certificate: undefined };
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: GENESIS, finality: undefined };
   const crypto = { hash: (data: Uint8Array) => data.slice(0, 32), verify: () => true, sign: () => new Uint8Array(32) };
   for (const leave of [startViewChange, (replica: Replica, view: number) => enterView(replica, view, undefined)]) {
     const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, crypto);

@@ -2,14 +2,14 @@
  * One small example of everything whose bytes can never change again, as text: hex, or the text itself. Kept in test/data/frozen and compared there.
  * Before the first release a deliberate change is written with `node dist/test/tools/write-frozen.js`; afterwards what is there stays.
  */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   canonicalJson,
   consensusHashOf,
   contentDigest,
-  emptyMapRoot,
+  emptyStateRoot,
   encodeAmendment,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeContent,
   encodeHeader,
@@ -35,11 +35,11 @@ import {
   toHex,
   transactionSigningBytes,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { annexRecord } from '../records/sample.ts';
+import { frozenState } from '../state/frozen-state.ts';
 import { buildEvidence, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from './evidence-fixture.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
 import { merklePath } from './merkle-path.ts';
@@ -133,7 +133,7 @@ export function frozenBytes(): Record<string, string> {
     merklePathOfThird: merklePath(crypto.hash, leaves, 2).map(toHex).join(' '),
     mapRoot: toHex(map.root()),
     mapRootOfOne: toHex(fixtureMap(1).root()),
-    mapRootOfNone: toHex(emptyMapRoot(crypto)),
+    mapRootOfNone: toHex(emptyStateRoot(crypto)),
     content: Buffer.from(content).toString(),
     contentDigest: toHex(contentDigest(crypto, annexRecord({ token: 'secret' }))),
     sealedContent: Buffer.from(sealed).toString(),
@@ -170,5 +170,6 @@ export function frozenFiles(): Record<string, string> {
     'evidence-v1-pbft.json': buildEvidence(plainParts(map)),
     'evidence-v1-pbft-barrier-inclusion.json': buildEvidence(longParts(map)),
     'bytes.json': `${JSON.stringify(frozenBytes(), undefined, 1)}\n`,
+    'state.json': `${JSON.stringify(frozenState(), undefined, 1)}\n`,
   };
 }

@@ -7,11 +7,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { recordKey } from '../../../../contracts/builtin/layout.ts';
 import { stateKey } from '../../../../contracts/types.ts';
 import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { type Chain, createChain } from '../../../../node/chain/chain.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
+import { voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
   consensusHashOf,
@@ -36,7 +38,6 @@ import {
   toByteText,
   toHex,
   transactionHashOf,
-  voteSigningBytes,
   Writer,
 } from '../../../../node/format/index.ts';
 import type { AccountView } from '../../../../node/ledger/admission.ts';
@@ -193,12 +194,15 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   };
   const execute = async (chain: Chain, proposer: string, code: string): Promise<Digest> => {
     const { digest, proposal } = proposed(proposer);
-    assert.equal((await chain.execute({ height: 1, view: 0, digest, proposal, from: 'b', fresh: true })).code, code);
+    assert.equal(
+      (await chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'b', fresh: true })).code,
+      code,
+    );
     return digest;
   };
-  const certificate = (digest: Digest) => {
+  const finality = (digest: Digest) => {
     const signature = signer.sign(voteSigningBytes(chainId, 'commit', 0, 1, digest));
-    return { view: 0, height: 1, digest, votes: ['a', 'b', 'c'].map((node) => ({ node, signature })) };
+    return encodeCertificate({ view: 0, height: 1, digest, votes: ['a', 'b', 'c'].map((node) => ({ node, signature })) });
   };
 
   await holdsBriefly(t, 'proposed by no validator', async () => {
@@ -220,13 +224,14 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   });
   await holdsBriefly(t, 'built', async () => {
     const { chain } = await full();
-    return async () => assert.ok('digest' in (await chain.build({ height: 1, view: 0, parent: opened.hash, emptyAllowed: true })));
+    return async () =>
+      assert.ok('digest' in (await chain.build({ height: 1, engineData: encodeEngineData(0), parent: opened.hash, emptyAllowed: true })));
   });
   await holdsBriefly(t, 'committed', async () => {
     const { chain, mempool } = await full();
     const digest = await execute(chain, 'a', 'OK');
     return async () => {
-      assert.equal((await chain.commit({ height: 1, digest, certificate: certificate(digest) })).height, 1);
+      assert.equal((await chain.commit({ height: 1, digest, finality: finality(digest) })).height, 1);
       assert.equal(mempool.size().count, 0);
     };
   });
@@ -234,7 +239,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     const { chain } = await fresh();
     const { header, seal, digest } = proposed('a');
     const bytes = encodeBlock({ header, seal, transactions: bodies });
-    return async () => assert.equal((await chain.applyBlock(bytes, certificate(digest))).height, 1);
+    return async () => assert.equal((await chain.applyBlock(bytes, finality(digest))).height, 1);
   });
 });
 
