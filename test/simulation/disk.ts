@@ -4,12 +4,15 @@
  */
 import { ChainError } from '../../node/errors/index.ts';
 import type { ByteText } from '../../node/format/index.ts';
-import type { AppendLog, Store, StoreOperation } from '../../node/world.ts';
+import type { AppendLog, FileDirectory, Store, StoreOperation } from '../../node/world.ts';
+import { SimDirectory, SimFiles } from './files.ts';
 import type { SeededRandom } from './random.ts';
 
 /** Time of one fdatasync, ms. */
 const SYNC_MIN_MS = 0.2;
 const SYNC_MAX_MS = 4;
+/** Of any other call on a file, ms. */
+const FILE_CALL_MS = 0.05;
 
 /** Runs `then` after `ms` unless the process has died. */
 export type Later = (ms: number, then: () => void) => void;
@@ -25,6 +28,7 @@ export class SimDisk {
   /** Durable records of each log, and rows of each store, by name. */
   readonly logs = new Map<string, Uint8Array[]>();
   readonly stores = new Map<string, Map<ByteText, Uint8Array>>();
+  readonly directories = new Map<string, SimFiles>();
   full = false;
   /** Synced batches of stores are persist points too. */
   hooksStores = false;
@@ -37,11 +41,33 @@ export class SimDisk {
   crash(random: SeededRandom): void {
     for (const end of this.underWay) end(random);
     this.underWay.clear();
+    const isKilled = random.chance(0.5); // the system outlives the process and still writes everything
+    for (const files of this.directories.values()) files.crash(() => isKilled || random.chance(0.5));
   }
 
   syncMs(random: SeededRandom): number {
     return SYNC_MIN_MS + random.ratio() * (SYNC_MAX_MS - SYNC_MIN_MS);
   }
+}
+
+/** The files of one directory as a process has them: each call takes a while, a sync as long as one of a log. */
+export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, later: Later): FileDirectory {
+  const files = disk.directories.get(name) ?? new SimFiles();
+  disk.directories.set(name, files);
+  return new SimDirectory(
+    files,
+    (run, syncs) =>
+      new Promise((resolve, reject) =>
+        later(syncs ? disk.syncMs(random) : FILE_CALL_MS, () => {
+          files.roomBytes = disk.full ? 0 : Number.POSITIVE_INFINITY;
+          try {
+            resolve(run());
+          } catch (error) {
+            reject(error);
+          }
+        }),
+      ),
+  );
 }
 
 export class SimLog implements AppendLog {

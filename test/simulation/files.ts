@@ -154,8 +154,8 @@ function sectorsOf(at: number, length: number): number {
   return length === 0 ? 0 : Math.floor((at + length - 1) / SECTOR_BYTES) - Math.floor(at / SECTOR_BYTES) + 1;
 }
 
-/** Runs `call` when its time has come; a process that died in between gets no answer. */
-export type Timed = <T>(run: () => T) => Promise<T>;
+/** Runs a call when its time has come; a process that died in between gets no answer. */
+export type Timed = <T>(run: () => T, syncs: boolean) => Promise<T>;
 const AT_ONCE: Timed = async (run) => run();
 
 export class SimDirectory implements FileDirectory {
@@ -168,43 +168,42 @@ export class SimDirectory implements FileDirectory {
   }
 
   list(): Promise<readonly string[]> {
-    return this.#timed(() => [...this.#disk.files.keys()]);
+    return this.#timed(() => [...this.#disk.files.keys()], false);
   }
 
   open(name: string): Promise<DataFile | undefined> {
     const disk = this.#disk;
-    const carryOut = (call: DiskCall) => this.#timed(() => disk.carryOut(call));
+    const carryOut = (call: DiskCall) => this.#timed(() => disk.carryOut(call), call.kind === 'sync');
     return this.#timed(() => {
       const file = disk.files.get(name);
       if (file === undefined) return undefined;
-      const current = () => disk.files.get(name) ?? file;
       return {
-        size: () => this.#timed(() => current().seen.size),
+        size: () => this.#timed(() => file.seen.size, false),
         read: (at, into) =>
           this.#timed(() => {
-            const bytes = current().seen.bytes.subarray(at, at + into.length);
+            const bytes = file.seen.bytes.subarray(at, at + into.length);
             into.set(bytes);
             into.fill(0, bytes.length);
-          }),
+          }, false),
         write: (at, parts) => carryOut({ kind: 'write', name, at, bytes: joined(parts) }),
         truncate: (size) => carryOut({ kind: 'truncate', name, size }),
         sync: () => carryOut({ kind: 'sync', name }),
         close: () => Promise.resolve(),
       };
-    });
+    }, false);
   }
 
   put(name: string, bytes: Uint8Array): Promise<void> {
     const copied = bytes.slice();
-    return this.#timed(() => this.#disk.carryOut({ kind: 'put', name, bytes: copied }));
+    return this.#timed(() => this.#disk.carryOut({ kind: 'put', name, bytes: copied }), true);
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#timed(() => this.#disk.carryOut({ kind: 'rename', name: from, to }));
+    return this.#timed(() => this.#disk.carryOut({ kind: 'rename', name: from, to }), true);
   }
 
   remove(name: string): Promise<void> {
-    return this.#timed(() => this.#disk.carryOut({ kind: 'remove', name }));
+    return this.#timed(() => this.#disk.carryOut({ kind: 'remove', name }), true);
   }
 }
 

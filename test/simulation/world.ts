@@ -3,8 +3,8 @@
  * by one event queue and one seed. Any node that takes its clock, timers, random, log, store and network from here runs repeatably.
  */
 import type { Crypto } from '../../node/format/index.ts';
-import type { AppendLog, Log, Network, Store, World } from '../../node/world.ts';
-import { type Later, SimDisk, SimLog, SimStore } from './disk.ts';
+import type { AppendLog, FileDirectory, Log, Network, Store, World } from '../../node/world.ts';
+import { type Later, SimDisk, simDirectory, SimLog, SimStore } from './disk.ts';
 import { type Fabric, SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -21,6 +21,7 @@ export interface SimProcess {
   readonly network: Network;
   openLog(name: string): AppendLog;
   openStore(name: string): Store;
+  openDirectory(name: string): FileDirectory;
   /** True once the process was killed; nothing it still computes can be seen by anyone. */
   dead(): boolean;
 }
@@ -101,6 +102,7 @@ export class SimMachine {
       network: mortal(network, () => process.alive),
       openLog: (name) => new SimLog(this.disk, name, this.#random, later, () => this.#killed()),
       openStore: (name) => new SimStore(this.disk, name, this.#random, later, () => this.#killed()),
+      openDirectory: (name) => simDirectory(this.disk, name, this.#random, later),
       dead: () => !process.alive,
     };
   }

@@ -11,6 +11,7 @@ import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
+import { plantedSegments } from './planted-segments.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -36,6 +37,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedRecords,
   ...plantedScanner,
   ...plantedRecovery,
+  ...plantedSegments,
   ...plantedCoalescing,
   ...plantedDoors,
   ...plantedAnswers,

@@ -48,7 +48,7 @@ test('killed at any byte of any write, a store holds every acknowledged group, p
 
 test('whichever sectors of the group under way were lost, a store holds every acknowledged group and that one whole or not at all', async () => {
   const groups = [group(1, 440), group(2, 300, 800, 460, 300), group(3, 1_900), group(4, 10, 20, 30, 600)];
-  const { files, callsAfter } = await written(groups);
+  const { files, callsAfter } = await written(groups, 20_000);
   const disk = new SimFiles();
   for (const [n, call] of files.calls.entries()) {
     disk.carryOut(call);
@@ -59,6 +59,17 @@ test('whichever sectors of the group under way were lost, a store holds every ac
       crashed.crash((_, sector) => ((kept >> sector) & 1) === 1);
       await assertRecovers(crashed, groups, acknowledged, `call ${n}, sectors ${kept.toString(2)}`, kept % 8 === 3);
     }
+  }
+});
+
+test('a group is torn too when only checksums of a long payload were lost', async () => {
+  const groups = [group(1, 100), group(2, 2_200_000)]; // its table fills a sector
+  const { files } = await written(groups, 4_000_000);
+  for (let lost = 0; lost < 3; lost++) {
+    const crashed = (await written(groups.slice(0, 1))).files;
+    for (const call of files.calls.slice(-2, -1)) crashed.carryOut(call);
+    crashed.crash((_, sector) => sector !== lost);
+    await assertRecovers(crashed, groups, 1, `sector ${lost}`);
   }
 });
 

@@ -88,9 +88,11 @@ test('a bit that turned over at any byte is damage of one frame at most, and is 
     SEGMENT_HEADER_BYTES + 300,
   );
   const { files, locations } = built;
-  for (const name of [NAMES[0]!, NAMES[1]!]) {
+  for (const name of [NAMES[0]!, NAMES[2]!]) {
     const { length } = files.bytesOf(name);
-    for (let at = 0; at < length; at += (at >= 120 && at < 4_096) || (at >= 4_220 && at < SEGMENT_HEADER_BYTES) ? 971 : 1) {
+    const inHeader = [0, 4_096].flatMap((from) => Array.from({ length: 120 }, (_, i) => from + i)); // both copies; what fills the pages means nothing
+    const inFrames = Array.from({ length: length - SEGMENT_HEADER_BYTES }, (_, i) => SEGMENT_HEADER_BYTES + i);
+    for (const at of [...inHeader, 1_000, 8_191, ...inFrames]) {
       const flipped = files.copy();
       flipped.flip(name, at, 1 << (at % 8));
       const hit = locations.findIndex((location, i) => {
@@ -142,6 +144,31 @@ test('a file that is missing, wiped, emptied, cut or without its header is damag
   }
 });
 
+test('a file that is missing, wiped or cut is told at the start, without reading what it should hold; half a header is made whole there', async () => {
+  const { files } = await build();
+  const name = NAMES[1]!;
+  const { length } = files.bytesOf(name);
+  const spoil: [string, (disk: SimFiles) => void, readonly number[]][] = [
+    ['missing', (disk) => disk.carryOut({ kind: 'remove', name }), [SEGMENT_HEADER_BYTES, length - SEGMENT_HEADER_BYTES]],
+    ['wiped', (disk) => wipe(disk, name, 0, length), [SEGMENT_HEADER_BYTES, length - SEGMENT_HEADER_BYTES]],
+    ['cut', (disk) => disk.carryOut({ kind: 'truncate', name, size: length - 60 }), [length - 60, 60]],
+  ];
+  for (const [what, run, [from, bytes]] of spoil) {
+    const spoilt = files.copy();
+    run(spoilt);
+    const store = await openOn(spoilt, 2);
+    assert.deepEqual(store.opened.damage, [{ location: locate(2, from!), bytes, frame: undefined }], what);
+    await store.close();
+  }
+  for (const at of [0, 4_096]) {
+    const half = files.copy();
+    wipe(half, name, at, at + 512);
+    await (await openOn(half, 2)).close();
+    half.crash(() => false);
+    assert.deepEqual(half.bytesOf(name), files.bytesOf(name));
+  }
+});
+
 test('the newest file wiped or taken away: what was in it is damage or gone, and the store goes on in another', async () => {
   const built = await build();
   const { files, locations } = built;
@@ -174,9 +201,10 @@ test('files that changed places, and one of another node or another time, answer
   await assertMended(swapped, built, 'swapped', { lost: [...inSegment(2, built), ...inSegment(4, built)] });
   assert.equal([...swapped.files.keys()].filter((name) => name.includes('.damaged-')).length, 2);
 
-  const other = new SimFiles(); // the same blocks of the same chain, stored by another node
+  const other = new SimFiles(); // of the same chain, stored by another node: its frames stand in the same places
   const store = await open(new SimDirectory(other), { seed: 77 });
-  for (const frames of built.groups) await store.append(frames);
+  for (const frames of built.groups)
+    await store.append(frames.map((frame) => ({ ...frame, payload: frame.payload.map((byte) => byte ^ 2) })));
   await store.close();
   for (const [i, name] of NAMES.slice(0, 4).entries()) {
     const exchanged = files.copy();
@@ -294,6 +322,21 @@ test('what was put back is read by whoever read the damage before, and is on dis
   await store.rewrite(locations[0]!, groups.flat()[0]!);
   files.crash(() => false);
   for (const by of [store, reader]) assert.deepEqual((await by.read(locations[0]!)).payload, groups.flat()[0]!.payload);
+  reader.close();
+  await store.close();
+});
+
+test('a reader that holds a file open finds the one that took its place', async () => {
+  const built = await build();
+  const { files, locations, groups } = built;
+  const second = inSegment(2, built);
+  wipe(files, NAMES[1]!, SEGMENT_HEADER_BYTES, files.bytesOf(NAMES[1]!).length);
+  const reader = readerOf(new SimDirectory(files));
+  await assert.rejects(reader.read(locations[second[0]!]!), isDamaged);
+  files.carryOut({ kind: 'remove', name: NAMES[1]! });
+  const store = await openOn(files, 2);
+  for (const i of second) await store.rewrite(locations[i]!, groups.flat()[i]!);
+  for (const i of second) assert.deepEqual((await reader.read(locations[i]!)).payload, groups.flat()[i]!.payload);
   reader.close();
   await store.close();
 });
