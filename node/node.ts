@@ -302,7 +302,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      finality: soundOr(finalityAt(height)),
+      finality: soundOrUndefined(finalityAt(height)),
       signedHeight: lastSigned(finalityAt, configuration.engine, options.node, height),
       parameters: configuration.parameters,
       ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
@@ -561,7 +561,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-const soundOr = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
+const soundOrUndefined = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
 
 const EXPELLED = 'NODE_EXPELLED';
 
