@@ -9,6 +9,7 @@ import { plantedDoors } from './planted-doors.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
+import { plantedState } from './planted-state.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -30,6 +31,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
   ...plantedLedger,
+  ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
   ...plantedRecovery,
