@@ -29,8 +29,10 @@ function mapOf(all: readonly string[]): StateMap {
 }
 const held = mapOf(keys);
 const root = held.root();
-const refused = (reason?: StateProofReason, message = /^/) => (error: unknown) =>
-  error instanceof StateProofFault && (reason === undefined || error.reason === reason) && message.test(error.message);
+const refused =
+  (reason?: StateProofReason, message = /^/) =>
+  (error: unknown) =>
+    error instanceof StateProofFault && (reason === undefined || error.reason === reason) && message.test(error.message);
 
 test('a proof of any kind with one byte changed, added or taken away is refused', () => {
   const proofOf = {
