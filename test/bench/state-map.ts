@@ -23,7 +23,7 @@ const cpuUs = (): number => {
   return user + system;
 };
 
-let made = 0;
+let made = 0; // entries so far
 /** The key of entry `i`: `\x07records`, a tag, a digest, and for a version its number. */
 function keyOf(i: number): ByteText {
   const digest = hashOnce('sha256', String(i), 'latin1' as 'hex');

@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { MAP_KEY_BYTES_MAX, toHex, verifyStateProof, verifyStateRange } from '../../../../node/format/index.ts';
 import { createStateMap, type MapWrite, type StagedMap, type StateMap } from '../../../../node/state/index.ts';
-import { after, anyKey, block, digest, fastHash, type Model, modelRoot, plainHash, put, sortedEntries } from './state-map-model.ts';
+import { after, anyKey, block, digest, fastHash, many, type Model, modelRoot, plainHash, put, sortedEntries } from './state-map-model.ts';
 
 const EMPTY: Model = new Map();
 
@@ -30,7 +30,7 @@ function checkHead(map: StateMap, model: Model): void {
 
 test('after any blocks of puts and deletes the root, the count and the entries are those of the definition, with either form of the hash', () => {
   fc.assert(
-    fc.property(fc.array(block, { minLength: 1, maxLength: 8 }), fc.constantFrom(plainHash, fastHash), (blocks, hash) => {
+    fc.property(many(block, 8), fc.constantFrom(plainHash, fastHash), (blocks, hash) => {
       const map = createStateMap(hash);
       let model = EMPTY;
       for (const writes of blocks) {
@@ -41,13 +41,13 @@ test('after any blocks of puts and deletes the root, the count and the entries a
       map.commit(map.stage([...model.keys()].map((key) => ({ key, valueHash: undefined }))));
       checkHead(map, EMPTY);
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
 test('the root depends on the set of entries alone, not on the order in which they came', () => {
   fc.assert(
-    fc.property(fc.array(block, { maxLength: 4 }), fc.array(put, { maxLength: 200 }), fc.nat(40), (blocks, writes, step) => {
+    fc.property(many(block, 4), many(put, 200), fc.nat(40), (blocks, writes, step) => {
       const inParts = createStateMap(fastHash);
       let model = EMPTY;
       for (const part of blocks) {
@@ -58,7 +58,7 @@ test('the root depends on the set of entries alone, not on the order in which th
       model = after(model, writes);
       assert.equal(toHex(inParts.root()), toHex(mapOf(new Map([...model].reverse())).root()));
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 
@@ -70,7 +70,7 @@ test('candidates form a tree: each has its own root and entries, and dropping or
   }
   const step = fc.record({ writes: block, on: fc.nat(), what: fc.constantFrom('stage', 'stage', 'stage', 'drop', 'commit') });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+    fc.property(many(step, 16), (steps) => {
       const map = createStateMap(fastHash);
       let head = EMPTY;
       let open: Candidate[] = [];
@@ -101,7 +101,7 @@ test('candidates form a tree: each has its own root and entries, and dropping or
       for (const { staged } of open) map.drop(staged);
       checkHead(map, head);
     }),
-    { numRuns: 80 },
+    { numRuns: 40 },
   );
 
   /** What stood on the committed candidate stands on the head now. */
@@ -144,7 +144,7 @@ test('a dropped candidate leaves no memory behind, and a committed one only what
 
 test('the writes that undo a block bring back every entry with its location, and name the keys that were replaced', () => {
   fc.assert(
-    fc.property(fc.array(block, { minLength: 1, maxLength: 3 }), block, (blocks, last) => {
+    fc.property(many(block, 3), block, (blocks, last) => {
       const map = createStateMap(fastHash);
       for (const writes of blocks) map.commit(map.stage(writes));
       const held = map.hold();
@@ -157,7 +157,7 @@ test('the writes that undo a block bring back every entry with its location, and
       map.commit(map.stage(staged.undo()));
       assert.deepEqual([...map.hold().entries()].flat(), before);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 
@@ -200,6 +200,10 @@ test('a block is committed only on the state it was staged on', () => {
   assert.throws(() => map.commit(other), /another state/);
   assert.throws(() => map.commit(one), /another state/);
   assert.throws(() => map.stage([], other), /dropped/);
+  const given = map.stage([{ key: 'd', valueHash: digest('1') }]);
+  map.drop(given);
+  map.drop(given);
+  assert.throws(() => map.commit(given), /another state/);
   map.commit(onOne);
   assert.throws(() => map.prove('a', one), /past/);
   assert.equal(map.count(), 2);
@@ -207,7 +211,7 @@ test('a block is committed only on the state it was staged on', () => {
 
 test('every key is proved present with its value and every other key absent, at the head and at a candidate', () => {
   fc.assert(
-    fc.property(fc.array(put, { maxLength: 150 }), block, fc.array(anyKey, { maxLength: 20 }), (writes, more, others) => {
+    fc.property(many(put, 150), block, many(anyKey, 20), (writes, more, others) => {
       const map = createStateMap(fastHash);
       map.commit(map.stage(writes));
       const staged = map.stage(more);
@@ -225,7 +229,7 @@ test('every key is proved present with its value and every other key absent, at 
 
 test('a range proof lists the first entries, says whether they are all, and counts the rest exactly', () => {
   fc.assert(
-    fc.property(fc.array(put, { maxLength: 200 }), anyKey, fc.option(anyKey, { nil: undefined }), fc.nat(40), (writes, from, to, limit) => {
+    fc.property(many(put, 200), anyKey, fc.option(anyKey, { nil: undefined }), fc.nat(40), (writes, from, to, limit) => {
       const map = createStateMap(fastHash);
       map.commit(map.stage(writes));
       const all = sortedEntries(after(EMPTY, writes)).map(([key, valueHash]) => ({ key, valueHash }));
@@ -237,7 +241,7 @@ test('a range proof lists the first entries, says whether they are all, and coun
       assert.equal(claim.complete, claim.entries.length === inside.length);
       assert.ok(claim.entries.length >= Math.min(limit, inside.length));
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
