@@ -4,6 +4,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const VOTE_LOG = 'node/store/vote-log.ts';
+const FILES = 'node/store/files.ts';
 const FRAME_INBOX = 'node/chain/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/chain/frame-inbox.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
@@ -27,16 +28,16 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'a rewritten vote log takes the place of the old one before it is synced',
-    file: VOTE_LOG,
-    from: '      await file.sync();\n      await rename(temporary, path);',
-    to: '      await rename(temporary, path);',
+    file: FILES,
+    from: '    await file.sync();\n    await rename(temporary, path);',
+    to: '    await rename(temporary, path);',
     test: VOTE_LOG_TEST,
     only: 'synced',
   },
   {
     name: 'the new name of a rewritten vote log is not synced',
-    file: VOTE_LOG,
-    from: '      await syncDirectory(dirname(path));\n',
+    file: FILES,
+    from: '    await syncDirectory(dirname(path));\n',
     to: '',
     test: VOTE_LOG_TEST,
     only: 'synced',
