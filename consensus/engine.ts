@@ -5,10 +5,10 @@
  * Contract with the shell, per turn: step every waiting input; append all `persist` records to the vote log in order, one fdatasync;
  * only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
  */
-import type { Digest, Validator } from '../node/format/index.ts';
+import type { Digest, Json, Validator } from '../node/format/index.ts';
 
-/** Note of an engine that has entered a view: `view` and `height`. */
-export const VIEW_ENTERED = 'view entered';
+/** Note of an engine that another node is entitled to the next block: `height` and fields of its own. */
+export const PRODUCER_CHANGED = 'producer changed';
 
 /** Where the chain stands when an engine is created or restarted. */
 export interface EngineStart {
@@ -141,16 +141,14 @@ export const TICK_MS = 20;
 /** What a status call shows of the current round (5.1.3.a, 6.3.1.d). */
 export interface EngineStatus {
   readonly engine: string;
+  /** The height being decided. */
   readonly height: number;
-  readonly view: number;
-  readonly primary: string;
+  /** `observing`, `mute` and `excluded` mean the same under every engine: it takes no part, and why. The others are the engine's own. */
   readonly phase: string;
-  readonly proposals: number;
-  readonly verifications: number;
-  readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };
-  readonly stableCheckpoint: number;
-  /** Of a mute validator: those that have not told yet what they hold of it. */
-  readonly unanswered?: readonly string[];
+  /** The node entitled to the next block as things stand; empty where nobody is in advance. */
+  readonly producer: string;
+  /** What only this engine has, for people: shown as it is. Of a mute validator `unanswered`: who has not told yet what it holds of it. */
+  readonly details: Readonly<Record<string, Json>>;
 }
 
 export interface Engine {

@@ -201,7 +201,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a backup of a new network that sees all before the primary does leaves its view alone',
     file: 'node/node.ts',
-    from: 'if (chain.tip().height > 0 || driver.status().primary !== options.node) return;',
+    from: 'if (chain.tip().height > 0 || driver.status().producer !== options.node) return;',
     to: 'if (chain.tip().height > 0) return;',
     test: 'test/simulation/full-node.test.ts',
     only: 'backups of a new network',
