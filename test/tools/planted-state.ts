@@ -106,7 +106,7 @@ const versions: readonly PlantedBug[] = [
     file: STAGING,
     from: 'else if (!this.#lift(branch, out, outAt)) {',
     to: 'else {',
-    only: 'any blocks',
+    only: 'all beside one subtree',
   },
   {
     name: 'the quad of a changed child is not hashed again',
@@ -127,7 +127,7 @@ const versions: readonly PlantedBug[] = [
     file: STAGING,
     from: '      this.#batch.replace(write, bytes, body + 3, body + bodyBytesAt(bytes, start));\n',
     to: '',
-    only: 'undo a block',
+    only: 'path of a branch',
   },
   {
     name: 'undo forgets locations',
@@ -159,6 +159,37 @@ const versions: readonly PlantedBug[] = [
   },
 ].map((bug) => ({ ...bug, test: MAP_TEST }));
 
+const paged: readonly PlantedBug[] = [
+  {
+    name: 'a damaged page of the map is read',
+    file: 'node/state/segments.ts',
+    from: "throw new ChainError('STORE_DAMAGED', { table: 'state map pages', segment: index, page });",
+    to: 'continue;',
+    only: 'flipped, swapped and lost',
+  },
+  {
+    name: 'the map takes any memory',
+    file: 'node/state/segments.ts',
+    from: '    if (over <= 0) return;\n',
+    to: '    if (over <= 1_000) return;\n',
+    only: 'within its memory',
+  },
+  {
+    name: 'a block that meets a damaged page leaves its nodes behind',
+    file: MAP,
+    from: '      free(staging.made);\n      throw error;\n',
+    to: '      throw error;\n',
+    only: 'leaves no memory behind',
+  },
+  {
+    name: 'the record read last from the page file stays when buckets move',
+    file: 'node/state/bucket-log.ts',
+    from: '    this.#readBucket = 0;\n',
+    to: '',
+    only: 'within its memory',
+  },
+].map((bug) => ({ ...bug, test: 'test/unit/node/state/page-file.test.ts' }));
+
 const onDisk: readonly PlantedBug[] = [
   {
     name: 'a damaged change set is read',
@@ -170,8 +201,8 @@ const onDisk: readonly PlantedBug[] = [
   {
     name: 'a change set of a later form is read',
     file: CHANGES,
-    from: '  if (form !== FORM) throw new DecodeError(`form is ${form}`);\n',
-    to: '',
+    from: 'if (form !== FORM)',
+    to: 'if (form < 0)',
     only: 'another form',
   },
   {
@@ -184,8 +215,8 @@ const onDisk: readonly PlantedBug[] = [
   {
     name: 'a change set holds a key the map cannot hold',
     file: CHANGES,
-    from: '    if (length > MAP_KEY_BYTES_MAX) throw new DecodeError(`key of ${length} bytes`);\n',
-    to: '',
+    from: 'if (length > MAP_KEY_BYTES_MAX)',
+    to: 'if (length < 0)',
     only: 'another form',
   },
   {
@@ -215,14 +246,14 @@ const snapshots: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot of a later form is read',
-    from: '    if (bytes[0] !== FORM) throw damaged(`form is ${bytes[0]}`);\n',
-    to: '',
+    from: 'if (bytes[0] !== FORM)',
+    to: 'if (bytes.length === 0)',
     only: 'well hashed',
   },
   {
     name: 'a snapshot holds another count than it states',
-    from: '    if (count !== countStated) throw damaged(`${count} entries where ${countStated} are stated`);\n',
-    to: '',
+    from: 'if (count !== countStated)',
+    to: 'if (count < 0)',
     only: 'well hashed',
   },
   {
@@ -240,8 +271,8 @@ const snapshots: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot has memory taken for any length it states',
-    from: '      if (size > FRAME_BYTES_MAX) throw damaged(`frame of ${size} bytes`);\n',
-    to: '',
+    from: 'if (size > FRAME_BYTES_MAX)',
+    to: 'if (size < 0)',
     only: 'well hashed',
   },
   { name: 'an entry of a snapshot may be cut off', from: "throw damaged('an entry is cut off');", to: 'key.length;', only: 'well hashed' },
@@ -253,8 +284,8 @@ const snapshots: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot is written with another count than it states',
-    from: '  if (count !== head.count) throw new Error(`Cannot end a snapshot of ${head.count} entries after ${count}`);\n',
-    to: '',
+    from: 'if (count !== head.count)',
+    to: 'if (count < 0)',
     only: 'not written to its end',
   },
   {
@@ -265,4 +296,4 @@ const snapshots: readonly PlantedBug[] = [
   },
 ].map((bug) => ({ ...bug, file: SNAPSHOT, test: SNAPSHOT_TEST }));
 
-export const plantedState: readonly PlantedBug[] = [...proofs, ...versions, ...onDisk, ...snapshots];
+export const plantedState: readonly PlantedBug[] = [...proofs, ...versions, ...paged, ...onDisk, ...snapshots];

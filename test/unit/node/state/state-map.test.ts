@@ -62,6 +62,20 @@ test('the root depends on the set of entries alone, not on the order in which th
   );
 });
 
+test('when all beside one subtree is deleted, what is left is the map of that subtree, whether its parent had other children or an end', () => {
+  const left = Array.from(
+    { length: 20 },
+    (_, i): MapWrite => ({ key: `path\x55${String.fromCharCode(i * 11)}`, valueHash: digest(String(i)) }),
+  );
+  const alone = mapOf(after(EMPTY, left)).root();
+  for (const others of [['path\x54a'], ['path\x65', 'path\x75'], ['path'], ['z'], ['path', 'pa', 'path\x5a', 'q']]) {
+    const map = createStateMap(fastHash);
+    map.commit(map.stage([...left, ...others.map((key) => ({ key, valueHash: digest(key) }))]));
+    const staged = map.stage(others.map((key) => ({ key, valueHash: undefined })));
+    assert.equal(toHex(staged.root), toHex(alone), others.join());
+  }
+});
+
 test('candidates form a tree: each has its own root and entries, and dropping or committing one changes no other that still stands', () => {
   interface Candidate {
     readonly staged: StagedMap;
@@ -140,6 +154,7 @@ test('a dropped candidate leaves no memory behind, and a committed one only what
   const later = map.memory();
   assert.deepEqual([later.entryBytes, later.buckets, later.branches], [before.entryBytes, before.buckets, before.branches]);
   assert.ok(later.bytes < 3 * before.bytes, 'garbage is collected');
+  for (const [i, { key }] of writes.entries()) assert.deepEqual(map.has(key), digest(i < 1_000 ? 'again 29' : `${i}`));
 });
 
 test('the writes that undo a block bring back every entry with its location, and name the keys that were replaced', () => {
@@ -159,6 +174,29 @@ test('the writes that undo a block bring back every entry with its location, and
     }),
     { numRuns: 40 },
   );
+});
+
+test('a key that is the path of a branch is replaced, deleted and brought back like any other', () => {
+  const below = Array.from(
+    { length: 20 },
+    (_, i): MapWrite => ({ key: `path${String.fromCharCode(i * 11)}`, valueHash: digest(String(i)) }),
+  );
+  const map = createStateMap(fastHash);
+  commitAll([...below, { key: 'path', valueHash: digest('first'), location: 7 }]);
+  for (const valueHash of [digest('second'), undefined]) {
+    const before = map.root();
+    const staged = map.stage([{ key: 'path', valueHash, location: 8 }]);
+    assert.deepEqual([...staged.replaced], ['path']);
+    map.commit(staged);
+    assert.deepEqual(map.has('path'), valueHash);
+    commitAll(staged.undo());
+    assert.equal(toHex(map.root()), toHex(before));
+    assert.deepEqual(map.find('path'), { valueHash: digest('first'), location: 7 });
+  }
+
+  function commitAll(writes: readonly MapWrite[]): void {
+    map.commit(map.stage(writes));
+  }
 });
 
 test('a held version is read to its end whatever is committed meanwhile, and gives its memory back', () => {
