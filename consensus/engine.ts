@@ -70,6 +70,8 @@ export type Input =
   | { readonly kind: 'notBuilt'; readonly height: number; readonly engineData: Uint8Array; readonly code: string }
   /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
   | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
+  /** Answer to `search`: what was found, or undefined when another search took its place or the node stops. */
+  | { readonly kind: 'searched'; readonly task: Uint8Array; readonly found: Uint8Array | undefined }
   /**
    * The block of `height` is final and stored; the next may start. From commit, or from block sync, which may leave out heights: the highest
    * counts. `validators` and `parameters` are those of height + 1.
@@ -124,6 +126,10 @@ export type Effect =
     }
   /** This block is final, as `finality` proves (consensus/finality.ts judges it): store both, then answer `delivered`. */
   | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }
+  /** This block leads and may still give way to another: what is shown of it says so, and nothing of it is stored as final. */
+  | { readonly kind: 'head'; readonly height: number; readonly digest: Digest }
+  /** A worker is to search, off this thread, by the engine's own rule; answer with `searched`. A later search takes the place of an earlier one. */
+  | { readonly kind: 'search'; readonly task: Uint8Array }
   /** Work waits here and the primary has proposed nothing for half of its time: give it what waits, of which it may know nothing. */
   | { readonly kind: 'handOver'; readonly to: string }
   /** Peers are further on: fetch blocks up to `height` from any of `from`. */

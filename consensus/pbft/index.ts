@@ -81,6 +81,8 @@ function step(replica: Replica, input: Input): readonly Effect[] {
     case 'delivered':
       onDelivered(replica, input);
       break;
+    case 'searched':
+      break; // it asks for none
   }
   if (replica.started) {
     advanceViewChange(replica);

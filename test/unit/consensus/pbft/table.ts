@@ -287,6 +287,9 @@ function line(effect: Effect): string | undefined {
       return `evidence ${effect.code} ${effect.node}`;
     case 'drop':
       return `${effect.verdict} ${effect.code} ${effect.from}`;
+    case 'head':
+    case 'search':
+      throw new Error(`PBFT asks for no ${effect.kind}`);
     case 'note':
       return undefined;
   }
