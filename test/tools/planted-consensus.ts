@@ -209,7 +209,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a backup expects excess as early as it would propose it itself',
     file: 'node/node.ts',
-    from: "driver.status().primary === options.node ? 'self' : 'other'",
+    from: "driver.status().producer === options.node ? 'self' : 'other'",
     to: "'self'",
     test: 'test/simulation/excess.test.ts',
     only: 'as long as a primary',
@@ -217,7 +217,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a primary proposes excess only when the slowest would',
     file: 'node/node.ts',
-    from: "driver.status().primary === options.node ? 'self' : 'other'",
+    from: "driver.status().producer === options.node ? 'self' : 'other'",
     to: "'other'",
     test: 'test/simulation/excess.test.ts',
     only: 'a new primary',
@@ -225,7 +225,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a node in a new view expects what it expected of the primary before',
     file: 'node/node.ts',
-    from: 'if (event === VIEW_ENTERED) work.tell();',
+    from: 'if (event === PRODUCER_CHANGED) work.tell();',
     to: '',
     test: 'test/simulation/excess.test.ts',
     only: 'a new primary',
