@@ -1,22 +1,29 @@
 /**
  * Figures of the state map in memory (node/state/decisions/0001), keys as records write them: three of a record version to one of a term.
- *   node --expose-gc dist/test/bench/state-map.js [--keys 1000000] [--repeat 12] [--old]
+ *   node --expose-gc dist/test/bench/state-map.js [--keys 1000000] [--repeat 12] [--memory-mb 600] [--old]
  * Loads `keys` entries in blocks, then times blocks of 500 and 4,000 insertions on top, each staged, committed and undone again, by CPU time of the process;
- * `best` is the least of the repeats. `--old` times the staging of node/ledger/state-map.ts over rows in memory instead, without a store.
+ * `best` is the least of the repeats. With `--memory-mb` what is more than that lies in a page file in the folder for temporary files. `--old` times the staging of node/ledger/state-map.ts over rows in memory instead, without a store.
  */
 import { hash as hashOnce } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { type ByteText, verifyMapProof, verifyStateProof } from '../../node/format/index.ts';
 import { createStateMap as createOldMap } from '../../node/ledger/state-map.ts';
-import { createStateMap, type MapWrite } from '../../node/state/index.ts';
+import { createStateMap, type MapWrite, openPageFile } from '../../node/state/index.ts';
 
 const LOAD_BLOCK = 4_000;
 const BLOCKS = [500, 4_000];
 const PROOFS = 2_000;
 
 const { values } = parseArgs({
-  options: { keys: { type: 'string', default: '1000000' }, repeat: { type: 'string', default: '12' }, old: { type: 'boolean' } },
+  options: {
+    keys: { type: 'string', default: '1000000' },
+    repeat: { type: 'string', default: '12' },
+    'memory-mb': { type: 'string' },
+    old: { type: 'boolean' },
+  },
 });
 const crypto = createCrypto();
 const cpuUs = (): number => {
@@ -46,7 +53,9 @@ interface Bed {
 }
 
 function newBed(): Bed {
-  const map = createStateMap(crypto);
+  const file = values['memory-mb'] === undefined ? undefined : openPageFile(join(tmpdir(), `state-map-${process.pid}.pages`));
+  const map = createStateMap(crypto, file && { mapMemoryBytesMax: Number(values['memory-mb']) * 1e6, pages: file });
+  if (file) process.on('exit', () => file.close());
   return {
     write: (writes) => map.commit(map.stage(writes)),
     undo: (writes) => map.commit(map.stage(writes.map(({ key }) => ({ key, valueHash: undefined })))),
