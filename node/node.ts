@@ -476,6 +476,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     inbox: () => ({ dropped: driver.framesDropped }),
     mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
+    checkBacklog: (account) => mempool.checkBacklog(account),
     transaction: receipts.status,
     async senderOf(id) {
       const position = blocks.position(id);

@@ -328,6 +328,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     peers: () =>
       ['node-b', 'node-c', 'node-d'].map((peer) => ({ node: peer, connected: peer !== 'node-d', lastSeenMs: 5, address: undefined })),
     mempool: () => ({ count: 1, bytes: 200, heldBack: 0 }),
+    checkBacklog: () => undefined,
     inbox: () => ({ dropped: 7 }),
     async submit(bytes) {
       node.submitted.push(bytes);
