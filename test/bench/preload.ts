@@ -54,7 +54,7 @@ export async function preload(order: Preload): Promise<void> {
   const keystoreOf = new Map(nodes.map(({ id, keystore }) => [id, keystore]));
   const sign = (node: string, message: Uint8Array): Uint8Array => keystoreOf.get(node)!.sign(NODE_KEY.validator, message);
   const certify = (height: number, digest: Digest): Certificate => {
-    const message = voteSigningBytes(chainId, 'commit', 0, height, digest);
+    const message = voteSigningBytes(chainId, 'commit', { view: 0, height, digest });
     const names = nodes.map(({ id }) => id).sort();
     return { view: 0, height, digest, votes: names.map((node) => ({ node, signature: sign(node, message) })) };
   };
