@@ -73,7 +73,7 @@ test('a new view that waits for sync costs its own signature after it, and those
   );
   // Votes for a height above ours are first checked by the pool, where the frame is long.
   const keys = new Map(validators().map((validator) => [validator.node, validator]));
-  const message = voteSigningBytes(CHAIN_ID, 'prepare', prepared.view, prepared.height, prepared.digest);
+  const message = voteSigningBytes(CHAIN_ID, 'prepare', prepared);
   const valid = prepared.votes.map(({ node, signature }) => ({ ...keys.get(node)!, message, signature }));
   const afterSync = (set: Validator[]): readonly [number, number] => {
     const c = new Table('c');

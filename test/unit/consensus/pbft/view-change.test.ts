@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
-import type { Body, PrePrepare, Verified, ViewChange } from '../../../../consensus/pbft/messages.ts';
+import { type Body, mint, type PrePrepare } from '../../../../consensus/pbft/messages.ts';
 import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
 import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
 import {
@@ -389,12 +389,12 @@ test('what belongs to a view that is over is let go as soon as it is left or ano
   const crypto = { hash: (data: Uint8Array) => data.slice(0, 32), verify: () => true, sign: () => new Uint8Array(32) };
   for (const leave of [startViewChange, (replica: Replica, view: number) => enterView(replica, view, undefined)]) {
     const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, crypto);
-    for (const view of [0, 1, 2]) replica.book.addProposal(prePrepare('abc'[view]!, view, 1, `X${view}`) as Verified<PrePrepare>);
-    replica.book.addViewChange(viewChange('d', 1) as Verified<ViewChange>);
+    for (const view of [0, 1, 2]) replica.book.addProposal(mint(prePrepare('abc'[view]!, view, 1, `X${view}`)));
+    replica.book.addViewChange(mint(viewChange('d', 1)));
     leave(replica, 2);
-    assert.equal(replica.book.proposal('a', 1, 0), undefined);
-    assert.equal(replica.book.proposal('b', 1, 1), undefined);
-    assert.ok(replica.book.proposal('c', 1, 2));
+    assert.equal(replica.book.proposal('a', { height: 1, view: 0 }), undefined);
+    assert.equal(replica.book.proposal('b', { height: 1, view: 1 }), undefined);
+    assert.ok(replica.book.proposal('c', { height: 1, view: 2 }));
     assert.ok(replica.book.viewChanges().every((message) => message.view === 2));
   }
 });
