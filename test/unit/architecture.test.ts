@@ -130,7 +130,7 @@ test('an engine is named in consensus/ and where a configuration says which ther
   );
   assert.deepEqual(
     named.map(({ path }) => path),
-    [CONFIGURATION],
+    CONFIGURATION,
   );
 });
 
