@@ -43,7 +43,7 @@ export const plantedLedger: readonly PlantedBug[] = [
     only: 'slow blocks',
   },
   {
-    name: 'a sender of whom little is taken has nothing for the next block',
+    name: 'a loader of whom little is taken is refused with little under way',
     file: 'node/chain/mempool/backlog.ts',
     from: 'known === undefined || size < WAITING_COUNT_MIN',
     to: 'known === undefined',
