@@ -81,6 +81,8 @@ function step(replica: Replica, input: Input): readonly Effect[] {
     case 'delivered':
       onDelivered(replica, input);
       break;
+    case 'searched':
+      break; // it asks for none
   }
   if (replica.started) {
     advanceViewChange(replica);
@@ -363,18 +365,20 @@ function status(replica: Replica): EngineStatus {
   return {
     engine: 'pbft',
     height,
-    view,
-    primary: primaryOf(replica, view),
     phase: phaseOf(replica),
-    proposals: replica.proposals,
-    verifications: replica.verifications,
-    votes: {
-      prepare: proposal ? replica.book.votes('prepare', height, view, proposal.digest).length : 0,
-      commit: proposal ? replica.book.votes('commit', height, view, proposal.digest).length : 0,
-      viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+    producer: primaryOf(replica, view),
+    details: {
+      view,
+      proposals: replica.proposals,
+      verifications: replica.verifications,
+      votes: {
+        prepare: proposal ? replica.book.votes('prepare', height, view, proposal.digest).length : 0,
+        commit: proposal ? replica.book.votes('commit', height, view, proposal.digest).length : 0,
+        viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+      },
+      stableCheckpoint: replica.stableCheckpoint,
+      ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
     },
-    stableCheckpoint: replica.stableCheckpoint,
-    ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type EngineParameters,
   type EngineStart,
   type SignatureCheck,
-  VIEW_ENTERED,
+  PRODUCER_CHANGED,
 } from '../engine.ts';
 import { Book } from './book.ts';
 import { encodeEngineData, primaryAmong } from './engine-data.ts';
@@ -368,7 +368,7 @@ export function enterView(replica: Replica, view: number, digest: Digest | undef
   replica.binding = { height: nextHeight(replica), digest };
   replica.retransmitAtMs = replica.nowMs; // others may have entered before us and wait
   persist(replica, { kind: 'entered', view, height: nextHeight(replica), digest });
-  note(replica, VIEW_ENTERED, { view, height: nextHeight(replica) });
+  note(replica, PRODUCER_CHANGED, { view, height: nextHeight(replica) });
 }
 
 /** Decodes without exceptions; undefined for bytes that are no message. */

@@ -6,6 +6,7 @@ export * from './merkle.ts';
 export * from './transaction.ts';
 export * from './parameters.ts';
 export * from './block.ts';
+export * from './engines.ts';
 export * from './receipt.ts';
 export * from './json.ts';
 export * from './genesis-configuration.ts';

@@ -320,8 +320,8 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
       height: () => chain.height,
       digestAt: (height) => chain.block(height)?.digest,
       describe: () => {
-        const s = driver.status();
-        return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} fault ${driver.fault() ?? 'none'}`;
+        const { height, phase, producer, details } = driver.status();
+        return `height ${height} view ${details.view} ${phase} primary ${producer} votes ${JSON.stringify(details.votes)} fault ${driver.fault() ?? 'none'}`;
       },
     };
   };

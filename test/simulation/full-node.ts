@@ -177,8 +177,8 @@ export class FullNodes {
       },
       describe: () => {
         if (!node) return 'starting';
-        const s = node.consensus();
-        return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} waiting ${node.mempool().count}`;
+        const { height, phase, producer, details } = node.consensus();
+        return `height ${height} view ${details.view} ${phase} primary ${producer} votes ${JSON.stringify(details.votes)} waiting ${node.mempool().count}`;
       },
     };
   }

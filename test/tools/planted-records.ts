@@ -13,6 +13,13 @@ const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
 export const plantedRecords: readonly PlantedBug[] = [
   {
+    name: 'a value to be sealed stays in clear behind its commitment',
+    file: 'node/records/clear-content.ts',
+    from: '        at = to;\n',
+    to: '        at = from + 0 * to;\n',
+    test: 'test/unit/node/records/clear-content.test.ts',
+  },
+  {
     name: 'a record may name a mapping that nobody registered',
     file: 'contracts/builtin/records.ts',
     from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',

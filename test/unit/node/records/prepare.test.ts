@@ -38,11 +38,11 @@ test('sealed fields leave as commitments that their values and salts open', () =
   assert.deepEqual(
     sealed.map(({ path }) => path),
     [
-      'pro_op_info.1.pro_op_id',
       'pro_op_info.1.pro_op_name',
+      'pro_op_info.1.pro_op_id',
       'pro_op_info.1.pro_op_record',
-      'pro_op_info.2.pro_op_id',
       'pro_op_info.2.pro_op_name',
+      'pro_op_info.2.pro_op_id',
       'pro_op_info.2.pro_op_record',
     ],
   );
@@ -159,7 +159,7 @@ test('the sealed store gives values back, keeps those of earlier versions, and h
   await sealedStore.put([prepared(annexRecord({ pro_op_info: { pro_op_name: 'Zhao', pro_op_id: 'E-1001', pro_op_record: 'assembled' } }))]);
   assert.deepEqual(
     heldOf(sealedStore, first.recordId).map(({ value }) => value),
-    ['E-1001', '李雷', 'assembled', 'Zhao'],
+    ['李雷', 'E-1001', 'assembled', 'Zhao'],
   );
   for (const value of store.rows.values()) for (const secret of ['李雷', 'E-1001', 'Zhao']) assert.ok(!Buffer.from(value).includes(secret));
   const other = createSealedStore(store, aesGcm, random, new Uint8Array(32).fill(6), pause);
@@ -216,8 +216,8 @@ test('an answered record repeats its digest, tells clear values only when they a
   assert.ok(!('contentDigest' in view) && !('sealed' in view));
   assert.ok(!JSON.stringify(view).includes('李雷'));
   const open = viewRecord(record.recordId, storedOf(record), { blockHash: new Uint8Array(32), sealed: record.sealed });
-  assert.equal(open.sealed![0]!.value, 'E-1001');
-  assert.deepEqual(sealedCommitment(crypto, fromHex(open.sealed![0]!.salt), open.sealed![0]!.path, 'E-1001'), record.sealed[0]!.commitment);
+  assert.equal(open.sealed![0]!.value, '李雷');
+  assert.deepEqual(sealedCommitment(crypto, fromHex(open.sealed![0]!.salt), open.sealed![0]!.path, '李雷'), record.sealed[0]!.commitment);
   const plain = prepareRecord(context, device, { device_id: 'D', status: 'idle', begin_time: '1754697600000', factory_uid: 'F' });
   assert.ok(plain.ok);
   const deviceView = viewRecord(plain.prepared.recordId, storedOf(plain.prepared), { blockHash: new Uint8Array(32) });

@@ -178,7 +178,7 @@ test('a record that differs from the stored one in seals alone is judged by ever
     );
 });
 
-const SECRETS = ['E-1001', '李雷', 'assembled'];
+const SECRETS = ['李雷', 'E-1001', 'assembled'];
 const EXPIRY_HEIGHT = 20;
 const random = { bytes: (count: number) => new Uint8Array(count).map(() => Math.floor(Math.random() * 256)) };
 
@@ -247,7 +247,7 @@ test('a refused submission leaves nothing in the sealed store, and an accepted o
   assert.equal(accepted.code, 'OK');
   assert.deepEqual(
     heldOf(accepted.sealed, accepted.recordId).map(({ value }) => value),
-    ['E-1001', '李雷', 'assembled'],
+    ['李雷', 'E-1001', 'assembled'],
   );
   assert.deepEqual(await accepted.sealed.waiting(), []);
 });
