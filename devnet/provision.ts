@@ -14,7 +14,7 @@ import { Secret } from 'otpauth';
 import { encodeToken } from '../api/auth/token.ts';
 import { PROFILE_FILE, type Profile, type ProfileAccount } from '../api/cli/profile.ts';
 import { parseGenesis } from '../node/config/index.ts';
-import { type ChainParameters, fromHex, openGenesis, toHex } from '../node/format/index.ts';
+import { type ChainParameters, ENGINE_DEFAULT, fromHex, openGenesis, toHex } from '../node/format/index.ts';
 import type { Genesis } from '../contracts/index.ts';
 import { createAuthority, issueServerCertificate, type PemPair } from '../node/keystore/certificates.ts';
 import {
@@ -153,7 +153,7 @@ async function makeFiles(options: ProvisionOptions): Promise<void> {
     version: 1,
     name: 'tracemill devnet',
     timestampMs: nowMs,
-    engine: 'pbft',
+    engine: ENGINE_DEFAULT,
     executionVersion: EXECUTION_VERSION,
     parameters: options.parameters ?? {},
     organisations: plan.organisations,

@@ -7,7 +7,7 @@ import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
 import type { InboxLimits } from './chain/frame-inbox.ts';
-import { type EngineLimits, isVotedBy, VIEW_ENTERED } from '../consensus/index.ts';
+import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
@@ -143,7 +143,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const work = createWorkNotice({
     clock: world.clock,
     timers: world.timers,
-    dueInMs: (entry) => mempool.dueInMs(driver.status().primary === options.node ? 'self' : 'other', entry),
+    dueInMs: (entry) => mempool.dueInMs(driver.status().producer === options.node ? 'self' : 'other', entry),
     workWaiting: (waiting) => driver.workWaiting(waiting),
   });
 
@@ -189,7 +189,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** A fault that stops the voting, and is over by itself when its cause is. */
   function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
     world.log.debug({ ...fields }, event);
-    if (event === VIEW_ENTERED) work.tell(); // what a new primary proposes is not what a backup expects
+    if (event === PRODUCER_CHANGED) work.tell(); // what a new producer proposes is not what another expected
     if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
     if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }
@@ -302,7 +302,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      finality: soundOr(finalityAt(height)),
+      finality: soundOrUndefined(finalityAt(height)),
       signedHeight: lastSigned(finalityAt, configuration.engine, options.node, height),
       parameters: configuration.parameters,
       ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
@@ -430,7 +430,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
   const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
   network.onPeer(() => {
-    if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
+    if (chain.tip().height > 0 || driver.status().producer !== options.node) return;
     const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
     if (others.every((node) => connected.has(node))) driver.workWaiting(true);
   });
@@ -476,6 +476,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     inbox: () => ({ dropped: driver.framesDropped }),
     mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
+    checkBacklog: (account) => mempool.checkBacklog(account),
     transaction: receipts.status,
     async senderOf(id) {
       const position = blocks.position(id);
@@ -561,7 +562,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-const soundOr = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
+const soundOrUndefined = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
 
 const EXPELLED = 'NODE_EXPELLED';
 

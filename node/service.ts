@@ -117,6 +117,8 @@ export interface NodeService {
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
   submit(bytes: Uint8Array): Promise<Digest>;
+  /** What `submit` would say of a further transaction of an account, before any work is done for it. @throws ChainError SERVER_BUSY with `retryAfterMs` */
+  checkBacklog(account: string): void;
   transaction(id: Digest): Promise<TransactionStatus>;
   /** Account that signed a transaction this node knows; undefined where its state is `unknown`. */
   senderOf(id: Digest): Promise<string | undefined>;

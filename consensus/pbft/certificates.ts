@@ -17,10 +17,19 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 
-/** Votes of one phase of a quorum for one header hash. `node` are registered ids, sorted. */
-export interface Certificate {
-  readonly view: number;
+/** Where a replica speaks: nobody signs two digests of one phase there. */
+export interface Place {
   readonly height: number;
+  readonly view: number;
+}
+
+/** Lower height first, then lower view. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a.height - b.height || a.view - b.view;
+}
+
+/** Votes of one phase of a quorum for one header hash. `node` are registered ids, sorted. */
+export interface Certificate extends Place {
   readonly digest: Digest;
   readonly votes: readonly { readonly node: string; readonly signature: Uint8Array }[];
 }
@@ -29,7 +38,11 @@ export type VotePhase = 'prepare' | 'commit' | 'checkpoint';
 const PHASE_NUMBER = { prepare: 1, commit: 2, checkpoint: 3 } as const;
 
 /** The bytes a validator signs for one vote; `chainId` inside keeps votes of one network out of another. */
-export function voteSigningBytes(chainId: Digest, phase: VotePhase, view: number, height: number, digest: Digest): Uint8Array {
+export function voteSigningBytes(
+  chainId: Digest,
+  phase: VotePhase,
+  { view, height, digest }: Place & { readonly digest: Digest },
+): Uint8Array {
   return tagged(
     'vote',
     new Writer(96).fixed(chainId, DIGEST_BYTES).u8(PHASE_NUMBER[phase]).u64(view).u64(height).fixed(digest, DIGEST_BYTES).finish(),
@@ -78,7 +91,7 @@ export function commitCertificateFault(
   certificate: Certificate,
   validators: readonly Validator[],
 ): string | undefined {
-  const message = voteSigningBytes(chainId, 'commit', certificate.view, certificate.height, certificate.digest);
+  const message = voteSigningBytes(chainId, 'commit', certificate);
   let previous = '';
   for (const vote of certificate.votes) {
     if (vote.node <= previous) return 'votes are not sorted by node id without repetition';
@@ -101,7 +114,7 @@ export function prepareCertificateFault(
 ): string | undefined {
   const quorum = quorumSize(validators.size);
   if (certificate.votes.length < quorum) return `${certificate.votes.length} votes where ${quorum} are needed`;
-  const message = voteSigningBytes(chainId, 'prepare', certificate.view, certificate.height, certificate.digest);
+  const message = voteSigningBytes(chainId, 'prepare', certificate);
   let previous = '';
   for (const vote of certificate.votes) {
     if (vote.node <= previous) return 'votes are not sorted by node id without repetition';

@@ -132,9 +132,9 @@ function* checksOf({ byNode, chainId, height }: Replica, bytes: Uint8Array): Gen
     viewChanges.push(opened);
     yield* ofSigner(opened);
   }
-  const votes = function* (phase: 'prepare' | 'commit', { view, height, digest, votes }: Certificate): Generator<SignatureCheck, void> {
-    const signed = voteSigningBytes(chainId, phase, view, height, digest);
-    for (const { node, signature } of votes) {
+  const votes = function* (phase: 'prepare' | 'commit', certificate: Certificate): Generator<SignatureCheck, void> {
+    const signed = voteSigningBytes(chainId, phase, certificate);
+    for (const { node, signature } of certificate.votes) {
       const signer = byNode.get(node);
       if (signer) yield { ...signer, message: signed, signature };
     }

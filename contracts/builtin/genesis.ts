@@ -12,11 +12,12 @@ import {
   type Json,
   parameterTable,
   SUITE,
+  validatorsFault,
 } from '../../node/format/index.ts';
 import { type StateWrites, stateKey } from '../types.ts';
 import { builtinClass } from '../classes/index.ts';
 import { answer } from './arguments.ts';
-import { blockTimeFault, parametersContradict, sortValidators, type ValidatorRow, validatorRow, validatorsFault } from './configuration.ts';
+import { blockTimeFault, parametersContradict, sortValidators, type ValidatorRow, validatorRow } from './configuration.ts';
 import { accessKey, CONTRACT, genesisRoles, governanceKey, type RegistryEntry } from './layout.ts';
 import { type AcceptKey, entryRows, ID_PROBLEM } from './registry.ts';
 

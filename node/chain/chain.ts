@@ -363,6 +363,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });
         return store(digest, held.seal, finality, transactions, againMs);
       }),
+    head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
+    search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does
     sync: deps.sync,
     handOver: deps.handOver,
     evidence: deps.onEvidence,

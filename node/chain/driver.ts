@@ -67,6 +67,10 @@ export interface ChainPort {
   }): Promise<{ readonly code: string; readonly parent: Digest }>;
   /** Stores an executed block in one batch. Called again after a rejection; a height that is stored already answers with what is stored. */
   commit(request: { readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }): Promise<Delivered>;
+  /** A block that leads and may still give way; none is told of by an engine whose blocks are final at once. */
+  head(block: { readonly height: number; readonly digest: Digest }): void;
+  /** Has a worker search; undefined when there is no answer. */
+  search(task: Uint8Array): Promise<Uint8Array | undefined>;
   /** Fetches blocks up to `height`; each final one comes back through `driver.delivered`. Called again and again while behind. */
   sync(height: number, from: readonly string[]): void;
   /** Gives the primary, which proposes nothing, what a block could hold of what waits here. */
@@ -341,6 +345,12 @@ class Driver implements ConsensusDriver {
       case 'commit':
         this.#run(this.#commit(effect));
         return;
+      case 'head':
+        chain.head({ height: effect.height, digest: effect.digest });
+        return;
+      case 'search':
+        this.#run(this.#search(effect));
+        return;
       case 'sync':
         this.#syncHeight = effect.height;
         chain.sync(effect.height, effect.from);
@@ -397,6 +407,16 @@ class Driver implements ConsensusDriver {
   async #commit({ height, digest, finality }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
     const block = await this.#untilDone('BLOCK_NOT_STORED', () => this.#options.chain.commit({ height, digest, finality }));
     if (block) this.delivered(block);
+  }
+
+  async #search({ task }: Extract<Effect, { kind: 'search' }>): Promise<void> {
+    let found: Uint8Array | undefined;
+    try {
+      found = await this.#options.chain.search(task);
+    } catch (error) {
+      this.#options.world.log.warn({ code: codeOf(error) }, 'search ended without an answer');
+    }
+    this.#push({ kind: 'searched', task, found });
   }
 
   /** Resolves when nothing waits and nothing is under way. */

@@ -2,7 +2,7 @@
  * Judges any block handed in against this chain, check by check (`POST blocks/validation`; DB53/T 1407-2025 5.1.3.b, 6.3.2.a to e). Nothing is stored.
  * A block of a height that is final here is held against what was executed then; one on top of the head is executed.
  */
-import { isEngineName, openFinality } from '../../consensus/index.ts';
+import { openFinality } from '../../consensus/index.ts';
 import { ChainError } from '../errors/index.ts';
 import {
   type Block,
@@ -15,6 +15,7 @@ import {
   encodeHeader,
   equalBytes,
   FINALITY_BYTES_MAX,
+  isEngineName,
   headerHash,
   openTransaction,
   toHex,

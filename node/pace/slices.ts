@@ -20,10 +20,13 @@ type ClockAndTimers = { readonly clock: Pick<Clock, 'monotonic'>; readonly timer
 
 /** A pause is possible at every yield. */
 export type Steps<T> = Generator<void, T, void>;
-/** Runs steps to their end. @throws ChainError SERVER_BUSY when too much long work waits, and what the steps throw */
-export type RunInSlices = <T>(steps: Steps<T>) => Promise<T>;
+/**
+ * Runs steps to their end. @throws ChainError SERVER_BUSY when too much long work waits, and what the steps throw
+ * @param owed the answer to what is done already: it waits however much waits, for a refusal would say that nothing was stored
+ */
+export type RunInSlices = <T>(steps: Steps<T>, owed?: boolean) => Promise<T>;
 /** As RunInSlices; what is short ends at once. */
-export type Paced = <T>(steps: Steps<T>) => T | Promise<T>;
+export type Paced = <T>(steps: Steps<T>, owed?: boolean) => T | Promise<T>;
 /** Called now and then by one piece of work; waits for the next turn when it is time for it. */
 export type Pause = () => Promise<void>;
 
@@ -39,7 +42,13 @@ export function createPause({ clock, timers }: ClockAndTimers): Pause {
     turns.spend(nowMs - since);
     since = nowMs;
     if (turns.isFree()) return;
-    await new Promise<void>((resolve) => void turns.wait(resolve));
+    await new Promise<void>(
+      (resolve) =>
+        void turns.wait(() => {
+          resolve();
+          return false; // it goes on when this function has returned
+        }),
+    );
     since = clock.monotonic();
   };
 }
@@ -79,16 +88,17 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     cancelTurn = resting ? timers.after(restLeftMs, take) : turns.wait(take);
   }
 
-  function take(): void {
+  function take(): true {
     cancelTurn = undefined;
     if (!turns.isFree()) {
       schedule(); // the rest ended in a turn that others have used
-      return;
+      return true;
     }
     // In order, but that short work passes what rests: a stream of it would hold up long work for ever if it always went first.
     const [job] = waiting.splice(restLeft() > 0 ? Math.max(0, waiting.findIndex(isShort)) : 0, 1);
     if (run(job!)) waiting.push(job!);
     schedule();
+    return true;
   }
 
   function run(job: Job): boolean {
@@ -101,7 +111,7 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     return more;
   }
 
-  return (steps) =>
+  return (steps, owed = false) =>
     new Promise((resolve, reject) => {
       const job: Job = {
         spentMs: 0,
@@ -116,7 +126,7 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
           return false;
         },
       };
-      if (waiting.length >= SLICED_JOBS_MAX) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
+      if (!owed && waiting.length >= SLICED_JOBS_MAX) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
       // The first slice at once when the turn has room and nothing short waits: most work needs no second.
       if (!turns.isFree() || waiting.some(isShort) || run(job)) waiting.push(job);
       schedule();
@@ -126,12 +136,12 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
 export function createPaced(world: ClockAndTimers, headroom?: Headroom): Paced {
   const inSlices = createSlices(world, headroom);
   const turns = turnsOf(world.timers);
-  return (steps) => {
-    if (!turns.isFree()) return inSlices(steps);
+  return (steps, owed) => {
+    if (!turns.isFree()) return inSlices(steps, owed);
     const startedMs = world.clock.monotonic();
     const end = runFor(steps, AT_ONCE_MS, world.clock);
     turns.spend(world.clock.monotonic() - startedMs);
-    return end === undefined ? inSlices(steps) : end.value;
+    return end === undefined ? inSlices(steps, owed) : end.value;
   };
 }
 

@@ -7,13 +7,19 @@ import type { Timers } from '../world.ts';
 /** Of long work in one turn; a step may take as long again. */
 export const SLICE_MS = 4;
 
+/** Pieces of work of one turn: what follows from their ends runs in it as well, and is no part of the slice. */
+export const RUNS_PER_TURN = 16;
+
 export interface Turns {
   /** The work of the present turn took so much more. */
   spend(ms: number): void;
   /** Whether work may go on in the present turn. */
   isFree(): boolean;
-  /** Runs in a turn to come, one piece of work a turn, in order. Returns how to give up waiting. */
-  wait(run: () => void): () => void;
+  /**
+   * Runs in a turn to come, in order; as many in one turn as its slice has room for. Returns how to give up waiting.
+   * @param run says whether all that it does in this turn is spent when it returns; behind one that goes on by itself nothing more runs in the turn
+   */
+  wait(run: () => boolean): () => void;
 }
 
 const known = new WeakMap<object, Turns>();
@@ -26,7 +32,7 @@ export function turnsOf(timers: Pick<Timers, 'after'>): Turns {
 }
 
 function createTurns(timers: Pick<Timers, 'after'>): Turns {
-  const waiting = new Set<{ readonly run: () => void }>();
+  const waiting = new Set<{ readonly run: () => boolean }>();
   let usedMs = 0;
   let due = false;
 
@@ -36,11 +42,12 @@ function createTurns(timers: Pick<Timers, 'after'>): Turns {
     timers.after(0, () => {
       due = false;
       usedMs = 0;
-      const [first] = waiting;
-      if (!first) return;
-      waiting.delete(first);
+      let runs = 0;
+      for (const entry of waiting) {
+        waiting.delete(entry);
+        if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;
+      }
       schedule();
-      first.run();
     });
   }
 

@@ -1,6 +1,6 @@
 /**
- * A record in clear, once its class has taken it: facts, key, digest, and the way to its sealed form. Scanned in one pass where it is written as it will be
- * stored; any other spelling, and all that is refused, goes through checker and tree, which tell every fault.
+ * A record in clear, once its class has taken it: facts, key, digest, and the way to its sealed form. Scanned in one pass; what the scanner refuses goes
+ * through the checker, which tells every fault and takes a list of one, and is scanned again as it will be stored.
  */
 import {
   checkContent,
@@ -35,7 +35,7 @@ export interface ClearContent {
   readonly keyText: Uint8Array;
   readonly hasKey: boolean;
   readonly contentDigest: Digest;
-  /** Canonical text with a commitment for every sealed field. */
+  /** Canonical text with a commitment for every sealed field, asked for in the order in which they were sent. */
   seal(commit: Commit): Uint8Array;
 }
 
@@ -47,7 +47,9 @@ export function readClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinit
   const content = scannedClear(crypto, definition, tree);
   if (content !== undefined) return { ok: true, content };
   const faults = checkContent(definition, tree, 'clear');
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, content: checkedClear(crypto, definition, foldSingles(definition, tree)) };
+  if (faults.length > 0) return { ok: false, faults };
+  const folded = foldSingles(definition, tree);
+  return { ok: true, content: scannedClear(crypto, definition, folded) ?? checkedClear(crypto, definition, folded) };
 }
 
 function scannedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition, tree: TextStruct): ClearContent | undefined {
@@ -67,18 +69,24 @@ function scannedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition,
     hasKey: Object.keys(key).length > 0,
     contentDigest: crypto.hash(bytes),
     seal(commit) {
+      if (clear.length === 0) return bytes;
+      const commitments = new Map<string, string>();
+      sealContent(definition, tree, (path, value) => {
+        commitments.set(path, commit(path, value));
+        return value;
+      });
       const parts: Uint8Array[] = [];
       let at = 0;
-      for (const { path, value, from, to } of clear) {
-        parts.push(bytes.subarray(at, from), utf8(`{"${SEALED_NAME}":"${commit(dottedPath(path), value)}"}`));
+      for (const { path, from, to } of clear) {
+        parts.push(bytes.subarray(at, from), utf8(`{"${SEALED_NAME}":"${commitments.get(dottedPath(path))!}"}`));
         at = to;
       }
-      return parts.length === 0 ? bytes : concat(...parts, bytes.subarray(at));
+      return concat(...parts, bytes.subarray(at));
     },
   };
 }
 
-/** @param clear checked, every list of one as its item */
+/** Of a class that the scanner cannot lay out. @param clear checked, every list of one as its item */
 function checkedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition, clear: TextStruct): ClearContent {
   const key = keyOf(definition, clear);
   return {

@@ -156,6 +156,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
 
   return {
     async submit(body, bearer, options) {
+      if (bearer.known) node.checkBacklog(bearer.known.account); // before the body is looked at
       const { caller, rows } = await checked(body, bearer, options);
       return submitRows(deps, rows, rows, caller, options);
     },

@@ -112,7 +112,10 @@ export async function submitRows(
         status: 'pending',
         height: null,
         blockHash: null,
-        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored'))),
+        records: await deps.bodies.inSlices(
+          outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored')),
+          true,
+        ),
       };
   }
 }
@@ -152,7 +155,9 @@ async function confirmedOutcome(
   const ofAll = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   const results = ofAll.slice(place, place + rows.length);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
-  const stored = results.every(({ status }) => status === 'repeated') ? await deps.bodies.inSlices(storedRows(deps, rows)) : undefined;
+  const stored = results.every(({ status }) => status === 'repeated')
+    ? await deps.bodies.inSlices(storedRows(deps, rows), true)
+    : undefined;
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   return {
     transactionId: toHex(receipt.transactionId),
@@ -164,6 +169,7 @@ async function confirmedOutcome(
         if (results[i]?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', results[i]?.currentVersion);
         return outcomeOf(deps, caller.account, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
       }),
+      true,
     ),
     ...(await inclusionOf(deps, receipt.height, receipt.index)),
   };
@@ -187,8 +193,8 @@ async function failedReceipt(
     const row = receipt.code === 'RECORD_KEY_CONFLICT' ? rows[record] : undefined;
     const first = row && firstOf(deps.node, row);
     if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
-      const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first));
-      if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first)))
+      const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first), true);
+      if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first), true))
         return refuseRows(records, [{ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} }]);
     }
     return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
@@ -210,8 +216,11 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
  * of the records hears that they are stored, and no more.
  */
 async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
-  const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account));
-  const records = await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')));
+  const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account), true);
+  const records = await deps.bodies.inSlices(
+    outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')),
+    true,
+  );
   if (latest === undefined) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
   const position = deps.inclusions.position(latest.transactionId);
   return {

@@ -187,6 +187,10 @@ export class TestChain implements ChainPort {
     }
   }
 
+  head(): void {}
+
+  async search(): Promise<undefined> {}
+
   handOver(primary: string): void {
     const given = [...this.#pool].slice(0, this.#rules.bounds.blockTransactionsMax);
     const frame = new Writer(1024)

@@ -27,10 +27,13 @@ import { createReaderPort } from '../../node/ledger/reader-port.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../node/node.ts';
+import { Parts } from '../../node/parts.ts';
 import { mapOf } from '../unit/node/state/map-of.ts';
 import type { AppendLog, Store } from '../../node/world.ts';
 import type { Cluster, CreateEngine, NodeContext, NodeFactory, SimNode } from './cluster.ts';
 import type { FullSetup } from './full-setup.ts';
+import { openServices, type SimServices } from './full-services.ts';
+import type { SimProcess } from './world.ts';
 
 /** How long a client waits for one receipt, ms. */
 const CLIENT_WAIT_MS = 4_000;
@@ -44,12 +47,20 @@ interface Told {
   readonly height: number;
 }
 
+export interface RunningNode {
+  readonly process: SimProcess;
+  readonly node: Node;
+  readonly store: Store;
+  /** Where the cluster has them. */
+  readonly services: SimServices | undefined;
+}
+
 /** The whole node, and its clients, for ClusterOptions.factory. */
 export class FullNodes {
   readonly #cluster: Cluster;
   readonly #setup: FullSetup;
   readonly #told = new Map<number, Told>();
-  readonly #running = new Map<string, { readonly node: Node; readonly store: Store }>();
+  readonly #running = new Map<string, RunningNode>();
   /** What a height is judged by, as the first node that stored the block below it said. */
   readonly #configurations = new Map<number, { readonly hex: string; readonly configuration: ConsensusConfiguration }>();
 
@@ -64,6 +75,11 @@ export class FullNodes {
   /** Receipts that clients hold. */
   get told(): number {
     return this.#told.size;
+  }
+
+  /** A node that takes calls. */
+  running(i: number): RunningNode | undefined {
+    return this.#cluster.node(i) && this.#running.get(this.#cluster.names[i]!);
   }
 
   /** Kinds of the alarms that a running node shows. */
@@ -89,6 +105,8 @@ export class FullNodes {
     const local = process.openStore('local');
     const blocks = createBlockStore(store);
     const setup = this.#setup;
+    const i = this.#cluster.names.indexOf(process.node);
+    const parts = new Parts();
     let node: Node | undefined;
 
     this.#running.delete(process.node);
@@ -117,10 +135,10 @@ export class FullNodes {
         ),
         genesisText: setup.genesisText,
         node: process.node,
-        organisation: setup.organisationOf(this.#cluster.names.indexOf(process.node)),
+        organisation: setup.organisationOf(i),
         suite: setup.suite,
         signWithValidatorKey: (message) => signer.sign(message),
-        signWithCustodialKey: (message) => signer.sign(message),
+        signWithCustodialKey: (message) => setup.custodial[i]!.sign(message),
         mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216 },
         limits: setup.limits,
         ...(createEngine ? { createEngine } : {}),
@@ -133,15 +151,22 @@ export class FullNodes {
           committed.transactionIds.flatMap((id) => setup.numberOf(id) ?? []),
         );
       });
-      await created.start();
+      parts.add({ name: 'node', start: () => created.start(), stop: () => created.stop() });
+      const services = setup.services && (await openServices(process, created, local, setup.services));
+      if (services) parts.add(...services.parts);
+      await parts.start();
       node = created;
-      this.#running.set(process.node, { node, store });
+      this.#running.set(process.node, { process, node, store, services });
       say('is up');
     };
 
     return {
       start,
-      stop: async () => node?.stop(),
+      stop: async () => {
+        this.#running.delete(process.node); // the door closes first
+        await parts.stop();
+        for (const opened of [store, local]) await opened.close();
+      },
       submit: (id) => {
         if (node) void this.#submit(context, node, id);
       },
@@ -152,8 +177,8 @@ export class FullNodes {
       },
       describe: () => {
         if (!node) return 'starting';
-        const s = node.consensus();
-        return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} waiting ${node.mempool().count}`;
+        const { height, phase, producer, details } = node.consensus();
+        return `height ${height} view ${details.view} ${phase} primary ${producer} votes ${JSON.stringify(details.votes)} waiting ${node.mempool().count}`;
       },
     };
   }

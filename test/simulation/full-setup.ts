@@ -26,6 +26,7 @@ import {
   utf8,
 } from '../../node/format/index.ts';
 import type { NodeLimits } from '../../node/node.ts';
+import type { ServicesLimits } from '../../node/services.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 import type { Cluster } from './cluster.ts';
 import { COUNCIL_FROM, councilCall, type Motion, ORGANISATIONS, organisationOfNode } from './council.ts';
@@ -46,6 +47,14 @@ const BULK_SERIALS_FROM = 10_000_000;
 const LIFETIME_BLOCKS = 5_000;
 /** Blocks that one in seven lives: some of those expire. */
 const LIFETIME_SHORT_BLOCKS = 6;
+
+const KEY = { scope: ['*'], validTo: null, revoked: false };
+type AccountKey = Genesis['accounts'][number]['keys'][number];
+
+/** The account whose records an organisation hands in as bodies: its nodes sign for it. */
+export const lineOf = (organisation: string): string => `line@${organisation}`;
+export const plantOf = (organisation: string): string => `F-${organisation}`;
+export const deviceOf = (organisation: string): string => `D-${organisation}`;
 
 /** One per process: it keeps nothing from run to run. */
 let machine: Promise<ContractMachine> | undefined;
@@ -70,6 +79,10 @@ export interface FullSetup {
   readonly limits: FullLimits;
   /** The validator keys that motions give, by node. */
   readonly nextSigners: ReadonlyMap<number, SimSigner>;
+  /** Keys that nodes sign with for the accounts they serve, by node. */
+  readonly custodial: readonly SimSigner[];
+  /** Whether nodes have record services, and how often their exchange logs are anchored. */
+  readonly services: ServicesLimits | undefined;
   organisationOf(node: number): string;
   /** Bytes and id of transaction number `id`, the same at whichever node it is handed in. */
   transaction(id: number, chainId: Digest, height: number): { readonly bytes: Uint8Array; readonly id: Digest };
@@ -98,6 +111,7 @@ export function fullSetup(
     limits = {},
     adminCalls = new Map(),
     bulks = new Map(),
+    services,
   }: {
     readonly motions?: readonly Motion[];
     readonly mempoolCountMax?: number;
@@ -106,6 +120,8 @@ export function fullSetup(
     readonly adminCalls?: ReadonlyMap<number, Call>;
     /** Transactions of many records, by number. */
     readonly bulks?: ReadonlyMap<number, Bulk>;
+    /** Given where nodes have record services. */
+    readonly services?: ServicesLimits | undefined;
   } = {},
 ): FullSetup {
   const { keys, signers, names } = cluster;
@@ -113,26 +129,42 @@ export function fullSetup(
   const client = keys.generate();
   const admin = keys.generate();
   const hex = (signer: SimSigner) => toHex(signer.publicKey);
-  const account = (id: string, signer: SimSigner, roles: string[], organisation: string = ORGANISATION) => ({
+  const accountOf = (id: string, roles: string[], organisation: string, keys: readonly AccountKey[]) => ({
     id,
     organisation,
     type: 'service' as const,
     roles,
-    keys: [{ keyId: 'k', publicKey: hex(signer), suite, kind: 'own' as const, node: null, scope: ['*'], validTo: null, revoked: false }],
+    keys,
   });
+  const ownKey = (signer: SimSigner): AccountKey => ({ ...KEY, keyId: 'k', publicKey: hex(signer), suite, kind: 'own', node: null });
+  const account = (id: string, signer: SimSigner, roles: string[], organisation: string = ORGANISATION) =>
+    accountOf(id, roles, organisation, [ownKey(signer)]);
   const organisationOf = (node: number): string => (motions.length > 0 ? organisationOfNode(node) : ORGANISATION);
-  const nodes = names.map((id, i) => ({
-    id,
-    organisation: organisationOf(i),
-    transportKey: hex(keys.generate()),
-    validatorKey: hex(signers[i]!),
-    tokenKey: hex(keys.generate()),
-    custodialKey: hex(keys.generate()),
-    addresses: ['/ip4/127.0.0.1/tcp/4001'],
-    role: i < validators || isAdded(motions, i) ? ('validator' as const) : ('observer' as const),
-    weight: 1,
-    suite,
-  }));
+  const custodial: SimSigner[] = [];
+  const nodes = names.map((id, i) => {
+    const transportKey = hex(keys.generate());
+    const tokenKey = hex(keys.generate());
+    custodial.push(keys.generate());
+    return {
+      id,
+      organisation: organisationOf(i),
+      transportKey,
+      validatorKey: hex(signers[i]!),
+      tokenKey,
+      custodialKey: hex(custodial[i]!),
+      addresses: ['/ip4/127.0.0.1/tcp/4001'],
+      role: i < validators || isAdded(motions, i) ? ('validator' as const) : ('observer' as const),
+      weight: 1,
+      suite,
+    };
+  });
+  /** Of the nodes in the genesis. */
+  const custodialKeys = (organisation: string, only?: string): readonly AccountKey[] =>
+    nodes.flatMap(({ id: node, organisation: owner, custodialKey: publicKey }, i) =>
+      owner === organisation && !isAdded(motions, i) && (only ?? node) === node
+        ? [{ ...KEY, keyId: node, publicKey, suite, kind: 'custodial' as const, node }]
+        : [],
+    );
   const others = motions.length > 0 ? ORGANISATIONS.slice(1) : [];
   const admins = new Map(others.map((organisation) => [organisation as string, keys.generate()]));
   admins.set(ORGANISATION, admin);
@@ -146,6 +178,8 @@ export function fullSetup(
     const { id, organisation, ...data } = nodes[motion.node]!;
     return motion.kind === 'addNode' ? { kind: motion.kind, id, organisation, node: data } : { kind: motion.kind, id };
   };
+  const founders = [...new Set(nodes.filter((_, i) => !isAdded(motions, i)).map(({ organisation }) => organisation))];
+  const served = services ? founders : [];
   const genesis: Genesis = {
     version: 1,
     name: 'simulation',
@@ -159,9 +193,19 @@ export function fullSetup(
       account(CLIENT, client, ['operator']),
       account(ADMIN, admin, ['admin']),
       ...others.map((organisation) => account(`admin@${organisation}`, admins.get(organisation)!, ['admin'], organisation)),
+      ...served.map((organisation) => accountOf(lineOf(organisation), ['operator'], organisation, custodialKeys(organisation))),
+      ...(services ? nodes.filter((_, i) => !isAdded(motions, i)) : []).map(({ id, organisation }) =>
+        accountOf(`${id}@${organisation}`, ['node'], organisation, custodialKeys(organisation, id)),
+      ),
     ],
-    factories: [{ id: 'F-001', organisation: ORGANISATION, name: 'Plant' }],
-    devices: [{ id: 'D-1', organisation: ORGANISATION, factory: 'F-001' }],
+    factories: [
+      { id: 'F-001', organisation: ORGANISATION, name: 'Plant' },
+      ...served.map((organisation) => ({ id: plantOf(organisation), organisation, name: 'Line' })),
+    ],
+    devices: [
+      { id: 'D-1', organisation: ORGANISATION, factory: 'F-001' },
+      ...served.map((organisation) => ({ id: deviceOf(organisation), organisation, factory: plantOf(organisation) })),
+    ],
   };
   const made = new Map<number, { readonly bytes: Uint8Array; readonly id: Digest }>();
   const numbers = new Map<ByteText, number>();
@@ -173,6 +217,8 @@ export function fullSetup(
     mempoolCountMax,
     limits,
     nextSigners,
+    custodial,
+    services,
     organisationOf,
     builtins: new Map([...createBuiltins({ acceptKey: () => true }), [records.name, records]]),
     numberOf: (id) => numbers.get(toByteText(id)),

@@ -12,6 +12,7 @@ import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
 import { plantedSegments } from './planted-segments.ts';
+import { plantedState } from './planted-state.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -33,6 +34,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
   ...plantedLedger,
+  ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
   ...plantedScanner,

@@ -135,4 +135,12 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     test,
     only: 'who has gone',
   },
+  {
+    name: 'who has too much waiting has his body read first',
+    file: 'node/records/service.ts',
+    from: 'if (bearer.known) node.checkBacklog(bearer.known.account);',
+    to: '',
+    test,
+    only: 'before his body is read',
+  },
 ];

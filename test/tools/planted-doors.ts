@@ -14,6 +14,30 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a turn takes up one piece of work however short, so that what waited once is outrun by what comes',
+    file: 'node/pace/turns.ts',
+    from: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;',
+    to: 'if (!entry.run() || usedMs >= 0 || ++runs >= RUNS_PER_TURN) break;',
+    test: 'test/unit/node/pace/slices.test.ts',
+    only: 'fits its slice',
+  },
+  {
+    name: 'a turn takes up all that is short, and what follows from it',
+    file: 'node/pace/turns.ts',
+    from: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;',
+    to: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs < 0) break;',
+    test: 'test/unit/node/pace/slices.test.ts',
+    only: 'fits its slice',
+  },
+  {
+    name: 'the answer to what is stored is refused when much waits, as if nothing had been',
+    file: 'node/pace/slices.ts',
+    from: '!owed && waiting.length >= SLICED_JOBS_MAX',
+    to: 'waiting.length >= SLICED_JOBS_MAX',
+    test: 'test/unit/node/pace/slices.test.ts',
+    only: 'more bodies than may wait',
+  },
+  {
     name: 'each piece of long work has a slice of its own in every turn',
     file: 'node/pace/turns.ts',
     from: 'isFree: () => usedMs < SLICE_MS,',
@@ -24,8 +48,8 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'all that waits for a turn goes on in the next one',
     file: 'node/pace/turns.ts',
-    from: '      first.run();',
-    to: '      for (const { run } of [first, ...waiting]) run();\n      waiting.clear();',
+    from: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;',
+    to: 'entry.run();',
     test: 'test/unit/node/pace/slices.test.ts',
     only: 'one slice a turn together',
   },

@@ -11,6 +11,46 @@ const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
   {
+    name: 'a sender may have any line of transactions waiting on a chain that carries no more',
+    file: 'node/chain/mempool/mempool.ts',
+    from: '    checkBacklog(sender);\n  }\n',
+    to: '  }\n',
+    test: 'test/unit/node/chain/mempool/mempool.test.ts',
+    only: 'leave much behind',
+  },
+  {
+    name: 'what peers have admitted is refused for the line of its sender',
+    file: 'node/chain/mempool/mempool.ts',
+    from: "    if (origin === 'peer') return;\n",
+    to: '',
+    test: 'test/unit/node/chain/mempool/mempool.test.ts',
+    only: 'leave much behind',
+  },
+  {
+    name: 'what came while a block was made counts as left behind, so that a burst is refused on an idle chain',
+    file: 'node/chain/mempool/backlog.ts',
+    from: 'oldestMs > nowMs - tookMs - SPREAD_MS || !(blockMs > 0)',
+    to: 'oldestMs < 0 || !(blockMs > 0)',
+    test: 'test/unit/node/chain/mempool/backlog.test.ts',
+    only: 'came while a block',
+  },
+  {
+    name: 'a chain of slow blocks has no full one behind the next',
+    file: 'node/chain/mempool/backlog.ts',
+    from: 'Math.max(WAIT_MS_MAX, WAITING_BLOCKS_MIN * known.blockMs)',
+    to: 'WAIT_MS_MAX',
+    test: 'test/unit/node/chain/mempool/backlog.test.ts',
+    only: 'slow blocks',
+  },
+  {
+    name: 'a loader of whom little is taken is refused with little under way',
+    file: 'node/chain/mempool/backlog.ts',
+    from: 'known === undefined || size < WAITING_COUNT_MIN',
+    to: 'known === undefined',
+    test: 'test/unit/node/chain/mempool/backlog.test.ts',
+    only: 'came while a block',
+  },
+  {
     name: "a synced block's certificate is not checked",
     file: CHAIN,
     from: '          ...checkFinality(crypto, header.chainId, hash, header, finality, tip.configuration),\n',

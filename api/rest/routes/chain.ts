@@ -21,6 +21,7 @@ import {
   heightRange,
   pathParameter,
   presentCertificate,
+  presentRound,
   presentHeader,
   presentTransaction,
   queryParameter,
@@ -214,7 +215,7 @@ const getConsensus = readRoute({
           stateRoot: toHex(head.stateRoot),
           era: head.era,
         },
-        round: node.consensus(),
+        round: presentRound(node.consensus()),
         mempool: node.mempool(),
       },
     };

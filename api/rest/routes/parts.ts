@@ -11,7 +11,7 @@ import {
   type Receipt,
   toHex,
 } from '../../../node/format/index.ts';
-import { openFinality } from '../../../consensus/finality.ts';
+import { type EngineStatus, openFinality } from '../../../consensus/index.ts';
 import { contractsErrors } from '../../../node/errors/contracts.ts';
 import { keysErrors } from '../../../node/errors/keys.ts';
 import { ledgerErrors } from '../../../node/errors/ledger.ts';
@@ -144,6 +144,11 @@ export function presentCertificate(engine: string, finality: Uint8Array | undefi
   const { height, digest, votes, details } = openFinality(engine, finality);
   const shown = votes.map((vote) => ({ node: vote.node, signature: toHex(vote.signature) }));
   return { ...details, height, digest: toHex(digest), votes: shown };
+}
+
+/** What an engine alone has stands beside what all have. */
+export function presentRound({ engine, height, phase, producer, details: { view, ...others } }: EngineStatus) {
+  return { engine, height, ...(view === undefined ? {} : { view }), primary: producer, phase, ...others };
 }
 
 /** A receipt may hold results and events of megabytes. */

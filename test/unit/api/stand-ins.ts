@@ -321,17 +321,14 @@ export function createTestNode(state: TestState, world: World): TestNode {
     consensus: () => ({
       engine: 'pbft',
       height: node.height,
-      view: 0,
-      primary: 'node-a',
       phase: 'idle',
-      proposals: 3,
-      verifications: 3,
-      votes: { prepare: 9, commit: 9, viewChange: 0 },
-      stableCheckpoint: 10,
+      producer: 'node-a',
+      details: { view: 0, proposals: 3, verifications: 3, votes: { prepare: 9, commit: 9, viewChange: 0 }, stableCheckpoint: 10 },
     }),
     peers: () =>
       ['node-b', 'node-c', 'node-d'].map((peer) => ({ node: peer, connected: peer !== 'node-d', lastSeenMs: 5, address: undefined })),
     mempool: () => ({ count: 1, bytes: 200, heldBack: 0 }),
+    checkBacklog: () => undefined,
     inbox: () => ({ dropped: 7 }),
     async submit(bytes) {
       node.submitted.push(bytes);

@@ -20,7 +20,7 @@ const block: JudgedBlock = { engine: 'pbft', chainId, height: 7, digest, validat
 
 function certificateOf(
   nodes: readonly string[],
-  signed: Parameters<typeof voteSigningBytes> = [chainId, 'commit', 2, 7, digest],
+  signed: Parameters<typeof voteSigningBytes> = [chainId, 'commit', { view: 2, height: 7, digest }],
 ): Certificate {
   return { view: 2, height: 7, digest, votes: nodes.map((node) => ({ node, signature: testKey(node).sign(voteSigningBytes(...signed)) })) };
 }
@@ -34,12 +34,12 @@ test('a certificate holds with a quorum of distinct, sorted, valid commit votes 
   assert.match(fault(certificateOf(['b', 'a', 'c']))!, /not sorted/);
   assert.match(fault(certificateOf(['a', 'b', 'e']))!, /e is not a validator/);
   const others: Parameters<typeof voteSigningBytes>[] = [
-    [digest, 'commit', 2, 7, digest],
-    [chainId, 'prepare', 2, 7, digest],
-    [chainId, 'checkpoint', 2, 7, digest],
-    [chainId, 'commit', 3, 7, digest],
-    [chainId, 'commit', 2, 8, digest],
-    [chainId, 'commit', 2, 7, chainId],
+    [digest, 'commit', { view: 2, height: 7, digest }],
+    [chainId, 'prepare', { view: 2, height: 7, digest }],
+    [chainId, 'checkpoint', { view: 2, height: 7, digest }],
+    [chainId, 'commit', { view: 3, height: 7, digest }],
+    [chainId, 'commit', { view: 2, height: 8, digest }],
+    [chainId, 'commit', { view: 2, height: 7, digest: chainId }],
   ];
   for (const signed of others) assert.match(fault(certificateOf(['a', 'b', 'c'], signed))!, /signature of a/);
 });

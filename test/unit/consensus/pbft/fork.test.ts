@@ -41,11 +41,11 @@ function secondLife(): { readonly d1: Table; readonly oldWord: ViewChange } {
   const oldWord = timesOut(new Table('d', at(5)));
   assert.deepEqual([oldWord.view, oldWord.height], [1, 5]);
   const d1 = new Table('d', at(5, []));
-  assert.equal(d1.engine.status().phase, 'mute');
+  assert.equal(d1.status.phase, 'mute');
   for (const node of ['a', 'b', 'c']) d1.hear(held(node, 'd', 5, finalAt(5)));
   d1.delivered('B6', 6);
   d1.delivered('B7', 7);
-  assert.deepEqual([d1.engine.status().view, d1.engine.status().phase], [0, 'idle']);
+  assert.deepEqual([d1.status.view, d1.status.phase], [0, 'idle']);
   return { d1, oldWord };
 }
 

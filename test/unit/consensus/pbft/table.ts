@@ -5,6 +5,7 @@ import {
   type Engine,
   type EngineParameters,
   type EngineStart,
+  type EngineStatus,
   type Input,
 } from '../../../../consensus/index.ts';
 import { type Certificate, certificateOf, decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
@@ -112,6 +113,13 @@ export function held(node: string, about: string, round: number, final: Certific
   return signed<Held>({ kind: 'held', about, round, certificate: final, words: words.map(encodeMessage), node });
 }
 
+interface PbftDetails {
+  readonly view: number;
+  readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };
+  readonly stableCheckpoint: number;
+  readonly unanswered?: readonly string[];
+}
+
 export class Table {
   readonly engine: Engine;
   readonly self: string;
@@ -150,6 +158,12 @@ export class Table {
       },
     );
     this.tick(0);
+  }
+
+  /** What PBFT shows, its own details beside what every engine has. */
+  get status(): Omit<EngineStatus, 'details'> & PbftDetails {
+    const { details, ...status } = this.engine.status();
+    return { ...status, ...(details as unknown as PbftDetails) };
   }
 
   /** Effects of one input; repetition (status and the like on a tick) is left out of the lines. */
@@ -273,6 +287,9 @@ function line(effect: Effect): string | undefined {
       return `evidence ${effect.code} ${effect.node}`;
     case 'drop':
       return `${effect.verdict} ${effect.code} ${effect.from}`;
+    case 'head':
+    case 'search':
+      throw new Error(`PBFT asks for no ${effect.kind}`);
     case 'note':
       return undefined;
   }

@@ -287,7 +287,7 @@ function certify(
   digest: Digest,
   { height = 1, phase = 'commit' as 'commit' | 'prepare', nodes = NODES as readonly string[] } = {},
 ): Certificate {
-  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId, phase, 0, height, digest);
+  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId, phase, { view: 0, height, digest });
   return { view: 0, height, digest, votes: nodes.map((node) => ({ node, signature: signers.get(node)!.sign(message) })) };
 }
 

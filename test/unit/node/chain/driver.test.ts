@@ -111,6 +111,8 @@ function rig(
       build: () => Promise.resolve({ digest: d('X'), proposal: bytes('X') }),
       execute: () => Promise.resolve({ code: 'OK', parent: GENESIS }),
       commit: () => Promise.resolve(BLOCK),
+      head: ({ height }) => void happened.push(`head ${height}`),
+      search: (task) => Promise.resolve(task),
       sync: () => {},
       handOver: (primary) => void happened.push(`hands over to ${primary}`),
       evidence: () => {},
@@ -227,6 +229,35 @@ test('what waits is handed over when the engine says so, to whom it names', asyn
   driver.workWaiting(true);
   await scheduler.run(10);
   assert.deepEqual(happened, ['hands over to b']);
+});
+
+test('a block that leads is told after the records of its turn, and is not stored', async () => {
+  const { driver, happened, inputs, scheduler } = rig(onWork({ kind: 'head', height: 1, digest: d('X') }, persist('record')));
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(10);
+  assert.deepEqual(happened, ['append record', 'head 1']);
+  assert.deepEqual(
+    inputs.filter((input) => input.kind === 'delivered'),
+    [],
+  );
+});
+
+test('what a worker found comes back with its task, and without an answer when the search failed', async () => {
+  const search: Effect[] = ['one', 'two'].map((task) => ({ kind: 'search', task: bytes(task) }));
+  const { driver, inputs, scheduler } = rig(onWork(...search), {
+    search: (task) => (text(task) === 'one' ? Promise.resolve(bytes('nonce')) : Promise.reject(new Error('no'))),
+  });
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(10);
+  assert.deepEqual(
+    inputs.flatMap((input) => (input.kind === 'searched' ? [[text(input.task), input.found && text(input.found)]] : [])),
+    [
+      ['one', 'nonce'],
+      ['two', undefined],
+    ],
+  );
 });
 
 test('builds and executions that throw come back as codes', async () => {

@@ -42,7 +42,7 @@ export const recordValue = utf8(JSON.stringify({ body: 'x'.repeat(1_100), class:
 export function certify(header: Header, under: ConsensusConfiguration, voters: readonly string[]): EvidenceHeaderParts {
   const bytes = encodeHeader(header);
   const digest = headerHash(crypto, bytes);
-  const message = voteSigningBytes(chainId, 'commit', 4, header.height, digest);
+  const message = voteSigningBytes(chainId, 'commit', { view: 4, height: header.height, digest });
   const votes = [...voters].sort().map((node) => ({ node, signature: testKey(`${node} validator`).sign(message) }));
   const certificate = encodeCertificate({ view: 4, height: header.height, digest, votes });
   return { header: bytes, certificate, configuration: encodeConfiguration(under) };

@@ -201,7 +201,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     return digest;
   };
   const finality = (digest: Digest) => {
-    const signature = signer.sign(voteSigningBytes(chainId, 'commit', 0, 1, digest));
+    const signature = signer.sign(voteSigningBytes(chainId, 'commit', { view: 0, height: 1, digest }));
     return encodeCertificate({ view: 0, height: 1, digest, votes: ['a', 'b', 'c'].map((node) => ({ node, signature })) });
   };
 

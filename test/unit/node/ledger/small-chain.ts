@@ -68,7 +68,7 @@ function signed(height: number, contract: string, method: string, args: Uint8Arr
 }
 
 export function certify(height: number, digest: Digest, view = 0): Certificate {
-  const message = voteSigningBytes(chainId, 'commit', view, height, digest);
+  const message = voteSigningBytes(chainId, 'commit', { view, height, digest });
   const votes = [...VALIDATORS].sort().map((node) => ({ node: node as string, signature: testKey(`${node} validator`).sign(message) }));
   return { view, height, digest, votes };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSteps } from '../../../../node/records/formats/index.ts';
+import { RUNS_PER_TURN } from '../../../../node/pace/turns.ts';
 import { createPaced, createPause, createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
 import { createTestWorld } from '../../api/stand-ins.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
@@ -57,6 +58,24 @@ test('no turn takes more than one slice, and bodies take turns', async () => {
   assert.ok(done.indexOf('short') <= 2 * SLICE_MS);
 });
 
+test('a turn takes up what fits its slice, so that short work that had to wait once is not outrun by what comes', async () => {
+  const time = new ManualTime();
+  const inSlices = createSlices({ clock: time, timers: time });
+  const COUNT = 2 * RUNS_PER_TURN;
+  void inSlices(rigSteps(time, 2).steps()); // the slice of this turn
+  let done = 0;
+  for (let i = 0; i < COUNT; i++) void inSlices(work('short', 1, [])).then(() => done++);
+  await new Promise(setImmediate);
+  assert.equal(done, 0);
+  for (let turn = 0; turn < 2 + COUNT / RUNS_PER_TURN; turn++) {
+    const before = done;
+    time.advance(1);
+    await new Promise(setImmediate);
+    assert.ok(done - before <= RUNS_PER_TURN);
+  }
+  assert.equal(done, COUNT);
+});
+
 test('more bodies than may wait are refused, and a failing one keeps nobody', async () => {
   const { turns, inSlices } = rig();
   const failing = inSlices(
@@ -68,7 +87,9 @@ test('more bodies than may wait are refused, and a failing one keeps nobody', as
   await assert.rejects(failing, /torn/);
   const ended = Array.from({ length: SLICED_JOBS_MAX }, () => inSlices(work('a', 20, [])));
   await assert.rejects(inSlices(work('b', 1, [])), { code: 'SERVER_BUSY' });
+  const owed = inSlices(work('c', 1, []), true);
   while (turns.length > 0) turns.shift()!();
+  assert.equal(await owed, 'c', 'what tells of work that is done');
   assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
 });
 

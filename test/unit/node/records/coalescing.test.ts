@@ -322,3 +322,12 @@ test('whatever comes and fails, each caller has one record on the chain and his 
     { numRuns: 40 },
   );
 });
+
+test('who has too much waiting is refused before his body is read, and nothing of it stays', async () => {
+  const door = rig();
+  door.chain.busy = true;
+  const [code] = codes(await Promise.allSettled([door.send([record('P-1'), record('P-1', { product_uid: '' })])]));
+  assert.deepEqual([code, door.sent.length, door.count()], ['SERVER_BUSY', 0, 0], 'a body that would be refused otherwise');
+  door.chain.busy = false;
+  await sendAgainAtOnce(door);
+});

@@ -68,12 +68,15 @@ export function rig() {
   const sent: Uint8Array[] = [];
   const blocks: ((head: Head) => void)[] = [];
   const time = new ManualTime();
-  const chain = { height: 9, refusal: undefined as ErrorCode | undefined };
+  const chain = { height: 9, busy: false, refusal: undefined as ErrorCode | undefined };
   const known = (id: Uint8Array): TransactionStatus => statuses.get(toHex(id)) ?? { state: 'unknown' };
   const node = {
     info: { chainId: new Uint8Array(32) },
     head: () => ({ height: chain.height, timestampMs: 1_760_000_000_000, era: 0 }),
     signsFor: () => true,
+    checkBacklog: () => {
+      if (chain.busy) throw new ChainError('SERVER_BUSY', { retryAfterMs: 1_500 });
+    },
     parameters: defaultParameters,
     state: { get: (key: string) => state.rows.get(key) },
     signFor: async (sender: string, calls: never, gasLimit: number) => {
