@@ -63,8 +63,8 @@ test('whichever sectors of the group under way were lost, a store holds every ac
 });
 
 test('a group is torn too when only checksums of a long payload were lost', async () => {
-  const groups = [group(1, 100), group(2, 2_200_000)]; // its table fills a sector
-  const { files } = await written(groups, 4_000_000);
+  const groups = [group(1, 100), group(2, 3_600_000)]; // its table fills a sector and more
+  const { files } = await written(groups, 5_000_000);
   for (let lost = 0; lost < 3; lost++) {
     const crashed = (await written(groups.slice(0, 1))).files;
     for (const call of files.calls.slice(-2, -1)) crashed.carryOut(call);
