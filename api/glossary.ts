@@ -133,6 +133,7 @@ export const glossary: Readonly<Record<string, Term>> = {
   link: term('Link', '链值', 'hash that chains the entries of a log'),
   linkBefore: term('Link before', '前链值', 'link before the first entry of a segment'),
   mapping: term('Mapping', '映射', 'rules by which a source was turned into a record'),
+  mappings: term('Mappings', '映射列表', 'that filled in values of a record; their documents hold the rules'),
   matched: term('Matched', '匹配条件', 'conditions a row met'),
   materialBatch: term('Material batch', '原材料批次', 'batch of a raw material'),
   max: term('Maximum', '最大值', 'of a chain parameter'),

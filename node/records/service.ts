@@ -4,6 +4,7 @@ import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../format/ind
 import { fromHex, headerHash, toHex } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Headroom } from '../pace/headroom.ts';
+import { fillingMappings } from './filled.ts';
 import type { Inclusions } from './inclusion.ts';
 import {
   contentSteps,
@@ -80,8 +81,10 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
   function* view(id: Digest, record: StoredRecord, caller: Caller, unsealed: boolean): Steps<RecordRow> {
     const headerBytes = deps.headerBytes(record.height);
     const own = unsealed && caller.organisation === record.org && (record.actor === caller.account || readsAll(caller));
+    const content = record.content.length === 0 ? null : yield* contentSteps(record.content);
     return yield* viewSteps(crypto, id, record, {
-      content: record.content.length === 0 ? null : yield* contentSteps(record.content),
+      content,
+      mappings: content === null ? [] : yield* fillingMappings(read, content),
       blockHash: headerBytes ? headerHash(crypto, headerBytes) : new Uint8Array(0),
       ...(own ? { sealed: yield* deps.sealed.getSteps(id), erased: deps.sealed.isErased(id) } : {}),
     });

@@ -12,6 +12,7 @@ import {
   type TextTree,
   toHex,
 } from '../format/index.ts';
+import type { FillingMapping } from './filled.ts';
 import type { SealedValue } from './prepare.ts';
 
 export interface RecordViewOptions {
@@ -22,6 +23,8 @@ export interface RecordViewOptions {
   readonly sealed?: readonly SealedValue[];
   /** Its sealed values were erased. */
   readonly erased?: boolean;
+  /** What the registry says of the mappings that filled in values. */
+  readonly mappings?: readonly FillingMapping[];
 }
 
 const US_PER_MS = 1_000n;
@@ -60,6 +63,7 @@ export function* viewSteps(crypto: Pick<Crypto, 'hash'>, recordId: Digest, recor
     ...(Object.keys(record.source).length > 0 ? { source: record.source } : {}),
     ...(record.change ? { change: { reason: record.change.reason, digestBefore: toHex(record.change.digestBefore) } } : {}),
     ...(clear.length > 0 ? { sealed: clear } : {}),
+    ...(options.mappings && options.mappings.length > 0 ? { mappings: options.mappings.map((mapping) => ({ ...mapping })) } : {}),
     ...(options.erased ? { erased: commitments.map(({ path }) => path) } : {}),
     block: { height: record.height, hash: toHex(options.blockHash), transactionId: toHex(record.transactionId) },
     committedAt: formatTime(BigInt(record.committedAtMs) * US_PER_MS)!,

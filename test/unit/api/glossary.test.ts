@@ -100,7 +100,8 @@ function sampleView() {
     transactionId: new Uint8Array(32),
     change: { reason: 'r', digestBefore: new Uint8Array(32) },
   };
-  const options = { content: { product_uid: 'P' }, blockHash: new Uint8Array(32), sealed: [], erased: true };
+  const mappings = [{ id: 'm', owner: 'acme', name: 'M', documentDigest: null }];
+  const options = { content: { product_uid: 'P' }, blockHash: new Uint8Array(32), sealed: [], erased: true, mappings };
   const steps = viewSteps(crypto, new Uint8Array(32), stored, options);
   for (;;) {
     const step = steps.next();
