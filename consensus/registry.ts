@@ -1,15 +1,8 @@
-/** Name -> engine: the one switch. A new protocol is a folder and a line in each function here. */
-import type { Validator } from '../node/format/index.ts';
+/** Name -> engine: the one switch. A new protocol is a folder, a line in each function here and in finality.ts, and a name in node/format/engines.ts. */
+import { engineNames, isEngineName, type Validator } from '../node/format/index.ts';
 import type { Engine, EngineCrypto, EngineStart } from './engine.ts';
 import { createPbft } from './pbft/index.ts';
 import { producerOfView } from './pbft/engine-data.ts';
-
-export const engineNames = ['pbft'] as const;
-export type EngineName = (typeof engineNames)[number];
-
-export function isEngineName(name: string): name is EngineName {
-  return (engineNames as readonly string[]).includes(name);
-}
 
 /** @throws RangeError for a name outside engineNames; chain state is checked before it gets here. */
 export function createEngine(name: string, start: EngineStart, crypto: EngineCrypto): Engine {

@@ -7,11 +7,10 @@ import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
 import type { InboxLimits } from './chain/frame-inbox.ts';
-import { type EngineLimits, VIEW_ENTERED } from '../consensus/index.ts';
+import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
-  type Certificate,
   type Digest,
   decodeHeader,
   decodeTransaction,
@@ -56,8 +55,8 @@ import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
-/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
-const CERTIFICATES_LOOKED_AT = 64;
+/** Proofs of finality searched at the start for votes of this node, by which an old vote log is known. */
+const PROOFS_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -144,7 +143,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const work = createWorkNotice({
     clock: world.clock,
     timers: world.timers,
-    dueInMs: (entry) => mempool.dueInMs(driver.status().primary === options.node ? 'self' : 'other', entry),
+    dueInMs: (entry) => mempool.dueInMs(driver.status().producer === options.node ? 'self' : 'other', entry),
     workWaiting: (waiting) => driver.workWaiting(waiting),
   });
 
@@ -190,7 +189,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** A fault that stops the voting, and is over by itself when its cause is. */
   function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
     world.log.debug({ ...fields }, event);
-    if (event === VIEW_ENTERED) work.tell(); // what a new primary proposes is not what a backup expects
+    if (event === PRODUCER_CHANGED) work.tell(); // what a new producer proposes is not what another expected
     if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
     if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }
@@ -259,7 +258,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onStanding,
     wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
     heldTransaction: (hash) => chain.heldTransaction(hash),
-    applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
+    applyBlock: async (bytes, finality) => driver.delivered(await chain.applyBlock(bytes, finality)),
     sharedRow: (key, height) => sharedRow(store, blocks, key, height, createPause(world)),
     onAdmitted,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
@@ -303,8 +302,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      certificate: soundOr(certificateAt(height)),
-      signedHeight: lastSigned(certificateAt, options.node, height),
+      finality: soundOrUndefined(finalityAt(height)),
+      signedHeight: lastSigned(finalityAt, configuration.engine, options.node, height),
       parameters: configuration.parameters,
       ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
     },
@@ -349,9 +348,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 
   /** 'damaged' when it is there and cannot be read: a start must not hang on it. */
-  function certificateAt(at: number): Certificate | 'damaged' | undefined {
+  function finalityAt(at: number): Uint8Array | 'damaged' | undefined {
     try {
-      return blocks.certificate(at);
+      return blocks.finality(at);
     } catch (error) {
       const key = damagedKey(error);
       if (key === undefined) throw error;
@@ -431,7 +430,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
   const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
   network.onPeer(() => {
-    if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
+    if (chain.tip().height > 0 || driver.status().producer !== options.node) return;
     const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
     if (others.every((node) => connected.has(node))) driver.workWaiting(true);
   });
@@ -518,7 +517,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     async prove(contract, key) {
       const { height, proof } = await prove(stateKey(contract, key));
-      return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
+      return { height, headerBytes: blocks.headerBytes(height)!, finality: blocks.finality(height), proof };
     },
     query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
@@ -563,15 +562,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certificate === 'damaged' ? undefined : certificate);
+const soundOrUndefined = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
 
 const EXPELLED = 'NODE_EXPELLED';
 
-/** Highest of the last heights whose certificate holds a vote of `node`, or may have held one; 0 when there is none. */
-function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' | undefined, node: string, height: number): number {
-  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
-    const certificate = certificateAt(at);
-    if (certificate === 'damaged' || certificate?.votes.some((vote) => vote.node === node)) return at;
+/** Highest of the last heights whose proof of finality holds a vote of `node`, or may have held one; 0 when there is none. */
+function lastSigned(
+  finalityAt: (height: number) => Uint8Array | 'damaged' | undefined,
+  engine: string,
+  node: string,
+  height: number,
+): number {
+  for (let at = height; at > Math.max(0, height - PROOFS_LOOKED_AT); at--) {
+    const finality = finalityAt(at);
+    if (finality === 'damaged' || (finality && isVotedBy(engine, finality, node))) return at;
   }
   return 0;
 }

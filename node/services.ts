@@ -43,6 +43,15 @@ export interface ServicesOptions {
   readonly sealingKeys: () => readonly { readonly id: string; readonly secret: Uint8Array }[];
   readonly bodies: Bodies;
   readonly headroom?: Headroom;
+  readonly limits?: ServicesLimits;
+}
+
+/** A node's own affair; each has its default. */
+export interface ServicesLimits {
+  /** New entries of the exchange log after which its head is anchored on chain. */
+  readonly anchorEntries?: number;
+  /** After this time at the latest, ms. */
+  readonly anchorMs?: number;
 }
 
 export interface Services {
@@ -116,6 +125,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   };
   const onFault = (fault: ExchangeFault): void => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault });
   const exchanges = await openExchangeLog({
+    ...options.limits,
     store: stores.local,
     world,
     anchors,

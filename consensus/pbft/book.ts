@@ -4,21 +4,12 @@
  */
 import { type Digest, equalBytes } from '../../node/format/index.ts';
 import { ENGINE_LIMITS } from '../engine.ts';
+import { comparePlaces, type Place } from './certificates.ts';
 import type { PrePrepare, Verified, ViewChange, Vote } from './messages.ts';
 
 const VOTE_KINDS = ['prepare', 'commit', 'checkpoint'] as const satisfies readonly Vote['kind'][];
 
 export type Added<M> = { readonly kind: 'new' } | { readonly kind: 'known' } | { readonly kind: 'conflict'; readonly earlier: M };
-
-interface Placed {
-  readonly height: number;
-  readonly view: number;
-}
-
-/** Lower height first, then lower view. */
-function comparePlace(a: Placed, b: Placed): number {
-  return a.height - b.height || a.view - b.view;
-}
 
 export class Book {
   readonly #votesPerSignerMax: number;
@@ -37,14 +28,14 @@ export class Book {
     const earlier = held.find((other) => other.height === vote.height && other.view === vote.view);
     if (earlier) return equalBytes(earlier.digest, vote.digest) ? { kind: 'known' } : { kind: 'conflict', earlier };
     held.push(vote);
-    held.sort(comparePlace);
+    held.sort(comparePlaces);
     if (held.length > this.#votesPerSignerMax) held.shift();
     this.#votes.set(key, held);
     return { kind: 'new' };
   }
 
   /** Votes of one phase and place, for `digest` when given. */
-  votes(kind: Vote['kind'], height: number, view: number, digest?: Digest): Verified<Vote>[] {
+  votes(kind: Vote['kind'], { height, view }: Place, digest?: Digest): Verified<Vote>[] {
     const out: Verified<Vote>[] = [];
     for (const held of this.#votes.values()) {
       for (const vote of held) {
@@ -79,7 +70,7 @@ export class Book {
     return { kind: 'new' };
   }
 
-  proposal(node: string, height: number, view: number): Verified<PrePrepare> | undefined {
+  proposal(node: string, { height, view }: Place): Verified<PrePrepare> | undefined {
     const held = this.#proposals.get(`${node} ${height}`);
     return held?.view === view ? held : undefined;
   }
@@ -98,7 +89,7 @@ export class Book {
 
   /** The latest vote and the view change of one signer, as far as held. */
   wordsOf(node: string): (Verified<Vote> | Verified<ViewChange>)[] {
-    const votes = VOTE_KINDS.flatMap((kind) => this.#votes.get(`${kind} ${node}`) ?? []).sort(comparePlace);
+    const votes = VOTE_KINDS.flatMap((kind) => this.#votes.get(`${kind} ${node}`) ?? []).sort(comparePlaces);
     return [votes.at(-1), this.#viewChanges.get(node)].filter((word) => word !== undefined);
   }
 

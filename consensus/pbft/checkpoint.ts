@@ -11,14 +11,15 @@ const NO_VIEW = 0;
 
 export function onFinalHeight(replica: Replica): void {
   if (replica.height % replica.parameters.checkpointIntervalBlocks !== 0 || !mayVote(replica)) return;
-  castVote(replica, 'checkpoint', NO_VIEW, replica.height, replica.digest);
-  replica.checkpoint = ownVote(replica, 'checkpoint', replica.height, NO_VIEW);
+  const place = { height: replica.height, view: NO_VIEW };
+  castVote(replica, 'checkpoint', place, replica.digest);
+  replica.checkpoint = ownVote(replica, 'checkpoint', place);
 }
 
 export function advanceCheckpoint(replica: Replica): void {
   const own = replica.checkpoint;
   if (!own || own.height <= replica.stableCheckpoint) return;
-  if (replica.book.votes('checkpoint', own.height, NO_VIEW, own.digest).length < replica.quorum) return;
+  if (replica.book.votes('checkpoint', own, own.digest).length < replica.quorum) return;
   replica.stableCheckpoint = own.height;
   replica.out.push({ kind: 'truncate', keep: liveRecords(replica) });
   note(replica, 'checkpoint stable', { height: own.height });

@@ -5,8 +5,9 @@
 import { equalBytes, hashTagged } from '../../node/format/index.ts';
 import type { Effect, Engine, EngineCrypto, EngineStart, EngineStatus, Input } from '../engine.ts';
 import { forgetAnswers, takeAnswer } from './answers.ts';
+import { decodeCertificate } from './certificates.ts';
 import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
-import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
+import { encodeMessage, type Message, mint, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
 import {
   advanceSync,
@@ -24,14 +25,15 @@ import {
 } from './recovery.ts';
 import { restore } from './replay.ts';
 import {
-  clearHeight,
   createReplica,
   drop,
   mayVote,
   nextHeight,
   note,
+  openSlot,
   ownVote,
   persist,
+  placeKey,
   primaryOf,
   type Replica,
   setValidators,
@@ -65,7 +67,7 @@ function step(replica: Replica, input: Input): readonly Effect[] {
       onMessage(replica, input.from, input.bytes);
       break;
     case 'work':
-      if (input.waiting && !replica.workWaiting) replica.buildRetryAtMs = 0;
+      if (input.waiting && !replica.workWaiting) replica.slot.buildRetryAtMs = 0;
       replica.workWaiting = input.waiting;
       break;
     case 'built':
@@ -80,6 +82,8 @@ function step(replica: Replica, input: Input): readonly Effect[] {
     case 'delivered':
       onDelivered(replica, input);
       break;
+    case 'searched':
+      break; // it asks for none
   }
   if (replica.started) {
     advanceViewChange(replica);
@@ -107,34 +111,34 @@ function onTick(replica: Replica, nowMs: number): void {
 
 /** The view's timer runs only while something is owed: work waits, a proposal is under way, or an idle chain is due its block. */
 function runTimer(replica: Replica): void {
-  if (!mayVote(replica) || replica.committing) {
-    replica.deadlineMs = undefined;
+  const { slot } = replica;
+  if (!mayVote(replica) || slot.committing) {
+    slot.deadlineMs = undefined;
     return;
   }
   if (!replica.changing) {
-    const owed = replica.workWaiting || replica.proposal !== undefined || replica.building || idleOverdue(replica);
-    replica.deadlineMs = owed ? (replica.deadlineMs ?? replica.nowMs + viewTimeoutMs(replica)) : undefined;
+    const owed = replica.workWaiting || slot.proposal !== undefined || slot.building || idleOverdue(replica);
+    slot.deadlineMs = owed ? (slot.deadlineMs ?? replica.nowMs + viewTimeoutMs(replica)) : undefined;
   }
-  if (replica.deadlineMs === undefined) return;
-  if (replica.nowMs >= replica.deadlineMs) startViewChange(replica, replica.view + 1);
-  else handOver(replica, replica.deadlineMs);
+  if (slot.deadlineMs === undefined) return;
+  if (replica.nowMs >= slot.deadlineMs) startViewChange(replica, replica.view + 1);
+  else handOver(replica, slot.deadlineMs);
 }
 
 function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered' }>): void {
   if (block.height <= replica.height) return;
-  noticeForgotten(replica, block.certificate);
+  const certificate = decodeCertificate(block.finality);
+  noticeForgotten(replica, certificate);
   replica.height = block.height;
   replica.digest = block.digest;
-  replica.certificate = block.certificate;
+  replica.certificate = certificate;
   replica.parameters = block.parameters;
-  replica.failures = 0;
   replica.deliveredAtMs = replica.nowMs;
   replica.laggingSinceMs = undefined;
   replica.syncRetryAtMs = 0;
   setValidators(replica, block.validators);
-  clearHeight(replica);
-  replica.evidenceSeen.clear();
-  reopenView(replica, block.certificate);
+  openSlot(replica);
+  reopenView(replica, certificate);
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
   for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
     for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
@@ -196,7 +200,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, misplaced, from, 'ignore');
     return;
   }
-  dispatch(replica, message as Verified<typeof message>, bytes, from);
+  dispatch(replica, mint(message), bytes, from);
 }
 
 function dispatch(replica: Replica, message: Verified<Exclude<Message, { kind: 'committed' }>>, bytes: Uint8Array, from: string): void {
@@ -242,10 +246,10 @@ function isKnown(replica: Replica, message: Message): boolean {
     case 'commit':
     case 'checkpoint':
       return replica.book
-        .votes(message.kind, message.height, message.view, message.digest)
+        .votes(message.kind, message, message.digest)
         .some((vote) => vote.node === message.node && equalBytes(vote.signature, message.signature));
     case 'prePrepare': {
-      const held = replica.book.proposal(message.node, message.height, message.view);
+      const held = replica.book.proposal(message.node, message);
       return held !== undefined && equalBytes(held.digest, message.digest);
     }
     default:
@@ -305,7 +309,7 @@ function finalHeightOf(message: Message): number | undefined {
 
 function claim(replica: Replica, message: Message): void {
   const height = finalHeightOf(message);
-  if (height !== undefined && 'view' in message && 'node' in message) noteClaim(replica, message.node, height, message.view);
+  if (height !== undefined && 'view' in message && 'node' in message) noteClaim(replica, message.node, { height, view: message.view });
 }
 
 function onVote(replica: Replica, vote: Verified<Vote>): void {
@@ -319,15 +323,16 @@ function onProposal(replica: Replica, message: Verified<PrePrepare>): void {
   if (added.kind !== 'conflict') return;
   const bare = (proposal: PrePrepare): PrePrepare => ({ ...proposal, proposal: new Uint8Array(0) }); // the signature covers the hash of the body
   report(replica, 'PBFT_DOUBLE_PROPOSAL', message.node, `prePrepare ${message.height} ${message.view}`, bare(added.earlier), bare(message));
-  const current = message.height === nextHeight(replica) && message.view === replica.view && !replica.changing && !replica.committing;
+  const current = message.height === nextHeight(replica) && message.view === replica.view && !replica.changing && !replica.slot.committing;
   if (current && mayVote(replica)) startViewChange(replica, replica.view + 1); // a primary proved faulty is not waited for
 }
 
 /** Hands a proof of guilt to the shell, once per place. */
 function report(replica: Replica, code: string, node: string, place: string, first: Message, second: Message): void {
   const key = `${node} ${place}`;
-  if (replica.evidenceSeen.has(key) || replica.evidenceSeen.size >= EVIDENCE_PER_HEIGHT_MAX) return;
-  replica.evidenceSeen.add(key);
+  const { evidenceSeen } = replica.slot;
+  if (evidenceSeen.has(key) || evidenceSeen.size >= EVIDENCE_PER_HEIGHT_MAX) return;
+  evidenceSeen.add(key);
   const proof = [encodeMessage(first), encodeMessage(second)] as const;
   replica.out.push({ kind: 'evidence', code, node, first: proof[0], second: proof[1] });
   for (const bytes of proof) replica.out.push({ kind: 'send', to: node, bytes }); // an honest owner of a stolen key learns of it
@@ -342,12 +347,12 @@ function meetOwnWord(replica: Replica, message: Message): void {
   const self = replica.byNode.get(replica.self);
   if (!self || !mayVote(replica) || message.height <= replica.height) return; // of final heights nothing signed is held any more
   const { kind, height, view, digest } = message;
-  const vote = kind === 'prePrepare' ? undefined : ownVote(replica, kind, height, view);
-  const ours = kind === 'prePrepare' ? replica.proposed.get(`${height} ${view}`) : vote;
+  const vote = kind === 'prePrepare' ? undefined : ownVote(replica, kind, message);
+  const ours = kind === 'prePrepare' ? replica.proposed.get(placeKey(message)) : vote;
   if (ours && equalBytes(ours.digest, digest)) return;
   if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, message), message.signature)) return;
   replica.excludedKeys.push(self.publicKey);
-  replica.deadlineMs = undefined;
+  replica.slot.deadlineMs = undefined;
   persist(replica, { kind: 'excluded', publicKey: self.publicKey });
   const second = encodeMessage(message.kind === 'prePrepare' ? { ...message, proposal: new Uint8Array(0) } : message);
   const first = vote ? encodeMessage(vote) : second; // of a proposal the log holds no message
@@ -356,23 +361,27 @@ function meetOwnWord(replica: Replica, message: Message): void {
 }
 
 function status(replica: Replica): EngineStatus {
-  const height = nextHeight(replica);
-  const { view, proposal } = replica;
+  const { view } = replica;
+  const place = { height: nextHeight(replica), view };
+  const { proposal } = replica.slot;
+  const count = (phase: 'prepare' | 'commit') => (proposal ? replica.book.votes(phase, place, proposal.digest).length : 0);
   return {
     engine: 'pbft',
-    height,
-    view,
-    primary: primaryOf(replica, view),
+    height: place.height,
     phase: phaseOf(replica),
-    proposals: replica.proposals,
-    verifications: replica.verifications,
-    votes: {
-      prepare: proposal ? replica.book.votes('prepare', height, view, proposal.digest).length : 0,
-      commit: proposal ? replica.book.votes('commit', height, view, proposal.digest).length : 0,
-      viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+    producer: primaryOf(replica, view),
+    details: {
+      view,
+      proposals: replica.proposals,
+      verifications: replica.verifications,
+      votes: {
+        prepare: count('prepare'),
+        commit: count('commit'),
+        viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+      },
+      stableCheckpoint: replica.stableCheckpoint,
+      ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
     },
-    stableCheckpoint: replica.stableCheckpoint,
-    ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
   };
 }
 
@@ -383,9 +392,9 @@ function unanswered({ validators, self }: Replica, answers: ReadonlyMap<string, 
 function phaseOf(replica: Replica): string {
   if (!replica.byNode.has(replica.self)) return 'observing';
   if (!mayVote(replica)) return replica.muted || replica.floor ? 'mute' : 'excluded';
-  if (replica.committing) return 'committing';
+  if (replica.slot.committing) return 'committing';
   if (replica.changing) return 'viewChange';
-  if (replica.prepared?.view === replica.view) return 'prepared';
-  if (replica.proposal) return 'proposed';
-  return replica.building ? 'building' : 'idle';
+  if (replica.slot.prepared?.view === replica.view) return 'prepared';
+  if (replica.slot.proposal) return 'proposed';
+  return replica.slot.building ? 'building' : 'idle';
 }

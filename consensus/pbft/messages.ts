@@ -4,22 +4,18 @@
  * the tag `engine-message` and the chain id. Certificates carry the signatures that prove them. PBFT, Castro & Liskov 1999, §4.2 to §4.4.
  */
 import {
-  type Certificate,
   decodeAll,
   DecodeError,
   DIGEST_BYTES,
   type Digest,
-  encodeCertificate,
   NAME_BYTES_MAX,
-  readCertificate,
   type Reader,
   SIGNATURE_BYTES_MAX,
   tagged,
   VALIDATORS_MAX,
-  type VotePhase,
-  voteSigningBytes,
   Writer,
 } from '../../node/format/index.ts';
+import { type Certificate, encodeCertificate, type Place, readCertificate, type VotePhase, voteSigningBytes } from './certificates.ts';
 
 /** Bytes of a proposal: 10,000 transaction hashes, header and seal, with room; the frame stays under 1 MiB. */
 export const PROPOSAL_BYTES_MAX = 917_504;
@@ -30,20 +26,16 @@ export const HELD_WORDS_MAX = 2;
 /** Heights agreed on at once. The prepared chain of a view change is this long at most; part 1 of the protocol runs one. */
 export const HEIGHTS_IN_FLIGHT_MAX = 1;
 
-export interface Vote {
+export interface Vote extends Place {
   readonly kind: VotePhase;
-  readonly view: number;
-  readonly height: number;
   readonly digest: Digest;
   readonly node: string;
   readonly signature: Uint8Array;
 }
 
 /** The primary's proposal. The signature covers the hash of the body, so two conflicting ones are evidence without their bodies. */
-export interface PrePrepare {
+export interface PrePrepare extends Place {
   readonly kind: 'prePrepare';
-  readonly view: number;
-  readonly height: number;
   readonly digest: Digest;
   readonly bodyHash: Digest;
   readonly node: string;
@@ -139,6 +131,11 @@ declare const verified: unique symbol;
 /** Minted only by admission: the signature holds and the signer is a validator of the height being decided. */
 export type Verified<M> = M & { readonly [verified]: true };
 
+/** The one place where a message becomes `Verified`: its signature was found valid, or is our own. */
+export function mint<M>(message: M): Verified<M> {
+  return message as Verified<M>;
+}
+
 const KIND_NUMBER = {
   prepare: 1,
   commit: 2,
@@ -195,7 +192,7 @@ export function signingBytes(chainId: Digest, message: Unsigned<Vote> | Unsigned
     case 'prepare':
     case 'commit':
     case 'checkpoint':
-      return voteSigningBytes(chainId, message.kind, message.view, message.height, message.digest);
+      return voteSigningBytes(chainId, message.kind, message);
     default:
       return tagged('engine-message', chainId, writePlain(new Writer(256), message).finish());
   }

@@ -3,10 +3,10 @@
  * what its own execution agreed with, so a wrong result is a refused proposal and never a fork. Every function here looks at the state and
  * does what is possible now; the order in which messages came does not matter.
  */
-import { type Certificate, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { type Certificate, certificateOf, encodeCertificate } from './certificates.ts';
 import type { Input } from '../engine.ts';
 import type { Added } from './book.ts';
-import { certificateOf } from './certificates.ts';
 import { encodeEngineData } from './engine-data.ts';
 import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
 import {
@@ -19,12 +19,13 @@ import {
   note,
   ownVote,
   persist,
+  placeKey,
   primaryOf,
-  remember,
   requestExecution,
   type Replica,
   sign,
 } from './replica.ts';
+import { remember } from './slot.ts';
 import { commitFault } from './verdicts.ts';
 
 /** A build that found nothing is asked for again after this, ms. */
@@ -40,26 +41,27 @@ export function idleOverdue(replica: Replica): boolean {
 export function onBuilt(replica: Replica, input: Extract<Input, { kind: 'built' }>): void {
   const { digest, parent, proposal } = input;
   if (!isAwaited(replica, input)) return;
-  replica.building = false;
-  if (!mayVote(replica) || replica.changing || replica.binding?.digest || !equalBytes(parent, replica.digest)) return;
+  replica.slot.building = false;
+  if (!mayVote(replica) || replica.changing || replica.slot.binding?.digest || !equalBytes(parent, replica.digest)) return;
   const built = { digest, proposal, from: replica.self, fresh: true, view: replica.view } as const;
-  remember(replica, { ...built, state: 'agreed', parent, attempts: 1, retryAtMs: 0 });
+  const agreed = { ...built, state: 'agreed', parent, attempts: 1, retryAtMs: 0 } as const;
+  remember(replica.slot, agreed, replica.limits.executionsMax);
   propose(replica, digest, proposal);
 }
 
 export function onNotBuilt(replica: Replica, input: Extract<Input, { kind: 'notBuilt' }>): void {
   if (!isAwaited(replica, input)) return;
-  replica.building = false;
-  replica.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
+  replica.slot.building = false;
+  replica.slot.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
 }
 
 /** False for a block of a view or height that is over. */
 function isAwaited(replica: Replica, { height, engineData }: { readonly height: number; readonly engineData: Uint8Array }): boolean {
-  return replica.building && height === nextHeight(replica) && equalBytes(engineData, encodeEngineData(replica.view));
+  return replica.slot.building && height === nextHeight(replica) && equalBytes(engineData, encodeEngineData(replica.view));
 }
 
 export function onExecuted(replica: Replica, height: number, digest: Uint8Array, parent: Uint8Array, code: string): void {
-  const execution = replica.executions.get(toHex(digest));
+  const execution = replica.slot.executions.get(toHex(digest));
   if (height !== nextHeight(replica) || !execution || execution.state !== 'running') return;
   replica.verifications++;
   execution.parent = parent;
@@ -70,20 +72,20 @@ export function onExecuted(replica: Replica, height: number, digest: Uint8Array,
   execution.state = 'refused';
   execution.retryAtMs = replica.nowMs + replica.parameters.viewTimeoutMs / 8;
   note(replica, 'proposal refused', { height, code, from: execution.from });
-  const { proposal, binding } = replica;
+  const { proposal, binding } = replica.slot;
   if (proposal && equalBytes(proposal.digest, digest) && !equalBytes(proposal.proposal, execution.proposal)) {
     // What ran was another body for the same digest, from a primary before; now the one of this view.
-    replica.executions.delete(toHex(digest));
+    replica.slot.executions.delete(toHex(digest));
     ensureExecuted(replica, digest, proposal.proposal, primaryOf(replica, replica.view), false);
   } else if (!proposal && binding?.digest && equalBytes(binding.digest, digest) && execution.from !== replica.self) {
-    replica.fetchedFrom.add(execution.from); // a body that is not what its digest says: another holder is asked
-    replica.executions.delete(toHex(digest));
+    replica.slot.fetchedFrom.add(execution.from); // a body that is not what its digest says: another holder is asked
+    replica.slot.executions.delete(toHex(digest));
   }
 }
 
 /** Asks again for executions that failed for want of something the shell may have by now. */
 export function retryExecutions(replica: Replica): void {
-  for (const execution of replica.executions.values()) {
+  for (const execution of replica.slot.executions.values()) {
     if (execution.state !== 'refused' || execution.attempts >= EXECUTE_ATTEMPTS_MAX || replica.nowMs < execution.retryAtMs) continue;
     execution.state = 'running';
     execution.attempts++;
@@ -98,7 +100,7 @@ export function onPrePrepare(replica: Replica, message: Verified<PrePrepare>): A
 
 /** Everything the normal case can do in the present state. */
 export function advance(replica: Replica): void {
-  if (mayVote(replica) && !replica.changing && !replica.committing) {
+  if (mayVote(replica) && !replica.changing && !replica.slot.committing) {
     if (primaryOf(replica, replica.view) === replica.self) lead(replica);
     acceptProposal(replica);
     prepare(replica);
@@ -109,19 +111,19 @@ export function advance(replica: Replica): void {
 
 function lead(replica: Replica): void {
   const height = nextHeight(replica);
-  if (replica.proposal || replica.building) return;
-  const earlier = replica.proposed.get(`${height} ${replica.view}`);
-  const bound = earlier?.digest ?? replica.binding?.digest;
+  if (replica.slot.proposal || replica.slot.building) return;
+  const earlier = replica.proposed.get(placeKey({ height, view: replica.view }));
+  const bound = earlier?.digest ?? replica.slot.binding?.digest;
   if (bound) {
-    const body = replica.bodies.get(toHex(bound)) ?? replica.executions.get(toHex(bound));
+    const body = replica.slot.bodies.get(toHex(bound)) ?? replica.slot.executions.get(toHex(bound));
     if (!body) return; // recovery fetches it
     if (hasExecuted(replica, bound)) propose(replica, bound, body.proposal);
     else ensureExecuted(replica, bound, body.proposal, replica.self, false);
     return;
   }
   const emptyAllowed = idleOverdue(replica);
-  if (!(replica.workWaiting || emptyAllowed) || replica.nowMs < replica.buildRetryAtMs) return;
-  replica.building = true;
+  if (!(replica.workWaiting || emptyAllowed) || replica.nowMs < replica.slot.buildRetryAtMs) return;
+  replica.slot.building = true;
   replica.out.push({ kind: 'build', height, engineData: encodeEngineData(replica.view), parent: replica.digest, emptyAllowed });
 }
 
@@ -129,7 +131,7 @@ function lead(replica: Replica): void {
 function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): void {
   const height = nextHeight(replica);
   const { view } = replica;
-  const key = `${height} ${view}`;
+  const key = placeKey({ height, view });
   const bodyHash = hashTagged(replica.crypto, 'engine-message', proposal);
   const message = sign(replica, { kind: 'prePrepare', view, height, digest, bodyHash, node: replica.self, proposal } as const);
   const earlier = replica.proposed.get(key);
@@ -143,7 +145,7 @@ function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): vo
     persist(replica, { kind: 'proposed', height, view, digest, signature: message.signature });
   }
   const frame = encodeMessage(message);
-  replica.proposal = { view, height, digest, proposal, frame };
+  replica.slot.proposal = { view, height, digest, proposal, frame };
   replica.proposals++;
   replica.out.push({ kind: 'broadcast', bytes: frame });
 }
@@ -156,56 +158,57 @@ function acceptProposal(replica: Replica): void {
   const height = nextHeight(replica);
   const { view } = replica;
   const primary = primaryOf(replica, view);
-  if (replica.proposal || primary === replica.self) return;
-  const bound = ownVote(replica, 'prepare', height, view)?.digest ?? replica.binding?.digest;
-  const message = replica.book.proposal(primary, height, view);
+  if (replica.slot.proposal || primary === replica.self) return;
+  const bound = ownVote(replica, 'prepare', { height, view })?.digest ?? replica.slot.binding?.digest;
+  const message = replica.book.proposal(primary, { height, view });
   const digest = bound ?? message?.digest;
   if (!digest) return;
-  const held = replica.bodies.get(toHex(digest)) ?? (hasExecuted(replica, digest) ? replica.executions.get(toHex(digest)) : undefined);
+  const held =
+    replica.slot.bodies.get(toHex(digest)) ?? (hasExecuted(replica, digest) ? replica.slot.executions.get(toHex(digest)) : undefined);
   const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined; // another digest than the bound one is no proposal
   const proposal = held?.proposal ?? sent;
   if (!proposal) return;
-  replica.proposal = { view, height, digest, proposal, frame: undefined };
+  replica.slot.proposal = { view, height, digest, proposal, frame: undefined };
   ensureExecuted(replica, digest, proposal, held ? replica.self : primary, bound === undefined && !held);
 }
 
 /** Sends Prepare for the proposal of this view once our own execution agrees with it. */
 function prepare(replica: Replica): void {
-  const { proposal } = replica;
-  if (!proposal || !hasExecuted(replica, proposal.digest) || ownVote(replica, 'prepare', proposal.height, proposal.view)) return;
+  const { proposal } = replica.slot;
+  if (!proposal || !hasExecuted(replica, proposal.digest) || ownVote(replica, 'prepare', proposal)) return;
   keepBody(replica, proposal.height, proposal.digest, proposal.proposal);
-  castVote(replica, 'prepare', proposal.view, proposal.height, proposal.digest);
+  castVote(replica, 'prepare', proposal, proposal.digest);
 }
 
 /** Becomes prepared with a quorum of Prepare and says Commit. The certificate is on disk before the vote leaves: a view change needs it. */
 function commit(replica: Replica): void {
-  const { proposal } = replica;
-  if (!proposal || ownVote(replica, 'commit', proposal.height, proposal.view) || !hasExecuted(replica, proposal.digest)) return;
-  const votes = replica.book.votes('prepare', proposal.height, proposal.view, proposal.digest);
+  const { proposal } = replica.slot;
+  if (!proposal || ownVote(replica, 'commit', proposal) || !hasExecuted(replica, proposal.digest)) return;
+  const votes = replica.book.votes('prepare', proposal, proposal.digest);
   if (votes.length < replica.quorum) return;
-  replica.prepared = certificateOf(votes);
-  persist(replica, { kind: 'prepared', certificate: replica.prepared });
-  castVote(replica, 'commit', proposal.view, proposal.height, proposal.digest);
+  replica.slot.prepared = certificateOf(votes);
+  persist(replica, { kind: 'prepared', certificate: replica.slot.prepared });
+  castVote(replica, 'commit', proposal, proposal.digest);
 }
 
 /** A quorum of Commit makes the height final, in whatever view this replica is. Observers and mute replicas follow the same way. */
 function finish(replica: Replica): void {
-  if (replica.committing) return;
+  if (replica.slot.committing) return;
   const votes = replica.book.committed(nextHeight(replica), replica.quorum);
   if (votes) finalize(replica, certificateOf(votes));
 }
 
 /** Has the shell store a block it executed; one it lacks comes by sync. */
 function finalize(replica: Replica, certificate: Certificate): void {
-  const execution = replica.executions.get(toHex(certificate.digest));
+  const execution = replica.slot.executions.get(toHex(certificate.digest));
   if (execution?.state === 'running') return; // its answer brings us back here
   if (hasExecuted(replica, certificate.digest)) {
-    replica.committing = certificate;
-    replica.deadlineMs = undefined;
-    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, certificate });
+    replica.slot.committing = certificate;
+    replica.slot.deadlineMs = undefined;
+    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, finality: encodeCertificate(certificate) });
     return;
   }
-  const kept = execution ? undefined : replica.bodies.get(toHex(certificate.digest));
+  const kept = execution ? undefined : replica.slot.bodies.get(toHex(certificate.digest));
   if (kept) {
     ensureExecuted(replica, kept.digest, kept.proposal, replica.self, false); // of so many views ago that its execution was let go
     return;
@@ -219,7 +222,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
 
 /** A certificate somebody forwarded. */
 export function onCertificate(replica: Replica, certificate: Certificate, from: string): void {
-  if (certificate.height <= replica.height || replica.committing) return;
+  if (certificate.height <= replica.height || replica.slot.committing) return;
   const fault = commitFault(replica, certificate);
   if (fault) {
     // Above the next height the validators may have changed since: then it is only a claim, and others must share it.

@@ -17,14 +17,15 @@ import {
   note,
   ownVote,
   primaryOf,
-  type Proposal,
   type Replica,
   sign,
   tryDecode,
 } from './replica.ts';
 import { commitFault } from './verdicts.ts';
 import { adoptView, startViewChange, viewTimeoutMs } from './view-change.ts';
-import { type Certificate, equalBytes, toHex } from '../../node/format/index.ts';
+import { equalBytes, toHex } from '../../node/format/index.ts';
+import type { Certificate, Place } from './certificates.ts';
+import type { Proposal } from './slot.ts';
 
 /** Bounds of the time between two repetitions, ms. */
 const RETRANSMIT_MIN_MS = 50;
@@ -52,19 +53,15 @@ function answerIntervalMs(replica: Replica): number {
 }
 
 /** Notes what a signed message shows of its sender: it has `height` final and is in `view`. */
-export function noteClaim(replica: Replica, node: string, height: number, view: number): void {
+export function noteClaim(replica: Replica, node: string, { height, view }: Place): void {
   const held = replica.claims.get(node);
-  if (!held) replica.claims.set(node, { height, view });
-  else {
-    held.height = Math.max(held.height, height);
-    held.view = Math.max(held.view, view);
-  }
+  replica.claims.set(node, { height: Math.max(held?.height ?? 0, height), view: Math.max(held?.view ?? 0, view) });
 }
 
 /** Asks for sync when f+1 validators, so at least one honest, are further on and stay so. */
 export function advanceSync(replica: Replica): void {
   const ahead = [...replica.claims].filter(([node, claim]) => node !== replica.self && claim.height > replica.height);
-  if (ahead.length <= replica.faults || replica.committing) {
+  if (ahead.length <= replica.faults || replica.slot.committing) {
     replica.laggingSinceMs = undefined;
     return;
   }
@@ -98,9 +95,9 @@ export function retransmit(replica: Replica): void {
     if (replica.viewChange) say(encodeMessage(replica.viewChange));
     return;
   }
-  if (replica.proposal?.frame) repeatProposal(replica, replica.proposal, replica.proposal.frame);
+  if (replica.slot.proposal?.frame) repeatProposal(replica, replica.slot.proposal, replica.slot.proposal.frame);
   for (const phase of ['prepare', 'commit'] as const) {
-    const vote = ownVote(replica, phase, height, view);
+    const vote = ownVote(replica, phase, { height, view });
     if (vote) say(encodeMessage(vote));
   }
   fetchBody(replica);
@@ -111,27 +108,23 @@ export function retransmit(replica: Replica): void {
  * when half of the view's time is left, as backups relay requests (PBFT §4.4; decisions/0008).
  */
 export function handOver(replica: Replica, deadlineMs: number): void {
-  if (replica.changing || !replica.workWaiting || replica.proposal || replica.handedOverForMs === deadlineMs) return;
+  if (replica.changing || !replica.workWaiting || replica.slot.proposal || replica.slot.handedOverForMs === deadlineMs) return;
   if (replica.nowMs < deadlineMs - viewTimeoutMs(replica) / 2) return;
   const to = primaryOf(replica, replica.view);
   if (to === replica.self) return;
-  replica.handedOverForMs = deadlineMs;
+  replica.slot.handedOverForMs = deadlineMs;
   replica.out.push({ kind: 'handOver', to });
 }
 
 /** The body is large: only who has not prepared yet gets it again. */
 function repeatProposal(replica: Replica, proposal: Proposal, frame: Uint8Array): void {
-  const prepared = new Set(replica.book.votes('prepare', proposal.height, proposal.view, proposal.digest).map((vote) => vote.node));
+  const prepared = new Set(replica.book.votes('prepare', proposal, proposal.digest).map((vote) => vote.node));
   for (const { node } of replica.validators)
     if (node !== replica.self && !prepared.has(node)) replica.out.push({ kind: 'send', to: node, bytes: frame });
 }
 
 /** A peer told where it stands, by a status or a vote for a height that is final here: it gets what it lacks. */
-export function help(
-  replica: Replica,
-  node: string,
-  peer: { readonly height: number; readonly view: number; readonly changing: boolean },
-): void {
+export function help(replica: Replica, node: string, peer: Place & { readonly changing: boolean }): void {
   if (!replica.byNode.has(replica.self)) return; // whoever is no validator is not listened to
   if (node === replica.self || replica.nowMs - (replica.helpedAt.get(node) ?? -HELP_INTERVAL_MS) < HELP_INTERVAL_MS) return;
   const behindInView = peer.view < replica.view || (peer.view === replica.view && peer.changing);
@@ -166,7 +159,7 @@ function joinAbove(replica: Replica, { node, view, height }: Verified<Status>): 
     replica.above.set(node, { view, sinceMs: replica.nowMs });
     return;
   }
-  if (replica.changing || replica.committing || !mayVote(replica)) return;
+  if (replica.changing || replica.slot.committing || !mayVote(replica)) return;
   if (replica.nowMs - held.sinceMs < JOIN_AFTER_TIMEOUTS * replica.parameters.viewTimeoutMs) return;
   if (height + JOIN_HEIGHTS_BEHIND_MAX < replica.height || view - replica.view > JOIN_VIEWS_ABOVE_MAX) return;
   const joined = replica.joinedAt.get(node);
@@ -194,20 +187,20 @@ export function onCommitted(replica: Replica, certificate: Certificate, from: st
 
 /** As primary of a view bound to a digest we have no body of: asks those who may hold it. */
 function fetchBody(replica: Replica): void {
-  const bound = replica.binding?.digest;
-  if (!bound || replica.proposal || primaryOf(replica, replica.view) !== replica.self) return;
-  if (replica.bodies.has(toHex(bound)) || replica.executions.has(toHex(bound))) return;
-  if (replica.fetchedFrom.size >= replica.validators.length - 1) replica.fetchedFrom.clear();
+  const bound = replica.slot.binding?.digest;
+  if (!bound || replica.slot.proposal || primaryOf(replica, replica.view) !== replica.self) return;
+  if (replica.slot.bodies.has(toHex(bound)) || replica.slot.executions.has(toHex(bound))) return;
+  if (replica.slot.fetchedFrom.size >= replica.validators.length - 1) replica.slot.fetchedFrom.clear();
   const bytes = encodeMessage(sign(replica, { kind: 'fetch', height: nextHeight(replica), digest: bound, node: replica.self } as const));
   for (const { node } of replica.validators) {
-    if (node === replica.self || replica.fetchedFrom.has(node)) continue;
+    if (node === replica.self || replica.slot.fetchedFrom.has(node)) continue;
     noteAsked(replica, 'fetch', node);
     replica.out.push({ kind: 'send', to: node, bytes });
   }
 }
 
 export function onFetch(replica: Replica, message: Verified<Fetch>): void {
-  const body = replica.bodies.get(toHex(message.digest));
+  const body = replica.slot.bodies.get(toHex(message.digest));
   if (!body || message.height !== nextHeight(replica) || !replica.holdsKey) return;
   const { height, digest, node } = message;
   if (!mayAnswer(replica, 'fetch', node, answerIntervalMs(replica))) return;
@@ -217,11 +210,11 @@ export function onFetch(replica: Replica, message: Verified<Fetch>): void {
 
 /** The body is judged by executing it: only one that agrees with the digest is proposed again. */
 export function onBody(replica: Replica, message: Verified<Body>): void {
-  const bound = replica.binding?.digest;
+  const bound = replica.slot.binding?.digest;
   if (!mayVote(replica) || replica.changing || !bound || message.height !== nextHeight(replica)) return;
   if (primaryOf(replica, replica.view) !== replica.self) return; // only a bound primary asks
-  if (!equalBytes(bound, message.digest) || hasExecuted(replica, bound) || replica.fetchedFrom.has(message.node)) return;
-  if (replica.executions.get(toHex(bound))?.state === 'running') return;
+  if (!equalBytes(bound, message.digest) || hasExecuted(replica, bound) || replica.slot.fetchedFrom.has(message.node)) return;
+  if (replica.slot.executions.get(toHex(bound))?.state === 'running') return;
   ensureExecuted(replica, bound, message.proposal, message.node, false);
 }
 
@@ -241,7 +234,7 @@ export function onAsk(replica: Replica, message: Verified<Ask>): void {
 }
 
 /** How far an answer proves that this replica may have signed; undefined when it does not prove itself, or not to us yet. */
-function provenBy(replica: Replica, { certificate, words }: Held): { height: number; view: number } | undefined {
+function provenBy(replica: Replica, { certificate, words }: Held): Place | undefined {
   const self = replica.byNode.get(replica.self);
   if (!self) return undefined;
   let height = (certificate?.height ?? 0) + 1;
@@ -289,9 +282,9 @@ export function onHeld(replica: Replica, message: Verified<Held>): void {
 export function noticeForgotten(replica: Replica, certificate: Certificate): void {
   const { height, view } = certificate;
   if (replica.muted || height <= Math.max(replica.remembered, replica.floor?.height ?? 0)) return;
-  if (!certificate.votes.some((vote) => vote.node === replica.self) || ownVote(replica, 'commit', height, view)) return;
+  if (!certificate.votes.some((vote) => vote.node === replica.self) || ownVote(replica, 'commit', certificate)) return;
   replica.muted = { round: height, answers: new Map() };
-  replica.deadlineMs = undefined;
+  replica.slot.deadlineMs = undefined;
   note(replica, 'vote log lost: a certificate holds a vote it does not know', { height, view });
 }
 

@@ -4,22 +4,22 @@
  */
 import { toHex } from '../../node/format/index.ts';
 import type { EngineStart } from '../engine.ts';
-import type { Verified, ViewChange, Vote } from './messages.ts';
-import { nextHeight, type Replica, voteKey } from './replica.ts';
+import { mint } from './messages.ts';
+import { nextHeight, placeKey, type Replica, voteKey } from './replica.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
 
 /** Brings a fresh replica to where its log and its last certificate leave it. */
 export function restore(replica: Replica, start: EngineStart): void {
   replay(replica, start.log, start.signedHeight ?? 0);
-  const certified = start.certificate?.view ?? 0;
+  const certified = replica.certificate?.view ?? 0;
   if (certified > replica.view || (certified === replica.view && replica.changing && certified > 0)) {
     replica.view = certified; // a certified block proves its view began
     replica.changing = false;
     replica.viewChange = undefined;
-    replica.binding = undefined;
+    replica.slot.binding = undefined;
   }
   // Entered at a height that is final since, and not certified there: the view is not open here.
-  if (!replica.changing && replica.view > certified && replica.binding?.height !== nextHeight(replica)) replica.changing = true;
+  if (!replica.changing && replica.view > certified && replica.slot.binding === undefined) replica.changing = true;
 }
 
 /** Everything a restart needs now; what the vote log is cut down to at a stable checkpoint. */
@@ -31,11 +31,11 @@ export function liveRecords(replica: Replica): Uint8Array[] {
   if (replica.viewChange) records.push({ kind: 'viewChange', message: replica.viewChange });
   else if (replica.changing)
     records.push({ kind: 'entered', view: replica.view, height: replica.height, digest: undefined }); // open below only
-  else records.push({ kind: 'entered', view: replica.view, height, digest: replica.binding?.digest });
-  for (const { digest, proposal } of replica.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
+  else records.push({ kind: 'entered', view: replica.view, height, digest: replica.slot.binding?.digest });
+  for (const { digest, proposal } of replica.slot.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
   for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });
   for (const vote of replica.signed.values()) if (vote.height >= height) records.push({ kind: 'vote', vote });
-  if (replica.prepared) records.push({ kind: 'prepared', certificate: replica.prepared });
+  if (replica.slot.prepared) records.push({ kind: 'prepared', certificate: replica.slot.prepared });
   return records.map(encodeRecord);
 }
 
@@ -62,22 +62,22 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
         replica.stableCheckpoint = Math.max(replica.stableCheckpoint, record.stableCheckpoint);
         break;
       case 'body':
-        if (record.height === nextHeight(replica)) replica.bodies.set(toHex(record.digest), record);
+        if (record.height === nextHeight(replica)) replica.slot.bodies.set(toHex(record.digest), record);
         break;
       case 'proposed':
-        if (record.height > replica.height) replica.proposed.set(`${record.height} ${record.view}`, record);
+        if (record.height > replica.height) replica.proposed.set(placeKey(record), record);
         break;
       case 'vote': {
         const { vote } = record;
         if (vote.height > replica.height) {
-          replica.signed.set(voteKey(vote.kind, vote.height, vote.view), vote);
-          replica.book.addVote(vote as Verified<Vote>);
+          replica.signed.set(voteKey(vote.kind, vote), vote);
+          replica.book.addVote(mint(vote));
         }
         break;
       }
       case 'prepared':
-        if (record.certificate.height === nextHeight(replica) && record.certificate.view >= (replica.prepared?.view ?? 0))
-          replica.prepared = record.certificate;
+        if (record.certificate.height === nextHeight(replica) && record.certificate.view >= (replica.slot.prepared?.view ?? 0))
+          replica.slot.prepared = record.certificate;
         break;
       case 'viewChange':
         if (record.message.view >= replica.view) {
@@ -91,7 +91,7 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
           replica.view = record.view;
           replica.changing = false;
           replica.viewChange = undefined;
-          replica.binding = record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;
+          replica.slot.binding = record.height === nextHeight(replica) ? { digest: record.digest } : undefined;
         }
         break;
       case 'floor':
@@ -102,7 +102,7 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
         break;
     }
   }
-  if (replica.viewChange) replica.book.addViewChange(replica.viewChange as unknown as Verified<ViewChange>); // counts for its view as before
+  if (replica.viewChange) replica.book.addViewChange(mint(replica.viewChange)); // counts for its view as before
   replica.remembered = through;
   replica.unmarked = !marked && replica.height === 0;
   if (!whole || (!marked && replica.height > 0) || through < signedHeight) replica.muted = { round: replica.height, answers: new Map() };

@@ -2,18 +2,8 @@
  * State of one PBFT replica and the few acts every phase shares: signing once, keeping bodies, the names of the moment (primary, quorum).
  * Views run on over heights (PBFT §4.4): a new height stays with the primary that served the last one. Effects gather in `out`.
  */
-import {
-  type Certificate,
-  type Digest,
-  equalBytes,
-  faultsMax,
-  quorumSize,
-  tagged,
-  toHex,
-  utf8,
-  type Validator,
-  type VotePhase,
-} from '../../node/format/index.ts';
+import { type Digest, equalBytes, faultsMax, quorumSize, tagged, toHex, utf8, type Validator } from '../../node/format/index.ts';
+import { type Certificate, decodeCertificate, type Place, type VotePhase } from './certificates.ts';
 import {
   type Effect,
   ENGINE_LIMITS,
@@ -22,44 +12,14 @@ import {
   type EngineParameters,
   type EngineStart,
   type SignatureCheck,
-  VIEW_ENTERED,
+  PRODUCER_CHANGED,
 } from '../engine.ts';
 import { Book } from './book.ts';
 import { encodeEngineData, primaryAmong } from './engine-data.ts';
-import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
+import { decodeMessage, encodeMessage, mint, type Plain, signingBytes, type ViewChange, type Vote } from './messages.ts';
+import { createSlot, type Execution, leaveView, remember, type Slot } from './slot.ts';
 import type { ValidVotes, Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
-
-export interface Execution {
-  readonly digest: Digest;
-  readonly proposal: Uint8Array;
-  /** Who the body came from; self for one of our own log. */
-  readonly from: string;
-  readonly fresh: boolean;
-  /** In which it was first met. */
-  readonly view: number;
-  state: 'running' | 'agreed' | 'refused';
-  parent: Digest | undefined;
-  attempts: number;
-  /** Not before this is a refused one tried again, ms. */
-  retryAtMs: number;
-}
-
-/** What the view's new view binds a height to; `digest` undefined: the primary is free. */
-export interface Binding {
-  readonly height: number;
-  readonly digest: Digest | undefined;
-}
-
-/** The proposal taken up in a view. */
-export interface Proposal {
-  readonly view: number;
-  readonly height: number;
-  readonly digest: Digest;
-  readonly proposal: Uint8Array;
-  /** The frame to repeat, at its primary only. */
-  readonly frame: Uint8Array | undefined;
-}
 
 export interface Replica {
   readonly chainId: Digest;
@@ -80,36 +40,22 @@ export interface Replica {
   view: number;
   /** True from our view change for `view` until its new view. */
   changing: boolean;
-  binding: Binding | undefined;
   newView: Uint8Array | undefined;
   /** Of a height above ours, until sync is there, with those of its signatures that were found valid. */
   pendingNewView: { readonly bytes: Uint8Array; readonly valid: readonly SignatureCheck[] } | undefined;
-  /** Views that failed in a row since the last final block. */
-  failures: number;
 
-  /** The proposal taken up in this view, for height + 1. */
-  proposal: Proposal | undefined;
-  building: boolean;
-  buildRetryAtMs: number;
-  prepared: Certificate | undefined;
-  committing: Certificate | undefined;
-  /** Bodies of this height we sent Prepare for, about one a view: any of them may have to be proposed again, so no bound lets one go. */
-  readonly bodies: Map<string, { readonly digest: Digest; readonly proposal: Uint8Array }>;
-  readonly executions: Map<string, Execution>;
+  /** What belongs to height + 1. */
+  slot: Slot;
+
   /** Everything signed for heights not final yet: `phase height view` -> vote. */
   readonly signed: Map<string, Vote>;
   /** As primary: what was proposed per `height view`. */
-  readonly proposed: Map<
-    string,
-    { readonly height: number; readonly view: number; readonly digest: Digest; readonly signature: Uint8Array }
-  >;
+  readonly proposed: Map<string, Place & { readonly digest: Digest; readonly signature: Uint8Array }>;
   viewChange: ViewChange | undefined;
-  /** Peers whose body of the bound digest did not execute. */
-  readonly fetchedFrom: Set<string>;
 
   readonly book: Book;
   /** Highest final height and view each validator has claimed. */
-  readonly claims: Map<string, { height: number; view: number }>;
+  readonly claims: Map<string, Place>;
   readonly verdicts: Verdicts;
   readonly validVotes: ValidVotes;
   /** When each peer was last helped, ms. */
@@ -118,7 +64,6 @@ export interface Replica {
   readonly above: Map<string, { readonly view: number; readonly sinceMs: number }>;
   /** Our last final height when we last joined a validator that stood alone. */
   readonly joinedAt: Map<string, number>;
-  readonly evidenceSeen: Set<string>;
   /** Answers that validators owe us, and when each was last answered, ms; see answers.ts. */
   readonly answersDue: Map<string, number>;
   readonly answeredAt: Map<string, number>;
@@ -129,8 +74,8 @@ export interface Replica {
   /** Up to here the vote log once held every commit vote of ours; it is cut at checkpoints. */
   remembered: number;
   /** `round` is the height when the loss was noticed: answers to an earlier loss name another, for between two losses the chain moves on. */
-  muted: { readonly round: number; readonly answers: Map<string, { height: number; view: number }> } | undefined;
-  floor: { readonly height: number; readonly view: number } | undefined;
+  muted: { readonly round: number; readonly answers: Map<string, Place> } | undefined;
+  floor: Place | undefined;
   /** Keys of ours that somebody else votes with; governance gives another. */
   readonly excludedKeys: Uint8Array[];
   /** The validator set names the key we sign with: it may be replaced before or after our own. */
@@ -142,9 +87,6 @@ export interface Replica {
   unmarked: boolean;
   workWaiting: boolean;
   deliveredAtMs: number;
-  deadlineMs: number | undefined;
-  /** The deadline before which the primary was handed what waits here. */
-  handedOverForMs: number | undefined;
   retransmitAtMs: number;
   laggingSinceMs: number | undefined;
   syncRetryAtMs: number;
@@ -168,24 +110,15 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     parameters: start.parameters,
     height: start.height,
     digest: start.digest,
-    certificate: start.certificate,
+    certificate: start.finality && decodeCertificate(start.finality),
     view: 0,
     changing: false,
-    binding: undefined,
     newView: undefined,
     pendingNewView: undefined,
-    failures: 0,
-    proposal: undefined,
-    building: false,
-    buildRetryAtMs: 0,
-    prepared: undefined,
-    committing: undefined,
-    bodies: new Map(),
-    executions: new Map(),
+    slot: createSlot(),
     signed: new Map(),
     proposed: new Map(),
     viewChange: undefined,
-    fetchedFrom: new Set(),
     book: new Book(limits.votesPerSignerMax),
     claims: new Map(),
     verdicts: new Map(),
@@ -193,7 +126,6 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     helpedAt: new Map(),
     above: new Map(),
     joinedAt: new Map(),
-    evidenceSeen: new Set(),
     answersDue: new Map(),
     answeredAt: new Map(),
     checkpoint: undefined,
@@ -208,8 +140,6 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     unmarked: false,
     workWaiting: false,
     deliveredAtMs: 0,
-    deadlineMs: undefined,
-    handedOverForMs: undefined,
     retransmitAtMs: 0,
     laggingSinceMs: undefined,
     syncRetryAtMs: 0,
@@ -282,19 +212,21 @@ export function sign<M extends Omit<Plain, 'signature'>>(replica: Replica, messa
   return { ...message, signature: replica.crypto.sign(signingBytes(replica.chainId, message as unknown as Plain)) };
 }
 
-/** Name of a vote's place among `signed`. */
-export const voteKey = (phase: VotePhase, height: number, view: number) => `${phase} ${height} ${view}`;
+export const placeKey = ({ height, view }: Place) => `${height} ${view}`;
 
-export function ownVote(replica: Replica, phase: VotePhase, height: number, view: number): Vote | undefined {
-  return replica.signed.get(voteKey(phase, height, view));
+/** Name of a vote's place among `signed`. */
+export const voteKey = (phase: VotePhase, place: Place) => `${phase} ${placeKey(place)}`;
+
+export function ownVote(replica: Replica, phase: VotePhase, place: Place): Vote | undefined {
+  return replica.signed.get(voteKey(phase, place));
 }
 
 /**
  * Signs a vote, writes it to the log and sends it, once. The same vote again is not signed again; another digest for the same (height, view,
  * phase) is refused: this is the one place where votes come into being.
  */
-export function castVote(replica: Replica, phase: VotePhase, view: number, height: number, digest: Digest): void {
-  const key = voteKey(phase, height, view);
+export function castVote(replica: Replica, phase: VotePhase, { height, view }: Place, digest: Digest): void {
+  const key = voteKey(phase, { height, view });
   const earlier = replica.signed.get(key);
   if (earlier) {
     if (!equalBytes(earlier.digest, digest)) note(replica, 'PBFT_SECOND_VOTE_REFUSED', { phase, height, view });
@@ -305,24 +237,25 @@ export function castVote(replica: Replica, phase: VotePhase, view: number, heigh
   replica.signed.set(key, vote);
   persist(replica, { kind: 'vote', vote });
   replica.out.push({ kind: 'broadcast', bytes: encodeMessage(vote) });
-  replica.book.addVote(vote as Verified<Vote>); // our own signature needs no check
+  replica.book.addVote(mint(vote)); // our own signature needs no check
 }
 
 /** Keeps the body of a proposal we are about to vote for until its height is final, on disk too. */
 export function keepBody(replica: Replica, height: number, digest: Digest, proposal: Uint8Array): void {
   const name = toHex(digest);
-  if (replica.bodies.has(name)) return;
-  replica.bodies.set(name, { digest, proposal });
+  if (replica.slot.bodies.has(name)) return;
+  replica.slot.bodies.set(name, { digest, proposal });
   persist(replica, { kind: 'body', height, digest, proposal });
 }
 
 /** Has the shell execute a body, unless it is being done or has agreed. A refused one is tried again, at most a few times per view. */
 export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8Array, from: string, fresh: boolean): void {
   const name = toHex(digest);
-  if (replica.executions.has(name)) return;
-  const { view } = replica;
-  remember(replica, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
-  requestExecution(replica, { digest, proposal, from, fresh, view });
+  if (replica.slot.executions.has(name)) return;
+  const request = { digest, proposal, from, fresh, view: replica.view };
+  const running = { ...request, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 } as const;
+  remember(replica.slot, running, replica.limits.executionsMax);
+  requestExecution(replica, request);
 }
 
 type ExecutionRequest = Pick<Execution, 'digest' | 'proposal' | 'from' | 'fresh' | 'view'>;
@@ -331,54 +264,31 @@ export function requestExecution(replica: Replica, { digest, proposal, from, fre
   replica.out.push({ kind: 'execute', height: nextHeight(replica), engineData: encodeEngineData(view), digest, proposal, from, fresh });
 }
 
-/** Keeps an execution; the oldest over the bound goes: it can be executed again, from a body we keep or are sent again. */
-export function remember(replica: Replica, execution: Execution): void {
-  replica.executions.set(toHex(execution.digest), execution);
-  for (const oldest of replica.executions.keys()) {
-    if (replica.executions.size <= replica.limits.executionsMax) break;
-    replica.executions.delete(oldest);
-  }
-}
-
 /** True when our own execution of `digest` agreed with its header and it stands on the last final block. */
 export function hasExecuted(replica: Replica, digest: Digest): boolean {
-  const execution = replica.executions.get(toHex(digest));
+  const execution = replica.slot.executions.get(toHex(digest));
   return execution?.state === 'agreed' && execution.parent !== undefined && equalBytes(execution.parent, replica.digest);
 }
 
-/** Forgets the height that became final and what only served the view that is over. */
-export function clearHeight(replica: Replica): void {
-  clearView(replica);
-  replica.prepared = undefined;
-  replica.committing = undefined;
-  replica.bodies.clear();
-  replica.executions.clear();
+/** The next height begins: what belonged to the one that is final goes, in memory of what was signed as well. */
+export function openSlot(replica: Replica): void {
+  replica.slot = createSlot();
   for (const [key, vote] of replica.signed) if (vote.height <= replica.height) replica.signed.delete(key);
   for (const [key, proposed] of replica.proposed) if (proposed.height <= replica.height) replica.proposed.delete(key);
-  if (replica.binding && replica.binding.height <= replica.height) replica.binding = undefined;
-}
-
-export function clearView(replica: Replica): void {
-  replica.proposal = undefined;
-  replica.building = false;
-  replica.buildRetryAtMs = 0;
-  replica.deadlineMs = undefined;
-  replica.fetchedFrom.clear();
-  for (const [name, execution] of replica.executions) if (execution.state === 'refused') replica.executions.delete(name);
 }
 
 /** Goes to `view` as an active member. Written down, with what the view binds the next height to, so that a restart is bound too. */
 export function enterView(replica: Replica, view: number, digest: Digest | undefined): void {
-  clearView(replica);
+  leaveView(replica.slot);
   replica.view = view;
   replica.book.leaveViewsBelow(view);
   replica.changing = false;
   replica.viewChange = undefined;
   replica.pendingNewView = undefined;
-  replica.binding = { height: nextHeight(replica), digest };
+  replica.slot.binding = { digest };
   replica.retransmitAtMs = replica.nowMs; // others may have entered before us and wait
   persist(replica, { kind: 'entered', view, height: nextHeight(replica), digest });
-  note(replica, VIEW_ENTERED, { view, height: nextHeight(replica) });
+  note(replica, PRODUCER_CHANGED, { view, height: nextHeight(replica) });
 }
 
 /** Decodes without exceptions; undefined for bytes that are no message. */

@@ -5,27 +5,29 @@
  * again byte for byte. There are no null requests: with no certificate the new primary proposes afresh. Who is behind the base, or passes it, says
  * its view change again. Why that suffices: decisions/0004.
  */
-import { type Certificate, equalBytes } from '../../node/format/index.ts';
-import { encodeMessage, type NewView, type Verified, type ViewChange } from './messages.ts';
+import { equalBytes } from '../../node/format/index.ts';
+import type { Certificate } from './certificates.ts';
+import { encodeMessage, mint, type NewView, type Verified, type ViewChange } from './messages.ts';
 import { requestSync } from './normal-case.ts';
-import { clearView, drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
+import { drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
+import { leaveView } from './slot.ts';
 import { commitFault, isSigned, prepareFault, validIn } from './verdicts.ts';
 
 /** Time-out of the present view, ms: doubled for every view that failed since the last final block, capped. */
 export function viewTimeoutMs(replica: Replica): number {
   const { viewTimeoutMs: base, viewTimeoutMaxMs: cap } = replica.parameters;
-  return Math.min(cap, base * 2 ** Math.min(replica.failures, 30));
+  return Math.min(cap, base * 2 ** Math.min(replica.slot.failures, 30));
 }
 
 /** Leaves the present view for `view`: promises to vote in none below it and says what it was bound to. */
 export function startViewChange(replica: Replica, view: number): void {
-  clearView(replica);
+  leaveView(replica.slot);
   replica.view = view;
   replica.book.leaveViewsBelow(view);
   replica.changing = true;
-  replica.binding = undefined;
-  replica.failures++;
-  note(replica, 'view change started', { view, height: nextHeight(replica), failures: replica.failures });
+  replica.slot.binding = undefined;
+  replica.slot.failures++;
+  note(replica, 'view change started', { view, height: nextHeight(replica), failures: replica.slot.failures });
   sayViewChange(replica);
 }
 
@@ -36,13 +38,13 @@ export function sayViewChange(replica: Replica): void {
     view: replica.view,
     height: replica.height,
     certificate: replica.certificate,
-    prepared: replica.prepared ? [replica.prepared] : [],
+    prepared: replica.slot.prepared ? [replica.slot.prepared] : [],
     node: replica.self,
   } as const);
   replica.viewChange = message;
   persist(replica, { kind: 'viewChange', message });
   replica.out.push({ kind: 'broadcast', bytes: encodeMessage(message) });
-  replica.book.addViewChange(message as unknown as Verified<ViewChange>); // our own signature needs no check
+  replica.book.addViewChange(mint<ViewChange>(message)); // our own signature needs no check
 }
 
 /** Form of a view change that no state is needed to judge. */
@@ -90,7 +92,7 @@ export function advanceViewChange(replica: Replica): void {
   const upward = replica.book.viewChanges().filter((message) => message.view >= replica.view);
   if (upward.length < replica.quorum) return;
   // A quorum has left the views below: from now on the new primary is on the clock. Who went further counts, or those behind would wait for ever.
-  replica.deadlineMs ??= replica.nowMs + viewTimeoutMs(replica);
+  replica.slot.deadlineMs ??= replica.nowMs + viewTimeoutMs(replica);
   const support = upward.filter((message) => message.view === replica.view);
   if (support.length < replica.quorum) return;
   if (primaryOf(replica, replica.view) === replica.self) startNewView(replica, support);
@@ -198,7 +200,7 @@ export function reopenView(replica: Replica, certificate: Certificate): void {
   replica.newView = undefined; // of a base that is over
   if (certificate.view >= replica.view) return;
   replica.changing = true;
-  replica.binding = undefined;
+  replica.slot.binding = undefined;
   replica.viewChange = undefined;
 }
 

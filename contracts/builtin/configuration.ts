@@ -6,8 +6,6 @@ import {
   defaultParameters,
   fromHex,
   type Json,
-  PBFT_VALIDATORS_MIN,
-  quorumSize,
   SUITE,
   type Validator,
 } from '../../node/format/index.ts';
@@ -92,13 +90,4 @@ export function blockGasOfView(viewTimeoutMs: number): number {
 /** Shortest views for blocks of so much gas, ms. */
 export function viewOfBlockGas(blockGasMax: number): number {
   return Math.ceil((blockGasMax * BLOCKS_PER_VIEW_MIN) / (MICROSECONDS_PER_MS * GAS_PER_MICROSECOND));
-}
-
-/** Why a validator set cannot run the engine, or undefined. */
-export function validatorsFault(engine: string, rows: readonly ValidatorRow[]): string | undefined {
-  if (engine !== 'pbft') return undefined;
-  if (rows.length < PBFT_VALIDATORS_MIN)
-    return `PBFT needs at least ${PBFT_VALIDATORS_MIN} validators, quorum ${quorumSize(PBFT_VALIDATORS_MIN)}`;
-  const weighted = rows.find((row) => row.weight !== 1);
-  return weighted && `PBFT counts validators, so the weight of ${weighted.node} must be 1`;
 }

@@ -11,6 +11,7 @@ import {
   parameterTable,
   SUITE,
   VALIDATORS_MAX,
+  validatorsFault,
   decodeJson,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
@@ -24,7 +25,6 @@ import {
   type ValidatorRow,
   validatorRow,
   validatorRowsOf,
-  validatorsFault,
 } from './configuration.ts';
 import { type AccountData, CONTRACT, governanceKey, type NodeData, type RegistryEntry, type RegistryKind } from './layout.ts';
 import { accountProblem, nameProblem, titleProblem } from './names.ts';

@@ -67,6 +67,14 @@ export const EXT_SCHEMA: StructSchema = {
         type: 'struct',
         properties: { path: PATH, rule: { type: 'text', maxLength: LINE_LENGTH_MAX } },
         required: ['path', 'rule'],
+        variant: {
+          name: 'mapping', // a registered one: its document holds the rules
+          schema: {
+            type: 'struct',
+            properties: { mapping: ID, paths: { type: 'list', maxItems: 1_000, items: PATH } },
+            required: ['mapping', 'paths'],
+          },
+        },
       },
     },
   },

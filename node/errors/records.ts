@@ -362,6 +362,15 @@ export const recordsErrors = {
       zh: '请以所属组织提交，或由其授予该设备的 record:submit 权限',
     },
   },
+  RECORD_MAPPING_UNKNOWN: {
+    kind: 'invalid',
+    httpStatus: 422,
+    text: { en: 'ext.filled names a mapping that is not registered for this class', zh: 'ext.filled 指向未为该类别登记或已停用的映射' },
+    remedy: {
+      en: 'Register the mapping data.mapping with its document, or state path and rule of each value',
+      zh: '请登记映射 data.mapping 及其文档，或逐项填写 path 与 rule',
+    },
+  },
   RECORD_DEVICE_UNKNOWN: {
     kind: 'forbidden',
     httpStatus: 403,

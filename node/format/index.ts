@@ -6,6 +6,8 @@ export * from './merkle.ts';
 export * from './transaction.ts';
 export * from './parameters.ts';
 export * from './block.ts';
+export * from './engine-names.ts';
+export * from './engines.ts';
 export * from './receipt.ts';
 export * from './json.ts';
 export * from './genesis-configuration.ts';

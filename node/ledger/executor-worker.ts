@@ -24,7 +24,7 @@ export interface ExecutorCall {
 }
 
 /** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
-export type ExecutorControl = { readonly control: 'release' | 'takeUp' };
+export type ExecutorControl = { readonly control: 'release' | 'reopen' };
 
 /** The worker's store met something that an operator must know. */
 export interface ExecutorFault {
@@ -60,7 +60,7 @@ if (port) {
     onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ExecutorFault),
     releaseOthers: async () => {
       await control('release');
-      return () => control('takeUp');
+      return () => control('reopen');
     },
   });
   const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);

@@ -1,12 +1,11 @@
 /**
  * The ledger's executor: builds, checks, executes and stores blocks on the last final state. Synchronous but for writing; one instance owns the
- * authenticated map, which is in memory. A candidate is an overlay until `commit` writes it in one batch: block, certificate, receipts, state, undo, change set of the map,
+ * authenticated map, which is in memory. A candidate is an overlay until `commit` writes it in one batch: block, proof of finality, receipts, state, undo, change set of the map,
  * id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the simulator.
  */
 import { type BuiltinContract, type ContractMachine, CONTRACT, configurationOf, stateKey } from '../../contracts/index.ts';
 import {
   type ByteText,
-  type Certificate,
   type ConsensusConfiguration,
   type Crypto,
   compareBytes,
@@ -14,7 +13,6 @@ import {
   type Digest,
   decodeHeader,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   fromByteText,
@@ -83,7 +81,7 @@ export interface Executed {
 export interface CommitRequest {
   readonly hash: Digest;
   readonly seal: Uint8Array;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
 }
 
 export interface Committed {
@@ -349,7 +347,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       { key: ledgerKey.undo(height), value: encodeUndo([...outcome.before].map(([key, value]) => ({ key, before: value }))) },
       { key: ledgerKey.head, value: encodeHead({ height, hash, stateRoot: header.stateRoot }) },
     ];
-    if (request.certificate) operations.push({ key: ledgerKey.certificate(height), value: encodeCertificate(request.certificate) });
+    if (request.finality) operations.push({ key: ledgerKey.certificate(height), value: request.finality });
     if (barrier) operations.push({ key: ledgerKey.configuration(height + 1), value: encodeConfiguration(outcome.configuration) });
     const undoDropped = height - outcome.configuration.parameters.rollbackDepthMax;
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });

@@ -16,17 +16,16 @@
  *   state map        own: the map in memory is the state's, and is written anew (map-rows.ts)
  *   head             own: the highest header, since all of a block is written at once
  */
+import { judgeFinality } from '../../consensus/index.ts';
 import { configurationOf, stateKey } from '../../contracts/index.ts';
 import {
   type ByteText,
   consensusHashOf,
   type ConsensusConfiguration,
   type Crypto,
-  certificateFault,
   DecodeError,
   decodeAll,
   decodeBlock,
-  decodeCertificate,
   decodeCurrentConfiguration,
   decodeHeader,
   type Digest,
@@ -126,10 +125,10 @@ export function createLedgerRepair(deps: {
     return producer !== undefined && crypto.verify(producer.suite, producer.publicKey, sealSigningBytes(hash), seal);
   }
 
-  async function isCertificate(height: number, bytes: Uint8Array): Promise<boolean> {
-    const certificate = decodeCertificate(bytes);
-    if (certificate.height !== height || !equalBytes(certificate.digest, hashAt(height))) return false;
-    return certificateFault(crypto, genesis.chainId, certificate, (await blocks.configuration(height)).validators) === undefined;
+  async function isFinality(height: number, bytes: Uint8Array): Promise<boolean> {
+    const { engine, validators } = await blocks.configuration(height);
+    const block = { engine, chainId: genesis.chainId, height, digest: hashAt(height), validators };
+    return judgeFinality(crypto, block, bytes).fault === undefined;
   }
 
   function areReceipts(height: number, bytes: Uint8Array): boolean {
@@ -221,7 +220,7 @@ export function createLedgerRepair(deps: {
       case keyspace.body:
         return isBody(height, value);
       case keyspace.certificate:
-        return isCertificate(height, value);
+        return isFinality(height, value);
       case keyspace.receipts:
         return areReceipts(height, value);
       case keyspace.configuration:

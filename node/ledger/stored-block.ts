@@ -20,7 +20,7 @@ export async function readStoredBlock(
     await pause();
   }
   const receipts = (await readReceipts(blocks, height, pause)) ?? [];
-  return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: blocks.certificate(height), receipts, transactionIds };
+  return { block, hash: headerHash(crypto, headerBytes), headerBytes, finality: blocks.finality(height), receipts, transactionIds };
 }
 
 /** Receipts of a block, in its order; undefined where it is not held. */

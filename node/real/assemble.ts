@@ -121,8 +121,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const readers = {
       async release() {
         const letReaderGo = await reader.release();
-        const takeUp = await store.release();
-        return () => takeUp().finally(letReaderGo);
+        const reopen = await store.release();
+        return () => reopen().finally(letReaderGo);
       },
     };
     const executor = await startExecutorThread(ledger, world, readers, options.onFatal, onFault);

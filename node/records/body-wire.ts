@@ -21,7 +21,9 @@ export function packRows(rows: readonly PreparedRow[]): Uint8Array {
     writeSource(w, submission.source);
     w.list(sealed, writeSealed);
     w.optional(facts.timeUs, (w, us) => w.text(`${us}`)).optional(facts.factory, (w, id) => w.text(id));
-    w.list(facts.devices, (w, id) => w.text(id)).u32(facts.materials);
+    w.list(facts.devices, (w, id) => w.text(id))
+      .list(facts.mappings, (w, id) => w.text(id))
+      .u32(facts.materials);
     writePlace(w, at);
   });
   return writer.finish();
@@ -45,6 +47,7 @@ export function* unpackRows(bytes: Uint8Array, columns: ReadonlyMap<string, stri
       timeUs: reader.optional((r) => BigInt(r.text())),
       factory: reader.optional((r) => r.text()),
       devices: reader.list((r) => r.text()),
+      mappings: reader.list((r) => r.text()),
       materials: reader.u32(),
     };
     const at = readPlace(reader);

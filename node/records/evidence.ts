@@ -2,12 +2,10 @@
 import { CONTRACT, recordKey, stateKey } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import {
-  type Certificate,
   type Crypto,
   type Digest,
   decodeHeader,
   decodeStoredRecord,
-  encodeCertificate,
   encodeConfiguration,
   equalBytes,
   evidenceSteps,
@@ -38,7 +36,7 @@ export async function recordEvidence(
   const value = node.state.get(stateKey(CONTRACT.records, key));
   if (!value) throw new ChainError('RECORD_NOT_FOUND', { version });
   const proof = await node.prove(CONTRACT.records, key);
-  const state = await headerParts(node.blocks, proof.height, proof.headerBytes, proof.certificate);
+  const state = await headerParts(node.blocks, proof.height, proof.headerBytes, proof.finality);
   const barriers = await barriersBelow(node.blocks, proof.height);
   const rows = withTransaction ? await inclusionRows(node.blocks, decodeStoredRecord(value).transactionId) : undefined;
   return (function* () {
@@ -58,7 +56,7 @@ export async function recordEvidence(
 
 interface InclusionRows {
   readonly header: Uint8Array;
-  readonly certificate: Certificate;
+  readonly finality: Uint8Array;
   readonly transactions: readonly Uint8Array[];
   readonly receipts: readonly Uint8Array[];
   readonly index: number;
@@ -68,15 +66,15 @@ interface InclusionRows {
 async function inclusionRows(blocks: BlockStore, transactionId: Digest): Promise<InclusionRows> {
   const { height, index } = blocks.position(transactionId) ?? { height: 0, index: 0 };
   const header = blocks.headerBytes(height);
-  const certificate = blocks.certificate(height);
+  const finality = blocks.finality(height);
   const block = await blocks.block(height);
   const receipts = await blocks.receiptBytes(height);
-  if (!header || !certificate || !block || !receipts) throw new ChainError('EVIDENCE_NOT_READY', { height });
-  return { header, certificate, transactions: block.transactions, receipts, index };
+  if (!header || !finality || !block || !receipts) throw new ChainError('EVIDENCE_NOT_READY', { height });
+  return { header, finality, transactions: block.transactions, receipts, index };
 }
 
 function* inclusionOf(rows: InclusionRows, crypto: Pick<Crypto, 'hash'>): Generator<void, EvidenceInclusionParts, void> {
-  const { header, certificate, transactions, receipts, index } = rows;
+  const { header, finality, transactions, receipts, index } = rows;
   const hashes: Digest[] = [];
   for (const bytes of transactions) {
     hashes.push(transactionHashOf(crypto, bytes));
@@ -84,7 +82,7 @@ function* inclusionOf(rows: InclusionRows, crypto: Pick<Crypto, 'hash'>): Genera
   }
   return {
     header,
-    certificate: encodeCertificate(certificate),
+    certificate: finality,
     transaction: transactions[index]!,
     receipt: receipts[index]!,
     index,
@@ -98,10 +96,10 @@ async function headerParts(
   blocks: BlockStore,
   height: number,
   header: Uint8Array,
-  certificate: Certificate | undefined,
+  finality: Uint8Array | undefined,
 ): Promise<EvidenceHeaderParts> {
-  if (!certificate) throw new ChainError('EVIDENCE_NOT_READY', { height });
-  return { header, certificate: encodeCertificate(certificate), configuration: encodeConfiguration(await blocks.configuration(height)) };
+  if (!finality) throw new ChainError('EVIDENCE_NOT_READY', { height });
+  return { header, certificate: finality, configuration: encodeConfiguration(await blocks.configuration(height)) };
 }
 
 /** Every barrier up to `height`: the headers by which a verifier walks from the genesis validators to those of today. */
@@ -112,7 +110,7 @@ async function barriersBelow(blocks: BlockStore, height: number): Promise<Eviden
     const header = barrier > 0 ? blocks.headerBytes(barrier) : undefined;
     if (!header) continue; // height 0 is the genesis configuration itself
     const { consensusHash, nextConsensusHash } = decodeHeader(header);
-    if (!equalBytes(consensusHash, nextConsensusHash)) parts.push(await headerParts(blocks, barrier, header, blocks.certificate(barrier)));
+    if (!equalBytes(consensusHash, nextConsensusHash)) parts.push(await headerParts(blocks, barrier, header, blocks.finality(barrier)));
   }
   return parts;
 }

@@ -2,9 +2,9 @@
  * The part of a submission that asks nothing of the chain: class checks on every record of a body, sealing, canonical content, digests. Heavy, so it runs
  * in the thread for bodies, in steps of a record where a body is small (bodies.ts).
  */
-import { type ClassDefinition, factsOf, type RecordFacts } from '../../contracts/index.ts';
+import type { ClassDefinition, RecordFacts } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
-import { decodeContent, type RecordOrigin, type RecordPath } from '../format/index.ts';
+import type { RecordOrigin, RecordPath } from '../format/index.ts';
 import { type PrepareContext, type PreparedRecord, prepareRecord, SEALED_BYTES_MAX, sealedBytes } from './index.ts';
 import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord, type Place } from './formats/index.ts';
 import { shortened } from './refusal.ts';
@@ -22,7 +22,7 @@ export interface PreparedRow {
   /** Number of the record in its body, from 0. */
   readonly record: number;
   readonly prepared: PreparedRecord;
-  readonly facts: Pick<RecordFacts, 'timeUs' | 'factory' | 'devices'> & { readonly materials: number };
+  readonly facts: Pick<RecordFacts, 'timeUs' | 'factory' | 'devices' | 'mappings'> & { readonly materials: number };
   readonly at: Place;
   readonly locate: (path: RecordPath, code: string) => Place;
 }
@@ -68,15 +68,15 @@ export function* prepareRows(
         faults.push({ ...shortened({ code, place: locate(path, code), data }), record });
       continue;
     }
-    const { prepared } = preparation;
+    const { prepared, facts } = preparation;
     const sealedNow = sealedBytes(prepared.sealed);
     clearBytes += sealedNow;
     if (clearBytes > SEALED_BYTES_MAX)
       throw new ChainError('TRANSACTION_TOO_LARGE', { sealedBytes: clearBytes, sealedBytesMax: SEALED_BYTES_MAX, records: records.length });
     bytes += prepared.submission.content.length + sealedNow;
     if (bytes > PREPARED_BYTES_MAX) throw new ChainError('BODY_TOO_COSTLY', { preparedBytesMax: PREPARED_BYTES_MAX });
-    const { timeUs, factory, devices, materials } = factsOf(definition, decodeContent(prepared.submission.content));
-    rows.push({ record, prepared, facts: { timeUs, factory, devices, materials: materials.length }, at, locate });
+    const { timeUs, factory, devices, materials, mappings } = facts;
+    rows.push({ record, prepared, facts: { timeUs, factory, devices, mappings, materials: materials.length }, at, locate });
   }
   return { records: records.length, checked, unreadable: unreadable.map(shortened), faults, rows };
 }

@@ -39,17 +39,15 @@ export class WriteBatch implements Batch {
 
   /** @throws RangeError for a key, valueHash or location that the map cannot hold. */
   constructor(writes: readonly MapWrite[]) {
-    const last = new Map<ByteText, MapWrite>();
+    const sorted = sortWrites(writes);
+    const count = sorted.length;
     let bytes = 0;
-    for (const write of writes) {
-      const { key, valueHash } = write;
+    for (const { key, valueHash } of sorted) {
       if (key.length === 0 || key.length > MAP_KEY_BYTES_MAX) throw new RangeError(`Cannot map a key of ${key.length} bytes`);
       if (valueHash && valueHash.length !== DIGEST_BYTES) throw new RangeError(`Cannot map a value hash of ${valueHash.length} bytes`);
-      last.set(key, write);
       bytes += key.length + VALUE_BYTES;
     }
-    this.keys = Array.from(last.keys()).sort(); // code unit order is byte order for ByteText
-    const count = this.keys.length;
+    this.keys = sorted.map((write) => write.key);
     this.bytes = new Uint8Array(bytes);
     this.at = new Uint32Array(count);
     this.lengths = new Uint16Array(count);
@@ -58,8 +56,7 @@ export class WriteBatch implements Batch {
     this.#former = new Uint8Array(count * VALUE_BYTES);
     let at = 0;
     for (let i = 0; i < count; i++) {
-      const key = this.keys[i]!;
-      const { valueHash, location = 0 } = last.get(key)!;
+      const { key, valueHash, location = 0 } = sorted[i]!;
       this.at[i] = at;
       this.lengths[i] = key.length;
       for (let j = 0; j < key.length; j++) {
@@ -102,6 +99,15 @@ export class WriteBatch implements Batch {
       return { key, valueHash: this.#former.slice(at, at + DIGEST_BYTES), location: readLocation(this.#former, at + DIGEST_BYTES) };
     });
   }
+}
+
+/** The last write of each key, in key order; the writes themselves when they are that already. Code unit order is byte order for ByteText. */
+export function sortWrites(writes: readonly MapWrite[]): readonly MapWrite[] {
+  if (writes.every(({ key }, i) => i === 0 || key > writes[i - 1]!.key)) return writes;
+  const last = new Map(writes.map((write) => [write.key, write]));
+  return Array.from(last.keys())
+    .sort()
+    .map((key) => last.get(key)!);
 }
 
 /** New entries in key order, as bytes that stay what they are. */

@@ -6,14 +6,11 @@
  * Record: u32 bucket | u16 bytes of the body | u16 skip | first `skip` bytes of every key | body | per entry: u64 location, high half first
  * Body, as the bucket's hash covers it: u8 count | per entry in key order: u16 length, key from byte `skip` on, valueHash
  */
-import { DIGEST_BYTES, MAP_KEY_BYTES_MAX } from '../format/index.ts';
+import { type PageFile, SEGMENT_BYTES, Segments } from './segments.ts';
 
-/** Entries of one bucket; a subtree of more has a branch on top. Part of the form (node/format/state-proof.ts). */
-export { BUCKET_ENTRIES_MAX } from '../format/index.ts';
 export const RECORD_HEADER_BYTES = 8;
 export const LOCATION_BYTES = 8;
 
-const SEGMENT_BYTES = 256 * 1024;
 /** Places are counted in units of four bytes, so that 32 bits reach 16 GiB. */
 const UNIT_BYTES = 4;
 const SEGMENT_UNITS_BITS = 16; // SEGMENT_BYTES / UNIT_BYTES = 2^16
@@ -24,39 +21,67 @@ const GARBAGE_DIVISOR = 4;
 const GARBAGE_BYTES_FREE = 2 * SEGMENT_BYTES;
 
 export class BucketLog {
-  readonly #segments: Uint8Array[] = [];
+  readonly #segments: Segments;
   /** By segment: bytes of records in use. */
   readonly #segmentLive: number[] = [];
-  readonly #emptySegments: number[] = [];
-  /** By bucket: 1 + place of its record in units; 0 when the number is free. */
+  /** By bucket: 1 + place of its record in units, 0 when the number is free; and units of its record. */
   #places = new Uint32Array(1024);
+  #sizes = new Uint16Array(1024);
   readonly #freeNumbers: number[] = [];
   #numbers = 0;
   #newest = -1;
   #at = SEGMENT_BYTES;
   #liveBytes = 0;
+  /** The bucket read last from the page file, and its record. */
+  #readBucket = 0;
+  #readRecord: Uint8Array = new Uint8Array(0);
+
+  constructor(file: PageFile | undefined) {
+    this.#segments = new Segments(file);
+  }
 
   /** Buckets in use. */
   get count(): number {
     return this.#numbers - this.#freeNumbers.length;
   }
 
+  /** Of records in use, in memory or not. */
   get liveBytes(): number {
     return this.#liveBytes;
   }
 
   /** Memory taken, garbage and tables included. */
   get bytes(): number {
-    return this.#segments.length * SEGMENT_BYTES + this.#places.byteLength;
+    return this.#segments.bytes + this.#places.byteLength + this.#sizes.byteLength;
   }
 
-  /** The segment that holds the record of a bucket; its record begins at `start(bucket)`. Both hold until the next `collect`. */
+  /**
+   * The bytes that hold the record of a bucket; it begins at `start(bucket)`. Both hold until the next `collect`.
+   * @throws ChainError STORE_DAMAGED
+   */
   segment(bucket: number): Uint8Array {
-    return this.#segments[(this.#places[bucket]! - 1) >>> SEGMENT_UNITS_BITS]!;
+    return this.#segments.inMemory(this.#segmentOf(bucket)) ?? this.#read(bucket);
   }
 
   start(bucket: number): number {
+    return this.#segments.inMemory(this.#segmentOf(bucket)) === undefined ? 0 : this.#startOf(bucket);
+  }
+
+  #segmentOf(bucket: number): number {
+    return (this.#places[bucket]! - 1) >>> SEGMENT_UNITS_BITS;
+  }
+
+  #startOf(bucket: number): number {
     return ((this.#places[bucket]! - 1) & SEGMENT_UNITS_MASK) * UNIT_BYTES;
+  }
+
+  #read(bucket: number): Uint8Array {
+    if (bucket !== this.#readBucket) {
+      const start = this.#startOf(bucket);
+      this.#readRecord = this.#segments.read(this.#segmentOf(bucket), start, start + this.#sizes[bucket]! * UNIT_BYTES);
+      this.#readBucket = bucket;
+    }
+    return this.#readRecord;
   }
 
   /** Room for a new record: fills its header and returns its bucket. The caller writes the rest. */
@@ -64,7 +89,7 @@ export class BucketLog {
     const bucket = this.#freeNumbers.pop() ?? this.#newNumber();
     const bytes = recordBytes(bodyBytes, skip, entries);
     const at = this.#room(bytes);
-    const segment = this.#segments[this.#newest]!;
+    const segment = this.#segments.inMemory(this.#newest)!;
     segment[at] = bucket >>> 24;
     segment[at + 1] = bucket >>> 16;
     segment[at + 2] = bucket >>> 8;
@@ -79,30 +104,31 @@ export class BucketLog {
 
   /** The bucket is no longer used; its record stays readable until the next `collect`. */
   free(bucket: number): void {
-    const bytes = this.#bytesOf(bucket);
-    this.#segmentLive[(this.#places[bucket]! - 1) >>> SEGMENT_UNITS_BITS]! -= bytes;
+    const bytes = this.#sizes[bucket]! * UNIT_BYTES;
+    this.#segmentLive[this.#segmentOf(bucket)]! -= bytes;
     this.#liveBytes -= bytes;
     this.#places[bucket] = 0;
     this.#freeNumbers.push(bucket);
   }
 
-  /** Empties segments until garbage is within its bound. Records move. */
-  collect(): void {
-    const filled = () => (this.#segments.length - this.#emptySegments.length) * SEGMENT_BYTES;
-    while (filled() - this.#liveBytes > this.#liveBytes / GARBAGE_DIVISOR + GARBAGE_BYTES_FREE) this.#empty(this.#sparsest());
-  }
-
-  #bytesOf(bucket: number): number {
-    const segment = this.segment(bucket);
-    return recordBytesAt(segment, this.start(bucket));
+  /**
+   * Empties segments until garbage is within its bound, and keeps what fits `bytesMax` in memory. Records move.
+   * @throws ChainError STORE_DAMAGED
+   */
+  collect(bytesMax: number): void {
+    this.#readBucket = 0;
+    const garbage = () => this.#segments.count * SEGMENT_BYTES - this.#liveBytes;
+    while (garbage() > this.#liveBytes / GARBAGE_DIVISOR + GARBAGE_BYTES_FREE) this.#empty(this.#sparsest());
+    this.#segments.spill(bytesMax - this.#places.byteLength - this.#sizes.byteLength);
   }
 
   #newNumber(): number {
     const bucket = ++this.#numbers;
     if (bucket === this.#places.length) {
-      const grown = new Uint32Array(2 * bucket);
-      grown.set(this.#places);
-      this.#places = grown;
+      const [places, sizes] = [new Uint32Array(2 * bucket), new Uint16Array(2 * bucket)];
+      places.set(this.#places);
+      sizes.set(this.#sizes);
+      [this.#places, this.#sizes] = [places, sizes];
     }
     return bucket;
   }
@@ -110,7 +136,7 @@ export class BucketLog {
   #room(bytes: number): number {
     if (this.#at + bytes > SEGMENT_BYTES) {
       if (this.#newest >= 0) this.#endSegment();
-      this.#newest = this.#emptySegments.pop() ?? this.#segments.push(new Uint8Array(SEGMENT_BYTES)) - 1;
+      this.#newest = this.#segments.take();
       this.#segmentLive[this.#newest] = 0;
       this.#at = 0;
     }
@@ -121,42 +147,49 @@ export class BucketLog {
 
   /** Behind the last record of a segment stand four zeros: no bucket has the number 0. */
   #endSegment(): void {
-    if (this.#at < SEGMENT_BYTES) this.#segments[this.#newest]!.fill(0, this.#at, this.#at + UNIT_BYTES);
+    if (this.#at < SEGMENT_BYTES) this.#segments.inMemory(this.#newest)!.fill(0, this.#at, this.#at + UNIT_BYTES);
   }
 
   #settle(bucket: number, at: number, bytes: number): void {
-    this.#places[bucket] = ((this.#newest << SEGMENT_UNITS_BITS) >>> 0) + at / UNIT_BYTES + 1;
+    this.#places[bucket] = placeOf(this.#newest, at);
+    this.#sizes[bucket] = bytes / UNIT_BYTES;
     this.#segmentLive[this.#newest]! += bytes;
     this.#liveBytes += bytes;
   }
 
   /** The segment with the fewest bytes in use, the newest one left out. */
   #sparsest(): number {
-    const empty = new Set(this.#emptySegments);
     let found = -1;
-    for (let i = 0; i < this.#segments.length; i++)
-      if (i !== this.#newest && !empty.has(i) && (found < 0 || this.#segmentLive[i]! < this.#segmentLive[found]!)) found = i;
+    for (let i = 0; i < this.#segments.numbers; i++)
+      if (i !== this.#newest && !this.#segments.isFree(i) && (found < 0 || this.#segmentLive[i]! < this.#segmentLive[found]!)) found = i;
     return found;
   }
 
   /** Moves what is in use out of a segment. */
   #empty(index: number): void {
-    const from = this.#segments[index]!;
-    for (let at = 0; at < SEGMENT_BYTES && this.#segmentLive[index]! > 0; ) {
+    const live = this.#segmentLive[index]!;
+    const from = live === 0 ? NOTHING : (this.#segments.inMemory(index) ?? this.#segments.read(index, 0, SEGMENT_BYTES));
+    for (let at = 0; at < from.length && this.#segmentLive[index]! > 0; ) {
       const bucket = ((from[at]! << 24) | (from[at + 1]! << 16) | (from[at + 2]! << 8) | from[at + 3]!) >>> 0;
       if (bucket === 0) break;
       const bytes = recordBytesAt(from, at);
-      if (this.#places[bucket] === ((index << SEGMENT_UNITS_BITS) >>> 0) + at / UNIT_BYTES + 1) {
+      if (this.#places[bucket] === placeOf(index, at)) {
         const to = this.#room(bytes);
-        this.#segments[this.#newest]!.set(from.subarray(at, at + bytes), to);
+        this.#segments.inMemory(this.#newest)!.set(from.subarray(at, at + bytes), to);
         this.#segmentLive[index]! -= bytes;
         this.#liveBytes -= bytes;
         this.#settle(bucket, to, bytes);
       }
       at += bytes;
     }
-    this.#emptySegments.push(index);
+    this.#segments.give(index);
   }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function placeOf(segment: number, at: number): number {
+  return ((segment << SEGMENT_UNITS_BITS) >>> 0) + at / UNIT_BYTES + 1;
 }
 
 function recordBytes(bodyBytes: number, skip: number, entries: number): number {
@@ -174,9 +207,4 @@ export function bodyBytesAt(segment: Uint8Array, at: number): number {
 
 export function skipAt(segment: Uint8Array, at: number): number {
   return (segment[at + 6]! << 8) | segment[at + 7]!;
-}
-
-/** Bytes of the longest body there can be. */
-export function bodyBytesMax(entries: number): number {
-  return 1 + entries * (2 + MAP_KEY_BYTES_MAX + DIGEST_BYTES);
 }

@@ -20,7 +20,7 @@ import {
   toByteText,
   Writer,
 } from '../format/index.ts';
-import type { MapWrite } from './batch.ts';
+import { type MapWrite, sortWrites } from './batch.ts';
 import type { StateMap } from './state-map.ts';
 
 const FORM = 1;
@@ -32,15 +32,17 @@ export interface ChangeSet {
   readonly height: number;
   readonly before: Digest;
   readonly after: Digest;
-  /** One a key, in key order. */
+  /** Of two for one key the later counts; read back, they are one a key in key order. */
   readonly writes: readonly MapWrite[];
 }
 
 export function encodeChangeSet(crypto: Hash, set: ChangeSet): Uint8Array {
-  const last = new Map(set.writes.map((write) => [write.key, write]));
-  const writer = new Writer(128 + 96 * last.size).u8(FORM).u64(set.height).fixed(set.before, DIGEST_BYTES).fixed(set.after, DIGEST_BYTES);
-  writer.list(Array.from(last.keys()).sort(), (out, key) => {
-    const { valueHash, location = 0 } = last.get(key)!;
+  const writer = new Writer(128 + 96 * set.writes.length)
+    .u8(FORM)
+    .u64(set.height)
+    .fixed(set.before, DIGEST_BYTES)
+    .fixed(set.after, DIGEST_BYTES);
+  writer.list(sortWrites(set.writes), (out, { key, valueHash, location = 0 }) => {
     out.u16(key.length).fixed(fromByteText(key), key.length);
     if (valueHash === undefined) out.u8(0);
     else out.u8(1).fixed(valueHash, DIGEST_BYTES).u64(location);
@@ -91,12 +93,8 @@ export function replayChangeSet(map: StateMap, set: ChangeSet): void {
 }
 
 /** What many sets, oldest first, change together: the last write of each key, in key order. */
-export function mergeChangeSets(sets: Iterable<ChangeSet>): MapWrite[] {
-  const last = new Map<string, MapWrite>();
-  for (const set of sets) for (const write of set.writes) last.set(write.key, write);
-  return Array.from(last.keys())
-    .sort()
-    .map((key) => last.get(key)!);
+export function mergeChangeSets(sets: Iterable<ChangeSet>): readonly MapWrite[] {
+  return sortWrites(Array.from(sets, (set) => set.writes).flat());
 }
 
 function damaged(fault: string): ChainError {

@@ -6,6 +6,9 @@ import { DIGEST_BYTES } from '../format/index.ts';
 import { type BucketLog, bodyBytesAt, LOCATION_BYTES, RECORD_HEADER_BYTES, skipAt } from './bucket-log.ts';
 import { BODY_AT, type NodeHash } from './node-hash.ts';
 
+/** In place of `head` for a key that stands in one piece at `tail`, as in a batch. */
+export const NO_HEAD = -1;
+
 /** Entries in key order. Of each key the first `skip` bytes stand at `head` and the rest at `tail`, followed by the valueHash. */
 export class Entries {
   count = 0;
@@ -81,39 +84,61 @@ export class Entries {
     const { scratch } = hasher;
     let at = BODY_AT;
     scratch[at++] = hi - lo;
-    for (let i = lo; i < hi; i++) {
-      const bytes = this.bytes[i]!;
-      const length = this.length[i]!;
-      const ownSkip = this.skip[i]!;
-      scratch[at++] = (length - skip) >> 8;
-      scratch[at++] = length - skip;
-      for (let from = this.head[i]! + skip, to = this.head[i]! + ownSkip; from < to; from++) scratch[at++] = bytes[from]!;
-      const behind = Math.max(skip - ownSkip, 0);
-      const from = this.tail[i]! + behind;
-      const count = length - ownSkip - behind + DIGEST_BYTES;
-      for (let j = 0; j < count; j++) scratch[at + j] = bytes[from + j]!;
-      at += count;
+    for (let i = lo; i < hi; ) {
+      const from = i++;
+      if (this.skip[from] !== skip || this.head[from] === NO_HEAD) {
+        at = this.#writeEntry(from, skip, scratch, at);
+        continue;
+      }
+      // Entries that stand one behind the other in a bucket of the same slot go over together, lengths and all.
+      while (i < hi && this.bytes[i] === this.bytes[from] && this.head[i] === this.head[from] && this.tail[i] === this.#endOf(i - 1) + 2)
+        i++;
+      const run = this.bytes[from]!.subarray(this.tail[from]! - 2, this.#endOf(i - 1));
+      scratch.set(run, at);
+      at += run.length;
     }
     hasher.bucket(at, out, outAt);
-    return this.#record(lo, hi, skip, log, scratch, at);
+    return this.#record(lo, hi, skip, log, hasher, at);
+  }
+
+  /** Where the valueHash of entry i ends. */
+  #endOf(i: number): number {
+    return this.valueHashAt(i) + DIGEST_BYTES;
+  }
+
+  #writeEntry(i: number, skip: number, target: Uint8Array, from: number): number {
+    const bytes = this.bytes[i]!;
+    const length = this.length[i]!;
+    const ownSkip = this.skip[i]!;
+    let at = from;
+    target[at++] = (length - skip) >> 8;
+    target[at++] = length - skip;
+    for (let head = this.head[i]! + skip, to = this.head[i]! + ownSkip; head < to; head++) target[at++] = bytes[head]!;
+    const behind = Math.max(skip - ownSkip, 0);
+    const tail = this.tail[i]! + behind;
+    const count = length - ownSkip - behind + DIGEST_BYTES;
+    for (let j = 0; j < count; j++) target[at + j] = bytes[tail + j]!;
+    return at + count;
   }
 
   /** Writes entry i, whose key is the path of a branch, as a bucket of its own. */
-  writeEnd(i: number, log: BucketLog, { scratch }: NodeHash): number {
+  writeEnd(i: number, log: BucketLog, hasher: NodeHash): number {
+    const { scratch } = hasher;
     scratch.set([1, 0, 0], BODY_AT);
     const bytes = this.bytes[i]!;
     const from = this.valueHashAt(i);
     for (let j = 0; j < DIGEST_BYTES; j++) scratch[BODY_AT + 3 + j] = bytes[from + j]!;
-    return this.#record(i, i + 1, this.length[i]!, log, scratch, BODY_AT + 3 + DIGEST_BYTES);
+    return this.#record(i, i + 1, this.length[i]!, log, hasher, BODY_AT + 3 + DIGEST_BYTES);
   }
 
-  #record(lo: number, hi: number, skip: number, log: BucketLog, scratch: Uint8Array, end: number): number {
+  #record(lo: number, hi: number, skip: number, log: BucketLog, hasher: NodeHash, end: number): number {
     const bucket = log.add(end - BODY_AT, skip, hi - lo);
     const target = log.segment(bucket);
     let at = log.start(bucket) + RECORD_HEADER_BYTES;
     this.writeKey(lo, skip, target, at);
     at += skip;
-    for (let i = BODY_AT; i < end; i++) target[at++] = scratch[i]!;
+    target.set(hasher.body(end), at);
+    at += end - BODY_AT;
     for (let i = lo; i < hi; i++) {
       const bytes = this.bytes[i]!;
       const location = this.location[i]!;

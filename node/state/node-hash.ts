@@ -9,6 +9,8 @@ export interface MapHash extends Pick<Crypto, 'hash'> {
 
 const BUCKET_TAG = domainTag('map-bucket');
 const BRANCH_TAG = domainTag('map-branch');
+/** Where a body begins in NodeHash.scratch. */
+export const BODY_AT = BUCKET_TAG.length;
 const BODY_BYTES_MAX = 1 + BUCKET_ENTRIES_MAX * (2 + MAP_KEY_BYTES_MAX + DIGEST_BYTES);
 
 export class NodeHash {
@@ -17,6 +19,7 @@ export class NodeHash {
   readonly #branch = new Uint8Array(BRANCH_TAG.length + 8 + MAP_KEY_BYTES_MAX + DIGEST_BYTES + 4 * (4 + DIGEST_BYTES));
   readonly #hash: MapHash;
   readonly #bucketBegins: Begins;
+  readonly #bodyBegins: Begins;
   readonly #branchBegins: Begins;
 
   constructor(hash: MapHash) {
@@ -24,12 +27,18 @@ export class NodeHash {
     this.scratch.set(BUCKET_TAG);
     this.#branch.set(BRANCH_TAG);
     this.#bucketBegins = new Begins(this.scratch);
+    this.#bodyBegins = new Begins(this.scratch.subarray(BODY_AT));
     this.#branchBegins = new Begins(this.#branch);
   }
 
   /** Of the body that ends before `end` in scratch. */
   bucket(end: number, out: Uint8Array, at: number): void {
     this.#digest(this.#bucketBegins.to(end), out, at);
+  }
+
+  /** The body that ends before `end` in scratch. */
+  body(end: number): Uint8Array {
+    return this.#bodyBegins.to(end - BODY_AT);
   }
 
   empty(out: Uint8Array, at: number): void {
@@ -122,9 +131,6 @@ class Begins {
     return view;
   }
 }
-
-/** Where a body begins in NodeHash.scratch. */
-export const BODY_AT = BUCKET_TAG.length;
 
 function putRef(data: Uint8Array, at: number, count: number, hashes: Uint8Array, hashAt: number): number {
   data[at] = count >>> 24;

@@ -25,7 +25,7 @@ import { type MapWrite, SortedBatch, VALUE_BYTES } from './batch.ts';
 import { readLocation, writeLocation } from './location.ts';
 import type { MapHash } from './node-hash.ts';
 import { createMapLoader, type StateMap } from './state-map.ts';
-import type { HeldEntry } from './tree.ts';
+import type { HeldEntry, MapRoom } from './tree.ts';
 
 const FORM = 1;
 const HEAD_BYTES = 1 + 8 + DIGEST_BYTES + 4;
@@ -121,10 +121,14 @@ export async function openSnapshot(
 }
 
 /** The map that a snapshot holds. @throws ChainError STORE_DAMAGED */
-export async function loadSnapshot(hash: MapHash, chunks: Chunks): Promise<{ readonly head: SnapshotHead; readonly map: StateMap }> {
+export async function loadSnapshot(
+  hash: MapHash,
+  chunks: Chunks,
+  room?: MapRoom,
+): Promise<{ readonly head: SnapshotHead; readonly map: StateMap }> {
   const frames = new Frames(hash, chunks);
   const head = await frames.head();
-  const loader = createMapLoader(hash);
+  const loader = createMapLoader(hash, room);
   for await (const batch of frames.batches(head.count)) loader.add(batch);
   const map = loader.finish();
   if (!equalBytes(map.root(), head.root)) throw damaged('its entries lead to another root');

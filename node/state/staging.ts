@@ -5,7 +5,7 @@
 import { BUCKET_ENTRIES_MAX, DIGEST_BYTES } from '../format/index.ts';
 import { type Batch, nibbleOf } from './batch.ts';
 import { bodyBytesAt, RECORD_HEADER_BYTES, skipAt } from './bucket-log.ts';
-import { Entries } from './entries.ts';
+import { Entries, NO_HEAD } from './entries.ts';
 import type { Node, Tree, Version } from './tree.ts';
 
 const ALL_QUADS = 15;
@@ -98,7 +98,7 @@ export class Staging {
     if (batch.deletes(i)) return;
     const at = batch.at[i]!;
     const length = batch.lengths[i]!;
-    this.#entries.push(batch.bytes, at, 0, at, length, at + length + DIGEST_BYTES);
+    this.#entries.push(batch.bytes, NO_HEAD, 0, at, length, at + length + DIGEST_BYTES);
   }
 
   /** A subtree of #entries lo to hi alone. */

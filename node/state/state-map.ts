@@ -11,7 +11,7 @@ import { type Batch, type MapWrite, WriteBatch } from './batch.ts';
 import type { MapHash } from './node-hash.ts';
 import { proveRange } from './prove.ts';
 import { Staging } from './staging.ts';
-import { type Found, type HeldEntry, type Node, Tree, type Version } from './tree.ts';
+import { type Found, type HeldEntry, type MapRoom, type Node, Tree, type Version } from './tree.ts';
 
 /** The map after the writes of one block. Readable until it is dropped or another block is committed on it. */
 export interface StagedMap {
@@ -33,8 +33,9 @@ export interface HeldMap {
 }
 
 export interface MapMemory {
-  /** Taken in all, and the part of it that holds entries. */
+  /** Memory taken in all. */
   readonly bytes: number;
+  /** Of buckets, in memory or in the page file. */
   readonly entryBytes: number;
   readonly buckets: number;
   readonly branches: number;
@@ -46,7 +47,8 @@ export interface StateMap {
   count(): number;
   /**
    * The map after `writes` (of two for one key the later counts) on top of the committed map or of `base`. Changes nothing.
-   * @throws RangeError for a key of 0 or more than MAP_KEY_BYTES_MAX bytes; Error when `base` was dropped.
+   * @throws RangeError for a key of 0 or more than MAP_KEY_BYTES_MAX bytes; Error when `base` was dropped; ChainError STORE_DAMAGED, as all that
+   * read the map, when the page file gives back other bytes: then the map is to be loaded again.
    */
   stage(writes: readonly MapWrite[], base?: StagedMap): StagedMap;
   /** Moves on to `staged`; what was staged beside it is dropped. @throws Error when it was not staged on the committed map. */
@@ -97,8 +99,9 @@ class Staged implements StagedMap, Version {
   }
 }
 
-export function createStateMap(hash: MapHash): StateMap {
-  return createMapLoader(hash).finish();
+/** Without `room` the whole map stays in memory. */
+export function createStateMap(hash: MapHash, room?: MapRoom): StateMap {
+  return createMapLoader(hash, room).finish();
 }
 
 /** A map that is filled in key order: nothing else reads it until it is finished. */
@@ -108,8 +111,8 @@ export interface MapLoader {
   finish(): StateMap;
 }
 
-export function createMapLoader(hash: MapHash): MapLoader {
-  const tree = new Tree(hash);
+export function createMapLoader(hash: MapHash, room?: MapRoom): MapLoader {
+  const tree = new Tree(hash, room);
   const empty = new Uint8Array(DIGEST_BYTES);
   tree.hasher.empty(empty, 0);
   let version: Version = { root: empty, count: 0, top: 0 };
@@ -118,7 +121,7 @@ export function createMapLoader(hash: MapHash): MapLoader {
       const staging = new Staging(tree, batch);
       version = staging.apply(version);
       for (const node of staging.left) tree.free(node);
-      tree.log.collect();
+      tree.collect();
     },
     finish: () => mapOf(tree, version),
   };
@@ -138,6 +141,14 @@ function mapOf(tree: Tree, version: Version): StateMap {
   const free = (nodes: readonly Node[]): void => {
     for (const node of nodes) tree.free(node);
   };
+  const applied = (staging: Staging, before: Version): Version => {
+    try {
+      return staging.apply(before);
+    } catch (error) {
+      free(staging.made);
+      throw error;
+    }
+  };
   const drop = (version: Staged): void => {
     for (const child of version.children) drop(child);
     version.state = 'dropped';
@@ -152,7 +163,7 @@ function mapOf(tree: Tree, version: Version): StateMap {
       const before = versionOf(base);
       const batch = new WriteBatch(writes);
       const staging = new Staging(tree, batch);
-      const version = batch.count === 0 ? before : staging.apply(before);
+      const version = batch.count === 0 ? before : applied(staging, before);
       const staged = new Staged(version, before, staging, batch);
       before.children.add(staged);
       return staged;
@@ -170,14 +181,14 @@ function mapOf(tree: Tree, version: Version): StateMap {
       head.state = 'past';
       next.state = 'committed';
       head = next;
-      tree.log.collect();
+      tree.collect();
     },
     drop(staged) {
       const version = staged as Staged;
       if (version.state !== 'staged') return;
       version.parent!.children.delete(version);
       drop(version);
-      tree.log.collect();
+      tree.collect();
     },
     prove: (key, at) => proveRange(tree, versionOf(at), { from: key, to: `${key}\0` }, 1),
     proveRange: (from, to, limit, at) => proveRange(tree, versionOf(at), { from, to }, limit),
@@ -202,7 +213,7 @@ function mapOf(tree: Tree, version: Version): StateMap {
           if (--holds > 0) return;
           free(freeLater);
           freeLater = [];
-          tree.log.collect();
+          tree.collect();
         },
       };
     },

@@ -4,9 +4,17 @@ import { BranchSlab } from './branch-slab.ts';
 import { BucketLog, bodyBytesAt, LOCATION_BYTES, RECORD_HEADER_BYTES, skipAt } from './bucket-log.ts';
 import { readLocation } from './location.ts';
 import { type MapHash, NodeHash } from './node-hash.ts';
+import type { PageFile } from './segments.ts';
 
 /** A subtree: a branch when positive, a bucket when negative, nothing when 0. */
 export type Node = number;
+
+/** How much memory the map may take, and where the rest of its buckets goes. */
+export interface MapRoom {
+  /** Branches and tables are always in memory, and some buckets, however little this is. */
+  readonly mapMemoryBytesMax: number;
+  readonly pages: PageFile;
+}
 
 /** One version of the map. */
 export interface Version {
@@ -26,11 +34,19 @@ export interface HeldEntry extends Found {
 
 export class Tree {
   readonly branches = new BranchSlab();
-  readonly log = new BucketLog();
+  readonly log: BucketLog;
   readonly hasher: NodeHash;
+  readonly #bytesMax: number;
 
-  constructor(hash: MapHash) {
+  constructor(hash: MapHash, room: MapRoom | undefined) {
     this.hasher = new NodeHash(hash);
+    this.log = new BucketLog(room?.pages);
+    this.#bytesMax = room?.mapMemoryBytesMax ?? 0;
+  }
+
+  /** Gives back the memory of what was freed. Buckets move. @throws ChainError STORE_DAMAGED */
+  collect(): void {
+    this.log.collect(this.#bytesMax - this.branches.bytes);
   }
 
   free(node: Node): void {

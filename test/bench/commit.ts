@@ -28,6 +28,9 @@ export interface CommitStep {
 
 export interface CommitTrace {
   readonly p50Ms: number;
+  /** Of it, with any node writing or syncing; else with a worker busy for one; and the rest: main threads, links, timers. */
+  readonly disksMs: number;
+  readonly workersMs: number;
   readonly steps: readonly CommitStep[];
 }
 
@@ -53,13 +56,42 @@ export async function traceCommit(network: BenchNetwork, hooked: Hooked): Promis
   const roleOf = (i: number): string =>
     i === primary ? 'primary' : i === entry ? 'entry' : `backup ${(i - entry + nodes.length) % nodes.length}`;
   const steps = nodes.flatMap((node, i) => stepsOf(roleOf(i), found.get(node.pid!) ?? [], windows));
+  const all = [...found.values()].flat().flatMap((thread) => thread.steps ?? []);
+  const busy = (of: RegExp): number =>
+    median(
+      windows.map((window) =>
+        coveredMs(
+          all.filter(({ name }) => of.test(name)),
+          window,
+        ),
+      ),
+    );
   const p50Ms = median(windows.map(({ fromMs, untilMs }) => untilMs - fromMs));
-  return { p50Ms, steps: steps.sort((a, b) => a.atMs - b.atMs) };
+  const disksMs = busy(/^(sync|write)/);
+  const workersMs = busy(/^(sync|write|thread)/) - disksMs;
+  return { p50Ms, disksMs, workersMs, steps: steps.sort((a, b) => a.atMs - b.atMs) };
 }
 
-export function commitTable({ p50Ms, steps }: CommitTrace): string {
-  const rows = steps.map(({ node, step, atMs, tookMs }) => [`${node}: ${step}`, atMs.toFixed(1), tookMs === 0 ? '' : tookMs.toFixed(1)]);
-  return table(['step of one idle commit', 'begins after ms', 'takes ms'], [...rows, ['client: has the answer', p50Ms.toFixed(1), '']]);
+export function commitTable({ p50Ms, disksMs, workersMs, steps }: CommitTrace): string {
+  const ms = (value: number): string => value.toFixed(1);
+  const rows = steps.map(({ node, step, atMs, tookMs }) => [`${node}: ${step}`, ms(atMs), tookMs === 0 ? '' : ms(tookMs)]);
+  const rest = ms(p50Ms - disksMs - workersMs);
+  return [
+    table(['step of one idle commit', 'begins after ms', 'takes ms'], [...rows, ['client: has the answer', ms(p50Ms), '']]),
+    `Of ${ms(p50Ms)} ms some disk is written or synced in ${ms(disksMs)}, a worker is busy without that in ${ms(workersMs)}; ${rest} are main threads, links and timers.`,
+  ].join('\n\n');
+}
+
+/** How much of the window one of the steps or more covers, ms. */
+function coveredMs(steps: readonly Step[], { fromMs, untilMs }: Window): number {
+  let covered = 0;
+  let reached = fromMs;
+  for (const { atMs, tookMs } of [...steps].sort((a, b) => a.atMs - b.atMs)) {
+    const until = Math.min(atMs + tookMs, untilMs);
+    covered += Math.max(0, until - Math.max(atMs, reached));
+    reached = Math.max(reached, until);
+  }
+  return covered;
 }
 
 /** Medians of what the threads of one node did in each window. */

@@ -1,21 +1,27 @@
 /**
  * Figures of the state map in memory (node/state/decisions/0001), keys as records write them: three of a record version to one of a term.
- *   node --expose-gc dist/test/bench/state-map.js [--keys 1000000] [--repeat 12]
+ *   node --expose-gc dist/test/bench/state-map.js [--keys 1000000] [--repeat 12] [--memory-mb 600]
  * Loads `keys` entries in blocks, then times blocks of 500 and 4,000 insertions on top, each staged, committed and undone again, by CPU time of the process;
- * `best` is the least of the repeats.
+ * `best` is the least of the repeats. With `--memory-mb` what is more than that lies in a page file in the folder for temporary files.
  */
 import { hash as hashOnce } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { type ByteText, verifyStateProof } from '../../node/format/index.ts';
-import { createStateMap, type MapWrite } from '../../node/state/index.ts';
+import { createStateMap, type MapWrite, openPageFile } from '../../node/state/index.ts';
 
 const LOAD_BLOCK = 4_000;
 const BLOCKS = [500, 4_000];
 const PROOFS = 2_000;
 
 const { values } = parseArgs({
-  options: { keys: { type: 'string', default: '1000000' }, repeat: { type: 'string', default: '12' } },
+  options: {
+    keys: { type: 'string', default: '1000000' },
+    repeat: { type: 'string', default: '12' },
+    'memory-mb': { type: 'string' },
+  },
 });
 const crypto = createCrypto();
 const cpuUs = (): number => {
@@ -23,7 +29,7 @@ const cpuUs = (): number => {
   return user + system;
 };
 
-let made = 0;
+let made = 0; // entries so far
 /** The key of entry `i`: `\x07records`, a tag, a digest, and for a version its number. */
 function keyOf(i: number): ByteText {
   const digest = hashOnce('sha256', String(i), 'latin1' as 'hex');
@@ -45,7 +51,9 @@ interface Bed {
 }
 
 function newBed(): Bed {
-  const map = createStateMap(crypto);
+  const file = values['memory-mb'] === undefined ? undefined : openPageFile(join(tmpdir(), `state-map-${process.pid}.pages`));
+  const map = createStateMap(crypto, file && { mapMemoryBytesMax: Number(values['memory-mb']) * 1e6, pages: file });
+  if (file) process.on('exit', () => file.close());
   return {
     write: (writes) => map.commit(map.stage(writes)),
     undo: (writes) => map.commit(map.stage(writes.map(({ key }) => ({ key, valueHash: undefined })))),

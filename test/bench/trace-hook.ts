@@ -7,7 +7,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import net from 'node:net';
 import { basename } from 'node:path';
 import { TLSSocket } from 'node:tls';
-import { parentPort, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { Level } from 'level';
 
 export interface Step {
@@ -71,24 +71,18 @@ export function noteSteps(): readonly Step[] {
       );
     return batch;
   } as typeof Level.prototype.batch;
-  const wordOf = (message: { method?: string; batch?: unknown; ticket?: number; verdicts?: unknown }): string | undefined => {
-    if (message.method !== undefined) return message.method;
-    if (message.batch !== undefined) return 'verify';
-    return undefined;
-  };
-  before(Worker.prototype, 'postMessage', (_self, [message]) => {
-    const word = wordOf(message as object);
-    if (word !== undefined) note(`to thread: ${word}`);
+  // A call of a worker: from the message that asks to the one that answers.
+  const asked = new Map<unknown, { readonly name: string; readonly atMs: number }>();
+  before(Worker.prototype, 'postMessage', (worker: Worker, [message]) => {
+    const { method, ticket, batch, id } = message as { method?: string; ticket?: number; batch?: unknown; id?: number };
+    const name = method ?? (batch === undefined ? undefined : 'verify');
+    if (name !== undefined) asked.set(`${worker.threadId} ${ticket ?? id}`, { name: `thread: ${name}`, atMs: now() });
   });
-  before(Worker.prototype, 'emit', (_self, [event, message]) => {
+  before(Worker.prototype, 'emit', (worker: Worker, [event, message]) => {
     if (event !== 'message') return;
-    const { verdicts, ticket } = message as { verdicts?: unknown; ticket?: number };
-    if (verdicts !== undefined) note('from thread: verified');
-    else if (ticket !== undefined) note('from thread: answer');
-  });
-  parentPort?.on('message', (message: object) => {
-    const word = wordOf(message);
-    if (word !== undefined) note(`in thread: ${word}`);
+    const { ticket, id } = message as { ticket?: number; id?: number };
+    const call = asked.get(`${worker.threadId} ${ticket ?? id}`);
+    if (call && asked.delete(`${worker.threadId} ${ticket ?? id}`)) note(call.name, call.atMs, now());
   });
   // TLS sockets are those of clients; what a plain socket carries goes to another node.
   before(net.Socket.prototype, 'write', (self: net.Socket) => note(self instanceof TLSSocket ? 'answer to the client' : 'bytes to a node'));

@@ -192,7 +192,7 @@ export class Validator {
       ),
     );
     const commit = await spent(async () => {
-      this.#tip = await this.#executor.commit({ hash, seal: new Uint8Array(64), certificate: undefined });
+      this.#tip = await this.#executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
     });
     const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(this.#tip.receipts[i]!) }));
     mempool += await spent(() => this.#mempool.settle({ included, height, tookMs: undefined }, async () => undefined));

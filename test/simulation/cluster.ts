@@ -18,6 +18,8 @@ import { SimMachine, type SimProcess } from './world.ts';
 const TRANSCRIPT_LINES_MAX = 400;
 /** A node that could not start is started again after this, ms. */
 const START_AGAIN_MS = 500;
+/** A node that is stopped is down within this time, ms: its parts wait for questions to peers, and for a disk. */
+const STOP_WITHIN_MS = 30_000;
 
 export interface SimNode {
   start(): Promise<void>;
@@ -180,9 +182,21 @@ export class Cluster {
     this.boot(i);
   }
 
+  /** Its operator stops a node, and ends it when it has not stopped in time. Resolves when it is down. */
   async stop(i: number): Promise<void> {
-    await this.node(i)?.stop();
-    this.machines[i]!.stopped();
+    const [machine, node, name] = [this.machines[i]!, this.node(i), this.names[i]!];
+    if (!node) return;
+    this.say(name, 'is stopped');
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.scheduler.after(STOP_WITHIN_MS, () => {
+        if (this.node(i) === node) this.fail(`${name} does not stop`);
+        resolve();
+      });
+    });
+    await Promise.race([node.stop(), late]);
+    cancel();
+    if (this.node(i) === node) machine.stopped();
   }
 
   submit(i: number, id: number): void {
@@ -263,7 +277,7 @@ export class Cluster {
 /** The consensus driver over the small chain. */
 export function driverNode(engine: string, create: CreateEngine | undefined): NodeFactory {
   return ({ process, rules, signer, onFinal, say }) => {
-    const chain = new TestChain(process, rules);
+    const chain = new TestChain(process, rules, engine);
     const next = chain.height + 1;
     const driver = createConsensusDriver({
       engine,
@@ -273,7 +287,7 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
         validators: rules.validators(next),
         height: chain.height,
         digest: chain.digest,
-        certificate: chain.certificate,
+        finality: chain.finality,
         parameters: rules.parameters(next),
         ...(rules.bounds.engine ? { limits: rules.bounds.engine } : {}),
       },
@@ -306,8 +320,8 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
       height: () => chain.height,
       digestAt: (height) => chain.block(height)?.digest,
       describe: () => {
-        const s = driver.status();
-        return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} fault ${driver.fault() ?? 'none'}`;
+        const { height, phase, producer, details } = driver.status();
+        return `height ${height} view ${details.view} ${phase} primary ${producer} votes ${JSON.stringify(details.votes)} fault ${driver.fault() ?? 'none'}`;
       },
     };
   };

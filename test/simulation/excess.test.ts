@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { BULK_GAS_MAX, SENDER_GAS_SAVED } from '../../node/chain/mempool/gas-shares.ts';
 import { decodeMessage } from '../../consensus/pbft/messages.ts';
 import { Cluster } from './cluster.ts';
-import { FullNodes, fullSetup, loadMachine } from './full-node.ts';
+import { FullNodes } from './full-node.ts';
+import { fullSetup, loadMachine } from './full-setup.ts';
 
 const PARAMETERS = { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 8_000, idleBlockIntervalMs: 60_000, checkpointIntervalBlocks: 4 };
 const GAS_MAX = 10_000_000_000;

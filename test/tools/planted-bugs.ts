@@ -11,6 +11,7 @@ import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
+import { plantedState } from './planted-state.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -32,6 +33,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
   ...plantedLedger,
+  ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
   ...plantedScanner,

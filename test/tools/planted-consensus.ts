@@ -4,6 +4,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const VOTE_LOG = 'node/store/vote-log.ts';
+const FILES = 'node/store/files.ts';
 const FRAME_INBOX = 'node/chain/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/chain/frame-inbox.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
@@ -27,16 +28,16 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'a rewritten vote log takes the place of the old one before it is synced',
-    file: VOTE_LOG,
-    from: '      await file.sync();\n      await rename(temporary, path);',
-    to: '      await rename(temporary, path);',
+    file: FILES,
+    from: '    await file.sync();\n    await rename(temporary, path);',
+    to: '    await rename(temporary, path);',
     test: VOTE_LOG_TEST,
     only: 'synced',
   },
   {
     name: 'the new name of a rewritten vote log is not synced',
-    file: VOTE_LOG,
-    from: '      await syncDirectory(dirname(path));\n',
+    file: FILES,
+    from: '    await syncDirectory(dirname(path));\n',
     to: '',
     test: VOTE_LOG_TEST,
     only: 'synced',
@@ -52,7 +53,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'the prepared certificate is forgotten at a restart',
     file: REPLAY,
-    from: 'replica.prepared = record.certificate;',
+    from: 'replica.slot.prepared = record.certificate;',
     to: 'void record.certificate;',
     test: MEMORY_TEST,
     only: 'again and again',
@@ -68,7 +69,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'what a new view binds to is read at no restart, which leaves its view closed',
     file: REPLAY,
-    from: 'record.height === nextHeight(replica) ? { height: record.height, digest: record.digest } : undefined;',
+    from: 'record.height === nextHeight(replica) ? { digest: record.digest } : undefined;',
     to: 'undefined;',
     test: 'test/unit/consensus/pbft/recovery.test.ts',
     only: 'bound still',
@@ -76,8 +77,8 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'what a new view binds to is forgotten at a restart',
     file: REPLAY,
-    from: '{ height: record.height, digest: record.digest }',
-    to: '{ height: record.height, digest: undefined }',
+    from: '? { digest: record.digest }',
+    to: '? { digest: undefined }',
     test: MEMORY_TEST,
     only: 'bound by it',
   },
@@ -108,7 +109,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'the cut of the log at a checkpoint loses what a new view binds to',
     file: REPLAY,
-    from: 'height, digest: replica.binding?.digest });',
+    from: 'height, digest: replica.slot.binding?.digest });',
     to: 'height, digest: undefined });',
     test: 'test/unit/consensus/pbft/checkpoint.test.ts',
     only: 'binds its height to',
@@ -116,8 +117,8 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'the cut of the log at a checkpoint loses the prepared certificate',
     file: REPLAY,
-    from: '  if (replica.prepared) records.push(',
-    to: '  if (replica.height < 0 && replica.prepared) records.push(',
+    from: '  if (replica.slot.prepared) records.push(',
+    to: '  if (replica.height < 0 && replica.slot.prepared) records.push(',
     test: MEMORY_TEST,
     only: 'was cut',
   },
@@ -177,7 +178,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a primary that knows of nothing is left so until its view is over',
     file: 'consensus/pbft/index.ts',
-    from: '  else handOver(replica, replica.deadlineMs);\n',
+    from: '  else handOver(replica, slot.deadlineMs);\n',
     to: '',
     test: 'test/unit/consensus/pbft/alone.test.ts',
     only: 'handed what waits',
@@ -200,7 +201,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a backup of a new network that sees all before the primary does leaves its view alone',
     file: 'node/node.ts',
-    from: 'if (chain.tip().height > 0 || driver.status().primary !== options.node) return;',
+    from: 'if (chain.tip().height > 0 || driver.status().producer !== options.node) return;',
     to: 'if (chain.tip().height > 0) return;',
     test: 'test/simulation/full-node.test.ts',
     only: 'backups of a new network',
@@ -208,7 +209,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a backup expects excess as early as it would propose it itself',
     file: 'node/node.ts',
-    from: "driver.status().primary === options.node ? 'self' : 'other'",
+    from: "driver.status().producer === options.node ? 'self' : 'other'",
     to: "'self'",
     test: 'test/simulation/excess.test.ts',
     only: 'as long as a primary',
@@ -216,7 +217,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a primary proposes excess only when the slowest would',
     file: 'node/node.ts',
-    from: "driver.status().primary === options.node ? 'self' : 'other'",
+    from: "driver.status().producer === options.node ? 'self' : 'other'",
     to: "'other'",
     test: 'test/simulation/excess.test.ts',
     only: 'a new primary',
@@ -224,7 +225,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a node in a new view expects what it expected of the primary before',
     file: 'node/node.ts',
-    from: 'if (event === VIEW_ENTERED) work.tell();',
+    from: 'if (event === PRODUCER_CHANGED) work.tell();',
     to: '',
     test: 'test/simulation/excess.test.ts',
     only: 'a new primary',

@@ -53,7 +53,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: "a synced block's certificate is not checked",
     file: CHAIN,
-    from: '          ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),\n',
+    from: '          ...checkFinality(crypto, header.chainId, hash, header, finality, tip.configuration),\n',
     to: '',
     test: CHAIN_TEST,
     only: 'certificate',
@@ -61,7 +61,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'the certificate of another height counts',
     file: CHECKS,
-    from: 'fault === undefined && certificate.height === header.height',
+    from: 'fault === undefined && height === header.height',
     to: 'fault === undefined',
     test: CHAIN_TEST,
     only: 'certificate',
@@ -69,7 +69,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'the certificate of another block counts',
     file: CHECKS,
-    from: "    check('headerHash', toHex(hash), toHex(certificate.digest)),\n",
+    from: "    check('headerHash', toHex(hash), toHex(digest)),\n",
     to: '',
     test: CHAIN_TEST,
     only: 'certificate',
@@ -172,7 +172,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a block is stored again when sync was faster than consensus',
     file: CHAIN,
-    from: '        if (height <= tip.height) return deliveredOf(certificate); // sync was faster\n',
+    from: '        if (height <= tip.height) return deliveredOf(finality); // sync was faster\n',
     to: '',
     test: CHAIN_TEST,
     only: 'stored and told once',
@@ -180,7 +180,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a block is stored again when consensus was faster than sync',
     file: CHAIN,
-    from: '        if (header.height <= tip.height) return deliveredOf(certificate);\n',
+    from: '        if (header.height <= tip.height) return deliveredOf(finality);\n',
     to: '',
     test: CHAIN_TEST,
     only: 'stored and told once',

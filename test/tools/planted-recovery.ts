@@ -4,6 +4,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 const VIEW_CHANGE = 'consensus/pbft/view-change.ts';
 const VIEW_CHANGE_TEST = 'test/unit/consensus/pbft/view-change.test.ts';
 const REPLICA = 'consensus/pbft/replica.ts';
+const SLOT = 'consensus/pbft/slot.ts';
 const REPLAY = 'consensus/pbft/replay.ts';
 const BOOK = 'consensus/pbft/book.ts';
 const RECOVERY = 'consensus/pbft/recovery.ts';
@@ -52,7 +53,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   {
     name: 'a view stays open above a block that was certified below it',
     file: VIEW_CHANGE,
-    from: '  replica.changing = true;\n  replica.binding = undefined;\n  replica.viewChange = undefined;\n',
+    from: '  replica.changing = true;\n  replica.slot.binding = undefined;\n  replica.viewChange = undefined;\n',
     to: '',
     test: VIEW_CHANGE_TEST,
     only: 'becomes final below it',
@@ -68,8 +69,8 @@ export const plantedRecovery: readonly PlantedBug[] = [
   {
     name: 'the time-out of a view has no cap',
     file: VIEW_CHANGE,
-    from: 'Math.min(cap, base * 2 ** Math.min(replica.failures, 30))',
-    to: 'base * 2 ** Math.min(replica.failures, 30)',
+    from: 'Math.min(cap, base * 2 ** Math.min(replica.slot.failures, 30))',
+    to: 'base * 2 ** Math.min(replica.slot.failures, 30)',
     test: VIEW_CHANGE_TEST,
     only: 'longer than the cap',
   },
@@ -99,17 +100,17 @@ export const plantedRecovery: readonly PlantedBug[] = [
   },
   {
     name: 'so many executions at a height hold out the newest',
-    file: REPLICA,
-    from: '  replica.executions.set(toHex(execution.digest), execution);\n',
-    to: '  if (replica.executions.size < replica.limits.executionsMax) replica.executions.set(toHex(execution.digest), execution);\n',
+    file: SLOT,
+    from: '  slot.executions.set(toHex(execution.digest), execution);\n',
+    to: '  if (slot.executions.size < executionsMax) slot.executions.set(toHex(execution.digest), execution);\n',
     test: VIEW_CHANGE_TEST,
     only: 'hold nothing out',
   },
   {
     name: 'a body refused in one view is refused in all that follow',
-    file: REPLICA,
-    from: "if (execution.state === 'refused') replica.executions.delete(name);",
-    to: "if (execution.state === 'refused' && name === '') replica.executions.delete(name);",
+    file: SLOT,
+    from: "if (execution.state === 'refused') slot.executions.delete(name);",
+    to: "if (execution.state === 'refused' && name === '') slot.executions.delete(name);",
     test: VIEW_CHANGE_TEST,
     only: 'refused in one view',
   },

@@ -1,7 +1,7 @@
 /** Which way the house points, and the words that replicated and pure code may not use (STYLE: the map; design: execution, chain "seams"). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
+import { codeOf, places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
 
 /** Leaves of node/ that folders above and below may import. */
 const GROUND_FLOOR = ['node/format', 'node/errors'];
@@ -50,6 +50,9 @@ const BANNED_IN_SHELL: Readonly<Record<string, RegExp>> = {
   'a timer': /\b(?:setTimeout|setInterval|setImmediate)\b/g,
   chance: /\bMath\s*\.\s*random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/g,
 };
+
+/** The name of an engine, in code and in text, its folder and its codes; not in comments, nor in words for people. */
+const ENGINE = /\bpbft\b|\bPBFT_/;
 
 const all = sourceFiles('api', 'consensus', 'contracts', 'devnet', 'node', 'test');
 const isPure = (file: SourceFile) => PURE.some((folder) => file.path.startsWith(folder)) && !PURE_EXCEPT.has(file.path);
@@ -118,6 +121,17 @@ test('the shell reaches clock, timers, chance and the machine through its World;
     ...file.imports.filter((name) => name.startsWith('node:')).map((name) => `${file.path}: imports ${name}`),
   ]);
   assert.deepEqual(wrong, []);
+});
+
+test('an engine is named in consensus/ and where a configuration says which there are, nowhere else', () => {
+  const CONFIGURATION = ['node/format/engine-names.ts', 'node/format/engines.ts'];
+  const named = all.filter(
+    ({ path, text }) => !path.startsWith('consensus/') && !path.startsWith('test/') && ENGINE.test(codeOf(text, true)),
+  );
+  assert.deepEqual(
+    named.map(({ path }) => path),
+    CONFIGURATION,
+  );
 });
 
 test('process, its environment and its arguments appear in entry files only', () => {

@@ -292,7 +292,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: TRANSACTIONS };
     const headerBytes = encodeHeader(block.header);
     const transactionIds = TRANSACTIONS.map((bytes) => openTransaction(crypto, bytes).id);
-    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds };
+    return { block, hash: headerHash(crypto, headerBytes), headerBytes, finality: undefined, receipts: [], transactionIds };
   };
   const node: TestNode = {
     events_: [],
@@ -321,13 +321,9 @@ export function createTestNode(state: TestState, world: World): TestNode {
     consensus: () => ({
       engine: 'pbft',
       height: node.height,
-      view: 0,
-      primary: 'node-a',
       phase: 'idle',
-      proposals: 3,
-      verifications: 3,
-      votes: { prepare: 9, commit: 9, viewChange: 0 },
-      stableCheckpoint: 10,
+      producer: 'node-a',
+      details: { view: 0, proposals: 3, verifications: 3, votes: { prepare: 9, commit: 9, viewChange: 0 }, stableCheckpoint: 10 },
     }),
     peers: () =>
       ['node-b', 'node-c', 'node-d'].map((peer) => ({ node: peer, connected: peer !== 'node-d', lastSeenMs: 5, address: undefined })),

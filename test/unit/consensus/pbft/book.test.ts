@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Book } from '../../../../consensus/pbft/book.ts';
-import type { PrePrepare, Verified, ViewChange, Vote } from '../../../../consensus/pbft/messages.ts';
+import { mint, type PrePrepare, type ViewChange, type Vote } from '../../../../consensus/pbft/messages.ts';
 import { certificate, d, prePrepare, viewChange, vote } from './table.ts';
 
-const verified = <M>(message: M): Verified<M> => message as Verified<M>;
-const addVote = (book: Book, v: Vote) => book.addVote(verified(v)).kind;
+const addVote = (book: Book, v: Vote) => book.addVote(mint(v)).kind;
 
 test('a vote is new once, known again, and another digest in its place a conflict with the first', () => {
   const book = new Book();
@@ -13,7 +12,7 @@ test('a vote is new once, known again, and another digest in its place a conflic
   assert.equal(addVote(book, vote('commit', 'a', 0, 1, 'X')), 'known');
   assert.equal(addVote(book, vote('commit', 'a', 0, 1, 'Y')), 'conflict');
   assert.equal(addVote(book, vote('prepare', 'a', 0, 1, 'Y')), 'new');
-  assert.equal(book.votes('commit', 1, 0).length, 1);
+  assert.equal(book.votes('commit', { height: 1, view: 0 }).length, 1);
 });
 
 test('commits add up only for one view and one digest', () => {
@@ -32,20 +31,20 @@ test('commits add up only for one view and one digest', () => {
 
 test('of the proposals of one signer at a height the newest is held, whatever others proposed', () => {
   const book = new Book();
-  const add = (node: string, view: number) => book.addProposal(verified<PrePrepare>(prePrepare(node, view, 1, 'X'))).kind;
+  const add = (node: string, view: number) => book.addProposal(mint<PrePrepare>(prePrepare(node, view, 1, 'X'))).kind;
   for (let view = 0; view <= 40; view++) assert.equal(add('abcd'[view % 4]!, view), 'new');
-  assert.ok(book.proposal('a', 1, 40));
-  assert.equal(book.proposal('a', 1, 36), undefined);
+  assert.ok(book.proposal('a', { height: 1, view: 40 }));
+  assert.equal(book.proposal('a', { height: 1, view: 36 }), undefined);
   assert.equal(add('a', 36), 'known'); // a primary does not go back
-  assert.ok(book.proposal('b', 1, 37));
+  assert.ok(book.proposal('b', { height: 1, view: 37 }));
   book.leaveViewsBelow(39);
-  assert.equal(book.proposal('b', 1, 37), undefined);
-  assert.ok(book.proposal('d', 1, 39));
+  assert.equal(book.proposal('b', { height: 1, view: 37 }), undefined);
+  assert.ok(book.proposal('d', { height: 1, view: 39 }));
 });
 
 test('of view changes the highest view counts, and in one view the one that reports more', () => {
   const book = new Book();
-  const add = (message: ViewChange) => book.addViewChange(verified(message));
+  const add = (message: ViewChange) => book.addViewChange(mint(message));
   assert.equal(add(viewChange('a', 2)), true);
   assert.equal(add(viewChange('a', 1)), false);
   assert.equal(add(viewChange('a', 2, certificate('commit', 0, 1, 'X'))), true);
@@ -58,14 +57,14 @@ test('what is final, over, or said by a node that left, is forgotten', () => {
   addVote(book, vote('prepare', 'a', 0, 1, 'X'));
   addVote(book, vote('prepare', 'a', 0, 2, 'Y'));
   addVote(book, vote('prepare', 'b', 0, 2, 'Y'));
-  book.addProposal(verified<PrePrepare>(prePrepare('a', 0, 2, 'Y')));
-  book.addViewChange(verified(viewChange('a', 1)));
+  book.addProposal(mint<PrePrepare>(prePrepare('a', 0, 2, 'Y')));
+  book.addViewChange(mint(viewChange('a', 1)));
   book.prune(1, 2, (node) => node === 'a');
   assert.deepEqual(
-    book.votes('prepare', 2, 0, d('Y')).map((v) => v.node),
+    book.votes('prepare', { height: 2, view: 0 }, d('Y')).map((v) => v.node),
     ['a'],
   );
-  assert.equal(book.votes('prepare', 1, 0).length, 0);
-  assert.equal(book.proposal('a', 2, 0), undefined);
+  assert.equal(book.votes('prepare', { height: 1, view: 0 }).length, 0);
+  assert.equal(book.proposal('a', { height: 2, view: 0 }), undefined);
   assert.equal(book.viewChanges().length, 0);
 });

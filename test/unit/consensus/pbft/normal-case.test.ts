@@ -23,7 +23,7 @@ test('a primary takes a block through the three phases, each step on disk before
   assert.deepEqual(a.hear(vote('commit', 'd', 0, 1, 'X')), []);
   assert.deepEqual(a.hear(vote('commit', 'b', 0, 1, 'X')), ['commit h1 X by abd']);
   assert.deepEqual(a.delivered('X'), ['build h2 v0']); // work still waits
-  assert.equal(a.engine.status().height, 2);
+  assert.equal(a.status.height, 2);
 });
 
 test('a backup executes first, then prepares, then commits', () => {
@@ -149,12 +149,12 @@ test('a build that found nothing is asked for again later, and at once when work
 test('an observer follows by certificates and says nothing', () => {
   const e = new Table('e');
   for (const node of ['a', 'b', 'c']) e.hear(vote('commit', node, 0, 1, 'X'));
-  assert.equal(e.engine.status().phase, 'observing');
+  assert.equal(e.status.phase, 'observing');
   e.delivered('X');
   e.work();
   e.tick(50_000);
   assert.deepEqual(e.sent, []);
-  assert.equal(e.engine.status().height, 2);
+  assert.equal(e.status.height, 2);
 });
 
 test('a single validator agrees with itself', () => {

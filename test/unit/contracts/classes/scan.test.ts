@@ -146,6 +146,12 @@ test('scanner, reader and checker agree on each rule of a class at its bound', (
   assert.equal(filled('pro_raw_material.pro_supplier', [material, material]), false); // of which of the two?
   assert.equal(filled('pro_raw_material.2.pro_supplier', [material, material]), true);
   assert.equal(filled('pro_raw_material.3.pro_supplier', [material, material]), false);
+  const byMapping = (mapping: TextTree, paths: TextTree): boolean =>
+    compareOn(production, sealedText(annexRecord({ ext: { filled: { mapping, paths } } })), 'sealed');
+  assert.equal(byMapping('m/1', ['product_uid', 'propara.pro_pressure']), true);
+  assert.equal(byMapping('m/1', 'product_uid'), true);
+  assert.equal(byMapping('m/1', ['product_uid', 'propara.pro_speed']), false);
+  assert.equal(byMapping(['m/1', 'm/2'], 'product_uid'), false);
   const report = { checker_id: { sealed: HEX }, report_id: 'Q', start_time: '2025-08-09T08:00:00Z', verdict: 'pass' };
   assert.equal(compareOn(quality, encodeContent({ ...report, production_batch: 'PB' }), 'sealed'), true);
   assert.equal(compareOn(quality, encodeContent(report), 'sealed'), false); // neither product nor batch

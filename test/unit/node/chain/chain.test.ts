@@ -5,9 +5,9 @@ import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { type ContractMachine, createBuiltins, type Genesis } from '../../../../contracts/index.ts';
 import { type Chain, type ChainDependencies, createChain } from '../../../../node/chain/chain.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import { type Certificate, voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
-  type Certificate,
   decodeHeader,
   decodeProposal,
   type Digest,
@@ -21,7 +21,6 @@ import {
   toHex,
   transactionHashOf,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
@@ -192,9 +191,8 @@ async function build({ chain }: Opened, view = 0) {
   return 'digest' in built ? built : assert.fail(built.code);
 }
 
-const certificateOf = (digest: Digest): Certificate =>
-  ({ phase: 'commit', height: 1, view: 0, digest, votes: [] }) as unknown as Certificate;
-const finish = ({ chain }: Opened, digest: Digest) => chain.commit({ height: 1, digest, certificate: certificateOf(digest) });
+const finalityOf = (digest: Digest): Uint8Array => encodeCertificate({ height: 1, view: 0, digest, votes: [] });
+const finish = ({ chain }: Opened, digest: Digest) => chain.commit({ height: 1, digest, finality: finalityOf(digest) });
 
 test('a disk that is full after the commit batch does not keep a final block from being told', async () => {
   const opened = await open('a', {
@@ -289,9 +287,11 @@ function certify(
   digest: Digest,
   { height = 1, phase = 'commit' as 'commit' | 'prepare', nodes = NODES as readonly string[] } = {},
 ): Certificate {
-  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId, phase, 0, height, digest);
+  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId, phase, { view: 0, height, digest });
   return { view: 0, height, digest, votes: nodes.map((node) => ({ node, signature: signers.get(node)!.sign(message) })) };
 }
+
+const proofOf = (digest: Digest): Uint8Array => encodeCertificate(certify(digest));
 
 test('a block from sync joins the chain by the certificate of a quorum for that very block, and by no other certificate', async () => {
   const { digest, proposal } = await build(await open('a'));
@@ -312,10 +312,10 @@ test('a block from sync joins the chain by the certificate of a quorum for that 
   };
   const { chain, told } = await open('b');
   for (const [what, certificate] of Object.entries(unsound)) {
-    await assert.rejects(chain.applyBlock(blockOf(proposal), certificate), { code: 'BLOCK_REFUSED' }, what);
+    await assert.rejects(chain.applyBlock(blockOf(proposal), encodeCertificate(certificate)), { code: 'BLOCK_REFUSED' }, what);
     assert.deepEqual([chain.tip().height, told.length], [0, 0], what);
   }
-  assert.equal((await chain.applyBlock(blockOf(proposal), certify(digest, { nodes: ['b', 'c', 'd'] }))).height, 1);
+  assert.equal((await chain.applyBlock(blockOf(proposal), encodeCertificate(certify(digest, { nodes: ['b', 'c', 'd'] })))).height, 1);
   assert.deepEqual([chain.tip().height, told.length], [1, 1]);
 });
 
@@ -328,7 +328,7 @@ test('neither a proposal nor a block from sync is taken without the seal of its 
     'of another block': signers.get('a')!.sign(sealSigningBytes(keys.hash(digest))),
   };
   for (const [what, seal] of Object.entries(unsound)) {
-    await assert.rejects(opened.chain.applyBlock(blockOf(proposal, seal), certify(digest)), { code: 'BLOCK_REFUSED' }, what);
+    await assert.rejects(opened.chain.applyBlock(blockOf(proposal, seal), proofOf(digest)), { code: 'BLOCK_REFUSED' }, what);
     const request = {
       height: 1,
       engineData: encodeEngineData(0),
@@ -347,8 +347,8 @@ test('a block that sync and consensus both bring is stored and told once, whiche
     let commits = 0;
     const opened = await open('b', {}, [], () => commits++);
     await opened.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
-    const sync = () => opened.chain.applyBlock(blockOf(proposal), certify(digest));
-    const consensus = () => opened.chain.commit({ height: 1, digest, certificate: certify(digest) });
+    const sync = () => opened.chain.applyBlock(blockOf(proposal), proofOf(digest));
+    const consensus = () => opened.chain.commit({ height: 1, digest, finality: proofOf(digest) });
     const [first, second] = order.startsWith('consensus') ? [consensus, sync] : [sync, consensus];
     const answers = order === 'both at once' ? await Promise.all([first(), second()]) : [await first(), await second()];
     for (const answer of answers) assert.deepEqual([answer.height, toHex(answer.digest)], [1, toHex(digest)], order);
@@ -370,7 +370,7 @@ test('of a final block every node charges all senders, with the time since its b
   backup.clock.nowMs += 40;
   for (const node of [primary, backup]) await finish(node, digest);
   const behind = await open('c');
-  await behind.chain.applyBlock(blockOf(proposal, undefined, transactions), certify(digest));
+  await behind.chain.applyBlock(blockOf(proposal, undefined, transactions), proofOf(digest));
   for (const [node, tookMs] of [
     [primary, 70],
     [backup, 40],
@@ -447,9 +447,9 @@ test('a synced block of 10,000 transactions is hashed with pauses, all of its tr
   const { header, seal } = decodeProposal(proposal);
   const transactions = Array.from({ length: BLOCK_TRANSACTIONS_LIMIT }, (_, i) => utf8(`${i}`));
   const bytes = encodeBlock({ header: decodeHeader(header), seal, transactions });
-  const certificate = certificateOf(opened.chain.tip().hash);
+  const finality = finalityOf(opened.chain.tip().hash);
   hashes = since = longest = 0;
-  await assert.rejects(opened.chain.applyBlock(bytes, certificate), { code: 'BLOCK_REFUSED' });
+  await assert.rejects(opened.chain.applyBlock(bytes, finality), { code: 'BLOCK_REFUSED' });
   assert.ok(hashes >= 3 * BLOCK_TRANSACTIONS_LIMIT - 1, `${hashes}`); // each transaction, each leaf, each node
   assert.ok(longest * PER_HASH_MS <= 2 * SLICE_MS, `${longest} hashes in one go`);
 });

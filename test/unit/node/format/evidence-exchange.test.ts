@@ -23,6 +23,7 @@ import {
   utf8,
   verifyEvidence,
 } from '../../../../node/format/index.ts';
+import { judgeFinality } from '../../../../consensus/finality.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { mapOf } from '../state/map-of.ts';
 import { buildEvidence, certify, genesisText, headerAt, opened } from './evidence-fixture.ts';
@@ -166,7 +167,7 @@ function accepts(bundle: string): readonly [boolean, boolean] {
   } catch {
     alone = false;
   }
-  return [verifyEvidence(crypto, bundle, { kind: 'genesis', text: genesisText }).ok, alone];
+  return [verifyEvidence(crypto, judgeFinality, bundle, { kind: 'genesis', text: genesisText }).ok, alone];
 }
 
 /** Sets of paths that are exchanged at once: each alone, and every choice of the members of a bundle and of an inclusion. */

@@ -1,4 +1,5 @@
 /** A chain of a few certified headers over a real state map, and the parts of bundles from it. */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   type ByteText,
   canonicalJson,
@@ -6,7 +7,6 @@ import {
   type ConsensusConfiguration,
   type EvidenceHeaderParts,
   type EvidenceParts,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   encodeReceipt,
@@ -22,7 +22,6 @@ import {
   toByteText,
   u32Text,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import type { StateMap } from '../../../../node/state/index.ts';
 import { mapOf } from '../state/map-of.ts';
@@ -43,7 +42,7 @@ export const recordValue = utf8(JSON.stringify({ body: 'x'.repeat(1_100), class:
 export function certify(header: Header, under: ConsensusConfiguration, voters: readonly string[]): EvidenceHeaderParts {
   const bytes = encodeHeader(header);
   const digest = headerHash(crypto, bytes);
-  const message = voteSigningBytes(chainId, 'commit', 4, header.height, digest);
+  const message = voteSigningBytes(chainId, 'commit', { view: 4, height: header.height, digest });
   const votes = [...voters].sort().map((node) => ({ node, signature: testKey(`${node} validator`).sign(message) }));
   const certificate = encodeCertificate({ view: 4, height: header.height, digest, votes });
   return { header: bytes, certificate, configuration: encodeConfiguration(under) };

@@ -2,6 +2,7 @@
  * One small example of everything whose bytes can never change again, as text: hex, or the text itself. Kept in test/data/frozen and compared there.
  * Before the first release a deliberate change is written with `node dist/test/tools/write-frozen.js`; afterwards what is there stays.
  */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   canonicalJson,
   consensusHashOf,
@@ -9,7 +10,6 @@ import {
   emptyStateRoot,
   encodeAmendment,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeContent,
   encodeHeader,
@@ -35,7 +35,6 @@ import {
   toHex,
   transactionSigningBytes,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
@@ -123,9 +122,9 @@ export function frozenBytes(): Record<string, string> {
     header: toHex(headerBytes),
     headerHash: toHex(hash),
     sealSigningBytes: toHex(sealSigningBytes(hash)),
-    prepareSigningBytes: toHex(voteSigningBytes(chainId, 'prepare', 3, 17, hash)),
-    commitSigningBytes: toHex(voteSigningBytes(chainId, 'commit', 3, 17, hash)),
-    checkpointSigningBytes: toHex(voteSigningBytes(chainId, 'checkpoint', 3, 17, hash)),
+    prepareSigningBytes: toHex(voteSigningBytes(chainId, 'prepare', { view: 3, height: 17, digest: hash })),
+    commitSigningBytes: toHex(voteSigningBytes(chainId, 'commit', { view: 3, height: 17, digest: hash })),
+    checkpointSigningBytes: toHex(voteSigningBytes(chainId, 'checkpoint', { view: 3, height: 17, digest: hash })),
     block: toHex(encodeBlock({ header, seal, transactions: [transaction.bytes] })),
     proposal: toHex(encodeProposal({ header: headerBytes, seal, transactionHashes: [transaction.hash] })),
     certificate: toHex(encodeCertificate({ view: 3, height: 17, digest: hash, votes: [{ node: 'north-1', signature: seal }] })),

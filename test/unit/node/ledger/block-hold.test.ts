@@ -13,6 +13,7 @@ import { stateKey } from '../../../../contracts/types.ts';
 import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { type Chain, createChain } from '../../../../node/chain/chain.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
+import { voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
   consensusHashOf,
@@ -37,7 +38,6 @@ import {
   toByteText,
   toHex,
   transactionHashOf,
-  voteSigningBytes,
   Writer,
 } from '../../../../node/format/index.ts';
 import type { AccountView } from '../../../../node/ledger/admission.ts';
@@ -200,9 +200,9 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     );
     return digest;
   };
-  const certificate = (digest: Digest) => {
-    const signature = signer.sign(voteSigningBytes(chainId, 'commit', 0, 1, digest));
-    return { view: 0, height: 1, digest, votes: ['a', 'b', 'c'].map((node) => ({ node, signature })) };
+  const finality = (digest: Digest) => {
+    const signature = signer.sign(voteSigningBytes(chainId, 'commit', { view: 0, height: 1, digest }));
+    return encodeCertificate({ view: 0, height: 1, digest, votes: ['a', 'b', 'c'].map((node) => ({ node, signature })) });
   };
 
   await holdsBriefly(t, 'proposed by no validator', async () => {
@@ -231,7 +231,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     const { chain, mempool } = await full();
     const digest = await execute(chain, 'a', 'OK');
     return async () => {
-      assert.equal((await chain.commit({ height: 1, digest, certificate: certificate(digest) })).height, 1);
+      assert.equal((await chain.commit({ height: 1, digest, finality: finality(digest) })).height, 1);
       assert.equal(mempool.size().count, 0);
     };
   });
@@ -239,7 +239,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     const { chain } = await fresh();
     const { header, seal, digest } = proposed('a');
     const bytes = encodeBlock({ header, seal, transactions: bodies });
-    return async () => assert.equal((await chain.applyBlock(bytes, certificate(digest))).height, 1);
+    return async () => assert.equal((await chain.applyBlock(bytes, finality(digest))).height, 1);
   });
 });
 

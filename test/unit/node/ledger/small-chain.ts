@@ -1,5 +1,6 @@
 /** A small real chain on any store, for tests of what becomes of its rows; not a test itself. */
 import { CONTRACT, production } from '../../../../contracts/index.ts';
+import { voteSigningBytes, type Certificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   decodeJson,
   decodeReceipt,
@@ -8,8 +9,6 @@ import {
   openGenesis,
   sealSigningBytes,
   signTransaction,
-  voteSigningBytes,
-  type Certificate,
   type Digest,
 } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
@@ -69,7 +68,7 @@ function signed(height: number, contract: string, method: string, args: Uint8Arr
 }
 
 export function certify(height: number, digest: Digest, view = 0): Certificate {
-  const message = voteSigningBytes(chainId, 'commit', view, height, digest);
+  const message = voteSigningBytes(chainId, 'commit', { view, height, digest });
   const votes = [...VALIDATORS].sort().map((node) => ({ node: node as string, signature: testKey(`${node} validator`).sign(message) }));
   return { view, height, digest, votes };
 }
@@ -104,5 +103,5 @@ async function add(executor: Executor | ExecutorPort, tip: Tip, bytes: Uint8Arra
   });
   if (built.included.length !== 1) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
   const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
-  return executor.commit({ hash: built.hash, seal, certificate: certify(height, built.hash) });
+  return executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(height, built.hash)) });
 }

@@ -42,7 +42,7 @@ test('blocks and headers are served from a height up, within the bounds', async 
   const blocks = await asker.getBlocks('b', 5, 3, 1_000_000);
   assert.deepEqual(
     blocks,
-    [5, 6, 7].map((h) => ({ block: chain.blockBytes(h), certificate: chain.certificate(h) })),
+    [5, 6, 7].map((h) => ({ block: chain.blockBytes(h), finality: chain.finality(h) })),
   );
   assert.equal((await asker.getBlocks('b', 1, 1000, 100_000_000)).length, ANSWER_BLOCKS_MAX);
   assert.equal((await asker.getBlocks('b', 299, 10, 1_000_000)).length, 2);
@@ -50,7 +50,7 @@ test('blocks and headers are served from a height up, within the bounds', async 
   assert.equal((await asker.getBlocks('b', 1, 10, 1)).length, 1, 'one block is sent even if it is larger');
   const headers = await asker.getHeaders('b', 1, 4);
   assert.equal(headers.length, 4);
-  assert.deepEqual(headers[0]!.certificate, chain.certificate(1));
+  assert.deepEqual(headers[0]!.finality, chain.finality(1));
 });
 
 test('silence, a peer that is not there, a refusal and a departure each have their code', async () => {
@@ -216,13 +216,12 @@ test('a peer that does not take its answers is given no more of them, and may as
 
 test('an answer longer than its bound is refused and reported, unless it is one thing that is as long as it is', async () => {
   const { asker, server, a } = two();
-  const long = (count: number) =>
-    Array.from({ length: count }, () => ({ block: new Uint8Array(ANSWER_BYTES_MAX), certificate: undefined }));
+  const long = (count: number) => Array.from({ length: count }, () => ({ block: new Uint8Array(ANSWER_BYTES_MAX), finality: undefined }));
   server.serve('getBlocks', (_from, question) => ({
     kind: 'blocksAnswer',
     blocks:
       question.kind === 'getBlocks' && question.count === 1
-        ? [{ block: new Uint8Array(2 * ANSWER_BYTES_MAX), certificate: undefined }]
+        ? [{ block: new Uint8Array(2 * ANSWER_BYTES_MAX), finality: undefined }]
         : long(2),
   }));
   assert.equal((await asker.getBlocks('b', 1, 1, 1)).length, 1);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recordEvidence } from '../../../../node/records/evidence.ts';
+import { judgeFinality } from '../../../../consensus/finality.ts';
 import {
   canonicalJson,
-  decodeCertificate,
   encodeReceipt,
   encodeStoredRecord,
   type Json,
@@ -72,12 +72,12 @@ function chain() {
     state: { get: (row: string) => (row === key ? value : undefined) },
     prove: async () => {
       const head = blocks.get(51)!;
-      return { height: 51, headerBytes: head.header, certificate: decodeCertificate(head.certificate), proof: map.prove(key) };
+      return { height: 51, headerBytes: head.header, finality: head.certificate, proof: map.prove(key) };
     },
     blocks: {
       position: (id: Uint8Array) => (toByteText(id) === toByteText(transactions[1]!.id) ? { height: 50, index: 1 } : undefined),
       headerBytes: (height: number) => blocks.get(height)?.header,
-      certificate: (height: number) => (blocks.has(height) ? decodeCertificate(blocks.get(height)!.certificate) : undefined),
+      finality: (height: number) => blocks.get(height)?.certificate,
       block: (height: number) => (height === 50 ? { transactions: transactions.map(({ bytes }) => bytes) } : undefined),
       receiptBytes: (height: number) => (height === 50 ? receipts : undefined),
       configuration: async () => opened.configuration,
@@ -96,9 +96,9 @@ function textOf(steps: Awaited<ReturnType<typeof recordEvidence>>): string {
 
 test('a bundle of a record proves the stored version, alone or with the transaction that wrote it and the kind of key that signed', async () => {
   const { node, recordId } = chain();
-  const plain = verifyEvidence(crypto, textOf(await recordEvidence(node, crypto, recordId, 1)), trust);
+  const plain = verifyEvidence(crypto, judgeFinality, textOf(await recordEvidence(node, crypto, recordId, 1)), trust);
   assert.deepEqual([plain.ok, plain.claims.some((claim) => claim.startsWith('Transaction'))], [true, false]);
-  const whole = verifyEvidence(crypto, textOf(await recordEvidence(node, crypto, recordId, 1, true)), trust);
+  const whole = verifyEvidence(crypto, judgeFinality, textOf(await recordEvidence(node, crypto, recordId, 1, true)), trust);
   assert.deepEqual(whole.faults, []);
   assert.match(whole.claims.at(-1)!, /of mes@north, signed by a custodial key, ended with OK at height 50/);
 });

@@ -14,7 +14,7 @@ import {
   replayChangeSet,
   type StateMap,
 } from '../../../../node/state/index.ts';
-import { block, digest, fastHash, plainHash } from './state-map-model.ts';
+import { block, digest, fastHash, many, plainHash } from './state-map-model.ts';
 
 const damaged = (fault: RegExp) => (error: unknown) =>
   error instanceof ChainError &&
@@ -41,7 +41,7 @@ const coded = (set: ChangeSet): ChangeSet => decodeChangeSet(plainHash, encodeCh
 
 test('change sets read back lead a second map through the same states, and their undo leads it back, locations and all', () => {
   fc.assert(
-    fc.property(fc.array(block, { minLength: 1, maxLength: 6 }), (blocks) => {
+    fc.property(many(block, 6), (blocks) => {
       const [one, two] = [createStateMap(fastHash), createStateMap(fastHash)];
       const undos: ChangeSet[] = [];
       const states = [entriesOf(one)];
@@ -58,13 +58,13 @@ test('change sets read back lead a second map through the same states, and their
         assert.deepEqual(entriesOf(two), states.pop());
       }
     }),
-    { numRuns: 80 },
+    { numRuns: 40 },
   );
 });
 
 test('what many change sets change together leads from the first state to the last', () => {
   fc.assert(
-    fc.property(fc.array(block, { minLength: 1, maxLength: 5 }), (blocks) => {
+    fc.property(many(block, 5), (blocks) => {
       const [one, two] = [createStateMap(fastHash), createStateMap(fastHash)];
       const sets = blocks.map((writes, height) => coded(commit(one, height, writes).set));
       const writes = mergeChangeSets(sets);

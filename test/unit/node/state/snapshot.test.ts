@@ -17,7 +17,7 @@ import {
   type StateMap,
   writeSnapshot,
 } from '../../../../node/state/index.ts';
-import { block, digest, fastHash, plainHash } from './state-map-model.ts';
+import { block, digest, fastHash, many, plainHash } from './state-map-model.ts';
 
 const damaged = (fault: RegExp) => (error: unknown) =>
   error instanceof ChainError &&
@@ -58,29 +58,24 @@ function* pieces(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Ar
 
 test('a snapshot is read back into the same map, whatever the pieces its bytes come in', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(block, { maxLength: 5 }),
-      fc.array(fc.nat(300), { maxLength: 4 }),
-      fc.nat(),
-      async (blocks, sizes, height) => {
-        const map = mapAfter(blocks);
-        const bytes = await snapshotOf(map, height);
-        const loaded = await loadSnapshot(fastHash, pieces(bytes, sizes));
-        assert.deepEqual([loaded.head.height, loaded.head.count, toHex(loaded.head.root)], [height, map.count(), toHex(map.root())]);
-        assert.equal(toHex(loaded.map.root()), toHex(map.root()));
-        assert.deepEqual(entriesOf(loaded.map), entriesOf(map));
-        const writes = blocks[0]?.slice(0, 5) ?? [];
-        assert.equal(toHex(loaded.map.stage(writes).root), toHex(map.stage(writes).root));
-        assert.deepEqual(Buffer.from(await snapshotOf(loaded.map, height)), Buffer.from(bytes));
-      },
-    ),
+    fc.asyncProperty(many(block, 5), fc.array(fc.nat(300), { maxLength: 4 }), fc.nat(), async (blocks, sizes, height) => {
+      const map = mapAfter(blocks);
+      const bytes = await snapshotOf(map, height);
+      const loaded = await loadSnapshot(fastHash, pieces(bytes, sizes));
+      assert.deepEqual([loaded.head.height, loaded.head.count, toHex(loaded.head.root)], [height, map.count(), toHex(map.root())]);
+      assert.equal(toHex(loaded.map.root()), toHex(map.root()));
+      assert.deepEqual(entriesOf(loaded.map), entriesOf(map));
+      const writes = blocks[0]?.slice(0, 5) ?? [];
+      assert.equal(toHex(loaded.map.stage(writes).root), toHex(map.stage(writes).root));
+      assert.deepEqual(Buffer.from(await snapshotOf(loaded.map, height)), Buffer.from(bytes));
+    }),
     { numRuns: 60 },
   );
 });
 
 test('a snapshot merged with the change sets since is, byte for byte, that of the map they lead to', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(block, { maxLength: 3 }), fc.array(block, { maxLength: 4 }), async (before, since) => {
+    fc.asyncProperty(many(block, 3), many(block, 4), async (before, since) => {
       const map = mapAfter(before);
       const old = await snapshotOf(map, 1);
       const sets = since.map((writes): ChangeSet => {
@@ -96,16 +91,16 @@ test('a snapshot merged with the change sets since is, byte for byte, that of th
   );
 });
 
-const many = mapAfter([
+const large = mapAfter([
   Array.from({ length: 6_000 }, (_, i) => ({ key: `key ${toHex(digest(String(i)))}`, valueHash: digest(`${i}`), location: i })),
 ]);
 const few = mapAfter([Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, valueHash: digest(`${i}`), location: 2 ** 33 + i }))]);
 
 test('a snapshot of many frames is written a frame at a time and read back', async () => {
-  const frames = await arrayOf(writeSnapshot(plainHash, { height: 1, root: many.root(), count: many.count() }, many.hold().entries()));
+  const frames = await arrayOf(writeSnapshot(plainHash, { height: 1, root: large.root(), count: large.count() }, large.hold().entries()));
   assert.ok(frames.length > 4 && frames.every((frame) => frame.length < 300_000));
   const loaded = await loadSnapshot(fastHash, frames);
-  assert.deepEqual(entriesOf(loaded.map), entriesOf(many));
+  assert.deepEqual(entriesOf(loaded.map), entriesOf(large));
   const swapped = [frames[0]!, frames[2]!, frames[1]!, ...frames.slice(3)];
   await assert.rejects(loadSnapshot(fastHash, swapped), damaged(/hash differs/));
   await assert.rejects(loadSnapshot(fastHash, frames.toSpliced(1, 1)), damaged(/hash differs/));

@@ -77,9 +77,7 @@ export const put = fc
   .tuple(anyKey, fc.nat(50), location)
   .map(([key, value, at]): MapWrite => ({ key, valueHash: digest(String(value)), location: at }));
 const removal = anyKey.map((key): MapWrite => ({ key, valueHash: undefined }));
+/** As many as stated: left to itself fast-check makes ten, and buckets hold sixteen. */
+export const many = <T>(item: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> => fc.array(item, { maxLength, size: 'max' });
 /** Blocks that grow the map, and blocks that shrink it. */
-export const block = fc.oneof(
-  fc.array(put, { maxLength: 120 }),
-  fc.array(fc.oneof(put, removal), { maxLength: 60 }),
-  fc.array(removal, { maxLength: 120 }),
-);
+export const block = fc.oneof(many(put, 100), many(fc.oneof(put, removal), 60), many(removal, 100));

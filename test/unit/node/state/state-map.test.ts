@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { MAP_KEY_BYTES_MAX, toHex, verifyStateProof, verifyStateRange } from '../../../../node/format/index.ts';
 import { createStateMap, type MapWrite, type StagedMap, type StateMap } from '../../../../node/state/index.ts';
-import { after, anyKey, block, digest, fastHash, type Model, modelRoot, plainHash, put, sortedEntries } from './state-map-model.ts';
+import { after, anyKey, block, digest, fastHash, many, type Model, modelRoot, plainHash, put, sortedEntries } from './state-map-model.ts';
 
 const EMPTY: Model = new Map();
 
@@ -30,7 +30,7 @@ function checkHead(map: StateMap, model: Model): void {
 
 test('after any blocks of puts and deletes the root, the count and the entries are those of the definition, with either form of the hash', () => {
   fc.assert(
-    fc.property(fc.array(block, { minLength: 1, maxLength: 8 }), fc.constantFrom(plainHash, fastHash), (blocks, hash) => {
+    fc.property(many(block, 8), fc.constantFrom(plainHash, fastHash), (blocks, hash) => {
       const map = createStateMap(hash);
       let model = EMPTY;
       for (const writes of blocks) {
@@ -41,13 +41,13 @@ test('after any blocks of puts and deletes the root, the count and the entries a
       map.commit(map.stage([...model.keys()].map((key) => ({ key, valueHash: undefined }))));
       checkHead(map, EMPTY);
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
 test('the root depends on the set of entries alone, not on the order in which they came', () => {
   fc.assert(
-    fc.property(fc.array(block, { maxLength: 4 }), fc.array(put, { maxLength: 200 }), fc.nat(40), (blocks, writes, step) => {
+    fc.property(many(block, 4), many(put, 200), fc.nat(40), (blocks, writes, step) => {
       const inParts = createStateMap(fastHash);
       let model = EMPTY;
       for (const part of blocks) {
@@ -58,8 +58,22 @@ test('the root depends on the set of entries alone, not on the order in which th
       model = after(model, writes);
       assert.equal(toHex(inParts.root()), toHex(mapOf(new Map([...model].reverse())).root()));
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
+});
+
+test('when all beside one subtree is deleted, what is left is the map of that subtree, whether its parent had other children or an end', () => {
+  const left = Array.from(
+    { length: 20 },
+    (_, i): MapWrite => ({ key: `path\x55${String.fromCharCode(i * 11)}`, valueHash: digest(String(i)) }),
+  );
+  const alone = mapOf(after(EMPTY, left)).root();
+  for (const others of [['path\x54a'], ['path\x65', 'path\x75'], ['path'], ['z'], ['path', 'pa', 'path\x5a', 'q']]) {
+    const map = createStateMap(fastHash);
+    map.commit(map.stage([...left, ...others.map((key) => ({ key, valueHash: digest(key) }))]));
+    const staged = map.stage(others.map((key) => ({ key, valueHash: undefined })));
+    assert.equal(toHex(staged.root), toHex(alone), others.join());
+  }
 });
 
 test('candidates form a tree: each has its own root and entries, and dropping or committing one changes no other that still stands', () => {
@@ -70,7 +84,7 @@ test('candidates form a tree: each has its own root and entries, and dropping or
   }
   const step = fc.record({ writes: block, on: fc.nat(), what: fc.constantFrom('stage', 'stage', 'stage', 'drop', 'commit') });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+    fc.property(many(step, 16), (steps) => {
       const map = createStateMap(fastHash);
       let head = EMPTY;
       let open: Candidate[] = [];
@@ -101,7 +115,7 @@ test('candidates form a tree: each has its own root and entries, and dropping or
       for (const { staged } of open) map.drop(staged);
       checkHead(map, head);
     }),
-    { numRuns: 80 },
+    { numRuns: 40 },
   );
 
   /** What stood on the committed candidate stands on the head now. */
@@ -140,11 +154,12 @@ test('a dropped candidate leaves no memory behind, and a committed one only what
   const later = map.memory();
   assert.deepEqual([later.entryBytes, later.buckets, later.branches], [before.entryBytes, before.buckets, before.branches]);
   assert.ok(later.bytes < 3 * before.bytes, 'garbage is collected');
+  for (const [i, { key }] of writes.entries()) assert.deepEqual(map.has(key), digest(i < 1_000 ? 'again 29' : `${i}`));
 });
 
 test('the writes that undo a block bring back every entry with its location, and name the keys that were replaced', () => {
   fc.assert(
-    fc.property(fc.array(block, { minLength: 1, maxLength: 3 }), block, (blocks, last) => {
+    fc.property(many(block, 3), block, (blocks, last) => {
       const map = createStateMap(fastHash);
       for (const writes of blocks) map.commit(map.stage(writes));
       const held = map.hold();
@@ -157,8 +172,31 @@ test('the writes that undo a block bring back every entry with its location, and
       map.commit(map.stage(staged.undo()));
       assert.deepEqual([...map.hold().entries()].flat(), before);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
+});
+
+test('a key that is the path of a branch is replaced, deleted and brought back like any other', () => {
+  const below = Array.from(
+    { length: 20 },
+    (_, i): MapWrite => ({ key: `path${String.fromCharCode(i * 11)}`, valueHash: digest(String(i)) }),
+  );
+  const map = createStateMap(fastHash);
+  commitAll([...below, { key: 'path', valueHash: digest('first'), location: 7 }]);
+  for (const valueHash of [digest('second'), undefined]) {
+    const before = map.root();
+    const staged = map.stage([{ key: 'path', valueHash, location: 8 }]);
+    assert.deepEqual([...staged.replaced], ['path']);
+    map.commit(staged);
+    assert.deepEqual(map.has('path'), valueHash);
+    commitAll(staged.undo());
+    assert.equal(toHex(map.root()), toHex(before));
+    assert.deepEqual(map.find('path'), { valueHash: digest('first'), location: 7 });
+  }
+
+  function commitAll(writes: readonly MapWrite[]): void {
+    map.commit(map.stage(writes));
+  }
 });
 
 test('a held version is read to its end whatever is committed meanwhile, and gives its memory back', () => {
@@ -200,6 +238,10 @@ test('a block is committed only on the state it was staged on', () => {
   assert.throws(() => map.commit(other), /another state/);
   assert.throws(() => map.commit(one), /another state/);
   assert.throws(() => map.stage([], other), /dropped/);
+  const given = map.stage([{ key: 'd', valueHash: digest('1') }]);
+  map.drop(given);
+  map.drop(given);
+  assert.throws(() => map.commit(given), /another state/);
   map.commit(onOne);
   assert.throws(() => map.prove('a', one), /past/);
   assert.equal(map.count(), 2);
@@ -207,7 +249,7 @@ test('a block is committed only on the state it was staged on', () => {
 
 test('every key is proved present with its value and every other key absent, at the head and at a candidate', () => {
   fc.assert(
-    fc.property(fc.array(put, { maxLength: 150 }), block, fc.array(anyKey, { maxLength: 20 }), (writes, more, others) => {
+    fc.property(many(put, 150), block, many(anyKey, 20), (writes, more, others) => {
       const map = createStateMap(fastHash);
       map.commit(map.stage(writes));
       const staged = map.stage(more);
@@ -225,7 +267,7 @@ test('every key is proved present with its value and every other key absent, at 
 
 test('a range proof lists the first entries, says whether they are all, and counts the rest exactly', () => {
   fc.assert(
-    fc.property(fc.array(put, { maxLength: 200 }), anyKey, fc.option(anyKey, { nil: undefined }), fc.nat(40), (writes, from, to, limit) => {
+    fc.property(many(put, 200), anyKey, fc.option(anyKey, { nil: undefined }), fc.nat(40), (writes, from, to, limit) => {
       const map = createStateMap(fastHash);
       map.commit(map.stage(writes));
       const all = sortedEntries(after(EMPTY, writes)).map(([key, valueHash]) => ({ key, valueHash }));
@@ -237,7 +279,7 @@ test('a range proof lists the first entries, says whether they are all, and coun
       assert.equal(claim.complete, claim.entries.length === inside.length);
       assert.ok(claim.entries.length >= Math.min(limit, inside.length));
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 

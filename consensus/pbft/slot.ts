@@ -1,0 +1,94 @@
+/**
+ * What belongs to the height being decided and goes with it. A replica has one: view, memory (what was signed, lost logs, keys) and chain outlive it and
+ * stand in replica.ts.
+ */
+import { type Digest, toHex } from '../../node/format/index.ts';
+import type { Certificate, Place } from './certificates.ts';
+
+export interface Execution {
+  readonly digest: Digest;
+  readonly proposal: Uint8Array;
+  /** Who the body came from; self for one of our own log. */
+  readonly from: string;
+  readonly fresh: boolean;
+  /** In which it was first met. */
+  readonly view: number;
+  state: 'running' | 'agreed' | 'refused';
+  parent: Digest | undefined;
+  attempts: number;
+  /** Not before this is a refused one tried again, ms. */
+  retryAtMs: number;
+}
+
+/** What the view's new view binds the height to; `digest` undefined: the primary is free. */
+export interface Binding {
+  readonly digest: Digest | undefined;
+}
+
+/** The proposal taken up in a view. */
+export interface Proposal extends Place {
+  readonly digest: Digest;
+  readonly proposal: Uint8Array;
+  /** The frame to repeat, at its primary only. */
+  readonly frame: Uint8Array | undefined;
+}
+
+export interface Slot {
+  /** The proposal taken up in this view. */
+  proposal: Proposal | undefined;
+  building: boolean;
+  buildRetryAtMs: number;
+  /** The certificate of the highest view in which the height was prepared here. */
+  prepared: Certificate | undefined;
+  committing: Certificate | undefined;
+  binding: Binding | undefined;
+  /** Bodies we sent Prepare for, about one a view: any of them may have to be proposed again, so no bound lets one go. */
+  readonly bodies: Map<string, { readonly digest: Digest; readonly proposal: Uint8Array }>;
+  readonly executions: Map<string, Execution>;
+  /** Peers whose body of the bound digest did not execute. */
+  readonly fetchedFrom: Set<string>;
+  /** Double votes reported, `node phase height view`. */
+  readonly evidenceSeen: Set<string>;
+  /** Views that failed in a row. */
+  failures: number;
+  deadlineMs: number | undefined;
+  /** The deadline before which the primary was handed what waits here. */
+  handedOverForMs: number | undefined;
+}
+
+export function createSlot(): Slot {
+  return {
+    proposal: undefined,
+    building: false,
+    buildRetryAtMs: 0,
+    prepared: undefined,
+    committing: undefined,
+    binding: undefined,
+    bodies: new Map(),
+    executions: new Map(),
+    fetchedFrom: new Set(),
+    evidenceSeen: new Set(),
+    failures: 0,
+    deadlineMs: undefined,
+    handedOverForMs: undefined,
+  };
+}
+
+/** Forgets what only served the view that is over. */
+export function leaveView(slot: Slot): void {
+  slot.proposal = undefined;
+  slot.building = false;
+  slot.buildRetryAtMs = 0;
+  slot.deadlineMs = undefined;
+  slot.fetchedFrom.clear();
+  for (const [name, execution] of slot.executions) if (execution.state === 'refused') slot.executions.delete(name);
+}
+
+/** Keeps an execution; the oldest over the bound goes: it can be executed again, from a body we keep or are sent again. */
+export function remember(slot: Slot, execution: Execution, executionsMax: number): void {
+  slot.executions.set(toHex(execution.digest), execution);
+  for (const oldest of slot.executions.keys()) {
+    if (slot.executions.size <= executionsMax) break;
+    slot.executions.delete(oldest);
+  }
+}
