@@ -35,7 +35,7 @@ export const plantedLedger: readonly PlantedBug[] = [
     only: 'came while a block',
   },
   {
-    name: 'a chain of slow blocks has no full one behind the next',
+    name: 'blocks of a slow chain go short while senders are refused',
     file: 'node/chain/mempool/backlog.ts',
     from: 'Math.max(WAIT_MS_MAX, WAITING_BLOCKS_MIN * known.blockMs)',
     to: 'WAIT_MS_MAX',

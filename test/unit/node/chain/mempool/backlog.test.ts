@@ -70,13 +70,15 @@ test('offered three times what blocks take, every block is full, who is taken wa
   assert.ok(waitMs >= 0 && waitMs <= WAIT_MS_MAX, `${waitMs} ms`);
 });
 
-test('a chain of slow blocks has two of them full', () => {
-  const line = new Line();
-  const takes = 50;
-  const slowMs = 3 * WAIT_MS_MAX;
-  for (let i = 0; i < 20; i++) line.block(3 * takes, takes, slowMs);
-  assert.ok(line.waiting.length >= (WAITING_BLOCKS_MIN - 1) * takes, `${line.waiting.length} wait`);
-  assert.ok(line.waiting.length <= (WAITING_BLOCKS_MIN + 1) * takes, `${line.waiting.length} wait`);
+test('on a chain of slow blocks every one is full as well, and no more than two of them wait', () => {
+  for (const offered of [70, 115, 150]) {
+    const line = new Line();
+    const takes = 50;
+    const blocks = 30;
+    for (let i = 0; i < blocks; i++) line.block(offered, takes, 3 * WAIT_MS_MAX);
+    assert.equal(line.waitedMs.length, blocks * takes, `${offered} offered a block`);
+    assert.ok(line.waiting.length <= (WAITING_BLOCKS_MIN + 1) * takes, `${line.waiting.length} wait`);
+  }
 });
 
 test('a burst on a chain that keeps up is taken whole, after however little', () => {
