@@ -61,22 +61,23 @@ const scratch = mkdtempSync(join(tmpdir(), 'tracemill-bench-'));
 const hooked = hookedNodes(scratch, options.node);
 let network: BenchNetwork | undefined;
 let failure: unknown;
+const report: Report = { steps: [], best: [], starts: [] };
 try {
   const build = await buildIn(OWN_ROOT);
   network = await BenchNetwork.start({ build, dir: join(scratch, 'net'), nodePath: hooked.nodePath, say });
-  const report = await run(network);
-  const machine = `${cpus().length} x ${cpus()[0]!.model}`;
-  const others = loadavg().map((value) => value.toFixed(1));
-  print(`Four validators, ${machine}, Node ${version}, commit ${build.commit}; runnable on average at the end: ${others.join(', ')}`);
-  show(report);
-  const text = JSON.stringify({ machine, node: version, commit: build.commit, ...report }, undefined, 2);
-  if (options.json !== undefined) writeFileSync(resolve(options.json), `${text}\n`);
+  await run(network, report);
 } catch (error) {
   failure = error;
 } finally {
   await network?.stop();
   rmSync(scratch, { recursive: true, force: true });
 }
+const machine = `${cpus().length} x ${cpus()[0]!.model}`;
+const others = loadavg().map((value) => value.toFixed(1));
+print(`Four validators, ${machine}, Node ${version}, commit ${network?.commit}; runnable on average at the end: ${others.join(', ')}`);
+show(report); // a mode that failed costs none of those before it
+if (options.json !== undefined)
+  writeFileSync(resolve(options.json), `${JSON.stringify({ machine, node: version, commit: network?.commit, ...report }, undefined, 2)}\n`);
 if (failure !== undefined) {
   say(`bench failed: ${failure instanceof Error ? failure.stack : String(failure)}`);
   exit(1);
@@ -99,8 +100,7 @@ interface Report {
   bound?: Bound;
 }
 
-async function run(on: BenchNetwork): Promise<Report> {
-  const report: Report = { steps: [], best: [], starts: [] };
+async function run(on: BenchNetwork, report: Report): Promise<void> {
   for (const [i, records] of PRELOADS.entries()) {
     const seconds = await on.preload(records);
     if (seconds !== undefined) report.loadSeconds = seconds;
@@ -127,7 +127,6 @@ async function run(on: BenchNetwork): Promise<Report> {
     await on.stop();
     report.empty = await emptyCommits(on.net.nodes);
   }
-  return report;
 }
 
 async function sampled(on: BenchNetwork, ratePerS: number): Promise<readonly Share[]> {
