@@ -12,7 +12,7 @@ import { EXIT } from '../api/cli/exit-codes.ts';
 import { failureOf, failureText } from '../api/cli/failure.ts';
 import { integer, oneOf } from '../api/cli/options.ts';
 import { startProgress } from '../api/cli/progress.ts';
-import { ENGINE_DEFAULT, engineNames } from '../node/format/engines.ts';
+import { ENGINE_DEFAULT, engineNames } from '../node/format/engine-names.ts';
 import { AI4I_FILE } from './ai4i.ts';
 import { runDevnet } from './runner.ts';
 import { NODES_MAX, NODES_MIN } from './topology.ts';

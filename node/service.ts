@@ -54,7 +54,7 @@ export interface Proof {
   readonly height: number;
   readonly headerBytes: Uint8Array;
   readonly finality: Uint8Array | undefined;
-  /** Encoded map proof, see node/format/map-proof.ts. */
+  /** Encoded state proof, see node/format/state-proof.ts. */
   readonly proof: Uint8Array;
 }
 
@@ -117,6 +117,8 @@ export interface NodeService {
 
   /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
   submit(bytes: Uint8Array): Promise<Digest>;
+  /** What `submit` would say of a further transaction of an account, before any work is done for it. @throws ChainError SERVER_BUSY with `retryAfterMs` */
+  checkBacklog(account: string): void;
   transaction(id: Digest): Promise<TransactionStatus>;
   /** Account that signed a transaction this node knows; undefined where its state is `unknown`. */
   senderOf(id: Digest): Promise<string | undefined>;

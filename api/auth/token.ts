@@ -6,7 +6,18 @@
  */
 import { entryOf, isInForce } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type Crypto, type Digest, decodeJson, encodeJson, fromHex, SUITE, tagged, toHex } from '../../node/format/index.ts';
+import {
+  type Crypto,
+  type Digest,
+  decodeJson,
+  encodeJson,
+  fromBase64Url,
+  fromHex,
+  SUITE,
+  tagged,
+  toBase64Url,
+  toHex,
+} from '../../node/format/index.ts';
 import type { ReadState } from '../rest/deps.ts';
 import type { Caller } from '../../node/records/types.ts';
 
@@ -33,7 +44,7 @@ export interface TokenClaims {
 
 export function encodeToken(chainId: Digest, claims: TokenClaims, sign: (message: Uint8Array) => Uint8Array): string {
   const bytes = encodeJson({ ...claims });
-  return `${PREFIX}.${base64url(bytes)}.${base64url(sign(tagged('token', chainId, bytes)))}`;
+  return `${PREFIX}.${toBase64Url(bytes)}.${toBase64Url(sign(tagged('token', chainId, bytes)))}`;
 }
 
 export interface TokenCheck {
@@ -131,17 +142,14 @@ function openToken(token: string): { claims: TokenClaims; bytes: Uint8Array; sig
   if (token.length > TOKEN_CHARACTERS_MAX) throw invalid();
   const [prefix, claimsText, signatureText, ...more] = token.split('.');
   if (prefix !== PREFIX || claimsText === undefined || signatureText === undefined || more.length > 0) throw invalid();
-  const bytes = fromBase64url(claimsText);
-  const signature = fromBase64url(signatureText);
-  if (bytes === undefined || signature === undefined) throw invalid();
-  let value: unknown;
   try {
-    value = decodeJson(bytes);
+    const bytes = fromBase64Url(claimsText);
+    const claims: unknown = decodeJson(bytes);
+    if (isClaims(claims)) return { claims, bytes, signature: fromBase64Url(signatureText) };
   } catch {
-    throw invalid();
+    // said below
   }
-  if (!isClaims(value)) throw invalid();
-  return { claims: value, bytes, signature };
+  throw invalid();
 }
 
 function isClaims(value: unknown): value is TokenClaims {
@@ -152,14 +160,4 @@ function isClaims(value: unknown): value is TokenClaims {
     ['sessionEpoch', 'issuedAt', 'expires', 'steppedUpAt'].every((name) => Number.isSafeInteger(claims[name])) &&
     (claims.kind === 'session' || claims.kind === 'api')
   );
-}
-
-function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64url');
-}
-
-/** One value has one spelling: what would not be written so again is refused. */
-function fromBase64url(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
 }

@@ -1,6 +1,6 @@
 /** `tracemill devnet`: four organisations on this machine (devnet/main.ts does the work). */
 import { Command } from 'commander';
-import { engineNames } from '../../node/format/engines.ts';
+import { engineNames } from '../../node/format/engine-names.ts';
 import { runEntry } from './child.ts';
 import type { CommandFactory } from './program.ts';
 

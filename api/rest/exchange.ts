@@ -152,7 +152,7 @@ export function createExchanges(context: ApiContext): Exchanges {
     if (exchange !== undefined) {
       exchange.code = refusal.code;
       exchange.trace.rows = 0;
-      exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }));
+      exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }), true);
     }
     const holdMs = refusal.status === 401 && leavesBodyUnread(request) ? UNREAD_HOLD_MS : refusal.holdMs;
     if (holdMs > 0 && exchange !== undefined) await untilGone(exchange, holdMs);
@@ -191,7 +191,7 @@ export function createExchanges(context: ApiContext): Exchanges {
       details: localDetails(details, language),
       requestId: request.id,
     };
-    const bytes = await context.paced(encodeEnvelope(envelope, format));
+    const bytes = await context.paced(encodeEnvelope(envelope, format), true);
     reply
       .code(status)
       .header('content-type', MEDIA_TYPE[format])

@@ -215,8 +215,8 @@ export async function handle(
 async function answered(api: ApiContext, trace: Trace, reply: Reply): Promise<Handled> {
   const items = (reply.data as { items?: unknown } | null)?.items;
   trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
-  if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters));
-  trace.answerDigest = await api.paced(digestSteps(api, { code: 'OK', data: reply.logged?.answer ?? reply.data ?? null }));
+  if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters), true);
+  trace.answerDigest = await api.paced(digestSteps(api, { code: 'OK', data: reply.logged?.answer ?? reply.data ?? null }), true);
   return {
     kind: 'answer',
     status: reply.status ?? 200,

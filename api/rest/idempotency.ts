@@ -93,7 +93,7 @@ export function createIdempotency({
       const answer = await run();
       // A repeatable one that is not final runs again when asked again; its row already says so.
       if (answer.status !== 202 || !repeatable)
-        await store.batch([{ key: rowKey, value: await paced(encode({ fingerprint, expiresMs, answer }, rowKey)) }], { sync: true });
+        await store.batch([{ key: rowKey, value: await paced(encode({ fingerprint, expiresMs, answer }, rowKey), true) }], { sync: true });
       return answer;
     } catch (error) {
       await store.batch(

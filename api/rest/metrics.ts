@@ -108,6 +108,9 @@ export function createMetrics({
   gauge('chain_application_submissions_under_way_count', 'Submissions of records that are sent and not known to be over', () =>
     records.underWay(),
   );
+  gauge('chain_application_records_coalesced_count', 'Records that came alone and were sent in one transaction with others', () =>
+    records.gathered(),
+  );
   gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
   return {
     contentType: registry.contentType,

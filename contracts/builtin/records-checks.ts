@@ -139,3 +139,28 @@ function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', 
   if (entry.owner === org || isGranted(read, entry.owner, 'record:submit', `${kind}/${id}`, org, timestampMs)) return undefined;
   return kind === 'factory' ? 'RECORD_FACTORY_FOREIGN' : 'RECORD_DEVICE_FOREIGN';
 }
+
+/**
+ * Whether each mapping that a record says filled in values is registered, in force and for its class: who reads the record finds the rules there.
+ * Anybody's will do; `known` remembers answers within a call.
+ */
+export function* mappingFaults(
+  host: Reading,
+  definition: ClassDefinition,
+  { mappings }: Pick<RecordFacts, 'mappings'>,
+  record: number,
+  known: Map<string, ErrorCode | undefined>,
+): Generator<ContractFailure, void> {
+  for (const mapping of mappings) {
+    const name = `mapping/${definition.name}/${mapping}`;
+    if (!known.has(name)) known.set(name, mappingFault(host, definition.name, mapping));
+    const code = known.get(name);
+    if (code !== undefined) yield failure(code, record, ['ext', 'filled'], { mapping });
+  }
+}
+
+function mappingFault(host: Reading, recordClass: string, mapping: string): ErrorCode | undefined {
+  const entry = entryOf((contract, key) => host.read(contract, key), 'mapping', mapping);
+  const fits = isInForce(entry, host.block.timestampMs) && entry?.data.class === recordClass;
+  return fits ? undefined : 'RECORD_MAPPING_UNKNOWN';
+}

@@ -96,6 +96,22 @@ export const genesisSchema = Type.Object(
       ),
       { maxItems: ITEMS_MAX },
     ),
+    mappings: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            id: Type.String({ minLength: 1, maxLength: 128 }),
+            organisation: id('Owner'),
+            name: Type.String({ minLength: 1, maxLength: 256 }),
+            class: Type.String({ minLength: 1, maxLength: 64 }),
+            format: Type.String({ minLength: 1, maxLength: 256 }),
+            documentDigest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+          },
+          closed,
+        ),
+        { maxItems: ITEMS_MAX },
+      ),
+    ),
   },
   closed,
 );

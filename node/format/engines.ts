@@ -3,12 +3,8 @@
  * the engines themselves stand in consensus/ (registry.ts), and no other file names one.
  */
 import { quorumSize, type Validator } from './block.ts';
+import { type EngineName, engineNames } from './engine-names.ts';
 
-export const engineNames = ['pbft'] as const;
-export type EngineName = (typeof engineNames)[number];
-
-/** Of a chain whose founder names none. */
-export const ENGINE_DEFAULT: EngineName = 'pbft';
 /** PBFT bears floor((n-1)/3) faults, so fewer than four bear none (design: chain, "Governance"). */
 const PBFT_VALIDATORS_MIN = 4;
 

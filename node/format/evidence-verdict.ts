@@ -15,7 +15,7 @@ import {
 import { type Crypto, type Digest, hashTagged } from './crypto.ts';
 import { decodeEvidence, type Evidence, type EvidenceInclusion, stateValueHash } from './evidence.ts';
 import { openGenesis } from './genesis-configuration.ts';
-import { verifyMapProof } from './map-proof.ts';
+import { verifyStateProof } from './state-proof.ts';
 import { leafHash } from './merkle.ts';
 import { decodeReceipt } from './receipt.ts';
 import { decodeStoredRecord, type StoredRecord } from './record.ts';
@@ -149,7 +149,7 @@ function judge(
   const key = toByteText(fromBase64Url(evidence.key));
   const value = fromBase64Url(evidence.value);
   within('map proof', () => {
-    const claim = verifyMapProof(crypto, header.stateRoot, fromBase64Url(evidence.proof), key);
+    const claim = verifyStateProof(crypto, header.stateRoot, fromBase64Url(evidence.proof), key);
     if (!claim.present) throw new EvidenceFault('map proof', 'the key is not in the certified state');
     if (!equalBytes(claim.valueHash, stateValueHash(crypto, value))) throw new EvidenceFault('value', 'the state holds another value');
   });

@@ -7,7 +7,8 @@ import { utf8 } from './bytes.ts';
 import { type ConsensusConfiguration, VALIDATORS_MAX, type Validator } from './block.ts';
 import { DecodeError } from './codec.ts';
 import { type Crypto, type Digest, hashTagged, SUITE } from './crypto.ts';
-import { type EngineName, engineNames, isEngineName, validatorsMin } from './engines.ts';
+import { type EngineName, engineNames } from './engine-names.ts';
+import { isEngineName, validatorsMin } from './engines.ts';
 import { canonicalJson, type Json } from './json.ts';
 import { type ChainParameters, defaultParameters, isParameterName, isParameterValue } from './parameters.ts';
 import { NAME_BYTES_MAX } from './transaction.ts';
@@ -61,6 +62,18 @@ export interface GenesisFile {
   }[];
   readonly factories: readonly { readonly id: string; readonly organisation: string; readonly name: string }[];
   readonly devices: readonly { readonly id: string; readonly organisation: string; readonly factory: string }[];
+  readonly mappings?: readonly GenesisMapping[];
+}
+
+/** Rules by which texts of a format become records of a class. */
+export interface GenesisMapping {
+  readonly id: string;
+  readonly organisation: string;
+  readonly name: string;
+  readonly class: string;
+  readonly format: string;
+  /** Hex SHA-256 of the document that holds the rules. */
+  readonly documentDigest: string;
 }
 
 export interface OpenedGenesis {
@@ -165,6 +178,11 @@ function checkGenesis(value: Json): GenesisFile {
     owned(item, at);
     if (!factories.has(name(item.factory, `${at}/factory`))) fail(`${at}/factory`, 'names no factory of this file');
   });
+  if (root.mappings !== undefined)
+    each(root.mappings, '/mappings', new Set(), (item, at) => {
+      owned(item, at);
+      for (const member of ['name', 'class', 'format', 'documentDigest']) name(item[member], `${at}/${member}`);
+    });
   return value as unknown as GenesisFile;
 }
 

@@ -20,8 +20,6 @@ import {
 } from './index.ts';
 import type { Network, World } from '../world.ts';
 
-/** Transactions admitted within this time travel in one frame, ms. */
-const SPREAD_DELAY_MS = 2;
 /** Those admitted within this time after a frame has left wait for the next, ms: a frame to each peer costs more than what it carries. */
 export const SPREAD_GATHER_MS = 100;
 /** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
@@ -178,7 +176,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     for (const transaction of transactions) waiting.push(transaction.bytes);
     if (waiting.length === 0) return;
     const gatherMs = Math.ceil(spreadMs + SPREAD_GATHER_MS - world.clock.monotonic());
-    cancelSpread ??= world.timers.after(Math.max(SPREAD_DELAY_MS, gatherMs), flush);
+    cancelSpread ??= world.timers.after(Math.max(0, gatherMs), flush); // after a pause with the next turn: a batch of checks ends in one
   }
 
   /** Frames of transactions that wait, by peer; each peer's are opened one after the other. */

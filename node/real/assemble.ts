@@ -14,6 +14,7 @@ import { createLibp2pNetwork } from '../network/index.ts';
 import { type Headroom, watchHeadroom } from '../pace/headroom.ts';
 import { createLoopMeter } from './loop-delay.ts';
 import { createNode, type Node } from '../node.ts';
+import { Parts } from '../parts.ts';
 import type { Alarm } from '../service.ts';
 import { type ByteText, type Json, openGenesis, toHex } from '../format/index.ts';
 import type { ChainError } from '../errors/index.ts';
@@ -75,19 +76,14 @@ const FAULTS_KEPT_MAX = 1_000;
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
   const { config, keystore, log, genesisText } = options;
-  const closers: (() => Promise<void>)[] = [];
-  /** What the node itself stops once there is one. */
-  const partsOfNode: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closer of closers.reverse()) await closer();
-  };
+  const parts = new Parts();
   try {
     const crypto = createCrypto();
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
-    closers.push(() => verifier.stop());
+    parts.add({ name: 'signature checks', stop: () => verifier.stop() });
     const world = createRealWorld({ log, crypto, verifier });
     const headroom = watchHeadroom(createLoopMeter(), world.timers);
-    closers.push(async () => headroom.stop());
+    parts.add({ name: 'headroom', stop: headroom.stop });
     const early: { readonly name: string; readonly fault: ChainError }[] = [];
     let alarmed = (name: string, fault: ChainError): void => {
       log.error({ store: name, code: fault.code }, 'store fault');
@@ -103,7 +99,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     });
     const opened = (name: string, store: LevelStore): LevelStore => {
       stores.push({ name, store });
-      closers.push(() => store.close());
+      parts.add({ name: `store ${name}`, stop: () => store.close() });
       return store;
     };
     const open = async (name: string, more: Partial<LevelStoreOptions> = {}) =>
@@ -116,21 +112,21 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const sealed = await open('sealed');
     // After the stores, whose locks keep a second process away from the log; genesis is written after it, so a chain with rows has had one.
     const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
-    partsOfNode.push(() => voteLog.close());
+    parts.add({ name: 'vote log', stop: () => voteLog.close() });
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
     const ledger = { storePath: join(config.dataDir, 'chain'), genesisText };
     const onFault = (fault: ChainError): void => alarmed('chain', fault);
     const reader = await startReaderThread(ledger, { ...world, headroom }, onFault);
-    partsOfNode.push(() => reader.stop());
+    parts.add({ name: 'reader', stop: () => reader.stop() });
     const readers = {
       async release() {
         const letReaderGo = await reader.release();
-        const takeUp = await store.release();
-        return () => takeUp().finally(letReaderGo);
+        const reopen = await store.release();
+        return () => reopen().finally(letReaderGo);
       },
     };
     const executor = await startExecutorThread(ledger, world, readers, options.onFatal, onFault);
-    partsOfNode.push(() => executor.stop());
+    parts.add({ name: 'executor', stop: () => executor.stop() }); // before the stores: a database closes when all threads have let go
     const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;
     const network = await createLibp2pNetwork({
@@ -162,7 +158,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
     });
-    partsOfNode.length = 0;
+    parts.add({ name: 'node', stop: () => node.stop() });
     stateOf = (key) => node.state.get(key); // its rows are kept in memory
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
     const menders = new Map<string, Mender>();
@@ -207,6 +203,13 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
         if (name === 'chain') await node.examineBlocks(pause);
       }
     });
+    parts.add({
+      name: 'scrub',
+      stop() {
+        scrubbing.abort();
+        return scrubbed;
+      },
+    });
     return {
       node,
       world,
@@ -220,19 +223,10 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
         for (const met of unmended.splice(0)) alarmed(met.name, met.fault);
       },
       p2pAddress: () => network.addresses[0] ?? '',
-      async stop() {
-        scrubbing.abort();
-        await scrubbed;
-        try {
-          await node.stop();
-        } finally {
-          await close();
-        }
-      },
+      stop: () => parts.stop(),
     };
   } catch (error) {
-    for (const part of partsOfNode.reverse()) await part(); // the thread first: the database closes when all threads have let go
-    await close();
+    await parts.stop();
     throw error;
   }
 }

@@ -3,7 +3,7 @@
  * row at a time.
  */
 import { DIGEST_BYTES, Reader, readSource, Writer, writeSource } from '../format/index.ts';
-import type { SealedValue } from './index.ts';
+import { readValue, type SealedValue } from './index.ts';
 import { type Place, placeUnder } from './formats/index.ts';
 import type { PreparedRow } from './prepare-rows.ts';
 
@@ -21,7 +21,9 @@ export function packRows(rows: readonly PreparedRow[]): Uint8Array {
     writeSource(w, submission.source);
     w.list(sealed, writeSealed);
     w.optional(facts.timeUs, (w, us) => w.text(`${us}`)).optional(facts.factory, (w, id) => w.text(id));
-    w.list(facts.devices, (w, id) => w.text(id)).u32(facts.materials);
+    w.list(facts.devices, (w, id) => w.text(id))
+      .list(facts.mappings, (w, id) => w.text(id))
+      .u32(facts.materials);
     writePlace(w, at);
   });
   return writer.finish();
@@ -38,13 +40,14 @@ export function* unpackRows(bytes: Uint8Array, columns: ReadonlyMap<string, stri
     const submission = { class: reader.text(), classVersion: reader.u32(), content: reader.bytes(), source: readSource(reader) };
     const sealed: SealedValue[] = [];
     for (let values = reader.u32(); values > 0; values--) {
-      sealed.push(readSealed(reader));
+      sealed.push(yield* readValue(reader));
       if (values % STEP_VALUES === 0) yield;
     }
     const facts = {
       timeUs: reader.optional((r) => BigInt(r.text())),
       factory: reader.optional((r) => r.text()),
       devices: reader.list((r) => r.text()),
+      mappings: reader.list((r) => r.text()),
       materials: reader.u32(),
     };
     const at = readPlace(reader);
@@ -62,10 +65,6 @@ export function* unpackRows(bytes: Uint8Array, columns: ReadonlyMap<string, stri
 
 function writeSealed(writer: Writer, { path, value, salt, commitment }: SealedValue): void {
   writer.text(path).text(value).bytes(salt).text(commitment);
-}
-
-function readSealed(reader: Reader): SealedValue {
-  return { path: reader.text(), value: reader.text(), salt: reader.bytes(), commitment: reader.text() };
 }
 
 function writePlace(writer: Writer, place: Place): void {

@@ -10,6 +10,7 @@ import {
   currentVersion,
   keyConflict,
   loadClass,
+  mappingFaults,
   ownershipFaults,
   type Reading,
   readVersion,
@@ -99,7 +100,11 @@ export function* judgeRows(
     };
     if (facts.timeUs !== undefined && facts.timeUs > latestUs)
       fault('RECORD_TIME_AHEAD', timePath(definition), { aheadMaxMs: `${recordTimeAheadMaxMs}` });
-    for (const { code, detail } of ownershipFaults(reading, organisation, definition, facts, record, known)) {
+    const refused = [
+      ...ownershipFaults(reading, organisation, definition, facts, record, known),
+      ...mappingFaults(reading, definition, facts, record, known),
+    ];
+    for (const { code, detail } of refused) {
       const { path, record: _record, ...data } = detail;
       fault(code, path as string[], data);
     }

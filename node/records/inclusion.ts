@@ -5,9 +5,14 @@
  */
 import { type Crypto, type Digest, headerHash, merkleLevelsSteps, merklePathIn } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
 import type { RunInSlices } from '../pace/slices.ts';
 
 const TREES_HELD_MAX = 16;
+/** Of all trees: receipts of one block may be tens of megabytes. */
+export const TREES_BYTES_MAX = 67_108_864;
+/** A hash of the tree with its object; there are two for each receipt, which is an object too. */
+const HASH_BYTES = 160;
 
 export interface ReceiptInclusion {
   readonly receipt: Uint8Array;
@@ -23,6 +28,8 @@ interface Tree {
   readonly receipts: readonly Uint8Array[];
   /** Leaf hashes first, root last. */
   readonly levels: readonly (readonly Digest[])[];
+  /** What it takes of memory. */
+  readonly bytes: number;
 }
 
 export interface Inclusions {
@@ -33,15 +40,17 @@ export interface Inclusions {
 }
 
 export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>, inSlices: RunInSlices): Inclusions {
-  const trees = new Map<number, Tree>();
+  const trees = new BoundedMap<number, Tree>(TREES_HELD_MAX, { bytesMax: TREES_BYTES_MAX, bytesOf: ({ bytes }) => bytes });
   const building = new Map<number, Promise<Tree | undefined>>();
 
   async function build(height: number): Promise<Tree | undefined> {
     const headerBytes = blocks.headerBytes(height);
     const receipts = await blocks.receiptBytes(height);
     if (!headerBytes || !receipts) return undefined;
-    const tree = { headerBytes, receipts, levels: await inSlices(merkleLevelsSteps(crypto.hash, receipts)) };
-    hold(height, tree);
+    const levels = await inSlices(merkleLevelsSteps(crypto.hash, receipts));
+    const bytes = receipts.reduce((sum, { length }) => sum + length + 3 * HASH_BYTES, headerBytes.length);
+    const tree = { headerBytes, receipts, levels, bytes };
+    trees.set(height, tree);
     return tree;
   }
 
@@ -51,14 +60,6 @@ export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'
     const built = build(height).finally(() => building.delete(height)); // after a fault the next one who asks begins anew
     building.set(height, built);
     return built;
-  }
-
-  function hold(height: number, tree: Tree): void {
-    trees.set(height, tree);
-    for (const oldest of trees.keys()) {
-      if (trees.size <= TREES_HELD_MAX) break;
-      trees.delete(oldest);
-    }
   }
 
   return {

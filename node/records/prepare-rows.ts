@@ -2,17 +2,15 @@
  * The part of a submission that asks nothing of the chain: class checks on every record of a body, sealing, canonical content, digests. Heavy, so it runs
  * in the thread for bodies, in steps of a record where a body is small (bodies.ts).
  */
-import { type ClassDefinition, factsOf, type RecordFacts } from '../../contracts/index.ts';
+import type { ClassDefinition, RecordFacts } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
-import { decodeContent, type RecordOrigin, type RecordPath } from '../format/index.ts';
-import { type PrepareContext, type PreparedRecord, prepareRecord } from './index.ts';
+import type { RecordOrigin, RecordPath } from '../format/index.ts';
+import { type PrepareContext, type PreparedRecord, prepareRecord, SEALED_BYTES_MAX, sealedBytes } from './index.ts';
 import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord, type Place } from './formats/index.ts';
 import { shortened } from './refusal.ts';
 
 /** Bytes of all records of a body as they would be stored: sealing makes a short value longer. */
 export const PREPARED_BYTES_MAX = 64 * 1024 * 1024;
-/** A clear value with its path, salt and commitment, beside its record. */
-const SEALED_VALUE_BYTES = 256;
 
 /** A fault of one record of a body, at its place. */
 export interface PlacedFault extends BodyFault {
@@ -24,7 +22,7 @@ export interface PreparedRow {
   /** Number of the record in its body, from 0. */
   readonly record: number;
   readonly prepared: PreparedRecord;
-  readonly facts: Pick<RecordFacts, 'timeUs' | 'factory' | 'devices'> & { readonly materials: number };
+  readonly facts: Pick<RecordFacts, 'timeUs' | 'factory' | 'devices' | 'mappings'> & { readonly materials: number };
   readonly at: Place;
   readonly locate: (path: RecordPath, code: string) => Place;
 }
@@ -46,7 +44,7 @@ export interface PrepareOptions {
   readonly statedDigest?: string | undefined;
 }
 
-/** One step a record. @throws ChainError RECORD_NONE, RECORD_DIGEST_SINGLE, BODY_TOO_COSTLY */
+/** One step a record. @throws ChainError RECORD_NONE, RECORD_DIGEST_SINGLE, BODY_TOO_COSTLY, TRANSACTION_TOO_LARGE */
 export function* prepareRows(
   context: PrepareContext,
   definition: ClassDefinition,
@@ -60,6 +58,7 @@ export function* prepareRows(
   const rows: PreparedRow[] = [];
   let checked = 0;
   let bytes = 0;
+  let clearBytes = 0;
   for (const [record, { tree, at, locate }] of records.entries()) {
     if (faults.length + unreadable.length >= BODY_FAULTS_MAX) break; // the answer tells no more
     if (checked++ > 0) yield;
@@ -69,11 +68,15 @@ export function* prepareRows(
         faults.push({ ...shortened({ code, place: locate(path, code), data }), record });
       continue;
     }
-    const { prepared } = preparation;
-    bytes += prepared.submission.content.length + prepared.sealed.length * SEALED_VALUE_BYTES;
+    const { prepared, facts } = preparation;
+    const sealedNow = sealedBytes(prepared.sealed);
+    clearBytes += sealedNow;
+    if (clearBytes > SEALED_BYTES_MAX)
+      throw new ChainError('TRANSACTION_TOO_LARGE', { sealedBytes: clearBytes, sealedBytesMax: SEALED_BYTES_MAX, records: records.length });
+    bytes += prepared.submission.content.length + sealedNow;
     if (bytes > PREPARED_BYTES_MAX) throw new ChainError('BODY_TOO_COSTLY', { preparedBytesMax: PREPARED_BYTES_MAX });
-    const { timeUs, factory, devices, materials } = factsOf(definition, decodeContent(prepared.submission.content));
-    rows.push({ record, prepared, facts: { timeUs, factory, devices, materials: materials.length }, at, locate });
+    const { timeUs, factory, devices, materials, mappings } = facts;
+    rows.push({ record, prepared, facts: { timeUs, factory, devices, mappings, materials: materials.length }, at, locate });
   }
   return { records: records.length, checked, unreadable: unreadable.map(shortened), faults, rows };
 }

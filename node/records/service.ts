@@ -23,6 +23,7 @@ import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, R
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
 import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';
+import { createCoalescing } from './coalescing.ts';
 import { createGuesses } from './guesses.ts';
 import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
 import { createUnderWay } from './under-way.ts';
@@ -58,7 +59,8 @@ function heldBody({ bytes, mediaType, gone }: RecordBody): HeldBody {
 export function createRecordService(given: RecordServiceDependencies): RecordService {
   const { node, index, crypto } = given;
   const { inSlices } = given.bodies;
-  const deps = { ...given, underWay: createUnderWay(node, crypto, inSlices), guesses: createGuesses(given.clock) };
+  const coalescing = createCoalescing(given);
+  const deps = { ...given, coalescing, underWay: createUnderWay(node, crypto, inSlices), guesses: createGuesses(given.clock) };
   const source = createStateRecordSource(node.state);
   const scans = createScanBudget(deps);
 
@@ -154,8 +156,9 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
 
   return {
     async submit(body, bearer, options) {
+      if (bearer.known) node.checkBacklog(bearer.known.account); // before the body is looked at
       const { caller, rows } = await checked(body, bearer, options);
-      return submitRows(deps, options.recordClass, rows, rows, caller, options);
+      return submitRows(deps, rows, rows, caller, options);
     },
     async validate(body, bearer, options) {
       const { caller, rows } = await checked(body, bearer, { ...options, source: {} });
@@ -173,6 +176,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       return (await deps.bodies.read(account, heldBody(body), task)).digests;
     },
     underWay: deps.underWay.count,
+    gathered: coalescing.gathered,
     search,
     async get(id, version, caller) {
       const digest = fromHex(id);

@@ -1,18 +1,13 @@
 /**
- * From parsed records to a receipt: class checks on every row, sealing, the questions the contract will ask (so that every bad row is named at once),
- * one transaction signed with the node's custodial key, and the wait (DB53/T 1407-2025 6.1.1.a to d).
+ * From checked records to an answer: what is stored already, one transaction (record-transaction.ts, coalescing.ts), the wait, and each record's own part
+ * of the receipt (DB53/T 1407-2025 6.1.1.a to d).
  */
 import {
-  builtinClass,
   type ClassDefinition,
   CONTRACT,
   currentVersion,
   foldSingles,
-  GAS,
-  GAS_PER_CLASS_BYTE,
   readVersion,
-  recordGas,
-  registryKey,
   seesRecord,
   stateKey,
   storedSpelling,
@@ -23,10 +18,8 @@ import {
   contentDigest,
   type Crypto,
   decodeJson,
-  encodeSubmissions,
   equalBytes,
   type Json,
-  openTransaction,
   type Receipt,
   recordDigest,
   type StoredRecord,
@@ -38,25 +31,17 @@ import {
 import type { Inclusions } from './inclusion.ts';
 import { callsOf, contentSteps, type PreparedRecord, type SealedStore } from './index.ts';
 import type { NodeService, TransactionStatus } from '../service.ts';
+import type { Clock } from '../world.ts';
 import type { ParsedRecord } from './formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from './types.ts';
 import type { Bodies } from './bodies.ts';
+import type { Coalescing, Sent } from './coalescing.ts';
 import { sameContentSteps } from './same-content.ts';
 import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
 import type { Guesses } from './guesses.ts';
 import { refuseRows } from './refusal.ts';
-import type { Sent, UnderWay } from './under-way.ts';
-
-/** Key bytes of a record's rows; a digest stands for what is longer. */
-const KEY_BYTES = 128;
-const GAS_PER_WRITE = GAS.write + KEY_BYTES * GAS.perKeyByteWritten;
-/** Room for one record's fixed costs: about ten reads, five writes and ten digests, doubled. */
-const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS_PER_WRITE + 10 * GAS.hash + GAS.event);
-/** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
-const GAS_PER_BYTE_LIMIT = 2 * (GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
-/** A record with many materials writes one key for each. */
-const GAS_PER_MATERIAL_LIMIT = 2 * (GAS_PER_WRITE + GAS.hash + GAS.read);
-const FRAME_BYTES = 4_096; // signature, calls and frames of a transaction around its contents
+import { checkFits } from './record-transaction.ts';
+import type { UnderWay } from './under-way.ts';
 
 export interface SubmitDependencies {
   readonly node: NodeService;
@@ -67,6 +52,8 @@ export interface SubmitDependencies {
   readonly inclusions: Inclusions;
   readonly bodies: Pick<Bodies, 'inSlices'>;
   readonly underWay: UnderWay;
+  readonly coalescing: Coalescing;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly guesses: Guesses;
 }
 
@@ -97,106 +84,50 @@ export function* contentDigestsOf(
   return digests;
 }
 
-/** What opening a registered class costs each call. */
-function classGas(node: NodeService, name: string): number {
-  if (builtinClass(name)) return 0;
-  const bytes = node.state.get(stateKey(CONTRACT.registry, registryKey.entry('class', name)))?.length ?? 0;
-  return GAS.read + bytes * (GAS.perByteRead + GAS_PER_CLASS_BYTE);
-}
-
 export async function submitRows(
   deps: SubmitDependencies,
-  recordClass: string,
   records: readonly Located[],
   rows: readonly CheckedRow[],
   caller: Caller,
   options: RecordSubmitOptions,
 ): Promise<SubmitOutcome> {
-  const { node } = deps;
   const stored = await deps.bodies.inSlices(storedRows(deps, rows));
   if (stored) return repeatedOutcome(deps, stored, caller.account);
-  const contentBytes = rows.reduce((sum, row) => sum + row.prepared.submission.content.length, 0);
-  if (contentBytes + FRAME_BYTES > TRANSACTION_BYTES_MAX) {
-    throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: contentBytes, bytesMax: TRANSACTION_BYTES_MAX, records: rows.length });
-  }
+  checkFits(rows);
   const prepared = rows.map((row) => row.prepared);
-  const { id, settle } = await deps.underWay.join(caller.account, prepared, () => send(deps, recordClass, rows, contentBytes, caller));
-  const status: TransactionStatus =
-    options.wait === 'sync' ? await node.awaitTransaction(id, options.timeoutMs) : { state: 'pending', sinceMs: 0 };
+  // Who does not wait is told the transaction, and nothing of another one: his records go alone.
+  const alone = options.wait === 'async';
+  const sent = await deps.underWay.join(caller.account, prepared, () => deps.coalescing.send(caller.account, rows, alone));
+  const status = alone ? ({ state: 'pending', sinceMs: 0 } as const) : await ended(deps, sent, options.timeoutMs);
   switch (status.state) {
     case 'confirmed':
-      await settle(status.receipt);
-      return confirmedOutcome(deps, records, rows, caller, status);
+      return confirmedOutcome(deps, records, rows, caller, status, sent.place);
     case 'rejected':
       throw new ChainError(isErrorCode(status.code) ? status.code : 'INTERNAL', status.data);
     case 'expired':
       throw new ChainError('TRANSACTION_EXPIRED', { expiryHeight: status.expiryHeight });
     default:
       return {
-        transactionId: toHex(id),
+        transactionId: toHex(sent.id),
         status: 'pending',
         height: null,
         blockHash: null,
-        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored'))),
+        records: await deps.bodies.inSlices(
+          outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored')),
+          true,
+        ),
       };
   }
 }
 
-/** Signs and sends one transaction of all rows, whose clear values wait in the sealed store for its receipt. */
-async function send(
-  deps: SubmitDependencies,
-  recordClass: string,
-  rows: readonly CheckedRow[],
-  contentBytes: number,
-  caller: Caller,
-): Promise<Sent> {
-  const { node, sealed } = deps;
-  const prepared = rows.map((row) => row.prepared);
-  const { calls, recordsGas } = await deps.bodies.inSlices(encodeCalls(prepared));
-  const materials = rows.reduce((sum, row) => sum + row.materials, 0);
-  const gas =
-    2 * GAS.transaction +
-    GAS_PER_RECORD_LIMIT * rows.length +
-    2 * recordsGas +
-    GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
-    GAS_PER_MATERIAL_LIMIT * materials +
-    2 * calls.length * classGas(node, recordClass);
-  const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
-  const { id, transaction } = openTransaction(deps.crypto, bytes);
-  // Clear values are on disk before the commitment goes out: a commitment on chain whose value nobody has could never be opened.
-  const secret = prepared.filter((record) => record.sealed.length > 0);
-  const holds = secret.length > 0;
-  if (holds) await sealed.hold(id, transaction.expiryHeight, secret);
-  try {
-    await node.submit(bytes);
-  } catch (error) {
-    if (holds) await sealed.drop(id); // admission comes first: nobody else has the transaction
-    throw error;
+/** What became of a submission within a time, by the last transaction it stood in. */
+async function ended({ node, clock }: SubmitDependencies, sent: Sent, timeoutMs: number): Promise<TransactionStatus> {
+  const startedMs = clock.monotonic();
+  for (let leftMs = timeoutMs; ; leftMs = Math.max(0, timeoutMs - (clock.monotonic() - startedMs))) {
+    const { id } = sent;
+    const status = await node.awaitTransaction(id, leftMs);
+    if (status.state !== 'confirmed' || !(await sent.settle(id, status.receipt))) return status;
   }
-  let settled: Promise<void> | undefined;
-  return {
-    id,
-    // What nobody waits for is settled by the block that ends it, or that comes after its last one (sealed-settlement.ts).
-    async settle({ status }) {
-      if (holds) settled ??= status === 'ok' ? sealed.keep(id) : sealed.drop(id);
-      await settled;
-    },
-  };
-}
-
-/** Calls that submit all records, and what the records cost in them. A step at most one call of a thousand records. */
-function* encodeCalls(prepared: readonly PreparedRecord[]) {
-  const calls: { readonly contract: string; readonly method: string; readonly args: Uint8Array }[] = [];
-  let recordsGas = 0;
-  for (const batch of callsOf(prepared, TRANSACTION_BYTES_MAX)) {
-    for (const { submission } of batch) {
-      recordsGas += recordGas(submission.content);
-      yield;
-    }
-    calls.push({ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions(batch.map(({ submission }) => submission)) });
-    yield;
-  }
-  return { calls, recordsGas };
 }
 
 /** One step a row at least. */
@@ -218,11 +149,15 @@ async function confirmedOutcome(
   rows: readonly CheckedRow[],
   caller: Caller,
   { receipt, blockHash }: Extract<TransactionStatus, { readonly state: 'confirmed' }>,
+  place: number,
 ): Promise<SubmitOutcome> {
-  if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt);
-  const results = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
+  if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt, place);
+  const ofAll = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
+  const results = ofAll.slice(place, place + rows.length);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
-  const stored = results.every(({ status }) => status === 'repeated') ? await deps.bodies.inSlices(storedRows(deps, rows)) : undefined;
+  const stored = results.every(({ status }) => status === 'repeated')
+    ? await deps.bodies.inSlices(storedRows(deps, rows), true)
+    : undefined;
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   return {
     transactionId: toHex(receipt.transactionId),
@@ -234,30 +169,32 @@ async function confirmedOutcome(
         if (results[i]?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', results[i]?.currentVersion);
         return outcomeOf(deps, caller.account, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
       }),
+      true,
     ),
     ...(await inclusionOf(deps, receipt.height, receipt.index)),
   };
 }
 
-/** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. */
+/** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. @param place of the body in the transaction */
 async function failedReceipt(
   deps: SubmitDependencies,
   records: readonly Located[],
   rows: readonly CheckedRow[],
   caller: Caller,
   receipt: Receipt,
+  place: number,
 ): Promise<ChainError> {
   const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
   const { record: recordOfCall, path, ...facts } = detail;
   if (typeof recordOfCall === 'number') {
-    const before = recordsBefore(rows, receipt.failedCall);
+    const before = recordsBefore(rows, receipt.failedCall) - place;
     const record = before + recordOfCall;
     const data = typeof facts.sameKeyAs === 'number' ? { ...facts, sameKeyAs: before + facts.sameKeyAs } : facts;
     const row = receipt.code === 'RECORD_KEY_CONFLICT' ? rows[record] : undefined;
     const first = row && firstOf(deps.node, row);
     if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
-      const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first));
-      if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first)))
+      const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first), true);
+      if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first), true))
         return refuseRows(records, [{ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} }]);
     }
     return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
@@ -279,8 +216,11 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
  * of the records hears that they are stored, and no more.
  */
 async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
-  const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account));
-  const records = await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')));
+  const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account), true);
+  const records = await deps.bodies.inSlices(
+    outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')),
+    true,
+  );
   if (latest === undefined) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
   const position = deps.inclusions.position(latest.transactionId);
   return {

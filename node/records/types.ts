@@ -71,13 +71,14 @@ export interface SubmitOutcome {
   readonly inclusionProof?: Json;
 }
 
-/** Filters of a search; absent members do not filter. Times are RFC 3339 or 13-digit milliseconds, as text. */
+/** Filters of a search; absent members do not filter. Times are RFC 3339 or 13-digit epoch milliseconds, as text, both ends included. */
 export interface RecordFilter {
   readonly class?: string;
   readonly product?: string;
   readonly productionBatch?: string;
   readonly materialBatch?: string;
   readonly supplier?: string;
+  /** Production batch or material batch; the answer says which matched. */
   readonly batch?: string;
   readonly device?: string;
   readonly factory?: string;
@@ -131,6 +132,8 @@ export interface RecordService {
   contentDigests(body: RecordBody, caller: Caller, recordClass: string): Promise<readonly string[]>;
   /** Submissions sent and not known to be over, for the metrics. */
   underWay(): number;
+  /** Records sent so far in one transaction with others that came alone, for the metrics. */
+  gathered(): number;
   search(search: RecordSearch, caller: Caller): Promise<RecordPage>;
   /** Version 0 asks for the current one. Throws RECORD_NOT_FOUND or NOT_FOUND. */
   get(id: string, version: number, caller: Caller): Promise<RecordRow>;

@@ -7,7 +7,8 @@
  * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is of memory.
  */
 import { BoundedMap } from '../pace/bounded-map.ts';
-import { type ByteText, type Crypto, type Digest, DIGEST_BYTES, type Receipt, toByteText, utf8, Writer } from '../format/index.ts';
+import { type ByteText, type Crypto, DIGEST_BYTES, toByteText, utf8, Writer } from '../format/index.ts';
+import type { Sent } from './coalescing.ts';
 import type { PreparedRecord } from './index.ts';
 import type { NodeService } from '../service.ts';
 import type { RunInSlices } from '../pace/slices.ts';
@@ -18,12 +19,6 @@ export const UNDER_WAY_MAX = 10_000;
 const SWEPT_MAX = 50;
 /** Records of one submission looked at between two pauses. */
 const STEP_RECORDS = 256;
-
-export interface Sent {
-  readonly id: Digest;
-  /** Does what the receipt asks for, once for all who joined. */
-  settle(receipt: Receipt): Promise<void>;
-}
 
 export interface UnderWay {
   /** What equals an earlier submission under way gets its transaction, or its refusal; anything else is sent. */
@@ -44,15 +39,20 @@ export function createUnderWay(
     if (sends.get(key) === sent) sends.delete(key);
   }
 
-  async function stateOf({ id }: Sent): Promise<'waiting' | 'stored' | 'over'> {
-    const status = await node.transaction(id);
-    if (status.state === 'pending') return 'waiting';
-    return status.state === 'confirmed' && status.receipt.status === 'ok' ? 'stored' : 'over';
+  async function stateOf(sent: Sent): Promise<'waiting' | 'stored' | 'over'> {
+    for (;;) {
+      const { id } = sent;
+      const status = await node.transaction(id);
+      if (status.state === 'pending') return 'waiting';
+      if (status.state !== 'confirmed') return 'over';
+      if (await sent.settle(id, status.receipt)) continue; // sent again, also for who does not wait any more
+      return status.receipt.status === 'ok' ? 'stored' : 'over';
+    }
   }
 
   async function sweep(): Promise<void> {
     for (const [key, sent] of [...sends].slice(0, SWEPT_MAX)) {
-      const state = await sent.then(stateOf, () => 'over' as const);
+      const state = await sent.then(stateOf).catch(() => 'over' as const);
       leave(key, sent);
       if (state === 'waiting' && !sends.has(key)) sends.set(key, sent); // behind those that were not looked at
     }
@@ -74,7 +74,7 @@ export function createUnderWay(
       const key = await inSlices(keyOf(crypto, account, records));
       for (let other = sends.get(key); other; other = sends.get(key)) {
         const earlier = await other;
-        if ((await stateOf(earlier)) !== 'over') return earlier;
+        if ((await stateOf(earlier).catch(() => 'over')) !== 'over') return earlier;
         leave(key, other);
       }
       const sent = send();

@@ -18,6 +18,8 @@ import { SimMachine, type SimProcess } from './world.ts';
 const TRANSCRIPT_LINES_MAX = 400;
 /** A node that could not start is started again after this, ms. */
 const START_AGAIN_MS = 500;
+/** A node that is stopped is down within this time, ms: its parts wait for questions to peers, and for a disk. */
+const STOP_WITHIN_MS = 30_000;
 
 export interface SimNode {
   start(): Promise<void>;
@@ -182,9 +184,21 @@ export class Cluster {
     this.boot(i);
   }
 
+  /** Its operator stops a node, and ends it when it has not stopped in time. Resolves when it is down. */
   async stop(i: number): Promise<void> {
-    await this.node(i)?.stop();
-    this.machines[i]!.stopped();
+    const [machine, node, name] = [this.machines[i]!, this.node(i), this.names[i]!];
+    if (!node) return;
+    this.say(name, 'is stopped');
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.scheduler.after(STOP_WITHIN_MS, () => {
+        if (this.node(i) === node) this.fail(`${name} does not stop`);
+        resolve();
+      });
+    });
+    await Promise.race([node.stop(), late]);
+    cancel();
+    if (this.node(i) === node) machine.stopped();
   }
 
   submit(i: number, id: number): void {

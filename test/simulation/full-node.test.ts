@@ -9,8 +9,9 @@ import { keyspace } from '../../node/store/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { CLIENT, FullNodes, fullSetup, loadMachine } from './full-node.ts';
+import { FullNodes } from './full-node.ts';
 import { type Plot, runFullSeed } from './full-scenario.ts';
+import { CLIENT, fullSetup, loadMachine } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 200, checkpointIntervalBlocks: 4 };
@@ -60,8 +61,8 @@ const reach = (cluster: Cluster, height: number, ms: number, nodes: readonly num
 const phaseOf = (cluster: Cluster, i: number) => / view \d+ (\w+) /.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 'starting';
 const isMute = (cluster: Cluster, i: number) => / mute |starting/.test(cluster.node(i)?.describe() ?? 'starting');
 
-async function holds(seed: number, plot?: Plot): Promise<void> {
-  const { failure, story, transcript } = await runFullSeed(seed, plot);
+async function holds(seed: number, plot?: Plot, serves?: boolean): Promise<void> {
+  const { failure, story, transcript } = await runFullSeed(seed, plot, serves);
   assert.equal(failure, undefined, `seed ${seed}: ${story}\n${transcript.slice(-40).join('\n')}`);
 }
 
@@ -70,15 +71,15 @@ test('seeds that once found a bug in whole nodes hold', async () => {
 });
 
 test('a validator whose key is replaced is blamed for nothing by who has seen the block that does it earlier', async () => {
-  for (const seed of SEEDS_REKEYED) await holds(seed);
+  for (const seed of SEEDS_REKEYED) await holds(seed, undefined, false);
 });
 
 test('a validator that alone holds transactions votes in the view that the others join it in', async () => {
-  for (const seed of SEEDS_ALONE) await holds(seed);
+  for (const seed of SEEDS_ALONE) await holds(seed, undefined, false);
 });
 
 test('a peer that answers what the process before a restart had asked is blamed for nothing', async () => {
-  for (const seed of SEEDS_ANSWERED_LATE) await holds(seed);
+  for (const seed of SEEDS_ANSWERED_LATE) await holds(seed, undefined, false);
 });
 
 test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {

@@ -5,15 +5,20 @@ import { PEERING_LIMITS } from '../../node/peers/peering.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { type FullLimits, FullNodes, type FullSetup, fullSetup, loadMachine } from './full-node.ts';
+import { FullNodes } from './full-node.ts';
+import { type FullLimits, type FullSetup, fullSetup, loadMachine } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
+import { RecordClients } from './record-clients.ts';
 import { describe, drawLimits, healed, type Result, tellLimits, troubled } from './scenario.ts';
+import { ServicesCheck } from './services-check.ts';
 import { traitors } from './traitors.ts';
 
 /** One run in so many signs with real Ed25519. */
 const REAL_EVERY = 100;
 /** Simulated time after healing in which the council gets what is left of its motions passed, ms. */
 const COUNCIL_WITHIN_MS = 60_000;
+/** Of what clients hand in where nodes have services: as bodies of records; the rest are transactions. */
+const BODIES_RATIO = 0.6;
 /** What an honest node may be told off for by another: the network repeats and delays across restarts. */
 const BLAMELESS_CODES: ReadonlySet<string> = new Set(['PEER_ANSWER_UNASKED', 'PBFT_HELD_UNASKED', 'PBFT_BODY_UNASKED']);
 
@@ -25,8 +30,14 @@ export interface Plot {
   readonly equivocates: boolean;
 }
 
-/** `plot` has a generator of its own, so that seeds found without governance still tell their story with it off. */
-export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
+/** One seed in so many has record services on its nodes: such a story costs about twice as much. */
+const SERVICES_EVERY = 3;
+
+/**
+ * `plot` has a generator of its own, so that seeds found without governance still tell their story with it off. So have the services of nodes: all else of a
+ * story is drawn alike with and without them.
+ */
+export async function runFullSeed(seed: number, plot?: Plot, serves = plot === undefined && seed % SERVICES_EVERY === 0): Promise<Result> {
   const machine = await loadMachine();
   const plotDraw = new SeededRandom(seed ^ 0x901d);
   const { governed, equivocates } = { governed: plotDraw.chance(0.5), equivocates: plotDraw.chance(0.6), ...plot };
@@ -56,6 +67,8 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
     checkpointIntervalBlocks: draw.pick([1, 4, 16]),
   };
   const blockTransactionsMax = draw.pick([2, 1_000]);
+  const servicesDraw = serves ? new SeededRandom(seed ^ 0x5e21) : undefined;
+  const services = servicesDraw && { anchorEntries: servicesDraw.pick([3, 1_000]), anchorMs: servicesDraw.pick([1_000, 4_000]) };
   let setup: FullSetup | undefined;
   let nodes: FullNodes | undefined;
   const cluster = new Cluster({
@@ -66,7 +79,13 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
     faulty,
     parameters,
     factory: (create, cluster) => {
-      setup ??= fullSetup(cluster, machine, validators, { ...parameters, blockTransactionsMax }, { motions, mempoolCountMax, limits });
+      setup ??= fullSetup(
+        cluster,
+        machine,
+        validators,
+        { ...parameters, blockTransactionsMax },
+        { motions, mempoolCountMax, limits, services },
+      );
       nodes ??= new FullNodes(cluster, setup);
       return nodes.factory(create);
     },
@@ -91,28 +110,34 @@ export async function runFullSeed(seed: number, plot?: Plot): Promise<Result> {
   const keysEarly = faulty.size === 0 && !forgets && (more?.chance(0.5) ?? false);
   const tears = draw.chance(0.4) ? draw.fork() : undefined;
   const perSecond = draw.pick([2, 10]);
+  const clients = servicesDraw && new RecordClients(cluster, setup!, nodes!, servicesDraw.fork());
   const submit = (id: number) => {
+    if (clients && servicesDraw.chance(BODIES_RATIO)) return clients.handIn(id);
     cluster.submit(draw.integer(0, cluster.names.length - 1), id);
     if (draw.chance(0.3)) cluster.submit(draw.integer(0, cluster.names.length - 1), id); // the client asks another node as well
   };
-  const story = `full: ${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, blocks of ${blockTransactionsMax}, mempools of ${mempoolCountMax}${tellFullLimits(limits)}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${governed ? `, governed: ${motions.map((motion) => `${motion.kind} ${'node' in motion ? motion.node : `${motion.name} ${motion.value}`}`).join(', ')}${keysEarly ? ', keys early' : ''}` : ''}`;
+  const story = `full: ${validators} validators, ${observers} observers, ${behaviour ?? 'no traitor'} ${[...faulty.keys()]}, blocks of ${blockTransactionsMax}, mempools of ${mempoolCountMax}${tellFullLimits(limits)}, loss ${trouble.lossRatio}, delay ${trouble.delayMaxMs}, crashes ${crashes}/s, partitions ${parts}/s${persists ? ', killed at persist points' : ''}${forgets ? ', a vote log lost' : ''}${tears ? ', phases torn' : ''}${governed ? `, governed: ${motions.map((motion) => `${motion.kind} ${'node' in motion ? motion.node : `${motion.name} ${motion.value}`}`).join(', ')}${keysEarly ? ', keys early' : ''}` : ''}${services ? `, record services, anchors every ${services.anchorEntries} entries or ${services.anchorMs} ms` : ''}`;
   let healedMs = 0;
   const council = governed
     ? new Council(cluster, motions, plotDraw.fork(), { nextSigners: () => setup!.nextSigners, keysEarly })
     : undefined;
   try {
     council?.start(plotDraw.integer(200, 2_500));
-    await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears, clients: { perSecond, submit } });
+    await troubled(cluster, draw, {
+      ...{ trouble, crashes, parts, persists, forgets, tears, clients: { perSecond, submit } },
+      ...(servicesDraw ? { stops: servicesDraw.fork() } : {}),
+    });
     healedMs = await healed(cluster, owed);
     if (council && owed) {
       if (!(await cluster.run(COUNCIL_WITHIN_MS, () => council.done))) cluster.fail('the council does not get its motions passed');
       healedMs += await healed(cluster);
     }
+    const found = clients && (await new ServicesCheck(cluster, setup!, nodes!, clients).check(owed));
     await nodes!.check({ motionsPassed: owed && (council === undefined || council.done) });
     return {
       seed,
       failure: undefined,
-      story: `${story}, ${nodes!.told} receipts told`,
+      story: `${story}, ${nodes!.told} receipts told${found ? `, ${found.told} records, ${found.entries} exchanges, ${found.anchors} anchors` : ''}`,
       transcript: cluster.transcript,
       height: cluster.heights().max,
       healedMs,

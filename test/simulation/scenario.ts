@@ -149,6 +149,8 @@ export interface Trouble {
   readonly forgets: boolean;
   /** Chance of its own; undefined: phases are not torn. */
   readonly tears: SeededRandom | undefined;
+  /** Chance of its own that a node which would crash is stopped by its operator instead; none is when absent. */
+  readonly stops?: SeededRandom;
   /** How clients hand in transaction `id`, and how often a second; undefined: most nodes get it at once. */
   readonly clients?: { readonly perSecond: number; readonly submit: (id: number) => void };
 }
@@ -156,7 +158,7 @@ export interface Trouble {
 export async function troubled(
   cluster: Cluster,
   draw: SeededRandom,
-  { trouble, crashes, parts, persists, forgets, tears, clients }: Trouble,
+  { trouble, crashes, parts, persists, forgets, tears, stops, clients }: Trouble,
 ): Promise<void> {
   const { scheduler, machines, names } = cluster;
   const end = draw.integer(TROUBLE_MIN_MS, TROUBLE_MAX_MS);
@@ -184,6 +186,7 @@ export async function troubled(
   every(crashes, () => {
     const i = draw.integer(0, names.length - 1);
     if (!machines[i]!.up) return;
+    if (stops?.chance(0.3)) return void cluster.stop(i).then(() => restart(i));
     cluster.crash(i);
     restart(i);
   });

@@ -4,10 +4,52 @@ import type { PlantedBug } from './planted-bugs.ts';
 const CHAIN = 'node/chain/chain.ts';
 const EXECUTOR = 'node/ledger/executor.ts';
 const CHECKS = 'node/ledger/checks.ts';
+const MAP_ROWS = 'node/ledger/map-rows.ts';
+const MAP_ROWS_TEST = 'test/unit/node/ledger/map-rows.test.ts';
 const CHAIN_TEST = 'test/unit/node/chain/chain.test.ts';
 const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
+  {
+    name: 'a sender may have any line of transactions waiting on a chain that carries no more',
+    file: 'node/chain/mempool/mempool.ts',
+    from: '    checkBacklog(sender);\n  }\n',
+    to: '  }\n',
+    test: 'test/unit/node/chain/mempool/mempool.test.ts',
+    only: 'leave much behind',
+  },
+  {
+    name: 'what peers have admitted is refused for the line of its sender',
+    file: 'node/chain/mempool/mempool.ts',
+    from: "    if (origin === 'peer') return;\n",
+    to: '',
+    test: 'test/unit/node/chain/mempool/mempool.test.ts',
+    only: 'leave much behind',
+  },
+  {
+    name: 'what came while a block was made counts as left behind, so that a burst is refused on an idle chain',
+    file: 'node/chain/mempool/backlog.ts',
+    from: 'oldestMs > nowMs - tookMs - SPREAD_MS || !(blockMs > 0)',
+    to: 'oldestMs < 0 || !(blockMs > 0)',
+    test: 'test/unit/node/chain/mempool/backlog.test.ts',
+    only: 'came while a block',
+  },
+  {
+    name: 'a chain of slow blocks has no full one behind the next',
+    file: 'node/chain/mempool/backlog.ts',
+    from: 'Math.max(WAIT_MS_MAX, WAITING_BLOCKS_MIN * known.blockMs)',
+    to: 'WAIT_MS_MAX',
+    test: 'test/unit/node/chain/mempool/backlog.test.ts',
+    only: 'slow blocks',
+  },
+  {
+    name: 'a loader of whom little is taken is refused with little under way',
+    file: 'node/chain/mempool/backlog.ts',
+    from: 'known === undefined || size < WAITING_COUNT_MIN',
+    to: 'known === undefined',
+    test: 'test/unit/node/chain/mempool/backlog.test.ts',
+    only: 'came while a block',
+  },
   {
     name: "a synced block's certificate is not checked",
     file: CHAIN,
@@ -182,5 +224,77 @@ export const plantedLedger: readonly PlantedBug[] = [
     to: 'if (!loaded)',
     test: 'test/unit/node/chain/left-out.test.ts',
     only: 'flood',
+  },
+  {
+    name: 'a block leaves no change set of the state map',
+    file: EXECUTOR,
+    from: '    operations.push(mapRows.changes(changes));\n',
+    to: '',
+    test: MAP_ROWS_TEST,
+    only: 'each block leaves',
+  },
+  {
+    name: 'a start takes the stored state map for that of the head, whatever its root',
+    file: MAP_ROWS,
+    from: 'if (equalBytes(stored.root(), stateRoot)) return stored;',
+    to: 'return stored;',
+    test: MAP_ROWS_TEST,
+    only: 'change set',
+  },
+  {
+    name: 'a start takes the state map of the values for that of the head, whatever its root',
+    file: MAP_ROWS,
+    from: 'if (!equalBytes(made.root(), stateRoot))',
+    to: 'if (false)',
+    test: MAP_ROWS_TEST,
+    only: 'both damaged',
+  },
+  {
+    name: 'a start knows no hash of a damaged value',
+    file: MAP_ROWS,
+    from: 'valueHash: stored.has(pathOf(key)) });\n        return NOTHING;',
+    to: 'valueHash: undefined });\n        return NOTHING;',
+    test: MAP_ROWS_TEST,
+    only: 'where a value is damaged too',
+  },
+  {
+    name: 'no snapshot of the state map is ever written by itself',
+    file: MAP_ROWS,
+    from: '      void rewrite(map, set.height)',
+    to: '      if (false) void rewrite(map, set.height)',
+    test: MAP_ROWS_TEST,
+    only: 'enough keys were written',
+  },
+  {
+    name: 'change sets go before the snapshot that takes their place is whole',
+    file: MAP_ROWS,
+    from: '    let number = 0;\n',
+    to: '    let number = 0;\n    await drop(keyspace.mapChanges, ledgerKey.mapChanges(height + 1), CHANGES_PER_RANGE);\n',
+    test: MAP_ROWS_TEST,
+    only: 'cut short',
+  },
+  {
+    name: 'a snapshot counts before it is whole',
+    file: MAP_ROWS,
+    from: '    let number = 0;\n',
+    to: '    let number = 0;\n    await store.batch([{ key: ledgerKey.mapSnapshot, value: new Writer(8).u64(height).finish() }], { sync: true });\n',
+    test: MAP_ROWS_TEST,
+    only: 'cut short',
+  },
+  {
+    name: 'a damaged value is dropped by a repair before the chain is open',
+    file: EXECUTOR,
+    from: 'map: () => (opened ? map : undefined)',
+    to: 'map: () => map',
+    test: MAP_ROWS_TEST,
+    only: 'before the chain is open',
+  },
+  {
+    name: 'a damaged change set of a running node stays',
+    file: 'node/ledger/repair.ts',
+    from: '    await deps.mapRows.rewrite(entries, head().height);\n',
+    to: '',
+    test: MAP_ROWS_TEST,
+    only: 'of a running node',
   },
 ];

@@ -5,11 +5,36 @@ const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const SUBMIT = 'node/records/submit.ts';
 const SUBMIT_TEST = 'test/unit/node/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
+const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
+const SERVICES_TEST = 'test/simulation/services.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
 export const plantedRecords: readonly PlantedBug[] = [
+  {
+    name: 'a value to be sealed stays in clear behind its commitment',
+    file: 'node/records/clear-content.ts',
+    from: '        at = to;\n',
+    to: '        at = from + 0 * to;\n',
+    test: 'test/unit/node/records/clear-content.test.ts',
+  },
+  {
+    name: 'a record may name a mapping that nobody registered',
+    file: 'contracts/builtin/records.ts',
+    from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
+  {
+    name: 'the node signs for a record that names a mapping of another class',
+    file: 'node/records/check-rows.ts',
+    from: '      ...mappingFaults(reading, definition, facts, record, known),\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
   {
     name: 'guesses at what an account may not read are free',
     file: 'node/records/check-rows.ts',
@@ -100,7 +125,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'sealed values of a refused submission stay',
-    file: SUBMIT,
+    file: 'node/records/record-transaction.ts',
     from: '    if (holds) await sealed.drop(id); // admission',
     to: '    // admission',
     test: SUBMIT_TEST,
@@ -109,8 +134,8 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'the record that a later call refuses is sought in the first call',
     file: SUBMIT,
-    from: 'const record = before + recordOfCall;',
-    to: 'const record = recordOfCall;',
+    from: 'recordsBefore(rows, receipt.failedCall) - place;',
+    to: '-place;',
     test: 'test/unit/node/records/under-way.test.ts',
     only: 'later call',
   },
@@ -121,6 +146,54 @@ export const plantedRecords: readonly PlantedBug[] = [
     to: 'world.timers.after(msMax, () => undefined);',
     test: 'test/unit/node/records/bodies.test.ts',
     only: 'too much memory or time',
+  },
+  {
+    name: 'what a call waits for in the exchange log need not be on disk',
+    file: 'node/feeds/exchange-log.ts',
+    from: 'await store.batch(batch, { sync: true });',
+    to: 'await store.batch(batch, { sync: false });',
+    test: SERVICES_TEST,
+    only: 'killed at its persist points',
+  },
+  {
+    name: 'the parts of a node are stopped in the order of their start',
+    file: 'node/parts.ts',
+    from: '[...this.#parts].reverse()',
+    to: '[...this.#parts]',
+    test: SERVICES_TEST,
+    only: 'stopped and started again',
+  },
+  {
+    name: 'sealed values of a stored record go once nobody waits for its receipt',
+    file: 'node/records/sealed-settlement.ts',
+    from: "if (ended === 'ok') await keep(transactionId);",
+    to: "if (ended === 'ok') await sealed.drop(transactionId);",
+    test: SERVICES_TEST,
+    only: 'killed at its persist points',
+  },
+  {
+    name: 'the cursor of a node of the organisation moves past sealed values that were not put',
+    file: 'node/records/sealed-replication.ts',
+    from: 'else await putOrRefuse(node, change);',
+    to: "else if (node === '') await putOrRefuse(node, change);",
+    test: SERVICES_TEST,
+    only: 'stopped and started again',
+  },
+  {
+    name: 'a record that stands is stored again',
+    file: 'contracts/builtin/records.ts',
+    from: 'if (first) return repeated(',
+    to: 'if (first && host.block.height < 0) return repeated(',
+    test: SERVICES_TEST,
+    only: 'stopped and started again',
+  },
+  {
+    name: 'the query index is fed two records of a block at most',
+    file: 'node/records/feeder.ts',
+    from: 'rows.push(row);',
+    to: 'if (rows.length < 2) rows.push(row);',
+    test: SERVICES_TEST,
+    only: 'stopped and started again',
   },
   {
     name: 'a bundle may show the receipt of another transaction',

@@ -130,7 +130,8 @@ const RecordItem = Type.Object({ id: Type.String(), version: Type.Integer(), rec
 const SubmitAnswer = Type.Object(
   {
     transactionId: Type.Union([Type.String(), Type.Null()], {
-      description: 'Null, like height and blockHash, when every record was stored before and the account may read none of them',
+      description:
+        'May hold other records of the account too. Of a pending record: where it stands now; should that transaction fail over another record, the node sends this one again in a further one. Null, like height and blockHash, when every record was stored before and the account may read none of them',
     }),
     status: Type.String(),
     height: Type.Union([Type.Integer(), Type.Null()]),

@@ -42,6 +42,7 @@ export async function encodeArgs({ paced }: Pick<ApiContext, 'paced'>, args: unk
  * dearest calls
  */
 export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasAsked = 0): Promise<Reply> {
+  api.node.checkBacklog(call.caller.account);
   const gasMax = api.node.parameters().transactionGasMax;
   const gasTried = await tryBeforeSigning(call, api, calls, gasAsked === 0 ? gasMax : gasAsked);
   const gasByTrial = gasTried === undefined ? gasMax : Math.min(TRIAL_GAS_FACTOR * gasTried + TRIAL_GAS_SPARE, gasMax);
@@ -97,7 +98,7 @@ async function statusReply({ paced }: ApiContext, id: Digest, status: Transactio
         const { height, failedCall } = receipt;
         throw refusedError(receipt.code, receipt.detail, { transactionId, height, failedCall });
       }
-      const receiptJson = await paced(receiptSteps(receipt));
+      const receiptJson = await paced(receiptSteps(receipt), true);
       return {
         data: {
           transactionId,

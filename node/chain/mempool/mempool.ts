@@ -1,6 +1,7 @@
 /**
  * Transactions waiting for a block. One signature check per transaction and node; duplicates, expiry, bounds on count and bytes of which no sender
- * may take more than is left to the others; blocks are filled fairly, by gas (gas-shares.ts; DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
+ * may take more than is left to the others; no client is taken whose wait would be long (backlog.ts); blocks are filled fairly, by gas (gas-shares.ts;
+ * DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
  */
 import {
   type ByteText,
@@ -20,6 +21,7 @@ import { type AdmissionContext, admit } from '../../ledger/admission.ts';
 import type { VerifiedTransaction } from '../../ledger/block-run.ts';
 import type { Pause } from '../../pace/slices.ts';
 import type { Clock, VerifyPool } from '../../world.ts';
+import { createBacklog } from './backlog.ts';
 import { createGasShares, type GasUse, type Proposer } from './gas-shares.ts';
 
 export interface MempoolLimits {
@@ -92,6 +94,8 @@ export interface Mempool {
    */
   overdue(ageMs: number, bytesMax: number): Waiting[];
   size(): { readonly count: number; readonly bytes: number };
+  /** @throws ChainError SERVER_BUSY with `retryAfterMs` when so much waits of a sender that a further one would come too late */
+  checkBacklog(sender: string): void;
   /** Whether every honest proposer takes this one before those of all other senders. */
   goesFirst(entry: Waiting): boolean;
   /** Those of them that a proposer may hold back now, because their senders have used their gas up. */
@@ -114,6 +118,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const hashes = new Map<ByteText, Waiting>();
   const senders = new Map<string, Queue>();
   const shares = createGasShares(clock);
+  const backlog = createBacklog(clock);
   const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
   const rejections = new BoundedMap<ByteText, Rejection & { readonly sender: string }>(REJECTIONS_REMEMBERED_MAX);
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
@@ -171,8 +176,16 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     if (!queue) return;
     if (queue.size >= countFree || queue.bytes + bytes > bytesFree)
       throw new ChainError('MEMPOOL_SENDER_QUOTA', { sender, countFree, bytesFree });
-    const retryAfterMs = origin === 'client' ? shares.admissionWaitMs(sender, queue.size) : 0;
+    if (origin === 'peer') return;
+    const retryAfterMs = shares.admissionWaitMs(sender, queue.size);
     if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { sender, waiting: queue.size, retryAfterMs });
+    checkBacklog(sender);
+  }
+
+  function checkBacklog(sender: string): void {
+    const queue = senders.get(sender);
+    const retryAfterMs = queue ? backlog.waitMs(sender, queue) : 0;
+    if (retryAfterMs > 0) throw new ChainError('SERVER_BUSY', { sender, waiting: queue!.size, retryAfterMs });
   }
 
   function insert(entry: Waiting): void {
@@ -250,7 +263,10 @@ export function createMempool(deps: MempoolDependencies): Mempool {
         await pause();
         remove(toByteText(id));
       }
-      if (tookMs !== undefined) shares.charge(included, tookMs);
+      if (tookMs !== undefined) {
+        shares.charge(included, tookMs);
+        backlog.note(included, tookMs, senders);
+      }
       for (const [key, entry] of ids) {
         if (entry.expiryHeight > height) continue;
         await pause();
@@ -286,6 +302,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       }
       return out;
     },
+    checkBacklog,
     size: () => ({ count: ids.size, bytes: bytesHeld }),
     goesFirst: (entry) => shares.goesFirst(entry),
     heldBack: () => shares.heldBack(senders),
@@ -296,6 +313,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
 class Queue {
   readonly #entries = new Map<ByteText, Waiting>();
   bytes = 0;
+  gas = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -304,10 +322,19 @@ class Queue {
   add(key: ByteText, entry: Waiting): void {
     this.#entries.set(key, entry);
     this.bytes += entry.bytes.length;
+    this.gas += entry.gasLimit;
   }
 
   delete(key: ByteText, entry: Waiting): void {
-    if (this.#entries.delete(key)) this.bytes -= entry.bytes.length;
+    if (!this.#entries.delete(key)) return;
+    this.bytes -= entry.bytes.length;
+    this.gas -= entry.gasLimit;
+  }
+
+  /** When the oldest was admitted, ms. */
+  get oldestMs(): number {
+    for (const { addedMs } of this.#entries.values()) return addedMs;
+    return Number.POSITIVE_INFINITY;
   }
 
   [Symbol.iterator](): Iterator<Waiting> {

@@ -49,6 +49,7 @@ import {
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
 import type { Headroom } from '../../../node/pace/headroom.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
+import { realTimers } from '../../../node/real/world.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
 export const CHAIN_ID = new Uint8Array(createHash('sha256').update('chain').digest());
@@ -79,10 +80,7 @@ export function createTestWorld(): TestWorld {
       monotonic: () => performance.now() - started + shiftMs,
     },
     timers: {
-      after(ms, run) {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
+      after: realTimers.after,
       every(ms, run) {
         const timer = setInterval(run, ms);
         timer.unref();
@@ -330,6 +328,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     peers: () =>
       ['node-b', 'node-c', 'node-d'].map((peer) => ({ node: peer, connected: peer !== 'node-d', lastSeenMs: 5, address: undefined })),
     mempool: () => ({ count: 1, bytes: 200, heldBack: 0 }),
+    checkBacklog: () => undefined,
     inbox: () => ({ dropped: 7 }),
     async submit(bytes) {
       node.submitted.push(bytes);
@@ -457,6 +456,7 @@ export function createTestRecords(): TestRecords {
     pending: false,
     delayMs: 0,
     underWay: () => 0,
+    gathered: () => 0,
     async submit(body, bearer, options) {
       const { token, text } = readText(body);
       const caller = bearer.identify(token);

@@ -27,6 +27,7 @@ import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
 import type { FinalBlock, Mempool } from '../../../../node/chain/mempool/mempool.ts';
 import { SLICE_MS } from '../../../../node/pace/slices.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { realTimers } from '../../../../node/real/world.ts';
 import type { Log, World } from '../../../../node/world.ts';
 import { SimKeys } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
@@ -131,7 +132,12 @@ async function open(
     suite: SUITE.simulated,
   });
   const clock = { nowMs: START_MS + 1_000 };
-  const world = { clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs }, crypto: keys, log: silent } as unknown as World;
+  const world = {
+    clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs },
+    timers: realTimers,
+    crypto: keys,
+    log: silent,
+  } as unknown as World;
   const told: Committed[] = [];
   const refused: number[] = [];
   const stale: string[] = [];

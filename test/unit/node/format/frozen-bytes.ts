@@ -7,7 +7,7 @@ import {
   canonicalJson,
   consensusHashOf,
   contentDigest,
-  emptyMapRoot,
+  emptyStateRoot,
   encodeAmendment,
   encodeBlock,
   encodeConfiguration,
@@ -39,6 +39,7 @@ import {
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
 import { annexRecord } from '../records/sample.ts';
+import { frozenState } from '../state/frozen-state.ts';
 import { buildEvidence, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from './evidence-fixture.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
 import { merklePath } from './merkle-path.ts';
@@ -132,7 +133,7 @@ export function frozenBytes(): Record<string, string> {
     merklePathOfThird: merklePath(crypto.hash, leaves, 2).map(toHex).join(' '),
     mapRoot: toHex(map.root()),
     mapRootOfOne: toHex(fixtureMap(1).root()),
-    mapRootOfNone: toHex(emptyMapRoot(crypto)),
+    mapRootOfNone: toHex(emptyStateRoot(crypto)),
     content: Buffer.from(content).toString(),
     contentDigest: toHex(contentDigest(crypto, annexRecord({ token: 'secret' }))),
     sealedContent: Buffer.from(sealed).toString(),
@@ -169,5 +170,6 @@ export function frozenFiles(): Record<string, string> {
     'evidence-v1-pbft.json': buildEvidence(plainParts(map)),
     'evidence-v1-pbft-barrier-inclusion.json': buildEvidence(longParts(map)),
     'bytes.json': `${JSON.stringify(frozenBytes(), undefined, 1)}\n`,
+    'state.json': `${JSON.stringify(frozenState(), undefined, 1)}\n`,
   };
 }

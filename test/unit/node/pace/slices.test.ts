@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSteps } from '../../../../node/records/formats/index.ts';
-import { createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
+import { RUNS_PER_TURN } from '../../../../node/pace/turns.ts';
+import { createPaced, createPause, createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
 import { createTestWorld } from '../../api/stand-ins.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
+import { world as realWorld } from '../peers/stand-in.ts';
 
 /** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
 function rig() {
@@ -55,6 +58,24 @@ test('no turn takes more than one slice, and bodies take turns', async () => {
   assert.ok(done.indexOf('short') <= 2 * SLICE_MS);
 });
 
+test('a turn takes up what fits its slice, so that short work that had to wait once is not outrun by what comes', async () => {
+  const time = new ManualTime();
+  const inSlices = createSlices({ clock: time, timers: time });
+  const COUNT = 2 * RUNS_PER_TURN;
+  void inSlices(rigSteps(time, 2).steps()); // the slice of this turn
+  let done = 0;
+  for (let i = 0; i < COUNT; i++) void inSlices(work('short', 1, [])).then(() => done++);
+  await new Promise(setImmediate);
+  assert.equal(done, 0);
+  for (let turn = 0; turn < 2 + COUNT / RUNS_PER_TURN; turn++) {
+    const before = done;
+    time.advance(1);
+    await new Promise(setImmediate);
+    assert.ok(done - before <= RUNS_PER_TURN);
+  }
+  assert.equal(done, COUNT);
+});
+
 test('more bodies than may wait are refused, and a failing one keeps nobody', async () => {
   const { turns, inSlices } = rig();
   const failing = inSlices(
@@ -66,7 +87,9 @@ test('more bodies than may wait are refused, and a failing one keeps nobody', as
   await assert.rejects(failing, /torn/);
   const ended = Array.from({ length: SLICED_JOBS_MAX }, () => inSlices(work('a', 20, [])));
   await assert.rejects(inSlices(work('b', 1, [])), { code: 'SERVER_BUSY' });
+  const owed = inSlices(work('c', 1, []), true);
   while (turns.length > 0) turns.shift()!();
+  assert.equal(await owed, 'c', 'what tells of work that is done');
   assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
 });
 
@@ -103,6 +126,71 @@ test('long work has its turns however much short work comes', async () => {
   assert.ok(startedMs.length > LONG_WORK_MS / SLICE_MS, `${startedMs.length} slices`);
   for (let turn = 0; turn < 40 * LONG_STEPS; turn++) time.advance(1);
   assert.equal(await long, 'done');
+});
+
+test('whatever long work is under way takes one slice a turn together', async () => {
+  let nowMs = 0;
+  const due: (() => void)[] = [];
+  const after = (_ms: number, run: () => void): (() => void) => {
+    due.push(run);
+    return () => void due.splice(due.indexOf(run) >>> 0, 1);
+  };
+  const world = { clock: { monotonic: () => nowMs }, timers: { after } };
+  const STEPS = 20;
+  function* steps(): Generator<void, void, void> {
+    for (let i = 0; i < STEPS; i++) {
+      nowMs++;
+      yield;
+    }
+  }
+  const pausing = async (): Promise<void> => {
+    const pause = createPause(world);
+    for (let i = 0; i < STEPS; i++) {
+      nowMs++;
+      await pause();
+    }
+  };
+  const jobs = [
+    ...Array.from({ length: 5 }, pausing),
+    createSlices(world)(steps()),
+    createSlices(world)(steps()),
+    createPaced(world)(steps()),
+  ];
+  let done = false;
+  const ended = Promise.all(jobs).then(() => {
+    done = true;
+  });
+  let longestMs = 0;
+  while (!done) {
+    const before = nowMs;
+    for (const run of due.splice(0)) {
+      run();
+      await new Promise(setImmediate); // all that follows from it
+    }
+    longestMs = Math.max(longestMs, nowMs - before);
+    assert.ok(done || due.length > 0, 'the next turn is due');
+  }
+  await ended;
+  assert.equal(nowMs, STEPS * jobs.length);
+  assert.ok(longestMs <= SLICE_MS + 1, `${longestMs} ms in one turn`);
+});
+
+test('ten pieces of long work at once hold the thread for at most 20 ms', async () => {
+  const spin = (ms: number): void => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  };
+  const pausing = async (): Promise<void> => {
+    const pause = createPause(realWorld);
+    for (let i = 0; i < 40; i++) {
+      spin(1);
+      await pause();
+    }
+  };
+  const { longestMs } = await leastHold(async () => void (await Promise.all(Array.from({ length: 10 }, pausing))), {
+    boundMs: 20,
+    triesMax: 8,
+  });
+  assert.ok(longestMs <= 20, `${longestMs.toFixed(1)} ms`);
 });
 
 /** Short work: so many steps of a slice each. */

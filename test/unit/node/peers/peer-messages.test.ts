@@ -381,7 +381,7 @@ test('a greeting at its largest, and one that is none, hold the thread less than
 test('a frame of many transactions is longer than whoever keeps to the rules makes it: refused unopened', async () => {
   const { network, from, stop } = node();
   from.send('a', 'bulk', encodeBulkMessage({ kind: 'transactions', transactions: [large, large] }));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let turns = 0; network.reports.length === 0 && turns < 10_000; turns++) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(network.reports, [{ node: 'b', code: 'PEER_MESSAGE_MALFORMED' }]);
   assert.ok(encodeBulkMessage({ kind: 'transactions', transactions: many }).length <= TRANSACTIONS_FRAME_BYTES);
   assert.equal(decodeBulkMessage(encodeBulkMessage({ kind: 'transactions', transactions: many })).kind, 'transactions');

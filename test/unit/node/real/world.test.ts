@@ -42,3 +42,29 @@ test('random bytes have the length asked for and differ', () => {
   assert.equal(world.random.bytes(0).length, 0);
   assert.notDeepEqual(world.random.bytes(16), world.random.bytes(16));
 });
+
+test('a timer of 0 ms waits until the event loop has been round, however many of them follow one another', async () => {
+  let turns = 0;
+  let running = true;
+  const turn = (): void => {
+    turns++;
+    if (running) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const chain = async (): Promise<void> => {
+    for (let i = 0; i < 60; i++) {
+      for (const end = performance.now() + 2; performance.now() < end; );
+      const before = turns;
+      await new Promise<void>((resolve) => void world.timers.after(0, resolve));
+      assert.ok(turns > before, 'the loop went on to the same work without going round');
+    }
+  };
+  try {
+    await Promise.all([chain(), chain(), chain()]);
+  } finally {
+    running = false;
+  }
+  const cancel = world.timers.after(0, () => assert.fail('it was cancelled'));
+  cancel();
+  await new Promise<void>((resolve) => void world.timers.after(1, resolve));
+});

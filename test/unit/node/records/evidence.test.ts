@@ -17,7 +17,7 @@ import {
 } from '../../../../node/format/index.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { createStateMap } from '../../../../node/ledger/state-map.ts';
+import { mapOf } from '../state/map-of.ts';
 import { certify, genesisText, headerAt, opened } from '../format/evidence-fixture.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
 
@@ -55,11 +55,7 @@ function chain() {
       change: undefined,
     },
   });
-  const rows = new Map<string, Uint8Array>();
-  const get = (row: string): Uint8Array | undefined => rows.get(row);
-  const staged = createStateMap({ get }, crypto, 'm', { cacheNodesMax: 9 }).stage([{ key, valueHash: stateValueHash(crypto, value) }]);
-  for (const operation of staged.operations) if (operation.value) rows.set(operation.key, operation.value);
-  const map = createStateMap({ get }, crypto, 'm', { cacheNodesMax: 9 });
+  const map = mapOf(crypto, [{ key, valueHash: stateValueHash(crypto, value) }]);
   const roots = {
     txRoot: merkleRoot(
       crypto.hash,

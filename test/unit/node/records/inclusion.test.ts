@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createCrypto } from '../../../../node/crypto/index.ts';
 import { merkleLevels, merklePathIn } from '../../../../node/format/index.ts';
-import { createInclusions } from '../../../../node/records/inclusion.ts';
+import { createInclusions, TREES_BYTES_MAX } from '../../../../node/records/inclusion.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import { createSlices, type RunInSlices } from '../../../../node/pace/slices.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
@@ -54,4 +54,24 @@ test('the tree of a large block is built with many pauses', async () => {
   };
   await createInclusions(blocks, crypto, counted).receipt(1, 0);
   assert.ok(pauses > RECEIPTS / 100, `${pauses} pauses`);
+});
+
+test('trees are held up to so many bytes of memory', async () => {
+  const large = [new Uint8Array(TREES_BYTES_MAX / 4)];
+  const read: number[] = [];
+  const many = {
+    headerBytes: () => new Uint8Array(300),
+    receiptBytes: async (height: number) => {
+      read.push(height);
+      return large;
+    },
+  } as unknown as BlockStore;
+  const inclusions = createInclusions(many, { hash: () => new Uint8Array(32) }, createSlices(world));
+  for (const height of [1, 2, 3, 3, 2, 1]) await inclusions.receipt(height, 0);
+  assert.deepEqual(read, [1, 2, 3], 'three have room');
+  await inclusions.receipt(4, 0);
+  for (const height of [2, 3, 4]) await inclusions.receipt(height, 0);
+  assert.deepEqual(read, [1, 2, 3, 4], 'a fourth has none beside them: the oldest went');
+  await inclusions.receipt(1, 0);
+  assert.deepEqual(read, [1, 2, 3, 4, 1]);
 });

@@ -12,7 +12,7 @@ import { createLedgerReader } from '../../../../node/ledger/reader.ts';
 import { createReaderPort } from '../../../../node/ledger/reader-port.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
 import { createNode, type Node } from '../../../../node/node.ts';
-import { createSlices } from '../../../../node/pace/slices.ts';
+import { createPause, createSlices } from '../../../../node/pace/slices.ts';
 import { keyspace, MemoryStore } from '../../../../node/store/index.ts';
 import type { Network, Store } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
@@ -92,7 +92,8 @@ test('a block, its events, evidence and inclusion are read without it', async ()
 test('rows of blocks are looked through and given to peers without it', async () => {
   await node.examineBlocks(async () => undefined);
   assert.deepEqual(await node.alarms(), []);
-  for (const key of [ledgerKey.body(2), ledgerKey.receipts(2)]) assert.ok(await sharedRow(store, node.blocks, key, 2));
+  const pause = createPause({ clock: time, timers: time });
+  for (const key of [ledgerKey.body(2), ledgerKey.receipts(2)]) assert.ok(await sharedRow(store, node.blocks, key, 2, pause));
 });
 
 test('of a block that has no such transaction there is none', async () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { checkRows } from './checked-rows.ts';
 import { createGuesses } from '../../../../node/records/guesses.ts';
 import { outcomeOf, type SubmitDependencies, submitRows } from '../../../../node/records/submit.ts';
+import { createCoalescing } from '../../../../node/records/coalescing.ts';
 import { createUnderWay } from '../../../../node/records/under-way.ts';
 import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
@@ -31,7 +32,7 @@ import { annexRecord, crypto } from './sample.ts';
 const sealingKey = new Uint8Array(32).fill(3);
 const world = createTestWorld();
 const inSlices = createSlices(world);
-const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof submitRows>[4];
+const caller = { account: 'mes@alpha', organisation: 'alpha' } as Parameters<typeof submitRows>[3];
 
 function prepared(tree: TextStruct) {
   const preparation = prepareRecord({ crypto, org: 'alpha', sealingKey }, production, tree);
@@ -210,13 +211,15 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
     position: () => undefined,
   };
   const before = door([], node);
-  const deps = meanwhile({ ...before, sealed, inclusions, underWay: createUnderWay(before.node, crypto, inSlices) });
+  const parts = { sealed, inclusions, clock: world.clock, underWay: createUnderWay(before.node, crypto, inSlices) };
+  const changed = meanwhile({ ...before, ...parts });
+  const deps = { ...changed, coalescing: createCoalescing({ ...changed, timers: world.timers }) };
   const rows = check(deps, [annexRecord()]);
-  const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[5];
-  const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[2];
+  const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[4];
+  const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[1];
   let code = 'OK';
   try {
-    await submitRows(deps, 'production', records, rows, caller, options);
+    await submitRows(deps, records, rows, caller, options);
   } catch (error) {
     code = error instanceof ChainError ? error.code : String(error);
   }

@@ -1,175 +1,20 @@
 /** Many sends of one record at once, through the record service into a node whose blocks the test makes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BodiesDependencies, createBodies } from '../../../../node/records/bodies.ts';
 import { checkRows } from './checked-rows.ts';
-import { createRecordService, type RecordServiceDependencies } from '../../../../node/records/service.ts';
-import { type CheckedRow, type SubmitDependencies, submitRows } from '../../../../node/records/submit.ts';
+import { type CheckedRow, submitRows } from '../../../../node/records/submit.ts';
 import { createSlices } from '../../../../node/pace/slices.ts';
 import { createUnderWay, UNDER_WAY_MAX } from '../../../../node/records/under-way.ts';
 import type { ParsedRecord } from '../../../../node/records/formats/index.ts';
-import type { Caller, RecordSubmitOptions, SubmitOutcome } from '../../../../node/records/types.ts';
-import { CONTRACT, keyOf, production, recordKey, stateKey } from '../../../../contracts/index.ts';
-import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
-import {
-  decodeContent,
-  decodeSubmissions,
-  defaultParameters,
-  encodeJson,
-  encodeStoredRecord,
-  type JsonObject,
-  openTransaction,
-  type Receipt,
-  RECORDS_PER_CALL_MAX,
-  recordIdOf,
-  signTransaction,
-  type TextStruct,
-  toByteText,
-  toHex,
-} from '../../../../node/format/index.ts';
-import { aesGcm, createSealedStore } from '../../../../node/records/index.ts';
-import type { Head, NodeService, TransactionStatus } from '../../../../node/service.ts';
-import { testKey } from '../format/genesis-fixture.ts';
+import type { RecordSubmitOptions, SubmitOutcome } from '../../../../node/records/types.ts';
+import type { ChainError } from '../../../../node/errors/index.ts';
+import { openTransaction, RECORDS_PER_CALL_MAX } from '../../../../node/format/index.ts';
+import type { NodeService, TransactionStatus } from '../../../../node/service.ts';
 import { ManualTime } from '../memory-world.ts';
-import { createMemoryStore, pause } from './memory-store.ts';
-import { annexRecord, crypto } from './sample.ts';
-import { createTestState, putAccounts } from '../../api/stand-ins.ts';
+import { caller, codes, idOf, record, rig, times } from './record-rig.ts';
+import { crypto } from './sample.ts';
 
 const SENDS = 8;
-const caller = (account: string) => ({ account, organisation: 'alpha' }) as Caller;
-const record = (product_uid: string, more: object = {}) => annexRecord({ product_uid, ...more });
-
-function rig() {
-  const state = createTestState();
-  state.put('factory', 'F-001', 'alpha', {});
-  state.put('device', 'D-1', 'alpha', {});
-  putAccounts(state, { 'mes@alpha': ['device'], 'erp@alpha': ['operator'] });
-  const sealedRows = createMemoryStore();
-  let salts = 0;
-  const random = { bytes: (count: number) => new Uint8Array(count).map((_, i) => (i === 0 ? salts >> 8 : i === 1 ? salts++ : 0)) };
-  const sealed = createSealedStore(sealedRows, aesGcm, random, new Uint8Array(32).fill(5), pause);
-  const calls = { hold: 0, keep: 0, drop: 0 };
-  const counting =
-    <A extends unknown[], R>(name: keyof typeof calls, run: (...args: A) => R) =>
-    (...args: A): R => {
-      calls[name]++;
-      return run(...args);
-    };
-  const counted = {
-    ...sealed,
-    hold: counting('hold', sealed.hold),
-    keep: counting('keep', sealed.keep),
-    drop: counting('drop', sealed.drop),
-  };
-  const statuses = new Map<string, TransactionStatus>();
-  const waiting: { readonly id: string; readonly resolve: (status: TransactionStatus) => void }[] = [];
-  const sent: Uint8Array[] = [];
-  const blocks: ((head: Head) => void)[] = [];
-  const time = new ManualTime();
-  const chain = { height: 9, refusal: undefined as ErrorCode | undefined };
-  const known = (id: Uint8Array): TransactionStatus => statuses.get(toHex(id)) ?? { state: 'unknown' };
-  const node = {
-    info: { chainId: new Uint8Array(32) },
-    head: () => ({ height: chain.height, timestampMs: 1_760_000_000_000, era: 0 }),
-    signsFor: () => true,
-    parameters: defaultParameters,
-    state: { get: (key: string) => state.rows.get(key) },
-    signFor: async (sender: string, calls: never) => {
-      const transaction = { chainId: new Uint8Array(32), sender, keyId: 'k', salt: random.bytes(16), expiryHeight: 1_000, calls };
-      return signTransaction(crypto, { ...transaction, gasLimit: 1, suite: 1 }, testKey('mes').sign).bytes;
-    },
-    async submit(bytes: Uint8Array) {
-      if (chain.refusal) throw new ChainError(chain.refusal);
-      sent.push(bytes);
-      const { id } = openTransaction(crypto, bytes);
-      statuses.set(toHex(id), { state: 'pending', sinceMs: 0 });
-      return id;
-    },
-    transaction: async (id: Uint8Array) => known(id),
-    awaitTransaction: (id: Uint8Array, timeoutMs: number) =>
-      known(id).state !== 'pending'
-        ? Promise.resolve(known(id))
-        : new Promise<TransactionStatus>((resolve) => {
-            time.after(timeoutMs, () => resolve(known(id)));
-            waiting.push({ id: toHex(id), resolve });
-          }),
-    onBlock: (listener: (head: Head) => void) => void blocks.push(listener),
-  };
-  const bodies = createBodies({ world: { clock: time, timers: time, crypto } as unknown as BodiesDependencies['world'] });
-  const parts = {
-    ...{ node, bodies, crypto, sealed: counted, index: undefined, timers: time, clock: time },
-    sealingKeys: () => [new Uint8Array(32).fill(3)],
-    inclusions: {
-      async receipt() {
-        return undefined;
-      },
-      position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }),
-    },
-  };
-  const records = createRecordService(parts as unknown as RecordServiceDependencies);
-  const underWay = createUnderWay(node as unknown as NodeService, crypto, bodies.inSlices);
-
-  return {
-    deps: { ...parts, underWay } as unknown as SubmitDependencies,
-    sent,
-    count: records.underWay,
-    sealedRows,
-    bodies,
-    chain,
-    calls,
-    time,
-    async send(trees: readonly TextStruct[], more: { account?: string; wait?: 'sync' | 'async'; timeoutMs?: number } = {}) {
-      const { account = 'mes@alpha', wait = 'sync', timeoutMs = 50 } = more;
-      const body = { bytes: new TextEncoder().encode(JSON.stringify(trees)), mediaType: 'application/json' } as const;
-      const known = caller(account);
-      const options = { wait, timeoutMs, recordClass: 'production', requestId: 'r' } as unknown as RecordSubmitOptions;
-      return records.submit(body, { known, identify: () => known, address: '' }, options);
-    },
-    /** Until what was sent stands in the pool. */
-    async settled() {
-      for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-    },
-    /** Ends a transaction: its records are stored as the contract does, or it ends as told. */
-    end(
-      bytes: Uint8Array,
-      end?: TransactionStatus | { readonly failed: string; readonly failedCall?: number; readonly detail?: JsonObject },
-    ) {
-      const { id, transaction } = openTransaction(crypto, bytes);
-      chain.height++;
-      const results = transaction.calls.map(({ args }) =>
-        encodeJson(
-          decodeSubmissions(args).map(({ content }) => {
-            const recordId = recordIdOf(crypto, 'production', 'alpha', keyOf(production, decodeContent(content)));
-            const row = stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1));
-            const before = state.rows.has(row);
-            if (end === undefined && !before) {
-              const own = { class: 'production', classVersion: 1, org: 'alpha', actor: 'mes@alpha', key: {}, version: 1, state: 'current' };
-              const at = { content, source: {}, height: chain.height, committedAtMs: 1, transactionId: id, change: undefined };
-              state.rows.set(row, encodeStoredRecord({ ...own, ...at } as Parameters<typeof encodeStoredRecord>[0]));
-            }
-            return { id: toHex(recordId), status: before ? 'repeated' : 'stored', currentVersion: 1 };
-          }),
-        ),
-      );
-      const failure = end !== undefined && 'failed' in end ? end : undefined;
-      const { failed, failedCall = 0, detail } = failure ?? {};
-      const receipt = {
-        ...{ transactionId: id, height: chain.height, index: 0, results, gasUsed: 1, events: [], failedCall, keyKind: 'custodial' },
-        ...{ status: failed ? 'failed' : 'ok', code: failed ?? 'OK', detail: detail ? encodeJson(detail) : new Uint8Array(0) },
-      } as Receipt;
-      const status: TransactionStatus =
-        end !== undefined && 'state' in end ? end : { state: 'confirmed', receipt, blockHash: id, timestampMs: 1 };
-      statuses.set(toHex(id), status);
-      for (const waiter of waiting.filter((each) => each.id === toHex(id))) waiter.resolve(status);
-      for (const listener of blocks) listener({ height: chain.height } as Head);
-    },
-  };
-}
-
-const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-const idOf = (bytes: Uint8Array): string => toHex(openTransaction(crypto, bytes).id);
-const codes = (results: readonly PromiseSettledResult<SubmitOutcome>[]) =>
-  results.map((result) => (result.status === 'rejected' ? (result.reason as ChainError).code : 'OK'));
 
 test('eight sends of one record at once make one transaction, one receipt for all, and one row of sealed values', async () => {
   const { send, settled, sent, end, calls, sealedRows } = rig();
@@ -252,7 +97,7 @@ test('a refusal reaches all who joined, and the next send is not held up by it',
 });
 
 test('the record that a later call of a transaction refuses is named by its place in the body', { timeout: 120_000 }, async (t) => {
-  const { send, settled, sent, end, bodies } = rig();
+  const { send, turns, sent, end, bodies } = rig();
   t.after(() => bodies.stop());
   const answer = send(times(RECORDS_PER_CALL_MAX + 2, (i) => record(`P-${i}`)));
   const refused = assert.rejects(answer, (error: ChainError) => {
@@ -261,7 +106,7 @@ test('the record that a later call of a transaction refuses is named by its plac
     assert.equal(sameKeyAs, RECORDS_PER_CALL_MAX);
     return true;
   });
-  while (sent.length === 0) await settled();
+  while (sent.length === 0) await turns(); // no time passes: the thread for bodies has only so much
   assert.equal(openTransaction(crypto, sent[0]!).transaction.calls.length, 2);
   end(sent[0]!, { failed: 'RECORD_KEY_CONFLICT', failedCall: 1, detail: { record: 1, path: [], sameKeyAs: 0 } });
   await refused;
@@ -318,7 +163,7 @@ test('a record that became final after it was checked makes no second transactio
   end(sent[0]!);
   await first;
   const options = { wait: 'sync', timeoutMs: 50, recordClass: 'production' } as RecordSubmitOptions;
-  const outcome = await submitRows(deps, 'production', records, rows, caller('mes@alpha'), options);
+  const outcome = await submitRows(deps, records, rows, caller('mes@alpha'), options);
   assert.deepEqual([sent.length, outcome.transactionId, outcome.records[0]!.status], [1, idOf(sent[0]!), 'repeated']);
 });
 
@@ -341,7 +186,7 @@ test('the register is bounded, its oldest leaves past it, and what is over leave
   const join = (name: string) =>
     underWay.join(name, [], async () => {
       sends.push(name);
-      return { id: new Uint8Array(32), settle: async () => {} };
+      return { id: new Uint8Array(32), place: 0, settle: async () => false };
     });
   for (let i = 0; i <= UNDER_WAY_MAX; i++) await join(`${i}`);
   for (const name of ['1', `${UNDER_WAY_MAX}`]) await join(name);

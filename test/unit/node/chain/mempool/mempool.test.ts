@@ -209,6 +209,30 @@ test('a client whose dear transactions wait is told how long to wait before the 
   assert.equal(await codeOf(pool.add(dear({ sender: 'bob@plant' }), 'client')), 'OK');
 });
 
+test('a client of whom blocks leave much behind is told to come later, before any work; peers, other senders and the next block are not', async () => {
+  let nowMs = 0;
+  const { pool, checks } = mempool({}, () => nowMs);
+  const waiting = await Promise.all(Array.from({ length: 20 }, () => pool.add(transaction(), 'client')));
+  const next = async (count: number): Promise<void> => {
+    nowMs += 1_000;
+    const included = waiting.splice(0, count).map((entry) => ({ ...entry, gasUsed: 1 }));
+    await pool.settle({ included, height: 10, tookMs: 100 }, goOn);
+  };
+  await next(1);
+  assert.equal(await codeOf(pool.add(transaction(), 'client')), 'OK', 'one block shows no rate');
+  await next(1);
+  const checked = checks();
+  await assert.rejects(pool.add(transaction(), 'client'), ({ code, data }: ChainError) => {
+    assert.deepEqual([code, data], ['SERVER_BUSY', { sender: 'ann@plant', waiting: 19, retryAfterMs: 17_000 }]);
+    return true;
+  });
+  assert.throws(() => pool.checkBacklog('ann@plant'), { code: 'SERVER_BUSY' });
+  assert.equal(checks(), checked, 'no signature was checked');
+  pool.checkBacklog('bob@plant');
+  assert.equal(await codeOf(pool.add(transaction({ sender: 'bob@plant' }), 'client')), 'OK');
+  assert.equal(await codeOf(pool.add(transaction(), 'peer')), 'OK');
+});
+
 test('selection leaves out what does not fit and keeps what does', async () => {
   const { pool } = mempool();
   const large = transaction({ calls: [{ contract: 'c', method: 'm', args: new Uint8Array(2_000) }], sender: 'bob@plant' });

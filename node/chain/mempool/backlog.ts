@@ -1,0 +1,77 @@
+/**
+ * How long a sender's next transaction would wait, by what blocks have taken of him while they left some of his behind. More than a second of that is
+ * refused at the door: who is told at once to come again costs little, and who is taken is answered in time; a longer line only makes everybody late,
+ * because no block takes more for it. Of a sender of whom blocks leave nothing behind nothing is known and nothing refused, however much he sends at once.
+ */
+import type { Clock } from '../../world.ts';
+import type { GasUse } from './gas-shares.ts';
+
+/** What a sender may have waiting, ms of what blocks take of him. */
+export const WAIT_MS_MAX = 1_000;
+/** So many blocks' worth he may have at least, or the next one would not be full. */
+export const WAITING_BLOCKS_MIN = 2;
+/** A transaction reaches the others in this time, ms: a block that began sooner after it was admitted did not leave it behind. */
+export const SPREAD_MS = 250;
+/** Weight of the newest block in what is known of a sender. */
+const NEWEST_PART = 1 / 4;
+
+/** Transactions that any sender may have waiting: what one loader has under way, however few of them a block takes. */
+export const WAITING_COUNT_MIN = 4;
+/** Longest wait that is told, ms. */
+const TOLD_MS_MAX = 30_000;
+
+/** What waits of one sender. */
+export interface WaitingOf {
+  readonly size: number;
+  readonly gas: number;
+  /** When the oldest was admitted, ms. */
+  readonly oldestMs: number;
+}
+
+export interface Backlog {
+  /** A block became final, and took the chain's time for `tookMs`; what it held is no longer among what waits. */
+  note(block: readonly GasUse[], tookMs: number, waiting: ReadonlyMap<string, WaitingOf>): void;
+  /** Ms beyond what may be that a sender's next transaction would wait; 0 when it may come. */
+  waitMs(sender: string, waiting: WaitingOf): number;
+}
+
+/** What blocks take of a sender. */
+interface Served {
+  readonly gasPerMs: number;
+  readonly blockMs: number;
+}
+
+export function createBacklog(clock: Pick<Clock, 'monotonic'>): Backlog {
+  /** Those of whom the last block left something behind: no more than wait. */
+  let served: ReadonlyMap<string, Served> = new Map();
+  let lastBlockMs: number | undefined;
+
+  return {
+    note(block, tookMs, waiting) {
+      const nowMs = clock.monotonic();
+      const blockMs = nowMs - (lastBlockMs ?? Number.NaN);
+      lastBlockMs = nowMs;
+      const taken = new Map<string, number>();
+      for (const { sender, gasLimit } of block) taken.set(sender, (taken.get(sender) ?? 0) + gasLimit);
+      const next = new Map<string, Served>();
+      for (const [sender, { oldestMs }] of waiting) {
+        if (oldestMs > nowMs - tookMs - SPREAD_MS || !(blockMs > 0)) continue;
+        const newest: Served = { gasPerMs: (taken.get(sender) ?? 0) / blockMs, blockMs };
+        const before = served.get(sender) ?? newest;
+        next.set(sender, { gasPerMs: mean(before.gasPerMs, newest.gasPerMs), blockMs: mean(before.blockMs, blockMs) });
+      }
+      served = next;
+    },
+    waitMs(sender, { size, gas }) {
+      const known = served.get(sender);
+      if (known === undefined || size < WAITING_COUNT_MIN) return 0;
+      const waitMs = gas / known.gasPerMs;
+      const waitMsMax = Math.max(WAIT_MS_MAX, WAITING_BLOCKS_MIN * known.blockMs);
+      return waitMs <= waitMsMax ? 0 : Math.min(TOLD_MS_MAX, Math.ceil(waitMs - waitMsMax));
+    },
+  };
+}
+
+function mean(before: number, newest: number): number {
+  return before * (1 - NEWEST_PART) + newest * NEWEST_PART;
+}

@@ -1,0 +1,237 @@
+/**
+ * The whole state map as one sequence of bytes, written and read front to back: from the map itself, or by one merge of the snapshot before and the
+ * change sets since. It is read into a map or refused, never half loaded: every frame is hashed together with the hash before it, and what was read must
+ * come to the count and the root it began with.
+ *
+ * Head:  u8 form | u64 height | root | u32 count | hash
+ * Frame: u32 bytes | per entry in key order: u16 length, key, valueHash, u64 location | hash
+ * Hash = H(map-snapshot, hash before (none for the head) || what stands before it in its frame). A frame of 0 bytes is the last.
+ */
+import { ChainError } from '../errors/index.ts';
+import {
+  type ByteText,
+  compareBytes,
+  concat,
+  type Crypto,
+  DIGEST_BYTES,
+  type Digest,
+  equalBytes,
+  hashTagged,
+  MAP_KEY_BYTES_MAX,
+  toByteText,
+  Writer,
+} from '../format/index.ts';
+import { type MapWrite, SortedBatch, VALUE_BYTES } from './batch.ts';
+import { readLocation, writeLocation } from './location.ts';
+import type { MapHash } from './node-hash.ts';
+import { createMapLoader, type StateMap } from './state-map.ts';
+import type { HeldEntry, MapRoom } from './tree.ts';
+
+const FORM = 1;
+const HEAD_BYTES = 1 + 8 + DIGEST_BYTES + 4;
+/** A frame is ended once it holds so many bytes. */
+const FRAME_BYTES = 256 * 1024;
+const ENTRY_BYTES_MAX = 2 + MAP_KEY_BYTES_MAX + VALUE_BYTES;
+const FRAME_BYTES_MAX = FRAME_BYTES + ENTRY_BYTES_MAX;
+
+type Hash = Pick<Crypto, 'hash'>;
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+/** Entries in key order, some at a time. */
+export type EntryRuns = AsyncIterable<readonly HeldEntry[]> | Iterable<readonly HeldEntry[]>;
+
+export interface SnapshotHead {
+  readonly height: number;
+  readonly root: Digest;
+  readonly count: number;
+}
+
+/** The bytes of a snapshot, a frame at a time; as fast as they are taken. @throws Error when `runs` are not `head.count` entries in key order. */
+export async function* writeSnapshot(crypto: Hash, head: SnapshotHead, runs: EntryRuns): AsyncGenerator<Uint8Array> {
+  const seal = sealer(crypto);
+  const begin = new Writer(HEAD_BYTES).u8(FORM).u64(head.height).fixed(head.root, DIGEST_BYTES).u32(head.count).finish();
+  yield concat(begin, seal(begin));
+  const frame = new Uint8Array(4 + FRAME_BYTES_MAX);
+  let at = 4;
+  let count = 0;
+  let last: ByteText = '';
+  const finish = (): Uint8Array => {
+    new DataView(frame.buffer).setUint32(0, at - 4);
+    const bytes = frame.subarray(0, at);
+    at = 4;
+    return concat(bytes, seal(bytes));
+  };
+  for await (const run of runs) {
+    for (const { key, valueHash, location } of run) {
+      if (key <= last) throw new Error('Cannot write a snapshot of entries out of order');
+      last = key;
+      count++;
+      frame[at++] = key.length >> 8;
+      frame[at++] = key.length;
+      for (let i = 0; i < key.length; i++) frame[at++] = key.charCodeAt(i);
+      frame.set(valueHash, at);
+      writeLocation(frame, at + DIGEST_BYTES, location);
+      at += VALUE_BYTES;
+      if (at >= FRAME_BYTES) yield finish();
+    }
+  }
+  if (count !== head.count) throw new Error(`Cannot end a snapshot of ${head.count} entries after ${count}`);
+  if (at > 4) yield finish();
+  yield finish();
+}
+
+/** The entries of a snapshot after the writes, which are in key order: what a merge of an old snapshot and change sets comes to. */
+export async function* mergeEntries(runs: EntryRuns, writes: readonly MapWrite[]): AsyncGenerator<readonly HeldEntry[]> {
+  let next = 0;
+  const takeUpTo = (key: ByteText | undefined, out: HeldEntry[]): void => {
+    for (; next < writes.length && (key === undefined || writes[next]!.key < key); next++) {
+      const { key: own, valueHash, location = 0 } = writes[next]!;
+      if (valueHash) out.push({ key: own, valueHash, location });
+    }
+  };
+  for await (const run of runs) {
+    const out: HeldEntry[] = [];
+    for (const entry of run) {
+      takeUpTo(entry.key, out);
+      if (writes[next]?.key !== entry.key) out.push(entry); // else the write takes its place, before the next entry
+    }
+    yield out;
+  }
+  const rest: HeldEntry[] = [];
+  takeUpTo(undefined, rest);
+  yield rest;
+}
+
+/** Head of a snapshot and its entries, to be read to the end. @throws ChainError STORE_DAMAGED, from the entries too. */
+export async function openSnapshot(
+  crypto: Hash,
+  chunks: Chunks,
+): Promise<{ readonly head: SnapshotHead; readonly runs: AsyncGenerator<readonly HeldEntry[]> }> {
+  const frames = new Frames(crypto, chunks);
+  const head = await frames.head();
+  async function* runs(): AsyncGenerator<readonly HeldEntry[]> {
+    for await (const { count, bytes, at, lengths } of frames.batches(head.count)) {
+      yield Array.from({ length: count }, (_, i): HeldEntry => {
+        const value = at[i]! + lengths[i]!;
+        const valueHash = bytes.slice(value, value + DIGEST_BYTES);
+        return { key: toByteText(bytes.subarray(at[i]!, value)), valueHash, location: readLocation(bytes, value + DIGEST_BYTES) };
+      });
+    }
+  }
+  return { head, runs: runs() };
+}
+
+/** The map that a snapshot holds. @throws ChainError STORE_DAMAGED */
+export async function loadSnapshot(
+  hash: MapHash,
+  chunks: Chunks,
+  room?: MapRoom,
+): Promise<{ readonly head: SnapshotHead; readonly map: StateMap }> {
+  const frames = new Frames(hash, chunks);
+  const head = await frames.head();
+  const loader = createMapLoader(hash, room);
+  for await (const batch of frames.batches(head.count)) loader.add(batch);
+  const map = loader.finish();
+  if (!equalBytes(map.root(), head.root)) throw damaged('its entries lead to another root');
+  return { head, map };
+}
+
+/** Hash of a frame, chained to those before it. */
+function sealer(crypto: Hash): (bytes: Uint8Array) => Digest {
+  let before: Digest = new Uint8Array(0);
+  return (bytes) => {
+    before = hashTagged(crypto, 'map-snapshot', before, bytes);
+    return before;
+  };
+}
+
+/** Frames out of chunks of any size; the chunk and the frame at hand are all that is in memory. */
+class Frames {
+  readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
+  readonly #seal: (bytes: Uint8Array) => Digest;
+  #chunk = new Uint8Array(0);
+  #at = 0;
+
+  constructor(crypto: Hash, chunks: Chunks) {
+    this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+    this.#seal = sealer(crypto);
+  }
+
+  async head(): Promise<SnapshotHead> {
+    const bytes = await this.#take(HEAD_BYTES);
+    await this.#checkSeal(bytes);
+    const view = new DataView(bytes.buffer);
+    if (bytes[0] !== FORM) throw damaged(`form is ${bytes[0]}`);
+    return { height: readLocation(bytes, 1), root: bytes.slice(9, 9 + DIGEST_BYTES), count: view.getUint32(9 + DIGEST_BYTES) };
+  }
+
+  /** The entries of each frame; ends behind the last one, when they were as many as stated. */
+  async *batches(countStated: number): AsyncGenerator<SortedBatch> {
+    let count = 0;
+    let last: Uint8Array = new Uint8Array(0);
+    for (;;) {
+      const length = await this.#take(4);
+      const size = new DataView(length.buffer).getUint32(0);
+      if (size > FRAME_BYTES_MAX) throw damaged(`frame of ${size} bytes`);
+      const bytes = concat(length, await this.#take(size));
+      await this.#checkSeal(bytes);
+      if (size === 0) break;
+      const batch = batchOf(bytes, last);
+      const end = batch.count - 1;
+      last = bytes.subarray(batch.at[end]!, batch.at[end]! + batch.lengths[end]!);
+      count += batch.count;
+      yield batch;
+    }
+    if (count !== countStated) throw damaged(`${count} entries where ${countStated} are stated`);
+    if (this.#at < this.#chunk.length || (await this.#more())) throw damaged('bytes behind the end');
+  }
+
+  async #checkSeal(bytes: Uint8Array): Promise<void> {
+    if (!equalBytes(await this.#take(DIGEST_BYTES), this.#seal(bytes))) throw damaged('a hash differs');
+  }
+
+  /** The next bytes, in memory of their own. */
+  async #take(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const out = new Uint8Array(count);
+    for (let filled = 0; filled < count; ) {
+      if (this.#at === this.#chunk.length && !(await this.#more())) throw damaged('it ends too early');
+      const part = this.#chunk.subarray(this.#at, this.#at + count - filled);
+      out.set(part, filled);
+      filled += part.length;
+      this.#at += part.length;
+    }
+    return out;
+  }
+
+  /** False when there are no more bytes. */
+  async #more(): Promise<boolean> {
+    for (;;) {
+      const next = await this.#chunks.next();
+      if (next.done) return false;
+      this.#chunk = next.value as Uint8Array<ArrayBuffer>;
+      this.#at = 0;
+      if (this.#chunk.length > 0) return true;
+    }
+  }
+}
+
+/** The entries of a frame, all behind the key `last`. @throws ChainError STORE_DAMAGED */
+function batchOf(bytes: Uint8Array, last: Uint8Array): SortedBatch {
+  const at: number[] = [];
+  const lengths: number[] = [];
+  let previous = last;
+  for (let from = 4; from < bytes.length; ) {
+    const length = (bytes[from]! << 8) | (bytes[from + 1] ?? 0);
+    const key = bytes.subarray(from + 2, from + 2 + length);
+    if (length === 0 || length > MAP_KEY_BYTES_MAX || from + 2 + length + VALUE_BYTES > bytes.length) throw damaged('an entry is cut off');
+    if (compareBytes(key, previous) <= 0) throw damaged('keys are out of order');
+    previous = key;
+    at.push(from + 2);
+    lengths.push(length);
+    from += 2 + length + VALUE_BYTES;
+  }
+  return new SortedBatch(at.length, bytes, Uint32Array.from(at), Uint16Array.from(lengths));
+}
+
+function damaged(fault: string): ChainError {
+  return new ChainError('STORE_DAMAGED', { table: 'state snapshot', fault });
+}

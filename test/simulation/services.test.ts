@@ -1,0 +1,116 @@
+/** Record services on whole nodes: what a client was told stored stands once, is found, and its sealed values can be read, whatever the processes went through. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { exchangePrefix } from '../../node/feeds/exchange-chain.ts';
+import { indexKeyspace, sealedKeyspace } from '../../node/records/index.ts';
+import type { ServicesLimits } from '../../node/services.ts';
+import { CheckFailed, Cluster } from './cluster.ts';
+import { FullNodes } from './full-node.ts';
+import { runFullSeed } from './full-scenario.ts';
+import { fullSetup, loadMachine } from './full-setup.ts';
+import { SeededRandom } from './random.ts';
+import { RecordClients } from './record-clients.ts';
+import { ServicesCheck } from './services-check.ts';
+
+const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 1_000, checkpointIntervalBlocks: 4 };
+const ALL = [0, 1, 2, 3];
+const SEEDS = [6, 9];
+
+async function four(seed: number, limits: ServicesLimits = { anchorEntries: 2, anchorMs: 500 }) {
+  const machine = await loadMachine();
+  let nodes: FullNodes | undefined;
+  const setups: ReturnType<typeof fullSetup>[] = [];
+  const cluster = new Cluster({
+    seed,
+    nodes: 4,
+    validators: 4,
+    parameters: PARAMETERS,
+    factory: (create, cluster) => {
+      const setup = setups[0] ?? fullSetup(cluster, machine, 4, PARAMETERS, { services: limits });
+      setups[0] = setup;
+      nodes ??= new FullNodes(cluster, setup);
+      return nodes.factory(create);
+    },
+  });
+  const [setup, made] = [setups[0]!, nodes ?? assert.fail('no factory was asked for')];
+  const clients = new RecordClients(cluster, setup, made, new SeededRandom(seed));
+  cluster.bootAll();
+  assert.ok(await cluster.run(10_000, () => cluster.heights().min >= 1));
+  return { cluster, clients, nodes: made, check: new ServicesCheck(cluster, setup, made, clients) };
+}
+
+const fails = (check: ServicesCheck, expected: RegExp) =>
+  assert.rejects(check.check(), (error) => error instanceof CheckFailed && expected.test(error.message));
+
+test('seeds with record services keep what clients were told, and every exchange log its chain', async () => {
+  for (const seed of SEEDS) {
+    const { failure, story, transcript } = await runFullSeed(seed, undefined, true);
+    assert.equal(failure, undefined, `seed ${seed}: ${story}\n${transcript.slice(-40).join('\n')}`);
+  }
+});
+
+test('a node killed at its persist points, those of its services among them, loses nothing that a client was told, and no exchange on disk', async () => {
+  let kills = 0;
+  for (const [n, stage] of (['before', 'during', 'after'] as const).entries()) {
+    for (let at = 3 + 3 * n; at <= 24; at += 9) {
+      const { cluster, clients, nodes, check } = await four(at);
+      const victim = cluster.machines[at % 4]!;
+      const from = victim.disk.persistCount;
+      let killed = false;
+      victim.disk.onPersist = (point) => {
+        if (killed || point.count - from !== at || point.stage !== stage) return false;
+        killed = true;
+        kills++;
+        return true;
+      };
+      victim.onKilled = () => cluster.scheduler.after(600, () => cluster.boot(at % 4));
+      for (let number = 1; number <= 8; number++) {
+        clients.handIn(number);
+        await cluster.run(60);
+      }
+      const { told, anchors } = await check.check();
+      assert.ok(told >= 8 && anchors > 0, `${stage} ${at}: ${told} told, ${anchors} anchors`);
+      await nodes.check();
+    }
+  }
+  assert.equal(kills, 8);
+});
+
+test('nodes stopped and started again in turn lose nothing, and anchor what they logged', async () => {
+  const { cluster, clients, nodes, check } = await four(3, { anchorEntries: 1_000, anchorMs: 60_000 });
+  for (const i of ALL) {
+    for (let number = 10 * i + 1; number <= 10 * i + 4; number++) clients.handIn(number);
+    await cluster.run(700);
+    let down = false;
+    void cluster.stop(i).then(() => {
+      down = true;
+    });
+    assert.ok(await cluster.run(10_000, () => down), `n${i} does not stop`);
+    cluster.boot(i);
+    await cluster.run(300);
+  }
+  const { anchors } = await check.check();
+  assert.ok(anchors > 0);
+  await nodes.check();
+});
+
+test('the checks see what they are there to see: rows of a service that are gone from its disk', async () => {
+  const gone: readonly (readonly [store: string, prefix: string, expected: RegExp])[] = [
+    ['index', indexKeyspace.product.prefix, /finds record/],
+    ['index', indexKeyspace.supplier.prefix, /query index/],
+    ['sealed', sealedKeyspace.values.prefix, /sealed values cannot be read/],
+    ['local', exchangePrefix, /exchange log|EXCHANGE_LOG_REWRITTEN/],
+  ];
+  for (const [store, prefix, expected] of gone) {
+    const { cluster, clients, check } = await four(4);
+    for (let number = 1; number <= 4; number++) clients.handIn(number);
+    assert.ok(await cluster.run(10_000, () => clients.waiting().length === 0));
+    await cluster.run(2_000);
+    cluster.crash(1);
+    const rows = cluster.machines[1]!.disk.stores.get(store)!;
+    for (const key of [...rows.keys()]) if (key.startsWith(prefix)) rows.delete(key);
+    cluster.boot(1);
+    await cluster.run(1_000);
+    await fails(check, expected);
+  }
+});

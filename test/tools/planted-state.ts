@@ -1,0 +1,299 @@
+/** Planted bugs of the authenticated state: its map in memory, its proofs, and its bytes on disk. See planted-bugs.ts. */
+import type { PlantedBug } from './planted-bugs.ts';
+
+const PROOF = 'node/format/state-proof.ts';
+const PROOF_TEST = 'test/unit/node/format/state-proof.test.ts';
+const MAP = 'node/state/state-map.ts';
+const STAGING = 'node/state/staging.ts';
+const MAP_TEST = 'test/unit/node/state/state-map.test.ts';
+const CHANGES = 'node/state/change-set.ts';
+const CHANGES_TEST = 'test/unit/node/state/change-set.test.ts';
+const SNAPSHOT = 'node/state/snapshot.ts';
+const SNAPSHOT_TEST = 'test/unit/node/state/snapshot.test.ts';
+
+const proofs: readonly PlantedBug[] = [
+  {
+    name: 'the root of a state proof may be closed, and states any count',
+    from: "    if (kind === STATE_ITEM.closed) throw new DecodeError('the root is closed'); // nothing would cover its count\n",
+    to: '',
+    only: 'never closed',
+  },
+  {
+    name: 'a state proof of any length is read',
+    from: 'if (proof.length > STATE_PROOF_BYTES_MAX)',
+    to: 'if (proof.length < 0)',
+    only: 'longer than the bound',
+  },
+  { name: 'a branch of a state proof may lie above its slot', from: 'if (depth < slotDepth || depth', to: 'if (depth', only: 'hostile' },
+  { name: 'a branch of a state proof may lie deeper than any key', from: ' || depth > 2 * MAP_KEY_BYTES_MAX)', to: ')', only: 'hostile' },
+  {
+    name: 'a state proof may lead to another root',
+    from: 'if (!equalBytes(top.hash, root))',
+    to: 'if (top.hash.length !== root.length)',
+    only: 'another root',
+  },
+  { name: 'a state proof may leave the range half open', from: '  if (!walk.covered) throw notCovered();\n', to: '', only: 'narrower' },
+  {
+    name: 'bytes that are no state proof end in another error',
+    from: 'if (error instanceof DecodeError) throw new StateProofFault(',
+    to: 'if (error instanceof RangeError) throw new StateProofFault(',
+    only: 'hostile',
+  },
+  { name: 'entries of a closed subtree are not counted', from: '    else this.count += count;\n', to: '', only: 'narrower' },
+  {
+    name: 'a closed quad is judged by its first child',
+    from: 'relations.size === 1 ? [...relations][0]!',
+    to: 'relations.size > 0 ? [...relations][0]!',
+    only: 'narrower',
+  },
+].map((bug) => ({ ...bug, file: PROOF, test: PROOF_TEST }));
+
+const versions: readonly PlantedBug[] = [
+  { name: 'a block is committed on another state', file: MAP, from: 'if (next.parent !== head || ', to: 'if (', only: 'only on the state' },
+  { name: 'a dropped block is committed', file: MAP, from: " || next.state !== 'staged')", to: ')', only: 'only on the state' },
+  {
+    name: 'what was staged beside a committed block stays readable',
+    file: MAP,
+    from: 'if (sibling !== next) drop(sibling);',
+    to: 'if (sibling === undefined) drop(sibling);',
+    only: 'leaves no memory',
+  },
+  { name: 'a version of the past is read', file: MAP, from: " || version.state === 'past')", to: ')', only: 'only on the state' },
+  {
+    name: 'what a dropped candidate made stays in memory',
+    file: MAP,
+    from: '    free(version.staging!.made);\n',
+    to: '',
+    only: 'leaves no memory',
+  },
+  {
+    name: 'candidates staged on a dropped one stay',
+    file: MAP,
+    from: '    for (const child of version.children) drop(child);\n',
+    to: '',
+    only: 'leaves no memory',
+  },
+  {
+    name: 'what a committed block no longer refers to stays in memory',
+    file: MAP,
+    from: 'if (holds === 0) free(left);',
+    to: 'if (holds < 0) free(left);',
+    only: 'leaves no memory',
+  },
+  {
+    name: 'memory of a held version is given back at the next commit',
+    file: MAP,
+    from: 'if (holds === 0) free(left);',
+    to: 'if (holds >= 0) free(left);',
+    only: 'held version',
+  },
+  {
+    name: 'a candidate changes the branches of the version it stands on',
+    file: STAGING,
+    from: 'return this.#make(this.#tree.branches.copy(branch));',
+    to: 'return branch;',
+    only: 'candidates form a tree',
+  },
+  {
+    name: 'a branch of few entries stays a branch',
+    file: STAGING,
+    from: 'if (count <= BUCKET_ENTRIES_MAX) this.#collapse',
+    to: 'if (count === 0) this.#collapse',
+    only: 'any blocks',
+  },
+  {
+    name: 'a branch of one child stays',
+    file: STAGING,
+    from: 'else if (!this.#lift(branch, out, outAt)) {',
+    to: 'else {',
+    only: 'all beside one subtree',
+  },
+  {
+    name: 'the quad of a changed child is not hashed again',
+    file: STAGING,
+    from: 'quads |= 1 << (nibble >> 2);',
+    to: 'quads |= 1 << (nibble & 3);',
+    only: 'any blocks',
+  },
+  {
+    name: 'the key of a path of several nibbles is not compared with it',
+    file: STAGING,
+    from: 'if (depth === slotDepth) return this.#updateBranch',
+    to: 'if (depth >= slotDepth) return this.#updateBranch',
+    only: 'any blocks',
+  },
+  {
+    name: 'the former value of a path that is a key is not kept',
+    file: STAGING,
+    from: '      this.#batch.replace(write, bytes, body + 3, body + bodyBytesAt(bytes, start));\n',
+    to: '',
+    only: 'path of a branch',
+  },
+  {
+    name: 'undo forgets locations',
+    file: 'node/state/batch.ts',
+    from: ', location: readLocation(this.#former, at + DIGEST_BYTES) }',
+    to: ' }',
+    only: 'undo a block',
+  },
+  {
+    name: 'a moved bucket is looked for where it was',
+    file: 'node/state/bucket-log.ts',
+    from: '        this.#settle(bucket, to, bytes);\n',
+    to: '',
+    only: 'leaves no memory',
+  },
+  {
+    name: 'garbage is never collected',
+    file: 'node/state/bucket-log.ts',
+    from: 'this.#liveBytes / GARBAGE_DIVISOR + ',
+    to: 'this.#liveBytes * 1e9 + ',
+    only: 'leaves no memory',
+  },
+  {
+    name: 'a record is walked to by the length of another',
+    file: 'node/state/bucket-log.ts',
+    from: '      at += bytes;\n',
+    to: '      at += bytes + UNIT_BYTES;\n',
+    only: 'leaves no memory',
+  },
+].map((bug) => ({ ...bug, test: MAP_TEST }));
+
+const paged: readonly PlantedBug[] = [
+  {
+    name: 'a damaged page of the map is read',
+    file: 'node/state/segments.ts',
+    from: "throw new ChainError('STORE_DAMAGED', { table: 'state map pages', segment: index, page });",
+    to: 'continue;',
+    only: 'flipped, swapped and lost',
+  },
+  {
+    name: 'the map takes any memory',
+    file: 'node/state/segments.ts',
+    from: '    if (over <= 0) return;\n',
+    to: '    if (over <= 1_000) return;\n',
+    only: 'within its memory',
+  },
+  {
+    name: 'a block that meets a damaged page leaves its nodes behind',
+    file: MAP,
+    from: '      free(staging.made);\n      throw error;\n',
+    to: '      throw error;\n',
+    only: 'leaves no memory behind',
+  },
+  {
+    name: 'the record read last from the page file stays when buckets move',
+    file: 'node/state/bucket-log.ts',
+    from: '    this.#readBucket = 0;\n',
+    to: '',
+    only: 'within its memory',
+  },
+].map((bug) => ({ ...bug, test: 'test/unit/node/state/page-file.test.ts' }));
+
+const onDisk: readonly PlantedBug[] = [
+  {
+    name: 'a damaged change set is read',
+    file: CHANGES,
+    from: "throw damaged('its hash differs');",
+    to: 'body.length;',
+    only: 'any byte changed',
+  },
+  {
+    name: 'a change set of a later form is read',
+    file: CHANGES,
+    from: 'if (form !== FORM)',
+    to: 'if (form < 0)',
+    only: 'another form',
+  },
+  {
+    name: 'a change set names a key twice',
+    file: CHANGES,
+    from: "    if (key <= previous) throw new DecodeError('keys are out of order');\n",
+    to: '',
+    only: 'another form',
+  },
+  {
+    name: 'a change set holds a key the map cannot hold',
+    file: CHANGES,
+    from: 'if (length > MAP_KEY_BYTES_MAX)',
+    to: 'if (length < 0)',
+    only: 'another form',
+  },
+  {
+    name: 'a change set is replayed on any state',
+    file: CHANGES,
+    from: "  if (!equalBytes(set.before, map.root())) throw damaged('it does not follow on this state');\n",
+    to: '',
+    only: 'only on the state',
+  },
+  {
+    name: 'a change set may lead to any root',
+    file: CHANGES,
+    from: 'if (!equalBytes(staged.root, set.after)) {',
+    to: 'if (staged.root.length !== set.after.length) {',
+    only: 'only on the state',
+  },
+  { name: 'a refused change set stays staged', file: CHANGES, from: '    map.drop(staged);\n', to: '', only: 'only on the state' },
+].map((bug) => ({ ...bug, test: CHANGES_TEST }));
+
+const snapshots: readonly PlantedBug[] = [
+  { name: 'a damaged snapshot is read', from: "throw damaged('a hash differs');", to: 'bytes.length;', only: 'any byte changed' },
+  {
+    name: 'frames of a snapshot may change places',
+    from: "hashTagged(crypto, 'map-snapshot', before, bytes)",
+    to: "hashTagged(crypto, 'map-snapshot', bytes)",
+    only: 'many frames',
+  },
+  {
+    name: 'a snapshot of a later form is read',
+    from: 'if (bytes[0] !== FORM)',
+    to: 'if (bytes.length === 0)',
+    only: 'well hashed',
+  },
+  {
+    name: 'a snapshot holds another count than it states',
+    from: 'if (count !== countStated)',
+    to: 'if (count < 0)',
+    only: 'well hashed',
+  },
+  {
+    name: 'a snapshot leads to another root',
+    from: "  if (!equalBytes(map.root(), head.root)) throw damaged('its entries lead to another root');\n",
+    to: '',
+    only: 'well hashed',
+  },
+  { name: 'bytes may follow a snapshot', from: "throw damaged('bytes behind the end');", to: 'count;', only: 'any byte changed' },
+  {
+    name: 'a snapshot is read out of order',
+    from: "    if (compareBytes(key, previous) <= 0) throw damaged('keys are out of order');\n",
+    to: '',
+    only: 'well hashed',
+  },
+  {
+    name: 'a snapshot has memory taken for any length it states',
+    from: 'if (size > FRAME_BYTES_MAX)',
+    to: 'if (size < 0)',
+    only: 'well hashed',
+  },
+  { name: 'an entry of a snapshot may be cut off', from: "throw damaged('an entry is cut off');", to: 'key.length;', only: 'well hashed' },
+  {
+    name: 'a snapshot is written out of order',
+    from: "      if (key <= last) throw new Error('Cannot write a snapshot of entries out of order');\n",
+    to: '',
+    only: 'not written to its end',
+  },
+  {
+    name: 'a snapshot is written with another count than it states',
+    from: 'if (count !== head.count)',
+    to: 'if (count < 0)',
+    only: 'not written to its end',
+  },
+  {
+    name: 'a merge keeps what a change set replaced',
+    from: 'if (writes[next]?.key !== entry.key) out.push(entry);',
+    to: 'if (writes[next]?.key !== entry.key || writes.length > 0) out.push(entry);',
+    only: 'merged',
+  },
+].map((bug) => ({ ...bug, file: SNAPSHOT, test: SNAPSHOT_TEST }));
+
+export const plantedState: readonly PlantedBug[] = [...proofs, ...versions, ...paged, ...onDisk, ...snapshots];

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { concat, hashTagged, toHex, Writer } from '../../../../node/format/index.ts';
+import {
+  type ChangeSet,
+  createStateMap,
+  decodeChangeSet,
+  encodeChangeSet,
+  type HeldEntry,
+  type MapWrite,
+  mergeChangeSets,
+  replayChangeSet,
+  type StateMap,
+} from '../../../../node/state/index.ts';
+import { block, digest, fastHash, many, plainHash } from './state-map-model.ts';
+
+const damaged = (fault: RegExp) => (error: unknown) =>
+  error instanceof ChainError &&
+  error.code === 'STORE_DAMAGED' &&
+  error.data.table === 'change set' &&
+  fault.test(String(error.data.fault));
+
+function entriesOf(map: StateMap): HeldEntry[] {
+  const held = map.hold();
+  const entries = [...held.entries()].flat();
+  held.release();
+  return entries;
+}
+
+/** Commits the block and returns what it changed, there and back. */
+function commit(map: StateMap, height: number, writes: readonly MapWrite[]): { readonly set: ChangeSet; readonly undo: ChangeSet } {
+  const before = map.root();
+  const staged = map.stage(writes);
+  const undo = { height: height - 1, before: staged.root, after: before, writes: staged.undo() };
+  map.commit(staged);
+  return { set: { height, before, after: staged.root, writes }, undo };
+}
+const coded = (set: ChangeSet): ChangeSet => decodeChangeSet(plainHash, encodeChangeSet(plainHash, set));
+
+test('change sets read back lead a second map through the same states, and their undo leads it back, locations and all', () => {
+  fc.assert(
+    fc.property(many(block, 6), (blocks) => {
+      const [one, two] = [createStateMap(fastHash), createStateMap(fastHash)];
+      const undos: ChangeSet[] = [];
+      const states = [entriesOf(one)];
+      for (const [height, writes] of blocks.entries()) {
+        const { set, undo } = commit(one, height, writes);
+        undos.push(undo);
+        replayChangeSet(two, coded(set));
+        assert.deepEqual(entriesOf(two), entriesOf(one));
+        states.push(entriesOf(two));
+      }
+      states.pop();
+      for (const undo of undos.reverse()) {
+        replayChangeSet(two, coded({ ...undo, height: undo.height + 1 }));
+        assert.deepEqual(entriesOf(two), states.pop());
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('what many change sets change together leads from the first state to the last', () => {
+  fc.assert(
+    fc.property(many(block, 5), (blocks) => {
+      const [one, two] = [createStateMap(fastHash), createStateMap(fastHash)];
+      const sets = blocks.map((writes, height) => coded(commit(one, height, writes).set));
+      const writes = mergeChangeSets(sets);
+      assert.deepEqual(
+        writes.map(({ key }) => key),
+        [...new Set(sets.flatMap((set) => set.writes.map(({ key }) => key)))].sort(),
+      );
+      two.commit(two.stage(writes));
+      assert.deepEqual(entriesOf(two), entriesOf(one));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+const writes: MapWrite[] = [
+  { key: 'a', valueHash: digest('1'), location: 2 ** 32 + 7 },
+  { key: 'b', valueHash: undefined },
+  { key: 'record', valueHash: digest('2') },
+];
+
+test('a change set with any byte changed, cut off anywhere or followed by more is refused', () => {
+  const bytes = encodeChangeSet(plainHash, commit(createStateMap(fastHash), 9, writes).set);
+  for (let at = 0; at < bytes.length; at++) {
+    const flipped = bytes.slice();
+    flipped[at]! ^= 1 << (at & 7);
+    assert.throws(() => decodeChangeSet(plainHash, flipped), damaged(/hash differs/));
+    assert.throws(() => decodeChangeSet(plainHash, bytes.slice(0, at)), damaged(/hash differs/));
+  }
+  assert.throws(() => decodeChangeSet(plainHash, concat(bytes, Uint8Array.of(0))), damaged(/hash differs/));
+});
+
+test('well hashed bytes of another form are refused', () => {
+  const sealed = (body: Uint8Array) => concat(body, hashTagged(plainHash, 'map-changes', body));
+  const body = (form: number, keys: readonly string[], length?: number) => {
+    const writer = new Writer().u8(form).u64(1).fixed(digest('0'), 32).fixed(digest('1'), 32).u32(keys.length);
+    for (const key of keys)
+      writer
+        .u16(length ?? key.length)
+        .fixed(Buffer.from(key, 'latin1'), key.length)
+        .u8(0);
+    return writer.finish();
+  };
+  assert.equal(decodeChangeSet(plainHash, sealed(body(1, ['a', 'b']))).writes.length, 2);
+  assert.throws(() => decodeChangeSet(plainHash, sealed(body(2, []))), damaged(/form is 2/));
+  assert.throws(() => decodeChangeSet(plainHash, sealed(body(1, ['a', 'a']))), damaged(/out of order/));
+  assert.throws(() => decodeChangeSet(plainHash, sealed(body(1, ['']))), damaged(/out of order/));
+  assert.throws(() => decodeChangeSet(plainHash, sealed(body(1, ['x'.repeat(513)]))), damaged(/key of 513 bytes/));
+  assert.throws(() => decodeChangeSet(plainHash, sealed(body(1, ['a'], 9))), damaged(/early/));
+});
+
+test('a change set is replayed only on the state it follows and only to the root it states; a refused one changes nothing', () => {
+  const map = createStateMap(fastHash);
+  const { set } = commit(map, 1, writes);
+  const later = map.stage([{ key: 'c', valueHash: digest('3') }]);
+  const next: ChangeSet = { height: 2, before: map.root(), after: later.root, writes: [{ key: 'c', valueHash: digest('3') }] };
+  map.drop(later);
+  const memory = map.memory();
+  assert.throws(() => replayChangeSet(map, set), damaged(/does not follow/));
+  assert.throws(() => replayChangeSet(map, { ...next, after: digest('') }), damaged(/another root/));
+  assert.throws(() => replayChangeSet(map, { ...next, writes: [] }), damaged(/another root/));
+  assert.equal(toHex(map.root()), toHex(set.after));
+  assert.deepEqual(map.memory(), memory);
+  replayChangeSet(map, next);
+  assert.equal(toHex(map.root()), toHex(next.after));
+});

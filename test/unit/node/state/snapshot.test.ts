@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { concat, hashTagged, toHex, Writer } from '../../../../node/format/index.ts';
+import {
+  type ChangeSet,
+  createStateMap,
+  type EntryRuns,
+  type HeldEntry,
+  loadSnapshot,
+  type MapWrite,
+  mergeChangeSets,
+  mergeEntries,
+  openSnapshot,
+  type SnapshotHead,
+  type StateMap,
+  writeSnapshot,
+} from '../../../../node/state/index.ts';
+import { block, digest, fastHash, many, plainHash } from './state-map-model.ts';
+
+const damaged = (fault: RegExp) => (error: unknown) =>
+  error instanceof ChainError &&
+  error.code === 'STORE_DAMAGED' &&
+  error.data.table === 'state snapshot' &&
+  fault.test(String(error.data.fault));
+
+async function arrayOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const out: T[] = [];
+  for await (const item of items) out.push(item);
+  return out;
+}
+
+async function bytesOf(head: SnapshotHead, runs: EntryRuns): Promise<Uint8Array> {
+  return concat(...(await arrayOf(writeSnapshot(plainHash, head, runs))));
+}
+
+function snapshotOf(map: StateMap, height: number): Promise<Uint8Array> {
+  const held = map.hold();
+  return bytesOf({ height, root: held.root, count: held.count }, held.entries()).finally(held.release);
+}
+
+function mapAfter(blocks: readonly (readonly MapWrite[])[]): StateMap {
+  const map = createStateMap(fastHash);
+  for (const writes of blocks) map.commit(map.stage(writes));
+  return map;
+}
+const entriesOf = (map: StateMap): HeldEntry[] => [...map.hold().entries()].flat();
+
+/** The bytes in pieces of sizes that repeat, some of them empty. */
+function* pieces(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = i % (sizes.length + 1) === sizes.length ? 1 : sizes[i % (sizes.length + 1)]!;
+    yield bytes.slice(at, at + size);
+    at += size;
+  }
+}
+
+test('a snapshot is read back into the same map, whatever the pieces its bytes come in', async () => {
+  await fc.assert(
+    fc.asyncProperty(many(block, 5), fc.array(fc.nat(300), { maxLength: 4 }), fc.nat(), async (blocks, sizes, height) => {
+      const map = mapAfter(blocks);
+      const bytes = await snapshotOf(map, height);
+      const loaded = await loadSnapshot(fastHash, pieces(bytes, sizes));
+      assert.deepEqual([loaded.head.height, loaded.head.count, toHex(loaded.head.root)], [height, map.count(), toHex(map.root())]);
+      assert.equal(toHex(loaded.map.root()), toHex(map.root()));
+      assert.deepEqual(entriesOf(loaded.map), entriesOf(map));
+      const writes = blocks[0]?.slice(0, 5) ?? [];
+      assert.equal(toHex(loaded.map.stage(writes).root), toHex(map.stage(writes).root));
+      assert.deepEqual(Buffer.from(await snapshotOf(loaded.map, height)), Buffer.from(bytes));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a snapshot merged with the change sets since is, byte for byte, that of the map they lead to', async () => {
+  await fc.assert(
+    fc.asyncProperty(many(block, 3), many(block, 4), async (before, since) => {
+      const map = mapAfter(before);
+      const old = await snapshotOf(map, 1);
+      const sets = since.map((writes): ChangeSet => {
+        const set = { height: 0, before: map.root(), after: map.root(), writes };
+        map.commit(map.stage(writes));
+        return set;
+      });
+      const { runs } = await openSnapshot(plainHash, [old]);
+      const merged = await bytesOf({ height: 9, root: map.root(), count: map.count() }, mergeEntries(runs, mergeChangeSets(sets)));
+      assert.deepEqual(Buffer.from(merged), Buffer.from(await snapshotOf(map, 9)));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+const large = mapAfter([
+  Array.from({ length: 6_000 }, (_, i) => ({ key: `key ${toHex(digest(String(i)))}`, valueHash: digest(`${i}`), location: i })),
+]);
+const few = mapAfter([Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, valueHash: digest(`${i}`), location: 2 ** 33 + i }))]);
+
+test('a snapshot of many frames is written a frame at a time and read back', async () => {
+  const frames = await arrayOf(writeSnapshot(plainHash, { height: 1, root: large.root(), count: large.count() }, large.hold().entries()));
+  assert.ok(frames.length > 4 && frames.every((frame) => frame.length < 300_000));
+  const loaded = await loadSnapshot(fastHash, frames);
+  assert.deepEqual(entriesOf(loaded.map), entriesOf(large));
+  const swapped = [frames[0]!, frames[2]!, frames[1]!, ...frames.slice(3)];
+  await assert.rejects(loadSnapshot(fastHash, swapped), damaged(/hash differs/));
+  await assert.rejects(loadSnapshot(fastHash, frames.toSpliced(1, 1)), damaged(/hash differs/));
+  await assert.rejects(loadSnapshot(fastHash, frames.slice(0, -1)), damaged(/too early/));
+});
+
+test('a snapshot with any byte changed, cut off anywhere or followed by more is refused', async () => {
+  const bytes = await snapshotOf(few, 5);
+  for (let at = 0; at < bytes.length; at++) {
+    const flipped = bytes.slice();
+    flipped[at]! ^= 1 << (at & 7);
+    await assert.rejects(loadSnapshot(fastHash, [flipped]), damaged(/./));
+    await assert.rejects(loadSnapshot(fastHash, [bytes.slice(0, at)]), damaged(/too early/));
+  }
+  await assert.rejects(loadSnapshot(fastHash, [bytes, Uint8Array.of(0)]), damaged(/behind the end/));
+  const { runs } = await openSnapshot(plainHash, [bytes.subarray(0, bytes.length - 40)]);
+  await assert.rejects(arrayOf(runs), damaged(/too early/));
+});
+
+test('well hashed bytes that hold something else than they state are refused', async () => {
+  interface Lie {
+    readonly form?: number;
+    readonly count?: number;
+    readonly root?: Uint8Array;
+    readonly entries?: readonly (readonly [key: string, keyBytesStated: number])[];
+    readonly size?: number;
+  }
+  const map = mapAfter([['a', 'b'].map((key) => ({ key, valueHash: digest(key) }))]);
+  const told = ({
+    form = 1,
+    count = 2,
+    root = map.root(),
+    entries = [
+      ['a', 1],
+      ['b', 1],
+    ],
+    size,
+  }: Lie): Uint8Array => {
+    let before: Uint8Array = new Uint8Array(0);
+    const sealed = (bytes: Uint8Array): Uint8Array => {
+      before = hashTagged(plainHash, 'map-snapshot', before, bytes);
+      return concat(bytes, before);
+    };
+    const rows = new Writer();
+    for (const [key, stated] of entries) rows.u16(stated).fixed(Buffer.from(key, 'latin1'), key.length).fixed(digest(key), 32).u64(0);
+    const payload = rows.finish();
+    const head = sealed(new Writer().u8(form).u64(1).fixed(root, 32).u32(count).finish());
+    return concat(head, sealed(concat(new Writer().u32(size ?? payload.length).finish(), payload)), sealed(new Uint8Array(4)));
+  };
+  assert.equal((await loadSnapshot(fastHash, [told({})])).map.count(), 2);
+  const lies: readonly (readonly [Lie, RegExp])[] = [
+    [{ form: 2 }, /form is 2/],
+    [{ count: 3 }, /2 entries where 3/],
+    [{ root: digest('') }, /another root/],
+    [
+      {
+        entries: [
+          ['b', 1],
+          ['a', 1],
+        ],
+      },
+      /out of order/,
+    ],
+    [
+      {
+        entries: [
+          ['a', 1],
+          ['a', 1],
+        ],
+      },
+      /out of order/,
+    ],
+    [
+      {
+        entries: [
+          ['a', 1],
+          ['b', 2],
+        ],
+      },
+      /cut off/,
+    ],
+    [
+      {
+        entries: [
+          ['', 0],
+          ['b', 1],
+        ],
+      },
+      /cut off/,
+    ],
+    [
+      {
+        entries: [
+          ['a', 1],
+          ['b'.repeat(513), 513],
+        ],
+      },
+      /cut off/,
+    ],
+    [{ size: 0xffff_fff0 }, /frame of 4294967280 bytes/],
+  ];
+  for (const [lie, fault] of lies) await assert.rejects(loadSnapshot(fastHash, [told(lie)]), damaged(fault));
+});
+
+test('a snapshot that is not what its head states is not written to its end', async () => {
+  const entry = (key: string): HeldEntry => ({ key, valueHash: digest(key), location: 0 });
+  const head = { height: 1, root: digest(''), count: 2 };
+  await assert.rejects(bytesOf(head, [[entry('b'), entry('a')]]), /out of order/);
+  await assert.rejects(bytesOf(head, [[entry('a')], [entry('b'), entry('b')]]), /out of order/);
+  await assert.rejects(bytesOf(head, [[entry('a')]]), /after 1/);
+});
