@@ -168,6 +168,17 @@ export interface Engine {
   status(): EngineStatus;
 }
 
+/**
+ * What a frame says, for whoever watches a network and not for who takes part: nothing in it was verified. `digest` only where the word binds its signer:
+ * two digests of one signer at one place break what agreement rests on.
+ */
+export interface Inspection {
+  /** Undefined for what anybody may hand on. */
+  readonly signer: string | undefined;
+  readonly place: { readonly kind: string; readonly height: number | undefined; readonly round: number | undefined };
+  readonly digest: Digest | undefined;
+}
+
 /** What an engine needs to sign and to check; signing is cheap and synchronous. */
 export interface EngineCrypto {
   hash(data: Uint8Array): Digest;

@@ -1,4 +1,4 @@
 /** The door of consensus/. */
 export * from './engine.ts';
 export * from './finality.ts';
-export { createEngine, producerOf } from './registry.ts';
+export { createEngine, inspect, producerOf } from './registry.ts';

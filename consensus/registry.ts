@@ -1,7 +1,8 @@
 /** Name -> engine: the one switch. A new protocol is a folder, a line in each function here and in finality.ts, and a name in node/format/engines.ts. */
 import { engineNames, isEngineName, type Validator } from '../node/format/index.ts';
-import type { Engine, EngineCrypto, EngineStart } from './engine.ts';
+import type { Engine, EngineCrypto, EngineStart, Inspection } from './engine.ts';
 import { createPbft } from './pbft/index.ts';
+import { inspectFrame } from './pbft/inspect.ts';
 import { producerOfView } from './pbft/engine-data.ts';
 
 /** @throws RangeError for a name outside engineNames; chain state is checked before it gets here. */
@@ -28,5 +29,14 @@ export function producerOf(name: string, engineData: Uint8Array, validators: rea
     }
   } catch {
     return undefined; // not in its form
+  }
+}
+
+/** What a frame of an engine says. Undefined for bytes that are no message of it. */
+export function inspect(name: string, frame: Uint8Array): Inspection | undefined {
+  if (!isEngineName(name)) return undefined;
+  switch (name) {
+    case 'pbft':
+      return inspectFrame(frame);
   }
 }

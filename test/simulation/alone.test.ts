@@ -1,7 +1,7 @@
 /** A backup that was cut off alone for longer than a view lasts must vote again soon after, by itself, through a restart as well. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeMessage } from '../../consensus/pbft/messages.ts';
+import { inspect } from '../../consensus/index.ts';
 import { Cluster } from './cluster.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 200, checkpointIntervalBlocks: 4 };
@@ -15,7 +15,7 @@ async function votes(cluster: Cluster, node: string): Promise<boolean> {
   const before = cluster.fabric.onSent;
   cluster.fabric.onSent = (from, to, channel, frame) => {
     before(from, to, channel, frame);
-    voted ||= from === node && channel === 'votes' && decodeMessage(frame).kind === 'commit';
+    voted ||= from === node && channel === 'votes' && inspect('pbft', frame)?.place.kind === 'commit';
   };
   const reached = await cluster.run(BACK_WITHIN_MS, () => voted);
   cluster.fabric.onSent = before;

@@ -80,11 +80,13 @@ export class Cluster {
   readonly #final = new Map<number, string>();
   /** Height at which each transaction was acknowledged. */
   readonly acknowledged = new Map<number, number>();
-  readonly #words = new Words();
+  readonly #words: Words;
   failure: CheckFailed | undefined;
 
   constructor(options: ClusterOptions) {
     this.random = new SeededRandom(options.seed);
+    const engine = options.engine ?? 'pbft';
+    this.#words = new Words(engine);
     this.keys = new SimKeys(this.random.fork(), options.real ? SUITE.ed25519 : SUITE.simulated);
     this.fabric = new Fabric(this.scheduler, this.random.fork());
     this.fabric.onSent = (from, _to, channel, frame) => channel === 'votes' && this.#inspect(from, frame);
@@ -117,7 +119,7 @@ export class Cluster {
       parameters: () => options.parameters,
       bounds: options.bounds ?? BOUNDS,
     };
-    const make = options.factory ?? ((create) => driverNode(options.engine ?? 'pbft', create));
+    const make = options.factory ?? ((create) => driverNode(engine, create));
     this.#factories = this.names.map((_, i) => make(options.faulty?.get(i)?.(this.random.fork()), this));
   }
 

@@ -2,8 +2,7 @@
  * One seed, one story: a cluster is drawn, troubled for a while within what PBFT bears, then healed; it must have kept its promises all along
  * and make progress again within a bound.
  */
-import { decodeMessage, type Message } from '../../consensus/pbft/messages.ts';
-import { ENGINE_LIMITS } from '../../consensus/index.ts';
+import { ENGINE_LIMITS, inspect } from '../../consensus/index.ts';
 import { JOIN_EVERY_BLOCKS } from '../../consensus/pbft/recovery.ts';
 import { INBOX_LIMITS } from '../../node/chain/frame-inbox.ts';
 import { faultsMax } from '../../node/format/index.ts';
@@ -110,7 +109,7 @@ export async function runSeed(seed: number, engine = 'pbft', tearing?: boolean):
   let healedMs = 0;
   try {
     await troubled(cluster, draw, { trouble, crashes, parts, persists, forgets, tears: tears ? tearDraw : undefined });
-    if (stalls) await stalled(cluster, stalls);
+    if (stalls) await stalled(cluster, engine, stalls);
     healedMs = await healed(cluster, owed);
     height = cluster.heights().max;
     return { seed, failure: undefined, story, transcript: cluster.transcript, height, healedMs };
@@ -236,18 +235,11 @@ export async function troubled(
 }
 
 /** Everything is up, and no block becomes final for so many views. */
-async function stalled(cluster: Cluster, kind: Message['kind']): Promise<void> {
+async function stalled(cluster: Cluster, engine: string, kind: string): Promise<void> {
   cluster.say('network', `loses every ${kind}`);
   cluster.fabric.faults = { ...HEALTHY };
   cluster.fabric.groups.clear();
-  cluster.fabric.loses = (_from, _to, channel, frame) => {
-    if (channel !== 'votes') return false;
-    try {
-      return decodeMessage(frame).kind === kind;
-    } catch {
-      return false; // a traitor's
-    }
-  };
+  cluster.fabric.loses = (_from, _to, channel, frame) => channel === 'votes' && inspect(engine, frame)?.place.kind === kind;
   cluster.bootAll();
   const views = () => cluster.honest().map((i) => Number(/ view (\d+) /.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 0));
   const from = Math.max(...views());

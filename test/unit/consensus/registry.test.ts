@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createEngine, producerOf } from '../../../consensus/index.ts';
+import { createEngine, inspect, producerOf } from '../../../consensus/index.ts';
+import { encodeMessage, type Message } from '../../../consensus/pbft/messages.ts';
 import { engineNames, isEngineName } from '../../../node/format/index.ts';
-import { CHAIN_ID, GENESIS, PARAMETERS, validators } from './pbft/table.ts';
+import { CHAIN_ID, certificate, d, GENESIS, PARAMETERS, prePrepare, validators, viewChange, vote } from './pbft/table.ts';
 
 const start = {
   chainId: CHAIN_ID,
@@ -38,4 +39,21 @@ test('the producer of a block follows from the view in its engineData, and from 
   for (const data of [new Uint8Array(0), new Uint8Array(9)]) assert.equal(producerOf('pbft', data, set), undefined);
   assert.equal(producerOf('raft', view(0), set), undefined);
   assert.equal(producerOf('pbft', view(0), []), undefined);
+});
+
+test('a frame shows who signed it, where, and the digest that it binds its signer to; other bytes show nothing', () => {
+  const shown = (message: Message) => inspect('pbft', encodeMessage(message));
+  const place = (kind: string) => ({ kind, height: 5, round: 2 });
+  for (const kind of ['prepare', 'commit'] as const)
+    assert.deepEqual(shown(vote(kind, 'b', 2, 5, 'X')), { signer: 'b', place: place(kind), digest: d('X') });
+  assert.deepEqual(shown(prePrepare('c', 2, 5, 'X')), { signer: 'c', place: place('prePrepare'), digest: d('X') });
+  assert.deepEqual(shown(viewChange('d', 2, certificate('commit', 1, 5, 'X'))), {
+    signer: 'd',
+    place: place('viewChange'),
+    digest: undefined,
+  });
+  const forwarded = shown({ kind: 'committed', certificate: certificate('commit', 2, 5, 'X') });
+  assert.deepEqual(forwarded, { signer: undefined, place: place('committed'), digest: undefined });
+  assert.equal(inspect('pbft', new Uint8Array(9)), undefined);
+  assert.equal(inspect('raft', encodeMessage(vote('commit', 'b', 2, 5, 'X'))), undefined);
 });
