@@ -248,6 +248,6 @@ async function routeUs(network: BenchNetwork, recordsEach: number): Promise<numb
     if (answered < calls * ROUTE_ANSWERED_MIN) throw new Error(`Cannot measure the route: ${JSON.stringify(refused)}`);
     return (nodesCpuUs[known!.node]! - (idleUsPerS * calls) / perS + loadCpuUs) / answered;
   };
-  await again(count / 4);
+  await again(Math.ceil(count / 4));
   return (await again(count)) / recordsEach;
 }
