@@ -4,8 +4,8 @@
  */
 import { stateKey } from '../contracts/index.ts';
 import { openAlarms } from './feeds/alarms.ts';
-import { type Chain, createChain } from './chain/chain.ts';
-import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
+import { createChain } from './chain/chain.ts';
+import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
 import type { InboxLimits } from './chain/frame-inbox.ts';
 import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
@@ -29,19 +29,21 @@ import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
 import { createMembership } from './peers/membership.ts';
 import { createFinalState } from './state/final-state.ts';
+import type { ChainEvents } from './chain/events.ts';
 import { createLeftOut } from './chain/left-out.ts';
+import { createTip } from './chain/tip.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
 import { sharedRow } from './ledger/repair.ts';
 import { createStateRows } from './ledger/state-rows.ts';
 import { validateSealedBlock } from './ledger/validation.ts';
 import { createHealth } from './feeds/health.ts';
-import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
+import { createMempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
 import { createOutbox } from './feeds/outbox.ts';
 import { createPause } from './pace/slices.ts';
 import { Parts } from './parts.ts';
 import { watchPeers } from './peers/peer-watch.ts';
-import { createPeering, type Peering, type PeeringLimits } from './peers/peering.ts';
+import { createPeering, type PeeringLimits } from './peers/peering.ts';
 import { openPendingBodies } from './chain/pending-bodies.ts';
 import { createReceipts } from './chain/receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
@@ -49,7 +51,7 @@ import { keyspace } from './store/keyspace.ts';
 import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
 import { damagedKey } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
-import { createRepairer, type Requests, type Standing } from './peers/index.ts';
+import { createRepairer, createSpreading, Requests, type Standing } from './peers/index.ts';
 import type { AppendLog, Network, Store, World } from './world.ts';
 import { createWorkNotice } from './chain/work-notice.ts';
 
@@ -128,29 +130,42 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const prove = boundedProofs(executor);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
+  const tip = createTip(opened, { account: state.account, spent: (id) => blocks.position(id) !== undefined });
+  const mempool = createMempool({
+    crypto,
+    verifier: world.verifier,
+    clock: world.clock,
+    limits: options.mempool,
+    context: tip.admission,
+  });
+  const receipts = createReceipts({ crypto, blocks, mempool, clock: world.clock, timers: world.timers });
+  mempool.onRejected(receipts.onRejected);
+  const requests = new Requests({ network, world });
+  const peeringLimits = options.limits?.peering;
+  const spreading = createSpreading({
+    world,
+    network,
+    requests,
+    mempool,
+    parameters: () => tip.configuration.parameters,
+    ...(peeringLimits ? { fetchHashesMax: peeringLimits.fetchHashesMax } : {}),
+  });
+  const chain = createChain({ world, self: options.node, executor, tip, mempool, pending, seal: options.signWithValidatorKey, spreading });
   const outbox = createOutbox({
-    source: { height: () => chain.tip().height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
+    source: { height: () => tip.height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
     store: options.local,
     prefix: keyspace.outboxCursor,
     timers: world.timers,
     pause: () => createPause(world),
     log: world.log,
   });
-  const committedListeners = new Set<(committed: Committed) => void>();
   let stopping = false;
   let cancelSave: (() => void) | undefined;
-
-  const work = createWorkNotice({
-    clock: world.clock,
-    timers: world.timers,
-    dueInMs: (entry) => mempool.dueInMs(driver.status().producer === options.node ? 'self' : 'other', entry),
-    workWaiting: (waiting) => driver.workWaiting(waiting),
-  });
 
   /** A backup may owe nothing after it: what waited cannot stand in a block any more. */
   async function handOver(primary: string): Promise<void> {
     try {
-      if ((await peering.handOver(primary)) > 0) work.tell();
+      if ((await spreading.handOver(primary)) > 0) work.tell();
     } catch (error) {
       world.log.error({ primary, error: String(error) }, 'what waits could not be handed over');
     }
@@ -187,7 +202,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 
   /** A fault that stops the voting, and is over by itself when its cause is. */
-  function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
+  function onNote({ event, fields }: ChainEvents['note']): void {
     world.log.debug({ ...fields }, event);
     if (event === PRODUCER_CHANGED) work.tell(); // what a new producer proposes is not what another expected
     if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
@@ -208,93 +223,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return key;
   }
 
-  const receipts = createReceipts({ crypto, blocks, mempool: () => mempool, clock: world.clock, timers: world.timers });
-  const mempool: Mempool = createMempool({
-    crypto,
-    verifier: world.verifier,
-    clock: world.clock,
-    limits: options.mempool,
-    context: () => chain.admission(),
-    onRejected: receipts.onRejected,
-  });
-  const chain: Chain = createChain(
-    {
-      world,
-      self: options.node,
-      executor,
-      mempool: () => mempool,
-      pending,
-      seal: options.signWithValidatorKey,
-      account: state.account,
-      spent: (id) => blocks.position(id) !== undefined,
-      fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
-      spreadWaiting: () => peering.flush(),
-      sync: (height, from) => peering.sync(height, from),
-      handOver: (primary) => void handOver(primary),
-      onCommitted,
-      onNote,
-      onEvidence: ({ code, node, first, second }) => {
-        raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
-      },
-      onStaleProposal: (height, hash, proposer) => {
-        world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
-        raise('CLOCK_DRIFT', 'warning', { proposer });
-      },
-      onRefusedProposal: (height, hash, failed) => {
-        world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
-        raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
-      },
-    },
-    opened,
-  );
-  const peering: Peering = createPeering({
-    world,
-    network,
-    mempool,
-    blocks,
-    self: options.node,
-    chainId: genesis.chainId,
-    tip: () => chain.tip(),
-    onStanding,
-    wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
-    heldTransaction: (hash) => chain.heldTransaction(hash),
-    applyBlock: async (bytes, finality) => driver.delivered(await chain.applyBlock(bytes, finality)),
-    sharedRow: (key, height) => sharedRow(store, blocks, key, height, createPause(world)),
-    onAdmitted,
-    ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
-  });
-  const membership = createMembership({
-    world,
-    network,
-    rows,
-    state,
-    self: options.node,
-    onSelf: (active) => peering.standing.namedByChain(active),
-    onExpelled: () => peering.announce(),
-    damaged,
-  });
   const repairer = createRepairer({
     world,
     network,
     repair: (key, value) => options.executor.repair(key, value),
-    getRow: (peer, key, height) => peering.getRow(peer, key, height),
+    getRow: (peer, key, height) => requests.getRow(peer, key, height),
     onRepaired: (key, by) => {
       state.changed();
       for (const kind of [DAMAGE, LOST]) alarms.resolve(kind, damageOf(key), { ...by }).catch(saveLater);
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
-  const leftOut = createLeftOut({
-    self: options.node,
-    nowMs: () => world.clock.monotonic(),
-    mempool,
-    raise,
-    resolve: resolveAll,
-  });
   const peerWatch = watchPeers({ network, timers: world.timers, raise, resolve: resolveAll });
-  const { height, hash, configuration } = chain.tip();
+  const { height, hash, configuration } = tip.now();
   let deciding = configuration.validators.some((validator) => validator.node === options.node);
-  const driver: ConsensusDriver = createConsensusDriver({
+  const driver = createConsensusDriver({
     engine: configuration.engine,
     start: {
       chainId: genesis.chainId,
@@ -316,6 +259,63 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     faultsSaid: alarms.list().flatMap(({ kind, resolvedAtMs }) => (resolvedAtMs === undefined ? [kind] : [])),
     ...(options.createEngine ? { create: options.createEngine } : {}),
   });
+  const work = createWorkNotice({
+    clock: world.clock,
+    timers: world.timers,
+    dueInMs: (entry) => mempool.dueInMs(driver.status().producer === options.node ? 'self' : 'other', entry),
+    workWaiting: (waiting) => driver.workWaiting(waiting),
+  });
+  const leftOut = createLeftOut({
+    self: options.node,
+    nowMs: () => world.clock.monotonic(),
+    mempool,
+    raise,
+    resolve: resolveAll,
+  });
+  const peering = createPeering({
+    world,
+    network,
+    requests,
+    spreading,
+    mempool,
+    blocks,
+    self: options.node,
+    chainId: genesis.chainId,
+    tip: tip.now,
+    onStanding,
+    wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
+    heldTransaction: chain.heldTransaction,
+    applyBlock: async (bytes, finality) => driver.delivered(await chain.applyBlock(bytes, finality)),
+    sharedRow: (key, height) => sharedRow(store, blocks, key, height, createPause(world)),
+    onAdmitted,
+    ...(peeringLimits ? { limits: peeringLimits } : {}),
+  });
+  const membership = createMembership({
+    world,
+    network,
+    rows,
+    state,
+    self: options.node,
+    onSelf: (active) => peering.standing.namedByChain(active),
+    onExpelled: () => peering.announce(),
+    damaged,
+  });
+
+  chain.on('committed', onCommitted);
+  chain.on('wanted', ({ height, from }) => peering.sync(height, from));
+  chain.on('idle', ({ primary }) => void handOver(primary));
+  chain.on('note', onNote);
+  chain.on('evidence', ({ code, node, first, second }) => {
+    raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+  });
+  chain.on('stale', ({ height, hash, proposer }) => {
+    world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
+    raise('CLOCK_DRIFT', 'warning', { proposer });
+  });
+  chain.on('refused', ({ height, hash, failed }) => {
+    world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
+    raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
+  });
 
   const { lost } = options.voteLog;
   if (lost) raise('VOTE_LOG_LOST', 'critical', { cause: lost.cause, setAside: lost.setAside ?? null, offset: lost.offset ?? null });
@@ -326,8 +326,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     alarms: () => alarms.list(),
     raise,
     resolve: resolveAll,
-    height: () => chain.tip().height,
-    parameters: () => chain.tip().configuration.parameters,
+    height: () => tip.height,
+    parameters: () => tip.configuration.parameters,
     status: () => driver.status(),
     fault: () => driver.fault(),
     behind: () => driver.behind(),
@@ -337,7 +337,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   function onStanding(standing: Standing): void {
     expelled = standing.state === 'expelled';
-    const fields = { by: standing.by, peers: standing.peers, height: chain.tip().height, seenHeight: standing.seen?.height };
+    const fields = { by: standing.by, peers: standing.peers, height: tip.height, seenHeight: standing.seen?.height };
     if (expelled) {
       world.log.warn({ code: EXPELLED, ...fields }, 'this node is expelled and stays quiet');
       raise(EXPELLED, 'critical', { node: options.node });
@@ -367,34 +367,33 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
     work.tell();
-    const { height, header } = chain.tip();
+    const { height, header } = tip.now();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
     outbox.onBlock();
-    for (const listener of committedListeners) listener(committed);
   }
 
   /** The engine follows the validators of each height by itself; this is for who reads the log. */
   function noticeBarrier(height: number): void {
-    const decides = chain.tip().configuration.validators.some((validator) => validator.node === options.node);
+    const decides = tip.configuration.validators.some((validator) => validator.node === options.node);
     if (decides !== deciding)
       world.log.warn({ height, decides }, decides ? 'this node is a validator from now on' : 'this node is no validator any longer');
     deciding = decides;
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
-    if (ref === 'latest') return chain.tip().height;
+    if (ref === 'latest') return tip.height;
     return typeof ref === 'number' ? ref : blocks.heightOfHash(ref);
   }
 
   async function block(ref: number | Digest | 'latest'): Promise<StoredBlock | undefined> {
     const height = heightOf(ref);
-    if (height === undefined || height > chain.tip().height) return undefined;
+    if (height === undefined || height > tip.height) return undefined;
     return readStoredBlock(blocks, crypto, height, createPause(world));
   }
 
   function head(): Head {
-    const { height, hash, header } = chain.tip();
+    const { height, hash, header } = tip.now();
     return { height, hash, timestampMs: header.timestampMs, stateRoot: header.stateRoot, era: header.era };
   }
 
@@ -405,7 +404,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });
     try {
       const entry = await mempool.add(bytes, 'client');
-      peering.spread([entry]);
+      spreading.spread([entry]);
       onAdmitted(entry);
       return entry.id;
     } catch (error) {
@@ -417,7 +416,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   /** How many validators are within reach, this node among them, and how many a block takes. */
   function quorumFacts(): { readonly validators: number; readonly withinReach: number; readonly needed: number } {
-    const { validators } = chain.tip().configuration;
+    const { validators } = tip.configuration;
     const reached = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : []))).add(options.node);
     return {
       validators: validators.length,
@@ -430,7 +429,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
   const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
   network.onPeer(() => {
-    if (chain.tip().height > 0 || driver.status().producer !== options.node) return;
+    if (tip.height > 0 || driver.status().producer !== options.node) return;
     const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
     if (others.every((node) => connected.has(node))) driver.workWaiting(true);
   });
@@ -462,11 +461,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
-    requests: peering.requests,
+    requests,
     damaged,
-    examineBlocks: (rest) => examineBlocks(store, crypto, chain.tip().height, damaged, createPause(world), rest),
+    examineBlocks: (rest) => examineBlocks(store, crypto, tip.height, damaged, createPause(world), rest),
     head,
-    parameters: () => chain.tip().configuration.parameters,
+    parameters: () => tip.configuration.parameters,
     state,
     consensus: () => driver.status(),
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
@@ -492,7 +491,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     block,
     async headers(fromHeight, limit) {
-      const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(chain.tip().height + 1), limit });
+      const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(tip.height + 1), limit });
       return rows.map((row) => decodeHeader(row.value));
     },
     validateBlock: (bytes) =>
@@ -502,7 +501,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
           verifier: world.verifier,
           blocks,
           executor,
-          tip: chain.parentFacts,
+          tip: tip.parentFacts,
           account: state.account,
           nowMs: () => world.clock.now(),
           pause: createPause(world),
@@ -521,9 +520,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
-    onEvents: (listener) => subscribe((committed) => listener(committed.height)),
-    onBlock: (listener) => subscribe(() => listener(head())),
-    onCommitted: subscribe,
+    onEvents: (listener) => chain.on('committed', ({ height }) => listener(height)),
+    onBlock: (listener) => chain.on('committed', () => listener(head())),
+    onCommitted: (listener) => chain.on('committed', listener),
     alarms: async () => alarms.list(),
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     onAlarm: alarms.onChange,
@@ -542,7 +541,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         sender: id,
         keyId: key.key.keyId,
         salt: world.random.bytes(16),
-        expiryHeight: chain.tip().height + Math.min(CUSTODIAL_LIFETIME_BLOCKS, chain.tip().configuration.parameters.txLifetimeBlocksMax),
+        expiryHeight: tip.height + Math.min(CUSTODIAL_LIFETIME_BLOCKS, tip.configuration.parameters.txLifetimeBlocksMax),
         calls,
         gasLimit,
         suite: key.key.suite,
@@ -555,11 +554,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       await parts.stop();
     },
   };
-
-  function subscribe(listener: (committed: Committed) => void): () => void {
-    committedListeners.add(listener);
-    return () => committedListeners.delete(listener);
-  }
 }
 
 const soundOrUndefined = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);

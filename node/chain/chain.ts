@@ -4,14 +4,13 @@
  */
 import { BoundedMap } from '../pace/bounded-map.ts';
 import type { Delivered, ChainPort } from './driver.ts';
+import { type ChainEvents, createEmitter, type Emitter } from './events.ts';
 import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
-  type ConsensusConfiguration,
   DecodeError,
   type Digest,
   decodeBlock,
-  decodeCurrentConfiguration,
   decodeHeader,
   decodeProposal,
   encodeProposal,
@@ -24,14 +23,14 @@ import {
   toHex,
   transactionHashOf,
 } from '../format/index.ts';
-import type { AccountView, AdmissionContext } from '../ledger/admission.ts';
-import { checkFinality, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from '../ledger/checks.ts';
+import { checkFinality, checkHeader, checkSealWith, failed, rootWithPauses } from '../ledger/checks.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
-import type { Committed } from '../ledger/executor.ts';
 import type { ExecutorPort } from '../ledger/executor-port.ts';
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { PendingBodies } from './pending-bodies.ts';
+import type { Spreading } from '../peers/spreading.ts';
 import type { BlockCheck } from '../service.ts';
+import type { ChainTip } from './tip.ts';
 import { createPause, type Pause } from '../pace/slices.ts';
 import type { World } from '../world.ts';
 
@@ -52,37 +51,16 @@ export interface ChainDependencies {
   readonly world: World;
   readonly self: string;
   readonly executor: ExecutorPort;
-  readonly mempool: () => Mempool;
+  readonly tip: ChainTip;
+  readonly mempool: Mempool;
   readonly pending: PendingBodies;
   /** Signs a seal with the validator key. */
   readonly seal: (message: Uint8Array) => Uint8Array;
-  readonly account: (id: string) => AccountView | undefined;
-  readonly spent: (id: Digest) => boolean;
-  /** Sends peers at once what is gathered for them. */
-  readonly spreadWaiting: () => void;
-  /** Bytes of the named transactions from peers; those nobody has are missing from the answer. */
-  readonly fetchTransactions: (from: string, hashes: readonly Digest[], timeoutMs: number) => Promise<readonly Uint8Array[]>;
-  readonly sync: (height: number, from: readonly string[]) => void;
-  readonly handOver: (primary: string) => void;
-  readonly onCommitted: (committed: Committed) => void;
-  readonly onEvidence: ChainPort['evidence'];
-  readonly onNote: ChainPort['note'];
-  /** A fresh proposal older than clocks may differ was not voted for. */
-  readonly onStaleProposal: (height: number, hash: Digest, proposer: string) => void;
-  readonly onRefusedProposal: (height: number, hash: Digest, failed: readonly BlockCheck[]) => void;
-}
-
-export interface Tip {
-  readonly height: number;
-  readonly hash: Digest;
-  readonly header: Header;
-  readonly configuration: ConsensusConfiguration;
+  readonly spreading: Pick<Spreading, 'flush' | 'fetchTransactions'>;
 }
 
 export interface Chain extends ChainPort {
-  tip(): Tip;
-  parentFacts(): ParentFacts;
-  admission(): AdmissionContext;
+  readonly on: Emitter<ChainEvents>['on'];
   /** A block that came by sync: checks everything, executes and stores. @throws ChainError BLOCK_REFUSED */
   applyBlock(bytes: Uint8Array, finality: Uint8Array): Promise<Delivered>;
   /** A transaction of a proposal held here, by hash of its full bytes. */
@@ -100,37 +78,20 @@ interface HeldProposal {
   readonly beganMs: number;
 }
 
-export function createChain(deps: ChainDependencies, opened: Committed): Chain {
-  const { world, executor } = deps;
+export function createChain(deps: ChainDependencies): Chain {
+  const { world, executor, tip, mempool, spreading } = deps;
   const { crypto, log } = world;
   const proposals = new BoundedMap<string, HeldProposal>(PROPOSALS_HELD_MAX);
-  let tip = tipOf(opened);
+  const { emit, on } = createEmitter<ChainEvents>();
   let joining: Promise<unknown> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
   let gatherUntilMs = 0;
 
-  function parentFacts(): ParentFacts {
-    const { header, configuration } = tip;
-    return { hash: tip.hash, height: tip.height, timestampMs: header.timestampMs, era: header.era, chainId: header.chainId, configuration };
-  }
-
-  function admission(): AdmissionContext {
-    const { header, configuration, height } = tip;
-    return {
-      chainId: header.chainId,
-      height: height + 1,
-      timestampMs: header.timestampMs,
-      parameters: configuration.parameters,
-      account: deps.account,
-      spent: deps.spent,
-    };
-  }
-
   const build: ChainPort['build'] = async (request) => {
     await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
-    deps.spreadWaiting(); // whoever judges the proposal shall have its transactions by then
-    const waiting = deps.mempool().select(parameters.blockTransactionsMax, parameters.blockBytesMax);
+    spreading.flush(); // whoever judges the proposal shall have its transactions by then
+    const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
     const beganMs = world.clock.monotonic();
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -145,7 +106,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     });
     for (const { index, code } of built.refused) {
       const entry = waiting[index]!;
-      deps.mempool().reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
+      mempool.reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
     }
     if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
@@ -166,7 +127,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   async function gathered(emptyAllowed: boolean): Promise<void> {
     const leftMs = gatherUntilMs - world.clock.monotonic();
     const { parameters } = tip.configuration;
-    const { count, bytes } = deps.mempool().size();
+    const { count, bytes } = mempool.size();
     if (leftMs <= 0 || count === 0 || emptyAllowed || count >= parameters.blockTransactionsMax || bytes >= parameters.blockBytesMax) return;
     await new Promise<void>((resolve) => void world.timers.after(Math.ceil(leftMs), resolve));
   }
@@ -185,7 +146,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const outOfTurn = { code: 'BLOCK_OUT_OF_TURN', parent: header.parentHash };
     const refuse = (checks: readonly BlockCheck[]): { code: string; parent: Digest } => {
       if (header.height !== tip.height + 1) return outOfTurn; // the chain moved on meanwhile: that is nobody's fault
-      deps.onRefusedProposal(header.height, request.digest, checks);
+      emit('refused', { height: header.height, hash: request.digest, failed: checks });
       return { code: 'BLOCK_REFUSED', parent: header.parentHash };
     };
     const hash = headerHash(crypto, proposal.header);
@@ -193,7 +154,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (header.height !== tip.height + 1) return outOfTurn;
     const producer = tip.configuration.validators.find((validator) => validator.node === header.proposer);
     // Without looking at its list, whose tree takes this thread some tens of ms: it is refused whatever that is.
-    if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, [], 0, parentFacts(), header.txRoot)));
+    if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, [], 0, tip.parentFacts(), header.txRoot)));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
     const { engineData } = request;
@@ -207,7 +168,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (request.fresh && (ahead > driftMax || -ahead > driftMax + viewTimeoutMaxMs) && header.timestampMs !== tip.header.timestampMs) {
       if (ahead < 0) {
         // An honest primary repeats its proposal for as long as its view lasts, so age alone accuses nobody; it may also be our clock.
-        deps.onStaleProposal(header.height, hash, header.proposer);
+        emit('stale', { height: header.height, hash, proposer: header.proposer });
         return { code: 'BLOCK_STALE', parent: header.parentHash };
       }
       return refuse([
@@ -248,7 +209,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       await pause();
       const key = toByteText(hash);
       keys.push(key);
-      const entry = deps.mempool().byHash(hash);
+      const entry = mempool.byHash(hash);
       const before = entry ? undefined : heldTransaction(hash);
       if (entry) {
         found.set(key, entry);
@@ -259,7 +220,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       else missing.push(hash);
     }
     if (wanted.size > 0) {
-      const fetched = [...kept, ...(missing.length > 0 ? await deps.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
+      const fetched = [...kept, ...(missing.length > 0 ? await spreading.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
       const checks: Promise<unknown>[] = [];
       for (const bytes of fetched) {
         await pause();
@@ -267,7 +228,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         if (!wanted.has(key)) continue;
         const keep = (entry: Waiting): void => void found.set(key, entry);
         const refuse = (error: unknown): void => log.debug({ error: String(error) }, 'transaction of a proposal refused');
-        checks.push(deps.mempool().verify(bytes).then(keep, refuse));
+        checks.push(mempool.verify(bytes).then(keep, refuse));
       }
       await Promise.all(checks);
     }
@@ -317,7 +278,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     // Copies: what came by sync are views of a frame of megabytes, which would go to the executor's thread with them.
     const committed = await executor.commit({ hash, seal: seal.slice(), finality: finality.slice() });
     const tookMs = beganMs === undefined ? undefined : world.clock.monotonic() - beganMs;
-    tip = tipOf(committed);
+    tip.advance(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
     proposals.clear();
     const pause = createPause(world);
@@ -326,8 +287,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       await pause();
       included.push({ id, sender, gasLimit, gasUsed: gasUsedOf(committed.receipts[included.length]!) });
     }
-    await deps.mempool().settle({ included, height: committed.height, tookMs }, pause);
-    deps.onCommitted(committed);
+    await mempool.settle({ included, height: committed.height, tookMs }, pause);
+    emit('committed', committed);
     // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
     await deps.pending.drop(committed.height).catch((error: unknown) => {
       log.warn({ height: committed.height, error: String(error) }, 'bodies of a final height not dropped');
@@ -341,9 +302,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   }
 
   return {
-    tip: () => tip,
-    parentFacts,
-    admission,
+    on,
     build,
     execute,
     commit: ({ height, digest, finality }) =>
@@ -365,10 +324,10 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       }),
     head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
     search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does
-    sync: deps.sync,
-    handOver: deps.handOver,
-    evidence: deps.onEvidence,
-    note: deps.onNote,
+    sync: (height, from) => emit('wanted', { height, from }),
+    handOver: (primary) => emit('idle', { primary }),
+    evidence: (proof) => emit('evidence', proof),
+    note: (event, fields) => emit('note', { event, fields }),
     heldTransaction,
     applyBlock: (bytes, finality) =>
       exclusively(async () => {
@@ -386,7 +345,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         const headerBytes = headerBytesOf(bytes);
         const hash = headerHash(crypto, headerBytes);
         const faults = failed([
-          ...checkHeader(crypto, header, hash, block.seal, listed.hashes, listed.bytes, parentFacts(), txRoot),
+          ...checkHeader(crypto, header, hash, block.seal, listed.hashes, listed.bytes, tip.parentFacts(), txRoot),
           ...checkFinality(crypto, header.chainId, hash, header, finality, tip.configuration),
         ]);
         if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });
@@ -405,8 +364,8 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     const checked: (Waiting | Promise<Waiting>)[] = [];
     for (const [index, bytes] of bodies.entries()) {
       await pause();
-      const known = deps.mempool().byHash(hashes[index]!);
-      const check = known ?? deps.mempool().verify(bytes);
+      const known = mempool.byHash(hashes[index]!);
+      const check = known ?? mempool.verify(bytes);
       if (check instanceof Promise) check.catch(() => undefined); // heard below, when all have begun
       checked.push(check);
     }
@@ -416,15 +375,6 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
 
 function verifiedOf(entry: Waiting): VerifiedTransaction {
   return { bytes: entry.bytes, publicKey: entry.publicKey };
-}
-
-function tipOf(committed: Committed): Tip {
-  return {
-    height: committed.height,
-    hash: committed.hash,
-    header: decodeHeader(committed.headerBytes),
-    configuration: decodeCurrentConfiguration(committed.configuration),
-  };
 }
 
 /** The header's exact bytes at the front of a block. */

@@ -21,7 +21,7 @@ export interface Receipts {
 export interface ReceiptsDependencies {
   readonly crypto: Crypto;
   readonly blocks: BlockStore;
-  readonly mempool: () => Mempool;
+  readonly mempool: Pick<Mempool, 'byId' | 'rejection'>;
   readonly clock: Clock;
   readonly timers: Timers;
 }
@@ -44,9 +44,9 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
   }
 
   function beforeFinal(id: Digest): TransactionStatus {
-    const entry = deps.mempool().byId(id);
+    const entry = deps.mempool.byId(id);
     if (entry) return { state: 'pending', sinceMs: Math.max(0, Math.round(deps.clock.monotonic() - entry.addedMs)) };
-    const rejection = deps.mempool().rejection(id);
+    const rejection = deps.mempool.rejection(id);
     return rejection ? rejected(rejection) : { state: 'unknown' };
   }
 

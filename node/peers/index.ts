@@ -3,4 +3,5 @@ export * from './block-server.ts';
 export * from './block-sync.ts';
 export * from './repair.ts';
 export * from './requests.ts';
+export * from './spreading.ts';
 export * from './standing.ts';

@@ -10,7 +10,7 @@ import { createPause } from '../pace/slices.ts';
 import {
   BlockSync,
   createStanding,
-  Requests,
+  type Requests,
   serveBlocks,
   type Standing,
   type StandingWatch,
@@ -18,18 +18,13 @@ import {
   type SyncLimits,
   type SyncStatus,
 } from './index.ts';
+import { FETCH_HASHES_MAX, RESPREAD_BYTES_MAX, type Spreading } from './spreading.ts';
 import type { Network, World } from '../world.ts';
 
-/** Those admitted within this time after a frame has left wait for the next, ms: a frame to each peer costs more than what it carries. */
-export const SPREAD_GATHER_MS = 100;
 /** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
 const UPKEEP_INTERVAL_MS = 1_000;
 /** A client's transaction that waits this long is spread again, ms: its frame may have been lost. */
 const RESPREAD_AGE_MS = 2_000;
-/** Bytes spread again, or handed to a primary, at a time: a chain that cannot keep up must not drown in repetitions. */
-const RESPREAD_BYTES_MAX = 262_144;
-/** A peer that has not answered by then is not waited for alone. */
-const FETCH_PATIENCE_MS = 500;
 
 /** What is given to peers and taken from them at a time. */
 export interface PeeringLimits extends SyncLimits {
@@ -42,7 +37,7 @@ export interface PeeringLimits extends SyncLimits {
   readonly intakeMax: number;
 }
 
-export const PEERING_LIMITS: PeeringLimits = { ...SYNC_LIMITS, fetchHashesMax: 2_000, intakeMax: 20_000 };
+export const PEERING_LIMITS: PeeringLimits = { ...SYNC_LIMITS, fetchHashesMax: FETCH_HASHES_MAX, intakeMax: 20_000 };
 
 /** Frames of transactions of one peer that wait to be opened; what comes on top is dropped: it is spread again. */
 const ARRIVALS_PER_PEER_MAX = 16;
@@ -59,31 +54,19 @@ const DISHONEST_CODES: ReadonlySet<string> = new Set([
 export interface Peering {
   start(): void;
   stop(): void;
-  /** Sends transactions on to every peer, coalesced. */
-  spread(transactions: readonly Waiting[]): void;
-  /** Sends what is gathered: a proposal is about to name it. */
-  flush(): void;
-  /**
-   * Gives a silent primary what a block could hold of what waits here, the first of it. What no block can hold any more leaves the
-   * mempool; how many did.
-   */
-  handOver(primary: string): Promise<number>;
-  /** Bytes of the named transactions, from `first` and then from the others; those nobody gives are missing. Hashes are checked here. */
-  fetchTransactions(first: string, hashes: readonly Digest[], timeoutMs: number): Promise<readonly Uint8Array[]>;
   sync(height: number, from: readonly string[]): void;
-  /** A row of a peer's ledger, unchecked. @throws ChainError PEER_* */
-  getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined>;
   /** Tells every peer the head. */
   announce(): void;
   status(): SyncStatus;
-  /** For parts that put questions of their own. */
-  readonly requests: Requests;
   readonly standing: Pick<StandingWatch, 'standing' | 'namedByChain'>;
 }
 
 export interface PeeringDependencies {
   readonly world: World;
   readonly network: Network;
+  /** Stopped here, as is `spreading`: last of all that puts questions or tells something. */
+  readonly requests: Requests;
+  readonly spreading: Pick<Spreading, 'spread' | 'stop'>;
   readonly mempool: Mempool;
   readonly blocks: BlockStore;
   readonly self: string;
@@ -102,8 +85,7 @@ export interface PeeringDependencies {
 }
 
 export function createPeering(deps: PeeringDependencies): Peering {
-  const { world, network, mempool, limits = PEERING_LIMITS } = deps;
-  const requests = new Requests({ network, world });
+  const { world, network, requests, spreading, mempool, limits = PEERING_LIMITS } = deps;
   const source = {
     head: deps.tip,
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
@@ -154,30 +136,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
       await deps.applyBlock(bytes, finality);
     },
   });
-  let waiting: Uint8Array[] = [];
-  let spreadMs = Number.NEGATIVE_INFINITY; // monotonic
-  let cancelSpread: (() => void) | undefined;
   let cancelUpkeep: (() => void) | undefined;
   /** Transactions in check, of all peers and of each. */
   let intake = 0;
   const intakeOf = new Map<string, number>();
-
-  function flush(): void {
-    cancelSpread?.();
-    cancelSpread = undefined;
-    if (waiting.length === 0) return;
-    const batch = waiting;
-    waiting = [];
-    spreadMs = world.clock.monotonic();
-    requests.spreadTransactions(batch);
-  }
-
-  function spread(transactions: readonly Waiting[]): void {
-    for (const transaction of transactions) waiting.push(transaction.bytes);
-    if (waiting.length === 0) return;
-    const gatherMs = Math.ceil(spreadMs + SPREAD_GATHER_MS - world.clock.monotonic());
-    cancelSpread ??= world.timers.after(Math.max(0, gatherMs), flush); // after a pause with the next turn: a batch of checks ends in one
-  }
 
   /** Frames of transactions that wait, by peer; each peer's are opened one after the other. */
   const arrivals = new Map<string, (readonly Uint8Array[])[]>();
@@ -231,97 +193,23 @@ export function createPeering(deps: PeeringDependencies): Peering {
     }
   }
 
-  async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
-    while (missing.size > 0) {
-      const asked = new Map([...missing].slice(0, limits.fetchHashesMax));
-      const pause = createPause(world);
-      let progress = false;
-      for (const bytes of await requests.getTransactions(peer, [...asked.values()])) {
-        await pause();
-        const hash = toByteText(transactionHashOf(world.crypto, bytes));
-        if (!asked.delete(hash)) {
-          network.report(peer, 'PEER_ANSWER_UNASKED'); // what is in no question, or in the answer twice
-          return;
-        }
-        if (!missing.delete(hash)) continue; // another peer was faster
-        found.push(bytes);
-        progress = true;
-      }
-      if (!progress) return;
-    }
-  }
-
-  function pause(ms: number): { readonly over: Promise<void>; readonly cancel: () => void } {
-    let cancel: () => void = () => undefined;
-    const over = new Promise<void>((resolve) => {
-      cancel = world.timers.after(ms, resolve);
-    });
-    return { over, cancel };
-  }
-
   return {
-    requests,
     standing: watch,
     start() {
       watch.start();
       cancelUpkeep = world.timers.every(UPKEEP_INTERVAL_MS, () => {
-        spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_BYTES_MAX));
+        spreading.spread(mempool.overdue(RESPREAD_AGE_MS, RESPREAD_BYTES_MAX));
         blockSync.announce();
       });
     },
     stop() {
       watch.stop();
       cancelUpkeep?.();
-      flush();
+      spreading.stop();
       requests.stop();
       blockSync.stop();
     },
-    spread,
-    flush,
-    async handOver(primary) {
-      const pause = createPause(world);
-      const { blockTransactionsMax, blockBytesMax } = deps.tip().configuration.parameters;
-      const given: Uint8Array[] = [];
-      let bytes = 0;
-      let left = 0;
-      for (const entry of mempool.select(blockTransactionsMax, blockBytesMax)) {
-        await pause();
-        if (!mempool.byId(entry.id)) continue;
-        if (!mempool.recheck(entry)) {
-          left++;
-          continue;
-        }
-        bytes += entry.bytes.length;
-        if (given.length > 0 && bytes > RESPREAD_BYTES_MAX) break;
-        given.push(entry.bytes);
-      }
-      requests.spreadTransactions(given, primary);
-      return left;
-    },
-    async fetchTransactions(first, hashes, timeoutMs) {
-      const missing = new Map(hashes.map((hash) => [toByteText(hash), hash]));
-      const found: Uint8Array[] = [];
-      const others = network.peers().filter((peer) => peer.connected && peer.node !== first);
-      const peers = [first, ...others.map((other) => other.node)].filter((peer) => peer !== network.self);
-      const asked: Promise<void>[] = [];
-      const deadline = pause(timeoutMs);
-      for (const peer of peers) {
-        const answer = ask(peer, missing, found).catch((error: unknown) =>
-          world.log.debug({ peer, error: String(error) }, 'peer did not give transactions'),
-        );
-        asked.push(answer);
-        // One silent peer costs its patience, not the time of all: the next is asked while it may still answer.
-        const patience = pause(Math.min(FETCH_PATIENCE_MS, timeoutMs / peers.length));
-        await Promise.race([answer, patience.over]);
-        patience.cancel();
-        if (missing.size === 0) break;
-      }
-      if (missing.size > 0) await Promise.race([Promise.all(asked), deadline.over]);
-      deadline.cancel();
-      return [...found];
-    },
     sync: (height, from) => blockSync.syncTo(height, from),
-    getRow: (peer, key, height) => requests.getRow(peer, key, height),
     announce: () => blockSync.announce(),
     status: () => blockSync.status(),
   };

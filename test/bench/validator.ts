@@ -114,15 +114,12 @@ export class Validator {
     const tip = await executor.open();
     const index = await openRecordIndex(indexStore, crypto, createClassLookup(state));
     await index.applyBlock(0, Date.now(), []);
-    const mempool = (tipNow: () => Committed): Mempool =>
-      createMempool({
+    const mempool = (tipNow: () => Committed): Mempool => {
+      const pool = createMempool({
         crypto,
         verifier,
         clock,
         limits: MEMPOOL,
-        onRejected: (_id, { code }) => {
-          throw new Error(code);
-        },
         context: () => {
           const { height, headerBytes, configuration: current } = tipNow();
           const { timestampMs } = decodeHeader(headerBytes);
@@ -137,6 +134,11 @@ export class Validator {
           };
         },
       });
+      pool.onRejected((_id, { code }) => {
+        throw new Error(code);
+      });
+      return pool;
+    };
     const close = [
       () => verifier.stop(),
       () => indexStore.close(),

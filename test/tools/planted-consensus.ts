@@ -169,7 +169,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'what no block can hold any more ends one view after the other',
-    file: 'node/peers/peering.ts',
+    file: 'node/peers/spreading.ts',
     from: 'if (!mempool.recheck(entry)) {',
     to: 'if (bytes < 0) {',
     test: 'test/unit/node/peers/peering.test.ts',
@@ -201,8 +201,8 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a backup of a new network that sees all before the primary does leaves its view alone',
     file: 'node/node.ts',
-    from: 'if (chain.tip().height > 0 || driver.status().producer !== options.node) return;',
-    to: 'if (chain.tip().height > 0) return;',
+    from: 'if (tip.height > 0 || driver.status().producer !== options.node) return;',
+    to: 'if (tip.height > 0) return;',
     test: 'test/simulation/full-node.test.ts',
     only: 'backups of a new network',
   },

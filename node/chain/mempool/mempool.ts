@@ -100,6 +100,8 @@ export interface Mempool {
   goesFirst(entry: Waiting): boolean;
   /** Those of them that a proposer may hold back now, because their senders have used their gas up. */
   heldBack(): number;
+  /** Called for each that leaves for good without being final. */
+  onRejected(listener: (id: Digest, rejection: Rejection) => void): void;
 }
 
 export interface MempoolDependencies {
@@ -109,12 +111,12 @@ export interface MempoolDependencies {
   readonly limits: MempoolLimits;
   /** Chain facts by which a transaction is judged for the next height. */
   readonly context: () => AdmissionContext;
-  readonly onRejected: (id: Digest, rejection: Rejection) => void;
 }
 
 export function createMempool(deps: MempoolDependencies): Mempool {
   const { limits, clock } = deps;
   const ids = new Map<ByteText, Waiting>();
+  const onRejected: ((id: Digest, rejection: Rejection) => void)[] = [];
   const hashes = new Map<ByteText, Waiting>();
   const senders = new Map<string, Queue>();
   const shares = createGasShares(clock);
@@ -213,7 +215,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
 
   function remember({ id, sender }: Waiting, rejection: Rejection): void {
     rejections.set(toByteText(id), { ...rejection, sender });
-    deps.onRejected(id, rejection);
+    for (const listener of onRejected) listener(id, rejection);
   }
 
   function reject(id: Digest, rejection: Rejection): void {
@@ -222,6 +224,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   }
 
   return {
+    onRejected: (listener) => void onRejected.push(listener),
     async add(bytes, origin) {
       const opened = open(bytes);
       const key = toByteText(opened.id);

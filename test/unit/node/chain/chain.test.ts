@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { type ContractMachine, createBuiltins, type Genesis } from '../../../../contracts/index.ts';
 import { type Chain, type ChainDependencies, createChain } from '../../../../node/chain/chain.ts';
+import { type ChainTip, createTip } from '../../../../node/chain/tip.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type Certificate, voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
@@ -105,6 +106,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
 
 interface Opened {
   readonly chain: Chain;
+  readonly tip: ChainTip;
   readonly told: Committed[];
   readonly refused: number[];
   readonly stale: string[];
@@ -159,34 +161,28 @@ async function open(
     },
     '',
   );
-  const chain = createChain(
-    {
-      world,
-      self,
-      executor: port,
-      mempool: () => mempool as unknown as Mempool,
-      pending: { save: async () => {}, transaction: () => undefined, drop: async () => {} },
-      seal: (message) => signers.get(self)!.sign(message),
-      account: () => undefined,
-      spent: () => false,
-      spreadWaiting: () => undefined,
-      fetchTransactions: async () => [],
-      sync() {},
-      handOver() {},
-      onCommitted: (committed) => told.push(committed),
-      onEvidence() {},
-      onNote() {},
-      onStaleProposal: (_height, _hash, proposer) => stale.push(proposer),
-      onRefusedProposal: (height) => refused.push(height),
-      ...changes,
-    },
-    await port.open(),
-  );
-  return { chain, told, refused, stale, clock, settled };
+  const tip = createTip(await port.open(), { account: () => undefined, spent: () => false });
+  const chain = createChain({
+    world,
+    self,
+    executor: port,
+    tip,
+    mempool: mempool as unknown as Mempool,
+    pending: { save: async () => {}, transaction: () => undefined, drop: async () => {} },
+    seal: (message) => signers.get(self)!.sign(message),
+    spreading: { flush: () => undefined, fetchTransactions: async () => [] },
+    ...changes,
+  });
+  chain.on('committed', (committed) => told.push(committed));
+  chain.on('stale', ({ proposer }) => stale.push(proposer));
+  chain.on('refused', ({ height }) => refused.push(height));
+  return { chain, tip, told, refused, stale, clock, settled };
 }
 
-async function build({ chain }: Opened, view = 0) {
-  const { height, hash } = chain.tip();
+const giving = (found: Uint8Array[]): ChainDependencies['spreading'] => ({ flush: () => undefined, fetchTransactions: async () => found });
+
+async function build({ chain, tip }: Opened, view = 0) {
+  const { height, hash } = tip.now();
   const built = await chain.build({ height: height + 1, engineData: encodeEngineData(view), parent: hash, emptyAllowed: true });
   return 'digest' in built ? built : assert.fail(built.code);
 }
@@ -214,16 +210,19 @@ test('a block can be committed however many proposals came after it was executed
     await build(opened, view);
   }
   assert.equal((await finish(opened, digest)).height, 1);
-  assert.equal(toHex(opened.chain.tip().hash), toHex(digest));
+  assert.equal(toHex(opened.tip.now().hash), toHex(digest));
 });
 
 test('a proposal that the chain overtakes while its transactions are fetched accuses nobody', async () => {
   let give: (found: Uint8Array[]) => void = () => {};
   const opened = await open('b', {
-    fetchTransactions: () =>
-      new Promise((resolve) => {
-        give = resolve;
-      }),
+    spreading: {
+      flush: () => undefined,
+      fetchTransactions: () =>
+        new Promise((resolve) => {
+          give = resolve;
+        }),
+    },
   });
   const { digest, proposal } = await build(await open('a'));
   const unsigned = {
@@ -310,13 +309,13 @@ test('a block from sync joins the chain by the certificate of a quorum for that 
     'of another height': certify(digest, { height: 2 }),
     'signed for another view': { ...sound, view: 1 },
   };
-  const { chain, told } = await open('b');
+  const { chain, tip, told } = await open('b');
   for (const [what, certificate] of Object.entries(unsound)) {
     await assert.rejects(chain.applyBlock(blockOf(proposal), encodeCertificate(certificate)), { code: 'BLOCK_REFUSED' }, what);
-    assert.deepEqual([chain.tip().height, told.length], [0, 0], what);
+    assert.deepEqual([tip.height, told.length], [0, 0], what);
   }
   assert.equal((await chain.applyBlock(blockOf(proposal), encodeCertificate(certify(digest, { nodes: ['b', 'c', 'd'] })))).height, 1);
-  assert.deepEqual([chain.tip().height, told.length], [1, 1]);
+  assert.deepEqual([tip.height, told.length], [1, 1]);
 });
 
 test('neither a proposal nor a block from sync is taken without the seal of its proposer', async () => {
@@ -338,7 +337,7 @@ test('neither a proposal nor a block from sync is taken without the seal of its 
     };
     for (const fresh of [true, false]) assert.equal((await opened.chain.execute({ ...request, fresh })).code, 'BLOCK_REFUSED', what);
   }
-  assert.deepEqual([opened.chain.tip().height, opened.refused.length], [0, 6]);
+  assert.deepEqual([opened.tip.now().height, opened.refused.length], [0, 6]);
 });
 
 test('a block that sync and consensus both bring is stored and told once, whichever comes first', async () => {
@@ -352,7 +351,7 @@ test('a block that sync and consensus both bring is stored and told once, whiche
     const [first, second] = order.startsWith('consensus') ? [consensus, sync] : [sync, consensus];
     const answers = order === 'both at once' ? await Promise.all([first(), second()]) : [await first(), await second()];
     for (const answer of answers) assert.deepEqual([answer.height, toHex(answer.digest)], [1, toHex(digest)], order);
-    assert.deepEqual([opened.told.length, commits, opened.chain.tip().height], [1, 1, 1], order);
+    assert.deepEqual([opened.told.length, commits, opened.tip.now().height], [1, 1, 1], order);
   }
 });
 
@@ -360,7 +359,7 @@ test('of a final block every node charges all senders, with the time since its b
   const transactions = [callOf(1), callOf(2, 3_000_000)];
   const primary = await open('a', {}, transactions);
   const { digest, proposal } = await build(primary);
-  const backup = await open('b', { fetchTransactions: async () => transactions });
+  const backup = await open('b', { spreading: giving(transactions) });
   backup.clock.nowMs += 500;
   assert.equal(
     (await backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true })).code,
@@ -412,7 +411,7 @@ test('what a proposal consists of is on disk before it can be voted for: neither
   assert.equal(await answeredEarly(building), false, 'built');
   onDisk();
   const { digest, proposal } = await building;
-  const backup = await open('b', { pending, fetchTransactions: async () => [transaction] });
+  const backup = await open('b', { pending, spreading: giving([transaction]) });
   const executing = backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
   assert.equal(await answeredEarly(executing), false, 'executed');
   onDisk();
@@ -447,7 +446,7 @@ test('a synced block of 10,000 transactions is hashed with pauses, all of its tr
   const { header, seal } = decodeProposal(proposal);
   const transactions = Array.from({ length: BLOCK_TRANSACTIONS_LIMIT }, (_, i) => utf8(`${i}`));
   const bytes = encodeBlock({ header: decodeHeader(header), seal, transactions });
-  const finality = finalityOf(opened.chain.tip().hash);
+  const finality = finalityOf(opened.tip.now().hash);
   hashes = since = longest = 0;
   await assert.rejects(opened.chain.applyBlock(bytes, finality), { code: 'BLOCK_REFUSED' });
   assert.ok(hashes >= 3 * BLOCK_TRANSACTIONS_LIMIT - 1, `${hashes}`); // each transaction, each leaf, each node

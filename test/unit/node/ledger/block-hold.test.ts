@@ -12,6 +12,7 @@ import { recordKey } from '../../../../contracts/builtin/layout.ts';
 import { stateKey } from '../../../../contracts/types.ts';
 import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { type Chain, createChain } from '../../../../node/chain/chain.ts';
+import { type ChainTip, createTip } from '../../../../node/chain/tip.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import { voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
@@ -122,14 +123,13 @@ const account = (id: string): AccountView => {
   return { id, organisation: 'w', validFrom: null, validTo: null, roles: [], keys } as unknown as AccountView;
 };
 
-function mempoolOf(context: () => Chain): Mempool {
+function mempoolOf(tip: Pick<ChainTip, 'admission'>): Mempool {
   return createMempool({
     crypto,
     verifier: world.verifier,
     clock: world.clock,
     limits: { countMax: 50_000, bytesMax: 268_435_456 },
-    context: () => ({ ...context().admission(), account }),
-    onRejected: () => undefined,
+    context: tip.admission,
   });
 }
 
@@ -175,16 +175,10 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   const pending = await openPendingBodies(local, crypto);
   const fresh = async (): Promise<{ readonly chain: Chain; readonly mempool: Mempool }> => {
     await pending.drop(1);
-    const ignore = (): void => undefined;
-    const mempool = mempoolOf(() => chain);
-    const chain: Chain = createChain(
-      {
-        ...{ world, self: 'a', executor, mempool: () => mempool, pending, seal: signer.sign, account, spent: () => false },
-        ...{ spreadWaiting: ignore, fetchTransactions: async () => bodies, sync: ignore, onCommitted: ignore, onEvidence: ignore },
-        ...{ onNote: ignore, handOver: ignore, onStaleProposal: ignore, onRefusedProposal: ignore },
-      },
-      opened,
-    );
+    const tip = createTip(opened, { account, spent: () => false });
+    const mempool = mempoolOf(tip);
+    const spreading = { flush: () => undefined, fetchTransactions: async () => bodies };
+    const chain = createChain({ world, self: 'a', executor, tip, mempool, pending, seal: signer.sign, spreading });
     return { chain, mempool };
   };
   const full = async () => {
@@ -247,7 +241,7 @@ test(`transactions that expire all at once hold the thread less than ${HELD_MS_M
   const bodies = Array.from({ length: 30_000 }, () => transaction(50));
   await holdsBriefly(t, 'expired', async () => {
     const parts = { chainId, height: 1, timestampMs: 1_000, parameters, spent: () => false, account };
-    const mempool = mempoolOf(() => ({ admission: () => parts }) as unknown as Chain);
+    const mempool = mempoolOf({ admission: () => parts });
     for (const bytes of bodies) await mempool.add(bytes, 'peer');
     return async () => {
       await mempool.settle({ included: [], height: 50, tookMs: 0 }, createPause(world));

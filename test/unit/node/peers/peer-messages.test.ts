@@ -40,6 +40,7 @@ import { createMempool } from '../../../../node/chain/mempool/mempool.ts';
 import { FrameReader, frameHeader } from '../../../../node/network/frames.ts';
 import { encodeHello, judgeHello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
 import { ANSWER_BYTES_MAX, type BulkMessage, decodeBulkMessage, encodeBulkMessage } from '../../../../node/peers/messages.ts';
+import { createSpreading, Requests } from '../../../../node/peers/index.ts';
 import { createPeering } from '../../../../node/peers/peering.ts';
 import { TRANSACTIONS_FRAME_BYTES } from '../../../../node/peers/requests.ts';
 import { FRAME_BYTES_MAX } from '../../../../node/world.ts';
@@ -300,12 +301,13 @@ function node(): { network: MemoryNetwork; from: MemoryNetwork; ask: (kind: Bulk
       account: () => undefined,
       spent: () => false,
     }),
-    onRejected: () => undefined,
   });
+  const requests = new Requests({ network, world });
+  const given = { world: { ...world, crypto }, network, requests, mempool };
+  const spreading = createSpreading({ ...given, parameters: defaultParameters });
   const peering = createPeering({
-    world: { ...world, crypto },
-    network,
-    mempool,
+    ...given,
+    spreading,
     blocks: {
       blockBytes: () => served,
       headerBytes: () => served.subarray(0, 500),
@@ -323,11 +325,11 @@ function node(): { network: MemoryNetwork; from: MemoryNetwork; ask: (kind: Bulk
   });
   const ignore = (): void => undefined;
   const ask = (kind: BulkMessage['kind']): void => {
-    if (kind === 'transactionsAnswer' || kind === 'declined') void peering.fetchTransactions('b', [X], 500);
+    if (kind === 'transactionsAnswer' || kind === 'declined') void spreading.fetchTransactions('b', [X], 500);
     if (kind === 'blocksAnswer') peering.sync(600, ['b']);
-    if (kind === 'headersAnswer') peering.requests.getHeaders('b', 1, 256).catch(ignore);
-    if (kind === 'sealedAnswer') peering.requests.getSealed('b', log, 0).catch(ignore);
-    if (kind === 'rowAnswer') peering.requests.getRow('b', log, 5).catch(ignore);
+    if (kind === 'headersAnswer') requests.getHeaders('b', 1, 256).catch(ignore);
+    if (kind === 'sealedAnswer') requests.getSealed('b', log, 0).catch(ignore);
+    if (kind === 'rowAnswer') requests.getRow('b', log, 5).catch(ignore);
   };
   return { network, from, ask, stop: () => peering.stop() };
 }

@@ -5,7 +5,8 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import type { Mempool, Waiting } from '../../../../node/chain/mempool/mempool.ts';
-import { createPeering, PEERING_LIMITS, SPREAD_GATHER_MS } from '../../../../node/peers/peering.ts';
+import { createSpreading, Requests, SPREAD_GATHER_MS } from '../../../../node/peers/index.ts';
+import { createPeering, PEERING_LIMITS } from '../../../../node/peers/peering.ts';
 import { decodeBulkMessage } from '../../../../node/peers/messages.ts';
 import type { Channel, Network } from '../../../../node/world.ts';
 import { genesisFixture } from '../format/genesis-fixture.ts';
@@ -31,12 +32,12 @@ type More = Partial<Pick<Parameters<typeof createPeering>[0], 'mempool' | 'limit
 async function peers(
   holders: readonly string[],
   silent: readonly string[],
-  given = TRANSACTION,
+  transaction = TRANSACTION,
   more: (node: string) => More = () => ({}),
 ) {
   const scheduler = new Scheduler();
   const fabric = new Fabric(scheduler, random.fork());
-  const opened = new Map<string, ReturnType<typeof createPeering>>();
+  const opened = new Map<string, ReturnType<typeof createPeering> & ReturnType<typeof createSpreading>>();
   const spreads: Spread[] = [];
   const reports: string[] = [];
   fabric.onReport = (by, node, code) => void reports.push(`${by} ${node} ${code}`);
@@ -50,33 +51,39 @@ async function peers(
       say: () => {},
       skewMaxMs: 0,
     }).boot();
-    if (!silent.includes(node))
-      opened.set(
-        node,
-        createPeering({
-          world,
-          network: Object.assign(Object.create(network) as Network, {
-            broadcast(channel: Channel, frame: Uint8Array) {
-              const message = decodeBulkMessage(frame);
-              if (node === 'a' && message.kind === 'transactions')
-                spreads.push({ atMs: scheduler.nowMs, count: message.transactions.length });
-              network.broadcast(channel, frame);
-            },
-          }),
-          mempool: { byHash: () => undefined, add: async () => undefined } as unknown as Mempool,
-          blocks: {} as BlockStore,
-          self: node,
-          chainId: HASH,
-          tip: () => ({ height: 0, hash: HASH, configuration: openGenesis(keys, JSON.stringify(genesisFixture())).configuration }),
-          onStanding: () => {},
-          wasExpelled: false,
-          heldTransaction: () => (holders.includes(node) ? given : undefined),
-          applyBlock: async () => {},
-          sharedRow: async () => undefined,
-          onAdmitted: () => {},
-          ...more(node),
-        }),
-      );
+    if (!silent.includes(node)) {
+      const { configuration } = openGenesis(keys, JSON.stringify(genesisFixture()));
+      const watched = Object.assign(Object.create(network) as Network, {
+        broadcast(channel: Channel, frame: Uint8Array) {
+          const message = decodeBulkMessage(frame);
+          if (node === 'a' && message.kind === 'transactions') spreads.push({ atMs: scheduler.nowMs, count: message.transactions.length });
+          network.broadcast(channel, frame);
+        },
+      });
+      const given = {
+        world,
+        network: watched,
+        requests: new Requests({ network: watched, world }),
+        mempool: { byHash: () => undefined, add: async () => undefined } as unknown as Mempool,
+        ...more(node),
+      };
+      const spreading = createSpreading({ ...given, parameters: () => configuration.parameters });
+      const peering = createPeering({
+        ...given,
+        spreading,
+        blocks: {} as BlockStore,
+        self: node,
+        chainId: HASH,
+        tip: () => ({ height: 0, hash: HASH, configuration }),
+        onStanding: () => {},
+        wasExpelled: false,
+        heldTransaction: () => (holders.includes(node) ? transaction : undefined),
+        applyBlock: async () => {},
+        sharedRow: async () => undefined,
+        onAdmitted: () => {},
+      });
+      opened.set(node, { ...spreading, ...peering });
+    }
     await network.start();
   }
   const fetch = async (timeoutMs: number) => {

@@ -85,8 +85,8 @@ function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () =
     clock: { now: nowMs, monotonic: nowMs },
     limits: { countMax: 100, bytesMax: 1_000_000, ...limits },
     context,
-    onRejected: (_id, rejection) => rejected.push(rejection),
   });
+  pool.onRejected((_id, rejection) => rejected.push(rejection));
   return {
     pool,
     rejected,

@@ -1,0 +1,79 @@
+/** The last final block of this node, and what it says of the next one. */
+import { type ConsensusConfiguration, type Digest, decodeCurrentConfiguration, decodeHeader, type Header } from '../format/index.ts';
+import type { AccountView, AdmissionContext } from '../ledger/admission.ts';
+import type { ParentFacts } from '../ledger/checks.ts';
+import type { Committed } from '../ledger/executor.ts';
+
+export interface Tip {
+  readonly height: number;
+  readonly hash: Digest;
+  readonly header: Header;
+  readonly configuration: ConsensusConfiguration;
+}
+
+/** Moves on with each final block. */
+export interface ChainTip extends Tip {
+  /** As it is at present: what is returned stays. */
+  now(): Tip;
+  /** Facts that checks of the next block go by. */
+  parentFacts(): ParentFacts;
+  /** Facts by which a transaction is judged for the next block. */
+  admission(): AdmissionContext;
+  advance(committed: Committed): void;
+}
+
+export function createTip(
+  opened: Committed,
+  { account, spent }: { readonly account: (id: string) => AccountView | undefined; readonly spent: (id: Digest) => boolean },
+): ChainTip {
+  let tip = tipOf(opened);
+  return {
+    get height() {
+      return tip.height;
+    },
+    get hash() {
+      return tip.hash;
+    },
+    get header() {
+      return tip.header;
+    },
+    get configuration() {
+      return tip.configuration;
+    },
+    now: () => tip,
+    parentFacts() {
+      const { header, configuration } = tip;
+      return {
+        hash: tip.hash,
+        height: tip.height,
+        timestampMs: header.timestampMs,
+        era: header.era,
+        chainId: header.chainId,
+        configuration,
+      };
+    },
+    admission() {
+      const { header, configuration, height } = tip;
+      return {
+        chainId: header.chainId,
+        height: height + 1,
+        timestampMs: header.timestampMs,
+        parameters: configuration.parameters,
+        account,
+        spent,
+      };
+    },
+    advance(committed) {
+      tip = tipOf(committed);
+    },
+  };
+}
+
+function tipOf(committed: Committed): Tip {
+  return {
+    height: committed.height,
+    hash: committed.hash,
+    header: decodeHeader(committed.headerBytes),
+    configuration: decodeCurrentConfiguration(committed.configuration),
+  };
+}
