@@ -5,10 +5,10 @@
  * Contract with the shell, per turn: step every waiting input; append all `persist` records to the vote log in order, one fdatasync;
  * only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
  */
-import type { Certificate, Digest, Validator } from '../node/format/index.ts';
+import type { Digest, Json, Validator } from '../node/format/index.ts';
 
-/** Note of an engine that has entered a view: `view` and `height`. */
-export const VIEW_ENTERED = 'view entered';
+/** Note of an engine that another node is entitled to the next block: `height` and fields of its own. */
+export const PRODUCER_CHANGED = 'producer changed';
 
 /** Where the chain stands when an engine is created or restarted. */
 export interface EngineStart {
@@ -17,14 +17,14 @@ export interface EngineStart {
   readonly self: string;
   /** Those that decide height + 1, as are the parameters. */
   readonly validators: readonly Validator[];
-  /** Last final height, its header hash and certificate (absent at genesis). */
+  /** Last final height, its header hash, and what proves it final (absent at genesis). */
   readonly height: number;
   readonly digest: Digest;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
   readonly parameters: EngineParameters;
   /** Vote log records, oldest first, as they were persisted. */
   readonly log: readonly Uint8Array[];
-  /** Highest height whose stored certificate holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
+  /** Highest height whose stored proof of finality holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
   readonly signedHeight?: number;
   /** ENGINE_LIMITS unless given. */
   readonly limits?: EngineLimits;
@@ -61,15 +61,17 @@ export type Input =
   | {
       readonly kind: 'built';
       readonly height: number;
-      readonly view: number;
+      readonly engineData: Uint8Array;
       readonly digest: Digest;
       readonly parent: Digest;
       readonly proposal: Uint8Array;
     }
   /** Answer to `build` when no block could be built (nothing to include and not idle long enough, or a fault). */
-  | { readonly kind: 'notBuilt'; readonly height: number; readonly view: number; readonly code: string }
+  | { readonly kind: 'notBuilt'; readonly height: number; readonly engineData: Uint8Array; readonly code: string }
   /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
   | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
+  /** Answer to `search`: what was found, or undefined when another search took its place or the node stops. */
+  | { readonly kind: 'searched'; readonly task: Uint8Array; readonly found: Uint8Array | undefined }
   /**
    * The block of `height` is final and stored; the next may start. From commit, or from block sync, which may leave out heights: the highest
    * counts. `validators` and `parameters` are those of height + 1.
@@ -78,7 +80,7 @@ export type Input =
       readonly kind: 'delivered';
       readonly height: number;
       readonly digest: Digest;
-      readonly certificate: Certificate;
+      readonly finality: Uint8Array;
       readonly validators: readonly Validator[];
       readonly parameters: EngineParameters;
     };
@@ -98,23 +100,36 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly keep: readonly Uint8Array[] }
   | { readonly kind: 'broadcast'; readonly bytes: Uint8Array }
   | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
-  /** Build a block on `parent`; answer with `built` or `notBuilt`. `emptyAllowed`: an idle chain is due its block. */
-  | { readonly kind: 'build'; readonly height: number; readonly view: number; readonly parent: Digest; readonly emptyAllowed: boolean }
   /**
-   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. A `fresh` one is of `view`; on re-proposal there are no
-   * rules of clock, mempool or view.
+   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name it again.
+   * `emptyAllowed`: an idle chain is due its block.
+   */
+  | {
+      readonly kind: 'build';
+      readonly height: number;
+      readonly engineData: Uint8Array;
+      readonly parent: Digest;
+      readonly emptyAllowed: boolean;
+    }
+  /**
+   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. The header of a `fresh` one must hold `engineData`; on
+   * re-proposal there are no rules of clock, mempool or engine data.
    */
   | {
       readonly kind: 'execute';
       readonly height: number;
-      readonly view: number;
+      readonly engineData: Uint8Array;
       readonly digest: Digest;
       readonly proposal: Uint8Array;
       readonly from: string;
       readonly fresh: boolean;
     }
-  /** A certificate makes this block final: store it, then answer `delivered`. */
-  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly certificate: Certificate }
+  /** This block is final, as `finality` proves (consensus/finality.ts judges it): store both, then answer `delivered`. */
+  | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }
+  /** This block leads and may still give way to another: what is shown of it says so, and nothing of it is stored as final. */
+  | { readonly kind: 'head'; readonly height: number; readonly digest: Digest }
+  /** A worker is to search, off this thread, by the engine's own rule; answer with `searched`. A later search takes the place of an earlier one. */
+  | { readonly kind: 'search'; readonly task: Uint8Array }
   /** Work waits here and the primary has proposed nothing for half of its time: give it what waits, of which it may know nothing. */
   | { readonly kind: 'handOver'; readonly to: string }
   /** Peers are further on: fetch blocks up to `height` from any of `from`. */
@@ -132,16 +147,14 @@ export const TICK_MS = 20;
 /** What a status call shows of the current round (5.1.3.a, 6.3.1.d). */
 export interface EngineStatus {
   readonly engine: string;
+  /** The height being decided. */
   readonly height: number;
-  readonly view: number;
-  readonly primary: string;
+  /** `observing`, `mute` and `excluded` mean the same under every engine: it takes no part, and why. The others are the engine's own. */
   readonly phase: string;
-  readonly proposals: number;
-  readonly verifications: number;
-  readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };
-  readonly stableCheckpoint: number;
-  /** Of a mute validator: those that have not told yet what they hold of it. */
-  readonly unanswered?: readonly string[];
+  /** The node entitled to the next block as things stand; empty where nobody is in advance. */
+  readonly producer: string;
+  /** What only this engine has, for people: shown as it is. Of a mute validator `unanswered`: who has not told yet what it holds of it. */
+  readonly details: Readonly<Record<string, Json>>;
 }
 
 export interface Engine {

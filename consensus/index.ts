@@ -1,3 +1,4 @@
 /** The door of consensus/. */
 export * from './engine.ts';
-export { createEngine, type EngineName, engineNames, isEngineName, producerOf } from './registry.ts';
+export * from './finality.ts';
+export { createEngine, producerOf } from './registry.ts';

@@ -1,15 +1,8 @@
-/** Name -> engine: the one switch. A new protocol is a folder and a line in each function here. */
-import { decodeAll, type Validator } from '../node/format/index.ts';
+/** Name -> engine: the one switch. A new protocol is a folder, a line in each function here and in finality.ts, and a name in node/format/engines.ts. */
+import { engineNames, isEngineName, type Validator } from '../node/format/index.ts';
 import type { Engine, EngineCrypto, EngineStart } from './engine.ts';
 import { createPbft } from './pbft/index.ts';
-import { primaryAmong } from './pbft/replica.ts';
-
-export const engineNames = ['pbft'] as const;
-export type EngineName = (typeof engineNames)[number];
-
-export function isEngineName(name: string): name is EngineName {
-  return (engineNames as readonly string[]).includes(name);
-}
+import { producerOfView } from './pbft/engine-data.ts';
 
 /** @throws RangeError for a name outside engineNames; chain state is checked before it gets here. */
 export function createEngine(name: string, start: EngineStart, crypto: EngineCrypto): Engine {
@@ -22,7 +15,7 @@ export function createEngine(name: string, start: EngineStart, crypto: EngineCry
 }
 
 /**
- * The node that the engine entitles to a block by what its header's engineData says: under PBFT the primary of the view of the first proposal, as u64.
+ * The node that the engine entitles to a block by what its header's engineData says.
  * @param validators those of the block's height, sorted by node id.
  * @returns undefined when engineData is not in the engine's canonical form.
  */
@@ -31,12 +24,9 @@ export function producerOf(name: string, engineData: Uint8Array, validators: rea
   try {
     switch (name) {
       case 'pbft':
-        return primaryAmong(
-          validators,
-          decodeAll(engineData, (reader) => reader.u64()),
-        );
+        return producerOfView(engineData, validators);
     }
   } catch {
-    return undefined; // bytes that are no view
+    return undefined; // not in its form
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A fault is no verdict. When this program, and not the contract, did something wrong, no receipt may be written: another replica could come
- * to another end. The shell halts on it.
+ * This program, and not the contract, did something wrong. No receipt may be written of it, since another replica could come to another end: the shell
+ * halts on it.
  */
 export class ExecutionFault extends Error {
   constructor(what: string, cause?: unknown) {

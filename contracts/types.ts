@@ -2,6 +2,7 @@
  * What every contract is, built-in or deployed, and what it may touch. `contracts/` knows calls and state, never blocks or peers.
  * Everything here is deterministic: the block's height and time are inputs, and no method is asynchronous.
  */
+import type { ErrorCode } from '../node/errors/index.ts';
 import type { ByteText, Call, ChainParameters, ContractEvent, Digest, Json } from '../node/format/index.ts';
 
 /** Reads the state as of the start of the transaction, with the writes of this transaction on top. */
@@ -58,11 +59,11 @@ export interface Host {
   readonly gasLeft: number;
 }
 
-/** A refusal by a contract: becomes a failed receipt with this code. `code` stands in the error table; `detail` holds facts as JSON values. */
+/** A refusal by a contract: becomes a failed receipt with this code. `detail` holds facts as JSON values. */
 export class ContractFailure extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly detail: Readonly<Record<string, unknown>>;
-  constructor(code: string, detail: Readonly<Record<string, unknown>> = {}) {
+  constructor(code: ErrorCode, detail: Readonly<Record<string, unknown>> = {}) {
     super(code);
     this.name = 'ContractFailure';
     this.code = code;

@@ -1,7 +1,7 @@
 /**
  * AI4I 2020 as annex A records: 10,000 rows of a milling machine's data set, spread over the factories of a devnet. Same input, same records, on every
- * run. What the data does not hold is UNAVAILABLE or invented, and what is invented is listed in `ext.filled` with its rule
- * (devnet/data/ai4i2020/MAPPING.md; licence CC BY 4.0, see SOURCE.md there).
+ * run. What the data does not hold is UNAVAILABLE or invented; what is invented is listed in `ext.filled` beside the registered mapping whose document
+ * holds the rules (AI4I_MAPPING_FILE; licence CC BY 4.0, see SOURCE.md there).
  */
 import { parse } from 'csv-parse/sync';
 import { formatTime, parseTime, type RecordOrigin, type TextStruct } from '../node/format/index.ts';
@@ -9,6 +9,8 @@ import { formatTime, parseTime, type RecordOrigin, type TextStruct } from '../no
 export const AI4I_FILE = 'devnet/data/ai4i2020/ai4i2020.csv';
 export const AI4I_ROWS = 10_000;
 export const AI4I_MAPPING = 'ai4i2020/1';
+/** The document of that mapping; the chain holds its digest. */
+export const AI4I_MAPPING_FILE = 'devnet/data/ai4i2020/MAPPING.md';
 /** Interface of the registry by which the loader delivers. */
 export const AI4I_INTERFACE = 'submitRecords';
 export const AI4I_START = '2020-01-06T00:00:00.000000Z'; // invented: the data has an order, no times
@@ -122,14 +124,17 @@ function recordOf(
   };
 }
 
-const FILLED = [
-  { path: 'production_time', rule: 'start of the import plus one minute a row' },
-  { path: 'production_location', rule: 'location of the devnet factory' },
-  { path: 'pro_factory_uid', rule: 'devnet factories in turn, one production batch each' },
-  { path: 'pro_raw_material.pro_supplier', rule: 'invented supplier by product grade' },
-  { path: 'pro_raw_material.pro_batch_number', rule: 'invented, one batch for 250 rows and grade' },
-  { path: 'pro_op_info', rule: 'invented roster, one operator a production batch' },
-  { path: 'ext.device_id', rule: 'devices of the factory in turn' },
-  { path: 'ext.production_batch', rule: 'one batch for 100 rows' },
-  { path: 'ext.step_code', rule: 'constant: the data set models milling' },
-];
+const FILLED = {
+  mapping: AI4I_MAPPING,
+  paths: [
+    'production_time',
+    'production_location',
+    'pro_factory_uid',
+    'pro_raw_material.pro_supplier',
+    'pro_raw_material.pro_batch_number',
+    'pro_op_info',
+    'ext.device_id',
+    'ext.production_batch',
+    'ext.step_code',
+  ],
+};

@@ -12,6 +12,7 @@ import { EXIT } from '../api/cli/exit-codes.ts';
 import { failureOf, failureText } from '../api/cli/failure.ts';
 import { integer, oneOf } from '../api/cli/options.ts';
 import { startProgress } from '../api/cli/progress.ts';
+import { ENGINE_DEFAULT, engineNames } from '../node/format/engines.ts';
 import { AI4I_FILE } from './ai4i.ts';
 import { runDevnet } from './runner.ts';
 import { NODES_MAX, NODES_MIN } from './topology.ts';
@@ -38,7 +39,7 @@ async function main(): Promise<number> {
     .option('--once', 'go through the main job end to end on a fresh chain and end; exit code 0 only if all held')
     .option('--reset', 'start anew: remove keys, chain and data of an earlier run')
     .option('--nodes <count>', 'nodes', integer(NODES_MIN, NODES_MAX), NODES_MIN)
-    .option('--engine <engine>', 'consensus engine: pbft', oneOf('pbft'), 'pbft')
+    .option('--engine <engine>', `consensus engine: ${engineNames.join(', ')}`, oneOf(...engineNames), ENGINE_DEFAULT)
     .option('--rows <count>', 'rows of the data set to load', integer(0, ROWS_MAX), ROWS_DEFAULT)
     .option('--dir <directory>', `where its files go (default: ${DIRECTORY}, with --once ${ONCE_DIRECTORY})`)
     .exitOverride()

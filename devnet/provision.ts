@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import { hash as argon2Hash } from '@node-rs/argon2';
@@ -13,8 +14,8 @@ import { Secret } from 'otpauth';
 import { encodeToken } from '../api/auth/token.ts';
 import { PROFILE_FILE, type Profile, type ProfileAccount } from '../api/cli/profile.ts';
 import { parseGenesis } from '../node/config/index.ts';
-import { type ChainParameters, fromHex, openGenesis, toHex } from '../node/format/index.ts';
-import type { Genesis } from '../node/genesis.ts';
+import { type ChainParameters, ENGINE_DEFAULT, fromHex, openGenesis, toHex } from '../node/format/index.ts';
+import type { Genesis } from '../contracts/index.ts';
 import { createAuthority, issueServerCertificate, type PemPair } from '../node/keystore/certificates.ts';
 import {
   createKeystore,
@@ -25,6 +26,7 @@ import {
   sealingKeyIds,
   writeFileAtomic,
 } from '../node/keystore/index.ts';
+import { AI4I_MAPPING, AI4I_MAPPING_FILE } from './ai4i.ts';
 import { freePort, LOOPBACK } from './ports.ts';
 import { DEFAULT_ACCOUNT, planTopology } from './topology.ts';
 
@@ -151,7 +153,7 @@ async function makeFiles(options: ProvisionOptions): Promise<void> {
     version: 1,
     name: 'tracemill devnet',
     timestampMs: nowMs,
-    engine: 'pbft',
+    engine: ENGINE_DEFAULT,
     executionVersion: EXECUTION_VERSION,
     parameters: options.parameters ?? {},
     organisations: plan.organisations,
@@ -173,6 +175,7 @@ async function makeFiles(options: ProvisionOptions): Promise<void> {
     })),
     factories: plan.factories,
     devices: plan.devices,
+    mappings: [ai4iMapping(plan.organisations[0]!.id)],
   };
   const genesisText = `${JSON.stringify(genesis, undefined, 2)}\n`;
   parseGenesis(genesisText, { isNew: true });
@@ -203,6 +206,13 @@ async function makeFiles(options: ProvisionOptions): Promise<void> {
     accounts,
     nodes: plan.nodes.map((node) => ({ ...node, httpsPort: 0 })),
   });
+}
+
+/** What the records of the data set name as the source of their invented values. */
+function ai4iMapping(organisation: string): NonNullable<Genesis['mappings']>[number] {
+  const document = readFileSync(fileURLToPath(new URL(`../../${AI4I_MAPPING_FILE}`, import.meta.url)));
+  const documentDigest = createHash('sha256').update(document).digest('hex');
+  return { id: AI4I_MAPPING, organisation, name: 'AI4I 2020 on annex A', class: 'production', format: 'text/csv', documentDigest };
 }
 
 /** Reads what is there, moves nodes off busy ports, renews tokens. */

@@ -37,7 +37,6 @@ export function reportingDamage({ executor, reader }: Parts, report: (key: ByteT
       ...reader,
       query: (...args) => watched(reader.query(...args)),
       judge: (...args) => watched(reader.judge(...args)),
-      prove: (...args) => watched(reader.prove(...args)),
     },
   };
 }

@@ -2,21 +2,18 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { CONTRACT, entryOf, type NodeData, type RegistryEntry, registryKey, stateKey } from '../contracts/index.ts';
+import { stateKey } from '../contracts/index.ts';
 import { openAlarms } from './feeds/alarms.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, type ConsensusDriver, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
 import type { InboxLimits } from './chain/frame-inbox.ts';
-import { type EngineLimits, VIEW_ENTERED } from '../consensus/index.ts';
+import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
   type ByteText,
-  type Certificate,
   type Digest,
   decodeHeader,
-  decodeJson,
   decodeTransaction,
-  fromHex,
   headerHash,
   type Json,
   openGenesis,
@@ -26,12 +23,12 @@ import {
   SUITE,
   toHex,
 } from './format/index.ts';
-import { type AccountView, readAccount } from './ledger/admission.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
-import type { ExecutorPort } from './ledger/executor-port.ts';
+import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
-import { Leaving } from './peers/leaving.ts';
+import { createMembership } from './peers/membership.ts';
+import { createFinalState } from './state/final-state.ts';
 import { createLeftOut } from './chain/left-out.ts';
 import { ledgerKey } from './ledger/keys.ts';
 import { examineBlocks } from './ledger/examine.ts';
@@ -42,28 +39,24 @@ import { createHealth } from './feeds/health.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
 import { createOutbox } from './feeds/outbox.ts';
 import { createPause } from './pace/slices.ts';
+import { Parts } from './parts.ts';
 import { watchPeers } from './peers/peer-watch.ts';
 import { createPeering, type Peering, type PeeringLimits } from './peers/peering.ts';
 import { openPendingBodies } from './chain/pending-bodies.ts';
 import { createReceipts } from './chain/receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
 import { keyspace } from './store/keyspace.ts';
-import { readReceipts, readStoredBlock } from './stored-block.ts';
-import { damagedKey, rangeAround } from './store/mend.ts';
+import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
+import { damagedKey } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, type Requests, type Standing } from './peers/index.ts';
-import type { AdmittedNode, AppendLog, Network, Store, World } from './world.ts';
+import type { AppendLog, Network, Store, World } from './world.ts';
 import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;
-const ADMIT_RETRY_MS = 1_000;
-export const ACCOUNTS_CACHED_MAX = 10_000;
-const ROWS_CACHED_MAX = 20_000; // rows of registry and access
-const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
-export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
-/** Certificates searched at the start for votes of this node, by which an old vote log is known. */
-const CERTIFICATES_LOOKED_AT = 64;
+/** Proofs of finality searched at the start for votes of this node, by which an old vote log is known. */
+const PROOFS_LOOKED_AT = 64;
 /** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
 const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
@@ -118,7 +111,10 @@ export interface Node extends NodeService {
   onCommitted(listener: (committed: Committed) => void): () => void;
 }
 
-/** Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. */
+/**
+ * Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. What is handed in stays the caller's to stop,
+ * after the node; the network alone is started and stopped here.
+ */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
@@ -127,11 +123,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
   const blocks = createBlockStore(store);
-  const state = createStateRows(store);
+  const rows = createStateRows(store);
+  const state = createFinalState(rows);
+  const prove = boundedProofs(executor);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const pending = await openPendingBodies(options.local, crypto);
-  const accounts = new Map<string, AccountView | undefined>();
-  const rows = new Map<ByteText, Uint8Array | undefined>();
   const outbox = createOutbox({
     source: { height: () => chain.tip().height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
     store: options.local,
@@ -141,16 +137,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     log: world.log,
   });
   const committedListeners = new Set<(committed: Committed) => void>();
-  let admitted: readonly AdmittedNode[] = [];
-  const leaving = new Leaving();
-  let cancelExpel: (() => void) | undefined;
   let stopping = false;
   let cancelSave: (() => void) | undefined;
 
   const work = createWorkNotice({
     clock: world.clock,
     timers: world.timers,
-    dueInMs: (entry) => mempool.dueInMs(driver.status().primary === options.node ? 'self' : 'other', entry),
+    dueInMs: (entry) => mempool.dueInMs(driver.status().producer === options.node ? 'self' : 'other', entry),
     workWaiting: (waiting) => driver.workWaiting(waiting),
   });
 
@@ -196,33 +189,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   /** A fault that stops the voting, and is over by itself when its cause is. */
   function onNote(event: string, fields: Readonly<Record<string, string | number>>): void {
     world.log.debug({ ...fields }, event);
-    if (event === VIEW_ENTERED) work.tell(); // what a new primary proposes is not what a backup expects
+    if (event === PRODUCER_CHANGED) work.tell(); // what a new producer proposes is not what another expected
     if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
     if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }
 
-  /** State of the last final block. Every call asks the same few rows of registry and access: they are kept until a block changes any of them. */
-  function readRow(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return state.get(ledgerKey.state(key));
-    if (rows.has(key)) return rows.get(key);
-    const value = state.get(ledgerKey.state(key));
-    if (rows.size >= ROWS_CACHED_MAX) rows.clear();
-    rows.set(key, value);
-    return value;
-  }
-  const readState = (contract: string, key: ByteText): Uint8Array | undefined => readRow(stateKey(contract, key));
-
-  function account(id: string): AccountView | undefined {
-    if (accounts.has(id)) return accounts.get(id);
-    const view = readAccount(readState, id);
-    if (accounts.size >= ACCOUNTS_CACHED_MAX) accounts.clear();
-    accounts.set(id, view);
-    return view;
-  }
-
   /** The key this node signs with for an account it serves. */
   function heldKey(id: string) {
-    return [...(account(id)?.keys.values() ?? [])].find(
+    return [...(state.account(id)?.keys.values() ?? [])].find(
       ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
     );
   }
@@ -251,7 +225,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       mempool: () => mempool,
       pending,
       seal: options.signWithValidatorKey,
-      account,
+      account: state.account,
       spent: (id) => blocks.position(id) !== undefined,
       fetchTransactions: (from, hashes, timeoutMs) => peering.fetchTransactions(from, hashes, timeoutMs),
       spreadWaiting: () => peering.flush(),
@@ -284,10 +258,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onStanding,
     wasExpelled: alarms.list().some(({ kind, resolvedAtMs }) => kind === EXPELLED && resolvedAtMs === undefined),
     heldTransaction: (hash) => chain.heldTransaction(hash),
-    applyBlock: async (bytes, certificate) => driver.delivered(await chain.applyBlock(bytes, certificate)),
-    sharedRow: (key, height) => sharedRow(store, blocks, key, height),
+    applyBlock: async (bytes, finality) => driver.delivered(await chain.applyBlock(bytes, finality)),
+    sharedRow: (key, height) => sharedRow(store, blocks, key, height, createPause(world)),
     onAdmitted,
     ...(options.limits?.peering ? { limits: options.limits.peering } : {}),
+  });
+  const membership = createMembership({
+    world,
+    network,
+    rows,
+    state,
+    self: options.node,
+    onSelf: (active) => peering.standing.namedByChain(active),
+    onExpelled: () => peering.announce(),
+    damaged,
   });
   const repairer = createRepairer({
     world,
@@ -295,8 +279,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     repair: (key, value) => options.executor.repair(key, value),
     getRow: (peer, key, height) => peering.getRow(peer, key, height),
     onRepaired: (key, by) => {
-      accounts.clear();
-      rows.clear();
+      state.changed();
       for (const kind of [DAMAGE, LOST]) alarms.resolve(kind, damageOf(key), { ...by }).catch(saveLater);
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
@@ -319,8 +302,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       validators: configuration.validators,
       height,
       digest: hash,
-      certificate: soundOr(certificateAt(height)),
-      signedHeight: lastSigned(certificateAt, options.node, height),
+      finality: soundOrUndefined(finalityAt(height)),
+      signedHeight: lastSigned(finalityAt, configuration.engine, options.node, height),
       parameters: configuration.parameters,
       ...(options.limits?.engine ? { limits: options.limits.engine } : {}),
     },
@@ -365,9 +348,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 
   /** 'damaged' when it is there and cannot be read: a start must not hang on it. */
-  function certificateAt(at: number): Certificate | 'damaged' | undefined {
+  function finalityAt(at: number): Uint8Array | 'damaged' | undefined {
     try {
-      return blocks.certificate(at);
+      return blocks.finality(at);
     } catch (error) {
       const key = damagedKey(error);
       if (key === undefined) throw error;
@@ -378,9 +361,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   function onCommitted(committed: Committed): void {
     if (committed.registryChanged) {
-      accounts.clear();
-      rows.clear();
-      admitRegistered().catch(admitLater);
+      state.changed();
+      membership.changed();
     }
     if (committed.barrier) noticeBarrier(committed.height);
     receipts.onCommitted(committed);
@@ -398,60 +380,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (decides !== deciding)
       world.log.warn({ height, decides }, decides ? 'this node is a validator from now on' : 'this node is no validator any longer');
     deciding = decides;
-  }
-
-  /**
-   * Hands the network the registered nodes of the head's state: it admits no others (DB53/T 1407-2025 6.4.1.a). Who is expelled is told the head and
-   * heard a little longer, or it would go on as if nothing had happened.
-   */
-  async function admitRegistered(): Promise<void> {
-    const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
-    let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
-    const rows = await rangeAround(state, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
-      unread = error;
-      damaged(key);
-      return undefined;
-    });
-    const nodes: AdmittedNode[] = [];
-    const suspended: AdmittedNode[] = [];
-    let active: boolean;
-    for (const row of rows) {
-      const entry = decodeJson(row.value) as unknown as RegistryEntry;
-      const data = entry.data as unknown as NodeData;
-      try {
-        active = entry.state === 'active' && entryOf(readState, 'organisation', entry.owner)?.state === 'active';
-      } catch (error) {
-        unread = error;
-        const key = damagedKey(error);
-        if (key === undefined) throw error;
-        damaged(key);
-        continue;
-      }
-      const listed = { node: entry.id, transportKey: fromHex(data.transportKey), addresses: data.addresses };
-      if (entry.id === options.node) peering.standing.namedByChain(active);
-      (active ? nodes : suspended).push(listed);
-    }
-    const others = admitted.filter(({ node }) => node !== options.node);
-    const expelled = leaving.change(others, nodes, world.clock.monotonic());
-    admitted = nodes;
-    admitWithLeaving();
-    network.visitors?.(suspended);
-    if (unread !== undefined) admitLater(unread);
-    if (expelled.length > 0) peering.announce();
-  }
-
-  function admitWithLeaving(): void {
-    const nowMs = world.clock.monotonic();
-    network.admit([...admitted, ...leaving.heard(nowMs)]);
-    cancelExpel?.();
-    const nextMs = leaving.nextMs();
-    cancelExpel = nextMs === undefined ? undefined : world.timers.after(Math.ceil(nextMs - nowMs), admitWithLeaving); // a timer that is early must not run on the spot
-  }
-
-  /** The store could not be read just now: whom to let in is looked up again. */
-  function admitLater(error: unknown): void {
-    world.log.error({ error: String(error) }, 'registered nodes could not be read');
-    if (!stopping) world.timers.after(ADMIT_RETRY_MS, () => void admitRegistered().catch(admitLater));
   }
 
   function heightOf(ref: number | Digest | 'latest'): number | undefined {
@@ -498,6 +426,30 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     };
   }
 
+  // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
+  // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
+  const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
+  network.onPeer(() => {
+    if (chain.tip().height > 0 || driver.status().producer !== options.node) return;
+    const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
+    if (others.every((node) => connected.has(node))) driver.workWaiting(true);
+  });
+
+  const parts = new Parts();
+  parts.add(
+    { name: 'membership', start: () => membership.start(), stop: () => membership.stop() },
+    { name: 'network', start: () => network.start(), stop: () => network.stop() },
+    { name: 'chain', stop: () => chain.idle() },
+    { name: 'outbox', stop: () => outbox.stop() },
+    { name: 'repair', stop: () => repairer.stop() },
+    { name: 'peering', start: () => peering.start(), stop: () => peering.stop() },
+    { name: 'consensus', start: () => driver.start(), stop: () => driver.stop() },
+    { name: 'work notice', stop: () => work.stop() },
+    { name: 'alarms', stop: () => cancelSave?.() },
+    { name: 'peer watch', stop: () => peerWatch.stop() },
+    { name: 'health', start: () => health.start(), stop: () => health.stop() },
+  );
+
   return {
     info: {
       node: options.node,
@@ -515,7 +467,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     examineBlocks: (rest) => examineBlocks(store, crypto, chain.tip().height, damaged, createPause(world), rest),
     head,
     parameters: () => chain.tip().configuration.parameters,
-    state: { get: readRow },
+    state,
     consensus: () => driver.status(),
     health: () => ({ checks: health.checks(), dueForMs: health.dueForMs(), stalled: health.stalled() }),
     leftOut: () => leftOut.count(),
@@ -550,7 +502,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
           blocks,
           executor,
           tip: chain.parentFacts,
-          account,
+          account: state.account,
           nowMs: () => world.clock.now(),
           pause: createPause(world),
         },
@@ -559,12 +511,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     async stateRange(contract, from, to, limit) {
       const space = ledgerKey.state(stateKey(contract, ''));
       const end = to === undefined ? prefixEnd(space) : space + to;
-      const rows = await state.range({ from: space + from, to: end, limit });
-      return rows.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
+      const found = await rows.range({ from: space + from, to: end, limit });
+      return found.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
     },
     async prove(contract, key) {
-      const { height, proof } = await reader.prove(contract, key);
-      return { height, headerBytes: blocks.headerBytes(height)!, certificate: blocks.certificate(height), proof };
+      const { height, proof } = await prove(stateKey(contract, key));
+      return { height, headerBytes: blocks.headerBytes(height)!, finality: blocks.finality(height), proof };
     },
     query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
@@ -596,39 +548,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       };
       return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
     },
-    async start() {
-      // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
-      // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
-      const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
-      network.onPeer(() => {
-        if (chain.tip().height > 0 || driver.status().primary !== options.node) return;
-        const connected = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : [])));
-        if (others.every((node) => connected.has(node))) driver.workWaiting(true);
-      });
-      await admitRegistered();
-      await network.start();
-      peering.start();
-      driver.start();
-      health.start();
-    },
+    start: () => parts.start(),
     async stop() {
       stopping = true;
-      health.stop();
-      peerWatch.stop();
-      cancelSave?.();
-      work.stop();
-      const repaired = repairer.stop();
-      cancelExpel?.();
-      peering.stop();
-      await repaired;
-      await outbox.stop();
-      await driver.stop();
-      await chain.idle();
-      await network.stop();
-      await world.verifier.stop();
-      await reader.stop();
-      await executor.stop();
-      await options.voteLog.close();
+      await parts.stop();
     },
   };
 
@@ -638,15 +561,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-const soundOr = (certificate: Certificate | 'damaged' | undefined) => (certificate === 'damaged' ? undefined : certificate);
+const soundOrUndefined = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
 
 const EXPELLED = 'NODE_EXPELLED';
 
-/** Highest of the last heights whose certificate holds a vote of `node`, or may have held one; 0 when there is none. */
-function lastSigned(certificateAt: (height: number) => Certificate | 'damaged' | undefined, node: string, height: number): number {
-  for (let at = height; at > Math.max(0, height - CERTIFICATES_LOOKED_AT); at--) {
-    const certificate = certificateAt(at);
-    if (certificate === 'damaged' || certificate?.votes.some((vote) => vote.node === node)) return at;
+/** Highest of the last heights whose proof of finality holds a vote of `node`, or may have held one; 0 when there is none. */
+function lastSigned(
+  finalityAt: (height: number) => Uint8Array | 'damaged' | undefined,
+  engine: string,
+  node: string,
+  height: number,
+): number {
+  for (let at = height; at > Math.max(0, height - PROOFS_LOOKED_AT); at--) {
+    const finality = finalityAt(at);
+    if (finality === 'damaged' || (finality && isVotedBy(engine, finality, node))) return at;
   }
   return 0;
 }

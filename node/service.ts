@@ -1,7 +1,7 @@
 /** What a node offers to `api/`: the whole door, as types. node/node.ts implements it. Every method that can refuse throws ChainError. */
 import type { EngineStatus } from '../consensus/engine.ts';
 import type { StateView } from '../contracts/types.ts';
-import type { Block, Certificate, ChainParameters, ContractEvent, Digest, Header, Json, Receipt } from './format/index.ts';
+import type { Block, ChainParameters, ContractEvent, Digest, Header, Json, Receipt } from './format/index.ts';
 import type { Standing } from './peers/standing.ts';
 import type { PeerStatus } from './world.ts';
 
@@ -28,7 +28,8 @@ export interface StoredBlock {
   readonly block: Block;
   readonly hash: Digest;
   readonly headerBytes: Uint8Array;
-  readonly certificate: Certificate | undefined;
+  /** What proves it final (consensus/finality.ts); none at genesis. */
+  readonly finality: Uint8Array | undefined;
   readonly receipts: readonly Receipt[];
   readonly transactionIds: readonly Digest[];
 }
@@ -52,8 +53,8 @@ export interface BlockCheck {
 export interface Proof {
   readonly height: number;
   readonly headerBytes: Uint8Array;
-  readonly certificate: Certificate | undefined;
-  /** Encoded map proof, see node/format/map-proof.ts. */
+  readonly finality: Uint8Array | undefined;
+  /** Encoded state proof, see node/format/state-proof.ts. */
   readonly proof: Uint8Array;
 }
 

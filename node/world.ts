@@ -1,5 +1,5 @@
 /**
- * The World: everything a node touches that is not pure. One real implementation (node/world-real.ts) and one simulated (test/simulation),
+ * The World: everything a node touches that is not pure. One real implementation (node/real/world.ts) and one simulated (test/simulation),
  * so that all of node/ but the adapters runs from a seed. Nothing in node/ but the adapters may read a clock, a timer or random elsewhere.
  */
 import type { ByteText, Crypto } from './format/index.ts';
@@ -21,7 +21,7 @@ export interface Clock {
 }
 
 export interface Timers {
-  /** Returns a function that cancels. */
+  /** 0 ms: in the next turn of the event loop, after what came in meanwhile. Returns a function that cancels. */
   after(ms: number, run: () => void): () => void;
   every(ms: number, run: () => void): () => void;
 }
@@ -85,6 +85,29 @@ export interface LogLoss {
   readonly setAside: string | undefined;
   /** First byte that is not what was written. */
   readonly offset: number | undefined;
+}
+
+/** Files of one directory, for what writes its own form. All calls work beside the calling thread. They throw ChainError STORE_FULL and STORE_IO. */
+export interface FileDirectory {
+  list(): Promise<readonly string[]>;
+  /** Undefined when there is none of that name. */
+  open(name: string): Promise<DataFile | undefined>;
+  /** A file of these bytes, in place of any old one: on disk when this resolves; after a crash before that there is the old one or the new one, whole. */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** Rename and removal are on disk when they resolve. What is not there is removed already. */
+  rename(from: string, to: string): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+export interface DataFile {
+  size(): Promise<number>;
+  /** Fills `into` with the bytes from `at` on; past the end of the file they are zero. */
+  read(at: number, into: Uint8Array): Promise<void>;
+  /** Writes the parts one behind the other, from `at` on. Before `sync` a crash may leave out any sectors of them; a failure leaves any front of them. */
+  write(at: number, parts: readonly Uint8Array[]): Promise<void>;
+  truncate(bytes: number): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Votes and bulk travel on connections of their own, because streams of one connection block each other. */

@@ -4,10 +4,22 @@
  * organisation (no node can speak for another organisation's people), the account is active, and its sessionEpoch is the one in the token.
  * Rights and roles are never read from a token.
  */
+import { entryOf, isInForce } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type Crypto, type Digest, decodeJson, encodeJson, fromHex, SUITE, tagged, toHex } from '../../node/format/index.ts';
-import type { Caller, ReadState } from '../rest/deps.ts';
-import { isActive, readAccount, readEntry, readNode } from './identity.ts';
+import {
+  type Crypto,
+  type Digest,
+  decodeJson,
+  encodeJson,
+  fromBase64Url,
+  fromHex,
+  SUITE,
+  tagged,
+  toBase64Url,
+  toHex,
+} from '../../node/format/index.ts';
+import type { ReadState } from '../rest/deps.ts';
+import type { Caller } from '../../node/records/types.ts';
 
 export const TOKEN_CHARACTERS_MAX = 2_048;
 export const SESSION_MS_MAX = 900_000; // 15 min
@@ -32,7 +44,7 @@ export interface TokenClaims {
 
 export function encodeToken(chainId: Digest, claims: TokenClaims, sign: (message: Uint8Array) => Uint8Array): string {
   const bytes = encodeJson({ ...claims });
-  return `${PREFIX}.${base64url(bytes)}.${base64url(sign(tagged('token', chainId, bytes)))}`;
+  return `${PREFIX}.${toBase64Url(bytes)}.${toBase64Url(sign(tagged('token', chainId, bytes)))}`;
 }
 
 export interface TokenCheck {
@@ -66,17 +78,17 @@ function signatureHolds(
 export function verifyToken(token: string, check: TokenCheck): Caller {
   const { read, nowMs } = check;
   const { claims, bytes, signature } = openToken(token);
-  const issuer = readNode(read, claims.node);
-  if (issuer === undefined || !isActive(issuer, nowMs)) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
+  const issuer = entryOf(read, 'node', claims.node);
+  if (issuer === undefined || !isInForce(issuer, nowMs)) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   if (!signatureHolds(check, issuer.data.tokenKey, token, bytes, signature)) throw new ChainError('TOKEN_INVALID');
   if (issuer.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   const life = claims.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX;
   if (claims.issuedAt > nowMs + CLOCK_SKEW_MS || claims.expires - claims.issuedAt > life) throw new ChainError('TOKEN_INVALID');
   if (nowMs >= claims.expires) throw new ChainError('TOKEN_EXPIRED', { expiredAtMs: claims.expires });
 
-  const account = readAccount(read, claims.account);
-  const organisation = account === undefined ? undefined : readEntry(read, 'organisation', account.owner);
-  if (account === undefined || organisation === undefined || !isActive(account, nowMs) || !isActive(organisation, nowMs))
+  const account = entryOf(read, 'account', claims.account);
+  const organisation = account === undefined ? undefined : entryOf(read, 'organisation', account.owner);
+  if (account === undefined || organisation === undefined || !isInForce(account, nowMs) || !isInForce(organisation, nowMs))
     throw new ChainError('ACCOUNT_INACTIVE', { account: claims.account });
   if (account.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   if (account.data.sessionEpoch !== claims.sessionEpoch) throw new ChainError('TOKEN_REVOKED');
@@ -107,9 +119,9 @@ export interface IssueOptions {
 /** @throws ChainError ACCOUNT_INACTIVE, ACCOUNT_FOREIGN (the account is not of this node's organisation) */
 export function issueToken(account: string, options: IssueOptions): { readonly token: string; readonly claims: TokenClaims } {
   const { read, nowMs } = options;
-  const entry = readAccount(read, account);
-  if (entry === undefined || !isActive(entry, nowMs)) throw new ChainError('ACCOUNT_INACTIVE', { account });
-  if (readNode(read, options.node)?.owner !== entry.owner) throw new ChainError('ACCOUNT_FOREIGN', { account });
+  const entry = entryOf(read, 'account', account);
+  if (entry === undefined || !isInForce(entry, nowMs)) throw new ChainError('ACCOUNT_INACTIVE', { account });
+  if (entryOf(read, 'node', options.node)?.owner !== entry.owner) throw new ChainError('ACCOUNT_FOREIGN', { account });
   const lifeMs = Math.min(options.lifeMs, options.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX);
   const claims: TokenClaims = {
     account,
@@ -130,17 +142,14 @@ function openToken(token: string): { claims: TokenClaims; bytes: Uint8Array; sig
   if (token.length > TOKEN_CHARACTERS_MAX) throw invalid();
   const [prefix, claimsText, signatureText, ...more] = token.split('.');
   if (prefix !== PREFIX || claimsText === undefined || signatureText === undefined || more.length > 0) throw invalid();
-  const bytes = fromBase64url(claimsText);
-  const signature = fromBase64url(signatureText);
-  if (bytes === undefined || signature === undefined) throw invalid();
-  let value: unknown;
   try {
-    value = decodeJson(bytes);
+    const bytes = fromBase64Url(claimsText);
+    const claims: unknown = decodeJson(bytes);
+    if (isClaims(claims)) return { claims, bytes, signature: fromBase64Url(signatureText) };
   } catch {
-    throw invalid();
+    // said below
   }
-  if (!isClaims(value)) throw invalid();
-  return { claims: value, bytes, signature };
+  throw invalid();
 }
 
 function isClaims(value: unknown): value is TokenClaims {
@@ -151,14 +160,4 @@ function isClaims(value: unknown): value is TokenClaims {
     ['sessionEpoch', 'issuedAt', 'expires', 'steppedUpAt'].every((name) => Number.isSafeInteger(claims[name])) &&
     (claims.kind === 'session' || claims.kind === 'api')
   );
-}
-
-function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64url');
-}
-
-/** One value has one spelling: what would not be written so again is refused. */
-function fromBase64url(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
 }

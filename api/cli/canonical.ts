@@ -2,7 +2,7 @@
 import { builtinClass, foldSingles } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { encodeContent, fromUtf8, takeSource } from '../../node/format/index.ts';
-import { type BodyFormat, parseBody } from '../formats/index.ts';
+import { type BodyFormat, parseBody } from '../../node/records/formats/index.ts';
 
 /**
  * One canonical text for each record.

@@ -1,15 +1,14 @@
 /** `tracemill contract deploy | call | query | events | list | get`. */
 import { Command } from 'commander';
 import { basename } from 'node:path';
+import type { ListAnswer } from '../client/operations.ts';
 import type { Cli, Connection } from './cli.ts';
 import { type PageOptions, showList, withPages } from './listing.ts';
 import { integer, jsonArgument } from './options.ts';
 import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
-import { outline, table } from './text.ts';
+import { outline } from './text.ts';
 
-/** Shown without --limit. */
-const EVENTS_DEFAULT = 100;
 /** Calls of one `contract events`; past them `next` says where it stopped. */
 const EVENT_PAGES_MAX = 1_000;
 const ARGUMENTS = 'arguments as a JSON list, or @FILE';
@@ -68,37 +67,18 @@ export const contractCommand: CommandFactory = (run) =>
         ),
     )
     .addCommand(
-      new Command('events')
-        .description('events of a contract, oldest first')
-        .argument('<address>')
+      withPages(new Command('events').description('events of a contract, oldest first').argument('<address>'))
         .option('--name <name>', 'only events of this name')
         .option('--from <height>', 'from this height', integer(0, Number.MAX_SAFE_INTEGER))
-        .option('--limit <count>', 'at most so many', integer(1, 1_000))
         .option('--follow', 'stay and print new ones as they become final')
         .action(
-          run(async (cli, address: string, options: { name?: string; from?: number; limit?: number; follow?: boolean }) => {
+          run(async (cli, address: string, options: EventOptions) => {
             const connection = await cli.connect();
             if (options.follow) return await follow(cli, connection, address, options.name);
-            const wanted = options.limit ?? EVENTS_DEFAULT;
-            let data = await connection.api.listContractEvents(address, {
-              name: options.name,
-              fromHeight: options.from,
-              limit: wanted,
-            });
-            let items = data.items;
-            // One call looks through so many events of the chain and may find none of this contract: on to where it stopped.
-            for (let page = 0; data.next !== null && items.length < wanted && page < EVENT_PAGES_MAX; page++) {
-              data = await connection.api.listContractEvents(address, {
-                name: options.name,
-                fromHeight: options.from,
-                limit: wanted - items.length,
-                after: data.next,
-              });
-              items = [...items, ...data.items];
-            }
-            data = { ...data, items };
-            const rows = data.items.map((row) => [row.height, row.transactionId, row.name, row.data]);
-            cli.show(data, table(['height', 'transaction', 'event', 'data'], rows));
+            const read = ({ limit, after }: PageOptions) =>
+              connection.api.listContractEvents(address, { name: options.name, fromHeight: options.from, limit, after });
+            const columns = ['height', 'transaction', 'event', 'data'];
+            await showList(cli, await fullPage(read, options), read, columns, (row) => [row.height, row.transactionId, row.name, row.data]);
           }),
         ),
     )
@@ -106,8 +86,9 @@ export const contractCommand: CommandFactory = (run) =>
       withPages(new Command('list').description('contracts of the chain')).action(
         run(async (cli, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listContracts({ limit, after });
-          showList(cli, data, ['address', 'name', 'state', 'owner'], (row) => [row.address, row.name, row.state, row.owner]);
+          const read = (page: PageOptions) => api.listContracts({ ...page });
+          const columns = ['address', 'name', 'state', 'owner'];
+          await showList(cli, await read({ limit, after }), read, columns, (row) => [row.address, row.name, row.state, row.owner]);
         }),
       ),
     )
@@ -123,6 +104,23 @@ export const contractCommand: CommandFactory = (run) =>
           }),
         ),
     );
+
+interface EventOptions extends PageOptions {
+  readonly name?: string;
+  readonly from?: number;
+  readonly follow?: boolean;
+}
+
+/** One call looks through so many events of the chain and may find none of this contract: on to where it stopped. */
+async function fullPage<T>(read: (page: PageOptions) => Promise<ListAnswer<T>>, { limit, after }: PageOptions): Promise<ListAnswer<T>> {
+  let data = await read({ limit, after });
+  let { items } = data;
+  for (let page = 0; data.next !== null && items.length < limit && page < EVENT_PAGES_MAX; page++) {
+    data = await read({ limit: limit - items.length, after: data.next });
+    items = [...items, ...data.items];
+  }
+  return { ...data, items };
+}
 
 function argumentsOf(cli: Cli, text: string): unknown {
   return jsonArgument(text.startsWith('@') ? cli.readText(text.slice(1)) : text, 'arguments');

@@ -7,13 +7,13 @@ import { dirname, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { NodeConfig } from '../../node/config/index.ts';
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
-import { type Anchors, type Examination, examineExchanges } from '../../node/feeds/exchange-audit.ts';
+import { type Anchors, type Examination, EXCHANGE_FAULTS_MAX, examineExchanges } from '../../node/feeds/exchange-audit.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { prefixEnd } from '../../node/format/index.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
+import type { Genesis } from '../../contracts/index.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
 import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';
@@ -31,6 +31,8 @@ export interface Finding {
   readonly subject: string;
   readonly what: string;
   readonly remedy?: string;
+  /** Undefined for what concerns the whole machine. */
+  readonly node?: string;
 }
 
 const NODE_MAJOR_MIN = 20;
@@ -40,17 +42,17 @@ const STORE_ROWS_STEP = 1_000;
 const READY_TIMEOUT_MS = 5_000;
 
 type Say = (what: string, problem?: string) => void;
+type About = (subject: string, node?: string) => Say;
 
 export async function examine(
   cli: Cli,
   options: { readonly config?: string; readonly passphraseFile?: string },
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  const about =
-    (subject: string): Say =>
-    (what, remedy) => {
-      findings.push(remedy === undefined ? { state: 'ok', subject, what } : { state: 'problem', subject, what, remedy });
-    };
+  const about: About = (subject, node) => (what, remedy) => {
+    const of = node === undefined ? {} : { node };
+    findings.push(remedy === undefined ? { state: 'ok', subject, what, ...of } : { state: 'problem', subject, what, remedy, ...of });
+  };
   const { nodeVersion } = cli.terminal;
   const major = Number(nodeVersion.split('.')[0]);
   about('runtime')(`Node ${nodeVersion}`, major < NODE_MAJOR_MIN ? `install Node ${NODE_MAJOR_MIN} or later` : undefined);
@@ -66,7 +68,7 @@ function nodeFilesToExamine(cli: Cli, given: string | undefined): readonly strin
   return cli.profile()?.profile.nodes.map((node) => node.config) ?? [];
 }
 
-async function examineNode(cli: Cli, file: string, about: (subject: string) => Say, passphraseFile: string | undefined): Promise<void> {
+async function examineNode(cli: Cli, file: string, about: About, passphraseFile: string | undefined): Promise<void> {
   let config: NodeConfig;
   try {
     config = readNodeConfig(cli, file);
@@ -75,14 +77,14 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
   }
   const name = config.node;
   const step = async (subject: string, run: (say: Say) => void | Promise<void>): Promise<void> => {
-    const say = about(`${name} ${subject}`);
+    const say = about(`${name} ${subject}`, name);
     try {
       await run(say);
     } catch (error) {
       sayError(say, error);
     }
   };
-  about(`${name} settings`)(file);
+  about(`${name} settings`, name)(file);
   let genesis: Genesis | undefined;
   await step('genesis', (say) => {
     const text = cli.readText(config.genesis);
@@ -159,6 +161,7 @@ async function examineNode(cli: Cli, file: string, about: (subject: string) => S
     const { entries, anchors, faults } = found;
     const remedy = errorRow('EXCHANGE_LOG_REWRITTEN').remedy.en;
     for (const { sequence, reason } of faults) say(`EXCHANGE_LOG_REWRITTEN entry ${sequence}: ${reason}`, remedy);
+    if (faults.length === EXCHANGE_FAULTS_MAX) say(`EXCHANGE_LOG_REWRITTEN only the first ${EXCHANGE_FAULTS_MAX} are named`, remedy);
     if (faults.length === 0) say(`${entries} entries, every link right, ${anchors} as anchored on chain`);
   });
   await step('standing', async (say) => {
@@ -313,8 +316,8 @@ async function checkedRows(path: string): Promise<number | undefined> {
       from = `${last.key}\0`;
     }
     // Keys and filters have checksums of LevelDB's own: damage there would make a value look absent.
-    const [damaged] = await store.scrub();
-    if (damaged !== undefined) throw new ChainError('STORE_DAMAGED', { ...damaged });
+    const damaged = await store.scrub();
+    if (damaged.length > 0) throw new ChainError('STORE_DAMAGED', damaged.length === 1 ? { ...damaged[0] } : { files: damaged });
     return count;
   });
 }

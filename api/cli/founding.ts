@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { NodeData } from '../../contracts/builtin/layout.ts';
 import { parseGenesis, parseNodeConfig } from '../../node/config/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
+import { ENGINE_DEFAULT } from '../../node/format/index.ts';
+import type { Genesis } from '../../contracts/index.ts';
 import { createKeystore, createNodeKeys, writeFileAtomic } from '../../node/keystore/index.ts';
 import type { Cli } from './cli.ts';
 import { NODE_FILE } from './file-names.ts';
@@ -109,7 +110,7 @@ export async function assemble(cli: Cli, files: readonly string[], options: Init
     version: 1,
     name: options.name ?? 'tracemill',
     timestampMs: cli.terminal.now(),
-    engine: 'pbft',
+    engine: ENGINE_DEFAULT,
     executionVersion: EXECUTION_VERSION,
     parameters: {},
     organisations: [...organisations.values()],

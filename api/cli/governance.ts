@@ -41,8 +41,9 @@ export const governanceCommand: CommandFactory = (run) =>
       withPages(new Command('list').description('proposals and how the votes stand')).action(
         run(async (cli, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listProposals({ limit, after });
-          showList(cli, data, ['id', 'state', 'change', 'votes'], (row) => [row.id, row.state, row.change, row.votes]);
+          const read = (page: PageOptions) => api.listProposals({ ...page });
+          const columns = ['id', 'state', 'change', 'votes'];
+          await showList(cli, await read({ limit, after }), read, columns, (row) => [row.id, row.state, row.change, row.votes]);
         }),
       ),
     )

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type NodeConfig, parseGenesis, parseNodeConfig } from '../../node/config/index.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { openGenesis, toHex } from '../../node/format/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
+import type { Genesis } from '../../contracts/index.ts';
 import type { Cli } from './cli.ts';
 
 export interface NodeFiles {

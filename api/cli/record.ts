@@ -1,4 +1,4 @@
-/** `tracemill record submit | import | query | canonical`. */
+/** `tracemill record submit | import | query | get | proof | canonical`. */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
@@ -7,6 +7,7 @@ import type { Json } from '../../node/format/index.ts';
 import type { Cli } from './cli.ts';
 import type { ImportFlags } from './import/file.ts';
 import { formatOf, type RowFormat, rowFormats } from './import/format.ts';
+import { noteMore, type PageOptions, withPages } from './listing.ts';
 import { integer, oneOf } from './options.ts';
 import type { CommandFactory } from './program.ts';
 import { submit } from './submission.ts';
@@ -60,8 +61,7 @@ export const recordCommand: CommandFactory = (run) =>
         .action(run(async (cli, file: string, options: ImportFlags) => (await import('./import/file.ts')).importFile(cli, file, options))),
     )
     .addCommand(
-      new Command('query')
-        .description('find records')
+      withPages(new Command('query').description('find records'))
         .option('--product <uid>')
         .option('--class <class>', CLASS_HELP)
         .option('--batch <batch>', 'production or material batch')
@@ -69,27 +69,9 @@ export const recordCommand: CommandFactory = (run) =>
         .option('--factory <uid>')
         .option('--from <time>', 'production time, RFC 3339')
         .option('--to <time>')
-        .option('--limit <count>', '', integer(1, 1_000), 100)
-        .option('--after <cursor>', 'next page')
         .option('--count', 'count all that match')
         .option('--at-least-height <height>', 'wait until the index has this height', integer(0, Number.MAX_SAFE_INTEGER))
-        .action(
-          run(async (cli, options: Record<string, string | number | boolean | undefined>) => {
-            const { class: recordClass, product, batch, device, factory, from, to, limit, after } = options;
-            const { api } = await cli.connect();
-            const data = await api.findRecords({
-              ...{ class: recordClass, product, batch, device, factory, from, to, limit, after },
-              atLeastHeight: options.atLeastHeight,
-              count: options.count ? 'exact' : undefined,
-            });
-            const rows = data.items.map((row) => {
-              const content = (row.record ?? {}) as Record<string, unknown>;
-              return [row.id, row.version, content.product_uid, content.production_time, content.pro_factory_uid];
-            });
-            const more = `${data.items.length} records at height ${data.height}${data.complete ? ', complete' : ''}${data.next === null ? '' : `; next page: --after ${data.next}`}`;
-            cli.show(data, `${table(['id', 'version', 'product', 'time', 'factory'], rows)}${more}`);
-          }),
-        ),
+        .action(run(findRecords)),
     )
     .addCommand(
       new Command('get')
@@ -139,6 +121,27 @@ export const recordCommand: CommandFactory = (run) =>
           }),
         ),
     );
+
+async function findRecords(
+  cli: Cli,
+  options: PageOptions & Readonly<Record<string, string | number | boolean | undefined>>,
+): Promise<void> {
+  const { class: recordClass, product, batch, device, factory, from, to, limit, after, atLeastHeight } = options;
+  const { api } = await cli.connect();
+  const filter = { class: recordClass, product, batch, device, factory, from, to, atLeastHeight };
+  const data = await api.findRecords({ ...filter, limit, after, count: options.count ? 'exact' : undefined });
+  const rows = data.items.map((row) => {
+    const content = (row.record ?? {}) as Record<string, unknown>;
+    return [row.id, row.version, content.product_uid, content.production_time, content.pro_factory_uid];
+  });
+  const sum = [`${data.items.length} records at height ${data.height}${data.complete ? ', complete' : ''}`];
+  if (data.count !== null) sum.push(`${data.count} match in all`);
+  if (data.withheld > 0) sum.push(`${data.withheld} withheld: this account may not read them`);
+  cli.show(data, `${table(['id', 'version', 'product', 'time', 'factory'], rows)}${sum.join('; ')}`);
+  if (data.next === null || cli.options.json) return;
+  const counted = data.count ?? (await api.findRecords({ ...filter, limit: 1, count: 'exact' }).catch(() => undefined))?.count;
+  noteMore(cli, data.items.length, typeof counted === 'number' ? `${counted} match in all` : 'there are more', data.next);
+}
 
 async function readAll(cli: Cli): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];

@@ -5,7 +5,7 @@ import type { Cli } from './cli.ts';
 import { type PageOptions, showList, withPages } from './listing.ts';
 import type { CommandFactory, Run } from './program.ts';
 import { submit } from './submission.ts';
-import { outline, table } from './text.ts';
+import { outline } from './text.ts';
 
 const KIND = 'factory, device, class, mapping, interface, agreement, authorisation, document; to read also organisation, node, account';
 
@@ -16,8 +16,9 @@ export const registryCommand: CommandFactory = (run) =>
       withPages(new Command('list').description('entries of one kind').argument('<kind>', KIND)).action(
         run(async (cli, kind: string, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listEntries(kind, { limit, after });
-          showList(cli, data, ['id', 'owner', 'version', 'state'], (row) => [row.id, row.owner, row.version, row.state]);
+          const read = (page: PageOptions) => api.listEntries(kind, { ...page });
+          const columns = ['id', 'owner', 'version', 'state'];
+          await showList(cli, await read({ limit, after }), read, columns, (row) => [row.id, row.owner, row.version, row.state]);
         }),
       ),
     )
@@ -35,23 +36,17 @@ export const registryCommand: CommandFactory = (run) =>
         ),
     )
     .addCommand(
-      new Command('history')
-        .description('every version of an entry')
-        .argument('<kind>', KIND)
-        .argument('<id>')
-        .action(
-          run(async (cli, kind: string, id: string) => {
-            const { api } = await cli.connect();
-            const data = await api.getEntryHistory(kind, id);
-            cli.show(
-              data,
-              table(
-                ['version', 'state', 'data'],
-                data.items.map((row) => [row.version, row.state, JSON.stringify(row.data)]),
-              ),
-            );
-          }),
-        ),
+      withPages(new Command('history').description('versions of an entry, oldest first').argument('<kind>', KIND).argument('<id>')).action(
+        run(async (cli, kind: string, id: string, { limit, after }: PageOptions) => {
+          const { api } = await cli.connect();
+          const read = (page: PageOptions) => api.getEntryHistory(kind, id, { ...page });
+          await showList(cli, await read({ limit, after }), read, ['version', 'state', 'data'], (row) => [
+            row.version,
+            row.state,
+            row.data,
+          ]);
+        }),
+      ),
     )
     .addCommand(changing(run, 'register', 'register an entry: {"id":...,"data":{...}}', false))
     .addCommand(changing(run, 'update', 'replace data and terms: {"version":1,"data":{...}}', true))
@@ -62,8 +57,9 @@ export const registryCommand: CommandFactory = (run) =>
       withPages(new Command('classes').description('record classes, built-in and registered')).action(
         run(async (cli, { limit, after }: PageOptions) => {
           const { api } = await cli.connect();
-          const data = await api.listClasses({ limit, after });
-          showList(cli, data, ['class', 'builtin', 'owner', 'state'], (row) => [row.id, row.builtin, row.owner, row.state]);
+          const read = (page: PageOptions) => api.listClasses({ ...page });
+          const columns = ['class', 'builtin', 'owner', 'state'];
+          await showList(cli, await read({ limit, after }), read, columns, (row) => [row.id, row.builtin, row.owner, row.state]);
         }),
       ),
     );

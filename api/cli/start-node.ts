@@ -1,35 +1,18 @@
-/** Puts the parts of a node together: the one place where adapters are chosen. */
-import { anchoredHead, auditKey, entryOf, may, registryKey, CONTRACT, type StateView, stateKey } from '../../contracts/index.ts';
-import { ChainError } from '../../node/errors/index.ts';
-import { assembleNode } from '../../node/assemble.ts';
+/** Puts a node on this machine together: its parts, the services above them, and the server. */
+import { CONTRACT, type Genesis, may } from '../../contracts/index.ts';
 import type { NodeConfig } from '../../node/config/index.ts';
-import { type Anchors, createExchangeWatch, type ExchangeFault } from '../../node/feeds/exchange-audit.ts';
-import { openExchangeLog } from '../../node/feeds/exchange-log.ts';
-import { type ByteText, encodeJson, hashTagged, prefixEnd, toHex, utf8 } from '../../node/format/index.ts';
-import type { Genesis } from '../../node/genesis.ts';
-import { createInclusions } from '../../node/inclusion.ts';
+import { encodeJson, hashTagged, toHex, utf8 } from '../../node/format/index.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
-import { createLog } from '../../node/log.ts';
-import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/loop-delay.ts';
-import { recordEvidence } from '../../node/evidence.ts';
-import { createPause, createSlices } from '../../node/pace/slices.ts';
-import {
-  aesGcm,
-  createClassLookup,
-  createIndexFeeder,
-  createSealedSettlement,
-  createSealedReplication,
-  createSealedStore,
-  openRecordIndex,
-} from '../../node/records/index.ts';
-import { createCredentials, createServer } from '../index.ts';
+import { Parts } from '../../node/parts.ts';
+import { assembleNode } from '../../node/real/assemble.ts';
+import { createLog } from '../../node/real/log.ts';
+import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/real/loop-delay.ts';
+import { createBodies } from '../../node/records/bodies.ts';
+import { aesGcm } from '../../node/records/index.ts';
+import { createServices } from '../../node/services.ts';
 import { importCredentials } from '../auth/import.ts';
-import { createBodies } from '../records/bodies.ts';
-import { createRecordService } from '../records/service.ts';
+import { createCredentials, createServer } from '../index.ts';
 import type { Terminal } from './terminal.ts';
-
-/** Gas of the transaction that anchors the exchange log. */
-const ANCHOR_GAS = 50_000_000;
 
 export interface StartParts {
   /** Paths are absolute. */
@@ -53,102 +36,51 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-export async function startNode(parts: StartParts): Promise<RunningNode> {
-  const { config, keystore, genesisText, terminal } = parts;
+export async function startNode(start: StartParts): Promise<RunningNode> {
+  const { config, keystore, genesisText, terminal } = start;
   const log = createLog({ level: config.logLevel, destination: { write: (line) => terminal.err(line) } }).child({ node: config.node });
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
   const real = await assembleNode({ config, genesisText, keystore, log, onFatal: fail });
-  let stopLoop = (): void => undefined;
-  let stopBodies = (): Promise<void> => Promise.resolve();
+  const parts = new Parts();
+  parts.add({ name: 'node', start: () => real.node.start(), stop: () => real.stop() });
   try {
-    const { node, world } = real;
-    const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
-    const index = await openRecordIndex(real.index, world.crypto, createClassLookup(node.state));
-    const sealed = createSealedStore(real.sealed, aesGcm, world.random, storageKey('sealed store'), createPause(world));
-    const sealingKeys = () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) }));
-    const replication = createSealedReplication({
-      world,
-      network: real.network,
-      requests: node.requests,
-      sealed,
-      store: real.sealed,
-      aead: aesGcm,
-      sealingKeys,
-      isOwn: (peer) => isActiveNodeOf(node.state, peer, config.organisation),
-      onKeysDiffer: (peer, keyId) => void node.raiseAlarm('SEALED_KEYS_DIFFER', 'warning', { node: peer, keyId }),
-      onKeysFit: (fits) =>
-        node.resolveAlarms('SEALED_KEYS_DIFFER', (detail) => fits((detail as { node: string }).node), { by: 'the keys held' }),
-    });
-    const inclusions = createInclusions(node.blocks, world.crypto, createSlices(world));
-    const feeder = createIndexFeeder({
-      index,
-      blocks: node.blocks,
-      state: node.state,
-      height: () => node.head().height,
-      timers: world.timers,
-      clock: world.clock,
-      log,
-    });
-    const anchorAccount = `${config.node}@${config.organisation}`;
+    const { node, world, network, headroom } = real;
     const loop = watchLoop({
       meter: createLoopMeter(),
       timers: world.timers,
       onHeld: (heldMs) => void node.raiseAlarm('EVENT_LOOP_HELD', 'warning', { heldMs, boundMs: LOOP_HELD_MS_MAX }),
       onCalm: () => node.resolveAlarms('EVENT_LOOP_HELD', () => true, { calmForMs: LOOP_WINDOW_MS }),
     });
-    stopLoop = loop.stop;
-    const anchors: Anchors = async (count, limit) => {
-      const [from, end] = [auditKey.anchor(config.node, count), prefixEnd(auditKey.anchorsOf(config.node))];
-      return (await node.stateRange(CONTRACT.audit, from, end, limit)).map(({ value }) => anchoredHead(value));
-    };
-    const onFault = (fault: ExchangeFault): void => void node.raiseAlarm('EXCHANGE_LOG_REWRITTEN', 'critical', { ...fault });
-    const exchanges = await openExchangeLog({
-      store: real.local,
+    const bodies = createBodies({ world, headroom });
+    parts.add({ name: 'loop watch', stop: loop.stop }, { name: 'bodies', stop: bodies.stop });
+    const storageKey = (label: string) => hashTagged(world.crypto, 'sealed-field', utf8(`${label}\n`), keystore.secret(NODE_KEY.storage));
+    const {
+      records,
+      exchanges,
+      parts: services,
+      menders,
+    } = await createServices({
       world,
-      anchors,
-      lastAnchor() {
-        const last = node.state.get(stateKey(CONTRACT.audit, auditKey.last(config.node)));
-        return last && anchoredHead(last);
-      },
-      onCut: onFault,
-      anchor: async ({ sequence, link }) => {
-        if (!node.state.get(stateKey(CONTRACT.registry, registryKey.entry('account', anchorAccount)))) {
-          throw new ChainError('KEY_NOT_HELD', { account: anchorAccount, node: config.node });
-        }
-        const args = encodeJson({ node: config.node, head: link, count: sequence });
-        await node.submit(await node.signFor(anchorAccount, [{ contract: CONTRACT.audit, method: 'anchor', args }], ANCHOR_GAS));
-      },
-    });
-    const exchangeWatch = createExchangeWatch({
-      store: real.local,
-      world,
-      anchors,
-      onFault,
-    });
-    const bodies = createBodies({ world, headroom: real.headroom });
-    stopBodies = bodies.stop;
-    const records = createRecordService({
-      headroom: real.headroom,
-      bodies,
+      network,
       node,
-      crypto: world.crypto,
-      index,
-      sealed,
-      sealingKeys: () => sealingKeys().map(({ secret }) => secret),
-      inclusions,
-      headerBytes: (height) => node.blocks.headerBytes(height),
-      timers: world.timers,
-      clock: world.clock,
-      evidence: (recordId, version, withTransaction) => recordEvidence(node, world.crypto, recordId, version, withTransaction),
+      stores: real,
+      aead: aesGcm,
+      sealedStoreKey: storageKey('sealed store'),
+      sealingKeys: () => sealingKeyIds(keystore).map((id) => ({ id, secret: keystore.secret(id) })),
+      bodies,
+      headroom,
     });
+    parts.add(...services);
+    real.onDamaged('index', menders.index);
+    real.onDamaged('sealed', menders.sealed);
     const credentialsKey = storageKey('credentials');
-    if (parts.credentialsText !== undefined) {
+    if (start.credentialsText !== undefined) {
       await importCredentials(
-        createCredentials({ store: real.local, world, key: credentialsKey, issuer: parts.genesis.name }),
-        parts.credentialsText,
+        createCredentials({ store: real.local, world, key: credentialsKey, issuer: start.genesis.name }),
+        start.credentialsText,
       );
     }
     const server = createServer(
@@ -167,7 +99,7 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
         credentialsKey,
         exchanges,
         loopDelay: loop.read,
-        headroom: real.headroom,
+        headroom,
         bodies: bodies.stats,
         settings: {
           sessionMs: config.sessionMs,
@@ -180,61 +112,29 @@ export async function startNode(parts: StartParts): Promise<RunningNode> {
           rateLimitFactor: config.rateLimitFactor,
         },
       },
-      parts.tls,
+      start.tls,
     );
-    real.onDamaged('index', async () => {
-      await feeder.rebuild();
-      return 'blocks';
-    });
-    real.onDamaged('sealed', async (key) => ((await replication.mend(key)) ? 'a node of the organisation' : undefined));
-    const settlement = createSealedSettlement({
-      sealed,
-      async outcome(id) {
-        const status = await node.transaction(id);
-        return status.state === 'confirmed' ? status.receipt.status : undefined;
+    let port = 0;
+    parts.add({
+      name: 'server',
+      async start() {
+        port = await server.listen({ host: config.https.host, port: config.https.port });
       },
-      height: () => node.head().height,
-      log,
-      pause: createPause(world),
+      stop: () => server.stop(),
     });
-    node.onCommitted(() => {
-      feeder.onBlock();
-      settlement.onBlock();
-    });
-    await node.start();
-    replication.start();
-    exchangeWatch.start();
-    feeder.onBlock();
-    const port = await server.listen({ host: config.https.host, port: config.https.port });
+    await parts.start();
     log.info({ height: node.head().height, https: port }, 'node started');
     return {
       url: `https://${config.https.host}:${port}`,
       p2pAddress: real.p2pAddress(),
       failed,
       async stop() {
-        stopLoop();
-        await server.stop();
-        await bodies.stop();
-        await exchangeWatch.stop();
-        await exchanges.stop();
-        await feeder.stop();
-        await settlement.idle();
-        await replication.stop();
-        await real.stop();
+        await parts.stop();
         log.info({}, 'node stopped');
       },
     };
   } catch (error) {
-    stopLoop();
-    await stopBodies();
-    await real.stop();
+    await parts.stop();
     throw error;
   }
-}
-
-/** Whether the chain registers the node, active, to the active organisation. */
-function isActiveNodeOf(state: StateView, node: string, organisation: string): boolean {
-  const read = (contract: string, key: ByteText) => state.get(stateKey(contract, key));
-  const entry = entryOf(read, 'node', node);
-  return entry?.state === 'active' && entry.owner === organisation && entryOf(read, 'organisation', organisation)?.state === 'active';
 }

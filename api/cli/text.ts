@@ -14,7 +14,12 @@ export function table(head: readonly string[], rows: readonly (readonly unknown[
 
 function cellText(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return oneLine(typeof value === 'object' ? JSON.stringify(value) : String(value));
+}
+
+/** What others wrote may hold line ends and signs that steer a terminal: they are shown as JSON escapes them. */
+export function oneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function width(text: string): number {

@@ -1,4 +1,5 @@
 /** What `tracemill verify` does: the trust a person named, the judgement of `node/format`, and the claims that hold. */
+import { judgeFinality } from '../../consensus/finality.ts';
 import { CONTRACT, stateKey } from '../../contracts/index.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
@@ -14,7 +15,7 @@ export interface TrustFlags {
 /** @throws ChainError CLI_VERIFICATION_FAILED, CLI_USAGE, CLI_FILE_UNREADABLE */
 export function verifyBundle(cli: Cli, file: string, options: TrustFlags): void {
   const crypto = createCrypto();
-  const verdict = verifyEvidence(crypto, cli.readText(file), trustOf(cli, options), describeRecord(crypto));
+  const verdict = verifyEvidence(crypto, judgeFinality, cli.readText(file), trustOf(cli, options), describeRecord(crypto));
   if (!verdict.ok) {
     const [fault] = verdict.faults;
     throw new ChainError('CLI_VERIFICATION_FAILED', { path: file, check: fault?.check ?? '', reason: fault?.detail ?? '' });

@@ -1,6 +1,6 @@
 /** Opaque cursors of lists: bound to operation, filter and height, and good after a restart, because they hold everything they mean. */
 import { ChainError } from '../../node/errors/index.ts';
-import { type Crypto, decodeJson, encodeJson, type Json, toHex } from '../../node/format/index.ts';
+import { type Crypto, decodeJson, encodeJson, fromBase64Url, type Json, toBase64Url, toHex } from '../../node/format/index.ts';
 
 const CURSOR_CHARACTERS_MAX = 1_024;
 
@@ -24,14 +24,14 @@ export function filterDigest(
 }
 
 export function encodeCursor(filter: string, cursor: Cursor): string {
-  return Buffer.from(encodeJson([filter, cursor.height, cursor.at])).toString('base64url');
+  return toBase64Url(encodeJson([filter, cursor.height, cursor.at]));
 }
 
 /** @throws ChainError CURSOR_INVALID */
 export function decodeCursor(filter: string, text: string): Cursor {
   try {
     if (text.length <= CURSOR_CHARACTERS_MAX) {
-      const value = decodeJson(new Uint8Array(Buffer.from(text, 'base64url'))) as readonly Json[];
+      const value = decodeJson(fromBase64Url(text)) as readonly Json[];
       const [bound, height, at] = value;
       if (
         Array.isArray(value) &&

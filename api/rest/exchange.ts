@@ -7,7 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import { ALL_HEADROOM, restMs } from '../../node/pace/headroom.ts';
 import type { ApiContext } from './context.ts';
-import type { Caller } from './deps.ts';
+import type { Caller } from '../../node/records/types.ts';
 import {
   type AnswerFormat,
   answerFormat,

@@ -9,7 +9,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
 import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
-import type { Caller } from './deps.ts';
+import type { Caller } from '../../node/records/types.ts';
 import type { Detail, Language } from './envelope.ts';
 import { jsonBytesSteps } from '../../node/pace/json-steps.ts';
 import type { Steps } from '../../node/pace/slices.ts';

@@ -48,7 +48,7 @@ export function createMetrics({
     });
   };
   gauge('chain_consensus_height_blocks', 'Height of the last final block', () => node.head().height);
-  gauge('chain_consensus_view_count', 'Current view', () => node.consensus().view);
+  gauge('chain_consensus_view_count', 'Current view', () => Number(node.consensus().details.view ?? 0));
   gauge('chain_consensus_head_seconds', 'Time of the last final block, seconds since 1970', () => node.head().timestampMs / 1_000);
   gauge('chain_consensus_due_seconds', 'Time since a block was due; 0 when none is', () => node.health().dueForMs / 1_000);
   gauge('chain_consensus_stalled_count', '1 while the chain stands still', () => (node.health().stalled ? 1 : 0));
@@ -107,6 +107,9 @@ export function createMetrics({
   }
   gauge('chain_application_submissions_under_way_count', 'Submissions of records that are sent and not known to be over', () =>
     records.underWay(),
+  );
+  gauge('chain_application_records_coalesced_count', 'Records that came alone and were sent in one transaction with others', () =>
+    records.gathered(),
   );
   gauge('chain_application_exchanges_count', 'Entries of the exchange log', () => exchanges.head().sequence);
   return {

@@ -7,7 +7,7 @@ import { type OwnableRight, type Right, rights } from '../../contracts/index.ts'
 import { isErrorCode } from '../../node/errors/index.ts';
 import type { Json } from '../../node/format/index.ts';
 import type { ApiContext } from './context.ts';
-import type { Caller } from './deps.ts';
+import type { Caller } from '../../node/records/types.ts';
 import type { Detail, Language } from './envelope.ts';
 
 export const API_PREFIX = '/api/v1';

@@ -1,10 +1,66 @@
-/** Quorum certificates out of votes, and the check of a prepare certificate. Commit certificates are checked by node/format. */
-import { type Certificate, type Digest, quorumSize, type Validator, voteSigningBytes } from '../../node/format/index.ts';
-import type { EngineCrypto } from '../engine.ts';
-import type { Vote } from './messages.ts';
+/**
+ * Quorum certificates: their form, the bytes their votes sign, and what is wrong with one. Commit certificates prove blocks final (consensus/finality.ts).
+ * A leaf: whoever judges one needs no replica.
+ */
+import {
+  type Crypto,
+  decodeAll,
+  DIGEST_BYTES,
+  type Digest,
+  NAME_BYTES_MAX,
+  quorumSize,
+  type Reader,
+  SIGNATURE_BYTES_MAX,
+  tagged,
+  type Validator,
+  VALIDATORS_MAX,
+  Writer,
+} from '../../node/format/index.ts';
+
+/** Votes of one phase of a quorum for one header hash. `node` are registered ids, sorted. */
+export interface Certificate {
+  readonly view: number;
+  readonly height: number;
+  readonly digest: Digest;
+  readonly votes: readonly { readonly node: string; readonly signature: Uint8Array }[];
+}
+
+export type VotePhase = 'prepare' | 'commit' | 'checkpoint';
+const PHASE_NUMBER = { prepare: 1, commit: 2, checkpoint: 3 } as const;
+
+/** The bytes a validator signs for one vote; `chainId` inside keeps votes of one network out of another. */
+export function voteSigningBytes(chainId: Digest, phase: VotePhase, view: number, height: number, digest: Digest): Uint8Array {
+  return tagged(
+    'vote',
+    new Writer(96).fixed(chainId, DIGEST_BYTES).u8(PHASE_NUMBER[phase]).u64(view).u64(height).fixed(digest, DIGEST_BYTES).finish(),
+  );
+}
+
+export function encodeCertificate(certificate: Certificate): Uint8Array {
+  return new Writer(512)
+    .u64(certificate.view)
+    .u64(certificate.height)
+    .fixed(certificate.digest, DIGEST_BYTES)
+    .list(certificate.votes, (w, vote) => w.text(vote.node).bytes(vote.signature))
+    .finish();
+}
+
+export function readCertificate(reader: Reader): Certificate {
+  return {
+    view: reader.u64(),
+    height: reader.u64(),
+    digest: reader.fixed(DIGEST_BYTES),
+    votes: reader.list((r) => ({ node: r.text(NAME_BYTES_MAX), signature: r.bytes(SIGNATURE_BYTES_MAX) }), VALIDATORS_MAX),
+  };
+}
+
+/** @throws DecodeError */
+export function decodeCertificate(bytes: Uint8Array): Certificate {
+  return decodeAll(bytes, readCertificate);
+}
 
 /** A certificate out of votes of one kind for one (view, height, digest), sorted by node id. */
-export function certificateOf(votes: readonly Vote[]): Certificate {
+export function certificateOf(votes: readonly (Certificate['votes'][number] & Omit<Certificate, 'votes'>)[]): Certificate {
   const [first] = votes;
   if (!first) throw new RangeError('Cannot certify with no votes');
   return {
@@ -15,9 +71,30 @@ export function certificateOf(votes: readonly Vote[]): Certificate {
   };
 }
 
+/** Checks a commit certificate against the validators of its height; undefined when it holds, else what is wrong. */
+export function commitCertificateFault(
+  crypto: Pick<Crypto, 'verify'>,
+  chainId: Digest,
+  certificate: Certificate,
+  validators: readonly Validator[],
+): string | undefined {
+  const message = voteSigningBytes(chainId, 'commit', certificate.view, certificate.height, certificate.digest);
+  let previous = '';
+  for (const vote of certificate.votes) {
+    if (vote.node <= previous) return 'votes are not sorted by node id without repetition';
+    previous = vote.node;
+    const validator = validators.find((candidate) => candidate.node === vote.node);
+    if (!validator) return `${vote.node} is not a validator of this height`;
+    if (!crypto.verify(validator.suite, validator.publicKey, message, vote.signature)) return `signature of ${vote.node} does not verify`;
+  }
+  const quorum = quorumSize(validators.length);
+  if (certificate.votes.length < quorum) return `${certificate.votes.length} votes where ${quorum} are needed`;
+  return undefined;
+}
+
 /** What is wrong with a prepare certificate, or undefined when it holds. */
 export function prepareCertificateFault(
-  crypto: Pick<EngineCrypto, 'verify'>,
+  crypto: Pick<Crypto, 'verify'>,
   chainId: Digest,
   certificate: Certificate,
   validators: ReadonlyMap<string, Validator>,

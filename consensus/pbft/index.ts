@@ -5,6 +5,7 @@
 import { equalBytes, hashTagged } from '../../node/format/index.ts';
 import type { Effect, Engine, EngineCrypto, EngineStart, EngineStatus, Input } from '../engine.ts';
 import { forgetAnswers, takeAnswer } from './answers.ts';
+import { decodeCertificate } from './certificates.ts';
 import { advanceCheckpoint, onFinalHeight } from './checkpoint.ts';
 import { encodeMessage, type Message, type PrePrepare, signingBytes, type Verified, type Vote } from './messages.ts';
 import { advance, idleOverdue, onBuilt, onExecuted, onNotBuilt, onPrePrepare, retryExecutions } from './normal-case.ts';
@@ -69,10 +70,10 @@ function step(replica: Replica, input: Input): readonly Effect[] {
       replica.workWaiting = input.waiting;
       break;
     case 'built':
-      onBuilt(replica, input.height, input.view, input.digest, input.parent, input.proposal);
+      onBuilt(replica, input);
       break;
     case 'notBuilt':
-      onNotBuilt(replica, input.height, input.view);
+      onNotBuilt(replica, input);
       break;
     case 'executed':
       onExecuted(replica, input.height, input.digest, input.parent, input.code);
@@ -80,6 +81,8 @@ function step(replica: Replica, input: Input): readonly Effect[] {
     case 'delivered':
       onDelivered(replica, input);
       break;
+    case 'searched':
+      break; // it asks for none
   }
   if (replica.started) {
     advanceViewChange(replica);
@@ -122,10 +125,11 @@ function runTimer(replica: Replica): void {
 
 function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered' }>): void {
   if (block.height <= replica.height) return;
-  noticeForgotten(replica, block.certificate);
+  const certificate = decodeCertificate(block.finality);
+  noticeForgotten(replica, certificate);
   replica.height = block.height;
   replica.digest = block.digest;
-  replica.certificate = block.certificate;
+  replica.certificate = certificate;
   replica.parameters = block.parameters;
   replica.failures = 0;
   replica.deliveredAtMs = replica.nowMs;
@@ -134,7 +138,7 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   setValidators(replica, block.validators);
   clearHeight(replica);
   replica.evidenceSeen.clear();
-  reopenView(replica, block.certificate);
+  reopenView(replica, certificate);
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
   for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
     for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
@@ -361,18 +365,20 @@ function status(replica: Replica): EngineStatus {
   return {
     engine: 'pbft',
     height,
-    view,
-    primary: primaryOf(replica, view),
     phase: phaseOf(replica),
-    proposals: replica.proposals,
-    verifications: replica.verifications,
-    votes: {
-      prepare: proposal ? replica.book.votes('prepare', height, view, proposal.digest).length : 0,
-      commit: proposal ? replica.book.votes('commit', height, view, proposal.digest).length : 0,
-      viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+    producer: primaryOf(replica, view),
+    details: {
+      view,
+      proposals: replica.proposals,
+      verifications: replica.verifications,
+      votes: {
+        prepare: proposal ? replica.book.votes('prepare', height, view, proposal.digest).length : 0,
+        commit: proposal ? replica.book.votes('commit', height, view, proposal.digest).length : 0,
+        viewChange: replica.book.viewChanges().filter((message) => message.view >= view).length,
+      },
+      stableCheckpoint: replica.stableCheckpoint,
+      ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
     },
-    stableCheckpoint: replica.stableCheckpoint,
-    ...(replica.muted && replica.byNode.has(replica.self) ? { unanswered: unanswered(replica, replica.muted.answers) } : {}),
   };
 }
 

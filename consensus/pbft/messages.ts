@@ -4,22 +4,18 @@
  * the tag `engine-message` and the chain id. Certificates carry the signatures that prove them. PBFT, Castro & Liskov 1999, §4.2 to §4.4.
  */
 import {
-  type Certificate,
   decodeAll,
   DecodeError,
   DIGEST_BYTES,
   type Digest,
-  encodeCertificate,
   NAME_BYTES_MAX,
-  readCertificate,
   type Reader,
   SIGNATURE_BYTES_MAX,
   tagged,
   VALIDATORS_MAX,
-  type VotePhase,
-  voteSigningBytes,
   Writer,
 } from '../../node/format/index.ts';
+import { type Certificate, encodeCertificate, readCertificate, type VotePhase, voteSigningBytes } from './certificates.ts';
 
 /** Bytes of a proposal: 10,000 transaction hashes, header and seal, with room; the frame stays under 1 MiB. */
 export const PROPOSAL_BYTES_MAX = 917_504;

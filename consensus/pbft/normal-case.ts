@@ -3,9 +3,11 @@
  * what its own execution agreed with, so a wrong result is a refused proposal and never a fork. Every function here looks at the state and
  * does what is possible now; the order in which messages came does not matter.
  */
-import { type Certificate, equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { equalBytes, hashTagged, toHex } from '../../node/format/index.ts';
+import { type Certificate, certificateOf, encodeCertificate } from './certificates.ts';
+import type { Input } from '../engine.ts';
 import type { Added } from './book.ts';
-import { certificateOf } from './certificates.ts';
+import { encodeEngineData } from './engine-data.ts';
 import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
 import {
   castVote,
@@ -19,6 +21,7 @@ import {
   persist,
   primaryOf,
   remember,
+  requestExecution,
   type Replica,
   sign,
 } from './replica.ts';
@@ -34,26 +37,25 @@ export function idleOverdue(replica: Replica): boolean {
   return replica.started && replica.nowMs - replica.deliveredAtMs >= replica.parameters.idleBlockIntervalMs;
 }
 
-export function onBuilt(
-  replica: Replica,
-  height: number,
-  view: number,
-  digest: Uint8Array,
-  parent: Uint8Array,
-  proposal: Uint8Array,
-): void {
-  if (height !== nextHeight(replica) || view !== replica.view || !replica.building) return; // for a view or height that is over
+export function onBuilt(replica: Replica, input: Extract<Input, { kind: 'built' }>): void {
+  const { digest, parent, proposal } = input;
+  if (!isAwaited(replica, input)) return;
   replica.building = false;
   if (!mayVote(replica) || replica.changing || replica.binding?.digest || !equalBytes(parent, replica.digest)) return;
-  const built = { digest, proposal, from: replica.self, fresh: true, view } as const;
+  const built = { digest, proposal, from: replica.self, fresh: true, view: replica.view } as const;
   remember(replica, { ...built, state: 'agreed', parent, attempts: 1, retryAtMs: 0 });
   propose(replica, digest, proposal);
 }
 
-export function onNotBuilt(replica: Replica, height: number, view: number): void {
-  if (height !== nextHeight(replica) || view !== replica.view || !replica.building) return;
+export function onNotBuilt(replica: Replica, input: Extract<Input, { kind: 'notBuilt' }>): void {
+  if (!isAwaited(replica, input)) return;
   replica.building = false;
   replica.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
+}
+
+/** False for a block of a view or height that is over. */
+function isAwaited(replica: Replica, { height, engineData }: { readonly height: number; readonly engineData: Uint8Array }): boolean {
+  return replica.building && height === nextHeight(replica) && equalBytes(engineData, encodeEngineData(replica.view));
 }
 
 export function onExecuted(replica: Replica, height: number, digest: Uint8Array, parent: Uint8Array, code: string): void {
@@ -85,8 +87,7 @@ export function retryExecutions(replica: Replica): void {
     if (execution.state !== 'refused' || execution.attempts >= EXECUTE_ATTEMPTS_MAX || replica.nowMs < execution.retryAtMs) continue;
     execution.state = 'running';
     execution.attempts++;
-    const { digest, proposal, from, fresh, view } = execution;
-    replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
+    requestExecution(replica, execution);
   }
 }
 
@@ -121,7 +122,7 @@ function lead(replica: Replica): void {
   const emptyAllowed = idleOverdue(replica);
   if (!(replica.workWaiting || emptyAllowed) || replica.nowMs < replica.buildRetryAtMs) return;
   replica.building = true;
-  replica.out.push({ kind: 'build', height, view: replica.view, parent: replica.digest, emptyAllowed });
+  replica.out.push({ kind: 'build', height, engineData: encodeEngineData(replica.view), parent: replica.digest, emptyAllowed });
 }
 
 /** Signs and sends the one proposal of this primary for (height, view). After a restart the same one goes out again, never a second. */
@@ -201,7 +202,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
   if (hasExecuted(replica, certificate.digest)) {
     replica.committing = certificate;
     replica.deadlineMs = undefined;
-    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, certificate });
+    replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, finality: encodeCertificate(certificate) });
     return;
   }
   const kept = execution ? undefined : replica.bodies.get(toHex(certificate.digest));

@@ -24,7 +24,8 @@ import {
 } from './replica.ts';
 import { commitFault } from './verdicts.ts';
 import { adoptView, startViewChange, viewTimeoutMs } from './view-change.ts';
-import { type Certificate, equalBytes, toHex } from '../../node/format/index.ts';
+import { equalBytes, toHex } from '../../node/format/index.ts';
+import type { Certificate } from './certificates.ts';
 
 /** Bounds of the time between two repetitions, ms. */
 const RETRANSMIT_MIN_MS = 50;

@@ -11,7 +11,7 @@ import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
 /** Brings a fresh replica to where its log and its last certificate leave it. */
 export function restore(replica: Replica, start: EngineStart): void {
   replay(replica, start.log, start.signedHeight ?? 0);
-  const certified = start.certificate?.view ?? 0;
+  const certified = replica.certificate?.view ?? 0;
   if (certified > replica.view || (certified === replica.view && replica.changing && certified > 0)) {
     replica.view = certified; // a certified block proves its view began
     replica.changing = false;

@@ -2,18 +2,8 @@
  * State of one PBFT replica and the few acts every phase shares: signing once, keeping bodies, the names of the moment (primary, quorum).
  * Views run on over heights (PBFT §4.4): a new height stays with the primary that served the last one. Effects gather in `out`.
  */
-import {
-  type Certificate,
-  type Digest,
-  equalBytes,
-  faultsMax,
-  quorumSize,
-  tagged,
-  toHex,
-  utf8,
-  type Validator,
-  type VotePhase,
-} from '../../node/format/index.ts';
+import { type Digest, equalBytes, faultsMax, quorumSize, tagged, toHex, utf8, type Validator } from '../../node/format/index.ts';
+import { type Certificate, decodeCertificate, type VotePhase } from './certificates.ts';
 import {
   type Effect,
   ENGINE_LIMITS,
@@ -22,9 +12,10 @@ import {
   type EngineParameters,
   type EngineStart,
   type SignatureCheck,
-  VIEW_ENTERED,
+  PRODUCER_CHANGED,
 } from '../engine.ts';
 import { Book } from './book.ts';
+import { encodeEngineData, primaryAmong } from './engine-data.ts';
 import { decodeMessage, encodeMessage, type Plain, signingBytes, type Verified, type ViewChange, type Vote } from './messages.ts';
 import type { ValidVotes, Verdicts } from './verdicts.ts';
 import { encodeRecord, type LogRecord } from './vote-log.ts';
@@ -167,7 +158,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     parameters: start.parameters,
     height: start.height,
     digest: start.digest,
-    certificate: start.certificate,
+    certificate: start.finality && decodeCertificate(start.finality),
     view: 0,
     changing: false,
     binding: undefined,
@@ -242,14 +233,8 @@ export function setValidators(replica: Replica, validators: readonly Validator[]
   }
 }
 
-/** p = v mod |R| over the validators sorted by node id (PBFT §4). */
 export function primaryOf(replica: Replica, view: number): string {
   return primaryAmong(replica.validators, view);
-}
-
-/** @param validators sorted by node id, at least one. */
-export function primaryAmong(validators: readonly Pick<Validator, 'node'>[], view: number): string {
-  return validators[view % validators.length]!.node;
 }
 
 /** False for an observer, while a lost vote log makes silence the only safe course, and with a key that is not ours alone or not the set's. */
@@ -327,7 +312,13 @@ export function ensureExecuted(replica: Replica, digest: Digest, proposal: Uint8
   if (replica.executions.has(name)) return;
   const { view } = replica;
   remember(replica, { digest, proposal, from, fresh, view, state: 'running', parent: undefined, attempts: 1, retryAtMs: 0 });
-  replica.out.push({ kind: 'execute', height: nextHeight(replica), view, digest, proposal, from, fresh });
+  requestExecution(replica, { digest, proposal, from, fresh, view });
+}
+
+type ExecutionRequest = Pick<Execution, 'digest' | 'proposal' | 'from' | 'fresh' | 'view'>;
+
+export function requestExecution(replica: Replica, { digest, proposal, from, fresh, view }: ExecutionRequest): void {
+  replica.out.push({ kind: 'execute', height: nextHeight(replica), engineData: encodeEngineData(view), digest, proposal, from, fresh });
 }
 
 /** Keeps an execution; the oldest over the bound goes: it can be executed again, from a body we keep or are sent again. */
@@ -377,7 +368,7 @@ export function enterView(replica: Replica, view: number, digest: Digest | undef
   replica.binding = { height: nextHeight(replica), digest };
   replica.retransmitAtMs = replica.nowMs; // others may have entered before us and wait
   persist(replica, { kind: 'entered', view, height: nextHeight(replica), digest });
-  note(replica, VIEW_ENTERED, { view, height: nextHeight(replica) });
+  note(replica, PRODUCER_CHANGED, { view, height: nextHeight(replica) });
 }
 
 /** Decodes without exceptions; undefined for bytes that are no message. */

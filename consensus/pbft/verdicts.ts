@@ -2,17 +2,9 @@
  * Verdicts on what comes again and again while views change: certificates and the view changes around them. A repetition costs a hash instead of
  * a quorum of signatures. They hold for one validator set, so they go with every final block.
  */
-import {
-  type Certificate,
-  certificateFault,
-  encodeCertificate,
-  equalBytes,
-  toByteText,
-  toHex,
-  voteSigningBytes,
-} from '../../node/format/index.ts';
+import { equalBytes, toByteText, toHex } from '../../node/format/index.ts';
+import { type Certificate, commitCertificateFault, prepareCertificateFault, encodeCertificate, voteSigningBytes } from './certificates.ts';
 import type { EngineCrypto, SignatureCheck } from '../engine.ts';
-import { prepareCertificateFault } from './certificates.ts';
 import { holdsCertificates, type NewView, signingBytes, type ViewChange } from './messages.ts';
 import { type Replica, tryDecode } from './replica.ts';
 
@@ -156,7 +148,7 @@ function* checksOf({ byNode, chainId, height }: Replica, bytes: Uint8Array): Gen
 /** What is wrong with a commit certificate under the present validators, or undefined. */
 export function commitFault(replica: Replica, certificate: Certificate): string | undefined {
   return judged(replica, 'commit', encodeCertificate(certificate), () =>
-    certificateFault(oncePerVote(replica), replica.chainId, certificate, replica.validators),
+    commitCertificateFault(oncePerVote(replica), replica.chainId, certificate, replica.validators),
   );
 }
 

@@ -5,7 +5,8 @@
  * again byte for byte. There are no null requests: with no certificate the new primary proposes afresh. Who is behind the base, or passes it, says
  * its view change again. Why that suffices: decisions/0004.
  */
-import { type Certificate, equalBytes } from '../../node/format/index.ts';
+import { equalBytes } from '../../node/format/index.ts';
+import type { Certificate } from './certificates.ts';
 import { encodeMessage, type NewView, type Verified, type ViewChange } from './messages.ts';
 import { requestSync } from './normal-case.ts';
 import { clearView, drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';

@@ -2,17 +2,8 @@
  * The vote log: the replica's only memory of what it signed. Records are written before what they describe leaves, so replaying them
  * brings the replica back to its view, its prepared certificate and every digest it is bound to. Replay is idempotent.
  */
-import {
-  type Certificate,
-  decodeAll,
-  DecodeError,
-  DIGEST_BYTES,
-  type Digest,
-  encodeCertificate,
-  readCertificate,
-  SIGNATURE_BYTES_MAX,
-  Writer,
-} from '../../node/format/index.ts';
+import { decodeAll, DecodeError, DIGEST_BYTES, type Digest, SIGNATURE_BYTES_MAX, Writer } from '../../node/format/index.ts';
+import { type Certificate, encodeCertificate, readCertificate } from './certificates.ts';
 import { decodeMessage, encodeMessage, PROPOSAL_BYTES_MAX, type ViewChange, type Vote } from './messages.ts';
 
 /** Longest public key of any suite, in bytes. */

@@ -7,12 +7,12 @@ import { type ByteText, decodeJson, decodeJsonOnce } from '../../node/format/ind
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { answer, readArguments } from './arguments.ts';
 import {
-  type AccountData,
   accessKey,
   CONTRACT,
   deployedKey,
   type RegistryEntry,
   registryKey,
+  type RegistryKind,
   registryKinds,
   type Right,
   rights,
@@ -31,9 +31,14 @@ export const ROLE_RIGHTS_MAX = 64;
 const OWN = ':own';
 
 /** The current entry, in whatever state it is; undefined when nothing was ever registered under the id. */
-export function entryOf(read: Read, kind: RegistryEntry['kind'], id: string): RegistryEntry | undefined {
+export function entryOf<K extends RegistryKind>(read: Read, kind: K, id: string): RegistryEntry<K> | undefined {
   const bytes = read(CONTRACT.registry, registryKey.entry(kind, id));
-  return bytes && (decodeJsonOnce(bytes) as unknown as RegistryEntry);
+  return bytes && entryFrom<K>(bytes);
+}
+
+/** An entry as the registry wrote it; of which kind its key says. */
+export function entryFrom<K extends RegistryKind>(bytes: Uint8Array): RegistryEntry<K> {
+  return decodeJsonOnce(bytes) as unknown as RegistryEntry<K>;
 }
 
 /** True when the entry is active and, where a time is given (milliseconds since 1970, block time), inside its validity. */
@@ -79,8 +84,8 @@ export function isRoleFor(role: string, organisation: string): boolean {
   return at < 0 || role.slice(at + 1) === organisation;
 }
 
-function holdsRight(read: Read, entry: RegistryEntry, right: Right): boolean {
-  const { roles } = entry.data as unknown as AccountData;
+function holdsRight(read: Read, entry: RegistryEntry<'account'>, right: Right): boolean {
+  const { roles } = entry.data;
   const wider = right.endsWith(OWN) ? right.slice(0, -OWN.length) : undefined;
   return roles.some((role) => {
     const held = isRoleFor(role, entry.owner) ? roleRights(read, role) : undefined;
@@ -99,7 +104,7 @@ function ownerOf(read: Read, object: string): string | undefined {
     return owner === undefined ? undefined : (organisationOf(owner) ?? owner);
   }
   if (!(registryKinds as readonly string[]).includes(kind)) return undefined;
-  return entryOf(read, kind as RegistryEntry['kind'], id)?.owner;
+  return entryOf(read, kind as RegistryKind, id)?.owner;
 }
 
 /** Whether the organisation `owner`, itself in force, has granted `right` on the object, or on all of its own, to the organisation `grantee`. */

@@ -6,14 +6,12 @@ import {
   defaultParameters,
   fromHex,
   type Json,
-  PBFT_VALIDATORS_MIN,
-  quorumSize,
   SUITE,
   type Validator,
 } from '../../node/format/index.ts';
 import { GAS_PER_MICROSECOND } from '../gas.ts';
 import type { Read } from './access.ts';
-import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
+import { CONTRACT, governanceKey, type RegistryEntry } from './layout.ts';
 
 /** A row of governanceKey.validators. */
 export interface ValidatorRow {
@@ -51,8 +49,8 @@ export function configurationOf(read: Read): ConsensusConfiguration {
 }
 
 /** The row a registered node takes among the validators, or undefined for an observer. */
-export function validatorRow(entry: Pick<RegistryEntry, 'id' | 'data'>): ValidatorRow | undefined {
-  const data = entry.data as unknown as NodeData;
+export function validatorRow(entry: Pick<RegistryEntry<'node'>, 'id' | 'data'>): ValidatorRow | undefined {
+  const { data } = entry;
   if (data.role !== 'validator') return undefined;
   return { node: entry.id, publicKey: data.validatorKey, suite: data.suite ?? SUITE.ed25519, weight: data.weight };
 }
@@ -92,13 +90,4 @@ export function blockGasOfView(viewTimeoutMs: number): number {
 /** Shortest views for blocks of so much gas, ms. */
 export function viewOfBlockGas(blockGasMax: number): number {
   return Math.ceil((blockGasMax * BLOCKS_PER_VIEW_MIN) / (MICROSECONDS_PER_MS * GAS_PER_MICROSECOND));
-}
-
-/** Why a validator set cannot run the engine, or undefined. */
-export function validatorsFault(engine: string, rows: readonly ValidatorRow[]): string | undefined {
-  if (engine !== 'pbft') return undefined;
-  if (rows.length < PBFT_VALIDATORS_MIN)
-    return `PBFT needs at least ${PBFT_VALIDATORS_MIN} validators, quorum ${quorumSize(PBFT_VALIDATORS_MIN)}`;
-  const weighted = rows.find((row) => row.weight !== 1);
-  return weighted && `PBFT counts validators, so the weight of ${weighted.node} must be 1`;
 }

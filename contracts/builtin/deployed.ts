@@ -23,20 +23,10 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 import { GAS, IMAGES_TOTAL_BYTES_MAX } from '../gas.ts';
-import { type may, type Read, readableWith, readThrough } from './access.ts';
+import { entryOf, type may, type Read, readableWith, readThrough } from './access.ts';
 import { GAS_PER_ENTRY_JSON_BYTE, pricedByArguments } from './pricing.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
-import {
-  CONTRACT,
-  type DeployedContract,
-  type DeployedEntry,
-  type DeployedTotals,
-  deployedKey,
-  type NodeData,
-  type RegistryEntry,
-  type Right,
-  registryKey,
-} from './layout.ts';
+import { CONTRACT, type DeployedContract, type DeployedEntry, type DeployedTotals, deployedKey, type Right } from './layout.ts';
 
 const ADDRESS_BYTES = 20;
 const ATTESTATIONS_COUNT_MAX = 16;
@@ -159,24 +149,18 @@ function attestersOf(host: Host, attestations: Json, sender: string, codeDigest:
     const { node, reportDigest, signature } = item;
     if (typeof node !== 'string' || typeof reportDigest !== 'string' || typeof signature !== 'string' || !DIGEST_HEX.test(reportDigest))
       throw invalid('attestations', '{node, reportDigest, signature} each');
-    const entry = nodeEntry(host, node);
+    const entry = entryOf((contract, key) => host.read(contract, key), 'node', node);
     const message = tagged('attestation', encodeJson({ node, codeDigest, sourceDigest, reportDigest }));
-    const data = entry?.data as unknown as NodeData | undefined;
     const holds =
       entry?.state === 'active' &&
       entry.owner !== organisationOf(sender) &&
       !nodes.has(node) &&
       /^(?:[0-9a-f]{2})+$/.test(signature) &&
-      host.verify(1, fromHex(data!.validatorKey), message, fromHex(signature));
+      host.verify(1, fromHex(entry.data.validatorKey), message, fromHex(signature));
     if (!holds) throw new ContractFailure('CONTRACT_ATTESTATION_INVALID', { node });
     nodes.add(node);
   }
   return [...nodes].sort();
-}
-
-function nodeEntry(host: Host, node: string): RegistryEntry | undefined {
-  const bytes = host.read(CONTRACT.registry, registryKey.entry('node', node));
-  return bytes === undefined ? undefined : (JSON.parse(fromUtf8(bytes)) as RegistryEntry);
 }
 
 function transition(
@@ -214,7 +198,7 @@ function list(host: Host, args: JsonObject): Uint8Array {
   const { count } = totalsOf(host);
   const contracts: Json[] = [];
   for (let number = from; number < Math.min(count, from + limit); number++) {
-    const row = entryOf(host, fromUtf8(host.get(deployedKey.at(number))!));
+    const row = deployedEntry(host, fromUtf8(host.get(deployedKey.at(number))!));
     const { address, name, owner, state, version, language, deployedBy, deployedAt, codeDigest } = row;
     contracts.push({ address, name, owner, state, version, language, deployedBy, deployedAt, codeDigest });
   }
@@ -236,7 +220,7 @@ function rowOf(host: Host, address: string): DeployedContract {
   return paidJson(host, address, deployedKey.contract(address)) as unknown as DeployedContract;
 }
 
-function entryOf(host: Host, address: string): DeployedEntry {
+function deployedEntry(host: Host, address: string): DeployedEntry {
   return paidJson(host, address, deployedKey.entry(address)) as unknown as DeployedEntry;
 }
 

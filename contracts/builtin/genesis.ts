@@ -12,10 +12,12 @@ import {
   type Json,
   parameterTable,
   SUITE,
+  validatorsFault,
 } from '../../node/format/index.ts';
 import { type StateWrites, stateKey } from '../types.ts';
+import { builtinClass } from '../classes/index.ts';
 import { answer } from './arguments.ts';
-import { blockTimeFault, parametersContradict, sortValidators, type ValidatorRow, validatorRow, validatorsFault } from './configuration.ts';
+import { blockTimeFault, parametersContradict, sortValidators, type ValidatorRow, validatorRow } from './configuration.ts';
 import { accessKey, CONTRACT, genesisRoles, governanceKey, type RegistryEntry } from './layout.ts';
 import { type AcceptKey, entryRows, ID_PROBLEM } from './registry.ts';
 
@@ -55,6 +57,9 @@ export function genesisFaults(genesis: Genesis, acceptKey: AcceptKey, isNew = fa
   listFaults('account', genesis.accounts, organisations, say);
   listFaults('factory', genesis.factories, organisations, say);
   listFaults('device', genesis.devices, organisations, say);
+  const mappings = genesis.mappings ?? [];
+  listFaults('mapping', mappings, organisations, say);
+  for (const [i, { class: name }] of mappings.entries()) if (!builtinClass(name)) say(`/mappings/${i}/class`, 'is no built-in class', name);
   for (const name of ['transportKey', 'validatorKey', 'tokenKey', 'custodialKey'] as const) {
     const seen = new Set<string>();
     for (const [i, { [name]: key }] of genesis.nodes.entries()) {
@@ -81,7 +86,14 @@ type Say = (pointer: string, message: string, given?: string | number) => void;
 const TWICE = 'stands there twice';
 /** As the contracts say of a key that is registered later: a point of small order signs everything. */
 const NO_KEY = 'is no sound Ed25519 public key';
-const LISTS = { organisation: 'organisations', node: 'nodes', account: 'accounts', factory: 'factories', device: 'devices' } as const;
+const LISTS = {
+  organisation: 'organisations',
+  node: 'nodes',
+  account: 'accounts',
+  factory: 'factories',
+  device: 'devices',
+  mapping: 'mappings',
+} as const;
 export const PARAMETER_UNKNOWN = 'is not a chain parameter';
 
 function parameterFaults(name: string, value: number, say: Say): void {
@@ -157,12 +169,18 @@ export function parametersIn(genesis: Genesis): ChainParameters {
 }
 
 function validatorsOf(genesis: Genesis): readonly ValidatorRow[] {
-  const rows = genesis.nodes.map((node) => validatorRow({ id: node.id, data: node as unknown as RegistryEntry['data'] }));
+  const rows = genesis.nodes.map((node) => validatorRow({ id: node.id, data: node }));
   return sortValidators(rows.filter((row) => row !== undefined));
 }
 
 function entriesOf(genesis: Genesis): readonly RegistryEntry[] {
-  const entry = (kind: RegistryEntry['kind'], id: string, owner: string, data: { readonly [name: string]: unknown }): RegistryEntry => ({
+  const entry = (
+    kind: RegistryEntry['kind'],
+    id: string,
+    owner: string,
+    data: { readonly [name: string]: unknown },
+    documentDigest: string | null = null,
+  ): RegistryEntry => ({
     kind,
     id,
     owner,
@@ -170,7 +188,7 @@ function entriesOf(genesis: Genesis): readonly RegistryEntry[] {
     state: 'active',
     validFrom: null,
     validTo: null,
-    documentDigest: null,
+    documentDigest,
     data: data as { readonly [name: string]: Json },
   });
   return [
@@ -181,5 +199,8 @@ function entriesOf(genesis: Genesis): readonly RegistryEntry[] {
     ),
     ...genesis.factories.map(({ id, organisation, name }) => entry('factory', id, organisation, { name })),
     ...genesis.devices.map(({ id, organisation, factory }) => entry('device', id, organisation, { factory })),
+    ...(genesis.mappings ?? []).map(({ id, organisation, documentDigest, ...data }) =>
+      entry('mapping', id, organisation, { ...data }, documentDigest),
+    ),
   ];
 }

@@ -11,6 +11,7 @@ import {
   parameterTable,
   SUITE,
   VALIDATORS_MAX,
+  validatorsFault,
   decodeJson,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
@@ -24,9 +25,8 @@ import {
   type ValidatorRow,
   validatorRow,
   validatorRowsOf,
-  validatorsFault,
 } from './configuration.ts';
-import { CONTRACT, governanceKey, type NodeData, type RegistryEntry } from './layout.ts';
+import { type AccountData, CONTRACT, governanceKey, type NodeData, type RegistryEntry, type RegistryKind } from './layout.ts';
 import { accountProblem, nameProblem, titleProblem } from './names.ts';
 import { type AcceptKey, ACCOUNT_KEYS_MAX, readKey, readNode, readNodeKey } from './registry.ts';
 
@@ -179,7 +179,7 @@ const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
     const nodes = (args.nullable('nodes', (list) => args.objects(list, 0, NODES_MAX)) ?? []).map((node) => ({
       id: node.text('id', nameProblem),
       ...readNode(host, node, acceptKey),
-    })) as readonly ({ readonly id: string } & RegistryEntry['data'])[];
+    }));
     if (new Set(nodes.map((node) => node.id)).size !== nodes.length) args.fault('nodes', 'hold one id twice');
     const custodialKeyOf = (node: string) => nodes.find((joining) => joining.id === node)?.custodialKey;
     const seen: string[] = [];
@@ -208,7 +208,7 @@ const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
   /** `{id, validatorKey}`: the node keeps its name and place, and votes under the new key from the next height on. */
   replaceValidatorKey: (host, args, acceptKey) => {
     const id = args.text('id');
-    const suite = (entryOf(readOf(host), 'node', id)?.data as unknown as NodeData | undefined)?.suite ?? SUITE.ed25519;
+    const suite = entryOf(readOf(host), 'node', id)?.data.suite ?? SUITE.ed25519;
     return { id, validatorKey: readNodeKey(host, args, 'validatorKey', suite, acceptKey) };
   },
   setParameter: (_host, args) => {
@@ -230,16 +230,16 @@ interface Plan {
 function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
   const read = readOf(host);
   const impossible = (reason: string): ContractFailure => new ContractFailure('GOVERNANCE_IMPOSSIBLE', { kind, reason });
-  const newEntry = (entryKind: RegistryEntry['kind'], id: string, owner: string, data: RegistryEntry['data']) => {
+  const newEntry = <K extends RegistryKind>(entryKind: K, id: string, owner: string, data: RegistryEntry<K>['data']) => {
     if (entryOf(read, entryKind, id)) throw impossible(`${entryKind} ${id} is registered already`);
     return { kind: entryKind, id, owner, state: 'active', validFrom: null, validTo: null, documentDigest: null, data } as const;
   };
-  const standing = (entryKind: RegistryEntry['kind'], id: string, state: RegistryEntry['state']): RegistryEntry => {
+  const standing = <K extends RegistryKind>(entryKind: K, id: string, state: RegistryEntry['state']): RegistryEntry<K> => {
     const entry = entryOf(read, entryKind, id);
     if (entry?.state !== state) throw impossible(`there is no ${state} ${entryKind} ${id}`);
     return entry;
   };
-  const active = (entryKind: RegistryEntry['kind'], id: string): RegistryEntry => standing(entryKind, id, 'active');
+  const active = <K extends RegistryKind>(entryKind: K, id: string): RegistryEntry<K> => standing(entryKind, id, 'active');
   const withValidators = (entries: Plan['entries'], rows: readonly ValidatorRow[]): Plan => {
     const validators = sortValidators(rows);
     const fault =
@@ -248,11 +248,10 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
     return { entries, validators };
   };
   /** The entries, and the validators with those among `nodes` that are to decide. */
-  const withNodes = (entries: Plan['entries'], nodes: readonly Pick<RegistryEntry, 'id' | 'data'>[]): Plan => {
+  const withNodes = (entries: Plan['entries'], nodes: readonly Pick<RegistryEntry<'node'>, 'id' | 'data'>[]): Plan => {
     const rows = [...validatorRowsOf(read)];
     for (const node of nodes) {
-      if (rows.some((held) => held.publicKey === (node.data as unknown as NodeData).validatorKey))
-        throw impossible(`another validator has the key of ${node.id}`);
+      if (rows.some((held) => held.publicKey === node.data.validatorKey)) throw impossible(`another validator has the key of ${node.id}`);
       const row = validatorRow(node);
       if (row) rows.push(row);
     }
@@ -262,15 +261,15 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
   switch (kind) {
     case 'addOrganisation': {
       if (organisationList(host).length >= ORGANISATIONS_MAX) throw impossible(`more than ${ORGANISATIONS_MAX} organisations`);
-      const administrators = body.administrators as unknown as readonly { id: string; keys: readonly Json[] }[];
+      const administrators = body.administrators as unknown as readonly { id: string; keys: AccountData['keys'] }[];
       const id = body.id as string;
-      const nodes = (body.nodes as unknown as readonly ({ readonly id: string } & RegistryEntry['data'])[]).map(({ id: node, ...data }) =>
+      const nodes = (body.nodes as unknown as readonly ({ readonly id: string } & NodeData)[]).map(({ id: node, ...data }) =>
         newEntry('node', node, id, data),
       );
       const accounts = administrators.map((administrator) =>
         newEntry('account', administrator.id, id, { type: 'person', roles: ['admin'], keys: administrator.keys, sessionEpoch: 1 }),
       );
-      return withNodes([newEntry('organisation', id, id, { name: body.name! }), ...nodes, ...accounts], nodes);
+      return withNodes([newEntry('organisation', id, id, { name: body.name as string }), ...nodes, ...accounts], nodes);
     }
     case 'suspendOrganisation': {
       const organisation = active('organisation', body.id as string);
@@ -296,7 +295,7 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
     }
     case 'addNode': {
       const organisation = active('organisation', body.organisation as string);
-      const node = newEntry('node', body.id as string, organisation.id, body.node as RegistryEntry['data']);
+      const node = newEntry('node', body.id as string, organisation.id, body.node as NodeData);
       return withNodes([node], [node]);
     }
     case 'resumeNode': {
@@ -308,7 +307,7 @@ function planOf(host: Host, kind: ProposalKind, body: Proposal['body']): Plan {
       const node = entryOf(read, 'node', body.id as string);
       if (node?.state !== 'active' && node?.state !== 'suspended') throw impossible(`there is no node ${body.id as string}`);
       const publicKey = body.validatorKey as string;
-      const { transportKey, validatorKey, tokenKey, custodialKey } = node.data as unknown as NodeData;
+      const { transportKey, validatorKey, tokenKey, custodialKey } = node.data;
       if ([transportKey, validatorKey, tokenKey, custodialKey].includes(publicKey)) throw impossible(`${node.id} has this key already`);
       const rows = validatorRowsOf(read);
       if (rows.some((row) => row.publicKey === publicKey)) throw impossible(`another validator has the key of ${node.id}`);

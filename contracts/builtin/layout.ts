@@ -2,7 +2,7 @@
  * Where the built-in contracts keep what, and the shape of it. Read by contracts/, node/ and api/; changed only with a new executionVersion.
  * Keys are ByteText inside the contract's own space (see stateKey). Values are canonical JSON unless said otherwise.
  */
-import { type ByteText, type GenesisKey, type Json, u32Text } from '../../node/format/index.ts';
+import { type ByteText, type GenesisKey, type Json, type JsonObject, u32Text } from '../../node/format/index.ts';
 
 export const CONTRACT = {
   records: 'records',
@@ -31,8 +31,8 @@ export const registryKinds = [
 export type RegistryKind = (typeof registryKinds)[number];
 
 /** One form for every registered thing (design: api, "Registry entries"). Changed by transactions only, history kept. */
-export interface RegistryEntry {
-  readonly kind: RegistryKind;
+export interface RegistryEntry<K extends RegistryKind = RegistryKind> {
+  readonly kind: K;
   readonly id: string;
   /** Organisation id. */
   readonly owner: string;
@@ -43,12 +43,20 @@ export interface RegistryEntry {
   readonly validFrom: number | null;
   readonly validTo: number | null;
   readonly documentDigest: string | null;
-  readonly data: { readonly [name: string]: Json };
+  readonly data: EntryData[K];
 }
 
-/** `data` of an organisation: `{name}`. */
+/** `data` by kind. */
+export interface EntryData extends Record<RegistryKind, JsonObject> {
+  readonly organisation: { readonly name: string };
+  readonly node: NodeData;
+  readonly account: AccountData;
+  readonly factory: { readonly name: string };
+  readonly device: { readonly factory: string };
+}
+
 /** `data` of a node. Keys are 64 hex digits. */
-export interface NodeData {
+export type NodeData = {
   /** libp2p identity, raw Ed25519. */
   readonly transportKey: string;
   /** Signs votes and seals. */
@@ -63,20 +71,19 @@ export interface NodeData {
   readonly weight: number;
   /** Signature suite of the four keys; Ed25519 when absent. */
   readonly suite?: number;
-}
+};
 
 /** A key of an account; the genesis file states it in the same form. */
 export type AccountKey = GenesisKey;
 
 /** `data` of an account, `name@organisation`. */
-export interface AccountData {
+export type AccountData = {
   readonly type: 'person' | 'device' | 'service';
   readonly roles: readonly string[];
   readonly keys: readonly AccountKey[];
   /** Raised to revoke every token issued before. */
   readonly sessionEpoch: number;
-}
-/** `data` of a factory: `{name}`; of a device: `{factory}`. Owner is the organisation bound to it. */
+};
 
 export const registryKey = {
   /** Current entry. */

@@ -1,17 +1,10 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
-import {
-  decodeJsonOnce,
-  type Json,
-  type JsonObject,
-  type RecordPath,
-  recordDigest,
-  type StoredRecord,
-  toHex,
-} from '../../node/format/index.ts';
+import type { ErrorCode } from '../../node/errors/index.ts';
+import { type Json, type RecordPath, recordDigest, type StoredRecord, toHex } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from '../classes/index.ts';
-import { isGranted, isInForce, may, type Read } from './access.ts';
-import { CONTRACT, type RegistryEntry, type RegistryKind, registryKey, type Right } from './layout.ts';
+import { entryFrom, entryOf, isGranted, isInForce, may, type Read } from './access.ts';
+import { CONTRACT, type RegistryEntry, registryKey, type Right } from './layout.ts';
 import { organisationOf } from './names.ts';
 
 /** Gas of opening a registered class, for each byte of its entry. */
@@ -21,7 +14,7 @@ export const GAS_PER_CLASS_BYTE = 4_000;
 export type Reading = Pick<Host, 'read' | 'block'>;
 
 /** Facts of one fault as they stand in a receipt. */
-export function failure(code: string, record: number, path: RecordPath, data: Readonly<Record<string, Json>> = {}): ContractFailure {
+export function failure(code: ErrorCode, record: number, path: RecordPath, data: Readonly<Record<string, Json>> = {}): ContractFailure {
   return new ContractFailure(code, { record, path: path.map(String), ...data });
 }
 
@@ -98,17 +91,17 @@ export function loadClass(
 }
 
 /** Judged once for the entry's bytes, and paid for each time: what it costs must not depend on what a replica remembers. */
-const definitions = new WeakMap<RegistryEntry, ClassDefinition>();
+const definitions = new WeakMap<RegistryEntry<'class'>, ClassDefinition>();
 
 function registeredClass(host: Reading & Partial<Pick<Host, 'useGas'>>, name: string): ClassDefinition | undefined {
   const bytes = host.read(CONTRACT.registry, registryKey.entry('class', name));
   if (!bytes) return undefined;
   host.useGas?.(GAS_PER_CLASS_BYTE * bytes.length);
-  const entry = decodeJsonOnce(bytes) as unknown as RegistryEntry;
+  const entry = entryFrom<'class'>(bytes);
   if (!isInForce(entry, host.block.timestampMs)) return undefined;
   const known = definitions.get(entry);
   if (known) return known;
-  const reading = readClass(entry.data as JsonObject);
+  const reading = readClass(entry.data);
   if (!reading.ok || reading.definition.name !== name) return undefined;
   definitions.set(entry, reading.definition);
   return reading.definition;
@@ -124,7 +117,7 @@ export function* ownershipFaults(
   definition: ClassDefinition,
   facts: Pick<RecordFacts, 'factory' | 'devices'>,
   record: number,
-  known: Map<string, string | undefined>,
+  known: Map<string, ErrorCode | undefined>,
 ): Generator<ContractFailure, void> {
   const named: (readonly ['factory' | 'device', string, string])[] = [];
   if (facts.factory !== undefined) named.push(['factory', facts.factory, definition.facts.factory ?? '']);
@@ -137,17 +130,37 @@ export function* ownershipFaults(
   }
 }
 
-function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): string | undefined {
-  const entry = readEntry(host, kind, id);
+function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): ErrorCode | undefined {
+  const read: Read = (contract, key) => host.read(contract, key);
+  const entry = entryOf(read, kind, id);
   if (!entry) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
   const { timestampMs } = host.block;
   if (!isInForce(entry, timestampMs)) return kind === 'factory' ? 'RECORD_FACTORY_UNKNOWN' : 'RECORD_DEVICE_UNKNOWN';
-  const read: Read = (contract, key) => host.read(contract, key);
   if (entry.owner === org || isGranted(read, entry.owner, 'record:submit', `${kind}/${id}`, org, timestampMs)) return undefined;
   return kind === 'factory' ? 'RECORD_FACTORY_FOREIGN' : 'RECORD_DEVICE_FOREIGN';
 }
 
-function readEntry(host: Pick<Host, 'read'>, kind: RegistryKind, id: string): RegistryEntry | undefined {
-  const value = host.read(CONTRACT.registry, registryKey.entry(kind, id));
-  return value && (decodeJsonOnce(value) as unknown as RegistryEntry);
+/**
+ * Whether each mapping that a record says filled in values is registered, in force and for its class: who reads the record finds the rules there.
+ * Anybody's will do; `known` remembers answers within a call.
+ */
+export function* mappingFaults(
+  host: Reading,
+  definition: ClassDefinition,
+  { mappings }: Pick<RecordFacts, 'mappings'>,
+  record: number,
+  known: Map<string, ErrorCode | undefined>,
+): Generator<ContractFailure, void> {
+  for (const mapping of mappings) {
+    const name = `mapping/${definition.name}/${mapping}`;
+    if (!known.has(name)) known.set(name, mappingFault(host, definition.name, mapping));
+    const code = known.get(name);
+    if (code !== undefined) yield failure(code, record, ['ext', 'filled'], { mapping });
+  }
+}
+
+function mappingFault(host: Reading, recordClass: string, mapping: string): ErrorCode | undefined {
+  const entry = entryOf((contract, key) => host.read(contract, key), 'mapping', mapping);
+  const fits = isInForce(entry, host.block.timestampMs) && entry?.data.class === recordClass;
+  return fits ? undefined : 'RECORD_MAPPING_UNKNOWN';
 }

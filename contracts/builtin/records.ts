@@ -4,6 +4,7 @@
  *
  * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are canonical JSON. Deterministic: see design/execution.
  */
+import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   type ByteText,
   compareDecimal,
@@ -22,21 +23,28 @@ import {
   keyText,
   parseTime,
   recordDigest,
-  recordIdOf,
+  recordIdOfKeyText,
   type RecordOrigin,
   type StoredRecord,
   type Submission,
-  type TextStruct,
   toByteText,
   toHex,
   u32Bytes,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
-import { checkContent, type ClassDefinition, factsOf, isBlank, keyOf, type RecordFacts, sameContent, timePath } from '../classes/index.ts';
+import {
+  type ClassDefinition,
+  isBlank,
+  judgeContent,
+  type JudgedContent,
+  type RecordFacts,
+  sameContent,
+  timePath,
+} from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { failure, keyConflict, loadClass, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';
+import { failure, keyConflict, loadClass, mappingFaults, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
@@ -68,10 +76,9 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
 
 function submitOne(host: Host, org: string, submission: Submission, at: number, known: Known): Json {
   const opened = openContent(host, org, submission.class, submission.classVersion, submission.content, at, known);
-  const { definition, content, facts, digest } = opened;
-  const key = keyOf(definition, content);
+  const { definition, facts, key, keyText, digest } = opened;
   if (Object.keys(key).length === 0) throw failure('RECORD_KEY_EMPTY', at, []);
-  const recordId = recordIdOf(host, definition.name, org, key);
+  const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
   const first = readVersion((k) => host.get(k), id, 1);
   if (first) return repeated(host, definition, first, submission.content, recordId, at);
@@ -125,14 +132,14 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   const { org, before } = openCurrent(host, recordId, expectedVersion, reason);
   const {
     definition,
-    content: opened,
     facts,
+    keyText: keyNow,
     digest,
   } = openContent(host, org, before.class, undefined, content, 0, {
     ownership: new Map(),
     classes: new Map(),
   });
-  if (!equalBytes(recordIdOf(host, definition.name, org, keyOf(definition, opened)), recordId))
+  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, keyNow), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(before.key) });
   const digestBefore = recordDigest(host, before.content);
   if (equalBytes(digest, digestBefore)) throw failure('RECORD_UNCHANGED', 0, []);
@@ -209,16 +216,14 @@ function sees(host: Host, first: StoredRecord): boolean {
   return seesRecord((contract, key) => host.read(contract, key), host.transaction.sender, first, host.block.timestampMs);
 }
 
-interface Opened {
+interface Opened extends JudgedContent {
   readonly definition: ClassDefinition;
-  readonly content: TextStruct;
-  readonly facts: RecordFacts;
   readonly digest: Uint8Array;
 }
 
 /** What one call has learned: a class is paid for once, not for every record of it. */
 interface Known {
-  readonly ownership: Map<string, string | undefined>;
+  readonly ownership: Map<string, ErrorCode | undefined>;
   readonly classes: Map<string, ClassDefinition>;
 }
 
@@ -239,20 +244,15 @@ function openContent(
   known: Known,
 ): Opened {
   const definition = classOf(host, recordClass, classVersion, at, known);
-  let content: TextStruct;
-  try {
-    content = decodeContent(bytes);
-  } catch {
-    throw failure('RECORD_NOT_CANONICAL', at, []);
-  }
-  const fault = checkContent(definition, content, 'sealed', 1)[0];
-  if (fault) throw failure(fault.code, at, fault.path, fault.data);
-  const facts = factsOf(definition, content);
+  const judged = judgeContent(definition, bytes);
+  if (!judged.ok) throw failure(judged.fault.code, at, judged.fault.path, judged.fault.data);
+  const { facts } = judged.content;
   const { timestampMs, parameters } = host.block;
   if (facts.timeUs !== undefined && facts.timeUs > BigInt(timestampMs + parameters.recordTimeAheadMaxMs) * US_PER_MS)
     throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${parameters.recordTimeAheadMaxMs}` });
   for (const foreign of ownershipFaults(host, org, definition, facts, at, known.ownership)) throw foreign;
-  return { definition, content, facts, digest: recordDigest(host, bytes) };
+  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;
+  return { ...judged.content, definition, digest: recordDigest(host, bytes) };
 }
 
 /** Authenticated index entries: the version that first named the value. */

@@ -7,7 +7,16 @@ import { type ByteText, decodeJson, type Json, SUITE } from '../../node/format/i
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { entryOf, isRoleFor, type Read, readableWith, readThrough, requireHeld, requireRight, roleRights } from './access.ts';
 import { type Arguments, answer, readArguments } from './arguments.ts';
-import { type AccountData, type AccountKey, CONTRACT, type RegistryEntry, registryKey, registryKinds, type Right } from './layout.ts';
+import {
+  type AccountData,
+  type AccountKey,
+  CONTRACT,
+  type NodeData,
+  type RegistryEntry,
+  registryKey,
+  registryKinds,
+  type Right,
+} from './layout.ts';
 import { accountProblem, addressProblem, foreignIdProblem, hex32Problem, nameProblem } from './names.ts';
 import { type DataChange, dataReaders } from './registry-data.ts';
 
@@ -117,7 +126,7 @@ function changeState(host: Host, args: Arguments, state: RegistryEntry['state'])
 function addKey(host: Host, args: Arguments, acceptKey: AcceptKey): RegistryEntry {
   const { entry, organisation } = ownEntry(host, args, 'account');
   const key = readKey(host, args.object('key'), organisation, acceptKey);
-  const data = entry.data as unknown as AccountData;
+  const { data } = entry;
   if (data.keys.some((held) => held.keyId === key.keyId)) args.fault('key/keyId', 'was given to a key of this account before');
   if (data.keys.length >= ACCOUNT_KEYS_MAX) args.fault('key', `is one more than the ${ACCOUNT_KEYS_MAX} an account may have had`);
   args.finish();
@@ -129,7 +138,7 @@ function revokeKey(host: Host, args: Arguments): RegistryEntry {
   const { entry } = ownEntry(host, args, 'account', true);
   const keyId = args.text('keyId');
   args.finish();
-  const data = entry.data as unknown as AccountData;
+  const { data } = entry;
   if (!data.keys.some((key) => key.keyId === keyId && !key.revoked))
     throw new ContractFailure('REGISTRY_KEY_UNKNOWN', { account: entry.id, keyId });
   return save(host, withAccount(entry, { ...data, keys: data.keys.map((key) => (key.keyId === keyId ? { ...key, revoked: true } : key)) }));
@@ -139,13 +148,18 @@ function revokeKey(host: Host, args: Arguments): RegistryEntry {
 function raiseSessionEpoch(host: Host, args: Arguments): RegistryEntry {
   const { entry } = ownEntry(host, args, 'account', true);
   args.finish();
-  const data = entry.data as unknown as AccountData;
+  const { data } = entry;
   return save(host, withAccount(entry, { ...data, sessionEpoch: data.sessionEpoch + 1 }));
 }
 
 /** Finds the entry that `{kind, id}` name, or `{id}` where the kind is fixed, and refuses callers of other organisations. */
-function ownEntry(host: Host, args: Arguments, fixed?: OwnKind, selfAllowed = false): { entry: RegistryEntry; organisation: string } {
-  const kind = fixed ?? args.oneOf('kind', OWN_KIND_NAMES);
+function ownEntry<K extends OwnKind = OwnKind>(
+  host: Host,
+  args: Arguments,
+  fixed?: K,
+  selfAllowed = false,
+): { entry: RegistryEntry<K>; organisation: string } {
+  const kind = fixed ?? (args.oneOf('kind', OWN_KIND_NAMES) as K);
   const id = args.text('id');
   args.stopIfFaulty();
   const entry = entryOf(readOf(host), kind, id);
@@ -154,7 +168,7 @@ function ownEntry(host: Host, args: Arguments, fixed?: OwnKind, selfAllowed = fa
   if (!entry) throw new ContractFailure('REGISTRY_ENTRY_UNKNOWN', { kind, id });
   if (entry.owner !== organisation) throw new ContractFailure('REGISTRY_ENTRY_FOREIGN', { kind, id, owner: entry.owner });
   if (entry.state === 'withdrawn') throw new ContractFailure('REGISTRY_ENTRY_WITHDRAWN', { kind, id });
-  if (kind === 'account' && !own) requireHeld(host, rolesHold(host, (entry.data as unknown as AccountData).roles, organisation)); // a key put into a stronger account would be that account
+  if (kind === 'account' && !own) requireHeld(host, rolesHold(host, (entry as RegistryEntry<'account'>).data.roles, organisation)); // a key put into a stronger account would be that account
   return { entry, organisation };
 }
 
@@ -167,7 +181,7 @@ function readTerms(args: Arguments): Pick<RegistryEntry, 'validFrom' | 'validTo'
 
 function readData(host: Host, kind: OwnKind, args: Arguments, change: DataChange, acceptKey: AcceptKey): RegistryEntry['data'] {
   if (kind !== 'account') return dataReaders[kind](host, readOf(host), args, change);
-  return readAccount(host, args.object('data'), change.organisation, acceptKey, change.before) as unknown as RegistryEntry['data'];
+  return readAccount(host, args.object('data'), change.organisation, acceptKey, change.before as RegistryEntry<'account'> | undefined);
 }
 
 function readAccount(
@@ -175,7 +189,7 @@ function readAccount(
   data: Arguments,
   organisation: string,
   acceptKey: AcceptKey,
-  before: RegistryEntry | undefined,
+  before: RegistryEntry<'account'> | undefined,
 ): AccountData {
   const type = data.oneOf('type', ACCOUNT_TYPES);
   const roles = data.texts('roles', 0, ACCOUNT_ROLES_MAX, (role) =>
@@ -183,7 +197,7 @@ function readAccount(
   );
   requireHeld(host, rolesHold(host, roles, organisation));
   if (before) {
-    const held = before.data as unknown as AccountData;
+    const held = before.data;
     return { type, roles, keys: held.keys, sessionEpoch: held.sessionEpoch };
   }
   const keys = data.objects('keys', 0, ACCOUNT_KEYS_MAX).map((key) => readKey(host, key, organisation, acceptKey));
@@ -240,7 +254,7 @@ export function readNodeKey(host: Host, data: Arguments, name: string, suite: nu
 }
 
 /** The facts of a node as governance admits it. */
-export function readNode(host: Host, data: Arguments, acceptKey: AcceptKey): RegistryEntry['data'] {
+export function readNode(host: Host, data: Arguments, acceptKey: AcceptKey): NodeData {
   const suite = data.nullable('suite', (name) => data.integer(name, 1, 255));
   const key = (name: string): string => readNodeKey(host, data, name, suite ?? SUITE.ed25519, acceptKey);
   const keys = {
@@ -288,8 +302,8 @@ function rolesHold(host: Host, roles: readonly string[], organisation: string): 
   return roles.flatMap((role) => (isRoleFor(role, organisation) ? (roleRights(readOf(host), role) ?? []) : []));
 }
 
-function withAccount(entry: RegistryEntry, data: AccountData): RegistryEntry {
-  return { ...entry, data: data as unknown as RegistryEntry['data'] };
+function withAccount(entry: RegistryEntry<'account'>, data: AccountData): RegistryEntry<'account'> {
+  return { ...entry, data };
 }
 
 function readOf(host: Host): Read {

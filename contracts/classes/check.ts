@@ -3,6 +3,7 @@
  * form in every replica: in the sealed form a field marked `sealed` must be `{"sealed": C}`, in clear it must not.
  * Deterministic: code units and bigint only.
  */
+import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   compareDecimal,
   dottedPath,
@@ -31,7 +32,7 @@ import {
 
 /** One thing wrong with a record. `data` holds facts as texts, never the value of a sealed field. */
 export interface RecordFault {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly path: RecordPath;
   readonly data: Readonly<Record<string, string>>;
 }
@@ -96,11 +97,11 @@ class ContentCheck {
     return this.#compared <= NAMES_COMPARED_MAX ? nearestName(name, known) : undefined;
   }
 
-  #fault(code: string, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
+  #fault(code: ErrorCode, data: Readonly<Record<string, string>> = {}, path: RecordPath = this.#path.slice()): void {
     if (!this.#full()) this.faults.push({ code, path, data });
   }
 
-  #faultAt(name: string, code: string, data: Readonly<Record<string, string>>): void {
+  #faultAt(name: string, code: ErrorCode, data: Readonly<Record<string, string>>): void {
     this.#fault(code, data, [...this.#path, name]);
   }
 
@@ -118,7 +119,7 @@ class ContentCheck {
         this.#leaf(schema, value);
         return;
       case 'struct':
-        if (isStruct(value)) this.#struct(schema, value);
+        if (isStruct(value)) this.#struct(variantOf(schema, value), value);
         else this.#mistyped('struct', value);
         return;
       case 'list':
@@ -268,14 +269,22 @@ class ContentCheck {
     if (ext === undefined || !isStruct(ext)) return;
     const filled = several(ext.filled);
     filled.forEach((entry, i) => {
-      const path = isStruct(entry) ? entry.path : undefined;
-      if (typeof path === 'string' && valueAt(content, path) === undefined)
-        this.#fault('RECORD_PATH_UNKNOWN', { path }, Array.isArray(ext.filled) ? ['ext', 'filled', i, 'path'] : ['ext', 'filled', 'path']);
+      if (!isStruct(entry)) return;
+      const place = Array.isArray(ext.filled) ? ['ext', 'filled', i] : ['ext', 'filled'];
+      if (entry.path !== undefined) this.#reference(content, entry.path, [...place, 'path']);
+      const paths = several(entry.paths);
+      paths.forEach((path, j) => {
+        this.#reference(content, path, Array.isArray(entry.paths) ? [...place, 'paths', j] : [...place, 'paths']);
+      });
     });
     if (ext.units === undefined || !isStruct(ext.units)) return;
     for (const path of Object.keys(ext.units)) {
-      if (valueAt(content, path) === undefined) this.#fault('RECORD_PATH_UNKNOWN', { path }, ['ext', 'units', path]);
+      this.#reference(content, path, ['ext', 'units', path]);
     }
+  }
+
+  #reference(content: TextStruct, path: TextTree, at: RecordPath): void {
+    if (typeof path === 'string' && valueAt(content, path) === undefined) this.#fault('RECORD_PATH_UNKNOWN', { path }, at);
   }
 }
 
@@ -292,13 +301,14 @@ function fold(schema: FieldSchema | undefined, value: TextTree): TextTree {
   }
   if (!isStruct(value) || (schema?.type !== 'struct' && schema?.type !== 'map')) return value;
   const out: Record<string, TextTree> = {};
-  for (const [name, member] of Object.entries(value)) {
-    out[name] = fold(
-      schema.type === 'map' ? schema.values : Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined,
-      member,
-    );
-  }
+  for (const [name, member] of Object.entries(value)) out[name] = fold(memberSchema(schema, value, name), member);
   return out;
+}
+
+function memberSchema(schema: StructSchema | MapSchema, value: TextStruct, name: string): FieldSchema | undefined {
+  if (schema.type === 'map') return schema.values;
+  const { properties } = variantOf(schema, value);
+  return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
 /** Replaces each present sealed field by what `seal` gives for its dotted path and clear value. */
@@ -375,13 +385,20 @@ function editDistance(a: string, b: string, enough: number): number {
   return row[b.length]!;
 }
 
+function variantOf(schema: StructSchema, value: TextStruct): StructSchema {
+  const { variant } = schema;
+  return variant && Object.hasOwn(value, variant.name) ? variant.schema : schema;
+}
+
 function isStruct(value: TextTree): value is TextStruct {
   return typeof value === 'object' && !Array.isArray(value);
 }
 
+export const PATH_LENGTH_MAX = 512; // code units of a dotted path
+
 /** Field names and item numbers, joined by dots. */
-function isPathText(text: string): boolean {
-  return text.length <= 512 && text.split('.').every((part) => isFieldName(part) || /^[1-9][0-9]{0,4}$/.test(part));
+export function isPathText(text: string): boolean {
+  return text.length <= PATH_LENGTH_MAX && text.split('.').every((part) => isFieldName(part) || /^[1-9][0-9]{0,4}$/.test(part));
 }
 
 /**

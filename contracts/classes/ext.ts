@@ -5,6 +5,7 @@ export const ID_LENGTH_MAX = 256; // code points of a name or number of a thing
 export const LINE_LENGTH_MAX = 4_096; // code points of a line of free text
 export const LONG_TEXT_LENGTH_MAX = 3_000_000; // code points of a document carried in a field; the record's own bound is in bytes
 const ID = { type: 'text', maxLength: ID_LENGTH_MAX } as const;
+const PATH = { type: 'text', format: 'path', maxLength: 512 } as const;
 const UNIT = { type: 'text', maxLength: 64, format: 'unit' } as const;
 
 export const linkRelations = ['consumes', 'contains', 'derived_from', 'produced_on', 'inspected_by', 'reported_in'] as const;
@@ -64,8 +65,16 @@ export const EXT_SCHEMA: StructSchema = {
       maxItems: 1_000,
       items: {
         type: 'struct',
-        properties: { path: { type: 'text', format: 'path', maxLength: 512 }, rule: { type: 'text', maxLength: LINE_LENGTH_MAX } },
+        properties: { path: PATH, rule: { type: 'text', maxLength: LINE_LENGTH_MAX } },
         required: ['path', 'rule'],
+        variant: {
+          name: 'mapping', // a registered one: its document holds the rules
+          schema: {
+            type: 'struct',
+            properties: { mapping: ID, paths: { type: 'list', maxItems: 1_000, items: PATH } },
+            required: ['mapping', 'paths'],
+          },
+        },
       },
     },
   },

@@ -42,6 +42,8 @@ export interface RecordFacts {
   readonly timeUs: bigint | undefined;
   readonly materials: readonly MaterialFact[];
   readonly links: readonly LinkFact[];
+  /** Registered mappings that filled in values, without repetition. */
+  readonly mappings: readonly string[];
   readonly report: string | undefined;
   readonly verdict: string | undefined;
 }
@@ -62,6 +64,7 @@ export function factsOf(definition: ClassDefinition, content: TextStruct): Recor
     timeUs: time?.ok ? time.us : undefined,
     materials: materialsOf(definition, content),
     links: several(valueAt(content, 'ext.links')).flatMap(linkOf),
+    mappings: [...new Set(several(valueAt(content, 'ext.filled')).flatMap((entry) => textAt(entry, 'mapping') ?? []))],
     report: at(facts.report),
     verdict: at(facts.verdict),
   };

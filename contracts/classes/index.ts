@@ -8,6 +8,8 @@ import type { ClassDefinition } from './schema.ts';
 export * from './check.ts';
 export * from './ext.ts';
 export * from './facts.ts';
+export * from './judge.ts';
+export * from './scan.ts';
 export * from './schema.ts';
 export * from './source.ts';
 export { device, materialConsumption, production, quality };

@@ -35,6 +35,8 @@ export interface StructSchema {
   readonly required?: readonly string[];
   /** At least one of these must be present. */
   readonly requiredAny?: readonly string[];
+  /** A struct that holds `name` is of this schema instead. Of `ext` alone: a registered class has none. */
+  readonly variant?: { readonly name: string; readonly schema: StructSchema };
 }
 
 /** One item or several; a list of one is stored as its item. */
@@ -252,9 +254,11 @@ function isCount(value: Json | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
+export const FIELD_NAME_LENGTH_MAX = 128; // code units
+
 /** Names that are also XML element names and CSV columns: a letter or underscore, then letters, digits, `_` and `-`. */
 export function isFieldName(name: string): boolean {
-  if (name.length === 0 || name.length > 128 || name === '__proto__') return false;
+  if (name.length === 0 || name.length > FIELD_NAME_LENGTH_MAX || name === '__proto__') return false;
   for (let i = 0; i < name.length; i++) {
     const unit = name.charCodeAt(i);
     const letter = (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f || isWordCharacter(unit);

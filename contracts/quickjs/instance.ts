@@ -335,7 +335,7 @@ export class Instance {
       q: stop, // abort
       r: stop, // exit
       s: (_context: number, _self: number, count: number, values: number) => this.#callHost(count, values),
-      t: nothing, // a host reference was collected; there is one, and it is never
+      t: nothing, // a reference to the host was collected: the engine holds one, for as long as it runs
     };
   }
 }

@@ -7,7 +7,6 @@ import type { Delivered, ChainPort } from './driver.ts';
 import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
-  type Certificate,
   type ConsensusConfiguration,
   DecodeError,
   type Digest,
@@ -24,10 +23,9 @@ import {
   toByteText,
   toHex,
   transactionHashOf,
-  Writer,
 } from '../format/index.ts';
 import type { AccountView, AdmissionContext } from '../ledger/admission.ts';
-import { checkCertificate, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from '../ledger/checks.ts';
+import { checkFinality, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from '../ledger/checks.ts';
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
 import type { Committed } from '../ledger/executor.ts';
 import type { ExecutorPort } from '../ledger/executor-port.ts';
@@ -86,7 +84,7 @@ export interface Chain extends ChainPort {
   parentFacts(): ParentFacts;
   admission(): AdmissionContext;
   /** A block that came by sync: checks everything, executes and stores. @throws ChainError BLOCK_REFUSED */
-  applyBlock(bytes: Uint8Array, certificate: Certificate): Promise<Delivered>;
+  applyBlock(bytes: Uint8Array, finality: Uint8Array): Promise<Delivered>;
   /** A transaction of a proposal held here, by hash of its full bytes. */
   heldTransaction(hash: Digest): Uint8Array | undefined;
   /** Resolves when nothing is being stored. */
@@ -141,7 +139,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
       parent: request.parent,
       timestampMs: world.clock.now(),
       proposer: deps.self,
-      engineData: engineDataOf(request.view),
+      engineData: request.engineData,
       transactions: waiting.map(verifiedOf),
       workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
     });
@@ -198,7 +196,7 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, [], 0, parentFacts(), header.txRoot)));
     const seal = checkSealWith(crypto, hash, proposal.seal, header.proposer, producer.suite, producer.publicKey);
     if (!seal.passed) return refuse([seal]);
-    const engineData = engineDataOf(request.view);
+    const { engineData } = request;
     if (request.fresh && !equalBytes(header.engineData, engineData))
       return refuse([
         { check: 'producerEntitled', passed: false, computed: `engineData ${toHex(engineData)}`, stated: toHex(header.engineData) },
@@ -312,11 +310,12 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
   async function store(
     hash: Digest,
     seal: Uint8Array,
-    certificate: Certificate,
+    finality: Uint8Array,
     transactions: Iterable<Waiting>,
     beganMs?: number,
   ): Promise<Delivered> {
-    const committed = await executor.commit({ hash, seal, certificate });
+    // Copies: what came by sync are views of a frame of megabytes, which would go to the executor's thread with them.
+    const committed = await executor.commit({ hash, seal: seal.slice(), finality: finality.slice() });
     const tookMs = beganMs === undefined ? undefined : world.clock.monotonic() - beganMs;
     tip = tipOf(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
@@ -333,12 +332,12 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     await deps.pending.drop(committed.height).catch((error: unknown) => {
       log.warn({ height: committed.height, error: String(error) }, 'bodies of a final height not dropped');
     });
-    return deliveredOf(certificate);
+    return deliveredOf(finality);
   }
 
-  function deliveredOf(certificate: Certificate): Delivered {
+  function deliveredOf(finality: Uint8Array): Delivered {
     const { validators, parameters } = tip.configuration;
-    return { height: tip.height, digest: tip.hash, certificate, validators, parameters };
+    return { height: tip.height, digest: tip.hash, finality, validators, parameters };
   }
 
   return {
@@ -347,13 +346,13 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     admission,
     build,
     execute,
-    commit: ({ height, digest, certificate }) =>
+    commit: ({ height, digest, finality }) =>
       exclusively(async () => {
-        if (height <= tip.height) return deliveredOf(certificate); // sync was faster
+        if (height <= tip.height) return deliveredOf(finality); // sync was faster
         const held = proposals.get(toHex(digest));
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
         try {
-          return await store(digest, held.seal, certificate, held.transactions.values(), held.beganMs);
+          return await store(digest, held.seal, finality, held.transactions.values(), held.beganMs);
         } catch (error) {
           if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
         }
@@ -362,18 +361,20 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         const againMs = world.clock.monotonic();
         const again = await executor.execute({ headerBytes: held.headerBytes, transactions: transactions.map(verifiedOf) });
         if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });
-        return store(digest, held.seal, certificate, transactions, againMs);
+        return store(digest, held.seal, finality, transactions, againMs);
       }),
+    head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
+    search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does
     sync: deps.sync,
     handOver: deps.handOver,
     evidence: deps.onEvidence,
     note: deps.onNote,
     heldTransaction,
-    applyBlock: (bytes, certificate) =>
+    applyBlock: (bytes, finality) =>
       exclusively(async () => {
         const block = decodeBlock(bytes);
         const { header } = block;
-        if (header.height <= tip.height) return deliveredOf(certificate);
+        if (header.height <= tip.height) return deliveredOf(finality);
         const pause = createPause(world);
         const listed = { hashes: [] as Digest[], bytes: 0 };
         for (const transaction of block.transactions) {
@@ -386,13 +387,13 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
         const hash = headerHash(crypto, headerBytes);
         const faults = failed([
           ...checkHeader(crypto, header, hash, block.seal, listed.hashes, listed.bytes, parentFacts(), txRoot),
-          ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),
+          ...checkFinality(crypto, header.chainId, hash, header, finality, tip.configuration),
         ]);
         if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });
         const transactions = await verifyAll(block.transactions, listed.hashes);
         const executed = await executor.execute({ headerBytes, transactions: transactions.map(verifiedOf) });
         if (executed.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: executed.failed });
-        return store(hash, block.seal, certificate, transactions);
+        return store(hash, block.seal, finality, transactions);
       }),
     async idle() {
       await joining;
@@ -411,11 +412,6 @@ export function createChain(deps: ChainDependencies, opened: Committed): Chain {
     }
     return await Promise.all(checked);
   }
-}
-
-/** The view of the first proposal. */
-function engineDataOf(view: number): Uint8Array {
-  return new Writer(8).u64(view).finish();
 }
 
 function verifiedOf(entry: Waiting): VerifiedTransaction {

@@ -5,7 +5,7 @@
  */
 import type { Effect, Engine, EngineCrypto, EngineParameters, EngineStart, EngineStatus, Input } from '../../consensus/index.ts';
 import { createEngine, TICK_MS } from '../../consensus/index.ts';
-import type { Certificate, Digest, Validator } from '../format/index.ts';
+import type { Digest, Validator } from '../format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
 import { LongFrames } from './long-frames.ts';
 import { nextTurn } from '../pace/slices.ts';
@@ -39,7 +39,7 @@ export const CONSENSUS_FAULT_OVER = 'consensus fault over';
 export interface Delivered {
   readonly height: number;
   readonly digest: Digest;
-  readonly certificate: Certificate;
+  readonly finality: Uint8Array;
   readonly validators: readonly Validator[];
   readonly parameters: EngineParameters;
 }
@@ -49,7 +49,7 @@ export interface ChainPort {
   /** Builds and executes a block on `parent`; `code` says why there is none. */
   build(request: {
     readonly height: number;
-    readonly view: number;
+    readonly engineData: Uint8Array;
     readonly parent: Digest;
     readonly emptyAllowed: boolean;
   }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array } | { readonly code: string }>;
@@ -59,14 +59,18 @@ export interface ChainPort {
    */
   execute(request: {
     readonly height: number;
-    readonly view: number;
+    readonly engineData: Uint8Array;
     readonly digest: Digest;
     readonly proposal: Uint8Array;
     readonly from: string;
     readonly fresh: boolean;
   }): Promise<{ readonly code: string; readonly parent: Digest }>;
   /** Stores an executed block in one batch. Called again after a rejection; a height that is stored already answers with what is stored. */
-  commit(request: { readonly height: number; readonly digest: Digest; readonly certificate: Certificate }): Promise<Delivered>;
+  commit(request: { readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }): Promise<Delivered>;
+  /** A block that leads and may still give way; none is told of by an engine whose blocks are final at once. */
+  head(block: { readonly height: number; readonly digest: Digest }): void;
+  /** Has a worker search; undefined when there is no answer. */
+  search(task: Uint8Array): Promise<Uint8Array | undefined>;
   /** Fetches blocks up to `height`; each final one comes back through `driver.delivered`. Called again and again while behind. */
   sync(height: number, from: readonly string[]): void;
   /** Gives the primary, which proposes nothing, what a block could hold of what waits here. */
@@ -341,6 +345,12 @@ class Driver implements ConsensusDriver {
       case 'commit':
         this.#run(this.#commit(effect));
         return;
+      case 'head':
+        chain.head({ height: effect.height, digest: effect.digest });
+        return;
+      case 'search':
+        this.#run(this.#search(effect));
+        return;
       case 'sync':
         this.#syncHeight = effect.height;
         chain.sync(effect.height, effect.from);
@@ -367,12 +377,12 @@ class Driver implements ConsensusDriver {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  async #build({ height, view, parent, emptyAllowed }: Extract<Effect, { kind: 'build' }>): Promise<void> {
+  async #build({ height, engineData, parent, emptyAllowed }: Extract<Effect, { kind: 'build' }>): Promise<void> {
     let code: string;
     try {
-      const built = await this.#options.chain.build({ height, view, parent, emptyAllowed });
+      const built = await this.#options.chain.build({ height, engineData, parent, emptyAllowed });
       if ('digest' in built) {
-        this.#push({ kind: 'built', height, view, parent, digest: built.digest, proposal: built.proposal });
+        this.#push({ kind: 'built', height, engineData, parent, digest: built.digest, proposal: built.proposal });
         return;
       }
       code = built.code;
@@ -380,13 +390,13 @@ class Driver implements ConsensusDriver {
       code = codeOf(error);
       this.#options.world.log.warn({ height, code }, 'block not built');
     }
-    this.#push({ kind: 'notBuilt', height, view, code });
+    this.#push({ kind: 'notBuilt', height, engineData, code });
   }
 
-  async #execute({ height, view, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
+  async #execute({ height, engineData, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {
     let answer: { readonly code: string; readonly parent: Digest };
     try {
-      answer = await this.#options.chain.execute({ height, view, digest, proposal, from, fresh });
+      answer = await this.#options.chain.execute({ height, engineData, digest, proposal, from, fresh });
     } catch (error) {
       answer = { code: codeOf(error), parent: digest };
       this.#options.world.log.warn({ height, from, code: answer.code }, 'proposal not executed');
@@ -394,9 +404,19 @@ class Driver implements ConsensusDriver {
     this.#push({ kind: 'executed', height, digest, parent: answer.parent, code: answer.code });
   }
 
-  async #commit({ height, digest, certificate }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
-    const block = await this.#untilDone('BLOCK_NOT_STORED', () => this.#options.chain.commit({ height, digest, certificate }));
+  async #commit({ height, digest, finality }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
+    const block = await this.#untilDone('BLOCK_NOT_STORED', () => this.#options.chain.commit({ height, digest, finality }));
     if (block) this.delivered(block);
+  }
+
+  async #search({ task }: Extract<Effect, { kind: 'search' }>): Promise<void> {
+    let found: Uint8Array | undefined;
+    try {
+      found = await this.#options.chain.search(task);
+    } catch (error) {
+      this.#options.world.log.warn({ code: codeOf(error) }, 'search ended without an answer');
+    }
+    this.#push({ kind: 'searched', task, found });
   }
 
   /** Resolves when nothing waits and nothing is under way. */

@@ -4,10 +4,9 @@
  */
 import { Type } from '@sinclair/typebox';
 import { blockGasOfView, blockTimeFault, viewOfBlockGas } from '../../contracts/builtin/configuration.ts';
-import { genesisFaults, parametersIn, PARAMETER_UNKNOWN } from '../../contracts/builtin/genesis.ts';
-import { isAcceptableKey, parameterTable } from '../format/index.ts';
+import { type Genesis, genesisFaults, parametersIn, PARAMETER_UNKNOWN } from '../../contracts/index.ts';
+import { engineNames, isAcceptableKey, parameterTable } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Genesis } from '../genesis.ts';
 import { type Fault, faultsOf, nearestName } from './faults.ts';
 import { ID_PATTERN } from './schema.ts';
 
@@ -35,7 +34,10 @@ export const genesisSchema = Type.Object(
     version: Type.Literal(1, { description: 'Version of this form' }),
     name: Type.String({ minLength: 1, maxLength: 128, description: 'Name of the chain, for people' }),
     timestampMs: Type.Integer({ minimum: 0, description: 'Time of block 0, ms since 1970' }),
-    engine: Type.Literal('pbft', { description: 'Consensus engine of the first era' }),
+    engine: Type.Union(
+      engineNames.map((name) => Type.Literal(name)),
+      { description: 'Consensus engine of the first era' },
+    ),
     executionVersion: Type.Integer({ minimum: 1, maximum: 65_535, description: 'Bundle that executes calls' }),
     parameters: Type.Record(Type.String(), Type.Integer(), { description: 'Chain parameters that differ from their defaults' }),
     organisations: Type.Array(Type.Object({ id: id('Organisation'), name: Type.String({ minLength: 1, maxLength: 256 }) }, closed), {
@@ -93,6 +95,22 @@ export const genesisSchema = Type.Object(
         closed,
       ),
       { maxItems: ITEMS_MAX },
+    ),
+    mappings: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            id: Type.String({ minLength: 1, maxLength: 128 }),
+            organisation: id('Owner'),
+            name: Type.String({ minLength: 1, maxLength: 256 }),
+            class: Type.String({ minLength: 1, maxLength: 64 }),
+            format: Type.String({ minLength: 1, maxLength: 256 }),
+            documentDigest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+          },
+          closed,
+        ),
+        { maxItems: ITEMS_MAX },
+      ),
     ),
   },
   closed,

@@ -36,6 +36,15 @@ export const generalErrors = {
       zh: '请检查磁盘，备份 data.path 目录后将其移走：chain 和 sealed 会重新从其他节点获取，index 由节点自行重建；local 请恢复备份，否则其中的口令、告警和调用日志将丢失',
     },
   },
+  STORE_FOREIGN: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: { en: 'The data directory holds files of another chain', zh: '数据目录中的文件属于另一条链' },
+    remedy: {
+      en: 'Give the node a data directory of its own, or the genesis file that its files were written under; data.segment names the first such file',
+      zh: '请为该节点指定独立的数据目录，或使用写入这些文件时的创世文件；data.segment 为首个此类文件',
+    },
+  },
   STORE_FULL: {
     kind: 'busy',
     httpStatus: 503,

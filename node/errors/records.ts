@@ -335,7 +335,7 @@ export const recordsErrors = {
   RECORD_TOO_LARGE: {
     kind: 'tooLarge',
     httpStatus: 413,
-    text: { en: 'The record is larger than recordBytesMax', zh: '单条记录超过大小上限' },
+    text: { en: 'The record, or what is sealed of it, is larger than it may be', zh: '单条记录或其密封字段超过大小上限' },
     remedy: { en: 'Put documents outside and their digests into ext.documents', zh: '请将文件存放在链外，并在 ext.documents 中填写摘要' },
   },
   RECORD_FACTORY_FOREIGN: {
@@ -360,6 +360,15 @@ export const recordsErrors = {
     remedy: {
       en: 'Submit as its organisation, or have it grant record:submit on the device',
       zh: '请以所属组织提交，或由其授予该设备的 record:submit 权限',
+    },
+  },
+  RECORD_MAPPING_UNKNOWN: {
+    kind: 'invalid',
+    httpStatus: 422,
+    text: { en: 'ext.filled names a mapping that is not registered for this class', zh: 'ext.filled 指向未为该类别登记或已停用的映射' },
+    remedy: {
+      en: 'Register the mapping data.mapping with its document, or state path and rule of each value',
+      zh: '请登记映射 data.mapping 及其文档，或逐项填写 path 与 rule',
     },
   },
   RECORD_DEVICE_UNKNOWN: {

@@ -86,12 +86,14 @@ export function createHealth(options: HealthOptions): Health {
   function stalled(): Stall | undefined {
     const dueMs = dueForMs();
     if (dueMs < stallMs()) return undefined;
-    const { phase, view } = options.status();
-    return { height: options.height(), dueForMs: dueMs, phase, view };
+    const status = options.status();
+    return { height: options.height(), dueForMs: dueMs, phase: status.phase, view: viewOf(status) };
   }
 
   function conditions(): readonly Condition[] {
-    const { phase, unanswered = [] } = options.status();
+    const status = options.status();
+    const { phase } = status;
+    const unanswered = unansweredOf(status);
     const { viewTimeoutMaxMs } = options.parameters();
     const detail = { node };
     const unheard = phase === 'mute' && unanswered.length > 0;
@@ -139,14 +141,15 @@ export function createHealth(options: HealthOptions): Health {
   }
 
   function checks(): readonly HealthCheck[] {
-    const { phase, view, primary, unanswered = [] } = options.status();
+    const status = options.status();
+    const { phase, producer } = status;
     const behind = options.behind();
     const fault = options.fault();
     const stall = stalled();
     const changingMs = nowMs() - (since.get(VIEW_CHANGE) ?? nowMs());
-    const viewText = `view ${view}, primary ${primary}`;
+    const viewText = `view ${viewOf(status)}, primary ${producer}`;
     return [
-      { check: 'votes', passed: phase !== 'mute' && phase !== 'excluded', detail: phaseText(phase, unanswered) },
+      { check: 'votes', passed: phase !== 'mute' && phase !== 'excluded', detail: phaseText(phase, unansweredOf(status)) },
       {
         check: 'view',
         passed: changingMs < options.parameters().viewTimeoutMaxMs,
@@ -174,6 +177,15 @@ export function createHealth(options: HealthOptions): Health {
     stalled,
     dueForMs,
   };
+}
+
+/** 0 under an engine without views. */
+function viewOf({ details }: EngineStatus): number {
+  return Number(details.view ?? 0);
+}
+
+function unansweredOf({ details }: EngineStatus): readonly string[] {
+  return Array.isArray(details.unanswered) ? details.unanswered.map(String) : [];
 }
 
 function phaseText(phase: string, unanswered: readonly string[]): string {

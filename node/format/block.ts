@@ -1,6 +1,6 @@
 /**
- * Headers, blocks, certificates and the configuration they are judged by (design: chain, "Block").
- * The hash of a block is the hash of its header; seal and certificate stand outside it, because honest nodes may hold different ones.
+ * Headers, blocks and the configuration they are judged by (design: chain, "Block"). The hash of a block is the hash of its header; seal and proof of
+ * finality stand outside it, because honest nodes may hold different ones.
  */
 import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
@@ -10,6 +10,7 @@ import { NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, TRANSACTION_BYTES_MAX } from './tr
 export const HEADER_VERSION = 1;
 export const ENGINE_DATA_BYTES_MAX = 256;
 export const VALIDATORS_MAX = 128;
+export const FINALITY_BYTES_MAX = 65_536; // of a proof of finality; votes of VALIDATORS_MAX take half of it
 export const PARAMETERS_MAX = 256; // rows of a configuration that a decoder bears
 export const PUBLIC_KEY_BYTES_MAX = 128;
 export const BLOCK_TRANSACTIONS_LIMIT = 10_000; // hard bound of the encoding; the chain parameter is at most this
@@ -25,7 +26,7 @@ export interface Header {
   /** Node id of the producer. */
   readonly proposer: string;
   readonly engine: string;
-  /** Canonical bytes of the engine's own; PBFT: the view of the first proposal as u64. */
+  /** Canonical bytes of the engine's own, opaque to all others. */
   readonly engineData: Uint8Array;
   readonly txRoot: Digest;
   readonly receiptsRoot: Digest;
@@ -50,6 +51,26 @@ export interface ConsensusConfiguration {
   readonly validators: readonly Validator[];
 }
 
+/** A block whose finality is to be judged; engine and validators are those of its height. */
+export interface JudgedBlock {
+  readonly engine: string;
+  readonly chainId: Digest;
+  readonly height: number;
+  readonly digest: Digest;
+  readonly validators: readonly Validator[];
+}
+
+export type FinalityVerdict =
+  | { readonly fault: string }
+  /** Who vouches for the block, in words. */
+  | { readonly fault: undefined; readonly assurance: string };
+
+/**
+ * Judges the bytes that prove a block final, by the rules of its engine; nothing in them makes it throw. Handed in, as `hash` and `verify` are: what an
+ * engine asks of such a proof is the engine's (consensus/finality.ts), and this folder imports nothing above itself.
+ */
+export type JudgeFinality = (crypto: Pick<Crypto, 'verify'>, block: JudgedBlock, finality: Uint8Array) => FinalityVerdict;
+
 export interface Block {
   readonly header: Header;
   /** The producer's signature over the header hash, tag `seal`. */
@@ -63,25 +84,6 @@ export interface Proposal {
   readonly header: Uint8Array;
   readonly seal: Uint8Array;
   readonly transactionHashes: readonly Digest[];
-}
-
-/** Commit votes of a quorum for one header hash (PBFT). `node` are registered ids, sorted. */
-export interface Certificate {
-  readonly view: number;
-  readonly height: number;
-  readonly digest: Digest;
-  readonly votes: readonly { readonly node: string; readonly signature: Uint8Array }[];
-}
-
-export type VotePhase = 'prepare' | 'commit' | 'checkpoint';
-const PHASE_NUMBER = { prepare: 1, commit: 2, checkpoint: 3 } as const;
-
-/** The bytes a validator signs for one vote; `chainId` inside keeps votes of one network out of another. */
-export function voteSigningBytes(chainId: Digest, phase: VotePhase, view: number, height: number, digest: Digest): Uint8Array {
-  return tagged(
-    'vote',
-    new Writer(96).fixed(chainId, DIGEST_BYTES).u8(PHASE_NUMBER[phase]).u64(view).u64(height).fixed(digest, DIGEST_BYTES).finish(),
-  );
 }
 
 export function encodeHeader(header: Header): Uint8Array {
@@ -180,29 +182,6 @@ export function decodeProposal(bytes: Uint8Array): Proposal {
   }));
 }
 
-export function encodeCertificate(certificate: Certificate): Uint8Array {
-  return new Writer(512)
-    .u64(certificate.view)
-    .u64(certificate.height)
-    .fixed(certificate.digest, DIGEST_BYTES)
-    .list(certificate.votes, (w, vote) => w.text(vote.node).bytes(vote.signature))
-    .finish();
-}
-
-export function readCertificate(reader: Reader): Certificate {
-  return {
-    view: reader.u64(),
-    height: reader.u64(),
-    digest: reader.fixed(DIGEST_BYTES),
-    votes: reader.list((r) => ({ node: r.text(NAME_BYTES_MAX), signature: r.bytes(SIGNATURE_BYTES_MAX) }), VALIDATORS_MAX),
-  };
-}
-
-/** @throws DecodeError */
-export function decodeCertificate(bytes: Uint8Array): Certificate {
-  return decodeAll(bytes, readCertificate);
-}
-
 /** Bytes behind `consensusHash`. @throws RangeError when validators are not sorted by node id without repetition. */
 export function encodeConfiguration(configuration: ConsensusConfiguration): Uint8Array {
   for (let i = 1; i < configuration.validators.length; i++) {
@@ -275,25 +254,4 @@ export function faultsMax(validatorCount: number): number {
   if (!Number.isSafeInteger(validatorCount) || validatorCount < 1)
     throw new RangeError(`Cannot size a quorum of ${validatorCount} validators`);
   return Math.floor((validatorCount - 1) / 3);
-}
-
-/** Checks a PBFT certificate against the validators of its height; undefined when it holds, else what is wrong. */
-export function certificateFault(
-  crypto: Pick<Crypto, 'verify'>,
-  chainId: Digest,
-  certificate: Certificate,
-  validators: readonly Validator[],
-): string | undefined {
-  const message = voteSigningBytes(chainId, 'commit', certificate.view, certificate.height, certificate.digest);
-  let previous = '';
-  for (const vote of certificate.votes) {
-    if (vote.node <= previous) return 'votes are not sorted by node id without repetition';
-    previous = vote.node;
-    const validator = validators.find((candidate) => candidate.node === vote.node);
-    if (!validator) return `${vote.node} is not a validator of this height`;
-    if (!crypto.verify(validator.suite, validator.publicKey, message, vote.signature)) return `signature of ${vote.node} does not verify`;
-  }
-  const quorum = quorumSize(validators.length);
-  if (certificate.votes.length < quorum) return `${certificate.votes.length} votes where ${quorum} are needed`;
-  return undefined;
 }

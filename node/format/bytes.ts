@@ -82,14 +82,20 @@ export function fromBase64Url(text: string): Uint8Array {
 
 /** @throws RangeError when `text` holds an unpaired surrogate, which has no UTF-8 form. */
 export function utf8(text: string): Uint8Array {
+  const bytes = encoder.encode(text);
+  if (bytes.length !== text.length && !isPaired(text)) throw new RangeError('Cannot encode text: unpaired surrogate');
+  return bytes; // as many bytes as units: all of it is ASCII
+}
+
+function isPaired(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0xd800 || unit > 0xdfff) continue;
     const next = text.charCodeAt(i + 1);
-    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) throw new RangeError('Cannot encode text: unpaired surrogate');
+    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return false;
     i++;
   }
-  return encoder.encode(text);
+  return true;
 }
 
 /** Half surrogate pairs become U+FFFD, so that the text has a UTF-8 form. */

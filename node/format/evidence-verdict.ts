@@ -4,19 +4,18 @@
  */
 import { type ByteText, equalBytes, fromBase64Url, fromByteText, fromHex, toByteText, toHex } from './bytes.ts';
 import {
-  certificateFault,
   consensusHashOf,
-  decodeCertificate,
   decodeConfiguration,
   decodeHeader,
   type Header,
   headerHash,
+  type JudgeFinality,
   type Validator,
 } from './block.ts';
 import { type Crypto, type Digest, hashTagged } from './crypto.ts';
 import { decodeEvidence, type Evidence, type EvidenceInclusion, stateValueHash } from './evidence.ts';
 import { openGenesis } from './genesis-configuration.ts';
-import { verifyMapProof } from './map-proof.ts';
+import { verifyStateProof } from './state-proof.ts';
 import { leafHash } from './merkle.ts';
 import { decodeReceipt } from './receipt.ts';
 import { decodeStoredRecord, type StoredRecord } from './record.ts';
@@ -51,9 +50,15 @@ class EvidenceFault extends Error {
 export type EvidenceDescription = (key: ByteText, value: Uint8Array) => readonly string[];
 
 /** Judges a bundle. Nothing in it makes this throw: what is wrong comes back as a fault with the name of the check. */
-export function verifyEvidence(crypto: Crypto, text: string, trust: EvidenceTrust, describe?: EvidenceDescription): EvidenceVerdict {
+export function verifyEvidence(
+  crypto: Crypto,
+  judgeFinality: JudgeFinality,
+  text: string,
+  trust: EvidenceTrust,
+  describe?: EvidenceDescription,
+): EvidenceVerdict {
   try {
-    return { ok: true, claims: judge(crypto, decodeEvidence(text), trust, describe), faults: [] };
+    return { ok: true, claims: judge(crypto, judgeFinality, decodeEvidence(text), trust, describe), faults: [] };
   } catch (error) {
     const fault =
       error instanceof EvidenceFault
@@ -63,10 +68,11 @@ export function verifyEvidence(crypto: Crypto, text: string, trust: EvidenceTrus
   }
 }
 
-/** A configuration as far as a judge of certificates needs it, and the first height it judges. */
+/** A configuration as far as a judge of finality needs it, and the first height it judges. */
 interface Stage {
   readonly fromHeight: number;
   readonly hash: Digest;
+  readonly engine: string;
   readonly validators: readonly Validator[];
 }
 
@@ -76,7 +82,13 @@ interface Certified {
   readonly words: string;
 }
 
-function judge(crypto: Crypto, evidence: Evidence, trust: EvidenceTrust, describe: EvidenceDescription | undefined): string[] {
+function judge(
+  crypto: Crypto,
+  judgeFinality: JudgeFinality,
+  evidence: Evidence,
+  trust: EvidenceTrust,
+  describe: EvidenceDescription | undefined,
+): string[] {
   const chainId = fromHex(evidence.chainId);
   const within = <T>(check: string, run: () => T): T => {
     try {
@@ -98,13 +110,14 @@ function judge(crypto: Crypto, evidence: Evidence, trust: EvidenceTrust, describ
     if (!stage) throw new EvidenceFault(check, `no configuration is trusted for height ${decoded.height}`);
     if (!equalBytes(stage.hash, decoded.consensusHash))
       throw new EvidenceFault(check, `consensusHash of height ${decoded.height} is not that of the configuration in force`);
-    const votes = decodeCertificate(fromBase64Url(certificate));
-    if (votes.height !== decoded.height || !equalBytes(votes.digest, hash))
-      throw new EvidenceFault(check, 'certificate is for another header');
-    const fault = certificateFault(crypto, chainId, votes, stage.validators);
-    if (fault) throw new EvidenceFault(check, fault);
-    const words = `${votes.votes.length} of ${stage.validators.length} validators${pinned ? ' (header pinned)' : ''}`;
-    return { header: decoded, hash, words };
+    const { engine, validators } = stage;
+    const verdict = judgeFinality(
+      crypto,
+      { engine, chainId, height: decoded.height, digest: hash, validators },
+      fromBase64Url(certificate),
+    );
+    if (verdict.fault !== undefined) throw new EvidenceFault(check, verdict.fault);
+    return { header: decoded, hash, words: `${verdict.assurance}${pinned ? ' (header pinned)' : ''}` };
   };
 
   const parts = [...evidence.barriers, evidence.state];
@@ -136,7 +149,7 @@ function judge(crypto: Crypto, evidence: Evidence, trust: EvidenceTrust, describ
   const key = toByteText(fromBase64Url(evidence.key));
   const value = fromBase64Url(evidence.value);
   within('map proof', () => {
-    const claim = verifyMapProof(crypto, header.stateRoot, fromBase64Url(evidence.proof), key);
+    const claim = verifyStateProof(crypto, header.stateRoot, fromBase64Url(evidence.proof), key);
     if (!claim.present) throw new EvidenceFault('map proof', 'the key is not in the certified state');
     if (!equalBytes(claim.valueHash, stateValueHash(crypto, value))) throw new EvidenceFault('value', 'the state holds another value');
   });
@@ -181,7 +194,8 @@ function stageOf(crypto: Crypto, configuration: string, stated: Digest, fromHeig
   const bytes = fromBase64Url(configuration);
   const hash = hashTagged(crypto, 'consensus', bytes);
   if (!equalBytes(hash, stated)) throw new EvidenceFault('configuration', 'the bytes do not hash to what the header states');
-  return { fromHeight, hash, validators: decodeConfiguration(bytes).validators };
+  const { engine, validators } = decodeConfiguration(bytes);
+  return { fromHeight, hash, engine, validators };
 }
 
 function inclusionClaims(

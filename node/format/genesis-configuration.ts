@@ -7,15 +7,14 @@ import { utf8 } from './bytes.ts';
 import { type ConsensusConfiguration, VALIDATORS_MAX, type Validator } from './block.ts';
 import { DecodeError } from './codec.ts';
 import { type Crypto, type Digest, hashTagged, SUITE } from './crypto.ts';
+import { type EngineName, engineNames, isEngineName, validatorsMin } from './engines.ts';
 import { canonicalJson, type Json } from './json.ts';
 import { type ChainParameters, defaultParameters, isParameterName, isParameterValue } from './parameters.ts';
 import { NAME_BYTES_MAX } from './transaction.ts';
 
 export const GENESIS_BYTES_MAX = 4 * 1024 * 1024; // bytes of UTF-8
-/** PBFT bears floor((n-1)/3) faults, so fewer than four bear none (design: chain, "Governance"). */
-export const PBFT_VALIDATORS_MIN = 4;
 
-export interface GenesisKey {
+export type GenesisKey = {
   readonly keyId: string;
   /** Hex of the raw public key. */
   readonly publicKey: string;
@@ -27,7 +26,7 @@ export interface GenesisKey {
   readonly scope: readonly string[];
   readonly validTo: number | null;
   readonly revoked: boolean;
-}
+};
 
 /** The genesis file: what all replicas must agree on from the first block. Its hash names the chain; chainId derives from it. */
 export interface GenesisFile {
@@ -35,7 +34,7 @@ export interface GenesisFile {
   readonly name: string;
   /** Milliseconds since 1970. */
   readonly timestampMs: number;
-  readonly engine: 'pbft';
+  readonly engine: EngineName;
   readonly executionVersion: number;
   /** Only what differs from the defaults. */
   readonly parameters: Partial<ChainParameters>;
@@ -62,6 +61,18 @@ export interface GenesisFile {
   }[];
   readonly factories: readonly { readonly id: string; readonly organisation: string; readonly name: string }[];
   readonly devices: readonly { readonly id: string; readonly organisation: string; readonly factory: string }[];
+  readonly mappings?: readonly GenesisMapping[];
+}
+
+/** Rules by which texts of a format become records of a class. */
+export interface GenesisMapping {
+  readonly id: string;
+  readonly organisation: string;
+  readonly name: string;
+  readonly class: string;
+  readonly format: string;
+  /** Hex SHA-256 of the document that holds the rules. */
+  readonly documentDigest: string;
 }
 
 export interface OpenedGenesis {
@@ -121,7 +132,7 @@ function checkGenesis(value: Json): GenesisFile {
   if (root.version !== 1) fail('/version', 'must be 1');
   name(root.name, '/name');
   integer(root.timestampMs, '/timestampMs', 0);
-  if (root.engine !== 'pbft') fail('/engine', 'must be "pbft"');
+  if (typeof root.engine !== 'string' || !isEngineName(root.engine)) fail('/engine', `must be one of ${engineNames.join(', ')}`);
   integer(root.executionVersion, '/executionVersion', 1, 0xffff_ffff);
   for (const [key, setting] of Object.entries(fields(root.parameters, '/parameters'))) {
     if (!isParameterName(key)) fail(`/parameters/${key}`, 'is no chain parameter');
@@ -144,8 +155,9 @@ function checkGenesis(value: Json): GenesisFile {
     integer(item.weight, `${at}/weight`, 1);
     if (item.role === 'validator') validators++;
   });
-  if (validators < PBFT_VALIDATORS_MIN || validators > VALIDATORS_MAX)
-    fail('/nodes', `holds ${validators} validators where ${PBFT_VALIDATORS_MIN} to ${VALIDATORS_MAX} are needed`);
+  const least = validatorsMin(root.engine);
+  if (validators < least || validators > VALIDATORS_MAX)
+    fail('/nodes', `holds ${validators} validators where ${least} to ${VALIDATORS_MAX} are needed`);
   each(root.accounts, '/accounts', new Set(), (item, at) => {
     owned(item, at);
     oneOf(item.type, ['person', 'device', 'service'], `${at}/type`);
@@ -165,6 +177,11 @@ function checkGenesis(value: Json): GenesisFile {
     owned(item, at);
     if (!factories.has(name(item.factory, `${at}/factory`))) fail(`${at}/factory`, 'names no factory of this file');
   });
+  if (root.mappings !== undefined)
+    each(root.mappings, '/mappings', new Set(), (item, at) => {
+      owned(item, at);
+      for (const member of ['name', 'class', 'format', 'documentDigest']) name(item[member], `${at}/${member}`);
+    });
   return value as unknown as GenesisFile;
 }
 

@@ -100,7 +100,12 @@ export function recordIdOf(
   org: string,
   key: { readonly [name: string]: string },
 ): Digest {
-  return hashTagged(crypto, 'record-id', new Writer(256).text(recordClass).text(org).text(canonicalJson(key)).finish());
+  return recordIdOfKeyText(crypto, recordClass, org, utf8(canonicalJson(key)));
+}
+
+/** recordIdOf for a key that is at hand as RFC 8785 text. */
+export function recordIdOfKeyText(crypto: Pick<Crypto, 'hash'>, recordClass: string, org: string, key: Uint8Array): Digest {
+  return hashTagged(crypto, 'record-id', new Writer(256).text(recordClass).text(org).bytes(key).finish());
 }
 
 /** Digest in an authenticated index key: identities are hashed, so that a proof discloses no neighbour's serial numbers. */
@@ -117,7 +122,12 @@ export const SEALED_NAME = 'sealed';
  * The value comes last and unterminated, so line ends inside it are harmless. `path` is dotted, items counted from 1, as CSV columns are named.
  */
 export function sealedCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8Array, path: string, value: string): string {
-  return toHex(hashTagged(crypto, 'sealed-field', utf8(`${toHex(salt)}\n${path}\n${value}`)));
+  return sealedBytesCommitment(crypto, salt, path, utf8(value));
+}
+
+/** The same of a value as UTF-8. */
+export function sealedBytesCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8Array, path: string, value: Uint8Array): string {
+  return toHex(hashTagged(crypto, 'sealed-field', utf8(`${toHex(salt)}\n${path}\n`), value));
 }
 
 /** Salt of one field: HMAC of the organisation's sealing key over record id and path, so a retry commits alike and nobody else can guess it. */

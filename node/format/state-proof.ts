@@ -20,8 +20,8 @@ import { type ByteText, equalBytes, fromByteText, toByteText } from './bytes.ts'
 import { DecodeError, decodeAll, type Reader } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, tagged } from './crypto.ts';
 import { childPath, inRange, type KeyRange, relate } from './map-path.ts';
-import { MAP_KEY_BYTES_MAX } from './map-proof.ts';
 
+export const MAP_KEY_BYTES_MAX = 512;
 /** Entries of a bucket at most. */
 export const BUCKET_ENTRIES_MAX = 16;
 export const STATE_PROOF_BYTES_MAX = 16 * 1024 * 1024; // the most a verifier looks at

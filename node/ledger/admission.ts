@@ -3,12 +3,11 @@
  * (design: chain, "Transaction"; DB53/T 1407-2025 6.3.3.b). The signature is checked elsewhere, once per node, against the public key
  * this returns.
  */
-import { type AccountData, type AccountKey, CONTRACT, isWithin, type RegistryEntry, registryKey } from '../../contracts/index.ts';
+import { type AccountKey, entryOf, isWithin } from '../../contracts/index.ts';
 import {
   type ByteText,
   type ChainParameters,
   type Digest,
-  decodeJson,
   equalBytes,
   fromHex,
   type SignedTransaction,
@@ -91,11 +90,9 @@ function isKeyUsable(key: AccountKey, transaction: SignedTransaction, timestampM
 
 /** Reads an account from registry state; undefined when it is absent or not active. */
 export function readAccount(read: (contract: string, key: ByteText) => Uint8Array | undefined, id: string): AccountView | undefined {
-  const bytes = read(CONTRACT.registry, registryKey.entry('account', id));
-  if (!bytes) return undefined;
-  const entry = decodeJson(bytes) as unknown as RegistryEntry;
-  if (entry.state !== 'active') return undefined;
-  const data = entry.data as unknown as AccountData;
+  const entry = entryOf(read, 'account', id);
+  if (entry?.state !== 'active') return undefined;
+  const { data } = entry;
   return {
     id,
     organisation: entry.owner,

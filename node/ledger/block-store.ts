@@ -2,10 +2,8 @@
 import {
   type ByteText,
   decodeAll,
-  type Certificate,
   type Digest,
   decodeBlock,
-  decodeCertificate,
   decodeCurrentConfiguration,
   decodeReceipt,
   type Block,
@@ -53,7 +51,8 @@ export function encodePosition(position: Position): Uint8Array {
 export interface BlockStore {
   head(): HeadRow | undefined;
   headerBytes(height: number): Uint8Array | undefined;
-  certificate(height: number): Certificate | undefined;
+  /** What proves the block of `height` final. */
+  finality(height: number): Uint8Array | undefined;
   // Bodies and receipts may hold tens of megabytes: they are loaded.
   blockBytes(height: number): Promise<Uint8Array | undefined>;
   block(height: number): Promise<Block | undefined>;
@@ -90,10 +89,7 @@ export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStor
       const bytes = await blockBytes(height);
       return bytes && transactionIn(bytes, index)?.slice(); // the block's bytes may go
     },
-    certificate(height) {
-      const bytes = store.get(ledgerKey.certificate(height));
-      return bytes && decodeCertificate(bytes);
-    },
+    finality: (height) => store.get(ledgerKey.certificate(height)),
     receiptBytes,
     receipts: async (height) => (await receiptBytes(height))?.map(decodeReceipt),
     heightOfHash(hash) {

@@ -2,14 +2,13 @@
  * The checks a block passes before it joins the chain, by name, each with the value computed here and the value the block states
  * (design: chain, "Checks"; DB53/T 1407-2025 5.1.3.b, 6.3.2.a to e). Consensus, block sync and `POST blocks/validation` share them.
  */
-import { producerOf } from '../../consensus/index.ts';
+import { type FinalityProof, judgeFinality, openFinality, producerOf } from '../../consensus/index.ts';
 import {
   type Block,
-  type Certificate,
   type ConsensusConfiguration,
   type Crypto,
-  certificateFault,
   consensusHashOf,
+  DecodeError,
   type Digest,
   type Header,
   merkleLevelsSteps,
@@ -122,18 +121,28 @@ export function checkSealWith(
   return checkSeal(crypto, hash, seal, proposer, { node: proposer, publicKey, suite, weight: 1 });
 }
 
-export function checkCertificate(
+/** Of bytes that prove no block of this engine final, only that. */
+export function checkFinality(
   crypto: Crypto,
   chainId: Digest,
   hash: Digest,
   header: Header,
-  certificate: Certificate,
+  finality: Uint8Array,
   configuration: ConsensusConfiguration,
 ): BlockCheck[] {
-  const fault = certificateFault(crypto, chainId, certificate, configuration.validators);
+  const { engine, validators } = configuration;
+  let proof: FinalityProof;
+  try {
+    proof = openFinality(engine, finality);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return [check('certificate', error.reason, 'a quorum signed')];
+  }
+  const { height, digest } = proof;
+  const { fault } = judgeFinality(crypto, { engine, chainId, height, digest, validators }, finality);
   return [
-    check('headerHash', toHex(hash), toHex(certificate.digest)),
-    check('certificate', fault ?? 'a quorum signed', 'a quorum signed', fault === undefined && certificate.height === header.height),
+    check('headerHash', toHex(hash), toHex(digest)),
+    check('certificate', fault ?? 'a quorum signed', 'a quorum signed', fault === undefined && height === header.height),
   ];
 }
 

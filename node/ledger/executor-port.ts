@@ -2,6 +2,7 @@
  * The executor as the rest of the node sees it: every method a promise. In a node it stands in a worker thread, so that execution never holds up
  * votes and ticks; in the simulator it runs inline.
  */
+import { ChainError } from '../errors/index.ts';
 import type { ByteText } from '../format/index.ts';
 import type { RepairAnswer } from './repair.ts';
 import type { BuildRequest, Built, CommitRequest, Committed, ExecuteRequest, Executed, Executor } from './executor.ts';
@@ -13,8 +14,29 @@ export interface ExecutorPort {
   commit(request: CommitRequest): Promise<Committed>;
   /** Puts a damaged row right, see repair.ts. */
   repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer>;
+  /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
+  prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
   readonly bundleDigest: string;
   stop(): Promise<void>;
+}
+
+/** Proofs that wait for the executor; each takes it some tens of microseconds. */
+export const PROOFS_WAITING_MAX = 256;
+/** What is said to wait, ms, when so many do: a block is being executed. */
+const PROOF_WAIT_MS = 1_000;
+
+/** `executor.prove` for callers from outside. */
+export function boundedProofs(executor: Pick<ExecutorPort, 'prove'>): ExecutorPort['prove'] {
+  let waiting = 0;
+  return async (key) => {
+    if (waiting >= PROOFS_WAITING_MAX) throw new ChainError('SERVER_BUSY', { waitingMax: PROOFS_WAITING_MAX, retryAfterMs: PROOF_WAIT_MS });
+    waiting++;
+    try {
+      return await executor.prove(key);
+    } finally {
+      waiting--;
+    }
+  };
 }
 
 /** Runs calls one after another, as a worker would. */
@@ -32,8 +54,7 @@ export function inlineExecutor(executor: Executor, bundleDigest: string): Execut
     execute: (request) => queued(() => executor.execute(request)),
     commit: (request) => queued(() => executor.commit(request)),
     repair: (key, value) => queued(() => executor.repair(key, value)),
-    async stop() {
-      await tail;
-    },
+    prove: (key) => queued(() => executor.prove(key)),
+    stop: () => queued(() => executor.stop()),
   };
 }

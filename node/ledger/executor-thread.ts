@@ -32,16 +32,16 @@ export async function startExecutorThread(
   const ready = new Promise<string>((resolve, reject) => {
     waiting.set(0, { resolve: resolve as (value: never) => void, reject });
   });
-  let takeUp: () => Promise<void> = () => Promise.resolve();
+  let reopen: () => Promise<void> = () => Promise.resolve();
   const onControl = async ({ control }: ExecutorControl): Promise<void> => {
-    if (control === 'release') takeUp = await store.release();
-    else await takeUpAgain();
+    if (control === 'release') reopen = await store.release();
+    else await reopenStore();
     worker.postMessage({ control } satisfies ExecutorControl);
   };
   /** When the worker could not open it on a full disk, neither can this side: both try again with its next write. */
-  async function takeUpAgain(): Promise<void> {
+  async function reopenStore(): Promise<void> {
     try {
-      await takeUp();
+      await reopen();
     } catch (error) {
       if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') throw error;
     }
@@ -90,6 +90,7 @@ export async function startExecutorThread(
     execute: (request) => callWithList('execute', request),
     commit: (request) => call<PackedCommitted>('commit', request).then(unpackCommitted),
     repair: (...args) => call('repair', ...args),
+    prove: (key) => call('prove', key),
     async stop() {
       stopping = true;
       await call('stop');

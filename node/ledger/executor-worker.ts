@@ -19,12 +19,12 @@ export interface ExecutorWorkerData {
 
 export interface ExecutorCall {
   readonly ticket: number;
-  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'repair' | 'stop';
+  readonly method: 'open' | 'build' | 'execute' | 'commit' | 'repair' | 'prove' | 'stop';
   readonly args: readonly unknown[];
 }
 
 /** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
-export type ExecutorControl = { readonly control: 'release' | 'takeUp' };
+export type ExecutorControl = { readonly control: 'release' | 'reopen' };
 
 /** The worker's store met something that an operator must know. */
 export interface ExecutorFault {
@@ -60,7 +60,7 @@ if (port) {
     onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ExecutorFault),
     releaseOthers: async () => {
       await control('release');
-      return () => control('takeUp');
+      return () => control('reopen');
     },
   });
   const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
@@ -96,6 +96,7 @@ if (port) {
   const answer = async (call: ExecutorCall): Promise<void> => {
     try {
       if (call.method === 'stop') {
+        await executor.stop();
         await store.close();
         port.postMessage({ ticket: call.ticket, value: undefined });
         port.close();

@@ -1,12 +1,11 @@
 /**
  * The ledger's executor: builds, checks, executes and stores blocks on the last final state. Synchronous but for writing; one instance owns the
- * authenticated map. A candidate is an overlay until `commit` writes it in one batch: block, certificate, receipts, state, undo, map,
+ * authenticated map, which is in memory. A candidate is an overlay until `commit` writes it in one batch: block, proof of finality, receipts, state, undo, change set of the map,
  * id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the simulator.
  */
 import { type BuiltinContract, type ContractMachine, CONTRACT, configurationOf, stateKey } from '../../contracts/index.ts';
 import {
   type ByteText,
-  type Certificate,
   type ConsensusConfiguration,
   type Crypto,
   compareBytes,
@@ -14,7 +13,6 @@ import {
   type Digest,
   decodeHeader,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   fromByteText,
@@ -27,7 +25,7 @@ import {
   toHex,
   Writer,
 } from '../format/index.ts';
-import { BoundedMap } from '../pace/bounded-map.ts';
+import { type ChangeSet, createStateMap, type MapHash, type MapWrite, type StagedMap } from '../state/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
@@ -40,7 +38,7 @@ import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
-import { createStateMap, type MapWrite, type StagedMap } from './state-map.ts';
+import { createMapRows } from './map-rows.ts';
 import { createStateRows, heightApart, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
 
@@ -83,7 +81,7 @@ export interface Executed {
 export interface CommitRequest {
   readonly hash: Digest;
   readonly seal: Uint8Array;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
 }
 
 export interface Committed {
@@ -102,7 +100,7 @@ export interface Committed {
 
 export interface ExecutorDependencies {
   readonly store: Store;
-  readonly crypto: Crypto;
+  readonly crypto: Crypto & MapHash;
   /** Bounds what a proposer puts into a block; no verdict depends on it. */
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
@@ -121,6 +119,10 @@ export interface Executor extends LedgerRepair {
   execute(request: ExecuteRequest): Executed;
   /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
+  /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
+  prove(key: ByteText): { readonly height: number; readonly proof: Uint8Array };
+  /** Resolves when nothing is being written to the store; nothing more is written of itself. */
+  stop(): Promise<void>;
 }
 
 interface Candidate {
@@ -137,6 +139,7 @@ interface Outcome {
   readonly writes: ReadonlyMap<ByteText, Uint8Array | undefined>;
   readonly before: ReadonlyMap<ByteText, Uint8Array | undefined>;
   readonly staged: StagedMap;
+  readonly mapWrites: readonly MapWrite[];
   readonly configuration: ConsensusConfiguration;
   readonly registryChanged: boolean;
 }
@@ -157,10 +160,21 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const blocks = createBlockStore(store);
   const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
-  const map = createStateMap({ get: (key) => store.get(key) }, crypto, ledgerKey.mapPrefix);
-  const { repair } = createLedgerRepair({ store, crypto, genesis, genesisText: deps.genesisText, blocks, map });
+  const mapRows = createMapRows({ store, hash: crypto, state });
+  let map = createStateMap(crypto);
+  let opened = false; // the map is the state's
+  const { repair } = createLedgerRepair({
+    store,
+    crypto,
+    genesis,
+    genesisText: deps.genesisText,
+    blocks,
+    map: () => (opened ? map : undefined),
+    mapRows,
+  });
   const images = createLedgerImages({ store, state, machine: deps.machine });
-  const candidates = new BoundedMap<string, Candidate>(deps.candidatesMax ?? CANDIDATES_MAX);
+  const candidates = new Map<string, Candidate>();
+  const candidatesMax = deps.candidatesMax ?? CANDIDATES_MAX;
   const hot = new Map<ByteText, Uint8Array | undefined>();
   const accounts = new Map<string, AccountView | undefined>();
   let tip: Tip;
@@ -232,9 +246,20 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       writes: result.writes,
       before,
       staged,
+      mapWrites,
       configuration,
       registryChanged,
     };
+  }
+
+  /** Past the bound the one is let go that was executed longest ago. */
+  function hold(candidate: Candidate): void {
+    for (const [key, { outcome }] of candidates) {
+      if (candidates.size < candidatesMax) break;
+      candidates.delete(key);
+      map.drop(outcome.staged);
+    }
+    candidates.set(toHex(candidate.hash), candidate);
   }
 
   function build(request: BuildRequest): Built {
@@ -261,7 +286,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     };
     const headerBytes = encodeHeader(header);
     const hash = headerHash(crypto, headerBytes);
-    candidates.set(toHex(hash), { hash, headerBytes, header, outcome });
+    hold({ hash, headerBytes, header, outcome });
     return { hash, headerBytes, included: result.included, refused: result.refused };
   }
 
@@ -302,7 +327,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       check('stateRoot', toHex(outcome.staged.root), toHex(header.stateRoot)),
       check('consensusHash', toHex(consensusHashOf(crypto, outcome.configuration)), toHex(header.nextConsensusHash)),
     ]);
-    if (mismatches.length === 0) candidates.set(toHex(hash), { hash, headerBytes: request.headerBytes, header, outcome });
+    if (mismatches.length === 0) hold({ hash, headerBytes: request.headerBytes, header, outcome });
+    else map.drop(outcome.staged);
     return { hash, parent: header.parentHash, failed: mismatches };
   }
 
@@ -321,7 +347,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       { key: ledgerKey.undo(height), value: encodeUndo([...outcome.before].map(([key, value]) => ({ key, before: value }))) },
       { key: ledgerKey.head, value: encodeHead({ height, hash, stateRoot: header.stateRoot }) },
     ];
-    if (request.certificate) operations.push({ key: ledgerKey.certificate(height), value: encodeCertificate(request.certificate) });
+    if (request.finality) operations.push({ key: ledgerKey.certificate(height), value: request.finality });
     if (barrier) operations.push({ key: ledgerKey.configuration(height + 1), value: encodeConfiguration(outcome.configuration) });
     const undoDropped = height - outcome.configuration.parameters.rollbackDepthMax;
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });
@@ -329,12 +355,14 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
     for (const [key, value] of outcome.writes)
       operations.push(...stateOperations(height, key, value, heightApart(store, key, outcome.before.get(key))));
-    for (const operation of outcome.staged.operations) operations.push(operation);
+    const changes: ChangeSet = { height, before: map.root(), after: outcome.staged.root, writes: outcome.mapWrites };
+    operations.push(mapRows.changes(changes));
     const readNew = (key: ByteText): Uint8Array | undefined => (outcome.writes.has(key) ? outcome.writes.get(key) : readFinal(key));
     operations.push(...images.follow(outcome.writes, readNew));
     await store.batch(operations, { sync: true });
 
     map.commit(outcome.staged);
+    mapRows.committed(map, changes);
     if (outcome.registryChanged) {
       hot.clear();
       accounts.clear();
@@ -376,9 +404,16 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const head = blocks.head();
     if (head) return openStored(head.height);
     if (blocks.headerBytes(0)) throw new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(ledgerKey.head)) }); // genesis must not be written over a chain
-    const { operations, staged } = genesisBlock(crypto, genesis, deps.genesisText, map);
-    await store.batch(operations, { sync: true });
-    map.commit(staged);
+    let changes: ChangeSet | undefined;
+    const rootOf = (writes: readonly MapWrite[]): Digest => {
+      const before = map.root();
+      const staged = map.stage(writes);
+      changes = { height: 0, before, after: staged.root, writes };
+      map.drop(staged);
+      return staged.root;
+    };
+    const operations = genesisBlock(crypto, genesis, deps.genesisText, rootOf);
+    await store.batch([...operations, mapRows.changes(changes!)], { sync: true });
     return openStored(0);
   }
 
@@ -388,7 +423,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const header = decodeHeader(headerBytes);
     if (compareBytes(header.chainId, genesis.chainId) !== 0)
       throw new Error('The data directory belongs to another chain than the genesis file');
-    if (compareBytes(map.root(), header.stateRoot) !== 0) throw new Error('The stored map does not match the state root of the head');
+    map = await mapRows.open(height, header.stateRoot);
+    opened = true;
     const configuration = await blocks.configuration(height + 1);
     await images.open();
     tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
@@ -410,5 +446,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     build,
     execute,
     commit,
+    prove: (key) => ({ height: tip.height, proof: map.prove(key) }),
+    stop: () => mapRows.stop(),
   };
 }

@@ -3,6 +3,7 @@ import { genesisWrites } from '../../contracts/index.ts';
 import {
   consensusHashOf,
   type Crypto,
+  type Digest,
   encodeBlock,
   encodeConfiguration,
   encodeHeader,
@@ -17,19 +18,19 @@ import {
 import type { StoreOperation } from '../world.ts';
 import { encodeHead } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
-import type { StagedMap, StateMap } from './state-map.ts';
+import type { MapWrite } from '../state/index.ts';
 import { stateOperations } from './state-rows.ts';
 
-/** @returns the rows to write in one batch, and the map to commit after it. */
+/** @param rootOf what the state map comes to with these writes. @returns the rows to write in one batch */
 export function genesisBlock(
   crypto: Crypto,
   genesis: OpenedGenesis,
   genesisText: string,
-  map: Pick<StateMap, 'stage'>,
-): { readonly operations: readonly StoreOperation[]; readonly staged: StagedMap } {
+  rootOf: (writes: readonly MapWrite[]) => Digest,
+): readonly StoreOperation[] {
   const writes = genesisWrites(genesis.genesis);
   const keys = [...writes.keys()].sort();
-  const staged = map.stage(keys.map((key) => ({ key, valueHash: crypto.hash(writes.get(key)!) })));
+  const stateRoot = rootOf(keys.map((key) => ({ key, valueHash: crypto.hash(writes.get(key)!) })));
   const consensusHash = consensusHashOf(crypto, genesis.configuration);
   const header: Header = {
     version: HEADER_VERSION,
@@ -43,22 +44,20 @@ export function genesisBlock(
     engineData: new Uint8Array(0),
     txRoot: merkleRoot(crypto.hash, []),
     receiptsRoot: merkleRoot(crypto.hash, []),
-    stateRoot: staged.root,
+    stateRoot,
     consensusHash,
     nextConsensusHash: consensusHash,
   };
   const headerBytes = encodeHeader(header);
   const hash = headerHash(crypto, headerBytes);
-  const operations: StoreOperation[] = [
+  return [
     { key: ledgerKey.genesis, value: utf8(genesisText) },
     { key: ledgerKey.header(0), value: headerBytes },
     { key: ledgerKey.body(0), value: encodeBlock({ header, seal: new Uint8Array(0), transactions: [] }) },
     { key: ledgerKey.receipts(0), value: new Writer(4).list([], () => undefined).finish() },
     { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },
     { key: ledgerKey.configuration(0), value: encodeConfiguration(genesis.configuration) },
-    { key: ledgerKey.head, value: encodeHead({ height: 0, hash, stateRoot: staged.root }) },
+    { key: ledgerKey.head, value: encodeHead({ height: 0, hash, stateRoot }) },
     ...keys.flatMap((key) => stateOperations(0, key, writes.get(key))),
-    ...staged.operations,
   ];
-  return { operations, staged };
 }

@@ -16,5 +16,8 @@ export const ledgerKey = {
   state: (key: ByteText): ByteText => keyspace.state + key,
   stateValue: (height: number, key: ByteText): ByteText => keyspace.stateValue + u64Key(height) + key,
   contractImage: (codeDigest: string): ByteText => keyspace.contractImage + codeDigest,
-  mapPrefix: keyspace.mapNode,
+  mapChanges: (height: number): ByteText => keyspace.mapChanges + u64Key(height),
+  mapFrames: (height: number): ByteText => keyspace.mapSnapshot + u64Key(height),
+  mapFrame: (height: number, number: number): ByteText => keyspace.mapSnapshot + u64Key(height) + u64Key(number),
+  mapSnapshot: `${keyspace.meta}snapshot` as ByteText,
 } as const;

@@ -1,5 +1,5 @@
 /**
- * Who may use the reader next. One job runs at a time. Proofs go first; queries go round by caller, so that one with many waiting holds up no other.
+ * Who may use the reader next. One job runs at a time. Trials of calls to be signed go first; queries go round by caller, so that one with many waiting holds up no other.
  * Queries are paid in gas: each caller has a budget a second, and the node has one for all of them together, so that many callers leave the
  * processor to consensus as surely as one does. A budget is charged with what a query used, after it: a debt is at most one query. Queries also rest
  * after each piece of work as the headroom says, so that they take less where the processor is short.
@@ -21,8 +21,8 @@ export const QUERIES_PER_CALLER_MAX = 32;
 export const QUERY_WAIT_MS_MAX = 5_000;
 /** Queries of all callers that wait. */
 export const QUERIES_WAITING_MAX = 256;
-/** Proofs that wait. */
-export const PROOFS_WAITING_MAX = 256;
+/** Trials that wait. */
+export const TRIALS_WAITING_MAX = 256;
 /** What is said to wait, ms, when places and not gas are used up. */
 export const PLACE_WAIT_MS = 1_000;
 /** Gas charged for a ms of a query that ended with its thread, so that nobody knows what it used. */
@@ -32,7 +32,7 @@ export interface QueryQueue {
   /** `run` resolves with the gas it used, whatever its end. @throws ChainError RATE_LIMITED with `retryAfterMs` */
   query<T extends { readonly gasUsed: number }>(caller: string, run: () => Promise<T>): Promise<T>;
   /** @throws ChainError SERVER_BUSY with `retryAfterMs` */
-  proof<T>(run: () => Promise<T>): Promise<T>;
+  trial<T>(run: () => Promise<T>): Promise<T>;
   /** Refuses whatever waits and comes. */
   stop(reason: ChainError): void;
 }
@@ -54,7 +54,7 @@ export function createQueryQueue({
   readonly timers: Pick<Timers, 'after'>;
   readonly headroom?: Headroom | undefined;
 }): QueryQueue {
-  const proofs: Job[] = [];
+  const trials: Job[] = [];
   const waiting = new Map<string, Job[]>(); // by caller, none empty, in the order of their turns
   const buckets = new TokenBuckets(clock);
   const rate = rateSaving(QUERY_GAS_PER_SECOND, QUERY_GAS_SAVED_MS);
@@ -109,9 +109,9 @@ export function createQueryQueue({
   function next(): void {
     if (running || stopped) return;
     refuseLate();
-    const proof = proofs.shift();
-    if (proof) {
-      start(proof);
+    const trial = trials.shift();
+    if (trial) {
+      start(trial);
       return;
     }
     if (count === 0 || cancelWait) return;
@@ -133,7 +133,7 @@ export function createQueryQueue({
     void job.run().then((gas) => {
       running = undefined;
       const nowMs = clock.monotonic();
-      restUntilMs = Math.max(restUntilMs, nowMs + restMs(headroom, nowMs - startedMs)); // a short proof ends no long rest
+      restUntilMs = Math.max(restUntilMs, nowMs + restMs(headroom, nowMs - startedMs)); // a short trial ends no long rest
       if (gas > 0) {
         buckets.of(job.caller, rate).charge(gas);
         bucketOfAll.charge(gas);
@@ -185,19 +185,19 @@ export function createQueryQueue({
       next();
       return answer;
     },
-    async proof(run) {
+    async trial(run) {
       if (stopped) throw stopped;
-      if (proofs.length >= PROOFS_WAITING_MAX)
-        throw new ChainError('SERVER_BUSY', { waitingMax: PROOFS_WAITING_MAX, retryAfterMs: PLACE_WAIT_MS });
+      if (trials.length >= TRIALS_WAITING_MAX)
+        throw new ChainError('SERVER_BUSY', { waitingMax: TRIALS_WAITING_MAX, retryAfterMs: PLACE_WAIT_MS });
       const { job, answer } = jobOf('', run, () => 0, 0);
-      proofs.push(job);
+      trials.push(job);
       next();
       return answer;
     },
     stop(reason) {
       stopped = reason;
       cancelWait?.();
-      for (const job of [...proofs.splice(0), ...[...waiting.values()].flat()]) job.refuse(reason);
+      for (const job of [...trials.splice(0), ...[...waiting.values()].flat()]) job.refuse(reason);
       waiting.clear();
       count = 0;
     },

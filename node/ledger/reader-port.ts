@@ -1,6 +1,6 @@
-/** The ledger reader as the rest of the node sees it: queries bounded and shared out fairly, proofs before them. */
+/** The ledger reader as the rest of the node sees it: queries bounded and shared out fairly, trials before them. */
 import { ChainError, isErrorCode } from '../errors/index.ts';
-import { type ByteText, decodeJson } from '../format/index.ts';
+import { decodeJson } from '../format/index.ts';
 import type { Headroom } from '../pace/headroom.ts';
 import type { Clock, Timers } from '../world.ts';
 import { createQueryQueue } from './query-queue.ts';
@@ -14,8 +14,6 @@ export interface ReaderPort {
     method: string,
     args: Uint8Array,
   ): Promise<{ readonly result: Uint8Array; readonly gasUsed: number; readonly height: number }>;
-  /** @throws ChainError SERVER_BUSY when too many wait */
-  prove(contract: string, key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
   /** Undefined when it takes too much, or too many wait: the chain judges. */
   judge(transaction: TrialTransaction): Promise<Verdict | undefined>;
   stop(): Promise<void>;
@@ -36,10 +34,9 @@ export function createReaderPort(
       const { result, gasUsed, height } = answer;
       return { result, gasUsed, height };
     },
-    prove: (contract, key) => queue.proof(() => reader.prove(contract, key)),
     async judge(transaction) {
       try {
-        return await queue.proof(() => reader.judge(transaction));
+        return await queue.trial(() => reader.judge(transaction));
       } catch (error) {
         if (error instanceof ChainError && error.code === 'SERVER_BUSY') return undefined;
         throw error;

@@ -109,7 +109,6 @@ export async function startReaderThread(
   const reader: LedgerReader = {
     query: (...args) => call('query', args),
     judge: (...args) => call('judge', args),
-    prove: (...args) => call('prove', args),
   };
   thread = start();
   await bounded(thread, READER_START_MS_MAX, thread.ready);

@@ -18,7 +18,7 @@ export interface ReaderWorkerData {
 
 export interface ReaderCall {
   readonly ticket: number;
-  readonly method: 'query' | 'judge' | 'prove';
+  readonly method: 'query' | 'judge';
   readonly args: readonly unknown[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Reads of the final state that cost work: contract queries and proofs. Each call reads one version of the ledger and says its height; nothing here
+ * Reads of the final state that cost work: contract queries, and calls tried before they are signed. Each call reads one version of the ledger and says its height; nothing here
  * writes, and nothing waits for a block that is being built, executed or stored. In a node it stands in a thread and has a contract machine of its own.
  */
 import {
@@ -7,15 +7,13 @@ import {
   type ContractMachine,
   executeTransaction,
   queryContract,
-  stateKey,
   type TransactionContext,
 } from '../../contracts/index.ts';
-import { type ByteText, type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
+import { type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
 import type { Store } from '../world.ts';
 import { guardedReads } from './block-run.ts';
 import { createBlockStore } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
-import { createStateMap } from './state-map.ts';
 import { createStateRows } from './state-rows.ts';
 
 /** Gas of one read-only call. */
@@ -56,8 +54,6 @@ export interface LedgerReader {
   query(caller: string, contract: string, method: string, args: Uint8Array): Promise<QueryAnswer>;
   /** Runs calls on the final state and drops what they write. @throws ChainError STORE_DAMAGED and its kin */
   judge(transaction: TrialTransaction): Promise<Verdict | undefined>;
-  /** Proof of one key, for the header of `height`. @throws ChainError STORE_DAMAGED */
-  prove(contract: string, key: ByteText): Promise<{ height: number; proof: Uint8Array }>;
 }
 
 export interface ReaderDependencies {
@@ -118,12 +114,6 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
           executeTransaction(trial, block, { get: reads.get }, { builtins, machine, hash: crypto.hash, verify: crypto.verify }),
         );
         return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, gasUsed, height };
-      }),
-    prove: (contract, key) =>
-      onSnapshot((snapshot) => {
-        const { height } = createBlockStore(snapshot).head()!;
-        const map = createStateMap({ get: (row) => snapshot.get(row) }, crypto, ledgerKey.mapPrefix);
-        return { height, proof: map.prove(stateKey(contract, key)) };
       }),
   };
 }

@@ -13,20 +13,19 @@
  *   height by hash, position by id   peer says where, the header or transaction here must have that hash
  *   undo             peer, by staging it and all above it back to the parent's state root; deep ones are left to run out
  *   state value      peer, for the height of our head, by its hash in the state map; the state row or the row it points to (state-rows.ts)
- *   state map        own, from the state values (state-map-rebuild.ts)
+ *   state map        own: the map in memory is the state's, and is written anew (map-rows.ts)
  *   head             own: the highest header, since all of a block is written at once
  */
+import { judgeFinality } from '../../consensus/index.ts';
 import { configurationOf, stateKey } from '../../contracts/index.ts';
 import {
   type ByteText,
   consensusHashOf,
   type ConsensusConfiguration,
   type Crypto,
-  certificateFault,
   DecodeError,
   decodeAll,
   decodeBlock,
-  decodeCertificate,
   decodeCurrentConfiguration,
   decodeHeader,
   type Digest,
@@ -42,21 +41,21 @@ import {
   prefixEnd,
   Reader,
   sealSigningBytes,
-  toByteText,
   transactionHashOf,
   utf8,
   Writer,
 } from '../format/index.ts';
+import { type Pause, withPauses } from '../pace/slices.ts';
 import { keyspace } from '../store/keyspace.ts';
 import { loadRow } from '../store/load.ts';
-import { damagedKey, rangeAround } from '../store/mend.ts';
+import { damagedKey } from '../store/mend.ts';
+import type { StagedMap, StateMap } from '../state/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { type BlockStore, encodeHead, type HeadRow, type Position } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
-import type { StagedMap, StateMap } from './state-map.ts';
-import type { EntrySource } from './state-map-rebuild.ts';
+import type { MapRows } from './map-rows.ts';
 import { createStateRows, inlineRow, isPointedTo, pathOf } from './state-rows.ts';
-import { decodeUndo } from './undo.ts';
+import { decodeUndo, undoEntrySteps } from './undo.ts';
 
 /** Heights below the head of which an undo row is checked: each is staged on the one above. Deeper rows are dropped by age before anyone goes back so far. */
 export const UNDO_CHECKED_MAX = 256;
@@ -83,7 +82,9 @@ export function createLedgerRepair(deps: {
   readonly genesis: OpenedGenesis;
   readonly genesisText: string;
   readonly blocks: BlockStore;
-  readonly map: StateMap;
+  /** Undefined until the chain is open. */
+  readonly map: () => StateMap | undefined;
+  readonly mapRows: Pick<MapRows, 'rewrite'>;
 }): LedgerRepair {
   const { store, crypto, genesis, blocks, map } = deps;
   const state = createStateRows(store);
@@ -124,10 +125,10 @@ export function createLedgerRepair(deps: {
     return producer !== undefined && crypto.verify(producer.suite, producer.publicKey, sealSigningBytes(hash), seal);
   }
 
-  async function isCertificate(height: number, bytes: Uint8Array): Promise<boolean> {
-    const certificate = decodeCertificate(bytes);
-    if (certificate.height !== height || !equalBytes(certificate.digest, hashAt(height))) return false;
-    return certificateFault(crypto, genesis.chainId, certificate, (await blocks.configuration(height)).validators) === undefined;
+  async function isFinality(height: number, bytes: Uint8Array): Promise<boolean> {
+    const { engine, validators } = await blocks.configuration(height);
+    const block = { engine, chainId: genesis.chainId, height, digest: hashAt(height), validators };
+    return judgeFinality(crypto, block, bytes).fault === undefined;
   }
 
   function areReceipts(height: number, bytes: Uint8Array): boolean {
@@ -141,42 +142,20 @@ export function createLedgerRepair(deps: {
 
   /** Going back from the head by every undo down to this one must end in the state root of the height below. */
   function isUndo(height: number, bytes: Uint8Array): boolean {
-    let staged: StagedMap | undefined;
-    for (let at = head().height; at >= height; at--) {
-      const stored = at === height ? bytes : store.get(ledgerKey.undo(at));
-      if (!stored) return false;
-      const writes = decodeUndo(stored).map(({ key, before }) => ({ key, valueHash: before && crypto.hash(before) }));
-      staged = map.stage(writes, staged);
+    const state = map();
+    if (!state) return false;
+    const steps: StagedMap[] = [];
+    try {
+      for (let at = head().height; at >= height; at--) {
+        const stored = at === height ? bytes : store.get(ledgerKey.undo(at));
+        if (!stored) return false;
+        const writes = decodeUndo(stored).map(({ key, before }) => ({ key, valueHash: before && crypto.hash(before) }));
+        steps.push(state.stage(writes, steps.at(-1)));
+      }
+      return steps.length > 0 && equalBytes(steps.at(-1)!.root, header(height - 1).stateRoot);
+    } finally {
+      if (steps[0]) state.drop(steps[0]);
     }
-    return staged !== undefined && equalBytes(staged.root, header(height - 1).stateRoot);
-  }
-
-  /** Entries of the map from the state rows; of `given` the value handed in counts, whatever stands in the store. */
-  function entriesWith(given?: { readonly path: ByteText; readonly value: Uint8Array }): EntrySource {
-    const entry = ({ key, value }: { readonly key: ByteText; readonly value: Uint8Array }) => ({
-      key: pathOf(key),
-      valueHash: toByteText(crypto.hash(value)),
-    });
-    const instead = (key: ByteText, error: unknown): Uint8Array => {
-      if (given === undefined || key !== ledgerKey.state(given.path)) throw error;
-      return given.value;
-    };
-    return {
-      async range({ from, to }, limit, reverse) {
-        const bounds = { from: ledgerKey.state(from), to: to === undefined ? prefixEnd(keyspace.state) : ledgerKey.state(to), limit };
-        if (!reverse) return (await rangeAround(state, bounds, instead)).map(entry);
-        try {
-          return (await state.range({ ...bounds, reverse })).map(entry);
-        } catch (error) {
-          const key = damagedKey(error); // only the key of the last entry is looked at
-          return [entry({ key: key ?? '', value: instead(key ?? '', error) })];
-        }
-      },
-    };
-  }
-
-  function rebuilt(rowKey: ByteText, entries: EntrySource): Promise<readonly StoreOperation[] | undefined> {
-    return map.rebuild(rowKey, entries, head().stateRoot);
   }
 
   async function write(operations: readonly StoreOperation[], from: 'own' | 'peer'): Promise<RepairAnswer> {
@@ -184,33 +163,25 @@ export function createLedgerRepair(deps: {
     return { outcome: 'repaired', from };
   }
 
-  /** A value of the state: the map holds its hash. Where the map is damaged too, the value must make its row come out right. */
+  /** A value of the state: the map holds its hash. */
   async function repairState(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
     const path = pathOf(key);
     const isApart = key.startsWith(keyspace.stateValue);
     if (isApart && !isPointedTo(store, key)) return write([{ key, value: undefined }], 'own'); // replaced since
-    const put = (repaired: Uint8Array): StoreOperation => ({ key, value: isApart ? repaired : inlineRow(repaired) });
-    let stated: Digest | undefined;
-    try {
-      stated = map.has(path);
-    } catch (error) {
-      const rowKey = damagedKey(error);
-      if (rowKey === undefined || value === undefined) {
-        if (rowKey === undefined) throw error;
-        return { outcome: 'wanted', key, height: head().height };
-      }
-      const operations = await rebuilt(rowKey, entriesWith({ path, value }));
-      return operations ? write([...operations, put(value)], 'peer') : { outcome: 'refused' };
-    }
+    const entries = map();
+    if (!entries) return { outcome: 'wanted', key, height: head().height };
+    const stated = entries.has(path);
     if (stated === undefined) return write([{ key, value: undefined }], 'own'); // not of this state
     if (value === undefined) return { outcome: 'wanted', key, height: head().height };
-    return equalBytes(crypto.hash(value), stated) ? write([put(value)], 'peer') : { outcome: 'refused' };
+    if (!equalBytes(crypto.hash(value), stated)) return { outcome: 'refused' };
+    return write([{ key, value: isApart ? value : inlineRow(value) }], 'peer');
   }
 
-  async function repairMap(rowKey: ByteText): Promise<RepairAnswer> {
-    const operations = await rebuilt(rowKey, entriesWith());
-    if (operations === undefined) return { outcome: 'lost' };
-    return operations.length === 0 ? { outcome: 'sound' } : write(operations, 'own');
+  async function repairMap(): Promise<RepairAnswer> {
+    const entries = map();
+    if (!entries) return { outcome: 'lost' }; // the start makes the map from what there is
+    await deps.mapRows.rewrite(entries, head().height);
+    return { outcome: 'repaired', from: 'own' };
   }
 
   async function repairHead(): Promise<RepairAnswer> {
@@ -249,7 +220,7 @@ export function createLedgerRepair(deps: {
       case keyspace.body:
         return isBody(height, value);
       case keyspace.certificate:
-        return isCertificate(height, value);
+        return isFinality(height, value);
       case keyspace.receipts:
         return areReceipts(height, value);
       case keyspace.configuration:
@@ -295,13 +266,15 @@ export function createLedgerRepair(deps: {
 
   async function repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer> {
     switch (key.slice(0, 1)) {
-      case keyspace.mapNode:
-        return repairMap(key);
+      case keyspace.mapChanges:
+      case keyspace.mapSnapshot:
+        return repairMap();
       case keyspace.state:
       case keyspace.stateValue:
         return repairState(key, value);
       case keyspace.meta:
         if (key === ledgerKey.genesis) return write([{ key, value: utf8(deps.genesisText) }], 'own');
+        if (key === ledgerKey.mapSnapshot) return repairMap();
         return key === ledgerKey.head ? repairHead() : { outcome: 'lost' };
       case keyspace.heightByHash:
       case keyspace.positionById:
@@ -333,13 +306,13 @@ export function createLedgerRepair(deps: {
     },
   };
 
-  /** The checksum is right, and the row is there if it must be. Rows of the map are judged by their hash instead. */
+  /** The checksum is right, and the row is there if it must be. */
   function isReadable(key: ByteText): boolean {
     const kind = key.slice(0, 1);
-    if (kind === keyspace.mapNode) return false;
     try {
       if ((kind === keyspace.state ? state : store).get(key) !== undefined) return true;
-      if (kind === keyspace.state) return map.has(pathOf(key)) === undefined;
+      if (kind === keyspace.state) return map()?.has(pathOf(key)) === undefined;
+      if (kind === keyspace.mapChanges || kind === keyspace.mapSnapshot) return true; // a snapshot took its place
       if (kind === keyspace.stateValue) return !isPointedTo(store, key);
       return (
         kind !== keyspace.meta &&
@@ -377,9 +350,8 @@ const SHARED: ReadonlySet<ByteText> = new Set([
   keyspace.heightByHash,
   keyspace.positionById,
 ]);
-/** Heights a peer looks back through its undo rows for a value of the state, and rows read at a time. */
+/** Heights a peer looks back through its undo rows for a value of the state. */
 export const STATE_BACK_MAX = 1_000;
-const UNDO_STEP = 16;
 
 /** A row for a peer whose own is damaged; a state value as of `height`. Undefined when it is not held, or no longer. @throws ChainError STORE_DAMAGED */
 export async function sharedRow(
@@ -387,6 +359,7 @@ export async function sharedRow(
   blocks: Pick<BlockStore, 'head'>,
   key: ByteText,
   height: number,
+  pause: Pause,
 ): Promise<Uint8Array | undefined> {
   const kind = key.slice(0, 1);
   if (SHARED.has(kind)) return loadRow(store, key);
@@ -395,16 +368,12 @@ export async function sharedRow(
   const path = pathOf(key);
   const state = createStateRows(store);
   // The first block above that wrote the key says what it was before; with none up to the head the value still stands.
-  for (let from = height + 1; ; ) {
-    const last = blocks.head()?.height ?? -1;
-    const present = state.get(ledgerKey.state(path));
-    if (from > last) return present;
-    const rows = await store.range({ from: ledgerKey.undo(from), to: ledgerKey.undo(last + 1), limit: UNDO_STEP });
-    if (rows.length === 0) return undefined;
-    for (const row of rows) {
-      if (row.key !== ledgerKey.undo(from++)) return undefined; // gone by age
-      const entry = decodeUndo(row.value).find((candidate) => candidate.key === path);
-      if (entry) return entry.before;
-    }
+  for (let at = height + 1; ; at++) {
+    if (at > (blocks.head()?.height ?? -1)) return state.get(ledgerKey.state(path));
+    const row = await loadRow(store, ledgerKey.undo(at)); // one at a time: what a block replaced may be megabytes
+    if (!row) return undefined; // gone by age
+    const entry = await withPauses(undoEntrySteps(row, path), pause);
+    if (entry) return entry.before;
+    await pause();
   }
 }

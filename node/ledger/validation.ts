@@ -2,20 +2,20 @@
  * Judges any block handed in against this chain, check by check (`POST blocks/validation`; DB53/T 1407-2025 5.1.3.b, 6.3.2.a to e). Nothing is stored.
  * A block of a height that is final here is held against what was executed then; one on top of the head is executed.
  */
+import { openFinality } from '../../consensus/index.ts';
 import { ChainError } from '../errors/index.ts';
 import {
   type Block,
-  type Certificate,
   type Crypto,
   DecodeError,
   type Digest,
   decodeAll,
   decodeBlock,
-  decodeCertificate,
   decodeHeader,
-  encodeCertificate,
   encodeHeader,
   equalBytes,
+  FINALITY_BYTES_MAX,
+  isEngineName,
   headerHash,
   openTransaction,
   toHex,
@@ -27,15 +27,15 @@ import type { BlockCheck } from '../service.ts';
 import type { VerifyPool } from '../world.ts';
 import type { AccountView } from './admission.ts';
 import type { BlockStore } from './block-store.ts';
-import { blockCheckNames, check, checkCertificate, checkHeader, type ParentFacts, rootWithPauses } from './checks.ts';
+import { blockCheckNames, check, checkFinality, checkHeader, type ParentFacts, rootWithPauses } from './checks.ts';
 import type { Pause } from '../pace/slices.ts';
 import type { ExecutorPort } from './executor-port.ts';
 
-/** The exact bytes `GET blocks/{ref}?form=raw` serves and validation takes: the block, and its certificate when it has one. */
-export function encodeSealedBlock(block: Uint8Array, certificate: Certificate | undefined): Uint8Array {
+/** The exact bytes `GET blocks/{ref}?form=raw` serves and validation takes: the block, and what proves it final where there is such a proof. */
+export function encodeSealedBlock(block: Uint8Array, finality: Uint8Array | undefined): Uint8Array {
   return new Writer(block.length + 512)
     .bytes(block)
-    .optional(certificate && encodeCertificate(certificate), (w, bytes) => w.bytes(bytes))
+    .optional(finality, (w, bytes) => w.bytes(bytes))
     .finish();
 }
 
@@ -43,13 +43,15 @@ export function encodeSealedBlock(block: Uint8Array, certificate: Certificate | 
 export function decodeSealedBlock(bytes: Uint8Array): {
   readonly block: Block;
   readonly blockBytes: Uint8Array;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
 } {
   try {
     return decodeAll(bytes, (reader) => {
       const blockBytes = reader.bytes();
-      const certificate = reader.optional((r) => decodeCertificate(r.bytes()));
-      return { block: decodeBlock(blockBytes), blockBytes, certificate };
+      const finality = reader.optional((r) => r.bytes(FINALITY_BYTES_MAX));
+      const block = decodeBlock(blockBytes);
+      if (finality && isEngineName(block.header.engine)) openFinality(block.header.engine, finality);
+      return { block, blockBytes, finality };
     });
   } catch (error) {
     if (error instanceof DecodeError) throw new ChainError('BLOCK_MALFORMED', { reason: error.reason });
@@ -72,7 +74,7 @@ export interface ValidationDependencies {
 }
 
 export async function validateSealedBlock(deps: ValidationDependencies, bytes: Uint8Array): Promise<readonly BlockCheck[]> {
-  const { block, certificate } = decodeSealedBlock(bytes);
+  const { block, finality } = decodeSealedBlock(bytes);
   const { header } = block;
   const hash = headerHash(deps.crypto, encodeHeader(header));
   const parent = await parentOf(deps, header.height);
@@ -93,7 +95,7 @@ export async function validateSealedBlock(deps: ValidationDependencies, bytes: U
     parent,
     deps.nowMs(),
   );
-  checks.push(...(await headerHashChecks(deps, hash, block, certificate, parent)));
+  checks.push(...(await headerHashChecks(deps, hash, block, finality, parent)));
   checks.push(await checkSignatures(deps, block));
   checks.push(...(await checkRoots(deps, block, parent)));
   const order = new Map(blockCheckNames.map((name, index) => [name as string, index]));
@@ -134,11 +136,11 @@ async function headerHashChecks(
   deps: ValidationDependencies,
   hash: Digest,
   block: Block,
-  certificate: Certificate | undefined,
+  finality: Uint8Array | undefined,
   parent: ParentFacts,
 ): Promise<BlockCheck[]> {
   const { header } = block;
-  if (certificate) return checkCertificate(deps.crypto, parent.chainId, hash, header, certificate, parent.configuration);
+  if (finality) return checkFinality(deps.crypto, parent.chainId, hash, header, finality, parent.configuration);
   const final = deps.blocks.headerBytes(header.height);
   if (!final) return []; // a proposal without votes: nothing states another hash
   return [check('headerHash', toHex(hash), toHex(headerHash(deps.crypto, final)))];

@@ -1,6 +1,5 @@
 /** The libp2p host of a node: TCP, Noise, yamux, identify, bootstrap, with the bounds of its connections (adapter). */
 import './shim.ts';
-import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { bootstrap } from '@libp2p/bootstrap';
 import { identify } from '@libp2p/identify';
@@ -8,7 +7,7 @@ import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { createHandshakeCrypto } from './handshake-keys.ts';
+import { createEncryption } from './encryption.ts';
 import { HANDSHAKE_TIMEOUT_MS } from './handshakes.ts';
 
 export const DIAL_TIMEOUT_MS = 8_000;
@@ -53,7 +52,7 @@ export function createHost({
     privateKey,
     addresses: { listen: [...listen] },
     transports: [tcp()],
-    connectionEncrypters: [noise({ crypto: createHandshakeCrypto() })],
+    connectionEncrypters: [createEncryption()],
     streamMuxers: [yamux({ maxInboundStreams: STREAMS_PER_CONNECTION_MAX, streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } })],
     peerDiscovery: found.length === 0 ? [] : [bootstrap({ list: [...found] })],
     services: { identify: identify() },

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../errors/index.ts';
 import { type Channel, FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../world.ts';
 import { FrameQueue, FrameReader } from './frames.ts';
 import { encodeHello, type Hello, judgeHello } from './hello.ts';
-import { grantByHalves } from './window.ts';
+import { delayWindowUpdates } from './window.ts';
 
 /** Bytes of one send. */
 export const CHUNK_BYTES = 65_536;
@@ -62,7 +62,7 @@ export class Link {
 
   /** Listens and sends the hello. Apart from the constructor, so that the owner knows the link before its first event. */
   start(): void {
-    grantByHalves(this.#stream);
+    delayWindowUpdates(this.#stream);
     this.#stream.addEventListener('message', (event) => {
       if (event.data instanceof Uint8Array) this.#onBytes(event.data);
       else for (const part of event.data) this.#onBytes(part);

@@ -14,7 +14,7 @@ interface YamuxStream {
   sendWindowUpdate: () => void;
 }
 
-export function grantByHalves(stream: Stream): void {
+export function delayWindowUpdates(stream: Stream): void {
   const yamux = stream as unknown as Partial<YamuxStream>;
   const { sendWindowUpdate } = yamux;
   if (typeof sendWindowUpdate !== 'function' || typeof yamux.recvWindow !== 'number' || typeof yamux.recvWindowCapacity !== 'number')

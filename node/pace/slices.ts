@@ -1,14 +1,14 @@
 /**
- * Long work on the thread that also votes, in slices of a few ms: after each the event loop goes on. Work written as steps runs in slices of a queue,
- * one slice a turn however much waits; it takes turns, so that what is short does not wait for what is long, and what is long rests between its slices
- * as the headroom says. Asynchronous work pauses by itself.
+ * Long work on the thread that also votes, in slices of a few ms: after each the event loop goes on. All of it shares one slice a turn, however many
+ * pieces are under way (turns.ts). Work written as steps runs in slices of a queue; it takes turns, so that what is short does not wait for what is long,
+ * and what is long rests between its slices as the headroom says. Asynchronous work pauses by itself.
  */
 import { ChainError } from '../errors/index.ts';
 import { ALL_HEADROOM, type Headroom, restMs } from './headroom.ts';
+import { SLICE_MS, turnsOf } from './turns.ts';
 import type { Clock, Timers } from '../world.ts';
 
-/** Of work in one turn. Bodies and answers have each a queue, and a step may take as long again. */
-export const SLICE_MS = 4;
+export { SLICE_MS } from './turns.ts';
 /** Work that has had so much of the thread, ms, is long: bodies and answers of megabytes. */
 export const LONG_WORK_MS = 12;
 /** Pieces of work of one queue; past it SERVER_BUSY. */
@@ -32,10 +32,14 @@ export function nextTurn(timers: Pick<Timers, 'after'>): Promise<void> {
 }
 
 export function createPause({ clock, timers }: ClockAndTimers): Pause {
+  const turns = turnsOf(timers);
   let since = clock.monotonic();
   return async () => {
-    if (clock.monotonic() - since < SLICE_MS) return;
-    await nextTurn(timers);
+    const nowMs = clock.monotonic();
+    turns.spend(nowMs - since);
+    since = nowMs;
+    if (turns.isFree()) return;
+    await new Promise<void>((resolve) => void turns.wait(resolve));
     since = clock.monotonic();
   };
 }
@@ -56,6 +60,7 @@ interface Job {
 }
 
 export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headroom = ALL_HEADROOM): RunInSlices {
+  const turns = turnsOf(timers);
   const waiting: Job[] = []; // in the order of their turns
   let cancelTurn: (() => void) | undefined;
   let resting = false; // until the turn
@@ -71,13 +76,19 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     if (cancelTurn && !(resting && restLeftMs === 0)) return;
     cancelTurn?.();
     resting = restLeftMs > 0;
-    cancelTurn = timers.after(restLeftMs, () => {
-      cancelTurn = undefined;
-      // In order, but that short work passes what rests: a stream of it would hold up long work for ever if it always went first.
-      const [job] = waiting.splice(restLeft() > 0 ? Math.max(0, waiting.findIndex(isShort)) : 0, 1);
-      if (run(job!)) waiting.push(job!);
-      schedule();
-    });
+    cancelTurn = resting ? timers.after(restLeftMs, take) : turns.wait(take);
+  }
+
+  function take(): void {
+    cancelTurn = undefined;
+    if (!turns.isFree()) {
+      schedule(); // the rest ended in a turn that others have used
+      return;
+    }
+    // In order, but that short work passes what rests: a stream of it would hold up long work for ever if it always went first.
+    const [job] = waiting.splice(restLeft() > 0 ? Math.max(0, waiting.findIndex(isShort)) : 0, 1);
+    if (run(job!)) waiting.push(job!);
+    schedule();
   }
 
   function run(job: Job): boolean {
@@ -85,6 +96,7 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     const more = job.slice();
     const nowMs = clock.monotonic();
     job.spentMs += nowMs - startedMs;
+    turns.spend(nowMs - startedMs);
     if (!isShort(job)) restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
     return more;
   }
@@ -105,15 +117,20 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
         },
       };
       if (waiting.length >= SLICED_JOBS_MAX) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
-      if (waiting.some(isShort) || run(job)) waiting.push(job); // the first slice at once when nothing short waits: most work needs no second
+      // The first slice at once when the turn has room and nothing short waits: most work needs no second.
+      if (!turns.isFree() || waiting.some(isShort) || run(job)) waiting.push(job);
       schedule();
     });
 }
 
 export function createPaced(world: ClockAndTimers, headroom?: Headroom): Paced {
   const inSlices = createSlices(world, headroom);
+  const turns = turnsOf(world.timers);
   return (steps) => {
+    if (!turns.isFree()) return inSlices(steps);
+    const startedMs = world.clock.monotonic();
     const end = runFor(steps, AT_ONCE_MS, world.clock);
+    turns.spend(world.clock.monotonic() - startedMs);
     return end === undefined ? inSlices(steps) : end.value;
   };
 }

@@ -1,5 +1,5 @@
 /** Serves final blocks and headers to peers, within the bounds of one answer. */
-import { type Certificate, type Digest, Reader } from '../format/index.ts';
+import { type Digest, Reader } from '../format/index.ts';
 import { ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, type BlockAnswer, type HeaderAnswer } from './messages.ts';
 import type { Pause } from '../pace/slices.ts';
 import type { Requests } from './requests.ts';
@@ -11,7 +11,7 @@ export interface BlockSource {
   head(): { readonly height: number; readonly hash: Digest };
   /** Exact bytes of the final block of this height; undefined when not held. */
   blockBytes(height: number): Awaitable<Uint8Array | undefined>;
-  certificate(height: number): Awaitable<Certificate | undefined>;
+  finality(height: number): Awaitable<Uint8Array | undefined>;
   /** The front of blockBytes, where it can be had without them. */
   headerBytes?(height: number): Awaitable<Uint8Array | undefined>;
   /** For reading many of them on the thread that votes. */
@@ -24,9 +24,9 @@ export function serveBlocks(requests: Requests, source: BlockSource, answerBytes
     if (question.kind !== 'getBlocks') return { kind: 'declined', code: 'PEER_DECLINED' };
     const bytesMax = Math.min(question.bytesMax, answerBytesMax);
     let bytes = 0;
-    await eachHeight(source, question.fromHeight, question.count, async (block, certificate) => {
+    await eachHeight(source, question.fromHeight, question.count, async (block, finality) => {
       if (blocks.length > 0 && bytes + block.length > bytesMax) return false; // one block is always sent, or a large one could never be fetched
-      blocks.push({ block, certificate });
+      blocks.push({ block, finality });
       bytes += block.length;
       return true;
     });
@@ -38,7 +38,7 @@ export function serveBlocks(requests: Requests, source: BlockSource, answerBytes
   });
 }
 
-/** Headers and certificates of final blocks, of one answer at most. */
+/** Headers of final blocks and what proves them final, of one answer at most. */
 export async function headersOf(source: BlockSource, fromHeight: number, countMax: number): Promise<HeaderAnswer[]> {
   const headers: HeaderAnswer[] = [];
   const last = Math.min(source.head().height, fromHeight + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
@@ -47,7 +47,7 @@ export async function headersOf(source: BlockSource, fromHeight: number, countMa
     await pause?.();
     const header = source.headerBytes ? await source.headerBytes(height) : await frontOf(source, height);
     if (header === undefined) break;
-    headers.push({ header, certificate: await source.certificate(height) });
+    headers.push({ header, finality: await source.finality(height) });
   }
   return headers;
 }
@@ -62,13 +62,13 @@ async function eachHeight(
   source: BlockSource,
   from: number,
   countMax: number,
-  visit: (block: Uint8Array, certificate: Certificate | undefined) => Promise<boolean>,
+  visit: (block: Uint8Array, finality: Uint8Array | undefined) => Promise<boolean>,
 ): Promise<void> {
   const last = Math.min(source.head().height, from + Math.min(countMax, ANSWER_BLOCKS_MAX) - 1);
   const pause = source.pause?.();
   for (let height = from; height <= last; height++) {
     await pause?.();
     const block = await source.blockBytes(height);
-    if (block === undefined || !(await visit(block, await source.certificate(height)))) return;
+    if (block === undefined || !(await visit(block, await source.finality(height)))) return;
   }
 }

@@ -1,10 +1,11 @@
 /**
  * Brings a node that was away to the head: fetches ranges of final blocks from several peers at once and hands them to the ledger in order.
- * No peer is trusted: heights that peers state only say what to ask for, `applyBlock` judges every block by the certificate and the validators
+ * No peer is trusted: heights that peers state only say what to ask for, `applyBlock` judges every block by its proof of finality and the validators
  * this node already knows, and a peer whose block does not hold is reported and asked no more for a while.
  */
 import { ChainError, errorRow } from '../errors/index.ts';
-import { type Certificate, type Crypto, DecodeError, decodeHeader, type Digest, equalBytes, headerHash, Reader } from '../format/index.ts';
+import { openFinality } from '../../consensus/index.ts';
+import { type Crypto, DecodeError, decodeHeader, type Digest, equalBytes, headerHash, Reader } from '../format/index.ts';
 import { ANSWER_BYTES_MAX, type BlockAnswer } from './messages.ts';
 import type { Network, World } from '../world.ts';
 import type { BlockSource } from './block-server.ts';
@@ -40,7 +41,7 @@ export interface BlockSyncOptions {
    * Checks and stores the block of localHeight() + 1. A ChainError of kind `invalid` or `forbidden` blames the peer; any other is this
    * node's own trouble and is tried again.
    */
-  readonly applyBlock: (block: Uint8Array, certificate: Certificate | undefined) => Promise<void>;
+  readonly applyBlock: (block: Uint8Array, finality: Uint8Array | undefined) => Promise<void>;
   /** SYNC_LIMITS unless given. */
   readonly limits?: SyncLimits;
 }
@@ -179,18 +180,19 @@ export class BlockSync {
     range.blocks = blocks;
   }
 
-  /** Cheap checks before the ledger's: heights, parent links inside the range, and that each certificate is about its block. */
+  /** Cheap checks before the ledger's: heights, parent links inside the range, and that each proof of finality is about its block. */
   #fits(from: number, blocks: readonly BlockAnswer[]): boolean {
     let parent: Digest | undefined;
     try {
-      return blocks.every(({ block, certificate }, i) => {
+      return blocks.every(({ block, finality }, i) => {
         const headerBytes = new Reader(block).bytes();
         const header = decodeHeader(headerBytes);
         const hash = headerHash(this.#options.world.crypto, headerBytes);
         const linked = parent === undefined || equalBytes(header.parentHash, parent);
         parent = hash;
-        const certified = certificate === undefined || (certificate.height === header.height && equalBytes(certificate.digest, hash));
-        return header.height === from + i && linked && certified;
+        const proof = finality && openFinality(header.engine, finality);
+        const proved = proof === undefined || (proof.height === header.height && equalBytes(proof.digest, hash));
+        return header.height === from + i && linked && proved;
       });
     } catch {
       return false; // does not decode
@@ -212,12 +214,12 @@ export class BlockSync {
   }
 
   async #applyRange(range: Range, blocks: readonly BlockAnswer[]): Promise<boolean> {
-    for (const [i, { block, certificate }] of blocks.entries()) {
+    for (const [i, { block, finality }] of blocks.entries()) {
       const height = range.from + i;
       if (this.#stopped) return false;
       if (height <= this.#options.localHeight()) continue; // consensus was faster
       try {
-        await this.#options.applyBlock(block, certificate);
+        await this.#options.applyBlock(block, finality);
         this.#stalls = 0;
       } catch (error) {
         if (height <= this.#options.localHeight()) continue; // consensus stored it while we tried

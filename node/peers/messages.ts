@@ -4,15 +4,13 @@
  */
 import {
   BLOCK_TRANSACTIONS_LIMIT,
-  type Certificate,
   DecodeError,
   decodeAll,
   DIGEST_BYTES,
+  FINALITY_BYTES_MAX,
   type Digest,
-  encodeCertificate,
   NAME_BYTES_MAX,
   type Reader,
-  readCertificate,
   TRANSACTION_BYTES_MAX,
   Writer,
 } from '../format/index.ts';
@@ -27,18 +25,18 @@ export const ROW_KEY_BYTES_MAX = 1024;
 /** Changes of a sealed store in one answer, id of its log, and the name of the key they are encrypted under. */
 export const SEALED_CHANGES_MAX = 256;
 const LOG_ID_BYTES = 16;
-/** About what stands around one part of a message, most certificates included. */
+/** About what stands around one part of a message, most proofs of finality included. */
 const PART_BYTES = 1_024;
 
 export interface BlockAnswer {
   /** Exact bytes of the block: header, seal, transactions. */
   readonly block: Uint8Array;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
 }
 
 export interface HeaderAnswer {
   readonly header: Uint8Array;
-  readonly certificate: Certificate | undefined;
+  readonly finality: Uint8Array | undefined;
 }
 
 /** A change of a sealed store, readable only for the nodes of one organisation. */
@@ -116,10 +114,10 @@ export function encodeBulkMessage(message: BulkMessage): Uint8Array {
       w.u64(message.fromHeight).u32(message.count);
       break;
     case 'blocksAnswer':
-      w.list(message.blocks, (each, { block, certificate }) => writeCertificate(each.bytes(block), certificate));
+      w.list(message.blocks, (each, { block, finality }) => writeFinality(each.bytes(block), finality));
       break;
     case 'headersAnswer':
-      w.list(message.headers, (each, { header, certificate }) => writeCertificate(each.bytes(header), certificate));
+      w.list(message.headers, (each, { header, finality }) => writeFinality(each.bytes(header), finality));
       break;
     case 'getRow':
       w.bytes(message.key).u64(message.height);
@@ -164,12 +162,11 @@ function sum<T>(parts: readonly T[], bytesOf: (part: T) => number): number {
   return parts.reduce((bytes, part) => bytes + bytesOf(part) + PART_BYTES, PART_BYTES);
 }
 
-function writeCertificate(w: Writer, certificate: Certificate | undefined): void {
-  w.optional(certificate, (each, value) => {
-    const bytes = encodeCertificate(value);
-    each.fixed(bytes, bytes.length);
-  });
+function writeFinality(w: Writer, finality: Uint8Array | undefined): void {
+  w.optional(finality, (each, bytes) => each.bytes(bytes));
 }
+
+const readFinality = (r: Reader): Uint8Array | undefined => r.optional((each) => each.bytes(FINALITY_BYTES_MAX));
 
 /** @throws DecodeError */
 export function decodeBulkMessage(bytes: Uint8Array): BulkMessage {
@@ -192,13 +189,13 @@ export function decodeBulkMessage(bytes: Uint8Array): BulkMessage {
         return {
           kind: 'blocksAnswer',
           id: r.u32(),
-          blocks: r.list((each) => ({ block: each.bytes(), certificate: each.optional(readCertificate) }), ANSWER_BLOCKS_MAX),
+          blocks: r.list((each) => ({ block: each.bytes(), finality: readFinality(each) }), ANSWER_BLOCKS_MAX),
         };
       case KIND.headersAnswer:
         return {
           kind: 'headersAnswer',
           id: r.u32(),
-          headers: r.list((each) => ({ header: each.bytes(), certificate: each.optional(readCertificate) }), ANSWER_BLOCKS_MAX),
+          headers: r.list((each) => ({ header: each.bytes(), finality: readFinality(each) }), ANSWER_BLOCKS_MAX),
         };
       case KIND.getRow:
         return { kind: 'getRow', id: r.u32(), key: r.bytes(ROW_KEY_BYTES_MAX), height: r.u64() };

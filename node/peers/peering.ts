@@ -3,14 +3,7 @@
  * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
  */
 import { ChainError } from '../errors/index.ts';
-import {
-  type ByteText,
-  type Certificate,
-  type ConsensusConfiguration,
-  type Digest,
-  toByteText,
-  transactionHashOf,
-} from '../format/index.ts';
+import { type ByteText, type ConsensusConfiguration, type Digest, toByteText, transactionHashOf } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
 import { createPause } from '../pace/slices.ts';
@@ -27,8 +20,6 @@ import {
 } from './index.ts';
 import type { Network, World } from '../world.ts';
 
-/** Transactions admitted within this time travel in one frame, ms. */
-const SPREAD_DELAY_MS = 2;
 /** Those admitted within this time after a frame has left wait for the next, ms: a frame to each peer costs more than what it carries. */
 export const SPREAD_GATHER_MS = 100;
 /** How often waiting transactions are looked at for spreading again, and the head is told, ms. */
@@ -102,7 +93,7 @@ export interface PeeringDependencies {
   readonly wasExpelled: boolean;
   /** A transaction of a proposal held here, by hash of its full bytes. */
   readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
-  readonly applyBlock: (bytes: Uint8Array, certificate: Certificate) => Promise<void>;
+  readonly applyBlock: (bytes: Uint8Array, finality: Uint8Array) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
   readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
   readonly onAdmitted: (entry: Waiting) => void;
@@ -116,7 +107,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
   const source = {
     head: deps.tip,
     blockBytes: (height: number) => deps.blocks.blockBytes(height),
-    certificate: (height: number) => deps.blocks.certificate(height),
+    finality: (height: number) => deps.blocks.finality(height),
     headerBytes: (height: number) => deps.blocks.headerBytes(height),
     pause: () => createPause(world),
   };
@@ -155,12 +146,12 @@ export function createPeering(deps: PeeringDependencies): Peering {
     source,
     limits,
     localHeight: () => deps.tip().height,
-    applyBlock: async (bytes, certificate) => {
-      if (!certificate)
+    applyBlock: async (bytes, finality) => {
+      if (!finality)
         throw new ChainError('BLOCK_REFUSED', {
           failed: [{ check: 'certificate', passed: false, computed: 'absent', stated: 'a quorum signed' }],
         });
-      await deps.applyBlock(bytes, certificate);
+      await deps.applyBlock(bytes, finality);
     },
   });
   let waiting: Uint8Array[] = [];
@@ -185,7 +176,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     for (const transaction of transactions) waiting.push(transaction.bytes);
     if (waiting.length === 0) return;
     const gatherMs = Math.ceil(spreadMs + SPREAD_GATHER_MS - world.clock.monotonic());
-    cancelSpread ??= world.timers.after(Math.max(SPREAD_DELAY_MS, gatherMs), flush);
+    cancelSpread ??= world.timers.after(Math.max(0, gatherMs), flush); // after a pause with the next turn: a batch of checks ends in one
   }
 
   /** Frames of transactions that wait, by peer; each peer's are opened one after the other. */

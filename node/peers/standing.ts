@@ -1,11 +1,10 @@
 /**
  * Whether this node still belongs to the network. Its own chain may say so; but a node that was away when it was expelled finds every door closed and
- * its chain at a height where all was well. So it visits peers that it cannot reach, asks for headers and certificates above its head, and takes it
+ * its chain at a height where all was well. So it visits peers that it cannot reach, asks for headers and what proves them final above its head, and takes it
  * that it is expelled when more validators say so than may lie (an answer to a visit says so, see node/network/visits.ts).
  * The headers show how far the chain has gone without it, as far as the validators it knows have certified them; past a barrier it knows none.
  */
 import {
-  certificateFault,
   consensusHashOf,
   type ConsensusConfiguration,
   type Crypto,
@@ -16,6 +15,7 @@ import {
   faultsMax,
   headerHash,
 } from '../format/index.ts';
+import { judgeFinality } from '../../consensus/index.ts';
 import { decodeBulkMessage, encodeBulkMessage, type HeaderAnswer } from './messages.ts';
 import type { Network, World } from '../world.ts';
 import { type BlockSource, headersOf } from './block-server.ts';
@@ -157,13 +157,14 @@ export function createStanding(options: StandingOptions): StandingWatch {
     const { height, hash, configuration } = options.tip();
     const ours = consensusHashOf(crypto, configuration);
     let at: Seen = seen && seen.height > height ? seen : { height, hash, barrier: false };
-    for (const { header: bytes, certificate } of headers) {
+    for (const { header: bytes, finality } of headers) {
       const header = decodeHeader(bytes);
       const digest = headerHash(crypto, bytes);
       if (at.barrier || header.height !== at.height + 1 || !equalBytes(header.parentHash, at.hash)) break;
-      if (!equalBytes(header.consensusHash, ours) || certificate === undefined) break;
-      if (certificate.height !== header.height || !equalBytes(certificate.digest, digest)) break;
-      if (certificateFault(crypto, options.chainId, certificate, configuration.validators) !== undefined) break;
+      if (!equalBytes(header.consensusHash, ours) || finality === undefined) break;
+      const { engine, validators } = configuration;
+      const block = { engine, chainId: options.chainId, height: header.height, digest, validators };
+      if (judgeFinality(crypto, block, finality).fault !== undefined) break;
       at = { height: header.height, hash: digest, barrier: !equalBytes(header.nextConsensusHash, ours) };
       seen = at;
     }

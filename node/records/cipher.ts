@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 
 export const AEAD_KEY_BYTES = 32;
 export const AEAD_NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+export const AEAD_TAG_BYTES = 16;
 /** Bytes between two pauses. */
 const STEP_BYTES = 1_048_576;
 
@@ -18,9 +18,9 @@ export interface Aead {
 
 export const aesGcm: Aead = {
   *seal(key, nonce, context, plain) {
-    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: AEAD_TAG_BYTES });
     cipher.setAAD(context);
-    const out = new Uint8Array(AEAD_NONCE_BYTES + plain.length + TAG_BYTES);
+    const out = new Uint8Array(AEAD_NONCE_BYTES + plain.length + AEAD_TAG_BYTES);
     out.set(nonce);
     yield* throughSteps(cipher, plain, out.subarray(AEAD_NONCE_BYTES));
     cipher.final();
@@ -28,9 +28,9 @@ export const aesGcm: Aead = {
     return out;
   },
   *open(key, context, sealed) {
-    const end = sealed.length - TAG_BYTES;
+    const end = sealed.length - AEAD_TAG_BYTES;
     if (end < AEAD_NONCE_BYTES) return undefined;
-    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, AEAD_NONCE_BYTES), { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, AEAD_NONCE_BYTES), { authTagLength: AEAD_TAG_BYTES });
     decipher.setAAD(context);
     decipher.setAuthTag(sealed.subarray(end));
     const out = new Uint8Array(end - AEAD_NONCE_BYTES);

@@ -4,7 +4,7 @@ import { jsonBytesSteps, UNBOUNDED } from '../pace/json-steps.ts';
 import type { Steps } from '../pace/slices.ts';
 
 /** Bytes of a content that is read in one step. */
-const SHORT_BYTES = 8_192;
+export const SHORT_BYTES = 8_192;
 
 /** Content that was written by encodeContent: its form is not judged again where it is long. */
 export function* contentSteps(bytes: Uint8Array): Steps<TextStruct> {

@@ -3,7 +3,7 @@ import type { BlockStore } from '../ledger/block-store.ts';
 import type { StateView } from '../../contracts/index.ts';
 import { decodeHeader } from '../format/index.ts';
 import { createPause } from '../pace/slices.ts';
-import { readReceipts } from '../stored-block.ts';
+import { readReceipts } from '../ledger/stored-block.ts';
 import type { Clock, Log, Timers } from '../world.ts';
 import type { RecordIndex } from './query-index.ts';
 import { type RecordRow, recordRowsOf } from './source.ts';

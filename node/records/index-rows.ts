@@ -1,10 +1,10 @@
 /** Keys and rows of the query index. All of it derives from final blocks and can be thrown away and rebuilt. */
-import type { ClassDefinition, LinkFact, MaterialFact } from '../../contracts/classes/index.ts';
-import { factsOf } from '../../contracts/classes/index.ts';
+import type { ClassDefinition, LinkFact, MaterialFact, RecordFacts } from '../../contracts/classes/index.ts';
+import { factsOf, scanContent } from '../../contracts/classes/index.ts';
 import { utf8Text } from '../../contracts/builtin/layout.ts';
 import { type ByteText, fromUtf8, type RecordState, type StoredRecord, u32Text, utf8 } from '../format/index.ts';
 import type { Steps } from '../pace/slices.ts';
-import { contentSteps } from './content-steps.ts';
+import { contentSteps, SHORT_BYTES } from './content-steps.ts';
 
 /** Key prefixes of the index store; retired rows stay. Values in postings end in NUL, which no record text can hold. */
 export const indexKeyspace = {
@@ -65,9 +65,9 @@ export function* summarySteps(
     const { supersededAt: _superseded, ...rest } = before ?? { devices: [], materials: [], links: [], timeUs: committedUs };
     return { ...rest, ...base } as RecordSummary;
   }
-  const { product, productionBatch, factory, report, verdict, devices, materials, links, timeUs } = factsOf(
+  const { product, productionBatch, factory, report, verdict, devices, materials, links, timeUs } = yield* factsSteps(
     definition,
-    yield* contentSteps(record.content),
+    record.content,
   );
   return {
     ...base,
@@ -81,6 +81,12 @@ export function* summarySteps(
     materials,
     links,
   };
+}
+
+/** Content of a class that changed since may not fit it any more: such is read as it is. */
+function* factsSteps(definition: ClassDefinition, content: Uint8Array): Steps<RecordFacts> {
+  const scanned = content.length <= SHORT_BYTES ? scanContent(definition, content, 'sealed') : undefined;
+  return scanned?.facts ?? factsOf(definition, yield* contentSteps(content));
 }
 
 export function encodeSummary(summary: RecordSummary): Uint8Array {

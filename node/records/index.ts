@@ -8,6 +8,7 @@ export * from './query-index.ts';
 export * from './reseal.ts';
 export * from './scan-budget.ts';
 export * from './sealed-settlement.ts';
+export { readValue, SEALED_BYTES_MAX, sealedBytes } from './sealed-values.ts';
 export * from './sealed-store.ts';
 export * from './source.ts';
 export * from './token.ts';

@@ -2,26 +2,16 @@
  * From a parsed record to what goes on the chain: class check in clear, digests, identity, and sealed fields replaced by commitments.
  * Clear values of sealed fields leave here in one place only, `sealed`, for the sealed store (design: record, "Sealed fields").
  */
-import {
-  checkContent,
-  checkSource,
-  type ClassDefinition,
-  foldSingles,
-  keyOf,
-  type RecordFault,
-  sealContent,
-} from '../../contracts/classes/index.ts';
+import { checkSource, type ClassDefinition, type RecordFacts, type RecordFault } from '../../contracts/classes/index.ts';
 import {
   contentDigest,
   type Crypto,
   type Digest,
-  encodeContent,
   RECORD_BYTES_MAX,
   RECORDS_PER_CALL_MAX,
   recordDigest,
-  recordIdOf,
+  recordIdOfKeyText,
   type RecordOrigin,
-  SEALED_NAME,
   sealedCommitment,
   sealingSalt,
   type Submission,
@@ -29,6 +19,8 @@ import {
   type TextStruct,
   toHex,
 } from '../format/index.ts';
+import { SEALED_BYTES_MAX, sealedBytes } from './sealed-values.ts';
+import { readClear } from './clear-content.ts';
 
 /** One clear value that the chain holds as a commitment only. */
 export interface SealedValue {
@@ -57,7 +49,7 @@ export interface PreparedRecord {
 }
 
 export type Preparation =
-  | { readonly ok: true; readonly prepared: PreparedRecord }
+  | { readonly ok: true; readonly prepared: PreparedRecord; readonly facts: RecordFacts }
   | { readonly ok: false; readonly faults: readonly RecordFault[] };
 
 /**
@@ -73,28 +65,30 @@ export function prepareRecord(
 ): Preparation {
   const { crypto, org, sealingKey } = context;
   const { content: own, source } = takeSource(tree);
-  const faults = [...checkContent(definition, own, 'clear'), ...(source === undefined ? [] : checkSource(source))];
+  const faults = source === undefined ? [] : [...checkSource(source)];
+  const reading = readClear(crypto, definition, own);
+  if (!reading.ok) return { ok: false, faults: [...reading.faults, ...faults] };
   if (faults.length > 0) return { ok: false, faults };
-  const clear = foldSingles(definition, own);
-  const digest = contentDigest(crypto, clear);
+  const { facts, keyText, hasKey, contentDigest: digest, seal } = reading.content;
   if (options.statedDigest !== undefined) faults.push(...digestFaults(crypto, [own, tree], digest, options.statedDigest));
-  const key = keyOf(definition, clear);
-  if (Object.keys(key).length === 0) faults.push({ code: 'RECORD_KEY_EMPTY', path: [], data: {} });
-  const recordId = recordIdOf(crypto, definition.name, org, key);
+  if (!hasKey) faults.push({ code: 'RECORD_KEY_EMPTY', path: [], data: {} });
+  const recordId = recordIdOfKeyText(crypto, definition.name, org, keyText);
   const sealed: SealedValue[] = [];
-  const content = sealContent(definition, clear, (path, value) => {
+  const bytes = seal((path, value) => {
     const salt = sealingSalt(crypto, sealingKey, recordId, path);
     const commitment = sealedCommitment(crypto, salt, path, value);
     sealed.push({ path, value, salt, commitment });
-    return { [SEALED_NAME]: commitment };
+    return commitment;
   });
-  const bytes = encodeContent(content);
   if (bytes.length > RECORD_BYTES_MAX)
     faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { bytes: `${bytes.length}`, bytesMax: `${RECORD_BYTES_MAX}` } });
+  const clearBytes = sealedBytes(sealed);
+  if (clearBytes > SEALED_BYTES_MAX)
+    faults.push({ code: 'RECORD_TOO_LARGE', path: [], data: { sealedBytes: `${clearBytes}`, sealedBytesMax: `${SEALED_BYTES_MAX}` } });
   if (faults.length > 0) return { ok: false, faults };
   const origin: RecordOrigin = { ...options.source, ...(source as RecordOrigin | undefined) }; // checked above
   const submission = { class: definition.name, classVersion: definition.version, content: bytes, source: origin };
-  return { ok: true, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
+  return { ok: true, facts, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
 }
 
 /** @param sent forms in which the submitter may have had the record before him when he computed his digest */

@@ -43,6 +43,7 @@ import {
 } from './index-rows.ts';
 import type { Pace } from './scan-budget.ts';
 import type { RecordRow } from './source.ts';
+import type { RecordFilter } from './types.ts';
 
 export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
 export const SEARCH_LIMIT_DEFAULT = 100;
@@ -52,16 +53,8 @@ const RANGE_ROWS = 128; // rows fetched from the store at once, and looked at in
 const BATCH_ROWS = 1_000; // rows of a block written in one turn of the thread
 const CLEAR_ROWS = 10_000; // rows deleted in one batch when the index is emptied
 
-export interface RecordFilter {
-  readonly product?: string;
-  readonly productionBatch?: string;
-  readonly materialBatch?: string;
-  readonly supplier?: string;
-  /** Production batch or material batch; `matched` says which. */
-  readonly batch?: string;
-  readonly device?: string;
-  readonly factory?: string;
-  readonly class?: string;
+/** What a door may ask for, and what the node asks for itself. */
+export interface IndexFilter extends RecordFilter {
   readonly org?: string;
   /** Account that wrote the first version. What others wrote is not even passed over: neither time, budget nor `complete` tells of it. */
   readonly author?: string;
@@ -69,14 +62,11 @@ export interface RecordFilter {
   readonly report?: string;
   /** `type/id` that a link of the record names. */
   readonly link?: string;
-  /** Claimed time, both ends included: RFC 3339 or 13-digit epoch milliseconds. */
-  readonly from?: string;
-  readonly to?: string;
   /** By time: `current` unless said otherwise; `kept` is all but tombstones. By commit: every version and tombstone. */
   readonly state?: RecordState | 'kept' | 'any';
 }
 
-export interface RecordSearch extends RecordFilter {
+export interface IndexSearch extends IndexFilter {
   /** `time` (default): the versions that stand, by claimed time. `commit`: every version and tombstone as committed. */
   readonly order?: 'time' | 'commit';
   readonly limit?: number;
@@ -118,13 +108,13 @@ export interface RecordIndex {
   /** Applies a final block, once; a height applied before is skipped. @throws ChainError RECORD_INDEX_ORDER when a block is left out. */
   applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[], pause?: Pause): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
-  search(query: RecordSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
+  search(query: IndexSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
   /**
    * Rows that a search would give in all its pages; past COUNT_SCAN_MAX rows looked at `complete` is false. `limit` and `after` are not heeded.
    * `pace` is told of every row.
    */
   count(
-    query: RecordSearch,
+    query: IndexSearch,
     may?: (summary: RecordSummary) => boolean,
     pace?: Pace,
   ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
@@ -189,7 +179,7 @@ export function createRecordIndex(
   }
 
   async function search(
-    query: RecordSearch,
+    query: IndexSearch,
     may: (summary: RecordSummary) => boolean = () => true,
     pace: Pace = () => Promise.resolve(),
   ): Promise<SearchPage> {
@@ -313,7 +303,7 @@ function readHeight(store: Store): number | undefined {
 }
 
 interface Plan {
-  readonly filter: RecordFilter & { readonly order: 'time' | 'commit' };
+  readonly filter: IndexFilter & { readonly order: 'time' | 'commit' };
   readonly from: ByteText;
   readonly to: ByteText | undefined;
   readonly byCommit: boolean;
@@ -323,11 +313,11 @@ interface Plan {
 }
 
 /** The narrowest posting list any condition names, bounded by time; the other conditions filter its summaries. */
-function planOf(query: RecordSearch): Plan {
+function planOf(query: IndexSearch): Plan {
   const { limit = SEARCH_LIMIT_DEFAULT, after: _after, asOf: _asOf, order = 'time', ...given } = query;
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > SEARCH_LIMIT_MAX)
     throw new ChainError('RECORD_QUERY_INVALID', { name: 'limit', max: SEARCH_LIMIT_MAX });
-  const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as RecordFilter;
+  const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as IndexFilter;
   const fromUs = timeOf('from', filter.from);
   const toUs = timeOf('to', filter.to);
   const shared = { filter: { ...filter, order }, fromUs, toUs, limit };
@@ -345,9 +335,9 @@ function planOf(query: RecordSearch): Plan {
   };
 }
 
-function driverOf(filter: RecordFilter): readonly [PostingRow, string] {
+function driverOf(filter: IndexFilter): readonly [PostingRow, string] {
   const batch = filter.materialBatch ?? filter.productionBatch ?? filter.batch;
-  if (filter.author !== undefined) return ['author', filter.author]; // however narrow another: see RecordFilter
+  if (filter.author !== undefined) return ['author', filter.author]; // however narrow another: see IndexFilter
   if (filter.product !== undefined) return ['product', filter.product];
   if (filter.report !== undefined) return ['report', filter.report];
   if (filter.link !== undefined) return ['link', filter.link];

@@ -8,13 +8,13 @@ import {
   isSealed,
   recordDigest,
   SEALED_NAME,
-  sealedCommitment,
   sealingSalt,
   type TextStruct,
   utf8,
   valueAt,
 } from '../format/index.ts';
 import type { PreparedRecord, SealedValue } from './prepare.ts';
+import { commitmentSteps } from './sealed-values.ts';
 
 export interface SealedBefore {
   /** The organisation's sealing keys held here, oldest first, 32 bytes each. */
@@ -53,10 +53,9 @@ export function* reseal(crypto: Pick<Crypto, 'hash'>, before: SealedBefore, prep
     const kept = keptAt.get(path) ?? [];
     const stands = standing && valueAt(standing, path);
     const earlier = isSealed(stands) ? keys.map((key) => sealingSalt(crypto, key, prepared.recordId, path)) : [];
-    const others = [...kept.map(({ salt }) => salt), ...earlier].map((salt) => ({
-      salt,
-      commitment: sealedCommitment(crypto, salt, path, value),
-    }));
+    const others: { readonly salt: Uint8Array; readonly commitment: string }[] = [];
+    for (const salt of [...kept.map((entry) => entry.salt), ...earlier])
+      others.push({ salt, commitment: yield* commitmentSteps(crypto, { salt, path, value }) });
     const alike = isSealed(stands) ? [own, ...others].find(({ commitment }) => commitment === stands.sealed) : undefined;
     const { salt, commitment } = alike ?? (kept.length > 0 ? others[0]! : own);
     if (!alike && isSealed(stands) && !kept.some((entry) => entry.commitment === stands.sealed)) unopened.set(commitment, stands.sealed);

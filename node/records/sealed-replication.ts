@@ -17,7 +17,6 @@ import {
   equalBytes,
   hashTagged,
   Reader,
-  sealedCommitment,
   toHex,
   utf8,
   Writer,
@@ -26,10 +25,10 @@ import type { SealedBox } from '../peers/messages.ts';
 import { createPause, type Pause, withPauses } from '../pace/slices.ts';
 import type { Requests } from '../peers/index.ts';
 import type { Network, Store, World } from '../world.ts';
-import { AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
+import { AEAD_NONCE_BYTES, AEAD_TAG_BYTES, type Aead } from './cipher.ts';
 import type { SealedValue } from './prepare.ts';
 import { LOG_ID_BYTES, type SealedChange, sealedKeyspace, type SealedStore } from './sealed-store.ts';
-import { decodeValues, NO_VALUES } from './sealed-values.ts';
+import { commitmentSteps, decodeValues, NO_VALUES, SEALED_BYTES_MAX } from './sealed-values.ts';
 
 /** Changes in one answer; an answer ends earlier when it holds so many bytes. */
 export const SEALED_ANSWER_CHANGES_MAX = 128;
@@ -42,6 +41,8 @@ const MENDABLE = [sealedKeyspace.dataKey.prefix, sealedKeyspace.values.prefix];
 
 /** Around the values of a change. */
 const FRAME_BYTES = DIGEST_BYTES + 8;
+/** Of one change, encrypted: with nonce and tag. */
+export const SEALED_BOX_BYTES_MAX = SEALED_BYTES_MAX + FRAME_BYTES + AEAD_NONCE_BYTES + AEAD_TAG_BYTES;
 
 interface Unpacked {
   readonly recordId: Digest;
@@ -112,8 +113,10 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     return { sequence: change.sequence, keyId: key.id, box };
   }
 
-  /** Undefined when no key here opens it. @throws DecodeError for a value that is not what its commitment says */
+  /** Undefined when no key here opens it. @throws DecodeError for more than a record may have, and a value that is not what its commitment says */
   function* unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox): Generator<void, Unpacked | undefined, void> {
+    if (box.length > SEALED_BOX_BYTES_MAX)
+      throw new DecodeError(`${box.length} bytes of one change where at most ${SEALED_BOX_BYTES_MAX} are allowed`);
     const key = options.sealingKeys().find(({ id }) => id === keyId);
     const plain = key && (yield* aead.open(boxKey(key), context(logId, sequence), box));
     if (!plain) return undefined;
@@ -121,8 +124,8 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     const [recordId, erased, bytes] = [reader.fixed(DIGEST_BYTES), reader.bool(), reader.bytes()];
     reader.end();
     const sealed = yield* decodeValues(bytes);
-    for (const { path, value, salt, commitment } of sealed) {
-      if (sealedCommitment(crypto, salt, path, value) !== commitment) throw new DecodeError('a sealed value does not fit its commitment');
+    for (const value of sealed) {
+      if ((yield* commitmentSteps(crypto, value)) !== value.commitment) throw new DecodeError('a sealed value does not fit its commitment');
       yield;
     }
     return { recordId, erased, sealed };
@@ -141,6 +144,10 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     let bytes = 0;
     const pause = createPause(world);
     for await (const change of sealed.changesAfter(after, SEALED_ANSWER_CHANGES_MAX)) {
+      if (change.values.length > SEALED_BYTES_MAX) {
+        log.warn({ sequence: change.sequence, code: 'RECORD_TOO_LARGE' }, 'sealed values of a record are too large to be sent');
+        continue; // from before there was the bound
+      }
       const packed = await withPauses(pack(logId, change), pause);
       if (boxes.length > 0 && bytes + packed.box.length > SEALED_ANSWER_BYTES_MAX) break;
       boxes.push(packed);
@@ -171,12 +178,22 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
         return 'closed'; // the cursor stays: once the keys are there it goes on from here
       }
       if (change.erased) await sealed.erase(change.recordId);
-      else await sealed.put([change]);
+      else await putOrRefuse(node, change);
       last = box.sequence;
     }
     const value = new Writer(24).fixed(answer.log, LOG_ID_BYTES).u64(last).finish();
     await options.store.batch([{ key: cursorKey(node), value }], { sync: true });
     return 'more';
+  }
+
+  /** What does not fit beside what is held here is left out: the changes behind it are not. */
+  async function putOrRefuse(node: string, change: Unpacked): Promise<void> {
+    try {
+      await sealed.put([change]);
+    } catch (error) {
+      if (!(error instanceof ChainError && error.code === 'RECORD_TOO_LARGE')) throw error;
+      log.warn({ peer: node, code: error.code }, 'sealed values of a peer have no room beside those held');
+    }
   }
 
   function pull(node: string): void {

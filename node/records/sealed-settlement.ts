@@ -42,8 +42,8 @@ export function createSealedSettlement(options: {
     try {
       await sealed.keep(transactionId);
     } catch (error) {
-      if (!(error instanceof ChainError && error.code === 'STORE_DAMAGED')) throw error;
-      log.error({ error: error.code }, 'sealed values of a submission are damaged');
+      if (!(error instanceof ChainError && (error.code === 'STORE_DAMAGED' || error.code === 'RECORD_TOO_LARGE'))) throw error;
+      log.error({ error: error.code }, 'sealed values of a submission cannot be kept');
       await sealed.drop(transactionId); // other nodes of the organisation may hold them
     }
   }

@@ -29,7 +29,16 @@ import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import { u64Text } from './index-rows.ts';
 import type { SealedValue } from './prepare.ts';
-import { decodeValues, encodeValues, joined, NO_VALUES, STEP_VALUES } from './sealed-values.ts';
+import {
+  decodeValues,
+  encodeValues,
+  joined,
+  NO_VALUES,
+  SEALED_BYTES_MAX,
+  SEALED_VALUES_MAX,
+  sealedBytes,
+  STEP_VALUES,
+} from './sealed-values.ts';
 
 /** Key prefixes of the sealed store; retired rows stay. */
 export const sealedKeyspace = {
@@ -51,7 +60,10 @@ export interface SealedRecord {
 }
 
 export interface SealedStore {
-  /** Adds values of one or more records, durably, in order. Values of an erased record are dropped. */
+  /**
+   * Adds values of one or more records, durably, in order. Values of an erased record are dropped.
+   * @throws ChainError RECORD_TOO_LARGE when a record would have more than SEALED_BYTES_MAX or SEALED_VALUES_MAX of them
+   */
   put(records: readonly SealedRecord[]): Promise<void>;
   /** Keeps values of a transaction that is about to be sent, durably, apart from those of stored records. */
   hold(transactionId: Digest, expiryHeight: number, records: readonly SealedRecord[]): Promise<void>;
@@ -242,7 +254,12 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     const changes = new Map<ByteText, readonly StoreOperation[]>();
     for (const [id, values] of merged) {
       const key = (yield* dataKey(id)) ?? random.bytes(AEAD_KEY_BYTES);
-      const plain = yield* encodeValues([...values.values()]);
+      const all = [...values.values()];
+      const bytes = sealedBytes(all);
+      if (bytes > SEALED_BYTES_MAX || all.length > SEALED_VALUES_MAX)
+        throw new ChainError('RECORD_TOO_LARGE', { sealedBytes: bytes, sealedBytesMax: SEALED_BYTES_MAX });
+      yield;
+      const plain = yield* encodeValues(all);
       changes.set(id, [
         { key: keyOf('dataKey', id), value: yield* seal(storageKey, keyOf('dataKey', id), key) },
         { key: keyOf('values', id), value: yield* seal(key, keyOf('values', id), plain) },

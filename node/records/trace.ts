@@ -7,7 +7,7 @@ import { textAt, fromHex } from '../format/index.ts';
 import { type Pause, withPauses } from '../pace/slices.ts';
 import { contentSteps } from './content-steps.ts';
 import { linkText, type RecordSummary } from './index-rows.ts';
-import { type RecordFilter, type RecordIndex, SEARCH_LIMIT_MAX, type SearchRow } from './query-index.ts';
+import { type IndexFilter, type RecordIndex, SEARCH_LIMIT_MAX, type SearchRow } from './query-index.ts';
 import type { RecordSource } from './source.ts';
 
 export const TRACE_DEPTH_MAX = 16; // edges away from the product
@@ -252,7 +252,7 @@ class TraceWalk {
   }
 
   /** Rows of a filter, read once in a walk, so that what is withheld is counted once too. */
-  async #all(filter: RecordFilter): Promise<readonly SearchRow[]> {
+  async #all(filter: IndexFilter): Promise<readonly SearchRow[]> {
     const key = JSON.stringify(filter);
     const known = this.#read.get(key);
     if (known) return known;

@@ -7,12 +7,13 @@
  * starts mute. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told apart.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { ChainError } from '../errors/index.ts';
 import { concat, DecodeError, decodeAll, utf8, Writer } from '../format/index.ts';
 import type { AppendLog, LogLoss } from '../world.ts';
 import { crc32 } from './checksum.ts';
+import { fileError, guarded, putFile, writeAt } from './files.ts';
 import { ASIDE } from './level-store.ts';
 
 /** Below the data directory. */
@@ -303,55 +304,16 @@ class FileVoteLog implements VoteLog {
   }
 }
 
-/** A new log under `path`, in place of any old one, on disk when this resolves: temporary file, fsync, rename, fsync of the directory. */
+/** A new log under `path`, in place of any old one, on disk when this resolves. */
 async function writeWhole(
   path: string,
   records: readonly Uint8Array[],
 ): Promise<{ file: FileHandle; at: number; size: number; sequence: number }> {
   return guarded(async () => {
-    const temporary = `${path}.new`;
     const frame = records.length === 0 ? new Uint8Array(0) : encodeFrame(records, 0);
     const at = MAGIC.length + frame.length;
     const size = (Math.floor(at / VOTE_LOG_STEP_BYTES) + 1) * VOTE_LOG_STEP_BYTES;
-    await rm(temporary, { force: true });
-    const file = await open(temporary, 'wx+', 0o600);
-    try {
-      await writeAt(file, concat(MAGIC, frame, new Uint8Array(size - at)), 0);
-      await file.sync();
-      await rename(temporary, path);
-      await syncDirectory(dirname(path));
-    } catch (error) {
-      await file.close();
-      await rm(temporary, { force: true }); // on a full disk it would hold the room that others wait for
-      throw error;
-    }
+    const file = await putFile(path, concat(MAGIC, frame, new Uint8Array(size - at)));
     return { file, at, size, sequence: records.length === 0 ? 0 : 1 };
   });
-}
-
-async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(join(path, '.'), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-async function guarded<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw fileError(error);
-  }
-}
-
-function fileError(error: unknown): ChainError {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return new ChainError('STORE_FULL', {}, error);
-  return new ChainError('STORE_IO', { reason: (error as Error).message }, error);
 }

@@ -64,34 +64,35 @@ function checkCertificate(data, header, { validators }) {
   const quorum = Math.ceil((validators.length + Math.floor((validators.length - 1) / 3) + 1) / 2);
   return votes.length >= quorum ? `${votes.length} of ${validators.length} validators` : fail('certificate: no quorum');
 }
-/** Root of a map proof, whose form node/format/map-proof.ts tells; `seen` gets every entry it opens. Paths are hex, one digit a nibble. */
-const mapRoot = (data, seen) => read(data, ({ take, u, blob }) => {
+/** Root of a state proof, whose form node/format/state-proof.ts tells; `seen` gets every entry it opens. Paths are hex, one digit a nibble. */
+const mapRoot = (data, seen) => read(data, ({ take, u }) => {
   const ref = ({ count, hash }) => Buffer.concat([uint(count, 4), hash]);
-  const stub = () => ({ count: u(4), hash: take(32) });
-  const entry = (key, valueHash) => ({ count: 1, hash: seen(key, valueHash) ?? tagged('map-entry', key, valueHash) });
-  const sum = (refs) => refs.reduce((count, each) => count + each.count, 0);
-  const item = (slot) => {
-    const kind = u(1);
-    if (kind < 2) return kind === 0 ? stub() : entry(blob(), take(32));
-    const depth = u(2);
-    const packed = Buffer.concat([Buffer.from(slot.slice(0, slot.length & ~1), 'hex'), take(((depth + 1) >> 1) - (slot.length >> 1))]);
-    const path = packed.toString('hex').slice(0, depth);
-    need(depth >= slot.length && path.startsWith(slot), 'map proof: node in the wrong place');
-    const [end, mask] = [u(1), u(2)];
-    need(kind === 2 && end <= 2, 'map proof: unknown item');
-    const own = end === 0 ? [] : [end === 1 ? { count: 1, hash: take(32) } : entry(packed, take(32))];
-    const refs = [0, 4, 8, 12].flatMap((first) => {
-      const members = [0, 1, 2, 3].map((i) => first + i).filter((nibble) => (mask >> nibble) & 1);
-      const child = (nibble) => item(path + nibble.toString(16));
-      if (members.length < 2) return members.map(child);
-      if ([true, false][u(1)] ?? fail('map proof: flag')) return [stub()];
-      const children = members.map(child);
-      return [{ count: sum(children), hash: tagged('map-node', uint(1, 1), ...children.map(ref)) }];
-    });
-    const header = [uint(2, 1), uint(depth, 2), packed, uint(own.length, 1), uint(mask, 2), ...own.map(({ hash }) => hash)];
-    return { count: sum([...own, ...refs]), hash: tagged('map-node', ...header, ...refs.map(ref)) };
+  const closed = () => ({ count: u(4), hash: take(32) });
+  const whole = (slot) => Buffer.from(slot.slice(0, slot.length & ~1), 'hex');
+  const entry = (slot, length = u(2), tail = take(length), valueHash = take(32)) =>
+    seen(Buffer.concat([whole(slot), tail]), valueHash) ?? [uint(length, 2), tail, valueHash];
+  const bucket = (slot, count = u(1), entries = Array.from({ length: count }, () => entry(slot)).flat()) =>
+    ({ count, hash: tagged('map-bucket', uint(count, 1), ...entries) });
+  const quad = (members, child) => {
+    if (members.length < 2) return members.map(child);
+    if ([true, false][u(1)] ?? fail('map proof: flag')) return [closed()];
+    const children = members.map(child);
+    return [{ count: children.reduce((sum, { count }) => sum + count, 0), hash: tagged('map-branch', uint(1, 1), ...children.map(ref)) }];
   };
-  return item('').hash;
+  const item = (slot, kind = u(1)) => {
+    if (kind < 2) return kind === 0 ? closed() : bucket(slot);
+    const depth = u(2);
+    const packed = Buffer.concat([whole(slot), take(((depth + 1) >> 1) - (slot.length >> 1))]);
+    const path = packed.toString('hex').slice(0, depth);
+    const [end, mask] = [u(1), u(2)];
+    need(kind === 2 && end <= 1 && depth >= slot.length && path.startsWith(slot), 'map proof: item of another form or place');
+    const own = end === 0 ? [] : [take(32)].map((valueHash) => seen(packed, valueHash) ?? valueHash);
+    const members = (first) => [0, 1, 2, 3].map((i) => first + i).filter((nibble) => (mask >> nibble) & 1);
+    const refs = [0, 4, 8, 12].flatMap((first) => quad(members(first), (nibble) => item(path + nibble.toString(16))));
+    const header = [uint(2, 1), uint(depth, 2), packed, uint(end, 1), uint(mask, 2), ...own, ...refs.map(ref)];
+    return { count: refs.reduce((sum, { count }) => sum + count, end), hash: tagged('map-branch', ...header) };
+  };
+  return item('', u(1) || fail('map proof: empty or closed')).hash;
 });
 const fold = (leaf, path) => path.reduce((digest, step) => {
   const sibling = /^[LR][0-9a-f]{64}$/.test(step) ? Buffer.from(step.slice(1), 'hex') : fail('form: no step of a path');
@@ -135,7 +136,6 @@ export function verifyBundle(text, genesisText) {
   if (!inclusion) return claims;
   named(inclusion, 'certificate,header,receipt,receiptPath,transaction,transactionPath');
   const [header, transaction, receipt] = [readHeader(bytes(inclusion.header)), bytes(inclusion.transaction), bytes(inclusion.receipt)];
-  const signers = certified(header, inclusion);
   need(fold(tagged('transaction-full', transaction), inclusion.transactionPath).equals(header.txRoot), 'transaction: path');
   need(fold(receipt, inclusion.receiptPath).equals(header.receiptsRoot), 'receipt: path');
   const id = tagged('transaction', transaction.subarray(0, -68)); // without the signature of 64 bytes and its length
@@ -143,8 +143,8 @@ export function verifyBundle(text, genesisText) {
   need(key.length === 45 && key.toString('latin1').startsWith('\x07recordsv'), 'record: only a version of a record names its transaction');
   const writer = (() => { try { return readWriter(value) } catch {} })(); // a value that is no record names none
   need(!writer || (writer.id.equals(id) && writer.height === header.height && writer.time === header.time), 'record: of another transaction');
-  return [...claims, `Transaction ${id.toString('hex')} ended as receipt ${receipt.toString('base64url')} says: ${signers}, height ${header.height}`];
+  return [...claims, `Transaction ${id.toString('hex')} ended as receipt ${receipt.toString('base64url')} says: ${certified(header, inclusion)}, height ${header.height}`];
 }
 // As a command: a fault is thrown, so its name is printed and the exit code is 1.
-const files = process.argv[1]?.endsWith('verify-evidence.mjs') ? process.argv.slice(2) : [];
-if (files.length > 0) console.log(verifyBundle(...files.map((path) => readFileSync(path, 'utf8'))).join('\n'));
+if (process.argv[1]?.endsWith('verify-evidence.mjs'))
+  console.log(verifyBundle(...process.argv.slice(2).map((path) => readFileSync(path, 'utf8'))).join('\n'));

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { argv, env, exit } from 'node:process';
-import { assembleNode } from '../../node/assemble.ts';
+import { assembleNode } from '../../node/real/assemble.ts';
 import { parseNodeConfig } from '../../node/config/index.ts';
 import { openKeystore } from '../../node/keystore/index.ts';
-import { createLog } from '../../node/log.ts';
+import { createLog } from '../../node/real/log.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const configPath = resolve(argv[2]!);

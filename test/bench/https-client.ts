@@ -9,6 +9,8 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+/** Beyond the longest wait of a route: whoever does not answer by then is taken for gone. */
+const SILENCE_MAX_MS = 40_000;
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
 export class HttpsConnection {
@@ -20,6 +22,7 @@ export class HttpsConnection {
   private constructor(socket: TLSSocket) {
     this.#socket = socket;
     socket.setNoDelay(true);
+    socket.setTimeout(SILENCE_MAX_MS, () => socket.destroy(new Error('no answer')));
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', (error) => this.#fail(error));
     socket.on('close', () => this.#fail(new Error('connection closed')));

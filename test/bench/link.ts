@@ -5,11 +5,11 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import '../../node/network/shim.ts';
-import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { createEncryption } from '../../node/network/encryption.ts';
 
 const PROTOCOL = '/tracemill-bench/1';
 const BULK_SENDS = 2_000;
@@ -35,7 +35,7 @@ const host = () =>
   createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [createEncryption()],
     streamMuxers: [yamux()],
   });
 const cpuUs = (): number => {

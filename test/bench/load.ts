@@ -1,26 +1,51 @@
-/** Open-loop load: every transaction has its moment, whether or not earlier ones were answered; latency counts from that moment. */
+/**
+ * Load over HTTPS, open loop (every request has its moment, whether or not earlier ones were answered; latency counts from that moment) or closed (so many
+ * requests under way, the next when one is answered). The generator's own CPU is counted apart from that of the nodes.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Devnet } from '../../devnet/index.ts';
-import { HttpsConnection } from './https-client.ts';
-import { type Latency, latencyOf } from './statistics.ts';
+import { type Answer, HttpsConnection } from './https-client.ts';
+import { type Latency, latencyOf, ownCpuUs, processUse } from './statistics.ts';
 
 export interface LoadResult {
-  readonly offeredPerS: number;
+  /** Requests a second that were meant; undefined when closed loop. */
+  readonly offeredPerS: number | undefined;
+  readonly committed: number;
+  /** Until the last of them was answered. */
   readonly committedPerS: number;
-  readonly failed: number;
+  readonly latency: Latency;
   /** Answered as pending: not committed within the time-out of the call. */
   readonly late: number;
-  readonly firstFailure: string | undefined;
-  readonly latency: Latency;
+  /** Refusals by code. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Connections that ended under a request; it is sent once more over another. */
+  readonly resets: number;
+  /** Requests that were not answered over two connections. */
+  readonly lost: number;
+  /** CPU us of each node and of this process. */
+  readonly nodesCpuUs: readonly number[];
+  readonly loadCpuUs: number;
 }
 
+/** One request: through which node, and its body. */
+export interface Request {
+  readonly node: number;
+  readonly body: Uint8Array;
+}
+
+/** Of a devnet, what load needs. */
 export interface LoadTarget {
-  readonly net: Devnet;
-  /** Token of the account that sends through each node. */
-  readonly tokens: readonly string[];
+  /** PEM. */
+  readonly ca: string;
+  readonly nodes: readonly { readonly url: string; readonly pid: number | undefined }[];
 }
 
-const PATH = '/api/v1/transactions?wait=sync&timeoutMs=25000';
+export type Route = 'transactions' | 'records';
+
+const TIMEOUT_MS = 25_000; // the longest the routes wait
+const CONTENT_TYPE = { transactions: 'application/octet-stream', records: 'application/json' } as const;
+const REFUSED_WAIT_MS = 100; // closed loop: before a refused request is sent again
+const ATTEMPTS_MAX = 300; // of one request in the closed loop
+const CODE = /"code":"([A-Z0-9_]+)"/;
 
 /** Idle connections to one node; as many are opened as answers are outstanding. */
 class Pool {
@@ -28,6 +53,7 @@ class Pool {
   readonly #host: string;
   readonly #port: number;
   readonly #ca: string;
+  resets = 0;
 
   constructor(url: string, ca: string) {
     const { hostname, port } = new URL(url);
@@ -39,83 +65,147 @@ class Pool {
   /** Connections nobody has used yet are cut off after a few seconds, so this comes right before the load. */
   async warm(count: number): Promise<void> {
     this.#idle = this.#idle.filter((connection) => connection.usable);
-    while (this.#idle.length < count) this.#idle.push(await HttpsConnection.open(this.#host, this.#port, this.#ca));
+    while (this.#idle.length < count) this.#idle.push(await this.#open());
   }
 
-  async request(head: string, body: Uint8Array): Promise<{ status: number; body: Buffer }> {
-    let connection = this.#idle.pop();
-    while (connection !== undefined && !connection.usable) connection = this.#idle.pop();
-    // The server may close an idle connection just as it is used: that is no failure of the transaction.
-    const kept = await connection?.request(head, body).catch(() => undefined);
-    if (connection && kept) {
-      this.#idle.push(connection);
-      return kept;
+  /** Undefined when two connections ended under it. */
+  async request(head: string, body: Uint8Array): Promise<Answer | undefined> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        const connection = this.#kept() ?? (await this.#open());
+        const answer = await connection.request(head, body);
+        this.#idle.push(connection);
+        return answer;
+      } catch {
+        this.resets++;
+      }
     }
-    const fresh = await HttpsConnection.open(this.#host, this.#port, this.#ca);
-    const answer = await fresh.request(head, body);
-    this.#idle.push(fresh);
-    return answer;
+    return undefined;
   }
 
   close(): void {
     for (const connection of this.#idle) connection.close();
+    this.#idle = [];
+  }
+
+  #kept(): HttpsConnection | undefined {
+    let connection = this.#idle.pop();
+    while (connection !== undefined && !connection.usable) connection = this.#idle.pop();
+    return connection;
+  }
+
+  #open(): Promise<HttpsConnection> {
+    return HttpsConnection.open(this.#host, this.#port, this.#ca);
+  }
+}
+
+/** What one run came to, as its answers arrive. */
+class Tally {
+  readonly latencies: number[] = [];
+  readonly refused: Record<string, number> = {};
+  late = 0;
+  lost = 0;
+  committedMs = 0;
+
+  /** True when it is committed. */
+  note(answer: Answer | undefined, dueMs: number): boolean {
+    if (answer?.status === 200) {
+      this.committedMs = performance.now();
+      this.latencies.push(this.committedMs - dueMs);
+      return true;
+    }
+    if (answer === undefined) this.lost++;
+    else if (answer.status === 202) this.late++;
+    else {
+      const code = CODE.exec(answer.body.toString('latin1'))?.[1] ?? `HTTP ${answer.status}`;
+      this.refused[code] = (this.refused[code] ?? 0) + 1;
+    }
+    return false;
   }
 }
 
 export class Load {
-  readonly #pools: Pool[];
-  readonly #heads: string[];
+  readonly #net: LoadTarget;
+  readonly #pools: readonly Pool[];
+  readonly #heads: Readonly<Record<Route, readonly string[]>>;
 
-  constructor(target: LoadTarget) {
-    this.#pools = target.net.nodes.map((node) => new Pool(node.url, target.net.ca));
-    this.#heads = target.tokens.map(
-      (token) =>
-        `POST ${PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\naccept: application/json\r\ncontent-type: application/octet-stream\r\n`,
-    );
-  }
-
-  async warm(connections: number): Promise<void> {
-    for (const pool of this.#pools) await pool.warm(connections);
-  }
-
-  /** Sends `transactions[i]` through node i mod n at i / ratePerS; resolves when all are answered. */
-  async run(transactions: readonly Uint8Array[], ratePerS: number): Promise<LoadResult> {
-    const latencies: number[] = [];
-    let failed = 0;
-    let late = 0;
-    let firstFailure: string | undefined;
-    let lastAnswerMs = 0;
-    const start = performance.now();
-    const answers: Promise<void>[] = [];
-    for (const [i, bytes] of transactions.entries()) {
-      const due = start + (i * 1000) / ratePerS;
-      const ahead = due - performance.now();
-      if (ahead > 1) await sleep(ahead);
-      const node = i % this.#pools.length;
-      answers.push(
-        this.#pools[node]!.request(this.#heads[node]!, bytes).then(
-          (answer) => {
-            lastAnswerMs = performance.now();
-            if (answer.status === 200) latencies.push(lastAnswerMs - due);
-            else if (answer.status === 202) late++;
-            else {
-              failed++;
-              firstFailure ??= `${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`;
-            }
-          },
-          (error: Error) => {
-            failed++;
-            firstFailure ??= error.message;
-          },
-        ),
+  /** @param tokens of the account that sends through each node */
+  constructor(net: LoadTarget, tokens: readonly string[]) {
+    this.#net = net;
+    this.#pools = net.nodes.map((node) => new Pool(node.url, net.ca));
+    const headsOf = (route: Route): readonly string[] =>
+      tokens.map(
+        (token) =>
+          `POST /api/v1/${route}?wait=sync&timeoutMs=${TIMEOUT_MS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\naccept: application/json\r\ncontent-type: ${CONTENT_TYPE[route]}\r\n`,
       );
-    }
-    await Promise.all(answers);
-    const seconds = (lastAnswerMs - start) / 1000;
-    return { offeredPerS: ratePerS, committedPerS: latencies.length / seconds, failed, late, firstFailure, latency: latencyOf(latencies) };
+    this.#heads = { transactions: headsOf('transactions'), records: headsOf('records') };
+  }
+
+  /** Opens connections before the clock starts. */
+  async warm(connectionsPerNode: number): Promise<void> {
+    for (const pool of this.#pools) await pool.warm(connectionsPerNode);
+  }
+
+  /** Open loop: request i is sent at i / ratePerS; resolves when all are answered. */
+  async offer(requests: readonly Request[], ratePerS: number, route: Route = 'transactions'): Promise<LoadResult> {
+    return await this.#measured(ratePerS, async (tally, startMs) => {
+      const answers: Promise<unknown>[] = [];
+      for (const [i, request] of requests.entries()) {
+        const dueMs = startMs + (i * 1000) / ratePerS;
+        const aheadMs = dueMs - performance.now();
+        if (aheadMs > 1) await sleep(aheadMs);
+        answers.push(this.#send(request, route).then((answer) => tally.note(answer, dueMs)));
+      }
+      await Promise.all(answers);
+    });
+  }
+
+  /** Closed loop: `underWay` requests at a time until `next` has no more; one that is refused is sent again. */
+  async keep(next: () => Request | undefined, underWay: number, route: Route = 'transactions'): Promise<LoadResult> {
+    return await this.#measured(undefined, async (tally) => {
+      const caller = async (): Promise<void> => {
+        for (let request = next(); request !== undefined; request = next()) {
+          const sentMs = performance.now();
+          for (let attempt = 0; attempt < ATTEMPTS_MAX && !tally.note(await this.#send(request, route), sentMs); attempt++)
+            await sleep(REFUSED_WAIT_MS);
+        }
+      };
+      await Promise.all(Array.from({ length: underWay }, caller));
+    });
   }
 
   close(): void {
     for (const pool of this.#pools) pool.close();
+  }
+
+  #send({ node, body }: Request, route: Route): Promise<Answer | undefined> {
+    return this.#pools[node]!.request(this.#heads[route][node]!, body);
+  }
+
+  async #measured(offeredPerS: number | undefined, work: (tally: Tally, startMs: number) => Promise<void>): Promise<LoadResult> {
+    const tally = new Tally();
+    for (const pool of this.#pools) pool.resets = 0;
+    const nodesBefore = this.#nodesCpuUs();
+    const ownBefore = ownCpuUs();
+    const startMs = performance.now();
+    await work(tally, startMs);
+    const loadCpuUs = ownCpuUs() - ownBefore;
+    const committed = tally.latencies.length;
+    return {
+      offeredPerS,
+      committed,
+      committedPerS: committed === 0 ? 0 : (committed * 1000) / (tally.committedMs - startMs),
+      latency: latencyOf(tally.latencies),
+      late: tally.late,
+      refused: tally.refused,
+      resets: this.#pools.reduce((sum, pool) => sum + pool.resets, 0),
+      lost: tally.lost,
+      nodesCpuUs: this.#nodesCpuUs().map((us, i) => us - nodesBefore[i]!),
+      loadCpuUs,
+    };
+  }
+
+  #nodesCpuUs(): number[] {
+    return this.#net.nodes.map(({ pid }) => (pid === undefined ? 0 : processUse(pid).cpuSeconds * 1e6));
   }
 }

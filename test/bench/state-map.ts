@@ -1,16 +1,15 @@
 /**
  * Figures of the state map in memory (node/state/decisions/0001), keys as records write them: three of a record version to one of a term.
- *   node --expose-gc dist/test/bench/state-map.js [--keys 1000000] [--repeat 12] [--memory-mb 600] [--old]
+ *   node --expose-gc dist/test/bench/state-map.js [--keys 1000000] [--repeat 12] [--memory-mb 600]
  * Loads `keys` entries in blocks, then times blocks of 500 and 4,000 insertions on top, each staged, committed and undone again, by CPU time of the process;
- * `best` is the least of the repeats. With `--memory-mb` what is more than that lies in a page file in the folder for temporary files. `--old` times the staging of node/ledger/state-map.ts over rows in memory instead, without a store.
+ * `best` is the least of the repeats. With `--memory-mb` what is more than that lies in a page file in the folder for temporary files.
  */
 import { hash as hashOnce } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createCrypto } from '../../node/crypto/index.ts';
-import { type ByteText, verifyMapProof, verifyStateProof } from '../../node/format/index.ts';
-import { createStateMap as createOldMap } from '../../node/ledger/state-map.ts';
+import { type ByteText, verifyStateProof } from '../../node/format/index.ts';
 import { createStateMap, type MapWrite, openPageFile } from '../../node/state/index.ts';
 
 const LOAD_BLOCK = 4_000;
@@ -18,12 +17,7 @@ const BLOCKS = [500, 4_000];
 const PROOFS = 2_000;
 
 const { values } = parseArgs({
-  options: {
-    keys: { type: 'string', default: '1000000' },
-    repeat: { type: 'string', default: '12' },
-    'memory-mb': { type: 'string' },
-    old: { type: 'boolean' },
-  },
+  options: { keys: { type: 'string', default: '1000000' }, repeat: { type: 'string', default: '12' }, 'memory-mb': { type: 'string' } },
 });
 const crypto = createCrypto();
 const cpuUs = (): number => {
@@ -54,8 +48,8 @@ interface Bed {
 
 function newBed(): Bed {
   const file = values['memory-mb'] === undefined ? undefined : openPageFile(join(tmpdir(), `state-map-${process.pid}.pages`));
-  const map = createStateMap(crypto, file && { mapMemoryBytesMax: Number(values['memory-mb']) * 1e6, pages: file });
   if (file) process.on('exit', () => file.close());
+  const map = createStateMap(crypto, file && { mapMemoryBytesMax: Number(values['memory-mb']) * 1e6, pages: file });
   return {
     write: (writes) => map.commit(map.stage(writes)),
     undo: (writes) => map.commit(map.stage(writes.map(({ key }) => ({ key, valueHash: undefined })))),
@@ -68,28 +62,8 @@ function newBed(): Bed {
   };
 }
 
-function oldBed(): Bed {
-  const rows = new Map<ByteText, Uint8Array>();
-  const map = createOldMap({ get: (key) => rows.get(key) }, crypto, 'm');
-  const write = (writes: readonly MapWrite[]): void => {
-    const staged = map.stage(writes);
-    for (const { key, value } of staged.operations) value ? rows.set(key, value.slice()) : rows.delete(key);
-    map.commit(staged);
-  };
-  return {
-    write,
-    undo: (writes) => write(writes.map(({ key }) => ({ key, valueHash: undefined }))),
-    prove(key) {
-      const proof = map.prove(key);
-      verifyMapProof(crypto, map.root(), proof, key);
-      return proof.length;
-    },
-    facts: () => ({}),
-  };
-}
-
 const total = Number(values.keys);
-const bed = values.old ? oldBed() : newBed();
+const bed = newBed();
 let loadUs = 0;
 while (made < total) {
   const writes = blockOf(Math.min(LOAD_BLOCK, total - made));
@@ -97,7 +71,7 @@ while (made < total) {
   bed.write(writes);
   loadUs += cpuUs() - from;
 }
-const line: Record<string, unknown> = { map: values.old ? 'rows' : 'memory', keys: total, loadUsAKey: round(loadUs / total) };
+const line: Record<string, unknown> = { keys: total, loadUsAKey: round(loadUs / total) };
 for (const size of BLOCKS) {
   let [best, sum] = [Number.POSITIVE_INFINITY, 0];
   const repeats = Number(values.repeat);

@@ -30,6 +30,12 @@ export function processUse(pid: number): ProcessUse {
   return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentBytes: pages * 4096 };
 }
 
+/** CPU us of this process, all its threads. */
+export function ownCpuUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
 /** CPU time of the whole machine since it started: used by anything, and in all. */
 export function machineUse(): { readonly usedSeconds: number; readonly seconds: number } {
   const [user, nice, system, idle, wait, irq, softIrq, steal] = readFileSync('/proc/stat', 'latin1')
@@ -58,13 +64,18 @@ export async function timed(count: number, rounds: number, work: (index: number)
   const results: number[] = [];
   let index = 0;
   for (let round = 0; round <= rounds; round++) {
-    const start = process.cpuUsage();
+    const startUs = ownCpuUs();
     for (let i = 0; i < count; i++) {
       const result = work(index++);
       if (result instanceof Promise) await result;
     }
-    const { user, system } = process.cpuUsage(start);
-    if (round > 0) results.push((user + system) / count); // the first round warms up
+    if (round > 0) results.push((ownCpuUs() - startUs) / count); // the first round warms up
   }
   return results.sort((a, b) => a - b)[Math.floor(results.length / 2)]!;
+}
+
+/** A table in Markdown; the first column is text, the others are numbers. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }

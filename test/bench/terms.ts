@@ -1,240 +1,251 @@
 /**
- * The bound a four-validator network on this machine could reach with one record per transaction: every library call the path makes, timed bare in this
- * very run, times how often the code makes it. What lies between the bound and the measured rate is our own code, scheduling and garbage.
+ * The bound a four-validator network on this machine could reach: what each part of the path costs alone, in this process on real data, beside the budget
+ * that was set for it. Between the bound and the measured rate lie scheduling, queues, and the parts standing in each other's way.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { stateKey } from '../../contracts/index.ts';
-import { createCrypto, verifyEd25519 } from '../../node/crypto/index.ts';
+import type { Profiler } from 'node:inspector';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCrypto } from '../../node/crypto/index.ts';
+import { NODE_KEY } from '../../node/keystore/index.ts';
 import { createEd25519Signer } from '../tools/ed25519-signer.ts';
-import { decodeSubmissions, openTransaction, toByteText } from '../../node/format/index.ts';
-import type { PemPair } from '../../node/keystore/certificates.ts';
-import { createStateMap } from '../../node/ledger/state-map.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/store/index.ts';
-import type { Store } from '../../node/world.ts';
-import { HttpsConnection } from './https-client.ts';
 import { measureLink } from './link.ts';
-import { timed } from './statistics.ts';
+import type { BenchNetwork } from './network.ts';
+import type { Measured } from './rates.ts';
+import { processUse, table, timed } from './statistics.ts';
+import { type Phases, type SignedBy, Validator } from './validator.ts';
+import { partsOf } from './where.ts';
+
+const VALIDATORS = 4;
+const CORES = 2;
+/** Blocks before the measured ones: 10,000 records stand in the map by then, and the code is compiled. */
+const BLOCKS = {
+  hundred: { transactions: 6, warm: 18, measured: 12 },
+  one: { transactions: 128, warm: 10, measured: 12 },
+} as const;
+/** Per block: pre-prepare to three, prepare and commit of four to three, each a send and a receipt. */
+const FRAMES = 3 + 12 + 12;
+/** Seal and pre-prepare of the primary, prepare and commit of all four. */
+const SIGNATURES_MADE = 2 + 4 + 4;
+const SIGNATURES_CHECKED = 3 * SIGNATURES_MADE;
+const ROUTE_CALLS = { one: { count: 3_000, perS: 500 }, hundred: { count: 150, perS: 25 } } as const;
+const ROUTE_CONNECTIONS = 8;
+const IDLE_S = 4;
+const ROUNDS = 5;
+
+type Column = 'one' | 'hundred';
+type Costs = Readonly<Record<Column, number>>;
 
 export interface Term {
   readonly name: string;
-  /** Microseconds of one call, median of this run. */
-  readonly us: number;
-  /** Calls per transaction. */
-  readonly count: number;
-  readonly where: 'each validator' | 'once';
-  /** Where the count comes from. */
-  readonly source: string;
-}
-
-export interface TermsInput {
-  readonly transaction: Uint8Array;
-  readonly keys: number;
-  readonly transactionsPerBlock: number;
-  readonly tls: PemPair;
-  readonly ca: string;
+  /** CPU us a record. */
+  readonly us: Costs;
+  readonly budgetUs: Costs;
+  readonly where: 'each' | 'once';
 }
 
 export interface Bound {
   readonly terms: readonly Term[];
-  readonly eachUs: number;
-  readonly onceUs: number;
-  readonly perSecond: number;
+  /** Records a second. */
+  readonly perSecond: Costs;
+  /** What was reached; 0 where it was not measured. */
+  readonly reached: Costs;
 }
 
-const VALIDATORS = 4;
-const CORES = 2;
-const ROUNDS = 5;
-const BATCHES = 3; // blocks of one round
-const STATE_ROWS = 4;
-const PUTS = 1 + STATE_ROWS + 1 + 10;
-/** Per block: pre-prepare to three, prepare and commit of four to three. */
-const FRAMES = 3 + 12 + 12;
-const SIGNATURES_MADE = 2 + 4 + 4;
-const SIGNATURES_CHECKED = 3 * SIGNATURES_MADE;
+/** CPU us of each group in the builds of a block, as shares. First match from the innermost module outwards. */
+const BUILD_PARTS: readonly (readonly [string, RegExp])[] = [
+  ['map', /node\/state\//],
+  ['receipts', /format\/receipt/],
+  [
+    'record',
+    /contracts\/classes|contracts\/builtin\/records|node\/format\/(content|json|record|stored|submission|transaction)|node\/records\//,
+  ],
+];
 
-export async function measureBound(input: TermsInput): Promise<Bound> {
-  const crypto = createCrypto();
-  const { transaction } = input;
-  const opened = openTransaction(crypto, transaction);
-  const content = decodeSubmissions(opened.transaction.calls[0]!.args)[0]!.content;
-  const text = Buffer.from(content).toString('utf8');
-  const signer = createEd25519Signer(crypto.hash(new Uint8Array([1])));
-  const message = crypto.hash(transaction);
-  const signature = signer.sign(message);
-  const dir = mkdtempSync(join(tmpdir(), 'tracemill-bench-'));
-  const store = await openLevelStore({ path: dir, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
+/** @param network running, with the best rates measured on it */
+export async function measureBound(network: BenchNetwork, best: readonly Measured[]): Promise<Bound> {
+  const bestOf = (recordsEach: number): Measured | undefined => best.find((each) => each.recordsEach === recordsEach);
+  const measured = { one: bestOf(1), hundred: bestOf(100) };
+  const perBlock = { one: measured.one?.perBlock ?? 128, hundred: measured.hundred?.perBlock ?? 8 };
+  const route = { one: await routeUs(network, 1), hundred: await routeUs(network, 100) };
+  const link = await measureLink();
+  const validator = await Validator.open(network.net.genesisText);
   try {
-    const value = new Uint8Array(content.length + 200).fill(7);
-    await fill(store, input.keys, value.subarray(0, 200));
-    const random = (i: number): string => toByteText(crypto.hash(Buffer.from(`k${i % input.keys}`)));
-    const batch = input.transactionsPerBlock;
-    const map = createStateMap({ get: (key) => store.get(key) }, crypto, 'n');
-    let next = 0;
-    const freshKeys = (count: number): string[] => Array.from({ length: count }, () => toByteText(crypto.hash(Buffer.from(`m${next++}`))));
-    const mapBatches = Array.from({ length: BATCHES * (ROUNDS + 1) }, () =>
-      freshKeys(batch * STATE_ROWS).map((key) => ({ key: stateKey('records', key), valueHash: message })),
-    );
-    const mapUs =
-      (await timed(BATCHES, ROUNDS, async (i) => {
-        const staged = map.stage(mapBatches[i]!);
-        await store.batch(staged.operations, { sync: false });
-        map.commit(staged);
-      })) /
-      (batch * STATE_ROWS);
-    const putBatches = Array.from({ length: BATCHES * (ROUNDS + 1) }, () =>
-      freshKeys(batch * PUTS).map((key) => ({ key: `p${key}`, value: value.subarray(0, 300) })),
-    );
-    const putUs = (await timed(BATCHES, ROUNDS, (i) => store.batch(putBatches[i]!, { sync: true }))) / (batch * PUTS);
-    const link = await measureLink();
-    const held = Array.from({ length: 2_000 }, (_, i) => `g${random(i * 7919)}`);
-    const size = transaction.length;
+    const hundred = await blocksOf(validator, network, 'hundred');
+    const one = await blocksOf(validator, network, 'one');
+    const signer = createEd25519Signer(createCrypto().hash(new Uint8Array([1])));
+    const message = createCrypto().hash(new Uint8Array([2]));
+    const signature = signer.sign(message);
+    const signUs = await timed(200, ROUNDS, () => signer.sign(message));
+    const checkUs = await timed(200, ROUNDS, () => createCrypto().verify(1, signer.publicKey, message, signature));
+    const consensusUs = (FRAMES * link.frameUs + SIGNATURES_MADE * signUs + SIGNATURES_CHECKED * checkUs) / VALIDATORS;
+    const both = (cost: (found: Found, column: Column) => number): Costs => ({ one: cost(one, 'one'), hundred: cost(hundred, 'hundred') });
     const terms: Term[] = [
+      { name: 'client signature', where: 'each', budgetUs: { one: 60, hundred: 0.7 }, us: both(({ of }) => of.signatures) },
       {
-        name: 'verify the client signature',
-        us: await timed(500, ROUNDS, () => verifyEd25519(signer.publicKey, message, signature)),
-        count: 1,
-        where: 'each validator',
-        source: 'mempool.judge',
+        name: 'open, class, identity, digests, facts',
+        where: 'each',
+        budgetUs: { one: 18, hundred: 15 },
+        us: both(({ of, shares }) => of.opening + of.build * shares.record),
       },
       {
-        name: `SHA-256 of ${size} bytes (id, hash)`,
-        us: await timed(2000, ROUNDS, () => crypto.hash(transaction)),
-        count: 4,
-        where: 'each validator',
-        source: 'openTransaction: id and hash, once in mempool.add, once in the executor (counted by a wrapped hash)',
+        name: 'map and accumulators',
+        where: 'each',
+        budgetUs: { one: 14, hundred: 12 },
+        us: both(({ of, shares }) => of.build * shares.map),
+      },
+      { name: 'store and index', where: 'each', budgetUs: { one: 8, hundred: 7 }, us: both(({ of }) => of.commit + of.bodies + of.index) },
+      {
+        name: 'receipts, outbox',
+        where: 'each',
+        budgetUs: { one: 4, hundred: 2 },
+        us: both(({ of, shares }) => of.receipts + of.build * shares.receipts),
       },
       {
-        name: 'SHA-256 of 64 bytes (leaves, keys, values)',
-        us: await timed(2000, ROUNDS, () => crypto.hash(message)),
-        count: 9,
-        where: 'each validator',
-        source: 'record id, index keys, short values, leaves and nodes of both trees (counted by a wrapped hash)',
+        name: 'mempool, consensus, links',
+        where: 'each',
+        budgetUs: { one: 15, hundred: 6 },
+        us: both(
+          ({ of, bytes }, column) =>
+            Math.max(0, of.mempool - of.signatures - of.opening) +
+            bytes * link.receivedByteUs +
+            consensusUs / perBlock[column] / recordsIn(column),
+        ),
       },
       {
-        name: `SHA-256 of ${content.length} bytes (record)`,
-        us: await timed(2000, ROUNDS, () => crypto.hash(content)),
-        count: 4,
-        where: 'each validator',
-        source: 'recordDigest, value of the version row, receipt leaf, results (counted by a wrapped hash)',
+        name: 'ownership, rights, gas, collection',
+        where: 'each',
+        budgetUs: { one: 9, hundred: 5 },
+        us: both(({ of, shares }) => of.build * shares.rest),
       },
       {
-        name: 'JSON.parse of the content',
-        us: await timed(2000, ROUNDS, () => JSON.parse(text)),
-        count: 2,
-        where: 'each validator',
-        source: 'decodeContent in records.submit and in the query index',
-      },
-      {
-        name: 'JSON.stringify of receipt results and event',
-        us: await timed(2000, ROUNDS, () => JSON.stringify({ id: text.slice(0, 64), digest: text.slice(0, 64), height: 1 })),
-        count: 2,
-        where: 'each validator',
-        source: 'resultOf, emit',
-      },
-      {
-        name: 'LevelDB getSync',
-        us: await timed(2000, ROUNDS, (i) => store.get(held[i % held.length]!)),
-        count: 5,
-        where: 'each validator',
-        source: 'spent: 1 in mempool.add, 1 in the executor; version: 1; index feeder: 2 (state row and the row it points to)',
-      },
-      {
-        name: 'LevelDB put in a chained synced batch',
-        us: putUs,
-        count: PUTS,
-        where: 'each validator',
-        source: 'position 1, state rows 4, large value 1, query index 10 (counted by a wrapped store)',
-      },
-      {
-        name: 'authenticated map, stage and rows',
-        us: mapUs,
-        count: STATE_ROWS,
-        where: 'each validator',
-        source: 'version, product, production batch, material batch',
-      },
-      {
-        name: 'receive the transaction over libp2p (per byte)',
-        us: link.receivedByteUs,
-        count: size,
-        where: 'each validator',
-        source: 'peering.onTransactions; large sends between two processes',
-      },
-      {
-        name: 'HTTPS request and answer, kept alive, both ends',
-        us: await httpsUs(input, size),
-        count: 1,
+        name: 'once: HTTPS, route, exchange log, three sends, generator',
         where: 'once',
-        source: 'one POST per transaction; the client end is the load generator',
-      },
-      {
-        name: 'sign (load generator)',
-        us: await timed(500, ROUNDS, () => signer.sign(message)),
-        count: 0,
-        where: 'once',
-        source: 'signed before the clock starts',
-      },
-      { name: 'send to three peers (per byte)', us: link.sentByteUs, count: 3 * size, where: 'once', source: 'peering.spread' },
-      {
-        name: 'consensus frames, sent and received',
-        us: link.frameUs,
-        count: FRAMES / batch,
-        where: 'once',
-        source: 'a block: pre-prepare 3, prepare 12, commit 12, each a send and a receipt',
-      },
-      {
-        name: 'signatures of consensus made',
-        us: await timed(200, ROUNDS, () => signer.sign(message)),
-        count: SIGNATURES_MADE / batch,
-        where: 'once',
-        source: 'a block: seal and pre-prepare of the primary, prepare and commit of all four',
-      },
-      {
-        name: 'signatures of consensus checked',
-        us: await timed(200, ROUNDS, () => verifyEd25519(signer.publicKey, message, signature)),
-        count: SIGNATURES_CHECKED / batch,
-        where: 'once',
-        source: 'a block: each of them by the three others',
+        budgetUs: { one: 170, hundred: 24 },
+        us: both(({ bytes }, column) => route[column] + 3 * bytes * link.sentByteUs),
       },
     ];
-    const sum = (where: Term['where']): number =>
-      terms.filter((term) => term.where === where).reduce((total, term) => total + term.us * term.count, 0);
-    const eachUs = sum('each validator');
-    const onceUs = sum('once');
-    return { terms, eachUs, onceUs, perSecond: (CORES * 1e6) / (VALIDATORS * eachUs + onceUs) };
+    const sum = (where: Term['where'], column: Column): number =>
+      terms.reduce((total, term) => (term.where === where ? total + term.us[column] : total), 0);
+    const perSecond = (column: Column): number => (CORES * 1e6) / (VALIDATORS * sum('each', column) + sum('once', column));
+    const reached = (column: Column): number => (measured[column]?.result.committedPerS ?? 0) * recordsIn(column);
+    return {
+      terms,
+      perSecond: { one: perSecond('one'), hundred: perSecond('hundred') },
+      reached: { one: reached('one'), hundred: reached('hundred') },
+    };
   } finally {
-    await store.close();
-    rmSync(dir, { recursive: true, force: true });
+    await validator.close();
   }
 }
 
-async function fill(store: Store, count: number, value: Uint8Array): Promise<void> {
-  const crypto = createCrypto();
-  for (let first = 0; first < count; first += 5_000) {
-    const rows = Array.from({ length: Math.min(5_000, count - first) }, (_, i) => ({
-      key: `g${toByteText(crypto.hash(Buffer.from(`k${first + i}`)))}`,
-      value,
-    }));
-    await store.batch(rows, { sync: false });
-  }
-}
-
-/** A bare TLS server that answers what a receipt weighs, and the client of the load generator. */
-async function httpsUs(input: TermsInput, size: number): Promise<number> {
-  const answer = Buffer.alloc(1_000, 32);
-  const server = createTlsServer({ key: input.tls.privateKey, cert: input.tls.certificate }, (request, response) => {
-    request.resume();
-    request.on('end', () => response.writeHead(200, { 'content-length': answer.length }).end(answer));
+export function boundTable({ terms, perSecond, reached }: Bound): string {
+  const cells = (name: string, us: Costs, budgetUs: Costs): string[] => [
+    name,
+    ...(['one', 'hundred'] as const).flatMap((column) => [
+      us[column].toFixed(1),
+      String(budgetUs[column]),
+      (us[column] / budgetUs[column]).toFixed(1),
+    ]),
+  ];
+  const each = terms.filter(({ where }) => where === 'each');
+  const sum = (of: (term: Term) => Costs): Costs => ({
+    one: each.reduce((total, term) => total + of(term).one, 0),
+    hundred: each.reduce((total, term) => total + of(term).hundred, 0),
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const connection = await HttpsConnection.open('127.0.0.1', port, input.ca);
-  const body = new Uint8Array(size);
-  const us = await timed(300, ROUNDS, () => connection.request('POST / HTTP/1.1\r\nhost: localhost\r\n', body));
-  connection.close();
-  server.close();
-  return us;
+  const eachUs = sum(({ us }) => us);
+  const rows = [
+    ...each.map(({ name, us, budgetUs }) => cells(name, us, budgetUs)),
+    cells(
+      'each validator',
+      eachUs,
+      sum(({ budgetUs }) => budgetUs),
+    ),
+  ];
+  const once = terms.find(({ where }) => where === 'once')!;
+  rows.push(cells(once.name, once.us, once.budgetUs));
+  const says = (['one', 'hundred'] as const).map((column) => {
+    const share =
+      reached[column] === 0
+        ? 'not measured in this run'
+        : `${reached[column].toFixed(0)}, ${(reached[column] / perSecond[column]).toFixed(2)} of it`;
+    return `${column} a transaction: bound = ${CORES} cores / (${VALIDATORS} x ${eachUs[column].toFixed(0)} + ${once.us[column].toFixed(0)}) us = ${perSecond[column].toFixed(0)} records/s; reached ${share} (at least 0.6)`;
+  });
+  return [
+    table(['term, CPU us a record', 'one a transaction', 'budget', 'ratio', 'hundred a transaction', 'budget', 'ratio'], rows),
+    ...says,
+  ].join('\n\n');
+}
+
+interface Found {
+  /** CPU us a record. */
+  readonly of: Phases;
+  readonly shares: Readonly<Record<'map' | 'receipts' | 'record' | 'rest', number>>;
+  /** Of a transaction, by record. */
+  readonly bytes: number;
+}
+
+function recordsIn(column: Column): number {
+  return column === 'one' ? 1 : 100;
+}
+
+async function blocksOf(validator: Validator, network: BenchNetwork, column: Column): Promise<Found> {
+  const { transactions, warm, measured } = BLOCKS[column];
+  const recordsEach = recordsIn(column);
+  const make = async (): Promise<SignedBy[]> => {
+    const requests = await network.transactions('ai4i', recordsEach, transactions, 0);
+    return requests.map(({ node, body }) => ({ bytes: body, publicKey: network.senders[node]!.keystore.publicKey(NODE_KEY.custodial) }));
+  };
+  for (let i = 0; i < warm; i++) await validator.block(await make());
+  const sums: Record<keyof Phases, number> = {
+    signatures: 0,
+    opening: 0,
+    mempool: 0,
+    build: 0,
+    commit: 0,
+    bodies: 0,
+    index: 0,
+    receipts: 0,
+  };
+  let bytes = 0;
+  for (let i = 0; i < measured; i++) {
+    const block = await make();
+    bytes += block.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
+    for (const [phase, us] of Object.entries(await validator.block(block))) sums[phase as keyof Phases] += us;
+  }
+  validator.profiles.length = 0;
+  validator.sampled = true; // blocks of their own: sampling costs something
+  for (let i = 0; i < measured; i++) await validator.block(await make());
+  validator.sampled = false;
+  const records = measured * transactions * recordsEach;
+  const of = Object.fromEntries(Object.entries(sums).map(([phase, us]) => [phase, us / records])) as unknown as Phases;
+  return { of, shares: sharesOf(validator.profiles), bytes: bytes / records };
+}
+
+function sharesOf(profiles: readonly Profiler.Profile[]): Found['shares'] {
+  const found = { map: 0, receipts: 0, record: 0 };
+  for (const profile of profiles)
+    for (const [part, share] of partsOf(profile, BUILD_PARTS))
+      if (part in found) found[part as keyof typeof found] += share / profiles.length;
+  return { ...found, rest: 1 - found.map - found.receipts - found.record };
+}
+
+/**
+ * HTTPS and route of a live node, and the generator: a transaction that stands in a block already is sent again and again, so that the chain has nothing to
+ * do. What the node does when nothing is asked of it is taken off.
+ */
+async function routeUs(network: BenchNetwork, recordsEach: number): Promise<number> {
+  const { net, load } = network;
+  const { count, perS } = ROUTE_CALLS[recordsEach === 1 ? 'one' : 'hundred'];
+  const [known] = await network.transactions('ai4i', recordsEach, 1);
+  await load.offer([known!], perS);
+  const idleFromUs = processUse(net.nodes[known!.node]!.pid!).cpuSeconds * 1e6;
+  await sleep(IDLE_S * 1000);
+  const idleUsPerS = (processUse(net.nodes[known!.node]!.pid!).cpuSeconds * 1e6 - idleFromUs) / IDLE_S;
+  const again = async (calls: number): Promise<number> => {
+    await load.warm(ROUTE_CONNECTIONS);
+    const { nodesCpuUs, loadCpuUs, refused } = await load.offer(new Array(calls).fill(known), perS);
+    if (refused.TRANSACTION_REPEATED !== calls) throw new Error(`Cannot measure the route: ${JSON.stringify(refused)}`);
+    return nodesCpuUs[known!.node]! - (idleUsPerS * calls) / perS + loadCpuUs;
+  };
+  await again(count / 4);
+  return (await again(count)) / count / recordsEach;
 }

@@ -1,8 +1,9 @@
 /** Where a node's CPU goes: stacks sampled in its threads, laid to the part of the node that stands nearest above each. */
-import { readdirSync, readFileSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
-import { join } from 'node:path';
-import type { ThreadProfile } from './profile-hook.ts';
+import type { DevnetNode } from '../../devnet/index.ts';
+import type { ThreadFinding } from './hook.ts';
+import type { Hooked } from './hooked.ts';
+import { processUse, threadsCpuUs } from './statistics.ts';
 
 export interface Share {
   readonly part: string;
@@ -24,7 +25,7 @@ const MAIN_PARTS: readonly (readonly [string, RegExp])[] = [
   ['HTTPS server: fastify, HTTP, TLS', /fastify|find-my-way|avvio|helmet|node:_http|node:https|node:_tls/],
 ];
 const EXECUTOR_PARTS: readonly (readonly [string, RegExp])[] = [
-  ['authenticated map and its LevelDB reads', /node\/ledger\/state-map/],
+  ['state map', /node\/state\//],
   ['contract records: class check, content, identity, index entries', /contracts\/builtin|contracts\/(execute|overlay|gas)/],
   ['contract machine', /contracts\/vm/],
   ['commit: one LevelDB batch', /node\/storage\/level-store|node\/ledger\/undo/],
@@ -32,18 +33,26 @@ const EXECUTOR_PARTS: readonly (readonly [string, RegExp])[] = [
 ];
 const OTHER = 'else (timers, sockets without an owner, the engine)';
 const GC = 'garbage collection';
+/** What V8 calls the thread that takes the samples in; no part of a node. */
+const SAMPLER_THREAD = 'v8:ProfEvntProc';
 
-/**
- * @param directory written by profile-hook.ts in one node.
- * @param processCpuUs CPU of the whole process in the same time: what no thread with JavaScript used are collection and compilation helpers, LevelDB's
- * compaction and the pool of libuv.
- */
-export function whereCpuGoes(directory: string, processCpuUs: number): Share[] {
+/** @returns CPU us of one node for one record, by part, while the load runs; sampling costs something, so that no other figure comes from it */
+export async function whereCpuGoes(hooked: Hooked, node: DevnetNode, load: () => Promise<{ readonly records: number }>): Promise<Share[]> {
+  await hooked.order('profile', [node]);
+  const use = (): number => processUse(node.pid!).cpuSeconds * 1e6 - threadsCpuUs(node.pid!, SAMPLER_THREAD);
+  const beforeUs = use();
+  const { records } = await load();
+  const cpuUs = use() - beforeUs;
+  const shares = sharesOf((await hooked.end([node])).get(node.pid!) ?? [], cpuUs);
+  return shares.map((share) => ({ part: share.part, cpuUs: share.cpuUs / records })).sort((a, b) => b.cpuUs - a.cpuUs);
+}
+
+/** What no thread with JavaScript used are collection and compilation helpers, LevelDB's compaction and the pool of libuv. */
+function sharesOf(findings: readonly ThreadFinding[], processCpuUs: number): Share[] {
   const shares = new Map<string, number>();
   const add = (part: string, cpuUs: number): void => void shares.set(part, (shares.get(part) ?? 0) + cpuUs);
   let javaScriptUs = 0;
-  for (const file of readdirSync(directory)) {
-    const { script, cpuUs, profile } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as ThreadProfile;
+  for (const { script, cpuUs, profile } of findings) {
     javaScriptUs += cpuUs;
     if (profile === undefined) {
       add('verify threads', cpuUs);
@@ -57,7 +66,7 @@ export function whereCpuGoes(directory: string, processCpuUs: number): Share[] {
 }
 
 /** Share of each part in the samples that were not idle. */
-function partsOf(profile: Profiler.Profile, parts: typeof MAIN_PARTS): Map<string, number> {
+export function partsOf(profile: Profiler.Profile, parts: typeof MAIN_PARTS): Map<string, number> {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map<number, number>();
   for (const node of profile.nodes) for (const child of node.children ?? []) parents.set(child, node.id);

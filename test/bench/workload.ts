@@ -1,16 +1,22 @@
-/** Signed transactions for load: AI4I rows as annex A records, sealed as a node seals them, signed with a node's custodial key. */
+/**
+ * Signed transactions for load: AI4I rows as annex A records, sealed as a node seals them, signed with a node's custodial key. `plain` is the same row
+ * without what a loader adds: no remarks on what it filled in, no parameters and units beyond those of annex A.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtinClass, CONTRACT } from '../../contracts/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../devnet/ai4i.ts';
 import { worksOf } from '../../devnet/topology.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
-import { encodeSubmissions, fromHex, signTransaction, type Submission } from '../../node/format/index.ts';
+import { encodeSubmissions, fromHex, signTransaction, type Submission, utf8 } from '../../node/format/index.ts';
 import { type Keystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 
-export const GAS_PER_RECORD_LIMIT = 24_000_000;
+/** A record of the data set uses 26 million. */
+const GAS_PER_RECORD_LIMIT = 30_000_000;
 const EXPIRY_BLOCKS = 9_000; // a bench outlasts many blocks; inside txLifetimeBlocksMax
+
+export type Kind = 'ai4i' | 'plain';
 
 /** Where a node of the devnet lies. */
 export interface SenderNode {
@@ -51,6 +57,15 @@ export function* submissionsOf(sender: Sender, root: string, tag: string): Gener
       yield preparation.prepared.submission;
     }
   }
+}
+
+/** The same record as somebody sends it who fills in annex A and no more. */
+export function plainOf(submission: Submission): Submission {
+  const { ext, ...annexA } = JSON.parse(Buffer.from(submission.content).toString('utf8')) as Record<string, Record<string, unknown>>;
+  const { device_id, production_batch, step_code } = ext!;
+  // RFC 8785 orders members by UTF-16 code units, as `<` does.
+  const members = Object.entries({ ...annexA, ext: { device_id, production_batch, step_code } }).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...submission, content: utf8(JSON.stringify(Object.fromEntries(members))) };
 }
 
 /** One signed transaction of `recordCount` records. */

@@ -1,16 +1,7 @@
 /** Blocks for probes: the exact bytes a node serves, changed in one place, judged by name. */
 import assert from 'node:assert/strict';
-import {
-  type Block,
-  type Certificate,
-  decodeAll,
-  decodeBlock,
-  decodeCertificate,
-  encodeBlock,
-  encodeCertificate,
-  type Header,
-  Writer,
-} from '../../node/format/index.ts';
+import { type Certificate, decodeCertificate, encodeCertificate } from '../../consensus/pbft/certificates.ts';
+import { type Block, decodeAll, decodeBlock, encodeBlock, type Header, Writer } from '../../node/format/index.ts';
 import { createHash } from 'node:crypto';
 import type { ProbeContext } from './context.ts';
 

@@ -7,20 +7,16 @@ import type { ChainPort, Delivered } from '../../node/chain/driver.ts';
 import type { InboxLimits } from '../../node/chain/frame-inbox.ts';
 import {
   type ByteText,
-  type Certificate,
-  certificateFault,
   decodeAll,
-  decodeCertificate,
   DIGEST_BYTES,
   type Digest,
-  encodeCertificate,
   equalBytes,
   hashTagged,
   toHex,
   type Validator,
   Writer,
 } from '../../node/format/index.ts';
-import type { EngineLimits, EngineParameters } from '../../consensus/index.ts';
+import { type EngineLimits, type EngineParameters, judgeFinality } from '../../consensus/index.ts';
 import type { Store } from '../../node/world.ts';
 import type { SimProcess } from './world.ts';
 
@@ -80,25 +76,26 @@ export interface Rules {
 interface StoredBlock {
   readonly digest: Digest;
   readonly body: Uint8Array;
-  readonly certificate: Certificate;
+  readonly finality: Uint8Array;
 }
 
 const key = (height: number): ByteText => `b${String(height).padStart(12, '0')}`;
 
 function encodeStored(block: StoredBlock): Uint8Array {
-  return new Writer(512).fixed(block.digest, DIGEST_BYTES).bytes(block.body).bytes(encodeCertificate(block.certificate)).finish();
+  return new Writer(512).fixed(block.digest, DIGEST_BYTES).bytes(block.body).bytes(block.finality).finish();
 }
 
 function decodeStored(bytes: Uint8Array): StoredBlock {
   return decodeAll(bytes, (reader) => ({
     digest: reader.fixed(DIGEST_BYTES),
     body: reader.bytes(),
-    certificate: decodeCertificate(reader.bytes()),
+    finality: reader.bytes(),
   }));
 }
 
 export class TestChain implements ChainPort {
   readonly #rules: Rules;
+  readonly #engine: string;
   readonly #process: SimProcess;
   readonly #store: Store;
   readonly #pool = new Set<number>();
@@ -107,7 +104,7 @@ export class TestChain implements ChainPort {
   readonly #evidence: { readonly code: string; readonly node: string }[] = [];
   height = 0;
   digest: Digest;
-  certificate: Certificate | undefined;
+  finality: Uint8Array | undefined;
   #storing = Promise.resolve();
   onDelivered: (block: Delivered) => void = () => {};
   onWork: (waiting: boolean) => void = () => {};
@@ -115,8 +112,9 @@ export class TestChain implements ChainPort {
   onFinal: (height: number, digest: Digest, transactions: readonly number[]) => void = () => {};
   onNote: (text: string) => void = () => {};
 
-  constructor(process: SimProcess, rules: Rules) {
+  constructor(process: SimProcess, rules: Rules, engine: string) {
     this.#process = process;
+    this.#engine = engine;
     this.#rules = rules;
     this.#store = process.openStore('chain');
     this.digest = rules.genesis;
@@ -172,10 +170,10 @@ export class TestChain implements ChainPort {
     return { code: 'OK', parent: body.parent };
   }
 
-  async commit({ height, digest, certificate }: Parameters<ChainPort['commit']>[0]): Promise<Delivered> {
+  async commit({ height, digest, finality }: Parameters<ChainPort['commit']>[0]): Promise<Delivered> {
     const body = this.#executed.get(toHex(digest));
     if (!body) throw new Error(`commit of a block that was not executed at ${height}`);
-    return this.#add(height, { digest, body, certificate });
+    return this.#add(height, { digest, body, finality });
   }
 
   sync(height: number, from: readonly string[]): void {
@@ -188,6 +186,10 @@ export class TestChain implements ChainPort {
       this.#process.network.send(node, 'bulk', request);
     }
   }
+
+  head(): void {}
+
+  async search(): Promise<undefined> {}
 
   handOver(primary: string): void {
     const given = [...this.#pool].slice(0, this.#rules.bounds.blockTransactionsMax);
@@ -242,7 +244,7 @@ export class TestChain implements ChainPort {
     return {
       height,
       digest: stored.digest,
-      certificate: stored.certificate,
+      finality: stored.finality,
       validators: this.#rules.validators(height + 1),
       parameters: this.#rules.parameters(height + 1),
     };
@@ -251,7 +253,7 @@ export class TestChain implements ChainPort {
   #takeUp(height: number, block: StoredBlock): void {
     this.height = height;
     this.digest = block.digest;
-    this.certificate = block.certificate;
+    this.finality = block.finality;
     this.#executed.clear();
     for (const id of decodeBody(block.body).transactions) {
       this.#spent.add(id);
@@ -293,10 +295,11 @@ export class TestChain implements ChainPort {
       const block = blocks[i]!;
       const height = first + i;
       if (height <= this.height) continue;
-      const { certificate } = block;
-      if (height !== this.height + 1 || certificate.height !== height || !equalBytes(certificate.digest, block.digest)) return;
+      if (height !== this.height + 1) return;
       if (!equalBytes(this.#digestOf(block.body), block.digest)) return;
-      if (certificateFault(this.#process.world.crypto, this.#rules.chainId, certificate, this.#rules.validators(height))) return;
+      const { chainId } = this.#rules;
+      const judged = { engine: this.#engine, chainId, height, digest: block.digest, validators: this.#rules.validators(height) };
+      if (judgeFinality(this.#process.world.crypto, judged, block.finality).fault !== undefined) return;
       try {
         this.onDelivered(await this.#add(height, block));
       } catch {

@@ -263,7 +263,7 @@ export class Cluster {
 /** The consensus driver over the small chain. */
 export function driverNode(engine: string, create: CreateEngine | undefined): NodeFactory {
   return ({ process, rules, signer, onFinal, say }) => {
-    const chain = new TestChain(process, rules);
+    const chain = new TestChain(process, rules, engine);
     const next = chain.height + 1;
     const driver = createConsensusDriver({
       engine,
@@ -273,7 +273,7 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
         validators: rules.validators(next),
         height: chain.height,
         digest: chain.digest,
-        certificate: chain.certificate,
+        finality: chain.finality,
         parameters: rules.parameters(next),
         ...(rules.bounds.engine ? { limits: rules.bounds.engine } : {}),
       },
@@ -306,8 +306,8 @@ export function driverNode(engine: string, create: CreateEngine | undefined): No
       height: () => chain.height,
       digestAt: (height) => chain.block(height)?.digest,
       describe: () => {
-        const s = driver.status();
-        return `height ${s.height} view ${s.view} ${s.phase} primary ${s.primary} votes ${JSON.stringify(s.votes)} fault ${driver.fault() ?? 'none'}`;
+        const { height, phase, producer, details } = driver.status();
+        return `height ${height} view ${details.view} ${phase} primary ${producer} votes ${JSON.stringify(details.votes)} fault ${driver.fault() ?? 'none'}`;
       },
     };
   };

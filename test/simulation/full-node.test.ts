@@ -9,8 +9,9 @@ import { keyspace } from '../../node/store/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { CLIENT, FullNodes, fullSetup, loadMachine } from './full-node.ts';
+import { FullNodes } from './full-node.ts';
 import { type Plot, runFullSeed } from './full-scenario.ts';
+import { CLIENT, fullSetup, loadMachine } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 200, checkpointIntervalBlocks: 4 };

@@ -13,7 +13,8 @@ import {
   type ViewChange,
   type Vote,
 } from '../../consensus/pbft/messages.ts';
-import { type Certificate, hashTagged, quorumSize } from '../../node/format/index.ts';
+import type { Certificate } from '../../consensus/pbft/certificates.ts';
+import { hashTagged, quorumSize } from '../../node/format/index.ts';
 import type { MakeTwin } from './byzantine.ts';
 import type { SeededRandom } from './random.ts';
 

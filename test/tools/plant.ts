@@ -25,7 +25,7 @@ function copyOfSource(): string {
 function succeeds(directory: string, args: readonly string[]): Promise<boolean> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env; // set in a test's process: it would change what `node --test` answers
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: directory, env, timeout: RUN_TIMEOUT_MS, maxBuffer: 1 << 28 }, (error) =>
+    execFile(process.execPath, args, { cwd: directory, env, timeout: RUN_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: 1 << 28 }, (error) =>
       resolve(error === null),
     );
   });

@@ -5,10 +5,12 @@
 import { plantedAnswers } from './planted-answers.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
+import { plantedCoalescing } from './planted-coalescing.ts';
 import { plantedDoors } from './planted-doors.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
+import { plantedScanner } from './planted-scanner.ts';
 import { plantedState } from './planted-state.ts';
 import { readText } from './source.ts';
 
@@ -34,7 +36,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
+  ...plantedScanner,
   ...plantedRecovery,
+  ...plantedCoalescing,
   ...plantedDoors,
   ...plantedAnswers,
 ];

@@ -4,6 +4,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 const REPLAY = 'consensus/pbft/replay.ts';
 const MEMORY_TEST = 'test/simulation/memory.test.ts';
 const VOTE_LOG = 'node/store/vote-log.ts';
+const FILES = 'node/store/files.ts';
 const FRAME_INBOX = 'node/chain/frame-inbox.ts';
 const FRAME_INBOX_TEST = 'test/unit/node/chain/frame-inbox.test.ts';
 const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
@@ -27,16 +28,16 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'a rewritten vote log takes the place of the old one before it is synced',
-    file: VOTE_LOG,
-    from: '      await file.sync();\n      await rename(temporary, path);',
-    to: '      await rename(temporary, path);',
+    file: FILES,
+    from: '    await file.sync();\n    await rename(temporary, path);',
+    to: '    await rename(temporary, path);',
     test: VOTE_LOG_TEST,
     only: 'synced',
   },
   {
     name: 'the new name of a rewritten vote log is not synced',
-    file: VOTE_LOG,
-    from: '      await syncDirectory(dirname(path));\n',
+    file: FILES,
+    from: '    await syncDirectory(dirname(path));\n',
     to: '',
     test: VOTE_LOG_TEST,
     only: 'synced',
@@ -200,9 +201,33 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'a backup of a new network that sees all before the primary does leaves its view alone',
     file: 'node/node.ts',
-    from: 'if (chain.tip().height > 0 || driver.status().primary !== options.node) return;',
+    from: 'if (chain.tip().height > 0 || driver.status().producer !== options.node) return;',
     to: 'if (chain.tip().height > 0) return;',
     test: 'test/simulation/full-node.test.ts',
     only: 'backups of a new network',
+  },
+  {
+    name: 'a backup expects excess as early as it would propose it itself',
+    file: 'node/node.ts',
+    from: "driver.status().producer === options.node ? 'self' : 'other'",
+    to: "'self'",
+    test: 'test/simulation/excess.test.ts',
+    only: 'as long as a primary',
+  },
+  {
+    name: 'a primary proposes excess only when the slowest would',
+    file: 'node/node.ts',
+    from: "driver.status().producer === options.node ? 'self' : 'other'",
+    to: "'other'",
+    test: 'test/simulation/excess.test.ts',
+    only: 'a new primary',
+  },
+  {
+    name: 'a node in a new view expects what it expected of the primary before',
+    file: 'node/node.ts',
+    from: 'if (event === PRODUCER_CHANGED) work.tell();',
+    to: '',
+    test: 'test/simulation/excess.test.ts',
+    only: 'a new primary',
   },
 ];

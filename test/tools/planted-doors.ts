@@ -6,13 +6,101 @@ const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
-const CSV = 'api/formats/csv.ts';
-const FORMATS_TEST = 'test/unit/api/formats/formats.test.ts';
+const CSV = 'node/records/formats/csv.ts';
+const FORMATS_TEST = 'test/unit/node/records/formats/formats.test.ts';
 const QUERY_QUEUE = 'node/ledger/query-queue.ts';
 const SHORT_HEADROOM_TEST = 'test/unit/api/rest/short-headroom.test.ts';
 const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
+  {
+    name: 'each piece of long work has a slice of its own in every turn',
+    file: 'node/pace/turns.ts',
+    from: 'isFree: () => usedMs < SLICE_MS,',
+    to: 'isFree: () => usedMs < 10 * SLICE_MS,',
+    test: 'test/unit/node/pace/slices.test.ts',
+    only: 'one slice a turn together',
+  },
+  {
+    name: 'all that waits for a turn goes on in the next one',
+    file: 'node/pace/turns.ts',
+    from: '      first.run();',
+    to: '      for (const { run } of [first, ...waiting]) run();\n      waiting.clear();',
+    test: 'test/unit/node/pace/slices.test.ts',
+    only: 'one slice a turn together',
+  },
+  {
+    name: 'a turn is a timer of 0 ms, which others that fall due may follow without the loop going round',
+    file: 'node/real/world.ts',
+    from: 'if (ms <= 0) {',
+    to: 'if (ms < 0) {',
+    test: 'test/unit/node/real/world.test.ts',
+    only: 'until the event loop has been round',
+  },
+  {
+    name: 'trees of large blocks are held by count alone',
+    file: 'node/records/inclusion.ts',
+    from: 'bytesMax: TREES_BYTES_MAX,',
+    to: 'bytesMax: Number.POSITIVE_INFINITY,',
+    test: 'test/unit/node/records/inclusion.test.ts',
+    only: 'so many bytes',
+  },
+  {
+    name: 'what was deleted from a map counts on',
+    file: 'node/pace/bounded-map.ts',
+    from: 'this.#bytes -= ',
+    to: 'this.#bytes -= 0 * ',
+    test: 'test/unit/node/pace/bounded-map.test.ts',
+    only: 'differ in size',
+  },
+  {
+    name: 'what a block replaced is looked through in one step for a peer',
+    file: 'node/ledger/undo.ts',
+    from: 'left % STEP_ENTRIES === 0',
+    to: 'left < 0',
+    test: 'test/unit/node/ledger/repair.test.ts',
+    only: 'with a pause in every row',
+  },
+  {
+    name: 'a record takes any amount of sealed bytes',
+    file: 'node/records/sealed-store.ts',
+    from: 'bytes > SEALED_BYTES_MAX || ',
+    to: 'bytes < 0 || ',
+    test: 'test/unit/node/records/sealed-bounds.test.ts',
+    only: 'may have of one record',
+  },
+  {
+    name: 'a change of a peer is opened however large it is',
+    file: 'node/records/sealed-replication.ts',
+    from: 'if (box.length > SEALED_BOX_BYTES_MAX)',
+    to: 'if (box.length < 0)',
+    test: 'test/unit/node/records/sealed-bounds.test.ts',
+    only: 'another node sends',
+  },
+  {
+    name: 'sealed values of a submission are not bounded at the door',
+    file: 'node/records/prepare-rows.ts',
+    from: 'if (clearBytes > SEALED_BYTES_MAX)',
+    to: 'if (clearBytes < 0)',
+    test: 'test/unit/node/records/prepare-rows.test.ts',
+    only: 'at the door',
+  },
+  {
+    name: 'sealed values of one record are not bounded at the door',
+    file: 'node/records/prepare.ts',
+    from: 'if (clearBytes > SEALED_BYTES_MAX)',
+    to: 'if (clearBytes < 0)',
+    test: 'test/unit/node/records/prepare-rows.test.ts',
+    only: 'at the door',
+  },
+  {
+    name: 'a sealed text of megabytes is read in one step',
+    file: 'node/records/sealed-values.ts',
+    from: 'bytes.length <= LONG_CHARACTERS ?',
+    to: 'bytes.length >= 0 ?',
+    test: 'test/unit/node/records/sealed-hold.test.ts',
+    only: 'read in pieces',
+  },
   {
     name: 'a table file with a value of megabytes is checked in one step',
     file: 'node/store/scrub.ts',
@@ -66,7 +154,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'node/ledger/block-store.ts',
     from: 'loadRow(store, ledgerKey.body(height));',
     to: 'Promise.resolve(store.get(ledgerKey.body(height)));',
-    test: 'test/unit/node/large-rows.test.ts',
+    test: 'test/unit/node/records/large-rows.test.ts',
     only: 'a transaction, its sender',
   },
   {
@@ -198,10 +286,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'bodies are read on the thread that votes',
-    file: 'api/records/bodies.ts',
+    file: 'node/records/bodies.ts',
     from: 'SMALL_BODY_BYTES_MAX = 16_384;',
     to: 'SMALL_BODY_BYTES_MAX = 16_777_216;',
-    test: 'test/unit/api/records/bodies.test.ts',
+    test: 'test/unit/node/records/bodies.test.ts',
     only: 'too much memory or time',
   },
   {
@@ -230,7 +318,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'what the header of a CSV lacks is said at every row',
-    file: 'api/records/refusal.ts',
+    file: 'node/records/refusal.ts',
     from: '    if (inHeader !== undefined && said.has(inHeader)) continue;\n',
     to: '',
     test: FORMATS_TEST,
@@ -270,10 +358,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'that the voting thread was held is said by nobody',
-    file: 'node/loop-delay.ts',
+    file: 'node/real/loop-delay.ts',
     from: '      if (!held) options.onHeld(Math.round(maxMs));\n',
     to: '',
-    test: 'test/unit/node/loop-delay.test.ts',
+    test: 'test/unit/node/real/loop-delay.test.ts',
     only: 'told once',
   },
   {
@@ -357,10 +445,10 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'bodies do not rest while the voting thread is late',
-    file: 'api/records/body-queue.ts',
+    file: 'node/records/body-queue.ts',
     from: 'if (rest > 0) await',
     to: 'if (rest < 0) await',
-    test: 'test/unit/api/records/body-queue.test.ts',
+    test: 'test/unit/node/records/body-queue.test.ts',
     only: 'rests after each',
   },
   {
@@ -372,7 +460,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'the reader of a running node is told of no headroom',
-    file: 'node/assemble.ts',
+    file: 'node/real/assemble.ts',
     from: '{ ...world, headroom }',
     to: 'world',
     test: START_TEST,
@@ -381,7 +469,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'the thread for bodies of a running node is told of no headroom',
     file: 'api/cli/start-node.ts',
-    from: 'createBodies({ world, headroom: real.headroom })',
+    from: 'createBodies({ world, headroom })',
     to: 'createBodies({ world })',
     test: START_TEST,
     only: 'bodies of records rest',
@@ -389,7 +477,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'the metric of a running node is told of no headroom',
     file: 'api/cli/start-node.ts',
-    from: '        headroom: real.headroom,\n',
+    from: '        headroom,\n',
     to: '',
     test: START_TEST,
   },

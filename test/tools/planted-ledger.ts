@@ -4,6 +4,8 @@ import type { PlantedBug } from './planted-bugs.ts';
 const CHAIN = 'node/chain/chain.ts';
 const EXECUTOR = 'node/ledger/executor.ts';
 const CHECKS = 'node/ledger/checks.ts';
+const MAP_ROWS = 'node/ledger/map-rows.ts';
+const MAP_ROWS_TEST = 'test/unit/node/ledger/map-rows.test.ts';
 const CHAIN_TEST = 'test/unit/node/chain/chain.test.ts';
 const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
@@ -11,7 +13,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: "a synced block's certificate is not checked",
     file: CHAIN,
-    from: '          ...checkCertificate(crypto, header.chainId, hash, header, certificate, tip.configuration),\n',
+    from: '          ...checkFinality(crypto, header.chainId, hash, header, finality, tip.configuration),\n',
     to: '',
     test: CHAIN_TEST,
     only: 'certificate',
@@ -19,7 +21,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'the certificate of another height counts',
     file: CHECKS,
-    from: 'fault === undefined && certificate.height === header.height',
+    from: 'fault === undefined && height === header.height',
     to: 'fault === undefined',
     test: CHAIN_TEST,
     only: 'certificate',
@@ -27,7 +29,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'the certificate of another block counts',
     file: CHECKS,
-    from: "    check('headerHash', toHex(hash), toHex(certificate.digest)),\n",
+    from: "    check('headerHash', toHex(hash), toHex(digest)),\n",
     to: '',
     test: CHAIN_TEST,
     only: 'certificate',
@@ -130,7 +132,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a block is stored again when sync was faster than consensus',
     file: CHAIN,
-    from: '        if (height <= tip.height) return deliveredOf(certificate); // sync was faster\n',
+    from: '        if (height <= tip.height) return deliveredOf(finality); // sync was faster\n',
     to: '',
     test: CHAIN_TEST,
     only: 'stored and told once',
@@ -138,7 +140,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a block is stored again when consensus was faster than sync',
     file: CHAIN,
-    from: '        if (header.height <= tip.height) return deliveredOf(certificate);\n',
+    from: '        if (header.height <= tip.height) return deliveredOf(finality);\n',
     to: '',
     test: CHAIN_TEST,
     only: 'stored and told once',
@@ -182,5 +184,77 @@ export const plantedLedger: readonly PlantedBug[] = [
     to: 'if (!loaded)',
     test: 'test/unit/node/chain/left-out.test.ts',
     only: 'flood',
+  },
+  {
+    name: 'a block leaves no change set of the state map',
+    file: EXECUTOR,
+    from: '    operations.push(mapRows.changes(changes));\n',
+    to: '',
+    test: MAP_ROWS_TEST,
+    only: 'each block leaves',
+  },
+  {
+    name: 'a start takes the stored state map for that of the head, whatever its root',
+    file: MAP_ROWS,
+    from: 'if (equalBytes(stored.root(), stateRoot)) return stored;',
+    to: 'return stored;',
+    test: MAP_ROWS_TEST,
+    only: 'change set',
+  },
+  {
+    name: 'a start takes the state map of the values for that of the head, whatever its root',
+    file: MAP_ROWS,
+    from: 'if (!equalBytes(made.root(), stateRoot))',
+    to: 'if (false)',
+    test: MAP_ROWS_TEST,
+    only: 'both damaged',
+  },
+  {
+    name: 'a start knows no hash of a damaged value',
+    file: MAP_ROWS,
+    from: 'valueHash: stored.has(pathOf(key)) });\n        return NOTHING;',
+    to: 'valueHash: undefined });\n        return NOTHING;',
+    test: MAP_ROWS_TEST,
+    only: 'where a value is damaged too',
+  },
+  {
+    name: 'no snapshot of the state map is ever written by itself',
+    file: MAP_ROWS,
+    from: '      void rewrite(map, set.height)',
+    to: '      if (false) void rewrite(map, set.height)',
+    test: MAP_ROWS_TEST,
+    only: 'enough keys were written',
+  },
+  {
+    name: 'change sets go before the snapshot that takes their place is whole',
+    file: MAP_ROWS,
+    from: '    let number = 0;\n',
+    to: '    let number = 0;\n    await drop(keyspace.mapChanges, ledgerKey.mapChanges(height + 1), CHANGES_PER_RANGE);\n',
+    test: MAP_ROWS_TEST,
+    only: 'cut short',
+  },
+  {
+    name: 'a snapshot counts before it is whole',
+    file: MAP_ROWS,
+    from: '    let number = 0;\n',
+    to: '    let number = 0;\n    await store.batch([{ key: ledgerKey.mapSnapshot, value: new Writer(8).u64(height).finish() }], { sync: true });\n',
+    test: MAP_ROWS_TEST,
+    only: 'cut short',
+  },
+  {
+    name: 'a damaged value is dropped by a repair before the chain is open',
+    file: EXECUTOR,
+    from: 'map: () => (opened ? map : undefined)',
+    to: 'map: () => map',
+    test: MAP_ROWS_TEST,
+    only: 'before the chain is open',
+  },
+  {
+    name: 'a damaged change set of a running node stays',
+    file: 'node/ledger/repair.ts',
+    from: '    await deps.mapRows.rewrite(entries, head().height);\n',
+    to: '',
+    test: MAP_ROWS_TEST,
+    only: 'of a running node',
   },
 ];

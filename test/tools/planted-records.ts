@@ -2,17 +2,41 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
-const SUBMIT = 'api/records/submit.ts';
-const SUBMIT_TEST = 'test/unit/api/records/submit.test.ts';
+const SUBMIT = 'node/records/submit.ts';
+const SUBMIT_TEST = 'test/unit/node/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
+const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
 export const plantedRecords: readonly PlantedBug[] = [
   {
+    name: 'a value to be sealed stays in clear behind its commitment',
+    file: 'node/records/clear-content.ts',
+    from: '        at = to;\n',
+    to: '        at = from + 0 * to;\n',
+    test: 'test/unit/node/records/clear-content.test.ts',
+  },
+  {
+    name: 'a record may name a mapping that nobody registered',
+    file: 'contracts/builtin/records.ts',
+    from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
+  {
+    name: 'the node signs for a record that names a mapping of another class',
+    file: 'node/records/check-rows.ts',
+    from: '      ...mappingFaults(reading, definition, facts, record, known),\n',
+    to: '',
+    test: RECORDS_TEST,
+    only: 'a mapping that filled',
+  },
+  {
     name: 'guesses at what an account may not read are free',
-    file: 'api/records/check-rows.ts',
+    file: 'node/records/check-rows.ts',
     from: '      if (!visible) deps.guesses.charge(account);\n',
     to: '',
     test: OWN_READING_TEST,
@@ -20,7 +44,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'who may not read a repeated record hears its transaction',
-    file: 'api/records/submit.ts',
+    file: 'node/records/submit.ts',
     from: "status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first",
     to: "status === 'repeated' && first && readingOf(node) && account ? first",
     test: OWN_READING_TEST,
@@ -28,7 +52,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'an account with a right to its own records reads those of others',
-    file: 'api/records/service.ts',
+    file: 'node/records/service.ts',
     from: 'first && seesRecord(read, caller.account, first)',
     to: 'first',
     test: OWN_READING_TEST,
@@ -36,7 +60,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'an account with a right to its own records finds those of others',
-    file: 'api/records/service.ts',
+    file: 'node/records/service.ts',
     from: '...(readsAll(caller) ? {} : { author: caller.account }),',
     to: '',
     test: OWN_READING_TEST,
@@ -44,18 +68,18 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a submission that equals one under way is sent once more',
-    file: 'api/records/under-way.ts',
+    file: 'node/records/under-way.ts',
     from: 'let other = sends.get(key); other;',
     to: 'let other: Promise<Sent> | undefined; other;',
-    test: 'test/unit/api/records/under-way.test.ts',
+    test: 'test/unit/node/records/under-way.test.ts',
     only: 'eight sends',
   },
   {
     name: 'a record that another transaction stored is answered with a receipt that stored nothing',
-    file: 'api/records/submit.ts',
+    file: 'node/records/submit.ts',
     from: "results.every(({ status }) => status === 'repeated')",
     to: 'results.length < 0',
-    test: 'test/unit/api/records/under-way.test.ts',
+    test: 'test/unit/node/records/under-way.test.ts',
     only: 'overlaps',
   },
   {
@@ -100,7 +124,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'sealed values of a refused submission stay',
-    file: SUBMIT,
+    file: 'node/records/record-transaction.ts',
     from: '    if (holds) await sealed.drop(id); // admission',
     to: '    // admission',
     test: SUBMIT_TEST,
@@ -109,17 +133,17 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'the record that a later call refuses is sought in the first call',
     file: SUBMIT,
-    from: 'const record = before + recordOfCall;',
-    to: 'const record = recordOfCall;',
-    test: 'test/unit/api/records/under-way.test.ts',
+    from: 'recordsBefore(rows, receipt.failedCall) - place;',
+    to: '-place;',
+    test: 'test/unit/node/records/under-way.test.ts',
     only: 'later call',
   },
   {
     name: 'a body may take the thread for bodies as long as it likes',
-    file: 'api/records/body-thread.ts',
+    file: 'node/records/body-thread.ts',
     from: 'world.timers.after(msMax, () => void at.worker.terminate());',
     to: 'world.timers.after(msMax, () => undefined);',
-    test: 'test/unit/api/records/bodies.test.ts',
+    test: 'test/unit/node/records/bodies.test.ts',
     only: 'too much memory or time',
   },
   {
@@ -140,9 +164,9 @@ export const plantedRecords: readonly PlantedBug[] = [
   },
   {
     name: 'a bundle may show the certificate of another header',
-    file: EVIDENCE,
-    from: 'votes.height !== decoded.height || !equalBytes(votes.digest, hash)',
-    to: 'votes.height < 0',
+    file: 'consensus/finality.ts',
+    from: 'height !== block.height || !equalBytes(digest, block.digest)',
+    to: 'height < 0',
     test: EVIDENCE_TEST,
     only: 'both verifiers',
   },

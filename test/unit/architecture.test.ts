@@ -1,23 +1,26 @@
 /** Which way the house points, and the words that replicated and pure code may not use (STYLE: the map; design: execution, chain "seams"). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
+import { codeOf, places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
 
+/** Leaves of node/ that folders above and below may import. */
+const GROUND_FLOOR = ['node/format', 'node/errors'];
 /** Folder -> folders it may import. Longest match wins on both sides; whatever is not listed is refused. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'node/format': ['node/format'],
+  'node/errors': ['node/errors'],
   consensus: ['consensus', 'node/format'],
-  contracts: ['contracts', 'node/format'],
-  node: ['node', 'node/format', 'consensus', 'contracts'],
-  api: ['api', 'node', 'node/format', 'consensus', 'contracts'],
-  devnet: ['devnet', 'api', 'node', 'node/format', 'consensus', 'contracts'],
-  test: ['test', 'devnet', 'api', 'node', 'node/format', 'consensus', 'contracts'],
+  contracts: ['contracts', ...GROUND_FLOOR],
+  node: ['node', ...GROUND_FLOOR, 'consensus', 'contracts'],
+  api: ['api', 'node', ...GROUND_FLOOR, 'consensus', 'contracts'],
+  devnet: ['devnet', 'api', 'node', ...GROUND_FLOOR, 'consensus', 'contracts'],
+  test: ['test', 'devnet', 'api', 'node', ...GROUND_FLOOR, 'consensus', 'contracts'],
 };
 /** The one arrow upwards: the command `devnet` of the CLI starts what stands in devnet/. */
 const UPWARDS: ReadonlySet<string> = new Set(['api/cli']);
 
 /** Pure and replicated: the same bytes on every machine, in a browser too. */
-const PURE = ['consensus/', 'contracts/', 'node/format/'];
+const PURE = ['consensus/', 'contracts/', 'node/format/', 'node/errors/'];
 /** Reads the engine's file from disk; everything else of the VM is pure. */
 const PURE_EXCEPT: ReadonlySet<string> = new Set(['contracts/quickjs/load-wasm.ts']);
 
@@ -48,6 +51,9 @@ const BANNED_IN_SHELL: Readonly<Record<string, RegExp>> = {
   chance: /\bMath\s*\.\s*random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/g,
 };
 
+/** The name of an engine, in code and in text, its folder and its codes; not in comments, nor in words for people. */
+const ENGINE = /\bpbft\b|\bPBFT_/;
+
 const all = sourceFiles('api', 'consensus', 'contracts', 'devnet', 'node', 'test');
 const isPure = (file: SourceFile) => PURE.some((folder) => file.path.startsWith(folder)) && !PURE_EXCEPT.has(file.path);
 const isAdapter = (file: SourceFile) => file.path.startsWith('node/') && !isPure(file) && /\badapter\b/i.test(moduleComment(file.text));
@@ -58,7 +64,7 @@ function moduleComment(text: string): string {
 }
 
 function folderOf(path: string): string {
-  return path.startsWith('node/format/') ? 'node/format' : path.slice(0, path.indexOf('/'));
+  return GROUND_FLOOR.find((folder) => path.startsWith(`${folder}/`)) ?? path.slice(0, path.indexOf('/'));
 }
 
 test('every import follows an arrow of the map', () => {
@@ -115,6 +121,17 @@ test('the shell reaches clock, timers, chance and the machine through its World;
     ...file.imports.filter((name) => name.startsWith('node:')).map((name) => `${file.path}: imports ${name}`),
   ]);
   assert.deepEqual(wrong, []);
+});
+
+test('an engine is named in consensus/ and where a configuration says which there are, nowhere else', () => {
+  const CONFIGURATION = 'node/format/engines.ts';
+  const named = all.filter(
+    ({ path, text }) => !path.startsWith('consensus/') && !path.startsWith('test/') && ENGINE.test(codeOf(text, true)),
+  );
+  assert.deepEqual(
+    named.map(({ path }) => path),
+    [CONFIGURATION],
+  );
 });
 
 test('process, its environment and its arguments appear in entry files only', () => {

@@ -3,7 +3,7 @@
  * its quotes. What a row means is the format door's business. Text in, raw rows out; faults of the file's frame throw CLI_FILE_MALFORMED.
  */
 import { ChainError } from '../../../node/errors/index.ts';
-import { foreignForm } from '../../formats/index.ts';
+import { foreignForm } from '../../../node/records/formats/index.ts';
 import type { RowFormat } from './format.ts';
 
 export interface RawRow {

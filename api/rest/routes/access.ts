@@ -1,8 +1,8 @@
 /** Login, tokens, the interface registry and the exchange log (DB53 5.1.1.d, 5.2.1, 6.1.4). */
 import { Type } from '@sinclair/typebox';
+import { entryOf, isInForce } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/feeds/exchange-log.ts';
-import { isActive, readAccount } from '../../auth/identity.ts';
 import { API_TOKEN_MS_MAX, type TokenClaims } from '../../auth/token.ts';
 import type { ApiContext } from '../context.ts';
 import { openApiDocument, registryRows } from '../openapi.ts';
@@ -124,8 +124,8 @@ const issueTokenRoute = route({
   response: { schema: TokenAnswer, statuses: [200] },
   handler: (call, api) => {
     const { account, lifeMs } = call.body;
-    const entry = readAccount(api.read, account);
-    if (entry === undefined || !isActive(entry, api.world.clock.now())) throw new ChainError('ACCOUNT_INACTIVE', { account });
+    const entry = entryOf(api.read, 'account', account);
+    if (entry === undefined || !isInForce(entry, api.world.clock.now())) throw new ChainError('ACCOUNT_INACTIVE', { account });
     if (entry.owner !== call.caller.organisation) throw new ChainError('ACCOUNT_FOREIGN', { account });
     return tokenReply(api.issue(account, 'api', lifeMs, false));
   },

@@ -21,6 +21,7 @@ import {
   heightRange,
   pathParameter,
   presentCertificate,
+  presentRound,
   presentHeader,
   presentTransaction,
   queryParameter,
@@ -148,7 +149,7 @@ const getBlock = readRoute({
       const block = encodeBlock(stored.block);
       await api.turn(); // the next look at its megabytes
       return {
-        raw: encodeSealedBlock(block, stored.certificate),
+        raw: encodeSealedBlock(block, stored.finality),
         mediaType: 'application/octet-stream',
         headers: { 'x-block-hash': toHex(stored.hash) },
       };
@@ -214,7 +215,7 @@ const getConsensus = readRoute({
           stateRoot: toHex(head.stateRoot),
           era: head.era,
         },
-        round: node.consensus(),
+        round: presentRound(node.consensus()),
         mempool: node.mempool(),
       },
     };
@@ -307,7 +308,7 @@ function* blockSteps(stored: StoredBlock, { world }: ApiContext) {
     header: presentHeader(world.crypto, stored.block.header),
     headerBytes: toHex(stored.headerBytes),
     seal: toHex(stored.block.seal),
-    certificate: presentCertificate(stored.certificate),
+    certificate: presentCertificate(stored.block.header.engine, stored.finality),
     transactions: yield* transactionsSteps(stored.block, stored.transactionIds),
     receipts: yield* eachInSteps(stored.receipts, receiptSteps),
   };

@@ -1,10 +1,9 @@
 /** Nodes, peers, the event stream, alarms, and what operators watch (DB53 5.1.4, 6.4). */
 import { Type } from '@sinclair/typebox';
-import { CONTRACT, governanceKey, registryKey, type RegistryEntry, stateKey } from '../../../contracts/index.ts';
+import { CONTRACT, entryOf, governanceKey, registryKey, type RegistryEntry, stateKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import { decodeJson, quorumSize } from '../../../node/format/index.ts';
 import type { PeerStatus } from '../../../node/world.ts';
-import { readNode } from '../../auth/identity.ts';
 import type { ApiContext } from '../context.ts';
 import { API_PREFIX, type Call, type Route, route } from '../route.ts';
 import { openEventStream } from '../stream.ts';
@@ -20,7 +19,7 @@ const listNodes = listRoute({
   page: (call, api, asked) => {
     const peers = new Map(api.node.peers().map((peer) => [peer.node, peer])); // once for all rows
     const rows = statePages(CONTRACT.registry, registryKey.entriesOf('node'), (entry) =>
-      nodeAnswer(api, peers, entry as unknown as RegistryEntry),
+      nodeAnswer(api, peers, entry as unknown as RegistryEntry<'node'>),
     );
     return rows(call, api, asked);
   },
@@ -35,10 +34,10 @@ const getNode = readRoute({
   parameters: [pathParameter('id', name128, 'node-a', { en: 'Node id', zh: '节点标识' })],
   errors: ['NOT_FOUND'],
   handler: (call, api) => {
-    const entry = readNode(api.read, call.required('id'));
+    const entry = entryOf(api.read, 'node', call.required('id'));
     if (entry === undefined) throw new ChainError('NOT_FOUND', { node: call.required('id') });
     const peers = new Map(api.node.peers().map((peer) => [peer.node, peer]));
-    return { data: nodeAnswer(api, peers, entry as unknown as RegistryEntry) };
+    return { data: nodeAnswer(api, peers, entry) };
   },
 });
 
@@ -194,7 +193,7 @@ export const networkRoutes: readonly Route[] = [
   metrics,
 ];
 
-function nodeAnswer(api: ApiContext, peers: ReadonlyMap<string, PeerStatus>, entry: RegistryEntry) {
+function nodeAnswer(api: ApiContext, peers: ReadonlyMap<string, PeerStatus>, entry: RegistryEntry<'node'>) {
   const peer = peers.get(entry.id);
   const self = entry.id === api.node.info.node;
   return { ...entry, self, connected: self || peer?.connected === true, lastSeenMs: peer?.lastSeenMs ?? null };

@@ -2,7 +2,6 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import {
   type Block,
-  type Certificate,
   decodeTransaction,
   fromUtf8,
   type Header,
@@ -12,6 +11,7 @@ import {
   type Receipt,
   toHex,
 } from '../../../node/format/index.ts';
+import { type EngineStatus, openFinality } from '../../../consensus/index.ts';
 import { contractsErrors } from '../../../node/errors/contracts.ts';
 import { keysErrors } from '../../../node/errors/keys.ts';
 import { ledgerErrors } from '../../../node/errors/ledger.ts';
@@ -139,10 +139,16 @@ export function presentHeader(crypto: World['crypto'], header: Header) {
   };
 }
 
-export function presentCertificate(certificate: Certificate | undefined) {
-  if (certificate === undefined) return null;
-  const votes = certificate.votes.map((vote) => ({ node: vote.node, signature: toHex(vote.signature) }));
-  return { view: certificate.view, height: certificate.height, digest: toHex(certificate.digest), votes };
+export function presentCertificate(engine: string, finality: Uint8Array | undefined) {
+  if (finality === undefined) return null;
+  const { height, digest, votes, details } = openFinality(engine, finality);
+  const shown = votes.map((vote) => ({ node: vote.node, signature: toHex(vote.signature) }));
+  return { ...details, height, digest: toHex(digest), votes: shown };
+}
+
+/** What an engine alone has stands beside what all have. */
+export function presentRound({ engine, height, phase, producer, details: { view, ...others } }: EngineStatus) {
+  return { engine, height, ...(view === undefined ? {} : { view }), primary: producer, phase, ...others };
 }
 
 /** A receipt may hold results and events of megabytes. */

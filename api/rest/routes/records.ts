@@ -4,7 +4,7 @@ import { CONTRACT, recordKey, stateKey } from '../../../contracts/index.ts';
 import { decodeJson, indexDigest, type Json, type RecordOrigin, SOURCE_TEXT_BYTES_MAX, toByteText } from '../../../node/format/index.ts';
 import { annexExample, annexFields } from '../annex-a.ts';
 import type { ApiContext } from '../context.ts';
-import type { RecordBody, RecordFilter, RecordMediaType, RecordOutcome } from '../deps.ts';
+import type { RecordBody, RecordFilter, RecordMediaType, RecordOutcome } from '../../../node/records/types.ts';
 import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
 import {
   hexDigest,
@@ -130,7 +130,8 @@ const RecordItem = Type.Object({ id: Type.String(), version: Type.Integer(), rec
 const SubmitAnswer = Type.Object(
   {
     transactionId: Type.Union([Type.String(), Type.Null()], {
-      description: 'Null, like height and blockHash, when every record was stored before and the account may read none of them',
+      description:
+        'May hold other records of the account too. Of a pending record: where it stands now; should that transaction fail over another record, the node sends this one again in a further one. Null, like height and blockHash, when every record was stored before and the account may read none of them',
     }),
     status: Type.String(),
     height: Type.Union([Type.Integer(), Type.Null()]),

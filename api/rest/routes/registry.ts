@@ -8,6 +8,7 @@ import {
   CONTRACT,
   dataReaders,
   ENTRY_DATA_BYTES_MAX,
+  entryFrom,
   registryKey,
   type RegistryKind,
   registryKinds,
@@ -15,9 +16,9 @@ import {
   stateKey,
 } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { decodeJson, type JsonObject } from '../../../node/format/index.ts';
+import type { JsonObject } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
-import type { Caller } from '../deps.ts';
+import type { Caller } from '../../../node/records/types.ts';
 import { API_PREFIX, type Call, type Route } from '../route.ts';
 import { field, pathParameter, queryParameter, strictObject } from './parts.ts';
 import { listRoute, readRoute, readsAll, statePages, submitRoute } from './shapes.ts';
@@ -252,7 +253,7 @@ function kindOf(call: Call): RegistryKind {
 
 function readRow(api: ApiContext, key: string): RegistryEntry | undefined {
   const bytes = api.node.state.get(stateKey(CONTRACT.registry, key));
-  return bytes && (decodeJson(bytes) as unknown as RegistryEntry);
+  return bytes && entryFrom(bytes);
 }
 
 async function change(call: Call, api: ApiContext, method: string, values: Readonly<Record<string, unknown>>) {

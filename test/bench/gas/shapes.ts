@@ -4,7 +4,7 @@
  */
 import type { Execution, StateWrites } from '../../../contracts/index.ts';
 import { type Call, encodeJson, type Json, toByteText, toHex } from '../../../node/format/index.ts';
-import { createStateMap } from '../../../node/ledger/state-map.ts';
+import { createStateMap } from '../../../node/state/index.ts';
 import { ADMIN, call, type GasStand } from './stand.ts';
 
 interface Shape {
@@ -58,8 +58,7 @@ function addWrites(stand: GasStand, add: (name: string, work: () => Execution) =
     stand,
     `contract({ methods: { m(ctx, round) { for (let i = 0; i < 1000; i++) ctx.put((i * 7919 % 1000003) + '/' + round + '${text}', 1); } } });`,
   );
-  const nodes = new Map<string, Uint8Array>();
-  const map = createStateMap({ get: (key) => nodes.get(key) }, stand.crypto, 'n');
+  const map = createStateMap(stand.crypto);
   const stage = (writes: StateWrites) => {
     const rows = [...writes].map(([key, value]) => ({ key, valueHash: value && stand.crypto.hash(value) }));
     return map.stage(rows.sort((a, b) => (a.key < b.key ? -1 : 1)));
@@ -70,13 +69,11 @@ function addWrites(stand: GasStand, add: (name: string, work: () => Execution) =
       return [`${toByteText(new TextEncoder().encode(address))}${toHex(digest)}`, digest] as const;
     }),
   );
-  const staged = stage(filled);
-  for (const { key, value } of staged.operations) if (value) nodes.set(key, value);
-  map.commit(staged);
+  map.commit(stage(filled));
   let round = 0;
   add('state: 1,000 new long keys', () => {
     const execution = stand.run(ADMIN, [call(address, 'm', [round++])]);
-    stage(execution.writes);
+    map.drop(stage(execution.writes));
     return execution;
   });
 }

@@ -13,15 +13,8 @@ import {
 } from 'node:crypto';
 import { decodeSealedBlock } from '../../../node/ledger/validation.ts';
 import * as x509 from '@peculiar/x509';
-import {
-  createServer,
-  type ApiDeps,
-  type ApiServer,
-  type RecordBody,
-  type RecordService,
-  type SubmitOutcome,
-  type TlsOptions,
-} from '../../../api/index.ts';
+import { createServer, type ApiDeps, type ApiServer, type TlsOptions } from '../../../api/index.ts';
+import type { RecordBody, RecordService, SubmitOutcome } from '../../../node/records/types.ts';
 import { encodeToken, type TokenClaims } from '../../../api/auth/token.ts';
 import {
   type AccountData,
@@ -56,6 +49,7 @@ import {
 import type { Alarm, NodeService, OutboxEvent, StoredBlock, TransactionStatus } from '../../../node/service.ts';
 import type { Headroom } from '../../../node/pace/headroom.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
+import { realTimers } from '../../../node/real/world.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
 export const CHAIN_ID = new Uint8Array(createHash('sha256').update('chain').digest());
@@ -86,10 +80,7 @@ export function createTestWorld(): TestWorld {
       monotonic: () => performance.now() - started + shiftMs,
     },
     timers: {
-      after(ms, run) {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
+      after: realTimers.after,
       every(ms, run) {
         const timer = setInterval(run, ms);
         timer.unref();
@@ -301,7 +292,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     const block: Block = { header: headerAt(height), seal: new Uint8Array(64), transactions: TRANSACTIONS };
     const headerBytes = encodeHeader(block.header);
     const transactionIds = TRANSACTIONS.map((bytes) => openTransaction(crypto, bytes).id);
-    return { block, hash: headerHash(crypto, headerBytes), headerBytes, certificate: undefined, receipts: [], transactionIds };
+    return { block, hash: headerHash(crypto, headerBytes), headerBytes, finality: undefined, receipts: [], transactionIds };
   };
   const node: TestNode = {
     events_: [],
@@ -330,13 +321,9 @@ export function createTestNode(state: TestState, world: World): TestNode {
     consensus: () => ({
       engine: 'pbft',
       height: node.height,
-      view: 0,
-      primary: 'node-a',
       phase: 'idle',
-      proposals: 3,
-      verifications: 3,
-      votes: { prepare: 9, commit: 9, viewChange: 0 },
-      stableCheckpoint: 10,
+      producer: 'node-a',
+      details: { view: 0, proposals: 3, verifications: 3, votes: { prepare: 9, commit: 9, viewChange: 0 }, stableCheckpoint: 10 },
     }),
     peers: () =>
       ['node-b', 'node-c', 'node-d'].map((peer) => ({ node: peer, connected: peer !== 'node-d', lastSeenMs: 5, address: undefined })),
@@ -468,6 +455,7 @@ export function createTestRecords(): TestRecords {
     pending: false,
     delayMs: 0,
     underWay: () => 0,
+    gathered: () => 0,
     async submit(body, bearer, options) {
       const { token, text } = readText(body);
       const caller = bearer.identify(token);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createEngine, engineNames, isEngineName, producerOf } from '../../../consensus/index.ts';
+import { createEngine, producerOf } from '../../../consensus/index.ts';
+import { engineNames, isEngineName } from '../../../node/format/index.ts';
 import { CHAIN_ID, GENESIS, PARAMETERS, validators } from './pbft/table.ts';
 
 const start = {
@@ -9,7 +10,7 @@ const start = {
   validators: validators(),
   height: 0,
   digest: GENESIS,
-  certificate: undefined,
+  finality: undefined,
   parameters: PARAMETERS,
   log: [],
 };

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { checkContent, checkSource, production } from '../../../contracts/classes/index.ts';
 import { allRoutes } from '../../../api/rest/routes/index.ts';
-import { AI4I_FILE, AI4I_INTERFACE, AI4I_ROWS, ai4iRecords, readAi4iRows } from '../../../devnet/ai4i.ts';
-import { encodeContent, textAt, toHex } from '../../../node/format/index.ts';
+import { AI4I_FILE, AI4I_INTERFACE, AI4I_MAPPING_FILE, AI4I_ROWS, ai4iRecords, readAi4iRows } from '../../../devnet/ai4i.ts';
+import { encodeContent, type TextStruct, textAt, toHex } from '../../../node/format/index.ts';
 import { crypto } from '../node/records/sample.ts';
 
 const factories = [
@@ -42,6 +42,17 @@ test('all 10,000 rows become annex A records that pass their class, the same on 
 
 test('the source of a row names an interface of the registry', () => {
   assert.ok(allRoutes().some((route) => route.operationId === AI4I_INTERFACE));
+});
+
+test('invented values are named beside the registered mapping, whose document tells the rule of each', () => {
+  const rows = readAi4iRows(readFileSync(AI4I_FILE, 'utf8'));
+  const { record } = ai4iRecords(rows, factories).next().value!;
+  const { mapping, paths } = (record.ext as TextStruct).filled as { readonly mapping: string; readonly paths: readonly string[] };
+  const document = readFileSync(AI4I_MAPPING_FILE, 'utf8');
+  assert.ok(document.includes(`\`${mapping}\``));
+  const rules = document.slice(document.indexOf('Invented'));
+  for (const path of paths) assert.ok(rules.includes(`\`${path}\``), path);
+  assert.ok(JSON.stringify((record.ext as TextStruct).filled).length < 250, 'rules in words are not repeated in every record');
 });
 
 test('rows repeat under new product ids when more are asked for', () => {

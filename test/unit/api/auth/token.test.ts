@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { currentOtp } from '../../../../api/index.ts';
+import { HOLD_MS_MAX, HOLD_MS_MIN } from '../../../../api/rest/envelope.ts';
 import { createRig, type Rig, START_MS } from '../stand-ins.ts';
 
 let rig: Rig;
@@ -90,6 +91,22 @@ test('rights come from chain state, never from the token', async () => {
 
 const PASSWORD = 'correct horse battery';
 
+/** A refusal that is held takes its time by the rig's clock, and none of the test's. Returns how long each was held, ms. */
+function passHolds({ world }: Rig): readonly number[] {
+  const held: number[] = [];
+  const timers = world.timers as { after: typeof world.timers.after };
+  const { after: really } = timers;
+  timers.after = (ms, run) => {
+    if (ms < HOLD_MS_MIN || ms > HOLD_MS_MAX) return really(ms, run);
+    held.push(ms);
+    return really(0, () => {
+      world.advance(ms);
+      run();
+    });
+  };
+  return held;
+}
+
 async function login(
   own: Rig,
   body: object,
@@ -146,22 +163,26 @@ test('with a second factor the code is needed, spent once, and written before th
 
 test('repeated failures lock the account for ever longer times, and the lock ends by itself', async () => {
   const own = await createRig({ rateLimitFactor: 0 });
+  const held = passHolds(own);
   await own.server.context.credentials.setPassword('ada@acme', PASSWORD);
   const wrong = () => login(own, { account: 'ada@acme', password: 'wrong' });
   for (let i = 0; i < 5; i++) assert.equal((await wrong()).code, 'LOGIN_REFUSED');
   const locked = await login(own, { account: 'ada@acme', password: PASSWORD });
   assert.deepEqual([locked.status, locked.code, locked.retryAfter], [429, 'LOGIN_LOCKED', '1']);
+  assert.deepEqual(held, [HOLD_MS_MIN]);
   own.world.advance(1_001);
   assert.equal((await wrong()).code, 'LOGIN_REFUSED');
   own.world.advance(1_001);
   assert.equal((await login(own, { account: 'ada@acme', password: PASSWORD })).code, 'LOGIN_LOCKED', 'the second lock is longer');
   own.world.advance(1_001);
   assert.equal((await login(own, { account: 'ada@acme', password: PASSWORD })).code, 'OK');
+  assert.equal(held.length, 2, 'each refusal that tells to wait was held');
   await own.close();
 });
 
 test('wrong passwords of a stranger shut out neither a login from elsewhere nor the step-up of a session', async () => {
   const own = await createRig({ rateLimitFactor: 0 });
+  passHolds(own);
   const { credentials } = own.server.context;
   const account = 'ada@acme';
   await credentials.setPassword(account, PASSWORD);

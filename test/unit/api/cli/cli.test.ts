@@ -6,8 +6,6 @@ import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { runCli } from '../../../../api/cli/program.ts';
-import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { openAlarms } from '../../../../node/feeds/alarms.ts';
 import { auditKey, CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
@@ -17,6 +15,7 @@ import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { inlineRow } from '../../../../node/ledger/state-rows.ts';
 import { keyspace, openLevelStore, openVoteLog } from '../../../../node/store/index.ts';
 import { openKeystore, validatorKeyId } from '../../../../node/keystore/index.ts';
+import { commandLine } from './command-line.ts';
 import { confirmed, createRig, createTestWorld, type Rig, testTls } from '../stand-ins.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cli-'));
@@ -32,47 +31,7 @@ after(async () => {
   rmSync(directory, { recursive: true });
 });
 
-interface Run {
-  readonly exitCode: number;
-  readonly out: string;
-  readonly err: string;
-  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they come
-  readonly answer: any;
-}
-
-async function run(args: readonly string[], env: Record<string, string> = {}, input = '', typed?: string): Promise<Run> {
-  let out = '';
-  let err = '';
-  const terminal: Terminal = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interactive: false,
-    env,
-    cwd: directory,
-    programPath: '/nowhere/dist/api/cli/main.js',
-    nodePath: process.execPath,
-    nodeVersion: '20.0.0',
-    now: () => Date.now(),
-    sleep: async () => {},
-    stdin: async function* () {
-      yield Buffer.from(input);
-    },
-    askSecret: async () => typed,
-    onStop: () => () => undefined,
-  };
-  const exitCode = await runCli(args, terminal, '9.9.9');
-  let answer: unknown;
-  try {
-    answer = JSON.parse(out);
-  } catch {
-    // text
-  }
-  return { exitCode, out, err, answer };
-}
+const run = commandLine(directory);
 const as = (account: string, ...args: string[]) =>
   run(['--json', ...args], { TRACEMILL_URL: url, TRACEMILL_CA: 'ca.pem', TRACEMILL_TOKEN: rig.token(account) });
 const file = (name: string, text: string): string => {
@@ -191,16 +150,18 @@ test('a list that does not show everything says so, and goes on where it stopped
     rig.state.rows.set(stateKey(CONTRACT.governance, governanceKey.proposal(`0000000${i + 1}`)), encodeJson({ id: `${i + 1}`, votes: [] }));
     const entry = { kind: 'factory', id: `F-${i}`, owner: 'acme', version: 1, state: 'active' };
     rig.state.rows.set(stateKey(CONTRACT.registry, registryKey.entry('factory', `F-${i}`)), encodeJson(entry));
+    rig.state.rows.set(stateKey(CONTRACT.registry, registryKey.version('factory', 'F-0', i + 1)), encodeJson({ ...entry, version: i + 1 }));
   }
   const text = (...args: string[]) => run([...args, '--url', url, '--ca', 'ca.pem', '--token', rig.token('ada@acme')]);
   for (const list of [
     ['contract', 'list'],
     ['governance', 'list'],
     ['registry', 'list', 'factory'],
+    ['registry', 'history', 'factory', 'F-0'],
   ]) {
     const first = await text(...list, '--limit', '3');
     assert.equal(first.exitCode, 0, first.err);
-    const [, cursor] = /3 shown, there are more; next page: --after (\S+)/.exec(first.err) ?? [];
+    const [, cursor] = /^3 shown, 2 more; go on with --after (\S+)\n$/.exec(first.err) ?? [];
     const rest = await text(...list, '--after', cursor!);
     assert.equal(rest.err, '');
     assert.equal((await as('ada@acme', ...list, '--limit', '3')).answer.next, cursor);

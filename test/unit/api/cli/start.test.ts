@@ -9,7 +9,7 @@ import type { StartedLine } from '../../../../api/cli/start.ts';
 import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ApiError, type Client, createClient } from '../../../../api/client/index.ts';
-import { SMALL_BODY_BYTES_MAX } from '../../../../api/records/bodies.ts';
+import { SMALL_BODY_BYTES_MAX } from '../../../../node/records/bodies.ts';
 import { provision } from '../../../../devnet/provision.ts';
 import { HEADROOM_LOOK_MS, HEADROOM_PART_MIN } from '../../../../node/pace/headroom.ts';
 

@@ -13,7 +13,7 @@ import {
 } from '../../../../api/rest/envelope.ts';
 import { textSteps } from '../../../../api/rest/text-steps.ts';
 import { xmlForm } from '../../../../api/rest/xml.ts';
-import { refuseBody } from '../../../../api/records/refusal.ts';
+import { refuseBody } from '../../../../node/records/refusal.ts';
 import { ChainError, errorRow } from '../../../../node/errors/index.ts';
 import { ended } from '../../../tools/steps.ts';
 

@@ -1,9 +1,9 @@
 /** What a device reads: every route by name, and what others wrote is to it as if it did not exist. An operator is the twin of each refusal. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Bodies, createBodies } from '../../../../api/records/bodies.ts';
-import { GUESSES_PER_MINUTE, GUESSES_SAVED_COUNT } from '../../../../api/records/guesses.ts';
-import { createRecordService } from '../../../../api/records/service.ts';
+import { type Bodies, createBodies } from '../../../../node/records/bodies.ts';
+import { GUESSES_PER_MINUTE, GUESSES_SAVED_COUNT } from '../../../../node/records/guesses.ts';
+import { createRecordService } from '../../../../node/records/service.ts';
 import type { Route } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { CONTRACT, deployedKey, production, recordKey, stateKey } from '../../../../contracts/index.ts';

@@ -113,7 +113,7 @@ test('a block by height, hash and latest, raw bytes that decode, and validation 
   const raw = await get('/api/v1/blocks/3?form=raw');
   assert.equal(raw.headers['content-type'], 'application/octet-stream');
   const sealed = decodeSealedBlock(new Uint8Array(raw.body));
-  assert.deepEqual(Buffer.from(encodeSealedBlock(encodeBlock(sealed.block), sealed.certificate)), raw.body);
+  assert.deepEqual(Buffer.from(encodeSealedBlock(encodeBlock(sealed.block), sealed.finality)), raw.body);
   for (const [body, type] of [
     [raw.body, 'application/octet-stream'],
     [raw.body.toString('base64'), 'text/plain'],
@@ -289,7 +289,10 @@ test('nodes, peers, consensus, parameters, proposals, alarms', async () => {
   assert.equal((await get('/api/v1/nodes/node-b')).data.owner, 'bolt');
   assert.equal((await get('/api/v1/nodes/node-z')).status, 404);
   assert.equal((await get('/api/v1/peers')).data.items.length, 3);
-  assert.deepEqual((await get('/api/v1/consensus')).data.round.votes, { prepare: 9, commit: 9, viewChange: 0 });
+  const { round } = (await get('/api/v1/consensus')).data;
+  assert.deepEqual(round.votes, { prepare: 9, commit: 9, viewChange: 0 });
+  const shown = ['engine', 'height', 'view', 'primary', 'phase', 'proposals', 'verifications', 'votes', 'stableCheckpoint'];
+  assert.deepEqual(Object.keys(round), shown);
   assert.ok(
     (await get('/api/v1/governance/parameters')).data.items.some(
       (row: { name: string; unit: string }) => row.name === 'viewTimeoutMs' && row.unit === 'ms',

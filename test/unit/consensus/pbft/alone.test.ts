@@ -39,7 +39,7 @@ test('nobody is joined twice within so many blocks', () => {
   assert.ok(stands(b, 1_200, { height: 0, view: 1 }).length > 0);
   let joined = 0;
   for (let height = 1; height <= 2 * JOIN_EVERY_BLOCKS; height++) {
-    const { view } = b.engine.status();
+    const { view } = b.status;
     b.delivered(`X${height}`, height, view); // the view it went to opens
     if (stands(b, 1_500, { height, view: view + 1 }).length > 0) joined++;
   }

@@ -1,8 +1,9 @@
 /** The cut of the vote log at a stable checkpoint, in the middle of a height: a restart from what is kept knows all that the whole log knew. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Fetch } from '../../../../consensus/pbft/messages.ts';
-import { certificate, d, newView, PARAMETERS, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
+import { certificate, d, finality, newView, PARAMETERS, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
 
 const parameters = { ...PARAMETERS, checkpointIntervalBlocks: 2 };
 const TWO = certificate('commit', 0, 2, 'two', ['a', 'b', 'c']);
@@ -19,7 +20,7 @@ function beforeTheCut(self: string): Table {
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', 0, height, label, others),
+      finality: finality(0, height, label, others),
       validators: validators(),
       parameters,
     });
@@ -37,7 +38,7 @@ function cutAndRestarted(table: Table): Table {
 }
 
 const restarted = (table: Table): Table =>
-  new Table(table.self, { parameters, height: 2, digest: d('two'), certificate: TWO, log: table.log, signedHeight: 0 });
+  new Table(table.self, { parameters, height: 2, digest: d('two'), finality: encodeCertificate(TWO), log: table.log, signedHeight: 0 });
 
 function hasPrepared(table: Table, label = 'X'): Table {
   table.hear(prePrepare('a', 0, 3, label));
@@ -91,7 +92,7 @@ test('the cut keeps a view change under way', () => {
   table.tick(10);
   table.tick(1_100);
   const b = cutAndRestarted(table);
-  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.equal(b.status.phase, 'viewChange');
   b.hear(prePrepare('a', 0, 3, 'X'));
   b.executed('X', 'OK', 3, d('two'));
   assert.deepEqual(b.votesSent(), []);
@@ -103,7 +104,7 @@ test('the cut keeps what a new view binds its height to', () => {
   const bound = certificate('prepare', 0, 3, 'X', ['a', 'b', 'd']);
   table.hear(newView('b', 1, [viewChange('a', 1, final, [bound]), viewChange('b', 1, final), viewChange('d', 1, final)]));
   const c = cutAndRestarted(table);
-  assert.equal(c.engine.status().view, 1);
+  assert.equal(c.status.view, 1);
   assert.deepEqual(c.hear(prePrepare('b', 1, 3, 'Y')), []);
   assert.deepEqual(restarted(table).hear(prePrepare('b', 1, 3, 'X')), ['execute h3 X from b']);
 });

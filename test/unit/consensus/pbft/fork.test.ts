@@ -4,13 +4,19 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Message, ViewChange, Vote } from '../../../../consensus/pbft/messages.ts';
 import { encodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import { certificate, d, held, newView, prePrepare, Table, viewChange, vote } from './table.ts';
 
 const MARK = [encodeRecord({ kind: 'mark', stableCheckpoint: 4 })];
 const finalAt = (height: number) => certificate('commit', 0, height, `B${height}`);
-const at = (height: number, log: Uint8Array[] = MARK) => ({ height, digest: d(`B${height}`), certificate: finalAt(height), log });
+const at = (height: number, log: Uint8Array[] = MARK) => ({
+  height,
+  digest: d(`B${height}`),
+  finality: encodeCertificate(finalAt(height)),
+  log,
+});
 
 function last<K extends Message['kind']>(table: Table, kind: K): Extract<Message, { kind: K }> {
   const found = table.sent.filter((message) => message.kind === kind).at(-1);
@@ -35,11 +41,11 @@ function secondLife(): { readonly d1: Table; readonly oldWord: ViewChange } {
   const oldWord = timesOut(new Table('d', at(5)));
   assert.deepEqual([oldWord.view, oldWord.height], [1, 5]);
   const d1 = new Table('d', at(5, []));
-  assert.equal(d1.engine.status().phase, 'mute');
+  assert.equal(d1.status.phase, 'mute');
   for (const node of ['a', 'b', 'c']) d1.hear(held(node, 'd', 5, finalAt(5)));
   d1.delivered('B6', 6);
   d1.delivered('B7', 7);
-  assert.deepEqual([d1.engine.status().view, d1.engine.status().phase], [0, 'idle']);
+  assert.deepEqual([d1.status.view, d1.status.phase], [0, 'idle']);
   return { d1, oldWord };
 }
 

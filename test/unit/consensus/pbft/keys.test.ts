@@ -27,7 +27,7 @@ test('a vote under the old key is no evidence against the new one, nor handed ou
   c.hear(viewChange('d', 1));
   replaces(c, 'd');
   assert.deepEqual(c.hear(rekeyedVote('commit', 'd', 0, 2, 'Y')), []);
-  assert.equal(c.engine.status().votes.viewChange, 0);
+  assert.equal(c.status.votes.viewChange, 0);
   assert.ok(
     !c
       .hear(signed<Ask>({ kind: 'ask', round: 0, node: 'a' }))
@@ -51,7 +51,7 @@ test('what a validator said below the block that replaces its key blames nobody 
 test('with the key the set no longer names a validator says nothing; started with the new one it votes', () => {
   const old = new Table('b');
   replaces(old, 'b');
-  assert.equal(old.engine.status().phase, 'excluded');
+  assert.equal(old.status.phase, 'excluded');
   const said = old.sent.length;
   old.hear(prePrepare('a', 0, 2, 'Y'));
   old.executed('Y', 'OK', 2, d('X'));
@@ -61,7 +61,7 @@ test('with the key the set no longer names a validator says nothing; started wit
   assert.equal(old.sent.length, said);
 
   const early = new Table('b', { log: old.log }, true); // the operator was faster than governance
-  assert.equal(early.engine.status().phase, 'excluded');
+  assert.equal(early.status.phase, 'excluded');
   early.hear(prePrepare('a', 0, 1, 'X'));
   early.executed('X');
   assert.deepEqual(early.sent, []);
@@ -69,18 +69,18 @@ test('with the key the set no longer names a validator says nothing; started wit
   early.hear(prePrepare('a', 0, 2, 'Y'));
   early.executed('Y', 'OK', 2, d('X'));
   assert.deepEqual(early.votesSent(), ['prepare v0 h2 Y']);
-  assert.equal(early.engine.status().phase, 'proposed');
+  assert.equal(early.status.phase, 'proposed');
 });
 
 test('a key that excluded itself stays excluded when the set comes back to it', () => {
   const b = new Table('b');
   assert.ok(b.hear(vote('prepare', 'b', 0, 1, 'X'), 'c').includes('persist excluded'));
   const again = new Table('b', { log: b.log, validators: rekeyed('b') }, true);
-  assert.equal(again.engine.status().phase, 'idle');
+  assert.equal(again.status.phase, 'idle');
   assert.ok(again.hear(rekeyedVote('prepare', 'b', 0, 1, 'X'), 'c').includes('persist excluded'));
   for (const newKey of [false, true]) {
     const set = newKey ? rekeyed('b') : undefined;
     const third = new Table('b', { log: again.log, ...(set ? { validators: set } : {}) }, newKey);
-    assert.equal(third.engine.status().phase, 'excluded');
+    assert.equal(third.status.phase, 'excluded');
   }
 });

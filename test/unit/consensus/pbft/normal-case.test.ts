@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { certificate, d, prePrepare, Table, validators, vote } from './table.ts';
 
 test('a primary takes a block through the three phases, each step on disk before it is said', () => {
@@ -22,7 +23,7 @@ test('a primary takes a block through the three phases, each step on disk before
   assert.deepEqual(a.hear(vote('commit', 'd', 0, 1, 'X')), []);
   assert.deepEqual(a.hear(vote('commit', 'b', 0, 1, 'X')), ['commit h1 X by abd']);
   assert.deepEqual(a.delivered('X'), ['build h2 v0']); // work still waits
-  assert.equal(a.engine.status().height, 2);
+  assert.equal(a.status.height, 2);
 });
 
 test('a backup executes first, then prepares, then commits', () => {
@@ -137,10 +138,10 @@ test('an idle chain is due its block after the idle interval, and not before', (
 test('a build that found nothing is asked for again later, and at once when work comes', () => {
   const a = new Table('a');
   a.work();
-  assert.deepEqual(a.step({ kind: 'notBuilt', height: 1, view: 0, code: 'NOTHING_TO_INCLUDE' }), []);
+  assert.deepEqual(a.step({ kind: 'notBuilt', height: 1, engineData: encodeEngineData(0), code: 'NOTHING_TO_INCLUDE' }), []);
   assert.deepEqual(a.tick(20), []);
   assert.deepEqual(a.tick(80), ['build h1 v0']);
-  a.step({ kind: 'notBuilt', height: 1, view: 0, code: 'NOTHING_TO_INCLUDE' });
+  a.step({ kind: 'notBuilt', height: 1, engineData: encodeEngineData(0), code: 'NOTHING_TO_INCLUDE' });
   a.work(false);
   assert.deepEqual(a.work(), ['build h1 v0']);
 });
@@ -148,12 +149,12 @@ test('a build that found nothing is asked for again later, and at once when work
 test('an observer follows by certificates and says nothing', () => {
   const e = new Table('e');
   for (const node of ['a', 'b', 'c']) e.hear(vote('commit', node, 0, 1, 'X'));
-  assert.equal(e.engine.status().phase, 'observing');
+  assert.equal(e.status.phase, 'observing');
   e.delivered('X');
   e.work();
   e.tick(50_000);
   assert.deepEqual(e.sent, []);
-  assert.equal(e.engine.status().height, 2);
+  assert.equal(e.status.height, 2);
 });
 
 test('a single validator agrees with itself', () => {

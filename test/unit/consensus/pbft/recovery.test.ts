@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { ANSWERS_DUE_MAX, ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
 import type { Ask, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
 import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
@@ -8,6 +9,7 @@ import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import {
   certificate,
   d,
+  finality,
   held,
   newView,
   PARAMETERS,
@@ -92,7 +94,7 @@ test('a restart in a view change stays in it, counts itself, and starts its view
   b.tick(10);
   b.tick(1_000);
   const again = restart('b', b);
-  assert.equal(again.engine.status().phase, 'viewChange');
+  assert.equal(again.status.phase, 'viewChange');
   again.hear(viewChange('c', 1));
   assert.ok(again.hear(viewChange('d', 1)).includes('broadcast newView v1 of 3'));
 });
@@ -106,7 +108,7 @@ test('a restart in a bound view is bound still', () => {
   ];
   c.hear(newView('b', 1, changes));
   const again = restart('c', c);
-  assert.equal(again.engine.status().view, 1);
+  assert.equal(again.status.view, 1);
   assert.deepEqual(again.hear(prePrepare('b', 1, 1, 'Y')), []);
   assert.deepEqual(restart('c', c).hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
 });
@@ -120,7 +122,7 @@ test('replicas one view behind others of a quorum catch up with them', () => {
   c.hear(viewChange('d', 2)); // d saw a quorum for view 1 that c no longer can
   c.tick(10);
   c.tick(2_100);
-  assert.equal(c.engine.status().view, 2);
+  assert.equal(c.status.view, 2);
 });
 
 test('a status from behind is answered with the commit certificate, one from a lower view with the new view', () => {
@@ -248,7 +250,7 @@ test('a checkpoint vote is cast every interval, and a quorum of them cuts the vo
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', 0, height, label, ['a', 'c', 'd']),
+      finality: finality(0, height, label, ['a', 'c', 'd']),
       validators: validators(),
       parameters,
     });
@@ -256,32 +258,32 @@ test('a checkpoint vote is cast every interval, and a quorum of them cuts the vo
   assert.deepEqual(deliver('Y', 2), ['persist checkpoint v0 h2 Y', 'broadcast checkpoint v0 h2 Y']);
   b.hear(vote('checkpoint', 'a', 0, 2, 'Y'));
   assert.deepEqual(b.hear(vote('checkpoint', 'd', 0, 2, 'Y')), ['truncate to mark,entered']);
-  assert.equal(b.engine.status().stableCheckpoint, 2);
+  assert.equal(b.status.stableCheckpoint, 2);
   assert.equal(b.log.length, 2);
 });
 
 const FIVE = certificate('commit', 0, 5, 'five');
 
 function lostLog(log: Uint8Array[] = []): Table {
-  return new Table('d', { height: 5, digest: d('five'), certificate: FIVE, log });
+  return new Table('d', { height: 5, digest: d('five'), finality: encodeCertificate(FIVE), log });
 }
 
 test('a replica whose vote log is gone is mute until a height nobody can hold a vote of it for is final', () => {
   const mute = lostLog();
-  assert.equal(mute.engine.status().phase, 'mute');
+  assert.equal(mute.status.phase, 'mute');
   mute.hear(prePrepare('a', 0, 6, 'six'));
   mute.work();
   mute.tick(5_000);
   assert.deepEqual(mute.votesSent(), []);
   assert.ok(mute.sent.some((message) => message.kind === 'ask'));
-  assert.deepEqual(mute.engine.status().unanswered, ['a', 'b', 'c']);
+  assert.deepEqual(mute.status.unanswered, ['a', 'b', 'c']);
   for (const node of ['a', 'b']) mute.hear(held(node, 'd', 5, FIVE));
   assert.deepEqual(mute.log, []);
-  assert.deepEqual(mute.engine.status().unanswered, ['c'], 'whoever watches sees on whom it waits');
+  assert.deepEqual(mute.status.unanswered, ['c'], 'whoever watches sees on whom it waits');
   assert.deepEqual(mute.hear(held('c', 'd', 5, certificate('commit', 0, 6, 'six'))), ['truncate to mark,floor,entered']); // silent up to 8
-  assert.equal(mute.engine.status().unanswered, undefined);
+  assert.equal(mute.status.unanswered, undefined);
   mute.delivered('seven', 7);
-  assert.equal(mute.engine.status().phase, 'mute');
+  assert.equal(mute.status.phase, 'mute');
   mute.delivered('eight', 8);
   mute.hear(prePrepare('a', 0, 9, 'nine'));
   assert.ok(mute.executed('nine', 'OK', 9, d('eight')).includes('broadcast prepare v0 h9 nine'));
@@ -299,13 +301,13 @@ test('the silence outlasts a restart', () => {
   const mute = lostLog();
   for (const node of ['a', 'b', 'c']) mute.hear(held(node, 'd', 5, FIVE));
   const again = lostLog(mute.log);
-  assert.equal(again.engine.status().phase, 'mute');
+  assert.equal(again.status.phase, 'mute');
   assert.ok(again.delivered('seven', 7).includes('persist entered v0 h8 free'));
 });
 
 test('a log that does not decode is no log', () => {
   const b = new Table('b', { log: [new Uint8Array([99, 1, 2])] });
-  assert.equal(b.engine.status().phase, 'mute');
+  assert.equal(b.status.phase, 'mute');
 });
 
 test('an answer whose signed words do not prove it counts as nothing, and a later one that does ends the silence', () => {
@@ -327,7 +329,7 @@ test('an answer whose signed words do not prove it counts as nothing, and a late
   assert.deepEqual(mute.hear(held('c', 'd', 4, certificate('commit', 0, 9, 'X'))), []); // of another question
   assert.deepEqual(mute.hear(held('c', 'd', 5, FIVE)), ['truncate to mark,floor,entered']);
   for (let height = 6; height <= 8; height++) mute.delivered(`X${height}`, height);
-  assert.equal(mute.engine.status().phase, 'idle');
+  assert.equal(mute.status.phase, 'idle');
 });
 
 test('its own highest word stretches the silence: a vote of a height nobody else has reached', () => {
@@ -335,9 +337,9 @@ test('its own highest word stretches the silence: a vote of a height nobody else
   for (const node of ['a', 'b']) mute.hear(held(node, 'd', 5, FIVE));
   mute.hear(held('c', 'd', 5, FIVE, [vote('prepare', 'd', 0, 7, 'X')]));
   for (let height = 6; height <= 7; height++) mute.delivered(`X${height}`, height);
-  assert.equal(mute.engine.status().phase, 'mute');
+  assert.equal(mute.status.phase, 'mute');
   mute.delivered('X8', 8);
-  assert.equal(mute.engine.status().phase, 'idle');
+  assert.equal(mute.status.phase, 'idle');
 });
 
 test('a peer answers with its certificate and the latest words of the mute replica it holds', () => {
@@ -358,14 +360,14 @@ test('a vote log that lacks a vote which stands in a stored certificate is too o
   d1.executed('X');
   for (const node of ['a', 'b']) d1.hear(vote('prepare', node, 0, 1, 'X'));
   assert.ok(d1.votesSent().includes('commit v0 h1 X'));
-  const certified = { height: 1, digest: d('X'), certificate: certificate('commit', 0, 1, 'X', ['a', 'b', 'd']), signedHeight: 1 };
+  const certified = { height: 1, digest: d('X'), finality: finality(0, 1, 'X', ['a', 'b', 'd']), signedHeight: 1 };
   assert.notEqual(new Table('d', { ...certified, log: d1.log }).engine.status().phase, 'mute');
   const commit = d1.log.findIndex((record) => {
     const decoded = decodeRecord(record);
     return decoded.kind === 'vote' && decoded.vote.kind === 'commit';
   });
   const older = new Table('d', { ...certified, log: d1.log.slice(0, commit) });
-  assert.equal(older.engine.status().phase, 'mute');
+  assert.equal(older.status.phase, 'mute');
   older.tick(500);
   assert.ok(older.sent.some((message) => message.kind === 'ask'));
   assert.deepEqual(
@@ -381,7 +383,7 @@ test('an emptied validator notices by the first synced block that it has signed 
     return table;
   };
   const emptied = synced(['a', 'b', 'd']);
-  assert.equal(emptied.engine.status().phase, 'mute');
+  assert.equal(emptied.status.phase, 'mute');
   emptied.hear(prePrepare('a', 0, 2, 'Y'));
   emptied.executed('Y', 'OK', 2, d('X'));
   assert.deepEqual(emptied.votesSent(), []);
@@ -396,7 +398,7 @@ test('an emptied validator notices by the first synced block that it has signed 
 test('a validator that the barrier leaves out signs nothing more, and one that it takes in again decides', () => {
   const b = new Table('b');
   b.delivered('one', 1, 0, ['a', 'c', 'd', 'e']);
-  assert.equal(b.engine.status().phase, 'observing');
+  assert.equal(b.status.phase, 'observing');
   b.hear(prePrepare('a', 0, 2, 'two'));
   b.executed('two', 'OK', 2, d('one'));
   b.work();
@@ -414,11 +416,11 @@ test('a log that only saw blocks come by sync is as old as its last vote, which 
   const again = new Table('d', {
     height: 2,
     digest: d('two'),
-    certificate: certificate('commit', 0, 2, 'two'),
+    finality: finality(0, 2, 'two'),
     signedHeight: 0,
     log: synced.log,
   });
-  assert.notEqual(again.engine.status().phase, 'mute');
+  assert.notEqual(again.status.phase, 'mute');
 });
 
 test('a replica that meets another vote under its own key excludes itself, for good, until it has another key', () => {
@@ -435,7 +437,7 @@ test('a replica that meets another vote under its own key excludes itself, for g
   for (const node of ['a', 'c']) b.hear(vote('prepare', node, 0, 1, 'X'));
   assert.ok(!b.votesSent().includes('commit v0 h1 X'));
   const again = restart('b', b);
-  assert.equal(again.engine.status().phase, 'excluded');
+  assert.equal(again.status.phase, 'excluded');
   again.hear(prePrepare('a', 0, 1, 'X'));
   again.executed('X');
   again.work();

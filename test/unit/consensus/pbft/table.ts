@@ -5,9 +5,11 @@ import {
   type Engine,
   type EngineParameters,
   type EngineStart,
+  type EngineStatus,
   type Input,
 } from '../../../../consensus/index.ts';
-import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
+import { type Certificate, certificateOf, decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -21,7 +23,7 @@ import {
   type Vote,
 } from '../../../../consensus/pbft/messages.ts';
 import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
-import { type Certificate, type Digest, hashTagged, SUITE, toHex, utf8, type Validator } from '../../../../node/format/index.ts';
+import { type Digest, hashTagged, Reader, SUITE, toHex, utf8, type Validator } from '../../../../node/format/index.ts';
 import { SimKeys, type SimSigner } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 
@@ -88,6 +90,11 @@ export function certificate(
   return certificateOf(nodes.map((node) => vote(kind, node, view, height, label)));
 }
 
+/** What proves a block final: the bytes of a commit certificate. */
+export function finality(view: number, height: number, label: string, nodes?: readonly string[]): Uint8Array {
+  return encodeCertificate(certificate('commit', view, height, label, nodes));
+}
+
 export function viewChange(
   node: string,
   view: number,
@@ -104,6 +111,13 @@ export function newView(node: string, view: number, changes: readonly ViewChange
 /** What `node` answers to the question of `about`, with the words of `about` it holds. */
 export function held(node: string, about: string, round: number, final: Certificate | undefined, words: readonly Message[] = []): Held {
   return signed<Held>({ kind: 'held', about, round, certificate: final, words: words.map(encodeMessage), node });
+}
+
+interface PbftDetails {
+  readonly view: number;
+  readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };
+  readonly stableCheckpoint: number;
+  readonly unanswered?: readonly string[];
 }
 
 export class Table {
@@ -129,7 +143,7 @@ export class Table {
         validators: validators(),
         height: 0,
         digest: GENESIS,
-        certificate: undefined,
+        finality: undefined,
         parameters: PARAMETERS,
         ...options,
         log: this.log,
@@ -144,6 +158,12 @@ export class Table {
       },
     );
     this.tick(0);
+  }
+
+  /** What PBFT shows, its own details beside what every engine has. */
+  get status(): Omit<EngineStatus, 'details'> & PbftDetails {
+    const { details, ...status } = this.engine.status();
+    return { ...status, ...(details as unknown as PbftDetails) };
   }
 
   /** Effects of one input; repetition (status and the like on a tick) is left out of the lines. */
@@ -171,7 +191,7 @@ export class Table {
   }
 
   built(label: string, height = 1, view = 0, parent = GENESIS): string[] {
-    return this.step({ kind: 'built', height, view, digest: d(label), parent, proposal: body(label) });
+    return this.step({ kind: 'built', height, engineData: encodeEngineData(view), digest: d(label), parent, proposal: body(label) });
   }
 
   executed(label: string, code = 'OK', height = 1, parent = GENESIS): string[] {
@@ -191,7 +211,7 @@ export class Table {
       kind: 'delivered',
       height,
       digest: d(label),
-      certificate: certificate('commit', view, height, label, signers),
+      finality: finality(view, height, label, signers),
       validators: set,
       parameters: PARAMETERS,
     });
@@ -252,11 +272,13 @@ function line(effect: Effect): string | undefined {
     case 'send':
       return `send ${effect.to} ${said(decodeMessage(effect.bytes))}`;
     case 'build':
-      return `build h${effect.height} v${effect.view}${effect.emptyAllowed ? ' empty' : ''}`;
+      return `build h${effect.height} v${new Reader(effect.engineData).u64()}${effect.emptyAllowed ? ' empty' : ''}`;
     case 'execute':
       return `execute h${effect.height} ${name(effect.digest)} from ${effect.from}${effect.fresh ? ' fresh' : ''}`;
     case 'commit':
-      return `commit h${effect.height} ${name(effect.digest)} by ${effect.certificate.votes.map((v) => v.node).join('')}`;
+      return `commit h${effect.height} ${name(effect.digest)} by ${decodeCertificate(effect.finality)
+        .votes.map((v) => v.node)
+        .join('')}`;
     case 'sync':
       return `sync h${effect.height} from ${effect.from.join('')}`;
     case 'handOver':
@@ -265,6 +287,9 @@ function line(effect: Effect): string | undefined {
       return `evidence ${effect.code} ${effect.node}`;
     case 'drop':
       return `${effect.verdict} ${effect.code} ${effect.from}`;
+    case 'head':
+    case 'search':
+      throw new Error(`PBFT asks for no ${effect.kind}`);
     case 'note':
       return undefined;
   }

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { encodeMessage, type Message } from '../../../../consensus/pbft/messages.ts';
 import { createReplica } from '../../../../consensus/pbft/replica.ts';
-import { type Validator, voteSigningBytes } from '../../../../node/format/index.ts';
+import { voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
+import type { Validator } from '../../../../node/format/index.ts';
 import { isSigned, VERDICTS_MAX } from '../../../../consensus/pbft/verdicts.ts';
 import { CHAIN_ID, certificate, d, newView, PARAMETERS, rekeyed, Table, validators, viewChange } from './table.ts';
 
@@ -22,7 +23,7 @@ test('a view change repeated costs no signature, nor does its certificate at a p
   const b = new Table('b');
   const changes = [viewChange('a', 1, undefined, [PREPARED]), viewChange('c', 1, undefined, [FORGED])];
   cost(b, ...changes); // b joins, and lacks one that it can use
-  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.equal(b.status.phase, 'viewChange');
   assert.equal(cost(b, ...changes), 0);
   const before = b.signaturesChecked;
   for (let i = 0; i < 20; i++) b.tick(20);
@@ -36,7 +37,7 @@ test('a new view repeated, or made of view changes heard before, costs its own s
   assert.ok(cost(c, bad) > 4);
   assert.equal(cost(c, bad), 1);
   assert.equal(cost(c, newView('b', 1, good)), 2); // of the view changes one is new
-  assert.equal(c.engine.status().view, 1);
+  assert.equal(c.status.view, 1);
 });
 
 test('certificates of one block by different voters cost each vote once', () => {
@@ -47,7 +48,7 @@ test('certificates of one block by different voters cost each vote once', () => 
   ].map((voters) => certificate('prepare', 0, 1, 'X', voters));
   const changes = [viewChange('a', 1, undefined, [first!]), viewChange('b', 1, undefined, [second!]), viewChange('d', 1)];
   assert.equal(cost(c, newView('b', 1, changes)), 1 + 3 + 4); // of the new view, of its view changes, of four votes
-  assert.equal(c.engine.status().view, 1);
+  assert.equal(c.status.view, 1);
 });
 
 test('a certificate that shows a height ahead is checked once, and anew under other validators', () => {
@@ -79,7 +80,7 @@ test('a new view that waits for sync costs its own signature after it, and those
     c.step({ kind: 'message', from: 'b', bytes, valid });
     const before = c.signaturesChecked;
     c.delivered('X', 1, 0, undefined, voters, set);
-    return [c.signaturesChecked - before, c.engine.status().view];
+    return [c.signaturesChecked - before, c.status.view];
   };
   assert.deepEqual(afterSync(validators()), [1, 1], 'its own');
   assert.deepEqual(afterSync(rekeyed('d')), [2, 0], 'and a view change that counts no longer');
@@ -89,7 +90,7 @@ test('verdicts are bounded: a flood of new ones only makes the old be judged aga
   let judged = 0;
   const verify = () => ++judged > 0;
   const hash = (data: Uint8Array) => createHash('sha256').update(data).digest();
-  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: d('genesis'), certificate: undefined };
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: d('genesis'), finality: undefined };
   const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, { hash, verify, sign: () => new Uint8Array(32) });
   const signed = (view: number) => isSigned(replica, viewChange('d', view), encodeMessage(viewChange('d', view)));
   judged = 0;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Body, PrePrepare, Verified, ViewChange } from '../../../../consensus/pbft/messages.ts';
 import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
 import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
@@ -23,7 +24,7 @@ const VIEW_CHANGED = ['persist viewChange v1 final 0 prepared []', 'broadcast vi
 test('nothing owed, no timer: an idle replica keeps its view', () => {
   const b = new Table('b');
   b.tick(50_000);
-  assert.equal(b.engine.status().view, 0);
+  assert.equal(b.status.view, 0);
 });
 
 test('waiting work without a proposal ends the view, after the primary was handed it', () => {
@@ -57,7 +58,7 @@ test('a block that is final in the middle of a view change is reported in a furt
   b.tick(20);
   b.tick(1_000);
   assert.ok(b.delivered('X').includes('broadcast viewChange v1 final 1 prepared []'));
-  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.equal(b.status.phase, 'viewChange');
 });
 
 test('while a block is being stored the view does not end', () => {
@@ -67,7 +68,7 @@ test('while a block is being stored the view does not end', () => {
   b.work();
   b.tick(5_000);
   b.tick(5_000);
-  assert.equal(b.engine.status().phase, 'committing');
+  assert.equal(b.status.phase, 'committing');
 });
 
 test('in a view change no vote for the old view leaves, but its commits still make a block final', () => {
@@ -77,7 +78,7 @@ test('in a view change no vote for the old view leaves, but its commits still ma
   const before = b.votesSent().length;
   assert.deepEqual(b.hear(vote('commit', 'a', 0, 1, 'X')), []);
   b.hear(vote('commit', 'c', 0, 1, 'X'));
-  assert.equal(b.engine.status().phase, 'committing'); // its own commit of view 0 counts with theirs
+  assert.equal(b.status.phase, 'committing'); // its own commit of view 0 counts with theirs
   assert.equal(b.votesSent().length, before);
 });
 
@@ -92,12 +93,12 @@ test('time-outs double with every failed view up to the cap, and start anew afte
   const spans: number[] = [];
   c.work();
   for (let round = 0; round < 5; round++) {
-    const { view } = c.engine.status();
+    const { view } = c.status;
     const startedMs = c.nowMs;
-    while (c.engine.status().view === view) c.tick(10);
+    while (c.status.view === view) c.tick(10);
     spans.push(c.nowMs - startedMs);
     const target = view + 1;
-    for (const node of ['a', 'b', 'd']) if (c.engine.status().view === target) c.hear(viewChange(node, target));
+    for (const node of ['a', 'b', 'd']) if (c.status.view === target) c.hear(viewChange(node, target));
     if (target % 4 === 2) break; // c leads view 2: it starts it by itself
   }
   assert.deepEqual(
@@ -107,7 +108,7 @@ test('time-outs double with every failed view up to the cap, and start anew afte
   c.delivered('X', 1, 6);
   c.tick(10);
   const startedMs = c.nowMs;
-  while (c.engine.status().view === 6) c.tick(10);
+  while (c.status.view === 6) c.tick(10);
   assert.equal(Math.round((c.nowMs - startedMs) / 100) * 100, 1_000);
 });
 
@@ -115,7 +116,7 @@ test('a view change alone starts no second one: the time-out of a view runs only
   const b = new Table('b');
   b.work();
   for (let i = 0; i < 200; i++) b.tick(100);
-  assert.equal(b.engine.status().view, 1);
+  assert.equal(b.status.view, 1);
 });
 
 test('the new primary proposes the prepared block of the highest view again, byte for byte, without clock rules', () => {
@@ -162,10 +163,10 @@ test('of two prepared blocks the one of the higher view wins', () => {
 
 test('what was prepared below the highest final height reported decides nothing', () => {
   const final = certificate('commit', 1, 1, 'Y');
-  const c = new Table('c', { height: 1, digest: d('Y'), certificate: final, log: new Table('c').log });
+  const c = new Table('c', { height: 1, digest: d('Y'), finality: encodeCertificate(final), log: new Table('c').log });
   c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
   c.hear(viewChange('b', 2, final));
-  assert.equal(c.engine.status().phase, 'viewChange'); // two of one base are no quorum, whatever a said below it
+  assert.equal(c.status.phase, 'viewChange'); // two of one base are no quorum, whatever a said below it
   assert.ok(c.hear(viewChange('a', 2, final)).includes('persist entered v2 h2 free')); // synced, and said again
 });
 
@@ -183,7 +184,7 @@ test('a new view of a base we have passed opens nothing here', () => {
   const c = new Table('c');
   c.delivered('X');
   assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), []);
-  assert.equal(c.engine.status().view, 0);
+  assert.equal(c.status.view, 0);
 });
 
 test('a new primary behind its view changes syncs first, says its own again, and then starts the view', () => {
@@ -191,7 +192,7 @@ test('a new primary behind its view changes syncs first, says its own again, and
   const b = new Table('b');
   b.hear(viewChange('c', 1, final));
   assert.ok(b.hear(viewChange('d', 1, final)).includes('sync h1 from c'));
-  assert.equal(b.engine.status().phase, 'viewChange');
+  assert.equal(b.status.phase, 'viewChange');
   assert.deepEqual(b.delivered('X').slice(0, 4), [
     'persist viewChange v1 final 1 prepared []',
     'broadcast viewChange v1 final 1 prepared []',
@@ -203,7 +204,7 @@ test('a new primary behind its view changes syncs first, says its own again, and
 test('in a view whose height becomes final below it a replica says its view change again at the new base, and follows a second new view', () => {
   const c = new Table('c');
   c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
-  assert.equal(c.engine.status().phase, 'idle');
+  assert.equal(c.status.phase, 'idle');
   const lines = c.delivered('X'); // certified in view 0 after all
   assert.deepEqual(lines, ['persist viewChange v1 final 1 prepared []', 'broadcast viewChange v1 final 1 prepared []']);
   c.hear(prePrepare('b', 1, 2, 'Y'));
@@ -218,9 +219,9 @@ test('a restart at a height that became final below the view entered comes back 
   const c = new Table('c');
   c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)]));
   const final = certificate('commit', 0, 1, 'X', ['a', 'b', 'd']);
-  const again = new Table('c', { height: 1, digest: d('X'), certificate: final, log: c.log });
-  assert.equal(again.engine.status().view, 1);
-  assert.equal(again.engine.status().phase, 'viewChange');
+  const again = new Table('c', { height: 1, digest: d('X'), finality: encodeCertificate(final), log: c.log });
+  assert.equal(again.status.view, 1);
+  assert.equal(again.status.phase, 'viewChange');
   const words = again.sent.filter((message) => message.kind === 'viewChange');
   assert.ok(words.length > 0 && words.every((message) => message.height === 1));
 });
@@ -231,7 +232,7 @@ test('view changes that never share a base do not hold the view: its time-out ru
   b.hear(viewChange('d', 1, certificate('commit', 0, 1, 'X')));
   b.tick(10);
   b.tick(2_100);
-  assert.equal(b.engine.status().view, 2);
+  assert.equal(b.status.view, 2);
 });
 
 test('a backup in a bound view takes the bound block only', () => {
@@ -302,13 +303,13 @@ test('a new view that starts above our head waits for sync', () => {
 test('a block certified in a later view brings a replica into that view', () => {
   const c = new Table('c');
   assert.ok(c.delivered('X', 1, 5).includes('persist entered v5 h2 free'));
-  assert.equal(c.engine.status().primary, 'b');
+  assert.equal(c.status.producer, 'b');
 });
 
 test('a change of validators at a barrier takes effect with the next height', () => {
   const b = new Table('b');
   b.delivered('X', 1, 0, ['b', 'c', 'd', 'e']);
-  assert.equal(b.engine.status().primary, 'b');
+  assert.equal(b.status.producer, 'b');
   assert.deepEqual(b.hear(vote('prepare', 'a', 0, 2, 'Y')), ['ignore PBFT_NOT_VALIDATOR a']);
   b.work();
   b.built('Y', 2, 0, d('X'));
@@ -374,9 +375,9 @@ test('however many views fail in a row, none lasts longer than the cap', () => {
   c.work();
   const spans: number[] = [];
   while (spans.length < 8) {
-    const { view } = c.engine.status();
+    const { view } = c.status;
     const startedMs = c.nowMs;
-    while (c.engine.status().view === view) c.tick(20);
+    while (c.status.view === view) c.tick(20);
     spans.push(Math.round((c.nowMs - startedMs) / 100) * 100);
     for (const node of ['a', 'b', 'd']) c.hear(viewChange(node, view + 1));
   }
@@ -384,7 +385,7 @@ test('however many views fail in a row, none lasts longer than the cap', () => {
 });
 
 test('what belongs to a view that is over is let go as soon as it is left or another is entered', () => {
-  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: GENESIS, certificate: undefined };
+  const start = { chainId: CHAIN_ID, self: 'c', validators: validators(), height: 0, digest: GENESIS, finality: undefined };
   const crypto = { hash: (data: Uint8Array) => data.slice(0, 32), verify: () => true, sign: () => new Uint8Array(32) };
   for (const leave of [startViewChange, (replica: Replica, view: number) => enterView(replica, view, undefined)]) {
     const replica = createReplica({ ...start, parameters: PARAMETERS, log: [] }, crypto);

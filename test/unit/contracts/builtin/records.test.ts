@@ -5,7 +5,7 @@ import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.t
 import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
 import { ContractFailure, type Host } from '../../../../contracts/types.ts';
 import { builtinClasses, production } from '../../../../contracts/classes/index.ts';
-import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
+import { AI4I_FILE, AI4I_MAPPING, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
 import {
   type ByteText,
   decodeJson,
@@ -25,8 +25,8 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
-import { checkRows } from '../../api/records/checked-rows.ts';
-import { createGuesses } from '../../../../api/records/guesses.ts';
+import { checkRows } from '../../node/records/checked-rows.ts';
+import { createGuesses } from '../../../../node/records/guesses.ts';
 import { prepareRecord } from '../../../../node/records/prepare.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 
@@ -506,9 +506,65 @@ test('record_key identifies a record when given, and the last source of an inter
   assert.deepEqual(decodeJson(kept!), { seq: '7', time: 't' });
 });
 
+test('a mapping that filled in values is registered, in force and for the class of the record: contract and node say the same', () => {
+  const chain = new Chain();
+  const filled = (mapping: string, product_uid: string): TextStruct =>
+    annexRecord({ product_uid, ext: { device_id: 'D-1', filled: { mapping, paths: ['product_uid', 'propara.pro_pressure'] } } });
+  chain.register('mapping', 'mes/1', 'beta', { name: 'x', class: 'production', format: 'text/csv' }); // anybody's will do
+  chain.register('mapping', 'mes/2', 'alpha', { name: 'x', class: 'device', format: 'text/csv' });
+  chain.register('mapping', 'mes/3', 'alpha', { name: 'x', class: 'production', format: 'text/csv' }, 'suspended');
+  assert.equal(chain.submit([filled('mes/1', 'SN-1')])[0]!.status, 'stored');
+  assert.deepEqual(faultsBefore(chain, [filled('mes/1', 'SN-2')]), []);
+  for (const mapping of ['mes/2', 'mes/3', 'mes/4']) {
+    const detail = refused('RECORD_MAPPING_UNKNOWN', () => chain.submit([filled('mes/1', 'SN-3'), filled(mapping, 'SN-4')]));
+    assert.deepEqual(detail, { record: 1, path: ['ext', 'filled'], mapping });
+    const [fault] = faultsBefore(chain, [filled('mes/1', 'SN-3'), filled(mapping, 'SN-4')]);
+    assert.deepEqual([fault!.code, fault!.mapping], ['RECORD_MAPPING_UNKNOWN', mapping]);
+  }
+  const { id } = chain.submit([filled('mes/1', 'SN-1')])[0]!;
+  const amendment = { recordId: fromHex(id as string), expectedVersion: 1, reason: 'r', source: {} };
+  refused('RECORD_MAPPING_UNKNOWN', () =>
+    chain.run('amend', encodeAmendment({ ...amendment, content: sealed(filled('mes/4', 'SN-1')).content })),
+  );
+});
+
+/** What the node says of records of `mes@alpha` before it signs. */
+function faultsBefore(chain: Chain, trees: readonly TextStruct[]): readonly Record<string, unknown>[] {
+  const node = {
+    state: { get: (key: ByteText) => stateOf(chain, key) },
+    info: { chainId: new Uint8Array(32) },
+    signsFor: () => true,
+    parameters: () => defaultParameters(),
+    head: () => ({ height: chain.height - 1, timestampMs: BLOCK_TIME_MS, era: 0 }),
+  };
+  const sealed = {
+    *getSteps() {
+      yield;
+      return [];
+    },
+    isErased: () => false,
+  };
+  const guesses = createGuesses({ monotonic: () => 0 });
+  const deps = { node, crypto, sealed, guesses, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
+  const rows = trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) }));
+  try {
+    for (const _step of checkRows(deps, rows as never, { account: 'mes@alpha', organisation: 'alpha' } as never, 'production'));
+    return [];
+  } catch (error) {
+    return (error as { data: { details: Record<string, unknown>[] } }).data.details;
+  }
+}
+
+/** A row by the key that includes its contract's name. */
+function stateOf(chain: Chain, key: ByteText): Uint8Array | undefined {
+  const [contract, rest] = [key.slice(1, 1 + key.charCodeAt(0)), key.slice(1 + key.charCodeAt(0))];
+  return contract === 'records' ? chain.space.get(rest) : chain.others.get(contract + rest);
+}
+
 test('a row of the data set of the devnet is accepted with its source, which is kept per account and interface', () => {
   const chain = new Chain();
   const factories = [{ id: 'F-001', organisation: 'alpha', location: 'Kunming', devices: ['D-1'] }];
+  chain.register('mapping', AI4I_MAPPING, 'alpha', { name: 'AI4I', class: 'production', format: 'text/csv' });
   const rows = [...ai4iRecords(readAi4iRows(readFileSync(AI4I_FILE, 'utf8')), factories, 3)];
   const trees = rows.map(({ record, source }) => ({ ...record, source }) as TextStruct);
   const [first] = chain.submit(trees.slice(0, 2));

@@ -168,6 +168,28 @@ test('ext takes its own names only, and filled and units must name fields that a
   assert.deepEqual(codes(annexRecord({ ext: {} })), ['RECORD_COUNT ext']);
 });
 
+test('filled values are told by path and rule, or by a mapping and its paths', () => {
+  const filled = (entries: TextTree): string[] => codes(annexRecord({ ext: { filled: entries } }));
+  const byMapping = { mapping: 'mes/heat-csv', paths: ['product_uid', 'propara.pro_pressure'] };
+  assert.deepEqual(filled(byMapping), []);
+  assert.deepEqual(filled({ ...byMapping, paths: 'product_uid' }), []);
+  assert.deepEqual(filled([byMapping, { path: 'pro_op_info', rule: 'roster' }]), []);
+  assert.deepEqual(filled({ mapping: 'mes/heat-csv', path: 'product_uid' }), [
+    'RECORD_FIELD_MISSING ext.filled.paths',
+    'RECORD_FIELD_UNKNOWN ext.filled.path',
+  ]);
+  assert.deepEqual(filled({ paths: ['product_uid'] }), [
+    'RECORD_FIELD_MISSING ext.filled.path',
+    'RECORD_FIELD_MISSING ext.filled.rule',
+    'RECORD_FIELD_UNKNOWN ext.filled.paths',
+  ]);
+  assert.deepEqual(filled([byMapping, { ...byMapping, paths: ['product_uid', 'propara.pro_speed'] }]), [
+    'RECORD_PATH_UNKNOWN ext.filled.1.paths.1',
+  ]);
+  const folded = foldSingles(production, annexRecord({ ext: { filled: [{ mapping: 'm', paths: ['product_uid'] }] } }));
+  assert.deepEqual(folded.ext, { filled: { mapping: 'm', paths: 'product_uid' } });
+});
+
 test('lengths count code points, and faults of one record are bounded', () => {
   assert.deepEqual(codes(annexRecord({ product_uid: '😀'.repeat(256) })), []);
   assert.deepEqual(codes(annexRecord({ product_uid: '😀'.repeat(257) })), ['RECORD_LENGTH product_uid']);

@@ -1,12 +1,13 @@
 /** The chain over a real executor: what a proposal may be refused for, and that what is final is told whatever the disk does after. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { type ContractMachine, createBuiltins, type Genesis } from '../../../../contracts/index.ts';
 import { type Chain, type ChainDependencies, createChain } from '../../../../node/chain/chain.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
+import { type Certificate, voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
-  type Certificate,
   decodeHeader,
   decodeProposal,
   type Digest,
@@ -20,13 +21,13 @@ import {
   toHex,
   transactionHashOf,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
 import type { FinalBlock, Mempool } from '../../../../node/chain/mempool/mempool.ts';
 import { SLICE_MS } from '../../../../node/pace/slices.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { realTimers } from '../../../../node/real/world.ts';
 import type { Log, World } from '../../../../node/world.ts';
 import { SimKeys } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
@@ -131,7 +132,12 @@ async function open(
     suite: SUITE.simulated,
   });
   const clock = { nowMs: START_MS + 1_000 };
-  const world = { clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs }, crypto: keys, log: silent } as unknown as World;
+  const world = {
+    clock: { now: () => clock.nowMs, monotonic: () => clock.nowMs },
+    timers: realTimers,
+    crypto: keys,
+    log: silent,
+  } as unknown as World;
   const told: Committed[] = [];
   const refused: number[] = [];
   const stale: string[] = [];
@@ -181,13 +187,12 @@ async function open(
 
 async function build({ chain }: Opened, view = 0) {
   const { height, hash } = chain.tip();
-  const built = await chain.build({ height: height + 1, view, parent: hash, emptyAllowed: true });
+  const built = await chain.build({ height: height + 1, engineData: encodeEngineData(view), parent: hash, emptyAllowed: true });
   return 'digest' in built ? built : assert.fail(built.code);
 }
 
-const certificateOf = (digest: Digest): Certificate =>
-  ({ phase: 'commit', height: 1, view: 0, digest, votes: [] }) as unknown as Certificate;
-const finish = ({ chain }: Opened, digest: Digest) => chain.commit({ height: 1, digest, certificate: certificateOf(digest) });
+const finalityOf = (digest: Digest): Uint8Array => encodeCertificate({ height: 1, view: 0, digest, votes: [] });
+const finish = ({ chain }: Opened, digest: Digest) => chain.commit({ height: 1, digest, finality: finalityOf(digest) });
 
 test('a disk that is full after the commit batch does not keep a final block from being told', async () => {
   const opened = await open('a', {
@@ -233,7 +238,7 @@ test('a proposal that the chain overtakes while its transactions are fetched acc
   };
   const transaction = signTransaction(keys, unsigned, signers.get('a')!.sign).bytes;
   const naming = encodeProposal({ ...decodeProposal(proposal), transactionHashes: [transactionHashOf(keys, transaction)] });
-  const answer = opened.chain.execute({ height: 1, view: 0, digest, proposal: naming, from: 'a', fresh: true });
+  const answer = opened.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal: naming, from: 'a', fresh: true });
   await finish(opened, (await build(opened)).digest);
   give([transaction]);
   assert.equal((await answer).code, 'BLOCK_OUT_OF_TURN');
@@ -244,7 +249,7 @@ test('a proposal repeated for too long is stale and accuses nobody; one from the
   const { digest, proposal } = await build(await open('a'));
   const late = await open('b');
   late.clock.nowMs += 60_000;
-  const request = { height: 1, view: 0, digest, proposal, from: 'a' };
+  const request = { height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a' };
   assert.equal((await late.chain.execute({ ...request, fresh: true })).code, 'BLOCK_STALE');
   assert.deepEqual([late.stale, late.refused], [['a'], []]);
   assert.equal((await late.chain.execute({ ...request, fresh: false })).code, 'OK'); // bound by a new view: no clock then
@@ -258,10 +263,10 @@ test('a fresh proposal must name the view it is made in; a repeated one names an
   const { digest, proposal } = await build(await open('a'), 4);
   const opened = await open('b');
   const request = { height: 1, digest, proposal, from: 'a' };
-  assert.equal((await opened.chain.execute({ ...request, view: 0, fresh: true })).code, 'BLOCK_REFUSED'); // also a view of that primary
+  assert.equal((await opened.chain.execute({ ...request, engineData: encodeEngineData(0), fresh: true })).code, 'BLOCK_REFUSED'); // also a view of that primary
   assert.deepEqual(opened.refused, [1]);
-  assert.equal((await opened.chain.execute({ ...request, view: 4, fresh: true })).code, 'OK');
-  assert.equal((await (await open('c')).chain.execute({ ...request, view: 5, fresh: false })).code, 'OK');
+  assert.equal((await opened.chain.execute({ ...request, engineData: encodeEngineData(4), fresh: true })).code, 'OK');
+  assert.equal((await (await open('c')).chain.execute({ ...request, engineData: encodeEngineData(5), fresh: false })).code, 'OK');
 });
 
 test('a transaction of a proposal voted for before a restart is still served', async () => {
@@ -286,6 +291,8 @@ function certify(
   return { view: 0, height, digest, votes: nodes.map((node) => ({ node, signature: signers.get(node)!.sign(message) })) };
 }
 
+const proofOf = (digest: Digest): Uint8Array => encodeCertificate(certify(digest));
+
 test('a block from sync joins the chain by the certificate of a quorum for that very block, and by no other certificate', async () => {
   const { digest, proposal } = await build(await open('a'));
   const another = keys.hash(utf8('another block'));
@@ -305,10 +312,10 @@ test('a block from sync joins the chain by the certificate of a quorum for that 
   };
   const { chain, told } = await open('b');
   for (const [what, certificate] of Object.entries(unsound)) {
-    await assert.rejects(chain.applyBlock(blockOf(proposal), certificate), { code: 'BLOCK_REFUSED' }, what);
+    await assert.rejects(chain.applyBlock(blockOf(proposal), encodeCertificate(certificate)), { code: 'BLOCK_REFUSED' }, what);
     assert.deepEqual([chain.tip().height, told.length], [0, 0], what);
   }
-  assert.equal((await chain.applyBlock(blockOf(proposal), certify(digest, { nodes: ['b', 'c', 'd'] }))).height, 1);
+  assert.equal((await chain.applyBlock(blockOf(proposal), encodeCertificate(certify(digest, { nodes: ['b', 'c', 'd'] })))).height, 1);
   assert.deepEqual([chain.tip().height, told.length], [1, 1]);
 });
 
@@ -321,8 +328,14 @@ test('neither a proposal nor a block from sync is taken without the seal of its 
     'of another block': signers.get('a')!.sign(sealSigningBytes(keys.hash(digest))),
   };
   for (const [what, seal] of Object.entries(unsound)) {
-    await assert.rejects(opened.chain.applyBlock(blockOf(proposal, seal), certify(digest)), { code: 'BLOCK_REFUSED' }, what);
-    const request = { height: 1, view: 0, digest, proposal: encodeProposal({ ...decodeProposal(proposal), seal }), from: 'a' };
+    await assert.rejects(opened.chain.applyBlock(blockOf(proposal, seal), proofOf(digest)), { code: 'BLOCK_REFUSED' }, what);
+    const request = {
+      height: 1,
+      engineData: encodeEngineData(0),
+      digest,
+      proposal: encodeProposal({ ...decodeProposal(proposal), seal }),
+      from: 'a',
+    };
     for (const fresh of [true, false]) assert.equal((await opened.chain.execute({ ...request, fresh })).code, 'BLOCK_REFUSED', what);
   }
   assert.deepEqual([opened.chain.tip().height, opened.refused.length], [0, 6]);
@@ -333,9 +346,9 @@ test('a block that sync and consensus both bring is stored and told once, whiche
   for (const order of ['sync, then consensus', 'consensus, then sync', 'both at once']) {
     let commits = 0;
     const opened = await open('b', {}, [], () => commits++);
-    await opened.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true });
-    const sync = () => opened.chain.applyBlock(blockOf(proposal), certify(digest));
-    const consensus = () => opened.chain.commit({ height: 1, digest, certificate: certify(digest) });
+    await opened.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
+    const sync = () => opened.chain.applyBlock(blockOf(proposal), proofOf(digest));
+    const consensus = () => opened.chain.commit({ height: 1, digest, finality: proofOf(digest) });
     const [first, second] = order.startsWith('consensus') ? [consensus, sync] : [sync, consensus];
     const answers = order === 'both at once' ? await Promise.all([first(), second()]) : [await first(), await second()];
     for (const answer of answers) assert.deepEqual([answer.height, toHex(answer.digest)], [1, toHex(digest)], order);
@@ -349,12 +362,15 @@ test('of a final block every node charges all senders, with the time since its b
   const { digest, proposal } = await build(primary);
   const backup = await open('b', { fetchTransactions: async () => transactions });
   backup.clock.nowMs += 500;
-  assert.equal((await backup.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true })).code, 'OK');
+  assert.equal(
+    (await backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true })).code,
+    'OK',
+  );
   primary.clock.nowMs += 70;
   backup.clock.nowMs += 40;
   for (const node of [primary, backup]) await finish(node, digest);
   const behind = await open('c');
-  await behind.chain.applyBlock(blockOf(proposal, undefined, transactions), certify(digest));
+  await behind.chain.applyBlock(blockOf(proposal, undefined, transactions), proofOf(digest));
   for (const [node, tookMs] of [
     [primary, 70],
     [backup, 40],
@@ -397,7 +413,7 @@ test('what a proposal consists of is on disk before it can be voted for: neither
   onDisk();
   const { digest, proposal } = await building;
   const backup = await open('b', { pending, fetchTransactions: async () => [transaction] });
-  const executing = backup.chain.execute({ height: 1, view: 0, digest, proposal, from: 'a', fresh: true });
+  const executing = backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
   assert.equal(await answeredEarly(executing), false, 'executed');
   onDisk();
   assert.equal((await executing).code, 'OK');
@@ -431,9 +447,9 @@ test('a synced block of 10,000 transactions is hashed with pauses, all of its tr
   const { header, seal } = decodeProposal(proposal);
   const transactions = Array.from({ length: BLOCK_TRANSACTIONS_LIMIT }, (_, i) => utf8(`${i}`));
   const bytes = encodeBlock({ header: decodeHeader(header), seal, transactions });
-  const certificate = certificateOf(opened.chain.tip().hash);
+  const finality = finalityOf(opened.chain.tip().hash);
   hashes = since = longest = 0;
-  await assert.rejects(opened.chain.applyBlock(bytes, certificate), { code: 'BLOCK_REFUSED' });
+  await assert.rejects(opened.chain.applyBlock(bytes, finality), { code: 'BLOCK_REFUSED' });
   assert.ok(hashes >= 3 * BLOCK_TRANSACTIONS_LIMIT - 1, `${hashes}`); // each transaction, each leaf, each node
   assert.ok(longest * PER_HASH_MS <= 2 * SLICE_MS, `${longest} hashes in one go`);
 });

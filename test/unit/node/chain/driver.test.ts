@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect, Engine, Input } from '../../../../consensus/index.ts';
+import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import {
   type ChainPort,
   createConsensusDriver,
@@ -16,14 +17,14 @@ import { Fabric } from '../../../simulation/network.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 import { Scheduler } from '../../../simulation/scheduler.ts';
 import { SimMachine } from '../../../simulation/world.ts';
-import { certificate, CHAIN_ID, d, GENESIS, PARAMETERS, validators } from '../../consensus/pbft/table.ts';
+import { CHAIN_ID, d, finality, GENESIS, PARAMETERS, validators } from '../../consensus/pbft/table.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
 const BLOCK: Delivered = {
   height: 1,
   digest: d('X'),
-  certificate: certificate('commit', 0, 1, 'X'),
+  finality: finality(0, 1, 'X'),
   validators: validators(),
   parameters: PARAMETERS,
 };
@@ -84,7 +85,7 @@ function rig(
       validators: validators(),
       height: 0,
       digest: GENESIS,
-      certificate: undefined,
+      finality: undefined,
       parameters: PARAMETERS,
     },
     crypto: { hash: (data) => keys.hash(data), sign: () => new Uint8Array(), verify: () => false },
@@ -110,6 +111,8 @@ function rig(
       build: () => Promise.resolve({ digest: d('X'), proposal: bytes('X') }),
       execute: () => Promise.resolve({ code: 'OK', parent: GENESIS }),
       commit: () => Promise.resolve(BLOCK),
+      head: ({ height }) => void happened.push(`head ${height}`),
+      search: (task) => Promise.resolve(task),
       sync: () => {},
       handOver: (primary) => void happened.push(`hands over to ${primary}`),
       evidence: () => {},
@@ -195,7 +198,7 @@ test('a vote not written when the node stops never leaves', async () => {
 
 test('a commit that fails is tried again, and its block comes back as an input once', async () => {
   let attempts = 0;
-  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), certificate: BLOCK.certificate }), {
+  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), finality: BLOCK.finality }), {
     commit: () => (++attempts < 3 ? Promise.reject(new Error('full')) : Promise.resolve(BLOCK)),
   });
   driver.start();
@@ -228,9 +231,46 @@ test('what waits is handed over when the engine says so, to whom it names', asyn
   assert.deepEqual(happened, ['hands over to b']);
 });
 
+test('a block that leads is told after the records of its turn, and is not stored', async () => {
+  const { driver, happened, inputs, scheduler } = rig(onWork({ kind: 'head', height: 1, digest: d('X') }, persist('record')));
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(10);
+  assert.deepEqual(happened, ['append record', 'head 1']);
+  assert.deepEqual(
+    inputs.filter((input) => input.kind === 'delivered'),
+    [],
+  );
+});
+
+test('what a worker found comes back with its task, and without an answer when the search failed', async () => {
+  const search: Effect[] = ['one', 'two'].map((task) => ({ kind: 'search', task: bytes(task) }));
+  const { driver, inputs, scheduler } = rig(onWork(...search), {
+    search: (task) => (text(task) === 'one' ? Promise.resolve(bytes('nonce')) : Promise.reject(new Error('no'))),
+  });
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(10);
+  assert.deepEqual(
+    inputs.flatMap((input) => (input.kind === 'searched' ? [[text(input.task), input.found && text(input.found)]] : [])),
+    [
+      ['one', 'nonce'],
+      ['two', undefined],
+    ],
+  );
+});
+
 test('builds and executions that throw come back as codes', async () => {
-  const build: Effect = { kind: 'build', height: 1, view: 0, parent: GENESIS, emptyAllowed: true };
-  const execute: Effect = { kind: 'execute', height: 1, view: 0, digest: d('X'), proposal: bytes('X'), from: 'b', fresh: true };
+  const build: Effect = { kind: 'build', height: 1, engineData: encodeEngineData(0), parent: GENESIS, emptyAllowed: true };
+  const execute: Effect = {
+    kind: 'execute',
+    height: 1,
+    engineData: encodeEngineData(0),
+    digest: d('X'),
+    proposal: bytes('X'),
+    from: 'b',
+    fresh: true,
+  };
   const { driver, inputs, scheduler } = rig(onWork(build, execute), {
     build: () => Promise.reject(Object.assign(new Error('no'), { code: 'STORE_FULL' })),
     execute: () => Promise.reject(new Error('no')),
@@ -336,7 +376,7 @@ test('a graceful stop waits for the commit under way and hands its block to the 
   const stored = new Promise<void>((resolve) => {
     store = resolve;
   });
-  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), certificate: BLOCK.certificate }), {
+  const { driver, inputs, scheduler } = rig(onWork({ kind: 'commit', height: 1, digest: d('X'), finality: BLOCK.finality }), {
     commit: () => stored.then(() => BLOCK),
   });
   driver.start();

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { type Fault, genesisOutgrown, parseGenesis } from '../../../../node/config/index.ts';
 import { testKey } from '../format/genesis-fixture.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { toHex } from '../../../../node/format/index.ts';
-import type { Genesis } from '../../../../node/genesis.ts';
+import { decodeJson, toHex } from '../../../../node/format/index.ts';
+import { type Genesis, genesisWrites, registryKey } from '../../../../contracts/index.ts';
 
 const hex = (digit: number, kind: number) => toHex(testKey(`${kind}${digit}`).publicKey);
 /** The identity: every signature of zeros is one under it. */
@@ -143,4 +143,25 @@ test('who takes over a genesis cannot change it: what a later rule says of full 
     /20000000000 .* state a lower one, or longer views/,
   );
   assert.throws(() => parseGenesis(text({ viewTimeoutMs: 50_000 })), { code: 'GENESIS_INVALID' }, 'no chain ever ran with that');
+});
+
+test('a genesis may register mappings: each of a built-in class, with the digest of its document', () => {
+  const mapping = {
+    id: 'mes/1',
+    organisation: 'mill',
+    name: 'MES',
+    class: 'production',
+    format: 'text/csv',
+    documentDigest: 'ab'.repeat(32),
+  };
+  const withMapping = (change: object) => faultsOf({ ...good, mappings: [{ ...mapping, ...change }] }).map(({ pointer }) => pointer);
+  assert.deepEqual(withMapping({}), []);
+  assert.deepEqual(withMapping({ class: 'heats' }), ['/mappings/0/class']);
+  assert.deepEqual(withMapping({ organisation: 'nobody' }), ['/mappings/0/organisation']);
+  assert.deepEqual(withMapping({ documentDigest: 'AB' }), ['/mappings/0/documentDigest']);
+  const written = [...genesisWrites({ ...good, mappings: [mapping] })];
+  const [, entry] = written.find(([key]) => key.endsWith(registryKey.entry('mapping', 'mes/1')))!;
+  const { owner, documentDigest, data } = decodeJson(entry!) as { readonly [name: string]: unknown };
+  assert.deepEqual([owner, documentDigest], ['mill', mapping.documentDigest]);
+  assert.deepEqual(data, { name: 'MES', class: 'production', format: 'text/csv' });
 });

@@ -11,7 +11,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   VIEW_CHANGE: ['VIEW_CHANGE_LASTS'],
   PEER_CUT_OFF: ['PEER_CUT_OFF'],
   TRANSACTION_LEFT_OUT: ['TRANSACTION_LEFT_OUT'],
-  'fault.code': ['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO'], // node/assemble.ts, ALARMING
+  'fault.code': ['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO'], // node/real/assemble.ts, ALARMING
   'String(fields.fault)': ['VOTE_LOG_UNWRITABLE', 'BLOCK_NOT_STORED'], // node/chain/driver.ts, #untilDone
   'kind,': [], // handed on by a function that is read itself
   'kind:': [],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openAlarms } from '../../../../node/feeds/alarms.ts';
-import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../../node/assemble.ts';
+import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../../node/real/assemble.ts';
 import { createHealth, HEALTH_CHECK_MS, STALL_VIEWS } from '../../../../node/feeds/health.ts';
 import { ManualTime, MemoryLog, MemoryStore, settle } from '../memory-world.ts';
 
@@ -24,14 +24,9 @@ async function rig() {
   const status = () => ({
     engine: 'pbft',
     height: now.height + 1,
-    view: 3,
-    primary: 'b',
     phase: now.phase,
-    proposals: 0,
-    verifications: 0,
-    votes: { prepare: 0, commit: 0, viewChange: 0 },
-    stableCheckpoint: 0,
-    ...(now.unanswered.length > 0 ? { unanswered: now.unanswered } : {}),
+    producer: 'b',
+    details: { view: 3, ...(now.unanswered.length > 0 ? { unanswered: now.unanswered } : {}) },
   });
   const health = createHealth({
     world: { clock: time, timers: time },

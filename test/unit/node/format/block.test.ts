@@ -2,17 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import {
-  type Certificate,
-  certificateFault,
   consensusHashOf,
   decodeBlock,
-  decodeCertificate,
   decodeConfiguration,
   decodeHeader,
   decodeProposal,
   defaultParameters,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   encodeProposal,
@@ -23,7 +19,6 @@ import {
   quorumSize,
   toHex,
   type Validator,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
 import { blobs, counts, digests, holdsCanonical, names } from './roundtrip.ts';
@@ -45,15 +40,12 @@ const headers: fc.Arbitrary<Header> = fc.record({
   nextConsensusHash: digests,
 });
 
-test('header, block, proposal and certificate come back from their bytes, and no other bytes stand for them', () => {
+test('header, block and proposal come back from their bytes, and no other bytes stand for them', () => {
   holdsCanonical(headers, encodeHeader, decodeHeader, 60);
   const blocks = fc.record({ header: headers, seal: blobs(), transactions: fc.array(blobs(), { maxLength: 3 }) });
   holdsCanonical(blocks, encodeBlock, decodeBlock, 60);
   const proposals = fc.record({ header: blobs(), seal: blobs(), transactionHashes: fc.array(digests, { maxLength: 3 }) });
   holdsCanonical(proposals, encodeProposal, decodeProposal, 60);
-  const votes = fc.array(fc.record({ node: names, signature: blobs() }), { maxLength: 4 });
-  const certificates: fc.Arbitrary<Certificate> = fc.record({ view: counts, height: counts, digest: digests, votes });
-  holdsCanonical(certificates, encodeCertificate, decodeCertificate, 60);
 });
 
 test('every field of a header changes its hash', () => {
@@ -99,32 +91,4 @@ test('any two quorums share an honest validator, and the honest alone make one',
     if (n % 3 === 1) assert.equal(q, 2 * f + 1);
   }
   for (const n of [0, -1, 1.5, Number.NaN]) assert.throws(() => quorumSize(n), RangeError);
-});
-
-const chainId = new Uint8Array(32).fill(3);
-const digest = new Uint8Array(32).fill(4);
-function certificateOf(
-  nodes: readonly string[],
-  signed: Parameters<typeof voteSigningBytes> = [chainId, 'commit', 2, 7, digest],
-): Certificate {
-  return { view: 2, height: 7, digest, votes: nodes.map((node) => ({ node, signature: testKey(node).sign(voteSigningBytes(...signed)) })) };
-}
-
-test('a certificate holds with a quorum of distinct, sorted, valid commit votes and with nothing less', () => {
-  const fault = (certificate: Certificate) => certificateFault(crypto, chainId, certificate, validators);
-  assert.equal(fault(certificateOf(['a', 'b', 'c'])), undefined);
-  assert.equal(fault(certificateOf(['a', 'b', 'c', 'd'])), undefined);
-  assert.match(fault(certificateOf(['a', 'b']))!, /2 votes where 3/);
-  assert.match(fault(certificateOf(['a', 'b', 'b']))!, /not sorted/);
-  assert.match(fault(certificateOf(['b', 'a', 'c']))!, /not sorted/);
-  assert.match(fault(certificateOf(['a', 'b', 'e']))!, /e is not a validator/);
-  const others: Parameters<typeof voteSigningBytes>[] = [
-    [digest, 'commit', 2, 7, digest],
-    [chainId, 'prepare', 2, 7, digest],
-    [chainId, 'checkpoint', 2, 7, digest],
-    [chainId, 'commit', 3, 7, digest],
-    [chainId, 'commit', 2, 8, digest],
-    [chainId, 'commit', 2, 7, chainId],
-  ];
-  for (const signed of others) assert.match(fault(certificateOf(['a', 'b', 'c'], signed))!, /signature of a/);
 });

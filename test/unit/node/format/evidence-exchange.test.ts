@@ -23,8 +23,9 @@ import {
   utf8,
   verifyEvidence,
 } from '../../../../node/format/index.ts';
+import { judgeFinality } from '../../../../consensus/finality.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
-import { createStateMap } from '../../../../node/ledger/state-map.ts';
+import { mapOf } from '../state/map-of.ts';
 import { buildEvidence, certify, genesisText, headerAt, opened } from './evidence-fixture.ts';
 import { crypto, testKey } from './genesis-fixture.ts';
 import { merklePath } from './merkle-path.ts';
@@ -112,13 +113,8 @@ const late = blockOf(150, [
 
 /** The head over all that was written, with what was added to the state beside it, as bundles of every kind. */
 function bundlesAt(height: number, written: readonly Written[], grownUp: boolean): string[] {
-  const rows = new Map<string, Uint8Array>();
-  const get = (row: string): Uint8Array | undefined => rows.get(row);
-  const open = () => createStateMap({ get }, crypto, 'm', { cacheNodesMax: 99 });
   const other = { key: stateKey(CONTRACT.registry, 'e'), valueHash: crypto.hash(utf8(`${height}`)) };
-  const staged = open().stage([other, ...written.map(({ key, value }) => ({ key, valueHash: stateValueHash(crypto, value) }))]);
-  for (const operation of staged.operations) if (operation.value) rows.set(operation.key, operation.value);
-  const map = open();
+  const map = mapOf(crypto, [other, ...written.map(({ key, value }) => ({ key, valueHash: stateValueHash(crypto, value) }))]);
   const hash = grownUp ? after : before;
   const head = headerAt(height, { stateRoot: map.root(), consensusHash: hash, nextConsensusHash: hash, era: grownUp ? 1 : 0 });
   const state = certify(head, grownUp ? grown : configuration, THREE);
@@ -171,7 +167,7 @@ function accepts(bundle: string): readonly [boolean, boolean] {
   } catch {
     alone = false;
   }
-  return [verifyEvidence(crypto, bundle, { kind: 'genesis', text: genesisText }).ok, alone];
+  return [verifyEvidence(crypto, judgeFinality, bundle, { kind: 'genesis', text: genesisText }).ok, alone];
 }
 
 /** Sets of paths that are exchanged at once: each alone, and every choice of the members of a bundle and of an inclusion. */
@@ -211,12 +207,8 @@ test('a part of another record, version, transaction, block or head is refused b
 
 test('a transaction beside a value that names none is refused', () => {
   const bundle = JSON.parse(bundles[1]!) as { [name: string]: Json };
-  const rows = new Map<string, Uint8Array>();
-  const get = (row: string): Uint8Array | undefined => rows.get(row);
   const key = stateKey(CONTRACT.registry, 'e');
-  const staged = createStateMap({ get }, crypto, 'm', { cacheNodesMax: 9 }).stage([{ key, valueHash: stateValueHash(crypto, utf8('x')) }]);
-  for (const operation of staged.operations) if (operation.value) rows.set(operation.key, operation.value);
-  const map = createStateMap({ get }, crypto, 'm', { cacheNodesMax: 9 });
+  const map = mapOf(crypto, [{ key, valueHash: stateValueHash(crypto, utf8('x')) }]);
   const state = certify(headerAt(60, { stateRoot: map.root() }), configuration, THREE);
   const plain = buildEvidence({ chainId, genesisHash, key, value: utf8('x'), proof: map.prove(key), state, barriers: [] });
   assert.deepEqual(accepts(plain), [true, true]);

@@ -1,4 +1,5 @@
 /** A chain of a few certified headers over a real state map, and the parts of bundles from it. */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   type ByteText,
   canonicalJson,
@@ -6,7 +7,6 @@ import {
   type ConsensusConfiguration,
   type EvidenceHeaderParts,
   type EvidenceParts,
-  encodeCertificate,
   encodeConfiguration,
   encodeHeader,
   encodeReceipt,
@@ -22,9 +22,9 @@ import {
   toByteText,
   u32Text,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
-import { createStateMap, type StateMap } from '../../../../node/ledger/state-map.ts';
+import type { StateMap } from '../../../../node/state/index.ts';
+import { mapOf } from '../state/map-of.ts';
 import { ended } from '../../../tools/steps.ts';
 import { crypto, genesisFixture, testKey } from './genesis-fixture.ts';
 import { merklePath } from './merkle-path.ts';
@@ -58,14 +58,11 @@ export function headerAt(height: number, change: Partial<Header>): Header {
 
 /** A map of `count` keys like those of records, the fixture's record among them. */
 export function fixtureMap(count: number): StateMap {
-  const map = createStateMap({ get: () => undefined }, crypto, 'm', { cacheNodesMax: count });
   const writes = Array.from({ length: count - 1 }, (_, i) => {
     const digest = crypto.hash(utf8(String(i)));
     return { key: `\x07recordsv${toByteText(digest)}${u32Text(1)}`, valueHash: digest };
   });
-  const staged = map.stage([...writes, { key: recordKey, valueHash: stateValueHash(crypto, recordValue) }]);
-  const rows = new Map(staged.operations.map(({ key, value }) => [key, value]));
-  return createStateMap({ get: (key) => rows.get(key) }, crypto, 'm', { cacheNodesMax: count });
+  return mapOf(crypto, [...writes, { key: recordKey, valueHash: stateValueHash(crypto, recordValue) }]);
 }
 
 const THREE = ['north-1', 'east-1', 'west-1'];

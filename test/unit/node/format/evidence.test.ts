@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { judgeFinality } from '../../../../consensus/finality.ts';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import Ajv2020 from 'ajv/dist/2020.js';
@@ -25,14 +26,14 @@ const trust = { kind: 'genesis', text: genesisText } as const;
 const THREE = ['north-1', 'east-1', 'west-1'];
 
 function refusal(parts: EvidenceParts): string {
-  const verdict = verifyEvidence(crypto, buildEvidence(parts), trust);
+  const verdict = verifyEvidence(crypto, judgeFinality, buildEvidence(parts), trust);
   assert.equal(verdict.ok, false);
   assert.deepEqual(verdict.claims, []);
   return `${verdict.faults[0]!.check}: ${verdict.faults[0]!.detail}`;
 }
 
 test('a bundle says in words which record is in which certified state, and how long that holds', () => {
-  const verdict = verifyEvidence(crypto, buildEvidence(plain), trust, (_key, value) => [`${value.length} bytes`]);
+  const verdict = verifyEvidence(crypto, judgeFinality, buildEvidence(plain), trust, (_key, value) => [`${value.length} bytes`]);
   assert.deepEqual(verdict.faults, []);
   assert.equal(verdict.ok, true);
   const digest = toHex(crypto.hash(plain.value));
@@ -46,7 +47,7 @@ test('a bundle says in words which record is in which certified state, and how l
 });
 
 test('a bundle over a change of validators carries the barrier, and its transaction shows its receipt', () => {
-  const verdict = verifyEvidence(crypto, buildEvidence(long), trust);
+  const verdict = verifyEvidence(crypto, judgeFinality, buildEvidence(long), trust);
   assert.deepEqual(verdict.faults, []);
   assert.match(verdict.claims[0]!, /certified by 4 of 4 validators at height 900, era 3/);
   assert.match(verdict.claims[1]!, /over 1 change of configuration/);
@@ -71,9 +72,9 @@ test('a pinned header stands in for the genesis file', () => {
     const { height } = decodeHeader(header);
     const pinned = { kind: 'pinned', height, hash: headerHash(crypto, header) } as const;
     const { inclusion: _, ...rest } = parts;
-    assert.deepEqual(verifyEvidence(crypto, buildEvidence(rest), pinned).faults, []);
-    assert.equal(verifyEvidence(crypto, buildEvidence(rest), { ...pinned, height: height + 1 }).ok, false);
-    assert.equal(verifyEvidence(crypto, buildEvidence(rest), { ...pinned, hash: crypto.hash(utf8('x')) }).ok, false);
+    assert.deepEqual(verifyEvidence(crypto, judgeFinality, buildEvidence(rest), pinned).faults, []);
+    assert.equal(verifyEvidence(crypto, judgeFinality, buildEvidence(rest), { ...pinned, height: height + 1 }).ok, false);
+    assert.equal(verifyEvidence(crypto, judgeFinality, buildEvidence(rest), { ...pinned, hash: crypto.hash(utf8('x')) }).ok, false);
   }
 });
 
@@ -129,13 +130,13 @@ for (const [what, parts, reason] of refused) {
 
 test('another genesis file refuses the bundle', () => {
   const other = JSON.stringify({ ...(JSON.parse(genesisText) as object), name: 'other' });
-  assert.equal(verifyEvidence(crypto, buildEvidence(plain), { kind: 'genesis', text: other }).faults[0]!.check, 'genesis');
-  assert.equal(verifyEvidence(crypto, buildEvidence(plain), { kind: 'genesis', text: '{}' }).faults[0]!.check, 'trust');
+  assert.equal(verifyEvidence(crypto, judgeFinality, buildEvidence(plain), { kind: 'genesis', text: other }).faults[0]!.check, 'genesis');
+  assert.equal(verifyEvidence(crypto, judgeFinality, buildEvidence(plain), { kind: 'genesis', text: '{}' }).faults[0]!.check, 'trust');
 });
 
 test('text that is not a bundle comes back as a fault of form', () => {
   for (const text of ['', '{', '[]', 'null', `${buildEvidence(plain)} `, JSON.stringify(JSON.parse(buildEvidence(plain)), null, 1)])
-    assert.equal(verifyEvidence(crypto, text, trust).faults[0]!.check, 'form');
+    assert.equal(verifyEvidence(crypto, judgeFinality, text, trust).faults[0]!.check, 'form');
 });
 
 test('the published schema takes every bundle and refuses what the reader refuses', () => {
@@ -159,7 +160,7 @@ test('the published schema takes every bundle and refuses what the reader refuse
   for (const value of broken) {
     const text = JSON.stringify(value);
     assert.equal(validate(JSON.parse(text)), false, text.slice(0, 200));
-    assert.equal(verifyEvidence(crypto, sorted(text), trust).ok, false);
+    assert.equal(verifyEvidence(crypto, judgeFinality, sorted(text), trust).ok, false);
   }
 });
 

@@ -2,14 +2,14 @@
  * One small example of everything whose bytes can never change again, as text: hex, or the text itself. Kept in test/data/frozen and compared there.
  * Before the first release a deliberate change is written with `node dist/test/tools/write-frozen.js`; afterwards what is there stays.
  */
+import { encodeCertificate, voteSigningBytes } from '../../../../consensus/pbft/certificates.ts';
 import {
   canonicalJson,
   consensusHashOf,
   contentDigest,
-  emptyMapRoot,
+  emptyStateRoot,
   encodeAmendment,
   encodeBlock,
-  encodeCertificate,
   encodeConfiguration,
   encodeContent,
   encodeHeader,
@@ -35,7 +35,6 @@ import {
   toHex,
   transactionSigningBytes,
   utf8,
-  voteSigningBytes,
 } from '../../../../node/format/index.ts';
 import { keyOf, prepareRecordFor } from './frozen-record.ts';
 import { accessKey, auditKey, governanceKey, recordKey, registryKey, stateKey } from '../../../../contracts/index.ts';
@@ -134,7 +133,7 @@ export function frozenBytes(): Record<string, string> {
     merklePathOfThird: merklePath(crypto.hash, leaves, 2).map(toHex).join(' '),
     mapRoot: toHex(map.root()),
     mapRootOfOne: toHex(fixtureMap(1).root()),
-    mapRootOfNone: toHex(emptyMapRoot(crypto)),
+    mapRootOfNone: toHex(emptyStateRoot(crypto)),
     content: Buffer.from(content).toString(),
     contentDigest: toHex(contentDigest(crypto, annexRecord({ token: 'secret' }))),
     sealedContent: Buffer.from(sealed).toString(),

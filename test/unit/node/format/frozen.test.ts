@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { judgeFinality } from '../../../../consensus/finality.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
@@ -35,7 +36,7 @@ test('bundles are written as they were, and those that were written verify, by u
   const bundles = readdirSync(folder).filter((name) => name.startsWith('evidence-'));
   assert.equal(bundles.length, 2);
   for (const name of bundles) {
-    const verdict = verifyEvidence(crypto, kept(name), { kind: 'genesis', text: genesis });
+    const verdict = verifyEvidence(crypto, judgeFinality, kept(name), { kind: 'genesis', text: genesis });
     assert.deepEqual(verdict.faults, [], name);
     assert.ok(verifyBundle(kept(name), genesis).length > 0);
   }

@@ -11,7 +11,7 @@ import {
   openGenesis,
   utf8,
 } from '../../../../node/format/index.ts';
-import type { Genesis } from '../../../../node/genesis.ts';
+import type { Genesis } from '../../../../contracts/index.ts';
 import { crypto, genesisFixture, hex, VALIDATORS } from './genesis-fixture.ts';
 
 // The leaf repeats the shape of Genesis because it may not import it: either direction failing to compile is the test.

@@ -1,7 +1,7 @@
 /** A genesis file of four validators for tests of the format layer, with keys a test can sign with. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { type Crypto, SUITE } from '../../../../node/format/index.ts';
-import type { Genesis } from '../../../../node/genesis.ts';
+import type { Genesis } from '../../../../contracts/index.ts';
 
 export const crypto: Crypto = {
   hash: (data) => new Uint8Array(createHash('sha256').update(data).digest()),

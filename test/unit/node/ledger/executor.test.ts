@@ -81,6 +81,6 @@ test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, 
   store.damaged = undefined;
   const built = executor.build(request);
   assert.deepEqual([built.included, built.refused], [[0], []]);
-  const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), certificate: undefined });
+  const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
   assert.deepEqual([committed.height, committed.receipts.length], [1, 1]);
 });

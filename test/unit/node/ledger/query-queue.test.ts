@@ -5,7 +5,7 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import {
   createQueryQueue,
   GAS_PER_MS,
-  PROOFS_WAITING_MAX,
+  TRIALS_WAITING_MAX,
   QUERIES_PER_CALLER_MAX,
   QUERIES_WAITING_MAX,
   QUERY_GAS_PER_SECOND,
@@ -43,7 +43,7 @@ function bench() {
     started,
     refused,
     query: (caller: string, name = caller) => kept(name, queue.query(caller, job(name))),
-    proof: (name: string) => kept(name, queue.proof(job(name))),
+    trial: (name: string) => kept(name, queue.trial(job(name))),
     async end(gasUsed: number) {
       running.shift()!.end(gasUsed);
       await settle();
@@ -56,12 +56,12 @@ function bench() {
   };
 }
 
-test('one query runs at a time, callers take turns however many each has waiting, and proofs go before all of them', async () => {
-  const { query, proof, end, started, running } = bench();
+test('one query runs at a time, callers take turns however many each has waiting, and trials go before all of them', async () => {
+  const { query, trial, end, started, running } = bench();
   for (const name of ['a1', 'a2', 'a3', 'a4']) query('a@x', name);
   for (const name of ['b1', 'b2']) query('b@x', name);
   query('c@x', 'c1');
-  proof('p1');
+  trial('p1');
   for (let i = 0; i < 8; i++) {
     assert.equal(running().length, 1);
     await end(1);
@@ -123,13 +123,13 @@ test('places are bounded per caller and in all, and a full queue still has one f
   assert.ok(started.includes('late@x'));
 });
 
-test('proofs that wait are bounded', async () => {
-  const { proof, refused } = bench();
-  for (let i = 0; i < PROOFS_WAITING_MAX + 2; i++) proof(`p${i}`);
+test('trials that wait are bounded', async () => {
+  const { trial, refused } = bench();
+  for (let i = 0; i < TRIALS_WAITING_MAX + 2; i++) trial(`p${i}`);
   await settle();
   assert.deepEqual(
     refused.map(({ name, code }) => [name, code]),
-    [[`p${PROOFS_WAITING_MAX + 1}`, 'SERVER_BUSY']],
+    [[`p${TRIALS_WAITING_MAX + 1}`, 'SERVER_BUSY']],
   );
 });
 
@@ -155,15 +155,15 @@ test('a queue that stops refuses what waits and what comes', async () => {
   assert.deepEqual(refused.map(({ name }) => name).sort(), ['new', 'waiting']);
 });
 
-test('while the voting thread is late queries rest after each piece of work, proofs do not, and who waits too long is told to come back', async () => {
-  const { time, headroom, query, proof, end, running, refused } = bench();
+test('while the voting thread is late queries rest after each piece of work, trials do not, and who waits too long is told to come back', async () => {
+  const { time, headroom, query, trial, end, running, refused } = bench();
   headroom.part = 1 / 4;
   query('a@x', 'a1');
   query('a@x', 'a2');
   time.advance(100);
   await end(1);
   assert.deepEqual(running(), []);
-  proof('p');
+  trial('p');
   assert.deepEqual(running(), ['p']);
   await end(0);
   time.advance(299);
@@ -177,13 +177,13 @@ test('while the voting thread is late queries rest after each piece of work, pro
   assert.deepEqual([running(), refused.map(({ name, code }) => [name, code])], [[], [['b1', 'RATE_LIMITED']]]);
 });
 
-test('a short proof after a long query does not end its rest', async () => {
-  const { time, headroom, query, proof, end, running } = bench();
+test('a short trial after a long query does not end its rest', async () => {
+  const { time, headroom, query, trial, end, running } = bench();
   headroom.part = 1 / 4;
   query('a@x', 'a1');
   time.advance(100);
   await end(1);
-  proof('p');
+  trial('p');
   await end(0);
   query('a@x', 'a2');
   time.advance(299);

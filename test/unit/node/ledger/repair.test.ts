@@ -8,22 +8,26 @@ import { Level } from 'level';
 import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex } from '../../../../node/format/index.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { EXAMINE_STEP, examineBlocks } from '../../../../node/ledger/examine.ts';
 import type { Executor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
 import { createStateRows, pathOf } from '../../../../node/ledger/state-rows.ts';
+import { encodeUndo } from '../../../../node/ledger/undo.ts';
+import { createPause } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../../node/store/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/peers/index.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
 import { until, world } from '../peers/stand-in.ts';
 import { executorOn, grow } from './small-chain.ts';
 
 const HEIGHT = 6;
+const noPause = async (): Promise<void> => undefined;
 
 /** The same chain on LevelDB and at a peer that is `ahead` blocks further on. */
 async function withChains(ahead: number, run: (path: string, peer: Store) => Promise<void>): Promise<void> {
@@ -71,7 +75,7 @@ async function repaired(executor: Executor, peer: Store, key: ByteText): Promise
       report: (_node, code) => settle(code),
     },
     repair: (...row) => executor.repair(...row),
-    getRow: (_peer, row, height) => sharedRow(peer, createBlockStore(peer), toByteText(row), height),
+    getRow: (_peer, row, height) => sharedRow(peer, createBlockStore(peer), toByteText(row), height, noPause),
     onRepaired: (_key, { by }) => settle(by),
     onLost: () => settle('lost'),
   });
@@ -86,7 +90,6 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
     const reading = await openLevelStore({ path });
     const block = createBlockStore(reading);
     const rows = await firstKeys(reading, keyspace.state, 1_000);
-    const mapRows = await firstKeys(reading, keyspace.mapNode, 1_000);
     const record = rows.filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, ''))));
     const [large] = await firstKeys(reading, keyspace.stateValue, 1);
     const [position] = await firstKeys(reading, keyspace.positionById, 1);
@@ -111,9 +114,6 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
       [rows.at(-1)!, 'peer'],
       [record[0]!, 'peer'],
       [large!, 'peer'],
-      [`${keyspace.mapNode}\0`, 'own rows'],
-      [mapRows[mapRows.length >> 1]!, 'own rows'],
-      [mapRows.at(-1)!, 'own rows'],
     ];
     const before = new Map(cases.map(([key]) => [key, valueIn(reading, key)!]));
     assert.equal(block.head()?.height, HEIGHT);
@@ -124,7 +124,8 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
       const store = await openLevelStore({ path });
       assert.throws(() => store.get(key), isDamaged, name);
       const executor = executorOn(store);
-      assert.equal(await repaired(executor, peer, key), from, name);
+      await executor.open(); // puts right what it needs
+      assert.match(await repaired(executor, peer, key), from === 'peer' ? /^peer$/ : /^(?:own rows|itself)$/, name);
       assert.ok(equalBytes(valueIn(store, key)!, before.get(key)!), `${name} came back with other bytes`);
       assert.equal((await executor.open()).height, HEIGHT, name);
       await store.close();
@@ -140,6 +141,7 @@ test('the value row a damaged state row pointed to is let go when it is damaged 
     await damage(path, [stateRow, large!]);
     const store = await openLevelStore({ path });
     const executor = executorOn(store);
+    await executor.open();
     assert.equal(await repaired(executor, peer, stateRow), 'peer');
     assert.equal(await repaired(executor, peer, large!), 'own rows');
     assert.equal(store.get(large!), undefined);
@@ -151,18 +153,20 @@ test('the value row a damaged state row pointed to is let go when it is damaged 
 test('several rows that need one another are repaired together, and the chain goes on to the same roots', () =>
   withChains(0, async (path, peer) => {
     const reading = await openLevelStore({ path });
-    const mapRows = await firstKeys(reading, keyspace.mapNode, 1_000);
+    const changes = await firstKeys(reading, keyspace.mapChanges, 1_000);
     const values = (await firstKeys(reading, keyspace.state, 1_000))
       .filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, ''))))
       .slice(0, 3);
     await reading.close();
-    const damagedKeys = [ledgerKey.header(2), ledgerKey.body(2), ...mapRows, ...values.slice(0, 1)];
+    const damagedKeys = [ledgerKey.header(2), ledgerKey.body(2), ...changes.slice(0, 2), ...values.slice(0, 1)];
     await damage(path, damagedKeys);
     const store = await openLevelStore({ path });
     const executor = executorOn(store);
+    await executor.open();
     // A start puts right what it cannot do without, but for the value: of that a peer must be asked.
     for (const key of [...damagedKeys].reverse()) assert.match(await repaired(executor, peer, key), /^(own rows|peer|itself)$/);
-    for (const key of damagedKeys) assert.ok(store.get(key) !== undefined);
+    for (const key of damagedKeys)
+      assert.equal(store.get(key) === undefined, changes.includes(key), 'a snapshot takes the place of change sets');
     await grow(executor, HEIGHT + 2);
     await grow(executorOn(peer), HEIGHT + 2);
     assert.deepEqual(createBlockStore(store).head(), createBlockStore(peer).head());
@@ -196,6 +200,7 @@ test('a lying peer is refused for every kind of row, and nothing of what it says
       await damage(path, [key]);
       const store = await openLevelStore({ path });
       const executor = executorOn(store);
+      await executor.open();
       assert.equal((await executor.repair(key)).outcome, 'wanted');
       assert.equal((await executor.repair(key, lie(valueIn(peer, key)!))).outcome, 'refused', `${key[0]}`);
       assert.throws(() => store.get(key), isDamaged, 'it stays damaged and unserved');
@@ -286,9 +291,9 @@ test('rows of blocks that cannot be found at all are missed by the walk over the
   );
 });
 
-test('a start with a damaged head, header, configuration and map root repairs them from the rest', () =>
+test('a start with a damaged head, header, configuration and change set repairs them from the rest', () =>
   withChains(0, async (path) => {
-    await damage(path, [ledgerKey.head, ledgerKey.configuration(0), ledgerKey.receipts(HEIGHT), `${keyspace.mapNode}\0`]);
+    await damage(path, [ledgerKey.head, ledgerKey.configuration(0), ledgerKey.receipts(HEIGHT), ledgerKey.mapChanges(3)]);
     const store: LevelStore = await openLevelStore({ path });
     assert.equal((await executorOn(store).open()).height, HEIGHT);
     assert.throws(() => store.get(ledgerKey.receipts(HEIGHT)), isDamaged, 'what a start can do without waits for peers');
@@ -309,11 +314,45 @@ test('a value of the state that a peer has since changed is given as it was at t
   let changed = 0;
   for (const [key, value] of early) {
     if (!equalBytes(valueIn(store, key)!, value)) changed++;
-    assert.deepEqual(await sharedRow(store, blocks, key, 2), value);
+    assert.deepEqual(await sharedRow(store, blocks, key, 2, noPause), value);
   }
   assert.ok(changed > 0, 'the chain holds a row that later blocks wrote again');
-  assert.equal(await sharedRow(store, blocks, [...early.keys()][0]!, HEIGHT + 1), undefined, 'a height this node does not have');
-  assert.equal(await sharedRow(store, blocks, `${keyspace.mapNode}\0`, 2), undefined, 'rows that are not for peers');
+  assert.equal(await sharedRow(store, blocks, [...early.keys()][0]!, HEIGHT + 1, noPause), undefined, 'a height this node does not have');
+  assert.equal(await sharedRow(store, blocks, ledgerKey.mapChanges(2), 2, noPause), undefined, 'rows that are not for peers');
+});
+
+test('a value that no block has changed for long is looked for with a pause in every row of what blocks replaced', async () => {
+  const ROWS = 40;
+  const ENTRIES = 8_000;
+  const store = new MemoryStore();
+  const path = 'p'.repeat(32);
+  const before = new Uint8Array(64);
+  const others = Array.from({ length: ENTRIES }, (_, i) => ({ key: `${i}`.padStart(32, '0'), before }));
+  const undo = encodeUndo(others);
+  const rows = Array.from({ length: ROWS }, (_, i) => ({ key: ledgerKey.undo(i + 1), value: undo }));
+  const wanted = { key: path, before: new Uint8Array([7]) };
+  rows.push({ key: ledgerKey.undo(ROWS + 1), value: encodeUndo([...others, wanted]) });
+  await store.batch(rows);
+  const blocks = { head: () => ({ height: ROWS + 1 }) } as unknown as BlockStore;
+  const key = ledgerKey.state(path);
+  let pauses = 0;
+  let rowsAtOnce = 0;
+  const counted = {
+    get: (row: ByteText) => store.get(row),
+    range: (options: Parameters<Store['range']>[0]) => {
+      rowsAtOnce = Math.max(rowsAtOnce, options.limit);
+      return store.range(options);
+    },
+  };
+  const counting = async (): Promise<void> => void pauses++;
+  assert.deepEqual(await sharedRow(counted, blocks, key, 0, counting), wanted.before);
+  assert.ok(pauses > (ROWS * ENTRIES) / 1_000, `${pauses} pauses`);
+  assert.equal(rowsAtOnce, 1);
+  const { longestMs } = await leastHold(async () => void (await sharedRow(store, blocks, key, 0, createPause(world))), {
+    boundMs: 20,
+    triesMax: 8,
+  });
+  assert.ok(longestMs <= 20, `${longestMs.toFixed(1)} ms`);
 });
 
 /** What a peer would give: of the state the value, wherever it stands. */

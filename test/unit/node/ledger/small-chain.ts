@@ -1,5 +1,6 @@
 /** A small real chain on any store, for tests of what becomes of its rows; not a test itself. */
 import { CONTRACT, production } from '../../../../contracts/index.ts';
+import { voteSigningBytes, type Certificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   decodeJson,
   decodeReceipt,
@@ -8,8 +9,6 @@ import {
   openGenesis,
   sealSigningBytes,
   signTransaction,
-  voteSigningBytes,
-  type Certificate,
   type Digest,
 } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
@@ -104,5 +103,5 @@ async function add(executor: Executor | ExecutorPort, tip: Tip, bytes: Uint8Arra
   });
   if (built.included.length !== 1) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
   const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
-  return executor.commit({ hash: built.hash, seal, certificate: certify(height, built.hash) });
+  return executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(height, built.hash)) });
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { createLibp2pNetwork, type Libp2pNetwork, type Libp2pNetworkOptions } from '../../../../node/network/libp2p-network.ts';
-import { createRealWorld } from '../../../../node/world-real.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
 import type { AdmittedNode, Channel, Log } from '../../../../node/world.ts';
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeMessage, PROPOSAL_BYTES_MAX } from '../../../../consensus/pbft/messages.ts';
+import { type Certificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
-  type Certificate,
   encodeBlock,
   encodeHeader,
   encodeProposal,
@@ -57,7 +57,7 @@ for (const [filling, lengths] of Object.entries(fillings))
       bytesMax,
     );
     const block = encodeBlock({ header, seal: signature, transactions: lengths.map((length) => new Uint8Array(length)) });
-    const frame = encodeBulkMessage({ kind: 'blocksAnswer', id: 1, blocks: [{ block, certificate }] });
+    const frame = encodeBulkMessage({ kind: 'blocksAnswer', id: 1, blocks: [{ block, finality: encodeCertificate(certificate) }] });
     assert.ok(frame.length <= FRAME_BYTES_MAX.bulk, `${frame.length} bytes`);
     assert.equal(decodeBulkMessage(frame).kind, 'blocksAnswer');
   });

@@ -389,7 +389,7 @@ test('a node brings its blocks over real connections', async () => {
     world: realWorld,
     source: own,
     localHeight: () => own.entries.length,
-    applyBlock: (block, certificate) => own.apply(block, certificate),
+    applyBlock: (block, finality) => own.apply(block, finality),
   });
   requests[0]!.sendStatus(chain.head(), 'b');
   await until('synced', () => own.entries.length === 120);

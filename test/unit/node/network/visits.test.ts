@@ -8,6 +8,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
+import { openFinality } from '../../../../consensus/index.ts';
 import { decodeHeader, type Digest } from '../../../../node/format/index.ts';
 import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ask, VISIT_PROTOCOL, VISITS_BURST } from '../../../../node/network/visits.ts';
@@ -44,7 +45,7 @@ async function member(name: string, height: number): Promise<Member> {
     self: name,
     chainId,
     tip: () => ({ ...head(), configuration }),
-    source: { head, blockBytes: blocks.blockBytes, certificate: blocks.certificate, headerBytes: blocks.headerBytes },
+    source: { head, blockBytes: blocks.blockBytes, finality: blocks.finality, headerBytes: blocks.headerBytes },
     onChange: (standing) => changes.push(standing),
     visitEveryMs: EVERY_MS,
   });
@@ -155,7 +156,7 @@ test('an expelled node gets headers with certificates, no blocks, rows or transa
     assert.equal(answer.kind, 'headersAnswer');
     const headers = (answer as Extract<typeof answer, { kind: 'headersAnswer' }>).headers;
     assert.deepEqual(
-      headers.map(({ header, certificate }) => [decodeHeader(header).height, certificate?.height]),
+      headers.map(({ header, finality }) => [decodeHeader(header).height, finality && openFinality('pbft', finality).height]),
       [2, 3, 4, 5, 6].map((height) => [height, height]),
     );
     const unanswered = { code: 'PEER_UNREACHABLE' };

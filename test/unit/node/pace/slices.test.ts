@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSteps } from '../../../../api/formats/index.ts';
-import { createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
+import { parseSteps } from '../../../../node/records/formats/index.ts';
+import { createPaced, createPause, createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
 import { createTestWorld } from '../../api/stand-ins.ts';
+import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
+import { world as realWorld } from '../peers/stand-in.ts';
 
 /** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
 function rig() {
@@ -103,6 +105,71 @@ test('long work has its turns however much short work comes', async () => {
   assert.ok(startedMs.length > LONG_WORK_MS / SLICE_MS, `${startedMs.length} slices`);
   for (let turn = 0; turn < 40 * LONG_STEPS; turn++) time.advance(1);
   assert.equal(await long, 'done');
+});
+
+test('whatever long work is under way takes one slice a turn together', async () => {
+  let nowMs = 0;
+  const due: (() => void)[] = [];
+  const after = (_ms: number, run: () => void): (() => void) => {
+    due.push(run);
+    return () => void due.splice(due.indexOf(run) >>> 0, 1);
+  };
+  const world = { clock: { monotonic: () => nowMs }, timers: { after } };
+  const STEPS = 20;
+  function* steps(): Generator<void, void, void> {
+    for (let i = 0; i < STEPS; i++) {
+      nowMs++;
+      yield;
+    }
+  }
+  const pausing = async (): Promise<void> => {
+    const pause = createPause(world);
+    for (let i = 0; i < STEPS; i++) {
+      nowMs++;
+      await pause();
+    }
+  };
+  const jobs = [
+    ...Array.from({ length: 5 }, pausing),
+    createSlices(world)(steps()),
+    createSlices(world)(steps()),
+    createPaced(world)(steps()),
+  ];
+  let done = false;
+  const ended = Promise.all(jobs).then(() => {
+    done = true;
+  });
+  let longestMs = 0;
+  while (!done) {
+    const before = nowMs;
+    for (const run of due.splice(0)) {
+      run();
+      await new Promise(setImmediate); // all that follows from it
+    }
+    longestMs = Math.max(longestMs, nowMs - before);
+    assert.ok(done || due.length > 0, 'the next turn is due');
+  }
+  await ended;
+  assert.equal(nowMs, STEPS * jobs.length);
+  assert.ok(longestMs <= SLICE_MS + 1, `${longestMs} ms in one turn`);
+});
+
+test('ten pieces of long work at once hold the thread for at most 20 ms', async () => {
+  const spin = (ms: number): void => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  };
+  const pausing = async (): Promise<void> => {
+    const pause = createPause(realWorld);
+    for (let i = 0; i < 40; i++) {
+      spin(1);
+      await pause();
+    }
+  };
+  const { longestMs } = await leastHold(async () => void (await Promise.all(Array.from({ length: 10 }, pausing))), {
+    boundMs: 20,
+    triesMax: 8,
+  });
+  assert.ok(longestMs <= 20, `${longestMs.toFixed(1)} ms`);
 });
 
 /** Short work: so many steps of a slice each. */

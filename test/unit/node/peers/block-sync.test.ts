@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { equalBytes, utf8 } from '../../../../node/format/index.ts';
@@ -27,7 +28,7 @@ async function join(
   const served: number[] = [];
   const full: BlockSource = {
     head: () => (source.head ?? (() => chain.head()))(),
-    certificate: (height) => (source.certificate ?? ((h) => chain.certificate(h)))(height),
+    finality: (height) => (source.finality ?? ((h) => chain.finality(h)))(height),
     blockBytes: (height) => {
       served.push(height);
       return (source.blockBytes ?? ((h) => chain.blockBytes(h)))(height);
@@ -40,7 +41,7 @@ async function join(
     world,
     source: full,
     localHeight: () => chain.entries.length,
-    applyBlock: (block, certificate) => chain.apply(block, certificate),
+    applyBlock: (block, finality) => chain.apply(block, finality),
   });
   await network.start();
   return { network, requests, chain, sync, served };
@@ -104,16 +105,17 @@ const lies: Record<string, (chain: Chain) => Partial<BlockSource>> = {
     },
   }),
   'a certificate nobody signed': (chain) => ({
-    certificate: (height) => {
-      const certificate = chain.certificate(height)!;
-      return { ...certificate, votes: [{ node: 'n0', signature: utf8('forged') }] };
+    finality: (height) => {
+      const certificate = decodeCertificate(chain.finality(height)!);
+      return encodeCertificate({ ...certificate, votes: [{ node: 'n0', signature: utf8('forged') }] });
     },
   }),
-  'a certificate of another block': (chain) => ({ certificate: () => chain.certificate(1) }),
-  'no certificate': () => ({ certificate: () => undefined }),
+  'a certificate of another block': (chain) => ({ finality: () => chain.finality(1) }),
+  'bytes that are no certificate': () => ({ finality: () => utf8('not a certificate') }),
+  'no certificate': () => ({ finality: () => undefined }),
   'blocks of other heights': (chain) => ({
     blockBytes: (height) => chain.blockBytes(height + 1),
-    certificate: (height) => chain.certificate(height + 1),
+    finality: (height) => chain.finality(height + 1),
   }),
   'bytes that are no block': () => ({ blockBytes: () => utf8('not a block') }),
 };

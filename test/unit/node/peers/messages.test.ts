@@ -11,15 +11,7 @@ const bytes = fc.uint8Array({ maxLength: 60 });
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const height = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const certificate = fc.option(
-  plain({
-    view: height,
-    height,
-    digest,
-    votes: fc.array(plain({ node: fc.string({ maxLength: 8 }), signature: bytes }), { maxLength: 3 }),
-  }),
-  { nil: undefined },
-);
+const finality = fc.option(bytes, { nil: undefined });
 const message: fc.Arbitrary<BulkMessage> = fc.oneof(
   fc.record({ kind: fc.constant('transactions' as const), transactions: fc.array(bytes) }),
   fc.record({ kind: fc.constant('status' as const), height, hash: digest }),
@@ -27,8 +19,8 @@ const message: fc.Arbitrary<BulkMessage> = fc.oneof(
   fc.record({ kind: fc.constant('getBlocks' as const), id: u32, fromHeight: height, count: u32, bytesMax: u32 }),
   fc.record({ kind: fc.constant('getHeaders' as const), id: u32, fromHeight: height, count: u32 }),
   fc.record({ kind: fc.constant('transactionsAnswer' as const), id: u32, transactions: fc.array(bytes) }),
-  fc.record({ kind: fc.constant('blocksAnswer' as const), id: u32, blocks: fc.array(plain({ block: bytes, certificate })) }),
-  fc.record({ kind: fc.constant('headersAnswer' as const), id: u32, headers: fc.array(plain({ header: bytes, certificate })) }),
+  fc.record({ kind: fc.constant('blocksAnswer' as const), id: u32, blocks: fc.array(plain({ block: bytes, finality })) }),
+  fc.record({ kind: fc.constant('headersAnswer' as const), id: u32, headers: fc.array(plain({ header: bytes, finality })) }),
   fc.record({ kind: fc.constant('declined' as const), id: u32, code: fc.constantFrom('PEER_DECLINED', 'STORE_DAMAGED') }),
 );
 

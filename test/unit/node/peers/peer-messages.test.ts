@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { createEngine, type Engine, type SignatureCheck } from '../../../../consensus/index.ts';
-import { certificateOf } from '../../../../consensus/pbft/certificates.ts';
+import { type Certificate, certificateOf, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   type Ask,
   type Body,
@@ -27,7 +27,6 @@ import {
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
 import {
-  type Certificate,
   defaultParameters,
   hashTagged,
   openGenesis,
@@ -143,7 +142,7 @@ function spoiltInside(): Uint8Array {
 function engine(node: string): Engine {
   const made = createEngine(
     'pbft',
-    { chainId, self: node, validators, height: 5, digest: FINAL, certificate: final, parameters, log: [] },
+    { chainId, self: node, validators, height: 5, digest: FINAL, finality: encodeCertificate(final), parameters, log: [] },
     { hash: crypto.hash, verify: crypto.verify, sign: (message) => signers.get(node)!.sign(message) },
   );
   made.step({ kind: 'tick', nowMs: 0 });
@@ -206,7 +205,7 @@ test(`signatures of a new view at its largest are listed in pieces of less than 
   let checked = 0;
   const counted = createEngine(
     'pbft',
-    { chainId, self: names[3]!, validators, height: 5, digest: FINAL, certificate: final, parameters, log: [] },
+    { chainId, self: names[3]!, validators, height: 5, digest: FINAL, finality: encodeCertificate(final), parameters, log: [] },
     { hash: crypto.hash, verify: (...check) => ++checked > 0 && crypto.verify(...check), sign: () => new Uint8Array(64) },
   );
   counted.step({ kind: 'tick', nowMs: 0 });
@@ -236,7 +235,7 @@ function transaction(argsBytes: number): Uint8Array {
 }
 const large = transaction(TRANSACTION_BYTES_MAX - 400);
 const many = Array.from({ length: 3_500 }, () => transaction(50));
-const block = (bytes: number) => ({ block: new Uint8Array(bytes), certificate: certificate('commit', 6) });
+const block = (bytes: number) => ({ block: new Uint8Array(bytes), finality: encodeCertificate(certificate('commit', 6)) });
 const log = new Uint8Array(16);
 const { configuration } = openGenesis(crypto, JSON.stringify(genesisFixture()));
 
@@ -268,7 +267,7 @@ const bulk: Record<BulkMessage['kind'], () => readonly BulkMessage[]> = {
     {
       kind: 'headersAnswer',
       id: 1,
-      headers: Array.from({ length: 256 }, () => ({ header: new Uint8Array(500), certificate: certificate('commit', 6) })),
+      headers: Array.from({ length: 256 }, () => ({ header: new Uint8Array(500), finality: encodeCertificate(certificate('commit', 6)) })),
     },
   ],
   sealedAnswer: () => [
@@ -307,7 +306,11 @@ function node(): { network: MemoryNetwork; from: MemoryNetwork; ask: (kind: Bulk
     world: { ...world, crypto },
     network,
     mempool,
-    blocks: { blockBytes: () => served, headerBytes: () => served.subarray(0, 500), certificate: () => final } as unknown as BlockStore,
+    blocks: {
+      blockBytes: () => served,
+      headerBytes: () => served.subarray(0, 500),
+      finality: () => encodeCertificate(final),
+    } as unknown as BlockStore,
     self: 'a',
     chainId,
     tip: () => ({ height: 300, hash: X, configuration }),
@@ -378,7 +381,7 @@ test('a greeting at its largest, and one that is none, hold the thread less than
 test('a frame of many transactions is longer than whoever keeps to the rules makes it: refused unopened', async () => {
   const { network, from, stop } = node();
   from.send('a', 'bulk', encodeBulkMessage({ kind: 'transactions', transactions: [large, large] }));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let turns = 0; network.reports.length === 0 && turns < 10_000; turns++) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(network.reports, [{ node: 'b', code: 'PEER_MESSAGE_MALFORMED' }]);
   assert.ok(encodeBulkMessage({ kind: 'transactions', transactions: many }).length <= TRANSACTIONS_FRAME_BYTES);
   assert.equal(decodeBulkMessage(encodeBulkMessage({ kind: 'transactions', transactions: many })).kind, 'transactions');

@@ -13,10 +13,10 @@ import { serveBlocks } from '../../../../node/peers/block-server.ts';
 import { REQUESTS_PER_PEER_MAX, Requests, SERVED_BURST, SERVED_WAITING_MAX, UNREAD_BYTES_MAX } from '../../../../node/peers/requests.ts';
 import { Chain, createHub, type MemoryNetwork, until, world } from './stand-in.ts';
 
-function two(timeoutMs = 10_000): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
+function two(timeoutMs = 10_000, of: typeof world = world): { asker: Requests; a: MemoryNetwork; server: Requests; b: MemoryNetwork } {
   const hub = createHub();
   const [a, b] = [hub.join('a'), hub.join('b')];
-  return { asker: new Requests({ network: a, world, timeoutMs }), a, server: new Requests({ network: b, world, timeoutMs }), b };
+  return { asker: new Requests({ network: a, world: of, timeoutMs }), a, server: new Requests({ network: b, world: of, timeoutMs }), b };
 }
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof ChainError && error.code === code;
 const hash = (n: number) => new Uint8Array(32).fill(n);
@@ -42,7 +42,7 @@ test('blocks and headers are served from a height up, within the bounds', async 
   const blocks = await asker.getBlocks('b', 5, 3, 1_000_000);
   assert.deepEqual(
     blocks,
-    [5, 6, 7].map((h) => ({ block: chain.blockBytes(h), certificate: chain.certificate(h) })),
+    [5, 6, 7].map((h) => ({ block: chain.blockBytes(h), finality: chain.finality(h) })),
   );
   assert.equal((await asker.getBlocks('b', 1, 1000, 100_000_000)).length, ANSWER_BLOCKS_MAX);
   assert.equal((await asker.getBlocks('b', 299, 10, 1_000_000)).length, 2);
@@ -50,7 +50,7 @@ test('blocks and headers are served from a height up, within the bounds', async 
   assert.equal((await asker.getBlocks('b', 1, 10, 1)).length, 1, 'one block is sent even if it is larger');
   const headers = await asker.getHeaders('b', 1, 4);
   assert.equal(headers.length, 4);
-  assert.deepEqual(headers[0]!.certificate, chain.certificate(1));
+  assert.deepEqual(headers[0]!.finality, chain.finality(1));
 });
 
 test('silence, a peer that is not there, a refusal and a departure each have their code', async () => {
@@ -186,7 +186,8 @@ test('a question for many things takes more of the budget than one for few', asy
     [{ kind: 'getBlocks', fromHeight: 1, count: 256, bytesMax: 1 }, 30],
     [{ kind: 'getTransactions', hashes: Array.from({ length: 10_000 }, () => hash(1)) }, 10],
   ] as const) {
-    const { server, a, b } = two();
+    const stopped = { ...world, clock: { now: () => 0, monotonic: () => 0 } }; // a busy machine refills no budget meanwhile
+    const { server, a, b } = two(10_000, stopped);
     let served = 0;
     server.serve(question.kind, () => {
       served++;
@@ -215,13 +216,12 @@ test('a peer that does not take its answers is given no more of them, and may as
 
 test('an answer longer than its bound is refused and reported, unless it is one thing that is as long as it is', async () => {
   const { asker, server, a } = two();
-  const long = (count: number) =>
-    Array.from({ length: count }, () => ({ block: new Uint8Array(ANSWER_BYTES_MAX), certificate: undefined }));
+  const long = (count: number) => Array.from({ length: count }, () => ({ block: new Uint8Array(ANSWER_BYTES_MAX), finality: undefined }));
   server.serve('getBlocks', (_from, question) => ({
     kind: 'blocksAnswer',
     blocks:
       question.kind === 'getBlocks' && question.count === 1
-        ? [{ block: new Uint8Array(2 * ANSWER_BYTES_MAX), certificate: undefined }]
+        ? [{ block: new Uint8Array(2 * ANSWER_BYTES_MAX), finality: undefined }]
         : long(2),
   }));
   assert.equal((await asker.getBlocks('b', 1, 1, 1)).length, 1);

@@ -1,18 +1,10 @@
 /** An in-memory Network and a small chain for the tests of this folder; not a test itself. */
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import {
-  type Certificate,
-  decodeBlock,
-  type Digest,
-  encodeBlock,
-  encodeHeader,
-  equalBytes,
-  headerHash,
-  utf8,
-} from '../../../../node/format/index.ts';
+import { decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
+import { decodeBlock, type Digest, encodeBlock, encodeHeader, equalBytes, headerHash, utf8 } from '../../../../node/format/index.ts';
 import type { BlockSource } from '../../../../node/peers/block-server.ts';
-import { createRealWorld } from '../../../../node/world-real.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
 import type { Channel, Log, Network } from '../../../../node/world.ts';
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
@@ -104,7 +96,7 @@ const SIGNATURE = utf8('a quorum');
 export interface Entry {
   readonly block: Uint8Array;
   readonly hash: Digest;
-  readonly certificate: Certificate;
+  readonly finality: Uint8Array;
 }
 
 export function makeBlock(height: number, parentHash: Digest, payload: Uint8Array, signature = SIGNATURE): Entry {
@@ -128,7 +120,7 @@ export function makeBlock(height: number, parentHash: Digest, payload: Uint8Arra
   return {
     block: encodeBlock({ header, seal: zero, transactions: [payload] }),
     hash,
-    certificate: { view: 0, height, digest: hash, votes: [{ node: 'n0', signature }] },
+    finality: encodeCertificate({ view: 0, height, digest: hash, votes: [{ node: 'n0', signature }] }),
   };
 }
 
@@ -152,15 +144,16 @@ export class Chain implements BlockSource {
     return this.entries[height - 1]?.block;
   }
 
-  certificate(height: number): Certificate | undefined {
-    return this.entries[height - 1]?.certificate;
+  finality(height: number): Uint8Array | undefined {
+    return this.entries[height - 1]?.finality;
   }
 
-  async apply(bytes: Uint8Array, certificate: Certificate | undefined): Promise<void> {
+  async apply(bytes: Uint8Array, finality: Uint8Array | undefined): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     if (this.trouble !== undefined) throw this.trouble;
     const { header, transactions } = decodeBlock(bytes);
     const hash = headerHash(crypto, encodeHeader(header));
+    const certificate = finality && decodeCertificate(finality);
     const holds =
       header.height === this.entries.length + 1 &&
       equalBytes(header.parentHash, this.head().hash) &&
@@ -169,6 +162,6 @@ export class Chain implements BlockSource {
       equalBytes(certificate.digest, hash) &&
       certificate.votes.every((vote) => equalBytes(vote.signature, SIGNATURE));
     if (!holds) throw new ChainError('BLOCK_MALFORMED', { height: header.height });
-    this.entries.push({ block: bytes, hash, certificate });
+    this.entries.push({ block: bytes, hash, finality: finality! });
   }
 }

@@ -18,7 +18,7 @@ import { createClassLookup } from '../../../../node/records/class-lookup.ts';
 import { stateKey } from '../../../../contracts/types.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { INDEX_FORM, indexKey, indexKeyspace } from '../../../../node/records/index-rows.ts';
-import { createRecordIndex, type RecordIndex, type RecordSearch, type SearchRow } from '../../../../node/records/query-index.ts';
+import { createRecordIndex, type RecordIndex, type IndexSearch, type SearchRow } from '../../../../node/records/query-index.ts';
 import { sealedKeyspace } from '../../../../node/records/sealed-store.ts';
 import { createStateRecordSource, type RecordRow, recordRowsOf, type RecordSource } from '../../../../node/records/source.ts';
 import { type Trace, traceProduct } from '../../../../node/records/trace.ts';
@@ -62,7 +62,7 @@ async function indexOf(blocks: readonly (readonly RecordRow[])[]): Promise<Recor
   return index;
 }
 
-async function allRows(index: RecordIndex, query: RecordSearch): Promise<readonly SearchRow[]> {
+async function allRows(index: RecordIndex, query: IndexSearch): Promise<readonly SearchRow[]> {
   const rows: SearchRow[] = [];
   let after: string | undefined;
   do {
@@ -100,7 +100,7 @@ const sample: RecordRow[] = [
 
 test('product, batch, device, supplier, factory, class, organisation and time each select the expected records', async () => {
   const index = await indexOf([sample]);
-  const found = async (query: RecordSearch): Promise<(string | undefined)[]> => products(await allRows(index, query));
+  const found = async (query: IndexSearch): Promise<(string | undefined)[]> => products(await allRows(index, query));
   assert.deepEqual(await found({ product: 'SN-2' }), ['SN-2']);
   assert.deepEqual(await found({ productionBatch: 'PB-7' }), ['SN-0001', 'SN-3']);
   assert.deepEqual(await found({ materialBatch: 'PB-7' }), ['SN-3']);
@@ -178,7 +178,7 @@ test('pages do not move when records are added, amended or withdrawn behind the 
   assert.deepEqual([changes.length, changes.at(-2)!.summary.state], [33, 'deleted']);
 });
 
-async function indexAll(index: RecordIndex, query: RecordSearch): Promise<readonly SearchRow[]> {
+async function indexAll(index: RecordIndex, query: IndexSearch): Promise<readonly SearchRow[]> {
   return allRows(index, query);
 }
 
@@ -220,7 +220,7 @@ test('a page cut by the bound on index rows looked at claims no completeness, an
 test('a cursor of another query, or a made-up one, is refused; a last page has no next', async () => {
   const index = await indexOf([sample]);
   const page = await index.search({ limit: 2 });
-  const refused = async (query: RecordSearch, code: string): Promise<void> =>
+  const refused = async (query: IndexSearch, code: string): Promise<void> =>
     assert.rejects(index.search(query), (error: unknown) => error instanceof ChainError && error.code === code);
   await refused({ limit: 2, class: 'device', after: page.next! }, 'RECORD_CURSOR_INVALID');
   await refused({ after: 'zz' }, 'RECORD_CURSOR_INVALID');
@@ -276,7 +276,7 @@ test('what one account wrote is found whole and in order, and not a row of other
   const pace = async (rows: number) => {
     passed += rows;
   };
-  const page = async (query: RecordSearch) => index.search({ ...query, author }, undefined, pace);
+  const page = async (query: IndexSearch) => index.search({ ...query, author }, undefined, pace);
 
   const byTime = await page({});
   assert.deepEqual(

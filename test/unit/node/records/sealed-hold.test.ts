@@ -9,7 +9,14 @@ import { createCrypto } from '../../../../node/crypto/index.ts';
 import { sealedCommitment } from '../../../../node/format/index.ts';
 import { createPause, withPauses } from '../../../../node/pace/slices.ts';
 import { aesGcm, createSealedReplication, createSealedStore, type SealedRecord } from '../../../../node/records/index.ts';
-import { SEALED_VALUES_MAX } from '../../../../node/records/sealed-values.ts';
+import {
+  commitmentSteps,
+  decodeValues,
+  encodeValues,
+  SEALED_BYTES_MAX,
+  SEALED_VALUES_MAX,
+  sealedBytes,
+} from '../../../../node/records/sealed-values.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
 import type { Requests } from '../../../../node/peers/index.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
@@ -49,15 +56,16 @@ test('tens of thousands of values are held, kept and put', async () => {
   assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
 });
 
-test('as many values as a record may have are written to the disk and read', async () => {
+test('as many values and bytes as a record may have are written to the disk and read', async () => {
   const path = await mkdtemp(join(tmpdir(), 'sealed-hold-'));
   const store = await openLevelStore({ path });
   const many = Array.from({ length: SEALED_VALUES_MAX }, (_, i) => ({
     path: `secrets.${i}`,
-    value: `secret ${i}`.padEnd(60),
+    value: `secret ${i}`.padEnd(42),
     salt: new Uint8Array(32).fill(i),
     commitment: `${i}`.padStart(64, '0'),
   }));
+  assert.ok(sealedBytes(many) <= SEALED_BYTES_MAX && sealedBytes(many) > 0.99 * SEALED_BYTES_MAX, `${sealedBytes(many)} bytes`);
   try {
     const sealed = createSealedStore(store, aesGcm, random, key, createPause(world));
     let ids = 0;
@@ -74,7 +82,44 @@ test('as many values as a record may have are written to the disk and read', asy
   }
 });
 
-test('tens of thousands of values are sent to another node and taken there', async () => {
+/** One text as long as a field may be, and another that fills what a record may have. */
+const longTexts: SealedRecord = {
+  recordId: record.recordId,
+  sealed: [9_000_000, SEALED_BYTES_MAX - 9_001_000].map((length, i) => {
+    const [path, value, salt] = [`texts.${i}`, '工'.repeat(length / 3), new Uint8Array(32).fill(i)];
+    return { path, value, salt, commitment: sealedCommitment(crypto, salt, path, value) };
+  }),
+};
+
+test('the longest texts are held, kept and read', async () => {
+  const id = new Uint8Array(32).fill(7);
+  const { longestMs } = await leastHold(async () => {
+    const { sealed } = rig();
+    await sealed.hold(id, 9, [longTexts]);
+    await sealed.keep(id);
+    assert.equal((await withPauses(sealed.getSteps(record.recordId), createPause(world))).length, 2);
+  }, bound);
+  assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
+});
+
+test('the longest texts are written and read in pieces', () => {
+  const count = <T>(steps: Generator<void, T, void>): { readonly steps: number; readonly value: T } => {
+    for (let taken = 0; ; taken++) {
+      const step = steps.next();
+      if (step.done === true) return { steps: taken, value: step.value };
+    }
+  };
+  const written = count(encodeValues(longTexts.sealed));
+  const read = count(decodeValues(written.value));
+  assert.deepEqual(read.value, longTexts.sealed);
+  for (const { steps } of [written, read, count(commitmentSteps(crypto, longTexts.sealed[0]!))]) assert.ok(steps > 30, `${steps} steps`);
+});
+
+test('the longest texts are sent to another node and taken there', () => sentAndTaken(longTexts));
+
+test('tens of thousands of values are sent to another node and taken there', () => sentAndTaken(record));
+
+async function sentAndTaken(record: SealedRecord): Promise<void> {
   const from = rig();
   await from.sealed.put([record]);
   const { longestMs } = await leastHold(async () => {
@@ -112,7 +157,7 @@ test('tens of thousands of values are sent to another node and taken there', asy
     await taker.stop(); // waits for what is being taken
     await sender.stop();
     assert.equal((await to.sealed.head()).sequence, 1);
-    assert.equal((await withPauses(to.sealed.getSteps(record.recordId), createPause(world))).length, VALUES);
+    assert.equal((await withPauses(to.sealed.getSteps(record.recordId), createPause(world))).length, record.sealed.length);
   }, bound);
   assert.ok(longestMs <= HOLD_MS_MAX, `${longestMs.toFixed(1)} ms`);
-});
+}

@@ -129,7 +129,7 @@ function phaseWith(records: readonly Uint8Array[]): string {
     validators: ['a', 'b', 'c', 'd'].map((node) => ({ ...key, node })),
     height: 0,
     digest: new Uint8Array(32),
-    certificate: undefined,
+    finality: undefined,
     parameters: { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 8_000, idleBlockIntervalMs: 1_000, checkpointIntervalBlocks: 16 },
     log: records,
   };

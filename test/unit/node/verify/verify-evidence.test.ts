@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { judgeFinality } from '../../../../consensus/finality.ts';
 import { toHex, verifyEvidence } from '../../../../node/format/index.ts';
 import { buildEvidence, certify, fixtureMap, genesisText, headerAt, longParts, opened, plainParts } from '../format/evidence-fixture.ts';
 import { crypto } from '../format/genesis-fixture.ts';
@@ -20,7 +21,7 @@ const trust = { kind: 'genesis', text: genesisText } as const;
 
 /** Both verdicts; they must be one. */
 function accepted(bundle: string, genesis = genesisText): boolean {
-  const ours = verifyEvidence(crypto, bundle, { kind: 'genesis', text: genesis }).ok;
+  const ours = verifyEvidence(crypto, judgeFinality, bundle, { kind: 'genesis', text: genesis }).ok;
   let alone = true;
   try {
     verifyBundle(bundle, genesis);
@@ -43,7 +44,7 @@ for (const [name, bundle] of Object.entries(bundles)) {
   test(`the script accepts the ${name} bundle and says what verifyEvidence says`, () => {
     assert.ok(accepted(bundle));
     const claims = verifyBundle(bundle, genesisText).join('\n');
-    const ours = verifyEvidence(crypto, bundle, trust).claims;
+    const ours = verifyEvidence(crypto, judgeFinality, bundle, trust).claims;
     assert.ok(claims.includes(toHex(crypto.hash(plainParts(map).value))));
     assert.ok(claims.includes(ours.find((claim) => claim.startsWith('Valid as of'))!));
     assert.match(claims, name === 'plain' ? /by 3 of 4 validators at height 900/ : /by 4 of 4 validators at height 900/);

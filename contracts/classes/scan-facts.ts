@@ -1,0 +1,191 @@
+/** What a scan has met of the facts and the key of a record, as spans in numbered slots (scan-plan.ts), and the texts they become in the end. */
+import { canonicalDecimal, canonicalTime, isDecimal, UNAVAILABLE, utf8 } from '../../node/format/index.ts';
+import type { LinkFact, MaterialFact, RecordFacts } from './facts.ts';
+import { type KeyPart, NO_SLOT, type ScanPlan } from './scan-plan.ts';
+import { canonicalTimeAt, QUOTE, textOf, timeAt } from './scan-text.ts';
+
+/** Names and texts that identify a record within class and organisation. */
+export type RecordKey = { readonly [name: string]: string };
+
+export interface ScannedKey {
+  readonly key: RecordKey;
+  /** RFC 8785 text of `key`. */
+  readonly keyText: Uint8Array;
+}
+
+const ABSENT = -1;
+const OPEN_STRUCT = 0x7b;
+const CLOSE_STRUCT = 0x7d;
+const COMMA = 0x2c;
+
+export class FactSlots {
+  readonly #plan: ScanPlan;
+  #bytes = new Uint8Array(0);
+  /** By slot: where its text begins and ends; ABSENT before it is met. */
+  readonly #from: Int32Array;
+  readonly #to: Int32Array;
+  readonly #texts: (string | undefined)[];
+  #materials: MaterialFact[] = [];
+  #links: LinkFact[] = [];
+  #mappings: string[] = [];
+
+  constructor(plan: ScanPlan) {
+    this.#plan = plan;
+    this.#from = new Int32Array(plan.slotCount);
+    this.#to = new Int32Array(plan.slotCount);
+    this.#texts = new Array<string | undefined>(plan.slotCount).fill(undefined);
+  }
+
+  /** Forgets the record before. */
+  begin(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#from.fill(ABSENT);
+    this.#texts.fill(undefined);
+    this.#materials = [];
+    this.#links = [];
+    this.#mappings = [];
+  }
+
+  put(slot: number, from: number, to: number): void {
+    this.#from[slot] = from;
+    this.#to[slot] = to;
+  }
+
+  /** Each mapping once. */
+  takeMapping(mapping: string): void {
+    if (!this.#mappings.includes(mapping)) this.#mappings.push(mapping);
+  }
+
+  #text(slot: number): string | undefined {
+    if (slot === NO_SLOT || this.#from[slot] === ABSENT) return undefined;
+    const text = this.#texts[slot] ?? textOf(this.#bytes, this.#from[slot]!, this.#to[slot]!);
+    this.#texts[slot] = text;
+    return text;
+  }
+
+  #forget(slot: number): void {
+    if (slot === NO_SLOT) return;
+    this.#from[slot] = ABSENT;
+    this.#texts[slot] = undefined;
+  }
+
+  forgetMaterial(): void {
+    const { supplier, batch, report } = this.#plan.material!;
+    this.#forget(supplier);
+    this.#forget(batch);
+    this.#forget(report);
+  }
+
+  takeMaterial(): void {
+    const slots = this.#plan.material!;
+    const supplier = this.#text(slots.supplier);
+    const batch = this.#text(slots.batch);
+    if (supplier === undefined || batch === undefined) return;
+    const report = this.#text(slots.report);
+    this.#materials.push({ supplier, batch, report: report === UNAVAILABLE ? undefined : report });
+  }
+
+  forgetLink(): void {
+    const { rel, type, id, org } = this.#plan.link;
+    this.#forget(rel);
+    this.#forget(type);
+    this.#forget(id);
+    this.#forget(org);
+  }
+
+  takeLink(): void {
+    const slots = this.#plan.link;
+    this.#links.push({
+      rel: this.#text(slots.rel)!,
+      type: this.#text(slots.type)!,
+      id: this.#text(slots.id)!,
+      org: this.#text(slots.org),
+    });
+  }
+
+  facts(): RecordFacts {
+    const plan = this.#plan;
+    if (plan.materialIsRecord) this.takeMaterial();
+    const device = this.#text(plan.device);
+    const extDevice = this.#text(plan.extDevice);
+    return {
+      product: this.#text(plan.product),
+      productionBatch: this.#text(plan.productionBatch) ?? this.#text(plan.extProductionBatch),
+      devices: device === extDevice ? textsOf(device) : [...textsOf(device), ...textsOf(extDevice)],
+      factory: this.#text(plan.factory),
+      timeText: this.#text(plan.time),
+      timeUs: this.#has(plan.time) ? timeAt(this.#bytes, this.#from[plan.time]!, this.#to[plan.time]!) : undefined,
+      materials: distinct(this.#materials),
+      links: this.#links,
+      mappings: this.#mappings,
+      report: this.#text(plan.report),
+      verdict: this.#text(plan.verdict),
+    };
+  }
+
+  #has(slot: number): boolean {
+    return slot !== NO_SLOT && this.#from[slot] !== ABSENT;
+  }
+
+  key(): ScannedKey {
+    const { recordKey, keyPaths, keyParts } = this.#plan;
+    const own = this.#text(recordKey);
+    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`) };
+    const key: Record<string, string> = {};
+    let length = 2; // braces
+    for (let i = 0; i < keyPaths.length; i++) {
+      const part = keyPaths[i]!;
+      const { slot, name } = part;
+      if (!this.#has(slot)) continue;
+      const value = this.#keyValue(part);
+      key[name] = value;
+      length += part.token.length + (part.value === 'text' ? this.#to[slot]! - this.#from[slot]! : value.length) + 2; // quote and comma
+    }
+    return { key, keyText: this.#keyText(keyParts, key, length) };
+  }
+
+  #keyValue({ slot, value }: KeyPart): string {
+    const text = this.#text(slot)!;
+    if (value === 'text') return text;
+    if (value === 'time') return canonicalTimeAt(this.#bytes, this.#from[slot]!, this.#to[slot]!) ?? canonicalTime(text) ?? text;
+    return isDecimal(text) ? canonicalDecimal(text) : text;
+  }
+
+  /** A text stands in the key as it stands in the content, both being RFC 8785; a time and a number are ASCII. */
+  #keyText(parts: readonly KeyPart[], key: RecordKey, lengthMax: number): Uint8Array {
+    const bytes = this.#bytes;
+    const out = new Uint8Array(lengthMax);
+    let at = 0;
+    out[at++] = OPEN_STRUCT;
+    for (let i = 0; i < parts.length; i++) {
+      const { slot, token, value, name } = parts[i]!;
+      if (!this.#has(slot)) continue;
+      if (at > 1) out[at++] = COMMA;
+      for (let j = 0; j < token.length; j++) out[at++] = token[j]!;
+      if (value === 'text') {
+        const to = this.#to[slot]!;
+        for (let j = this.#from[slot]!; j < to; j++) out[at++] = bytes[j]!;
+      } else {
+        const text = key[name]!;
+        for (let j = 0; j < text.length; j++) out[at++] = text.charCodeAt(j);
+      }
+      out[at++] = QUOTE;
+    }
+    out[at++] = CLOSE_STRUCT;
+    return out.subarray(0, at);
+  }
+}
+
+function textsOf(text: string | undefined): readonly string[] {
+  return text === undefined ? [] : [text];
+}
+
+/** The first of each supplier and batch. */
+function distinct(materials: readonly MaterialFact[]): readonly MaterialFact[] {
+  if (materials.length < 2) return materials;
+  const seen = new Set<string>();
+  return materials.filter(({ supplier, batch }) => {
+    const name = `${supplier}\0${batch}`;
+    return !seen.has(name) && seen.add(name);
+  });
+}

@@ -1,0 +1,201 @@
+/**
+ * The state map on disk: what each block changed, and now and then the whole of it (node/state/change-set.ts, snapshot.ts), as rows of the chain store.
+ *
+ *   mapChanges    height            change set of that block, in the batch of the block
+ *   mapSnapshot   height, number    frames of the snapshot of that height, from 0; a row of `meta` names the height of the one that is whole
+ *
+ * A start loads the snapshot, applies the change sets above it and compares the root with the head's. Where that fails, since rows are damaged, it makes
+ * the map from the values themselves, with the hashes stated here for those that are damaged too, and writes a snapshot anew.
+ */
+import { ChainError } from '../errors/index.ts';
+import { type ByteText, type Digest, decodeAll, equalBytes, prefixEnd, Writer } from '../format/index.ts';
+import {
+  type ChangeSet,
+  createStateMap,
+  decodeChangeSet,
+  encodeChangeSet,
+  type HeldMap,
+  loadSnapshot,
+  type MapHash,
+  type MapWrite,
+  mergeChangeSets,
+  type StateMap,
+  writeSnapshot,
+} from '../state/index.ts';
+import { keyspace } from '../store/keyspace.ts';
+import { rangeAround } from '../store/mend.ts';
+import type { Store, StoreOperation } from '../world.ts';
+import { ledgerKey } from './keys.ts';
+import { pathOf, type StateRows } from './state-rows.ts';
+
+/** A snapshot follows once so many keys were written since the last one, and a part of all keys: writing it costs each key a few times its own bytes. */
+export const SNAPSHOT_WRITES_MIN = 50_000;
+const SNAPSHOT_PART = 4;
+/** Keys of change sets that are applied at once at a start. */
+const REPLAY_WRITES = 200_000;
+const VALUES_PER_STAGE = 10_000;
+const CHANGES_PER_RANGE = 256;
+const FRAMES_PER_RANGE = 16; // of a quarter of a MiB each
+
+export interface MapRows {
+  /** The map of the state that the head of `height` states. @throws ChainError STORE_DAMAGED when nothing here leads to `stateRoot` */
+  open(height: number, stateRoot: Digest): Promise<StateMap>;
+  /** The row that goes into the batch of the block. */
+  changes(set: ChangeSet): StoreOperation;
+  /** The block of `set` is on disk and in the map: a snapshot is begun when it is time for one. */
+  committed(map: StateMap, set: ChangeSet): void;
+  /** Writes the whole map anew and drops every row from before. @throws ChainError of the store */
+  rewrite(map: StateMap, height: number): Promise<void>;
+  /** Begins nothing more; resolves when nothing is being written. */
+  stop(): Promise<void>;
+}
+
+export function createMapRows(deps: { readonly store: Store; readonly hash: MapHash; readonly state: StateRows }): MapRows {
+  const { store, hash, state } = deps;
+  let writesSince = 0;
+  let running: Promise<void> | undefined;
+  let stopped = false;
+
+  async function open(height: number, stateRoot: Digest): Promise<StateMap> {
+    const stored = await fromRows(height);
+    if (equalBytes(stored.root(), stateRoot)) return stored;
+    const made = await fromValues(stored);
+    if (!equalBytes(made.root(), stateRoot))
+      throw new ChainError('STORE_DAMAGED', { table: 'state', fault: `another root than that of ${height}` });
+    await rewrite(made, height);
+    return made;
+  }
+
+  /** As far as the rows are sound. */
+  async function fromRows(height: number): Promise<StateMap> {
+    const at = soundOnly(snapshotHeight);
+    const loaded = at === undefined ? undefined : await loadSnapshot(hash, frames(at)).catch(undefinedWhenDamaged);
+    const map = loaded?.map ?? createStateMap(hash);
+    let sets: ChangeSet[] = [];
+    let count = 0;
+    writesSince = 0;
+    const apply = (): void => {
+      map.commit(map.stage(mergeChangeSets(sets)));
+      writesSince += count;
+      sets = [];
+      count = 0;
+    };
+    const to = ledgerKey.mapChanges(height + 1);
+    for (let from = ledgerKey.mapChanges(loaded ? loaded.head.height + 1 : 0); ; ) {
+      const rows = await rangeAround(store, { from, to, limit: CHANGES_PER_RANGE }, () => new Uint8Array(0));
+      for (const { value } of rows) {
+        const set = soundOnly(() => decodeChangeSet(hash, value));
+        if (!set) continue;
+        sets.push(set);
+        count += set.writes.length;
+        if (count >= REPLAY_WRITES) apply();
+      }
+      if (rows.length < CHANGES_PER_RANGE) break;
+      from = `${rows[rows.length - 1]!.key}\0`;
+    }
+    apply();
+    return map;
+  }
+
+  function snapshotHeight(): number | undefined {
+    const row = store.get(ledgerKey.mapSnapshot);
+    return row && decodeAll(row, (reader) => reader.u64());
+  }
+
+  async function* frames(height: number): AsyncGenerator<Uint8Array> {
+    const prefix = ledgerKey.mapFrames(height);
+    for (let from: ByteText = prefix; ; ) {
+      const rows = await store.range({ from, to: prefixEnd(prefix), limit: FRAMES_PER_RANGE });
+      for (const row of rows) yield row.value;
+      if (rows.length < FRAMES_PER_RANGE) return;
+      from = `${rows[rows.length - 1]!.key}\0`;
+    }
+  }
+
+  /** @param stored says the hash of a value that is damaged itself */
+  async function fromValues(stored: StateMap): Promise<StateMap> {
+    const map = createStateMap(hash);
+    for (let from: ByteText = keyspace.state; ; ) {
+      const writes: MapWrite[] = [];
+      const rows = await rangeAround(state, { from, to: prefixEnd(keyspace.state), limit: VALUES_PER_STAGE }, (key) => {
+        writes.push({ key: pathOf(key), valueHash: stored.has(pathOf(key)) });
+        return NOTHING;
+      });
+      for (const { key, value } of rows) if (value !== NOTHING) writes.push({ key: pathOf(key), valueHash: hash.hash(value) });
+      map.commit(map.stage(writes));
+      if (rows.length < VALUES_PER_STAGE) return map;
+      from = `${rows[rows.length - 1]!.key}\0`;
+    }
+  }
+
+  function rewrite(map: StateMap, height: number): Promise<void> {
+    const held = map.hold();
+    const before = running ?? Promise.resolve();
+    const work = before.catch(() => undefined).then(() => write(held, height));
+    running = work;
+    return work.finally(() => {
+      held.release();
+      if (running === work) running = undefined;
+    });
+  }
+
+  async function write(held: HeldMap, height: number): Promise<void> {
+    let number = 0;
+    for await (const frame of writeSnapshot(hash, { height, root: held.root, count: held.count }, held.entries())) {
+      if (stopped) return;
+      await store.batch([{ key: ledgerKey.mapFrame(height, number++), value: frame }], { sync: false });
+    }
+    await store.batch([{ key: ledgerKey.mapSnapshot, value: new Writer(8).u64(height).finish() }], { sync: true });
+    writesSince = 0;
+    await drop(keyspace.mapSnapshot, ledgerKey.mapFrames(height), FRAMES_PER_RANGE);
+    await drop(keyspace.mapChanges, ledgerKey.mapChanges(height + 1), CHANGES_PER_RANGE);
+  }
+
+  async function drop(from: ByteText, to: ByteText, limit: number): Promise<void> {
+    for (;;) {
+      const rows = await rangeAround(store, { from, to, limit }, () => new Uint8Array(0)); // a damaged one goes as well
+      if (rows.length === 0) return;
+      await store.batch(
+        rows.map(({ key }) => ({ key, value: undefined })),
+        { sync: false },
+      );
+    }
+  }
+
+  return {
+    open,
+    changes: (set) => ({ key: ledgerKey.mapChanges(set.height), value: encodeChangeSet(hash, set) }),
+    committed(map, set) {
+      writesSince += set.writes.length;
+      if (running || stopped || writesSince < Math.max(SNAPSHOT_WRITES_MIN, map.count() / SNAPSHOT_PART)) return;
+      void rewrite(map, set.height).catch(undefinedWhenStoreFails);
+    },
+    rewrite,
+    async stop() {
+      stopped = true;
+      await running?.catch(() => undefined);
+    },
+  };
+}
+
+/** Stands for a value that cannot be read. */
+const NOTHING = new Uint8Array(0);
+
+function soundOnly<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    return undefinedWhenDamaged(error);
+  }
+}
+
+function undefinedWhenDamaged(error: unknown): undefined {
+  if (error instanceof ChainError && error.code === 'STORE_DAMAGED') return undefined;
+  throw error;
+}
+
+/** The store tells of its faults itself; the next block tries again. */
+function undefinedWhenStoreFails(error: unknown): undefined {
+  if (error instanceof ChainError) return undefined;
+  throw error;
+}

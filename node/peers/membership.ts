@@ -1,0 +1,106 @@
+/**
+ * Who may connect: the network is handed the registered nodes of the last final state and admits no others (DB53/T 1407-2025 6.4.1.a). Who is expelled
+ * is told the head and heard a little longer, or it would go on as if nothing had happened.
+ */
+import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../../contracts/index.ts';
+import { type ByteText, fromHex, prefixEnd } from '../format/index.ts';
+import { ledgerKey } from '../ledger/keys.ts';
+import type { StateRows } from '../ledger/state-rows.ts';
+import type { FinalState } from '../state/final-state.ts';
+import { damagedKey, rangeAround } from '../store/mend.ts';
+import type { AdmittedNode, Network, World } from '../world.ts';
+import { Leaving } from './leaving.ts';
+
+const ADMIT_RETRY_MS = 1_000;
+export const NODES_REGISTERED_MAX = 1_000; // nodes a network may register
+
+export interface MembershipDependencies {
+  readonly world: Pick<World, 'clock' | 'timers' | 'log'>;
+  readonly network: Pick<Network, 'admit' | 'visitors'>;
+  readonly rows: StateRows;
+  readonly state: Pick<FinalState, 'read'>;
+  readonly self: string;
+  /** What the chain says of this node itself. */
+  readonly onSelf: (active: boolean) => void;
+  /** Somebody was let go: the head is to be told. */
+  readonly onExpelled: () => void;
+  readonly damaged: (key: ByteText) => void;
+}
+
+export interface Membership {
+  /** Admits those of the register for the first time. @throws ChainError of a store that cannot be read */
+  start(): Promise<void>;
+  /** The register may have changed. A store that cannot be read is tried again. */
+  changed(): void;
+  stop(): void;
+}
+
+export function createMembership(deps: MembershipDependencies): Membership {
+  const { world, network, damaged } = deps;
+  const leaving = new Leaving();
+  let admitted: readonly AdmittedNode[] = [];
+  let cancelExpel: (() => void) | undefined;
+  let stopped = false;
+
+  async function admitRegistered(): Promise<void> {
+    const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
+    let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
+    const rows = await rangeAround(deps.rows, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
+      unread = error;
+      damaged(key);
+      return undefined;
+    });
+    const nodes: AdmittedNode[] = [];
+    const suspended: AdmittedNode[] = [];
+    let active: boolean;
+    for (const row of rows) {
+      const entry = entryFrom<'node'>(row.value);
+      try {
+        active = entry.state === 'active' && entryOf(deps.state.read, 'organisation', entry.owner)?.state === 'active';
+      } catch (error) {
+        unread = error;
+        const key = damagedKey(error);
+        if (key === undefined) throw error;
+        damaged(key);
+        continue;
+      }
+      const listed = { node: entry.id, transportKey: fromHex(entry.data.transportKey), addresses: entry.data.addresses };
+      if (entry.id === deps.self) deps.onSelf(active);
+      (active ? nodes : suspended).push(listed);
+    }
+    const others = admitted.filter(({ node }) => node !== deps.self);
+    const expelled = leaving.change(others, nodes, world.clock.monotonic());
+    admitted = nodes;
+    admitWithLeaving();
+    network.visitors?.(suspended);
+    if (unread !== undefined) tryAgain(unread);
+    if (expelled.length > 0) deps.onExpelled();
+  }
+
+  function admitWithLeaving(): void {
+    const nowMs = world.clock.monotonic();
+    network.admit([...admitted, ...leaving.heard(nowMs)]);
+    cancelExpel?.();
+    const nextMs = leaving.nextMs();
+    cancelExpel = nextMs === undefined ? undefined : world.timers.after(Math.ceil(nextMs - nowMs), admitWithLeaving); // a timer that is early must not run on the spot
+  }
+
+  /** The store could not be read just now: whom to let in is looked up again. */
+  function tryAgain(error: unknown): void {
+    world.log.error({ error: String(error) }, 'registered nodes could not be read');
+    if (!stopped) world.timers.after(ADMIT_RETRY_MS, changed);
+  }
+
+  function changed(): void {
+    admitRegistered().catch(tryAgain);
+  }
+
+  return {
+    start: admitRegistered,
+    changed,
+    stop() {
+      stopped = true;
+      cancelExpel?.();
+    },
+  };
+}

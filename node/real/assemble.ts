@@ -1,0 +1,306 @@
+/**
+ * Adapter: a node on real parts. Opens the stores, the vote log, the executor's thread, the verify pool and libp2p under one data directory, and
+ * hands them to createNode. Layout: `chain/` ledger, `local/` alarms, exchanges, credentials, `index/` query indexes (may be deleted),
+ * `sealed/` sealed values, `votes.log`.
+ */
+import { join } from 'node:path';
+import { entryOf, stateKey } from '../../contracts/index.ts';
+import { createCrypto, createVerifyPool } from '../crypto/index.ts';
+import { startExecutorThread } from '../ledger/executor-thread.ts';
+import { ledgerKey } from '../ledger/keys.ts';
+import { createStateRows } from '../ledger/state-rows.ts';
+import { startReaderThread } from '../ledger/reader-thread.ts';
+import { createLibp2pNetwork } from '../network/index.ts';
+import { type Headroom, watchHeadroom } from '../pace/headroom.ts';
+import { createLoopMeter } from './loop-delay.ts';
+import { createNode, type Node } from '../node.ts';
+import { Parts } from '../parts.ts';
+import type { Alarm } from '../service.ts';
+import { type ByteText, type Json, openGenesis, toHex } from '../format/index.ts';
+import type { ChainError } from '../errors/index.ts';
+import {
+  CHAIN_WRITE_BUFFER_BYTES,
+  type LevelStore,
+  type LevelStoreOptions,
+  openDerivedStore,
+  openLevelStore,
+  openVoteLog,
+  VOTE_LOG_FILE,
+} from '../store/index.ts';
+import { createRealWorld } from './world.ts';
+import type { Clock, Log, Network, Store, World } from '../world.ts';
+import { damagedKey, dropDamagedLocal, droppedFor } from '../store/mend.ts';
+import type { DamagedFile } from '../store/scrub.ts';
+import type { NodeConfig } from '../config/index.ts';
+import { type Keystore, NODE_KEY, validatorKeyId } from '../keystore/index.ts';
+
+export interface RealNode {
+  readonly node: Node;
+  readonly world: World;
+  readonly network: Network;
+  /** What the threads may take whose work can wait. */
+  readonly headroom: Headroom;
+  /** Alarms, exchange log, credentials, idempotency. */
+  readonly local: Store;
+  readonly index: Store;
+  readonly sealed: Store;
+  /** Says who makes good for a damaged value of a store whose meaning is known elsewhere. */
+  onDamaged(store: 'index' | 'sealed', mend: Mender): void;
+  /** First multiaddr listened on, once started. */
+  p2pAddress(): string;
+  /** Stops the node and closes every store. */
+  stop(): Promise<void>;
+}
+
+/** Resolves with what made good for the value of this key; undefined when nothing did. */
+export type Mender = (key: ByteText) => Promise<string | undefined>;
+
+export interface AssembleOptions {
+  /** Paths resolved. */
+  readonly config: NodeConfig;
+  readonly genesisText: string;
+  readonly keystore: Keystore;
+  readonly log: Log;
+  /** A part that the node cannot go on without has died; the caller ends the process. */
+  readonly onFatal: (error: Error) => void;
+}
+
+const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
+/** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
+const SCRUB_PAUSE_MS = 50;
+/** A store that failed nobody for so long is said to be well again, ms. */
+export const STORE_IO_CALM_MS = 60_000;
+/** Faults met while the node opens, told when there is a node to tell. */
+const FAULTS_KEPT_MAX = 1_000;
+
+/** @throws ChainError of whatever cannot be opened; nothing stays open then. */
+export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
+  const { config, keystore, log, genesisText } = options;
+  const parts = new Parts();
+  try {
+    const crypto = createCrypto();
+    const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
+    parts.add({ name: 'signature checks', stop: () => verifier.stop() });
+    const world = createRealWorld({ log, crypto, verifier });
+    const headroom = watchHeadroom(createLoopMeter(), world.timers);
+    parts.add({ name: 'headroom', stop: headroom.stop });
+    const early: { readonly name: string; readonly fault: ChainError }[] = [];
+    let alarmed = (name: string, fault: ChainError): void => {
+      log.error({ store: name, code: fault.code }, 'store fault');
+      if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
+    };
+    let failed = (_name: string): void => undefined;
+    let written = (_name: string): void => undefined;
+    const stores: { readonly name: string; readonly store: LevelStore }[] = [];
+    const optionsOf = (name: string): LevelStoreOptions => ({
+      path: join(config.dataDir, name),
+      onFault: (fault) => alarmed(name, fault),
+      onWritten: () => written(name),
+    });
+    const opened = (name: string, store: LevelStore): LevelStore => {
+      stores.push({ name, store });
+      parts.add({ name: `store ${name}`, stop: () => store.close() });
+      return store;
+    };
+    const open = async (name: string, more: Partial<LevelStoreOptions> = {}) =>
+      opened(name, await openLevelStore({ ...optionsOf(name), ...more }));
+    const store = await open('chain', { multithreading: true, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
+    const local = await open('local');
+    await dropDamagedLocal(local);
+    const openedIndex = await openDerivedStore(optionsOf('index'), toHex(world.random.bytes(4)));
+    const index = opened('index', openedIndex.store);
+    const sealed = await open('sealed');
+    // After the stores, whose locks keep a second process away from the log; genesis is written after it, so a chain with rows has had one.
+    const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
+    parts.add({ name: 'vote log', stop: () => voteLog.close() });
+    if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
+    const ledger = { storePath: join(config.dataDir, 'chain'), genesisText };
+    const onFault = (fault: ChainError): void => alarmed('chain', fault);
+    const reader = await startReaderThread(ledger, { ...world, headroom }, onFault);
+    parts.add({ name: 'reader', stop: () => reader.stop() });
+    const readers = {
+      async release() {
+        const letReaderGo = await reader.release();
+        const reopen = await store.release();
+        return () => reopen().finally(letReaderGo);
+      },
+    };
+    const executor = await startExecutorThread(ledger, world, readers, options.onFatal, onFault);
+    parts.add({ name: 'executor', stop: () => executor.stop() }); // before the stores: a database closes when all threads have let go
+    const genesis = openGenesis(crypto, genesisText);
+    let head = (): number => 0;
+    const network = await createLibp2pNetwork({
+      world,
+      self: config.node,
+      chainId: genesis.chainId,
+      genesisHash: genesis.genesisHash,
+      transportSeed: keystore.secret(NODE_KEY.transport),
+      listen: [`/ip4/${config.p2p.host}/tcp/${config.p2p.port}`],
+      bootstrap: config.bootstrap,
+      height: () => head(),
+    });
+    const rows = createStateRows(store);
+    let stateOf = (key: ByteText): Uint8Array | undefined => rows.get(ledgerKey.state(key)); // the engine tries its key while the node is made
+    const registeredKey = (): string | undefined =>
+      entryOf((contract, key) => stateOf(stateKey(contract, key)), 'node', config.node)?.data.validatorKey;
+    const node = await createNode({
+      world,
+      network,
+      store,
+      local,
+      voteLog,
+      executor,
+      reader,
+      genesisText,
+      node: config.node,
+      organisation: config.organisation,
+      signWithValidatorKey: (message) => keystore.sign(validatorKeyId(keystore, registeredKey()), message),
+      signWithCustodialKey: (message) => keystore.sign(NODE_KEY.custodial, message),
+      mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
+    });
+    parts.add({ name: 'node', stop: () => node.stop() });
+    stateOf = (key) => node.state.get(key); // its rows are kept in memory
+    head = () => node.head().height; // from memory: a greeting must not hang on the disk
+    const menders = new Map<string, Mender>();
+    const unmended: { readonly name: string; readonly fault: ChainError }[] = [];
+    /** Resolves with what made good for the value; undefined when nothing does. */
+    const mend = async (name: string, key: ByteText): Promise<string | undefined> => {
+      const mender = menders.get(name);
+      if (mender) return mender(key);
+      const reason = name === 'local' ? droppedFor(key) : undefined;
+      if (reason !== undefined) await local.batch([{ key, value: undefined }], { sync: true });
+      return reason;
+    };
+    alarmed = (name, fault) => {
+      if (!ALARMING.has(fault.code)) return;
+      const key = damagedKey(fault);
+      if (name === 'chain' && key !== undefined) return node.damaged(key);
+      if (fault.code === 'STORE_IO') failed(name);
+      const detail = { store: name, ...keyOf(fault) };
+      void node.raiseAlarm(fault.code, 'critical', detail);
+      if (key === undefined) return;
+      if (name !== 'local' && !menders.has(name) && unmended.length < FAULTS_KEPT_MAX) unmended.push({ name, fault });
+      mend(name, key).then(
+        (by) => (by === undefined ? undefined : node.resolveAlarm(fault.code, detail, { by })),
+        (error: unknown) => log.error({ ...detail, error: String(error) }, 'damaged value not made good'),
+      );
+    };
+    for (const { name, fault } of early) alarmed(name, fault);
+    if (openedIndex.setAside !== undefined) {
+      const detail = { store: 'index', setAside: openedIndex.setAside };
+      await node.raiseAlarm('STORE_DAMAGED', 'critical', detail);
+      await node.resolveAlarm('STORE_DAMAGED', detail, { by: 'blocks' });
+    }
+    const storeWatch = createStoreWatch(node, world.clock, await node.alarms());
+    failed = storeWatch.failed;
+    written = storeWatch.written;
+    node.onCommitted(() => written('chain')); // the executor's thread writes that one
+    const scrubbing = new AbortController();
+    const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
+      node.resolveAlarms('STORE_DAMAGED', soundNow(name, damaged), { by: 'reading all files again' });
+      for (const each of damaged) {
+        await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...each });
+        if (name === 'chain') await node.examineBlocks(pause);
+      }
+    });
+    parts.add({
+      name: 'scrub',
+      stop() {
+        scrubbing.abort();
+        return scrubbed;
+      },
+    });
+    return {
+      node,
+      world,
+      network,
+      headroom,
+      local,
+      index,
+      sealed,
+      onDamaged(name, mender) {
+        menders.set(name, mender);
+        for (const met of unmended.splice(0)) alarmed(met.name, met.fault);
+      },
+      p2pAddress: () => network.addresses[0] ?? '',
+      stop: () => parts.stop(),
+    };
+  } catch (error) {
+    await parts.stop();
+    throw error;
+  }
+}
+
+/**
+ * Takes back the alarms STORE_FULL and STORE_IO of a store: the first once something was written to it, the other by the first write after it has
+ * failed nobody for STORE_IO_CALM_MS, since it may come of a read that fails now and then.
+ */
+export function createStoreWatch(
+  node: Pick<Node, 'resolveAlarms' | 'onAlarm'>,
+  clock: Pick<Clock, 'monotonic'>,
+  standing: readonly Alarm[],
+): { readonly failed: (name: string) => void; readonly written: (name: string) => void } {
+  const full = new Set<unknown>();
+  /** Store -> monotonic ms of its last STORE_IO. */
+  const failedMs = new Map<unknown, number>();
+  const failed = (name: unknown): void => void failedMs.set(name, clock.monotonic());
+  const note = ({ kind, detail, resolvedAtMs }: Alarm): void => {
+    const { store } = detail as { readonly store?: unknown };
+    if (kind === 'STORE_FULL' && resolvedAtMs === undefined) full.add(store);
+    if (kind === 'STORE_IO' && resolvedAtMs === undefined) failed(store);
+  };
+  for (const alarm of standing) note(alarm);
+  node.onAlarm(note);
+  return {
+    failed,
+    written(name) {
+      const about = (detail: Json): boolean => (detail as { readonly store?: unknown }).store === name;
+      if (full.delete(name)) node.resolveAlarms('STORE_FULL', about, { by: 'a write' });
+      const lastMs = failedMs.get(name);
+      if (lastMs === undefined || clock.monotonic() - lastMs < STORE_IO_CALM_MS) return;
+      failedMs.delete(name);
+      node.resolveAlarms('STORE_IO', about, { by: 'a write', calmForMs: STORE_IO_CALM_MS });
+    },
+  };
+}
+
+/** Accepts what STORE_DAMAGED says of a file of the store that is gone or whole now: the store has written it anew since, or its disk was mended. */
+export function soundNow(name: string, damaged: readonly DamagedFile[]): (detail: Json) => boolean {
+  const files = new Set<unknown>(damaged.map(({ file }) => file));
+  return (detail) => {
+    const { store, file } = detail as { readonly store?: unknown; readonly file?: unknown };
+    return store === name && file !== undefined && !files.has(file);
+  };
+}
+
+async function holdsRows(store: Store): Promise<boolean> {
+  try {
+    return (await store.range({ from: '', to: undefined, limit: 1 })).length > 0;
+  } catch (error) {
+    if (damagedKey(error) === undefined) throw error;
+    return true;
+  }
+}
+
+/** The damaged key names the entry; of a full disk the numbers change all the time and would make each an alarm of its own. */
+function keyOf({ code, data }: ChainError): { readonly key?: string } {
+  return code === 'STORE_DAMAGED' && typeof data.key === 'string' ? { key: data.key } : {};
+}
+
+/** Reads every table file once, slowly, beside the running node: damage that no read meets would else be found when it is needed. */
+async function scrubStores(
+  stores: readonly { readonly name: string; readonly store: LevelStore }[],
+  signal: AbortSignal,
+  world: World,
+  report: (name: string, damaged: readonly DamagedFile[], pause: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const pause = async (): Promise<void> => {
+    await new Promise<void>((resolve) => void world.timers.after(SCRUB_PAUSE_MS, resolve));
+    signal.throwIfAborted();
+  };
+  try {
+    for (const { name, store } of stores) await report(name, await store.scrub(pause), pause);
+  } catch (error) {
+    if (!signal.aborted) world.log.error({ error: String(error) }, 'stores could not be read through');
+  }
+}

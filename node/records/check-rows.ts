@@ -1,0 +1,175 @@
+/**
+ * The part of a submission that asks the chain: whether it would take each prepared record now, so that every bad row is named at once and nothing is
+ * signed in vain. On the thread that holds the state, a row a step and a large row in several.
+ */
+import {
+  builtinClass,
+  type ClassDefinition,
+  CONTRACT,
+  ContractFailure,
+  currentVersion,
+  keyConflict,
+  loadClass,
+  mappingFaults,
+  ownershipFaults,
+  type Reading,
+  readVersion,
+  seesRecord,
+  stateKey,
+  timePath,
+  twinConflict,
+} from '../../contracts/index.ts';
+import { ChainError, type ErrorCode } from '../errors/index.ts';
+import { type ByteText, type RecordPath, type StoredRecord, toByteText } from '../format/index.ts';
+import { contentSteps, type PreparedRecord, reseal, type Resealed, withSeals } from './index.ts';
+import type { NodeService } from '../service.ts';
+import { BODY_FAULTS_MAX } from './formats/index.ts';
+import type { Caller } from './types.ts';
+import { sameContentSteps } from './same-content.ts';
+import type { PreparedRows } from './prepare-rows.ts';
+import { type PlacedText, refusePlaced } from './refusal.ts';
+import type { CheckedRow, SubmitDependencies } from './submit.ts';
+
+export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'sealed' | 'sealingKeys' | 'guesses'>;
+
+/** @throws ChainError KEY_UNKNOWN when this node holds no sealing key */
+export function newestKey({ sealingKeys }: Pick<CheckDependencies, 'sealingKeys'>): Uint8Array {
+  const key = sealingKeys().at(-1);
+  if (!key) throw new ChainError('KEY_UNKNOWN', { kind: 'sealing' });
+  return key;
+}
+
+/** @throws ChainError KEY_NOT_HELD: the seals of this node would not be those of the caller's */
+export function checkSigns(node: NodeService, { account }: Pick<Caller, 'account'>): void {
+  if (!node.signsFor(account)) throw new ChainError('KEY_NOT_HELD', { account });
+}
+
+/** The class as the next block will find it. @throws ChainError RECORD_CLASS_UNKNOWN */
+export function classOf(node: NodeService, name: string): ClassDefinition {
+  const builtin = builtinClass(name);
+  if (builtin) return builtin;
+  const reading = readingOf(node);
+  for (let version = 1; ; ) {
+    try {
+      return loadClass(reading, name, version, 0);
+    } catch (error) {
+      const current = error instanceof ContractFailure && error.code === 'RECORD_CLASS_VERSION' ? Number(error.detail.current) : Number.NaN;
+      if (!Number.isSafeInteger(current) || current === version) throw new ChainError('RECORD_CLASS_UNKNOWN', { class: name });
+      version = current;
+    }
+  }
+}
+
+/** Asks about each row as the contract will. @throws ChainError with the faults of all rows, those found before included */
+export function* judgeRows(
+  deps: CheckDependencies,
+  definition: ClassDefinition,
+  { records, checked, unreadable, faults: placed, rows: prepared }: PreparedRows,
+  { account, organisation }: Pick<Caller, 'account' | 'organisation'>,
+): Generator<void, CheckedRow[], void> {
+  const { node, crypto } = deps;
+  const reading = readingOf(node);
+  const get = (key: ByteText) => reading.read(CONTRACT.records, key);
+  const { recordTimeAheadMaxMs } = node.parameters();
+  const latestUs = BigInt(node.head().timestampMs + recordTimeAheadMaxMs) * 1_000n;
+  const faults: PlacedText[] = [];
+  const rows: CheckedRow[] = [];
+  const known = new Map<string, ErrorCode | undefined>();
+  const keys = new Map<string, readonly [record: number, content: Uint8Array]>();
+  let told = 0; // of those found before
+  let admitted = false; // to what others wrote
+  let walked = checked;
+  const full = (): boolean => faults.length + unreadable.length >= BODY_FAULTS_MAX; // the answer tells no more
+  /** Tells what was found before of the records before one; false when there is no room for that one. */
+  const tellBefore = (record: number): boolean => {
+    for (let last = -1; told < placed.length && placed[told]!.record < record; last = placed[told++]!.record) {
+      if (full() && placed[told]!.record !== last) {
+        walked = placed[told]!.record;
+        return false;
+      }
+      faults.push(placed[told]!);
+    }
+    if (full() && record < records) walked = record;
+    return !full();
+  };
+  for (const { record, prepared: own, facts, locate } of prepared) {
+    if (!tellBefore(record)) break;
+    if (rows.length > 0) yield;
+    const fault = (code: string, path: RecordPath, data: PlacedText['data']): void => {
+      faults.push({ code, place: locate(path, code), data });
+    };
+    if (facts.timeUs !== undefined && facts.timeUs > latestUs)
+      fault('RECORD_TIME_AHEAD', timePath(definition), { aheadMaxMs: `${recordTimeAheadMaxMs}` });
+    const refused = [
+      ...ownershipFaults(reading, organisation, definition, facts, record, known),
+      ...mappingFaults(reading, definition, facts, record, known),
+    ];
+    for (const { code, detail } of refused) {
+      const { path, record: _record, ...data } = detail;
+      fault(code, path as string[], data);
+    }
+    const id = toByteText(own.recordId);
+    const first = readVersion(get, id, 1);
+    const current = first ? currentVersion(get, id) : 0;
+    const visible = first === undefined || seesRecord(reading.read, account, first);
+    if (!visible && !admitted) {
+      deps.guesses.admit(account);
+      admitted = true;
+    }
+    const resealed = yield* resealRow(deps, own, first);
+    const { prepared: row } = resealed;
+    const { content } = row.submission;
+    if (first && !(yield* sameContentSteps(definition, content, first.content))) {
+      if (!visible) deps.guesses.charge(account);
+      const held = { first, latest: readVersion(get, id, current)!, current };
+      if (visible && (yield* sealsAlone(deps, definition, resealed, first))) fault('SEALED_KEYS_DIFFER', [], {});
+      else fault('RECORD_KEY_CONFLICT', [], { ...keyConflict(crypto, row.recordId, held, visible) });
+    }
+    const twin = keys.get(id);
+    if (twin && !(yield* sameContentSteps(definition, content, twin[1])))
+      fault('RECORD_KEY_CONFLICT', [], { ...twinConflict(row.recordId, twin[0]) });
+    keys.set(id, [record, content]);
+    rows.push({ prepared: row, materials: facts.materials, first, currentVersion: current, definition, locate });
+  }
+  if (walked === checked) tellBefore(checked);
+  if (faults.length + unreadable.length > 0) throw refusePlaced(faults, unreadable, records - walked);
+  return rows;
+}
+
+/** The record as this organisation sealed it before, where it did. */
+export function* resealRow(
+  { crypto, sealed, sealingKeys }: Pick<CheckDependencies, 'crypto' | 'sealed' | 'sealingKeys'>,
+  prepared: PreparedRecord,
+  first: StoredRecord | undefined,
+): Generator<void, Resealed, void> {
+  if (prepared.sealed.length === 0) return { prepared, unopened: new Map() };
+  const held = yield* sealed.getSteps(prepared.recordId);
+  const standing = first && (yield* contentSteps(first.content));
+  return yield* reseal(crypto, { keys: sealingKeys(), held, standing }, prepared);
+}
+
+/** Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or others. */
+export function* sealsAlone(
+  { sealed }: Pick<CheckDependencies, 'sealed'>,
+  definition: ClassDefinition,
+  { prepared, unopened }: Resealed,
+  first: StoredRecord,
+): Generator<void, boolean, void> {
+  if (unopened.size === 0 || sealed.isErased(prepared.recordId)) return false;
+  return yield* sameContentSteps(definition, yield* withSeals(prepared.submission.content, unopened), first.content);
+}
+
+/** Chain state as the next block will find it. */
+export function readingOf(node: NodeService): Reading {
+  const head = node.head();
+  return {
+    read: (contract, key) => node.state.get(stateKey(contract, key)),
+    block: {
+      chainId: node.info.chainId,
+      height: head.height + 1,
+      timestampMs: head.timestampMs,
+      era: head.era,
+      parameters: node.parameters(),
+    },
+  };
+}

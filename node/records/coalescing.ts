@@ -1,0 +1,238 @@
+/**
+ * Single records of one account that come while a transaction of it is under way meet in the next one: a transaction's own cost (signature, admission,
+ * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once, and no other waits longer
+ * than WAIT_MS_MAX.
+ *
+ * Each keeps its own fate. A transaction fails whole, so of one that failed over one record that record has its answer, and the others are sent again
+ * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever hears of the
+ * receipt first, a caller or the register of what is under way, settles it for all.
+ */
+import { type ByteText, decodeJson, type Digest, type Json, type Receipt, toByteText } from '../format/index.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
+import type { NodeService } from '../service.ts';
+import type { Timers } from '../world.ts';
+import { gasLimitOf, type RecordTransaction, type SendableRow, sendRecords, type TransactionDependencies } from './record-transaction.ts';
+
+/** Longest that a record waits for others, ms: a small part of what a block takes. */
+export const WAIT_MS_MAX = 5;
+/**
+ * Gas that such a transaction asks for, unless one record alone asks for more: a dozen records, and a fraction of the bytes and records of any other
+ * bound. With the transaction's own share every block holds so much of a sender who has used up his own (EXCESS_GAS_PER_BLOCK of node/chain/mempool/gas-shares.ts), so who is put
+ * together waits for no budget that a single record would not.
+ */
+export const GAS_MAX = 990_000_000;
+/** Failed transactions of several that a record may have stood in; then it is sent alone. */
+export const SHARED_FAILURES_MAX = 2;
+/** Accounts remembered; past it the oldest leaves, and its next record goes at once. */
+const ACCOUNTS_MAX = 10_000;
+
+/** A submission that was sent, alone or with others of its account. */
+export interface Sent {
+  /** The transaction it stands in: another one once it was sent again. */
+  readonly id: Digest;
+  /** Place of its first record in that transaction. */
+  readonly place: number;
+  /**
+   * Does what the receipt of transaction `id` asks for, once for all who stand in it.
+   * @returns true when the submission stands in another transaction by now. @throws ChainError of sending it again
+   */
+  settle(id: Digest, receipt: Receipt): Promise<boolean>;
+}
+
+export interface Coalescing {
+  /** @param alone in a transaction of its own, at once */
+  send(account: string, rows: readonly SendableRow[], alone: boolean): Promise<Sent>;
+  /** Records sent so far in a transaction with others. */
+  gathered(): number;
+}
+
+export interface CoalescingDependencies extends TransactionDependencies {
+  readonly node: TransactionDependencies['node'] & Pick<NodeService, 'transaction'>;
+  readonly timers: Pick<Timers, 'after'>;
+}
+
+export function createCoalescing(deps: CoalescingDependencies): Coalescing {
+  const lines = new BoundedMap<string, Line>(ACCOUNTS_MAX);
+  let gathered = 0;
+
+  function lineOf(account: string): Line {
+    const line = lines.get(account) ?? { account, sending: 0, last: undefined, open: undefined };
+    lines.set(account, line);
+    return line;
+  }
+
+  /** What waited goes now. */
+  function depart(line: Line): void {
+    const { open } = line;
+    if (open === undefined) return;
+    line.open = undefined;
+    open.cancel();
+    void launch(line, open.members);
+  }
+
+  /** Sends members in one transaction; each hears of it by its own promise. */
+  async function launch(line: Line, members: readonly Member[]): Promise<void> {
+    line.sending++;
+    try {
+      const rows = members.flatMap((member) => member.rows);
+      const transaction = await sendRecords(deps, line.account, rows);
+      if (members.length > 1) gathered += rows.length;
+      const flight: Flight = { line, transaction, members, over: false, settled: undefined };
+      line.last = flight;
+      let place = 0;
+      for (const member of members) {
+        member.stand(flight, place);
+        place += member.rows.length;
+      }
+    } catch (error) {
+      for (const member of members) member.refuse(error);
+    } finally {
+      line.sending--;
+      if (!isUnderWay(line)) depart(line);
+    }
+  }
+
+  async function settleOnce(flight: Flight, receipt: Receipt): Promise<void> {
+    flight.over = true;
+    if (!isUnderWay(flight.line)) depart(flight.line);
+    // Their values are held for the next transaction before those of the failed one are dropped.
+    if (receipt.status === 'failed' && flight.members.length > 1) await sendAgain(flight, receipt);
+    await flight.transaction.settle(receipt.status);
+  }
+
+  async function sendAgain({ line, members }: Flight, receipt: Receipt): Promise<void> {
+    const named = recordNamedBy(receipt);
+    const others = members.filter((member) => named === undefined || !member.holds(named));
+    for (const member of others) member.failures++;
+    const together = named !== undefined && others.every(({ failures }) => failures < SHARED_FAILURES_MAX);
+    await Promise.all(together ? [launch(line, others)] : others.map((member) => launch(line, [member])));
+  }
+
+  /** Whether the newest transaction still waits for a block; those before it left no later. Asked for what waits here already. */
+  async function departIfIdle(line: Line, last: Flight): Promise<void> {
+    const { state } = await deps.node.transaction(last.transaction.id);
+    if (state !== 'pending') last.over = true;
+    if (!isUnderWay(line)) depart(line);
+  }
+
+  return {
+    gathered: () => gathered,
+    send(account, rows, alone) {
+      const line = lineOf(account);
+      const member = new Member(rows, (flight, receipt) => (flight.settled ??= settleOnce(flight, receipt)));
+      if (alone || rows.length > 1 || !(line.open !== undefined || isUnderWay(line))) {
+        void launch(line, [member]);
+        return member.sent;
+      }
+      if (line.open && !line.open.hasRoomFor(member)) depart(line);
+      if (line.open === undefined) {
+        line.open = new Gathering(deps.timers.after(WAIT_MS_MAX, () => depart(line)));
+        if (line.sending === 0 && line.last !== undefined) void departIfIdle(line, line.last).catch(() => undefined); // a row of the store cannot be read: the timer is there
+      }
+      line.open.add(member);
+      return member.sent;
+    },
+  };
+}
+
+/** What one account has under way, and what waits to go with its next transaction. */
+interface Line {
+  readonly account: string;
+  /** Transactions being signed and admitted. */
+  sending: number;
+  last: Flight | undefined;
+  open: Gathering | undefined;
+}
+
+/** One transaction that was admitted, and who stands in it. */
+interface Flight {
+  readonly line: Line;
+  readonly transaction: RecordTransaction;
+  readonly members: readonly Member[];
+  over: boolean;
+  settled: Promise<void> | undefined;
+}
+
+function isUnderWay({ sending, last }: Line): boolean {
+  return sending > 0 || (last !== undefined && !last.over);
+}
+
+class Member implements Sent {
+  readonly rows: readonly SendableRow[];
+  /** Resolves with this member once it stands in a transaction. */
+  readonly sent: Promise<Sent>;
+  failures = 0;
+  place = 0;
+  readonly #settle: (flight: Flight, receipt: Receipt) => Promise<void>;
+  #flight: Flight | undefined;
+  #refusal: unknown;
+  #resolve!: (sent: Sent) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(rows: readonly SendableRow[], settle: (flight: Flight, receipt: Receipt) => Promise<void>) {
+    this.rows = rows;
+    this.#settle = settle;
+    this.sent = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  get id(): Digest {
+    return this.#flight!.transaction.id;
+  }
+
+  holds(record: number): boolean {
+    return record >= this.place && record < this.place + this.rows.length;
+  }
+
+  stand(flight: Flight, place: number): void {
+    this.#flight = flight;
+    this.place = place;
+    this.#resolve(this);
+  }
+
+  /** It was not sent, or not sent again. */
+  refuse(error: unknown): void {
+    this.#refusal = error;
+    this.#reject(error);
+  }
+
+  async settle(id: Digest, receipt: Receipt): Promise<boolean> {
+    const flight = this.#flight!;
+    if (id !== flight.transaction.id) return true;
+    await this.#settle(flight, receipt);
+    if (this.#refusal !== undefined) throw this.#refusal;
+    return this.#flight !== flight;
+  }
+}
+
+/** Records that wait to go together. Two of one key never do: the chain would refuse both for the one. */
+class Gathering {
+  readonly members: Member[] = [];
+  readonly cancel: () => void;
+  readonly #keys = new Set<ByteText>();
+  #gas = 0;
+
+  constructor(cancel: () => void) {
+    this.cancel = cancel;
+  }
+
+  hasRoomFor({ rows: [row] }: Member): boolean {
+    return !this.#keys.has(toByteText(row!.prepared.recordId)) && this.#gas + gasLimitOf(row!) <= GAS_MAX;
+  }
+
+  add(member: Member): void {
+    const row = member.rows[0]!;
+    this.members.push(member);
+    this.#keys.add(toByteText(row.prepared.recordId));
+    this.#gas += gasLimitOf(row);
+  }
+}
+
+/** Place of the record that a transaction of one call failed over; undefined when the failure names none. */
+function recordNamedBy({ detail, failedCall }: Receipt): number | undefined {
+  if (detail.length === 0 || failedCall > 0) return undefined;
+  const { record } = decodeJson(detail) as { readonly record?: Json };
+  return typeof record === 'number' ? record : undefined;
+}

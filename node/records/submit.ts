@@ -1,0 +1,314 @@
+/**
+ * From checked records to an answer: what is stored already, one transaction (record-transaction.ts, coalescing.ts), the wait, and each record's own part
+ * of the receipt (DB53/T 1407-2025 6.1.1.a to d).
+ */
+import {
+  type ClassDefinition,
+  CONTRACT,
+  currentVersion,
+  foldSingles,
+  readVersion,
+  seesRecord,
+  stateKey,
+  storedSpelling,
+} from '../../contracts/index.ts';
+import { ChainError, isErrorCode } from '../errors/index.ts';
+import {
+  type ByteText,
+  contentDigest,
+  type Crypto,
+  decodeJson,
+  equalBytes,
+  type Json,
+  type Receipt,
+  recordDigest,
+  type StoredRecord,
+  takeSource,
+  toByteText,
+  toHex,
+  TRANSACTION_BYTES_MAX,
+} from '../format/index.ts';
+import type { Inclusions } from './inclusion.ts';
+import { callsOf, contentSteps, type PreparedRecord, type SealedStore } from './index.ts';
+import type { NodeService, TransactionStatus } from '../service.ts';
+import type { Clock } from '../world.ts';
+import type { ParsedRecord } from './formats/index.ts';
+import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from './types.ts';
+import type { Bodies } from './bodies.ts';
+import type { Coalescing, Sent } from './coalescing.ts';
+import { sameContentSteps } from './same-content.ts';
+import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
+import type { Guesses } from './guesses.ts';
+import { refuseRows } from './refusal.ts';
+import { checkFits } from './record-transaction.ts';
+import type { UnderWay } from './under-way.ts';
+
+export interface SubmitDependencies {
+  readonly node: NodeService;
+  readonly crypto: Crypto;
+  readonly sealed: SealedStore;
+  /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
+  readonly sealingKeys: () => readonly Uint8Array[];
+  readonly inclusions: Inclusions;
+  readonly bodies: Pick<Bodies, 'inSlices'>;
+  readonly underWay: UnderWay;
+  readonly coalescing: Coalescing;
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly guesses: Guesses;
+}
+
+/** A row that passed every check, and what stands under its key already. */
+export interface CheckedRow {
+  readonly prepared: PreparedRecord;
+  readonly materials: number;
+  readonly first: StoredRecord | undefined;
+  readonly currentVersion: number;
+  readonly definition: ClassDefinition;
+  readonly locate: ParsedRecord['locate'];
+}
+
+/** The row of a record, by its number: able to say where a field of it stands. */
+type Located = Pick<ParsedRecord, 'locate'>;
+
+/** contentDigest of each record that passed its checks before. */
+export function* contentDigestsOf(
+  crypto: Pick<Crypto, 'hash'>,
+  records: readonly ParsedRecord[],
+  definition: ClassDefinition,
+): Generator<void, string[], void> {
+  const digests: string[] = [];
+  for (const { tree } of records) {
+    digests.push(toHex(contentDigest(crypto, foldSingles(definition, takeSource(tree).content))));
+    yield;
+  }
+  return digests;
+}
+
+export async function submitRows(
+  deps: SubmitDependencies,
+  records: readonly Located[],
+  rows: readonly CheckedRow[],
+  caller: Caller,
+  options: RecordSubmitOptions,
+): Promise<SubmitOutcome> {
+  const stored = await deps.bodies.inSlices(storedRows(deps, rows));
+  if (stored) return repeatedOutcome(deps, stored, caller.account);
+  checkFits(rows);
+  const prepared = rows.map((row) => row.prepared);
+  // Who does not wait is told the transaction, and nothing of another one: his records go alone.
+  const alone = options.wait === 'async';
+  const sent = await deps.underWay.join(caller.account, prepared, () => deps.coalescing.send(caller.account, rows, alone));
+  const status = alone ? ({ state: 'pending', sinceMs: 0 } as const) : await ended(deps, sent, options.timeoutMs);
+  switch (status.state) {
+    case 'confirmed':
+      return confirmedOutcome(deps, records, rows, caller, status, sent.place);
+    case 'rejected':
+      throw new ChainError(isErrorCode(status.code) ? status.code : 'INTERNAL', status.data);
+    case 'expired':
+      throw new ChainError('TRANSACTION_EXPIRED', { expiryHeight: status.expiryHeight });
+    default:
+      return {
+        transactionId: toHex(sent.id),
+        status: 'pending',
+        height: null,
+        blockHash: null,
+        records: await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored'))),
+      };
+  }
+}
+
+/** What became of a submission within a time, by the last transaction it stood in. */
+async function ended({ node, clock }: SubmitDependencies, sent: Sent, timeoutMs: number): Promise<TransactionStatus> {
+  const startedMs = clock.monotonic();
+  for (let leftMs = timeoutMs; ; leftMs = Math.max(0, timeoutMs - (clock.monotonic() - startedMs))) {
+    const { id } = sent;
+    const status = await node.awaitTransaction(id, leftMs);
+    if (status.state !== 'confirmed' || !(await sent.settle(id, status.receipt))) return status;
+  }
+}
+
+/** One step a row at least. */
+export function* outcomesOf<Row>(
+  rows: readonly Row[],
+  outcome: (row: Row, i: number) => Generator<void, RecordOutcome, void>,
+): Generator<void, RecordOutcome[], void> {
+  const outcomes: RecordOutcome[] = [];
+  for (const [i, row] of rows.entries()) {
+    outcomes.push(yield* outcome(row, i));
+    yield;
+  }
+  return outcomes;
+}
+
+async function confirmedOutcome(
+  deps: SubmitDependencies,
+  records: readonly Located[],
+  rows: readonly CheckedRow[],
+  caller: Caller,
+  { receipt, blockHash }: Extract<TransactionStatus, { readonly state: 'confirmed' }>,
+  place: number,
+): Promise<SubmitOutcome> {
+  if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt, place);
+  const ofAll = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
+  const results = ofAll.slice(place, place + rows.length);
+  // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
+  const stored = results.every(({ status }) => status === 'repeated') ? await deps.bodies.inSlices(storedRows(deps, rows)) : undefined;
+  if (stored) return repeatedOutcome(deps, stored, caller.account);
+  return {
+    transactionId: toHex(receipt.transactionId),
+    status: 'confirmed',
+    height: receipt.height,
+    blockHash: toHex(blockHash),
+    records: await deps.bodies.inSlices(
+      outcomesOf(rows, (row, i) => {
+        if (results[i]?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', results[i]?.currentVersion);
+        return outcomeOf(deps, caller.account, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
+      }),
+    ),
+    ...(await inclusionOf(deps, receipt.height, receipt.index)),
+  };
+}
+
+/** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. @param place of the body in the transaction */
+async function failedReceipt(
+  deps: SubmitDependencies,
+  records: readonly Located[],
+  rows: readonly CheckedRow[],
+  caller: Caller,
+  receipt: Receipt,
+  place: number,
+): Promise<ChainError> {
+  const detail = receipt.detail.length === 0 ? {} : (decodeJson(receipt.detail) as { readonly [name: string]: Json });
+  const { record: recordOfCall, path, ...facts } = detail;
+  if (typeof recordOfCall === 'number') {
+    const before = recordsBefore(rows, receipt.failedCall) - place;
+    const record = before + recordOfCall;
+    const data = typeof facts.sameKeyAs === 'number' ? { ...facts, sameKeyAs: before + facts.sameKeyAs } : facts;
+    const row = receipt.code === 'RECORD_KEY_CONFLICT' ? rows[record] : undefined;
+    const first = row && firstOf(deps.node, row);
+    if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
+      const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first));
+      if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first)))
+        return refuseRows(records, [{ code: 'SEALED_KEYS_DIFFER', record, path: [], data: {} }]);
+    }
+    return refuseRows(records, [{ code: receipt.code, record, path: Array.isArray(path) ? (path as string[]) : [], data }]);
+  }
+  return new ChainError(isErrorCode(receipt.code) ? receipt.code : 'INTERNAL', detail);
+}
+
+/** Rows in the calls before one: a contract counts the records of its call. */
+function recordsBefore(rows: readonly CheckedRow[], call: number): number {
+  const calls = callsOf(
+    rows.map(({ prepared }) => prepared),
+    TRANSACTION_BYTES_MAX,
+  );
+  return calls.slice(0, call).reduce((count, { length }) => count + length, 0);
+}
+
+/**
+ * Every row is on the chain already: the receipt of the transaction that stored it, of several the last one that the account may know of. Who may see none
+ * of the records hears that they are stored, and no more.
+ */
+async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
+  const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account));
+  const records = await deps.bodies.inSlices(outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')));
+  if (latest === undefined) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
+  const position = deps.inclusions.position(latest.transactionId);
+  return {
+    transactionId: toHex(latest.transactionId),
+    status: 'confirmed',
+    height: latest.height,
+    blockHash: position ? toHex(position.blockHash) : null,
+    records,
+    ...(position ? await inclusionOf(deps, latest.height, position.index) : {}),
+  };
+}
+
+/** The last of the stored records that an account may see, the first of several of one height. */
+function* latestSeen(
+  { node }: SubmitDependencies,
+  rows: readonly StoredRow[],
+  account: string,
+): Generator<void, StoredRecord | undefined, void> {
+  const { read } = readingOf(node);
+  let latest: StoredRecord | undefined;
+  for (const { first } of rows) {
+    yield;
+    if ((latest === undefined || first.height > latest.height) && seesRecord(read, account, first)) latest = first;
+  }
+  return latest;
+}
+
+type StoredRow = CheckedRow & { readonly first: StoredRecord };
+
+/** The rows as they stand on the chain now, which may have moved since they were checked; undefined unless it holds all of them alike. */
+function* storedRows({ node }: SubmitDependencies, rows: readonly CheckedRow[]): Generator<void, readonly StoredRow[] | undefined, void> {
+  const out: StoredRow[] = [];
+  for (const row of rows) {
+    yield;
+    const first = row.first ?? firstOf(node, row);
+    if (!first) return undefined;
+    if (row.first) {
+      out.push({ ...row, first });
+      continue;
+    }
+    if (!(yield* sameContentSteps(row.definition, row.prepared.submission.content, first.content))) return undefined;
+    out.push({ ...row, first, currentVersion: versionOf(node, row) });
+  }
+  return out;
+}
+
+function rowOf({ state }: NodeService) {
+  return (key: ByteText) => state.get(stateKey(CONTRACT.records, key));
+}
+
+function firstOf(node: NodeService, { prepared }: CheckedRow): StoredRecord | undefined {
+  return readVersion(rowOf(node), toByteText(prepared.recordId), 1);
+}
+
+function versionOf(node: NodeService, { prepared }: CheckedRow): number {
+  return currentVersion(rowOf(node), toByteText(prepared.recordId));
+}
+
+/**
+ * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and `storedAs` where
+ * that spells the key otherwise, unless the account may not see that record.
+ */
+export function* outcomeOf(
+  { crypto, node }: Pick<SubmitDependencies, 'crypto' | 'node'>,
+  account: string,
+  row: CheckedRow,
+  status: RecordOutcome['status'],
+  currentVersion = Math.max(1, row.currentVersion),
+): Generator<void, RecordOutcome, void> {
+  const { prepared, first, definition } = row;
+  const stored = status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first : undefined;
+  const alike = stored && equalBytes(prepared.submission.content, stored.content);
+  const storedAs =
+    stored && !alike && storedSpelling(definition, yield* contentSteps(prepared.submission.content), yield* contentSteps(stored.content));
+  return {
+    id: toHex(prepared.recordId),
+    version: 1,
+    contentDigest: toHex(prepared.contentDigest),
+    recordDigest: toHex(stored ? recordDigest(crypto, stored.content) : prepared.recordDigest),
+    digestAlg: 'SHA-256',
+    status,
+    currentVersion,
+    ...(stored ? { transactionId: toHex(stored.transactionId) } : {}),
+    ...(storedAs && Object.keys(storedAs).length > 0 ? { storedAs } : {}),
+  };
+}
+
+async function inclusionOf(deps: SubmitDependencies, height: number, index: number): Promise<{ readonly inclusionProof?: Json }> {
+  const inclusion = await deps.inclusions.receipt(height, index);
+  if (!inclusion) return {};
+  return {
+    inclusionProof: {
+      receipt: toHex(inclusion.receipt),
+      index: inclusion.index,
+      count: inclusion.count,
+      path: inclusion.path.map(toHex),
+      header: toHex(inclusion.headerBytes),
+    },
+  };
+}

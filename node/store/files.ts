@@ -1,0 +1,148 @@
+/**
+ * Files of this machine (adapter on node:fs). The calls run on the threads of libuv, so that neither a slow disk nor a large group holds the thread
+ * that votes; what the system says is told by the codes of the table.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ChainError } from '../errors/index.ts';
+import type { DataFile, FileDirectory } from '../world.ts';
+
+const FULL_CODES: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const OWNER_ONLY = 0o600;
+
+/** Makes the directory when it is missing. */
+export async function openDirectory(path: string): Promise<FileDirectory> {
+  await guarded(() => mkdir(path, { recursive: true, mode: 0o700 }));
+  return {
+    list: () => guarded(() => readdir(path)),
+    open: (name) =>
+      guarded(async () => {
+        try {
+          return new RealFile(await open(join(path, name), constants.O_RDWR));
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+          throw error;
+        }
+      }),
+    put: (name, bytes) =>
+      guarded(async () => {
+        const file = await putFile(join(path, name), bytes);
+        await file.close();
+      }),
+    rename: (from, to) =>
+      guarded(async () => {
+        await rename(join(path, from), join(path, to));
+        await syncDirectory(path);
+      }),
+    remove: (name) =>
+      guarded(async () => {
+        await rm(join(path, name), { force: true });
+        await syncDirectory(path);
+      }),
+  };
+}
+
+class RealFile implements DataFile {
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  size(): Promise<number> {
+    return guarded(async () => (await this.#file.stat()).size);
+  }
+
+  read(at: number, into: Uint8Array): Promise<void> {
+    return guarded(async () => {
+      let done = 0;
+      while (done < into.length) {
+        const { bytesRead } = await this.#file.read(into, done, into.length - done, at + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      into.fill(0, done);
+    });
+  }
+
+  write(at: number, parts: readonly Uint8Array[]): Promise<void> {
+    return guarded(async () => {
+      let left = parts.filter((part) => part.length > 0);
+      for (let to = at; left.length > 0; ) {
+        const { bytesWritten } = await this.#file.writev(left, to);
+        to += bytesWritten;
+        left = behind(left, bytesWritten);
+      }
+    });
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return guarded(() => this.#file.truncate(bytes));
+  }
+
+  sync(): Promise<void> {
+    return guarded(() => this.#file.datasync());
+  }
+
+  close(): Promise<void> {
+    return guarded(() => this.#file.close());
+  }
+}
+
+/** What is left of the parts behind so many bytes: the system may write less than it was given. */
+function behind(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  const left: Uint8Array[] = [];
+  for (const part of parts) {
+    const done = Math.min(part.length, bytes);
+    bytes -= done;
+    if (done < part.length) left.push(part.subarray(done));
+  }
+  return left;
+}
+
+/** A new file under `path`, in place of any old one, on disk when this resolves: temporary file, fsync, rename, fsync of the directory. */
+export async function putFile(path: string, bytes: Uint8Array): Promise<FileHandle> {
+  const temporary = `${path}.new`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx+', OWNER_ONLY);
+  try {
+    await writeAt(file, bytes, 0);
+    await file.sync();
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+    return file;
+  } catch (error) {
+    await file.close();
+    await rm(temporary, { force: true }); // on a full disk it would hold the room that others wait for
+    throw error;
+  }
+}
+
+export async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(join(path, '.'), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Throws what the system says by the codes of the table: ChainError STORE_FULL or STORE_IO. */
+export async function guarded<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw fileError(error);
+  }
+}
+
+export function fileError(error: unknown): ChainError {
+  if (error instanceof ChainError) return error;
+  if (FULL_CODES.has((error as NodeJS.ErrnoException).code)) return new ChainError('STORE_FULL', {}, error);
+  return new ChainError('STORE_IO', { reason: (error as Error).message }, error);
+}

@@ -1,0 +1,362 @@
+/**
+ * The segment files of a node: what it appends in groups and reads by location (design: write-path, "Store"; decisions/0001). A group is on disk whole
+ * when its append resolves, by one write and one fdatasync, and after a crash it is there whole or not at all. One instance writes; other threads read
+ * by a SegmentReader of their own. All runs on the FileDirectory handed in, so that the simulator's disk stands for the real one.
+ */
+import { ChainError } from '../../errors/index.ts';
+import { toHex } from '../../format/index.ts';
+import { nextTurn, type Steps, withPauses } from '../../pace/slices.ts';
+import type { DataFile, FileDirectory, World } from '../../world.ts';
+import { headerOf, HEIGHT_UNKNOWN, readCatalog, type Segment, type SegmentDamage, writeFirst } from './catalog.ts';
+import {
+  checkFrame,
+  encodePrologue,
+  FIRST_SEGMENT,
+  FRAME_END,
+  FRAME_HEAD_BYTES,
+  type Frame,
+  frameBytes,
+  GROUP_BYTES_MAX,
+  type Location,
+  locate,
+  offsetOf,
+  parseHead,
+  SALT_BYTES,
+  SEGMENT_BYTES,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_NUMBER_MAX,
+  segmentName,
+  segmentOf,
+  segmentSeed,
+} from './form.ts';
+import { SegmentReader } from './reader.ts';
+import { findTail, type Gap } from './tail.ts';
+import { findHead, type PayloadUse, walkSegment, Window, WINDOW_BYTES } from './walk.ts';
+
+/** Read at a time where most frames are passed over, in bytes. */
+const SKIP_WINDOW_BYTES = 65_536;
+/** In the name of a file that was set aside because it is not the one that was written. */
+const ASIDE = '.damaged-';
+
+export interface SegmentStoreOptions {
+  readonly directory: FileDirectory;
+  readonly chainId: Uint8Array;
+  readonly world: Pick<World, 'random' | 'timers'>;
+  /** SEGMENT_BYTES when absent. */
+  readonly segmentBytes?: number;
+}
+
+export interface LocatedFrame extends Frame {
+  readonly location: Location;
+}
+
+export interface Opened {
+  /** Of a last group that was never acknowledged, and was cut. */
+  readonly tornBytes: number;
+  /** What the opening saw: headers, ends, and all of the segment that was being written. `examine` reads the others too. */
+  readonly damage: readonly SegmentDamage[];
+}
+
+/** @throws ChainError STORE_FOREIGN when the files belong to another chain, STORE_FULL, STORE_IO. */
+export async function openSegmentStore(options: SegmentStoreOptions): Promise<SegmentStore> {
+  const newSalt = () => options.world.random.bytes(SALT_BYTES);
+  const { segments, damage, suspect } = await readCatalog(options.directory, options.chainId, newSalt);
+  const store = new SegmentStore(options, segments);
+  for (const segment of suspect) for await (const found of store.examine(segment.number)) damage.push(found);
+  const tornBytes = await store.openTail(damage);
+  store.opened = { tornBytes, damage };
+  return store;
+}
+
+export class SegmentStore {
+  opened: Opened = { tornBytes: 0, damage: [] };
+  readonly #options: SegmentStoreOptions;
+  readonly #directory: FileDirectory;
+  readonly #segments: Segment[];
+  readonly #reader: SegmentReader;
+  /** The file that groups go to; undefined before the first. */
+  #file: DataFile | undefined;
+  /** A group that failed may have left bytes behind the end. */
+  #isDirty = false;
+  /** After a failed write or sync nobody knows what the disk holds: nothing more is written until the store is opened anew. */
+  #broken: ChainError | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SegmentStoreOptions, segments: Segment[]) {
+    this.#options = options;
+    this.#directory = options.directory;
+    this.#segments = segments;
+    this.#reader = new SegmentReader(options.directory, async (number) => {
+      const segment = segments.find((held) => held.number === number);
+      return segment && this.#seed(segment);
+    });
+  }
+
+  /** Cuts a torn group off the segment that was being written, and adds what else does not match there. @returns bytes that were cut */
+  async openTail(damage: SegmentDamage[]): Promise<number> {
+    const last = this.#segments.at(-1);
+    if (last === undefined) return 0;
+    if (last.lost !== undefined) {
+      await this.#begin(0);
+      return 0;
+    }
+    const file = await this.#directory.open(segmentName(last.number));
+    if (file === undefined) throw damagedSegment(last.number);
+    this.#file = file;
+    const { end, tornBytes, gaps, heightMax } = await findTail(file, this.#seed(last));
+    if ((await file.size()) !== end) await this.#endAt(file, end); // zeros that a payload ends in may be missing too
+    last.end = end;
+    last.heightMax = gaps.some((gap) => gap.head === undefined) ? HEIGHT_UNKNOWN : heightMax;
+    for (const gap of gaps) damage.push(damageOf(last.number, gap));
+    return tornBytes;
+  }
+
+  /** Lowest height that a frame still kept may have been appended with; undefined when there is none. */
+  get heightFirst(): number | undefined {
+    return this.#segments[0]?.heightFirst;
+  }
+
+  /** Place of the next group: everything below it is on disk. */
+  get end(): Location {
+    const last = this.#segments.at(-1);
+    return last === undefined ? locate(FIRST_SEGMENT, SEGMENT_HEADER_BYTES) : locate(last.number, last.end);
+  }
+
+  /**
+   * Resolves to the locations of the frames once all of them are on disk. The payloads must not change before. After STORE_FULL nothing of the group
+   * counts, and the next one may be tried at any time.
+   * @throws ChainError STORE_FULL, STORE_IO; RangeError for a group that the form cannot hold.
+   */
+  append(frames: readonly Frame[]): Promise<readonly Location[]> {
+    return this.#inTurn(async () => {
+      const [first] = frames;
+      if (first === undefined) return [];
+      for (const frame of frames) checkFrame(frame);
+      const sizes = frames.map((frame) => frameBytes(frame.payload.length));
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      if (total > GROUP_BYTES_MAX) throw new RangeError(`Cannot store a group of ${total} bytes`);
+      const { file, segment } = await this.#roomFor(total, first.height);
+      const seed = this.#seed(segment);
+      const parts: Uint8Array[] = [];
+      const locations: Location[] = [];
+      let before = 0;
+      for (const [i, frame] of frames.entries()) {
+        const offset = segment.end + before;
+        const place = { seed, offset, before, after: total - before - sizes[i]! };
+        parts.push(await this.#inSteps(encodePrologue(frame, place)), frame.payload, FRAME_END);
+        locations.push(locate(segment.number, offset));
+        before += sizes[i]!;
+      }
+      await this.#write(file, segment.end, parts);
+      segment.end += total;
+      for (const { height } of frames) segment.heightMax = Math.max(segment.heightMax, height);
+      return locations;
+    });
+  }
+
+  /** @throws ChainError STORE_DAMAGED {segment, location}, STORE_IO */
+  read(location: Location): Promise<Frame> {
+    return this.#reader.read(location);
+  }
+
+  /** Bytes [from, to) of a payload; only the pieces they lie in are read and checked. @throws ChainError STORE_DAMAGED, STORE_IO */
+  readPart(location: Location, from: number, to: number): Promise<Uint8Array> {
+    return this.#reader.readPart(location, from, to);
+  }
+
+  /** Frames in the order of writing, from a location on; those of other kinds are not read. What does not match comes as damage in its place. */
+  async *scan(
+    options: { readonly from?: Location; readonly kinds?: readonly number[] } = {},
+  ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
+    const { kinds } = options;
+    const windowBytes = kinds === undefined ? WINDOW_BYTES : SKIP_WINDOW_BYTES;
+    yield* this.#walk(options.from ?? 0, (head) => (kinds === undefined || kinds.includes(head.kind) ? 'keep' : 'skip'), { windowBytes });
+  }
+
+  /** Reads everything, or one segment, and tells what does not match. */
+  async *examine(segment?: number): AsyncGenerator<SegmentDamage, void, void> {
+    const from = segment === undefined ? 0 : locate(segment, 0);
+    for await (const found of this.#walk(from, () => 'check', { only: segment, windowBytes: WINDOW_BYTES }))
+      if ('bytes' in found) yield found;
+  }
+
+  async *#walk(
+    from: Location,
+    use: (head: { readonly kind: number }) => PayloadUse,
+    { only, windowBytes }: { readonly only?: number | undefined; readonly windowBytes: number },
+  ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
+    const stop = this.end;
+    for (const segment of [...this.#segments]) {
+      const { number } = segment;
+      if (number < segmentOf(from) || number > (only ?? segmentOf(stop))) continue;
+      const span = {
+        from: Math.max(SEGMENT_HEADER_BYTES, number === segmentOf(from) ? offsetOf(from) : 0),
+        to: number === segmentOf(stop) ? offsetOf(stop) : segment.end,
+      };
+      const file = segment.lost === undefined ? await this.#directory.open(segmentName(number)) : undefined;
+      if (file === undefined) {
+        if (this.#segments.includes(segment)) yield { location: locate(number, span.from), bytes: span.to - span.from, frame: undefined };
+        continue;
+      }
+      try {
+        for await (const item of walkSegment(file, this.#seed(segment), span, use, windowBytes)) {
+          if (item.kind === 'gap') yield damageOf(number, item);
+          else if (item.payload) yield located(number, item.from, item.head, item.payload);
+        }
+      } finally {
+        await file.close();
+      }
+    }
+  }
+
+  /**
+   * Puts a frame back where it stood, on disk when this resolves. Whoever calls has proven the payload by its hash: here only the place is checked.
+   * @throws RangeError when another frame stands there; ChainError STORE_FULL, STORE_IO.
+   */
+  rewrite(location: Location, frame: Frame): Promise<void> {
+    return this.#inTurn(async () => {
+      checkFrame(frame);
+      const segment = this.#segments.find(({ number }) => number === segmentOf(location));
+      const from = offsetOf(location);
+      const to = from + frameBytes(frame.payload.length);
+      if (segment === undefined || from < SEGMENT_HEADER_BYTES || to > segment.end)
+        throw new RangeError(`Cannot put a frame at ${location}`);
+      if (segment.lost !== undefined) await this.#makeAnew(segment);
+      const file = await this.#directory.open(segmentName(segment.number));
+      if (file === undefined) throw damagedSegment(segment.number);
+      try {
+        const seed = this.#seed(segment);
+        const bytes = new Uint8Array(FRAME_HEAD_BYTES);
+        await file.read(from, bytes);
+        const head = parseHead(bytes, seed, from);
+        if (head && (head.kind !== frame.kind || head.height !== frame.height || head.length !== frame.payload.length))
+          throw new RangeError(`Another frame stands at ${location}`);
+        if (!head && (await findHead(new Window(file, to - from), seed, { from, to })) !== undefined)
+          throw new RangeError(`Cannot put a frame at ${location} over another`);
+        const { before, after } = head ?? { before: 0, after: 0 };
+        const prologue = await this.#inSteps(encodePrologue(frame, { seed, offset: from, before, after }));
+        await file.write(from, [prologue, frame.payload, FRAME_END]);
+        await file.sync();
+      } finally {
+        await file.close();
+        this.#reader.forget(segment.number);
+      }
+    });
+  }
+
+  /** Deletes the oldest segments that hold nothing of `height` and above; the one that is written stays. @returns how many */
+  prune(height: number): Promise<number> {
+    return this.#inTurn(async () => {
+      const kept = this.#segments.findIndex((segment, i) => segment.heightMax >= height || i === this.#segments.length - 1);
+      if (kept <= 0) return 0;
+      await writeFirst(this.#directory, this.#segments[kept]!.number);
+      for (const { number } of this.#segments.splice(0, kept)) {
+        await this.#directory.remove(segmentName(number));
+        this.#reader.forget(number);
+      }
+      return kept;
+    });
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#turn;
+    this.#reader.close();
+    await this.#file?.close();
+    this.#file = undefined;
+    this.#broken ??= new ChainError('NODE_STOPPING');
+  }
+
+  #seed({ salt, number }: Segment): number {
+    return segmentSeed(this.#options.chainId, salt, number);
+  }
+
+  #inSteps<T>(steps: Steps<T>): Promise<T> {
+    return withPauses(steps, () => nextTurn(this.#options.world.timers));
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(() => {
+      if (this.#broken !== undefined) throw this.#broken;
+      return run();
+    });
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #roomFor(bytes: number, height: number): Promise<{ file: DataFile; segment: Segment }> {
+    let segment = this.#segments.at(-1);
+    if (this.#file && segment && this.#isDirty) await this.#endAt(this.#file, segment.end);
+    const isEmpty = segment?.end === SEGMENT_HEADER_BYTES;
+    if (segment === undefined || (segment.end + bytes > (this.#options.segmentBytes ?? SEGMENT_BYTES) && !isEmpty))
+      segment = await this.#begin(height);
+    return { file: this.#file!, segment };
+  }
+
+  /** A new segment behind the last. Its file is there whole or not at all, and the one before is never written to again. */
+  async #begin(heightFirst: number): Promise<Segment> {
+    const last = this.#segments.at(-1);
+    const number = last === undefined ? FIRST_SEGMENT : last.number + 1;
+    if (number > SEGMENT_NUMBER_MAX) throw new RangeError(`There is no segment ${number}`);
+    const salt = this.#options.world.random.bytes(SALT_BYTES);
+    const segment: Segment = { number, salt, heightFirst, end: SEGMENT_HEADER_BYTES, heightMax: 0, lost: undefined };
+    await this.#directory.put(segmentName(number), headerOf(this.#options.chainId, segment, last));
+    const file = await this.#directory.open(segmentName(number));
+    if (file === undefined) throw damagedSegment(number);
+    await this.#file?.close();
+    this.#file = file;
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  async #write(file: DataFile, at: number, parts: readonly Uint8Array[]): Promise<void> {
+    try {
+      await file.write(at, parts);
+      await file.sync();
+    } catch (error) {
+      if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') throw this.#breakDown(error);
+      this.#isDirty = true;
+      await this.#endAt(file, at).catch(() => undefined); // or before the next group
+      throw error;
+    }
+  }
+
+  /** Nothing may stand behind the end: bytes of a group that failed could join a later one that is torn there. */
+  async #endAt(file: DataFile, end: number): Promise<void> {
+    await file.truncate(end);
+    await file.sync();
+    this.#isDirty = false;
+  }
+
+  #breakDown(error: unknown): ChainError {
+    this.#broken = error instanceof ChainError ? error : new ChainError('STORE_IO', { reason: String(error) }, error);
+    return this.#broken;
+  }
+
+  /** The file of a segment that was lost, without frames; a file that is another one is kept under another name. */
+  async #makeAnew(segment: Segment): Promise<void> {
+    const { number } = segment;
+    const name = segmentName(number);
+    if (segment.lost === 'foreign') await this.#directory.rename(name, `${name}${ASIDE}${toHex(this.#options.world.random.bytes(4))}`);
+    const before = this.#segments.find((other) => other.number === number - 1);
+    await this.#directory.put(name, headerOf(this.#options.chainId, segment, before));
+    segment.lost = undefined;
+    this.#reader.forget(number);
+  }
+}
+
+function located(number: number, from: number, { kind, height }: Omit<Frame, 'payload'>, payload: Uint8Array): LocatedFrame {
+  return { kind, height, payload, location: locate(number, from) };
+}
+
+function damageOf(number: number, { from, to, head }: Gap): SegmentDamage {
+  return {
+    location: locate(number, from),
+    bytes: to - from,
+    frame: head && { kind: head.kind, height: head.height, length: head.length },
+  };
+}
+
+function damagedSegment(number: number): ChainError {
+  return new ChainError('STORE_DAMAGED', { segment: segmentName(number) });
+}

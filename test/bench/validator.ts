@@ -1,0 +1,214 @@
+/**
+ * The parts of one validator on real data, driven block by block in this process: opening and checking transactions, mempool, executor, stores, query index,
+ * receipts. Each phase is told in CPU us of all threads, so that what a store does in the background is in it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type Profiler, Session } from 'node:inspector';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stateKey } from '../../contracts/index.ts';
+import { type Mempool, createMempool } from '../../node/chain/mempool/mempool.ts';
+import { openPendingBodies, type PendingBodies } from '../../node/chain/pending-bodies.ts';
+import { createCrypto } from '../../node/crypto/index.ts';
+import { createVerifyPool } from '../../node/crypto/verify-pool.ts';
+import {
+  decodeCurrentConfiguration,
+  decodeHeader,
+  decodeReceipt,
+  gasUsedOf,
+  openGenesis,
+  openTransaction,
+  transactionSigningBytes,
+} from '../../node/format/index.ts';
+import { readAccount } from '../../node/ledger/admission.ts';
+import { createContracts } from '../../node/ledger/contracts.ts';
+import { type Committed, createExecutor, type Executor } from '../../node/ledger/executor.ts';
+import { ledgerKey } from '../../node/ledger/keys.ts';
+import { createStateRows } from '../../node/ledger/state-rows.ts';
+import { createLog } from '../../node/real/log.ts';
+import { createRealWorld } from '../../node/real/world.ts';
+import { createClassLookup, openRecordIndex, type RecordIndex, recordRowsOf } from '../../node/records/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/store/index.ts';
+import { ownCpuUs } from './statistics.ts';
+
+const WORK_MS_MAX = 600_000; // no part of a block is left out for time
+const SAMPLING_US = 200;
+const MEMPOOL = { countMax: 100_000, bytesMax: 1_000_000_000 } as const;
+
+/** CPU us of one block. */
+export interface Phases {
+  /** Client signatures alone, and the decoding and hashing of transactions alone. */
+  readonly signatures: number;
+  readonly opening: number;
+  /** Mempool with signatures and opening in it. */
+  readonly mempool: number;
+  readonly build: number;
+  readonly commit: number;
+  readonly bodies: number;
+  readonly index: number;
+  readonly receipts: number;
+}
+
+export interface SignedBy {
+  readonly bytes: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+export class Validator {
+  /** Stacks of the builds since `sampled` was set. */
+  readonly profiles: Profiler.Profile[] = [];
+  sampled = false;
+  readonly #close: (() => Promise<void>)[];
+  readonly #crypto = createCrypto();
+  readonly #session = new Session();
+  readonly #executor: Executor;
+  readonly #mempool: Mempool;
+  readonly #bodies: PendingBodies;
+  readonly #index: RecordIndex;
+  readonly #state: { get(key: string): Uint8Array | undefined };
+  #tip: Committed;
+
+  private constructor(parts: {
+    close: (() => Promise<void>)[];
+    executor: Executor;
+    mempool: (tip: () => Committed) => Mempool;
+    bodies: PendingBodies;
+    index: RecordIndex;
+    state: { get(key: string): Uint8Array | undefined };
+    tip: Committed;
+  }) {
+    this.#close = parts.close;
+    this.#executor = parts.executor;
+    this.#bodies = parts.bodies;
+    this.#index = parts.index;
+    this.#state = parts.state;
+    this.#tip = parts.tip;
+    this.#mempool = parts.mempool(() => this.#tip);
+    this.#session.connect();
+    this.#session.post('Profiler.enable');
+    this.#session.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
+  }
+
+  static async open(genesisText: string): Promise<Validator> {
+    const dir = mkdtempSync(join(tmpdir(), 'tracemill-bench-'));
+    const crypto = createCrypto();
+    const log = createLog({ level: 'silent' });
+    const verifier = createVerifyPool({ crypto, log });
+    const { clock } = createRealWorld({ log, crypto, verifier });
+    const store = await openLevelStore({ path: join(dir, 'chain'), writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
+    const local = await openLevelStore({ path: join(dir, 'local') });
+    const indexStore = await openLevelStore({ path: join(dir, 'index') });
+    const { chainId, configuration } = openGenesis(crypto, genesisText);
+    const executor = createExecutor({
+      store,
+      crypto,
+      clock,
+      genesisText,
+      ...(await createContracts(crypto, configuration.executionVersion)),
+    });
+    const rows = createStateRows(store);
+    const state = { get: (key: string) => rows.get(ledgerKey.state(key)) };
+    const read = (contract: string, key: string) => state.get(stateKey(contract, key));
+    const accounts = new Map<string, ReturnType<typeof readAccount>>();
+    const account = (id: string) => accounts.get(id) ?? accounts.set(id, readAccount(read, id)).get(id);
+    const tip = await executor.open();
+    const index = await openRecordIndex(indexStore, crypto, createClassLookup(state));
+    await index.applyBlock(0, Date.now(), []);
+    const mempool = (tipNow: () => Committed): Mempool =>
+      createMempool({
+        crypto,
+        verifier,
+        clock,
+        limits: MEMPOOL,
+        onRejected: (_id, { code }) => {
+          throw new Error(code);
+        },
+        context: () => {
+          const { height, headerBytes, configuration: current } = tipNow();
+          const { timestampMs } = decodeHeader(headerBytes);
+          const { parameters } = decodeCurrentConfiguration(current);
+          return {
+            chainId,
+            height: height + 1,
+            timestampMs,
+            parameters,
+            account,
+            spent: (id) => store.get(ledgerKey.position(id)) !== undefined,
+          };
+        },
+      });
+    const close = [
+      () => verifier.stop(),
+      () => indexStore.close(),
+      () => local.close(),
+      () => store.close(),
+      async () => rmSync(dir, { recursive: true, force: true }),
+    ];
+    return new Validator({ close, executor, mempool, bodies: await openPendingBodies(local, crypto), index, state, tip });
+  }
+
+  /** @throws Error when not all of them fit one block, or one fails. */
+  async block(transactions: readonly SignedBy[]): Promise<Phases> {
+    const spent = async (work: () => unknown): Promise<number> => {
+      const before = ownCpuUs();
+      await work();
+      return ownCpuUs() - before;
+    };
+    const opened = transactions.map(({ bytes }) => openTransaction(this.#crypto, bytes));
+    const opening = await spent(() => transactions.map(({ bytes }) => openTransaction(this.#crypto, bytes)));
+    const signatures = await spent(() =>
+      opened.map(({ id, transaction }, i) =>
+        this.#crypto.verify(transaction.suite, transactions[i]!.publicKey, transactionSigningBytes(id), transaction.signature),
+      ),
+    );
+    let mempool = await spent(() => Promise.all(transactions.map(({ bytes }) => this.#mempool.add(bytes, 'peer'))));
+    const waiting = this.#mempool.select(transactions.length, Number.MAX_SAFE_INTEGER);
+    const height = this.#tip.height + 1;
+    const { validators } = decodeCurrentConfiguration(this.#tip.configuration);
+    let hash = new Uint8Array(0);
+    if (this.sampled) this.#session.post('Profiler.start');
+    const build = await spent(() => {
+      const built = this.#executor.build({
+        height,
+        parent: this.#tip.hash,
+        timestampMs: Date.now(),
+        proposer: validators[0]!.node,
+        engineData: new Uint8Array(8),
+        transactions: waiting,
+        workMsMax: WORK_MS_MAX,
+      });
+      if (built.included.length !== transactions.length)
+        throw new Error(
+          `Cannot measure a block: ${built.included.length} of ${transactions.length} fit, ${JSON.stringify(built.refused[0])}`,
+        );
+      hash = built.hash as Uint8Array<ArrayBuffer>;
+    });
+    if (this.sampled) this.#session.post('Profiler.stop', (_error, { profile }) => void this.profiles.push(profile));
+    const bodies = await spent(() =>
+      this.#bodies.save(
+        height,
+        hash,
+        waiting.map(({ bytes }) => bytes),
+      ),
+    );
+    const commit = await spent(async () => {
+      this.#tip = await this.#executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
+    });
+    const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(this.#tip.receipts[i]!) }));
+    mempool += await spent(() => this.#mempool.settle({ included, height, tookMs: undefined }, async () => undefined));
+    let decoded: ReturnType<typeof decodeReceipt>[] = [];
+    const receipts = await spent(() => {
+      decoded = this.#tip.receipts.map((receipt) => decodeReceipt(receipt));
+    });
+    const failed = decoded.find(({ status }) => status !== 'ok');
+    if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
+    const index = await spent(() => this.#index.applyBlock(height, Date.now(), [...recordRowsOf(decoded, this.#state)]));
+    await this.#bodies.drop(height);
+    return { signatures, opening, mempool, build, commit, bodies, index, receipts };
+  }
+
+  async close(): Promise<void> {
+    this.#session.disconnect();
+    for (const close of this.#close) await close();
+  }
+}

@@ -1,0 +1,138 @@
+/** Planted bugs of single records that meet in one transaction. See planted-bugs.ts. */
+import type { PlantedBug } from './planted-bugs.ts';
+
+const file = 'node/records/coalescing.ts';
+const test = 'test/unit/node/records/coalescing.test.ts';
+
+export const plantedCoalescing: readonly PlantedBug[] = [
+  {
+    name: 'a lone record waits for others that never come',
+    file,
+    from: '!(line.open !== undefined || isUnderWay(line))',
+    to: 'line.account.length === 0',
+    test,
+    only: 'a lone record goes at once',
+  },
+  {
+    name: 'a record waits for others until the transaction under way is over',
+    file,
+    from: 'deps.timers.after(WAIT_MS_MAX, () => depart(line))',
+    to: 'deps.timers.after(WAIT_MS_MAX, () => undefined)',
+    test,
+    only: 'a lone record goes at once',
+  },
+  {
+    name: 'a record waits its time out although nothing is under way any more',
+    file,
+    from: '    flight.over = true;\n    if (!isUnderWay(flight.line)) depart(flight.line);\n',
+    to: '    flight.over = true;\n',
+    test,
+    only: 'before its time',
+  },
+  {
+    name: 'a transaction that nobody waits for keeps records waiting after its end',
+    file,
+    from: "    if (state !== 'pending') last.over = true;\n",
+    to: '    if (state === undefined) last.over = true;\n',
+    test,
+    only: 'that nobody waits for and that is over',
+  },
+  {
+    name: 'one record that the chain refuses is the end of those that stand beside it',
+    file,
+    from: "if (receipt.status === 'failed' && flight.members.length > 1) await sendAgain(flight, receipt);",
+    to: '',
+    test,
+    only: 'fails alone',
+  },
+  {
+    name: 'a record that the chain refused is sent again with its neighbours',
+    file,
+    from: 'named === undefined || !member.holds(named)',
+    to: 'named === undefined || member.place >= 0',
+    test,
+    only: 'fails alone',
+  },
+  {
+    name: 'values of a record that is sent again are dropped before they are held again',
+    file,
+    from: `    if (receipt.status === 'failed' && flight.members.length > 1) await sendAgain(flight, receipt);
+    await flight.transaction.settle(receipt.status);`,
+    to: `    await flight.transaction.settle(receipt.status);
+    if (receipt.status === 'failed' && flight.members.length > 1) await sendAgain(flight, receipt);`,
+    test,
+    only: 'fails alone',
+  },
+  {
+    name: 'what fails together again and again is never sent alone',
+    file,
+    from: 'failures < SHARED_FAILURES_MAX',
+    to: 'failures >= 0',
+    test,
+    only: 'or a second one',
+  },
+  {
+    name: 'a refusal to send a record again is not told, and the failure of its neighbour is',
+    file,
+    from: '    if (this.#refusal !== undefined) throw this.#refusal;\n',
+    to: '',
+    test,
+    only: 'not of the neighbour',
+  },
+  {
+    name: 'records of one key stand in one transaction',
+    file,
+    from: '!this.#keys.has(toByteText(row!.prepared.recordId))',
+    to: 'row !== undefined',
+    test,
+    only: 'records of one key',
+  },
+  {
+    name: 'records that stand together ask for any gas',
+    file,
+    from: 'this.#gas + gasLimitOf(row!) <= GAS_MAX',
+    to: 'this.#gas >= 0',
+    test,
+    only: 'no more gas',
+  },
+  {
+    name: 'records of several accounts stand in a transaction of one of them',
+    file,
+    from: 'lines.get(account) ?? { account,',
+    to: '[...lines.values()][0] ?? { account,',
+    test,
+    only: 'several accounts',
+  },
+  {
+    name: 'who does not wait is told a transaction that a neighbour may make fail',
+    file: 'node/records/submit.ts',
+    from: 'deps.coalescing.send(caller.account, rows, alone)',
+    to: 'deps.coalescing.send(caller.account, rows, false)',
+    test,
+    only: 'who does not wait for the block',
+  },
+  {
+    name: 'each is answered with the part of the first in a receipt',
+    file: 'node/records/submit.ts',
+    from: 'ofAll.slice(place, place + rows.length)',
+    to: 'ofAll.slice(0, rows.length)',
+    test,
+    only: 'his own part',
+  },
+  {
+    name: 'a refused record is placed by its transaction and not by its body',
+    file: 'node/records/submit.ts',
+    from: 'recordsBefore(rows, receipt.failedCall) - place;',
+    to: 'recordsBefore(rows, receipt.failedCall);',
+    test,
+    only: 'fails alone',
+  },
+  {
+    name: 'the record of a caller who has gone is lost with its neighbour',
+    file: 'node/records/under-way.ts',
+    from: '      if (await sent.settle(id, status.receipt)) continue; // sent again, also for who does not wait any more\n',
+    to: '',
+    test,
+    only: 'who has gone',
+  },
+];

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import {
+  type ClassDefinition,
+  type ContentForm,
+  factsOf,
+  judgeByReading,
+  judgeContent,
+  production,
+  quality,
+  scanContent,
+  sealContent,
+} from '../../../../contracts/index.ts';
+import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
+import { encodeContent, recordIdOf, recordIdOfKeyText, type TextStruct, type TextTree, utf8 } from '../../../../node/format/index.ts';
+import { filesUnder, ROOT } from '../../../tools/source.ts';
+import { annexRecord, crypto } from '../../node/records/sample.ts';
+import { comparedClasses, compareFromSeed, compareOn } from './compare-scanner.ts';
+import { encoded } from './mutants.ts';
+import { wideClass } from './wide-class.ts';
+
+const MUTANTS = 24_000;
+const FORMS: readonly ContentForm[] = ['sealed', 'clear'];
+const HEX = '0f'.repeat(32);
+
+const sealedText = (content: TextStruct): Uint8Array => encodeContent(sealContent(production, content, () => ({ sealed: HEX })));
+/** Canonical text in JSON order of the test's own, for what encodeContent does not write. */
+const text = (json: string): Uint8Array => utf8(json);
+
+test('scanner, reader and checker take the same texts and tell the same of them, on mutants of every class', () => {
+  const { texts, accepted } = compareFromSeed(20_251_128, MUTANTS);
+  assert.ok(texts >= MUTANTS && accepted > MUTANTS / 20, `${accepted} of ${texts}`);
+});
+
+test('they agree on the data sets: AI4I, and every file and text meant to trip readers', () => {
+  const rows = readAi4iRows(readFileSync(join(ROOT, AI4I_FILE), 'utf8'));
+  const factory = { id: 'F-1', organisation: 'o', location: '昆明', devices: ['D-1', 'D-2'] };
+  for (const { record } of ai4iRecords(rows, [factory], 300)) {
+    assert.equal(compareOn(production, sealedText(record), 'sealed'), true);
+    assert.equal(compareOn(production, encodeContent(record), 'clear'), true);
+  }
+  const files = filesUnder('test/data', '.json').map((path) => readFileSync(join(ROOT, path)));
+  const texts = JSON.parse(readFileSync(join(ROOT, 'test/data/strings-blns/blns.json'), 'utf8')) as readonly string[];
+  for (const form of FORMS) {
+    for (const definition of comparedClasses) for (const file of files) compareOn(definition, file, form);
+    for (const file of files) {
+      compareOn(production, Buffer.concat([text('{"ext":{"parameters":{"a":{"value":'), file, text('}}}}')]), form);
+      compareOn(quality, Buffer.concat([text('{"method":'), file, text('}')]), form);
+    }
+    for (const naughty of texts) {
+      const changed = {
+        ...annexRecord({ product_uid: naughty, production_location: naughty, ext: { parameters: { a: { value: naughty } } } }),
+      };
+      const bytes = encoded(form === 'sealed' ? sealContent(production, changed, () => ({ sealed: HEX })) : changed);
+      if (bytes) compareOn(production, bytes, form);
+      compareOn(quality, text(`{"method":${JSON.stringify(naughty)}}`), form);
+    }
+  }
+});
+
+test('a record is told apart from the one before: nothing of that stands in its facts or key', () => {
+  const full = sealedText(
+    annexRecord({ ext: { device_id: 'D', step_code: 's', links: { rel: 'contains', type: 'product', id: 'p', org: 'o' } } }),
+  );
+  const bare = sealedText(annexRecord({ ext: undefined }));
+  scanContent(production, full, 'sealed');
+  const { facts, key } = scanContent(production, bare, 'sealed')!;
+  assert.deepEqual([facts.devices, facts.links, facts.productionBatch], [[], [], undefined]);
+  assert.deepEqual(Object.keys(key), ['pro_factory_uid', 'product_uid', 'production_time']);
+  const materials = [
+    { pro_supplier: 'S', pro_batch_number: 'B', pro_Report_qualify_eval: 'Q' },
+    { pro_supplier: 'S', pro_batch_number: 'C', pro_Report_qualify_eval: 'UNAVAILABLE' },
+    { pro_supplier: 'S', pro_batch_number: 'B', pro_Report_qualify_eval: 'R' },
+  ];
+  assert.deepEqual(scanContent(production, sealedText(annexRecord({ pro_raw_material: materials })), 'sealed')!.facts.materials, [
+    { supplier: 'S', batch: 'B', report: 'Q' },
+    { supplier: 'S', batch: 'C', report: undefined },
+  ]);
+  const links = [
+    { rel: 'contains', type: 'product', id: 'p', org: 'o' },
+    { rel: 'consumes', type: 'order', id: 'q' },
+  ];
+  assert.deepEqual(scanContent(production, sealedText(annexRecord({ ext: { links } })), 'sealed')!.facts.links[1], {
+    ...links[1],
+    org: undefined,
+  });
+});
+
+test('times of one instant, and numbers of one value, give one key and one identity', () => {
+  const idOf = (production_time: string): string => {
+    const { key, keyText } = scanContent(production, sealedText(annexRecord({ production_time })), 'sealed')!;
+    const id = recordIdOfKeyText(crypto, 'production', 'o', keyText);
+    assert.deepEqual(id, recordIdOf(crypto, 'production', 'o', key));
+    return Buffer.from(id).toString('hex');
+  };
+  const same = ['2025-08-09T08:00:00+08:00', '2025-08-09T00:00:00Z', '2025-08-09T00:00:00.000Z', '2025-08-09t00:00:00.0z', '1754697600000'];
+  assert.equal(new Set(same.map(idOf)).size, 1);
+  assert.notEqual(idOf('2016-12-31T23:59:60Z'), idOf('2017-01-01T00:00:00Z'));
+  const numbers = ['40', '+040.0', '4e1'].map((mass) => scanContent(wideClass, text(`{"mass":"${mass}","number":"7"}`), 'sealed')!.key);
+  assert.deepEqual(numbers, [numbers[0], numbers[0], numbers[0]]);
+});
+
+test('scanner, reader and checker agree on each rule of a class at its bound', () => {
+  const cases: readonly (readonly [string, boolean])[] = [
+    ['"state":"on"', true],
+    ['"state":"off"', false], // of the list, but not the constant
+    ['"state":"UNAVAILABLE"', true],
+    ['"until":"UNAVAILABLE"', false],
+    ['"where":{"hall":""}', true],
+    ['"where":{"hall":"abcd"}', false],
+    ['"where":{}', false],
+    ['"loose":{}', false],
+    ['"loose":{"b-2":"x\\"y\\n"}', true],
+    ['"loose":{"c_3":"UNAVAILABLE"}', false],
+    [`"sealed":{"amount":{"sealed":"${HEX}"}}`, true],
+    ['"sealed":{"amount":"9"}', false],
+    [`"sealed":{"amount":{"sealed":"${HEX.slice(2)}"}}`, false],
+    ['"more":{"mass":"2000.0","name":"x"}', true],
+    ['"more":{"mass":"2000.0001","name":"x"}', false],
+    ['"more":{"mass":"-1.5","name":"x"}', true],
+    ['"more":{"mass":"-15001e-4","name":"x"}', false],
+    ['"more":{"name":"x","notes":[]}', true],
+    ['"more":{"name":"x","notes":["ab"]}', false],
+    ['"more":{"name":"x","notes":["ab","abcd"]}', true],
+    ['"more":{"name":"x","notes":["ab","a"]}', false],
+    ['"more":{"name":"x","notes":["ab","ab","ab","ab"]}', false],
+    ['"more":{"name":"x","tags":{"a":["1","UNAVAILABLE"],"温度":"1"}}', true],
+    ['"more":{"name":"x","tags":{"温度":"1","a":"1"}}', false],
+    ['"more":{"name":"x","tags":{"a":"1","a":"1"}}', false],
+    ['"more":{"name":"x","tags":{"__proto__":"1"}}', false],
+    ['"more":{"name":"x","tags":{"a":"1","b":"1","c":"1","d":"1"}}', false],
+    ['"parts":{"name":"x"}', false],
+    ['"parts":[{"name":"x"},{"name":"昆昆昆昆昆昆昆昆昆昆昆昆"}]', true],
+    ['"parts":[{"name":"x"},{"name":"昆昆昆昆昆昆昆昆昆昆昆昆x"}]', false],
+  ];
+  for (const [member, accepted] of cases) {
+    const json = member < '"number"' ? `{${member},"number":"7"}` : `{"number":"7",${member}}`;
+    assert.equal(compareOn(wideClass, text(json), 'sealed'), accepted, json);
+  }
+  const material = { pro_supplier: 'S', pro_batch_number: 'B', pro_Report_qualify_eval: 'Q' };
+  const filled = (path: string, pro_raw_material: TextTree): boolean =>
+    compareOn(production, sealedText(annexRecord({ pro_raw_material, ext: { filled: { path, rule: 'r' } } })), 'sealed');
+  assert.equal(filled('pro_raw_material.pro_supplier', material), true);
+  assert.equal(filled('pro_raw_material.pro_supplier', [material, material]), false); // of which of the two?
+  assert.equal(filled('pro_raw_material.2.pro_supplier', [material, material]), true);
+  assert.equal(filled('pro_raw_material.3.pro_supplier', [material, material]), false);
+  const byMapping = (mapping: TextTree, paths: TextTree): boolean =>
+    compareOn(production, sealedText(annexRecord({ ext: { filled: { mapping, paths } } })), 'sealed');
+  assert.equal(byMapping('m/1', ['product_uid', 'propara.pro_pressure']), true);
+  assert.equal(byMapping('m/1', 'product_uid'), true);
+  assert.equal(byMapping('m/1', ['product_uid', 'propara.pro_speed']), false);
+  assert.equal(byMapping(['m/1', 'm/2'], 'product_uid'), false);
+  const report = { checker_id: { sealed: HEX }, report_id: 'Q', start_time: '2025-08-09T08:00:00Z', verdict: 'pass' };
+  assert.equal(compareOn(quality, encodeContent({ ...report, production_batch: 'PB' }), 'sealed'), true);
+  assert.equal(compareOn(quality, encodeContent(report), 'sealed'), false); // neither product nor batch
+});
+
+test('the judge says of what the scanner refuses what reader and checker say', () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ['{"a":"b"} ', 'RECORD_NOT_CANONICAL', ''],
+    ['{"number":"7","path":"x"}', '', ''],
+    ['{"number":"7","path":"a..b"}', 'RECORD_FIELD_TYPE', 'path'],
+    ['{"byPath":{},"number":"7"}', 'RECORD_COUNT', 'byPath'],
+    ['{"ext":{"filled":{"path":"at","rule":"r"}},"number":"7"}', 'RECORD_PATH_UNKNOWN', 'ext.filled.path'],
+    ['{"more":[{"name":"x"}],"number":"7"}', 'RECORD_NOT_CANONICAL', 'more'],
+    ['{"number":"7","where":{"line":"\\u00e9"}}', 'RECORD_NOT_CANONICAL', ''],
+  ];
+  for (const [json, code, path] of cases) {
+    const judged = judgeContent(wideClass, text(json));
+    const read = judgeByReading(wideClass, text(json));
+    assert.deepEqual(judged.ok ? undefined : judged.fault, read.ok ? undefined : read.fault, json);
+    assert.deepEqual(judged.ok ? ['', ''] : [judged.fault.code, judged.fault.path.join('.')], [code, path], json);
+  }
+});
+
+test('a class that the scanner cannot lay out is judged by reader and checker', () => {
+  const text_ = { type: 'text' } as const;
+  const inList: ClassDefinition = {
+    ...{ name: 'in_list', version: 1, key: ['parts.1.name'], facts: {} },
+    body: { type: 'struct', properties: { parts: { type: 'list', maxItems: 2, items: { type: 'struct', properties: { name: text_ } } } } },
+  };
+  const content = { parts: [{ name: 'a' }, { name: 'b' }] };
+  assert.equal(scanContent(inList, encodeContent(content), 'sealed'), undefined);
+  const judged = judgeContent(inList, encodeContent(content));
+  assert.deepEqual(judged.ok && [judged.content.key, judged.content.facts], [{ 'parts.1.name': 'a' }, factsOf(inList, content)]);
+});
+
+test('work is bounded by the text: as deep, as wide and as long as content may be', () => {
+  const deep = '{"a":'.repeat(200_000);
+  for (const definition of comparedClasses) assert.equal(scanContent(definition, text(deep), 'sealed'), undefined);
+  const names = Array.from({ length: 1_900 }, (_, i) => `f${String(i).padStart(4, '0')}`);
+  const wide: ClassDefinition = {
+    ...{ name: 'many', version: 1, key: [names[0]!], facts: {} },
+    body: {
+      type: 'struct',
+      properties: Object.fromEntries(names.map((name) => [name, { type: 'text' } as const])),
+      required: names.slice(5),
+    },
+  };
+  const all = Object.fromEntries(names.map((name) => [name, 'x']));
+  assert.equal(compareOn(wide, encodeContent(all), 'sealed'), true);
+  const { [names[1_000]!]: _, ...most } = all;
+  assert.equal(compareOn(wide, encodeContent(most), 'sealed'), false);
+  const long = annexRecord({ production_location: 'x', ext: { parameters: { a: { value: '\u00e9"\n'.repeat(700_000) } } } });
+  assert.equal(compareOn(production, sealedText(long), 'sealed'), true);
+  const longParameters = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`p${i}`, { value: '1' }]));
+  assert.equal(compareOn(production, sealedText(annexRecord({ ext: { parameters: longParameters } })), 'sealed'), false);
+});

@@ -1,0 +1,210 @@
+/** The state map on disk: what a start makes of its rows, whole, damaged, half written; and what a running node writes of them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { type ByteText, equalBytes, fromByteText, toByteText, toHex, utf8 } from '../../../../node/format/index.ts';
+import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { createMapRows, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../node/ledger/map-rows.ts';
+import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
+import { type ChangeSet, createStateMap, decodeChangeSet, type MapWrite, type StateMap } from '../../../../node/state/index.ts';
+import { keyspace } from '../../../../node/store/keyspace.ts';
+import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import type { StoreOperation } from '../../../../node/world.ts';
+import { crypto } from '../format/genesis-fixture.ts';
+import { executorOn, grow } from './small-chain.ts';
+
+const HEIGHT = 6;
+
+/** A store some of whose values are damaged, and that can stop taking writes. */
+class FragileStore extends MemoryStore {
+  readonly damaged = new Set<ByteText>();
+  /** Batches that are still taken. */
+  batchesLeft = Number.POSITIVE_INFINITY;
+
+  #judge(key: ByteText): void {
+    if (this.damaged.has(key)) throw new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(key)) });
+  }
+
+  override get(key: ByteText): Uint8Array | undefined {
+    this.#judge(key);
+    return super.get(key);
+  }
+
+  override async range(options: Parameters<MemoryStore['range']>[0]) {
+    const rows = await super.range(options);
+    for (const { key } of rows) this.#judge(key);
+    return rows;
+  }
+
+  override async batch(operations: readonly StoreOperation[]): Promise<void> {
+    if (this.batchesLeft-- <= 0) throw new ChainError('STORE_FULL', {});
+    for (const { key } of operations) this.damaged.delete(key);
+    await super.batch(operations);
+  }
+
+  async keys(prefix: ByteText): Promise<ByteText[]> {
+    return (await super.range({ from: prefix, to: `${prefix}\xff`, limit: 100_000 })).map(({ key }) => key);
+  }
+}
+
+async function grown(): Promise<FragileStore> {
+  const store = new FragileStore();
+  await grow(executorOn(store), HEIGHT);
+  return store;
+}
+
+const writesAt = (store: MemoryStore, height: number): readonly MapWrite[] =>
+  decodeChangeSet(crypto, store.get(ledgerKey.mapChanges(height))!).writes;
+
+/** A record that the block of this height and no other one wrote. */
+function recordOf(store: MemoryStore, height: number): ByteText {
+  const space = stateKey(CONTRACT.records, 'v');
+  return ledgerKey.state(writesAt(store, height).find(({ key }) => key.startsWith(space))!.key);
+}
+
+test('each block leaves its change set, and a start comes from them to the root of the head', async () => {
+  const store = await grown();
+  assert.deepEqual(
+    await store.keys(keyspace.mapChanges),
+    Array.from({ length: HEIGHT + 1 }, (_, height) => ledgerKey.mapChanges(height)),
+  );
+  assert.equal((await executorOn(store).open()).height, HEIGHT);
+  assert.equal((await store.keys(keyspace.mapSnapshot)).length, 0);
+});
+
+for (const [name, keyOf] of [
+  ['change set', () => ledgerKey.mapChanges(3)],
+  ['first change set', () => ledgerKey.mapChanges(0)],
+  ['last change set', () => ledgerKey.mapChanges(HEIGHT)],
+] as const)
+  for (const state of ['damaged', 'missing'] as const)
+    test(`a ${name} that is ${state}: the start makes the map from the values and writes a snapshot in place of all change sets`, async () => {
+      const [store, peer] = [await grown(), await grown()];
+      if (state === 'damaged') store.damaged.add(keyOf());
+      else await store.batch([{ key: keyOf(), value: undefined }]);
+      assert.equal((await executorOn(store).open()).height, HEIGHT);
+      assert.deepEqual(await store.keys(keyspace.mapChanges), []);
+      assert.ok((await store.keys(keyspace.mapSnapshot)).length > 0);
+      await grow(executorOn(store), HEIGHT + 2); // from the snapshot, and from change sets on it
+      await grow(executorOn(store), HEIGHT + 3);
+      await grow(executorOn(peer), HEIGHT + 3);
+      assert.deepEqual(createBlockStore(store).head(), createBlockStore(peer).head());
+    });
+
+test('where a value is damaged too, its hash comes from the rows of the map that are sound; the value itself is asked of peers', async () => {
+  const [store, peer] = [await grown(), await grown()];
+  const value = recordOf(store, 5);
+  store.damaged.add(value);
+  store.damaged.add(ledgerKey.mapChanges(3));
+  const executor = executorOn(store);
+  assert.equal((await executor.open()).height, HEIGHT);
+  assert.deepEqual(await executor.repair(value), { outcome: 'wanted', key: value, height: HEIGHT });
+  const held = createStateRows(peer).get(value)!;
+  assert.equal((await executor.repair(value, utf8('another value'))).outcome, 'refused');
+  assert.equal((await executor.repair(value, held)).outcome, 'repaired');
+  assert.ok(equalBytes(createStateRows(store).get(value)!, held));
+});
+
+test('a value and the change set that states its hash, both damaged: the start says so and writes nothing', async () => {
+  const store = await grown();
+  store.damaged.add(recordOf(store, 5));
+  store.damaged.add(ledgerKey.mapChanges(5));
+  store.batchesLeft = 0;
+  await assert.rejects(executorOn(store).open(), (error) => error instanceof ChainError && error.code === 'STORE_DAMAGED');
+});
+
+test('a damaged row of the map of a running node is made good by a snapshot of the map in memory', async () => {
+  const store = await grown();
+  const executor = executorOn(store);
+  await executor.open();
+  for (const key of [ledgerKey.mapChanges(2), ledgerKey.mapSnapshot]) {
+    store.damaged.add(key);
+    assert.deepEqual(await executor.repair(key), { outcome: 'repaired', from: 'own' });
+    assert.deepEqual(await executor.repair(key), { outcome: 'sound' });
+  }
+  store.damaged.add((await store.keys(keyspace.mapSnapshot))[0]!);
+  assert.equal((await executorOn(store).open()).height, HEIGHT, 'a damaged frame');
+});
+
+test('before the chain is open a damaged value is no value of another state', async () => {
+  const store = await grown();
+  const value = recordOf(store, 5);
+  store.damaged.add(value);
+  assert.equal((await executorOn(store).repair(value)).outcome, 'wanted');
+});
+
+/** A map that grows by blocks of many keys, without a chain around it. */
+function bench(store = new FragileStore()) {
+  const rows = createMapRows({ store, hash: crypto, state: createStateRows(store) });
+  let map: StateMap = createStateMap(crypto);
+  let height = -1;
+  return {
+    store,
+    rows,
+    root: () => map.root(),
+    height: () => height,
+    async block(count: number): Promise<void> {
+      height++;
+      const value = utf8(`${height}`);
+      const keys = Array.from({ length: count }, (_, i) => toByteText(crypto.hash(utf8(`${height}/${i}`))));
+      const writes = keys.map((key): MapWrite => ({ key, valueHash: crypto.hash(value) }));
+      const staged = map.stage(writes);
+      const set: ChangeSet = { height, before: map.root(), after: staged.root, writes };
+      await store.batch([rows.changes(set), ...keys.flatMap((key) => stateOperations(height, key, value))]);
+      map.commit(staged);
+      rows.committed(map, set);
+    },
+    async reopened(): Promise<MapRows> {
+      const again = createMapRows({ store, hash: crypto, state: createStateRows(store) });
+      map = await again.open(height, map.root());
+      return again;
+    },
+  };
+}
+
+test('a snapshot follows once enough keys were written since the last, beside the blocks; the rows before it go', async () => {
+  const { store, rows, block, reopened, root } = bench();
+  const blocks = 6;
+  for (let i = 0; i < blocks; i++) await block(SNAPSHOT_WRITES_MIN / 5);
+  const before = root();
+  await settled(async () => store.get(ledgerKey.mapSnapshot) !== undefined && (await store.keys(keyspace.mapChanges)).length === 1);
+  assert.deepEqual(await store.keys(keyspace.mapChanges), [ledgerKey.mapChanges(blocks - 1)]);
+  await rows.stop();
+  await reopened();
+  assert.ok(equalBytes(root(), before));
+});
+
+test('a snapshot cut short at any batch leaves what was there, and the next one takes its place', async () => {
+  for (let batches = 0; ; batches++) {
+    const { store, rows, block, reopened, root, height } = bench();
+    await block(9_000);
+    await rows.rewrite(await created(rows, height(), root()), 0);
+    await block(9_000);
+    const map = await created(rows, height(), root());
+    store.batchesLeft = batches;
+    const done = await rows.rewrite(map, height()).then(
+      () => true,
+      (error) => (error as ChainError).code,
+    );
+    store.batchesLeft = 0; // a start that had to make the map from the values would write
+    await reopened();
+    store.batchesLeft = Number.POSITIVE_INFINITY;
+    await block(10);
+    await reopened();
+    if (done === true) break;
+    assert.equal(done, 'STORE_FULL');
+    assert.ok(batches < 100);
+  }
+});
+
+const created = (rows: MapRows, height: number, root: Uint8Array): Promise<StateMap> => rows.open(height, root);
+
+async function settled(done: () => Promise<boolean>): Promise<void> {
+  for (let turns = 0; turns < 20_000; turns++) {
+    if (await done()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.fail('nothing came of it');
+}

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
+import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isUp, listing, startNode, stopAll, until } from './cluster.ts';
+
+const FRAMES = 100;
+/** Pings and window updates in the same time. */
+const OTHER_WRITES_MAX = 20;
+
+test('a frame between two nodes is one write to the socket', async () => {
+  const nodes = [await startNode('a'), await startNode('b')] as const;
+  const { write } = Socket.prototype;
+  let writes = 0;
+  try {
+    for (const node of nodes) node.network.admit(listing(nodes));
+    await until('a and b connect', () => isUp(nodes[0], 'b') && isUp(nodes[1], 'a'));
+    Socket.prototype.write = function (this: Socket, ...args: unknown[]) {
+      writes++;
+      return write.apply(this, args as Parameters<typeof write>);
+    } as typeof write;
+    for (let i = 0; i < FRAMES; i++) {
+      assert.ok(nodes[0].network.send('b', 'votes', new Uint8Array(300).fill(i)));
+      const { length } = nodes[1].frames;
+      while (nodes[1].frames.length === length) await nextTurn(); // each by itself, as votes are
+    }
+    assert.ok(writes >= FRAMES && writes <= FRAMES + OTHER_WRITES_MAX, `${writes} writes for ${FRAMES} frames`);
+    assert.deepEqual(
+      nodes[1].frames.map(({ frame }) => frame[0]),
+      Array.from({ length: FRAMES }, (_, i) => i),
+    );
+  } finally {
+    Socket.prototype.write = write;
+    await stopAll(nodes);
+  }
+});

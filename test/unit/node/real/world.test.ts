@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
+import { createLog } from '../../../../node/real/log.ts';
+import { createRealWorld } from '../../../../node/real/world.ts';
+
+const crypto = createCrypto();
+const world = createRealWorld({
+  log: createLog({ level: 'silent' }),
+  crypto,
+  verifier: { verify: async () => true, stop: async () => undefined },
+});
+
+test('the real clock is that of the machine, and its monotonic side never goes back', () => {
+  assert.ok(Math.abs(world.clock.now() - Date.now()) < 1000);
+  let last = world.clock.monotonic();
+  for (let n = 0; n < 1000; n++) {
+    const next = world.clock.monotonic();
+    assert.ok(next >= last);
+    last = next;
+  }
+});
+
+test('timers run, repeat and can be cancelled', async () => {
+  const ran: string[] = [];
+  const cancelled = world.timers.after(1, () => ran.push('cancelled'));
+  cancelled();
+  await new Promise<void>((resolve) => {
+    const stop = world.timers.every(2, () => {
+      if (ran.push('every') < 3) return;
+      stop();
+      resolve();
+    });
+  });
+  const count = ran.length;
+  assert.deepEqual(ran, ['every', 'every', 'every']);
+  await new Promise<void>((resolve) => world.timers.after(10, resolve));
+  assert.equal(ran.length, count);
+});
+
+test('random bytes have the length asked for and differ', () => {
+  assert.equal(world.random.bytes(0).length, 0);
+  assert.notDeepEqual(world.random.bytes(16), world.random.bytes(16));
+});
+
+test('a timer of 0 ms waits until the event loop has been round, however many of them follow one another', async () => {
+  let turns = 0;
+  let running = true;
+  const turn = (): void => {
+    turns++;
+    if (running) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const chain = async (): Promise<void> => {
+    for (let i = 0; i < 60; i++) {
+      for (const end = performance.now() + 2; performance.now() < end; );
+      const before = turns;
+      await new Promise<void>((resolve) => void world.timers.after(0, resolve));
+      assert.ok(turns > before, 'the loop went on to the same work without going round');
+    }
+  };
+  try {
+    await Promise.all([chain(), chain(), chain()]);
+  } finally {
+    running = false;
+  }
+  const cancel = world.timers.after(0, () => assert.fail('it was cancelled'));
+  cancel();
+  await new Promise<void>((resolve) => void world.timers.after(1, resolve));
+});
