@@ -181,13 +181,6 @@ const paged: readonly PlantedBug[] = [
     to: '      throw error;\n',
     only: 'leaves no memory behind',
   },
-  {
-    name: 'the record read last from the page file stays when buckets move',
-    file: 'node/state/bucket-log.ts',
-    from: '    this.#readBucket = 0;\n',
-    to: '',
-    only: 'within its memory',
-  },
 ].map((bug) => ({ ...bug, test: 'test/unit/node/state/page-file.test.ts' }));
 
 const onDisk: readonly PlantedBug[] = [
