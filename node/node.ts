@@ -71,7 +71,7 @@ export interface NodeOptions {
   readonly local: Store;
   readonly voteLog: AppendLog;
   readonly executor: ExecutorPort;
-  /** Queries and proofs, apart from the executor. */
+  /** Queries, and calls tried before they are signed, apart from the executor. */
   readonly reader: ReaderPort;
   readonly genesisText: string;
   readonly node: string;

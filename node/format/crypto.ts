@@ -31,8 +31,6 @@ const DOMAINS = [
   'consensus',
   'tree-leaf',
   'tree-node',
-  'map-entry',
-  'map-node',
   'map-bucket',
   'map-branch',
   'map-changes',

@@ -4,11 +4,6 @@
  */
 import { type ByteText, prefixEnd } from './bytes.ts';
 
-export function nibbleAt(key: ByteText, index: number): number {
-  const unit = key.charCodeAt(index >> 1);
-  return (index & 1) === 0 ? unit >> 4 : unit & 15;
-}
-
 /** The first `depth` nibbles of `key`, packed. */
 export function packPath(key: ByteText, depth: number): ByteText {
   const whole = key.slice(0, depth >> 1);
@@ -20,23 +15,6 @@ export function childPath(path: ByteText, depth: number, nibble: number): ByteTe
   if ((depth & 1) === 0) return path + String.fromCharCode(nibble << 4);
   const last = path.length - 1;
   return path.slice(0, last) + String.fromCharCode(path.charCodeAt(last) | nibble);
-}
-
-/** True when the first `depth` nibbles of `key` are `path`. */
-export function isUnder(key: ByteText, path: ByteText, depth: number): boolean {
-  const whole = depth >> 1;
-  if (key.length < path.length) return false;
-  for (let i = 0; i < whole; i++) if (key.charCodeAt(i) !== path.charCodeAt(i)) return false;
-  return (depth & 1) === 0 || (key.charCodeAt(whole) & 0xf0) === path.charCodeAt(whole);
-}
-
-/** Nibbles that two keys begin with in common. */
-export function sharedNibbles(a: ByteText, b: ByteText): number {
-  const most = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < most && a.charCodeAt(i) === b.charCodeAt(i)) i++;
-  if (i === most) return 2 * i;
-  return 2 * i + (((a.charCodeAt(i) ^ b.charCodeAt(i)) & 0xf0) === 0 ? 1 : 0);
 }
 
 /** Keys with from <= key < to; `to` undefined means to the end. */

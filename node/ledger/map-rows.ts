@@ -140,13 +140,14 @@ export function createMapRows(deps: { readonly store: Store; readonly hash: MapH
   }
 
   async function write(held: HeldMap, height: number): Promise<void> {
+    const covered = writesSince;
     let number = 0;
     for await (const frame of writeSnapshot(hash, { height, root: held.root, count: held.count }, held.entries())) {
       if (stopped) return;
       await store.batch([{ key: ledgerKey.mapFrame(height, number++), value: frame }], { sync: false });
     }
     await store.batch([{ key: ledgerKey.mapSnapshot, value: new Writer(8).u64(height).finish() }], { sync: true });
-    writesSince = 0;
+    writesSince -= covered; // blocks went on meanwhile
     await drop(keyspace.mapSnapshot, ledgerKey.mapFrames(height), FRAMES_PER_RANGE);
     await drop(keyspace.mapChanges, ledgerKey.mapChanges(height + 1), CHANGES_PER_RANGE);
   }

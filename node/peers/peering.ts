@@ -16,7 +16,6 @@ import {
   type StandingWatch,
   SYNC_LIMITS,
   type SyncLimits,
-  type SyncStatus,
 } from './index.ts';
 import { FETCH_HASHES_MAX, RESPREAD_BYTES_MAX, type Spreading } from './spreading.ts';
 import type { Network, World } from '../world.ts';
@@ -57,7 +56,6 @@ export interface Peering {
   sync(height: number, from: readonly string[]): void;
   /** Tells every peer the head. */
   announce(): void;
-  status(): SyncStatus;
   readonly standing: Pick<StandingWatch, 'standing' | 'namedByChain'>;
 }
 
@@ -211,6 +209,5 @@ export function createPeering(deps: PeeringDependencies): Peering {
     },
     sync: (height, from) => blockSync.syncTo(height, from),
     announce: () => blockSync.announce(),
-    status: () => blockSync.status(),
   };
 }

@@ -77,7 +77,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       const rows = members.flatMap((member) => member.rows);
       const transaction = await sendRecords(deps, line.account, rows);
       if (members.length > 1) gathered += rows.length;
-      const flight: Flight = { line, transaction, members, over: false, settled: undefined };
+      const flight: Flight = { line, transaction, members, settled: undefined };
       line.last = flight;
       let place = 0;
       for (const member of members) {
@@ -93,8 +93,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
   }
 
   async function settleOnce(flight: Flight, receipt: Receipt): Promise<void> {
-    flight.over = true;
-    if (!isUnderWay(flight.line)) depart(flight.line);
+    land(flight);
     // Their values are held for the next transaction before those of the failed one are dropped.
     if (receipt.status === 'failed' && flight.members.length > 1) await sendAgain(flight, receipt);
     await flight.transaction.settle(receipt.status);
@@ -108,11 +107,17 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
     await Promise.all(together ? [launch(line, others)] : others.map((member) => launch(line, [member])));
   }
 
-  /** Whether the newest transaction still waits for a block; those before it left no later. Asked for what waits here already. */
-  async function departIfIdle(line: Line, last: Flight): Promise<void> {
-    const { state } = await deps.node.transaction(last.transaction.id);
-    if (state !== 'pending') last.over = true;
+  /** The transaction is over. It is let go, with the records it held: what waited for it goes, unless a newer one is under way. */
+  function land(flight: Flight): void {
+    const { line } = flight;
+    if (line.last === flight) line.last = undefined;
     if (!isUnderWay(line)) depart(line);
+  }
+
+  /** Whether the newest transaction still waits for a block; those before it left no later. Asked for what waits here already. */
+  async function departIfIdle(last: Flight): Promise<void> {
+    const { state } = await deps.node.transaction(last.transaction.id);
+    if (state !== 'pending') land(last);
   }
 
   return {
@@ -127,7 +132,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       if (line.open && !line.open.hasRoomFor(member)) depart(line);
       if (line.open === undefined) {
         line.open = new Gathering(deps.timers.after(WAIT_MS_MAX, () => depart(line)));
-        if (line.sending === 0 && line.last !== undefined) void departIfIdle(line, line.last).catch(() => undefined); // a row of the store cannot be read: the timer is there
+        if (line.sending === 0 && line.last !== undefined) void departIfIdle(line.last).catch(() => undefined); // a row of the store cannot be read: the timer is there
       }
       line.open.add(member);
       return member.sent;
@@ -140,6 +145,7 @@ interface Line {
   readonly account: string;
   /** Transactions being signed and admitted. */
   sending: number;
+  /** The newest that is not known to be over. */
   last: Flight | undefined;
   open: Gathering | undefined;
 }
@@ -149,12 +155,11 @@ interface Flight {
   readonly line: Line;
   readonly transaction: RecordTransaction;
   readonly members: readonly Member[];
-  over: boolean;
   settled: Promise<void> | undefined;
 }
 
 function isUnderWay({ sending, last }: Line): boolean {
-  return sending > 0 || (last !== undefined && !last.over);
+  return sending > 0 || last !== undefined;
 }
 
 class Member implements Sent {
