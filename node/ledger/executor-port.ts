@@ -1,11 +1,11 @@
 /**
  * The executor as the rest of the node sees it: every method a promise. In a node it stands in a worker thread, so that execution never holds up
- * votes and ticks; in the simulator it runs inline.
+ * votes and ticks; the simulator runs one inline.
  */
 import { ChainError } from '../errors/index.ts';
 import type { ByteText } from '../format/index.ts';
 import type { RepairAnswer } from './repair.ts';
-import type { BuildRequest, Built, CommitRequest, Committed, ExecuteRequest, Executed, Executor } from './executor.ts';
+import type { BuildRequest, Built, CommitRequest, Committed, ExecuteRequest, Executed } from './executor.ts';
 
 export interface ExecutorPort {
   open(): Promise<Committed>;
@@ -36,25 +36,5 @@ export function boundedProofs(executor: Pick<ExecutorPort, 'prove'>): ExecutorPo
     } finally {
       waiting--;
     }
-  };
-}
-
-/** Runs calls one after another, as a worker would. */
-export function inlineExecutor(executor: Executor, bundleDigest: string): ExecutorPort {
-  let tail: Promise<unknown> = Promise.resolve();
-  const queued = <T>(work: () => T | Promise<T>): Promise<T> => {
-    const next = tail.then(work);
-    tail = next.catch(() => undefined);
-    return next;
-  };
-  return {
-    bundleDigest,
-    open: () => queued(() => executor.open()),
-    build: (request) => queued(() => executor.build(request)),
-    execute: (request) => queued(() => executor.execute(request)),
-    commit: (request) => queued(() => executor.commit(request)),
-    repair: (key, value) => queued(() => executor.repair(key, value)),
-    prove: (key) => queued(() => executor.prove(key)),
-    stop: () => queued(() => executor.stop()),
   };
 }

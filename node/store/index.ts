@@ -3,7 +3,6 @@ export * from './checksum.ts';
 export { openDirectory } from './files.ts';
 export * from './keyspace.ts';
 export * from './level-store.ts';
-export * from './memory-store.ts';
 export { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
 export type { SegmentDamage } from './segments/catalog.ts';
 export { FRAME_KIND, type Frame, type Location, locate, offsetOf, segmentOf } from './segments/form.ts';

@@ -20,7 +20,7 @@ import {
 } from '../../node/format/index.ts';
 import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createExecutor } from '../../node/ledger/executor.ts';
-import { inlineExecutor } from '../../node/ledger/executor-port.ts';
+import { inlineExecutor } from '../tools/inline-executor.ts';
 import { createLedgerReader } from '../../node/ledger/reader.ts';
 import { asSnapshot } from '../tools/store-snapshot.ts';
 import { createReaderPort } from '../../node/ledger/reader-port.ts';

@@ -9,7 +9,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { type ByteText, decodeHeader, decodeJson, type Json, prefixEnd, toHex } from '../../node/format/index.ts';
 import { createClassLookup, createRecordIndex, recordRowsOf, SEALED_PULL_EVERY_MS, SEARCH_LIMIT_MAX } from '../../node/records/index.ts';
 import type { RecordFilter, RecordRow } from '../../node/records/types.ts';
-import { MemoryStore } from '../../node/store/memory-store.ts';
+import { MemoryStore } from '../tools/memory-store.ts';
 import type { Store } from '../../node/world.ts';
 import type { Cluster } from './cluster.ts';
 import type { FullNodes, RunningNode } from './full-node.ts';

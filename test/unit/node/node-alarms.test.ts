@@ -8,13 +8,13 @@ import { decodeJson, encodeJson, encodeHeader, encodeProposal, hashTagged, type 
 import { createContracts } from '../../../node/ledger/contracts.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createExecutor } from '../../../node/ledger/executor.ts';
-import { inlineExecutor } from '../../../node/ledger/executor-port.ts';
+import { inlineExecutor } from '../../tools/inline-executor.ts';
 import { createLedgerReader } from '../../../node/ledger/reader.ts';
 import { asSnapshot } from '../../tools/store-snapshot.ts';
 import { createReaderPort } from '../../../node/ledger/reader-port.ts';
 import { createStateRows, inlineRow } from '../../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../../node/node.ts';
-import { MemoryStore } from '../../../node/store/index.ts';
+import { MemoryStore } from '../../tools/memory-store.ts';
 import type { AppendLog, Channel, LogLoss, Network } from '../../../node/world.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from './format/genesis-fixture.ts';
 import { MemoryStore as FailingStore, ManualTime, MemoryLog, settle } from './memory-world.ts';

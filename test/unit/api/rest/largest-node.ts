@@ -20,7 +20,7 @@ import {
   toHex,
   Writer,
 } from '../../../../node/format/index.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { readStoredBlock } from '../../../../node/ledger/stored-block.ts';
 import { crypto } from '../../node/records/sample.ts';
 import { CHAIN_ID, confirmed, createRig, createTestWorld, type Rig, START_MS, testEvent } from '../stand-ins.ts';

@@ -24,10 +24,10 @@ import {
   utf8,
 } from '../../../../node/format/index.ts';
 import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
-import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
+import { inlineExecutor } from '../../../tools/inline-executor.ts';
 import type { FinalBlock, Mempool } from '../../../../node/chain/mempool/mempool.ts';
 import { SLICE_MS } from '../../../../node/pace/slices.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { realTimers } from '../../../../node/real/world.ts';
 import type { Log, World } from '../../../../node/world.ts';
 import { SimKeys } from '../../../simulation/crypto.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { transactionHashOf, utf8 } from '../../../../node/format/index.ts';
 import { openPendingBodies, type PendingBodies, ROW_BYTES_MAX } from '../../../../node/chain/pending-bodies.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { SimKeys } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 import { simulatedMachine } from '../simulated-machine.ts';

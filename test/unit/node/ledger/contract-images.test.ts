@@ -6,7 +6,7 @@ import { type ByteText, fromUtf8, utf8 } from '../../../../node/format/index.ts'
 import { createLedgerImages } from '../../../../node/ledger/contract-images.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
-import { MemoryStore } from '../../../../node/store/index.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { call, Chain, newMachine } from '../../contracts/workbench.ts';
 
 const CODE = 'const words = ["a", "b"]; contract({ events: { E: "text" }, methods: { m(ctx) { return words.length; } } });';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeHeader, encodeHeader, type Header, merkleRoot, transactionHashOf } from '../../../../node/format/index.ts';
 import type { Executor } from '../../../../node/ledger/executor.ts';
-import { MemoryStore } from '../../../../node/store/index.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
 import { simulatedMachine } from '../simulated-machine.ts';
 import { executorOn, genesis, grow, transaction } from './small-chain.ts';

@@ -8,7 +8,7 @@ import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
-import { MemoryStore } from '../../../../node/store/index.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto, genesisFixture, testKey } from '../format/genesis-fixture.ts';
 import { annexRecord } from '../records/sample.ts';
 

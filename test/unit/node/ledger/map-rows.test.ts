@@ -10,7 +10,7 @@ import { createMapRows, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../no
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
 import { type ChangeSet, createStateMap, decodeChangeSet, type MapWrite, type StateMap } from '../../../../node/state/index.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { StoreOperation } from '../../../../node/world.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { executorOn, grow } from './small-chain.ts';

@@ -18,7 +18,7 @@ import { encodeUndo } from '../../../../node/ledger/undo.ts';
 import { createPause } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/peers/index.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';

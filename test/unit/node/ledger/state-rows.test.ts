@@ -12,7 +12,7 @@ import {
 } from '../../../../node/ledger/state-rows.ts';
 import { keyspaceRange } from '../../../../node/store/keyspace.ts';
 import { damagedKey } from '../../../../node/store/mend.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 
 const bytes = (count: number, value = 7): Uint8Array => new Uint8Array(count).fill(value);

@@ -13,7 +13,7 @@ import { decodeHeader, type Digest } from '../../../../node/format/index.ts';
 import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ask, VISIT_PROTOCOL, VISITS_BURST } from '../../../../node/network/visits.ts';
 import { decodeBulkMessage, encodeBulkMessage, type Question } from '../../../../node/peers/messages.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { createStanding, type Standing, type StandingWatch } from '../../../../node/peers/index.ts';
 import { VALIDATORS } from '../format/genesis-fixture.ts';
 import { chainId, executorOn, grow } from '../ledger/small-chain.ts';

@@ -12,7 +12,7 @@ import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { indexKey } from '../../../../node/records/index-rows.ts';
 import { openRecordIndex } from '../../../../node/records/query-index.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { executorOn, grow } from '../ledger/small-chain.ts';
 import { ManualTime, MemoryLog } from '../memory-world.ts';

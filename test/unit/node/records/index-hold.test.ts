@@ -22,7 +22,7 @@ import { createRecordIndex, openRecordIndex } from '../../../../node/records/que
 import { traceProduct } from '../../../../node/records/trace.ts';
 import { createPause } from '../../../../node/pace/slices.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { executorOn, grow } from '../ledger/small-chain.ts';

@@ -6,14 +6,15 @@ import { decodeJson, type Digest, fromHex, openTransaction, transactionIn } from
 import { createInclusions } from '../../../../node/records/inclusion.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
-import { inlineExecutor } from '../../../../node/ledger/executor-port.ts';
+import { inlineExecutor } from '../../../tools/inline-executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createLedgerReader } from '../../../../node/ledger/reader.ts';
 import { createReaderPort } from '../../../../node/ledger/reader-port.ts';
 import { sharedRow } from '../../../../node/ledger/repair.ts';
 import { createNode, type Node } from '../../../../node/node.ts';
 import { createPause, createSlices } from '../../../../node/pace/slices.ts';
-import { keyspace, MemoryStore } from '../../../../node/store/index.ts';
+import { keyspace } from '../../../../node/store/index.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { Network, Store } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';

@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
 import { crc32, crc32Portable } from '../../../../node/store/checksum.ts';
 import { CHECK_STEP_BYTES, openLevelStore, type LevelStore } from '../../../../node/store/level-store.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import type { Store } from '../../../../node/world.ts';
 import { measureHold } from '../../api/rest/thread-hold.ts';

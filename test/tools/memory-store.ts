@@ -1,6 +1,6 @@
 /** A Store in memory, for tools and tests: same order, same batches, nothing survives. */
-import type { ByteText } from '../format/index.ts';
-import type { Store, StoreOperation } from '../world.ts';
+import type { ByteText } from '../../node/format/index.ts';
+import type { Store, StoreOperation } from '../../node/world.ts';
 
 export class MemoryStore implements Store {
   readonly #values = new Map<ByteText, Uint8Array>();
