@@ -8,6 +8,7 @@ import type { ClassDefinition } from './schema.ts';
 export * from './check.ts';
 export * from './ext.ts';
 export * from './facts.ts';
+export * from './respell.ts';
 export * from './schema.ts';
 export * from './source.ts';
 export { device, materialConsumption, production, quality };

@@ -25,6 +25,7 @@ import { createContracts } from '../../node/ledger/contracts.ts';
 import { createExecutor } from '../../node/ledger/executor.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
+import { ended } from '../tools/steps.ts';
 import { createClassLookup, openRecordIndex, recordRowsOf } from '../../node/records/index.ts';
 import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore, openVoteLog } from '../../node/store/index.ts';
 import type { SourceOrder } from './preload-source.ts';
@@ -100,7 +101,11 @@ export async function preload(order: Preload): Promise<void> {
       const receipts = tip.receipts.map((receipt) => decodeReceipt(receipt));
       const failed = receipts.find((receipt) => receipt.status !== 'ok');
       if (failed) throw new Error(`preload: ${failed.code}`);
-      await index.applyBlock(tip.height, timestampMs, [...recordRowsOf(receipts, state)]);
+      await index.applyBlock(
+        tip.height,
+        timestampMs,
+        ended(recordRowsOf({ receipts, transactions: transactions.map(({ bytes }) => bytes), timestampMs }, state)),
+      );
       const before = done;
       done += transactions.length * order.recordsPerTransaction;
       if (Math.floor(done / SAID_EVERY) > Math.floor(before / SAID_EVERY))

@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.ts';
 import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
 import { ContractFailure, type Host } from '../../../../contracts/types.ts';
-import { builtinClasses, production } from '../../../../contracts/classes/index.ts';
+import { builtinClasses, keyOf, production } from '../../../../contracts/classes/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
 import {
   type ByteText,
+  type Call,
+  decodeContent,
   decodeJson,
-  decodeStoredRecord,
+  decodeRecordVersion,
   defaultParameters,
   encodeAmendment,
   encodeContent,
@@ -21,7 +23,10 @@ import {
   type Submission,
   type TextStruct,
   toByteText,
+  u32Text,
   recordDigest,
+  recordTextsOf,
+  sourceDigest,
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
@@ -36,6 +41,7 @@ type Result = { readonly [name: string]: Json };
 /** State in a Map and the host's door, without gas or transactions: the executor has tests of its own. */
 class Chain {
   readonly space = new Map<ByteText, Uint8Array>();
+  readonly calls = new Map<number, Call>();
   readonly others = new Map<string, Uint8Array>();
   readonly events: { name: string; data: Json }[] = [];
   height = 5;
@@ -66,7 +72,7 @@ class Chain {
     const transactionId = new Uint8Array(32).fill(this.transaction++);
     const host: Host = {
       block: { chainId: new Uint8Array(32), height: this.height, timestampMs: BLOCK_TIME_MS, era: 0, parameters: defaultParameters() },
-      transaction: { transactionId, sender, keyId: 'k', keyKind: 'custodial' },
+      transaction: { transactionId, index: 0, sender, keyId: 'k', keyKind: 'custodial' },
       self: 'records',
       caller,
       callIndex: 0,
@@ -76,6 +82,7 @@ class Chain {
       put: (key, value) => void draft.set(key, value),
       delete: () => assert.fail('records never deletes'),
       read: (contract, key) => this.others.get(contract + key),
+      callAt: ({ height }) => this.calls.get(height)!,
       emit: (name, data) => void this.events.push({ name, data: decodeJson(data) }),
       call: () => assert.fail('records calls nobody'),
       gasLeft: Number.MAX_SAFE_INTEGER,
@@ -83,6 +90,7 @@ class Chain {
         this.gas += units;
       },
     };
+    this.calls.set(this.height, { contract: 'records', method, args });
     const run = records.methods[method] ?? records.queries[method]!;
     const result = decodeJson(run(host, args));
     for (const [key, value] of draft) this.space.set(key, value);
@@ -123,10 +131,12 @@ test('an annex A record writes four authenticated keys, an event and its receipt
   assert.equal(chain.space.size, 4);
   assert.deepEqual([result!.status, result!.version, result!.currentVersion, result!.digestAlg], ['stored', 1, 1, 'SHA-256']);
   const id = toByteText(fromHex(result!.id as string));
-  const stored = decodeStoredRecord(chain.space.get(recordKey.version(id, 1))!);
-  assert.equal(toHex(crypto.hash(stored.content)), result!.recordDigest);
+  const stored = decodeRecordVersion(chain.space.get(recordKey.version(id, 1))!, 1);
+  assert.equal(toHex(stored.recordDigest), result!.recordDigest);
+  const { content } = recordTextsOf(chain.calls.get(stored.height)!)[stored.item]!;
+  assert.equal(toHex(crypto.hash(content)), result!.recordDigest);
   assert.deepEqual([stored.org, stored.actor, stored.height, stored.state], ['alpha', 'mes@alpha', 5, 'current']);
-  assert.deepEqual(stored.key, {
+  assert.deepEqual(keyOf(production, decodeContent(content)), {
     device_id: 'D-1',
     pro_factory_uid: 'F-001',
     product_uid: 'SN-0001',
@@ -235,11 +245,19 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
   };
   const deps = { node, crypto, sealed, guesses, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
   const conflictOf = (...trees: TextStruct[]) => conflictFor('mes@alpha', ...trees);
+  /** Every first version that the chain holds. */
+  const standing = () =>
+    new Map(
+      [...chain.space].flatMap(([key, value]) => {
+        const isFirst = key.startsWith('v') && key.endsWith(u32Text(1));
+        return isFirst ? [[key.slice(1, 33), { ...decodeRecordVersion(value, 1), seals: new Map(), storedAs: {} }] as const] : [];
+      }),
+    );
   const conflictFor = (account: string, ...trees: TextStruct[]) => {
     const caller = { account, organisation: 'alpha' } as never;
     const rows = trees.map((content) => ({ tree: content, locate: () => ({ pointer: '/' }) }));
     try {
-      for (const _step of checkRows(deps, rows as never, caller, 'production'));
+      for (const _step of checkRows(deps, rows as never, caller, 'production', [], standing()));
     } catch (error) {
       const { details } = (error as { data: { details: Record<string, unknown>[] } }).data;
       const { code, pointer: _pointer, message: _message, ...facts } = details.at(-1)!;
@@ -516,8 +534,10 @@ test('a row of the data set of the devnet is accepted with its source, which is 
   assert.deepEqual(state(), { seq: '2' });
   chain.submit(trees.slice(2));
   assert.deepEqual(state(), { seq: '3' });
-  const stored = decodeStoredRecord(chain.space.get(recordKey.version(toByteText(fromHex(first!.id as string)), 1))!);
-  assert.deepEqual(stored.source, { system: 'ai4i2020', id: '1', seq: '1', interfaceId: 'submitRecords', mapping: 'ai4i2020/1' });
+  const stored = decodeRecordVersion(chain.space.get(recordKey.version(toByteText(fromHex(first!.id as string)), 1))!, 1);
+  const { source } = recordTextsOf(chain.calls.get(stored.height)!)[stored.item]!;
+  assert.deepEqual(stored.sourceDigest, sourceDigest(crypto, source));
+  assert.deepEqual(source, { system: 'ai4i2020', id: '1', seq: '1', interfaceId: 'submitRecords', mapping: 'ai4i2020/1' });
   assert.equal(chain.submit([trees[0]!])[0]!.status, 'repeated');
 });
 

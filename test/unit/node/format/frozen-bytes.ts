@@ -15,7 +15,7 @@ import {
   encodeHeader,
   encodeProposal,
   encodeReceipt,
-  encodeStoredRecord,
+  encodeRecordVersion,
   encodeSubmissions,
   encodeTransaction,
   encodeTransactionBody,
@@ -29,7 +29,9 @@ import {
   sealingSalt,
   sealSigningBytes,
   signTransaction,
-  type StoredRecord,
+  sourceDigest,
+  type RecordOrigin,
+  type RecordVersion,
   toByteText,
   fromByteText,
   toHex,
@@ -91,18 +93,21 @@ export function frozenBytes(): Record<string, string> {
   const headerBytes = encodeHeader(header);
   const hash = headerHash(crypto, headerBytes);
   const seal = testKey('north-1 validator').sign(sealSigningBytes(hash));
-  const stored: StoredRecord = {
+  const source: RecordOrigin = { system: 'MES', id: '7', time: '2025-08-09T00:00:00Z', seq: '42', interfaceId: 'mes/1', mapping: 'm@1' };
+  const version: RecordVersion = {
+    recordDigest: recordDigest(crypto, sealed),
+    normalDigest: crypto.hash(content),
     class: 'production',
     classVersion: 1,
     org: 'alpha',
     actor: 'mes@alpha',
-    key,
     version: 2,
     state: 'current',
-    content: sealed,
-    source: { system: 'MES', id: '7', time: '2025-08-09T00:00:00Z', seq: '42', interfaceId: 'mes/1', mapping: 'm@1' },
+    sourceDigest: sourceDigest(crypto, source),
     height: 17,
-    committedAtMs: 1_754_697_600_000,
+    index: 3,
+    call: 1,
+    item: 2,
     transactionId: transaction.id,
     change: { reason: '更正', digestBefore: recordDigest(crypto, content) },
   };
@@ -144,9 +149,18 @@ export function frozenBytes(): Record<string, string> {
     sealingSalt: toHex(salt),
     sealedCommitment: sealedCommitment(crypto, salt, 'pro_op_info.pro_op_name', '李雷'),
     indexDigest: toHex(indexDigest(crypto, 'S-12', 'B-2025-081')),
-    storedRecord: toHex(encodeStoredRecord(stored)),
-    tombstone: toHex(encodeStoredRecord({ ...stored, state: 'deleted', version: 3, content: new Uint8Array(0), source: {} })),
-    submissions: toHex(encodeSubmissions([{ class: 'production', classVersion: 1, content: sealed, source: stored.source }])),
+    sourceDigest: toHex(sourceDigest(crypto, source)!),
+    recordVersion: toHex(encodeRecordVersion(version)),
+    tombstone: toHex(
+      encodeRecordVersion({
+        ...version,
+        state: 'deleted',
+        recordDigest: crypto.hash(new Uint8Array(0)),
+        normalDigest: undefined,
+        sourceDigest: undefined,
+      }),
+    ),
+    submissions: toHex(encodeSubmissions([{ class: 'production', classVersion: 1, content: sealed, source }])),
     amendment: toHex(encodeAmendment({ recordId, expectedVersion: 1, reason: 'typo', content: sealed, source: {} })),
     keyOfVersion: keyHex('records', recordKey.version(id, 258)),
     keyOfProduct: keyHex('records', recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)),

@@ -16,7 +16,6 @@ import {
   decodeSubmissions,
   defaultParameters,
   encodeJson,
-  encodeStoredRecord,
   type JsonObject,
   openTransaction,
   type Receipt,
@@ -32,6 +31,8 @@ import type { Head, NodeService, TransactionStatus } from '../../../../node/serv
 import { testKey } from '../format/genesis-fixture.ts';
 import { ManualTime } from '../memory-world.ts';
 import { createMemoryStore, pause } from './memory-store.ts';
+import { createRecordSource } from '../../../../node/records/source.ts';
+import { Shelf } from './shelf.ts';
 import { annexRecord, crypto } from './sample.ts';
 import { createTestState, putAccounts } from '../../api/stand-ins.ts';
 
@@ -61,6 +62,7 @@ function rig() {
     keep: counting('keep', sealed.keep),
     drop: counting('drop', sealed.drop),
   };
+  const shelf = new Shelf(state.rows);
   const statuses = new Map<string, TransactionStatus>();
   const waiting: { readonly id: string; readonly resolve: (status: TransactionStatus) => void }[] = [];
   const sent: Uint8Array[] = [];
@@ -98,6 +100,8 @@ function rig() {
   const bodies = createBodies({ world: { clock: time, timers: time, crypto } as unknown as BodiesDependencies['world'] });
   const parts = {
     ...{ node, bodies, crypto, sealed: counted, index: undefined, timers: time, clock: time },
+    blocks: shelf.blocks,
+    source: createRecordSource({ state: node.state, blocks: shelf.blocks }),
     sealingKeys: () => [new Uint8Array(32).fill(3)],
     inclusions: {
       async receipt() {
@@ -143,9 +147,8 @@ function rig() {
             const row = stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1));
             const before = state.rows.has(row);
             if (end === undefined && !before) {
-              const own = { class: 'production', classVersion: 1, org: 'alpha', actor: 'mes@alpha', key: {}, version: 1, state: 'current' };
-              const at = { content, source: {}, height: chain.height, committedAtMs: 1, transactionId: id, change: undefined };
-              state.rows.set(row, encodeStoredRecord({ ...own, ...at } as Parameters<typeof encodeStoredRecord>[0]));
+              const own = { class: 'production', org: 'alpha', actor: 'mes@alpha', content };
+              shelf.put(recordId, { ...own, height: chain.height, transactionId: id });
             }
             return { id: toHex(recordId), status: before ? 'repeated' : 'stored', currentVersion: 1 };
           }),
