@@ -7,16 +7,19 @@
 import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   type Amendment,
+  appendToTerm,
   type ByteText,
   compareDecimal,
   decodeAmendment,
   decodeContent,
   decodeJson,
   decodeSubmissions,
+  decodeTerm,
   type Digest,
   DIGEST_ALGORITHM,
   encodeJson,
   encodeRecordVersion,
+  encodeTerm,
   equalBytes,
   fromHex,
   indexDigest,
@@ -37,7 +40,10 @@ import {
   type TextStruct,
   toByteText,
   toHex,
-  u32Bytes,
+  type Term,
+  TERM_START,
+  termDigest,
+  type TermKind,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
@@ -79,8 +85,9 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
   if (submissions.length === 0) throw new ContractFailure('RECORD_NONE');
   for (const submission of submissions) host.useGas(recordGas(submission.content));
   const org = senderOrganisation(host, 'record:submit');
-  const known: Known = { ownership: new Map(), classes: new Map() };
+  const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
   const results = submissions.map((submission, i) => submitOne(host, org, submission, i, known));
+  saveTerms(host, known.terms);
   saveSources(host, submissions);
   return encodeJson(results);
 }
@@ -109,7 +116,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
     ...positionOf(host, at),
   };
   host.put(recordKey.version(id, 1), encodeRecordVersion(record));
-  putIndex(host, id, 1, facts);
+  joinTerms(host, recordId, 1, definition, facts, known.terms);
   emit(host, 'RecordSubmitted', recordId, record);
   return resultOf(recordId, record, 'stored', 1);
 }
@@ -158,13 +165,14 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   } = openContent(host, org, before.class, undefined, content, 0, {
     ownership: new Map(),
     classes: new Map(),
+    terms: new Map(),
   });
   if (!equalBytes(recordIdOf(host, definition.name, org, keyOf(definition, opened)), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(keyOf(definition, decodeContent(textOf(host, before).content))) });
   if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
   const normalDigest = normalDigestOf(host, definition, opened, content);
   const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
-  return putNext(host, recordId, before, next, { reason, source }, facts);
+  return putNext(host, recordId, before, next, { reason, source }, { definition, facts });
 }
 
 function withdraw(host: Host, args: Uint8Array): Uint8Array {
@@ -188,7 +196,7 @@ function putNext(
   before: RecordVersion,
   next: Pick<RecordVersion, 'recordDigest' | 'normalDigest' | 'classVersion' | 'state'>,
   { reason, source }: Pick<Amendment, 'reason' | 'source'>,
-  facts: RecordFacts | undefined,
+  named: { readonly definition: ClassDefinition; readonly facts: RecordFacts } | undefined,
 ): Uint8Array {
   const version = before.version + 1;
   if (version > VERSIONS_MAX) throw new ContractFailure('RECORD_VERSIONS_EXHAUSTED', { versionsMax: `${VERSIONS_MAX}` });
@@ -203,7 +211,11 @@ function putNext(
   };
   const id = toByteText(recordId);
   host.put(recordKey.version(id, version), encodeRecordVersion(record));
-  if (facts) putIndex(host, id, version, facts);
+  if (named) {
+    const terms: OpenTerms = new Map();
+    joinTerms(host, recordId, version, named.definition, named.facts, terms);
+    saveTerms(host, terms);
+  }
   emit(host, record.state === 'deleted' ? 'RecordWithdrawn' : 'RecordAmended', recordId, record);
   const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
   return encodeJson({ ...resultOf(recordId, record, status, version), digestBefore: toHex(before.recordDigest) });
@@ -244,6 +256,8 @@ interface Opened {
 interface Known {
   readonly ownership: Map<string, ErrorCode | undefined>;
   readonly classes: Map<string, ClassDefinition>;
+  /** As they will be when the call ends. */
+  readonly terms: OpenTerms;
 }
 
 function classOf(host: Host, name: string, version: number | undefined, at: number, { classes }: Known): ClassDefinition {
@@ -279,14 +293,30 @@ function openContent(
   return { definition, content, facts, digest: recordDigest(host, bytes) };
 }
 
-/** Authenticated index entries: the version that first named the value. */
-function putIndex(host: Host, id: ByteText, version: number, facts: RecordFacts): void {
-  const put = (key: ByteText): void => {
-    if (version === 1 || host.get(key) === undefined) host.put(key, u32Bytes(version));
+/** A record's place in the terms that it names; each term is read once a call, and written when the call ends. */
+function joinTerms(host: Host, id: Digest, version: number, definition: ClassDefinition, facts: RecordFacts, terms: OpenTerms): void {
+  const join = (kind: TermKind, ...values: readonly string[]): void => {
+    const digest = toByteText(termDigest(host, kind, ...values));
+    const held = terms.get(digest) ?? termAt(host, digest);
+    const { term, full } = appendToTerm(host, held, { id, version });
+    if (full) host.put(recordKey.termChunk(digest, full.chunk), full.head);
+    terms.set(digest, term);
   };
-  if (facts.product !== undefined) put(recordKey.product(toByteText(indexDigest(host, facts.product)), id));
-  if (facts.productionBatch !== undefined) put(recordKey.productionBatch(toByteText(indexDigest(host, facts.productionBatch)), id));
-  for (const { supplier, batch } of facts.materials) put(recordKey.materialBatch(toByteText(indexDigest(host, supplier, batch)), id));
+  if (facts.product !== undefined) join('product', facts.product);
+  if (facts.productionBatch !== undefined) join('production_batch', facts.productionBatch);
+  for (const { supplier, batch } of facts.materials) join('material_batch', supplier, batch);
+  for (const [path, text] of facts.provable) join('field', definition.name, path, text);
+}
+
+type OpenTerms = Map<ByteText, Term>;
+
+function termAt(host: Host, digest: ByteText): Term {
+  const bytes = host.get(recordKey.term(digest));
+  return bytes ? decodeTerm(bytes) : { count: 0, head: TERM_START };
+}
+
+function saveTerms(host: Host, terms: OpenTerms): void {
+  for (const [digest, term] of terms) host.put(recordKey.term(digest), encodeTerm(term));
 }
 
 type SourcePosition = Pick<RecordOrigin, 'time' | 'seq'>;

@@ -41,6 +41,8 @@ export interface RecordFacts {
   readonly links: readonly LinkFact[];
   readonly report: string | undefined;
   readonly verdict: string | undefined;
+  /** Fields that the class declares provable, in normal spelling: dotted path and text. */
+  readonly provable: readonly (readonly [path: string, text: string])[];
 }
 
 /** `content` has passed the checks of its class, in clear or sealed form. */
@@ -61,7 +63,15 @@ export function factsOf(definition: ClassDefinition, content: TextStruct): Recor
     links: several(valueAt(content, 'ext.links')).flatMap(linkOf),
     report: at(facts.report),
     verdict: at(facts.verdict),
+    provable: provableOf(definition, content),
   };
+}
+
+function provableOf(definition: ClassDefinition, content: TextStruct): readonly (readonly [string, string])[] {
+  return (definition.provable ?? []).flatMap((path) => {
+    const text = textAt(content, path);
+    return text === undefined || text === UNAVAILABLE ? [] : [[path, valueText(definition, path, text)] as const];
+  });
 }
 
 function materialsOf(definition: ClassDefinition, content: TextStruct): readonly MaterialFact[] {

@@ -52,8 +52,8 @@ const GAS_PER_WRITE = GAS.write + KEY_BYTES * GAS.perKeyByteWritten;
 const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS_PER_WRITE + 10 * GAS.hash + GAS.event);
 /** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
 const GAS_PER_BYTE_LIMIT = 2 * (GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
-/** A record with many materials writes one key for each. */
-const GAS_PER_MATERIAL_LIMIT = 2 * (GAS_PER_WRITE + GAS.hash + GAS.read);
+/** A record with many materials or provable fields writes a key for each; some fill a chunk. */
+const GAS_PER_TERM_LIMIT = 2 * (GAS_PER_WRITE + GAS.hash + GAS.read);
 const FRAME_BYTES = 4_096; // signature, calls and frames of a transaction around its contents
 
 export interface SubmitDependencies {
@@ -152,13 +152,13 @@ async function send(
   const { node, sealed } = deps;
   const prepared = rows.map((row) => row.prepared);
   const { calls, recordsGas } = await deps.bodies.inSlices(encodeCalls(prepared));
-  const materials = rows.reduce((sum, row) => sum + row.materials, 0);
+  const terms = rows.reduce((sum, row) => sum + row.materials + (row.definition.provable?.length ?? 0), 0);
   const gas =
     2 * GAS.transaction +
     GAS_PER_RECORD_LIMIT * rows.length +
     2 * recordsGas +
     GAS_PER_BYTE_LIMIT * (contentBytes + 1_024 * rows.length) +
-    GAS_PER_MATERIAL_LIMIT * materials +
+    GAS_PER_TERM_LIMIT * terms +
     2 * calls.length * classGas(node, recordClass);
   const bytes = await node.signFor(caller.account, calls, Math.min(gas, node.parameters().transactionGasMax));
   const { id, transaction } = openTransaction(deps.crypto, bytes);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.ts';
 import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
 import { ContractFailure, type Host } from '../../../../contracts/types.ts';
-import { builtinClasses, keyOf, production } from '../../../../contracts/classes/index.ts';
+import { builtinClasses, keyOf, production, readClass } from '../../../../contracts/classes/index.ts';
 import { AI4I_FILE, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
 import {
   type ByteText,
@@ -23,6 +23,12 @@ import {
   type Submission,
   type TextStruct,
   toByteText,
+  decodeTerm,
+  type TermEntry,
+  TERM_CHUNK_ENTRIES,
+  termDigest,
+  termFault,
+  type TermKind,
   u32Text,
   recordDigest,
   recordTextsOf,
@@ -98,6 +104,16 @@ class Chain {
     return result;
   }
 
+  /** Why these are not all versions that name the value. */
+  termFault(entries: readonly TermEntry[], kind: TermKind, ...values: readonly string[]): string | undefined {
+    const digest = toByteText(termDigest(crypto, kind, ...values));
+    const held = this.space.get(recordKey.term(digest));
+    const heads: Uint8Array[] = [];
+    for (let head = this.space.get(recordKey.termChunk(digest, 0)); head; head = this.space.get(recordKey.termChunk(digest, heads.length)))
+      heads.push(head);
+    return termFault(crypto, held && decodeTerm(held), heads, entries);
+  }
+
   submit(trees: readonly TextStruct[], sender = 'mes@alpha', recordClass = 'production'): readonly Result[] {
     const submissions = trees.map((tree) => sealed(tree, sender.split('@')[1]!, recordClass));
     return this.run('submit', encodeSubmissions(submissions), sender) as readonly Result[];
@@ -142,9 +158,10 @@ test('an annex A record writes four authenticated keys, an event and its receipt
     product_uid: 'SN-0001',
     production_time: '2025-08-09T00:00:00Z',
   });
-  assert.ok(chain.space.has(recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)));
-  assert.ok(chain.space.has(recordKey.productionBatch(toByteText(indexDigest(crypto, 'PB-7')), id)));
-  assert.ok(chain.space.has(recordKey.materialBatch(toByteText(indexDigest(crypto, 'S-12', 'B-2025-081')), id)));
+  const entries = [{ id: fromHex(result!.id as string), version: 1 }];
+  assert.equal(chain.termFault(entries, 'product', 'SN-0001'), undefined);
+  assert.equal(chain.termFault(entries, 'production_batch', 'PB-7'), undefined);
+  assert.equal(chain.termFault(entries, 'material_batch', 'S-12', 'B-2025-081'), undefined);
   assert.deepEqual(chain.events, [
     { name: 'RecordSubmitted', data: { class: 'production', id: result!.id!, recordDigest: result!.recordDigest!, version: 1 } },
   ]);
@@ -549,4 +566,59 @@ test('every fact path and key path of a built-in class names a field of it', () 
   }
   assert.equal(CONTRACT.records, 'records');
   assert.equal(Object.keys(production.body.properties).length, 7);
+});
+
+test('a term is all versions that name a value in the order of commits, an amendment as well, and a long one is checked in chunks', () => {
+  const chain = new Chain();
+  const named = (i: number, batch = 'PB-1') => annexRecord({ product_uid: `P-${i}`, ext: { device_id: 'D-1', production_batch: batch } });
+  const entryOf = ({ id, version }: Result): TermEntry => ({ id: fromHex(id as string), version: version as number });
+  const entries: TermEntry[] = [];
+  for (let from = 0; entries.length < TERM_CHUNK_ENTRIES + 3; from += 343)
+    entries.push(...chain.submit(Array.from({ length: 343 }, (_, i) => named(from + i))).map(entryOf));
+  const { submission, recordId } = { submission: sealed({ ...named(0), production_location: 'moved' }), recordId: entries[0]!.id };
+  const change = { recordId, expectedVersion: 1, reason: 'typed wrongly', content: submission.content, source: {} };
+  entries.push(entryOf(chain.run('amend', encodeAmendment(change)) as Result));
+  const term = ['production_batch', 'PB-1'] as const;
+  assert.equal(chain.termFault(entries, ...term), undefined);
+  assert.equal(chain.termFault([], 'production_batch', 'PB-2'), undefined, 'what nobody names has no term');
+  assert.match(chain.termFault(entries.slice(0, 1), 'production_batch', 'PB-2')!, /1 entries where the term has 0/);
+  const [a, b] = [entries[5]!, entries[TERM_CHUNK_ENTRIES + 1]!];
+  for (const [forged, fault] of [
+    [entries.slice(0, -1), /entries where/],
+    [entries.with(5, b), /chunk 0/],
+    [entries.with(5, entries[6]!).with(6, a), /chunk 0/],
+    [entries.with(TERM_CHUNK_ENTRIES + 1, a), /chunk 1/],
+    [entries.with(-1, { ...entries.at(-1)!, version: 1 }), /chunk 1/],
+  ] as const)
+    assert.match(chain.termFault(forged, ...term)!, fault);
+  const keys = [...chain.space.keys()].filter((key) => key.startsWith('t'));
+  const products = new Set(entries.map(({ id }) => toHex(id))).size;
+  assert.equal(keys.length, products + 2 + 2, 'one of each product, and of both batches and their full chunks');
+});
+
+test('a field that its class declares provable is a term, in normal spelling, and what was not measured is none', () => {
+  const chain = new Chain();
+  const data = {
+    name: 'heat',
+    version: 1,
+    key: ['id'],
+    body: {
+      type: 'struct',
+      properties: { id: { type: 'text' }, degrees: { type: 'decimal', unavailable: true }, secret: { type: 'text', sealed: true } },
+      required: ['id'],
+    },
+    facts: {},
+    provable: ['degrees'],
+  };
+  chain.register('class', 'heat', 'alpha', data);
+  const submit = (id: string, degrees: string): TermEntry => {
+    const [result] = chain.run('submit', raw({ degrees, id }, 'heat')) as readonly Result[];
+    return { id: fromHex(result!.id as string), version: 1 };
+  };
+  const [first, second] = [submit('a', '40.0'), submit('b', '40')];
+  submit('c', 'UNAVAILABLE');
+  assert.equal(chain.termFault([first, second], 'field', 'heat', 'degrees', '40'), undefined);
+  assert.equal(chain.termFault([], 'field', 'heat', 'degrees', 'UNAVAILABLE'), undefined);
+  for (const provable of [[], ['secret'], ['none'], ['degrees', 'degrees'], 'degrees'])
+    assert.equal(readClass({ ...data, provable }).ok, false);
 });
