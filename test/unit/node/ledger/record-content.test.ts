@@ -49,8 +49,10 @@ test('a contract reads the content of a record wherever it was written: this tra
     await executor.open(),
     signedCalls(1, [submit(a), submit(b, c), get(c), get(a)]),
     signedCalls(1, [get(b), records('amend', encodeAmendment({ ...change, expectedVersion: 1, content: corrected })), get(b)], 2),
+    signedCalls(1, [get(b)], 3),
   );
-  const [own, next] = resultsOf(first);
+  const [own, next, last] = resultsOf(first);
+  assert.deepEqual(contentOf(last![0]), decodeContent(corrected));
   assert.deepEqual([contentOf(own![2]), contentOf(own![3])], [tree(c), tree(a)]);
   assert.deepEqual([contentOf(next![0]), contentOf(next![2])], [tree(b), decodeContent(corrected)]);
 
