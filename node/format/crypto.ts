@@ -40,6 +40,8 @@ const DOMAINS = [
   'record-id',
   'sealed-field',
   'index',
+  'term',
+  'term-head',
   'address',
   'exchange',
   'evidence',
