@@ -190,8 +190,8 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'the query index is fed two records of a block at most',
     file: 'node/records/feeder.ts',
-    from: 'rows.push(row);',
-    to: 'if (rows.length < 2) rows.push(row);',
+    from: 'await withPauses(recordRowsOf(written, state), pause), pause);',
+    to: '(await withPauses(recordRowsOf(written, state), pause)).slice(0, 2), pause);',
     test: SERVICES_TEST,
     only: 'stopped and started again',
   },
