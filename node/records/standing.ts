@@ -3,8 +3,8 @@
  * the body of a block and is waited for here; what is kept of it is never more than the prepared record names itself.
  */
 import { type ClassDefinition, storedSpelling } from '../../contracts/index.ts';
-import { equalBytes, isSealed, type RecordVersion, valueAt } from '../format/index.ts';
-import type { RunInSlices } from '../pace/slices.ts';
+import { equalBytes, isSealed, type RecordVersion, type TextStruct, valueAt } from '../format/index.ts';
+import type { RunInSlices, Steps } from '../pace/slices.ts';
 import { contentSteps } from './content-steps.ts';
 import type { PreparedRecord } from './prepare.ts';
 import type { RecordSource } from './source.ts';
@@ -29,10 +29,17 @@ export async function standingRecord(
     return { ...first, seals: new Map(sealed.map(({ path, commitment }) => [path, commitment])), storedAs: {} };
   const stored = await inSlices(contentSteps((await source.open(recordId, first)).content));
   const own = await inSlices(contentSteps(submission.content));
+  const seals = await inSlices(sealsOf(stored, sealed));
+  return { ...first, seals, storedAs: storedSpelling(definition, own, stored) };
+}
+
+/** One step a sealed value: a record may have tens of thousands. */
+function* sealsOf(stored: TextStruct, sealed: PreparedRecord['sealed']): Steps<ReadonlyMap<string, string>> {
   const seals = new Map<string, string>();
   for (const { path } of sealed) {
     const stands = valueAt(stored, path);
     if (isSealed(stands)) seals.set(path, stands.sealed);
+    yield;
   }
-  return { ...first, seals, storedAs: storedSpelling(definition, own, stored) };
+  return seals;
 }
