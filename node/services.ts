@@ -80,6 +80,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     aead,
     sealingKeys,
     isOwn: (peer) => isActiveNodeOf(node.state, peer, organisation),
+    isForeign: (peer) => ownerOf(node.state, peer) !== organisation,
     onKeysDiffer: (peer, keyId) => void node.raiseAlarm('SEALED_KEYS_DIFFER', 'warning', { node: peer, keyId }),
     onKeysFit: (fits) =>
       node.resolveAlarms('SEALED_KEYS_DIFFER', (detail) => fits((detail as { node: string }).node), { by: 'the keys held' }),
@@ -165,6 +166,11 @@ export async function createServices(options: ServicesOptions): Promise<Services
       sealed: async (key) => ((await replication.mend(key)) ? 'a node of the organisation' : undefined),
     },
   };
+}
+
+/** Organisation of a registered node, in whatever state it is. */
+function ownerOf(state: StateView, node: string): string | undefined {
+  return entryOf((contract, key) => state.get(stateKey(contract, key)), 'node', node)?.owner;
 }
 
 /** Whether the chain registers the node, active, to the active organisation. */

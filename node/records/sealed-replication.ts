@@ -68,6 +68,8 @@ export interface SealedReplicationOptions {
   readonly sealingKeys: () => readonly SealingKey[];
   /** Whether the chain registers the node, active, to this node's organisation. */
   readonly isOwn: (node: string) => boolean;
+  /** Whether the chain registers the node to another organisation. A suspended node of this one may not know of that yet: it breaks no rule. */
+  readonly isForeign: (node: string) => boolean;
   /** A node of the organisation sends under a key that is not held here, or is another one of the same name. */
   readonly onKeysDiffer: (node: string, keyId: string) => void;
   /** Everything that these nodes sent so far was opened, or is no longer this node's to open. */
@@ -134,8 +136,8 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
   requests.serve('getSealed', async (from, question) => {
     if (question.kind !== 'getSealed') return { kind: 'declined', code: 'PEER_DECLINED' };
     if (!options.isOwn(from)) {
-      network.report(from, 'SEALED_PEER_FOREIGN');
-      log.warn({ peer: from, code: 'SEALED_PEER_FOREIGN' }, 'sealed values refused to a node of another organisation');
+      if (options.isForeign(from)) network.report(from, 'SEALED_PEER_FOREIGN');
+      log.warn({ peer: from, code: 'SEALED_PEER_FOREIGN' }, 'sealed values refused to a node that is none of this organisation');
       return { kind: 'declined', code: 'SEALED_PEER_FOREIGN' };
     }
     const { log: logId } = await sealed.head();
@@ -243,7 +245,7 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
 
   requests.onSealedHead((from) => {
     if (options.isOwn(from)) pull(from);
-    else network.report(from, 'SEALED_PEER_FOREIGN');
+    else if (options.isForeign(from)) network.report(from, 'SEALED_PEER_FOREIGN');
   });
   network.onPeer((node, state) => {
     if (state === 'up' && options.isOwn(node)) pull(node);

@@ -315,4 +315,12 @@ export const plantedRecords: readonly PlantedBug[] = [
     test: REGISTRY_TEST,
     only: 'a map of more names',
   },
+  {
+    name: 'a node of the organisation that was suspended and does not know it is reported for asking for sealed values',
+    file: 'node/records/sealed-replication.ts',
+    from: "      if (options.isForeign(from)) network.report(from, 'SEALED_PEER_FOREIGN');",
+    to: "      network.report(from, 'SEALED_PEER_FOREIGN');",
+    test: 'test/simulation/full-node.test.ts',
+    only: 'whole nodes from seeds',
+  },
 ];

@@ -79,6 +79,7 @@ test('what another node sends of one record is bounded before it is opened, and 
     },
     sealingKeys: () => [{ id: 'k', secret: key }],
     isOwn: () => true,
+    isForeign: () => false,
     onKeysDiffer: () => undefined,
     onKeysFit: () => undefined,
   });

@@ -145,6 +145,7 @@ async function sentAndTaken(record: SealedRecord): Promise<void> {
         aead: aesGcm,
         sealingKeys: () => [{ id: 'k', secret: key }],
         isOwn: () => true,
+        isForeign: () => false,
         onKeysDiffer: () => assert.fail('the keys differ'),
         onKeysFit: () => undefined,
       });

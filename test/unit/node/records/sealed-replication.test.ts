@@ -63,6 +63,7 @@ async function open(holder: Holder): Promise<void> {
     aead: aesGcm,
     sealingKeys: () => holder.keys,
     isOwn: (peer) => ORGANISATION[peer] === ORGANISATION[holder.name],
+    isForeign: (peer) => ORGANISATION[peer] !== ORGANISATION[holder.name],
     onKeysDiffer: (peer, keyId) => holder.differ.push(`${peer} ${keyId}`),
     onKeysFit: (fits) => holder.fits.push(fits),
     pullEveryMs: 200,
