@@ -4,8 +4,10 @@
  */
 import {
   type ByteText,
+  type Call,
   type ContractEvent,
   DecodeError,
+  decodeTransaction,
   type Digest,
   encodeJson,
   EVENTS_PER_TRANSACTION_MAX,
@@ -25,13 +27,14 @@ import { Overlay } from './overlay.ts';
 import {
   type BlockContext,
   type BuiltinContract,
+  type CallPosition,
+  type ChainView,
   ContractFailure,
   type ContractMachine,
   type Execution,
   type Host,
   type LoadedContract,
   stateKey,
-  type StateView,
   type StateWrites,
   type TransactionContext,
 } from './types.ts';
@@ -51,8 +54,8 @@ const DETAIL_TEXT_UNITS_MAX = 200; // of one text in the detail of a failure tha
 const DETAIL_LIST_COUNT_MAX = 8;
 
 /** @throws ExecutionFault */
-export function executeTransaction(tx: TransactionContext, block: BlockContext, state: StateView, deps: ExecutionDeps): Execution {
-  const run = new Run(tx, block, state, deps, tx.gasLimit, false);
+export function executeTransaction(tx: TransactionContext, block: BlockContext, state: ChainView, deps: ExecutionDeps): Execution {
+  const run = new Run(tx, tx.calls, block, state, deps, tx.gasLimit, false);
   const results: Uint8Array[] = [];
   let at = 0;
   try {
@@ -97,9 +100,9 @@ export interface QueryOutcome {
 const NO_TRANSACTION: Digest = new Uint8Array(32);
 
 /** A read-only call against one state; writes and events are refused with CONTRACT_READ_ONLY. @throws ExecutionFault */
-export function queryContract(query: ContractQuery, block: BlockContext, state: StateView, deps: ExecutionDeps): QueryOutcome {
-  const context = { transactionId: NO_TRANSACTION, sender: query.caller, keyId: '', keyKind: 'own' } as const;
-  const run = new Run(context, block, state, deps, query.gasLimit, true);
+export function queryContract(query: ContractQuery, block: BlockContext, state: ChainView, deps: ExecutionDeps): QueryOutcome {
+  const context = { transactionId: NO_TRANSACTION, index: 0, sender: query.caller, keyId: '', keyKind: 'own' } as const;
+  const run = new Run(context, undefined, block, state, deps, query.gasLimit, true);
   try {
     const result = run.call(query.contract, query.method, query.args, query.caller, true);
     return { status: 'ok', code: 'OK', detail: NO_BYTES, result, gasUsed: run.tank.used };
@@ -112,6 +115,9 @@ export function queryContract(query: ContractQuery, block: BlockContext, state: 
 /** What all calls of one transaction, or of one query, share. */
 class Run {
   readonly transaction: Host['transaction'];
+  /** Of the transaction; undefined in a query. */
+  readonly #calls: readonly Call[] | undefined;
+  readonly #chain: ChainView;
   readonly block: BlockContext;
   readonly deps: ExecutionDeps;
   readonly overlay: Overlay;
@@ -121,11 +127,21 @@ class Run {
   callIndex = 0;
   #depth = 0;
 
-  constructor(tx: Host['transaction'], block: BlockContext, state: StateView, deps: ExecutionDeps, gasLimit: number, isQuery: boolean) {
+  constructor(
+    tx: Host['transaction'],
+    calls: readonly Call[] | undefined,
+    block: BlockContext,
+    chain: ChainView,
+    deps: ExecutionDeps,
+    gasLimit: number,
+    isQuery: boolean,
+  ) {
     this.transaction = tx;
+    this.#calls = calls;
+    this.#chain = chain;
     this.block = block;
     this.deps = deps;
-    this.overlay = new Overlay(state);
+    this.overlay = new Overlay(chain);
     this.tank = new Tank(gasLimit);
     this.#isQuery = isQuery;
   }
@@ -143,6 +159,17 @@ class Run {
     };
     if (!may(read, account, RIGHT_TO_CALL, undefined, this.block.timestampMs))
       throw new ContractFailure('CONTRACT_RIGHT_MISSING', { right: RIGHT_TO_CALL, account });
+  }
+
+  /** @throws ExecutionFault when the chain holds no such call: the state said there was one. */
+  callAt({ height, index, call }: CallPosition): Call {
+    this.tank.use(GAS.body);
+    const isOwn = this.#calls !== undefined && height === this.block.height && index === this.transaction.index;
+    const bytes = isOwn ? undefined : this.#chain.transaction(height, index);
+    if (bytes) this.tank.use(bytes.length * GAS.perBodyByte);
+    const found = (bytes ? decodeTransaction(bytes).calls : this.#calls!)[call];
+    if (!found) throw new ExecutionFault(`Transaction ${index} of height ${height} has no call ${call}`);
+    return found;
   }
 
   /** @throws ContractFailure, with everything the call did undone when it was nested. */
@@ -290,6 +317,10 @@ class Frame implements Host {
     this.#refuseReadOnly('delete');
     this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten);
     this.#run.overlay.set(this.#prefix + key, undefined);
+  }
+
+  callAt(position: CallPosition): Call {
+    return this.#run.callAt(position);
   }
 
   emit(name: string, data: Uint8Array): void {

@@ -22,6 +22,10 @@ export const GAS = {
   /** The longer a key, the more of the map is its own: nodes hold what their keys do not share. */
   perKeyByteWritten: 12_000,
   perByteWritten: 200,
+  /** Finding a transaction among the bodies of blocks, wherever on disk it stands. */
+  body: 40_000_000,
+  /** Reading it and taking it apart. */
+  perBodyByte: 80,
   event: 120_000,
   perByteEmitted: 200,
   perResultByte: 100,

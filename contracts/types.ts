@@ -11,6 +11,20 @@ export interface StateView {
   get(key: ByteText): Uint8Array | undefined;
 }
 
+/** Where a call stands in the chain. */
+export interface CallPosition {
+  readonly height: number;
+  /** Of the transaction in its block. */
+  readonly index: number;
+  readonly call: number;
+}
+
+/** The chain as execution reads it: the state, and the transactions of the blocks it came from, those before this one in its own block included. */
+export interface ChainView extends StateView {
+  /** Bytes of a transaction. Fails as a damaged store does when they are not at hand: a chain keeps what its state points to. */
+  transaction(height: number, index: number): Uint8Array;
+}
+
 /** undefined as value deletes. */
 export type StateWrites = ReadonlyMap<ByteText, Uint8Array | undefined>;
 
@@ -25,6 +39,8 @@ export interface BlockContext {
 /** Who asks: facts of the signed transaction that the shell has checked (key registered, valid, signature good). */
 export interface TransactionContext {
   readonly transactionId: Digest;
+  /** Position in the block, from 0. */
+  readonly index: number;
   readonly sender: string;
   readonly keyId: string;
   readonly keyKind: 'own' | 'custodial';
@@ -35,7 +51,7 @@ export interface TransactionContext {
 /** The narrow door between one running contract and the chain. Every call through it costs gas; running out throws OutOfGas. */
 export interface Host {
   readonly block: BlockContext;
-  readonly transaction: Pick<TransactionContext, 'transactionId' | 'sender' | 'keyId' | 'keyKind'>;
+  readonly transaction: Pick<TransactionContext, 'transactionId' | 'index' | 'sender' | 'keyId' | 'keyKind'>;
   /** This contract's own name or address. */
   readonly self: string;
   /** Who called this contract: the sender, or the address of another contract. */
@@ -50,6 +66,8 @@ export interface Host {
   delete(key: ByteText): void;
   /** Reads another contract's space. */
   read(contract: string, key: ByteText): Uint8Array | undefined;
+  /** A call that the state says was made: what it wrote may stand in its arguments alone. Calls of this block and this transaction included. */
+  callAt(position: CallPosition): Call;
   /** `data` is canonical JSON. */
   emit(name: string, data: Uint8Array): void;
   /** Calls another contract inside the same transaction; a failure of the callee fails the caller unless it catches ContractFailure. */

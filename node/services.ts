@@ -113,7 +113,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     sealed,
     sealingKeys: () => sealingKeys().map(({ secret }) => secret),
     inclusions: createInclusions(node.blocks, world.crypto, createSlices(world)),
-    headerBytes: (height) => node.blocks.headerBytes(height),
+    blocks: node.blocks,
     timers: world.timers,
     clock: world.clock,
     evidence: (recordId, version, withTransaction) => recordEvidence(node, world.crypto, recordId, version, withTransaction),

@@ -1,10 +1,9 @@
 /** What `tracemill verify` does: the trust a person named, the judgement of `node/format`, and the claims that hold. */
 import { judgeFinality } from '../../consensus/finality.ts';
-import { CONTRACT, stateKey } from '../../contracts/index.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { type EvidenceDescription, type EvidenceTrust, verifyEvidence } from '../../node/format/evidence-verdict.ts';
-import { type Crypto, DIGEST_ALGORITHM, decodeStoredRecord, fromHex, fromUtf8, recordDigest, toHex } from '../../node/format/index.ts';
+import { canonicalJson, DIGEST_ALGORITHM, fromHex, toHex } from '../../node/format/index.ts';
 import type { Cli } from './cli.ts';
 
 export interface TrustFlags {
@@ -15,7 +14,7 @@ export interface TrustFlags {
 /** @throws ChainError CLI_VERIFICATION_FAILED, CLI_USAGE, CLI_FILE_UNREADABLE */
 export function verifyBundle(cli: Cli, file: string, options: TrustFlags): void {
   const crypto = createCrypto();
-  const verdict = verifyEvidence(crypto, judgeFinality, cli.readText(file), trustOf(cli, options), describeRecord(crypto));
+  const verdict = verifyEvidence(crypto, judgeFinality, cli.readText(file), trustOf(cli, options), describeRecord);
   if (!verdict.ok) {
     const [fault] = verdict.faults;
     throw new ChainError('CLI_VERIFICATION_FAILED', { path: file, check: fault?.check ?? '', reason: fault?.detail ?? '' });
@@ -23,21 +22,17 @@ export function verifyBundle(cli: Cli, file: string, options: TrustFlags): void 
   cli.show(verdict, ['the proof holds:', ...verdict.claims.map((claim) => `  ${claim}`)].join('\n'));
 }
 
-const CONTENT_SHOWN_MAX = 10_000; // bytes of a record's content told among the claims
+const CONTENT_SHOWN_MAX = 10_000; // characters of a record's content told among the claims
 
 /** What a proved record says of itself: whose it is, who wrote it, its digest and its content. */
-function describeRecord(crypto: Pick<Crypto, 'hash'>): EvidenceDescription {
-  return (key, value) => {
-    if (!key.startsWith(stateKey(CONTRACT.records, 'v'))) return [];
-    const record = decodeStoredRecord(value);
-    const { content } = record;
-    return [
-      `The record is of class ${record.class}, version ${record.version}, ${record.state}, of organisation ${record.org}, written by ${record.actor} in transaction ${toHex(record.transactionId)} at height ${record.height}`,
-      `Its recordDigest is ${toHex(recordDigest(crypto, content))} (${DIGEST_ALGORITHM} of its content)`,
-      content.length > CONTENT_SHOWN_MAX ? `Its content has ${content.length} bytes` : `Its content: ${fromUtf8(content)}`,
-    ];
-  };
-}
+const describeRecord: EvidenceDescription = (record, content) => {
+  const text = content === undefined ? '' : canonicalJson(content);
+  return [
+    `The record is of class ${record.class}, version ${record.version}, ${record.state}, of organisation ${record.org}, written by ${record.actor} in transaction ${toHex(record.transactionId)} at height ${record.height}`,
+    `Its recordDigest is ${toHex(record.recordDigest)} (${DIGEST_ALGORITHM} of its content)`,
+    text.length > CONTENT_SHOWN_MAX ? `Its content has ${text.length} characters` : `Its content: ${text}`,
+  ];
+};
 
 function trustOf(cli: Cli, options: TrustFlags): EvidenceTrust {
   if (options.trust !== undefined) {

@@ -183,18 +183,16 @@ export const auditKey = {
 } as const;
 
 // --- records ----------------------------------------------------------------------------------------------------------------------
-// Keys in the space of `records` (binary): at most four per annex A record with one material.
-//   'v' + recordId (32) + version u32                          -> stored record, codec of node/format/record.ts
-//   'p' + H(index, product uid) (32) + recordId (32)           -> u32 version that first named the product
-//   'b' + H(index, production batch) (32) + recordId (32)      -> the same for the production batch
-//   'm' + H(index, supplier, batch) (32) + recordId (32)       -> the same for a material batch
+// Keys in the space of `records` (binary): one a version, and one a distinct value and block for each term.
+//   'v' + recordId (32) + version u32                          -> RecordVersion, codec of node/format/record.ts
+//   't' + termDigest(kind, values) (32)                        -> Term, codec of node/format/term.ts
+//   't' + termDigest(kind, values) (32) + chunk u32            -> head of a full chunk, 32 bytes
 //   's' + H(index, account, interface id) (32)                 -> `{time, seq}` of the last source so marked: incremental upload resumes there
 
 export const recordKey = {
   version: (recordId: ByteText, version: number): ByteText => `v${recordId}${u32Text(version)}`,
-  product: (indexDigest: ByteText, recordId: ByteText): ByteText => `p${indexDigest}${recordId}`,
-  productionBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `b${indexDigest}${recordId}`,
-  materialBatch: (indexDigest: ByteText, recordId: ByteText): ByteText => `m${indexDigest}${recordId}`,
+  term: (termDigest: ByteText): ByteText => `t${termDigest}`,
+  termChunk: (termDigest: ByteText, chunk: number): ByteText => `t${termDigest}${u32Text(chunk)}`,
   source: (indexDigest: ByteText): ByteText => `s${indexDigest}`,
 } as const;
 

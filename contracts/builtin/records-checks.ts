@@ -1,6 +1,6 @@
 /** The rules of `records` that read other contracts' state: who may write, in whose name, and by which class. */
 import type { ErrorCode } from '../../node/errors/index.ts';
-import { type Json, type RecordPath, recordDigest, type StoredRecord, toHex } from '../../node/format/index.ts';
+import { type ByteText, type Json, type RecordPath, type RecordVersion, toHex } from '../../node/format/index.ts';
 import { ContractFailure, type Host } from '../types.ts';
 import { builtinClass, type ClassDefinition, readClass, type RecordFacts } from '../classes/index.ts';
 import { entryFrom, entryOf, isGranted, isInForce, may, type Read } from './access.ts';
@@ -39,9 +39,8 @@ const UNTOLD = { state: null, recordDigest: null, height: null, transactionId: n
 
 /** @param visible whether the writer may read what the chain holds: a digest of short content can be guessed from. */
 export function keyConflict(
-  crypto: Pick<Host, 'hash'>,
   recordId: Uint8Array,
-  { first, latest, current }: { readonly first: StoredRecord; readonly latest: StoredRecord; readonly current: number },
+  { first, latest, current }: { readonly first: RecordVersion; readonly latest: RecordVersion; readonly current: number },
   visible: boolean,
 ): KeyConflict {
   const known = { id: toHex(recordId), sameKeyAs: null, currentVersion: `${current}` };
@@ -49,7 +48,7 @@ export function keyConflict(
   return {
     ...known,
     state: latest.state,
-    recordDigest: toHex(recordDigest(crypto, latest.content)),
+    recordDigest: toHex(latest.recordDigest),
     height: first.height,
     transactionId: toHex(first.transactionId),
   };
@@ -62,7 +61,7 @@ export function twinConflict(recordId: Uint8Array, sameKeyAs: number): KeyConfli
 /**
  * Whether an account sees a record: it wrote the first version of it, or may read everybody's. What it does not see is to it as if there were no such record.
  */
-export function seesRecord(read: Read, account: string, first: StoredRecord, atMs?: number): boolean {
+export function seesRecord(read: Read, account: string, first: RecordVersion, atMs?: number): boolean {
   return first.actor === account || may(read, account, 'record:read', undefined, atMs);
 }
 
@@ -105,6 +104,22 @@ function registeredClass(host: Reading & Partial<Pick<Host, 'useGas'>>, name: st
   if (!reading.ok || reading.definition.name !== name) return undefined;
   definitions.set(entry, reading.definition);
   return reading.definition;
+}
+
+/** The class as it stood in one of its versions, looked for in the registry's history, newest first. */
+export function classAt(read: Read, name: string, version: number): ClassDefinition | undefined {
+  const builtin = builtinClass(name);
+  if (builtin) return builtin.version === version ? builtin : undefined;
+  const entryAt = (key: ByteText): RegistryEntry<'class'> | undefined => {
+    const bytes = read(CONTRACT.registry, key);
+    return bytes && entryFrom<'class'>(bytes);
+  };
+  for (let at = entryAt(registryKey.entry('class', name))?.version ?? 0; at > 0; at--) {
+    const entry = entryAt(registryKey.version('class', name, at));
+    const reading = entry && readClass(entry.data);
+    if (reading?.ok && reading.definition.version === version) return reading.definition;
+  }
+  return undefined;
 }
 
 /**

@@ -2,7 +2,7 @@
  * Versions of a record in the authenticated state. Keys are append-only and contiguous from 1, so the current one is found by galloping:
  * doubling until a version is absent, then halving the gap. A new record costs one read, the n-th version about 2 log2 n.
  */
-import { type ByteText, decodeStoredRecord, type StoredRecord } from '../../node/format/index.ts';
+import { type ByteText, decodeRecordVersion, type RecordVersion } from '../../node/format/index.ts';
 import { recordKey } from './layout.ts';
 
 export const VERSIONS_MAX = 1_000_000; // versions of one record
@@ -27,8 +27,8 @@ export function currentVersion(get: Get, recordId: ByteText): number {
   return low;
 }
 
-/** undefined when there is no such version. @throws DecodeError when the value is no stored record. */
-export function readVersion(get: Get, recordId: ByteText, version: number): StoredRecord | undefined {
+/** undefined when there is no such version. @throws DecodeError when the value is none. */
+export function readVersion(get: Get, recordId: ByteText, version: number): RecordVersion | undefined {
   const bytes = get(recordKey.version(recordId, version));
-  return bytes && decodeStoredRecord(bytes);
+  return bytes && decodeRecordVersion(bytes, version);
 }

@@ -6,15 +6,20 @@
  */
 import type { ErrorCode } from '../../node/errors/index.ts';
 import {
+  type Amendment,
+  appendToTerm,
   type ByteText,
   compareDecimal,
   decodeAmendment,
   decodeContent,
   decodeJson,
   decodeSubmissions,
+  decodeTerm,
+  type Digest,
   DIGEST_ALGORITHM,
   encodeJson,
-  encodeStoredRecord,
+  encodeRecordVersion,
+  encodeTerm,
   equalBytes,
   fromHex,
   indexDigest,
@@ -25,11 +30,19 @@ import {
   recordDigest,
   recordIdOfKeyText,
   type RecordOrigin,
-  type StoredRecord,
+  type RecordPosition,
+  RECORDS_PER_CALL_MAX,
+  type RecordText,
+  recordTextsOf,
+  type RecordVersion,
+  sourceDigest,
   type Submission,
   toByteText,
   toHex,
-  u32Bytes,
+  type Term,
+  TERM_START,
+  termDigest,
+  type TermKind,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
@@ -38,19 +51,30 @@ import {
   isBlank,
   judgeContent,
   type JudgedContent,
+  keyOf,
   type RecordFacts,
-  sameContent,
+  respell,
   timePath,
 } from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
-import { failure, keyConflict, loadClass, mappingFaults, ownershipFaults, seesRecord, senderOrganisation } from './records-checks.ts';
+import {
+  classAt,
+  failure,
+  keyConflict,
+  loadClass,
+  mappingFaults,
+  ownershipFaults,
+  seesRecord,
+  senderOrganisation,
+} from './records-checks.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
 export const GAS_PER_RECORD = 2_000_000; // identity, checks of class and ownership, three digests
 const GAS_PER_RECORD_BYTE = 3_000; // reading, canonical form and digest; text full of escapes is the dearest
 const GAS_PER_RECORD_MARK = 14_000; // a member or an item: its name is looked up, its value is checked
+const GAS_PER_RECORD_FRAME = 8_000; // finding one record of a call among the others
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
@@ -68,8 +92,9 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
   if (submissions.length === 0) throw new ContractFailure('RECORD_NONE');
   for (const submission of submissions) host.useGas(recordGas(submission.content));
   const org = senderOrganisation(host, 'record:submit');
-  const known: Known = { ownership: new Map(), classes: new Map() };
+  const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
   const results = submissions.map((submission, i) => submitOne(host, org, submission, i, known));
+  saveTerms(host, known.terms);
   saveSources(host, submissions);
   return encodeJson(results);
 }
@@ -80,49 +105,56 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   if (Object.keys(key).length === 0) throw failure('RECORD_KEY_EMPTY', at, []);
   const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
+  const normalDigest = normalDigestOf(host, opened, submission.content);
   const first = readVersion((k) => host.get(k), id, 1);
-  if (first) return repeated(host, definition, first, submission.content, recordId, at);
-  const record: StoredRecord = {
+  if (first) return repeated(host, first, digest, normalDigest ?? digest, recordId, at);
+  const record: RecordVersion = {
+    recordDigest: digest,
+    normalDigest,
     class: definition.name,
     classVersion: definition.version,
     org,
     actor: host.transaction.sender,
-    key,
     version: 1,
     state: 'current',
-    content: submission.content,
-    source: submission.source,
-    height: host.block.height,
-    committedAtMs: host.block.timestampMs,
-    transactionId: host.transaction.transactionId,
+    sourceDigest: sourceDigest(host, submission.source),
     change: undefined,
+    ...positionOf(host, at),
   };
-  host.put(recordKey.version(id, 1), encodeStoredRecord(record));
-  putIndex(host, id, 1, facts);
-  emit(host, 'RecordSubmitted', recordId, record, digest);
-  return resultOf(recordId, record, digest, 'stored', 1);
+  host.put(recordKey.version(id, 1), encodeRecordVersion(record));
+  joinTerms(host, recordId, 1, definition, facts, known.terms);
+  emit(host, 'RecordSubmitted', recordId, record);
+  return resultOf(recordId, record, 'stored', 1);
+}
+
+/** Where what this call writes stands. */
+function positionOf({ block, transaction, callIndex }: Host, item: number): RecordPosition {
+  return { height: block.height, index: transaction.index, call: callIndex, item, transactionId: transaction.transactionId };
+}
+
+/** Digest of the content with its key in normal spelling; undefined when it stands so. */
+function normalDigestOf(host: Host, { normalSpelling }: JudgedContent, bytes: Uint8Array): Digest | undefined {
+  if (normalSpelling.size === 0) return undefined;
+  host.useGas(recordGas(bytes)); // walked, written and hashed once more
+  for (const steps = respell(bytes, normalSpelling); ; ) {
+    const step = steps.next();
+    if (step.done === true) return recordDigest(host, step.value);
+  }
 }
 
 /**
  * A retry: the same content, however it spells its key, names the first version and its receipt, to who may not read it that it is stored and no more;
  * other content conflicts with what is there.
  */
-function repeated(
-  host: Host,
-  definition: ClassDefinition,
-  first: StoredRecord,
-  content: Uint8Array,
-  recordId: Uint8Array,
-  at: number,
-): Json {
+function repeated(host: Host, first: RecordVersion, digest: Digest, normalDigest: Digest, recordId: Uint8Array, at: number): Json {
   const current = currentVersion((k) => host.get(k), toByteText(recordId));
-  if (!equalBytes(first.content, content)) host.useGas(2 * recordGas(first.content)); // both are read and one is written again
-  if (sameContent(definition, content, first.content)) {
-    if (sees(host, first)) return resultOf(recordId, first, recordDigest(host, first.content), 'repeated', current);
-    return { ...resultOf(recordId, first, recordDigest(host, content), 'repeated', current), height: null, transactionId: null };
+  if (equalBytes(normalDigest, first.normalDigest ?? first.recordDigest)) {
+    if (sees(host, first)) return resultOf(recordId, first, 'repeated', current);
+    const untold = resultOf(recordId, { ...first, recordDigest: digest }, 'repeated', current);
+    return { ...untold, height: null, transactionId: null };
   }
   const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
-  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(host, recordId, { first, latest, current }, sees(host, first)) });
+  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(recordId, { first, latest, current }, sees(host, first)) });
 }
 
 function amend(host: Host, args: Uint8Array): Uint8Array {
@@ -130,28 +162,15 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   if (content === undefined) throw new ContractFailure('RECORD_CONTENT_MISSING');
   host.useGas(recordGas(content));
   const { org, before } = openCurrent(host, recordId, expectedVersion, reason);
-  const {
-    definition,
-    facts,
-    keyText: keyNow,
-    digest,
-  } = openContent(host, org, before.class, undefined, content, 0, {
-    ownership: new Map(),
-    classes: new Map(),
-  });
-  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, keyNow), recordId))
-    throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(before.key) });
-  const digestBefore = recordDigest(host, before.content);
-  if (equalBytes(digest, digestBefore)) throw failure('RECORD_UNCHANGED', 0, []);
-  return putNext(
-    host,
-    recordId,
-    { ...before, classVersion: definition.version, state: 'current', content, source },
-    reason,
-    digestBefore,
-    facts,
-    'RecordAmended',
-  );
+  const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
+  const opened = openContent(host, org, before.class, undefined, content, 0, known);
+  const { definition, digest } = opened;
+  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId))
+    throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(keyOf(definition, decodeContent(textOf(host, before).content))) });
+  if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
+  const normalDigest = normalDigestOf(host, opened, content);
+  const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
+  return putNext(host, recordId, before, next, { reason, source }, opened);
 }
 
 function withdraw(host: Host, args: Uint8Array): Uint8Array {
@@ -159,41 +178,49 @@ function withdraw(host: Host, args: Uint8Array): Uint8Array {
   if (content !== undefined) throw new ContractFailure('RECORD_CONTENT_UNEXPECTED');
   host.useGas(GAS_PER_RECORD);
   const { before } = openCurrent(host, recordId, expectedVersion, reason);
-  const tombstone: StoredRecord = { ...before, state: 'deleted', content: new Uint8Array(0), source };
-  return putNext(host, recordId, tombstone, reason, recordDigest(host, before.content), undefined, 'RecordWithdrawn');
+  const { classVersion } = before;
+  const tombstone = {
+    recordDigest: recordDigest(host, new Uint8Array(0)),
+    normalDigest: undefined,
+    classVersion,
+    state: 'deleted',
+  } as const;
+  return putNext(host, recordId, before, tombstone, { reason, source }, undefined);
 }
 
 function putNext(
   host: Host,
   recordId: Uint8Array,
-  base: StoredRecord,
-  reason: string,
-  digestBefore: Uint8Array,
-  facts: RecordFacts | undefined,
-  event: string,
+  before: RecordVersion,
+  next: Pick<RecordVersion, 'recordDigest' | 'normalDigest' | 'classVersion' | 'state'>,
+  { reason, source }: Pick<Amendment, 'reason' | 'source'>,
+  named: { readonly definition: ClassDefinition; readonly facts: RecordFacts } | undefined,
 ): Uint8Array {
-  const version = base.version + 1;
+  const version = before.version + 1;
   if (version > VERSIONS_MAX) throw new ContractFailure('RECORD_VERSIONS_EXHAUSTED', { versionsMax: `${VERSIONS_MAX}` });
-  const record: StoredRecord = {
-    ...base,
+  const record: RecordVersion = {
+    ...before,
+    ...next,
     actor: host.transaction.sender,
     version,
-    height: host.block.height,
-    committedAtMs: host.block.timestampMs,
-    transactionId: host.transaction.transactionId,
-    change: { reason, digestBefore },
+    sourceDigest: sourceDigest(host, source),
+    change: { reason, digestBefore: before.recordDigest },
+    ...positionOf(host, 0),
   };
   const id = toByteText(recordId);
-  const digest = recordDigest(host, record.content);
-  host.put(recordKey.version(id, version), encodeStoredRecord(record));
-  if (facts) putIndex(host, id, version, facts);
-  emit(host, event, recordId, record, digest);
+  host.put(recordKey.version(id, version), encodeRecordVersion(record));
+  if (named) {
+    const terms: OpenTerms = new Map();
+    joinTerms(host, recordId, version, named.definition, named.facts, terms);
+    saveTerms(host, terms);
+  }
+  emit(host, record.state === 'deleted' ? 'RecordWithdrawn' : 'RecordAmended', recordId, record);
   const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
-  return encodeJson({ ...resultOf(recordId, record, digest, status, version), digestBefore: toHex(digestBefore) });
+  return encodeJson({ ...resultOf(recordId, record, status, version), digestBefore: toHex(before.recordDigest) });
 }
 
 /** The current version of a record of the sender's organisation, still in use and as the sender saw it. */
-function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, reason: string): { org: string; before: StoredRecord } {
+function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, reason: string): { org: string; before: RecordVersion } {
   if (isBlank(reason)) throw new ContractFailure('RECORD_REASON_MISSING');
   const org = senderOrganisation(host, 'record:submit');
   const id = toByteText(recordId);
@@ -212,7 +239,7 @@ function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, 
   return { org, before };
 }
 
-function sees(host: Host, first: StoredRecord): boolean {
+function sees(host: Host, first: RecordVersion): boolean {
   return seesRecord((contract, key) => host.read(contract, key), host.transaction.sender, first, host.block.timestampMs);
 }
 
@@ -225,6 +252,8 @@ interface Opened extends JudgedContent {
 interface Known {
   readonly ownership: Map<string, ErrorCode | undefined>;
   readonly classes: Map<string, ClassDefinition>;
+  /** As they will be when the call ends. */
+  readonly terms: OpenTerms;
 }
 
 function classOf(host: Host, name: string, version: number | undefined, at: number, { classes }: Known): ClassDefinition {
@@ -255,14 +284,30 @@ function openContent(
   return { ...judged.content, definition, digest: recordDigest(host, bytes) };
 }
 
-/** Authenticated index entries: the version that first named the value. */
-function putIndex(host: Host, id: ByteText, version: number, facts: RecordFacts): void {
-  const put = (key: ByteText): void => {
-    if (version === 1 || host.get(key) === undefined) host.put(key, u32Bytes(version));
+/** A record's place in the terms that it names; each term is read once a call, and written when the call ends. */
+function joinTerms(host: Host, id: Digest, version: number, definition: ClassDefinition, facts: RecordFacts, terms: OpenTerms): void {
+  const join = (kind: TermKind, ...values: readonly string[]): void => {
+    const digest = toByteText(termDigest(host, kind, ...values));
+    const held = terms.get(digest) ?? termAt(host, digest);
+    const { term, full } = appendToTerm(host, held, { id, version });
+    if (full) host.put(recordKey.termChunk(digest, full.chunk), full.head);
+    terms.set(digest, term);
   };
-  if (facts.product !== undefined) put(recordKey.product(toByteText(indexDigest(host, facts.product)), id));
-  if (facts.productionBatch !== undefined) put(recordKey.productionBatch(toByteText(indexDigest(host, facts.productionBatch)), id));
-  for (const { supplier, batch } of facts.materials) put(recordKey.materialBatch(toByteText(indexDigest(host, supplier, batch)), id));
+  if (facts.product !== undefined) join('product', facts.product);
+  if (facts.productionBatch !== undefined) join('production_batch', facts.productionBatch);
+  for (const { supplier, batch } of facts.materials) join('material_batch', supplier, batch);
+  for (const [path, text] of facts.provable) join('field', definition.name, path, text);
+}
+
+type OpenTerms = Map<ByteText, Term>;
+
+function termAt(host: Host, digest: ByteText): Term {
+  const bytes = host.get(recordKey.term(digest));
+  return bytes ? decodeTerm(bytes) : { count: 0, head: TERM_START };
+}
+
+function saveTerms(host: Host, terms: OpenTerms): void {
+  for (const [digest, term] of terms) host.put(recordKey.term(digest), encodeTerm(term));
 }
 
 type SourcePosition = Pick<RecordOrigin, 'time' | 'seq'>;
@@ -309,12 +354,12 @@ function compareTime(a: string | undefined, b: string | undefined): number {
   return left.us < right.us ? -1 : 1;
 }
 
-function resultOf(recordId: Uint8Array, record: StoredRecord, digest: Uint8Array, status: string, current: number) {
+function resultOf(recordId: Uint8Array, record: RecordVersion, status: string, current: number) {
   return {
     id: toHex(recordId),
     version: record.version,
     status,
-    recordDigest: toHex(digest),
+    recordDigest: toHex(record.recordDigest),
     digestAlg: DIGEST_ALGORITHM,
     currentVersion: current,
     height: record.height,
@@ -322,8 +367,18 @@ function resultOf(recordId: Uint8Array, record: StoredRecord, digest: Uint8Array
   };
 }
 
-function emit(host: Host, name: string, recordId: Uint8Array, record: StoredRecord, digest: Uint8Array): void {
-  host.emit(name, encodeJson({ id: toHex(recordId), class: record.class, version: record.version, recordDigest: toHex(digest) }));
+function emit(host: Host, name: string, recordId: Uint8Array, record: RecordVersion): void {
+  const { class: recordClass, version } = record;
+  host.emit(name, encodeJson({ id: toHex(recordId), class: recordClass, version, recordDigest: toHex(record.recordDigest) }));
+}
+
+/** Content and source of a version, from the body of its block. */
+function textOf(host: Host, record: RecordVersion): RecordText {
+  const call = host.callAt(record);
+  host.useGas(GAS_PER_RECORD_FRAME * RECORDS_PER_CALL_MAX);
+  const text = recordTextsOf(call)[record.item]!;
+  host.useGas(recordGas(text.content));
+  return text;
 }
 
 function decodeArgs<T>(args: Uint8Array, decode: (bytes: Uint8Array) => T): T {
@@ -342,15 +397,17 @@ function getRecord(host: Host, args: Uint8Array): Uint8Array {
   const current = currentVersion((k) => host.get(k), text);
   const record = readVersion((k) => host.get(k), text, version ?? current);
   if (!record) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(id) });
-  host.useGas(recordGas(record.content));
-  const content = record.content.length === 0 ? null : (decodeContent(record.content) as Json);
+  const content = record.state === 'deleted' ? undefined : decodeContent(textOf(host, record).content);
+  // A tombstone has the key of the version that it withdrew.
+  const keyed = content ?? decodeContent(textOf(host, readVersion((k) => host.get(k), text, record.version - 1)!).content);
+  const definition = classAt((contract, key) => host.read(contract, key), record.class, record.classVersion)!;
   return encodeJson({
-    ...resultOf(id, record, recordDigest(host, record.content), record.state, current),
+    ...resultOf(id, record, record.state, current),
     class: record.class,
     org: record.org,
     actor: record.actor,
-    key: record.key,
-    record: content,
+    key: keyOf(definition, keyed),
+    record: (content as Json | undefined) ?? null,
   });
 }
 

@@ -1,10 +1,7 @@
-/** What a record says, whatever its class: read by the contract (ownership, authenticated index), the query index and trace. */
+/** What a record says, whatever its class: read by the contract (ownership, terms), the query index and trace. */
 import {
   canonicalDecimal,
   canonicalTime,
-  decodeContent,
-  encodeContent,
-  equalBytes,
   isDecimal,
   parseTime,
   type RecordPath,
@@ -46,6 +43,8 @@ export interface RecordFacts {
   readonly mappings: readonly string[];
   readonly report: string | undefined;
   readonly verdict: string | undefined;
+  /** Fields that the class declares provable, in normal spelling: dotted path and text. */
+  readonly provable: readonly (readonly [path: string, text: string])[];
 }
 
 /** `content` has passed the checks of its class, in clear or sealed form. */
@@ -67,7 +66,15 @@ export function factsOf(definition: ClassDefinition, content: TextStruct): Recor
     mappings: [...new Set(several(valueAt(content, 'ext.filled')).flatMap((entry) => textAt(entry, 'mapping') ?? []))],
     report: at(facts.report),
     verdict: at(facts.verdict),
+    provable: provableOf(definition, content),
   };
+}
+
+function provableOf(definition: ClassDefinition, content: TextStruct): readonly (readonly [string, string])[] {
+  return (definition.provable ?? []).flatMap((path) => {
+    const text = textAt(content, path);
+    return text === undefined || text === UNAVAILABLE ? [] : [[path, valueText(definition, path, text)] as const];
+  });
 }
 
 function materialsOf(definition: ClassDefinition, content: TextStruct): readonly MaterialFact[] {
@@ -124,20 +131,15 @@ export function storedSpelling(definition: ClassDefinition, content: TextStruct,
   return out;
 }
 
-/** True when the two say the same: alike to the byte but for the spelling of key fields of equal value. */
-export function sameContent(definition: ClassDefinition, content: Uint8Array, stored: Uint8Array): boolean {
-  if (equalBytes(content, stored)) return true;
-  if (content.length === 0 || stored.length === 0) return false; // a tombstone
-  const own = decodeContent(content);
-  const spelling = Object.entries(storedSpelling(definition, own, decodeContent(stored)));
-  if (spelling.length === 0) return false; // written again it would be what it is
-  let respelled: TextStruct = own;
-  for (const [path, text] of spelling) respelled = withText(respelled, path.split('.'), text);
-  return equalBytes(encodeContent(respelled), stored);
-}
-
-function withText(content: TextStruct, [name, ...rest]: readonly string[], text: string): TextStruct {
-  return { ...content, [name!]: rest.length === 0 ? text : withText(content[name!] as TextStruct, rest, text) };
+/** Fields of the key that are not in their normal spelling, as it would have them: dotted path -> text. */
+export function normalSpelling(definition: ClassDefinition, content: TextStruct): ReadonlyMap<string, string> {
+  const out = new Map<string, string>();
+  for (const path of definition.key) {
+    const text = textAt(content, path);
+    const normal = text === undefined ? undefined : valueText(definition, path, text);
+    if (normal !== undefined && normal !== text) out.set(path, normal);
+  }
+  return out;
 }
 
 /** Where the claimed time stands, for a fault about it. */

@@ -9,6 +9,7 @@ export * from './check.ts';
 export * from './ext.ts';
 export * from './facts.ts';
 export * from './judge.ts';
+export * from './respell.ts';
 export * from './scan.ts';
 export * from './schema.ts';
 export * from './source.ts';

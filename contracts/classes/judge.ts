@@ -1,11 +1,11 @@
 /** The one judge of a record's content in its stored form: the scanner where it accepts, reader and checker for all it refuses, since they can say why. */
 import { canonicalJson, DecodeError, decodeContent, type TextStruct, utf8 } from '../../node/format/index.ts';
 import { checkContent, type RecordFault } from './check.ts';
-import { factsOf, keyOf } from './facts.ts';
+import { factsOf, keyOf, normalSpelling } from './facts.ts';
 import { type ScannedContent, scanContent } from './scan.ts';
 import type { ClassDefinition } from './schema.ts';
 
-export type JudgedContent = Pick<ScannedContent, 'facts' | 'key' | 'keyText'>;
+export type JudgedContent = Pick<ScannedContent, 'facts' | 'key' | 'keyText' | 'normalSpelling'>;
 
 export type Judgement =
   | { readonly ok: true; readonly content: JudgedContent }
@@ -30,5 +30,6 @@ export function judgeByReading(definition: ClassDefinition, bytes: Uint8Array): 
   const fault = checkContent(definition, content, 'sealed', 1)[0];
   if (fault) return { ok: false, fault };
   const key = keyOf(definition, content);
-  return { ok: true, content: { facts: factsOf(definition, content), key, keyText: utf8(canonicalJson(key)) } };
+  const keyText = utf8(canonicalJson(key));
+  return { ok: true, content: { facts: factsOf(definition, content), key, keyText, normalSpelling: normalSpelling(definition, content) } };
 }

@@ -1,7 +1,7 @@
 /** What a scan has met of the facts and the key of a record, as spans in numbered slots (scan-plan.ts), and the texts they become in the end. */
 import { canonicalDecimal, canonicalTime, isDecimal, UNAVAILABLE, utf8 } from '../../node/format/index.ts';
 import type { LinkFact, MaterialFact, RecordFacts } from './facts.ts';
-import { type KeyPart, NO_SLOT, type ScanPlan } from './scan-plan.ts';
+import { type KeyPart, NO_SLOT, type ScanPlan, type ValuePart } from './scan-plan.ts';
 import { canonicalTimeAt, QUOTE, textOf, timeAt } from './scan-text.ts';
 
 /** Names and texts that identify a record within class and organisation. */
@@ -11,9 +11,12 @@ export interface ScannedKey {
   readonly key: RecordKey;
   /** RFC 8785 text of `key`. */
   readonly keyText: Uint8Array;
+  /** Fields of the key that are not in their normal spelling, as it would have them: dotted path -> text. */
+  readonly normalSpelling: ReadonlyMap<string, string>;
 }
 
 const ABSENT = -1;
+const NORMAL: ReadonlyMap<string, string> = new Map();
 const OPEN_STRUCT = 0x7b;
 const CLOSE_STRUCT = 0x7d;
 const COMMA = 0x2c;
@@ -120,7 +123,15 @@ export class FactSlots {
       mappings: this.#mappings,
       report: this.#text(plan.report),
       verdict: this.#text(plan.verdict),
+      provable: this.#provable(),
     };
+  }
+
+  #provable(): RecordFacts['provable'] {
+    const out: (readonly [path: string, text: string])[] = [];
+    for (const part of this.#plan.provable)
+      if (this.#has(part.slot) && this.#text(part.slot) !== UNAVAILABLE) out.push([part.path, this.#value(part)]);
+    return out;
   }
 
   #has(slot: number): boolean {
@@ -129,22 +140,30 @@ export class FactSlots {
 
   key(): ScannedKey {
     const { recordKey, keyPaths, keyParts } = this.#plan;
+    const normalSpelling = this.#normalSpelling();
     const own = this.#text(recordKey);
-    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`) };
+    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`), normalSpelling };
     const key: Record<string, string> = {};
     let length = 2; // braces
     for (let i = 0; i < keyPaths.length; i++) {
       const part = keyPaths[i]!;
       const { slot, name } = part;
       if (!this.#has(slot)) continue;
-      const value = this.#keyValue(part);
+      const value = this.#value(part);
       key[name] = value;
       length += part.token.length + (part.value === 'text' ? this.#to[slot]! - this.#from[slot]! : value.length) + 2; // quote and comma
     }
-    return { key, keyText: this.#keyText(keyParts, key, length) };
+    return { key, keyText: this.#keyText(keyParts, key, length), normalSpelling };
   }
 
-  #keyValue({ slot, value }: KeyPart): string {
+  #normalSpelling(): ReadonlyMap<string, string> {
+    const parts = this.#plan.keyPaths.filter(
+      (part) => part.value !== 'text' && this.#has(part.slot) && this.#value(part) !== this.#text(part.slot),
+    );
+    return parts.length === 0 ? NORMAL : new Map(parts.map((part) => [part.path, this.#value(part)]));
+  }
+
+  #value({ slot, value }: ValuePart): string {
     const text = this.#text(slot)!;
     if (value === 'text') return text;
     if (value === 'time') return canonicalTimeAt(this.#bytes, this.#from[slot]!, this.#to[slot]!) ?? canonicalTime(text) ?? text;

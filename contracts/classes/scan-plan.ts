@@ -104,13 +104,18 @@ export interface LinkSlots {
   readonly org: number;
 }
 
-/** One text of the key, in the order of names. */
-export interface KeyPart {
+/** A text that counts as its value, however it is spelled. */
+export interface ValuePart {
+  /** Dotted. */
+  readonly path: string;
+  readonly slot: number;
+  readonly value: 'text' | 'time' | 'number';
+}
+/** One text of the key. */
+export interface KeyPart extends ValuePart {
   readonly name: string;
   /** `"name":"` */
   readonly token: Uint8Array;
-  readonly slot: number;
-  readonly value: 'text' | 'time' | 'number';
 }
 
 export interface ScanPlan {
@@ -124,6 +129,7 @@ export interface ScanPlan {
   readonly keyPaths: readonly KeyPart[];
   /** By ascending name, for the key as text. */
   readonly keyParts: readonly KeyPart[];
+  readonly provable: readonly ValuePart[];
   readonly product: number;
   readonly productionBatch: number;
   readonly extProductionBatch: number;
@@ -155,7 +161,7 @@ class Planner {
   #slots = 0;
   readonly #places = new Map<string, number>();
 
-  plan({ body, facts, key }: ClassDefinition): ScanPlan {
+  plan({ body, facts, key, provable = [] }: ClassDefinition): ScanPlan {
     const schema: StructSchema = { ...body, properties: { ...body.properties, ext: EXT_SCHEMA } };
     const root = this.#node(schema, '', 0);
     const slot = (path: string | undefined): number => (path === undefined ? NO_SLOT : this.#slotAt(root, path));
@@ -175,6 +181,7 @@ class Planner {
       recordKey: slot('ext.record_key'),
       keyPaths,
       keyParts: [...keyPaths].sort((a, b) => (a.name < b.name ? -1 : 1)),
+      provable: provable.map((path) => this.#valuePart(root, path)),
       product: slot(facts.product),
       productionBatch: slot(facts.productionBatch),
       extProductionBatch: slot('ext.production_batch'),
@@ -239,11 +246,15 @@ class Planner {
     return leaf.slot;
   }
 
-  #keyPart(root: PlanNode, path: string): KeyPart {
+  #valuePart(root: PlanNode, path: string): ValuePart {
     const leaf = leafAt(root, path);
-    const name = keyNameOf(path);
     const value = leaf.format === 'time' ? 'time' : leaf.kind === 'decimal' || leaf.format === 'integer' ? 'number' : 'text';
-    return { name, token: utf8(`${JSON.stringify(name)}:"`), slot: this.#slotAt(root, path), value };
+    return { path, slot: this.#slotAt(root, path), value };
+  }
+
+  #keyPart(root: PlanNode, path: string): KeyPart {
+    const name = keyNameOf(path);
+    return { ...this.#valuePart(root, path), name, token: utf8(`${JSON.stringify(name)}:"`) };
   }
 
   #material(root: PlanNode, { list, supplier, batch, report }: NonNullable<ClassDefinition['facts']['materials']>): MaterialSlots {

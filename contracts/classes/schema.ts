@@ -81,6 +81,8 @@ export interface ClassDefinition {
   readonly key: readonly string[];
   readonly body: StructSchema;
   readonly facts: ClassFacts;
+  /** Dotted paths whose values are terms: what names one of them is proved to be all that does, of what was written since the class says so. */
+  readonly provable?: readonly string[];
 }
 
 export const CLASS_NAME_LENGTH_MAX = 64; // code units of a class name
@@ -88,6 +90,8 @@ const SCHEMA_DEPTH_MAX = 16;
 const SCHEMA_NODES_MAX = 2_000;
 // Every replica looks these lists through for a few bytes of content, so they are short.
 const KEY_PATHS_MAX = 16;
+/** Each is a key of the state that a record writes. */
+const PROVABLE_PATHS_MAX = 8;
 const ENUM_ITEMS_MAX = 128;
 const REQUIRED_ANY_MAX = 16;
 /** Names of one map: an engine lists the names of an object in one piece, so many in some milliseconds. */
@@ -103,7 +107,7 @@ export function readClass(
 ): { readonly ok: true; readonly definition: ClassDefinition } | { readonly ok: false; readonly reason: string } {
   const bounds = { nodesLeft: SCHEMA_NODES_MAX, mapNamesMax };
   const fault =
-    unknownMember(data, ['name', 'version', 'key', 'body', 'facts']) ??
+    unknownMember(data, ['name', 'version', 'key', 'body', 'facts', 'provable']) ??
     (typeof data.name === 'string' && /^[a-z][a-z0-9_]*$/.test(data.name) && data.name.length <= CLASS_NAME_LENGTH_MAX
       ? undefined
       : 'name') ??
@@ -116,6 +120,10 @@ export function readClass(
   const keyNames = definition.key.map(keyNameOf);
   if (new Set(keyNames).size < keyNames.length || keyNames.includes('record_key')) return { ok: false, reason: 'key' };
   for (const path of definition.key) if (!isOpenLeaf(definition.body, path)) return { ok: false, reason: `key ${path}` };
+  const { provable } = data;
+  const isList = provable === undefined || (isTexts(provable) && provable.length > 0 && provable.length <= PROVABLE_PATHS_MAX);
+  if (!isList || repeats(definition.provable ?? [])) return { ok: false, reason: 'provable' };
+  for (const path of definition.provable ?? []) if (!isOpenLeaf(definition.body, path)) return { ok: false, reason: `provable ${path}` };
   return { ok: true, definition };
 }
 

@@ -38,6 +38,8 @@ const DOMAINS = [
   'record-id',
   'sealed-field',
   'index',
+  'term',
+  'term-head',
   'address',
   'exchange',
   'evidence',

@@ -18,7 +18,9 @@ import { openGenesis } from './genesis-configuration.ts';
 import { verifyStateProof } from './state-proof.ts';
 import { leafHash } from './merkle.ts';
 import { decodeReceipt } from './receipt.ts';
-import { decodeStoredRecord, type StoredRecord } from './record.ts';
+import { encodeContent, type TextStruct } from './content.ts';
+import { encodeJson } from './json.ts';
+import { decodeRecordVersion, type RecordVersion } from './record.ts';
 import { openTransaction } from './transaction.ts';
 
 /** State key of a version: space of `records`, kind `v`, record id, version. */
@@ -46,8 +48,8 @@ class EvidenceFault extends Error {
   }
 }
 
-/** Words for a stored value, added to the claims by whoever knows its codec. */
-export type EvidenceDescription = (key: ByteText, value: Uint8Array) => readonly string[];
+/** Words for a version of a record and its content, added to the claims. */
+export type EvidenceDescription = (record: RecordVersion, content: TextStruct | undefined) => readonly string[];
 
 /** Judges a bundle. Nothing in it makes this throw: what is wrong comes back as a fault with the name of the check. */
 export function verifyEvidence(
@@ -154,13 +156,14 @@ function judge(
     if (!equalBytes(claim.valueHash, stateValueHash(crypto, value))) throw new EvidenceFault('value', 'the state holds another value');
   });
 
+  const record = within('record', () => recordOf(crypto, evidence, key, value));
   const claims = [
     `${nameOf(key)}, digest ${toHex(stateValueHash(crypto, value))} (SHA-256 of the stored bytes), is in the state certified by ${state.words} at height ${header.height}, era ${header.era}, of chain ${evidence.chainId}`,
     start.words,
     `Valid as of height ${header.height}; a later recovery order cannot be excluded without a newer header`,
-    ...(describe ? describe(key, value) : []),
+    ...(record && describe ? describe(record, evidence.record) : []),
   ];
-  if (evidence.inclusion) claims.push(...within('inclusion', () => inclusionClaims(crypto, evidence.inclusion!, certified, key, value)));
+  if (evidence.inclusion) claims.push(...within('inclusion', () => inclusionClaims(crypto, evidence.inclusion!, certified, record)));
   return claims;
 }
 
@@ -202,8 +205,7 @@ function inclusionClaims(
   crypto: Crypto,
   part: EvidenceInclusion,
   certified: (check: string, header: string, certificate: string, pinned: boolean) => Certified,
-  key: ByteText,
-  value: Uint8Array,
+  record: RecordVersion | undefined,
 ): string[] {
   const { header, words } = certified('inclusion', part.header, part.certificate, false);
   const opened = openTransaction(crypto, fromBase64Url(part.transaction));
@@ -215,27 +217,31 @@ function inclusionClaims(
     throw new EvidenceFault('receipt', 'the path does not lead to receiptsRoot');
   if (!equalBytes(receipt.transactionId, opened.id)) throw new EvidenceFault('receipt', 'the receipt is of another transaction');
   if (receipt.height !== header.height) throw new EvidenceFault('receipt', 'the receipt is of another height');
-  const record = writtenRecord(key, value);
-  if (record && !equalBytes(record.transactionId, opened.id))
+  if (!record) throw new EvidenceFault('record', 'only a version of a record names its transaction');
+  if (!equalBytes(record.transactionId, opened.id))
     throw new EvidenceFault('record', 'the transaction is not the one that wrote the record');
-  if (record && (record.height !== header.height || record.committedAtMs !== header.timestampMs))
-    throw new EvidenceFault('record', 'the block is not the one that wrote the record');
+  if (record.height !== header.height || record.index !== receipt.index)
+    throw new EvidenceFault('record', 'the block or the place in it is not where the record was written');
   return [
-    `Transaction ${toHex(opened.id)} of ${opened.transaction.sender}, signed by ${receipt.keyKind === 'own' ? 'a key of its own' : 'a custodial key'}, ended with ${receipt.code} at height ${header.height}, certified by ${words}; ${record ? 'it wrote this version' : 'the value names no transaction, so that this one wrote it is not shown'}`,
+    `Transaction ${toHex(opened.id)} of ${opened.transaction.sender}, signed by ${receipt.keyKind === 'own' ? 'a key of its own' : 'a custodial key'}, ended with ${receipt.code} at height ${header.height}, certified by ${words}; it wrote this version`,
   ];
 }
 
 /**
- * The record, which names its transaction. Undefined for bytes that are no record; state that a quorum certified holds none under a version key.
- * @throws EvidenceFault for any other key: nothing would tie a transaction to its value.
+ * The version under the key, with content and source as it names them; undefined for any other key.
+ * @throws EvidenceFault when they are others, or not there
  */
-function writtenRecord(key: ByteText, value: Uint8Array): StoredRecord | undefined {
-  if (!RECORD_VERSION_KEY.test(key)) throw new EvidenceFault('record', 'only a version of a record names its transaction');
-  try {
-    return decodeStoredRecord(value);
-  } catch {
-    return undefined;
-  }
+function recordOf(crypto: Crypto, { record, source }: Evidence, key: ByteText, value: Uint8Array): RecordVersion | undefined {
+  const isVersion = RECORD_VERSION_KEY.test(key);
+  const version = isVersion ? decodeRecordVersion(value, versionOf(key)) : undefined;
+  const content = record === undefined ? new Uint8Array(0) : encodeContent(record);
+  if (version ? !equalBytes(crypto.hash(content), version.recordDigest) : record !== undefined)
+    throw new EvidenceFault('record', 'the content is not the one that the state names');
+  const stated = version?.sourceDigest;
+  const said = source === undefined ? undefined : crypto.hash(encodeJson(source));
+  if (said === undefined || stated === undefined ? said !== stated : !equalBytes(said, stated))
+    throw new EvidenceFault('source', 'the source is not the one that the state names');
+  return version;
 }
 
 function foldPath(crypto: Pick<Crypto, 'hash'>, leaf: Uint8Array, path: readonly string[]): Digest {
@@ -255,6 +261,9 @@ function foldPath(crypto: Pick<Crypto, 'hash'>, leaf: Uint8Array, path: readonly
 function nameOf(key: ByteText): string {
   const match = RECORD_VERSION_KEY.exec(key);
   if (!match) return `State key ${toHex(fromByteText(key))}`;
-  const version = [...match[2]!].reduce((sum, unit) => sum * 256 + unit.charCodeAt(0), 0);
-  return `Record ${toHex(fromByteText(match[1]!))} version ${version}`;
+  return `Record ${toHex(fromByteText(match[1]!))} version ${versionOf(key)}`;
+}
+
+function versionOf(versionKey: ByteText): number {
+  return [...versionKey.slice(-4)].reduce((sum, unit) => sum * 256 + unit.charCodeAt(0), 0);
 }

@@ -2,12 +2,14 @@
  * evidence/v1: one file that proves a stored value to someone who has only the genesis file (design: chain, "Proofs"). It is canonical JSON
  * (RFC 8785) with bytes in base64url, and holds the input of every hash it relies on: value and map proof up to `stateRoot`, the header, its
  * certificate, the configuration that judges it, and every header that changed the configuration since genesis, each certified by the one before.
- * A bundle with the transaction of its record is bound to it by what the record names: id of the transaction, height and time of the block.
+ * The value of a record's version names content and source by digest: they stand beside it as JSON, and hash in RFC 8785 form to what it names.
+ * A bundle with the transaction of its record is bound to it by what the version names: id and position of the transaction, height of the block.
  * Schema: evidence.schema.json. What a bundle proves: evidence-verdict.ts; the same without our code: node/verify/verify-evidence.mjs.
  */
 import { type ByteText, fromBase64Url, fromByteText, toBase64Url, toHex } from './bytes.ts';
 import { decodeHeader } from './block.ts';
 import { DecodeError } from './codec.ts';
+import type { TextStruct } from './content.ts';
 import type { Crypto, Digest } from './crypto.ts';
 import { decodeJson, type Json } from './json.ts';
 
@@ -43,6 +45,10 @@ export interface Evidence {
   /** Full state key, with the space of its contract. */
   readonly key: string;
   readonly value: string;
+  /** Content of the version under the key; absent for a tombstone and for any other key. */
+  readonly record?: TextStruct;
+  /** What its sender said of its source; absent where he said nothing. */
+  readonly source?: TextStruct;
   readonly proof: string;
   readonly state: EvidenceHeader;
   readonly barriers: readonly EvidenceHeader[];
@@ -55,6 +61,8 @@ export interface EvidenceParts {
   readonly genesisHash: Digest;
   readonly key: ByteText;
   readonly value: Uint8Array;
+  readonly record?: TextStruct;
+  readonly source?: TextStruct;
   readonly proof: Uint8Array;
   readonly state: EvidenceHeaderParts;
   readonly barriers: readonly EvidenceHeaderParts[];
@@ -119,6 +127,8 @@ export function* evidenceSteps(parts: EvidenceParts): Generator<void, Evidence, 
     }),
     key: toBase64Url(fromByteText(parts.key)),
     proof: yield* base64UrlSteps(parts.proof),
+    ...(parts.record && { record: parts.record }),
+    ...(parts.source && { source: parts.source }),
     state: yield* header(parts.state),
     value: yield* base64UrlSteps(parts.value),
   };
@@ -161,13 +171,14 @@ export function decodeEvidence(text: string): Evidence {
     throw error instanceof DecodeError ? error : new DecodeError('not JSON');
   }
   const names = ['barriers', 'chainId', 'digestAlg', 'era', 'format', 'genesisHash', 'key', 'proof', 'state', 'value'];
-  const top = object(value, '', names, ['inclusion']);
+  const top = object(value, '', names, ['inclusion', 'record', 'source']);
   if (top.format !== EVIDENCE_FORMAT) throw new DecodeError('/format is unknown');
   if (top.digestAlg !== EVIDENCE_DIGEST_ALG) throw new DecodeError('/digestAlg is unknown');
   for (const name of ['chainId', 'genesisHash']) if (!isDigestHex(top[name])) throw new DecodeError(`/${name} is no digest`);
   if (typeof top.era !== 'number' || top.era < 0) throw new DecodeError('/era is no count');
   for (const name of ['key', 'value', 'proof']) bytesOf(top[name], `/${name}`);
   headerShape(top.state, '/state');
+  for (const name of ['record', 'source']) if (top[name] !== undefined) textsShape(top[name], `/${name}`);
   const { barriers, inclusion } = top;
   if (!Array.isArray(barriers) || barriers.length > EVIDENCE_BARRIERS_MAX) throw new DecodeError('/barriers is no list');
   barriers.forEach((barrier: Json, i: number) => {
@@ -189,6 +200,12 @@ function object(value: Json | undefined, at: string, names: readonly string[], o
   for (const name of Object.keys(fields))
     if (!names.includes(name) && !optional.includes(name)) throw new DecodeError(`${at}/${name} is unknown`);
   return fields;
+}
+
+function textsShape(value: Json | undefined, at: string): void {
+  const isText = (item: Json): boolean =>
+    typeof item === 'string' || (typeof item === 'object' && item !== null && Object.values(item).every(isText));
+  if (typeof value === 'string' || Array.isArray(value) || !isText(value ?? null)) throw new DecodeError(`${at} is no struct of texts`);
 }
 
 function headerShape(value: Json | undefined, at: string): void {

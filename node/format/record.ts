@@ -5,19 +5,19 @@
  * - Content is one struct of the class's fields, with `ext` beside them, in the shape the caller submitted; every leaf is text.
  * - Its bytes are RFC 8785 JSON. `recordDigest` is the plain SHA-256 over them, so `jq -cjS` and `sha256sum` repeat it from any answer.
  * - A sealed leaf stands in the content as `{"sealed": C}`.
+ * - Content and source stand once, in the call that wrote them; the state holds a RecordVersion, which binds them by digest and says where they are.
  */
 import { toHex, utf8 } from './bytes.ts';
 import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged } from './crypto.ts';
-import { decodeContent, encodeContent, type TextStruct, type TextTree } from './content.ts';
-import { canonicalJson } from './json.ts';
-import { NAME_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
+import { encodeContent, type TextStruct, type TextTree } from './content.ts';
+import { canonicalJson, encodeJson } from './json.ts';
+import { type Call, NAME_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
 
 export const RECORD_BYTES_MAX = 3_932_160; // bytes of one record's canonical text; leaves room in a transaction of 4 MiB
 export const RECORDS_PER_CALL_MAX = 1_000; // records in one call of `records.submit`
 export const REASON_BYTES_MAX = 1_024; // bytes of the reason of an amendment or withdrawal
 export const SOURCE_TEXT_BYTES_MAX = 256; // bytes of one member of `source`
-export const KEY_TEXT_BYTES_MAX = 8_192; // bytes of a key's canonical text
 export const DIGEST_ALGORITHM = 'SHA-256';
 /** MTConnect's word for "not measured". */
 export const UNAVAILABLE = 'UNAVAILABLE';
@@ -34,27 +34,47 @@ export function takeSource({ source, ...content }: TextStruct): { readonly conte
 /** Where a record came from; no part of its content or digest. */
 export type RecordOrigin = { readonly [name in (typeof sourceNames)[number]]?: string };
 
-/** One version of a record as the chain holds it. */
-export interface StoredRecord {
+/** Where a version stands in the chain: its block, the transaction in it, the call, and the record among those of the call. */
+export interface RecordPosition {
+  readonly height: number;
+  readonly index: number;
+  readonly call: number;
+  readonly item: number;
+  readonly transactionId: Digest;
+}
+
+/** One version of a record as the state holds it: it vouches for content and source by their digests and says where they stand. */
+export interface RecordVersion extends RecordPosition {
+  /** From 1; part of the key, not of the value. */
+  readonly version: number;
+  readonly recordDigest: Digest;
+  /** Of the content with its key fields in normal spelling, where that is another; so a repeat is known however it spells its key. */
+  readonly normalDigest: Digest | undefined;
   readonly class: string;
   readonly classVersion: number;
   readonly org: string;
   /** Account that signed. */
   readonly actor: string;
-  /** Identity within (class, org): names and texts. */
-  readonly key: { readonly [name: string]: string };
-  /** From 1. */
-  readonly version: number;
   readonly state: RecordState;
+  /** Undefined when nothing is said of a source. */
+  readonly sourceDigest: Digest | undefined;
+  /** Why this version replaced the one before, and that one's recordDigest; undefined for version 1. */
+  readonly change: { readonly reason: string; readonly digestBefore: Digest } | undefined;
+}
+
+/** What a call says of one record, as it stands in the body of a block. */
+export interface RecordText {
   /** Canonical text of the sealed content: `body` and `ext` in one struct. Empty for a tombstone. */
   readonly content: Uint8Array;
   readonly source: RecordOrigin;
-  readonly height: number;
+}
+
+/** A version with what is read of its block. */
+export interface StoredRecord extends RecordVersion, RecordText {
+  /** Content that the key is read from: its own, or for a tombstone that of the version withdrawn. */
+  readonly keyContent: Uint8Array;
   /** Block time, milliseconds since 1970. */
   readonly committedAtMs: number;
-  readonly transactionId: Digest;
-  /** Why this version replaced the one before, and that one's recordDigest; undefined for version 1. */
-  readonly change: { readonly reason: string; readonly digestBefore: Digest } | undefined;
 }
 
 /** One record as `records.submit` takes it. */
@@ -80,6 +100,11 @@ export interface Amendment {
 /** SHA-256 over the sealed canonical text; what the chain vouches for. */
 export function recordDigest(crypto: Pick<Crypto, 'hash'>, content: Uint8Array): Digest {
   return crypto.hash(content);
+}
+
+/** Plain SHA-256 over the RFC 8785 text of a source; undefined for one that says nothing. */
+export function sourceDigest(crypto: Pick<Crypto, 'hash'>, source: RecordOrigin): Digest | undefined {
+  return Object.keys(source).length === 0 ? undefined : crypto.hash(encodeJson({ ...source }));
 }
 
 /** SHA-256 over the canonical text in clear, without `token`; told to the submitter, never stored. */
@@ -213,49 +238,56 @@ export function readSource(reader: Reader): RecordOrigin {
   return source;
 }
 
-export function encodeStoredRecord(record: StoredRecord): Uint8Array {
-  const writer = new Writer(512 + record.content.length)
+export function encodeRecordVersion(record: Omit<RecordVersion, 'version'>): Uint8Array {
+  const digest = (writer: Writer, value: Digest): Writer => writer.fixed(value, DIGEST_BYTES);
+  return new Writer(256)
+    .fixed(record.recordDigest, DIGEST_BYTES)
+    .optional(record.normalDigest, digest)
     .text(record.class)
     .u32(record.classVersion)
     .text(record.org)
     .text(record.actor)
-    .text(canonicalJson(record.key))
-    .u32(record.version)
     .u8(RECORD_STATES.indexOf(record.state))
-    .bytes(record.content);
-  writeSource(writer, record.source);
-  return writer
-    .u64(record.height)
-    .u64(record.committedAtMs)
-    .fixed(record.transactionId, DIGEST_BYTES)
+    .optional(record.sourceDigest, digest)
     .optional(record.change, (w, change) => w.text(change.reason).fixed(change.digestBefore, DIGEST_BYTES))
+    .u64(record.height)
+    .u32(record.index)
+    .u16(record.call)
+    .u16(record.item)
+    .fixed(record.transactionId, DIGEST_BYTES)
     .finish();
 }
 
-/** @throws DecodeError */
-export function decodeStoredRecord(bytes: Uint8Array): StoredRecord {
+/** @param version of the key. @throws DecodeError */
+export function decodeRecordVersion(bytes: Uint8Array, version: number): RecordVersion {
+  const digest = (reader: Reader): Digest => reader.fixed(DIGEST_BYTES);
   return decodeAll(bytes, (reader) => ({
+    version,
+    recordDigest: digest(reader),
+    normalDigest: reader.optional(digest),
     class: reader.text(NAME_BYTES_MAX),
     classVersion: reader.u32(),
     org: reader.text(NAME_BYTES_MAX),
     actor: reader.text(NAME_BYTES_MAX),
-    key: readKey(reader),
-    version: reader.u32(),
     state: readState(reader),
-    content: reader.bytes(RECORD_BYTES_MAX),
-    source: readSource(reader),
+    sourceDigest: reader.optional(digest),
+    change: reader.optional((r) => ({ reason: r.text(REASON_BYTES_MAX), digestBefore: digest(r) })),
     height: reader.u64(),
-    committedAtMs: reader.u64(),
-    transactionId: reader.fixed(DIGEST_BYTES),
-    change: reader.optional((r) => ({ reason: r.text(REASON_BYTES_MAX), digestBefore: r.fixed(DIGEST_BYTES) })),
+    index: reader.u32(),
+    call: reader.u16(),
+    item: reader.u16(),
+    transactionId: digest(reader),
   }));
 }
 
-function readKey(reader: Reader): { readonly [name: string]: string } {
-  const key = decodeContent(reader.bytes(KEY_TEXT_BYTES_MAX));
-  for (const value of Object.values(key)) if (typeof value !== 'string') throw new DecodeError('key holds more than texts');
-  return key as { readonly [name: string]: string };
+/** What a call of `records` says of each of its records. @throws DecodeError */
+export function recordTextsOf({ method, args }: Pick<Call, 'method' | 'args'>): readonly RecordText[] {
+  if (method === 'submit') return decodeSubmissions(args);
+  const { content, source } = decodeAmendment(args);
+  return [{ content: content ?? NO_BYTES, source }];
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 function readState(reader: Reader): RecordState {
   const state = RECORD_STATES[reader.u8()];

@@ -5,6 +5,7 @@
 import {
   type BlockContext,
   type BuiltinContract,
+  type ChainView,
   type ContractMachine,
   executeTransaction,
   type Execution,
@@ -45,6 +46,8 @@ export interface RunParent {
   readonly header: Header;
   readonly configuration: ConsensusConfiguration;
   read(key: ByteText): Uint8Array | undefined;
+  /** Bytes of a transaction of this block or one before. @throws ChainError STORE_DAMAGED when they are not at hand */
+  transaction(height: number, index: number): Uint8Array;
   account(id: string): AccountView | undefined;
   isSpent(id: Digest): boolean;
 }
@@ -86,10 +89,14 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   const { parameters } = parent.configuration;
   const writes = new Map<ByteText, Uint8Array | undefined>();
   const before = new Map<ByteText, Uint8Array | undefined>();
-  const reads = guardedReads((key) => {
-    const value = parent.read(key);
-    before.set(key, value);
-    return value;
+  const bodies: Uint8Array[] = [];
+  const reads = guardedReads({
+    get(key) {
+      const value = parent.read(key);
+      before.set(key, value);
+      return value;
+    },
+    transaction: (at, index) => (at === height ? bodies[index]! : parent.transaction(at, index)),
   });
   const read = (key: ByteText): Uint8Array | undefined => {
     if (writes.has(key)) return writes.get(key);
@@ -108,7 +115,6 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   };
   const included: number[] = [];
   const refused: { index: number; code: string }[] = [];
-  const bodies: Uint8Array[] = [];
   const ids: Digest[] = [];
   const hashes: Digest[] = [];
   const receipts: Uint8Array[] = [];
@@ -144,6 +150,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
       executeTransaction(
         {
           transactionId: opened.id,
+          index: bodies.length,
           sender: transaction.sender,
           keyId: transaction.keyId,
           keyKind: verdict.key.key.kind,
@@ -151,7 +158,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
           calls: transaction.calls,
         },
         block,
-        { get: read },
+        { get: read, transaction: reads.transaction },
         { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
       ),
     );
@@ -172,17 +179,19 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
  * Reads whose failure (a damaged entry, a store that is being opened anew) reaches the caller as it was: a contract, or the machine it runs in, must
  * not turn it into a receipt, which other replicas would not write.
  */
-export function guardedReads(readStore: (key: ByteText) => Uint8Array | undefined) {
+export function guardedReads(chain: ChainView) {
   let failure: { readonly error: unknown } | undefined;
+  function guarded<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  }
   return {
-    get(key: ByteText): Uint8Array | undefined {
-      try {
-        return readStore(key);
-      } catch (error) {
-        failure = { error };
-        throw error;
-      }
-    },
+    get: (key: ByteText): Uint8Array | undefined => guarded(() => chain.get(key)),
+    transaction: (height: number, index: number): Uint8Array => guarded(() => chain.transaction(height, index)),
     during<T>(execute: () => T): T {
       let result: T;
       try {

@@ -10,7 +10,8 @@ import {
   type Receipt,
   Writer,
 } from '../format/index.ts';
-import { type ConsensusConfiguration, transactionIn } from '../format/index.ts';
+import { type ConsensusConfiguration, fromByteText, toHex, transactionIn } from '../format/index.ts';
+import { ChainError } from '../errors/index.ts';
 import { loadRow } from '../store/load.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
@@ -58,6 +59,8 @@ export interface BlockStore {
   block(height: number): Promise<Block | undefined>;
   /** One transaction of a block, without the others. */
   transaction(position: Position): Promise<Uint8Array | undefined>;
+  /** The same at once, for execution. @throws ChainError STORE_DAMAGED when it is not held: what the state points to is kept */
+  transactionNow(height: number, index: number): Uint8Array;
   receipts(height: number): Promise<readonly Receipt[] | undefined>;
   receiptBytes(height: number): Promise<readonly Uint8Array[] | undefined>;
   heightOfHash(hash: Digest): number | undefined;
@@ -90,6 +93,12 @@ export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStor
       return bytes && transactionIn(bytes, index)?.slice(); // the block's bytes may go
     },
     finality: (height) => store.get(ledgerKey.certificate(height)),
+    transactionNow(height, index) {
+      const bytes = store.get(ledgerKey.body(height));
+      const transaction = bytes && transactionIn(bytes, index);
+      if (!transaction) throw new ChainError('STORE_DAMAGED', { table: 'body', key: toHex(fromByteText(ledgerKey.body(height))) });
+      return transaction;
+    },
     receiptBytes,
     receipts: async (height) => (await receiptBytes(height))?.map(decodeReceipt),
     heightOfHash(hash) {

@@ -214,7 +214,11 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], more: RunOptions): BlockRun {
     const isSpent = (id: Digest): boolean => store.get(ledgerKey.position(id)) !== undefined;
-    return runTransactions(deps, { ...tip, read: readFinal, account, isSpent }, { height, timestampMs, transactions, ...more });
+    return runTransactions(
+      deps,
+      { ...tip, read: readFinal, transaction: blocks.transactionNow, account, isSpent },
+      { height, timestampMs, transactions, ...more },
+    );
   }
 
   function settle(result: BlockRun): Outcome {

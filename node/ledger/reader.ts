@@ -23,7 +23,7 @@ export const QUERY_GAS_MAX = 500_000_000;
 export const TRIAL_GAS_MAX = 500_000_000;
 
 /** A transaction as it would be signed now. */
-export type TrialTransaction = Omit<TransactionContext, 'transactionId'> & {
+export type TrialTransaction = Omit<TransactionContext, 'transactionId' | 'index'> & {
   /** Of the block it would be in, ms. */
   readonly timestampMs: number;
 };
@@ -83,12 +83,12 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
         const { parameters } = await blocks.configuration(height + 1);
         const { chainId, timestampMs, era } = decodeHeader(blocks.headerBytes(height)!);
         const state = createStateRows(snapshot);
-        const reads = guardedReads((key) => state.get(ledgerKey.state(key)));
+        const reads = guardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
         const { status, code, detail, result, gasUsed } = reads.during(() =>
           queryContract(
             { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
             { chainId, height, timestampMs, era, parameters },
-            { get: reads.get },
+            reads,
             { builtins, machine, hash: crypto.hash, verify: crypto.verify },
           ),
         );
@@ -108,10 +108,15 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
           parameters,
         };
         const state = createStateRows(snapshot);
-        const reads = guardedReads((key) => state.get(ledgerKey.state(key)));
-        const trial = { ...transaction, transactionId: new Uint8Array(DIGEST_BYTES), gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX) };
+        const reads = guardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
+        const trial = {
+          ...transaction,
+          transactionId: new Uint8Array(DIGEST_BYTES),
+          index: 0,
+          gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX),
+        };
         const { code, detail, gasUsed } = reads.during(() =>
-          executeTransaction(trial, block, { get: reads.get }, { builtins, machine, hash: crypto.hash, verify: crypto.verify }),
+          executeTransaction(trial, block, reads, { builtins, machine, hash: crypto.hash, verify: crypto.verify }),
         );
         return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, gasUsed, height };
       }),

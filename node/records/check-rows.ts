@@ -20,17 +20,38 @@ import {
   twinConflict,
 } from '../../contracts/index.ts';
 import { ChainError, type ErrorCode } from '../errors/index.ts';
-import { type ByteText, type RecordPath, type StoredRecord, toByteText } from '../format/index.ts';
-import { contentSteps, type PreparedRecord, reseal, type Resealed, withSeals } from './index.ts';
+import { type ByteText, equalBytes, type RecordPath, type RecordVersion, toByteText } from '../format/index.ts';
+import { type PreparedRecord, reseal, type Resealed, withSeals } from './index.ts';
 import type { NodeService } from '../service.ts';
 import { BODY_FAULTS_MAX } from './formats/index.ts';
 import type { Caller } from './types.ts';
-import { sameContentSteps } from './same-content.ts';
+import { normalDigestSteps, sameAsStoredSteps } from './same-content.ts';
+import { type StandingRecord, standingRecord } from './standing.ts';
+import type { Pause } from '../pace/slices.ts';
 import type { PreparedRows } from './prepare-rows.ts';
 import { type PlacedText, refusePlaced } from './refusal.ts';
 import type { CheckedRow, SubmitDependencies } from './submit.ts';
 
 export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'sealed' | 'sealingKeys' | 'guesses'>;
+
+/** Record id -> what stands under the key of a prepared row. */
+export type StandingRecords = ReadonlyMap<ByteText, StandingRecord>;
+
+/** Read before the rows are judged, which takes no pause for the disk. A record that comes meanwhile is met by the contract. */
+export async function standingRecords(
+  { source, bodies: { inSlices } }: Pick<SubmitDependencies, 'source' | 'bodies'>,
+  definition: ClassDefinition,
+  { rows }: PreparedRows,
+  pause: Pause,
+): Promise<StandingRecords> {
+  const standing = new Map<ByteText, StandingRecord>();
+  for (const { prepared } of rows) {
+    const first = await standingRecord({ source, inSlices }, definition, prepared);
+    if (first) standing.set(toByteText(prepared.recordId), first);
+    await pause();
+  }
+  return standing;
+}
 
 /** @throws ChainError KEY_UNKNOWN when this node holds no sealing key */
 export function newestKey({ sealingKeys }: Pick<CheckDependencies, 'sealingKeys'>): Uint8Array {
@@ -65,6 +86,7 @@ export function* judgeRows(
   deps: CheckDependencies,
   definition: ClassDefinition,
   { records, checked, unreadable, faults: placed, rows: prepared }: PreparedRows,
+  standing: StandingRecords,
   { account, organisation }: Pick<Caller, 'account' | 'organisation'>,
 ): Generator<void, CheckedRow[], void> {
   const { node, crypto } = deps;
@@ -109,7 +131,7 @@ export function* judgeRows(
       fault(code, path as string[], data);
     }
     const id = toByteText(own.recordId);
-    const first = readVersion(get, id, 1);
+    const first = standing.get(id);
     const current = first ? currentVersion(get, id) : 0;
     const visible = first === undefined || seesRecord(reading.read, account, first);
     if (!visible && !admitted) {
@@ -119,14 +141,14 @@ export function* judgeRows(
     const resealed = yield* resealRow(deps, own, first);
     const { prepared: row } = resealed;
     const { content } = row.submission;
-    if (first && !(yield* sameContentSteps(definition, content, first.content))) {
+    if (first && !(yield* sameAsStoredSteps(crypto, definition, content, first))) {
       if (!visible) deps.guesses.charge(account);
       const held = { first, latest: readVersion(get, id, current)!, current };
       if (visible && (yield* sealsAlone(deps, definition, resealed, first))) fault('SEALED_KEYS_DIFFER', [], {});
-      else fault('RECORD_KEY_CONFLICT', [], { ...keyConflict(crypto, row.recordId, held, visible) });
+      else fault('RECORD_KEY_CONFLICT', [], { ...keyConflict(row.recordId, held, visible) });
     }
     const twin = keys.get(id);
-    if (twin && !(yield* sameContentSteps(definition, content, twin[1])))
+    if (twin && !(yield* alikeSteps(deps, definition, content, twin[1])))
       fault('RECORD_KEY_CONFLICT', [], { ...twinConflict(row.recordId, twin[0]) });
     keys.set(id, [record, content]);
     rows.push({ prepared: row, materials: facts.materials, first, currentVersion: current, definition, locate });
@@ -136,27 +158,32 @@ export function* judgeRows(
   return rows;
 }
 
+/** Whether two contents say the same. */
+function* alikeSteps({ crypto }: Pick<CheckDependencies, 'crypto'>, definition: ClassDefinition, content: Uint8Array, other: Uint8Array) {
+  if (equalBytes(content, other)) return true;
+  return equalBytes(yield* normalDigestSteps(crypto, definition, content), yield* normalDigestSteps(crypto, definition, other));
+}
+
 /** The record as this organisation sealed it before, where it did. */
 export function* resealRow(
   { crypto, sealed, sealingKeys }: Pick<CheckDependencies, 'crypto' | 'sealed' | 'sealingKeys'>,
   prepared: PreparedRecord,
-  first: StoredRecord | undefined,
+  first: StandingRecord | undefined,
 ): Generator<void, Resealed, void> {
   if (prepared.sealed.length === 0) return { prepared, unopened: new Map() };
   const held = yield* sealed.getSteps(prepared.recordId);
-  const standing = first && (yield* contentSteps(first.content));
-  return yield* reseal(crypto, { keys: sealingKeys(), held, standing }, prepared);
+  return yield* reseal(crypto, { keys: sealingKeys(), held, seals: first?.seals }, prepared);
 }
 
 /** Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or others. */
 export function* sealsAlone(
-  { sealed }: Pick<CheckDependencies, 'sealed'>,
+  { sealed, crypto }: Pick<CheckDependencies, 'sealed' | 'crypto'>,
   definition: ClassDefinition,
   { prepared, unopened }: Resealed,
-  first: StoredRecord,
+  first: RecordVersion,
 ): Generator<void, boolean, void> {
   if (unopened.size === 0 || sealed.isErased(prepared.recordId)) return false;
-  return yield* sameContentSteps(definition, yield* withSeals(prepared.submission.content, unopened), first.content);
+  return yield* sameAsStoredSteps(crypto, definition, yield* withSeals(prepared.submission.content, unopened), first);
 }
 
 /** Chain state as the next block will find it. */

@@ -5,7 +5,7 @@ import {
   type Crypto,
   type Digest,
   decodeHeader,
-  decodeStoredRecord,
+  decodeRecordVersion,
   encodeConfiguration,
   equalBytes,
   evidenceSteps,
@@ -14,11 +14,14 @@ import {
   type Evidence,
   merkleLevelsSteps,
   merklePathIn,
+  type RecordPosition,
   toByteText,
   transactionHashOf,
 } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { NodeService } from '../service.ts';
+import { contentSteps } from './content-steps.ts';
+import { createRecordSource } from './source.ts';
 
 /**
  * Proves one version of a record at the head: what is read of the store first, then the bundle in steps, since it may hold megabytes.
@@ -38,7 +41,8 @@ export async function recordEvidence(
   const proof = await node.prove(CONTRACT.records, key);
   const state = await headerParts(node.blocks, proof.height, proof.headerBytes, proof.finality);
   const barriers = await barriersBelow(node.blocks, proof.height);
-  const rows = withTransaction ? await inclusionRows(node.blocks, decodeStoredRecord(value).transactionId) : undefined;
+  const stored = await createRecordSource(node).open(recordId, decodeRecordVersion(value, version));
+  const rows = withTransaction ? await inclusionRows(node.blocks, stored) : undefined;
   return (function* () {
     const inclusion = rows && (yield* inclusionOf(rows, crypto));
     return yield* evidenceSteps({
@@ -46,6 +50,8 @@ export async function recordEvidence(
       genesisHash: node.info.genesisHash,
       key: stateKey(CONTRACT.records, key),
       value,
+      ...(stored.content.length > 0 && { record: yield* contentSteps(stored.content) }),
+      ...(stored.sourceDigest && { source: { ...stored.source } }),
       proof: proof.proof,
       state,
       barriers,
@@ -63,8 +69,7 @@ interface InclusionRows {
 }
 
 /** @throws ChainError EVIDENCE_NOT_READY */
-async function inclusionRows(blocks: BlockStore, transactionId: Digest): Promise<InclusionRows> {
-  const { height, index } = blocks.position(transactionId) ?? { height: 0, index: 0 };
+async function inclusionRows(blocks: BlockStore, { height, index }: RecordPosition): Promise<InclusionRows> {
   const header = blocks.headerBytes(height);
   const finality = blocks.finality(height);
   const block = await blocks.block(height);

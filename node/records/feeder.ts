@@ -2,11 +2,11 @@
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { StateView } from '../../contracts/index.ts';
 import { decodeHeader } from '../format/index.ts';
-import { createPause } from '../pace/slices.ts';
+import { createPause, withPauses } from '../pace/slices.ts';
 import { readReceipts } from '../ledger/stored-block.ts';
 import type { Clock, Log, Timers } from '../world.ts';
 import type { RecordIndex } from './query-index.ts';
-import { type RecordRow, recordRowsOf } from './source.ts';
+import { recordRowsOf } from './source.ts';
 
 const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk, say)
 
@@ -54,13 +54,11 @@ export function createIndexFeeder(options: {
       const headerBytes = blocks.headerBytes(height);
       const pause = createPause(options);
       const receipts = await readReceipts(blocks, height, pause);
-      if (!headerBytes || !receipts) throw new Error(`Block ${height} is not held`);
-      const rows: RecordRow[] = [];
-      for (const row of recordRowsOf(receipts, state)) {
-        rows.push(row);
-        await pause();
-      }
-      await index.applyBlock(height, decodeHeader(headerBytes).timestampMs, rows, pause);
+      const block = await blocks.block(height);
+      if (!headerBytes || !receipts || !block) throw new Error(`Block ${height} is not held`);
+      const { timestampMs } = decodeHeader(headerBytes);
+      const written = { receipts, transactions: block.transactions, timestampMs };
+      await index.applyBlock(height, timestampMs, await withPauses(recordRowsOf(written, state), pause), pause);
     }
     for (const done of going.splice(0)) done();
   }

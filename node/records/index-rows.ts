@@ -2,9 +2,10 @@
 import type { ClassDefinition, LinkFact, MaterialFact, RecordFacts } from '../../contracts/classes/index.ts';
 import { factsOf, scanContent } from '../../contracts/classes/index.ts';
 import { utf8Text } from '../../contracts/builtin/layout.ts';
-import { type ByteText, fromUtf8, type RecordState, type StoredRecord, u32Text, utf8 } from '../format/index.ts';
+import { type ByteText, fromUtf8, type RecordState, u32Text, utf8 } from '../format/index.ts';
 import type { Steps } from '../pace/slices.ts';
 import { contentSteps, SHORT_BYTES } from './content-steps.ts';
+import type { IndexedRecord } from './source.ts';
 
 /** Key prefixes of the index store; retired rows stay. Values in postings end in NUL, which no record text can hold. */
 export const indexKeyspace = {
@@ -55,7 +56,7 @@ export interface RecordSummary {
 /** A tombstone keeps the facts of the version it withdrew, so that it is found where that one was. */
 export function* summarySteps(
   definition: ClassDefinition | undefined,
-  record: StoredRecord,
+  record: IndexedRecord,
   before: RecordSummary | undefined,
 ): Steps<RecordSummary> {
   const { class: name, org, actor, state, height, committedAtMs } = record;

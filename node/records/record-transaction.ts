@@ -1,5 +1,14 @@
 /** One transaction of checked records, signed with the custodial key of its account. The clear values of sealed fields wait in the sealed store for its receipt. */
-import { builtinClass, CONTRACT, GAS, GAS_PER_CLASS_BYTE, recordGas, registryKey, stateKey } from '../../contracts/index.ts';
+import {
+  builtinClass,
+  type ClassDefinition,
+  CONTRACT,
+  GAS,
+  GAS_PER_CLASS_BYTE,
+  recordGas,
+  registryKey,
+  stateKey,
+} from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { type Crypto, type Digest, encodeSubmissions, openTransaction, TRANSACTION_BYTES_MAX } from '../format/index.ts';
 import type { NodeService } from '../service.ts';
@@ -13,8 +22,8 @@ const GAS_PER_WRITE = GAS.write + KEY_BYTES * GAS.perKeyByteWritten;
 const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS_PER_WRITE + 10 * GAS.hash + GAS.event);
 /** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
 const GAS_PER_BYTE_LIMIT = 2 * (GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
-/** A record with many materials writes one key for each. */
-const GAS_PER_MATERIAL_LIMIT = 2 * (GAS_PER_WRITE + GAS.hash + GAS.read);
+/** A record with many materials or provable fields writes a key for each; some fill a chunk. */
+const GAS_PER_TERM_LIMIT = 2 * (GAS_PER_WRITE + GAS.hash + GAS.read);
 /** Of a call around the content of one record. */
 const RECORD_FRAME_BYTES = 1_024;
 const FRAME_BYTES = 4_096; // signature, calls and frames of a transaction around its contents
@@ -30,6 +39,7 @@ export interface TransactionDependencies {
 export interface SendableRow {
   readonly prepared: PreparedRecord;
   readonly materials: number;
+  readonly definition: Pick<ClassDefinition, 'provable'>;
 }
 
 export interface RecordTransaction {
@@ -46,13 +56,13 @@ export function checkFits(rows: readonly SendableRow[]): void {
 }
 
 /** Gas of a transaction that one record asks for, beside what opening its class costs each call. */
-export function gasLimitOf({ prepared, materials }: SendableRow): number {
+export function gasLimitOf({ prepared, materials, definition }: SendableRow): number {
   const { content } = prepared.submission;
   return (
     GAS_PER_RECORD_LIMIT +
     2 * recordGas(content) +
     GAS_PER_BYTE_LIMIT * (content.length + RECORD_FRAME_BYTES) +
-    GAS_PER_MATERIAL_LIMIT * materials
+    GAS_PER_TERM_LIMIT * (materials + (definition.provable?.length ?? 0))
   );
 }
 

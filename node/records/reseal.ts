@@ -2,17 +2,7 @@
  * A record sealed with the newest key, sealed again where the organisation has sealed it before: values that are the same commit alike after a change of
  * the key, so that a repeat is one.
  */
-import {
-  type Crypto,
-  DIGEST_BYTES,
-  isSealed,
-  recordDigest,
-  SEALED_NAME,
-  sealingSalt,
-  type TextStruct,
-  utf8,
-  valueAt,
-} from '../format/index.ts';
+import { type Crypto, DIGEST_BYTES, recordDigest, SEALED_NAME, sealingSalt, utf8 } from '../format/index.ts';
 import type { PreparedRecord, SealedValue } from './prepare.ts';
 import { commitmentSteps } from './sealed-values.ts';
 
@@ -21,8 +11,8 @@ export interface SealedBefore {
   readonly keys: readonly Uint8Array[];
   /** Values of the record that this node holds. */
   readonly held: readonly SealedValue[];
-  /** What the chain holds under the key of the record. */
-  readonly standing: TextStruct | undefined;
+  /** Path -> commitment, of what the chain holds under the key of the record; undefined when it holds nothing. */
+  readonly seals: ReadonlyMap<string, string> | undefined;
 }
 
 export interface Resealed {
@@ -36,9 +26,9 @@ export interface Resealed {
 
 /** One step a sealed value: a record may have tens of thousands. */
 export function* reseal(crypto: Pick<Crypto, 'hash'>, before: SealedBefore, prepared: PreparedRecord): Generator<void, Resealed, void> {
-  const { keys, held, standing } = before;
+  const { keys, held, seals } = before;
   const unopened = new Map<string, string>();
-  if (prepared.sealed.length === 0 || (held.length === 0 && !standing)) return { prepared, unopened };
+  if (prepared.sealed.length === 0 || (held.length === 0 && !seals)) return { prepared, unopened };
   const keptAt = new Map<string, SealedValue[]>();
   for (const kept of held) {
     yield;
@@ -51,14 +41,14 @@ export function* reseal(crypto: Pick<Crypto, 'hash'>, before: SealedBefore, prep
   for (const own of prepared.sealed) {
     const { path, value } = own;
     const kept = keptAt.get(path) ?? [];
-    const stands = standing && valueAt(standing, path);
-    const earlier = isSealed(stands) ? keys.map((key) => sealingSalt(crypto, key, prepared.recordId, path)) : [];
+    const stands = seals?.get(path);
+    const earlier = stands !== undefined ? keys.map((key) => sealingSalt(crypto, key, prepared.recordId, path)) : [];
     const others: { readonly salt: Uint8Array; readonly commitment: string }[] = [];
     for (const salt of [...kept.map((entry) => entry.salt), ...earlier])
       others.push({ salt, commitment: yield* commitmentSteps(crypto, { salt, path, value }) });
-    const alike = isSealed(stands) ? [own, ...others].find(({ commitment }) => commitment === stands.sealed) : undefined;
+    const alike = stands === undefined ? undefined : [own, ...others].find(({ commitment }) => commitment === stands);
     const { salt, commitment } = alike ?? (kept.length > 0 ? others[0]! : own);
-    if (!alike && isSealed(stands) && !kept.some((entry) => entry.commitment === stands.sealed)) unopened.set(commitment, stands.sealed);
+    if (!alike && stands !== undefined && !kept.some((entry) => entry.commitment === stands)) unopened.set(commitment, stands);
     if (commitment !== own.commitment) changed.set(own.commitment, commitment);
     sealed.push({ path, value, salt, commitment });
     yield;

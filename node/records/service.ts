@@ -1,5 +1,5 @@
 /** The record modules behind the routes: parse, submit, search, read, prove, trace. */
-import { may, type Read, seesRecord, stateKey } from '../../contracts/index.ts';
+import { keyOf, may, type Read, seesRecord, stateKey } from '../../contracts/index.ts';
 import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../format/index.ts';
 import { fromHex, headerHash, toHex } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
@@ -8,8 +8,8 @@ import { fillingMappings } from './filled.ts';
 import type { Inclusions } from './inclusion.ts';
 import {
   contentSteps,
+  createClassLookup,
   createScanBudget,
-  createStateRecordSource,
   type RecordIndex,
   type SealedStore,
   TRACE_DEPTH_MAX,
@@ -23,10 +23,11 @@ import { formatOfMediaType } from './formats/index.ts';
 import type { Bearer, Caller, RecordBody, RecordPage, RecordRow, RecordSearch, RecordService, RecordSubmitOptions } from './types.ts';
 import type { Bodies } from './bodies.ts';
 import type { HeldBody } from './body-thread.ts';
-import { checkSigns, classOf, judgeRows, newestKey } from './check-rows.ts';
+import { checkSigns, classOf, judgeRows, newestKey, standingRecords } from './check-rows.ts';
 import { createCoalescing } from './coalescing.ts';
 import { createGuesses } from './guesses.ts';
 import { type CheckedRow, outcomeOf, outcomesOf, submitRows } from './submit.ts';
+import { createRecordSource, type RecordBlocks } from './source.ts';
 import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
@@ -41,7 +42,7 @@ export interface RecordServiceDependencies {
   /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
   readonly sealingKeys: () => readonly Uint8Array[];
   readonly inclusions: Inclusions;
-  readonly headerBytes: (height: number) => Uint8Array | undefined;
+  readonly blocks: RecordBlocks;
   /** Stopped by whoever made it. */
   readonly bodies: Bodies;
   readonly timers: Timers;
@@ -61,8 +62,9 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
   const { node, index, crypto } = given;
   const { inSlices } = given.bodies;
   const coalescing = createCoalescing(given);
-  const deps = { ...given, coalescing, underWay: createUnderWay(node, crypto, inSlices), guesses: createGuesses(given.clock) };
-  const source = createStateRecordSource(node.state);
+  const source = createRecordSource({ state: node.state, blocks: given.blocks });
+  const deps = { ...given, source, coalescing, underWay: createUnderWay(node, crypto, inSlices), guesses: createGuesses(given.clock) };
+  const classes = createClassLookup(node.state);
   const scans = createScanBudget(deps);
 
   const read: Read = (contract, key) => node.state.get(stateKey(contract, key));
@@ -70,7 +72,7 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
 
   /** A stored version. One the caller may not see is refused like one that does not exist, and as fast: by the first version alone. */
   async function seen(id: Digest, version: number, caller: Caller): Promise<StoredRecord> {
-    const first = await source.record(id, 1);
+    const first = source.version(id, 1);
     const record =
       first && seesRecord(read, caller.account, first) ? await source.record(id, version === 0 ? undefined : version) : undefined;
     if (!record) throw new ChainError('RECORD_NOT_FOUND', { id: toHex(id) });
@@ -79,11 +81,14 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
 
   /** @param unsealed with the sealed values, where the caller may read them */
   function* view(id: Digest, record: StoredRecord, caller: Caller, unsealed: boolean): Steps<RecordRow> {
-    const headerBytes = deps.headerBytes(record.height);
+    const headerBytes = deps.blocks.headerBytes(record.height);
     const own = unsealed && caller.organisation === record.org && (record.actor === caller.account || readsAll(caller));
-    const content = record.content.length === 0 ? null : yield* contentSteps(record.content);
-    return yield* viewSteps(crypto, id, record, {
+    const keyed = yield* contentSteps(record.keyContent);
+    const definition = classes(record.class, record.classVersion);
+    const content = record.content.length === 0 ? null : keyed;
+    return yield* viewSteps(id, record, {
       content,
+      key: definition ? keyOf(definition, keyed) : {},
       mappings: content === null ? [] : yield* fillingMappings(read, content),
       blockHash: headerBytes ? headerHash(crypto, headerBytes) : new Uint8Array(0),
       ...(own ? { sealed: yield* deps.sealed.getSteps(id), erased: deps.sealed.isErased(id) } : {}),
@@ -154,7 +159,8 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     const { token, prepared } = await bodies.read(caller.account, body, task);
     if (known) bearer.identify(token); // a token inside must be the one of the header
     checkSigns(node, caller);
-    return { caller, rows: await bodies.inSlices(judgeRows(deps, definition, prepared!, caller)) };
+    const standing = await standingRecords(deps, definition, prepared!, createPause(deps));
+    return { caller, rows: await bodies.inSlices(judgeRows(deps, definition, prepared!, standing, caller)) };
   }
 
   return {
@@ -167,8 +173,8 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
       const { caller, rows } = await checked(body, bearer, { ...options, source: {} });
       return {
         records: await deps.bodies.inSlices(
-          outcomesOf(rows, function* (row) {
-            const { currentVersion: _none, ...outcome } = yield* outcomeOf(deps, caller.account, row, row.first ? 'repeated' : 'stored');
+          outcomesOf(rows, (row) => {
+            const { currentVersion: _none, ...outcome } = outcomeOf(deps, caller.account, row, row.first ? 'repeated' : 'stored');
             return row.first ? { ...outcome, currentVersion: row.currentVersion } : outcome;
           }),
         ),

@@ -1,49 +1,121 @@
-/** Where stored records are read: the authenticated state, and the records a final block wrote, in order. */
+/** Where stored records are read: what the state vouches for, and content and source in the bodies of blocks. */
 import { currentVersion, readVersion } from '../../contracts/builtin/records-versions.ts';
-import { CONTRACT, recordKey } from '../../contracts/builtin/layout.ts';
+import { CONTRACT } from '../../contracts/builtin/layout.ts';
 import { stateKey, type StateView } from '../../contracts/types.ts';
+import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
+  decodeHeader,
   decodeJson,
-  decodeStoredRecord,
+  decodeTransaction,
   type Digest,
+  fromByteText,
   fromHex,
   type Json,
   type Receipt,
+  recordTextsOf,
+  type RecordText,
+  type RecordVersion,
   type StoredRecord,
   toByteText,
+  toHex,
 } from '../format/index.ts';
+import type { BlockStore } from '../ledger/block-store.ts';
+import { ledgerKey } from '../ledger/keys.ts';
 
 export interface RecordSource {
-  /** The version asked, or the current one. */
+  /** What the state says of the version asked, or of the current one. */
+  version(id: Digest, version?: number): RecordVersion | undefined;
+  /** The same with its content. @throws ChainError STORE_DAMAGED when its block is not held */
   record(id: Digest, version?: number): Promise<StoredRecord | undefined>;
+  /** A version that was read, with its content. */
+  open(id: Digest, version: RecordVersion): Promise<StoredRecord>;
 }
 
-export function createStateRecordSource(state: StateView): RecordSource {
+export type RecordBlocks = Pick<BlockStore, 'transaction' | 'headerBytes'>;
+
+export function createRecordSource({ state, blocks }: { readonly state: StateView; readonly blocks: RecordBlocks }): RecordSource {
   const get = (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key));
+  /** The call that was read last: the records of one call are often asked for one after another. */
+  let last: { readonly height: number; readonly index: number; readonly call: number; readonly texts: readonly RecordText[] } | undefined;
+
+  async function textOf({ height, index, call, item }: RecordVersion): Promise<RecordText> {
+    if (last?.height !== height || last.index !== index || last.call !== call) {
+      const bytes = await blocks.transaction({ height, index });
+      if (!bytes) throw bodyMissing(height);
+      last = { height, index, call, texts: recordTextsOf(decodeTransaction(bytes).calls[call]!) };
+    }
+    return last.texts[item]!;
+  }
+
+  async function open(id: Digest, version: RecordVersion): Promise<StoredRecord> {
+    const text = await textOf(version);
+    const before = version.state === 'deleted' ? readVersion(get, toByteText(id), version.version - 1) : undefined;
+    const headerBytes = blocks.headerBytes(version.height);
+    if (!headerBytes) throw bodyMissing(version.height);
+    return {
+      ...version,
+      ...text,
+      keyContent: before ? (await textOf(before)).content : text.content,
+      committedAtMs: decodeHeader(headerBytes).timestampMs,
+    };
+  }
+
+  function version(id: Digest, asked?: number): RecordVersion | undefined {
+    const text = toByteText(id);
+    return readVersion(get, text, asked ?? currentVersion(get, text));
+  }
+
   return {
-    async record(id, version) {
-      const text = toByteText(id);
-      return readVersion(get, text, version ?? currentVersion(get, text));
+    version,
+    open,
+    async record(id, asked) {
+      const found = version(id, asked);
+      return found && open(id, found);
     },
   };
 }
 
-export interface RecordRow {
-  readonly recordId: Digest;
-  readonly record: StoredRecord;
+function bodyMissing(height: number): ChainError {
+  return new ChainError('STORE_DAMAGED', { table: 'body', key: toHex(fromByteText(ledgerKey.body(height))) });
 }
 
-/** The records that the receipts of one block wrote, in order of their events; `state` holds that block or a later one. */
-export function* recordRowsOf(receipts: readonly Receipt[], state: StateView): Generator<RecordRow, void, void> {
+/** What the query index reads of a version. */
+export type IndexedRecord = Pick<
+  StoredRecord,
+  'class' | 'classVersion' | 'org' | 'actor' | 'version' | 'state' | 'content' | 'height' | 'committedAtMs'
+>;
+
+export interface RecordRow {
+  readonly recordId: Digest;
+  readonly record: IndexedRecord;
+}
+
+/** What a final block wrote, and when. */
+export interface WrittenBlock {
+  readonly receipts: readonly Receipt[];
+  readonly transactions: readonly Uint8Array[];
+  readonly timestampMs: number;
+}
+
+/** The records that one block wrote, in order of the events of its receipts; `state` holds that block or a later one. */
+export function* recordRowsOf({ receipts, transactions, timestampMs }: WrittenBlock, state: StateView): Generator<void, RecordRow[], void> {
+  const rows: RecordRow[] = [];
+  let last: { readonly index: number; readonly call: number; readonly texts: readonly RecordText[] } | undefined;
   for (const { events } of receipts) {
     for (const { contract, data } of events) {
       if (contract !== CONTRACT.records) continue;
       const { id, version } = decodeJson(data) as { readonly [name: string]: Json };
       if (typeof id !== 'string' || typeof version !== 'number') continue;
       const recordId = fromHex(id);
-      const bytes = state.get(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), version)));
-      if (bytes) yield { recordId, record: decodeStoredRecord(bytes) };
+      const record = readVersion((key) => state.get(stateKey(CONTRACT.records, key)), toByteText(recordId), version);
+      if (!record) continue;
+      const { index, call, item } = record;
+      if (last?.index !== index || last.call !== call)
+        last = { index, call, texts: recordTextsOf(decodeTransaction(transactions[index]!).calls[call]!) };
+      rows.push({ recordId, record: { ...record, ...last.texts[item]!, committedAtMs: timestampMs } });
+      yield;
     }
   }
+  return rows;
 }

@@ -2,41 +2,32 @@
  * From checked records to an answer: what is stored already, one transaction (record-transaction.ts, coalescing.ts), the wait, and each record's own part
  * of the receipt (DB53/T 1407-2025 6.1.1.a to d).
  */
-import {
-  type ClassDefinition,
-  CONTRACT,
-  currentVersion,
-  foldSingles,
-  readVersion,
-  seesRecord,
-  stateKey,
-  storedSpelling,
-} from '../../contracts/index.ts';
+import { type ClassDefinition, CONTRACT, currentVersion, foldSingles, seesRecord, stateKey } from '../../contracts/index.ts';
 import { ChainError, isErrorCode } from '../errors/index.ts';
 import {
   type ByteText,
   contentDigest,
   type Crypto,
   decodeJson,
-  equalBytes,
   type Json,
   type Receipt,
-  recordDigest,
-  type StoredRecord,
+  type RecordVersion,
   takeSource,
   toByteText,
   toHex,
   TRANSACTION_BYTES_MAX,
 } from '../format/index.ts';
 import type { Inclusions } from './inclusion.ts';
-import { callsOf, contentSteps, type PreparedRecord, type SealedStore } from './index.ts';
+import { callsOf, type PreparedRecord, type SealedStore } from './index.ts';
 import type { NodeService, TransactionStatus } from '../service.ts';
 import type { Clock } from '../world.ts';
 import type { ParsedRecord } from './formats/index.ts';
 import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from './types.ts';
 import type { Bodies } from './bodies.ts';
 import type { Coalescing, Sent } from './coalescing.ts';
-import { sameContentSteps } from './same-content.ts';
+import { sameAsStoredSteps } from './same-content.ts';
+import type { RecordSource } from './source.ts';
+import { type StandingRecord, standingRecord } from './standing.ts';
 import { readingOf, resealRow, sealsAlone } from './check-rows.ts';
 import type { Guesses } from './guesses.ts';
 import { refuseRows } from './refusal.ts';
@@ -49,6 +40,7 @@ export interface SubmitDependencies {
   readonly sealed: SealedStore;
   /** The organisation's sealing keys that this node holds, oldest first, 32 bytes each; the last one seals. */
   readonly sealingKeys: () => readonly Uint8Array[];
+  readonly source: RecordSource;
   readonly inclusions: Inclusions;
   readonly bodies: Pick<Bodies, 'inSlices'>;
   readonly underWay: UnderWay;
@@ -61,7 +53,7 @@ export interface SubmitDependencies {
 export interface CheckedRow {
   readonly prepared: PreparedRecord;
   readonly materials: number;
-  readonly first: StoredRecord | undefined;
+  readonly first: StandingRecord | undefined;
   readonly currentVersion: number;
   readonly definition: ClassDefinition;
   readonly locate: ParsedRecord['locate'];
@@ -91,7 +83,7 @@ export async function submitRows(
   caller: Caller,
   options: RecordSubmitOptions,
 ): Promise<SubmitOutcome> {
-  const stored = await deps.bodies.inSlices(storedRows(deps, rows));
+  const stored = await storedRows(deps, rows, false);
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   checkFits(rows);
   const prepared = rows.map((row) => row.prepared);
@@ -133,11 +125,11 @@ async function ended({ node, clock }: SubmitDependencies, sent: Sent, timeoutMs:
 /** One step a row at least. */
 export function* outcomesOf<Row>(
   rows: readonly Row[],
-  outcome: (row: Row, i: number) => Generator<void, RecordOutcome, void>,
+  outcome: (row: Row, i: number) => RecordOutcome,
 ): Generator<void, RecordOutcome[], void> {
   const outcomes: RecordOutcome[] = [];
   for (const [i, row] of rows.entries()) {
-    outcomes.push(yield* outcome(row, i));
+    outcomes.push(outcome(row, i));
     yield;
   }
   return outcomes;
@@ -155,10 +147,10 @@ async function confirmedOutcome(
   const ofAll = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
   const results = ofAll.slice(place, place + rows.length);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
-  const stored = results.every(({ status }) => status === 'repeated')
-    ? await deps.bodies.inSlices(storedRows(deps, rows), true)
-    : undefined;
+  const stored = results.every(({ status }) => status === 'repeated') ? await storedRows(deps, rows, true) : undefined;
   if (stored) return repeatedOutcome(deps, stored, caller.account);
+  const met = new Map<CheckedRow, StandingRecord | undefined>();
+  for (const [i, row] of rows.entries()) if (results[i]?.status === 'repeated') met.set(row, await firstOf(deps, row, true));
   return {
     transactionId: toHex(receipt.transactionId),
     status: 'confirmed',
@@ -167,7 +159,7 @@ async function confirmedOutcome(
     records: await deps.bodies.inSlices(
       outcomesOf(rows, (row, i) => {
         if (results[i]?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', results[i]?.currentVersion);
-        return outcomeOf(deps, caller.account, { ...row, first: firstOf(deps.node, row) }, 'repeated', results[i]?.currentVersion);
+        return outcomeOf(deps, caller.account, { ...row, first: met.get(row) }, 'repeated', results[i]?.currentVersion);
       }),
       true,
     ),
@@ -191,7 +183,7 @@ async function failedReceipt(
     const record = before + recordOfCall;
     const data = typeof facts.sameKeyAs === 'number' ? { ...facts, sameKeyAs: before + facts.sameKeyAs } : facts;
     const row = receipt.code === 'RECORD_KEY_CONFLICT' ? rows[record] : undefined;
-    const first = row && firstOf(deps.node, row);
+    const first = row && (await firstOf(deps, row, true));
     if (row && first && seesRecord(readingOf(deps.node).read, caller.account, first)) {
       const resealed = await deps.bodies.inSlices(resealRow(deps, row.prepared, first), true);
       if (await deps.bodies.inSlices(sealsAlone(deps, row.definition, resealed, first), true))
@@ -238,9 +230,9 @@ function* latestSeen(
   { node }: SubmitDependencies,
   rows: readonly StoredRow[],
   account: string,
-): Generator<void, StoredRecord | undefined, void> {
+): Generator<void, RecordVersion | undefined, void> {
   const { read } = readingOf(node);
-  let latest: StoredRecord | undefined;
+  let latest: RecordVersion | undefined;
   for (const { first } of rows) {
     yield;
     if ((latest === undefined || first.height > latest.height) && seesRecord(read, account, first)) latest = first;
@@ -248,20 +240,24 @@ function* latestSeen(
   return latest;
 }
 
-type StoredRow = CheckedRow & { readonly first: StoredRecord };
+type StoredRow = CheckedRow & { readonly first: StandingRecord };
 
-/** The rows as they stand on the chain now, which may have moved since they were checked; undefined unless it holds all of them alike. */
-function* storedRows({ node }: SubmitDependencies, rows: readonly CheckedRow[]): Generator<void, readonly StoredRow[] | undefined, void> {
+/**
+ * The rows as they stand on the chain now, which may have moved since they were checked; undefined unless it holds all of them alike.
+ * @param owed the answer, because they were sent
+ */
+async function storedRows(deps: SubmitDependencies, rows: readonly CheckedRow[], owed: boolean): Promise<readonly StoredRow[] | undefined> {
+  const { node, crypto, bodies } = deps;
   const out: StoredRow[] = [];
   for (const row of rows) {
-    yield;
-    const first = row.first ?? firstOf(node, row);
+    const first = row.first ?? (await firstOf(deps, row, owed));
     if (!first) return undefined;
     if (row.first) {
       out.push({ ...row, first });
       continue;
     }
-    if (!(yield* sameContentSteps(row.definition, row.prepared.submission.content, first.content))) return undefined;
+    const alike = await bodies.inSlices(sameAsStoredSteps(crypto, row.definition, row.prepared.submission.content, first), owed);
+    if (!alike) return undefined;
     out.push({ ...row, first, currentVersion: versionOf(node, row) });
   }
   return out;
@@ -271,8 +267,8 @@ function rowOf({ state }: NodeService) {
   return (key: ByteText) => state.get(stateKey(CONTRACT.records, key));
 }
 
-function firstOf(node: NodeService, { prepared }: CheckedRow): StoredRecord | undefined {
-  return readVersion(rowOf(node), toByteText(prepared.recordId), 1);
+function firstOf({ source, bodies }: SubmitDependencies, row: CheckedRow, owed: boolean): Promise<StandingRecord | undefined> {
+  return standingRecord({ source, inSlices: (steps) => bodies.inSlices(steps, owed) }, row.definition, row.prepared);
 }
 
 function versionOf(node: NodeService, { prepared }: CheckedRow): number {
@@ -283,28 +279,25 @@ function versionOf(node: NodeService, { prepared }: CheckedRow): number {
  * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and `storedAs` where
  * that spells the key otherwise, unless the account may not see that record.
  */
-export function* outcomeOf(
-  { crypto, node }: Pick<SubmitDependencies, 'crypto' | 'node'>,
+export function outcomeOf(
+  { node }: Pick<SubmitDependencies, 'node'>,
   account: string,
   row: CheckedRow,
   status: RecordOutcome['status'],
   currentVersion = Math.max(1, row.currentVersion),
-): Generator<void, RecordOutcome, void> {
-  const { prepared, first, definition } = row;
+): RecordOutcome {
+  const { prepared, first } = row;
   const stored = status === 'repeated' && first && seesRecord(readingOf(node).read, account, first) ? first : undefined;
-  const alike = stored && equalBytes(prepared.submission.content, stored.content);
-  const storedAs =
-    stored && !alike && storedSpelling(definition, yield* contentSteps(prepared.submission.content), yield* contentSteps(stored.content));
   return {
     id: toHex(prepared.recordId),
     version: 1,
     contentDigest: toHex(prepared.contentDigest),
-    recordDigest: toHex(stored ? recordDigest(crypto, stored.content) : prepared.recordDigest),
+    recordDigest: toHex((stored ?? prepared).recordDigest),
     digestAlg: 'SHA-256',
     status,
     currentVersion,
     ...(stored ? { transactionId: toHex(stored.transactionId) } : {}),
-    ...(storedAs && Object.keys(storedAs).length > 0 ? { storedAs } : {}),
+    ...(stored && Object.keys(stored.storedAs).length > 0 ? { storedAs: stored.storedAs } : {}),
   };
 }
 

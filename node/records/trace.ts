@@ -3,12 +3,11 @@
  * reports, factories. An edge says which records make it, and whether it stands on one side's word: a link to another organisation's batch is `claimed`
  * until its owner has recorded that batch himself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
  */
-import { textAt, fromHex } from '../format/index.ts';
+import { type Digest, fromHex, type StoredRecord, textAt } from '../format/index.ts';
 import { type Pause, withPauses } from '../pace/slices.ts';
 import { contentSteps } from './content-steps.ts';
 import { linkText, type RecordSummary } from './index-rows.ts';
 import { type IndexFilter, type RecordIndex, SEARCH_LIMIT_MAX, type SearchRow } from './query-index.ts';
-import type { RecordSource } from './source.ts';
 
 export const TRACE_DEPTH_MAX = 16; // edges away from the product
 export const TRACE_NODES_MAX = 2_000;
@@ -77,7 +76,12 @@ interface Thing {
   readonly supplier?: string;
 }
 
-export async function traceProduct(index: TraceIndex, source: RecordSource, product: string, options: TraceOptions = {}): Promise<Trace> {
+/** Where the content of a version is read. */
+export interface TraceSource {
+  record(id: Digest, version: number): Promise<Pick<StoredRecord, 'content'> | undefined>;
+}
+
+export async function traceProduct(index: TraceIndex, source: TraceSource, product: string, options: TraceOptions = {}): Promise<Trace> {
   const walk = new TraceWalk(index, source, options);
   const { direction = 'both' } = options;
   const top: Thing = { type: 'product', id: product };
@@ -88,7 +92,7 @@ export async function traceProduct(index: TraceIndex, source: RecordSource, prod
 
 class TraceWalk {
   readonly #index: TraceIndex;
-  readonly #source: RecordSource;
+  readonly #source: TraceSource;
   readonly #options: TraceOptions;
   readonly #nodes = new Map<string, TraceNode>();
   readonly #edges = new Map<
@@ -103,7 +107,7 @@ class TraceWalk {
   #recordsRead = 0;
   #links = 0;
 
-  constructor(index: TraceIndex, source: RecordSource, options: TraceOptions) {
+  constructor(index: TraceIndex, source: TraceSource, options: TraceOptions) {
     this.#index = index;
     this.#source = source;
     this.#options = options;

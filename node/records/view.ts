@@ -1,12 +1,10 @@
 /** How a stored record is answered. `record` is the sealed content as submitted: RFC 8785 of it, hashed with SHA-256, repeats `recordDigest`. */
 import {
-  type Crypto,
   DIGEST_ALGORITHM,
   type Digest,
   formatTime,
   isSealed,
   type Json,
-  recordDigest,
   type StoredRecord,
   type TextStruct,
   type TextTree,
@@ -18,6 +16,8 @@ import type { SealedValue } from './prepare.ts';
 export interface RecordViewOptions {
   /** What the record's content says; null when it was deleted. */
   readonly content: TextStruct | null;
+  /** Identity within class and organisation: names and texts. */
+  readonly key: { readonly [name: string]: string };
   readonly blockHash: Digest;
   /** Clear values for a caller who may read them. */
   readonly sealed?: readonly SealedValue[];
@@ -32,10 +32,9 @@ const US_PER_MS = 1_000n;
 const STEP_VALUES = 256;
 
 /** A record may hold tens of thousands of sealed values. */
-export function* viewSteps(crypto: Pick<Crypto, 'hash'>, recordId: Digest, record: StoredRecord, options: RecordViewOptions) {
+export function* viewSteps(recordId: Digest, record: StoredRecord, options: RecordViewOptions) {
   const { content } = options;
-  const digest = toHex(recordDigest(crypto, record.content));
-  yield;
+  const digest = toHex(record.recordDigest);
   const commitments: { readonly path: string; readonly commitment: string }[] = [];
   if (content !== null) yield* collectCommitments(content, '', commitments);
   const held = new Set<string>();
@@ -54,7 +53,7 @@ export function* viewSteps(crypto: Pick<Crypto, 'hash'>, recordId: Digest, recor
     classVersion: record.classVersion,
     org: record.org,
     actor: record.actor,
-    key: record.key,
+    key: options.key,
     state: record.state,
     ...(content !== null && commitments.length === 0 ? { contentDigest: digest } : {}),
     recordDigest: digest,

@@ -23,7 +23,7 @@ const read = (data, run) => {
   const u = (size) => Number(BigInt(`0x${take(size).toString('hex')}`));
   const blob = () => take(u(4));
   const list = (item) => Array.from({ length: Math.min(u(4), data.length) }, item);
-  const value = run({ take, u, blob, text: () => blob().toString(), list });
+  const value = run({ take, u, blob, text: () => blob().toString(), list, maybe: (item) => (u(1) ? item() : undefined) });
   need(at === data.length, 'form: bytes left over');
   return value;
 };
@@ -36,11 +36,11 @@ const readConfiguration = (data) => read(data, ({ u, blob, text, list }) => {
   const start = { hash: tagged('consensus', data), engine: text(), executionVersion: u(4), parameters: list(() => [text(), u(8)]) };
   return { ...start, validators: list(() => ({ id: text(), validatorKey: blob().toString('hex'), suite: u(1), weight: u(8) })) };
 });
-/** The transaction a stored record names as its writer, with height and time of its block. */
-const readWriter = (data) => read(data, ({ take, u, blob }) => {
-  for (const part of [blob, () => u(4), blob, blob, blob, () => u(4), () => u(1), blob]) part(); // class to content
-  for (let member = 0; member < 6; member++) if (u(1)) blob(); // source
-  return { height: u(8), time: u(8), id: take(32), change: u(1) && [blob(), take(32)] };
+/** What a record's version names: digests of content and source, the transaction that wrote it, and where that stands. */
+const readVersion = (data) => read(data, ({ take, u, blob, maybe }) => {
+  const front = { digest: take(32), normal: maybe(() => take(32)), class: [blob(), u(4)], writer: [blob(), blob()], state: u(1) };
+  const names = { source: maybe(() => take(32)), change: maybe(() => [blob(), take(32)]) };
+  return { ...front, ...names, height: u(8), index: u(4), call: u(4), id: take(32) };
 });
 /** Parameters the file does not name are defaults of the release; the validators it names have signed them. */
 function checkGenesis(configuration, genesis) {
@@ -100,12 +100,11 @@ const fold = (leaf, path) => path.reduce((digest, step) => {
 }, sha('\0', leaf));
 /** What the bundle proves, in words. Throws with the name of the check that failed. */
 export function verifyBundle(text, genesisText) {
-  const { inclusion, ...bundle } = JSON.parse(text);
-  need(canonical({ ...bundle, ...(inclusion && { inclusion }) }) === text, 'form: not canonical JSON');
+  const { inclusion, record, source, ...bundle } = JSON.parse(text);
+  need(canonical(JSON.parse(text)) === text, 'form: not canonical JSON');
   named(bundle, 'barriers,chainId,digestAlg,era,format,genesisHash,key,proof,state,value');
   need(bundle.format === 'tracemill/evidence/v1' && bundle.digestAlg === 'sha-256', 'form: unknown format');
-  const genesis = JSON.parse(genesisText);
-  const genesisHash = tagged('genesis', canonical(genesis));
+  const [genesis, genesisHash] = [JSON.parse(genesisText), tagged('genesis', canonical(JSON.parse(genesisText)))];
   const chainId = tagged('chain', genesisHash);
   need(genesisHash.toString('hex') === bundle.genesisHash && chainId.toString('hex') === bundle.chainId, 'genesis: another chain');
   const stages = []; // configurations, each with the first height it judges
@@ -127,9 +126,12 @@ export function verifyBundle(text, genesisText) {
   }
   need(state.era === bundle.era, 'era: not that of the header');
   const [key, value, found] = [bytes(bundle.key), bytes(bundle.value), []];
-  const seen = (entry, valueHash) => void (entry.equals(key) && found.push(valueHash));
-  need(mapRoot(bytes(bundle.proof), seen).equals(state.stateRoot), 'map proof: leads to another root');
+  need(mapRoot(bytes(bundle.proof), (entry, hash) => void (entry.equals(key) && found.push(hash))).equals(state.stateRoot), 'map proof: leads to another root');
   need(found.length === 1 && found[0].equals(sha(value)), 'value: the state holds another, or none');
+  const version = key.length === 45 && key.toString('latin1').startsWith('\x07recordsv') ? readVersion(value) : undefined;
+  const digestOf = (part, none) => (part === undefined ? none : sha(canonical(part)))?.toString('hex');
+  need(digestOf(record, version && sha('')) === version?.digest.toString('hex'), 'record: not the content that the value names');
+  need(digestOf(source) === version?.source?.toString('hex'), 'source: not the one that the value names');
   const what = `State key ${key.toString('hex')}, digest ${sha(value).toString('hex')} (SHA-256 of the stored bytes)`;
   const until = `Valid as of height ${state.height}; a later recovery order cannot be excluded without a newer header`;
   const claims = [`${what}, is in the state certified by ${words} at height ${state.height}`, until];
@@ -140,9 +142,7 @@ export function verifyBundle(text, genesisText) {
   need(fold(receipt, inclusion.receiptPath).equals(header.receiptsRoot), 'receipt: path');
   const id = tagged('transaction', transaction.subarray(0, -68)); // without the signature of 64 bytes and its length
   need(receipt.subarray(0, 32).equals(id) && receipt.subarray(32, 40).equals(uint(header.height, 8)), 'receipt: of another transaction');
-  need(key.length === 45 && key.toString('latin1').startsWith('\x07recordsv'), 'record: only a version of a record names its transaction');
-  const writer = (() => { try { return readWriter(value) } catch {} })(); // a value that is no record names none
-  need(!writer || (writer.id.equals(id) && writer.height === header.height && writer.time === header.time), 'record: of another transaction');
+  need(version?.id.equals(id) && [version.height, version.index].join() === [header.height, receipt.readUInt32BE(40)].join(), 'record: of another transaction');
   return [...claims, `Transaction ${id.toString('hex')} ended as receipt ${receipt.toString('base64url')} says: ${certified(header, inclusion)}, height ${header.height}`];
 }
 // As a command: a fault is thrown, so its name is printed and the exit code is 1.

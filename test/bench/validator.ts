@@ -29,6 +29,7 @@ import { createLog } from '../../node/real/log.ts';
 import { createRealWorld } from '../../node/real/world.ts';
 import { createClassLookup, openRecordIndex, type RecordIndex, recordRowsOf } from '../../node/records/index.ts';
 import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/store/index.ts';
+import { ended } from '../tools/steps.ts';
 import { ownCpuUs } from './statistics.ts';
 
 const WORK_MS_MAX = 600_000; // no part of a block is left out for time
@@ -168,12 +169,13 @@ export class Validator {
     const height = this.#tip.height + 1;
     const { validators } = decodeCurrentConfiguration(this.#tip.configuration);
     let hash = new Uint8Array(0);
+    const timestampMs = Date.now();
     if (this.sampled) this.#session.post('Profiler.start');
     const build = await spent(() => {
       const built = this.#executor.build({
         height,
         parent: this.#tip.hash,
-        timestampMs: Date.now(),
+        timestampMs,
         proposer: validators[0]!.node,
         engineData: new Uint8Array(8),
         transactions: waiting,
@@ -204,7 +206,10 @@ export class Validator {
     });
     const failed = decoded.find(({ status }) => status !== 'ok');
     if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
-    const index = await spent(() => this.#index.applyBlock(height, Date.now(), [...recordRowsOf(decoded, this.#state)]));
+    const index = await spent(() => {
+      const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes), timestampMs };
+      return this.#index.applyBlock(height, timestampMs, ended(recordRowsOf(written, this.#state)));
+    });
     await this.#bodies.drop(height);
     return { signatures, opening, mempool, build, commit, bodies, index, receipts };
   }

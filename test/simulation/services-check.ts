@@ -11,6 +11,7 @@ import { createClassLookup, createRecordIndex, recordRowsOf, SEALED_PULL_EVERY_M
 import type { RecordFilter, RecordRow } from '../../node/records/types.ts';
 import { MemoryStore } from '../tools/memory-store.ts';
 import type { Store } from '../../node/world.ts';
+import { ended } from '../tools/steps.ts';
 import type { Cluster } from './cluster.ts';
 import type { FullNodes, RunningNode } from './full-node.ts';
 import { deviceOf, type FullSetup } from './full-setup.ts';
@@ -190,8 +191,9 @@ export class ServicesCheck {
       const { height } = node.head();
       for (let at = (index.height ?? -1) + 1; at <= height; at++) {
         const receipts = (await node.blocks.receipts(at)) ?? [];
+        const { transactions } = (await node.blocks.block(at))!;
         const { timestampMs } = decodeHeader(node.blocks.headerBytes(at)!);
-        await index.applyBlock(at, timestampMs, [...recordRowsOf(receipts, node.state)]);
+        await index.applyBlock(at, timestampMs, ended(recordRowsOf({ receipts, transactions, timestampMs }, node.state)));
       }
       const difference = firstDifference(await rowsOf(made), await rowsOf(services!.stores.index));
       if (difference !== undefined)

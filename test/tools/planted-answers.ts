@@ -234,7 +234,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
   {
     name: 'a conflict of keys found before signing has facts of its own',
     file: 'node/records/check-rows.ts',
-    from: '{ ...keyConflict(crypto, row.recordId, held, visible) }',
+    from: '{ ...keyConflict(row.recordId, held, visible) }',
     to: '{ currentVersion: String(held.current) }',
     test: 'test/unit/contracts/builtin/records.test.ts',
     only: 'one shape of facts',

@@ -8,6 +8,7 @@ import { createContracts } from '../../../node/ledger/contracts.ts';
 export const ORGANISATIONS = ['acme', 'bolt', 'cast', 'dent'] as const;
 export const ADMIN = 'admin@acme';
 const GAS_LIMIT = 10_000_000_000;
+const NO_BODY = new Uint8Array(0); // no method that is measured reads one
 const TIME_MS = 1_767_225_600_000;
 
 export interface KeyPair {
@@ -60,10 +61,15 @@ export class GasStand {
   /** Runs a transaction and forgets what it wrote. */
   run(sender: string, calls: readonly Call[], gasLimit = GAS_LIMIT): Execution {
     const transactionId = this.crypto.hash(encodeJson(++this.#transactions));
-    const transaction = { transactionId, sender, keyId: 'k', keyKind: 'own', gasLimit, calls } as const;
+    const transaction = { transactionId, index: 0, sender, keyId: 'k', keyKind: 'own', gasLimit, calls } as const;
     const block = { chainId: new Uint8Array(32), height: 7, timestampMs: TIME_MS, era: 0, parameters: defaultParameters() };
     const { hash, verify } = this.crypto;
-    return executeTransaction(transaction, block, { get: (key) => this.state.get(key) }, { ...this.#contracts, hash, verify });
+    return executeTransaction(
+      transaction,
+      block,
+      { get: (key) => this.state.get(key), transaction: () => NO_BODY },
+      { ...this.#contracts, hash, verify },
+    );
   }
 
   /** Runs a transaction that must succeed and keeps what it wrote. */

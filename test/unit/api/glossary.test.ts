@@ -7,7 +7,6 @@ import { glossary } from '../../../api/glossary.ts';
 import { registryRows } from '../../../api/rest/openapi.ts';
 import { encodeJson, type StoredRecord } from '../../../node/format/index.ts';
 import { viewSteps } from '../../../node/records/view.ts';
-import { crypto } from '../node/records/sample.ts';
 import { sourceFiles } from '../../tools/source.ts';
 import { confirmed, createRig, type Rig, testEvent } from './stand-ins.ts';
 
@@ -93,7 +92,9 @@ after(() => rig.close());
 
 function sampleView() {
   const stored: StoredRecord = {
-    ...{ class: 'production', classVersion: 1, org: 'acme', actor: 'a@acme', key: {}, version: 2, state: 'current', height: 1 },
+    ...{ class: 'production', classVersion: 1, org: 'acme', actor: 'a@acme', version: 2, state: 'current', height: 1 },
+    ...{ index: 0, call: 0, item: 0, recordDigest: new Uint8Array(32), normalDigest: undefined, sourceDigest: new Uint8Array(32) },
+    keyContent: new Uint8Array(0),
     content: new TextEncoder().encode('{"product_uid":"P"}'),
     source: { system: 's', id: '1', time: 't', seq: '1', interfaceId: 'i', mapping: 'm' },
     committedAtMs: 1_760_000_000_000,
@@ -101,8 +102,8 @@ function sampleView() {
     change: { reason: 'r', digestBefore: new Uint8Array(32) },
   };
   const mappings = [{ id: 'm', owner: 'acme', name: 'M', documentDigest: null }];
-  const options = { content: { product_uid: 'P' }, blockHash: new Uint8Array(32), sealed: [], erased: true, mappings };
-  const steps = viewSteps(crypto, new Uint8Array(32), stored, options);
+  const options = { content: { product_uid: 'P' }, key: {}, blockHash: new Uint8Array(32), sealed: [], erased: true, mappings };
+  const steps = viewSteps(new Uint8Array(32), stored, options);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

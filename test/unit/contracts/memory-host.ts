@@ -58,7 +58,7 @@ export class MemoryChain {
     const hash = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest());
     return {
       block: { chainId: new Uint8Array(32), height: this.height, timestampMs: this.timestampMs, era: 0, parameters: defaultParameters() },
-      transaction: { transactionId: hash(encodeJson(this.#salt++)), sender, keyId: 'k', keyKind: 'own' },
+      transaction: { transactionId: hash(encodeJson(this.#salt++)), index: 0, sender, keyId: 'k', keyKind: 'own' },
       self,
       caller,
       callIndex: 0,
@@ -68,6 +68,9 @@ export class MemoryChain {
       put: (key, value) => this.state.set(stateKey(self, key), value),
       delete: (key) => this.state.delete(stateKey(self, key)),
       read: this.read,
+      callAt: () => {
+        throw new Error('No body is kept here');
+      },
       emit: (name, data) => this.events.push({ contract: self, name, data: decodeJson(data) }),
       call: (contract, method, args) => this.#run('methods', sender, self, contract, method, args),
       gasLeft: Number.MAX_SAFE_INTEGER,

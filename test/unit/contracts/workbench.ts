@@ -5,6 +5,7 @@ import {
   accessKey,
   type BlockContext,
   type BuiltinContract,
+  type ChainView,
   CONTRACT,
   createContractMachine,
   createDeployedContract,
@@ -18,7 +19,6 @@ import {
   type QuickJsMachine,
   type RegistryEntry,
   registryKey,
-  type StateView,
   stateKey,
 } from '../../../contracts/index.ts';
 
@@ -62,7 +62,12 @@ function registerCaller(state: Map<string, Uint8Array>, account: string): void {
 /** A chain of one: executes, and applies the writes of what succeeded. */
 export class Chain {
   readonly state = new Map<string, Uint8Array>();
-  readonly view: StateView = { get: (key) => this.state.get(key) };
+  readonly view: ChainView = {
+    get: (key) => this.state.get(key),
+    transaction(): never {
+      throw new Error('No body is kept here');
+    },
+  };
   readonly deps: ExecutionDeps;
   #transactions = 0;
 
@@ -82,7 +87,7 @@ export class Chain {
   execute(calls: readonly Call[], options: { readonly sender?: string; readonly gasLimit?: number } = {}): Execution {
     const transactionId = hash(encodeJson(++this.#transactions));
     const { sender = 'ann@acme', gasLimit = 10_000_000_000 } = options;
-    const tx = { transactionId, sender, keyId: 'k1', keyKind: 'own', gasLimit, calls } as const;
+    const tx = { transactionId, index: 0, sender, keyId: 'k1', keyKind: 'own', gasLimit, calls } as const;
     const execution = executeTransaction(tx, block, this.view, this.deps);
     for (const [key, value] of execution.writes) {
       if (value === undefined) this.state.delete(key);

@@ -51,7 +51,15 @@ before(async () => {
   };
   rig.node.judge = async (sender, calls, gasLimit) => {
     const transactionId = new Uint8Array(32);
-    const context = { transactionId, sender, keyId: 'k1', keyKind: 'own', calls, gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX) } as const;
+    const context = {
+      transactionId,
+      index: 0,
+      sender,
+      keyId: 'k1',
+      keyKind: 'own',
+      calls,
+      gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX),
+    } as const;
     const { code, detail, gasUsed } = executeTransaction(context, block, chain.view, chain.deps);
     tried.push(gasUsed);
     return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, gasUsed, height: 7 };

@@ -6,9 +6,10 @@ import { GUESSES_PER_MINUTE, GUESSES_SAVED_COUNT } from '../../../../node/record
 import { createRecordService } from '../../../../node/records/service.ts';
 import type { Route } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
-import { CONTRACT, deployedKey, production, recordKey, stateKey } from '../../../../contracts/index.ts';
-import { encodeJson, encodeStoredRecord, type StoredRecord, toByteText, toHex } from '../../../../node/format/index.ts';
+import { CONTRACT, deployedKey, production, stateKey } from '../../../../contracts/index.ts';
+import { encodeJson, type StoredRecord, toHex } from '../../../../node/format/index.ts';
 import { createRecordIndex, prepareRecord, type RecordRow, type SealedValue } from '../../../../node/records/index.ts';
+import { Shelf } from '../../node/records/shelf.ts';
 import { createMemoryStore } from '../../node/records/memory-store.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import { createRig, type Rig, type TestNode, type TestWorld } from '../stand-ins.ts';
@@ -89,6 +90,7 @@ after(async () => {
 const address = `0x${'1'.repeat(40)}`;
 const UNKNOWN = 'f'.repeat(64);
 
+const shelf = new Shelf();
 interface Sample {
   readonly row: RecordRow;
   readonly sealed: readonly SealedValue[];
@@ -107,11 +109,10 @@ function sample(uid: string, actor: string, height: number, more: Partial<Stored
   const preparation = prepareRecord({ crypto, org, sealingKey }, production, contentOf(uid, location));
   if (!preparation.ok) return assert.fail(JSON.stringify(preparation.faults));
   const { recordId, submission, sealed } = preparation.prepared;
-  const record: StoredRecord = {
-    ...{ class: 'production', classVersion: 1, org, actor, key: {}, version: 1, state: 'current', content: submission.content },
-    ...{ source: {}, height, committedAtMs: 1_760_000_000_000 + height, transactionId: new Uint8Array(32).fill(height), change: undefined },
-    ...more,
-  };
+  const record = shelf.put(recordId, {
+    ...{ class: 'production', org, actor, content: submission.content, height, committedAtMs: 1_760_000_000_000 + height },
+    ...{ transactionId: new Uint8Array(32).fill(height), ...more },
+  });
   return { row: { recordId, record }, sealed, id: toHex(recordId) };
 }
 /** One of the device, amended by the operator; one that the device amended against the rule of the contract; foreign ones of its and another organisation. */
@@ -153,7 +154,7 @@ before(async () => {
           return { receipt: new Uint8Array(3), index: 0, count: 1, path: [], headerBytes: new Uint8Array(3) };
         },
       },
-      headerBytes: () => new Uint8Array(3),
+      blocks: shelf.blocks,
       timers: world.timers,
       clock: world.clock,
       evidence: async (recordId, version, withTransaction) =>
@@ -163,11 +164,7 @@ before(async () => {
         })(),
     });
   rig = await createRig({ rateLimitFactor: 0 }, recordsOn);
-  for (const { row } of all)
-    rig.state.rows.set(
-      stateKey(CONTRACT.records, recordKey.version(toByteText(row.recordId), row.record.version)),
-      encodeStoredRecord(row.record),
-    );
+  for (const [key, value] of shelf.rows) rig.state.rows.set(key, value);
   rig.state.rows.set(stateKey(CONTRACT.deployed, deployedKey.contract(address)), encodeJson({ address, owner: 'acme', state: 'active' }));
   for (const [kind, id, owner] of [
     ['factory', 'F-001', 'acme'],

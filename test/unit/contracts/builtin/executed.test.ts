@@ -38,6 +38,7 @@ class Chain {
   run(sender: string, calls: readonly (readonly [string, string, Json])[], gasLimit = 1_000_000_000) {
     const tx = {
       transactionId: new Uint8Array(32),
+      index: 0,
       sender,
       keyId: 'own-1',
       keyKind: 'own',
@@ -51,7 +52,12 @@ class Chain {
       era: 0,
       parameters: defaultParameters(),
     };
-    const execution = executeTransaction(tx, block, { get: (key) => this.state.get(key) }, deps);
+    const execution = executeTransaction(
+      tx,
+      block,
+      { get: (key) => this.state.get(key), transaction: () => assert.fail('no body is read') },
+      deps,
+    );
     for (const [key, value] of execution.writes) value ? this.state.set(key, value) : this.state.delete(key);
     return execution;
   }

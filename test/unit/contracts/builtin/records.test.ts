@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import { GAS_PER_RECORD, records } from '../../../../contracts/builtin/records.ts';
 import { CONTRACT, accessKey, genesisRoles, recordKey, type RegistryKind, registryKey } from '../../../../contracts/builtin/layout.ts';
 import { ContractFailure, type Host } from '../../../../contracts/types.ts';
-import { builtinClasses, production } from '../../../../contracts/classes/index.ts';
+import { builtinClasses, keyOf, production, readClass } from '../../../../contracts/classes/index.ts';
 import { AI4I_FILE, AI4I_MAPPING, ai4iRecords, readAi4iRows } from '../../../../devnet/ai4i.ts';
 import {
   type ByteText,
+  type Call,
+  decodeContent,
   decodeJson,
-  decodeStoredRecord,
+  decodeRecordVersion,
   defaultParameters,
   encodeAmendment,
   encodeContent,
@@ -21,7 +23,16 @@ import {
   type Submission,
   type TextStruct,
   toByteText,
+  decodeTerm,
+  type TermEntry,
+  TERM_CHUNK_ENTRIES,
+  termDigest,
+  termFault,
+  type TermKind,
+  u32Text,
   recordDigest,
+  recordTextsOf,
+  sourceDigest,
   toHex,
 } from '../../../../node/format/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
@@ -36,6 +47,7 @@ type Result = { readonly [name: string]: Json };
 /** State in a Map and the host's door, without gas or transactions: the executor has tests of its own. */
 class Chain {
   readonly space = new Map<ByteText, Uint8Array>();
+  readonly calls = new Map<number, Call>();
   readonly others = new Map<string, Uint8Array>();
   readonly events: { name: string; data: Json }[] = [];
   height = 5;
@@ -66,7 +78,7 @@ class Chain {
     const transactionId = new Uint8Array(32).fill(this.transaction++);
     const host: Host = {
       block: { chainId: new Uint8Array(32), height: this.height, timestampMs: BLOCK_TIME_MS, era: 0, parameters: defaultParameters() },
-      transaction: { transactionId, sender, keyId: 'k', keyKind: 'custodial' },
+      transaction: { transactionId, index: 0, sender, keyId: 'k', keyKind: 'custodial' },
       self: 'records',
       caller,
       callIndex: 0,
@@ -76,6 +88,7 @@ class Chain {
       put: (key, value) => void draft.set(key, value),
       delete: () => assert.fail('records never deletes'),
       read: (contract, key) => this.others.get(contract + key),
+      callAt: ({ height }) => this.calls.get(height)!,
       emit: (name, data) => void this.events.push({ name, data: decodeJson(data) }),
       call: () => assert.fail('records calls nobody'),
       gasLeft: Number.MAX_SAFE_INTEGER,
@@ -83,11 +96,22 @@ class Chain {
         this.gas += units;
       },
     };
+    this.calls.set(this.height, { contract: 'records', method, args });
     const run = records.methods[method] ?? records.queries[method]!;
     const result = decodeJson(run(host, args));
     for (const [key, value] of draft) this.space.set(key, value);
     this.height++;
     return result;
+  }
+
+  /** Why these are not all versions that name the value. */
+  termFault(entries: readonly TermEntry[], kind: TermKind, ...values: readonly string[]): string | undefined {
+    const digest = toByteText(termDigest(crypto, kind, ...values));
+    const held = this.space.get(recordKey.term(digest));
+    const heads: Uint8Array[] = [];
+    for (let head = this.space.get(recordKey.termChunk(digest, 0)); head; head = this.space.get(recordKey.termChunk(digest, heads.length)))
+      heads.push(head);
+    return termFault(crypto, held && decodeTerm(held), heads, entries);
   }
 
   submit(trees: readonly TextStruct[], sender = 'mes@alpha', recordClass = 'production'): readonly Result[] {
@@ -123,18 +147,21 @@ test('an annex A record writes four authenticated keys, an event and its receipt
   assert.equal(chain.space.size, 4);
   assert.deepEqual([result!.status, result!.version, result!.currentVersion, result!.digestAlg], ['stored', 1, 1, 'SHA-256']);
   const id = toByteText(fromHex(result!.id as string));
-  const stored = decodeStoredRecord(chain.space.get(recordKey.version(id, 1))!);
-  assert.equal(toHex(crypto.hash(stored.content)), result!.recordDigest);
+  const stored = decodeRecordVersion(chain.space.get(recordKey.version(id, 1))!, 1);
+  assert.equal(toHex(stored.recordDigest), result!.recordDigest);
+  const { content } = recordTextsOf(chain.calls.get(stored.height)!)[stored.item]!;
+  assert.equal(toHex(crypto.hash(content)), result!.recordDigest);
   assert.deepEqual([stored.org, stored.actor, stored.height, stored.state], ['alpha', 'mes@alpha', 5, 'current']);
-  assert.deepEqual(stored.key, {
+  assert.deepEqual(keyOf(production, decodeContent(content)), {
     device_id: 'D-1',
     pro_factory_uid: 'F-001',
     product_uid: 'SN-0001',
     production_time: '2025-08-09T00:00:00Z',
   });
-  assert.ok(chain.space.has(recordKey.product(toByteText(indexDigest(crypto, 'SN-0001')), id)));
-  assert.ok(chain.space.has(recordKey.productionBatch(toByteText(indexDigest(crypto, 'PB-7')), id)));
-  assert.ok(chain.space.has(recordKey.materialBatch(toByteText(indexDigest(crypto, 'S-12', 'B-2025-081')), id)));
+  const entries = [{ id: fromHex(result!.id as string), version: 1 }];
+  assert.equal(chain.termFault(entries, 'product', 'SN-0001'), undefined);
+  assert.equal(chain.termFault(entries, 'production_batch', 'PB-7'), undefined);
+  assert.equal(chain.termFault(entries, 'material_batch', 'S-12', 'B-2025-081'), undefined);
   assert.deepEqual(chain.events, [
     { name: 'RecordSubmitted', data: { class: 'production', id: result!.id!, recordDigest: result!.recordDigest!, version: 1 } },
   ]);
@@ -235,11 +262,19 @@ test('a key conflict has one shape of facts, whoever finds it: the contract, the
   };
   const deps = { node, crypto, sealed, guesses, sealingKeys: () => [new Uint8Array(32).fill(3)] } as never;
   const conflictOf = (...trees: TextStruct[]) => conflictFor('mes@alpha', ...trees);
+  /** Every first version that the chain holds. */
+  const standing = () =>
+    new Map(
+      [...chain.space].flatMap(([key, value]) => {
+        const isFirst = key.startsWith('v') && key.endsWith(u32Text(1));
+        return isFirst ? [[key.slice(1, 33), { ...decodeRecordVersion(value, 1), seals: new Map(), storedAs: {} }] as const] : [];
+      }),
+    );
   const conflictFor = (account: string, ...trees: TextStruct[]) => {
     const caller = { account, organisation: 'alpha' } as never;
     const rows = trees.map((content) => ({ tree: content, locate: () => ({ pointer: '/' }) }));
     try {
-      for (const _step of checkRows(deps, rows as never, caller, 'production'));
+      for (const _step of checkRows(deps, rows as never, caller, 'production', [], standing()));
     } catch (error) {
       const { details } = (error as { data: { details: Record<string, unknown>[] } }).data;
       const { code, pointer: _pointer, message: _message, ...facts } = details.at(-1)!;
@@ -572,8 +607,10 @@ test('a row of the data set of the devnet is accepted with its source, which is 
   assert.deepEqual(state(), { seq: '2' });
   chain.submit(trees.slice(2));
   assert.deepEqual(state(), { seq: '3' });
-  const stored = decodeStoredRecord(chain.space.get(recordKey.version(toByteText(fromHex(first!.id as string)), 1))!);
-  assert.deepEqual(stored.source, { system: 'ai4i2020', id: '1', seq: '1', interfaceId: 'submitRecords', mapping: 'ai4i2020/1' });
+  const stored = decodeRecordVersion(chain.space.get(recordKey.version(toByteText(fromHex(first!.id as string)), 1))!, 1);
+  const { source } = recordTextsOf(chain.calls.get(stored.height)!)[stored.item]!;
+  assert.deepEqual(stored.sourceDigest, sourceDigest(crypto, source));
+  assert.deepEqual(source, { system: 'ai4i2020', id: '1', seq: '1', interfaceId: 'submitRecords', mapping: 'ai4i2020/1' });
   assert.equal(chain.submit([trees[0]!])[0]!.status, 'repeated');
 });
 
@@ -585,4 +622,59 @@ test('every fact path and key path of a built-in class names a field of it', () 
   }
   assert.equal(CONTRACT.records, 'records');
   assert.equal(Object.keys(production.body.properties).length, 7);
+});
+
+test('a term is all versions that name a value in the order of commits, an amendment as well, and a long one is checked in chunks', () => {
+  const chain = new Chain();
+  const named = (i: number, batch = 'PB-1') => annexRecord({ product_uid: `P-${i}`, ext: { device_id: 'D-1', production_batch: batch } });
+  const entryOf = ({ id, version }: Result): TermEntry => ({ id: fromHex(id as string), version: version as number });
+  const entries: TermEntry[] = [];
+  for (let from = 0; entries.length < TERM_CHUNK_ENTRIES + 3; from += 343)
+    entries.push(...chain.submit(Array.from({ length: 343 }, (_, i) => named(from + i))).map(entryOf));
+  const { submission, recordId } = { submission: sealed({ ...named(0), production_location: 'moved' }), recordId: entries[0]!.id };
+  const change = { recordId, expectedVersion: 1, reason: 'typed wrongly', content: submission.content, source: {} };
+  entries.push(entryOf(chain.run('amend', encodeAmendment(change)) as Result));
+  const term = ['production_batch', 'PB-1'] as const;
+  assert.equal(chain.termFault(entries, ...term), undefined);
+  assert.equal(chain.termFault([], 'production_batch', 'PB-2'), undefined, 'what nobody names has no term');
+  assert.match(chain.termFault(entries.slice(0, 1), 'production_batch', 'PB-2')!, /1 entries where the term has 0/);
+  const [a, b] = [entries[5]!, entries[TERM_CHUNK_ENTRIES + 1]!];
+  for (const [forged, fault] of [
+    [entries.slice(0, -1), /entries where/],
+    [entries.with(5, b), /chunk 0/],
+    [entries.with(5, entries[6]!).with(6, a), /chunk 0/],
+    [entries.with(TERM_CHUNK_ENTRIES + 1, a), /chunk 1/],
+    [entries.with(-1, { ...entries.at(-1)!, version: 1 }), /chunk 1/],
+  ] as const)
+    assert.match(chain.termFault(forged, ...term)!, fault);
+  const keys = [...chain.space.keys()].filter((key) => key.startsWith('t'));
+  const products = new Set(entries.map(({ id }) => toHex(id))).size;
+  assert.equal(keys.length, products + 2 + 2, 'one of each product, and of both batches and their full chunks');
+});
+
+test('a field that its class declares provable is a term, in normal spelling, and what was not measured is none', () => {
+  const chain = new Chain();
+  const data = {
+    name: 'heat',
+    version: 1,
+    key: ['id'],
+    body: {
+      type: 'struct',
+      properties: { id: { type: 'text' }, degrees: { type: 'decimal', unavailable: true }, secret: { type: 'text', sealed: true } },
+      required: ['id'],
+    },
+    facts: {},
+    provable: ['degrees'],
+  };
+  chain.register('class', 'heat', 'alpha', data);
+  const submit = (id: string, degrees: string): TermEntry => {
+    const [result] = chain.run('submit', raw({ degrees, id }, 'heat')) as readonly Result[];
+    return { id: fromHex(result!.id as string), version: 1 };
+  };
+  const [first, second] = [submit('a', '40.0'), submit('b', '40')];
+  submit('c', 'UNAVAILABLE');
+  assert.equal(chain.termFault([first, second], 'field', 'heat', 'degrees', '40'), undefined);
+  assert.equal(chain.termFault([], 'field', 'heat', 'degrees', 'UNAVAILABLE'), undefined);
+  for (const provable of [[], ['secret'], ['none'], ['degrees', 'degrees'], 'degrees'])
+    assert.equal(readClass({ ...data, provable }).ok, false);
 });

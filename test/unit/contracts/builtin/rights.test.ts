@@ -27,6 +27,7 @@ let transactions = 0;
 function run(sender: string, ...calls: readonly Call[]) {
   const tx = {
     transactionId: crypto.hash(encodeJson(++transactions)),
+    index: 0,
     sender,
     keyId: 'own-1',
     keyKind: 'own',
@@ -34,7 +35,12 @@ function run(sender: string, ...calls: readonly Call[]) {
   } as const;
   const block = { chainId: new Uint8Array(32), height: 7, timestampMs: TIME_MS, era: 0, parameters: defaultParameters() };
   const { hash, verify } = crypto;
-  return executeTransaction({ ...tx, calls }, block, { get: (key) => state.get(key) }, { ...contracts, hash, verify });
+  return executeTransaction(
+    { ...tx, calls },
+    block,
+    { get: (key) => state.get(key), transaction: () => assert.fail('no body is read') },
+    { ...contracts, hash, verify },
+  );
 }
 
 function keep(sender: string, contract: string, method: string, args: Json): Json {

@@ -14,6 +14,7 @@ import {
   foldSingles,
   judgeByReading,
   keyOf,
+  normalSpelling,
   scanContent,
   sealContent,
 } from '../../../../contracts/index.ts';
@@ -84,6 +85,7 @@ export function compareOn(definition: ClassDefinition, bytes: Uint8Array, form: 
   assert.deepEqual(scanned.key, expected.key, `key of ${place}`);
   assert.deepEqual(Object.keys(scanned.key), Object.keys(expected.key), `key of ${place}`);
   assert.equal(Buffer.from(scanned.keyText).toString(), canonicalJson(expected.key), `text of the key of ${place}`);
+  assert.deepEqual(scanned.normalSpelling, expected.normalSpelling, `normal spelling of ${place}`);
   if (form === 'clear') compareSealing(definition, bytes, scanned.clear, place);
   else assert.deepEqual(scanned.clear, [], place);
   return true;
@@ -104,7 +106,7 @@ function clearReference(definition: ClassDefinition, bytes: Uint8Array) {
   }
   if (checkContent(definition, content, 'clear', 1).length > 0) return undefined;
   if (!equalBytes(encodeContent(foldSingles(definition, content)), bytes)) return undefined;
-  return { facts: factsOf(definition, content), key: keyOf(definition, content) };
+  return { facts: factsOf(definition, content), key: keyOf(definition, content), normalSpelling: normalSpelling(definition, content) };
 }
 
 /** The clear fields are those that sealContent seals, and replaced where they stand they give what it gives. */

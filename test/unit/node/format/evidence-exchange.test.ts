@@ -9,8 +9,9 @@ import {
   canonicalJson,
   consensusHashOf,
   type ConsensusConfiguration,
+  encodeContent,
   encodeReceipt,
-  encodeStoredRecord,
+  encodeRecordVersion,
   type EvidenceParts,
   type Json,
   merkleRoot,
@@ -18,7 +19,9 @@ import {
   recordIdOf,
   signTransaction,
   stateValueHash,
-  type StoredRecord,
+  sourceDigest,
+  type RecordVersion,
+  type TextStruct,
   toByteText,
   utf8,
   verifyEvidence,
@@ -49,11 +52,20 @@ const after = consensusHashOf(crypto, grown);
 interface Written {
   readonly key: ByteText;
   readonly value: Uint8Array;
+  readonly record?: TextStruct;
+  readonly source?: TextStruct;
   readonly inclusion: NonNullable<EvidenceParts['inclusion']>;
 }
 
+/** `record` undefined is a tombstone. */
+type Draft = Partial<RecordVersion> & {
+  readonly key: { readonly [name: string]: string };
+  readonly record: TextStruct | undefined;
+  readonly source?: TextStruct;
+};
+
 /** A block whose transactions write the given versions, one each. */
-function blockOf(height: number, drafts: readonly Partial<StoredRecord>[]): Written[] {
+function blockOf(height: number, drafts: readonly Draft[]): Written[] {
   const transactions = drafts.map((_, i) =>
     signTransaction(
       crypto,
@@ -78,15 +90,19 @@ function blockOf(height: number, drafts: readonly Partial<StoredRecord>[]): Writ
   });
   const certified = certify(header, height < 100 ? configuration : grown, THREE);
   return drafts.map((draft, index) => {
-    const record = {
-      ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', version: 1, state: 'current' as const, source: {} },
-      ...{ key: {}, content: utf8('{}'), height, committedAtMs: header.timestampMs, transactionId: transactions[index]!.id },
-      ...{ change: undefined, ...draft },
+    const { key, record, source, ...more } = draft;
+    const content = record === undefined ? new Uint8Array(0) : encodeContent(record);
+    const version: RecordVersion = {
+      ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', version: 1, state: record ? 'current' : 'deleted' },
+      ...{ recordDigest: recordDigest(crypto, content), normalDigest: undefined, sourceDigest: sourceDigest(crypto, source ?? {}) },
+      ...{ height, index, call: 0, item: 0, transactionId: transactions[index]!.id, change: undefined, ...more },
     };
-    const id = toByteText(recordIdOf(crypto, record.class, record.org, record.key));
+    const id = toByteText(recordIdOf(crypto, version.class, version.org, key));
     return {
-      key: stateKey(CONTRACT.records, recordKey.version(id, record.version)),
-      value: encodeStoredRecord(record),
+      key: stateKey(CONTRACT.records, recordKey.version(id, version.version)),
+      value: encodeRecordVersion(version),
+      ...(record && { record }),
+      ...(source && { source }),
       inclusion: {
         header: certified.header,
         certificate: certified.certificate,
@@ -101,14 +117,14 @@ function blockOf(height: number, drafts: readonly Partial<StoredRecord>[]): Writ
   });
 }
 
-const P = { key: { product_uid: 'P' }, source: { system: 'mes', seq: '1' } };
-const Q = { key: { product_uid: 'Q' }, class: 'device' };
+const P = { key: { product_uid: 'P' }, record: { product_uid: 'P', parts: ['a', { b: 'c' }] }, source: { system: 'mes', seq: '1' } };
+const Q = { key: { product_uid: 'Q' }, record: {}, class: 'device', source: { system: 'plc' } };
 const change = { reason: 'typed wrongly', digestBefore: recordDigest(crypto, utf8('{}')) };
-const early = blockOf(50, [P, Q, { key: { product_uid: 'R' } }]);
+const early = blockOf(50, [P, Q, { key: { product_uid: 'R' }, record: { product_uid: 'R' } }]);
 const late = blockOf(150, [
-  { ...P, version: 2, content: utf8('{"a":"b"}'), change },
-  { ...Q, version: 2, state: 'deleted', content: new Uint8Array(0), change },
-  { key: { product_uid: 'S' } },
+  { ...P, version: 2, record: { product_uid: 'P', parts: 'a' }, change },
+  { ...Q, version: 2, record: undefined, change },
+  { key: { product_uid: 'S' }, record: { product_uid: 'S' } },
 ]);
 
 /** The head over all that was written, with what was added to the state beside it, as bundles of every kind. */
@@ -119,8 +135,9 @@ function bundlesAt(height: number, written: readonly Written[], grownUp: boolean
   const head = headerAt(height, { stateRoot: map.root(), consensusHash: hash, nextConsensusHash: hash, era: grownUp ? 1 : 0 });
   const state = certify(head, grownUp ? grown : configuration, THREE);
   const barriers = grownUp ? [certify(headerAt(100, { nextConsensusHash: after }), configuration, THREE)] : [];
-  return written.flatMap(({ key, value, inclusion }) => {
-    const parts = { chainId, genesisHash, key, value, proof: map.prove(key), state, barriers };
+  return written.flatMap(({ inclusion, ...own }) => {
+    const { key } = own;
+    const parts = { chainId, genesisHash, ...own, proof: map.prove(key), state, barriers };
     return [buildEvidence(parts), buildEvidence({ ...parts, inclusion })];
   });
 }
@@ -175,7 +192,9 @@ function choicesOf(bundle: string): Path[][] {
   const tree = JSON.parse(bundle) as Json;
   const subsets = (names: readonly string[], above: Path): Path[][] =>
     Array.from({ length: 2 ** names.length - 1 }, (_, i) => names.filter((_, bit) => ((i + 1) >> bit) & 1).map((name) => [...above, name]));
-  const top = subsets(['key', 'value', 'proof', 'state', 'barriers', 'inclusion'], []);
+  const said: Path[] = [['record'], ['source']];
+  const parts = subsets(['key', 'value', 'proof', 'state', 'barriers', 'inclusion'], []);
+  const top = [said, ...parts, ...parts.map((paths) => [...paths, ...said])];
   const inclusion = subsets(['header', 'certificate', 'transaction', 'transactionPath', 'receipt', 'receiptPath'], ['inclusion']);
   return [...pathsOf(tree).map((path) => [path]), ...top, ...(partAt(tree, ['inclusion']) ? inclusion : [])];
 }
@@ -205,7 +224,7 @@ test('a part of another record, version, transaction, block or head is refused b
   assert.ok(tried.size > 2_000, `${tried.size} exchanges tried`);
 });
 
-test('a transaction beside a value that names none is refused', () => {
+test('a transaction, content or source beside a value that names none is refused', () => {
   const bundle = JSON.parse(bundles[1]!) as { [name: string]: Json };
   const key = stateKey(CONTRACT.registry, 'e');
   const map = mapOf(crypto, [{ key, valueHash: stateValueHash(crypto, utf8('x')) }]);
@@ -214,4 +233,6 @@ test('a transaction beside a value that names none is refused', () => {
   assert.deepEqual(accepts(plain), [true, true]);
   const beside = canonicalJson({ ...(JSON.parse(plain) as { [name: string]: Json }), inclusion: bundle.inclusion! });
   assert.deepEqual(accepts(beside), [false, false]);
+  for (const said of [{ record: {} }, { source: {} }])
+    assert.deepEqual(accepts(canonicalJson({ ...(JSON.parse(plain) as { [name: string]: Json }), ...said })), [false, false]);
 });

@@ -8,8 +8,10 @@ import {
   type EvidenceHeaderParts,
   type EvidenceParts,
   encodeConfiguration,
+  encodeContent,
   encodeHeader,
   encodeReceipt,
+  encodeRecordVersion,
   evidenceSteps,
   type Header,
   headerHash,
@@ -17,6 +19,7 @@ import {
   merkleRoot,
   openGenesis,
   type Receipt,
+  recordDigest,
   signTransaction,
   stateValueHash,
   toByteText,
@@ -33,11 +36,20 @@ export const genesisText = JSON.stringify(genesisFixture(), null, 2);
 export const opened = openGenesis(crypto, genesisText);
 const { chainId, genesisHash, configuration } = opened;
 const ZERO = new Uint8Array(32);
+/** Index of the transaction that wrote the record: the last of five is carried up alone twice. */
+const WRITER = 4;
 
 export const recordId = crypto.hash(utf8('record 7'));
 export const recordKey: ByteText = `\x07recordsv${toByteText(recordId)}${u32Text(2)}`;
 /** As large as an annex A record is on the chain. */
-export const recordValue = utf8(JSON.stringify({ body: 'x'.repeat(1_100), class: 'production' }));
+export const recordContent = { product_uid: 'P', text: 'x'.repeat(1_100) };
+/** Written by the fifth transaction of height 50, the one that inclusionParts shows. */
+export const recordValue = encodeRecordVersion({
+  ...{ recordDigest: recordDigest(crypto, encodeContent(recordContent)), normalDigest: undefined, sourceDigest: undefined },
+  ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', state: 'current' },
+  ...{ change: { reason: 'typed wrongly', digestBefore: ZERO }, height: 50, index: WRITER, call: 0, item: 0 },
+  transactionId: transactionsOf(5)[WRITER]!.id,
+});
 
 export function certify(header: Header, under: ConsensusConfiguration, voters: readonly string[]): EvidenceHeaderParts {
   const bytes = encodeHeader(header);
@@ -69,7 +81,16 @@ const THREE = ['north-1', 'east-1', 'west-1'];
 
 export function plainParts(map: StateMap): EvidenceParts {
   const state = certify(headerAt(900, { stateRoot: map.root() }), configuration, THREE);
-  return { chainId, genesisHash, key: recordKey, value: recordValue, proof: map.prove(recordKey), state, barriers: [] };
+  return {
+    chainId,
+    genesisHash,
+    key: recordKey,
+    value: recordValue,
+    record: recordContent,
+    proof: map.prove(recordKey),
+    state,
+    barriers: [],
+  };
 }
 
 /** South leaves at height 100; the bundle carries that barrier and the transaction of height 50. */
@@ -86,9 +107,8 @@ export function longParts(map: StateMap): EvidenceParts {
   return { ...plainParts(map), state, barriers: [barrier], inclusion: inclusionParts(50) };
 }
 
-export function inclusionParts(height: number): NonNullable<EvidenceParts['inclusion']> {
-  const [index, count] = [4, 5]; // the last of five is carried up alone twice
-  const transactions = Array.from({ length: count }, (_, i) =>
+function transactionsOf(count: number) {
+  return Array.from({ length: count }, (_, i) =>
     signTransaction(
       crypto,
       {
@@ -104,6 +124,11 @@ export function inclusionParts(height: number): NonNullable<EvidenceParts['inclu
       testKey('mes').sign,
     ),
   );
+}
+
+export function inclusionParts(height: number): NonNullable<EvidenceParts['inclusion']> {
+  const [index, count] = [WRITER, 5];
+  const transactions = transactionsOf(count);
   const receipts = transactions.map((transaction, i) =>
     encodeReceipt({
       transactionId: transaction.id,

@@ -11,11 +11,11 @@ import {
   decodeAmendment,
   decodeContent,
   DecodeError,
-  decodeStoredRecord,
+  decodeRecordVersion,
   decodeSubmissions,
   encodeAmendment,
   encodeContent,
-  encodeStoredRecord,
+  encodeRecordVersion,
   encodeSubmissions,
   formatTime,
   hmacSha256,
@@ -28,7 +28,7 @@ import {
   recordDigest,
   recordIdOf,
   sealedCommitment,
-  type StoredRecord,
+  type RecordVersion,
   type TextTree,
   toHex,
   utf8,
@@ -37,28 +37,36 @@ import {
 import { annexRecord, crypto } from '../records/sample.ts';
 import { ended } from '../../../tools/steps.ts';
 
-const stored: StoredRecord = {
+const stored: RecordVersion = {
+  recordDigest: new Uint8Array(32).fill(1),
+  normalDigest: new Uint8Array(32).fill(2),
+  sourceDigest: new Uint8Array(32).fill(3),
   class: 'production',
   classVersion: 1,
   org: 'alpha',
   actor: 'mes@alpha',
-  key: { product_uid: 'SN-1', production_time: '1754697600000' },
   version: 2,
   state: 'archived',
-  content: encodeContent(annexRecord()),
-  source: { system: 'MES', seq: '42' },
   height: 17,
-  committedAtMs: 1_754_697_600_000,
+  index: 3,
+  call: 999,
+  item: 998,
   transactionId: new Uint8Array(32).fill(7),
   change: { reason: '更正', digestBefore: new Uint8Array(32).fill(9) },
 };
 
-test('a stored record is read back as it was written, and every cut or lengthened form is refused', () => {
-  const bytes = encodeStoredRecord(stored);
-  assert.deepEqual(decodeStoredRecord(bytes), { ...stored, content: decodeStoredRecord(bytes).content });
-  assert.deepEqual(encodeStoredRecord(decodeStoredRecord(bytes)), bytes);
-  for (const length of [0, 1, 40, bytes.length - 1]) assert.throws(() => decodeStoredRecord(bytes.subarray(0, length)), DecodeError);
-  assert.throws(() => decodeStoredRecord(new Uint8Array([...bytes, 0])), DecodeError);
+test('a version of a record is read back as it was written, and every cut or lengthened form is refused', () => {
+  for (const record of [stored, { ...stored, normalDigest: undefined, sourceDigest: undefined, change: undefined }]) {
+    const bytes = encodeRecordVersion(record);
+    assert.deepEqual(decodeRecordVersion(bytes, 2), record);
+    for (let length = 0; length < bytes.length; length++)
+      assert.throws(() => decodeRecordVersion(bytes.subarray(0, length), 2), DecodeError);
+    assert.throws(() => decodeRecordVersion(new Uint8Array([...bytes, 0]), 2), DecodeError);
+  }
+  assert.ok(
+    encodeRecordVersion({ ...stored, normalDigest: undefined, change: undefined }).length <= 256,
+    'it stands in its row of the state',
+  );
 });
 
 test('submissions and amendments are read back as they were written', () => {

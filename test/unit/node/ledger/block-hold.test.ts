@@ -8,9 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
-import { recordKey } from '../../../../contracts/builtin/layout.ts';
-import { stateKey } from '../../../../contracts/types.ts';
-import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { type Chain, createChain } from '../../../../node/chain/chain.ts';
 import { type ChainTip, createTip } from '../../../../node/chain/tip.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
@@ -26,7 +23,6 @@ import {
   encodeJson,
   encodeProposal,
   encodeReceipt,
-  encodeStoredRecord,
   type Header,
   HEADER_VERSION,
   headerHash,
@@ -36,7 +32,6 @@ import {
   sealSigningBytes,
   signTransaction,
   SUITE,
-  toByteText,
   toHex,
   transactionHashOf,
   Writer,
@@ -58,6 +53,7 @@ import { crypto } from '../format/genesis-fixture.ts';
 import { genesisText } from './small-chain.ts';
 import { MemoryLog } from '../memory-world.ts';
 import { annexRecord } from '../records/sample.ts';
+import { Shelf } from '../records/shelf.ts';
 
 const HELD_MS_MAX = 20;
 const TRIES = 24;
@@ -252,22 +248,12 @@ test(`transactions that expire all at once hold the thread less than ${HELD_MS_M
 
 test(`the index of records takes a block of a thousand records in pieces of less than ${HELD_MS_MAX} ms`, async (t) => {
   const { store } = await level(t, 'index');
-  const rows = new Map<string, Uint8Array>();
+  const shelf = new Shelf();
+  const { rows } = shelf;
   const events = Array.from({ length: 1_000 }, (_, i) => {
     const tree = annexRecord({ product_uid: `SN-${i}` });
-    const key = keyOf(builtinClasses.production!, tree);
-    const fixed = {
-      class: 'production',
-      classVersion: 1,
-      org: 'works',
-      actor: 'mes@works',
-      version: 1,
-      state: 'current',
-      source: {},
-    } as const;
     const recordId = crypto.hash(new Writer(8).u64(i).finish());
-    const record = { ...fixed, key, content: encodeContent(tree), height: 0, committedAtMs: 1, transactionId: NOTHING, change: undefined };
-    rows.set(stateKey('records', recordKey.version(toByteText(recordId), 1)), encodeStoredRecord(record));
+    shelf.put(recordId, { class: 'production', org: 'works', actor: 'mes@works', content: encodeContent(tree), height: 0 });
     return { contract: 'records', name: 'RecordSubmitted', data: encodeJson({ id: toHex(recordId), version: 1 }) };
   });
   const receipts = [
@@ -278,6 +264,7 @@ test(`the index of records takes a block of a thousand records in pieces of less
   const ledger = new Map([
     [ledgerKey.header(0), encodeHeader(genesis)],
     [ledgerKey.receipts(0), bytes],
+    [ledgerKey.body(0), encodeBlock({ header: genesis, seal: new Uint8Array(64), transactions: shelf.transactionsOf(0) })],
   ]);
   const blocks = createBlockStore({
     get: (key) => ledger.get(key),

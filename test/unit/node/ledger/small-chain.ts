@@ -9,6 +9,7 @@ import {
   openGenesis,
   sealSigningBytes,
   signTransaction,
+  type Call,
   type Digest,
 } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
@@ -34,7 +35,7 @@ export function transaction(height: number, records: number): Uint8Array {
   return signed(height, CONTRACT.records, 'submit', encodeSubmissions(submissionsOf(height, records)));
 }
 
-function submissionsOf(height: number, records: number) {
+export function submissionsOf(height: number, records: number) {
   return Array.from({ length: records }, (_, i) => {
     const tree = annexRecord({
       product_uid: `SN-${height}-${i}`,
@@ -51,15 +52,20 @@ function submissionsOf(height: number, records: number) {
 }
 
 function signed(height: number, contract: string, method: string, args: Uint8Array): Uint8Array {
+  return signedCalls(height, [{ contract, method, args }]);
+}
+
+/** A transaction of these calls; `salt` tells those of one height apart. */
+export function signedCalls(height: number, calls: readonly Call[], salt = height): Uint8Array {
   return signTransaction(
     crypto,
     {
       chainId,
       sender: 'mes@north',
       keyId: 'k1',
-      salt: new Uint8Array(16).fill(height),
+      salt: new Uint8Array(16).fill(salt),
       expiryHeight: 100,
-      calls: [{ contract, method, args }],
+      calls,
       gasLimit: 10_000_000_000,
       suite: 1,
     },
@@ -90,7 +96,8 @@ export async function deploy(executor: Executor | ExecutorPort, tip: Tip, source
 
 type Tip = Pick<Committed, 'height' | 'hash'>;
 
-async function add(executor: Executor | ExecutorPort, tip: Tip, bytes: Uint8Array): Promise<Committed> {
+/** Adds one block of these transactions. */
+export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transactions: readonly Uint8Array[]): Promise<Committed> {
   const height = tip.height + 1;
   const built = await executor.build({
     height,
@@ -98,10 +105,10 @@ async function add(executor: Executor | ExecutorPort, tip: Tip, bytes: Uint8Arra
     timestampMs: genesis.timestampMs + height * 1_000,
     proposer: PROPOSER,
     engineData: new Uint8Array(8),
-    transactions: [{ bytes, publicKey: testKey('mes').publicKey }],
+    transactions: transactions.map((bytes) => ({ bytes, publicKey: testKey('mes').publicKey })),
     workMsMax: 1,
   });
-  if (built.included.length !== 1) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
+  if (built.included.length !== transactions.length) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
   const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
   return executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(height, built.hash)) });
 }

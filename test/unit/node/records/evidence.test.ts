@@ -5,14 +5,17 @@ import { judgeFinality } from '../../../../consensus/finality.ts';
 import {
   canonicalJson,
   encodeReceipt,
-  encodeStoredRecord,
+  encodeContent,
+  encodeRecordVersion,
+  encodeSubmissions,
+  recordDigest,
   type Json,
   merkleRoot,
   recordIdOf,
   signTransaction,
+  sourceDigest,
   stateValueHash,
   toByteText,
-  utf8,
   verifyEvidence,
 } from '../../../../node/format/index.ts';
 import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
@@ -26,12 +29,14 @@ const trust = { kind: 'genesis', text: genesisText } as const;
 
 /** A chain of two blocks: height 50 wrote the record, height 51 is the head. */
 function chain() {
+  const [content, source] = [encodeContent({ product_uid: 'P' }), { system: 'mes' }];
+  const args = encodeSubmissions([{ class: 'production', classVersion: 1, content, source }]);
   const transactions = [0, 1, 2].map((i) =>
     signTransaction(
       crypto,
       {
         ...{ chainId: opened.chainId, sender: 'mes@north', keyId: 'k1', salt: new Uint8Array(16).fill(i), expiryHeight: 60 },
-        ...{ calls: [{ contract: 'records', method: 'submit', args: utf8(`${i}`) }], gasLimit: 1_000_000, suite: 1 },
+        ...{ calls: [{ contract: 'records', method: 'submit', args }], gasLimit: 1_000_000, suite: 1 },
       },
       testKey('mes').sign,
     ),
@@ -44,16 +49,10 @@ function chain() {
   );
   const recordId = recordIdOf(crypto, 'production', 'north', { product_uid: 'P' });
   const key = stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1));
-  const value = encodeStoredRecord({
-    ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', key: { product_uid: 'P' }, version: 1, state: 'current' },
-    ...{
-      content: utf8('{}'),
-      source: {},
-      height: 50,
-      committedAtMs: headerAt(50, {}).timestampMs,
-      transactionId: transactions[1]!.id,
-      change: undefined,
-    },
+  const value = encodeRecordVersion({
+    ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', state: 'current', change: undefined },
+    ...{ recordDigest: recordDigest(crypto, content), normalDigest: undefined, sourceDigest: sourceDigest(crypto, source) },
+    ...{ height: 50, index: 1, call: 0, item: 0, transactionId: transactions[1]!.id },
   });
   const map = mapOf(crypto, [{ key, valueHash: stateValueHash(crypto, value) }]);
   const roots = {
@@ -75,7 +74,7 @@ function chain() {
       return { height: 51, headerBytes: head.header, finality: head.certificate, proof: map.prove(key) };
     },
     blocks: {
-      position: (id: Uint8Array) => (toByteText(id) === toByteText(transactions[1]!.id) ? { height: 50, index: 1 } : undefined),
+      transaction: async ({ height, index }: { height: number; index: number }) => (height === 50 ? transactions[index]!.bytes : undefined),
       headerBytes: (height: number) => blocks.get(height)?.header,
       finality: (height: number) => blocks.get(height)?.certificate,
       block: (height: number) => (height === 50 ? { transactions: transactions.map(({ bytes }) => bytes) } : undefined),

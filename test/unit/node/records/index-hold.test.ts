@@ -5,16 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { builtinClasses } from '../../../../contracts/classes/index.ts';
-import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
-import {
-  encodeContent,
-  encodeJson,
-  encodeReceipt,
-  decodeReceipt,
-  encodeStoredRecord,
-  toByteText,
-  toHex,
-} from '../../../../node/format/index.ts';
+import { CONTRACT } from '../../../../contracts/index.ts';
+import { encodeContent, encodeJson, encodeReceipt, decodeReceipt, toHex } from '../../../../node/format/index.ts';
 import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { recordRowsOf } from '../../../../node/records/source.ts';
@@ -28,6 +20,8 @@ import { crypto } from '../format/genesis-fixture.ts';
 import { executorOn, grow } from '../ledger/small-chain.ts';
 import { quiet, world } from '../peers/stand-in.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { ended } from '../../../tools/steps.ts';
+import { Shelf } from './shelf.ts';
 import { annexRecord } from './sample.ts';
 
 const HOLD_MS_MAX = 20;
@@ -37,17 +31,16 @@ const TRANSACTIONS = 4;
 /** Of one record: what the gas of a transaction lets it index. */
 const MATERIALS = 8_000;
 
-const rows = new Map<string, Uint8Array>();
+const shelf = new Shelf();
+const { rows } = shelf;
 const ids = Array.from({ length: RECORDS }, (_, i) => crypto.hash(Buffer.from(`${i}`)));
 for (const [i, id] of ids.entries()) {
-  const record = {
-    ...{ class: 'production', classVersion: 1, org: 'acme', actor: 'ada@acme', key: {}, version: 1, state: 'current' as const },
-    ...{ content: encodeContent(annexRecord({ product_uid: `P-${i}` })), source: {}, height: 1, committedAtMs: 1_000 },
-    ...{ transactionId: new Uint8Array(32), change: undefined },
-  };
-  rows.set(stateKey(CONTRACT.records, recordKey.version(toByteText(id), 1)), encodeStoredRecord(record));
+  const content = encodeContent(annexRecord({ product_uid: `P-${i}` }));
+  shelf.put(id, { class: 'production', org: 'acme', actor: 'ada@acme', content, committedAtMs: 1_000 });
 }
+const transactions = shelf.transactionsOf(1);
 const share = RECORDS / TRANSACTIONS;
+
 const receipts = Array.from({ length: TRANSACTIONS }, (_, index) =>
   encodeReceipt({
     ...{ transactionId: new Uint8Array(32), height: 1, index, status: 'ok' as const, code: 'OK', detail: new Uint8Array(0) },
@@ -62,7 +55,11 @@ test('a block of thousands of records is indexed, and the thread is not held', {
   const ledger = new MemoryStore();
   await grow(executorOn(ledger), 1, 1);
   const header = createBlockStore(ledger).headerBytes(1)!;
-  const blocks = { headerBytes: () => header, receiptBytes: (height: number) => (height === 1 ? receipts : []) };
+  const blocks = {
+    headerBytes: () => header,
+    receiptBytes: (height: number) => (height === 1 ? receipts : []),
+    block: async () => ({ transactions }),
+  };
   const directory = await mkdtemp(join(tmpdir(), 'index-hold-'));
   const store = await openLevelStore({ path: directory });
   try {
@@ -88,10 +85,8 @@ test('a record as large as may be is indexed and traced, and the thread is not h
   const materials = Array.from({ length: MATERIALS }, (_, i) => ({ pro_supplier: `S-${i}`, pro_batch_number: `B-${i}` }));
   const parts = { ...annexRecord({ product_uid: 'P' }), pro_raw_material: materials };
   for (const content of [lines, parts].map(encodeContent)) {
-    const record = {
-      ...{ class: 'production', classVersion: 1, org: 'acme', actor: 'ada@acme', key: {}, version: 1, state: 'current' as const },
-      ...{ content, source: {}, height: 1, committedAtMs: 1_000, transactionId: new Uint8Array(32), change: undefined },
-    };
+    const at = { class: 'production', classVersion: 1, org: 'acme', actor: 'ada@acme', version: 1, state: 'current' as const };
+    const record = { ...at, content, height: 1, committedAtMs: 1_000 };
     const { longestMs } = await leastHold(
       async () => {
         const index = createRecordIndex(createMemoryStore(), crypto, () => production);
@@ -108,7 +103,10 @@ test('a record as large as may be is indexed and traced, and the thread is not h
 test('whoever searches while a block is written in parts sees the block before it, whole', async () => {
   const index = await openRecordIndex(createMemoryStore(), crypto);
   const state = { get: (key: string) => rows.get(key) };
-  const block = [...recordRowsOf(receipts.slice(0, 1).map(decodeReceipt), state)].slice(0, 300);
+  const block = ended(recordRowsOf({ receipts: receipts.slice(0, 1).map(decodeReceipt), transactions, timestampMs: 1_000 }, state)).slice(
+    0,
+    300,
+  );
   await index.applyBlock(0, 1_000, []);
   let parts = 0;
   await index.applyBlock(1, 1_000, block, async () => {

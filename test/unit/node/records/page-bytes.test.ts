@@ -4,11 +4,11 @@ import { after, before, test } from 'node:test';
 import { createBodies } from '../../../../node/records/bodies.ts';
 import { createRecordService, RECORD_PAGE_BYTES_MAX, type RecordServiceDependencies } from '../../../../node/records/service.ts';
 import type { Caller, RecordPage, RecordService } from '../../../../node/records/types.ts';
-import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { createCrypto } from '../../../../node/crypto/index.ts';
-import { encodeContent, encodeStoredRecord, RECORD_BYTES_MAX, toByteText, toHex } from '../../../../node/format/index.ts';
+import { encodeContent, RECORD_BYTES_MAX, toHex } from '../../../../node/format/index.ts';
 import { createRecordIndex } from '../../../../node/records/index.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { Shelf } from './shelf.ts';
 import { createTestNode, createTestState, createTestWorld, START_MS } from '../../api/stand-ins.ts';
 
 const ACCOUNT = 'ada@acme';
@@ -20,18 +20,15 @@ const world = { ...createTestWorld(), crypto };
 const caller = { account: ACCOUNT, organisation: 'acme', type: 'person', roles: ['admin'] } as unknown as Caller;
 const state = createTestState();
 const bodies = createBodies({ world });
+const shelf = new Shelf(state.rows);
 let records: RecordService;
 
 function stored(recordId: Uint8Array, version: number) {
   const text = 'x'.repeat(RECORD_PAGE_BYTES_MAX / FIT - 500_000);
-  const record = {
-    ...{ class: 'production', classVersion: 1, org: 'acme', actor: ACCOUNT, key: {}, version, state: 'current' as const },
-    ...{ content: encodeContent({ product_uid: 'P', text }), source: {}, height: 1, committedAtMs: START_MS },
-    ...{ transactionId: new Uint8Array(32), change: undefined },
-  };
-  assert.ok(record.content.length <= RECORD_BYTES_MAX);
-  state.rows.set(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), version)), encodeStoredRecord(record));
-  return { recordId, record };
+  const content = encodeContent({ product_uid: 'P', text });
+  assert.ok(content.length <= RECORD_BYTES_MAX);
+  const at = { class: 'production', org: 'acme', actor: ACCOUNT, version, height: 1, committedAtMs: START_MS };
+  return { recordId, record: shelf.put(recordId, { ...at, content }) };
 }
 
 const idOf = (i: number) => new Uint8Array(32).fill(i + 1);
@@ -43,7 +40,7 @@ before(async () => {
   for (let version = 2; version <= COUNT; version++) stored(idOf(0), version);
   records = createRecordService({
     ...{ node: createTestNode(state, world), crypto, index, bodies, timers: world.timers, clock: world.clock },
-    headerBytes: () => undefined,
+    blocks: shelf.blocks,
   } as unknown as RecordServiceDependencies);
 });
 after(() => bodies.stop());

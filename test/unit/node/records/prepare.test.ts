@@ -67,7 +67,7 @@ test('a retry commits alike, another record or sealing key does not, and held sa
   const rotated = { sealingKey: new Uint8Array(32).fill(4) };
   assert.notDeepEqual(prepared(annexRecord(), rotated).recordDigest, first.recordDigest);
   const retry = prepared(annexRecord(), rotated);
-  assert.deepEqual(resealed(retry, { keys: [rotated.sealingKey], held: first.sealed, standing: undefined }).prepared, first);
+  assert.deepEqual(resealed(retry, { keys: [rotated.sealingKey], held: first.sealed, seals: undefined }).prepared, first);
 });
 
 test('a stated digest must be that of the record, as sent or in canonical form', () => {
@@ -190,17 +190,18 @@ function storedOf({ submission }: PreparedRecord, more: Partial<StoredRecord> = 
     source,
     org: 'alpha',
     actor: 'mes@alpha',
-    key: { a: 'b' },
     version: 1,
     state: 'current',
   } as const;
-  return { ...base, height: 9, committedAtMs: 1_754_697_600_123, transactionId: new Uint8Array(32).fill(8), change: undefined, ...more };
+  const at = { height: 9, index: 0, call: 0, item: 0, committedAtMs: 1_754_697_600_123, transactionId: new Uint8Array(32).fill(8) };
+  const digests = { recordDigest: crypto.hash(more.content ?? content), normalDigest: undefined, sourceDigest: undefined };
+  return { ...base, ...at, ...digests, keyContent: content, change: undefined, ...more };
 }
 
 /** All steps at once. */
-function viewRecord(recordId: Uint8Array, record: StoredRecord, options: Omit<RecordViewOptions, 'content'>) {
+function viewRecord(recordId: Uint8Array, record: StoredRecord, options: Omit<RecordViewOptions, 'content' | 'key'>) {
   const content = record.content.length === 0 ? null : decodeContent(record.content);
-  const steps = viewSteps(crypto, recordId, record, { content, ...options });
+  const steps = viewSteps(recordId, record, { content, key: { a: 'b' }, ...options });
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

@@ -2,48 +2,36 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
-import {
-  encodeContent,
-  encodeJson,
-  encodeStoredRecord,
-  type Receipt,
-  recordIdOf,
-  type StoredRecord,
-  type TextStruct,
-  toByteText,
-  toHex,
-} from '../../../../node/format/index.ts';
-import { recordKey, registryKey } from '../../../../contracts/builtin/layout.ts';
+import { encodeContent, encodeJson, type Receipt, recordIdOf, type TextStruct, toHex } from '../../../../node/format/index.ts';
+import { registryKey } from '../../../../contracts/builtin/layout.ts';
 import { createClassLookup } from '../../../../node/records/class-lookup.ts';
 import { stateKey } from '../../../../contracts/types.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { INDEX_FORM, indexKey, indexKeyspace } from '../../../../node/records/index-rows.ts';
 import { createRecordIndex, type RecordIndex, type IndexSearch, type SearchRow } from '../../../../node/records/query-index.ts';
 import { sealedKeyspace } from '../../../../node/records/sealed-store.ts';
-import { createStateRecordSource, type RecordRow, recordRowsOf, type RecordSource } from '../../../../node/records/source.ts';
-import { type Trace, traceProduct } from '../../../../node/records/trace.ts';
+import { createRecordSource, type IndexedRecord, type RecordRow, recordRowsOf } from '../../../../node/records/source.ts';
+import { type Trace, traceProduct, type TraceSource } from '../../../../node/records/trace.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { ended } from '../../../tools/steps.ts';
+import { Shelf } from './shelf.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const START_MS = 1_760_000_000_000;
 
-function rowOf(tree: TextStruct, more: Partial<StoredRecord> = {}): RecordRow {
+function rowOf(tree: TextStruct, more: Partial<IndexedRecord> = {}): RecordRow {
   const { org = 'alpha', class: name = 'production', version = 1, height = 1 } = more;
   const key = keyOf(builtinClasses[name]!, tree);
-  const record: StoredRecord = {
+  const record: IndexedRecord = {
     class: name,
     classVersion: 1,
     org,
     actor: `mes@${org}`,
-    key,
     version,
     state: 'current',
     content: encodeContent(tree),
-    source: {},
     height,
     committedAtMs: START_MS + height,
-    transactionId: new Uint8Array(32),
-    change: undefined,
     ...more,
   };
   return { recordId: recordIdOf(crypto, name, org, key), record };
@@ -382,7 +370,7 @@ const chainRows: RecordRow[] = [
 
 async function trace(product: string, options = {}): Promise<Trace> {
   const index = await indexOf([chainRows]);
-  const source: RecordSource = { record: async (id) => chainRows.find(({ recordId }) => toHex(recordId) === toHex(id))?.record };
+  const source: TraceSource = { record: async (id) => chainRows.find(({ recordId }) => toHex(recordId) === toHex(id))?.record };
   return traceProduct(index, source, product, options);
 }
 
@@ -490,24 +478,24 @@ test('a search answers what a plain filter over all records answers, page by pag
 });
 
 test('records written by a block are found through its receipts, and read from state by version', async () => {
-  const state = new Map<string, Uint8Array>();
+  const shelf = new Shelf();
   const first = rowOf(annexRecord());
   const second = rowOf(annexRecord({ production_location: 'b' }), { version: 2 });
-  for (const { recordId, record } of [first, second])
-    state.set(stateKey('records', recordKey.version(toByteText(recordId), record.version)), encodeStoredRecord(record));
-  const view = { get: (key: string) => state.get(key) };
+  for (const { recordId, record } of [first, second]) shelf.put(recordId, record);
+  const view = { get: (key: string) => shelf.rows.get(key) };
   const event = ({ recordId, record }: RecordRow) => ({
     contract: 'records',
     name: 'RecordSubmitted',
     data: encodeJson({ id: toHex(recordId), class: 'production', version: record.version, recordDigest: '' }),
   });
   const other = { contract: '0x00', name: 'RecordSubmitted', data: encodeJson({ id: toHex(first.recordId), version: 1 }) };
-  const receipt = { events: [event(first), other, event(second)] } as unknown as Receipt;
-  assert.deepEqual(
-    [...recordRowsOf([receipt], view)].map(({ record }) => record.version),
-    [1, 2],
-  );
-  const source = createStateRecordSource(view);
+  const receipts = [{ events: [event(first), other] }, { events: [event(second)] }] as unknown as Receipt[];
+  const rows = ended(recordRowsOf({ receipts, transactions: shelf.transactionsOf(1), timestampMs: 7 }, view));
+  for (const [i, { record }] of [first, second].entries()) {
+    const { version, content, committedAtMs } = rows[i]!.record;
+    assert.deepEqual([version, content, committedAtMs], [record.version, record.content, 7]);
+  }
+  const source = createRecordSource({ state: view, blocks: shelf.blocks });
   assert.equal((await source.record(first.recordId))?.version, 2);
   assert.equal((await source.record(first.recordId, 1))?.version, 1);
   assert.equal(await source.record(new Uint8Array(32)), undefined);

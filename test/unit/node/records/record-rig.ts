@@ -9,15 +9,15 @@ import { CONTRACT, keyOf, production, recordKey, stateKey } from '../../../../co
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
 import {
   decodeContent,
-  decodeStoredRecord,
+  decodeRecordVersion,
   decodeSubmissions,
   defaultParameters,
   encodeJson,
-  encodeStoredRecord,
   equalBytes,
   type JsonObject,
   openTransaction,
   type Receipt,
+  recordDigest,
   recordIdOf,
   signTransaction,
   textAt,
@@ -27,10 +27,12 @@ import {
   type Transaction,
 } from '../../../../node/format/index.ts';
 import { aesGcm, createSealedStore } from '../../../../node/records/index.ts';
+import { createRecordSource } from '../../../../node/records/source.ts';
 import type { Head, NodeService, TransactionStatus } from '../../../../node/service.ts';
 import { testKey } from '../format/genesis-fixture.ts';
 import { ManualTime } from '../memory-world.ts';
 import { createMemoryStore, pause } from './memory-store.ts';
+import { Shelf } from './shelf.ts';
 import { annexRecord, crypto } from './sample.ts';
 import { createTestState, putAccounts } from '../../api/stand-ins.ts';
 
@@ -61,6 +63,7 @@ export function rig() {
     keep: counting('keep', sealed.keep),
     drop: counting('drop', sealed.drop),
   };
+  const shelf = new Shelf(state.rows);
   /** What is on the chain, by product. */
   const stored = new Map<string, { readonly id: string; readonly location: string; readonly transactionId: string }>();
   const statuses = new Map<string, TransactionStatus>();
@@ -105,7 +108,7 @@ export function rig() {
     for (const [failedCall, { args }] of calls.entries())
       for (const [record, { content }] of decodeSubmissions(args).entries()) {
         const before = state.rows.get(rowOf(content));
-        if (before && !equalBytes(decodeStoredRecord(before).content, content))
+        if (before && !equalBytes(decodeRecordVersion(before, 1).recordDigest, recordDigest(crypto, content)))
           return { failed: 'RECORD_KEY_CONFLICT', failedCall, detail: { record, path: [] } };
       }
     return undefined;
@@ -121,6 +124,8 @@ export function rig() {
   const bodies = createBodies({ world: { clock: time, timers: time, crypto } as unknown as BodiesDependencies['world'] });
   const parts = {
     ...{ node, bodies, crypto, sealed: counted, index: undefined, timers: time, clock: time },
+    blocks: shelf.blocks,
+    source: createRecordSource({ state: node.state, blocks: shelf.blocks }),
     sealingKeys: () => [new Uint8Array(32).fill(3)],
     inclusions: {
       async receipt() {
@@ -176,11 +181,10 @@ export function rig() {
             const row = stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1));
             const before = state.rows.has(row);
             if (end === undefined && !before) {
-              const own = { class: 'production', classVersion: 1, org: 'alpha', actor: 'mes@alpha', key: {}, version: 1, state: 'current' };
-              const at = { content, source: {}, height: chain.height, committedAtMs: 1, transactionId: id, change: undefined };
+              const own = { class: 'production', org: 'alpha', actor: 'mes@alpha', content };
+              shelf.put(recordId, { ...own, height: chain.height, transactionId: id });
               const [product, location] = ['product_uid', 'production_location'].map((name) => textAt(decodeContent(content), name)!);
               stored.set(product!, { id: toHex(recordId), location: location!, transactionId: toHex(id) });
-              state.rows.set(row, encodeStoredRecord({ ...own, ...at } as Parameters<typeof encodeStoredRecord>[0]));
             }
             return { id: toHex(recordId), status: before ? 'repeated' : 'stored', currentVersion: 1 };
           }),

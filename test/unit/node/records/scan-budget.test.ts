@@ -28,8 +28,8 @@ async function indexOf(records: number) {
     });
     const key = keyOf(builtinClasses.production!, tree);
     const record = {
-      ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', key, version: 1, state: 'current' as const },
-      ...{ content: encodeContent(tree), source: {}, height: 1, committedAtMs: 0, transactionId: new Uint8Array(32), change: undefined },
+      ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', version: 1, state: 'current' as const },
+      ...{ content: encodeContent(tree), height: 1, committedAtMs: 0 },
     };
     return { recordId: recordIdOf(crypto, 'production', 'north', key), record };
   });

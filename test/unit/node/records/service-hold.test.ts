@@ -6,17 +6,9 @@ import { type Bodies, createBodies } from '../../../../node/records/bodies.ts';
 import { BODY_LIMITS } from '../../../../node/records/body-thread.ts';
 import { createRecordService } from '../../../../node/records/service.ts';
 import type { Bearer, Caller, RecordBody, RecordService, RecordSubmitOptions } from '../../../../node/records/types.ts';
-import { builtinClass, type ClassDefinition, CONTRACT, MAP_NAMES_MAX, recordKey, stateKey } from '../../../../contracts/index.ts';
+import { builtinClass, type ClassDefinition, MAP_NAMES_MAX } from '../../../../contracts/index.ts';
 import { createCrypto } from '../../../../node/crypto/index.ts';
-import {
-  encodeStoredRecord,
-  type Json,
-  openTransaction,
-  signTransaction,
-  type TextStruct,
-  toByteText,
-  toHex,
-} from '../../../../node/format/index.ts';
+import { type Json, openTransaction, signTransaction, type TextStruct, toHex } from '../../../../node/format/index.ts';
 import {
   aesGcm,
   createRecordIndex,
@@ -26,6 +18,7 @@ import {
   type RecordIndex,
 } from '../../../../node/records/index.ts';
 import { createMemoryStore, pause } from './memory-store.ts';
+import { Shelf } from './shelf.ts';
 import { annexRecord } from './sample.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { CHAIN_ID, createTestNode, createTestState, createTestWorld, START_MS } from '../../api/stand-ins.ts';
@@ -52,6 +45,7 @@ const signWith = (message: Uint8Array): Uint8Array => new Uint8Array(sign(null, 
 const state = createTestState();
 const sealed = createSealedStore(createMemoryStore(), aesGcm, { bytes: (n) => new Uint8Array(randomBytes(n)) }, new Uint8Array(32), pause);
 let bodies: Bodies;
+const shelf = new Shelf(state.rows);
 let records: RecordService;
 
 function prepared(tree: TextStruct, name = 'production'): PreparedRecord {
@@ -61,19 +55,9 @@ function prepared(tree: TextStruct, name = 'production'): PreparedRecord {
 }
 
 function storedOf({ recordId, submission }: PreparedRecord, version = 1) {
-  const record = {
-    ...{ class: submission.class, classVersion: 1, org: 'acme', actor: ACCOUNT, key: {}, version, state: 'current' as const },
-    ...{
-      content: submission.content,
-      source: {},
-      height: 1,
-      committedAtMs: START_MS,
-      transactionId: new Uint8Array(32),
-      change: undefined,
-    },
-  };
-  state.rows.set(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), version)), encodeStoredRecord(record));
-  return { recordId, record };
+  const at = { class: submission.class, org: 'acme', actor: ACCOUNT, version, height: 1, committedAtMs: START_MS };
+  const definition = builtinClass(submission.class) ?? (wideClass as unknown as ClassDefinition);
+  return { recordId, record: shelf.put(recordId, { ...at, content: submission.content }, definition) };
 }
 
 const TIME = '2025-08-09T08:00:00+08:00';
@@ -159,7 +143,7 @@ before(async () => {
         return undefined;
       },
     },
-    headerBytes: () => new Uint8Array(300),
+    blocks: shelf.blocks,
     evidence: () => assert.fail('a proof is not asked for'),
   });
 });

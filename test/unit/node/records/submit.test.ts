@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkRows } from './checked-rows.ts';
+import { checkRows, checkStandingRows } from './checked-rows.ts';
 import { createGuesses } from '../../../../node/records/guesses.ts';
 import { outcomeOf, type SubmitDependencies, submitRows } from '../../../../node/records/submit.ts';
 import { createCoalescing } from '../../../../node/records/coalescing.ts';
 import { createUnderWay } from '../../../../node/records/under-way.ts';
-import { CONTRACT, production, recordKey, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
+import { CONTRACT, production, registryKey, type RegistryKind, stateKey } from '../../../../contracts/index.ts';
 import {
   canonicalJson,
   type Digest,
@@ -13,19 +13,18 @@ import {
   signTransaction,
   defaultParameters,
   encodeJson,
-  encodeStoredRecord,
-  type StoredRecord,
   type TextStruct,
-  toByteText,
   toHex,
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { createSlices } from '../../../../node/pace/slices.ts';
 import { createRig, createTestWorld } from '../../api/stand-ins.ts';
+import { createRecordSource, type RecordBlocks } from '../../../../node/records/source.ts';
 import { parseBody } from '../../../../node/records/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, type SealedValue } from '../../../../node/records/index.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore, heldOf, pause } from './memory-store.ts';
+import { Shelf } from './shelf.ts';
 import { testKey } from '../format/genesis-fixture.ts';
 import { annexRecord, crypto } from './sample.ts';
 
@@ -41,7 +40,8 @@ function prepared(tree: TextStruct) {
 
 /** What the checks ask of a node: the state, its head and its parameters. */
 function door(stored: readonly TextStruct[], more: object = {}): SubmitDependencies {
-  const rows = new Map<string, Uint8Array>();
+  const shelf = new Shelf();
+  const { rows } = shelf;
   const register = (kind: RegistryKind, id: string): void => {
     const entry = { kind, id, owner: 'alpha', version: 1, state: 'active', validFrom: null, validTo: null, documentDigest: null, data: {} };
     rows.set(stateKey(CONTRACT.registry, registryKey.entry(kind, id)), encodeJson(entry));
@@ -51,11 +51,7 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
   register('device', 'D-1');
   for (const tree of stored) {
     const { recordId, submission } = prepared(tree);
-    const record: StoredRecord = {
-      ...{ class: 'production', classVersion: 1, org: 'alpha', actor: 'mes@alpha', key: {}, version: 1, state: 'current' },
-      ...{ content: submission.content, source: {}, height: 4, committedAtMs: 1, transactionId: new Uint8Array(32), change: undefined },
-    };
-    rows.set(stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1)), encodeStoredRecord(record));
+    shelf.put(recordId, { class: 'production', org: 'alpha', actor: 'mes@alpha', content: submission.content, height: 4 });
   }
   const node = {
     info: { chainId: new Uint8Array(32) },
@@ -71,6 +67,8 @@ function door(stored: readonly TextStruct[], more: object = {}): SubmitDependenc
     sealed: { getSteps: valuesOf([]), isErased: () => false },
     sealingKeys: () => [sealingKey],
     bodies: { inSlices },
+    blocks: shelf.blocks,
+    source: createRecordSource({ state: node.state, blocks: shelf.blocks }),
     guesses: createGuesses(world.clock),
   } as unknown as SubmitDependencies;
 }
@@ -91,45 +89,43 @@ function ended<T>(steps: Generator<void, T, void>): T {
 }
 
 const check = (deps: SubmitDependencies, trees: readonly TextStruct[], by = caller) =>
-  ended(
-    checkRows(
-      deps,
-      trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
-      by,
-      'production',
-    ),
+  checkStandingRows(
+    deps,
+    trees.map((tree) => ({ tree, locate: () => ({ pointer: '/' }) })) as unknown as Parameters<typeof checkRows>[1],
+    by,
+    'production',
   );
 
-test('a record sent again with its time spelled otherwise is the stored one, and the answer says how that spells it', () => {
+test('a record sent again with its time spelled otherwise is the stored one, and the answer says how that spells it', async () => {
   const first = annexRecord({ production_time: '2025-03-01T00:00:00Z' });
   const deps = door([first]);
   const stored = prepared(first);
   for (const production_time of ['2025-03-01T08:00:00+08:00', '2025-03-01T00:00:00.000Z', '1740787200000']) {
     const tree = annexRecord({ production_time });
-    const [row] = check(deps, [tree]);
-    const outcome = ended(outcomeOf(deps, caller.account, row!, 'repeated'));
+    const [row] = await check(deps, [tree]);
+    const outcome = outcomeOf(deps, caller.account, row!, 'repeated');
     assert.equal(outcome.id, toHex(stored.recordId));
     assert.equal(outcome.recordDigest, toHex(stored.recordDigest), 'the digest of what is stored');
     assert.equal(outcome.contentDigest, toHex(crypto.hash(new TextEncoder().encode(canonicalJson(tree)))), 'the digest of what was sent');
     assert.deepEqual(outcome.storedAs, { production_time: '2025-03-01T00:00:00Z' });
   }
-  assert.equal('storedAs' in ended(outcomeOf(deps, caller.account, check(deps, [first])[0]!, 'repeated')), false);
+  assert.equal('storedAs' in outcomeOf(deps, caller.account, (await check(deps, [first]))[0]!, 'repeated'), false);
 });
 
-test('two spellings of one step in one body are one record, and other content under it is a conflict', () => {
+test('two spellings of one step in one body are one record, and other content under it is a conflict', async () => {
   const deps = door([]);
   const [a, b] = [annexRecord({ production_time: '2025-03-01T00:00:00Z' }), annexRecord({ production_time: '1740787200000' })];
-  const ids = check(deps, [a, b]).map(({ prepared: { recordId } }) => toHex(recordId));
+  const ids = (await check(deps, [a, b])).map(({ prepared: { recordId } }) => toHex(recordId));
   assert.equal(ids[0], ids[1]);
   const other = annexRecord({ production_time: '1740787200000', production_location: 'elsewhere' });
   for (const run of [() => check(deps, [a, other]), () => check(door([a]), [other])])
-    assert.throws(run, (error) => error instanceof ChainError && error.code === 'RECORD_KEY_CONFLICT');
+    await assert.rejects(run, (error) => error instanceof ChainError && error.code === 'RECORD_KEY_CONFLICT');
 });
 
 /** Code and facts of the refusal. */
-const refusal = (run: () => unknown): readonly [string, Readonly<Record<string, unknown>>] => {
+const refusal = async (run: () => Promise<unknown>): Promise<readonly [string, Readonly<Record<string, unknown>>]> => {
   try {
-    run();
+    await run();
   } catch (error) {
     if (error instanceof ChainError) return [error.code, error.data];
     throw error;
@@ -137,7 +133,7 @@ const refusal = (run: () => unknown): readonly [string, Readonly<Record<string, 
   return ['OK', {}];
 };
 
-test('a record that differs from the stored one in seals alone is judged by every key held, and by none the node says only that', () => {
+test('a record that differs from the stored one in seals alone is judged by every key held, and by none the node says only that', async () => {
   const stored = door([annexRecord()]);
   const keys = (...numbers: readonly number[]) => ({ sealingKeys: () => numbers.map((number) => new Uint8Array(32).fill(number)) });
   const operator = (tree: TextStruct, pro_op_name: string): TextStruct => ({
@@ -145,11 +141,11 @@ test('a record that differs from the stored one in seals alone is judged by ever
     pro_op_info: { ...(tree.pro_op_info as TextStruct), pro_op_name },
   });
   const respelled = annexRecord({ production_time: String(Date.parse(annexRecord().production_time as string)) });
-  const rows = check({ ...stored, ...keys(3, 9) }, [annexRecord()]);
+  const rows = await check({ ...stored, ...keys(3, 9) }, [annexRecord()]);
   assert.ok(rows[0]!.first, 'sealed under an earlier key: the same record');
   assert.deepEqual(rows[0]!.prepared.submission, prepared(annexRecord()).submission);
   for (const tree of [annexRecord(), respelled, operator(annexRecord(), '韩梅梅')]) {
-    const [code, data] = refusal(() => check({ ...stored, ...keys(8, 9) }, [tree]));
+    const [code, data] = await refusal(() => check({ ...stored, ...keys(8, 9) }, [tree]));
     assert.equal(code, 'SEALED_KEYS_DIFFER');
     const { details, ...facts } = data as { readonly details: readonly object[] };
     assert.deepEqual(
@@ -166,13 +162,17 @@ test('a record that differs from the stored one in seals alone is judged by ever
     [{ ...stored, ...erased }, operator(annexRecord(), '韩梅梅')], // erased here, so its key was held
     [{ ...stored, ...keys(8, 9) }, annexRecord({ production_location: 'elsewhere' })], // more than seals
   ] as const)
-    assert.equal(refusal(() => check(deps, [tree]))[0], 'RECORD_KEY_CONFLICT');
-  assert.equal(refusal(() => check({ ...stored, ...keys(8, 9), ...held }, [annexRecord()]))[0], 'OK', 'held values open what stands');
+    assert.equal((await refusal(() => check(deps, [tree])))[0], 'RECORD_KEY_CONFLICT');
+  assert.equal(
+    (await refusal(() => check({ ...stored, ...keys(8, 9), ...held }, [annexRecord()])))[0],
+    'OK',
+    'held values open what stands',
+  );
   const press = { ...caller, account: 'press@alpha' };
   const elsewhere = { ...door([annexRecord()], { signsFor: () => true }), ...keys(8, 9) };
   for (const tree of [annexRecord(), operator(annexRecord(), '韩梅梅'), annexRecord({ production_location: 'elsewhere' })])
     assert.equal(
-      refusal(() => check(elsewhere, [tree], press))[0],
+      (await refusal(() => check(elsewhere, [tree], press)))[0],
       'RECORD_KEY_CONFLICT',
       'who may not read it learns that the key is taken',
     );
@@ -214,7 +214,7 @@ async function submitted(end: 'refused' | TransactionStatus, meanwhile = (deps: 
   const parts = { sealed, inclusions, clock: world.clock, underWay: createUnderWay(before.node, crypto, inSlices) };
   const changed = meanwhile({ ...before, ...parts });
   const deps = { ...changed, coalescing: createCoalescing({ ...changed, timers: world.timers }) };
-  const rows = check(deps, [annexRecord()]);
+  const rows = await check(deps, [annexRecord()]);
   const options = { wait: 'sync', timeoutMs: 1, recordClass: 'production', requestId: 'r' } as unknown as Parameters<typeof submitRows>[4];
   const records = [{ tree: annexRecord(), locate: () => ({ pointer: '/' }) }] as unknown as Parameters<typeof submitRows>[1];
   let code = 'OK';
@@ -254,7 +254,7 @@ test('a refused submission leaves nothing in the sealed store, and an accepted o
 
 test('a record that a node with another sealing key stored first is told as such when the contract refuses it', async () => {
   const conflict = confirmed('failed', 'RECORD_KEY_CONFLICT', encodeJson({ record: 0, path: [], recordDigest: 'd' }));
-  const stored = door([annexRecord()]).node.state;
+  const other = door([annexRecord()]) as SubmitDependencies & { readonly blocks: RecordBlocks };
   for (const [key, code] of [
     [8, 'SEALED_KEYS_DIFFER'],
     [3, 'RECORD_KEY_CONFLICT'],
@@ -262,11 +262,12 @@ test('a record that a node with another sealing key stored first is told as such
     const refused = await submitted(conflict, (deps) => {
       let { state } = deps.node;
       const submit: typeof deps.node.submit = (bytes) => {
-        state = stored; // the other node was faster
+        state = other.node.state; // the other node was faster
         return deps.node.submit(bytes);
       };
       const node = { ...deps.node, submit, state: { get: (row: string) => state.get(row) } };
-      return { ...deps, node, sealingKeys: () => [new Uint8Array(32).fill(key)] };
+      const source = createRecordSource({ state: node.state, blocks: other.blocks });
+      return { ...deps, node, source, sealingKeys: () => [new Uint8Array(32).fill(key)] };
     });
     assert.deepEqual([refused.code, refused.store.rows.size], [code, 0]);
   }
@@ -318,10 +319,10 @@ test('submissions that only time will end hold up no other, however many there a
   assert.ok(pauses >= last, `${pauses} pauses`);
 });
 
-test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', () => {
+test('a node that holds no key of the account says so, and nothing of what stands under the key of the record', async () => {
   const deps = door([annexRecord()], { signsFor: () => false });
   for (const tree of [annexRecord(), annexRecord({ production_location: 'elsewhere' }), {}])
-    assert.throws(
+    await assert.rejects(
       () => check(deps, [tree]),
       (error) => {
         assert.ok(error instanceof ChainError);
