@@ -18,7 +18,7 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { MemoryStore } from '../../../../node/store/memory-store.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { add, executorOn, signedCalls, submissionsOf } from './small-chain.ts';
 
