@@ -66,10 +66,10 @@ test('a proposer begins no transaction after its time is over, leaves the rest u
   let nowMs = 0;
   const clock = { monotonic: () => (nowMs += 40) };
   const { executor, requestOf } = await opened(new MemoryStore(), clock);
-  const built = executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
+  const built = await executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
   assert.deepEqual([built.included, built.refused], [[0, 1, 2], []]); // asked at 80 and 120 ms after 40, over at 140
   const slow = await opened(new MemoryStore(), { monotonic: () => (nowMs += 1_000) });
-  assert.deepEqual(slow.executor.build(slow.requestOf('P-1', 'P-2')).included, [0]);
+  assert.deepEqual((await slow.executor.build(slow.requestOf('P-1', 'P-2'))).included, [0]);
 });
 
 test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
@@ -77,9 +77,9 @@ test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, 
   const { executor, requestOf } = await opened(store);
   const request = requestOf('P-1');
   store.damaged = ledgerKey.state(stateKey(CONTRACT.records, ''));
-  assert.throws(() => executor.build(request), { code: 'STORE_DAMAGED' });
+  await assert.rejects(executor.build(request), { code: 'STORE_DAMAGED' });
   store.damaged = undefined;
-  const built = executor.build(request);
+  const built = await executor.build(request);
   assert.deepEqual([built.included, built.refused], [[0], []]);
   const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
   assert.deepEqual([committed.height, committed.receipts.length], [1, 1]);
