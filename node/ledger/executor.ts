@@ -203,10 +203,19 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     deps.onMapLoaded?.(fault);
   }
 
+  /** @throws ChainError STORE_DAMAGED when the map holds the key and no row does */
+  function readRow(key: ByteText): Uint8Array | undefined {
+    if (map.has(key) === undefined) return undefined; // in memory: most keys of new records are new
+    const row = ledgerKey.state(key);
+    const value = state.get(row);
+    if (value === undefined) throw new ChainError('STORE_DAMAGED', { table: 'state', key: toHex(fromByteText(row)) });
+    return value;
+  }
+
   function readFinal(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return state.get(ledgerKey.state(key));
+    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return readRow(key);
     if (hot.has(key)) return hot.get(key);
-    const value = state.get(ledgerKey.state(key));
+    const value = readRow(key);
     if (hot.size >= STATE_CACHE_ENTRIES_MAX) hot.clear();
     hot.set(key, value);
     return value;

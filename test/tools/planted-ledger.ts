@@ -11,6 +11,14 @@ const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
   {
+    name: 'a value that the map holds and no row does counts as never written',
+    file: EXECUTOR,
+    from: "    if (value === undefined) throw new ChainError('STORE_DAMAGED', { table: 'state', key: toHex(fromByteText(row)) });\n",
+    to: '',
+    test: 'test/unit/node/ledger/executor.test.ts',
+    only: 'no row does',
+  },
+  {
     name: 'a sender may have any line of transactions waiting on a chain that carries no more',
     file: 'node/chain/mempool/mempool.ts',
     from: '    checkBacklog(sender);\n  }\n',
@@ -164,8 +172,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a final block is committed without being synced',
     file: EXECUTOR,
-    from: '    await store.batch(operations, { sync: true });\n\n    map.commit(outcome.staged);',
-    to: '    await store.batch(operations, { sync: false });\n\n    map.commit(outcome.staged);',
+    from: '    await store.batch(operations, { sync: true });\n\n    try {\n      map.commit(outcome.staged);',
+    to: '    await store.batch(operations, { sync: false });\n\n    try {\n      map.commit(outcome.staged);',
     test: JUDGED_TEST,
     only: 'power',
   },

@@ -163,15 +163,15 @@ const paged: readonly PlantedBug[] = [
   {
     name: 'a damaged page of the map is read',
     file: 'node/state/segments.ts',
-    from: "throw new ChainError('STORE_DAMAGED', { table: 'state map pages', segment: index, page });",
+    from: 'throw new PagesDamaged(index, page);',
     to: 'continue;',
     only: 'flipped, swapped and lost',
   },
   {
     name: 'the map takes any memory',
     file: 'node/state/segments.ts',
-    from: '    if (over <= 0) return;\n',
-    to: '    if (over <= 1_000) return;\n',
+    from: 'while (this.#order.length > most - spare) {',
+    to: 'while (this.#order.length > most + 1_000) {',
     only: 'within its memory',
   },
   {

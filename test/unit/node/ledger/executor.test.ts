@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONTRACT, production, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { type ByteText, encodeSubmissions, openGenesis, signTransaction } from '../../../../node/format/index.ts';
+import {
+  type ByteText,
+  encodeSubmissions,
+  fromByteText,
+  openGenesis,
+  prefixEnd,
+  signTransaction,
+  toHex,
+} from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
@@ -26,6 +34,7 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   const executor = createExecutor({ store, crypto, clock, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
   const tip = await executor.open();
   const { chainId } = openGenesis(crypto, JSON.stringify(genesis));
+  let salt = 0;
   const transactionOf = (product: string) => {
     const preparation = prepareRecord(
       { crypto, org: 'north', sealingKey: new Uint8Array(32) },
@@ -40,7 +49,7 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
         chainId,
         sender: 'mes@north',
         keyId: 'k1',
-        salt: new Uint8Array(16),
+        salt: new Uint8Array(16).fill(salt++),
         expiryHeight: 10,
         calls: [{ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions([submission]) }],
         gasLimit: 100_000_000,
@@ -50,16 +59,23 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
     );
     return { bytes, publicKey: testKey('mes').publicKey };
   };
-  const requestOf = (...products: readonly string[]) => ({
-    height: 1,
-    parent: tip.hash,
-    timestampMs: genesis.timestampMs + 1_000,
+  const requestOn = (parent: typeof tip, ...products: readonly string[]) => ({
+    height: parent.height + 1,
+    parent: parent.hash,
+    timestampMs: genesis.timestampMs + 1_000 * (parent.height + 1),
     proposer: 'north-1',
     engineData: new Uint8Array(8),
     transactions: products.map(transactionOf),
     workMsMax: 100,
   });
-  return { executor, requestOf };
+  const requestOf = (...products: readonly string[]) => requestOn(tip, ...products);
+  /** Commits a block of one record. @returns requests for the block after it */
+  const storeRecord = async (product: string) => {
+    const { hash } = await executor.build(requestOf(product));
+    const committed = await executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
+    return (...products: readonly string[]) => requestOn(committed, ...products);
+  };
+  return { executor, requestOf, storeRecord };
 }
 
 test('a proposer begins no transaction after its time is over, leaves the rest unjudged, and takes one however slow it is', async () => {
@@ -74,13 +90,26 @@ test('a proposer begins no transaction after its time is over, leaves the rest u
 
 test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
   const store = new DamagedStore();
-  const { executor, requestOf } = await opened(store);
-  const request = requestOf('P-1');
+  const { executor, storeRecord } = await opened(store);
+  const request = await storeRecord('P-1');
   store.damaged = ledgerKey.state(stateKey(CONTRACT.records, ''));
-  await assert.rejects(executor.build(request), { code: 'STORE_DAMAGED' });
+  await assert.rejects(executor.build(request('P-1')), { code: 'STORE_DAMAGED' }); // a retry reads what is there
   store.damaged = undefined;
-  const built = await executor.build(request);
+  const built = await executor.build(request('P-1'));
   assert.deepEqual([built.included, built.refused], [[0], []]);
   const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
-  assert.deepEqual([committed.height, committed.receipts.length], [1, 1]);
+  assert.deepEqual([committed.height, committed.receipts.length], [2, 1]);
+});
+
+test('a value that the map holds and no row does is a damaged store, and not one that was never written', async () => {
+  const store = new MemoryStore();
+  const { executor, storeRecord } = await opened(store);
+  const request = await storeRecord('P-1');
+  const from = ledgerKey.state(stateKey(CONTRACT.records, 'v'));
+  const [row] = await store.range({ from, to: prefixEnd(from), limit: 1 });
+  await store.batch([{ key: row!.key, value: undefined }]);
+  await assert.rejects(executor.build(request('P-1')), {
+    code: 'STORE_DAMAGED',
+    data: { table: 'state', key: toHex(fromByteText(row!.key)) },
+  });
 });
