@@ -365,6 +365,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       membership.changed();
     }
     if (committed.barrier) noticeBarrier(committed.height);
+    spreading.onBlock(committed.transactionIds.length);
     receipts.onCommitted(committed);
     work.tell();
     const { height, header } = tip.now();
