@@ -9,17 +9,10 @@ import { join } from 'node:path';
 import { stateKey } from '../../contracts/index.ts';
 import { type Mempool, createMempool } from '../../node/chain/mempool/mempool.ts';
 import { openPendingBodies, type PendingBodies } from '../../node/chain/pending-bodies.ts';
+import { type ChainTip, createTip } from '../../node/chain/tip.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { createVerifyPool } from '../../node/crypto/verify-pool.ts';
-import {
-  decodeCurrentConfiguration,
-  decodeHeader,
-  decodeReceipt,
-  gasUsedOf,
-  openGenesis,
-  openTransaction,
-  transactionSigningBytes,
-} from '../../node/format/index.ts';
+import { decodeReceipt, gasUsedOf, openGenesis, openTransaction, transactionSigningBytes } from '../../node/format/index.ts';
 import { readAccount } from '../../node/ledger/admission.ts';
 import { createContracts } from '../../node/ledger/contracts.ts';
 import { type Committed, createExecutor, type Executor } from '../../node/ledger/executor.ts';
@@ -67,16 +60,16 @@ export class Validator {
   readonly #bodies: PendingBodies;
   readonly #index: RecordIndex;
   readonly #state: { get(key: string): Uint8Array | undefined };
-  #tip: Committed;
+  readonly #tip: ChainTip;
 
   private constructor(parts: {
     close: (() => Promise<void>)[];
     executor: Executor;
-    mempool: (tip: () => Committed) => Mempool;
+    mempool: Mempool;
     bodies: PendingBodies;
     index: RecordIndex;
     state: { get(key: string): Uint8Array | undefined };
-    tip: Committed;
+    tip: ChainTip;
   }) {
     this.#close = parts.close;
     this.#executor = parts.executor;
@@ -84,7 +77,7 @@ export class Validator {
     this.#index = parts.index;
     this.#state = parts.state;
     this.#tip = parts.tip;
-    this.#mempool = parts.mempool(() => this.#tip);
+    this.#mempool = parts.mempool;
     this.#session.connect();
     this.#session.post('Profiler.enable');
     this.#session.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
@@ -99,7 +92,7 @@ export class Validator {
     const store = await openLevelStore({ path: join(dir, 'chain'), writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
     const local = await openLevelStore({ path: join(dir, 'local') });
     const indexStore = await openLevelStore({ path: join(dir, 'index') });
-    const { chainId, configuration } = openGenesis(crypto, genesisText);
+    const { configuration } = openGenesis(crypto, genesisText);
     const executor = createExecutor({
       store,
       crypto,
@@ -112,34 +105,14 @@ export class Validator {
     const read = (contract: string, key: string) => state.get(stateKey(contract, key));
     const accounts = new Map<string, ReturnType<typeof readAccount>>();
     const account = (id: string) => accounts.get(id) ?? accounts.set(id, readAccount(read, id)).get(id);
-    const tip = await executor.open();
+    const opened = await executor.open();
     const index = await openRecordIndex(indexStore, crypto, createClassLookup(state));
     await index.applyBlock(0, Date.now(), []);
-    const mempool = (tipNow: () => Committed): Mempool => {
-      const pool = createMempool({
-        crypto,
-        verifier,
-        clock,
-        limits: MEMPOOL,
-        context: () => {
-          const { height, headerBytes, configuration: current } = tipNow();
-          const { timestampMs } = decodeHeader(headerBytes);
-          const { parameters } = decodeCurrentConfiguration(current);
-          return {
-            chainId,
-            height: height + 1,
-            timestampMs,
-            parameters,
-            account,
-            spent: (id) => store.get(ledgerKey.position(id)) !== undefined,
-          };
-        },
-      });
-      pool.onRejected((_id, { code }) => {
-        throw new Error(code);
-      });
-      return pool;
-    };
+    const tip = createTip(opened, { account, spent: (id) => store.get(ledgerKey.position(id)) !== undefined });
+    const mempool = createMempool({ crypto, verifier, clock, limits: MEMPOOL, context: tip.admission });
+    mempool.onRejected((_id, { code }) => {
+      throw new Error(code);
+    });
     const close = [
       () => verifier.stop(),
       () => indexStore.close(),
@@ -167,7 +140,7 @@ export class Validator {
     let mempool = await spent(() => Promise.all(transactions.map(({ bytes }) => this.#mempool.add(bytes, 'peer'))));
     const waiting = this.#mempool.select(transactions.length, Number.MAX_SAFE_INTEGER);
     const height = this.#tip.height + 1;
-    const { validators } = decodeCurrentConfiguration(this.#tip.configuration);
+    const { validators } = this.#tip.configuration;
     let hash = new Uint8Array(0);
     const timestampMs = Date.now();
     if (this.sampled) this.#session.post('Profiler.start');
@@ -195,14 +168,16 @@ export class Validator {
         waiting.map(({ bytes }) => bytes),
       ),
     );
+    let stored!: Committed;
     const commit = await spent(async () => {
-      this.#tip = await this.#executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
+      stored = await this.#executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
     });
-    const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(this.#tip.receipts[i]!) }));
+    this.#tip.advance(stored);
+    const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(stored.receipts[i]!) }));
     mempool += await spent(() => this.#mempool.settle({ included, height, tookMs: undefined }, async () => undefined));
     let decoded: ReturnType<typeof decodeReceipt>[] = [];
     const receipts = await spent(() => {
-      decoded = this.#tip.receipts.map((receipt) => decodeReceipt(receipt));
+      decoded = stored.receipts.map((receipt) => decodeReceipt(receipt));
     });
     const failed = decoded.find(({ status }) => status !== 'ok');
     if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
