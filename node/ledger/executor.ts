@@ -25,7 +25,7 @@ import {
   toHex,
   Writer,
 } from '../format/index.ts';
-import { type ChangeSet, createStateMap, type MapHash, type MapWrite, type StagedMap } from '../state/index.ts';
+import { type ChangeSet, createStateMap, type MapHash, type MapRoom, type MapWrite, PagesDamaged, type StagedMap } from '../state/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
@@ -110,17 +110,21 @@ export interface ExecutorDependencies {
   readonly suite?: number;
   /** Overlays held at once; the oldest is dropped (it can be executed again). */
   readonly candidatesMax?: number;
+  /** Without it the whole state map stays in memory. */
+  readonly mapRoom?: MapRoom;
+  /** The map was loaded anew, since its page file gave back other bytes. */
+  readonly onMapLoaded?: (fault: PagesDamaged) => void;
 }
 
 export interface Executor extends LedgerRepair {
   /** Opens the stored chain, or writes the genesis block. */
   open(): Promise<Committed>;
-  build(request: BuildRequest): Built;
-  execute(request: ExecuteRequest): Executed;
+  build(request: BuildRequest): Promise<Built>;
+  execute(request: ExecuteRequest): Promise<Executed>;
   /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
-  prove(key: ByteText): { readonly height: number; readonly proof: Uint8Array };
+  prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
   /** Resolves when nothing is being written to the store; nothing more is written of itself. */
   stop(): Promise<void>;
 }
@@ -160,7 +164,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const blocks = createBlockStore(store);
   const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
-  const mapRows = createMapRows({ store, hash: crypto, state });
+  const mapRows = createMapRows({ store, hash: crypto, state, room: deps.mapRoom });
   let map = createStateMap(crypto);
   let opened = false; // the map is the state's
   const { repair } = createLedgerRepair({
@@ -178,6 +182,26 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const hot = new Map<ByteText, Uint8Array | undefined>();
   const accounts = new Map<string, AccountView | undefined>();
   let tip: Tip;
+
+  /** Runs `work`, and once more when the page file gave back other bytes: all that the map is made of lies in the store, so nothing is lost. */
+  async function onMap<T>(work: () => T): Promise<T> {
+    try {
+      const lost = mapRows.lost();
+      if (lost) throw lost;
+      return work();
+    } catch (error) {
+      if (!(error instanceof PagesDamaged)) throw error;
+      await loadMap(tip, error);
+      return work();
+    }
+  }
+
+  /** Candidates stood on the map from before: they are executed again when they are asked for. */
+  async function loadMap({ height, header }: Pick<Tip, 'height' | 'header'>, fault: PagesDamaged): Promise<void> {
+    candidates.clear();
+    map = await mapRows.open(height, header.stateRoot);
+    deps.onMapLoaded?.(fault);
+  }
 
   /** @throws ChainError STORE_DAMAGED when the map holds the key and no row does */
   function readRow(key: ByteText): Uint8Array | undefined {
@@ -374,7 +398,12 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     operations.push(...images.follow(outcome.writes, readNew));
     await store.batch(operations, { sync: true });
 
-    map.commit(outcome.staged);
+    try {
+      map.commit(outcome.staged);
+    } catch (error) {
+      if (!(error instanceof PagesDamaged)) throw error;
+      await loadMap({ height, header }, error); // the block is on disk
+    }
     mapRows.committed(map, changes);
     if (outcome.registryChanged) {
       hot.clear();
@@ -456,10 +485,10 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   return {
     repair,
     open,
-    build,
-    execute,
+    build: (request) => onMap(() => build(request)),
+    execute: (request) => onMap(() => execute(request)),
     commit,
-    prove: (key) => ({ height: tip.height, proof: map.prove(key) }),
+    prove: (key) => onMap(() => ({ height: tip.height, proof: map.prove(key) })),
     stop: () => mapRows.stop(),
   };
 }

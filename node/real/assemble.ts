@@ -1,7 +1,7 @@
 /**
  * Adapter: a node on real parts. Opens the stores, the vote log, the executor's thread, the verify pool and libp2p under one data directory, and
  * hands them to createNode. Layout: `chain/` ledger, `local/` alarms, exchanges, credentials, `index/` query indexes (may be deleted),
- * `sealed/` sealed values, `votes.log`.
+ * `sealed/` sealed values, `votes.log`; `state-map.pages` while it runs.
  */
 import { join } from 'node:path';
 import { entryOf, stateKey } from '../../contracts/index.ts';
@@ -68,6 +68,8 @@ export interface AssembleOptions {
 const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
 /** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
 const SCRUB_PAUSE_MS = 50;
+/** Scratch file of the state map. */
+const PAGES_FILE = 'state-map.pages';
 /** A store that failed nobody for so long is said to be well again, ms. */
 export const STORE_IO_CALM_MS = 60_000;
 /** Faults met while the node opens, told when there is a node to tell. */
@@ -85,7 +87,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const headroom = watchHeadroom(createLoopMeter(), world.timers);
     parts.add({ name: 'headroom', stop: headroom.stop });
     const early: { readonly name: string; readonly fault: ChainError }[] = [];
-    let alarmed = (name: string, fault: ChainError): void => {
+    let alarmed = (name: string, fault: ChainError, _mendedBy?: string): void => {
       log.error({ store: name, code: fault.code }, 'store fault');
       if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
     };
@@ -115,8 +117,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     parts.add({ name: 'vote log', stop: () => voteLog.close() });
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
     const ledger = { storePath: join(config.dataDir, 'chain'), genesisText };
-    const onFault = (fault: ChainError): void => alarmed('chain', fault);
-    const reader = await startReaderThread(ledger, { ...world, headroom }, onFault);
+    const onFault = (fault: ChainError, mendedBy?: string): void => alarmed('chain', fault, mendedBy);
+    const reader = await startReaderThread(ledger, { ...world, headroom }, (fault) => onFault(fault));
     parts.add({ name: 'reader', stop: () => reader.stop() });
     const readers = {
       async release() {
@@ -125,7 +127,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
         return () => reopen().finally(letReaderGo);
       },
     };
-    const executor = await startExecutorThread(ledger, world, readers, options.onFatal, onFault);
+    const map = { mapMemoryBytesMax: config.mapMemoryBytesMax, pagesPath: join(config.dataDir, PAGES_FILE) };
+    const executor = await startExecutorThread({ ...ledger, ...map }, world, readers, options.onFatal, onFault);
     parts.add({ name: 'executor', stop: () => executor.stop() }); // before the stores: a database closes when all threads have let go
     const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;
@@ -171,13 +174,14 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       if (reason !== undefined) await local.batch([{ key, value: undefined }], { sync: true });
       return reason;
     };
-    alarmed = (name, fault) => {
+    alarmed = (name, fault, mendedBy) => {
       if (!ALARMING.has(fault.code)) return;
       const key = damagedKey(fault);
       if (name === 'chain' && key !== undefined) return node.damaged(key);
       if (fault.code === 'STORE_IO') failed(name);
       const detail = { store: name, ...keyOf(fault) };
-      void node.raiseAlarm(fault.code, 'critical', detail);
+      const raised = node.raiseAlarm(fault.code, 'critical', detail);
+      if (mendedBy !== undefined) void raised.then(() => node.resolveAlarm(fault.code, detail, { by: mendedBy }));
       if (key === undefined) return;
       if (name !== 'local' && !menders.has(name) && unmended.length < FAULTS_KEPT_MAX) unmended.push({ name, fault });
       mend(name, key).then(

@@ -171,8 +171,8 @@ export class Validator {
     let hash = new Uint8Array(0);
     const timestampMs = Date.now();
     if (this.sampled) this.#session.post('Profiler.start');
-    const build = await spent(() => {
-      const built = this.#executor.build({
+    const build = await spent(async () => {
+      const built = await this.#executor.build({
         height,
         parent: this.#tip.hash,
         timestampMs,

@@ -172,8 +172,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a final block is committed without being synced',
     file: EXECUTOR,
-    from: '    await store.batch(operations, { sync: true });\n\n    map.commit(outcome.staged);',
-    to: '    await store.batch(operations, { sync: false });\n\n    map.commit(outcome.staged);',
+    from: '    await store.batch(operations, { sync: true });\n\n    try {\n      map.commit(outcome.staged);',
+    to: '    await store.batch(operations, { sync: false });\n\n    try {\n      map.commit(outcome.staged);',
     test: JUDGED_TEST,
     only: 'power',
   },

@@ -132,7 +132,12 @@ function mempoolOf(tip: Pick<ChainTip, 'admission'>): Mempool {
 test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the thread less than ${HELD_MS_MAX} ms at a time, on every way`, async (t) => {
   const { path, store } = await level(t, 'chain');
   const local = (await level(t, 'local')).store;
-  const thread = await startExecutorThread({ storePath: path, genesisText }, world, store, (error) => assert.fail(error));
+  const thread = await startExecutorThread(
+    { storePath: path, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` },
+    world,
+    store,
+    (error) => assert.fail(error),
+  );
   t.after(() => thread.stop());
   await thread.open();
   const bodies = Array.from({ length: BLOCK_TRANSACTIONS_LIMIT }, () => transaction(ARGS_BYTES));

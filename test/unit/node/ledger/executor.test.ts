@@ -71,7 +71,7 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   const requestOf = (...products: readonly string[]) => requestOn(tip, ...products);
   /** Commits a block of one record. @returns requests for the block after it */
   const storeRecord = async (product: string) => {
-    const { hash } = executor.build(requestOf(product));
+    const { hash } = await executor.build(requestOf(product));
     const committed = await executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
     return (...products: readonly string[]) => requestOn(committed, ...products);
   };
@@ -82,10 +82,10 @@ test('a proposer begins no transaction after its time is over, leaves the rest u
   let nowMs = 0;
   const clock = { monotonic: () => (nowMs += 40) };
   const { executor, requestOf } = await opened(new MemoryStore(), clock);
-  const built = executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
+  const built = await executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
   assert.deepEqual([built.included, built.refused], [[0, 1, 2], []]); // asked at 80 and 120 ms after 40, over at 140
   const slow = await opened(new MemoryStore(), { monotonic: () => (nowMs += 1_000) });
-  assert.deepEqual(slow.executor.build(slow.requestOf('P-1', 'P-2')).included, [0]);
+  assert.deepEqual((await slow.executor.build(slow.requestOf('P-1', 'P-2'))).included, [0]);
 });
 
 test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
@@ -93,9 +93,9 @@ test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, 
   const { executor, storeRecord } = await opened(store);
   const request = await storeRecord('P-1');
   store.damaged = ledgerKey.state(stateKey(CONTRACT.records, ''));
-  assert.throws(() => executor.build(request('P-1')), { code: 'STORE_DAMAGED' }); // a retry reads what is there
+  await assert.rejects(executor.build(request('P-1')), { code: 'STORE_DAMAGED' }); // a retry reads what is there
   store.damaged = undefined;
-  const built = executor.build(request('P-1'));
+  const built = await executor.build(request('P-1'));
   assert.deepEqual([built.included, built.refused], [[0], []]);
   const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
   assert.deepEqual([committed.height, committed.receipts.length], [2, 1]);
@@ -108,7 +108,7 @@ test('a value that the map holds and no row does is a damaged store, and not one
   const from = ledgerKey.state(stateKey(CONTRACT.records, 'v'));
   const [row] = await store.range({ from, to: prefixEnd(from), limit: 1 });
   await store.batch([{ key: row!.key, value: undefined }]);
-  assert.throws(() => executor.build(request('P-1')), {
+  await assert.rejects(executor.build(request('P-1')), {
     code: 'STORE_DAMAGED',
     data: { table: 'state', key: toHex(fromByteText(row!.key)) },
   });

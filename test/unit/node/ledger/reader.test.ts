@@ -59,7 +59,7 @@ test('a query and a proof speak of one version of the state, though blocks are s
   assert.deepEqual([(decodeJson(answer.result) as { readonly count: number }).count, answer.height], [1, 2]);
   assert.equal((await executor.open()).height, 3);
   const key = stateKey(CONTRACT.governance, governanceKey.parameters);
-  const { height, proof } = executor.prove(key);
+  const { height, proof } = await executor.prove(key);
   const header = decodeHeader(createBlockStore(store).headerBytes(height)!);
   assert.equal(verifyStateProof(crypto, header.stateRoot, proof, key).present, true);
 });
@@ -108,7 +108,7 @@ async function threads(t: TestContext) {
   const verifier = { verify: async () => true, stop: async () => undefined };
   const world = createRealWorld({ log: new MemoryLog(), crypto, verifier });
   const deaths: Error[] = [];
-  const data = { storePath: path, genesisText };
+  const data = { storePath: path, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` };
   const executor = await startExecutorThread(data, world, store, (error) => deaths.push(error));
   const address = await deploy(executor, await executor.open(), LOOP);
   const reader = await startReaderThread(data, world);

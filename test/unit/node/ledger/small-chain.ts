@@ -13,7 +13,13 @@ import {
   type Digest,
 } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
-import { type Committed, createExecutor, type Executor } from '../../../../node/ledger/executor.ts';
+import {
+  type BuildRequest,
+  type Committed,
+  createExecutor,
+  type Executor,
+  type ExecutorDependencies,
+} from '../../../../node/ledger/executor.ts';
 import type { ExecutorPort } from '../../../../node/ledger/executor-port.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
 import type { Store } from '../../../../node/world.ts';
@@ -26,8 +32,8 @@ export const { chainId } = openGenesis(crypto, genesisText);
 const contracts = await createContracts(crypto, 1);
 const PROPOSER = 'north-1';
 
-export function executorOn(store: Store): Executor {
-  return createExecutor({ store, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts });
+export function executorOn(store: Store, more: Partial<ExecutorDependencies> = {}): Executor {
+  return createExecutor({ store, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts, ...more });
 }
 
 /** A transaction of so many records; each height has one of its own, the same at every call. */
@@ -96,10 +102,10 @@ export async function deploy(executor: Executor | ExecutorPort, tip: Tip, source
 
 type Tip = Pick<Committed, 'height' | 'hash'>;
 
-/** Adds one block of these transactions. */
-export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transactions: readonly Uint8Array[]): Promise<Committed> {
+/** What the proposer of the block above `tip` asks of its executor. */
+export function requestOf(tip: Tip, ...transactions: readonly Uint8Array[]): BuildRequest {
   const height = tip.height + 1;
-  const built = await executor.build({
+  return {
     height,
     parent: tip.hash,
     timestampMs: genesis.timestampMs + height * 1_000,
@@ -107,7 +113,13 @@ export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transa
     engineData: new Uint8Array(8),
     transactions: transactions.map((bytes) => ({ bytes, publicKey: testKey('mes').publicKey })),
     workMsMax: 1,
-  });
+  };
+}
+
+/** Adds one block of these transactions. */
+export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transactions: readonly Uint8Array[]): Promise<Committed> {
+  const height = tip.height + 1;
+  const built = await executor.build(requestOf(tip, ...transactions));
   if (built.included.length !== transactions.length) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
   const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
   return executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(height, built.hash)) });
