@@ -133,7 +133,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a proposer whose clock stepped back proposes that time',
     file: EXECUTOR,
-    from: 'Math.max(request.timestampMs, tip.header.timestampMs)',
+    from: 'Math.max(request.timestampMs, parent.header.timestampMs)',
     to: 'request.timestampMs',
     test: JUDGED_TEST,
     only: 'older than the one below',
@@ -164,8 +164,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a final block is committed without being synced',
     file: EXECUTOR,
-    from: '    await store.batch(operations, { sync: true });\n\n    map.commit(outcome.staged);',
-    to: '    await store.batch(operations, { sync: false });\n\n    map.commit(outcome.staged);',
+    from: '    await store.batch(operations, { sync: true });\n\n    versions.advance(candidate);',
+    to: '    await store.batch(operations, { sync: false });\n\n    versions.advance(candidate);',
     test: JUDGED_TEST,
     only: 'power',
   },
