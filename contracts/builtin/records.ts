@@ -46,16 +46,7 @@ import {
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
-import {
-  type ClassDefinition,
-  isBlank,
-  judgeContent,
-  type JudgedContent,
-  keyOf,
-  type RecordFacts,
-  respell,
-  timePath,
-} from '../classes/index.ts';
+import { type ClassDefinition, isBlank, judgeContent, type JudgedContent, keyOf, type RecordFacts, timePath } from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import {
@@ -105,7 +96,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   if (Object.keys(key).length === 0) throw failure('RECORD_KEY_EMPTY', at, []);
   const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
-  const normalDigest = normalDigestOf(host, opened, submission.content);
+  const normalDigest = normalDigestOf(host, opened);
   const first = readVersion((k) => host.get(k), id, 1);
   if (first) return repeated(host, first, digest, normalDigest ?? digest, recordId, at);
   const record: RecordVersion = {
@@ -133,13 +124,8 @@ function positionOf({ block, transaction, callIndex }: Host, item: number): Reco
 }
 
 /** Digest of the content with its key in normal spelling; undefined when it stands so. */
-function normalDigestOf(host: Host, { normalSpelling }: JudgedContent, bytes: Uint8Array): Digest | undefined {
-  if (normalSpelling.size === 0) return undefined;
-  host.useGas(recordGas(bytes)); // walked, written and hashed once more
-  for (const steps = respell(bytes, normalSpelling); ; ) {
-    const step = steps.next();
-    if (step.done === true) return recordDigest(host, step.value);
-  }
+function normalDigestOf(host: Host, { normalText }: JudgedContent): Digest | undefined {
+  return normalText && recordDigest(host, normalText);
 }
 
 /**
@@ -168,7 +154,7 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(keyOf(definition, decodeContent(textOf(host, before).content))) });
   if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
-  const normalDigest = normalDigestOf(host, opened, content);
+  const normalDigest = normalDigestOf(host, opened);
   const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
   return putNext(host, recordId, before, next, { reason, source }, opened);
 }

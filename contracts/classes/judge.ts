@@ -1,11 +1,16 @@
 /** The one judge of a record's content in its stored form: the scanner where it accepts, reader and checker for all it refuses, since they can say why. */
-import { canonicalJson, DecodeError, decodeContent, type TextStruct, utf8 } from '../../node/format/index.ts';
+import { canonicalJson, concat, DecodeError, decodeContent, type TextStruct, utf8 } from '../../node/format/index.ts';
 import { checkContent, type RecordFault } from './check.ts';
 import { factsOf, keyOf, normalSpelling } from './facts.ts';
+import { respell } from './respell.ts';
 import { type ScannedContent, scanContent } from './scan.ts';
+import type { Respelled } from './scan-facts.ts';
 import type { ClassDefinition } from './schema.ts';
 
-export type JudgedContent = Pick<ScannedContent, 'facts' | 'key' | 'keyText' | 'normalSpelling'>;
+export interface JudgedContent extends Pick<ScannedContent, 'facts' | 'key' | 'keyText'> {
+  /** The content with its key fields in normal spelling; undefined where they stand so. */
+  readonly normalText: Uint8Array | undefined;
+}
 
 export type Judgement =
   | { readonly ok: true; readonly content: JudgedContent }
@@ -15,7 +20,20 @@ export type Judgement =
 /** Judges the bytes of a record in sealed form, as every replica does. */
 export function judgeContent(definition: ClassDefinition, bytes: Uint8Array): Judgement {
   const scanned = scanContent(definition, bytes, 'sealed');
-  return scanned === undefined ? judgeByReading(definition, bytes) : { ok: true, content: scanned };
+  if (scanned === undefined) return judgeByReading(definition, bytes);
+  const { facts, key, keyText, respelled } = scanned;
+  return { ok: true, content: { facts, key, keyText, normalText: normalText(bytes, respelled) } };
+}
+
+function normalText(bytes: Uint8Array, respelled: readonly Respelled[]): Uint8Array | undefined {
+  if (respelled.length === 0) return undefined;
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const { from, to, text } of respelled) {
+    parts.push(bytes.subarray(at, from), utf8(text));
+    at = to;
+  }
+  return concat(...parts, bytes.subarray(at));
 }
 
 /** The reference: what the scanner must agree with on every text. */
@@ -30,6 +48,14 @@ export function judgeByReading(definition: ClassDefinition, bytes: Uint8Array): 
   const fault = checkContent(definition, content, 'sealed', 1)[0];
   if (fault) return { ok: false, fault };
   const key = keyOf(definition, content);
-  const keyText = utf8(canonicalJson(key));
-  return { ok: true, content: { facts: factsOf(definition, content), key, keyText, normalSpelling: normalSpelling(definition, content) } };
+  const spelling = normalSpelling(definition, content);
+  const normal = spelling.size === 0 ? undefined : respellAtOnce(bytes, spelling);
+  return { ok: true, content: { facts: factsOf(definition, content), key, keyText: utf8(canonicalJson(key)), normalText: normal } };
+}
+
+function respellAtOnce(bytes: Uint8Array, texts: ReadonlyMap<string, string>): Uint8Array {
+  for (const steps = respell(bytes, texts); ; ) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }

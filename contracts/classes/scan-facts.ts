@@ -11,12 +11,20 @@ export interface ScannedKey {
   readonly key: RecordKey;
   /** RFC 8785 text of `key`. */
   readonly keyText: Uint8Array;
-  /** Fields of the key that are not in their normal spelling, as it would have them: dotted path -> text. */
-  readonly normalSpelling: ReadonlyMap<string, string>;
+  /** Fields of the key that are not in their normal spelling, in the order in which they stand. */
+  readonly respelled: readonly Respelled[];
+}
+
+/** A text that another takes the place of, between its quotes. */
+export interface Respelled {
+  readonly from: number;
+  readonly to: number;
+  /** ASCII that JSON writes as it is: a time or a number. */
+  readonly text: string;
 }
 
 const ABSENT = -1;
-const NORMAL: ReadonlyMap<string, string> = new Map();
+const NORMAL: readonly Respelled[] = [];
 const OPEN_STRUCT = 0x7b;
 const CLOSE_STRUCT = 0x7d;
 const COMMA = 0x2c;
@@ -140,9 +148,9 @@ export class FactSlots {
 
   key(): ScannedKey {
     const { recordKey, keyPaths, keyParts } = this.#plan;
-    const normalSpelling = this.#normalSpelling();
+    const respelled = this.#respelled();
     const own = this.#text(recordKey);
-    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`), normalSpelling };
+    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`), respelled };
     const key: Record<string, string> = {};
     let length = 2; // braces
     for (let i = 0; i < keyPaths.length; i++) {
@@ -153,14 +161,19 @@ export class FactSlots {
       key[name] = value;
       length += part.token.length + (part.value === 'text' ? this.#to[slot]! - this.#from[slot]! : value.length) + 2; // quote and comma
     }
-    return { key, keyText: this.#keyText(keyParts, key, length), normalSpelling };
+    return { key, keyText: this.#keyText(keyParts, key, length), respelled };
   }
 
-  #normalSpelling(): ReadonlyMap<string, string> {
-    const parts = this.#plan.keyPaths.filter(
-      (part) => part.value !== 'text' && this.#has(part.slot) && this.#value(part) !== this.#text(part.slot),
-    );
-    return parts.length === 0 ? NORMAL : new Map(parts.map((part) => [part.path, this.#value(part)]));
+  #respelled(): readonly Respelled[] {
+    let out = NORMAL as Respelled[];
+    for (const part of this.#plan.keyPaths) {
+      if (part.value === 'text' || !this.#has(part.slot)) continue;
+      const text = this.#value(part);
+      if (text === this.#text(part.slot)) continue;
+      if (out === NORMAL) out = [];
+      out.push({ from: this.#from[part.slot]!, to: this.#to[part.slot]!, text });
+    }
+    return out.length < 2 ? out : out.sort((a, b) => a.from - b.from);
   }
 
   #value({ slot, value }: ValuePart): string {

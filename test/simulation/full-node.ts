@@ -119,7 +119,7 @@ export class FullNodes {
         machine: setup.machine,
         genesisText: setup.genesisText,
         suite: setup.suite,
-        ...(setup.limits.candidatesMax ? { candidatesMax: setup.limits.candidatesMax } : {}),
+        ...(setup.limits.versionsMax ? { versionsMax: setup.limits.versionsMax } : {}),
       });
       const voteLog: AppendLog = process.openLog('votes');
       const created = await createNode({

@@ -13,6 +13,7 @@ import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
 import { plantedSegments } from './planted-segments.ts';
 import { plantedState } from './planted-state.ts';
+import { plantedVersions } from './planted-versions.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -34,6 +35,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
   ...plantedLedger,
+  ...plantedVersions,
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,

@@ -141,7 +141,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a proposer whose clock stepped back proposes that time',
     file: EXECUTOR,
-    from: 'Math.max(request.timestampMs, tip.header.timestampMs)',
+    from: 'Math.max(request.timestampMs, parent.header.timestampMs)',
     to: 'request.timestampMs',
     test: JUDGED_TEST,
     only: 'older than the one below',
@@ -172,8 +172,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a final block is committed without being synced',
     file: EXECUTOR,
-    from: '    await store.batch(operations, { sync: true });\n\n    try {\n      map.commit(outcome.staged);',
-    to: '    await store.batch(operations, { sync: false });\n\n    try {\n      map.commit(outcome.staged);',
+    from: '    await store.batch(operations, { sync: true });\n\n    try {\n      versions.advance(candidate);',
+    to: '    await store.batch(operations, { sync: false });\n\n    try {\n      versions.advance(candidate);',
     test: JUDGED_TEST,
     only: 'power',
   },

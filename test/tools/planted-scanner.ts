@@ -109,10 +109,18 @@ export const plantedScanner: readonly PlantedBug[] = [
   {
     name: 'the scanner takes every key for one in normal spelling',
     file: FACTS,
-    from: 'this.#has(part.slot) && this.#value(part) !== this.#text(part.slot)',
-    to: 'this.#text(part.slot) === undefined',
+    from: 'if (text === this.#text(part.slot)) continue;',
+    to: 'continue;',
     test: TEST,
     only: MUTANTS,
+  },
+  {
+    name: 'the scanner tells the texts to respell in the order of the key, and not in that in which they stand',
+    file: FACTS,
+    from: 'return out.length < 2 ? out : out.sort((a, b) => a.from - b.from);',
+    to: 'return out;',
+    test: TEST,
+    only: 'several fields is respelled',
   },
   {
     name: 'the scanner tells a provable field that is not available',

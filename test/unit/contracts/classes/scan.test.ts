@@ -102,6 +102,11 @@ test('times of one instant, and numbers of one value, give one key and one ident
   assert.deepEqual(numbers, [numbers[0], numbers[0], numbers[0]]);
 });
 
+test('a key of several fields is respelled where they stand, whatever order the class names them in', () => {
+  const judged = judgeContent({ ...wideClass, key: ['number', 'mass'] }, text('{"mass":"+040.0","number":"07"}'));
+  assert.equal(judged.ok && Buffer.from(judged.content.normalText!).toString(), '{"mass":"40","number":"7"}');
+});
+
 test('scanner, reader and checker agree on each rule of a class at its bound', () => {
   const cases: readonly (readonly [string, boolean])[] = [
     ['"state":"on"', true],

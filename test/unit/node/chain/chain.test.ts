@@ -23,7 +23,8 @@ import {
   transactionHashOf,
   utf8,
 } from '../../../../node/format/index.ts';
-import { CANDIDATES_MAX, type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
+import { type Committed, createExecutor } from '../../../../node/ledger/executor.ts';
+import { VERSIONS_MAX } from '../../../../node/ledger/versions.ts';
 import { inlineExecutor } from '../../../tools/inline-executor.ts';
 import type { FinalBlock, Mempool } from '../../../../node/chain/mempool/mempool.ts';
 import { SLICE_MS } from '../../../../node/pace/slices.ts';
@@ -205,7 +206,7 @@ test('a disk that is full after the commit batch does not keep a final block fro
 test('a block can be committed however many proposals came after it was executed', async () => {
   const opened = await open('a');
   const { digest } = await build(opened);
-  for (let view = 1; view <= CANDIDATES_MAX + 2; view++) {
+  for (let view = 1; view <= VERSIONS_MAX + 2; view++) {
     opened.clock.nowMs++;
     await build(opened, view);
   }
