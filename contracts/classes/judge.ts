@@ -7,7 +7,7 @@ import { type ScannedContent, scanContent } from './scan.ts';
 import type { Respelled } from './scan-facts.ts';
 import type { ClassDefinition } from './schema.ts';
 
-export interface JudgedContent extends Pick<ScannedContent, 'facts' | 'key' | 'keyText'> {
+export interface JudgedContent extends Pick<ScannedContent, 'facts' | 'keyText' | 'hasKey'> {
   /** The content with its key fields in normal spelling; undefined where they stand so. */
   readonly normalText: Uint8Array | undefined;
 }
@@ -17,12 +17,18 @@ export type Judgement =
   /** The first fault. */
   | { readonly ok: false; readonly fault: RecordFault };
 
-/** Judges the bytes of a record in sealed form, as every replica does. */
-export function judgeContent(definition: ClassDefinition, bytes: Uint8Array): Judgement {
-  const scanned = scanContent(definition, bytes, 'sealed');
-  if (scanned === undefined) return judgeByReading(definition, bytes);
-  const { facts, key, keyText, respelled } = scanned;
-  return { ok: true, content: { facts, key, keyText, normalText: normalText(bytes, respelled) } };
+/**
+ * Judges the bytes of a record in sealed form, as every replica does.
+ * @param beforeTree called before they are read as a tree, which takes many times as long; it may be twice
+ */
+export function judgeContent(definition: ClassDefinition, bytes: Uint8Array, beforeTree?: () => void): Judgement {
+  const scanned = scanContent(definition, bytes, 'sealed', beforeTree);
+  if (scanned === undefined) {
+    beforeTree?.();
+    return judgeByReading(definition, bytes);
+  }
+  const { facts, keyText, hasKey, respelled } = scanned;
+  return { ok: true, content: { facts, keyText, hasKey, normalText: normalText(bytes, respelled) } };
 }
 
 function normalText(bytes: Uint8Array, respelled: readonly Respelled[]): Uint8Array | undefined {
@@ -47,10 +53,14 @@ export function judgeByReading(definition: ClassDefinition, bytes: Uint8Array): 
   }
   const fault = checkContent(definition, content, 'sealed', 1)[0];
   if (fault) return { ok: false, fault };
-  const key = keyOf(definition, content);
   const spelling = normalSpelling(definition, content);
   const normal = spelling.size === 0 ? undefined : respellAtOnce(bytes, spelling);
-  return { ok: true, content: { facts: factsOf(definition, content), key, keyText: utf8(canonicalJson(key)), normalText: normal } };
+  return { ok: true, content: { facts: factsOf(definition, content), ...keyTextOf(definition, content), normalText: normal } };
+}
+
+function keyTextOf(definition: ClassDefinition, content: TextStruct): Pick<JudgedContent, 'keyText' | 'hasKey'> {
+  const key = keyOf(definition, content);
+  return { keyText: utf8(canonicalJson(key)), hasKey: Object.keys(key).length > 0 };
 }
 
 function respellAtOnce(bytes: Uint8Array, texts: ReadonlyMap<string, string>): Uint8Array {
