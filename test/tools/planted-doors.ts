@@ -440,7 +440,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'a body is read for a caller who has gone',
-    file: 'api/rest/handle.ts',
+    file: 'api/rest/body.ts',
     from: 'if (gone.aborted) throw',
     to: 'if (gone.aborted && steps === undefined) throw',
     test: SHORT_HEADROOM_TEST,
