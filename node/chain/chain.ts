@@ -63,7 +63,7 @@ export interface Chain extends ChainPort {
   readonly on: Emitter<ChainEvents>['on'];
   /** A block that came by sync: checks everything, executes and stores. @throws ChainError BLOCK_REFUSED */
   applyBlock(bytes: Uint8Array, finality: Uint8Array): Promise<Delivered>;
-  /** A transaction of a proposal held here, by hash of its full bytes. */
+  /** A transaction of a proposal held here, by its full hash. */
   heldTransaction(hash: Digest): Uint8Array | undefined;
   /** Resolves when nothing is being stored. */
   idle(): Promise<void>;
@@ -72,7 +72,7 @@ export interface Chain extends ChainPort {
 interface HeldProposal {
   readonly seal: Uint8Array;
   readonly headerBytes: Uint8Array;
-  /** In order of the block, by hash of the full bytes. */
+  /** In order of the block, by full hash. */
   readonly transactions: ReadonlyMap<ByteText, Waiting>;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;

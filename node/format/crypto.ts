@@ -28,6 +28,7 @@ const DOMAINS = [
   'chain',
   'transaction',
   'transaction-full',
+  'transaction-malformed',
   'transaction-signature',
   'header',
   'vote',

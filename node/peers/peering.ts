@@ -72,7 +72,7 @@ export interface PeeringDependencies {
   readonly tip: () => { readonly height: number; readonly hash: Digest; readonly configuration: ConsensusConfiguration };
   readonly onStanding: (standing: Standing) => void;
   readonly wasExpelled: boolean;
-  /** A transaction of a proposal held here, by hash of its full bytes. */
+  /** A transaction of a proposal held here, by its full hash. */
   readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
   readonly applyBlock: (bytes: Uint8Array, finality: Uint8Array) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
