@@ -110,7 +110,9 @@ function hashOfSigned(crypto: Pick<Crypto, 'hash'>, id: Digest, signature: Uint8
  */
 export function transactionHashOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Digest {
   const signature = signatureIn(bytes);
-  return signature ? hashOfSigned(crypto, idOfBody(crypto, bytes, signature), signature) : hashTagged(crypto, 'transaction-malformed', bytes);
+  return signature
+    ? hashOfSigned(crypto, idOfBody(crypto, bytes, signature), signature)
+    : hashTagged(crypto, 'transaction-malformed', bytes);
 }
 
 /** Steps over the fields as readTransaction reads them; undefined unless the signature ends the bytes. */

@@ -89,7 +89,13 @@ test('the hash of a transaction is that of its id and its signature, opened or n
 
 test('bytes that are no transaction have a digest of their own', () => {
   const bytes = encodeTransaction({ ...body, signature: new Uint8Array(64) });
-  for (const junk of [new Uint8Array(0), utf8('junk'), bytes.subarray(0, -1), concat(bytes, new Uint8Array(1)), new Uint8Array(5_000).fill(255)])
+  for (const junk of [
+    new Uint8Array(0),
+    utf8('junk'),
+    bytes.subarray(0, -1),
+    concat(bytes, new Uint8Array(1)),
+    new Uint8Array(5_000).fill(255),
+  ])
     assert.equal(toHex(transactionHashOf(crypto, junk)), toHex(hashTagged(crypto, 'transaction-malformed', junk)));
 });
 
