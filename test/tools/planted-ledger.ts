@@ -149,17 +149,10 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a proposer proposes before the bodies are on disk',
     file: CHAIN,
-    from: '    await deps.pending.save(\n',
-    to: '    void deps.pending.save(\n',
+    from: 'const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);',
+    to: 'const body = 0;\n    void deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);',
     test: CHAIN_TEST,
     only: 'on disk before',
-  },
-  {
-    name: 'bodies of a proposal are written without being synced',
-    file: 'node/chain/pending-bodies.ts',
-    from: 'await store.batch([{ key, value }], { sync: true });',
-    to: 'await store.batch([{ key, value }], { sync: false });',
-    test: 'test/unit/node/chain/pending-bodies.test.ts',
   },
   {
     name: 'a final block is committed without being synced',
@@ -210,12 +203,12 @@ export const plantedLedger: readonly PlantedBug[] = [
     only: 'late',
   },
   {
-    name: 'of a large block the first row of bodies alone is saved before the vote',
-    file: 'node/chain/pending-bodies.ts',
-    from: "(part === 0 ? '' : u64Key(part))",
-    to: "''",
-    test: 'test/unit/node/chain/pending-bodies.test.ts',
-    only: 'several rows',
+    name: 'a proposal is executed without its body being saved',
+    file: CHAIN,
+    from: 'deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),',
+    to: 'Promise.resolve(0),',
+    test: CHAIN_TEST,
+    only: 'on disk before',
   },
   {
     name: 'a flood of senders held back hides every transaction left out',

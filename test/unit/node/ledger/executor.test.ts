@@ -8,6 +8,7 @@ import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto, genesisFixture, testKey } from '../format/genesis-fixture.ts';
 import { annexRecord } from '../records/sample.ts';
@@ -23,7 +24,14 @@ class DamagedStore extends MemoryStore {
 /** A chain of one organisation in memory, and transactions of one record each for its first block. */
 async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   const genesis = genesisFixture();
-  const executor = createExecutor({ store, crypto, clock, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
+  const executor = createExecutor({
+    store,
+    files: memoryBlockFiles(new Uint8Array(32)),
+    crypto,
+    clock,
+    genesisText: JSON.stringify(genesis),
+    ...(await createContracts(crypto, 1)),
+  });
   const tip = await executor.open();
   const { chainId } = openGenesis(crypto, JSON.stringify(genesis));
   const transactionOf = (product: string) => {
@@ -81,6 +89,6 @@ test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, 
   store.damaged = undefined;
   const built = executor.build(request);
   assert.deepEqual([built.included, built.refused], [[0], []]);
-  const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
+  const committed = await executor.commit({ hash: built.hash, body: 0, finality: undefined });
   assert.deepEqual([committed.height, committed.receipts.length], [1, 1]);
 });
