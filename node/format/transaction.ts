@@ -7,7 +7,7 @@
  *                     bytes, and whoever has the id never reads them again for it.
  */
 import { concat } from './bytes.ts';
-import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
 
 export const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024; // bytes of one signed transaction, signature included

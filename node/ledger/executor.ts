@@ -1,7 +1,7 @@
 /**
  * The ledger's executor: builds, checks and executes blocks on the last final one or on any executed above it (versions.ts), and stores those that are
- * final. Synchronous but for writing; one instance owns the authenticated map, which is in memory. `commit` writes a block in one batch: body, proof of
- * finality, receipts, state, undo, change set of the map, id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the
+ * final. Synchronous but for writing; one instance owns the authenticated map, which is in memory. `commit` writes a block in one batch: place of its body, proof
+ * of finality, receipts, state, undo, change set of the map, id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the
  * simulator.
  */
 import { type BuiltinContract, type ContractMachine, CONTRACT, configurationOf, stateKey } from '../../contracts/index.ts';
@@ -12,7 +12,6 @@ import {
   consensusHashOf,
   type Digest,
   decodeHeader,
-  encodeBlock,
   encodeConfiguration,
   encodeHeader,
   fromByteText,
@@ -32,7 +31,9 @@ import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type BlockRun, runTransactions, type VerifiedTransaction } from './block-run.ts';
-import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
+import type { Location } from '../store/index.ts';
+import type { BlockReads } from './block-files.ts';
+import { createBlockStore, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
@@ -80,8 +81,9 @@ export interface Executed {
 
 export interface CommitRequest {
   readonly hash: Digest;
-  readonly seal: Uint8Array;
   readonly finality: Uint8Array | undefined;
+  /** Where the body stands in the block files. */
+  readonly body: Location;
 }
 
 export interface Committed {
@@ -100,6 +102,8 @@ export interface Committed {
 
 export interface ExecutorDependencies {
   readonly store: Store;
+  /** Bodies of final blocks. */
+  readonly files: BlockReads;
   readonly crypto: Crypto & MapHash;
   /** Bounds what a proposer puts into a block; no verdict depends on it. */
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -108,6 +112,8 @@ export interface ExecutorDependencies {
   readonly genesisText: string;
   /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
   readonly suite?: number;
+  /** Hears of the row of a body that cannot be read. */
+  readonly onDamaged?: (key: ByteText) => void;
   /** VERSIONS_MAX unless given. */
   readonly versionsMax?: number;
   /** Without it the whole state map stays in memory. */
@@ -132,7 +138,7 @@ export interface Executor extends LedgerRepair {
 
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
-  const blocks = createBlockStore(store);
+  const blocks = createBlockStore(store, deps.files, deps.onDamaged);
   const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
   const mapRows = createMapRows({ store, hash: crypto, state, room: deps.mapRoom });
@@ -308,7 +314,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const barrier = compareBytes(header.consensusHash, header.nextConsensusHash) !== 0;
     const operations: StoreOperation[] = [
       { key: ledgerKey.header(height), value: headerBytes },
-      { key: ledgerKey.body(height), value: encodeBlock({ header, seal: request.seal, transactions: outcome.transactions }) },
+      { key: ledgerKey.body(height), value: encodeLocation(request.body) },
       { key: ledgerKey.receipts(height), value: new Writer(4096).list(outcome.receipts, (w, receipt) => w.bytes(receipt)).finish() },
       { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(height).finish() },
       { key: ledgerKey.undo(height), value: encodeUndo([...outcome.before].map(([key, value]) => ({ key, before: value }))) },

@@ -12,8 +12,17 @@ import { openPendingBodies, type PendingBodies } from '../../node/chain/pending-
 import { type ChainTip, createTip } from '../../node/chain/tip.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { createVerifyPool } from '../../node/crypto/verify-pool.ts';
-import { decodeReceipt, gasUsedOf, openGenesis, openTransaction, transactionSigningBytes } from '../../node/format/index.ts';
+import {
+  decodeReceipt,
+  encodeProposal,
+  gasUsedOf,
+  openGenesis,
+  openTransaction,
+  transactionSigningBytes,
+} from '../../node/format/index.ts';
 import { readAccount } from '../../node/ledger/admission.ts';
+import { openBlockFiles } from '../../node/ledger/block-files.ts';
+import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createContracts } from '../../node/ledger/contracts.ts';
 import { type Committed, createExecutor, type Executor } from '../../node/ledger/executor.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
@@ -21,7 +30,7 @@ import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createLog } from '../../node/real/log.ts';
 import { createRealWorld } from '../../node/real/world.ts';
 import { createClassLookup, openRecordIndex, type RecordIndex, recordRowsOf } from '../../node/records/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/store/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../../node/store/index.ts';
 import { ended } from '../tools/steps.ts';
 import { ownCpuUs } from './statistics.ts';
 
@@ -88,13 +97,15 @@ export class Validator {
     const crypto = createCrypto();
     const log = createLog({ level: 'silent' });
     const verifier = createVerifyPool({ crypto, log });
-    const { clock } = createRealWorld({ log, crypto, verifier });
+    const world = createRealWorld({ log, crypto, verifier });
+    const { clock } = world;
     const store = await openLevelStore({ path: join(dir, 'chain'), writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
-    const local = await openLevelStore({ path: join(dir, 'local') });
     const indexStore = await openLevelStore({ path: join(dir, 'index') });
-    const { configuration } = openGenesis(crypto, genesisText);
+    const { chainId, configuration } = openGenesis(crypto, genesisText);
+    const files = await openBlockFiles({ directory: await openDirectory(join(dir, 'blocks')), chainId, world });
     const executor = createExecutor({
       store,
+      files,
       crypto,
       clock,
       genesisText,
@@ -116,11 +127,19 @@ export class Validator {
     const close = [
       () => verifier.stop(),
       () => indexStore.close(),
-      () => local.close(),
+      () => files.close(),
       () => store.close(),
       async () => rmSync(dir, { recursive: true, force: true }),
     ];
-    return new Validator({ close, executor, mempool, bodies: await openPendingBodies(local, crypto), index, state, tip });
+    return new Validator({
+      close,
+      executor,
+      mempool,
+      bodies: await openPendingBodies(files, createBlockStore(store, files), crypto),
+      index,
+      state,
+      tip,
+    });
   }
 
   /** @throws Error when not all of them fit one block, or one fails. */
@@ -142,6 +161,7 @@ export class Validator {
     const height = this.#tip.height + 1;
     const { validators } = this.#tip.configuration;
     let hash = new Uint8Array(0);
+    let headerBytes = new Uint8Array(0);
     const timestampMs = Date.now();
     if (this.sampled) this.#session.post('Profiler.start');
     const build = await spent(async () => {
@@ -159,18 +179,19 @@ export class Validator {
           `Cannot measure a block: ${built.included.length} of ${transactions.length} fit, ${JSON.stringify(built.refused[0])}`,
         );
       hash = built.hash as Uint8Array<ArrayBuffer>;
+      headerBytes = built.headerBytes as Uint8Array<ArrayBuffer>;
     });
     if (this.sampled) this.#session.post('Profiler.stop', (_error, { profile }) => void this.profiles.push(profile));
-    const bodies = await spent(() =>
-      this.#bodies.save(
-        height,
-        hash,
-        waiting.map(({ bytes }) => bytes),
-      ),
-    );
+    const seal = new Uint8Array(64);
+    const proposal = encodeProposal({ header: headerBytes, seal, transactionHashes: waiting.map(({ hash: transaction }) => transaction) });
+    let body = 0;
+    const bodies = await spent(async () => {
+      const transactions = waiting.map(({ bytes }) => bytes);
+      body = await this.#bodies.save(proposal, { height, headerBytes, seal, transactions }, async () => undefined);
+    });
     let stored!: Committed;
     const commit = await spent(async () => {
-      stored = await this.#executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
+      stored = await this.#executor.commit({ hash, body, finality: undefined });
     });
     this.#tip.advance(stored);
     const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(stored.receipts[i]!) }));
@@ -185,7 +206,7 @@ export class Validator {
       const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes), timestampMs };
       return this.#index.applyBlock(height, timestampMs, ended(recordRowsOf(written, this.#state)));
     });
-    await this.#bodies.drop(height);
+    this.#bodies.drop(height);
     return { signatures, opening, mempool, build, commit, bodies, index, receipts };
   }
 

@@ -3,6 +3,7 @@
  * planted-<layer>.ts. A rule that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
 import { plantedAnswers } from './planted-answers.ts';
+import { plantedBlockFiles } from './planted-block-files.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
@@ -42,6 +43,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedScanner,
   ...plantedRecovery,
   ...plantedSegments,
+  ...plantedBlockFiles,
   ...plantedCoalescing,
   ...plantedDoors,
   ...plantedAnswers,
