@@ -373,8 +373,10 @@ export function createChain(deps: ChainDependencies): Chain {
   }
 }
 
+/** Not the entry itself: what else it has stays on this thread. */
 function verifiedOf(entry: Waiting): VerifiedTransaction {
-  return { bytes: entry.bytes, publicKey: entry.publicKey };
+  const { bytes, publicKey, id, hash } = entry;
+  return { bytes, publicKey, id, hash };
 }
 
 /** The header's exact bytes at the front of a block. */

@@ -115,8 +115,7 @@ test('reading a record as a tree is told of before it is done, and a record that
     const { ok } = judgeContent(production, content, () => void trees++);
     return [ok, trees];
   };
-  const filled = (path: string) =>
-    sealedText(annexRecord({ ext: { filled: { path, rule: 'r' }, parameters: { heat: { value: '1' } } } }));
+  const filled = (path: string) => sealedText(annexRecord({ ext: { filled: { path, rule: 'r' }, parameters: { heat: { value: '1' } } } }));
   assert.deepEqual(treesOf(sealedText(annexRecord({}))), [true, 0]);
   assert.deepEqual(treesOf(filled('ext.parameters.heat')), [true, 1]);
   assert.deepEqual(treesOf(filled('ext.parameters.cold')), [false, 2]);
