@@ -1,5 +1,5 @@
 /**
- * One run of transactions on a final block: admission, room, execution, receipts. What a proposer selects by and what a backup refuses by is the same
+ * One run of transactions on a block: admission, room, execution, receipts. What a proposer selects by and what a backup refuses by is the same
  * code. Changes nothing: writes stay in the result.
  */
 import {
@@ -41,7 +41,7 @@ export interface RunDependencies {
   readonly machine: ContractMachine;
 }
 
-/** The final block that is built on, and its state. */
+/** The block that is built on, and its state. */
 export interface RunParent {
   readonly header: Header;
   readonly configuration: ConsensusConfiguration;
@@ -79,7 +79,7 @@ export interface BlockRun {
 }
 
 /**
- * Executes transactions in order on the tip. Selecting, those that may not stand or do not fit are left out, and the rest when `untilMs` is over;
+ * Executes transactions in order on the parent. Selecting, those that may not stand or do not fit are left out, and the rest when `untilMs` is over;
  * without `untilMs`, one such transaction makes the whole list refused.
  */
 export function runTransactions(deps: RunDependencies, parent: RunParent, request: RunRequest): BlockRun {
@@ -110,7 +110,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     height,
     timestampMs: parent.header.timestampMs,
     parameters,
-    account: parent.account,
+    account: (id) => parent.account(id),
     spent: (id) => spentHere.has(toByteText(id)) || parent.isSpent(id),
   };
   const included: number[] = [];

@@ -4,17 +4,20 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../store/level-store.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../store/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { openPageFile } from '../state/index.ts';
 import { ExecutionFault } from '../../contracts/index.ts';
-import { openGenesis } from '../format/index.ts';
+import { fromByteText, openGenesis, toHex } from '../format/index.ts';
+import { createBlockReads } from './block-files.ts';
 import { createContracts } from './contracts.ts';
 import { type BuildRequest, type CommitRequest, createExecutor, type ExecuteRequest, type Executor } from './executor.ts';
 import { buffersOf, packCommitted, type PackedList, unpacked } from './executor-wire.ts';
 
 export interface ExecutorWorkerData {
   readonly storePath: string;
+  /** Of the block files. */
+  readonly blocksPath: string;
   readonly genesisText: string;
   /** Bytes of memory that the state map may take; what is over lies in the page file, which belongs to this thread. */
   readonly mapMemoryBytesMax: number;
@@ -51,7 +54,7 @@ export type ExecutorAnswer =
 
 const port = parentPort;
 if (port) {
-  const { storePath, genesisText, mapMemoryBytesMax, pagesPath } = workerData as ExecutorWorkerData;
+  const { storePath, blocksPath, genesisText, mapMemoryBytesMax, pagesPath } = workerData as ExecutorWorkerData;
   const crypto = createCrypto();
   let controlDone: () => void = () => undefined;
   const control = (word: ExecutorControl['control']): Promise<void> =>
@@ -71,10 +74,14 @@ if (port) {
       return () => control('reopen');
     },
   });
-  const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
+  const { chainId, configuration } = openGenesis(crypto, genesisText);
+  const files = createBlockReads(await openDirectory(blocksPath), chainId);
+  const contracts = await createContracts(crypto, configuration.executionVersion);
   const pages = openPageFile(pagesPath);
   const executor: Executor = createExecutor({
     store,
+    files,
+    onDamaged: (row) => port.postMessage({ fault: 'STORE_DAMAGED', data: { key: toHex(fromByteText(row)) } } satisfies ExecutorFault),
     crypto,
     clock: { monotonic: () => performance.now() },
     genesisText,

@@ -184,8 +184,8 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a block is read in one piece for one of its transactions',
     file: 'node/ledger/block-store.ts',
-    from: 'loadRow(store, ledgerKey.body(height));',
-    to: 'Promise.resolve(store.get(ledgerKey.body(height)));',
+    from: 'return await files.body(location, height);',
+    to: 'return files.bodyNow(location, height);',
     test: 'test/unit/node/records/large-rows.test.ts',
     only: 'a transaction, its sender',
   },
@@ -448,7 +448,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'a body is read for a caller who has gone',
-    file: 'api/rest/handle.ts',
+    file: 'api/rest/body.ts',
     from: 'if (gone.aborted) throw',
     to: 'if (gone.aborted && steps === undefined) throw',
     test: SHORT_HEADROOM_TEST,

@@ -296,7 +296,7 @@ const pages: readonly PlantedBug[] = [
   {
     name: 'a damaged page is the end of the map',
     file: EXECUTOR,
-    from: '      await loadMap(tip, error);\n',
+    from: '      await loadMap(versions.final, error);\n',
     to: '',
     test: EXECUTOR_TEST,
     only: 'load the map again',
@@ -304,15 +304,15 @@ const pages: readonly PlantedBug[] = [
   {
     name: 'candidates outlive the map they stand on',
     file: EXECUTOR,
-    from: '    candidates.clear();\n    map = await',
-    to: '    map = await',
+    from: '    versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);\n    deps',
+    to: '    deps',
     test: EXECUTOR_TEST,
     only: 'executed again',
   },
   {
     name: 'a page that meets damage at a commit leaves the map behind the store',
     file: EXECUTOR,
-    from: '      await loadMap({ height, header }, error); // the block is on disk\n',
+    from: '      await loadMap(candidate, error); // the block is on disk\n',
     to: '',
     test: EXECUTOR_TEST,
     only: 'collects garbage',

@@ -16,6 +16,7 @@ import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto, genesisFixture, testKey } from '../format/genesis-fixture.ts';
 import { annexRecord } from '../records/sample.ts';
@@ -31,7 +32,14 @@ class DamagedStore extends MemoryStore {
 /** A chain of one organisation in memory, and transactions of one record each for its first block. */
 async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   const genesis = genesisFixture();
-  const executor = createExecutor({ store, crypto, clock, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
+  const executor = createExecutor({
+    store,
+    files: memoryBlockFiles(new Uint8Array(32)),
+    crypto,
+    clock,
+    genesisText: JSON.stringify(genesis),
+    ...(await createContracts(crypto, 1)),
+  });
   const tip = await executor.open();
   const { chainId } = openGenesis(crypto, JSON.stringify(genesis));
   let salt = 0;
@@ -72,7 +80,7 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   /** Commits a block of one record. @returns requests for the block after it */
   const storeRecord = async (product: string) => {
     const { hash } = await executor.build(requestOf(product));
-    const committed = await executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
+    const committed = await executor.commit({ hash, body: 0, finality: undefined });
     return (...products: readonly string[]) => requestOn(committed, ...products);
   };
   return { executor, requestOf, storeRecord };
@@ -97,7 +105,7 @@ test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, 
   store.damaged = undefined;
   const built = await executor.build(request('P-1'));
   assert.deepEqual([built.included, built.refused], [[0], []]);
-  const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
+  const committed = await executor.commit({ hash: built.hash, body: 0, finality: undefined });
   assert.deepEqual([committed.height, committed.receipts.length], [2, 1]);
 });
 

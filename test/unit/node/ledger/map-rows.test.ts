@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex, utf8 } from '../../../../node/format/index.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createMapRows, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../node/ledger/map-rows.ts';
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
@@ -21,7 +20,7 @@ import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { StoreOperation } from '../../../../node/world.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { Pages } from '../state/pages.ts';
-import { executorOn, grow } from './small-chain.ts';
+import { blocksOn, executorOn, grow } from './small-chain.ts';
 
 const HEIGHT = 6;
 
@@ -98,7 +97,7 @@ for (const [name, keyOf] of [
       await grow(executorOn(store), HEIGHT + 2); // from the snapshot, and from change sets on it
       await grow(executorOn(store), HEIGHT + 3);
       await grow(executorOn(peer), HEIGHT + 3);
-      assert.deepEqual(createBlockStore(store).head(), createBlockStore(peer).head());
+      assert.deepEqual(blocksOn(store).head(), blocksOn(peer).head());
     });
 
 test('where a value is damaged too, its hash comes from the rows of the map that are sound; the value itself is asked of peers', async () => {

@@ -2,8 +2,10 @@
 import { CONTRACT, production } from '../../../../contracts/index.ts';
 import { voteSigningBytes, type Certificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
+  decodeHeader,
   decodeJson,
   decodeReceipt,
+  encodeBlock,
   encodeJson,
   encodeSubmissions,
   openGenesis,
@@ -12,6 +14,8 @@ import {
   type Call,
   type Digest,
 } from '../../../../node/format/index.ts';
+import type { BlockFiles } from '../../../../node/ledger/block-files.ts';
+import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import {
   type BuildRequest,
@@ -23,6 +27,7 @@ import {
 import type { ExecutorPort } from '../../../../node/ledger/executor-port.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
 import type { Store } from '../../../../node/world.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from '../format/genesis-fixture.ts';
 import { annexRecord } from '../records/sample.ts';
 
@@ -32,8 +37,28 @@ export const { chainId } = openGenesis(crypto, genesisText);
 const contracts = await createContracts(crypto, 1);
 const PROPOSER = 'north-1';
 
+const filesByOwner = new WeakMap<object, BlockFiles>();
+
+/** The block files beside a store, or of an executor that was opened on it; in memory unless others were given. */
+export function filesOf(owner: object): BlockFiles {
+  const files = filesByOwner.get(owner) ?? memoryBlockFiles(chainId);
+  filesByOwner.set(owner, files);
+  return files;
+}
+
+export function useFiles(owner: object, files: BlockFiles): void {
+  filesByOwner.set(owner, files);
+}
+
+export function blocksOn(store: Store): BlockStore {
+  return createBlockStore(store, filesOf(store));
+}
+
 export function executorOn(store: Store, more: Partial<ExecutorDependencies> = {}): Executor {
-  return createExecutor({ store, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts, ...more });
+  const files = filesOf(store);
+  const executor = createExecutor({ store, files, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts, ...more });
+  useFiles(executor, files);
+  return executor;
 }
 
 /** A transaction of so many records; each height has one of its own, the same at every call. */
@@ -122,5 +147,7 @@ export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transa
   const built = await executor.build(requestOf(tip, ...transactions));
   if (built.included.length !== transactions.length) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
   const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
-  return executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(height, built.hash)) });
+  const block = encodeBlock({ header: decodeHeader(built.headerBytes), seal, transactions });
+  const body = await filesOf(executor).append(height, block);
+  return executor.commit({ hash: built.hash, body, finality: encodeCertificate(certify(height, built.hash)) });
 }
