@@ -2,6 +2,7 @@
  * Bugs of the safety code, each as a replacement in the shipped source, with the test that must fail while it stands; by layer, in the files
  * planted-<layer>.ts. A rule that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
+import { plantedAhead } from './planted-ahead.ts';
 import { plantedAnswers } from './planted-answers.ts';
 import { plantedBlockFiles } from './planted-block-files.ts';
 import { plantedCalls } from './planted-calls.ts';
@@ -37,6 +38,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
   ...plantedLedger,
   ...plantedVersions,
+  ...plantedAhead,
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
