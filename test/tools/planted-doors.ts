@@ -15,6 +15,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a token stays good under a key that its node has given up',
+    file: 'api/auth/token.ts',
+    from: 'if (held?.tokenKey !== tokenKey) {',
+    to: 'if (held === undefined) {',
+    test: TOKEN_TEST,
+    only: 'end its tokens at once',
+  },
+  {
     name: 'a turn takes up one piece of work however short, so that what waited once is outrun by what comes',
     file: 'node/pace/turns.ts',
     from: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;',
@@ -177,8 +185,8 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a block is read in one piece for one of its transactions',
     file: 'node/ledger/block-store.ts',
-    from: 'loadRow(store, ledgerKey.body(height));',
-    to: 'Promise.resolve(store.get(ledgerKey.body(height)));',
+    from: 'return await files.body(location, height);',
+    to: 'return files.bodyNow(location, height);',
     test: 'test/unit/node/records/large-rows.test.ts',
     only: 'a transaction, its sender',
   },
@@ -449,7 +457,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a body is read before its type is looked at',
     file: 'api/rest/server.ts',
-    from: 'checkStatedType(route, request.headers);',
+    from: 'checkStatedType(formats, request.headers);',
     to: '',
     test: SHORT_HEADROOM_TEST,
   },

@@ -279,7 +279,7 @@ async function transactionAnswer(call: Call<{ id: string; proof: boolean }>, api
   };
 }
 
-/** Leaves of txRoot are the hashes of the full bytes (design: chain, "Transaction"). */
+/** Leaves of txRoot are the full hashes, of id and signature (design: chain, "Transaction"). */
 async function transactionProof(api: ApiContext, height: number, index: number): Promise<Record<string, unknown> | null> {
   const stored = await api.node.block(height);
   if (stored === undefined) return null;
