@@ -10,8 +10,8 @@ export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
   return hash.digest();
 }
 
-function tagged(kind: string, bytes: Uint8Array): Buffer {
-  return sha256(`tracemill/${kind}/v1\n`, bytes);
+function tagged(kind: string, ...parts: readonly Uint8Array[]): Buffer {
+  return sha256(`tracemill/${kind}/v1\n`, ...parts);
 }
 
 /** Where the fields of fixed size stand in a header's bytes, and what they hold. */
