@@ -20,6 +20,7 @@ import { NO_SLOT, type PlanNode, planOf, type ScanPlan } from './scan-plan.ts';
 import {
   beginsVisibly,
   compareToken,
+  HEX_DIGEST_LENGTH,
   isDecimalAt,
   isDigestAt,
   isIntegerAt,
@@ -51,9 +52,15 @@ export interface ClearField {
 /**
  * undefined when `bytes` are not the canonical text of content that its class takes in this form, and when the scanner cannot read the class.
  * A list of one is refused in either form: it stands as its item in what is stored.
+ * @param beforeTree called before the bytes are read as a tree, for a path that leads through a list or a map
  */
-export function scanContent(definition: ClassDefinition, bytes: Uint8Array, form: ContentForm): ScannedContent | undefined {
-  return scannerOf(definition)?.scan(bytes, form);
+export function scanContent(
+  definition: ClassDefinition,
+  bytes: Uint8Array,
+  form: ContentForm,
+  beforeTree?: () => void,
+): ScannedContent | undefined {
+  return scannerOf(definition)?.scan(bytes, form, beforeTree);
 }
 
 /** A scan runs to its end in one piece, so one scanner serves all records of a class. */
@@ -75,7 +82,8 @@ const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const SEALED_OPEN = utf8('{"sealed":');
+const SEALED_OPEN = utf8('{"sealed":"');
+const SEALED_CLOSE = utf8('"}');
 const UNAVAILABLE_BYTES = utf8(UNAVAILABLE);
 /** Zeros behind the content: no text goes on there, so that reading never leaves the array, which would make the engine read slower from then on. */
 const END_BYTES = 4; // of the longest character
@@ -105,13 +113,19 @@ class ContentScanner extends TextScanner {
     this.#there = new Uint8Array(plan.placeCount);
   }
 
-  scan(bytes: Uint8Array, form: ContentForm): ScannedContent | undefined {
+  scan(bytes: Uint8Array, form: ContentForm, beforeTree: (() => void) | undefined): ScannedContent | undefined {
     this.#begin(bytes, form);
-    const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold();
-    const scanned = fits ? { facts: this.#facts.facts(), ...this.#facts.key(), clear: this.#clear } : undefined;
+    const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold(beforeTree);
+    const scanned = fits ? this.#scanned() : undefined;
     this.bytes = short; // what is long is not held until the next record of the class
     this.#content = short;
     return scanned;
+  }
+
+  #scanned(): ScannedContent {
+    const facts = this.#facts.facts();
+    const { keyText, hasKey, respelled } = this.#facts.key();
+    return { facts, keyText, hasKey, respelled, clear: this.#clear };
   }
 
   #begin(bytes: Uint8Array, form: ContentForm): void {
@@ -291,19 +305,24 @@ class ContentScanner extends TextScanner {
   /** `{"sealed": C}` */
   #commitment(): boolean {
     if (compareToken(this.bytes, this.at, SEALED_OPEN) !== 0) return false;
-    this.at += SEALED_OPEN.length;
-    return this.text() && isDigestAt(this.bytes, this.from, this.to) && this.bytes[this.at++] === CLOSE_STRUCT;
+    const from = this.at + SEALED_OPEN.length;
+    const to = from + HEX_DIGEST_LENGTH;
+    this.at = to + SEALED_CLOSE.length;
+    return isDigestAt(this.bytes, from, to) && compareToken(this.bytes, to, SEALED_CLOSE) === 0;
   }
 
   /** What `ext.filled` and `ext.units` name is there. A path through items and names of maps is followed in the tree. */
-  #referencesHold(): boolean {
+  #referencesHold(beforeTree: (() => void) | undefined): boolean {
     let tree: TextStruct | undefined;
     for (let i = 0; i < this.#references.length; i += 2) {
       const from = this.#references[i]!;
       const to = this.#references[i + 1]!;
       const place = this.#placeOf(i >>> 1, from, to);
       if (place !== NO_SLOT && this.#there[place] === 1) continue;
-      tree ??= decodeContent(this.#content);
+      if (tree === undefined) {
+        beforeTree?.();
+        tree = decodeContent(this.#content);
+      }
       if (valueAt(tree, textOf(this.bytes, from, to)) === undefined) return false;
     }
     return true;

@@ -1,5 +1,5 @@
 /**
- * One run of transactions on a final block: admission, room, execution, receipts. What a proposer selects by and what a backup refuses by is the same
+ * One run of transactions on a block: admission, room, execution, receipts. What a proposer selects by and what a backup refuses by is the same
  * code. Changes nothing: writes stay in the result.
  */
 import {
@@ -16,6 +16,7 @@ import {
   type Crypto,
   compareBytes,
   type DecodedTransaction,
+  decodeTransaction,
   type Digest,
   encodeReceipt,
   type Header,
@@ -32,6 +33,13 @@ import { type AccountView, type AdmissionContext, admit } from './admission.ts';
 export interface VerifiedTransaction {
   readonly bytes: Uint8Array;
   readonly publicKey: Uint8Array;
+  /** What this process made of these very bytes when it admitted them; made here where they are absent. */
+  readonly id?: Digest;
+  readonly hash?: Digest;
+}
+
+export function openVerified(crypto: Pick<Crypto, 'hash'>, { bytes, id, hash }: VerifiedTransaction): DecodedTransaction {
+  return id && hash ? { bytes, id, hash, transaction: decodeTransaction(bytes) } : openTransaction(crypto, bytes);
 }
 
 export interface RunDependencies {
@@ -41,7 +49,7 @@ export interface RunDependencies {
   readonly machine: ContractMachine;
 }
 
-/** The final block that is built on, and its state. */
+/** The block that is built on, and its state. */
 export interface RunParent {
   readonly header: Header;
   readonly configuration: ConsensusConfiguration;
@@ -79,7 +87,7 @@ export interface BlockRun {
 }
 
 /**
- * Executes transactions in order on the tip. Selecting, those that may not stand or do not fit are left out, and the rest when `untilMs` is over;
+ * Executes transactions in order on the parent. Selecting, those that may not stand or do not fit are left out, and the rest when `untilMs` is over;
  * without `untilMs`, one such transaction makes the whole list refused.
  */
 export function runTransactions(deps: RunDependencies, parent: RunParent, request: RunRequest): BlockRun {
@@ -110,7 +118,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     height,
     timestampMs: parent.header.timestampMs,
     parameters,
-    account: parent.account,
+    account: (id) => parent.account(id),
     spent: (id) => spentHere.has(toByteText(id)) || parent.isSpent(id),
   };
   const included: number[] = [];
@@ -123,7 +131,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
 
   for (const [index, verified] of request.transactions.entries()) {
     if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) break;
-    const opened = request.opened?.[index] ?? openTransaction(crypto, verified.bytes);
+    const opened = request.opened?.[index] ?? openVerified(crypto, verified);
     const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
     if (verdict.code !== 'OK') {
       refused.push({ index, code: verdict.code });

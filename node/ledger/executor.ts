@@ -1,18 +1,17 @@
 /**
- * The ledger's executor: builds, checks, executes and stores blocks on the last final state. Synchronous but for writing; one instance owns the
- * authenticated map, which is in memory. A candidate is an overlay until `commit` writes it in one batch: block, proof of finality, receipts, state, undo, change set of the map,
- * id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the simulator.
+ * The ledger's executor: builds, checks and executes blocks on the last final one or on any executed above it (versions.ts), and stores those that are
+ * final. Synchronous but for writing; one instance owns the authenticated map, which is in memory. `commit` writes a block in one batch: place of its body, proof
+ * of finality, receipts, state, undo, change set of the map, id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the
+ * simulator.
  */
 import { type BuiltinContract, type ContractMachine, CONTRACT, configurationOf, stateKey } from '../../contracts/index.ts';
 import {
   type ByteText,
-  type ConsensusConfiguration,
   type Crypto,
   compareBytes,
   consensusHashOf,
   type Digest,
   decodeHeader,
-  encodeBlock,
   encodeConfiguration,
   encodeHeader,
   fromByteText,
@@ -21,30 +20,31 @@ import {
   headerHash,
   merkleRoot,
   openGenesis,
-  openTransaction,
   toHex,
   Writer,
 } from '../format/index.ts';
-import { type ChangeSet, createStateMap, type MapHash, type MapWrite, type StagedMap } from '../state/index.ts';
+import { type ChangeSet, createStateMap, type MapHash, type MapRoom, type MapWrite, PagesDamaged } from '../state/index.ts';
+import { createFinalState, isKept } from '../state/final-state.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
-import { type AccountView, readAccount } from './admission.ts';
-import { type BlockRun, type RunOptions, runTransactions, type VerifiedTransaction } from './block-run.ts';
-import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
-import { check, checkHeader, failed, type ParentFacts } from './checks.ts';
+import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
+import type { Location } from '../store/index.ts';
+import type { BlockReads } from './block-files.ts';
+import { createBlockStore, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
+import { check, checkHeader, failed } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createMapRows } from './map-rows.ts';
-import { createStateRows, heightApart, stateOperations } from './state-rows.ts';
+import { createStateRows, heightApart, pathOf, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
+import { createVersions, type FinalReads, type Outcome, parentFactsOf, type Version, type Versions } from './versions.ts';
 
-export const CANDIDATES_MAX = 8;
 const OPEN_REPAIRS_MAX = 64; // damaged rows put right by one start
-const STATE_CACHE_ENTRIES_MAX = 20_000; // hot rows of registry, access and governance kept in memory
+const GOVERNANCE_SPACE = stateKey(CONTRACT.governance, '');
 
 export interface BuildRequest {
   readonly height: number;
@@ -80,8 +80,9 @@ export interface Executed {
 
 export interface CommitRequest {
   readonly hash: Digest;
-  readonly seal: Uint8Array;
   readonly finality: Uint8Array | undefined;
+  /** Where the body stands in the block files. */
+  readonly body: Location;
 }
 
 export interface Committed {
@@ -100,6 +101,8 @@ export interface Committed {
 
 export interface ExecutorDependencies {
   readonly store: Store;
+  /** Bodies of final blocks. */
+  readonly files: BlockReads;
   readonly crypto: Crypto & MapHash;
   /** Bounds what a proposer puts into a block; no verdict depends on it. */
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -108,59 +111,36 @@ export interface ExecutorDependencies {
   readonly genesisText: string;
   /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
   readonly suite?: number;
-  /** Overlays held at once; the oldest is dropped (it can be executed again). */
-  readonly candidatesMax?: number;
+  /** Hears of the row of a body that cannot be read. */
+  readonly onDamaged?: (key: ByteText) => void;
+  /** VERSIONS_MAX unless given. */
+  readonly versionsMax?: number;
+  /** Without it the whole state map stays in memory. */
+  readonly mapRoom?: MapRoom;
+  /** The map was loaded anew, since its page file gave back other bytes. */
+  readonly onMapLoaded?: (fault: PagesDamaged) => void;
 }
 
 export interface Executor extends LedgerRepair {
   /** Opens the stored chain, or writes the genesis block. */
   open(): Promise<Committed>;
-  build(request: BuildRequest): Built;
-  execute(request: ExecuteRequest): Executed;
+  /** @throws ChainError BLOCK_NOT_FOUND when the parent is not the last final block and not held as executed on it */
+  build(request: BuildRequest): Promise<Built>;
+  execute(request: ExecuteRequest): Promise<Executed>;
   /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
-  prove(key: ByteText): { readonly height: number; readonly proof: Uint8Array };
+  prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
   /** Resolves when nothing is being written to the store; nothing more is written of itself. */
   stop(): Promise<void>;
 }
 
-interface Candidate {
-  readonly hash: Digest;
-  readonly headerBytes: Uint8Array;
-  readonly header: Header;
-  readonly outcome: Outcome;
-}
-
-interface Outcome {
-  readonly transactions: readonly Uint8Array[];
-  readonly transactionIds: readonly Digest[];
-  readonly receipts: readonly Uint8Array[];
-  readonly writes: ReadonlyMap<ByteText, Uint8Array | undefined>;
-  readonly before: ReadonlyMap<ByteText, Uint8Array | undefined>;
-  readonly staged: StagedMap;
-  readonly mapWrites: readonly MapWrite[];
-  readonly configuration: ConsensusConfiguration;
-  readonly registryChanged: boolean;
-}
-
-/** What the last final block fixed. */
-interface Tip {
-  height: number;
-  hash: Digest;
-  header: Header;
-  headerBytes: Uint8Array;
-  configuration: ConsensusConfiguration;
-}
-
-const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].map((contract) => stateKey(contract, ''));
-
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
-  const blocks = createBlockStore(store);
+  const blocks = createBlockStore(store, deps.files, deps.onDamaged);
   const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
-  const mapRows = createMapRows({ store, hash: crypto, state });
+  const mapRows = createMapRows({ store, hash: crypto, state, room: deps.mapRoom });
   let map = createStateMap(crypto);
   let opened = false; // the map is the state's
   const { repair } = createLedgerRepair({
@@ -173,55 +153,44 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     mapRows,
   });
   const images = createLedgerImages({ store, state, machine: deps.machine });
-  const candidates = new Map<string, Candidate>();
-  const candidatesMax = deps.candidatesMax ?? CANDIDATES_MAX;
-  const hot = new Map<ByteText, Uint8Array | undefined>();
-  const accounts = new Map<string, AccountView | undefined>();
-  let tip: Tip;
+  const finalState = createFinalState({ get: readRow });
+  const finalReads: FinalReads = {
+    read: finalState.get,
+    account: finalState.account,
+    transaction: blocks.transactionNow,
+    isSpent: (id) => store.get(ledgerKey.position(id)) !== undefined,
+  };
+  let versions: Versions;
 
-  function readFinal(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return state.get(ledgerKey.state(key));
-    if (hot.has(key)) return hot.get(key);
-    const value = state.get(ledgerKey.state(key));
-    if (hot.size >= STATE_CACHE_ENTRIES_MAX) hot.clear();
-    hot.set(key, value);
+  /** @throws ChainError STORE_DAMAGED when the map holds the key and no row does */
+  function readRow(row: ByteText): Uint8Array | undefined {
+    if (map.has(pathOf(row)) === undefined) return undefined; // in memory: most keys of new records are new
+    const value = state.get(row);
+    if (value === undefined) throw new ChainError('STORE_DAMAGED', { table: 'state', key: toHex(fromByteText(row)) });
     return value;
   }
 
-  function readContract(contract: string, key: ByteText): Uint8Array | undefined {
-    return readFinal(stateKey(contract, key));
+  /** Runs `work`, and once more when the page file gave back other bytes: all that the map is made of lies in the store, so nothing is lost. */
+  async function onMap<T>(work: () => T): Promise<T> {
+    try {
+      const lost = mapRows.lost();
+      if (lost) throw lost;
+      return work();
+    } catch (error) {
+      if (!(error instanceof PagesDamaged)) throw error;
+      await loadMap(versions.final, error);
+      return work();
+    }
   }
 
-  function account(id: string): AccountView | undefined {
-    if (accounts.has(id)) return accounts.get(id);
-    const view = readAccount(readContract, id);
-    if (accounts.size >= STATE_CACHE_ENTRIES_MAX) accounts.clear();
-    accounts.set(id, view);
-    return view;
+  /** Candidates stood on the map from before: they are executed again when they are asked for. */
+  async function loadMap({ hash, header, headerBytes, configuration }: Version, fault: PagesDamaged): Promise<void> {
+    map = await mapRows.open(header.height, header.stateRoot);
+    versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);
+    deps.onMapLoaded?.(fault);
   }
 
-  function parentFacts(): ParentFacts {
-    const { header } = tip;
-    return {
-      hash: tip.hash,
-      height: tip.height,
-      timestampMs: header.timestampMs,
-      era: header.era,
-      chainId: header.chainId,
-      configuration: tip.configuration,
-    };
-  }
-
-  function run(height: number, timestampMs: number, transactions: readonly VerifiedTransaction[], more: RunOptions): BlockRun {
-    const isSpent = (id: Digest): boolean => store.get(ledgerKey.position(id)) !== undefined;
-    return runTransactions(
-      deps,
-      { ...tip, read: readFinal, transaction: blocks.transactionNow, account, isSpent },
-      { height, timestampMs, transactions, ...more },
-    );
-  }
-
-  function settle(result: BlockRun): Outcome {
+  function settle(parent: Version, result: BlockRun): Outcome {
     const keys = [...result.writes.keys()].sort();
     const before = new Map<ByteText, Uint8Array | undefined>();
     const mapWrites: MapWrite[] = [];
@@ -230,19 +199,19 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     for (const key of keys) {
       const value = result.writes.get(key);
       mapWrites.push({ key, valueHash: value && crypto.hash(value) });
-      if (CACHED_SPACES.some((space) => key.startsWith(space))) registryChanged = true;
-      if (key.startsWith(CACHED_SPACES[2]!)) governanceChanged = true;
+      if (isKept(key)) registryChanged = true;
+      if (key.startsWith(GOVERNANCE_SPACE)) governanceChanged = true;
     }
-    const staged = map.stage(mapWrites);
+    const staged = map.stage(mapWrites, parent.staged);
     // The map has just looked every key up: what it did not hold needs no reading.
     for (const key of keys)
-      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? readFinal(key) : undefined);
+      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? parent.read(key) : undefined);
     const configuration = governanceChanged
       ? configurationOf((contract, key) => {
           const full = stateKey(contract, key);
-          return result.writes.has(full) ? result.writes.get(full) : readFinal(full);
+          return result.writes.has(full) ? result.writes.get(full) : parent.read(full);
         })
-      : tip.configuration;
+      : parent.configuration;
     return {
       transactions: result.bodies,
       transactionIds: result.ids,
@@ -256,50 +225,48 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     };
   }
 
-  /** Past the bound the one is let go that was executed longest ago. */
-  function hold(candidate: Candidate): void {
-    for (const [key, { outcome }] of candidates) {
-      if (candidates.size < candidatesMax) break;
-      candidates.delete(key);
-      map.drop(outcome.staged);
-    }
-    candidates.set(toHex(candidate.hash), candidate);
-  }
-
   function build(request: BuildRequest): Built {
-    if (request.height !== tip.height + 1 || compareBytes(request.parent, tip.hash) !== 0)
-      throw new Error(`Cannot build ${request.height} on a tip of ${tip.height}`);
-    const timestampMs = Math.max(request.timestampMs, tip.header.timestampMs);
-    const result = run(request.height, timestampMs, request.transactions, { untilMs: deps.clock.monotonic() + request.workMsMax });
-    const outcome = settle(result);
+    const parent = versions.find(request.parent);
+    if (!parent) throw new ChainError('BLOCK_NOT_FOUND', { hash: toHex(request.parent) });
+    const { configuration } = parent;
+    if (request.height !== parent.height + 1) throw new Error(`Cannot build ${request.height} on ${parent.height}`);
+    const timestampMs = Math.max(request.timestampMs, parent.header.timestampMs);
+    const result = runTransactions(deps, parent, {
+      height: request.height,
+      timestampMs,
+      transactions: request.transactions,
+      untilMs: deps.clock.monotonic() + request.workMsMax,
+    });
+    const outcome = settle(parent, result);
     const header: Header = {
       version: HEADER_VERSION,
-      chainId: tip.header.chainId,
-      era: tip.header.era,
+      chainId: parent.header.chainId,
+      era: parent.header.era,
       height: request.height,
-      parentHash: tip.hash,
+      parentHash: parent.hash,
       timestampMs,
       proposer: request.proposer,
-      engine: tip.configuration.engine,
+      engine: configuration.engine,
       engineData: request.engineData,
       txRoot: merkleRoot(crypto.hash, result.hashes),
       receiptsRoot: merkleRoot(crypto.hash, outcome.receipts),
       stateRoot: outcome.staged.root,
-      consensusHash: consensusHashOf(crypto, tip.configuration),
+      consensusHash: consensusHashOf(crypto, configuration),
       nextConsensusHash: consensusHashOf(crypto, outcome.configuration),
     };
     const headerBytes = encodeHeader(header);
     const hash = headerHash(crypto, headerBytes);
-    hold({ hash, headerBytes, header, outcome });
+    versions.add(parent, { hash, headerBytes, header }, outcome);
     return { hash, headerBytes, included: result.included, refused: result.refused };
   }
 
   function execute(request: ExecuteRequest): Executed {
     const header = decodeHeader(request.headerBytes);
     const hash = headerHash(crypto, request.headerBytes);
-    if (candidates.has(toHex(hash))) return { hash, parent: header.parentHash, failed: [] };
+    if (versions.candidate(hash)) return { hash, parent: header.parentHash, failed: [] };
     // The list's own root ties transactions to the header, so a candidate found by hash above stands for the same list.
-    const opened = request.transactions.map((transaction) => openTransaction(crypto, transaction.bytes));
+    const parent = versions.find(header.parentHash) ?? versions.final; // of one on no block that is held the parent link fails
+    const opened = request.transactions.map((transaction) => openVerified(crypto, transaction));
     const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
     const faults = failed(
       checkHeader(
@@ -309,13 +276,14 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         undefined,
         opened.map((transaction) => transaction.hash),
         bytesTotal,
-        parentFacts(),
+        parentFactsOf(parent),
       ),
     );
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
-    const result = run(header.height, header.timestampMs, request.transactions, { opened });
+    const { height, timestampMs } = header;
+    const result = runTransactions(deps, parent, { height, timestampMs, transactions: request.transactions, opened });
     const refusal = result.refused[0];
     if (refusal) {
       const stated = `transaction ${refusal.index} admissible`;
@@ -325,27 +293,27 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
         failed: [check('transactionSignatures', `transaction ${refusal.index}: ${refusal.code}`, stated)],
       };
     }
-    const outcome = settle(result);
+    const outcome = settle(parent, result);
     const mismatches = failed([
       check('receiptsRoot', toHex(merkleRoot(crypto.hash, outcome.receipts)), toHex(header.receiptsRoot)),
       check('stateRoot', toHex(outcome.staged.root), toHex(header.stateRoot)),
       check('consensusHash', toHex(consensusHashOf(crypto, outcome.configuration)), toHex(header.nextConsensusHash)),
     ]);
-    if (mismatches.length === 0) hold({ hash, headerBytes: request.headerBytes, header, outcome });
+    if (mismatches.length === 0) versions.add(parent, { hash, headerBytes: request.headerBytes, header }, outcome);
     else map.drop(outcome.staged);
     return { hash, parent: header.parentHash, failed: mismatches };
   }
 
   async function commit(request: CommitRequest): Promise<Committed> {
-    const candidate = candidates.get(toHex(request.hash));
+    const candidate = versions.candidate(request.hash);
     if (!candidate) throw new ChainError('BLOCK_NOT_FOUND', { hash: toHex(request.hash) });
+    if (candidate.parent !== versions.final) throw new Error(`Cannot commit height ${candidate.height} on ${versions.final.height}`);
     const { header, headerBytes, hash, outcome } = candidate;
-    if (header.height !== tip.height + 1) throw new Error(`Cannot commit height ${header.height} on a tip of ${tip.height}`);
     const { height } = header;
     const barrier = compareBytes(header.consensusHash, header.nextConsensusHash) !== 0;
     const operations: StoreOperation[] = [
       { key: ledgerKey.header(height), value: headerBytes },
-      { key: ledgerKey.body(height), value: encodeBlock({ header, seal: request.seal, transactions: outcome.transactions }) },
+      { key: ledgerKey.body(height), value: encodeLocation(request.body) },
       { key: ledgerKey.receipts(height), value: new Writer(4096).list(outcome.receipts, (w, receipt) => w.bytes(receipt)).finish() },
       { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(height).finish() },
       { key: ledgerKey.undo(height), value: encodeUndo([...outcome.before].map(([key, value]) => ({ key, before: value }))) },
@@ -361,18 +329,17 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       operations.push(...stateOperations(height, key, value, heightApart(store, key, outcome.before.get(key))));
     const changes: ChangeSet = { height, before: map.root(), after: outcome.staged.root, writes: outcome.mapWrites };
     operations.push(mapRows.changes(changes));
-    const readNew = (key: ByteText): Uint8Array | undefined => (outcome.writes.has(key) ? outcome.writes.get(key) : readFinal(key));
-    operations.push(...images.follow(outcome.writes, readNew));
+    operations.push(...images.follow(outcome.writes, (key) => candidate.read(key)));
     await store.batch(operations, { sync: true });
 
-    map.commit(outcome.staged);
-    mapRows.committed(map, changes);
-    if (outcome.registryChanged) {
-      hot.clear();
-      accounts.clear();
+    try {
+      versions.advance(candidate);
+    } catch (error) {
+      if (!(error instanceof PagesDamaged)) throw error;
+      await loadMap(candidate, error); // the block is on disk
     }
-    candidates.clear();
-    tip = { height, hash, header, headerBytes, configuration: outcome.configuration };
+    mapRows.committed(map, changes);
+    if (outcome.registryChanged) finalState.changed();
     return {
       height,
       hash,
@@ -431,10 +398,12 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     opened = true;
     const configuration = await blocks.configuration(height + 1);
     await images.open();
-    tip = { height, hash: headerHash(crypto, headerBytes), header, headerBytes, configuration };
+    const hash = headerHash(crypto, headerBytes);
+    finalState.changed();
+    versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);
     return {
       height,
-      hash: tip.hash,
+      hash,
       headerBytes,
       transactionIds: [], // of a block told long ago; whoever asks reads the block
       receipts: [],
@@ -447,10 +416,10 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   return {
     repair,
     open,
-    build,
-    execute,
+    build: (request) => onMap(() => build(request)),
+    execute: (request) => onMap(() => execute(request)),
     commit,
-    prove: (key) => ({ height: tip.height, proof: map.prove(key) }),
+    prove: (key) => onMap(() => ({ height: versions.final.height, proof: map.prove(key) })),
     stop: () => mapRows.stop(),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The state after the last final block, as the thread that votes reads it. Every call asks for the same few rows of registry and access: they are kept
- * until a block changes any of them.
+ * The state after the last final block, as the thread that votes and the executor read it. Every call asks for the same few rows of registry, access and
+ * governance: they are kept until a block changes any of them.
  */
 import { CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { ByteText } from '../format/index.ts';
@@ -10,8 +10,8 @@ import type { StateRows } from '../ledger/state-rows.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
 
 const ACCOUNTS_CACHED_MAX = 10_000;
-const ROWS_CACHED_MAX = 20_000; // rows of registry and access
-const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access].map((contract) => stateKey(contract, ''));
+const ROWS_CACHED_MAX = 20_000;
+const CACHED_SPACES = [CONTRACT.registry, CONTRACT.access, CONTRACT.governance].map((contract) => stateKey(contract, ''));
 
 export interface FinalState {
   /** `key` includes the contract's prefix: see stateKey. @throws ChainError STORE_DAMAGED */
@@ -19,8 +19,13 @@ export interface FinalState {
   read(contract: string, key: ByteText): Uint8Array | undefined;
   /** undefined when it is absent or not active. */
   account(id: string): AccountView | undefined;
-  /** Rows of registry or access have changed, or were repaired. */
+  /** Rows that are kept have changed, or were repaired. */
   changed(): void;
+}
+
+/** Whether rows under this key are kept: a block that writes one is followed by `changed`. */
+export function isKept(key: ByteText): boolean {
+  return CACHED_SPACES.some((space) => key.startsWith(space));
 }
 
 export function createFinalState(rows: Pick<StateRows, 'get'>): FinalState {
@@ -28,7 +33,7 @@ export function createFinalState(rows: Pick<StateRows, 'get'>): FinalState {
   const kept = new BoundedMap<ByteText, Uint8Array | undefined>(ROWS_CACHED_MAX);
 
   function get(key: ByteText): Uint8Array | undefined {
-    if (!CACHED_SPACES.some((space) => key.startsWith(space))) return rows.get(ledgerKey.state(key));
+    if (!isKept(key)) return rows.get(ledgerKey.state(key));
     if (kept.has(key)) return kept.get(key);
     const value = rows.get(ledgerKey.state(key));
     kept.set(key, value);

@@ -1,6 +1,6 @@
 /** One seed, one story, told of whole nodes: the same trouble as scenario.ts, and clients who must be able to rely on their receipts. */
 import { faultsMax } from '../../node/format/index.ts';
-import { CANDIDATES_MAX } from '../../node/ledger/executor.ts';
+import { VERSIONS_MAX } from '../../node/ledger/versions.ts';
 import { PEERING_LIMITS } from '../../node/peers/peering.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
@@ -152,7 +152,7 @@ export async function runFullSeed(seed: number, plot?: Plot, serves = plot === u
 function drawFullLimits(draw: SeededRandom): FullLimits {
   return {
     ...drawLimits(draw),
-    candidatesMax: draw.pick([1, CANDIDATES_MAX]),
+    versionsMax: draw.pick([2, VERSIONS_MAX]),
     peering: {
       rangeBlocks: draw.pick([1, 3, PEERING_LIMITS.rangeBlocks]),
       rangesMax: draw.pick([1, PEERING_LIMITS.rangesMax]),
@@ -163,10 +163,10 @@ function drawFullLimits(draw: SeededRandom): FullLimits {
   };
 }
 
-function tellFullLimits({ inbox, engine, candidatesMax, peering }: FullLimits): string {
+function tellFullLimits({ inbox, engine, versionsMax, peering }: FullLimits): string {
   if (!inbox || !engine || !peering) return '';
   const { rangeBlocks, rangesMax, answerBytesMax, fetchHashesMax, intakeMax } = peering;
-  return `${tellLimits({ inbox, engine })}, ${candidatesMax} overlays, ${rangesMax} ranges of ${rangeBlocks}, answers of ${answerBytesMax} bytes, ${fetchHashesMax} hashes a question, intake of ${intakeMax}`;
+  return `${tellLimits({ inbox, engine })}, ${versionsMax} versions, ${rangesMax} ranges of ${rangeBlocks}, answers of ${answerBytesMax} bytes, ${fetchHashesMax} hashes a question, intake of ${intakeMax}`;
 }
 
 /** A node joins, then one of the first four is suspended, who may be the traitor, and perhaps resumed; parameters change between. */

@@ -61,7 +61,7 @@ let machine: Promise<ContractMachine> | undefined;
 
 /** What a node holds and asks for at a time; its own defaults where absent. */
 export interface FullLimits extends NodeLimits {
-  readonly candidatesMax?: number;
+  readonly versionsMax?: number;
 }
 
 export interface Bulk {

@@ -3,6 +3,7 @@
  * planted-<layer>.ts. A rule that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
 import { plantedAnswers } from './planted-answers.ts';
+import { plantedBlockFiles } from './planted-block-files.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
@@ -14,6 +15,7 @@ import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
 import { plantedSegments } from './planted-segments.ts';
 import { plantedState } from './planted-state.ts';
+import { plantedVersions } from './planted-versions.ts';
 import { readText } from './source.ts';
 
 export interface PlantedBug {
@@ -35,6 +37,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
   ...plantedLedger,
+  ...plantedVersions,
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
@@ -42,6 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedScanner,
   ...plantedRecovery,
   ...plantedSegments,
+  ...plantedBlockFiles,
   ...plantedCoalescing,
   ...plantedDoors,
   ...plantedAnswers,
