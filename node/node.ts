@@ -375,7 +375,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const { height, header } = tip.now();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
-    outbox.onBlock();
+    world.timers.after(0, outbox.onBlock); // what is told later comes after the answers of those who wait for this block
   }
 
   /** The engine follows the validators of each height by itself; this is for who reads the log. */

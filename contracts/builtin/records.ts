@@ -107,7 +107,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   if (!hasKey) throw failure('RECORD_KEY_EMPTY', at, []);
   const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
-  const normalDigest = normalDigestOf(host, opened);
+  const normalDigest = opened.normalDigest(host);
   const first = readVersion((k) => host.get(k), id, 1);
   if (first) return repeated(host, first, digest, normalDigest ?? digest, recordId, at);
   const record: RecordVersion = {
@@ -131,11 +131,6 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
 /** Where what this call writes stands. */
 function positionOf({ block, transaction, callIndex }: Host, item: number): RecordPosition {
   return { height: block.height, index: transaction.index, call: callIndex, item, transactionId: transaction.transactionId };
-}
-
-/** Digest of the content with its key in normal spelling; undefined when it stands so. */
-function normalDigestOf(host: Host, { normalText }: JudgedContent): Digest | undefined {
-  return normalText && recordDigest(host, normalText);
 }
 
 /**
@@ -163,7 +158,7 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(keyOf(definition, decodeContent(textOf(host, before).content))) });
   if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
-  const normalDigest = normalDigestOf(host, opened);
+  const normalDigest = opened.normalDigest(host);
   const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
   return putNext(host, recordId, before, next, { reason, source }, opened);
 }

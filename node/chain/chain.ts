@@ -377,8 +377,10 @@ function bodyOf(height: number, sealed: Pick<HeldProposal, 'seal' | 'headerBytes
   return { height, ...sealed, transactions: transactions.map(({ bytes }) => bytes) };
 }
 
+/** Not the entry itself: what else it has stays on this thread. */
 function verifiedOf(entry: Waiting): VerifiedTransaction {
-  return { bytes: entry.bytes, publicKey: entry.publicKey };
+  const { bytes, publicKey, id, hash } = entry;
+  return { bytes, publicKey, id, hash };
 }
 
 /** The header's exact bytes at the front of a block. */

@@ -20,7 +20,6 @@ import {
   headerHash,
   merkleRoot,
   openGenesis,
-  openTransaction,
   toHex,
   Writer,
 } from '../format/index.ts';
@@ -30,7 +29,7 @@ import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
-import { type BlockRun, runTransactions, type VerifiedTransaction } from './block-run.ts';
+import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
 import type { Location } from '../store/index.ts';
 import type { BlockReads } from './block-files.ts';
 import { createBlockStore, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
@@ -267,7 +266,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (versions.candidate(hash)) return { hash, parent: header.parentHash, failed: [] };
     // The list's own root ties transactions to the header, so a candidate found by hash above stands for the same list.
     const parent = versions.find(header.parentHash) ?? versions.final; // of one on no block that is held the parent link fails
-    const opened = request.transactions.map((transaction) => openTransaction(crypto, transaction.bytes));
+    const opened = request.transactions.map((transaction) => openVerified(crypto, transaction));
     const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
     const faults = failed(
       checkHeader(

@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a token stays good under a key that its node has given up',
+    file: 'api/auth/token.ts',
+    from: 'if (held?.tokenKey !== tokenKey) {',
+    to: 'if (held === undefined) {',
+    test: TOKEN_TEST,
+    only: 'end its tokens at once',
+  },
+  {
     name: 'a turn takes up one piece of work however short, so that what waited once is outrun by what comes',
     file: 'node/pace/turns.ts',
     from: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;',

@@ -11,6 +11,22 @@ const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
   {
+    name: 'the digests that came with a transaction are taken one for the other',
+    file: 'node/ledger/block-run.ts',
+    from: 'return id && hash ? { bytes, id, hash, transaction',
+    to: 'return id && hash ? { bytes, id: hash, hash: id, transaction',
+    test: 'test/unit/node/ledger/executor.test.ts',
+    only: 'with their digests',
+  },
+  {
+    name: 'a transaction without digests is taken for one whose digests are empty',
+    file: 'node/ledger/executor-wire.ts',
+    from: 'const digests = id.length === 0 || hash.length === 0 ? {} : { id, hash };',
+    to: 'const digests = { id, hash };',
+    test: 'test/unit/node/ledger/executor-wire.test.ts',
+    only: 'its absence too',
+  },
+  {
     name: 'a value that the map holds and no row does counts as never written',
     file: EXECUTOR,
     from: "    if (value === undefined) throw new ChainError('STORE_DAMAGED', { table: 'state', key: toHex(fromByteText(row)) });\n",

@@ -8,6 +8,7 @@ import {
   encodeSubmissions,
   fromByteText,
   openGenesis,
+  openTransaction,
   prefixEnd,
   signTransaction,
   toHex,
@@ -120,4 +121,18 @@ test('a value that the map holds and no row does is a damaged store, and not one
     code: 'STORE_DAMAGED',
     data: { table: 'state', key: toHex(fromByteText(row!.key)) },
   });
+});
+
+test('a block is the same whether its transactions come with their digests or have them made anew', async () => {
+  const { executor, requestOf } = await opened(new MemoryStore());
+  const request = { ...requestOf('P-1', 'P-2'), proposer: 'east-1' };
+  const transactions = request.transactions.map((transaction) => {
+    const { id, hash } = openTransaction(crypto, transaction.bytes);
+    return { ...transaction, id, hash };
+  });
+  const [plain, known] = [await executor.build(request), await executor.build({ ...request, transactions })];
+  assert.deepEqual([known.hash, known.included], [plain.hash, [0, 1]]);
+  const other = await opened(new MemoryStore());
+  const executed = await other.executor.execute({ headerBytes: plain.headerBytes, transactions });
+  assert.deepEqual([executed.hash, executed.failed], [plain.hash, []]);
 });
