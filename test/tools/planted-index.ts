@@ -36,7 +36,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: 'if (this.#rows !== rows) throw',
     to: 'if (this.#rows > rows) throw',
     test: TEST,
-    only: 'a block row that is gone',
+    only: 'row that is gone is noticed',
   },
   {
     name: 'an opened query index does not miss a segment',
@@ -44,7 +44,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: 'if (this.#entries.length < closed) throw',
     to: 'if (this.#entries.length > closed) throw',
     test: TEST,
-    only: 'a segment row that is gone',
+    only: 'row that is gone is noticed',
   },
   {
     name: 'an opened query index has forgotten which versions were replaced',
