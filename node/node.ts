@@ -23,6 +23,8 @@ import {
   SUITE,
   toHex,
 } from './format/index.ts';
+import type { BlockFiles } from './ledger/block-files.ts';
+import { repairWith } from './ledger/body-repair.ts';
 import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
 import type { Committed } from './ledger/executor.ts';
 import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
@@ -67,6 +69,8 @@ export interface NodeOptions {
   readonly network: Network;
   /** The ledger's database, read here and written by the executor. */
   readonly store: Store;
+  /** Bodies of proposals and blocks, written here. */
+  readonly files: BlockFiles;
   /** Alarms and cursors of this node alone. */
   readonly local: Store;
   readonly voteLog: AppendLog;
@@ -124,12 +128,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const suite = options.suite ?? SUITE.ed25519;
   const genesis = openGenesis(crypto, options.genesisText, suite);
   const opened = await executor.open();
-  const blocks = createBlockStore(store);
+  const blocks = createBlockStore(store, options.files, (key) => damaged(key));
   const rows = createStateRows(store);
   const state = createFinalState(rows);
   const prove = boundedProofs(executor);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
-  const pending = await openPendingBodies(options.local, crypto);
+  const pending = await openPendingBodies(options.files, blocks, crypto);
   const tip = createTip(opened, { account: state.account, spent: (id) => blocks.position(id) !== undefined });
   const mempool = createMempool({
     crypto,
@@ -226,7 +230,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const repairer = createRepairer({
     world,
     network,
-    repair: (key, value) => options.executor.repair(key, value),
+    repair: repairWith(options.executor, options.files),
     getRow: (peer, key, height) => requests.getRow(peer, key, height),
     onRepaired: (key, by) => {
       state.changed();
@@ -365,6 +369,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       membership.changed();
     }
     if (committed.barrier) noticeBarrier(committed.height);
+    spreading.onBlock(committed.transactionIds.length);
     receipts.onCommitted(committed);
     work.tell();
     const { height, header } = tip.now();
@@ -463,7 +468,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     blocks,
     requests,
     damaged,
-    examineBlocks: (rest) => examineBlocks(store, crypto, tip.height, damaged, createPause(world), rest),
+    examineBlocks: (rest) => examineBlocks(store, blocks, crypto, tip.height, damaged, createPause(world), rest),
     head,
     parameters: () => tip.configuration.parameters,
     state,

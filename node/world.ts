@@ -87,11 +87,13 @@ export interface LogLoss {
   readonly offset: number | undefined;
 }
 
-/** Files of one directory, for what writes its own form. All calls work beside the calling thread. They throw ChainError STORE_FULL and STORE_IO. */
+/** Files of one directory, for what writes its own form. All calls but `readNow` work beside the calling thread. They throw ChainError STORE_FULL and STORE_IO. */
 export interface FileDirectory {
   list(): Promise<readonly string[]>;
   /** Undefined when there is none of that name. */
   open(name: string): Promise<DataFile | undefined>;
+  /** Fills `into` with the bytes from `at` on, at once: for a thread that has nothing else to do meanwhile. False when there is no such file. */
+  readNow(name: string, at: number, into: Uint8Array): boolean;
   /** A file of these bytes, in place of any old one: on disk when this resolves; after a crash before that there is the old one or the new one, whole. */
   put(name: string, bytes: Uint8Array): Promise<void>;
   /** Rename and removal are on disk when they resolve. What is not there is removed already. */

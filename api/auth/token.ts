@@ -18,6 +18,7 @@ import {
   toBase64Url,
   toHex,
 } from '../../node/format/index.ts';
+import { BoundedMap } from '../../node/pace/bounded-map.ts';
 import type { ReadState } from '../rest/deps.ts';
 import type { Caller } from '../../node/records/types.ts';
 
@@ -52,35 +53,41 @@ export interface TokenCheck {
   readonly crypto: Pick<Crypto, 'verify'>;
   readonly read: ReadState;
   readonly nowMs: number;
-  /** Signatures that held, by key and token: a caller shows the same token with every call, and only the signature never changes its verdict. */
-  readonly held?: Set<string>;
+  readonly held?: HeldTokens;
 }
 
-/** Signatures remembered; the oldest goes first. */
+interface OpenToken {
+  readonly claims: TokenClaims;
+  readonly bytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/**
+ * Tokens as they were opened, with the key under which their signature held: a caller shows the same token with every call, and what it says and by which
+ * key it was signed never change. Whatever may change is asked of the chain at every call.
+ */
+export type HeldTokens = Map<string, OpenToken & { readonly tokenKey: string }>;
+
 const HELD_MAX = 10_000;
 
-function signatureHolds(
-  { chainId, crypto, held }: TokenCheck,
-  tokenKey: string,
-  token: string,
-  bytes: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  const name = `${tokenKey} ${token}`;
-  if (held?.has(name)) return true;
-  if (!crypto.verify(SUITE.ed25519, fromHex(tokenKey), tagged('token', chainId, bytes), signature)) return false;
-  if (held !== undefined && held.size >= HELD_MAX) held.delete(held.values().next().value!);
-  held?.add(name);
-  return true;
+export function createHeldTokens(): HeldTokens {
+  return new BoundedMap(HELD_MAX);
 }
 
 /** @throws ChainError TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_FOREIGN, TOKEN_REVOKED, ACCOUNT_INACTIVE */
 export function verifyToken(token: string, check: TokenCheck): Caller {
-  const { read, nowMs } = check;
-  const { claims, bytes, signature } = openToken(token);
+  const { chainId, crypto, read, nowMs } = check;
+  const held = check.held?.get(token);
+  const open = held ?? openToken(token);
+  const { claims } = open;
   const issuer = entryOf(read, 'node', claims.node);
   if (issuer === undefined || !isInForce(issuer, nowMs)) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
-  if (!signatureHolds(check, issuer.data.tokenKey, token, bytes, signature)) throw new ChainError('TOKEN_INVALID');
+  const { tokenKey } = issuer.data;
+  if (held?.tokenKey !== tokenKey) {
+    if (!crypto.verify(SUITE.ed25519, fromHex(tokenKey), tagged('token', chainId, open.bytes), open.signature))
+      throw new ChainError('TOKEN_INVALID');
+    check.held?.set(token, { ...open, tokenKey });
+  }
   if (issuer.owner !== claims.org) throw new ChainError('TOKEN_FOREIGN', { node: claims.node });
   const life = claims.kind === 'session' ? SESSION_MS_MAX : API_TOKEN_MS_MAX;
   if (claims.issuedAt > nowMs + CLOCK_SKEW_MS || claims.expires - claims.issuedAt > life) throw new ChainError('TOKEN_INVALID');
@@ -137,7 +144,7 @@ export function issueToken(account: string, options: IssueOptions): { readonly t
   return { token: encodeToken(options.chainId, claims, options.sign), claims };
 }
 
-function openToken(token: string): { claims: TokenClaims; bytes: Uint8Array; signature: Uint8Array } {
+function openToken(token: string): OpenToken {
   const invalid = (): ChainError => new ChainError('TOKEN_INVALID');
   if (token.length > TOKEN_CHARACTERS_MAX) throw invalid();
   const [prefix, claimsText, signatureText, ...more] = token.split('.');

@@ -9,14 +9,16 @@ import type { NodeConfig } from '../../node/config/index.ts';
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
 import { type Anchors, type Examination, EXCHANGE_FAULTS_MAX, examineExchanges } from '../../node/feeds/exchange-audit.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
-import { prefixEnd } from '../../node/format/index.ts';
+import { type Digest, openGenesis, prefixEnd } from '../../node/format/index.ts';
+import { BLOCK_FILES_DIRECTORY, createBlockReads } from '../../node/ledger/block-files.ts';
+import { type BlockStore, createBlockStore } from '../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { Genesis } from '../../contracts/index.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
 import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
-import { ASIDE, examineVoteLog, keyspace, type LevelStore, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';
+import { ASIDE, examineVoteLog, keyspace, type LevelStore, openDirectory, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';
 import type { Alarm, HealthCheck } from '../../node/service.ts';
 import type { Log } from '../../node/world.ts';
 import { openAlarms } from '../../node/feeds/alarms.ts';
@@ -39,6 +41,8 @@ const NODE_MAJOR_MIN = 20;
 const DISK_FREE_BYTES_MIN = 1_073_741_824;
 const CERTIFICATE_LEFT_MS_MIN = 14 * 86_400_000;
 const STORE_ROWS_STEP = 1_000;
+/** Blocks whose damaged bodies are named one by one. */
+const BODIES_NAMED_MAX = 20;
 const READY_TIMEOUT_MS = 5_000;
 
 type Say = (what: string, problem?: string) => void;
@@ -141,6 +145,14 @@ async function examineNode(cli: Cli, file: string, about: About, passphraseFile:
       say(rows === undefined ? 'in use by the running node, which checks every value it reads' : `${rows} values, every checksum right`);
     });
   }
+  await step('block files', async (say) => {
+    const found = await examineBodies(config, genesis && openGenesis(createCrypto(), cli.readText(config.genesis)).chainId);
+    if (found === undefined) return say('in use by the running node, which checks every body it reads');
+    const { remedy } = errorRow('STORE_DAMAGED');
+    for (const height of found.damaged.slice(0, BODIES_NAMED_MAX)) say(`STORE_DAMAGED the body of block ${height}`, remedy.en);
+    if (found.damaged.length > BODIES_NAMED_MAX) say(`STORE_DAMAGED the bodies of ${found.damaged.length} blocks in all`, remedy.en);
+    if (found.damaged.length === 0) say(`${found.count} bodies, every checksum right`);
+  });
   await step('vote log', async (say) => {
     const path = join(config.dataDir, VOTE_LOG_FILE);
     const log = await examineVoteLog(path);
@@ -202,6 +214,31 @@ function storesBelow(directory: string): readonly string[] {
   const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !entry.name.includes(ASIDE));
   const found = existsSync(join(directory, 'CURRENT')) ? [directory] : [];
   return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
+}
+
+/** Reads the body of every block that the chain says to hold; undefined when a running node holds the stores. */
+async function examineBodies(
+  { dataDir }: NodeConfig,
+  chainId: Digest | undefined,
+): Promise<{ readonly count: number; readonly damaged: readonly number[] } | undefined> {
+  const chain = join(dataDir, 'chain');
+  if (!existsSync(chain) || chainId === undefined) return { count: 0, damaged: [] };
+  return await withStore(chain, async (store) => {
+    const blocks = createBlockStore(store, createBlockReads(await openDirectory(join(dataDir, BLOCK_FILES_DIRECTORY)), chainId));
+    const count = blocks.head()?.height ?? 0;
+    const damaged: number[] = [];
+    for (let height = 1; height <= count; height++) if (!(await isHeld(blocks, height))) damaged.push(height);
+    return { count, damaged };
+  });
+}
+
+async function isHeld(blocks: BlockStore, height: number): Promise<boolean> {
+  try {
+    return (await blocks.blockBytes(height)) !== undefined;
+  } catch (error) {
+    if (error instanceof ChainError && error.code === 'STORE_DAMAGED') return false;
+    throw error;
+  }
 }
 
 /** Undefined when a running node holds the stores. */

@@ -5,10 +5,11 @@
 import { errorTable } from '../../node/errors/index.ts';
 import { glossary } from '../glossary.ts';
 import { registryRows } from '../rest/openapi.ts';
-import { layers, type Parameter, type Route, type Words } from '../rest/route.ts';
+import { layers, type Route } from '../rest/route.ts';
+import type { Bilingual, Parameter } from '../rest/schema.ts';
 import { escapeText, type PageFacts } from './text.ts';
 
-type Language = keyof Words;
+type Language = keyof Bilingual;
 
 const WORDS = {
   title: { en: 'Interface', zh: '接口文档' },
@@ -51,13 +52,13 @@ const WORDS = {
   chinese: { en: 'Chinese', zh: '中文' },
   genesis: { en: 'Genesis', zh: '创世哈希' },
   version: { en: 'Version', zh: '版本' },
-} as const satisfies Readonly<Record<string, Words>>;
+} as const satisfies Readonly<Record<string, Bilingual>>;
 
 type Row = ReturnType<typeof registryRows>[number] & {
   readonly method: string;
   readonly url: string;
   readonly state: string;
-  readonly summary: Words;
+  readonly summary: Bilingual;
   readonly access: 'public' | { readonly right: string; readonly own: boolean };
   readonly stepUp: boolean;
   readonly timeoutMs: number;
@@ -66,12 +67,12 @@ type Row = ReturnType<typeof registryRows>[number] & {
     readonly in: string;
     readonly range: string;
   })[];
-  readonly limits: readonly { readonly text: Words }[];
+  readonly limits: readonly { readonly text: Bilingual }[];
   readonly body: {
     readonly formats: readonly string[];
     readonly bytesMax: number;
     readonly example: string;
-    readonly description: Words;
+    readonly description: Bilingual;
   } | null;
   readonly answers: { readonly statuses: readonly number[]; readonly outsideEnvelope: readonly string[] };
   readonly errors: readonly { readonly code: string }[];

@@ -1,7 +1,7 @@
 /** What every handler is given: the dependencies, and the parts of the server that are made once from them. */
 import { createCredentials, type Credentials } from '../auth/credentials.ts';
 import { stateReader } from '../auth/identity.ts';
-import { issueToken, type TokenClaims, verifyToken } from '../auth/token.ts';
+import { createHeldTokens, issueToken, type TokenClaims, verifyToken } from '../auth/token.ts';
 import { hmacSha256, utf8 } from '../../node/format/index.ts';
 import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type ReadState } from './deps.ts';
@@ -41,7 +41,7 @@ export function createContext(deps: ApiDeps, routes: readonly Route[]): ApiConte
   const settings = { ...apiSettingsDefault, ...deps.settings };
   const { node, world, store } = deps;
   const read = stateReader(node);
-  const held = new Set<string>();
+  const held = createHeldTokens();
   const paced = createPaced(world);
   return {
     ...deps,

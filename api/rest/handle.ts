@@ -3,18 +3,18 @@
  * HTTP library; server.ts feeds it and sends what comes back.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
-import { checkCharset } from './charset.ts';
+import { checkMediaType, readBody } from './body.ts';
+import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/types.ts';
 import type { Detail, Language } from './envelope.ts';
-import { jsonBytesSteps } from '../../node/pace/json-steps.ts';
 import type { Steps } from '../../node/pace/slices.ts';
-import { nearest, readParameters, SUGGESTIONS_MAX } from './parameters.ts';
-import type { Call, RawReply, Reply, Route, StreamReply } from './route.ts';
+import { readParameters } from './parameters.ts';
+import type { Route } from './route.ts';
+import type { ParameterValue } from './schema.ts';
 import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
@@ -59,15 +59,6 @@ export type Handled =
 
 /** Bytes of a body that each look at takes a while. */
 const LARGE_BODY_BYTES = 262_144;
-/** Bytes of a JSON body whose faults are all told; of a longer one the first. */
-export const ALL_FAULTS_BODY_BYTES_MAX = 65_536;
-
-const options = { strict: false, useDefaults: true, discriminator: false } as const;
-const validators = {
-  all: { ajv: new Ajv({ ...options, allErrors: true }), compiled: new WeakMap<Route, ValidateFunction>() },
-  first: { ajv: new Ajv(options), compiled: new WeakMap<Route, ValidateFunction>() },
-} as const;
-
 /** Who calls, before the body is read. @throws ChainError */
 export function admit(api: ApiContext, declared: Route, incoming: Pick<Incoming, 'headers' | 'address' | 'path'>): Caller | undefined {
   if (!api.exchanges.ready()) throw new ChainError('SERVER_BUSY');
@@ -117,7 +108,7 @@ export async function handle(
 ): Promise<Handled> {
   let caller = admitted;
   trace.caller = caller;
-  const { given, details } = readParameters(declared, incoming, incoming.language);
+  const { given, values, details } = readParameters(declared, incoming, incoming.language);
   const bytes = incoming.body ?? new Uint8Array(0);
   const large = bytes.length > LARGE_BODY_BYTES;
   if (large) await api.turn(); // it was put together just now
@@ -128,7 +119,7 @@ export async function handle(
   const { body, details: bodyDetails } = await readBody(api, declared, bytes, mediaType, incoming);
   const all = [...details, ...bodyDetails];
   if (all.length > 0) throw new ChainError('REQUEST_INVALID', { details: all });
-  const chain = given.chain ?? 'default';
+  const chain = values.chain ?? 'default';
   if (chain !== 'default' && chain !== toHex(api.node.info.chainId)) throw new ChainError('CHAIN_UNKNOWN', { chain });
 
   const abort = new AbortController();
@@ -163,19 +154,16 @@ export async function handle(
     body,
     bytes,
     mediaType,
+    parameters: values,
     given,
     address: incoming.address,
-    text: (name) => parameterValue(declared, given, name) as string | undefined,
-    required: (name) => parameterValue(declared, given, name) as string,
-    integer: (name) => parameterValue(declared, given, name) as number,
-    flag: (name) => parameterValue(declared, given, name) as boolean,
   };
-  const run = async (): Promise<Reply | RawReply | StreamReply> => {
+  const run = async (): Promise<Answer> => {
     if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
     return await declared.handler(call, api);
   };
-  const key = call.given['idempotency-key'];
-  if (typeof key === 'string') {
+  const key = call.parameters['idempotency-key'];
+  if (key !== undefined) {
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
     const fingerprint = fingerprintOf(api, declared, call, bodyDigest());
@@ -267,7 +255,7 @@ function keyNeedsHeader(language: Language): Detail {
 /** @throws ChainError STEP_UP_REQUIRED, OTP_NOT_SET, OTP_INVALID, OTP_REUSED, LOGIN_LOCKED */
 async function stepUp(api: ApiContext, call: Call): Promise<void> {
   const { account, steppedUpAtMs } = call.caller;
-  const otp = call.text('otp');
+  const { otp } = call.parameters;
   if (otp !== undefined) return api.credentials.useOtp(account, otp);
   if (steppedUpAtMs !== undefined && api.world.clock.now() - steppedUpAtMs < STEP_UP_FRESH_MS) return;
   throw new ChainError(api.credentials.hasOtp(account) ? 'STEP_UP_REQUIRED' : 'OTP_NOT_SET');
@@ -297,116 +285,13 @@ export function bearerToken(headers: IncomingHttpHeaders): string | undefined {
   return token;
 }
 
-/** What the head says of the body's type, before the body is read; none is no fault yet, the body may be empty. @throws ChainError MEDIA_TYPE_UNSUPPORTED */
-export function checkStatedType(declared: Route, headers: IncomingHttpHeaders): string {
-  const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-  const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
-  if (declared.body !== undefined && normal !== '' && !declared.body.formats.includes(normal))
-    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
-  return normal;
-}
-
-function checkMediaType(declared: Route, incoming: Incoming): string {
-  if (declared.body === undefined) return '';
-  const normal = checkStatedType(declared, incoming.headers);
-  if (normal === '') {
-    if ((incoming.body === undefined || incoming.body.length === 0) && declared.body.formats.includes('application/json'))
-      return 'application/json';
-    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: '', formats: declared.body.formats });
-  }
-  checkCharset(incoming.headers['content-type'] ?? '', normal, incoming.body ?? new Uint8Array(0));
-  return normal;
-}
-
-async function readBody(
-  api: ApiContext,
-  declared: Route,
-  bytes: Uint8Array,
-  mediaType: string,
-  { language, gone }: Pick<Incoming, 'language' | 'gone'>,
-): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
-  const schema = declared.body?.schema;
-  if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  const body = await parseJsonBody(api, bytes, gone);
-  const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
-  let validate = compiled.get(declared);
-  if (validate === undefined) {
-    validate = ajv.compile(schema);
-    compiled.set(declared, validate);
-  }
-  if (validate(body)) return { body, details: [] };
-  const known = Object.keys((schema.properties ?? {}) as object);
-  const errors = validate.errors ?? [];
-  return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], language)) };
-}
-
-/** An empty body is an empty object. @throws ChainError BODY_MALFORMED, SERVER_BUSY when nobody waits for the answer any more */
-async function parseJsonBody(api: ApiContext, bytes: Uint8Array, gone: AbortSignal): Promise<unknown> {
-  if (bytes.length === 0) return {};
-  try {
-    return await api.pacedBodies(untilGone(jsonBytesSteps(bytes), gone));
-  } catch (error) {
-    if (error instanceof ChainError) throw error;
-    throw new ChainError('BODY_MALFORMED', { reason: error instanceof SyntaxError ? error.message.slice(0, 200) : 'not UTF-8' });
-  }
-}
-
-function* untilGone<T>(steps: Steps<T>, gone: AbortSignal): Steps<T> {
-  for (;;) {
-    if (gone.aborted) throw new ChainError('SERVER_BUSY', { reason: 'nobody waits for the answer' });
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    yield;
-  }
-}
-
-function bodyDetail(error: ErrorObject, known: readonly string[], language: Language): Detail {
-  const say = (en: string, zh: string): string => (language === 'zh' ? zh : en);
-  const params = error.params as Record<string, unknown>;
-  const at = error.instancePath;
-  switch (error.keyword) {
-    case 'required':
-      return { code: 'FIELD_MISSING', pointer: `${at}/${String(params.missingProperty)}`, message: say('is required', '为必填项') };
-    case 'additionalProperties': {
-      const name = String(params.additionalProperty);
-      const near = nearest(name, known);
-      return {
-        code: 'FIELD_UNKNOWN',
-        pointer: `${at}/${name.slice(0, 64).replace(/~/g, '~0').replace(/\//g, '~1')}`,
-        message: say(
-          `no such field${near === undefined ? '' : `; did you mean ${near}?`}`,
-          `没有该字段${near === undefined ? '' : `，是否应为 ${near}？`}`,
-        ),
-      };
-    }
-    case 'type':
-      return { code: 'FIELD_TYPE', pointer: at, message: say(`must be ${String(params.type)}`, `类型应为 ${String(params.type)}`) };
-    default:
-      return {
-        code: 'FIELD_RANGE',
-        pointer: at,
-        message: say(error.message ?? 'is outside its range', `超出范围：${error.message ?? error.keyword}`),
-      };
-  }
-}
-
-function parameterValue(declared: Route, given: Readonly<Record<string, unknown>>, name: string): unknown {
-  const parameter = declared.parameters.find((candidate) => candidate.name === name);
-  if (parameter === undefined) throw new Error(`Route ${declared.operationId} reads parameter ${name}, which it does not declare`);
-  return given[name] ?? parameter.default ?? undefined;
-}
-
-function withoutHeaders(declared: Route, given: Readonly<Record<string, string | number | boolean>>): Json {
+function withoutHeaders(declared: Route, given: Readonly<Record<string, ParameterValue>>): Json {
   const headers = new Set(declared.parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name));
   return Object.fromEntries(Object.entries(given).filter(([name]) => !headers.has(name)));
 }
 
 /** Parameters as the exchange log may see them: no headers, no stated content digest (it covers sealed fields in clear), no secret body. */
-function loggedParameters(
-  declared: Route,
-  given: Readonly<Record<string, string | number | boolean>>,
-  bodyDigest: (() => string) | undefined,
-): Json {
+function loggedParameters(declared: Route, given: Readonly<Record<string, ParameterValue>>, bodyDigest: (() => string) | undefined): Json {
   const { digest: _digest, ...parameters } = withoutHeaders(declared, given) as { [name: string]: Json };
   return { operationId: declared.operationId, parameters, body: declared.secretBody === true ? null : (bodyDigest?.() ?? null) };
 }

@@ -1,9 +1,10 @@
 /** The interface registry, two ways: rows for `GET interfaces`, and OpenAPI 3.1. Both are read off the route table and can say nothing else. */
 import type { TSchema } from '@sinclair/typebox';
 import { errorRow, errorTable } from '../../node/errors/index.ts';
-import { ALL_FAULTS_BODY_BYTES_MAX } from './handle.ts';
+import { ALL_FAULTS_BODY_BYTES_MAX } from './body.ts';
 import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX } from '../../node/pace/json-steps.ts';
-import { API_PREFIX, type Parameter, rangeText, type Route } from './route.ts';
+import { API_PREFIX, type Route } from './route.ts';
+import { alternatives, type Parameter, rangeText } from './schema.ts';
 
 /** Past them BODY_MALFORMED. Of a body longer than `allFaultsBytesMax` the first fault alone is told. */
 const JSON_BOUNDS = {
@@ -86,7 +87,7 @@ function bodyParameters(route: Route) {
     type: alternatives(member)
       .map(({ type }) => type as string)
       .join(' | '),
-    range: alternatives(member).map(bodyRange).join(' or '),
+    range: alternatives(member).map(rangeText).join(' or '),
     default: (member.default as unknown) ?? null,
     example: (member.examples as unknown[])[0],
     description: { en: member.description, zh: member['x-description-zh'] as string },
@@ -97,25 +98,6 @@ function bodyParameters(route: Route) {
 function requiredOf(schema: TSchema): readonly string[] {
   const members = schema.properties as Readonly<Record<string, TSchema>>;
   return ((schema.required as string[] | undefined) ?? []).filter((name) => members[name]!.default === undefined);
-}
-
-const OPEN_RANGES: Readonly<Record<string, string>> = {
-  array: 'list of any JSON values',
-  object: 'object of any JSON values',
-  null: 'null',
-};
-
-/** The types of a member that takes one of several. */
-function alternatives(member: TSchema): readonly TSchema[] {
-  return (member.anyOf as readonly TSchema[] | undefined) ?? [member];
-}
-
-function bodyRange(member: TSchema): string {
-  if (Array.isArray(member.enum)) return member.enum.join(' | ');
-  if (member.type === 'integer') return `integer ${member.minimum}..${member.maximum}`;
-  if (member.type === 'string')
-    return `text, ${member.minLength ?? 0}..${member.maxLength ?? 'bytesMax'} characters${member.pattern === undefined ? '' : `, ${member.pattern}`}`;
-  return OPEN_RANGES[member.type as string] ?? '';
 }
 
 export function openApiDocument(routes: readonly Route[], version: string): object {

@@ -1,16 +1,19 @@
 /** Reading what a caller sent against what a route declares: all faults at once, with "did you mean" for a wrong name. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Detail, Language } from './envelope.ts';
-import { type CombinationLimit, type Parameter, type Route, valueFault, type Words } from './route.ts';
+import type { CombinationLimit, Route } from './route.ts';
+import { type Bilingual, isInside, type Parameter, type ParameterValue, rangeText } from './schema.ts';
 
 /** Unknown names of one request that get a suggestion. */
 export const SUGGESTIONS_MAX = 50;
 const NAME_CHARACTERS_SHOWN = 64; // of a name that is no parameter's
-export const ENCODING_WORDS: Words = { en: 'its percent-encoding is broken or not UTF-8', zh: '百分号编码有误或不是 UTF-8' };
+export const ENCODING_WORDS: Bilingual = { en: 'its percent-encoding is broken or not UTF-8', zh: '百分号编码有误或不是 UTF-8' };
 
 export interface ReadParameters {
   /** Parsed values of everything that was given. */
-  readonly given: Readonly<Record<string, string | number | boolean>>;
+  readonly given: Readonly<Record<string, ParameterValue>>;
+  /** The same with defaults filled in. */
+  readonly values: Readonly<Record<string, ParameterValue>>;
   readonly details: readonly Detail[];
 }
 
@@ -23,9 +26,10 @@ export interface RawParameters {
 }
 
 export function readParameters(declared: Route, raw: RawParameters, language: Language): ReadParameters {
-  const given: Record<string, string | number | boolean> = Object.create(null);
+  const given: Record<string, ParameterValue> = Object.create(null);
+  const values: Record<string, ParameterValue> = Object.create(null);
   const details: Detail[] = [];
-  const refuse = (code: string, parameter: string, words: Words): void => {
+  const refuse = (code: string, parameter: string, words: Bilingual): void => {
     details.push({ code, parameter, message: `${parameter}: ${words[language]}` });
   };
   const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
@@ -40,26 +44,27 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
     });
   }
   for (const parameter of declared.parameters) {
-    const values = sources(parameter, raw);
-    if (values.length === 0) {
+    if (parameter.default !== undefined && parameter.default !== null) values[parameter.name] = parameter.default;
+    const texts = sources(parameter, raw);
+    if (texts.length === 0) {
       if (parameter.required && !raw.unreadable.includes(parameter.name))
         refuse('PARAMETER_MISSING', parameter.name, { en: 'is required', zh: '为必填项' });
       continue;
     }
-    if (values.length > 1) {
+    if (texts.length > 1) {
       refuse('PARAMETER_REPEATED', parameter.name, { en: 'stands more than once', zh: '重复出现' });
       continue;
     }
-    const value = parse(parameter, values[0]!);
-    const fault = valueFault(parameter.schema, value);
-    if (fault === undefined) given[parameter.name] = value;
-    else refuse('PARAMETER_INVALID', parameter.name, fault);
+    const value = parse(parameter, texts[0]!);
+    const fault = valueFault(parameter, value);
+    if (fault !== undefined) refuse('PARAMETER_INVALID', parameter.name, fault);
+    else given[parameter.name] = values[parameter.name] = value;
   }
   for (const limit of declared.limits ?? []) {
     if (broken(limit, given))
       details.push({ code: 'PARAMETER_COMBINATION', parameter: limit.names.join(', '), message: limit.text[language] });
   }
-  return { given, details };
+  return { given, values, details };
 }
 
 function sources(parameter: Parameter, raw: RawParameters): readonly string[] {
@@ -77,15 +82,17 @@ function sources(parameter: Parameter, raw: RawParameters): readonly string[] {
   }
 }
 
-function parse(parameter: Parameter, text: string): string | number | boolean {
-  switch (parameter.schema.type) {
-    case 'integer':
-      return /^-?[0-9]{1,16}$/.test(text) ? Number(text) : text;
-    case 'boolean':
-      return text === 'true' ? true : text === 'false' ? false : text;
-    case 'string':
-      return text;
-  }
+function parse({ schema }: Parameter, text: string): ParameterValue {
+  if (schema.type === 'integer' && /^-?[0-9]{1,16}$/.test(text)) return Number(text);
+  if (schema.type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
+}
+
+function valueFault({ schema }: Parameter, value: ParameterValue): Bilingual | undefined {
+  if (typeof value === 'string' && schema.type === 'string' && schema.enum === undefined && value.includes('\0'))
+    return { en: 'holds the character U+0000', zh: '含有字符 U+0000' }; // no stored text does, and keys end with it
+  const range = rangeText(schema);
+  return isInside(schema, value) ? undefined : { en: `expected ${range}`, zh: `应为 ${range}` };
 }
 
 function broken(limit: CombinationLimit, given: Readonly<Record<string, unknown>>): boolean {

@@ -2,48 +2,24 @@
  * The one declaration of a route. Everything DB53 5.2.1 asks to be stated of an interface stands here and nowhere else: the server, the interface
  * registry, OpenAPI and the tests read it. `route()` throws when a part is missing, so that a half-declared operation stops the server at start.
  */
-import type { Static, TSchema } from '@sinclair/typebox';
+import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import { type OwnableRight, type Right, rights } from '../../contracts/index.ts';
 import { isErrorCode } from '../../node/errors/index.ts';
-import type { Json } from '../../node/format/index.ts';
 import type { ApiContext } from './context.ts';
-import type { Caller } from '../../node/records/types.ts';
-import type { Detail, Language } from './envelope.ts';
+import type { Answer, Call, Reply } from './call.ts';
+import { type Bilingual, inHeader, inQuery, isBounded, isInside, type Parameter, parametersOf, type ValuesOf } from './schema.ts';
 
 export const API_PREFIX = '/api/v1';
 export const layers = ['network', 'consensus', 'contract', 'application'] as const;
 export type Layer = (typeof layers)[number];
 export type RouteState = 'draft' | 'published' | 'deprecated' | 'withdrawn';
 
-/** The same words in English and Chinese. */
-export interface Words {
-  readonly en: string;
-  readonly zh: string;
-}
-
-export type ParameterSchema =
-  | { readonly type: 'string'; readonly minLength?: number; readonly maxLength: number; readonly pattern?: string }
-  | { readonly type: 'string'; readonly enum: readonly string[] }
-  | { readonly type: 'integer'; readonly minimum: number; readonly maximum: number }
-  | { readonly type: 'boolean' };
-
-export interface Parameter {
-  readonly name: string;
-  readonly in: 'path' | 'query' | 'header';
-  readonly required: boolean;
-  readonly schema: ParameterSchema;
-  /** Of every optional parameter: what leaving it out acts as; null means "as if the condition did not exist". */
-  readonly default?: string | number | boolean | null;
-  readonly example: string | number | boolean;
-  readonly description: Words;
-}
-
 /** A limit on combinations of parameters (DB53 5.2.1.1.a-2). */
 export interface CombinationLimit {
   readonly rule: 'atMostOne' | 'atLeastOne' | 'exactlyOne' | 'together' | 'needs';
   /** For `needs`: the first one needs all others. */
   readonly names: readonly string[];
-  readonly text: Words;
+  readonly text: Bilingual;
 }
 
 export interface BodyDeclaration<B extends TSchema> {
@@ -56,7 +32,7 @@ export interface BodyDeclaration<B extends TSchema> {
   readonly bytesMax: number;
   /** In JSON, which every body may be in. */
   readonly example: string;
-  readonly description: Words;
+  readonly description: Bilingual;
 }
 
 /** A field of a body as the interface registry tells it; `name` is the dotted path. */
@@ -66,7 +42,7 @@ export interface BodyField {
   readonly range: string;
   readonly required: boolean;
   readonly example: string;
-  readonly description: Words;
+  readonly description: Bilingual;
 }
 
 export type Access =
@@ -87,81 +63,22 @@ export interface RateLimit {
   readonly perMs: number;
 }
 
-export interface Call<B = unknown> {
-  readonly requestId: string;
-  readonly language: Language;
-  /** Aborted when the route's time is over or the caller has gone. */
-  readonly signal: AbortSignal;
-  /** @throws ChainError TOKEN_MISSING on a public route, or before `identify`. */
-  readonly caller: Caller;
-  /** Of the header's token; undefined before `identify` where the body may carry it. */
-  readonly known: Caller | undefined;
-  /** Verifies a token that stood in the body; checks right and rate as for a header. @throws ChainError TOKEN_CONFLICT when the header's differs. */
-  identify(token: string | undefined): Caller;
-  /** Says which account a login names, for the exchange log: refused or not. */
-  tries(account: string): void;
-  readonly body: B;
-  readonly bytes: Uint8Array;
-  /** Of the body, without parameters; empty when there was none. */
-  readonly mediaType: string;
-  /** A string parameter, its default, or undefined where the default is null. */
-  text(name: string): string | undefined;
-  /** A required string parameter. */
-  required(name: string): string;
-  integer(name: string): number;
-  flag(name: string): boolean;
-  /** Query and path parameters as given, for cursors and the exchange log. */
-  readonly given: Readonly<Record<string, string | number | boolean>>;
-  readonly address: string;
-}
-
-export interface Reply {
-  readonly data: unknown;
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly details?: readonly Detail[];
-  /** Rows in the answer, for the exchange log; default: items of a list, else 1. */
-  readonly rows?: number;
-  /** What stands for parameters and answer in the exchange log, where the real ones hold sealed values (digests instead). */
-  readonly logged?: { readonly parameters?: Json; readonly answer?: Json };
-  /** What an Idempotency-Key keeps in place of `data`, where a part of it may not be stored; `restore` of the route puts that part back. */
-  readonly kept?: unknown;
-}
-
-/** Outside the envelope: raw blocks, metrics, console files. */
-export interface RawReply {
-  readonly raw: Uint8Array | string;
-  readonly mediaType: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** Outside the envelope: server-sent events. `open` gets the socket side after the head was sent. */
-export interface StreamReply {
-  readonly stream: (sink: StreamSink) => void;
-}
-
-export interface StreamSink {
-  /** False when the client is slow: wait for `onDrain`. */
-  write(text: string): boolean;
-  onDrain(run: () => void): void;
-  onClose(run: () => void): void;
-  close(): void;
-}
-
-export interface RouteDeclaration<B extends TSchema = TSchema> {
+/** @typeParam P the parameters' schema, @typeParam B the body's, @typeParam V values of the parameters as the handler sees them */
+export interface RouteDeclaration<P extends TProperties = TProperties, B extends TSchema = TSchema, V = ValuesOf<P>> {
   readonly operationId: string;
   readonly method: 'GET' | 'POST';
   /** Under /api/v1 with `:name` for path parameters; operations routes (healthz, readyz, metrics, console) stand outside it. */
   readonly url: string;
   readonly layer: Layer;
-  readonly summary: Words;
+  readonly summary: Bilingual;
   readonly access: Access;
   /** Asks for a one-time password (header `otp`, or a fresh one behind the token). */
   readonly stepUp?: boolean;
   /** Longest time from the full request to the answer, ms; past it CALL_TIMEOUT. */
   readonly timeoutMs: number;
   readonly rateLimit: RateLimit | 'none';
-  readonly parameters: readonly Parameter[];
+  /** By name, in the order that people are told them. */
+  readonly parameters: P;
   readonly limits?: readonly CombinationLimit[];
   readonly body?: BodyDeclaration<B>;
   /** Codes this operation may answer besides those every operation may (commonErrors). */
@@ -178,16 +95,20 @@ export interface RouteDeclaration<B extends TSchema = TSchema> {
   /** The body is left out of the exchange log's digest altogether (passwords, sealed fields). */
   readonly secretBody?: boolean;
   /** Brings a kept answer of status 202 up to date, for a repeat under its Idempotency-Key. */
-  readonly resume?: (call: Call, api: ApiContext, data: unknown) => Promise<Reply>;
+  readonly resume?: (call: Call<NoInfer<V>, Static<B>>, api: ApiContext, data: unknown) => Promise<Reply>;
   /** `data` again from what was kept of it (Reply.kept) and the request, which is the same. */
-  readonly restore?: (call: Call, api: ApiContext, kept: unknown) => Promise<unknown>;
+  readonly restore?: (call: Call<NoInfer<V>, Static<B>>, api: ApiContext, kept: unknown) => Promise<unknown>;
   readonly state?: RouteState;
-  readonly handler: (call: Call<Static<B>>, api: ApiContext) => Promise<Reply | RawReply | StreamReply> | Reply | RawReply | StreamReply;
+  readonly handler: (call: Call<NoInfer<V>, Static<B>>, api: ApiContext) => Promise<Answer> | Answer;
 }
 
-export interface Route extends Omit<RouteDeclaration, 'handler'> {
+export interface Route extends Omit<RouteDeclaration, 'parameters' | 'handler' | 'resume' | 'restore'> {
   readonly state: RouteState;
-  readonly handler: (call: Call, api: ApiContext) => Promise<Reply | RawReply | StreamReply> | Reply | RawReply | StreamReply;
+  /** Declared and common ones. */
+  readonly parameters: readonly Parameter[];
+  readonly handler: (call: Call, api: ApiContext) => Promise<Answer> | Answer;
+  readonly resume?: (call: Call, api: ApiContext, data: unknown) => Promise<Reply>;
+  readonly restore?: (call: Call, api: ApiContext, kept: unknown) => Promise<unknown>;
   /** Declared and common errors, sorted. */
   readonly errorsAll: readonly string[];
 }
@@ -230,62 +151,47 @@ const bodyErrors = [
 ] as const;
 
 /** Accepted by every route under /api/v1. */
-export const chainParameter: Parameter = {
-  name: 'chain',
-  in: 'query',
-  required: false,
-  schema: { type: 'string', maxLength: 64 },
-  default: 'default',
-  example: 'default',
-  description: { en: 'The chain asked; `default` is the only one of this node', zh: '目标链；default 为本节点唯一的链' },
-};
-const idempotencyParameter: Parameter = {
-  name: 'idempotency-key',
-  in: 'header',
-  required: false,
-  schema: { type: 'string', minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
-  default: null,
-  example: 'order-2025-0042',
-  description: {
-    en: 'Per account and node: a repeat of the same bytes at the same node gets the first answer again. Another node does not know the key: a record sent again there is answered with the transaction that stored it, a signed transaction with its own state; what any other call did is to be looked up before it is sent to another node',
-    zh: '按账户和节点生效：向同一节点以相同 key 重发相同内容将得到首次的应答。其他节点不知道该 key：在其他节点重发同一记录将得到其入库交易，重发已签名的交易将得到该交易的状态；其他调用在改用别的节点前，请先查询首次调用的结果',
-  },
-};
-const otpParameter: Parameter = {
-  name: 'otp',
-  in: 'header',
-  required: false,
-  schema: { type: 'string', minLength: 6, maxLength: 6, pattern: '^[0-9]{6}$' },
-  default: null,
-  example: '123456',
-  description: {
-    en: 'Current one-time password; may be left out while the one behind the token is fresh',
-    zh: '当前动态口令；令牌的口令仍在有效期内时可省略',
-  },
-};
+const chainParameter = inQuery(
+  Type.String({ maxLength: 64 }),
+  { default: 'default', example: 'default' },
+  { en: 'The chain asked; `default` is the only one of this node', zh: '目标链；default 为本节点唯一的链' },
+);
+const idempotencyParameter = inHeader(Type.String({ minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' }), 'order-2025-0042', {
+  en: 'Per account and node: a repeat of the same bytes at the same node gets the first answer again. Another node does not know the key: a record sent again there is answered with the transaction that stored it, a signed transaction with its own state; what any other call did is to be looked up before it is sent to another node',
+  zh: '按账户和节点生效：向同一节点以相同 key 重发相同内容将得到首次的应答。其他节点不知道该 key：在其他节点重发同一记录将得到其入库交易，重发已签名的交易将得到该交易的状态；其他调用在改用别的节点前，请先查询首次调用的结果',
+});
+const otpParameter = inHeader(Type.String({ minLength: 6, maxLength: 6, pattern: '^[0-9]{6}$' }), '123456', {
+  en: 'Current one-time password; may be left out while the one behind the token is fresh',
+  zh: '当前动态口令；令牌的口令仍在有效期内时可省略',
+});
 
 const CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
 
 /** @throws TypeError that lists everything missing or wrong. */
-export function route<B extends TSchema = TSchema>(declaration: RouteDeclaration<B>): Route {
-  const parameters = [...declaration.parameters];
-  const inApi = declaration.url.startsWith(`${API_PREFIX}/`);
-  if (inApi) parameters.push(chainParameter);
-  if (declaration.method === 'POST' && declaration.access !== 'public') parameters.push(idempotencyParameter);
-  if (declaration.stepUp === true) parameters.push(otpParameter);
+export function route<P extends TProperties = TProperties, B extends TSchema = TSchema, V = ValuesOf<P>>(
+  declaration: RouteDeclaration<P, B, V>,
+): Route {
+  const { method, access, stepUp, operationId, url } = declaration;
+  const common = {
+    ...(url.startsWith(`${API_PREFIX}/`) ? { chain: chainParameter } : {}),
+    ...(method === 'POST' && access !== 'public' ? { 'idempotency-key': idempotencyParameter } : {}),
+    ...(stepUp === true ? { otp: otpParameter } : {}),
+  };
   const errorsAll = new Set<string>([...commonErrors, ...declaration.errors]);
-  if (declaration.access !== 'public') for (const code of tokenErrors) errorsAll.add(code);
-  if (declaration.stepUp === true) for (const code of stepUpErrors) errorsAll.add(code);
-  if (declaration.method === 'POST') for (const code of bodyErrors) errorsAll.add(code);
+  if (access !== 'public') for (const code of tokenErrors) errorsAll.add(code);
+  if (stepUp === true) for (const code of stepUpErrors) errorsAll.add(code);
+  if (method === 'POST') for (const code of bodyErrors) errorsAll.add(code);
   const complete = {
     ...declaration,
-    parameters,
+    parameters: parametersOf({ ...declaration.parameters, ...common }),
     state: declaration.state ?? 'published',
     errorsAll: [...errorsAll].sort(),
   } as unknown as Route;
-  const faults = declarationFaults(complete);
-  if (faults.length > 0)
-    throw new TypeError(`Route ${declaration.operationId || declaration.url} is not declared in full: ${faults.join('; ')}`);
+  const faults = [
+    ...declarationFaults(complete),
+    ...Object.keys(common).flatMap((name) => (name in declaration.parameters ? [`parameter ${name} stands twice`] : [])),
+  ];
+  if (faults.length > 0) throw new TypeError(`Route ${operationId || url} is not declared in full: ${faults.join('; ')}`);
   return complete;
 }
 
@@ -294,7 +200,7 @@ function declarationFaults(declared: Route): string[] {
   const need = (holds: boolean, fault: string): void => {
     if (!holds) faults.push(fault);
   };
-  const words = (text: Words | undefined, of: string): void =>
+  const words = (text: Bilingual | undefined, of: string): void =>
     need(Boolean(text?.en) && Boolean(text?.zh), `${of} needs words in English and Chinese`);
 
   need(CAMEL_CASE.test(declared.operationId ?? ''), 'operationId is missing or not camelCase');
@@ -312,22 +218,16 @@ function declarationFaults(declared: Route): string[] {
   need(typeof declared.handler === 'function', 'handler is missing');
   need(declared.method === 'GET' ? declared.body === undefined : declared.body !== undefined, 'GET has no body and POST declares one');
 
-  const names = new Set<string>();
-  for (const parameter of declared.parameters) {
-    const of = `parameter ${parameter.name}`;
-    need(!names.has(parameter.name), `${of} stands twice`);
-    names.add(parameter.name);
-    words(parameter.description, of);
-    need(
-      parameter.example !== undefined && valueFault(parameter.schema, parameter.example) === undefined,
-      `${of} needs an example inside its range`,
-    );
-    need(parameter.required !== (parameter.default !== undefined), `${of} is either required or has a default`);
-    if (parameter.default !== undefined && parameter.default !== null)
-      need(valueFault(parameter.schema, parameter.default) === undefined, `${of} has a default outside its range`);
-    need(rangeText(parameter.schema) !== '', `${of} needs a range`);
-    if (parameter.in === 'path') need(parameter.required && declared.url.includes(`:${parameter.name}`), `${of} is not in the url`);
-    if (parameter.in === 'header') need(parameter.name === parameter.name.toLowerCase(), `${of} is a header: lower case`);
+  const names = new Set(declared.parameters.map((parameter) => parameter.name));
+  for (const { name, in: place, required, schema, default: fallback, example, description } of declared.parameters) {
+    const of = `parameter ${name}`;
+    words(description, of);
+    need(['path', 'query', 'header'].includes(place), `${of} stands nowhere`);
+    need(isBounded(schema), `${of} needs a range`);
+    need(isInside(schema, example), `${of} needs an example inside its range`);
+    need(fallback === undefined || fallback === null || isInside(schema, fallback), `${of} has a default outside its range`);
+    if (place === 'path') need(required && declared.url.includes(`:${name}`), `${of} is not in the url`);
+    if (place === 'header') need(name === name.toLowerCase(), `${of} is a header: lower case`);
   }
   for (const [, name] of declared.url.matchAll(/:([A-Za-z0-9_]+)/g))
     need(
@@ -359,43 +259,6 @@ function bodyFaults(body: BodyDeclaration<TSchema>): string[] {
     }
   }
   return faults;
-}
-
-/** Why a value is outside a schema, as words; undefined when it is inside. */
-export function valueFault(schema: ParameterSchema, value: unknown): Words | undefined {
-  const range = rangeText(schema);
-  const bad: Words = { en: `expected ${range}`, zh: `应为 ${range}` };
-  switch (schema.type) {
-    case 'integer':
-      return typeof value === 'number' && Number.isSafeInteger(value) && value >= schema.minimum && value <= schema.maximum
-        ? undefined
-        : bad;
-    case 'boolean':
-      return typeof value === 'boolean' ? undefined : bad;
-    case 'string': {
-      if (typeof value !== 'string') return bad;
-      if ('enum' in schema) return schema.enum.includes(value) ? undefined : bad;
-      if (value.includes('\0')) return { en: 'holds the character U+0000', zh: '含有字符 U+0000' }; // no stored text does, and keys end with it
-      if (value.length < (schema.minLength ?? 0) || value.length > schema.maxLength) return bad;
-      return schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(value) ? undefined : bad;
-    }
-  }
-}
-
-/** The range in one line, for the registry and for messages. */
-export function rangeText(schema: ParameterSchema): string {
-  switch (schema.type) {
-    case 'integer':
-      return Number.isSafeInteger(schema.minimum) && Number.isSafeInteger(schema.maximum)
-        ? `integer ${schema.minimum}..${schema.maximum}`
-        : '';
-    case 'boolean':
-      return 'true | false';
-    case 'string':
-      if ('enum' in schema) return schema.enum.join(' | ');
-      if (!Number.isSafeInteger(schema.maxLength)) return '';
-      return `text, ${schema.minLength ?? 0}..${schema.maxLength} characters${schema.pattern === undefined ? '' : `, ${schema.pattern}`}`;
-  }
 }
 
 /** The whole table. @throws TypeError when two routes share a name or a place, or a layer is empty (DB53 5.1). */

@@ -6,7 +6,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import helmet from '@fastify/helmet';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import { toHex } from '../../node/format/index.ts';
@@ -15,10 +14,12 @@ import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
 import { answerLanguage } from './envelope.ts';
 import { BODY_BYTES_MAX, createExchanges, type Exchange, inPieces } from './exchange.ts';
-import { admit, checkStatedType, handle, type Incoming } from './handle.ts';
+import { checkStatedType } from './body.ts';
+import { admit, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { ENCODING_WORDS } from './parameters.ts';
 import { parseQuery, unreadableSegment } from './percent.ts';
+import { securityHeaders } from './security-headers.ts';
 import { openStream } from './stream-sink.ts';
 import { createTlsServer, endRefused, type TlsOptions } from './tls-server.ts';
 
@@ -77,21 +78,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
   });
 
   app.decorateRequest('exchange', undefined);
-  app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        connectSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        baseUri: ["'none'"],
-        formAction: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-    hsts: { maxAge: 31_536_000 },
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(securityHeaders);
+    done();
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => exchanges.readBody(request, payload));

@@ -1,7 +1,8 @@
 /** The socket side of a stream of server-sent events: its head, back-pressure, and the end of a client that takes nothing. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Timers } from '../../node/world.ts';
-import type { StreamReply } from './route.ts';
+import { securityHeaders } from './security-headers.ts';
+import type { StreamReply } from './call.ts';
 
 const STREAM_STALL_MS = 30_000; // a stream whose client takes nothing for so long is cut
 
@@ -16,6 +17,7 @@ export function openStream(
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, {
+    ...securityHeaders,
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     'x-request-id': request.id,

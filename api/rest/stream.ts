@@ -2,22 +2,38 @@
  * The event stream: final events in order, as server-sent events. An id is the event's place for ever, so that a client that comes back with
  * Last-Event-ID gets everything after it, and nothing twice; one ahead of the chain is refused. One reader a client, which reads from the node only when the client takes what it got.
  */
+import { Type } from '@sinclair/typebox';
 import { ChainError } from '../../node/errors/index.ts';
 import type { OutboxEvent } from '../../node/service.ts';
 import type { ApiContext } from './context.ts';
 import { eachInSteps, type Steps } from '../../node/pace/slices.ts';
-import type { Call, StreamSink } from './route.ts';
+import type { Call, StreamSink } from './call.ts';
 import { parsePosition } from './routes/contract-events.ts';
-import { eventSteps } from './routes/parts.ts';
+import { eventSteps, name128 } from './routes/parts.ts';
+import { inHeader, inQuery, type ValuesOf } from './schema.ts';
 
 const HEARTBEAT_MS = 15_000;
 const BATCH = 50; // events read at once: of 64 kB each, some megabytes
 const RETRY_HINT_MS = 1_000;
 
+export const streamParameters = {
+  contract: inQuery(name128, { default: null, example: 'records' }, { en: 'Events of this contract only', zh: '仅推送该合约的事件' }),
+  name: inQuery(name128, { default: null, example: 'stored' }, { en: 'Events of this name only', zh: '仅推送该名称的事件' }),
+  fromHeight: inQuery(
+    Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER }),
+    { default: -1, example: 1 },
+    { en: 'From this height on; -1: what comes from now on', zh: '起始高度；-1 表示仅推送此后的事件' },
+  ),
+  'last-event-id': inHeader(Type.String({ minLength: 3, maxLength: 33, pattern: '^[0-9]{1,15}-[0-9]{1,16}$' }), '12-0', {
+    en: 'Id of the last event seen; the stream goes on after it and fromHeight is not used',
+    zh: '上次收到的事件标识；从其后继续推送，忽略 fromHeight',
+  }),
+};
+
 const open = new WeakMap<ApiContext, Map<string, number>>();
 
 /** Takes a place for the stream; the returned function runs it. @throws ChainError SERVER_BUSY when all places are taken */
-export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink) => void {
+export function openEventStream(call: Call<ValuesOf<typeof streamParameters>>, api: ApiContext): (sink: StreamSink) => void {
   const { account, expiresMs } = call.caller;
   const places = open.get(api) ?? new Map<string, number>();
   open.set(api, places);
@@ -26,14 +42,11 @@ export function openEventStream(call: Call, api: ApiContext): (sink: StreamSink)
   if (total >= streamsMax || (places.get(account) ?? 0) >= streamsPerAccountMax)
     throw new ChainError('SERVER_BUSY', { streamsMax, streamsPerAccountMax, retryAfterMs: 10_000 });
 
-  const lastId = call.text('last-event-id');
-  const fromHeight = call.integer('fromHeight');
+  const { contract, name, fromHeight, 'last-event-id': lastId } = call.parameters;
   const start =
     lastId !== undefined
       ? seenPosition(lastId, api)
       : { height: (fromHeight < 0 ? api.node.head().height + 1 : fromHeight) - 1, position: Number.MAX_SAFE_INTEGER };
-  const contract = call.text('contract');
-  const name = call.text('name');
 
   return (sink) => {
     places.set(account, (places.get(account) ?? 0) + 1);

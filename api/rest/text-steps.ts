@@ -27,6 +27,8 @@ export interface TextForm {
   scalar(slot: Slot, value: number | bigint | boolean | null): string;
   /** Before, between pieces of, and after a text. `pieces` are cut so that none ends inside a surrogate pair. */
   text(slot: Slot, pieces: readonly string[]): Iterable<string>;
+  /** The same of a text that is one piece, at once: most are. */
+  short?(slot: Slot, text: string): string;
   /** Nesting that is written. @throws RangeError past it */
   readonly depthMax?: number;
 }
@@ -65,7 +67,8 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
   for (;;) {
     if (next !== undefined) {
       const { slot, value: written } = next;
-      if (typeof written === 'string') {
+      if (typeof written === 'string' && form.short && written.length <= STEP_CHARACTERS) put(form.short(slot, written));
+      else if (typeof written === 'string') {
         for (const piece of form.text(slot, cut(written))) {
           put(piece);
           if (cost < STEP_CHARACTERS) continue;
@@ -168,6 +171,7 @@ export const jsonForm: TextForm = {
     for (const piece of pieces) yield JSON.stringify(piece).slice(1, -1);
     yield '"';
   },
+  short: (slot, text) => lead(slot) + JSON.stringify(text),
 };
 
 /** As canonicalJson of node/format writes it (RFC 8785), with its refusals. */
@@ -186,6 +190,7 @@ export const canonicalForm: TextForm = {
     for (const piece of pieces) yield canonicalText(piece);
     yield '"';
   },
+  short: (slot, text) => `${canonicalLead(slot)}"${canonicalText(text)}"`,
 };
 
 /** What comes from the chain is in order already, and sorting many names takes long. */

@@ -46,16 +46,7 @@ import {
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
-import {
-  type ClassDefinition,
-  isBlank,
-  judgeContent,
-  type JudgedContent,
-  keyOf,
-  type RecordFacts,
-  respell,
-  timePath,
-} from '../classes/index.ts';
+import { type ClassDefinition, isBlank, judgeContent, type JudgedContent, keyOf, type RecordFacts, timePath } from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import {
@@ -72,17 +63,25 @@ import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
 export const GAS_PER_RECORD = 2_000_000; // identity, checks of class and ownership, three digests
-const GAS_PER_RECORD_BYTE = 3_000; // reading, canonical form and digest; text full of escapes is the dearest
-const GAS_PER_RECORD_MARK = 14_000; // a member or an item: its name is looked up, its value is checked
+const GAS_PER_RECORD_BYTE = 3_000; // one pass, canonical form and digest; text full of escapes is the dearest
+const GAS_PER_RECORD_MARK = 14_000; // a member or an item of what is read as a tree: its name is looked up, its value is checked
 const GAS_PER_RECORD_FRAME = 8_000; // finding one record of a call among the others
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
-/** Gas of one record's content, known before it is read: members and items are counted by the marks between them, those inside texts as well. */
+/** Gas of one pass over a record's content, known before it is looked at. */
 export function recordGas(content: Uint8Array): number {
+  return GAS_PER_RECORD + GAS_PER_RECORD_BYTE * content.length;
+}
+
+/**
+ * Gas of reading content as a tree as well: where the pass refuses it, or a path in it leads through a list. Members and items are counted by the marks
+ * between them, those inside texts as well.
+ */
+export function treeGas(content: Uint8Array): number {
   let marks = 0;
   for (const byte of content) if (byte === COLON || byte === COMMA) marks++;
-  return GAS_PER_RECORD + GAS_PER_RECORD_BYTE * content.length + GAS_PER_RECORD_MARK * marks;
+  return GAS_PER_RECORD_BYTE * content.length + GAS_PER_RECORD_MARK * marks;
 }
 
 const US_PER_MS = 1_000n;
@@ -101,11 +100,11 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
 
 function submitOne(host: Host, org: string, submission: Submission, at: number, known: Known): Json {
   const opened = openContent(host, org, submission.class, submission.classVersion, submission.content, at, known);
-  const { definition, facts, key, keyText, digest } = opened;
-  if (Object.keys(key).length === 0) throw failure('RECORD_KEY_EMPTY', at, []);
+  const { definition, facts, keyText, hasKey, digest } = opened;
+  if (!hasKey) throw failure('RECORD_KEY_EMPTY', at, []);
   const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
-  const normalDigest = normalDigestOf(host, opened, submission.content);
+  const normalDigest = normalDigestOf(host, opened);
   const first = readVersion((k) => host.get(k), id, 1);
   if (first) return repeated(host, first, digest, normalDigest ?? digest, recordId, at);
   const record: RecordVersion = {
@@ -133,13 +132,8 @@ function positionOf({ block, transaction, callIndex }: Host, item: number): Reco
 }
 
 /** Digest of the content with its key in normal spelling; undefined when it stands so. */
-function normalDigestOf(host: Host, { normalSpelling }: JudgedContent, bytes: Uint8Array): Digest | undefined {
-  if (normalSpelling.size === 0) return undefined;
-  host.useGas(recordGas(bytes)); // walked, written and hashed once more
-  for (const steps = respell(bytes, normalSpelling); ; ) {
-    const step = steps.next();
-    if (step.done === true) return recordDigest(host, step.value);
-  }
+function normalDigestOf(host: Host, { normalText }: JudgedContent): Digest | undefined {
+  return normalText && recordDigest(host, normalText);
 }
 
 /**
@@ -168,7 +162,7 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId))
     throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(keyOf(definition, decodeContent(textOf(host, before).content))) });
   if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
-  const normalDigest = normalDigestOf(host, opened, content);
+  const normalDigest = normalDigestOf(host, opened);
   const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
   return putNext(host, recordId, before, next, { reason, source }, opened);
 }
@@ -273,7 +267,7 @@ function openContent(
   known: Known,
 ): Opened {
   const definition = classOf(host, recordClass, classVersion, at, known);
-  const judged = judgeContent(definition, bytes);
+  const judged = judgeContent(definition, bytes, () => host.useGas(treeGas(bytes)));
   if (!judged.ok) throw failure(judged.fault.code, at, judged.fault.path, judged.fault.data);
   const { facts } = judged.content;
   const { timestampMs, parameters } = host.block;
@@ -377,7 +371,7 @@ function textOf(host: Host, record: RecordVersion): RecordText {
   const call = host.callAt(record);
   host.useGas(GAS_PER_RECORD_FRAME * RECORDS_PER_CALL_MAX);
   const text = recordTextsOf(call)[record.item]!;
-  host.useGas(recordGas(text.content));
+  host.useGas(recordGas(text.content) + treeGas(text.content));
   return text;
 }
 

@@ -2,21 +2,27 @@
 import { canonicalDecimal, canonicalTime, isDecimal, UNAVAILABLE, utf8 } from '../../node/format/index.ts';
 import type { LinkFact, MaterialFact, RecordFacts } from './facts.ts';
 import { type KeyPart, NO_SLOT, type ScanPlan, type ValuePart } from './scan-plan.ts';
-import { canonicalTimeAt, QUOTE, textOf, timeAt } from './scan-text.ts';
-
-/** Names and texts that identify a record within class and organisation. */
-export type RecordKey = { readonly [name: string]: string };
+import { canonicalTimeAt, isTextAt, QUOTE, textOf, timeAt } from './scan-text.ts';
 
 export interface ScannedKey {
-  readonly key: RecordKey;
-  /** RFC 8785 text of `key`. */
+  /** RFC 8785 text of the key. */
   readonly keyText: Uint8Array;
-  /** Fields of the key that are not in their normal spelling, as it would have them: dotted path -> text. */
-  readonly normalSpelling: ReadonlyMap<string, string>;
+  /** False when the record has none of the fields that identify it. */
+  readonly hasKey: boolean;
+  /** Fields of the key that are not in their normal spelling, in the order in which they stand. */
+  readonly respelled: readonly Respelled[];
+}
+
+/** A text that another takes the place of, between its quotes. */
+export interface Respelled {
+  readonly from: number;
+  readonly to: number;
+  /** ASCII that JSON writes as it is: a time or a number. */
+  readonly text: string;
 }
 
 const ABSENT = -1;
-const NORMAL: ReadonlyMap<string, string> = new Map();
+const NORMAL: readonly Respelled[] = [];
 const OPEN_STRUCT = 0x7b;
 const CLOSE_STRUCT = 0x7d;
 const COMMA = 0x2c;
@@ -27,7 +33,11 @@ export class FactSlots {
   /** By slot: where its text begins and ends; ABSENT before it is met. */
   readonly #from: Int32Array;
   readonly #to: Int32Array;
+  /** By slot: its text in this record where `#known` says so, else in one before. */
   readonly #texts: (string | undefined)[];
+  readonly #known: Uint8Array;
+  /** By part of the key: its value. */
+  readonly #values: string[] = [];
   #materials: MaterialFact[] = [];
   #links: LinkFact[] = [];
   #mappings: string[] = [];
@@ -37,13 +47,14 @@ export class FactSlots {
     this.#from = new Int32Array(plan.slotCount);
     this.#to = new Int32Array(plan.slotCount);
     this.#texts = new Array<string | undefined>(plan.slotCount).fill(undefined);
+    this.#known = new Uint8Array(plan.slotCount);
   }
 
   /** Forgets the record before. */
   begin(bytes: Uint8Array<ArrayBuffer>): void {
     this.#bytes = bytes;
     this.#from.fill(ABSENT);
-    this.#texts.fill(undefined);
+    this.#known.fill(0);
     this.#materials = [];
     this.#links = [];
     this.#mappings = [];
@@ -59,17 +70,22 @@ export class FactSlots {
     if (!this.#mappings.includes(mapping)) this.#mappings.push(mapping);
   }
 
+  /** The record before is remembered: records of one sender name the same factory, device, supplier and batch. */
   #text(slot: number): string | undefined {
     if (slot === NO_SLOT || this.#from[slot] === ABSENT) return undefined;
-    const text = this.#texts[slot] ?? textOf(this.#bytes, this.#from[slot]!, this.#to[slot]!);
-    this.#texts[slot] = text;
-    return text;
+    if (this.#known[slot] === 1) return this.#texts[slot];
+    const from = this.#from[slot]!;
+    const to = this.#to[slot]!;
+    const before = this.#texts[slot];
+    if (before === undefined || !isTextAt(this.#bytes, from, to, before)) this.#texts[slot] = textOf(this.#bytes, from, to);
+    this.#known[slot] = 1;
+    return this.#texts[slot];
   }
 
   #forget(slot: number): void {
     if (slot === NO_SLOT) return;
     this.#from[slot] = ABSENT;
-    this.#texts[slot] = undefined;
+    this.#known[slot] = 0;
   }
 
   forgetMaterial(): void {
@@ -139,28 +155,32 @@ export class FactSlots {
   }
 
   key(): ScannedKey {
-    const { recordKey, keyPaths, keyParts } = this.#plan;
-    const normalSpelling = this.#normalSpelling();
-    const own = this.#text(recordKey);
-    if (own !== undefined) return { key: { record_key: own }, keyText: utf8(`{"record_key":${JSON.stringify(own)}}`), normalSpelling };
-    const key: Record<string, string> = {};
+    const { recordKey, keyParts } = this.#plan;
+    const values = this.#values;
+    let respelled = NORMAL as Respelled[];
     let length = 2; // braces
-    for (let i = 0; i < keyPaths.length; i++) {
-      const part = keyPaths[i]!;
-      const { slot, name } = part;
+    for (let i = 0; i < keyParts.length; i++) {
+      const part = keyParts[i]!;
+      const { slot, token } = part;
       if (!this.#has(slot)) continue;
-      const value = this.#value(part);
-      key[name] = value;
-      length += part.token.length + (part.value === 'text' ? this.#to[slot]! - this.#from[slot]! : value.length) + 2; // quote and comma
+      const from = this.#from[slot]!;
+      const to = this.#to[slot]!;
+      if (part.value === 'text') {
+        length += token.length + (to - from) + 2; // quote and comma
+        continue;
+      }
+      const text = this.#value(part);
+      values[i] = text;
+      length += token.length + text.length + 2;
+      if (isTextAt(this.#bytes, from, to, text)) continue;
+      if (respelled === NORMAL) respelled = [];
+      respelled.push({ from, to, text });
     }
-    return { key, keyText: this.#keyText(keyParts, key, length), normalSpelling };
-  }
-
-  #normalSpelling(): ReadonlyMap<string, string> {
-    const parts = this.#plan.keyPaths.filter(
-      (part) => part.value !== 'text' && this.#has(part.slot) && this.#value(part) !== this.#text(part.slot),
-    );
-    return parts.length === 0 ? NORMAL : new Map(parts.map((part) => [part.path, this.#value(part)]));
+    if (respelled.length > 1) respelled.sort((a, b) => a.from - b.from);
+    const own = this.#text(recordKey);
+    if (own !== undefined) return { keyText: utf8(`{"record_key":${JSON.stringify(own)}}`), hasKey: true, respelled };
+    const keyText = this.#keyText(keyParts, length);
+    return { keyText, hasKey: keyText.length > 2, respelled };
   }
 
   #value({ slot, value }: ValuePart): string {
@@ -171,13 +191,13 @@ export class FactSlots {
   }
 
   /** A text stands in the key as it stands in the content, both being RFC 8785; a time and a number are ASCII. */
-  #keyText(parts: readonly KeyPart[], key: RecordKey, lengthMax: number): Uint8Array {
+  #keyText(parts: readonly KeyPart[], lengthMax: number): Uint8Array {
     const bytes = this.#bytes;
     const out = new Uint8Array(lengthMax);
     let at = 0;
     out[at++] = OPEN_STRUCT;
     for (let i = 0; i < parts.length; i++) {
-      const { slot, token, value, name } = parts[i]!;
+      const { slot, token, value } = parts[i]!;
       if (!this.#has(slot)) continue;
       if (at > 1) out[at++] = COMMA;
       for (let j = 0; j < token.length; j++) out[at++] = token[j]!;
@@ -185,7 +205,7 @@ export class FactSlots {
         const to = this.#to[slot]!;
         for (let j = this.#from[slot]!; j < to; j++) out[at++] = bytes[j]!;
       } else {
-        const text = key[name]!;
+        const text = this.#values[i]!;
         for (let j = 0; j < text.length; j++) out[at++] = text.charCodeAt(j);
       }
       out[at++] = QUOTE;

@@ -125,8 +125,6 @@ export interface ScanPlan {
   /** Dotted path -> place. */
   readonly places: ReadonlyMap<string, number>;
   readonly recordKey: number;
-  /** In the order of the class's own list, for the key as an object. */
-  readonly keyPaths: readonly KeyPart[];
   /** By ascending name, for the key as text. */
   readonly keyParts: readonly KeyPart[];
   readonly provable: readonly ValuePart[];
@@ -175,12 +173,10 @@ class Planner {
       memberOf(filled.variant, 'paths')!.inner!.role = 'reference';
     }
     memberOf(ext, 'units')!.role = 'reference';
-    const keyPaths = key.map((path) => this.#keyPart(root, path));
     return {
       root,
       recordKey: slot('ext.record_key'),
-      keyPaths,
-      keyParts: [...keyPaths].sort((a, b) => (a.name < b.name ? -1 : 1)),
+      keyParts: key.map((path) => this.#keyPart(root, path)).sort((a, b) => (a.name < b.name ? -1 : 1)),
       provable: provable.map((path) => this.#valuePart(root, path)),
       product: slot(facts.product),
       productionBatch: slot(facts.productionBatch),

@@ -2,7 +2,7 @@
  * Texts of canonical content as bytes, judged where they stand: spans [from, to) between the quotes. Each function says exactly what the checker's own says
  * of the text (check.ts, schema.ts, decimal.ts, time.ts); what is rare is turned into text and handed to that.
  */
-import { DECIMAL_LENGTH_MAX, fromUtf8, parseTime, US_PER_SECOND } from '../../node/format/index.ts';
+import { DECIMAL_LENGTH_MAX, fromUtf8, parseTime, shortAscii, US_PER_SECOND } from '../../node/format/index.ts';
 import { isPathText, PATH_LENGTH_MAX } from './check.ts';
 import { FIELD_NAME_LENGTH_MAX, isFieldName } from './schema.ts';
 
@@ -102,7 +102,8 @@ const UNESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' 
 
 /** The text that stands between quotes at a span which `TextScanner.text` has read. */
 export function textOf(bytes: Uint8Array, from: number, to: number): string {
-  const text = fromUtf8(bytes.subarray(from, to));
+  const span = bytes.subarray(from, to);
+  const text = shortAscii(span) ?? fromUtf8(span);
   let at = text.indexOf('\\');
   if (at < 0) return text;
   let out = '';
@@ -113,6 +114,16 @@ export function textOf(bytes: Uint8Array, from: number, to: number): string {
     done = at + 2;
   }
   return out + text.slice(done);
+}
+
+/** True when the span is this text, character by character: no escape, nothing but ASCII. Another span may be it as well, spelled otherwise. */
+export function isTextAt(bytes: Uint8Array, from: number, to: number, text: string): boolean {
+  if (to - from !== text.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (bytes[from + i] !== unit || unit === BACKSLASH || unit >= ASCII_END) return false;
+  }
+  return true;
 }
 
 /** True when the text is seen to show something by its first character alone; others are asked about as text. */

@@ -51,9 +51,15 @@ export interface ClearField {
 /**
  * undefined when `bytes` are not the canonical text of content that its class takes in this form, and when the scanner cannot read the class.
  * A list of one is refused in either form: it stands as its item in what is stored.
+ * @param beforeTree called before the bytes are read as a tree, for a path that leads through a list or a map
  */
-export function scanContent(definition: ClassDefinition, bytes: Uint8Array, form: ContentForm): ScannedContent | undefined {
-  return scannerOf(definition)?.scan(bytes, form);
+export function scanContent(
+  definition: ClassDefinition,
+  bytes: Uint8Array,
+  form: ContentForm,
+  beforeTree?: () => void,
+): ScannedContent | undefined {
+  return scannerOf(definition)?.scan(bytes, form, beforeTree);
 }
 
 /** A scan runs to its end in one piece, so one scanner serves all records of a class. */
@@ -105,9 +111,9 @@ class ContentScanner extends TextScanner {
     this.#there = new Uint8Array(plan.placeCount);
   }
 
-  scan(bytes: Uint8Array, form: ContentForm): ScannedContent | undefined {
+  scan(bytes: Uint8Array, form: ContentForm, beforeTree: (() => void) | undefined): ScannedContent | undefined {
     this.#begin(bytes, form);
-    const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold();
+    const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold(beforeTree);
     const scanned = fits ? { facts: this.#facts.facts(), ...this.#facts.key(), clear: this.#clear } : undefined;
     this.bytes = short; // what is long is not held until the next record of the class
     this.#content = short;
@@ -296,14 +302,17 @@ class ContentScanner extends TextScanner {
   }
 
   /** What `ext.filled` and `ext.units` name is there. A path through items and names of maps is followed in the tree. */
-  #referencesHold(): boolean {
+  #referencesHold(beforeTree: (() => void) | undefined): boolean {
     let tree: TextStruct | undefined;
     for (let i = 0; i < this.#references.length; i += 2) {
       const from = this.#references[i]!;
       const to = this.#references[i + 1]!;
       const place = this.#placeOf(i >>> 1, from, to);
       if (place !== NO_SLOT && this.#there[place] === 1) continue;
-      tree ??= decodeContent(this.#content);
+      if (tree === undefined) {
+        beforeTree?.();
+        tree = decodeContent(this.#content);
+      }
       if (valueAt(tree, textOf(this.bytes, from, to)) === undefined) return false;
     }
     return true;

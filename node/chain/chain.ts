@@ -27,7 +27,8 @@ import { checkFinality, checkHeader, checkSealWith, failed, rootWithPauses } fro
 import type { VerifiedTransaction } from '../ledger/block-run.ts';
 import type { ExecutorPort } from '../ledger/executor-port.ts';
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
-import type { PendingBodies } from './pending-bodies.ts';
+import type { Location } from '../store/index.ts';
+import type { PendingBodies, ProposedBody } from './pending-bodies.ts';
 import type { Spreading } from '../peers/spreading.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainTip } from './tip.ts';
@@ -63,7 +64,7 @@ export interface Chain extends ChainPort {
   readonly on: Emitter<ChainEvents>['on'];
   /** A block that came by sync: checks everything, executes and stores. @throws ChainError BLOCK_REFUSED */
   applyBlock(bytes: Uint8Array, finality: Uint8Array): Promise<Delivered>;
-  /** A transaction of a proposal held here, by hash of its full bytes. */
+  /** A transaction of a proposal held here, by its full hash. */
   heldTransaction(hash: Digest): Uint8Array | undefined;
   /** Resolves when nothing is being stored. */
   idle(): Promise<void>;
@@ -73,7 +74,9 @@ interface HeldProposal {
   readonly parent: Digest;
   readonly seal: Uint8Array;
   readonly headerBytes: Uint8Array;
-  /** In order of the block, by hash of the full bytes. */
+  /** Where its body stands in the block files. */
+  readonly body: Location;
+  /** In order of the block, by full hash. */
   readonly transactions: ReadonlyMap<ByteText, Waiting>;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;
@@ -119,14 +122,12 @@ export function createChain(deps: ChainDependencies): Chain {
     const seal = deps.seal(sealSigningBytes(built.hash));
     const hashes = included.map((entry) => entry.hash);
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: hashes });
-    const named = await namedBy(hashes, included, createPause(world));
-    await deps.pending.save(
-      request.height,
-      built.hash,
-      included.map((entry) => entry.bytes),
-    );
+    const pause = createPause(world);
+    const named = await namedBy(hashes, included, pause);
     const { parent } = request;
-    proposals.set(toHex(built.hash), { parent, seal, headerBytes: built.headerBytes, transactions: named, beganMs, refused });
+    const sealed = { parent, seal, headerBytes: built.headerBytes };
+    const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
+    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, refused });
     const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
     return { digest: built.hash, proposal, more: isCut };
   };
@@ -205,24 +206,13 @@ export function createChain(deps: ChainDependencies): Chain {
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const named = await namedBy(proposal.transactionHashes, transactions, pause);
     const beganMs = world.clock.monotonic();
-    const [executed] = await Promise.all([
+    const sealed = { parent: header.parentHash, seal: proposal.seal, headerBytes: proposal.header };
+    const [executed, body] = await Promise.all([
       executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),
-      deps.pending.save(
-        header.height,
-        hash,
-        transactions.map((transaction) => transaction.bytes),
-      ),
+      deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    const held = {
-      parent: header.parentHash,
-      seal: proposal.seal,
-      headerBytes: proposal.header,
-      transactions: named,
-      beganMs,
-      refused: [],
-    };
-    proposals.set(toHex(hash), held);
+    proposals.set(toHex(hash), { ...sealed, body, transactions: named, beganMs, refused: [] });
     return { code: 'OK', parent: header.parentHash };
   };
 
@@ -298,13 +288,13 @@ export function createChain(deps: ChainDependencies): Chain {
   /** @param transactions of the block, in its order. @param beganMs since when the block takes the chain's time, ms; none for one that comes by sync */
   async function store(
     hash: Digest,
-    seal: Uint8Array,
+    body: Location,
     finality: Uint8Array,
     transactions: Iterable<Waiting>,
     beganMs?: number,
   ): Promise<Delivered> {
-    // Copies: what came by sync are views of a frame of megabytes, which would go to the executor's thread with them.
-    const committed = await executor.commit({ hash, seal: seal.slice(), finality: finality.slice() });
+    // A copy: what came by sync is a view of a frame of megabytes, which would go to the executor's thread with it.
+    const committed = await executor.commit({ hash, body, finality: finality.slice() });
     const nowMs = world.clock.monotonic();
     const tookMs = beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs); // built ahead, it shared the time of the one before
     storedMs = nowMs;
@@ -322,10 +312,7 @@ export function createChain(deps: ChainDependencies): Chain {
     }
     await mempool.settle({ included, height: committed.height, tookMs }, pause);
     emit('committed', committed);
-    // Left-over rows of a final height do no harm: a full disk here must not undo what was just told.
-    await deps.pending.drop(committed.height).catch((error: unknown) => {
-      log.warn({ height: committed.height, error: String(error) }, 'bodies of a final height not dropped');
-    });
+    deps.pending.drop(committed.height);
     return deliveredOf(finality);
   }
 
@@ -344,7 +331,7 @@ export function createChain(deps: ChainDependencies): Chain {
         const held = proposals.get(toHex(digest));
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
         try {
-          return await store(digest, held.seal, finality, held.transactions.values(), held.beganMs);
+          return await store(digest, held.body, finality, held.transactions.values(), held.beganMs);
         } catch (error) {
           if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
         }
@@ -353,7 +340,7 @@ export function createChain(deps: ChainDependencies): Chain {
         const againMs = world.clock.monotonic();
         const again = await executor.execute({ headerBytes: held.headerBytes, transactions: transactions.map(verifiedOf) });
         if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });
-        return store(digest, held.seal, finality, transactions, againMs);
+        return store(digest, held.body, finality, transactions, againMs);
       }),
     head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
     search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does
@@ -383,9 +370,14 @@ export function createChain(deps: ChainDependencies): Chain {
         ]);
         if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });
         const transactions = await verifyAll(block.transactions, listed.hashes);
-        const executed = await executor.execute({ headerBytes, transactions: transactions.map(verifiedOf) });
+        const sealed = { seal: block.seal, headerBytes };
+        const proposal = encodeProposal({ header: headerBytes, seal: block.seal, transactionHashes: listed.hashes });
+        const [executed, body] = await Promise.all([
+          executor.execute({ headerBytes, transactions: transactions.map(verifiedOf) }),
+          deps.pending.save(proposal, bodyOf(header.height, sealed, transactions), pause),
+        ]);
         if (executed.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: executed.failed });
-        return store(hash, block.seal, finality, transactions);
+        return store(hash, body, finality, transactions);
       }),
     async idle() {
       await joining;
@@ -406,8 +398,14 @@ export function createChain(deps: ChainDependencies): Chain {
   }
 }
 
+function bodyOf(height: number, sealed: Pick<HeldProposal, 'seal' | 'headerBytes'>, transactions: readonly Waiting[]): ProposedBody {
+  return { height, ...sealed, transactions: transactions.map(({ bytes }) => bytes) };
+}
+
+/** Not the entry itself: what else it has stays on this thread. */
 function verifiedOf(entry: Waiting): VerifiedTransaction {
-  return { bytes: entry.bytes, publicKey: entry.publicKey };
+  const { bytes, publicKey, id, hash } = entry;
+  return { bytes, publicKey, id, hash };
 }
 
 /** The header's exact bytes at the front of a block. */

@@ -5,11 +5,16 @@
 import { type ByteText, type Crypto, type Digest, decodeHeader, decodeReceipt, headerHash, toByteText } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { Committed } from '../ledger/executor.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
 import type { Mempool, Rejection } from './mempool/mempool.ts';
 import type { TransactionStatus } from '../service.ts';
 import type { Clock, Timers } from '../world.ts';
 
 export const WAITERS_MAX = 50_000; // callers waiting at once, over all transactions; further ones are answered with what is known
+/** The latest blocks whose receipts stay in memory: who sent records asks for each once more when its block is final. */
+export const RECENT_BLOCKS_MAX = 16;
+/** Of their receipts: those of one block may be tens of megabytes. */
+export const RECENT_BYTES_MAX = 16_777_216;
 
 export interface Receipts {
   status(id: Digest): Promise<TransactionStatus>;
@@ -31,13 +36,23 @@ interface BlockFacts {
   readonly timestampMs: number;
 }
 
+interface RecentBlock {
+  readonly facts: BlockFacts;
+  readonly receipts: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
 export function createReceipts(deps: ReceiptsDependencies): Receipts {
   const waiting = new Map<ByteText, Set<(status: TransactionStatus) => void>>();
+  const recent = new BoundedMap<number, RecentBlock>(RECENT_BLOCKS_MAX, { bytesMax: RECENT_BYTES_MAX, bytesOf: ({ bytes }) => bytes });
   let count = 0;
 
   async function status(id: Digest): Promise<TransactionStatus> {
     const position = deps.blocks.position(id);
     if (!position) return beforeFinal(id);
+    const held = recent.get(position.height);
+    const heldReceipt = held?.receipts[position.index];
+    if (held && heldReceipt) return confirmed(held.facts, heldReceipt);
     const headerBytes = deps.blocks.headerBytes(position.height);
     const receipt = (await deps.blocks.receiptBytes(position.height))?.[position.index];
     return headerBytes && receipt ? confirmed(factsOf(headerBytes), receipt) : beforeFinal(id);
@@ -87,11 +102,14 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
       });
     },
     onCommitted(committed) {
+      const { height, hash, headerBytes, receipts } = committed;
+      if (receipts.length === 0) return;
+      const block = { blockHash: hash, timestampMs: decodeHeader(headerBytes).timestampMs };
+      recent.set(height, { facts: block, receipts, bytes: receipts.reduce((sum, { length }) => sum + length, headerBytes.length) });
       if (waiting.size === 0) return;
-      const block = factsOf(committed.headerBytes);
       for (const [index, id] of committed.transactionIds.entries()) {
         const key = toByteText(id);
-        if (waiting.has(key)) answer(key, confirmed(block, committed.receipts[index]!));
+        if (waiting.has(key)) answer(key, confirmed(block, receipts[index]!));
       }
     },
     onRejected(id, rejection) {

@@ -73,6 +73,13 @@ export const nodeConfigSchema = Type.Object(
       env: `${ENV}MEMPOOL_BYTES_MAX`,
       description: 'Bytes of transactions held; past it MEMPOOL_FULL',
     }),
+    mapMemoryBytesMax: Type.Integer({
+      minimum: 16_777_216,
+      maximum: 17_179_869_184,
+      default: 671_088_640,
+      env: `${ENV}MAP_MEMORY_BYTES_MAX`,
+      description: 'Memory of the state map; what is over lies in a scratch file of the data directory',
+    }),
     verifyWorkers: Type.Integer({
       minimum: 1,
       maximum: 64,

@@ -108,6 +108,15 @@ export function fromUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+const SHORT_ASCII_BYTES = 64;
+
+/** The text of a few ASCII bytes, for which the engine's decoder takes longer to be called; undefined for any others. */
+export function shortAscii(bytes: Uint8Array): string | undefined {
+  if (bytes.length > SHORT_ASCII_BYTES) return undefined;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 127) return undefined;
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
+}
+
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

@@ -3,11 +3,14 @@
  * byte strings and lists behind a 32-bit count. There is one byte string for a value, and `decode` refuses every other
  * (design: chain, "Encoding"). Hashes are always taken over bytes received, never over a re-encoding.
  */
-import { fromUtf8, utf8 } from './bytes.ts';
+import { fromUtf8, shortAscii, utf8 } from './bytes.ts';
 
 /** Longest byte string or list the encoding can carry, in bytes or items; callers set tighter bounds of their own. */
 export const CODEC_LENGTH_MAX = 0x3fff_ffff;
 const U32 = 0x1_0000_0000;
+/** Texts up to here are copied unit by unit: the engine's encoder takes longer to be called. */
+const SHORT_TEXT_UNITS = 64;
+const ASCII_END = 0x80;
 
 export class DecodeError extends Error {
   readonly reason: string;
@@ -91,7 +94,28 @@ export class Writer {
   }
 
   text(text: string): this {
-    return this.bytes(utf8(text));
+    const { length } = text;
+    if (length > SHORT_TEXT_UNITS) return this.bytes(utf8(text));
+    const start = this.#at;
+    this.u32(length);
+    const at = this.#room(length);
+    const buffer = this.#buffer;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= ASCII_END) {
+        this.#at = start;
+        return this.bytes(utf8(text));
+      }
+      buffer[at + i] = unit;
+    }
+    return this;
+  }
+
+  /** Bytes without their length. */
+  raw(bytes: Uint8Array): this {
+    const at = this.#room(bytes.length);
+    this.#buffer.set(bytes, at);
+    return this;
   }
 
   list<T>(items: readonly T[], write: (writer: Writer, item: T) => void): this {
@@ -110,6 +134,48 @@ export class Writer {
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#at);
   }
+
+  /** What was written, in place: gone with the next write. */
+  view(): Uint8Array {
+    return this.#buffer.subarray(0, this.#at);
+  }
+
+  /** Begins anew in the same memory. */
+  restart(): this {
+    this.#at = 0;
+    return this;
+  }
+
+  get capacity(): number {
+    return this.#buffer.length;
+  }
+}
+
+const SPARE_BYTES = 4_096;
+/** A writer that has grown past this is not held. */
+const SPARE_BYTES_MAX = 65_536;
+let spare: Writer | undefined = new Writer(SPARE_BYTES);
+
+/**
+ * One writer for all that is short, written at once and not kept: memory of its own would cost several times the writing.
+ * @param use writes, and takes what it needs out of the writer; what it is given is gone afterwards
+ */
+export function withSpareWriter<T>(use: (writer: Writer) => T): T {
+  const writer = spare ?? new Writer(); // used within a use of it
+  spare = undefined;
+  try {
+    return use(writer.restart());
+  } finally {
+    spare = writer.capacity <= SPARE_BYTES_MAX ? writer : new Writer(SPARE_BYTES);
+  }
+}
+
+/** What `write` writes, for values of some hundred bytes. */
+export function encodeShort(write: (writer: Writer) => void): Uint8Array {
+  return withSpareWriter((writer) => {
+    write(writer);
+    return writer.finish();
+  });
 }
 
 function checkInteger(value: number, max: number): void {
@@ -178,7 +244,7 @@ export class Reader {
   text(bytesMax = CODEC_LENGTH_MAX): string {
     const bytes = this.bytes(bytesMax);
     try {
-      return fromUtf8(bytes);
+      return shortAscii(bytes) ?? fromUtf8(bytes);
     } catch {
       throw new DecodeError('text is not UTF-8');
     }

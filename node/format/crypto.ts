@@ -3,8 +3,12 @@
  * simulator. Every hash has a domain tag, so that bytes of one kind can never stand for another.
  */
 import { concat, utf8 } from './bytes.ts';
+import { withSpareWriter, type Writer } from './codec.ts';
 
 export const DIGEST_BYTES = 32;
+
+/** What is longer is hashed in memory of its own. */
+const COPIED_BYTES_MAX = 32_768;
 
 /** 32 bytes. */
 export type Digest = Uint8Array;
@@ -13,7 +17,7 @@ export type Digest = Uint8Array;
 export const SUITE = { ed25519: 1, simulated: 255 } as const;
 
 export interface Crypto {
-  /** SHA-256. */
+  /** SHA-256. Keeps nothing of `data`, whose memory may be used again. */
   hash(data: Uint8Array): Digest;
   /** The one verdict on a signature; false for any malformed key or signature, never an exception. */
   verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
@@ -24,6 +28,7 @@ const DOMAINS = [
   'chain',
   'transaction',
   'transaction-full',
+  'transaction-malformed',
   'transaction-signature',
   'header',
   'vote',
@@ -62,5 +67,18 @@ export function tagged(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Ar
 }
 
 export function hashTagged(crypto: Pick<Crypto, 'hash'>, domain: Domain, ...parts: readonly Uint8Array[]): Digest {
-  return crypto.hash(tagged(domain, ...parts));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  if (length > COPIED_BYTES_MAX) return crypto.hash(tagged(domain, ...parts));
+  return hashWritten(crypto, domain, (writer) => {
+    for (const part of parts) writer.raw(part);
+  });
+}
+
+/** hashTagged of what `write` writes, which is nowhere else. */
+export function hashWritten(crypto: Pick<Crypto, 'hash'>, domain: Domain, write: (writer: Writer) => void): Digest {
+  return withSpareWriter((writer) => {
+    write(writer.raw(domainTag(domain)));
+    return crypto.hash(writer.view());
+  });
 }

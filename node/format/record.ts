@@ -8,8 +8,8 @@
  * - Content and source stand once, in the call that wrote them; the state holds a RecordVersion, which binds them by digest and says where they are.
  */
 import { toHex, utf8 } from './bytes.ts';
-import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
-import { type Crypto, DIGEST_BYTES, type Digest, hashTagged } from './crypto.ts';
+import { DecodeError, decodeAll, encodeShort, type Reader, Writer } from './codec.ts';
+import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, hashWritten } from './crypto.ts';
 import { encodeContent, type TextStruct, type TextTree } from './content.ts';
 import { canonicalJson, encodeJson } from './json.ts';
 import { type Call, NAME_BYTES_MAX, TRANSACTION_BYTES_MAX } from './transaction.ts';
@@ -130,12 +130,12 @@ export function recordIdOf(
 
 /** recordIdOf for a key that is at hand as RFC 8785 text. */
 export function recordIdOfKeyText(crypto: Pick<Crypto, 'hash'>, recordClass: string, org: string, key: Uint8Array): Digest {
-  return hashTagged(crypto, 'record-id', new Writer(256).text(recordClass).text(org).bytes(key).finish());
+  return hashWritten(crypto, 'record-id', (writer) => writer.text(recordClass).text(org).bytes(key));
 }
 
 /** Digest in an authenticated index key: identities are hashed, so that a proof discloses no neighbour's serial numbers. */
 export function indexDigest(crypto: Pick<Crypto, 'hash'>, ...values: readonly string[]): Digest {
-  return hashTagged(crypto, 'index', new Writer(256).list(values, (w, value) => w.text(value)).finish());
+  return hashWritten(crypto, 'index', (writer) => writer.list(values, (w, value) => w.text(value)));
 }
 
 // --- sealed fields ----------------------------------------------------------------------------------------------------------------
@@ -240,22 +240,23 @@ export function readSource(reader: Reader): RecordOrigin {
 
 export function encodeRecordVersion(record: Omit<RecordVersion, 'version'>): Uint8Array {
   const digest = (writer: Writer, value: Digest): Writer => writer.fixed(value, DIGEST_BYTES);
-  return new Writer(256)
-    .fixed(record.recordDigest, DIGEST_BYTES)
-    .optional(record.normalDigest, digest)
-    .text(record.class)
-    .u32(record.classVersion)
-    .text(record.org)
-    .text(record.actor)
-    .u8(RECORD_STATES.indexOf(record.state))
-    .optional(record.sourceDigest, digest)
-    .optional(record.change, (w, change) => w.text(change.reason).fixed(change.digestBefore, DIGEST_BYTES))
-    .u64(record.height)
-    .u32(record.index)
-    .u16(record.call)
-    .u16(record.item)
-    .fixed(record.transactionId, DIGEST_BYTES)
-    .finish();
+  return encodeShort((writer) =>
+    writer
+      .fixed(record.recordDigest, DIGEST_BYTES)
+      .optional(record.normalDigest, digest)
+      .text(record.class)
+      .u32(record.classVersion)
+      .text(record.org)
+      .text(record.actor)
+      .u8(RECORD_STATES.indexOf(record.state))
+      .optional(record.sourceDigest, digest)
+      .optional(record.change, (w, change) => w.text(change.reason).fixed(change.digestBefore, DIGEST_BYTES))
+      .u64(record.height)
+      .u32(record.index)
+      .u16(record.call)
+      .u16(record.item)
+      .fixed(record.transactionId, DIGEST_BYTES),
+  );
 }
 
 /** @param version of the key. @throws DecodeError */

@@ -4,12 +4,11 @@
  * key, whose absence the map proves. Entries are grouped in chunks, each folded from the beginning: a full one keeps its head under a key of its own, so
  * that a long term is proved in parts. A range of time inside a term is filtered by the reader, who holds all of it.
  */
-import { decodeAll, Writer } from './codec.ts';
+import { decodeAll, encodeShort } from './codec.ts';
 import { equalBytes } from './bytes.ts';
-import { type Crypto, DIGEST_BYTES, type Digest, hashTagged } from './crypto.ts';
+import { type Crypto, DIGEST_BYTES, type Digest, hashWritten } from './crypto.ts';
 
 export const TERM_CHUNK_ENTRIES = 1_024; // entries of a full chunk
-const ENTRY_BYTES = 2 * DIGEST_BYTES + 4;
 
 export type TermKind = 'product' | 'production_batch' | 'material_batch' | 'field';
 
@@ -31,7 +30,10 @@ export const TERM_START: Digest = new Uint8Array(DIGEST_BYTES);
 
 /** Where a term stands: values are hashed, so that a proof discloses no neighbour's serial numbers. */
 export function termDigest(crypto: Pick<Crypto, 'hash'>, kind: TermKind, ...values: readonly string[]): Digest {
-  return hashTagged(crypto, 'term', new Writer(256).list([kind, ...values], (w, value) => w.text(value)).finish());
+  return hashWritten(crypto, 'term', (writer) => {
+    writer.u32(values.length + 1).text(kind);
+    for (const value of values) writer.text(value);
+  });
 }
 
 /** The term with one entry more, and the head of the chunk that it filled. */
@@ -47,8 +49,7 @@ export function appendToTerm(
 }
 
 function headAfter(crypto: Pick<Crypto, 'hash'>, head: Digest, { id, version }: TermEntry): Digest {
-  const entry = new Writer(ENTRY_BYTES).fixed(head, DIGEST_BYTES).fixed(id, DIGEST_BYTES).u32(version).finish();
-  return hashTagged(crypto, 'term-head', entry);
+  return hashWritten(crypto, 'term-head', (writer) => writer.fixed(head, DIGEST_BYTES).fixed(id, DIGEST_BYTES).u32(version));
 }
 
 /** Whether these entries, in this order, are all of one chunk whose head is proved; of the open one as well. */
@@ -82,7 +83,7 @@ export function termFault(
 }
 
 export function encodeTerm({ count, head }: Term): Uint8Array {
-  return new Writer(DIGEST_BYTES + 8).u64(count).fixed(head, DIGEST_BYTES).finish();
+  return encodeShort((writer) => writer.u64(count).fixed(head, DIGEST_BYTES));
 }
 
 /** @throws DecodeError */

@@ -1,10 +1,13 @@
 /**
  * A transaction: calls, all or none, under one signature (design: chain, "Transaction").
- * `transactionId` covers everything but the signature: it is what may be spent once. `transactionHash` covers the full bytes: it is what
- * blocks list and proposals name. The signature is over the transaction id behind the tag `transaction`.
+ *
+ * Signed bytes are a body (all fields of Transaction in their order) and the signature behind its length, u32:
+ *   transactionId   = H('transaction', body): what may be spent once. The signature is over it, behind the tag `transaction-signature`.
+ *   transactionHash = H('transaction-full', transactionId, signature): what blocks list and proposals name. The id fixes the body, so the hash fixes all
+ *                     bytes, and whoever has the id never reads them again for it.
  */
 import { concat } from './bytes.ts';
-import { decodeAll, type Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
 
 export const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024; // bytes of one signed transaction, signature included
@@ -90,11 +93,44 @@ export function decodeTransaction(bytes: Uint8Array): SignedTransaction {
 
 /** Id from the full bytes: the signature and its length prefix are cut off the end. */
 export function transactionIdOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array, transaction: SignedTransaction): Digest {
-  return hashTagged(crypto, 'transaction', bytes.subarray(0, bytes.length - 4 - transaction.signature.length));
+  return idOfBody(crypto, bytes, transaction.signature);
 }
 
+function idOfBody(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array, signature: Uint8Array): Digest {
+  return hashTagged(crypto, 'transaction', bytes.subarray(0, bytes.length - 4 - signature.length));
+}
+
+function hashOfSigned(crypto: Pick<Crypto, 'hash'>, id: Digest, signature: Uint8Array): Digest {
+  return hashTagged(crypto, 'transaction-full', id, signature);
+}
+
+/**
+ * Hash of full bytes that nobody has opened: the lengths in them lead to the signature. Bytes in which they do not lead there are no transaction and get a
+ * digest that no transaction has: they come from peers and damaged disks, and then nothing names them.
+ */
 export function transactionHashOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Digest {
-  return hashTagged(crypto, 'transaction-full', bytes);
+  const signature = signatureIn(bytes);
+  return signature
+    ? hashOfSigned(crypto, idOfBody(crypto, bytes, signature), signature)
+    : hashTagged(crypto, 'transaction-malformed', bytes);
+}
+
+/** Steps over the fields as readTransaction reads them; undefined unless the signature ends the bytes. */
+function signatureIn(bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    return decodeAll(bytes, (reader) => {
+      reader.fixed(DIGEST_BYTES);
+      reader.bytes(NAME_BYTES_MAX);
+      reader.bytes(NAME_BYTES_MAX);
+      reader.fixed(SALT_BYTES + 8);
+      for (let calls = reader.u32(); calls > 0; calls--) for (let part = 0; part < 3; part++) reader.bytes();
+      reader.fixed(8 + 1);
+      return reader.bytes(SIGNATURE_BYTES_MAX);
+    });
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
 }
 
 /** The bytes a client signs. */
@@ -113,10 +149,11 @@ export interface DecodedTransaction {
 /** @throws DecodeError */
 export function openTransaction(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): DecodedTransaction {
   const transaction = decodeTransaction(bytes);
-  return { bytes, transaction, id: transactionIdOf(crypto, bytes, transaction), hash: transactionHashOf(crypto, bytes) };
+  const id = transactionIdOf(crypto, bytes, transaction);
+  return { bytes, transaction, id, hash: hashOfSigned(crypto, id, transaction.signature) };
 }
 
-/** Signs and encodes; `sign` receives the bytes of transactionSigningBytes. Each byte is written and hashed once for the id and once for the whole. */
+/** Signs and encodes; `sign` receives the bytes of transactionSigningBytes. Each byte is written and hashed once. */
 export function signTransaction(
   crypto: Pick<Crypto, 'hash'>,
   transaction: Transaction,
@@ -124,6 +161,7 @@ export function signTransaction(
 ): DecodedTransaction {
   const body = encodeTransactionBody(transaction);
   const id = hashTagged(crypto, 'transaction', body);
-  const bytes = concat(body, new Writer(SIGNATURE_BYTES_MAX + 4).bytes(sign(transactionSigningBytes(id))).finish());
-  return { bytes, transaction: decodeTransaction(bytes), id, hash: transactionHashOf(crypto, bytes) };
+  const signature = sign(transactionSigningBytes(id));
+  const bytes = concat(body, new Writer(SIGNATURE_BYTES_MAX + 4).bytes(signature).finish());
+  return { bytes, transaction: decodeTransaction(bytes), id, hash: hashOfSigned(crypto, id, signature) };
 }

@@ -16,6 +16,7 @@ import {
   type Crypto,
   compareBytes,
   type DecodedTransaction,
+  decodeTransaction,
   type Digest,
   encodeReceipt,
   type Header,
@@ -32,6 +33,13 @@ import { type AccountView, type AdmissionContext, admit } from './admission.ts';
 export interface VerifiedTransaction {
   readonly bytes: Uint8Array;
   readonly publicKey: Uint8Array;
+  /** What this process made of these very bytes when it admitted them; made here where they are absent. */
+  readonly id?: Digest;
+  readonly hash?: Digest;
+}
+
+export function openVerified(crypto: Pick<Crypto, 'hash'>, { bytes, id, hash }: VerifiedTransaction): DecodedTransaction {
+  return id && hash ? { bytes, id, hash, transaction: decodeTransaction(bytes) } : openTransaction(crypto, bytes);
 }
 
 export interface RunDependencies {
@@ -123,7 +131,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
 
   for (const [index, verified] of request.transactions.entries()) {
     if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) break;
-    const opened = request.opened?.[index] ?? openTransaction(crypto, verified.bytes);
+    const opened = request.opened?.[index] ?? openVerified(crypto, verified);
     const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
     if (verdict.code !== 'OK') {
       refused.push({ index, code: verdict.code });

@@ -1,9 +1,11 @@
-/** Reads final blocks, receipts and positions from the store. Writing is the executor's: one batch per block. */
+/** Reads final blocks, receipts and positions: bodies from the block files, all else from the store. Writing is the executor's, one batch per block, but for bodies. */
 import {
   type ByteText,
   decodeAll,
   type Digest,
   decodeBlock,
+  decodeHeader,
+  encodeBlock,
   decodeCurrentConfiguration,
   decodeReceipt,
   type Block,
@@ -13,7 +15,9 @@ import {
 import { type ConsensusConfiguration, fromByteText, toHex, transactionIn } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { loadRow } from '../store/load.ts';
+import type { Location } from '../store/index.ts';
 import type { Store } from '../world.ts';
+import type { BlockReads } from './block-files.ts';
 import { ledgerKey } from './keys.ts';
 
 export interface HeadRow {
@@ -39,6 +43,11 @@ function heightOfKey(key: ByteText): number {
   return height;
 }
 
+/** The row of a body: where it stands in the block files. */
+export function encodeLocation(location: Location): Uint8Array {
+  return new Writer(8).u64(location).finish();
+}
+
 /** Where a transaction stands: height and index. */
 export interface Position {
   readonly height: number;
@@ -54,6 +63,10 @@ export interface BlockStore {
   headerBytes(height: number): Uint8Array | undefined;
   /** What proves the block of `height` final. */
   finality(height: number): Uint8Array | undefined;
+  /** Whether the body stands where its row says, and matches its checksums. @throws ChainError STORE_DAMAGED for the row itself */
+  isBodyReadable(height: number): boolean;
+  /** Where the body of a final block stands. */
+  bodyLocation(height: number): Location | undefined;
   // Bodies and receipts may hold tens of megabytes: they are loaded.
   blockBytes(height: number): Promise<Uint8Array | undefined>;
   block(height: number): Promise<Block | undefined>;
@@ -71,18 +84,63 @@ export interface BlockStore {
   configurationHeights(height: number): Promise<readonly number[]>;
 }
 
-export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStore {
+/** @param onDamaged called with the row of a body that does not match what is stored */
+export function createBlockStore(
+  store: Pick<Store, 'get' | 'range'>,
+  files: BlockReads,
+  onDamaged: (key: ByteText) => void = () => undefined,
+): BlockStore {
   const receiptBytes = async (height: number): Promise<readonly Uint8Array[] | undefined> => {
     const bytes = await loadRow(store, ledgerKey.receipts(height));
     return bytes && decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));
   };
-  const blockBytes = (height: number): Promise<Uint8Array | undefined> => loadRow(store, ledgerKey.body(height));
+  const headerBytes = (height: number): Uint8Array | undefined => store.get(ledgerKey.header(height));
+  function bodyLocation(height: number): Location | undefined {
+    const row = store.get(ledgerKey.body(height));
+    return row && decodeAll(row, (reader) => reader.u64());
+  }
+  /** Block 0 is nothing but its header: nobody sealed it, and no transaction is in it. */
+  function genesisBytes(): Uint8Array | undefined {
+    const header = headerBytes(0);
+    return header && encodeBlock({ header: decodeHeader(header), seal: new Uint8Array(0), transactions: [] });
+  }
+  /** A body that cannot be read, by the row that says where it is: the one name of it for alarms and repair. */
+  function damagedBody(height: number, error: unknown): unknown {
+    if (!(error instanceof ChainError) || error.code !== 'STORE_DAMAGED' || 'key' in error.data) return error;
+    const key = ledgerKey.body(height);
+    onDamaged(key);
+    return new ChainError('STORE_DAMAGED', { table: 'body', key: toHex(fromByteText(key)), ...error.data }, error);
+  }
+  async function blockBytes(height: number): Promise<Uint8Array | undefined> {
+    if (height === 0) return genesisBytes();
+    const location = bodyLocation(height);
+    if (location === undefined) return undefined;
+    try {
+      return await files.body(location, height);
+    } catch (error) {
+      throw damagedBody(height, error);
+    }
+  }
+  function blockBytesNow(height: number): Uint8Array | undefined {
+    const location = bodyLocation(height);
+    if (location === undefined) return undefined;
+    try {
+      return files.bodyNow(location, height);
+    } catch (error) {
+      throw damagedBody(height, error);
+    }
+  }
   return {
     head() {
       const bytes = store.get(ledgerKey.head);
       return bytes && decodeHead(bytes);
     },
-    headerBytes: (height) => store.get(ledgerKey.header(height)),
+    headerBytes,
+    bodyLocation,
+    isBodyReadable(height) {
+      const location = bodyLocation(height);
+      return location !== undefined && files.isSound(location, height);
+    },
     blockBytes,
     async block(height) {
       const bytes = await blockBytes(height);
@@ -94,7 +152,7 @@ export function createBlockStore(store: Pick<Store, 'get' | 'range'>): BlockStor
     },
     finality: (height) => store.get(ledgerKey.certificate(height)),
     transactionNow(height, index) {
-      const bytes = store.get(ledgerKey.body(height));
+      const bytes = blockBytesNow(height);
       const transaction = bytes && transactionIn(bytes, index);
       if (!transaction) throw new ChainError('STORE_DAMAGED', { table: 'body', key: toHex(fromByteText(ledgerKey.body(height))) });
       return transaction;

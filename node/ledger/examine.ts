@@ -6,6 +6,7 @@
 import { type ByteText, type Crypto, decodeBlock, encodeHeader, headerHash, openTransaction } from '../format/index.ts';
 import type { Pause } from '../pace/slices.ts';
 import { loadRow } from '../store/load.ts';
+import type { BlockStore } from './block-store.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
@@ -20,16 +21,20 @@ export const EXAMINE_STEP = 16;
  */
 export async function examineBlocks(
   store: Pick<Store, 'get' | 'range'>,
+  blocks: Pick<BlockStore, 'blockBytes'>,
   crypto: Pick<Crypto, 'hash'>,
   height: number,
   tell: (key: ByteText) => void,
   pause: Pause,
   rest: () => Promise<void>,
 ): Promise<void> {
-  const present = async (key: ByteText, load = false): Promise<Uint8Array | undefined> => {
+  const present = async (
+    key: ByteText,
+    read: () => Uint8Array | undefined | Promise<Uint8Array | undefined> = () => store.get(key),
+  ): Promise<Uint8Array | undefined> => {
     await pause();
     try {
-      const value = load ? await loadRow(store, key) : store.get(key);
+      const value = await read();
       if (value === undefined) tell(key);
       return value;
     } catch (error) {
@@ -41,9 +46,9 @@ export async function examineBlocks(
   };
   for (let at = 0; at <= height; at++) {
     await present(ledgerKey.header(at));
-    await present(ledgerKey.receipts(at), true);
+    await present(ledgerKey.receipts(at), () => loadRow(store, ledgerKey.receipts(at)));
     if (at > 0) await present(ledgerKey.certificate(at));
-    const body = await present(ledgerKey.body(at), true);
+    const body = await present(ledgerKey.body(at), () => blocks.blockBytes(at));
     if (body) {
       const { header, transactions } = decodeBlock(body);
       await present(ledgerKey.heightOfHash(headerHash(crypto, encodeHeader(header))));

@@ -4,6 +4,7 @@
  */
 import { ChainError } from '../errors/index.ts';
 import type { ByteText } from '../format/index.ts';
+import type { Location } from '../store/index.ts';
 import type { RepairAnswer } from './repair.ts';
 import type { BuildRequest, Built, CommitRequest, Committed, ExecuteRequest, Executed } from './executor.ts';
 
@@ -13,7 +14,7 @@ export interface ExecutorPort {
   execute(request: ExecuteRequest): Promise<Executed>;
   commit(request: CommitRequest): Promise<Committed>;
   /** Puts a damaged row right, see repair.ts. */
-  repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer>;
+  repair(key: ByteText, value?: Uint8Array, placed?: Location): Promise<RepairAnswer>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
   prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
   readonly bundleDigest: string;

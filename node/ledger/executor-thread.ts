@@ -18,8 +18,8 @@ export async function startExecutorThread(
   /** The same database as the other threads read it. */
   store: { release(): Promise<() => Promise<void>> },
   onDeath: (error: Error) => void,
-  /** A read or write of the worker failed: a damaged value, a full disk. */
-  onFault: (fault: ChainError) => void = () => undefined,
+  /** A read or write of the worker failed: a damaged value, a full disk. `mendedBy` says what made good for it already. */
+  onFault: (fault: ChainError, mendedBy?: string) => void = () => undefined,
 ): Promise<ExecutorPort> {
   const worker = new Worker(new URL('./executor-worker.js', import.meta.url), {
     workerData: data,
@@ -48,7 +48,7 @@ export async function startExecutorThread(
   }
   worker.on('message', (answer: ExecutorAnswer | ExecutorControl | ExecutorFault) => {
     if ('fault' in answer) {
-      if (isErrorCode(answer.fault)) onFault(new ChainError(answer.fault, answer.data));
+      if (isErrorCode(answer.fault)) onFault(new ChainError(answer.fault, answer.data), answer.mendedBy);
       return;
     }
     if ('control' in answer) {

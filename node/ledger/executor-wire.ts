@@ -12,6 +12,8 @@ export interface Packed {
   readonly ends: Uint32Array<ArrayBuffer>;
 }
 
+const PARTS_PER_TRANSACTION = 4;
+const NONE = new Uint8Array(0);
 /** Parts that are looked at between two pauses: some microseconds where each is short. */
 const PARTS_PER_PAUSE = 64;
 
@@ -43,13 +45,18 @@ export async function packed<R extends { readonly transactions: readonly Verifie
   pause: Pause,
 ): Promise<PackedList<R>> {
   const parts: Uint8Array[] = [];
-  for (const { bytes, publicKey } of request.transactions) parts.push(bytes, publicKey);
+  for (const { bytes, publicKey, id, hash } of request.transactions) parts.push(bytes, publicKey, id ?? NONE, hash ?? NONE);
   return { ...request, transactions: await pack(parts, pause) };
 }
 
 export function unpacked<R extends { readonly transactions: readonly VerifiedTransaction[] }>(request: PackedList<R>): R {
   const parts = unpack(request.transactions);
-  const transactions = Array.from({ length: parts.length / 2 }, (_, i) => ({ bytes: parts[2 * i]!, publicKey: parts[2 * i + 1]! }));
+  const transactions: VerifiedTransaction[] = [];
+  for (let i = 0; i < parts.length; i += PARTS_PER_TRANSACTION) {
+    const [id, hash] = [parts[i + 2]!, parts[i + 3]!];
+    const digests = id.length === 0 || hash.length === 0 ? {} : { id, hash };
+    transactions.push({ bytes: parts[i]!, publicKey: parts[i + 1]!, ...digests });
+  }
   return { ...request, transactions } as unknown as R;
 }
 

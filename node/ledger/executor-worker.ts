@@ -4,17 +4,24 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../store/level-store.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../store/index.ts';
 import { ChainError } from '../errors/index.ts';
+import { openPageFile } from '../state/index.ts';
 import { ExecutionFault } from '../../contracts/index.ts';
-import { openGenesis } from '../format/index.ts';
+import { fromByteText, openGenesis, toHex } from '../format/index.ts';
+import { createBlockReads } from './block-files.ts';
 import { createContracts } from './contracts.ts';
 import { type BuildRequest, type CommitRequest, createExecutor, type ExecuteRequest, type Executor } from './executor.ts';
 import { buffersOf, packCommitted, type PackedList, unpacked } from './executor-wire.ts';
 
 export interface ExecutorWorkerData {
   readonly storePath: string;
+  /** Of the block files. */
+  readonly blocksPath: string;
   readonly genesisText: string;
+  /** Bytes of memory that the state map may take; what is over lies in the page file, which belongs to this thread. */
+  readonly mapMemoryBytesMax: number;
+  readonly pagesPath: string;
 }
 
 export interface ExecutorCall {
@@ -30,6 +37,8 @@ export type ExecutorControl = { readonly control: 'release' | 'reopen' };
 export interface ExecutorFault {
   readonly fault: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** What made good for it already. */
+  readonly mendedBy?: string;
 }
 
 export type ExecutorAnswer =
@@ -45,7 +54,7 @@ export type ExecutorAnswer =
 
 const port = parentPort;
 if (port) {
-  const { storePath, genesisText } = workerData as ExecutorWorkerData;
+  const { storePath, blocksPath, genesisText, mapMemoryBytesMax, pagesPath } = workerData as ExecutorWorkerData;
   const crypto = createCrypto();
   let controlDone: () => void = () => undefined;
   const control = (word: ExecutorControl['control']): Promise<void> =>
@@ -53,22 +62,31 @@ if (port) {
       controlDone = resolve;
       port.postMessage({ control: word } satisfies ExecutorControl);
     });
+  const tell = ({ code, data }: ChainError, mendedBy?: string): void =>
+    port.postMessage({ fault: code, data, ...(mendedBy !== undefined && { mendedBy }) } satisfies ExecutorFault);
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
     writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES,
-    onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ExecutorFault),
+    onFault: tell,
     releaseOthers: async () => {
       await control('release');
       return () => control('reopen');
     },
   });
-  const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
+  const { chainId, configuration } = openGenesis(crypto, genesisText);
+  const files = createBlockReads(await openDirectory(blocksPath), chainId);
+  const contracts = await createContracts(crypto, configuration.executionVersion);
+  const pages = openPageFile(pagesPath);
   const executor: Executor = createExecutor({
     store,
+    files,
+    onDamaged: (row) => port.postMessage({ fault: 'STORE_DAMAGED', data: { key: toHex(fromByteText(row)) } } satisfies ExecutorFault),
     crypto,
     clock: { monotonic: () => performance.now() },
     genesisText,
+    mapRoom: { mapMemoryBytesMax, pages, onFault: tell },
+    onMapLoaded: (fault) => tell(fault, 'loading the state map again'),
     ...contracts,
   });
   let tail: Promise<void> = Promise.resolve();
@@ -79,9 +97,9 @@ if (port) {
     const [request] = args;
     switch (method) {
       case 'build':
-        return { value: executor.build(unpacked(request as PackedList<BuildRequest>)), moved: [] };
+        return { value: await executor.build(unpacked(request as PackedList<BuildRequest>)), moved: [] };
       case 'execute':
-        return { value: executor.execute(unpacked(request as PackedList<ExecuteRequest>)), moved: [] };
+        return { value: await executor.execute(unpacked(request as PackedList<ExecuteRequest>)), moved: [] };
       case 'open':
       case 'commit': {
         const committed = method === 'open' ? await executor.open() : await executor.commit(request as CommitRequest);
@@ -98,6 +116,7 @@ if (port) {
       if (call.method === 'stop') {
         await executor.stop();
         await store.close();
+        pages.close();
         port.postMessage({ ticket: call.ticket, value: undefined });
         port.close();
         return;

@@ -1,7 +1,7 @@
 /**
  * The ledger's executor: builds, checks and executes blocks on the last final one or on any executed above it (versions.ts), and stores those that are
- * final. Synchronous but for writing; one instance owns the authenticated map, which is in memory. `commit` writes a block in one batch: body, proof of
- * finality, receipts, state, undo, change set of the map, id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the
+ * final. Synchronous but for writing; one instance owns the authenticated map, which is in memory. `commit` writes a block in one batch: place of its body, proof
+ * of finality, receipts, state, undo, change set of the map, id -> position (design: chain, "Storage"). Runs in a worker thread in a node and inline in the
  * simulator.
  */
 import { type BuiltinContract, type ContractMachine, CONTRACT, configurationOf, stateKey } from '../../contracts/index.ts';
@@ -12,7 +12,6 @@ import {
   consensusHashOf,
   type Digest,
   decodeHeader,
-  encodeBlock,
   encodeConfiguration,
   encodeHeader,
   fromByteText,
@@ -21,25 +20,26 @@ import {
   headerHash,
   merkleRoot,
   openGenesis,
-  openTransaction,
   toHex,
   Writer,
 } from '../format/index.ts';
-import { type ChangeSet, createStateMap, type MapHash, type MapWrite } from '../state/index.ts';
+import { type ChangeSet, createStateMap, type MapHash, type MapRoom, type MapWrite, PagesDamaged } from '../state/index.ts';
 import { createFinalState, isKept } from '../state/final-state.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
-import { type BlockRun, runTransactions, type VerifiedTransaction } from './block-run.ts';
-import { createBlockStore, encodeHead, encodePosition } from './block-store.ts';
+import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
+import type { Location } from '../store/index.ts';
+import type { BlockReads } from './block-files.ts';
+import { createBlockStore, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
 import { ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createMapRows } from './map-rows.ts';
-import { createStateRows, heightApart, stateOperations } from './state-rows.ts';
+import { createStateRows, heightApart, pathOf, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
 import { createVersions, type FinalReads, type Outcome, parentFactsOf, type Version, type Versions } from './versions.ts';
 
@@ -80,8 +80,9 @@ export interface Executed {
 
 export interface CommitRequest {
   readonly hash: Digest;
-  readonly seal: Uint8Array;
   readonly finality: Uint8Array | undefined;
+  /** Where the body stands in the block files. */
+  readonly body: Location;
 }
 
 export interface Committed {
@@ -100,6 +101,8 @@ export interface Committed {
 
 export interface ExecutorDependencies {
   readonly store: Store;
+  /** Bodies of final blocks. */
+  readonly files: BlockReads;
   readonly crypto: Crypto & MapHash;
   /** Bounds what a proposer puts into a block; no verdict depends on it. */
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -108,30 +111,36 @@ export interface ExecutorDependencies {
   readonly genesisText: string;
   /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
   readonly suite?: number;
+  /** Hears of the row of a body that cannot be read. */
+  readonly onDamaged?: (key: ByteText) => void;
   /** VERSIONS_MAX unless given. */
   readonly versionsMax?: number;
+  /** Without it the whole state map stays in memory. */
+  readonly mapRoom?: MapRoom;
+  /** The map was loaded anew, since its page file gave back other bytes. */
+  readonly onMapLoaded?: (fault: PagesDamaged) => void;
 }
 
 export interface Executor extends LedgerRepair {
   /** Opens the stored chain, or writes the genesis block. */
   open(): Promise<Committed>;
   /** @throws ChainError BLOCK_NOT_FOUND when the parent is not the last final block and not held as executed on it */
-  build(request: BuildRequest): Built;
-  execute(request: ExecuteRequest): Executed;
+  build(request: BuildRequest): Promise<Built>;
+  execute(request: ExecuteRequest): Promise<Executed>;
   /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
   commit(request: CommitRequest): Promise<Committed>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
-  prove(key: ByteText): { readonly height: number; readonly proof: Uint8Array };
+  prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
   /** Resolves when nothing is being written to the store; nothing more is written of itself. */
   stop(): Promise<void>;
 }
 
 export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
-  const blocks = createBlockStore(store);
+  const blocks = createBlockStore(store, deps.files, deps.onDamaged);
   const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
-  const mapRows = createMapRows({ store, hash: crypto, state });
+  const mapRows = createMapRows({ store, hash: crypto, state, room: deps.mapRoom });
   let map = createStateMap(crypto);
   let opened = false; // the map is the state's
   const { repair } = createLedgerRepair({
@@ -144,7 +153,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     mapRows,
   });
   const images = createLedgerImages({ store, state, machine: deps.machine });
-  const finalState = createFinalState(state);
+  const finalState = createFinalState({ get: readRow });
   const finalReads: FinalReads = {
     read: finalState.get,
     account: finalState.account,
@@ -152,6 +161,34 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     isSpent: (id) => store.get(ledgerKey.position(id)) !== undefined,
   };
   let versions: Versions;
+
+  /** @throws ChainError STORE_DAMAGED when the map holds the key and no row does */
+  function readRow(row: ByteText): Uint8Array | undefined {
+    if (map.has(pathOf(row)) === undefined) return undefined; // in memory: most keys of new records are new
+    const value = state.get(row);
+    if (value === undefined) throw new ChainError('STORE_DAMAGED', { table: 'state', key: toHex(fromByteText(row)) });
+    return value;
+  }
+
+  /** Runs `work`, and once more when the page file gave back other bytes: all that the map is made of lies in the store, so nothing is lost. */
+  async function onMap<T>(work: () => T): Promise<T> {
+    try {
+      const lost = mapRows.lost();
+      if (lost) throw lost;
+      return work();
+    } catch (error) {
+      if (!(error instanceof PagesDamaged)) throw error;
+      await loadMap(versions.final, error);
+      return work();
+    }
+  }
+
+  /** Candidates stood on the map from before: they are executed again when they are asked for. */
+  async function loadMap({ hash, header, headerBytes, configuration }: Version, fault: PagesDamaged): Promise<void> {
+    map = await mapRows.open(header.height, header.stateRoot);
+    versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);
+    deps.onMapLoaded?.(fault);
+  }
 
   function settle(parent: Version, result: BlockRun): Outcome {
     const keys = [...result.writes.keys()].sort();
@@ -229,7 +266,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (versions.candidate(hash)) return { hash, parent: header.parentHash, failed: [] };
     // The list's own root ties transactions to the header, so a candidate found by hash above stands for the same list.
     const parent = versions.find(header.parentHash) ?? versions.final; // of one on no block that is held the parent link fails
-    const opened = request.transactions.map((transaction) => openTransaction(crypto, transaction.bytes));
+    const opened = request.transactions.map((transaction) => openVerified(crypto, transaction));
     const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
     const faults = failed(
       checkHeader(
@@ -276,7 +313,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const barrier = compareBytes(header.consensusHash, header.nextConsensusHash) !== 0;
     const operations: StoreOperation[] = [
       { key: ledgerKey.header(height), value: headerBytes },
-      { key: ledgerKey.body(height), value: encodeBlock({ header, seal: request.seal, transactions: outcome.transactions }) },
+      { key: ledgerKey.body(height), value: encodeLocation(request.body) },
       { key: ledgerKey.receipts(height), value: new Writer(4096).list(outcome.receipts, (w, receipt) => w.bytes(receipt)).finish() },
       { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(height).finish() },
       { key: ledgerKey.undo(height), value: encodeUndo([...outcome.before].map(([key, value]) => ({ key, before: value }))) },
@@ -295,7 +332,12 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     operations.push(...images.follow(outcome.writes, (key) => candidate.read(key)));
     await store.batch(operations, { sync: true });
 
-    versions.advance(candidate);
+    try {
+      versions.advance(candidate);
+    } catch (error) {
+      if (!(error instanceof PagesDamaged)) throw error;
+      await loadMap(candidate, error); // the block is on disk
+    }
     mapRows.committed(map, changes);
     if (outcome.registryChanged) finalState.changed();
     return {
@@ -374,10 +416,10 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   return {
     repair,
     open,
-    build,
-    execute,
+    build: (request) => onMap(() => build(request)),
+    execute: (request) => onMap(() => execute(request)),
     commit,
-    prove: (key) => ({ height: versions.final.height, proof: map.prove(key) }),
+    prove: (key) => onMap(() => ({ height: versions.final.height, proof: map.prove(key) })),
     stop: () => mapRows.stop(),
   };
 }

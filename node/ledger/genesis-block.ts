@@ -4,7 +4,6 @@ import {
   consensusHashOf,
   type Crypto,
   type Digest,
-  encodeBlock,
   encodeConfiguration,
   encodeHeader,
   HEADER_VERSION,
@@ -53,7 +52,6 @@ export function genesisBlock(
   return [
     { key: ledgerKey.genesis, value: utf8(genesisText) },
     { key: ledgerKey.header(0), value: headerBytes },
-    { key: ledgerKey.body(0), value: encodeBlock({ header, seal: new Uint8Array(0), transactions: [] }) },
     { key: ledgerKey.receipts(0), value: new Writer(4).list([], () => undefined).finish() },
     { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },
     { key: ledgerKey.configuration(0), value: encodeConfiguration(genesis.configuration) },

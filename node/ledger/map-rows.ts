@@ -17,8 +17,10 @@ import {
   type HeldMap,
   loadSnapshot,
   type MapHash,
+  type MapRoom,
   type MapWrite,
   mergeChangeSets,
+  PagesDamaged,
   type StateMap,
   writeSnapshot,
 } from '../state/index.ts';
@@ -44,33 +46,44 @@ export interface MapRows {
   changes(set: ChangeSet): StoreOperation;
   /** The block of `set` is on disk and in the map: a snapshot is begun when it is time for one. */
   committed(map: StateMap, set: ChangeSet): void;
+  /** A snapshot met a page of the map that is damaged: the map is to be opened again. */
+  lost(): PagesDamaged | undefined;
   /** Writes the whole map anew and drops every row from before. @throws ChainError of the store */
   rewrite(map: StateMap, height: number): Promise<void>;
   /** Begins nothing more; resolves when nothing is being written. */
   stop(): Promise<void>;
 }
 
-export function createMapRows(deps: { readonly store: Store; readonly hash: MapHash; readonly state: StateRows }): MapRows {
-  const { store, hash, state } = deps;
+export function createMapRows(deps: {
+  readonly store: Store;
+  readonly hash: MapHash;
+  readonly state: StateRows;
+  /** Undefined: all of the map stays in memory. */
+  readonly room: MapRoom | undefined;
+}): MapRows {
+  const { store, hash, state, room } = deps;
   let writesSince = 0;
   let running: Promise<void> | undefined;
   let stopped = false;
+  let lost: PagesDamaged | undefined;
 
   async function open(height: number, stateRoot: Digest): Promise<StateMap> {
+    await running?.catch(() => undefined); // the page file is the new map's from here on
+    lost = undefined;
     const stored = await fromRows(height);
     if (equalBytes(stored.root(), stateRoot)) return stored;
     const made = await fromValues(stored);
     if (!equalBytes(made.root(), stateRoot))
       throw new ChainError('STORE_DAMAGED', { table: 'state', fault: `another root than that of ${height}` });
     await rewrite(made, height);
-    return made;
+    return room ? fromRows(height) : made;
   }
 
   /** As far as the rows are sound. */
   async function fromRows(height: number): Promise<StateMap> {
     const at = soundOnly(snapshotHeight);
-    const loaded = at === undefined ? undefined : await loadSnapshot(hash, frames(at)).catch(undefinedWhenDamaged);
-    const map = loaded?.map ?? createStateMap(hash);
+    const loaded = at === undefined ? undefined : await loadSnapshot(hash, frames(at), room).catch(undefinedWhenDamaged);
+    const map = loaded?.map ?? createStateMap(hash, room);
     let sets: ChangeSet[] = [];
     let count = 0;
     writesSince = 0;
@@ -112,7 +125,7 @@ export function createMapRows(deps: { readonly store: Store; readonly hash: MapH
     }
   }
 
-  /** @param stored says the hash of a value that is damaged itself */
+  /** In memory, since the page file is that of `stored`, which says the hash of a value that is damaged itself. */
   async function fromValues(stored: StateMap): Promise<StateMap> {
     const map = createStateMap(hash);
     for (let from: ByteText = keyspace.state; ; ) {
@@ -169,8 +182,12 @@ export function createMapRows(deps: { readonly store: Store; readonly hash: MapH
     committed(map, set) {
       writesSince += set.writes.length;
       if (running || stopped || writesSince < Math.max(SNAPSHOT_WRITES_MIN, map.count() / SNAPSHOT_PART)) return;
-      void rewrite(map, set.height).catch(undefinedWhenStoreFails);
+      void rewrite(map, set.height).catch((error: unknown) => {
+        if (error instanceof PagesDamaged) lost = error;
+        return undefinedWhenStoreFails(error);
+      });
     },
+    lost: () => lost,
     rewrite,
     async stop() {
       stopped = true;

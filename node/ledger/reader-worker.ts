@@ -7,12 +7,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ChainError } from '../errors/index.ts';
 import { createCrypto } from '../crypto/index.ts';
 import { openGenesis } from '../format/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../store/level-store.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../store/index.ts';
+import { createBlockReads } from './block-files.ts';
 import { createContracts } from './contracts.ts';
 import { createLedgerReader } from './reader.ts';
 
 export interface ReaderWorkerData {
   readonly storePath: string;
+  /** Of the block files. */
+  readonly blocksPath: string;
   readonly genesisText: string;
 }
 
@@ -32,7 +35,7 @@ export type ReaderMessage =
 
 const port = parentPort;
 if (port) {
-  const { storePath, genesisText } = workerData as ReaderWorkerData;
+  const { storePath, blocksPath, genesisText } = workerData as ReaderWorkerData;
   // On Linux the priority is that of the calling thread: where processors are short, votes and execution go first. Elsewhere it would be the process.
   if (platform() === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const crypto = createCrypto();
@@ -42,8 +45,10 @@ if (port) {
     writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES,
     onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ReaderMessage),
   });
-  const contracts = await createContracts(crypto, openGenesis(crypto, genesisText).configuration.executionVersion);
-  const reader = createLedgerReader({ snapshot: () => store.snapshot(), crypto, ...contracts });
+  const { chainId, configuration } = openGenesis(crypto, genesisText);
+  const files = createBlockReads(await openDirectory(blocksPath), chainId);
+  const contracts = await createContracts(crypto, configuration.executionVersion);
+  const reader = createLedgerReader({ snapshot: () => store.snapshot(), files, crypto, ...contracts });
   const answer = async ({ ticket, method, args }: ReaderCall): Promise<void> => {
     try {
       const value = await (reader[method] as (...given: readonly unknown[]) => Promise<unknown>)(...args);

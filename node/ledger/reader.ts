@@ -12,6 +12,7 @@ import {
 import { type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
 import type { Store } from '../world.ts';
 import { guardedReads } from './block-run.ts';
+import type { BlockReads } from './block-files.ts';
 import { createBlockStore } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import { createStateRows } from './state-rows.ts';
@@ -58,6 +59,8 @@ export interface LedgerReader {
 
 export interface ReaderDependencies {
   snapshot(): LedgerSnapshot;
+  /** Bodies of final blocks. */
+  readonly files: BlockReads;
   readonly crypto: Crypto;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
@@ -78,7 +81,7 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
   return {
     query: (caller, contract, method, args) =>
       onSnapshot(async (snapshot) => {
-        const blocks = createBlockStore(snapshot);
+        const blocks = createBlockStore(snapshot, deps.files);
         const { height } = blocks.head()!;
         const { parameters } = await blocks.configuration(height + 1);
         const { chainId, timestampMs, era } = decodeHeader(blocks.headerBytes(height)!);
@@ -96,7 +99,7 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
       }),
     judge: ({ timestampMs, gasLimit, ...transaction }) =>
       onSnapshot(async (snapshot) => {
-        const blocks = createBlockStore(snapshot);
+        const blocks = createBlockStore(snapshot, deps.files);
         const { height } = blocks.head()!;
         const { parameters } = await blocks.configuration(height + 1);
         const head = decodeHeader(blocks.headerBytes(height)!);

@@ -6,7 +6,7 @@
  * receipts, configuration and state. So a row either follows from what is sound here and is made anew (own), or a peer's bytes must come to
  * the hash that is stated here (peer). Chosen per kind of row:
  *   header           own, from the front of the body; else peer, by the hash its child or the head states
- *   body             peer, by transaction root and seal; height 0 own, from genesis
+ *   body             peer, by transaction root and seal; whoever writes the block files puts it there, and is told its place (body-repair.ts)
  *   certificate      peer, by a quorum of the validators of its height
  *   receipts         peer, by receipts root
  *   configuration    own, from genesis or the present state; else peer, by nextConsensusHash
@@ -29,7 +29,6 @@ import {
   decodeCurrentConfiguration,
   decodeHeader,
   type Digest,
-  encodeBlock,
   encodeConfiguration,
   equalBytes,
   fromByteText,
@@ -51,7 +50,8 @@ import { loadRow } from '../store/load.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { StagedMap, StateMap } from '../state/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
-import { type BlockStore, encodeHead, type HeadRow, type Position } from './block-store.ts';
+import type { Location } from '../store/index.ts';
+import { type BlockStore, encodeHead, encodeLocation, type HeadRow, type Position } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import type { MapRows } from './map-rows.ts';
 import { createStateRows, inlineRow, isPointedTo, pathOf } from './state-rows.ts';
@@ -66,14 +66,20 @@ export type RepairAnswer =
   | { readonly outcome: 'repaired'; readonly from: 'own' | 'peer' }
   /** Peers hold `key`, perhaps not the row that was asked about but one that stands in its way; a state value is wanted as of `height`. */
   | { readonly outcome: 'wanted'; readonly key: ByteText; readonly height: number }
+  /** The bytes handed in are the body of the block of `height`, which its row says to stand at `location`: there or elsewhere it must be put back. */
+  | { readonly outcome: 'proven'; readonly height: number; readonly location: Location | undefined }
   /** The bytes handed in do not come to the hash stated here. */
   | { readonly outcome: 'refused' }
   /** Nothing here or at peers can say what the row was. */
   | { readonly outcome: 'lost' };
 
 export interface LedgerRepair {
-  /** @param value bytes a peer gave for the row. @throws ChainError of the store. */
-  repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer>;
+  /**
+   * @param value bytes a peer gave for the row; of a body, the body.
+   * @param placed where a body that was proven has been put.
+   * @throws ChainError of the store.
+   */
+  repair(key: ByteText, value?: Uint8Array, placed?: Location): Promise<RepairAnswer>;
 }
 
 export function createLedgerRepair(deps: {
@@ -199,8 +205,6 @@ export function createLedgerRepair(deps: {
         const front = new Reader((await blocks.blockBytes(height)) ?? new Uint8Array(4)).bytes();
         return isHeader(height, front) ? front : undefined;
       }
-      case keyspace.body:
-        return height === 0 ? encodeBlock({ header: header(0), seal: new Uint8Array(0), transactions: [] }) : undefined;
       case keyspace.receipts:
         return height === 0 ? new Writer(4).list([], () => undefined).finish() : undefined;
       case keyspace.configuration: {
@@ -235,18 +239,20 @@ export function createLedgerRepair(deps: {
   /** Whether a row that cannot be found ought to be there. */
   function missing(kind: ByteText, height: number): boolean {
     const top = head().height;
-    if (kind === keyspace.certificate) return height > 0 && height <= top;
-    return (kind === keyspace.header || kind === keyspace.body || kind === keyspace.receipts) && height <= top;
+    if (kind === keyspace.certificate || kind === keyspace.body) return height > 0 && height <= top;
+    return (kind === keyspace.header || kind === keyspace.receipts) && height <= top;
   }
 
   async function repairHeight(key: ByteText, value: Uint8Array | undefined): Promise<RepairAnswer> {
     const kind = key.slice(0, 1);
-    const height = decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64());
+    const height = heightOf(key);
     const stored = value === undefined ? await attempt(() => own(kind, height)) : undefined;
     if (stored) return write([{ key, value: stored }], 'own');
     if (kind === keyspace.undo && head().height - height >= UNDO_CHECKED_MAX) return { outcome: 'lost' };
     if (value === undefined) return { outcome: 'wanted', key, height };
-    return (await holds(kind, height, value)) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
+    if (!(await holds(kind, height, value))) return { outcome: 'refused' };
+    if (kind === keyspace.body) return { outcome: 'proven', height, location: await attempt(() => blocks.bodyLocation(height)) };
+    return write([{ key, value }], 'peer');
   }
 
   async function idAt(position: Position): Promise<Digest | undefined> {
@@ -264,7 +270,8 @@ export function createLedgerRepair(deps: {
     return found && equalBytes(found, wanted) ? write([{ key, value }], 'peer') : { outcome: 'refused' };
   }
 
-  async function repair(key: ByteText, value?: Uint8Array): Promise<RepairAnswer> {
+  async function repair(key: ByteText, value?: Uint8Array, placed?: Location): Promise<RepairAnswer> {
+    if (placed !== undefined && key.startsWith(keyspace.body)) return write([{ key, value: encodeLocation(placed) }], 'peer');
     switch (key.slice(0, 1)) {
       case keyspace.mapChanges:
       case keyspace.mapSnapshot:
@@ -292,11 +299,11 @@ export function createLedgerRepair(deps: {
   }
 
   return {
-    async repair(key, value) {
+    async repair(key, value, placed) {
       if (key === '') return { outcome: 'lost' };
       if (isReadable(key)) return { outcome: 'sound' };
       try {
-        return await repair(key, value);
+        return await repair(key, value, placed);
       } catch (error) {
         if (error instanceof DecodeError) return value === undefined ? { outcome: 'lost' } : { outcome: 'refused' };
         const other = damagedKey(error);
@@ -310,23 +317,21 @@ export function createLedgerRepair(deps: {
   function isReadable(key: ByteText): boolean {
     const kind = key.slice(0, 1);
     try {
-      if ((kind === keyspace.state ? state : store).get(key) !== undefined) return true;
+      if ((kind === keyspace.state ? state : store).get(key) !== undefined)
+        return kind !== keyspace.body || blocks.isBodyReadable(heightOf(key));
       if (kind === keyspace.state) return map()?.has(pathOf(key)) === undefined;
       if (kind === keyspace.mapChanges || kind === keyspace.mapSnapshot) return true; // a snapshot took its place
       if (kind === keyspace.stateValue) return !isPointedTo(store, key);
-      return (
-        kind !== keyspace.meta &&
-        key.length === 9 &&
-        !missing(
-          kind,
-          decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64()),
-        )
-      );
+      return kind !== keyspace.meta && key.length === 9 && !missing(kind, heightOf(key));
     } catch (error) {
       if (damagedKey(error) !== undefined) return false;
       throw error;
     }
   }
+}
+
+function heightOf(key: ByteText): number {
+  return decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64());
 }
 
 /** Undefined when what it needs is damaged too or does not decode. */
@@ -339,10 +344,9 @@ async function attempt<T>(read: () => T | undefined | Promise<T | undefined>): P
   }
 }
 
-/** Kinds of rows that peers hold alike and give one another; every row of them is public among the members of the chain. */
+/** Kinds of rows that peers hold alike and give one another, beside bodies; every row of them is public among the members of the chain. */
 const SHARED: ReadonlySet<ByteText> = new Set([
   keyspace.header,
-  keyspace.body,
   keyspace.certificate,
   keyspace.receipts,
   keyspace.configuration,
@@ -356,12 +360,13 @@ export const STATE_BACK_MAX = 1_000;
 /** A row for a peer whose own is damaged; a state value as of `height`. Undefined when it is not held, or no longer. @throws ChainError STORE_DAMAGED */
 export async function sharedRow(
   store: Pick<Store, 'get' | 'range'>,
-  blocks: Pick<BlockStore, 'head'>,
+  blocks: Pick<BlockStore, 'head' | 'blockBytes'>,
   key: ByteText,
   height: number,
   pause: Pause,
 ): Promise<Uint8Array | undefined> {
   const kind = key.slice(0, 1);
+  if (kind === keyspace.body) return blocks.blockBytes(heightOf(key));
   if (SHARED.has(kind)) return loadRow(store, key);
   const top = blocks.head()?.height ?? -1;
   if ((kind !== keyspace.state && kind !== keyspace.stateValue) || height > top || top - height > STATE_BACK_MAX) return undefined;

@@ -3,7 +3,7 @@
  * (DB53/T 1407-2025 5.1.4.b, 6.3.3.a).
  */
 import { ChainError } from '../errors/index.ts';
-import { type ByteText, type ConsensusConfiguration, type Digest, toByteText, transactionHashOf } from '../format/index.ts';
+import { type ByteText, type ConsensusConfiguration, type Digest, toByteText } from '../format/index.ts';
 import type { BlockStore } from '../ledger/block-store.ts';
 import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
 import { createPause } from '../pace/slices.ts';
@@ -72,7 +72,7 @@ export interface PeeringDependencies {
   readonly tip: () => { readonly height: number; readonly hash: Digest; readonly configuration: ConsensusConfiguration };
   readonly onStanding: (standing: Standing) => void;
   readonly wasExpelled: boolean;
-  /** A transaction of a proposal held here, by hash of its full bytes. */
+  /** A transaction of a proposal held here, by its full hash. */
   readonly heldTransaction: (hash: Digest) => Uint8Array | undefined;
   readonly applyBlock: (bytes: Uint8Array, finality: Uint8Array) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
@@ -175,8 +175,6 @@ export function createPeering(deps: PeeringDependencies): Peering {
       await pause();
       if (!honest) return; // what follows a false one is as good as it
       if (intake >= commonMax && (intakeOf.get(from) ?? 0) >= ownMax) return;
-      if (mempool.byHash(transactionHashOf(world.crypto, bytes))) continue; // spread again: known without opening it
-      await pause(); // a long one is hashed again to open it
       countIntake(from, 1);
       mempool
         .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits

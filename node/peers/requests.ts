@@ -142,7 +142,7 @@ export class Requests {
   }
 
   /**
-   * Those of `hashes` (of the full bytes) that the peer holds, at most ANSWER_BYTES_MAX of them, in any order, unchecked: ask again for the rest.
+   * Those of `hashes` (full ones) that the peer holds, at most ANSWER_BYTES_MAX of them, in any order, unchecked: ask again for the rest.
    * @throws ChainError PEER_*
    */
   async getTransactions(peer: string, hashes: readonly Digest[]): Promise<readonly Uint8Array[]> {

@@ -8,8 +8,15 @@ import { createPause } from '../pace/slices.ts';
 import type { Network, World } from '../world.ts';
 import type { Requests } from './requests.ts';
 
-/** Those admitted within this time after a frame has left wait for the next, ms: a frame to each peer costs more than what it carries. */
+/**
+ * A frame to each peer costs more than a transaction in it, so while one is under way the next gathers: until a block is final, which is when the next
+ * producer looks at what there is, or for this long where blocks are slow, ms. With nothing under way a transaction leaves at once.
+ */
 export const SPREAD_GATHER_MS = 100;
+/** After a block of several transactions so many callers have their answers and send again: what they send leaves together this long after it, ms. A producer waits longer (GATHER_MS of chain.ts). */
+export const SPREAD_AFTER_BLOCK_MS = 25;
+/** A block that held so many is one of several callers. */
+export const SPREAD_SEVERAL = 4;
 /** Bytes spread again, or handed to a primary, at a time: a chain that cannot keep up must not drown in repetitions. */
 export const RESPREAD_BYTES_MAX = 262_144;
 /** A peer that has not answered by then is not waited for alone. */
@@ -20,6 +27,8 @@ export const FETCH_HASHES_MAX = 2_000;
 export interface Spreading {
   /** Sends transactions on to every peer, coalesced. */
   spread(transactions: readonly Waiting[]): void;
+  /** A block of so many transactions is final: what has left before is under way no more. */
+  onBlock(transactionCount: number): void;
   /** Sends what is gathered: a proposal is about to name it. */
   flush(): void;
   /**
@@ -47,7 +56,8 @@ export interface SpreadingDependencies {
 export function createSpreading(deps: SpreadingDependencies): Spreading {
   const { world, network, requests, mempool, fetchHashesMax = FETCH_HASHES_MAX } = deps;
   let waiting: Uint8Array[] = [];
-  let spreadMs = Number.NEGATIVE_INFINITY; // monotonic
+  /** monotonic ms before which nothing leaves by itself. */
+  let gatherUntilMs = Number.NEGATIVE_INFINITY;
   let cancelSpread: (() => void) | undefined;
 
   function flush(): void {
@@ -56,15 +66,26 @@ export function createSpreading(deps: SpreadingDependencies): Spreading {
     if (waiting.length === 0) return;
     const batch = waiting;
     waiting = [];
-    spreadMs = world.clock.monotonic();
+    gatherUntilMs = world.clock.monotonic() + SPREAD_GATHER_MS;
     requests.spreadTransactions(batch);
+  }
+
+  /** With the next turn at the earliest: a batch of checks ends in one. */
+  function schedule(): void {
+    if (waiting.length === 0 || cancelSpread) return;
+    cancelSpread = world.timers.after(Math.max(0, Math.ceil(gatherUntilMs - world.clock.monotonic())), flush);
   }
 
   function spread(transactions: readonly Waiting[]): void {
     for (const transaction of transactions) waiting.push(transaction.bytes);
-    if (waiting.length === 0) return;
-    const gatherMs = Math.ceil(spreadMs + SPREAD_GATHER_MS - world.clock.monotonic());
-    cancelSpread ??= world.timers.after(Math.max(0, gatherMs), flush); // after a pause with the next turn: a batch of checks ends in one
+    schedule();
+  }
+
+  function onBlock(transactionCount: number): void {
+    gatherUntilMs = world.clock.monotonic() + (transactionCount < SPREAD_SEVERAL ? 0 : SPREAD_AFTER_BLOCK_MS);
+    cancelSpread?.();
+    cancelSpread = undefined;
+    schedule();
   }
 
   async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
@@ -97,6 +118,7 @@ export function createSpreading(deps: SpreadingDependencies): Spreading {
 
   return {
     spread,
+    onBlock,
     flush,
     stop: flush,
     async handOver(primary) {

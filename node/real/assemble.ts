@@ -1,7 +1,7 @@
 /**
  * Adapter: a node on real parts. Opens the stores, the vote log, the executor's thread, the verify pool and libp2p under one data directory, and
- * hands them to createNode. Layout: `chain/` ledger, `local/` alarms, exchanges, credentials, `index/` query indexes (may be deleted),
- * `sealed/` sealed values, `votes.log`.
+ * hands them to createNode. Layout: `chain/` ledger, `blocks/` bodies of its blocks, `local/` alarms, exchanges, credentials, `index/` query indexes (may be deleted),
+ * `sealed/` sealed values, `votes.log`; `state-map.pages` while it runs.
  */
 import { join } from 'node:path';
 import { entryOf, stateKey } from '../../contracts/index.ts';
@@ -9,6 +9,7 @@ import { createCrypto, createVerifyPool } from '../crypto/index.ts';
 import { startExecutorThread } from '../ledger/executor-thread.ts';
 import { ledgerKey } from '../ledger/keys.ts';
 import { createStateRows } from '../ledger/state-rows.ts';
+import { BLOCK_FILES_DIRECTORY, type BlockFiles, openBlockFiles } from '../ledger/block-files.ts';
 import { startReaderThread } from '../ledger/reader-thread.ts';
 import { createLibp2pNetwork } from '../network/index.ts';
 import { type Headroom, watchHeadroom } from '../pace/headroom.ts';
@@ -23,8 +24,10 @@ import {
   type LevelStore,
   type LevelStoreOptions,
   openDerivedStore,
+  openDirectory,
   openLevelStore,
   openVoteLog,
+  type SegmentDamage,
   VOTE_LOG_FILE,
 } from '../store/index.ts';
 import { createRealWorld } from './world.ts';
@@ -68,10 +71,14 @@ export interface AssembleOptions {
 const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'STORE_IO']);
 /** Rest of the thread after each table file of a scrub, ms: reading one takes about as much of it as a few hundred votes. */
 const SCRUB_PAUSE_MS = 50;
+/** Scratch file of the state map. */
+const PAGES_FILE = 'state-map.pages';
 /** A store that failed nobody for so long is said to be well again, ms. */
 export const STORE_IO_CALM_MS = 60_000;
 /** Faults met while the node opens, told when there is a node to tell. */
 const FAULTS_KEPT_MAX = 1_000;
+/** Damaged stretches of the block files that one line of the log names. */
+const DAMAGE_KEPT_MAX = 100;
 
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
@@ -85,7 +92,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const headroom = watchHeadroom(createLoopMeter(), world.timers);
     parts.add({ name: 'headroom', stop: headroom.stop });
     const early: { readonly name: string; readonly fault: ChainError }[] = [];
-    let alarmed = (name: string, fault: ChainError): void => {
+    let alarmed = (name: string, fault: ChainError, _mendedBy?: string): void => {
       log.error({ store: name, code: fault.code }, 'store fault');
       if (early.length < FAULTS_KEPT_MAX) early.push({ name, fault });
     };
@@ -114,9 +121,20 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const voteLog = await openVoteLog(join(config.dataDir, VOTE_LOG_FILE), { expected: await holdsRows(store) });
     parts.add({ name: 'vote log', stop: () => voteLog.close() });
     if (voteLog.tornBytes > 0) log.warn({ tornBytes: voteLog.tornBytes }, 'torn end of the vote log dropped');
-    const ledger = { storePath: join(config.dataDir, 'chain'), genesisText };
-    const onFault = (fault: ChainError): void => alarmed('chain', fault);
-    const reader = await startReaderThread(ledger, { ...world, headroom }, onFault);
+    const genesis = openGenesis(crypto, genesisText);
+    const blocksPath = join(config.dataDir, BLOCK_FILES_DIRECTORY);
+    const files = await openBlockFiles({
+      directory: await openDirectory(blocksPath),
+      chainId: genesis.chainId,
+      world,
+      onFault: (fault) => alarmed('blocks', fault),
+      onWritten: () => written('blocks'),
+    });
+    parts.add({ name: 'block files', stop: () => files.close() });
+    if (files.tornBytes > 0) log.warn({ tornBytes: files.tornBytes }, 'torn end of the block files dropped');
+    const ledger = { storePath: join(config.dataDir, 'chain'), blocksPath, genesisText };
+    const onFault = (fault: ChainError, mendedBy?: string): void => alarmed('chain', fault, mendedBy);
+    const reader = await startReaderThread(ledger, { ...world, headroom }, (fault) => onFault(fault));
     parts.add({ name: 'reader', stop: () => reader.stop() });
     const readers = {
       async release() {
@@ -125,9 +143,9 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
         return () => reopen().finally(letReaderGo);
       },
     };
-    const executor = await startExecutorThread(ledger, world, readers, options.onFatal, onFault);
+    const map = { mapMemoryBytesMax: config.mapMemoryBytesMax, pagesPath: join(config.dataDir, PAGES_FILE) };
+    const executor = await startExecutorThread({ ...ledger, ...map }, world, readers, options.onFatal, onFault);
     parts.add({ name: 'executor', stop: () => executor.stop() }); // before the stores: a database closes when all threads have let go
-    const genesis = openGenesis(crypto, genesisText);
     let head = (): number => 0;
     const network = await createLibp2pNetwork({
       world,
@@ -147,6 +165,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       world,
       network,
       store,
+      files,
       local,
       voteLog,
       executor,
@@ -171,13 +190,14 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       if (reason !== undefined) await local.batch([{ key, value: undefined }], { sync: true });
       return reason;
     };
-    alarmed = (name, fault) => {
+    alarmed = (name, fault, mendedBy) => {
       if (!ALARMING.has(fault.code)) return;
       const key = damagedKey(fault);
       if (name === 'chain' && key !== undefined) return node.damaged(key);
       if (fault.code === 'STORE_IO') failed(name);
       const detail = { store: name, ...keyOf(fault) };
-      void node.raiseAlarm(fault.code, 'critical', detail);
+      const raised = node.raiseAlarm(fault.code, 'critical', detail);
+      if (mendedBy !== undefined) void raised.then(() => node.resolveAlarm(fault.code, detail, { by: mendedBy }));
       if (key === undefined) return;
       if (name !== 'local' && !menders.has(name) && unmended.length < FAULTS_KEPT_MAX) unmended.push({ name, fault });
       mend(name, key).then(
@@ -196,12 +216,19 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     written = storeWatch.written;
     node.onCommitted(() => written('chain')); // the executor's thread writes that one
     const scrubbing = new AbortController();
-    const scrubbed = scrubStores(stores, scrubbing.signal, world, async (name, damaged, pause) => {
-      node.resolveAlarms('STORE_DAMAGED', soundNow(name, damaged), { by: 'reading all files again' });
-      for (const each of damaged) {
-        await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...each });
-        if (name === 'chain') await node.examineBlocks(pause);
-      }
+    const scrubbed = scrubStores({ stores, files }, scrubbing.signal, world, {
+      async tables(name, damaged, pause) {
+        node.resolveAlarms('STORE_DAMAGED', soundNow(name, damaged), { by: 'reading all files again' });
+        for (const each of damaged) {
+          await node.raiseAlarm('STORE_DAMAGED', 'critical', { store: name, ...each });
+          if (name === 'chain') await node.examineBlocks(pause);
+        }
+      },
+      // Which blocks a stretch belongs to is said by their rows; a proposal that came to nothing belongs to none, and its damage harms nobody.
+      async blocks(damaged, pause) {
+        log.error({ damaged }, 'stretches of the block files are damaged');
+        await node.examineBlocks(pause);
+      },
     });
     parts.add({
       name: 'scrub',
@@ -287,19 +314,25 @@ function keyOf({ code, data }: ChainError): { readonly key?: string } {
   return code === 'STORE_DAMAGED' && typeof data.key === 'string' ? { key: data.key } : {};
 }
 
-/** Reads every table file once, slowly, beside the running node: damage that no read meets would else be found when it is needed. */
+/** Reads every table file and the block files once, slowly, beside the running node: damage that no read meets would else be found when it is needed. */
 async function scrubStores(
-  stores: readonly { readonly name: string; readonly store: LevelStore }[],
+  { stores, files }: { readonly stores: readonly { readonly name: string; readonly store: LevelStore }[]; readonly files: BlockFiles },
   signal: AbortSignal,
   world: World,
-  report: (name: string, damaged: readonly DamagedFile[], pause: () => Promise<void>) => Promise<void>,
+  report: {
+    tables(name: string, damaged: readonly DamagedFile[], pause: () => Promise<void>): Promise<void>;
+    blocks(damaged: readonly SegmentDamage[], pause: () => Promise<void>): Promise<void>;
+  },
 ): Promise<void> {
   const pause = async (): Promise<void> => {
     await new Promise<void>((resolve) => void world.timers.after(SCRUB_PAUSE_MS, resolve));
     signal.throwIfAborted();
   };
   try {
-    for (const { name, store } of stores) await report(name, await store.scrub(pause), pause);
+    for (const { name, store } of stores) await report.tables(name, await store.scrub(pause), pause);
+    const damaged: SegmentDamage[] = [];
+    for await (const found of files.examine(pause)) if (damaged.length < DAMAGE_KEPT_MAX) damaged.push(found);
+    if (damaged.length > 0) await report.blocks(damaged, pause);
   } catch (error) {
     if (!signal.aborted) world.log.error({ error: String(error) }, 'stores could not be read through');
   }

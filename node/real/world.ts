@@ -20,11 +20,34 @@ export const realTimers: Timers = {
   },
 };
 
+/** Small wants are taken from bytes drawn this many at a time: a draw costs as much for twelve bytes as for thousands, and each call has a few. */
+const RANDOM_POOL_BYTES = 4_096;
+const RANDOM_SMALL_BYTES = 64;
+
+/** What was given out stands nowhere else: it is erased here. */
+function createRandom(): World['random'] {
+  const pool = new Uint8Array(RANDOM_POOL_BYTES);
+  let used = RANDOM_POOL_BYTES;
+  return {
+    bytes(count) {
+      if (count > RANDOM_SMALL_BYTES) return randomFillSync(new Uint8Array(count));
+      if (used + count > RANDOM_POOL_BYTES) {
+        randomFillSync(pool);
+        used = 0;
+      }
+      const bytes = pool.slice(used, used + count);
+      pool.fill(0, used, used + count);
+      used += count;
+      return bytes;
+    },
+  };
+}
+
 export function createRealWorld(parts: { readonly log: Log; readonly crypto: Crypto; readonly verifier: VerifyPool }): World {
   return {
     ...parts,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     timers: realTimers,
-    random: { bytes: (count) => randomFillSync(new Uint8Array(count)) },
+    random: createRandom(),
   };
 }

@@ -62,11 +62,11 @@ function scannedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition,
   }
   const scanned = scanContent(definition, bytes, 'clear');
   if (scanned === undefined) return undefined;
-  const { facts, key, keyText, clear } = scanned;
+  const { facts, keyText, hasKey, clear } = scanned;
   return {
     facts,
     keyText,
-    hasKey: Object.keys(key).length > 0,
+    hasKey,
     contentDigest: crypto.hash(bytes),
     seal(commit) {
       if (clear.length === 0) return bytes;

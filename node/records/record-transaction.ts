@@ -8,6 +8,7 @@ import {
   recordGas,
   registryKey,
   stateKey,
+  treeGas,
 } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { type Crypto, type Digest, encodeSubmissions, openTransaction, TRANSACTION_BYTES_MAX } from '../format/index.ts';
@@ -60,7 +61,8 @@ export function gasLimitOf({ prepared, materials, definition }: SendableRow): nu
   const { content } = prepared.submission;
   return (
     GAS_PER_RECORD_LIMIT +
-    2 * recordGas(content) +
+    recordGas(content) +
+    treeGas(content) +
     GAS_PER_BYTE_LIMIT * (content.length + RECORD_FRAME_BYTES) +
     GAS_PER_TERM_LIMIT * (materials + (definition.provable?.length ?? 0))
   );

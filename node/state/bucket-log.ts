@@ -57,7 +57,7 @@ export class BucketLog {
 
   /**
    * The bytes that hold the record of a bucket; it begins at `start(bucket)`. Both hold until the next `collect`.
-   * @throws ChainError STORE_DAMAGED
+   * @throws PagesDamaged
    */
   segment(bucket: number): Uint8Array {
     return this.#segments.inMemory(this.#segmentOf(bucket)) ?? this.#read(bucket);
@@ -113,7 +113,7 @@ export class BucketLog {
 
   /**
    * Empties segments until garbage is within its bound, and keeps what fits `bytesMax` in memory. Records move.
-   * @throws ChainError STORE_DAMAGED
+   * @throws PagesDamaged; ChainError STORE_FULL, STORE_IO when no more can be moved to the page file
    */
   collect(bytesMax: number): void {
     this.#readBucket = 0;

@@ -5,5 +5,5 @@ export type { MapHash } from './node-hash.ts';
 export { type EntryRuns, loadSnapshot, mergeEntries, openSnapshot, type SnapshotHead, writeSnapshot } from './snapshot.ts';
 export { createStateMap, type HeldMap, type MapMemory, type StagedMap, type StateMap } from './state-map.ts';
 export { type OpenPageFile, openPageFile } from './page-file.ts';
-export { type PageFile, SEGMENT_BYTES } from './segments.ts';
+export { type PageFile, PagesDamaged, SEGMENT_BYTES } from './segments.ts';
 export type { Found, HeldEntry, MapRoom } from './tree.ts';

@@ -11,10 +11,20 @@ const PAGE_BYTES = 4096;
 const PAGES = SEGMENT_BYTES / PAGE_BYTES;
 /** Segments that stay in memory however little is allowed. */
 const MEMORY_SEGMENTS_MIN = 4;
+/** The part of the memory that is kept for the next segments: what a block fills, the file takes, without new memory each time. */
+const SPARE_DIVISOR = 16;
+
+/** The page file gave back other bytes or none: the map is to be loaded again, and nothing on disk that lasts is damaged. */
+export class PagesDamaged extends ChainError {
+  constructor(segment: number, page: number, cause?: unknown) {
+    super('STORE_DAMAGED', { table: 'state map pages', segment, page }, cause);
+  }
+}
 
 export interface PageFile {
+  /** @throws ChainError STORE_FULL, STORE_IO */
   write(at: number, bytes: Uint8Array): void;
-  /** `count` bytes in memory of their own, or fewer where the file ends. */
+  /** `count` bytes in memory of their own, or fewer where the file ends. @throws ChainError STORE_IO */
   read(at: number, count: number): Uint8Array;
 }
 
@@ -77,35 +87,46 @@ export class Segments {
     return this.#memory[index];
   }
 
-  /** Bytes of a segment in the file from `from` on, to the end of the page of `to` at most. @throws ChainError STORE_DAMAGED */
+  /** Bytes of a segment in the file from `from` on, to the end of the page of `to` at most. @throws PagesDamaged */
   read(index: number, from: number, to: number): Uint8Array {
     const checksums = this.#checksums[index]!;
     const first = Math.floor(from / PAGE_BYTES);
     const end = Math.ceil(to / PAGE_BYTES);
-    const bytes = this.#file!.read(index * SEGMENT_BYTES + first * PAGE_BYTES, (end - first) * PAGE_BYTES);
+    const bytes = this.#bytes(index, first, end);
     for (let page = first; page < end; page++) {
       const at = (page - first) * PAGE_BYTES;
-      if (crc32(bytes.subarray(at, at + PAGE_BYTES)) !== checksums[page])
-        throw new ChainError('STORE_DAMAGED', { table: 'state map pages', segment: index, page });
+      if (crc32(bytes.subarray(at, at + PAGE_BYTES)) !== checksums[page]) throw new PagesDamaged(index, page);
     }
     return bytes.subarray(from - first * PAGE_BYTES);
   }
 
-  /** Moves the oldest segments to the file until those in memory take `bytesMax`, never the one taken last. */
+  #bytes(index: number, first: number, end: number): Uint8Array {
+    try {
+      return this.#file!.read(index * SEGMENT_BYTES + first * PAGE_BYTES, (end - first) * PAGE_BYTES);
+    } catch (error) {
+      throw error instanceof ChainError ? new PagesDamaged(index, first, error) : error;
+    }
+  }
+
+  /**
+   * Moves the oldest segments to the file until those in memory take `bytesMax` with what is spare, never the one taken last.
+   * @throws ChainError STORE_FULL, STORE_IO: what the file did not take is still in memory
+   */
   spill(bytesMax: number): void {
     if (this.#file === undefined) return;
     const most = Math.max(MEMORY_SEGMENTS_MIN, Math.floor(bytesMax / SEGMENT_BYTES));
-    this.#spare.length = Math.min(this.#spare.length, Math.max(0, most - this.#order.length));
-    const over = this.#order.length - most;
-    if (over <= 0) return;
-    for (const index of this.#order.slice(0, over)) {
+    const spare = Math.ceil(most / SPARE_DIVISOR);
+    while (this.#order.length > most - spare) {
+      const index = this.#order[0]!;
       const memory = this.#memory[index]!;
       this.#file.write(index * SEGMENT_BYTES, memory);
       this.#checksums[index] = Uint32Array.from({ length: PAGES }, (_, page) =>
         crc32(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)),
       );
       this.#memory[index] = undefined;
+      this.#order.shift();
+      this.#spare.push(memory);
     }
-    this.#order = this.#order.slice(over);
+    this.#spare.length = Math.min(this.#spare.length, Math.max(0, most - this.#order.length));
   }
 }

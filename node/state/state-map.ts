@@ -47,8 +47,8 @@ export interface StateMap {
   count(): number;
   /**
    * The map after `writes` (of two for one key the later counts) on top of the committed map or of `base`. Changes nothing.
-   * @throws RangeError for a key of 0 or more than MAP_KEY_BYTES_MAX bytes; Error when `base` was dropped; ChainError STORE_DAMAGED, as all that
-   * read the map, when the page file gives back other bytes: then the map is to be loaded again.
+   * @throws RangeError for a key of 0 or more than MAP_KEY_BYTES_MAX bytes; Error when `base` was dropped; PagesDamaged, as all that read
+   * the map and `commit`: then the map is to be loaded again.
    */
   stage(writes: readonly MapWrite[], base?: StagedMap): StagedMap;
   /** Moves on to `staged`; what was staged beside it is dropped. @throws Error when it was not staged on the committed map. */

@@ -1,10 +1,11 @@
 /** The tree of all versions in memory: what a subtree is made of, and walks that change nothing. */
+import { ChainError } from '../errors/index.ts';
 import { type ByteText, DIGEST_BYTES, type Digest, packPath, toByteText } from '../format/index.ts';
 import { BranchSlab } from './branch-slab.ts';
 import { BucketLog, bodyBytesAt, LOCATION_BYTES, RECORD_HEADER_BYTES, skipAt } from './bucket-log.ts';
 import { readLocation } from './location.ts';
 import { type MapHash, NodeHash } from './node-hash.ts';
-import type { PageFile } from './segments.ts';
+import { type PageFile, PagesDamaged } from './segments.ts';
 
 /** A subtree: a branch when positive, a bucket when negative, nothing when 0. */
 export type Node = number;
@@ -14,6 +15,8 @@ export interface MapRoom {
   /** Branches and tables are always in memory, and some buckets, however little this is. */
   readonly mapMemoryBytesMax: number;
   readonly pages: PageFile;
+  /** The page file took no more: what is over stays in memory until it does. */
+  readonly onFault: (fault: ChainError) => void;
 }
 
 /** One version of the map. */
@@ -37,16 +40,23 @@ export class Tree {
   readonly log: BucketLog;
   readonly hasher: NodeHash;
   readonly #bytesMax: number;
+  readonly #onFault: (fault: ChainError) => void;
 
   constructor(hash: MapHash, room: MapRoom | undefined) {
     this.hasher = new NodeHash(hash);
     this.log = new BucketLog(room?.pages);
     this.#bytesMax = room?.mapMemoryBytesMax ?? 0;
+    this.#onFault = room?.onFault ?? (() => undefined);
   }
 
-  /** Gives back the memory of what was freed. Buckets move. @throws ChainError STORE_DAMAGED */
+  /** Gives back the memory of what was freed. Buckets move. @throws PagesDamaged */
   collect(): void {
-    this.log.collect(this.#bytesMax - this.branches.bytes);
+    try {
+      this.log.collect(this.#bytesMax - this.branches.bytes);
+    } catch (error) {
+      if (!(error instanceof ChainError) || error instanceof PagesDamaged) throw error;
+      this.#onFault(error);
+    }
   }
 
   free(node: Node): void {

@@ -2,7 +2,7 @@
  * Files of this machine (adapter on node:fs). The calls run on the threads of libuv, so that neither a slow disk nor a large group holds the thread
  * that votes; what the system says is told by the codes of the table.
  */
-import { constants } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ChainError } from '../errors/index.ts';
@@ -25,6 +25,21 @@ export async function openDirectory(path: string): Promise<FileDirectory> {
           throw error;
         }
       }),
+    readNow(name, at, into) {
+      let file: number | undefined;
+      try {
+        file = openSync(join(path, name), constants.O_RDONLY);
+        let done = 0;
+        for (let read = 1; done < into.length && read > 0; done += read) read = readSync(file, into, done, into.length - done, at + done);
+        into.fill(0, done);
+        return true;
+      } catch (error) {
+        if (file === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+        throw fileError(error);
+      } finally {
+        if (file !== undefined) closeSync(file);
+      }
+    },
     put: (name, bytes) =>
       guarded(async () => {
         const file = await putFile(join(path, name), bytes);

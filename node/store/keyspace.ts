@@ -17,7 +17,7 @@ export interface KeyspaceRow {
 export const keyspaceTable = {
   meta: { prefix: 'M', key: 'name', value: 'head, format version, indexed heights', rebuildable: false },
   header: { prefix: 'h', key: 'height', value: 'header bytes', rebuildable: false },
-  body: { prefix: 'b', key: 'height', value: 'seal and transactions', rebuildable: false },
+  body: { prefix: 'b', key: 'height', value: 'place of the body in the block files', rebuildable: false },
   certificate: { prefix: 'c', key: 'height', value: 'certificate bytes', rebuildable: false },
   receipts: { prefix: 'r', key: 'height', value: 'receipts of the block', rebuildable: false },
   heightByHash: { prefix: 'H', key: 'block hash', value: 'height', rebuildable: false },
@@ -45,7 +45,13 @@ export const keyspaceTable = {
   peer: { prefix: 'p', key: 'node id', value: 'addresses seen', rebuildable: true },
   config: { prefix: 'g', key: 'name', value: 'setting of this node kept across starts', rebuildable: false },
   account: { prefix: 'l', key: 'login data of an account', value: 'salted hashes, never on chain', rebuildable: false },
-  pendingBody: { prefix: 'P', key: 'height, block hash', value: 'transactions of a proposal voted for', rebuildable: false },
+  pendingBody: {
+    prefix: 'P',
+    key: 'height, block hash',
+    value: 'transactions of a proposal voted for',
+    rebuildable: false,
+    retired: true,
+  },
   idempotencyExpiry: { prefix: 'K', key: 'expiry, account, idempotency key', value: 'empty', rebuildable: true },
   idempotency: { prefix: 'k', key: 'account, idempotency key', value: 'answer', rebuildable: true },
 } as const satisfies Readonly<Record<string, KeyspaceRow>>;

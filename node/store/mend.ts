@@ -4,7 +4,7 @@ import { type ByteText, fromHex, toByteText } from '../format/index.ts';
 import type { Store } from '../world.ts';
 import { type KeyspaceName, keyspace, keyspaceRange } from './keyspace.ts';
 
-/** Far more rows than alarms and proposals of one height. */
+/** Far more rows than alarms. */
 const LOCAL_ROWS_MAX = 10_000;
 
 /** Key of the value that is damaged; undefined when `error` is something else, or the store cannot say which value it is. */
@@ -43,7 +43,6 @@ export async function rangeAround(
 /** Rows of the store of this node alone that are let go when they are damaged, because something makes good for them; all others stay as they are. */
 export const LOCAL_DROPPED = {
   alarm: 'an alarm about the row takes its place',
-  pendingBody: 'the other validators that voted for the proposal hold its transactions',
   outboxCursor: 'the subscriber begins where it asked to; it may see events twice, never miss one',
   idempotency: 'the transaction itself is still refused as repeated',
   idempotencyExpiry: 'the row it would have ended stays until it is replaced',
@@ -60,11 +59,10 @@ export function droppedFor(key: ByteText): string | undefined {
 /** Drops damaged rows of what is read as a whole when a node opens, so that one of them cannot keep it from starting. Whoever watches the store is told of them. */
 export async function dropDamagedLocal(store: Store): Promise<void> {
   const damaged: ByteText[] = [];
-  for (const name of ['alarm', 'pendingBody'] as const)
-    await rangeAround(store, { ...keyspaceRange(name), limit: LOCAL_ROWS_MAX }, (key) => {
-      damaged.push(key);
-      return undefined;
-    });
+  await rangeAround(store, { ...keyspaceRange('alarm'), limit: LOCAL_ROWS_MAX }, (key) => {
+    damaged.push(key);
+    return undefined;
+  });
   if (damaged.length === 0) return;
   await store.batch(
     damaged.map((key) => ({ key, value: undefined })),

@@ -138,13 +138,13 @@ export function verifyBundle(text, genesisText) {
   if (!inclusion) return claims;
   named(inclusion, 'certificate,header,receipt,receiptPath,transaction,transactionPath');
   const [header, transaction, receipt] = [readHeader(bytes(inclusion.header)), bytes(inclusion.transaction), bytes(inclusion.receipt)];
-  need(fold(tagged('transaction-full', transaction), inclusion.transactionPath).equals(header.txRoot), 'transaction: path');
+  const [id, length, signature] = [tagged('transaction', transaction.subarray(0, -68)), transaction.subarray(-68, -64), transaction.subarray(-64)];
+  need(length.equals(uint(64, 4)), 'transaction: signature of another length');
+  need(fold(tagged('transaction-full', id, signature), inclusion.transactionPath).equals(header.txRoot), 'transaction: path');
   need(fold(receipt, inclusion.receiptPath).equals(header.receiptsRoot), 'receipt: path');
-  const id = tagged('transaction', transaction.subarray(0, -68)); // without the signature of 64 bytes and its length
   need(receipt.subarray(0, 32).equals(id) && receipt.subarray(32, 40).equals(uint(header.height, 8)), 'receipt: of another transaction');
   need(version?.id.equals(id) && [version.height, version.index].join() === [header.height, receipt.readUInt32BE(40)].join(), 'record: of another transaction');
   return [...claims, `Transaction ${id.toString('hex')} ended as receipt ${receipt.toString('base64url')} says: ${certified(header, inclusion)}, height ${header.height}`];
 }
 // As a command: a fault is thrown, so its name is printed and the exit code is 1.
-if (process.argv[1]?.endsWith('verify-evidence.mjs'))
-  console.log(verifyBundle(...process.argv.slice(2).map((path) => readFileSync(path, 'utf8'))).join('\n'));
+if (process.argv[1]?.endsWith('verify-evidence.mjs')) console.log(verifyBundle(...process.argv.slice(2).map((path) => readFileSync(path, 'utf8'))).join('\n'));

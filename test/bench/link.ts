@@ -1,5 +1,5 @@
 /**
- * The bare transport: two processes, libp2p over TCP with Noise and yamux, one stream. Run as a program it is the receiving end, ordered over the
+ * The bare transport: two processes, libp2p over TCP with Noise and yamux as a node sets them up, one stream. Run as a program it is the receiving end, ordered over the
  * channel of its parent.
  */
 import { fork } from 'node:child_process';
@@ -10,6 +10,7 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createEncryption } from '../../node/network/encryption.ts';
+import { delayWindowUpdates } from '../../node/network/window.ts';
 
 const PROTOCOL = '/tracemill-bench/1';
 const BULK_SENDS = 2_000;
@@ -88,6 +89,7 @@ if (process.argv[2] === 'receive' && process.send !== undefined) {
   let bytes = 0;
   const receiver = await host();
   await receiver.handle(PROTOCOL, (stream) => {
+    delayWindowUpdates(stream);
     stream.addEventListener('message', ({ data }) => {
       bytes += data.byteLength;
     });

@@ -52,7 +52,10 @@ interface Bed {
 
 function newBed(): Bed {
   const file = values['memory-mb'] === undefined ? undefined : openPageFile(join(tmpdir(), `state-map-${process.pid}.pages`));
-  const map = createStateMap(crypto, file && { mapMemoryBytesMax: Number(values['memory-mb']) * 1e6, pages: file });
+  const map = createStateMap(
+    crypto,
+    file && { mapMemoryBytesMax: Number(values['memory-mb']) * 1e6, pages: file, onFault: (fault) => console.error(String(fault)) },
+  );
   if (file) process.on('exit', () => file.close());
   return {
     write: (writes) => map.commit(map.stage(writes)),

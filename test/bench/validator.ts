@@ -9,18 +9,20 @@ import { join } from 'node:path';
 import { stateKey } from '../../contracts/index.ts';
 import { type Mempool, createMempool } from '../../node/chain/mempool/mempool.ts';
 import { openPendingBodies, type PendingBodies } from '../../node/chain/pending-bodies.ts';
+import { type ChainTip, createTip } from '../../node/chain/tip.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { createVerifyPool } from '../../node/crypto/verify-pool.ts';
 import {
-  decodeCurrentConfiguration,
-  decodeHeader,
   decodeReceipt,
+  encodeProposal,
   gasUsedOf,
   openGenesis,
   openTransaction,
   transactionSigningBytes,
 } from '../../node/format/index.ts';
 import { readAccount } from '../../node/ledger/admission.ts';
+import { openBlockFiles } from '../../node/ledger/block-files.ts';
+import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createContracts } from '../../node/ledger/contracts.ts';
 import { type Committed, createExecutor, type Executor } from '../../node/ledger/executor.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
@@ -28,7 +30,7 @@ import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createLog } from '../../node/real/log.ts';
 import { createRealWorld } from '../../node/real/world.ts';
 import { createClassLookup, openRecordIndex, type RecordIndex, recordRowsOf } from '../../node/records/index.ts';
-import { CHAIN_WRITE_BUFFER_BYTES, openLevelStore } from '../../node/store/index.ts';
+import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../../node/store/index.ts';
 import { ended } from '../tools/steps.ts';
 import { ownCpuUs } from './statistics.ts';
 
@@ -67,16 +69,16 @@ export class Validator {
   readonly #bodies: PendingBodies;
   readonly #index: RecordIndex;
   readonly #state: { get(key: string): Uint8Array | undefined };
-  #tip: Committed;
+  readonly #tip: ChainTip;
 
   private constructor(parts: {
     close: (() => Promise<void>)[];
     executor: Executor;
-    mempool: (tip: () => Committed) => Mempool;
+    mempool: Mempool;
     bodies: PendingBodies;
     index: RecordIndex;
     state: { get(key: string): Uint8Array | undefined };
-    tip: Committed;
+    tip: ChainTip;
   }) {
     this.#close = parts.close;
     this.#executor = parts.executor;
@@ -84,7 +86,7 @@ export class Validator {
     this.#index = parts.index;
     this.#state = parts.state;
     this.#tip = parts.tip;
-    this.#mempool = parts.mempool(() => this.#tip);
+    this.#mempool = parts.mempool;
     this.#session.connect();
     this.#session.post('Profiler.enable');
     this.#session.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
@@ -95,13 +97,15 @@ export class Validator {
     const crypto = createCrypto();
     const log = createLog({ level: 'silent' });
     const verifier = createVerifyPool({ crypto, log });
-    const { clock } = createRealWorld({ log, crypto, verifier });
+    const world = createRealWorld({ log, crypto, verifier });
+    const { clock } = world;
     const store = await openLevelStore({ path: join(dir, 'chain'), writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
-    const local = await openLevelStore({ path: join(dir, 'local') });
     const indexStore = await openLevelStore({ path: join(dir, 'index') });
     const { chainId, configuration } = openGenesis(crypto, genesisText);
+    const files = await openBlockFiles({ directory: await openDirectory(join(dir, 'blocks')), chainId, world });
     const executor = createExecutor({
       store,
+      files,
       crypto,
       clock,
       genesisText,
@@ -112,42 +116,30 @@ export class Validator {
     const read = (contract: string, key: string) => state.get(stateKey(contract, key));
     const accounts = new Map<string, ReturnType<typeof readAccount>>();
     const account = (id: string) => accounts.get(id) ?? accounts.set(id, readAccount(read, id)).get(id);
-    const tip = await executor.open();
+    const opened = await executor.open();
     const index = await openRecordIndex(indexStore, crypto, createClassLookup(state));
     await index.applyBlock(0, Date.now(), []);
-    const mempool = (tipNow: () => Committed): Mempool => {
-      const pool = createMempool({
-        crypto,
-        verifier,
-        clock,
-        limits: MEMPOOL,
-        context: () => {
-          const { height, headerBytes, configuration: current } = tipNow();
-          const { timestampMs } = decodeHeader(headerBytes);
-          const { parameters } = decodeCurrentConfiguration(current);
-          return {
-            chainId,
-            height: height + 1,
-            timestampMs,
-            parameters,
-            account,
-            spent: (id) => store.get(ledgerKey.position(id)) !== undefined,
-          };
-        },
-      });
-      pool.onRejected((_id, { code }) => {
-        throw new Error(code);
-      });
-      return pool;
-    };
+    const tip = createTip(opened, { account, spent: (id) => store.get(ledgerKey.position(id)) !== undefined });
+    const mempool = createMempool({ crypto, verifier, clock, limits: MEMPOOL, context: tip.admission });
+    mempool.onRejected((_id, { code }) => {
+      throw new Error(code);
+    });
     const close = [
       () => verifier.stop(),
       () => indexStore.close(),
-      () => local.close(),
+      () => files.close(),
       () => store.close(),
       async () => rmSync(dir, { recursive: true, force: true }),
     ];
-    return new Validator({ close, executor, mempool, bodies: await openPendingBodies(local, crypto), index, state, tip });
+    return new Validator({
+      close,
+      executor,
+      mempool,
+      bodies: await openPendingBodies(files, createBlockStore(store, files), crypto),
+      index,
+      state,
+      tip,
+    });
   }
 
   /** @throws Error when not all of them fit one block, or one fails. */
@@ -167,12 +159,13 @@ export class Validator {
     let mempool = await spent(() => Promise.all(transactions.map(({ bytes }) => this.#mempool.add(bytes, 'peer'))));
     const waiting = this.#mempool.select(transactions.length, Number.MAX_SAFE_INTEGER);
     const height = this.#tip.height + 1;
-    const { validators } = decodeCurrentConfiguration(this.#tip.configuration);
+    const { validators } = this.#tip.configuration;
     let hash = new Uint8Array(0);
+    let headerBytes = new Uint8Array(0);
     const timestampMs = Date.now();
     if (this.sampled) this.#session.post('Profiler.start');
-    const build = await spent(() => {
-      const built = this.#executor.build({
+    const build = await spent(async () => {
+      const built = await this.#executor.build({
         height,
         parent: this.#tip.hash,
         timestampMs,
@@ -186,23 +179,26 @@ export class Validator {
           `Cannot measure a block: ${built.included.length} of ${transactions.length} fit, ${JSON.stringify(built.refused[0])}`,
         );
       hash = built.hash as Uint8Array<ArrayBuffer>;
+      headerBytes = built.headerBytes as Uint8Array<ArrayBuffer>;
     });
     if (this.sampled) this.#session.post('Profiler.stop', (_error, { profile }) => void this.profiles.push(profile));
-    const bodies = await spent(() =>
-      this.#bodies.save(
-        height,
-        hash,
-        waiting.map(({ bytes }) => bytes),
-      ),
-    );
-    const commit = await spent(async () => {
-      this.#tip = await this.#executor.commit({ hash, seal: new Uint8Array(64), finality: undefined });
+    const seal = new Uint8Array(64);
+    const proposal = encodeProposal({ header: headerBytes, seal, transactionHashes: waiting.map(({ hash: transaction }) => transaction) });
+    let body = 0;
+    const bodies = await spent(async () => {
+      const transactions = waiting.map(({ bytes }) => bytes);
+      body = await this.#bodies.save(proposal, { height, headerBytes, seal, transactions }, async () => undefined);
     });
-    const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(this.#tip.receipts[i]!) }));
+    let stored!: Committed;
+    const commit = await spent(async () => {
+      stored = await this.#executor.commit({ hash, body, finality: undefined });
+    });
+    this.#tip.advance(stored);
+    const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(stored.receipts[i]!) }));
     mempool += await spent(() => this.#mempool.settle({ included, height, tookMs: undefined }, async () => undefined));
     let decoded: ReturnType<typeof decodeReceipt>[] = [];
     const receipts = await spent(() => {
-      decoded = this.#tip.receipts.map((receipt) => decodeReceipt(receipt));
+      decoded = stored.receipts.map((receipt) => decodeReceipt(receipt));
     });
     const failed = decoded.find(({ status }) => status !== 'ok');
     if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
@@ -210,7 +206,7 @@ export class Validator {
       const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes), timestampMs };
       return this.#index.applyBlock(height, timestampMs, ended(recordRowsOf(written, this.#state)));
     });
-    await this.#bodies.drop(height);
+    this.#bodies.drop(height);
     return { signatures, opening, mempool, build, commit, bodies, index, receipts };
   }
 

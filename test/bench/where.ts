@@ -12,23 +12,25 @@ export interface Share {
 
 /** Parts by the modules that make them; the first one met from the innermost frame outwards has the sample. What all use (codec, hashes) goes to its caller. */
 const MAIN_PARTS: readonly (readonly [string, RegExp])[] = [
-  ['query index and its LevelDB calls', /node\/records\/(feeder|query-index|index-rows|source)/],
+  ['query index and its LevelDB calls', /node\/records\/(feeder|query-index|index-|columns|source)/],
   ['signature checks: messages to the worker', /node\/crypto\/verify-pool/],
   ['executor: messages to the worker', /node\/ledger\/executor-(thread|wire)/],
-  ['bodies of proposals to disk', /node\/pending-bodies/],
-  ['receipts, outbox, exchange log', /node\/(receipts|outbox|exchange-log|inclusion)/],
-  ['mempool and its LevelDB calls', /node\/mempool\//],
-  ['consensus and vote log', /consensus\/pbft|node\/consensus-driver|node\/storage\/vote-log/],
-  ['chain: proposals, gathering, storing', /node\/(chain|node)\.js/],
-  ['links: frames, libp2p, Noise, yamux, sockets', /node\/(network|sync|peering)|@libp2p|@chainsafe|libp2p|multiformats|it-|uint8array/],
+  ['bodies of proposals to disk', /node\/(chain\/pending-bodies|ledger\/block-files|store\/segments)/],
+  ['receipts, outbox, exchange log', /node\/(feeds\/|chain\/receipts|records\/inclusion)/],
+  ['records: door, coalescing', /node\/records\//],
+  ['mempool', /node\/chain\/mempool\//],
+  ['consensus and vote log', /consensus\/|node\/chain\/driver|node\/store\/vote-log/],
+  ['chain: proposals, gathering, storing', /node\/(chain\/|node\.js|services\.js)/],
+  ['peers: spreading, block sync', /node\/peers\//],
+  ['links: frames, libp2p, Noise, yamux, sockets', /node\/network\/|@libp2p|@chainsafe|libp2p|multiformats|it-|uint8array/],
   ['route: token, parameters, answer', /api\//],
   ['HTTPS server: fastify, HTTP, TLS', /fastify|find-my-way|avvio|helmet|node:_http|node:https|node:_tls/],
 ];
 const EXECUTOR_PARTS: readonly (readonly [string, RegExp])[] = [
   ['state map', /node\/state\//],
-  ['contract records: class check, content, identity, index entries', /contracts\/builtin|contracts\/(execute|overlay|gas)/],
-  ['contract machine', /contracts\/vm/],
-  ['commit: one LevelDB batch', /node\/storage\/level-store|node\/ledger\/undo/],
+  ['contract records: class check, content, identity, index entries', /contracts\/(builtin|classes)|contracts\/(execute|overlay|gas)/],
+  ['contract machine', /contracts\/quickjs/],
+  ['commit: one LevelDB batch', /node\/store\/level-store|node\/ledger\/undo/],
   ['opening, admission, receipts, roots', /node\/ledger\//],
 ];
 const OTHER = 'else (timers, sockets without an owner, the engine)';

@@ -88,7 +88,7 @@ test('a node with a full disk says so and waits, the others go on, and with room
     });
     for (const code of seen) assert.equal(['OK', ...CODES_WHILE_FULL].includes(code), true, code);
     const chainIsFull = (alarm: { kind: string; detail: { store?: string } }) =>
-      alarm.kind === 'STORE_FULL' && alarm.detail.store === 'chain';
+      alarm.kind === 'STORE_FULL' && (alarm.detail.store === 'chain' || alarm.detail.store === 'blocks');
     const shown = async () => (await context.get(FULL, 'alarms')).items.find(chainIsFull);
     await context.until('the alarm that the ledger has no room', PATIENCE_MS, async () => {
       const answer = await trySubmit(context, heavy(context));

@@ -7,11 +7,13 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Level } from 'level';
 import { CONTRACT, recordKey, stateKey } from '../../contracts/index.ts';
-import { fromHex, signTransaction, toByteText } from '../../node/format/index.ts';
+import { decodeAll, fromHex, signTransaction, toByteText } from '../../node/format/index.ts';
 import { decodeTransaction } from '../../node/format/transaction.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
+import { BLOCK_FILES_DIRECTORY } from '../../node/ledger/block-files.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
-import { keyspace } from '../../node/store/keyspace.ts';
+import { keyspace, offsetOf, openLevelStore, segmentOf } from '../../node/store/index.ts';
+import { segmentName } from '../../node/store/segments/form.ts';
 import type { Channel } from '../../node/world.ts';
 import { PATIENCE_MS, type ProbeContext } from '../conformance/context.ts';
 import { production, submit } from '../conformance/records.ts';
@@ -108,6 +110,8 @@ test('stored values with a flipped bit are never served, found by doctor, said i
   // Of the map all change sets but that of the damaged value: with that one too only peers could say what the state is, before a start.
   const mapRows = (await keysUnder(chain, keyspace.mapChanges)).filter((key) => key !== ledgerKey.mapChanges(height));
   assert.ok(mapRows.length >= 2);
+  const lostBody = ledgerKey.body(other.height as number);
+  await flipBody(join(node.dir, 'data'), other.height as number);
   for (const key of [row, ...blockRows, ...mapRows]) await flipStored(chain, Buffer.from(key, 'latin1'));
   await flipStored(join(node.dir, 'data/index'), Buffer.from((await keysUnder(join(node.dir, 'data/index'), 'r'))[0]!, 'latin1'));
   await flipInTable(join(node.dir, 'data/sealed'));
@@ -117,7 +121,7 @@ test('stored values with a flipped bit are never served, found by doctor, said i
   const problems = (JSON.parse(doctor.stdout) as { subject: string; state: string; what: string }[]).filter(
     ({ state }) => state === 'problem',
   );
-  for (const store of ['chain', 'index', 'sealed'])
+  for (const store of ['chain', 'block files', 'index', 'sealed'])
     assert.equal(
       problems.some(({ subject, what }) => subject.includes(store) && what.includes('STORE_DAMAGED')),
       true,
@@ -149,7 +153,7 @@ test('stored values with a flipped bit are never served, found by doctor, said i
   const alarms = async () =>
     ((await context.get(DAMAGED, 'alarms', { limit: 1_000 })).items as Alarm[]).filter(({ kind }) => kind === 'STORE_DAMAGED');
   const about = async (key: string) => (await alarms()).find(({ detail }) => detail.key === Buffer.from(key, 'latin1').toString('hex'));
-  for (const key of [row, ...blockRows]) {
+  for (const key of [row, ...blockRows, lostBody]) {
     const alarm = await context.until('the alarm of a repaired row', PATIENCE_MS, async () => {
       const found = await about(key);
       return found?.resolvedAtMs != null && found;
@@ -194,6 +198,17 @@ async function keysUnder(path: string, prefix: string): Promise<string[]> {
     keys.push(key.toString('latin1'));
   await db.close();
   return keys;
+}
+
+/** Flips a bit of a body where its row says that it stands. */
+async function flipBody(dataDir: string, height: number): Promise<void> {
+  const store = await openLevelStore({ path: join(dataDir, 'chain') });
+  const location = decodeAll(store.get(ledgerKey.body(height))!, (reader) => reader.u64());
+  await store.close();
+  const path = join(dataDir, BLOCK_FILES_DIRECTORY, segmentName(segmentOf(location)));
+  const bytes = readFileSync(path);
+  bytes[offsetOf(location) + 200]! ^= 1;
+  writeFileSync(path, bytes);
 }
 
 async function flipStored(path: string, key: Buffer): Promise<void> {

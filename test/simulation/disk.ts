@@ -30,7 +30,7 @@ export class SimDisk {
   readonly stores = new Map<string, Map<ByteText, Uint8Array>>();
   readonly directories = new Map<string, SimFiles>();
   full = false;
-  /** Synced batches of stores are persist points too. */
+  /** Synced batches of stores and syncs of files are persist points too. */
   hooksStores = false;
   persistCount = 0;
   onPersist: PersistHook = () => false;
@@ -51,22 +51,30 @@ export class SimDisk {
 }
 
 /** The files of one directory as a process has them: each call takes a while, a sync as long as one of a log. */
-export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, later: Later): FileDirectory {
+export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void = () => {}): FileDirectory {
   const files = disk.directories.get(name) ?? new SimFiles();
   disk.directories.set(name, files);
   return new SimDirectory(
     files,
     (run, syncs) =>
-      new Promise((resolve, reject) =>
+      new Promise((resolve, reject) => {
+        const count = syncs && disk.hooksStores ? ++disk.persistCount : undefined;
+        const killed = (stage: 'before' | 'after'): boolean => {
+          if (count === undefined || !disk.onPersist({ count, stage, rewrite: false })) return false;
+          kill();
+          return true;
+        };
+        if (killed('before')) return; // what was written and not synced is there in part
         later(syncs ? disk.syncMs(random) : FILE_CALL_MS, () => {
           files.roomBytes = disk.full ? 0 : Number.POSITIVE_INFINITY;
           try {
-            resolve(run());
+            const result = run();
+            if (!killed('after')) resolve(result);
           } catch (error) {
             reject(error);
           }
-        }),
-      ),
+        });
+      }),
   );
 }
 

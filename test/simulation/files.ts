@@ -139,6 +139,12 @@ export class SimFiles {
   }
 }
 
+function fill(into: Uint8Array, file: SimFile, at: number): void {
+  const bytes = file.seen.bytes.subarray(at, at + into.length);
+  into.set(bytes);
+  into.fill(0, bytes.length);
+}
+
 function contentOf(bytes: Uint8Array): Content {
   const content = new Content();
   content.write(0, bytes);
@@ -154,7 +160,7 @@ function sectorsOf(at: number, length: number): number {
   return length === 0 ? 0 : Math.floor((at + length - 1) / SECTOR_BYTES) - Math.floor(at / SECTOR_BYTES) + 1;
 }
 
-/** Runs a call when its time has come; a process that died in between gets no answer. */
+/** Runs a change when its time has come; a process that died in between gets no answer. What is only read is answered at once, as by a store. */
 export type Timed = <T>(run: () => T, syncs: boolean) => Promise<T>;
 const AT_ONCE: Timed = async (run) => run();
 
@@ -167,30 +173,30 @@ export class SimDirectory implements FileDirectory {
     this.#timed = timed;
   }
 
-  list(): Promise<readonly string[]> {
-    return this.#timed(() => [...this.#disk.files.keys()], false);
+  async list(): Promise<readonly string[]> {
+    return [...this.#disk.files.keys()];
   }
 
-  open(name: string): Promise<DataFile | undefined> {
+  async open(name: string): Promise<DataFile | undefined> {
     const disk = this.#disk;
     const carryOut = (call: DiskCall) => this.#timed(() => disk.carryOut(call), call.kind === 'sync');
-    return this.#timed(() => {
-      const file = disk.files.get(name);
-      if (file === undefined) return undefined;
-      return {
-        size: () => this.#timed(() => file.seen.size, false),
-        read: (at, into) =>
-          this.#timed(() => {
-            const bytes = file.seen.bytes.subarray(at, at + into.length);
-            into.set(bytes);
-            into.fill(0, bytes.length);
-          }, false),
-        write: (at, parts) => carryOut({ kind: 'write', name, at, bytes: joined(parts) }),
-        truncate: (size) => carryOut({ kind: 'truncate', name, size }),
-        sync: () => carryOut({ kind: 'sync', name }),
-        close: () => Promise.resolve(),
-      };
-    }, false);
+    const file = disk.files.get(name);
+    if (file === undefined) return undefined;
+    return {
+      size: async () => file.seen.size,
+      read: async (at, into) => fill(into, file, at),
+      write: (at, parts) => carryOut({ kind: 'write', name, at, bytes: joined(parts) }),
+      truncate: (size) => carryOut({ kind: 'truncate', name, size }),
+      sync: () => carryOut({ kind: 'sync', name }),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  readNow(name: string, at: number, into: Uint8Array): boolean {
+    const file = this.#disk.files.get(name);
+    if (file === undefined) return false;
+    fill(into, file, at);
+    return true;
   }
 
   put(name: string, bytes: Uint8Array): Promise<void> {

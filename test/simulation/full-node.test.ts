@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Call, encodeJson } from '../../node/format/index.ts';
+import { BLOCK_FILES_DIRECTORY } from '../../node/ledger/block-files.ts';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { SENDER_GAS_FORGOTTEN_MS } from '../../node/chain/mempool/gas-shares.ts';
 import { decodeBulkMessage } from '../../node/peers/messages.ts';
@@ -9,6 +10,7 @@ import { keyspace } from '../../node/store/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
+import type { SimFiles } from './files.ts';
 import { FullNodes } from './full-node.ts';
 import { type Plot, runFullSeed } from './full-scenario.ts';
 import { CLIENT, fullSetup, loadMachine } from './full-setup.ts';
@@ -352,6 +354,51 @@ test('the checks see what they are there to see: a confirmed transaction that is
   await assert.rejects(nodes.check(), /was confirmed in block/);
 });
 
+test('bodies that the disk of a validator lost are had again from its peers, and it goes on voting', async () => {
+  const losses: readonly ((files: SimFiles) => void)[] = [
+    (files) => files.files.clear(),
+    (files) => void files.files.delete([...files.files.keys()].at(-1)!),
+    (files) => {
+      for (const name of files.files.keys()) for (let at = 9_000; at < files.bytesOf(name).length; at += 5_000) files.flip(name, at);
+    },
+  ];
+  for (const [i, lose] of losses.entries()) {
+    const { cluster, nodes } = await four(21 + i);
+    cluster.bootAll();
+    await cluster.run(50);
+    for (let id = 1; id <= 8; id++) {
+      cluster.submit(id % 4, id);
+      await cluster.run(200);
+    }
+    assert.ok(await cluster.run(10_000, () => nodes.told >= 8));
+    cluster.crash(2);
+    lose(cluster.machines[2]!.disk.directories.get(BLOCK_FILES_DIRECTORY)!);
+    cluster.boot(2);
+    assert.ok(await cluster.run(5_000, () => nodes.running(2) !== undefined), `loss ${i}: it comes up`);
+    assert.ok(await reach(cluster, cluster.heights().max, 5_000));
+    const { node } = nodes.running(2)!;
+    let examined = false;
+    void node
+      .examineBlocks(async () => undefined)
+      .then(() => {
+        examined = true;
+      });
+    const damage = () =>
+      cluster.run(1_000).then(async () => (await nodes.standingAlarmsAt(2)).some((alarm) => alarm.startsWith('STORE_DAMAGED')));
+    assert.ok(await cluster.run(10_000, () => examined));
+    for (let tries = 0; (await damage()) && tries < 30; tries++);
+    assert.equal(await damage(), false, `loss ${i}`);
+    assert.ok((await nodes.alarmsAt(2)).includes('STORE_DAMAGED'), `loss ${i} was told`);
+    const whole = nodes.running(0)!.node;
+    for (let height = 1; height <= Math.min(node.head().height, whole.head().height); height++)
+      assert.deepEqual(await node.blocks.block(height), await whole.blocks.block(height), `loss ${i}, block ${height}`);
+    cluster.crash(3); // now its vote is needed
+    cluster.submit(0, 9);
+    assert.ok(await cluster.run(20_000, () => nodes.told >= 9), `loss ${i}: it votes`);
+    await nodes.check();
+  }
+});
+
 test('a validator whose data is emptied comes back to the same chain, may be killed again, and then makes up a quorum', async () => {
   for (let seed = 11; seed <= 14; seed++) {
     const { cluster, nodes } = await four(seed);
@@ -364,6 +411,7 @@ test('a validator whose data is emptied comes back to the same chain, may be kil
     cluster.crash(3);
     cluster.machines[3]!.disk.stores.clear();
     cluster.machines[3]!.disk.logs.clear();
+    cluster.machines[3]!.disk.directories.clear();
     cluster.submit(0, 9);
     assert.ok(await cluster.run(10_000, () => nodes.told >= 9));
     cluster.boot(3);

@@ -18,6 +18,7 @@ import {
   toByteText,
   toHex,
 } from '../../node/format/index.ts';
+import { BLOCK_FILES_DIRECTORY, createBlockReads, openBlockFiles } from '../../node/ledger/block-files.ts';
 import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createExecutor } from '../../node/ledger/executor.ts';
 import { inlineExecutor } from '../tools/inline-executor.ts';
@@ -37,6 +38,8 @@ import type { SimProcess } from './world.ts';
 
 /** How long a client waits for one receipt, ms. */
 const CLIENT_WAIT_MS = 4_000;
+/** Some blocks each, so that there are several files. */
+const SEGMENT_BYTES = 65_536;
 const STATE_ROWS_MAX = 100_000;
 /** Alarms that say that a node broke the protocol. */
 const ACCUSATIONS: ReadonlySet<string> = new Set(['EQUIVOCATION', 'BLOCK_CHECK_FAILED']);
@@ -103,7 +106,9 @@ export class FullNodes {
     const { world, network } = process;
     const store = process.openStore('chain');
     const local = process.openStore('local');
-    const blocks = createBlockStore(store);
+    const directory = process.openDirectory(BLOCK_FILES_DIRECTORY);
+    const { chainId } = openGenesis(world.crypto, this.#setup.genesisText, this.#setup.suite);
+    const blocks = createBlockStore(store, createBlockReads(directory, chainId));
     const setup = this.#setup;
     const i = this.#cluster.names.indexOf(process.node);
     const parts = new Parts();
@@ -111,8 +116,11 @@ export class FullNodes {
 
     this.#running.delete(process.node);
     const start = async (): Promise<void> => {
+      const files = await openBlockFiles({ directory, chainId, world, segmentBytes: SEGMENT_BYTES });
+      parts.add({ name: 'block files', stop: () => files.close() });
       const executor = createExecutor({
         store,
+        files,
         crypto: world.crypto,
         clock: world.clock,
         builtins: setup.builtins,
@@ -126,11 +134,18 @@ export class FullNodes {
         world,
         network,
         store,
+        files,
         local,
         voteLog,
         executor: inlineExecutor(executor, setup.machine.bundleDigest),
         reader: createReaderPort(
-          createLedgerReader({ snapshot: () => asSnapshot(store), crypto: world.crypto, builtins: setup.builtins, machine: setup.machine }),
+          createLedgerReader({
+            snapshot: () => asSnapshot(store),
+            files,
+            crypto: world.crypto,
+            builtins: setup.builtins,
+            machine: setup.machine,
+          }),
           world,
         ),
         genesisText: setup.genesisText,

@@ -102,7 +102,7 @@ export class SimMachine {
       network: mortal(network, () => process.alive),
       openLog: (name) => new SimLog(this.disk, name, this.#random, later, () => this.#killed()),
       openStore: (name) => new SimStore(this.disk, name, this.#random, later, () => this.#killed()),
-      openDirectory: (name) => simDirectory(this.disk, name, this.#random, later),
+      openDirectory: (name) => simDirectory(this.disk, name, this.#random, later, () => this.#killed()),
       dead: () => !process.alive,
     };
   }

@@ -16,7 +16,7 @@ export function inlineExecutor(executor: Executor, bundleDigest: string): Execut
     build: (request) => queued(() => executor.build(request)),
     execute: (request) => queued(() => executor.execute(request)),
     commit: (request) => queued(() => executor.commit(request)),
-    repair: (key, value) => queued(() => executor.repair(key, value)),
+    repair: (...row) => queued(() => executor.repair(...row)),
     prove: (key) => queued(() => executor.prove(key)),
     stop: () => queued(() => executor.stop()),
   };

@@ -4,6 +4,7 @@
  */
 import { plantedAhead } from './planted-ahead.ts';
 import { plantedAnswers } from './planted-answers.ts';
+import { plantedBlockFiles } from './planted-block-files.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
@@ -44,6 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedScanner,
   ...plantedRecovery,
   ...plantedSegments,
+  ...plantedBlockFiles,
   ...plantedCoalescing,
   ...plantedDoors,
   ...plantedAnswers,

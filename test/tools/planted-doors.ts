@@ -14,6 +14,14 @@ const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
   {
+    name: 'a token stays good under a key that its node has given up',
+    file: 'api/auth/token.ts',
+    from: 'if (held?.tokenKey !== tokenKey) {',
+    to: 'if (held === undefined) {',
+    test: TOKEN_TEST,
+    only: 'end its tokens at once',
+  },
+  {
     name: 'a turn takes up one piece of work however short, so that what waited once is outrun by what comes',
     file: 'node/pace/turns.ts',
     from: 'if (!entry.run() || usedMs >= SLICE_MS || ++runs >= RUNS_PER_TURN) break;',
@@ -176,8 +184,8 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a block is read in one piece for one of its transactions',
     file: 'node/ledger/block-store.ts',
-    from: 'loadRow(store, ledgerKey.body(height));',
-    to: 'Promise.resolve(store.get(ledgerKey.body(height)));',
+    from: 'return await files.body(location, height);',
+    to: 'return files.bodyNow(location, height);',
     test: 'test/unit/node/records/large-rows.test.ts',
     only: 'a transaction, its sender',
   },
@@ -440,7 +448,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'a body is read for a caller who has gone',
-    file: 'api/rest/handle.ts',
+    file: 'api/rest/body.ts',
     from: 'if (gone.aborted) throw',
     to: 'if (gone.aborted && steps === undefined) throw',
     test: SHORT_HEADROOM_TEST,

@@ -163,15 +163,15 @@ const paged: readonly PlantedBug[] = [
   {
     name: 'a damaged page of the map is read',
     file: 'node/state/segments.ts',
-    from: "throw new ChainError('STORE_DAMAGED', { table: 'state map pages', segment: index, page });",
+    from: 'throw new PagesDamaged(index, page);',
     to: 'continue;',
     only: 'flipped, swapped and lost',
   },
   {
     name: 'the map takes any memory',
     file: 'node/state/segments.ts',
-    from: '    if (over <= 0) return;\n',
-    to: '    if (over <= 1_000) return;\n',
+    from: 'while (this.#order.length > most - spare) {',
+    to: 'while (this.#order.length > most + 1_000) {',
     only: 'within its memory',
   },
   {
@@ -289,4 +289,74 @@ const snapshots: readonly PlantedBug[] = [
   },
 ].map((bug) => ({ ...bug, file: SNAPSHOT, test: SNAPSHOT_TEST }));
 
-export const plantedState: readonly PlantedBug[] = [...proofs, ...versions, ...paged, ...onDisk, ...snapshots];
+const EXECUTOR = 'node/ledger/executor.ts';
+const EXECUTOR_TEST = 'test/unit/node/ledger/executor-pages.test.ts';
+
+const pages: readonly PlantedBug[] = [
+  {
+    name: 'a damaged page is the end of the map',
+    file: EXECUTOR,
+    from: '      await loadMap(versions.final, error);\n',
+    to: '',
+    test: EXECUTOR_TEST,
+    only: 'load the map again',
+  },
+  {
+    name: 'candidates outlive the map they stand on',
+    file: EXECUTOR,
+    from: '    versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);\n    deps',
+    to: '    deps',
+    test: EXECUTOR_TEST,
+    only: 'executed again',
+  },
+  {
+    name: 'a page that meets damage at a commit leaves the map behind the store',
+    file: EXECUTOR,
+    from: '      await loadMap(candidate, error); // the block is on disk\n',
+    to: '',
+    test: EXECUTOR_TEST,
+    only: 'collects garbage',
+  },
+  {
+    name: 'a snapshot that met damage is tried again for ever',
+    file: 'node/ledger/map-rows.ts',
+    from: '        if (error instanceof PagesDamaged) lost = error;\n',
+    to: '',
+    test: 'test/unit/node/ledger/map-rows.test.ts',
+    only: 'tells so',
+  },
+  {
+    name: 'a full page file loses what it did not take',
+    file: 'node/state/segments.ts',
+    from: '      this.#file.write(index * SEGMENT_BYTES, memory);\n',
+    to: '      try {\n        this.#file.write(index * SEGMENT_BYTES, memory);\n      } catch {}\n',
+    test: 'test/unit/node/state/page-file.test.ts',
+    only: 'page file that is full',
+  },
+  {
+    name: 'a full page file fails the block that is on disk',
+    file: 'node/state/tree.ts',
+    from: '      this.#onFault(error);\n',
+    to: '      throw error;\n',
+    test: 'test/unit/node/state/page-file.test.ts',
+    only: 'page file that is full',
+  },
+  {
+    name: 'the record read last outlives its bucket',
+    file: 'node/state/bucket-log.ts',
+    from: '    this.#readBucket = 0;\n    const garbage',
+    to: '    const garbage',
+    test: 'test/unit/node/state/page-file.test.ts',
+    only: 'number of the one read last',
+  },
+  {
+    name: 'a map made from the values stays in memory whole',
+    file: 'node/ledger/map-rows.ts',
+    from: '    return room ? fromRows(height) : made;\n',
+    to: '    return made;\n',
+    test: 'test/unit/node/ledger/map-rows.test.ts',
+    only: 'within its memory as well',
+  },
+];
+
+export const plantedState: readonly PlantedBug[] = [...pages, ...proofs, ...versions, ...paged, ...onDisk, ...snapshots];

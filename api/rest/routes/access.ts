@@ -6,8 +6,10 @@ import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/feeds/exchange-l
 import { API_TOKEN_MS_MAX, type TokenClaims } from '../../auth/token.ts';
 import type { ApiContext } from '../context.ts';
 import { openApiDocument, registryRows } from '../openapi.ts';
-import { API_PREFIX, type Call, layers, type Reply, type Route, route } from '../route.ts';
-import { field, listAnswer, listOf, name128, queryParameter, READ_TIMEOUT_MS, Row, strictObject } from './parts.ts';
+import type { Call, Reply } from '../call.ts';
+import { API_PREFIX, layers, type Route, route } from '../route.ts';
+import { choiceOf, field, givenOf, inQuery, strictObject, type ValuesOf } from '../schema.ts';
+import { listAnswer, listOf, name128, READ_TIMEOUT_MS, Row } from './parts.ts';
 import { listRoute, type Page, type PageAsked, readRoute } from './shapes.ts';
 
 const TOKEN_MS_DEFAULT = 30 * 86_400_000;
@@ -36,7 +38,7 @@ const login = route({
   access: 'public',
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 30, perMs: 60_000 },
-  parameters: [],
+  parameters: {},
   body: {
     formats: ['application/json'],
     schema: strictObject({
@@ -74,7 +76,7 @@ const stepUp = route({
   stepUp: true,
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 30, perMs: 60_000 },
-  parameters: [],
+  parameters: {},
   body: {
     formats: ['application/json'],
     schema: strictObject({}),
@@ -86,7 +88,7 @@ const stepUp = route({
   errors: ['LOGIN_LOCKED', 'ACCOUNT_FOREIGN'],
   response: { schema: TokenAnswer, statuses: [200] },
   handler: (call, api) => {
-    if (call.text('otp') === undefined) throw new ChainError('STEP_UP_REQUIRED'); // a fresh token would renew itself for ever
+    if (call.parameters.otp === undefined) throw new ChainError('STEP_UP_REQUIRED'); // a fresh token would renew itself for ever
     const lifeMs = Math.min(api.settings.sessionMs, call.caller.expiresMs - api.world.clock.now());
     return tokenReply(api.issue(call.caller.account, 'session', lifeMs, true));
   },
@@ -102,7 +104,7 @@ const issueTokenRoute = route({
   stepUp: true,
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 60, perMs: 60_000 },
-  parameters: [],
+  parameters: {},
   body: {
     formats: ['application/json'],
     schema: strictObject({
@@ -141,17 +143,18 @@ const listInterfaces = readRoute({
   },
   access: 'public',
   rateLimit: { count: 100, perMs: 1_000 },
-  parameters: [
-    queryParameter('layer', { type: 'string', enum: [...layers] }, null, 'consensus', {
-      en: 'Operations of this layer only',
-      zh: '仅返回该层的接口',
-    }),
-    queryParameter('operationId', name128, null, 'submitRecords', { en: 'This operation only', zh: '仅返回该接口' }),
-  ],
+  parameters: {
+    layer: inQuery(
+      choiceOf(...layers),
+      { default: null, example: 'consensus' },
+      { en: 'Operations of this layer only', zh: '仅返回该层的接口' },
+    ),
+    operationId: inQuery(name128, { default: null, example: 'submitRecords' }, { en: 'This operation only', zh: '仅返回该接口' }),
+  },
   response: { schema: listOf(Row), statuses: [200] },
-  handler: (call, api) => {
+  handler: ({ parameters: { layer, operationId } }, api) => {
     const rows = registryRows(api.routes).filter(
-      (row) => (call.text('layer') ?? row.layer) === row.layer && (call.text('operationId') ?? row.operationId) === row.operationId,
+      (row) => (layer ?? row.layer) === row.layer && (operationId ?? row.operationId) === row.operationId,
     );
     return { data: listAnswer(rows, api.node.head().height) };
   },
@@ -175,6 +178,43 @@ const openApi = readRoute({
   },
 });
 
+const exchangeConditions = {
+  fromMs: inQuery(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    { default: null, example: 1_740_000_000_000 },
+    { en: 'Calls at or after, ms since 1970', zh: '起始时间（毫秒，含）' },
+  ),
+  toMs: inQuery(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    { default: null, example: 1_750_000_000_000 },
+    { en: 'Calls before, ms since 1970', zh: '截止时间（毫秒，不含）' },
+  ),
+  caller: inQuery(name128, { default: null, example: 'ada@acme' }, { en: 'Calls of this account', zh: '调用账户' }),
+  interfaceId: inQuery(name128, { default: null, example: 'submitRecords' }, { en: 'Calls of this operation', zh: '接口标识' }),
+  code: inQuery(name128, { default: null, example: 'OK' }, { en: 'Calls that ended so', zh: '结果代码' }),
+  accountTried: inQuery(
+    name128,
+    { default: null, example: 'ada@acme' },
+    { en: 'Logins that named this account, refused ones too', zh: '登录时填写的账户，包括被拒绝的登录' },
+  ),
+};
+const exchangeParameters = {
+  ...exchangeConditions,
+  order: inQuery(
+    choiceOf('ascending', 'descending'),
+    { default: 'ascending', example: 'descending' },
+    { en: 'By sequence', zh: '按序号排序' },
+  ),
+  proof: inQuery(
+    Type.Boolean(),
+    { default: false, example: true },
+    {
+      en: `Add the digests that show the page stands in the log's hash chain; at most ${SEGMENT_MAX} entries apart`,
+      zh: `附带证明该页位于日志哈希链中的摘要，跨度不超过 ${SEGMENT_MAX} 条`,
+    },
+  ),
+};
+
 const listExchanges = listRoute({
   operationId: 'listExchanges',
   url: `${API_PREFIX}/audit/exchanges`,
@@ -183,31 +223,7 @@ const listExchanges = listRoute({
   access: { right: 'audit:read' },
   timeoutMs: 30_000,
   rateLimit: { count: 50, perMs: 1_000 },
-  parameters: [
-    queryParameter('fromMs', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, null, 1_740_000_000_000, {
-      en: 'Calls at or after, ms since 1970',
-      zh: '起始时间（毫秒，含）',
-    }),
-    queryParameter('toMs', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, null, 1_750_000_000_000, {
-      en: 'Calls before, ms since 1970',
-      zh: '截止时间（毫秒，不含）',
-    }),
-    queryParameter('caller', name128, null, 'ada@acme', { en: 'Calls of this account', zh: '调用账户' }),
-    queryParameter('interfaceId', name128, null, 'submitRecords', { en: 'Calls of this operation', zh: '接口标识' }),
-    queryParameter('code', name128, null, 'OK', { en: 'Calls that ended so', zh: '结果代码' }),
-    queryParameter('accountTried', name128, null, 'ada@acme', {
-      en: 'Logins that named this account, refused ones too',
-      zh: '登录时填写的账户，包括被拒绝的登录',
-    }),
-    queryParameter('order', { type: 'string', enum: ['ascending', 'descending'] }, 'ascending', 'descending', {
-      en: 'By sequence',
-      zh: '按序号排序',
-    }),
-    queryParameter('proof', { type: 'boolean' }, false, true, {
-      en: `Add the digests that show the page stands in the log's hash chain; at most ${SEGMENT_MAX} entries apart`,
-      zh: `附带证明该页位于日志哈希链中的摘要，跨度不超过 ${SEGMENT_MAX} 条`,
-    }),
-  ],
+  parameters: exchangeParameters,
   errors: ['EXCHANGE_LOG_REWRITTEN'],
   page: exchangePage,
 });
@@ -221,35 +237,25 @@ function tokenReply({ token, claims }: { readonly token: string; readonly claims
 }
 
 /** Auditors of the node's own organisation see every entry, others the calls of their organisation. */
-async function exchangePage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
-  const ownNode = call.caller.organisation === api.node.info.organisation;
-  const given = call.given as {
-    fromMs?: number;
-    toMs?: number;
-    caller?: string;
-    interfaceId?: string;
-    code?: string;
-    accountTried?: string;
-  };
+async function exchangePage(
+  { caller, parameters }: Call<ValuesOf<typeof exchangeParameters>>,
+  api: ApiContext,
+  { limit, cursor }: PageAsked,
+): Promise<Page> {
+  const ownNode = caller.organisation === api.node.info.organisation;
   const conditions: ExchangeFilter = {
-    ...(given.fromMs === undefined ? {} : { fromMs: given.fromMs }),
-    ...(given.toMs === undefined ? {} : { toMs: given.toMs }),
-    ...(given.caller === undefined ? {} : { caller: given.caller }),
-    ...(given.interfaceId === undefined ? {} : { interfaceId: given.interfaceId }),
-    ...(given.code === undefined ? {} : { code: given.code }),
-    ...(given.accountTried === undefined ? {} : { accountTried: given.accountTried }),
-    ...(ownNode ? {} : { organisation: call.caller.organisation }),
+    ...givenOf(parameters, exchangeConditions),
+    ...(ownNode ? {} : { organisation: caller.organisation }),
   };
   await api.exchanges.flush();
-  const reverse = call.text('order') === 'descending';
   const page = await api.exchanges.find(conditions, {
     after: cursor === undefined ? undefined : Number(cursor.at),
     limit,
-    reverse,
+    reverse: parameters.order === 'descending',
   });
   const sequences = page.entries.map((entry) => entry.sequence);
   const [from, to] = [Math.min(...sequences), Math.max(...sequences)];
-  const proof = call.flag('proof') && sequences.length > 0 && to - from < SEGMENT_MAX ? await api.exchanges.segment(from, to) : null;
+  const proof = parameters.proof && sequences.length > 0 && to - from < SEGMENT_MAX ? await api.exchanges.segment(from, to) : null;
   const more = { head: page.head, scope: ownNode ? 'node' : 'organisation', proof };
   const complete = page.next === undefined || page.entries.length === limit; // short with a next: cut by the entries looked at
   return { items: page.entries, height: api.node.head().height, at: page.next, complete, more };

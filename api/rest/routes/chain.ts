@@ -1,5 +1,5 @@
 /** Transactions, blocks and consensus (DB53 5.1.3, 6.3.2). */
-import { Type } from '@sinclair/typebox';
+import { type TObject, type TString, Type } from '@sinclair/typebox';
 import { ChainError } from '../../../node/errors/index.ts';
 import {
   decodeTransaction,
@@ -14,21 +14,19 @@ import { encodeSealedBlock } from '../../../node/ledger/validation.ts';
 import type { StoredBlock } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import { eachInSteps, type Steps } from '../../../node/pace/slices.ts';
-import { API_PREFIX, type BodyDeclaration, type Call, type Route, route } from '../route.ts';
+import type { Call } from '../call.ts';
+import { API_PREFIX, type BodyDeclaration, type Route, route } from '../route.ts';
+import { choiceOf, field, inPath, inQuery, strictObject, type ValuesOf } from '../schema.ts';
 import {
-  field,
   hexDigest,
   heightRange,
-  pathParameter,
   presentCertificate,
   presentRound,
   presentHeader,
   presentTransaction,
-  queryParameter,
   receiptSteps,
   recordCodes,
   Row,
-  strictObject,
   transactionsSteps,
 } from './parts.ts';
 import { submitBytes } from './submission.ts';
@@ -41,7 +39,7 @@ const TRANSACTION_BODY_BYTES_MAX = 6 * 1024 * 1024; // a transaction of 4 MiB in
 const LARGE_BYTES = 262_144;
 
 const binaryFormats = ['application/octet-stream', 'application/json', 'text/plain'] as const;
-function binaryBody(name: 'transaction' | 'block', bytesMax: number): BodyDeclaration<ReturnType<typeof binarySchema>> {
+function binaryBody<N extends 'transaction' | 'block'>(name: N, bytesMax: number): BodyDeclaration<ReturnType<typeof binarySchema<N>>> {
   return {
     formats: binaryFormats,
     bytesMax,
@@ -56,25 +54,20 @@ function binaryBody(name: 'transaction' | 'block', bytesMax: number): BodyDeclar
     },
   };
 }
-function binarySchema(name: string) {
-  return strictObject({
-    [name]: field(Type.String({ pattern: '^[A-Za-z0-9+/]{4}' }), 'AAEC', { en: 'Canonical bytes in base64', zh: '规范编码的 base64' }),
-  });
+function binarySchema<N extends string>(name: N): TObject<Record<N, TString>> {
+  const base64 = Type.String({ pattern: '^[A-Za-z0-9+/]{4}' });
+  const properties = { [name]: field(base64, 'AAEC', { en: 'Canonical bytes in base64', zh: '规范编码的 base64' }) };
+  return strictObject(properties as Record<N, TString>);
 }
 
-const transactionId = pathParameter('id', hexDigest, 'c'.repeat(64), {
+const transactionId = inPath(hexDigest, 'c'.repeat(64), {
   en: 'Transaction id, 64 hex digits',
   zh: '交易标识，64 位十六进制',
 });
-const refParameter = pathParameter(
-  'ref',
-  { type: 'string', minLength: 1, maxLength: 64, pattern: '^(latest|[0-9]{1,15}|[0-9a-f]{64})$' },
-  'latest',
-  {
-    en: 'Height, block hash or `latest`',
-    zh: '区块高度、哈希或 latest',
-  },
-);
+const refParameter = inPath(Type.String({ minLength: 1, maxLength: 64, pattern: '^(latest|[0-9]{1,15}|[0-9a-f]{64})$' }), 'latest', {
+  en: 'Height, block hash or `latest`',
+  zh: '区块高度、哈希或 latest',
+});
 
 const submitTransaction = submitRoute({
   operationId: 'submitTransaction',
@@ -101,16 +94,26 @@ const getTransaction = readRoute({
     zh: '查询交易状态：待处理、已确认（含回执）、被拒绝或已过期',
   },
   access: { right: 'chain:read', own: true },
-  parameters: [
-    transactionId,
-    queryParameter('proof', { type: 'boolean' }, false, true, {
-      en: 'Add the path from the transaction to txRoot of its block',
-      zh: '附带交易到区块 txRoot 的默克尔路径',
-    }),
-  ],
+  parameters: {
+    id: transactionId,
+    proof: inQuery(
+      Type.Boolean(),
+      { default: false, example: true },
+      { en: 'Add the path from the transaction to txRoot of its block', zh: '附带交易到区块 txRoot 的默克尔路径' },
+    ),
+  },
   errors: ['TRANSACTION_NOT_FOUND'],
   handler: async (call, api) => ({ data: await transactionAnswer(call, api) }),
 });
+
+const blockParameters = {
+  fromHeight: inQuery(heightRange, { default: 0, example: 1 }, { en: 'Lowest height', zh: '最低高度' }),
+  order: inQuery(
+    choiceOf('descending', 'ascending'),
+    { default: 'descending', example: 'ascending' },
+    { en: 'By height', zh: '按高度排序' },
+  ),
+};
 
 const listBlocks = listRoute({
   operationId: 'listBlocks',
@@ -118,13 +121,7 @@ const listBlocks = listRoute({
   layer: 'consensus',
   summary: { en: 'Headers of final blocks', zh: '已最终确认区块的区块头列表' },
   access: { right: 'chain:read' },
-  parameters: [
-    queryParameter('fromHeight', heightRange, 0, 1, { en: 'Lowest height', zh: '最低高度' }),
-    queryParameter('order', { type: 'string', enum: ['descending', 'ascending'] }, 'descending', 'ascending', {
-      en: 'By height',
-      zh: '按高度排序',
-    }),
-  ],
+  parameters: blockParameters,
   page: blockPage,
 });
 
@@ -134,18 +131,22 @@ const getBlock = readRoute({
   layer: 'consensus',
   summary: { en: 'A block with its certificate and receipts, or its exact bytes', zh: '查询区块（含证书与回执）或其原始字节' },
   access: { right: 'chain:read' },
-  parameters: [
-    refParameter,
-    queryParameter('form', { type: 'string', enum: ['json', 'raw'] }, 'json', 'raw', {
-      en: 'json: in the envelope; raw: application/octet-stream, outside it',
-      zh: 'json：置于统一结构；raw：以 application/octet-stream 返回原始字节',
-    }),
-  ],
+  parameters: {
+    ref: refParameter,
+    form: inQuery(
+      choiceOf('json', 'raw'),
+      { default: 'json', example: 'raw' },
+      {
+        en: 'json: in the envelope; raw: application/octet-stream, outside it',
+        zh: 'json：置于统一结构；raw：以 application/octet-stream 返回原始字节',
+      },
+    ),
+  },
   errors: ['BLOCK_NOT_FOUND'],
   response: { schema: Row, statuses: [200], outside: ['application/octet-stream'] },
   handler: async (call, api) => {
-    const stored = await findBlock(call, api);
-    if (call.text('form') === 'raw') {
+    const stored = await findBlock(call.parameters.ref, api);
+    if (call.parameters.form === 'raw') {
       const block = encodeBlock(stored.block);
       await api.turn(); // the next look at its megabytes
       return {
@@ -170,7 +171,7 @@ const validateBlock = route({
   access: { right: 'chain:read' },
   timeoutMs: 30_000,
   rateLimit: { count: 20, perMs: 1_000 },
-  parameters: [],
+  parameters: {},
   body: binaryBody('block', BLOCK_BYTES_MAX),
   repeatable: true,
   errors: ['BLOCK_MALFORMED'],
@@ -253,8 +254,8 @@ function paddingStart(text: string): number {
   return text.endsWith('==') ? text.length - 2 : text.endsWith('=') ? text.length - 1 : text.length;
 }
 
-async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<string, unknown>> {
-  const id = fromHex(call.required('id'));
+async function transactionAnswer(call: Call<{ id: string; proof: boolean }>, api: ApiContext): Promise<Record<string, unknown>> {
+  const id = fromHex(call.parameters.id);
   const status = await api.node.transaction(id);
   const transactionId = toHex(id);
   const visible = readsAll(call, api, 'chain:read') || (await api.node.senderOf(id)) === call.caller.account;
@@ -274,11 +275,11 @@ async function transactionAnswer(call: Call, api: ApiContext): Promise<Record<st
     timestampMs: status.timestampMs,
     receipt: await api.paced(receiptSteps(status.receipt)),
     transaction,
-    ...(call.flag('proof') ? { proof: await transactionProof(api, status.receipt.height, status.receipt.index) } : {}),
+    ...(call.parameters.proof ? { proof: await transactionProof(api, status.receipt.height, status.receipt.index) } : {}),
   };
 }
 
-/** Leaves of txRoot are the hashes of the full bytes (design: chain, "Transaction"). */
+/** Leaves of txRoot are the full hashes, of id and signature (design: chain, "Transaction"). */
 async function transactionProof(api: ApiContext, height: number, index: number): Promise<Record<string, unknown> | null> {
   const stored = await api.node.block(height);
   if (stored === undefined) return null;
@@ -295,8 +296,7 @@ async function transactionProof(api: ApiContext, height: number, index: number):
   };
 }
 
-async function findBlock(call: Call, api: ApiContext): Promise<StoredBlock> {
-  const ref = call.required('ref');
+async function findBlock(ref: string, api: ApiContext): Promise<StoredBlock> {
   const stored = await api.node.block(ref === 'latest' ? 'latest' : ref.length === 64 ? fromHex(ref) : Number(ref));
   if (stored === undefined) throw new ChainError('BLOCK_NOT_FOUND', { ref });
   return stored;
@@ -315,10 +315,14 @@ function* blockSteps(stored: StoredBlock, { world }: ApiContext) {
 }
 
 /** Descending pages go down from the height of the first page, so that blocks made meanwhile shift nothing. */
-async function blockPage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
-  const bottom = call.integer('fromHeight');
+async function blockPage(
+  { parameters }: Call<ValuesOf<typeof blockParameters>>,
+  api: ApiContext,
+  { limit, cursor }: PageAsked,
+): Promise<Page> {
+  const bottom = parameters.fromHeight;
   const height = cursor?.height ?? api.node.head().height;
-  const ascending = call.text('order') === 'ascending';
+  const ascending = parameters.order === 'ascending';
   const at = cursor === undefined ? (ascending ? bottom : height) : Number(cursor.at);
   const from = ascending ? at : Math.max(bottom, at - limit + 1);
   const to = ascending ? Math.min(height, at + limit - 1) : at;

@@ -4,8 +4,9 @@ import { toHex } from '../../../node/format/index.ts';
 import { consoleIcon, consoleScript, consoleStyle, docsPage, page } from '../../console/page.ts';
 import type { PageFacts } from '../../console/text.ts';
 import type { NodeService } from '../../../node/service.ts';
-import { type Route, route, type Words } from '../route.ts';
-import { queryParameter } from './parts.ts';
+import type { Language } from '../envelope.ts';
+import { type Route, route } from '../route.ts';
+import { choiceOf, inQuery } from '../schema.ts';
 
 const file = {
   layer: 'network',
@@ -13,7 +14,7 @@ const file = {
   method: 'GET',
   timeoutMs: 5_000,
   rateLimit: 'none',
-  parameters: [],
+  parameters: {},
   errors: [],
 } as const;
 
@@ -36,15 +37,16 @@ export const consoleRoutes: readonly Route[] = [
     url: '/docs',
     summary: { en: 'The interface registry as a page', zh: '接口注册表页面' },
     rateLimit: { count: 50, perMs: 1_000 },
-    parameters: [
-      queryParameter('lang', { type: 'string', enum: ['en', 'zh'] }, null, 'zh', {
-        en: 'Language of the page; default: by Accept-Language',
-        zh: '页面语言；缺省按 Accept-Language',
-      }),
-    ],
+    parameters: {
+      lang: inQuery(
+        choiceOf('en', 'zh'),
+        { default: null, example: 'zh' },
+        { en: 'Language of the page; default: by Accept-Language', zh: '页面语言；缺省按 Accept-Language' },
+      ),
+    },
     response: { schema: Type.String(), statuses: [200], outside: ['text/html'] },
     handler: (call, { node, routes }) => ({
-      raw: docsPageOf(node, routes, (call.text('lang') as keyof Words | undefined) ?? call.language),
+      raw: docsPageOf(node, routes, call.parameters.lang ?? call.language),
       mediaType: 'text/html; charset=utf-8',
       headers: { 'cache-control': 'no-cache', vary: 'accept-language' },
     }),
@@ -76,10 +78,10 @@ export const consoleRoutes: readonly Route[] = [
 ];
 
 /** The pages of a table of routes, by language; they never change. */
-const pages = new WeakMap<readonly Route[], Map<keyof Words, string>>();
+const pages = new WeakMap<readonly Route[], Map<Language, string>>();
 
-function docsPageOf(node: NodeService, routes: readonly Route[], language: keyof Words): string {
-  const made = pages.get(routes) ?? new Map<keyof Words, string>();
+function docsPageOf(node: NodeService, routes: readonly Route[], language: Language): string {
+  const made = pages.get(routes) ?? new Map<Language, string>();
   pages.set(routes, made);
   const known = made.get(language) ?? docsPage(routes, factsOf(node), language);
   made.set(language, known);

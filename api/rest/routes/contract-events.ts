@@ -3,13 +3,21 @@ import { ChainError } from '../../../node/errors/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import { eachInSteps } from '../../../node/pace/slices.ts';
-import { API_PREFIX, type Call } from '../route.ts';
+import type { Call } from '../call.ts';
+import { API_PREFIX } from '../route.ts';
+import { inQuery, type ValuesOf } from '../schema.ts';
 import { addressParameter, contractEntry } from './contract-address.ts';
-import { eventSteps, heightRange, name128, queryParameter } from './parts.ts';
+import { eventSteps, heightRange, name128 } from './parts.ts';
 import { listRoute, type Page, type PageAsked } from './shapes.ts';
 
 const EVENTS_SCANNED_MAX = 20_000; // by one page, whatever the filter
 const EVENTS_READ = 500;
+
+const eventParameters = {
+  address: addressParameter,
+  name: inQuery(name128, { default: null, example: 'weighed' }, { en: 'Events of this name only', zh: '仅返回该名称的事件' }),
+  fromHeight: inQuery(heightRange, { default: 0, example: 1 }, { en: 'From this height', zh: '起始高度' }),
+};
 
 export const listContractEvents = listRoute({
   operationId: 'listContractEvents',
@@ -17,19 +25,20 @@ export const listContractEvents = listRoute({
   layer: 'contract',
   summary: { en: 'Final events of a contract, oldest first', zh: '查询合约事件（已最终确认，按时间升序）' },
   access: { right: 'chain:read' },
-  parameters: [
-    addressParameter,
-    queryParameter('name', name128, null, 'weighed', { en: 'Events of this name only', zh: '仅返回该名称的事件' }),
-    queryParameter('fromHeight', heightRange, 0, 1, { en: 'From this height', zh: '起始高度' }),
-  ],
+  parameters: eventParameters,
   page: eventPage,
 });
 
-async function eventPage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
+async function eventPage(
+  { parameters }: Call<ValuesOf<typeof eventParameters>>,
+  api: ApiContext,
+  { limit, cursor }: PageAsked,
+): Promise<Page> {
+  const { address, name, fromHeight } = parameters;
   const height = cursor?.height ?? api.node.head().height;
   let at =
     cursor === undefined
-      ? { height: Math.max(call.integer('fromHeight'), firstHeight(call, api)) - 1, position: Number.MAX_SAFE_INTEGER }
+      ? { height: Math.max(fromHeight, firstHeight(address, api)) - 1, position: Number.MAX_SAFE_INTEGER }
       : parsePosition(String(cursor.at));
   const found: OutboxEvent[] = [];
   const whole = async (): Promise<Page> => ({ items: await api.paced(eachInSteps(found, eventSteps)), height, at: undefined });
@@ -40,7 +49,7 @@ async function eventPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
       if (event.height > height) return whole();
       at = event;
       scanned++;
-      if (event.event.contract === call.text('address') && (call.text('name') ?? event.event.name) === event.event.name) found.push(event);
+      if (event.event.contract === address && (name ?? event.event.name) === event.event.name) found.push(event);
       if (found.length === limit) return part();
     }
     if (events.length === 0) return whole();
@@ -49,10 +58,9 @@ async function eventPage(call: Call, api: ApiContext, { limit, cursor }: PageAsk
 }
 
 /** Before a contract was deployed it has no events; built-in ones are there from the start. */
-function firstHeight(call: Call, api: ApiContext): number {
-  const address = call.required('address');
+function firstHeight(address: string, api: ApiContext): number {
   if (!address.startsWith('0x')) return 0;
-  const { deployedAt } = contractEntry(call, api) as { readonly deployedAt?: number };
+  const { deployedAt } = contractEntry(address, api) as { readonly deployedAt?: number };
   return deployedAt ?? 0;
 }
 

@@ -3,9 +3,9 @@ import { Type } from '@sinclair/typebox';
 import { CONTRACT, deployedKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import { TRIAL_GAS_MAX } from '../../../node/ledger/reader.ts';
-import type { DeployRequest } from '../deps.ts';
 import { API_PREFIX, type Route } from '../route.ts';
-import { contractCodes, field, name128, queryCodes, queryParameter, strictObject, valueSteps } from './parts.ts';
+import { choiceOf, field, inQuery, strictObject } from '../schema.ts';
+import { contractCodes, name128, queryCodes, valueSteps } from './parts.ts';
 import { encodeArgs, submitCalls, TRIAL_GAS_FACTOR, TRIAL_GAS_SPARE } from './submission.ts';
 import { addressParameter, contractEntry, deployedAddress } from './contract-address.ts';
 import { listContractEvents } from './contract-events.ts';
@@ -43,7 +43,7 @@ const gasField = field(
 );
 const DeployBody = strictObject({
   name: field(Type.String({ minLength: 1, maxLength: 64 }), 'weights', { en: 'Name for people', zh: '便于识别的名称' }),
-  language: field(Type.String({ enum: ['javascript'] }), 'javascript', { en: 'Language of the code', zh: '代码语言' }, 'javascript'),
+  language: field(choiceOf('javascript'), 'javascript', { en: 'Language of the code', zh: '代码语言' }, 'javascript'),
   code: field(Type.String({ minLength: 1, maxLength: CODE_CHARACTERS_MAX }), EXAMPLE_CODE, { en: 'Source', zh: '源代码' }),
   gasLimit: gasField,
 });
@@ -72,7 +72,7 @@ const deployContract = submitRoute({
     example: JSON.stringify({ name: 'weights', language: 'javascript', code: EXAMPLE_CODE }),
     description: { en: 'Source and name', zh: '源代码与名称' },
   },
-  handler: async (call, api) => submitCalls(call, api, [await api.deploy(call.body as DeployRequest)], call.body.gasLimit),
+  handler: async (call, api) => submitCalls(call, api, [await api.deploy(call.body)], call.body.gasLimit),
 });
 
 const listContracts = listRoute({
@@ -90,9 +90,9 @@ const getContract = readRoute({
   layer: 'contract',
   summary: { en: 'State, version, owner and code digest of a contract', zh: '查询合约的状态、版本、所有者与代码摘要' },
   access: { right: 'chain:read' },
-  parameters: [deployedAddress],
+  parameters: { address: deployedAddress },
   errors: ['CONTRACT_NOT_FOUND'],
-  handler: (call, api) => ({ data: contractEntry(call, api) }),
+  handler: (call, api) => ({ data: contractEntry(call.parameters.address, api) }),
 });
 
 const callContract = submitRoute({
@@ -101,7 +101,7 @@ const callContract = submitRoute({
   layer: 'contract',
   summary: { en: 'Run a method in a transaction', zh: '以交易方式调用合约方法' },
   access: { right: 'contract:call' },
-  parameters: [deployedAddress],
+  parameters: { address: deployedAddress },
   body: {
     formats: ['application/json'],
     schema: CallBody,
@@ -111,9 +111,10 @@ const callContract = submitRoute({
   },
   errors: ['CONTRACT_NOT_FOUND', ...contractCodes],
   handler: async (call, api) => {
-    contractEntry(call, api);
+    const { address } = call.parameters;
+    contractEntry(address, api);
     const { method, args, gasLimit } = call.body;
-    const calls = [{ contract: call.required('address'), method, args: await encodeArgs(api, args) }];
+    const calls = [{ contract: address, method, args: await encodeArgs(api, args) }];
     return await submitCalls(call, api, calls, gasLimit);
   },
 });
@@ -125,19 +126,20 @@ const queryContract = readRoute({
   summary: { en: 'Run a method read-only at the head; writes nothing', zh: '在最新高度只读调用合约方法，不产生交易' },
   access: { right: 'chain:read' },
   rateLimit: { count: 500, perMs: 1_000 },
-  parameters: [
-    addressParameter,
-    { name: 'method', in: 'query', required: true, schema: name128, example: 'total', description: { en: 'Method', zh: '方法名' } },
-    queryParameter('args', { type: 'string', minLength: 1, maxLength: QUERY_CHARACTERS_MAX }, '[]', '["7"]', {
-      en: 'Arguments as JSON: a list, or for a built-in contract an object',
-      zh: '参数（JSON）：列表；内置合约可为对象',
-    }),
-  ],
+  parameters: {
+    address: addressParameter,
+    method: inQuery(name128, { example: 'total' }, { en: 'Method', zh: '方法名' }),
+    args: inQuery(
+      Type.String({ minLength: 1, maxLength: QUERY_CHARACTERS_MAX }),
+      { default: '[]', example: '["7"]' },
+      { en: 'Arguments as JSON: a list, or for a built-in contract an object', zh: '参数（JSON）：列表；内置合约可为对象' },
+    ),
+  },
   errors: ['CONTRACT_NOT_FOUND', ...queryCodes],
   handler: async (call, api) => {
-    const address = call.required('address');
-    const args = await encodeArgs(api, argumentsFor(address, parseArgs(call.required('args'))));
-    const answer = await api.node.query(call.caller.account, address, call.required('method'), args);
+    const { address, method, args } = call.parameters;
+    const encoded = await encodeArgs(api, argumentsFor(address, parseArgs(args)));
+    const answer = await api.node.query(call.caller.account, address, method, encoded);
     return { data: { result: await api.paced(valueSteps(answer.result)), gasUsed: answer.gasUsed, height: answer.height } };
   },
 });

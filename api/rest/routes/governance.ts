@@ -3,7 +3,8 @@ import { Type } from '@sinclair/typebox';
 import { CONTRACT, governanceKey } from '../../../contracts/index.ts';
 import { parameterNames, type ParameterRow, parameterTable } from '../../../node/format/index.ts';
 import { API_PREFIX, type Route } from '../route.ts';
-import { field, listAnswer, listOf, pathParameter, Row, strictObject } from './parts.ts';
+import { choiceOf, field, inPath, strictObject } from '../schema.ts';
+import { listAnswer, listOf, Row } from './parts.ts';
 import { listRoute, readRoute, statePages, submitRoute } from './shapes.ts';
 import { encodeArgs, submitCalls } from './submission.ts';
 
@@ -76,23 +77,23 @@ const voteOnProposal = submitRoute({
   access: { right: 'governance:vote' },
   stepUp: true,
   rateLimit: { count: 10, perMs: 1_000 },
-  parameters: [
-    pathParameter('id', { type: 'string', minLength: 1, maxLength: 8, pattern: '^[0-9]{1,8}$' }, '00000001', {
+  parameters: {
+    id: inPath(Type.String({ minLength: 1, maxLength: 8, pattern: '^[0-9]{1,8}$' }), '00000001', {
       en: 'Proposal',
       zh: '提案编号',
     }),
-  ],
+  },
   body: {
     formats: ['application/json'],
     schema: strictObject({
-      vote: field(Type.String({ enum: ['yes', 'no'] }), 'yes', { en: 'yes or no', zh: 'yes 表示赞成，no 表示反对' }),
+      vote: field(choiceOf('yes', 'no'), 'yes', { en: 'yes or no', zh: 'yes 表示赞成，no 表示反对' }),
     }),
     bytesMax: 4_096,
     example: '{"vote":"yes"}',
     description: { en: 'The vote', zh: '投票' },
   },
   handler: async (call, api) => {
-    const args = await encodeArgs(api, { id: call.required('id'), approve: call.body.vote === 'yes' });
+    const args = await encodeArgs(api, { id: call.parameters.id, approve: call.body.vote === 'yes' });
     const gasLimit = Math.min(VOTE_GAS, api.node.parameters().transactionGasMax);
     return await submitCalls(call, api, [{ contract: CONTRACT.governance, method: 'vote', args }], gasLimit);
   },

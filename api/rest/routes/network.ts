@@ -5,9 +5,11 @@ import { ChainError } from '../../../node/errors/index.ts';
 import { decodeJson, quorumSize } from '../../../node/format/index.ts';
 import type { PeerStatus } from '../../../node/world.ts';
 import type { ApiContext } from '../context.ts';
-import { API_PREFIX, type Call, type Route, route } from '../route.ts';
-import { openEventStream } from '../stream.ts';
-import { listAnswer, listOf, name128, pathParameter, queryParameter, READ_TIMEOUT_MS, Row, strictObject } from './parts.ts';
+import type { Call } from '../call.ts';
+import { API_PREFIX, type Route, route } from '../route.ts';
+import { choiceOf, inPath, inQuery, strictObject } from '../schema.ts';
+import { openEventStream, streamParameters } from '../stream.ts';
+import { listAnswer, listOf, name128, READ_TIMEOUT_MS, Row } from './parts.ts';
 import { listRoute, type Page, type PageAsked, readRoute, statePages } from './shapes.ts';
 
 const listNodes = listRoute({
@@ -31,11 +33,11 @@ const getNode = readRoute({
   layer: 'network',
   summary: { en: 'One registered node', zh: '查询一个已注册节点' },
   access: { right: 'node:read' },
-  parameters: [pathParameter('id', name128, 'node-a', { en: 'Node id', zh: '节点标识' })],
+  parameters: { id: inPath(name128, 'node-a', { en: 'Node id', zh: '节点标识' }) },
   errors: ['NOT_FOUND'],
   handler: (call, api) => {
-    const entry = entryOf(api.read, 'node', call.required('id'));
-    if (entry === undefined) throw new ChainError('NOT_FOUND', { node: call.required('id') });
+    const entry = entryOf(api.read, 'node', call.parameters.id);
+    if (entry === undefined) throw new ChainError('NOT_FOUND', { node: call.parameters.id });
     const peers = new Map(api.node.peers().map((peer) => [peer.node, peer]));
     return { data: nodeAnswer(api, peers, entry) };
   },
@@ -63,27 +65,7 @@ const streamEvents = route({
   access: { right: 'chain:read' },
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 20, perMs: 1_000 },
-  parameters: [
-    queryParameter('contract', name128, null, 'records', { en: 'Events of this contract only', zh: '仅推送该合约的事件' }),
-    queryParameter('name', name128, null, 'stored', { en: 'Events of this name only', zh: '仅推送该名称的事件' }),
-    queryParameter('fromHeight', { type: 'integer', minimum: -1, maximum: Number.MAX_SAFE_INTEGER }, -1, 1, {
-      en: 'From this height on; -1: what comes from now on',
-      zh: '起始高度；-1 表示仅推送此后的事件',
-    }),
-    {
-      ...queryParameter(
-        'last-event-id',
-        { type: 'string', minLength: 3, maxLength: 33, pattern: '^[0-9]{1,15}-[0-9]{1,16}$' },
-        null,
-        '12-0',
-        {
-          en: 'Id of the last event seen; the stream goes on after it and fromHeight is not used',
-          zh: '上次收到的事件标识；从其后继续推送，忽略 fromHeight',
-        },
-      ),
-      in: 'header',
-    },
-  ],
+  parameters: streamParameters,
   errors: ['EVENT_ID_AHEAD'],
   response: { schema: Type.String(), statuses: [200], outside: ['text/event-stream'] },
   handler: (call, api) => ({ stream: openEventStream(call, api) }),
@@ -95,12 +77,13 @@ const listAlarms = listRoute({
   layer: 'contract',
   summary: { en: 'Alarms of this node, newest first', zh: '本节点的告警，按时间倒序' },
   access: { right: 'alarm:read' },
-  parameters: [
-    queryParameter('state', { type: 'string', enum: ['all', 'open', 'acknowledged'] }, 'all', 'open', {
-      en: 'open: not yet acknowledged',
-      zh: 'open：尚未确认',
-    }),
-  ],
+  parameters: {
+    state: inQuery(
+      choiceOf('all', 'open', 'acknowledged'),
+      { default: 'all', example: 'open' },
+      { en: 'open: not yet acknowledged', zh: 'open：尚未确认' },
+    ),
+  },
   page: alarmPage,
 });
 
@@ -113,7 +96,7 @@ const acknowledgeAlarm = route({
   access: { right: 'alarm:acknowledge' },
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 100, perMs: 1_000 },
-  parameters: [pathParameter('id', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, 1, { en: 'Alarm', zh: '告警编号' })],
+  parameters: { id: inPath(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), 1, { en: 'Alarm', zh: '告警编号' }) },
   body: {
     formats: ['application/json'],
     schema: strictObject({}),
@@ -124,7 +107,7 @@ const acknowledgeAlarm = route({
   repeatable: true,
   errors: ['NOT_FOUND'],
   response: { schema: Row, statuses: [200] },
-  handler: async (call, { node }) => ({ data: await node.acknowledgeAlarm(call.integer('id'), call.caller.account) }),
+  handler: async (call, { node }) => ({ data: await node.acknowledgeAlarm(call.parameters.id, call.caller.account) }),
 });
 
 // --- operations: outside /api/v1 ------------------------------------------------------------------------------------------------------
@@ -138,7 +121,7 @@ const healthz = route({
   access: 'public',
   timeoutMs: 2_000,
   rateLimit: 'none',
-  parameters: [],
+  parameters: {},
   errors: [],
   response: { schema: Row, statuses: [200] },
   handler: (_call, { node }) => ({ data: { node: node.info.node, version: node.info.version, height: node.head().height } }),
@@ -156,7 +139,7 @@ const readyz = route({
   access: 'public',
   timeoutMs: 2_000,
   rateLimit: 'none',
-  parameters: [],
+  parameters: {},
   errors: ['NODE_NOT_READY'],
   response: { schema: Row, statuses: [200] },
   handler: (_call, api) => {
@@ -175,7 +158,7 @@ const metrics = route({
   access: { right: 'metrics:read' },
   timeoutMs: 5_000,
   rateLimit: { count: 10, perMs: 1_000 },
-  parameters: [],
+  parameters: {},
   errors: [],
   response: { schema: Type.String(), statuses: [200], outside: ['text/plain'] },
   handler: async (_call, api) => ({ raw: await api.metrics.text(), mediaType: api.metrics.contentType }),
@@ -228,9 +211,13 @@ function readiness(api: ApiContext) {
   ];
 }
 
-async function alarmPage(call: Call, api: ApiContext, { limit, cursor }: PageAsked): Promise<Page> {
+async function alarmPage(
+  { parameters }: Call<{ state: 'all' | 'open' | 'acknowledged' }>,
+  api: ApiContext,
+  { limit, cursor }: PageAsked,
+): Promise<Page> {
   const below = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor.at);
-  const state = call.text('state');
+  const { state } = parameters;
   const all = (await api.node.alarms())
     .filter((alarm) => alarm.id < below && (state === 'all' || (alarm.acknowledgedBy === undefined) === (state === 'open')))
     .sort((a, b) => b.id - a.id);

@@ -1,5 +1,5 @@
 /** Parameters, schemas and presentations that several routes share. */
-import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import { type TSchema, Type } from '@sinclair/typebox';
 import {
   type Block,
   decodeTransaction,
@@ -20,7 +20,7 @@ import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
 import { jsonBytesSteps, UNBOUNDED } from '../../../node/pace/json-steps.ts';
 import { eachInSteps, type Steps } from '../../../node/pace/slices.ts';
-import type { Parameter, ParameterSchema, Words } from '../route.ts';
+import { choiceOf, inQuery, type ValuesOf } from '../schema.ts';
 
 export const READ_TIMEOUT_MS = 15_000;
 /** Above SYNC_WAIT_MAX_MS: a sync wait that runs out answers 202, never CALL_TIMEOUT. */
@@ -45,58 +45,41 @@ export const recordCodes = [...Object.keys(recordsErrors).filter((code) => !inde
 
 // --- parameters -----------------------------------------------------------------------------------------------------------------------
 
-export function pathParameter(name: string, schema: ParameterSchema, example: string | number, description: Words): Parameter {
-  return { name, in: 'path', required: true, schema, example, description };
-}
+export const hexDigest = Type.String({ minLength: 64, maxLength: 64, pattern: '^[0-9a-f]{64}$' });
+export const name128 = Type.String({ minLength: 1, maxLength: 128 });
+export const heightRange = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
-export function queryParameter(
-  name: string,
-  schema: ParameterSchema,
-  fallback: string | number | boolean | null,
-  example: string | number | boolean,
-  description: Words,
-): Parameter {
-  return { name, in: 'query', required: false, schema, default: fallback, example, description };
-}
-
-export const hexDigest: ParameterSchema = { type: 'string', minLength: 64, maxLength: 64, pattern: '^[0-9a-f]{64}$' };
-export const name128: ParameterSchema = { type: 'string', minLength: 1, maxLength: 128 };
-export const heightRange: ParameterSchema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
-
-export const limitParameter = queryParameter('limit', { type: 'integer', minimum: 1, maximum: 1_000 }, 100, 100, {
-  en: 'Items of one page; a page of large items may end before, with `complete: false`',
-  zh: '每页条数；内容较大时可能提前结束，此时 complete 为 false',
-});
-export const afterParameter = queryParameter('after', { type: 'string', minLength: 1, maxLength: 1_024 }, null, 'WyJhYmMiLDEyLDM0XQ', {
-  en: 'Cursor: `next` of the page before; default: the first page',
-  zh: '游标：上一页返回的 next；缺省为首页',
-});
-export const pageParameters = [limitParameter, afterParameter];
-export const waitParameters = [
-  queryParameter('wait', { type: 'string', enum: ['sync', 'async'] }, 'sync', 'sync', {
-    en: 'sync: answer when final, or 202 when timeoutMs has passed; async: answer 202 as soon as the transaction is admitted',
-    zh: 'sync：最终确认后应答，超过 timeoutMs 则返回 202；async：交易被接收后立即返回 202',
-  }),
-  queryParameter('timeoutMs', { type: 'integer', minimum: 0, maximum: SYNC_WAIT_MAX_MS }, SYNC_WAIT_DEFAULT_MS, 5_000, {
-    en: 'Longest wait of wait=sync, ms',
-    zh: 'wait=sync 的最长等待时间（毫秒）',
-  }),
-];
-
-/** A field of a JSON body, with the words and the example every parameter carries. */
-export function field<T extends TSchema>(schema: T, example: unknown, description: Words, fallback?: unknown): T {
-  return {
-    ...schema,
-    description: description.en,
-    'x-description-zh': description.zh,
-    examples: [example],
-    ...(fallback === undefined ? {} : { default: fallback }),
-  };
-}
-
-export function strictObject<T extends TProperties>(properties: T): TObject<T> {
-  return Type.Object(properties, { additionalProperties: false });
-}
+const limit = inQuery(
+  Type.Integer({ minimum: 1, maximum: 1_000 }),
+  { default: 100, example: 100 },
+  {
+    en: 'Items of one page; a page of large items may end before, with `complete: false`',
+    zh: '每页条数；内容较大时可能提前结束，此时 complete 为 false',
+  },
+);
+const after = inQuery(
+  Type.String({ minLength: 1, maxLength: 1_024 }),
+  { default: null, example: 'WyJhYmMiLDEyLDM0XQ' },
+  { en: 'Cursor: `next` of the page before; default: the first page', zh: '游标：上一页返回的 next；缺省为首页' },
+);
+export const pageParameters = { limit, after };
+export type PageParameters = ValuesOf<typeof pageParameters>;
+export const waitParameters = {
+  wait: inQuery(
+    choiceOf('sync', 'async'),
+    { default: 'sync', example: 'sync' },
+    {
+      en: 'sync: answer when final, or 202 when timeoutMs has passed; async: answer 202 as soon as the transaction is admitted',
+      zh: 'sync：最终确认后应答，超过 timeoutMs 则返回 202；async：交易被接收后立即返回 202',
+    },
+  ),
+  timeoutMs: inQuery(
+    Type.Integer({ minimum: 0, maximum: SYNC_WAIT_MAX_MS }),
+    { default: SYNC_WAIT_DEFAULT_MS, example: 5_000 },
+    { en: 'Longest wait of wait=sync, ms', zh: 'wait=sync 的最长等待时间（毫秒）' },
+  ),
+};
+export type WaitParameters = ValuesOf<typeof waitParameters>;
 
 // --- schemas of answers ---------------------------------------------------------------------------------------------------------------
 

@@ -5,14 +5,14 @@ import { decodeJson, indexDigest, type Json, type RecordOrigin, SOURCE_TEXT_BYTE
 import { annexExample, annexFields } from '../annex-a.ts';
 import type { ApiContext } from '../context.ts';
 import type { RecordBody, RecordFilter, RecordMediaType, RecordOutcome } from '../../../node/records/types.ts';
-import { API_PREFIX, type BodyDeclaration, type Call, type Parameter, type Route, route } from '../route.ts';
+import type { Call } from '../call.ts';
+import { API_PREFIX, type BodyDeclaration, type Route, route } from '../route.ts';
+import { choiceOf, givenOf, inHeader, inPath, inQuery, type ValuesOf } from '../schema.ts';
 import {
   hexDigest,
   heightRange,
   listOf,
   pageParameters,
-  pathParameter,
-  queryParameter,
   READ_RATE,
   READ_TIMEOUT_MS,
   recordCodes,
@@ -36,19 +36,20 @@ const recordBody: BodyDeclaration<never> = {
     zh: '按表 A.1 的一条或多条记录：JSON 对象或列表、XML 元素或列表、带表头的 CSV；UTF-8 编码',
   },
 };
-const digestParameters: readonly Parameter[] = [
-  queryParameter('digest', hexDigest, null, 'a'.repeat(64), {
-    en: 'SHA-256 the caller computed over what is sent, without token; a single record only; a differing one is refused',
-    zh: '提交方对不含 token 的内容计算的 SHA-256（仅限单条）；不一致则拒绝',
+const digestParameters = {
+  digest: inQuery(
+    hexDigest,
+    { default: null, example: 'a'.repeat(64) },
+    {
+      en: 'SHA-256 the caller computed over what is sent, without token; a single record only; a differing one is refused',
+      zh: '提交方对不含 token 的内容计算的 SHA-256（仅限单条）；不一致则拒绝',
+    },
+  ),
+  'digest-sha256': inHeader(hexDigest, 'a'.repeat(64), {
+    en: 'The same as `digest`, as a header',
+    zh: '与 digest 相同，以请求头形式提供',
   }),
-  {
-    ...queryParameter('digest-sha256', hexDigest, null, 'a'.repeat(64), {
-      en: 'The same as `digest`, as a header',
-      zh: '与 digest 相同，以请求头形式提供',
-    }),
-    in: 'header',
-  },
-];
+};
 const digestLimit = {
   rule: 'atMostOne',
   names: ['digest', 'digest-sha256'],
@@ -57,74 +58,66 @@ const digestLimit = {
     zh: 'digest 与请求头 Digest-SHA256 含义相同，只能提供一个',
   },
 } as const;
-const recordId = pathParameter('id', hexDigest, 'b'.repeat(64), { en: 'Record id, 64 hex digits', zh: '记录标识，64 位十六进制' });
-const versionParameter = queryParameter('version', { type: 'integer', minimum: 0, maximum: 4_294_967_295 }, 0, 1, {
-  en: 'Version asked; 0: the current one',
-  zh: '查询的版本；0 表示当前版本',
-});
+const recordId = inPath(hexDigest, 'b'.repeat(64), { en: 'Record id, 64 hex digits', zh: '记录标识，64 位十六进制' });
+const versionParameter = inQuery(
+  Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+  { default: 0, example: 1 },
+  { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
+);
 
-const classParameter = queryParameter('class', { type: 'string', minLength: 1, maxLength: 128 }, 'production', 'quality', {
-  en: 'Class of the records: production (annex A), device, quality, material_consumption, or one an organisation registered',
-  zh: '记录类别：production（附录 A）、device、quality、material_consumption 或机构注册的类别',
-});
+const classParameter = inQuery(
+  Type.String({ minLength: 1, maxLength: 128 }),
+  { default: 'production', example: 'quality' },
+  {
+    en: 'Class of the records: production (annex A), device, quality, material_consumption, or one an organisation registered',
+    zh: '记录类别：production（附录 A）、device、quality、material_consumption 或机构注册的类别',
+  },
+);
 
 const SOURCE_CHARACTERS_MAX = 64; // so that any script fits the 256 bytes of the stored form
-const sourceParameter = (
-  name: keyof RecordOrigin,
-  asked: string,
-  example: string,
-  en: string,
-  zh: string,
-): readonly [keyof RecordOrigin, Parameter] => [
-  name,
-  queryParameter(asked, { type: 'string', minLength: 1, maxLength: SOURCE_CHARACTERS_MAX, pattern: '^[^\\p{Cc}]*$' }, null, example, {
-    en,
-    zh,
-  }),
-];
+const sourceText = Type.String({ minLength: 1, maxLength: SOURCE_CHARACTERS_MAX, pattern: '^[^\\p{Cc}]*$' });
+const source = (example: string, en: string, zh: string) => inQuery(sourceText, { default: null, example: example }, { en, zh });
 /** Stored beside each record of the body; the last time and seq of an account and interface are kept, so that an incremental upload knows where to go on. */
-const sourceParameters = [
-  sourceParameter('system', 'sourceSystem', 'MES-3', 'System the records come from', '记录来源系统'),
-  sourceParameter('id', 'sourceId', 'batch-77', 'Its own id of this upload', '来源系统中的标识'),
-  sourceParameter('time', 'sourceTime', '2025-03-01T08:00:00Z', "Sender's time of this upload", '发送方时间'),
-  sourceParameter('seq', 'sourceSeq', '1042', "Sender's running number of this upload", '发送方流水号'),
-  sourceParameter(
-    'interfaceId',
-    'interfaceId',
-    'mes/1',
-    'Interface the records came through; needed to go on after time or seq',
-    '上传所用接口',
-  ),
-  sourceParameter('mapping', 'mapping', 'ai4i@1', 'Mapping that made these records of others', '生成记录所用的映射'),
-] as const;
+const sourceParameters = {
+  sourceSystem: source('MES-3', 'System the records come from', '记录来源系统'),
+  sourceId: source('batch-77', 'Its own id of this upload', '来源系统中的标识'),
+  sourceTime: source('2025-03-01T08:00:00Z', "Sender's time of this upload", '发送方时间'),
+  sourceSeq: source('1042', "Sender's running number of this upload", '发送方流水号'),
+  interfaceId: source('mes/1', 'Interface the records came through; needed to go on after time or seq', '上传所用接口'),
+  mapping: source('ai4i@1', 'Mapping that made these records of others', '生成记录所用的映射'),
+};
 
-const textRange = { type: 'string', minLength: 1, maxLength: 256 } as const;
-const filter = (name: keyof RecordFilter, example: string, en: string, zh: string): Parameter =>
-  queryParameter(name, textRange, null, example, { en, zh });
-const filterParameters = [
-  filter('class', 'production', 'Record class', '记录类别'),
-  filter('product', 'M14860', 'product_uid', '产品标识'),
-  filter('productionBatch', 'PB-7', 'Production batch', '生产批次'),
-  filter('materialBatch', 'MB-3', 'Batch of a raw material', '原材料批次'),
-  filter('supplier', 'Acme Steel', 'Supplier of the material batch', '原材料供应商'),
-  filter('batch', 'PB-7', 'Production or material batch; each row says which matched', '生产或原材料批次；每行说明匹配项'),
-  filter('device', 'M-01', 'Device that produced or measured', '设备标识'),
-  filter('factory', 'F-001', 'pro_factory_uid or factory_uid', '工厂标识'),
-  filter('from', '2025-01-01T00:00:00Z', 'production_time at or after', '生产时间起（含）'),
-  filter('to', '2025-12-31T23:59:59Z', 'production_time at or before', '生产时间止（含）'),
-];
+const textRange = Type.String({ minLength: 1, maxLength: 256 });
+const filter = (example: string, en: string, zh: string) => inQuery(textRange, { default: null, example: example }, { en, zh });
+const filterParameters = {
+  class: filter('production', 'Record class', '记录类别'),
+  product: filter('M14860', 'product_uid', '产品标识'),
+  productionBatch: filter('PB-7', 'Production batch', '生产批次'),
+  materialBatch: filter('MB-3', 'Batch of a raw material', '原材料批次'),
+  supplier: filter('Acme Steel', 'Supplier of the material batch', '原材料供应商'),
+  batch: filter('PB-7', 'Production or material batch; each row says which matched', '生产或原材料批次；每行说明匹配项'),
+  device: filter('M-01', 'Device that produced or measured', '设备标识'),
+  factory: filter('F-001', 'pro_factory_uid or factory_uid', '工厂标识'),
+  from: filter('2025-01-01T00:00:00Z', 'production_time at or after', '生产时间起（含）'),
+  to: filter('2025-12-31T23:59:59Z', 'production_time at or before', '生产时间止（含）'),
+} satisfies Readonly<Record<keyof RecordFilter, unknown>>;
 
 /** How far the query index must have come before it answers. */
-const freshnessParameters: readonly Parameter[] = [
-  queryParameter('atLeastHeight', heightRange, 0, 1, {
-    en: 'Wait until the index has reached this height, at most waitMs; then INDEX_BEHIND',
-    zh: '等待索引达到该高度，最长 waitMs，否则返回 INDEX_BEHIND',
-  }),
-  queryParameter('waitMs', { type: 'integer', minimum: 0, maximum: 25_000 }, 5_000, 5_000, {
-    en: 'Longest wait for atLeastHeight, ms',
-    zh: '等待 atLeastHeight 的最长时间（毫秒）',
-  }),
-];
+const freshnessParameters = {
+  atLeastHeight: inQuery(
+    heightRange,
+    { default: 0, example: 1 },
+    {
+      en: 'Wait until the index has reached this height, at most waitMs; then INDEX_BEHIND',
+      zh: '等待索引达到该高度，最长 waitMs，否则返回 INDEX_BEHIND',
+    },
+  ),
+  waitMs: inQuery(
+    Type.Integer({ minimum: 0, maximum: 25_000 }),
+    { default: 5_000, example: 5_000 },
+    { en: 'Longest wait for atLeastHeight, ms', zh: '等待 atLeastHeight 的最长时间（毫秒）' },
+  ),
+};
 
 const RecordItem = Type.Object({ id: Type.String(), version: Type.Integer(), recordDigest: Type.String() }, { additionalProperties: true });
 const SubmitAnswer = Type.Object(
@@ -165,7 +158,7 @@ const submitRecords = route({
   access: { right: 'record:submit', tokenInBody: true },
   timeoutMs: SUBMIT_TIMEOUT_MS,
   rateLimit: SUBMIT_RATE,
-  parameters: [classParameter, ...sourceParameters.map(([, parameter]) => parameter), ...waitParameters, ...digestParameters],
+  parameters: { class: classParameter, ...sourceParameters, ...waitParameters, ...digestParameters },
   limits: [digestLimit],
   body: recordBody,
   secretBody: true,
@@ -174,10 +167,10 @@ const submitRecords = route({
   response: { schema: SubmitAnswer, statuses: [200, 202] },
   handler: async (call, { records }) => {
     const outcome = await records.submit(bodyOf(call), call, {
-      wait: call.required('wait') as 'sync' | 'async',
-      timeoutMs: call.integer('timeoutMs'),
+      wait: call.parameters.wait,
+      timeoutMs: call.parameters.timeoutMs,
       statedDigest: statedDigest(call),
-      recordClass: call.required('class'),
+      recordClass: call.parameters.class,
       source: sourceOf(call),
       requestId: call.requestId,
     });
@@ -201,7 +194,7 @@ const validateRecords = route({
   access: { right: 'record:submit', tokenInBody: true },
   timeoutMs: READ_TIMEOUT_MS,
   rateLimit: { count: 200, perMs: 1_000 },
-  parameters: [classParameter, ...digestParameters],
+  parameters: { class: classParameter, ...digestParameters },
   limits: [digestLimit],
   body: recordBody,
   secretBody: true,
@@ -211,7 +204,7 @@ const validateRecords = route({
   handler: async (call, { records }) => {
     const outcome = await records.validate(bodyOf(call), call, {
       statedDigest: statedDigest(call),
-      recordClass: call.required('class'),
+      recordClass: call.parameters.class,
     });
     const data = { valid: true, ...outcome };
     return { data, rows: outcome.records.length, logged: sealedLog(outcome.records, {}), kept: withoutContentDigests(data) };
@@ -228,23 +221,32 @@ const findRecords = route({
   access: { right: 'record:read', own: true },
   timeoutMs: 30_000,
   rateLimit: READ_RATE,
-  parameters: [
+  parameters: {
     ...filterParameters,
-    queryParameter('include', { type: 'string', enum: ['current', 'archived'] }, 'current', 'archived', {
-      en: 'archived: records out of use as well',
-      zh: 'archived：同时返回已归档的记录',
-    }),
-    queryParameter('order', { type: 'string', enum: ['time', 'commit'] }, 'time', 'commit', {
-      en: 'time: by production_time; commit: versions and tombstones in the order they became final (what changed since)',
-      zh: 'time：按生产时间；commit：按最终确认顺序返回各版本与删除标记（增量变化）',
-    }),
+    include: inQuery(
+      choiceOf('current', 'archived'),
+      { default: 'current', example: 'archived' },
+      { en: 'archived: records out of use as well', zh: 'archived：同时返回已归档的记录' },
+    ),
+    order: inQuery(
+      choiceOf('time', 'commit'),
+      { default: 'time', example: 'commit' },
+      {
+        en: 'time: by production_time; commit: versions and tombstones in the order they became final (what changed since)',
+        zh: 'time：按生产时间；commit：按最终确认顺序返回各版本与删除标记（增量变化）',
+      },
+    ),
     ...pageParameters,
-    queryParameter('count', { type: 'string', enum: ['none', 'exact'] }, 'none', 'exact', {
-      en: 'exact: count all matches too; null when more than 200,000 rows of the index would have to be looked at',
-      zh: 'exact：同时统计总数；需查看的索引行超过 200,000 时为 null',
-    }),
+    count: inQuery(
+      choiceOf('none', 'exact'),
+      { default: 'none', example: 'exact' },
+      {
+        en: 'exact: count all matches too; null when more than 200,000 rows of the index would have to be looked at',
+        zh: 'exact：同时统计总数；需查看的索引行超过 200,000 时为 null',
+      },
+    ),
     ...freshnessParameters,
-  ],
+  },
   limits: [
     {
       rule: 'needs',
@@ -265,21 +267,10 @@ const findRecords = route({
   errors: ['CURSOR_INVALID', 'INDEX_BEHIND', ...recordReadCodes],
   response: { schema: listOf(RecordItem), statuses: [200] },
   handler: async (call, { records }) => {
-    const page = await records.search(
-      {
-        filter: Object.fromEntries(
-          filterParameters.flatMap(({ name }) => (call.text(name) === undefined ? [] : [[name, call.text(name)]])),
-        ),
-        includeArchived: call.text('include') === 'archived',
-        order: call.required('order') as 'time' | 'commit',
-        limit: call.integer('limit'),
-        after: call.text('after'),
-        count: call.required('count') as 'none' | 'exact',
-        atLeastHeight: call.integer('atLeastHeight'),
-        waitMs: call.integer('waitMs'),
-      },
-      call.caller,
-    );
+    const { include, order, limit, after, count, atLeastHeight, waitMs } = call.parameters;
+    const filter = givenOf(call.parameters, filterParameters);
+    const includeArchived = include === 'archived';
+    const page = await records.search({ filter, includeArchived, order, limit, after, count, atLeastHeight, waitMs }, call.caller);
     return { data: page, logged: { answer: rowsLog(page.items) } };
   },
 });
@@ -293,16 +284,13 @@ const getSourcePosition = readRoute({
     zh: '调用方在某一接口下最近一次提交的 source.time 与 source.seq，增量上传由此继续',
   },
   access: { right: 'record:submit' },
-  parameters: [
-    {
-      name: 'interfaceId',
-      in: 'query',
-      required: true,
-      schema: { type: 'string', minLength: 1, maxLength: SOURCE_TEXT_BYTES_MAX },
-      example: 'line-3',
-      description: { en: 'Interface that the records named in their source', zh: '记录来源中所填的接口标识' },
-    },
-  ],
+  parameters: {
+    interfaceId: inQuery(
+      Type.String({ minLength: 1, maxLength: SOURCE_TEXT_BYTES_MAX }),
+      { example: 'line-3' },
+      { en: 'Interface that the records named in their source', zh: '记录来源中所填的接口标识' },
+    ),
+  },
   response: {
     schema: Type.Object({
       interfaceId: Type.String(),
@@ -313,7 +301,7 @@ const getSourcePosition = readRoute({
     statuses: [200],
   },
   handler: (call, { node, world }) => {
-    const interfaceId = call.required('interfaceId');
+    const { interfaceId } = call.parameters;
     const row = recordKey.source(toByteText(indexDigest(world.crypto, call.caller.account, interfaceId)));
     const bytes = node.state.get(stateKey(CONTRACT.records, row));
     const { time = null, seq = null } = bytes === undefined ? {} : (decodeJson(bytes) as RecordOrigin);
@@ -327,10 +315,10 @@ const getRecord = readRoute({
   layer: 'application',
   summary: { en: 'One record, its current or a given version, with its block reference', zh: '查询一条记录的当前或指定版本及其区块信息' },
   access: { right: 'record:read', own: true },
-  parameters: [recordId, versionParameter],
+  parameters: { id: recordId, version: versionParameter },
   errors: ['NOT_FOUND', ...recordReadCodes],
   handler: async (call, { records }) => {
-    const row = await records.get(call.required('id'), call.integer('version'), call.caller);
+    const row = await records.get(call.parameters.id, call.parameters.version, call.caller);
     return { data: row, logged: { answer: rowsLog([row]) } };
   },
 });
@@ -341,12 +329,12 @@ const getRecordHistory = listRoute({
   layer: 'application',
   summary: { en: 'Every version of a record, oldest first', zh: '查询记录的全部历史版本' },
   access: { right: 'record:read', own: true },
-  parameters: [recordId],
+  parameters: { id: recordId },
   errors: ['NOT_FOUND', ...recordReadCodes],
   item: RecordItem,
   page: async (call, { records }, { limit, cursor }) => {
     const after = cursor === undefined ? undefined : String(cursor.at);
-    const { items, height, next, count } = await records.history(call.required('id'), { limit, after }, call.caller);
+    const { items, height, next, count } = await records.history(call.parameters.id, { limit, after }, call.caller);
     return { items, height, at: next ?? undefined, more: { count }, logged: { answer: rowsLog(items) } };
   },
 });
@@ -358,18 +346,22 @@ const getRecordProof = readRoute({
   summary: { en: 'Evidence bundle of a record, checked offline by `tracemill verify`', zh: '记录的证据包，可用 tracemill verify 离线验证' },
   access: { right: 'record:read', own: true },
   rateLimit: { count: 200, perMs: 1_000 },
-  parameters: [
-    recordId,
-    versionParameter,
-    queryParameter('transaction', { type: 'boolean' }, false, true, {
-      en: 'Add the whole transaction that wrote it and its receipt: they show who signed with which kind of key',
-      zh: '附上写入该记录的完整交易及其回执，可看出由谁、以何种密钥签名',
-    }),
-  ],
+  parameters: {
+    id: recordId,
+    version: versionParameter,
+    transaction: inQuery(
+      Type.Boolean(),
+      { default: false, example: true },
+      {
+        en: 'Add the whole transaction that wrote it and its receipt: they show who signed with which kind of key',
+        zh: '附上写入该记录的完整交易及其回执，可看出由谁、以何种密钥签名',
+      },
+    ),
+  },
   errors: ['NOT_FOUND', 'EVIDENCE_NOT_READY', ...recordReadCodes],
   handler: async (call, { records }) => {
-    const proof = await records.proof(call.required('id'), call.integer('version'), call.flag('transaction'), call.caller);
-    return { data: proof, logged: { answer: { id: call.required('id') } } };
+    const { id, version, transaction } = call.parameters;
+    return { data: await records.proof(id, version, transaction, call.caller), logged: { answer: { id } } };
   },
 });
 
@@ -381,33 +373,28 @@ const traceProduct = readRoute({
   access: { right: 'record:read' },
   timeoutMs: 30_000,
   rateLimit: { count: 200, perMs: 1_000 },
-  parameters: [
-    pathParameter('product_uid', { type: 'string', minLength: 1, maxLength: 256 }, 'M14860', {
+  parameters: {
+    product_uid: inPath(Type.String({ minLength: 1, maxLength: 256 }), 'M14860', {
       en: 'product_uid of table A.1',
       zh: '表 A.1 的 product_uid',
     }),
-    queryParameter('depth', { type: 'integer', minimum: 1, maximum: 16 }, 8, 8, {
-      en: 'Links followed from the product',
-      zh: '从产品出发的追溯层数',
-    }),
-    queryParameter('direction', { type: 'string', enum: ['up', 'down', 'both'] }, 'both', 'up', {
-      en: 'up: what it was made of; down: what it went into',
-      zh: 'up：来源；down：去向',
-    }),
+    depth: inQuery(
+      Type.Integer({ minimum: 1, maximum: 16 }),
+      { default: 8, example: 8 },
+      { en: 'Links followed from the product', zh: '从产品出发的追溯层数' },
+    ),
+    direction: inQuery(
+      choiceOf('up', 'down', 'both'),
+      { default: 'both', example: 'up' },
+      { en: 'up: what it was made of; down: what it went into', zh: 'up：来源；down：去向' },
+    ),
     ...freshnessParameters,
-  ],
+  },
   errors: ['NOT_FOUND', 'INDEX_BEHIND', ...recordReadCodes],
   handler: async (call, { records }) => {
-    const options = {
-      depth: call.integer('depth'),
-      direction: call.required('direction') as 'up' | 'down' | 'both',
-      atLeastHeight: call.integer('atLeastHeight'),
-      waitMs: call.integer('waitMs'),
-    };
-    return {
-      data: await records.trace(call.required('product_uid'), options, call.caller),
-      logged: { answer: { product: call.required('product_uid') } },
-    };
+    const { product_uid: product, depth, direction, atLeastHeight, waitMs } = call.parameters;
+    const trace = await records.trace(product, { depth, direction, atLeastHeight, waitMs }, call.caller);
+    return { data: trace, logged: { answer: { product } } };
   },
 });
 
@@ -415,13 +402,14 @@ function bodyOf(call: Call): RecordBody {
   return { bytes: call.bytes, mediaType: call.mediaType as RecordMediaType, gone: () => call.signal };
 }
 
-function sourceOf(call: Call): RecordOrigin {
-  const given = sourceParameters.map(([member, { name }]) => [member, call.text(name)] as const);
-  return Object.fromEntries(given.filter(([, text]) => text !== undefined));
+function sourceOf({ parameters }: Call<ValuesOf<typeof sourceParameters>>): RecordOrigin {
+  const { sourceSystem: system, sourceId: id, sourceTime: time, sourceSeq: seq, interfaceId, mapping } = parameters;
+  const members = { system, id, time, seq, interfaceId, mapping };
+  return Object.fromEntries(Object.entries(members).filter(([, text]) => text !== undefined));
 }
 
-function statedDigest(call: Call): string | undefined {
-  return call.text('digest') ?? call.text('digest-sha256');
+function statedDigest({ parameters }: Call<ValuesOf<typeof digestParameters>>): string | undefined {
+  return parameters.digest ?? parameters['digest-sha256'];
 }
 
 type Outcomes = { readonly records: readonly RecordOutcome[] };
@@ -431,9 +419,9 @@ function withoutContentDigests({ records, ...outcome }: Outcomes) {
   return { ...outcome, records: records.map(({ contentDigest: _told, ...record }) => record) };
 }
 
-async function withContentDigests(call: Call, { records }: ApiContext, kept: unknown): Promise<unknown> {
+async function withContentDigests(call: Call<{ class: string }>, { records }: ApiContext, kept: unknown): Promise<unknown> {
   const outcome = kept as Outcomes;
-  const digests = await records.contentDigests(bodyOf(call), call.caller, call.required('class'));
+  const digests = await records.contentDigests(bodyOf(call), call.caller, call.parameters.class);
   return { ...outcome, records: outcome.records.map((record, i) => ({ ...record, contentDigest: digests[i] })) };
 }
 

@@ -10,7 +10,6 @@ import {
   ENTRY_DATA_BYTES_MAX,
   entryFrom,
   registryKey,
-  type RegistryKind,
   registryKinds,
   type RegistryEntry,
   stateKey,
@@ -19,8 +18,10 @@ import { ChainError } from '../../../node/errors/index.ts';
 import type { JsonObject } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import type { Caller } from '../../../node/records/types.ts';
-import { API_PREFIX, type Call, type Route } from '../route.ts';
-import { field, pathParameter, queryParameter, strictObject } from './parts.ts';
+import type { Call } from '../call.ts';
+import { API_PREFIX, type Route } from '../route.ts';
+import { choiceOf, field, inPath, inQuery, strictObject } from '../schema.ts';
+import type { WaitParameters } from './parts.ts';
 import { listRoute, readRoute, readsAll, statePages, submitRoute } from './shapes.ts';
 import { encodeArgs, submitCalls } from './submission.ts';
 
@@ -29,13 +30,13 @@ const ENTRY_ID_LENGTH_MAX = 128;
 const TIME_MS_MAX = Number.MAX_SAFE_INTEGER;
 const CHANGE_RATE = { count: 100, perMs: 1_000 } as const;
 
-const ownKinds = Object.keys(dataReaders);
-const anyKind = pathParameter('kind', { type: 'string', enum: [...registryKinds] }, 'class', { en: 'Kind of entry', zh: '条目类型' });
-const ownKind = pathParameter('kind', { type: 'string', enum: ownKinds }, 'class', {
+const ownKinds = Object.keys(dataReaders) as readonly (keyof typeof dataReaders)[];
+const anyKind = inPath(choiceOf(...registryKinds), 'class', { en: 'Kind of entry', zh: '条目类型' });
+const ownKind = inPath(choiceOf(...ownKinds), 'class', {
   en: 'Kind of entry that an organisation keeps for itself',
   zh: '由组织自行维护的条目类型',
 });
-const entryId = pathParameter('id', { type: 'string', minLength: 1, maxLength: ENTRY_ID_LENGTH_MAX }, 'heat', {
+const entryId = inPath(Type.String({ minLength: 1, maxLength: ENTRY_ID_LENGTH_MAX }), 'heat', {
   en: 'Id of the entry',
   zh: '条目标识',
 });
@@ -87,8 +88,8 @@ const listEntries = listRoute({
   layer: 'application',
   summary: { en: 'Registered entries of one kind', zh: '查询某一类型的注册条目' },
   access: { right: 'chain:read' },
-  parameters: [anyKind],
-  page: (call, api, asked) => statePages(CONTRACT.registry, registryKey.entriesOf(kindOf(call)))(call, api, asked),
+  parameters: { kind: anyKind },
+  page: (call, api, asked) => statePages(CONTRACT.registry, registryKey.entriesOf(call.parameters.kind))(call, api, asked),
 });
 
 const getEntry = readRoute({
@@ -97,17 +98,18 @@ const getEntry = readRoute({
   layer: 'application',
   summary: { en: 'One entry, as it stands or in an earlier version', zh: '查询一个注册条目的当前或历史版本' },
   access: { right: 'chain:read', own: true },
-  parameters: [
-    anyKind,
-    entryId,
-    queryParameter('version', { type: 'integer', minimum: 0, maximum: 4_294_967_295 }, 0, 1, {
-      en: 'Version asked; 0: the current one',
-      zh: '查询的版本；0 表示当前版本',
-    }),
-  ],
+  parameters: {
+    kind: anyKind,
+    id: entryId,
+    version: inQuery(
+      Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+      { default: 0, example: 1 },
+      { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
+    ),
+  },
   errors: ['REGISTRY_ENTRY_UNKNOWN'],
   handler: (call, api) => {
-    const [kind, id, version] = [kindOf(call), call.required('id'), call.integer('version')];
+    const { kind, id, version } = call.parameters;
     const entry = readRow(api, version === 0 ? registryKey.entry(kind, id) : registryKey.version(kind, id, version));
     if (entry === undefined || !(readsAll(call, api, 'chain:read') || isNeeded(entry, call.caller)))
       throw new ChainError('REGISTRY_ENTRY_UNKNOWN', { kind, id, ...(version === 0 ? {} : { version }) });
@@ -121,10 +123,10 @@ const getEntryHistory = listRoute({
   layer: 'application',
   summary: { en: 'Every version of an entry, oldest first', zh: '查询注册条目的全部版本（由旧到新）' },
   access: { right: 'chain:read' },
-  parameters: [anyKind, entryId],
+  parameters: { kind: anyKind, id: entryId },
   errors: ['REGISTRY_ENTRY_UNKNOWN'],
   page: async (call, api, asked) => {
-    const [kind, id] = [kindOf(call), call.required('id')];
+    const { kind, id } = call.parameters;
     if (readRow(api, registryKey.entry(kind, id)) === undefined) throw new ChainError('REGISTRY_ENTRY_UNKNOWN', { kind, id });
     const first = registryKey.version(kind, id, 0);
     return await statePages(CONTRACT.registry, first.slice(0, -VERSION_BYTES))(call, api, asked);
@@ -139,7 +141,7 @@ const registerEntry = submitRoute({
   access: { right: 'registry:manage' },
   stepUp: true,
   rateLimit: CHANGE_RATE,
-  parameters: [ownKind],
+  parameters: { kind: ownKind },
   body: {
     formats: ['application/json'],
     schema: strictObject({ id, ...terms }),
@@ -147,7 +149,7 @@ const registerEntry = submitRoute({
     example: JSON.stringify({ id: 'heat', data: exampleClass }),
     description: { en: 'The entry', zh: '注册条目' },
   },
-  handler: (call, api) => change(call, api, 'register', { kind: kindOf(call), ...call.body }),
+  handler: (call, api) => change(call, api, 'register', { kind: call.parameters.kind, ...call.body }),
 });
 
 const updateEntry = submitRoute({
@@ -158,7 +160,7 @@ const updateEntry = submitRoute({
   access: { right: 'registry:manage' },
   stepUp: true,
   rateLimit: CHANGE_RATE,
-  parameters: [ownKind, entryId],
+  parameters: { kind: ownKind, id: entryId },
   body: {
     formats: ['application/json'],
     schema: strictObject({
@@ -172,7 +174,7 @@ const updateEntry = submitRoute({
     example: JSON.stringify({ version: 1, data: { ...exampleClass, version: 2 } }),
     description: { en: 'The entry as it shall stand', zh: '变更后的条目' },
   },
-  handler: (call, api) => change(call, api, 'update', { kind: kindOf(call), id: call.required('id'), ...call.body }),
+  handler: (call, api) => change(call, api, 'update', { kind: call.parameters.kind, id: call.parameters.id, ...call.body }),
 });
 
 const METHOD_OF_STATE = { active: 'resume', suspended: 'suspend', withdrawn: 'withdraw' } as const;
@@ -185,11 +187,11 @@ const setEntryState = submitRoute({
   access: { right: 'registry:manage' },
   stepUp: true,
   rateLimit: CHANGE_RATE,
-  parameters: [ownKind, entryId],
+  parameters: { kind: ownKind, id: entryId },
   body: {
     formats: ['application/json'],
     schema: strictObject({
-      state: field(Type.String({ enum: Object.keys(METHOD_OF_STATE) }), 'withdrawn', {
+      state: field(choiceOf('active', 'suspended', 'withdrawn'), 'withdrawn', {
         en: 'active, suspended, or withdrawn, which is for good',
         zh: 'active、suspended，或 withdrawn（不可恢复）',
       }),
@@ -199,8 +201,8 @@ const setEntryState = submitRoute({
     description: { en: 'The state', zh: '状态' },
   },
   handler: (call, api) => {
-    const state = call.body.state as keyof typeof METHOD_OF_STATE;
-    return change(call, api, METHOD_OF_STATE[state], { kind: kindOf(call), id: call.required('id') });
+    const { kind, id } = call.parameters;
+    return change(call, api, METHOD_OF_STATE[call.body.state], { kind, id });
   },
 });
 
@@ -247,16 +249,12 @@ function isNeeded({ kind, id, owner }: RegistryEntry, caller: Caller): boolean {
   return kind === 'class' || ((kind === 'factory' || kind === 'device') && owner === caller.organisation);
 }
 
-function kindOf(call: Call): RegistryKind {
-  return call.required('kind') as RegistryKind;
-}
-
 function readRow(api: ApiContext, key: string): RegistryEntry | undefined {
   const bytes = api.node.state.get(stateKey(CONTRACT.registry, key));
   return bytes && entryFrom(bytes);
 }
 
-async function change(call: Call, api: ApiContext, method: string, values: Readonly<Record<string, unknown>>) {
+async function change(call: Call<WaitParameters>, api: ApiContext, method: string, values: Readonly<Record<string, unknown>>) {
   const args = await encodeArgs(api, values, '/data');
   return await submitCalls(call, api, [{ contract: CONTRACT.registry, method, args }]);
 }

@@ -2,24 +2,28 @@
  * The three shapes most operations have, on top of `route()`: a reading, a paged list, a submission that answers a receipt. A shape fills in what
  * all of its kind share and stays a full declaration: what an operation says itself comes last.
  */
-import type { TSchema } from '@sinclair/typebox';
+import type { TProperties, TSchema } from '@sinclair/typebox';
 import type { CONTRACT, OwnableRight } from '../../../contracts/index.ts';
 import { type Json, prefixEnd } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
 import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor.ts';
 import { jsonBytesSteps, UNBOUNDED } from '../../../node/pace/json-steps.ts';
 import { eachInSteps } from '../../../node/pace/slices.ts';
-import { type Call, type Reply, type Route, type RouteDeclaration, route } from '../route.ts';
+import type { Call, Reply } from '../call.ts';
+import { type Route, type RouteDeclaration, route } from '../route.ts';
+import type { ValuesOf } from '../schema.ts';
 import {
   contractCodes,
   listAnswer,
   listOf,
+  type PageParameters,
   pageParameters,
   READ_RATE,
   READ_TIMEOUT_MS,
   Row,
   SUBMIT_RATE,
   SUBMIT_TIMEOUT_MS,
+  type WaitParameters,
   waitParameters,
 } from './parts.ts';
 import { receiptResponse, resumeSubmission } from './submission.ts';
@@ -29,18 +33,22 @@ export const PAGE_BYTES_MAX = 1_048_576;
 /** Rows of one read of the store. */
 const READ_ROWS = 50;
 
-type Filled<B extends TSchema, F extends keyof RouteDeclaration> = Omit<RouteDeclaration<B>, 'method' | F> & Partial<RouteDeclaration<B>>;
+type NoParameters = Readonly<Record<never, TSchema>>;
+/** What every shape fills in, so that a declaration may leave it out. */
+type Filled = 'method' | 'parameters' | 'timeoutMs' | 'rateLimit' | 'errors' | 'response';
+type Rest<P extends TProperties, B extends TSchema, V = ValuesOf<P>> = Omit<RouteDeclaration<P, B, V>, Filled> &
+  Partial<RouteDeclaration<P, B, V>>;
 
 /** GET: one thing, or a list short enough to stand in one answer. */
-export function readRoute(declaration: Filled<TSchema, 'timeoutMs' | 'rateLimit' | 'parameters' | 'errors' | 'response'>): Route {
-  return route({
+export function readRoute<P extends TProperties = NoParameters>({ parameters, ...declaration }: Rest<P, TSchema>): Route {
+  return route<P>({
     method: 'GET',
     timeoutMs: READ_TIMEOUT_MS,
     rateLimit: READ_RATE,
-    parameters: [],
     errors: [],
     response: { schema: Row, statuses: [200] },
     ...declaration,
+    parameters: { ...parameters } as P,
   });
 }
 
@@ -68,24 +76,30 @@ export interface Page {
   readonly logged?: Reply['logged'];
 }
 
-type ListDeclaration = Omit<Parameters<typeof readRoute>[0], 'handler' | 'response'> & {
+type ListDeclaration<P extends TProperties> = Omit<Rest<P, TSchema>, 'handler' | 'response'> & {
   /** Schema of one item. */
   readonly item?: TSchema;
-  readonly page: (call: Call, api: ApiContext, asked: PageAsked) => Promise<Page>;
+  readonly page: (call: Call<ValuesOf<P>>, api: ApiContext, asked: PageAsked) => Promise<Page>;
 };
 
 /** GET: a paged list. `limit`, `after`, the cursor bound to the filter, and the envelope of lists come from here. */
-export function listRoute({ page, item = Row, parameters = [], errors = [], ...declaration }: ListDeclaration): Route {
+export function listRoute<P extends TProperties = NoParameters>({
+  page,
+  item = Row,
+  parameters,
+  errors = [],
+  ...declaration
+}: ListDeclaration<P>): Route {
   return readRoute({
     ...declaration,
-    parameters: [...parameters, ...pageParameters],
+    parameters: { ...parameters, ...pageParameters } as unknown as P,
     errors: ['CURSOR_INVALID', ...errors],
     response: { schema: listOf(item), statuses: [200] },
     handler: async (call, api) => {
       const filter = filterDigest(api.world.crypto, declaration.operationId, call.given);
-      const after = call.text('after');
+      const { after, limit } = call.parameters as unknown as PageParameters;
       const cursor = after === undefined ? undefined : decodeCursor(filter, after);
-      const { items, height, at, complete = true, more, logged } = await page(call, api, { limit: call.integer('limit'), cursor });
+      const { items, height, at, complete = true, more, logged } = await page(call, api, { limit, cursor });
       const next = at === undefined ? null : encodeCursor(filter, { height: cursor?.height ?? height, at });
       const data = listAnswer(items, height, next, { complete, ...(complete || next === null ? {} : { resumeAt: next }), ...more });
       return logged === undefined ? { data } : { data, logged };
@@ -98,7 +112,7 @@ export function statePages(
   contract: (typeof CONTRACT)[keyof typeof CONTRACT],
   prefix: string,
   present: (value: Json, api: ApiContext) => unknown = (value) => value,
-): ListDeclaration['page'] {
+): (call: Call, api: ApiContext, asked: PageAsked) => Promise<Page> {
   return async (_call, api, { limit, cursor }) => {
     const { height } = api.node.head();
     const from = cursor === undefined ? prefix : `${String(cursor.at)}\0`;
@@ -136,11 +150,11 @@ async function readRows(
 }
 
 /** POST: a change of the chain. Waits or not as asked, answers a receipt, and a repeat under its key learns what became of it. */
-export function submitRoute<B extends TSchema>({
-  parameters = [],
+export function submitRoute<P extends TProperties = NoParameters, B extends TSchema = TSchema>({
+  parameters,
   ...declaration
-}: Filled<B, 'timeoutMs' | 'rateLimit' | 'parameters' | 'errors' | 'response'>): Route {
-  return route<B>({
+}: Rest<P, B, ValuesOf<P> & WaitParameters>): Route {
+  return route<P, B, ValuesOf<P> & WaitParameters>({
     method: 'POST',
     timeoutMs: SUBMIT_TIMEOUT_MS,
     rateLimit: SUBMIT_RATE,
@@ -148,6 +162,6 @@ export function submitRoute<B extends TSchema>({
     errors: contractCodes,
     response: receiptResponse,
     ...declaration,
-    parameters: [...parameters, ...waitParameters],
+    parameters: { ...parameters, ...waitParameters } as unknown as P,
   });
 }

@@ -5,9 +5,9 @@ import { type Digest, fromHex, toHex } from '../../../node/format/index.ts';
 import type { TransactionStatus } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
-import type { Call, Reply } from '../route.ts';
+import type { Call, Reply } from '../call.ts';
 import { encodeJsonSteps } from '../text-steps.ts';
-import { jsonOrBytes, receiptSteps } from './parts.ts';
+import { jsonOrBytes, receiptSteps, type WaitParameters } from './parts.ts';
 
 export const ReceiptAnswer = Type.Object(
   {
@@ -41,7 +41,12 @@ export async function encodeArgs({ paced }: Pick<ApiContext, 'paced'>, args: unk
  * @param gasAsked 0 for a limit near what the calls use: what waits is counted by its limit, and with the largest it would stand in a line with the
  * dearest calls
  */
-export async function submitCalls(call: Call, api: ApiContext, calls: readonly ContractCall[], gasAsked = 0): Promise<Reply> {
+export async function submitCalls(
+  call: Call<WaitParameters>,
+  api: ApiContext,
+  calls: readonly ContractCall[],
+  gasAsked = 0,
+): Promise<Reply> {
   api.node.checkBacklog(call.caller.account);
   const gasMax = api.node.parameters().transactionGasMax;
   const gasTried = await tryBeforeSigning(call, api, calls, gasAsked === 0 ? gasMax : gasAsked);
@@ -56,12 +61,12 @@ export async function submitCalls(call: Call, api: ApiContext, calls: readonly C
  * @returns the gas used; undefined when nothing was tried, or to no end
  */
 async function tryBeforeSigning(
-  call: Call,
+  call: Call<WaitParameters>,
   api: ApiContext,
   calls: readonly ContractCall[],
   gasLimit: number,
 ): Promise<number | undefined> {
-  if (call.text('wait') === 'async') return undefined;
+  if (call.parameters.wait === 'async') return undefined;
   const verdict = await api.node.judge(call.caller.account, calls, gasLimit);
   if (verdict === undefined || verdict.code === 'OK') return verdict?.gasUsed;
   throw refusedError(verdict.code, verdict.detail, { height: verdict.height });
@@ -73,19 +78,20 @@ function refusedError(code: string, detail: Uint8Array, where: Readonly<Record<s
   return new ChainError(known, { code, ...asFacts(jsonOrBytes(detail)), ...where });
 }
 
-export async function submitBytes(call: Call, api: ApiContext, bytes: Uint8Array): Promise<Reply> {
+export async function submitBytes(call: Call<WaitParameters>, api: ApiContext, bytes: Uint8Array): Promise<Reply> {
   return await receiptReply(call, api, await api.node.submit(bytes));
 }
 
 /** @throws ChainError TRANSACTION_FAILED, or the code of the contract or of the refusal */
-export async function receiptReply(call: Call, api: ApiContext, id: Digest): Promise<Reply> {
-  const waitMs = call.text('wait') === 'async' ? 0 : call.integer('timeoutMs');
+export async function receiptReply(call: Call<WaitParameters>, api: ApiContext, id: Digest): Promise<Reply> {
+  const { wait, timeoutMs } = call.parameters;
+  const waitMs = wait === 'async' ? 0 : timeoutMs;
   const status = waitMs === 0 ? await api.node.transaction(id) : await api.node.awaitTransaction(id, waitMs);
   return await statusReply(api, id, status);
 }
 
 /** For `resume`: the same transaction again, as it stands now. */
-export async function resumeSubmission(call: Call, api: ApiContext, data: unknown): Promise<Reply> {
+export async function resumeSubmission(call: Call<WaitParameters>, api: ApiContext, data: unknown): Promise<Reply> {
   return await receiptReply(call, api, fromHex((data as { transactionId: string }).transactionId));
 }
 

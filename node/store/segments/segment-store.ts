@@ -16,6 +16,7 @@ import {
   FRAME_HEAD_BYTES,
   type Frame,
   frameBytes,
+  type FrameHead,
   GROUP_BYTES_MAX,
   type Location,
   locate,
@@ -116,6 +117,11 @@ export class SegmentStore {
     return this.#segments[0]?.heightFirst;
   }
 
+  /** Numbers of the segments there are, rising. */
+  get numbers(): readonly number[] {
+    return this.#segments.map(({ number }) => number);
+  }
+
   /** Place of the next group: everything below it is on disk. */
   get end(): Location {
     const last = this.#segments.at(-1);
@@ -164,13 +170,14 @@ export class SegmentStore {
     return this.#reader.readPart(location, from, to);
   }
 
-  /** Frames in the order of writing, from a location on; those of other kinds are not read. What does not match comes as damage in its place. */
+  /** Frames in the order of writing, from a location on; those of other kinds, or below `heightMin`, are not read. What does not match comes as damage in its place. */
   async *scan(
-    options: { readonly from?: Location; readonly kinds?: readonly number[] } = {},
+    options: { readonly from?: Location; readonly kinds?: readonly number[]; readonly heightMin?: number } = {},
   ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
-    const { kinds } = options;
-    const windowBytes = kinds === undefined ? WINDOW_BYTES : SKIP_WINDOW_BYTES;
-    yield* this.#walk(options.from ?? 0, (head) => (kinds === undefined || kinds.includes(head.kind) ? 'keep' : 'skip'), { windowBytes });
+    const { kinds, heightMin = 0 } = options;
+    const windowBytes = kinds === undefined && heightMin === 0 ? WINDOW_BYTES : SKIP_WINDOW_BYTES;
+    const isWanted = ({ kind, height }: FrameHead): boolean => (kinds === undefined || kinds.includes(kind)) && height >= heightMin;
+    yield* this.#walk(options.from ?? 0, (head) => (isWanted(head) ? 'keep' : 'skip'), { windowBytes });
   }
 
   /** Reads everything, or one segment, and tells what does not match. */
@@ -182,7 +189,7 @@ export class SegmentStore {
 
   async *#walk(
     from: Location,
-    use: (head: { readonly kind: number }) => PayloadUse,
+    use: (head: FrameHead) => PayloadUse,
     { only, windowBytes }: { readonly only?: number | undefined; readonly windowBytes: number },
   ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
     const stop = this.end;

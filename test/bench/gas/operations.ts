@@ -169,6 +169,15 @@ function addRecords(stand: GasStand, add: Add): void {
   submit('1,000 filled paths', production, [
     annexRecord({ ext: { device_id: 'D-1', filled: numbers(1_000).map(() => ({ path: 'propara.pro_temperature', rule: 'r' })) } }),
   ]);
+  submit('1,000 filled paths through a map', production, [
+    annexRecord({
+      ext: {
+        device_id: 'D-1',
+        parameters: Object.fromEntries(numbers(1_000).map((i) => [`p${i}`, { value: '1' }])),
+        filled: numbers(1_000).map((i) => ({ path: `ext.parameters.p${i}`, rule: 'r' })),
+      },
+    }),
+  ]);
   submit('1,000 links', production, [
     annexRecord({ ext: { device_id: 'D-1', links: numbers(1_000).map((i) => ({ rel: 'contains', type: 'product', id: `P${i}` })) } }),
   ]);

@@ -4,7 +4,16 @@ import { test } from 'node:test';
 import { encodeMessage, type PrePrepare, signingBytes, type Vote } from '../../../consensus/pbft/messages.ts';
 import { ChainError } from '../../../node/errors/index.ts';
 import { CONTRACT, registryKey, stateKey } from '../../../contracts/index.ts';
-import { decodeJson, encodeJson, encodeHeader, encodeProposal, hashTagged, type Header, headerHash } from '../../../node/format/index.ts';
+import {
+  decodeJson,
+  encodeJson,
+  encodeHeader,
+  encodeProposal,
+  hashTagged,
+  type Header,
+  headerHash,
+  openGenesis,
+} from '../../../node/format/index.ts';
 import { createContracts } from '../../../node/ledger/contracts.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createExecutor } from '../../../node/ledger/executor.ts';
@@ -14,6 +23,7 @@ import { asSnapshot } from '../../tools/store-snapshot.ts';
 import { createReaderPort } from '../../../node/ledger/reader-port.ts';
 import { createStateRows, inlineRow } from '../../../node/ledger/state-rows.ts';
 import { createNode, type Node } from '../../../node/node.ts';
+import { memoryBlockFiles } from '../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../tools/memory-store.ts';
 import type { AppendLog, Channel, LogLoss, Network } from '../../../node/world.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from './format/genesis-fixture.ts';
@@ -62,6 +72,7 @@ async function start(suspended: readonly string[] = [], lost?: LogLoss) {
     report: () => undefined,
   };
   const contracts = await createContracts(crypto, 1);
+  const files = memoryBlockFiles(openGenesis(crypto, genesisText).chainId);
   const node = await createNode({
     world: {
       clock: time,
@@ -73,10 +84,14 @@ async function start(suspended: readonly string[] = [], lost?: LogLoss) {
     },
     network,
     store,
+    files,
     local,
     voteLog,
-    executor: inlineExecutor(createExecutor({ store, crypto, clock: time, genesisText, ...contracts }), contracts.machine.bundleDigest),
-    reader: createReaderPort(createLedgerReader({ snapshot: () => asSnapshot(store), crypto, ...contracts }), {
+    executor: inlineExecutor(
+      createExecutor({ store, files, crypto, clock: time, genesisText, ...contracts }),
+      contracts.machine.bundleDigest,
+    ),
+    reader: createReaderPort(createLedgerReader({ snapshot: () => asSnapshot(store), files, crypto, ...contracts }), {
       clock: time,
       timers: time,
     }),

@@ -56,6 +56,10 @@ test('suspending an account, its organisation or the issuing node, and raising t
   own.state.put('account', 'olga@acme', 'acme', account);
   own.state.put('organisation', 'acme', 'acme', {}, { state: 'suspended' });
   assert.equal(await codeOf(token, own), 'ACCOUNT_INACTIVE');
+  own.state.put('organisation', 'acme', 'acme', {});
+  assert.equal(await codeOf(token, own), 'OK');
+  own.state.put('node', 'node-a', 'acme', { tokenKey: own.keys['node-b']!.publicHex });
+  assert.equal(await codeOf(token, own), 'TOKEN_INVALID', 'its signature held under the key that the node had before');
   await own.close();
 });
 

@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { createPause, createSlices } from '../../../../node/pace/slices.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { createBlockStore, encodeLocation } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { openExchangeLog } from '../../../../node/feeds/exchange-log.ts';
 import {
@@ -20,6 +20,7 @@ import {
   toHex,
   Writer,
 } from '../../../../node/format/index.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { readStoredBlock } from '../../../../node/ledger/stored-block.ts';
 import { crypto } from '../../node/records/sample.ts';
@@ -106,6 +107,7 @@ function fillState({ state }: Rig): void {
 /** Both blocks in a store, as a node keeps them, and read as a node reads them. */
 async function fillBlocks({ node, world }: Rig): Promise<void> {
   const store = new MemoryStore();
+  const files = memoryBlockFiles(new Uint8Array(32));
   const [header] = await node.headers(1, 1);
   const transactionsOf = new Map([
     [MANY_TRANSACTIONS_HEIGHT, Array<Uint8Array>(10_000).fill(transactionOf(500))],
@@ -114,13 +116,14 @@ async function fillBlocks({ node, world }: Rig): Promise<void> {
   for (const [height, transactions] of transactionsOf) {
     const large = { results: [encodeJson(names(80_000))] };
     const receipts = transactions.map((_, index) => encodeReceipt(receiptOf(index, height === LARGE_TRANSACTIONS_HEIGHT ? large : {})));
+    const block = encodeBlock({ header: { ...header!, height }, seal: new Uint8Array(64), transactions });
     await store.batch([
       { key: ledgerKey.header(height), value: encodeHeader({ ...header!, height }) },
-      { key: ledgerKey.body(height), value: encodeBlock({ header: { ...header!, height }, seal: new Uint8Array(64), transactions }) },
+      { key: ledgerKey.body(height), value: encodeLocation(await files.append(height, block)) },
       { key: ledgerKey.receipts(height), value: new Writer(1_024).list(receipts, (w, bytes) => w.bytes(bytes)).finish() },
     ]);
   }
-  const blocks = createBlockStore(store);
+  const blocks = createBlockStore(store, files);
   const headers = await node.headers(0, 1_001);
   node.headers = async (from, limit) => headers.slice(0, limit).map((each, i) => ({ ...each, height: from + i }));
   node.height = 2_000;

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from '@sinclair/typebox';
-import { checkRoutes, type RouteDeclaration, rangeText, route } from '../../../../api/rest/route.ts';
+import { checkRoutes, type RouteDeclaration, route } from '../../../../api/rest/route.ts';
+import { choiceOf, inPath, inQuery, rangeText } from '../../../../api/rest/schema.ts';
 import { rights } from '../../../../contracts/index.ts';
 import { openApiDocument, registryRows } from '../../../../api/rest/openapi.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
 
+const id = inPath(Type.String({ maxLength: 9 }), 'a', { en: 'Id', zh: '标识' });
+const unit = inQuery(choiceOf('kg', 't'), { default: 'kg', example: 't' }, { en: 'Unit', zh: '单位' });
 const whole: RouteDeclaration = {
   operationId: 'weigh',
   method: 'GET',
@@ -16,25 +19,7 @@ const whole: RouteDeclaration = {
   access: { right: 'node:read' },
   timeoutMs: 1_000,
   rateLimit: 'none',
-  parameters: [
-    {
-      name: 'id',
-      in: 'path',
-      required: true,
-      schema: { type: 'string', maxLength: 9 },
-      example: 'a',
-      description: { en: 'Id', zh: '标识' },
-    },
-    {
-      name: 'unit',
-      in: 'query',
-      required: false,
-      default: 'kg',
-      schema: { type: 'string', enum: ['kg', 't'] },
-      example: 't',
-      description: { en: 'Unit', zh: '单位' },
-    },
-  ],
+  parameters: { id, unit },
   errors: ['NOT_FOUND'],
   response: { schema: Type.Unknown(), statuses: [200] },
   handler: () => ({ data: null }),
@@ -61,11 +46,13 @@ const without: readonly [string, Partial<Record<keyof RouteDeclaration, unknown>
   ['errors of the table', { errors: ['WEIGHT_LOST'] }, /WEIGHT_LOST/],
   ['a response', { response: undefined }, /response/],
   ['a handler', { handler: undefined }, /handler/],
-  ['its path parameters', { parameters: [] }, /path parameter id/],
-  ['a default of an optional parameter', { parameters: [whole.parameters[0], { ...whole.parameters[1], default: undefined }] }, /default/],
-  ['a default inside its range', { parameters: [whole.parameters[0], { ...whole.parameters[1], default: 'lb' }] }, /default outside/],
-  ['an example inside its range', { parameters: [whole.parameters[0], { ...whole.parameters[1], example: 'lb' }] }, /example/],
-  ['a range', { parameters: [{ ...whole.parameters[0], schema: { type: 'string' } }] }, /range/],
+  ['its path parameters', { parameters: {} }, /path parameter id/],
+  ['a place of each parameter', { parameters: { id, unit: { ...unit, in: undefined } } }, /unit stands nowhere/],
+  ['Chinese words of a parameter', { parameters: { id, unit: { ...unit, 'x-description-zh': '' } } }, /parameter unit needs words/],
+  ['a default inside its range', { parameters: { id, unit: { ...unit, default: 'lb' } } }, /default outside/],
+  ['an example inside its range', { parameters: { id, unit: { ...unit, examples: ['lb'] } } }, /example/],
+  ['a range', { parameters: { id: { ...id, maxLength: undefined } } }, /range/],
+  ['a name of its own for each parameter', { parameters: { id, chain: unit } }, /chain stands twice/],
   ['known names in combination limits', { limits: [{ rule: 'atMostOne', names: ['id', 'weight'], text: { en: 'x', zh: 'x' } }] }, /weight/],
   ['a body for POST', { method: 'POST' }, /POST declares one/],
 ];
@@ -181,8 +168,8 @@ test('OpenAPI 3.1 shows the example of every body: the one its route is tried wi
 });
 
 test('ranges are said in one line', () => {
-  assert.equal(rangeText({ type: 'integer', minimum: 1, maximum: 9 }), 'integer 1..9');
-  assert.equal(rangeText({ type: 'string', enum: ['a', 'b'] }), 'a | b');
+  assert.equal(rangeText(Type.Integer({ minimum: 1, maximum: 9 })), 'integer 1..9');
+  assert.equal(rangeText(choiceOf('a', 'b')), 'a | b');
 });
 
 test('an operation declares no code it cannot answer: none of the command line, of files of a node, nor of submissions where it only reads', () => {

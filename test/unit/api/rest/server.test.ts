@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { currentOtp } from '../../../../api/index.ts';
-import { valueFault } from '../../../../api/rest/route.ts';
+import { isInside } from '../../../../api/rest/schema.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
@@ -136,7 +136,7 @@ test('a percent-encoding that is broken or not UTF-8 is refused wherever it stan
 test('a header parameter takes ASCII alone', () => {
   for (const { operationId, parameters } of rig.server.context.routes)
     for (const { name, schema } of parameters.filter((parameter) => parameter.in === 'header'))
-      for (const text of ['\xc0\xa5', 'a\xe6', '\xe9'.repeat(64)]) assert.ok(valueFault(schema, text), `${operationId}: ${name}`);
+      for (const text of ['\xc0\xa5', 'a\xe6', '\xe9'.repeat(64)]) assert.equal(isInside(schema, text), false, `${operationId}: ${name}`);
 });
 
 test('a broken combination names all its parameters (DB53 5.2.1.1.a-2)', async () => {
@@ -290,10 +290,10 @@ test('going over the rate limit is 429 with the wait, per account (DB53 5.2.1.1.
 
 test('bad tokens from one address are slowed down; good ones still pass', async () => {
   const own = await createRig();
-  let last: Sent | undefined;
-  for (let i = 0; i < 61; i++)
-    last = await send('GET', '/api/v1/consensus', { on: own, account: null, headers: { authorization: 'Bearer tm1.x.y' } });
-  assert.equal(last!.json.code, 'RATE_LIMITED');
+  const bad = () => send('GET', '/api/v1/consensus', { on: own, account: null, headers: { authorization: 'Bearer tm1.x.y' } });
+  let sent = 1;
+  while ((await bad()).json.code !== 'RATE_LIMITED' && sent < 600) sent++; // on a slow machine the bucket fills again meanwhile
+  assert.ok(sent > 60 && sent < 600, `refused after ${sent} calls`);
   assert.equal((await send('GET', '/api/v1/consensus', { on: own })).status, 200);
   await own.close();
 });

@@ -6,6 +6,7 @@ import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { CONTRACT, type Genesis } from '../../../../contracts/index.ts';
 import { createChain } from '../../../../node/chain/chain.ts';
 import { createMempool, type FinalBlock, type Mempool } from '../../../../node/chain/mempool/mempool.ts';
+import { openPendingBodies } from '../../../../node/chain/pending-bodies.ts';
 import { createTip } from '../../../../node/chain/tip.ts';
 import {
   type Call,
@@ -18,6 +19,7 @@ import {
   toHex,
   utf8,
 } from '../../../../node/format/index.ts';
+import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
@@ -26,6 +28,7 @@ import { realTimers } from '../../../../node/real/world.ts';
 import { createFinalState } from '../../../../node/state/final-state.ts';
 import type { Log, World } from '../../../../node/world.ts';
 import { inlineExecutor } from '../../../tools/inline-executor.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto, genesisFixture, hex, testKey } from '../format/genesis-fixture.ts';
 import { certify, submissionsOf } from '../ledger/small-chain.ts';
@@ -77,9 +80,11 @@ const revoke = transaction('revoke', 'erp', {
 
 async function open(waiting: readonly Uint8Array[]) {
   const store = new MemoryStore();
+  const files = memoryBlockFiles(new Uint8Array(32));
   const clock = { nowMs: 0, stepMs: 0 };
   const executor = createExecutor({
     store,
+    files,
     crypto,
     clock: { monotonic: () => (clock.nowMs += clock.stepMs) },
     genesisText,
@@ -116,7 +121,7 @@ async function open(waiting: readonly Uint8Array[]) {
     executor: port,
     tip,
     mempool,
-    pending: { save: async () => {}, transaction: () => undefined, drop: async () => {} },
+    pending: await openPendingBodies(files, createBlockStore(store, files), crypto),
     seal: (message) => testKey(`${SELF} validator`).sign(message),
     spreading: { flush: () => undefined, fetchTransactions: async () => [] },
   });

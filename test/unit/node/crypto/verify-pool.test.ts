@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
-import { createVerifyPool, VERIFY_BATCH_COUNT_MAX } from '../../../../node/crypto/verify-pool.ts';
+import { createVerifyPool, VERIFY_BATCH_COUNT_MAX, VERIFY_GATHER_MS } from '../../../../node/crypto/verify-pool.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { SUITE, utf8 } from '../../../../node/format/index.ts';
 import type { Log } from '../../../../node/world.ts';
@@ -72,6 +72,31 @@ test('stopping finishes what waits and refuses what comes after', async () => {
   await assert.rejects(pool.verify(SUITE.ed25519, signer.publicKey, utf8('late'), new Uint8Array(64)), (error) => {
     return error instanceof ChainError && error.code === 'NODE_STOPPING';
   });
+});
+
+test('a check that comes alone sends no message to another thread, and those that come while one runs do', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
+  const [worker] = pool.workers;
+  let posted = 0;
+  const post = worker!.postMessage.bind(worker);
+  worker!.postMessage = (...message: Parameters<typeof post>) => {
+    posted++;
+    post(...message);
+  };
+  const list = checks(VERIFY_BATCH_COUNT_MAX + 1);
+  const verify = (c: (typeof list)[number]): Promise<boolean> => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature);
+  for (const c of list.slice(0, 4)) {
+    assert.equal(await verify(c), c.valid);
+    await new Promise((resolve) => setTimeout(resolve, 2 * VERIFY_GATHER_MS));
+  }
+  assert.equal(posted, 0);
+  const verdicts = await Promise.all(list.map(verify)); // a full batch, and one behind it while that one is under way
+  assert.deepEqual(
+    verdicts,
+    list.map((c) => c.valid),
+  );
+  assert.equal(posted, 2);
+  await pool.stop();
 });
 
 test('after a batch has left, checks that come one by one travel together, each with its own verdict', async () => {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { DecodeError, decodeAll, Reader, Writer } from '../../../../node/format/index.ts';
+import {
+  DecodeError,
+  decodeAll,
+  encodeShort,
+  hashTagged,
+  hashWritten,
+  Reader,
+  tagged,
+  utf8,
+  withSpareWriter,
+  Writer,
+} from '../../../../node/format/index.ts';
 import { blobs, counts, digests, holdsCanonical, names } from './roundtrip.ts';
 
 const everything = fc.record({
@@ -101,4 +112,48 @@ test('a reader on a view in the middle of a buffer reads that view alone', () =>
   assert.equal(reader.u16(), 1);
   assert.equal(reader.offset, 2);
   assert.throws(() => reader.u8(), DecodeError);
+});
+
+test('a text is written and read alike whether the engine copies it or its units are copied, however long and wherever it leaves ASCII', () => {
+  for (const length of [0, 1, 63, 64, 65, 300])
+    for (const foreign of ['', 'é', '名', '\u{1f9f1}', '\u007f', '\u0080'])
+      for (const at of [0, Math.floor(length / 2), length]) {
+        const text = 'a'.repeat(at) + foreign + 'b'.repeat(length - at);
+        const bytes = new Writer(1).u8(7).text(text).u8(9).finish();
+        assert.deepEqual(bytes, new Writer().u8(7).bytes(utf8(text)).u8(9).finish());
+        assert.equal(decodeAll(bytes, (r) => [r.u8(), r.text(), r.u8()] as const)[1], text);
+      }
+  assert.throws(() => new Writer().text('\ud800'), RangeError);
+});
+
+test('the one writer for all that is short gives each use its own bytes: within another, after a failed one, after a long one', () => {
+  const short = (text: string) => encodeShort((writer) => writer.text(text));
+  const kept = short('one');
+  const outer = encodeShort((writer) => writer.bytes(short('inner')).text('outer'));
+  assert.throws(() => encodeShort((writer) => writer.text('lost').u8(256)), RangeError);
+  assert.deepEqual(short('two'), new Writer().text('two').finish());
+  assert.deepEqual(kept, new Writer().text('one').finish());
+  assert.deepEqual(outer, new Writer().bytes(new Writer().text('inner').finish()).text('outer').finish());
+  const long = new Uint8Array(1_000_000).fill(5);
+  assert.deepEqual(
+    encodeShort((writer) => writer.raw(long)),
+    long,
+  );
+  assert.ok(withSpareWriter((writer) => writer.capacity) < 100_000); // no megabytes are held
+});
+
+test('a hash is over the tag and what follows, however much that is', () => {
+  const seen: Uint8Array[] = [];
+  const crypto = {
+    hash(data: Uint8Array) {
+      seen.push(data.slice());
+      return new Uint8Array(32);
+    },
+  };
+  for (const bytes of [0, 1, 32_768, 32_769]) {
+    const data = new Uint8Array(bytes).fill(3);
+    hashTagged(crypto, 'term', data, new Uint8Array([4]));
+    hashWritten(crypto, 'term', (writer) => writer.raw(data).u8(4));
+    assert.deepEqual(seen.splice(0), Array(2).fill(tagged('term', data, new Uint8Array([4]))));
+  }
 });

@@ -37,7 +37,8 @@ import {
   Writer,
 } from '../../../../node/format/index.ts';
 import type { AccountView } from '../../../../node/ledger/admission.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { openBlockFiles } from '../../../../node/ledger/block-files.ts';
+import { createBlockStore, encodeLocation } from '../../../../node/ledger/block-store.ts';
 import type { ExecutorPort } from '../../../../node/ledger/executor-port.ts';
 import { startExecutorThread } from '../../../../node/ledger/executor-thread.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
@@ -46,11 +47,13 @@ import { createPause } from '../../../../node/pace/slices.ts';
 import { openPendingBodies } from '../../../../node/chain/pending-bodies.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { createRecordIndex } from '../../../../node/records/query-index.ts';
-import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
+import { type LevelStore, openDirectory, openLevelStore } from '../../../../node/store/index.ts';
 import { createRealWorld } from '../../../../node/real/world.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { genesisText } from './small-chain.ts';
+import type { Store } from '../../../../node/world.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryLog } from '../memory-world.ts';
 import { annexRecord } from '../records/sample.ts';
 import { Shelf } from '../records/shelf.ts';
@@ -131,8 +134,15 @@ function mempoolOf(tip: Pick<ChainTip, 'admission'>): Mempool {
 
 test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the thread less than ${HELD_MS_MAX} ms at a time, on every way`, async (t) => {
   const { path, store } = await level(t, 'chain');
-  const local = (await level(t, 'local')).store;
-  const thread = await startExecutorThread({ storePath: path, genesisText }, world, store, (error) => assert.fail(error));
+  const blocksPath = join(path, 'blocks');
+  const files = await openBlockFiles({ directory: await openDirectory(blocksPath), chainId, world });
+  t.after(() => files.close());
+  const thread = await startExecutorThread(
+    { storePath: path, blocksPath, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` },
+    world,
+    store,
+    (error) => assert.fail(error),
+  );
   t.after(() => thread.stop());
   await thread.open();
   const bodies = Array.from({ length: BLOCK_TRANSACTIONS_LIMIT }, () => transaction(ARGS_BYTES));
@@ -168,9 +178,9 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     },
     commit: async () => last,
   };
-  const pending = await openPendingBodies(local, crypto);
+  const pending = await openPendingBodies(files, createBlockStore(store, files), crypto);
   const fresh = async (): Promise<{ readonly chain: Chain; readonly mempool: Mempool }> => {
-    await pending.drop(1);
+    pending.drop(1);
     const tip = createTip(opened, { account, spent: () => false });
     const mempool = mempoolOf(tip);
     const spreading = { flush: () => undefined, fetchTransactions: async () => bodies };
@@ -253,7 +263,7 @@ test(`the index of records takes a block of a thousand records in pieces of less
   const events = Array.from({ length: 1_000 }, (_, i) => {
     const tree = annexRecord({ product_uid: `SN-${i}` });
     const recordId = crypto.hash(new Writer(8).u64(i).finish());
-    shelf.put(recordId, { class: 'production', org: 'works', actor: 'mes@works', content: encodeContent(tree), height: 0 });
+    shelf.put(recordId, { class: 'production', org: 'works', actor: 'mes@works', content: encodeContent(tree), height: 1 });
     return { contract: 'records', name: 'RecordSubmitted', data: encodeJson({ id: toHex(recordId), version: 1 }) };
   });
   const receipts = [
@@ -261,20 +271,25 @@ test(`the index of records takes a block of a thousand records in pieces of less
     ...Array.from({ length: 10 }, (_, i) => receiptOf(NOTHING, events.slice(100 * i, 100 * (i + 1)))),
   ];
   const bytes = new Writer(4_096).list(receipts, (w, receipt) => w.bytes(receipt)).finish();
+  const files = memoryBlockFiles(chainId);
+  const body = encodeBlock({ header: { ...genesis, height: 1 }, seal: new Uint8Array(64), transactions: shelf.transactionsOf(1) });
   const ledger = new Map([
     [ledgerKey.header(0), encodeHeader(genesis)],
-    [ledgerKey.receipts(0), bytes],
-    [ledgerKey.body(0), encodeBlock({ header: genesis, seal: new Uint8Array(64), transactions: shelf.transactionsOf(0) })],
+    [ledgerKey.receipts(0), new Writer(4).list([], () => undefined).finish()],
+    [ledgerKey.header(1), encodeHeader({ ...genesis, height: 1 })],
+    [ledgerKey.receipts(1), bytes],
+    [ledgerKey.body(1), encodeLocation(await files.append(1, body))],
   ]);
-  const blocks = createBlockStore({
+  const rowsOf: Pick<Store, 'get' | 'range'> = {
     get: (key) => ledger.get(key),
     range: async ({ from }) => (ledger.has(from) ? [{ key: from, value: ledger.get(from)! }] : []),
-  });
+  };
+  const blocks = createBlockStore(rowsOf, files);
   const state = { get: (key: string) => rows.get(key) };
   await holdsBriefly(t, 'indexed', async () => {
     const index = createRecordIndex(store, crypto);
     await index.clear();
-    const feeder = createIndexFeeder({ index, blocks, state, height: () => 0, timers: world.timers, clock: world.clock, log: world.log });
+    const feeder = createIndexFeeder({ index, blocks, state, height: () => 1, timers: world.timers, clock: world.clock, log: world.log });
     return async () => {
       await feeder.rebuild();
       assert.equal((await index.count({})).count, events.length);

@@ -21,7 +21,7 @@ async function built(
 ) {
   await grow(executor, at);
   const tip = await executor.open();
-  const made = executor.build({
+  const made = await executor.build({
     height: at + 1,
     parent: tip.hash,
     timestampMs,
@@ -41,7 +41,7 @@ const other = (digest: Uint8Array) => digest.map((byte) => byte ^ 1);
 async function failedAt(at: number, header: Header, transactions = [verified(at + 1)]) {
   const executor = executorOn(new MemoryStore());
   await grow(executor, at);
-  return executor.execute({ headerBytes: encodeHeader(header), transactions }).failed;
+  return (await executor.execute({ headerBytes: encodeHeader(header), transactions })).failed;
 }
 
 test('a block whose stated results are not those of its execution is refused by the name of the result', async () => {

@@ -24,6 +24,12 @@ test('transactions keep their keys, and the rest of a request stays as it is, ov
   assert.equal(message.transactions.bytes.length, 0, 'moved, not copied');
 });
 
+test('what a transaction was opened to travels with it, and its absence too', async () => {
+  const opened = { bytes: bytes(1), publicKey: bytes(2), id: bytes(3), hash: bytes(4) };
+  const transactions = [opened, { bytes: bytes(5), publicKey: bytes(6) }, { ...opened, bytes: bytes(7) }];
+  assert.deepEqual(unpacked(await packed({ transactions }, goOn)).transactions, transactions);
+});
+
 test('a committed block keeps ids and receipts apart', async () => {
   const committed = {
     height: 3,

@@ -3,11 +3,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONTRACT, production, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { type ByteText, encodeSubmissions, openGenesis, signTransaction } from '../../../../node/format/index.ts';
+import {
+  type ByteText,
+  encodeSubmissions,
+  fromByteText,
+  openGenesis,
+  openTransaction,
+  prefixEnd,
+  signTransaction,
+  toHex,
+} from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto, genesisFixture, testKey } from '../format/genesis-fixture.ts';
 import { annexRecord } from '../records/sample.ts';
@@ -23,9 +33,17 @@ class DamagedStore extends MemoryStore {
 /** A chain of one organisation in memory, and transactions of one record each for its first block. */
 async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
   const genesis = genesisFixture();
-  const executor = createExecutor({ store, crypto, clock, genesisText: JSON.stringify(genesis), ...(await createContracts(crypto, 1)) });
+  const executor = createExecutor({
+    store,
+    files: memoryBlockFiles(new Uint8Array(32)),
+    crypto,
+    clock,
+    genesisText: JSON.stringify(genesis),
+    ...(await createContracts(crypto, 1)),
+  });
   const tip = await executor.open();
   const { chainId } = openGenesis(crypto, JSON.stringify(genesis));
+  let salt = 0;
   const transactionOf = (product: string) => {
     const preparation = prepareRecord(
       { crypto, org: 'north', sealingKey: new Uint8Array(32) },
@@ -40,7 +58,7 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
         chainId,
         sender: 'mes@north',
         keyId: 'k1',
-        salt: new Uint8Array(16),
+        salt: new Uint8Array(16).fill(salt++),
         expiryHeight: 10,
         calls: [{ contract: CONTRACT.records, method: 'submit', args: encodeSubmissions([submission]) }],
         gasLimit: 100_000_000,
@@ -50,37 +68,71 @@ async function opened(store: MemoryStore, clock = { monotonic: () => 0 }) {
     );
     return { bytes, publicKey: testKey('mes').publicKey };
   };
-  const requestOf = (...products: readonly string[]) => ({
-    height: 1,
-    parent: tip.hash,
-    timestampMs: genesis.timestampMs + 1_000,
+  const requestOn = (parent: typeof tip, ...products: readonly string[]) => ({
+    height: parent.height + 1,
+    parent: parent.hash,
+    timestampMs: genesis.timestampMs + 1_000 * (parent.height + 1),
     proposer: 'north-1',
     engineData: new Uint8Array(8),
     transactions: products.map(transactionOf),
     workMsMax: 100,
   });
-  return { executor, requestOf };
+  const requestOf = (...products: readonly string[]) => requestOn(tip, ...products);
+  /** Commits a block of one record. @returns requests for the block after it */
+  const storeRecord = async (product: string) => {
+    const { hash } = await executor.build(requestOf(product));
+    const committed = await executor.commit({ hash, body: 0, finality: undefined });
+    return (...products: readonly string[]) => requestOn(committed, ...products);
+  };
+  return { executor, requestOf, storeRecord };
 }
 
 test('a proposer begins no transaction after its time is over, leaves the rest unjudged, and takes one however slow it is', async () => {
   let nowMs = 0;
   const clock = { monotonic: () => (nowMs += 40) };
   const { executor, requestOf } = await opened(new MemoryStore(), clock);
-  const built = executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
+  const built = await executor.build(requestOf('P-1', 'P-2', 'P-3', 'P-4', 'P-5', 'P-6'));
   assert.deepEqual([built.included, built.refused], [[0, 1, 2], []]); // asked at 80 and 120 ms after 40, over at 140
   const slow = await opened(new MemoryStore(), { monotonic: () => (nowMs += 1_000) });
-  assert.deepEqual(slow.executor.build(slow.requestOf('P-1', 'P-2')).included, [0]);
+  assert.deepEqual((await slow.executor.build(slow.requestOf('P-1', 'P-2'))).included, [0]);
 });
 
 test('a damaged row met by a contract refuses the execution with STORE_DAMAGED, and the block executes once the row can be read', async () => {
   const store = new DamagedStore();
-  const { executor, requestOf } = await opened(store);
-  const request = requestOf('P-1');
+  const { executor, storeRecord } = await opened(store);
+  const request = await storeRecord('P-1');
   store.damaged = ledgerKey.state(stateKey(CONTRACT.records, ''));
-  assert.throws(() => executor.build(request), { code: 'STORE_DAMAGED' });
+  await assert.rejects(executor.build(request('P-1')), { code: 'STORE_DAMAGED' }); // a retry reads what is there
   store.damaged = undefined;
-  const built = executor.build(request);
+  const built = await executor.build(request('P-1'));
   assert.deepEqual([built.included, built.refused], [[0], []]);
-  const committed = await executor.commit({ hash: built.hash, seal: new Uint8Array(64), finality: undefined });
-  assert.deepEqual([committed.height, committed.receipts.length], [1, 1]);
+  const committed = await executor.commit({ hash: built.hash, body: 0, finality: undefined });
+  assert.deepEqual([committed.height, committed.receipts.length], [2, 1]);
+});
+
+test('a value that the map holds and no row does is a damaged store, and not one that was never written', async () => {
+  const store = new MemoryStore();
+  const { executor, storeRecord } = await opened(store);
+  const request = await storeRecord('P-1');
+  const from = ledgerKey.state(stateKey(CONTRACT.records, 'v'));
+  const [row] = await store.range({ from, to: prefixEnd(from), limit: 1 });
+  await store.batch([{ key: row!.key, value: undefined }]);
+  await assert.rejects(executor.build(request('P-1')), {
+    code: 'STORE_DAMAGED',
+    data: { table: 'state', key: toHex(fromByteText(row!.key)) },
+  });
+});
+
+test('a block is the same whether its transactions come with their digests or have them made anew', async () => {
+  const { executor, requestOf } = await opened(new MemoryStore());
+  const request = { ...requestOf('P-1', 'P-2'), proposer: 'east-1' };
+  const transactions = request.transactions.map((transaction) => {
+    const { id, hash } = openTransaction(crypto, transaction.bytes);
+    return { ...transaction, id, hash };
+  });
+  const [plain, known] = [await executor.build(request), await executor.build({ ...request, transactions })];
+  assert.deepEqual([known.hash, known.included], [plain.hash, [0, 1]]);
+  const other = await opened(new MemoryStore());
+  const executed = await other.executor.execute({ headerBytes: plain.headerBytes, transactions });
+  assert.deepEqual([executed.hash, executed.failed], [plain.hash, []]);
 });

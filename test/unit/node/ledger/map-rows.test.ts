@@ -4,16 +4,23 @@ import { test } from 'node:test';
 import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex, utf8 } from '../../../../node/format/index.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createMapRows, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../node/ledger/map-rows.ts';
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
-import { type ChangeSet, createStateMap, decodeChangeSet, type MapWrite, type StateMap } from '../../../../node/state/index.ts';
+import {
+  type ChangeSet,
+  createStateMap,
+  decodeChangeSet,
+  type MapRoom,
+  type MapWrite,
+  type StateMap,
+} from '../../../../node/state/index.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { StoreOperation } from '../../../../node/world.ts';
 import { crypto } from '../format/genesis-fixture.ts';
-import { executorOn, grow } from './small-chain.ts';
+import { Pages } from '../state/pages.ts';
+import { blocksOn, executorOn, grow } from './small-chain.ts';
 
 const HEIGHT = 6;
 
@@ -90,7 +97,7 @@ for (const [name, keyOf] of [
       await grow(executorOn(store), HEIGHT + 2); // from the snapshot, and from change sets on it
       await grow(executorOn(store), HEIGHT + 3);
       await grow(executorOn(peer), HEIGHT + 3);
-      assert.deepEqual(createBlockStore(store).head(), createBlockStore(peer).head());
+      assert.deepEqual(blocksOn(store).head(), blocksOn(peer).head());
     });
 
 test('where a value is damaged too, its hash comes from the rows of the map that are sound; the value itself is asked of peers', async () => {
@@ -136,14 +143,15 @@ test('before the chain is open a damaged value is no value of another state', as
 });
 
 /** A map that grows by blocks of many keys, without a chain around it. */
-function bench(store = new FragileStore()) {
-  const rows = createMapRows({ store, hash: crypto, state: createStateRows(store) });
-  let map: StateMap = createStateMap(crypto);
+function bench(store = new FragileStore(), room?: MapRoom) {
+  const rows = createMapRows({ store, hash: crypto, state: createStateRows(store), room });
+  let map: StateMap = createStateMap(crypto, room);
   let height = -1;
   return {
     store,
     rows,
     root: () => map.root(),
+    memoryBytes: () => map.memory().bytes,
     height: () => height,
     async block(count: number): Promise<void> {
       height++;
@@ -157,7 +165,7 @@ function bench(store = new FragileStore()) {
       rows.committed(map, set);
     },
     async reopened(): Promise<MapRows> {
-      const again = createMapRows({ store, hash: crypto, state: createStateRows(store) });
+      const again = createMapRows({ store, hash: crypto, state: createStateRows(store), room });
       map = await again.open(height, map.root());
       return again;
     },
@@ -174,6 +182,36 @@ test('a snapshot follows once enough keys were written since the last, beside th
   await rows.stop();
   await reopened();
   assert.ok(equalBytes(root(), before));
+});
+
+test('a snapshot that meets a damaged page of the map comes to nothing and tells so, and the map opened anew is whole', async () => {
+  const pages = new Pages();
+  const { store, rows, block, reopened, root, height } = bench(new FragileStore(), { mapMemoryBytesMax: 1, pages, onFault: assert.fail });
+  for (let i = 0; i < 6; i++) await block(SNAPSHOT_WRITES_MIN / 5);
+  pages.readsSound = 0;
+  await settled(async () => rows.lost() !== undefined);
+  assert.equal(store.get(ledgerKey.mapSnapshot), undefined);
+  pages.readsSound = Number.POSITIVE_INFINITY;
+  const before = root();
+  const map = await rows.open(height(), before);
+  assert.equal(rows.lost(), undefined);
+  assert.ok(equalBytes(map.root(), before));
+  await reopened();
+  await block(SNAPSHOT_WRITES_MIN);
+});
+
+test('a map that had to be made from the values is within its memory as well', async () => {
+  const { store, block, reopened, memoryBytes, root } = bench(new FragileStore(), {
+    mapMemoryBytesMax: 1,
+    pages: new Pages(),
+    onFault: assert.fail,
+  });
+  for (let i = 0; i < 4; i++) await block(20_000);
+  const before = [memoryBytes(), root()] as const;
+  store.damaged.add(ledgerKey.mapChanges(2));
+  await reopened();
+  assert.ok(equalBytes(root(), before[1]));
+  assert.ok(memoryBytes() <= before[0], `${memoryBytes()} bytes, ${before[0]} before`);
 });
 
 test('a snapshot cut short at any batch leaves what was there, and the next one takes its place', async () => {

@@ -7,17 +7,17 @@ import { test, type TestContext } from 'node:test';
 import { CONTRACT, GAS, governanceKey, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { decodeHeader, decodeJson, encodeJson, verifyStateProof } from '../../../../node/format/index.ts';
+import { openBlockFiles } from '../../../../node/ledger/block-files.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { startExecutorThread } from '../../../../node/ledger/executor-thread.ts';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createLedgerReader, type LedgerSnapshot, TRIAL_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { startReaderThread } from '../../../../node/ledger/reader-thread.ts';
-import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
+import { type LevelStore, openDirectory, openLevelStore } from '../../../../node/store/index.ts';
 import { createRealWorld } from '../../../../node/real/world.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { MemoryLog } from '../memory-world.ts';
-import { deploy, executorOn, genesisText, grow } from './small-chain.ts';
+import { blocksOn, chainId, deploy, executorOn, filesOf, genesisText, grow, useFiles } from './small-chain.ts';
 
 const LOOP = `contract({
   methods: { set(ctx, n) { ctx.put('n', n); } },
@@ -53,14 +53,14 @@ test('a query and a proof speak of one version of the state, though blocks are s
       },
     };
   };
-  const reader = createLedgerReader({ snapshot, crypto, ...contracts });
+  const reader = createLedgerReader({ snapshot, files: filesOf(store), crypto, ...contracts });
   const answer = await reader.query('mes@north', CONTRACT.deployed, 'list', encodeJson({}));
   assert.ok(answer.status === 'ok');
   assert.deepEqual([(decodeJson(answer.result) as { readonly count: number }).count, answer.height], [1, 2]);
   assert.equal((await executor.open()).height, 3);
   const key = stateKey(CONTRACT.governance, governanceKey.parameters);
-  const { height, proof } = executor.prove(key);
-  const header = decodeHeader(createBlockStore(store).headerBytes(height)!);
+  const { height, proof } = await executor.prove(key);
+  const header = decodeHeader(blocksOn(store).headerBytes(height)!);
   assert.equal(verifyStateProof(crypto, header.stateRoot, proof, key).present, true);
 });
 
@@ -68,7 +68,12 @@ test('a trial says what the next block would, leaves nothing behind, and judges 
   const { store } = await onLevel(t);
   const executor = executorOn(store);
   const address = await deploy(executor, await executor.open(), LOOP);
-  const reader = createLedgerReader({ snapshot: () => store.snapshot(), crypto, ...(await createContracts(crypto, 1)) });
+  const reader = createLedgerReader({
+    snapshot: () => store.snapshot(),
+    files: filesOf(store),
+    crypto,
+    ...(await createContracts(crypto, 1)),
+  });
   const judge = (method: string, gasLimit = 1_000_000_000) =>
     reader.judge({
       ...{ sender: 'mes@north', keyId: 'k1', keyKind: 'custodial', timestampMs: 0, gasLimit },
@@ -98,7 +103,7 @@ test('a damaged row met by a query refuses it with STORE_DAMAGED', async (t) => 
     };
     return { ...rows, get };
   };
-  const reader = createLedgerReader({ snapshot, crypto, ...(await createContracts(crypto, 1)) });
+  const reader = createLedgerReader({ snapshot, files: filesOf(store), crypto, ...(await createContracts(crypto, 1)) });
   await assert.rejects(reader.query('mes@north', `0x${'ab'.repeat(20)}`, 'n', NONE), { code: 'STORE_DAMAGED' });
 });
 
@@ -108,8 +113,11 @@ async function threads(t: TestContext) {
   const verifier = { verify: async () => true, stop: async () => undefined };
   const world = createRealWorld({ log: new MemoryLog(), crypto, verifier });
   const deaths: Error[] = [];
-  const data = { storePath: path, genesisText };
+  const blocksPath = join(path, 'blocks');
+  const files = await openBlockFiles({ directory: await openDirectory(blocksPath), chainId, world });
+  const data = { storePath: path, blocksPath, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` };
   const executor = await startExecutorThread(data, world, store, (error) => deaths.push(error));
+  useFiles(executor, files);
   const address = await deploy(executor, await executor.open(), LOOP);
   const reader = await startReaderThread(data, world);
   return {
@@ -120,6 +128,7 @@ async function threads(t: TestContext) {
     async stop() {
       await reader.stop();
       await executor.stop();
+      await files.close();
     },
   };
 }

@@ -7,8 +7,9 @@ import { test } from 'node:test';
 import { Level } from 'level';
 import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { type ByteText, equalBytes, fromByteText, toByteText, toHex } from '../../../../node/format/index.ts';
-import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
+import { type ByteText, decodeAll, equalBytes, fromByteText, toByteText, toHex } from '../../../../node/format/index.ts';
+import { repairWith } from '../../../../node/ledger/body-repair.ts';
+import { type BlockStore, createBlockStore, encodeLocation } from '../../../../node/ledger/block-store.ts';
 import { EXAMINE_STEP, examineBlocks } from '../../../../node/ledger/examine.ts';
 import type { Executor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
@@ -17,31 +18,46 @@ import { createStateRows, pathOf } from '../../../../node/ledger/state-rows.ts';
 import { encodeUndo } from '../../../../node/ledger/undo.ts';
 import { createPause } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
+import { damagedKey } from '../../../../node/store/mend.ts';
 import { type LevelStore, openLevelStore } from '../../../../node/store/level-store.ts';
+import { SimFiles } from '../../../simulation/files.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { Store } from '../../../../node/world.ts';
 import { createRepairer, REPAIR_RETRY_MIN_MS } from '../../../../node/peers/index.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
 import { until, world } from '../peers/stand-in.ts';
-import { executorOn, grow } from './small-chain.ts';
+import { blocksOn, chainId, executorOn, filesOf, grow, useFiles } from './small-chain.ts';
 
 const HEIGHT = 6;
 const noPause = async (): Promise<void> => undefined;
 
 /** The same chain on LevelDB and at a peer that is `ahead` blocks further on. */
-async function withChains(ahead: number, run: (path: string, peer: Store) => Promise<void>): Promise<void> {
+async function withChains(ahead: number, run: (path: string, peer: Store, disk: SimFiles) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'repair-test-'));
+  const disk = new SimFiles();
+  disks.set(path, disk);
   try {
-    const store = await openLevelStore({ path });
+    const store = await openStore(path);
     await grow(executorOn(store), HEIGHT);
     await store.close();
     const peer = new MemoryStore();
     await grow(executorOn(peer), HEIGHT + ahead);
-    await run(path, peer);
+    await run(path, peer, disk);
   } finally {
+    disks.delete(path);
     await rm(path, { recursive: true, force: true });
   }
+}
+
+const disks = new Map<string, SimFiles>();
+
+/** With the block files beside it, as another process finds both. */
+async function openStore(path: string): Promise<LevelStore> {
+  const store = await openLevelStore({ path });
+  useFiles(store, memoryBlockFiles(chainId, disks.get(path)!));
+  return store;
 }
 
 /** Flips a bit of stored values behind the store's back. */
@@ -74,8 +90,8 @@ async function repaired(executor: Executor, peer: Store, key: ByteText): Promise
       peers: () => [{ node: 'peer', connected: true, lastSeenMs: 0, address: undefined }],
       report: (_node, code) => settle(code),
     },
-    repair: (...row) => executor.repair(...row),
-    getRow: (_peer, row, height) => sharedRow(peer, createBlockStore(peer), toByteText(row), height, noPause),
+    repair: repairWith(executor, filesOf(executor)),
+    getRow: (_peer, row, height) => sharedRow(peer, blocksOn(peer), toByteText(row), height, noPause),
     onRepaired: (_key, { by }) => settle(by),
     onLost: () => settle('lost'),
   });
@@ -87,8 +103,8 @@ async function repaired(executor: Executor, peer: Store, key: ByteText): Promise
 
 test('a damaged row of every kind is repaired to the bytes it had, from its own store or by hash from a peer', () =>
   withChains(2, async (path, peer) => {
-    const reading = await openLevelStore({ path });
-    const block = createBlockStore(reading);
+    const reading = await openStore(path);
+    const block = blocksOn(reading);
     const rows = await firstKeys(reading, keyspace.state, 1_000);
     const record = rows.filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, ''))));
     const [large] = await firstKeys(reading, keyspace.stateValue, 1);
@@ -99,7 +115,6 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
       [ledgerKey.genesis, 'own rows'],
       [ledgerKey.header(3), 'own rows'],
       [ledgerKey.header(HEIGHT), 'own rows'],
-      [ledgerKey.body(0), 'own rows'],
       [ledgerKey.body(3), 'peer'],
       [ledgerKey.body(HEIGHT), 'peer'],
       [ledgerKey.certificate(4), 'peer'],
@@ -121,7 +136,7 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
     for (const [key, from] of cases) {
       const name = `${key[0]} ${toHex(fromByteText(key)).slice(0, 40)}`;
       await damage(path, [key]);
-      const store = await openLevelStore({ path });
+      const store = await openStore(path);
       assert.throws(() => store.get(key), isDamaged, name);
       const executor = executorOn(store);
       await executor.open(); // puts right what it needs
@@ -132,14 +147,52 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
     }
   }));
 
+test('a body that its files lost is had from a peer: where it stood when it can stand there, else its row says where', () =>
+  withChains(0, async (path, peer, disk) => {
+    for (const lose of [
+      (name: string) => disk.flip(name, disk.bytesOf(name).length - 50),
+      (name: string) => void disk.files.delete(name),
+    ]) {
+      const store = await openStore(path);
+      const before = store.get(ledgerKey.body(HEIGHT))!;
+      for (const name of [...disk.files.keys()]) lose(name);
+      const executor = executorOn(store);
+      await executor.open();
+      const told: ByteText[] = [];
+      await examineBlocks(store, blocksOn(store), world.crypto, HEIGHT, (key) => void told.push(key), noPause, noPause);
+      assert.ok(told.includes(ledgerKey.body(HEIGHT)));
+      const isGone = disk.files.size === 0;
+      assert.equal(told.length, isGone ? HEIGHT : 1);
+      for (const key of told.reverse()) assert.equal(await repaired(executor, peer, key), 'peer');
+      assert.equal(equalBytes(store.get(ledgerKey.body(HEIGHT))!, before), !isGone);
+      for (let height = 1; height <= HEIGHT; height++)
+        assert.deepEqual(await blocksOn(store).blockBytes(height), await blocksOn(peer).blockBytes(height));
+      await store.close();
+    }
+  }));
+
+test('a body that cannot be read is told by the row that says where it stands, to whoever watches the store', async () => {
+  const store = new MemoryStore();
+  await grow(executorOn(store), 2);
+  await store.batch([{ key: ledgerKey.body(2), value: encodeLocation(blocksOn(store).bodyLocation(1)!) }]);
+  const told: ByteText[] = [];
+  const blocks = createBlockStore(store, filesOf(store), (key) => told.push(key));
+  await assert.rejects(blocks.blockBytes(2), (error) => damagedKey(error) === ledgerKey.body(2));
+  assert.throws(
+    () => blocks.transactionNow(2, 0),
+    (error) => damagedKey(error) === ledgerKey.body(2),
+  );
+  assert.deepEqual(told, [ledgerKey.body(2), ledgerKey.body(2)]);
+});
+
 test('the value row a damaged state row pointed to is let go when it is damaged too: the repaired row holds the value itself', () =>
   withChains(0, async (path, peer) => {
-    const reading = await openLevelStore({ path });
+    const reading = await openStore(path);
     const [large] = await firstKeys(reading, keyspace.stateValue, 1);
     await reading.close();
     const stateRow = ledgerKey.state(pathOf(large!));
     await damage(path, [stateRow, large!]);
-    const store = await openLevelStore({ path });
+    const store = await openStore(path);
     const executor = executorOn(store);
     await executor.open();
     assert.equal(await repaired(executor, peer, stateRow), 'peer');
@@ -152,7 +205,7 @@ test('the value row a damaged state row pointed to is let go when it is damaged 
 
 test('several rows that need one another are repaired together, and the chain goes on to the same roots', () =>
   withChains(0, async (path, peer) => {
-    const reading = await openLevelStore({ path });
+    const reading = await openStore(path);
     const changes = await firstKeys(reading, keyspace.mapChanges, 1_000);
     const values = (await firstKeys(reading, keyspace.state, 1_000))
       .filter((key) => key.startsWith(ledgerKey.state(stateKey(CONTRACT.records, ''))))
@@ -160,7 +213,7 @@ test('several rows that need one another are repaired together, and the chain go
     await reading.close();
     const damagedKeys = [ledgerKey.header(2), ledgerKey.body(2), ...changes.slice(0, 2), ...values.slice(0, 1)];
     await damage(path, damagedKeys);
-    const store = await openLevelStore({ path });
+    const store = await openStore(path);
     const executor = executorOn(store);
     await executor.open();
     // A start puts right what it cannot do without, but for the value: of that a peer must be asked.
@@ -169,20 +222,20 @@ test('several rows that need one another are repaired together, and the chain go
       assert.equal(store.get(key) === undefined, changes.includes(key), 'a snapshot takes the place of change sets');
     await grow(executor, HEIGHT + 2);
     await grow(executorOn(peer), HEIGHT + 2);
-    assert.deepEqual(createBlockStore(store).head(), createBlockStore(peer).head());
+    assert.deepEqual(blocksOn(store).head(), blocksOn(peer).head());
     await store.close();
   }));
 
 test('a lying peer is refused for every kind of row, and nothing of what it says is stored', () =>
   withChains(0, async (path, peer) => {
-    const reading = await openLevelStore({ path });
+    const reading = await openStore(path);
     const rows = await firstKeys(reading, keyspace.state, 1_000);
     const [large] = await firstKeys(reading, keyspace.stateValue, 1);
     const [position] = await firstKeys(reading, keyspace.positionById, 1);
     const [hash] = await firstKeys(reading, keyspace.heightByHash, 1);
     await reading.close();
     const lies: [ByteText, (truth: Uint8Array) => Uint8Array][] = [
-      [ledgerKey.body(3), () => peer.get(ledgerKey.body(4))!],
+      [ledgerKey.body(3), () => valueIn(peer, ledgerKey.body(4))!],
       [ledgerKey.body(3), (truth) => flipped(truth, truth.length - 5)],
       [ledgerKey.body(3), (truth) => flipped(truth, truth.length >> 2)],
       [ledgerKey.certificate(3), () => peer.get(ledgerKey.certificate(4))!],
@@ -198,13 +251,14 @@ test('a lying peer is refused for every kind of row, and nothing of what it says
     ];
     for (const [key, lie] of lies) {
       await damage(path, [key]);
-      const store = await openLevelStore({ path });
+      const store = await openStore(path);
       const executor = executorOn(store);
       await executor.open();
       assert.equal((await executor.repair(key)).outcome, 'wanted');
       assert.equal((await executor.repair(key, lie(valueIn(peer, key)!))).outcome, 'refused', `${key[0]}`);
       assert.throws(() => store.get(key), isDamaged, 'it stays damaged and unserved');
-      assert.equal((await executor.repair(key, valueIn(peer, key))).outcome, 'repaired', 'and the truth still repairs it');
+      const repair = repairWith(executor, filesOf(executor));
+      assert.equal((await repair(key, valueIn(peer, key))).outcome, 'repaired', 'and the truth still repairs it');
       await store.close();
     }
   }));
@@ -213,7 +267,7 @@ test('a peer that lies about a row is reported and the next one is asked; when n
   withChains(0, async (path, peer) => {
     const key = ledgerKey.receipts(3);
     await damage(path, [key]);
-    const store = await openLevelStore({ path });
+    const store = await openStore(path);
     const executor = executorOn(store);
     const time = new ManualTime();
     const reports: string[][] = [];
@@ -228,7 +282,7 @@ test('a peer that lies about a row is reported and the next one is asked; when n
           ['liar', 'absent', 'honest'].map((node) => ({ node, connected: node !== 'absent', lastSeenMs: 0, address: undefined })),
         report: (...report) => reports.push(report),
       },
-      repair: (...row) => executor.repair(...row),
+      repair: repairWith(executor, filesOf(executor)),
       getRow: async (node) => (node === 'liar' ? peer.get(ledgerKey.receipts(4)) : honest ? peer.get(key) : undefined),
       onRepaired: (...repair) => outcomes.push(repair),
       onLost: () => outcomes.push('lost'),
@@ -265,6 +319,7 @@ test('rows of blocks that cannot be found at all are missed by the walk over the
   const examine = () =>
     examineBlocks(
       store,
+      blocksOn(store),
       world.crypto,
       2 * EXAMINE_STEP,
       (key) => void told.push(key),
@@ -276,7 +331,7 @@ test('rows of blocks that cannot be found at all are missed by the walk over the
   const [position] = await firstKeys(store, keyspace.positionById, 1);
   const [hash] = await firstKeys(store, keyspace.heightByHash, 1);
   const gone = [ledgerKey.header(3), ledgerKey.body(9), ledgerKey.certificate(4), ledgerKey.receipts(20), position!, hash!];
-  const before = gone.map((key) => store.get(key));
+  const before = gone.map((key) => valueIn(store, key));
   await store.batch(gone.map((key) => ({ key, value: undefined })));
   await examine();
   assert.ok(told.length >= 4);
@@ -286,7 +341,7 @@ test('rows of blocks that cannot be found at all are missed by the walk over the
   }
   assert.deepEqual(told, []);
   assert.deepEqual(
-    gone.map((key) => store.get(key)),
+    gone.map((key) => valueIn(store, key)),
     before,
   );
 });
@@ -294,7 +349,7 @@ test('rows of blocks that cannot be found at all are missed by the walk over the
 test('a start with a damaged head, header, configuration and change set repairs them from the rest', () =>
   withChains(0, async (path) => {
     await damage(path, [ledgerKey.head, ledgerKey.configuration(0), ledgerKey.receipts(HEIGHT), ledgerKey.mapChanges(3)]);
-    const store: LevelStore = await openLevelStore({ path });
+    const store: LevelStore = await openStore(path);
     assert.equal((await executorOn(store).open()).height, HEIGHT);
     assert.throws(() => store.get(ledgerKey.receipts(HEIGHT)), isDamaged, 'what a start can do without waits for peers');
     await store.close();
@@ -310,7 +365,7 @@ test('a value of the state that a peer has since changed is given as it was at t
     ]),
   );
   await grow(executorOn(store), HEIGHT);
-  const blocks = createBlockStore(store);
+  const blocks = blocksOn(store);
   let changed = 0;
   for (const [key, value] of early) {
     if (!equalBytes(valueIn(store, key)!, value)) changed++;
@@ -355,8 +410,12 @@ test('a value that no block has changed for long is looked for with a pause in e
   assert.ok(longestMs <= 20, `${longestMs.toFixed(1)} ms`);
 });
 
-/** What a peer would give: of the state the value, wherever it stands. */
+/** What a peer would give: of the state the value, wherever it stands, and of a block the body. */
 function valueIn(store: Store, key: ByteText): Uint8Array | undefined {
+  if (key.startsWith(keyspace.body)) {
+    const height = decodeAll(fromByteText(key.slice(1)), (reader) => reader.u64());
+    return filesOf(store).bodyNow(blocksOn(store).bodyLocation(height)!, height);
+  }
   return (key.startsWith(keyspace.state) ? createStateRows(store) : store).get(key);
 }
 

@@ -2,8 +2,10 @@
 import { CONTRACT, production } from '../../../../contracts/index.ts';
 import { voteSigningBytes, type Certificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
+  decodeHeader,
   decodeJson,
   decodeReceipt,
+  encodeBlock,
   encodeJson,
   encodeSubmissions,
   openGenesis,
@@ -12,11 +14,20 @@ import {
   type Call,
   type Digest,
 } from '../../../../node/format/index.ts';
+import type { BlockFiles } from '../../../../node/ledger/block-files.ts';
+import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
-import { type Committed, createExecutor, type Executor } from '../../../../node/ledger/executor.ts';
+import {
+  type BuildRequest,
+  type Committed,
+  createExecutor,
+  type Executor,
+  type ExecutorDependencies,
+} from '../../../../node/ledger/executor.ts';
 import type { ExecutorPort } from '../../../../node/ledger/executor-port.ts';
 import { prepareRecord } from '../../../../node/records/index.ts';
 import type { Store } from '../../../../node/world.ts';
+import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from '../format/genesis-fixture.ts';
 import { annexRecord } from '../records/sample.ts';
 
@@ -26,8 +37,28 @@ export const { chainId } = openGenesis(crypto, genesisText);
 const contracts = await createContracts(crypto, 1);
 const PROPOSER = 'north-1';
 
-export function executorOn(store: Store): Executor {
-  return createExecutor({ store, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts });
+const filesByOwner = new WeakMap<object, BlockFiles>();
+
+/** The block files beside a store, or of an executor that was opened on it; in memory unless others were given. */
+export function filesOf(owner: object): BlockFiles {
+  const files = filesByOwner.get(owner) ?? memoryBlockFiles(chainId);
+  filesByOwner.set(owner, files);
+  return files;
+}
+
+export function useFiles(owner: object, files: BlockFiles): void {
+  filesByOwner.set(owner, files);
+}
+
+export function blocksOn(store: Store): BlockStore {
+  return createBlockStore(store, filesOf(store));
+}
+
+export function executorOn(store: Store, more: Partial<ExecutorDependencies> = {}): Executor {
+  const files = filesOf(store);
+  const executor = createExecutor({ store, files, crypto, clock: { monotonic: () => 0 }, genesisText, ...contracts, ...more });
+  useFiles(executor, files);
+  return executor;
 }
 
 /** A transaction of so many records; each height has one of its own, the same at every call. */
@@ -96,10 +127,10 @@ export async function deploy(executor: Executor | ExecutorPort, tip: Tip, source
 
 type Tip = Pick<Committed, 'height' | 'hash'>;
 
-/** Adds one block of these transactions. */
-export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transactions: readonly Uint8Array[]): Promise<Committed> {
+/** What the proposer of the block above `tip` asks of its executor. */
+export function requestOf(tip: Tip, ...transactions: readonly Uint8Array[]): BuildRequest {
   const height = tip.height + 1;
-  const built = await executor.build({
+  return {
     height,
     parent: tip.hash,
     timestampMs: genesis.timestampMs + height * 1_000,
@@ -107,8 +138,16 @@ export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transa
     engineData: new Uint8Array(8),
     transactions: transactions.map((bytes) => ({ bytes, publicKey: testKey('mes').publicKey })),
     workMsMax: 1,
-  });
+  };
+}
+
+/** Adds one block of these transactions. */
+export async function add(executor: Executor | ExecutorPort, tip: Tip, ...transactions: readonly Uint8Array[]): Promise<Committed> {
+  const height = tip.height + 1;
+  const built = await executor.build(requestOf(tip, ...transactions));
   if (built.included.length !== transactions.length) throw new Error(`block ${height}: ${JSON.stringify(built.refused)}`);
   const seal = testKey(`${PROPOSER} validator`).sign(sealSigningBytes(built.hash));
-  return executor.commit({ hash: built.hash, seal, finality: encodeCertificate(certify(height, built.hash)) });
+  const block = encodeBlock({ header: decodeHeader(built.headerBytes), seal, transactions });
+  const body = await filesOf(executor).append(height, block);
+  return executor.commit({ hash: built.hash, body, finality: encodeCertificate(certify(height, built.hash)) });
 }

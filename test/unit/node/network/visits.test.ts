@@ -10,13 +10,13 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { openFinality } from '../../../../consensus/index.ts';
 import { decodeHeader, type Digest } from '../../../../node/format/index.ts';
-import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
+import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import { ask, VISIT_PROTOCOL, VISITS_BURST } from '../../../../node/network/visits.ts';
 import { decodeBulkMessage, encodeBulkMessage, type Question } from '../../../../node/peers/messages.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { createStanding, type Standing, type StandingWatch } from '../../../../node/peers/index.ts';
 import { VALIDATORS } from '../format/genesis-fixture.ts';
-import { chainId, executorOn, grow } from '../ledger/small-chain.ts';
+import { chainId, blocksOn, executorOn, grow } from '../ledger/small-chain.ts';
 import { isUp, listing, realWorld, seedOf, startNode, stopAll, type TestNode, until } from './cluster.ts';
 
 const [EXPELLED, ...MEMBERS] = [...VALIDATORS].sort() as [string, string, string, string];
@@ -34,7 +34,7 @@ async function member(name: string, height: number): Promise<Member> {
   const store = new MemoryStore();
   const executor = executorOn(store);
   await grow(executor, height, 1);
-  const blocks = createBlockStore(store);
+  const blocks = blocksOn(store);
   const configuration = await blocks.configuration(1);
   const node = await startNode(name);
   const head = (): { height: number; hash: Digest } => blocks.head()!;

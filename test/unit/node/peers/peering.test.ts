@@ -5,7 +5,7 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import type { Mempool, Waiting } from '../../../../node/chain/mempool/mempool.ts';
-import { createSpreading, Requests, SPREAD_GATHER_MS } from '../../../../node/peers/index.ts';
+import { createSpreading, Requests, SPREAD_AFTER_BLOCK_MS, SPREAD_GATHER_MS, SPREAD_SEVERAL } from '../../../../node/peers/index.ts';
 import { createPeering, PEERING_LIMITS } from '../../../../node/peers/peering.ts';
 import { decodeBulkMessage } from '../../../../node/peers/messages.ts';
 import type { Channel, Network } from '../../../../node/world.ts';
@@ -161,6 +161,46 @@ test('a transaction leaves at once after a pause, those that follow soon in one 
   a.flush();
   await pass(1_000);
   assert.equal(spreads.length, 3, 'nothing twice, and no empty frame');
+  a.stop();
+});
+
+test('one caller after another waits for no gathering, and several callers of one block cost one frame', async () => {
+  const { scheduler, spreads, a } = await peers([], []);
+  const admit = (): void => a.spread([{ bytes: TRANSACTION } as Waiting]);
+  const pass = async (ms: number): Promise<void> => void (await scheduler.run(scheduler.nowMs + ms, () => false));
+  await pass(1_000);
+  for (let round = 1; round <= 5; round++) {
+    admit();
+    await pass(1);
+    assert.equal(spreads.length, round, 'with the next turn: nothing is under way');
+    await pass(9);
+    a.onBlock(1); // its answer, on which the next one follows
+  }
+  admit();
+  await pass(1);
+  admit(); // while the one before is under way
+  await pass(9);
+  assert.equal(spreads.length, 6);
+  a.onBlock(1);
+  await pass(1);
+  assert.equal(spreads.length, 7, 'the producer looks at what there is');
+
+  const CALLERS = 32;
+  for (let block = 1; block <= 3; block++) {
+    a.onBlock(SPREAD_SEVERAL);
+    for (let i = 0; i < CALLERS; i++) {
+      admit();
+      await pass(SPREAD_AFTER_BLOCK_MS / (2 * CALLERS));
+    }
+    await pass(SPREAD_AFTER_BLOCK_MS);
+    assert.equal(spreads.length, 7 + block);
+    assert.equal(spreads.at(-1)!.count, CALLERS);
+  }
+  admit();
+  await pass(SPREAD_GATHER_MS / 2);
+  assert.equal(spreads.length, 10, 'too late for this block');
+  await pass(SPREAD_GATHER_MS);
+  assert.equal(spreads.length, 11, 'the block may be long in coming');
   a.stop();
 });
 

@@ -68,3 +68,15 @@ test('a timer of 0 ms waits until the event loop has been round, however many of
   cancel();
   await new Promise<void>((resolve) => void world.timers.after(1, resolve));
 });
+
+test('random bytes of any length are as many as asked, and none is given out twice', () => {
+  const seen = new Set<string>();
+  for (let n = 0; n < 2_000; n++) {
+    const bytes = world.random.bytes(12);
+    assert.equal(bytes.length, 12);
+    assert.equal(bytes.buffer.byteLength, 12, 'its buffer holds nothing of others');
+    seen.add(Buffer.from(bytes).toString('hex'));
+  }
+  assert.equal(seen.size, 2_000);
+  for (const count of [0, 1, 63, 64, 65, 5_000]) assert.equal(world.random.bytes(count).length, count);
+});

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Level } from 'level';
-import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
@@ -14,7 +13,7 @@ import { openRecordIndex } from '../../../../node/records/query-index.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto } from '../format/genesis-fixture.ts';
-import { executorOn, grow } from '../ledger/small-chain.ts';
+import { blocksOn, executorOn, grow } from '../ledger/small-chain.ts';
 import { ManualTime, MemoryLog } from '../memory-world.ts';
 
 const HEIGHT = 5;
@@ -32,7 +31,7 @@ test('damaged rows of the query index, its height too, are made anew from blocks
   const path = await mkdtemp(join(tmpdir(), 'feeder-test-'));
   const ledger = new MemoryStore();
   await grow(executorOn(ledger), HEIGHT, RECORDS);
-  const blocks = createBlockStore(ledger);
+  const blocks = blocksOn(ledger);
   const open = async () => {
     const store = await openLevelStore({ path });
     const index = await openRecordIndex(store, crypto);

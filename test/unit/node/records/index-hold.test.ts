@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { builtinClasses } from '../../../../contracts/classes/index.ts';
 import { CONTRACT } from '../../../../contracts/index.ts';
 import { encodeContent, encodeJson, encodeReceipt, decodeReceipt, toHex } from '../../../../node/format/index.ts';
-import { type BlockStore, createBlockStore } from '../../../../node/ledger/block-store.ts';
+import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { recordRowsOf } from '../../../../node/records/source.ts';
 import { createRecordIndex, openRecordIndex } from '../../../../node/records/query-index.ts';
@@ -17,7 +17,7 @@ import { openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { crypto } from '../format/genesis-fixture.ts';
-import { executorOn, grow } from '../ledger/small-chain.ts';
+import { blocksOn, executorOn, grow } from '../ledger/small-chain.ts';
 import { quiet, world } from '../peers/stand-in.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { ended } from '../../../tools/steps.ts';
@@ -54,7 +54,7 @@ const receipts = Array.from({ length: TRANSACTIONS }, (_, index) =>
 test('a block of thousands of records is indexed, and the thread is not held', { timeout: 120_000 }, async () => {
   const ledger = new MemoryStore();
   await grow(executorOn(ledger), 1, 1);
-  const header = createBlockStore(ledger).headerBytes(1)!;
+  const header = blocksOn(ledger).headerBytes(1)!;
   const blocks = {
     headerBytes: () => header,
     receiptBytes: (height: number) => (height === 1 ? receipts : []),

@@ -4,6 +4,7 @@ import { before, test } from 'node:test';
 import { recordEvidence } from '../../../../node/records/evidence.ts';
 import { decodeJson, type Digest, fromHex, openTransaction, transactionIn } from '../../../../node/format/index.ts';
 import { createInclusions } from '../../../../node/records/inclusion.ts';
+import type { BlockFiles } from '../../../../node/ledger/block-files.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../tools/inline-executor.ts';
@@ -18,12 +19,11 @@ import { MemoryStore } from '../../../tools/memory-store.ts';
 import type { Network, Store } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
-import { executorOn, genesisText, grow, transaction } from '../ledger/small-chain.ts';
+import { executorOn, filesOf, genesisText, grow, transaction } from '../ledger/small-chain.ts';
 import { ManualTime, MemoryLog, MemoryStore as LocalStore } from '../memory-world.ts';
 
 const HEIGHT = 3;
 const SELF = 'north-1';
-const LARGE = [keyspace.body, keyspace.receipts];
 const bytes = transaction(2, 4);
 const { id } = openTransaction(crypto, bytes);
 
@@ -36,12 +36,18 @@ before(async () => {
   await grow(executorOn(written), HEIGHT);
   store = {
     get(key) {
-      if (LARGE.some((prefix) => key.startsWith(prefix))) throw new Error('a large row is read in one piece');
+      if (key.startsWith(keyspace.receipts)) throw new Error('a large row is read in one piece');
       return written.get(key);
     },
     range: (options) => written.range(options),
     batch: (operations) => written.batch(operations),
     close: () => written.close(),
+  };
+  const files: BlockFiles = {
+    ...filesOf(written),
+    bodyNow() {
+      throw new Error('a large body is read in one piece');
+    },
   };
   const nothing = (): void => undefined;
   const network: Network = {
@@ -52,13 +58,13 @@ before(async () => {
   const verifier = { verify: async (...check: Parameters<typeof crypto.verify>) => crypto.verify(...check), stop: async () => undefined };
   node = await createNode({
     world: { clock: time, timers: time, log: new MemoryLog(), crypto, random: { bytes: (count) => new Uint8Array(count) }, verifier },
-    ...{ network, store, local: new LocalStore(), genesisText, node: SELF, organisation: 'north' },
+    ...{ network, store, files, local: new LocalStore(), genesisText, node: SELF, organisation: 'north' },
     voteLog: { records: [], append: async () => undefined, rewrite: async () => undefined, close: async () => undefined },
     executor: inlineExecutor(
-      createExecutor({ store: written, crypto, clock: time, genesisText, ...contracts }),
+      createExecutor({ store: written, files: filesOf(written), crypto, clock: time, genesisText, ...contracts }),
       contracts.machine.bundleDigest,
     ),
-    reader: createReaderPort(createLedgerReader({ snapshot: () => asSnapshot(written), crypto, ...contracts }), {
+    reader: createReaderPort(createLedgerReader({ snapshot: () => asSnapshot(written), files: filesOf(written), crypto, ...contracts }), {
       clock: time,
       timers: time,
     }),

@@ -10,11 +10,11 @@ import {
   loadSnapshot,
   type MapWrite,
   openPageFile,
-  type PageFile,
   SEGMENT_BYTES,
   type StateMap,
   writeSnapshot,
 } from '../../../../node/state/index.ts';
+import { Pages } from './pages.ts';
 import { digest, fastHash, plainHash } from './state-map-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tracemill-pages-'));
@@ -43,25 +43,9 @@ function fill(...maps: readonly StateMap[]): void {
   }
 }
 
-class Pages implements PageFile {
-  readonly bytes = new Uint8Array(64 * SEGMENT_BYTES);
-  reads = 0;
-  /** Reads after so many give zeros. */
-  readsSound = Number.POSITIVE_INFINITY;
-  lost: (write: number) => boolean = () => false;
-  #writes = 0;
-  write(at: number, bytes: Uint8Array): void {
-    if (!this.lost(this.#writes++)) this.bytes.set(bytes, at);
-  }
-  read(at: number, count: number): Uint8Array {
-    this.reads++;
-    return this.reads > this.readsSound ? new Uint8Array(count) : this.bytes.slice(at, at + count);
-  }
-}
-
 const whole = createStateMap(fastHash);
 const pages = new Pages();
-const paged = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages });
+const paged = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages, onFault: assert.fail });
 fill(whole, paged);
 const entries = [...whole.hold().entries()].flat();
 
@@ -83,7 +67,7 @@ test('a real file does the same, and is gone when it is closed', async () => {
   const file = openPageFile(path);
   const held = whole.hold();
   const snapshot = writeSnapshot(plainHash, { height: 1, root: held.root, count: held.count }, held.entries());
-  const { map } = await loadSnapshot(fastHash, snapshot, { mapMemoryBytesMax: 1, pages: file });
+  const { map } = await loadSnapshot(fastHash, snapshot, { mapMemoryBytesMax: 1, pages: file, onFault: assert.fail });
   held.release();
   assert.ok(statSync(path).size >= 3 * SEGMENT_BYTES);
   assert.deepEqual([...map.hold().entries()].flat(), entries);
@@ -121,7 +105,7 @@ test('flipped, swapped and lost pages are told as damage, and no wrong entry or 
   assert.equal(told(paged), 0);
   const forgetful = new Pages();
   forgetful.lost = (write) => write === 2;
-  const map = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages: forgetful });
+  const map = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages: forgetful, onFault: assert.fail });
   for (let from = 0; from < 12_000; from += 3_000)
     commit(
       map,
@@ -150,4 +134,39 @@ test('a block that meets a damaged page leaves no memory behind', () => {
   const { buckets, branches, entryBytes } = paged.memory();
   assert.deepEqual([buckets, branches, entryBytes], [before.buckets, before.branches, before.entryBytes]);
   assert.equal(toHex(paged.stage(writes).root), toHex(whole.stage(writes).root));
+});
+
+test('a page file that is full leaves in memory what it cannot take, tells so, and takes it once it can', () => {
+  const full = new Pages();
+  const faults: string[] = [];
+  const map = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages: full, onFault: ({ code }) => faults.push(code) });
+  full.full = true;
+  fill(map);
+  assert.ok(faults.length > 3 && faults.every((code) => code === 'STORE_FULL'));
+  assert.deepEqual([...map.hold().entries()].flat(), entries);
+  assert.ok(map.memory().bytes > 7 * SEGMENT_BYTES);
+  full.full = false;
+  commit(map, [put(0, 1)]);
+  commit(map, [put(0)]);
+  assert.ok(map.memory().bytes < 4 * SEGMENT_BYTES + 2 * 800 * (map.memory().branches + 256) + 6 * 32_768);
+  assert.deepEqual(map.find(keyOf(0)), { valueHash: digest('0'), location: 0 });
+});
+
+test('a bucket is found that has the number of the one read last from the file', () => {
+  const pages = new Pages();
+  const map = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages, onFault: assert.fail });
+  fill(map);
+  let last = 0;
+  const behind = (count: number): MapWrite[] =>
+    Array.from({ length: count }, () => ({ key: `z${String(last++).padStart(8, '0')}`, valueHash: digest('z'), location: last }));
+  commit(map, behind(16)); // a full bucket: the next ones are written without reading it
+  const readBefore = pages.reads;
+  for (let i = 0; pages.reads === readBefore; i++) commit(map, [put(i, 1)]); // its old bucket was read last, and is free
+  const lone = { valueHash: digest('lone'), location: 1 };
+  commit(map, [{ key: 'A', ...lone }]);
+  const { reads } = pages;
+  commit(map, behind(30_000)); // so that it goes to the file as well
+  assert.equal(pages.reads, reads);
+  assert.deepEqual(map.find('A'), lone);
+  assert.equal(pages.reads, reads + 1);
 });

@@ -1,0 +1,166 @@
+/**
+ * Bodies of proposals and blocks in the segment files of this node. A body is appended once, before the vote for its proposal; when the block is final, its row
+ * in the database says where the body stands. One instance writes, on the main thread; execution and queries read by `createBlockReads` on their own.
+ */
+import { ChainError } from '../errors/index.ts';
+import {
+  createReadNow,
+  FRAME_KIND,
+  type Frame,
+  frameBytes,
+  frameDamaged,
+  type LocatedFrame,
+  type Location,
+  openSegmentStore,
+  type SegmentDamage,
+  SegmentReader,
+  segmentOf,
+  type SegmentStore,
+  type SegmentStoreOptions,
+  seedsIn,
+} from '../store/index.ts';
+import type { FileDirectory } from '../world.ts';
+
+/** Below the data directory. */
+export const BLOCK_FILES_DIRECTORY = 'blocks';
+
+export interface BlockReads {
+  /** The body of a block of `height` that stands at `location`. @throws ChainError STORE_DAMAGED {segment, location}, STORE_IO */
+  body(location: Location, height: number): Promise<Uint8Array>;
+  /** The same at once, for execution. */
+  bodyNow(location: Location, height: number): Uint8Array;
+  /** Whether the disk holds it now. @throws ChainError STORE_IO */
+  isSound(location: Location, height: number): boolean;
+}
+
+export interface BlockFiles extends BlockReads {
+  /** Bytes of a last body that never reached the disk whole, and were cut. */
+  readonly tornBytes: number;
+  /** Resolves to its place when the body is on disk. @throws ChainError STORE_FULL, STORE_IO */
+  append(height: number, body: Uint8Array): Promise<Location>;
+  /** Bodies of `heightMin` and above, which stand behind `from`, or anywhere when it is undefined. */
+  bodies(heightMin: number, from: Location | undefined): AsyncGenerator<LocatedFrame>;
+  /**
+   * Puts a body back that whoever calls has proven by its hash: where it stood, when nothing else stands there, or behind all others. Resolves to its place.
+   * @throws ChainError STORE_FULL, STORE_IO
+   */
+  restore(location: Location | undefined, height: number, body: Uint8Array): Promise<Location>;
+  /** Reads everything and tells what does not match; `rest` is awaited after each file, and its rejection ends it. */
+  examine(rest?: () => Promise<void>): AsyncGenerator<SegmentDamage>;
+  close(): Promise<void>;
+}
+
+/** Reads without writing, on any thread. A place may hold another frame than its row says, when files were lost: that is damage. */
+export function createBlockReads(directory: FileDirectory, chainId: Uint8Array): BlockReads {
+  const reader = new SegmentReader(directory, seedsIn(directory, chainId));
+  const readNow = createReadNow(directory, chainId);
+  /** What was read last at once: calls of one block often ask for the same one. */
+  let last: { readonly location: Location; readonly height: number; readonly body: Uint8Array } | undefined;
+  return {
+    body: async (location, height) => bodyIn(await reader.read(location), location, height),
+    bodyNow(location, height) {
+      if (last?.location !== location || last.height !== height)
+        last = { location, height, body: bodyIn(readNow(location), location, height) };
+      return last.body;
+    },
+    isSound(location, height) {
+      try {
+        return bodyIn(readNow(location), location, height).length > 0;
+      } catch (error) {
+        if (error instanceof ChainError && error.code === 'STORE_DAMAGED') return false;
+        throw error;
+      }
+    },
+  };
+}
+
+function bodyIn({ kind, height, payload }: Frame, location: Location, wanted: number): Uint8Array {
+  if (kind !== FRAME_KIND.body || height !== wanted) throw frameDamaged(location);
+  return payload;
+}
+
+export interface BlockFilesOptions extends SegmentStoreOptions {
+  /** A write failed; the next one is tried on files opened anew. */
+  readonly onFault?: (fault: ChainError) => void;
+  readonly onWritten?: () => void;
+}
+
+/** @throws ChainError STORE_FOREIGN when the files belong to another chain, STORE_FULL, STORE_IO. */
+export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockFiles> {
+  let store: SegmentStore | undefined = await openSegmentStore(options);
+  const { tornBytes } = store.opened;
+  let opening: Promise<SegmentStore> | undefined;
+  let closed = false;
+
+  /** After a fault of the disk the files are opened anew, for only that says what is in them. */
+  async function opened(): Promise<SegmentStore> {
+    if (closed) throw new ChainError('NODE_STOPPING');
+    if (store) return store;
+    opening ??= openSegmentStore(options).finally(() => {
+      opening = undefined;
+    });
+    store = await opening;
+    return store;
+  }
+
+  async function written<T>(write: (store: SegmentStore) => Promise<T>): Promise<T> {
+    let used: SegmentStore | undefined;
+    try {
+      used = await opened();
+      const result = await write(used);
+      options.onWritten?.();
+      return result;
+    } catch (error) {
+      if (!(error instanceof ChainError)) throw error;
+      if (error.code !== 'STORE_FULL' && used && used === store) {
+        store = undefined;
+        await used.close();
+      }
+      options.onFault?.(error);
+      throw error;
+    }
+  }
+
+  /** Whether nothing but damage stands where a frame of so many bytes is to go. */
+  async function isLost(used: SegmentStore, location: Location, bytes: number): Promise<boolean> {
+    for await (const found of used.examine(segmentOf(location)))
+      if (found.location <= location && location + bytes <= found.location + found.bytes) return true;
+    return false;
+  }
+
+  return {
+    ...createBlockReads(options.directory, options.chainId),
+    tornBytes,
+    append: (height, payload) =>
+      written(async (used) => {
+        const [location] = await used.append([{ kind: FRAME_KIND.body, height, payload }]);
+        return location!;
+      }),
+    async *bodies(heightMin, from) {
+      const used = await opened();
+      for await (const found of used.scan({ kinds: [FRAME_KIND.body], heightMin, ...(from === undefined ? {} : { from }) }))
+        if ('payload' in found) yield found;
+    },
+    restore: (location, height, payload) =>
+      written(async (used) => {
+        const frame = { kind: FRAME_KIND.body, height, payload };
+        if (location !== undefined && (await isLost(used, location, frameBytes(payload.length)))) {
+          await used.rewrite(location, frame);
+          return location;
+        }
+        const [appended] = await used.append([frame]);
+        return appended!;
+      }),
+    async *examine(rest = async () => undefined) {
+      const used = await opened();
+      for (const number of used.numbers) {
+        yield* used.examine(number);
+        await rest();
+      }
+    },
+    async close() {
+      closed = true;
+      await store?.close();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** The block files on a disk in memory, for tests that need a place for bodies; not a test itself. */
+import { type BlockFiles, createBlockReads, openBlockFiles } from '../../node/ledger/block-files.ts';
+import { realTimers } from '../../node/real/world.ts';
+import { SimDirectory, SimFiles } from '../simulation/files.ts';
+
+/** Opened with the first write. */
+export function memoryBlockFiles(chainId: Uint8Array, disk = new SimFiles()): BlockFiles {
+  const directory = new SimDirectory(disk);
+  let opening: Promise<BlockFiles> | undefined;
+  const opened = (): Promise<BlockFiles> => {
+    const random = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
+    opening ??= openBlockFiles({ directory, chainId, world: { random, timers: realTimers } });
+    return opening;
+  };
+  return {
+    ...createBlockReads(directory, chainId),
+    tornBytes: 0,
+    append: async (...body) => (await opened()).append(...body),
+    async *bodies(...of) {
+      yield* (await opened()).bodies(...of);
+    },
+    restore: async (...body) => (await opened()).restore(...body),
+    async *examine(...rest) {
+      yield* (await opened()).examine(...rest);
+    },
+    close: async () => (await opening)?.close(),
+  };
+}

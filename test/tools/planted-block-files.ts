@@ -1,0 +1,150 @@
+/** Planted bugs of the bodies in the block files: saved before the vote, read by place, judged and put back. See planted-bugs.ts. */
+import type { PlantedBug } from './planted-bugs.ts';
+
+const PENDING = 'node/chain/pending-bodies.ts';
+const PENDING_TEST = 'test/unit/node/chain/pending-bodies.test.ts';
+const BLOCK_FILES = 'node/ledger/block-files.ts';
+const BLOCK_FILES_TEST = 'test/unit/node/ledger/block-files.test.ts';
+const READ_NOW = 'node/store/segments/read-now.ts';
+const REPAIR_TEST = 'test/unit/node/ledger/repair.test.ts';
+
+export const plantedBlockFiles: readonly PlantedBug[] = [
+  {
+    name: 'the body of a proposal is written without being synced',
+    file: 'node/store/segments/segment-store.ts',
+    from: '      await file.write(at, parts);\n      await file.sync();\n',
+    to: '      await file.write(at, parts);\n',
+    test: PENDING_TEST,
+    only: 'loss of power',
+  },
+  {
+    name: 'a proposal is known by its digest, whatever list was sent with it',
+    file: PENDING,
+    from: 'toByteText(crypto.hash(proposal))',
+    to: 'toByteText(crypto.hash(new Reader(proposal).bytes()))',
+    test: PENDING_TEST,
+    only: 'another list',
+  },
+  {
+    name: 'a body that a full disk refused counts as saved',
+    file: PENDING,
+    from: 'location.catch(() => saved.delete(name));',
+    to: 'location.catch(() => undefined);',
+    test: PENDING_TEST,
+    only: 'one that failed is',
+  },
+  {
+    name: 'proposals of before a restart are written again',
+    file: PENDING,
+    from: '    saved.set(nameOf(proposal), { height, location: Promise.resolve(location) });\n',
+    to: '',
+    test: PENDING_TEST,
+    only: 'not written again',
+  },
+  {
+    name: 'bodies that are pending are looked for behind a head that is not there',
+    file: PENDING,
+    from: 'blocks.isBodyReadable(height) ? blocks.bodyLocation(height) : undefined',
+    to: 'blocks.bodyLocation(height)',
+    test: PENDING_TEST,
+    only: 'in all files',
+  },
+  {
+    name: 'bodies of a final height stay pending',
+    file: PENDING,
+    from: 'if (entry.height <= height) held.delete(key);',
+    to: 'if (entry.height < height) held.delete(key);',
+    test: PENDING_TEST,
+    only: 'loss of power',
+  },
+  {
+    name: 'any frame at the place of a body is taken for it',
+    file: BLOCK_FILES,
+    from: 'if (kind !== FRAME_KIND.body || height !== wanted) throw',
+    to: 'if (kind !== FRAME_KIND.body && height !== wanted) throw',
+    test: BLOCK_FILES_TEST,
+    only: 'another height',
+  },
+  {
+    name: 'a body is put back over another one',
+    file: BLOCK_FILES,
+    from: 'if (location !== undefined && (await isLost(',
+    to: 'if (location !== undefined && location < used.end && (await isLost(',
+    also: [{ from: '    return false;\n  }\n\n  return {', to: '    return true;\n  }\n\n  return {' }],
+    test: BLOCK_FILES_TEST,
+    only: 'put elsewhere',
+  },
+  {
+    name: 'a body that was read once counts as sound whatever became of it',
+    file: BLOCK_FILES,
+    from: 'return bodyIn(readNow(location), location, height).length > 0;',
+    to: 'return (last?.location === location ? last.body : bodyIn(readNow(location), location, height)).length > 0;',
+    test: BLOCK_FILES_TEST,
+    only: 'not taken for sound',
+  },
+  {
+    name: 'after a fault of the disk the block files stay closed',
+    file: BLOCK_FILES,
+    from: '        store = undefined;\n',
+    to: '',
+    test: BLOCK_FILES_TEST,
+    only: 'next body is stored',
+  },
+  {
+    name: 'a body read at once is not checked',
+    file: READ_NOW,
+    from: 'if (sumAt(seed, at + payloadFrom + from, part) !== sums[piece]) return undefined;',
+    to: 'if (sumAt(seed, at + payloadFrom + from, part) === -1) return undefined;',
+    test: BLOCK_FILES_TEST,
+    only: 'both ways',
+  },
+  {
+    name: 'the table of a body read at once is not checked',
+    file: READ_NOW,
+    from: 'if (sums === undefined) return undefined;',
+    to: 'if (sums === undefined) return { kind: head.kind, height: head.height, payload: bytes.subarray(payloadFrom, -FRAME_END.length) };',
+    test: BLOCK_FILES_TEST,
+    only: 'both ways',
+  },
+  {
+    name: 'a body is read at once from files of another chain',
+    file: READ_NOW,
+    from: 'header?.number === number && equalBytes(header.chainId, chainId) ? header : undefined',
+    to: 'header?.number === number && header.chainId.length === chainId.length ? header : undefined',
+    also: [{ from: 'segmentSeed(chainId, salt, number);', to: 'segmentSeed(headerAt(number)!.chainId, salt, number);' }],
+    test: BLOCK_FILES_TEST,
+    only: 'another chain',
+  },
+  {
+    name: 'a body is put back without a look at its hash',
+    file: 'node/ledger/repair.ts',
+    from: "    if (!(await holds(kind, height, value))) return { outcome: 'refused' };\n    if (kind === keyspace.body)",
+    to: '    if (kind === keyspace.body)',
+    test: REPAIR_TEST,
+    only: 'lying peer',
+  },
+  {
+    name: 'a body that was put elsewhere is looked for where it was',
+    file: 'node/ledger/body-repair.ts',
+    from: ': ledger.repair(key, value, location);',
+    to: ": { outcome: 'repaired', from: 'peer' };",
+    test: REPAIR_TEST,
+    only: 'files lost',
+  },
+  {
+    name: 'a body whose row can be read counts as sound',
+    file: 'node/ledger/repair.ts',
+    from: 'return kind !== keyspace.body || blocks.isBodyReadable(heightOf(key));',
+    to: 'return true;',
+    test: REPAIR_TEST,
+    only: 'files lost',
+  },
+  {
+    name: 'nobody hears of a body that cannot be read',
+    file: 'node/ledger/block-store.ts',
+    from: '    onDamaged(key);\n',
+    to: '',
+    test: REPAIR_TEST,
+    only: 'whoever watches',
+  },
+];

@@ -1,0 +1,21 @@
+/** A page file in memory whose reads and writes can fail. */
+import { ChainError } from '../../../../node/errors/index.ts';
+import { type PageFile, SEGMENT_BYTES } from '../../../../node/state/index.ts';
+
+export class Pages implements PageFile {
+  readonly bytes = new Uint8Array(64 * SEGMENT_BYTES);
+  reads = 0;
+  /** Reads after so many give zeros. */
+  readsSound = Number.POSITIVE_INFINITY;
+  lost: (write: number) => boolean = () => false;
+  full = false;
+  #writes = 0;
+  write(at: number, bytes: Uint8Array): void {
+    if (this.full) throw new ChainError('STORE_FULL', {});
+    if (!this.lost(this.#writes++)) this.bytes.set(bytes, at);
+  }
+  read(at: number, count: number): Uint8Array {
+    this.reads++;
+    return this.reads > this.readsSound ? new Uint8Array(count) : this.bytes.slice(at, at + count);
+  }
+}
