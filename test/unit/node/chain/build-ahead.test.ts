@@ -80,7 +80,6 @@ const revoke = transaction('revoke', 'erp', {
 
 async function open(waiting: readonly Uint8Array[]) {
   const store = new MemoryStore();
-  const files = memoryBlockFiles(new Uint8Array(32));
   const clock = { nowMs: 0, stepMs: 0 };
   const files = memoryBlockFiles(openGenesis(crypto, genesisText).chainId);
   const executor = createExecutor({
