@@ -128,9 +128,10 @@ export function createChain(deps: ChainDependencies): Chain {
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: hashes });
     const pause = createPause(world);
     const named = await namedBy(hashes, included, pause);
-    const sealed = { seal, headerBytes: built.headerBytes };
+    const { parent } = request;
+    const sealed = { parent, seal, headerBytes: built.headerBytes };
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
-    proposals.set(toHex(built.hash), { ...sealed, parent: request.parent, body, transactions: named, beganMs, refused });
+    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, refused });
     const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
     return { digest: built.hash, proposal, more: isCut };
   };
@@ -209,13 +210,13 @@ export function createChain(deps: ChainDependencies): Chain {
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const named = await namedBy(proposal.transactionHashes, transactions, pause);
     const beganMs = world.clock.monotonic();
-    const sealed = { seal: proposal.seal, headerBytes: proposal.header };
+    const sealed = { parent: header.parentHash, seal: proposal.seal, headerBytes: proposal.header };
     const [executed, body] = await Promise.all([
       executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),
       deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    proposals.set(toHex(hash), { ...sealed, parent: header.parentHash, body, transactions: named, beganMs, refused: [] });
+    proposals.set(toHex(hash), { ...sealed, body, transactions: named, beganMs, refused: [] });
     return { code: 'OK', parent: header.parentHash };
   };
 
