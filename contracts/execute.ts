@@ -5,10 +5,10 @@
 import {
   type ByteText,
   type Call,
-  type ContractEvent,
   DecodeError,
   decodeTransaction,
   type Digest,
+  type EmittedEvent,
   encodeJson,
   EVENTS_PER_TRANSACTION_MAX,
   fromUtf8,
@@ -126,7 +126,7 @@ class Run {
   readonly deps: ExecutionDeps;
   readonly overlay: Overlay;
   readonly tank: Tank;
-  readonly events: ContractEvent[] = [];
+  readonly events: EmittedEvent[] = [];
   readonly #isQuery: boolean;
   callIndex = 0;
   #depth = 0;
@@ -340,7 +340,7 @@ class Frame implements Host {
     run.tank.use(GAS.event + data.length * GAS.perByteEmitted);
     if (run.events.length >= EVENTS_PER_TRANSACTION_MAX)
       throw new ContractFailure('CONTRACT_EVENTS_TOO_MANY', { eventsMax: EVENTS_PER_TRANSACTION_MAX });
-    run.events.push({ contract: this.self, name, data });
+    run.events.push({ call: run.callIndex, contract: this.self, name, data });
   }
 
   call(contract: string, method: string, args: Uint8Array): Uint8Array {

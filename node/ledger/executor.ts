@@ -127,7 +127,10 @@ export interface Executor extends LedgerRepair {
   /** @throws ChainError BLOCK_NOT_FOUND when the parent is not the last final block and not held as executed on it */
   build(request: BuildRequest): Promise<Built>;
   execute(request: ExecuteRequest): Promise<Executed>;
-  /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
+  /**
+   * Writes the block; whoever asks for it syncs the store before anything builds on it.
+   * @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go.
+   */
   commit(request: CommitRequest): Promise<Committed>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
   prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
@@ -330,13 +333,13 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const changes: ChangeSet = { height, before: map.root(), after: outcome.staged.root, writes: outcome.mapWrites };
     operations.push(mapRows.changes(changes));
     operations.push(...images.follow(outcome.writes, (key) => candidate.read(key)));
-    await store.batch(operations, { sync: true });
+    await store.batch(operations, { sync: false });
 
     try {
       versions.advance(candidate);
     } catch (error) {
       if (!(error instanceof PagesDamaged)) throw error;
-      await loadMap(candidate, error); // the block is on disk
+      await loadMap(candidate, error); // the block is stored
     }
     mapRows.committed(map, changes);
     if (outcome.registryChanged) finalState.changed();

@@ -9,6 +9,7 @@ import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
 import { plantedDoors } from './planted-doors.ts';
+import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
@@ -42,6 +43,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
+  ...plantedIndex,
   ...plantedScanner,
   ...plantedRecovery,
   ...plantedSegments,
