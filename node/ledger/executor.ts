@@ -32,11 +32,11 @@ import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
 import type { Location } from '../store/index.ts';
 import type { BlockReads } from './block-files.ts';
-import { createBlockStore, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
+import { createBlockStore, decodeForm, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
-import { ledgerKey } from './keys.ts';
+import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createMapRows } from './map-rows.ts';
 import { createStateRows, heightApart, pathOf, stateOperations } from './state-rows.ts';
@@ -376,6 +376,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   async function openOnce(): Promise<Committed> {
     const head = blocks.head();
+    if (head) judgeForm(store.get(ledgerKey.form));
     if (head) return openStored(head.height);
     if (blocks.headerBytes(0)) throw new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(ledgerKey.head)) }); // genesis must not be written over a chain
     let changes: ChangeSet | undefined;
@@ -389,6 +390,12 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const operations = genesisBlock(crypto, genesis, deps.genesisText, rootOf);
     await store.batch([...operations, mapRows.changes(changes!)], { sync: true });
     return openStored(0);
+  }
+
+  /** @throws ChainError STORE_FORM */
+  function judgeForm(row: Uint8Array | undefined): void {
+    const form = row && decodeForm(row);
+    if (form !== LEDGER_FORM) throw new ChainError('STORE_FORM', { form: form ?? null, formRead: LEDGER_FORM });
   }
 
   async function openStored(height: number): Promise<Committed> {

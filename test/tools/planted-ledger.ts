@@ -11,6 +11,14 @@ const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
   {
+    name: 'a directory of another form is opened as one of this',
+    file: EXECUTOR,
+    from: '    if (form !== LEDGER_FORM) throw',
+    to: '    if (form === -1) throw',
+    test: 'test/unit/node/ledger/executor.test.ts',
+    only: 'another form',
+  },
+  {
     name: 'the digests that came with a transaction are taken one for the other',
     file: 'node/ledger/block-run.ts',
     from: 'return id && hash ? { bytes, id, hash, transaction',
