@@ -60,7 +60,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: "error.code !== 'STORE_DAMAGED') throw error;",
     to: "error.code === 'STORE_DAMAGED') throw error;",
     test: TEST,
-    only: 'damaged block row',
+    only: 'row is noticed, and the index made anew',
   },
   {
     name: 'the query index reads segments that are left from before it was made anew',
@@ -68,6 +68,6 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: 'indexKey.posting(field, value, this.#closedCount)]',
     to: 'indexKey.posting(field, value, 0xffff_ffff)]',
     test: TEST,
-    only: 'damaged posting row',
+    only: 'row is noticed, and the index made anew',
   },
 ];
