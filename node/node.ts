@@ -113,6 +113,8 @@ export interface Node extends NodeService {
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly blocks: BlockStore;
+  /** Receipts of a final block; those of the latest are not read from disk. */
+  readonly receiptBytes: BlockStore['receiptBytes'];
   /** Called with every final block, in order, after it is stored. */
   onCommitted(listener: (committed: Committed) => void): () => void;
 }
@@ -156,7 +158,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const chain = createChain({ world, self: options.node, executor, tip, mempool, pending, seal: options.signWithValidatorKey, spreading });
   const outbox = createOutbox({
-    source: { height: () => tip.height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
+    source: {
+      height: () => tip.height,
+      receipts: async (height, pause) => (await readReceipts({ receiptBytes: receipts.bytesOf }, height, pause)) ?? [],
+    },
     store: options.local,
     prefix: keyspace.outboxCursor,
     timers: world.timers,
@@ -466,6 +471,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
+    receiptBytes: receipts.bytesOf,
     requests,
     damaged,
     examineBlocks: (rest) => examineBlocks(store, blocks, crypto, tip.height, damaged, createPause(world), rest),
