@@ -71,6 +71,7 @@ export interface Chain extends ChainPort {
 }
 
 interface HeldProposal {
+  readonly parent: Digest;
   readonly seal: Uint8Array;
   readonly headerBytes: Uint8Array;
   /** Where its body stands in the block files. */
@@ -79,6 +80,8 @@ interface HeldProposal {
   readonly transactions: ReadonlyMap<ByteText, Waiting>;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;
+  /** Transactions that may not stand above its parent. */
+  readonly refused: readonly { readonly id: Digest; readonly code: string }[];
 }
 
 export function createChain(deps: ChainDependencies): Chain {
@@ -89,12 +92,17 @@ export function createChain(deps: ChainDependencies): Chain {
   let joining: Promise<unknown> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
   let gatherUntilMs = 0;
+  /** When the last block was stored, monotonic ms. */
+  let storedMs = 0;
 
+  /** On the last final block, or ahead on a proposal of ours that is being voted on: what that one holds waits no longer. */
   const build: ChainPort['build'] = async (request) => {
-    await gathered(request.emptyAllowed);
+    const below = belowOf(request.parent);
+    if (below.length === 0) await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     spreading.flush(); // whoever judges the proposal shall have its transactions by then
-    const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax);
+    const isTaken = ({ hash }: Waiting): boolean => below.some(({ transactions }) => transactions.has(toByteText(hash)));
+    const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax, isTaken);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
     const beganMs = world.clock.monotonic();
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -107,10 +115,8 @@ export function createChain(deps: ChainDependencies): Chain {
       transactions: waiting.map(verifiedOf),
       workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
     });
-    for (const { index, code } of built.refused) {
-      const entry = waiting[index]!;
-      mempool.reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
-    }
+    const refused = built.refused.map(({ index, code }) => ({ id: waiting[index]!.id, code }));
+    if (equalBytes(request.parent, tip.hash)) reject(refused, request.height);
     if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
@@ -120,9 +126,22 @@ export function createChain(deps: ChainDependencies): Chain {
     const named = await namedBy(hashes, included, pause);
     const sealed = { seal, headerBytes: built.headerBytes };
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
-    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs });
-    return { digest: built.hash, proposal };
+    proposals.set(toHex(built.hash), { ...sealed, parent: request.parent, body, transactions: named, beganMs, refused });
+    const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
+    return { digest: built.hash, proposal, more: isCut };
   };
+
+  /** What is not final of a block and those it stands on. */
+  function belowOf(hash: Digest): HeldProposal[] {
+    const below: HeldProposal[] = [];
+    for (let held = proposals.get(toHex(hash)); held; held = proposals.get(toHex(held.parent))) below.push(held);
+    return below;
+  }
+
+  /** A verdict on what may stand at a height counts once the block below is final. */
+  function reject(refused: HeldProposal['refused'], height: number): void {
+    for (const { id, code } of refused) mempool.reject(id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height } });
+  }
 
   /** Resolves when the time to gather is over, or what waits fills a block. */
   async function gathered(emptyAllowed: boolean): Promise<void> {
@@ -192,7 +211,7 @@ export function createChain(deps: ChainDependencies): Chain {
       deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    proposals.set(toHex(hash), { ...sealed, body, transactions: named, beganMs });
+    proposals.set(toHex(hash), { ...sealed, parent: header.parentHash, body, transactions: named, beganMs, refused: [] });
     return { code: 'OK', parent: header.parentHash };
   };
 
@@ -275,10 +294,15 @@ export function createChain(deps: ChainDependencies): Chain {
   ): Promise<Delivered> {
     // A copy: what came by sync is a view of a frame of megabytes, which would go to the executor's thread with it.
     const committed = await executor.commit({ hash, body, finality: finality.slice() });
-    const tookMs = beganMs === undefined ? undefined : world.clock.monotonic() - beganMs;
+    const nowMs = world.clock.monotonic();
+    const tookMs = beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs); // built ahead, it shared the time of the one before
+    storedMs = nowMs;
     tip.advance(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
-    proposals.clear();
+    for (const [name, held] of proposals) {
+      if (equalBytes(held.parent, committed.hash)) reject(held.refused, committed.height + 1);
+      else proposals.delete(name);
+    }
     const pause = createPause(world);
     const included: Included[] = [];
     for (const { id, sender, gasLimit } of transactions) {

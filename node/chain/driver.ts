@@ -46,13 +46,13 @@ export interface Delivered {
 
 /** What the driver needs of ledger, mempool and sync. Rejections are answered with a code or tried again, never passed on. */
 export interface ChainPort {
-  /** Builds and executes a block on `parent`; `code` says why there is none. */
+  /** Builds and executes a block on `parent`, final or built here; `code` says why there is none, `more` that a block on it is worth building now. */
   build(request: {
     readonly height: number;
     readonly engineData: Uint8Array;
     readonly parent: Digest;
     readonly emptyAllowed: boolean;
-  }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array } | { readonly code: string }>;
+  }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array; readonly more: boolean } | { readonly code: string }>;
   /**
    * Checks that `proposal` is what `digest` names, fetches what it lacks (from `from` first), executes it and compares. `OK` means the block can
    * be committed, also after a crash of this process: what it consists of is on disk, outside the caches, by then.
@@ -382,7 +382,7 @@ class Driver implements ConsensusDriver {
     try {
       const built = await this.#options.chain.build({ height, engineData, parent, emptyAllowed });
       if ('digest' in built) {
-        this.#push({ kind: 'built', height, engineData, parent, digest: built.digest, proposal: built.proposal });
+        this.#push({ kind: 'built', height, engineData, parent, ...built });
         return;
       }
       code = built.code;
@@ -390,7 +390,7 @@ class Driver implements ConsensusDriver {
       code = codeOf(error);
       this.#options.world.log.warn({ height, code }, 'block not built');
     }
-    this.#push({ kind: 'notBuilt', height, engineData, code });
+    this.#push({ kind: 'notBuilt', height, engineData, parent, code });
   }
 
   async #execute({ height, engineData, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {

@@ -203,7 +203,7 @@ export class Validator {
     const failed = decoded.find(({ status }) => status !== 'ok');
     if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
     const index = await spent(() => {
-      const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes), timestampMs };
+      const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes) };
       return this.#index.applyBlock(height, timestampMs, ended(recordRowsOf(written, this.#state)));
     });
     this.#bodies.drop(height);

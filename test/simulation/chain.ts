@@ -145,12 +145,15 @@ export class TestChain implements ChainPort {
 
   async build({ height, parent, emptyAllowed }: Parameters<ChainPort['build']>[0]): ReturnType<ChainPort['build']> {
     await this.#wait(2);
-    if (this.#pool.size === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
-    const transactions = [...this.#pool].slice(0, this.#rules.bounds.blockTransactionsMax);
+    const below = this.#executed.get(toHex(parent));
+    const taken = new Set(below && decodeBody(below).transactions);
+    const waiting = [...this.#pool].filter((id) => !taken.has(id));
+    if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const transactions = waiting.slice(0, this.#rules.bounds.blockTransactionsMax);
     const body = encodeBody({ parent, height, proposer: this.#process.node, salt: this.#process.world.random.bytes(8), transactions });
     const digest = this.#digestOf(body);
     this.#executed.set(toHex(digest), body);
-    return { digest, proposal: body };
+    return { digest, proposal: body, more: transactions.length < waiting.length };
   }
 
   async execute({ height, digest, proposal }: Parameters<ChainPort['execute']>[0]): ReturnType<ChainPort['execute']> {
@@ -254,7 +257,7 @@ export class TestChain implements ChainPort {
     this.height = height;
     this.digest = block.digest;
     this.finality = block.finality;
-    this.#executed.clear();
+    for (const [name, body] of this.#executed) if (!equalBytes(decodeBody(body).parent, block.digest)) this.#executed.delete(name);
     for (const id of decodeBody(block.body).transactions) {
       this.#spent.add(id);
       this.#pool.delete(id);

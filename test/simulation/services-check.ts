@@ -193,7 +193,7 @@ export class ServicesCheck {
         const receipts = (await node.blocks.receipts(at)) ?? [];
         const { transactions } = (await node.blocks.block(at))!;
         const { timestampMs } = decodeHeader(node.blocks.headerBytes(at)!);
-        await index.applyBlock(at, timestampMs, ended(recordRowsOf({ receipts, transactions, timestampMs }, node.state)));
+        await index.applyBlock(at, timestampMs, ended(recordRowsOf({ receipts, transactions }, node.state)));
       }
       const difference = firstDifference(await rowsOf(made), await rowsOf(services!.stores.index));
       if (difference !== undefined)

@@ -2,6 +2,7 @@
  * Bugs of the safety code, each as a replacement in the shipped source, with the test that must fail while it stands; by layer, in the files
  * planted-<layer>.ts. A rule that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
+import { plantedAhead } from './planted-ahead.ts';
 import { plantedAnswers } from './planted-answers.ts';
 import { plantedBlockFiles } from './planted-block-files.ts';
 import { plantedCalls } from './planted-calls.ts';
@@ -9,6 +10,7 @@ import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
 import { plantedDoors } from './planted-doors.ts';
 import { plantedForms } from './planted-forms.ts';
+import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
@@ -39,9 +41,11 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedForms,
   ...plantedLedger,
   ...plantedVersions,
+  ...plantedAhead,
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
+  ...plantedIndex,
   ...plantedScanner,
   ...plantedRecovery,
   ...plantedSegments,

@@ -108,7 +108,7 @@ function rig(
     },
     voteLog,
     chain: {
-      build: () => Promise.resolve({ digest: d('X'), proposal: bytes('X') }),
+      build: () => Promise.resolve({ digest: d('X'), proposal: bytes('X'), more: false }),
       execute: () => Promise.resolve({ code: 'OK', parent: GENESIS }),
       commit: () => Promise.resolve(BLOCK),
       head: ({ height }) => void happened.push(`head ${height}`),

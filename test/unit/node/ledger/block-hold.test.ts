@@ -286,7 +286,7 @@ test(`the index of records takes a block of a thousand records in pieces of less
   const state = { get: (key: string) => rows.get(key) };
   await holdsBriefly(t, 'indexed', async () => {
     const index = createRecordIndex(store, crypto);
-    await index.clear();
+    await index.refeed();
     const feeder = createIndexFeeder({ index, blocks, state, height: () => 1, timers: world.timers, clock: world.clock, log: world.log });
     return async () => {
       await feeder.rebuild();

@@ -98,7 +98,7 @@ test('a record as large as may be is indexed and traced, and the thread is not h
   const parts = { ...annexRecord({ product_uid: 'P' }), pro_raw_material: materials };
   for (const content of [lines, parts].map(encodeContent)) {
     const at = { class: 'production', classVersion: 1, org: 'acme', actor: 'ada@acme', version: 1, state: 'current' as const };
-    const record = { ...at, content, height: 1, committedAtMs: 1_000 };
+    const record = { ...at, content };
     const { longestMs } = await leastHold(
       async () => {
         const index = createRecordIndex(createMemoryStore(), crypto, () => production);
@@ -115,10 +115,7 @@ test('a record as large as may be is indexed and traced, and the thread is not h
 test('whoever searches while a block is written in parts sees the block before it, whole', async () => {
   const index = await openRecordIndex(createMemoryStore(), crypto);
   const state = { get: (key: string) => rows.get(key) };
-  const block = ended(recordRowsOf({ receipts: receipts.slice(0, 1).map(decodeReceipt), transactions, timestampMs: 1_000 }, state)).slice(
-    0,
-    300,
-  );
+  const block = ended(recordRowsOf({ receipts: receipts.slice(0, 1).map(decodeReceipt), transactions }, state)).slice(0, 300);
   await index.applyBlock(0, 1_000, []);
   let parts = 0;
   await index.applyBlock(1, 1_000, block, async () => {
