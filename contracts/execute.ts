@@ -18,6 +18,7 @@ import {
   toHex,
   wellFormed,
 } from '../node/format/index.ts';
+import type { Answers } from './answers.ts';
 import { may } from './builtin/access.ts';
 import { CONTRACT, type DeployedEntry, deployedKey, type Right } from './builtin/layout.ts';
 import { GAS_PER_ENTRY_JSON_BYTE } from './builtin/pricing.ts';
@@ -40,6 +41,8 @@ import {
 } from './types.ts';
 
 export interface ExecutionDeps {
+  /** Of the block that is executed, for all its transactions. */
+  readonly answers?: Answers;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   hash(data: Uint8Array): Digest;
@@ -55,6 +58,7 @@ const DETAIL_LIST_COUNT_MAX = 8;
 
 /** @throws ExecutionFault */
 export function executeTransaction(tx: TransactionContext, block: BlockContext, state: ChainView, deps: ExecutionDeps): Execution {
+  deps.answers?.begin();
   const run = new Run(tx, tx.calls, block, state, deps, tx.gasLimit, false);
   const results: Uint8Array[] = [];
   let at = 0;
@@ -311,13 +315,20 @@ class Frame implements Host {
   put(key: ByteText, value: Uint8Array): void {
     this.#refuseReadOnly('put');
     this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten + value.length * GAS.perByteWritten);
+    this.#run.deps.answers?.wrote(this.self);
     this.#run.overlay.set(this.#prefix + key, value);
   }
 
   delete(key: ByteText): void {
     this.#refuseReadOnly('delete');
     this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten);
+    this.#run.deps.answers?.wrote(this.self);
     this.#run.overlay.set(this.#prefix + key, undefined);
+  }
+
+  ask<T>(question: string, find: () => T): T {
+    const { deps, tank } = this.#run;
+    return deps.answers ? deps.answers.ask(question, tank, find) : find();
   }
 
   callAt(position: CallPosition): Call {

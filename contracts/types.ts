@@ -66,6 +66,11 @@ export interface Host {
   delete(key: ByteText): void;
   /** Reads another contract's space. */
   read(contract: string, key: ByteText): Uint8Array | undefined;
+  /**
+   * `find`, or what it found before in this block, at the same price.
+   * @param question names all that the answer depends on beside registry, access and the block
+   */
+  ask<T>(question: string, find: () => T): T;
   /** A call that the state says was made: what it wrote may stand in its arguments alone. Calls of this block and this transaction included. */
   callAt(position: CallPosition): Call;
   /** `data` is canonical JSON. `records` emits nothing: its results tell its events. */

@@ -49,11 +49,11 @@ export async function readBody(
   declared: Route,
   bytes: Uint8Array,
   mediaType: string,
-  { language, gone }: Pick<Incoming, 'language' | 'gone'>,
+  incoming: Pick<Incoming, 'language' | 'gone'>,
 ): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
   const schema = declared.body?.schema;
   if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  const body = await parseJsonBody(api, bytes, gone);
+  const body = await parseJsonBody(api, bytes, incoming.gone); // asked for here alone: to make it costs as much as to read a small body
   const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
   let validate = compiled.get(declared);
   if (validate === undefined) {
@@ -63,7 +63,7 @@ export async function readBody(
   if (validate(body)) return { body, details: [] };
   const known = Object.keys((schema.properties ?? {}) as object);
   const errors = validate.errors ?? [];
-  return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], language)) };
+  return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], incoming.language)) };
 }
 
 /** An empty body is an empty object. @throws ChainError BODY_MALFORMED, SERVER_BUSY when nobody waits for the answer any more */

@@ -122,6 +122,7 @@ async function open(waiting: readonly Uint8Array[]) {
     tip,
     mempool,
     pending: await openPendingBodies(files, createBlockStore(store, files), crypto),
+    store,
     seal: (message) => testKey(`${SELF} validator`).sign(message),
     spreading: { flush: () => undefined, fetchTransactions: async () => [] },
   });

@@ -182,7 +182,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     const tip = createTip(opened, { account, spent: () => false });
     const mempool = mempoolOf(tip);
     const spreading = { flush: () => undefined, fetchTransactions: async () => bodies };
-    const chain = createChain({ world, self: 'a', executor, tip, mempool, pending, seal: signer.sign, spreading });
+    const chain = createChain({ world, self: 'a', executor, tip, mempool, pending, store, seal: signer.sign, spreading });
     return { chain, mempool };
   };
   const full = async () => {
