@@ -23,7 +23,7 @@ import { may } from './builtin/access.ts';
 import { CONTRACT, type DeployedEntry, deployedKey, type Right } from './builtin/layout.ts';
 import { GAS_PER_ENTRY_JSON_BYTE } from './builtin/pricing.ts';
 import { ExecutionFault, isHostFault } from './fault.ts';
-import { CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
+import { bodyGas, CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
 import { Overlay } from './overlay.ts';
 import {
   type BlockContext,
@@ -167,8 +167,9 @@ class Run {
 
   /** @throws ExecutionFault when the chain holds no such call: the state said there was one. */
   callAt({ height, index, call }: CallPosition): Call {
-    this.tank.use(GAS.body);
-    const isOwn = this.#calls !== undefined && height === this.block.height && index === this.transaction.index;
+    const isHere = this.#calls !== undefined && height === this.block.height; // a query stands on a block that is stored
+    const isOwn = isHere && index === this.transaction.index;
+    if (!isHere) this.tank.use(bodyGas(this.block.parameters));
     const bytes = isOwn ? undefined : this.#chain.transaction(height, index);
     if (bytes) this.tank.use(bytes.length * GAS.perBodyByte);
     const found = (bytes ? decodeTransaction(bytes).calls : this.#calls!)[call];
