@@ -122,7 +122,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   };
   host.put(recordKey.version(id, 1), encodeRecordVersion(record));
   joinTerms(host, recordId, 1, definition, facts, known.terms);
-  emit(host, 'RecordSubmitted', recordId, record);
+  emit(host, 'RecordSubmitted', recordId, record, undefined, facts);
   return resultOf(recordId, record, 'stored', 1);
 }
 
@@ -203,7 +203,7 @@ function putNext(
     joinTerms(host, recordId, version, named.definition, named.facts, terms);
     saveTerms(host, terms);
   }
-  emit(host, record.state === 'deleted' ? 'RecordWithdrawn' : 'RecordAmended', recordId, record);
+  emit(host, record.state === 'deleted' ? 'RecordWithdrawn' : 'RecordAmended', recordId, record, before.height, named?.facts);
   const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
   return encodeJson({ ...resultOf(recordId, record, status, version), digestBefore: toHex(before.recordDigest) });
 }
@@ -356,9 +356,17 @@ function resultOf(recordId: Uint8Array, record: RecordVersion, status: string, c
   };
 }
 
-function emit(host: Host, name: string, recordId: Uint8Array, record: RecordVersion): void {
-  const { class: recordClass, version } = record;
+function emit(
+  host: Host,
+  name: string,
+  recordId: Uint8Array,
+  record: RecordVersion,
+  heightBefore: number | undefined,
+  named: RecordFacts | undefined,
+): void {
+  const { class: recordClass, version, org, actor, state } = record;
   host.emit(name, encodeJson({ id: toHex(recordId), class: recordClass, version, recordDigest: toHex(record.recordDigest) }));
+  host.tell({ id: recordId, version, heightBefore, class: recordClass, org, actor, state, named });
 }
 
 /** Content and source of a version, from the body of its block. */

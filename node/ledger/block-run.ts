@@ -9,6 +9,7 @@ import {
   type ContractMachine,
   executeTransaction,
   type Execution,
+  type WrittenVersion,
 } from '../../contracts/index.ts';
 import {
   type ByteText,
@@ -84,6 +85,8 @@ export interface BlockRun {
   readonly ids: readonly Digest[];
   readonly hashes: readonly Digest[];
   readonly receipts: readonly Uint8Array[];
+  /** Versions of records that were written. */
+  readonly written: readonly WrittenVersion[];
 }
 
 /**
@@ -126,6 +129,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   const ids: Digest[] = [];
   const hashes: Digest[] = [];
   const receipts: Uint8Array[] = [];
+  const written: WrittenVersion[] = [];
   let bytes = 0;
   let gas = 0;
 
@@ -172,6 +176,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     );
     for (const [key, value] of execution.writes) writes.set(key, value);
     spentHere.add(toByteText(opened.id));
+    for (const version of execution.written) written.push(version);
     receipts.push(encodeReceipt(receiptOf(execution, opened.id, height, bodies.length, verdict.key.key.kind)));
     included.push(index);
     ids.push(opened.id);
@@ -180,7 +185,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     bytes += verified.bytes.length;
     gas += execution.gasUsed;
   }
-  return { writes, before, included, refused, bodies, ids, hashes, receipts };
+  return { writes, before, included, refused, bodies, ids, hashes, receipts, written };
 }
 
 /**
