@@ -38,6 +38,7 @@ import {
   stateKey,
   type StateWrites,
   type TransactionContext,
+  type WrittenVersion,
 } from './types.ts';
 
 export interface ExecutionDeps {
@@ -74,12 +75,12 @@ export function executeTransaction(tx: TransactionContext, block: BlockContext, 
     const failure = failureOf(error);
     return {
       ...{ status: 'failed', code: failure.code, detail: detailOf(failure), failedCall: at, gasUsed: run.tank.used },
-      ...{ results: [], events: [], writes: NO_WRITES },
+      ...{ results: [], events: [], written: [], writes: NO_WRITES },
     };
   }
   return {
     ...{ status: 'ok', code: 'OK', detail: NO_BYTES, failedCall: 0, gasUsed: run.tank.used },
-    ...{ results, events: run.events, writes: run.overlay.writes() },
+    ...{ results, events: run.events, written: run.written, writes: run.overlay.writes() },
   };
 }
 
@@ -127,6 +128,7 @@ class Run {
   readonly overlay: Overlay;
   readonly tank: Tank;
   readonly events: EmittedEvent[] = [];
+  readonly written: WrittenVersion[] = [];
   readonly #isQuery: boolean;
   callIndex = 0;
   #depth = 0;
@@ -183,6 +185,7 @@ class Run {
     if (this.#depth === 0) return this.#enter(contract, method, args, caller, readOnly);
     const checkpoint = this.overlay.begin();
     const eventCount = this.events.length;
+    const writtenCount = this.written.length;
     try {
       const result = this.#enter(contract, method, args, caller, readOnly);
       this.overlay.keep();
@@ -190,6 +193,7 @@ class Run {
     } catch (error) {
       this.overlay.revert(checkpoint);
       this.events.length = eventCount;
+      this.written.length = writtenCount;
       if (error instanceof ContractFailure) this.tank.use(GAS.failure); // a fault stays one, though no gas is left
       throw error;
     }
@@ -342,6 +346,11 @@ class Frame implements Host {
     if (run.events.length >= EVENTS_PER_TRANSACTION_MAX)
       throw new ContractFailure('CONTRACT_EVENTS_TOO_MANY', { eventsMax: EVENTS_PER_TRANSACTION_MAX });
     run.events.push({ call: run.callIndex, contract: this.self, name, data });
+  }
+
+  tell(written: WrittenVersion): void {
+    this.#refuseReadOnly('tell');
+    this.#run.written.push(written);
   }
 
   call(contract: string, method: string, args: Uint8Array): Uint8Array {

@@ -3,7 +3,8 @@
  * Everything here is deterministic: the block's height and time are inputs, and no method is asynchronous.
  */
 import type { ErrorCode } from '../node/errors/index.ts';
-import type { ByteText, Call, ChainParameters, Digest, EmittedEvent, Json } from '../node/format/index.ts';
+import type { ByteText, Call, ChainParameters, Digest, EmittedEvent, Json, RecordState } from '../node/format/index.ts';
+import type { RecordFacts } from './classes/index.ts';
 
 /** Reads the state as of the start of the transaction, with the writes of this transaction on top. */
 export interface StateView {
@@ -75,12 +76,35 @@ export interface Host {
   callAt(position: CallPosition): Call;
   /** `data` is canonical JSON. `records` emits nothing: its results tell its events. */
   emit(name: string, data: Uint8Array): void;
+  /** Says what the version of a record means that was just put, for whoever keeps an index of them: no part of state or receipt, and free. */
+  tell(written: WrittenVersion): void;
   /** Calls another contract inside the same transaction; a failure of the callee fails the caller unless it catches ContractFailure. */
   call(contract: string, method: string, args: Uint8Array): Uint8Array;
   useGas(units: number): void;
   /** Gas that is left of the transaction's. */
   readonly gasLeft: number;
 }
+
+/** A version of a record that was written, and what it says: no content. */
+export interface WrittenVersion {
+  readonly id: Digest;
+  readonly version: number;
+  /** Height of the version before; undefined of the first. */
+  readonly heightBefore: number | undefined;
+  readonly class: string;
+  readonly org: string;
+  /** Account that wrote this version. */
+  readonly actor: string;
+  readonly state: RecordState;
+  /** Undefined of a version without content: it keeps what the one before says. */
+  readonly named: NamedFacts | undefined;
+}
+
+/** What a content says, as far as it is searched by. */
+export type NamedFacts = Pick<
+  RecordFacts,
+  'product' | 'productionBatch' | 'factory' | 'report' | 'verdict' | 'devices' | 'materials' | 'links' | 'timeUs'
+>;
 
 /** A refusal by a contract: becomes a failed receipt with this code. `detail` holds facts as JSON values. */
 export class ContractFailure extends Error {
@@ -158,6 +182,8 @@ export interface Execution {
   readonly gasUsed: number;
   readonly results: readonly Uint8Array[];
   readonly events: readonly EmittedEvent[];
+  /** Versions of records that were written, in the order of their events. */
+  readonly written: readonly WrittenVersion[];
   readonly writes: StateWrites;
 }
 

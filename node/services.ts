@@ -144,8 +144,8 @@ export async function createServices(options: ServicesOptions): Promise<Services
   });
   const exchangeWatch = createExchangeWatch({ store: stores.local, world, anchors, onFault });
 
-  node.onCommitted(() => {
-    feeder.onBlock();
+  node.onCommitted((committed) => {
+    feeder.onBlock(committed);
     settlement.onBlock();
   });
   return {

@@ -125,6 +125,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   };
   host.put(recordKey.version(id, 1), encodeRecordVersion(record));
   joinTerms(host, recordId, 1, definition, facts, known.terms);
+  tell(host, recordId, record, undefined, facts);
   return { status: 'stored', class: definition.name, id: recordId, recordDigest: digest };
 }
 
@@ -204,6 +205,7 @@ function putNext(
     joinTerms(host, recordId, version, named.definition, named.facts, terms);
     saveTerms(host, terms);
   }
+  tell(host, recordId, record, before.height, named?.facts);
   const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
   const { class: recordClass, recordDigest: digest } = record;
   return encodeRecordResults([
@@ -344,6 +346,11 @@ function compareTime(a: string | undefined, b: string | undefined): number {
   const [left, right] = [a, b].map((text) => (text === undefined ? undefined : parseTime(text)));
   if (!left?.ok || !right?.ok || left.us === right.us) return 0;
   return left.us < right.us ? -1 : 1;
+}
+
+function tell(host: Host, id: Uint8Array, record: RecordVersion, heightBefore: number | undefined, named: RecordFacts | undefined): void {
+  const { class: recordClass, version, org, actor, state } = record;
+  host.tell({ id, version, heightBefore, class: recordClass, org, actor, state, named });
 }
 
 /** Content and source of a version, from the body of its block. */

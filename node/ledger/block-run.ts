@@ -11,6 +11,7 @@ import {
   executeTransaction,
   type Execution,
   type ExecutionDeps,
+  type WrittenVersion,
 } from '../../contracts/index.ts';
 import {
   type ByteText,
@@ -86,6 +87,8 @@ export interface BlockRun {
   readonly ids: readonly Digest[];
   readonly hashes: readonly Digest[];
   readonly receipts: readonly Uint8Array[];
+  /** Versions of records that were written. */
+  readonly written: readonly WrittenVersion[];
 }
 
 /**
@@ -135,6 +138,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   const ids: Digest[] = [];
   const hashes: Digest[] = [];
   const receipts: Uint8Array[] = [];
+  const written: WrittenVersion[] = [];
   let bytes = 0;
   let gas = 0;
 
@@ -181,6 +185,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     );
     for (const [key, value] of outcome.writes) writes.set(key, value);
     spentHere.add(toByteText(opened.id));
+    for (const version of outcome.written) written.push(version);
     receipts.push(encodeReceipt(receiptOf(outcome, opened.id, height, bodies.length, verdict.key.key.kind)));
     included.push(index);
     ids.push(opened.id);
@@ -189,7 +194,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     bytes += verified.bytes.length;
     gas += outcome.gasUsed;
   }
-  return { writes, before, included, refused, bodies, ids, hashes, receipts };
+  return { writes, before, included, refused, bodies, ids, hashes, receipts, written };
 }
 
 /**

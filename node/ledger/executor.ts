@@ -39,6 +39,7 @@ import { createLedgerImages } from './contract-images.ts';
 import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createMapRows } from './map-rows.ts';
+import { blockFactsOf } from './record-facts.ts';
 import { createStateRows, heightApart, pathOf, stateOperations } from './state-rows.ts';
 import { encodeUndo } from './undo.ts';
 import { createVersions, type FinalReads, type Outcome, parentFactsOf, type Version, type Versions } from './versions.ts';
@@ -91,6 +92,8 @@ export interface Committed {
   readonly headerBytes: Uint8Array;
   readonly transactionIds: readonly Digest[];
   readonly receipts: readonly Uint8Array[];
+  /** What the records of the block say (record-facts.ts); undefined of a block told long ago. */
+  readonly recordFacts: Uint8Array | undefined;
   /** Configuration of the next height, encoded; judged by header.nextConsensusHash. */
   readonly configuration: Uint8Array;
   /** True when the block is a barrier: the configuration differs from the one it was judged by. */
@@ -219,6 +222,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       transactions: result.bodies,
       transactionIds: result.ids,
       receipts: result.receipts,
+      written: result.written,
       writes: result.writes,
       before,
       staged,
@@ -349,6 +353,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       headerBytes,
       transactionIds: outcome.transactionIds,
       receipts: outcome.receipts,
+      recordFacts: blockFactsOf({ timestampMs: header.timestampMs, versions: outcome.written }),
       configuration: encodeConfiguration(outcome.configuration),
       barrier,
       registryChanged: outcome.registryChanged,
@@ -417,6 +422,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       headerBytes,
       transactionIds: [], // of a block told long ago; whoever asks reads the block
       receipts: [],
+      recordFacts: undefined,
       configuration: encodeConfiguration(configuration),
       barrier: compareBytes(header.consensusHash, header.nextConsensusHash) !== 0,
       registryChanged: true,

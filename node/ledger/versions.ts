@@ -3,7 +3,7 @@
  * state as it is after its block, so a block can be built and executed on any of them; one that becomes final takes the place of the final one, and
  * whatever does not stand on it goes without having touched a file (design: house, 3).
  */
-import { stateKey } from '../../contracts/index.ts';
+import { stateKey, type WrittenVersion } from '../../contracts/index.ts';
 import { type ByteText, type ConsensusConfiguration, type Digest, type Header, toByteText, toHex } from '../format/index.ts';
 import type { MapWrite, StagedMap, StateMap } from '../state/index.ts';
 import { type AccountView, readAccount } from './admission.ts';
@@ -18,6 +18,7 @@ export interface Outcome {
   readonly transactions: readonly Uint8Array[];
   readonly transactionIds: readonly Digest[];
   readonly receipts: readonly Uint8Array[];
+  readonly written: readonly WrittenVersion[];
   readonly writes: ReadonlyMap<ByteText, Uint8Array | undefined>;
   /** Of every key in `writes`, the value before. */
   readonly before: ReadonlyMap<ByteText, Uint8Array | undefined>;

@@ -1,5 +1,9 @@
-/** Feeds the query index with final blocks, off the commit path: in order, a record at a time with pauses, and again from where it stopped after a restart. */
+/**
+ * Feeds the query index with final blocks, off the commit path: in order, a record at a time with pauses, and again from where it stopped after a restart. What
+ * the executor said of the latest blocks is at hand; older ones are read.
+ */
 import type { BlockStore } from '../ledger/block-store.ts';
+import type { Committed } from '../ledger/executor.ts';
 import type { StateView } from '../../contracts/index.ts';
 import { decodeHeader } from '../format/index.ts';
 import { createPause, withPauses } from '../pace/slices.ts';
@@ -9,10 +13,12 @@ import type { RecordIndex } from './query-index.ts';
 import { recordRowsOf } from './source.ts';
 
 const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk, say)
+/** Facts of blocks that wait to be indexed, bytes; what comes past it is read from its block. */
+export const FACTS_WAITING_BYTES_MAX = 16_777_216;
 
 export interface IndexFeeder {
   /** A block became final. */
-  onBlock(): void;
+  onBlock(committed?: Pick<Committed, 'height' | 'recordFacts'>): void;
   /** Feeds all blocks again; resolves when the index is back at the present head. */
   rebuild(): Promise<void>;
   stop(): Promise<void>;
@@ -34,11 +40,25 @@ export function createIndexFeeder(options: {
   /** Who waits for a rebuild that has not begun, and for one that runs. */
   const asked: (() => void)[] = [];
   const going: (() => void)[] = [];
+  /** Facts of blocks by height, and their bytes. */
+  const waiting = new Map<number, Uint8Array>();
+  let waitingBytes = 0;
+
+  function keep({ height, recordFacts }: Pick<Committed, 'height' | 'recordFacts'>): void {
+    if (!recordFacts || waitingBytes + recordFacts.length > FACTS_WAITING_BYTES_MAX) return;
+    waiting.set(height, recordFacts);
+    waitingBytes += recordFacts.length;
+  }
+
+  function letGo(height: number): void {
+    waitingBytes -= waiting.get(height)?.length ?? 0;
+    waiting.delete(height);
+  }
 
   function rebuild(): Promise<void> {
     return new Promise((resolve) => {
       asked.push(resolve);
-      onBlock();
+      start();
     });
   }
 
@@ -51,8 +71,14 @@ export function createIndexFeeder(options: {
       const height = (index.height ?? -1) + 1;
       if (stopped) return;
       if (height > options.height()) break;
-      const headerBytes = blocks.headerBytes(height);
       const pause = createPause(options);
+      const facts = waiting.get(height);
+      if (facts) {
+        await index.applyFacts(height, facts, pause);
+        letGo(height);
+        continue;
+      }
+      const headerBytes = blocks.headerBytes(height);
       const receipts = await readReceipts(blocks, height, pause);
       const block = await blocks.block(height);
       if (!headerBytes || !receipts || !block) throw new Error(`Block ${height} is not held`);
@@ -63,20 +89,26 @@ export function createIndexFeeder(options: {
     for (const done of going.splice(0)) done();
   }
 
-  function onBlock(): void {
+  function onBlock(committed?: Pick<Committed, 'height' | 'recordFacts'>): void {
+    if (stopped) return;
+    if (committed) keep(committed);
+    start();
+  }
+
+  function start(): void {
     if (stopped || running) return;
     running = run()
       .then(
         () => true,
         (error: unknown) => {
           log.error({ error: String(error), indexedHeight: index.height ?? -1 }, 'query index is behind');
-          cancelRetry = options.timers.after(RETRY_MS, onBlock);
+          cancelRetry = options.timers.after(RETRY_MS, start);
           return false;
         },
       )
       .then((done) => {
         running = undefined;
-        if (done && ((index.height ?? -1) < options.height() || asked.length > 0)) onBlock();
+        if (done && ((index.height ?? -1) < options.height() || asked.length > 0)) start();
       });
   }
 

@@ -19,10 +19,12 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
+import type { WrittenVersion } from '../../contracts/types.ts';
+import { decodeBlockFacts, encodeBlockFacts } from '../ledger/record-facts.ts';
 import { type Pause, withPauses } from '../pace/slices.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
-import { encodeBlockFacts, type VersionFacts, versionFactsSteps } from './query/facts.ts';
+import { writtenVersionSteps } from './query/facts.ts';
 import { isAsked, type IndexSearch, matchedBy, planOf, SEARCH_LIMIT_MAX } from './query/filter.ts';
 import { indexKey } from './query/keys.ts';
 import { commitOrder, timeOrder } from './query/orders.ts';
@@ -69,6 +71,8 @@ export interface RecordIndex {
   readonly height: number | undefined;
   /** Applies a final block, once; a height applied before is skipped. @throws ChainError RECORD_INDEX_ORDER when a block is left out. */
   applyBlock(height: number, timestampMs: number, rows: readonly RecordRow[], pause?: Pause): Promise<void>;
+  /** The same by what the executor said of the block's records. */
+  applyFacts(height: number, facts: Uint8Array, pause?: Pause): Promise<void>;
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
   search(query: IndexSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
   /**
@@ -104,21 +108,32 @@ export function createRecordIndex(
   }
 
   async function applyBlock(next: number, timestampMs: number, rows: readonly RecordRow[], pause: Pause = NO_PAUSE): Promise<void> {
-    const height = head?.height;
-    if (height !== undefined && next <= height) return;
-    if (height !== undefined && next !== height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
-    const versions: VersionFacts[] = [];
+    if (!isNext(next)) return;
+    const versions: WrittenVersion[] = [];
     for (const row of rows) {
-      versions.push(await withPauses(versionFactsSteps(classOf(row.record.class, row.record.classVersion), row), pause));
+      versions.push(await withPauses(writtenVersionSteps(classOf(row.record.class, row.record.classVersion), row), pause));
       await pause();
     }
+    const facts = await withPauses(encodeBlockFacts({ timestampMs, versions }), pause);
+    await applyFacts(next, facts, pause);
+  }
+
+  function isNext(next: number): boolean {
+    const height = head?.height;
+    if (height !== undefined && next > height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
+    return height === undefined || next > height;
+  }
+
+  async function applyFacts(next: number, facts: Uint8Array, pause: Pause = NO_PAUSE): Promise<void> {
+    if (!isNext(next)) return;
+    const { timestampMs, versions } = await withPauses(decodeBlockFacts(facts), pause);
     const segments = await loaded(pause);
     try {
       for (const version of versions) {
         segments.push(version, next, timestampMs);
         await pause();
       }
-      await write(segments, next, await withPauses(encodeBlockFacts({ timestampMs, versions }), pause), pause);
+      await write(segments, next, facts, pause);
     } catch (error) {
       loading = undefined; // what was taken up goes with it
       throw error;
@@ -201,6 +216,7 @@ export function createRecordIndex(
       await loaded();
     },
     applyBlock,
+    applyFacts,
     search,
     async count(query, may, pace = () => Promise.resolve()) {
       const { after: _after, ...rest } = query;

@@ -29,10 +29,9 @@ import { ledgerKey } from '../../node/ledger/keys.ts';
 import { createStateRows } from '../../node/ledger/state-rows.ts';
 import { createLog } from '../../node/real/log.ts';
 import { createRealWorld } from '../../node/real/world.ts';
-import { createClassLookup, openRecordIndex, type RecordIndex, recordRowsOf } from '../../node/records/index.ts';
+import { createClassLookup, openRecordIndex, type RecordIndex } from '../../node/records/index.ts';
 import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../../node/store/index.ts';
 import type { LedgerStore } from '../../node/world.ts';
-import { ended } from '../tools/steps.ts';
 import { ownCpuUs } from './statistics.ts';
 
 const WORK_MS_MAX = 600_000; // no part of a block is left out for time
@@ -70,7 +69,6 @@ export class Validator {
   readonly #mempool: Mempool;
   readonly #bodies: PendingBodies;
   readonly #index: RecordIndex;
-  readonly #state: { get(key: string): Uint8Array | undefined };
   readonly #tip: ChainTip;
 
   private constructor(parts: {
@@ -80,7 +78,6 @@ export class Validator {
     mempool: Mempool;
     bodies: PendingBodies;
     index: RecordIndex;
-    state: { get(key: string): Uint8Array | undefined };
     tip: ChainTip;
   }) {
     this.#close = parts.close;
@@ -88,7 +85,6 @@ export class Validator {
     this.#store = parts.store;
     this.#bodies = parts.bodies;
     this.#index = parts.index;
-    this.#state = parts.state;
     this.#tip = parts.tip;
     this.#mempool = parts.mempool;
     this.#session.connect();
@@ -142,7 +138,6 @@ export class Validator {
       mempool,
       bodies: await openPendingBodies(files, createBlockStore(store, files), crypto),
       index,
-      state,
       tip,
     });
   }
@@ -208,10 +203,7 @@ export class Validator {
     });
     const failed = decoded.find(({ status }) => status !== 'ok');
     if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
-    const index = await spent(() => {
-      const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes) };
-      return this.#index.applyBlock(height, timestampMs, ended(recordRowsOf(written, this.#state)));
-    });
+    const index = await spent(() => this.#index.applyFacts(height, stored.recordFacts!));
     this.#bodies.drop(height);
     return { signatures, opening, mempool, build, commit, bodies, index, receipts };
   }

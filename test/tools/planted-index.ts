@@ -3,6 +3,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const INDEX = 'node/records/query-index.ts';
 const SEGMENTS = 'node/records/query/segments.ts';
+const FACTS_TEST = 'test/unit/node/ledger/record-facts.test.ts';
 const TEST = 'test/unit/node/records/query-segments.test.ts';
 
 export const plantedIndex: readonly PlantedBug[] = [
@@ -69,5 +70,21 @@ export const plantedIndex: readonly PlantedBug[] = [
     to: 'indexKey.posting(field, value, 0xffff_ffff)]',
     test: TEST,
     only: 'row is noticed, and the index made anew',
+  },
+  {
+    name: 'the query index is told of an amendment as if it were a first version',
+    file: 'contracts/builtin/records.ts',
+    from: 'record, before.height, named?.facts);',
+    to: 'record, undefined, named?.facts);',
+    test: FACTS_TEST,
+    only: 'what the executor says',
+  },
+  {
+    name: 'the query index is told of versions of a transaction that failed',
+    file: 'contracts/execute.ts',
+    from: 'results: [], events: [], written: [], writes: NO_WRITES',
+    to: 'results: [], events: [], written: run.written, writes: NO_WRITES',
+    test: FACTS_TEST,
+    only: 'what the executor says',
   },
 ];

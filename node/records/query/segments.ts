@@ -5,7 +5,8 @@
 import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, Writer } from '../../format/index.ts';
 import { type Pause, withPauses } from '../../pace/slices.ts';
 import type { Store, StoreOperation } from '../../world.ts';
-import { decodeBlockFacts, type NamedFacts, type VersionFacts } from './facts.ts';
+import type { NamedFacts, WrittenVersion } from '../../../contracts/types.ts';
+import { decodeBlockFacts } from '../../ledger/record-facts.ts';
 import { INDEX_FORM, indexKey, timeText } from './keys.ts';
 import { ClosedSegment, type NewRow, OpenSegment, rowMissing, RowSummary, SEGMENT_ROWS_MAX, type SegmentRows } from './segment.ts';
 
@@ -187,7 +188,7 @@ export class Segments {
   }
 
   /** Takes up a version that stands behind all others. */
-  push(facts: VersionFacts, height: number, timestampMs: number): void {
+  push(facts: WrittenVersion, height: number, timestampMs: number): void {
     const before = facts.heightBefore === undefined ? undefined : this.#find(facts.id, facts.version - 1, facts.heightBefore);
     const { segment, entry } = this.#filling(height);
     const row = newRow(facts, before?.summary, height, timestampMs);
@@ -268,7 +269,7 @@ export class Segments {
 }
 
 /** A tombstone, and content of a class that is not known, keep the facts of the version before, so that they are found where that one was. */
-function newRow(facts: VersionFacts, before: RowSummary | undefined, height: number, committedAtMs: number): NewRow {
+function newRow(facts: WrittenVersion, before: RowSummary | undefined, height: number, committedAtMs: number): NewRow {
   const { id, version, class: name, org, actor, state, named } = facts;
   const { product, productionBatch, factory, report, verdict, devices = [], materials = [], links = [] } = named ?? before ?? NOTHING;
   const author = before?.author ?? actor;

@@ -73,6 +73,7 @@ export class MemoryChain {
         throw new Error('No body is kept here');
       },
       emit: (name, data) => this.events.push({ contract: self, name, data: decodeJson(data) }),
+      tell: () => undefined,
       call: (contract, method, args) => this.#run('methods', sender, self, contract, method, args),
       gasLeft: Number.MAX_SAFE_INTEGER,
       useGas: (units) => {

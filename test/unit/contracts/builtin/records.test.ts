@@ -96,6 +96,7 @@ class Chain {
       ask: (_question, find) => find(),
       callAt: ({ height }) => this.calls.get(height)!,
       emit: () => assert.fail('records emits nothing: its results tell what happened'),
+      tell: () => undefined,
       call: () => assert.fail('records calls nobody'),
       gasLeft: Number.MAX_SAFE_INTEGER,
       useGas: (units) => {

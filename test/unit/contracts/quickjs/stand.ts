@@ -33,6 +33,7 @@ export function stand(machine: QuickJsMachine, source: string): Stand {
       throw new Error('No body is kept here');
     },
     emit: (name, data) => void events.push([name, JSON.parse(fromUtf8(data)) as Json]),
+    tell: () => undefined,
     call: () => {
       throw new ContractFailure('CONTRACT_UNKNOWN', { contract: 'none' });
     },

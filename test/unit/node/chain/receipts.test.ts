@@ -49,6 +49,7 @@ function committed(height: number, resultBytes = 0): Committed {
     headerBytes,
     transactionIds: [idAt(height)],
     receipts: [receipt],
+    recordFacts: undefined,
     configuration: new Uint8Array(0),
     barrier: false,
     registryChanged: false,

@@ -150,7 +150,13 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   const txRoot = merkleRoot(crypto.hash, hashes);
   const committed = (headerBytes: Uint8Array, height: number) => ({
     ...{ height, hash: headerHash(crypto, headerBytes), headerBytes, configuration: encodeConfiguration(configuration) },
-    ...{ barrier: false, registryChanged: false, transactionIds: height === 0 ? [] : ids, receipts: height === 0 ? [] : receipts },
+    ...{
+      barrier: false,
+      registryChanged: false,
+      recordFacts: undefined,
+      transactionIds: height === 0 ? [] : ids,
+      receipts: height === 0 ? [] : receipts,
+    },
   });
   const opened = committed(encodeHeader(genesis), 0);
   const proposed = (proposer: string) => {

@@ -37,6 +37,7 @@ test('a committed block keeps ids and receipts apart', async () => {
     headerBytes: bytes(2),
     transactionIds: [bytes(3), bytes(4)],
     receipts: [bytes(5, 5), bytes()],
+    recordFacts: bytes(7),
     configuration: bytes(6),
     barrier: false,
     registryChanged: true,

@@ -13,7 +13,7 @@ import { openRecordIndex } from '../../../../node/records/query-index.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { crypto } from '../format/genesis-fixture.ts';
-import { blocksOn, executorOn, grow } from '../ledger/small-chain.ts';
+import { add, blocksOn, executorOn, grow, transaction } from '../ledger/small-chain.ts';
 import { ManualTime, MemoryLog } from '../memory-world.ts';
 
 const HEIGHT = 5;
@@ -74,4 +74,35 @@ test('damaged rows of the query index, its height too, are made anew from blocks
   } finally {
     await rm(path, { recursive: true, force: true });
   }
+});
+
+test('a block of which the executor has said the facts is indexed without being read, one before it from its bytes', async () => {
+  const ledger = new MemoryStore();
+  const executor = executorOn(ledger);
+  await grow(executor, 2, RECORDS);
+  const tip = await executor.open();
+  const committed = await add(executor, tip, transaction(3, RECORDS));
+  const read: number[] = [];
+  const blocks = blocksOn(ledger);
+  const noted = {
+    ...blocks,
+    block: (height: number) => {
+      read.push(height);
+      return blocks.block(height);
+    },
+  };
+  const time = new ManualTime();
+  const rows = createStateRows(ledger);
+  const state = { get: (key: string) => rows.get(ledgerKey.state(key)) };
+  const index = await openRecordIndex(new MemoryStore(), crypto);
+  let height = 2;
+  const feeder = createIndexFeeder({ index, blocks: noted, state, height: () => height, timers: time, clock: time, log: new MemoryLog() });
+  await feeder.rebuild();
+  height = 3;
+  feeder.onBlock(committed);
+  while (index.height !== height) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([read, (await index.count({})).count], [[0, 1, 2], height * RECORDS]);
+  await feeder.rebuild();
+  assert.deepEqual(read.slice(3), [0, 1, 2, 3], 'facts are used once');
+  await feeder.stop();
 });
