@@ -2,7 +2,7 @@
  * A class definition laid out for the scanner (scan.ts): every field a node of one shape, names as the bytes that stand in canonical text, facts and key
  * as numbered slots. Made once a definition. What the scanner would not read exactly as the checker and `factsOf` do has no plan, and they judge it.
  */
-import { JSON_DEPTH_MAX, utf8 } from '../../node/format/index.ts';
+import { compareBytes, JSON_DEPTH_MAX, utf8 } from '../../node/format/index.ts';
 import { EXT_SCHEMA } from './ext.ts';
 import { type ClassDefinition, type FieldFormat, type FieldSchema, isFieldName, keyNameOf, type StructSchema } from './schema.ts';
 
@@ -29,7 +29,7 @@ export class PlanNode {
   readonly minLength: number;
   readonly maxLength: number;
   readonly format: FieldFormat | 'none';
-  /** Texts as they stand between quotes; one of them must be there. */
+  /** Texts as they stand between quotes, by ascending bytes; one of them must be there. */
   readonly allowed: readonly Uint8Array[] | undefined;
   readonly minimum: string | undefined;
   readonly maximum: string | undefined;
@@ -84,11 +84,11 @@ export class PlanNode {
   }
 }
 
-/** Between quotes as RFC 8785 writes it. */
+/** Between quotes as RFC 8785 writes it, by ascending bytes. */
 function allowedTexts(options: readonly string[] | undefined, constant: string | undefined): readonly Uint8Array[] | undefined {
   if (options === undefined && constant === undefined) return undefined;
   const texts = (options ?? [constant!]).filter((text) => constant === undefined || text === constant);
-  return texts.map((text) => utf8(JSON.stringify(text).slice(1, -1)));
+  return texts.map((text) => utf8(JSON.stringify(text).slice(1, -1))).sort(compareBytes);
 }
 
 /** Slots of the texts of one item of a list. */

@@ -138,6 +138,24 @@ export function sameBytesAt(bytes: Uint8Array, from: number, to: number, expecte
   return true;
 }
 
+/** Whether the span is one of these texts, which stand by ascending bytes: a class may allow many. */
+export function isOneOf(bytes: Uint8Array, from: number, to: number, sorted: readonly Uint8Array[]): boolean {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const text = sorted[middle]!;
+    const shared = Math.min(text.length, to - from);
+    let i = 0;
+    while (i < shared && bytes[from + i] === text[i]) i++;
+    const order = i < shared ? bytes[from + i]! - text[i]! : to - from - text.length;
+    if (order === 0) return true;
+    if (order < 0) high = middle - 1;
+    else low = middle + 1;
+  }
+  return false;
+}
+
 /** Below, at or above zero as the bytes at `at` come before `token`, begin with it, or come after. */
 export function compareToken(bytes: Uint8Array, at: number, token: Uint8Array): number {
   for (let i = 0; i < token.length; i++) {

@@ -26,6 +26,7 @@ import {
   isIntegerAt,
   isMediaTypeAt,
   isNameAt,
+  isOneOf,
   isPathAt,
   isUnitAt,
   sameBytesAt,
@@ -283,7 +284,7 @@ class ContentScanner extends TextScanner {
   #textFits({ minLength, maxLength, allowed, format }: PlanNode): boolean {
     const { bytes, from, to, points } = this;
     if (points < minLength || points > maxLength) return false;
-    if (allowed !== undefined && !allowed.some((text) => sameBytesAt(bytes, from, to, text))) return false;
+    if (allowed !== undefined && !isOneOf(bytes, from, to, allowed)) return false;
     switch (format) {
       case 'none':
         return true;

@@ -12,7 +12,7 @@ import { encodeSubmissions, fromHex, signTransaction, type Submission, utf8 } fr
 import { type Keystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 
-/** A record of the data set uses 26 million. */
+/** A record of the data set uses 22 million. */
 const GAS_PER_RECORD_LIMIT = 60_000_000;
 const EXPIRY_BLOCKS = 9_000; // a bench outlasts many blocks; inside txLifetimeBlocksMax
 

@@ -123,6 +123,14 @@ export const plantedScanner: readonly PlantedBug[] = [
     only: 'several fields is respelled',
   },
   {
+    name: 'a text that begins like an allowed one is taken for it',
+    file: TEXT,
+    from: 'bytes[from + i]! - text[i]! : to - from - text.length;',
+    to: 'bytes[from + i]! - text[i]! : 0;',
+    test: TEST,
+    only: 'beside them',
+  },
+  {
     name: 'a text of the record before stands for one that is as long',
     file: TEXT,
     from: 'if (bytes[from + i] !== unit || unit === BACKSLASH',

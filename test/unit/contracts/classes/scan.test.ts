@@ -122,6 +122,19 @@ test('reading a record as a tree is told of before it is done, and a record that
   assert.deepEqual(treesOf(text('{"no":"record"}')), [false, 1]);
 });
 
+test('each of many allowed texts is taken, and what lies beside them is not', () => {
+  const allowed = Array.from({ length: 129 }, (_, i) => `w${i}`).concat('名', 'z\n', 'w');
+  const field = { type: 'text', enum: allowed } as const;
+  const definition = {
+    ...wideClass,
+    body: { ...wideClass.body, properties: { ...wideClass.body.properties, state: field } },
+    provable: [],
+  };
+  const takes = (state: string): boolean => scanContent(definition, encodeContent({ number: '7', state }), 'sealed') !== undefined;
+  assert.deepEqual(allowed.filter(takes), allowed);
+  for (const beside of ['v', 'w00', 'w129', 'w1280', 'x', '名名', 'z', 'z\\n']) assert.equal(takes(beside), false, beside);
+});
+
 test('a key of several fields is respelled where they stand, whatever order the class names them in', () => {
   const judged = judgeContent({ ...wideClass, key: ['number', 'mass'] }, text('{"mass":"+040.0","number":"07"}'));
   assert.ok(judged.ok);
