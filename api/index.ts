@@ -1,5 +1,5 @@
 /** The door of api/: what the program that builds a node needs to serve it. The command line and the client have doors of their own. */
-export { createCredentials, type Credentials, currentOtp } from './auth/credentials.ts';
+export { createCredentials, type Credentials } from './auth/credentials.ts';
 export { issueToken, type TokenClaims, verifyToken } from './auth/token.ts';
 export * from './rest/deps.ts';
 export { createServer, type ApiServer, type ListenOptions, type TlsOptions } from './rest/server.ts';

@@ -113,6 +113,8 @@ export interface Node extends NodeService {
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly blocks: BlockStore;
+  /** Receipts of a final block; those of the latest are not read from disk. */
+  readonly receiptBytes: BlockStore['receiptBytes'];
   /** Called with every final block, in order, after it is stored. */
   onCommitted(listener: (committed: Committed) => void): () => void;
 }
@@ -166,7 +168,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     spreading,
   });
   const outbox = createOutbox({
-    source: { height: () => tip.height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
+    source: {
+      height: () => tip.height,
+      receipts: async (height, pause) => (await readReceipts({ receiptBytes: receipts.bytesOf }, height, pause)) ?? [],
+    },
     store: options.local,
     prefix: keyspace.outboxCursor,
     timers: world.timers,
@@ -476,6 +481,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
+    receiptBytes: receipts.bytesOf,
     requests,
     damaged,
     examineBlocks: (rest) => examineBlocks(store, blocks, crypto, tip.height, damaged, createPause(world), rest),

@@ -59,12 +59,12 @@ export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, 
     (run, syncs) =>
       new Promise((resolve, reject) => {
         const count = syncs && disk.hooksStores ? ++disk.persistCount : undefined;
-        const killed = (stage: 'before' | 'after'): boolean => {
+        const killed = (stage: 'before' | 'during' | 'after'): boolean => {
           if (count === undefined || !disk.onPersist({ count, stage, rewrite: false })) return false;
           kill();
           return true;
         };
-        if (killed('before')) return; // what was written and not synced is there in part
+        if (killed('before') || killed('during')) return; // what was written and not synced is there in part
         later(syncs ? disk.syncMs(random) : FILE_CALL_MS, () => {
           files.roomBytes = disk.full ? 0 : Number.POSITIVE_INFINITY;
           try {
@@ -205,12 +205,12 @@ export class SimStore implements LedgerStore {
   sync(): Promise<void> {
     const last = this.#unsynced.at(-1);
     const count = this.#disk.hooksStores ? ++this.#disk.persistCount : undefined;
-    const killed = (stage: 'before' | 'after'): boolean => {
+    const killed = (stage: 'before' | 'during' | 'after'): boolean => {
       if (count === undefined || !this.#disk.onPersist({ count, stage, rewrite: false })) return false;
       this.#kill();
       return true;
     };
-    if (killed('before')) return new Promise(() => {});
+    if (killed('before') || killed('during')) return new Promise(() => {});
     return new Promise((resolve) =>
       this.#later(this.#disk.syncMs(this.#random), () => {
         if (last) this.#sync(this.#unsynced.indexOf(last) + 1);

@@ -85,8 +85,12 @@ export class ServicesCheck {
   async #waitForSealed(judged: readonly number[], told: readonly ToldRecord[]): Promise<void> {
     const cluster = this.#cluster;
     const untilMs = cluster.scheduler.nowMs + SEALED_WITHIN_MS;
-    let missing = judged.flatMap((i) =>
-      told.filter(({ organisation }) => organisation === this.#setup.organisationOf(i)).map((record) => ({ i, record })),
+    const organisationOf = (i: number): string => this.#setup.organisationOf(i);
+    const added = new Set(this.#setup.motions.flatMap((motion) => (motion.kind === 'addNode' ? [motion.node] : [])));
+    // Who joined may find nobody of its organisation to have them from: the one that held them can be suspended before it has asked.
+    const asked = judged.filter((i) => judged.some((other) => !added.has(other) && organisationOf(other) === organisationOf(i)));
+    let missing = asked.flatMap((i) =>
+      told.filter(({ organisation }) => organisation === organisationOf(i)).map((record) => ({ i, record })),
     );
     for (;;) {
       const still: typeof missing = [];

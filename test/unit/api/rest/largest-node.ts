@@ -25,7 +25,9 @@ import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { readStoredBlock } from '../../../../node/ledger/stored-block.ts';
 import { crypto } from '../../node/records/sample.ts';
-import { CHAIN_ID, confirmed, createRig, createTestWorld, type Rig, START_MS, testEvent } from '../stand-ins.ts';
+import { confirmed, testEvent } from '../stand-in-node.ts';
+import { CHAIN_ID, createTestWorld, START_MS } from '../stand-in-world.ts';
+import { createRig, type Rig } from '../stand-ins.ts';
 
 export const LARGE_TRANSACTION_ID = 'b'.repeat(64);
 export const CONTRACT_ADDRESS = `0x${'1'.repeat(40)}`;

@@ -20,7 +20,7 @@ import type { LedgerStore, Network } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
 import { executorOn, filesOf, genesisText, grow, transaction } from '../ledger/small-chain.ts';
-import { ManualTime, MemoryLog, MemoryStore as LocalStore } from '../memory-world.ts';
+import { ManualTime, MemoryLog } from '../memory-world.ts';
 
 const HEIGHT = 3;
 const SELF = 'north-1';
@@ -59,7 +59,7 @@ before(async () => {
   const verifier = { verify: async (...check: Parameters<typeof crypto.verify>) => crypto.verify(...check), stop: async () => undefined };
   node = await createNode({
     world: { clock: time, timers: time, log: new MemoryLog(), crypto, random: { bytes: (count) => new Uint8Array(count) }, verifier },
-    ...{ network, store, files, local: new LocalStore(), genesisText, node: SELF, organisation: 'north' },
+    ...{ network, store, files, local: new MemoryStore(), genesisText, node: SELF, organisation: 'north' },
     voteLog: { records: [], append: async () => undefined, rewrite: async () => undefined, close: async () => undefined },
     executor: inlineExecutor(
       createExecutor({ store: written, files: filesOf(written), crypto, clock: time, genesisText, ...contracts }),

@@ -35,7 +35,7 @@ import { ManualTime } from '../memory-world.ts';
 import { createMemoryStore, pause } from './memory-store.ts';
 import { Shelf } from './shelf.ts';
 import { annexRecord, crypto } from './sample.ts';
-import { createTestState, putAccounts } from '../../api/stand-ins.ts';
+import { createTestState, putAccounts } from '../../api/stand-in-state.ts';
 
 export const caller = (account: string) => ({ account, organisation: 'alpha' }) as Caller;
 export const record = (product_uid: string, more: object = {}) => annexRecord({ product_uid, ...more });
