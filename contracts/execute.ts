@@ -110,10 +110,10 @@ export function queryContract(query: ContractQuery, block: BlockContext, state: 
   const run = new Run(context, undefined, block, state, deps, query.gasLimit, true);
   try {
     const result = run.call(query.contract, query.method, query.args, query.caller, true);
-    return { status: 'ok', code: 'OK', detail: NO_BYTES, result, gasUsed: run.tank.used };
+    return { status: 'ok', code: 'OK', detail: NO_BYTES, result, gasUsed: run.tank.used + run.gasBeside };
   } catch (error) {
     const failure = failureOf(error);
-    return { status: 'failed', code: failure.code, detail: detailOf(failure), result: NO_BYTES, gasUsed: run.tank.used };
+    return { status: 'failed', code: failure.code, detail: detailOf(failure), result: NO_BYTES, gasUsed: run.tank.used + run.gasBeside };
   }
 }
 
@@ -131,6 +131,7 @@ class Run {
   readonly written: WrittenVersion[] = [];
   readonly #isQuery: boolean;
   callIndex = 0;
+  gasBeside = 0;
   #depth = 0;
 
   constructor(
@@ -167,11 +168,18 @@ class Run {
       throw new ContractFailure('CONTRACT_RIGHT_MISSING', { right: RIGHT_TO_CALL, account });
   }
 
+  /** The first body that a query reads is paid for beside its gas limit, which leaves no room for it, and counts as gas it used. */
+  #payForBody(): void {
+    const gas = bodyGas(this.block.parameters);
+    if (this.#isQuery && this.gasBeside === 0) this.gasBeside = gas;
+    else this.tank.use(gas);
+  }
+
   /** @throws ExecutionFault when the chain holds no such call: the state said there was one. */
   callAt({ height, index, call }: CallPosition): Call {
     const isHere = this.#calls !== undefined && height === this.block.height; // a query stands on a block that is stored
     const isOwn = isHere && index === this.transaction.index;
-    if (!isHere) this.tank.use(bodyGas(this.block.parameters));
+    if (!isHere) this.#payForBody();
     const bytes = isOwn ? undefined : this.#chain.transaction(height, index);
     if (bytes) this.tank.use(bytes.length * GAS.perBodyByte);
     const found = (bytes ? decodeTransaction(bytes).calls : this.#calls!)[call];

@@ -3,7 +3,6 @@
  * writes, and nothing waits for a block that is being built, executed or stored. In a node it stands in a thread and has a contract machine of its own.
  */
 import {
-  bodyGas,
   type BuiltinContract,
   type ContractMachine,
   executeTransaction,
@@ -18,7 +17,7 @@ import { createBlockStore } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import { createStateRows } from './state-rows.ts';
 
-/** Gas of one read-only call, beside what finding one record in a body costs. */
+/** Gas of one read-only call, beside that of the first body of a block that it reads. */
 export const QUERY_GAS_MAX = 500_000_000;
 
 /** Most gas of a trial: about 12 ms. What takes more is not judged before it is signed. */
@@ -90,7 +89,7 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
         const reads = guardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
         const { status, code, detail, result, gasUsed } = reads.during(() =>
           queryContract(
-            { contract, method, args, caller, gasLimit: QUERY_GAS_MAX + bodyGas(parameters) },
+            { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
             { chainId, height, timestampMs, era, parameters },
             reads,
             { builtins, machine, hash: crypto.hash, verify: crypto.verify },

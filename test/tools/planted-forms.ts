@@ -1,4 +1,4 @@
-/** Planted bugs of the forms that are hashed: transactions, receipts, results of records. See planted-bugs.ts. */
+/** Planted bugs of the forms that are hashed (transactions, receipts, results of records), and of what reading a record's body costs. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
 const RESULTS = 'node/format/record-results.ts';
@@ -166,5 +166,19 @@ export const plantedForms: readonly PlantedBug[] = [
     to: 'const from = height === after.height ? after.position : 0;',
     test: 'test/unit/node/feeds/outbox.test.ts',
     only: 'come in the order',
+  },
+  {
+    name: 'a transaction reads bodies of earlier blocks for nothing',
+    file: 'contracts/execute.ts',
+    from: '    if (!isHere) this.#payForBody();\n',
+    to: '',
+    test: 'test/unit/contracts/body-gas.test.ts',
+  },
+  {
+    name: 'a query reads as many bodies as it likes beside its gas limit',
+    file: 'contracts/execute.ts',
+    from: 'this.#isQuery && this.gasBeside === 0',
+    to: 'this.#isQuery',
+    test: 'test/unit/contracts/body-gas.test.ts',
   },
 ];
