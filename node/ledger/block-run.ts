@@ -84,6 +84,8 @@ export interface BlockRun {
   readonly ids: readonly Digest[];
   readonly hashes: readonly Digest[];
   readonly receipts: readonly Uint8Array[];
+  /** Transactions were left because `untilMs` was over. */
+  readonly timeUp: boolean;
 }
 
 /**
@@ -128,9 +130,13 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   const receipts: Uint8Array[] = [];
   let bytes = 0;
   let gas = 0;
+  let timeUp = false;
 
   for (const [index, verified] of request.transactions.entries()) {
-    if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) break;
+    if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) {
+      timeUp = true;
+      break;
+    }
     const opened = request.opened?.[index] ?? openVerified(crypto, verified);
     const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
     if (verdict.code !== 'OK') {
@@ -180,7 +186,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     bytes += verified.bytes.length;
     gas += execution.gasUsed;
   }
-  return { writes, before, included, refused, bodies, ids, hashes, receipts };
+  return { writes, before, included, refused, bodies, ids, hashes, receipts, timeUp };
 }
 
 /**
