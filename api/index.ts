@@ -3,5 +3,7 @@ export { createCredentials, type Credentials, currentOtp } from './auth/credenti
 export { issueToken, type TokenClaims, verifyToken } from './auth/token.ts';
 export * from './rest/deps.ts';
 export { createServer, type ApiServer, type ListenOptions, type TlsOptions } from './rest/server.ts';
+export { dialects } from './dialects/index.ts';
+export type { Dialect } from './dialects/dialect.ts';
 export { openApiDocument, registryRows } from './rest/openapi.ts';
 export { allRoutes } from './rest/routes/index.ts';

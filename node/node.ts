@@ -54,7 +54,7 @@ import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
 import { damagedKey } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, createSpreading, Requests, type Standing } from './peers/index.ts';
-import type { AppendLog, Network, Store, World } from './world.ts';
+import type { AppendLog, LedgerStore, Network, Store, World } from './world.ts';
 import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
@@ -68,7 +68,7 @@ export interface NodeOptions {
   readonly world: World;
   readonly network: Network;
   /** The ledger's database, read here and written by the executor. */
-  readonly store: Store;
+  readonly store: LedgerStore;
   /** Bodies of proposals and blocks, written here. */
   readonly files: BlockFiles;
   /** Alarms and cursors of this node alone. */
@@ -154,7 +154,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     parameters: () => tip.configuration.parameters,
     ...(peeringLimits ? { fetchHashesMax: peeringLimits.fetchHashesMax } : {}),
   });
-  const chain = createChain({ world, self: options.node, executor, tip, mempool, pending, seal: options.signWithValidatorKey, spreading });
+  const chain = createChain({
+    world,
+    self: options.node,
+    executor,
+    tip,
+    mempool,
+    pending,
+    store,
+    seal: options.signWithValidatorKey,
+    spreading,
+  });
   const outbox = createOutbox({
     source: { height: () => tip.height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
     store: options.local,
@@ -375,7 +385,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const { height, header } = tip.now();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
-    outbox.onBlock();
+    world.timers.after(0, outbox.onBlock); // what is told later comes after the answers of those who wait for this block
   }
 
   /** The engine follows the validators of each height by itself; this is for who reads the log. */

@@ -1,5 +1,15 @@
 /** The one judge of a record's content in its stored form: the scanner where it accepts, reader and checker for all it refuses, since they can say why. */
-import { canonicalJson, concat, DecodeError, decodeContent, type TextStruct, utf8 } from '../../node/format/index.ts';
+import {
+  canonicalJson,
+  type Crypto,
+  DecodeError,
+  decodeContent,
+  type Digest,
+  recordDigest,
+  type TextStruct,
+  utf8,
+  withSpareWriter,
+} from '../../node/format/index.ts';
 import { checkContent, type RecordFault } from './check.ts';
 import { factsOf, keyOf, normalSpelling } from './facts.ts';
 import { respell } from './respell.ts';
@@ -8,8 +18,8 @@ import type { Respelled } from './scan-facts.ts';
 import type { ClassDefinition } from './schema.ts';
 
 export interface JudgedContent extends Pick<ScannedContent, 'facts' | 'keyText' | 'hasKey'> {
-  /** The content with its key fields in normal spelling; undefined where they stand so. */
-  readonly normalText: Uint8Array | undefined;
+  /** Digest of the content with its key fields in normal spelling; undefined where they stand so. */
+  normalDigest(crypto: Pick<Crypto, 'hash'>): Digest | undefined;
 }
 
 export type Judgement =
@@ -28,18 +38,19 @@ export function judgeContent(definition: ClassDefinition, bytes: Uint8Array, bef
     return judgeByReading(definition, bytes);
   }
   const { facts, keyText, hasKey, respelled } = scanned;
-  return { ok: true, content: { facts, keyText, hasKey, normalText: normalText(bytes, respelled) } };
+  const normalDigest = (crypto: Pick<Crypto, 'hash'>) => (respelled.length === 0 ? undefined : respelledDigest(crypto, bytes, respelled));
+  return { ok: true, content: { facts, keyText, hasKey, normalDigest } };
 }
 
-function normalText(bytes: Uint8Array, respelled: readonly Respelled[]): Uint8Array | undefined {
-  if (respelled.length === 0) return undefined;
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const { from, to, text } of respelled) {
-    parts.push(bytes.subarray(at, from), utf8(text));
-    at = to;
-  }
-  return concat(...parts, bytes.subarray(at));
+function respelledDigest(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array, respelled: readonly Respelled[]): Digest {
+  return withSpareWriter((writer) => {
+    let at = 0;
+    for (const { from, to, text } of respelled) {
+      writer.raw(bytes.subarray(at, from)).ascii(text);
+      at = to;
+    }
+    return recordDigest(crypto, writer.raw(bytes.subarray(at)).view());
+  });
 }
 
 /** The reference: what the scanner must agree with on every text. */
@@ -54,8 +65,9 @@ export function judgeByReading(definition: ClassDefinition, bytes: Uint8Array): 
   const fault = checkContent(definition, content, 'sealed', 1)[0];
   if (fault) return { ok: false, fault };
   const spelling = normalSpelling(definition, content);
-  const normal = spelling.size === 0 ? undefined : respellAtOnce(bytes, spelling);
-  return { ok: true, content: { facts: factsOf(definition, content), ...keyTextOf(definition, content), normalText: normal } };
+  const normalDigest = (crypto: Pick<Crypto, 'hash'>) =>
+    spelling.size === 0 ? undefined : recordDigest(crypto, respellAtOnce(bytes, spelling));
+  return { ok: true, content: { facts: factsOf(definition, content), ...keyTextOf(definition, content), normalDigest } };
 }
 
 function keyTextOf(definition: ClassDefinition, content: TextStruct): Pick<JudgedContent, 'keyText' | 'hasKey'> {

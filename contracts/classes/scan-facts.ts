@@ -193,7 +193,7 @@ export class FactSlots {
   /** A text stands in the key as it stands in the content, both being RFC 8785; a time and a number are ASCII. */
   #keyText(parts: readonly KeyPart[], lengthMax: number): Uint8Array {
     const bytes = this.#bytes;
-    const out = new Uint8Array(lengthMax);
+    const out = roomFor(lengthMax);
     let at = 0;
     out[at++] = OPEN_STRUCT;
     for (let i = 0; i < parts.length; i++) {
@@ -214,6 +214,21 @@ export class FactSlots {
     return out.subarray(0, at);
   }
 }
+
+/** Keys are short and soon gone: many share one array. */
+function roomFor(length: number): Uint8Array {
+  if (length > ROOM_BYTES) return new Uint8Array(length);
+  if (roomUsed + length > ROOM_BYTES) {
+    room = new Uint8Array(ROOM_BYTES);
+    roomUsed = 0;
+  }
+  roomUsed += length;
+  return room.subarray(roomUsed - length, roomUsed);
+}
+
+const ROOM_BYTES = 16_384;
+let room = new Uint8Array(ROOM_BYTES);
+let roomUsed = 0;
 
 function textsOf(text: string | undefined): readonly string[] {
   return text === undefined ? [] : [text];

@@ -226,14 +226,13 @@ export function isDecimalAt(bytes: Uint8Array, from: number, to: number): boolea
   return at === to;
 }
 
-const HEX_DIGEST_LENGTH = 64;
+export const HEX_DIGEST_LENGTH = 64;
+/** 1 for lower-case hexadecimal digits. */
+const HEX = Uint8Array.from({ length: 256 }, (_, byte) => (isDigit(byte) || (byte >= 0x61 && byte <= 0x66) ? 1 : 0));
 
 export function isDigestAt(bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from !== HEX_DIGEST_LENGTH) return false;
-  for (let i = from; i < to; i++) {
-    const byte = bytes[i]!;
-    if (!isDigit(byte) && !(byte >= 0x61 && byte <= 0x66)) return false;
-  }
+  for (let i = from; i < to; i++) if (HEX[bytes[i]!] !== 1) return false;
   return true;
 }
 

@@ -20,6 +20,7 @@ import { NO_SLOT, type PlanNode, planOf, type ScanPlan } from './scan-plan.ts';
 import {
   beginsVisibly,
   compareToken,
+  HEX_DIGEST_LENGTH,
   isDecimalAt,
   isDigestAt,
   isIntegerAt,
@@ -81,7 +82,8 @@ const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const SEALED_OPEN = utf8('{"sealed":');
+const SEALED_OPEN = utf8('{"sealed":"');
+const SEALED_CLOSE = utf8('"}');
 const UNAVAILABLE_BYTES = utf8(UNAVAILABLE);
 /** Zeros behind the content: no text goes on there, so that reading never leaves the array, which would make the engine read slower from then on. */
 const END_BYTES = 4; // of the longest character
@@ -114,10 +116,16 @@ class ContentScanner extends TextScanner {
   scan(bytes: Uint8Array, form: ContentForm, beforeTree: (() => void) | undefined): ScannedContent | undefined {
     this.#begin(bytes, form);
     const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold(beforeTree);
-    const scanned = fits ? { facts: this.#facts.facts(), ...this.#facts.key(), clear: this.#clear } : undefined;
+    const scanned = fits ? this.#scanned() : undefined;
     this.bytes = short; // what is long is not held until the next record of the class
     this.#content = short;
     return scanned;
+  }
+
+  #scanned(): ScannedContent {
+    const facts = this.#facts.facts();
+    const { keyText, hasKey, respelled } = this.#facts.key();
+    return { facts, keyText, hasKey, respelled, clear: this.#clear };
   }
 
   #begin(bytes: Uint8Array, form: ContentForm): void {
@@ -297,8 +305,10 @@ class ContentScanner extends TextScanner {
   /** `{"sealed": C}` */
   #commitment(): boolean {
     if (compareToken(this.bytes, this.at, SEALED_OPEN) !== 0) return false;
-    this.at += SEALED_OPEN.length;
-    return this.text() && isDigestAt(this.bytes, this.from, this.to) && this.bytes[this.at++] === CLOSE_STRUCT;
+    const from = this.at + SEALED_OPEN.length;
+    const to = from + HEX_DIGEST_LENGTH;
+    this.at = to + SEALED_CLOSE.length;
+    return isDigestAt(this.bytes, from, to) && compareToken(this.bytes, to, SEALED_CLOSE) === 0;
   }
 
   /** What `ext.filled` and `ext.units` name is there. A path through items and names of maps is followed in the tree. */

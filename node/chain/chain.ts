@@ -34,7 +34,7 @@ import type { Spreading } from '../peers/spreading.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainTip } from './tip.ts';
 import { createPause, type Pause } from '../pace/slices.ts';
-import type { World } from '../world.ts';
+import type { LedgerStore, World } from '../world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;
@@ -51,6 +51,8 @@ export interface ChainDependencies {
   readonly tip: ChainTip;
   readonly mempool: Mempool;
   readonly pending: PendingBodies;
+  /** The ledger's, which the executor writes. */
+  readonly store: Pick<LedgerStore, 'sync'>;
   /** Signs a seal with the validator key. */
   readonly seal: (message: Uint8Array) => Uint8Array;
   readonly spreading: Pick<Spreading, 'flush' | 'fetchTransactions'>;
@@ -89,6 +91,8 @@ export function createChain(deps: ChainDependencies): Chain {
   const { emit, on } = createEmitter<ChainEvents>();
   let joining: Promise<unknown> = Promise.resolve();
   const budget = createBlockBudget();
+  /** The last final block, which is written and may be read, on its way to the disk. What a failed sync left there nobody knows: it stays failed. */
+  let syncing: Promise<void> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
   let gatherUntilMs = 0;
   /** When the last block was stored, monotonic ms. */
@@ -293,8 +297,11 @@ export function createChain(deps: ChainDependencies): Chain {
     transactions: Iterable<Waiting>,
     beganMs?: number,
   ): Promise<Delivered> {
+    await syncing; // no block reaches the disk before the one below it, whichever log each is in
     // A copy: what came by sync is a view of a frame of megabytes, which would go to the executor's thread with it.
     const committed = await executor.commit({ hash, body, finality: finality.slice() });
+    syncing = deps.store.sync();
+    syncing.catch(() => undefined); // heard by whoever waits for it
     const nowMs = world.clock.monotonic();
     const tookMs = beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs); // built ahead, it shared the time of the one before
     noteRound(toHex(hash), nowMs);
@@ -354,6 +361,7 @@ export function createChain(deps: ChainDependencies): Chain {
       }),
     head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
     search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does
+    durable: () => syncing,
     sync: (height, from) => emit('wanted', { height, from }),
     handOver: (primary) => emit('idle', { primary }),
     evidence: (proof) => emit('evidence', proof),
@@ -391,6 +399,7 @@ export function createChain(deps: ChainDependencies): Chain {
       }),
     async idle() {
       await joining;
+      await syncing.catch(() => undefined);
     },
   };
 

@@ -65,8 +65,10 @@ export interface ChainPort {
     readonly from: string;
     readonly fresh: boolean;
   }): Promise<{ readonly code: string; readonly parent: Digest }>;
-  /** Stores an executed block in one batch. Called again after a rejection; a height that is stored already answers with what is stored. */
+  /** Stores an executed block in one batch, not yet for a loss of power: see `durable`. Called again after a rejection; a height that is stored already answers with what is stored. */
   commit(request: { readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }): Promise<Delivered>;
+  /** Resolves when every block that `commit` or sync has stored is on disk: nothing is signed on one that a loss of power could take back. */
+  durable(): Promise<void>;
   /** A block that leads and may still give way; none is told of by an engine whose blocks are final at once. */
   head(block: { readonly height: number; readonly digest: Digest }): void;
   /** Has a worker search; undefined when there is no answer. */
@@ -290,8 +292,11 @@ class Driver implements ConsensusDriver {
       }
     }
     if (records.length === 0 && !rewrite) return;
-    const { voteLog } = this.#options;
-    await this.#untilDone('VOTE_LOG_UNWRITABLE', () => (rewrite ? voteLog.rewrite(records) : voteLog.append(records)));
+    const { voteLog, chain } = this.#options;
+    await this.#untilDone('VOTE_LOG_UNWRITABLE', async () => {
+      await chain.durable();
+      await (rewrite ? voteLog.rewrite(records) : voteLog.append(records));
+    });
   }
 
   /** Tries until it works or the driver stops. Undefined only in the latter case. */

@@ -118,6 +118,13 @@ export class Writer {
     return this;
   }
 
+  /** Units of ASCII, without their count. */
+  ascii(text: string): this {
+    const at = this.#room(text.length);
+    for (let i = 0; i < text.length; i++) this.#buffer[at + i] = text.charCodeAt(i);
+    return this;
+  }
+
   list<T>(items: readonly T[], write: (writer: Writer, item: T) => void): this {
     this.u32(items.length);
     for (const item of items) write(this, item);

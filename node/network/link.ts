@@ -10,8 +10,8 @@ import { FrameQueue, FrameReader } from './frames.ts';
 import { encodeHello, type Hello, judgeHello } from './hello.ts';
 import { delayWindowUpdates } from './window.ts';
 
-/** Bytes of one send. */
-export const CHUNK_BYTES = 65_536;
+/** Bytes of one send: with the header of yamux, 12 bytes, what one message of Noise carries. A longer one would be encrypted and read as two. */
+export const CHUNK_BYTES = 65_507;
 /** Chunks of one turn: about half a millisecond of encryption. */
 const CHUNKS_PER_TURN = 8;
 /** A peer that takes no byte of what waits for it for this long has its link cut, ms. */

@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Timers } from '../world.ts';
 
 /** How often the measuring timer fires, ms; it comes that much late when nothing holds the loop, which is taken off. */
-const RESOLUTION_MS = 10;
+const RESOLUTION_MS = 20;
 /** Longest time that the loop may be held without an alarm, ms: a quarter of the default view time-out. */
 export const LOOP_HELD_MS_MAX = 500;
 /** What figures are taken over, ms. */

@@ -57,7 +57,7 @@ export function createIndexFeeder(options: {
       const block = await blocks.block(height);
       if (!headerBytes || !receipts || !block) throw new Error(`Block ${height} is not held`);
       const { timestampMs } = decodeHeader(headerBytes);
-      const written = { receipts, transactions: block.transactions, timestampMs };
+      const written = { receipts, transactions: block.transactions };
       await index.applyBlock(height, timestampMs, await withPauses(recordRowsOf(written, state), pause), pause);
     }
     for (const done of going.splice(0)) done();

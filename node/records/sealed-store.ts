@@ -27,8 +27,8 @@ import { rangeAround } from '../store/mend.ts';
 import { type Pause, withPauses } from '../pace/slices.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
-import { u64Text } from './index-rows.ts';
 import type { SealedValue } from './prepare.ts';
+import { u64Text } from './query/keys.ts';
 import {
   decodeValues,
   encodeValues,

@@ -6,13 +6,13 @@ import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
   decodeHeader,
-  decodeJson,
+  decodeRecordResults,
   decodeTransaction,
   type Digest,
   fromByteText,
-  fromHex,
-  type Json,
+  isRecordResults,
   type Receipt,
+  recordEventsOf,
   recordTextsOf,
   type RecordText,
   type RecordVersion,
@@ -81,39 +81,37 @@ function bodyMissing(height: number): ChainError {
 }
 
 /** What the query index reads of a version. */
-export type IndexedRecord = Pick<
-  StoredRecord,
-  'class' | 'classVersion' | 'org' | 'actor' | 'version' | 'state' | 'content' | 'height' | 'committedAtMs'
->;
+export type IndexedRecord = Pick<StoredRecord, 'class' | 'classVersion' | 'org' | 'actor' | 'version' | 'state' | 'content'> & {
+  /** Height of the version before; undefined of the first. */
+  readonly heightBefore?: number | undefined;
+};
 
 export interface RecordRow {
   readonly recordId: Digest;
   readonly record: IndexedRecord;
 }
 
-/** What a final block wrote, and when. */
+/** What a final block wrote. */
 export interface WrittenBlock {
   readonly receipts: readonly Receipt[];
   readonly transactions: readonly Uint8Array[];
-  readonly timestampMs: number;
 }
 
-/** The records that one block wrote, in order of the events of its receipts; `state` holds that block or a later one. */
-export function* recordRowsOf({ receipts, transactions, timestampMs }: WrittenBlock, state: StateView): Generator<void, RecordRow[], void> {
+/** The records that one block wrote, in order of its receipts; `state` holds that block or a later one. */
+export function* recordRowsOf({ receipts, transactions }: WrittenBlock, state: StateView): Generator<void, RecordRow[], void> {
   const rows: RecordRow[] = [];
+  const get = (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key));
   let last: { readonly index: number; readonly call: number; readonly texts: readonly RecordText[] } | undefined;
-  for (const { events } of receipts) {
-    for (const { contract, data } of events) {
-      if (contract !== CONTRACT.records) continue;
-      const { id, version } = decodeJson(data) as { readonly [name: string]: Json };
-      if (typeof id !== 'string' || typeof version !== 'number') continue;
-      const recordId = fromHex(id);
-      const record = readVersion((key) => state.get(stateKey(CONTRACT.records, key)), toByteText(recordId), version);
+  for (const { results } of receipts) {
+    const changed = results.filter(isRecordResults).flatMap((result) => [...recordEventsOf(decodeRecordResults(result))]);
+    for (const { id: recordId, version } of changed) {
+      const record = readVersion(get, toByteText(recordId), version);
       if (!record) continue;
       const { index, call, item } = record;
       if (last?.index !== index || last.call !== call)
         last = { index, call, texts: recordTextsOf(decodeTransaction(transactions[index]!).calls[call]!) };
-      rows.push({ recordId, record: { ...record, ...last.texts[item]!, committedAtMs: timestampMs } });
+      const heightBefore = version === 1 ? undefined : readVersion(get, toByteText(recordId), version - 1)?.height;
+      rows.push({ recordId, record: { ...record, content: last.texts[item]!.content, heightBefore } });
       yield;
     }
   }

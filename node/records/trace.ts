@@ -6,8 +6,9 @@
 import { type Digest, fromHex, type StoredRecord, textAt } from '../format/index.ts';
 import { type Pause, withPauses } from '../pace/slices.ts';
 import { contentSteps } from './content-steps.ts';
-import { linkText, type RecordSummary } from './index-rows.ts';
-import { type IndexFilter, type RecordIndex, SEARCH_LIMIT_MAX, type SearchRow } from './query-index.ts';
+import { type IndexFilter, SEARCH_LIMIT_MAX } from './query/filter.ts';
+import { linkText, type RecordSummary } from './query/summary.ts';
+import type { RecordIndex, SearchRow } from './query-index.ts';
 
 export const TRACE_DEPTH_MAX = 16; // edges away from the product
 export const TRACE_NODES_MAX = 2_000;

@@ -10,11 +10,12 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createEncryption } from '../../node/network/encryption.ts';
+import { CHUNK_BYTES } from '../../node/network/link.ts';
 import { delayWindowUpdates } from '../../node/network/window.ts';
 
 const PROTOCOL = '/tracemill-bench/1';
 const BULK_SENDS = 2_000;
-const BULK_BYTES = 65_536;
+const BULK_BYTES = CHUNK_BYTES;
 const SMALL_SENDS = 10_000;
 const SMALL_BYTES = 200; // a vote
 const WARM_SENDS = 200;

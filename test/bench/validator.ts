@@ -31,6 +31,7 @@ import { createLog } from '../../node/real/log.ts';
 import { createRealWorld } from '../../node/real/world.ts';
 import { createClassLookup, openRecordIndex, type RecordIndex, recordRowsOf } from '../../node/records/index.ts';
 import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../../node/store/index.ts';
+import type { LedgerStore } from '../../node/world.ts';
 import { ended } from '../tools/steps.ts';
 import { ownCpuUs } from './statistics.ts';
 
@@ -65,6 +66,7 @@ export class Validator {
   readonly #crypto = createCrypto();
   readonly #session = new Session();
   readonly #executor: Executor;
+  readonly #store: Pick<LedgerStore, 'sync'>;
   readonly #mempool: Mempool;
   readonly #bodies: PendingBodies;
   readonly #index: RecordIndex;
@@ -74,6 +76,7 @@ export class Validator {
   private constructor(parts: {
     close: (() => Promise<void>)[];
     executor: Executor;
+    store: Pick<LedgerStore, 'sync'>;
     mempool: Mempool;
     bodies: PendingBodies;
     index: RecordIndex;
@@ -82,6 +85,7 @@ export class Validator {
   }) {
     this.#close = parts.close;
     this.#executor = parts.executor;
+    this.#store = parts.store;
     this.#bodies = parts.bodies;
     this.#index = parts.index;
     this.#state = parts.state;
@@ -134,6 +138,7 @@ export class Validator {
     return new Validator({
       close,
       executor,
+      store,
       mempool,
       bodies: await openPendingBodies(files, createBlockStore(store, files), crypto),
       index,
@@ -192,6 +197,7 @@ export class Validator {
     let stored!: Committed;
     const commit = await spent(async () => {
       stored = await this.#executor.commit({ hash, body, finality: undefined });
+      await this.#store.sync();
     });
     this.#tip.advance(stored);
     const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(stored.receipts[i]!) }));
@@ -203,7 +209,7 @@ export class Validator {
     const failed = decoded.find(({ status }) => status !== 'ok');
     if (failed) throw new Error(`Cannot measure a block: ${failed.code}`);
     const index = await spent(() => {
-      const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes), timestampMs };
+      const written = { receipts: decoded, transactions: waiting.map(({ bytes }) => bytes) };
       return this.#index.applyBlock(height, timestampMs, ended(recordRowsOf(written, this.#state)));
     });
     this.#bodies.drop(height);

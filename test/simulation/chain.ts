@@ -17,7 +17,7 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 import { type EngineLimits, type EngineParameters, judgeFinality } from '../../consensus/index.ts';
-import type { Store } from '../../node/world.ts';
+import type { LedgerStore } from '../../node/world.ts';
 import type { SimProcess } from './world.ts';
 
 export interface Bounds {
@@ -97,7 +97,7 @@ export class TestChain implements ChainPort {
   readonly #rules: Rules;
   readonly #engine: string;
   readonly #process: SimProcess;
-  readonly #store: Store;
+  readonly #store: LedgerStore;
   readonly #pool = new Set<number>();
   readonly #spent = new Set<number>();
   readonly #executed = new Map<string, Uint8Array>();
@@ -106,9 +106,10 @@ export class TestChain implements ChainPort {
   digest: Digest;
   finality: Uint8Array | undefined;
   #storing = Promise.resolve();
+  #syncing = Promise.resolve();
   onDelivered: (block: Delivered) => void = () => {};
   onWork: (waiting: boolean) => void = () => {};
-  /** Called once a block is on disk here: what a client may be told. */
+  /** Called once a block is final and written here: what a client may be told. */
   onFinal: (height: number, digest: Digest, transactions: readonly number[]) => void = () => {};
   onNote: (text: string) => void = () => {};
 
@@ -179,6 +180,10 @@ export class TestChain implements ChainPort {
     return this.#add(height, { digest, body, finality });
   }
 
+  durable(): Promise<void> {
+    return this.#syncing;
+  }
+
   sync(height: number, from: readonly string[]): void {
     for (const node of from.slice(0, 2)) {
       const request = new Writer(16)
@@ -236,7 +241,9 @@ export class TestChain implements ChainPort {
     const held = this.block(height);
     if (!held) {
       if (height !== this.height + 1) throw new Error(`block ${height} on ${this.height}`);
-      await this.#store.batch([{ key: key(height), value: encodeStored(block) }], { sync: true });
+      await this.#syncing;
+      await this.#store.batch([{ key: key(height), value: encodeStored(block) }], { sync: false });
+      this.#syncing = this.#store.sync();
       if (!this.#process.dead()) {
         this.#takeUp(height, block);
         this.onFinal(height, block.digest, decodeBody(block.body).transactions);

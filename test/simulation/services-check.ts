@@ -6,7 +6,7 @@
 import { anchoredHead, auditKey, CONTRACT } from '../../contracts/index.ts';
 import { type Anchors, examineExchanges, linkAt } from '../../node/feeds/exchange-audit.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type ByteText, decodeHeader, decodeJson, type Json, prefixEnd, toHex } from '../../node/format/index.ts';
+import { type ByteText, decodeHeader, decodeJson, type Json, prefixEnd, receiptEvents, toHex } from '../../node/format/index.ts';
 import { createClassLookup, createRecordIndex, recordRowsOf, SEALED_PULL_EVERY_MS, SEARCH_LIMIT_MAX } from '../../node/records/index.ts';
 import type { RecordFilter, RecordRow } from '../../node/records/types.ts';
 import { MemoryStore } from '../tools/memory-store.ts';
@@ -112,8 +112,8 @@ export class ServicesCheck {
     const stored = new Map<string, string>();
     const { height } = node.head();
     for (let at = 1; at <= height; at++) {
-      for (const { transactionId, events } of (await node.blocks.receipts(at)) ?? []) {
-        for (const { contract, data } of events) {
+      for (const { transactionId, ...receipt } of (await node.blocks.receipts(at)) ?? []) {
+        for (const { contract, data } of receiptEvents(receipt)) {
           if (contract !== CONTRACT.records) continue;
           const { id } = decodeJson(data) as { readonly [name: string]: Json };
           if (stored.has(String(id))) this.#cluster.fail(`${name}: the record ${String(id)} is stored twice, last at ${at}`);
@@ -193,7 +193,7 @@ export class ServicesCheck {
         const receipts = (await node.blocks.receipts(at)) ?? [];
         const { transactions } = (await node.blocks.block(at))!;
         const { timestampMs } = decodeHeader(node.blocks.headerBytes(at)!);
-        await index.applyBlock(at, timestampMs, ended(recordRowsOf({ receipts, transactions, timestampMs }, node.state)));
+        await index.applyBlock(at, timestampMs, ended(recordRowsOf({ receipts, transactions }, node.state)));
       }
       const difference = firstDifference(await rowsOf(made), await rowsOf(services!.stores.index));
       if (difference !== undefined)

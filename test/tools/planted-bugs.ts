@@ -9,6 +9,8 @@ import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
 import { plantedDoors } from './planted-doors.ts';
+import { plantedForms } from './planted-forms.ts';
+import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
@@ -36,12 +38,14 @@ export interface PlantedBug {
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
+  ...plantedForms,
   ...plantedLedger,
   ...plantedVersions,
   ...plantedAhead,
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,
+  ...plantedIndex,
   ...plantedScanner,
   ...plantedRecovery,
   ...plantedSegments,

@@ -13,7 +13,7 @@ import {
 } from 'node:crypto';
 import { decodeSealedBlock } from '../../../node/ledger/validation.ts';
 import * as x509 from '@peculiar/x509';
-import { createServer, type ApiDeps, type ApiServer, type TlsOptions } from '../../../api/index.ts';
+import { type ApiDeps, type ApiServer, createServer, type Dialect, dialects, type TlsOptions } from '../../../api/index.ts';
 import type { RecordBody, RecordService, SubmitOutcome } from '../../../node/records/types.ts';
 import { encodeToken, type TokenClaims } from '../../../api/auth/token.ts';
 import {
@@ -551,6 +551,7 @@ export async function createRig(
   recordsOn?: (node: TestNode, world: TestWorld) => RecordService,
   logStore?: Store,
   headroom?: Headroom,
+  moreDialects: readonly Dialect[] = [],
 ): Promise<Rig> {
   const world = createTestWorld();
   const state = createTestState();
@@ -603,7 +604,7 @@ export async function createRig(
     settings,
     ...(headroom ? { headroom } : {}),
   };
-  const server = createServer(deps, await testTls());
+  const server = createServer(deps, await testTls(), [...dialects, ...moreDialects]);
   return {
     server,
     node,

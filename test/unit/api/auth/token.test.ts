@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { currentOtp } from '../../../../api/index.ts';
-import { HOLD_MS_MAX, HOLD_MS_MIN } from '../../../../api/rest/envelope.ts';
+import { HOLD_MS_MAX, HOLD_MS_MIN } from '../../../../api/rest/refusal.ts';
 import { createRig, type Rig, START_MS } from '../stand-ins.ts';
 
 let rig: Rig;

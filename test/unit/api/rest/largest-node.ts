@@ -11,6 +11,7 @@ import {
   encodeHeader,
   encodeJson,
   encodeReceipt,
+  encodeRecordResults,
   evidenceSteps,
   headerHash,
   type Json,
@@ -48,8 +49,8 @@ export function transactionOf(argsBytes: number): Uint8Array {
 
 function receiptOf(index: number, more: Partial<Receipt> = {}): Receipt {
   const status = confirmed(new Uint8Array(32).fill(index)) as Extract<ReturnType<typeof confirmed>, { state: 'confirmed' }>;
-  const data = encodeJson({ id: 'd'.repeat(64), version: 1, class: 'production' });
-  return { ...status.receipt, index, events: [{ contract: 'records', name: 'RecordSubmitted', data }], ...more };
+  const result = { status: 'stored', class: 'production', id: new Uint8Array(32), recordDigest: new Uint8Array(32) } as const;
+  return { ...status.receipt, index, results: [encodeRecordResults([result])], ...more };
 }
 
 export async function createLargestNode(): Promise<Rig> {
@@ -139,7 +140,8 @@ async function fillBlocks({ node, world }: Rig): Promise<void> {
 
 function fillNode({ node }: Rig): void {
   const events = Array.from({ length: 2_000 }, () => ({
-    contract: 'records',
+    call: 0,
+    contract: CONTRACT.deployed,
     name: 'stored',
     data: encodeJson({ text: 'x'.repeat(2_000) }),
   }));

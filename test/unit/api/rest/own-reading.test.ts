@@ -93,6 +93,7 @@ const UNKNOWN = 'f'.repeat(64);
 const shelf = new Shelf();
 interface Sample {
   readonly row: RecordRow;
+  readonly height: number;
   readonly sealed: readonly SealedValue[];
   readonly id: string;
 }
@@ -113,7 +114,8 @@ function sample(uid: string, actor: string, height: number, more: Partial<Stored
     ...{ class: 'production', org, actor, content: submission.content, height, committedAtMs: 1_760_000_000_000 + height },
     ...{ transactionId: new Uint8Array(32).fill(height), ...more },
   });
-  return { row: { recordId, record }, sealed, id: toHex(recordId) };
+  const heightBefore = record.version === 1 ? undefined : 1;
+  return { row: { recordId, record: { ...record, heightBefore } }, height, sealed, id: toHex(recordId) };
 }
 /** One of the device, amended by the operator; one that the device amended against the rule of the contract; foreign ones of its and another organisation. */
 const own = sample('SN-1', DEVICE, 1);
@@ -132,7 +134,7 @@ before(async () => {
     await index.applyBlock(
       height,
       height,
-      all.map(({ row }) => row).filter(({ record }) => record.height === height),
+      all.filter((one) => one.height === height).map(({ row }) => row),
     );
   const recordsOn = (node: TestNode, world: TestWorld) =>
     createRecordService({

@@ -82,8 +82,8 @@ const revoke = transaction('revoke', 'erp', {
 
 async function open(waiting: readonly Uint8Array[]) {
   const store = new MemoryStore();
-  const files = memoryBlockFiles(new Uint8Array(32));
   const clock = { nowMs: 0, stepMs: 0 };
+  const files = memoryBlockFiles(openGenesis(crypto, genesisText).chainId);
   const executor = createExecutor({
     store,
     files,
@@ -132,6 +132,7 @@ async function open(waiting: readonly Uint8Array[]) {
     tip,
     mempool,
     pending: await openPendingBodies(files, createBlockStore(store, files), crypto),
+    store,
     seal: (message) => testKey(`${SELF} validator`).sign(message),
     spreading: { flush: () => undefined, fetchTransactions: async () => [] },
   });

@@ -30,8 +30,8 @@ class Blocks implements ReceiptSource {
       failedCall: 0,
       gasUsed: 1,
       keyKind: 'own',
-      results: [],
-      events: names.map((name) => ({ contract: 'c', name, data: new Uint8Array(0) })),
+      results: [new Uint8Array(0)],
+      events: names.map((name) => ({ call: 0, contract: 'c', name, data: new Uint8Array(0) })),
     }));
   }
 }

@@ -8,7 +8,7 @@ import { Level } from 'level';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
-import { indexKey } from '../../../../node/records/index-rows.ts';
+import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { openRecordIndex } from '../../../../node/records/query-index.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
@@ -51,10 +51,9 @@ test('damaged rows of the query index, its height too, are made anew from blocks
     assert.deepEqual([first.index.height, (await first.index.count({})).count], [HEIGHT, HEIGHT * RECORDS]);
     await first.stop();
 
-    await flip(path, 'r'); // a summary
-    await flip(path, 'c'); // a place in the order of commits
+    await flip(path, indexKeyspace.block.prefix); // the facts of a block
     const second = await open();
-    await assert.rejects(second.index.search({ limit: 1_000 }), { code: 'STORE_DAMAGED' });
+    assert.equal(second.index.height, undefined);
     const rebuilt = Promise.all([second.feeder.rebuild(), second.feeder.rebuild()]);
     await new Promise((resolve) => setImmediate(resolve));
     const during = await second.index.count({}).catch(() => undefined);

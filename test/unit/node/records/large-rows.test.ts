@@ -16,7 +16,7 @@ import { createNode, type Node } from '../../../../node/node.ts';
 import { createPause, createSlices } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/index.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
-import type { Network, Store } from '../../../../node/world.ts';
+import type { LedgerStore, Network } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
 import { executorOn, filesOf, genesisText, grow, transaction } from '../ledger/small-chain.ts';
@@ -28,7 +28,7 @@ const bytes = transaction(2, 4);
 const { id } = openTransaction(crypto, bytes);
 
 let node: Node;
-let store: Store;
+let store: LedgerStore;
 const time = new ManualTime();
 
 before(async () => {
@@ -41,6 +41,7 @@ before(async () => {
     },
     range: (options) => written.range(options),
     batch: (operations) => written.batch(operations),
+    sync: () => written.sync(),
     close: () => written.close(),
   };
   const files: BlockFiles = {

@@ -29,7 +29,7 @@ async function indexOf(records: number) {
     const key = keyOf(builtinClasses.production!, tree);
     const record = {
       ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', version: 1, state: 'current' as const },
-      ...{ content: encodeContent(tree), height: 1, committedAtMs: 0 },
+      content: encodeContent(tree),
     };
     return { recordId: recordIdOf(crypto, 'production', 'north', key), record };
   });
