@@ -2,6 +2,7 @@
  * The chain as consensus and sync see it: builds proposals from the mempool, checks and executes those of others, stores what is final, and tells
  * the rest of the node. One block at a time joins the chain, whichever way it came.
  */
+import { createBlockBudget } from './block-budget.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
 import type { Delivered, ChainPort } from './driver.ts';
 import { type ChainEvents, createEmitter, type Emitter } from './events.ts';
@@ -41,11 +42,6 @@ export const PROPOSALS_HELD_MAX = 64;
 const GATHER_MS = 40;
 /** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
 const GATHER_AFTER_COUNT = 4;
-/**
- * A proposer executes for this part of a view at most: the same work follows in every backup, then votes and storing, and all of it must be over
- * before a view is, also on machines that have other things to do. Past that a full mempool would depose one primary after the other.
- */
-const BUILD_PART_OF_VIEW = 1 / 16;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
 
 export interface ChainDependencies {
@@ -82,6 +78,8 @@ interface HeldProposal {
   readonly transactions: ReadonlyMap<ByteText, Waiting>;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;
+  /** When it was built, if that took all of the time for it, monotonic ms. */
+  readonly timeUpMs?: number | undefined;
   /** Transactions that may not stand above its parent. */
   readonly refused: readonly { readonly id: Digest; readonly code: string }[];
 }
@@ -92,6 +90,7 @@ export function createChain(deps: ChainDependencies): Chain {
   const proposals = new BoundedMap<string, HeldProposal>(PROPOSALS_HELD_MAX);
   const { emit, on } = createEmitter<ChainEvents>();
   let joining: Promise<unknown> = Promise.resolve();
+  const budget = createBlockBudget();
   /** The last final block, which is written and may be read, on its way to the disk. What a failed sync left there nobody knows: it stays failed. */
   let syncing: Promise<void> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
@@ -117,7 +116,7 @@ export function createChain(deps: ChainDependencies): Chain {
       proposer: deps.self,
       engineData: request.engineData,
       transactions: waiting.map(verifiedOf),
-      workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
+      workMsMax: budget.workMs(parameters.viewTimeoutMs),
     });
     const refused = built.refused.map(({ index, code }) => ({ id: waiting[index]!.id, code }));
     if (equalBytes(request.parent, tip.hash)) reject(refused, request.height);
@@ -131,7 +130,8 @@ export function createChain(deps: ChainDependencies): Chain {
     const { parent } = request;
     const sealed = { parent, seal, headerBytes: built.headerBytes };
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
-    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, refused });
+    const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
+    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, timeUpMs, refused });
     const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
     return { digest: built.hash, proposal, more: isCut };
   };
@@ -304,6 +304,7 @@ export function createChain(deps: ChainDependencies): Chain {
     syncing.catch(() => undefined); // heard by whoever waits for it
     const nowMs = world.clock.monotonic();
     const tookMs = beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs); // built ahead, it shared the time of the one before
+    noteRound(toHex(hash), nowMs);
     storedMs = nowMs;
     tip.advance(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
@@ -321,6 +322,15 @@ export function createChain(deps: ChainDependencies): Chain {
     emit('committed', committed);
     deps.pending.drop(committed.height);
     return deliveredOf(finality);
+  }
+
+  /** The block of this name is final, above the tip: what that says of those that were to stand there. */
+  function noteRound(name: string, nowMs: number): void {
+    for (const [other, { parent, timeUpMs }] of proposals) {
+      if (timeUpMs === undefined || !equalBytes(parent, tip.hash)) continue;
+      if (other === name) budget.final(nowMs - Math.max(timeUpMs, storedMs), tip.configuration.parameters.viewTimeoutMs);
+      else budget.failed();
+    }
   }
 
   function deliveredOf(finality: Uint8Array): Delivered {

@@ -89,6 +89,8 @@ export interface BlockRun {
   readonly receipts: readonly Uint8Array[];
   /** Versions of records that were written. */
   readonly written: readonly WrittenVersion[];
+  /** Transactions were left because `untilMs` was over. */
+  readonly timeUp: boolean;
 }
 
 /**
@@ -141,9 +143,13 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   const written: WrittenVersion[] = [];
   let bytes = 0;
   let gas = 0;
+  let timeUp = false;
 
   for (const [index, verified] of request.transactions.entries()) {
-    if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) break;
+    if (selecting && bodies.length > 0 && deps.clock.monotonic() >= untilMs) {
+      timeUp = true;
+      break;
+    }
     const opened = request.opened?.[index] ?? openVerified(crypto, verified);
     const verdict = admit(verified.bytes, opened.id, opened.transaction, admission);
     if (verdict.code !== 'OK') {
@@ -194,7 +200,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     bytes += verified.bytes.length;
     gas += outcome.gasUsed;
   }
-  return { writes, before, included, refused, bodies, ids, hashes, receipts, written };
+  return { writes, before, included, refused, bodies, ids, hashes, receipts, written, timeUp };
 }
 
 /**

@@ -54,7 +54,7 @@ export interface BuildRequest {
   readonly proposer: string;
   readonly engineData: Uint8Array;
   readonly transactions: readonly VerifiedTransaction[];
-  /** After so many ms no further transaction is begun, but one at least: what takes the proposer long takes every backup as long. */
+  /** After so many ms no further transaction is begun, but one at least (node/chain/block-budget.ts). */
   readonly workMsMax: number;
 }
 
@@ -65,6 +65,8 @@ export interface Built {
   readonly included: readonly number[];
   /** Transactions that may not stand in this block, with the reason; those merely left out for room are in neither list. */
   readonly refused: readonly { readonly index: number; readonly code: string }[];
+  /** Transactions were left because the time for it was over. */
+  readonly timeUp: boolean;
 }
 
 export interface ExecuteRequest {
@@ -264,7 +266,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const headerBytes = encodeHeader(header);
     const hash = headerHash(crypto, headerBytes);
     versions.add(parent, { hash, headerBytes, header }, outcome);
-    return { hash, headerBytes, included: result.included, refused: result.refused };
+    return { hash, headerBytes, included: result.included, refused: result.refused, timeUp: result.timeUp };
   }
 
   function execute(request: ExecuteRequest): Executed {

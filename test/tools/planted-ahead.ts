@@ -1,10 +1,12 @@
-/** Planted bugs of blocks built while the one below is voted on. See planted-bugs.ts. */
+/** Planted bugs of blocks built while the one below is voted on, and of how much goes into a block. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
 const CHAIN = 'node/chain/chain.ts';
 const NORMAL_CASE = 'consensus/pbft/normal-case.ts';
 const REPLICA = 'consensus/pbft/replica.ts';
 const AHEAD_TEST = 'test/unit/consensus/pbft/ahead.test.ts';
+const BUDGET = 'node/chain/block-budget.ts';
+const BUDGET_TEST = 'test/unit/node/chain/block-budget.test.ts';
 const BUILD_TEST = 'test/unit/node/chain/build-ahead.test.ts';
 
 export const plantedAhead: readonly PlantedBug[] = [
@@ -111,5 +113,45 @@ export const plantedAhead: readonly PlantedBug[] = [
     to: ';',
     test: BUILD_TEST,
     only: 'as many as may stand',
+  },
+  {
+    name: 'blocks grow past what a view bears',
+    file: BUDGET,
+    from: 'Math.min(WORK_PART_MAX, Math.max(WORK_PART_MIN, part * change))',
+    to: 'Math.max(WORK_PART_MIN, part * change)',
+    test: BUDGET_TEST,
+    only: 'shrink while',
+  },
+  {
+    name: 'blocks shrink to nothing',
+    file: BUDGET,
+    from: 'Math.max(WORK_PART_MIN, part * SHRINKAGE_MAX)',
+    to: 'part * SHRINKAGE_MAX',
+    test: BUDGET_TEST,
+    only: 'halves',
+  },
+  {
+    name: 'a view that failed over a large block is followed by one as large',
+    file: CHAIN,
+    from: '      else budget.failed();\n',
+    to: '',
+    test: BUILD_TEST,
+    only: 'tells by its round',
+  },
+  {
+    name: 'a block that time did not cut counts as one that took all of its time',
+    file: CHAIN,
+    from: 'built.timeUp ? world.clock.monotonic() : undefined',
+    to: 'world.clock.monotonic()',
+    test: BUILD_TEST,
+    only: 'tells by its round',
+  },
+  {
+    name: 'the round of a block built ahead is counted from when it was built',
+    file: CHAIN,
+    from: 'nowMs - Math.max(timeUpMs, storedMs)',
+    to: 'nowMs - timeUpMs',
+    test: BUILD_TEST,
+    only: 'tells by its round',
   },
 ];

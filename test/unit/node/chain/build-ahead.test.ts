@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { CONTRACT, type Genesis } from '../../../../contracts/index.ts';
+import { ROUND_PART_MAX, WORK_PART_START } from '../../../../node/chain/block-budget.ts';
 import { createChain } from '../../../../node/chain/chain.ts';
 import { createMempool, type FinalBlock, type Mempool } from '../../../../node/chain/mempool/mempool.ts';
 import { openPendingBodies } from '../../../../node/chain/pending-bodies.ts';
@@ -11,6 +12,7 @@ import { createTip } from '../../../../node/chain/tip.ts';
 import {
   type Call,
   decodeProposal,
+  defaultParameters,
   type Digest,
   encodeJson,
   encodeSubmissions,
@@ -96,7 +98,15 @@ async function open(waiting: readonly Uint8Array[]) {
     crypto,
     log: silent,
   } as unknown as World;
-  const port = inlineExecutor(executor, '');
+  const inline = inlineExecutor(executor, '');
+  const workMs: number[] = [];
+  const port: typeof inline = {
+    ...inline,
+    build(request) {
+      workMs.push(request.workMsMax);
+      return inline.build(request);
+    },
+  };
   const state = createFinalState(createStateRows(store));
   const spent = (id: Digest) => store.get(ledgerKey.position(id)) !== undefined;
   const tip = createTip(await port.open(), { account: state.account, spent });
@@ -132,6 +142,8 @@ async function open(waiting: readonly Uint8Array[]) {
     pool,
     clock,
     settled,
+    /** Ms that each build was given. */
+    workMs,
     tip,
     /** Builds on a block, or on the last final one; cut after two transactions when `cut`. */
     async build(parent: Digest | undefined, height: number, cut: boolean, view = 1) {
@@ -147,6 +159,8 @@ async function open(waiting: readonly Uint8Array[]) {
     commit: (digest: Digest, height: number) => chain.commit({ height, digest, finality: encodeCertificate(certify(height, digest)) }),
   };
 }
+
+type Opened = Awaited<ReturnType<typeof open>>;
 
 test('a block on a proposal of ours holds what that one left, and becomes final after it', async () => {
   const { build, commit, pool } = await open(ofMes);
@@ -204,3 +218,44 @@ test('a block built ahead is charged with the time since the one below was store
   assert.ok(settled[0]!.tookMs! >= 150 && clock.nowMs >= beganMs + 180);
   assert.equal(settled[1]!.tookMs, 30);
 });
+
+test('a block that took all of its time tells by its round how long the next may take; one that did not tells nothing', async () => {
+  const { viewTimeoutMs } = defaultParameters();
+  const [startMs, limitMs] = [viewTimeoutMs * WORK_PART_START, viewTimeoutMs * ROUND_PART_MAX];
+  const cases: Readonly<Record<string, readonly [changed: number, run: (opened: Opened) => Promise<unknown>]>> = {
+    'a short round': [5 / 4, (opened) => round(opened, true, 1)],
+    'a long round': [1 / 2, (opened) => round(opened, true, 2 * limitMs)],
+    'a long round of a block that time did not cut': [1, (opened) => round(opened, false, 2 * limitMs)],
+    'two long rounds, of which the second block was built in the first': [
+      1 / 2,
+      async ({ build, commit, clock }) => {
+        const a = await build(undefined, 1, true);
+        const b = await build(a.digest, 2, true);
+        clock.nowMs += 2 * limitMs;
+        await commit(a.digest, 1);
+        clock.nowMs += limitMs;
+        await commit(b.digest, 2);
+      },
+    ],
+    'another block took its place': [
+      1 / 2,
+      async ({ build, commit }) => {
+        await build(undefined, 1, true);
+        await commit((await build(undefined, 1, false, 5)).digest, 1);
+      },
+    ],
+  };
+  for (const [what, [changed, run]] of Object.entries(cases)) {
+    const opened = await open([...ofMes, ofErp]);
+    await run(opened);
+    await opened.build(undefined, opened.tip.height + 1, false);
+    assert.equal(opened.workMs.at(-1), Math.ceil(startMs * changed), what);
+  }
+});
+
+/** A block that becomes final so long after it was built. */
+async function round({ build, commit, clock }: Opened, cut: boolean, ms: number): Promise<void> {
+  const { digest } = await build(undefined, 1, cut);
+  clock.nowMs += ms;
+  await commit(digest, 1);
+}

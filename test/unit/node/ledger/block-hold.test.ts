@@ -173,7 +173,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     async build(request) {
       await thread.build(request).catch(() => undefined);
       const { digest: hash, headerBytes } = proposed('a');
-      return { hash, headerBytes, included: request.transactions.map((_, i) => i), refused: [] };
+      return { hash, headerBytes, included: request.transactions.map((_, i) => i), refused: [], timeUp: false };
     },
     async execute(request) {
       await thread.execute(request);
