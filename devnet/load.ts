@@ -38,7 +38,8 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
-const BATCH_ROWS = 100;
+/** Rows of one transaction: most of what it costs beside its records is the same for a few and for many. */
+const BATCH_ROWS = 500;
 const BATCHES_IN_FLIGHT = 2; // for each organisation
 
 interface LoadNote {
