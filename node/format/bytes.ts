@@ -165,11 +165,6 @@ export function u32Text(value: number): ByteText {
   return String.fromCharCode((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }
 
-/** Four bytes, big-endian. */
-export function u32Bytes(value: number): Uint8Array {
-  return new Uint8Array([(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
-}
-
 /** The smallest byte text greater than every text that starts with `prefix`, or undefined when there is none (all 0xff). */
 export function prefixEnd(prefix: ByteText): ByteText | undefined {
   for (let i = prefix.length - 1; i >= 0; i--) {
