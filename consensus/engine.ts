@@ -57,7 +57,10 @@ export type Input =
   | { readonly kind: 'message'; readonly from: string; readonly bytes: Uint8Array; readonly valid?: readonly SignatureCheck[] }
   /** The shell has (or no longer has) transactions that a block with room would include. */
   | { readonly kind: 'work'; readonly waiting: boolean }
-  /** Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. */
+  /**
+   * Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. `more`: so much is left that a block on this one is
+   * worth building while this one is voted on.
+   */
   | {
       readonly kind: 'built';
       readonly height: number;
@@ -65,9 +68,16 @@ export type Input =
       readonly digest: Digest;
       readonly parent: Digest;
       readonly proposal: Uint8Array;
+      readonly more: boolean;
     }
   /** Answer to `build` when no block could be built (nothing to include and not idle long enough, or a fault). */
-  | { readonly kind: 'notBuilt'; readonly height: number; readonly engineData: Uint8Array; readonly code: string }
+  | {
+      readonly kind: 'notBuilt';
+      readonly height: number;
+      readonly engineData: Uint8Array;
+      readonly parent: Digest;
+      readonly code: string;
+    }
   /** Answer to `execute`: `code` is `OK` when this replica's own execution agrees with the header. */
   | { readonly kind: 'executed'; readonly height: number; readonly digest: Digest; readonly parent: Digest; readonly code: string }
   /** Answer to `search`: what was found, or undefined when another search took its place or the node stops. */
@@ -101,8 +111,9 @@ export type Effect =
   | { readonly kind: 'broadcast'; readonly bytes: Uint8Array }
   | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
   /**
-   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name it again.
-   * `emptyAllowed`: an idle chain is due its block.
+   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name both again.
+   * `parent` is the last final block, or one that this shell built or executed and that may still come to nothing. `emptyAllowed`: an idle chain is
+   * due its block.
    */
   | {
       readonly kind: 'build';

@@ -5,10 +5,10 @@
 import {
   type ByteText,
   type Call,
-  type ContractEvent,
   DecodeError,
   decodeTransaction,
   type Digest,
+  type EmittedEvent,
   encodeJson,
   EVENTS_PER_TRANSACTION_MAX,
   fromUtf8,
@@ -18,11 +18,12 @@ import {
   toHex,
   wellFormed,
 } from '../node/format/index.ts';
+import type { Answers } from './answers.ts';
 import { may } from './builtin/access.ts';
 import { CONTRACT, type DeployedEntry, deployedKey, type Right } from './builtin/layout.ts';
 import { GAS_PER_ENTRY_JSON_BYTE } from './builtin/pricing.ts';
 import { ExecutionFault, isHostFault } from './fault.ts';
-import { CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
+import { bodyGas, CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
 import { Overlay } from './overlay.ts';
 import {
   type BlockContext,
@@ -41,6 +42,8 @@ import {
 } from './types.ts';
 
 export interface ExecutionDeps {
+  /** Of the block that is executed, for all its transactions. */
+  readonly answers?: Answers;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   hash(data: Uint8Array): Digest;
@@ -56,6 +59,7 @@ const DETAIL_LIST_COUNT_MAX = 8;
 
 /** @throws ExecutionFault */
 export function executeTransaction(tx: TransactionContext, block: BlockContext, state: ChainView, deps: ExecutionDeps): Execution {
+  deps.answers?.begin();
   const run = new Run(tx, tx.calls, block, state, deps, tx.gasLimit, false);
   const results: Uint8Array[] = [];
   let at = 0;
@@ -123,7 +127,7 @@ class Run {
   readonly deps: ExecutionDeps;
   readonly overlay: Overlay;
   readonly tank: Tank;
-  readonly events: ContractEvent[] = [];
+  readonly events: EmittedEvent[] = [];
   readonly written: WrittenVersion[] = [];
   readonly #isQuery: boolean;
   callIndex = 0;
@@ -165,8 +169,9 @@ class Run {
 
   /** @throws ExecutionFault when the chain holds no such call: the state said there was one. */
   callAt({ height, index, call }: CallPosition): Call {
-    this.tank.use(GAS.body);
-    const isOwn = this.#calls !== undefined && height === this.block.height && index === this.transaction.index;
+    const isHere = this.#calls !== undefined && height === this.block.height; // a query stands on a block that is stored
+    const isOwn = isHere && index === this.transaction.index;
+    if (!isHere) this.tank.use(bodyGas(this.block.parameters));
     const bytes = isOwn ? undefined : this.#chain.transaction(height, index);
     if (bytes) this.tank.use(bytes.length * GAS.perBodyByte);
     const found = (bytes ? decodeTransaction(bytes).calls : this.#calls!)[call];
@@ -314,13 +319,20 @@ class Frame implements Host {
   put(key: ByteText, value: Uint8Array): void {
     this.#refuseReadOnly('put');
     this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten + value.length * GAS.perByteWritten);
+    this.#run.deps.answers?.wrote(this.self);
     this.#run.overlay.set(this.#prefix + key, value);
   }
 
   delete(key: ByteText): void {
     this.#refuseReadOnly('delete');
     this.#run.tank.use(GAS.write + key.length * GAS.perKeyByteWritten);
+    this.#run.deps.answers?.wrote(this.self);
     this.#run.overlay.set(this.#prefix + key, undefined);
+  }
+
+  ask<T>(question: string, find: () => T): T {
+    const { deps, tank } = this.#run;
+    return deps.answers ? deps.answers.ask(question, tank, find) : find();
   }
 
   callAt(position: CallPosition): Call {
@@ -333,7 +345,7 @@ class Frame implements Host {
     run.tank.use(GAS.event + data.length * GAS.perByteEmitted);
     if (run.events.length >= EVENTS_PER_TRANSACTION_MAX)
       throw new ContractFailure('CONTRACT_EVENTS_TOO_MANY', { eventsMax: EVENTS_PER_TRANSACTION_MAX });
-    run.events.push({ contract: this.self, name, data });
+    run.events.push({ call: run.callIndex, contract: this.self, name, data });
   }
 
   tell(written: WrittenVersion): void {

@@ -4,6 +4,7 @@
  * (design: execution, "Gas is time"). Prices lean to the dear side: gas bounds work, nobody pays for it.
  * The whole table is part of the bundle digest: a changed number is a new executionVersion.
  */
+import type { ChainParameters } from '../node/format/index.ts';
 import { ContractFailure, type GasTank } from './types.ts';
 
 export const GAS_PER_MICROSECOND = 40_000;
@@ -22,9 +23,11 @@ export const GAS = {
   /** The longer a key, the more of the map is its own: nodes hold what their keys do not share. */
   perKeyByteWritten: 12_000,
   perByteWritten: 200,
-  /** Finding a transaction among the bodies of blocks, wherever on disk it stands. */
+  /** Finding the body of an earlier block, wherever on disk it stands. */
   body: 40_000_000,
-  /** Reading it and taking it apart. */
+  /** It is read whole, with its checksums, and nobody knows its length before: so much for each byte that a block may have. */
+  perBlockByteMax: 40,
+  /** Taking one transaction of it apart. */
   perBodyByte: 80,
   event: 120_000,
   perByteEmitted: 200,
@@ -62,6 +65,11 @@ export const GAS = {
   /** One page of 64 KiB handed to the engine's allocator, zeroed again afterwards. */
   memoryPage: 800_000,
 } as const;
+
+/** Gas of reading a transaction of an earlier block, before it is taken apart: whoever asks pays for the largest block there may be. */
+export function bodyGas({ blockBytesMax }: Pick<ChainParameters, 'blockBytesMax'>): number {
+  return GAS.body + GAS.perBlockByteMax * blockBytesMax;
+}
 
 /** Weights inside the metered engine. */
 export const WASM_GAS = {

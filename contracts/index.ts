@@ -1,5 +1,6 @@
 /** The door of contracts/. */
 export * from './types.ts';
+export * from './answers.ts';
 export * from './builtin/layout.ts';
 export * from './builtin/index.ts';
 export * from './builtin/validity.ts';

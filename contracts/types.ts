@@ -3,7 +3,7 @@
  * Everything here is deterministic: the block's height and time are inputs, and no method is asynchronous.
  */
 import type { ErrorCode } from '../node/errors/index.ts';
-import type { ByteText, Call, ChainParameters, ContractEvent, Digest, Json, RecordState } from '../node/format/index.ts';
+import type { ByteText, Call, ChainParameters, Digest, EmittedEvent, Json, RecordState } from '../node/format/index.ts';
 import type { RecordFacts } from './classes/index.ts';
 
 /** Reads the state as of the start of the transaction, with the writes of this transaction on top. */
@@ -67,9 +67,14 @@ export interface Host {
   delete(key: ByteText): void;
   /** Reads another contract's space. */
   read(contract: string, key: ByteText): Uint8Array | undefined;
+  /**
+   * `find`, or what it found before in this block, at the same price.
+   * @param question names all that the answer depends on beside registry, access and the block
+   */
+  ask<T>(question: string, find: () => T): T;
   /** A call that the state says was made: what it wrote may stand in its arguments alone. Calls of this block and this transaction included. */
   callAt(position: CallPosition): Call;
-  /** `data` is canonical JSON. */
+  /** `data` is canonical JSON. `records` emits nothing: its results tell its events. */
   emit(name: string, data: Uint8Array): void;
   /** Says what the version of a record means that was just put, for whoever keeps an index of them: no part of state or receipt, and free. */
   tell(written: WrittenVersion): void;
@@ -176,7 +181,7 @@ export interface Execution {
   readonly failedCall: number;
   readonly gasUsed: number;
   readonly results: readonly Uint8Array[];
-  readonly events: readonly ContractEvent[];
+  readonly events: readonly EmittedEvent[];
   /** Versions of records that were written, in the order of their events. */
   readonly written: readonly WrittenVersion[];
   readonly writes: StateWrites;

@@ -54,7 +54,7 @@ import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
 import { damagedKey } from './store/mend.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { createRepairer, createSpreading, Requests, type Standing } from './peers/index.ts';
-import type { AppendLog, Network, Store, World } from './world.ts';
+import type { AppendLog, LedgerStore, Network, Store, World } from './world.ts';
 import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
@@ -68,7 +68,7 @@ export interface NodeOptions {
   readonly world: World;
   readonly network: Network;
   /** The ledger's database, read here and written by the executor. */
-  readonly store: Store;
+  readonly store: LedgerStore;
   /** Bodies of proposals and blocks, written here. */
   readonly files: BlockFiles;
   /** Alarms and cursors of this node alone. */
@@ -113,6 +113,8 @@ export interface Node extends NodeService {
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly blocks: BlockStore;
+  /** Receipts of a final block; those of the latest are not read from disk. */
+  readonly receiptBytes: BlockStore['receiptBytes'];
   /** Called with every final block, in order, after it is stored. */
   onCommitted(listener: (committed: Committed) => void): () => void;
 }
@@ -154,9 +156,22 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     parameters: () => tip.configuration.parameters,
     ...(peeringLimits ? { fetchHashesMax: peeringLimits.fetchHashesMax } : {}),
   });
-  const chain = createChain({ world, self: options.node, executor, tip, mempool, pending, seal: options.signWithValidatorKey, spreading });
+  const chain = createChain({
+    world,
+    self: options.node,
+    executor,
+    tip,
+    mempool,
+    pending,
+    store,
+    seal: options.signWithValidatorKey,
+    spreading,
+  });
   const outbox = createOutbox({
-    source: { height: () => tip.height, receipts: async (height, pause) => (await readReceipts(blocks, height, pause)) ?? [] },
+    source: {
+      height: () => tip.height,
+      receipts: async (height, pause) => (await readReceipts({ receiptBytes: receipts.bytesOf }, height, pause)) ?? [],
+    },
     store: options.local,
     prefix: keyspace.outboxCursor,
     timers: world.timers,
@@ -466,6 +481,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       bundleDigest: executor.bundleDigest,
     },
     blocks,
+    receiptBytes: receipts.bytesOf,
     requests,
     damaged,
     examineBlocks: (rest) => examineBlocks(store, blocks, crypto, tip.height, damaged, createPause(world), rest),

@@ -112,7 +112,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     index,
     sealed,
     sealingKeys: () => sealingKeys().map(({ secret }) => secret),
-    inclusions: createInclusions(node.blocks, world.crypto, createSlices(world)),
+    inclusions: createInclusions({ ...node.blocks, receiptBytes: node.receiptBytes }, world.crypto, createSlices(world)),
     blocks: node.blocks,
     timers: world.timers,
     clock: world.clock,

@@ -67,6 +67,12 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** The store of the ledger. */
+export interface LedgerStore extends Store {
+  /** Resolves when all that was written before, from whichever thread, is on disk. After a rejection nobody knows what is. */
+  sync(): Promise<void>;
+}
+
 /** Append-only log of records (votes). `append` resolves when the bytes are on disk. A torn last record is dropped on open and said. */
 export interface AppendLog {
   /** Records found on open, oldest first. */

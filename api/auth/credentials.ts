@@ -244,13 +244,6 @@ export function createCredentials({ store, world, key, issuer }: CredentialsOpti
   };
 }
 
-/** Current code of a base32 secret: for `tracemill admin otp` on a devnet and for tests. */
-export function currentOtp(secret: string, nowMs: number): string {
-  return new TOTP({ algorithm: 'SHA1', digits: OTP_DIGITS, period: OTP_PERIOD_S, secret: Secret.fromBase32(secret) }).generate({
-    timestamp: nowMs,
-  });
-}
-
 /** Lets `countMax` run at once and `waitingMax` wait. @throws ChainError SERVER_BUSY beyond. */
 function createGate(countMax: number, waitingMax: number): <T>(run: () => Promise<T>) => Promise<T> {
   let running = 0;

@@ -11,7 +11,7 @@ import { createBodies } from '../../node/records/bodies.ts';
 import { aesGcm } from '../../node/records/index.ts';
 import { createServices } from '../../node/services.ts';
 import { importCredentials } from '../auth/import.ts';
-import { createCredentials, createServer } from '../index.ts';
+import { createCredentials, createServer, dialects } from '../index.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface StartParts {
@@ -113,6 +113,7 @@ export async function startNode(start: StartParts): Promise<RunningNode> {
         },
       },
       start.tls,
+      dialects,
     );
     let port = 0;
     parts.add({

@@ -6,10 +6,11 @@ import { jsonBytesSteps } from '../../node/pace/json-steps.ts';
 import type { Steps } from '../../node/pace/slices.ts';
 import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
-import type { Detail, Language } from './envelope.ts';
+import type { Detail } from './refusal.ts';
 import type { Incoming } from './handle.ts';
 import { nearest, SUGGESTIONS_MAX } from './parameters.ts';
 import type { Route } from './route.ts';
+import type { Language } from './schema.ts';
 
 /** Bytes of a JSON body whose faults are all told; of a longer one the first. */
 export const ALL_FAULTS_BODY_BYTES_MAX = 65_536;
@@ -21,18 +22,18 @@ const validators = {
 } as const;
 
 /** What the head says of the body's type, before the body is read; none is no fault yet, the body may be empty. @throws ChainError MEDIA_TYPE_UNSUPPORTED */
-export function checkStatedType(declared: Route, headers: IncomingHttpHeaders): string {
+export function checkStatedType(formats: readonly string[] | undefined, headers: IncomingHttpHeaders): string {
   const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
-  if (declared.body !== undefined && normal !== '' && !declared.body.formats.includes(normal))
-    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats: declared.body.formats });
+  if (formats !== undefined && normal !== '' && !formats.includes(normal))
+    throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats });
   return normal;
 }
 
 /** @throws ChainError MEDIA_TYPE_UNSUPPORTED, CHARSET_UNSUPPORTED */
 export function checkMediaType(declared: Route, incoming: Incoming): string {
   if (declared.body === undefined) return '';
-  const normal = checkStatedType(declared, incoming.headers);
+  const normal = checkStatedType(declared.body.formats, incoming.headers);
   if (normal === '') {
     if ((incoming.body === undefined || incoming.body.length === 0) && declared.body.formats.includes('application/json'))
       return 'application/json';
@@ -48,11 +49,11 @@ export async function readBody(
   declared: Route,
   bytes: Uint8Array,
   mediaType: string,
-  { language, gone }: Pick<Incoming, 'language' | 'gone'>,
+  incoming: Pick<Incoming, 'language' | 'gone'>,
 ): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
   const schema = declared.body?.schema;
   if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  const body = await parseJsonBody(api, bytes, gone);
+  const body = await parseJsonBody(api, bytes, incoming.gone); // asked for here alone: to make it costs as much as to read a small body
   const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
   let validate = compiled.get(declared);
   if (validate === undefined) {
@@ -62,7 +63,7 @@ export async function readBody(
   if (validate(body)) return { body, details: [] };
   const known = Object.keys((schema.properties ?? {}) as object);
   const errors = validate.errors ?? [];
-  return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], language)) };
+  return { body, details: errors.map((error, index) => bodyDetail(error, index < SUGGESTIONS_MAX ? known : [], incoming.language)) };
 }
 
 /** An empty body is an empty object. @throws ChainError BODY_MALFORMED, SERVER_BUSY when nobody waits for the answer any more */

@@ -1,8 +1,7 @@
 /** A call as an operation sees it, and what an operation answers: values, whatever form they came in and go out by. */
 import type { Json } from '../../node/format/index.ts';
 import type { Caller } from '../../node/records/types.ts';
-import type { Detail, Language } from './envelope.ts';
-import type { ParameterValue } from './schema.ts';
+import type { Language, ParameterValue } from './schema.ts';
 
 /** Parameters that the server itself reads, of every operation that takes them. */
 export interface CommonParameters {
@@ -19,9 +18,9 @@ export interface Call<P = unknown, B = unknown> {
   readonly signal: AbortSignal;
   /** @throws ChainError TOKEN_MISSING on a public route, or before `identify`. */
   readonly caller: Caller;
-  /** Of the header's token; undefined before `identify` where the body may carry it. */
+  /** Of the head's token; undefined before `identify` where the body may carry it. */
   readonly known: Caller | undefined;
-  /** Verifies a token that stood in the body; checks right and rate as for a header. @throws ChainError TOKEN_CONFLICT when the header's differs. */
+  /** Verifies a token that stood in the body; checks right and rate as for one in the head. @throws ChainError TOKEN_CONFLICT when that one differs. */
   identify(token: string | undefined): Caller;
   /** Says which account a login names, for the exchange log: refused or not. */
   tries(account: string): void;
@@ -38,9 +37,8 @@ export interface Call<P = unknown, B = unknown> {
 
 export interface Reply {
   readonly data: unknown;
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly details?: readonly Detail[];
+  /** Present while what was asked for is not final; names the transaction to ask after, where it is one and stays the same. */
+  readonly pending?: { readonly transactionId?: string };
   /** Rows in the answer, for the exchange log; default: items of a list, else 1. */
   readonly rows?: number;
   /** What stands for parameters and answer in the exchange log, where the real ones hold sealed values (digests instead). */

@@ -1,5 +1,5 @@
 /**
- * One call as the server holds it: begun with its head, given room for its body, answered in an envelope whatever happened, and put into the
+ * One call as the server holds it: begun with its head, given room for its body, answered in its dialect whatever happened, and put into the
  * metrics and the exchange log when the answer is out. The one place where errors end.
  */
 import { PassThrough, Readable } from 'node:stream';
@@ -8,20 +8,11 @@ import { ChainError } from '../../node/errors/index.ts';
 import { ALL_HEADROOM, restMs } from '../../node/pace/headroom.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/types.ts';
-import {
-  type AnswerFormat,
-  answerFormat,
-  answerLanguage,
-  type Detail,
-  encodeEnvelope,
-  type Language,
-  localDetails,
-  MEDIA_TYPE,
-  messageOf,
-  refusalOf,
-} from './envelope.ts';
+import type { Dialect, Head, Outcome } from '../dialects/dialect.ts';
 import { digestSteps, type Trace } from './handle.ts';
+import { refusalOf } from './refusal.ts';
 import type { Route } from './route.ts';
+import type { Language } from './schema.ts';
 
 /** Bytes of a body no route may exceed. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
@@ -41,35 +32,31 @@ const UNREAD_BODY_LINGER_MS = 500;
 /** One call from its head to its answer. */
 export interface Exchange {
   readonly route: Route | undefined;
-  readonly format: AnswerFormat;
+  readonly dialect: Dialect;
+  readonly head: Head;
   readonly language: Language;
   readonly startMs: number;
   readonly timeMs: number;
   readonly trace: Trace;
   readonly gone: AbortController;
+  /** That the head holds. */
+  token: string | undefined;
   caller: Caller | undefined;
   code: string;
   reservedBytes: number;
 }
 
 export interface Exchanges {
-  /** @throws ChainError NODE_STOPPING, NOT_ACCEPTABLE; the exchange stands nevertheless, so that the refusal has its form */
-  begin(request: FastifyRequest, route: Route | undefined): Exchange;
+  /** @throws ChainError NODE_STOPPING, and what the dialect finds wrong with the head; the exchange stands nevertheless, so that the refusal has its form */
+  begin(request: FastifyRequest, dialect: Dialect, route: Route | undefined): Exchange;
   /** Takes room for a body before it is read; given back when the answer is out. @throws ChainError BODY_TOO_LARGE, TOKEN_MISSING, SERVER_BUSY */
   reserve(request: FastifyRequest, route: Route, exchange: Exchange): void;
   /** Reads a body up to the bound of its call and no further. @throws ChainError BODY_TOO_LARGE, TOKEN_MISSING */
   readBody(request: FastifyRequest, payload: Readable): Promise<Buffer>;
-  sendEnvelope(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    status: number,
-    code: string,
-    data: unknown,
-    details: readonly Detail[],
-  ): Promise<FastifyReply>;
-  sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply>;
-  /** The same for a call that may not have begun. */
-  refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply>;
+  /** Has the dialect write the answer and sends it. */
+  send(request: FastifyRequest, reply: FastifyReply, exchange: Exchange, outcome: Outcome): Promise<FastifyReply>;
+  /** Answers what was thrown, for a call that may not have begun as well. */
+  refuse(request: FastifyRequest, reply: FastifyReply, dialect: Dialect, thrown: unknown): Promise<FastifyReply>;
   /** The answer is out, or the connection gone. */
   end(request: FastifyRequest): void;
   /** From now on every call is refused. */
@@ -81,24 +68,25 @@ export function createExchanges(context: ApiContext): Exchanges {
   let bodyBytes = 0;
   let stopping = false;
 
-  function begin(request: FastifyRequest, route: Route | undefined): Exchange {
-    const format = answerFormat(request.headers.accept);
+  function begin(request: FastifyRequest, dialect: Dialect, route: Route | undefined): Exchange {
+    const head = headOf(request);
     const exchange: Exchange = {
       route,
-      format: format ?? 'json',
-      language: answerLanguage(request.headers['accept-language']),
+      dialect,
+      head,
+      language: dialect.language(head),
       startMs: world.clock.monotonic(),
       timeMs: world.clock.now(),
       trace: { caller: undefined, parametersDigest: '', answerDigest: '', rows: 0 },
       gone: new AbortController(),
+      token: undefined,
       caller: undefined,
       code: 'OK',
       reservedBytes: 0,
     };
     request.exchange = exchange;
     if (stopping) throw new ChainError('NODE_STOPPING');
-    if (format === undefined && route?.response.outside === undefined)
-      throw new ChainError('NOT_ACCEPTABLE', { formats: ['application/json', 'application/xml'] });
+    exchange.token = dialect.admit(head, route);
     return exchange;
   }
 
@@ -143,22 +131,17 @@ export function createExchanges(context: ApiContext): Exchanges {
     });
   }
 
-  async function sendThrown(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply> {
-    const exchange = request.exchange;
-    const refusal = refusalOf(fromFramework(thrown, exchange?.route));
+  async function sendRefusal(request: FastifyRequest, reply: FastifyReply, exchange: Exchange, thrown: unknown): Promise<FastifyReply> {
+    const refusal = refusalOf(fromFramework(thrown, exchange.route));
     if (refusal.fault !== undefined) world.log.error({ requestId: request.id, error: faultText(refusal.fault) }, 'call failed');
-    if (exchange?.route !== undefined && !exchange.route.errorsAll.includes(refusal.code))
+    if (exchange.route !== undefined && !exchange.route.errorsAll.includes(refusal.code))
       world.log.warn({ operationId: exchange.route.operationId, code: refusal.code }, 'undeclared code answered');
-    if (exchange !== undefined) {
-      exchange.code = refusal.code;
-      exchange.trace.rows = 0;
-      exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }), true);
-    }
+    exchange.code = refusal.code;
+    exchange.trace.rows = 0;
+    exchange.trace.answerDigest = await context.paced(digestSteps(context, { code: refusal.code }), true);
     const holdMs = refusal.status === 401 && leavesBodyUnread(request) ? UNREAD_HOLD_MS : refusal.holdMs;
-    if (holdMs > 0 && exchange !== undefined) await untilGone(exchange, holdMs);
-    if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS));
-    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="tracemill"');
-    return sendEnvelope(request, reply, refusal.status, refusal.code, refusal.data, refusal.details);
+    if (holdMs > 0) await untilGone(exchange, holdMs);
+    return send(request, reply, exchange, refusal);
   }
 
   /** Waits, but not for who has gone. */
@@ -175,30 +158,10 @@ export function createExchanges(context: ApiContext): Exchanges {
     });
   }
 
-  async function sendEnvelope(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    status: number,
-    code: string,
-    data: unknown,
-    details: readonly Detail[],
-  ): Promise<FastifyReply> {
-    const { format = 'json', language = 'en' } = request.exchange ?? {};
-    const envelope = {
-      code,
-      message: messageOf(code, language),
-      data: data ?? null,
-      details: localDetails(details, language),
-      requestId: request.id,
-    };
-    const bytes = await context.paced(encodeEnvelope(envelope, format), true);
-    reply
-      .code(status)
-      .header('content-type', MEDIA_TYPE[format])
-      .header('cache-control', 'no-store')
-      .header('vary', 'accept, accept-language, authorization')
-      .header('x-request-id', request.id)
-      .header('content-length', bytes.length);
+  async function send(request: FastifyRequest, reply: FastifyReply, exchange: Exchange, outcome: Outcome): Promise<FastifyReply> {
+    const { dialect, head, language } = exchange;
+    const { status, headers, bytes } = await context.paced(dialect.writeAnswer(outcome, head, language), true);
+    reply.code(status).headers(headers).header('x-request-id', request.id).header('content-length', bytes.length);
     if (!leavesBodyUnread(request)) return reply.send(inPieces(bytes));
     const out = new PassThrough();
     out.write(bytes);
@@ -210,13 +173,13 @@ export function createExchanges(context: ApiContext): Exchanges {
     return reply.header('connection', 'close').send(out);
   }
 
-  async function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<FastifyReply> {
+  async function refuse(request: FastifyRequest, reply: FastifyReply, dialect: Dialect, thrown: unknown): Promise<FastifyReply> {
     try {
-      if (request.exchange === undefined) begin(request, undefined);
+      if (request.exchange === undefined) begin(request, dialect, undefined);
     } catch {
       // the exchange stands; what was thrown is said by the answer that follows
     }
-    return await sendThrown(request, reply, thrown);
+    return await sendRefusal(request, reply, request.exchange!, thrown);
   }
 
   function end(request: FastifyRequest): void {
@@ -252,14 +215,19 @@ export function createExchanges(context: ApiContext): Exchanges {
     begin,
     reserve,
     readBody,
-    sendEnvelope,
-    sendThrown,
+    send,
     refuse,
     end,
     close: () => {
       stopping = true;
     },
   };
+}
+
+export function headOf(request: FastifyRequest): Head {
+  const { raw, headers, ip, id } = request;
+  const path = (request.params ?? {}) as Record<string, string>;
+  return { requestId: id, method: raw.method ?? '', url: raw.url ?? '', path, headers, address: ip };
 }
 
 /** Large answers go out as the caller takes them: encrypting one for TLS in one piece would hold the thread. */

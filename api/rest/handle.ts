@@ -1,20 +1,20 @@
 /**
- * The way of one call through a declared route: token, rate, right, parameters, body, step-up, idempotency, time-out, handler. Knows nothing of the
- * HTTP library; server.ts feeds it and sends what comes back.
+ * The way of one call through an operation: token, rate, right, parameters, body, step-up, idempotency, time-out, handler. Knows nothing of the HTTP
+ * library nor of the dialect; server.ts feeds it, and the dialect writes what comes back.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import type { CallText } from '../dialects/dialect.ts';
 import { checkMediaType, readBody } from './body.ts';
 import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/types.ts';
-import type { Detail, Language } from './envelope.ts';
 import type { Steps } from '../../node/pace/slices.ts';
 import { readParameters } from './parameters.ts';
+import type { Detail } from './refusal.ts';
 import type { Route } from './route.ts';
-import type { ParameterValue } from './schema.ts';
+import type { Language, ParameterValue } from './schema.ts';
 import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
@@ -22,15 +22,11 @@ export const STEP_UP_FRESH_MS = 300_000;
 /** Calls with bad tokens from one address before it is told to wait. */
 const REFUSED_TOKENS = { count: 60, perMs: 60_000 } as const;
 
-export interface Incoming {
+export interface Incoming extends CallText {
   readonly requestId: string;
   readonly language: Language;
-  readonly headers: IncomingHttpHeaders;
-  readonly path: Readonly<Record<string, string>>;
-  readonly query: URLSearchParams;
-  /** Parameters of the query whose percent-encoding cannot be read. */
-  readonly unreadable: readonly string[];
-  readonly body: Uint8Array | undefined;
+  /** That the head holds. */
+  readonly token: string | undefined;
   readonly address: string;
   /** Aborts when the connection is gone. */
   readonly gone: AbortSignal;
@@ -47,47 +43,39 @@ export interface Trace {
 }
 
 export type Handled =
-  | {
-      readonly kind: 'answer';
-      readonly status: number;
-      readonly data: unknown;
-      readonly details: readonly Detail[];
-      readonly headers: Readonly<Record<string, string>>;
-    }
+  | { readonly kind: 'reply'; readonly reply: Reply; readonly replayed?: boolean }
   | { readonly kind: 'raw'; readonly reply: RawReply; readonly bytes: Buffer }
   | { readonly kind: 'stream'; readonly reply: StreamReply };
 
 /** Bytes of a body that each look at takes a while. */
 const LARGE_BODY_BYTES = 262_144;
 /** Who calls, before the body is read. @throws ChainError */
-export function admit(api: ApiContext, declared: Route, incoming: Pick<Incoming, 'headers' | 'address' | 'path'>): Caller | undefined {
+export function admit(api: ApiContext, declared: Route, token: string | undefined, address: string): Caller | undefined {
   if (!api.exchanges.ready()) throw new ChainError('SERVER_BUSY');
   const { access } = declared;
-  const token = bearerToken(incoming.headers);
   if (access === 'public' || (token === undefined && access.tokenInBody === true)) {
-    limitRate(api, declared, `@${incoming.address}`);
+    limitRate(api, declared, `@${address}`);
     return undefined;
   }
   if (token === undefined) throw new ChainError('TOKEN_MISSING');
-  return identify(api, declared, token, incoming);
+  return identify(api, declared, token, address);
 }
 
-function identify(api: ApiContext, declared: Route, token: string, incoming: Pick<Incoming, 'address' | 'path'>): Caller {
+function identify(api: ApiContext, declared: Route, token: string, address: string): Caller {
   let caller: Caller;
   try {
     caller = api.authenticate(token);
   } catch (error) {
-    const retryAfterMs = api.limiter.take(`refused@${incoming.address}`, REFUSED_TOKENS);
+    const retryAfterMs = api.limiter.take(`refused@${address}`, REFUSED_TOKENS);
     if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { retryAfterMs });
     throw error;
   }
   limitRate(api, declared, caller.account);
   const { access } = declared;
   if (access !== 'public') {
-    const object = access.object === undefined ? undefined : incoming.path[access.object];
-    const held = (right: Right): boolean => api.may(api.read, caller.account, right, object);
-    if (!held(access.right) && !(access.own === true && held(`${access.right}:own`)))
-      throw new ChainError('RIGHT_MISSING', { right: access.right, ...(object === undefined ? {} : { object }) });
+    const may = (right: Right): boolean => api.may(api.read, caller.account, right);
+    if (!may(access.right) && !(access.own === true && may(`${access.right}:own`)))
+      throw new ChainError('RIGHT_MISSING', { right: access.right });
   }
   return caller;
 }
@@ -139,11 +127,10 @@ export async function handle(
       return caller;
     },
     identify(token) {
-      const header = bearerToken(incoming.headers);
-      if (token !== undefined && header !== undefined && token !== header) throw new ChainError('TOKEN_CONFLICT');
+      if (token !== undefined && incoming.token !== undefined && token !== incoming.token) throw new ChainError('TOKEN_CONFLICT');
       if (caller === undefined) {
         if (token === undefined) throw new ChainError('TOKEN_MISSING');
-        caller = identify(api, declared, token, incoming);
+        caller = identify(api, declared, token, incoming.address);
         trace.caller = caller;
       }
       return caller;
@@ -172,18 +159,13 @@ export async function handle(
     const { answer, replayed } = await inTime(api, declared, abort, () =>
       api.idempotency.once(request, async () => {
         first = (await run()) as Reply;
-        return { status: first.status ?? 200, data: first.kept ?? first.data };
+        return { pending: first.pending !== undefined, data: first.kept ?? first.data };
       }),
     );
-    if (replayed && answer.status === 202 && declared.resume !== undefined)
+    if (replayed && answer.pending && declared.resume !== undefined)
       return await answered(api, trace, await declared.resume(call, api, answer.data));
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
-    return await answered(api, trace, {
-      ...first,
-      ...answer,
-      data,
-      headers: { ...first?.headers, 'idempotency-replayed': String(replayed) },
-    });
+    return await answered(api, trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
   }
   const reply = await inTime(api, declared, abort, run);
   if ('stream' in reply) return { kind: 'stream', reply };
@@ -200,18 +182,12 @@ export async function handle(
   return await answered(api, trace, reply);
 }
 
-async function answered(api: ApiContext, trace: Trace, reply: Reply): Promise<Handled> {
+async function answered(api: ApiContext, trace: Trace, reply: Reply, replayed?: boolean): Promise<Handled> {
   const items = (reply.data as { items?: unknown } | null)?.items;
   trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
   if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters), true);
   trace.answerDigest = await api.paced(digestSteps(api, { code: 'OK', data: reply.logged?.answer ?? reply.data ?? null }), true);
-  return {
-    kind: 'answer',
-    status: reply.status ?? 200,
-    data: reply.data ?? null,
-    details: reply.details ?? [],
-    headers: reply.headers ?? {},
-  };
+  return { kind: 'reply', reply, ...(replayed === undefined ? {} : { replayed }) };
 }
 
 /** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
@@ -275,14 +251,6 @@ async function inTime<T>(api: ApiContext, declared: Route, abort: AbortControlle
   } finally {
     cancel();
   }
-}
-
-export function bearerToken(headers: IncomingHttpHeaders): string | undefined {
-  const header = headers.authorization;
-  if (header === undefined) return undefined;
-  const [scheme = '', token = '', ...more] = header.trim().split(/ +/);
-  if (scheme.toLowerCase() !== 'bearer' || token === '' || more.length > 0) throw new ChainError('TOKEN_INVALID');
-  return token;
 }
 
 function withoutHeaders(declared: Route, given: Readonly<Record<string, ParameterValue>>): Json {

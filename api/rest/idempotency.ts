@@ -20,7 +20,7 @@ const RUNNING_MAX = 10_000;
 const ROW_END_BYTES = 256;
 
 export interface KeptAnswer {
-  readonly status: number;
+  readonly pending: boolean;
   readonly data: unknown;
 }
 
@@ -92,7 +92,7 @@ export function createIdempotency({
     try {
       const answer = await run();
       // A repeatable one that is not final runs again when asked again; its row already says so.
-      if (answer.status !== 202 || !repeatable)
+      if (!answer.pending || !repeatable)
         await store.batch([{ key: rowKey, value: await paced(encode({ fingerprint, expiresMs, answer }, rowKey), true) }], { sync: true });
       return answer;
     } catch (error) {

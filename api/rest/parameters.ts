@@ -1,8 +1,8 @@
 /** Reading what a caller sent against what a route declares: all faults at once, with "did you mean" for a wrong name. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Detail, Language } from './envelope.ts';
+import type { Detail } from './refusal.ts';
 import type { CombinationLimit, Route } from './route.ts';
-import { type Bilingual, isInside, type Parameter, type ParameterValue, rangeText } from './schema.ts';
+import { type Bilingual, isInside, type Language, type Parameter, type ParameterValue, rangeText } from './schema.ts';
 
 /** Unknown names of one request that get a suggestion. */
 export const SUGGESTIONS_MAX = 50;

@@ -48,8 +48,6 @@ export interface BodyField {
 export type Access =
   | 'public'
   | ({
-      /** Path parameter that is the object of the right. */
-      readonly object?: string;
       /** The token may stand in the body (annex A); the handler then calls `call.identify`. */
       readonly tokenInBody?: boolean;
     } & (
@@ -94,7 +92,7 @@ export interface RouteDeclaration<P extends TProperties = TProperties, B extends
   readonly repeatable?: boolean;
   /** The body is left out of the exchange log's digest altogether (passwords, sealed fields). */
   readonly secretBody?: boolean;
-  /** Brings a kept answer of status 202 up to date, for a repeat under its Idempotency-Key. */
+  /** Brings a kept answer that was pending up to date, for a repeat under its Idempotency-Key. */
   readonly resume?: (call: Call<NoInfer<V>, Static<B>>, api: ApiContext, data: unknown) => Promise<Reply>;
   /** `data` again from what was kept of it (Reply.kept) and the request, which is the same. */
   readonly restore?: (call: Call<NoInfer<V>, Static<B>>, api: ApiContext, kept: unknown) => Promise<unknown>;
@@ -238,8 +236,6 @@ function declarationFaults(declared: Route): string[] {
     words(combination.text, 'combination limit');
     for (const name of combination.names) need(names.has(name), `combination limit names ${name}, which is no parameter`);
   }
-  if (declared.access !== 'public' && declared.access?.object !== undefined)
-    need(names.has(declared.access.object), 'object of the right is no parameter');
   if (declared.body !== undefined) faults.push(...bodyFaults(declared.body));
   return faults;
 }

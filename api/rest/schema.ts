@@ -19,6 +19,7 @@ export interface Bilingual {
   readonly zh: string;
 }
 
+export type Language = keyof Bilingual;
 export type ParameterValue = string | number | boolean;
 export type Place = 'path' | 'query' | 'header';
 

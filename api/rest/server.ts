@@ -9,16 +9,16 @@ import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import { toHex } from '../../node/format/index.ts';
+import type { Dialect } from '../dialects/dialect.ts';
+import { checkStatedType } from './body.ts';
 import { checkContentEncoding } from './charset.ts';
 import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
-import { answerLanguage } from './envelope.ts';
-import { BODY_BYTES_MAX, createExchanges, type Exchange, inPieces } from './exchange.ts';
-import { checkStatedType } from './body.ts';
+import { BODY_BYTES_MAX, createExchanges, type Exchange, headOf, inPieces } from './exchange.ts';
 import { admit, handle, type Incoming } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { ENCODING_WORDS } from './parameters.ts';
-import { parseQuery, unreadableSegment } from './percent.ts';
+import { unreadableSegment } from './percent.ts';
 import { securityHeaders } from './security-headers.ts';
 import { openStream } from './stream-sink.ts';
 import { createTlsServer, endRefused, type TlsOptions } from './tls-server.ts';
@@ -51,12 +51,17 @@ declare module 'fastify' {
   }
 }
 
-/** @throws TypeError when a route is not declared in full */
-export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
+/**
+ * @param dialects that callers may speak; what lies under no prefix is answered by the first
+ * @throws TypeError when a route is not declared in full
+ */
+export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly [Dialect, ...Dialect[]]): ApiServer {
   const routes = allRoutes();
   const context = createContext(deps, routes);
   const { world } = context;
   const exchanges = createExchanges(context);
+  const dialectOf = ({ raw: { url = '' } }: FastifyRequest): Dialect =>
+    dialects.find(({ prefix }) => url.startsWith(`${prefix}/`)) ?? dialects[0];
   const streams = new Set<() => void>();
   let stopping = false;
 
@@ -74,7 +79,10 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED';
       endRefused(socket, code, toHex(world.random.bytes(12)));
     },
-    frameworkErrors: (_error, request, reply) => void exchanges.refuse(request, reply as unknown as FastifyReply, targetFault(request)),
+    frameworkErrors(_error, request, reply) {
+      const dialect = dialectOf(request);
+      void exchanges.refuse(request, reply as unknown as FastifyReply, dialect, targetFault(request, dialect));
+    },
   });
 
   app.decorateRequest('exchange', undefined);
@@ -85,41 +93,36 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => exchanges.readBody(request, payload));
 
-  app.setErrorHandler((error, request, reply) => exchanges.refuse(request, reply, error));
+  app.setErrorHandler((error, request, reply) => exchanges.refuse(request, reply, dialectOf(request), error));
   app.addHook('onResponse', async (request) => exchanges.end(request));
 
+  const entries = dialects.flatMap((dialect) => dialect.entries(routes).map((entry) => ({ dialect, ...entry })));
   const methodsByUrl = new Map<string, Set<HTTPMethods>>();
-  for (const route of routes) {
-    methodsByUrl.set(route.url, (methodsByUrl.get(route.url) ?? new Set()).add(route.method));
+  for (const { dialect, method, url, operation: route, formats } of entries) {
+    methodsByUrl.set(url, (methodsByUrl.get(url) ?? new Set()).add(method));
     app.route({
-      method: route.method,
-      url: route.url,
+      method,
+      url,
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
       onRequest: async (request, reply) => {
-        const exchange = exchanges.begin(request, route);
+        const exchange = exchanges.begin(request, dialect, route);
         // Not on the socket: it outlives thousands of calls. An answer that went out whole has nobody left to stop.
         reply.raw.once('close', () => {
           if (!reply.raw.writableFinished) exchange.gone.abort();
         });
-        exchange.caller = admit(context, route, {
-          headers: request.headers,
-          address: request.ip,
-          path: request.params as Record<string, string>,
-        });
-        if (route.method !== 'POST') return;
+        exchange.caller = admit(context, route, exchange.token, request.ip);
+        if (method !== 'POST') return;
         checkContentEncoding(request.headers);
-        checkStatedType(route, request.headers);
+        checkStatedType(formats, request.headers);
         exchanges.reserve(request, route, exchange);
       },
       handler: async (request, reply) => {
         const exchange = request.exchange!;
         const incoming: Incoming = {
+          ...dialect.readCall(exchange.head, route, request.body as Uint8Array | undefined),
           requestId: request.id,
           language: exchange.language,
-          headers: request.headers,
-          path: request.params as Record<string, string>,
-          ...parseQuery(request.raw.url ?? ''),
-          body: request.body as Uint8Array | undefined,
+          token: exchange.token,
           address: request.ip,
           get gone() {
             return exchange.gone.signal; // made when asked for
@@ -127,9 +130,8 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
         };
         const handled = await handle(context, route, incoming, exchange.caller, exchange.trace);
         switch (handled.kind) {
-          case 'answer':
-            reply.headers(handled.headers);
-            return await exchanges.sendEnvelope(request, reply, handled.status, 'OK', handled.data, handled.details);
+          case 'reply':
+            return await exchanges.send(request, reply, exchange, handled);
           case 'raw':
             reply.headers(handled.reply.headers ?? {});
             return reply
@@ -151,7 +153,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       url,
       bodyLimit: BODY_BYTES_MAX,
       onRequest: async (request, reply) => {
-        exchanges.begin(request, undefined);
+        exchanges.begin(request, dialectOf(request), undefined);
         reply.header('allow', allow);
         throw new ChainError('METHOD_NOT_ALLOWED', { allow: [...methods] });
       },
@@ -167,6 +169,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
       return exchanges.refuse(
         request,
         reply,
+        dialectOf(request),
         new ChainError(allowed ? 'NOT_FOUND' : 'METHOD_NOT_ALLOWED', { path: request.url.split('?')[0]!.slice(0, 200) }),
       );
     },
@@ -190,10 +193,11 @@ export function createServer(deps: ApiDeps, tls: TlsOptions): ApiServer {
 }
 
 /** What is wrong with a path that the router cannot read. */
-function targetFault({ raw, headers }: FastifyRequest): ChainError {
-  const segment = unreadableSegment(raw.url ?? '');
+function targetFault(request: FastifyRequest, dialect: Dialect): ChainError {
+  const head = headOf(request);
+  const segment = unreadableSegment(head.url);
   if (segment === undefined) return new ChainError('REQUEST_MALFORMED');
   const parameter = `path segment ${segment.number} (${segment.text.slice(0, SEGMENT_CHARACTERS_SHOWN)})`;
-  const message = `${parameter}: ${ENCODING_WORDS[answerLanguage(headers['accept-language'])]}`;
+  const message = `${parameter}: ${ENCODING_WORDS[dialect.language(head)]}`;
   return new ChainError('REQUEST_INVALID', { details: [{ code: 'PARAMETER_ENCODING', parameter, message }] });
 }

@@ -25,7 +25,7 @@ import {
   type Replica,
   sign,
 } from './replica.ts';
-import { remember } from './slot.ts';
+import { type Ahead, type Built, remember, type Slot } from './slot.ts';
 import { commitFault } from './verdicts.ts';
 
 /** A build that found nothing is asked for again after this, ms. */
@@ -38,26 +38,30 @@ export function idleOverdue(replica: Replica): boolean {
   return replica.started && replica.nowMs - replica.deliveredAtMs >= replica.parameters.idleBlockIntervalMs;
 }
 
-export function onBuilt(replica: Replica, input: Extract<Input, { kind: 'built' }>): void {
-  const { digest, parent, proposal } = input;
-  if (!isAwaited(replica, input)) return;
-  replica.slot.building = false;
-  if (!mayVote(replica) || replica.changing || replica.slot.binding?.digest || !equalBytes(parent, replica.digest)) return;
-  const built = { digest, proposal, from: replica.self, fresh: true, view: replica.view } as const;
-  const agreed = { ...built, state: 'agreed', parent, attempts: 1, retryAtMs: 0 } as const;
-  remember(replica.slot, agreed, replica.limits.executionsMax);
-  propose(replica, digest, proposal);
+export function onBuilt(replica: Replica, input: Built): void {
+  const awaiting = awaitingOf(replica, input);
+  if (!awaiting) return;
+  awaiting.building = false;
+  awaiting.built = input;
 }
 
 export function onNotBuilt(replica: Replica, input: Extract<Input, { kind: 'notBuilt' }>): void {
-  if (!isAwaited(replica, input)) return;
-  replica.slot.building = false;
-  replica.slot.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
+  const awaiting = awaitingOf(replica, input);
+  if (!awaiting) return;
+  awaiting.building = false;
+  if (awaiting === replica.slot) replica.slot.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
 }
 
-/** False for a block of a view or height that is over. */
-function isAwaited(replica: Replica, { height, engineData }: { readonly height: number; readonly engineData: Uint8Array }): boolean {
-  return replica.slot.building && height === nextHeight(replica) && equalBytes(engineData, encodeEngineData(replica.view));
+/** Where the answer to a build belongs: the height being decided or the one above. Undefined for one of a view, height or parent that is over. */
+function awaitingOf(
+  replica: Replica,
+  { height, engineData, parent }: Pick<Built, 'height' | 'engineData' | 'parent'>,
+): Slot | Ahead | undefined {
+  const { slot } = replica;
+  if (!equalBytes(engineData, encodeEngineData(replica.view))) return undefined;
+  if (height === nextHeight(replica)) return slot.building && equalBytes(parent, replica.digest) ? slot : undefined;
+  const { ahead } = slot;
+  return height === nextHeight(replica) + 1 && ahead?.building && equalBytes(parent, ahead.parent) ? ahead : undefined;
 }
 
 export function onExecuted(replica: Replica, height: number, digest: Uint8Array, parent: Uint8Array, code: string): void {
@@ -101,10 +105,12 @@ export function onPrePrepare(replica: Replica, message: Verified<PrePrepare>): A
 /** Everything the normal case can do in the present state. */
 export function advance(replica: Replica): void {
   if (mayVote(replica) && !replica.changing && !replica.slot.committing) {
-    if (primaryOf(replica, replica.view) === replica.self) lead(replica);
+    const leads = primaryOf(replica, replica.view) === replica.self;
+    if (leads) lead(replica);
     acceptProposal(replica);
     prepare(replica);
     commit(replica);
+    if (leads) buildAhead(replica);
   }
   finish(replica);
 }
@@ -121,10 +127,32 @@ function lead(replica: Replica): void {
     else ensureExecuted(replica, bound, body.proposal, replica.self, false);
     return;
   }
+  const { built } = replica.slot;
+  if (built) {
+    const execution = { digest: built.digest, proposal: built.proposal, from: replica.self, fresh: true, view: replica.view } as const;
+    const agreed = { ...execution, state: 'agreed', parent: built.parent, attempts: 1, retryAtMs: 0 } as const;
+    remember(replica.slot, agreed, replica.limits.executionsMax);
+    replica.slot.built = undefined;
+    replica.slot.more = built.more;
+    propose(replica, built.digest, built.proposal);
+    return;
+  }
   const emptyAllowed = idleOverdue(replica);
   if (!(replica.workWaiting || emptyAllowed) || replica.nowMs < replica.slot.buildRetryAtMs) return;
   replica.slot.building = true;
   replica.out.push({ kind: 'build', height, engineData: encodeEngineData(replica.view), parent: replica.digest, emptyAllowed });
+}
+
+/**
+ * Has the next block built on our proposal while that is voted on. It leaves once its parent is final (openSlot) and not before: one height is open. A view
+ * that fails takes it along.
+ */
+function buildAhead(replica: Replica): void {
+  const { proposal, more, ahead } = replica.slot;
+  if (!proposal || !more || ahead) return;
+  replica.slot.ahead = { parent: proposal.digest, building: true, built: undefined };
+  const height = nextHeight(replica) + 1;
+  replica.out.push({ kind: 'build', height, engineData: encodeEngineData(replica.view), parent: proposal.digest, emptyAllowed: false });
 }
 
 /** Signs and sends the one proposal of this primary for (height, view). After a restart the same one goes out again, never a second. */

@@ -270,9 +270,17 @@ export function hasExecuted(replica: Replica, digest: Digest): boolean {
   return execution?.state === 'agreed' && execution.parent !== undefined && equalBytes(execution.parent, replica.digest);
 }
 
-/** The next height begins: what belonged to the one that is final goes, in memory of what was signed as well. */
+/**
+ * The next height begins: what belonged to the one that is final goes, in memory of what was signed as well. What was built ahead is this height's if it
+ * stands on the block that became final.
+ */
 export function openSlot(replica: Replica): void {
+  const { ahead } = replica.slot;
   replica.slot = createSlot();
+  if (ahead && equalBytes(ahead.parent, replica.digest)) {
+    replica.slot.building = ahead.building;
+    replica.slot.built = ahead.built;
+  }
   for (const [key, vote] of replica.signed) if (vote.height <= replica.height) replica.signed.delete(key);
   for (const [key, proposed] of replica.proposed) if (proposed.height <= replica.height) replica.proposed.delete(key);
 }

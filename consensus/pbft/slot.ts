@@ -3,6 +3,7 @@
  * stand in replica.ts.
  */
 import { type Digest, toHex } from '../../node/format/index.ts';
+import type { Input } from '../engine.ts';
 import type { Certificate, Place } from './certificates.ts';
 
 export interface Execution {
@@ -33,11 +34,26 @@ export interface Proposal extends Place {
   readonly frame: Uint8Array | undefined;
 }
 
+/** A block that the shell has built here. */
+export type Built = Extract<Input, { kind: 'built' }>;
+
+/** The block of the height above, built on our proposal of this one. */
+export interface Ahead {
+  readonly parent: Digest;
+  building: boolean;
+  built: Built | undefined;
+}
+
 export interface Slot {
   /** The proposal taken up in this view. */
   proposal: Proposal | undefined;
   building: boolean;
   buildRetryAtMs: number;
+  /** Built for this height and not proposed yet. */
+  built: Built | undefined;
+  /** Our proposal left enough for a block on it. */
+  more: boolean;
+  ahead: Ahead | undefined;
   /** The certificate of the highest view in which the height was prepared here. */
   prepared: Certificate | undefined;
   committing: Certificate | undefined;
@@ -61,6 +77,9 @@ export function createSlot(): Slot {
     proposal: undefined,
     building: false,
     buildRetryAtMs: 0,
+    built: undefined,
+    more: false,
+    ahead: undefined,
     prepared: undefined,
     committing: undefined,
     binding: undefined,
@@ -79,6 +98,9 @@ export function leaveView(slot: Slot): void {
   slot.proposal = undefined;
   slot.building = false;
   slot.buildRetryAtMs = 0;
+  slot.built = undefined;
+  slot.more = false;
+  slot.ahead = undefined;
   slot.deadlineMs = undefined;
   slot.fetchedFrom.clear();
   for (const [name, execution] of slot.executions) if (execution.state === 'refused') slot.executions.delete(name);

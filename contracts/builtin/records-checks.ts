@@ -11,7 +11,11 @@ import { organisationOf } from './names.ts';
 export const GAS_PER_CLASS_BYTE = 4_000;
 
 /** What the checks read; the node asks the same questions before it signs. */
-export type Reading = Pick<Host, 'read' | 'block'>;
+export type Reading = Pick<Host, 'read' | 'block'> & Partial<Pick<Host, 'ask'>>;
+
+function ask<T>(host: Reading, question: string, find: () => T): T {
+  return host.ask ? host.ask(question, find) : find();
+}
 
 /** Facts of one fault as they stand in a receipt. */
 export function failure(code: ErrorCode, record: number, path: RecordPath, data: Readonly<Record<string, Json>> = {}): ContractFailure {
@@ -70,8 +74,8 @@ export function senderOrganisation(host: Host, right: Right): string {
   const { sender } = host.transaction;
   if (host.caller !== sender) throw new ContractFailure('RECORD_CALLER_CONTRACT', { caller: host.caller });
   const { timestampMs } = host.block; // a suspended organisation and an account past its validity have no rights
-  if (!may((contract, key) => host.read(contract, key), sender, right, undefined, timestampMs))
-    throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
+  const holds = (): boolean => may((contract, key) => host.read(contract, key), sender, right, undefined, timestampMs);
+  if (!host.ask(`right\0${right}\0${sender}`, holds)) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
   return organisationOf(sender)!;
 }
 
@@ -139,7 +143,11 @@ export function* ownershipFaults(
   for (const id of facts.devices) named.push(['device', id, definition.facts.device ?? 'ext.device_id']);
   for (const [kind, id, path] of named) {
     const name = `${kind}/${id}`;
-    if (!known.has(name)) known.set(name, ownershipFault(host, org, kind, id));
+    if (!known.has(name))
+      known.set(
+        name,
+        ask(host, `owner\0${org}\0${name}`, () => ownershipFault(host, org, kind, id)),
+      );
     const code = known.get(name);
     if (code !== undefined) yield failure(code, record, path.split('.'), { [kind]: id });
   }
@@ -168,7 +176,11 @@ export function* mappingFaults(
 ): Generator<ContractFailure, void> {
   for (const mapping of mappings) {
     const name = `mapping/${definition.name}/${mapping}`;
-    if (!known.has(name)) known.set(name, mappingFault(host, definition.name, mapping));
+    if (!known.has(name))
+      known.set(
+        name,
+        ask(host, `mapping\0${name}`, () => mappingFault(host, definition.name, mapping)),
+      );
     const code = known.get(name);
     if (code !== undefined) yield failure(code, record, ['ext', 'filled'], { mapping });
   }

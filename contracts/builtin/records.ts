@@ -2,7 +2,8 @@
  * The built-in contract `records`: puts production, device and quality records on the chain, amends and withdraws them, never overwrites
  * (design: record; DB53/T 1407-2025 6.1.1, 6.1.3). Content arrives in sealed canonical form; a transaction with one bad record writes nothing.
  *
- * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are canonical JSON. Deterministic: see design/execution.
+ * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are encodeRecordResults,
+ * which its events are derived from. Deterministic: see design/execution.
  */
 import type { ErrorCode } from '../../node/errors/index.ts';
 import {
@@ -18,6 +19,7 @@ import {
   type Digest,
   DIGEST_ALGORITHM,
   encodeJson,
+  encodeRecordResults,
   encodeRecordVersion,
   encodeTerm,
   equalBytes,
@@ -31,6 +33,7 @@ import {
   recordIdOfKeyText,
   type RecordOrigin,
   type RecordPosition,
+  type RecordResult,
   RECORDS_PER_CALL_MAX,
   type RecordText,
   recordTextsOf,
@@ -95,10 +98,10 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
   const results = submissions.map((submission, i) => submitOne(host, org, submission, i, known));
   saveTerms(host, known.terms);
   saveSources(host, submissions);
-  return encodeJson(results);
+  return encodeRecordResults(results);
 }
 
-function submitOne(host: Host, org: string, submission: Submission, at: number, known: Known): Json {
+function submitOne(host: Host, org: string, submission: Submission, at: number, known: Known): RecordResult {
   const opened = openContent(host, org, submission.class, submission.classVersion, submission.content, at, known);
   const { definition, facts, keyText, hasKey, digest } = opened;
   if (!hasKey) throw failure('RECORD_KEY_EMPTY', at, []);
@@ -122,8 +125,8 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   };
   host.put(recordKey.version(id, 1), encodeRecordVersion(record));
   joinTerms(host, recordId, 1, definition, facts, known.terms);
-  emit(host, 'RecordSubmitted', recordId, record, undefined, facts);
-  return resultOf(recordId, record, 'stored', 1);
+  tell(host, recordId, record, undefined, facts);
+  return { status: 'stored', class: definition.name, id: recordId, recordDigest: digest };
 }
 
 /** Where what this call writes stands. */
@@ -135,15 +138,14 @@ function positionOf({ block, transaction, callIndex }: Host, item: number): Reco
  * A retry: the same content, however it spells its key, names the first version and its receipt, to who may not read it that it is stored and no more;
  * other content conflicts with what is there.
  */
-function repeated(host: Host, first: RecordVersion, digest: Digest, normalDigest: Digest, recordId: Uint8Array, at: number): Json {
-  const current = currentVersion((k) => host.get(k), toByteText(recordId));
+function repeated(host: Host, first: RecordVersion, digest: Digest, normalDigest: Digest, id: Digest, at: number): RecordResult {
+  const current = currentVersion((k) => host.get(k), toByteText(id));
   if (equalBytes(normalDigest, first.normalDigest ?? first.recordDigest)) {
-    if (sees(host, first)) return resultOf(recordId, first, 'repeated', current);
-    const untold = resultOf(recordId, { ...first, recordDigest: digest }, 'repeated', current);
-    return { ...untold, height: null, transactionId: null };
+    const same = { status: 'repeated', class: first.class, id, currentVersion: current } as const;
+    return sees(host, first) ? { ...same, recordDigest: first.recordDigest, first } : { ...same, recordDigest: digest, first: undefined };
   }
-  const latest = readVersion((k) => host.get(k), toByteText(recordId), current)!;
-  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(recordId, { first, latest, current }, sees(host, first)) });
+  const latest = readVersion((k) => host.get(k), toByteText(id), current)!;
+  throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(id, { first, latest, current }, sees(host, first)) });
 }
 
 function amend(host: Host, args: Uint8Array): Uint8Array {
@@ -203,9 +205,12 @@ function putNext(
     joinTerms(host, recordId, version, named.definition, named.facts, terms);
     saveTerms(host, terms);
   }
-  emit(host, record.state === 'deleted' ? 'RecordWithdrawn' : 'RecordAmended', recordId, record, before.height, named?.facts);
+  tell(host, recordId, record, before.height, named?.facts);
   const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
-  return encodeJson({ ...resultOf(recordId, record, status, version), digestBefore: toHex(before.recordDigest) });
+  const { class: recordClass, recordDigest: digest } = record;
+  return encodeRecordResults([
+    { status, class: recordClass, id: recordId, recordDigest: digest, version, digestBefore: before.recordDigest },
+  ]);
 }
 
 /** The current version of a record of the sender's organisation, still in use and as the sender saw it. */
@@ -343,30 +348,9 @@ function compareTime(a: string | undefined, b: string | undefined): number {
   return left.us < right.us ? -1 : 1;
 }
 
-function resultOf(recordId: Uint8Array, record: RecordVersion, status: string, current: number) {
-  return {
-    id: toHex(recordId),
-    version: record.version,
-    status,
-    recordDigest: toHex(record.recordDigest),
-    digestAlg: DIGEST_ALGORITHM,
-    currentVersion: current,
-    height: record.height,
-    transactionId: toHex(record.transactionId),
-  };
-}
-
-function emit(
-  host: Host,
-  name: string,
-  recordId: Uint8Array,
-  record: RecordVersion,
-  heightBefore: number | undefined,
-  named: RecordFacts | undefined,
-): void {
+function tell(host: Host, id: Digest, record: RecordVersion, heightBefore: number | undefined, named: RecordFacts | undefined): void {
   const { class: recordClass, version, org, actor, state } = record;
-  host.emit(name, encodeJson({ id: toHex(recordId), class: recordClass, version, recordDigest: toHex(record.recordDigest) }));
-  host.tell({ id: recordId, version, heightBefore, class: recordClass, org, actor, state, named });
+  host.tell({ id, version, heightBefore, class: recordClass, org, actor, state, named });
 }
 
 /** Content and source of a version, from the body of its block. */
@@ -399,7 +383,14 @@ function getRecord(host: Host, args: Uint8Array): Uint8Array {
   const keyed = content ?? decodeContent(textOf(host, readVersion((k) => host.get(k), text, record.version - 1)!).content);
   const definition = classAt((contract, key) => host.read(contract, key), record.class, record.classVersion)!;
   return encodeJson({
-    ...resultOf(id, record, record.state, current),
+    id: toHex(id),
+    version: record.version,
+    status: record.state,
+    recordDigest: toHex(record.recordDigest),
+    digestAlg: DIGEST_ALGORITHM,
+    currentVersion: current,
+    height: record.height,
+    transactionId: toHex(record.transactionId),
     class: record.class,
     org: record.org,
     actor: record.actor,

@@ -33,7 +33,7 @@ import type { Spreading } from '../peers/spreading.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainTip } from './tip.ts';
 import { createPause, type Pause } from '../pace/slices.ts';
-import type { World } from '../world.ts';
+import type { LedgerStore, World } from '../world.ts';
 
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;
@@ -55,6 +55,8 @@ export interface ChainDependencies {
   readonly tip: ChainTip;
   readonly mempool: Mempool;
   readonly pending: PendingBodies;
+  /** The ledger's, which the executor writes. */
+  readonly store: Pick<LedgerStore, 'sync'>;
   /** Signs a seal with the validator key. */
   readonly seal: (message: Uint8Array) => Uint8Array;
   readonly spreading: Pick<Spreading, 'flush' | 'fetchTransactions'>;
@@ -71,6 +73,7 @@ export interface Chain extends ChainPort {
 }
 
 interface HeldProposal {
+  readonly parent: Digest;
   readonly seal: Uint8Array;
   readonly headerBytes: Uint8Array;
   /** Where its body stands in the block files. */
@@ -79,6 +82,8 @@ interface HeldProposal {
   readonly transactions: ReadonlyMap<ByteText, Waiting>;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;
+  /** Transactions that may not stand above its parent. */
+  readonly refused: readonly { readonly id: Digest; readonly code: string }[];
 }
 
 export function createChain(deps: ChainDependencies): Chain {
@@ -87,14 +92,21 @@ export function createChain(deps: ChainDependencies): Chain {
   const proposals = new BoundedMap<string, HeldProposal>(PROPOSALS_HELD_MAX);
   const { emit, on } = createEmitter<ChainEvents>();
   let joining: Promise<unknown> = Promise.resolve();
+  /** The last final block, which is written and may be read, on its way to the disk. What a failed sync left there nobody knows: it stays failed. */
+  let syncing: Promise<void> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
   let gatherUntilMs = 0;
+  /** When the last block was stored, monotonic ms. */
+  let storedMs = 0;
 
+  /** On the last final block, or ahead on a proposal of ours that is being voted on: what that one holds waits no longer. */
   const build: ChainPort['build'] = async (request) => {
-    await gathered(request.emptyAllowed);
+    const below = belowOf(request.parent);
+    if (below.length === 0) await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     spreading.flush(); // whoever judges the proposal shall have its transactions by then
-    const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax);
+    const isTaken = ({ hash }: Waiting): boolean => below.some(({ transactions }) => transactions.has(toByteText(hash)));
+    const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax, isTaken);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
     const beganMs = world.clock.monotonic();
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -107,10 +119,8 @@ export function createChain(deps: ChainDependencies): Chain {
       transactions: waiting.map(verifiedOf),
       workMsMax: Math.ceil(parameters.viewTimeoutMs * BUILD_PART_OF_VIEW),
     });
-    for (const { index, code } of built.refused) {
-      const entry = waiting[index]!;
-      mempool.reject(entry.id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height: request.height } });
-    }
+    const refused = built.refused.map(({ index, code }) => ({ id: waiting[index]!.id, code }));
+    if (equalBytes(request.parent, tip.hash)) reject(refused, request.height);
     if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
@@ -118,11 +128,25 @@ export function createChain(deps: ChainDependencies): Chain {
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: hashes });
     const pause = createPause(world);
     const named = await namedBy(hashes, included, pause);
-    const sealed = { seal, headerBytes: built.headerBytes };
+    const { parent } = request;
+    const sealed = { parent, seal, headerBytes: built.headerBytes };
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
-    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs });
-    return { digest: built.hash, proposal };
+    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, refused });
+    const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
+    return { digest: built.hash, proposal, more: isCut };
   };
+
+  /** What is not final of a block and those it stands on. */
+  function belowOf(hash: Digest): HeldProposal[] {
+    const below: HeldProposal[] = [];
+    for (let held = proposals.get(toHex(hash)); held; held = proposals.get(toHex(held.parent))) below.push(held);
+    return below;
+  }
+
+  /** A verdict on what may stand at a height counts once the block below is final. */
+  function reject(refused: HeldProposal['refused'], height: number): void {
+    for (const { id, code } of refused) mempool.reject(id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height } });
+  }
 
   /** Resolves when the time to gather is over, or what waits fills a block. */
   async function gathered(emptyAllowed: boolean): Promise<void> {
@@ -186,13 +210,13 @@ export function createChain(deps: ChainDependencies): Chain {
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const named = await namedBy(proposal.transactionHashes, transactions, pause);
     const beganMs = world.clock.monotonic();
-    const sealed = { seal: proposal.seal, headerBytes: proposal.header };
+    const sealed = { parent: header.parentHash, seal: proposal.seal, headerBytes: proposal.header };
     const [executed, body] = await Promise.all([
       executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),
       deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    proposals.set(toHex(hash), { ...sealed, body, transactions: named, beganMs });
+    proposals.set(toHex(hash), { ...sealed, body, transactions: named, beganMs, refused: [] });
     return { code: 'OK', parent: header.parentHash };
   };
 
@@ -273,12 +297,20 @@ export function createChain(deps: ChainDependencies): Chain {
     transactions: Iterable<Waiting>,
     beganMs?: number,
   ): Promise<Delivered> {
+    await syncing; // no block reaches the disk before the one below it, whichever log each is in
     // A copy: what came by sync is a view of a frame of megabytes, which would go to the executor's thread with it.
     const committed = await executor.commit({ hash, body, finality: finality.slice() });
-    const tookMs = beganMs === undefined ? undefined : world.clock.monotonic() - beganMs;
+    syncing = deps.store.sync();
+    syncing.catch(() => undefined); // heard by whoever waits for it
+    const nowMs = world.clock.monotonic();
+    const tookMs = beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs); // built ahead, it shared the time of the one before
+    storedMs = nowMs;
     tip.advance(committed);
     gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
-    proposals.clear();
+    for (const [name, held] of proposals) {
+      if (equalBytes(held.parent, committed.hash)) reject(held.refused, committed.height + 1);
+      else proposals.delete(name);
+    }
     const pause = createPause(world);
     const included: Included[] = [];
     for (const { id, sender, gasLimit } of transactions) {
@@ -319,6 +351,7 @@ export function createChain(deps: ChainDependencies): Chain {
       }),
     head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
     search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does
+    durable: () => syncing,
     sync: (height, from) => emit('wanted', { height, from }),
     handOver: (primary) => emit('idle', { primary }),
     evidence: (proof) => emit('evidence', proof),
@@ -356,6 +389,7 @@ export function createChain(deps: ChainDependencies): Chain {
       }),
     async idle() {
       await joining;
+      await syncing.catch(() => undefined);
     },
   };
 

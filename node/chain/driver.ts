@@ -46,13 +46,13 @@ export interface Delivered {
 
 /** What the driver needs of ledger, mempool and sync. Rejections are answered with a code or tried again, never passed on. */
 export interface ChainPort {
-  /** Builds and executes a block on `parent`; `code` says why there is none. */
+  /** Builds and executes a block on `parent`, final or built here; `code` says why there is none, `more` that a block on it is worth building now. */
   build(request: {
     readonly height: number;
     readonly engineData: Uint8Array;
     readonly parent: Digest;
     readonly emptyAllowed: boolean;
-  }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array } | { readonly code: string }>;
+  }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array; readonly more: boolean } | { readonly code: string }>;
   /**
    * Checks that `proposal` is what `digest` names, fetches what it lacks (from `from` first), executes it and compares. `OK` means the block can
    * be committed, also after a crash of this process: what it consists of is on disk, outside the caches, by then.
@@ -65,8 +65,10 @@ export interface ChainPort {
     readonly from: string;
     readonly fresh: boolean;
   }): Promise<{ readonly code: string; readonly parent: Digest }>;
-  /** Stores an executed block in one batch. Called again after a rejection; a height that is stored already answers with what is stored. */
+  /** Stores an executed block in one batch, not yet for a loss of power: see `durable`. Called again after a rejection; a height that is stored already answers with what is stored. */
   commit(request: { readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }): Promise<Delivered>;
+  /** Resolves when every block that `commit` or sync has stored is on disk: nothing is signed on one that a loss of power could take back. */
+  durable(): Promise<void>;
   /** A block that leads and may still give way; none is told of by an engine whose blocks are final at once. */
   head(block: { readonly height: number; readonly digest: Digest }): void;
   /** Has a worker search; undefined when there is no answer. */
@@ -290,8 +292,11 @@ class Driver implements ConsensusDriver {
       }
     }
     if (records.length === 0 && !rewrite) return;
-    const { voteLog } = this.#options;
-    await this.#untilDone('VOTE_LOG_UNWRITABLE', () => (rewrite ? voteLog.rewrite(records) : voteLog.append(records)));
+    const { voteLog, chain } = this.#options;
+    await this.#untilDone('VOTE_LOG_UNWRITABLE', async () => {
+      await chain.durable();
+      await (rewrite ? voteLog.rewrite(records) : voteLog.append(records));
+    });
   }
 
   /** Tries until it works or the driver stops. Undefined only in the latter case. */
@@ -382,7 +387,7 @@ class Driver implements ConsensusDriver {
     try {
       const built = await this.#options.chain.build({ height, engineData, parent, emptyAllowed });
       if ('digest' in built) {
-        this.#push({ kind: 'built', height, engineData, parent, digest: built.digest, proposal: built.proposal });
+        this.#push({ kind: 'built', height, engineData, parent, ...built });
         return;
       }
       code = built.code;
@@ -390,7 +395,7 @@ class Driver implements ConsensusDriver {
       code = codeOf(error);
       this.#options.world.log.warn({ height, code }, 'block not built');
     }
-    this.#push({ kind: 'notBuilt', height, engineData, code });
+    this.#push({ kind: 'notBuilt', height, engineData, parent, code });
   }
 
   async #execute({ height, engineData, digest, proposal, from, fresh }: Extract<Effect, { kind: 'execute' }>): Promise<void> {

@@ -11,7 +11,7 @@ import type { TransactionStatus } from '../service.ts';
 import type { Clock, Timers } from '../world.ts';
 
 export const WAITERS_MAX = 50_000; // callers waiting at once, over all transactions; further ones are answered with what is known
-/** The latest blocks whose receipts stay in memory: who sent records asks for each once more when its block is final. */
+/** The latest blocks whose receipts stay in memory: events, paths to them, and who sent records ask for them when their block is final. */
 export const RECENT_BLOCKS_MAX = 16;
 /** Of their receipts: those of one block may be tens of megabytes. */
 export const RECENT_BYTES_MAX = 16_777_216;
@@ -19,6 +19,8 @@ export const RECENT_BYTES_MAX = 16_777_216;
 export interface Receipts {
   status(id: Digest): Promise<TransactionStatus>;
   wait(id: Digest, timeoutMs: number): Promise<TransactionStatus>;
+  /** Those of a final block, as they are stored. */
+  bytesOf(height: number): Promise<readonly Uint8Array[] | undefined>;
   onCommitted(committed: Committed): void;
   onRejected(id: Digest, rejection: Rejection): void;
 }
@@ -81,6 +83,7 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
 
   return {
     status,
+    bytesOf: async (height) => recent.get(height)?.receipts ?? (await deps.blocks.receiptBytes(height)),
     wait(id, timeoutMs) {
       if (deps.blocks.position(id)) return status(id);
       const known = beforeFinal(id); // nothing is awaited before the waiter stands, or it could miss its block

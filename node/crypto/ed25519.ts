@@ -2,7 +2,7 @@
  * Ed25519 at native speed (adapter): byte checks of node/format/ed25519.ts first, then one library. sodium-native is 1.7 times node:crypto
  * and 30 times noble here; where its binary does not load, node:crypto gives the same verdict (compared on hostile vectors by a test).
  */
-import { createPublicKey, type KeyObject, verify as nodeVerify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { BoundedMap } from '../pace/bounded-map.ts';
 import { isAcceptablePublicKey, isEd25519Plausible, toByteText, verifyEd25519Reference } from '../format/index.ts';
@@ -12,11 +12,17 @@ export { isAcceptablePublicKey, verifyEd25519Reference };
 /** KeyObjects kept by node:crypto's path; importing one costs 90 to 120 us. */
 export const KEY_OBJECTS_MAX = 10_000;
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const PUBLIC_KEY_BYTES = 32;
+const SECRET_KEY_BYTES = 64; // of libsodium: the seed, then the public key
+const SIGNATURE_BYTES = 64;
 
 export type Ed25519Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
 interface Sodium {
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean | undefined;
+  crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void;
+  crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void;
 }
 
 function loadSodium(): Sodium | undefined {
@@ -62,3 +68,28 @@ function unshared(bytes: Uint8Array): Uint8Array {
 
 /** The one verdict of this node. Never throws. */
 export const verifyEd25519: Ed25519Verify = verifyEd25519Sodium ?? verifyEd25519Node;
+
+/** The signature of RFC 8032, 64 bytes. */
+export type Ed25519Sign = (message: Uint8Array) => Uint8Array;
+/** Whoever signs more than once keeps what this returns: reading a seed costs more than a signature. */
+export type Ed25519SignerOf = (seed: Uint8Array) => Ed25519Sign;
+
+export const ed25519SignerNode: Ed25519SignerOf = (seed) => {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+  return (message) => new Uint8Array(nodeSign(null, message, key));
+};
+
+/** Half the time of node:crypto; undefined where libsodium does not load. */
+export const ed25519SignerSodium: Ed25519SignerOf | undefined =
+  sodium &&
+  ((seed) => {
+    const secretKey = new Uint8Array(SECRET_KEY_BYTES);
+    sodium.crypto_sign_seed_keypair(new Uint8Array(PUBLIC_KEY_BYTES), secretKey, seed);
+    return (message) => {
+      const signature = new Uint8Array(SIGNATURE_BYTES);
+      sodium.crypto_sign_detached(signature, unshared(message), secretKey);
+      return signature;
+    };
+  });
+
+export const ed25519SignerOf: Ed25519SignerOf = ed25519SignerSodium ?? ed25519SignerNode;

@@ -36,6 +36,18 @@ export const generalErrors = {
       zh: '请检查磁盘，备份 data.path 目录后将其移走：chain 和 sealed 会重新从其他节点获取，index 由节点自行重建；local 请恢复备份，否则其中的口令、告警和调用日志将丢失',
     },
   },
+  STORE_FORM: {
+    kind: 'conflict',
+    httpStatus: 409,
+    text: {
+      en: 'The data directory was written in another form by another version of the program',
+      zh: '数据目录由其他版本的程序以另一种形式写入',
+    },
+    remedy: {
+      en: 'Start the version that wrote it, or set the directory aside and start with an empty one: the node then takes the chain from the others. Its keys and settings stand outside the directory',
+      zh: '请启动写入该目录的版本，或将该目录移开并以空目录启动：节点随后从其他节点获取链数据。密钥与设置不在该目录中',
+    },
+  },
   STORE_FOREIGN: {
     kind: 'conflict',
     httpStatus: 409,

@@ -1,11 +1,11 @@
 /**
  * The ordered outbox: every event of every final block, in one order for ever (height, then position in the block), read from the stored
- * receipts and never copied. Each subscriber has a cursor on disk: it gets every event at least once, in order, and goes on where it stood after
+ * receipts (those of records derived from their results) and never copied. Each subscriber has a cursor on disk: it gets every event at least once, in order, and goes on where it stood after
  * a restart. Event streams, webhooks and engines that read are all subscribers; this file knows none of them.
  */
 import { utf8Text } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
-import { type ByteText, decodeAll, type Receipt, Writer } from '../format/index.ts';
+import { type ByteText, decodeAll, type Receipt, receiptEvents, Writer } from '../format/index.ts';
 import type { Pause } from '../pace/slices.ts';
 import type { OutboxEvent } from '../service.ts';
 import type { Log, Store, Timers } from '../world.ts';
@@ -82,8 +82,8 @@ export function createOutbox(options: {
     let next = after;
     const first = after.position >= POSITION_END ? after.height + 1 : after.height;
     for (let height = Math.max(first, FIRST_HEIGHT); height <= last; height++) {
-      for (const event of eventsOf(height, await source.receipts(height, pause))) {
-        if (height === after.height && event.position <= after.position) continue;
+      const from = height === after.height ? after.position + 1 : 0;
+      for (const event of eventsOf(height, await source.receipts(height, pause), from)) {
         if (events.length === limit) return { events, next };
         events.push(event);
         next = { height, position: event.position };
@@ -183,13 +183,23 @@ export function createOutbox(options: {
   };
 }
 
-function eventsOf(height: number, receipts: readonly Receipt[]): OutboxEvent[] {
-  const out: OutboxEvent[] = [];
-  for (const receipt of receipts) {
-    for (const event of receipt.events)
-      out.push({ height, index: receipt.index, position: out.length, transactionId: receipt.transactionId, event });
+/** Events of a block from a position on, one by one: what a reader skips or leaves for later is not written for him. */
+function* eventsOf(height: number, receipts: readonly Receipt[], from: number): Generator<OutboxEvent, void> {
+  let position = 0;
+  for (const { index, transactionId, ...receipt } of receipts) {
+    const first = position;
+    const events = receiptEvents(receipt, from - first);
+    position = Math.max(position, from);
+    for (;;) {
+      const step = events.next();
+      if (step.done === true) {
+        position = first + step.value;
+        break;
+      }
+      yield { height, index, position, transactionId, event: step.value };
+      position++;
+    }
   }
-  return out;
 }
 
 function cursorKey(prefix: ByteText, name: string): ByteText {

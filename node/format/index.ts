@@ -18,6 +18,7 @@ export * from './json-text.ts';
 export * from './decimal.ts';
 export * from './time.ts';
 export * from './record.ts';
+export * from './record-results.ts';
 export * from './term.ts';
 export * from './map-path.ts';
 export * from './state-proof.ts';

@@ -3,19 +3,22 @@
  * below the count; the root of no leaves is H(). Used for transactions and receipts of a block.
  */
 import { concat } from './bytes.ts';
+import { withSpareWriter } from './codec.ts';
 import type { Digest } from './crypto.ts';
 
 type Hash = (data: Uint8Array) => Digest;
 const LEAF = new Uint8Array([0]);
 const NODE = new Uint8Array([1]);
+/** What is longer is hashed in memory of its own. */
+const COPIED_BYTES_MAX = 32_768;
 const STEP_HASHES = 64; // hashes between two pauses
 
 export function leafHash(hash: Hash, leaf: Uint8Array): Digest {
-  return hash(concat(LEAF, leaf));
+  return leaf.length > COPIED_BYTES_MAX ? hash(concat(LEAF, leaf)) : withSpareWriter((writer) => hash(writer.raw(LEAF).raw(leaf).view()));
 }
 
 function nodeHash(hash: Hash, left: Digest, right: Digest): Digest {
-  return hash(concat(NODE, left, right));
+  return withSpareWriter((writer) => hash(writer.raw(NODE).raw(left).raw(right).view()));
 }
 
 /** Every level of the tree over `leaves` (raw bytes): leaf hashes first, the root alone last. Of no leaves: the root only. */

@@ -1,19 +1,41 @@
 /**
  * Receipts: what a transaction did, hashed under `receiptsRoot`. Identical on every replica, so nothing local may enter
  * (no durations, no node names). A failed transaction has a receipt too: it used its id and its gas and wrote nothing.
+ *
+ * Frozen with the first release. Integers are big-endian, byte strings, texts and lists stand behind a u32 count:
+ *
+ *   32   transaction id
+ *   u64  height
+ *   u32  index
+ *   u64  gas used
+ *   u8   bit 0: ok; bit 1: signed with a key of its own; others 0
+ *   ok:      list of results, one byte string a call: of `records` as record-results.ts tells, of other contracts canonical JSON
+ *            list of events that were emitted; of each u32 call, never less than that of the one before, then contract, name, data
+ *   failed:  code, detail, u32 failed call
+ *
+ * `records` emits nothing: its events are derived from its results, and stand where its calls do (receiptEvents).
  */
-import { decodeAll, Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
-import { NAME_BYTES_MAX } from './transaction.ts';
+import { decodeRecordResults, isRecordResults, recordEventData, recordEventsOf } from './record-results.ts';
+import { NAME_BYTES_MAX, TRANSACTION_CALLS_MAX } from './transaction.ts';
 
 export const RECEIPT_DETAIL_BYTES_MAX = 2_048; // bytes of the failure text kept
-export const EVENTS_PER_TRANSACTION_MAX = 2_000;
+export const EVENTS_PER_TRANSACTION_MAX = 2_000; // emitted ones
+/** The contract whose results have a form of their own. */
+const RECORDS = 'records';
 
 export interface ContractEvent {
   readonly contract: string;
   readonly name: string;
   /** Canonical JSON. */
   readonly data: Uint8Array;
+}
+
+/** As a receipt keeps it. */
+export interface EmittedEvent extends ContractEvent {
+  /** Number of the call of the transaction in which it was emitted, from 0. */
+  readonly call: number;
 }
 
 export interface Receipt {
@@ -31,60 +53,101 @@ export interface Receipt {
   readonly gasUsed: number;
   /** How the transaction was signed, so that a reader sees whose key stood behind it. */
   readonly keyKind: 'own' | 'custodial';
-  /** One canonical JSON value per call; empty when failed. */
+  /** One per call; none when failed. */
   readonly results: readonly Uint8Array[];
-  readonly events: readonly ContractEvent[];
+  /** Emitted ones alone: receiptEvents has all. */
+  readonly events: readonly EmittedEvent[];
 }
 
+const OK_BIT = 1;
+const OWN_KEY_BIT = 2;
+const GAS_OFFSET = DIGEST_BYTES + 8 + 4;
+
+/** @throws RangeError for a receipt that no transaction gets: one that failed and did something, or the other way round. */
 export function encodeReceipt(receipt: Receipt): Uint8Array {
-  return new Writer(512)
+  const { results, events, code, detail, failedCall } = receipt;
+  const isOk = receipt.status === 'ok';
+  const isWhole = isOk ? code === 'OK' && detail.length === 0 && failedCall === 0 : code !== 'OK' && results.length + events.length === 0;
+  const fault = isWhole ? faultOf(receipt) : 'its parts contradict its status';
+  if (fault !== undefined) throw new RangeError(`Cannot encode a receipt: ${fault}`);
+  const writer = new Writer(256)
     .fixed(receipt.transactionId, DIGEST_BYTES)
     .u64(receipt.height)
     .u32(receipt.index)
-    .bool(receipt.status === 'ok')
-    .text(receipt.code)
-    .bytes(receipt.detail)
-    .u32(receipt.failedCall)
     .u64(receipt.gasUsed)
-    .bool(receipt.keyKind === 'own')
-    .list(receipt.results, (w, result) => w.bytes(result))
-    .list(receipt.events, (w, event) => w.text(event.contract).text(event.name).bytes(event.data))
+    .u8((isOk ? OK_BIT : 0) | (receipt.keyKind === 'own' ? OWN_KEY_BIT : 0));
+  if (!isOk) return writer.text(code).bytes(detail).u32(failedCall).finish();
+  return writer
+    .list(results, (w, result) => w.bytes(result))
+    .list(events, (w, event) => w.u32(event.call).text(event.contract).text(event.name).bytes(event.data))
     .finish();
 }
 
 function readReceipt(reader: Reader): Receipt {
-  return {
-    transactionId: reader.fixed(DIGEST_BYTES),
-    height: reader.u64(),
-    index: reader.u32(),
-    status: reader.bool() ? 'ok' : 'failed',
-    code: reader.text(NAME_BYTES_MAX),
-    detail: reader.bytes(RECEIPT_DETAIL_BYTES_MAX),
-    failedCall: reader.u32(),
-    gasUsed: reader.u64(),
-    keyKind: reader.bool() ? 'own' : 'custodial',
-    results: reader.list((r) => r.bytes()),
+  const front = { transactionId: reader.fixed(DIGEST_BYTES), height: reader.u64(), index: reader.u32(), gasUsed: reader.u64() };
+  const bits = reader.u8();
+  if (bits > (OK_BIT | OWN_KEY_BIT)) throw new DecodeError(`bits of a receipt are ${bits}`);
+  const keyKind = (bits & OWN_KEY_BIT) !== 0 ? 'own' : 'custodial';
+  if ((bits & OK_BIT) === 0) return { ...front, keyKind, status: 'failed', ...readFailure(reader), results: [], events: [] };
+  const receipt: Receipt = {
+    ...front,
+    keyKind,
+    ...{ status: 'ok', code: 'OK', detail: NO_BYTES, failedCall: 0 },
+    results: reader.list((r) => r.bytes(), TRANSACTION_CALLS_MAX),
     events: reader.list(
-      (r) => ({ contract: r.text(NAME_BYTES_MAX), name: r.text(NAME_BYTES_MAX), data: r.bytes() }),
+      (r) => ({ call: r.u32(), contract: r.text(NAME_BYTES_MAX), name: r.text(NAME_BYTES_MAX), data: r.bytes() }),
       EVENTS_PER_TRANSACTION_MAX,
     ),
   };
+  const fault = faultOf(receipt);
+  if (fault !== undefined) throw new DecodeError(fault);
+  return receipt;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function readFailure(reader: Reader): Pick<Receipt, 'code' | 'detail' | 'failedCall'> {
+  const failure = { code: reader.text(NAME_BYTES_MAX), detail: reader.bytes(RECEIPT_DETAIL_BYTES_MAX), failedCall: reader.u32() };
+  if (failure.code === 'OK') throw new DecodeError('a failed receipt says OK');
+  return failure;
+}
+
+function faultOf({ results, events }: Pick<Receipt, 'results' | 'events'>): string | undefined {
+  let call = 0;
+  for (const event of events) {
+    if (event.call < call || event.call >= results.length) return 'events are not in order of the calls';
+    call = event.call;
+  }
+  return undefined;
 }
 
 /** Gas used, without reading the rest. @throws DecodeError */
 export function gasUsedOf(receipt: Uint8Array): number {
   const reader = new Reader(receipt);
-  reader.fixed(DIGEST_BYTES);
-  reader.u64();
-  reader.u32();
-  reader.bool();
-  reader.text(NAME_BYTES_MAX);
-  reader.bytes(RECEIPT_DETAIL_BYTES_MAX);
-  reader.u32();
+  reader.fixed(GAS_OFFSET);
   return reader.u64();
 }
 
 /** @throws DecodeError */
 export function decodeReceipt(bytes: Uint8Array): Receipt {
   return decodeAll(bytes, readReceipt);
+}
+
+/**
+ * All events of a transaction, in order of its calls: those that contracts emitted, and those that results of `records` stand for. What nobody asks for is
+ * not written. @param from number of the first that is asked for @returns how many there are @throws DecodeError
+ */
+export function* receiptEvents({ results, events }: Pick<Receipt, 'results' | 'events'>, from = 0): Generator<ContractEvent, number> {
+  let at = 0;
+  let emitted = 0;
+  for (const [call, result] of results.entries()) {
+    if (isRecordResults(result))
+      for (const event of recordEventsOf(decodeRecordResults(result)))
+        if (at++ >= from) yield { contract: RECORDS, name: event.name, data: recordEventData(event) };
+    for (; events[emitted]?.call === call; emitted++) {
+      const { contract, name, data } = events[emitted]!;
+      if (at++ >= from) yield { contract, name, data };
+    }
+  }
+  return at;
 }

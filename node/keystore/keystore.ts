@@ -13,9 +13,9 @@ import {
   type KeyObject,
   randomBytes,
   scrypt,
-  sign as signMessage,
 } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { type Ed25519Sign, ed25519SignerOf } from '../crypto/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { fromHex, toHex, utf8 } from '../format/index.ts';
 import { readFile, writeFileAtomic } from './atomic-file.ts';
@@ -123,7 +123,7 @@ class Vault implements Keystore {
   readonly #kdf: Sealed['kdf'];
   readonly #key: Uint8Array;
   #held: readonly Held[];
-  readonly #objects = new Map<string, KeyObject>(); // importing a key costs about 0.1 ms, signing half of that
+  readonly #signers = new Map<string, Ed25519Sign>();
 
   constructor(path: string, kdf: Sealed['kdf'], key: Uint8Array, held: readonly Held[]) {
     this.path = path;
@@ -151,12 +151,12 @@ class Vault implements Keystore {
     if (isSymmetric(entry.kind) || entry.kind === 'transport') {
       throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'sign' });
     }
-    let object = this.#objects.get(id);
-    if (object === undefined) {
-      object = privateKeyOf(secret);
-      this.#objects.set(id, object);
+    let sign = this.#signers.get(id);
+    if (sign === undefined) {
+      sign = ed25519SignerOf(secret);
+      this.#signers.set(id, sign);
     }
-    return new Uint8Array(signMessage(null, message, object));
+    return sign(message);
   }
 
   secret(id: string): Uint8Array {
@@ -179,7 +179,7 @@ class Vault implements Keystore {
   async remove(id: string): Promise<void> {
     const { secret } = this.#find(id);
     await this.#replace(this.#held.filter((held) => held.entry.id !== id));
-    this.#objects.delete(id);
+    this.#signers.delete(id);
     secret.fill(0);
   }
 

@@ -3,12 +3,14 @@
  * code. Changes nothing: writes stay in the result.
  */
 import {
+  Answers,
   type BlockContext,
   type BuiltinContract,
   type ChainView,
   type ContractMachine,
   executeTransaction,
   type Execution,
+  type ExecutionDeps,
   type WrittenVersion,
 } from '../../contracts/index.ts';
 import {
@@ -124,6 +126,13 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     account: (id) => parent.account(id),
     spent: (id) => spentHere.has(toByteText(id)) || parent.isSpent(id),
   };
+  const execution: ExecutionDeps = {
+    answers: new Answers(),
+    builtins: deps.builtins,
+    machine: deps.machine,
+    hash: crypto.hash,
+    verify: crypto.verify,
+  };
   const included: number[] = [];
   const refused: { index: number; code: string }[] = [];
   const ids: Digest[] = [];
@@ -158,7 +167,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
       if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
       continue;
     }
-    const execution = reads.during(() =>
+    const outcome = reads.during(() =>
       executeTransaction(
         {
           transactionId: opened.id,
@@ -171,19 +180,19 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
         },
         block,
         { get: read, transaction: reads.transaction },
-        { builtins: deps.builtins, machine: deps.machine, hash: crypto.hash, verify: crypto.verify },
+        execution,
       ),
     );
-    for (const [key, value] of execution.writes) writes.set(key, value);
+    for (const [key, value] of outcome.writes) writes.set(key, value);
     spentHere.add(toByteText(opened.id));
-    for (const version of execution.written) written.push(version);
-    receipts.push(encodeReceipt(receiptOf(execution, opened.id, height, bodies.length, verdict.key.key.kind)));
+    for (const version of outcome.written) written.push(version);
+    receipts.push(encodeReceipt(receiptOf(outcome, opened.id, height, bodies.length, verdict.key.key.kind)));
     included.push(index);
     ids.push(opened.id);
     hashes.push(opened.hash);
     bodies.push(verified.bytes);
     bytes += verified.bytes.length;
-    gas += execution.gasUsed;
+    gas += outcome.gasUsed;
   }
   return { writes, before, included, refused, bodies, ids, hashes, receipts, written };
 }

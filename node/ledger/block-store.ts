@@ -26,6 +26,14 @@ export interface HeadRow {
   readonly stateRoot: Digest;
 }
 
+export function encodeForm(form: number): Uint8Array {
+  return new Writer(4).u32(form).finish();
+}
+
+export function decodeForm(bytes: Uint8Array): number {
+  return decodeAll(bytes, (reader) => reader.u32());
+}
+
 export function encodeHead(head: HeadRow): Uint8Array {
   return new Writer(80).u64(head.height).fixed(head.hash, 32).fixed(head.stateRoot, 32).finish();
 }

@@ -32,11 +32,11 @@ import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
 import type { Location } from '../store/index.ts';
 import type { BlockReads } from './block-files.ts';
-import { createBlockStore, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
+import { createBlockStore, decodeForm, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
-import { ledgerKey } from './keys.ts';
+import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createMapRows } from './map-rows.ts';
 import { blockFactsOf } from './record-facts.ts';
@@ -130,7 +130,10 @@ export interface Executor extends LedgerRepair {
   /** @throws ChainError BLOCK_NOT_FOUND when the parent is not the last final block and not held as executed on it */
   build(request: BuildRequest): Promise<Built>;
   execute(request: ExecuteRequest): Promise<Executed>;
-  /** @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go. */
+  /**
+   * Writes the block; whoever asks for it syncs the store before anything builds on it.
+   * @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go.
+   */
   commit(request: CommitRequest): Promise<Committed>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
   prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
@@ -334,13 +337,13 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const changes: ChangeSet = { height, before: map.root(), after: outcome.staged.root, writes: outcome.mapWrites };
     operations.push(mapRows.changes(changes));
     operations.push(...images.follow(outcome.writes, (key) => candidate.read(key)));
-    await store.batch(operations, { sync: true });
+    await store.batch(operations, { sync: false });
 
     try {
       versions.advance(candidate);
     } catch (error) {
       if (!(error instanceof PagesDamaged)) throw error;
-      await loadMap(candidate, error); // the block is on disk
+      await loadMap(candidate, error); // the block is stored
     }
     mapRows.committed(map, changes);
     if (outcome.registryChanged) finalState.changed();
@@ -378,6 +381,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
 
   async function openOnce(): Promise<Committed> {
     const head = blocks.head();
+    if (head) judgeForm(store.get(ledgerKey.form));
     if (head) return openStored(head.height);
     if (blocks.headerBytes(0)) throw new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(ledgerKey.head)) }); // genesis must not be written over a chain
     let changes: ChangeSet | undefined;
@@ -391,6 +395,12 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const operations = genesisBlock(crypto, genesis, deps.genesisText, rootOf);
     await store.batch([...operations, mapRows.changes(changes!)], { sync: true });
     return openStored(0);
+  }
+
+  /** @throws ChainError STORE_FORM */
+  function judgeForm(row: Uint8Array | undefined): void {
+    const form = row && decodeForm(row);
+    if (form !== LEDGER_FORM) throw new ChainError('STORE_FORM', { form: form ?? null, formRead: LEDGER_FORM });
   }
 
   async function openStored(height: number): Promise<Committed> {

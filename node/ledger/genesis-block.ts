@@ -15,8 +15,8 @@ import {
   Writer,
 } from '../format/index.ts';
 import type { StoreOperation } from '../world.ts';
-import { encodeHead } from './block-store.ts';
-import { ledgerKey } from './keys.ts';
+import { encodeForm, encodeHead } from './block-store.ts';
+import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import type { MapWrite } from '../state/index.ts';
 import { stateOperations } from './state-rows.ts';
 
@@ -51,6 +51,7 @@ export function genesisBlock(
   const hash = headerHash(crypto, headerBytes);
   return [
     { key: ledgerKey.genesis, value: utf8(genesisText) },
+    { key: ledgerKey.form, value: encodeForm(LEDGER_FORM) },
     { key: ledgerKey.header(0), value: headerBytes },
     { key: ledgerKey.receipts(0), value: new Writer(4).list([], () => undefined).finish() },
     { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },

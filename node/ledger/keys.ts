@@ -2,9 +2,13 @@
 import { type ByteText, type Digest, toByteText } from '../format/index.ts';
 import { keyspace, u64Key } from '../store/keyspace.ts';
 
+/** Form of the rows and files of a ledger: another number is another program's directory, which this one neither reads nor writes. */
+export const LEDGER_FORM = 1;
+
 export const ledgerKey = {
   head: `${keyspace.meta}head` as ByteText,
   genesis: `${keyspace.meta}genesis` as ByteText,
+  form: `${keyspace.meta}form` as ByteText,
   header: (height: number): ByteText => keyspace.header + u64Key(height),
   body: (height: number): ByteText => keyspace.body + u64Key(height),
   certificate: (height: number): ByteText => keyspace.certificate + u64Key(height),

@@ -3,6 +3,7 @@
  * writes, and nothing waits for a block that is being built, executed or stored. In a node it stands in a thread and has a contract machine of its own.
  */
 import {
+  bodyGas,
   type BuiltinContract,
   type ContractMachine,
   executeTransaction,
@@ -17,7 +18,7 @@ import { createBlockStore } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
 import { createStateRows } from './state-rows.ts';
 
-/** Gas of one read-only call. */
+/** Gas of one read-only call, beside what finding one record in a body costs. */
 export const QUERY_GAS_MAX = 500_000_000;
 
 /** Most gas of a trial: about 12 ms. What takes more is not judged before it is signed. */
@@ -89,7 +90,7 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
         const reads = guardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
         const { status, code, detail, result, gasUsed } = reads.during(() =>
           queryContract(
-            { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+            { contract, method, args, caller, gasLimit: QUERY_GAS_MAX + bodyGas(parameters) },
             { chainId, height, timestampMs, era, parameters },
             reads,
             { builtins, machine, hash: crypto.hash, verify: crypto.verify },

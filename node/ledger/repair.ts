@@ -51,8 +51,8 @@ import { damagedKey } from '../store/mend.ts';
 import type { StagedMap, StateMap } from '../state/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { Location } from '../store/index.ts';
-import { type BlockStore, encodeHead, encodeLocation, type HeadRow, type Position } from './block-store.ts';
-import { ledgerKey } from './keys.ts';
+import { type BlockStore, encodeForm, encodeHead, encodeLocation, type HeadRow, type Position } from './block-store.ts';
+import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import type { MapRows } from './map-rows.ts';
 import { createStateRows, inlineRow, isPointedTo, pathOf } from './state-rows.ts';
 import { decodeUndo, undoEntrySteps } from './undo.ts';
@@ -281,6 +281,7 @@ export function createLedgerRepair(deps: {
         return repairState(key, value);
       case keyspace.meta:
         if (key === ledgerKey.genesis) return write([{ key, value: utf8(deps.genesisText) }], 'own');
+        if (key === ledgerKey.form) return write([{ key, value: encodeForm(LEDGER_FORM) }], 'own');
         if (key === ledgerKey.mapSnapshot) return repairMap();
         return key === ledgerKey.head ? repairHead() : { outcome: 'lost' };
       case keyspace.heightByHash:

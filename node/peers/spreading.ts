@@ -14,7 +14,7 @@ import type { Requests } from './requests.ts';
  */
 export const SPREAD_GATHER_MS = 100;
 /** After a block of several transactions so many callers have their answers and send again: what they send leaves together this long after it, ms. A producer waits longer (GATHER_MS of chain.ts). */
-export const SPREAD_AFTER_BLOCK_MS = 25;
+export const SPREAD_AFTER_BLOCK_MS = 20;
 /** A block that held so many is one of several callers. */
 export const SPREAD_SEVERAL = 4;
 /** Bytes spread again, or handed to a primary, at a time: a chain that cannot keep up must not drown in repetitions. */

@@ -39,7 +39,11 @@ export interface Inclusions {
   position(transactionId: Digest): { readonly height: number; readonly index: number; readonly blockHash: Digest } | undefined;
 }
 
-export function createInclusions(blocks: BlockStore, crypto: Pick<Crypto, 'hash'>, inSlices: RunInSlices): Inclusions {
+export function createInclusions(
+  blocks: Pick<BlockStore, 'headerBytes' | 'receiptBytes' | 'position'>,
+  crypto: Pick<Crypto, 'hash'>,
+  inSlices: RunInSlices,
+): Inclusions {
   const trees = new BoundedMap<number, Tree>(TREES_HELD_MAX, { bytesMax: TREES_BYTES_MAX, bytesOf: ({ bytes }) => bytes });
   const building = new Map<number, Promise<Tree | undefined>>();
 

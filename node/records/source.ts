@@ -6,13 +6,13 @@ import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
   decodeHeader,
-  decodeJson,
+  decodeRecordResults,
   decodeTransaction,
   type Digest,
   fromByteText,
-  fromHex,
-  type Json,
+  isRecordResults,
   type Receipt,
+  recordEventsOf,
   recordTextsOf,
   type RecordText,
   type RecordVersion,
@@ -97,17 +97,14 @@ export interface WrittenBlock {
   readonly transactions: readonly Uint8Array[];
 }
 
-/** The records that one block wrote, in order of the events of its receipts; `state` holds that block or a later one. */
+/** The records that one block wrote, in order of its receipts; `state` holds that block or a later one. */
 export function* recordRowsOf({ receipts, transactions }: WrittenBlock, state: StateView): Generator<void, RecordRow[], void> {
   const rows: RecordRow[] = [];
   const get = (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key));
   let last: { readonly index: number; readonly call: number; readonly texts: readonly RecordText[] } | undefined;
-  for (const { events } of receipts) {
-    for (const { contract, data } of events) {
-      if (contract !== CONTRACT.records) continue;
-      const { id, version } = decodeJson(data) as { readonly [name: string]: Json };
-      if (typeof id !== 'string' || typeof version !== 'number') continue;
-      const recordId = fromHex(id);
+  for (const { results } of receipts) {
+    const changed = results.filter(isRecordResults).flatMap((result) => [...recordEventsOf(decodeRecordResults(result))]);
+    for (const { id: recordId, version } of changed) {
       const record = readVersion(get, toByteText(recordId), version);
       if (!record) continue;
       const { index, call, item } = record;

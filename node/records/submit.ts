@@ -8,7 +8,9 @@ import {
   type ByteText,
   contentDigest,
   type Crypto,
+  currentVersionOf,
   decodeJson,
+  decodeRecordResults,
   type Json,
   type Receipt,
   type RecordVersion,
@@ -144,7 +146,7 @@ async function confirmedOutcome(
   place: number,
 ): Promise<SubmitOutcome> {
   if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt, place);
-  const ofAll = receipt.results.flatMap((result) => decodeJson(result) as { status: string; currentVersion: number }[]);
+  const ofAll = receipt.results.flatMap(decodeRecordResults);
   const results = ofAll.slice(place, place + rows.length);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
   const stored = results.every(({ status }) => status === 'repeated') ? await storedRows(deps, rows, true) : undefined;
@@ -158,8 +160,10 @@ async function confirmedOutcome(
     blockHash: toHex(blockHash),
     records: await deps.bodies.inSlices(
       outcomesOf(rows, (row, i) => {
-        if (results[i]?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', results[i]?.currentVersion);
-        return outcomeOf(deps, caller.account, { ...row, first: met.get(row) }, 'repeated', results[i]?.currentVersion);
+        const result = results[i];
+        const current = result && currentVersionOf(result);
+        if (result?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', current);
+        return outcomeOf(deps, caller.account, { ...row, first: met.get(row) }, 'repeated', current);
       }),
       true,
     ),

@@ -1,19 +1,19 @@
 /**
  * The vote log: what this validator has signed, on disk before it leaves (adapter on node:fs; design: chain, "Votes persist before they are
- * sent"). One file, written ahead with zeros so that fdatasync moves no metadata; one frame and one fdatasync per append.
+ * sent"). One file, written ahead with zeros so that a sync moves no metadata; one frame and one synced write per append.
  *
  * A crash can tear the last frame only, and it leaves zeros (sectors never written) or a short file: such a frame was never synced, so no
  * vote in it was sent, and it is dropped. Every other mismatch means that synced votes may be lost: the log is set aside, and the replica
  * starts mute. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told apart.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { ChainError } from '../errors/index.ts';
 import { concat, DecodeError, decodeAll, utf8, Writer } from '../format/index.ts';
 import type { AppendLog, LogLoss } from '../world.ts';
 import { crc32 } from './checksum.ts';
-import { fileError, guarded, putFile, writeAt } from './files.ts';
+import { fileError, guarded, openSynced, putFile, writeAt, writeSynced } from './files.ts';
 import { ASIDE } from './level-store.ts';
 
 /** Below the data directory. */
@@ -246,7 +246,7 @@ class FileVoteLog implements VoteLog {
       const made = await writeWhole(path, content.records); // a clean file, so that old bytes cannot join a new frame
       return new FileVoteLog(path, made.file, { ...made, records: content.records }, opened);
     }
-    const file = await guarded(() => open(path, 'r+'));
+    const file = await guarded(() => openSynced(path));
     const { size } = await file.stat();
     return new FileVoteLog(path, file, { at: content.end, size, sequence: content.nextSequence, records: content.records }, opened);
   }
@@ -257,8 +257,7 @@ class FileVoteLog implements VoteLog {
       const frame = encodeFrame(records, this.#sequence);
       while (this.#at + frame.length > this.#size) await this.#grow();
       try {
-        await writeAt(this.#file, frame, this.#at);
-        await this.#file.datasync();
+        await writeSynced(this.#file, frame, this.#at);
       } catch (error) {
         this.#broken = fileError(error);
         throw this.#broken;

@@ -31,6 +31,7 @@ import { createLog } from '../../node/real/log.ts';
 import { createRealWorld } from '../../node/real/world.ts';
 import { createClassLookup, openRecordIndex, type RecordIndex } from '../../node/records/index.ts';
 import { CHAIN_WRITE_BUFFER_BYTES, openDirectory, openLevelStore } from '../../node/store/index.ts';
+import type { LedgerStore } from '../../node/world.ts';
 import { ownCpuUs } from './statistics.ts';
 
 const WORK_MS_MAX = 600_000; // no part of a block is left out for time
@@ -64,6 +65,7 @@ export class Validator {
   readonly #crypto = createCrypto();
   readonly #session = new Session();
   readonly #executor: Executor;
+  readonly #store: Pick<LedgerStore, 'sync'>;
   readonly #mempool: Mempool;
   readonly #bodies: PendingBodies;
   readonly #index: RecordIndex;
@@ -72,6 +74,7 @@ export class Validator {
   private constructor(parts: {
     close: (() => Promise<void>)[];
     executor: Executor;
+    store: Pick<LedgerStore, 'sync'>;
     mempool: Mempool;
     bodies: PendingBodies;
     index: RecordIndex;
@@ -79,6 +82,7 @@ export class Validator {
   }) {
     this.#close = parts.close;
     this.#executor = parts.executor;
+    this.#store = parts.store;
     this.#bodies = parts.bodies;
     this.#index = parts.index;
     this.#tip = parts.tip;
@@ -130,6 +134,7 @@ export class Validator {
     return new Validator({
       close,
       executor,
+      store,
       mempool,
       bodies: await openPendingBodies(files, createBlockStore(store, files), crypto),
       index,
@@ -187,6 +192,7 @@ export class Validator {
     let stored!: Committed;
     const commit = await spent(async () => {
       stored = await this.#executor.commit({ hash, body, finality: undefined });
+      await this.#store.sync();
     });
     this.#tip.advance(stored);
     const included = waiting.map((entry, i) => ({ ...entry, gasUsed: gasUsedOf(stored.receipts[i]!) }));

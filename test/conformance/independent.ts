@@ -10,8 +10,8 @@ export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
   return hash.digest();
 }
 
-function tagged(kind: string, bytes: Uint8Array): Buffer {
-  return sha256(`tracemill/${kind}/v1\n`, bytes);
+function tagged(kind: string, ...parts: readonly Uint8Array[]): Buffer {
+  return sha256(`tracemill/${kind}/v1\n`, ...parts);
 }
 
 /** Where the fields of fixed size stand in a header's bytes, and what they hold. */
@@ -127,11 +127,18 @@ export function rootOfPath(leaf: Uint8Array, index: number, count: number, path:
   return root;
 }
 
+const SIGNATURE_BYTES = 64; // of Ed25519; its length stands before it in four bytes
+
+/** Covers the id and the signature. */
 export function transactionHash(bytes: Uint8Array): Buffer {
-  return tagged('transaction-full', bytes);
+  return tagged('transaction-full', idOf(bytes), bytes.subarray(-SIGNATURE_BYTES));
 }
 
-/** Covers all but the signature of 64 bytes and its length. */
 export function transactionId(bytes: Uint8Array): string {
-  return tagged('transaction', bytes.subarray(0, -68)).toString('hex');
+  return idOf(bytes).toString('hex');
+}
+
+/** Covers all but the signature and its length. */
+function idOf(bytes: Uint8Array): Buffer {
+  return tagged('transaction', bytes.subarray(0, -SIGNATURE_BYTES - 4));
 }

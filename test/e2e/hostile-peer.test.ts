@@ -12,6 +12,7 @@ import { decodeTransaction } from '../../node/format/transaction.ts';
 import { NODE_KEY } from '../../node/keystore/index.ts';
 import { BLOCK_FILES_DIRECTORY } from '../../node/ledger/block-files.ts';
 import { ledgerKey } from '../../node/ledger/keys.ts';
+import { indexKeyspace } from '../../node/records/query/keys.ts';
 import { keyspace, offsetOf, openLevelStore, segmentOf } from '../../node/store/index.ts';
 import { segmentName } from '../../node/store/segments/form.ts';
 import type { Channel } from '../../node/world.ts';
@@ -113,7 +114,10 @@ test('stored values with a flipped bit are never served, found by doctor, said i
   const lostBody = ledgerKey.body(other.height as number);
   await flipBody(join(node.dir, 'data'), other.height as number);
   for (const key of [row, ...blockRows, ...mapRows]) await flipStored(chain, Buffer.from(key, 'latin1'));
-  await flipStored(join(node.dir, 'data/index'), Buffer.from((await keysUnder(join(node.dir, 'data/index'), 'r'))[0]!, 'latin1'));
+  await flipStored(
+    join(node.dir, 'data/index'),
+    Buffer.from((await keysUnder(join(node.dir, 'data/index'), indexKeyspace.block.prefix))[0]!, 'latin1'),
+  );
   await flipInTable(join(node.dir, 'data/sealed'));
 
   const doctor = await context.cli(DAMAGED, ['doctor', '--config', node.configPath]);

@@ -17,7 +17,7 @@ import {
   Writer,
 } from '../../node/format/index.ts';
 import { type EngineLimits, type EngineParameters, judgeFinality } from '../../consensus/index.ts';
-import type { Store } from '../../node/world.ts';
+import type { LedgerStore } from '../../node/world.ts';
 import type { SimProcess } from './world.ts';
 
 export interface Bounds {
@@ -97,7 +97,7 @@ export class TestChain implements ChainPort {
   readonly #rules: Rules;
   readonly #engine: string;
   readonly #process: SimProcess;
-  readonly #store: Store;
+  readonly #store: LedgerStore;
   readonly #pool = new Set<number>();
   readonly #spent = new Set<number>();
   readonly #executed = new Map<string, Uint8Array>();
@@ -106,9 +106,10 @@ export class TestChain implements ChainPort {
   digest: Digest;
   finality: Uint8Array | undefined;
   #storing = Promise.resolve();
+  #syncing = Promise.resolve();
   onDelivered: (block: Delivered) => void = () => {};
   onWork: (waiting: boolean) => void = () => {};
-  /** Called once a block is on disk here: what a client may be told. */
+  /** Called once a block is final and written here: what a client may be told. */
   onFinal: (height: number, digest: Digest, transactions: readonly number[]) => void = () => {};
   onNote: (text: string) => void = () => {};
 
@@ -145,12 +146,15 @@ export class TestChain implements ChainPort {
 
   async build({ height, parent, emptyAllowed }: Parameters<ChainPort['build']>[0]): ReturnType<ChainPort['build']> {
     await this.#wait(2);
-    if (this.#pool.size === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
-    const transactions = [...this.#pool].slice(0, this.#rules.bounds.blockTransactionsMax);
+    const below = this.#executed.get(toHex(parent));
+    const taken = new Set(below && decodeBody(below).transactions);
+    const waiting = [...this.#pool].filter((id) => !taken.has(id));
+    if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    const transactions = waiting.slice(0, this.#rules.bounds.blockTransactionsMax);
     const body = encodeBody({ parent, height, proposer: this.#process.node, salt: this.#process.world.random.bytes(8), transactions });
     const digest = this.#digestOf(body);
     this.#executed.set(toHex(digest), body);
-    return { digest, proposal: body };
+    return { digest, proposal: body, more: transactions.length < waiting.length };
   }
 
   async execute({ height, digest, proposal }: Parameters<ChainPort['execute']>[0]): ReturnType<ChainPort['execute']> {
@@ -174,6 +178,10 @@ export class TestChain implements ChainPort {
     const body = this.#executed.get(toHex(digest));
     if (!body) throw new Error(`commit of a block that was not executed at ${height}`);
     return this.#add(height, { digest, body, finality });
+  }
+
+  durable(): Promise<void> {
+    return this.#syncing;
   }
 
   sync(height: number, from: readonly string[]): void {
@@ -233,7 +241,9 @@ export class TestChain implements ChainPort {
     const held = this.block(height);
     if (!held) {
       if (height !== this.height + 1) throw new Error(`block ${height} on ${this.height}`);
-      await this.#store.batch([{ key: key(height), value: encodeStored(block) }], { sync: true });
+      await this.#syncing;
+      await this.#store.batch([{ key: key(height), value: encodeStored(block) }], { sync: false });
+      this.#syncing = this.#store.sync();
       if (!this.#process.dead()) {
         this.#takeUp(height, block);
         this.onFinal(height, block.digest, decodeBody(block.body).transactions);
@@ -254,7 +264,7 @@ export class TestChain implements ChainPort {
     this.height = height;
     this.digest = block.digest;
     this.finality = block.finality;
-    this.#executed.clear();
+    for (const [name, body] of this.#executed) if (!equalBytes(decodeBody(body).parent, block.digest)) this.#executed.delete(name);
     for (const id of decodeBody(block.body).transactions) {
       this.#spent.add(id);
       this.#pool.delete(id);

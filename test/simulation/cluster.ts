@@ -271,7 +271,8 @@ export class Cluster {
 
   /** Everything an honest node says, over all its lives, against all that it has said before. */
   #inspect(from: string, frame: Uint8Array): void {
-    const fault = this.#words.hear(from, !this.faulty.has(this.names.indexOf(from)), frame);
+    const i = this.names.indexOf(from);
+    const fault = this.#words.hear(from, !this.faulty.has(i), frame, this.node(i)?.height() ?? Number.POSITIVE_INFINITY);
     if (fault) this.fail(fault);
   }
 }

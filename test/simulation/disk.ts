@@ -4,7 +4,7 @@
  */
 import { ChainError } from '../../node/errors/index.ts';
 import type { ByteText } from '../../node/format/index.ts';
-import type { AppendLog, FileDirectory, Store, StoreOperation } from '../../node/world.ts';
+import type { AppendLog, FileDirectory, LedgerStore, StoreOperation } from '../../node/world.ts';
 import { SimDirectory, SimFiles } from './files.ts';
 import type { SeededRandom } from './random.ts';
 
@@ -59,12 +59,12 @@ export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, 
     (run, syncs) =>
       new Promise((resolve, reject) => {
         const count = syncs && disk.hooksStores ? ++disk.persistCount : undefined;
-        const killed = (stage: 'before' | 'after'): boolean => {
+        const killed = (stage: 'before' | 'during' | 'after'): boolean => {
           if (count === undefined || !disk.onPersist({ count, stage, rewrite: false })) return false;
           kill();
           return true;
         };
-        if (killed('before')) return; // what was written and not synced is there in part
+        if (killed('before') || killed('during')) return; // what was written and not synced is there in part
         later(syncs ? disk.syncMs(random) : FILE_CALL_MS, () => {
           files.roomBytes = disk.full ? 0 : Number.POSITIVE_INFINITY;
           try {
@@ -150,7 +150,7 @@ export class SimLog implements AppendLog {
   }
 }
 
-export class SimStore implements Store {
+export class SimStore implements LedgerStore {
   readonly #disk: SimDisk;
   readonly #rows: Map<ByteText, Uint8Array>;
   readonly #durable: Map<ByteText, Uint8Array>;
@@ -197,6 +197,23 @@ export class SimStore implements Store {
       this.#later(options.sync ? this.#disk.syncMs(this.#random) : 0.05, () => {
         apply(this.#rows, copied);
         if (options.sync) this.#sync(this.#unsynced.indexOf(copied) + 1);
+        if (!killed('after')) resolve();
+      }),
+    );
+  }
+
+  sync(): Promise<void> {
+    const last = this.#unsynced.at(-1);
+    const count = this.#disk.hooksStores ? ++this.#disk.persistCount : undefined;
+    const killed = (stage: 'before' | 'during' | 'after'): boolean => {
+      if (count === undefined || !this.#disk.onPersist({ count, stage, rewrite: false })) return false;
+      this.#kill();
+      return true;
+    };
+    if (killed('before') || killed('during')) return new Promise(() => {});
+    return new Promise((resolve) =>
+      this.#later(this.#disk.syncMs(this.#random), () => {
+        if (last) this.#sync(this.#unsynced.indexOf(last) + 1);
         if (!killed('after')) resolve();
       }),
     );

@@ -41,13 +41,13 @@ export class PbftPromises implements Promises {
     said.prepared.clear();
   }
 
-  hear(from: string, honest: boolean, frame: Uint8Array): string | undefined {
+  hear(from: string, honest: boolean, frame: Uint8Array, final: number): string | undefined {
     const message = decodeMessage(frame);
     if (message.kind === 'newView') this.#noteBinding(message);
     if (!honest || message.kind === 'committed' || message.node !== from) return undefined;
     if (message.kind === 'viewChange') return this.#viewChangeFault(message);
     if (message.kind === 'prepare' || message.kind === 'commit' || message.kind === 'prePrepare' || message.kind === 'checkpoint')
-      return this.#voteFault(message.kind, message.node, { ...message, digest: toHex(message.digest) });
+      return this.#voteFault(message.kind, message.node, { ...message, digest: toHex(message.digest) }, final);
     return undefined;
   }
 
@@ -64,9 +64,10 @@ export class PbftPromises implements Promises {
     return said;
   }
 
-  #voteFault(phase: string, node: string, { height, view, digest }: Place): string | undefined {
+  #voteFault(phase: string, node: string, { height, view, digest }: Place, final: number): string | undefined {
     const place = `${node} ${phase} ${height} ${view}`;
     if (phase === 'checkpoint') return undefined;
+    if (height > final + 1) return `${place}: it stands on no final block, the last one here is ${final}`; // one height is open, whatever is built ahead
     const said = this.#of(node);
     if (height <= said.lostThrough) return `${place}: it may have voted there before it lost its vote log`;
     if (view < said.promised) return `${place}: its view change has promised to vote in no view below ${said.promised}`;

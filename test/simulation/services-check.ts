@@ -6,7 +6,7 @@
 import { anchoredHead, auditKey, CONTRACT } from '../../contracts/index.ts';
 import { type Anchors, examineExchanges, linkAt } from '../../node/feeds/exchange-audit.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type ByteText, decodeHeader, decodeJson, type Json, prefixEnd, toHex } from '../../node/format/index.ts';
+import { type ByteText, decodeHeader, decodeJson, type Json, prefixEnd, receiptEvents, toHex } from '../../node/format/index.ts';
 import { createClassLookup, createRecordIndex, recordRowsOf, SEALED_PULL_EVERY_MS, SEARCH_LIMIT_MAX } from '../../node/records/index.ts';
 import type { RecordFilter, RecordRow } from '../../node/records/types.ts';
 import { MemoryStore } from '../tools/memory-store.ts';
@@ -85,8 +85,12 @@ export class ServicesCheck {
   async #waitForSealed(judged: readonly number[], told: readonly ToldRecord[]): Promise<void> {
     const cluster = this.#cluster;
     const untilMs = cluster.scheduler.nowMs + SEALED_WITHIN_MS;
-    let missing = judged.flatMap((i) =>
-      told.filter(({ organisation }) => organisation === this.#setup.organisationOf(i)).map((record) => ({ i, record })),
+    const organisationOf = (i: number): string => this.#setup.organisationOf(i);
+    const added = new Set(this.#setup.motions.flatMap((motion) => (motion.kind === 'addNode' ? [motion.node] : [])));
+    // Who joined may find nobody of its organisation to have them from: the one that held them can be suspended before it has asked.
+    const asked = judged.filter((i) => judged.some((other) => !added.has(other) && organisationOf(other) === organisationOf(i)));
+    let missing = asked.flatMap((i) =>
+      told.filter(({ organisation }) => organisation === organisationOf(i)).map((record) => ({ i, record })),
     );
     for (;;) {
       const still: typeof missing = [];
@@ -112,8 +116,8 @@ export class ServicesCheck {
     const stored = new Map<string, string>();
     const { height } = node.head();
     for (let at = 1; at <= height; at++) {
-      for (const { transactionId, events } of (await node.blocks.receipts(at)) ?? []) {
-        for (const { contract, data } of events) {
+      for (const { transactionId, ...receipt } of (await node.blocks.receipts(at)) ?? []) {
+        for (const { contract, data } of receiptEvents(receipt)) {
           if (contract !== CONTRACT.records) continue;
           const { id } = decodeJson(data) as { readonly [name: string]: Json };
           if (stored.has(String(id))) this.#cluster.fail(`${name}: the record ${String(id)} is stored twice, last at ${at}`);

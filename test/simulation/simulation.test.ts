@@ -106,7 +106,7 @@ test('a validator killed at each of its persist points, before, during and after
       victim.onKilled = () => cluster.scheduler.after(600, () => cluster.boot(at % 2));
       cluster.bootAll();
       for (let i = 0; i < 4; i++) cluster.submit(i, 1);
-      assert.ok(await reach(cluster, 7, 30_000, [0, 1, 2, 3]), `${stage} ${at}`);
+      assert.ok(await reach(cluster, 9, 30_000, [0, 1, 2, 3]), `${stage} ${at}`);
       assert.equal(killed, 1, `${stage} ${at}`);
       cluster.checkAcknowledged();
     }

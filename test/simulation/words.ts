@@ -10,8 +10,8 @@ import { PbftPromises } from './pbft-promises.ts';
 export interface Promises {
   /** The vote log of `node` is gone. */
   logLost(node: string): void;
-  /** A message as it leaves `from`. @returns the rule that it breaks */
-  hear(from: string, honest: boolean, frame: Uint8Array): string | undefined;
+  /** A message as it leaves `from`, whose last final block is that of `height`. @returns the rule that it breaks */
+  hear(from: string, honest: boolean, frame: Uint8Array, height: number): string | undefined;
   /** Highest height at which `node` has spoken for a block as final. */
   committedAt(node: string): number;
 }
@@ -36,8 +36,8 @@ export class Words {
     this.#promises.logLost(node);
   }
 
-  /** A frame as it leaves `from`; `honest` says whether its sender is. @returns the rule that it breaks */
-  hear(from: string, honest: boolean, frame: Uint8Array): string | undefined {
+  /** A frame as it leaves `from`, whose last final block is that of `height`; `honest` says whether its sender is. @returns the rule that it breaks */
+  hear(from: string, honest: boolean, frame: Uint8Array, height: number): string | undefined {
     const said = inspect(this.#engine, frame);
     if (!said) return honest ? `${from} sent bytes that are no message` : undefined;
     const { signer, place, digest } = said;
@@ -47,7 +47,7 @@ export class Words {
       if (earlier !== undefined && earlier !== toHex(digest)) return `${where}: two digests signed`;
       this.#digests.set(where, toHex(digest));
     }
-    return this.#promises.hear(from, honest, frame);
+    return this.#promises.hear(from, honest, frame, height);
   }
 
   committedAt(node: string): number {

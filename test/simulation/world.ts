@@ -3,7 +3,7 @@
  * by one event queue and one seed. Any node that takes its clock, timers, random, log, store and network from here runs repeatably.
  */
 import type { Crypto } from '../../node/format/index.ts';
-import type { AppendLog, FileDirectory, Log, Network, Store, World } from '../../node/world.ts';
+import type { AppendLog, FileDirectory, LedgerStore, Log, Network, World } from '../../node/world.ts';
 import { type Later, SimDisk, simDirectory, SimLog, SimStore } from './disk.ts';
 import { type Fabric, SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
@@ -20,7 +20,7 @@ export interface SimProcess {
   readonly world: World;
   readonly network: Network;
   openLog(name: string): AppendLog;
-  openStore(name: string): Store;
+  openStore(name: string): LedgerStore;
   openDirectory(name: string): FileDirectory;
   /** True once the process was killed; nothing it still computes can be seen by anyone. */
   dead(): boolean;

@@ -1,8 +1,8 @@
 /** A Store in memory, for tools and tests: same order, same batches, nothing survives. */
 import type { ByteText } from '../../node/format/index.ts';
-import type { Store, StoreOperation } from '../../node/world.ts';
+import type { LedgerStore, StoreOperation } from '../../node/world.ts';
 
-export class MemoryStore implements Store {
+export class MemoryStore implements LedgerStore {
   readonly #values = new Map<ByteText, Uint8Array>();
   /** Sorted; may hold deleted keys until the next range. */
   #sorted: ByteText[] = [];
@@ -27,7 +27,11 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
-  range(options: Parameters<Store['range']>[0]): Promise<{ key: ByteText; value: Uint8Array }[]> {
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  range(options: Parameters<LedgerStore['range']>[0]): Promise<{ key: ByteText; value: Uint8Array }[]> {
     this.#settle();
     const rows: { key: ByteText; value: Uint8Array }[] = [];
     const first = lowerBound(this.#sorted, options.from);

@@ -2,12 +2,14 @@
  * Bugs of the safety code, each as a replacement in the shipped source, with the test that must fail while it stands; by layer, in the files
  * planted-<layer>.ts. A rule that is rewritten keeps its row: `npm run plant` shows whether the test still guards it. See plant.ts.
  */
+import { plantedAhead } from './planted-ahead.ts';
 import { plantedAnswers } from './planted-answers.ts';
 import { plantedBlockFiles } from './planted-block-files.ts';
 import { plantedCalls } from './planted-calls.ts';
 import { plantedConsensus } from './planted-consensus.ts';
 import { plantedCoalescing } from './planted-coalescing.ts';
 import { plantedDoors } from './planted-doors.ts';
+import { plantedForms } from './planted-forms.ts';
 import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedRecords } from './planted-records.ts';
@@ -36,8 +38,10 @@ export interface PlantedBug {
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
+  ...plantedForms,
   ...plantedLedger,
   ...plantedVersions,
+  ...plantedAhead,
   ...plantedState,
   ...plantedCalls,
   ...plantedRecords,

@@ -5,7 +5,42 @@ const RIGHTS_TEST = 'test/unit/contracts/builtin/rights.test.ts';
 const MEMPOOL = 'node/chain/mempool/mempool.ts';
 const MEMPOOL_TEST = 'test/unit/node/chain/mempool/mempool.test.ts';
 
+const ANSWERS = 'contracts/answers.ts';
+const ANSWERS_TEST = 'test/unit/contracts/answers.test.ts';
+
 export const plantedCalls: readonly PlantedBug[] = [
+  {
+    name: 'what was found of registry and access outlives a transaction that writes there',
+    file: ANSWERS,
+    from: '    this.#held.clear();\n',
+    to: '',
+    test: ANSWERS_TEST,
+    only: 'with answers remembered as without, and use',
+  },
+  {
+    name: 'what was found of registry and access is given again in the transaction that writes there',
+    file: ANSWERS,
+    from: 'const held = this.#changed ? undefined : this.#held.get(question);',
+    to: 'const held = this.#held.get(question);',
+    test: ANSWERS_TEST,
+    only: 'with answers remembered as without, and use',
+  },
+  {
+    name: 'an answer that is remembered costs no gas',
+    file: ANSWERS,
+    from: '      tank.use(held.gas);\n',
+    to: '',
+    test: ANSWERS_TEST,
+    only: 'with answers remembered as without, and use',
+  },
+  {
+    name: 'deletions leave what was found of registry and access',
+    file: 'contracts/execute.ts',
+    from: '    this.#run.deps.answers?.wrote(this.self);\n    this.#run.overlay.set(this.#prefix + key, undefined);\n',
+    to: '    this.#run.overlay.set(this.#prefix + key, undefined);\n',
+    test: ANSWERS_TEST,
+    only: 'with answers remembered as without, and use',
+  },
   {
     name: 'a deployed contract is called by who may not',
     file: 'contracts/execute.ts',
@@ -101,7 +136,7 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'nobody is told how long a block took',
     file: 'node/chain/chain.ts',
-    from: 'beganMs === undefined ? undefined : world.clock.monotonic() - beganMs',
+    from: 'beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs)',
     to: 'beganMs === undefined ? undefined : 0',
     test: 'test/unit/node/chain/chain.test.ts',
   },

@@ -11,18 +11,26 @@ const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
 
 export const plantedConsensus: readonly PlantedBug[] = [
   {
-    name: 'the vote log is appended to without datasync',
-    file: VOTE_LOG,
-    from: '        await this.#file.datasync();\n',
-    to: '',
+    name: 'writes to a new vote log are not synced',
+    file: FILES,
+    from: 'constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | SYNCED_WRITES',
+    to: 'constants.O_CREAT | constants.O_EXCL | constants.O_RDWR',
     test: VOTE_LOG_TEST,
     only: 'synced',
   },
   {
-    name: 'the vote log answers before its datasync has',
+    name: 'writes to a vote log that was there are not synced',
+    file: FILES,
+    from: 'open(path, constants.O_RDWR | SYNCED_WRITES)',
+    to: 'open(path, constants.O_RDWR)',
+    test: VOTE_LOG_TEST,
+    only: 'synced',
+  },
+  {
+    name: 'the vote log answers before its write has',
     file: VOTE_LOG,
-    from: 'await this.#file.datasync();',
-    to: 'void this.#file.datasync();',
+    from: 'await writeSynced(this.#file, frame, this.#at);',
+    to: 'void writeSynced(this.#file, frame, this.#at);',
     test: VOTE_LOG_TEST,
     only: 'synced',
   },

@@ -5,6 +5,7 @@ const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
 const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
+const DIALECT_TEST = 'test/unit/api/dialects/dialect.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
 const CSV = 'node/records/formats/csv.ts';
 const FORMATS_TEST = 'test/unit/node/records/formats/formats.test.ts';
@@ -407,8 +408,8 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'who calls too often is refused at once',
     file: EXCHANGE,
-    from: 'if (holdMs > 0 && exchange !== undefined)',
-    to: 'if (holdMs > 1e9 && exchange !== undefined)',
+    from: 'if (holdMs > 0)',
+    to: 'if (holdMs > 1e9)',
     test: 'test/unit/api/rest/refusal-hold.test.ts',
   },
   {
@@ -456,7 +457,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a body is read before its type is looked at',
     file: 'api/rest/server.ts',
-    from: 'checkStatedType(route, request.headers);',
+    from: 'checkStatedType(formats, request.headers);',
     to: '',
     test: SHORT_HEADROOM_TEST,
   },
@@ -512,5 +513,29 @@ export const plantedDoors: readonly PlantedBug[] = [
     from: '        headroom,\n',
     to: '',
     test: START_TEST,
+  },
+  {
+    name: 'a call of a second dialect is admitted without a token',
+    file: 'api/rest/server.ts',
+    from: 'exchange.caller = admit(context, route, exchange.token, request.ip);',
+    to: 'exchange.caller = dialect === dialects[0] ? admit(context, route, exchange.token, request.ip) : undefined;',
+    test: DIALECT_TEST,
+    only: 'what no dialect may leave out',
+  },
+  {
+    name: 'what goes wrong under a second dialect is told in the envelope of the first',
+    file: 'api/rest/server.ts',
+    from: 'dialects.find(({ prefix }) =>',
+    to: 'dialects.slice(0, 1).find(({ prefix }) =>',
+    test: DIALECT_TEST,
+    only: 'what no dialect may leave out',
+  },
+  {
+    name: 'parameters of a second dialect are not checked',
+    file: 'api/rest/handle.ts',
+    from: 'const all = [...details, ...bodyDetails];',
+    to: 'const all = [...bodyDetails];',
+    test: DIALECT_TEST,
+    only: 'what no dialect may leave out',
   },
 ];

@@ -37,7 +37,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: 'if (this.#rows !== rows) throw',
     to: 'if (this.#rows > rows) throw',
     test: TEST,
-    only: 'a block row that is gone',
+    only: 'row that is gone is noticed',
   },
   {
     name: 'an opened query index does not miss a segment',
@@ -45,7 +45,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: 'if (this.#entries.length < closed) throw',
     to: 'if (this.#entries.length > closed) throw',
     test: TEST,
-    only: 'a segment row that is gone',
+    only: 'row that is gone is noticed',
   },
   {
     name: 'an opened query index has forgotten which versions were replaced',
@@ -61,7 +61,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: "error.code !== 'STORE_DAMAGED') throw error;",
     to: "error.code === 'STORE_DAMAGED') throw error;",
     test: TEST,
-    only: 'damaged block row',
+    only: 'row is noticed, and the index made anew',
   },
   {
     name: 'the query index reads segments that are left from before it was made anew',
@@ -69,13 +69,13 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: 'indexKey.posting(field, value, this.#closedCount)]',
     to: 'indexKey.posting(field, value, 0xffff_ffff)]',
     test: TEST,
-    only: 'damaged posting row',
+    only: 'row is noticed, and the index made anew',
   },
   {
     name: 'the query index is told of an amendment as if it were a first version',
     file: 'contracts/builtin/records.ts',
-    from: 'record, before.height, named?.facts);',
-    to: 'record, undefined, named?.facts);',
+    from: 'tell(host, recordId, record, before.height, named?.facts);',
+    to: 'tell(host, recordId, record, undefined, named?.facts);',
     test: FACTS_TEST,
     only: 'what the executor says',
   },

@@ -294,8 +294,8 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'a receipt tells who may not read a repeated record where it stands',
     file: 'contracts/builtin/records.ts',
-    from: 'if (sees(host, first)) return resultOf',
-    to: 'return resultOf',
+    from: 'return sees(host, first) ? {',
+    to: 'return first ? {',
     test: 'test/unit/contracts/builtin/records.test.ts',
     only: 'stored, and no more',
   },

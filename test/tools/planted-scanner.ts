@@ -85,8 +85,8 @@ export const plantedScanner: readonly PlantedBug[] = [
   {
     name: 'the scanner takes any text for a commitment',
     file: SCAN,
-    from: 'this.text() && isDigestAt(this.bytes, this.from, this.to) && this.bytes',
-    to: 'this.text() && this.bytes',
+    from: 'return isDigestAt(this.bytes, from, to) && compareToken',
+    to: 'return compareToken',
     test: TEST,
     only: MUTANTS,
   },

@@ -312,7 +312,7 @@ const pages: readonly PlantedBug[] = [
   {
     name: 'a page that meets damage at a commit leaves the map behind the store',
     file: EXECUTOR,
-    from: '      await loadMap(candidate, error); // the block is on disk\n',
+    from: '      await loadMap(candidate, error); // the block is stored\n',
     to: '',
     test: EXECUTOR_TEST,
     only: 'collects garbage',

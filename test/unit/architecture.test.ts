@@ -81,6 +81,19 @@ test('every import follows an arrow of the map', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('an operation knows no dialect; the server knows what a dialect is, and one only for what cannot be read', () => {
+  const known = all.flatMap(({ path, imports }) => {
+    const dialects = imports.flatMap((name) => target(path, name) ?? []).filter((file) => file.startsWith('api/dialects/'));
+    return path.startsWith('api/rest/') ? dialects.map((file) => `${path} imports ${file}`) : [];
+  });
+  assert.deepEqual(known.sort(), [
+    'api/rest/exchange.ts imports api/dialects/dialect.ts',
+    'api/rest/handle.ts imports api/dialects/dialect.ts',
+    'api/rest/server.ts imports api/dialects/dialect.ts',
+    'api/rest/tls-server.ts imports api/dialects/native/envelope.ts',
+  ]);
+});
+
 test('pure and replicated code imports no module of the machine', () => {
   const wrong = all
     .filter(isPure)

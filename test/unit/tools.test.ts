@@ -38,7 +38,7 @@ test('every planted bug still has the one place that it replaces, a name of its 
   for (const bug of plantedBugs) {
     for (const [file, source] of planted(bug)) assert.notEqual(source, readText(file), bug.name);
     assert.ok(tests.has(bug.test), `${bug.name}: ${bug.test}`);
-    const names = [...readText(bug.test).matchAll(/^test\((['"`])(.*)\1/gm)].map((match) => match[2]!);
+    const names = [...readText(bug.test).matchAll(/^ *test\(\s*(['"`])(.*)\1/gm)].map((match) => match[2]!);
     const only = new RegExp(bug.only ?? '');
     assert.ok(
       names.some((name) => only.test(name)),

@@ -4,9 +4,8 @@ import { toHex } from '../../../node/format/index.ts';
 import { consoleIcon, consoleScript, consoleStyle, docsPage, page } from '../../console/page.ts';
 import type { PageFacts } from '../../console/text.ts';
 import type { NodeService } from '../../../node/service.ts';
-import type { Language } from '../envelope.ts';
 import { type Route, route } from '../route.ts';
-import { choiceOf, inQuery } from '../schema.ts';
+import { choiceOf, inQuery, type Language } from '../schema.ts';
 
 const file = {
   layer: 'network',

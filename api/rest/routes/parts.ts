@@ -2,13 +2,17 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import {
   type Block,
+  decodeRecordResults,
   decodeTransaction,
   fromUtf8,
   type Header,
   headerHash,
   encodeHeader,
+  isRecordResults,
   type Json,
+  presentRecordResult,
   type Receipt,
+  receiptEvents,
   toHex,
 } from '../../../node/format/index.ts';
 import { type EngineStatus, openFinality } from '../../../consensus/index.ts';
@@ -146,11 +150,25 @@ export function* receiptSteps(receipt: Receipt) {
     failedCall: receipt.failedCall,
     gasUsed: receipt.gasUsed,
     keyKind: receipt.keyKind,
-    results: yield* eachInSteps(receipt.results, valueSteps),
-    events: yield* eachInSteps(receipt.events, function* ({ contract, name, data }) {
-      return { contract, name, data: yield* valueSteps(data) };
-    }),
+    results: yield* eachInSteps(receipt.results, (result) => resultSteps(result, receipt)),
+    events: yield* allEventsSteps(receipt),
   };
+}
+
+/** Of one call: results of records are told as a contract that speaks JSON would, one object for a change and a list for what was submitted. */
+function* resultSteps(result: Uint8Array, receipt: Receipt): Steps<unknown> {
+  if (!isRecordResults(result)) return yield* valueSteps(result);
+  const told = yield* eachInSteps(decodeRecordResults(result), (each) => presentRecordResult(each, receipt));
+  return told.length === 1 && 'digestBefore' in told[0]! ? told[0] : told;
+}
+
+function* allEventsSteps(receipt: Receipt): Steps<unknown[]> {
+  const told: unknown[] = [];
+  for (const { contract, name, data } of receiptEvents(receipt)) {
+    told.push({ contract, name, data: yield* valueSteps(data) });
+    yield;
+  }
+  return told;
 }
 
 export function transactionsSteps(block: Block, ids: readonly Uint8Array[]) {

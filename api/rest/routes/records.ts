@@ -175,8 +175,8 @@ const submitRecords = route({
       requestId: call.requestId,
     });
     return {
-      status: outcome.status === 'confirmed' ? 200 : 202,
       data: outcome,
+      ...(outcome.status === 'confirmed' ? {} : { pending: {} }),
       rows: outcome.records.length,
       logged: sealedLog(outcome.records, { transactionId: outcome.transactionId, status: outcome.status }),
       kept: withoutContentDigests(outcome),

@@ -123,9 +123,8 @@ async function statusReply({ paced }: ApiContext, id: Digest, status: Transactio
       throw new ChainError('TRANSACTION_EXPIRED', { transactionId, expiryHeight: status.expiryHeight });
     default:
       return {
-        status: 202,
         data: { transactionId, status: 'pending', height: null, blockHash: null },
-        headers: { location: `/api/v1/transactions/${transactionId}` },
+        pending: { transactionId },
       };
   }
 }

@@ -77,8 +77,8 @@ export interface Mempool {
   verify(bytes: Uint8Array): Promise<Waiting>;
   byId(id: Digest): Waiting | undefined;
   byHash(hash: Digest): Waiting | undefined;
-  /** What a block may hold now: oldest first within a sender, senders in turn. */
-  select(countMax: number, bytesMax: number): Waiting[];
+  /** What a block may hold now: oldest first within a sender, senders in turn; none that is taken by a block below it. */
+  select(countMax: number, bytesMax: number, isTaken?: (entry: Waiting) => boolean): Waiting[];
   /** Ms until a block of this proposer, or at the latest of another, may hold this one, or any when none is named: 0 when it may now, Infinity when none waits. */
   dueInMs(proposer: Proposer, entry?: Waiting): number;
   /** A block is final: its transactions leave, and so do those that can never be included now. */
@@ -249,12 +249,12 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     verify: (bytes) => judge(open(bytes), 'peer'),
     byId: (id) => ids.get(toByteText(id)),
     byHash: (hash) => hashes.get(toByteText(hash)),
-    select(countMax, bytesMax) {
+    select(countMax, bytesMax, isTaken = () => false) {
       const chosen: Waiting[] = [];
       let bytes = 0;
       for (const entry of shares.turns(senders)) {
         if (chosen.length >= countMax) break;
-        if (bytes + entry.bytes.length > bytesMax) continue;
+        if (bytes + entry.bytes.length > bytesMax || isTaken(entry)) continue;
         chosen.push(entry);
         bytes += entry.bytes.length;
       }

@@ -4,7 +4,18 @@
  */
 import { type BuiltinContract, type Execution, GAS } from '../../../contracts/index.ts';
 import { builtinClasses, type ClassDefinition } from '../../../contracts/classes/index.ts';
-import { encodeContent, encodeSubmissions, type Json, type TextStruct } from '../../../node/format/index.ts';
+import {
+  encodeBlock,
+  encodeContent,
+  encodeSubmissions,
+  encodeTransaction,
+  type Json,
+  parameterTable,
+  type TextStruct,
+} from '../../../node/format/index.ts';
+import { createBlockStore, encodeLocation } from '../../../node/ledger/block-store.ts';
+import { ledgerKey } from '../../../node/ledger/keys.ts';
+import { memoryBlockFiles } from '../../tools/memory-block-files.ts';
 import { prepareRecord } from '../../../node/records/index.ts';
 import { annexRecord } from '../../unit/node/records/sample.ts';
 import { addShapes } from './shapes.ts';
@@ -15,6 +26,9 @@ export interface Operation {
   /** Runs it once; the gas it used. */
   readonly run: () => number;
 }
+
+/** Transactions that fill a block of blockBytesMax: the smaller they are, the more is stepped over to the last. */
+const BODY_TRANSACTIONS = parameterTable.blockTransactionsMax.default;
 
 /** A contract whose methods do one thing through the host. */
 const probe: BuiltinContract = {
@@ -35,6 +49,11 @@ const probe: BuiltinContract = {
     },
     emits(host, args) {
       for (let i = 0; i < 100; i++) host.emit('E', args);
+      return args.slice(0, 0);
+    },
+    /** The last transaction of a block, of another one each time: the reader holds the one it read last. */
+    bodies(host, args) {
+      for (let i = 0; i < 10; i++) host.callAt({ height: 1 + (i % 2), index: BODY_TRANSACTIONS - 1, call: 0 });
       return args.slice(0, 0);
     },
     calls(host, args) {
@@ -92,6 +111,7 @@ export async function openOperations(): Promise<Operations> {
     });
   };
 
+  await fillBlocks(stand);
   const message = new Uint8Array(200);
   const signer = newKey();
   const signature = signer.sign(message);
@@ -112,6 +132,7 @@ export async function openOperations(): Promise<Operations> {
     ['hashes', { t: 'x'.repeat(4_000) }],
     ['emits', { t: 'x'.repeat(4_000) }],
     ['calls', { t: 'x' }],
+    ['bodies', {}],
   ] as const)
     add(`host: ${method}`, () => stand.run(ADMIN, [call('probe', method, args)]));
   for (let i = 0; i < 500; i++) stand.state.set(`\u0005probek${i}`, new Uint8Array(2_000));
@@ -123,6 +144,29 @@ export async function openOperations(): Promise<Operations> {
   addShapes(stand, add);
   return { stand, operations, reference };
 }
+
+/** Two full blocks, read as a node reads them: from the block files, by place, with every checksum. */
+async function fillBlocks(stand: GasStand): Promise<void> {
+  const chainId = new Uint8Array(32);
+  const files = memoryBlockFiles(chainId);
+  const args = new Uint8Array(Math.floor(parameterTable.blockBytesMax.default / BODY_TRANSACTIONS) - 300);
+  const own = { chainId, sender: 'admin@acme', keyId: 'k', salt: new Uint8Array(16), expiryHeight: 9, gasLimit: 1, suite: 1 };
+  const bytes = encodeTransaction({ ...own, calls: [{ contract: 'records', method: 'submit', args }], signature: new Uint8Array(64) });
+  const rows = new Map<string, Uint8Array>();
+  for (const height of [1, 2]) {
+    const header = { ...NO_HEADER, chainId, height };
+    const body = encodeBlock({ header, seal: new Uint8Array(64), transactions: Array<Uint8Array>(BODY_TRANSACTIONS).fill(bytes) });
+    rows.set(ledgerKey.body(height), encodeLocation(await files.append(height, body)));
+  }
+  const blocks = createBlockStore({ get: (key) => rows.get(key), range: async () => [] }, files);
+  stand.transaction = blocks.transactionNow;
+}
+
+const ZERO = new Uint8Array(32);
+const NO_HEADER = {
+  ...{ version: 1, era: 0, parentHash: ZERO, timestampMs: 0, proposer: 'n', engine: 'pbft', engineData: new Uint8Array(8), txRoot: ZERO },
+  ...{ receiptsRoot: ZERO, stateRoot: ZERO, consensusHash: ZERO, nextConsensusHash: ZERO },
+};
 
 type Add = (name: string, work: () => Execution, code?: string) => void;
 

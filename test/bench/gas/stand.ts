@@ -40,6 +40,8 @@ export const call = (contract: string, method: string, args: Json): Call => ({ c
 export class GasStand {
   readonly crypto: Crypto;
   readonly state: Map<string, Uint8Array>;
+  /** Bytes of a transaction of an earlier block. */
+  transaction: (height: number, index: number) => Uint8Array = () => NO_BODY;
   readonly #contracts: Awaited<ReturnType<typeof createContracts>>;
   #transactions = 0;
 
@@ -67,7 +69,7 @@ export class GasStand {
     return executeTransaction(
       transaction,
       block,
-      { get: (key) => this.state.get(key), transaction: () => NO_BODY },
+      { get: (key) => this.state.get(key), transaction: this.transaction },
       { ...this.#contracts, hash, verify },
     );
   }

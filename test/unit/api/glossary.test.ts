@@ -8,7 +8,8 @@ import { registryRows } from '../../../api/rest/openapi.ts';
 import { encodeJson, type StoredRecord } from '../../../node/format/index.ts';
 import { viewSteps } from '../../../node/records/view.ts';
 import { sourceFiles } from '../../tools/source.ts';
-import { confirmed, createRig, type Rig, testEvent } from './stand-ins.ts';
+import { confirmed, testEvent } from './stand-in-node.ts';
+import { createRig, type Rig } from './stand-ins.ts';
 
 /** Members whose own members are data: content, arguments and results of contracts, facts of a refusal, bundles of their own format. */
 const OPAQUE: ReadonlySet<string> = new Set(['record', 'result', 'results', 'detail', 'facts', 'evidence', 'example', 'default', 'keys']);

@@ -1,29 +1,17 @@
-/** In-memory stand-ins of World seams for tests of the shell: a store, a clock, timers that run when told, a log that keeps. */
-import type { Clock, Log, Store, Timers } from '../../../node/world.ts';
+/** In-memory stand-ins of World seams for tests of the shell: a store that fails when told, a clock, timers that run when told, a log that keeps. */
+import type { Clock, Log, StoreOperation, Timers } from '../../../node/world.ts';
+import { MemoryStore } from '../../tools/memory-store.ts';
 
-export class MemoryStore implements Store {
-  readonly rows = new Map<string, Uint8Array>();
+export class FailingStore extends MemoryStore {
   /** When set, the next batch fails with it. */
   fault: Error | undefined;
 
-  get(key: string): Uint8Array | undefined {
-    return this.rows.get(key);
-  }
-
-  async batch(operations: readonly { key: string; value: Uint8Array | undefined }[]): Promise<void> {
+  override async batch(operations: readonly StoreOperation[]): Promise<void> {
     const { fault } = this;
     this.fault = undefined;
     if (fault) throw fault;
-    for (const { key, value } of operations) value ? this.rows.set(key, value) : this.rows.delete(key);
+    await super.batch(operations);
   }
-
-  async range(options: { from: string; to: string | undefined; reverse?: boolean; limit: number }) {
-    const keys = [...this.rows.keys()].filter((key) => key >= options.from && (options.to === undefined || key < options.to)).sort();
-    if (options.reverse) keys.reverse();
-    return keys.slice(0, options.limit).map((key) => ({ key, value: this.rows.get(key)! }));
-  }
-
-  async close(): Promise<void> {}
 }
 
 export class ManualTime implements Clock, Timers {

@@ -27,7 +27,7 @@ import { memoryBlockFiles } from '../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../tools/memory-store.ts';
 import type { AppendLog, Channel, LogLoss, Network } from '../../../node/world.ts';
 import { crypto, genesisFixture, testKey, VALIDATORS } from './format/genesis-fixture.ts';
-import { MemoryStore as FailingStore, ManualTime, MemoryLog, settle } from './memory-world.ts';
+import { FailingStore, ManualTime, MemoryLog, settle } from './memory-world.ts';
 
 const SELF = 'north-1';
 const STEP_MS = 100;
@@ -208,7 +208,9 @@ test('a vote log that cannot be written raises VOTE_LOG_UNWRITABLE, also when th
     time.advance(STEP_MS);
     await settle();
   }
-  const onDisk = [...local.rows.values()].some((bytes) => Buffer.from(bytes).toString('utf8').includes('VOTE_LOG_UNWRITABLE'));
+  const onDisk = (await local.range({ from: '', to: undefined, limit: 1_000 })).some(({ value }) =>
+    Buffer.from(value).toString('utf8').includes('VOTE_LOG_UNWRITABLE'),
+  );
   assert.equal(onDisk, true);
   assert.equal(
     log.lines.some(({ event }) => event === 'consensus fault over'),

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { currentOtp } from '../../../../api/index.ts';
-import { HOLD_MS_MAX, HOLD_MS_MIN } from '../../../../api/rest/envelope.ts';
-import { createRig, type Rig, START_MS } from '../stand-ins.ts';
+import { currentOtp } from '../one-time-code.ts';
+import { HOLD_MS_MAX, HOLD_MS_MIN } from '../../../../api/rest/refusal.ts';
+import { START_MS } from '../stand-in-world.ts';
+import { createRig, type Rig } from '../stand-ins.ts';
 
 let rig: Rig;
 before(async () => {

@@ -1,11 +1,10 @@
 /** Commands against the real server of the interface, over HTTPS, with stand-ins behind it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { openAlarms } from '../../../../node/feeds/alarms.ts';
 import { auditKey, CONTRACT, deployedKey, governanceKey, registryKey, stateKey } from '../../../../contracts/index.ts';
@@ -15,21 +14,12 @@ import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { inlineRow } from '../../../../node/ledger/state-rows.ts';
 import { keyspace, openLevelStore, openVoteLog } from '../../../../node/store/index.ts';
 import { openKeystore, validatorKeyId } from '../../../../node/keystore/index.ts';
-import { commandLine } from './command-line.ts';
-import { confirmed, createRig, createTestWorld, type Rig, testTls } from '../stand-ins.ts';
+import { commandLine, openCommandRig } from './command-line.ts';
+import { confirmed } from '../stand-in-node.ts';
+import { createTestWorld } from '../stand-in-world.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'cli-'));
-let rig: Rig;
-let url = '';
-before(async () => {
-  rig = await createRig();
-  url = `https://127.0.0.1:${await rig.server.listen({ host: '127.0.0.1', port: 0 })}`;
-  writeFileSync(join(directory, 'ca.pem'), (await testTls()).ca);
-});
-after(async () => {
-  await rig.close();
-  rmSync(directory, { recursive: true });
-});
+const { rig, url, directory, close } = await openCommandRig();
+after(close);
 
 const run = commandLine(directory);
 const as = (account: string, ...args: string[]) =>

@@ -1,68 +1,30 @@
 /** Logging in by the profile of a devnet, against the real login of the interface. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { totpCode, totpLeftMs } from '../../../../api/cli/one-time-code.ts';
+import { commandLine, openCommandRig } from './command-line.ts';
 import { findProfile, type Profile } from '../../../../api/cli/profile.ts';
-import { runCli } from '../../../../api/cli/program.ts';
-import type { Terminal } from '../../../../api/cli/terminal.ts';
-import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 const PASSWORD = 'correct horse battery';
-const directory = mkdtempSync(join(tmpdir(), 'login-'));
-let rig: Rig;
-let profile: Profile;
-before(async () => {
-  rig = await createRig();
-  const url = `https://127.0.0.1:${await rig.server.listen({ host: '127.0.0.1', port: 0 })}`;
-  const { credentials } = rig.server.context;
-  await credentials.setPassword('ada@acme', PASSWORD);
-  const { secret } = await credentials.setOtp('ada@acme');
-  writeFileSync(join(directory, 'ca.pem'), (await testTls()).ca);
-  profile = {
-    version: 1,
-    name: 'test',
-    genesis: join(directory, 'genesis.json'),
-    genesisHash: '',
-    ca: join(directory, 'ca.pem'),
-    nodes: [{ node: 'node-a', organisation: 'acme', url, config: '' }],
-    accounts: [{ account: 'ada@acme', node: 'node-a', roles: ['admin'], password: PASSWORD, totpSecret: secret }],
-    account: 'ada@acme',
-  };
-});
-after(async () => {
-  await rig.close();
-  rmSync(directory, { recursive: true });
-});
-
+const { rig, url, directory, close } = await openCommandRig();
+after(close);
+const { credentials } = rig.server.context;
+await credentials.setPassword('ada@acme', PASSWORD);
+const { secret } = await credentials.setOtp('ada@acme');
+const profile: Profile = {
+  version: 1,
+  name: 'test',
+  genesis: join(directory, 'genesis.json'),
+  genesisHash: '',
+  ca: join(directory, 'ca.pem'),
+  nodes: [{ node: 'node-a', organisation: 'acme', url, config: '' }],
+  accounts: [{ account: 'ada@acme', node: 'node-a', roles: ['admin'], password: PASSWORD, totpSecret: secret }],
+  account: 'ada@acme',
+};
 /** The clock of the rig stands elsewhere than the machine's. */
-async function run(args: readonly string[]): Promise<{ exitCode: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const terminal: Terminal = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interactive: false,
-    env: {},
-    cwd: directory,
-    programPath: '/nowhere/dist/api/cli/main.js',
-    nodePath: process.execPath,
-    nodeVersion: '20.0.0',
-    now: () => rig.world.clock.now(),
-    sleep: async (ms) => rig.world.advance(ms),
-    stdin: async function* () {},
-    askSecret: async () => undefined,
-    onStop: () => () => undefined,
-  };
-  const exitCode = await runCli(args, terminal, '9.9.9');
-  return { exitCode, out, err };
-}
+const run = commandLine(directory, { now: () => rig.world.clock.now(), sleep: async (ms) => rig.world.advance(ms) });
 const save = (changed: Partial<Profile['accounts'][number]> = {}): void =>
   writeFileSync(join(directory, 'profile.json'), JSON.stringify({ ...profile, accounts: [{ ...profile.accounts[0], ...changed }] }));
 

@@ -1,28 +1,16 @@
 /** What people read: the tree of a product, the short form of doctor, lists that say what they leave out. Over HTTPS, as a person runs it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { deployedKey, CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { encodeJson } from '../../../../node/format/index.ts';
 import type { Trace, TraceEdge, TraceNode } from '../../../../node/records/index.ts';
-import { createRig, type Rig, testTls } from '../stand-ins.ts';
-import { commandLine } from './command-line.ts';
+import { commandLine, openCommandRig } from './command-line.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'cli-people-'));
+const { rig, url, directory, close } = await openCommandRig();
+after(close);
 const run = commandLine(directory);
-let rig: Rig;
-let url = '';
-before(async () => {
-  rig = await createRig();
-  url = `https://127.0.0.1:${await rig.server.listen({ host: '127.0.0.1', port: 0 })}`;
-  writeFileSync(join(directory, 'ca.pem'), (await testTls()).ca);
-});
-after(async () => {
-  await rig.close();
-  rmSync(directory, { recursive: true });
-});
 const as = (account: string, ...args: string[]) =>
   run(args, { TRACEMILL_URL: url, TRACEMILL_CA: 'ca.pem', TRACEMILL_TOKEN: rig.token(account) });
 

@@ -2,17 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
 import fc from 'fast-check';
-import {
-  answerFormat,
-  answerLanguage,
-  HOLD_MS_MAX,
-  HOLD_MS_MIN,
-  localDetails,
-  messageOf,
-  refusalOf,
-} from '../../../../api/rest/envelope.ts';
+import { localDetails, messageOf } from '../../../../api/dialects/native/envelope.ts';
+import { answerFormat, answerLanguage } from '../../../../api/dialects/native/negotiation.ts';
+import { HOLD_MS_MAX, HOLD_MS_MIN, refusalOf } from '../../../../api/rest/refusal.ts';
 import { textSteps } from '../../../../api/rest/text-steps.ts';
-import { xmlForm } from '../../../../api/rest/xml.ts';
+import { xmlForm } from '../../../../api/dialects/native/xml.ts';
 import { refuseBody } from '../../../../node/records/refusal.ts';
 import { ChainError, errorRow } from '../../../../node/errors/index.ts';
 import { ended } from '../../../tools/steps.ts';

@@ -7,7 +7,7 @@ import { annexExample } from '../../../../api/rest/annex-a.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import type { Route } from '../../../../api/rest/route.ts';
 import { DEFAULT_ACCOUNT, worksOf } from '../../../../devnet/topology.ts';
-import { currentOtp } from '../../../../api/index.ts';
+import { currentOtp } from '../one-time-code.ts';
 import { Chain, json, newMachine } from '../../contracts/workbench.ts';
 import { createRig } from '../stand-ins.ts';
 

@@ -1,7 +1,7 @@
 /** The gas limit of calls that the node signs for others: near what a trial used, unless the caller names one. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { currentOtp } from '../../../../api/index.ts';
+import { currentOtp } from '../one-time-code.ts';
 import { VOTE_GAS } from '../../../../api/rest/routes/governance.ts';
 import { TRIAL_GAS_FACTOR, TRIAL_GAS_SPARE } from '../../../../api/rest/routes/submission.ts';
 import {

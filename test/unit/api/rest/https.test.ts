@@ -4,7 +4,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { type ApiError, type Client, createClient, operations } from '../../../../api/client/index.ts';
-import { createRig, type Rig, testEvent, testTls } from '../stand-ins.ts';
+import { testEvent } from '../stand-in-node.ts';
+import { createRig, type Rig, testTls } from '../stand-ins.ts';
 
 let rig: Rig;
 let port: number;

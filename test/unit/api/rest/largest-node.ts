@@ -11,6 +11,7 @@ import {
   encodeHeader,
   encodeJson,
   encodeReceipt,
+  encodeRecordResults,
   evidenceSteps,
   headerHash,
   type Json,
@@ -24,7 +25,9 @@ import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { readStoredBlock } from '../../../../node/ledger/stored-block.ts';
 import { crypto } from '../../node/records/sample.ts';
-import { CHAIN_ID, confirmed, createRig, createTestWorld, type Rig, START_MS, testEvent } from '../stand-ins.ts';
+import { confirmed, testEvent } from '../stand-in-node.ts';
+import { CHAIN_ID, createTestWorld, START_MS } from '../stand-in-world.ts';
+import { createRig, type Rig } from '../stand-ins.ts';
 
 export const LARGE_TRANSACTION_ID = 'b'.repeat(64);
 export const CONTRACT_ADDRESS = `0x${'1'.repeat(40)}`;
@@ -48,8 +51,8 @@ export function transactionOf(argsBytes: number): Uint8Array {
 
 function receiptOf(index: number, more: Partial<Receipt> = {}): Receipt {
   const status = confirmed(new Uint8Array(32).fill(index)) as Extract<ReturnType<typeof confirmed>, { state: 'confirmed' }>;
-  const data = encodeJson({ id: 'd'.repeat(64), version: 1, class: 'production' });
-  return { ...status.receipt, index, events: [{ contract: 'records', name: 'RecordSubmitted', data }], ...more };
+  const result = { status: 'stored', class: 'production', id: new Uint8Array(32), recordDigest: new Uint8Array(32) } as const;
+  return { ...status.receipt, index, results: [encodeRecordResults([result])], ...more };
 }
 
 export async function createLargestNode(): Promise<Rig> {
@@ -139,7 +142,8 @@ async function fillBlocks({ node, world }: Rig): Promise<void> {
 
 function fillNode({ node }: Rig): void {
   const events = Array.from({ length: 2_000 }, () => ({
-    contract: 'records',
+    call: 0,
+    contract: CONTRACT.deployed,
     name: 'stored',
     data: encodeJson({ text: 'x'.repeat(2_000) }),
   }));

@@ -12,7 +12,9 @@ import { createRecordIndex, prepareRecord, type RecordRow, type SealedValue } fr
 import { Shelf } from '../../node/records/shelf.ts';
 import { createMemoryStore } from '../../node/records/memory-store.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
-import { createRig, type Rig, type TestNode, type TestWorld } from '../stand-ins.ts';
+import type { TestNode } from '../stand-in-node.ts';
+import type { TestWorld } from '../stand-in-world.ts';
+import { createRig, type Rig } from '../stand-ins.ts';
 
 /**
  * `refused`: the right is missing. `common`: what it tells is the same for everybody. `own`: tells what the account wrote, see the tests below the table.

@@ -1,7 +1,7 @@
 /** Who calls too often waits for the refusal itself (DB53 5.2.1.1.b-2). */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { HOLD_MS_MAX } from '../../../../api/rest/envelope.ts';
+import { HOLD_MS_MAX } from '../../../../api/rest/refusal.ts';
 import { UNREAD_HOLD_MS } from '../../../../api/rest/exchange.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 import { type RawCall, rawCall } from './raw-call.ts';

@@ -7,7 +7,9 @@ import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/va
 import { decodeHeader, encodeBlock, encodeJson, indexDigest, toByteText, toHex, transactionHashOf } from '../../../../node/format/index.ts';
 import { crypto } from '../../node/records/sample.ts';
 import { SaxesParser } from 'saxes';
-import { createRig, confirmed, type Rig, START_MS, testEvent } from '../stand-ins.ts';
+import { confirmed, testEvent } from '../stand-in-node.ts';
+import { START_MS } from '../stand-in-world.ts';
+import { createRig, type Rig } from '../stand-ins.ts';
 import { verifyMerklePath } from '../../node/format/merkle-path.ts';
 
 const address = `0x${'1'.repeat(40)}`;

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: answers of many shapes are looked into
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { currentOtp } from '../../../../api/index.ts';
+import { currentOtp } from '../one-time-code.ts';
 import { isInside } from '../../../../api/rest/schema.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX, jsonBytesSteps } from '../../../../node/pace/json-steps.ts';
 import type { Steps } from '../../../../node/pace/slices.ts';
 import { canonicalForm, encodeJsonSteps, jsonForm, textSteps } from '../../../../api/rest/text-steps.ts';
-import { xmlForm } from '../../../../api/rest/xml.ts';
+import { xmlForm } from '../../../../api/dialects/native/xml.ts';
 import { canonicalJson, type Json } from '../../../../node/format/index.ts';
 
 /** The end of the steps, and how many there were. */

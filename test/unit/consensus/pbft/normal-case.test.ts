@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { certificate, d, prePrepare, Table, validators, vote } from './table.ts';
 
 test('a primary takes a block through the three phases, each step on disk before it is said', () => {
   const a = new Table('a');
-  assert.deepEqual(a.work(), ['build h1 v0']);
+  assert.deepEqual(a.work(), ['build h1 v0 on genesis']);
   assert.deepEqual(a.built('X'), [
     'persist body X',
     'persist proposed',
@@ -22,7 +21,7 @@ test('a primary takes a block through the three phases, each step on disk before
   assert.deepEqual(a.hear(vote('prepare', 'd', 0, 1, 'X')), []);
   assert.deepEqual(a.hear(vote('commit', 'd', 0, 1, 'X')), []);
   assert.deepEqual(a.hear(vote('commit', 'b', 0, 1, 'X')), ['commit h1 X by abd']);
-  assert.deepEqual(a.delivered('X'), ['build h2 v0']); // work still waits
+  assert.deepEqual(a.delivered('X'), ['build h2 v0 on X']); // work still waits
   assert.equal(a.status.height, 2);
 });
 
@@ -132,18 +131,18 @@ test('an idle chain is due its block after the idle interval, and not before', (
   const parameters = { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 4_000, idleBlockIntervalMs: 3_000, checkpointIntervalBlocks: 16 };
   const a = new Table('a', { parameters });
   assert.deepEqual(a.tick(2_900), []);
-  assert.deepEqual(a.tick(100), ['build h1 v0 empty']);
+  assert.deepEqual(a.tick(100), ['build h1 v0 on genesis empty']);
 });
 
 test('a build that found nothing is asked for again later, and at once when work comes', () => {
   const a = new Table('a');
   a.work();
-  assert.deepEqual(a.step({ kind: 'notBuilt', height: 1, engineData: encodeEngineData(0), code: 'NOTHING_TO_INCLUDE' }), []);
+  assert.deepEqual(a.notBuilt(), []);
   assert.deepEqual(a.tick(20), []);
-  assert.deepEqual(a.tick(80), ['build h1 v0']);
-  a.step({ kind: 'notBuilt', height: 1, engineData: encodeEngineData(0), code: 'NOTHING_TO_INCLUDE' });
+  assert.deepEqual(a.tick(80), ['build h1 v0 on genesis']);
+  a.notBuilt();
   a.work(false);
-  assert.deepEqual(a.work(), ['build h1 v0']);
+  assert.deepEqual(a.work(), ['build h1 v0 on genesis']);
 });
 
 test('an observer follows by certificates and says nothing', () => {

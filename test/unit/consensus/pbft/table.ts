@@ -190,8 +190,13 @@ export class Table {
     return this.step({ kind: 'work', waiting });
   }
 
-  built(label: string, height = 1, view = 0, parent = GENESIS): string[] {
-    return this.step({ kind: 'built', height, engineData: encodeEngineData(view), digest: d(label), parent, proposal: body(label) });
+  /** `more`: enough is left for a block on it. */
+  built(label: string, height = 1, view = 0, parent = GENESIS, more = false): string[] {
+    return this.step({ kind: 'built', height, engineData: encodeEngineData(view), digest: d(label), parent, proposal: body(label), more });
+  }
+
+  notBuilt(height = 1, view = 0, parent = GENESIS): string[] {
+    return this.step({ kind: 'notBuilt', height, engineData: encodeEngineData(view), parent, code: 'NOTHING_TO_INCLUDE' });
   }
 
   executed(label: string, code = 'OK', height = 1, parent = GENESIS): string[] {
@@ -272,7 +277,7 @@ function line(effect: Effect): string | undefined {
     case 'send':
       return `send ${effect.to} ${said(decodeMessage(effect.bytes))}`;
     case 'build':
-      return `build h${effect.height} v${new Reader(effect.engineData).u64()}${effect.emptyAllowed ? ' empty' : ''}`;
+      return `build h${effect.height} v${new Reader(effect.engineData).u64()} on ${name(effect.parent)}${effect.emptyAllowed ? ' empty' : ''}`;
     case 'execute':
       return `execute h${effect.height} ${name(effect.digest)} from ${effect.from}${effect.fresh ? ' fresh' : ''}`;
     case 'commit':

@@ -11,6 +11,7 @@ import {
   type Call,
   decodeContent,
   decodeJson,
+  decodeRecordResults,
   decodeRecordVersion,
   defaultParameters,
   encodeAmendment,
@@ -19,7 +20,11 @@ import {
   encodeSubmissions,
   fromHex,
   indexDigest,
+  isRecordResults,
   type Json,
+  presentRecordResult,
+  receiptEvents,
+  type ReceiptPlace,
   type Submission,
   type TextStruct,
   toByteText,
@@ -88,8 +93,9 @@ class Chain {
       put: (key, value) => void draft.set(key, value),
       delete: () => assert.fail('records never deletes'),
       read: (contract, key) => this.others.get(contract + key),
+      ask: (_question, find) => find(),
       callAt: ({ height }) => this.calls.get(height)!,
-      emit: (name, data) => void this.events.push({ name, data: decodeJson(data) }),
+      emit: () => assert.fail('records emits nothing: its results tell what happened'),
       tell: () => undefined,
       call: () => assert.fail('records calls nobody'),
       gasLeft: Number.MAX_SAFE_INTEGER,
@@ -99,10 +105,19 @@ class Chain {
     };
     this.calls.set(this.height, { contract: 'records', method, args });
     const run = records.methods[method] ?? records.queries[method]!;
-    const result = decodeJson(run(host, args));
+    const result = this.#told(run(host, args), { height: this.height, transactionId });
     for (const [key, value] of draft) this.space.set(key, value);
     this.height++;
     return result;
+  }
+
+  /** A result as answers tell it, and its events as those who follow them get them. */
+  #told(result: Uint8Array, here: ReceiptPlace): Json {
+    if (!isRecordResults(result)) return decodeJson(result);
+    const events = receiptEvents({ results: [result], events: [] });
+    for (const { name, data } of events) this.events.push({ name, data: decodeJson(data) });
+    const told = decodeRecordResults(result).map((each) => presentRecordResult(each, here));
+    return 'digestBefore' in told[0]! ? told[0] : told;
   }
 
   /** Why these are not all versions that name the value. */

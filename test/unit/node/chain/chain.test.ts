@@ -5,6 +5,7 @@ import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { type ContractMachine, createBuiltins, type Genesis } from '../../../../contracts/index.ts';
 import { type Chain, type ChainDependencies, createChain } from '../../../../node/chain/chain.ts';
 import { type ChainTip, createTip } from '../../../../node/chain/tip.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
 import { type Certificate, voteSigningBytes, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
   BLOCK_TRANSACTIONS_LIMIT,
@@ -172,6 +173,7 @@ async function open(
     tip,
     mempool: mempool as unknown as Mempool,
     pending: { save: async () => 0, transaction: () => undefined, drop: () => {} },
+    store,
     seal: (message) => signers.get(self)!.sign(message),
     spreading: { flush: () => undefined, fetchTransactions: async () => [] },
     ...changes,
@@ -257,6 +259,52 @@ test('a fresh proposal must name the view it is made in; a repeated one names an
   assert.deepEqual(opened.refused, [1]);
   assert.equal((await opened.chain.execute({ ...request, engineData: encodeEngineData(4), fresh: true })).code, 'OK');
   assert.equal((await (await open('c')).chain.execute({ ...request, engineData: encodeEngineData(5), fresh: false })).code, 'OK');
+});
+
+test('a final block is told before it is synced; the next one is written, and votes may rest on it, only once it is on disk', async () => {
+  let onDisk: () => void = () => {};
+  let stored = 0;
+  const store = {
+    sync: () =>
+      new Promise<void>((resolve) => {
+        onDisk = resolve;
+      }),
+  };
+  const opened = await open('a', { store }, [], () => stored++);
+  await finish(opened, (await build(opened)).digest);
+  assert.deepEqual([opened.told.length, stored], [1, 1]);
+  let durable = false;
+  void opened.chain.durable().then(() => {
+    durable = true;
+  });
+  const { digest } = await build(opened);
+  const committing = opened.chain.commit({ height: 2, digest, finality: finalityOf(digest) });
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([stored, durable], [1, false]);
+  onDisk();
+  assert.equal((await committing).height, 2);
+  assert.deepEqual([stored, durable], [2, true]);
+  let idle = false;
+  void opened.chain.idle().then(() => {
+    idle = true;
+  });
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(idle, false, 'a node that stops waits for it');
+  onDisk();
+});
+
+test('where a sync failed nobody knows what is on disk: no further block is written and no vote rests on it until the node starts again', async () => {
+  let stored = 0;
+  const results = [Promise.reject(new ChainError('STORE_IO', {})), Promise.resolve()];
+  results[0]!.catch(() => undefined);
+  const opened = await open('a', { store: { sync: () => results.shift()! } }, [], () => stored++);
+  await finish(opened, (await build(opened)).digest);
+  const { digest } = await build(opened);
+  for (let tries = 0; tries < 2; tries++) {
+    await assert.rejects(opened.chain.durable(), { code: 'STORE_IO' });
+    await assert.rejects(opened.chain.commit({ height: 2, digest, finality: finalityOf(digest) }), { code: 'STORE_IO' });
+  }
+  assert.equal(stored, 1);
 });
 
 test('a transaction of a proposal voted for before a restart is still served', async () => {

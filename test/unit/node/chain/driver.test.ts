@@ -108,9 +108,10 @@ function rig(
     },
     voteLog,
     chain: {
-      build: () => Promise.resolve({ digest: d('X'), proposal: bytes('X') }),
+      build: () => Promise.resolve({ digest: d('X'), proposal: bytes('X'), more: false }),
       execute: () => Promise.resolve({ code: 'OK', parent: GENESIS }),
       commit: () => Promise.resolve(BLOCK),
+      durable: () => Promise.resolve(),
       head: ({ height }) => void happened.push(`head ${height}`),
       search: (task) => Promise.resolve(task),
       sync: () => {},
@@ -194,6 +195,24 @@ test('a vote not written when the node stops never leaves', async () => {
   await scheduler.run(20_000, () => stopped);
   assert.ok(stopped);
   assert.ok(!happened.includes('broadcast vote'));
+});
+
+test('nothing is signed before the blocks that it rests on are on disk', async () => {
+  let onDisk: () => void = () => {};
+  const { driver, happened, scheduler } = rig(onWork(persist('r1'), broadcast('vote')), {
+    durable: () =>
+      new Promise((resolve) => {
+        onDisk = resolve;
+      }),
+  });
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(100);
+  assert.deepEqual(happened, []);
+  onDisk();
+  driver.workWaiting(false);
+  await scheduler.run(200);
+  assert.deepEqual(happened, ['append r1', 'broadcast vote']);
 });
 
 test('a commit that fails is tried again, and its block comes back as an input once', async () => {

@@ -6,7 +6,14 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
-import { verifyEd25519, verifyEd25519Node, verifyEd25519Sodium } from '../../../../node/crypto/ed25519.ts';
+import {
+  ed25519SignerNode,
+  ed25519SignerOf,
+  ed25519SignerSodium,
+  verifyEd25519,
+  verifyEd25519Node,
+  verifyEd25519Sodium,
+} from '../../../../node/crypto/ed25519.ts';
 import {
   concat,
   fromHex,
@@ -85,6 +92,12 @@ test('a signer made from a seed produces the signatures of RFC 8032', () => {
     const signer = createEd25519Signer(fromHex(vector.secret_key));
     assert.equal(toHex(signer.publicKey), vector.public_key);
     assert.equal(toHex(signer.sign(fromHex(vector.message))), vector.signature);
+    assert.ok(ed25519SignerSodium);
+    for (const signerOf of [ed25519SignerOf, ed25519SignerNode, ed25519SignerSodium]) {
+      const sign = signerOf(fromHex(vector.secret_key));
+      assert.equal(toHex(sign(fromHex(vector.message))), vector.signature);
+      assert.equal(toHex(sign(fromHex(vector.message))), vector.signature);
+    }
   }
   assert.throws(() => createEd25519Signer(new Uint8Array(31)), RangeError);
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALARMS_MAX, openAlarms } from '../../../../node/feeds/alarms.ts';
-import { ManualTime, MemoryLog, MemoryStore } from '../memory-world.ts';
+import { ManualTime, MemoryLog, FailingStore } from '../memory-world.ts';
 
-const open = (store = new MemoryStore(), clock = new ManualTime()) => openAlarms({ store, prefix: 'z', clock, log: new MemoryLog() });
+const open = (store = new FailingStore(), clock = new ManualTime()) => openAlarms({ store, prefix: 'z', clock, log: new MemoryLog() });
 
 test('the same fault raised again is one alarm until it is acknowledged, then a new one', async () => {
   const alarms = await open();
@@ -23,7 +23,7 @@ test('the same fault raised again is one alarm until it is acknowledged, then a 
 });
 
 test('alarms outlive a restart, with who acknowledged them, and their numbers go on', async () => {
-  const store = new MemoryStore();
+  const store = new FailingStore();
   const before = await open(store);
   await before.raise('STORE_DAMAGED', 'critical', { key: 'b1' });
   await before.raise('DISK_LOW', 'warning', null);
@@ -35,7 +35,7 @@ test('alarms outlive a restart, with who acknowledged them, and their numbers go
 });
 
 test('an alarm that the node has put right says when and how, outlives a restart, and the same fault later is a new alarm', async () => {
-  const store = new MemoryStore();
+  const store = new FailingStore();
   const clock = new ManualTime();
   const alarms = await open(store, clock);
   await alarms.raise('STORE_DAMAGED', 'critical', { key: 'b1' });
@@ -61,7 +61,7 @@ test('an alarm is acknowledged once, and an unknown one not at all', async () =>
 });
 
 test('the list is bounded: acknowledged alarms go first, then the least severe, in memory and on disk alike', async () => {
-  const store = new MemoryStore();
+  const store = new FailingStore();
   const alarms = await open(store);
   await alarms.raise('FIRST', 'critical', null);
   await alarms.raise('SECOND', 'info', null);
@@ -74,11 +74,11 @@ test('the list is bounded: acknowledged alarms go first, then the least severe, 
   await alarms.raise('MORE', 'warning', { i: 2 });
   assert.deepEqual(ids().slice(0, 3), [1, 4, 5]);
   assert.equal(alarms.list().length, ALARMS_MAX);
-  assert.equal(store.rows.size, ALARMS_MAX);
+  assert.equal(store.size, ALARMS_MAX);
 });
 
 test('an alarm that a full disk does not take is shown, and written when there is room; an acknowledgement is not taken back in silence', async () => {
-  const store = new MemoryStore();
+  const store = new FailingStore();
   const alarms = await open(store);
   const full = new Error('full');
   store.fault = full;
@@ -87,7 +87,7 @@ test('an alarm that a full disk does not take is shown, and written when there i
     alarms.list().map(({ kind }) => kind),
     ['STORE_FULL'],
   );
-  assert.equal(store.rows.size, 0);
+  assert.equal(store.size, 0);
   store.fault = full;
   assert.equal(await alarms.saveMissing(), false);
   assert.equal(await alarms.saveMissing(), true);

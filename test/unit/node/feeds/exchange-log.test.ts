@@ -9,7 +9,7 @@ import {
 } from '../../../../node/feeds/exchange-audit.ts';
 import { exchangePrefix } from '../../../../node/feeds/exchange-chain.ts';
 import { type ExchangeHead, type NewExchange, openExchangeLog } from '../../../../node/feeds/exchange-log.ts';
-import { createTestStore, createTestWorld } from '../../api/stand-ins.ts';
+import { createTestStore, createTestWorld } from '../../api/stand-in-world.ts';
 import { exchangeDigest, verifySegment } from './exchange-segment.ts';
 import { ManualTime, settle } from '../memory-world.ts';
 

@@ -4,14 +4,14 @@ import { test } from 'node:test';
 import { openAlarms } from '../../../../node/feeds/alarms.ts';
 import { createStoreWatch, soundNow, STORE_IO_CALM_MS } from '../../../../node/real/assemble.ts';
 import { createHealth, HEALTH_CHECK_MS, STALL_VIEWS } from '../../../../node/feeds/health.ts';
-import { ManualTime, MemoryLog, MemoryStore, settle } from '../memory-world.ts';
+import { ManualTime, MemoryLog, FailingStore, settle } from '../memory-world.ts';
 
 const PARAMETERS = { viewTimeoutMaxMs: 8_000, idleBlockIntervalMs: 5_000, clockDriftMaxMs: 1_000 };
 const STALL_MS = STALL_VIEWS * PARAMETERS.viewTimeoutMaxMs;
 
 async function rig() {
   const time = new ManualTime();
-  const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: time, log: new MemoryLog() });
+  const alarms = await openAlarms({ store: new FailingStore(), prefix: 'z', clock: time, log: new MemoryLog() });
   const now = {
     phase: 'idle',
     behind: 0,
@@ -154,7 +154,7 @@ test('a clock that fits again and a height that is final without the refused blo
 });
 
 test('STORE_FULL of a store is over when that store has been written to, also when the node was started again in between', async () => {
-  const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: new ManualTime(), log: new MemoryLog() });
+  const alarms = await openAlarms({ store: new FailingStore(), prefix: 'z', clock: new ManualTime(), log: new MemoryLog() });
   await alarms.raise('STORE_FULL', 'critical', { store: 'chain' });
   const node = {
     onAlarm: alarms.onChange,
@@ -176,7 +176,7 @@ test('STORE_FULL of a store is over when that store has been written to, also wh
 
 test('STORE_IO of a store is over by a write after a minute without another, also when the node was started again in between', async () => {
   const time = new ManualTime();
-  const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: time, log: new MemoryLog() });
+  const alarms = await openAlarms({ store: new FailingStore(), prefix: 'z', clock: time, log: new MemoryLog() });
   await alarms.raise('STORE_IO', 'critical', { store: 'chain' });
   const node = {
     onAlarm: alarms.onChange,
@@ -201,7 +201,7 @@ test('STORE_IO of a store is over by a write after a minute without another, als
 });
 
 test('a damaged file is over when all files of its store were read again and it is not among the damaged', async () => {
-  const alarms = await openAlarms({ store: new MemoryStore(), prefix: 'z', clock: new ManualTime(), log: new MemoryLog() });
+  const alarms = await openAlarms({ store: new FailingStore(), prefix: 'z', clock: new ManualTime(), log: new MemoryLog() });
   const details = [
     { store: 'index', file: '000005.ldb', offset: 20 },
     { store: 'index', file: '000007.ldb', offset: 20 },

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Receipt } from '../../../../node/format/index.ts';
 import { type Cursor, createOutbox, OUTBOX_RETRY_MS, POSITION_END, type ReceiptSource } from '../../../../node/feeds/outbox.ts';
 import type { OutboxEvent } from '../../../../node/service.ts';
-import { ManualTime, MemoryLog, MemoryStore, settle } from '../memory-world.ts';
+import { ManualTime, MemoryLog, FailingStore, settle } from '../memory-world.ts';
 
 /** Before the first event of the chain. */
 const CURSOR_START: Cursor = { height: 0, position: POSITION_END };
@@ -30,13 +30,13 @@ class Blocks implements ReceiptSource {
       failedCall: 0,
       gasUsed: 1,
       keyKind: 'own',
-      results: [],
-      events: names.map((name) => ({ contract: 'c', name, data: new Uint8Array(0) })),
+      results: [new Uint8Array(0)],
+      events: names.map((name) => ({ call: 0, contract: 'c', name, data: new Uint8Array(0) })),
     }));
   }
 }
 
-function outboxOver(source: Blocks, store = new MemoryStore()) {
+function outboxOver(source: Blocks, store = new FailingStore()) {
   const time = new ManualTime();
   const pauses = { offered: 0 };
   const pause = () => async () => {
@@ -110,7 +110,7 @@ test('what was not taken comes again after a growing wait, in order and with not
 
 test('a restart goes on at the cursor on disk; a cursor that was not saved repeats and never skips', async () => {
   const source = new Blocks([['a']]);
-  const store = new MemoryStore();
+  const store = new FailingStore();
   const first = outboxOver(source, store);
   const got: string[] = [];
   const take = async (events: readonly OutboxEvent[]) => void got.push(names(events));
@@ -127,7 +127,7 @@ test('a restart goes on at the cursor on disk; a cursor that was not saved repea
   await second.outbox.stop();
   assert.deepEqual(got, ['a', 'b', 'b']);
   await outboxOver(source, store).outbox.forget('s');
-  assert.equal(store.rows.size, 0);
+  assert.equal(store.size, 0);
 });
 
 test('a stopped subscriber gets nothing more, and a name serves one subscriber at a time', async () => {

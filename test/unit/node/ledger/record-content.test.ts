@@ -8,6 +8,9 @@ import {
   decodeContent,
   decodeJson,
   decodeReceipt,
+  decodeRecordResults,
+  isRecordResults,
+  presentRecordResult,
   encodeAmendment,
   encodeContent,
   encodeJson,
@@ -28,11 +31,14 @@ const get = (submission: Submission, version?: number): Call =>
   records('get', encodeJson({ id: toHex(idOf(submission)), ...(version === undefined ? {} : { version }) }));
 const submit = (...submissions: readonly Submission[]): Call => records('submit', encodeSubmissions(submissions));
 
+const toldOf = (result: Uint8Array): Json =>
+  decodeRecordResults(result).map((each) => presentRecordResult(each, { height: 1, transactionId: new Uint8Array(32) }));
+
 /** Results of the calls of each transaction of a block. */
 function resultsOf({ receipts }: { readonly receipts: readonly Uint8Array[] }): readonly (readonly Json[])[] {
   return receipts.map(decodeReceipt).map(({ status, code, results }) => {
     assert.equal(status, 'ok', code);
-    return results.map(decodeJson);
+    return results.map((result) => (isRecordResults(result) ? toldOf(result) : decodeJson(result)));
   });
 }
 const contentOf = (result: Json | undefined): Json => (result as { readonly record: Json }).record;

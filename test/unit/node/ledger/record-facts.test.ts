@@ -59,11 +59,7 @@ test('what the executor says of records submitted, amended, withdrawn and refuse
   const take = async (...transactions: Uint8Array[]): Promise<Committed> => {
     const next = await add(executor, committed.at(-1) ?? opened, ...transactions);
     committed.push(next);
-    for (const receipt of next.receipts.map(decodeReceipt))
-      for (const { data } of receipt.events) {
-        const { id } = JSON.parse(Buffer.from(data).toString()) as { id: string };
-        ids.set(id, Buffer.from(id, 'hex'));
-      }
+    for (const { id } of ended(decodeBlockFacts(next.recordFacts!)).versions) ids.set(toHex(id), id.slice());
     return next;
   };
   await take(signedCalls(1, [call('submit', encodeSubmissions([submitted, second]))]));

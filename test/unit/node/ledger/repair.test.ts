@@ -113,6 +113,7 @@ test('a damaged row of every kind is repaired to the bytes it had, from its own 
     const cases: [ByteText, string][] = [
       [ledgerKey.head, 'own rows'],
       [ledgerKey.genesis, 'own rows'],
+      [ledgerKey.form, 'own rows'],
       [ledgerKey.header(3), 'own rows'],
       [ledgerKey.header(HEIGHT), 'own rows'],
       [ledgerKey.body(3), 'peer'],

@@ -61,3 +61,32 @@ test('a chunk of a long frame is one message of Noise', async () => {
     await stopAll(nodes);
   }
 });
+
+test('reading frames throws nothing', async () => {
+  const nodes = [await startNode('a'), await startNode('b')] as const;
+  const real = globalThis.RangeError;
+  let made = 0;
+  const count = <T>(value: T): T => {
+    made++;
+    return value;
+  };
+  try {
+    for (const node of nodes) node.network.admit(listing(nodes));
+    await until('a and b connect', () => isUp(nodes[0], 'b') && isUp(nodes[1], 'a'));
+    globalThis.RangeError = new Proxy(real, {
+      apply: (_target, _self, [text]) => count(real(text as string)),
+      construct: (_target, [text]) => count(new real(text as string)),
+    });
+    for (let i = 0; i < FRAMES; i++) {
+      assert.ok(nodes[0].network.send('b', 'votes', new Uint8Array(300).fill(i)));
+      const { length } = nodes[1].frames;
+      while (nodes[1].frames.length === length) await nextTurn();
+    }
+    assert.ok(nodes[0].network.send('b', 'bulk', new Uint8Array(CHUNKS * CHUNK_BYTES)));
+    await until('b has it', () => nodes[1].frames.length === FRAMES + 1);
+    assert.equal(made, 0);
+  } finally {
+    globalThis.RangeError = real;
+    await stopAll(nodes);
+  }
+});

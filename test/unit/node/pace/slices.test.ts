@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseSteps } from '../../../../node/records/formats/index.ts';
 import { RUNS_PER_TURN } from '../../../../node/pace/turns.ts';
 import { createPaced, createPause, createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
-import { createTestWorld } from '../../api/stand-ins.ts';
+import { createTestWorld } from '../../api/stand-in-world.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
 import { world as realWorld } from '../peers/stand-in.ts';

@@ -10,7 +10,7 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import type { BodyFormat } from '../../../../node/records/formats/index.ts';
 import { annexRecord, crypto } from './sample.ts';
-import { createTestWorld } from '../../api/stand-ins.ts';
+import { createTestWorld } from '../../api/stand-in-world.ts';
 
 const HOLD_MS_MAX = 20; // the rule of the node
 const TRIES_MAX = 3;

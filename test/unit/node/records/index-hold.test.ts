@@ -5,8 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { builtinClasses } from '../../../../contracts/classes/index.ts';
-import { CONTRACT } from '../../../../contracts/index.ts';
-import { encodeContent, encodeJson, encodeReceipt, decodeReceipt, toHex } from '../../../../node/format/index.ts';
+import {
+  type Digest,
+  encodeContent,
+  encodeReceipt,
+  encodeRecordResults,
+  decodeReceipt,
+  RECORDS_PER_CALL_MAX,
+} from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { recordRowsOf } from '../../../../node/records/source.ts';
@@ -41,13 +47,19 @@ for (const [i, id] of ids.entries()) {
 const transactions = shelf.transactionsOf(1);
 const share = RECORDS / TRANSACTIONS;
 
+/** As many records in a call as may be. */
+const callsOf = (stored: readonly Digest[]): Digest[][] =>
+  Array.from({ length: Math.ceil(stored.length / RECORDS_PER_CALL_MAX) }, (_, i) =>
+    stored.slice(i * RECORDS_PER_CALL_MAX, (i + 1) * RECORDS_PER_CALL_MAX),
+  );
+
 const receipts = Array.from({ length: TRANSACTIONS }, (_, index) =>
   encodeReceipt({
     ...{ transactionId: new Uint8Array(32), height: 1, index, status: 'ok' as const, code: 'OK', detail: new Uint8Array(0) },
-    ...{ failedCall: 0, gasUsed: 1, keyKind: 'own' as const, results: [] },
-    events: ids
-      .slice(index * share, (index + 1) * share)
-      .map((id) => ({ contract: CONTRACT.records, name: 'stored', data: encodeJson({ id: toHex(id), version: 1 }) })),
+    ...{ failedCall: 0, gasUsed: 1, keyKind: 'own' as const, events: [] },
+    results: callsOf(ids.slice(index * share, (index + 1) * share)).map((stored) =>
+      encodeRecordResults(stored.map((id) => ({ status: 'stored', class: 'production', id, recordDigest: id }))),
+    ),
   }),
 );
 

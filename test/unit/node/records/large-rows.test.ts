@@ -16,11 +16,11 @@ import { createNode, type Node } from '../../../../node/node.ts';
 import { createPause, createSlices } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/index.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
-import type { Network, Store } from '../../../../node/world.ts';
+import type { LedgerStore, Network } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
 import { executorOn, filesOf, genesisText, grow, transaction } from '../ledger/small-chain.ts';
-import { ManualTime, MemoryLog, MemoryStore as LocalStore } from '../memory-world.ts';
+import { ManualTime, MemoryLog } from '../memory-world.ts';
 
 const HEIGHT = 3;
 const SELF = 'north-1';
@@ -28,7 +28,7 @@ const bytes = transaction(2, 4);
 const { id } = openTransaction(crypto, bytes);
 
 let node: Node;
-let store: Store;
+let store: LedgerStore;
 const time = new ManualTime();
 
 before(async () => {
@@ -41,6 +41,7 @@ before(async () => {
     },
     range: (options) => written.range(options),
     batch: (operations) => written.batch(operations),
+    sync: () => written.sync(),
     close: () => written.close(),
   };
   const files: BlockFiles = {
@@ -58,7 +59,7 @@ before(async () => {
   const verifier = { verify: async (...check: Parameters<typeof crypto.verify>) => crypto.verify(...check), stop: async () => undefined };
   node = await createNode({
     world: { clock: time, timers: time, log: new MemoryLog(), crypto, random: { bytes: (count) => new Uint8Array(count) }, verifier },
-    ...{ network, store, files, local: new LocalStore(), genesisText, node: SELF, organisation: 'north' },
+    ...{ network, store, files, local: new MemoryStore(), genesisText, node: SELF, organisation: 'north' },
     voteLog: { records: [], append: async () => undefined, rewrite: async () => undefined, close: async () => undefined },
     executor: inlineExecutor(
       createExecutor({ store: written, files: filesOf(written), crypto, clock: time, genesisText, ...contracts }),

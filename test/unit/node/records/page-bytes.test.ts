@@ -9,7 +9,9 @@ import { encodeContent, RECORD_BYTES_MAX, toHex } from '../../../../node/format/
 import { createRecordIndex } from '../../../../node/records/index.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { Shelf } from './shelf.ts';
-import { createTestNode, createTestState, createTestWorld, START_MS } from '../../api/stand-ins.ts';
+import { createTestNode } from '../../api/stand-in-node.ts';
+import { createTestState } from '../../api/stand-in-state.ts';
+import { createTestWorld, START_MS } from '../../api/stand-in-world.ts';
 
 const ACCOUNT = 'ada@acme';
 const COUNT = 5;

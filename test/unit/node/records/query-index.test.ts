@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { builtinClass, builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
-import { encodeContent, encodeJson, type Receipt, recordIdOf, type TextStruct, toHex } from '../../../../node/format/index.ts';
+import {
+  encodeContent,
+  encodeJson,
+  encodeRecordResults,
+  type Receipt,
+  recordIdOf,
+  type TextStruct,
+  toHex,
+} from '../../../../node/format/index.ts';
 import { registryKey } from '../../../../contracts/builtin/layout.ts';
 import { createClassLookup } from '../../../../node/records/class-lookup.ts';
 import { stateKey } from '../../../../contracts/types.ts';
@@ -477,13 +485,15 @@ test('records written by a block are found through its receipts, and read from s
   const second = rowOf(annexRecord({ production_location: 'b' }), { version: 2 });
   for (const { recordId, record } of [first, second]) shelf.put(recordId, record);
   const view = { get: (key: string) => shelf.rows.get(key) };
-  const event = ({ recordId, record }: RecordRow) => ({
-    contract: 'records',
-    name: 'RecordSubmitted',
-    data: encodeJson({ id: toHex(recordId), class: 'production', version: record.version, recordDigest: '' }),
-  });
-  const other = { contract: '0x00', name: 'RecordSubmitted', data: encodeJson({ id: toHex(first.recordId), version: 1 }) };
-  const receipts = [{ events: [event(first), other] }, { events: [event(second)] }] as unknown as Receipt[];
+  const digest = new Uint8Array(32);
+  const stored = { status: 'stored', class: 'production', id: first.recordId, recordDigest: digest } as const;
+  const amended = { ...stored, status: 'amended', id: second.recordId, version: 2, digestBefore: digest } as const;
+  const repeated = { ...stored, status: 'repeated', currentVersion: 1, first: undefined } as const;
+  const other = encodeJson([{ id: toHex(first.recordId), version: 1, status: 'stored' }]); // of a contract that speaks JSON
+  const receipts = [
+    { results: [encodeRecordResults([repeated, stored]), other] },
+    { results: [encodeRecordResults([amended])] },
+  ] as unknown as Receipt[];
   const rows = ended(recordRowsOf({ receipts, transactions: shelf.transactionsOf(1) }, view));
   for (const [i, { record }] of [first, second].entries()) {
     const { version, content, heightBefore } = rows[i]!.record;

@@ -13,6 +13,7 @@ import {
   decodeSubmissions,
   defaultParameters,
   encodeJson,
+  encodeRecordResults,
   equalBytes,
   type JsonObject,
   openTransaction,
@@ -34,7 +35,7 @@ import { ManualTime } from '../memory-world.ts';
 import { createMemoryStore, pause } from './memory-store.ts';
 import { Shelf } from './shelf.ts';
 import { annexRecord, crypto } from './sample.ts';
-import { createTestState, putAccounts } from '../../api/stand-ins.ts';
+import { createTestState, putAccounts } from '../../api/stand-in-state.ts';
 
 export const caller = (account: string) => ({ account, organisation: 'alpha' }) as Caller;
 export const record = (product_uid: string, more: object = {}) => annexRecord({ product_uid, ...more });
@@ -175,7 +176,7 @@ export function rig() {
       chain.height++;
       end ??= conflictOf(transaction);
       const results = transaction.calls.map(({ args }) =>
-        encodeJson(
+        encodeRecordResults(
           decodeSubmissions(args).map(({ content }) => {
             const recordId = recordIdOf(crypto, 'production', 'alpha', keyOf(production, decodeContent(content)));
             const row = stateKey(CONTRACT.records, recordKey.version(toByteText(recordId), 1));
@@ -186,7 +187,8 @@ export function rig() {
               const [product, location] = ['product_uid', 'production_location'].map((name) => textAt(decodeContent(content), name)!);
               stored.set(product!, { id: toHex(recordId), location: location!, transactionId: toHex(id) });
             }
-            return { id: toHex(recordId), status: before ? 'repeated' : 'stored', currentVersion: 1 };
+            const result = { class: 'production', id: recordId, recordDigest: recordDigest(crypto, content) };
+            return before ? { ...result, status: 'repeated', currentVersion: 1, first: undefined } : { ...result, status: 'stored' };
           }),
         ),
       );

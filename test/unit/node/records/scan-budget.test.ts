@@ -9,7 +9,7 @@ import { createScanBudget, SCAN_ROWS_PER_SECOND, SCAN_ROWS_PER_SECOND_ALL, SCAN_
 import { createSlices } from '../../../../node/pace/slices.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../node/records/service.ts';
 import type { Caller } from '../../../../node/records/types.ts';
-import { createTestState, putAccounts } from '../../api/stand-ins.ts';
+import { createTestState, putAccounts } from '../../api/stand-in-state.ts';
 import { ManualTime, settle } from '../memory-world.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';

@@ -21,7 +21,9 @@ import { createMemoryStore, pause } from './memory-store.ts';
 import { Shelf } from './shelf.ts';
 import { annexRecord } from './sample.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
-import { CHAIN_ID, createTestNode, createTestState, createTestWorld, START_MS } from '../../api/stand-ins.ts';
+import { createTestNode } from '../../api/stand-in-node.ts';
+import { createTestState } from '../../api/stand-in-state.ts';
+import { CHAIN_ID, createTestWorld, START_MS } from '../../api/stand-in-world.ts';
 
 const HOLD_MS_MAX = 20;
 const TRIES_MAX = 8;

@@ -5,7 +5,9 @@ import { checkRows } from './checked-rows.ts';
 import { createGuesses } from '../../../../node/records/guesses.ts';
 import { FAULT_TEXT_MAX } from '../../../../node/records/refusal.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { createTestNode, createTestState, createTestWorld } from '../../api/stand-ins.ts';
+import { createTestNode } from '../../api/stand-in-node.ts';
+import { createTestState } from '../../api/stand-in-state.ts';
+import { createTestWorld } from '../../api/stand-in-world.ts';
 
 const world = createTestWorld();
 const deps = {

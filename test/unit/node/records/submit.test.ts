@@ -18,7 +18,8 @@ import {
 } from '../../../../node/format/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { createSlices } from '../../../../node/pace/slices.ts';
-import { createRig, createTestWorld } from '../../api/stand-ins.ts';
+import { createTestWorld } from '../../api/stand-in-world.ts';
+import { createRig } from '../../api/stand-ins.ts';
 import { createRecordSource, type RecordBlocks } from '../../../../node/records/source.ts';
 import { parseBody } from '../../../../node/records/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, type SealedValue } from '../../../../node/records/index.ts';

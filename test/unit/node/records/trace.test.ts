@@ -4,7 +4,7 @@ import { createPause } from '../../../../node/pace/slices.ts';
 import type { SearchRow } from '../../../../node/records/query-index.ts';
 import { TRACE_RECORDS_MAX, TRACE_RECORDS_PER_NODE_MAX, traceProduct } from '../../../../node/records/trace.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
-import { createTestWorld } from '../../api/stand-ins.ts';
+import { createTestWorld } from '../../api/stand-in-world.ts';
 
 const HOLD_MS_MAX = 20;
 const PAGE = 1_000;

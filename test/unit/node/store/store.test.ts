@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -332,6 +332,22 @@ test('a writer killed in the middle of its batches loses none it said was on dis
       await store.close();
     }
     assert.ok(said > 10);
+  }));
+
+test('what was written without a sync stands in the files when its promise resolves, over new logs and tables too, so that syncing the logs puts it on disk', () =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path: join(path, 'live'), writeBufferBytes: 65_536 });
+    for (let i = 1; i <= 60; i++) {
+      await store.batch([{ key: `k${String(i).padStart(3, '0')}`, value: randomBytes(10_000) }], { sync: false });
+      await store.sync();
+      if (i % 20 !== 0) continue;
+      const copy = join(path, `copy-${i}`);
+      await cp(join(path, 'live'), copy, { recursive: true, filter: (name) => !name.endsWith('LOCK') });
+      const copied = await openLevelStore({ path: copy });
+      assert.equal((await copied.range({ from: 'k', to: 'l', limit: 100 })).length, i);
+      await copied.close();
+    }
+    await store.close();
   }));
 
 test('the portable CRC equals that of zlib and the published check value', () => {

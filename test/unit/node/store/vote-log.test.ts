@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -279,45 +280,64 @@ test('a writer killed in the middle of appending loses nothing it said was on di
     assert.ok(said >= 10);
   }));
 
-test('an append answers once its bytes are synced, and a rewrite syncs the new file before it takes the name and the name after', () =>
-  inDirectory(async (path) => {
-    const file = join(path, 'votes');
-    const log = await openVoteLog(file);
-    const handle = await open(file, 'r');
-    const prototype = Object.getPrototypeOf(handle) as { datasync(): Promise<void>; sync(): Promise<void> };
-    await handle.close();
-    const { datasync, sync } = prototype;
-    const happened: string[] = [];
-    const isNamed = async () => ((await readdir(path)).includes('votes.new') ? 'under another name' : 'under its name');
-    /** The call as it is, held up long enough that whoever does not wait for it goes on first. */
-    const watched = (name: string, call: () => Promise<void>) =>
-      async function (this: FileHandle): Promise<void> {
-        const of = (await this.stat()).isDirectory() ? 'the directory' : `the file ${await isNamed()}`;
-        const held = parseVoteLog(await readFile(file)).records.length;
-        await call.call(this);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        happened.push(`${name} of ${of}, ${held} records`);
-      };
-    prototype.datasync = watched('datasync', datasync);
-    prototype.sync = watched('sync', sync);
-    try {
-      await log.append([record(1)]);
-      happened.push('first answered');
-      await log.append([record(2), record(3)]);
-      happened.push('second answered');
-      await log.rewrite([record(3)]);
-      happened.push('rewrite answered');
-    } finally {
-      Object.assign(prototype, { datasync, sync });
-    }
-    await log.close();
-    assert.deepEqual(happened, [
-      'datasync of the file under its name, 1 records',
-      'first answered',
-      'datasync of the file under its name, 3 records',
-      'second answered',
-      'sync of the file under another name, 3 records',
-      'sync of the directory, 1 records',
-      'rewrite answered',
-    ]);
-  }));
+/** Whether its writes are on disk when they resolve, as the system says. */
+async function isSynced(handle: FileHandle): Promise<boolean> {
+  const [, flags] = /flags:\s*([0-7]+)/.exec(await readFile(`/proc/self/fdinfo/${handle.fd}`, 'utf8'))!;
+  return (Number.parseInt(flags!, 8) & constants.O_DSYNC) !== 0;
+}
+
+test(
+  'an append answers once its bytes are synced, and a rewrite syncs the new file before it takes the name and the name after',
+  { skip: process.platform !== 'linux' },
+  () =>
+    inDirectory(async (path) => {
+      const file = join(path, 'votes');
+      const log = await openVoteLog(file);
+      const handle = await open(file, 'r');
+      const prototype = Object.getPrototypeOf(handle) as Pick<FileHandle, 'write' | 'sync'>;
+      await handle.close();
+      const { write, sync } = prototype;
+      const happened: string[] = [];
+      const isNamed = async () => ((await readdir(path)).includes('votes.new') ? 'under another name' : 'under its name');
+      /** The call as it is, held up long enough that whoever does not wait for it goes on first. */
+      const watched = <T extends unknown[], R>(name: string, call: (...args: T) => Promise<R>) =>
+        async function (this: FileHandle, ...args: T): Promise<R> {
+          const of = (await this.stat()).isDirectory() ? 'the directory' : `the file ${await isNamed()}`;
+          const kind = name === 'write' && (await isSynced(this)) ? 'synced write' : name;
+          const result = await call.apply(this, args);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          const held = parseVoteLog(await readFile(file)).records.length;
+          happened.push(`${kind} of ${of}, ${held} records`);
+          return result;
+        };
+      prototype.write = watched('write', write as (...args: unknown[]) => Promise<unknown>) as typeof write;
+      prototype.sync = watched('sync', sync);
+      try {
+        await log.append([record(1)]);
+        happened.push('first answered');
+        await log.append([record(2), record(3)]);
+        happened.push('second answered');
+        await log.rewrite([record(3)]);
+        happened.push('rewrite answered');
+        await log.close();
+        const again = await openVoteLog(file);
+        await again.append([record(4)]);
+        happened.push('third answered');
+        await again.close();
+      } finally {
+        Object.assign(prototype, { write, sync });
+      }
+      assert.deepEqual(happened, [
+        'synced write of the file under its name, 1 records',
+        'first answered',
+        'synced write of the file under its name, 3 records',
+        'second answered',
+        'synced write of the file under another name, 3 records',
+        'sync of the file under another name, 3 records',
+        'sync of the directory, 1 records',
+        'rewrite answered',
+        'synced write of the file under its name, 2 records',
+        'third answered',
+      ]);
+    }),
+);

@@ -107,6 +107,15 @@ test('one changed byte inside any decoded byte string is refused by both', () =>
   }
 });
 
+test('the length in front of the signature, which no hash covers, is refused by both when it is another', () => {
+  const parts = longParts(map);
+  const { transaction, ...inclusion } = parts.inclusion!;
+  for (let at = transaction.length - 68; at < transaction.length - 64; at++) {
+    const changed = transaction.map((byte, i) => (i === at ? byte ^ 1 : byte));
+    assert.ok(!accepted(buildEvidence({ ...parts, inclusion: { ...inclusion, transaction: changed } })), `byte ${at}`);
+  }
+});
+
 test('both refuse another genesis file and a certificate short of a quorum', () => {
   const other = JSON.stringify({ ...(JSON.parse(genesisText) as object), timestampMs: 1 });
   assert.equal(accepted(bundles.plain, other), false);

@@ -1,0 +1,92 @@
+/** Clock, timers, chance, log and store that a test of the interface holds in its hand. */
+import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
+import type { ByteText } from '../../../node/format/index.ts';
+import type { Log, Store, World } from '../../../node/world.ts';
+import { realTimers } from '../../../node/real/world.ts';
+
+export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
+export const CHAIN_ID = new Uint8Array(createHash('sha256').update('chain').digest());
+export const START_MS = 1_760_000_000_000;
+
+export interface TestWorld extends World {
+  advance(ms: number): void;
+  readonly logged: string[];
+}
+
+/** Real timers, a clock that tests move, and what was logged as text. */
+export function createTestWorld(): TestWorld {
+  let shiftMs = 0;
+  const logged: string[] = [];
+  const started = performance.now();
+  const say = (level: string) => (fields: Readonly<Record<string, unknown>>, event: string) =>
+    void logged.push(`${level} ${event} ${JSON.stringify(fields)}`);
+  const log: Log = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), child: () => log };
+  return {
+    advance: (ms) => {
+      shiftMs += ms;
+    },
+    logged,
+    clock: {
+      now: () => START_MS + Math.floor(performance.now() - started) + shiftMs,
+      monotonic: () => performance.now() - started + shiftMs,
+    },
+    timers: {
+      after: realTimers.after,
+      every(ms, run) {
+        const timer = setInterval(run, ms);
+        timer.unref();
+        return () => clearInterval(timer);
+      },
+    },
+    random: { bytes: (count) => new Uint8Array(randomBytes(count)) },
+    log,
+    crypto: {
+      hash: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+      verify: (_suite, publicKey, message, signature) => {
+        try {
+          const key = createPublicKey({
+            key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(publicKey).toString('base64url') },
+            format: 'jwk',
+          });
+          return verify(null, message, key, signature);
+        } catch {
+          return false;
+        }
+      },
+    },
+    verifier: { verify: async () => false, stop: async () => {} },
+  };
+}
+
+export interface TestStore extends Store {
+  readonly rows: Map<ByteText, Uint8Array>;
+  /** When set, every batch fails with it. */
+  failure: Error | undefined;
+  batches: number;
+}
+
+export function createTestStore(): TestStore {
+  const rows = new Map<ByteText, Uint8Array>();
+  const store: TestStore = {
+    rows,
+    failure: undefined,
+    batches: 0,
+    get: (key) => rows.get(key),
+    async batch(operations) {
+      await Promise.resolve();
+      if (store.failure !== undefined) throw store.failure;
+      store.batches++;
+      for (const { key, value } of operations) {
+        if (value === undefined) rows.delete(key);
+        else rows.set(key, value);
+      }
+    },
+    async range({ from, to, reverse, limit }) {
+      const keys = [...rows.keys()].filter((key) => key >= from && (to === undefined || key < to)).sort();
+      if (reverse) keys.reverse();
+      return keys.slice(0, limit).map((key) => ({ key, value: rows.get(key)! }));
+    },
+    async close() {},
+  };
+  return store;
+}
