@@ -40,14 +40,6 @@ export const plantedIndex: readonly PlantedBug[] = [
     only: 'row that is gone is noticed',
   },
   {
-    name: 'an opened query index does not miss a segment',
-    file: SEGMENTS,
-    from: 'if (this.#entries.length < closed) throw',
-    to: 'if (this.#entries.length > closed) throw',
-    test: TEST,
-    only: 'row that is gone is noticed',
-  },
-  {
     name: 'an opened query index has forgotten which versions were replaced',
     file: SEGMENTS,
     from: 'for (const [row, ordinal] of entry.replaced) this.#noteReplaced(ordinal, entry.first + row);',

@@ -116,7 +116,6 @@ export class Segments {
       this.#rows = entry.first + entry.count;
       await pause();
     }
-    if (this.#entries.length < closed) throw rowMissing(indexKey.segment(this.#entries.length));
     for await (const { key, value } of rowsBetween(this.#store, indexKey.block(0), indexKey.block(height + 1))) {
       const at = heightOfKey(key);
       const { first, facts } = openBlockRow(value);
