@@ -348,7 +348,7 @@ function compareTime(a: string | undefined, b: string | undefined): number {
   return left.us < right.us ? -1 : 1;
 }
 
-function tell(host: Host, id: Uint8Array, record: RecordVersion, heightBefore: number | undefined, named: RecordFacts | undefined): void {
+function tell(host: Host, id: Digest, record: RecordVersion, heightBefore: number | undefined, named: RecordFacts | undefined): void {
   const { class: recordClass, version, org, actor, state } = record;
   host.tell({ id, version, heightBefore, class: recordClass, org, actor, state, named });
 }

@@ -2,8 +2,8 @@
 import type { ByteText } from '../../format/index.ts';
 import type { Store } from '../../world.ts';
 import { indexKey, type PostedField, segmentOfKey, TIME_TEXT_LENGTH, u64Text } from './keys.ts';
-import { decodePosting, rowKey, type SegmentRows } from './segment.ts';
-import { firstWhere, type Segments } from './segments.ts';
+import { firstWhere, decodePosting, rowKey, type SegmentRows } from './segment.ts';
+import type { Segments } from './segments.ts';
 
 /** Closed segments of a value that are looked up in one read; a value of more is looked up segment by segment, as far as the search comes. */
 const POSTINGS_AT_ONCE = 32;

@@ -80,6 +80,9 @@ export class OpenSegment implements SegmentRows {
   readonly #postings = Object.fromEntries(fieldNames.map((field) => [field, new Map()])) as Record<PostedField, Map<string, number[]>>;
   #count = 0;
   #bytes = 0;
+  /** Rows in order of time, as far as they were asked for so, and the keys they stand by. */
+  readonly #ordered: number[] = [];
+  readonly #keys: ByteText[] = [];
 
   constructor(number: number) {
     this.number = number;
@@ -124,22 +127,32 @@ export class OpenSegment implements SegmentRows {
   }
 
   async posting(field: PostedField, value: string): Promise<ArrayLike<number>> {
-    return this.#byTime(field === 'timeline' ? this.#all() : (this.#postings[field].get(value) ?? []));
+    return field === 'timeline' ? this.#byTime().slice() : this.#sorted(this.#postings[field].get(value) ?? []);
   }
 
-  #all(): number[] {
-    return Array.from({ length: this.#count }, (_, row) => row);
+  /** All rows in order of time. Rows come nearly in it, so each new one is put in its place from the end. */
+  #byTime(): readonly number[] {
+    for (let row = this.#ordered.length; row < this.#count; row++) {
+      const key = rowKey(this, row);
+      let at = this.#ordered.length;
+      if (at > 0 && this.#keys[at - 1]! > key) at = firstWhere(at, (i) => this.#keys[i]! > key);
+      this.#ordered.splice(at, 0, row);
+      this.#keys.splice(at, 0, key);
+    }
+    return this.#ordered;
   }
 
-  #byTime(rows: readonly number[]): number[] {
-    const keyed = rows.map((row) => ({ row, key: rowKey(this, row) }));
-    return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ row }) => row);
+  #sorted(rows: readonly number[]): readonly number[] {
+    if (rows.length < 2) return rows;
+    const place = new Uint16Array(this.#count);
+    for (const [at, row] of this.#byTime().entries()) place[row] = at;
+    return rows.toSorted((a, b) => place[a]! - place[b]!);
   }
 
   /** Its rows of the store, for a segment that is closed. */
   *encode(): Generator<{ readonly key: ByteText; readonly value: Uint8Array }, void, void> {
     for (const name of names) yield { key: indexKey.column(this.number, table[name].letter), value: this.columns[name].encode() };
-    const byTime = this.#byTime(this.#all());
+    const byTime = this.#byTime();
     yield { key: indexKey.posting('timeline', '', this.number), value: encodePosting(byTime) };
     const place = new Uint16Array(this.#count);
     for (const [at, row] of byTime.entries()) place[row] = at;
@@ -280,4 +293,15 @@ export class RowSummary implements RecordSummary {
       return { rel: rel!, type: type!, id: id!, org };
     });
   }
+}
+
+/** The least of 0 to `count` for which `holds`, which then holds for all that follow; `count` when it holds for none. */
+export function firstWhere(count: number, holds: (at: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

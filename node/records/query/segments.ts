@@ -8,7 +8,16 @@ import type { Store, StoreOperation } from '../../world.ts';
 import type { NamedFacts, WrittenVersion } from '../../../contracts/types.ts';
 import { decodeBlockFacts } from '../../ledger/record-facts.ts';
 import { INDEX_FORM, indexKey, timeText } from './keys.ts';
-import { ClosedSegment, type NewRow, OpenSegment, rowMissing, RowSummary, SEGMENT_ROWS_MAX, type SegmentRows } from './segment.ts';
+import {
+  ClosedSegment,
+  firstWhere,
+  type NewRow,
+  OpenSegment,
+  rowMissing,
+  RowSummary,
+  SEGMENT_ROWS_MAX,
+  type SegmentRows,
+} from './segment.ts';
 
 /** Columns of closed segments held in memory, bytes; those of the segment read longest ago are let go past it. */
 export const COLUMNS_HELD_BYTES_MAX = 67_108_864;
@@ -116,7 +125,6 @@ export class Segments {
       this.#rows = entry.first + entry.count;
       await pause();
     }
-    if (this.#entries.length < closed) throw rowMissing(indexKey.segment(this.#entries.length));
     for await (const { key, value } of rowsBetween(this.#store, indexKey.block(0), indexKey.block(height + 1))) {
       const at = heightOfKey(key);
       const { first, facts } = openBlockRow(value);
@@ -302,15 +310,4 @@ async function* rowsBetween(store: Store, from: ByteText, to: ByteText): AsyncGe
     if (chunk.length < LOAD_ROWS) return;
     next = `${chunk.at(-1)!.key}\0`;
   }
-}
-
-/** The least of 0 to `count` for which `holds`, which then holds for all that follow; `count` when it holds for none. */
-export function firstWhere(count: number, holds: (at: number) => boolean): number {
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

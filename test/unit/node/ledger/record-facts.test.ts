@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CONTRACT, type WrittenVersion } from '../../../../contracts/index.ts';
-import { decodeReceipt, encodeAmendment, encodeSubmissions, receiptEvents, toHex } from '../../../../node/format/index.ts';
+import { decodeReceipt, encodeAmendment, encodeSubmissions, toHex } from '../../../../node/format/index.ts';
 import type { Committed } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { blockFactsOf, decodeBlockFacts } from '../../../../node/ledger/record-facts.ts';
@@ -59,11 +59,7 @@ test('what the executor says of records submitted, amended, withdrawn and refuse
   const take = async (...transactions: Uint8Array[]): Promise<Committed> => {
     const next = await add(executor, committed.at(-1) ?? opened, ...transactions);
     committed.push(next);
-    for (const receipt of next.receipts.map(decodeReceipt))
-      for (const { data } of receiptEvents(receipt)) {
-        const { id } = JSON.parse(Buffer.from(data).toString()) as { id: string };
-        ids.set(id, Buffer.from(id, 'hex'));
-      }
+    for (const { id } of ended(decodeBlockFacts(next.recordFacts!)).versions) ids.set(toHex(id), id.slice());
     return next;
   };
   await take(signedCalls(1, [call('submit', encodeSubmissions([submitted, second]))]));
