@@ -160,6 +160,17 @@ export class Load {
     });
   }
 
+  /** Closed loop of one request, `count` times: the next is sent whatever is answered. */
+  async repeat(request: Request, count: number, underWay: number, route: Route = 'transactions'): Promise<LoadResult> {
+    return await this.#measured(undefined, async (tally) => {
+      let left = count;
+      const caller = async (): Promise<void> => {
+        for (let sentMs = performance.now(); left-- > 0; sentMs = performance.now()) tally.note(await this.#send(request, route), sentMs);
+      };
+      await Promise.all(Array.from({ length: underWay }, caller));
+    });
+  }
+
   /** Closed loop: `underWay` requests at a time until `next` has no more; one that is refused is sent again. */
   async keep(next: () => Request | undefined, underWay: number, route: Route = 'transactions'): Promise<LoadResult> {
     return await this.#measured(undefined, async (tally) => {
