@@ -71,6 +71,7 @@ export function* respell(content: Uint8Array, texts: ReadonlyMap<string, string>
       }
     }
   }
+  yield; // the copy is a step of its own
   return concat(...parts, content.subarray(copied));
 }
 

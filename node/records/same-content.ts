@@ -7,7 +7,9 @@ import type { Steps } from '../pace/slices.ts';
 /** Digest of the content with its key fields in normal spelling, which is one for all that say the same. */
 export function* normalDigestSteps(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition, content: Uint8Array): Steps<Digest> {
   const spelling = normalSpelling(definition, yield* contentSteps(content));
-  return recordDigest(crypto, spelling.size === 0 ? content : yield* respell(content, spelling));
+  const respelled = spelling.size === 0 ? content : yield* respell(content, spelling);
+  yield; // to hash megabytes takes as long as the last step of spelling them
+  return recordDigest(crypto, respelled);
 }
 
 /** The verdict of the contract on a record that is there: alike to the byte but for the spelling of key fields of equal value. */
