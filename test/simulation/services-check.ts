@@ -8,6 +8,7 @@ import { type Anchors, examineExchanges, linkAt } from '../../node/feeds/exchang
 import { ChainError } from '../../node/errors/index.ts';
 import { type ByteText, decodeHeader, decodeJson, type Json, prefixEnd, receiptEvents, toHex } from '../../node/format/index.ts';
 import { createClassLookup, createRecordIndex, recordRowsOf, SEALED_PULL_EVERY_MS, SEARCH_LIMIT_MAX } from '../../node/records/index.ts';
+import { readHead } from '../../node/records/query/segments.ts';
 import type { RecordFilter, RecordRow } from '../../node/records/types.ts';
 import { MemoryStore } from '../tools/memory-store.ts';
 import type { Store } from '../../node/world.ts';
@@ -185,10 +186,13 @@ export class ServicesCheck {
     return examined;
   }
 
-  /** One index is fed with blocks, and compared with that of each node at the height of that node. */
+  /** One index is fed with blocks, and compared with that of each node at the height of that node, once all are as far as their chains. */
   async #checkIndexes(running: readonly RunningNode[]): Promise<void> {
     const [first] = running;
     if (!first) return;
+    const isFed = ({ node, services }: RunningNode): boolean => readHead(services!.stores.index)?.height === node.head().height;
+    if (!(await this.#cluster.run(ANSWER_WITHIN_MS, () => running.every(isFed))))
+      this.#cluster.fail('a query index stays behind its chain');
     const made = new MemoryStore();
     const index = createRecordIndex(made, this.#cluster.keys, createClassLookup(first.node.state));
     for (const { process, node, services } of running.toSorted((a, b) => a.node.head().height - b.node.head().height)) {

@@ -14,7 +14,7 @@ import { ServicesCheck } from './services-check.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 1_000, checkpointIntervalBlocks: 4 };
 const ALL = [0, 1, 2, 3];
-const SEEDS = [6, 9];
+const SEEDS = [6, 9, 3_680_016];
 
 async function four(seed: number, limits: ServicesLimits = { anchorEntries: 2, anchorMs: 500 }) {
   const machine = await loadMachine();
