@@ -82,7 +82,8 @@ export function createSpreading(deps: SpreadingDependencies): Spreading {
   }
 
   function onBlock(transactionCount: number): void {
-    gatherUntilMs = world.clock.monotonic() + (transactionCount < SPREAD_SEVERAL ? 0 : SPREAD_AFTER_BLOCK_MS);
+    const untilMs = world.clock.monotonic() + (transactionCount < SPREAD_SEVERAL ? 0 : SPREAD_AFTER_BLOCK_MS);
+    gatherUntilMs = waiting.length === 0 ? untilMs : Math.min(gatherUntilMs, untilMs); // a block never puts off what waits
     cancelSpread?.();
     cancelSpread = undefined;
     schedule();

@@ -204,6 +204,21 @@ test('one caller after another waits for no gathering, and several callers of on
   a.stop();
 });
 
+test('blocks that follow one another fast put off nothing that waits', async () => {
+  const { scheduler, spreads, a } = await peers([], []);
+  const pass = async (ms: number): Promise<void> => void (await scheduler.run(scheduler.nowMs + ms, () => false));
+  await pass(1_000);
+  a.onBlock(SPREAD_SEVERAL);
+  a.spread([{ bytes: TRANSACTION } as Waiting]);
+  const startMs = scheduler.nowMs;
+  while (spreads.length === 0 && scheduler.nowMs < startMs + 10 * SPREAD_AFTER_BLOCK_MS) {
+    await pass(SPREAD_AFTER_BLOCK_MS / 2);
+    a.onBlock(SPREAD_SEVERAL);
+  }
+  assert.equal(spreads[0]?.atMs, startMs + SPREAD_AFTER_BLOCK_MS);
+  a.stop();
+});
+
 test('a peer whose transactions are all in check holds out no other peer, and each has its share back when they are judged', async () => {
   const INTAKE_MAX = 20;
   const inCheck: { readonly text: string; readonly judged: () => void }[] = [];
