@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
+import { GATHER_MS } from '../../../../node/chain/chain.ts';
 import type { Mempool, Waiting } from '../../../../node/chain/mempool/mempool.ts';
 import { createSpreading, Requests, SPREAD_AFTER_BLOCK_MS, SPREAD_GATHER_MS, SPREAD_SEVERAL } from '../../../../node/peers/index.ts';
 import { createPeering, PEERING_LIMITS } from '../../../../node/peers/peering.ts';
@@ -185,6 +186,7 @@ test('one caller after another waits for no gathering, and several callers of on
   await pass(1);
   assert.equal(spreads.length, 7, 'the producer looks at what there is');
 
+  assert.ok(SPREAD_AFTER_BLOCK_MS < GATHER_MS, 'what leaves after a block reaches a producer that waits for it');
   const CALLERS = 32;
   for (let block = 1; block <= 3; block++) {
     a.onBlock(SPREAD_SEVERAL);
