@@ -27,7 +27,6 @@ import {
   indexDigest,
   isInteger,
   type Json,
-  keyText,
   parseTime,
   recordDigest,
   recordIdOfKeyText,
@@ -156,8 +155,7 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
   const opened = openContent(host, org, before.class, undefined, content, 0, known);
   const { definition, digest } = opened;
-  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId))
-    throw failure('RECORD_KEY_CHANGED', 0, [], { key: keyText(keyOf(definition, decodeContent(textOf(host, before).content))) });
+  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId)) throw failure('RECORD_KEY_CHANGED', 0, []);
   if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
   const normalDigest = opened.normalDigest(host);
   const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
@@ -358,7 +356,7 @@ function textOf(host: Host, record: RecordVersion): RecordText {
   const call = host.callAt(record);
   host.useGas(GAS_PER_RECORD_FRAME * RECORDS_PER_CALL_MAX);
   const text = recordTextsOf(call)[record.item]!;
-  host.useGas(recordGas(text.content) + treeGas(text.content));
+  host.useGas(GAS_PER_RECORD + treeGas(text.content));
   return text;
 }
 

@@ -27,9 +27,11 @@ const OPEN_STRUCT = 0x7b;
 const CLOSE_STRUCT = 0x7d;
 const COMMA = 0x2c;
 
+const NO_BYTES = new Uint8Array(0);
+
 export class FactSlots {
   readonly #plan: ScanPlan;
-  #bytes = new Uint8Array(0);
+  #bytes = NO_BYTES;
   /** By slot: where its text begins and ends; ABSENT before it is met. */
   readonly #from: Int32Array;
   readonly #to: Int32Array;
@@ -58,6 +60,11 @@ export class FactSlots {
     this.#materials = [];
     this.#links = [];
     this.#mappings = [];
+  }
+
+  /** What was told stays; the text is not held. */
+  end(): void {
+    this.#bytes = NO_BYTES;
   }
 
   put(slot: number, from: number, to: number): void {

@@ -116,11 +116,14 @@ class ContentScanner extends TextScanner {
 
   scan(bytes: Uint8Array, form: ContentForm, beforeTree: (() => void) | undefined): ScannedContent | undefined {
     this.#begin(bytes, form);
-    const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold(beforeTree);
-    const scanned = fits ? this.#scanned() : undefined;
-    this.bytes = short; // what is long is not held until the next record of the class
-    this.#content = short;
-    return scanned;
+    try {
+      const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold(beforeTree);
+      return fits ? this.#scanned() : undefined;
+    } finally {
+      this.bytes = short; // what is long is not held until the next record of the class
+      this.#content = short;
+      this.#facts.end();
+    }
   }
 
   #scanned(): ScannedContent {

@@ -39,7 +39,7 @@ import type { LedgerStore, World } from '../world.ts';
 /** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
-const GATHER_MS = 40;
+export const GATHER_MS = 40;
 /** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
 const GATHER_AFTER_COUNT = 4;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for

@@ -12,7 +12,7 @@ export { isAcceptablePublicKey, verifyEd25519Reference };
 /** KeyObjects kept by node:crypto's path; importing one costs 90 to 120 us. */
 export const KEY_OBJECTS_MAX = 10_000;
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410 §7: PrivateKeyInfo of a seed
 const PUBLIC_KEY_BYTES = 32;
 const SECRET_KEY_BYTES = 64; // of libsodium: the seed, then the public key
 const SIGNATURE_BYTES = 64;
@@ -69,14 +69,36 @@ function unshared(bytes: Uint8Array): Uint8Array {
 /** The one verdict of this node. Never throws. */
 export const verifyEd25519: Ed25519Verify = verifyEd25519Sodium ?? verifyEd25519Node;
 
-/** The signature of RFC 8032, 64 bytes. */
-export type Ed25519Sign = (message: Uint8Array) => Uint8Array;
+export interface Ed25519Signer {
+  /** The signature of RFC 8032, 64 bytes. */
+  sign(message: Uint8Array): Uint8Array;
+  /** For a key that is destroyed: nothing of it stays here, and no signature that verifies is made any more. */
+  forget(): void;
+}
 /** Whoever signs more than once keeps what this returns: reading a seed costs more than a signature. */
-export type Ed25519SignerOf = (seed: Uint8Array) => Ed25519Sign;
+export type Ed25519SignerOf = (seed: Uint8Array) => Ed25519Signer;
+
+/** For node:crypto. */
+export function privateKeyOf(seed: Uint8Array): KeyObject {
+  const der = Buffer.concat([PKCS8_PREFIX, seed]);
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } finally {
+    der.fill(0);
+  }
+}
 
 export const ed25519SignerNode: Ed25519SignerOf = (seed) => {
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
-  return (message) => new Uint8Array(nodeSign(null, message, key));
+  let key: KeyObject | undefined = privateKeyOf(seed);
+  return {
+    sign(message) {
+      if (key === undefined) throw new Error('Cannot sign with a key that is destroyed');
+      return new Uint8Array(nodeSign(null, message, key));
+    },
+    forget() {
+      key = undefined; // OpenSSL clears it when it is collected
+    },
+  };
 };
 
 /** Half the time of node:crypto; undefined where libsodium does not load. */
@@ -85,10 +107,13 @@ export const ed25519SignerSodium: Ed25519SignerOf | undefined =
   ((seed) => {
     const secretKey = new Uint8Array(SECRET_KEY_BYTES);
     sodium.crypto_sign_seed_keypair(new Uint8Array(PUBLIC_KEY_BYTES), secretKey, seed);
-    return (message) => {
-      const signature = new Uint8Array(SIGNATURE_BYTES);
-      sodium.crypto_sign_detached(signature, unshared(message), secretKey);
-      return signature;
+    return {
+      sign(message) {
+        const signature = new Uint8Array(SIGNATURE_BYTES);
+        sodium.crypto_sign_detached(signature, unshared(message), secretKey);
+        return signature;
+      },
+      forget: () => void secretKey.fill(0),
     };
   });
 

@@ -44,8 +44,8 @@ export const generalErrors = {
       zh: '数据目录由其他版本的程序以另一种形式写入',
     },
     remedy: {
-      en: 'Start the version that wrote it, or set the directory aside and start with an empty one: the node then takes the chain from the others. Its keys and settings stand outside the directory',
-      zh: '请启动写入该目录的版本，或将该目录移开并以空目录启动：节点随后从其他节点获取链数据。密钥与设置不在该目录中',
+      en: 'Start the version that wrote it, or set the directory aside and start with an empty one: the node then takes the chain from the others. Its keys and settings stand outside the directory; passwords, alarms and the exchange log in its folder local are lost with it',
+      zh: '请启动写入该目录的版本，或将该目录移开并以空目录启动：节点随后从其他节点获取链数据。密钥与设置不在该目录中；其中 local 内的口令、告警和调用日志将随之丢失',
     },
   },
   STORE_FOREIGN: {

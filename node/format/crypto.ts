@@ -67,15 +67,22 @@ export function tagged(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Ar
 }
 
 export function hashTagged(crypto: Pick<Crypto, 'hash'>, domain: Domain, ...parts: readonly Uint8Array[]): Digest {
+  return hashParts((data) => crypto.hash(data), domainTag(domain), parts);
+}
+
+/** Hash of `front` and the parts behind it, as of one byte string. */
+export function hashParts(hash: Crypto['hash'], front: Uint8Array, parts: readonly Uint8Array[]): Digest {
   let length = 0;
   for (const part of parts) length += part.length;
-  if (length > COPIED_BYTES_MAX) return crypto.hash(tagged(domain, ...parts));
-  return hashWritten(crypto, domain, (writer) => {
+  if (length > COPIED_BYTES_MAX) return hash(concat(front, ...parts));
+  return withSpareWriter((writer) => {
+    writer.raw(front);
     for (const part of parts) writer.raw(part);
+    return hash(writer.view());
   });
 }
 
-/** hashTagged of what `write` writes, which is nowhere else. */
+/** hashTagged over what `write` writes: for values that are not at hand as bytes. */
 export function hashWritten(crypto: Pick<Crypto, 'hash'>, domain: Domain, write: (writer: Writer) => void): Digest {
   return withSpareWriter((writer) => {
     write(writer.raw(domainTag(domain)));

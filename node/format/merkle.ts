@@ -2,19 +2,16 @@
  * Merkle trees over lists, RFC 6962 §2.1: leaves H(0x00 || leaf), nodes H(0x01 || left || right), split at the largest power of two
  * below the count; the root of no leaves is H(). Used for transactions and receipts of a block.
  */
-import { concat } from './bytes.ts';
 import { withSpareWriter } from './codec.ts';
-import type { Digest } from './crypto.ts';
+import { type Crypto, type Digest, hashParts } from './crypto.ts';
 
-type Hash = (data: Uint8Array) => Digest;
+type Hash = Crypto['hash'];
 const LEAF = new Uint8Array([0]);
 const NODE = new Uint8Array([1]);
-/** What is longer is hashed in memory of its own. */
-const COPIED_BYTES_MAX = 32_768;
 const STEP_HASHES = 64; // hashes between two pauses
 
 export function leafHash(hash: Hash, leaf: Uint8Array): Digest {
-  return leaf.length > COPIED_BYTES_MAX ? hash(concat(LEAF, leaf)) : withSpareWriter((writer) => hash(writer.raw(LEAF).raw(leaf).view()));
+  return hashParts(hash, LEAF, [leaf]);
 }
 
 function nodeHash(hash: Hash, left: Digest, right: Digest): Digest {

@@ -123,7 +123,11 @@ function signatureIn(bytes: Uint8Array): Uint8Array | undefined {
       reader.bytes(NAME_BYTES_MAX);
       reader.bytes(NAME_BYTES_MAX);
       reader.fixed(SALT_BYTES + 8);
-      for (let calls = reader.u32(); calls > 0; calls--) for (let part = 0; part < 3; part++) reader.bytes();
+      reader.list((r) => {
+        r.bytes(NAME_BYTES_MAX);
+        r.bytes(NAME_BYTES_MAX);
+        r.bytes(TRANSACTION_BYTES_MAX);
+      }, TRANSACTION_CALLS_MAX);
       reader.fixed(8 + 1);
       return reader.bytes(SIGNATURE_BYTES_MAX);
     });

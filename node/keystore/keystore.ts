@@ -4,18 +4,9 @@
  * without the passphrase and not be changed. Signing keys sign inside and never leave; only the transport seed and sealing keys can be taken
  * out, because libp2p and the sealed store need their bytes. Adapter: reads and writes the disk and draws random bytes of the machine.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  scrypt,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createPublicKey, randomBytes, scrypt } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type Ed25519Sign, ed25519SignerOf } from '../crypto/index.ts';
+import { type Ed25519Signer, ed25519SignerOf, privateKeyOf } from '../crypto/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { fromHex, toHex, utf8 } from '../format/index.ts';
 import { readFile, writeFileAtomic } from './atomic-file.ts';
@@ -64,7 +55,6 @@ const TAG_BYTES = 16;
 const KEY_COUNT_MAX = 100_000;
 const FILE_MODE = 0o600; // the owner alone
 const FILE_BYTES_MAX = 67_108_864;
-const PKCS8_PREFIX = fromHex('302e020100300506032b657004220420'); // RFC 8410 §7: PrivateKeyInfo of an Ed25519 seed
 const SPKI_PREFIX_BYTES = 12; // RFC 8410 §4: what stands before the 32 raw bytes
 
 interface Sealed {
@@ -123,7 +113,7 @@ class Vault implements Keystore {
   readonly #kdf: Sealed['kdf'];
   readonly #key: Uint8Array;
   #held: readonly Held[];
-  readonly #signers = new Map<string, Ed25519Sign>();
+  readonly #signers = new Map<string, Ed25519Signer>();
 
   constructor(path: string, kdf: Sealed['kdf'], key: Uint8Array, held: readonly Held[]) {
     this.path = path;
@@ -151,12 +141,12 @@ class Vault implements Keystore {
     if (isSymmetric(entry.kind) || entry.kind === 'transport') {
       throw new ChainError('KEY_USE_FORBIDDEN', { id, kind: entry.kind, use: 'sign' });
     }
-    let sign = this.#signers.get(id);
-    if (sign === undefined) {
-      sign = ed25519SignerOf(secret);
-      this.#signers.set(id, sign);
+    let signer = this.#signers.get(id);
+    if (signer === undefined) {
+      signer = ed25519SignerOf(secret);
+      this.#signers.set(id, signer);
     }
-    return sign(message);
+    return signer.sign(message);
   }
 
   secret(id: string): Uint8Array {
@@ -179,6 +169,7 @@ class Vault implements Keystore {
   async remove(id: string): Promise<void> {
     const { secret } = this.#find(id);
     await this.#replace(this.#held.filter((held) => held.entry.id !== id));
+    this.#signers.get(id)?.forget();
     this.#signers.delete(id);
     secret.fill(0);
   }
@@ -225,10 +216,6 @@ function wrappingKey(passphrase: string, salt: Uint8Array, cost: KeystoreCost): 
       else resolve(new Uint8Array(key));
     });
   });
-}
-
-function privateKeyOf(seed: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
 }
 
 function publicKeyOf(seed: Uint8Array): Uint8Array {

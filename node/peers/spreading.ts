@@ -9,11 +9,14 @@ import type { Network, World } from '../world.ts';
 import type { Requests } from './requests.ts';
 
 /**
- * A frame to each peer costs more than a transaction in it, so while one is under way the next gathers: until a block is final, which is when the next
- * producer looks at what there is, or for this long where blocks are slow, ms. With nothing under way a transaction leaves at once.
+ * A frame to each peer costs more than a transaction in it, so for this long after one left the next gathers, ms; a block that is final ends it, which is
+ * when the next producer looks at what there is.
  */
 export const SPREAD_GATHER_MS = 100;
-/** After a block of several transactions so many callers have their answers and send again: what they send leaves together this long after it, ms. A producer waits longer (GATHER_MS of chain.ts). */
+/**
+ * After a block of several transactions so many callers have their answers and send again: what they send leaves together this long after it, ms. A producer
+ * that did not build ahead waits longer (GATHER_MS of chain.ts).
+ */
 export const SPREAD_AFTER_BLOCK_MS = 20;
 /** A block that held so many is one of several callers. */
 export const SPREAD_SEVERAL = 4;
@@ -82,7 +85,8 @@ export function createSpreading(deps: SpreadingDependencies): Spreading {
   }
 
   function onBlock(transactionCount: number): void {
-    gatherUntilMs = world.clock.monotonic() + (transactionCount < SPREAD_SEVERAL ? 0 : SPREAD_AFTER_BLOCK_MS);
+    const untilMs = world.clock.monotonic() + (transactionCount < SPREAD_SEVERAL ? 0 : SPREAD_AFTER_BLOCK_MS);
+    gatherUntilMs = waiting.length === 0 ? untilMs : Math.min(gatherUntilMs, untilMs); // a block never puts off what waits
     cancelSpread?.();
     cancelSpread = undefined;
     schedule();

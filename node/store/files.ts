@@ -4,14 +4,18 @@
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ChainError } from '../errors/index.ts';
 import type { DataFile, FileDirectory } from '../world.ts';
 
 const FULL_CODES: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const OWNER_ONLY = 0o600;
-/** A file opened so has each write on disk when that resolves: one call of the pool instead of two. 0 where the system has no such files. */
-const SYNCED_WRITES: number = constants.O_DSYNC ?? 0;
+/**
+ * A file opened so has each write on disk when that resolves: one call of the pool instead of two. 0 where a sync is asked for after each write instead: macOS
+ * would leave such a write in the drive's cache, which libuv's fdatasync empties there (F_FULLFSYNC).
+ */
+const SYNCED_WRITES: number = platform() === 'linux' ? constants.O_DSYNC : 0;
 
 /** Makes the directory when it is missing. */
 export async function openDirectory(path: string): Promise<FileDirectory> {

@@ -184,6 +184,14 @@ export const plantedConsensus: readonly PlantedBug[] = [
     only: 'a block can hold',
   },
   {
+    name: 'fast blocks keep a node from spreading its transactions',
+    file: 'node/peers/spreading.ts',
+    from: 'waiting.length === 0 ? untilMs : Math.min(gatherUntilMs, untilMs)',
+    to: 'untilMs',
+    test: 'test/unit/node/peers/peering.test.ts',
+    only: 'put off nothing',
+  },
+  {
     name: 'a primary that knows of nothing is left so until its view is over',
     file: 'consensus/pbft/index.ts',
     from: '  else handOver(replica, slot.deadlineMs);\n',

@@ -1,4 +1,4 @@
-/** Planted bugs of the doors: connections, callers, answers that are kept, what a node is founded with. See planted-bugs.ts. */
+/** Planted bugs of the doors: connections, callers, answers that are kept, what a node is founded with, keys that are destroyed. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
 const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
@@ -14,6 +14,14 @@ const SHORT_HEADROOM_TEST = 'test/unit/api/rest/short-headroom.test.ts';
 const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
+  {
+    name: 'a destroyed key lives on in what has signed with it',
+    file: 'node/keystore/keystore.ts',
+    from: '    this.#signers.get(id)?.forget();\n',
+    to: '',
+    test: 'test/unit/node/keystore/keystore.test.ts',
+    only: 'destroyed signing key',
+  },
   {
     name: 'a token stays good under a key that its node has given up',
     file: 'api/auth/token.ts',

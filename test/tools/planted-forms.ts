@@ -18,6 +18,16 @@ export const plantedForms: readonly PlantedBug[] = [
     only: 'are no transaction',
   },
   {
+    name: 'bytes from a peer are stepped through for more calls than a transaction may hold',
+    file: 'node/format/transaction.ts',
+    from: `        r.bytes(TRANSACTION_BYTES_MAX);
+      }, TRANSACTION_CALLS_MAX);`,
+    to: `        r.bytes(TRANSACTION_BYTES_MAX);
+      });`,
+    test: 'test/unit/node/format/transaction.test.ts',
+    only: 'are no transaction',
+  },
+  {
     name: 'the full hash of a transaction does not cover its signature',
     file: 'node/format/transaction.ts',
     from: "  return hashTagged(crypto, 'transaction-full', id, signature);",

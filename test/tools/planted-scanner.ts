@@ -155,6 +155,22 @@ export const plantedScanner: readonly PlantedBug[] = [
     only: 'told of before',
   },
   {
+    name: 'the scanner holds a long record whose tree was not paid',
+    file: SCAN,
+    from: '      return fits ? this.#scanned() : undefined;\n    } finally {\n',
+    to: '      this.at = -1;\n      return fits ? this.#scanned() : undefined;\n    } finally {\n      if (this.at < 0)\n',
+    test: TEST,
+    only: 'is not held',
+  },
+  {
+    name: 'the scanner holds a long record by its facts',
+    file: SCAN,
+    from: '      this.#facts.end();\n',
+    to: '',
+    test: TEST,
+    only: 'is not held',
+  },
+  {
     name: 'a record is read as a tree unpaid, to follow a path through a list',
     file: SCAN,
     from: '        beforeTree?.();\n',

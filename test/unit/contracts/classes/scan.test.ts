@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   type ClassDefinition,
   type ContentForm,
@@ -120,6 +122,36 @@ test('reading a record as a tree is told of before it is done, and a record that
   assert.deepEqual(treesOf(filled('ext.parameters.heat')), [true, 1]);
   assert.deepEqual(treesOf(filled('ext.parameters.cold')), [false, 2]);
   assert.deepEqual(treesOf(text('{"no":"record"}')), [false, 1]);
+});
+
+test('a long record is not held when it is judged, nor when gas for its tree ran out', async () => {
+  const LONG_BYTES = 3_000_000;
+  const LOOKS = 20;
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  /** Least of several looks: the engine gives such memory back some time after it has collected. */
+  const heldBytes = async (): Promise<number> => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let look = 0; look < LOOKS; look++) {
+      collect();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      least = Math.min(least, process.memoryUsage().arrayBuffers);
+    }
+    return least;
+  };
+  const judgeLong = (beforeTree: () => void): void => {
+    const ext = { filled: { path: 'ext.parameters.a', rule: 'r' }, parameters: { a: { value: 'v'.repeat(LONG_BYTES) } } };
+    const content = sealedText(annexRecord({ ext }));
+    assert.ok(judgeContent(production, content, beforeTree).ok);
+  };
+  const before = await heldBytes();
+  judgeLong(() => undefined);
+  assert.ok((await heldBytes()) - before < LONG_BYTES / 2, 'judged');
+  const refuse = (): never => {
+    throw new RangeError('no gas');
+  };
+  assert.throws(() => judgeLong(refuse), /no gas/);
+  assert.ok((await heldBytes()) - before < LONG_BYTES / 2, 'given up');
 });
 
 test('each of many allowed texts is taken, and what lies beside them is not', () => {

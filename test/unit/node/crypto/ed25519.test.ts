@@ -94,12 +94,30 @@ test('a signer made from a seed produces the signatures of RFC 8032', () => {
     assert.equal(toHex(signer.sign(fromHex(vector.message))), vector.signature);
     assert.ok(ed25519SignerSodium);
     for (const signerOf of [ed25519SignerOf, ed25519SignerNode, ed25519SignerSodium]) {
-      const sign = signerOf(fromHex(vector.secret_key));
-      assert.equal(toHex(sign(fromHex(vector.message))), vector.signature);
-      assert.equal(toHex(sign(fromHex(vector.message))), vector.signature);
+      const signer = signerOf(fromHex(vector.secret_key));
+      assert.equal(toHex(signer.sign(fromHex(vector.message))), vector.signature);
+      assert.equal(toHex(signer.sign(fromHex(vector.message))), vector.signature);
     }
   }
   assert.throws(() => createEd25519Signer(new Uint8Array(31)), RangeError);
+});
+
+test('a signer that has forgotten its key makes no signature that verifies', () => {
+  assert.ok(ed25519SignerSodium);
+  const { secret_key, public_key } = vectors[0]!;
+  for (const signerOf of [ed25519SignerNode, ed25519SignerSodium]) {
+    const seed = fromHex(secret_key);
+    const signer = signerOf(seed);
+    const good = (): boolean => verifyEd25519(fromHex(public_key), message, signer.sign(message));
+    assert.ok(good());
+    signer.forget();
+    assert.equal(toHex(seed), secret_key, "the seed is its owner's");
+    let verifies = false;
+    try {
+      verifies = good();
+    } catch {} // it does not sign at all
+    assert.ok(!verifies);
+  }
 });
 
 test('R plus any torsion point but the identity is refused by every verifier', () => {

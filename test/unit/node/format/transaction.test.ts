@@ -7,11 +7,13 @@ import {
   decodeTransaction,
   encodeTransaction,
   hashTagged,
+  NAME_BYTES_MAX,
   openTransaction,
   type SignedTransaction,
   signTransaction,
   SUITE,
   toHex,
+  TRANSACTION_CALLS_MAX,
   transactionHashOf,
   transactionSigningBytes,
   utf8,
@@ -87,6 +89,8 @@ test('the hash of a transaction is that of its id and its signature, opened or n
   );
 });
 
+const EMPTY_CALL = { contract: '', method: '', args: new Uint8Array(0) };
+
 test('bytes that are no transaction have a digest of their own', () => {
   const bytes = encodeTransaction({ ...body, signature: new Uint8Array(64) });
   for (const junk of [
@@ -95,6 +99,13 @@ test('bytes that are no transaction have a digest of their own', () => {
     bytes.subarray(0, -1),
     concat(bytes, new Uint8Array(1)),
     new Uint8Array(5_000).fill(255),
+    encodeTransaction({
+      ...body,
+      calls: Array.from({ length: TRANSACTION_CALLS_MAX + 1 }, () => EMPTY_CALL),
+      signature: new Uint8Array(64),
+    }),
+    encodeTransaction({ ...body, calls: [{ ...EMPTY_CALL, contract: 'c'.repeat(NAME_BYTES_MAX + 1) }], signature: new Uint8Array(64) }),
+    encodeTransaction({ ...body, calls: [{ ...EMPTY_CALL, method: 'm'.repeat(NAME_BYTES_MAX + 1) }], signature: new Uint8Array(64) }),
   ])
     assert.equal(toHex(transactionHashOf(crypto, junk)), toHex(hashTagged(crypto, 'transaction-malformed', junk)));
 });

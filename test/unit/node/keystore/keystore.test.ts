@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -102,4 +103,25 @@ test('a destroyed sealing key is in no later file, and what a crash left beside 
     ['2026-02'],
   );
   assert.deepEqual(opened.secret('2026-02'), store.secret('2026-02'));
+});
+
+test('nothing of a destroyed signing key stays with what has signed', async () => {
+  const store = await createKeystore(freshPath(), 'p', CHEAP);
+  await store.add('a', 'account');
+  const sodium = createRequire(import.meta.url)('sodium-native') as { crypto_sign_detached(...args: readonly Uint8Array[]): void };
+  const { crypto_sign_detached: sign } = sodium;
+  const held: Uint8Array[] = [];
+  sodium.crypto_sign_detached = (signature, message, secretKey) => {
+    held.push(secretKey!);
+    sign(signature!, message!, secretKey!);
+  };
+  try {
+    store.sign('a', utf8('m'));
+  } finally {
+    sodium.crypto_sign_detached = sign;
+  }
+  assert.ok(held[0]!.some((byte) => byte !== 0));
+  await store.remove('a');
+  assert.ok(held[0]!.every((byte) => byte === 0));
+  assert.throws(() => store.sign('a', utf8('m')), code('KEY_UNKNOWN'));
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { fromUtf8, openGenesis, SUITE, transactionHashOf, utf8 } from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
+import { GATHER_MS } from '../../../../node/chain/chain.ts';
 import type { Mempool, Waiting } from '../../../../node/chain/mempool/mempool.ts';
 import { createSpreading, Requests, SPREAD_AFTER_BLOCK_MS, SPREAD_GATHER_MS, SPREAD_SEVERAL } from '../../../../node/peers/index.ts';
 import { createPeering, PEERING_LIMITS } from '../../../../node/peers/peering.ts';
@@ -185,6 +186,7 @@ test('one caller after another waits for no gathering, and several callers of on
   await pass(1);
   assert.equal(spreads.length, 7, 'the producer looks at what there is');
 
+  assert.ok(SPREAD_AFTER_BLOCK_MS < GATHER_MS, 'what leaves after a block reaches a producer that waits for it');
   const CALLERS = 32;
   for (let block = 1; block <= 3; block++) {
     a.onBlock(SPREAD_SEVERAL);
@@ -201,6 +203,21 @@ test('one caller after another waits for no gathering, and several callers of on
   assert.equal(spreads.length, 10, 'too late for this block');
   await pass(SPREAD_GATHER_MS);
   assert.equal(spreads.length, 11, 'the block may be long in coming');
+  a.stop();
+});
+
+test('blocks that follow one another fast put off nothing that waits', async () => {
+  const { scheduler, spreads, a } = await peers([], []);
+  const pass = async (ms: number): Promise<void> => void (await scheduler.run(scheduler.nowMs + ms, () => false));
+  await pass(1_000);
+  a.onBlock(SPREAD_SEVERAL);
+  a.spread([{ bytes: TRANSACTION } as Waiting]);
+  const startMs = scheduler.nowMs;
+  while (spreads.length === 0 && scheduler.nowMs < startMs + 10 * SPREAD_AFTER_BLOCK_MS) {
+    await pass(SPREAD_AFTER_BLOCK_MS / 2);
+    a.onBlock(SPREAD_SEVERAL);
+  }
+  assert.equal(spreads[0]?.atMs, startMs + SPREAD_AFTER_BLOCK_MS);
   a.stop();
 });
 
