@@ -81,7 +81,10 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
     },
     frameworkErrors(_error, request, reply) {
       const dialect = dialectOf(request);
-      void exchanges.refuse(request, reply as unknown as FastifyReply, dialect, targetFault(request, dialect));
+      // Fastify runs no hook for this answer.
+      reply.headers(securityHeaders);
+      reply.raw.once('close', () => exchanges.end(request));
+      exchanges.refuse(request, reply as unknown as FastifyReply, dialect, targetFault(request, dialect)).catch(() => reply.raw.destroy());
     },
   });
 

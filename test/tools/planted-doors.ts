@@ -5,6 +5,7 @@ const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
 const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
+const SERVER_TEST = 'test/unit/api/rest/server.test.ts';
 const DIALECT_TEST = 'test/unit/api/dialects/dialect.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
 const CSV = 'node/records/formats/csv.ts';
@@ -211,7 +212,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'api/rest/percent.ts',
     from: 'return undefined;\n  }\n}',
     to: 'return text;\n  }\n}',
-    test: 'test/unit/api/rest/server.test.ts',
+    test: SERVER_TEST,
     only: 'percent-encoding',
   },
   {
@@ -513,6 +514,30 @@ export const plantedDoors: readonly PlantedBug[] = [
     from: '        headroom,\n',
     to: '',
     test: START_TEST,
+  },
+  {
+    name: 'a call whose path cannot be read is in no exchange log',
+    file: 'api/rest/server.ts',
+    from: "      reply.raw.once('close', () => exchanges.end(request));\n",
+    to: '',
+    test: SERVER_TEST,
+    only: 'leaves one entry',
+  },
+  {
+    name: 'the refusal of an unreadable path carries no security headers',
+    file: 'api/rest/server.ts',
+    from: '      reply.headers(securityHeaders);\n      reply.raw',
+    to: '      reply.raw',
+    test: SERVER_TEST,
+    only: 'percent-encoding',
+  },
+  {
+    name: 'a dialect that fails at the refusal of an unreadable path fails the process',
+    file: 'api/rest/server.ts',
+    from: '.catch(() => reply.raw.destroy());',
+    to: '.then(() => undefined);',
+    test: DIALECT_TEST,
+    only: 'unreadable path',
   },
   {
     name: 'a call of a second dialect is admitted without a token',

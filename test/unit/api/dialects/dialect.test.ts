@@ -119,3 +119,17 @@ test('what no dialect may leave out holds in a second one: rights, checks, unkno
   };
   assert.deepEqual([items[0]!.caller, items[0]!.code], ['ada@acme', 'REQUEST_INVALID']);
 });
+
+test('a dialect that cannot write its refusal of an unreadable path costs that connection and nothing else', async () => {
+  const broken: Dialect = {
+    ...plain,
+    prefix: '/broken',
+    writeAnswer() {
+      throw new Error('no words for it');
+    },
+  };
+  const own = await createRig({}, undefined, undefined, undefined, [broken]);
+  await assert.rejects(own.server.app.inject({ method: 'GET', url: '/broken/%ff' }), /destroyed/);
+  assert.equal((await own.server.app.inject({ method: 'GET', url: '/healthz' })).statusCode, 200);
+  await own.close();
+});
