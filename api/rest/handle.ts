@@ -163,7 +163,7 @@ export async function handle(
       }),
     );
     if (replayed && answer.pending && declared.resume !== undefined)
-      return await answered(api, trace, await declared.resume(call, api, answer.data));
+      return await answered(api, trace, await declared.resume(call, api, answer.data), true);
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
     return await answered(api, trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
   }

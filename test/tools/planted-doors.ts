@@ -556,7 +556,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'what no dialect may leave out',
   },
   {
-    name: 'parameters of a second dialect are not checked',
+    name: 'parameters of a call are not checked',
     file: 'api/rest/handle.ts',
     from: 'const all = [...details, ...bodyDetails];',
     to: 'const all = [...bodyDetails];',

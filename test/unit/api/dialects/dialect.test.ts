@@ -114,10 +114,13 @@ test('what no dialect may leave out holds in a second one: rights, checks, unkno
   assert.equal(await say('GET', 'nothing'), 'NOT_FOUND');
   assert.equal(await say('POST', 'listNodes/none', ''), 'METHOD_NOT_ALLOWED');
   assert.equal(await say('GET', 'listNodes/limit=0'), 'REQUEST_INVALID');
-  const { items } = JSON.parse((await say('GET', 'listExchanges/interfaceId=listNodes;limit=1;order=descending')).slice(2)) as {
+  const { items } = JSON.parse((await say('GET', 'listExchanges/interfaceId=listNodes;limit=4;order=descending')).slice(2)) as {
     readonly items: readonly { readonly caller: string; readonly code: string }[];
   };
-  assert.deepEqual([items[0]!.caller, items[0]!.code], ['ada@acme', 'REQUEST_INVALID']);
+  assert.deepEqual(
+    items.map(({ caller, code }) => `${caller} ${code}`),
+    ['ada@acme REQUEST_INVALID', ' TOKEN_INVALID', ' TOKEN_MISSING', 'ada@acme OK'],
+  );
 });
 
 test('a dialect that cannot write its refusal of an unreadable path costs that connection and nothing else', async () => {
