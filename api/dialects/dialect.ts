@@ -13,13 +13,11 @@ import type { Language } from '../rest/schema.ts';
 /** All that is known of a request before its body is read. */
 export interface Head {
   readonly requestId: string;
-  readonly method: string;
   /** Path and query as they came. */
   readonly url: string;
   /** Parts of the path that stand for `:name` in the url of the entry. */
   readonly path: Readonly<Record<string, string>>;
   readonly headers: IncomingHttpHeaders;
-  readonly address: string;
 }
 
 /** An address of a dialect and the operation behind it. */

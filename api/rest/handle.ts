@@ -25,7 +25,7 @@ const REFUSED_TOKENS = { count: 60, perMs: 60_000 } as const;
 export interface Incoming extends CallText {
   readonly requestId: string;
   readonly language: Language;
-  /** That the head holds. */
+  /** The token in the head. */
   readonly token: string | undefined;
   readonly address: string;
   /** Aborts when the connection is gone. */
@@ -49,6 +49,7 @@ export type Handled =
 
 /** Bytes of a body that each look at takes a while. */
 const LARGE_BODY_BYTES = 262_144;
+
 /** Who calls, before the body is read. @throws ChainError */
 export function admit(api: ApiContext, declared: Route, token: string | undefined, address: string): Caller | undefined {
   if (!api.exchanges.ready()) throw new ChainError('SERVER_BUSY');

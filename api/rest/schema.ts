@@ -39,7 +39,7 @@ export interface Parameter {
 /** Values of a set of parameters or fields, as a handler sees them: defaults filled in. */
 export type ValuesOf<P extends TProperties> = Static<TObject<P>>;
 
-/** Those of `values` that belong to `properties` and were given. */
+/** Those of `values` that belong to `properties`, whose members have no default: what was given. */
 export function givenOf<P extends TProperties>(values: ValuesOf<P>, properties: P): ValuesOf<P> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => name in properties)) as ValuesOf<P>;
 }

@@ -76,7 +76,7 @@ const classParameter = inQuery(
 
 const SOURCE_CHARACTERS_MAX = 64; // so that any script fits the 256 bytes of the stored form
 const sourceText = Type.String({ minLength: 1, maxLength: SOURCE_CHARACTERS_MAX, pattern: '^[^\\p{Cc}]*$' });
-const source = (example: string, en: string, zh: string) => inQuery(sourceText, { default: null, example: example }, { en, zh });
+const source = (example: string, en: string, zh: string) => inQuery(sourceText, { default: null, example }, { en, zh });
 /** Stored beside each record of the body; the last time and seq of an account and interface are kept, so that an incremental upload knows where to go on. */
 const sourceParameters = {
   sourceSystem: source('MES-3', 'System the records come from', '记录来源系统'),
@@ -88,7 +88,7 @@ const sourceParameters = {
 };
 
 const textRange = Type.String({ minLength: 1, maxLength: 256 });
-const filter = (example: string, en: string, zh: string) => inQuery(textRange, { default: null, example: example }, { en, zh });
+const filter = (example: string, en: string, zh: string) => inQuery(textRange, { default: null, example }, { en, zh });
 const filterParameters = {
   class: filter('production', 'Record class', '记录类别'),
   product: filter('M14860', 'product_uid', '产品标识'),
