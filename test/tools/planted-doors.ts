@@ -540,6 +540,14 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'unreadable path',
   },
   {
+    name: 'one record that was submitted is told as a change',
+    file: 'api/rest/routes/parts.ts',
+    from: "told.length === 1 && 'digestBefore' in told[0]! ? told[0] : told",
+    to: 'told.length === 1 ? told[0] : told',
+    test: 'test/unit/api/rest/routes.test.ts',
+    only: 'a list and one object',
+  },
+  {
     name: 'a call of a second dialect is admitted without a token',
     file: 'api/rest/server.ts',
     from: 'exchange.caller = admit(context, route, exchange.token, request.ip);',
