@@ -5,14 +5,14 @@
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
-import type { CallText } from '../dialects/dialect.ts';
+import type { CallText, Outcome } from '../dialects/dialect.ts';
 import { checkMediaType, readBody } from './body.ts';
 import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/types.ts';
 import type { Steps } from '../../node/pace/slices.ts';
 import { readParameters } from './parameters.ts';
-import type { Detail } from './refusal.ts';
+import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language, ParameterValue } from './schema.ts';
 import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
@@ -43,7 +43,7 @@ export interface Trace {
 }
 
 export type Handled =
-  | { readonly kind: 'reply'; readonly reply: Reply; readonly replayed?: boolean }
+  | Exclude<Outcome, Refusal>
   | { readonly kind: 'raw'; readonly reply: RawReply; readonly bytes: Buffer }
   | { readonly kind: 'stream'; readonly reply: StreamReply };
 

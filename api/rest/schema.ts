@@ -96,7 +96,7 @@ export function parametersOf(properties: TProperties): readonly Parameter[] {
       required: !optional && fallback === undefined,
       schema: { type: schema.type, ...schema } as TSchema,
       ...(optional ? { default: null } : fallback === undefined ? {} : { default: fallback as ParameterValue }),
-      example: (examples as readonly ParameterValue[])[0]!,
+      example: (examples as readonly ParameterValue[] | undefined)?.[0] as ParameterValue,
       description: { en: description as string, zh: zh as string },
     };
   });

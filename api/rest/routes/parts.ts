@@ -54,6 +54,12 @@ export const hexDigest = Type.String({ minLength: 64, maxLength: 64, pattern: '^
 export const name128 = Type.String({ minLength: 1, maxLength: 128 });
 export const heightRange = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
+export const versionParameter = inQuery(
+  Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+  { default: 0, example: 1 },
+  { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
+);
+
 const limit = inQuery(
   Type.Integer({ minimum: 1, maximum: 1_000 }),
   { default: 100, example: 100 },

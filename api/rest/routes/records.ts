@@ -12,6 +12,7 @@ import {
   hexDigest,
   heightRange,
   listOf,
+  name128,
   pageParameters,
   READ_RATE,
   READ_TIMEOUT_MS,
@@ -20,6 +21,7 @@ import {
   Row,
   SUBMIT_RATE,
   SUBMIT_TIMEOUT_MS,
+  versionParameter,
   waitParameters,
 } from './parts.ts';
 import { listRoute, readRoute } from './shapes.ts';
@@ -59,14 +61,8 @@ const digestLimit = {
   },
 } as const;
 const recordId = inPath(hexDigest, 'b'.repeat(64), { en: 'Record id, 64 hex digits', zh: '记录标识，64 位十六进制' });
-const versionParameter = inQuery(
-  Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
-  { default: 0, example: 1 },
-  { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
-);
-
 const classParameter = inQuery(
-  Type.String({ minLength: 1, maxLength: 128 }),
+  name128,
   { default: 'production', example: 'quality' },
   {
     en: 'Class of the records: production (annex A), device, quality, material_consumption, or one an organisation registered',
