@@ -564,6 +564,14 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'what no dialect may leave out',
   },
   {
+    name: 'the path that is the prefix of a second dialect is answered by the first',
+    file: 'api/rest/server.ts',
+    from: 'path === prefix || ',
+    to: '',
+    test: DIALECT_TEST,
+    only: 'what no dialect may leave out',
+  },
+  {
     name: 'parameters of a call are not checked',
     file: 'api/rest/handle.ts',
     from: 'const all = [...details, ...bodyDetails];',
