@@ -106,6 +106,7 @@ export function createChain(deps: ChainDependencies): Chain {
     spreading.flush(); // whoever judges the proposal shall have its transactions by then
     const isTaken = ({ hash }: Waiting): boolean => below.some(({ transactions }) => transactions.has(toByteText(hash)));
     const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax, isTaken);
+    const isFull = waiting.length === parameters.blockTransactionsMax || bytesLeaveOut(waiting.length, parameters.blockBytesMax, isTaken);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
     const beganMs = world.clock.monotonic();
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -132,9 +133,14 @@ export function createChain(deps: ChainDependencies): Chain {
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
     const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
     proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, timeUpMs, refused });
-    const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
-    return { digest: built.hash, proposal, more: isCut };
+    const isCut = included.length + refused.length < waiting.length;
+    return { digest: built.hash, proposal, more: isCut || isFull };
   };
+
+  /** Whether more than `count` might stand in a block, were it not for their bytes. */
+  function bytesLeaveOut(count: number, blockBytesMax: number, isTaken: (entry: Waiting) => boolean): boolean {
+    return mempool.size().bytes > blockBytesMax && mempool.select(count + 1, Number.POSITIVE_INFINITY, isTaken).length > count;
+  }
 
   /** What is not final of a block and those it stands on. */
   function belowOf(hash: Digest): HeldProposal[] {

@@ -109,10 +109,26 @@ export const plantedAhead: readonly PlantedBug[] = [
   {
     name: 'a block that holds as many as may stand in one is taken for all there is',
     file: CHAIN,
-    from: ' || waiting.length === parameters.blockTransactionsMax;',
-    to: ';',
+    from: 'waiting.length === parameters.blockTransactionsMax || bytesLeaveOut(',
+    to: 'bytesLeaveOut(',
     test: BUILD_TEST,
     only: 'as many as may stand',
+  },
+  {
+    name: 'a block that is full by its bytes is taken for all there is',
+    file: CHAIN,
+    from: ' || bytesLeaveOut(waiting.length, parameters.blockBytesMax, isTaken);',
+    to: ';',
+    test: BUILD_TEST,
+    only: 'no room in bytes',
+  },
+  {
+    name: 'a block leaves more whenever so much as a block waits',
+    file: CHAIN,
+    from: ' && mempool.select(count + 1, Number.POSITIVE_INFINITY, isTaken).length > count;',
+    to: ';',
+    test: BUILD_TEST,
+    only: 'no room in bytes',
   },
   {
     name: 'blocks grow past what a view bears',
