@@ -120,8 +120,10 @@ export function createChain(deps: ChainDependencies): Chain {
       workMsMax: budget.workMs(parameters.viewTimeoutMs),
     });
     const refused = built.refused.map(({ index, code }) => ({ id: waiting[index]!.id, code }));
-    if (equalBytes(request.parent, tip.hash)) reject(refused, request.height);
-    if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    if (built.included.length === 0 && !emptyAllowed) {
+      rejectAboveTip(request, refused);
+      return { code: 'NOTHING_TO_INCLUDE' };
+    }
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const hashes = included.map((entry) => entry.hash);
@@ -133,6 +135,7 @@ export function createChain(deps: ChainDependencies): Chain {
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
     const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
     proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, timeUpMs, refused });
+    rejectAboveTip(request, refused); // the parent may have become final since it was executed on
     const isCut = included.length + refused.length < waiting.length;
     return { digest: built.hash, proposal, more: isCut || isFull };
   };
@@ -149,7 +152,14 @@ export function createChain(deps: ChainDependencies): Chain {
     return below;
   }
 
-  /** A verdict on what may stand at a height counts once the block below is final. */
+  /** A verdict on what may stand at a height counts once the block below is final: now, or when that is stored. */
+  function rejectAboveTip(
+    { parent, height }: { readonly parent: Digest; readonly height: number },
+    refused: HeldProposal['refused'],
+  ): void {
+    if (equalBytes(parent, tip.hash)) reject(refused, height);
+  }
+
   function reject(refused: HeldProposal['refused'], height: number): void {
     for (const { id, code } of refused) mempool.reject(id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height } });
   }

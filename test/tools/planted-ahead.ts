@@ -85,8 +85,16 @@ export const plantedAhead: readonly PlantedBug[] = [
   {
     name: 'a transaction is refused for what a proposal did that is not final',
     file: CHAIN,
-    from: '    if (equalBytes(request.parent, tip.hash)) reject(refused, request.height);\n',
-    to: '    reject(refused, request.height);\n',
+    from: '    if (equalBytes(parent, tip.hash)) reject(refused, height);\n',
+    to: '    reject(refused, height);\n',
+    test: BUILD_TEST,
+    only: 'not when another block is',
+  },
+  {
+    name: 'what may not stand above a block that becomes final while the proposal is saved is never refused',
+    file: CHAIN,
+    from: '    rejectAboveTip(request, refused); // the parent may have become final since it was executed on\n',
+    to: '',
     test: BUILD_TEST,
     only: 'not when another block is',
   },

@@ -131,13 +131,22 @@ async function open(waiting: readonly Uint8Array[]) {
       return pool.settle(block, pause);
     },
   };
+  const pending = await openPendingBodies(files, createBlockStore(store, files), crypto);
+  /** Taken before the next body is saved. */
+  const steps: (() => Promise<unknown>)[] = [];
   const chain = createChain({
     world,
     self: SELF,
     executor: port,
     tip,
     mempool,
-    pending: await openPendingBodies(files, createBlockStore(store, files), crypto),
+    pending: {
+      ...pending,
+      async save(...of) {
+        await steps.shift()?.();
+        return pending.save(...of);
+      },
+    },
     store,
     seal: (message) => testKey(`${SELF} validator`).sign(message),
     spreading: { flush: () => undefined, fetchTransactions: async () => [] },
@@ -147,6 +156,7 @@ async function open(waiting: readonly Uint8Array[]) {
   return {
     pool,
     clock,
+    steps,
     settled,
     /** Ms that each build was given. */
     workMs,
@@ -198,19 +208,21 @@ test('a block with no room in bytes for one that waits leaves more, one with roo
 });
 
 test('a transaction that may not stand above a proposal is refused when that is final, and not when another block is', async () => {
-  for (const final of ['its parent', 'another block'] as const) {
-    const { build, commit, pool } = await open([]);
+  for (const final of ['its parent', 'its parent while it is saved', 'another block'] as const) {
+    const { build, commit, pool, steps } = await open([]);
     const empty = await build(undefined, 1, false, 5);
     await pool.add(revoke, 'client');
     const a = await build(undefined, 1, false);
     assert.equal(a.said, 'revoke');
     const { id } = await pool.add(ofMes[0]!, 'client');
     await pool.add(ofErp, 'client');
+    if (final === 'its parent while it is saved') steps.push(() => commit(a.digest, 1));
     const b = await build(a.digest, 2, false);
     assert.equal(b.said, 'e1');
-    assert.deepEqual([pool.rejection(id), pool.byId(id) === undefined], [undefined, false], 'nothing is decided yet');
-    if (final === 'its parent') {
-      await commit(a.digest, 1);
+    if (final !== 'its parent while it is saved')
+      assert.deepEqual([pool.rejection(id), pool.byId(id) === undefined], [undefined, false], 'nothing is decided yet');
+    if (final !== 'another block') {
+      await commit(a.digest, 1); // once more changes nothing
       assert.deepEqual(pool.rejection(id)?.code, 'TRANSACTION_KEY_UNKNOWN');
       assert.equal((await commit(b.digest, 2)).height, 2);
     } else {
