@@ -226,10 +226,12 @@ async function examineBodies(
   const chain = join(dataDir, 'chain');
   if (!existsSync(chain)) return { count: 0, damaged: [] };
   return await withStore(chain, async (store) => {
-    const blocks = createBlockStore(store, createBlockReads(await openDirectory(join(dataDir, BLOCK_FILES_DIRECTORY)), chainId));
+    const reads = createBlockReads(await openDirectory(join(dataDir, BLOCK_FILES_DIRECTORY)), chainId);
+    const blocks = createBlockStore(store, reads);
     const count = blocks.head()?.height ?? 0;
     const damaged: number[] = [];
     for (let height = 1; height <= count; height++) if (!(await isHeld(blocks, height))) damaged.push(height);
+    reads.close();
     return { count, damaged };
   });
 }

@@ -31,6 +31,8 @@ export interface BlockReads {
   bodyNow(location: Location, height: number): Uint8Array;
   /** Whether the disk holds it now. @throws ChainError STORE_IO */
   isSound(location: Location, height: number): boolean;
+  /** Lets go of the files that were read, when readings under way are over. */
+  close(): void;
 }
 
 export interface BlockFiles extends BlockReads {
@@ -71,6 +73,7 @@ export function createBlockReads(directory: FileDirectory, chainId: Uint8Array):
         throw error;
       }
     },
+    close: () => reader.close(),
   };
 }
 
@@ -89,6 +92,7 @@ export interface BlockFilesOptions extends SegmentStoreOptions {
 export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockFiles> {
   let store: SegmentStore | undefined = await openSegmentStore(options);
   const { tornBytes } = store.opened;
+  const reads = createBlockReads(options.directory, options.chainId);
   let opening: Promise<SegmentStore> | undefined;
   /** Of the store that met a fault last: what was queued in it goes out first, or two stores would write to one place. */
   let closing: Promise<void> = Promise.resolve();
@@ -137,7 +141,7 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
   }
 
   return {
-    ...createBlockReads(options.directory, options.chainId),
+    ...reads,
     tornBytes,
     append: (height, payload) =>
       written(async (used) => {
@@ -171,6 +175,7 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
       await closing;
       await opening?.catch(() => undefined); // heard by whoever writes
       await store?.close();
+      reads.close();
     },
   };
 }

@@ -130,6 +130,7 @@ if (port) {
       if (call.method === 'stop') {
         await executor.stop();
         await store.close();
+        files.close();
         pages.close();
         port.postMessage({ ticket: call.ticket, value: undefined });
         port.close();

@@ -99,6 +99,14 @@ export const plantedBlockFiles: readonly PlantedBug[] = [
     only: 'queued when the disk fails',
   },
   {
+    name: 'files that bodies were read from stay open',
+    file: BLOCK_FILES,
+    from: '      reads.close();\n',
+    to: '',
+    test: BLOCK_FILES_TEST,
+    only: 'queued when the disk fails',
+  },
+  {
     name: 'block files that are being opened anew when the node stops stay open',
     file: BLOCK_FILES,
     from: '      await opening?.catch(() => undefined); // heard by whoever writes\n',

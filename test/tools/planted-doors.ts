@@ -152,6 +152,14 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'many megabytes',
   },
   {
+    name: 'a sync of the ledger leaves its logs where they are',
+    file: 'node/store/level-store.ts',
+    from: '    await file.datasync();\n',
+    to: '',
+    test: 'test/unit/node/store/store.test.ts',
+    only: 'before a sync resolves',
+  },
+  {
     name: 'a batch of megabytes is made in one turn',
     file: 'node/store/level-store.ts',
     from: 'if (bytes < CHECK_STEP_BYTES) continue;',

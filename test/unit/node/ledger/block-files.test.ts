@@ -220,6 +220,8 @@ test('a body that is queued when the disk fails is on disk where its place says,
   for (const [i, place] of places.entries()) assert.deepEqual(await read(files, place, heights[i]!), bodyOf(heights[i]!, 900));
   assert.equal(new Set(places).size, heights.length);
   await files.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(state.openCount, 0, 'those that were read are closed too');
 });
 
 test('files that are being opened anew when all is to stop are closed too', async () => {

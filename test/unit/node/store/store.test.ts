@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -346,6 +346,40 @@ test('what was written without a sync stands in the files when its promise resol
       const copied = await openLevelStore({ path: copy });
       assert.equal((await copied.range({ from: 'k', to: 'l', limit: 100 })).length, i);
       await copied.close();
+    }
+    await store.close();
+  }));
+
+async function logInodes(path: string): Promise<number[]> {
+  const inodes: number[] = [];
+  for (const name of await readdir(path)) {
+    const log = name.endsWith('.log') ? await stat(join(path, name)).catch(() => undefined) : undefined; // gone meanwhile
+    if (log) inodes.push(log.ino);
+  }
+  return inodes;
+}
+
+test('every log of the directory is on disk before a sync resolves', (t) =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path, writeBufferBytes: 65_536 });
+    const probe = await open(join(path, 'probe'), 'w');
+    const handles = Object.getPrototypeOf(probe) as typeof probe;
+    await probe.close();
+    const real = handles.datasync;
+    const synced = new Set<number>();
+    t.mock.method(handles, 'datasync', async function (this: typeof probe) {
+      const { ino } = await this.stat();
+      await real.call(this);
+      synced.add(ino);
+    });
+    for (let i = 1; i <= 20; i++) {
+      await store.batch([{ key: `k${i}`, value: randomBytes(10_000) }], { sync: false });
+      const logs = await logInodes(path);
+      synced.clear();
+      await store.sync();
+      const kept = new Set(await logInodes(path)); // the others are tables now
+      for (const log of logs) assert.ok(!kept.has(log) || synced.has(log), `sync ${i}`);
+      assert.ok(synced.size > 0);
     }
     await store.close();
   }));
