@@ -4,14 +4,16 @@ import { test } from 'node:test';
 import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { encodeContent, recordIdOf, toHex } from '../../../../node/format/index.ts';
+import { createMissingRows } from '../../../../node/records/missing-rows.ts';
 import { createRecordIndex, openRecordIndex, type RecordIndex } from '../../../../node/records/query-index.ts';
 import type { IndexSearch } from '../../../../node/records/query/filter.ts';
-import { indexKeyspace } from '../../../../node/records/query/keys.ts';
+import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
 import type { RecordSummary } from '../../../../node/records/query/summary.ts';
 import type { RecordRow } from '../../../../node/records/source.ts';
 import type { StoreOperation } from '../../../../node/world.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
+import { MemoryLog } from '../memory-world.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const START_MS = 1_760_000_000_000;
@@ -304,6 +306,50 @@ for (const name of ['block', 'segment', 'column'] as const) {
       if (name !== 'column') assert.equal(index.height, undefined);
       else if (index.height !== undefined) await assert.rejects(everyPart(index), { code: 'STORE_DAMAGED' });
     }
+  });
+}
+
+for (const [met, height, column] of [
+  ['a search', HEIGHTS, 't'],
+  ['the next block', LATE, 'v'], // which amends versions of a closed segment
+  ['a start', HEIGHTS, 'v'], // and so do blocks of the open one
+] as const) {
+  test(`a column that is gone, missed by ${met}, raises an alarm, and the index is made anew from blocks`, async () => {
+    const image = steps[height - 1]!.images.at(-1)!;
+    const store = await storeOf(image.filter(({ key }) => key !== indexKey.column(0, column)));
+    const told: string[] = [];
+    const note =
+      (what: string) =>
+      async (kind: string, ...[detail]: readonly unknown[]) =>
+        void told.push(`${what} ${kind} ${JSON.stringify(detail)}`);
+    const alarms = {
+      raiseAlarm: (kind: string, _severity: string, detail: unknown) => note('raised')(kind, detail),
+      resolveAlarm: note('resolved'),
+    };
+    const missing = createMissingRows(alarms, new MemoryLog());
+    const index = await openRecordIndex(store, crypto, undefined, missing.onMissing);
+    let rebuilds = 0;
+    const rebuilt = new Promise<void>((resolve) => {
+      const rebuild = async (): Promise<void> => {
+        rebuilds++;
+        await new Promise(setImmediate); // both have missed it
+        await index.refeed();
+        await feed(index);
+        setImmediate(resolve);
+      };
+      if (met !== 'the next block') missing.mendBy(rebuild);
+      else setImmediate(() => missing.mendBy(rebuild));
+    });
+    const miss = (): Promise<unknown> => (met === 'a search' ? index.search({}) : feed(index, height + 1));
+    if (met !== 'a start') await Promise.all([miss(), miss()].map((missed) => assert.rejects(missed, { code: 'STORE_DAMAGED' })));
+    await rebuilt;
+    assert.deepEqual(
+      [rebuilds, told.map((line) => line.slice(0, line.indexOf('{')))],
+      [1, ['raised STORE_DAMAGED ', 'resolved STORE_DAMAGED ']],
+    );
+    assert.ok(told.every((line) => line.includes('"store":"index"')));
+    assert.deepEqual(await all(index, { device: 'D-0' }), expected(HEIGHTS, { device: 'D-0' }));
+    assert.deepEqual(await rowsOf(store), textOf(steps.at(-1)!.images.at(-1)!));
   });
 }
 
