@@ -22,7 +22,7 @@ import { eachPosted, type RecordSummary } from './summary.ts';
 
 export const SEGMENT_ROWS_MAX = 4_096;
 /** Facts of one segment, about; one version may have more. It bounds what is written in one piece, and the memory of what is open. */
-export const SEGMENT_BYTES_MAX = 4_194_304;
+const SEGMENT_BYTES_MAX = 4_194_304;
 /** What a version and an item of its lists count, however short their texts: they take time to be written and posted. */
 const ROW_BYTES = 64;
 const ITEM_BYTES = 16;
