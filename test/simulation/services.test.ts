@@ -102,7 +102,7 @@ test('the checks see what they are there to see: rows of a service that are gone
     (rows: Rows): void => {
       for (const key of [...rows.keys()]) if (key.startsWith(prefix)) rows.delete(key);
     };
-  /** Products are known by other names; an index that has lost rows is made anew by itself. */
+  /** Products are known by other names; an index that has lost blocks or segments is made anew by itself. */
   const renamed = (rows: Rows): void => {
     for (const [key, value] of rows)
       if (key.startsWith(indexKeyspace.block.prefix))

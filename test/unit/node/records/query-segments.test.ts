@@ -127,26 +127,6 @@ const queries: readonly IndexSearch[] = [
   { factory: 'F-2', from: `${START_MS + 50_000_000}`, to: `${START_MS + 51_000_000}` },
 ];
 
-test('searches over closed and open segments answer what a plain filter over all versions answers, at every height', async () => {
-  assert.ok(blocks.flat().length > 2 * SEGMENT_ROWS_MAX && blocks.flat().length < 3 * SEGMENT_ROWS_MAX);
-  const store = new MemoryStore();
-  const index = createRecordIndex(store, crypto);
-  await feed(index, 5);
-  const halfway = await index.search({ factory: 'F-1', limit: 100 });
-  await feed(index);
-  const again = createRecordIndex(store, crypto);
-  for (const query of queries) {
-    assert.deepEqual(await all(index, query), expected(HEIGHTS, query), JSON.stringify(query));
-    if (query.order === 'commit') continue;
-    assert.equal((await again.count(query)).count, expected(HEIGHTS, query).length);
-    assert.deepEqual(await all(again, { ...query, asOf: 9 }), expected(9, query));
-  }
-  const rest = await all(index, { factory: 'F-1', after: halfway.next! });
-  assert.deepEqual([...halfway.rows.map(({ id, version }) => `${id}/${version}`), ...rest], expected(5, { factory: 'F-1' }));
-  const [amended] = (await index.search({ product: 'SN-9', order: 'commit', limit: 3 })).rows.slice(-1);
-  assert.deepEqual([amended!.version, amended!.summary.author, amended!.summary.materials.length], [2, 'mes@alpha', 1]);
-});
-
 type Image = readonly { readonly key: string; readonly value: Uint8Array }[];
 
 const imageOf = (store: MemoryStore): Promise<Image> => store.range({ from: '', to: undefined, limit: Number.MAX_SAFE_INTEGER });
@@ -172,7 +152,7 @@ interface Step {
   readonly images: readonly Image[];
 }
 
-/** Block by block, what a chain without a crash leaves in the store. */
+/** Block by block, what a chain without a crash leaves in the store; before the first test, so that all tests are known when it ends. */
 const steps: Step[] = [];
 {
   const store = new CrashStore();
@@ -193,6 +173,26 @@ async function storeOf(image: Image): Promise<CrashStore> {
 }
 
 const textOf = (image: Image): ReadonlyMap<string, string> => new Map(image.map(({ key, value }) => [key, toHex(value)]));
+
+test('searches over closed and open segments answer what a plain filter over all versions answers, at every height', async () => {
+  assert.ok(blocks.flat().length > 2 * SEGMENT_ROWS_MAX && blocks.flat().length < 3 * SEGMENT_ROWS_MAX);
+  const store = new MemoryStore();
+  const index = createRecordIndex(store, crypto);
+  await feed(index, 5);
+  const halfway = await index.search({ factory: 'F-1', limit: 100 });
+  await feed(index);
+  const again = createRecordIndex(store, crypto);
+  for (const query of queries) {
+    assert.deepEqual(await all(index, query), expected(HEIGHTS, query), JSON.stringify(query));
+    if (query.order === 'commit') continue;
+    assert.equal((await again.count(query)).count, expected(HEIGHTS, query).length);
+    assert.deepEqual(await all(again, { ...query, asOf: 9 }), expected(9, query));
+  }
+  const rest = await all(index, { factory: 'F-1', after: halfway.next! });
+  assert.deepEqual([...halfway.rows.map(({ id, version }) => `${id}/${version}`), ...rest], expected(5, { factory: 'F-1' }));
+  const [amended] = (await index.search({ product: 'SN-9', order: 'commit', limit: 3 })).rows.slice(-1);
+  assert.deepEqual([amended!.version, amended!.summary.author, amended!.summary.materials.length], [2, 'mes@alpha', 1]);
+});
 
 test('after a crash behind any batch the index is at the height it says, and what it goes on to is what blocks make', async () => {
   assert.ok(steps.filter(({ images }) => images.length > 4).length === 2, 'two blocks close a segment, in parts');
