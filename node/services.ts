@@ -14,6 +14,7 @@ import type { Part } from './parts.ts';
 import type { Bodies } from './records/bodies.ts';
 import { recordEvidence } from './records/evidence.ts';
 import { createInclusions } from './records/inclusion.ts';
+import { createMissingRows } from './records/missing-rows.ts';
 import {
   type Aead,
   createClassLookup,
@@ -69,7 +70,8 @@ export interface Services {
 export async function createServices(options: ServicesOptions): Promise<Services> {
   const { world, network, node, stores, aead, bodies, headroom, sealingKeys } = options;
   const { node: self, organisation } = node.info;
-  const index = await openRecordIndex(stores.index, world.crypto, createClassLookup(node.state));
+  const missing = createMissingRows(node, world.log);
+  const index = await openRecordIndex(stores.index, world.crypto, createClassLookup(node.state), missing.onMissing);
   const sealed = createSealedStore(stores.sealed, aead, world.random, options.sealedStoreKey, createPause(world));
   const replication = createSealedReplication({
     world,
@@ -94,6 +96,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     clock: world.clock,
     log: world.log,
   });
+  missing.mendBy(() => feeder.rebuild());
   const settlement = createSealedSettlement({
     sealed,
     async outcome(id) {

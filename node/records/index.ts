@@ -3,7 +3,6 @@ export { AEAD_NONCE_BYTES, type Aead, aesGcm } from './cipher.ts';
 export * from './class-lookup.ts';
 export * from './content-steps.ts';
 export * from './prepare.ts';
-export { indexKeyspace } from './query/keys.ts';
 export { SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, type IndexFilter, type IndexSearch } from './query/filter.ts';
 export type { RecordSummary } from './query/summary.ts';
 export * from './query-index.ts';

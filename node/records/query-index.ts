@@ -29,7 +29,7 @@ import { isAsked, type IndexSearch, matchedBy, planOf, SEARCH_LIMIT_MAX } from '
 import { indexKey } from './query/keys.ts';
 import { commitOrder, timeOrder } from './query/orders.ts';
 import { RowSummary } from './query/segment.ts';
-import { readHead, Segments } from './query/segments.ts';
+import { type OnMissing, readHead, Segments } from './query/segments.ts';
 import type { RecordSummary } from './query/summary.ts';
 import type { Pace } from './scan-budget.ts';
 import type { RecordRow } from './source.ts';
@@ -94,6 +94,7 @@ export function createRecordIndex(
   crypto: Pick<Crypto, 'hash'>,
   classOf: ClassLookup = builtinClass,
   scanMax: number = SEARCH_SCAN_MAX,
+  onMissing?: OnMissing,
 ): RecordIndex & { load(): Promise<void> } {
   let head = readHead(store);
   let loading: Promise<Segments> | undefined;
@@ -102,7 +103,7 @@ export function createRecordIndex(
   function loaded(pause: Pause = NO_PAUSE): Promise<Segments> {
     if (!loading) {
       head = readHead(store);
-      loading = Segments.load(store, head, pause).catch((error: unknown) => {
+      loading = Segments.load(store, head, pause, onMissing).catch((error: unknown) => {
         loading = undefined;
         throw error;
       });
@@ -250,15 +251,16 @@ export async function openRecordIndex(
   store: Store,
   crypto: Pick<Crypto, 'hash'>,
   classOf: ClassLookup = builtinClass,
+  onMissing?: OnMissing,
 ): Promise<RecordIndex> {
   try {
-    const index = createRecordIndex(store, crypto, classOf);
+    const index = createRecordIndex(store, crypto, classOf, SEARCH_SCAN_MAX, onMissing);
     await index.load();
     return index;
   } catch (error) {
     if (!(error instanceof ChainError) || error.code !== 'STORE_DAMAGED') throw error;
     await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });
-    return createRecordIndex(store, crypto, classOf);
+    return createRecordIndex(store, crypto, classOf, SEARCH_SCAN_MAX, onMissing);
   }
 }
 

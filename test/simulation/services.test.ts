@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exchangePrefix } from '../../node/feeds/exchange-chain.ts';
-import { indexKeyspace, sealedKeyspace } from '../../node/records/index.ts';
+import { sealedKeyspace } from '../../node/records/index.ts';
+import { indexKeyspace } from '../../node/records/query/keys.ts';
 import type { ServicesLimits } from '../../node/services.ts';
 import { CheckFailed, Cluster } from './cluster.ts';
 import { FullNodes } from './full-node.ts';
@@ -101,7 +102,7 @@ test('the checks see what they are there to see: rows of a service that are gone
     (rows: Rows): void => {
       for (const key of [...rows.keys()]) if (key.startsWith(prefix)) rows.delete(key);
     };
-  /** Products are known by other names; an index that has lost rows is made anew by itself. */
+  /** Products are known by other names; an index that has lost blocks or segments is made anew by itself. */
   const renamed = (rows: Rows): void => {
     for (const [key, value] of rows)
       if (key.startsWith(indexKeyspace.block.prefix))
@@ -109,7 +110,7 @@ test('the checks see what they are there to see: rows of a service that are gone
   };
   const spoilt: readonly (readonly [store: string, spoil: (rows: Rows) => void, expected: RegExp])[] = [
     ['index', renamed, /finds record/],
-    ['index', (rows) => void rows.set(indexKeyspace.posting.prefix, new Uint8Array(2)), /query index/],
+    ['index', (rows) => void rows.set(indexKeyspace.posting.prefix, new Uint8Array(2)), /is not what blocks make/],
     ['sealed', without(sealedKeyspace.values.prefix), /sealed values cannot be read/],
     ['local', without(exchangePrefix), /exchange log|EXCHANGE_LOG_REWRITTEN/],
   ];

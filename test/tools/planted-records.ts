@@ -8,6 +8,7 @@ const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
 const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const SERVICES_TEST = 'test/simulation/services.test.ts';
+const SEALED_REPLICATION_TEST = 'test/unit/node/records/sealed-replication.test.ts';
 const FEEDER_TEST = 'test/unit/node/records/feeder.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
@@ -337,7 +338,15 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'node/records/sealed-replication.ts',
     from: "      if (options.isForeign(from)) network.report(from, 'SEALED_PEER_FOREIGN');",
     to: "      network.report(from, 'SEALED_PEER_FOREIGN');",
-    test: 'test/simulation/full-node.test.ts',
-    only: 'whole nodes from seeds',
+    test: SEALED_REPLICATION_TEST,
+    only: 'no offence',
+  },
+  {
+    name: 'a node of the organisation that was suspended and does not know it is reported for telling of sealed values',
+    file: 'node/records/sealed-replication.ts',
+    from: "else if (options.isForeign(from)) network.report(from, 'SEALED_PEER_FOREIGN');",
+    to: "else network.report(from, 'SEALED_PEER_FOREIGN');",
+    test: SEALED_REPLICATION_TEST,
+    only: 'no offence',
   },
 ];

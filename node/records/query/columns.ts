@@ -67,7 +67,7 @@ export class GrowingNumbers implements GrowingColumn<number> {
 const U32_MAX = 0xffff_ffff;
 
 /** The least, the width of what the others are above it, and that of each: nothing where all are alike. */
-export function encodeNumbers(values: readonly number[]): Uint8Array {
+function encodeNumbers(values: readonly number[]): Uint8Array {
   let least = values[0] ?? 0;
   let most = least;
   for (const value of values) {

@@ -69,7 +69,7 @@ class Postings {
 }
 
 /** Key of the place of a version in the order of commits. */
-export function commitKey(ordinal: number): ByteText {
+function commitKey(ordinal: number): ByteText {
   return u64Text(ordinal);
 }
 

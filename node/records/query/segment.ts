@@ -4,7 +4,7 @@
  */
 import type { LinkFact, MaterialFact } from '../../../contracts/classes/index.ts';
 import { type ByteText, fromByteText, type RecordState, toByteText, toHex, u32Text } from '../../format/index.ts';
-import { ChainError } from '../../errors/index.ts';
+import type { ChainError } from '../../errors/index.ts';
 import type { Store } from '../../world.ts';
 import {
   type Column,
@@ -22,7 +22,7 @@ import { eachPosted, type RecordSummary } from './summary.ts';
 
 export const SEGMENT_ROWS_MAX = 4_096;
 /** Facts of one segment, about; one version may have more. It bounds what is written in one piece, and the memory of what is open. */
-export const SEGMENT_BYTES_MAX = 4_194_304;
+const SEGMENT_BYTES_MAX = 4_194_304;
 /** What a version and an item of its lists count, however short their texts: they take time to be written and posted. */
 const ROW_BYTES = 64;
 const ITEM_BYTES = 16;
@@ -167,18 +167,24 @@ export class OpenSegment implements SegmentRows {
   }
 }
 
+export interface ClosedSegmentWatch {
+  /** A column of so many bytes was read. */
+  onRead(bytes: number): void;
+  /** What is thrown for a column that is gone. */
+  missing(key: ByteText): ChainError;
+}
+
 export class ClosedSegment implements SegmentRows {
   readonly number: number;
   readonly columns: Columns;
   readonly #store: Store;
-  readonly #onRead: (bytes: number) => void;
+  readonly #watch: ClosedSegmentWatch;
   /** In memory, about: of itself and of the columns read so far. */
   bytes = CLOSED_SEGMENT_BYTES;
 
-  /** @param onRead told of the bytes of each column that is read */
-  constructor(store: Store, number: number, onRead: (bytes: number) => void) {
+  constructor(store: Store, number: number, watch: ClosedSegmentWatch) {
     this.#store = store;
-    this.#onRead = onRead;
+    this.#watch = watch;
     this.number = number;
     const columns = {};
     for (const name of names)
@@ -189,9 +195,9 @@ export class ClosedSegment implements SegmentRows {
   #load(columns: object, name: keyof Table): Column<unknown> {
     const key = indexKey.column(this.number, table[name].letter);
     const bytes = this.#store.get(key);
-    if (!bytes) throw rowMissing(key);
+    if (!bytes) throw this.#watch.missing(key);
     this.bytes += bytes.length;
-    this.#onRead(bytes.length);
+    this.#watch.onRead(bytes.length);
     const column = table[name].read(bytes);
     Object.defineProperty(columns, name, { value: column, enumerable: true });
     return column;
@@ -202,10 +208,6 @@ export class ClosedSegment implements SegmentRows {
     const [row] = await this.#store.range({ from: key, to: `${key}\0`, limit: 1 }); // a turn of the event loop, where get would be none
     return row ? decodePosting(row.value) : [];
   }
-}
-
-export function rowMissing(key: ByteText): ChainError {
-  return new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(key)) });
 }
 
 function encodePosting(rows: readonly number[]): Uint8Array {

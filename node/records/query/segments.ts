@@ -2,22 +2,14 @@
  * The segments of the query index: the closed ones in the store, the open one in memory and as facts of its blocks in the store. A version is known by its
  * ordinal, its place in the order of commits. What is here is what a rebuild from blocks would make: the boundaries follow from the versions alone.
  */
-import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, Writer } from '../../format/index.ts';
+import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, toHex, Writer } from '../../format/index.ts';
+import { ChainError } from '../../errors/index.ts';
 import { type Pause, withPauses } from '../../pace/slices.ts';
 import type { Store, StoreOperation } from '../../world.ts';
 import type { NamedFacts, WrittenVersion } from '../../../contracts/types.ts';
 import { decodeBlockFacts } from '../../ledger/record-facts.ts';
 import { INDEX_FORM, indexKey, timeText } from './keys.ts';
-import {
-  ClosedSegment,
-  firstWhere,
-  type NewRow,
-  OpenSegment,
-  rowMissing,
-  RowSummary,
-  SEGMENT_ROWS_MAX,
-  type SegmentRows,
-} from './segment.ts';
+import { ClosedSegment, firstWhere, type NewRow, OpenSegment, RowSummary, SEGMENT_ROWS_MAX, type SegmentRows } from './segment.ts';
 
 /** Columns of closed segments held in memory, bytes; those of the segment read longest ago are let go past it. */
 export const COLUMNS_HELD_BYTES_MAX = 67_108_864;
@@ -91,8 +83,12 @@ interface OpenBlock {
   readonly end: number;
 }
 
+/** Told of the key of a row that is gone; of one that is damaged the store itself tells. */
+export type OnMissing = (key: ByteText) => void;
+
 export class Segments {
   readonly #store: Store;
+  readonly #onMissing: OnMissing;
   /** Of the closed segments, then of the open ones. */
   readonly #entries: (SegmentEntry | OpenEntry)[] = [];
   #open: OpenSegment[] = [];
@@ -106,13 +102,14 @@ export class Segments {
   /** Versions of final blocks that are whole in the index. */
   rowsWhole = 0;
 
-  private constructor(store: Store) {
+  private constructor(store: Store, onMissing: OnMissing) {
     this.#store = store;
+    this.#onMissing = onMissing;
   }
 
   /** @throws ChainError STORE_DAMAGED when a row is damaged or missing */
-  static async load(store: Store, head: IndexHead | undefined, pause: Pause): Promise<Segments> {
-    const segments = new Segments(store);
+  static async load(store: Store, head: IndexHead | undefined, pause: Pause, onMissing: OnMissing = () => undefined): Promise<Segments> {
+    const segments = new Segments(store, onMissing);
     if (head) await segments.#load(head, pause);
     return segments;
   }
@@ -130,14 +127,14 @@ export class Segments {
       const at = heightOfKey(key);
       const { first, facts } = openBlockRow(value);
       const { timestampMs, versions } = await withPauses(decodeBlockFacts(facts), pause);
-      if (first > this.#rows) throw rowMissing(key);
+      if (first > this.#rows) throw this.#missing(key);
       for (const version of versions.slice(this.#rows - first)) {
         this.push(version, at, timestampMs);
         await pause();
       }
       this.#blocks.push({ height: at, end: this.#rows });
     }
-    if (this.#rows !== rows) throw rowMissing(indexKey.block(height));
+    if (this.#rows !== rows) throw this.#missing(indexKey.block(height));
     this.rowsWhole = rows;
   }
 
@@ -171,11 +168,19 @@ export class Segments {
   }
 
   #hold(number: number): ClosedSegment {
-    const segment: ClosedSegment = new ClosedSegment(this.#store, number, (bytes) => {
-      if (this.#held.get(number) === segment) this.#heldBytes += bytes;
+    const segment: ClosedSegment = new ClosedSegment(this.#store, number, {
+      onRead: (bytes) => {
+        if (this.#held.get(number) === segment) this.#heldBytes += bytes;
+      },
+      missing: (key) => this.#missing(key),
     });
     this.#heldBytes += segment.bytes;
     return segment;
+  }
+
+  #missing(key: ByteText): ChainError {
+    this.#onMissing(key);
+    return new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(key)) });
   }
 
   /** Segment in which a version stands. */

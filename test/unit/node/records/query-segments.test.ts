@@ -4,14 +4,16 @@ import { test } from 'node:test';
 import { builtinClasses, keyOf } from '../../../../contracts/classes/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { encodeContent, recordIdOf, toHex } from '../../../../node/format/index.ts';
+import { createMissingRows } from '../../../../node/records/missing-rows.ts';
 import { createRecordIndex, openRecordIndex, type RecordIndex } from '../../../../node/records/query-index.ts';
 import type { IndexSearch } from '../../../../node/records/query/filter.ts';
-import { indexKeyspace } from '../../../../node/records/query/keys.ts';
+import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
 import type { RecordSummary } from '../../../../node/records/query/summary.ts';
 import type { RecordRow } from '../../../../node/records/source.ts';
 import type { StoreOperation } from '../../../../node/world.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
+import { MemoryLog } from '../memory-world.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const START_MS = 1_760_000_000_000;
@@ -125,26 +127,6 @@ const queries: readonly IndexSearch[] = [
   { factory: 'F-2', from: `${START_MS + 50_000_000}`, to: `${START_MS + 51_000_000}` },
 ];
 
-test('searches over closed and open segments answer what a plain filter over all versions answers, at every height', async () => {
-  assert.ok(blocks.flat().length > 2 * SEGMENT_ROWS_MAX && blocks.flat().length < 3 * SEGMENT_ROWS_MAX);
-  const store = new MemoryStore();
-  const index = createRecordIndex(store, crypto);
-  await feed(index, 5);
-  const halfway = await index.search({ factory: 'F-1', limit: 100 });
-  await feed(index);
-  const again = createRecordIndex(store, crypto);
-  for (const query of queries) {
-    assert.deepEqual(await all(index, query), expected(HEIGHTS, query), JSON.stringify(query));
-    if (query.order === 'commit') continue;
-    assert.equal((await again.count(query)).count, expected(HEIGHTS, query).length);
-    assert.deepEqual(await all(again, { ...query, asOf: 9 }), expected(9, query));
-  }
-  const rest = await all(index, { factory: 'F-1', after: halfway.next! });
-  assert.deepEqual([...halfway.rows.map(({ id, version }) => `${id}/${version}`), ...rest], expected(5, { factory: 'F-1' }));
-  const [amended] = (await index.search({ product: 'SN-9', order: 'commit', limit: 3 })).rows.slice(-1);
-  assert.deepEqual([amended!.version, amended!.summary.author, amended!.summary.materials.length], [2, 'mes@alpha', 1]);
-});
-
 type Image = readonly { readonly key: string; readonly value: Uint8Array }[];
 
 const imageOf = (store: MemoryStore): Promise<Image> => store.range({ from: '', to: undefined, limit: Number.MAX_SAFE_INTEGER });
@@ -170,7 +152,7 @@ interface Step {
   readonly images: readonly Image[];
 }
 
-/** Block by block, what a chain without a crash leaves in the store. */
+/** Block by block, what a chain without a crash leaves in the store; before the first test, so that all tests are known when it ends. */
 const steps: Step[] = [];
 {
   const store = new CrashStore();
@@ -191,6 +173,26 @@ async function storeOf(image: Image): Promise<CrashStore> {
 }
 
 const textOf = (image: Image): ReadonlyMap<string, string> => new Map(image.map(({ key, value }) => [key, toHex(value)]));
+
+test('searches over closed and open segments answer what a plain filter over all versions answers, at every height', async () => {
+  assert.ok(blocks.flat().length > 2 * SEGMENT_ROWS_MAX && blocks.flat().length < 3 * SEGMENT_ROWS_MAX);
+  const store = new MemoryStore();
+  const index = createRecordIndex(store, crypto);
+  await feed(index, 5);
+  const halfway = await index.search({ factory: 'F-1', limit: 100 });
+  await feed(index);
+  const again = createRecordIndex(store, crypto);
+  for (const query of queries) {
+    assert.deepEqual(await all(index, query), expected(HEIGHTS, query), JSON.stringify(query));
+    if (query.order === 'commit') continue;
+    assert.equal((await again.count(query)).count, expected(HEIGHTS, query).length);
+    assert.deepEqual(await all(again, { ...query, asOf: 9 }), expected(9, query));
+  }
+  const rest = await all(index, { factory: 'F-1', after: halfway.next! });
+  assert.deepEqual([...halfway.rows.map(({ id, version }) => `${id}/${version}`), ...rest], expected(5, { factory: 'F-1' }));
+  const [amended] = (await index.search({ product: 'SN-9', order: 'commit', limit: 3 })).rows.slice(-1);
+  assert.deepEqual([amended!.version, amended!.summary.author, amended!.summary.materials.length], [2, 'mes@alpha', 1]);
+});
 
 test('after a crash behind any batch the index is at the height it says, and what it goes on to is what blocks make', async () => {
   assert.ok(steps.filter(({ images }) => images.length > 4).length === 2, 'two blocks close a segment, in parts');
@@ -304,6 +306,47 @@ for (const name of ['block', 'segment', 'column'] as const) {
       if (name !== 'column') assert.equal(index.height, undefined);
       else if (index.height !== undefined) await assert.rejects(everyPart(index), { code: 'STORE_DAMAGED' });
     }
+  });
+}
+
+for (const [met, height, column] of [
+  ['a search', HEIGHTS, 't'],
+  ['the next block', LATE, 'v'], // which amends versions of a closed segment
+  ['a start', HEIGHTS, 'v'], // and so do blocks of the open one
+] as const) {
+  test(`a column that is gone, missed by ${met}, raises an alarm, and the index is made anew from blocks`, async () => {
+    const image = steps[height - 1]!.images.at(-1)!;
+    const store = await storeOf(image.filter(({ key }) => key !== indexKey.column(0, column)));
+    const told: string[] = [];
+    const note =
+      (what: string) =>
+      async (kind: string, ...[detail]: readonly unknown[]) =>
+        void told.push(`${what} ${kind} ${JSON.stringify(detail)}`);
+    const alarms = {
+      raiseAlarm: (kind: string, _severity: string, detail: unknown) => note('raised')(kind, detail),
+      resolveAlarm: note('resolved'),
+    };
+    const missing = createMissingRows(alarms, new MemoryLog());
+    const index = await openRecordIndex(store, crypto, undefined, missing.onMissing);
+    let rebuilds = 0;
+    const rebuild = async (): Promise<void> => {
+      rebuilds++;
+      await new Promise(setImmediate); // both have missed it
+      await index.refeed();
+      await feed(index);
+    };
+    if (met !== 'the next block') missing.mendBy(rebuild);
+    else setImmediate(() => missing.mendBy(rebuild));
+    const miss = (): Promise<unknown> => (met === 'a search' ? index.search({}) : feed(index, height + 1));
+    if (met !== 'a start') await Promise.all([miss(), miss()].map((missed) => assert.rejects(missed, { code: 'STORE_DAMAGED' })));
+    for (let turns = 0; turns < 1_000 && told.length < 2; turns++) await new Promise(setImmediate);
+    assert.deepEqual(
+      [rebuilds, told.map((line) => line.slice(0, line.indexOf('{')))],
+      [1, ['raised STORE_DAMAGED ', 'resolved STORE_DAMAGED ']],
+    );
+    assert.ok(told.every((line) => line.includes('"store":"index"')));
+    assert.deepEqual(await all(index, { device: 'D-0' }), expected(HEIGHTS, { device: 'D-0' }));
+    assert.deepEqual(await rowsOf(store), textOf(steps.at(-1)!.images.at(-1)!));
   });
 }
 

@@ -17,7 +17,9 @@ import { encodeBulkMessage } from '../../../../node/peers/messages.ts';
 import { isUp, listing, realWorld, seedOf, startNode, stopAll, type TestNode, until } from '../network/cluster.ts';
 import { crypto } from './sample.ts';
 
-const ORGANISATION: Readonly<Record<string, string>> = { 'north-1': 'north', 'north-2': 'north', 'east-1': 'east' };
+const ORGANISATION: Readonly<Record<string, string>> = { 'north-1': 'north', 'north-2': 'north', 'north-3': 'north', 'east-1': 'east' };
+const SUSPENDED = 'north-3'; // and does not know it
+const SEALED_HEAD = 12; // first byte of the frame on the bulk channel
 const NAME = 'Li Lei of the night shift';
 const PERIOD: SealingKey = { id: 'sealing-1', secret: seedOf('sealing key of north') };
 
@@ -62,7 +64,7 @@ async function open(holder: Holder): Promise<void> {
     store: holder.store,
     aead: aesGcm,
     sealingKeys: () => holder.keys,
-    isOwn: (peer) => ORGANISATION[peer] === ORGANISATION[holder.name],
+    isOwn: (peer) => ORGANISATION[peer] === ORGANISATION[holder.name] && peer !== SUSPENDED,
     isForeign: (peer) => ORGANISATION[peer] !== ORGANISATION[holder.name],
     onKeysDiffer: (peer, keyId) => holder.differ.push(`${peer} ${keyId}`),
     onKeysFit: (fits) => holder.fits.push(fits),
@@ -179,6 +181,26 @@ test(
         await stopAll(nodes);
       }
     }),
+);
+
+test('a suspended node of the organisation is answered nothing and heard in nothing, and it is no offence', { timeout: 60_000 }, () =>
+  within(async (directory) => {
+    const nodes = [await holder('north-1', directory), await holder(SUSPENDED, directory)];
+    const [own, suspended] = nodes as [Holder, Holder];
+    try {
+      await own.sealed.put([{ recordId: recordId(1), sealed: [value('checker_id')] }]);
+      meet(...nodes);
+      await until('both to connect', () => isUp(own, SUSPENDED) && isUp(suspended, 'north-1'));
+      suspended.network.send('north-1', 'bulk', encodeBulkMessage({ kind: 'sealedHead', log: new Uint8Array(16), sequence: 9 }));
+      await assert.rejects(suspended.requests.getSealed('north-1', new Uint8Array(16), 0), { code: 'PEER_DECLINED' });
+      const bulk = (holder: Holder, kind: number) => holder.frames.filter(({ channel, frame }) => channel === 'bulk' && frame[0] === kind);
+      await until('the head to be there', () => bulk(own, SEALED_HEAD).length > 0);
+      assert.deepEqual([own.reports, textsOf(suspended.sealed, 1)], [[], []]);
+    } finally {
+      await Promise.all(nodes.map(close));
+      await stopAll(nodes);
+    }
+  }),
 );
 
 test(
