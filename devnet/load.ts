@@ -34,7 +34,6 @@ export interface LoadResult {
 export interface LoadOptions {
   readonly onProgress?: (settled: number, total: number) => void;
   readonly onReceipt?: (receipt: SubmitReceipt) => void;
-  readonly batchRows?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -65,7 +64,7 @@ export async function loadRows(net: Devnet, parts: readonly LoadPart[], options:
         return await importRows({
           source: textSource(part.rows),
           clients: [client],
-          batchRows: options.batchRows ?? BATCH_ROWS,
+          batchRows: BATCH_ROWS,
           inFlight: BATCHES_IN_FLIGHT,
           skipRows: settled[part.account]!,
           sleep: (ms) => sleep(ms),

@@ -104,7 +104,7 @@ export interface Node extends NodeService {
   readonly requests: Requests;
   /** Looks for rows of final blocks that are missing or damaged, and has them repaired. `rest` is awaited now and then; its rejection ends it. */
   examineBlocks(rest: () => Promise<void>): Promise<void>;
-  /** Says on a standing alarm that what it is about has been put right. */
+  /** Says on a standing alarm that what it is about has been put right. What a full disk does not take is written when there is room. */
   resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
   /** Called for each alarm that is new or has changed. Returns a function that ends it. */
   onAlarm(listener: (alarm: Alarm) => void): () => void;
@@ -548,7 +548,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     onAlarm: alarms.onChange,
     resolveAlarms: resolveAll,
-    resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution),
+    resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution).catch(saveLater),
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
     signsFor: (id) => heldKey(id) !== undefined,
     async judge(sender, calls, gasLimit) {

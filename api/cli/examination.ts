@@ -146,7 +146,9 @@ async function examineNode(cli: Cli, file: string, about: About, passphraseFile:
     });
   }
   await step('block files', async (say) => {
-    const found = await examineBodies(config, genesis && openGenesis(createCrypto(), cli.readText(config.genesis)).chainId);
+    if (genesis === undefined)
+      return say('not examined: genesis, which names the chain, cannot be read', 'put genesis right and run doctor again');
+    const found = await examineBodies(config, openGenesis(createCrypto(), cli.readText(config.genesis)).chainId);
     if (found === undefined) return say('in use by the running node, which checks every body it reads');
     const { remedy } = errorRow('STORE_DAMAGED');
     for (const height of found.damaged.slice(0, BODIES_NAMED_MAX)) say(`STORE_DAMAGED the body of block ${height}`, remedy.en);
@@ -216,13 +218,13 @@ function storesBelow(directory: string): readonly string[] {
   return [...found, ...below.flatMap((entry) => storesBelow(join(directory, entry.name)))];
 }
 
-/** Reads the body of every block that the chain says to hold; undefined when a running node holds the stores. */
+/** Reads the body of every block up to the head; undefined when a running node holds the store. */
 async function examineBodies(
   { dataDir }: NodeConfig,
-  chainId: Digest | undefined,
+  chainId: Digest,
 ): Promise<{ readonly count: number; readonly damaged: readonly number[] } | undefined> {
   const chain = join(dataDir, 'chain');
-  if (!existsSync(chain) || chainId === undefined) return { count: 0, damaged: [] };
+  if (!existsSync(chain)) return { count: 0, damaged: [] };
   return await withStore(chain, async (store) => {
     const blocks = createBlockStore(store, createBlockReads(await openDirectory(join(dataDir, BLOCK_FILES_DIRECTORY)), chainId));
     const count = blocks.head()?.height ?? 0;
@@ -232,6 +234,7 @@ async function examineBodies(
   });
 }
 
+/** False for a damaged row of the store as well, so that the bodies behind it are examined. */
 async function isHeld(blocks: BlockStore, height: number): Promise<boolean> {
   try {
     return (await blocks.blockBytes(height)) !== undefined;

@@ -13,13 +13,11 @@ import type { Language } from '../rest/schema.ts';
 /** All that is known of a request before its body is read. */
 export interface Head {
   readonly requestId: string;
-  readonly method: string;
   /** Path and query as they came. */
   readonly url: string;
   /** Parts of the path that stand for `:name` in the url of the entry. */
   readonly path: Readonly<Record<string, string>>;
   readonly headers: IncomingHttpHeaders;
-  readonly address: string;
 }
 
 /** An address of a dialect and the operation behind it. */
@@ -53,7 +51,8 @@ export interface Dialect {
   language(head: Head): Language;
   /** The token that the head holds. `operation` is missing where nothing answers. @throws ChainError for a head that cannot be served */
   admit(head: Head, operation: Route | undefined): string | undefined;
-  readCall(head: Head, operation: Route, body: Uint8Array | undefined): CallText;
+  /** In steps where the body is read for it, which may hold 16 MiB; at once by a dialect that hands it on. */
+  readCall(head: Head, operation: Route, body: Uint8Array | undefined): CallText | Steps<CallText>;
   /** In steps: an answer may hold megabytes. */
   writeAnswer(outcome: Outcome, head: Head, language: Language): Steps<WrittenAnswer>;
 }

@@ -22,10 +22,10 @@ const validators = {
 } as const;
 
 /** What the head says of the body's type, before the body is read; none is no fault yet, the body may be empty. @throws ChainError MEDIA_TYPE_UNSUPPORTED */
-export function checkStatedType(formats: readonly string[] | undefined, headers: IncomingHttpHeaders): string {
+export function checkStatedType(formats: readonly string[], headers: IncomingHttpHeaders): string {
   const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
-  if (formats !== undefined && normal !== '' && !formats.includes(normal))
+  if (normal !== '' && !formats.includes(normal))
     throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats });
   return normal;
 }
@@ -53,7 +53,8 @@ export async function readBody(
 ): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
   const schema = declared.body?.schema;
   if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  const body = await parseJsonBody(api, bytes, incoming.gone); // asked for here alone: to make it costs as much as to read a small body
+  // `gone` is asked for here alone: making the signal costs as much as reading a small body.
+  const body = await parseJsonBody(api, bytes, incoming.gone);
   const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
   let validate = compiled.get(declared);
   if (validate === undefined) {

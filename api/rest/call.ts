@@ -54,7 +54,7 @@ export interface RawReply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Outside the envelope: server-sent events. `open` gets the socket side after the head was sent. */
+/** Outside the envelope: server-sent events. `stream` gets the socket side after the head was sent. */
 export interface StreamReply {
   readonly stream: (sink: StreamSink) => void;
 }

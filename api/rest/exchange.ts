@@ -39,7 +39,7 @@ export interface Exchange {
   readonly timeMs: number;
   readonly trace: Trace;
   readonly gone: AbortController;
-  /** That the head holds. */
+  /** The token in the head. */
   token: string | undefined;
   caller: Caller | undefined;
   code: string;
@@ -225,9 +225,9 @@ export function createExchanges(context: ApiContext): Exchanges {
 }
 
 export function headOf(request: FastifyRequest): Head {
-  const { raw, headers, ip, id } = request;
+  const { raw, headers, id } = request;
   const path = (request.params ?? {}) as Record<string, string>;
-  return { requestId: id, method: raw.method ?? '', url: raw.url ?? '', path, headers, address: ip };
+  return { requestId: id, url: raw.url ?? '', path, headers };
 }
 
 /** Large answers go out as the caller takes them: encrypting one for TLS in one piece would hold the thread. */

@@ -5,14 +5,14 @@
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
-import type { CallText } from '../dialects/dialect.ts';
+import type { CallText, Outcome } from '../dialects/dialect.ts';
 import { checkMediaType, readBody } from './body.ts';
 import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/types.ts';
 import type { Steps } from '../../node/pace/slices.ts';
 import { readParameters } from './parameters.ts';
-import type { Detail } from './refusal.ts';
+import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language, ParameterValue } from './schema.ts';
 import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
@@ -25,7 +25,7 @@ const REFUSED_TOKENS = { count: 60, perMs: 60_000 } as const;
 export interface Incoming extends CallText {
   readonly requestId: string;
   readonly language: Language;
-  /** That the head holds. */
+  /** The token in the head. */
   readonly token: string | undefined;
   readonly address: string;
   /** Aborts when the connection is gone. */
@@ -43,12 +43,13 @@ export interface Trace {
 }
 
 export type Handled =
-  | { readonly kind: 'reply'; readonly reply: Reply; readonly replayed?: boolean }
+  | Exclude<Outcome, Refusal>
   | { readonly kind: 'raw'; readonly reply: RawReply; readonly bytes: Buffer }
   | { readonly kind: 'stream'; readonly reply: StreamReply };
 
 /** Bytes of a body that each look at takes a while. */
 const LARGE_BODY_BYTES = 262_144;
+
 /** Who calls, before the body is read. @throws ChainError */
 export function admit(api: ApiContext, declared: Route, token: string | undefined, address: string): Caller | undefined {
   if (!api.exchanges.ready()) throw new ChainError('SERVER_BUSY');
@@ -163,7 +164,7 @@ export async function handle(
       }),
     );
     if (replayed && answer.pending && declared.resume !== undefined)
-      return await answered(api, trace, await declared.resume(call, api, answer.data));
+      return await answered(api, trace, await declared.resume(call, api, answer.data), true);
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
     return await answered(api, trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
   }

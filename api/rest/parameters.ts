@@ -91,8 +91,9 @@ function parse({ schema }: Parameter, text: string): ParameterValue {
 function valueFault({ schema }: Parameter, value: ParameterValue): Bilingual | undefined {
   if (typeof value === 'string' && schema.type === 'string' && schema.enum === undefined && value.includes('\0'))
     return { en: 'holds the character U+0000', zh: '含有字符 U+0000' }; // no stored text does, and keys end with it
+  if (isInside(schema, value)) return undefined;
   const range = rangeText(schema);
-  return isInside(schema, value) ? undefined : { en: `expected ${range}`, zh: `应为 ${range}` };
+  return { en: `expected ${range}`, zh: `应为 ${range}` };
 }
 
 function broken(limit: CombinationLimit, given: Readonly<Record<string, unknown>>): boolean {

@@ -1,4 +1,4 @@
-/** What was thrown as a refusal: its code, facts and details, and how long the caller has to wait. The one place where an exception becomes an answer. */
+/** What was thrown as a refusal: its code, facts and details, and how long the caller has to wait. The one place where an exception becomes a refusal. */
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
 
 export interface Detail {

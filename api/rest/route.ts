@@ -165,7 +165,7 @@ const otpParameter = inHeader(Type.String({ minLength: 6, maxLength: 6, pattern:
 
 const CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
 
-/** @throws TypeError that lists everything missing or wrong. */
+/** @throws TypeError that lists everything missing or wrong, or the names that stand twice. */
 export function route<P extends TProperties = TProperties, B extends TSchema = TSchema, V = ValuesOf<P>>(
   declaration: RouteDeclaration<P, B, V>,
 ): Route {
@@ -181,16 +181,20 @@ export function route<P extends TProperties = TProperties, B extends TSchema = T
   if (method === 'POST') for (const code of bodyErrors) errorsAll.add(code);
   const complete = {
     ...declaration,
-    parameters: parametersOf({ ...declaration.parameters, ...common }),
+    parameters: parametersOf(withParameters(operationId || url, declaration.parameters, common)),
     state: declaration.state ?? 'published',
     errorsAll: [...errorsAll].sort(),
   } as unknown as Route;
-  const faults = [
-    ...declarationFaults(complete),
-    ...Object.keys(common).flatMap((name) => (name in declaration.parameters ? [`parameter ${name} stands twice`] : [])),
-  ];
+  const faults = declarationFaults(complete);
   if (faults.length > 0) throw new TypeError(`Route ${operationId || url} is not declared in full: ${faults.join('; ')}`);
   return complete;
+}
+
+/** An operation's own parameters and those that all of its kind have, which its type leaves out. @throws TypeError for a name that stands in both */
+export function withParameters<P extends TProperties>(operation: string, own: P, common: TProperties): P {
+  const twice = Object.keys(common).filter((name) => name in own);
+  if (twice.length > 0) throw new TypeError(`Route ${operation} is not declared in full: parameter ${twice.join(', ')} stands twice`);
+  return { ...own, ...common };
 }
 
 function declarationFaults(declared: Route): string[] {

@@ -39,7 +39,7 @@ export interface Parameter {
 /** Values of a set of parameters or fields, as a handler sees them: defaults filled in. */
 export type ValuesOf<P extends TProperties> = Static<TObject<P>>;
 
-/** Those of `values` that belong to `properties` and were given. */
+/** Those of `values` that belong to `properties`, whose members have no default: what was given. */
 export function givenOf<P extends TProperties>(values: ValuesOf<P>, properties: P): ValuesOf<P> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => name in properties)) as ValuesOf<P>;
 }
@@ -96,7 +96,7 @@ export function parametersOf(properties: TProperties): readonly Parameter[] {
       required: !optional && fallback === undefined,
       schema: { type: schema.type, ...schema } as TSchema,
       ...(optional ? { default: null } : fallback === undefined ? {} : { default: fallback as ParameterValue }),
-      example: (examples as readonly ParameterValue[])[0]!,
+      example: (examples as readonly ParameterValue[] | undefined)?.[0] as ParameterValue,
       description: { en: description as string, zh: zh as string },
     };
   });

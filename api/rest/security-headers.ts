@@ -1,4 +1,4 @@
-/** The security headers of every answer. They are the same for each, so the library is asked once and not at every call. */
+/** The security headers of every answer to a request that HTTP could read. They are the same for each, so the library is asked once and not at every call. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 

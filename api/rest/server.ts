@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
 import { toHex } from '../../node/format/index.ts';
+import { isSteps } from '../../node/pace/slices.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import { checkStatedType } from './body.ts';
 import { checkContentEncoding } from './charset.ts';
@@ -60,8 +61,10 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
   const context = createContext(deps, routes);
   const { world } = context;
   const exchanges = createExchanges(context);
-  const dialectOf = ({ raw: { url = '' } }: FastifyRequest): Dialect =>
-    dialects.find(({ prefix }) => url.startsWith(`${prefix}/`)) ?? dialects[0];
+  const dialectOf = ({ raw: { url = '' } }: FastifyRequest): Dialect => {
+    const path = url.split('?', 1)[0]!;
+    return dialects.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`)) ?? dialects[0];
+  };
   const streams = new Set<() => void>();
   let stopping = false;
 
@@ -81,7 +84,10 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
     },
     frameworkErrors(_error, request, reply) {
       const dialect = dialectOf(request);
-      void exchanges.refuse(request, reply as unknown as FastifyReply, dialect, targetFault(request, dialect));
+      // Fastify runs no hook for this answer.
+      reply.headers(securityHeaders);
+      reply.raw.once('close', () => exchanges.end(request));
+      exchanges.refuse(request, reply as unknown as FastifyReply, dialect, targetFault(request, dialect)).catch(() => reply.raw.destroy());
     },
   });
 
@@ -118,8 +124,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
       },
       handler: async (request, reply) => {
         const exchange = request.exchange!;
+        const read = dialect.readCall(exchange.head, route, request.body as Uint8Array | undefined);
         const incoming: Incoming = {
-          ...dialect.readCall(exchange.head, route, request.body as Uint8Array | undefined),
+          ...(isSteps(read) ? await context.pacedBodies(read) : read),
           requestId: request.id,
           language: exchange.language,
           token: exchange.token,

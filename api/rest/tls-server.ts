@@ -62,7 +62,7 @@ export function createTlsServer(handler: RequestListener, tls: TlsOptions, setti
   return server;
 }
 
-/** The last words to a socket whose bytes are no request Fastify could answer. */
+/** The last words to a socket whose bytes are no request Fastify could answer. Without security headers: of those, HSTS may not go out in clear (RFC 6797 §7.2). */
 export function endRefused(
   socket: Socket,
   code: 'REQUEST_MALFORMED' | 'REQUEST_TIMEOUT',

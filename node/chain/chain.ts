@@ -106,6 +106,7 @@ export function createChain(deps: ChainDependencies): Chain {
     spreading.flush(); // whoever judges the proposal shall have its transactions by then
     const isTaken = ({ hash }: Waiting): boolean => below.some(({ transactions }) => transactions.has(toByteText(hash)));
     const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax, isTaken);
+    const isFull = waiting.length === parameters.blockTransactionsMax || bytesLeaveOut(waiting.length, parameters.blockBytesMax, isTaken);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
     const beganMs = world.clock.monotonic();
     if (waiting.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
@@ -119,8 +120,10 @@ export function createChain(deps: ChainDependencies): Chain {
       workMsMax: budget.workMs(parameters.viewTimeoutMs),
     });
     const refused = built.refused.map(({ index, code }) => ({ id: waiting[index]!.id, code }));
-    if (equalBytes(request.parent, tip.hash)) reject(refused, request.height);
-    if (built.included.length === 0 && !emptyAllowed) return { code: 'NOTHING_TO_INCLUDE' };
+    if (built.included.length === 0 && !emptyAllowed) {
+      rejectAboveTip(request, refused);
+      return { code: 'NOTHING_TO_INCLUDE' };
+    }
     const included = built.included.map((index) => waiting[index]!);
     const seal = deps.seal(sealSigningBytes(built.hash));
     const hashes = included.map((entry) => entry.hash);
@@ -132,9 +135,15 @@ export function createChain(deps: ChainDependencies): Chain {
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
     const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
     proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, timeUpMs, refused });
-    const isCut = included.length + refused.length < waiting.length || waiting.length === parameters.blockTransactionsMax;
-    return { digest: built.hash, proposal, more: isCut };
+    rejectAboveTip(request, refused); // the parent may have become final since it was executed on
+    const isCut = included.length + refused.length < waiting.length;
+    return { digest: built.hash, proposal, more: isCut || isFull };
   };
+
+  /** Whether more than `count` might stand in a block, were it not for their bytes. */
+  function bytesLeaveOut(count: number, blockBytesMax: number, isTaken: (entry: Waiting) => boolean): boolean {
+    return mempool.size().bytes > blockBytesMax && mempool.select(count + 1, Number.POSITIVE_INFINITY, isTaken).length > count;
+  }
 
   /** What is not final of a block and those it stands on. */
   function belowOf(hash: Digest): HeldProposal[] {
@@ -143,7 +152,14 @@ export function createChain(deps: ChainDependencies): Chain {
     return below;
   }
 
-  /** A verdict on what may stand at a height counts once the block below is final. */
+  /** A verdict on what may stand at a height counts once the block below is final: now, or when that is stored. */
+  function rejectAboveTip(
+    { parent, height }: { readonly parent: Digest; readonly height: number },
+    refused: HeldProposal['refused'],
+  ): void {
+    if (equalBytes(parent, tip.hash)) reject(refused, height);
+  }
+
   function reject(refused: HeldProposal['refused'], height: number): void {
     for (const { id, code } of refused) mempool.reject(id, { code: code as 'TRANSACTION_KEY_UNKNOWN', data: { height } });
   }

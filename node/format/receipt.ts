@@ -17,7 +17,7 @@
  */
 import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
-import { decodeRecordResults, isRecordResults, recordEventData, recordEventsOf } from './record-results.ts';
+import { decodeRecordResults, isRecordResults, recordEventData, recordEventsOf, type RecordResult } from './record-results.ts';
 import { NAME_BYTES_MAX, TRANSACTION_CALLS_MAX } from './transaction.ts';
 
 export const RECEIPT_DETAIL_BYTES_MAX = 2_048; // bytes of the failure text kept
@@ -137,15 +137,20 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
  * All events of a transaction, in order of its calls: those that contracts emitted, and those that results of `records` stand for. Events before `from` are
  * counted, not encoded.
  * @param from number of the first that is asked for
+ * @param recordsOf results of `records` of a call
  * @returns how many there are
  * @throws DecodeError
  */
-export function* receiptEvents({ results, events }: Pick<Receipt, 'results' | 'events'>, from = 0): Generator<ContractEvent, number> {
+export function* receiptEvents(
+  { results, events }: Pick<Receipt, 'results' | 'events'>,
+  from = 0,
+  recordsOf: (result: Uint8Array) => readonly RecordResult[] = decodeRecordResults,
+): Generator<ContractEvent, number> {
   let at = 0;
   let emitted = 0;
   for (const [call, result] of results.entries()) {
     if (isRecordResults(result))
-      for (const event of recordEventsOf(decodeRecordResults(result)))
+      for (const event of recordEventsOf(recordsOf(result)))
         if (at++ >= from) yield { contract: RECORDS, name: event.name, data: recordEventData(event) };
     for (; events[emitted]?.call === call; emitted++) {
       const { contract, name, data } = events[emitted]!;

@@ -90,16 +90,23 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
   let store: SegmentStore | undefined = await openSegmentStore(options);
   const { tornBytes } = store.opened;
   let opening: Promise<SegmentStore> | undefined;
+  /** Of the store that met a fault last: what was queued in it goes out first, or two stores would write to one place. */
+  let closing: Promise<void> = Promise.resolve();
   let closed = false;
 
   /** After a fault of the disk the files are opened anew, for only that says what is in them. */
   async function opened(): Promise<SegmentStore> {
     if (closed) throw new ChainError('NODE_STOPPING');
     if (store) return store;
-    opening ??= openSegmentStore(options).finally(() => {
+    opening ??= reopened().finally(() => {
       opening = undefined;
     });
-    store = await opening;
+    return opening;
+  }
+
+  async function reopened(): Promise<SegmentStore> {
+    await closing;
+    store = await openSegmentStore(options);
     return store;
   }
 
@@ -114,7 +121,8 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
       if (!(error instanceof ChainError)) throw error;
       if (error.code !== 'STORE_FULL' && used && used === store) {
         store = undefined;
-        await used.close();
+        closing = used.close().catch(() => undefined); // its files may not even close
+        await closing;
       }
       options.onFault?.(error);
       throw error;
@@ -160,6 +168,8 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
     },
     async close() {
       closed = true;
+      await closing;
+      await opening?.catch(() => undefined); // heard by whoever writes
       await store?.close();
     },
   };

@@ -3,7 +3,15 @@ import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
 import { createPause } from '../pace/slices.ts';
 import type { World } from '../world.ts';
-import type { ExecutorAnswer, ExecutorCall, ExecutorControl, ExecutorFault, ExecutorWorkerData } from './executor-worker.ts';
+import type {
+  ExecutorAnswer,
+  ExecutorCall,
+  ExecutorControl,
+  ExecutorFault,
+  ExecutorStore,
+  ExecutorWorkerData,
+  ExecutorWritten,
+} from './executor-worker.ts';
 import type { BuildRequest, ExecuteRequest } from './executor.ts';
 import type { ExecutorPort } from './executor-port.ts';
 import { buffersOf, type PackedCommitted, packed, unpackCommitted } from './executor-wire.ts';
@@ -18,8 +26,11 @@ export async function startExecutorThread(
   /** The same database as the other threads read it. */
   store: { release(): Promise<() => Promise<void>> },
   onDeath: (error: Error) => void,
-  /** A read or write of the worker failed: a damaged value, a full disk. `mendedBy` says what made good for it already. */
-  onFault: (fault: ChainError, mendedBy?: string) => void = () => undefined,
+  watch: {
+    /** A read or write of the worker failed: a damaged value, a full disk. `mendedBy` says what made good for it already. */
+    onFault(store: ExecutorStore, fault: ChainError, mendedBy?: string): void;
+    onWritten(store: ExecutorStore): void;
+  } = { onFault: () => undefined, onWritten: () => undefined },
 ): Promise<ExecutorPort> {
   const worker = new Worker(new URL('./executor-worker.js', import.meta.url), {
     workerData: data,
@@ -46,11 +57,12 @@ export async function startExecutorThread(
       if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') throw error;
     }
   }
-  worker.on('message', (answer: ExecutorAnswer | ExecutorControl | ExecutorFault) => {
+  worker.on('message', (answer: ExecutorAnswer | ExecutorControl | ExecutorFault | ExecutorWritten) => {
     if ('fault' in answer) {
-      if (isErrorCode(answer.fault)) onFault(new ChainError(answer.fault, answer.data), answer.mendedBy);
+      if (isErrorCode(answer.fault)) watch.onFault(answer.store, new ChainError(answer.fault, answer.data), answer.mendedBy);
       return;
     }
+    if ('written' in answer) return watch.onWritten(answer.written);
     if ('control' in answer) {
       onControl(answer).catch(die);
       return;

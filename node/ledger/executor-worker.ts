@@ -33,12 +33,21 @@ export interface ExecutorCall {
 /** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
 export type ExecutorControl = { readonly control: 'release' | 'reopen' };
 
-/** The worker's store met something that an operator must know. */
+/** What the worker writes to: the ledger's database, and the page file of the state map. */
+export type ExecutorStore = 'chain' | 'state map';
+
+/** One of them met something that an operator must know. */
 export interface ExecutorFault {
+  readonly store: ExecutorStore;
   readonly fault: string;
   readonly data: Readonly<Record<string, unknown>>;
   /** What made good for it already. */
   readonly mendedBy?: string;
+}
+
+/** The page file took what it was given; of the database each commit says so. */
+export interface ExecutorWritten {
+  readonly written: 'state map';
 }
 
 export type ExecutorAnswer =
@@ -62,13 +71,13 @@ if (port) {
       controlDone = resolve;
       port.postMessage({ control: word } satisfies ExecutorControl);
     });
-  const tell = ({ code, data }: ChainError, mendedBy?: string): void =>
-    port.postMessage({ fault: code, data, ...(mendedBy !== undefined && { mendedBy }) } satisfies ExecutorFault);
+  const tell = (store: ExecutorStore, { code, data }: ChainError, mendedBy?: string): void =>
+    port.postMessage({ store, fault: code, data, ...(mendedBy !== undefined && { mendedBy }) } satisfies ExecutorFault);
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
     writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES,
-    onFault: tell,
+    onFault: (fault) => tell('chain', fault),
     releaseOthers: async () => {
       await control('release');
       return () => control('reopen');
@@ -81,12 +90,17 @@ if (port) {
   const executor: Executor = createExecutor({
     store,
     files,
-    onDamaged: (row) => port.postMessage({ fault: 'STORE_DAMAGED', data: { key: toHex(fromByteText(row)) } } satisfies ExecutorFault),
+    onDamaged: (row) => tell('chain', new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(row)) })),
     crypto,
     clock: { monotonic: () => performance.now() },
     genesisText,
-    mapRoom: { mapMemoryBytesMax, pages, onFault: tell },
-    onMapLoaded: (fault) => tell(fault, 'loading the state map again'),
+    mapRoom: {
+      mapMemoryBytesMax,
+      pages,
+      onFault: (fault) => tell('state map', fault),
+      onWritten: () => port.postMessage({ written: 'state map' } satisfies ExecutorWritten),
+    },
+    onMapLoaded: (fault) => tell('state map', fault, 'loading the state map again'),
     ...contracts,
   });
   let tail: Promise<void> = Promise.resolve();

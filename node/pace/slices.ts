@@ -166,6 +166,6 @@ export function* eachInSteps<T, U>(items: readonly T[], present: (item: T, index
   return out;
 }
 
-function isSteps<U>(made: U | Steps<U>): made is Steps<U> {
+export function isSteps<U>(made: U | Steps<U>): made is Steps<U> {
   return typeof made === 'object' && made !== null && typeof (made as Partial<Steps<U>>).next === 'function';
 }

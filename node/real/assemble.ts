@@ -133,8 +133,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     parts.add({ name: 'block files', stop: () => files.close() });
     if (files.tornBytes > 0) log.warn({ tornBytes: files.tornBytes }, 'torn end of the block files dropped');
     const ledger = { storePath: join(config.dataDir, 'chain'), blocksPath, genesisText };
-    const onFault = (fault: ChainError, mendedBy?: string): void => alarmed('chain', fault, mendedBy);
-    const reader = await startReaderThread(ledger, { ...world, headroom }, (fault) => onFault(fault));
+    const reader = await startReaderThread(ledger, { ...world, headroom }, (fault) => alarmed('chain', fault));
     parts.add({ name: 'reader', stop: () => reader.stop() });
     const readers = {
       async release() {
@@ -144,7 +143,10 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       },
     };
     const map = { mapMemoryBytesMax: config.mapMemoryBytesMax, pagesPath: join(config.dataDir, PAGES_FILE) };
-    const executor = await startExecutorThread({ ...ledger, ...map }, world, readers, options.onFatal, onFault);
+    const executor = await startExecutorThread({ ...ledger, ...map }, world, readers, options.onFatal, {
+      onFault: (name, fault, mendedBy) => alarmed(name, fault, mendedBy),
+      onWritten: (name) => written(name),
+    });
     parts.add({ name: 'executor', stop: () => executor.stop() }); // before the stores: a database closes when all threads have let go
     let head = (): number => 0;
     const network = await createLibp2pNetwork({

@@ -17,7 +17,7 @@ const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk
 export const FACTS_WAITING_BYTES_MAX = 16_777_216;
 
 export interface IndexFeeder {
-  /** A block became final. */
+  /** A block became final; without one, all up to the present head did. */
   onBlock(committed?: Pick<Committed, 'height' | 'recordFacts'>): void;
   /** Feeds all blocks again; resolves when the index is back at the present head. */
   rebuild(): Promise<void>;
@@ -40,9 +40,11 @@ export function createIndexFeeder(options: {
   /** Who waits for a rebuild that has not begun, and for one that runs. */
   const asked: (() => void)[] = [];
   const going: (() => void)[] = [];
-  /** Facts of blocks by height, and their bytes. */
+  /** Facts of blocks by height, in order, and their bytes. */
   const waiting = new Map<number, Uint8Array>();
   let waitingBytes = 0;
+  /** Blocks up to here are fed. A block is at the tip before it is told of with its facts, and would be read for nothing. */
+  let heightTold = -1;
 
   function keep({ height, recordFacts }: Pick<Committed, 'height' | 'recordFacts'>): void {
     if (!recordFacts || waitingBytes + recordFacts.length > FACTS_WAITING_BYTES_MAX) return;
@@ -50,14 +52,23 @@ export function createIndexFeeder(options: {
     waitingBytes += recordFacts.length;
   }
 
-  function letGo(height: number): void {
-    waitingBytes -= waiting.get(height)?.length ?? 0;
-    waiting.delete(height);
+  /** Facts of blocks that are in the index, whichever way they came there. */
+  function letGo(): void {
+    for (const [height, facts] of waiting) {
+      if (height > heightFed()) return;
+      waiting.delete(height);
+      waitingBytes -= facts.length;
+    }
+  }
+
+  function heightFed(): number {
+    return index.height ?? -1;
   }
 
   function rebuild(): Promise<void> {
     return new Promise((resolve) => {
       asked.push(resolve);
+      heightTold = Math.max(heightTold, options.height());
       start();
     });
   }
@@ -68,14 +79,14 @@ export function createIndexFeeder(options: {
         await index.refeed();
         going.push(...asked.splice(0));
       }
-      const height = (index.height ?? -1) + 1;
+      letGo();
+      const height = heightFed() + 1;
       if (stopped) return;
-      if (height > options.height()) break;
+      if (height > heightTold) break;
       const pause = createPause(options);
       const facts = waiting.get(height);
       if (facts) {
         await index.applyFacts(height, facts, pause);
-        letGo(height);
         continue;
       }
       const headerBytes = blocks.headerBytes(height);
@@ -92,6 +103,7 @@ export function createIndexFeeder(options: {
   function onBlock(committed?: Pick<Committed, 'height' | 'recordFacts'>): void {
     if (stopped) return;
     if (committed) keep(committed);
+    heightTold = Math.max(heightTold, committed?.height ?? options.height());
     start();
   }
 
@@ -101,14 +113,14 @@ export function createIndexFeeder(options: {
       .then(
         () => true,
         (error: unknown) => {
-          log.error({ error: String(error), indexedHeight: index.height ?? -1 }, 'query index is behind');
+          log.error({ error: String(error), indexedHeight: heightFed() }, 'query index is behind');
           cancelRetry = options.timers.after(RETRY_MS, start);
           return false;
         },
       )
       .then((done) => {
         running = undefined;
-        if (done && ((index.height ?? -1) < options.height() || asked.length > 0)) start();
+        if (done && (heightFed() < heightTold || asked.length > 0)) start();
       });
   }
 

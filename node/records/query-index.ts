@@ -98,12 +98,15 @@ export function createRecordIndex(
   let head = readHead(store);
   let loading: Promise<Segments> | undefined;
 
-  /** What is held in memory of the rows of the store. */
+  /** What is held in memory of the rows of the store, and the head with it: a write that failed may turn out to be stored. */
   function loaded(pause: Pause = NO_PAUSE): Promise<Segments> {
-    loading ??= Segments.load(store, head, pause).catch((error: unknown) => {
-      loading = undefined;
-      throw error;
-    });
+    if (!loading) {
+      head = readHead(store);
+      loading = Segments.load(store, head, pause).catch((error: unknown) => {
+        loading = undefined;
+        throw error;
+      });
+    }
     return loading;
   }
 
@@ -125,9 +128,9 @@ export function createRecordIndex(
   }
 
   async function applyFacts(next: number, facts: Uint8Array, pause: Pause = NO_PAUSE): Promise<void> {
-    if (!isNext(next)) return;
     const { timestampMs, versions } = await withPauses(decodeBlockFacts(facts), pause);
     const segments = await loaded(pause);
+    if (!isNext(next)) return;
     try {
       for (const version of versions) {
         segments.push(version, next, timestampMs);
@@ -235,9 +238,9 @@ export function createRecordIndex(
       return { count, height: page.height, complete: page.next === undefined };
     },
     async refeed() {
+      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });
       head = undefined;
       loading = undefined;
-      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });
     },
   };
 }

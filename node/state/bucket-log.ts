@@ -113,13 +113,14 @@ export class BucketLog {
 
   /**
    * Empties segments until garbage is within its bound, and keeps what fits `bytesMax` in memory. Records move.
+   * @returns how many segments went to the page file
    * @throws PagesDamaged; ChainError STORE_FULL, STORE_IO when no more can be moved to the page file
    */
-  collect(bytesMax: number): void {
+  collect(bytesMax: number): number {
     this.#readBucket = 0;
     const garbage = () => this.#segments.count * SEGMENT_BYTES - this.#liveBytes;
     while (garbage() > this.#liveBytes / GARBAGE_DIVISOR + GARBAGE_BYTES_FREE) this.#empty(this.#sparsest());
-    this.#segments.spill(bytesMax - this.#places.byteLength - this.#sizes.byteLength);
+    return this.#segments.spill(bytesMax - this.#places.byteLength - this.#sizes.byteLength);
   }
 
   #newNumber(): number {

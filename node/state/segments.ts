@@ -110,10 +110,12 @@ export class Segments {
 
   /**
    * Moves the oldest segments to the file until those in memory take `bytesMax` with what is spare, never the one taken last.
+   * @returns how many
    * @throws ChainError STORE_FULL, STORE_IO: what the file did not take is still in memory
    */
-  spill(bytesMax: number): void {
-    if (this.#file === undefined) return;
+  spill(bytesMax: number): number {
+    if (this.#file === undefined) return 0;
+    let count = 0;
     const most = Math.max(MEMORY_SEGMENTS_MIN, Math.floor(bytesMax / SEGMENT_BYTES));
     const spare = Math.ceil(most / SPARE_DIVISOR);
     while (this.#order.length > most - spare) {
@@ -126,7 +128,9 @@ export class Segments {
       this.#memory[index] = undefined;
       this.#order.shift();
       this.#spare.push(memory);
+      count++;
     }
     this.#spare.length = Math.min(this.#spare.length, Math.max(0, most - this.#order.length));
+    return count;
   }
 }

@@ -17,6 +17,8 @@ export interface MapRoom {
   readonly pages: PageFile;
   /** The page file took no more: what is over stays in memory until it does. */
   readonly onFault: (fault: ChainError) => void;
+  /** The page file took all that was over. */
+  readonly onWritten?: () => void;
 }
 
 /** One version of the map. */
@@ -41,18 +43,21 @@ export class Tree {
   readonly hasher: NodeHash;
   readonly #bytesMax: number;
   readonly #onFault: (fault: ChainError) => void;
+  readonly #onWritten: () => void;
 
   constructor(hash: MapHash, room: MapRoom | undefined) {
     this.hasher = new NodeHash(hash);
     this.log = new BucketLog(room?.pages);
     this.#bytesMax = room?.mapMemoryBytesMax ?? 0;
     this.#onFault = room?.onFault ?? (() => undefined);
+    this.#onWritten = room?.onWritten ?? (() => undefined);
   }
 
   /** Gives back the memory of what was freed. Buckets move. @throws PagesDamaged */
   collect(): void {
     try {
-      this.log.collect(this.#bytesMax - this.branches.bytes);
+      const moved = this.log.collect(this.#bytesMax - this.branches.bytes);
+      if (moved > 0) this.#onWritten();
     } catch (error) {
       if (!(error instanceof ChainError) || error instanceof PagesDamaged) throw error;
       this.#onFault(error);

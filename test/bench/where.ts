@@ -12,7 +12,7 @@ export interface Share {
 
 /** Parts by the modules that make them; the first one met from the innermost frame outwards has the sample. What all use (codec, hashes) goes to its caller. */
 const MAIN_PARTS: readonly (readonly [string, RegExp])[] = [
-  ['query index and its LevelDB calls', /node\/records\/(feeder|query-index|index-|columns|source)/],
+  ['query index and its LevelDB calls', /node\/records\/(feeder|query|source)/],
   ['signature checks: messages to the worker', /node\/crypto\/verify-pool/],
   ['executor: messages to the worker', /node\/ledger\/executor-(thread|wire)/],
   ['bodies of proposals to disk', /node\/(chain\/pending-bodies|ledger\/block-files|store\/segments)/],

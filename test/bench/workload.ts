@@ -13,7 +13,7 @@ import { type Keystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node
 import { prepareRecord } from '../../node/records/index.ts';
 
 /** A record of the data set uses 22 million. */
-const GAS_PER_RECORD_LIMIT = 60_000_000;
+const GAS_PER_RECORD_LIMIT = 30_000_000;
 const EXPIRY_BLOCKS = 9_000; // a bench outlasts many blocks; inside txLifetimeBlocksMax
 
 export type Kind = 'ai4i' | 'plain';

@@ -91,6 +91,22 @@ export const plantedBlockFiles: readonly PlantedBug[] = [
     only: 'next body is stored',
   },
   {
+    name: 'block files are opened anew while bodies still go out through the store that failed',
+    file: BLOCK_FILES,
+    from: '    await closing;\n    store = await',
+    to: '    store = await',
+    test: BLOCK_FILES_TEST,
+    only: 'queued when the disk fails',
+  },
+  {
+    name: 'block files that are being opened anew when the node stops stay open',
+    file: BLOCK_FILES,
+    from: '      await opening?.catch(() => undefined); // heard by whoever writes\n',
+    to: '',
+    test: BLOCK_FILES_TEST,
+    only: 'when all is to stop',
+  },
+  {
     name: 'a body read at once is not checked',
     file: READ_NOW,
     from: 'if (sumAt(seed, at + payloadFrom + from, part) !== sums[piece]) return undefined;',

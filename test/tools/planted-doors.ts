@@ -5,6 +5,7 @@ const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
 const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
+const SERVER_TEST = 'test/unit/api/rest/server.test.ts';
 const DIALECT_TEST = 'test/unit/api/dialects/dialect.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
 const CSV = 'node/records/formats/csv.ts';
@@ -219,7 +220,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'api/rest/percent.ts',
     from: 'return undefined;\n  }\n}',
     to: 'return text;\n  }\n}',
-    test: 'test/unit/api/rest/server.test.ts',
+    test: SERVER_TEST,
     only: 'percent-encoding',
   },
   {
@@ -523,6 +524,38 @@ export const plantedDoors: readonly PlantedBug[] = [
     test: START_TEST,
   },
   {
+    name: 'a call whose path cannot be read is in no exchange log',
+    file: 'api/rest/server.ts',
+    from: "      reply.raw.once('close', () => exchanges.end(request));\n",
+    to: '',
+    test: SERVER_TEST,
+    only: 'leaves one entry',
+  },
+  {
+    name: 'the refusal of an unreadable path carries no security headers',
+    file: 'api/rest/server.ts',
+    from: '      reply.headers(securityHeaders);\n      reply.raw',
+    to: '      reply.raw',
+    test: SERVER_TEST,
+    only: 'percent-encoding',
+  },
+  {
+    name: 'a dialect that fails at the refusal of an unreadable path fails the process',
+    file: 'api/rest/server.ts',
+    from: '.catch(() => reply.raw.destroy());',
+    to: '.then(() => undefined);',
+    test: DIALECT_TEST,
+    only: 'unreadable path',
+  },
+  {
+    name: 'one record that was submitted is told as a change',
+    file: 'api/rest/routes/parts.ts',
+    from: "told.length === 1 && 'digestBefore' in told[0]! ? told[0] : told",
+    to: 'told.length === 1 ? told[0] : told',
+    test: 'test/unit/api/rest/routes.test.ts',
+    only: 'a list and one object',
+  },
+  {
     name: 'a call of a second dialect is admitted without a token',
     file: 'api/rest/server.ts',
     from: 'exchange.caller = admit(context, route, exchange.token, request.ip);',
@@ -539,7 +572,15 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'what no dialect may leave out',
   },
   {
-    name: 'parameters of a second dialect are not checked',
+    name: 'the path that is the prefix of a second dialect is answered by the first',
+    file: 'api/rest/server.ts',
+    from: 'path === prefix || ',
+    to: '',
+    test: DIALECT_TEST,
+    only: 'what no dialect may leave out',
+  },
+  {
+    name: 'parameters of a call are not checked',
     file: 'api/rest/handle.ts',
     from: 'const all = [...details, ...bodyDetails];',
     to: 'const all = [...bodyDetails];',

@@ -5,6 +5,7 @@ const INDEX = 'node/records/query-index.ts';
 const SEGMENTS = 'node/records/query/segments.ts';
 const FACTS_TEST = 'test/unit/node/ledger/record-facts.test.ts';
 const TEST = 'test/unit/node/records/query-segments.test.ts';
+const MEMORY_TEST = 'test/unit/node/records/query-memory.test.ts';
 
 export const plantedIndex: readonly PlantedBug[] = [
   {
@@ -22,6 +23,30 @@ export const plantedIndex: readonly PlantedBug[] = [
     to: 'void error;',
     test: TEST,
     only: 'whose write fails',
+  },
+  {
+    name: 'the query index goes on from the height it had when a write failed that turned out to be stored',
+    file: INDEX,
+    from: '      head = readHead(store);\n      loading =',
+    to: '      loading =',
+    test: TEST,
+    only: 'turns out to be stored',
+  },
+  {
+    name: 'the query index takes up a block again whose write turned out to be stored',
+    file: INDEX,
+    from: '    const segments = await loaded(pause);\n    if (!isNext(next)) return;\n',
+    to: '    if (!isNext(next)) return;\n    const segments = await loaded(pause);\n',
+    test: TEST,
+    only: 'turns out to be stored',
+  },
+  {
+    name: 'the query index is empty in memory while its rows say a height',
+    file: INDEX,
+    from: '      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });\n      head = undefined;\n',
+    to: '      head = undefined;\n      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });\n',
+    test: TEST,
+    only: 'could not forget its height',
   },
   {
     name: 'an opened query index takes up versions again that stand in a closed segment',
@@ -70,6 +95,38 @@ export const plantedIndex: readonly PlantedBug[] = [
     to: 'indexKey.posting(field, value, 0xffff_ffff)]',
     test: TEST,
     only: 'row is noticed, and the index made anew',
+  },
+  {
+    name: 'columns of closed segments are held without bound',
+    file: SEGMENTS,
+    from: '      if (this.#held.get(number) === segment) this.#heldBytes += bytes;\n',
+    to: '      void bytes;\n',
+    test: MEMORY_TEST,
+    only: 'held past their bound',
+  },
+  {
+    name: 'an opened query index holds twice which versions were replaced',
+    file: SEGMENTS,
+    from: 'this.#entries.push({ ...entry, replaced: [] });',
+    to: 'this.#entries.push(entry);',
+    test: MEMORY_TEST,
+    only: 'held once',
+  },
+  {
+    name: 'a segment that closes holds on to which versions it replaced',
+    file: SEGMENTS,
+    from: 'as OpenEntry).replaced.length = 0;',
+    to: 'as OpenEntry).replaced.length += 0;',
+    test: MEMORY_TEST,
+    only: 'held once',
+  },
+  {
+    name: 'a search in order of time takes up segments without its value',
+    file: 'node/records/query/orders.ts',
+    from: 'if (rows.length === 0) return;',
+    to: '',
+    test: MEMORY_TEST,
+    only: 'and no other',
   },
   {
     name: 'the query index is told of an amendment as if it were a first version',

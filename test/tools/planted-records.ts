@@ -8,6 +8,7 @@ const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
 const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const SERVICES_TEST = 'test/simulation/services.test.ts';
+const FEEDER_TEST = 'test/unit/node/records/feeder.test.ts';
 const EVIDENCE = 'node/format/evidence-verdict.ts';
 const EVIDENCE_TEST = 'test/unit/node/format/evidence-exchange.test.ts';
 
@@ -192,8 +193,24 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'node/records/feeder.ts',
     from: 'await withPauses(recordRowsOf(written, state), pause), pause);',
     to: '(await withPauses(recordRowsOf(written, state), pause)).slice(0, 2), pause);',
-    test: SERVICES_TEST,
-    only: 'stopped and started again',
+    test: FEEDER_TEST,
+    only: 'made anew from blocks',
+  },
+  {
+    name: 'facts of a block that was read fill what may wait to be indexed',
+    file: 'node/records/feeder.ts',
+    from: '      letGo();\n',
+    to: '      if (heightFed() < 0) letGo();\n',
+    test: FEEDER_TEST,
+    only: 'no room to wait',
+  },
+  {
+    name: 'any amount of facts may wait to be indexed',
+    file: 'node/records/feeder.ts',
+    from: 'waitingBytes + recordFacts.length > FACTS_WAITING_BYTES_MAX',
+    to: 'waitingBytes < 0',
+    test: FEEDER_TEST,
+    only: 'no room to wait',
   },
   {
     name: 'a bundle may show the receipt of another transaction',

@@ -259,6 +259,14 @@ export const plantedRecovery: readonly PlantedBug[] = [
     only: 'although one is due',
   },
   {
+    name: 'an alarm that is over ends the process when the disk takes no word of it',
+    file: 'node/node.ts',
+    from: 'alarms.resolve(kind, detail, resolution).catch(saveLater)',
+    to: 'alarms.resolve(kind, detail, resolution)',
+    test: NODE_ALARMS_TEST,
+    only: 'rejects nobody',
+  },
+  {
     name: 'that consensus cannot store is an alarm for ever',
     file: NODE,
     from: '    if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault),',

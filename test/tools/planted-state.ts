@@ -334,6 +334,14 @@ const pages: readonly PlantedBug[] = [
     only: 'page file that is full',
   },
   {
+    name: 'nobody hears that a page file that was full takes pages again',
+    file: 'node/state/tree.ts',
+    from: '      if (moved > 0) this.#onWritten();\n',
+    to: '',
+    test: 'test/unit/node/state/page-file.test.ts',
+    only: 'page file that is full',
+  },
+  {
     name: 'a full page file fails the block that is on disk',
     file: 'node/state/tree.ts',
     from: '      this.#onFault(error);\n',

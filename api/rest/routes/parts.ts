@@ -13,6 +13,7 @@ import {
   presentRecordResult,
   type Receipt,
   receiptEvents,
+  type RecordResult,
   toHex,
 } from '../../../node/format/index.ts';
 import { type EngineStatus, openFinality } from '../../../consensus/index.ts';
@@ -52,6 +53,12 @@ export const recordCodes = [...Object.keys(recordsErrors).filter((code) => !inde
 export const hexDigest = Type.String({ minLength: 64, maxLength: 64, pattern: '^[0-9a-f]{64}$' });
 export const name128 = Type.String({ minLength: 1, maxLength: 128 });
 export const heightRange = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+export const versionParameter = inQuery(
+  Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+  { default: 0, example: 1 },
+  { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
+);
 
 const limit = inQuery(
   Type.Integer({ minimum: 1, maximum: 1_000 }),
@@ -140,6 +147,11 @@ export function presentRound({ engine, height, phase, producer, details: { view,
 
 /** A receipt may hold results and events of megabytes. */
 export function* receiptSteps(receipt: Receipt) {
+  const records = new Map<Uint8Array, readonly RecordResult[]>(); // by the call's result; decoding takes longest, and both lists below need it
+  for (const result of receipt.results) {
+    if (isRecordResults(result)) records.set(result, decodeRecordResults(result));
+    yield;
+  }
   return {
     transactionId: toHex(receipt.transactionId),
     height: receipt.height,
@@ -150,21 +162,21 @@ export function* receiptSteps(receipt: Receipt) {
     failedCall: receipt.failedCall,
     gasUsed: receipt.gasUsed,
     keyKind: receipt.keyKind,
-    results: yield* eachInSteps(receipt.results, (result) => resultSteps(result, receipt)),
-    events: yield* allEventsSteps(receipt),
+    results: yield* eachInSteps(receipt.results, (result) => resultSteps(result, records.get(result), receipt)),
+    events: yield* allEventsSteps(receipt, records),
   };
 }
 
 /** Of one call: results of records are told as a contract that speaks JSON would, one object for a change and a list for what was submitted. */
-function* resultSteps(result: Uint8Array, receipt: Receipt): Steps<unknown> {
-  if (!isRecordResults(result)) return yield* valueSteps(result);
-  const told = yield* eachInSteps(decodeRecordResults(result), (each) => presentRecordResult(each, receipt));
+function* resultSteps(result: Uint8Array, records: readonly RecordResult[] | undefined, receipt: Receipt): Steps<unknown> {
+  if (records === undefined) return yield* valueSteps(result);
+  const told = yield* eachInSteps(records, (each) => presentRecordResult(each, receipt));
   return told.length === 1 && 'digestBefore' in told[0]! ? told[0] : told;
 }
 
-function* allEventsSteps(receipt: Receipt): Steps<unknown[]> {
+function* allEventsSteps(receipt: Receipt, records: ReadonlyMap<Uint8Array, readonly RecordResult[]>): Steps<unknown[]> {
   const told: unknown[] = [];
-  for (const { contract, name, data } of receiptEvents(receipt)) {
+  for (const { contract, name, data } of receiptEvents(receipt, 0, (result) => records.get(result)!)) {
     told.push({ contract, name, data: yield* valueSteps(data) });
     yield;
   }

@@ -12,6 +12,7 @@ import {
   hexDigest,
   heightRange,
   listOf,
+  name128,
   pageParameters,
   READ_RATE,
   READ_TIMEOUT_MS,
@@ -20,6 +21,7 @@ import {
   Row,
   SUBMIT_RATE,
   SUBMIT_TIMEOUT_MS,
+  versionParameter,
   waitParameters,
 } from './parts.ts';
 import { listRoute, readRoute } from './shapes.ts';
@@ -59,14 +61,8 @@ const digestLimit = {
   },
 } as const;
 const recordId = inPath(hexDigest, 'b'.repeat(64), { en: 'Record id, 64 hex digits', zh: '记录标识，64 位十六进制' });
-const versionParameter = inQuery(
-  Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
-  { default: 0, example: 1 },
-  { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
-);
-
 const classParameter = inQuery(
-  Type.String({ minLength: 1, maxLength: 128 }),
+  name128,
   { default: 'production', example: 'quality' },
   {
     en: 'Class of the records: production (annex A), device, quality, material_consumption, or one an organisation registered',
@@ -76,7 +72,7 @@ const classParameter = inQuery(
 
 const SOURCE_CHARACTERS_MAX = 64; // so that any script fits the 256 bytes of the stored form
 const sourceText = Type.String({ minLength: 1, maxLength: SOURCE_CHARACTERS_MAX, pattern: '^[^\\p{Cc}]*$' });
-const source = (example: string, en: string, zh: string) => inQuery(sourceText, { default: null, example: example }, { en, zh });
+const source = (example: string, en: string, zh: string) => inQuery(sourceText, { default: null, example }, { en, zh });
 /** Stored beside each record of the body; the last time and seq of an account and interface are kept, so that an incremental upload knows where to go on. */
 const sourceParameters = {
   sourceSystem: source('MES-3', 'System the records come from', '记录来源系统'),
@@ -88,7 +84,7 @@ const sourceParameters = {
 };
 
 const textRange = Type.String({ minLength: 1, maxLength: 256 });
-const filter = (example: string, en: string, zh: string) => inQuery(textRange, { default: null, example: example }, { en, zh });
+const filter = (example: string, en: string, zh: string) => inQuery(textRange, { default: null, example }, { en, zh });
 const filterParameters = {
   class: filter('production', 'Record class', '记录类别'),
   product: filter('M14860', 'product_uid', '产品标识'),

@@ -20,8 +20,8 @@ import type { ApiContext } from '../context.ts';
 import type { Caller } from '../../../node/records/types.ts';
 import type { Call } from '../call.ts';
 import { API_PREFIX, type Route } from '../route.ts';
-import { choiceOf, field, inPath, inQuery, strictObject } from '../schema.ts';
-import type { WaitParameters } from './parts.ts';
+import { choiceOf, field, inPath, strictObject } from '../schema.ts';
+import { versionParameter, type WaitParameters } from './parts.ts';
 import { listRoute, readRoute, readsAll, statePages, submitRoute } from './shapes.ts';
 import { encodeArgs, submitCalls } from './submission.ts';
 
@@ -101,11 +101,7 @@ const getEntry = readRoute({
   parameters: {
     kind: anyKind,
     id: entryId,
-    version: inQuery(
-      Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
-      { default: 0, example: 1 },
-      { en: 'Version asked; 0: the current one', zh: '查询的版本；0 表示当前版本' },
-    ),
+    version: versionParameter,
   },
   errors: ['REGISTRY_ENTRY_UNKNOWN'],
   handler: (call, api) => {
@@ -178,6 +174,7 @@ const updateEntry = submitRoute({
 });
 
 const METHOD_OF_STATE = { active: 'resume', suspended: 'suspend', withdrawn: 'withdraw' } as const;
+const entryStates = Object.keys(METHOD_OF_STATE) as readonly (keyof typeof METHOD_OF_STATE)[];
 
 const setEntryState = submitRoute({
   operationId: 'setEntryState',
@@ -191,7 +188,7 @@ const setEntryState = submitRoute({
   body: {
     formats: ['application/json'],
     schema: strictObject({
-      state: field(choiceOf('active', 'suspended', 'withdrawn'), 'withdrawn', {
+      state: field(choiceOf(...entryStates), 'withdrawn', {
         en: 'active, suspended, or withdrawn, which is for good',
         zh: 'active、suspended，或 withdrawn（不可恢复）',
       }),

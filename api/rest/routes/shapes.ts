@@ -10,7 +10,7 @@ import { type Cursor, decodeCursor, encodeCursor, filterDigest } from '../cursor
 import { jsonBytesSteps, UNBOUNDED } from '../../../node/pace/json-steps.ts';
 import { eachInSteps } from '../../../node/pace/slices.ts';
 import type { Call, Reply } from '../call.ts';
-import { type Route, type RouteDeclaration, route } from '../route.ts';
+import { type Route, type RouteDeclaration, route, withParameters } from '../route.ts';
 import type { ValuesOf } from '../schema.ts';
 import {
   contractCodes,
@@ -92,7 +92,7 @@ export function listRoute<P extends TProperties = NoParameters>({
 }: ListDeclaration<P>): Route {
   return readRoute({
     ...declaration,
-    parameters: { ...parameters, ...pageParameters } as unknown as P,
+    parameters: withParameters(declaration.operationId, { ...parameters } as P, pageParameters),
     errors: ['CURSOR_INVALID', ...errors],
     response: { schema: listOf(item), statuses: [200] },
     handler: async (call, api) => {
@@ -162,6 +162,6 @@ export function submitRoute<P extends TProperties = NoParameters, B extends TSch
     errors: contractCodes,
     response: receiptResponse,
     ...declaration,
-    parameters: { ...parameters, ...waitParameters } as unknown as P,
+    parameters: withParameters(declaration.operationId, { ...parameters } as P, waitParameters),
   });
 }

@@ -15,11 +15,8 @@ export const SPREAD_MS = 250;
 /** Weight of the newest block in what is known of a sender. */
 const NEWEST_PART = 1 / 4;
 
-/**
- * Transactions that any sender may have waiting: what a loader has under way. Fewer had a chain that was busy refusing take less of everybody, and know that
- * as a reason to refuse more: 115 records a second where 272 went through.
- */
-export const WAITING_COUNT_MIN = 128;
+/** Transactions that any sender may have waiting: what one loader has under way, however few of them a block takes. */
+export const WAITING_COUNT_MIN = 4;
 /** Longest wait that is told, ms. */
 const TOLD_MS_MAX = 30_000;
 

@@ -101,6 +101,10 @@ export function commitOrder(options: OrderOptions): Order {
         const number = segments.segmentOf(ordinal);
         const { first, count: held } = segments.entry(number);
         const rows = await listedRows(number);
+        if (rows?.length === 0) {
+          ordinal = first + held;
+          continue;
+        }
         const segment = segments.rows(number);
         const end = Math.min(rows?.length ?? held, rowsWhole - first);
         let at = rows ? firstWhere(rows.length, (i) => first + rows[i]! >= ordinal) : ordinal - first;
@@ -142,6 +146,7 @@ export function timeOrder(options: OrderOptions): Order {
 
   async function open(number: number): Promise<void> {
     const rows = await postings.rowsOf(number);
+    if (rows.length === 0) return; // most segments do not have the value
     const segment = segments.rows(number);
     const run = { number, segment, rows, at: firstWhere(rows.length, (at) => rowKey(segment, rows[at]!) >= from), key: '' };
     if (!settle(run)) return;

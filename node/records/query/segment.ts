@@ -26,6 +26,8 @@ export const SEGMENT_BYTES_MAX = 4_194_304;
 /** What a version and an item of its lists count, however short their texts: they take time to be written and posted. */
 const ROW_BYTES = 64;
 const ITEM_BYTES = 16;
+/** What a closed segment takes in memory before a column of it is read, about. */
+const CLOSED_SEGMENT_BYTES = 4_096;
 const ID_BYTES = 32;
 const TIME_BYTES = 8;
 
@@ -169,11 +171,14 @@ export class ClosedSegment implements SegmentRows {
   readonly number: number;
   readonly columns: Columns;
   readonly #store: Store;
-  /** Of the columns read so far. */
-  bytes = 0;
+  readonly #onRead: (bytes: number) => void;
+  /** In memory, about: of itself and of the columns read so far. */
+  bytes = CLOSED_SEGMENT_BYTES;
 
-  constructor(store: Store, number: number) {
+  /** @param onRead told of the bytes of each column that is read */
+  constructor(store: Store, number: number, onRead: (bytes: number) => void) {
     this.#store = store;
+    this.#onRead = onRead;
     this.number = number;
     const columns = {};
     for (const name of names)
@@ -186,6 +191,7 @@ export class ClosedSegment implements SegmentRows {
     const bytes = this.#store.get(key);
     if (!bytes) throw rowMissing(key);
     this.bytes += bytes.length;
+    this.#onRead(bytes.length);
     const column = table[name].read(bytes);
     Object.defineProperty(columns, name, { value: column, enumerable: true });
     return column;

@@ -36,7 +36,7 @@ export interface SegmentEntry {
   /** Least and greatest time, as timeText. */
   readonly timeMin: ByteText;
   readonly timeMax: ByteText;
-  /** Rows that are a next version, each with the ordinal of the one that it replaced. */
+  /** Rows that are a next version, each with the ordinal of the one that it replaced. Of a closed segment in memory none: they are noted by the other end. */
   readonly replaced: readonly (readonly [row: number, ordinal: number])[];
 }
 
@@ -98,6 +98,7 @@ export class Segments {
   #open: OpenSegment[] = [];
   #blocks: OpenBlock[] = [];
   readonly #held = new Map<number, ClosedSegment>();
+  #heldBytes = 0;
   /** By segment: of each row that a later version replaced, the ordinal of that version and one. */
   readonly #replacedBy = new Map<number, Uint32Array>();
   /** Versions taken up, those of a block under way with them. */
@@ -120,7 +121,7 @@ export class Segments {
     for await (const { key, value } of rowsBetween(this.#store, indexKey.segment(0), indexKey.segment(closed))) {
       if (key !== indexKey.segment(this.#entries.length)) break;
       const entry = decodeEntry(value);
-      this.#entries.push(entry);
+      this.#entries.push({ ...entry, replaced: [] });
       for (const [row, ordinal] of entry.replaced) this.#noteReplaced(ordinal, entry.first + row);
       this.#rows = entry.first + entry.count;
       await pause();
@@ -158,17 +159,23 @@ export class Segments {
   }
 
   #closed(number: number): ClosedSegment {
-    const held = this.#held.get(number) ?? new ClosedSegment(this.#store, number);
+    const held = this.#held.get(number) ?? this.#hold(number);
     this.#held.delete(number); // and in again, behind those read longer ago
     this.#held.set(number, held);
-    let bytes = 0;
-    for (const each of this.#held.values()) bytes += each.bytes;
-    for (const [other, { bytes: freed }] of this.#held) {
-      if (bytes <= COLUMNS_HELD_BYTES_MAX || other === number) break;
+    for (const [other, { bytes }] of this.#held) {
+      if (this.#heldBytes <= COLUMNS_HELD_BYTES_MAX || other === number) break;
       this.#held.delete(other);
-      bytes -= freed;
+      this.#heldBytes -= bytes;
     }
     return held;
+  }
+
+  #hold(number: number): ClosedSegment {
+    const segment: ClosedSegment = new ClosedSegment(this.#store, number, (bytes) => {
+      if (this.#held.get(number) === segment) this.#heldBytes += bytes;
+    });
+    this.#heldBytes += segment.bytes;
+    return segment;
   }
 
   /** Segment in which a version stands. */
@@ -267,6 +274,7 @@ export class Segments {
 
   /** The operations were written. */
   written(height: number): IndexHead {
+    for (const { number, isFull } of this.#open) if (isFull) (this.entry(number) as OpenEntry).replaced.length = 0;
     this.#open = this.#open.filter(({ isFull }) => !isFull);
     if (this.#rows > this.rowsWhole) this.#blocks.push({ height, end: this.#rows });
     const next = this.closedCount === this.count ? undefined : this.entry(this.closedCount);

@@ -265,13 +265,16 @@ export class SegmentStore {
     });
   }
 
-  /** Waits for what is under way. */
-  async close(): Promise<void> {
-    await this.#turn;
-    this.#reader.close();
-    await this.#file?.close();
-    this.#file = undefined;
-    this.#broken ??= new ChainError('NODE_STOPPING');
+  /** Waits for what is under way. What comes later is refused. */
+  close(): Promise<void> {
+    const closed = this.#turn.then(async () => {
+      this.#broken ??= new ChainError('NODE_STOPPING');
+      this.#reader.close();
+      await this.#file?.close();
+      this.#file = undefined;
+    });
+    this.#turn = closed.catch(() => undefined);
+    return closed;
   }
 
   #seed({ salt, number }: Segment): number {

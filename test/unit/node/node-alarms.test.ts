@@ -225,6 +225,28 @@ test('a vote log that cannot be written raises VOTE_LOG_UNWRITABLE, also when th
   await node.stop();
 });
 
+test('what was put right while the disk takes nothing is told at once, rejects nobody, and is on disk later', async () => {
+  const { node, time, local } = await start();
+  const detail = { store: 'chain' };
+  await node.raiseAlarm('STORE_DAMAGED', 'critical', detail);
+  await settle();
+  local.fault = new ChainError('STORE_IO', {});
+  await node.resolveAlarm('STORE_DAMAGED', detail, { by: 'a peer' });
+  assert.deepEqual((await node.alarms()).at(-1)?.resolution, { by: 'a peer' });
+  const isOnDisk = async () =>
+    (await local.range({ from: '', to: undefined, limit: 1_000 })).some(({ value }) =>
+      Buffer.from(value).toString('utf8').includes('a peer'),
+    );
+  local.fault = undefined;
+  assert.equal(await isOnDisk(), false);
+  for (let step = 0; step < 50; step++) {
+    time.advance(STEP_MS);
+    await settle();
+  }
+  assert.equal(await isOnDisk(), true);
+  await node.stop();
+});
+
 test('without a quorum the node says so by an alarm and its checks, and takes no transaction that no block can hold', async () => {
   const { node, time } = await start();
   await assert.rejects(node.submit(new Uint8Array(8)), { code: 'TRANSACTION_MALFORMED' });

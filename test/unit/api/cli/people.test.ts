@@ -1,11 +1,17 @@
 /** What people read: the tree of a product, the short form of doctor, lists that say what they leave out. Over HTTPS, as a person runs it. */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { deployedKey, CONTRACT, stateKey } from '../../../../contracts/index.ts';
-import { encodeJson } from '../../../../node/format/index.ts';
+import { createCrypto } from '../../../../node/crypto/index.ts';
+import { encodeJson, openGenesis } from '../../../../node/format/index.ts';
+import { openBlockFiles } from '../../../../node/ledger/block-files.ts';
+import { encodeHead, encodeLocation } from '../../../../node/ledger/block-store.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { openDirectory, openLevelStore } from '../../../../node/store/index.ts';
 import type { Trace, TraceEdge, TraceNode } from '../../../../node/records/index.ts';
+import { createTestWorld } from '../stand-in-world.ts';
 import { commandLine, openCommandRig } from './command-line.ts';
 
 const { rig, url, directory, close } = await openCommandRig();
@@ -157,6 +163,36 @@ test('doctor says one line a node where all is well, each finding with --all, an
     assert.ok(line?.includes(what) && line.includes(remedy), broken.out);
   }
   assert.match(broken.out, /^ok +org1-1 +the other \d+ examinations passed *$/m);
+});
+
+test('doctor reads every body up to the head, names a damaged one, and calls none sound when it does not know the chain', async () => {
+  const bodies = async (): Promise<readonly string[]> => {
+    const { answer } = await run(['--json', 'doctor', '--config', 'm1/node.json']);
+    return (answer as { subject: string; state: string; what: string }[])
+      .filter(({ subject }) => subject.endsWith(' block files'))
+      .map(({ state, what }) => `${state} ${what}`);
+  };
+  const genesisText = readFileSync(join(directory, 'm1/genesis.json'), 'utf8');
+  const data = join(directory, 'm1', JSON.parse(readFileSync(join(directory, 'm1/node.json'), 'utf8')).dataDir ?? 'data');
+  const store = await openLevelStore({ path: join(data, 'chain') });
+  const { chainId } = openGenesis(createCrypto(), genesisText);
+  const files = await openBlockFiles({ directory: await openDirectory(join(data, 'blocks')), chainId, world: createTestWorld() });
+  const rows = [{ key: ledgerKey.head, value: encodeHead({ height: 2, hash: new Uint8Array(32), stateRoot: new Uint8Array(32) }) }];
+  for (const height of [1, 2])
+    rows.push({ key: ledgerKey.body(height), value: encodeLocation(await files.append(height, new Uint8Array(100).fill(height))) });
+  await store.batch(rows, { sync: true });
+  await files.close();
+  assert.deepEqual(await bodies(), ['ok in use by the running node, which checks every body it reads']);
+  await store.close();
+  assert.deepEqual(await bodies(), ['ok 2 bodies, every checksum right']);
+  writeFileSync(join(directory, 'm1/genesis.json'), '{}');
+  assert.deepEqual(await bodies(), ['problem not examined: genesis, which names the chain, cannot be read']);
+  writeFileSync(join(directory, 'm1/genesis.json'), genesisText);
+  const [segment] = readdirSync(join(data, 'blocks')).map((name) => join(data, 'blocks', name));
+  const bytes = readFileSync(segment!);
+  bytes[bytes.lastIndexOf(2)]! ^= 1; // in the body of block 2
+  writeFileSync(segment!, bytes);
+  assert.deepEqual(await bodies(), ['problem STORE_DAMAGED the body of block 2']);
 });
 
 test('a list of records, and of events, says what it leaves out and goes on there', async () => {

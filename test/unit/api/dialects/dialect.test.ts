@@ -22,7 +22,7 @@ const plain: Dialect = {
       })),
   language: () => 'zh',
   admit: ({ headers }) => headers['x-key'] as string | undefined,
-  readCall({ path }, { parameters }, body) {
+  *readCall({ path }, { parameters }, body) {
     const given = new Map(path.given!.split(';').map((pair) => pair.split('=') as [string, string]));
     const placed = (place: string) =>
       Object.fromEntries(parameters.flatMap(({ name, in: at }) => (at === place && given.has(name) ? [[name, given.get(name)!]] : [])));
@@ -31,6 +31,7 @@ const plain: Dialect = {
         .split('\n')
         .map((line) => line.split('=')),
     );
+    yield;
     return {
       path: placed('path'),
       query: new URLSearchParams(placed('query')),
@@ -108,14 +109,38 @@ test('an operation that writes takes its body from a second dialect, and its ans
 });
 
 test('what no dialect may leave out holds in a second one: rights, checks, unknown paths in its own words, one entry in the exchange log', async () => {
+  assert.match(await say('GET', 'listNodes/none'), /^0 /);
   assert.equal(await say('GET', 'listNodes/none', undefined, null), 'TOKEN_MISSING');
   assert.equal(await say('GET', 'listNodes/none', undefined, 'tm1.x.y'), 'TOKEN_INVALID');
   assert.equal(await say('GET', 'listExchanges/none', undefined, rig.token('olga@acme')), 'RIGHT_MISSING');
   assert.equal(await say('GET', 'nothing'), 'NOT_FOUND');
+  for (const [url, type] of [
+    ['/plain', 'text/plain'],
+    ['/plain?x=1', 'text/plain'],
+    ['/plainly', 'application/json; charset=utf-8'],
+  ] as const)
+    assert.equal((await rig.server.app.inject({ method: 'GET', url })).headers['content-type'], type, url);
   assert.equal(await say('POST', 'listNodes/none', ''), 'METHOD_NOT_ALLOWED');
   assert.equal(await say('GET', 'listNodes/limit=0'), 'REQUEST_INVALID');
-  const { items } = JSON.parse((await say('GET', 'listExchanges/interfaceId=listNodes;limit=1;order=descending')).slice(2)) as {
+  const { items } = JSON.parse((await say('GET', 'listExchanges/interfaceId=listNodes;limit=4;order=descending')).slice(2)) as {
     readonly items: readonly { readonly caller: string; readonly code: string }[];
   };
-  assert.deepEqual([items[0]!.caller, items[0]!.code], ['ada@acme', 'REQUEST_INVALID']);
+  assert.deepEqual(
+    items.map(({ caller, code }) => `${caller} ${code}`),
+    ['ada@acme REQUEST_INVALID', ' TOKEN_INVALID', ' TOKEN_MISSING', 'ada@acme OK'],
+  );
+});
+
+test('a dialect that cannot write its refusal of an unreadable path costs that connection and nothing else', async () => {
+  const broken: Dialect = {
+    ...plain,
+    prefix: '/broken',
+    writeAnswer() {
+      throw new Error('no words for it');
+    },
+  };
+  const own = await createRig({}, undefined, undefined, undefined, [broken]);
+  await assert.rejects(own.server.app.inject({ method: 'GET', url: '/broken/%ff' }), /destroyed/);
+  assert.equal((await own.server.app.inject({ method: 'GET', url: '/healthz' })).statusCode, 200);
+  await own.close();
 });

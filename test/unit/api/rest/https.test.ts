@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -180,6 +183,15 @@ test('events stream in order, resume after the last id, are filtered, and stream
   await assert.rejects(client.get('events/stream'), { code: 'SERVER_BUSY' });
   stop.abort();
   await Promise.all(open);
+});
+
+test('the head of an event stream carries the security headers', async () => {
+  const headers = { authorization: `Bearer ${rig.token('olga@acme')}` };
+  const asked = get({ host: '127.0.0.1', port, ca, path: '/api/v1/events/stream', headers, agent: false });
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  assert.match(String(answer.headers['content-type']), /^text\/event-stream/);
+  assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/);
+  asked.destroy();
 });
 
 test('a client that dawdles over its headers is cut off', { timeout: 300_000 }, async () => {

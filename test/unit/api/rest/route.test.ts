@@ -6,6 +6,7 @@ import { choiceOf, inPath, inQuery, rangeText } from '../../../../api/rest/schem
 import { rights } from '../../../../contracts/index.ts';
 import { openApiDocument, registryRows } from '../../../../api/rest/openapi.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
+import { listRoute, submitRoute } from '../../../../api/rest/routes/shapes.ts';
 import { isErrorCode } from '../../../../node/errors/index.ts';
 
 const id = inPath(Type.String({ maxLength: 9 }), 'a', { en: 'Id', zh: '标识' });
@@ -48,6 +49,7 @@ const without: readonly [string, Partial<Record<keyof RouteDeclaration, unknown>
   ['a handler', { handler: undefined }, /handler/],
   ['its path parameters', { parameters: {} }, /path parameter id/],
   ['a place of each parameter', { parameters: { id, unit: { ...unit, in: undefined } } }, /unit stands nowhere/],
+  ['what a parameter is beside its type', { parameters: { id, unit: Type.String({ maxLength: 9 }) } }, /unit stands nowhere/],
   ['Chinese words of a parameter', { parameters: { id, unit: { ...unit, 'x-description-zh': '' } } }, /parameter unit needs words/],
   ['a default inside its range', { parameters: { id, unit: { ...unit, default: 'lb' } } }, /default outside/],
   ['an example inside its range', { parameters: { id, unit: { ...unit, examples: ['lb'] } } }, /example/],
@@ -61,6 +63,18 @@ for (const [what, change, fault] of without) {
     assert.throws(() => route({ ...whole, ...change } as RouteDeclaration), fault);
   });
 }
+
+test('a list or a submission that declares a parameter of its shape again stops the server', () => {
+  const list = { ...whole, page: async () => ({ items: [], height: 0, at: undefined }) };
+  const body = { formats: ['application/json'], bytesMax: 1, example: '{}', description: { en: 'x', zh: 'x' } };
+  for (const name of ['limit', 'after'])
+    assert.throws(() => listRoute({ ...list, parameters: { id, [name]: unit } }), new RegExp(`${name} stands twice`));
+  for (const name of ['wait', 'timeoutMs'])
+    assert.throws(
+      () => submitRoute({ ...whole, method: 'POST', body, parameters: { id, [name]: unit } } as never),
+      new RegExp(`${name} stands twice`),
+    );
+});
 
 test('two routes may not share a name or a place', () => {
   assert.throws(() => checkRoutes([route(whole), route(whole)]), /weigh/);

@@ -4,7 +4,16 @@ import { after, before, test } from 'node:test';
 import { createMetrics } from '../../../../api/rest/metrics.ts';
 import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
 import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
-import { decodeHeader, encodeBlock, encodeJson, indexDigest, toByteText, toHex, transactionHashOf } from '../../../../node/format/index.ts';
+import {
+  decodeHeader,
+  encodeBlock,
+  encodeJson,
+  encodeRecordResults,
+  indexDigest,
+  toByteText,
+  toHex,
+  transactionHashOf,
+} from '../../../../node/format/index.ts';
 import { crypto } from '../../node/records/sample.ts';
 import { SaxesParser } from 'saxes';
 import { confirmed, testEvent } from '../stand-in-node.ts';
@@ -164,6 +173,43 @@ test('a transaction: submitted raw, then pending, confirmed, rejected or unknown
   const failed = await post('/api/v1/transactions', 'AAAA', 'text/plain');
   assert.deepEqual([failed.status, failed.code, failed.data.code, failed.data.left], [409, 'TRANSACTION_FAILED', 'OUT_OF_STEEL', 0]);
   rig.node.statuses = statuses;
+});
+
+test('a receipt tells what a submission and a change of records did, a list and one object, and the events that follow from them', async () => {
+  const { statuses } = rig.node;
+  const digest = (byte: number) => new Uint8Array(32).fill(byte);
+  const stored = { class: 'heat', id: digest(1), recordDigest: digest(2), status: 'stored' } as const;
+  const repeated = {
+    ...stored,
+    id: digest(3),
+    status: 'repeated',
+    currentVersion: 4,
+    first: { height: 5, transactionId: digest(6) },
+  } as const;
+  const amended = { ...stored, status: 'amended', version: 2, digestBefore: digest(8) } as const;
+  const results = [encodeRecordResults([stored, repeated]), encodeRecordResults([amended]), encodeRecordResults([stored]), encodeJson('7')];
+  const events = [{ call: 3, contract: address, name: 'weighed', data: encodeJson({ kg: '7' }) }];
+  rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { results, events });
+  const id = 'c'.repeat(64);
+  const { receipt } = (await get(`/api/v1/transactions/${id}`)).data;
+  rig.node.statuses = statuses;
+  const hex = (byte: number) => toHex(digest(byte));
+  const of = { id: hex(1), version: 1, recordDigest: hex(2), digestAlg: 'SHA-256', currentVersion: 1, height: 7, transactionId: id };
+  const first = { ...of, status: 'stored' };
+  const again = { ...of, id: hex(3), status: 'repeated', currentVersion: 4, height: 5, transactionId: hex(6) };
+  const change = { ...of, version: 2, status: 'amended', currentVersion: 2, digestBefore: hex(8) };
+  assert.deepEqual(receipt.results, [[first, again], change, [first], '7']);
+  const event = (name: string, version: number) => ({
+    contract: 'records',
+    name,
+    data: { class: 'heat', id: hex(1), recordDigest: hex(2), version },
+  });
+  assert.deepEqual(receipt.events, [
+    event('RecordSubmitted', 1),
+    event('RecordAmended', 2),
+    event('RecordSubmitted', 1),
+    { contract: address, name: 'weighed', data: { kg: '7' } },
+  ]);
 });
 
 test('what the chain would refuse now is refused before it is signed, with its facts; what it cannot judge, or nobody waits for, is signed', async () => {

@@ -169,6 +169,72 @@ test('after a full disk or a fault of it the next body is stored, and what went 
   await assert.rejects(files.append(5, bodyOf(5, 90)), { code: 'NODE_STOPPING' });
 });
 
+/** A disk whose calls take a turn of the event loop each, and whose `put` fails once. */
+function slow(disk: SimFiles, fault: ChainError) {
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const directory = new SimDirectory(disk, async (run) => {
+    await turn();
+    return run();
+  });
+  const state = { failsOnce: false, openCount: 0 };
+  const slowed: FileDirectory = {
+    list: () => directory.list(),
+    readNow: (...at) => directory.readNow(...at),
+    rename: (...of) => directory.rename(...of),
+    remove: (...of) => directory.remove(...of),
+    async put(name, bytes) {
+      await turn();
+      if (!state.failsOnce) return directory.put(name, bytes);
+      state.failsOnce = false;
+      throw fault;
+    },
+    async open(name) {
+      await turn();
+      const file = await directory.open(name);
+      if (!file) return undefined;
+      state.openCount++;
+      return {
+        ...file,
+        async close() {
+          state.openCount--;
+        },
+      };
+    },
+  };
+  return { state, directory: slowed };
+}
+
+test('a body that is queued when the disk fails is on disk where its place says, beside those that are written on files opened anew', async () => {
+  const { state, directory } = slow(new SimFiles(), new ChainError('STORE_IO', {}));
+  const files = await openOn(directory, { segmentBytes: 10_000 });
+  await files.append(1, bodyOf(1, 9_000));
+  state.failsOnce = true;
+  const heights = Array.from({ length: 20 }, (_, i) => i + 2);
+  const appended: Promise<Location>[] = [];
+  for (const height of heights) {
+    const append = () => files.append(height, bodyOf(height, 900));
+    appended.push(append().catch(append));
+    if (height > 6) await new Promise((resolve) => setImmediate(resolve)); // some before the fault, some after it
+  }
+  const places = await Promise.all(appended);
+  for (const [i, place] of places.entries()) assert.deepEqual(await read(files, place, heights[i]!), bodyOf(heights[i]!, 900));
+  assert.equal(new Set(places).size, heights.length);
+  await files.close();
+});
+
+test('files that are being opened anew when all is to stop are closed too', async () => {
+  const { state, directory } = slow(new SimFiles(), new ChainError('STORE_IO', {}));
+  const files = await openOn(directory, { segmentBytes: 10_000 });
+  await files.append(1, bodyOf(1, 9_000));
+  state.failsOnce = true;
+  await assert.rejects(files.append(2, bodyOf(2, 900)), { code: 'STORE_IO' });
+  const again = files.append(2, bodyOf(2, 900)).catch(({ code }: ChainError) => code);
+  await files.close();
+  await again;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(state.openCount, 0);
+});
+
 test('an examination tells of damage file by file, and rests between them', async () => {
   const disk = new SimFiles();
   const files: BlockFiles = await openOn(new SimDirectory(disk), { segmentBytes: 10_000 });

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Level } from 'level';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
-import { createIndexFeeder } from '../../../../node/records/feeder.ts';
+import { createIndexFeeder, FACTS_WAITING_BYTES_MAX } from '../../../../node/records/feeder.ts';
 import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { openRecordIndex } from '../../../../node/records/query-index.ts';
 import { openLevelStore } from '../../../../node/store/level-store.ts';
@@ -76,33 +76,88 @@ test('damaged rows of the query index, its height too, are made anew from blocks
   }
 });
 
-test('a block of which the executor has said the facts is indexed without being read, one before it from its bytes', async () => {
-  const ledger = new MemoryStore();
-  const executor = executorOn(ledger);
-  await grow(executor, 2, RECORDS);
-  const tip = await executor.open();
-  const committed = await add(executor, tip, transaction(3, RECORDS));
+/** A feeder of a chain that grows under it, and the heights of blocks that it read. */
+async function feederOn(ledger: MemoryStore, height: () => number, onRead: (height: number) => void = () => undefined) {
   const read: number[] = [];
   const blocks = blocksOn(ledger);
-  const noted = {
+  const noted: typeof blocks = {
     ...blocks,
-    block: (height: number) => {
-      read.push(height);
-      return blocks.block(height);
+    block: (at: number) => {
+      read.push(at);
+      onRead(at);
+      return blocks.block(at);
     },
   };
   const time = new ManualTime();
   const rows = createStateRows(ledger);
   const state = { get: (key: string) => rows.get(ledgerKey.state(key)) };
   const index = await openRecordIndex(new MemoryStore(), crypto);
+  const feeder = createIndexFeeder({ index, blocks: noted, state, height, timers: time, clock: time, log: new MemoryLog() });
+  return { index, feeder, read };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('a block of which the executor has said the facts is indexed without being read, one before it from its bytes', async () => {
+  const ledger = new MemoryStore();
+  const executor = executorOn(ledger);
+  await grow(executor, 2, RECORDS);
+  const tip = await executor.open();
+  const committed = await add(executor, tip, transaction(3, RECORDS));
   let height = 2;
-  const feeder = createIndexFeeder({ index, blocks: noted, state, height: () => height, timers: time, clock: time, log: new MemoryLog() });
+  const { index, feeder, read } = await feederOn(ledger, () => height);
   await feeder.rebuild();
   height = 3;
   feeder.onBlock(committed);
-  while (index.height !== height) await new Promise((resolve) => setImmediate(resolve));
+  while (index.height !== height) await turn();
   assert.deepEqual([read, (await index.count({})).count], [[0, 1, 2], height * RECORDS]);
   await feeder.rebuild();
   assert.deepEqual(read.slice(3), [0, 1, 2, 3], 'facts are used once');
+  await feeder.stop();
+});
+
+test('blocks that are at the tip before they are told of are indexed without being read', async () => {
+  const ledger = new MemoryStore();
+  const executor = executorOn(ledger);
+  let tip = await executor.open();
+  const { index, feeder, read } = await feederOn(ledger, () => tip.height);
+  await feeder.rebuild();
+  let untold: Parameters<typeof feeder.onBlock>[0];
+  for (let height = 1; height <= HEIGHT; height++) {
+    const committed = await add(executor, tip, transaction(height, RECORDS));
+    tip = committed;
+    if (untold) feeder.onBlock(untold);
+    while ((index.height ?? -1) < height - 1) await turn();
+    for (let turns = 0; turns < 5; turns++) await turn(); // meanwhile transactions leave the mempool
+    untold = committed;
+  }
+  feeder.onBlock(untold);
+  while (index.height !== HEIGHT) await turn();
+  assert.deepEqual([read, (await index.count({})).count], [[0], HEIGHT * RECORDS]);
+  await feeder.stop();
+});
+
+test('a block whose facts have no room to wait is read, and those after it go by their facts again', async () => {
+  const ledger = new MemoryStore();
+  const executor = executorOn(ledger);
+  await grow(executor, 2, RECORDS);
+  const third = await add(executor, await executor.open(), transaction(3, RECORDS));
+  const fourth = await add(executor, third, transaction(4, RECORDS));
+  let height = 2;
+  const { index, feeder, read } = await feederOn(
+    ledger,
+    () => height,
+    (at) => {
+      if (at !== 2) return;
+      feeder.onBlock({ height: 2, recordFacts: new Uint8Array(FACTS_WAITING_BYTES_MAX) }); // told of while its bytes are read
+      height = 3;
+      feeder.onBlock(third);
+    },
+  );
+  await feeder.rebuild();
+  height = 4;
+  feeder.onBlock(fourth);
+  while (index.height !== height) await turn();
+  assert.deepEqual([read, (await index.count({})).count], [[0, 1, 2, 3], height * RECORDS]);
   await feeder.stop();
 });

@@ -139,15 +139,24 @@ test('a block that meets a damaged page leaves no memory behind', () => {
 test('a page file that is full leaves in memory what it cannot take, tells so, and takes it once it can', () => {
   const full = new Pages();
   const faults: string[] = [];
-  const map = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages: full, onFault: ({ code }) => faults.push(code) });
+  let taken = 0;
+  const map = createStateMap(fastHash, {
+    mapMemoryBytesMax: 1,
+    pages: full,
+    onFault: ({ code }) => faults.push(code),
+    onWritten: () => taken++,
+  });
   full.full = true;
   fill(map);
+  assert.equal(taken, 0);
   assert.ok(faults.length > 3 && faults.every((code) => code === 'STORE_FULL'));
   assert.deepEqual([...map.hold().entries()].flat(), entries);
   assert.ok(map.memory().bytes > 7 * SEGMENT_BYTES);
   full.full = false;
   commit(map, [put(0, 1)]);
+  assert.equal(taken, 1, 'what was over is in the file after one commit');
   commit(map, [put(0)]);
+  assert.equal(taken, 1);
   assert.ok(map.memory().bytes < 4 * SEGMENT_BYTES + 2 * 800 * (map.memory().branches + 256) + 6 * 32_768);
   assert.deepEqual(map.find(keyOf(0)), { valueHash: digest('0'), location: 0 });
 });

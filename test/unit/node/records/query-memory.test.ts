@@ -1,0 +1,104 @@
+/** What the query index holds in memory of its closed segments, and which of them a search reads. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { WrittenVersion } from '../../../../contracts/types.ts';
+import { type ByteText, Writer } from '../../../../node/format/index.ts';
+import { blockFactsOf } from '../../../../node/ledger/record-facts.ts';
+import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
+import { timeOrder } from '../../../../node/records/query/orders.ts';
+import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
+import { COLUMNS_HELD_BYTES_MAX, readHead, Segments } from '../../../../node/records/query/segments.ts';
+import { MemoryStore } from '../../../tools/memory-store.ts';
+import { crypto } from './sample.ts';
+
+const START_MS = 1_760_000_000_000;
+const noPause = (): Promise<void> => Promise.resolve();
+
+/** Notes which columns are read. */
+class NotingStore extends MemoryStore {
+  readonly columns: ByteText[] = [];
+
+  override get(key: ByteText): Uint8Array | undefined {
+    if (key.startsWith(indexKeyspace.column.prefix)) this.columns.push(key);
+    return super.get(key);
+  }
+}
+
+function version(n: number, named: Partial<WrittenVersion['named']>, more: Partial<WrittenVersion> = {}): WrittenVersion {
+  const id = crypto.hash(new Writer(8).u64(n).finish());
+  const said = { product: undefined, productionBatch: undefined, factory: undefined, report: undefined, verdict: undefined };
+  const facts = { ...said, timeUs: undefined, devices: [], materials: [], links: [], ...named };
+  const at = { class: 'production', org: 'alpha', actor: 'mes@alpha', state: 'current' as const };
+  return { id, version: 1, heightBefore: undefined, ...at, named: facts, ...more };
+}
+
+async function add(segments: Segments, store: MemoryStore, height: number, versions: readonly WrittenVersion[]): Promise<void> {
+  const timestampMs = START_MS + height;
+  for (const each of versions) segments.push(each, height, timestampMs);
+  const operations = segments.operations(height, blockFactsOf({ timestampMs, versions }));
+  for (let step = operations.next(); ; step = operations.next()) {
+    await store.batch(step.done ? step.value : [step.value]);
+    if (step.done) break;
+  }
+  segments.written(height);
+}
+
+test('of a closed segment the versions that it replaced are held once, beside the ones that were replaced', async () => {
+  const store = new MemoryStore();
+  const grown = await Segments.load(store, undefined, noPause);
+  const amended = 10;
+  const many = Array.from({ length: SEGMENT_ROWS_MAX }, (_, n) => version(n, {}));
+  await add(grown, store, 1, many.slice(0, amended));
+  const amendments = many.slice(0, amended).map((each) => ({ ...each, version: 2, heightBefore: 1 }));
+  await add(grown, store, 2, [...amendments, ...many.slice(amended)]);
+  for (const segments of [grown, await Segments.load(store, readHead(store), noPause)]) {
+    assert.deepEqual([segments.closedCount, segments.count], [1, 2]);
+    assert.deepEqual(segments.entry(0).replaced, []);
+    for (const [row, height, stands] of [
+      [0, 1, true],
+      [0, 2, false],
+      [amended, 2, true],
+    ] as const)
+      assert.equal(segments.standsAt(0, row, height), stands, `row ${row} at ${height}`);
+  }
+});
+
+/** Segments of one version each, with a text as long as a segment may be. */
+const COUNT = 20;
+async function largeSegments(): Promise<{ readonly store: NotingStore; readonly segments: Segments }> {
+  const store = new NotingStore();
+  const segments = await Segments.load(store, undefined, noPause);
+  const text = 'x'.repeat(4_194_304);
+  for (let n = 0; n < COUNT; n++) await add(segments, store, n + 1, [version(n, { product: `P-${n}`, verdict: `${n}${text}` })]);
+  return { store, segments };
+}
+
+test('columns held past their bound are let go, those of the segment read longest ago first', async () => {
+  const { store, segments } = await largeSegments();
+  const read = (n: number): void => void assert.ok(segments.rows(n).columns.verdict.at(0)!.startsWith(`${n}x`));
+  for (let n = 0; n < COUNT; n++) read(n);
+  assert.equal(store.columns.length, COUNT);
+  const held = Math.floor(COLUMNS_HELD_BYTES_MAX / 4_194_304) - 1;
+  for (let n = COUNT - held; n < COUNT; n++) read(n);
+  assert.equal(store.columns.length, COUNT, 'the latest are held');
+  read(0);
+  assert.equal(store.columns.length, COUNT + 1, 'the first was let go');
+});
+
+test('a search in order of time reads the segments that have its value, and no other', async () => {
+  const { store, segments } = await largeSegments();
+  const order = timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined });
+  assert.deepEqual(
+    (await order.next(10)).map(({ number }) => number),
+    [7],
+  );
+  assert.deepEqual(new Set(store.columns.map((key) => key.slice(0, -1))), new Set([indexKey.column(7, '')]));
+  let asked = 0;
+  const rows = segments.rows.bind(segments);
+  segments.rows = (number) => {
+    asked++;
+    return rows(number);
+  };
+  await timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined }).next(10);
+  assert.equal(asked, 1);
+});
