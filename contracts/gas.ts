@@ -25,7 +25,7 @@ export const GAS = {
   perByteWritten: 200,
   /** Finding the body of an earlier block, wherever on disk it stands. */
   body: 40_000_000,
-  /** It is read whole, with its checksums, and nobody knows its length before: so much for each byte that a block may have. */
+  /** It is read whole, with its checksums, and nobody knows its length before it is read: this is charged for every byte of the largest block there may be. */
   perBlockByteMax: 40,
   /** Taking one transaction of it apart. */
   perBodyByte: 80,

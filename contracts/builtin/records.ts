@@ -77,8 +77,8 @@ export function recordGas(content: Uint8Array): number {
 }
 
 /**
- * Gas of reading content as a tree as well: where the pass refuses it, or a path in it leads through a list. Members and items are counted by the marks
- * between them, those inside texts as well.
+ * Gas of reading content as a tree: where the pass refuses it, a path in it leads through a list, or it is read back. Members and items are counted by the
+ * marks between them, those inside texts as well.
  */
 export function treeGas(content: Uint8Array): number {
   let marks = 0;

@@ -29,7 +29,8 @@ export type Judgement =
 
 /**
  * Judges the bytes of a record in sealed form, as every replica does.
- * @param beforeTree called before they are read as a tree, which takes many times as long; it may be twice
+ * @param beforeTree called before each reading of them as a tree, which takes many times as long as the pass: twice where the scanner read one and then
+ *   refused the content
  */
 export function judgeContent(definition: ClassDefinition, bytes: Uint8Array, beforeTree?: () => void): Judgement {
   const scanned = scanContent(definition, bytes, 'sealed', beforeTree);

@@ -78,7 +78,7 @@ export const nodeConfigSchema = Type.Object(
       maximum: 17_179_869_184,
       default: 671_088_640,
       env: `${ENV}MAP_MEMORY_BYTES_MAX`,
-      description: 'Memory of the state map; what is over lies in a scratch file of the data directory',
+      description: 'Bytes of memory for the state map; what does not fit lies in a scratch file in the data directory',
     }),
     verifyWorkers: Type.Integer({
       minimum: 1,

@@ -1,6 +1,7 @@
 /**
- * Signature checks in worker threads (adapter of World.verifier). Checks travel in batches: a message to another thread costs
- * as much as a check, so one that comes alone is made on this thread, at most one in VERIFY_GATHER_MS. A worker that dies loses nothing: its batches go back to the queue and a new worker starts; a batch that has killed two workers is checked on this thread.
+ * Signature checks in worker threads (adapter of World.verifier). Checks travel in batches: a message to another thread costs as much as a check, so a check
+ * that comes alone is made on this thread, at most one every VERIFY_GATHER_MS. A worker that dies loses nothing: its batches go back to the queue and a new
+ * worker starts; a batch that has killed two workers is checked on this thread.
  */
 import { Worker } from 'node:worker_threads';
 import { ChainError } from '../errors/index.ts';

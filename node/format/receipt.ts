@@ -134,8 +134,11 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
 }
 
 /**
- * All events of a transaction, in order of its calls: those that contracts emitted, and those that results of `records` stand for. What nobody asks for is
- * not written. @param from number of the first that is asked for @param recordsOf results of `records` of a call @returns how many there are
+ * All events of a transaction, in order of its calls: those that contracts emitted, and those that results of `records` stand for. Events before `from` are
+ * counted, not encoded.
+ * @param from number of the first that is asked for
+ * @param recordsOf results of `records` of a call
+ * @returns how many there are
  * @throws DecodeError
  */
 export function* receiptEvents(

@@ -1,7 +1,7 @@
 /**
  * Noise as the host and the bench use it (adapter). The library hands each message to TCP in two pieces, its length and its bytes, and TCP would write each
- * by itself: two system calls, two segments, and two reads at the other side for every vote. Here they are one. And when the bytes of a message end, the
- * library asks for the length of the next one and is told by an exception that there is none, a fifth of what reading a vote cost: here by a length.
+ * by itself: two system calls, two segments, and two reads at the other side for every vote. Here they are one. Where the bytes end with a message, the
+ * library learns from an exception that no further length is there; that was a fifth of reading a vote. Here it gets a length instead that makes it wait.
  */
 import { noise } from '@chainsafe/libp2p-noise';
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface';

@@ -145,7 +145,7 @@ export async function openOperations(): Promise<Operations> {
   return { stand, operations, reference };
 }
 
-/** Two full blocks, read as a node reads them: from the block files, by place, with every checksum. */
+/** Two full blocks, read by a node's own code: from block files, by place, with every checksum. The files lie in a simulated directory in memory. */
 async function fillBlocks(stand: GasStand): Promise<void> {
   const chainId = new Uint8Array(32);
   const files = memoryBlockFiles(chainId);

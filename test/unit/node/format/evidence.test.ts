@@ -174,7 +174,7 @@ function sorted(text: string): string {
   }
 }
 
-test('a record takes 6 kB at four validators in a map of ten million keys, and never more than 6.5', () => {
+test('a record takes 6 kB at four validators in a map of ten million keys, and of 400 none more than 6.5', () => {
   // Buckets are as full as in a map of ten million keys, which has two full levels more above them: each with three siblings in the quad of its path, three
   // closed quads, and what it says of itself.
   const levelBytes = 3 * (1 + 36) + 3 * (1 + 36) + 8;
