@@ -10,6 +10,8 @@ export const START_MS = 1_760_000_000_000;
 
 export interface TestWorld extends World {
   advance(ms: number): void;
+  /** From now on the clock goes on by `advance` alone. */
+  hold(): void;
   readonly logged: string[];
 }
 
@@ -18,6 +20,8 @@ export function createTestWorld(): TestWorld {
   let shiftMs = 0;
   const logged: string[] = [];
   const started = performance.now();
+  let heldMs: number | undefined;
+  const elapsedMs = (): number => (heldMs ?? performance.now() - started) + shiftMs;
   const say = (level: string) => (fields: Readonly<Record<string, unknown>>, event: string) =>
     void logged.push(`${level} ${event} ${JSON.stringify(fields)}`);
   const log: Log = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), child: () => log };
@@ -25,10 +29,13 @@ export function createTestWorld(): TestWorld {
     advance: (ms) => {
       shiftMs += ms;
     },
+    hold: () => {
+      heldMs = performance.now() - started;
+    },
     logged,
     clock: {
-      now: () => START_MS + Math.floor(performance.now() - started) + shiftMs,
-      monotonic: () => performance.now() - started + shiftMs,
+      now: () => START_MS + Math.floor(elapsedMs()),
+      monotonic: elapsedMs,
     },
     timers: {
       after: realTimers.after,

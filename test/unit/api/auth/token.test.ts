@@ -147,6 +147,7 @@ test('DB53 5.1.1.d: a right login yields a token that works, a wrong one a 401 a
 
 test('with a second factor the code is needed, spent once, and written before the token is out', async () => {
   const own = await createRig({ rateLimitFactor: 0 });
+  own.world.hold();
   const { credentials } = own.server.context;
   await credentials.setPassword('ada@acme', PASSWORD);
   const { secret, uri } = await credentials.setOtp('ada@acme');
@@ -168,6 +169,7 @@ test('with a second factor the code is needed, spent once, and written before th
 
 test('repeated failures lock the account for ever longer times, and the lock ends by itself', async () => {
   const own = await createRig({ rateLimitFactor: 0 });
+  own.world.hold();
   const held = passHolds(own);
   await own.server.context.credentials.setPassword('ada@acme', PASSWORD);
   const wrong = () => login(own, { account: 'ada@acme', password: 'wrong' });
@@ -187,6 +189,7 @@ test('repeated failures lock the account for ever longer times, and the lock end
 
 test('wrong passwords of a stranger shut out neither a login from elsewhere nor the step-up of a session', async () => {
   const own = await createRig({ rateLimitFactor: 0 });
+  own.world.hold();
   passHolds(own);
   const { credentials } = own.server.context;
   const account = 'ada@acme';
@@ -225,6 +228,7 @@ test('wrong passwords of a stranger shut out neither a login from elsewhere nor 
 
 test('wrong codes are counted for whom they come from: of a login they do not lock the step-up, of a step-up they lock it', async () => {
   const own = await createRig();
+  own.world.hold();
   const { credentials } = own.server.context;
   const account = 'ada@acme';
   await credentials.setPassword(account, PASSWORD);
