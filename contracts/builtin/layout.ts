@@ -132,6 +132,9 @@ export type Right = (typeof rights)[number];
 /** A right that an account may hold for what it wrote itself only. */
 export type OwnableRight = 'record:read' | 'chain:read';
 
+/** Role of a node's own account, which anchors the head of its exchange log. */
+export const NODE_ROLE = 'node';
+
 /** Roles of the genesis state (6.1.4.c). */
 export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
   admin: ['*'],
@@ -148,8 +151,7 @@ export const genesisRoles: Readonly<Record<string, readonly string[]>> = {
   ],
   /** Reads what it wrote: a machine on a shop floor is easily lost, and must not be the door to everybody's records. */
   device: ['record:submit', 'record:read:own', 'transaction:submit', 'chain:read:own'],
-  /** A node's own account: anchors the head of its exchange log. */
-  node: ['transaction:submit', 'chain:read'],
+  [NODE_ROLE]: ['transaction:submit', 'chain:read'],
   auditor: ['record:read', 'chain:read', 'node:read', 'alarm:read', 'audit:read', 'metrics:read'],
 };
 

@@ -2,7 +2,7 @@
  * Whose turn it is, by gas. Every sender has gas of his own a second; what he asks for beyond it is excess. While senders who keep within their own are
  * about, the excess of all others is bounded: a little in every block, a budget a second for transactions as large as those that load records in bulk,
  * and a smaller one for dearer ones, so that most of the chain's time stays free of calls that hold every validator up for as long as they run. Without
- * them excess goes as fast as it can. What is charged is the gas used, once its block is final. A proposer orders by this; no replica judges it
+ * them excess goes as fast as it can; the anchors of nodes, which are always about, do not count. What is charged is the gas used, once its block is final. A proposer orders by this; no replica judges it
  * (DB53/T 1407-2025 6.3.3.a).
  *
  * Where the chain is slow (block-pace.ts) excess gives way: it is charged with the square of how slow blocks are, so that it has less of the time and not the
@@ -44,12 +44,6 @@ export const EXCESS_GAS_PER_SECOND = 2_500_000_000;
 export const EXCESS_GAS_SAVED_MS = 1_000;
 /** Most excess that is owed: one transaction of the largest default gas limit on a chain twice as slow as usual, sixteen seconds. */
 export const EXCESS_GAS_OWED_MAX = 40_000_000_000;
-/**
- * Where blocks are slow, one of excess alone does not follow at once: the chain rests for the time that the block before it took too long, so that who keeps
- * within his own finds it free. Excess goes at once into the blocks of others. This is the longest such rest, ms: far below a view's time-out, since a
- * backup that measures another time expects the block earlier.
- */
-export const ALONE_REST_MS_MAX = 500;
 /** Who keeps within his own is about for so long after his last transaction, ms. */
 export const ABOUT_MS = 10_000;
 /** Gas that waits from one sender in debt, by what his last transactions used, past which he is told to wait: half a minute of all excess. */
@@ -87,7 +81,8 @@ export interface GasShares {
   admissionWaitMs(sender: string, waitingCount: number): number;
 }
 
-export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
+/** @param waitsFor whether anybody waits for what a sender sends: nobody does for a node's own anchors */
+export function createGasShares(clock: Pick<Clock, 'monotonic'>, waitsFor: (sender: string) => boolean): GasShares {
   const buckets = new TokenBuckets(clock);
   const ownRate = rateSaving(SENDER_GAS_PER_SECOND, SENDER_GAS_SAVED_MS);
   const budgets = { self: new ExcessBudgets(clock), other: new ExcessBudgets(clock) } as const;
@@ -118,11 +113,7 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
     const senders: WithinOwn<T>[] = [];
     for (const [sender, queue] of queues) senders.push(new WithinOwn(leftOf(sender), beyondMax, queue));
     senders.sort((a, b) => b.left - a.left); // who used least goes first
-    let alone = true;
-    for (const transaction of inTurn(senders)) {
-      alone = false;
-      yield transaction;
-    }
+    yield* inTurn(senders);
     const putBy: Iterator<T>[] = [];
     for (const { beyond } of senders) if (beyond) putBy.push(beyond[Symbol.iterator]());
     const beyond = inTurn(putBy);
@@ -130,7 +121,6 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
       yield* beyond;
       return;
     }
-    if (alone && budgets.self.aloneInMs() > 0) return;
     let blockLeft = EXCESS_GAS_PER_BLOCK;
     for (const transaction of beyond) {
       const { gasLimit } = transaction;
@@ -141,24 +131,23 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   }
 
   /**
-   * Ms until a block may hold a transaction that its sender's own does not pay for, were it the first of those: one of up to EXCESS_GAS_PER_BLOCK, of
-   * up to BULK_GAS_MAX, any. None waits longer than a larger one.
+   * Ms until a block may hold a transaction that its sender's own does not pay for, were it the first of those: one of up to BULK_GAS_MAX, any. One of up
+   * to EXCESS_GAS_PER_BLOCK waits for none.
    */
-  function waitsMs(proposer: Proposer): { readonly smallMs: number; readonly bulkMs: number; readonly anyMs: number } {
-    if (!isModestAbout()) return { smallMs: 0, bulkMs: 0, anyMs: 0 };
-    const { bulk, any, aloneInMs } = budgets[proposer];
-    const smallMs = aloneInMs();
-    const anyMs = Math.max(smallMs, any.waitMs());
-    return { smallMs, bulkMs: Math.min(Math.max(smallMs, bulk.waitMs()), anyMs), anyMs };
+  function waitsMs(proposer: Proposer): { readonly bulkMs: number; readonly anyMs: number } {
+    if (!isModestAbout()) return { bulkMs: 0, anyMs: 0 };
+    const { bulk, any } = budgets[proposer];
+    const anyMs = any.waitMs();
+    return { bulkMs: Math.min(bulk.waitMs(), anyMs), anyMs };
   }
 
   function dueInMs(queues: ReadonlyMap<string, Iterable<GasUse>>, proposer: Proposer): number {
-    const { smallMs, bulkMs, anyMs } = waitsMs(proposer);
+    const { bulkMs, anyMs } = waitsMs(proposer);
     let leastMs = Number.POSITIVE_INFINITY;
     for (const [sender, queue] of queues) {
       const own = leftOf(sender);
       for (const { gasLimit } of queue) {
-        const waitMs = gasLimit <= own ? 0 : gasLimit <= EXCESS_GAS_PER_BLOCK ? smallMs : gasLimit <= BULK_GAS_MAX ? bulkMs : anyMs;
+        const waitMs = gasLimit <= Math.max(own, EXCESS_GAS_PER_BLOCK) ? 0 : gasLimit <= BULK_GAS_MAX ? bulkMs : anyMs;
         if (waitMs === 0) return 0;
         leastMs = Math.min(leastMs, waitMs);
       }
@@ -167,9 +156,9 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
   }
 
   function heldBack(queues: ReadonlyMap<string, Iterable<GasUse>>): number {
-    const { smallMs, bulkMs, anyMs } = waitsMs('other');
+    const { bulkMs, anyMs } = waitsMs('other');
     if (anyMs === 0) return 0;
-    const waitsForNothing = smallMs > 0 ? 0 : bulkMs > 0 ? EXCESS_GAS_PER_BLOCK : BULK_GAS_MAX; // of so much gas
+    const waitsForNothing = bulkMs > 0 ? EXCESS_GAS_PER_BLOCK : BULK_GAS_MAX; // of so much gas
     let count = 0;
     for (const [sender, queue] of queues) {
       const freeMax = Math.max(waitsForNothing, leftOf(sender));
@@ -198,13 +187,12 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
         if (gasLimit > left) excess.push({ gasLimit, gasUsed });
         ownOf(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
         modest.delete(sender);
-        if (left - gasUsed >= MODEST_LEFT_MIN) modest.set(sender, nowMs);
+        if (left - gasUsed >= MODEST_LEFT_MIN && waitsFor(sender)) modest.set(sender, nowMs);
         if (left >= gasUsed) means.delete(sender);
         else means.set(sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
       }
-      const slow = pace.slowness();
-      budgets.self.charge(excess, slow, Math.min(ALONE_REST_MS_MAX, tookMs * (slow - 1)));
-      budgets.other.charge(excess, SLOWNESS_MAX, ALONE_REST_MS_MAX);
+      budgets.self.charge(excess, pace.slowness());
+      budgets.other.charge(excess, SLOWNESS_MAX);
     },
     admissionWaitMs(sender, waitingCount) {
       const mean = means.get(sender);
@@ -216,22 +204,16 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>): GasShares {
 
 /** What excess may take of the chain, by one proposer's measure. */
 class ExcessBudgets {
-  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly bulk: TokenBucket;
   readonly any: TokenBucket;
-  #aloneFromMs = 0;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
-    this.#clock = clock;
     this.bulk = new TokenBucket(rateSaving(BULK_GAS_PER_SECOND, BULK_GAS_SAVED_MS), clock);
     this.any = new TokenBucket(rateSaving(EXCESS_GAS_PER_SECOND, EXCESS_GAS_SAVED_MS), clock);
   }
 
-  /** Ms until a block may hold excess alone. */
-  readonly aloneInMs = (): number => Math.max(0, Math.ceil(this.#aloneFromMs - this.#clock.monotonic()));
-
   /** The excess of a final block of a chain that is so slow. */
-  charge(excess: readonly { readonly gasLimit: number; readonly gasUsed: number }[], slow: number, aloneRestMs: number): void {
+  charge(excess: readonly { readonly gasLimit: number; readonly gasUsed: number }[], slow: number): void {
     const times = slow ** 2;
     let used = 0;
     for (const { gasLimit, gasUsed } of excess) {
@@ -240,7 +222,6 @@ class ExcessBudgets {
     }
     const beyondBlock = Math.max(0, used - EXCESS_GAS_PER_BLOCK) * times;
     this.any.charge(Math.min(beyondBlock, this.any.left() + EXCESS_GAS_OWED_MAX));
-    this.#aloneFromMs = this.#clock.monotonic() + aloneRestMs;
   }
 }
 

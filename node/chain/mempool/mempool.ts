@@ -15,6 +15,7 @@ import {
   TRANSACTION_BYTES_MAX,
   transactionSigningBytes,
 } from '../../format/index.ts';
+import { NODE_ROLE } from '../../../contracts/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';
 import { ChainError, type ErrorCode } from '../../errors/index.ts';
 import { type AdmissionContext, admit } from '../../ledger/admission.ts';
@@ -119,7 +120,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const onRejected: ((id: Digest, rejection: Rejection) => void)[] = [];
   const hashes = new Map<ByteText, Waiting>();
   const senders = new Map<string, Queue>();
-  const shares = createGasShares(clock);
+  const shares = createGasShares(clock, (sender) => deps.context().account(sender)?.roles.includes(NODE_ROLE) !== true);
   const backlog = createBacklog(clock);
   const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
   const rejections = new BoundedMap<ByteText, Rejection & { readonly sender: string }>(REJECTIONS_REMEMBERED_MAX);

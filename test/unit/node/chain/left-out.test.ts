@@ -21,7 +21,7 @@ function table({ started }: { readonly started: 'now' | 'before' } = { started: 
   let nowMs = 0;
   let height = 0;
   const facts = { heldBack: 0, stands: true };
-  const shares = createGasShares({ monotonic: () => nowMs });
+  const shares = createGasShares({ monotonic: () => nowMs }, () => true);
   const leftOut = createLeftOut({
     self: 'me',
     nowMs: () => nowMs,

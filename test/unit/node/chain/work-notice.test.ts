@@ -12,7 +12,7 @@ const DEAR = 10_000_000_000;
 /** Real shares, of which dear calls and bulk have used up what they may, while `bob` keeps within his own. */
 function stand() {
   const time = new ManualTime();
-  const shares = createGasShares(time);
+  const shares = createGasShares(time, () => true);
   for (const gas of [DEAR, BULK_GAS_MAX]) for (let i = 0; i < 2; i++) shares.charge([{ sender: 'eve', gasLimit: gas, gasUsed: gas }], 0);
   shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }], 0);
   const queues = new Map<string, GasUse[]>();

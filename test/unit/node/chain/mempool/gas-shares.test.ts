@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   ABOUT_MS,
-  ALONE_REST_MS_MAX,
   BULK_GAS_MAX,
   BULK_GAS_PER_SECOND,
   BULK_GAS_SAVED_MS,
@@ -32,7 +31,7 @@ const BLOCK_GAS = 5_000_000_000;
 
 function stand() {
   let nowMs = 0;
-  const shares = createGasShares({ monotonic: () => nowMs });
+  const shares = createGasShares({ monotonic: () => nowMs }, () => true);
   const queues = new Map<string, GasUse[]>();
   return {
     shares,
@@ -139,7 +138,7 @@ function loadFor(
   times = 1,
 ) {
   let nowMs = 0;
-  const shares = createGasShares({ monotonic: () => nowMs });
+  const shares = createGasShares({ monotonic: () => nowMs }, () => true);
   const queues = new Map<string, (GasUse & { readonly used: number; readonly sinceMs: number })[]>();
   const sent = new Map<string, number>();
   const longestMs = new Map<string, number>();
@@ -209,44 +208,30 @@ test('the slower blocks have become, the less excess goes, and never none', () =
   assert.ok(slower > 0.03 * full, `${slower} of ${full}`);
 });
 
-test('where the chain is slow a block of excess alone comes after a rest, and excess goes at once into the blocks of others', () => {
-  const FAST = 25;
-  const SLOW = 300;
-  const pool = stand();
-  const own = (tookMs: number) => {
-    pool.wait(tookMs);
-    pool.shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: 1 }], tookMs);
-  };
-  own(FAST);
-  for (let i = 0; i < 200; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], FAST); // all of his own
-  pool.add('mes', RECORD);
-  assert.equal(pool.dueInMs(), 0, 'the chain is fast');
-  for (let i = 0; i < 30; i++) own(SLOW);
-  for (let i = 0; i < 400; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], SLOW);
-  const restMs = pool.dueInMs();
-  assert.ok(restMs > 0 && restMs <= ALONE_REST_MS_MAX, `${restMs} ms`);
-  assert.deepEqual(pool.next(), []);
-  pool.add('bob', RECORD);
-  assert.equal(pool.dueInMs(), 0);
-  assert.deepEqual(
-    pool.next().map(({ sender }) => sender),
-    ['bob', 'mes'],
-  );
+test('a sender for whose transactions nobody waits holds back nobody', () => {
+  for (const waited of [true, false]) {
+    const shares = createGasShares({ monotonic: () => 0 }, (sender) => waited || sender !== 'n-1');
+    const anchor = { sender: 'n-1', gasLimit: RECORD, gasUsed: RECORD };
+    for (let i = 0; i < 10; i++) shares.charge([anchor, { sender: 'eve', gasLimit: DEAR, gasUsed: DEAR }], BLOCK_MS);
+    const queues = new Map([['eve', [{ sender: 'eve', gasLimit: DEAR }]]]);
+    assert.equal([...shares.turns(queues)].length, waited ? 0 : 1);
+    assert.equal(shares.dueInMs(queues, 'self') > 0, waited);
+  }
 });
 
 test('a backup expects no excess earlier than the slowest honest proposer would propose it, and what is within a sender’s own at once', () => {
   const FAST = 25;
   const SLOW = 500;
-  for (const limit of [RECORD, BULK, DEAR]) {
+  for (const limit of [BULK, DEAR]) {
     const [backup, primary] = [stand(), stand()]; // the same blocks: fast by one's measure, slow by the other's
     for (const [pool, tookMs] of [
       [backup, FAST],
       [primary, SLOW],
     ] as const) {
       pool.shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }], FAST);
-      for (let i = 0; i < 300; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], tookMs);
-      pool.shares.charge([{ sender: 'mes', gasLimit: DEAR, gasUsed: DEAR }], tookMs);
+      for (let i = 0; i < 200; i++) pool.shares.charge([{ sender: 'mes', gasLimit: RECORD, gasUsed: RECORD }], tookMs); // all of his own
       for (let i = 0; i < 4; i++) pool.shares.charge([{ sender: 'mes', gasLimit: BULK, gasUsed: BULK }], tookMs);
+      pool.shares.charge([{ sender: 'mes', gasLimit: DEAR, gasUsed: DEAR }], tookMs);
       pool.add('mes', limit);
     }
     assert.ok(primary.dueInMs('self') > backup.dueInMs('self'), `${limit}: the two differ`);
@@ -306,7 +291,7 @@ test('a sender in debt with much waiting is told to wait for one of his, others 
 
 test('as many senders as may wait are gone through in one turn, and who owes is not forgotten over it', async () => {
   const senders = 49_000;
-  const shares = createGasShares({ monotonic: () => 0 });
+  const shares = createGasShares({ monotonic: () => 0 }, () => true);
   const charge = (sender: string, gas: number) => shares.charge([{ sender, gasLimit: gas, gasUsed: gas }], 0);
   charge('bob', RECORD); // keeps within his own, so that all excess is bounded
   for (let i = 0; i < 10; i++) charge('eve', DEAR);
@@ -322,7 +307,7 @@ test('as many senders as may wait are gone through in one turn, and who owes is 
 });
 
 test('what no block may hold now takes no turn of its sender', () => {
-  const shares = createGasShares({ monotonic: () => 0 });
+  const shares = createGasShares({ monotonic: () => 0 }, () => true);
   shares.charge([{ sender: 'bob', gasLimit: RECORD, gasUsed: RECORD }], 0); // keeps within his own, so that all excess is bounded
   for (const [sender, gasUsed] of [
     ['eve', BULK_GAS_MAX],

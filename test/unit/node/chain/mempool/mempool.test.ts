@@ -209,6 +209,22 @@ test('a client whose dear transactions wait is told how long to wait before the 
   assert.equal(await codeOf(pool.add(dear({ sender: 'bob@plant' }), 'client')), 'OK');
 });
 
+test('the account of a node is nobody for whom dear calls wait, the account of a person is', async () => {
+  for (const [role, taken] of [
+    ['node', 1],
+    ['operator', 0],
+  ] as const) {
+    const { pool, change } = mempool();
+    change((id) => ({ ...accountOf(id), roles: id === 'n-1@plant' ? [role] : ['operator'] }));
+    const small = await pool.add(transaction({ sender: 'n-1@plant' }), 'client');
+    const dear = await Promise.all([1, 2].map(() => pool.add(transaction({ gasLimit: 10_000_000_000 }), 'client')));
+    const included = [small, ...dear].map((entry) => ({ ...entry, gasUsed: entry.gasLimit }));
+    await pool.settle({ included, height: 10, tookMs: 0 }, goOn);
+    await pool.add(transaction({ gasLimit: 10_000_000_000 }), 'client');
+    assert.equal(pool.select(9, 1_000_000).length, taken, role);
+  }
+});
+
 test('a client of whom blocks leave much behind is told to come later, before any work; peers, other senders and the next block are not', async () => {
   let nowMs = 0;
   const { pool, checks } = mempool({}, () => nowMs);
