@@ -85,6 +85,7 @@ export const plantedCalls: readonly PlantedBug[] = [
     from: 'const isBounded = isModestAbout();',
     to: 'const isBounded = queues.size === 0;',
     test: 'test/unit/node/chain/mempool/gas-shares.test.ts',
+    only: 'while modest senders are about, dear calls keep',
   },
   {
     name: 'who loads records in bulk is held back like a flood of dear calls',
