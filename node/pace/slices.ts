@@ -11,8 +11,10 @@ import type { Clock, Timers } from '../world.ts';
 export { SLICE_MS } from './turns.ts';
 /** Work that has had so much of the thread, ms, is long: bodies and answers of megabytes. */
 export const LONG_WORK_MS = 12;
-/** Pieces of work of one queue; past it SERVER_BUSY. */
+/** Pieces of long work of one queue; past it SERVER_BUSY. */
 export const SLICED_JOBS_MAX = 64;
+/** Pieces of any work of one queue; past it SERVER_BUSY. As many callers as a block answers at once send their next calls in one turn. */
+export const WAITING_JOBS_MAX = 1_024;
 /** Of an answer's work that runs at once, whoever waits; most calls need no more. */
 const AT_ONCE_MS = 1;
 
@@ -77,6 +79,10 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
 
   const isShort = (job: Job): boolean => job.spentMs < LONG_WORK_MS;
 
+  const isFull = (): boolean =>
+    waiting.length >= WAITING_JOBS_MAX ||
+    (waiting.length >= SLICED_JOBS_MAX && waiting.filter((job) => !isShort(job)).length >= SLICED_JOBS_MAX);
+
   const restLeft = (): number => Math.max(0, restUntilMs - clock.monotonic());
 
   function schedule(): void {
@@ -126,7 +132,7 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
           return false;
         },
       };
-      if (!owed && waiting.length >= SLICED_JOBS_MAX) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
+      if (!owed && isFull()) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
       // The first slice at once when the turn has room and nothing short waits: most work needs no second.
       if (!turns.isFree() || waiting.some(isShort) || run(job)) waiting.push(job);
       schedule();

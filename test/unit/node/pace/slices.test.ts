@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSteps } from '../../../../node/records/formats/index.ts';
 import { RUNS_PER_TURN } from '../../../../node/pace/turns.ts';
-import { createPaced, createPause, createSlices, LONG_WORK_MS, SLICE_MS, SLICED_JOBS_MAX } from '../../../../node/pace/slices.ts';
+import {
+  createPaced,
+  createPause,
+  createSlices,
+  LONG_WORK_MS,
+  SLICE_MS,
+  SLICED_JOBS_MAX,
+  WAITING_JOBS_MAX,
+} from '../../../../node/pace/slices.ts';
 import { createTestWorld } from '../../api/stand-in-world.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ManualTime } from '../memory-world.ts';
@@ -85,12 +93,24 @@ test('more bodies than may wait are refused, and a failing one keeps nobody', as
     })(),
   );
   await assert.rejects(failing, /torn/);
-  const ended = Array.from({ length: SLICED_JOBS_MAX }, () => inSlices(work('a', 20, [])));
+  const ended = Array.from({ length: SLICED_JOBS_MAX }, () => inSlices(work('a', 60, [])));
+  const short = inSlices(work('b', 1, []));
+  for (let slices = 0; slices <= (SLICED_JOBS_MAX + 1) * (LONG_WORK_MS / SLICE_MS); slices++) turns.shift()!();
+  assert.equal(await short, 'b', 'nothing was long when it came');
   await assert.rejects(inSlices(work('b', 1, [])), { code: 'SERVER_BUSY' });
   const owed = inSlices(work('c', 1, []), true);
   while (turns.length > 0) turns.shift()!();
   assert.equal(await owed, 'c', 'what tells of work that is done');
   assert.equal((await Promise.all(ended)).length, SLICED_JOBS_MAX);
+});
+
+test('as many short calls as a block answers come at once, and there is an end to them', async () => {
+  const { turns, inSlices } = rig();
+  const ended = Array.from({ length: WAITING_JOBS_MAX + 1 }, () => inSlices(work('a', SLICE_MS + 1, []))); // the first runs on as far as its slice
+  await assert.rejects(inSlices(work('b', 1, [])), { code: 'SERVER_BUSY' });
+  await assert.rejects(ended.pop()!, { code: 'SERVER_BUSY' });
+  while (turns.length > 0) turns.shift()!();
+  assert.equal((await Promise.all(ended)).length, WAITING_JOBS_MAX);
 });
 
 test('long work rests between its slices as the headroom says, and short work that comes meanwhile waits for none of it', async () => {
