@@ -13,7 +13,7 @@ const RETRY_AFTER_DEFAULT_S = 1;
 /** Kinds that are worth another try, and so carry Retry-After. */
 const RETRYABLE = new Set(['busy', 'limited']);
 
-/** Who calls too often spends so much of his wait before the answer, ms: one that calls again at once costs the node a call in that time. */
+/** Who is told a wait spends so much of it before the answer, ms: one that calls again at once costs the node a call in that time. */
 export const HOLD_MS_MAX = 2_000;
 /** And so much at least, the shortest wait that Retry-After can tell: of many calls that come back in the same moment one is served. */
 export const HOLD_MS_MIN = 1_000;
@@ -46,7 +46,7 @@ export function refusalOf(thrown: unknown): Refusal {
       : faultsOf(thrown.code, facts);
   const data = list.length > DETAILS_MAX ? { ...facts, detailsOmitted: list.length - DETAILS_MAX } : facts;
   const waitMs = typeof retryAfterMs === 'number' ? retryAfterMs : 0;
-  const holdMs = row.kind === 'limited' && waitMs > 0 ? Math.min(Math.max(waitMs, HOLD_MS_MIN), HOLD_MS_MAX) : 0;
+  const holdMs = RETRYABLE.has(row.kind) && waitMs > 0 ? Math.min(Math.max(waitMs, HOLD_MS_MIN), HOLD_MS_MAX) : 0;
   const seconds = waitMs === 0 ? RETRY_AFTER_DEFAULT_S : Math.max(1, Math.ceil((waitMs - holdMs) / 1_000));
   return {
     kind: 'refusal',

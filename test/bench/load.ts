@@ -12,7 +12,10 @@ export interface LoadResult {
   readonly committed: number;
   /** Until the last of them was answered. */
   readonly committedPerS: number;
+  /** From the moment that a request was meant for. */
   readonly latency: Latency;
+  /** From when it went out: less than that by its wait for a connection. */
+  readonly sentLatency: Latency;
   /** Answered as pending: not committed within the time-out of the call. */
   readonly late: number;
   /** Refusals by code. */
@@ -43,13 +46,24 @@ export type Route = 'transactions' | 'records';
 
 const TIMEOUT_MS = 25_000; // the longest the routes wait
 const CONTENT_TYPE = { transactions: 'application/octet-stream', records: 'application/json' } as const;
+/** Of one node. */
+export const CONNECTIONS_MAX = 512;
 const REFUSED_WAIT_MS = 100; // closed loop: before a refused request is sent again
 const ATTEMPTS_MAX = 300; // of one request in the closed loop
 const CODE = /"code":"([A-Z0-9_]+)"/;
 
-/** Idle connections to one node; as many are opened as answers are outstanding. */
+interface SentAnswer extends Answer {
+  readonly sentMs: number;
+}
+
+/**
+ * Connections to one node: as many are opened as answers are outstanding, up to the most that a client's agent keeps; past it a request waits for one that
+ * is free, and its time with it. A handshake costs as much as several requests, and an open loop without an end would measure those.
+ */
 class Pool {
   #idle: HttpsConnection[] = [];
+  #open = 0;
+  readonly #waiting: (() => void)[] = [];
   readonly #host: string;
   readonly #port: number;
   readonly #ca: string;
@@ -64,18 +78,28 @@ class Pool {
 
   /** Connections nobody has used yet are cut off after a few seconds, so this comes right before the load. */
   async warm(count: number): Promise<void> {
-    this.#idle = this.#idle.filter((connection) => connection.usable);
-    while (this.#idle.length < count) this.#idle.push(await this.#open());
+    const usable = this.#idle.filter((connection) => connection.usable);
+    this.#open -= this.#idle.length - usable.length;
+    this.#idle = usable;
+    while (this.#idle.length < Math.min(count, CONNECTIONS_MAX)) this.#idle.push(await this.#connect());
   }
 
   /** Undefined when two connections ended under it. */
-  async request(head: string, body: Uint8Array): Promise<Answer | undefined> {
+  async request(head: string, body: Uint8Array): Promise<SentAnswer | undefined> {
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
-        const connection = this.#kept() ?? (await this.#open());
-        const answer = await connection.request(head, body);
-        this.#idle.push(connection);
-        return answer;
+        const connection = await this.#free();
+        try {
+          const sentMs = performance.now();
+          const { status, body: said } = await connection.request(head, body);
+          this.#idle.push(connection);
+          return { status, body: said, sentMs };
+        } catch (error) {
+          this.#open--;
+          throw error;
+        } finally {
+          this.#waiting.shift()?.();
+        }
       } catch {
         this.resets++;
       }
@@ -85,33 +109,46 @@ class Pool {
 
   close(): void {
     for (const connection of this.#idle) connection.close();
+    this.#open -= this.#idle.length;
     this.#idle = [];
   }
 
-  #kept(): HttpsConnection | undefined {
-    let connection = this.#idle.pop();
-    while (connection !== undefined && !connection.usable) connection = this.#idle.pop();
-    return connection;
+  async #free(): Promise<HttpsConnection> {
+    for (;;) {
+      const idle = this.#idle.pop();
+      if (idle?.usable === true) return idle;
+      if (idle !== undefined) this.#open--;
+      else if (this.#open < CONNECTIONS_MAX) return await this.#connect();
+      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
   }
 
-  #open(): Promise<HttpsConnection> {
-    return HttpsConnection.open(this.#host, this.#port, this.#ca);
+  async #connect(): Promise<HttpsConnection> {
+    this.#open++;
+    try {
+      return await HttpsConnection.open(this.#host, this.#port, this.#ca);
+    } catch (error) {
+      this.#open--;
+      throw error;
+    }
   }
 }
 
 /** What one run came to, as its answers arrive. */
 class Tally {
   readonly latencies: number[] = [];
+  readonly sentLatencies: number[] = [];
   readonly refused: Record<string, number> = {};
   late = 0;
   lost = 0;
   committedMs = 0;
 
   /** True when it is committed. */
-  note(answer: Answer | undefined, dueMs: number): boolean {
+  note(answer: SentAnswer | undefined, dueMs: number): boolean {
     if (answer?.status === 200) {
       this.committedMs = performance.now();
       this.latencies.push(this.committedMs - dueMs);
+      this.sentLatencies.push(this.committedMs - answer.sentMs);
       return true;
     }
     if (answer === undefined) this.lost++;
@@ -189,7 +226,7 @@ export class Load {
     for (const pool of this.#pools) pool.close();
   }
 
-  #send({ node, body }: Request, route: Route): Promise<Answer | undefined> {
+  #send({ node, body }: Request, route: Route): Promise<SentAnswer | undefined> {
     return this.#pools[node]!.request(this.#heads[route][node]!, body);
   }
 
@@ -207,6 +244,7 @@ export class Load {
       committed,
       committedPerS: committed === 0 ? 0 : (committed * 1000) / (tally.committedMs - startMs),
       latency: latencyOf(tally.latencies),
+      sentLatency: latencyOf(tally.sentLatencies),
       late: tally.late,
       refused: tally.refused,
       resets: this.#pools.reduce((sum, pool) => sum + pool.resets, 0),

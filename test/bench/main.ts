@@ -154,7 +154,7 @@ function show(report: Report): void {
     const { result } = report.overload;
     const share = (result.committedPerS / best[0].result.committedPerS).toFixed(2);
     print(
-      `Offered three times the best rate: ${share} of it committed (at least 0.9), p50 ${(result.latency.p50 / 1000).toFixed(2)} s (at most 2).`,
+      `Offered three times the best rate: ${share} of it committed (at least 0.9), p50 ${(result.sentLatency.p50 / 1000).toFixed(2)} s (at most 2) from when a request went out, ${(result.latency.p50 / 1000).toFixed(2)} s from its moment.`,
     );
   }
   if (commit) print(commitTable(commit));

@@ -1,5 +1,5 @@
 /** What four validators commit: at low load, at rates that rise until the figure does not, over single `POST records`, and offered three times the best. */
-import type { LoadResult } from './load.ts';
+import { CONNECTIONS_MAX, type LoadResult } from './load.ts';
 import type { BenchNetwork } from './network.ts';
 import { type Latency, table } from './statistics.ts';
 import type { Kind } from './workload.ts';
@@ -11,7 +11,6 @@ const RISE = 1.03;
 const UNRISEN_MAX = 2;
 const STEP = 1.3;
 const CONNECTIONS_PER_RATE = 0.5; // a node: opened before the clock starts, more when answers take long
-const CONNECTIONS_MAX = 400;
 const OVERLOAD = 3;
 const SINGLES_CONNECTIONS = 32;
 /** Requests of the closed loop are made before its clock starts: for this many a second. */

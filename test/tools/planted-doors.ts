@@ -431,6 +431,14 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'so many handshakes',
   },
   {
+    name: 'whose line is too long is refused at once, and comes again at once',
+    file: 'api/rest/refusal.ts',
+    from: 'RETRYABLE.has(row.kind) && waitMs > 0',
+    to: "row.kind === 'limited' && waitMs > 0",
+    test: 'test/unit/api/rest/envelope.test.ts',
+    only: 'its row',
+  },
+  {
     name: 'who calls too often is refused at once',
     file: EXCHANGE,
     from: 'if (holdMs > 0)',

@@ -115,7 +115,13 @@ test('a ChainError becomes its row, its facts and its details; only what may be 
   assert.equal(refusalOf(new ChainError('RATE_LIMITED', { retryAfterMs: 10 })).holdMs, HOLD_MS_MIN);
   const longer = refusalOf(new ChainError('LOGIN_LOCKED', { retryAfterMs: HOLD_MS_MAX + 3_500 }));
   assert.deepEqual([longer.status, longer.retryAfterS, longer.holdMs], [429, 4, HOLD_MS_MAX], 'what is waited here is not asked for again');
-  assert.equal(refusalOf(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 })).holdMs, 0, 'the node is busy, nobody calls too often');
+  const line = refusalOf(new ChainError('SERVER_BUSY', { retryAfterMs: HOLD_MS_MAX + 3_500 }));
+  assert.deepEqual(
+    [line.status, line.retryAfterS, line.holdMs],
+    [503, 4, HOLD_MS_MAX],
+    'who comes again at once would cost more than who waits',
+  );
+  assert.equal(refusalOf(new ChainError('SERVER_BUSY')).holdMs, 0, 'no wait is told');
   const bad = refusalOf(new ChainError('REQUEST_INVALID', { details: [{ code: 'X', message: 'y' }] }));
   assert.deepEqual([bad.status, bad.data, bad.details.length, bad.retryAfterS], [400, null, 1, undefined]);
 });
