@@ -21,8 +21,8 @@ const { values: options } = parseArgs({
   },
 });
 /** Between its turns a network does not run, so that its code is compiled anew. */
-const WARM_UP_RATE_PER_S = 50;
-const WARM_UP_S = 15;
+const WARM_UP_RATE_PER_S = 100;
+const WARM_UP_S = 30;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
