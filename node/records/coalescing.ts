@@ -1,7 +1,7 @@
 /**
  * Single records of one account that come while a transaction of it is under way meet in the next one: a transaction's own cost (signature, admission,
- * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once, and no other waits longer
- * than WAIT_MS_MAX.
+ * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once; others
+ * wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those who waited for it are back.
  *
  * Each keeps its own fate. A transaction fails whole, so of one that failed over one record that record has its answer, and the others are sent again
  * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever hears of the
@@ -15,8 +15,14 @@ import { gasLimitOf, type RecordTransaction, type SendableRow, sendRecords, type
 
 /** Longest that a record waits for others, ms: a small part of what a block takes. */
 export const WAIT_MS_MAX = 5;
+/** So many callers at once are a crowd: what they send goes into as few transactions as can be, or each block would hold a part of them. */
+export const CROWD = 4;
+/** Longest that a record of a crowd waits while a transaction of its account is under way, ms. It goes as soon as that is over. */
+export const CROWD_WAIT_MS_MAX = 50;
+/** Longest that it waits then for the others, ms: those who had their answers together send their next records together. */
+export const RETURN_MS_MAX = 20;
 /**
- * Gas that such a transaction asks for, unless one record alone asks for more: a dozen records, and a fraction of the bytes and records of any other
+ * Gas that such a transaction asks for, unless one record alone asks for more: forty records, and a fraction of the bytes and records of any other
  * bound. With the transaction's own share every block holds so much of a sender who has used up his own (EXCESS_GAS_PER_BLOCK of node/chain/mempool/gas-shares.ts), so who is put
  * together waits for no budget that a single record would not.
  */
@@ -56,7 +62,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
   let gathered = 0;
 
   function lineOf(account: string): Line {
-    const line = lines.get(account) ?? { account, sending: 0, last: undefined, open: undefined };
+    const line = lines.get(account) ?? { account, sending: 0, last: undefined, open: undefined, callers: 0 };
     lines.set(account, line);
     return line;
   }
@@ -66,8 +72,8 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
     const { open } = line;
     if (open === undefined) return;
     line.open = undefined;
-    open.cancel();
-    void launch(line, open.members);
+    open.departs(undefined);
+    if (open.members.length > 0) void launch(line, open.members);
   }
 
   /** Sends members in one transaction; each hears of it by its own promise. */
@@ -107,11 +113,22 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
     await Promise.all(together ? [launch(line, others)] : others.map((member) => launch(line, [member])));
   }
 
-  /** The transaction is over. It is let go, with the records it held: what waited for it goes, unless a newer one is under way. */
+  /**
+   * The transaction is over. It is let go, with the records it held: what waited for it goes, that of a crowd when its callers are back, unless a newer one
+   * is under way.
+   */
   function land(flight: Flight): void {
     const { line } = flight;
-    if (line.last === flight) line.last = undefined;
-    if (!isUnderWay(line)) depart(line);
+    if (line.last !== flight) return;
+    line.last = undefined;
+    if (line.sending > 0) return;
+    line.callers = flight.members.length + (line.open?.members.length ?? 0);
+    if (line.callers < CROWD) {
+      depart(line);
+      return;
+    }
+    line.open ??= new Gathering();
+    line.open.departs(deps.timers.after(RETURN_MS_MAX, () => depart(line)));
   }
 
   /** Whether the newest transaction still waits for a block; those before it left no later. Asked for what waits here already. */
@@ -131,10 +148,12 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       }
       if (line.open && !line.open.hasRoomFor(member)) depart(line);
       if (line.open === undefined) {
-        line.open = new Gathering(deps.timers.after(WAIT_MS_MAX, () => depart(line)));
+        line.open = new Gathering();
+        line.open.departs(deps.timers.after(line.callers < CROWD ? WAIT_MS_MAX : CROWD_WAIT_MS_MAX, () => depart(line)));
         if (line.sending === 0 && line.last !== undefined) void departIfIdle(line.last).catch(() => undefined); // a row of the store cannot be read: the timer is there
       }
       line.open.add(member);
+      if (!isUnderWay(line) && line.open.members.length >= line.callers) depart(line);
       return member.sent;
     },
   };
@@ -148,6 +167,8 @@ interface Line {
   /** The newest that is not known to be over. */
   last: Flight | undefined;
   open: Gathering | undefined;
+  /** How many had their answers when the last transaction was over, or waited then. */
+  callers: number;
 }
 
 /** One transaction that was admitted, and who stands in it. */
@@ -215,12 +236,14 @@ class Member implements Sent {
 /** Records that wait to go together. Two of one key never do: the chain would refuse both for the one. */
 class Gathering {
   readonly members: Member[] = [];
-  readonly cancel: () => void;
   readonly #keys = new Set<ByteText>();
   #gas = 0;
+  #cancel: (() => void) | undefined;
 
-  constructor(cancel: () => void) {
-    this.cancel = cancel;
+  /** By another timer from now on, or by none. */
+  departs(cancel: (() => void) | undefined): void {
+    this.#cancel?.();
+    this.#cancel = cancel;
   }
 
   hasRoomFor({ rows: [row] }: Member): boolean {

@@ -19,7 +19,7 @@ import type { Clock } from '../../world.ts';
 import { createBlockPace, SLOWNESS_MAX } from './block-pace.ts';
 
 const MS_PER_SECOND = 1_000;
-/** Gas of one sender's own a second: about a dozen single records. */
+/** Gas of one sender's own a second: about two dozen single records. */
 export const SENDER_GAS_PER_SECOND = 250_000_000;
 /** A sender's own that an idle one saves up, ms of the rate: a transaction of a hundred records. */
 export const SENDER_GAS_SAVED_MS = 20_000;
@@ -27,9 +27,9 @@ export const SENDER_GAS_SAVED_MS = 20_000;
 export const SENDER_GAS_OWED_MAX = 10_000_000_000;
 /** After so long without a transaction any sender has all of his own saved up, ms. */
 export const SENDER_GAS_FORGOTTEN_MS = SENDER_GAS_SAVED_MS + (SENDER_GAS_OWED_MAX / SENDER_GAS_PER_SECOND) * MS_PER_SECOND;
-/** Excess that any block may hold: 25 ms of a proposer, a couple of dozen single records. */
+/** Excess that any block may hold: 25 ms of a proposer were it the dearest, some forty single records by their limits. */
 export const EXCESS_GAS_PER_BLOCK = 1_000_000_000;
-/** Largest gas limit that counts as bulk. A hundred records that a node signs for their sender have 5,600 to 6,500 million, and use a third. */
+/** Largest gas limit that counts as bulk. A hundred records that a node signs for their sender have 2,400 million or more, and use a third. */
 export const BULK_GAS_MAX = 7_000_000_000;
 /**
  * Excess of bulk a second: three eighths of the chain's time were its gas the dearest, so that most who send something meet none of it. With the rest

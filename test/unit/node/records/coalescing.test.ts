@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { EXCESS_GAS_PER_BLOCK } from '../../../../node/chain/mempool/gas-shares.ts';
 import { GAS } from '../../../../contracts/index.ts';
 import { decodeContent, decodeSubmissions, openTransaction, textAt } from '../../../../node/format/index.ts';
-import { GAS_MAX, SHARED_FAILURES_MAX, WAIT_MS_MAX } from '../../../../node/records/coalescing.ts';
+import { CROWD_WAIT_MS_MAX, GAS_MAX, RETURN_MS_MAX, SHARED_FAILURES_MAX, WAIT_MS_MAX } from '../../../../node/records/coalescing.ts';
 import type { SubmitOutcome } from '../../../../node/records/types.ts';
 import { codes, idOf, record, rig, times } from './record-rig.ts';
 import { crypto } from './sample.ts';
@@ -45,7 +45,67 @@ test('a lone record goes at once, and those that come while it is under way go t
     );
   assert.equal(door.gathered(), COUNT - 1);
   assert.deepEqual(door.calls, { hold: 2, keep: 2, drop: 0 });
+  door.time.advance(RETURN_MS_MAX); // nobody of them came back
   await sendAgainAtOnce(door);
+});
+
+/** So many callers have had their answers together. */
+async function crowd(door: Rig): Promise<void> {
+  const answers = sendAll(door, names(COUNT));
+  await door.settled();
+  for (const bytes of door.sent) door.end(bytes);
+  await Promise.all(answers);
+}
+
+test('a crowd goes together: what it sends waits for what is under way, then until all are back or for a few ms', async () => {
+  const door = rig();
+  await crowd(door);
+  const answers = sendAll(door, names(COUNT - 1, 'A'));
+  await door.turns();
+  assert.deepEqual(sentProducts(door).slice(2), [names(COUNT - 1, 'A')], 'all are back: no time passes');
+  answers.push(...sendAll(door, names(2, 'B')));
+  await door.turns();
+  door.time.advance(2 * WAIT_MS_MAX);
+  await door.turns();
+  assert.equal(door.sent.length, 3, 'until what is under way is over');
+  door.end(door.sent[2]!);
+  await Promise.all(answers.slice(0, -2));
+  answers.push(...sendAll(door, names(COUNT - 2, 'C')));
+  await door.turns();
+  assert.equal(door.sent.length, 3, 'one of them is not back');
+  answers.push(...sendAll(door, ['last']));
+  await door.turns();
+  assert.deepEqual(sentProducts(door).slice(3), [[...names(2, 'B'), ...names(COUNT - 2, 'C'), 'last']]);
+  door.end(door.sent[3]!);
+  await Promise.all(answers);
+
+  const few = sendAll(door, names(2, 'D'));
+  await door.turns();
+  door.time.advance(RETURN_MS_MAX - 1);
+  await door.turns();
+  assert.equal(door.sent.length, 4);
+  door.time.advance(1);
+  await door.turns();
+  assert.deepEqual(sentProducts(door).slice(4), [names(2, 'D')], 'the others stay away');
+  door.end(door.sent[4]!);
+  await Promise.all(few);
+});
+
+test('a record of a crowd waits for a transaction that does not end no longer than so long', async () => {
+  const door = rig();
+  await crowd(door);
+  const answers = sendAll(door, names(COUNT - 1, 'A'));
+  await door.turns();
+  answers.push(...sendAll(door, ['late']));
+  await door.turns();
+  door.time.advance(CROWD_WAIT_MS_MAX - 1);
+  await door.turns();
+  assert.equal(door.sent.length, 3);
+  door.time.advance(1);
+  await door.turns();
+  assert.deepEqual(sentProducts(door).at(-1), ['late']);
+  for (const bytes of door.sent.slice(2)) door.end(bytes);
+  await Promise.all(answers);
 });
 
 async function sendAgainAtOnce(door: Rig): Promise<void> {
@@ -279,7 +339,7 @@ test('whatever comes and fails, each caller has one record on the chain and his 
   const call = fc.record({
     product: fc.integer({ min: 0, max: 12 }),
     taken: fc.boolean(),
-    ms: fc.integer({ min: 0, max: WAIT_MS_MAX }),
+    ms: fc.integer({ min: 0, max: RETURN_MS_MAX }),
     ends: fc.integer({ min: 0, max: 2 }),
   });
   await fc.assert(
@@ -304,6 +364,7 @@ test('whatever comes and fails, each caller has one record on the chain and his 
         for (let i = 0; i < ends; i++) await endNext();
       }
       for (let quiet = 0; quiet < 2; quiet = ended < door.sent.length ? 0 : quiet + 1) {
+        door.time.advance(CROWD_WAIT_MS_MAX);
         await door.settled();
         await endNext();
       }
