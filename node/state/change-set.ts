@@ -21,7 +21,6 @@ import {
   Writer,
 } from '../format/index.ts';
 import { type MapWrite, sortWrites } from './batch.ts';
-import type { StateMap } from './state-map.ts';
 
 const FORM = 1;
 
@@ -79,17 +78,6 @@ function readChangeSet(reader: Reader): ChangeSet {
     return item.bool() ? { key, valueHash: item.fixed(DIGEST_BYTES).slice(), location: item.u64() } : { key, valueHash: undefined };
   });
   return { height, before, after, writes };
-}
-
-/** Moves the map on to where the set leads. Changes nothing when it throws. @throws ChainError STORE_DAMAGED when it leads elsewhere. */
-export function replayChangeSet(map: StateMap, set: ChangeSet): void {
-  if (!equalBytes(set.before, map.root())) throw damaged('it does not follow on this state');
-  const staged = map.stage(set.writes);
-  if (!equalBytes(staged.root, set.after)) {
-    map.drop(staged);
-    throw damaged('it leads to another root');
-  }
-  map.commit(staged);
 }
 
 /** What many sets, oldest first, change together: the last write of each key, in key order. */

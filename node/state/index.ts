@@ -1,8 +1,8 @@
 /** Door of the authenticated state. */
 export type { MapWrite } from './batch.ts';
-export { type ChangeSet, decodeChangeSet, encodeChangeSet, mergeChangeSets, replayChangeSet } from './change-set.ts';
+export { type ChangeSet, decodeChangeSet, encodeChangeSet, mergeChangeSets } from './change-set.ts';
 export type { MapHash } from './node-hash.ts';
-export { type EntryRuns, loadSnapshot, mergeEntries, openSnapshot, type SnapshotHead, writeSnapshot } from './snapshot.ts';
+export { type EntryRuns, loadSnapshot, type SnapshotHead, writeSnapshot } from './snapshot.ts';
 export { createStateMap, type HeldMap, type MapMemory, type StagedMap, type StateMap } from './state-map.ts';
 export { type OpenPageFile, openPageFile } from './page-file.ts';
 export { type PageFile, PagesDamaged, SEGMENT_BYTES } from './segments.ts';

@@ -1,7 +1,6 @@
 /**
- * The whole state map as one sequence of bytes, written and read front to back: from the map itself, or by one merge of the snapshot before and the
- * change sets since. It is read into a map or refused, never half loaded: every frame is hashed together with the hash before it, and what was read must
- * come to the count and the root it began with.
+ * The whole state map as one sequence of bytes, written and read front to back. It is read into a map or refused, never half loaded: every frame is hashed
+ * together with the hash before it, and what was read must come to the count and the root it began with.
  *
  * Head:  u8 form | u64 height | root | u32 count | hash
  * Frame: u32 bytes | per entry in key order: u16 length, key, valueHash, u64 location | hash
@@ -18,10 +17,9 @@ import {
   equalBytes,
   hashTagged,
   MAP_KEY_BYTES_MAX,
-  toByteText,
   Writer,
 } from '../format/index.ts';
-import { type MapWrite, SortedBatch, VALUE_BYTES } from './batch.ts';
+import { SortedBatch, VALUE_BYTES } from './batch.ts';
 import { readLocation, writeLocation } from './location.ts';
 import type { MapHash } from './node-hash.ts';
 import { createMapLoader, type StateMap } from './state-map.ts';
@@ -77,47 +75,6 @@ export async function* writeSnapshot(crypto: Hash, head: SnapshotHead, runs: Ent
   if (count !== head.count) throw new Error(`Cannot end a snapshot of ${head.count} entries after ${count}`);
   if (at > 4) yield finish();
   yield finish();
-}
-
-/** The entries of a snapshot after the writes, which are in key order: what a merge of an old snapshot and change sets comes to. */
-export async function* mergeEntries(runs: EntryRuns, writes: readonly MapWrite[]): AsyncGenerator<readonly HeldEntry[]> {
-  let next = 0;
-  const takeUpTo = (key: ByteText | undefined, out: HeldEntry[]): void => {
-    for (; next < writes.length && (key === undefined || writes[next]!.key < key); next++) {
-      const { key: own, valueHash, location = 0 } = writes[next]!;
-      if (valueHash) out.push({ key: own, valueHash, location });
-    }
-  };
-  for await (const run of runs) {
-    const out: HeldEntry[] = [];
-    for (const entry of run) {
-      takeUpTo(entry.key, out);
-      if (writes[next]?.key !== entry.key) out.push(entry); // else the write takes its place, before the next entry
-    }
-    yield out;
-  }
-  const rest: HeldEntry[] = [];
-  takeUpTo(undefined, rest);
-  yield rest;
-}
-
-/** Head of a snapshot and its entries, to be read to the end. @throws ChainError STORE_DAMAGED, from the entries too. */
-export async function openSnapshot(
-  crypto: Hash,
-  chunks: Chunks,
-): Promise<{ readonly head: SnapshotHead; readonly runs: AsyncGenerator<readonly HeldEntry[]> }> {
-  const frames = new Frames(crypto, chunks);
-  const head = await frames.head();
-  async function* runs(): AsyncGenerator<readonly HeldEntry[]> {
-    for await (const { count, bytes, at, lengths } of frames.batches(head.count)) {
-      yield Array.from({ length: count }, (_, i): HeldEntry => {
-        const value = at[i]! + lengths[i]!;
-        const valueHash = bytes.slice(value, value + DIGEST_BYTES);
-        return { key: toByteText(bytes.subarray(at[i]!, value)), valueHash, location: readLocation(bytes, value + DIGEST_BYTES) };
-      });
-    }
-  }
-  return { head, runs: runs() };
 }
 
 /** The map that a snapshot holds. @throws ChainError STORE_DAMAGED */

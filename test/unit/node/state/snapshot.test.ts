@@ -4,15 +4,11 @@ import fc from 'fast-check';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { concat, hashTagged, toHex, Writer } from '../../../../node/format/index.ts';
 import {
-  type ChangeSet,
   createStateMap,
   type EntryRuns,
   type HeldEntry,
   loadSnapshot,
   type MapWrite,
-  mergeChangeSets,
-  mergeEntries,
-  openSnapshot,
   type SnapshotHead,
   type StateMap,
   writeSnapshot,
@@ -73,24 +69,6 @@ test('a snapshot is read back into the same map, whatever the pieces its bytes c
   );
 });
 
-test('a snapshot merged with the change sets since is, byte for byte, that of the map they lead to', async () => {
-  await fc.assert(
-    fc.asyncProperty(many(block, 3), many(block, 4), async (before, since) => {
-      const map = mapAfter(before);
-      const old = await snapshotOf(map, 1);
-      const sets = since.map((writes): ChangeSet => {
-        const set = { height: 0, before: map.root(), after: map.root(), writes };
-        map.commit(map.stage(writes));
-        return set;
-      });
-      const { runs } = await openSnapshot(plainHash, [old]);
-      const merged = await bytesOf({ height: 9, root: map.root(), count: map.count() }, mergeEntries(runs, mergeChangeSets(sets)));
-      assert.deepEqual(Buffer.from(merged), Buffer.from(await snapshotOf(map, 9)));
-    }),
-    { numRuns: 60 },
-  );
-});
-
 const large = mapAfter([
   Array.from({ length: 6_000 }, (_, i) => ({ key: `key ${toHex(digest(String(i)))}`, valueHash: digest(`${i}`), location: i })),
 ]);
@@ -116,8 +94,6 @@ test('a snapshot with any byte changed, cut off anywhere or followed by more is 
     await assert.rejects(loadSnapshot(fastHash, [bytes.slice(0, at)]), damaged(/too early/));
   }
   await assert.rejects(loadSnapshot(fastHash, [bytes, Uint8Array.of(0)]), damaged(/behind the end/));
-  const { runs } = await openSnapshot(plainHash, [bytes.subarray(0, bytes.length - 40)]);
-  await assert.rejects(arrayOf(runs), damaged(/too early/));
 });
 
 test('well hashed bytes that hold something else than they state are refused', async () => {
