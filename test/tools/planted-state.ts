@@ -212,21 +212,6 @@ const onDisk: readonly PlantedBug[] = [
     to: 'if (length < 0)',
     only: 'another form',
   },
-  {
-    name: 'a change set is replayed on any state',
-    file: CHANGES,
-    from: "  if (!equalBytes(set.before, map.root())) throw damaged('it does not follow on this state');\n",
-    to: '',
-    only: 'only on the state',
-  },
-  {
-    name: 'a change set may lead to any root',
-    file: CHANGES,
-    from: 'if (!equalBytes(staged.root, set.after)) {',
-    to: 'if (staged.root.length !== set.after.length) {',
-    only: 'only on the state',
-  },
-  { name: 'a refused change set stays staged', file: CHANGES, from: '    map.drop(staged);\n', to: '', only: 'only on the state' },
 ].map((bug) => ({ ...bug, test: CHANGES_TEST }));
 
 const snapshots: readonly PlantedBug[] = [
@@ -280,12 +265,6 @@ const snapshots: readonly PlantedBug[] = [
     from: 'if (count !== head.count)',
     to: 'if (count < 0)',
     only: 'not written to its end',
-  },
-  {
-    name: 'a merge keeps what a change set replaced',
-    from: 'if (writes[next]?.key !== entry.key) out.push(entry);',
-    to: 'if (writes[next]?.key !== entry.key || writes.length > 0) out.push(entry);',
-    only: 'merged',
   },
 ].map((bug) => ({ ...bug, file: SNAPSHOT, test: SNAPSHOT_TEST }));
 
