@@ -30,7 +30,7 @@ import type { ExecutorPort } from '../ledger/executor-port.ts';
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { Location } from '../store/index.ts';
 import type { PendingBodies, ProposedBody } from './pending-bodies.ts';
-import type { Spreading } from '../peers/spreading.ts';
+import { SPREAD_SEVERAL, type Spreading } from '../peers/spreading.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainTip } from './tip.ts';
 import { createPause, type Pause } from '../pace/slices.ts';
@@ -40,8 +40,6 @@ import type { LedgerStore, World } from '../world.ts';
 export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 export const GATHER_MS = 40;
-/** The block before held at least so many: several callers are waiting at once. One caller after another finds no such wait. */
-const GATHER_AFTER_COUNT = 4;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
 
 export interface ChainDependencies {
@@ -260,11 +258,12 @@ export function createChain(deps: ChainDependencies): Chain {
     if (wanted.size > 0) {
       const fetched = [...kept, ...(missing.length > 0 ? await spreading.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
       const checks: Promise<unknown>[] = [];
+      const keep = (entry: Waiting): void => {
+        const key = toByteText(entry.hash);
+        if (wanted.has(key)) found.set(key, entry);
+      };
       for (const bytes of fetched) {
         await pause();
-        const key = toByteText(transactionHashOf(crypto, bytes));
-        if (!wanted.has(key)) continue;
-        const keep = (entry: Waiting): void => void found.set(key, entry);
         const refuse = (error: unknown): void => log.debug({ error: String(error) }, 'transaction of a proposal refused');
         checks.push(mempool.verify(bytes).then(keep, refuse));
       }
@@ -323,7 +322,7 @@ export function createChain(deps: ChainDependencies): Chain {
     noteRound(toHex(hash), nowMs);
     storedMs = nowMs;
     tip.advance(committed);
-    gatherUntilMs = committed.transactionIds.length >= GATHER_AFTER_COUNT ? world.clock.monotonic() + GATHER_MS : 0;
+    gatherUntilMs = committed.transactionIds.length >= SPREAD_SEVERAL ? world.clock.monotonic() + GATHER_MS : 0;
     for (const [name, held] of proposals) {
       if (equalBytes(held.parent, committed.hash)) reject(held.refused, committed.height + 1);
       else proposals.delete(name);

@@ -139,17 +139,17 @@ export function sealSigningBytes(hash: Digest): Uint8Array {
 }
 
 export function encodeBlock(block: Block): Uint8Array {
-  return new Writer(4096)
-    .bytes(encodeHeader(block.header))
-    .bytes(block.seal)
-    .list(block.transactions, (w, bytes) => w.bytes(bytes))
-    .finish();
+  const steps = encodeBlockSteps(encodeHeader(block.header), block);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /** Copied between two pauses, in bytes: some hundred microseconds. */
 const ENCODE_STEP_BYTES = 1_048_576;
 
-/** The same bytes as encodeBlock gives, with the header as it was received; a pause is possible at every yield, for a block may hold tens of megabytes. */
+/** A block with its header as it was received; a pause is possible at every yield, for a block may hold tens of megabytes. */
 export function* encodeBlockSteps(
   header: Uint8Array,
   { seal, transactions }: Pick<Block, 'seal' | 'transactions'>,

@@ -250,7 +250,8 @@ export function fullSetup(
   };
 }
 
-function isAdded(motions: readonly Motion[], node: number): boolean {
+/** Whether a node joins by a motion, and is no founder. */
+export function isAdded(motions: readonly Motion[], node: number): boolean {
   return motions.some((motion) => motion.kind === 'addNode' && motion.node === node);
 }
 

@@ -7,7 +7,7 @@ import { type TextStruct, toHex, utf8 } from '../../node/format/index.ts';
 import type { Bearer, Caller, RecordBody, RecordSubmitOptions, SubmitOutcome } from '../../node/records/types.ts';
 import type { Cluster } from './cluster.ts';
 import type { FullNodes, RunningNode } from './full-node.ts';
-import { deviceOf, type FullSetup, lineOf, plantOf } from './full-setup.ts';
+import { deviceOf, type FullSetup, isAdded, lineOf, plantOf } from './full-setup.ts';
 import type { SeededRandom } from './random.ts';
 
 /** How long a call waits for its receipt, ms. */
@@ -109,8 +109,7 @@ export class RecordClients {
   /** Honest nodes in the network that sign for their organisation's account. */
   #served(): number[] {
     const { motions } = this.#setup;
-    const added = new Set(motions.flatMap((motion) => (motion.kind === 'addNode' ? [motion.node] : [])));
-    return this.#cluster.honest().filter((i) => !added.has(i) && !this.#cluster.absent.has(i));
+    return this.#cluster.honest().filter((i) => !isAdded(motions, i) && !this.#cluster.absent.has(i));
   }
 
   #ask(job: Job): void {

@@ -15,7 +15,7 @@ import type { Store } from '../../node/world.ts';
 import { ended } from '../tools/steps.ts';
 import type { Cluster } from './cluster.ts';
 import type { FullNodes, RunningNode } from './full-node.ts';
-import { deviceOf, type FullSetup } from './full-setup.ts';
+import { deviceOf, type FullSetup, isAdded } from './full-setup.ts';
 import { batchOf, callerOf, productOf, type RecordClients, secretsOf, type ToldRecord } from './record-clients.ts';
 
 /** Clients that still wait when the network heals are told within this time, ms. */
@@ -87,9 +87,10 @@ export class ServicesCheck {
     const cluster = this.#cluster;
     const untilMs = cluster.scheduler.nowMs + SEALED_WITHIN_MS;
     const organisationOf = (i: number): string => this.#setup.organisationOf(i);
-    const added = new Set(this.#setup.motions.flatMap((motion) => (motion.kind === 'addNode' ? [motion.node] : [])));
     // Who joined may find nobody of its organisation to have them from: the one that held them can be suspended before it has asked.
-    const asked = judged.filter((i) => judged.some((other) => !added.has(other) && organisationOf(other) === organisationOf(i)));
+    const asked = judged.filter((i) =>
+      judged.some((other) => !isAdded(this.#setup.motions, other) && organisationOf(other) === organisationOf(i)),
+    );
     let missing = asked.flatMap((i) =>
       told.filter(({ organisation }) => organisation === organisationOf(i)).map((record) => ({ i, record })),
     );
