@@ -3,6 +3,7 @@ import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
 import type { ByteText } from '../../../node/format/index.ts';
 import type { Log, Store, World } from '../../../node/world.ts';
 import { realTimers } from '../../../node/real/world.ts';
+import { createMemoryStore } from '../node/records/memory-store.ts';
 
 export const GENESIS_HASH = createHash('sha256').update('genesis').digest();
 export const CHAIN_ID = new Uint8Array(createHash('sha256').update('chain').digest());
@@ -73,27 +74,17 @@ export interface TestStore extends Store {
 }
 
 export function createTestStore(): TestStore {
-  const rows = new Map<ByteText, Uint8Array>();
+  const memory = createMemoryStore();
   const store: TestStore = {
-    rows,
+    ...memory,
     failure: undefined,
     batches: 0,
-    get: (key) => rows.get(key),
-    async batch(operations) {
+    async batch(operations, options) {
       await Promise.resolve();
       if (store.failure !== undefined) throw store.failure;
       store.batches++;
-      for (const { key, value } of operations) {
-        if (value === undefined) rows.delete(key);
-        else rows.set(key, value);
-      }
+      await memory.batch(operations, options);
     },
-    async range({ from, to, reverse, limit }) {
-      const keys = [...rows.keys()].filter((key) => key >= from && (to === undefined || key < to)).sort();
-      if (reverse) keys.reverse();
-      return keys.slice(0, limit).map((key) => ({ key, value: rows.get(key)! }));
-    },
-    async close() {},
   };
   return store;
 }
