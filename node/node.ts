@@ -390,7 +390,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const { height, header } = tip.now();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
-    world.timers.after(0, outbox.onBlock); // what is told later comes after the answers of those who wait for this block
+    world.timers.after(0, outbox.onBlock); // callers who wait for this block are answered before its events are read
   }
 
   /** The engine follows the validators of each height by itself; this is for who reads the log. */

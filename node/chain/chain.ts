@@ -36,7 +36,7 @@ import type { ChainTip } from './tip.ts';
 import { createPause, type Pause } from '../pace/slices.ts';
 import type { LedgerStore, World } from '../world.ts';
 
-/** Bodies of one height kept for re-proposal, for peers and for commit, newest first: twice what an engine remembers executions. */
+/** Proposals kept, of the height being decided and the one above, newest first: twice what an engine remembers executions. */
 export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 export const GATHER_MS = 40;

@@ -65,7 +65,10 @@ export interface ChainPort {
     readonly from: string;
     readonly fresh: boolean;
   }): Promise<{ readonly code: string; readonly parent: Digest }>;
-  /** Stores an executed block in one batch, not yet for a loss of power: see `durable`. Called again after a rejection; a height that is stored already answers with what is stored. */
+  /**
+   * Stores an executed block in one batch; a loss of power may still take it back until `durable` resolves. Called again after a rejection; a height that is
+   * stored already answers with what is stored.
+   */
   commit(request: { readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }): Promise<Delivered>;
   /** Resolves when every block that `commit` or sync has stored is on disk: nothing is signed on one that a loss of power could take back. */
   durable(): Promise<void>;

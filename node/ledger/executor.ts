@@ -133,7 +133,7 @@ export interface Executor extends LedgerRepair {
   build(request: BuildRequest): Promise<Built>;
   execute(request: ExecuteRequest): Promise<Executed>;
   /**
-   * Writes the block; whoever asks for it syncs the store before anything builds on it.
+   * Writes the block; its sync comes before the next one is written, and before a vote rests on it.
    * @throws ChainError BLOCK_NOT_FOUND when the block was not executed here, or so long ago that it was let go.
    */
   commit(request: CommitRequest): Promise<Committed>;

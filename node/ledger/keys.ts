@@ -2,7 +2,7 @@
 import { type ByteText, type Digest, toByteText } from '../format/index.ts';
 import { keyspace, u64Key } from '../store/keyspace.ts';
 
-/** Form of the rows and files of a ledger: another number is another program's directory, which this one neither reads nor writes. */
+/** Form of the rows and files of a ledger: another number is another program's directory, and the executor does not open it. */
 export const LEDGER_FORM = 1;
 
 export const ledgerKey = {
