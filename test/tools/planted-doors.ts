@@ -168,6 +168,14 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'before a sync resolves',
   },
   {
+    name: 'a batch is written behind one that a loss of power may tear',
+    file: 'node/store/level-store.ts',
+    from: '    if (this.#unsynced) await this.sync();\n',
+    to: '',
+    test: 'test/unit/node/store/store.test.ts',
+    only: 'behind one that is not synced',
+  },
+  {
     name: 'a batch of megabytes is made in one turn',
     file: 'node/store/level-store.ts',
     from: 'if (bytes < CHECK_STEP_BYTES) continue;',

@@ -359,6 +359,29 @@ async function logInodes(path: string): Promise<number[]> {
   return inodes;
 }
 
+test('no batch is written behind one that is not synced', (t) =>
+  inDirectory(async (path) => {
+    const store = await openLevelStore({ path });
+    const probe = await open(join(path, 'probe'), 'w');
+    const handles = Object.getPrototypeOf(probe) as typeof probe;
+    await probe.close();
+    const real = handles.datasync;
+    const heldAtSync: string[] = [];
+    t.mock.method(handles, 'datasync', async function (this: typeof probe) {
+      await real.call(this);
+      heldAtSync.push(['a', 'b', 'c', 'd'].filter((key) => store.get(key)).join(''));
+    });
+    for (const [key, sync] of [
+      ['a', false],
+      ['b', false],
+      ['c', true],
+      ['d', true],
+    ] as const)
+      await store.batch([{ key, value: randomBytes(10) }], { sync });
+    assert.deepEqual(heldAtSync, ['a', 'ab'], 'before b and c; behind a synced one nothing is due');
+    await store.close();
+  }));
+
 test('every log of the directory is on disk before a sync resolves', (t) =>
   inDirectory(async (path) => {
     const store = await openLevelStore({ path, writeBufferBytes: 65_536 });
