@@ -227,12 +227,15 @@ async function examineBodies(
   if (!existsSync(chain)) return { count: 0, damaged: [] };
   return await withStore(chain, async (store) => {
     const reads = createBlockReads(await openDirectory(join(dataDir, BLOCK_FILES_DIRECTORY)), chainId);
-    const blocks = createBlockStore(store, reads);
-    const count = blocks.head()?.height ?? 0;
-    const damaged: number[] = [];
-    for (let height = 1; height <= count; height++) if (!(await isHeld(blocks, height))) damaged.push(height);
-    reads.close();
-    return { count, damaged };
+    try {
+      const blocks = createBlockStore(store, reads);
+      const count = blocks.head()?.height ?? 0;
+      const damaged: number[] = [];
+      for (let height = 1; height <= count; height++) if (!(await isHeld(blocks, height))) damaged.push(height);
+      return { count, damaged };
+    } finally {
+      reads.close();
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * How long a proposer works on one block. What a block costs is measured where it is paid: between the moment it may leave and that when it is final here a
- * quorum has executed it, on whatever machines, beside whatever else they do. Blocks grow while such a round stays within its part of a view, and shrink when it does not.
+ * quorum has executed it, on whatever machines, beside whatever else they do. Blocks grow while such a round stays within its part of a view, and shrink
+ * when it does not.
  * Only a proposer's choice depends on this; no replica judges a block by it.
  */
 

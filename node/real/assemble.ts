@@ -226,7 +226,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
           if (name === 'chain') await node.examineBlocks(pause);
         }
       },
-      // Which blocks a stretch belongs to is said by their rows; one that came to nothing belongs to none, and one still to be decided is had from the other voters.
+      // Which blocks a stretch belongs to is said by their rows. That of a proposal that came to nothing belongs to none; one still to be decided is had from
+      // the other voters.
       async blocks(damaged, pause) {
         log.error({ damaged }, 'stretches of the block files are damaged');
         await node.examineBlocks(pause);

@@ -1,7 +1,7 @@
 /**
  * Single records of one account that come while a transaction of it is under way meet in the next one: a transaction's own cost (signature, admission,
- * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once; others
- * wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those who waited for it are back.
+ * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once, unless
+ * a crowd is coming back; others wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those who waited for it are back.
  *
  * Each keeps its own fate. A transaction fails whole, so of one that failed over one record that record has its answer, and the others are sent again
  * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever hears of the

@@ -98,7 +98,7 @@ class Pool {
           this.#open--;
           throw error;
         } finally {
-          this.#waiting.shift()?.();
+          this.#wakeNext();
         }
       } catch {
         this.resets++;
@@ -129,8 +129,13 @@ class Pool {
       return await HttpsConnection.open(this.#host, this.#port, this.#ca);
     } catch (error) {
       this.#open--;
+      this.#wakeNext(); // or those who wait for a node that takes none would wait for ever
       throw error;
     }
+  }
+
+  #wakeNext(): void {
+    this.#waiting.shift()?.();
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * How long a sender's next transaction would wait, by what blocks have taken of him while they left some of his behind. More than a second and a half of
- * that is refused at the door: who is told at once to come again costs little, and who is taken is answered in time; a longer line only makes everybody
- * late, because no block takes more for it. Of a sender of whom blocks leave nothing behind nothing is known and nothing refused, however much he sends at once.
+ * that is refused at the door: who is told to come again costs little, and who is taken is answered in time; a longer line only makes everybody late,
+ * because no block takes more for it. Of a sender of whom blocks leave nothing behind nothing is known and nothing refused, however much he sends at once.
  */
 import type { Clock } from '../../world.ts';
 import type { GasUse } from './gas-shares.ts';

@@ -2,8 +2,8 @@
  * Whose turn it is, by gas. Every sender has gas of his own a second; what he asks for beyond it is excess. While senders who keep within their own are
  * about, the excess of all others is bounded: a little in every block, a budget a second for transactions as large as those that load records in bulk,
  * and a smaller one for dearer ones, so that most of the chain's time stays free of calls that hold every validator up for as long as they run. Without
- * them excess goes as fast as it can; the anchors of nodes, which are always about, do not count. What is charged is the gas used, once its block is final. A proposer orders by this; no replica judges it
- * (DB53/T 1407-2025 6.3.3.a).
+ * them excess goes as fast as it can; the anchors of nodes, which are always about, do not count. What is charged is the gas used, once its block is final.
+ * A proposer orders by this; no replica judges it (DB53/T 1407-2025 6.3.3.a).
  *
  * Where the chain is slow (block-pace.ts) excess gives way: it is charged with the square of how slow blocks are, so that it has less of the time and not the
  * same part. Every node measures that for itself, so a backup expects excess only when the slowest proposer would propose it; what senders have gas of
