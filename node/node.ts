@@ -30,7 +30,7 @@ import type { Committed } from './ledger/executor.ts';
 import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
 import type { ReaderPort } from './ledger/reader-port.ts';
 import { createMembership } from './peers/membership.ts';
-import { createFinalState } from './state/final-state.ts';
+import { createFinalState } from './ledger/final-state.ts';
 import type { ChainEvents } from './chain/events.ts';
 import { createLeftOut } from './chain/left-out.ts';
 import { createTip } from './chain/tip.ts';

@@ -24,7 +24,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import { type ChangeSet, createStateMap, type MapHash, type MapRoom, type MapWrite, PagesDamaged } from '../state/index.ts';
-import { createFinalState, isKept } from '../state/final-state.ts';
+import { createFinalState, isKept } from './final-state.ts';
 import { ChainError } from '../errors/index.ts';
 import { damagedKey } from '../store/mend.ts';
 import type { BlockCheck } from '../service.ts';

@@ -6,7 +6,7 @@ import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../../contr
 import { type ByteText, fromHex, prefixEnd } from '../format/index.ts';
 import { ledgerKey } from '../ledger/keys.ts';
 import type { StateRows } from '../ledger/state-rows.ts';
-import type { FinalState } from '../state/final-state.ts';
+import type { FinalState } from '../ledger/final-state.ts';
 import { damagedKey, rangeAround } from '../store/mend.ts';
 import type { AdmittedNode, Network, World } from '../world.ts';
 import { Leaving } from './leaving.ts';

@@ -28,7 +28,7 @@ import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { realTimers } from '../../../../node/real/world.ts';
-import { createFinalState } from '../../../../node/state/final-state.ts';
+import { createFinalState } from '../../../../node/ledger/final-state.ts';
 import type { Log, World } from '../../../../node/world.ts';
 import { inlineExecutor } from '../../../tools/inline-executor.ts';
 import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';

@@ -4,9 +4,9 @@
  */
 import { CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { ByteText } from '../format/index.ts';
-import { type AccountView, readAccount } from '../ledger/admission.ts';
-import { ledgerKey } from '../ledger/keys.ts';
-import type { StateRows } from '../ledger/state-rows.ts';
+import { type AccountView, readAccount } from './admission.ts';
+import { ledgerKey } from './keys.ts';
+import type { StateRows } from './state-rows.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
 
 const ACCOUNTS_CACHED_MAX = 10_000;
