@@ -1,9 +1,7 @@
 /** Name -> engine: the one switch. A new protocol is a folder, a line in each function here and in finality.ts, and a name in node/format/engines.ts. */
 import { engineNames, isEngineName, type Validator } from '../node/format/index.ts';
 import type { Engine, EngineCrypto, EngineStart, Inspection } from './engine.ts';
-import { createPbft } from './pbft/index.ts';
-import { inspectFrame } from './pbft/inspect.ts';
-import { producerOfView } from './pbft/engine-data.ts';
+import { createPbft, inspectFrame, producerOfView } from './pbft/index.ts';
 
 /** @throws RangeError for a name outside engineNames; chain state is checked before it gets here. */
 export function createEngine(name: string, start: EngineStart, crypto: EngineCrypto): Engine {

@@ -2,7 +2,7 @@
  * Answers to what every transaction of a block asks of registry and access alike: whether a sender holds a right, whose a factory is. Found once while one
  * block is executed and nobody writes there, and paid for each time with what finding it took: neither result nor gas depends on what is remembered.
  */
-import { CONTRACT } from './builtin/layout.ts';
+import { CONTRACT } from './builtin/index.ts';
 import type { Tank } from './gas.ts';
 
 const ANSWERS_MAX = 10_000; // of one block; what is asked beyond them is found each time

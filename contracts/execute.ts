@@ -19,9 +19,7 @@ import {
   wellFormed,
 } from '../node/format/index.ts';
 import type { Answers } from './answers.ts';
-import { may } from './builtin/access.ts';
-import { CONTRACT, type DeployedEntry, deployedKey, type Right } from './builtin/layout.ts';
-import { GAS_PER_ENTRY_JSON_BYTE } from './builtin/pricing.ts';
+import { CONTRACT, type DeployedEntry, deployedKey, GAS_PER_ENTRY_JSON_BYTE, may, type Right } from './builtin/index.ts';
 import { ExecutionFault, isHostFault } from './fault.ts';
 import { bodyGas, CALL_DEPTH_MAX, GAS, Tank } from './gas.ts';
 import { Overlay } from './overlay.ts';

@@ -1,16 +1,106 @@
 /** The door of contracts/. */
-export * from './types.ts';
-export * from './answers.ts';
-export * from './builtin/layout.ts';
-export * from './builtin/index.ts';
-export * from './builtin/validity.ts';
-export * from './execute.ts';
-export * from './fault.ts';
-export * from './gas.ts';
-export * from './overlay.ts';
-export * from './builtin/deployed.ts';
-export * from './quickjs/index.ts';
-export * from './builtin/records.ts';
-export * from './builtin/records-checks.ts';
-export * from './builtin/records-versions.ts';
-export * from './classes/index.ts';
+export {
+  type BlockContext,
+  type BuiltinContract,
+  type ChainView,
+  ContractFailure,
+  type ContractMachine,
+  type Execution,
+  type Host,
+  type NamedFacts,
+  stateKey,
+  type StateView,
+  type StateWrites,
+  type TransactionContext,
+  type WrittenVersion,
+} from './types.ts';
+export { Answers } from './answers.ts';
+export {
+  accessKey,
+  type AccountData,
+  type AccountKey,
+  anchoredHead,
+  auditKey,
+  classAt,
+  configurationOf,
+  CONTRACT,
+  createBuiltins,
+  createDeployedContract,
+  currentVersion,
+  dataReaders,
+  type DeployedContract,
+  type DeployedContractDeps,
+  type DeployedEntry,
+  deployedKey,
+  ENTRY_DATA_BYTES_MAX,
+  entryFrom,
+  entryOf,
+  GAS_PER_CLASS_BYTE,
+  type Genesis,
+  genesisFaults,
+  genesisRoles,
+  genesisWrites,
+  governanceKey,
+  isInForce,
+  isMajority,
+  isWithin,
+  keyConflict,
+  loadClass,
+  mappingFaults,
+  may,
+  NODE_ROLE,
+  type OwnableRight,
+  ownershipFaults,
+  PARAMETER_UNKNOWN,
+  parametersIn,
+  parametersOf,
+  type Proposal,
+  type Read,
+  type Reading,
+  readVersion,
+  recordGas,
+  recordKey,
+  records,
+  type RegistryEntry,
+  registryKey,
+  type RegistryKind,
+  registryKinds,
+  type Right,
+  rights,
+  rightsOf,
+  seesRecord,
+  treeGas,
+  twinConflict,
+  utf8Text,
+} from './builtin/index.ts';
+export { executeTransaction, type ExecutionDeps, queryContract, type QueryOutcome } from './execute.ts';
+export { ExecutionFault } from './fault.ts';
+export { bodyGas, CALL_DEPTH_MAX, GAS, GAS_PER_MICROSECOND, IMAGES_TOTAL_BYTES_MAX, LOAD_GAS_MAX, Tank } from './gas.ts';
+export { bundles, createContractMachine, loadWasm, QuickJsMachine } from './quickjs/index.ts';
+export {
+  builtinClass,
+  builtinClasses,
+  checkContent,
+  type ClassDefinition,
+  type ContentForm,
+  EXT_SCHEMA,
+  factsOf,
+  type FieldSchema,
+  foldSingles,
+  judgeByReading,
+  judgeContent,
+  keyOf,
+  MAP_NAMES_MAX,
+  nearestName,
+  normalSpelling,
+  production,
+  quality,
+  readClass,
+  type RecordFacts,
+  respell,
+  scanContent,
+  sealContent,
+  storedSpelling,
+  type StructSchema,
+  timePath,
+} from './classes/index.ts';

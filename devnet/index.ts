@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { execPath, env as processEnv } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError, type Client, createClient } from '../api/client/index.ts';
-import type { ProfileAccount } from '../api/cli/profile.ts';
+import type { ProfileAccount } from '../api/cli/index.ts';
 import { ChainError } from '../node/errors/index.ts';
 import type { ChainParameters } from '../node/format/index.ts';
 import { type NodeExit, NodeProcess } from './node-process.ts';

@@ -1,7 +1,6 @@
 /** The devnet a person runs: starts it, loads the data set, says how to reach it, stays up until a signal; or goes through the scenario and ends. */
 import { join } from 'node:path';
-import { DEVNET_DIRECTORY } from '../api/cli/profile.ts';
-import type { Progress } from '../api/cli/progress.ts';
+import { DEVNET_DIRECTORY, type Progress } from '../api/cli/index.ts';
 import { tracemillIn } from './command.ts';
 import { DATA_SET_PEOPLE, dataSetParts } from './data-set.ts';
 import { childEnvironment, type Devnet, startDevnet } from './index.ts';

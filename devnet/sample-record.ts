@@ -1,5 +1,5 @@
 /** One record in the three formats of annex A, for scenarios: the same texts, spelled as each format spells them. */
-import type { RowFormat } from '../api/cli/import/format.ts';
+import type { RowFormat } from '../api/cli/index.ts';
 
 export interface Sample {
   readonly productUid: string;

@@ -1,8 +1,7 @@
 /** Damaged rows of the chain store as alarms tell of them, and the parts of a node whose reads report them. */
 import { type ByteText, fromByteText, toHex } from './format/index.ts';
-import type { ExecutorPort } from './ledger/executor-port.ts';
-import type { ReaderPort } from './ledger/reader-port.ts';
-import { damagedKey } from './store/mend.ts';
+import type { ExecutorPort, ReaderPort } from './ledger/index.ts';
+import { damagedKey } from './store/index.ts';
 
 /** The one alarm of a damaged value: the same detail whoever met it. */
 export const DAMAGE = 'STORE_DAMAGED';

@@ -3,10 +3,24 @@
  * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
 import { stateKey } from '../contracts/index.ts';
-import { openAlarms } from './feeds/alarms.ts';
-import { createChain } from './chain/chain.ts';
-import { CONSENSUS_FAULT, CONSENSUS_FAULT_OVER, createConsensusDriver, type DriverOptions } from './chain/driver.ts';
-import type { InboxLimits } from './chain/frame-inbox.ts';
+import { createHealth, createOutbox, openAlarms } from './feeds/index.ts';
+import {
+  type ChainEvents,
+  CONSENSUS_FAULT,
+  CONSENSUS_FAULT_OVER,
+  createChain,
+  createConsensusDriver,
+  createLeftOut,
+  createMempool,
+  createReceipts,
+  createTip,
+  createWorkNotice,
+  type DriverOptions,
+  type InboxLimits,
+  type MempoolLimits,
+  openPendingBodies,
+  type Waiting,
+} from './chain/index.ts';
 import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import {
@@ -23,39 +37,40 @@ import {
   SUITE,
   toHex,
 } from './format/index.ts';
-import type { BlockFiles } from './ledger/block-files.ts';
-import { repairWith } from './ledger/body-repair.ts';
-import { type BlockStore, createBlockStore } from './ledger/block-store.ts';
-import type { Committed } from './ledger/executor.ts';
-import { boundedProofs, type ExecutorPort } from './ledger/executor-port.ts';
-import type { ReaderPort } from './ledger/reader-port.ts';
-import { createMembership } from './peers/membership.ts';
-import { createFinalState } from './ledger/final-state.ts';
-import type { ChainEvents } from './chain/events.ts';
-import { createLeftOut } from './chain/left-out.ts';
-import { createTip } from './chain/tip.ts';
-import { ledgerKey } from './ledger/keys.ts';
-import { examineBlocks } from './ledger/examine.ts';
-import { sharedRow } from './ledger/repair.ts';
-import { createStateRows } from './ledger/state-rows.ts';
-import { validateSealedBlock } from './ledger/validation.ts';
-import { createHealth } from './feeds/health.ts';
-import { createMempool, type MempoolLimits, type Waiting } from './chain/mempool/mempool.ts';
-import { createOutbox } from './feeds/outbox.ts';
-import { createPause } from './pace/slices.ts';
+import {
+  type BlockFiles,
+  type BlockStore,
+  boundedProofs,
+  type Committed,
+  createBlockStore,
+  createFinalState,
+  createStateRows,
+  examineBlocks,
+  type ExecutorPort,
+  ledgerKey,
+  type ReaderPort,
+  readReceipts,
+  readStoredBlock,
+  repairWith,
+  sharedRow,
+  validateSealedBlock,
+} from './ledger/index.ts';
+import {
+  createMembership,
+  createPeering,
+  createRepairer,
+  createSpreading,
+  type PeeringLimits,
+  Requests,
+  type Standing,
+  watchPeers,
+} from './peers/index.ts';
+import { createPause } from './pace/index.ts';
 import { Parts } from './parts.ts';
-import { watchPeers } from './peers/peer-watch.ts';
-import { createPeering, type PeeringLimits } from './peers/peering.ts';
-import { openPendingBodies } from './chain/pending-bodies.ts';
-import { createReceipts } from './chain/receipts.ts';
 import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
-import { keyspace } from './store/keyspace.ts';
-import { readReceipts, readStoredBlock } from './ledger/stored-block.ts';
-import { damagedKey } from './store/mend.ts';
+import { damagedKey, keyspace } from './store/index.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
-import { createRepairer, createSpreading, Requests, type Standing } from './peers/index.ts';
 import type { AppendLog, LedgerStore, Network, Store, World } from './world.ts';
-import { createWorkNotice } from './chain/work-notice.ts';
 
 export const NODE_VERSION = '0.1.0';
 const ALARM_SAVE_RETRY_MS = 2_000;

@@ -1,8 +1,8 @@
 /** What a node offers to `api/`: the whole door, as types. node/node.ts implements it. Every method that can refuse throws ChainError. */
-import type { EngineStatus } from '../consensus/engine.ts';
-import type { StateView } from '../contracts/types.ts';
+import type { EngineStatus } from '../consensus/index.ts';
+import type { StateView } from '../contracts/index.ts';
 import type { Block, ChainParameters, ContractEvent, Digest, Header, Json, Receipt } from './format/index.ts';
-import type { Standing } from './peers/standing.ts';
+import type { Standing } from './peers/index.ts';
 import type { PeerStatus } from './world.ts';
 
 export interface NodeInfo {

@@ -4,28 +4,26 @@
  */
 import { anchoredHead, auditKey, CONTRACT, entryOf, registryKey, type StateView, stateKey } from '../contracts/index.ts';
 import { ChainError } from './errors/index.ts';
-import { type Anchors, createExchangeWatch, type ExchangeFault } from './feeds/exchange-audit.ts';
-import { type ExchangeLog, openExchangeLog } from './feeds/exchange-log.ts';
+import { type Anchors, createExchangeWatch, type ExchangeFault, type ExchangeLog, openExchangeLog } from './feeds/index.ts';
 import { type ByteText, encodeJson, prefixEnd } from './format/index.ts';
 import type { Node } from './node.ts';
-import type { Headroom } from './pace/headroom.ts';
-import { createPause, createSlices } from './pace/slices.ts';
+import { createPause, createSlices, type Headroom } from './pace/index.ts';
 import type { Part } from './parts.ts';
-import type { Bodies } from './records/bodies.ts';
-import { recordEvidence } from './records/evidence.ts';
-import { createInclusions } from './records/inclusion.ts';
-import { createMissingRows } from './records/missing-rows.ts';
 import {
   type Aead,
+  type Bodies,
   createClassLookup,
+  createInclusions,
   createIndexFeeder,
+  createMissingRows,
+  createRecordService,
   createSealedReplication,
   createSealedSettlement,
   createSealedStore,
   openRecordIndex,
+  recordEvidence,
+  type RecordService,
 } from './records/index.ts';
-import { createRecordService } from './records/service.ts';
-import type { RecordService } from './records/types.ts';
 import type { Network, Store, World } from './world.ts';
 
 /** Gas of the transaction that anchors the exchange log. */

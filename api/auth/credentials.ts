@@ -10,7 +10,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { decodeJson, encodeJson, utf8 } from '../../node/format/index.ts';
 import type { Store, World } from '../../node/world.ts';
 import { utf8Text } from '../../contracts/index.ts';
-import { apiPrefixes } from '../rest/deps.ts';
+import { apiPrefixes } from '../rest/index.ts';
 import { createThrottle, lockMs } from './throttle.ts';
 
 export const PASSWORD_CHARACTERS_MIN = 12;

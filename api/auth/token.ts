@@ -19,8 +19,8 @@ import {
   toHex,
 } from '../../node/format/index.ts';
 import { BoundedMap } from '../../node/pace/bounded-map.ts';
-import type { ReadState } from '../rest/deps.ts';
-import type { Caller } from '../../node/records/types.ts';
+import type { ReadState } from '../rest/index.ts';
+import type { Caller } from '../../node/records/index.ts';
 
 export const TOKEN_CHARACTERS_MAX = 2_048;
 export const SESSION_MS_MAX = 900_000; // 15 min

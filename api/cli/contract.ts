@@ -1,7 +1,7 @@
 /** `tracemill contract deploy | call | query | events | list | get`. */
 import { Command } from 'commander';
 import { basename } from 'node:path';
-import type { ListAnswer } from '../client/operations.ts';
+import type { ListAnswer } from '../client/index.ts';
 import type { Cli, Connection } from './cli.ts';
 import { type PageOptions, showList, withPages } from './listing.ts';
 import { integer, jsonArgument } from './options.ts';

@@ -7,13 +7,17 @@ import { dirname, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { NodeConfig } from '../../node/config/index.ts';
 import { ChainError, errorRow, isErrorCode } from '../../node/errors/index.ts';
-import { type Anchors, type Examination, EXCHANGE_FAULTS_MAX, examineExchanges } from '../../node/feeds/exchange-audit.ts';
+import { type Anchors, type Examination, examineExchanges, EXCHANGE_FAULTS_MAX, openAlarms } from '../../node/feeds/index.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { type Digest, openGenesis, prefixEnd } from '../../node/format/index.ts';
-import { BLOCK_FILES_DIRECTORY, createBlockReads } from '../../node/ledger/block-files.ts';
-import { type BlockStore, createBlockStore } from '../../node/ledger/block-store.ts';
-import { ledgerKey } from '../../node/ledger/keys.ts';
-import { createStateRows } from '../../node/ledger/state-rows.ts';
+import {
+  BLOCK_FILES_DIRECTORY,
+  type BlockStore,
+  createBlockReads,
+  createBlockStore,
+  createStateRows,
+  ledgerKey,
+} from '../../node/ledger/index.ts';
 import { anchoredHead, auditKey, CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { Genesis } from '../../contracts/index.ts';
 import { certificateFacts } from '../../node/keystore/certificates.ts';
@@ -21,7 +25,6 @@ import { listKeystore, NODE_KEY, openKeystore, sealingKeyIds } from '../../node/
 import { ASIDE, examineVoteLog, keyspace, type LevelStore, openDirectory, openLevelStore, VOTE_LOG_FILE } from '../../node/store/index.ts';
 import type { Alarm, HealthCheck } from '../../node/service.ts';
 import type { Log } from '../../node/world.ts';
-import { openAlarms } from '../../node/feeds/alarms.ts';
 import type { Cli } from './cli.ts';
 import { NODE_FILE } from './file-names.ts';
 import { genesisHashOf, readNodeConfig } from './node-files.ts';

@@ -2,7 +2,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { NodeData } from '../../contracts/builtin/layout.ts';
+import type { NodeData } from '../../contracts/builtin/index.ts';
 import { parseGenesis, parseNodeConfig } from '../../node/config/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { ENGINE_DEFAULT } from '../../node/format/index.ts';

@@ -1,6 +1,6 @@
 /** Lists of what the chain holds: a page at a time, and how many there are beside it. With --json the answer stands whole, `next` in it. */
 import type { Command } from 'commander';
-import type { ListAnswer } from '../client/operations.ts';
+import type { ListAnswer } from '../client/index.ts';
 import type { Cli } from './cli.ts';
 import { integer } from './options.ts';
 import { table } from './text.ts';

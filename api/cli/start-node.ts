@@ -4,14 +4,12 @@ import type { NodeConfig } from '../../node/config/index.ts';
 import { encodeJson, hashTagged, toHex, utf8 } from '../../node/format/index.ts';
 import { type Keystore, NODE_KEY, sealingKeyIds } from '../../node/keystore/index.ts';
 import { Parts } from '../../node/parts.ts';
-import { assembleNode } from '../../node/real/assemble.ts';
-import { createLog } from '../../node/real/log.ts';
-import { createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/real/loop-delay.ts';
-import { createBodies } from '../../node/records/bodies.ts';
-import { aesGcm } from '../../node/records/index.ts';
+import { assembleNode, createLog, createLoopMeter, LOOP_HELD_MS_MAX, LOOP_WINDOW_MS, watchLoop } from '../../node/real/index.ts';
+import { aesGcm, createBodies } from '../../node/records/index.ts';
 import { createServices } from '../../node/services.ts';
-import { importCredentials } from '../auth/import.ts';
-import { createCredentials, createServer, dialects } from '../index.ts';
+import { createCredentials, importCredentials } from '../auth/index.ts';
+import { createServer } from '../rest/server.ts';
+import { dialects } from '../dialects/index.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface StartParts {

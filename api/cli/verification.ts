@@ -2,8 +2,15 @@
 import { judgeFinality } from '../../consensus/finality.ts';
 import { createCrypto } from '../../node/crypto/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { type EvidenceDescription, type EvidenceTrust, verifyEvidence } from '../../node/format/evidence-verdict.ts';
-import { canonicalJson, DIGEST_ALGORITHM, fromHex, toHex } from '../../node/format/index.ts';
+import {
+  canonicalJson,
+  DIGEST_ALGORITHM,
+  type EvidenceDescription,
+  type EvidenceTrust,
+  fromHex,
+  toHex,
+  verifyEvidence,
+} from '../../node/format/index.ts';
 import type { Cli } from './cli.ts';
 
 export interface TrustFlags {

@@ -4,9 +4,7 @@
  */
 import { errorTable } from '../../node/errors/index.ts';
 import { glossary } from '../glossary.ts';
-import { registryRows } from '../rest/openapi.ts';
-import { layers, type Route } from '../rest/route.ts';
-import type { Bilingual, Parameter } from '../rest/schema.ts';
+import { type Bilingual, layers, type Parameter, registryRows, type Route } from '../rest/index.ts';
 import { escapeText, type PageFacts } from './text.ts';
 
 type Language = keyof Bilingual;

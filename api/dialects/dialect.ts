@@ -3,12 +3,8 @@
  * the same for all (rights, rate limits, checks of parameters, time-outs, the exchange log) stays with the server, so that no dialect can leave it out.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Steps } from '../../node/pace/slices.ts';
-import type { Reply } from '../rest/call.ts';
-import type { RawParameters } from '../rest/parameters.ts';
-import type { Refusal } from '../rest/refusal.ts';
-import type { Route } from '../rest/route.ts';
-import type { Language } from '../rest/schema.ts';
+import type { Steps } from '../../node/pace/index.ts';
+import type { Language, RawParameters, Refusal, Reply, Route } from '../rest/index.ts';
 
 /** All that is known of a request before its body is read. */
 export interface Head {

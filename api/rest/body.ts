@@ -2,8 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { ChainError } from '../../node/errors/index.ts';
-import { jsonBytesSteps } from '../../node/pace/json-steps.ts';
-import type { Steps } from '../../node/pace/slices.ts';
+import { jsonBytesSteps, type Steps } from '../../node/pace/index.ts';
 import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
 import type { Detail } from './refusal.ts';

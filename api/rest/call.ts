@@ -1,6 +1,6 @@
 /** A call as an operation sees it, and what an operation answers: values, whatever form they came in and go out by. */
 import type { Json } from '../../node/format/index.ts';
-import type { Caller } from '../../node/records/types.ts';
+import type { Caller } from '../../node/records/index.ts';
 import type { Language, ParameterValue } from './schema.ts';
 
 /** Parameters that the server itself reads, of every operation that takes them. */

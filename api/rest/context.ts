@@ -1,13 +1,18 @@
 /** What every handler is given: the dependencies, and the parts of the server that are made once from them. */
-import { createCredentials, type Credentials } from '../auth/credentials.ts';
-import { stateReader } from '../auth/identity.ts';
-import { createHeldTokens, issueToken, type TokenClaims, verifyToken } from '../auth/token.ts';
+import {
+  createCredentials,
+  createHeldTokens,
+  type Credentials,
+  issueToken,
+  stateReader,
+  type TokenClaims,
+  verifyToken,
+} from '../auth/index.ts';
 import { hmacSha256, utf8 } from '../../node/format/index.ts';
-import { AEAD_NONCE_BYTES, aesGcm } from '../../node/records/index.ts';
+import { AEAD_NONCE_BYTES, aesGcm, type Caller } from '../../node/records/index.ts';
 import { type ApiDeps, type ApiSettings, apiSettingsDefault, type ReadState } from './deps.ts';
-import type { Caller } from '../../node/records/types.ts';
 import { type AnswerCipher, createIdempotency, type Idempotency } from './idempotency.ts';
-import { createPaced, nextTurn, type Paced } from '../../node/pace/slices.ts';
+import { createPaced, nextTurn, type Paced } from '../../node/pace/index.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limit.ts';
 import type { Route } from './route.ts';

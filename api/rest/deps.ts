@@ -3,13 +3,13 @@
  * the node wires them; nothing here is reached in any other way.
  */
 import type { Right } from '../../contracts/index.ts';
-import type { ExchangeLog } from '../../node/feeds/exchange-log.ts';
-import type { Headroom } from '../../node/pace/headroom.ts';
-import type { LoopDelay } from '../../node/real/loop-delay.ts';
+import type { ExchangeLog } from '../../node/feeds/index.ts';
+import type { Headroom } from '../../node/pace/index.ts';
+import type { LoopDelay } from '../../node/real/index.ts';
 import type { ByteText } from '../../node/format/index.ts';
-import type { RecordService } from '../../node/records/types.ts';
+import type { RecordService } from '../../node/records/index.ts';
 import type { NodeService } from '../../node/service.ts';
-import { keyspace } from '../../node/store/keyspace.ts';
+import { keyspace } from '../../node/store/index.ts';
 import type { Store, World } from '../../node/world.ts';
 
 /** Reads one key of a contract's space at the latest final state. */

@@ -5,10 +5,10 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
-import { ALL_HEADROOM, restMs } from '../../node/pace/headroom.ts';
+import { ALL_HEADROOM, restMs } from '../../node/pace/index.ts';
 import type { ApiContext } from './context.ts';
-import type { Caller } from '../../node/records/types.ts';
-import type { Dialect, Head, Outcome } from '../dialects/dialect.ts';
+import type { Caller } from '../../node/records/index.ts';
+import type { Dialect, Head, Outcome } from '../dialects/index.ts';
 import { digestSteps, type Trace } from './handle.ts';
 import { refusalOf } from './refusal.ts';
 import type { Route } from './route.ts';

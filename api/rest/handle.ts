@@ -5,12 +5,12 @@
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
 import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
-import type { CallText, Outcome } from '../dialects/dialect.ts';
+import type { CallText, Outcome } from '../dialects/index.ts';
 import { checkMediaType, readBody } from './body.ts';
 import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
-import type { Caller } from '../../node/records/types.ts';
-import type { Steps } from '../../node/pace/slices.ts';
+import type { Caller } from '../../node/records/index.ts';
+import type { Steps } from '../../node/pace/index.ts';
 import { readParameters } from './parameters.ts';
 import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';

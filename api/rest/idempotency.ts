@@ -9,8 +9,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { type ByteText, fromUtf8, toByteText } from '../../node/format/index.ts';
 import type { Store, World } from '../../node/world.ts';
 import { apiPrefixes } from './deps.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../../node/pace/json-steps.ts';
-import { eachInSteps, type Paced, type Steps } from '../../node/pace/slices.ts';
+import { eachInSteps, jsonBytesSteps, type Paced, type Steps, UNBOUNDED } from '../../node/pace/index.ts';
 import { bytesSteps, encodeJsonSteps, jsonForm, textSteps } from './text-steps.ts';
 
 /** Expired keys removed with each new one. */

@@ -2,7 +2,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { errorRow, errorTable } from '../../node/errors/index.ts';
 import { ALL_FAULTS_BODY_BYTES_MAX } from './body.ts';
-import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX } from '../../node/pace/json-steps.ts';
+import { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX } from '../../node/pace/index.ts';
 import { API_PREFIX, type Route } from './route.ts';
 import { alternatives, type Parameter, rangeText } from './schema.ts';
 

@@ -1,5 +1,5 @@
 /** A token bucket for each operation and caller: `count` calls at once, refilled evenly over `perMs`. */
-import { TokenBuckets } from '../../node/pace/token-bucket.ts';
+import { TokenBuckets } from '../../node/pace/index.ts';
 import type { Clock } from '../../node/world.ts';
 import type { RateLimit } from './route.ts';
 

@@ -6,7 +6,7 @@ import { Type } from '@sinclair/typebox';
 import { ChainError } from '../../node/errors/index.ts';
 import type { OutboxEvent } from '../../node/service.ts';
 import type { ApiContext } from './context.ts';
-import { eachInSteps, type Steps } from '../../node/pace/slices.ts';
+import { eachInSteps, type Steps } from '../../node/pace/index.ts';
 import type { Call, StreamSink } from './call.ts';
 import { parsePosition } from './routes/contract-events.ts';
 import { eventSteps, name128 } from './routes/parts.ts';

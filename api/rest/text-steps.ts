@@ -3,7 +3,7 @@
  * pauses after every few kilobytes; who runs the steps decides for how long. Texts longer than a step are cut into pieces as well.
  */
 import { JSON_DEPTH_MAX } from '../../node/format/index.ts';
-import type { Steps } from '../../node/pace/slices.ts';
+import type { Steps } from '../../node/pace/index.ts';
 
 /** Characters written between two pauses. */
 const STEP_CHARACTERS = 32_768;

@@ -7,7 +7,7 @@ import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { ApiSettings } from './deps.ts';
-import { MEDIA_TYPE, messageOf } from '../dialects/native/envelope.ts';
+import { MEDIA_TYPE, messageOf } from '../dialects/index.ts';
 
 const HEADERS_BYTES_MAX = 16_384;
 const REQUEST_TIMEOUT_MS = 60_000; // the whole request, body included

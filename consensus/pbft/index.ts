@@ -42,6 +42,9 @@ import {
 import { isSigned, noteValid, signaturesOf } from './verdicts.ts';
 import { advanceViewChange, onNewView, onViewChange, reopenView, repeatViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
 
+export { producerOfView } from './engine-data.ts';
+export { inspectFrame } from './inspect.ts';
+
 /** Proofs of double votes reported per height. */
 const EVIDENCE_PER_HEIGHT_MAX = 64;
 

@@ -5,14 +5,23 @@ import { production } from './production.ts';
 import { quality } from './quality.ts';
 import type { ClassDefinition } from './schema.ts';
 
-export * from './check.ts';
-export * from './ext.ts';
-export * from './facts.ts';
-export * from './judge.ts';
-export * from './respell.ts';
-export * from './scan.ts';
-export * from './schema.ts';
-export * from './source.ts';
+export {
+  checkContent,
+  type ContentForm,
+  foldSingles,
+  isBlank,
+  nearestName,
+  RECORD_FAULTS_MAX,
+  type RecordFault,
+  sealContent,
+} from './check.ts';
+export { EXT_SCHEMA } from './ext.ts';
+export { factsOf, keyOf, type LinkFact, type MaterialFact, normalSpelling, type RecordFacts, storedSpelling, timePath } from './facts.ts';
+export { judgeByReading, judgeContent, type JudgedContent } from './judge.ts';
+export { respell } from './respell.ts';
+export { scanContent } from './scan.ts';
+export { type ClassDefinition, fieldOf, type FieldSchema, MAP_NAMES_MAX, readClass, type StructSchema } from './schema.ts';
+export { checkSource } from './source.ts';
 export { device, materialConsumption, production, quality };
 
 export const builtinClasses: Readonly<Record<string, ClassDefinition>> = {

@@ -24,16 +24,22 @@ import {
   toHex,
   transactionHashOf,
 } from '../format/index.ts';
-import { checkFinality, checkHeader, checkSealWith, failed, rootWithPauses } from '../ledger/checks.ts';
-import type { VerifiedTransaction } from '../ledger/block-run.ts';
-import type { ExecutorPort } from '../ledger/executor-port.ts';
+import {
+  checkFinality,
+  checkHeader,
+  checkSealWith,
+  type ExecutorPort,
+  failed,
+  rootWithPauses,
+  type VerifiedTransaction,
+} from '../ledger/index.ts';
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { Location } from '../store/index.ts';
 import type { PendingBodies, ProposedBody } from './pending-bodies.ts';
-import { SPREAD_SEVERAL, type Spreading } from '../peers/spreading.ts';
+import { SPREAD_SEVERAL, type Spreading } from '../peers/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainTip } from './tip.ts';
-import { createPause, type Pause } from '../pace/slices.ts';
+import { createPause, type Pause } from '../pace/index.ts';
 import type { LedgerStore, World } from '../world.ts';
 
 /** Proposals kept, of the height being decided and the one above, newest first: twice what an engine remembers executions. */

@@ -8,8 +8,7 @@ import { createEngine, TICK_MS } from '../../consensus/index.ts';
 import type { Digest, Validator } from '../format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
 import { LongFrames } from './long-frames.ts';
-import { nextTurn } from '../pace/slices.ts';
-import { TokenBuckets } from '../pace/token-bucket.ts';
+import { nextTurn, TokenBuckets } from '../pace/index.ts';
 import type { AppendLog, Network, World } from '../world.ts';
 
 /** Inputs stepped in one turn, so that one append never grows without bound. */

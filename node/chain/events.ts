@@ -1,6 +1,6 @@
 /** What the chain tells the rest of the node, as it happens: one emitter, so that parts that stand on the chain need not exist before it. */
 import type { Digest } from '../format/index.ts';
-import type { Committed } from '../ledger/executor.ts';
+import type { Committed } from '../ledger/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainPort } from './driver.ts';
 

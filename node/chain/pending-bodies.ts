@@ -13,11 +13,9 @@ import {
   transactionHashOf,
 } from '../format/index.ts';
 import type { Crypto } from '../format/index.ts';
-import type { BlockFiles } from '../ledger/block-files.ts';
-import type { BlockStore } from '../ledger/block-store.ts';
-import { type Pause, withPauses } from '../pace/slices.ts';
-import { damagedKey } from '../store/mend.ts';
-import type { Location } from '../store/index.ts';
+import type { BlockFiles, BlockStore } from '../ledger/index.ts';
+import { type Pause, withPauses } from '../pace/index.ts';
+import { damagedKey, type Location } from '../store/index.ts';
 
 export interface ProposedBody {
   readonly height: number;

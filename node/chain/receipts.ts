@@ -3,8 +3,7 @@
  * Acknowledged means a receipt of a final block; a pending one promises nothing but its expiry height.
  */
 import { type ByteText, type Crypto, type Digest, decodeHeader, decodeReceipt, headerHash, toByteText } from '../format/index.ts';
-import type { BlockStore } from '../ledger/block-store.ts';
-import type { Committed } from '../ledger/executor.ts';
+import type { BlockStore, Committed } from '../ledger/index.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
 import type { Mempool, Rejection } from './mempool/mempool.ts';
 import type { TransactionStatus } from '../service.ts';

@@ -1,8 +1,6 @@
 /** The last final block of this node, and what it says of the next one. */
 import { type ConsensusConfiguration, type Digest, decodeCurrentConfiguration, decodeHeader, type Header } from '../format/index.ts';
-import type { AccountView, AdmissionContext } from '../ledger/admission.ts';
-import type { ParentFacts } from '../ledger/checks.ts';
-import type { Committed } from '../ledger/executor.ts';
+import type { AccountView, AdmissionContext, Committed, ParentFacts } from '../ledger/index.ts';
 
 export interface Tip {
   readonly height: number;

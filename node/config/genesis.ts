@@ -3,7 +3,7 @@
  * make the first state of it, judges what must fit together.
  */
 import { Type } from '@sinclair/typebox';
-import { blockGasOfView, blockTimeFault, viewOfBlockGas } from '../../contracts/builtin/configuration.ts';
+import { blockGasOfView, blockTimeFault, viewOfBlockGas } from '../../contracts/builtin/index.ts';
 import { type Genesis, genesisFaults, parametersIn, PARAMETER_UNKNOWN } from '../../contracts/index.ts';
 import { engineNames, isAcceptableKey, parameterTable } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';

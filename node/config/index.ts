@@ -1,4 +1,4 @@
 /** Door of the settings: node.json and genesis.json, each with its one schema. */
-export { type Fault, nearestName } from './faults.ts';
-export { genesisOutgrown, genesisSchema, parseGenesis } from './genesis.ts';
-export { type NodeConfig, nodeConfigSchema, parseNodeConfig, type Setting, settings, settingsTable } from './schema.ts';
+export type { Fault } from './faults.ts';
+export { genesisOutgrown, parseGenesis } from './genesis.ts';
+export { type NodeConfig, parseNodeConfig, settings, settingsTable } from './schema.ts';

@@ -1,4 +1,4 @@
 /** Door of the crypto adapters. */
-export * from './ed25519.ts';
-export * from './real-crypto.ts';
-export * from './verify-pool.ts';
+export { type Ed25519Signer, ed25519SignerOf, privateKeyOf } from './ed25519.ts';
+export { createCrypto } from './real-crypto.ts';
+export { createVerifyPool } from './verify-pool.ts';

@@ -11,6 +11,10 @@ import type { ErrorRow } from './row.ts';
 import { spineErrors } from './spine.ts';
 
 export type { ErrorRow } from './row.ts';
+export { contractsErrors } from './contracts.ts';
+export { keysErrors } from './keys.ts';
+export { ledgerErrors } from './ledger.ts';
+export { recordsErrors } from './records.ts';
 
 export const errorTable = {
   ...generalErrors,

@@ -4,7 +4,7 @@
  */
 import { exchangePrefix, type ExchangeHead, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
 import { type ByteText, type Digest, equalBytes, fromHex, prefixEnd, toHex } from '../format/index.ts';
-import { rangeAround } from '../store/mend.ts';
+import { rangeAround } from '../store/index.ts';
 import type { Store, World } from '../world.ts';
 
 /** Entries of one step: about 2 ms of the thread, which votes as well. */

@@ -1,6 +1,6 @@
 /** How entries of the exchange log follow from one another, and where their rows stand. */
 import { type ByteText, type Digest, fromByteText, hashTagged, toByteText } from '../format/index.ts';
-import { keyspace } from '../store/keyspace.ts';
+import { keyspace } from '../store/index.ts';
 import type { World } from '../world.ts';
 
 /** Where the chain of entries stands; `link` is hex. */

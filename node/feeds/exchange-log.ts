@@ -10,7 +10,7 @@ import { ChainError } from '../errors/index.ts';
 import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
 import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, prefixEnd, toHex } from '../format/index.ts';
-import { createPause } from '../pace/slices.ts';
+import { createPause } from '../pace/index.ts';
 import type { Store, StoreOperation, World } from '../world.ts';
 
 export type { ExchangeHead } from './exchange-chain.ts';

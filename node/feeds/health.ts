@@ -2,7 +2,7 @@
  * Whether this node does its part, and whether the chain moves: looked at once a second, said by alarms, by `checks` (for `/readyz`) and by metrics.
  * A chain that moves again, a view that has begun, a validator that votes again: each takes back the alarm about it by itself.
  */
-import type { EngineStatus } from '../../consensus/engine.ts';
+import type { EngineStatus } from '../../consensus/index.ts';
 import type { ChainParameters, Json } from '../format/index.ts';
 import type { Alarm, HealthCheck, Stall } from '../service.ts';
 import type { World } from '../world.ts';

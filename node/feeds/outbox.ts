@@ -6,7 +6,7 @@
 import { utf8Text } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, decodeAll, type Receipt, receiptEvents, Writer } from '../format/index.ts';
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { OutboxEvent } from '../service.ts';
 import type { Log, Store, Timers } from '../world.ts';
 

@@ -1,6 +1,6 @@
 /** The keys every node has, under their fixed ids, and the public half of them as the registry and genesis hold it. */
 import { toHex } from '../format/index.ts';
-import type { NodeData } from '../../contracts/builtin/layout.ts';
+import type { NodeData } from '../../contracts/builtin/index.ts';
 import type { KeyKind } from './key-kinds.ts';
 import type { KeyEntry, Keystore } from './keystore.ts';
 

@@ -14,8 +14,7 @@ import {
 } from '../format/index.ts';
 import { type ConsensusConfiguration, fromByteText, toHex, transactionIn } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import { loadRow } from '../store/load.ts';
-import type { Location } from '../store/index.ts';
+import { loadRow, type Location } from '../store/index.ts';
 import type { Store } from '../world.ts';
 import type { BlockReads } from './block-files.ts';
 import { ledgerKey } from './keys.ts';

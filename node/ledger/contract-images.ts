@@ -13,7 +13,7 @@ import {
   stateKey,
 } from '../../contracts/index.ts';
 import { type ByteText, fromUtf8, prefixEnd } from '../format/index.ts';
-import { damagedKey } from '../store/mend.ts';
+import { damagedKey } from '../store/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 import type { StateRows } from './state-rows.ts';

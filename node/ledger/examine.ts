@@ -4,10 +4,9 @@
  * State and map need no such walk: a branch that counts entries it cannot find is damage, and a value that is not found does not give the state root.
  */
 import { type ByteText, type Crypto, decodeBlock, encodeHeader, headerHash, openTransaction } from '../format/index.ts';
-import type { Pause } from '../pace/slices.ts';
-import { loadRow } from '../store/load.ts';
+import type { Pause } from '../pace/index.ts';
+import { damagedKey, loadRow } from '../store/index.ts';
 import type { BlockStore } from './block-store.ts';
-import { damagedKey } from '../store/mend.ts';
 import type { Store } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 

@@ -1,7 +1,7 @@
 /** Adapter: starts the executor's worker thread and talks to it. */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
-import { createPause } from '../pace/slices.ts';
+import { createPause } from '../pace/index.ts';
 import type { World } from '../world.ts';
 import type {
   ExecutorAnswer,

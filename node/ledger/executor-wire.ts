@@ -2,7 +2,7 @@
  * Lists of byte strings between the main thread and the executor's: one buffer that is moved, where an object for each would be cloned, and with it
  * whatever larger buffer it is a view of.
  */
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { VerifiedTransaction } from './block-run.ts';
 import type { Committed } from './executor.ts';
 

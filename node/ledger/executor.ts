@@ -26,11 +26,10 @@ import {
 import { type ChangeSet, createStateMap, type MapHash, type MapRoom, type MapWrite, PagesDamaged } from '../state/index.ts';
 import { createFinalState, isKept } from './final-state.ts';
 import { ChainError } from '../errors/index.ts';
-import { damagedKey } from '../store/mend.ts';
+import { damagedKey, type Location } from '../store/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
-import type { Location } from '../store/index.ts';
 import type { BlockReads } from './block-files.ts';
 import { createBlockStore, decodeForm, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';

@@ -1,6 +1,6 @@
 /** Store keys of the ledger's rows: a prefix of the keyspace table and what follows it. Heights are eight bytes big-endian, so rows sort by height. */
 import { type ByteText, type Digest, toByteText } from '../format/index.ts';
-import { keyspace, u64Key } from '../store/keyspace.ts';
+import { keyspace, u64Key } from '../store/index.ts';
 
 /** Form of the rows and files of a ledger: another number is another program's directory, and the executor does not open it. */
 export const LEDGER_FORM = 1;

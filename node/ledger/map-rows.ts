@@ -24,8 +24,7 @@ import {
   type StateMap,
   writeSnapshot,
 } from '../state/index.ts';
-import { keyspace } from '../store/keyspace.ts';
-import { rangeAround } from '../store/mend.ts';
+import { keyspace, rangeAround } from '../store/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 import { pathOf, type StateRows } from './state-rows.ts';

@@ -5,8 +5,7 @@
  * after each piece of work as the headroom says, so that they take less where the processor is short.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, restMs } from '../pace/headroom.ts';
-import { rateSaving, TokenBucket, TokenBuckets } from '../pace/token-bucket.ts';
+import { ALL_HEADROOM, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Gas of one caller a second: a sixteenth of a core where a gas is 25 ps. */

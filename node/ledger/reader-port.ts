@@ -1,7 +1,7 @@
 /** The ledger reader as the rest of the node sees it: queries bounded and shared out fairly, trials before them. */
 import { ChainError, isErrorCode } from '../errors/index.ts';
 import { decodeJson } from '../format/index.ts';
-import type { Headroom } from '../pace/headroom.ts';
+import type { Headroom } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 import { createQueryQueue } from './query-queue.ts';
 import type { LedgerReader, TrialTransaction, Verdict } from './reader.ts';

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';
-import type { Headroom } from '../pace/headroom.ts';
+import type { Headroom } from '../pace/index.ts';
 import type { World } from '../world.ts';
 import type { LedgerReader } from './reader.ts';
 import { createReaderPort, type ReaderPort } from './reader-port.ts';

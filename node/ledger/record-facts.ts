@@ -3,9 +3,9 @@
  * stand in a closed segment.
  */
 import type { LinkFact, MaterialFact } from '../../contracts/classes/index.ts';
-import type { NamedFacts, WrittenVersion } from '../../contracts/types.ts';
+import type { NamedFacts, WrittenVersion } from '../../contracts/index.ts';
 import { DecodeError, Reader, type RecordState, Writer } from '../format/index.ts';
-import type { Steps } from '../pace/slices.ts';
+import type { Steps } from '../pace/index.ts';
 
 export interface BlockFacts {
   readonly timestampMs: number;

@@ -44,13 +44,10 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
-import { type Pause, withPauses } from '../pace/slices.ts';
-import { keyspace } from '../store/keyspace.ts';
-import { loadRow } from '../store/load.ts';
-import { damagedKey } from '../store/mend.ts';
+import { type Pause, withPauses } from '../pace/index.ts';
+import { damagedKey, keyspace, loadRow, type Location } from '../store/index.ts';
 import type { StagedMap, StateMap } from '../state/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
-import type { Location } from '../store/index.ts';
 import { type BlockStore, encodeForm, encodeHead, encodeLocation, type HeadRow, type Position } from './block-store.ts';
 import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import type { MapRows } from './map-rows.ts';

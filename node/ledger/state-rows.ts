@@ -9,8 +9,7 @@
  */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, Reader, toHex, Writer } from '../format/index.ts';
-import { keyspace } from '../store/keyspace.ts';
-import { damagedKey } from '../store/mend.ts';
+import { damagedKey, keyspace } from '../store/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 

@@ -1,7 +1,7 @@
 /** A final block with all that belongs to it, as it is answered: read in pieces, for it may hold megabytes in thousands of transactions. */
 import { type Crypto, decodeReceipt, type Digest, headerHash, openTransaction, type Receipt } from '../format/index.ts';
 import type { BlockStore } from './block-store.ts';
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { StoredBlock } from '../service.ts';
 
 export async function readStoredBlock(

@@ -1,6 +1,6 @@
 /** Undo rows: the values that a block's writes replaced, so that a recovery order can go back without re-execution. */
 import { type ByteText, decodeAll, equalBytes, fromByteText, Reader, toByteText, Writer } from '../format/index.ts';
-import type { Steps } from '../pace/slices.ts';
+import type { Steps } from '../pace/index.ts';
 
 /** Entries looked at between two pauses. */
 const STEP_ENTRIES = 1_000;

@@ -28,7 +28,7 @@ import type { VerifyPool } from '../world.ts';
 import type { AccountView } from './admission.ts';
 import type { BlockStore } from './block-store.ts';
 import { blockCheckNames, check, checkFinality, checkHeader, type ParentFacts, rootWithPauses } from './checks.ts';
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { ExecutorPort } from './executor-port.ts';
 
 /** The exact bytes `GET blocks/{ref}?form=raw` serves and validation takes: the block, and what proves it final where there is such a proof. */

@@ -1,4 +1,2 @@
 /** Door of the network adapter. */
-export * from './libp2p-network.ts';
-export { PROTOCOL_VERSION } from './hello.ts';
-export { CUT_OFF_MS, REPORTS_MAX } from './penalties.ts';
+export { createLibp2pNetwork, type Libp2pNetwork } from './libp2p-network.ts';

@@ -7,7 +7,7 @@
  */
 import type { Stream } from '@libp2p/interface';
 import { ChainError } from '../errors/index.ts';
-import { TokenBuckets } from '../pace/token-bucket.ts';
+import { TokenBuckets } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 import { frameHeader, FrameReader } from './frames.ts';
 

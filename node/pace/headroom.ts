@@ -4,7 +4,7 @@
  * thread is asked: while its event loop comes late, these threads rest between two pieces of work, and work on when it is on time. The part falls
  * by half and rises by a step, as a congestion window does (RFC 5681, section 3.1).
  */
-import type { LoopMeter } from '../real/loop-delay.ts';
+import type { LoopMeter } from '../real/index.ts';
 import type { Timers } from '../world.ts';
 
 /** How often the part is set anew, ms: some ten readings of the meter. */

@@ -1,7 +1,7 @@
 /** Serves final blocks and headers to peers, within the bounds of one answer. */
 import { type Digest, Reader } from '../format/index.ts';
 import { ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, type BlockAnswer, type HeaderAnswer } from './messages.ts';
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { Requests } from './requests.ts';
 
 type Awaitable<T> = T | Promise<T>;

@@ -4,10 +4,8 @@
  */
 import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../../contracts/index.ts';
 import { type ByteText, fromHex, prefixEnd } from '../format/index.ts';
-import { ledgerKey } from '../ledger/keys.ts';
-import type { StateRows } from '../ledger/state-rows.ts';
-import type { FinalState } from '../ledger/final-state.ts';
-import { damagedKey, rangeAround } from '../store/mend.ts';
+import { type FinalState, ledgerKey, type StateRows } from '../ledger/index.ts';
+import { damagedKey, rangeAround } from '../store/index.ts';
 import type { AdmittedNode, Network, World } from '../world.ts';
 import { Leaving } from './leaving.ts';
 

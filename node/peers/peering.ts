@@ -4,19 +4,13 @@
  */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, type ConsensusConfiguration, type Digest, toByteText } from '../format/index.ts';
-import type { BlockStore } from '../ledger/block-store.ts';
-import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
-import { createPause } from '../pace/slices.ts';
-import {
-  BlockSync,
-  createStanding,
-  type Requests,
-  serveBlocks,
-  type Standing,
-  type StandingWatch,
-  SYNC_LIMITS,
-  type SyncLimits,
-} from './index.ts';
+import type { BlockStore } from '../ledger/index.ts';
+import type { Mempool, Waiting } from '../chain/index.ts';
+import { createPause } from '../pace/index.ts';
+import { BlockSync, SYNC_LIMITS, type SyncLimits } from './block-sync.ts';
+import { createStanding, type Standing, type StandingWatch } from './standing.ts';
+import type { Requests } from './requests.ts';
+import { serveBlocks } from './block-server.ts';
 import { FETCH_HASHES_MAX, RESPREAD_BYTES_MAX, type Spreading } from './spreading.ts';
 import type { Network, World } from '../world.ts';
 

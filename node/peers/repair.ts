@@ -4,7 +4,7 @@
  */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, fromByteText, toHex } from '../format/index.ts';
-import type { RepairAnswer } from '../ledger/repair.ts';
+import type { RepairAnswer } from '../ledger/index.ts';
 import type { Network, World } from '../world.ts';
 
 /** Damaged rows known at a time; of more one hears again when they are read again. */

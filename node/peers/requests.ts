@@ -15,7 +15,7 @@ import {
   type HeaderAnswer,
   type Question,
 } from './messages.ts';
-import { TokenBuckets } from '../pace/token-bucket.ts';
+import { TokenBuckets } from '../pace/index.ts';
 import type { Network, World } from '../world.ts';
 
 export const REQUEST_TIMEOUT_MS = 10_000;

@@ -3,8 +3,8 @@
  * and fetched where a proposal names what is not held here.
  */
 import { type ChainParameters, type Digest, toByteText, transactionHashOf } from '../format/index.ts';
-import type { Mempool, Waiting } from '../chain/mempool/mempool.ts';
-import { createPause } from '../pace/slices.ts';
+import type { Mempool, Waiting } from '../chain/index.ts';
+import { createPause } from '../pace/index.ts';
 import type { Network, World } from '../world.ts';
 import type { Requests } from './requests.ts';
 

@@ -6,13 +6,17 @@
 import { join } from 'node:path';
 import { entryOf, stateKey } from '../../contracts/index.ts';
 import { createCrypto, createVerifyPool } from '../crypto/index.ts';
-import { startExecutorThread } from '../ledger/executor-thread.ts';
-import { ledgerKey } from '../ledger/keys.ts';
-import { createStateRows } from '../ledger/state-rows.ts';
-import { BLOCK_FILES_DIRECTORY, type BlockFiles, openBlockFiles } from '../ledger/block-files.ts';
-import { startReaderThread } from '../ledger/reader-thread.ts';
+import {
+  BLOCK_FILES_DIRECTORY,
+  type BlockFiles,
+  createStateRows,
+  ledgerKey,
+  openBlockFiles,
+  startExecutorThread,
+  startReaderThread,
+} from '../ledger/index.ts';
 import { createLibp2pNetwork } from '../network/index.ts';
-import { type Headroom, watchHeadroom } from '../pace/headroom.ts';
+import { type Headroom, watchHeadroom } from '../pace/index.ts';
 import { createLoopMeter } from './loop-delay.ts';
 import { createNode, type Node } from '../node.ts';
 import { Parts } from '../parts.ts';
@@ -21,6 +25,10 @@ import { type ByteText, type Json, openGenesis, toHex } from '../format/index.ts
 import type { ChainError } from '../errors/index.ts';
 import {
   CHAIN_WRITE_BUFFER_BYTES,
+  type DamagedFile,
+  damagedKey,
+  dropDamagedLocal,
+  droppedFor,
   type LevelStore,
   type LevelStoreOptions,
   openDerivedStore,
@@ -32,8 +40,6 @@ import {
 } from '../store/index.ts';
 import { createRealWorld } from './world.ts';
 import type { Clock, Log, Network, Store, World } from '../world.ts';
-import { damagedKey, dropDamagedLocal, droppedFor } from '../store/mend.ts';
-import type { DamagedFile } from '../store/scrub.ts';
 import type { NodeConfig } from '../config/index.ts';
 import { type Keystore, NODE_KEY, validatorKeyId } from '../keystore/index.ts';
 

@@ -3,13 +3,12 @@
  * What comes back asks the chain nothing yet.
  */
 import type { Crypto } from '../format/index.ts';
-import type { Headroom } from '../pace/headroom.ts';
+import { createSlices, type Headroom, type RunInSlices } from '../pace/index.ts';
 import type { World } from '../world.ts';
 import { createBodyQueue } from './body-queue.ts';
 import { BODY_LIMITS, createBodyThread, type HeldBody } from './body-thread.ts';
 import { unpackRows } from './body-wire.ts';
 import { type BodyReading, type BodyTask, readBody } from './body-work.ts';
-import { createSlices, type RunInSlices } from '../pace/slices.ts';
 
 /** Bytes of a body that is read on the main thread: a message there and back takes longer. */
 export const SMALL_BODY_BYTES_MAX = 16_384;

@@ -4,7 +4,7 @@
  * headroom says.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, restMs } from '../pace/headroom.ts';
+import { ALL_HEADROOM, type Headroom, restMs } from '../pace/index.ts';
 import type { World } from '../world.ts';
 
 /** Bytes of bodies that wait. */

@@ -3,7 +3,8 @@
  * row at a time.
  */
 import { DIGEST_BYTES, Reader, readSource, Writer, writeSource } from '../format/index.ts';
-import { readValue, type SealedValue } from './index.ts';
+import { readValue } from './sealed-values.ts';
+import type { SealedValue } from './prepare.ts';
 import { type Place, placeUnder } from './formats/index.ts';
 import type { PreparedRow } from './prepare-rows.ts';
 

@@ -5,7 +5,7 @@
 import type { ClassDefinition } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { Crypto, RecordOrigin } from '../format/index.ts';
-import { takeToken } from './index.ts';
+import { takeToken } from './token.ts';
 import { type BodyFormat, parseSteps } from './formats/index.ts';
 import { type PreparedRows, prepareRows } from './prepare-rows.ts';
 import { refuseBody } from './refusal.ts';

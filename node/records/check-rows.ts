@@ -21,13 +21,14 @@ import {
 } from '../../contracts/index.ts';
 import { ChainError, type ErrorCode } from '../errors/index.ts';
 import { type ByteText, equalBytes, type RecordPath, type RecordVersion, toByteText } from '../format/index.ts';
-import { type PreparedRecord, reseal, type Resealed, withSeals } from './index.ts';
+import type { PreparedRecord } from './prepare.ts';
+import { reseal, type Resealed, withSeals } from './reseal.ts';
 import type { NodeService } from '../service.ts';
 import { BODY_FAULTS_MAX } from './formats/index.ts';
 import type { Caller } from './types.ts';
 import { normalDigestSteps, sameAsStoredSteps } from './same-content.ts';
 import { type StandingRecord, standingRecord } from './standing.ts';
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { PreparedRows } from './prepare-rows.ts';
 import { type PlacedText, refusePlaced } from './refusal.ts';
 import type { CheckedRow, SubmitDependencies } from './submit.ts';

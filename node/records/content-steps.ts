@@ -1,7 +1,6 @@
 /** The content of a stored record in steps: one of megabytes, in hundreds of thousands of values or of escapes, takes a quarter of a second at once. */
 import { decodeContent, type TextStruct } from '../format/index.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../pace/json-steps.ts';
-import type { Steps } from '../pace/slices.ts';
+import { jsonBytesSteps, type Steps, UNBOUNDED } from '../pace/index.ts';
 
 /** Bytes of a content that is read in one step. */
 export const SHORT_BYTES = 8_192;

@@ -18,7 +18,7 @@ import {
   toByteText,
   transactionHashOf,
 } from '../format/index.ts';
-import type { BlockStore } from '../ledger/block-store.ts';
+import type { BlockStore } from '../ledger/index.ts';
 import type { NodeService } from '../service.ts';
 import { contentSteps } from './content-steps.ts';
 import { createRecordSource } from './source.ts';

@@ -2,12 +2,10 @@
  * Feeds the query index with final blocks, off the commit path: in order, a record at a time with pauses, and again from where it stopped after a restart. What
  * the executor said of the latest blocks is at hand; older ones are read.
  */
-import type { BlockStore } from '../ledger/block-store.ts';
-import type { Committed } from '../ledger/executor.ts';
+import { type BlockStore, type Committed, readReceipts } from '../ledger/index.ts';
 import type { StateView } from '../../contracts/index.ts';
 import { decodeHeader } from '../format/index.ts';
-import { createPause, withPauses } from '../pace/slices.ts';
-import { readReceipts } from '../ledger/stored-block.ts';
+import { createPause, withPauses } from '../pace/index.ts';
 import type { Clock, Log, Timers } from '../world.ts';
 import type { RecordIndex } from './query-index.ts';
 import { recordRowsOf } from './source.ts';

@@ -4,7 +4,7 @@
  * Sending again what is stored costs nothing, nor does anything about records that the account may read.
  */
 import { ChainError } from '../errors/index.ts';
-import { TokenBuckets } from '../pace/token-bucket.ts';
+import { TokenBuckets } from '../pace/index.ts';
 import type { Clock } from '../world.ts';
 
 export const GUESSES_PER_MINUTE = 10;

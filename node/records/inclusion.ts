@@ -4,9 +4,9 @@
  * since a block has thousands of receipts.
  */
 import { type Crypto, type Digest, headerHash, merkleLevelsSteps, merklePathIn } from '../format/index.ts';
-import type { BlockStore } from '../ledger/block-store.ts';
+import type { BlockStore } from '../ledger/index.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
-import type { RunInSlices } from '../pace/slices.ts';
+import type { RunInSlices } from '../pace/index.ts';
 
 const TREES_HELD_MAX = 16;
 /** Of all trees: receipts of one block may be tens of megabytes. */

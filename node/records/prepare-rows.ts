@@ -5,7 +5,8 @@
 import type { ClassDefinition, RecordFacts } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { RecordOrigin, RecordPath } from '../format/index.ts';
-import { type PrepareContext, type PreparedRecord, prepareRecord, SEALED_BYTES_MAX, sealedBytes } from './index.ts';
+import { type PrepareContext, type PreparedRecord, prepareRecord } from './prepare.ts';
+import { SEALED_BYTES_MAX, sealedBytes } from './sealed-values.ts';
 import { BODY_FAULTS_MAX, type BodyFault, type ParsedRecord, type Place } from './formats/index.ts';
 import { shortened } from './refusal.ts';
 

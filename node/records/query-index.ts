@@ -19,9 +19,9 @@ import {
   Writer,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { WrittenVersion } from '../../contracts/types.ts';
-import { decodeBlockFacts, encodeBlockFacts } from '../ledger/record-facts.ts';
-import { type Pause, withPauses } from '../pace/slices.ts';
+import type { WrittenVersion } from '../../contracts/index.ts';
+import { decodeBlockFacts, encodeBlockFacts } from '../ledger/index.ts';
+import { type Pause, withPauses } from '../pace/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
 import { writtenVersionSteps } from './query/facts.ts';

@@ -14,7 +14,8 @@ import { ChainError } from '../errors/index.ts';
 import { type Crypto, type Digest, encodeSubmissions, openTransaction, TRANSACTION_BYTES_MAX } from '../format/index.ts';
 import type { NodeService } from '../service.ts';
 import type { Bodies } from './bodies.ts';
-import { callsOf, type PreparedRecord, type SealedStore } from './index.ts';
+import { callsOf, type PreparedRecord } from './prepare.ts';
+import type { SealedStore } from './sealed-store.ts';
 
 /** Key bytes of a record's rows; a digest stands for what is longer. */
 const KEY_BYTES = 128;

@@ -1,8 +1,8 @@
 /** Whether a content says what is stored, told by digests in steps: it may be of megabytes, in hundreds of thousands of values, and is read on the thread that votes. */
 import { type ClassDefinition, normalSpelling, respell } from '../../contracts/index.ts';
 import { type Crypto, type Digest, equalBytes, recordDigest, type RecordVersion } from '../format/index.ts';
-import { contentSteps } from './index.ts';
-import type { Steps } from '../pace/slices.ts';
+import { contentSteps } from './content-steps.ts';
+import type { Steps } from '../pace/index.ts';
 
 /** Digest of the content with its key fields in normal spelling, which is one for all that say the same. */
 export function* normalDigestSteps(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition, content: Uint8Array): Steps<Digest> {

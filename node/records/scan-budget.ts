@@ -4,8 +4,7 @@
  * A count can wait: its answer comes after a rest, as the headroom says, and its caller counts nothing else meanwhile.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, restMs } from '../pace/headroom.ts';
-import { rateSaving, TokenBucket, TokenBuckets } from '../pace/token-bucket.ts';
+import { ALL_HEADROOM, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Rows a second that one caller may have passed over or counted. */

@@ -21,9 +21,8 @@ import {
   utf8,
   Writer,
 } from '../format/index.ts';
-import type { SealedBox } from '../peers/messages.ts';
-import { createPause, type Pause, withPauses } from '../pace/slices.ts';
-import type { Requests } from '../peers/index.ts';
+import type { Requests, SealedBox } from '../peers/index.ts';
+import { createPause, type Pause, withPauses } from '../pace/index.ts';
 import type { Network, Store, World } from '../world.ts';
 import { AEAD_NONCE_BYTES, AEAD_TAG_BYTES, type Aead } from './cipher.ts';
 import type { SealedValue } from './prepare.ts';

@@ -4,7 +4,7 @@
  */
 import { ChainError } from '../errors/index.ts';
 import type { Digest } from '../format/index.ts';
-import type { Pause } from '../pace/slices.ts';
+import type { Pause } from '../pace/index.ts';
 import type { Log } from '../world.ts';
 import type { SealedStore } from './sealed-store.ts';
 

@@ -22,9 +22,8 @@ import {
   utf8,
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import { loadRow } from '../store/load.ts';
-import { rangeAround } from '../store/mend.ts';
-import { type Pause, withPauses } from '../pace/slices.ts';
+import { loadRow, rangeAround } from '../store/index.ts';
+import { type Pause, withPauses } from '../pace/index.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import type { SealedValue } from './prepare.ts';

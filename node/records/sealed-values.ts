@@ -1,6 +1,6 @@
 /** Sealed values as bytes and back, in steps: a record may have tens of thousands of them. */
 import { type Crypto, DecodeError, fromUtf8, Reader, sealedBytesCommitment, sealedCommitment, utf8, Writer } from '../format/index.ts';
-import { utf8Steps } from '../pace/json-steps.ts';
+import { utf8Steps } from '../pace/index.ts';
 import type { SealedValue } from './prepare.ts';
 
 export const SEALED_VALUES_MAX = 100_000; // values of all versions of one record

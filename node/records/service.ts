@@ -3,20 +3,16 @@ import { keyOf, may, type Read, seesRecord, stateKey } from '../../contracts/ind
 import type { Crypto, Digest, Evidence, Json, StoredRecord } from '../format/index.ts';
 import { fromHex, headerHash, toHex } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
-import type { Headroom } from '../pace/headroom.ts';
+import { createPause, type Headroom, type Steps } from '../pace/index.ts';
 import { fillingMappings } from './filled.ts';
 import type { Inclusions } from './inclusion.ts';
-import {
-  contentSteps,
-  createClassLookup,
-  createScanBudget,
-  type RecordIndex,
-  type SealedStore,
-  TRACE_DEPTH_MAX,
-  traceProduct,
-  viewSteps,
-} from './index.ts';
-import { createPause, type Steps } from '../pace/slices.ts';
+import { contentSteps } from './content-steps.ts';
+import { createClassLookup } from './class-lookup.ts';
+import { createScanBudget } from './scan-budget.ts';
+import type { RecordIndex } from './query-index.ts';
+import type { SealedStore } from './sealed-store.ts';
+import { TRACE_DEPTH_MAX, traceProduct } from './trace.ts';
+import { viewSteps } from './view.ts';
 import type { NodeService } from '../service.ts';
 import type { Clock, Timers } from '../world.ts';
 import { formatOfMediaType } from './formats/index.ts';

@@ -1,7 +1,6 @@
 /** Where stored records are read: what the state vouches for, and content and source in the bodies of blocks. */
-import { currentVersion, readVersion } from '../../contracts/builtin/records-versions.ts';
-import { CONTRACT } from '../../contracts/builtin/layout.ts';
-import { stateKey, type StateView } from '../../contracts/types.ts';
+import { CONTRACT, currentVersion, readVersion } from '../../contracts/builtin/index.ts';
+import { stateKey, type StateView } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';
 import {
   type ByteText,
@@ -20,8 +19,7 @@ import {
   toByteText,
   toHex,
 } from '../format/index.ts';
-import type { BlockStore } from '../ledger/block-store.ts';
-import { ledgerKey } from '../ledger/keys.ts';
+import { type BlockStore, ledgerKey } from '../ledger/index.ts';
 
 export interface RecordSource {
   /** What the state says of the version asked, or of the current one. */

@@ -4,7 +4,7 @@
  */
 import { type ClassDefinition, storedSpelling } from '../../contracts/index.ts';
 import { equalBytes, isSealed, type RecordVersion, type TextStruct, valueAt } from '../format/index.ts';
-import type { RunInSlices, Steps } from '../pace/slices.ts';
+import type { RunInSlices, Steps } from '../pace/index.ts';
 import { contentSteps } from './content-steps.ts';
 import type { PreparedRecord } from './prepare.ts';
 import type { RecordSource } from './source.ts';

@@ -20,7 +20,8 @@ import {
   TRANSACTION_BYTES_MAX,
 } from '../format/index.ts';
 import type { Inclusions } from './inclusion.ts';
-import { callsOf, type PreparedRecord, type SealedStore } from './index.ts';
+import { callsOf, type PreparedRecord } from './prepare.ts';
+import type { SealedStore } from './sealed-store.ts';
 import type { NodeService, TransactionStatus } from '../service.ts';
 import type { Clock } from '../world.ts';
 import type { ParsedRecord } from './formats/index.ts';

@@ -4,7 +4,7 @@
  * until its owner has recorded that batch himself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
  */
 import { type Digest, fromHex, type StoredRecord, textAt } from '../format/index.ts';
-import { type Pause, withPauses } from '../pace/slices.ts';
+import { type Pause, withPauses } from '../pace/index.ts';
 import { contentSteps } from './content-steps.ts';
 import { type IndexFilter, SEARCH_LIMIT_MAX } from './query/filter.ts';
 import { linkText, type RecordSummary } from './query/summary.ts';

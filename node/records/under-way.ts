@@ -9,9 +9,9 @@
 import { BoundedMap } from '../pace/bounded-map.ts';
 import { type ByteText, type Crypto, DIGEST_BYTES, toByteText, utf8, Writer } from '../format/index.ts';
 import type { Sent } from './coalescing.ts';
-import type { PreparedRecord } from './index.ts';
+import type { PreparedRecord } from './prepare.ts';
 import type { NodeService } from '../service.ts';
-import type { RunInSlices } from '../pace/slices.ts';
+import type { RunInSlices } from '../pace/index.ts';
 
 /** Submissions remembered; past it the oldest leaves, and the next that equals it makes a transaction of its own. */
 export const UNDER_WAY_MAX = 10_000;

@@ -1,12 +1,14 @@
 /** Door of the store. */
-export * from './checksum.ts';
+export { crc32 } from './checksum.ts';
 export { openDirectory } from './files.ts';
-export * from './keyspace.ts';
-export * from './level-store.ts';
-export { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
+export { keyspace, u64Key } from './keyspace.ts';
+export { ASIDE, CHAIN_WRITE_BUFFER_BYTES, LevelStore, type LevelStoreOptions, openDerivedStore, openLevelStore } from './level-store.ts';
+export type { DamagedFile } from './scrub.ts';
 export type { SegmentDamage } from './segments/catalog.ts';
-export { FRAME_KIND, type Frame, frameBytes, type Location, locate, offsetOf, segmentOf } from './segments/form.ts';
+export { type Frame, FRAME_KIND, frameBytes, locate, type Location, offsetOf, segmentOf } from './segments/form.ts';
 export { createReadNow } from './segments/read-now.ts';
-export { damaged as frameDamaged, SegmentReader, seedsIn } from './segments/reader.ts';
-export { type LocatedFrame, openSegmentStore, type SegmentStore, type SegmentStoreOptions } from './segments/segment-store.ts';
-export * from './vote-log.ts';
+export { damaged as frameDamaged, seedsIn, SegmentReader } from './segments/reader.ts';
+export { type LocatedFrame, openSegmentStore, SegmentStore, type SegmentStoreOptions } from './segments/segment-store.ts';
+export { examineVoteLog, openVoteLog, VOTE_LOG_FILE } from './vote-log.ts';
+export { loadRow } from './load.ts';
+export { damagedKey, dropDamagedLocal, droppedFor, rangeAround } from './mend.ts';

@@ -6,7 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Steps } from '../pace/slices.ts';
+import type { Steps } from '../pace/index.ts';
 
 export interface DamagedFile {
   readonly file: string;

@@ -55,6 +55,47 @@ export function staticImportsOf(text: string): readonly string[] {
   return [...matches].map((match) => match[1]!);
 }
 
+/** What one statement takes from another module, by the names that it has there; no names where it takes whatever there is. */
+export interface Taken {
+  readonly specifier: string;
+  readonly names: readonly string[] | undefined;
+}
+
+/** Everything that a module imports or hands on. An `import()` takes all: what becomes of it is up to the lines around it. */
+export function takenBy(text: string): readonly Taken[] {
+  const code = codeOf(text, true);
+  const named = code.matchAll(/(?:^|[\s;}])(?:import|export)\s+(?:type\s+)?(\{[^}]*\}|\*[^'"();]*?)\s*from\s*['"]([^'"]+)['"]/g);
+  const dynamic = code.matchAll(/\bimport\s*\(\s*['"]([^'"]+)['"]/g);
+  return [
+    ...[...named].map(([, list, specifier]) => ({ specifier: specifier!, names: list!.startsWith('{') ? namesIn(list!, 0) : undefined })),
+    ...[...dynamic].map(([, specifier]) => ({ specifier: specifier!, names: undefined })),
+  ];
+}
+
+/** Names under which a module hands out what it holds and what it takes from others; `*` for all of another's. */
+export function exportedBy(text: string): readonly string[] {
+  const code = codeOf(text);
+  const declared = code.matchAll(/^export\s+(?:async\s+)?(?:type|interface|class|const|function\*?)\s+(\w+)/gm);
+  const listed = code.matchAll(/^export\s+(?:type\s+)?(\{[^}]*\}|\*)/gm);
+  return [
+    ...[...declared].map((match) => match[1]!),
+    ...[...listed].flatMap((match) => (match[1] === '*' ? ['*'] : namesIn(match[1]!, -1))),
+  ];
+}
+
+/** @param side of `a as b`: 0 for what it is called over there, -1 for what it is called here. */
+function namesIn(list: string, side: 0 | -1): readonly string[] {
+  const entries = list.slice(1, -1).split(',');
+  return entries.flatMap(
+    (entry) =>
+      entry
+        .trim()
+        .replace(/^type\s+/, '')
+        .split(/\s+as\s+/)
+        .at(side) || [],
+  );
+}
+
 /** Where a relative import leads, from the root; undefined for packages. */
 export function target(path: string, specifier: string): string | undefined {
   if (!specifier.startsWith('.')) return undefined;

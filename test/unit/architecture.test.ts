@@ -1,7 +1,7 @@
 /** Which way the house points, and the words that replicated and pure code may not use (STYLE: the map; design: execution, chain "seams"). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeOf, places, type SourceFile, sourceFiles, target } from '../tools/source.ts';
+import { codeOf, places, type SourceFile, sourceFiles, takenBy, target } from '../tools/source.ts';
 
 /** Leaves of node/ that folders above and below may import. */
 const GROUND_FLOOR = ['node/format', 'node/errors'];
@@ -82,15 +82,18 @@ test('every import follows an arrow of the map', () => {
 });
 
 test('an operation knows no dialect; the server knows what a dialect is, and one only for what cannot be read', () => {
-  const known = all.flatMap(({ path, imports }) => {
-    const dialects = imports.flatMap((name) => target(path, name) ?? []).filter((file) => file.startsWith('api/dialects/'));
-    return path.startsWith('api/rest/') ? dialects.map((file) => `${path} imports ${file}`) : [];
-  });
+  const known = all
+    .filter(({ path }) => path.startsWith('api/rest/'))
+    .flatMap(({ path, text }) =>
+      takenBy(text)
+        .filter(({ specifier }) => target(path, specifier)?.startsWith('api/dialects/'))
+        .map(({ names }) => `${path}: ${names?.join(', ') ?? 'all'}`),
+    );
   assert.deepEqual(known.sort(), [
-    'api/rest/exchange.ts imports api/dialects/dialect.ts',
-    'api/rest/handle.ts imports api/dialects/dialect.ts',
-    'api/rest/server.ts imports api/dialects/dialect.ts',
-    'api/rest/tls-server.ts imports api/dialects/native/envelope.ts',
+    'api/rest/exchange.ts: Dialect, Head, Outcome',
+    'api/rest/handle.ts: CallText, Outcome',
+    'api/rest/server.ts: Dialect',
+    'api/rest/tls-server.ts: MEDIA_TYPE, messageOf',
   ]);
 });
 

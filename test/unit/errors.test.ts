@@ -51,6 +51,7 @@ test('no code stands in two areas, where one row would silently win', async () =
   const seen = new Map<string, string>();
   const twice: string[] = [];
   for (const path of filesUnder('node/errors', '.ts')) {
+    if (path === 'node/errors/index.ts') continue; // hands on what stands in the others
     const module = (await import(pathToFileURL(join(ROOT, 'dist', path.replace(/\.ts$/, '.js'))).href)) as Record<string, unknown>;
     for (const [name, rows] of Object.entries(module)) {
       if (!name.endsWith('Errors')) continue;

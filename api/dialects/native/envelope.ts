@@ -1,9 +1,7 @@
 /** The one form of native answers (DB53 5.2.1.2.b, 5.2.2.d): code, message, data, details and requestId, in JSON or XML, in English or Chinese. */
 import { errorRow, isErrorCode } from '../../../node/errors/index.ts';
-import type { Steps } from '../../../node/pace/slices.ts';
-import type { Detail } from '../../rest/refusal.ts';
-import type { Language } from '../../rest/schema.ts';
-import { bytesSteps, jsonForm, textSteps } from '../../rest/text-steps.ts';
+import type { Steps } from '../../../node/pace/index.ts';
+import { bytesSteps, type Detail, jsonForm, type Language, textSteps } from '../../rest/index.ts';
 import type { AnswerFormat } from './negotiation.ts';
 import { xmlForm } from './xml.ts';
 

@@ -1,8 +1,7 @@
 /** The dialect of our own interface: REST under /api/v1 and what operators ask beside it, tokens as Bearer, answers in the envelope. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { ChainError } from '../../../node/errors/index.ts';
-import { parseQuery } from '../../rest/percent.ts';
-import { API_PREFIX } from '../../rest/route.ts';
+import { API_PREFIX, parseQuery } from '../../rest/index.ts';
 import type { Dialect, Outcome } from '../dialect.ts';
 import { encodeEnvelope, localDetails, MEDIA_TYPE, messageOf } from './envelope.ts';
 import { answerFormat, answerLanguage } from './negotiation.ts';

@@ -1,5 +1,5 @@
 /** Form and language of an answer, as Accept and Accept-Language ask for them (RFC 9110 §12.4, §12.5). */
-import type { Language } from '../../rest/schema.ts';
+import type { Language } from '../../rest/index.ts';
 
 export type AnswerFormat = 'json' | 'xml';
 

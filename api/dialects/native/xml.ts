@@ -3,7 +3,7 @@
  * `<entry name="...">` where the name cannot be an element's; list items are `item`. What is not text says so in `type` (number, boolean, null,
  * list, object); text that XML 1.0 cannot carry is base64 with `encoding="base64"`.
  */
-import type { Slot, TextForm } from '../../rest/text-steps.ts';
+import type { Slot, TextForm } from '../../rest/index.ts';
 
 const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 /** Names every XML tool takes without a namespace: the ASCII part of NCName, and not beginning with `xml` (XML 1.0 §2.3). */

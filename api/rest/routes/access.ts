@@ -2,8 +2,8 @@
 import { Type } from '@sinclair/typebox';
 import { entryOf, isInForce } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/feeds/exchange-log.ts';
-import { API_TOKEN_MS_MAX, type TokenClaims } from '../../auth/token.ts';
+import { type ExchangeFilter, SEGMENT_MAX } from '../../../node/feeds/index.ts';
+import { API_TOKEN_MS_MAX, type TokenClaims } from '../../auth/index.ts';
 import type { ApiContext } from '../context.ts';
 import { openApiDocument, registryRows } from '../openapi.ts';
 import type { Call, Reply } from '../call.ts';

@@ -10,10 +10,10 @@ import {
   toHex,
   transactionHashOf,
 } from '../../../node/format/index.ts';
-import { encodeSealedBlock } from '../../../node/ledger/validation.ts';
+import { encodeSealedBlock } from '../../../node/ledger/index.ts';
 import type { StoredBlock } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
-import { eachInSteps, type Steps } from '../../../node/pace/slices.ts';
+import { eachInSteps, type Steps } from '../../../node/pace/index.ts';
 import type { Call } from '../call.ts';
 import { API_PREFIX, type BodyDeclaration, type Route, route } from '../route.ts';
 import { choiceOf, field, inPath, inQuery, strictObject, type ValuesOf } from '../schema.ts';

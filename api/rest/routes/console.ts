@@ -1,8 +1,7 @@
 /** The plain page at `/` and the interface as a page at `/docs`: files outside the envelope. */
 import { Type } from '@sinclair/typebox';
 import { toHex } from '../../../node/format/index.ts';
-import { consoleIcon, consoleScript, consoleStyle, docsPage, page } from '../../console/page.ts';
-import type { PageFacts } from '../../console/text.ts';
+import { consoleIcon, consoleScript, consoleStyle, docsPage, page, type PageFacts } from '../../console/index.ts';
 import type { NodeService } from '../../../node/service.ts';
 import { type Route, route } from '../route.ts';
 import { choiceOf, inQuery, type Language } from '../schema.ts';

@@ -2,7 +2,7 @@
 import { ChainError } from '../../../node/errors/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { ApiContext } from '../context.ts';
-import { eachInSteps } from '../../../node/pace/slices.ts';
+import { eachInSteps } from '../../../node/pace/index.ts';
 import type { Call } from '../call.ts';
 import { API_PREFIX } from '../route.ts';
 import { inQuery, type ValuesOf } from '../schema.ts';

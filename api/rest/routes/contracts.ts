@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { CONTRACT, deployedKey } from '../../../contracts/index.ts';
 import { ChainError } from '../../../node/errors/index.ts';
-import { TRIAL_GAS_MAX } from '../../../node/ledger/reader.ts';
+import { TRIAL_GAS_MAX } from '../../../node/ledger/index.ts';
 import { API_PREFIX, type Route } from '../route.ts';
 import { choiceOf, field, inQuery, strictObject } from '../schema.ts';
 import { contractCodes, name128, queryCodes, valueSteps } from './parts.ts';

@@ -17,14 +17,10 @@ import {
   toHex,
 } from '../../../node/format/index.ts';
 import { type EngineStatus, openFinality } from '../../../consensus/index.ts';
-import { contractsErrors } from '../../../node/errors/contracts.ts';
-import { keysErrors } from '../../../node/errors/keys.ts';
-import { ledgerErrors } from '../../../node/errors/ledger.ts';
-import { recordsErrors } from '../../../node/errors/records.ts';
+import { contractsErrors, keysErrors, ledgerErrors, recordsErrors } from '../../../node/errors/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
-import { jsonBytesSteps, UNBOUNDED } from '../../../node/pace/json-steps.ts';
-import { eachInSteps, type Steps } from '../../../node/pace/slices.ts';
+import { eachInSteps, jsonBytesSteps, type Steps, UNBOUNDED } from '../../../node/pace/index.ts';
 import { choiceOf, inQuery, type ValuesOf } from '../schema.ts';
 
 export const READ_TIMEOUT_MS = 15_000;

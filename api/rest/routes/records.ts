@@ -4,7 +4,7 @@ import { CONTRACT, recordKey, stateKey } from '../../../contracts/index.ts';
 import { decodeJson, indexDigest, type Json, type RecordOrigin, SOURCE_TEXT_BYTES_MAX, toByteText } from '../../../node/format/index.ts';
 import { annexExample, annexFields } from '../annex-a.ts';
 import type { ApiContext } from '../context.ts';
-import type { RecordBody, RecordFilter, RecordMediaType, RecordOutcome } from '../../../node/records/types.ts';
+import type { RecordBody, RecordFilter, RecordMediaType, RecordOutcome } from '../../../node/records/index.ts';
 import type { Call } from '../call.ts';
 import { API_PREFIX, type BodyDeclaration, type Route, route } from '../route.ts';
 import { choiceOf, givenOf, inHeader, inPath, inQuery, type ValuesOf } from '../schema.ts';

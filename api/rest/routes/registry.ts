@@ -17,7 +17,7 @@ import {
 import { ChainError } from '../../../node/errors/index.ts';
 import type { JsonObject } from '../../../node/format/index.ts';
 import type { ApiContext } from '../context.ts';
-import type { Caller } from '../../../node/records/types.ts';
+import type { Caller } from '../../../node/records/index.ts';
 import type { Call } from '../call.ts';
 import { API_PREFIX, type Route } from '../route.ts';
 import { choiceOf, field, inPath, strictObject } from '../schema.ts';

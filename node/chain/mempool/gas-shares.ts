@@ -14,7 +14,7 @@
  * each by a transaction that stays on record. A share for organisations as well would have to suit one account and a factory's hundred devices alike.
  */
 import { BoundedMap } from '../../pace/bounded-map.ts';
-import { rateSaving, TokenBucket, TokenBuckets } from '../../pace/token-bucket.ts';
+import { rateSaving, TokenBucket, TokenBuckets } from '../../pace/index.ts';
 import type { Clock } from '../../world.ts';
 import { createBlockPace, SLOWNESS_MAX } from './block-pace.ts';
 

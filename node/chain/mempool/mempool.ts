@@ -18,9 +18,8 @@ import {
 import { NODE_ROLE } from '../../../contracts/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';
 import { ChainError, type ErrorCode } from '../../errors/index.ts';
-import { type AdmissionContext, admit } from '../../ledger/admission.ts';
-import type { VerifiedTransaction } from '../../ledger/block-run.ts';
-import type { Pause } from '../../pace/slices.ts';
+import { type AdmissionContext, admit, type VerifiedTransaction } from '../../ledger/index.ts';
+import type { Pause } from '../../pace/index.ts';
 import type { Clock, VerifyPool } from '../../world.ts';
 import { createBacklog } from './backlog.ts';
 import { createGasShares, type GasUse, type Proposer } from './gas-shares.ts';

@@ -4,7 +4,17 @@ import { parseCsvSteps } from './csv.ts';
 import { parseJsonSteps } from './json.ts';
 import { parseXmlSteps } from './xml.ts';
 
-export * from './body.ts';
+export {
+  BODY_BYTES_MAX,
+  BODY_FAULTS_MAX,
+  BODY_RECORDS_MAX,
+  type BodyFault,
+  type BodyFormat,
+  type ParsedBody,
+  type ParsedRecord,
+  type Place,
+  placeUnder,
+} from './body.ts';
 export { foreignForm } from './csv.ts';
 
 const MEDIA_TYPES: Readonly<Record<string, BodyFormat>> = {

@@ -1,8 +1,8 @@
 /** What the query index is told of versions that are read from blocks: the same that the executor tells of those it writes (node/ledger/record-facts.ts). */
 import type { ClassDefinition } from '../../../contracts/classes/index.ts';
 import { factsOf, scanContent } from '../../../contracts/classes/index.ts';
-import type { NamedFacts, WrittenVersion } from '../../../contracts/types.ts';
-import type { Steps } from '../../pace/slices.ts';
+import type { NamedFacts, WrittenVersion } from '../../../contracts/index.ts';
+import type { Steps } from '../../pace/index.ts';
 import { contentSteps, SHORT_BYTES } from '../content-steps.ts';
 import type { RecordRow } from '../source.ts';
 

@@ -1,5 +1,5 @@
 /** Keys of the query index. All of it derives from final blocks and can be thrown away and made anew. */
-import { utf8Text } from '../../../contracts/builtin/layout.ts';
+import { utf8Text } from '../../../contracts/builtin/index.ts';
 import { type ByteText, u32Text } from '../../format/index.ts';
 
 /** Key prefixes of the index store; retired rows stay. Values in keys end in NUL, which no record text can hold. */

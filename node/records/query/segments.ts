@@ -4,10 +4,10 @@
  */
 import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, toHex, Writer } from '../../format/index.ts';
 import { ChainError } from '../../errors/index.ts';
-import { type Pause, withPauses } from '../../pace/slices.ts';
+import { type Pause, withPauses } from '../../pace/index.ts';
 import type { Store, StoreOperation } from '../../world.ts';
-import type { NamedFacts, WrittenVersion } from '../../../contracts/types.ts';
-import { decodeBlockFacts } from '../../ledger/record-facts.ts';
+import type { NamedFacts, WrittenVersion } from '../../../contracts/index.ts';
+import { decodeBlockFacts } from '../../ledger/index.ts';
 import { INDEX_FORM, indexKey, timeText } from './keys.ts';
 import { ClosedSegment, firstWhere, type NewRow, OpenSegment, RowSummary, SEGMENT_ROWS_MAX, type SegmentRows } from './segment.ts';
 

@@ -10,7 +10,7 @@
  * alone. The end mark is not zero, so that a frame whose end never reached the disk can be told from one that was changed there.
  */
 import { DecodeError, Reader, utf8, Writer } from '../../format/index.ts';
-import type { Steps } from '../../pace/slices.ts';
+import type { Steps } from '../../pace/index.ts';
 import { crc32 } from '../checksum.ts';
 
 /** A segment takes no further group once it would grow past this, in bytes; a larger group has one for itself. */

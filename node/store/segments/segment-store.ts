@@ -5,7 +5,7 @@
  */
 import { ChainError } from '../../errors/index.ts';
 import { toHex } from '../../format/index.ts';
-import { nextTurn, type Steps, withPauses } from '../../pace/slices.ts';
+import { nextTurn, type Steps, withPauses } from '../../pace/index.ts';
 import type { DataFile, FileDirectory, World } from '../../world.ts';
 import { headerOf, HEIGHT_UNKNOWN, readCatalog, type Segment, type SegmentDamage, writeFirst } from './catalog.ts';
 import {

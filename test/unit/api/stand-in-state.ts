@@ -1,6 +1,6 @@
 /** Chain state in memory: entries of the register, accounts with their roles, and the rights that follow from them. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { ApiDeps } from '../../../api/index.ts';
+import type { ApiDeps } from '../../../api/rest/index.ts';
 import { type AccountData, accessKey, CONTRACT, genesisRoles, registryKey, type RegistryKind, stateKey } from '../../../contracts/index.ts';
 import { type ByteText, decodeJson, encodeJson, type Json } from '../../../node/format/index.ts';
 

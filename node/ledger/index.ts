@@ -1,0 +1,21 @@
+/** Door of the ledger: what executes, checks and stores blocks, and what reads the final ones. */
+export { type AccountView, type AdmissionContext, admit } from './admission.ts';
+export { BLOCK_FILES_DIRECTORY, type BlockFiles, createBlockReads, openBlockFiles } from './block-files.ts';
+export type { VerifiedTransaction } from './block-run.ts';
+export { type BlockStore, createBlockStore } from './block-store.ts';
+export { repairWith } from './body-repair.ts';
+export { checkFinality, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from './checks.ts';
+export { examineBlocks } from './examine.ts';
+export { boundedProofs, type ExecutorPort } from './executor-port.ts';
+export { startExecutorThread } from './executor-thread.ts';
+export type { Committed } from './executor.ts';
+export { createFinalState, type FinalState } from './final-state.ts';
+export { ledgerKey } from './keys.ts';
+export type { ReaderPort } from './reader-port.ts';
+export { startReaderThread } from './reader-thread.ts';
+export { TRIAL_GAS_MAX } from './reader.ts';
+export { decodeBlockFacts, encodeBlockFacts } from './record-facts.ts';
+export { type RepairAnswer, sharedRow } from './repair.ts';
+export { createStateRows, type StateRows } from './state-rows.ts';
+export { readReceipts, readStoredBlock } from './stored-block.ts';
+export { encodeSealedBlock, validateSealedBlock } from './validation.ts';
