@@ -1,4 +1,7 @@
-/** Planted bugs of the doors: connections, callers, answers that are kept, what a node is founded with, keys that are destroyed. See planted-bugs.ts. */
+/**
+ * Planted bugs of the doors: connections, callers, answers that are kept, what a node is founded with, keys that are destroyed; and of the
+ * doors between folders. See planted-bugs.ts.
+ */
 import type { PlantedBug } from './planted-bugs.ts';
 
 const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
@@ -12,6 +15,7 @@ const CSV = 'node/records/formats/csv.ts';
 const FORMATS_TEST = 'test/unit/node/records/formats/formats.test.ts';
 const QUERY_QUEUE = 'node/ledger/query-queue.ts';
 const SHORT_HEADROOM_TEST = 'test/unit/api/rest/short-headroom.test.ts';
+const ARCHITECTURE_TEST = 'test/unit/architecture.test.ts';
 const QUERY_QUEUE_TEST = 'test/unit/node/ledger/query-queue.test.ts';
 
 export const plantedDoors: readonly PlantedBug[] = [
@@ -618,5 +622,29 @@ export const plantedDoors: readonly PlantedBug[] = [
     to: 'const all = [...bodyDetails];',
     test: DIALECT_TEST,
     only: 'what no dialect may leave out',
+  },
+  {
+    name: 'a file goes past the door of another room',
+    file: 'node/peers/peering.ts',
+    from: "'../ledger/index.ts'",
+    to: "'../ledger/block-store.ts'",
+    test: ARCHITECTURE_TEST,
+    only: 'entered through its door',
+  },
+  {
+    name: 'a door hands out whatever there is',
+    file: 'node/crypto/index.ts',
+    from: 'export { createVerifyPool }',
+    to: 'export *',
+    test: ARCHITECTURE_TEST,
+    only: 'says by name what it hands out',
+  },
+  {
+    name: 'two modules wait for one another to be loaded',
+    file: 'node/state/entries.ts',
+    from: '*/\nimport ',
+    to: "*/\nimport './staging.ts';\nimport ",
+    test: ARCHITECTURE_TEST,
+    only: 'waits for itself',
   },
 ];

@@ -1,7 +1,7 @@
 /** Which way the house points, and the words that replicated and pure code may not use (STYLE: the map; design: execution, chain "seams"). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeOf, places, type SourceFile, sourceFiles, takenBy, target } from '../tools/source.ts';
+import { codeOf, exportedBy, places, readText, type SourceFile, sourceFiles, staticImportsOf, takenBy, target } from '../tools/source.ts';
 
 /** Leaves of node/ that folders above and below may import. */
 const GROUND_FLOOR = ['node/format', 'node/errors'];
@@ -18,6 +18,23 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 /** The one arrow upwards: the command `devnet` of the CLI starts what stands in devnet/. */
 const UPWARDS: ReadonlySet<string> = new Set(['api/cli']);
+
+/**
+ * Doors beside a room's index.ts, and what they are for. Each spares those who come this way something that the index would load with it: the start of
+ * every command and of every thread is what its imports cost.
+ */
+const SIDE_DOORS: Readonly<Record<string, string>> = {
+  'api/client/answer.ts': 'every command reads answers, few open a connection',
+  'api/rest/server.ts':
+    'it loads the rooms of which it is made, and they take from the index what a route is: through one door that is a circle',
+  'consensus/finality.ts': 'who judges a proof loads no replica',
+  'consensus/pbft/certificates.ts': 'the same, one room further in',
+  'node/format/engine-names.ts': 'every command line says which engines there are',
+  'node/keystore/atomic-file.ts': 'the login writes a token and opens no keystore',
+  'node/keystore/certificates.ts': 'it loads an X.509 library that few commands need',
+  'node/keystore/key-kinds.ts': 'every command line says which keys there are',
+  'node/pace/bounded-map.ts': 'the threads that verify signatures need nothing else of pace, nor its errors',
+};
 
 /** Pure and replicated: the same bytes on every machine, in a browser too. */
 const PURE = ['consensus/', 'contracts/', 'node/format/', 'node/errors/'];
@@ -79,6 +96,72 @@ test('every import follows an arrow of the map', () => {
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+/*
+ * A folder with an index.ts is a room, and that is its door. One without is a part of the room around it, and so is api/rest/routes, whose index.ts
+ * is the table of all routes. Files that stand in api/ or node/ themselves are in no room and are imported by name (world.ts, service.ts). Who stands
+ * in a room imports what is in it by file. A room in a room (contracts/classes) may be entered through its own door or that of the outer one.
+ * Tests go where they like, and what only they take from a door counts as taken. Entries of threads and programs are started by address, not imported.
+ */
+const shipped = all.filter(({ path }) => !path.startsWith('test/'));
+const doors = shipped.filter(({ path }) => path.endsWith('/index.ts') && path !== 'api/rest/routes/index.ts');
+const roomOf = (door: SourceFile) => door.path.slice(0, -'index.ts'.length);
+
+test('every folder of api/ and node/ has a door, and so have consensus/, contracts/ and devnet/', () => {
+  const folders = shipped.flatMap(({ path }) => /^(?:api|node)\/[^/]+\/|^(?:consensus|contracts|devnet)\//.exec(path) ?? []);
+  const rooms = doors.map(roomOf);
+  assert.deepEqual(
+    [...new Set(folders)].filter((folder) => !rooms.includes(folder)),
+    [],
+  );
+});
+
+test('a room is entered through its door', () => {
+  const used = new Set<string>();
+  const past = shipped.flatMap(({ path, imports }) =>
+    imports.flatMap((specifier) => {
+      const to = target(path, specifier);
+      if (to === undefined) return [];
+      const entered = doors.filter((door) => to.startsWith(roomOf(door)) && !path.startsWith(roomOf(door)));
+      if (entered.length === 0 || entered.some((door) => door.path === to)) return [];
+      if (Object.hasOwn(SIDE_DOORS, to)) used.add(to);
+      return used.has(to) ? [] : [`${path} imports ${to}`];
+    }),
+  );
+  assert.deepEqual(past, []);
+  assert.deepEqual([...used].sort(), Object.keys(SIDE_DOORS).sort(), 'a door beside the index that nobody comes through is none');
+});
+
+test('a door says by name what it hands out, and hands out nothing that nobody outside takes', () => {
+  const takers = all.map((file) => ({ file, taken: takenBy(file.text) }));
+  const idle = doors.flatMap((door) => {
+    const outside = takers.filter(({ file }) => !file.path.startsWith(roomOf(door)));
+    const names = new Set<string>();
+    for (const { file, taken } of outside) {
+      for (const one of taken.filter(({ specifier }) => target(file.path, specifier) === door.path)) {
+        for (const name of one.names ?? file.code.match(/\w+/g) ?? []) names.add(name);
+      }
+    }
+    return exportedBy(door.text)
+      .filter((name) => !names.has(name))
+      .map((name) => `${door.path} ${name}`);
+  });
+  assert.deepEqual(idle, []);
+});
+
+test('no module waits for itself to be loaded', () => {
+  const loaded = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' > '));
+    if (loaded.has(path) || way.includes(path)) return;
+    const next = staticImportsOf(readText(path)).flatMap((specifier) => target(path, specifier) ?? []); // as built: imports of types are gone
+    for (const to of next) visit(to, [...way, path]);
+    loaded.add(path);
+  };
+  for (const { path } of shipped) if (!path.endsWith('.d.ts')) visit(`dist/${path.replace(/\.ts$/, '.js')}`, []);
+  assert.deepEqual(circles, []);
 });
 
 test('an operation knows no dialect; the server knows what a dialect is, and one only for what cannot be read', () => {

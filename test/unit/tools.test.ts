@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planted, plantedBugs } from '../tools/planted-bugs.ts';
-import { codeOf, filesUnder, importsOf, readText } from '../tools/source.ts';
+import { codeOf, exportedBy, filesUnder, importsOf, readText, takenBy } from '../tools/source.ts';
 
 test('comments and strings are blanked, code between and inside templates is kept, lines stay', () => {
   const text = [
@@ -31,6 +31,29 @@ test('imports are found in every form, and not in comments', () => {
     'import g, { type h } from "node:g";',
   ].join('\n');
   assert.deepEqual([...importsOf(text)].sort(), ['../b.ts', './a.ts', './c.ts', './d.ts', 'e', 'node:g']);
+});
+
+test('names are known by what they are called where they come from, and handed out by what they are called here', () => {
+  const text = [
+    "import { a, type b as c } from './a.ts';",
+    "import type * as d from './d.ts';",
+    "export { e as f, type g } from './e.ts';",
+    "export * from './h.ts';",
+    "const { i } = await import('./i.ts');",
+    'export const j = 1;',
+    'export async function k() {}',
+    'export interface L {}',
+    "// export { m } from './m.ts';",
+    'export { a };',
+  ].join('\n');
+  assert.deepEqual(takenBy(text), [
+    { specifier: './a.ts', names: ['a', 'b'] },
+    { specifier: './d.ts', names: undefined },
+    { specifier: './e.ts', names: ['e', 'g'] },
+    { specifier: './h.ts', names: undefined },
+    { specifier: './i.ts', names: undefined },
+  ]);
+  assert.deepEqual([...exportedBy(text)].sort(), ['*', 'L', 'a', 'f', 'g', 'j', 'k']);
 });
 
 test('every planted bug still has the one place that it replaces, a name of its own and a test that is there', () => {
