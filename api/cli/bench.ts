@@ -8,4 +8,4 @@ export const benchCommand: CommandFactory = (run) =>
     .description('measure a fresh devnet against its bound, term by term')
     .argument('[options...]', 'handed on; --help after -- lists them')
     .allowUnknownOption()
-    .action(run(async (cli, options: string[]) => await runEntry(cli, 'test/bench/main.js', options)));
+    .action(run(async (cli, options: string[]) => await runEntry(cli, '#bench', options)));

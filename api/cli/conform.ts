@@ -8,4 +8,4 @@ export const conformCommand: CommandFactory = (run) =>
     .description('exercise the clauses of DB53/T 1407-2025 on a live devnet')
     .argument('[options...]', 'handed on; --help after -- lists them')
     .allowUnknownOption()
-    .action(run(async (cli, options: string[]) => await runEntry(cli, 'test/conformance/run.js', options)));
+    .action(run(async (cli, options: string[]) => await runEntry(cli, '#conform', options)));

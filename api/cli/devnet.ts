@@ -11,6 +11,6 @@ export const devnetCommand: CommandFactory = (run) =>
     .allowUnknownOption()
     .action(
       run(async (cli, options: string[]) => {
-        await runEntry(cli, 'devnet/main.js', cli.options.dir === undefined ? options : [...options, '--dir', cli.options.dir]);
+        await runEntry(cli, '#devnet', cli.options.dir === undefined ? options : [...options, '--dir', cli.options.dir]);
       }),
     );

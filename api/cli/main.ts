@@ -4,11 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { runCli } from './program.ts';
 import type { Terminal } from './terminal.ts';
 
-const programPath = fileURLToPath(import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -18,7 +16,6 @@ const terminal: Terminal = {
   interactive: process.stderr.isTTY === true,
   env: process.env,
   cwd: process.cwd(),
-  programPath,
   nodePath: process.execPath,
   nodeVersion: process.versions.node,
   now: () => Date.now(),

@@ -8,4 +8,4 @@ export const simCommand: CommandFactory = (run) =>
     .description('run simulated clusters from seeds, faults and Byzantine nodes included')
     .argument('[options...]', 'handed on; --help after -- lists them')
     .allowUnknownOption()
-    .action(run(async (cli, options: string[]) => await runEntry(cli, 'test/simulation/main.js', options)));
+    .action(run(async (cli, options: string[]) => await runEntry(cli, '#sim', options)));

@@ -10,8 +10,6 @@ export interface Terminal {
   readonly interactive: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Path of the running program, to start it again as a child. */
-  readonly programPath: string;
   readonly nodePath: string;
   readonly nodeVersion: string;
   /** ms since 1970. */

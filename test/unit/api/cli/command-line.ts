@@ -28,7 +28,6 @@ export function commandLine(directory: string, time: Pick<Terminal, 'now' | 'sle
       interactive: false,
       env,
       cwd: directory,
-      programPath: '/nowhere/dist/api/cli/main.js',
       nodePath: process.execPath,
       nodeVersion: '20.0.0',
       ...time,

@@ -37,7 +37,6 @@ before(async () => {
       interactive: false,
       env: {},
       cwd: directory,
-      programPath: '',
       nodePath: process.execPath,
       nodeVersion: process.versions.node,
       now: () => Date.now(),
