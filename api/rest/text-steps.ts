@@ -2,13 +2,15 @@
  * Values as text, step by step: JSON, XML and canonical JSON. An answer may hold megabytes, and the thread that writes it also votes, so the writing
  * pauses after every few kilobytes; who runs the steps decides for how long. Texts longer than a step are cut into pieces as well.
  */
-import { JSON_DEPTH_MAX } from '../../node/format/index.ts';
+import { canonicalJson, type Json, JSON_DEPTH_MAX } from '../../node/format/index.ts';
 import type { Steps } from '../../node/pace/index.ts';
 
 /** Characters written between two pauses. */
 const STEP_CHARACTERS = 32_768;
 /** What a value costs beside its characters, in characters. */
 const VALUE_CHARACTERS = 16;
+/** Nesting of a value that is written at once. */
+const SMALL_DEPTH_MAX = 32;
 
 /** Where a value stands. */
 export interface Slot {
@@ -29,6 +31,8 @@ export interface TextForm {
   text(slot: Slot, pieces: readonly string[]): Iterable<string>;
   /** The same of a text that is one piece, at once: most are. */
   short?(slot: Slot, text: string): string;
+  /** A value that one step writes, at once: most answers are. Given none that holds something JSON has no word for. */
+  small?(value: Json): string;
   /** Nesting that is written. @throws RangeError past it */
   readonly depthMax?: number;
 }
@@ -47,6 +51,7 @@ interface Open {
 }
 
 export function* textSteps(value: unknown, form: TextForm): Steps<readonly string[]> {
+  if (form.small && costLeft(value, STEP_CHARACTERS, SMALL_DEPTH_MAX) >= 0) return [form.small(value as Json)];
   const pieces: string[] = [];
   const stack: Open[] = [];
   let text = '';
@@ -106,6 +111,28 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
   }
   flush();
   return pieces;
+}
+
+/**
+ * What a value leaves of `cost` characters. Below 0 when it costs more, is nested deeper than `depth`, or holds what is not JSON as it stands: the steps
+ * know what becomes of that.
+ */
+function costLeft(value: unknown, cost: number, depth: number): number {
+  if (typeof value === 'string') return cost - value.length - VALUE_CHARACTERS;
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return cost - VALUE_CHARACTERS;
+  if (typeof value !== 'object' || depth === 0) return -1;
+  let left = cost - VALUE_CHARACTERS;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length && left >= 0; i++) left = costLeft(value[i], left, depth - 1);
+    return left;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return -1;
+  for (const name in value) {
+    if (left < 0) break;
+    left = costLeft((value as Readonly<Record<string, unknown>>)[name], left - name.length, depth - 1);
+  }
+  return left;
 }
 
 function opened(slot: Slot, written: object, form: TextForm): Open {
@@ -172,6 +199,7 @@ export const jsonForm: TextForm = {
     yield '"';
   },
   short: (slot, text) => lead(slot) + JSON.stringify(text),
+  small: (value) => JSON.stringify(value),
 };
 
 /** As canonicalJson of node/format writes it (RFC 8785), with its refusals. */
@@ -191,6 +219,7 @@ export const canonicalForm: TextForm = {
     yield '"';
   },
   short: (slot, text) => `${canonicalLead(slot)}"${canonicalText(text)}"`,
+  small: canonicalJson,
 };
 
 /** What comes from the chain is in order already, and sorting many names takes long. */

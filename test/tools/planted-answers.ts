@@ -15,6 +15,20 @@ const TIME = 'node/format/time.ts';
 
 export const plantedAnswers: readonly PlantedBug[] = [
   {
+    name: 'an answer is written at once whatever its objects are',
+    file: 'api/rest/text-steps.ts',
+    from: '  if (prototype !== Object.prototype && prototype !== null) return -1;\n',
+    to: '',
+    test: 'test/unit/api/rest/text-steps.test.ts',
+  },
+  {
+    name: 'an answer of megabytes is written at once',
+    file: 'api/rest/text-steps.ts',
+    from: 'if (form.small && costLeft(value, STEP_CHARACTERS, SMALL_DEPTH_MAX) >= 0)',
+    to: 'if (form.small && costLeft(value, Number.MAX_SAFE_INTEGER, SMALL_DEPTH_MAX) >= 0)',
+    test: 'test/unit/api/rest/text-steps.test.ts',
+  },
+  {
     name: 'a page of an image that is zero or was freed costs nothing',
     file: 'contracts/quickjs/machine.ts',
     from: 'this.#pagesOf(entry.image) * GAS.imagePage',

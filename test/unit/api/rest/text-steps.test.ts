@@ -25,6 +25,8 @@ const { tree } = fc.letrec((tie) => ({
 /** Long enough that it is read and written in several steps. */
 const long = (value: unknown) => [value, 'x\u4e2d"\\'.repeat(10_000), Array.from({ length: 3_000 }, (_, i) => ({ i, t: `\t${i}` })), value];
 
+const deepList = (depth: number): Json => (depth === 0 ? 1 : [deepList(depth - 1)]);
+
 test('JSON in steps is what JSON.stringify writes, canonical JSON what canonicalJson writes', () => {
   fc.assert(
     fc.property(tree, (value) => {
@@ -37,6 +39,8 @@ test('JSON in steps is what JSON.stringify writes, canonical JSON what canonical
     { numRuns: 60 },
   );
   assert.equal(text({ a: undefined, b: [undefined], c: 1.5 }, jsonForm), '{"b":[null],"c":1.5}');
+  assert.equal(text({ at: new Date(0) }, jsonForm), '{"at":{}}'); // by its members, whatever it says of itself
+  assert.equal(text(deepList(40), jsonForm), JSON.stringify(deepList(40)));
   const pair = `${'x'.repeat(32_767)}\u{1F600}${'y'.repeat(40_000)}`; // the step would end inside the pair
   assert.equal(text({ pair }, jsonForm), JSON.stringify({ pair }));
   assert.ok(text({ pair }, xmlForm).includes(`<pair>${pair}</pair>`));
