@@ -37,6 +37,8 @@ import type { RecordRow } from './source.ts';
 export const SEARCH_SCAN_MAX = 20_000; // index rows looked at for one page; a page cut by it is short and has a `next`
 export const COUNT_SCAN_MAX = 200_000; // index rows looked at for one count
 const LOOK_ROWS = 128; // rows looked at in one turn of the thread
+export const OPEN_ROWS = 16; // what the reading of a closed segment counts, in rows looked at
+export const OPEN_UNPAID = 4; // segments that a page may open before they count: what is about one product stands in few
 const BATCH_ROWS = 1_000; // rows of the store written in one turn of the thread
 const NO_PAUSE: Pause = () => Promise.resolve();
 
@@ -177,13 +179,17 @@ export function createRecordIndex(
     if (at > height)
       throw new ChainError(cursor ? 'RECORD_CURSOR_INVALID' : 'RECORD_QUERY_INVALID', { name: 'asOf', indexedHeight: height });
     const from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`; // the first key after the last one given
-    const order = (plan.byCommit ? commitOrder : timeOrder)({ store, segments, ...plan, from });
+    let scanned = 0;
+    let opened = 0;
+    const openedRows = (): number => Math.max(0, opened - OPEN_UNPAID) * OPEN_ROWS;
+    const onOpen = (): Promise<void> => pace(++opened > OPEN_UNPAID ? OPEN_ROWS : 0);
+    const order = (plan.byCommit ? commitOrder : timeOrder)({ store, segments, ...plan, from, onOpen });
     const rows: SearchRow[] = [];
     const keys: ByteText[] = [];
     const after = (count: number): string => encodeCursor(at, filterDigest, keys[count - 1]!);
     let withheld = 0;
     let last: ByteText = '';
-    for (let scanned = 0; ; ) {
+    for (;;) {
       const chunk = await order.next(LOOK_ROWS);
       const before = scanned - rows.length;
       const looked = (): number => scanned - rows.length - before; // and not answered
@@ -209,6 +215,9 @@ export function createRecordIndex(
       }
       await pace(looked());
       if (chunk.length < LOOK_ROWS) return { rows, next: undefined, after, height: at, complete: true, withheld };
+      // Behind a chunk, so that the page comes further however many segments its place lies in.
+      if (scanned + openedRows() >= scanMax)
+        return { rows, next: encodeCursor(at, filterDigest, last), after, height: at, complete: false, withheld };
     }
   }
 

@@ -4,7 +4,7 @@
  * A count can wait: its answer comes after a rest, as the headroom says, and its caller counts nothing else meanwhile.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';
+import { ALL_HEADROOM, createPause, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Rows a second that one caller may have passed over or counted. */
@@ -16,7 +16,7 @@ export const SCAN_SAVED_MS = 2_000;
 /** What is said to wait, ms, while another count of the caller runs. */
 const COUNT_WAIT_MS = 1_000;
 
-/** Told of the rows that a slice of a scan passed over; resolves when the scan may go on. */
+/** Told of the rows that a slice of a scan passed over; resolves when the scan may go on, in a turn that has room for it. */
 export type Pace = (rows: number) => Promise<void>;
 
 export interface ScanBudget {
@@ -43,11 +43,13 @@ export function createScanBudget({
   async function scan<T>(caller: string, work: (pace: Pace) => Promise<T>): Promise<T> {
     const retryAfterMs = buckets.of(caller, rate).waitMs();
     if (retryAfterMs > 0) throw new ChainError('RATE_LIMITED', { rowsPerSecond: SCAN_ROWS_PER_SECOND, retryAfterMs });
+    const pause = createPause({ clock, timers });
     return work(async (rows) => {
       buckets.of(caller, rate).charge(rows);
       all.charge(rows);
       for (let waitMs = all.waitMs(); waitMs > 0; waitMs = all.waitMs())
         await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
+      await pause();
     });
   }
 

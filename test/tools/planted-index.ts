@@ -168,4 +168,28 @@ export const plantedIndex: readonly PlantedBug[] = [
     test: FACTS_TEST,
     only: 'what the executor says',
   },
+  {
+    name: 'a search opens all segments that overlap, and pays for none',
+    file: INDEX,
+    from: 'pace(++opened > OPEN_UNPAID ? OPEN_ROWS : 0)',
+    to: 'pace(0)',
+    test: MEMORY_TEST,
+    only: 'that a search opens count',
+  },
+  {
+    name: 'a page is cut by its rows alone, however many segments it opened',
+    file: INDEX,
+    from: 'if (scanned + openedRows() >= scanMax)',
+    to: 'if (scanned >= scanMax)',
+    test: MEMORY_TEST,
+    only: 'that a search opens count',
+  },
+  {
+    name: 'a search over rows that are in memory never lets the event loop go on',
+    file: 'node/records/scan-budget.ts',
+    from: '      await pause();\n',
+    to: '',
+    test: 'test/unit/node/records/scan-budget.test.ts',
+    only: 'has had its slice',
+  },
 ];

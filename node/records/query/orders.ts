@@ -31,6 +31,8 @@ export interface OrderOptions {
   /** First key, and the one behind the last. */
   readonly from: ByteText;
   readonly to: ByteText | undefined;
+  /** Awaited before each closed segment that is opened: it is read from the store, whether or not it has rows that are asked for. */
+  readonly onOpen: () => Promise<void>;
 }
 
 /** Rows of a value, segment by segment, as of the moment this was made. */
@@ -51,10 +53,13 @@ class Postings {
 
   /** By time; of an open segment some may have come since. */
   async rowsOf(number: number): Promise<ArrayLike<number>> {
-    const { segments, field, value } = this.#options;
+    const { segments, field, value, onOpen } = this.#options;
     if (!this.#looked && field !== 'timeline') this.#few = await this.#lookUp();
     this.#looked = true;
-    if (this.#few && number < this.#closedCount) return this.#few.get(number) ?? [];
+    const few = number < this.#closedCount ? this.#few : undefined;
+    if (few && !few.has(number)) return [];
+    if (number < segments.closedCount) await onOpen();
+    if (few) return few.get(number)!;
     return segments.rows(number).posting(field, value);
   }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { WrittenVersion } from '../../../../contracts/types.ts';
 import { type ByteText, Writer } from '../../../../node/format/index.ts';
 import { blockFactsOf } from '../../../../node/ledger/record-facts.ts';
+import { createRecordIndex, OPEN_ROWS, OPEN_UNPAID } from '../../../../node/records/query-index.ts';
 import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { timeOrder } from '../../../../node/records/query/orders.ts';
 import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
@@ -87,7 +88,7 @@ test('columns held past their bound are let go, those of the segment read longes
 
 test('a search in order of time reads the segments that have its value, and no other', async () => {
   const { store, segments } = await largeSegments();
-  const order = timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined });
+  const order = timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined, onOpen: noPause });
   assert.deepEqual(
     (await order.next(10)).map(({ number }) => number),
     [7],
@@ -99,6 +100,41 @@ test('a search in order of time reads the segments that have its value, and no o
     asked++;
     return rows(number);
   };
-  await timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined }).next(10);
+  await timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined, onOpen: noPause }).next(10);
   assert.equal(asked, 1);
+});
+
+test('segments that a search opens count as rows that it looks at, in its page and in its pauses, and each page comes further', async () => {
+  const store = new NotingStore();
+  const grown = await Segments.load(store, undefined, noPause);
+  const each = 10;
+  const text = 'x'.repeat(Math.ceil(4_194_304 / each));
+  // The times claimed in each segment lie far apart, so that all segments overlap.
+  for (let n = 0; n < COUNT; n++) {
+    const rows = Array.from({ length: each }, (_, i) =>
+      version(n * each + i, { timeUs: BigInt(START_MS) * 1_000n + BigInt(i * 1_000 + n), verdict: text }),
+    );
+    await add(grown, store, n + 1, rows);
+  }
+  assert.equal(grown.closedCount, COUNT);
+  let paid = 0;
+  const pace = async (rows: number): Promise<void> => {
+    paid += rows;
+  };
+  const openedRows = (COUNT - OPEN_UNPAID) * OPEN_ROWS;
+  const first = await createRecordIndex(store, crypto).search({ from: `${START_MS}`, limit: 1 }, undefined, pace);
+  assert.equal(first.rows.length, 1);
+  assert.ok(paid >= openedRows, `${paid} rows were paid`);
+
+  const rows = COUNT * each;
+  const index = createRecordIndex(store, crypto, undefined, rows); // as many as there are, were it not for the segments
+  const page = await index.search({ from: `${START_MS}`, limit: 1_000 });
+  assert.ok(!page.complete && page.rows.length > 0 && page.rows.length < rows, `${page.rows.length} rows`);
+  const rest = await index.search({ from: `${START_MS}`, limit: 1_000, after: page.next! });
+  assert.deepEqual([page.rows.length + rest.rows.length, rest.next], [rows, undefined]);
+  assert.equal(
+    (await createRecordIndex(store, crypto, undefined, 1).search({ from: `${START_MS}` })).rows.length,
+    1,
+    'it comes further all the same',
+  );
 });

@@ -6,7 +6,7 @@ import { encodeContent, recordIdOf } from '../../../../node/format/index.ts';
 import type { ChainError } from '../../../../node/errors/index.ts';
 import { createRecordIndex } from '../../../../node/records/query-index.ts';
 import { createScanBudget, SCAN_ROWS_PER_SECOND, SCAN_ROWS_PER_SECOND_ALL, SCAN_SAVED_MS } from '../../../../node/records/scan-budget.ts';
-import { createSlices } from '../../../../node/pace/slices.ts';
+import { createSlices, SLICE_MS } from '../../../../node/pace/slices.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../node/records/service.ts';
 import type { Caller } from '../../../../node/records/types.ts';
 import { createTestState, putAccounts } from '../../api/stand-in-state.ts';
@@ -73,6 +73,25 @@ test('a scan waits when the node has passed over its rows of the second, whoever
   }
   const most = (SCAN_ROWS_PER_SECOND_ALL * (seconds + SCAN_SAVED_MS / 1_000)) / slice + 30 * 2;
   assert.ok(slices <= most && slices > most / 4, `${slices} of ${most}`);
+});
+
+test('a scan goes on in the next turn when it has had its slice of one, however many rows are left to it', async () => {
+  const time = new ManualTime();
+  const scans = createScanBudget({ clock: time, timers: time });
+  const slices = 5;
+  let done = 0;
+  const scanning = scans.scan('device@x', async (pace) => {
+    for (; done < slices; done++) {
+      time.nowMs += SLICE_MS;
+      await pace(0);
+    }
+  });
+  for (let turn = 0; turn < slices; turn++) {
+    await settle();
+    assert.equal(done, turn);
+    time.advance(0);
+  }
+  await scanning;
 });
 
 test('a caller in debt is told the wait, which suffices, and others search on; his second count at a time is refused', async () => {
