@@ -49,6 +49,16 @@ export interface RecordFacts {
 
 /** `content` has passed the checks of its class, in clear or sealed form. */
 export function factsOf(definition: ClassDefinition, content: TextStruct): RecordFacts {
+  for (const steps = factsSteps(definition, content); ; ) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+const STEP_ITEMS = 1_024; // materials read between two pauses
+
+/** The same with pauses, for a thread that has other things to do: a record may name tens of thousands of materials. */
+export function* factsSteps(definition: ClassDefinition, content: TextStruct): Generator<void, RecordFacts, void> {
   const { facts } = definition;
   const at = (path: string | undefined): string | undefined => (path === undefined ? undefined : textAt(content, path));
   const timeText = at(facts.time);
@@ -61,7 +71,7 @@ export function factsOf(definition: ClassDefinition, content: TextStruct): Recor
     factory: at(facts.factory),
     timeText,
     timeUs: time?.ok ? time.us : undefined,
-    materials: materialsOf(definition, content),
+    materials: yield* materialsSteps(definition, content),
     links: several(valueAt(content, 'ext.links')).flatMap(linkOf),
     mappings: [...new Set(several(valueAt(content, 'ext.filled')).flatMap((entry) => textAt(entry, 'mapping') ?? []))],
     report: at(facts.report),
@@ -77,12 +87,14 @@ function provableOf(definition: ClassDefinition, content: TextStruct): readonly 
   });
 }
 
-function materialsOf(definition: ClassDefinition, content: TextStruct): readonly MaterialFact[] {
+function* materialsSteps(definition: ClassDefinition, content: TextStruct): Generator<void, readonly MaterialFact[], void> {
   const rule = definition.facts.materials;
   if (!rule) return [];
   const seen = new Set<string>();
   const out: MaterialFact[] = [];
+  let read = 0;
   for (const item of rule.list === '' ? [content] : several(valueAt(content, rule.list))) {
+    if (++read % STEP_ITEMS === 0) yield;
     const supplier = textAt(item, rule.supplier);
     const batch = textAt(item, rule.batch);
     if (supplier === undefined || batch === undefined || seen.has(`${supplier}\0${batch}`)) continue;

@@ -16,7 +16,17 @@ export {
   sealContent,
 } from './check.ts';
 export { EXT_SCHEMA } from './ext.ts';
-export { factsOf, keyOf, type LinkFact, type MaterialFact, normalSpelling, type RecordFacts, storedSpelling, timePath } from './facts.ts';
+export {
+  factsOf,
+  factsSteps,
+  keyOf,
+  type LinkFact,
+  type MaterialFact,
+  normalSpelling,
+  type RecordFacts,
+  storedSpelling,
+  timePath,
+} from './facts.ts';
 export { judgeByReading, judgeContent, type JudgedContent } from './judge.ts';
 export { respell } from './respell.ts';
 export { scanContent } from './scan.ts';

@@ -85,8 +85,14 @@ class FactsReader {
     return text;
   }
 
-  list<T>(read: () => T): T[] {
-    return Array.from({ length: this.number() }, read);
+  *list<T>(read: () => T): Steps<T[]> {
+    const count = this.number();
+    const out: T[] = [];
+    while (out.length < count) {
+      out.push(read());
+      if (out.length % STEP_ITEMS === 0) yield;
+    }
+    return out;
   }
 
   time(): bigint | undefined {
@@ -110,7 +116,7 @@ export function* encodeBlockFacts({ timestampMs, versions }: BlockFacts): Steps<
   return writer.finish();
 }
 
-const STEP_ITEMS = 256; // materials or links written between two pauses
+const STEP_ITEMS = 256; // materials or links written or read between two pauses
 
 function* writeNamed(writer: FactsWriter, named: NamedFacts | undefined): Steps<void> {
   writer.number(named ? 1 : 0);
@@ -155,19 +161,19 @@ export function* decodeBlockFacts(bytes: Uint8Array): Steps<BlockFacts> {
     const before = version > 1 ? facts.reader.u64() : 0;
     const heightBefore = before === 0 ? undefined : before; // nothing is recorded at height 0
     const [name, org, actor, state] = [facts.some(), facts.some(), facts.some(), facts.some() as RecordState];
-    versions.push({ id, version, heightBefore, class: name, org, actor, state, named: readNamed(facts) });
+    versions.push({ id, version, heightBefore, class: name, org, actor, state, named: yield* readNamed(facts) });
     yield;
   }
   facts.reader.end();
   return { timestampMs, versions };
 }
 
-function readNamed(facts: FactsReader): NamedFacts | undefined {
+function* readNamed(facts: FactsReader): Steps<NamedFacts | undefined> {
   if (facts.number() === 0) return undefined;
   const [product, productionBatch, factory, report, verdict] = [facts.text(), facts.text(), facts.text(), facts.text(), facts.text()];
   const timeUs = facts.time();
-  const devices = facts.list(() => facts.some());
-  const materials = facts.list((): MaterialFact => ({ supplier: facts.some(), batch: facts.some(), report: facts.text() }));
-  const links = facts.list((): LinkFact => ({ rel: facts.some(), type: facts.some(), id: facts.some(), org: facts.text() }));
+  const devices = yield* facts.list(() => facts.some());
+  const materials = yield* facts.list((): MaterialFact => ({ supplier: facts.some(), batch: facts.some(), report: facts.text() }));
+  const links = yield* facts.list((): LinkFact => ({ rel: facts.some(), type: facts.some(), id: facts.some(), org: facts.text() }));
   return { product, productionBatch, factory, report, verdict, timeUs, devices, materials, links };
 }

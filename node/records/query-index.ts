@@ -25,7 +25,7 @@ import { type Pause, withPauses } from '../pace/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
 import { writtenVersionSteps } from './query/facts.ts';
-import { isAsked, type IndexSearch, matchedBy, planOf, SEARCH_LIMIT_MAX } from './query/filter.ts';
+import { isAsked, type IndexSearch, matchedSteps, planOf, SEARCH_LIMIT_MAX } from './query/filter.ts';
 import { indexKey } from './query/keys.ts';
 import { commitOrder, timeOrder } from './query/orders.ts';
 import { RowSummary } from './query/segment.ts';
@@ -136,7 +136,7 @@ export function createRecordIndex(
     if (!isNext(next)) return;
     try {
       for (const version of versions) {
-        segments.push(version, next, timestampMs);
+        await withPauses(segments.push(version, next, timestampMs), pause);
         await pause();
       }
       await write(segments, next, facts, pause);
@@ -154,7 +154,7 @@ export function createRecordIndex(
     for (;;) {
       const step = operations.next();
       if (step.done === true) return store.batch([...part, ...step.value], { sync: false });
-      part.push(step.value);
+      if (step.value) part.push(step.value);
       if (part.length >= BATCH_ROWS) {
         await store.batch(part, { sync: false });
         part = [];
@@ -197,7 +197,10 @@ export function createRecordIndex(
         scanned++;
         const summary = new RowSummary(segment, row);
         const stands = isAsked(summary, at, plan) && (plan.byCommit || segments.standsAt(number, row, at));
-        const matched = stands ? matchedBy(summary, plan) : undefined;
+        const matching = stands ? matchedSteps(summary, plan) : undefined;
+        let step = matching?.next();
+        for (; step?.done === false; step = matching?.next()) await pace(0);
+        const matched = step?.value || undefined;
         if (matched && rows.length === plan.limit) {
           await pace(looked() - 1);
           return { rows, next: encodeCursor(at, filterDigest, last), after, height: at, complete: true, withheld };

@@ -3,6 +3,7 @@
  * reports, factories. An edge says which records make it, and whether it stands on one side's word: a link to another organisation's batch is `claimed`
  * until its owner has recorded that batch himself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
  */
+import type { MaterialFact } from '../../contracts/classes/index.ts';
 import { type Digest, fromHex, type StoredRecord, textAt } from '../format/index.ts';
 import { type Pause, withPauses } from '../pace/index.ts';
 import { contentSteps } from './content-steps.ts';
@@ -88,7 +89,7 @@ export async function traceProduct(index: TraceIndex, source: TraceSource, produ
   const top: Thing = { type: 'product', id: product };
   if (direction !== 'down') await walk.run(top, 'up');
   if (direction !== 'up') await walk.run(top, 'down');
-  return { product, ...walk.result() };
+  return { product, ...(await walk.result()) };
 }
 
 class TraceWalk {
@@ -116,10 +117,12 @@ class TraceWalk {
     this.#pause = options.pause ?? (() => Promise.resolve());
   }
 
-  result(): Omit<Trace, 'product'> {
-    const edges = [...this.#edges.values()]
-      .filter(({ from, to }) => this.#nodes.has(from) && this.#nodes.has(to))
-      .map((edge) => ({ ...edge, records: [...edge.records] }));
+  async result(): Promise<Omit<Trace, 'product'>> {
+    const edges: TraceEdge[] = [];
+    for (const edge of this.#edges.values()) {
+      await this.#pause();
+      if (this.#nodes.has(edge.from) && this.#nodes.has(edge.to)) edges.push({ ...edge, records: [...edge.records] });
+    }
     return { nodes: [...this.#nodes.values()], edges, height: this.#height, complete: this.#complete, withheld: this.#withheld };
   }
 
@@ -134,6 +137,7 @@ class TraceWalk {
       }
       const next: Thing[] = [];
       for (const thing of front) {
+        await this.#pause();
         const key = nodeId(thing);
         if (visited.has(key)) continue;
         visited.add(key);
@@ -178,6 +182,11 @@ class TraceWalk {
       const { summary } = row;
       if (thing.type === 'production_batch' && summary.product !== undefined) continue; // other products of the batch are siblings, not origins
       for (const { supplier, batch, report } of summary.materials) {
+        await this.#pause();
+        if (this.#links >= TRACE_LINKS_MAX) {
+          this.#complete = false;
+          break;
+        }
         const material: Thing = { type: 'material_batch', id: batch, supplier };
         link(material, 'consumes', row, await this.#isConfirmed(material, row));
         if (report !== undefined) {
@@ -217,7 +226,7 @@ class TraceWalk {
       const owners = new Set(rows.flatMap(({ summary }) => [summary.org, summary.factory]));
       for (const user of await this.#all({ materialBatch: batch })) {
         await this.#pause();
-        const material = user.summary.materials.find((candidate) => candidate.batch === batch && owners.has(candidate.supplier));
+        const material = await this.#materialOf(user.summary, batch, owners);
         if (!material) continue;
         const through: Thing = { type: 'material_batch', id: batch, supplier: material.supplier };
         if (nodeId(through) !== nodeId(thing)) {
@@ -229,6 +238,18 @@ class TraceWalk {
       }
     }
     return out;
+  }
+
+  async #materialOf(
+    { materials }: RecordSummary,
+    batch: string,
+    owners: ReadonlySet<string | undefined>,
+  ): Promise<MaterialFact | undefined> {
+    for (const material of materials) {
+      if (material.batch === batch && owners.has(material.supplier)) return material;
+      await this.#pause();
+    }
+    return undefined;
   }
 
   async #addUser(thing: Thing, user: SearchRow, confirmed: boolean | undefined): Promise<readonly Thing[]> {

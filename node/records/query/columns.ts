@@ -3,6 +3,7 @@
  * where it stands, and a text is read when it is asked for.
  */
 import { Reader, utf8, Writer } from '../../format/index.ts';
+import type { Steps } from '../../pace/index.ts';
 
 export interface Column<T> {
   at(row: number): T;
@@ -10,7 +11,7 @@ export interface Column<T> {
 
 export interface GrowingColumn<T> extends Column<T> {
   push(value: T): void;
-  encode(): Uint8Array;
+  encode(): Uint8Array | Steps<Uint8Array>;
 }
 
 /** Values of one width: ids and times. */
@@ -106,6 +107,7 @@ export function numberColumn(bytes: Uint8Array): Column<number> {
 }
 
 const ENCODED_BYTES = 16_384; // of most columns of texts
+const STEP_ITEMS = 4_096; // texts of lists pushed or written between two pauses
 
 /** Each text once; a code counts from 1, 0 is none. */
 class Dictionary {
@@ -124,15 +126,20 @@ class Dictionary {
     return this.#texts[code - 1]!;
   }
 
-  write(writer: Writer): void {
-    const parts = this.#texts.map(utf8);
-    writer.u32(parts.length);
+  *write(writer: Writer): Steps<void> {
+    const parts: Uint8Array[] = [];
+    writer.u32(this.#texts.length);
     let end = 0;
-    for (const part of parts) {
+    for (const text of this.#texts) {
+      const part = utf8(text);
       end += part.length;
       writer.u32(end);
+      if (parts.push(part) % STEP_ITEMS === 0) yield;
     }
-    for (const part of parts) writer.fixed(part, part.length);
+    for (const [at, part] of parts.entries()) {
+      writer.fixed(part, part.length);
+      if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    }
   }
 }
 
@@ -163,9 +170,9 @@ export class GrowingTexts implements GrowingColumn<string | undefined> {
     return code === 0 ? undefined : this.#dictionary.text(code);
   }
 
-  encode(): Uint8Array {
+  *encode(): Steps<Uint8Array> {
     const writer = new Writer(ENCODED_BYTES);
-    this.#dictionary.write(writer);
+    yield* this.#dictionary.write(writer);
     return writer.bytes(encodeNumbers(this.#codes)).finish();
   }
 }
@@ -182,38 +189,56 @@ export function textColumn(bytes: Uint8Array): Column<string | undefined> {
   };
 }
 
+export interface ListColumn extends Column<readonly string[]> {
+  /** Texts of the row, each read when it is its turn. */
+  each(row: number): Iterable<string>;
+}
+
 /** Several texts a row. */
-export class GrowingLists implements GrowingColumn<readonly string[]> {
+export class GrowingLists implements GrowingColumn<readonly string[]>, ListColumn {
   readonly #dictionary = new Dictionary();
   readonly #codes: number[] = [];
   readonly #ends: number[] = [];
 
   push(texts: readonly string[]): void {
-    for (const text of texts) this.#codes.push(this.#dictionary.code(text));
+    for (const text of texts) this.add(text);
+    this.end();
+  }
+
+  /** One text of the row that comes next, which is there when it is ended. */
+  add(text: string): void {
+    this.#codes.push(this.#dictionary.code(text));
+  }
+
+  end(): void {
     this.#ends.push(this.#codes.length);
   }
 
   at(row: number): readonly string[] {
-    return this.#codes.slice(row === 0 ? 0 : this.#ends[row - 1], this.#ends[row]).map((code) => this.#dictionary.text(code));
+    return [...this.each(row)];
   }
 
-  encode(): Uint8Array {
+  *each(row: number): Generator<string, void, void> {
+    const end = this.#ends[row]!;
+    for (let at = row === 0 ? 0 : this.#ends[row - 1]!; at < end; at++) yield this.#dictionary.text(this.#codes[at]!);
+  }
+
+  *encode(): Steps<Uint8Array> {
     const writer = new Writer(ENCODED_BYTES);
-    this.#dictionary.write(writer);
+    yield* this.#dictionary.write(writer);
+    yield;
     return writer.bytes(encodeNumbers(this.#ends)).bytes(encodeNumbers(this.#codes)).finish();
   }
 }
 
-export function listColumn(bytes: Uint8Array): Column<readonly string[]> {
+export function listColumn(bytes: Uint8Array): ListColumn {
   const reader = new Reader(bytes);
   const text = readDictionary(reader);
   const ends = numberColumn(reader.bytes());
   const codes = numberColumn(reader.bytes());
-  return {
-    at(row) {
-      const out: string[] = [];
-      for (let i = row === 0 ? 0 : ends.at(row - 1); i < ends.at(row); i++) out.push(text(codes.at(i)));
-      return out;
-    },
-  };
+  function* each(row: number): Generator<string, void, void> {
+    const end = ends.at(row);
+    for (let at = row === 0 ? 0 : ends.at(row - 1); at < end; at++) yield text(codes.at(at));
+  }
+  return { at: (row) => [...each(row)], each };
 }

@@ -1,6 +1,6 @@
 /** What the query index is told of versions that are read from blocks: the same that the executor tells of those it writes (node/ledger/record-facts.ts). */
 import type { ClassDefinition } from '../../../contracts/classes/index.ts';
-import { factsOf, scanContent } from '../../../contracts/classes/index.ts';
+import { factsSteps, scanContent } from '../../../contracts/classes/index.ts';
 import type { NamedFacts, WrittenVersion } from '../../../contracts/index.ts';
 import type { Steps } from '../../pace/index.ts';
 import { contentSteps, SHORT_BYTES } from '../content-steps.ts';
@@ -16,5 +16,5 @@ export function* writtenVersionSteps(definition: ClassDefinition | undefined, { 
 /** Content of a class that changed since may not fit it any more: such is read as it is. */
 function* namedSteps(definition: ClassDefinition, content: Uint8Array): Steps<NamedFacts> {
   const scanned = content.length <= SHORT_BYTES ? scanContent(definition, content, 'sealed') : undefined;
-  return scanned?.facts ?? factsOf(definition, yield* contentSteps(content));
+  return scanned?.facts ?? (yield* factsSteps(definition, yield* contentSteps(content)));
 }

@@ -1,9 +1,10 @@
 /** What a search asks for, the rows it has to look at for that, and what it makes of each. */
 import { type ByteText, parseTime, type RecordState } from '../../format/index.ts';
 import { ChainError } from '../../errors/index.ts';
+import type { Steps } from '../../pace/index.ts';
 import type { RecordFilter } from '../types.ts';
 import { type PostedField, timeText } from './keys.ts';
-import { namesLink, type RecordSummary } from './summary.ts';
+import { linkText, type RecordSummary } from './summary.ts';
 
 export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
 export const SEARCH_LIMIT_DEFAULT = 100;
@@ -91,41 +92,58 @@ export function isAsked(summary: RecordSummary, height: number, { filter, byComm
   return state === 'kept' ? summary.state !== 'deleted' : state === 'any' || summary.state === state;
 }
 
-/** Names of the conditions, when all are met. */
-export function matchedBy(summary: RecordSummary, { filter, fromUs, toUs }: Plan): readonly string[] | undefined {
-  const matched: string[] = [];
-  const is = (name: string, condition: string | undefined, met: () => boolean): boolean => {
-    if (condition === undefined) return true;
-    if (!met()) return false;
-    matched.push(name);
-    return true;
-  };
+/** Names of the conditions, when all are met. In steps, for a version may name tens of thousands of materials. */
+export function* matchedSteps(summary: RecordSummary, { filter, fromUs, toUs }: Plan): Steps<readonly string[] | undefined> {
   const { product, factory, device, report, link, org, author, productionBatch, materialBatch, supplier, batch } = filter;
   const met =
     (author === undefined || summary.author === author) &&
-    is('product', product, () => summary.product === product) &&
-    is('factory', factory, () => summary.factory === factory) &&
-    is('device', device, () => summary.devices.includes(device!)) &&
-    is('report', report, () => summary.report === report) &&
-    is('class', filter.class, () => summary.class === filter.class) &&
-    is('org', org, () => summary.org === org) &&
-    is('link', link, () => namesLink(summary, link!)) &&
-    is('productionBatch', productionBatch, () => summary.productionBatch === productionBatch) &&
-    is('materialBatch', materialBatch, () =>
-      summary.materials.some((material) => material.batch === materialBatch && (supplier === undefined || material.supplier === supplier)),
-    ) &&
-    is('supplier', supplier, () => summary.materials.some((material) => material.supplier === supplier));
-  if (!met) return undefined;
-  if (batch !== undefined) {
-    const asMaterial = summary.materials.some(
-      (material) => material.batch === batch && (supplier === undefined || material.supplier === supplier),
-    );
-    if (summary.productionBatch === batch) matched.push('productionBatch');
-    if (asMaterial) matched.push('materialBatch');
-    if (summary.productionBatch !== batch && !asMaterial) return undefined;
-  }
+    (product === undefined || summary.product === product) &&
+    (factory === undefined || summary.factory === factory) &&
+    (device === undefined || summary.devices.includes(device)) &&
+    (report === undefined || summary.report === report) &&
+    (filter.class === undefined || summary.class === filter.class) &&
+    (org === undefined || summary.org === org) &&
+    (productionBatch === undefined || summary.productionBatch === productionBatch);
+  if (!met || !isWithin(summary, fromUs, toUs)) return undefined;
+  const named = yield* materialsNamed(summary, filter);
+  if (link !== undefined && !named.has('link') && !summary.links.some((each) => linkText(each) === link)) return undefined;
+  if (materialBatch !== undefined && !named.has('materialBatch')) return undefined;
+  if (supplier !== undefined && !named.has('supplier')) return undefined;
+  const isOfBatch = batch !== undefined && summary.productionBatch === batch;
+  if (batch !== undefined && !isOfBatch && !named.has('batch')) return undefined;
+  const asked = { product, factory, device, report, class: filter.class, org, link, productionBatch, materialBatch, supplier };
+  const matched = new Set(Object.entries(asked).flatMap(([name, condition]) => (condition === undefined ? [] : [name])));
+  if (isOfBatch) matched.add('productionBatch');
+  if (named.has('batch')) matched.add('materialBatch');
+  if (fromUs !== undefined || toUs !== undefined) matched.add('time');
+  return [...matched];
+}
+
+function isWithin(summary: RecordSummary, fromUs: bigint | undefined, toUs: bigint | undefined): boolean {
+  if (fromUs === undefined && toUs === undefined) return true;
   const us = BigInt(summary.timeUs);
-  if ((fromUs !== undefined && us < fromUs) || (toUs !== undefined && us > toUs)) return undefined;
-  if (fromUs !== undefined || toUs !== undefined) matched.push('time');
-  return [...new Set(matched)];
+  return (fromUs === undefined || us >= fromUs) && (toUs === undefined || us <= toUs);
+}
+
+const STEP_MATERIALS = 1_024; // looked at between two pauses
+
+/** Which of the conditions that materials may meet one of the version meets. */
+function* materialsNamed({ materials }: RecordSummary, filter: IndexFilter): Steps<ReadonlySet<string>> {
+  const { link, materialBatch, supplier, batch } = filter;
+  const named = new Set<string>();
+  const askedCount = [link, materialBatch, supplier, batch].filter((condition) => condition !== undefined).length;
+  if (askedCount === 0) return named;
+  let looked = 0;
+  for (const material of materials) {
+    if (supplier === undefined || material.supplier === supplier) {
+      if (supplier !== undefined) named.add('supplier');
+      if (material.batch === materialBatch) named.add('materialBatch');
+      if (material.batch === batch) named.add('batch');
+    }
+    if (link !== undefined && material.report !== undefined && linkText({ type: 'report', id: material.report }) === link)
+      named.add('link');
+    if (named.size === askedCount) break;
+    if (++looked % STEP_MATERIALS === 0) yield;
+  }
+  return named;
 }

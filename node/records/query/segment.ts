@@ -5,6 +5,7 @@
 import type { LinkFact, MaterialFact } from '../../../contracts/classes/index.ts';
 import { type ByteText, fromByteText, type RecordState, toByteText, toHex, u32Text } from '../../format/index.ts';
 import type { ChainError } from '../../errors/index.ts';
+import { isSteps, type Steps } from '../../pace/index.ts';
 import type { Store } from '../../world.ts';
 import {
   type Column,
@@ -18,7 +19,7 @@ import {
   textColumn,
 } from './columns.ts';
 import { indexKey, type PostedField, postedFields, TIME_BIAS } from './keys.ts';
-import { eachPosted, type RecordSummary } from './summary.ts';
+import { postedOf, type RecordSummary } from './summary.ts';
 
 export const SEGMENT_ROWS_MAX = 4_096;
 /** Facts of one segment, about; one version may have more. It bounds what is written in one piece, and the memory of what is open. */
@@ -26,6 +27,8 @@ const SEGMENT_BYTES_MAX = 4_194_304;
 /** What a version and an item of its lists count, however short their texts: they take time to be written and posted. */
 const ROW_BYTES = 64;
 const ITEM_BYTES = 16;
+/** Items of the lists of a version that are pushed or posted between two pauses. */
+const STEP_ITEMS = 1_024;
 /** What a closed segment takes in memory before a column of it is read, about. */
 const CLOSED_SEGMENT_BYTES = 4_096;
 const ID_BYTES = 32;
@@ -98,7 +101,8 @@ export class OpenSegment implements SegmentRows {
     return this.#count >= SEGMENT_ROWS_MAX || this.#bytes >= SEGMENT_BYTES_MAX;
   }
 
-  push(added: NewRow): void {
+  /** In steps, for a version may name tens of thousands of materials; nobody looks for its row before its block is whole (Segments.rowsWhole). */
+  *push(added: NewRow): Steps<void> {
     const { columns } = this;
     columns.id.push(added.id);
     columns.time.push(fromByteText(added.time));
@@ -107,15 +111,17 @@ export class OpenSegment implements SegmentRows {
     columns.committedAtMs.push(added.committedAtMs);
     this.#bytes += ROW_BYTES;
     for (const name of textNames) this.#pushText(name, added[name]);
-    this.#pushList('devices', added.devices);
-    this.#pushList('materials', added.materials.map(materialText));
-    this.#pushList('links', added.links.map(linkItem));
+    yield* this.#pushList('devices', added.devices, String);
+    yield* this.#pushList('materials', added.materials, materialText);
+    yield* this.#pushList('links', added.links, linkItem);
     const row = this.#count++;
-    eachPosted(added, (field, value) => {
+    let values = 0;
+    for (const [field, value] of postedOf(added)) {
       const posted = this.#postings[field].get(value);
       if (!posted) this.#postings[field].set(value, [row]);
       else if (posted.at(-1) !== row) posted.push(row);
-    });
+      if (++values % STEP_ITEMS === 0) yield;
+    }
   }
 
   #pushText(name: (typeof textNames)[number], text: string | undefined): void {
@@ -123,9 +129,16 @@ export class OpenSegment implements SegmentRows {
     if (text !== undefined) this.#bytes += text.length;
   }
 
-  #pushList(name: 'devices' | 'materials' | 'links', items: readonly string[]): void {
-    this.columns[name].push(items);
-    for (const item of items) this.#bytes += ITEM_BYTES + item.length;
+  *#pushList<T>(name: 'devices' | 'materials' | 'links', items: Iterable<T>, textOf: (item: T) => string): Steps<void> {
+    const column = this.columns[name];
+    let pushed = 0;
+    for (const item of items) {
+      const text = textOf(item);
+      column.add(text);
+      this.#bytes += ITEM_BYTES + text.length;
+      if (++pushed % STEP_ITEMS === 0) yield;
+    }
+    column.end();
   }
 
   async posting(field: PostedField, value: string): Promise<ArrayLike<number>> {
@@ -151,9 +164,12 @@ export class OpenSegment implements SegmentRows {
     return rows.toSorted((a, b) => place[a]! - place[b]!);
   }
 
-  /** Its rows of the store, for a segment that is closed. */
-  *encode(): Generator<{ readonly key: ByteText; readonly value: Uint8Array }, void, void> {
-    for (const name of names) yield { key: indexKey.column(this.number, table[name].letter), value: this.columns[name].encode() };
+  /** Its rows of the store, for a segment that is closed; undefined where there may be a pause and no row is ready. */
+  *encode(): Generator<{ readonly key: ByteText; readonly value: Uint8Array } | undefined, void, void> {
+    for (const name of names) {
+      const made = this.columns[name].encode();
+      yield { key: indexKey.column(this.number, table[name].letter), value: isSteps(made) ? yield* pausing(made) : made };
+    }
     const byTime = this.#byTime();
     yield { key: indexKey.posting('timeline', '', this.number), value: encodePosting(byTime) };
     const place = new Uint16Array(this.#count);
@@ -207,6 +223,15 @@ export class ClosedSegment implements SegmentRows {
     const key = indexKey.posting(field, value, this.number);
     const [row] = await this.#store.range({ from: key, to: `${key}\0`, limit: 1 }); // a turn of the event loop, where get would be none
     return row ? decodePosting(row.value) : [];
+  }
+}
+
+/** Work in steps, where pauses stand between rows. */
+function* pausing<T>(steps: Steps<T>): Generator<undefined, T, void> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    yield undefined;
   }
 }
 
@@ -289,17 +314,21 @@ export class RowSummary implements RecordSummary {
   get devices(): readonly string[] {
     return this.#columns.devices.at(this.#row);
   }
-  get materials(): readonly MaterialFact[] {
-    return this.#columns.materials.at(this.#row).map((text) => {
-      const [supplier, batch, report] = text.split(PART);
-      return { supplier: supplier!, batch: batch!, report };
-    });
+  get materials(): Iterable<MaterialFact> {
+    return { [Symbol.iterator]: () => materialsOf(this.#columns.materials.each(this.#row)) };
   }
   get links(): readonly LinkFact[] {
     return this.#columns.links.at(this.#row).map((text) => {
       const [rel, type, id, org] = text.split(PART);
       return { rel: rel!, type: type!, id: id!, org };
     });
+  }
+}
+
+function* materialsOf(texts: Iterable<string>): Generator<MaterialFact, void, void> {
+  for (const text of texts) {
+    const [supplier, batch, report] = text.split(PART);
+    yield { supplier: supplier!, batch: batch!, report };
   }
 }
 

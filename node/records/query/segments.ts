@@ -4,7 +4,7 @@
  */
 import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, toHex, Writer } from '../../format/index.ts';
 import { ChainError } from '../../errors/index.ts';
-import { type Pause, withPauses } from '../../pace/index.ts';
+import { type Pause, type Steps, withPauses } from '../../pace/index.ts';
 import type { Store, StoreOperation } from '../../world.ts';
 import type { NamedFacts, WrittenVersion } from '../../../contracts/index.ts';
 import { decodeBlockFacts } from '../../ledger/index.ts';
@@ -129,7 +129,7 @@ export class Segments {
       const { timestampMs, versions } = await withPauses(decodeBlockFacts(facts), pause);
       if (first > this.#rows) throw this.#missing(key);
       for (const version of versions.slice(this.#rows - first)) {
-        this.push(version, at, timestampMs);
+        await withPauses(this.push(version, at, timestampMs), pause);
         await pause();
       }
       this.#blocks.push({ height: at, end: this.#rows });
@@ -208,12 +208,12 @@ export class Segments {
   }
 
   /** Takes up a version that stands behind all others. */
-  push(facts: WrittenVersion, height: number, timestampMs: number): void {
+  *push(facts: WrittenVersion, height: number, timestampMs: number): Steps<void> {
     const before = facts.heightBefore === undefined ? undefined : this.#find(facts.id, facts.version - 1, facts.heightBefore);
     const { segment, entry } = this.#filling(height);
     const row = newRow(facts, before?.summary, height, timestampMs);
     const { time } = row;
-    segment.push(row);
+    yield* segment.push(row);
     if (before) {
       entry.replaced.push([entry.count, before.ordinal]);
       this.#noteReplaced(before.ordinal, this.#rows);
@@ -259,9 +259,9 @@ export class Segments {
 
   /**
    * What the store is to hold when the versions of a block are taken up: rows of segments that are full, which nobody reads yet, and the operations that make
-   * all of it valid at once.
+   * all of it valid at once. Undefined is a pause.
    */
-  *operations(height: number, facts: Uint8Array): Generator<StoreOperation, readonly StoreOperation[], void> {
+  *operations(height: number, facts: Uint8Array): Generator<StoreOperation | undefined, readonly StoreOperation[], void> {
     const closing = this.#open.filter(({ isFull }) => isFull);
     for (const segment of closing) yield* segment.encode();
     const closed = this.closedCount + closing.length;

@@ -19,34 +19,27 @@ export interface RecordSummary {
   readonly report: string | undefined;
   readonly verdict: string | undefined;
   readonly devices: readonly string[];
-  readonly materials: readonly MaterialFact[];
+  /** Each read when it is its turn: a version may name tens of thousands, and whoever goes over them pauses. */
+  readonly materials: Iterable<MaterialFact>;
   readonly links: readonly LinkFact[];
 }
 
-/** Calls with every value that a version is posted under but the timeline's; one may come more than once. */
-export function eachPosted(summary: Omit<RecordSummary, 'timeUs'>, post: (field: PostedField, value: string) => void): void {
+/** Every value that a version is posted under but the timeline's; one may come more than once. */
+export function* postedOf(summary: Omit<RecordSummary, 'timeUs'>): Generator<readonly [field: PostedField, value: string], void, void> {
   const { product, factory, report, productionBatch, materials } = summary;
-  post('author', summary.author);
-  post('class', summary.class);
-  if (product !== undefined) post('product', product);
-  if (factory !== undefined) post('factory', factory);
-  if (report !== undefined) post('report', report);
-  if (productionBatch !== undefined) post('batch', productionBatch);
-  for (const device of summary.devices) post('device', device);
+  yield ['author', summary.author];
+  yield ['class', summary.class];
+  if (product !== undefined) yield ['product', product];
+  if (factory !== undefined) yield ['factory', factory];
+  if (report !== undefined) yield ['report', report];
+  if (productionBatch !== undefined) yield ['batch', productionBatch];
+  for (const device of summary.devices) yield ['device', device];
   for (const material of materials) {
-    post('supplier', material.supplier);
-    post('batch', material.batch);
-    if (material.report !== undefined) post('link', linkText({ type: 'report', id: material.report }));
+    yield ['supplier', material.supplier];
+    yield ['batch', material.batch];
+    if (material.report !== undefined) yield ['link', linkText({ type: 'report', id: material.report })];
   }
-  for (const link of summary.links) post('link', linkText(link));
-}
-
-/** Whether the version is posted under the link. */
-export function namesLink({ links, materials }: RecordSummary, link: string): boolean {
-  return (
-    links.some((each) => linkText(each) === link) ||
-    materials.some(({ report }) => report !== undefined && linkText({ type: 'report', id: report }) === link)
-  );
+  for (const link of summary.links) yield ['link', linkText(link)];
 }
 
 export function linkText({ type, id }: { readonly type: string; readonly id: string }): string {

@@ -10,6 +10,7 @@ import { timeOrder } from '../../../../node/records/query/orders.ts';
 import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
 import { COLUMNS_HELD_BYTES_MAX, readHead, Segments } from '../../../../node/records/query/segments.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
+import { ended } from '../../../tools/steps.ts';
 import { crypto } from './sample.ts';
 
 const START_MS = 1_760_000_000_000;
@@ -35,10 +36,10 @@ function version(n: number, named: Partial<WrittenVersion['named']>, more: Parti
 
 async function add(segments: Segments, store: MemoryStore, height: number, versions: readonly WrittenVersion[]): Promise<void> {
   const timestampMs = START_MS + height;
-  for (const each of versions) segments.push(each, height, timestampMs);
+  for (const each of versions) ended(segments.push(each, height, timestampMs));
   const operations = segments.operations(height, blockFactsOf({ timestampMs, versions }));
   for (let step = operations.next(); ; step = operations.next()) {
-    await store.batch(step.done ? step.value : [step.value]);
+    await store.batch(step.done ? step.value : step.value ? [step.value] : []);
     if (step.done) break;
   }
   segments.written(height);

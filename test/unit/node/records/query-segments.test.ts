@@ -191,7 +191,7 @@ test('searches over closed and open segments answer what a plain filter over all
   const rest = await all(index, { factory: 'F-1', after: halfway.next! });
   assert.deepEqual([...halfway.rows.map(({ id, version }) => `${id}/${version}`), ...rest], expected(5, { factory: 'F-1' }));
   const [amended] = (await index.search({ product: 'SN-9', order: 'commit', limit: 3 })).rows.slice(-1);
-  assert.deepEqual([amended!.version, amended!.summary.author, amended!.summary.materials.length], [2, 'mes@alpha', 1]);
+  assert.deepEqual([amended!.version, amended!.summary.author, [...amended!.summary.materials].length], [2, 'mes@alpha', 1]);
 });
 
 test('after a crash behind any batch the index is at the height it says, and what it goes on to is what blocks make', async () => {
