@@ -147,6 +147,7 @@ export function createHealth(options: HealthOptions): Health {
     const fault = options.fault();
     const stall = stalled();
     const changingMs = nowMs() - (since.get(VIEW_CHANGE) ?? nowMs());
+    const unread = options.alarms().find(({ kind, resolvedAtMs }) => kind === 'STORE_IO' && resolvedAtMs === undefined);
     const viewText = `view ${viewOf(status)}, primary ${producer}`;
     return [
       { check: 'votes', passed: phase !== 'mute' && phase !== 'excluded', detail: phaseText(phase, unansweredOf(status)) },
@@ -156,6 +157,11 @@ export function createHealth(options: HealthOptions): Health {
         detail: phase === 'viewChange' ? `in a view change to ${viewText}` : viewText,
       },
       { check: 'storing', passed: fault === undefined, detail: fault ?? 'votes and blocks are stored' },
+      {
+        check: 'disk',
+        passed: unread === undefined,
+        detail: unread ? `STORE_IO: the disk failed, says the store ${storeOf(unread)}` : 'answers',
+      },
       { check: 'synced', passed: behind === 0, detail: behind === 0 ? 'level with the others' : `syncing, ${behind} blocks behind` },
       {
         check: 'finality',
@@ -177,6 +183,10 @@ export function createHealth(options: HealthOptions): Health {
     stalled,
     dueForMs,
   };
+}
+
+function storeOf({ detail }: Alarm): string {
+  return String((detail as { readonly store?: unknown }).store);
 }
 
 /** 0 under an engine without views. */

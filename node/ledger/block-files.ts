@@ -52,14 +52,37 @@ export interface BlockFiles extends BlockReads {
   close(): Promise<void>;
 }
 
+/** What is told of reads. Damage is told by whoever knows the row of the body. */
+export interface ReadWatch {
+  /** The disk refused a read: STORE_IO. */
+  readonly onFault?: ((fault: ChainError) => void) | undefined;
+  /** A body was read from the disk. */
+  readonly onRead?: (() => void) | undefined;
+}
+
 /** Reads without writing, on any thread. A place may hold another frame than its row says, when files were lost: that is damage. */
-export function createBlockReads(directory: FileDirectory, chainId: Uint8Array): BlockReads {
+export function createBlockReads(directory: FileDirectory, chainId: Uint8Array, watch: ReadWatch = {}): BlockReads {
   const reader = new SegmentReader(directory, seedsIn(directory, chainId));
-  const readNow = createReadNow(directory, chainId);
+  const frameNow = createReadNow(directory, chainId);
+  const readNow = (location: Location): Frame => {
+    try {
+      const frame = frameNow(location);
+      watch.onRead?.();
+      return frame;
+    } catch (error) {
+      throw told(error, watch);
+    }
+  };
   /** What was read last at once: calls of one block often ask for the same one. */
   let last: { readonly location: Location; readonly height: number; readonly body: Uint8Array } | undefined;
   return {
-    body: async (location, height) => bodyIn(await reader.read(location), location, height),
+    async body(location, height) {
+      const frame = await reader.read(location).catch((error: unknown) => {
+        throw told(error, watch);
+      });
+      watch.onRead?.();
+      return bodyIn(frame, location, height);
+    },
     bodyNow(location, height) {
       if (last?.location !== location || last.height !== height)
         last = { location, height, body: bodyIn(readNow(location), location, height) };
@@ -77,22 +100,36 @@ export function createBlockReads(directory: FileDirectory, chainId: Uint8Array):
   };
 }
 
+async function* watched<T>(found: AsyncGenerator<T, void, void>, watch: ReadWatch): AsyncGenerator<T, void, void> {
+  try {
+    yield* found;
+  } catch (error) {
+    throw told(error, watch);
+  }
+}
+
+function told(error: unknown, watch: ReadWatch): unknown {
+  if (error instanceof ChainError && error.code === 'STORE_IO') watch.onFault?.(error);
+  return error;
+}
+
 function bodyIn({ kind, height, payload }: Frame, location: Location, wanted: number): Uint8Array {
   if (kind !== FRAME_KIND.body || height !== wanted) throw frameDamaged(location);
   return payload;
 }
 
 export interface BlockFilesOptions extends SegmentStoreOptions {
-  /** A write failed; the next one is tried on files opened anew. */
+  /** A write failed, and the next one is tried on files opened anew; or the disk refused a read. */
   readonly onFault?: (fault: ChainError) => void;
   readonly onWritten?: () => void;
+  readonly onRead?: () => void;
 }
 
 /** @throws ChainError STORE_FOREIGN when the files belong to another chain, STORE_FULL, STORE_IO. */
 export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockFiles> {
   let store: SegmentStore | undefined = await openSegmentStore(options);
   const { tornBytes } = store.opened;
-  const reads = createBlockReads(options.directory, options.chainId);
+  const reads = createBlockReads(options.directory, options.chainId, options);
   let opening: Promise<SegmentStore> | undefined;
   /** Of the store that met a fault last: what was queued in it goes out first, or two stores would write to one place. */
   let closing: Promise<void> = Promise.resolve();
@@ -150,8 +187,8 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
       }),
     async *bodies(heightMin, from) {
       const used = await opened();
-      for await (const found of used.scan({ kinds: [FRAME_KIND.body], heightMin, ...(from === undefined ? {} : { from }) }))
-        if ('payload' in found) yield found;
+      const scan = used.scan({ kinds: [FRAME_KIND.body], heightMin, ...(from === undefined ? {} : { from }) });
+      for await (const found of watched(scan, options)) if ('payload' in found) yield found;
     },
     restore: (location, height, payload) =>
       written(async (used) => {
@@ -166,7 +203,7 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
     async *examine(rest = async () => undefined) {
       const used = await opened();
       for (const number of used.numbers) {
-        yield* used.examine(number);
+        yield* watched(used.examine(number), options);
         await rest();
       }
     },

@@ -33,8 +33,8 @@ export interface ExecutorCall {
 /** The worker writes the database that the main thread reads: before it opens it anew after a full disk, the main thread lets go. */
 export type ExecutorControl = { readonly control: 'release' | 'reopen' };
 
-/** What the worker writes to: the ledger's database, and the page file of the state map. */
-export type ExecutorStore = 'chain' | 'state map';
+/** What the worker writes to, the ledger's database and the page file of the state map, and the block files, which it reads. */
+export type ExecutorStore = 'chain' | 'state map' | 'blocks';
 
 /** One of them met something that an operator must know. */
 export interface ExecutorFault {
@@ -84,7 +84,7 @@ if (port) {
     },
   });
   const { chainId, configuration } = openGenesis(crypto, genesisText);
-  const files = createBlockReads(await openDirectory(blocksPath), chainId);
+  const files = createBlockReads(await openDirectory(blocksPath), chainId, { onFault: (fault) => tell('blocks', fault) });
   const contracts = await createContracts(crypto, configuration.executionVersion);
   const pages = openPageFile(pagesPath);
   const executor: Executor = createExecutor({

@@ -8,7 +8,7 @@ import type { Headroom } from '../pace/index.ts';
 import type { World } from '../world.ts';
 import type { LedgerReader } from './reader.ts';
 import { createReaderPort, type ReaderPort } from './reader-port.ts';
-import type { ReaderCall, ReaderMessage, ReaderWorkerData } from './reader-worker.ts';
+import type { ReaderCall, ReaderMessage, ReaderStore, ReaderWorkerData } from './reader-worker.ts';
 
 /** The longest a read may take, ms, before its thread is ended: many times what the gas of a query takes. */
 export const READ_WORK_MS_MAX = 5_000;
@@ -36,7 +36,7 @@ export async function startReaderThread(
   data: ReaderWorkerData,
   world: Pick<World, 'clock' | 'timers' | 'log'> & { readonly headroom?: Headroom },
   /** A read failed: a damaged value. */
-  onFault: (fault: ChainError) => void = () => undefined,
+  onFault: (store: ReaderStore, fault: ChainError) => void = () => undefined,
 ): Promise<ReaderThread> {
   let thread: Thread | undefined;
   let held: Promise<void> = Promise.resolve(); // while the database is opened anew
@@ -70,7 +70,7 @@ export async function startReaderThread(
     worker.on('message', (message: ReaderMessage) => {
       if ('ready' in message) up.resolve();
       else if ('fault' in message) {
-        if (isErrorCode(message.fault)) onFault(new ChainError(message.fault, message.data));
+        if (isErrorCode(message.fault)) onFault(message.store, new ChainError(message.fault, message.data));
       } else {
         const waiter = waiting.get(message.ticket);
         waiting.delete(message.ticket);

@@ -25,11 +25,14 @@ export interface ReaderCall {
   readonly args: readonly unknown[];
 }
 
+/** What this thread reads. */
+export type ReaderStore = 'chain' | 'blocks';
+
 type Facts = Readonly<Record<string, unknown>>;
 
 export type ReaderMessage =
   | { readonly ready: true }
-  | { readonly fault: string; readonly data: Facts }
+  | { readonly fault: string; readonly data: Facts; readonly store: ReaderStore }
   | { readonly ticket: number; readonly value: unknown }
   | { readonly ticket: number; readonly refusal: { readonly code: string; readonly data: Facts } };
 
@@ -39,14 +42,16 @@ if (port) {
   // On Linux the priority is that of the calling thread: where processors are short, votes and execution go first. Elsewhere it would be the process.
   if (platform() === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const crypto = createCrypto();
+  const tell = (of: ReaderStore, { code, data }: ChainError): void =>
+    port.postMessage({ fault: code, data, store: of } satisfies ReaderMessage);
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
     writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES,
-    onFault: ({ code, data }) => port.postMessage({ fault: code, data } satisfies ReaderMessage),
+    onFault: (fault) => tell('chain', fault),
   });
   const { chainId, configuration } = openGenesis(crypto, genesisText);
-  const files = createBlockReads(await openDirectory(blocksPath), chainId);
+  const files = createBlockReads(await openDirectory(blocksPath), chainId, { onFault: (fault) => tell('blocks', fault) });
   const contracts = await createContracts(crypto, configuration.executionVersion);
   const reader = createLedgerReader({ snapshot: () => store.snapshot(), files, crypto, ...contracts });
   const answer = async ({ ticket, method, args }: ReaderCall): Promise<void> => {

@@ -104,6 +104,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     };
     let failed = (_name: string): void => undefined;
     let written = (_name: string): void => undefined;
+    let answered = (_name: string): void => undefined;
     const stores: { readonly name: string; readonly store: LevelStore }[] = [];
     const optionsOf = (name: string): LevelStoreOptions => ({
       path: join(config.dataDir, name),
@@ -135,11 +136,12 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       world,
       onFault: (fault) => alarmed('blocks', fault),
       onWritten: () => written('blocks'),
+      onRead: () => answered('blocks'),
     });
     parts.add({ name: 'block files', stop: () => files.close() });
     if (files.tornBytes > 0) log.warn({ tornBytes: files.tornBytes }, 'torn end of the block files dropped');
     const ledger = { storePath: join(config.dataDir, 'chain'), blocksPath, genesisText };
-    const reader = await startReaderThread(ledger, { ...world, headroom }, (fault) => alarmed('chain', fault));
+    const reader = await startReaderThread(ledger, { ...world, headroom }, (name, fault) => alarmed(name, fault));
     parts.add({ name: 'reader', stop: () => reader.stop() });
     const readers = {
       async release() {
@@ -222,6 +224,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const storeWatch = createStoreWatch(node, world.clock, await node.alarms());
     failed = storeWatch.failed;
     written = storeWatch.written;
+    answered = storeWatch.answered;
     node.onCommitted(() => written('chain')); // the executor's thread writes that one
     const scrubbing = new AbortController();
     const scrubbed = scrubStores({ stores, files }, scrubbing.signal, world, {
@@ -268,14 +271,14 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
 }
 
 /**
- * Takes back the alarms STORE_FULL and STORE_IO of a store: the first once something was written to it, the other by the first write after it has
- * failed nobody for STORE_IO_CALM_MS, since it may come of a read that fails now and then.
+ * Takes back the alarms STORE_FULL and STORE_IO of a store: the first once something was written to it, the other by the first write, or read that is told
+ * of, after it has failed nobody for STORE_IO_CALM_MS, since it may come of a read that fails now and then.
  */
 export function createStoreWatch(
   node: Pick<Node, 'resolveAlarms' | 'onAlarm'>,
   clock: Pick<Clock, 'monotonic'>,
   standing: readonly Alarm[],
-): { readonly failed: (name: string) => void; readonly written: (name: string) => void } {
+): Readonly<Record<'failed' | 'written' | 'answered', (name: string) => void>> {
   const full = new Set<unknown>();
   /** Store -> monotonic ms of its last STORE_IO. */
   const failedMs = new Map<unknown, number>();
@@ -287,16 +290,23 @@ export function createStoreWatch(
   };
   for (const alarm of standing) note(alarm);
   node.onAlarm(note);
+  const about =
+    (name: string) =>
+    (detail: Json): boolean =>
+      (detail as { readonly store?: unknown }).store === name;
+  const calm = (name: string, by: string): void => {
+    const lastMs = failedMs.get(name);
+    if (lastMs === undefined || clock.monotonic() - lastMs < STORE_IO_CALM_MS) return;
+    failedMs.delete(name);
+    node.resolveAlarms('STORE_IO', about(name), { by, calmForMs: STORE_IO_CALM_MS });
+  };
   return {
     failed,
     written(name) {
-      const about = (detail: Json): boolean => (detail as { readonly store?: unknown }).store === name;
-      if (full.delete(name)) node.resolveAlarms('STORE_FULL', about, { by: 'a write' });
-      const lastMs = failedMs.get(name);
-      if (lastMs === undefined || clock.monotonic() - lastMs < STORE_IO_CALM_MS) return;
-      failedMs.delete(name);
-      node.resolveAlarms('STORE_IO', about, { by: 'a write', calmForMs: STORE_IO_CALM_MS });
+      if (full.delete(name)) node.resolveAlarms('STORE_FULL', about(name), { by: 'a write' });
+      calm(name, 'a write');
     },
+    answered: (name) => calm(name, 'a read'),
   };
 }
 

@@ -171,4 +171,28 @@ export const plantedBlockFiles: readonly PlantedBug[] = [
     test: REPAIR_TEST,
     only: 'whoever watches',
   },
+  {
+    name: 'a body that the disk refuses to read raises no alarm',
+    file: 'node/ledger/block-files.ts',
+    from: 'watch.onFault?.(error);',
+    to: 'void watch;',
+    test: 'test/unit/node/ledger/block-files.test.ts',
+    only: 'that the disk refuses',
+  },
+  {
+    name: 'a node whose disk fails says that it is ready',
+    file: 'node/feeds/health.ts',
+    from: 'passed: unread === undefined,',
+    to: 'passed: true,',
+    test: 'test/unit/node/feeds/health.test.ts',
+    only: 'STORE_IO of what is read',
+  },
+  {
+    name: 'a full disk is over when something was read',
+    file: 'node/real/assemble.ts',
+    from: "answered: (name) => calm(name, 'a read'),",
+    to: "answered(name) {\n      if (full.delete(name)) node.resolveAlarms('STORE_FULL', about(name), { by: 'a read' });\n      calm(name, 'a read');\n    },",
+    test: 'test/unit/node/feeds/health.test.ts',
+    only: 'STORE_IO of what is read',
+  },
 ];

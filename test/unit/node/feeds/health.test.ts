@@ -200,6 +200,28 @@ test('STORE_IO of a store is over by a write after a minute without another, als
   assert.deepEqual(await standing('chain'), []);
 });
 
+test('STORE_IO of what is read is over by a read as well, STORE_FULL is not, and the node is not ready meanwhile', async () => {
+  const { time, alarms, health } = await rig();
+  for (const kind of ['STORE_IO', 'STORE_FULL']) await alarms.raise(kind, 'critical', { store: 'blocks' });
+  const node = {
+    onAlarm: alarms.onChange,
+    resolveAlarms: (...which: Parameters<typeof alarms.resolveAll>) => void alarms.resolveAll(...which),
+  };
+  const { answered } = createStoreWatch(node, time, alarms.list());
+  const disk = () => health.checks().find(({ check }) => check === 'disk');
+  answered('blocks');
+  await settle();
+  assert.deepEqual(disk(), { check: 'disk', passed: false, detail: 'STORE_IO: the disk failed, says the store blocks' });
+  time.advance(STORE_IO_CALM_MS);
+  answered('blocks');
+  await settle();
+  assert.equal(disk()?.passed, true);
+  assert.deepEqual(
+    alarms.list().flatMap(({ kind, resolvedAtMs }) => (kind.startsWith('STORE') && resolvedAtMs === undefined ? [kind] : [])),
+    ['STORE_FULL'],
+  );
+});
+
 test('a damaged file is over when all files of its store were read again and it is not among the damaged', async () => {
   const alarms = await openAlarms({ store: new FailingStore(), prefix: 'z', clock: new ManualTime(), log: new MemoryLog() });
   const details = [

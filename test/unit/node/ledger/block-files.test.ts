@@ -17,7 +17,10 @@ const FIRST = '00000001.segment';
 const isDamaged = (error: unknown): boolean => error instanceof ChainError && error.code === 'STORE_DAMAGED';
 
 let salts = 0;
-function openOn(directory: FileDirectory, more: { segmentBytes?: number; onFault?: (fault: ChainError) => void } = {}) {
+function openOn(
+  directory: FileDirectory,
+  more: { segmentBytes?: number; onFault?: (fault: ChainError) => void; onRead?: () => void } = {},
+) {
   const random = { bytes: (count: number) => new Uint8Array(count).fill(++salts) };
   return openBlockFiles({ directory, chainId: CHAIN_ID, world: { random, timers: realTimers }, ...more });
 }
@@ -167,6 +170,57 @@ test('after a full disk or a fault of it the next body is stored, and what went 
   for (const [i, place] of places.entries()) assert.deepEqual(await read(files, place, i + 1), bodyOf(i + 1, 90));
   await files.close();
   await assert.rejects(files.append(5, bodyOf(5, 90)), { code: 'NODE_STOPPING' });
+});
+
+test('a read that the disk refuses is told on every way, and so is the next one that it answers', async () => {
+  const disk = new SimFiles();
+  const directory = new SimDirectory(disk);
+  let refuses = false;
+  const refusal = (): void => {
+    if (refuses) throw new ChainError('STORE_IO', { reason: 'EIO' });
+  };
+  const refusing: FileDirectory = {
+    ...{ list: () => directory.list(), put: (...of) => directory.put(...of) },
+    ...{ rename: (...of) => directory.rename(...of), remove: (...of) => directory.remove(...of) },
+    readNow(...at) {
+      refusal();
+      return directory.readNow(...at);
+    },
+    async open(name) {
+      const file = await directory.open(name);
+      return (
+        file && {
+          ...file,
+          async read(at, into) {
+            refusal();
+            return file.read(at, into);
+          },
+        }
+      );
+    },
+  };
+  const told: string[] = [];
+  const files = await openOn(refusing, { onFault: ({ code }) => told.push(code), onRead: () => told.push('read') });
+  const location = await files.append(1, bodyOf(1, 3 * PIECE_BYTES));
+  const ways: readonly (() => unknown)[] = [
+    () => files.body(location, 1),
+    () => files.bodyNow(location, 1),
+    () => files.isSound(location, 1),
+    async () => {
+      for await (const found of files.bodies(1, undefined)) assert.equal(found.location, location);
+    },
+    async () => {
+      for await (const found of files.examine()) assert.fail(`${found.location} is damaged`);
+    },
+  ];
+  for (const [i, way] of ways.entries()) {
+    refuses = true;
+    await assert.rejects(async () => way(), { code: 'STORE_IO' });
+    assert.deepEqual(told.splice(0), ['STORE_IO'], `way ${i}`);
+    refuses = false;
+    await way();
+    assert.deepEqual(told.splice(0), i < 3 ? ['read'] : [], `way ${i}`);
+  }
 });
 
 /** A disk whose calls take a turn of the event loop each, and whose `put` fails once. */
