@@ -25,6 +25,8 @@ const SEEDS_REKEYED = [710_012, 710_021, 710_040];
 const SEEDS_ALONE = [1_007_320];
 /** Found when an answer to the process before a restart came before the new one had asked. */
 const SEEDS_ANSWERED_LATE = [5_005];
+/** Files of bodies are small in one, and as large as they mostly are in the other. */
+const SEEDS_CLOSING = [5_100_001, 5_100_002];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
@@ -397,6 +399,19 @@ test('bodies that the disk of a validator lost are had again from its peers, and
     assert.ok(await cluster.run(20_000, () => nodes.told >= 9), `loss ${i}: it votes`);
     await nodes.check();
   }
+});
+
+test('in some stories files of bodies close all the time, and nodes that start again read closed ones; in others hardly any closes', async () => {
+  const closed = new Map<string, number>();
+  for (const seed of SEEDS_CLOSING) {
+    const { failure, story, transcript } = await runFullSeed(seed);
+    assert.equal(failure, undefined, `seed ${seed}: ${story}`);
+    const [, bytes, files] = /segments of (\d+) bytes.* up to (\d+) files of bodies/.exec(story) ?? assert.fail(story);
+    closed.set(bytes!, Math.max(closed.get(bytes!) ?? 0, Number(files) - 1));
+    const isRestarted = transcript.some((line) => /boots at height ([5-9]|\d\d)/.test(line));
+    if (bytes === '4096') assert.ok(isRestarted, story);
+  }
+  assert.ok(closed.get('4096')! >= 10 && closed.get('65536')! < 10, JSON.stringify([...closed]));
 });
 
 test('a validator whose data is emptied comes back to the same chain, may be killed again, and then makes up a quorum', async () => {

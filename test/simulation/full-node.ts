@@ -39,7 +39,7 @@ import type { SimProcess } from './world.ts';
 /** How long a client waits for one receipt, ms. */
 const CLIENT_WAIT_MS = 4_000;
 /** Some blocks each, so that there are several files. */
-const SEGMENT_BYTES = 65_536;
+export const SEGMENT_BYTES = 65_536;
 const STATE_ROWS_MAX = 100_000;
 /** Alarms that say that a node broke the protocol. */
 const ACCUSATIONS: ReadonlySet<string> = new Set(['EQUIVOCATION', 'BLOCK_CHECK_FAILED']);
@@ -116,7 +116,7 @@ export class FullNodes {
 
     this.#running.delete(process.node);
     const start = async (): Promise<void> => {
-      const files = await openBlockFiles({ directory, chainId, world, segmentBytes: SEGMENT_BYTES });
+      const files = await openBlockFiles({ directory, chainId, world, segmentBytes: setup.limits.segmentBytes ?? SEGMENT_BYTES });
       parts.add({ name: 'block files', stop: () => files.close() });
       const executor = createExecutor({
         store,

@@ -1,11 +1,12 @@
 /** One seed, one story, told of whole nodes: the same trouble as scenario.ts, and clients who must be able to rely on their receipts. */
 import { faultsMax } from '../../node/format/index.ts';
+import { BLOCK_FILES_DIRECTORY } from '../../node/ledger/block-files.ts';
 import { VERSIONS_MAX } from '../../node/ledger/versions.ts';
 import { PEERING_LIMITS } from '../../node/peers/peering.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
 import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
-import { FullNodes } from './full-node.ts';
+import { FullNodes, SEGMENT_BYTES } from './full-node.ts';
 import { type FullLimits, type FullSetup, fullSetup, loadMachine } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
 import { RecordClients } from './record-clients.ts';
@@ -137,7 +138,7 @@ export async function runFullSeed(seed: number, plot?: Plot, serves = plot === u
     return {
       seed,
       failure: undefined,
-      story: `${story}, ${nodes!.told} receipts told${found ? `, ${found.told} records, ${found.entries} exchanges, ${found.anchors} anchors` : ''}`,
+      story: `${story}, ${nodes!.told} receipts told${found ? `, ${found.told} records, ${found.entries} exchanges, ${found.anchors} anchors` : ''}, up to ${filesMax(cluster)} files of bodies`,
       transcript: cluster.transcript,
       height: cluster.heights().max,
       healedMs,
@@ -147,6 +148,15 @@ export async function runFullSeed(seed: number, plot?: Plot, serves = plot === u
     return { seed, failure: error.message, story, transcript: [...cluster.transcript, ...describe(cluster)], height: 0, healedMs };
   }
 }
+
+/** Of the files of bodies that a node has. */
+function filesMax({ machines }: Cluster): number {
+  const names = machines.map(({ disk }) => [...(disk.directories.get(BLOCK_FILES_DIRECTORY)?.files.keys() ?? [])]);
+  return Math.max(...names.map((files) => files.filter((name) => name.endsWith('.segment')).length));
+}
+
+/** A body or two each: files of bodies close all the time, and most of what is read stands in closed ones. */
+const SEGMENT_BYTES_MIN = 4_096;
 
 /** What nodes hold and ask for, often as little as they can live with. */
 function drawFullLimits(draw: SeededRandom): FullLimits {
@@ -160,13 +170,15 @@ function drawFullLimits(draw: SeededRandom): FullLimits {
       fetchHashesMax: draw.pick([1, PEERING_LIMITS.fetchHashesMax]),
       intakeMax: draw.pick([2, PEERING_LIMITS.intakeMax]),
     },
+    segmentBytes: draw.pick([SEGMENT_BYTES_MIN, SEGMENT_BYTES]),
   };
 }
 
-function tellFullLimits({ inbox, engine, versionsMax, peering }: FullLimits): string {
+function tellFullLimits({ inbox, engine, versionsMax, peering, segmentBytes }: FullLimits): string {
   if (!inbox || !engine || !peering) return '';
+  const segments = segmentBytes === undefined ? '' : `, segments of ${segmentBytes} bytes`;
   const { rangeBlocks, rangesMax, answerBytesMax, fetchHashesMax, intakeMax } = peering;
-  return `${tellLimits({ inbox, engine })}, ${versionsMax} versions, ${rangesMax} ranges of ${rangeBlocks}, answers of ${answerBytesMax} bytes, ${fetchHashesMax} hashes a question, intake of ${intakeMax}`;
+  return `${tellLimits({ inbox, engine })}, ${versionsMax} versions, ${rangesMax} ranges of ${rangeBlocks}, answers of ${answerBytesMax} bytes, ${fetchHashesMax} hashes a question, intake of ${intakeMax}${segments}`;
 }
 
 /** A node joins, then one of the first four is suspended, who may be the traitor, and perhaps resumed; parameters change between. */

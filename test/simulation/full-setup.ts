@@ -62,6 +62,8 @@ let machine: Promise<ContractMachine> | undefined;
 /** What a node holds and asks for at a time; its own defaults where absent. */
 export interface FullLimits extends NodeLimits {
   readonly versionsMax?: number;
+  /** Of the files with bodies of blocks. */
+  readonly segmentBytes?: number;
 }
 
 export interface Bulk {
