@@ -95,7 +95,10 @@ export function createChain(deps: ChainDependencies): Chain {
   const { emit, on } = createEmitter<ChainEvents>();
   let joining: Promise<unknown> = Promise.resolve();
   const budget = createBlockBudget();
-  /** The last final block, which is written and may be read, on its way to the disk. What a failed sync left there nobody knows: it stays failed. */
+  /**
+   * The last final block, which is written and may be read, on its way to the disk. What a failed sync left there nobody knows, and a sync tried again
+   * may succeed without it: it stays failed, so that no vote rests on it and no block is written, until the node starts again and reads what is there.
+   */
   let syncing: Promise<void> = Promise.resolve();
   /** monotonic ms before which no block is begun. */
   let gatherUntilMs = 0;

@@ -196,7 +196,9 @@ export class LevelStore implements LedgerStore {
 
   /**
    * Syncs LevelDB's logs themselves, whoever wrote them: a batch stands in one whole when its promise resolves. A synced batch would not do: when it
-   * begins a new log, LevelDB leaves the one before as it is. One that is gone meanwhile has become a table, which LevelDB syncs.
+   * begins a new log, LevelDB leaves the one before as it is. One that is gone meanwhile has become a table, which LevelDB syncs. Of a sync that failed
+   * a next one says nothing: the system may have forgotten what it could not write, and call that synced (PostgreSQL's lesson of 2018). Whoever rests
+   * anything on it does not ask again before the node starts again (node/chain/chain.ts).
    */
   async sync(): Promise<void> {
     try {

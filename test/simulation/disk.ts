@@ -30,6 +30,10 @@ export class SimDisk {
   readonly stores = new Map<string, Map<ByteText, Uint8Array>>();
   readonly directories = new Map<string, SimFiles>();
   full = false;
+  /** Syncs of stores and files fail. */
+  syncFails = false;
+  /** One did since the process was started. */
+  syncFailed = false;
   /** Synced batches of stores and syncs of files are persist points too. */
   hooksStores = false;
   persistCount = 0;
@@ -67,10 +71,12 @@ export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, 
         if (killed('before') || killed('during')) return; // what was written and not synced is there in part
         later(syncs ? disk.syncMs(random) : FILE_CALL_MS, () => {
           files.roomBytes = disk.full ? 0 : Number.POSITIVE_INFINITY;
+          files.syncFails = disk.syncFails;
           try {
             const result = run();
             if (!killed('after')) resolve(result);
           } catch (error) {
+            if (error instanceof ChainError && error.code === 'STORE_IO') disk.syncFailed = true;
             reject(error);
           }
         });
@@ -159,6 +165,8 @@ export class SimStore implements LedgerStore {
   readonly #kill: () => void;
   /** Batches in order that are visible to this process and not on disk yet. */
   #unsynced: (readonly StoreOperation[])[] = [];
+  /** A sync failed: what this process writes from then on is lost with it, whatever later syncs say. */
+  #lost = false;
   readonly #onCrash: (random: SeededRandom) => void;
 
   constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void) {
@@ -183,6 +191,7 @@ export class SimStore implements LedgerStore {
 
   batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void> {
     if (this.#disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
+    if (options.sync && this.#disk.syncFails) return new Promise((_, reject) => this.#later(1, () => reject(this.#failed())));
     const copied = operations.map(({ key, value }) => ({ key, value: value?.slice() }));
     const count = options.sync && this.#disk.hooksStores ? ++this.#disk.persistCount : undefined;
     const killed = (stage: 'before' | 'during' | 'after') => {
@@ -211,16 +220,27 @@ export class SimStore implements LedgerStore {
       return true;
     };
     if (killed('before') || killed('during')) return new Promise(() => {});
-    return new Promise((resolve) =>
+    return new Promise((resolve, reject) =>
       this.#later(this.#disk.syncMs(this.#random), () => {
+        if (this.#disk.syncFails) {
+          this.#sync(this.#random.integer(0, this.#unsynced.length)); // some of it may be there
+          this.#lost = true;
+          reject(this.#failed());
+          return;
+        }
         if (last) this.#sync(this.#unsynced.indexOf(last) + 1);
         if (!killed('after')) resolve();
       }),
     );
   }
 
+  #failed(): ChainError {
+    this.#disk.syncFailed = true;
+    return new ChainError('STORE_IO', { reason: 'EIO' });
+  }
+
   #sync(count: number): void {
-    for (const operations of this.#unsynced.splice(0, count)) apply(this.#durable, operations);
+    for (const operations of this.#unsynced.splice(0, count)) if (!this.#lost) apply(this.#durable, operations);
   }
 
   range(options: {

@@ -56,6 +56,8 @@ export class SimFiles {
   readonly files = new Map<string, SimFile>();
   /** Bytes by which files may still grow. */
   roomBytes = Number.POSITIVE_INFINITY;
+  /** A sync fails, and what it was to bring to the disk is forgotten: it is read as before, and no later sync brings it there (as on Linux). */
+  syncFails = false;
   /** Every call that changed something, in order. */
   readonly calls: DiskCall[] = [];
 
@@ -79,6 +81,10 @@ export class SimFiles {
         return;
     }
     if (file === undefined) throw new ChainError('STORE_IO', { reason: `${call.name} is not there` });
+    if (call.kind === 'sync' && this.syncFails) {
+      file.unsynced = [];
+      throw new ChainError('STORE_IO', { reason: 'EIO' });
+    }
     if (call.kind === 'sync') {
       for (const earlier of file.unsynced) apply(file.durable, earlier);
       file.unsynced = [];

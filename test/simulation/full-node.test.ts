@@ -401,6 +401,40 @@ test('bodies that the disk of a validator lost are had again from its peers, and
   }
 });
 
+test('a validator whose disk failed a sync votes no more, says so, and comes back when it is started again', async () => {
+  for (let seed = 21; seed <= 24; seed++) {
+    const { cluster, nodes } = await four(seed);
+    cluster.bootAll();
+    assert.ok(await reach(cluster, 3, 10_000));
+    const { disk } = cluster.machines[3]!;
+    disk.syncFails = true;
+    for (let id = 1; id <= 4; id++) {
+      cluster.submit(id % 3, id);
+      await cluster.run(200);
+    }
+    disk.syncFails = false;
+    const { max } = cluster.heights();
+    const stuck = cluster.node(3)!.height();
+    assert.ok(await reach(cluster, max + 8, 20_000, [0, 1, 2]), `seed ${seed}: the others go on`);
+    assert.equal(cluster.node(3)!.height(), stuck, `seed ${seed}: it writes no block`);
+    assert.ok(cluster.silentAbove(max).includes('n3'), `seed ${seed}: it votes`);
+    const { health } = nodes.running(3)!.node;
+    const storing = health().checks.find(({ check }) => check === 'storing');
+    assert.deepEqual([storing?.passed, storing?.detail], [false, storing?.detail]);
+    assert.ok(
+      (await nodes.standingAlarmsAt(3)).some((alarm) => alarm.startsWith(storing!.detail)),
+      `seed ${seed}: it says ${storing!.detail}`,
+    );
+    cluster.crash(3);
+    cluster.boot(3);
+    assert.ok(await reach(cluster, cluster.heights().max, 10_000), `seed ${seed}: it comes back`);
+    const above = cluster.heights().max;
+    assert.ok(await cluster.run(20_000, () => !cluster.silentAbove(above).includes('n3')), `seed ${seed}: it votes again`);
+    assert.ok(!(await nodes.standingAlarmsAt(3)).some((alarm) => alarm.startsWith(storing!.detail)), `seed ${seed}: the alarm is over`);
+    await nodes.check();
+  }
+});
+
 test('in some stories files of bodies close all the time, and nodes that start again read closed ones; in others hardly any closes', async () => {
   const closed = new Map<string, number>();
   for (const seed of SEEDS_CLOSING) {

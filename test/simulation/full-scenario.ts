@@ -127,6 +127,7 @@ export async function runFullSeed(seed: number, plot?: Plot, serves = plot === u
     await troubled(cluster, draw, {
       ...{ trouble, crashes, parts, persists, forgets, tears, clients: { perSecond, submit } },
       ...(servicesDraw ? { stops: servicesDraw.fork() } : {}),
+      ...(more ? { syncFaults: new SeededRandom(seed ^ 0xd15c) } : {}),
     });
     healedMs = await healed(cluster, owed);
     if (council && owed) {

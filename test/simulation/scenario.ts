@@ -151,6 +151,8 @@ export interface Trouble {
   readonly tears: SeededRandom | undefined;
   /** Chance of its own that a node which would crash is stopped by its operator instead; none is when absent. */
   readonly stops?: SeededRandom;
+  /** Chance of its own that syncs of a disk fail for a while, behind which its operator starts the node again; they never do when absent. */
+  readonly syncFaults?: SeededRandom;
   /** How clients hand in transaction `id`, and how often a second; undefined: most nodes get it at once. */
   readonly clients?: { readonly perSecond: number; readonly submit: (id: number) => void };
 }
@@ -158,7 +160,7 @@ export interface Trouble {
 export async function troubled(
   cluster: Cluster,
   draw: SeededRandom,
-  { trouble, crashes, parts, persists, forgets, tears, stops, clients }: Trouble,
+  { trouble, crashes, parts, persists, forgets, tears, stops, syncFaults, clients }: Trouble,
 ): Promise<void> {
   const { scheduler, machines, names } = cluster;
   const end = draw.integer(TROUBLE_MIN_MS, TROUBLE_MAX_MS);
@@ -230,6 +232,19 @@ export async function troubled(
         disk.full = false;
       });
     });
+  if (syncFaults?.chance(0.3))
+    scheduler.after(syncFaults.integer(300, end), () => {
+      const i = syncFaults.integer(0, names.length - 1);
+      const { disk } = machines[i]!;
+      disk.syncFails = true;
+      cluster.say(names[i]!, 'has a disk whose syncs fail');
+      scheduler.after(syncFaults.integer(20, 3_000), () => {
+        disk.syncFails = false;
+        if (!disk.syncFailed) return;
+        cluster.crash(i);
+        scheduler.after(syncFaults.integer(20, 1_500), () => cluster.boot(i));
+      });
+    });
   await cluster.run(end);
   healing = true; // no fault may start from here
 }
@@ -255,7 +270,9 @@ export async function healed(cluster: Cluster, owed = true): Promise<number> {
   for (const machine of cluster.machines) {
     machine.disk.onPersist = () => false;
     machine.disk.full = false;
+    machine.disk.syncFails = false;
   }
+  for (const [i, { disk }] of cluster.machines.entries()) if (disk.syncFailed) cluster.crash(i); // it does not vote before it is started again
   cluster.bootAll();
   const healedAtMs = cluster.scheduler.nowMs;
   const present = () => cluster.honest().filter((i) => !cluster.absent.has(i)); // the council may go on meanwhile

@@ -66,6 +66,7 @@ export class SimMachine {
     if (this.#process) throw new Error(`Cannot boot ${this.node} twice`);
     const network = new SimNetwork(this.#fabric, this.node);
     const process = { alive: true, network };
+    this.disk.syncFailed = false;
     this.#process = process;
     const bootedMs = this.#scheduler.nowMs;
     const later: Later = (ms, then) => {

@@ -167,8 +167,8 @@ export const plantedSegments: readonly PlantedBug[] = [
   {
     name: 'a full disk ends all appending to the segment files',
     file: STORE,
-    from: "if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') throw",
-    to: 'if (error) throw',
+    from: "if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') {",
+    to: 'if (error) {',
     test: CRASH_TEST,
     only: 'full disk',
   },
@@ -370,5 +370,21 @@ export const plantedSegments: readonly PlantedBug[] = [
     to: '  if (file === undefined) return undefined;\n',
     test: STORE_TEST,
     only: 'pruned',
+  },
+  {
+    name: 'a group whose sync failed is taken for stored when the files are opened anew',
+    file: 'node/store/segments/segment-store.ts',
+    from: '        await this.#endAt(file, at).catch(() => undefined);\n        throw this.#broken;',
+    to: '        throw this.#broken;',
+    test: 'test/unit/node/store/segment-crash.test.ts',
+    only: 'whose sync failed',
+  },
+  {
+    name: 'a validator votes on a block whose sync failed',
+    file: 'node/chain/chain.ts',
+    from: 'durable: () => syncing,',
+    to: 'durable: () => syncing.catch(() => undefined),',
+    test: 'test/simulation/full-node.test.ts',
+    only: 'disk failed a sync',
   },
 ];

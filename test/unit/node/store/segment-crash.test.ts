@@ -206,3 +206,21 @@ test('a group is answered once it is synced, by one write and one sync, and an e
   await assert.rejects(store.append(group(5, 100)), { code: 'STORE_IO' }, 'nobody knows what the disk holds');
   await store.close();
 });
+
+test('a group whose sync failed is not there when the files are opened anew, and what comes next does not rest on it', async () => {
+  const files = new SimFiles();
+  const store = await openOn(files, 1);
+  await store.append(group(1, 100));
+  files.syncFails = true;
+  await assert.rejects(store.append(group(2, 100)), { code: 'STORE_IO' });
+  files.syncFails = false;
+  await store.close();
+  const again = await openOn(files, 2);
+  await again.append(group(3, 100));
+  await again.close();
+  files.crash(() => false);
+  const after = await openOn(files, 3);
+  assert.deepEqual(after.opened, { tornBytes: 0, damage: [] });
+  await assertHolds(after, [group(1, 100), group(3, 100)], 'after the loss of power');
+  await after.close();
+});
