@@ -2,14 +2,14 @@
  * The World: everything a node touches that is not pure. One real implementation (node/real/world.ts) and one simulated (test/simulation),
  * so that all of node/ but the adapters runs from a seed. Nothing in node/ but the adapters may read a clock, a timer or random elsewhere.
  */
-import type { ByteText, Crypto } from './format/index.ts';
+import type { ByteText, SteppedCrypto } from './format/index.ts';
 
 export interface World {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Log;
-  readonly crypto: Crypto;
+  readonly crypto: SteppedCrypto;
   readonly verifier: VerifyPool;
 }
 

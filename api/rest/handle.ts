@@ -15,7 +15,7 @@ import { readParameters } from './parameters.ts';
 import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language, ParameterValue } from './schema.ts';
-import { bytesSteps, canonicalForm, jsonForm, textSteps } from './text-steps.ts';
+import { canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
 export const STEP_UP_FRESH_MS = 300_000;
@@ -101,9 +101,8 @@ export async function handle(
   const bytes = incoming.body ?? new Uint8Array(0);
   const large = bytes.length > LARGE_BODY_BYTES;
   if (large) await api.turn(); // it was put together just now
-  const bodyDigest = digestOnce(api, bytes);
-  trace.parametersDigest = await api.paced(digestSteps(api, loggedParameters(declared, given, bytes.length > 0 ? bodyDigest : undefined)));
-  if (large) await api.turn(); // it was hashed
+  const bodyDigest = await api.paced(bytesDigestSteps(api, bytes));
+  trace.parametersDigest = await api.paced(digestSteps(api, loggedParameters(declared, given, bytes.length > 0 ? bodyDigest : null)));
   const mediaType = checkMediaType(declared, incoming);
   const { body, details: bodyDetails } = await readBody(api, declared, bytes, mediaType, incoming);
   const all = [...details, ...bodyDetails];
@@ -154,7 +153,7 @@ export async function handle(
   if (key !== undefined) {
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
-    const fingerprint = fingerprintOf(api, declared, call, bodyDigest());
+    const fingerprint = fingerprintOf(api, declared, call, bodyDigest);
     const request = { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true };
     // The time is the caller's: work that runs over it goes on under its key, and a repeat waits for it instead of doing it again.
     const { answer, replayed } = await inTime(api, declared, abort, () =>
@@ -177,7 +176,7 @@ export async function handle(
         : Buffer.from(reply.raw.buffer, reply.raw.byteOffset, reply.raw.length);
     trace.rows = 1;
     if (bytes.length > LARGE_BODY_BYTES) await api.turn();
-    trace.answerDigest = toHex(api.world.crypto.hash(bytes));
+    trace.answerDigest = await api.paced(bytesDigestSteps(api, bytes), true);
     return { kind: 'raw', reply, bytes };
   }
   return await answered(api, trace, reply);
@@ -199,18 +198,26 @@ export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): St
   } catch {
     pieces = yield* textSteps(value, jsonForm);
   }
-  const bytes = yield* bytesSteps(pieces);
-  yield;
-  return toHex(api.world.crypto.hash(bytes));
+  const { crypto } = api.world;
+  if (pieces.length === 1) return toHex(crypto.hash(utf8(pieces[0]!)));
+  const hasher = crypto.hasher();
+  for (const piece of pieces) {
+    hasher.update(utf8(piece));
+    yield;
+  }
+  return toHex(hasher.digest());
 }
 
-/** Hex of the SHA-256 of a body, computed when first asked for. */
-function digestOnce(api: ApiContext, body: Uint8Array): () => string {
-  let digest: string | undefined;
-  return () => {
-    digest ??= toHex(api.world.crypto.hash(body));
-    return digest;
-  };
+/** Hex of the SHA-256 of a body or an answer. */
+export function* bytesDigestSteps(api: Pick<ApiContext, 'world'>, bytes: Uint8Array): Steps<string> {
+  const { crypto } = api.world;
+  if (bytes.length <= LARGE_BODY_BYTES) return toHex(crypto.hash(bytes));
+  const hasher = crypto.hasher();
+  for (let at = 0; at < bytes.length; at += LARGE_BODY_BYTES) {
+    hasher.update(bytes.subarray(at, at + LARGE_BODY_BYTES));
+    yield;
+  }
+  return toHex(hasher.digest());
 }
 
 /** What makes two requests under one Idempotency-Key the same. Keyed, because it is stored and bodies hold short secrets: nobody shall find them by trying. */
@@ -260,7 +267,7 @@ function withoutHeaders(declared: Route, given: Readonly<Record<string, Paramete
 }
 
 /** Parameters as the exchange log may see them: no headers, no stated content digest (it covers sealed fields in clear), no secret body. */
-function loggedParameters(declared: Route, given: Readonly<Record<string, ParameterValue>>, bodyDigest: (() => string) | undefined): Json {
+function loggedParameters(declared: Route, given: Readonly<Record<string, ParameterValue>>, bodyDigest: string | null): Json {
   const { digest: _digest, ...parameters } = withoutHeaders(declared, given) as { [name: string]: Json };
-  return { operationId: declared.operationId, parameters, body: declared.secretBody === true ? null : (bodyDigest?.() ?? null) };
+  return { operationId: declared.operationId, parameters, body: declared.secretBody === true ? null : bodyDigest };
 }

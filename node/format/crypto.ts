@@ -23,6 +23,17 @@ export interface Crypto {
   verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
+/** A hash of what comes piece by piece, for who pauses between the pieces. Once it has said its digest it takes nothing more. */
+export interface Hasher {
+  update(data: Uint8Array): void;
+  digest(): Digest;
+}
+
+export interface SteppedCrypto extends Crypto {
+  /** Of all pieces, one behind the other, the same as `hash` of them in one. */
+  hasher(): Hasher;
+}
+
 const DOMAINS = [
   'genesis',
   'chain',

@@ -21,7 +21,18 @@ export {
   wellFormed,
 } from './bytes.ts';
 export { decodeAll, DecodeError, encodeShort, Reader, withSpareWriter, Writer } from './codec.ts';
-export { type Crypto, type Digest, DIGEST_BYTES, domainTag, hashTagged, hashWritten, SUITE, tagged } from './crypto.ts';
+export {
+  type Crypto,
+  type Digest,
+  DIGEST_BYTES,
+  domainTag,
+  type Hasher,
+  hashTagged,
+  hashWritten,
+  type SteppedCrypto,
+  SUITE,
+  tagged,
+} from './crypto.ts';
 export { leafHash, merkleLevels, merkleLevelsSteps, merklePathIn, merkleRoot } from './merkle.ts';
 export {
   type Call,

@@ -1,7 +1,7 @@
 /** The real World (adapter): the clock, timers and random of this machine. Log, crypto and verifier are made by the caller. */
 import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import type { Crypto } from '../format/index.ts';
+import type { SteppedCrypto } from '../format/index.ts';
 import type { Log, Timers, VerifyPool, World } from '../world.ts';
 
 export const realTimers: Timers = {
@@ -43,7 +43,7 @@ function createRandom(): World['random'] {
   };
 }
 
-export function createRealWorld(parts: { readonly log: Log; readonly crypto: Crypto; readonly verifier: VerifyPool }): World {
+export function createRealWorld(parts: { readonly log: Log; readonly crypto: SteppedCrypto; readonly verifier: VerifyPool }): World {
   return {
     ...parts,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },

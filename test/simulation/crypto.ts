@@ -3,7 +3,7 @@
  * call its own signer and nothing else cannot forge another's. Suite `ed25519` is the real one, for a run in a hundred.
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
-import { type Crypto, type Digest, equalBytes, SUITE, toHex } from '../../node/format/index.ts';
+import { type Digest, equalBytes, type Hasher, type SteppedCrypto, SUITE, toHex } from '../../node/format/index.ts';
 import type { SeededRandom } from './random.ts';
 
 export interface SimSigner {
@@ -18,7 +18,7 @@ export const sha256 = (...parts: readonly Uint8Array[]): Digest => {
   return new Uint8Array(hash.digest());
 };
 
-export class SimKeys implements Crypto {
+export class SimKeys implements SteppedCrypto {
   readonly #secrets = new Map<string, Uint8Array>();
   readonly #real = new Map<string, KeyObject>();
   readonly #random: SeededRandom;
@@ -44,6 +44,11 @@ export class SimKeys implements Crypto {
 
   // Handed on by themselves, so they are bound.
   readonly hash = (data: Uint8Array): Digest => sha256(data);
+
+  readonly hasher = (): Hasher => {
+    const parts: Uint8Array[] = [];
+    return { update: (data) => void parts.push(data.slice()), digest: () => sha256(...parts) };
+  };
 
   readonly verify = (suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
     if (suite !== this.suite) return false;

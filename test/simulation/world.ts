@@ -2,7 +2,7 @@
  * The simulated World: one machine per node with a disk that outlives its processes, clocks that disagree, and a network that fails, all driven
  * by one event queue and one seed. Any node that takes its clock, timers, random, log, store and network from here runs repeatably.
  */
-import type { Crypto } from '../../node/format/index.ts';
+import type { SteppedCrypto } from '../../node/format/index.ts';
 import type { AppendLog, FileDirectory, LedgerStore, Log, Network, World } from '../../node/world.ts';
 import { type Later, SimDisk, simDirectory, SimLog, SimStore } from './disk.ts';
 import { type Fabric, SimNetwork } from './network.ts';
@@ -31,7 +31,7 @@ export class SimMachine {
   readonly disk = new SimDisk();
   readonly #scheduler: Scheduler;
   readonly #fabric: Fabric;
-  readonly #crypto: Crypto;
+  readonly #crypto: SteppedCrypto;
   readonly #random: SeededRandom;
   readonly #say: Say;
   readonly #skewMs: number;
@@ -43,7 +43,7 @@ export class SimMachine {
     readonly node: string;
     readonly scheduler: Scheduler;
     readonly fabric: Fabric;
-    readonly crypto: Crypto;
+    readonly crypto: SteppedCrypto;
     readonly random: SeededRandom;
     readonly say: Say;
     readonly skewMaxMs: number;

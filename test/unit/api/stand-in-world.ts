@@ -50,6 +50,10 @@ export function createTestWorld(): TestWorld {
     log,
     crypto: {
       hash: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+      hasher() {
+        const hash = createHash('sha256');
+        return { update: (data) => void hash.update(data), digest: () => new Uint8Array(hash.digest()) };
+      },
       verify: (_suite, publicKey, message, signature) => {
         try {
           const key = createPublicKey({

@@ -463,6 +463,7 @@ test('a synced block of 10,000 transactions is hashed with pauses, all of its tr
   let [hashes, longest, since] = [0, 0, 0];
   const crypto: World['crypto'] = {
     verify: keys.verify,
+    hasher: keys.hasher,
     hash(data) {
       hashes++;
       longest = Math.max(longest, hashes - since);

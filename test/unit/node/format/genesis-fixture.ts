@@ -1,10 +1,14 @@
 /** A genesis file of four validators for tests of the format layer, with keys a test can sign with. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { type Crypto, SUITE } from '../../../../node/format/index.ts';
+import { type SteppedCrypto, SUITE } from '../../../../node/format/index.ts';
 import type { Genesis } from '../../../../contracts/index.ts';
 
-export const crypto: Crypto = {
+export const crypto: SteppedCrypto = {
   hash: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+  hasher() {
+    const hash = createHash('sha256');
+    return { update: (data) => void hash.update(data), digest: () => new Uint8Array(hash.digest()) };
+  },
   verify: (suite, publicKey, message, signature) =>
     suite === SUITE.ed25519 &&
     publicKey.length === 32 &&
