@@ -1,6 +1,6 @@
 /**
- * The plug every consensus engine fits: `step(input) -> effects`, pure and synchronous. Time is the `tick` input; saving, sending, building and
- * executing are effects whose results come back as inputs. An engine sees opaque digests, never transactions.
+ * The plug every consensus engine fits: `step(input) -> effects`, pure and synchronous. Time is the `tick` input; saving, sending, building
+ * and executing are effects whose results come back as inputs. An engine sees opaque digests, never transactions.
  *
  * Contract with the shell, per turn: step every waiting input; append all `persist` records to the vote log in order, one fdatasync;
  * only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
@@ -24,7 +24,10 @@ export interface EngineStart {
   readonly parameters: EngineParameters;
   /** Vote log records, oldest first, as they were persisted. */
   readonly log: readonly Uint8Array[];
-  /** Highest height whose stored proof of finality holds a vote of this replica; a vote log that knows nothing of it is older than the chain. */
+  /**
+   * Highest height whose stored proof of finality holds a vote of this replica; a vote log that knows nothing of it is older than the
+   * chain.
+   */
   readonly signedHeight?: number;
   /** ENGINE_LIMITS unless given. */
   readonly limits?: EngineLimits;
@@ -33,8 +36,8 @@ export interface EngineStart {
 /** How much a replica remembers. Its own affair: replicas need not agree on it, and safety rests on none of it. */
 export interface EngineLimits {
   /**
-   * Executions of one height, about one per view; past it the oldest goes, and the body is executed again. The shell keeps what they consist of for
-   * more (node/chain).
+   * Executions of one height, about one per view; past it the oldest is dropped, and its body is executed again when it is needed. The
+   * shell keeps the bodies of more (node/chain).
    */
   readonly executionsMax: number;
   /** Votes of one validator and phase, the newest; an honest one has at most two heights and a view or two in play. */
@@ -58,8 +61,8 @@ export type Input =
   /** The shell has (or no longer has) transactions that a block with room would include. */
   | { readonly kind: 'work'; readonly waiting: boolean }
   /**
-   * Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. `more`: so much is left that a block on this one is
-   * worth building while this one is voted on.
+   * Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. `more`: so much is left that a block on
+   * this one is worth building while this one is voted on.
    */
   | {
       readonly kind: 'built';
@@ -83,8 +86,8 @@ export type Input =
   /** Answer to `search`: what was found, or undefined when another search took its place or the node stops. */
   | { readonly kind: 'searched'; readonly task: Uint8Array; readonly found: Uint8Array | undefined }
   /**
-   * The block of `height` is final and stored; the next may start. From commit, or from block sync, which may leave out heights: the highest
-   * counts. `validators` and `parameters` are those of height + 1.
+   * The block of `height` is final and stored; the next may start. From commit, or from block sync, which may leave out heights: the
+   * highest counts. `validators` and `parameters` are those of height + 1.
    */
   | {
       readonly kind: 'delivered';
@@ -111,9 +114,9 @@ export type Effect =
   | { readonly kind: 'broadcast'; readonly bytes: Uint8Array }
   | { readonly kind: 'send'; readonly to: string; readonly bytes: Uint8Array }
   /**
-   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name both again.
-   * `parent` is the last final block, or one that this shell built or executed and that may still come to nothing. `emptyAllowed`: an idle chain is
-   * due its block.
+   * Build a block on `parent` whose header holds `engineData`, opaque to the shell; answer with `built` or `notBuilt`, which name both
+   * again. `parent` is the last final block, or one that this shell built or executed and that may still come to nothing. `emptyAllowed`:
+   * an idle chain is due its block.
    */
   | {
       readonly kind: 'build';
@@ -123,8 +126,8 @@ export type Effect =
       readonly emptyAllowed: boolean;
     }
   /**
-   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. The header of a `fresh` one must hold `engineData`; on
-   * re-proposal there are no rules of clock, mempool or engine data.
+   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. The header of a `fresh` one must hold
+   * `engineData`; on re-proposal there are no rules of clock, mempool or engine data.
    */
   | {
       readonly kind: 'execute';
@@ -139,7 +142,9 @@ export type Effect =
   | { readonly kind: 'commit'; readonly height: number; readonly digest: Digest; readonly finality: Uint8Array }
   /** This block leads and may still give way to another: what is shown of it says so, and nothing of it is stored as final. */
   | { readonly kind: 'head'; readonly height: number; readonly digest: Digest }
-  /** A worker is to search, off this thread, by the engine's own rule; answer with `searched`. A later search takes the place of an earlier one. */
+  /**
+   * A worker searches, off this thread, by the engine's own rule; answer with `searched`. A later search takes the place of an earlier one.
+   */
   | { readonly kind: 'search'; readonly task: Uint8Array }
   /** Work waits here and the primary has proposed nothing for half of its time: give it what waits, of which it may know nothing. */
   | { readonly kind: 'handOver'; readonly to: string }
@@ -162,9 +167,12 @@ export interface EngineStatus {
   readonly height: number;
   /** `observing`, `mute` and `excluded` mean the same under every engine: it takes no part, and why. The others are the engine's own. */
   readonly phase: string;
-  /** The node entitled to the next block as things stand; empty where nobody is in advance. */
+  /** The node entitled to the next block as things stand; empty under an engine that entitles nobody in advance. */
   readonly producer: string;
-  /** What only this engine has, for people: shown as it is. Of a mute validator `unanswered`: who has not told yet what it holds of it. */
+  /**
+   * Facts of this engine alone, shown to people as they are. A mute validator lists in `unanswered` who has not answered its recovery query
+   * yet.
+   */
   readonly details: Readonly<Record<string, Json>>;
 }
 
@@ -172,16 +180,17 @@ export interface Engine {
   readonly name: string;
   step(input: Input): readonly Effect[];
   /**
-   * Of a frame with so many signatures that a step would hold the thread: those that a step is going to check, in its order, which it does not know yet.
-   * The shell may check them elsewhere first, as far as they hold; a step checks what it is not told. Undefined for every other frame.
+   * Of a frame with so many signatures that checking them in a step would block the thread: those that a step would check, in its order,
+   * and has no verdict on yet. The shell may check them on another thread and hand in the valid ones; a step checks the rest itself.
+   * Undefined for every other frame.
    */
   signatures(bytes: Uint8Array): Iterable<SignatureCheck> | undefined;
   status(): EngineStatus;
 }
 
 /**
- * What a frame says, for whoever watches a network and not for who takes part: nothing in it was verified. `digest` only where the word binds its signer:
- * two digests of one signer at one place break what agreement rests on.
+ * What a frame says, for tools that watch a network and not for its members: nothing in it was verified. `digest` only where the message
+ * binds its signer: two digests of one signer at one place break what agreement rests on.
  */
 export interface Inspection {
   /** Undefined for what anybody may hand on. */

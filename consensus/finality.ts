@@ -1,7 +1,8 @@
 /**
- * Whether a block is final: the bytes that prove it, judged by one pure function per engine. Verifier, block sync, checks, repair and evidence ask here
- * and know no engine. A leaf: it imports the form of each engine's proof and no engine, so that a page that verifies a bundle loads no replica.
- * `node/format/` may import nothing of consensus/, or the two would import each other: its verdict on a bundle is handed `judgeFinality`.
+ * Whether a block is final: the bytes that prove it, judged by one pure function per engine. Verifier, block sync, checks, repair and
+ * evidence ask here and know no engine. A leaf: it imports the form of each engine's proof and no engine, so that a page that verifies a
+ * bundle loads no replica. `node/format/` may import nothing of consensus/, or the two would import each other: its verdict on a bundle is
+ * handed `judgeFinality`.
  */
 import { DecodeError, type Digest, equalBytes, type JudgeFinality } from '../node/format/index.ts';
 import { commitCertificateFault, decodeCertificate } from './pbft/certificates.ts';

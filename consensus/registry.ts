@@ -1,4 +1,7 @@
-/** Name -> engine: the one switch. A new protocol is a folder, a line in each function here and in finality.ts, and a name in node/format/engines.ts. */
+/**
+ * Name -> engine: the one switch. A new protocol is a folder, a line in each function here and in finality.ts, and a name in
+ * node/format/engines.ts.
+ */
 import { engineNames, isEngineName, type Validator } from '../node/format/index.ts';
 import type { Engine, EngineCrypto, EngineStart, Inspection } from './engine.ts';
 import { createPbft, inspectFrame, producerOfView } from './pbft/index.ts';

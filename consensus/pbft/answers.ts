@@ -1,18 +1,19 @@
 /**
- * The two questions of exceptional cases, `fetch` for a body and `ask` for words held, and their answers. Who was asked may answer; who answers
- * unasked pays for it, since a body costs a hash of all of it. One asker is answered in measure, since an answer costs its size and a signature.
+ * The two queries of exceptional cases, `fetch` for a body and `recoveryQuery` after a lost vote log, and their answers. An answer is
+ * accepted only from a node that was asked, since a body costs a hash of all of it; one that nobody asked for counts against its sender.
+ * One node is answered at a bounded rate, since an answer costs its size and a signature.
  */
 import { drop, type Replica } from './replica.ts';
 
-/** Answers let in for each question: a frame may come twice, and so may its answer. What comes late still counts against the question. */
+/** Answers accepted for each query: a frame may arrive twice, and so may its answer. A late answer uses up one of them too. */
 export const ANSWERS_PER_QUESTION = 4;
-/** Answers that one validator owes at most: who is silent while it is asked again and again may not send them all later. */
+/** Most answers that one validator may owe: one that is silent while it is asked again and again may not send them all later. */
 export const ANSWERS_DUE_MAX = 64;
 
-const ANSWER_OF = { fetch: 'body', ask: 'held' } as const;
+const ANSWER_OF = { fetch: 'body', recoveryQuery: 'recoveryReply' } as const;
 type Question = keyof typeof ANSWER_OF;
 type Answer = (typeof ANSWER_OF)[Question];
-const UNASKED = { body: 'PBFT_BODY_UNASKED', held: 'PBFT_HELD_UNASKED' } as const satisfies Record<Answer, string>;
+const UNASKED = { body: 'PBFT_BODY_UNASKED', recoveryReply: 'PBFT_HELD_UNASKED' } as const satisfies Record<Answer, string>;
 
 /** Notes that `node` was asked. */
 export function noteAsked(replica: Replica, question: Question, node: string): void {
@@ -20,7 +21,7 @@ export function noteAsked(replica: Replica, question: Question, node: string): v
   replica.answersDue.set(key, Math.min(ANSWERS_DUE_MAX, (replica.answersDue.get(key) ?? 0) + ANSWERS_PER_QUESTION));
 }
 
-/** False, and said against `node`, when it owes us no such answer. */
+/** Uses up one answer that `node` owes us. False, and the answer counts against `node`, when it owes none. */
 export function takeAnswer(replica: Replica, answer: Answer, node: string): boolean {
   const key = `${answer} ${node}`;
   const due = replica.answersDue.get(key) ?? 0;
@@ -43,6 +44,6 @@ export function mayAnswer(replica: Replica, question: Question, node: string, in
 
 /** Those who are validators no longer neither owe nor get answers. */
 export function forgetAnswers(replica: Replica): void {
-  for (const said of [replica.answersDue, replica.answeredAt])
-    for (const key of said.keys()) if (!replica.byNode.has(key.slice(key.indexOf(' ') + 1))) said.delete(key);
+  for (const rows of [replica.answersDue, replica.answeredAt])
+    for (const key of rows.keys()) if (!replica.byNode.has(key.slice(key.indexOf(' ') + 1))) rows.delete(key);
 }

@@ -1,6 +1,7 @@
 /**
- * What the validators have said, bounded per signer: a Byzantine one can only push out its own messages, and no bound holds the newest out. Votes
- * are kept for the height being decided and the next (a peer may be one block ahead), any view; of proposals and view changes only the latest.
+ * The messages of the validators, bounded per signer: a Byzantine one can push out its own messages only, and those of the highest place
+ * stay. Votes are kept for the height being decided and the next (a peer may be one block ahead), any view; of proposals and view changes
+ * only the latest.
  */
 import { type Digest, equalBytes } from '../../node/format/index.ts';
 import { ENGINE_LIMITS } from '../engine.ts';
@@ -87,13 +88,13 @@ export class Book {
     return [...this.#viewChanges.values()];
   }
 
-  /** The latest vote and the view change of one signer, as far as held. */
-  wordsOf(node: string): (Verified<Vote> | Verified<ViewChange>)[] {
+  /** The latest vote and the view change of one signer, as far as they are kept. */
+  latestMessagesOf(node: string): (Verified<Vote> | Verified<ViewChange>)[] {
     const votes = VOTE_KINDS.flatMap((kind) => this.#votes.get(`${kind} ${node}`) ?? []).sort(comparePlaces);
-    return [votes.at(-1), this.#viewChanges.get(node)].filter((word) => word !== undefined);
+    return [votes.at(-1), this.#viewChanges.get(node)].filter((message) => message !== undefined);
   }
 
-  /** Forgets everything a node said: it was said under a key that is no longer its own. */
+  /** Forgets every message of a node: it was signed with a key that is no longer the node's own. */
   forget(node: string): void {
     for (const kind of VOTE_KINDS) this.#votes.delete(`${kind} ${node}`);
     for (const [key, proposal] of this.#proposals) if (proposal.node === node) this.#proposals.delete(key);
@@ -106,7 +107,7 @@ export class Book {
     for (const [node, message] of this.#viewChanges) if (message.view < view) this.#viewChanges.delete(node);
   }
 
-  /** Forgets what lies at or below the final height, in views that are over, and what was said by nodes that are no longer validators. */
+  /** Forgets what lies at or below the final height, in views that are over, and messages of nodes that are no longer validators. */
   prune(height: number, view: number, isValidator: (node: string) => boolean): void {
     this.leaveViewsBelow(view);
     for (const [key, held] of this.#votes) {

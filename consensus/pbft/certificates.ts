@@ -1,6 +1,6 @@
 /**
- * Quorum certificates: their form, the bytes their votes sign, and what is wrong with one. Commit certificates prove blocks final (consensus/finality.ts).
- * A leaf: whoever judges one needs no replica.
+ * Quorum certificates: their form, the bytes their votes sign, and what is wrong with one. Commit certificates prove blocks final
+ * (consensus/finality.ts). A leaf: whoever judges one needs no replica.
  */
 import {
   type Crypto,

@@ -1,7 +1,7 @@
 /**
- * Checkpoints (PBFT §4.3): every checkpointIntervalBlocks the replica signs the final digest, which covers the state; a quorum of such votes is
- * the stable checkpoint, and what the vote log holds from before it goes. The low water mark is the last final height: with one height in
- * flight nothing below it can be voted on again.
+ * Checkpoints (PBFT §4.3): every checkpointIntervalBlocks the replica signs the final digest, which covers the state; a quorum of such
+ * votes is the stable checkpoint, and what the vote log holds from before it goes. The low water mark is the last final height: with one
+ * height in flight nothing below it can be voted on again.
  */
 import { liveRecords } from './replay.ts';
 import { castVote, mayVote, note, ownVote, type Replica } from './replica.ts';

@@ -1,6 +1,6 @@
 /**
- * What PBFT keeps in a header: the view in which the block was first proposed, as u64. A re-proposal keeps its bytes, so the view of a final block may
- * be above the one in its header. A leaf: whoever judges headers needs no replica.
+ * What PBFT keeps in a header: the view in which the block was first proposed, as u64. A re-proposal keeps its bytes, so the view of a
+ * final block may be above the one in its header. A leaf: whoever judges headers needs no replica.
  */
 import { decodeAll, type Validator, Writer } from '../../node/format/index.ts';
 

@@ -15,11 +15,11 @@ import {
   liftFloor,
   noteClaim,
   noticeForgotten,
-  onAsk,
   onBody,
   onCommitted,
   onFetch,
-  onHeld,
+  onRecoveryQuery,
+  onRecoveryReply,
   onStatus,
   retransmit,
 } from './recovery.ts';
@@ -86,7 +86,7 @@ function step(replica: Replica, input: Input): readonly Effect[] {
       onDelivered(replica, input);
       break;
     case 'searched':
-      break; // it asks for none
+      break; // PBFT asks for no search
   }
   if (replica.started) {
     advanceViewChange(replica);
@@ -143,8 +143,8 @@ function onDelivered(replica: Replica, block: Extract<Input, { kind: 'delivered'
   openSlot(replica);
   reopenView(replica, certificate);
   replica.book.prune(block.height, replica.view, (node) => replica.byNode.has(node));
-  for (const said of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
-    for (const node of said.keys()) if (!replica.byNode.has(node)) said.delete(node);
+  for (const rows of [replica.claims, replica.helpedAt, replica.above, replica.joinedAt])
+    for (const node of rows.keys()) if (!replica.byNode.has(node)) rows.delete(node);
   forgetAnswers(replica);
   liftFloor(replica);
   repeatViewChange(replica);
@@ -174,7 +174,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     return;
   }
   if (message.node === replica.self && from !== replica.self) {
-    meetOwnWord(replica, message); // our own words come back
+    onOwnMessage(replica, message);
     return;
   }
   const direct = message.kind !== 'newView' && message.kind !== 'viewChange' && message.kind !== 'prePrepare';
@@ -182,12 +182,12 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, 'PBFT_NOT_SENDER', from, 'reject');
     return;
   }
-  if ((message.kind === 'body' || message.kind === 'held') && !takeAnswer(replica, message.kind, from)) return;
+  if ((message.kind === 'body' || message.kind === 'recoveryReply') && !takeAnswer(replica, message.kind, from)) return;
   if (isKnown(replica, message)) return;
   const misplaced = misplacedCode(replica, message);
   const counts = misplaced === undefined || misplaced === 'PBFT_AHEAD';
   if (!counts) {
-    drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !speaksFromAhead(replica, message) ? 'reject' : 'ignore');
+    drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !isSignerAhead(replica, message) ? 'reject' : 'ignore');
     return;
   }
   const signed =
@@ -195,7 +195,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
       ? isSigned(replica, message, bytes)
       : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
   if (!signed) {
-    drop(replica, 'PBFT_SIGNATURE_INVALID', from, speaksFromLevel(replica, message) ? 'reject' : 'ignore');
+    drop(replica, 'PBFT_SIGNATURE_INVALID', from, isSignerLevel(replica, message) ? 'reject' : 'ignore');
     return;
   }
   claim(replica, message);
@@ -233,16 +233,16 @@ function dispatch(replica: Replica, message: Verified<Exclude<Message, { kind: '
     case 'body':
       onBody(replica, message);
       break;
-    case 'ask':
-      onAsk(replica, message);
+    case 'recoveryQuery':
+      onRecoveryQuery(replica, message);
       break;
-    case 'held':
-      onHeld(replica, message);
+    case 'recoveryReply':
+      onRecoveryReply(replica, message);
       break;
   }
 }
 
-/** A repetition of what is held already costs no signature check. */
+/** True for a repetition of a message that is kept already: it costs no signature check. */
 function isKnown(replica: Replica, message: Message): boolean {
   switch (message.kind) {
     case 'prepare':
@@ -260,7 +260,7 @@ function isKnown(replica: Replica, message: Message): boolean {
   }
 }
 
-/** Outside the water marks or the turn of its signer: a code; `PBFT_AHEAD` still shows where its signer stands. */
+/** The code of a message outside the water marks or out of its signer's turn; one with `PBFT_AHEAD` still shows where its signer stands. */
 function misplacedCode(replica: Replica, message: Message): string | undefined {
   const next = nextHeight(replica);
   switch (message.kind) {
@@ -280,13 +280,13 @@ function misplacedCode(replica: Replica, message: Message): string | undefined {
   }
 }
 
-/** True when the sender has heights final that we lack: turns may have changed at a barrier among them. */
-function speaksFromAhead(replica: Replica, message: Message): boolean {
+/** True when the signer has heights final that we lack: the order of primaries may have changed at a barrier among them. */
+function isSignerAhead(replica: Replica, message: Message): boolean {
   return (finalHeightOf(message) ?? 0) > replica.height;
 }
 
-/** True when its signer had the same last block as we: between others a barrier may lie at which its key was replaced. */
-function speaksFromLevel(replica: Replica, message: Message): boolean {
+/** True when the signer has the same last final block as we: between two different ones a barrier may have replaced its key. */
+function isSignerLevel(replica: Replica, message: Message): boolean {
   return finalHeightOf(message) === replica.height;
 }
 
@@ -299,7 +299,7 @@ function finalHeightOf(message: Message): number | undefined {
     case 'fetch':
     case 'body':
       return message.height - 1;
-    case 'held':
+    case 'recoveryReply':
       return message.certificate?.height ?? 0;
     case 'checkpoint':
     case 'viewChange':
@@ -342,13 +342,13 @@ function report(replica: Replica, code: string, node: string, place: string, fir
 }
 
 /**
- * A vote or proposal under our key that is not the one we signed for its place: somebody else holds the key, or our memory is gone. Either way
- * this key votes no more here; the evidence goes to the operator, and another key comes by governance.
+ * A vote or proposal under our key that is not the one we signed for its place: somebody else holds the key, or our memory is gone. Either
+ * way this key votes no more here; the evidence goes to the operator, and another key comes by governance.
  */
-function meetOwnWord(replica: Replica, message: Message): void {
+function onOwnMessage(replica: Replica, message: Message): void {
   if (message.kind !== 'prepare' && message.kind !== 'commit' && message.kind !== 'prePrepare') return;
   const self = replica.byNode.get(replica.self);
-  if (!self || !mayVote(replica) || message.height <= replica.height) return; // of final heights nothing signed is held any more
+  if (!self || !mayVote(replica) || message.height <= replica.height) return; // votes of final heights are not kept
   const { kind, height, view, digest } = message;
   const vote = kind === 'prePrepare' ? undefined : ownVote(replica, kind, message);
   const ours = kind === 'prePrepare' ? replica.proposed.get(placeKey(message)) : vote;
@@ -358,7 +358,7 @@ function meetOwnWord(replica: Replica, message: Message): void {
   replica.slot.deadlineMs = undefined;
   persist(replica, { kind: 'excluded', publicKey: self.publicKey });
   const second = encodeMessage(message.kind === 'prePrepare' ? { ...message, proposal: new Uint8Array(0) } : message);
-  const first = vote ? encodeMessage(vote) : second; // of a proposal the log holds no message
+  const first = vote ? encodeMessage(vote) : second; // the log keeps a proposal without its message
   replica.out.push({ kind: 'evidence', code: 'PBFT_KEY_USED_ELSEWHERE', node: replica.self, first, second });
   note(replica, 'excluded itself: its key was voted with elsewhere', { height, view });
 }

@@ -21,9 +21,9 @@ import { type Certificate, encodeCertificate, type Place, readCertificate, type 
 export const PROPOSAL_BYTES_MAX = 917_504;
 /** Bytes of one view change inside a new view; 2 certificates of VALIDATORS_MAX votes. */
 export const VIEW_CHANGE_BYTES_MAX = 65_536;
-/** Words of one signer in an answer to its question: its highest vote and its view change. */
-export const HELD_WORDS_MAX = 2;
-/** Heights agreed on at once. The prepared chain of a view change is this long at most; part 1 of the protocol runs one. */
+/** Messages of a recovering replica in a reply to it: its highest vote and its view change. */
+export const RECOVERY_MESSAGES_MAX = 2;
+/** Heights agreed on at once. The prepared chain of a view change is this long at most. */
 export const HEIGHTS_IN_FLIGHT_MAX = 1;
 
 export interface Vote extends Place {
@@ -99,31 +99,31 @@ export interface Body {
   readonly signature: Uint8Array;
 }
 
-/** A replica without a vote log asks what it may have signed. `round` is its height then, and binds answers to this question. */
-export interface Ask {
-  readonly kind: 'ask';
+/** A replica that lost its vote log asks what it may have signed. `round` is its height then, and binds replies to this query. */
+export interface RecoveryQuery {
+  readonly kind: 'recoveryQuery';
   readonly round: number;
   readonly node: string;
   readonly signature: Uint8Array;
 }
 
 /**
- * Answer to an Ask: what shows how far `about` may have signed. It names no number that signed words do not prove: the sender's highest commit
- * certificate, and the latest words signed by `about` that it holds.
+ * Answer to a RecoveryQuery: what shows how far `about` may have signed. It claims nothing that signatures do not prove: it holds the
+ * sender's highest commit certificate, and the latest messages signed by `about` that the sender has.
  */
-export interface Held {
-  readonly kind: 'held';
+export interface RecoveryReply {
+  readonly kind: 'recoveryReply';
   readonly about: string;
   readonly round: number;
   /** Of the sender's last final height; absent at genesis only. */
   readonly certificate: Certificate | undefined;
-  /** Encoded votes and view changes signed by `about`; at most HELD_WORDS_MAX. */
-  readonly words: readonly Uint8Array[];
+  /** Encoded votes and view changes signed by `about`; at most RECOVERY_MESSAGES_MAX. */
+  readonly messages: readonly Uint8Array[];
   readonly node: string;
   readonly signature: Uint8Array;
 }
 
-export type Message = Vote | PrePrepare | ViewChange | NewView | Status | Committed | Fetch | Body | Ask | Held;
+export type Message = Vote | PrePrepare | ViewChange | NewView | Status | Committed | Fetch | Body | RecoveryQuery | RecoveryReply;
 /** Everything signed behind `engine-message`. */
 export type Plain = Exclude<Message, Vote | Committed>;
 
@@ -147,8 +147,8 @@ const KIND_NUMBER = {
   committed: 8,
   fetch: 9,
   body: 10,
-  ask: 11,
-  held: 12,
+  recoveryQuery: 11,
+  recoveryReply: 12,
 } as const satisfies Record<Message['kind'], number>;
 const KIND_NAME = new Map<number, Message['kind']>(Object.entries(KIND_NUMBER).map(([name, number]) => [number, name as Message['kind']]));
 
@@ -175,14 +175,14 @@ function writePlain(writer: Writer, message: Unsigned<Plain>): Writer {
       return writer.u64(message.height).fixed(message.digest, DIGEST_BYTES);
     case 'body':
       return writer.u64(message.height).fixed(message.digest, DIGEST_BYTES).bytes(message.proposal);
-    case 'ask':
+    case 'recoveryQuery':
       return writer.u64(message.round);
-    case 'held':
+    case 'recoveryReply':
       return writer
         .text(message.about)
         .u64(message.round)
         .optional(message.certificate, (w, certificate) => w.bytes(encodeCertificate(certificate)))
-        .list(message.words, (w, bytes) => w.bytes(bytes));
+        .list(message.messages, (w, bytes) => w.bytes(bytes));
   }
 }
 
@@ -276,16 +276,16 @@ function readMessage(reader: Reader): Message {
       return { kind, node, height: reader.u64(), digest: digest(), signature: signature() };
     case 'body':
       return { kind, node, height: reader.u64(), digest: digest(), proposal: reader.bytes(PROPOSAL_BYTES_MAX), signature: signature() };
-    case 'ask':
+    case 'recoveryQuery':
       return { kind, node, round: reader.u64(), signature: signature() };
-    case 'held':
+    case 'recoveryReply':
       return {
         kind,
         node,
         about: reader.text(NAME_BYTES_MAX),
         round: reader.u64(),
         certificate: reader.optional(certificateInside),
-        words: reader.list((r) => r.bytes(VIEW_CHANGE_BYTES_MAX), HELD_WORDS_MAX),
+        messages: reader.list((r) => r.bytes(VIEW_CHANGE_BYTES_MAX), RECOVERY_MESSAGES_MAX),
         signature: signature(),
       };
     case undefined:

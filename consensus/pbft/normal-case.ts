@@ -52,7 +52,10 @@ export function onNotBuilt(replica: Replica, input: Extract<Input, { kind: 'notB
   if (awaiting === replica.slot) replica.slot.buildRetryAtMs = replica.nowMs + BUILD_RETRY_MS;
 }
 
-/** Where the answer to a build belongs: the height being decided or the one above. Undefined for one of a view, height or parent that is over. */
+/**
+ * Where the answer to a build belongs: the height being decided or the one above. Undefined for one of a view, height or parent that is
+ * over.
+ */
 function awaitingOf(
   replica: Replica,
   { height, engineData, parent }: Pick<Built, 'height' | 'engineData' | 'parent'>,
@@ -144,8 +147,8 @@ function lead(replica: Replica): void {
 }
 
 /**
- * Has the next block built on our proposal while that is voted on. It leaves once its parent is final (openSlot) and not before: one height is open. A view
- * that fails takes it along.
+ * Has the next block built on our proposal while that is voted on. It leaves once its parent is final (openSlot) and not before: one height
+ * is open. A view that fails takes it along.
  */
 function buildAhead(replica: Replica): void {
   const { proposal, more, ahead } = replica.slot;
@@ -179,7 +182,7 @@ function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): vo
 }
 
 /**
- * Takes up the proposal of this view: the one we voted for before a restart, the one its new view binds us to, or what the primary sent. The
+ * Accepts the proposal of this view: the one we voted for before a restart, the one its new view binds us to, or what the primary sent. The
  * first two need no frame when we hold the body; a bound view has no other choice.
  */
 function acceptProposal(replica: Replica): void {
@@ -208,7 +211,9 @@ function prepare(replica: Replica): void {
   castVote(replica, 'prepare', proposal, proposal.digest);
 }
 
-/** Becomes prepared with a quorum of Prepare and says Commit. The certificate is on disk before the vote leaves: a view change needs it. */
+/**
+ * Becomes prepared with a quorum of Prepare and sends Commit. The certificate is on disk before the vote leaves: a view change needs it.
+ */
 function commit(replica: Replica): void {
   const { proposal } = replica.slot;
   if (!proposal || ownVote(replica, 'commit', proposal) || !hasExecuted(replica, proposal.digest)) return;
@@ -238,7 +243,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
   }
   const kept = execution ? undefined : replica.slot.bodies.get(toHex(certificate.digest));
   if (kept) {
-    ensureExecuted(replica, kept.digest, kept.proposal, replica.self, false); // of so many views ago that its execution was let go
+    ensureExecuted(replica, kept.digest, kept.proposal, replica.self, false); // so many views old that its execution was dropped
     return;
   }
   requestSync(

@@ -1,9 +1,18 @@
 /**
- * How a replica that missed something catches up, since the network loses frames: everyone repeats its latest words for the height being
- * decided and says where it stands; whoever is further on answers with a commit certificate or the new view. Also the two questions of
+ * How a replica that missed something catches up, since the network loses frames: everyone repeats its latest messages for the height being
+ * decided and says where it stands; whoever is further on answers with a commit certificate or the new view. Also the two queries of
  * exceptional cases: the body of a bound digest, and, after a lost vote log, what this replica may have signed.
  */
-import { encodeMessage, signingBytes, type Ask, type Body, type Fetch, type Held, type Status, type Verified } from './messages.ts';
+import {
+  encodeMessage,
+  signingBytes,
+  type Body,
+  type Fetch,
+  type RecoveryQuery,
+  type RecoveryReply,
+  type Status,
+  type Verified,
+} from './messages.ts';
 import { mayAnswer, noteAsked } from './answers.ts';
 import { onCertificate, requestSync } from './normal-case.ts';
 import { liveRecords } from './replay.ts';
@@ -47,7 +56,10 @@ export function retransmitMs(replica: Replica): number {
   return Math.max(RETRANSMIT_MIN_MS, Math.min(RETRANSMIT_MAX_MS, Math.floor(replica.parameters.viewTimeoutMs / 4)));
 }
 
-/** A question is repeated as often as everything else; of two in half that time one is not answered. */
+/**
+ * Shortest time between two answers to one node, ms: a query is repeated at the retransmission interval, and one of two within half of it
+ * is not answered.
+ */
 function answerIntervalMs(replica: Replica): number {
   return retransmitMs(replica) / 2;
 }
@@ -81,31 +93,31 @@ export function retransmit(replica: Replica): void {
   replica.retransmitAtMs = replica.nowMs + retransmitMs(replica);
   if (!replica.byNode.has(replica.self) || !replica.holdsKey) return;
   const height = nextHeight(replica);
-  const say = (bytes: Uint8Array) => replica.out.push({ kind: 'broadcast', bytes });
+  const broadcast = (bytes: Uint8Array) => replica.out.push({ kind: 'broadcast', bytes });
   const { view, changing, self: node } = replica;
-  say(encodeMessage(sign(replica, { kind: 'status', height: replica.height, view, changing, node } as const)));
+  broadcast(encodeMessage(sign(replica, { kind: 'status', height: replica.height, view, changing, node } as const)));
   if (replica.muted) {
-    for (const validator of replica.validators) if (validator.node !== node) noteAsked(replica, 'ask', validator.node);
-    say(encodeMessage(sign(replica, { kind: 'ask', round: replica.muted.round, node } as const)));
+    for (const validator of replica.validators) if (validator.node !== node) noteAsked(replica, 'recoveryQuery', validator.node);
+    broadcast(encodeMessage(sign(replica, { kind: 'recoveryQuery', round: replica.muted.round, node } as const)));
     return;
   }
   if (!mayVote(replica)) return;
-  if (replica.checkpoint && replica.checkpoint.height > replica.stableCheckpoint) say(encodeMessage(replica.checkpoint));
+  if (replica.checkpoint && replica.checkpoint.height > replica.stableCheckpoint) broadcast(encodeMessage(replica.checkpoint));
   if (changing) {
-    if (replica.viewChange) say(encodeMessage(replica.viewChange));
+    if (replica.viewChange) broadcast(encodeMessage(replica.viewChange));
     return;
   }
   if (replica.slot.proposal?.frame) repeatProposal(replica, replica.slot.proposal, replica.slot.proposal.frame);
   for (const phase of ['prepare', 'commit'] as const) {
     const vote = ownVote(replica, phase, { height, view });
-    if (vote) say(encodeMessage(vote));
+    if (vote) broadcast(encodeMessage(vote));
   }
   fetchBody(replica);
 }
 
 /**
- * A primary that proposes nothing may know of nothing: whoever alone holds what waits would end each of its views alone. So the primary is handed it
- * when half of the view's time is left, as backups relay requests (PBFT §4.4; decisions/0008).
+ * A primary that proposes nothing may know of nothing: whoever alone holds what waits would end each of its views alone. So the primary is
+ * handed it when half of the view's time is left, as backups relay requests (PBFT §4.4; decisions/0008).
  */
 export function handOver(replica: Replica, deadlineMs: number): void {
   if (replica.changing || !replica.workWaiting || replica.slot.proposal || replica.slot.handedOverForMs === deadlineMs) return;
@@ -123,9 +135,9 @@ function repeatProposal(replica: Replica, proposal: Proposal, frame: Uint8Array)
     if (node !== replica.self && !prepared.has(node)) replica.out.push({ kind: 'send', to: node, bytes: frame });
 }
 
-/** A peer told where it stands, by a status or a vote for a height that is final here: it gets what it lacks. */
-export function help(replica: Replica, node: string, peer: Place & { readonly changing: boolean }): void {
-  if (!replica.byNode.has(replica.self)) return; // whoever is no validator is not listened to
+/** A peer's status says where it stands: it gets what it lacks. */
+function help(replica: Replica, node: string, peer: Place & { readonly changing: boolean }): void {
+  if (!replica.byNode.has(replica.self)) return; // peers ignore the messages of a node that is no validator
   if (node === replica.self || replica.nowMs - (replica.helpedAt.get(node) ?? -HELP_INTERVAL_MS) < HELP_INTERVAL_MS) return;
   const behindInView = peer.view < replica.view || (peer.view === replica.view && peer.changing);
   const { certificate } = replica;
@@ -170,8 +182,8 @@ function joinAbove(replica: Replica, { node, view, height }: Verified<Status>): 
 }
 
 /**
- * A forwarded certificate: makes the next height final, shows that others are ahead, or that our own block was certified in a later view, which
- * is a view to enter.
+ * A forwarded certificate: makes the next height final, shows that others are ahead, or that our own block was certified in a later view,
+ * which is a view to enter.
  */
 export function onCommitted(replica: Replica, certificate: Certificate, from: string): void {
   if (certificate.height > replica.height) onCertificate(replica, certificate, from);
@@ -218,42 +230,42 @@ export function onBody(replica: Replica, message: Verified<Body>): void {
   ensureExecuted(replica, bound, message.proposal, message.node, false);
 }
 
-/** Somebody lost its vote log: what proves how far we are, and its own latest words. */
-export function onAsk(replica: Replica, message: Verified<Ask>): void {
-  if (replica.muted || !replica.holdsKey) return; // no memory, no answer
-  if (!mayAnswer(replica, 'ask', message.node, answerIntervalMs(replica))) return;
+/** A replica lost its vote log: it gets what proves our height, and its own latest messages. */
+export function onRecoveryQuery(replica: Replica, message: Verified<RecoveryQuery>): void {
+  if (replica.muted || !replica.holdsKey) return; // a replica that lost its own log knows too little to answer
+  if (!mayAnswer(replica, 'recoveryQuery', message.node, answerIntervalMs(replica))) return;
   const answer = sign(replica, {
-    kind: 'held',
+    kind: 'recoveryReply',
     about: message.node,
     round: message.round,
     certificate: replica.certificate,
-    words: replica.book.wordsOf(message.node).map(encodeMessage),
+    messages: replica.book.latestMessagesOf(message.node).map(encodeMessage),
     node: replica.self,
   } as const);
   replica.out.push({ kind: 'send', to: message.node, bytes: encodeMessage(answer) });
 }
 
-/** How far an answer proves that this replica may have signed; undefined when it does not prove itself, or not to us yet. */
-function provenBy(replica: Replica, { certificate, words }: Held): Place | undefined {
+/** How far a reply proves that this replica may have signed; undefined when its proof does not hold, or cannot be judged here yet. */
+function provenBy(replica: Replica, { certificate, messages }: RecoveryReply): Place | undefined {
   const self = replica.byNode.get(replica.self);
   if (!self) return undefined;
   let height = (certificate?.height ?? 0) + 1;
   let view = 0;
   // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for again.
   if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;
-  for (const bytes of words) {
-    const word = tryDecode(bytes);
-    if (word?.kind !== 'prepare' && word?.kind !== 'commit' && word?.kind !== 'checkpoint' && word?.kind !== 'viewChange') return undefined;
-    if (word.node !== replica.self) return undefined;
-    if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, word), word.signature)) return undefined;
-    height = Math.max(height, word.kind === 'viewChange' ? word.height + 1 : word.height);
-    view = Math.max(view, word.view);
+  for (const bytes of messages) {
+    const own = tryDecode(bytes);
+    if (own?.kind !== 'prepare' && own?.kind !== 'commit' && own?.kind !== 'checkpoint' && own?.kind !== 'viewChange') return undefined;
+    if (own.node !== replica.self) return undefined;
+    if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, own), own.signature)) return undefined;
+    height = Math.max(height, own.kind === 'viewChange' ? own.height + 1 : own.height);
+    view = Math.max(view, own.view);
   }
   return { height, view };
 }
 
-/** With the answers of a quorum: silent up to the highest height proven, plus the window, and in no view below the highest proven. */
-export function onHeld(replica: Replica, message: Verified<Held>): void {
+/** With replies of a quorum: silent up to the highest height proven, plus the window, and in no view below the highest proven. */
+export function onRecoveryReply(replica: Replica, message: Verified<RecoveryReply>): void {
   const { muted } = replica;
   if (!muted || message.about !== replica.self || message.round !== muted.round || message.node === replica.self) return;
   const proven = provenBy(replica, message);
@@ -276,8 +288,8 @@ export function onHeld(replica: Replica, message: Verified<Held>): void {
 }
 
 /**
- * A final block is certified by a vote of ours that we do not remember: our data was emptied since. Found out only now, because an empty log at
- * genesis is also that of a new network; from here it is as after any lost log.
+ * A final block is certified by a vote of ours that we do not remember: our data was emptied since. It is noticed only now, because a new
+ * network starts with an empty log too; from here on it is treated like any lost log.
  */
 export function noticeForgotten(replica: Replica, certificate: Certificate): void {
   const { height, view } = certificate;

@@ -1,6 +1,6 @@
 /**
- * The replica and its vote log as a whole: what a restart reads, and what of it is live at a checkpoint. Everything signed and promised comes back;
- * a log that cannot be trusted makes the replica start mute.
+ * The replica and its vote log as a whole: what a restart reads, and what of it is live at a checkpoint. Everything signed and promised
+ * comes back; a log that cannot be trusted makes the replica start mute.
  */
 import { toHex } from '../../node/format/index.ts';
 import type { EngineStart } from '../engine.ts';
@@ -40,8 +40,8 @@ export function liveRecords(replica: Replica): Uint8Array[] {
 }
 
 /**
- * Restores what the replica has signed and promised. A log that does not decode, none past genesis, or one that lacks a vote which stands in a
- * stored certificate makes the replica start mute.
+ * Restores what the replica has signed and promised. A log that does not decode, none past genesis, or one that lacks a vote which stands
+ * in a stored certificate makes the replica start mute.
  */
 function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: number): void {
   let whole = true;

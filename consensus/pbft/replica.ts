@@ -1,5 +1,5 @@
 /**
- * State of one PBFT replica and the few acts every phase shares: signing once, keeping bodies, the names of the moment (primary, quorum).
+ * State of one PBFT replica and what every phase shares: signing a vote once, keeping bodies, the present primary and quorum.
  * Views run on over heights (PBFT §4.4): a new height stays with the primary that served the last one. Effects gather in `out`.
  */
 import { type Digest, equalBytes, faultsMax, quorumSize, tagged, toHex, utf8, type Validator } from '../../node/format/index.ts';
@@ -41,7 +41,7 @@ export interface Replica {
   /** True from our view change for `view` until its new view. */
   changing: boolean;
   newView: Uint8Array | undefined;
-  /** Of a height above ours, until sync is there, with those of its signatures that were found valid. */
+  /** A new view of a height above ours, until block sync has reached that height, with those of its signatures that were found valid. */
   pendingNewView: { readonly bytes: Uint8Array; readonly valid: readonly SignatureCheck[] } | undefined;
 
   /** What belongs to height + 1. */
@@ -73,17 +73,22 @@ export interface Replica {
 
   /** Up to here the vote log once held every commit vote of ours; it is cut at checkpoints. */
   remembered: number;
-  /** `round` is the height when the loss was noticed: answers to an earlier loss name another, for between two losses the chain moves on. */
+  /**
+   * `round` is the height when the loss was noticed: answers to an earlier loss name another, for between two losses the chain moves on.
+   */
   muted: { readonly round: number; readonly answers: Map<string, Place> } | undefined;
   floor: Place | undefined;
   /** Keys of ours that somebody else votes with; governance gives another. */
   readonly excludedKeys: Uint8Array[];
-  /** The validator set names the key we sign with: it may be replaced before or after our own. */
+  /** The validator set names the key we sign with: governance may replace its key before or after the operator replaces ours. */
   holdsKey: boolean;
 
   nowMs: number;
   started: boolean;
-  /** The vote log is empty and should not be: nothing was signed yet on this chain. */
+  /**
+   * The vote log is empty, as on a chain that begins: its first record is written at the first tick, so that an empty log later shows a
+   * loss.
+   */
   unmarked: boolean;
   workWaiting: boolean;
   deliveredAtMs: number;
@@ -151,7 +156,10 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
   return replica;
 }
 
-/** Takes over the validators of the next height. What was said under a key that is replaced counts no more: votes belong to a key, not to a name. */
+/**
+ * Takes over the validators of the next height. What was signed with a key that is replaced counts no more: votes belong to a key, not to a
+ * name.
+ */
 export function setValidators(replica: Replica, validators: readonly Validator[]): void {
   const before = replica.byNode;
   replica.verdicts.clear();
@@ -177,7 +185,10 @@ export function primaryOf(replica: Replica, view: number): string {
   return primaryAmong(replica.validators, view);
 }
 
-/** False for an observer, while a lost vote log makes silence the only safe course, and with a key that is not ours alone or not the set's. */
+/**
+ * False for an observer, after a lost vote log until voting is safe, and with a key that somebody else uses or that the validator set does
+ * not name.
+ */
 export function mayVote(replica: Replica): boolean {
   const self = replica.byNode.get(replica.self);
   return (
@@ -222,8 +233,8 @@ export function ownVote(replica: Replica, phase: VotePhase, place: Place): Vote 
 }
 
 /**
- * Signs a vote, writes it to the log and sends it, once. The same vote again is not signed again; another digest for the same (height, view,
- * phase) is refused: this is the one place where votes come into being.
+ * Signs a vote, writes it to the log and sends it, once. The same vote again is not signed again; another digest for the same (height,
+ * view, phase) is refused: this is the one place where votes come into being.
  */
 export function castVote(replica: Replica, phase: VotePhase, { height, view }: Place, digest: Digest): void {
   const key = voteKey(phase, { height, view });
@@ -271,8 +282,8 @@ export function hasExecuted(replica: Replica, digest: Digest): boolean {
 }
 
 /**
- * The next height begins: what belonged to the one that is final goes, in memory of what was signed as well. What was built ahead is this height's if it
- * stands on the block that became final.
+ * The next height begins: what belonged to the final one is dropped, votes and proposals signed for it included. A block built ahead
+ * becomes this height's if its parent is the block that became final.
  */
 export function openSlot(replica: Replica): void {
   const { ahead } = replica.slot;
@@ -285,7 +296,7 @@ export function openSlot(replica: Replica): void {
   for (const [key, proposed] of replica.proposed) if (proposed.height <= replica.height) replica.proposed.delete(key);
 }
 
-/** Goes to `view` as an active member. Written down, with what the view binds the next height to, so that a restart is bound too. */
+/** Enters `view` and may vote in it. The vote log keeps the view and what it binds the next height to, so that a restart is bound too. */
 export function enterView(replica: Replica, view: number, digest: Digest | undefined): void {
   leaveView(replica.slot);
   replica.view = view;

@@ -1,6 +1,6 @@
 /**
- * What belongs to the height being decided and goes with it. A replica has one: view, memory (what was signed, lost logs, keys) and chain outlive it and
- * stand in replica.ts.
+ * What belongs to the height being decided and goes with it. A replica has one: view, memory (what was signed, lost logs, keys) and chain
+ * outlive it and stand in replica.ts.
  */
 import { type Digest, toHex } from '../../node/format/index.ts';
 import type { Input } from '../engine.ts';
@@ -12,12 +12,12 @@ export interface Execution {
   /** Who the body came from; self for one of our own log. */
   readonly from: string;
   readonly fresh: boolean;
-  /** In which it was first met. */
+  /** The view in which it was first requested. */
   readonly view: number;
   state: 'running' | 'agreed' | 'refused';
   parent: Digest | undefined;
   attempts: number;
-  /** Not before this is a refused one tried again, ms. */
+  /** Earliest time at which a refused one is tried again, ms. */
   retryAtMs: number;
 }
 
@@ -26,7 +26,7 @@ export interface Binding {
   readonly digest: Digest | undefined;
 }
 
-/** The proposal taken up in a view. */
+/** The proposal accepted in a view. */
 export interface Proposal extends Place {
   readonly digest: Digest;
   readonly proposal: Uint8Array;
@@ -45,7 +45,7 @@ export interface Ahead {
 }
 
 export interface Slot {
-  /** The proposal taken up in this view. */
+  /** The proposal accepted in this view. */
   proposal: Proposal | undefined;
   building: boolean;
   buildRetryAtMs: number;

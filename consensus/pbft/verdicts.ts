@@ -1,6 +1,6 @@
 /**
- * Verdicts on what comes again and again while views change: certificates and the view changes around them. A repetition costs a hash instead of
- * a quorum of signatures. They hold for one validator set, so they go with every final block.
+ * Verdicts on what comes again and again while views change: certificates and the view changes around them. A repetition costs a hash
+ * instead of a quorum of signatures. They hold for one validator set, so they go with every final block.
  */
 import { equalBytes, toByteText, toHex } from '../../node/format/index.ts';
 import { type Certificate, commitCertificateFault, prepareCertificateFault, encodeCertificate, voteSigningBytes } from './certificates.ts';
@@ -11,10 +11,10 @@ import { type Replica, tryDecode } from './replica.ts';
 /** Verdicts kept, about 200 bytes each; past it all go, and the next repetition is judged anew. */
 export const VERDICTS_MAX = 16_384;
 
-/** Messages whose votes are known without their names; past it all go. */
+/** Signed texts whose valid votes are found by key alone; past it all go. */
 const PLACES_MAX = 256;
 
-/** What was voted on -> key of a validator, as this replica holds it -> its signature that was valid last. */
+/** Name of what was voted on -> public key of a validator, the very array of the validator set -> its last valid signature. */
 export type ValidVotes = Map<string, Map<Uint8Array, Uint8Array>>;
 
 /** Name of what was judged -> what is wrong with it, or undefined. */
@@ -30,8 +30,8 @@ function judged(replica: Replica, kind: string, bytes: Uint8Array, judge: () => 
 }
 
 /**
- * Certificates of one block differ in whose votes they hold, and hold the same few votes: each is checked once. Hundreds of certificates in a new view
- * of many validators would otherwise hold the thread for most of a second.
+ * Certificates of one block hold different selections of the same few votes: each vote is checked once. Hundreds of certificates in a new
+ * view of many validators would otherwise hold the thread for most of a second.
  */
 function oncePerVote({ crypto, verdicts, validVotes }: Replica): Pick<EngineCrypto, 'verify'> {
   const nameOf = naming(crypto);
@@ -39,7 +39,7 @@ function oncePerVote({ crypto, verdicts, validVotes }: Replica): Pick<EngineCryp
     verify(suite, publicKey, message, signature) {
       const place = nameOf.place(message);
       const known = validVotes.get(place)?.get(publicKey);
-      if (known && equalBytes(known, signature)) return true; // without its name: a new view of 100 validators repeats 134 votes 4,489 times
+      if (known && equalBytes(known, signature)) return true; // no name is made for it: a new view of 100 validators repeats 134 votes 4,489 times
       const name = nameOf({ suite, publicKey, message, signature });
       if (!verdicts.has(name)) {
         const valid = crypto.verify(suite, publicKey, message, signature);
@@ -116,7 +116,10 @@ function* unchecked(replica: Replica, bytes: Uint8Array): Generator<SignatureChe
   }
 }
 
-/** The signature of the message first, then those of its view changes, then the votes that are judged in them: whoever is no validator signs nothing. */
+/**
+ * The signature of the message first, then those of its view changes, then the votes judged in them. Nodes that are no validators are left
+ * out.
+ */
 function* checksOf({ byNode, chainId, height }: Replica, bytes: Uint8Array): Generator<SignatureCheck, void> {
   const message = tryDecode(bytes);
   if (message?.kind !== 'viewChange' && message?.kind !== 'newView') return;

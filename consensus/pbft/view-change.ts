@@ -1,9 +1,9 @@
 /**
- * View change and new view by the chained rule (PBFT §4.4; design: chain, "PBFT with chained, executed blocks").
- * A view change carries the highest commit certificate and what was prepared above it. A new view is made of view changes that share one height,
- * its base, and opens its view for the height above alone: there it takes the prepare certificate of the highest view, and that block is proposed
- * again byte for byte. There are no null requests: with no certificate the new primary proposes afresh. Who is behind the base, or passes it, says
- * its view change again. Why that suffices: decisions/0004.
+ * View change and new view by the chained rule (PBFT §4.4; design: chain, "PBFT with chained, executed blocks"). A view change carries the
+ * highest commit certificate and what was prepared above it. A new view is made of view changes that share one height, its base, and opens
+ * its view for the height above alone: there it takes the prepare certificate of the highest view, and that block is proposed again byte
+ * for byte. There are no null requests: with no certificate the new primary proposes afresh. Who is behind the base, or passes it, says its
+ * view change again. Why that suffices: decisions/0004.
  */
 import { equalBytes } from '../../node/format/index.ts';
 import type { Certificate } from './certificates.ts';
@@ -19,7 +19,7 @@ export function viewTimeoutMs(replica: Replica): number {
   return Math.min(cap, base * 2 ** Math.min(replica.slot.failures, 30));
 }
 
-/** Leaves the present view for `view`: promises to vote in none below it and says what it was bound to. */
+/** Leaves the present view for `view`: promises to vote in none below it and reports what was prepared. */
 export function startViewChange(replica: Replica, view: number): void {
   leaveView(replica.slot);
   replica.view = view;
@@ -28,11 +28,11 @@ export function startViewChange(replica: Replica, view: number): void {
   replica.slot.binding = undefined;
   replica.slot.failures++;
   note(replica, 'view change started', { view, height: nextHeight(replica), failures: replica.slot.failures });
-  sayViewChange(replica);
+  broadcastViewChange(replica);
 }
 
 /** Signs the view change for `replica.view` with what is final and prepared now. A later one for the same view only ever reports more. */
-export function sayViewChange(replica: Replica): void {
+export function broadcastViewChange(replica: Replica): void {
   const message = sign(replica, {
     kind: 'viewChange',
     view: replica.view,
@@ -120,7 +120,7 @@ function startNewView(replica: Replica, support: readonly ViewChange[]): void {
     }
     if (!viewChangeFault(replica, message)) usable.push(message);
   }
-  if (usable.length < replica.quorum) return; // those behind get our certificate and say it again; the view's timer runs meanwhile
+  if (usable.length < replica.quorum) return; // those behind get our certificate and send theirs again; the view's timer runs meanwhile
   const chosen = chosenAbove(usable);
   const message = sign(replica, {
     kind: 'newView',
@@ -156,7 +156,7 @@ function verdictOn(replica: Replica, message: NewView, from: string): 'ignore' |
     const inner = tryDecode(bytes);
     if (inner?.kind === 'viewChange') bases.add(inner.height);
   }
-  const elsewhere = bases.size === 1 && !bases.has(replica.height); // of several bases is invalid wherever we are
+  const elsewhere = bases.size === 1 && !bases.has(replica.height); // one of several bases is invalid at every height
   return message.node === from && !elsewhere ? 'reject' : 'ignore';
 }
 
@@ -173,7 +173,7 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
     return;
   }
   const base = opened[0]!.height;
-  if (base < replica.height) return; // its sender gets our certificate, and every view change is said again at our height
+  if (base < replica.height) return; // its sender gets our certificate, and every view change is sent again at our height
   if (base > replica.height) {
     const proof = opened.find(({ certificate }) => certificate && !commitFault(replica, certificate));
     if (proof) {
@@ -192,8 +192,9 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
 }
 
 /**
- * What a new final block means for the view. Certified in our view or a later one it opens that view for the next height. Certified below our
- * view, it opens nothing there: a new view speaks for the height above its base alone, so everyone says its view change again at the new base.
+ * What a new final block means for the view. Certified in our view or a later one it opens that view for the next height. Certified below
+ * our view, it opens nothing there: a new view speaks for the height above its base alone, so everyone sends its view change again at the
+ * new base.
  */
 export function reopenView(replica: Replica, certificate: Certificate): void {
   adoptView(replica, certificate);
@@ -204,14 +205,14 @@ export function reopenView(replica: Replica, certificate: Certificate): void {
   replica.viewChange = undefined;
 }
 
-/** Says the view change of a view that is not open at our height, unless it was said at this height already. */
+/** Sends the view change of a view that is not open at our height, unless it was sent at this height already. */
 export function repeatViewChange(replica: Replica): void {
-  if (replica.changing && mayVote(replica) && replica.viewChange?.height !== replica.height) sayViewChange(replica);
+  if (replica.changing && mayVote(replica) && replica.viewChange?.height !== replica.height) broadcastViewChange(replica);
 }
 
 /**
- * A block certified in a view opens it for the height above without a new view: the quorum that committed it was in that view and votes in none
- * below, so nothing above the block can be final in a lower view.
+ * A block certified in a view opens it for the height above without a new view: the quorum that committed it was in that view and votes in
+ * none below, so nothing above the block can be final in a lower view.
  */
 export function adoptView(replica: Replica, certificate: Certificate): void {
   if (certificate.view < replica.view || (certificate.view === replica.view && !replica.changing)) return;

@@ -215,7 +215,7 @@ function boast(context: TraitorContext): Traitor {
       if (effect.kind !== 'broadcast' && effect.kind !== 'send') return [effect];
       const message = decodeMessage(effect.bytes);
       const far = { height: random.pick([1_000, HEIGHT_BOASTED]), view: random.pick([7, VIEW_BOASTED]) };
-      if (message.kind === 'held' && message.certificate !== undefined)
+      if (message.kind === 'recoveryReply' && message.certificate !== undefined)
         return [{ ...effect, bytes: encodeMessage(sign({ ...message, certificate: { ...message.certificate, ...far } })) }];
       if (message.kind === 'status' && random.chance(0.2)) return [{ ...effect, bytes: encodeMessage(sign({ ...message, ...far })) }];
       return [effect];

@@ -148,8 +148,8 @@ export const plantedConsensus: readonly PlantedBug[] = [
   {
     name: 'whoever has not seen the block that replaces its key is blamed for its old key',
     file: 'consensus/pbft/index.ts',
-    from: "speaksFromLevel(replica, message) ? 'reject' : 'ignore'",
-    to: "speaksFromAhead(replica, message) ? 'ignore' : 'reject'",
+    from: "isSignerLevel(replica, message) ? 'reject' : 'ignore'",
+    to: "isSignerAhead(replica, message) ? 'ignore' : 'reject'",
     test: 'test/unit/consensus/pbft/keys.test.ts',
     only: 'blames nobody',
   },

@@ -131,15 +131,15 @@ export const plantedRecovery: readonly PlantedBug[] = [
     only: 'is joined there',
   },
   {
-    name: 'words in an answer about a lost vote log are believed unsigned',
+    name: 'messages in a recovery reply are believed unsigned',
     file: RECOVERY,
-    from: '    if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, word), word.signature)) return undefined;\n',
+    from: '    if (!replica.crypto.verify(self.suite, self.publicKey, signingBytes(replica.chainId, own), own.signature)) return undefined;\n',
     to: '',
     test: RECOVERY_TEST,
     only: 'signed words do not prove it',
   },
   {
-    name: 'the certificate in an answer about a lost vote log is believed',
+    name: 'the certificate in a recovery reply is believed',
     file: RECOVERY,
     from: '  if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;\n',
     to: '',
@@ -149,7 +149,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   {
     name: 'who asks about its lost vote log is answered as often as it asks',
     file: RECOVERY,
-    from: "  if (!mayAnswer(replica, 'ask', message.node, answerIntervalMs(replica))) return;\n",
+    from: "  if (!mayAnswer(replica, 'recoveryQuery', message.node, answerIntervalMs(replica))) return;\n",
     to: '',
     test: RECOVERY_TEST,
     only: 'lost its vote log is answered',

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Message, ViewChange, Vote } from '../../../../consensus/pbft/messages.ts';
 import { encodeRecord } from '../../../../consensus/pbft/vote-log.ts';
-import { certificate, d, held, newView, prePrepare, Table, viewChange, vote } from './table.ts';
+import { certificate, d, newView, prePrepare, recoveryReply, Table, viewChange, vote } from './table.ts';
 
 const MARK = [encodeRecord({ kind: 'mark', stableCheckpoint: 4 })];
 const finalAt = (height: number) => certificate('commit', 0, height, `B${height}`);
@@ -42,7 +42,7 @@ function secondLife(): { readonly d1: Table; readonly oldWord: ViewChange } {
   assert.deepEqual([oldWord.view, oldWord.height], [1, 5]);
   const d1 = new Table('d', at(5, []));
   assert.equal(d1.status.phase, 'mute');
-  for (const node of ['a', 'b', 'c']) d1.hear(held(node, 'd', 5, finalAt(5)));
+  for (const node of ['a', 'b', 'c']) d1.hear(recoveryReply(node, 'd', 5, finalAt(5)));
   d1.delivered('B6', 6);
   d1.delivered('B7', 7);
   assert.deepEqual([d1.status.view, d1.status.phase], [0, 'idle']);

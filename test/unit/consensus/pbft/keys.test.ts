@@ -1,7 +1,7 @@
 /** Governance replaces a validator's key in place: the name stays, votes belong to the key. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Ask, Status } from '../../../../consensus/pbft/messages.ts';
+import type { RecoveryQuery, Status } from '../../../../consensus/pbft/messages.ts';
 import { d, newView, prePrepare, rekeyed, rekeyedVote, signed, Table, viewChange, vote } from './table.ts';
 
 /** Block 1 replaces the key of `node`. */
@@ -30,7 +30,7 @@ test('a vote under the old key is no evidence against the new one, nor handed ou
   assert.equal(c.status.votes.viewChange, 0);
   assert.ok(
     !c
-      .hear(signed<Ask>({ kind: 'ask', round: 0, node: 'a' }))
+      .hear(signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 0, node: 'a' }))
       .join()
       .includes('v1'),
   );
@@ -41,7 +41,7 @@ test('what a validator said below the block that replaces its key blames nobody 
   replaces(c, 'd');
   const status = (height: number) => signed<Status>({ kind: 'status', height, view: 0, changing: false, node: 'd' });
   assert.deepEqual(c.hear(status(0)), ['ignore PBFT_SIGNATURE_INVALID d']);
-  assert.deepEqual(c.hear(signed<Ask>({ kind: 'ask', round: 0, node: 'd' })), ['ignore PBFT_SIGNATURE_INVALID d']);
+  assert.deepEqual(c.hear(signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 0, node: 'd' })), ['ignore PBFT_SIGNATURE_INVALID d']);
   assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), [
     'ignore PBFT_NEW_VIEW_INVALID b',
   ]);
@@ -57,7 +57,7 @@ test('with the key the set no longer names a validator says nothing; started wit
   old.executed('Y', 'OK', 2, d('X'));
   old.work();
   for (let i = 0; i < 50; i++) old.tick(200);
-  old.hear(signed<Ask>({ kind: 'ask', round: 0, node: 'd' }));
+  old.hear(signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 0, node: 'd' }));
   assert.equal(old.sent.length, said);
 
   const early = new Table('b', { log: old.log }, true); // the operator was faster than governance

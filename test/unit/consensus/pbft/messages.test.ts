@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  type Ask,
+  type RecoveryQuery,
   type Body,
   decodeMessage,
   encodeMessage,
@@ -12,7 +12,7 @@ import {
 } from '../../../../consensus/pbft/messages.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from '../../../../consensus/pbft/vote-log.ts';
 import { DecodeError } from '../../../../node/format/index.ts';
-import { body, certificate, d, held, newView, prePrepare, signed, Table, viewChange, vote } from './table.ts';
+import { body, certificate, d, newView, prePrepare, recoveryReply, signed, Table, viewChange, vote } from './table.ts';
 
 const samples: Message[] = [
   vote('prepare', 'a', 3, 4, 'X'),
@@ -25,9 +25,9 @@ const samples: Message[] = [
   signed<Status>({ kind: 'status', height: 1, view: 2, changing: true, node: 'a' }),
   signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node: 'a' }),
   signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal: body('X'), node: 'a' }),
-  signed<Ask>({ kind: 'ask', round: 1, node: 'a' }),
-  held('a', 'd', 1, undefined),
-  held('a', 'd', 1, certificate('commit', 3, 7, 'X'), [vote('commit', 'd', 3, 8, 'Y'), viewChange('d', 4)]),
+  signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 1, node: 'a' }),
+  recoveryReply('a', 'd', 1, undefined),
+  recoveryReply('a', 'd', 1, certificate('commit', 3, 7, 'X'), [vote('commit', 'd', 3, 8, 'Y'), viewChange('d', 4)]),
 ];
 
 test('every message reads back as it was written', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { ANSWERS_DUE_MAX, ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
-import type { Ask, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
+import type { RecoveryQuery, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
 import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
 import type { Replica } from '../../../../consensus/pbft/replica.ts';
 import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
@@ -10,7 +10,7 @@ import {
   certificate,
   d,
   finality,
-  held,
+  recoveryReply,
   newView,
   PARAMETERS,
   prePrepare,
@@ -193,14 +193,14 @@ test('one asker gets a body as often as an honest one repeats its question, and 
 
 test('who lost its vote log is answered as often as an honest one repeats its question, and no oftener', () => {
   const b = new Table('b');
-  const ask = (node: string) => b.hear(signed<Ask>({ kind: 'ask', round: 0, node }));
+  const ask = (node: string) => b.hear(signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 0, node }));
   let answers = 0;
   for (let i = 0; i < 1_000; i++) answers += ask('c').length;
   assert.equal(answers, 1);
-  assert.deepEqual(ask('d'), ['send d held d final 0 words []']);
+  assert.deepEqual(ask('d'), ['send d recoveryReply d final 0 messages []']);
   for (let i = 0; i < 20; i++) {
     b.tick(retransmitMs({ parameters: PARAMETERS } as Replica));
-    assert.ok(ask('c').includes('send c held c final 0 words []'));
+    assert.ok(ask('c').includes('send c recoveryReply c final 0 messages []'));
   }
 });
 
@@ -210,7 +210,7 @@ test('a body and words held that nobody asked for cost their sender, before a si
     signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal: prePrepare('c', 0, 1, 'X').proposal, node });
   const checked = b.signaturesChecked;
   assert.deepEqual(b.hear(bodyOf('c')), ['reject PBFT_BODY_UNASKED c']);
-  assert.deepEqual(b.hear(held('c', 'b', 0, undefined)), ['reject PBFT_HELD_UNASKED c']);
+  assert.deepEqual(b.hear(recoveryReply('c', 'b', 0, undefined)), ['reject PBFT_HELD_UNASKED c']);
   assert.equal(b.signaturesChecked, checked);
 
   b.hear(viewChange('c', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'c', 'd'])]));
@@ -227,7 +227,7 @@ test('a body and words held that nobody asked for cost their sender, before a si
 test('who was silent while it was asked many times may not send all those answers later', () => {
   const mute = lostLog();
   for (let i = 0; i < 4 * ANSWERS_DUE_MAX; i++) mute.tick(retransmitMs({ parameters: PARAMETERS } as Replica));
-  const answer = held('c', 'b', 0, undefined);
+  const answer = recoveryReply('c', 'b', 0, undefined);
   for (let i = 0; i < ANSWERS_DUE_MAX; i++) assert.ok(!mute.hear(answer).includes('reject PBFT_HELD_UNASKED c'), `${i}`);
   assert.deepEqual(mute.hear(answer), ['reject PBFT_HELD_UNASKED c']);
 });
@@ -275,12 +275,12 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
   mute.work();
   mute.tick(5_000);
   assert.deepEqual(mute.votesSent(), []);
-  assert.ok(mute.sent.some((message) => message.kind === 'ask'));
+  assert.ok(mute.sent.some((message) => message.kind === 'recoveryQuery'));
   assert.deepEqual(mute.status.unanswered, ['a', 'b', 'c']);
-  for (const node of ['a', 'b']) mute.hear(held(node, 'd', 5, FIVE));
+  for (const node of ['a', 'b']) mute.hear(recoveryReply(node, 'd', 5, FIVE));
   assert.deepEqual(mute.log, []);
   assert.deepEqual(mute.status.unanswered, ['c'], 'whoever watches sees on whom it waits');
-  assert.deepEqual(mute.hear(held('c', 'd', 5, certificate('commit', 0, 6, 'six'))), ['truncate to mark,floor,entered']); // silent up to 8
+  assert.deepEqual(mute.hear(recoveryReply('c', 'd', 5, certificate('commit', 0, 6, 'six'))), ['truncate to mark,floor,entered']); // silent up to 8
   assert.equal(mute.status.unanswered, undefined);
   mute.delivered('seven', 7);
   assert.equal(mute.status.phase, 'mute');
@@ -291,15 +291,15 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
 
 test('a mute replica enters no view below one it may have promised to leave', () => {
   const mute = lostLog();
-  mute.hear(held('a', 'd', 5, FIVE));
-  mute.hear(held('b', 'd', 5, FIVE, [viewChange('d', 3, FIVE)]));
-  mute.hear(held('c', 'd', 5, FIVE));
+  mute.hear(recoveryReply('a', 'd', 5, FIVE));
+  mute.hear(recoveryReply('b', 'd', 5, FIVE, [viewChange('d', 3, FIVE)]));
+  mute.hear(recoveryReply('c', 'd', 5, FIVE));
   assert.ok(mute.delivered('seven', 7).includes('broadcast viewChange v3 final 7 prepared []'));
 });
 
 test('the silence outlasts a restart', () => {
   const mute = lostLog();
-  for (const node of ['a', 'b', 'c']) mute.hear(held(node, 'd', 5, FIVE));
+  for (const node of ['a', 'b', 'c']) mute.hear(recoveryReply(node, 'd', 5, FIVE));
   const again = lostLog(mute.log);
   assert.equal(again.status.phase, 'mute');
   assert.ok(again.delivered('seven', 7).includes('persist entered v0 h8 free'));
@@ -312,30 +312,30 @@ test('a log that does not decode is no log', () => {
 
 test('an answer whose signed words do not prove it counts as nothing, and a later one that does ends the silence', () => {
   const mute = lostLog();
-  for (const node of ['a', 'b']) mute.hear(held(node, 'd', 5, FIVE));
+  for (const node of ['a', 'b']) mute.hear(recoveryReply(node, 'd', 5, FIVE));
   const forged = { ...vote('commit', 'd', 4_000_000_000, 9e15, 'X'), signature: new Uint8Array(32) };
   const lies = [
-    held('c', 'd', 5, certificate('commit', 0, 9e15, 'X', ['c'])),
-    held('c', 'd', 5, certificate('prepare', 0, 9e15, 'X')),
-    held('c', 'd', 5, FIVE, [forged]),
-    held('c', 'd', 5, FIVE, [vote('commit', 'c', 4_000_000_000, 9e15, 'X')]),
-    held('c', 'd', 5, FIVE, [viewChange('c', 4_000_000_000, FIVE)]),
-    held('c', 'd', 5, FIVE, [prePrepare('d', 3, 6, 'X')]),
+    recoveryReply('c', 'd', 5, certificate('commit', 0, 9e15, 'X', ['c'])),
+    recoveryReply('c', 'd', 5, certificate('prepare', 0, 9e15, 'X')),
+    recoveryReply('c', 'd', 5, FIVE, [forged]),
+    recoveryReply('c', 'd', 5, FIVE, [vote('commit', 'c', 4_000_000_000, 9e15, 'X')]),
+    recoveryReply('c', 'd', 5, FIVE, [viewChange('c', 4_000_000_000, FIVE)]),
+    recoveryReply('c', 'd', 5, FIVE, [prePrepare('d', 3, 6, 'X')]),
   ];
   for (const lie of lies) {
     assert.deepEqual(mute.hear(lie), ['ignore PBFT_HELD_UNPROVEN c']);
     mute.tick(500); // it asks again, and may be answered again
   }
-  assert.deepEqual(mute.hear(held('c', 'd', 4, certificate('commit', 0, 9, 'X'))), []); // of another question
-  assert.deepEqual(mute.hear(held('c', 'd', 5, FIVE)), ['truncate to mark,floor,entered']);
+  assert.deepEqual(mute.hear(recoveryReply('c', 'd', 4, certificate('commit', 0, 9, 'X'))), []); // of another question
+  assert.deepEqual(mute.hear(recoveryReply('c', 'd', 5, FIVE)), ['truncate to mark,floor,entered']);
   for (let height = 6; height <= 8; height++) mute.delivered(`X${height}`, height);
   assert.equal(mute.status.phase, 'idle');
 });
 
 test('its own highest word stretches the silence: a vote of a height nobody else has reached', () => {
   const mute = lostLog();
-  for (const node of ['a', 'b']) mute.hear(held(node, 'd', 5, FIVE));
-  mute.hear(held('c', 'd', 5, FIVE, [vote('prepare', 'd', 0, 7, 'X')]));
+  for (const node of ['a', 'b']) mute.hear(recoveryReply(node, 'd', 5, FIVE));
+  mute.hear(recoveryReply('c', 'd', 5, FIVE, [vote('prepare', 'd', 0, 7, 'X')]));
   for (let height = 6; height <= 7; height++) mute.delivered(`X${height}`, height);
   assert.equal(mute.status.phase, 'mute');
   mute.delivered('X8', 8);
@@ -345,13 +345,13 @@ test('its own highest word stretches the silence: a vote of a height nobody else
 test('a peer answers with its certificate and the latest words of the mute replica it holds', () => {
   const b = new Table('b');
   b.delivered('X');
-  const ask = signed<Ask>({ kind: 'ask', round: 0, node: 'd' });
-  assert.deepEqual(b.hear(ask), ['send d held d final 1 words []']);
+  const ask = signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 0, node: 'd' });
+  assert.deepEqual(b.hear(ask), ['send d recoveryReply d final 1 messages []']);
   b.hear(vote('prepare', 'd', 4, 3, 'Y'));
   b.hear(vote('commit', 'd', 0, 2, 'Z'));
   b.hear(viewChange('d', 5));
   b.tick(500);
-  assert.deepEqual(b.hear(ask), ['send d held d final 1 words [prepare v4 h3 Y, viewChange v5 final 0 prepared []]']);
+  assert.deepEqual(b.hear(ask), ['send d recoveryReply d final 1 messages [prepare v4 h3 Y, viewChange v5 final 0 prepared []]']);
 });
 
 test('a vote log that lacks a vote which stands in a stored certificate is too old: mute; one that holds it is not', () => {
@@ -369,7 +369,7 @@ test('a vote log that lacks a vote which stands in a stored certificate is too o
   const older = new Table('d', { ...certified, log: d1.log.slice(0, commit) });
   assert.equal(older.status.phase, 'mute');
   older.tick(500);
-  assert.ok(older.sent.some((message) => message.kind === 'ask'));
+  assert.ok(older.sent.some((message) => message.kind === 'recoveryQuery'));
   assert.deepEqual(
     older.votesSent().filter((line) => line.includes('h2')),
     [],

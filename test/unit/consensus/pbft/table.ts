@@ -13,7 +13,7 @@ import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import {
   decodeMessage,
   encodeMessage,
-  type Held,
+  type RecoveryReply,
   type Message,
   type NewView,
   type Plain,
@@ -108,9 +108,15 @@ export function newView(node: string, view: number, changes: readonly ViewChange
   return signed<NewView>({ kind: 'newView', view, viewChanges: changes.map(encodeMessage), node });
 }
 
-/** What `node` answers to the question of `about`, with the words of `about` it holds. */
-export function held(node: string, about: string, round: number, final: Certificate | undefined, words: readonly Message[] = []): Held {
-  return signed<Held>({ kind: 'held', about, round, certificate: final, words: words.map(encodeMessage), node });
+/** What `node` replies to the query of `about`, with the messages of `about` it holds. */
+export function recoveryReply(
+  node: string,
+  about: string,
+  round: number,
+  final: Certificate | undefined,
+  messages: readonly Message[] = [],
+): RecoveryReply {
+  return signed<RecoveryReply>({ kind: 'recoveryReply', about, round, certificate: final, messages: messages.map(encodeMessage), node });
 }
 
 interface PbftDetails {
@@ -248,8 +254,8 @@ export function said(message: Message): string {
     case 'fetch':
     case 'body':
       return `${message.kind} h${message.height} ${name(message.digest)}`;
-    case 'held':
-      return `held ${message.about} final ${message.certificate?.height ?? 0} words [${message.words.map((w) => said(decodeMessage(w))).join(', ')}]`;
+    case 'recoveryReply':
+      return `recoveryReply ${message.about} final ${message.certificate?.height ?? 0} messages [${message.messages.map((w) => said(decodeMessage(w))).join(', ')}]`;
     default:
       return message.kind;
   }

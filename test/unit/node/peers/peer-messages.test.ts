@@ -9,11 +9,11 @@ import { test } from 'node:test';
 import { createEngine, type Engine, type SignatureCheck } from '../../../../consensus/index.ts';
 import { type Certificate, certificateOf, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import {
-  type Ask,
+  type RecoveryQuery,
   type Body,
   encodeMessage,
   type Fetch,
-  type Held,
+  type RecoveryReply,
   type Message,
   type NewView,
   type Plain,
@@ -113,14 +113,14 @@ const consensus: Record<Message['kind'], () => Message> = {
   committed: () => ({ kind: 'committed', certificate: certificate('commit', 6) }),
   fetch: () => signed<Fetch>({ kind: 'fetch', height: 6, digest: X, node: peer }),
   body: () => signed<Body>({ kind: 'body', height: 6, digest: X, proposal, node: peer }),
-  ask: () => signed<Ask>({ kind: 'ask', round: 5, node: peer }),
-  held: () =>
-    signed<Held>({
-      kind: 'held',
+  recoveryQuery: () => signed<RecoveryQuery>({ kind: 'recoveryQuery', round: 5, node: peer }),
+  recoveryReply: () =>
+    signed<RecoveryReply>({
+      kind: 'recoveryReply',
       about: self,
       round: 5,
       certificate: certificate('commit', 7),
-      words: [encodeMessage(vote('commit', self, 6)), encodeMessage(viewChange(self, 1))],
+      messages: [encodeMessage(vote('commit', self, 6)), encodeMessage(viewChange(self, 1))],
       node: peer,
     }),
 };
