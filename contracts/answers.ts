@@ -1,39 +1,40 @@
 /**
- * Answers to what every transaction of a block asks of registry and access alike: whether a sender holds a right, whose a factory is. Found once while one
- * block is executed and nobody writes there, and paid for each time with what finding it took: neither result nor gas depends on what is remembered.
+ * A cache of what every transaction of a block asks of the registry and of access: whether a sender holds a right, who owns a factory. An
+ * answer is found once a block, as long as nobody writes there, and every use of it costs the gas that finding it took: neither result nor
+ * gas depends on the cache.
  */
 import { CONTRACT } from './builtin/index.ts';
 import type { Tank } from './gas.ts';
 
-const ANSWERS_MAX = 10_000; // of one block; what is asked beyond them is found each time
-const ASKED: ReadonlySet<string> = new Set([CONTRACT.registry, CONTRACT.access]);
+const ANSWERS_MAX = 10_000; // of one block; past it answers are found each time
+const CACHED_CONTRACTS: ReadonlySet<string> = new Set([CONTRACT.registry, CONTRACT.access]);
 
 export class Answers {
-  readonly #held = new Map<string, { readonly answer: unknown; readonly gas: number }>();
+  readonly #known = new Map<string, { readonly answer: unknown; readonly gas: number }>();
   #changed = false;
 
   /** Before each transaction. */
   begin(): void {
     if (!this.#changed) return;
-    this.#held.clear();
+    this.#known.clear();
     this.#changed = false;
   }
 
-  /** A contract writes: until this transaction has ended nothing is remembered, and nothing of before after it. */
+  /** A contract writes: the cache is not used for the rest of this transaction, and is empty after it. */
   wrote(contract: string): void {
-    if (ASKED.has(contract)) this.#changed = true;
+    if (CACHED_CONTRACTS.has(contract)) this.#changed = true;
   }
 
   /** @param question names all that the answer depends on beside registry, access and the block */
-  ask<T>(question: string, tank: Tank, find: () => T): T {
-    const held = this.#changed ? undefined : this.#held.get(question);
-    if (held) {
-      tank.use(held.gas);
-      return held.answer as T;
+  cached<T>(question: string, tank: Tank, find: () => T): T {
+    const known = this.#changed ? undefined : this.#known.get(question);
+    if (known) {
+      tank.use(known.gas);
+      return known.answer as T;
     }
     const used = tank.used;
     const answer = find();
-    if (!this.#changed && this.#held.size < ANSWERS_MAX) this.#held.set(question, { answer, gas: tank.used - used });
+    if (!this.#changed && this.#known.size < ANSWERS_MAX) this.#known.set(question, { answer, gas: tank.used - used });
     return answer;
   }
 }

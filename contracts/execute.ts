@@ -40,7 +40,7 @@ import {
 } from './types.ts';
 
 export interface ExecutionDeps {
-  /** Of the block that is executed, for all its transactions. */
+  /** The cache of the block that is executed, shared by its transactions. */
   readonly answers?: Answers;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
@@ -152,8 +152,8 @@ class Run {
   }
 
   /**
-   * Built-in contracts ask for the rights they need; deployed ones know of none, so it is asked where a transaction enters one. Judged again at each
-   * call, since the one before may have taken the right away. @throws ContractFailure
+   * Built-in contracts ask for the rights they need; deployed ones know of none, so it is asked where a transaction enters one. Judged
+   * again at each call, since the one before may have taken the right away. @throws ContractFailure
    */
   requireRightToCall(account: string): void {
     const read = (contract: string, key: ByteText): Uint8Array | undefined => {
@@ -336,9 +336,9 @@ class Frame implements Host {
     this.#run.overlay.set(this.#prefix + key, undefined);
   }
 
-  ask<T>(question: string, find: () => T): T {
+  cached<T>(question: string, find: () => T): T {
     const { deps, tank } = this.#run;
-    return deps.answers ? deps.answers.ask(question, tank, find) : find();
+    return deps.answers ? deps.answers.cached(question, tank, find) : find();
   }
 
   callAt(position: CallPosition): Call {
@@ -381,8 +381,8 @@ function methodUnknown(contract: string, method: string): ContractFailure {
 }
 
 /**
- * A contract's failure as it is. What the format layer refused while a built-in read its arguments (its own exceptions, worded by us, the same
- * everywhere) is bad arguments. Anything else is a fault.
+ * A contract's failure as it is. What the format layer refused while a built-in read its arguments (its own exceptions, worded by us, the
+ * same everywhere) is bad arguments. Anything else is a fault.
  */
 function failureOf(error: unknown): ContractFailure {
   if (error instanceof ContractFailure) return error;
@@ -396,21 +396,21 @@ function failureOf(error: unknown): ContractFailure {
 function detailOf(failure: ContractFailure): Uint8Array {
   const detail = failure.detail as { readonly [name: string]: Json };
   try {
-    const whole = encodeJson(sound(detail));
+    const whole = encodeJson(withWellFormedTexts(detail));
     if (whole.length <= RECEIPT_DETAIL_BYTES_MAX) return whole;
-    const cut = encodeJson({ ...(shorten(sound(detail)) as { readonly [name: string]: Json }), cut: true });
+    const cut = encodeJson({ ...(shorten(withWellFormedTexts(detail)) as { readonly [name: string]: Json }), cut: true });
     return cut.length <= RECEIPT_DETAIL_BYTES_MAX ? cut : encodeJson({ cut: true });
   } catch (error) {
     throw new ExecutionFault(`The detail of ${failure.code} is no JSON`, error);
   }
 }
 
-/** A text cut in the middle of a character, or bent by a contract, must not be what stops a node. */
-function sound(value: Json): Json {
+/** A text cut in the middle of a character, or made so by a contract, must not stop a node. */
+function withWellFormedTexts(value: Json): Json {
   if (typeof value === 'string') return wellFormed(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(sound);
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [wellFormed(name), sound(item as Json)]));
+  if (Array.isArray(value)) return value.map(withWellFormedTexts);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [wellFormed(name), withWellFormedTexts(item as Json)]));
 }
 
 function shorten(value: Json): Json {

@@ -1,6 +1,6 @@
 /**
- * This program, and not the contract, did something wrong. No receipt may be written of it, since another replica could come to another end: the shell
- * halts on it.
+ * This program did something wrong, and not the contract. No receipt may be written of it, since another replica could come to another
+ * result: the shell halts on it.
  */
 export class ExecutionFault extends Error {
   constructor(what: string, cause?: unknown) {

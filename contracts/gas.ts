@@ -1,7 +1,7 @@
 /**
  * The gas table of executionVersion 1. One unit is 25 picoseconds of the reference machine (2.5 GHz class x86-64 server core, Node 20), so
  * 40,000 gas are a microsecond and the default `blockGasMax` of 20e9 is half a second, a quarter of the default view time-out
- * (design: execution, "Gas is time"). Prices lean to the dear side: gas bounds work, nobody pays for it.
+ * (design: execution, "Gas is time"). Prices are rather too high than too low: gas bounds work, nobody pays for it.
  * The whole table is part of the bundle digest: a changed number is a new executionVersion.
  */
 import type { ChainParameters } from '../node/format/index.ts';
@@ -25,7 +25,10 @@ export const GAS = {
   perByteWritten: 200,
   /** Finding the body of an earlier block, wherever on disk it stands. */
   body: 40_000_000,
-  /** It is read whole, with its checksums, and nobody knows its length before it is read: this is charged for every byte of the largest block there may be. */
+  /**
+   * It is read whole, with its checksums, and nobody knows its length before it is read: this is charged for every byte of the largest
+   * block there may be.
+   */
   perBlockByteMax: 40,
   /** Taking one transaction of it apart. */
   perBodyByte: 80,
@@ -89,7 +92,10 @@ export const WASM_GAS = {
 /** Most gas that loading a contract's code may use. A deployment pays what its code used, code that fails to load too. */
 export const LOAD_GAS_MAX = 4_000_000_000;
 
-/** Memory of the images of all contracts that are not terminated, in bytes: so much every node keeps at hand from its start on, and no call pays for loading. */
+/**
+ * Memory of the images of all contracts that are not terminated, in bytes: so much every node keeps at hand from its start on, and no call
+ * pays for loading.
+ */
 export const IMAGES_TOTAL_BYTES_MAX = 134_217_728;
 
 /** Contracts that may be active inside one another, built-in ones counted. */

@@ -20,7 +20,10 @@ export interface CallPosition {
   readonly call: number;
 }
 
-/** The chain as execution reads it: the state, and the transactions of the blocks it came from, those before this one in its own block included. */
+/**
+ * The chain as execution reads it: the state, and the transactions of the blocks it came from, those before this one in its own block
+ * included.
+ */
 export interface ChainView extends StateView {
   /** Bytes of a transaction. Fails as a damaged store does when they are not at hand: a chain keeps what its state points to. */
   transaction(height: number, index: number): Uint8Array;
@@ -37,7 +40,7 @@ export interface BlockContext {
   readonly parameters: ChainParameters;
 }
 
-/** Who asks: facts of the signed transaction that the shell has checked (key registered, valid, signature good). */
+/** The transaction that is executed: facts of it that the shell has checked (key registered, valid, signature good). */
 export interface TransactionContext {
   readonly transactionId: Digest;
   /** Position in the block, from 0. */
@@ -49,7 +52,10 @@ export interface TransactionContext {
   readonly calls: readonly Call[];
 }
 
-/** The narrow door between one running contract and the chain. Every call through it costs gas; running out throws OutOfGas. */
+/**
+ * The narrow door between one running contract and the chain. Every call through it costs gas; running out throws ContractFailure
+ * GAS_EXHAUSTED.
+ */
 export interface Host {
   readonly block: BlockContext;
   readonly transaction: Pick<TransactionContext, 'transactionId' | 'index' | 'sender' | 'keyId' | 'keyKind'>;
@@ -68,15 +74,17 @@ export interface Host {
   /** Reads another contract's space. */
   read(contract: string, key: ByteText): Uint8Array | undefined;
   /**
-   * `find`, or what it found before in this block, at the same price.
+   * What `find` returns, or what it returned before in this block, at the same price.
    * @param question names all that the answer depends on beside registry, access and the block
    */
-  ask<T>(question: string, find: () => T): T;
-  /** A call that the state says was made: what it wrote may stand in its arguments alone. Calls of this block and this transaction included. */
+  cached<T>(question: string, find: () => T): T;
+  /**
+   * A call of this transaction or an earlier one, as the state names it: the content of a record stands in the arguments of its call alone.
+   */
   callAt(position: CallPosition): Call;
   /** `data` is canonical JSON. `records` emits nothing: its results tell its events. */
   emit(name: string, data: Uint8Array): void;
-  /** Says what the version of a record means that was just put, for whoever keeps an index of them: no part of state or receipt, and free. */
+  /** Reports the version of a record that was just written, for the query index: no part of state or receipt, and free of gas. */
   tell(written: WrittenVersion): void;
   /** Calls another contract inside the same transaction; a failure of the callee fails the caller unless it catches ContractFailure. */
   call(contract: string, method: string, args: Uint8Array): Uint8Array;
@@ -100,7 +108,7 @@ export interface WrittenVersion {
   readonly named: NamedFacts | undefined;
 }
 
-/** What a content says, as far as it is searched by. */
+/** The facts of a content by which records are searched. */
 export type NamedFacts = Pick<
   RecordFacts,
   'product' | 'productionBatch' | 'factory' | 'report' | 'verdict' | 'devices' | 'materials' | 'links' | 'timeUs'
@@ -187,7 +195,9 @@ export interface Execution {
   readonly writes: StateWrites;
 }
 
-/** The state key of `key` in the space of `contract`: one byte of name length, the name, the key. Spaces are contiguous ranges of the map. */
+/**
+ * The state key of `key` in the space of `contract`: one byte of name length, the name, the key. Spaces are contiguous ranges of the map.
+ */
 export function stateKey(contract: string, key: ByteText): ByteText {
   return String.fromCharCode(contract.length) + contract + key;
 }

@@ -1,6 +1,6 @@
 /**
- * Rights, decided on chain state so that every node decides alike (DB53/T 1407-2025 6.1.4.c): an account has roles, a role has rights, and what
- * belongs to another organisation needs that organisation's grant on top. Passwords, tokens and step-up are the API's; what a key may
+ * Rights, decided on chain state so that every node decides alike (DB53/T 1407-2025 6.1.4.c): an account has roles, a role has rights, and
+ * what belongs to another organisation needs that organisation's grant on top. Passwords, tokens and step-up are the API's; what a key may
  * sign is the registry's.
  */
 import { type ByteText, decodeJson, decodeJsonOnce } from '../../node/format/index.ts';
@@ -107,7 +107,10 @@ function ownerOf(read: Read, object: string): string | undefined {
   return entryOf(read, kind as RegistryKind, id)?.owner;
 }
 
-/** Whether the organisation `owner`, itself in force, has granted `right` on the object, or on all of its own, to the organisation `grantee`. */
+/**
+ * Whether the organisation `owner`, itself in force, has granted `right` on the object, or on all of its own, to the organisation
+ * `grantee`.
+ */
 export function isGranted(read: Read, owner: string, right: Right, object: string, grantee: string, atMs: number | undefined): boolean {
   if (!isInForce(entryOf(read, 'organisation', owner), atMs)) return false;
   return [object, ANY_OBJECT].some((granted) => {
@@ -130,8 +133,8 @@ export function requireRight(host: Host, right: Right, object?: string): string 
 }
 
 /**
- * The queries of a built-in contract, refused unless who asks, or signed the transaction, holds the right: a contract that reads on somebody's behalf reads
- * with his rights.
+ * The queries of a built-in contract, refused unless the account that asks, or signed the transaction, holds the right: a contract that
+ * reads on somebody's behalf reads with that account's rights.
  * @throws ContractFailure ACCESS_DENIED, before anything that is asked for is looked at
  */
 export function readableWith(right: Right, queries: BuiltinContract['queries'], judge: typeof may = may): BuiltinContract['queries'] {
@@ -207,7 +210,7 @@ function revoke(host: Host, bytes: Uint8Array): Uint8Array {
 
 /**
  * Defines a role of the caller's organisation, `name@organisation`; an empty list of rights takes it away. The chain's own roles stay: they
- * belong to every organisation alike. Nobody can put a right into a role that he does not hold himself.
+ * belong to every organisation alike. An account can put only rights into a role that it holds itself.
  */
 function setRole(host: Host, bytes: Uint8Array): Uint8Array {
   const args = readArguments(bytes);

@@ -24,7 +24,9 @@ export function anchoredHead(stored: Uint8Array): { readonly sequence: number; r
 /** Anchors kept apart by u32 count in their key. */
 const COUNT_MAX = 0xffff_ffff;
 
-/** `{node, head, count}` -> the anchor. By an account of the node's own organisation; the count only grows, so an anchor is never replaced. */
+/**
+ * `{node, head, count}` -> the anchor. By an account of the node's own organisation; the count only grows, so an anchor is never replaced.
+ */
 function anchor(host: Host, bytes: Uint8Array): Uint8Array {
   const args = readArguments(bytes);
   const node = args.text('node');

@@ -1,4 +1,7 @@
-/** What a block is judged by, read from chain state (design: chain, "consensusHash"), and how the active validators follow from the register. */
+/**
+ * What a block is judged by, read from chain state (design: chain, "consensusHash"), and how the active validators follow from the
+ * register.
+ */
 import {
   type ChainParameters,
   type ConsensusConfiguration,
@@ -63,31 +66,31 @@ export function sortValidators(rows: readonly ValidatorRow[]): readonly Validato
 const BLOCKS_PER_VIEW_MIN = 4;
 const MICROSECONDS_PER_MS = 1_000;
 
-/** Why a set of parameters cannot stand together, or undefined. The words go into receipts: they stay as they are. */
+/** Why a set of parameters contradicts itself, or undefined. The text goes into receipts, so it never changes. */
 export function parametersFault(parameters: ChainParameters): string | undefined {
   return parametersContradict(parameters) ?? blockTimeFault(parameters);
 }
 
-/** Of them what no chain can run with. */
+/** The contradictions with which no chain can run. */
 export function parametersContradict(parameters: ChainParameters): string | undefined {
   if (parameters.viewTimeoutMs > parameters.viewTimeoutMaxMs) return 'viewTimeoutMs must not be above viewTimeoutMaxMs';
   if (parameters.transactionGasMax > parameters.blockGasMax) return 'transactionGasMax must not be above blockGasMax';
   return undefined;
 }
 
-/** Of them what makes full blocks too slow for their views. */
+/** Why full blocks would be too slow for their views. */
 export function blockTimeFault(parameters: ChainParameters): string | undefined {
   const gasMax = blockGasOfView(parameters.viewTimeoutMs);
   if (parameters.blockGasMax <= gasMax) return undefined;
   return `blockGasMax must not be above ${gasMax}, a quarter of viewTimeoutMs (${parameters.viewTimeoutMs} ms)`;
 }
 
-/** Most gas of a block where views take so long. */
+/** Most gas of a block under this view time-out. */
 export function blockGasOfView(viewTimeoutMs: number): number {
   return Math.floor((viewTimeoutMs * MICROSECONDS_PER_MS * GAS_PER_MICROSECOND) / BLOCKS_PER_VIEW_MIN);
 }
 
-/** Shortest views for blocks of so much gas, ms. */
+/** Shortest view time-out for blocks of so much gas, ms. */
 export function viewOfBlockGas(blockGasMax: number): number {
   return Math.ceil((blockGasMax * BLOCKS_PER_VIEW_MIN) / (MICROSECONDS_PER_MS * GAS_PER_MICROSECOND));
 }

@@ -1,6 +1,6 @@
 /**
  * The state before the first block, from the genesis file: the same file gives the same writes on every node, in key order.
- * Whoever reads the file has checked its schema; what only the whole shows is checked here.
+ * The reader of the file has checked its schema; rules that span several members are checked here.
  */
 import {
   type ByteText,
@@ -35,53 +35,56 @@ export interface GenesisFault {
 /**
  * The judge of a genesis: everything wrong with it that its schema cannot see, which includes all that the contracts would refuse in a
  * transaction; empty when it can start a chain.
- * @param isNew it is being made. Of one that is taken over, whose chain may run, nobody can change a letter: what governance can put right is no fault.
+ * @param isNew true while the genesis is being made. One whose chain may run already cannot be changed: what governance can put right is no
+ * fault there.
  */
 export function genesisFaults(genesis: Genesis, acceptKey: AcceptKey, isNew = false): readonly GenesisFault[] {
   const faults: GenesisFault[] = [];
-  const say = (pointer: string, message: string, given?: string | number): void => {
+  const addFault = (pointer: string, message: string, given?: string | number): void => {
     faults.push(given === undefined ? { pointer, message } : { pointer, message, given });
   };
-  for (const [name, value] of Object.entries(genesis.parameters)) parameterFaults(name, value, say);
+  for (const [name, value] of Object.entries(genesis.parameters)) parameterFaults(name, value, addFault);
   if (faults.length === 0) {
     // one out of its range fits no other
     const parameters = parametersIn(genesis);
     const contradiction = parametersContradict(parameters);
-    if (contradiction) say('/parameters', contradiction);
+    if (contradiction) addFault('/parameters', contradiction);
     const slow = contradiction || !isNew ? undefined : blockTimeFault(parameters);
-    if (slow) say('/parameters', `${slow}; ${parameters.blockGasMax} stands here or is the default: state a lower one, or longer views`);
+    if (slow)
+      addFault('/parameters', `${slow}; ${parameters.blockGasMax} stands here or is the default: state a lower one, or longer views`);
   }
   const organisations = new Set(genesis.organisations.map(({ id }) => id));
-  listFaults('organisation', genesis.organisations, organisations, say);
-  listFaults('node', genesis.nodes, organisations, say);
-  listFaults('account', genesis.accounts, organisations, say);
-  listFaults('factory', genesis.factories, organisations, say);
-  listFaults('device', genesis.devices, organisations, say);
+  listFaults('organisation', genesis.organisations, organisations, addFault);
+  listFaults('node', genesis.nodes, organisations, addFault);
+  listFaults('account', genesis.accounts, organisations, addFault);
+  listFaults('factory', genesis.factories, organisations, addFault);
+  listFaults('device', genesis.devices, organisations, addFault);
   const mappings = genesis.mappings ?? [];
-  listFaults('mapping', mappings, organisations, say);
-  for (const [i, { class: name }] of mappings.entries()) if (!builtinClass(name)) say(`/mappings/${i}/class`, 'is no built-in class', name);
+  listFaults('mapping', mappings, organisations, addFault);
+  for (const [i, { class: name }] of mappings.entries())
+    if (!builtinClass(name)) addFault(`/mappings/${i}/class`, 'is no built-in class', name);
   for (const name of ['transportKey', 'validatorKey', 'tokenKey', 'custodialKey'] as const) {
     const seen = new Set<string>();
     for (const [i, { [name]: key }] of genesis.nodes.entries()) {
-      if (seen.has(key)) say(`/nodes/${i}/${name}`, TWICE, key);
+      if (seen.has(key)) addFault(`/nodes/${i}/${name}`, TWICE, key);
       seen.add(key);
-      if (!acceptKey(SUITE.ed25519, key)) say(`/nodes/${i}/${name}`, NO_KEY, key);
+      if (!acceptKey(SUITE.ed25519, key)) addFault(`/nodes/${i}/${name}`, NO_KEY, key);
     }
   }
   const nodes = new Map([...genesis.nodes].reverse().map((node) => [node.id, node])); // of two with one id the first counts
-  for (const [i, account] of genesis.accounts.entries()) accountFaults(account, nodes, `/accounts/${i}`, acceptKey, say);
+  for (const [i, account] of genesis.accounts.entries()) accountFaults(account, nodes, `/accounts/${i}`, acceptKey, addFault);
   const ownerOf = new Map(genesis.factories.map(({ id, organisation }) => [id, organisation]));
   for (const [i, { factory, organisation }] of genesis.devices.entries()) {
     const owner = ownerOf.get(factory);
-    if (owner === undefined) say(`/devices/${i}/factory`, 'names no factory of this file', factory);
-    else if (owner !== organisation) say(`/devices/${i}/factory`, `names a factory of ${owner}, not of ${organisation}`, factory);
+    if (owner === undefined) addFault(`/devices/${i}/factory`, 'names no factory of this file', factory);
+    else if (owner !== organisation) addFault(`/devices/${i}/factory`, `names a factory of ${owner}, not of ${organisation}`, factory);
   }
   const engine = validatorsFault(genesis.engine, validatorsOf(genesis));
-  if (engine) say('/nodes', engine);
+  if (engine) addFault('/nodes', engine);
   return faults;
 }
 
-type Say = (pointer: string, message: string, given?: string | number) => void;
+type AddFault = (pointer: string, message: string, given?: string | number) => void;
 
 const TWICE = 'stands there twice';
 /** As the contracts say of a key that is registered later: a point of small order signs everything. */
@@ -96,30 +99,30 @@ const LISTS = {
 } as const;
 export const PARAMETER_UNKNOWN = 'is not a chain parameter';
 
-function parameterFaults(name: string, value: number, say: Say): void {
+function parameterFaults(name: string, value: number, addFault: AddFault): void {
   if (!isParameterName(name)) {
-    say(`/parameters/${name}`, PARAMETER_UNKNOWN);
+    addFault(`/parameters/${name}`, PARAMETER_UNKNOWN);
     return;
   }
   const { min, max, unit } = parameterTable[name];
-  if (!isParameterValue(name, value)) say(`/parameters/${name}`, `must lie from ${min} to ${max} ${unit}`, value);
+  if (!isParameterValue(name, value)) addFault(`/parameters/${name}`, `must lie from ${min} to ${max} ${unit}`, value);
 }
 
 function listFaults(
   kind: keyof typeof LISTS,
   entries: readonly { readonly id: string; readonly organisation?: string }[],
   organisations: ReadonlySet<string>,
-  say: Say,
+  addFault: AddFault,
 ): void {
   const seen = new Set<string>();
   for (const [i, { id, organisation }] of entries.entries()) {
     const at = `/${LISTS[kind]}/${i}`;
     const problem = ID_PROBLEM[kind](id);
-    if (problem) say(`${at}/id`, problem, id);
-    if (seen.has(id)) say(`${at}/id`, TWICE, id);
+    if (problem) addFault(`${at}/id`, problem, id);
+    if (seen.has(id)) addFault(`${at}/id`, TWICE, id);
     seen.add(id);
     if (organisation !== undefined && !organisations.has(organisation))
-      say(`${at}/organisation`, 'names no organisation of this file', organisation);
+      addFault(`${at}/organisation`, 'names no organisation of this file', organisation);
   }
 }
 
@@ -128,25 +131,25 @@ function accountFaults(
   nodes: ReadonlyMap<string, Genesis['nodes'][number]>,
   at: string,
   acceptKey: AcceptKey,
-  say: Say,
+  addFault: AddFault,
 ): void {
-  if (!account.id.endsWith(`@${account.organisation}`)) say(`${at}/id`, `must end in @${account.organisation}`, account.id);
+  if (!account.id.endsWith(`@${account.organisation}`)) addFault(`${at}/id`, `must end in @${account.organisation}`, account.id);
   for (const [i, role] of account.roles.entries())
-    if (!Object.hasOwn(genesisRoles, role)) say(`${at}/roles/${i}`, `must be one of ${Object.keys(genesisRoles).join(', ')}`, role);
+    if (!Object.hasOwn(genesisRoles, role)) addFault(`${at}/roles/${i}`, `must be one of ${Object.keys(genesisRoles).join(', ')}`, role);
   const keyIds = new Set<string>();
   for (const [i, key] of account.keys.entries()) {
     const keyAt = `${at}/keys/${i}`;
-    if (keyIds.has(key.keyId)) say(`${keyAt}/keyId`, TWICE, key.keyId);
+    if (keyIds.has(key.keyId)) addFault(`${keyAt}/keyId`, TWICE, key.keyId);
     keyIds.add(key.keyId);
     if (key.kind === 'own') {
-      if (!acceptKey(key.suite, key.publicKey)) say(`${keyAt}/publicKey`, NO_KEY, key.publicKey);
-      if (key.node !== null) say(`${keyAt}/node`, 'must be null for a key of kind own', key.node);
+      if (!acceptKey(key.suite, key.publicKey)) addFault(`${keyAt}/publicKey`, NO_KEY, key.publicKey);
+      if (key.node !== null) addFault(`${keyAt}/node`, 'must be null for a key of kind own', key.node);
       continue;
     }
     const holder = nodes.get(key.node ?? '');
-    if (holder === undefined) say(`${keyAt}/node`, 'names no node of this file', key.node ?? undefined);
-    else if (holder.organisation !== account.organisation) say(`${keyAt}/node`, 'names a node of another organisation', holder.id);
-    else if (holder.custodialKey !== key.publicKey) say(`${keyAt}/publicKey`, 'is not the custodialKey of that node');
+    if (holder === undefined) addFault(`${keyAt}/node`, 'names no node of this file', key.node ?? undefined);
+    else if (holder.organisation !== account.organisation) addFault(`${keyAt}/node`, 'names a node of another organisation', holder.id);
+    else if (holder.custodialKey !== key.publicKey) addFault(`${keyAt}/publicKey`, 'is not the custodialKey of that node');
   }
 }
 

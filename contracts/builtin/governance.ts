@@ -1,7 +1,8 @@
 /**
  * Governance: organisations propose, organisations vote, two thirds decide, and the decision stands in the state of the deciding block
- * (design: chain, "Governance"). Where it changes what blocks are judged by, `nextConsensusHash` of that block differs from its `consensusHash`,
- * which makes it a barrier: nothing is proposed above it until it is final. So there is no separate activation step to miss.
+ * (design: chain, "Governance"). Where it changes what blocks are judged by, `nextConsensusHash` of that block differs from its
+ * `consensusHash`, which makes it a barrier: nothing is proposed above it until it is final. So there is no separate activation step to
+ * miss.
  */
 import {
   isParameterName,
@@ -83,8 +84,8 @@ interface Counter {
 }
 
 /**
- * True when `count` of `total` organisations are a two-thirds majority: at least two thirds, so that of three organisations two decide and no
- * single one can hold the chain (contracts/decisions/0001-governance-majority.md).
+ * True when `count` of `total` organisations are a two-thirds majority: at least two thirds, so that of three organisations two decide and
+ * no single one can hold the chain (contracts/decisions/0001-governance-majority.md).
  */
 export function isMajority(count: number, total: number): boolean {
   return total > 0 && count * 3 >= total * 2;
@@ -170,8 +171,9 @@ type BodyReader = (host: Host, args: Arguments, acceptKey: AcceptKey) => Proposa
 
 const bodyReaders: Readonly<Record<ProposalKind, BodyReader>> = {
   /**
-   * `{id, name, administrators: [{id, keys}], nodes?: [{id, transportKey, validatorKey, ...}]}`: without a first administrator nobody could act for
-   * the organisation, and where its nodes sign for him it must bring them at once, since his custodial key is theirs.
+   * `{id, name, administrators: [{id, keys}], nodes?: [{id, transportKey, validatorKey, ...}]}`: without a first administrator nobody could
+   * act for the organisation; where its nodes sign for that account they must come with the same proposal, since the custodial key is
+   * theirs.
    */
   addOrganisation: (host, args, acceptKey) => {
     const id = args.text('id', nameProblem);

@@ -1,4 +1,4 @@
-/** The built-in contracts of the house: who takes part, who may what, what is decided, which logs are anchored. */
+/** The built-in contracts of a network's members: registry, access, governance and audit. */
 import type { BuiltinContract } from '../types.ts';
 import { accessContract } from './access.ts';
 import { auditContract } from './audit.ts';

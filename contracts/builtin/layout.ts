@@ -1,6 +1,6 @@
 /**
- * Where the built-in contracts keep what, and the shape of it. Read by contracts/, node/ and api/; changed only with a new executionVersion.
- * Keys are ByteText inside the contract's own space (see stateKey). Values are canonical JSON unless said otherwise.
+ * Where the built-in contracts keep what, and the shape of it. Read by contracts/, node/ and api/; changed only with a new
+ * executionVersion. Keys are ByteText inside the contract's own space (see stateKey). Values are canonical JSON unless said otherwise.
  */
 import { type ByteText, type GenesisKey, type Json, type JsonObject, u32Text } from '../../node/format/index.ts';
 
@@ -105,8 +105,8 @@ export const accessKey = {
 } as const;
 
 /**
- * Every right there is; a route and a contract method name one of these. `x:own` is `x` for what the account wrote itself, and whoever holds `x` holds it
- * too. `chain:read` shows blocks and transactions whole, with every record in them.
+ * Every right there is; a route and a contract method name one of these. `x:own` is `x` for what the account wrote itself, and whoever
+ * holds `x` holds it too. `chain:read` shows blocks and transactions whole, with every record in them.
  */
 export const rights = [
   'record:submit',
@@ -168,7 +168,7 @@ export const governanceKey = {
   proposals: 'q' as ByteText,
   /** Ids of proposals open for votes, in order, and the number of the last proposal: `{last, open}`. */
   counter: 'n' as ByteText,
-  /** Ids of every organisation ever admitted, sorted; whether one is active says its entry. */
+  /** Ids of every organisation ever admitted, sorted; the entry of one says whether it is active. */
   organisations: 'o' as ByteText,
 } as const;
 

@@ -9,7 +9,10 @@ export const FOREIGN_ID_LENGTH_MAX = 128;
 export const TITLE_LENGTH_MAX = 256;
 export const ADDRESS_LENGTH_MAX = 256;
 
-/** Organisations, nodes, keys: lower-case letters, digits, `.` and `-`, a letter or digit at both ends. One spelling, safe in every URL and file name. */
+/**
+ * Organisations, nodes, keys: lower-case letters, digits, `.` and `-`, a letter or digit at both ends. One spelling, safe in every URL and
+ * file name.
+ */
 export function nameProblem(text: string): string | undefined {
   if (text.length < 1 || text.length > NAME_LENGTH_MAX) return `must have 1 to ${NAME_LENGTH_MAX} characters`;
   if (!/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(text))

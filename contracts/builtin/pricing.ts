@@ -1,6 +1,6 @@
 /**
- * What the built-in contracts that speak JSON charge for reading it, measured by test/bench/gas-calibrate.ts: the host prices the bytes as bytes, and
- * parsing them, judging every name and writing them again in canonical form costs a hundred times that.
+ * What the built-in contracts that speak JSON charge for reading it, measured by test/bench/gas-calibrate.ts: the host prices the bytes as
+ * bytes, and parsing them, judging every name and writing them again in canonical form costs a hundred times that.
  */
 import type { BuiltinContract, Host } from '../types.ts';
 

@@ -11,10 +11,10 @@ import { organisationOf } from './names.ts';
 export const GAS_PER_CLASS_BYTE = 4_000;
 
 /** What the checks read; the node asks the same questions before it signs. */
-export type Reading = Pick<Host, 'read' | 'block'> & Partial<Pick<Host, 'ask'>>;
+export type Reading = Pick<Host, 'read' | 'block'> & Partial<Pick<Host, 'cached'>>;
 
-function ask<T>(host: Reading, question: string, find: () => T): T {
-  return host.ask ? host.ask(question, find) : find();
+function cached<T>(host: Reading, question: string, find: () => T): T {
+  return host.cached ? host.cached(question, find) : find();
 }
 
 /** Facts of one fault as they stand in a receipt. */
@@ -28,7 +28,10 @@ export interface KeyConflict {
   readonly id: string;
   /** Index of the row of the same call that holds the key with other content; null when the chain does. */
   readonly sameKeyAs: number | null;
-  /** Decimal; "0" while the chain holds nothing under the key. Null in all that follows then, and for an account that may not read what it holds. */
+  /**
+   * Decimal; "0" while the chain holds nothing under the key. The members below are null then, and for an account that may not read the
+   * record.
+   */
   readonly currentVersion: string;
   readonly state: string | null;
   /** Hex, of the current version. */
@@ -39,7 +42,7 @@ export interface KeyConflict {
   readonly transactionId: string | null;
 }
 
-const UNTOLD = { state: null, recordDigest: null, height: null, transactionId: null };
+const UNDISCLOSED = { state: null, recordDigest: null, height: null, transactionId: null };
 
 /** @param visible whether the writer may read what the chain holds: a digest of short content can be guessed from. */
 export function keyConflict(
@@ -48,7 +51,7 @@ export function keyConflict(
   visible: boolean,
 ): KeyConflict {
   const known = { id: toHex(recordId), sameKeyAs: null, currentVersion: `${current}` };
-  if (!visible) return { ...known, ...UNTOLD };
+  if (!visible) return { ...known, ...UNDISCLOSED };
   return {
     ...known,
     state: latest.state,
@@ -59,11 +62,12 @@ export function keyConflict(
 }
 
 export function twinConflict(recordId: Uint8Array, sameKeyAs: number): KeyConflict {
-  return { id: toHex(recordId), sameKeyAs, currentVersion: '0', ...UNTOLD };
+  return { id: toHex(recordId), sameKeyAs, currentVersion: '0', ...UNDISCLOSED };
 }
 
 /**
- * Whether an account sees a record: it wrote the first version of it, or may read everybody's. What it does not see is to it as if there were no such record.
+ * Whether an account sees a record: it wrote the first version, or may read everybody's. To an account that does not see a record it does
+ * not exist.
  */
 export function seesRecord(read: Read, account: string, first: RecordVersion, atMs?: number): boolean {
   return first.actor === account || may(read, account, 'record:read', undefined, atMs);
@@ -75,7 +79,7 @@ export function senderOrganisation(host: Host, right: Right): string {
   if (host.caller !== sender) throw new ContractFailure('RECORD_CALLER_CONTRACT', { caller: host.caller });
   const { timestampMs } = host.block; // a suspended organisation and an account past its validity have no rights
   const holds = (): boolean => may((contract, key) => host.read(contract, key), sender, right, undefined, timestampMs);
-  if (!host.ask(`right\0${right}\0${sender}`, holds)) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
+  if (!host.cached(`right\0${right}\0${sender}`, holds)) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
   return organisationOf(sender)!;
 }
 
@@ -93,7 +97,7 @@ export function loadClass(
   return definition;
 }
 
-/** Judged once for the entry's bytes, and paid for each time: what it costs must not depend on what a replica remembers. */
+/** Judged once for the entry's bytes, and paid for each time: gas must not depend on what a replica remembers. */
 const definitions = new WeakMap<RegistryEntry<'class'>, ClassDefinition>();
 
 function registeredClass(host: Reading & Partial<Pick<Host, 'useGas'>>, name: string): ClassDefinition | undefined {
@@ -127,8 +131,8 @@ export function classAt(read: Read, name: string, version: number): ClassDefinit
 }
 
 /**
- * What speaks against a record in the name of its factory and devices: each must be the writer's or granted to it. Read one by one, as they are asked for;
- * `known` remembers answers within a call.
+ * The faults of a record's factory and devices: each must belong to the writer's organisation or be granted to it. They are read one by
+ * one, as the caller goes on; `known` remembers answers within a call.
  */
 export function* ownershipFaults(
   host: Reading,
@@ -146,7 +150,7 @@ export function* ownershipFaults(
     if (!known.has(name))
       known.set(
         name,
-        ask(host, `owner\0${org}\0${name}`, () => ownershipFault(host, org, kind, id)),
+        cached(host, `owner\0${org}\0${name}`, () => ownershipFault(host, org, kind, id)),
       );
     const code = known.get(name);
     if (code !== undefined) yield failure(code, record, path.split('.'), { [kind]: id });
@@ -164,8 +168,8 @@ function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', 
 }
 
 /**
- * Whether each mapping that a record says filled in values is registered, in force and for its class: who reads the record finds the rules there.
- * Anybody's will do; `known` remembers answers within a call.
+ * Whether each mapping that a record says filled in values is registered, in force and for its class: a reader of the record finds the
+ * rules there. A mapping of any organisation will do; `known` remembers answers within a call.
  */
 export function* mappingFaults(
   host: Reading,
@@ -179,7 +183,7 @@ export function* mappingFaults(
     if (!known.has(name))
       known.set(
         name,
-        ask(host, `mapping\0${name}`, () => mappingFault(host, definition.name, mapping)),
+        cached(host, `mapping\0${name}`, () => mappingFault(host, definition.name, mapping)),
       );
     const code = known.get(name);
     if (code !== undefined) yield failure(code, record, ['ext', 'filled'], { mapping });

@@ -1,6 +1,7 @@
 /**
  * The built-in contract `records`: puts production, device and quality records on the chain, amends and withdraws them, never overwrites
- * (design: record; DB53/T 1407-2025 6.1.1, 6.1.3). Content arrives in sealed canonical form; a transaction with one bad record writes nothing.
+ * (design: record; DB53/T 1407-2025 6.1.1, 6.1.3). Content arrives in sealed canonical form; a transaction with one bad record writes
+ * nothing.
  *
  * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are encodeRecordResults,
  * which its events are derived from. Deterministic: see design/execution.
@@ -65,7 +66,7 @@ import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
 export const GAS_PER_RECORD = 1_000_000; // identity, checks of class and ownership, three digests
-const GAS_PER_RECORD_BYTE = 1_500; // one pass, canonical form and digest; text full of escapes is the dearest
+const GAS_PER_RECORD_BYTE = 1_500; // one pass, canonical form and digest; text full of escapes takes longest
 const GAS_PER_RECORD_MARK = 14_000; // a member or an item of what is read as a tree: its name is looked up, its value is checked
 const GAS_PER_RECORD_FRAME = 8_000; // finding one record of a call among the others
 const COLON = 0x3a;
@@ -77,8 +78,8 @@ export function recordGas(content: Uint8Array): number {
 }
 
 /**
- * Gas of reading content as a tree: where the pass refuses it, a path in it leads through a list, or it is read back. Members and items are counted by the
- * marks between them, those inside texts as well.
+ * Gas of reading content as a tree: where the pass refuses it, a path in it leads through a list, or it is read back. Members and items are
+ * counted by the marks between them, those inside texts as well.
  */
 export function treeGas(content: Uint8Array): number {
   let marks = 0;
@@ -134,8 +135,8 @@ function positionOf({ block, transaction, callIndex }: Host, item: number): Reco
 }
 
 /**
- * A retry: the same content, however it spells its key, names the first version and its receipt, to who may not read it that it is stored and no more;
- * other content conflicts with what is there.
+ * A retry: the same content, however it spells its key, is answered with the first version and its receipt; an account that may not read
+ * that one learns only that it is stored. Other content conflicts with the stored one.
  */
 function repeated(host: Host, first: RecordVersion, digest: Digest, normalDigest: Digest, id: Digest, at: number): RecordResult {
   const current = currentVersion((k) => host.get(k), toByteText(id));
@@ -326,8 +327,8 @@ function saveSources(host: Host, submissions: readonly Submission[]): void {
 }
 
 /**
- * The further of two positions: by `seq` as a number when both have one, else by `time`, else the later sent. A position that comes late takes nothing
- * back: it only fills in what was not known.
+ * The further of two positions: by `seq` as a number when both have one, else by `time`, else the one sent later. A position that comes
+ * late takes nothing back: it only fills in what was not known.
  */
 function furtherPosition(held: SourcePosition, next: SourcePosition): SourcePosition {
   const bySeq = held.seq !== undefined && next.seq !== undefined ? compareSeq(held.seq, next.seq) : 0;
@@ -335,7 +336,7 @@ function furtherPosition(held: SourcePosition, next: SourcePosition): SourcePosi
   return order > 0 ? { ...next, ...held } : { ...held, ...next };
 }
 
-/** Negative when `a` comes first; 0 when one is no number, which the door refuses. */
+/** Negative when `a` comes first; 0 when one is no number, which the API refuses. */
 function compareSeq(a: string, b: string): number {
   return isInteger(a) && isInteger(b) ? compareDecimal(a, b) : 0;
 }

@@ -86,8 +86,8 @@ export const dataReaders = {
 } as const satisfies Record<string, DataReader>;
 
 /**
- * The definition of a record class. A change has the next version and the same key: what identifies a record may not depend on when it was written.
- * The same definition again is no new version, so that terms can change alone.
+ * The definition of a record class. A change has the next version and the same key: what identifies a record may not depend on when it was
+ * written. The same definition again is no new version, so that terms can change alone.
  */
 function readClassData(host: Host, _read: Read, args: Arguments, { id, before }: DataChange): RegistryEntry['data'] {
   const data = args.json('data');

@@ -1,7 +1,7 @@
 /**
- * The register of who and what takes part: organisations, nodes, accounts with their keys, and the entries of registry-data.ts (design: api,
- * "Registry entries"). An organisation's administrators keep its own entries; organisations and nodes change by governance only.
- * Every change is a transaction and every version stays readable.
+ * The register of who and what takes part: organisations, nodes, accounts with their keys, and the entries of registry-data.ts (design:
+ * api, "Registry entries"). An organisation's administrators keep its own entries; organisations and nodes change by governance only. Every
+ * change is a transaction and every version stays readable.
  */
 import { type ByteText, decodeJson, type Json, SUITE } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
@@ -86,7 +86,9 @@ export function createRegistryContract(options: { readonly acceptKey: AcceptKey 
 
 type Change = (host: Host, args: Arguments, acceptKey: AcceptKey) => unknown;
 
-/** `{kind, id, data, validFrom?, validTo?, documentDigest?}` -> the entry. The owner is the caller's organisation; ids are never used twice. */
+/**
+ * `{kind, id, data, validFrom?, validTo?, documentDigest?}` -> the entry. The owner is the caller's organisation; ids are never used twice.
+ */
 function register(host: Host, args: Arguments, acceptKey: AcceptKey): RegistryEntry {
   const kind = args.oneOf('kind', OWN_KIND_NAMES);
   args.stopIfFaulty();
@@ -206,8 +208,8 @@ function readAccount(
 }
 
 /**
- * `{keyId, publicKey, kind, node?, scope, validTo?, suite?}`; a custodial key is that of a node of the same organisation, a registered one unless
- * `custodialKeyOf` knows it.
+ * `{keyId, publicKey, kind, node?, scope, validTo?, suite?}`; a custodial key is that of a node of the same organisation, a registered one
+ * unless `custodialKeyOf` knows it.
  */
 export function readKey(
   host: Host,

@@ -1,7 +1,7 @@
 /**
- * Checks content against its class and tells every fault at once. The same code judges a submission in clear at the API door and the sealed
- * form in every replica: in the sealed form a field marked `sealed` must be `{"sealed": C}`, in clear it must not.
- * Deterministic: code units and bigint only.
+ * Checks content against its class and reports every fault at once. The same code judges a submission in clear at the API door and the
+ * sealed form in every replica: in the sealed form a field marked `sealed` must be `{"sealed": C}`, in clear it must not. Deterministic:
+ * code units and bigint only.
  */
 import type { ErrorCode } from '../../node/errors/index.ts';
 import {
@@ -39,14 +39,14 @@ export interface RecordFault {
 
 export type ContentForm = 'clear' | 'sealed';
 
-export const RECORD_FAULTS_MAX = 200; // faults told of one record; a record with more says so by its last one
+export const RECORD_FAULTS_MAX = 200; // faults reported of one record; further ones are not looked for
 const SUGGESTION_DISTANCE_MAX = 3; // edits between an unknown name and the one suggested for it
 const NAME_COMPARED_LENGTH_MAX = 64; // longer names get no suggestion
-export const NAMES_COMPARED_MAX = 5_000; // known names that the unknown ones of one record are compared with; past it none gets a suggestion
+export const NAMES_COMPARED_MAX = 5_000; // comparisons of unknown names with known ones in one record; past it no name gets a suggestion
 
 /**
- * Every fault of `content` (without `token`), in document order, at most `faultsMax`; empty when it fits its class. A replica wants to know only
- * whether there is one: with 1 the check ends there, so that bad content never costs more than good.
+ * Every fault of `content` (without `token`), in document order, at most `faultsMax`; empty when it fits its class. A replica wants to know
+ * only whether there is one: with 1 the check ends there, so that bad content never costs more than good.
  */
 export function checkContent(
   definition: ClassDefinition,
@@ -90,7 +90,7 @@ class ContentCheck {
     return this.faults.length >= this.#faultsMax;
   }
 
-  /** What may have been meant: said at the door, where the content is in clear; a replica does not look for it. */
+  /** The known name that may have been meant: the API says it, where the content is in clear; a replica does not look for it. */
   #nearest(name: string, known: readonly string[]): string | undefined {
     if (this.#form !== 'clear' || this.#full()) return undefined;
     this.#compared += known.length;
@@ -362,7 +362,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** Levenshtein distance by code unit, or `enough` once it cannot be less: only cells so near the diagonal that they can be are looked at. */
+/** Levenshtein distance by code unit, or `enough` once it cannot be less: cells too far from the diagonal for that are skipped. */
 function editDistance(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;
   let row: number[] = [];
@@ -402,8 +402,8 @@ export function isPathText(text: string): boolean {
 }
 
 /**
- * True when nothing in `text` can be seen: it is empty or of white space and zero-width characters only. The list is written out, because what an engine
- * takes for white space has changed between versions of Unicode.
+ * True when nothing in `text` can be seen: it is empty or of white space and zero-width characters only. The list is written out, because
+ * what an engine takes for white space has changed between versions of Unicode.
  */
 export function isBlank(text: string): boolean {
   for (let i = 0; i < text.length; i++) {

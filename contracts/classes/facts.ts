@@ -111,8 +111,8 @@ function linkOf(link: TextTree): LinkFact[] {
 }
 
 /**
- * Names and texts that identify the record within class and organisation; `ext.record_key` wins over the class's key fields. A time stands in it as its
- * instant and a number as its value, however the content spells them.
+ * Names and texts that identify the record within class and organisation; `ext.record_key` wins over the class's key fields. A time stands
+ * in it as its instant and a number as its value, however the content spells them.
  */
 export function keyOf(definition: ClassDefinition, content: TextStruct): { readonly [name: string]: string } {
   const own = textAt(content, 'ext.record_key');

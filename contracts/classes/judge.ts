@@ -1,4 +1,7 @@
-/** The one judge of a record's content in its stored form: the scanner where it accepts, reader and checker for all it refuses, since they can say why. */
+/**
+ * The one judge of a record's content in its stored form: the scanner where it accepts, reader and checker for all it refuses, since they
+ * can say why.
+ */
 import {
   canonicalJson,
   type Crypto,
@@ -29,7 +32,8 @@ export type Judgement =
 
 /**
  * Judges the bytes of a record in sealed form, as every replica does.
- * @param beforeTree called before each reading of them as a tree, which takes many times as long as the pass: twice where the scanner read one and then
+ * @param beforeTree called before each reading of them as a tree, which takes many times as long as the pass: twice where the scanner read
+ * one and then
  *   refused the content
  */
 export function judgeContent(definition: ClassDefinition, bytes: Uint8Array, beforeTree?: () => void): Judgement {

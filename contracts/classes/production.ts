@@ -1,7 +1,7 @@
 /**
- * `production`: the 16 names of DB53/T 1407-2025 annex A, table A.1, without `token`, spelled as printed (`pro_Report_qualify_eval`).
- * The annex prints eight top-level parameters as required and no requirement for the members; here all members are required, and those that may not
- * have been measured or inspected take UNAVAILABLE. Temperature, humidity and pressure are decimals; their units go into `ext.units`.
+ * `production`: the 16 names of DB53/T 1407-2025 annex A, table A.1, without `token`, spelled as printed (`pro_Report_qualify_eval`). The
+ * annex prints eight top-level parameters as required and no requirement for the members; here all members are required, and those that may
+ * not have been measured or inspected take UNAVAILABLE. Temperature, humidity and pressure are decimals; their units go into `ext.units`.
  */
 import { ID_LENGTH_MAX, LINE_LENGTH_MAX, LONG_TEXT_LENGTH_MAX } from './ext.ts';
 import type { ClassDefinition } from './schema.ts';

@@ -1,6 +1,6 @@
 /**
- * Other texts in the place of those at given paths of a record's canonical bytes, in one walk that opens no value it need not: a record may have
- * megabytes. In steps, for the thread that votes; a contract takes them at once.
+ * Replaces the texts at given paths of a record's canonical bytes, in one pass that decodes no value it need not: a record may have
+ * megabytes. The pass goes in steps, so that it does not hold the thread that votes; a contract takes all of them at once.
  */
 import { concat, encodeJson, fromUtf8 } from '../../node/format/index.ts';
 

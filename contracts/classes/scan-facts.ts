@@ -1,4 +1,7 @@
-/** What a scan has met of the facts and the key of a record, as spans in numbered slots (scan-plan.ts), and the texts they become in the end. */
+/**
+ * What a scan has met of the facts and the key of a record, as spans in numbered slots (scan-plan.ts), and the texts they become in the
+ * end.
+ */
 import { canonicalDecimal, canonicalTime, isDecimal, UNAVAILABLE, utf8 } from '../../node/format/index.ts';
 import type { LinkFact, MaterialFact, RecordFacts } from './facts.ts';
 import { type KeyPart, NO_SLOT, type ScanPlan, type ValuePart } from './scan-plan.ts';
@@ -62,7 +65,7 @@ export class FactSlots {
     this.#mappings = [];
   }
 
-  /** What was told stays; the text is not held. */
+  /** What was returned stays valid; the bytes of the record are let go. */
   end(): void {
     this.#bytes = NO_BYTES;
   }
@@ -77,7 +80,10 @@ export class FactSlots {
     if (!this.#mappings.includes(mapping)) this.#mappings.push(mapping);
   }
 
-  /** The record before is remembered: records of one sender name the same factory, device, supplier and batch. */
+  /**
+   * Texts of the record before are used again where they are the same: records of one sender name the same factory, device, supplier and
+   * batch.
+   */
   #text(slot: number): string | undefined {
     if (slot === NO_SLOT || this.#from[slot] === ABSENT) return undefined;
     if (this.#known[slot] === 1) return this.#texts[slot];

@@ -1,6 +1,7 @@
 /**
- * A class definition laid out for the scanner (scan.ts): every field a node of one shape, names as the bytes that stand in canonical text, facts and key
- * as numbered slots. Made once a definition. What the scanner would not read exactly as the checker and `factsOf` do has no plan, and they judge it.
+ * A class definition laid out for the scanner (scan.ts): every field a node of one shape, names as the bytes that stand in canonical text,
+ * facts and key as numbered slots. Made once a definition. A class that the scanner would not read exactly as the checker and `factsOf` do
+ * has no plan, and they judge its records.
  */
 import { compareBytes, JSON_DEPTH_MAX, utf8 } from '../../node/format/index.ts';
 import { EXT_SCHEMA } from './ext.ts';
@@ -16,7 +17,7 @@ export const NO_SLOT = -1;
 /** One field. All kinds have the same members in the same order, so that the engine sees one shape. */
 export class PlanNode {
   readonly kind: PlanKind;
-  /** Number of its path; it counts where nothing around the field stands several times. */
+  /** Number of its path; used outside lists and maps only. */
   place = NO_SLOT;
   /** Where the scanner leaves the span of this text. */
   slot = NO_SLOT;
@@ -24,7 +25,7 @@ export class PlanNode {
   // text, decimal
   readonly sealed: boolean;
   readonly unavailable: boolean;
-  /** Must show something. */
+  /** Must not be blank. */
   readonly visible: boolean;
   readonly minLength: number;
   readonly maxLength: number;

@@ -1,6 +1,6 @@
 /**
- * Texts of canonical content as bytes, judged where they stand: spans [from, to) between the quotes. Each function says exactly what the checker's own says
- * of the text (check.ts, schema.ts, decimal.ts, time.ts); what is rare is turned into text and handed to that.
+ * Texts of canonical content as bytes, judged where they stand: spans [from, to) between the quotes. Each function says exactly what the
+ * checker's own says of the text (check.ts, schema.ts, decimal.ts, time.ts); what is rare is turned into text and handed to that.
  */
 import { DECIMAL_LENGTH_MAX, fromUtf8, parseTime, shortAscii, US_PER_SECOND } from '../../node/format/index.ts';
 import { isPathText, PATH_LENGTH_MAX } from './check.ts';
@@ -21,14 +21,16 @@ const LETTER_R = 0x72;
 const LETTER_T = 0x74;
 const ASCII_END = 0x80;
 
-/** 1 for bytes that stand for themselves in a text: printable ASCII without quote and backslash, and DEL, which RFC 8785 does not escape. */
+/**
+ * 1 for bytes that stand for themselves in a text: printable ASCII without quote and backslash, and DEL, which RFC 8785 does not escape.
+ */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < ASCII_END && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
 );
 
-/** Reads texts of RFC 8785 one after another. A refusal leaves it anywhere. */
+/** Reads texts of RFC 8785 one after another. After a refusal its place is undefined. */
 export class TextScanner {
-  /** What is read, and zeros behind it: nothing goes on at a zero. */
+  /** The bytes that are read, with zeros behind them: no text goes on at a zero. */
   bytes: Uint8Array = new Uint8Array(0);
   /** The next byte. */
   at = 0;
@@ -116,7 +118,9 @@ export function textOf(bytes: Uint8Array, from: number, to: number): string {
   return out + text.slice(done);
 }
 
-/** True when the span is this text, character by character: no escape, nothing but ASCII. Another span may be it as well, spelled otherwise. */
+/**
+ * True when the span is this text, character by character: no escape, nothing but ASCII. Another span may be it as well, spelled otherwise.
+ */
 export function isTextAt(bytes: Uint8Array, from: number, to: number, text: string): boolean {
   if (to - from !== text.length) return false;
   for (let i = 0; i < text.length; i++) {
@@ -126,7 +130,7 @@ export function isTextAt(bytes: Uint8Array, from: number, to: number, text: stri
   return true;
 }
 
-/** True when the text is seen to show something by its first character alone; others are asked about as text. */
+/** True when the first character alone shows that the text is not blank; of all others isBlank decides. */
 export function beginsVisibly(bytes: Uint8Array, from: number, to: number): boolean {
   const first = bytes[from]!;
   return to > from && first > 0x20 && first < 0x7f && first !== BACKSLASH;
@@ -285,7 +289,10 @@ function isMediaTypeHalf(bytes: Uint8Array, from: number, to: number): boolean {
   return true;
 }
 
-/** UTC microseconds of a claimed time; undefined when parseTime refuses it. The spelling that nearly all have is read here, every other one by parseTime. */
+/**
+ * UTC microseconds of a claimed time; undefined when parseTime refuses it. The spelling that nearly all have is read here, every other one
+ * by parseTime.
+ */
 export function timeAt(bytes: Uint8Array, from: number, to: number): bigint | undefined {
   if (readPlainTime(bytes, from, to)) return BigInt(plainTime.seconds) * US_PER_SECOND + BigInt(plainTime.us);
   const reading = parseTime(textOf(bytes, from, to));
@@ -312,7 +319,7 @@ const SECONDS_PER_DAY = 86_400;
 /** Of the time read last. */
 const plainTime = { seconds: 0, us: 0 };
 
-/** RFC 3339 without leap second, in the years that have four digits everywhere on Earth. False says nothing: parseTime may take it. */
+/** RFC 3339 without leap second, in the years that have four digits everywhere on Earth. False decides nothing: parseTime may accept it. */
 function readPlainTime(bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from <= SECOND_END || to - from > TIME_LENGTH_MAX) return false;
   const year = 100 * twoDigits(bytes, from) + twoDigits(bytes, from + 2);

@@ -1,7 +1,8 @@
 /**
- * One pass over the canonical text of a record: RFC 8785 form, UTF-8, every rule of its class, references, facts and key, without a tree. It takes exactly
- * what decodeContent and checkContent take, and tells what factsOf and keyOf tell (test/unit/contracts/classes/scan.test.ts compares them); what it
- * refuses is read again by those, which can say what is wrong (judge.ts). Work and depth are bounded by the text and the class.
+ * One pass over the canonical text of a record: RFC 8785 form, UTF-8, every rule of its class, references, facts and key, without a tree.
+ * It takes exactly what decodeContent and checkContent take, and tells what factsOf and keyOf tell
+ * (test/unit/contracts/classes/scan.test.ts compares them); what it refuses is read again by those, which can say what is wrong (judge.ts).
+ * Work and depth are bounded by the text and the class.
  */
 import {
   compareDecimal,
@@ -51,8 +52,8 @@ export interface ClearField {
 }
 
 /**
- * undefined when `bytes` are not the canonical text of content that its class takes in this form, and when the scanner cannot read the class.
- * A list of one is refused in either form: it stands as its item in what is stored.
+ * undefined when `bytes` are not the canonical text of content that its class takes in this form, and when the scanner cannot read the
+ * class. A list of one is refused in either form: it stands as its item in what is stored.
  * @param beforeTree called before the bytes are read as a tree, for a path that leads through a list or a map
  */
 export function scanContent(
@@ -86,7 +87,10 @@ const COLON = 0x3a;
 const SEALED_OPEN = utf8('{"sealed":"');
 const SEALED_CLOSE = utf8('"}');
 const UNAVAILABLE_BYTES = utf8(UNAVAILABLE);
-/** Zeros behind the content: no text goes on there, so that reading never leaves the array, which would make the engine read slower from then on. */
+/**
+ * Zeros behind the content: no text goes on there, so that reading never leaves the array, which would make the engine read slower from
+ * then on.
+ */
 const END_BYTES = 4; // of the longest character
 const SHORT_BYTES = 65_536; // bytes of a content that is copied into the one array for all
 const short = new Uint8Array(SHORT_BYTES + END_BYTES);
@@ -98,7 +102,7 @@ class ContentScanner extends TextScanner {
   /** By place: 1 where the field is there. */
   readonly #there: Uint8Array;
   #sealedForm = true;
-  /** Lists and maps around what is read. */
+  /** Lists and maps that the scan is inside. */
   #around = 0;
   /** Spans of the paths that `ext.filled` and `ext.units` name. */
   #references: number[] = [];
@@ -120,7 +124,7 @@ class ContentScanner extends TextScanner {
       const fits = this.#value(this.#plan.root, 0) && this.at === bytes.length && this.#referencesHold(beforeTree);
       return fits ? this.#scanned() : undefined;
     } finally {
-      this.bytes = short; // what is long is not held until the next record of the class
+      this.bytes = short; // long content is not kept until the next record of the class
       this.#content = short;
       this.#facts.end();
     }
@@ -246,7 +250,10 @@ class ContentScanner extends TextScanner {
     return true;
   }
 
-  /** The member, `after` or a later one, whose name and colon come next; negative when there is none. Names come in order, so the next one is likely. */
+  /**
+   * The member, `after` or a later one, whose name and colon come next; negative when there is none. Names come in order, so the next one
+   * is likely.
+   */
   #name({ tokens }: PlanNode, after: number): number {
     let low = after;
     let high = tokens.length - 1;

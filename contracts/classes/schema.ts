@@ -35,7 +35,7 @@ export interface StructSchema {
   readonly required?: readonly string[];
   /** At least one of these must be present. */
   readonly requiredAny?: readonly string[];
-  /** A struct that holds `name` is of this schema instead. Of `ext` alone: a registered class has none. */
+  /** A struct that holds `name` is of this schema instead. Used by `ext` alone: a registered class has none. */
   readonly variant?: { readonly name: string; readonly schema: StructSchema };
 }
 
@@ -81,14 +81,17 @@ export interface ClassDefinition {
   readonly key: readonly string[];
   readonly body: StructSchema;
   readonly facts: ClassFacts;
-  /** Dotted paths whose values are terms: what names one of them is proved to be all that does, of what was written since the class says so. */
+  /**
+   * Dotted paths whose values are terms: a list of the records with such a value is proved complete, for those written since the class
+   * declares it.
+   */
   readonly provable?: readonly string[];
 }
 
 export const CLASS_NAME_LENGTH_MAX = 64; // code units of a class name
 const SCHEMA_DEPTH_MAX = 16;
 const SCHEMA_NODES_MAX = 2_000;
-// Every replica looks these lists through for a few bytes of content, so they are short.
+// Every replica searches these lists for a few bytes of content, so they are short.
 const KEY_PATHS_MAX = 16;
 /** Each is a key of the state that a record writes. */
 const PROVABLE_PATHS_MAX = 8;

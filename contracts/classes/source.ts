@@ -1,4 +1,7 @@
-/** `source`: where a record came from, as its sender states it. Beside the class's fields in what is submitted, beside the content in what is stored. */
+/**
+ * `source`: where a record came from, as its sender states it. Beside the class's fields in what is submitted, beside the content in what
+ * is stored.
+ */
 import { SOURCE_TEXT_BYTES_MAX, type TextTree, utf8 } from '../../node/format/index.ts';
 import { checkContent, type RecordFault } from './check.ts';
 import type { ClassDefinition } from './schema.ts';

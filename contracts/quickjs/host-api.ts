@@ -98,7 +98,8 @@ function lossyText(bytes: Uint8Array): string {
 
 /**
  * Canonical form of JSON that a contract made.
- * @throws ContractFailure CONTRACT_VALUE_INVALID for what the prelude found (NaN, a Map, $int), fractions, unsafe integers, unpaired surrogates, nesting past JSON_DEPTH_MAX, or size.
+ * @throws ContractFailure CONTRACT_VALUE_INVALID for what the prelude found (NaN, a Map, $int), fractions, unsafe integers, unpaired
+ * surrogates, nesting past JSON_DEPTH_MAX, or size.
  */
 export function canonicalOf(bytes: Uint8Array, bytesMax: number, gas: GasTank, what: string): Uint8Array {
   useJsonGas(bytes, gas);

@@ -65,7 +65,10 @@ export function addDifferences(
   if (start >= 0) out.push({ at: start, bytes: bytes.slice(start, to) });
 }
 
-/** Compares word by word: images begin and end on multiples of four. `offset` is the word where `base` begins; it counts as zero past its end. */
+/**
+ * Compares word by word: images begin and end on multiples of four. `offset` is the word where `base` begins; it counts as zero past its
+ * end.
+ */
 function differs(words: Int32Array, from: number, to: number, base: Int32Array, offset: number): boolean {
   const shared = Math.min(to, offset + base.length);
   let at = from;

@@ -1,7 +1,7 @@
 /**
- * One running copy of the metered engine: its memory, its globals, and the calls into it. The glue to the wasm file is ours and small: every
- * import answers a constant or goes to the host API, so nothing of the machine (clock, time zone, language, environment) can be seen inside,
- * and an instance is made without waiting.
+ * One running copy of the metered engine: its memory, its globals, and the calls into it. The glue to the wasm file is ours and small:
+ * every import answers a constant or goes to the host API, so nothing of the machine (clock, time zone, language, environment) can be seen
+ * inside, and an instance is made without waiting.
  *
  * Import and export names are those of quickjs-emscripten 0.32.0, release build, as its own loader binds them. They are one letter each
  * and hold for this file only, which the bundle digest pins.
@@ -25,7 +25,10 @@ const EMPTY = new Uint8Array(0);
 const FAULT_ENTRY = asciiBytes(ENTRY.fault);
 const STRICT = 1 << 3; // JS_EVAL_FLAG_STRICT
 
-/** Answers one host call: texts in, a text or nothing out. Throwing leaves the engine for good; the instance is restored before its next use. */
+/**
+ * Answers one host call: texts in, a text or nothing out. Throwing leaves the engine for good; the instance is restored before its next
+ * use.
+ */
 export type HostCall = (op: number, first: Uint8Array, second: Uint8Array, third: Uint8Array) => Uint8Array | undefined;
 
 /** Why the engine stopped before it was done; its memory is worthless until restored. */
@@ -153,7 +156,8 @@ export class Instance {
 
   /**
    * Puts the whole used memory back: base image, then the differences of `image`; zero everywhere else. Used is what can have been touched:
-   * static data, the stack down to where it came, the heap up to the pages handed out. After a trap that is not one of ours it is every byte there is.
+   * static data, the stack down to where it came, the heap up to the pages handed out. After a trap that is not one of ours it is every
+   * byte there is.
    */
   restore(base: Base, image: Image): void {
     const bytes = this.#bytes;

@@ -1,9 +1,10 @@
 /**
  * The contract machine: code in, image once, then calls on restored memory. Synchronous after creation.
  *
- * An image is a pure function of (bundle, code): the base image restored, the code run, what differs kept. Images of live contracts are kept for as
- * long as they live (`keep`), others up to a bound; a caller's gas never depends on what is at hand, or replicas would differ. Re-entrant calls
- * take the next instance of a pool, and go on with the depth their caller has left, so that one bound holds for the native stack.
+ * An image is a pure function of (bundle, code): the base image restored, the code run, what differs kept. Images of live contracts are
+ * kept for as long as they live (`keep`), others up to a bound; a caller's gas never depends on what is at hand, or replicas would differ.
+ * Re-entrant calls take the next instance of a pool, and go on with the depth their caller has left, so that one bound holds for the native
+ * stack.
  */
 import { encodeJson, fromUtf8, hashTagged, type Json, toHex, utf8, wellFormed } from '../../node/format/index.ts';
 import { ExecutionFault, isHostFault } from '../fault.ts';
@@ -18,7 +19,7 @@ import { ENTRY } from './prelude.ts';
 
 export const CODE_BYTES_MAX = 262_144; // of one contract
 const LOOSE_IMAGES_BYTES_MAX = IMAGES_TOTAL_BYTES_MAX; // of images nobody keeps: more than the deployments of one block can pay for
-const MESSAGE_UNITS_MAX = 400; // of the engine's words in a failure
+const MESSAGE_UNITS_MAX = 400; // of the engine's message in a failure
 const DESCRIPTION_BYTES_MAX = 65_536; // names of methods and queries, and events with what is said about them
 const NAMES_COUNT_MAX = 256; // methods, queries or events of one contract
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
@@ -314,7 +315,7 @@ function invalid(message: string): ContractFailure {
   return new ContractFailure('CONTRACT_CODE_INVALID', { message: wellFormed(message.slice(0, MESSAGE_UNITS_MAX)) });
 }
 
-/** The contract's description of itself. Its code ran first and may have bent what the prelude uses: nothing here is taken on trust. */
+/** The contract's description of itself. Its code ran first and may have changed what the prelude uses: nothing here is taken on trust. */
 function descriptionOf(json: Uint8Array): Pick<LoadedContract, 'methods' | 'queries' | 'events'> {
   const { methods, queries, events } = objectOr(JSON.parse(fromUtf8(json)) as Json);
   const isObject = typeof events === 'object' && events !== null && !Array.isArray(events);
@@ -333,8 +334,8 @@ function messageOf(json: Uint8Array): string {
 }
 
 /**
- * What the prelude reports of an error that left the contract: its own refusal, or a fault in its code. `cause` is what the contract, or the
- * contract that it called, says beside; left out when it cannot stand in a receipt.
+ * What the prelude reports of an error that left the contract: its own refusal, or a fault in its code. `cause` is what the contract, or
+ * the contract that it called, says beside; left out when it cannot stand in a receipt.
  */
 function refusalOf(contract: string, json: Uint8Array): ContractFailure {
   const { name, code, message, at, detail } = factsOf(json);

@@ -2,8 +2,8 @@
  * What a contract may see: an allow-list. Every global and every listed member that is not here is deleted before the contract's code is
  * loaded, so a feature that a later engine adds stays out until it is let in. Part of the bundle digest.
  *
- * Absent on purpose: clocks and randomness, promises and everything asynchronous, proxies, binary arrays (they show the bits of a NaN, which
- * machines choose differently), weak references (they show the collector), and every way from text to code.
+ * Absent on purpose: clocks and randomness, promises and everything asynchronous, proxies, binary arrays (they show the bits of a NaN,
+ * which machines choose differently), weak references (they show the collector), and every way from text to code.
  */
 
 /** Global name -> members that stay; `*` keeps all of them. */

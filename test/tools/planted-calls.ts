@@ -12,7 +12,7 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'what was found of registry and access outlives a transaction that writes there',
     file: ANSWERS,
-    from: '    this.#held.clear();\n',
+    from: '    this.#known.clear();\n',
     to: '',
     test: ANSWERS_TEST,
     only: 'with answers remembered as without, and use',
@@ -20,15 +20,15 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'what was found of registry and access is given again in the transaction that writes there',
     file: ANSWERS,
-    from: 'const held = this.#changed ? undefined : this.#held.get(question);',
-    to: 'const held = this.#held.get(question);',
+    from: 'const known = this.#changed ? undefined : this.#known.get(question);',
+    to: 'const known = this.#known.get(question);',
     test: ANSWERS_TEST,
     only: 'with answers remembered as without, and use',
   },
   {
     name: 'an answer that is remembered costs no gas',
     file: ANSWERS,
-    from: '      tank.use(held.gas);\n',
+    from: '      tank.use(known.gas);\n',
     to: '',
     test: ANSWERS_TEST,
     only: 'with answers remembered as without, and use',
@@ -182,8 +182,8 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'any key may stand in a genesis',
     file: 'contracts/builtin/genesis.ts',
-    from: 'if (!acceptKey(SUITE.ed25519, key)) say(',
-    to: "if (key === '') say(",
+    from: 'if (!acceptKey(SUITE.ed25519, key)) addFault(',
+    to: "if (key === '') addFault(",
     test: 'test/unit/node/config/genesis.test.ts',
   },
   {

@@ -121,7 +121,7 @@ test('a bounded number of answers is remembered, and none that was not found', (
   const answers = new Answers();
   let found = 0;
   const ask = (question: string, gas = 3): number =>
-    answers.ask(question, new Tank(gas), () => {
+    answers.cached(question, new Tank(gas), () => {
       found++;
       return question.length;
     });
@@ -132,9 +132,9 @@ test('a bounded number of answers is remembered, and none that was not found', (
   assert.equal(found, 10_002);
   const failing = new Answers();
   const tank = new Tank(10);
-  assert.throws(() => failing.ask('q', tank, () => tank.use(11)), ContractFailure);
+  assert.throws(() => failing.cached('q', tank, () => tank.use(11)), ContractFailure);
   assert.equal(
-    failing.ask('q', new Tank(10), () => 7),
+    failing.cached('q', new Tank(10), () => 7),
     7,
   );
 });

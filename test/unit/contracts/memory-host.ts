@@ -68,7 +68,7 @@ export class MemoryChain {
       put: (key, value) => this.state.set(stateKey(self, key), value),
       delete: (key) => this.state.delete(stateKey(self, key)),
       read: this.read,
-      ask: (_question, find) => find(),
+      cached: (_question, find) => find(),
       callAt: () => {
         throw new Error('No body is kept here');
       },

@@ -93,7 +93,7 @@ class Chain {
       put: (key, value) => void draft.set(key, value),
       delete: () => assert.fail('records never deletes'),
       read: (contract, key) => this.others.get(contract + key),
-      ask: (_question, find) => find(),
+      cached: (_question, find) => find(),
       callAt: ({ height }) => this.calls.get(height)!,
       emit: () => assert.fail('records emits nothing: its results tell what happened'),
       tell: () => undefined,

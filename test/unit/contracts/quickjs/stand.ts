@@ -28,7 +28,7 @@ export function stand(machine: QuickJsMachine, source: string): Stand {
     put: (key, value) => void rows.set(key, value),
     delete: (key) => void rows.delete(key),
     read: () => undefined,
-    ask: (_question, find) => find(),
+    cached: (_question, find) => find(),
     callAt: () => {
       throw new Error('No body is kept here');
     },
