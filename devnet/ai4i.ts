@@ -1,7 +1,7 @@
 /**
- * AI4I 2020 as annex A records: 10,000 rows of a milling machine's data set, spread over the factories of a devnet. Same input, same records, on every
- * run. What the data does not hold is UNAVAILABLE or invented; what is invented is listed in `ext.filled` beside the registered mapping whose document
- * holds the rules (AI4I_MAPPING_FILE; licence CC BY 4.0, see SOURCE.md there).
+ * AI4I 2020 as annex A records: 10,000 rows of a milling machine's data set, spread over the factories of a devnet. Same input, same
+ * records, on every run. What the data does not hold is UNAVAILABLE or invented; what is invented is listed in `ext.filled` beside the
+ * registered mapping whose document holds the rules (AI4I_MAPPING_FILE; licence CC BY 4.0, see SOURCE.md there).
  */
 import { parse } from 'csv-parse/sync';
 import { formatTime, parseTime, type RecordOrigin, type TextStruct } from '../node/format/index.ts';

@@ -1,6 +1,6 @@
 /**
- * A devnet as an object: `startDevnet` makes or finds its files, starts its nodes as processes, waits until all of them agree on a first block.
- * For tests, benches and the runner. Everything is done from outside: commands, HTTPS, files, signals.
+ * A devnet as an object: `startDevnet` makes or finds its files, starts its nodes as processes, waits until all of them agree on a first
+ * block. For tests, benches and the runner. Everything is done from outside: commands, HTTPS, files, signals.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -33,7 +33,7 @@ export interface DevnetOptions {
   readonly say?: (line: string) => void;
   /** Gives up starting, and ends what was started. */
   readonly signal?: AbortSignal;
-  /** Called once before the first process starts, for the last moment of the caller's own process. */
+  /** Called once before the first process starts; the caller runs `killNow` when its own process ends. */
   readonly onProcesses?: (killNow: () => void) => void;
   /** How long all nodes together may take to the first block, and one to serve again; default READY_TIMEOUT_MS. */
   readonly readyTimeoutMs?: number;
@@ -73,7 +73,7 @@ export interface Devnet {
   readonly genesisPath: string;
   /** SIGTERM to all, SIGKILL to who does not end; resolves when all are gone. */
   stop(): Promise<void>;
-  /** For the last moment of the process. */
+  /** SIGKILL to all without waiting: for the exit handler of the caller's process. */
   killNow(): void;
 }
 
@@ -81,9 +81,9 @@ const NODES_DEFAULT = 4;
 const READY_TIMEOUT_MS = 240_000; // a process that ends is seen at once; on a machine that is busy with other things four nodes take long
 const POLL_MS = 100;
 const REVIVE_DELAY_MS = 1_000;
-const REVIVALS_MAX = 5; // in a row within REVIVAL_WINDOW_MS; a node that falls at every start is said and left down
+const REVIVALS_MAX = 5; // in a row within REVIVAL_WINDOW_MS; a node that ends at every start is reported and left down
 const REVIVAL_WINDOW_MS = 60_000;
-const HANDED_ON: ReadonlySet<string> = new Set(['TRACEMILL_LOG_LEVEL', 'TRACEMILL_VERIFY_WORKERS', 'TRACEMILL_LANG']);
+const VARIABLES_HANDED_ON: ReadonlySet<string> = new Set(['TRACEMILL_LOG_LEVEL', 'TRACEMILL_VERIFY_WORKERS', 'TRACEMILL_LANG']);
 const LOG_TAIL_CHARACTERS = 2_000;
 
 /** @throws ChainError DEVNET_START_FAILED with the end of the log of the node that did not come up. */
@@ -254,9 +254,9 @@ async function headOf(client: Client): Promise<{ readonly height: number; readon
   return data.head;
 }
 
-/** A node gets its settings from its node.json alone; what the caller has set for himself would be the same for all of them. */
+/** A node gets its settings from its node.json alone; what the caller has set in its own environment would be the same for all of them. */
 export function childEnvironment(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string | undefined>> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TRACEMILL_') || HANDED_ON.has(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TRACEMILL_') || VARIABLES_HANDED_ON.has(name)));
 }
 
 function tailOf(path: string): string {

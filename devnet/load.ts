@@ -1,6 +1,6 @@
 /**
- * Loads rows into a devnet over HTTPS, every organisation through its own node at the same time. What an earlier run has settled is skipped;
- * should that note be lost, sending everything again stores nothing twice.
+ * Loads rows into a devnet over HTTPS, every organisation through its own node at the same time. What an earlier run has settled is
+ * skipped; should that note be lost, sending everything again stores nothing twice.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * One node as a child process: started by the command anyone would use, its output in node.log, ended by signals. Knows nothing of what runs inside.
+ * One node as a child process: started by the command anyone would use, its output in node.log, ended by signals.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';

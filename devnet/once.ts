@@ -34,7 +34,7 @@ const CONTRACT_CALL = ['judge', '["ONCE","pass"]'] as const; // devnet/contracts
 const CONTRACT_EVENT = 'Judged';
 const KILL_AT = 0.3; // share of the rows that are settled when the primary is killed
 const DOWN_SHARE = 0.2; // share of the rows that must be settled without it before it is started again
-const DOWN_MAX_MS = 30_000; // its own organisation's rows wait for it: at the latest then it comes back
+const DOWN_MAX_MS = 30_000; // its own organisation's rows wait for it: it is started again after this at the latest
 const SAME_HEAD_TIMEOUT_MS = 240_000;
 const EVENT_TIMEOUT_MS = 120_000;
 const PAGE_ROWS = 1_000;
@@ -316,7 +316,7 @@ export function onceSteps(options: OnceOptions): readonly Step[] {
   }
 }
 
-/** For after the nodes have stopped: what lies compressed in their stores. */
+/** To run after the nodes have stopped: searches what lies compressed in their stores. */
 export function storedTextStep(net: Devnet, people: readonly string[]): Step {
   return {
     name: 'no name or number of an operator is in a stored value in clear',

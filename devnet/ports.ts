@@ -5,11 +5,12 @@ import { createServer } from 'node:net';
 export const LOOPBACK = '127.0.0.1';
 
 /**
- * Ports that are drawn from, the last one left out: below those that a system gives to outgoing connections (Linux from 32,768 on, others from
- * 49,152 on). A node that is down for a while could lose one of those to any program, and two networks that start at once could be given the same.
+ * Ports that are drawn from, the last one left out: below those that a system gives to outgoing connections (Linux from 32,768 on, others
+ * from 49,152 on). A node that is down for a while could lose one of those to any program, and two networks that start at once could be
+ * given the same.
  */
 export const PORTS_DRAWN = { from: 15_000, to: 26_000 } as const;
-/** Draws until none is found; nearly all are free on any machine. */
+/** Most draws before it gives up; nearly all ports are free on any machine. */
 const DRAWS_MAX = 1_000;
 
 /** True when nothing listens on the port. */

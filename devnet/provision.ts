@@ -1,6 +1,7 @@
 /**
- * The files of a devnet: keys, authority, certificates, genesis, settings, credentials and the profile that commands read. Made once; a later
- * start finds them and changes nothing but ports that are busy now. Passwords and passphrases lie here in clear, mode 0600: a devnet only.
+ * The files of a devnet: keys, authority, certificates, genesis, settings, credentials and the profile that commands read. Made once; a
+ * later start finds them and changes nothing but ports that are busy now. Passwords and passphrases lie here in clear, mode 0600: a devnet
+ * only.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** The devnet a person runs: starts it, loads the data set, says how to reach it, stays up until a signal; or goes through the scenario and ends. */
+/**
+ * The devnet a person runs: starts it, loads the data set, says how to reach it, stays up until a signal; or goes through the scenario and
+ * ends.
+ */
 import { join } from 'node:path';
 import { DEVNET_DIRECTORY, type Progress } from '../api/cli/index.ts';
 import { tracemillIn } from './command.ts';

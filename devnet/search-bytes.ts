@@ -1,4 +1,7 @@
-/** Looks for texts in every file of a directory as raw bytes, in UTF-8, UTF-16LE, as JSON escapes, in hex and base64; and in the values of its stores. */
+/**
+ * Looks for texts in every file of a directory as raw bytes, in UTF-8, UTF-16LE, as JSON escapes, in hex and base64; and in the values of
+ * its stores.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromByteText } from '../node/format/index.ts';
@@ -11,7 +14,7 @@ export interface Found {
 }
 
 const RANGE_ROWS = 1_000;
-/** A shorter text has too few whole groups to be told from chance. */
+/** A shorter text has too few whole base64 groups to be told from chance. */
 const BASE64_BYTES_MIN = 8;
 
 interface Needle {

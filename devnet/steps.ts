@@ -1,4 +1,6 @@
-/** A scenario as a list of named steps. Each is tried and its outcome printed; a step whose need failed is not tried and counts as failed. */
+/**
+ * A scenario as a list of named steps. Each is tried and its outcome printed; a step whose need failed is not tried and counts as failed.
+ */
 
 export interface Step {
   readonly name: string;
