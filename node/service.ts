@@ -108,9 +108,9 @@ export interface NodeService {
   standing?(): Standing;
   /** Votes, view, storing, sync and finality: whether each is well. */
   health(): { readonly checks: readonly HealthCheck[]; readonly dueForMs: number; readonly stalled: Stall | undefined };
-  /** `heldBack` of them no block may hold now, because their senders have used up their gas and others go first. */
   /** Transactions that wait here and that a proposer leaves out although its blocks have room. */
   leftOut(): number;
+  /** What waits here. `heldBack` of them no block may hold now, because their senders have used up their gas and others go first. */
   mempool(): { readonly count: number; readonly bytes: number; readonly heldBack: number };
   /** Consensus frames of peers dropped since the start, because their share of the inbox was full or they are no validators. */
   inbox(): { readonly dropped: number };

@@ -73,7 +73,7 @@ export interface LedgerStore extends Store {
   sync(): Promise<void>;
 }
 
-/** Append-only log of records (votes). `append` resolves when the bytes are on disk. A torn last record is dropped on open and said. */
+/** Append-only log of records (votes). `append` resolves when the bytes are on disk. A torn last record is dropped on open and reported. */
 export interface AppendLog {
   /** Records found on open, oldest first. */
   readonly records: readonly Uint8Array[];

@@ -376,7 +376,7 @@ export function createChain(deps: ChainDependencies): Chain {
         } catch (error) {
           if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
         }
-        // So many proposals ago that the executor let its overlay go: the same bytes execute alike.
+        // An overlay that the executor dropped is rebuilt from the same bytes.
         const transactions = [...held.transactions.values()];
         const againMs = world.clock.monotonic();
         const again = await executor.execute({ headerBytes: held.headerBytes, transactions: transactions.map(verifiedOf) });

@@ -221,13 +221,13 @@ class Driver implements ConsensusDriver {
 
   #receive(from: string, bytes: Uint8Array): void {
     if (this.#state !== 'running' || !this.#accepting) return;
-    if (!this.#inbox.isValidator(from) && !this.#letsStranger(from)) return;
+    if (!this.#inbox.isValidator(from) && !this.#acceptsStranger(from)) return;
     this.#inbox.push({ from, bytes });
     this.#wake();
   }
 
   /** The validators may have changed at a height that one of us has not seen, so only how much it sends is held against it. */
-  #letsStranger(from: string): boolean {
+  #acceptsStranger(from: string): boolean {
     if (this.#strangerFrames.of(from, STRANGER_FRAMES).take(1) === 0) return true;
     this.#framesRefused++;
     if (this.#strangerReports.of(from, STRANGER_REPORTS).take(1) === 0) this.#options.network.report(from, 'PEER_NOT_VALIDATOR');

@@ -117,7 +117,7 @@ export const genesisSchema = Type.Object(
 );
 
 /**
- * @param isNew it is being made: see `genesisFaults`.
+ * @param isNew true while the genesis is being made: see `genesisFaults`.
  * @throws ChainError GENESIS_INVALID with every fault: `{pointer, message, given}`.
  */
 export function parseGenesis(text: string, { isNew = false } = {}): Genesis {

@@ -1,6 +1,6 @@
 /**
  * Whether an exchange log is the one that was written: every entry's link follows from the one before it, and where the chain holds an anchor the
- * link is the anchored one. The links alone show a changed entry; who rewrites all links after it is found by the anchors, who cuts the end too.
+ * link is the anchored one. The links alone show a changed entry; the anchors show that all links after it were rewritten, or that the end was cut.
  */
 import { exchangePrefix, type ExchangeHead, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
 import { type ByteText, type Digest, equalBytes, fromHex, prefixEnd, toHex } from '../format/index.ts';
@@ -33,7 +33,7 @@ export interface ExamineOptions {
   /** First and last entry; all when absent. */
   readonly from?: number;
   readonly to?: number;
-  /** Told of every entry that can be read, sound or not, in order. */
+  /** Called with every entry that can be read, in order, whether its link fits or not. */
   readonly onEntry?: (entryBytes: Uint8Array) => void;
   /** Awaited after each step; its rejection ends the examination. */
   readonly pause?: () => Promise<void>;

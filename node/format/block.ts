@@ -11,7 +11,7 @@ export const HEADER_VERSION = 1;
 export const ENGINE_DATA_BYTES_MAX = 256;
 export const VALIDATORS_MAX = 128;
 export const FINALITY_BYTES_MAX = 65_536; // of a proof of finality; votes of VALIDATORS_MAX take half of it
-export const PARAMETERS_MAX = 256; // rows of a configuration that a decoder bears
+export const PARAMETERS_MAX = 256; // rows of a configuration that a decoder accepts
 export const PUBLIC_KEY_BYTES_MAX = 128;
 export const BLOCK_TRANSACTIONS_LIMIT = 10_000; // hard bound of the encoding; the chain parameter is at most this
 

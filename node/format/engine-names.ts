@@ -1,4 +1,4 @@
-/** Names of the engines, apart from what each asks: the command line shows them and loads nothing else. */
+/** Names of the engines, in a file of their own: the command line shows them and loads nothing else. */
 
 export const engineNames = ['pbft'] as const;
 export type EngineName = (typeof engineNames)[number];

@@ -20,7 +20,7 @@ export function validatorsMin(engine: EngineName): number {
   }
 }
 
-/** Why a validator set cannot run the engine, or undefined. The words go into receipts: they stay as they are. */
+/** Why a validator set cannot run the engine, or undefined. The text goes into receipts, so it never changes. */
 export function validatorsFault(engine: string, validators: readonly Pick<Validator, 'node' | 'weight'>[]): string | undefined {
   if (engine !== 'pbft') return undefined;
   if (validators.length < PBFT_VALIDATORS_MIN)

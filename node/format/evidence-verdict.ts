@@ -26,7 +26,7 @@ import { openTransaction } from './transaction.ts';
 /** State key of a version: space of `records`, kind `v`, record id, version. */
 const RECORD_VERSION_KEY = /^\x07recordsv([\s\S]{32})([\s\S]{4})$/;
 
-/** What the verifier already believes: the text of the genesis file, or one header hash he took from elsewhere. */
+/** What the verifier trusts already: the text of the genesis file, or one header hash from another source. */
 export type EvidenceTrust =
   | { readonly kind: 'genesis'; readonly text: string }
   | { readonly kind: 'pinned'; readonly height: number; readonly hash: Digest };

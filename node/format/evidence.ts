@@ -47,7 +47,7 @@ export interface Evidence {
   readonly value: string;
   /** Content of the version under the key; absent for a tombstone and for any other key. */
   readonly record?: TextStruct;
-  /** What its sender said of its source; absent where he said nothing. */
+  /** What its sender said of its source; absent where nothing was said. */
   readonly source?: TextStruct;
   readonly proof: string;
   readonly state: EvidenceHeader;
@@ -94,7 +94,7 @@ export function stateValueHash(crypto: Pick<Crypto, 'hash'>, value: Uint8Array):
 }
 
 /**
- * What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: who writes it as it comes writes the file.
+ * What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: to write the members as they come is to write the file.
  * @throws RangeError when the header does not decode or the path does not fit index and count
  */
 export function* evidenceSteps(parts: EvidenceParts): Generator<void, Evidence, void> {
@@ -161,7 +161,7 @@ function sidedPath(index: number, count: number, path: readonly Digest[]): strin
   return out;
 }
 
-/** @throws DecodeError for anything that evidenceSteps would not say. */
+/** @throws DecodeError for anything that evidenceSteps would not make. */
 export function decodeEvidence(text: string): Evidence {
   if (text.length > EVIDENCE_BYTES_MAX) throw new DecodeError(`evidence is longer than ${EVIDENCE_BYTES_MAX} characters`);
   let value: Json;

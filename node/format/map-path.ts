@@ -27,7 +27,7 @@ export function inRange(key: ByteText, range: KeyRange): boolean {
   return key >= range.from && (range.to === undefined || key < range.to);
 }
 
-/** How all keys under a path lie to a range; `across` when that cannot be said of all of them alike. */
+/** Where the keys under a path lie relative to a range; `across` when some may be inside and some outside. */
 export function relate(path: ByteText, depth: number, range: KeyRange): 'inside' | 'outside' | 'across' {
   const end = pathEnd(path, depth);
   if ((end !== undefined && end <= range.from) || (range.to !== undefined && path >= range.to)) return 'outside';

@@ -101,8 +101,8 @@ interface Ref {
 }
 
 /**
- * Depth-first through a proof in key order. Whatever is not hashed is decided by what is: a proof that comes to the root holds the bytes its maker
- * hashed, so only what no hash covers is checked here. Recursion is bounded: every branch lies deeper than the one above.
+ * Depth-first through a proof in key order. A proof whose hash is the root holds the bytes its maker hashed, so only what no hash
+ * covers is checked here. Recursion is bounded: every branch lies deeper than the one above.
  */
 class Walk {
   readonly #crypto: Hash;

@@ -103,7 +103,7 @@ export function listKeystore(path: string): readonly KeyEntry[] {
   return readKeystoreFile(path).keys;
 }
 
-interface Held {
+interface HeldKey {
   readonly entry: KeyEntry;
   readonly secret: Uint8Array;
 }
@@ -112,10 +112,10 @@ class Vault implements Keystore {
   readonly path: string;
   readonly #kdf: Sealed['kdf'];
   readonly #key: Uint8Array;
-  #held: readonly Held[];
+  #held: readonly HeldKey[];
   readonly #signers = new Map<string, Ed25519Signer>();
 
-  constructor(path: string, kdf: Sealed['kdf'], key: Uint8Array, held: readonly Held[]) {
+  constructor(path: string, kdf: Sealed['kdf'], key: Uint8Array, held: readonly HeldKey[]) {
     this.path = path;
     this.#kdf = kdf;
     this.#key = key;
@@ -175,7 +175,7 @@ class Vault implements Keystore {
   }
 
   /** Memory follows the disk: a key that could not be saved was never there. */
-  async #replace(next: readonly Held[]): Promise<void> {
+  async #replace(next: readonly HeldKey[]): Promise<void> {
     const before = this.#held;
     this.#held = next;
     try {
@@ -201,7 +201,7 @@ class Vault implements Keystore {
     await writeFileAtomic(this.path, `${JSON.stringify(file, undefined, 2)}\n`, FILE_MODE);
   }
 
-  #find(id: string): Held {
+  #find(id: string): HeldKey {
     const held = this.#held.find((candidate) => candidate.entry.id === id);
     if (held === undefined) throw new ChainError('KEY_UNKNOWN', { id });
     return held;

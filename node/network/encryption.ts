@@ -32,7 +32,7 @@ function inOnePiece(connection: MessageStream): MessageStream {
   return Object.assign(connection, { send: ((data) => send(data.subarray())) satisfies typeof send });
 }
 
-/** The length of a message that has not begun is longer than any, so that its bytes are waited for. A stream of another make is left as it is. */
+/** The library is given a length longer than any message while none has begun, so that it waits for bytes. Streams of other kinds stay as they are. */
 function withoutExceptions<Secured extends { readonly connection: object }>(secured: Secured): Secured {
   const { decoder } = secured.connection as { decoder?: { lengthDecoder?: (bytes: { readonly byteLength: number }) => number } };
   const lengthOf = decoder?.lengthDecoder;

@@ -1,10 +1,10 @@
-/** Handshakes under way, by address: one address leaves the others room. */
+/** Handshakes under way, bounded by address: one address cannot take the room of the others. */
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Clock } from '../world.ts';
 
 /** From an inbound connection to the end of its handshakes. */
 export const HANDSHAKE_TIMEOUT_MS = 8_000;
-/** Handshakes of one address that have begun and not ended within that time: it leaves the others room. */
+/** Handshakes of one address that are under way at once. */
 export const HANDSHAKES_PER_ADDRESS_MAX = 32;
 
 export class Handshakes {
@@ -30,7 +30,7 @@ export class Handshakes {
     this.#byHost.get(host)?.shift();
   }
 
-  /** Hosts all of whose handshakes have had their time. */
+  /** Forgets the hosts all of whose handshakes are over or too late. */
   forgetLate(): void {
     const since = this.#clock.monotonic() - HANDSHAKE_TIMEOUT_MS;
     for (const [host, began] of this.#byHost) if (began.every((at) => at <= since)) this.#byHost.delete(host);

@@ -22,15 +22,15 @@ export const STREAMS_PER_CONNECTION_MAX = 16;
 /** Lost pings end a connection only after this: four nodes of a devnet share two cores. */
 const PING_TIMEOUT_MS = 20_000;
 
-/** Whom the host lets in. */
+/** Which connections the host admits. */
 export interface Gate {
   /** A connection from outside whose handshake would begin now. */
-  letsBegin(remote: Multiaddr): boolean;
+  mayBegin(remote: Multiaddr): boolean;
   handshakeEnded(remote: Multiaddr): void;
   /** It has as many connections as it can need. */
   isCrowded(peer: PeerId): boolean;
   /** For connections from outside. */
-  letsVisit(peer: PeerId): boolean;
+  mayVisit(peer: PeerId): boolean;
   /** The handshake has proven `peer`. */
   denies(peer: PeerId): boolean;
 }
@@ -58,10 +58,10 @@ export function createHost({
     services: { identify: identify() },
     connectionGater: {
       denyDialMultiaddr: () => false,
-      denyInboundConnection: ({ remoteAddr }) => !gate.letsBegin(remoteAddr),
+      denyInboundConnection: ({ remoteAddr }) => !gate.mayBegin(remoteAddr),
       denyInboundEncryptedConnection: (peer, { remoteAddr }) => {
         gate.handshakeEnded(remoteAddr);
-        return gate.isCrowded(peer) || (!gate.letsVisit(peer) && gate.denies(peer));
+        return gate.isCrowded(peer) || (!gate.mayVisit(peer) && gate.denies(peer));
       },
       denyOutboundEncryptedConnection: (peer) => gate.denies(peer),
     },

@@ -3,7 +3,7 @@
  *
  * Between each two nodes run two connections, one with a stream for votes, one with a stream for bulk. The node with the lower id dials; the
  * other dials only when nothing has come for a while (it may be the one behind a firewall), and when both did, the lower id's link stays.
- * The gater admits proven keys of registered nodes only. Everything here is told about peers by `admit` and `report`; it decides nothing else.
+ * The gater admits proven keys of registered nodes only. What it knows about peers comes by `admit` and `report` alone; it decides nothing else.
  */
 import './shim.ts';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
@@ -19,7 +19,7 @@ import { CONNECTIONS_PER_PEER_MAX, createHost, DIAL_TIMEOUT_MS, type Gate } from
 import { Link, type LinkEvents } from './link.ts';
 import { CUT_OFF_MS, Penalties } from './penalties.ts';
 import { BACK_OFF_MIN_MS, backOffMs, createPeer, keyOf, type Peer, targetsOf } from './peer.ts';
-import { ask, VISIT_PROTOCOL, VISIT_TIMEOUT_MS, VisitDesk, type VisitHandler } from './visits.ts';
+import { askOnce, VISIT_PROTOCOL, VISIT_TIMEOUT_MS, VisitDesk, type VisitHandler } from './visits.ts';
 
 const CHANNELS = ['votes', 'bulk'] as const;
 const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as const;
@@ -216,7 +216,7 @@ class RealNetwork implements Libp2pNetwork, Gate {
     let connection: Connection | undefined;
     try {
       connection = await this.#libp2p.dial(targets, { force: true, signal });
-      return await ask(await connection.newStream(VISIT_PROTOCOL, { signal }), question, this.#options.world.timers);
+      return await askOnce(await connection.newStream(VISIT_PROTOCOL, { signal }), question, this.#options.world.timers);
     } catch (error) {
       throw new ChainError('PEER_UNREACHABLE', { peer: node }, error);
     } finally {
@@ -264,7 +264,7 @@ class RealNetwork implements Libp2pNetwork, Gate {
     this.#cut(peer, isErrorCode(code) ? code : 'PEER_MESSAGE_MALFORMED');
   }
 
-  letsBegin(remote: Multiaddr): boolean {
+  mayBegin(remote: Multiaddr): boolean {
     return this.#handshakes.begin(hostOf(remote));
   }
 
@@ -276,9 +276,9 @@ class RealNetwork implements Libp2pNetwork, Gate {
     return this.#libp2p.getConnections(peer).length >= CONNECTIONS_PER_PEER_MAX;
   }
 
-  letsVisit(peer: PeerId): boolean {
+  mayVisit(peer: PeerId): boolean {
     const keyText = keyOf(peer);
-    return keyText !== undefined && !this.#byKey.has(keyText) && this.#desk.lets(keyText);
+    return keyText !== undefined && !this.#byKey.has(keyText) && this.#desk.mayConnect(keyText);
   }
 
   denies(peer: PeerId): boolean {

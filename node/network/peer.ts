@@ -17,7 +17,7 @@ export interface Peer {
   readonly keyText: string;
   addresses: readonly string[];
   readonly links: Map<Channel, Link>;
-  /** Both links open, and said so. */
+  /** Both links are open, and the log says so. */
   up: boolean;
   dialling: boolean;
   attempts: number;

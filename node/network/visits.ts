@@ -2,8 +2,8 @@
  * Visits: one question, one answer, on a stream of its own that is closed after it. A node that the chain has expelled may ask this way for headers and
  * certificates, or it could never learn that it was expelled (design: chain); it has no other stream. Adapter: streams of libp2p.
  *
- * An answer is itself a statement: a node answers only those that its chain state names as registered once and active no longer. Whoever was
- * never registered gets no connection at all: he has nothing to learn about himself, and nothing bounds how many of him there are.
+ * An answer is itself a statement: a node answers only those that its chain state names as registered once and active no longer. A node that was
+ * never registered gets no connection at all: it has nothing to learn about itself, and nothing bounds how many such nodes there are.
  */
 import type { Stream } from '@libp2p/interface';
 import { ChainError } from '../errors/index.ts';
@@ -50,7 +50,7 @@ export class VisitDesk {
   }
 
   /** Whether a visitor may connect now. */
-  lets(keyText: string): boolean {
+  mayConnect(keyText: string): boolean {
     return this.#visitors.has(keyText) && this.#connections.of(keyText, VISITS).take(1) === 0;
   }
 
@@ -78,7 +78,7 @@ export class VisitDesk {
 }
 
 /** The side that asks, on a stream just opened. @throws ChainError PEER_UNREACHABLE */
-export async function ask(stream: Stream, question: Uint8Array, timers: Timers): Promise<Uint8Array> {
+export async function askOnce(stream: Stream, question: Uint8Array, timers: Timers): Promise<Uint8Array> {
   const answer = readFrame(stream, VISIT_ANSWER_BYTES_MAX, timers);
   writeFrame(stream, question);
   const bytes = await answer;

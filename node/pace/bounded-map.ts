@@ -1,13 +1,13 @@
 /** How much of a map's values may be held, in bytes. */
 export interface BytesBound<V> {
   readonly bytesMax: number;
-  /** The same of a value whenever it is asked. */
+  /** Must give the same for a value at every call. */
   readonly bytesOf: (value: V) => number;
 }
 
 /**
- * A map of so many entries at most, and of so many bytes where they differ in size. Past that those go that were set longest ago; to set a key again makes
- * it the newest. The newest stays, however large it is.
+ * A map of so many entries at most, and of so many bytes where they differ in size. Past a bound the entries that were set longest ago are dropped; to set a key again
+ * makes it the newest. The newest stays, however large it is.
  */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #countMax: number;

@@ -23,7 +23,7 @@ export interface Headroom {
   readonly part: number;
 }
 
-/** For what runs alone. */
+/** All of it, for a thread that nothing else competes with. */
 export const ALL_HEADROOM: Headroom = { part: 1 };
 
 /** Ms of rest after a piece of work that took `workMs`. */

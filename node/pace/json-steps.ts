@@ -38,7 +38,7 @@ export interface JsonBounds {
   readonly namesMax: number;
 }
 const BODY_BOUNDS: JsonBounds = { valuesMax: JSON_VALUES_MAX, namesMax: JSON_NAMES_MAX };
-/** Of what this node wrote itself. */
+/** For text that this node wrote itself. */
 export const UNBOUNDED: JsonBounds = { valuesMax: Number.POSITIVE_INFINITY, namesMax: Number.POSITIVE_INFINITY };
 
 /** @throws SyntaxError */

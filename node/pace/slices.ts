@@ -15,7 +15,7 @@ export const LONG_WORK_MS = 12;
 export const SLICED_JOBS_MAX = 64;
 /** Pieces of any work of one queue; past it SERVER_BUSY. As many callers as a block answers at once send their next calls in one turn. */
 export const WAITING_JOBS_MAX = 1_024;
-/** Of an answer's work that runs at once, whoever waits; most calls need no more. */
+/** Time of an answer's work that runs at once, ms, whatever else waits; most calls need no more. */
 const AT_ONCE_MS = 1;
 
 type ClockAndTimers = { readonly clock: Pick<Clock, 'monotonic'>; readonly timers: Pick<Timers, 'after'> };
@@ -24,7 +24,7 @@ type ClockAndTimers = { readonly clock: Pick<Clock, 'monotonic'>; readonly timer
 export type Steps<T> = Generator<void, T, void>;
 /**
  * Runs steps to their end. @throws ChainError SERVER_BUSY when too much long work waits, and what the steps throw
- * @param owed the answer to what is done already: it waits however much waits, for a refusal would say that nothing was stored
+ * @param owed true for the answer to what is done already: it is never refused, since a refusal would say that nothing was stored
  */
 export type RunInSlices = <T>(steps: Steps<T>, owed?: boolean) => Promise<T>;
 /** As RunInSlices; what is short ends at once. */
@@ -66,7 +66,7 @@ export async function withPauses<T>(steps: Steps<T>, pause: Pause): Promise<T> {
 
 interface Job {
   spentMs: number;
-  /** Says whether more is to do. */
+  /** True when more is to do. */
   slice(): boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Token buckets: tokens come at a steady rate up to a burst. Who finds one goes on; what he takes may be charged before or after, and may leave a debt
- * that the next one waits for.
+ * Token buckets: tokens come at a steady rate up to a burst. A caller that finds one goes on; what it takes may be charged before or after, and
+ * may leave a debt that the next call waits for.
  */
 import { BoundedMap } from './bounded-map.ts';
 import type { Clock } from '../world.ts';
@@ -77,7 +77,7 @@ export class TokenBuckets {
     return bucket;
   }
 
-  /** Tokens left of a caller, who is not remembered for it: whoever looks at all callers would make them forget the debts of some. */
+  /** Tokens left of a caller, without remembering it: to look at all callers would otherwise push the debts of some out. */
   left(caller: string, { burst }: TokenRate): number {
     return this.#buckets.get(caller)?.left() ?? burst;
   }

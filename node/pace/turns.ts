@@ -1,17 +1,17 @@
 /**
- * Turns of the event loop, shared by all long work of one thread: whoever is under way, they have one slice a turn together, one after another. Had each
+ * Turns of the event loop, shared by all long work of one thread: all pieces under way share one slice a turn, one after another. Had each
  * its own slice, ten answers at once would hold the thread ten times as long.
  */
 import type { Timers } from '../world.ts';
 
-/** Of long work in one turn; a step may take as long again. */
+/** Time of long work in one turn, ms; its last step may take as long again. */
 export const SLICE_MS = 4;
 
 /** Pieces of work of one turn: what follows from their ends runs in it as well, and is no part of the slice. */
 export const RUNS_PER_TURN = 16;
 
 export interface Turns {
-  /** The work of the present turn took so much more. */
+  /** Adds to the time that work took in the present turn. */
   spend(ms: number): void;
   /** Whether work may go on in the present turn. */
   isFree(): boolean;

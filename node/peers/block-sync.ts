@@ -23,7 +23,7 @@ export interface SyncLimits {
 export const SYNC_LIMITS: SyncLimits = { rangeBlocks: 32, rangesMax: 4, answerBytesMax: ANSWER_BYTES_MAX };
 /** A peer that gave a false block is asked no more for this long. */
 export const DISTRUST_MS = 30_000;
-/** And one that did not answer in time. */
+/** A peer that did not answer in time is not asked for this long. */
 export const REST_MS = 3_000;
 /** First and longest pause when nobody can give the next block. */
 const STALL_MIN_MS = 250;
@@ -63,7 +63,7 @@ interface Range {
 export class BlockSync {
   readonly #options: BlockSyncOptions;
   readonly #limits: SyncLimits;
-  /** What peers say of themselves. */
+  /** Height that each peer has stated. */
   readonly #stated = new Map<string, number>();
   readonly #distrustedUntil = new Map<string, number>();
   /** In order of height, without gaps. */

@@ -1,4 +1,4 @@
-/** Nodes the chain has let go of: each is still heard for a while, whatever else changes meanwhile, or it would never learn of it. Pure. */
+/** Nodes that the register no longer admits: each stays connected for a while, or it would never learn that it is expelled. Pure. */
 import type { AdmittedNode } from '../world.ts';
 
 /** A node that the register no longer admits stays connected for this long, to fetch the block that says so, ms. */

@@ -1,6 +1,6 @@
 /**
- * Who may connect: the network is handed the registered nodes of the last final state and admits no others (DB53/T 1407-2025 6.4.1.a). Who is expelled
- * is told the head and heard a little longer, or it would go on as if nothing had happened.
+ * Who may connect: the network is handed the registered nodes of the last final state and admits no others (DB53/T 1407-2025 6.4.1.a). An expelled
+ * node is told the head and stays connected a little longer, or it would go on as if nothing had happened.
  */
 import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../../contracts/index.ts';
 import { type ByteText, fromHex, prefixEnd } from '../format/index.ts';
@@ -20,7 +20,7 @@ export interface MembershipDependencies {
   readonly self: string;
   /** What the chain says of this node itself. */
   readonly onSelf: (active: boolean) => void;
-  /** Somebody was let go: the head is to be told. */
+  /** A node was expelled: the head is to be told. */
   readonly onExpelled: () => void;
   readonly damaged: (key: ByteText) => void;
 }

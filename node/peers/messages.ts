@@ -25,7 +25,7 @@ export const ROW_KEY_BYTES_MAX = 1024;
 /** Changes of a sealed store in one answer, id of its log, and the name of the key they are encrypted under. */
 export const SEALED_CHANGES_MAX = 256;
 const LOG_ID_BYTES = 16;
-/** About what stands around one part of a message, most proofs of finality included. */
+/** What stands around one part of a message, most proofs of finality included, about. */
 const PART_BYTES = 1_024;
 
 export interface BlockAnswer {

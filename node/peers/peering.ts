@@ -56,7 +56,7 @@ export interface Peering {
 export interface PeeringDependencies {
   readonly world: World;
   readonly network: Network;
-  /** Stopped here, as is `spreading`: last of all that puts questions or tells something. */
+  /** Stopped here, as is `spreading`, after everything that sends through it. */
   readonly requests: Requests;
   readonly spreading: Pick<Spreading, 'spread' | 'stop'>;
   readonly mempool: Mempool;
@@ -167,7 +167,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     let honest = true;
     for (const bytes of transactions) {
       await pause();
-      if (!honest) return; // what follows a false one is as good as it
+      if (!honest) return; // what follows a false transaction in its frame is not opened
       if (intake >= commonMax && (intakeOf.get(from) ?? 0) >= ownMax) return;
       countIntake(from, 1);
       mempool

@@ -7,7 +7,7 @@ import { type ByteText, fromByteText, toHex } from '../format/index.ts';
 import type { RepairAnswer } from '../ledger/index.ts';
 import type { Network, World } from '../world.ts';
 
-/** Damaged rows known at a time; of more one hears again when they are read again. */
+/** Damaged rows known at a time; further ones are reported again when they are read again. */
 export const REPAIRS_MAX = 10_000;
 /** Rows that stand in the way of one repair and are repaired before it. */
 const CHAIN_MAX = 64;

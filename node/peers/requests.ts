@@ -146,22 +146,22 @@ export class Requests {
    * @throws ChainError PEER_*
    */
   async getTransactions(peer: string, hashes: readonly Digest[]): Promise<readonly Uint8Array[]> {
-    return (await this.#ask(peer, { kind: 'getTransactions', hashes }, 'transactionsAnswer')).transactions;
+    return (await this.#request(peer, { kind: 'getTransactions', hashes }, 'transactionsAnswer')).transactions;
   }
 
   /** Blocks from `fromHeight` upwards, as many as the peer cares to send, unchecked. @throws ChainError PEER_* */
   async getBlocks(peer: string, fromHeight: number, count: number, bytesMax: number): Promise<readonly BlockAnswer[]> {
-    return (await this.#ask(peer, { kind: 'getBlocks', fromHeight, count, bytesMax }, 'blocksAnswer')).blocks;
+    return (await this.#request(peer, { kind: 'getBlocks', fromHeight, count, bytesMax }, 'blocksAnswer')).blocks;
   }
 
   /** @throws ChainError PEER_* */
   async getHeaders(peer: string, fromHeight: number, count: number): Promise<readonly HeaderAnswer[]> {
-    return (await this.#ask(peer, { kind: 'getHeaders', fromHeight, count }, 'headersAnswer')).headers;
+    return (await this.#request(peer, { kind: 'getHeaders', fromHeight, count }, 'headersAnswer')).headers;
   }
 
   /** A row of the peer's ledger, unchecked; undefined when it does not hold it. @throws ChainError PEER_* */
   async getRow(peer: string, key: Uint8Array, height: number): Promise<Uint8Array | undefined> {
-    return (await this.#ask(peer, { kind: 'getRow', key, height }, 'rowAnswer')).row;
+    return (await this.#request(peer, { kind: 'getRow', key, height }, 'rowAnswer')).row;
   }
 
   /** Tells a node of the same organisation that there are changes in the sealed store. */
@@ -171,7 +171,7 @@ export class Requests {
 
   /** Changes of the peer's sealed store, unopened. @throws ChainError PEER_* */
   async getSealed(peer: string, log: Uint8Array, after: number): Promise<Extract<Answer, { kind: 'sealedAnswer' }>> {
-    return await this.#ask(peer, { kind: 'getSealed', log, after }, 'sealedAnswer');
+    return await this.#request(peer, { kind: 'getSealed', log, after }, 'sealedAnswer');
   }
 
   /** Questions put to this peer and not answered yet. */
@@ -184,7 +184,7 @@ export class Requests {
     this.#failAll('NODE_STOPPING');
   }
 
-  #ask<K extends Answer['kind']>(peer: string, question: Unnumbered<Question>, expects: K): Promise<Extract<Answer, { kind: K }>> {
+  #request<K extends Answer['kind']>(peer: string, question: Unnumbered<Question>, expects: K): Promise<Extract<Answer, { kind: K }>> {
     if (this.#stopped) return Promise.reject(new ChainError('NODE_STOPPING'));
     if (this.inFlight(peer) >= REQUESTS_PER_PEER_MAX)
       return Promise.reject(new ChainError('PEER_UNREACHABLE', { peer, inFlightMax: REQUESTS_PER_PEER_MAX }));
@@ -325,7 +325,7 @@ function costOf(question: Question): number {
   }
 }
 
-/** Longer than whoever keeps to the bound of an answer makes it; a single block or transaction may be as long as it is. */
+/** Whether an answer is longer than a peer that keeps to the bound makes it; a single block or transaction may be as long as it is. */
 function isOversized(answer: Answer, bytes: number): boolean {
   const parts = partsOf(answer);
   return parts > 1 && bytes > ANSWER_BYTES_MAX + parts * PART_BYTES_MAX;

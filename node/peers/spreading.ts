@@ -92,7 +92,7 @@ export function createSpreading(deps: SpreadingDependencies): Spreading {
     schedule();
   }
 
-  async function ask(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
+  async function fetchFrom(peer: string, missing: Map<string, Digest>, found: Uint8Array[]): Promise<void> {
     while (missing.size > 0) {
       const asked = new Map([...missing].slice(0, fetchHashesMax));
       const pause = createPause(world);
@@ -153,7 +153,7 @@ export function createSpreading(deps: SpreadingDependencies): Spreading {
       const asked: Promise<void>[] = [];
       const deadline = pause(timeoutMs);
       for (const peer of peers) {
-        const answer = ask(peer, missing, found).catch((error: unknown) =>
+        const answer = fetchFrom(peer, missing, found).catch((error: unknown) =>
           world.log.debug({ peer, error: String(error) }, 'peer did not give transactions'),
         );
         asked.push(answer);

@@ -53,7 +53,7 @@ export interface RealNode {
   readonly local: Store;
   readonly index: Store;
   readonly sealed: Store;
-  /** Says who makes good for a damaged value of a store whose meaning is known elsewhere. */
+  /** Sets what restores a damaged value of a store whose meaning is known elsewhere. */
   onDamaged(store: 'index' | 'sealed', mend: Mender): void;
   /** First multiaddr listened on, once started. */
   p2pAddress(): string;
@@ -61,7 +61,7 @@ export interface RealNode {
   stop(): Promise<void>;
 }
 
-/** Resolves with what made good for the value of this key; undefined when nothing did. */
+/** Resolves with what restored the value of this key; undefined when nothing did. */
 export type Mender = (key: ByteText) => Promise<string | undefined>;
 
 export interface AssembleOptions {
@@ -79,9 +79,9 @@ const ALARMING: ReadonlySet<string> = new Set(['STORE_DAMAGED', 'STORE_FULL', 'S
 const SCRUB_PAUSE_MS = 50;
 /** Scratch file of the state map. */
 const PAGES_FILE = 'state-map.pages';
-/** A store that failed nobody for so long is said to be well again, ms. */
+/** A store without a failure for this long counts as well again, ms. */
 export const STORE_IO_CALM_MS = 60_000;
-/** Faults met while the node opens, told when there is a node to tell. */
+/** Faults met while the node opens, reported once it is there. */
 const FAULTS_KEPT_MAX = 1_000;
 /** Damaged stretches of the block files that one line of the log names. */
 const DAMAGE_KEPT_MAX = 100;
@@ -192,7 +192,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
     const menders = new Map<string, Mender>();
     const unmended: { readonly name: string; readonly fault: ChainError }[] = [];
-    /** Resolves with what made good for the value; undefined when nothing does. */
+    /** Resolves with what restored the value; undefined when nothing does. */
     const mend = async (name: string, key: ByteText): Promise<string | undefined> => {
       const mender = menders.get(name);
       if (mender) return mender(key);

@@ -50,7 +50,7 @@ export function watchLoop(options: {
   readonly timers: Pick<Timers, 'every'>;
   /** The loop was held past the bound; not called again before `onCalm`. */
   readonly onHeld: (heldMs: number) => void;
-  /** A whole window passed without: the first one, since what was held before a start may still be said, and one after each time held. */
+  /** A whole window passed without such a hold: called after the first one, since an alarm from before the start may stand, and after each hold. */
   readonly onCalm: () => void;
 }): LoopWatch {
   const { meter } = options;

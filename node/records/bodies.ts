@@ -1,6 +1,6 @@
 /**
  * Bodies of records, read off the thread that votes: a small one is read here in slices, any other in a thread of its own, in turns of the callers.
- * What comes back asks the chain nothing yet.
+ * Nothing here reads the chain.
  */
 import type { Crypto } from '../format/index.ts';
 import { createSlices, type Headroom, type RunInSlices } from '../pace/index.ts';
@@ -44,8 +44,8 @@ export function createBodies({ world, headroom }: BodiesDependencies, limits = B
   const queue = createBodyQueue(world, headroom);
   const thread = createBodyThread(world, limits);
 
-  /** The rows are taken up in slices: ten thousand of them at once would hold this thread. */
-  async function readAway(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading> {
+  /** The rows are unpacked in slices: ten thousand of them at once would hold this thread. */
+  async function readInThread(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading> {
     const { rows: packed, prepared, ...reading } = await queue.run(caller, body.bytes.length, () => thread.read(body, task), body.gone?.());
     if (!prepared) return { ...reading, prepared };
     return { ...reading, prepared: { ...prepared, rows: await inSlices(unpackRows(packed, reading.columns)) } };
@@ -54,7 +54,7 @@ export function createBodies({ world, headroom }: BodiesDependencies, limits = B
   return {
     inSlices,
     async read(caller, body, task) {
-      if (body.bytes.length > SMALL_BODY_BYTES_MAX) return readAway(caller, body, task);
+      if (body.bytes.length > SMALL_BODY_BYTES_MAX) return readInThread(caller, body, task);
       return inSlices(readBody(world.crypto, body.bytes, body.format, task));
     },
     stats: () => ({ waiting: queue.waiting, workSeconds: thread.workSeconds, ended: thread.ended }),

@@ -1,6 +1,6 @@
 /**
  * Whose body the thread takes next: callers go round, so that one with many waiting holds up no other. What waits is bounded in bytes; where there is no
- * room, the caller with the most waiting gives up his last one, or is refused when he is the one who comes. After each body the thread rests as the
+ * room, the caller with the most waiting loses its last one, or is refused when it is the one that comes. After each body the thread rests as the
  * headroom says.
  */
 import { ChainError } from '../errors/index.ts';

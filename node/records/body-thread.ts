@@ -21,7 +21,7 @@ const START_MS_MAX = 30_000;
 /** What a caller is told to wait when the thread did not come up, ms. */
 const RESTART_WAIT_MS = 1_000;
 
-/** A body held here; its bytes are away, empty, while the thread has them. */
+/** A body on the main thread; its bytes are empty while the other thread has them. */
 export interface HeldBody extends Pick<BodyCall, 'format'> {
   bytes: Uint8Array;
   /** See RecordBody. */

@@ -1,5 +1,5 @@
 /**
- * Prepared rows as one byte string, so that a message of ten thousand of them costs the thread that receives it nothing until it takes them up, and then a
+ * Prepared rows as one byte string, so that a message of ten thousand of them costs the thread that receives it nothing until it unpacks them, a
  * row at a time.
  */
 import { DIGEST_BYTES, Reader, readSource, Writer, writeSource } from '../format/index.ts';

@@ -38,7 +38,7 @@ export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'se
 /** Record id -> what stands under the key of a prepared row. */
 export type StandingRecords = ReadonlyMap<ByteText, StandingRecord>;
 
-/** Read before the rows are judged, which takes no pause for the disk. A record that comes meanwhile is met by the contract. */
+/** Read before the rows are judged, which takes no pause for the disk. A record that is committed meanwhile is found by the contract. */
 export async function standingRecords(
   { source, bodies: { inSlices } }: Pick<SubmitDependencies, 'source' | 'bodies'>,
   definition: ClassDefinition,
@@ -103,7 +103,7 @@ export function* judgeRows(
   let admitted = false; // to what others wrote
   let walked = checked;
   const full = (): boolean => faults.length + unreadable.length >= BODY_FAULTS_MAX; // the answer tells no more
-  /** Tells what was found before of the records before one; false when there is no room for that one. */
+  /** Reports the earlier faults of the records before this one; false when the answer has no room for its own. */
   const tellBefore = (record: number): boolean => {
     for (let last = -1; told < placed.length && placed[told]!.record < record; last = placed[told++]!.record) {
       if (full() && placed[told]!.record !== last) {

@@ -3,7 +3,7 @@
  * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once, unless
  * a crowd is coming back; others wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those who waited for it are back.
  *
- * Each keeps its own fate. A transaction fails whole, so of one that failed over one record that record has its answer, and the others are sent again
+ * Each record has an outcome of its own. A transaction fails whole: the record it failed over has its answer, and the others are sent again
  * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever hears of the
  * receipt first, a caller or the register of what is under way, settles it for all.
  */

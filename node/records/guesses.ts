@@ -1,6 +1,7 @@
 /**
- * Guesses at content that an account may not read. That a key is taken cannot be hidden, and whether what is sent equals what is stored must be said to
- * who sends it again; so each answer "it differs" is charged to its account, at this node, and who owes waits with whatever touches records of others.
+ * A bound on guesses at content that an account may not read. That a key is taken cannot be hidden, and a sender who repeats a record must be told whether
+ * it equals the stored one; so each answer "it differs" is charged to the account, at this node, and an account in debt waits before it may touch records
+ * of others.
  * Sending again what is stored costs nothing, nor does anything about records that the account may read.
  */
 import { ChainError } from '../errors/index.ts';

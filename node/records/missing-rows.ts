@@ -1,6 +1,6 @@
 /**
- * Rows of the query index that are gone. Its store cannot know that they should be there, so that neither an alarm nor the store's mender hears of them: who
- * misses one says so here, and the index is made anew from blocks.
+ * Rows of the query index that are gone. Its store cannot know that they should be there, so it neither raises an alarm nor restores them: a reader
+ * that misses one reports it here, and the index is made anew from blocks.
  */
 import { DAMAGE } from '../damage.ts';
 import { type ByteText, fromByteText, toHex } from '../format/index.ts';
@@ -8,9 +8,9 @@ import type { Node } from '../node.ts';
 import type { Log } from '../world.ts';
 
 export interface MissingRows {
-  /** A row is gone. What else is missed until the index is made anew needs no word of its own. */
+  /** A row is gone. Further rows that are missed before the index is made anew are not reported. */
   onMissing(key: ByteText): void;
-  /** Says how the index is made anew, of rows missed before too. */
+  /** Sets how the index is made anew; rows missed before count too. */
   mendBy(rebuild: () => Promise<void>): void;
 }
 

@@ -35,7 +35,7 @@ export interface SealedValue {
 export interface PrepareContext {
   readonly crypto: Pick<Crypto, 'hash'>;
   readonly org: string;
-  /** The organisation's sealing key of the period, 32 bytes. What was sealed before with another one is met by reseal.ts. */
+  /** The organisation's sealing key of the period, 32 bytes. Values sealed before with another one are the work of reseal.ts. */
   readonly sealingKey: Uint8Array;
 }
 
@@ -91,7 +91,7 @@ export function prepareRecord(
   return { ok: true, facts, prepared: { recordId, submission, contentDigest: digest, recordDigest: recordDigest(crypto, bytes), sealed } };
 }
 
-/** @param sent forms in which the submitter may have had the record before him when he computed his digest */
+/** @param sent forms of the record over which the submitter may have computed the digest */
 function digestFaults(crypto: Pick<Crypto, 'hash'>, sent: readonly TextStruct[], digest: Digest, stated: string): RecordFault[] {
   const wanted = stated.toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(wanted)) return [{ code: 'RECORD_DIGEST_MALFORMED', path: [], data: {} }];

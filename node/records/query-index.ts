@@ -55,7 +55,7 @@ export interface SearchPage {
   readonly rows: readonly SearchRow[];
   /** Undefined on the last page. */
   readonly next: string | undefined;
-  /** The cursor behind so many of the rows, one at least: for who has no room for all of them. */
+  /** The cursor behind so many of the rows, one at least: for a caller without room for all of them. */
   readonly after: (count: number) => string;
   /** State of this height is answered. */
   readonly height: number;
@@ -101,7 +101,7 @@ export function createRecordIndex(
   let head = readHead(store);
   let loading: Promise<Segments> | undefined;
 
-  /** What is held in memory of the rows of the store, and the head with it: a write that failed may turn out to be stored. */
+  /** The segments and the head, read from the store anew after a failed write: it may turn out to be stored. */
   function loaded(pause: Pause = NO_PAUSE): Promise<Segments> {
     if (!loading) {
       head = readHead(store);
@@ -141,7 +141,7 @@ export function createRecordIndex(
       }
       await write(segments, next, facts, pause);
     } catch (error) {
-      loading = undefined; // what was taken up goes with it
+      loading = undefined; // what was added in memory goes with it
       throw error;
     }
     head = segments.written(next);

@@ -16,7 +16,7 @@ export const SCAN_SAVED_MS = 2_000;
 /** What is said to wait, ms, while another count of the caller runs. */
 const COUNT_WAIT_MS = 1_000;
 
-/** Told of the rows that a slice of a scan passed over; resolves when the scan may go on, in a turn that has room for it. */
+/** Called with the rows that a slice of a scan passed over; resolves when the scan may go on, in a turn that has room for it. */
 export type Pace = (rows: number) => Promise<void>;
 
 export interface ScanBudget {

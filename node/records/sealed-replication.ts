@@ -38,7 +38,7 @@ export const SEALED_PULL_EVERY_MS = 30_000;
 /** Rows that come back with the values; marks of erasing and numbers do not. */
 const MENDABLE = [sealedKeyspace.dataKey.prefix, sealedKeyspace.values.prefix];
 
-/** Around the values of a change. */
+/** Bytes around the values of a change. */
 const FRAME_BYTES = DIGEST_BYTES + 8;
 /** Of one change, encrypted: with nonce and tag. */
 export const SEALED_BOX_BYTES_MAX = SEALED_BYTES_MAX + FRAME_BYTES + AEAD_NONCE_BYTES + AEAD_TAG_BYTES;

@@ -29,7 +29,7 @@ export function createSealedSettlement(options: {
 
   async function settle(): Promise<void> {
     const height = options.height(); // before the receipts are looked at: what expires below it has its receipt by now or never
-    // All of them: those that only time ends must hold up no other.
+    // All of them: those that only their expiry ends must hold up no other.
     for (const { transactionId, expiryHeight } of await sealed.waiting()) {
       const ended = await outcome(transactionId);
       if (ended === 'ok') await keep(transactionId);

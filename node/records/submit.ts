@@ -90,7 +90,7 @@ export async function submitRows(
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   checkFits(rows);
   const prepared = rows.map((row) => row.prepared);
-  // Who does not wait is told the transaction, and nothing of another one: his records go alone.
+  // A caller who does not wait is told one transaction and hears of no other: these records go alone.
   const alone = options.wait === 'async';
   const sent = await deps.underWay.join(caller.account, prepared, () => deps.coalescing.send(caller.account, rows, alone));
   const status = alone ? ({ state: 'pending', sinceMs: 0 } as const) : await ended(deps, sent, options.timeoutMs);

@@ -1,7 +1,7 @@
 /**
  * Where a product came from, and where it went (trace; annex A's purpose). Nodes are things: products, production batches, material batches, devices, quality
  * reports, factories. An edge says which records make it, and whether it stands on one side's word: a link to another organisation's batch is `claimed`
- * until its owner has recorded that batch himself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
+ * until its owner has recorded that batch itself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
  */
 import type { MaterialFact } from '../../contracts/classes/index.ts';
 import { type Digest, fromHex, type StoredRecord, textAt } from '../format/index.ts';

@@ -117,8 +117,8 @@ export interface RecordPage {
 
 /**
  * The record modules behind the routes. Refusals are ChainError; when several fields or rows are bad, `data.details` lists all of them as
- * `{code, message, pointer | path | row + column}` and nothing is stored. Readings show a caller without the right `record:read` what it wrote itself; the
- * rest is to it as if it did not exist. A trace is of everybody's records: who asks for one has that right.
+ * `{code, message, pointer | path | row + column}` and nothing is stored. Readings show a caller without the right `record:read` what it wrote itself; to that
+ * caller the rest does not exist. A trace is of everybody's records: who asks for one has that right.
  */
 export interface RecordService {
   submit(body: RecordBody, bearer: Bearer, options: RecordSubmitOptions): Promise<SubmitOutcome>;

@@ -4,7 +4,7 @@
  * form that is stored; what the sender says of their source does not count, as it does not for records that are final already.
  *
  * What overlaps in part, is spelled otherwise, or comes from another account or through another node goes in a transaction of its own, in which the
- * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is of memory.
+ * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is in memory only.
  */
 import { BoundedMap } from '../pace/bounded-map.ts';
 import { type ByteText, type Crypto, DIGEST_BYTES, toByteText, utf8, Writer } from '../format/index.ts';

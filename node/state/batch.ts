@@ -20,7 +20,7 @@ export interface Batch {
   readonly lengths: Uint16Array;
   /** True when write i deletes. */
   deletes(i: number): boolean;
-  /** Takes notice of what stood under key i. */
+  /** Notes what stood under key i. */
   replace(i: number, bytes: Uint8Array, valueHashAt: number, locationAt: number): void;
 }
 

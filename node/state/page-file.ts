@@ -10,16 +10,16 @@ export interface OpenPageFile extends PageFile {
 
 /** @throws ChainError STORE_FULL, STORE_IO, as all that it does. */
 export function openPageFile(path: string): OpenPageFile {
-  const file = told(path, () => openSync(path, 'w+', 0o600));
+  const file = withStoreErrors(path, () => openSync(path, 'w+', 0o600));
   return {
     write(at, bytes) {
-      told(path, () => {
+      withStoreErrors(path, () => {
         for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, at + done);
       });
     },
     read(at, count) {
       const bytes = new Uint8Array(count);
-      const read = told(path, () => readSync(file, bytes, 0, count, at));
+      const read = withStoreErrors(path, () => readSync(file, bytes, 0, count, at));
       return bytes.subarray(0, read);
     },
     close() {
@@ -29,7 +29,7 @@ export function openPageFile(path: string): OpenPageFile {
   };
 }
 
-function told<T>(path: string, run: () => T): T {
+function withStoreErrors<T>(path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {

@@ -35,7 +35,7 @@ export class Segments {
   /** By number: CRC-32 of each page of a segment in the file. */
   readonly #checksums: (Uint32Array | undefined)[] = [];
   readonly #free: number[] = [];
-  /** Memory that no segment has. */
+  /** Pieces of memory that no segment uses. */
   readonly #spare: Uint8Array[] = [];
   /** In memory, the oldest first. */
   #order: number[] = [];

@@ -19,7 +19,7 @@ export class Staging {
   /** Entries on their way into buckets; the keys of paths that are hashed. */
   readonly #entries = new Entries();
   readonly #old = new Entries();
-  /** What the last subtree came to. */
+  /** The node that the last subtree became. */
   #node: Node = 0;
 
   constructor(tree: Tree, batch: Batch) {

@@ -1,6 +1,6 @@
 /**
  * Files of this machine (adapter on node:fs). The calls run on the threads of libuv, so that neither a slow disk nor a large group holds the thread
- * that votes; what the system says is told by the codes of the table.
+ * that votes; errors of the system become codes of the error table.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
@@ -164,7 +164,7 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Throws what the system says by the codes of the table: ChainError STORE_FULL or STORE_IO. */
+/** Throws errors of the system as ChainError STORE_FULL or STORE_IO. */
 export async function guarded<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -135,7 +135,7 @@ export class LevelStore implements LedgerStore {
       const stored: Buffer | undefined = this.#db.getSync(Buffer.from(key, 'latin1'), snapshot ? { snapshot } : {});
       return stored === undefined ? undefined : checkedValue(Buffer.from(key, 'latin1'), stored);
     } catch (error) {
-      throw this.#told(storeError(error, { key: keyHex(key) }));
+      throw this.#reported(storeError(error, { key: keyHex(key) }));
     }
   }
 
@@ -149,11 +149,11 @@ export class LevelStore implements LedgerStore {
         close: () => snapshot.close(),
       };
     } catch (error) {
-      throw this.#told(storeError(error, {}));
+      throw this.#reported(storeError(error, {}));
     }
   }
 
-  #told(fault: ChainError): ChainError {
+  #reported(fault: ChainError): ChainError {
     this.#options.onFault?.(fault);
     return fault;
   }
@@ -168,7 +168,7 @@ export class LevelStore implements LedgerStore {
     try {
       if (this.#mustReopen) await this.#reopen();
     } catch (error) {
-      throw this.#told(storeError(error, {}));
+      throw this.#reported(storeError(error, {}));
     }
     // A loss of power takes pages of what was not synced, wherever they stand: a whole batch behind a torn one would be damage, and end the next start.
     if (this.#unsynced) await this.sync();
@@ -189,7 +189,7 @@ export class LevelStore implements LedgerStore {
       this.#unsynced = !sync;
     } catch (error) {
       this.#mustReopen = true;
-      throw this.#told(storeError(error, {}));
+      throw this.#reported(storeError(error, {}));
     }
     this.#options.onWritten?.();
   }
@@ -204,7 +204,7 @@ export class LevelStore implements LedgerStore {
     try {
       for (const name of await logNames(this.#options.path)) await syncFile(join(this.#options.path, name));
     } catch (error) {
-      throw this.#told(storeError(error, {}));
+      throw this.#reported(storeError(error, {}));
     }
   }
 
@@ -276,7 +276,7 @@ export class LevelStore implements LedgerStore {
         await iterator.close();
       }
     } catch (error) {
-      throw this.#told(storeError(error, { from: keyHex(options.from) }));
+      throw this.#reported(storeError(error, { from: keyHex(options.from) }));
     }
     return rows;
   }
@@ -374,7 +374,7 @@ async function logBytes(path: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** The code of the table for what LevelDB or the file system says. */
+/** The ChainError for an error of LevelDB or the file system. */
 function storeError(error: unknown, data: Readonly<Record<string, unknown>>): ChainError {
   if (error instanceof ChainError) return error;
   const chain = [error, (error as { cause?: unknown }).cause].filter((e) => e instanceof Error) as (Error & { code?: string })[];

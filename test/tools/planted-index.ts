@@ -19,7 +19,7 @@ export const plantedIndex: readonly PlantedBug[] = [
   {
     name: 'a block of which a write failed stays taken up in the query index',
     file: INDEX,
-    from: 'loading = undefined; // what was taken up goes with it',
+    from: 'loading = undefined; // what was added in memory goes with it',
     to: 'void error;',
     test: TEST,
     only: 'whose write fails',

@@ -67,7 +67,7 @@ export class GrowingNumbers implements GrowingColumn<number> {
 
 const U32_MAX = 0xffff_ffff;
 
-/** The least, the width of what the others are above it, and that of each: nothing where all are alike. */
+/** The least value, the width of the differences from it, and each difference; no differences where all values are equal. */
 function encodeNumbers(values: readonly number[]): Uint8Array {
   let least = values[0] ?? 0;
   let most = least;

@@ -9,7 +9,7 @@ import { linkText, type RecordSummary } from './summary.ts';
 export const SEARCH_LIMIT_MAX = 1_000; // rows of one page
 export const SEARCH_LIMIT_DEFAULT = 100;
 
-/** What a door may ask for, and what the node asks for itself. */
+/** What a caller may ask for, and what the node itself asks for. */
 export interface IndexFilter extends RecordFilter {
   readonly org?: string;
   /** Account that wrote the first version. What others wrote is not even passed over: neither time, budget nor `complete` tells of it. */

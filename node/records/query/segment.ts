@@ -75,7 +75,7 @@ export interface SegmentRows {
   posting(field: PostedField, value: string): Promise<ArrayLike<number>>;
 }
 
-/** A version as it is taken up: its time as timeText. */
+/** A version as it is added: its time as timeText. */
 export type NewRow = Omit<RecordSummary, 'timeUs'> & { readonly id: Uint8Array; readonly version: number; readonly time: ByteText };
 
 export class OpenSegment implements SegmentRows {

@@ -28,7 +28,7 @@ export interface SegmentEntry {
   /** Least and greatest time, as timeText. */
   readonly timeMin: ByteText;
   readonly timeMax: ByteText;
-  /** Rows that are a next version, each with the ordinal of the one that it replaced. Of a closed segment in memory none: they are noted by the other end. */
+  /** Rows that are a next version, each with the ordinal of the one that it replaced. In memory none of a closed segment: `#replacedBy` has them by the row that was replaced. */
   readonly replaced: readonly (readonly [row: number, ordinal: number])[];
 }
 
@@ -83,7 +83,7 @@ interface OpenBlock {
   readonly end: number;
 }
 
-/** Told of the key of a row that is gone; of one that is damaged the store itself tells. */
+/** Called with the key of a row that is gone; the store itself reports one that is damaged. */
 export type OnMissing = (key: ByteText) => void;
 
 export class Segments {
@@ -97,7 +97,7 @@ export class Segments {
   #heldBytes = 0;
   /** By segment: of each row that a later version replaced, the ordinal of that version and one. */
   readonly #replacedBy = new Map<number, Uint32Array>();
-  /** Versions taken up, those of a block under way with them. */
+  /** Versions added, those of a block under way included. */
   #rows = 0;
   /** Versions of final blocks that are whole in the index. */
   rowsWhole = 0;
@@ -157,7 +157,7 @@ export class Segments {
 
   #closed(number: number): ClosedSegment {
     const held = this.#held.get(number) ?? this.#hold(number);
-    this.#held.delete(number); // and in again, behind those read longer ago
+    this.#held.delete(number); // it goes behind those read longer ago
     this.#held.set(number, held);
     for (const [other, { bytes }] of this.#held) {
       if (this.#heldBytes <= COLUMNS_HELD_BYTES_MAX || other === number) break;
@@ -207,7 +207,7 @@ export class Segments {
     this.#replacedBy.set(segment, noted);
   }
 
-  /** Takes up a version that stands behind all others. */
+  /** Adds a version behind all others. */
   *push(facts: WrittenVersion, height: number, timestampMs: number): Steps<void> {
     const before = facts.heightBefore === undefined ? undefined : this.#find(facts.id, facts.version - 1, facts.heightBefore);
     const { segment, entry } = this.#filling(height);
@@ -258,7 +258,7 @@ export class Segments {
   }
 
   /**
-   * What the store is to hold when the versions of a block are taken up: rows of segments that are full, which nobody reads yet, and the operations that make
+   * What the store is to hold when the versions of a block are added: rows of segments that are full, which nobody reads yet, and the operations that make
    * all of it valid at once. Undefined is a pause.
    */
   *operations(height: number, facts: Uint8Array): Generator<StoreOperation | undefined, readonly StoreOperation[], void> {

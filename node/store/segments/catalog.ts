@@ -19,7 +19,7 @@ import {
 } from './form.ts';
 import { readHeader } from './reader.ts';
 
-/** Of a segment that cannot say it: it is never pruned. */
+/** Height of a segment whose height cannot be read: it is never pruned. */
 export const HEIGHT_UNKNOWN = Number.MAX_SAFE_INTEGER;
 
 export interface Segment {

@@ -44,14 +44,14 @@ export function createReadNow(directory: Pick<FileDirectory, 'readNow'>, chainId
     return header?.number === number && equalBytes(header.chainId, chainId) ? header : undefined;
   }
 
-  /** As the files say it; where two disagree about a segment, nobody can. */
+  /** By the headers of the files; undefined where two of them disagree about a segment. */
   function seedOf(number: number): number | undefined {
     const held = seeds.get(number);
     if (held !== undefined) return held;
     const own = headerAt(number)?.salt;
-    const told = headerAt(number + 1)?.previous?.salt;
-    const salt = own ?? told;
-    if (salt === undefined || (told && !equalBytes(told, salt))) return undefined;
+    const stated = headerAt(number + 1)?.previous?.salt;
+    const salt = own ?? stated;
+    if (salt === undefined || (stated && !equalBytes(stated, salt))) return undefined;
     const seed = segmentSeed(chainId, salt, number);
     seeds.set(number, seed);
     return seed;

@@ -52,7 +52,7 @@ interface OpenSegment {
   gone: boolean;
 }
 
-/** Where the sums of a segment begin; undefined when nobody can say it. */
+/** Where the sums of a segment begin; undefined when no header says it. */
 export type SeedOf = (number: number) => Promise<number | undefined>;
 
 export class SegmentReader {

@@ -11,7 +11,7 @@ import { createLibp2p, type Libp2p } from 'libp2p';
 import { openFinality } from '../../../../consensus/index.ts';
 import { decodeHeader, type Digest } from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
-import { ask, VISIT_PROTOCOL, VISITS_BURST } from '../../../../node/network/visits.ts';
+import { askOnce, VISIT_PROTOCOL, VISITS_BURST } from '../../../../node/network/visits.ts';
 import { decodeBulkMessage, encodeBulkMessage, type Question } from '../../../../node/peers/messages.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { createStanding, type Standing, type StandingWatch } from '../../../../node/peers/index.ts';
@@ -73,7 +73,7 @@ async function visit(
   const connection = await libp2p.dial(multiaddr(to.network.bootstrapAddresses[0]!), { force: true });
   try {
     const bytes = question instanceof Uint8Array ? question : encodeBulkMessage({ ...question, id: 7 });
-    return await ask(await connection.newStream(VISIT_PROTOCOL), bytes, realWorld.timers);
+    return await askOnce(await connection.newStream(VISIT_PROTOCOL), bytes, realWorld.timers);
   } finally {
     connection.abort(new Error('over'));
   }
