@@ -1,6 +1,6 @@
 /**
- * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it touches of
- * the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
+ * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it
+ * touches of the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
 import { stateKey } from '../contracts/index.ts';
 import { createHealth, createOutbox, openAlarms } from './feeds/index.ts';
@@ -117,7 +117,10 @@ export interface Node extends NodeService {
   damaged(key: ByteText): void;
   /** Questions to and from peers. */
   readonly requests: Requests;
-  /** Looks for rows of final blocks that are missing or damaged, and has them repaired. `rest` is awaited now and then; its rejection ends it. */
+  /**
+   * Looks for rows of final blocks that are missing or damaged, and has them repaired. `rest` is awaited now and then; its rejection ends
+   * it.
+   */
   examineBlocks(rest: () => Promise<void>): Promise<void>;
   /** Says on a standing alarm that what it is about has been put right. What a full disk does not take is written when there is room. */
   resolveAlarm(kind: string, detail: Json, resolution: Json): Promise<void>;
@@ -135,8 +138,8 @@ export interface Node extends NodeService {
 }
 
 /**
- * Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. What is handed in stays the caller's to stop,
- * after the node; the network alone is started and stopped here.
+ * Opens the stored chain (or writes genesis) and puts the parts together; nothing runs before `start`. What is handed in stays the caller's
+ * to stop, after the node; the network alone is started and stopped here.
  */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;

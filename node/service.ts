@@ -115,9 +115,15 @@ export interface NodeService {
   /** Consensus frames of peers dropped since the start, because their share of the inbox was full or they are no validators. */
   inbox(): { readonly dropped: number };
 
-  /** Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already, with the same. */
+  /**
+   * Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already,
+   * with the same.
+   */
   submit(bytes: Uint8Array): Promise<Digest>;
-  /** What `submit` would say of a further transaction of an account, before any work is done for it. @throws ChainError SERVER_BUSY with `retryAfterMs` */
+  /**
+   * What `submit` would say of a further transaction of an account, before any work is done for it. @throws ChainError SERVER_BUSY with
+   * `retryAfterMs`
+   */
   checkBacklog(account: string): void;
   transaction(id: Digest): Promise<TransactionStatus>;
   /** Account that signed a transaction this node knows; undefined where its state is `unknown`. */
@@ -163,8 +169,8 @@ export interface NodeService {
   /** Whether this node holds a custodial key of the account. */
   signsFor(account: string): boolean;
   /**
-   * Tries calls of an account this node signs for on the final state, as the next block would run them; writes are dropped. Undefined when they cannot
-   * be judged beforehand. Throws KEY_NOT_HELD.
+   * Tries calls of an account this node signs for on the final state, as the next block would run them; writes are dropped. Undefined when
+   * they cannot be judged beforehand. Throws KEY_NOT_HELD.
    */
   judge(
     account: string,

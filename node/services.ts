@@ -1,6 +1,6 @@
 /**
- * What a node offers above its chain: the record service with query index and sealed store, and the exchange log. Made from a node and stores alone, so
- * that whoever has these (a real machine, a simulated one) has the services too.
+ * What a node offers above its chain: the record service with query index and sealed store, and the exchange log. Made from a node and
+ * stores alone, so that whoever has these (a real machine, a simulated one) has the services too.
  */
 import { anchoredHead, auditKey, CONTRACT, entryOf, registryKey, type StateView, stateKey } from '../contracts/index.ts';
 import { ChainError } from './errors/index.ts';

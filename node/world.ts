@@ -51,8 +51,9 @@ export interface StoreOperation {
 }
 
 /**
- * A sorted key-value store. Values are returned as they were put: the adapter appends a checksum bound to the key on write and checks it on every
- * read; a mismatch throws ChainError STORE_DAMAGED. A batch is written whole or not at all, and `sync` means it is on disk when the promise resolves.
+ * A sorted key-value store. Values are returned as they were put: the adapter appends a checksum bound to the key on write and checks it on
+ * every read; a mismatch throws ChainError STORE_DAMAGED. A batch is written whole or not at all, and `sync` means it is on disk when the
+ * promise resolves.
  */
 export interface Store {
   get(key: ByteText): Uint8Array | undefined;
@@ -93,14 +94,23 @@ export interface LogLoss {
   readonly offset: number | undefined;
 }
 
-/** Files of one directory, for what writes its own form. All calls but `readNow` work beside the calling thread. They throw ChainError STORE_FULL and STORE_IO. */
+/**
+ * Files of one directory, for what writes its own form. All calls but `readNow` work beside the calling thread. They throw ChainError
+ * STORE_FULL and STORE_IO.
+ */
 export interface FileDirectory {
   list(): Promise<readonly string[]>;
   /** Undefined when there is none of that name. */
   open(name: string): Promise<DataFile | undefined>;
-  /** Fills `into` with the bytes from `at` on, at once: for a thread that has nothing else to do meanwhile. False when there is no such file. */
+  /**
+   * Fills `into` with the bytes from `at` on, at once: for a thread that has nothing else to do meanwhile. False when there is no such
+   * file.
+   */
   readNow(name: string, at: number, into: Uint8Array): boolean;
-  /** A file of these bytes, in place of any old one: on disk when this resolves; after a crash before that there is the old one or the new one, whole. */
+  /**
+   * A file of these bytes, in place of any old one: on disk when this resolves; after a crash before that there is the old one or the new
+   * one, whole.
+   */
   put(name: string, bytes: Uint8Array): Promise<void>;
   /** Rename and removal are on disk when they resolve. What is not there is removed already. */
   rename(from: string, to: string): Promise<void>;
@@ -111,7 +121,10 @@ export interface DataFile {
   size(): Promise<number>;
   /** Fills `into` with the bytes from `at` on; past the end of the file they are zero. */
   read(at: number, into: Uint8Array): Promise<void>;
-  /** Writes the parts one behind the other, from `at` on. Before `sync` a crash may leave out any sectors of them; a failure leaves any front of them. */
+  /**
+   * Writes the parts one behind the other, from `at` on. Before `sync` a crash may leave out any sectors of them; a failure leaves any
+   * front of them.
+   */
   write(at: number, parts: readonly Uint8Array[]): Promise<void>;
   truncate(bytes: number): Promise<void>;
   sync(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * genesis.json: what all replicas agree on from the first block. The schema says what each place may hold; `genesisFaults` of the contracts, which
- * make the first state of it, judges what must fit together.
+ * genesis.json: what all replicas agree on from the first block. The schema says what each place may hold; `genesisFaults` of the
+ * contracts, which make the first state of it, judges what must fit together.
  */
 import { Type } from '@sinclair/typebox';
 import { blockGasOfView, blockTimeFault, viewOfBlockGas } from '../../contracts/builtin/index.ts';

@@ -1,6 +1,7 @@
 /**
- * Alarms: what an operator must know, kept until he says that he does (DB53/T 1407-2025 6.2.4.d). Raised by a failed block check, a damaged store
- * entry, an equivocation and the like. The same alarm raised again while unacknowledged is the same alarm: a fault that repeats does not bury others.
+ * Alarms: what an operator must know, kept until he says that he does (DB53/T 1407-2025 6.2.4.d). Raised by a failed block check, a damaged
+ * store entry, an equivocation and the like. The same alarm raised again while unacknowledged is the same alarm: a fault that repeats does
+ * not bury others.
  */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, canonicalJson, decodeJson, encodeJson, type Json, prefixEnd, u32Text } from '../format/index.ts';
@@ -62,7 +63,10 @@ export async function openAlarms(options: {
     }
   }
 
-  /** Memory first, so that two calls in one turn see each other, and so that an alarm about a full disk is seen; resolves when the disk has it. */
+  /**
+   * Memory first, so that two calls in one turn see each other, and so that an alarm about a full disk is seen; resolves when the disk has
+   * it.
+   */
   async function keep(alarm: Alarm): Promise<Alarm> {
     alarms.set(alarm.id, alarm);
     const dropped = alarms.size > ALARMS_MAX ? leastWanted([...alarms.values()], alarm.id) : undefined;

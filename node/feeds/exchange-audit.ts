@@ -1,6 +1,7 @@
 /**
- * Whether an exchange log is the one that was written: every entry's link follows from the one before it, and where the chain holds an anchor the
- * link is the anchored one. The links alone show a changed entry; the anchors show that all links after it were rewritten, or that the end was cut.
+ * Whether an exchange log is the one that was written: every entry's link follows from the one before it, and where the chain holds an
+ * anchor the link is the anchored one. The links alone show a changed entry; the anchors show that all links after it were rewritten, or
+ * that the end was cut.
  */
 import { exchangePrefix, type ExchangeHead, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
 import { type ByteText, type Digest, equalBytes, fromHex, prefixEnd, toHex } from '../format/index.ts';

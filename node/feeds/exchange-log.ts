@@ -1,10 +1,11 @@
 /**
- * The exchange log (DB53 6.1.4, design: api, "Exchange log"): one entry a call, refused ones too. Entries hold digests, never bodies or secrets.
- * They form a hash chain, `link(n) = H('exchange', link(n-1), H('exchange', entry))`, so that a cut, changed or reordered log shows, and a proof over
- * entries that the reader may not see needs only their digests. The head goes on chain every so often through `anchor`.
+ * The exchange log (DB53 6.1.4, design: api, "Exchange log"): one entry a call, refused ones too. Entries hold digests, never bodies or
+ * secrets. They form a hash chain, `link(n) = H('exchange', link(n-1), H('exchange', entry))`, so that a cut, changed or reordered log
+ * shows, and a proof over entries that the reader may not see needs only their digests. The head goes on chain every so often through
+ * `anchor`.
  *
- * A log that was cut goes on after the last anchored entry, from the link that the chain holds: what is missing stays named by its number, and what comes
- * after is anchored and proved like before. An anchor that the chain would refuse is not sent.
+ * A log that was cut goes on after the last anchored entry, from the link that the chain holds: what is missing stays named by its number,
+ * and what comes after is anchored and proved like before. An anchor that the chain would refuse is not sent.
  */
 import { ChainError } from '../errors/index.ts';
 import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';

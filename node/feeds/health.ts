@@ -1,6 +1,6 @@
 /**
- * Whether this node does its part, and whether the chain moves: looked at once a second, said by alarms, by `checks` (for `/readyz`) and by metrics.
- * A chain that moves again, a view that has begun, a validator that votes again: each takes back the alarm about it by itself.
+ * Whether this node does its part, and whether the chain moves: looked at once a second, said by alarms, by `checks` (for `/readyz`) and by
+ * metrics. A chain that moves again, a view that has begun, a validator that votes again: each takes back the alarm about it by itself.
  */
 import type { EngineStatus } from '../../consensus/index.ts';
 import type { ChainParameters, Json } from '../format/index.ts';
@@ -10,8 +10,8 @@ import type { World } from '../world.ts';
 /** How often it is looked, ms. */
 export const HEALTH_CHECK_MS = 1_000;
 /**
- * No final block for this many of the longest view time-outs, although one was due, and the chain stands still. In two of them at least one whole
- * view of the longest kind has failed; shorter trouble is what views are changed for.
+ * No final block for this many of the longest view time-outs, although one was due, and the chain stands still. In two of them at least one
+ * whole view of the longest kind has failed; shorter trouble is what views are changed for.
  */
 export const STALL_VIEWS = 2;
 

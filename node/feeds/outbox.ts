@@ -1,7 +1,8 @@
 /**
  * The ordered outbox: every event of every final block, in one order for ever (height, then position in the block), read from the stored
- * receipts (those of records derived from their results) and never copied. Each subscriber has a cursor on disk: it gets every event at least once, in order, and goes on where it stood after
- * a restart. Event streams, webhooks and engines that read are all subscribers; this file knows none of them.
+ * receipts (those of records derived from their results) and never copied. Each subscriber has a cursor on disk: it gets every event at
+ * least once, in order, and goes on where it stood after a restart. Event streams, webhooks and engines that read are all subscribers; this
+ * file knows none of them.
  */
 import { utf8Text } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';

@@ -1,6 +1,6 @@
 /**
- * Headers, blocks and the configuration they are judged by (design: chain, "Block"). The hash of a block is the hash of its header; seal and proof of
- * finality stand outside it, because honest nodes may hold different ones.
+ * Headers, blocks and the configuration they are judged by (design: chain, "Block"). The hash of a block is the hash of its header; seal
+ * and proof of finality stand outside it, because honest nodes may hold different ones.
  */
 import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
@@ -66,8 +66,8 @@ export type FinalityVerdict =
   | { readonly fault: undefined; readonly assurance: string };
 
 /**
- * Judges the bytes that prove a block final, by the rules of its engine; nothing in them makes it throw. Handed in, as `hash` and `verify` are: what an
- * engine asks of such a proof is the engine's (consensus/finality.ts), and this folder imports nothing above itself.
+ * Judges the bytes that prove a block final, by the rules of its engine; nothing in them makes it throw. Handed in, as `hash` and `verify`
+ * are: what an engine asks of such a proof is the engine's (consensus/finality.ts), and this folder imports nothing above itself.
  */
 export type JudgeFinality = (crypto: Pick<Crypto, 'verify'>, block: JudgedBlock, finality: Uint8Array) => FinalityVerdict;
 

@@ -1,6 +1,7 @@
 /**
- * Record content as bytes: RFC 8785 text of a struct whose leaves are texts. This is the hot path of every replica, so reading and judging the form are one
- * pass without building the text again: the reader takes nothing but what the writer would have written. Pure; runs in a browser too.
+ * Record content as bytes: RFC 8785 text of a struct whose leaves are texts. This is the hot path of every replica, so reading and judging
+ * the form are one pass without building the text again: the reader takes nothing but what the writer would have written. Pure; runs in a
+ * browser too.
  */
 import { fromUtf8, utf8 } from './bytes.ts';
 import { DecodeError } from './codec.ts';
@@ -13,7 +14,10 @@ export interface TextStruct {
   readonly [name: string]: TextTree;
 }
 
-/** RFC 8785 text of a tree of texts. @throws RangeError for nesting past JSON_DEPTH_MAX, unpaired surrogates and control characters of XML 1.0. */
+/**
+ * RFC 8785 text of a tree of texts. @throws RangeError for nesting past JSON_DEPTH_MAX, unpaired surrogates and control characters of XML
+ * 1.0.
+ */
 export function encodeContent(content: TextStruct): Uint8Array {
   return utf8(write(content, 0));
 }

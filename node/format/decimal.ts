@@ -34,7 +34,10 @@ export function compareDecimal(a: string, b: string): number {
 
 const PLAIN_DIGITS_MAX = 40n; // digits or zeros on either side of the point; longer values are written with an exponent
 
-/** The one text of a value, however it was spelled: `40` for `+040.0` and `4e1`, `0` for `-0.00`. @throws RangeError unless it is a decimal text. */
+/**
+ * The one text of a value, however it was spelled: `40` for `+040.0` and `4e1`, `0` for `-0.00`. @throws RangeError unless it is a decimal
+ * text.
+ */
 export function canonicalDecimal(text: string): string {
   const { sign, digits, point } = parse(text);
   if (sign === 0) return '0';

@@ -1,6 +1,6 @@
 /**
- * The engines that a configuration may name, and what each asks of its validators. Configuration alone: genesis, governance and command line ask here;
- * the engines themselves stand in consensus/ (registry.ts), and no other file names one.
+ * The engines that a configuration may name, and what each asks of its validators. Configuration alone: genesis, governance and command
+ * line ask here; the engines themselves stand in consensus/ (registry.ts), and no other file names one.
  */
 import { quorumSize, type Validator } from './block.ts';
 import { type EngineName, engineNames } from './engine-names.ts';

@@ -1,6 +1,7 @@
 /**
- * The verdict on an evidence bundle, from the genesis file or a pinned header alone (design: chain, "Proofs"): value and map proof up to `stateRoot`,
- * the header, its certificate, and every change of configuration since genesis, each certified by the one before. Form: evidence.ts.
+ * The verdict on an evidence bundle, from the genesis file or a pinned header alone (design: chain, "Proofs"): value and map proof up to
+ * `stateRoot`, the header, its certificate, and every change of configuration since genesis, each certified by the one before. Form:
+ * evidence.ts.
  */
 import { type ByteText, equalBytes, fromBase64Url, fromByteText, fromHex, toByteText, toHex } from './bytes.ts';
 import {

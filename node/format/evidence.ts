@@ -1,10 +1,11 @@
 /**
  * evidence/v1: one file that proves a stored value to someone who has only the genesis file (design: chain, "Proofs"). It is canonical JSON
- * (RFC 8785) with bytes in base64url, and holds the input of every hash it relies on: value and map proof up to `stateRoot`, the header, its
- * certificate, the configuration that judges it, and every header that changed the configuration since genesis, each certified by the one before.
- * The value of a record's version names content and source by digest: they stand beside it as JSON, and hash in RFC 8785 form to what it names.
- * A bundle with the transaction of its record is bound to it by what the version names: id and position of the transaction, height of the block.
- * Schema: evidence.schema.json. What a bundle proves: evidence-verdict.ts; the same without our code: node/verify/verify-evidence.mjs.
+ * (RFC 8785) with bytes in base64url, and holds the input of every hash it relies on: value and map proof up to `stateRoot`, the header,
+ * its certificate, the configuration that judges it, and every header that changed the configuration since genesis, each certified by the
+ * one before. The value of a record's version names content and source by digest: they stand beside it as JSON, and hash in RFC 8785 form
+ * to what it names. A bundle with the transaction of its record is bound to it by what the version names: id and position of the
+ * transaction, height of the block. Schema: evidence.schema.json. What a bundle proves: evidence-verdict.ts; the same without our code:
+ * node/verify/verify-evidence.mjs.
  */
 import { type ByteText, fromBase64Url, fromByteText, toBase64Url, toHex } from './bytes.ts';
 import { decodeHeader } from './block.ts';
@@ -94,7 +95,8 @@ export function stateValueHash(crypto: Pick<Crypto, 'hash'>, value: Uint8Array):
 }
 
 /**
- * What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: to write the members as they come is to write the file.
+ * What the file says, in steps: value, proof and transaction may be megabytes. Names stand in canonical order: to write the members as they
+ * come is to write the file.
  * @throws RangeError when the header does not decode or the path does not fit index and count
  */
 export function* evidenceSteps(parts: EvidenceParts): Generator<void, Evidence, void> {

@@ -1,8 +1,8 @@
 /**
- * A strict, lossless JSON reader: every number, true and false become the text they were written with (`40.0` stays `40.0`), so a record keeps
- * the bytes its writer chose. RFC 8259, and stricter where replicas or other formats would disagree: duplicate names, `__proto__`,
- * unpaired surrogates, characters XML 1.0 cannot carry, a byte order mark, bytes that are not UTF-8, and depth are refused by their own codes.
- * A fault of syntax ends the reading; all others are collected, so that a caller hears of them at once. Pure; runs in a browser too.
+ * A strict, lossless JSON reader: every number, true and false become the text they were written with (`40.0` stays `40.0`), so a record
+ * keeps the bytes its writer chose. RFC 8259, and stricter where replicas or other formats would disagree: duplicate names, `__proto__`,
+ * unpaired surrogates, characters XML 1.0 cannot carry, a byte order mark, bytes that are not UTF-8, and depth are refused by their own
+ * codes. A fault of syntax ends the reading; all others are collected, so that a caller hears of them at once. Pure; runs in a browser too.
  */
 import { fromUtf8 } from './bytes.ts';
 import { JSON_DEPTH_MAX } from './json.ts';

@@ -1,6 +1,6 @@
 /**
- * Canonical JSON, RFC 8785, for the values replicas exchange: text, safe integers, booleans, null, lists and objects. Fractions are refused:
- * amounts are decimal text. Names are sorted by UTF-16 code unit (RFC 8785 §3.2.3), which is JavaScript's own `<`.
+ * Canonical JSON, RFC 8785, for the values replicas exchange: text, safe integers, booleans, null, lists and objects. Fractions are
+ * refused: amounts are decimal text. Names are sorted by UTF-16 code unit (RFC 8785 §3.2.3), which is JavaScript's own `<`.
  */
 import { fromUtf8, utf8 } from './bytes.ts';
 import { DecodeError } from './codec.ts';
@@ -68,8 +68,8 @@ export function decodeJson(bytes: Uint8Array): Json {
 const parsed = new WeakMap<Uint8Array, Json>();
 
 /**
- * decodeJson that parses one array of bytes once, for rows that stay in memory and are asked about with every transaction (registry, access). Neither
- * the bytes nor the value may be changed afterwards. @throws DecodeError
+ * decodeJson that parses one array of bytes once, for rows that stay in memory and are asked about with every transaction (registry,
+ * access). Neither the bytes nor the value may be changed afterwards. @throws DecodeError
  */
 export function decodeJsonOnce(bytes: Uint8Array): Json {
   const known = parsed.get(bytes);

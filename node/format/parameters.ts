@@ -1,8 +1,8 @@
 /**
- * Chain parameters: what every replica must agree on and governance may change at a barrier. The table is the whole list, in the order
- * that `consensusHash` covers them. None of these stands in node.json. Once a release has shipped a row, its name and default stay: genesis files
- * leave defaults out. A row that a later release brings names in `since` the executionVersion it comes with, so that hashes of the chain below the
- * barrier of that version stay what they are.
+ * Chain parameters: what every replica must agree on and governance may change at a barrier. The table is the whole list, in the order that
+ * `consensusHash` covers them. None of these stands in node.json. Once a release has shipped a row, its name and default stay: genesis
+ * files leave defaults out. A row that a later release brings names in `since` the executionVersion it comes with, so that hashes of the
+ * chain below the barrier of that version stay what they are.
  */
 export interface ParameterRow {
   /** executionVersion from which `consensusHash` covers it; 1 when absent. */

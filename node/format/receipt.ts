@@ -134,8 +134,8 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
 }
 
 /**
- * All events of a transaction, in order of its calls: those that contracts emitted, and those that results of `records` stand for. Events before `from` are
- * counted, not encoded.
+ * All events of a transaction, in order of its calls: those that contracts emitted, and those that results of `records` stand for. Events
+ * before `from` are counted, not encoded.
  * @param from number of the first that is asked for
  * @param recordsOf results of `records` of a call
  * @returns how many there are

@@ -1,6 +1,7 @@
 /**
- * What a call of the contract `records` did, as its receipt keeps it: per record identity, digest and status bits. Events and the JSON of an answer are
- * derived from it and never stored. Frozen with the first release. Integers are big-endian, lists and texts stand behind a u32 count:
+ * What a call of the contract `records` did, as its receipt keeps it: per record identity, digest and status bits. Events and the JSON of
+ * an answer are derived from it and never stored. Frozen with the first release. Integers are big-endian, lists and texts stand behind a
+ * u32 count:
  *
  *   u8   0x01: JSON never begins so, which is how results of other contracts are told apart
  *   list of class names, in order of first use, every one used

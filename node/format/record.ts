@@ -143,8 +143,8 @@ export function indexDigest(crypto: Pick<Crypto, 'hash'>, ...values: readonly st
 export const SEALED_NAME = 'sealed';
 
 /**
- * The commitment that stands for a sealed value: SHA-256 over four lines, `tracemill/sealed-field/v1`, salt in hex, path, value.
- * The value comes last and unterminated, so line ends inside it are harmless. `path` is dotted, items counted from 1, as CSV columns are named.
+ * The commitment that stands for a sealed value: SHA-256 over four lines, `tracemill/sealed-field/v1`, salt in hex, path, value. The value
+ * comes last and unterminated, so line ends inside it are harmless. `path` is dotted, items counted from 1, as CSV columns are named.
  */
 export function sealedCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8Array, path: string, value: string): string {
   return sealedBytesCommitment(crypto, salt, path, utf8(value));
@@ -155,7 +155,9 @@ export function sealedBytesCommitment(crypto: Pick<Crypto, 'hash'>, salt: Uint8A
   return toHex(hashTagged(crypto, 'sealed-field', utf8(`${toHex(salt)}\n${path}\n`), value));
 }
 
-/** Salt of one field: HMAC of the organisation's sealing key over record id and path, so a retry commits alike and nobody else can guess it. */
+/**
+ * Salt of one field: HMAC of the organisation's sealing key over record id and path, so a retry commits alike and nobody else can guess it.
+ */
 export function sealingSalt(crypto: Pick<Crypto, 'hash'>, sealingKey: Uint8Array, recordId: Digest, path: string): Uint8Array {
   return hmacSha256(crypto, sealingKey, new Writer(128).fixed(recordId, DIGEST_BYTES).text(path).finish());
 }

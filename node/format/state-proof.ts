@@ -1,9 +1,9 @@
 /**
  * The form of the authenticated state and the verifier of its proofs (design: write-path, "Form"; the map itself: node/state/).
  *
- * A radix-16 tree over the nibbles of its keys, high half first. A subtree of up to 16 entries is a bucket; a larger one is a branch at the longest
- * path that all its keys begin with, with a child for each nibble that follows and an end for the key that is the path. The slot of a subtree is the
- * path of its parent and its nibble; the root has the empty slot. Shape and root follow from the set of entries alone.
+ * A radix-16 tree over the nibbles of its keys, high half first. A subtree of up to 16 entries is a bucket; a larger one is a branch at the
+ * longest path that all its keys begin with, with a child for each nibble that follows and an end for the key that is the path. The slot of
+ * a subtree is the path of its parent and its nibble; the root has the empty slot. Shape and root follow from the set of entries alone.
  * Hashes, all SHA-256 behind a domain tag, `ref` = u32 count of entries below || hash:
  *   bucket  H(map-bucket, u8 count || for each entry in key order: u16 length || key from the byte in which the slot ends || valueHash)
  *   quad    H(map-branch, 1 || ref of each child)               two to four children whose nibbles share their upper two bits
@@ -13,8 +13,8 @@
  * A bucket does not repeat its slot: the branch above covers it. Every hash covers the counts below it and shows what is not there.
  *
  * A proof is the tree from the root with all that is not asked for closed into refs. One form serves presence, absence, ranges and counts.
- * Item: 0 closed (ref) · 1 bucket (as hashed) · 2 branch (u16 depth, path from the byte in which the slot ends, end, mask, [valueHash], quads); a quad
- * of several children is behind a flag: 0 closed (ref), 1 open (items). 3 alone: the empty map. The root is never closed.
+ * Item: 0 closed (ref) · 1 bucket (as hashed) · 2 branch (u16 depth, path from the byte in which the slot ends, end, mask, [valueHash],
+ * quads); a quad of several children is behind a flag: 0 closed (ref), 1 open (items). 3 alone: the empty map. The root is never closed.
  */
 import { type ByteText, equalBytes, fromByteText, toByteText } from './bytes.ts';
 import { DecodeError, decodeAll, type Reader } from './codec.ts';

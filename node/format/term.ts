@@ -1,8 +1,9 @@
 /**
- * Terms: all versions of records that name one value (a product, a batch, a field its class declares provable), in the order they were committed, as an
- * accumulator in the state. Whoever is given a list of them folds it and compares: nothing is missing, added or moved. A term that no record names has no
- * key, whose absence the map proves. Entries are grouped in chunks, each folded from the beginning: a full one keeps its head under a key of its own, so
- * that a long term is proved in parts. A range of time inside a term is filtered by the reader, who holds all of it.
+ * Terms: all versions of records that name one value (a product, a batch, a field its class declares provable), in the order they were
+ * committed, as an accumulator in the state. Whoever is given a list of them folds it and compares: nothing is missing, added or moved. A
+ * term that no record names has no key, whose absence the map proves. Entries are grouped in chunks, each folded from the beginning: a full
+ * one keeps its head under a key of its own, so that a long term is proved in parts. A range of time inside a term is filtered by the
+ * reader, who holds all of it.
  */
 import { decodeAll, encodeShort } from './codec.ts';
 import { equalBytes } from './bytes.ts';

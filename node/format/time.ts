@@ -17,9 +17,9 @@ const MALFORMED = { ok: false, code: 'RECORD_TIME_MALFORMED' } as const;
 const MONTH_DAYS = [31n, 28n, 31n, 30n, 31n, 30n, 31n, 31n, 30n, 31n, 30n, 31n];
 
 /**
- * Source: RFC 3339 §5.6 and §5.7. A leap second (:60) stands only at 23:59 UTC of the last day of a month (ITU-R TF.460) and is ordered, with or without
- * fraction, with the first instant after it; canonicalTime tells the two apart. Digits past the microsecond are dropped. A time whose year in UTC is not
- * of four digits is refused.
+ * Source: RFC 3339 §5.6 and §5.7. A leap second (:60) stands only at 23:59 UTC of the last day of a month (ITU-R TF.460) and is ordered,
+ * with or without fraction, with the first instant after it; canonicalTime tells the two apart. Digits past the microsecond are dropped. A
+ * time whose year in UTC is not of four digits is refused.
  */
 export function parseTime(text: string): TimeReading {
   if (text !== lastText) {
@@ -55,8 +55,8 @@ function readTime(text: string): TimeReading {
 }
 
 /**
- * The one text of an instant, however it was spelled: RFC 3339 in UTC with `Z`, every digit of the fraction but trailing zeros. A leap second keeps its
- * :60, so that no two instants share a text. Undefined when parseTime refuses `text`.
+ * The one text of an instant, however it was spelled: RFC 3339 in UTC with `Z`, every digit of the fraction but trailing zeros. A leap
+ * second keeps its :60, so that no two instants share a text. Undefined when parseTime refuses `text`.
  */
 export function canonicalTime(text: string): string | undefined {
   const reading = parseTime(text);

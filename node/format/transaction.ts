@@ -105,8 +105,8 @@ function hashOfSigned(crypto: Pick<Crypto, 'hash'>, id: Digest, signature: Uint8
 }
 
 /**
- * Hash of full bytes that nobody has opened: the lengths in them lead to the signature. Bytes in which they do not lead there are no transaction and get a
- * digest that no transaction has: they come from peers and damaged disks, and then nothing names them.
+ * Hash of full bytes that nobody has opened: the lengths in them lead to the signature. Bytes in which they do not lead there are no
+ * transaction and get a digest that no transaction has: they come from peers and damaged disks, and then nothing names them.
  */
 export function transactionHashOf(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Digest {
   const signature = signatureIn(bytes);

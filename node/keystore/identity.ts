@@ -4,7 +4,10 @@ import type { NodeData } from '../../contracts/builtin/index.ts';
 import type { KeyKind } from './key-kinds.ts';
 import type { KeyEntry, Keystore } from './keystore.ts';
 
-/** Ids inside a node's keystore. Validator keys that follow the first are `validator-2` and so on: the chain says which one signs. Sealing keys follow the period: `sealing-1`, `sealing-2`, the latest seals. */
+/**
+ * Ids inside a node's keystore. Validator keys that follow the first are `validator-2` and so on: the chain says which one signs. Sealing
+ * keys follow the period: `sealing-1`, `sealing-2`, the latest seals.
+ */
 export const NODE_KEY = {
   transport: 'transport',
   validator: 'validator',
@@ -43,7 +46,10 @@ export function addValidatorKey(keystore: Keystore): Promise<KeyEntry> {
   return keystore.add(`${NODE_KEY.validator}-${number}`, 'validator');
 }
 
-/** Id of the validator key that the chain names for the node; of the first one when it names none that is held. @param registered public key, hex */
+/**
+ * Id of the validator key that the chain names for the node; of the first one when it names none that is held. @param registered public
+ * key, hex
+ */
 export function validatorKeyId(keystore: Keystore, registered: string | undefined): string {
   const named = keystore.list().find(({ kind, publicKey }) => kind === 'validator' && publicKey === registered);
   return named?.id ?? NODE_KEY.validator;
@@ -67,8 +73,8 @@ export async function rotateSealingKey(keystore: Keystore): Promise<string> {
 }
 
 /**
- * Takes over the sealing keys of the organisation's other nodes; one of the same name gives way, since values already sealed here keep their salts in the
- * sealed store. Returns the names taken over.
+ * Takes over the sealing keys of the organisation's other nodes; one of the same name gives way, since values already sealed here keep
+ * their salts in the sealed store. Returns the names taken over.
  */
 export async function adoptSealingKeys(keystore: Keystore, given: Keystore): Promise<readonly string[]> {
   const adopted: string[] = [];

@@ -1,8 +1,9 @@
 /**
  * The keystore: private keys of one node or person in one encrypted file. AES-256-GCM (NIST SP 800-38D) under a key that scrypt (RFC 7914)
  * makes of the passphrase. Ids, kinds and public keys stand in clear, bound to the ciphertext as additional data, so they can be listed
- * without the passphrase and not be changed. Signing keys sign inside and never leave; only the transport seed and sealing keys can be taken
- * out, because libp2p and the sealed store need their bytes. Adapter: reads and writes the disk and draws random bytes of the machine.
+ * without the passphrase and not be changed. Signing keys sign inside and never leave; only the transport seed and sealing keys can be
+ * taken out, because libp2p and the sealed store need their bytes. Adapter: reads and writes the disk and draws random bytes of the
+ * machine.
  */
 import { createCipheriv, createDecipheriv, createHash, createPublicKey, randomBytes, scrypt } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -98,7 +99,10 @@ export async function openKeystore(path: string, passphrase: string): Promise<Ke
   return new Vault(path, file.kdf, key, held);
 }
 
-/** Ids, kinds and public keys without the passphrase. Not proven until the store is opened. @throws ChainError KEYSTORE_MISSING, KEYSTORE_DAMAGED */
+/**
+ * Ids, kinds and public keys without the passphrase. Not proven until the store is opened. @throws ChainError KEYSTORE_MISSING,
+ * KEYSTORE_DAMAGED
+ */
 export function listKeystore(path: string): readonly KeyEntry[] {
   return readKeystoreFile(path).keys;
 }

@@ -1,6 +1,6 @@
 /**
- * The state after the last final block, as the thread that votes and the executor read it. Every call asks for the same few rows of registry, access and
- * governance: they are kept until a block changes any of them.
+ * The state after the last final block, as the thread that votes and the executor read it. Every call asks for the same few rows of
+ * registry, access and governance: they are kept until a block changes any of them.
  */
 import { CONTRACT, stateKey } from '../../contracts/index.ts';
 import type { ByteText } from '../format/index.ts';

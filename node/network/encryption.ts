@@ -1,7 +1,8 @@
 /**
- * Noise as the host and the bench use it (adapter). The library hands each message to TCP in two pieces, its length and its bytes, and TCP would write each
- * by itself: two system calls, two segments, and two reads at the other side for every vote. Here they are one. Where the bytes end with a message, the
- * library learns from an exception that no further length is there; that was a fifth of reading a vote. Here it gets a length instead that makes it wait.
+ * Noise as the host and the bench use it (adapter). The library hands each message to TCP in two pieces, its length and its bytes, and TCP
+ * would write each by itself: two system calls, two segments, and two reads at the other side for every vote. Here they are one. Where the
+ * bytes end with a message, the library learns from an exception that no further length is there; that was a fifth of reading a vote. Here
+ * it gets a length instead that makes it wait.
  */
 import { noise } from '@chainsafe/libp2p-noise';
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface';
@@ -32,7 +33,10 @@ function inOnePiece(connection: MessageStream): MessageStream {
   return Object.assign(connection, { send: ((data) => send(data.subarray())) satisfies typeof send });
 }
 
-/** The library is given a length longer than any message while none has begun, so that it waits for bytes. Streams of other kinds stay as they are. */
+/**
+ * The library is given a length longer than any message while none has begun, so that it waits for bytes. Streams of other kinds stay as
+ * they are.
+ */
 function withoutExceptions<Secured extends { readonly connection: object }>(secured: Secured): Secured {
   const { decoder } = secured.connection as { decoder?: { lengthDecoder?: (bytes: { readonly byteLength: number }) => number } };
   const lengthOf = decoder?.lengthDecoder;

@@ -3,7 +3,10 @@
 export const FRAME_HEADER_BYTES = 4;
 const NOTHING = new Uint8Array(0);
 
-/** Cuts a byte stream into frames. A frame that arrives in many chunks is put in its place chunk by chunk: joining 32 MiB at once takes too long. */
+/**
+ * Cuts a byte stream into frames. A frame that arrives in many chunks is put in its place chunk by chunk: joining 32 MiB at once takes too
+ * long.
+ */
 export class FrameReader {
   readonly #bytesMax: number;
   /** Header bytes so far, when a chunk ended within one. */
@@ -17,7 +20,8 @@ export class FrameReader {
   }
 
   /**
-   * Whole frames that this chunk completes, none of them a view of the chunk; undefined when a length is zero or above the bound: the stream cannot be read on.
+   * Whole frames that this chunk completes, none of them a view of the chunk; undefined when a length is zero or above the bound: the
+   * stream cannot be read on.
    */
   push(chunk: Uint8Array): readonly Uint8Array[] | undefined {
     const frames: Uint8Array[] = [];

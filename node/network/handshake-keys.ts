@@ -1,7 +1,7 @@
 /**
- * X25519 of the Noise handshake (adapter on node:crypto). Reading a private key takes OpenSSL 0.4 ms, because it computes the public key of it, and the
- * library does it for each of the three agreements of a handshake, before the peer is known: here once for the static key and once for the ephemeral one. A key
- * object is let go with the bytes it was read from.
+ * X25519 of the Noise handshake (adapter on node:crypto). Reading a private key takes OpenSSL 0.4 ms, because it computes the public key of
+ * it, and the library does it for each of the three agreements of a handshake, before the peer is known: here once for the static key and
+ * once for the ephemeral one. A key object is let go with the bytes it was read from.
  */
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
 import type { ICryptoInterface } from '@chainsafe/libp2p-noise';

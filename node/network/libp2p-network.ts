@@ -1,9 +1,10 @@
 /**
  * Network on libp2p (adapter; decision 0001 beside it says how two connections per peer are held). What runs below it is set up in host.ts.
  *
- * Between each two nodes run two connections, one with a stream for votes, one with a stream for bulk. The node with the lower id dials; the
- * other dials only when nothing has come for a while (it may be the one behind a firewall), and when both did, the lower id's link stays.
- * The gater admits proven keys of registered nodes only. What it knows about peers comes by `admit` and `report` alone; it decides nothing else.
+ * Between each two nodes run two connections, one with a stream for votes, one with a stream for bulk. The node with the lower id dials;
+ * the other dials only when nothing has come for a while (it may be the one behind a firewall), and when both did, the lower id's link
+ * stays. The gater admits proven keys of registered nodes only. What it knows about peers comes by `admit` and `report` alone; it decides
+ * nothing else.
  */
 import './shim.ts';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';

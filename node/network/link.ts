@@ -1,6 +1,6 @@
 /**
- * One long-lived stream to one peer on one channel: greets, then carries frames. Frames of one turn of the event loop leave together (libp2p
- * over Noise costs 26 us a send); a large frame leaves in chunks, a few each turn, so that encrypting it never holds up a vote
+ * One long-lived stream to one peer on one channel: greets, then carries frames. Frames of one turn of the event loop leave together
+ * (libp2p over Noise costs 26 us a send); a large frame leaves in chunks, a few each turn, so that encrypting it never holds up a vote
  * (adapter: streams of libp2p and turns of the event loop).
  */
 import type { Connection, Stream } from '@libp2p/interface';
@@ -10,7 +10,10 @@ import { FrameQueue, FrameReader } from './frames.ts';
 import { encodeHello, type Hello, judgeHello } from './hello.ts';
 import { delayWindowUpdates } from './window.ts';
 
-/** Bytes of one send: with the header of yamux, 12 bytes, what one message of Noise carries. A longer one would be encrypted and read as two. */
+/**
+ * Bytes of one send: with the header of yamux, 12 bytes, what one message of Noise carries. A longer one would be encrypted and read as
+ * two.
+ */
 export const CHUNK_BYTES = 65_507;
 /** Chunks of one turn: about half a millisecond of encryption. */
 const CHUNKS_PER_TURN = 8;

@@ -1,9 +1,11 @@
 /**
- * Visits: one question, one answer, on a stream of its own that is closed after it. A node that the chain has expelled may ask this way for headers and
- * certificates, or it could never learn that it was expelled (design: chain); it has no other stream. Adapter: streams of libp2p.
+ * Visits: one question, one answer, on a stream of its own that is closed after it. A node that the chain has expelled may ask this way for
+ * headers and certificates, or it could never learn that it was expelled (design: chain); it has no other stream. Adapter: streams of
+ * libp2p.
  *
- * An answer is itself a statement: a node answers only those that its chain state names as registered once and active no longer. A node that was
- * never registered gets no connection at all: it has nothing to learn about itself, and nothing bounds how many such nodes there are.
+ * An answer is itself a statement: a node answers only those that its chain state names as registered once and active no longer. A node
+ * that was never registered gets no connection at all: it has nothing to learn about itself, and nothing bounds how many such nodes there
+ * are.
  */
 import type { Stream } from '@libp2p/interface';
 import { ChainError } from '../errors/index.ts';
@@ -17,7 +19,10 @@ export const VISIT_QUESTION_BYTES_MAX = 64;
 export const VISIT_ANSWER_BYTES_MAX = 1_048_576;
 /** From opening the stream to the whole answer. */
 export const VISIT_TIMEOUT_MS = 8_000;
-/** Connections of one expelled node a second, on average and at once, whatever it wants of them: one that does not know yet also dials as a member. */
+/**
+ * Connections of one expelled node a second, on average and at once, whatever it wants of them: one that does not know yet also dials as a
+ * member.
+ */
 export const VISITS_PER_SECOND = 2;
 export const VISITS_BURST = 10;
 const VISITS = { perSecond: VISITS_PER_SECOND, burst: VISITS_BURST };

@@ -1,7 +1,7 @@
 /**
- * Adapter: when a yamux stream grants its sender new room. The library grants after every frame it reads, so each vote costs a second frame back, with
- * its encryption, its system call and its reading on the other side. Here room is granted once half of it is used, as other yamux libraries do;
- * the protocol leaves the moment to the receiver. A stream of another make is left as it is.
+ * Adapter: when a yamux stream grants its sender new room. The library grants after every frame it reads, so each vote costs a second frame
+ * back, with its encryption, its system call and its reading on the other side. Here room is granted once half of it is used, as other
+ * yamux libraries do; the protocol leaves the moment to the receiver. A stream of another make is left as it is.
  */
 import type { Stream } from '@libp2p/interface';
 

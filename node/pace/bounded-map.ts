@@ -6,8 +6,8 @@ export interface BytesBound<V> {
 }
 
 /**
- * A map of so many entries at most, and of so many bytes where they differ in size. Past a bound the entries that were set longest ago are dropped; to set a key again
- * makes it the newest. The newest stays, however large it is.
+ * A map of so many entries at most, and of so many bytes where they differ in size. Past a bound the entries that were set longest ago are
+ * dropped; to set a key again makes it the newest. The newest stays, however large it is.
  */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #countMax: number;

@@ -1,8 +1,8 @@
 /**
- * How much of their time the threads may take whose work can wait: queries, and bodies of records. Their priority is lower than that of the voting
- * thread, but where processors are shared with others (nodes of one machine, a control group) that holds only inside the process. So the voting
- * thread is asked: while its event loop comes late, these threads rest between two pieces of work, and work on when it is on time. The part falls
- * by half and rises by a step, as a congestion window does (RFC 5681, section 3.1).
+ * How much of their time the threads may take whose work can wait: queries, and bodies of records. Their priority is lower than that of the
+ * voting thread, but where processors are shared with others (nodes of one machine, a control group) that holds only inside the process. So
+ * the voting thread is asked: while its event loop comes late, these threads rest between two pieces of work, and work on when it is on
+ * time. The part falls by half and rises by a step, as a congestion window does (RFC 5681, section 3.1).
  */
 import type { LoopMeter } from '../real/index.ts';
 import type { Timers } from '../world.ts';

@@ -1,7 +1,7 @@
 /**
- * JSON text as values, step by step: bodies of megabytes are read on the thread that votes, a few kilobytes at a time. What a short text holds is read
- * by JSON.parse at once. Stricter than JSON.parse, so that no text can hold the thread by its shape: nesting, values and names of one object are
- * bounded, and `__proto__` and half surrogate pairs are refused.
+ * JSON text as values, step by step: bodies of megabytes are read on the thread that votes, a few kilobytes at a time. What a short text
+ * holds is read by JSON.parse at once. Stricter than JSON.parse, so that no text can hold the thread by its shape: nesting, values and
+ * names of one object are bounded, and `__proto__` and half surrogate pairs are refused.
  */
 import { JSON_DEPTH_MAX } from '../format/index.ts';
 import type { Steps } from './slices.ts';

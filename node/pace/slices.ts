@@ -1,7 +1,7 @@
 /**
- * Long work on the thread that also votes, in slices of a few ms: after each the event loop goes on. All of it shares one slice a turn, however many
- * pieces are under way (turns.ts). Work written as steps runs in slices of a queue; it takes turns, so that what is short does not wait for what is long,
- * and what is long rests between its slices as the headroom says. Asynchronous work pauses by itself.
+ * Long work on the thread that also votes, in slices of a few ms: after each the event loop goes on. All of it shares one slice a turn,
+ * however many pieces are under way (turns.ts). Work written as steps runs in slices of a queue; it takes turns, so that what is short does
+ * not wait for what is long, and what is long rests between its slices as the headroom says. Asynchronous work pauses by itself.
  */
 import { ChainError } from '../errors/index.ts';
 import { ALL_HEADROOM, type Headroom, restMs } from './headroom.ts';

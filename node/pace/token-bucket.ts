@@ -1,6 +1,6 @@
 /**
- * Token buckets: tokens come at a steady rate up to a burst. A caller that finds one goes on; what it takes may be charged before or after, and
- * may leave a debt that the next call waits for.
+ * Token buckets: tokens come at a steady rate up to a burst. A caller that finds one goes on; what it takes may be charged before or after,
+ * and may leave a debt that the next call waits for.
  */
 import { BoundedMap } from './bounded-map.ts';
 import type { Clock } from '../world.ts';

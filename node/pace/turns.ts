@@ -17,7 +17,8 @@ export interface Turns {
   isFree(): boolean;
   /**
    * Runs in a turn to come, in order; as many in one turn as its slice has room for. Returns how to give up waiting.
-   * @param run says whether all that it does in this turn is spent when it returns; behind one that goes on by itself nothing more runs in the turn
+   * @param run says whether all that it does in this turn is spent when it returns; behind one that goes on by itself nothing more runs in
+   * the turn
    */
   wait(run: () => boolean): () => void;
 }

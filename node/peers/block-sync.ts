@@ -1,7 +1,7 @@
 /**
  * Brings a node that was away to the head: fetches ranges of final blocks from several peers at once and hands them to the ledger in order.
- * No peer is trusted: heights that peers state only say what to ask for, `applyBlock` judges every block by its proof of finality and the validators
- * this node already knows, and a peer whose block does not hold is reported and asked no more for a while.
+ * No peer is trusted: heights that peers state only say what to ask for, `applyBlock` judges every block by its proof of finality and the
+ * validators this node already knows, and a peer whose block does not hold is reported and asked no more for a while.
  */
 import { ChainError, errorRow } from '../errors/index.ts';
 import { openFinality } from '../../consensus/index.ts';

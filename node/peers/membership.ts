@@ -1,6 +1,6 @@
 /**
- * Who may connect: the network is handed the registered nodes of the last final state and admits no others (DB53/T 1407-2025 6.4.1.a). An expelled
- * node is told the head and stays connected a little longer, or it would go on as if nothing had happened.
+ * Who may connect: the network is handed the registered nodes of the last final state and admits no others (DB53/T 1407-2025 6.4.1.a). An
+ * expelled node is told the head and stays connected a little longer, or it would go on as if nothing had happened.
  */
 import { CONTRACT, entryFrom, entryOf, registryKey, stateKey } from '../../contracts/index.ts';
 import { type ByteText, fromHex, prefixEnd } from '../format/index.ts';

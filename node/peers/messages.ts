@@ -1,6 +1,6 @@
 /**
- * What frames say. A frame on `votes` is one consensus message, bytes as the engine made them. A frame on `bulk` is one message of this page:
- * a kind byte, for questions and answers a request id, then the fields. Canonical, so that a decoder refuses everything else.
+ * What frames say. A frame on `votes` is one consensus message, bytes as the engine made them. A frame on `bulk` is one message of this
+ * page: a kind byte, for questions and answers a request id, then the fields. Canonical, so that a decoder refuses everything else.
  */
 import {
   BLOCK_TRANSACTIONS_LIMIT,

@@ -24,8 +24,8 @@ export interface PeeringLimits extends SyncLimits {
   /** Hashes asked for in one question; answers are bounded in bytes, so that what is left is asked for again. */
   readonly fetchHashesMax: number;
   /**
-   * Transactions from peers whose checks are under way at once: half of it for whoever comes first, half split evenly, so that no peer can hold out
-   * what the others give. What comes on top is dropped: it is spread again.
+   * Transactions from peers whose checks are under way at once: half of it for whoever comes first, half split evenly, so that no peer can
+   * hold out what the others give. What comes on top is dropped: it is spread again.
    */
   readonly intakeMax: number;
 }

@@ -1,6 +1,7 @@
 /**
- * Repairs damaged rows of the ledger one after the other: what the ledger cannot put right from its own rows is asked of peers, each answer is judged by
- * hash where the ledger stands (node/ledger/repair.ts), and a peer whose bytes do not hold is reported. What cannot be had now is tried again.
+ * Repairs damaged rows of the ledger one after the other: what the ledger cannot put right from its own rows is asked of peers, each answer
+ * is judged by hash where the ledger stands (node/ledger/repair.ts), and a peer whose bytes do not hold is reported. What cannot be had now
+ * is tried again.
  */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, fromByteText, toHex } from '../format/index.ts';
@@ -93,7 +94,9 @@ export function createRepairer(options: RepairOptions): Repairer {
     }
   }
 
-  /** Follows what stands in the way: a header before its body, a row of the map before the value it judges. `depth` rows wait for this one. */
+  /**
+   * Follows what stands in the way: a header before its body, a row of the map before the value it judges. `depth` rows wait for this one.
+   */
   async function one(key: ByteText, depth = 0): Promise<Outcome> {
     for (let steps = 0; steps < CHAIN_MAX && !stopped; steps++) {
       const answer = await options.repair(key);

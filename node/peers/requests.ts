@@ -1,6 +1,6 @@
 /**
- * Questions and answers on the bulk channel, over any Network: request ids, time-outs, bounds on what is in flight, and the side that serves.
- * Nothing an answer says is believed here; the asker checks it.
+ * Questions and answers on the bulk channel, over any Network: request ids, time-outs, bounds on what is in flight, and the side that
+ * serves. Nothing an answer says is believed here; the asker checks it.
  */
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
 import { DecodeError, type Digest, NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, VALIDATORS_MAX } from '../format/index.ts';
@@ -40,7 +40,10 @@ const BYTES_SERVED = { perSecond: SERVED_BYTES_PER_SECOND, burst: SERVED_BYTES_B
 export const SERVED_WAITING_MAX = 32;
 /** Bytes of transactions in one frame, unless one alone is longer. */
 export const TRANSACTIONS_FRAME_BYTES = 1_048_576;
-/** Questions to one peer given up and still remembered, so that a late answer is not held against it: what can be asked of it in over two minutes. */
+/**
+ * Questions to one peer given up and still remembered, so that a late answer is not held against it: what can be asked of it in over two
+ * minutes.
+ */
 export const LATE_IDS_MAX = 256;
 
 const QUESTIONS: ReadonlySet<string> = new Set([

@@ -1,6 +1,6 @@
 /**
- * What of a node's transactions goes to its peers and comes from them: they are spread as they are admitted, handed to a primary that proposes nothing,
- * and fetched where a proposal names what is not held here.
+ * What of a node's transactions goes to its peers and comes from them: they are spread as they are admitted, handed to a primary that
+ * proposes nothing, and fetched where a proposal names what is not held here.
  */
 import { type ChainParameters, type Digest, toByteText, transactionHashOf } from '../format/index.ts';
 import type { Mempool, Waiting } from '../chain/index.ts';
@@ -9,13 +9,13 @@ import type { Network, World } from '../world.ts';
 import type { Requests } from './requests.ts';
 
 /**
- * A frame to each peer costs more than a transaction in it, so for this long after one left the next gathers, ms; a block that is final ends it, which is
- * when the next producer looks at what there is.
+ * A frame to each peer costs more than a transaction in it, so for this long after one left the next gathers, ms; a block that is final
+ * ends it, which is when the next producer looks at what there is.
  */
 export const SPREAD_GATHER_MS = 100;
 /**
- * After a block of several transactions so many callers have their answers and send again: what they send leaves together this long after it, ms. A producer
- * that did not build ahead waits longer (GATHER_MS of chain.ts).
+ * After a block of several transactions so many callers have their answers and send again: what they send leaves together this long after
+ * it, ms. A producer that did not build ahead waits longer (GATHER_MS of chain.ts).
  */
 export const SPREAD_AFTER_BLOCK_MS = 20;
 /** A block that held so many is one of several callers. */

@@ -1,8 +1,9 @@
 /**
  * Whether this node still belongs to the network. Its own chain may say so; but a node that was away when it was expelled is refused by
- * every peer, and its chain ends at a height where it was a member. So it visits peers that it cannot reach, asks for headers and what proves them final above its head, and concludes
- * that it is expelled when more validators say so than may be faulty (an answer to a visit says so, see node/network/visits.ts).
- * The headers show how far the chain has gone without it, as far as the validators it knows have certified them; past a barrier it knows none.
+ * every peer, and its chain ends at a height where it was a member. So it visits peers that it cannot reach, asks for headers and what
+ * proves them final above its head, and concludes that it is expelled when more validators say so than may be faulty (an answer to a visit
+ * says so, see node/network/visits.ts). The headers show how far the chain has gone without it, as far as the validators it knows have
+ * certified them; past a barrier it knows none.
  */
 import {
   consensusHashOf,

@@ -1,7 +1,7 @@
 /**
- * Adapter: a node on real parts. Opens the stores, the vote log, the executor's thread, the verify pool and libp2p under one data directory, and
- * hands them to createNode. Layout: `chain/` ledger, `blocks/` bodies of its blocks, `local/` alarms, exchanges, credentials, `index/` query indexes (may be deleted),
- * `sealed/` sealed values, `votes.log`; `state-map.pages` while it runs.
+ * Adapter: a node on real parts. Opens the stores, the vote log, the executor's thread, the verify pool and libp2p under one data
+ * directory, and hands them to createNode. Layout: `chain/` ledger, `blocks/` bodies of its blocks, `local/` alarms, exchanges,
+ * credentials, `index/` query indexes (may be deleted), `sealed/` sealed values, `votes.log`; `state-map.pages` while it runs.
  */
 import { join } from 'node:path';
 import { entryOf, stateKey } from '../../contracts/index.ts';
@@ -310,7 +310,10 @@ export function createStoreWatch(
   };
 }
 
-/** Accepts what STORE_DAMAGED says of a file of the store that is gone or whole now: the store has written it anew since, or its disk was mended. */
+/**
+ * Accepts what STORE_DAMAGED says of a file of the store that is gone or whole now: the store has written it anew since, or its disk was
+ * mended.
+ */
 export function soundNow(name: string, damaged: readonly DamagedFile[]): (detail: Json) => boolean {
   const files = new Set<unknown>(damaged.map(({ file }) => file));
   return (detail) => {
@@ -333,7 +336,10 @@ function keyOf({ code, data }: ChainError): { readonly key?: string } {
   return code === 'STORE_DAMAGED' && typeof data.key === 'string' ? { key: data.key } : {};
 }
 
-/** Reads every table file and the block files once, slowly, beside the running node: damage that no read meets would else be found when it is needed. */
+/**
+ * Reads every table file and the block files once, slowly, beside the running node: damage that no read meets would else be found when it
+ * is needed.
+ */
 async function scrubStores(
   { stores, files }: { readonly stores: readonly { readonly name: string; readonly store: LevelStore }[]; readonly files: BlockFiles },
   signal: AbortSignal,

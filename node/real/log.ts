@@ -1,4 +1,7 @@
-/** The log of a real node (adapter on pino): event and fields, one JSON object a line. Fields with the name of a secret are blanked wherever they stand. */
+/**
+ * The log of a real node (adapter on pino): event and fields, one JSON object a line. Fields with the name of a secret are blanked wherever
+ * they stand.
+ */
 import pino, { type DestinationStream, type Logger } from 'pino';
 import type { Log } from '../world.ts';
 

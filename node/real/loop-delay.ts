@@ -1,6 +1,6 @@
 /**
- * How long the event loop of the voting thread was held (adapter over node:perf_hooks). While it is held no vote is read, signed or sent: past
- * LOOP_HELD_MS_MAX that is an alarm, and it is taken back after a whole window without.
+ * How long the event loop of the voting thread was held (adapter over node:perf_hooks). While it is held no vote is read, signed or sent:
+ * past LOOP_HELD_MS_MAX that is an alarm, and it is taken back after a whole window without.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Timers } from '../world.ts';
@@ -50,7 +50,10 @@ export function watchLoop(options: {
   readonly timers: Pick<Timers, 'every'>;
   /** The loop was held past the bound; not called again before `onCalm`. */
   readonly onHeld: (heldMs: number) => void;
-  /** A whole window passed without such a hold: called after the first one, since an alarm from before the start may stand, and after each hold. */
+  /**
+   * A whole window passed without such a hold: called after the first one, since an alarm from before the start may stand, and after each
+   * hold.
+   */
   readonly onCalm: () => void;
 }): LoopWatch {
   const { meter } = options;

@@ -20,7 +20,10 @@ export const realTimers: Timers = {
   },
 };
 
-/** Short requests are cut from a pool drawn this many bytes at a time: a draw costs as much for twelve bytes as for thousands, and each API call makes a few. */
+/**
+ * Short requests are cut from a pool drawn this many bytes at a time: a draw costs as much for twelve bytes as for thousands, and each API
+ * call makes a few.
+ */
 const RANDOM_POOL_BYTES = 4_096;
 const RANDOM_SMALL_BYTES = 64;
 

@@ -1,6 +1,6 @@
 /**
- * Bodies of records, read off the thread that votes: a small one is read here in slices, any other in a thread of its own, in turns of the callers.
- * Nothing here reads the chain.
+ * Bodies of records, read off the thread that votes: a small one is read here in slices, any other in a thread of its own, in turns of the
+ * callers. Nothing here reads the chain.
  */
 import type { Crypto } from '../format/index.ts';
 import { createSlices, type Headroom, type RunInSlices } from '../pace/index.ts';

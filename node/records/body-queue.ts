@@ -1,7 +1,7 @@
 /**
- * Whose body the thread takes next: callers go round, so that one with many waiting holds up no other. What waits is bounded in bytes; where there is no
- * room, the caller with the most waiting loses its last one, or is refused when it is the one that comes. After each body the thread rests as the
- * headroom says.
+ * Whose body the thread takes next: callers go round, so that one with many waiting holds up no other. What waits is bounded in bytes;
+ * where there is no room, the caller with the most waiting loses its last one, or is refused when it is the one that comes. After each body
+ * the thread rests as the headroom says.
  */
 import { ChainError } from '../errors/index.ts';
 import { ALL_HEADROOM, type Headroom, restMs } from '../pace/index.ts';

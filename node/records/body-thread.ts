@@ -1,6 +1,7 @@
 /**
- * Adapter: starts the thread for bodies when it is first needed, and again when it has ended: a body that takes too long ends it, and so does one that takes too much
- * memory. That body is refused; the next one waits for the new thread. Calls come one at a time (body-queue.ts).
+ * Adapter: starts the thread for bodies when it is first needed, and again when it has ended: a body that takes too long ends it, and so
+ * does one that takes too much memory. That body is refused; the next one waits for the new thread. Calls come one at a time
+ * (body-queue.ts).
  */
 import { Worker } from 'node:worker_threads';
 import { ChainError, isErrorCode } from '../errors/index.ts';

@@ -1,6 +1,6 @@
 /**
- * Prepared rows as one byte string, so that a message of ten thousand of them costs the thread that receives it nothing until it unpacks them, a
- * row at a time.
+ * Prepared rows as one byte string, so that a message of ten thousand of them costs the thread that receives it nothing until it unpacks
+ * them, a row at a time.
  */
 import { DIGEST_BYTES, Reader, readSource, Writer, writeSource } from '../format/index.ts';
 import { readValue } from './sealed-values.ts';

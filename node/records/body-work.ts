@@ -1,6 +1,6 @@
 /**
- * What is done with the bytes of a body before the chain is asked: reading, the token inside, and what the call wants of the records. The same steps for a
- * small body on the main thread and for any other in the thread for bodies.
+ * What is done with the bytes of a body before the chain is asked: reading, the token inside, and what the call wants of the records. The
+ * same steps for a small body on the main thread and for any other in the thread for bodies.
  */
 import type { ClassDefinition } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';

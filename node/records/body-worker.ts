@@ -1,4 +1,6 @@
-/** The thread for bodies (adapter): reads one body at a time and answers with bytes. A fault ends the reading of one body and nothing else. */
+/**
+ * The thread for bodies (adapter): reads one body at a time and answers with bytes. A fault ends the reading of one body and nothing else.
+ */
 import { constants, platform, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { createCrypto } from '../crypto/index.ts';

@@ -1,6 +1,6 @@
 /**
- * The part of a submission that asks the chain: whether it would take each prepared record now, so that every bad row is named at once and nothing is
- * signed in vain. On the thread that holds the state, a row a step and a large row in several.
+ * The part of a submission that asks the chain: whether it would take each prepared record now, so that every bad row is named at once and
+ * nothing is signed in vain. On the thread that holds the state, a row a step and a large row in several.
  */
 import {
   builtinClass,
@@ -176,7 +176,10 @@ export function* resealRow(
   return yield* reseal(crypto, { keys: sealingKeys(), held, seals: first?.seals }, prepared);
 }
 
-/** Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or others. */
+/**
+ * Whether nothing but seals that this node cannot open tells the record from the stored one: the same values under a key not held here, or
+ * others.
+ */
 export function* sealsAlone(
   { sealed, crypto }: Pick<CheckDependencies, 'sealed' | 'crypto'>,
   definition: ClassDefinition,

@@ -8,8 +8,8 @@ export const AEAD_TAG_BYTES = 16;
 const STEP_BYTES = 1_048_576;
 
 /**
- * Authenticated encryption in steps: sealed values of one submission may be many megabytes. The nonce leads what `seal` makes; `open` gives undefined for
- * anything that it did not make with the same key and context.
+ * Authenticated encryption in steps: sealed values of one submission may be many megabytes. The nonce leads what `seal` makes; `open` gives
+ * undefined for anything that it did not make with the same key and context.
  */
 export interface Aead {
   seal(key: Uint8Array, nonce: Uint8Array, context: Uint8Array, plain: Uint8Array): Generator<void, Uint8Array, void>;

@@ -1,4 +1,7 @@
-/** Class definitions for the query index and answers: the built-in ones, and those organisations registered, in the version a record was written by. */
+/**
+ * Class definitions for the query index and answers: the built-in ones, and those organisations registered, in the version a record was
+ * written by.
+ */
 import { type ClassDefinition, classAt, stateKey, type StateView } from '../../contracts/index.ts';
 
 export type ClassLookup = (name: string, version: number) => ClassDefinition | undefined;

@@ -1,6 +1,6 @@
 /**
- * A record in clear, once its class has accepted it: facts, key, digest, and the way to its sealed form. Scanned in one pass; what the scanner refuses goes
- * through the checker, which reports every fault and takes a list of one, and is scanned again as it will be stored.
+ * A record in clear, once its class has accepted it: facts, key, digest, and the way to its sealed form. Scanned in one pass; what the
+ * scanner refuses goes through the checker, which reports every fault and takes a list of one, and is scanned again as it will be stored.
  */
 import {
   checkContent,

@@ -1,11 +1,12 @@
 /**
- * Single records of one account that come while a transaction of it is under way meet in the next one: a transaction's own cost (signature, admission,
- * votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once, unless
- * a crowd is coming back; others wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those who waited for it are back.
+ * Single records of one account that come while a transaction of it is under way meet in the next one: a transaction's own cost (signature,
+ * admission, votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once,
+ * unless a crowd is coming back; others wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those
+ * who waited for it are back.
  *
  * Each record has an outcome of its own. A transaction fails whole: the record it failed over has its answer, and the others are sent again
- * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever hears of the
- * receipt first, a caller or the register of what is under way, settles it for all.
+ * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever
+ * hears of the receipt first, a caller or the register of what is under way, settles it for all.
  */
 import { type ByteText, decodeJson, type Digest, type Json, type Receipt, toByteText } from '../format/index.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
@@ -22,9 +23,9 @@ export const CROWD_WAIT_MS_MAX = 50;
 /** Longest that it waits then for the others, ms: those who had their answers together send their next records together. */
 export const RETURN_MS_MAX = 20;
 /**
- * Gas that such a transaction asks for, unless one record alone asks for more: forty records, and a fraction of the bytes and records of any other
- * bound. With the transaction's own share every block holds so much of a sender who has used up his own (EXCESS_GAS_PER_BLOCK of node/chain/mempool/gas-shares.ts), so who is put
- * together waits for no budget that a single record would not.
+ * Gas that such a transaction asks for, unless one record alone asks for more: forty records, and a fraction of the bytes and records of
+ * any other bound. With the transaction's own share every block holds so much of a sender who has used up his own (EXCESS_GAS_PER_BLOCK of
+ * node/chain/mempool/gas-shares.ts), so who is put together waits for no budget that a single record would not.
  */
 export const GAS_MAX = 990_000_000;
 /** Failed transactions of several that a record may have stood in; then it is sent alone. */
@@ -114,8 +115,8 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
   }
 
   /**
-   * The transaction is over. It is let go, with the records it held: what waited for it goes, that of a crowd when its callers are back, unless a newer one
-   * is under way.
+   * The transaction is over. It is let go, with the records it held: what waited for it goes, that of a crowd when its callers are back,
+   * unless a newer one is under way.
    */
   function land(flight: Flight): void {
     const { line } = flight;

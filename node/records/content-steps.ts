@@ -1,4 +1,7 @@
-/** The content of a stored record in steps: one of megabytes, in hundreds of thousands of values or of escapes, takes a quarter of a second at once. */
+/**
+ * The content of a stored record in steps: one of megabytes, in hundreds of thousands of values or of escapes, takes a quarter of a second
+ * at once.
+ */
 import { decodeContent, type TextStruct } from '../format/index.ts';
 import { jsonBytesSteps, type Steps, UNBOUNDED } from '../pace/index.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Feeds the query index with final blocks, off the commit path: in order, a record at a time with pauses, and again from where it stopped after a restart. What
- * the executor said of the latest blocks is at hand; older ones are read.
+ * Feeds the query index with final blocks, off the commit path: in order, a record at a time with pauses, and again from where it stopped
+ * after a restart. What the executor said of the latest blocks is at hand; older ones are read.
  */
 import { type BlockStore, type Committed, readReceipts } from '../ledger/index.ts';
 import type { StateView } from '../../contracts/index.ts';

@@ -1,4 +1,7 @@
-/** The mappings that filled in values of a record, as the registry has them: their documents hold the rules that `{path, rule}` would repeat. */
+/**
+ * The mappings that filled in values of a record, as the registry has them: their documents hold the rules that `{path, rule}` would
+ * repeat.
+ */
 import { entryOf, type Read } from '../../contracts/index.ts';
 import { several, type TextStruct, textAt, valueAt } from '../format/index.ts';
 import type { Steps } from '../pace/index.ts';

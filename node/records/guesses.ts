@@ -1,8 +1,8 @@
 /**
- * A bound on guesses at content that an account may not read. That a key is taken cannot be hidden, and a sender who repeats a record must be told whether
- * it equals the stored one; so each answer "it differs" is charged to the account, at this node, and an account in debt waits before it may touch records
- * of others.
- * Sending again what is stored costs nothing, nor does anything about records that the account may read.
+ * A bound on guesses at content that an account may not read. That a key is taken cannot be hidden, and a sender who repeats a record must
+ * be told whether it equals the stored one; so each answer "it differs" is charged to the account, at this node, and an account in debt
+ * waits before it may touch records of others. Sending again what is stored costs nothing, nor does anything about records that the account
+ * may read.
  */
 import { ChainError } from '../errors/index.ts';
 import { TokenBuckets } from '../pace/index.ts';

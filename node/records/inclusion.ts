@@ -1,7 +1,7 @@
 /**
- * Inclusion of a receipt in its block (RFC 6962 §2.1.1): the path from the receipt to `receiptsRoot`, with the header that holds the root. Trees of
- * the latest blocks asked for are kept, because a block's callers all ask at once; they also wait for one building together, which goes in slices,
- * since a block has thousands of receipts.
+ * Inclusion of a receipt in its block (RFC 6962 §2.1.1): the path from the receipt to `receiptsRoot`, with the header that holds the root.
+ * Trees of the latest blocks asked for are kept, because a block's callers all ask at once; they also wait for one building together, which
+ * goes in slices, since a block has thousands of receipts.
  */
 import { type Crypto, type Digest, headerHash, merkleLevelsSteps, merklePathIn } from '../format/index.ts';
 import type { BlockStore } from '../ledger/index.ts';

@@ -1,6 +1,6 @@
 /**
- * Rows of the query index that are gone. Its store cannot know that they should be there, so it neither raises an alarm nor restores them: a reader
- * that misses one reports it here, and the index is made anew from blocks.
+ * Rows of the query index that are gone. Its store cannot know that they should be there, so it neither raises an alarm nor restores them:
+ * a reader that misses one reports it here, and the index is made anew from blocks.
  */
 import { DAMAGE } from '../damage.ts';
 import { type ByteText, fromByteText, toHex } from '../format/index.ts';

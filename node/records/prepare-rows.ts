@@ -1,6 +1,6 @@
 /**
- * The part of a submission that asks nothing of the chain: class checks on every record of a body, sealing, canonical content, digests. Heavy, so it runs
- * in the thread for bodies, in steps of a record where a body is small (bodies.ts).
+ * The part of a submission that asks nothing of the chain: class checks on every record of a body, sealing, canonical content, digests.
+ * Heavy, so it runs in the thread for bodies, in steps of a record where a body is small (bodies.ts).
  */
 import type { ClassDefinition, RecordFacts } from '../../contracts/index.ts';
 import { ChainError } from '../errors/index.ts';

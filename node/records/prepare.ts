@@ -55,7 +55,8 @@ export type Preparation =
 /**
  * @param tree the record as parsed, `token` taken out; `source` may stand in it.
  * @param source what holds for every record of a body; the record's own members count before it.
- * @param statedDigest what the submitter says contentDigest is (6.1.1.b), in hex; over the canonical form, or over what he sent when that holds lists of one or a source.
+ * @param statedDigest what the submitter says contentDigest is (6.1.1.b), in hex; over the canonical form, or over what he sent when that
+ * holds lists of one or a source.
  */
 export function prepareRecord(
   context: PrepareContext,

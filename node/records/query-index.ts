@@ -1,7 +1,7 @@
 /**
- * The query index: off the commit path, fed with final blocks in order, stamped with the height it is at, rebuildable from blocks
- * (design: api, "Lists" and "Reading"; DB53/T 1407-2025 6.1.2). Versions stand in segments of columns (query/segment.ts); none is changed, what replaced it is
- * noted beside it, so a page is always cut from the state at its cursor's height, whatever was committed since.
+ * The query index: off the commit path, fed with final blocks in order, stamped with the height it is at, rebuildable from blocks (design:
+ * api, "Lists" and "Reading"; DB53/T 1407-2025 6.1.2). Versions stand in segments of columns (query/segment.ts); none is changed, what
+ * replaced it is noted beside it, so a page is always cut from the state at its cursor's height, whatever was committed since.
  */
 import { builtinClass } from '../../contracts/classes/index.ts';
 import {
@@ -60,8 +60,8 @@ export interface SearchPage {
   /** State of this height is answered. */
   readonly height: number;
   /**
-   * Every matching record at `height` is in the pages of this cursor, but for those withheld. False on a page cut by SEARCH_SCAN_MAX: it may be short or
-   * empty though more match, and `next` goes on where it stopped.
+   * Every matching record at `height` is in the pages of this cursor, but for those withheld. False on a page cut by SEARCH_SCAN_MAX: it
+   * may be short or empty though more match, and `next` goes on where it stopped.
    */
   readonly complete: boolean;
   /** Rows of this page's stretch that the caller may not see. */
@@ -78,15 +78,18 @@ export interface RecordIndex {
   /** @param may whether the caller may see a row; all when absent. @throws ChainError RECORD_QUERY_INVALID, RECORD_CURSOR_INVALID */
   search(query: IndexSearch, may?: (summary: RecordSummary) => boolean, pace?: Pace): Promise<SearchPage>;
   /**
-   * Rows that a search would give in all its pages; past COUNT_SCAN_MAX rows looked at `complete` is false. `limit` and `after` are not heeded.
-   * `pace` is told of every row.
+   * Rows that a search would give in all its pages; past COUNT_SCAN_MAX rows looked at `complete` is false. `limit` and `after` are not
+   * heeded. `pace` is told of every row.
    */
   count(
     query: IndexSearch,
     may?: (summary: RecordSummary) => boolean,
     pace?: Pace,
   ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
-  /** Forgets its height: fed from the first block again it writes every row anew, damaged ones with them, and answers for the height it has come to. */
+  /**
+   * Forgets its height: fed from the first block again it writes every row anew, damaged ones with them, and answers for the height it has
+   * come to.
+   */
   refeed(): Promise<void>;
 }
 
@@ -258,7 +261,10 @@ export function createRecordIndex(
   };
 }
 
-/** Like createRecordIndex, and read into memory; one with damage in what a start needs is forgotten like that of an older form, and fed anew. */
+/**
+ * Like createRecordIndex, and read into memory; one with damage in what a start needs is forgotten like that of an older form, and fed
+ * anew.
+ */
 export async function openRecordIndex(
   store: Store,
   crypto: Pick<Crypto, 'hash'>,

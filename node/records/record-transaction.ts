@@ -1,4 +1,7 @@
-/** One transaction of checked records, signed with the custodial key of its account. The clear values of sealed fields wait in the sealed store for its receipt. */
+/**
+ * One transaction of checked records, signed with the custodial key of its account. The clear values of sealed fields wait in the sealed
+ * store for its receipt.
+ */
 import {
   builtinClass,
   type ClassDefinition,
@@ -20,7 +23,10 @@ import type { SealedStore } from './sealed-store.ts';
 /** Key bytes of a record's rows; a digest stands for what is longer. */
 const KEY_BYTES = 128;
 const GAS_PER_WRITE = GAS.write + KEY_BYTES * GAS.perKeyByteWritten;
-/** Room for one record's fixed costs: about ten reads, five writes and ten digests, doubled. Its events are read from the receipt and cost none. */
+/**
+ * Room for one record's fixed costs: about ten reads, five writes and ten digests, doubled. Its events are read from the receipt and cost
+ * none.
+ */
 const GAS_PER_RECORD_LIMIT = 2 * (10 * GAS.read + 5 * GAS_PER_WRITE + 10 * GAS.hash);
 /** Content bytes are read, hashed and written; the stored form adds its frame. Doubled as well. */
 const GAS_PER_BYTE_LIMIT = 2 * (GAS.perArgumentByte + GAS.perByteWritten + GAS.perByteHashed);
@@ -46,7 +52,10 @@ export interface SendableRow {
 
 export interface RecordTransaction {
   readonly id: Digest;
-  /** Does with its sealed values, once, what its receipt asks for. What nobody settles is settled by the block that ends it (sealed-settlement.ts). */
+  /**
+   * Does with its sealed values, once, what its receipt asks for. What nobody settles is settled by the block that ends it
+   * (sealed-settlement.ts).
+   */
   settle(status: 'ok' | 'failed'): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Faults of a submission as one refusal: its code and data are those of the first fault, its details list all of them, each at its place in the
- * body. Messages are English here; the envelope puts them into the caller's language.
+ * Faults of a submission as one refusal: its code and data are those of the first fault, its details list all of them, each at its place in
+ * the body. Messages are English here; the envelope puts them into the caller's language.
  */
 import { ChainError, errorTable, isErrorCode } from '../errors/index.ts';
 import type { RecordPath } from '../format/index.ts';
@@ -39,7 +39,8 @@ export function refuseRows(
 }
 
 /**
- * @param unreadable faults of single fields of the body; what the class says of the same field is left out. What stands in a header is said once.
+ * @param unreadable faults of single fields of the body; what the class says of the same field is left out. What stands in a header is said
+ * once.
  * @param recordsUnchecked records behind the last one looked at.
  */
 export function refusePlaced(faults: readonly PlacedText[], unreadable: readonly BodyFault[], recordsUnchecked = 0): ChainError {

@@ -1,6 +1,6 @@
 /**
- * A record sealed with the newest key, sealed again where the organisation has sealed it before: values that are the same commit alike after a change of
- * the key, so that a repeat is one.
+ * A record sealed with the newest key, sealed again where the organisation has sealed it before: values that are the same commit alike
+ * after a change of the key, so that a repeat is one.
  */
 import { type Crypto, DIGEST_BYTES, recordDigest, SEALED_NAME, sealingSalt, utf8 } from '../format/index.ts';
 import type { PreparedRecord, SealedValue } from './prepare.ts';
@@ -18,8 +18,8 @@ export interface SealedBefore {
 export interface Resealed {
   readonly prepared: PreparedRecord;
   /**
-   * Own commitment -> the one that stands in its place, where no key held here makes that of the value and no value held here opens it: whether they
-   * say the same cannot be told.
+   * Own commitment -> the one that stands in its place, where no key held here makes that of the value and no value held here opens it:
+   * whether they say the same cannot be told.
    */
   readonly unopened: ReadonlyMap<string, string>;
 }
@@ -63,8 +63,8 @@ const SEAL_BEGINS = utf8(`{"${SEALED_NAME}":"`);
 const SEAL_ENDS = '"}';
 
 /**
- * Content with other commitments in the place of those named. Done in the bytes: inside a text quotes are escaped, so this beginning stands at a seal and
- * nowhere else, and all commitments are of one length.
+ * Content with other commitments in the place of those named. Done in the bytes: inside a text quotes are escaped, so this beginning stands
+ * at a seal and nowhere else, and all commitments are of one length.
  */
 export function* withSeals(content: Uint8Array, seals: ReadonlyMap<string, string>): Generator<void, Uint8Array, void> {
   const out = Uint8Array.from(content);

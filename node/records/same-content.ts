@@ -1,4 +1,7 @@
-/** Whether a content says what is stored, told by digests in steps: it may be of megabytes, in hundreds of thousands of values, and is read on the thread that votes. */
+/**
+ * Whether a content says what is stored, told by digests in steps: it may be of megabytes, in hundreds of thousands of values, and is read
+ * on the thread that votes.
+ */
 import { type ClassDefinition, normalSpelling, respell } from '../../contracts/index.ts';
 import { type Crypto, type Digest, equalBytes, recordDigest, type RecordVersion } from '../format/index.ts';
 import { contentSteps } from './content-steps.ts';

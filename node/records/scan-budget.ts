@@ -1,7 +1,8 @@
 /**
- * What searches may cost the thread that votes. A search reads index rows; those it answers with are bounded by the page, those it only passes over,
- * or counts, are paid here: a caller in debt is refused with the wait, and all scans together are held to the rate of the node, a few ms at a time.
- * A count can wait: its answer comes after a rest, as the headroom says, and its caller counts nothing else meanwhile.
+ * What searches may cost the thread that votes. A search reads index rows; those it answers with are bounded by the page, those it only
+ * passes over, or counts, are paid here: a caller in debt is refused with the wait, and all scans together are held to the rate of the
+ * node, a few ms at a time. A count can wait: its answer comes after a rest, as the headroom says, and its caller counts nothing else
+ * meanwhile.
  */
 import { ChainError } from '../errors/index.ts';
 import { ALL_HEADROOM, createPause, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';

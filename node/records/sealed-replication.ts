@@ -1,10 +1,11 @@
 /**
- * Copies the sealed store between the nodes of one organisation over the node streams (design: record, "Sealed fields"). Each node numbers its changes;
- * a peer is told that there are new ones and fetches from where it stands, after every connection too, so nothing is lost while one of them is away.
+ * Copies the sealed store between the nodes of one organisation over the node streams (design: record, "Sealed fields"). Each node numbers
+ * its changes; a peer is told that there are new ones and fetches from where it stands, after every connection too, so nothing is lost
+ * while one of them is away.
  *
  * A change travels in a box under a key made from a sealing key that the organisation's nodes share: an operator gives a new node the same
- * sealing keys (node/keystore/README.md). Only nodes that the chain registers, active, to the same organisation are told, answered or heard;
- * they cannot open what they got by mistake without the key, and a value that does not fit its commitment is refused.
+ * sealing keys (node/keystore/README.md). Only nodes that the chain registers, active, to the same organisation are told, answered or
+ * heard; they cannot open what they got by mistake without the key, and a value that does not fit its commitment is refused.
  */
 import { ChainError } from '../errors/index.ts';
 import {
@@ -67,7 +68,9 @@ export interface SealedReplicationOptions {
   readonly sealingKeys: () => readonly SealingKey[];
   /** Whether the chain registers the node, active, to this node's organisation. */
   readonly isOwn: (node: string) => boolean;
-  /** Whether the chain registers the node to another organisation. A suspended node of this one may not know of that yet: it breaks no rule. */
+  /**
+   * Whether the chain registers the node to another organisation. A suspended node of this one may not know of that yet: it breaks no rule.
+   */
   readonly isForeign: (node: string) => boolean;
   /** A node of the organisation sends under a key that is not held here, or is another one of the same name. */
   readonly onKeysDiffer: (node: string, keyId: string) => void;
@@ -78,7 +81,10 @@ export interface SealedReplicationOptions {
 }
 
 export interface SealedReplication {
-  /** Drops a damaged row of the sealed store and fetches all changes of the organisation's nodes again; false when none of them gave it back. */
+  /**
+   * Drops a damaged row of the sealed store and fetches all changes of the organisation's nodes again; false when none of them gave it
+   * back.
+   */
   mend(key: ByteText): Promise<boolean>;
   start(): void;
   stop(): Promise<void>;
@@ -114,7 +120,10 @@ export function createSealedReplication(options: SealedReplicationOptions): Seal
     return { sequence: change.sequence, keyId: key.id, box };
   }
 
-  /** Undefined when no key here opens it. @throws DecodeError for more than a record may have, and a value that is not what its commitment says */
+  /**
+   * Undefined when no key here opens it. @throws DecodeError for more than a record may have, and a value that is not what its commitment
+   * says
+   */
   function* unpack(logId: Uint8Array, { sequence, keyId, box }: SealedBox): Generator<void, Unpacked | undefined, void> {
     if (box.length > SEALED_BOX_BYTES_MAX)
       throw new DecodeError(`${box.length} bytes of one change where at most ${SEALED_BOX_BYTES_MAX} are allowed`);

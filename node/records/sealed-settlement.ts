@@ -1,6 +1,7 @@
 /**
- * What becomes of sealed values whose transaction nobody waits for any more: the caller had no time, or the node stopped in between. Looked at after every
- * final block: values of a transaction that stored its records are kept, those of one that failed or can no longer be final are deleted.
+ * What becomes of sealed values whose transaction nobody waits for any more: the caller had no time, or the node stopped in between. Looked
+ * at after every final block: values of a transaction that stored its records are kept, those of one that failed or can no longer be final
+ * are deleted.
  */
 import { ChainError } from '../errors/index.ts';
 import type { Digest } from '../format/index.ts';

@@ -1,10 +1,11 @@
 /**
- * The sealed store: clear values of sealed fields, beside the chain and deletable (design: record, "Sealed fields"). Each record has a data key of its
- * own, kept wrapped under the organisation's storage key; values and salts lie encrypted under it. Erasing destroys the data key and the values and leaves
- * a mark, so that a late retry cannot bring them back. A deleted row may linger in the database's files until they are compacted, encrypted.
+ * The sealed store: clear values of sealed fields, beside the chain and deletable (design: record, "Sealed fields"). Each record has a data
+ * key of its own, kept wrapped under the organisation's storage key; values and salts lie encrypted under it. Erasing destroys the data key
+ * and the values and leaves a mark, so that a late retry cannot bring them back. A deleted row may linger in the database's files until
+ * they are compacted, encrypted.
  *
- * Values of a submission that is under way wait apart, under its transaction id: they become values of the record when its receipt says ok, and go when it
- * is refused or can no longer be final. What waits is not counted, answered or sent to other nodes.
+ * Values of a submission that is under way wait apart, under its transaction id: they become values of the record when its receipt says ok,
+ * and go when it is refused or can no longer be final. What waits is not counted, answered or sent to other nodes.
  *
  * Every change takes the next number of a log, by which the other nodes of the organisation fetch what they lack (sealed-replication.ts).
  */
@@ -80,8 +81,8 @@ export interface SealedStore {
   /** Id of this node's log and number of its last change, 0 when there was none. */
   head(): Promise<LogPosition>;
   /**
-   * Changes after a number, oldest first, each as its record stands when it is asked for; those of a damaged record are left out, and numbered anew when it
-   * is repaired.
+   * Changes after a number, oldest first, each as its record stands when it is asked for; those of a damaged record are left out, and
+   * numbered anew when it is repaired.
    */
   changesAfter(sequence: number, countMax: number): AsyncGenerator<SealedChange, void, void>;
   /** Called after each change. */

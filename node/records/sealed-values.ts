@@ -5,8 +5,8 @@ import type { SealedValue } from './prepare.ts';
 
 export const SEALED_VALUES_MAX = 100_000; // values of all versions of one record
 /**
- * Bytes of the values of one record, and of one submission, as they are encoded: a row of them is taken from the database in one piece, 1 ms a megabyte,
- * and with its frame is less than a message between nodes may have.
+ * Bytes of the values of one record, and of one submission, as they are encoded: a row of them is taken from the database in one piece, 1
+ * ms a megabyte, and with its frame is less than a message between nodes may have.
  */
 export const SEALED_BYTES_MAX = 16_777_216;
 /** Lengths of the four parts of a value. */

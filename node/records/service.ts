@@ -27,7 +27,9 @@ import { createRecordSource, type RecordBlocks } from './source.ts';
 import { createUnderWay } from './under-way.ts';
 
 const INDEX_POLL_MS = 20; // how often a read waiting for the index looks again
-/** Content of the records in one page: it ends before the record that would be too much, and holds one at least. Twice what a record may be. */
+/**
+ * Content of the records in one page: it ends before the record that would be too much, and holds one at least. Twice what a record may be.
+ */
 export const RECORD_PAGE_BYTES_MAX = 8_388_608;
 
 export interface RecordServiceDependencies {

@@ -1,6 +1,6 @@
 /**
- * What stands on the chain under the key of a prepared record, as far as judging and answering a submission need it. The content of what stands is in
- * the body of a block and is waited for here; what is kept of it is never more than the prepared record names itself.
+ * What stands on the chain under the key of a prepared record, as far as judging and answering a submission need it. The content of what
+ * stands is in the body of a block and is waited for here; what is kept of it is never more than the prepared record names itself.
  */
 import { type ClassDefinition, storedSpelling } from '../../contracts/index.ts';
 import { equalBytes, isSealed, type RecordVersion, type TextStruct, valueAt } from '../format/index.ts';

@@ -1,6 +1,6 @@
 /**
- * From checked records to an answer: what is stored already, one transaction (record-transaction.ts, coalescing.ts), the wait, and each record's own part
- * of the receipt (DB53/T 1407-2025 6.1.1.a to d).
+ * From checked records to an answer: what is stored already, one transaction (record-transaction.ts, coalescing.ts), the wait, and each
+ * record's own part of the receipt (DB53/T 1407-2025 6.1.1.a to d).
  */
 import { type ClassDefinition, CONTRACT, currentVersion, foldSingles, seesRecord, stateKey } from '../../contracts/index.ts';
 import { ChainError, isErrorCode } from '../errors/index.ts';
@@ -172,7 +172,10 @@ async function confirmedOutcome(
   };
 }
 
-/** The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. @param place of the body in the transaction */
+/**
+ * The chain moved between the checks here and execution there: the contract's refusal, at its place in the body. @param place of the body
+ * in the transaction
+ */
 async function failedReceipt(
   deps: SubmitDependencies,
   records: readonly Located[],
@@ -209,8 +212,8 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
 }
 
 /**
- * Every row is on the chain already: the receipt of the transaction that stored it, of several the last one that the account may know of. Who may see none
- * of the records hears that they are stored, and no more.
+ * Every row is on the chain already: the receipt of the transaction that stored it, of several the last one that the account may know of.
+ * Who may see none of the records hears that they are stored, and no more.
  */
 async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
   const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account), true);
@@ -281,8 +284,8 @@ function versionOf(node: NodeService, { prepared }: CheckedRow): number {
 }
 
 /**
- * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and `storedAs` where
- * that spells the key otherwise, unless the account may not see that record.
+ * `contentDigest` is over what the caller sent; a repeated row has the digest of what is stored, the transaction that stored it, and
+ * `storedAs` where that spells the key otherwise, unless the account may not see that record.
  */
 export function outcomeOf(
   { node }: Pick<SubmitDependencies, 'node'>,

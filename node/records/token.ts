@@ -1,6 +1,6 @@
 /**
- * The `token` of annex A: accepted in the body, per CSV row, and as a Bearer header. It is taken out before anything else looks at a record, so it
- * reaches no digest, error, log or store.
+ * The `token` of annex A: accepted in the body, per CSV row, and as a Bearer header. It is taken out before anything else looks at a
+ * record, so it reaches no digest, error, log or store.
  */
 import type { TextStruct } from '../format/index.ts';
 
@@ -8,7 +8,10 @@ export type TokenReading<T> =
   | { readonly ok: true; readonly token: string | undefined; readonly records: readonly T[] }
   | { readonly ok: false; readonly code: 'TOKEN_CONFLICT' | 'TOKEN_MALFORMED'; readonly record: number };
 
-/** The one token among `bearer` and the records, and the records without it. `record` names the one at fault, from 0; the token itself is never told. */
+/**
+ * The one token among `bearer` and the records, and the records without it. `record` names the one at fault, from 0; the token itself is
+ * never told.
+ */
 export function takeToken<T extends { readonly tree: TextStruct }>(records: readonly T[], bearer?: string): TokenReading<T> {
   let token = bearer;
   const stripped: T[] = [];

@@ -1,7 +1,8 @@
 /**
- * Where a product came from, and where it went (trace; annex A's purpose). Nodes are things: products, production batches, material batches, devices, quality
- * reports, factories. An edge says which records make it, and whether it stands on one side's word: a link to another organisation's batch is `claimed`
- * until its owner has recorded that batch itself, then `confirmed`. Breadth first, bounded; what a bound cut off is said by `complete: false`.
+ * Where a product came from, and where it went (trace; annex A's purpose). Nodes are things: products, production batches, material
+ * batches, devices, quality reports, factories. An edge says which records make it, and whether it stands on one side's word: a link to
+ * another organisation's batch is `claimed` until its owner has recorded that batch itself, then `confirmed`. Breadth first, bounded; what
+ * a bound cut off is said by `complete: false`.
  */
 import type { MaterialFact } from '../../contracts/classes/index.ts';
 import { type Digest, fromHex, type StoredRecord, textAt } from '../format/index.ts';
@@ -65,7 +66,10 @@ export interface TraceOptions {
   readonly direction?: 'up' | 'down' | 'both';
   readonly depthMax?: number;
   readonly nodesMax?: number;
-  /** Awaited after each record looked at, and while a long one is read: rows that are read already follow one another without a turn of the event loop. */
+  /**
+   * Awaited after each record looked at, and while a long one is read: rows that are read already follow one another without a turn of the
+   * event loop.
+   */
   readonly pause?: Pause;
   /** Whether the caller may see a record. */
   readonly may?: (summary: RecordSummary) => boolean;
@@ -267,8 +271,8 @@ class TraceWalk {
   }
 
   /**
-   * True when the owner of the thing has recorded it himself; the claimer's own things are confirmed by his record of them. A device or factory is
-   * confirmed by a field that the contract lets only its owner fill, never by a link, which anyone may write.
+   * True when the owner of the thing has recorded it himself; the claimer's own things are confirmed by his record of them. A device or
+   * factory is confirmed by a field that the contract lets only its owner fill, never by a link, which anyone may write.
    */
   async #isConfirmed(thing: Thing, { summary: claim }: SearchRow, owner?: string): Promise<boolean> {
     if (thing.type === 'device') return claim.devices.includes(thing.id);

@@ -117,8 +117,8 @@ export interface RecordPage {
 
 /**
  * The record modules behind the routes. Refusals are ChainError; when several fields or rows are bad, `data.details` lists all of them as
- * `{code, message, pointer | path | row + column}` and nothing is stored. Readings show a caller without the right `record:read` what it wrote itself; to that
- * caller the rest does not exist. A trace is of everybody's records: who asks for one has that right.
+ * `{code, message, pointer | path | row + column}` and nothing is stored. Readings show a caller without the right `record:read` what it
+ * wrote itself; to that caller the rest does not exist. A trace is of everybody's records: who asks for one has that right.
  */
 export interface RecordService {
   submit(body: RecordBody, bearer: Bearer, options: RecordSubmitOptions): Promise<SubmitOutcome>;
@@ -128,7 +128,10 @@ export interface RecordService {
     bearer: Bearer,
     options: Pick<RecordSubmitOptions, 'statedDigest' | 'recordClass'>,
   ): Promise<{ readonly records: readonly RecordOutcome[] }>;
-  /** contentDigest of each record, in hex: told again with an answer that was kept without them, since they may not be stored (sealed fields). */
+  /**
+   * contentDigest of each record, in hex: told again with an answer that was kept without them, since they may not be stored (sealed
+   * fields).
+   */
   contentDigests(body: RecordBody, caller: Caller, recordClass: string): Promise<readonly string[]>;
   /** Submissions sent and not known to be over, for the metrics. */
   underWay(): number;

@@ -1,10 +1,12 @@
 /**
- * Submissions under way: sent, and not yet final, refused or expired. A submission of the same account that equals one of them joins it, so that many
- * sends of one record make one transaction and all callers get its receipt. Equal means the same records in the same order, alike to the byte in the
- * form that is stored; what the sender says of their source does not count, as it does not for records that are final already.
+ * Submissions under way: sent, and not yet final, refused or expired. A submission of the same account that equals one of them joins it, so
+ * that many sends of one record make one transaction and all callers get its receipt. Equal means the same records in the same order, alike
+ * to the byte in the form that is stored; what the sender says of their source does not count, as it does not for records that are final
+ * already.
  *
- * What overlaps in part, is spelled otherwise, or comes from another account or through another node goes in a transaction of its own, in which the
- * chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this register is in memory only.
+ * What overlaps in part, is spelled otherwise, or comes from another account or through another node goes in a transaction of its own, in
+ * which the chain finds what is stored already repeated; the answer names the transaction that stored it. So it is after a restart: this
+ * register is in memory only.
  */
 import { BoundedMap } from '../pace/bounded-map.ts';
 import { type ByteText, type Crypto, DIGEST_BYTES, toByteText, utf8, Writer } from '../format/index.ts';

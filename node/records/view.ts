@@ -1,4 +1,7 @@
-/** How a stored record is answered. `record` is the sealed content as submitted: RFC 8785 of it, hashed with SHA-256, repeats `recordDigest`. */
+/**
+ * How a stored record is answered. `record` is the sealed content as submitted: RFC 8785 of it, hashed with SHA-256, repeats
+ * `recordDigest`.
+ */
 import {
   DIGEST_ALGORITHM,
   type Digest,

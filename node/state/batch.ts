@@ -101,7 +101,9 @@ export class WriteBatch implements Batch {
   }
 }
 
-/** The last write of each key, in key order; the writes themselves when they are that already. Code unit order is byte order for ByteText. */
+/**
+ * The last write of each key, in key order; the writes themselves when they are that already. Code unit order is byte order for ByteText.
+ */
 export function sortWrites(writes: readonly MapWrite[]): readonly MapWrite[] {
   if (writes.every(({ key }, i) => i === 0 || key > writes[i - 1]!.key)) return writes;
   const last = new Map(writes.map((write) => [write.key, write]));

@@ -1,10 +1,10 @@
 /**
- * The branches of the state map: records of one size in slabs of memory. A branch is changed only by the version that made it and never once that
- * version is finished; a later version takes a copy.
+ * The branches of the state map: records of one size in slabs of memory. A branch is changed only by the version that made it and never
+ * once that version is finished; a later version takes a copy.
  *
  * By word: 16 children | 16 counts | 16 hashes | 4 hashes of quads | depth | end
- * A child is a branch when positive, a bucket when negative, none when 0. `end` is the bucket of the entry whose key is the path, or 0. The path itself
- * is not kept: every key below begins with it.
+ * A child is a branch when positive, a bucket when negative, none when 0. `end` is the bucket of the entry whose key is the path, or 0. The
+ * path itself is not kept: every key below begins with it.
  */
 import { DIGEST_BYTES } from '../format/index.ts';
 

@@ -1,7 +1,7 @@
 /**
- * The buckets of the state map: up to BUCKET_ENTRIES_MAX entries each, as records of bytes appended to segments of memory. A record is never changed;
- * what is no longer used is garbage, and the segments with the most of it are emptied into the newest one, so that memory stays within a third of what
- * is alive whatever sizes come and go. Buckets are known by number, which stays when their record moves.
+ * The buckets of the state map: up to BUCKET_ENTRIES_MAX entries each, as records of bytes appended to segments of memory. A record is
+ * never changed; what is no longer used is garbage, and the segments with the most of it are emptied into the newest one, so that memory
+ * stays within a third of what is alive whatever sizes come and go. Buckets are known by number, which stays when their record moves.
  *
  * Record: u32 bucket | u16 bytes of the body | u16 skip | first `skip` bytes of every key | body | per entry: u64 location, high half first
  * Body, as the bucket's hash covers it: u8 count | per entry in key order: u16 length, key from byte `skip` on, valueHash

@@ -1,9 +1,9 @@
 /**
- * What one block changes in the state map, as bytes: the keys it writes with their new valueHashes and locations, and the roots it leads from and to.
- * What undoes a block is a change set too, in the other direction: the same keys with what stood there before.
+ * What one block changes in the state map, as bytes: the keys it writes with their new valueHashes and locations, and the roots it leads
+ * from and to. What undoes a block is a change set too, in the other direction: the same keys with what stood there before.
  *
- * u8 form | u64 height | root before | root after | u32 writes | per write in key order: u16 length, key, u8 (0 deletes, 1 puts), [valueHash, u64 location] |
- * H(map-changes, all of it). No root covers a location, so the hash at the end does.
+ * u8 form | u64 height | root before | root after | u32 writes | per write in key order: u16 length, key, u8 (0 deletes, 1 puts),
+ * [valueHash, u64 location] | H(map-changes, all of it). No root covers a location, so the hash at the end does.
  */
 import { ChainError } from '../errors/index.ts';
 import {

@@ -1,6 +1,6 @@
 /**
- * Entries on their way from one bucket to another: where each one's key, valueHash and location stand, in a batch of writes or in the record of a bucket.
- * Nothing is copied until a bucket is written, and no object is made for an entry.
+ * Entries on their way from one bucket to another: where each one's key, valueHash and location stand, in a batch of writes or in the
+ * record of a bucket. Nothing is copied until a bucket is written, and no object is made for an entry.
  */
 import { DIGEST_BYTES } from '../format/index.ts';
 import { type BucketLog, bodyBytesAt, LOCATION_BYTES, RECORD_HEADER_BYTES, skipAt } from './bucket-log.ts';

@@ -1,4 +1,6 @@
-/** Hashes of buckets and branches, by the form of node/format/state-proof.ts, in scratch space of its own and into the memory of the caller. */
+/**
+ * Hashes of buckets and branches, by the form of node/format/state-proof.ts, in scratch space of its own and into the memory of the caller.
+ */
 import { BUCKET_ENTRIES_MAX, type ByteText, type Crypto, DIGEST_BYTES, domainTag, MAP_KEY_BYTES_MAX, STATE_HASH } from '../format/index.ts';
 import type { BranchSlab } from './branch-slab.ts';
 

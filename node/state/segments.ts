@@ -1,7 +1,7 @@
 /**
- * Pieces of memory of one size, by number. When there are more than may stay in memory the oldest go to a page file: a scratch file of the running node,
- * worth nothing after it, since a start fills the map from snapshot and change sets. The checksums of its pages stay in memory, so bytes that a disk
- * changed, lost or wrote elsewhere are seen when they are read.
+ * Pieces of memory of one size, by number. When there are more than may stay in memory the oldest go to a page file: a scratch file of the
+ * running node, worth nothing after it, since a start fills the map from snapshot and change sets. The checksums of its pages stay in
+ * memory, so bytes that a disk changed, lost or wrote elsewhere are seen when they are read.
  */
 import { ChainError } from '../errors/index.ts';
 import { crc32 } from '../store/index.ts';

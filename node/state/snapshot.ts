@@ -1,6 +1,6 @@
 /**
- * The whole state map as one sequence of bytes, written and read front to back. It is read into a map or refused, never half loaded: every frame is hashed
- * together with the hash before it, and what was read must come to the count and the root it began with.
+ * The whole state map as one sequence of bytes, written and read front to back. It is read into a map or refused, never half loaded: every
+ * frame is hashed together with the hash before it, and what was read must come to the count and the root it began with.
  *
  * Head:  u8 form | u64 height | root | u32 count | hash
  * Frame: u32 bytes | per entry in key order: u16 length, key, valueHash, u64 location | hash
@@ -43,7 +43,10 @@ export interface SnapshotHead {
   readonly count: number;
 }
 
-/** The bytes of a snapshot, a frame at a time; as fast as they are taken. @throws Error when `runs` are not `head.count` entries in key order. */
+/**
+ * The bytes of a snapshot, a frame at a time; as fast as they are taken. @throws Error when `runs` are not `head.count` entries in key
+ * order.
+ */
 export async function* writeSnapshot(crypto: Hash, head: SnapshotHead, runs: EntryRuns): AsyncGenerator<Uint8Array> {
   const seal = sealer(crypto);
   const begin = new Writer(HEAD_BYTES).u8(FORM).u64(head.height).fixed(head.root, DIGEST_BYTES).u32(head.count).finish();

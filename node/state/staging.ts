@@ -1,6 +1,6 @@
 /**
- * One run of a block's sorted writes down the tree: branches on the way are copied, buckets written anew, and everything else is shared with the version
- * before. Each branch and bucket that changes is hashed once.
+ * One run of a block's sorted writes down the tree: branches on the way are copied, buckets written anew, and everything else is shared
+ * with the version before. Each branch and bucket that changes is hashed once.
  */
 import { BUCKET_ENTRIES_MAX, DIGEST_BYTES } from '../format/index.ts';
 import { type Batch, nibbleOf } from './batch.ts';

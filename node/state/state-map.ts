@@ -1,10 +1,10 @@
 /**
- * The authenticated state: one sorted Merkle map over binary keys, in memory, whose every inner hash covers its count of entries (design: write-path;
- * hashes and proofs: node/format/state-proof.ts; choice and figures: decisions/0001).
+ * The authenticated state: one sorted Merkle map over binary keys, in memory, whose every inner hash covers its count of entries (design:
+ * write-path; hashes and proofs: node/format/state-proof.ts; choice and figures: decisions/0001).
  *
- * The root is a function of the set of entries alone. `stage` computes what a block would do; candidates staged on one another form a tree, of which
- * `commit` keeps the part that stands on the committed block and `drop` takes one away without a trace. Left to others: values, what is on disk, when
- * to commit.
+ * The root is a function of the set of entries alone. `stage` computes what a block would do; candidates staged on one another form a tree,
+ * of which `commit` keeps the part that stands on the committed block and `drop` takes one away without a trace. Left to others: values,
+ * what is on disk, when to commit.
  */
 import { type ByteText, type Digest, DIGEST_BYTES } from '../format/index.ts';
 import { type Batch, type MapWrite, WriteBatch } from './batch.ts';

@@ -69,7 +69,10 @@ export class Tree {
     else this.log.free(-node);
   }
 
-  /** Any bucket below `node`, found by the child with the fewest entries, which is half of them at most: no chain of branches makes this long. */
+  /**
+   * Any bucket below `node`, found by the child with the fewest entries, which is half of them at most: no chain of branches makes this
+   * long.
+   */
   sample(node: Node): number {
     let at = node;
     while (at > 0) {

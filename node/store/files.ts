@@ -1,6 +1,6 @@
 /**
- * Files of this machine (adapter on node:fs). The calls run on the threads of libuv, so that neither a slow disk nor a large group holds the thread
- * that votes; errors of the system become codes of the error table.
+ * Files of this machine (adapter on node:fs). The calls run on the threads of libuv, so that neither a slow disk nor a large group holds
+ * the thread that votes; errors of the system become codes of the error table.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
@@ -12,8 +12,8 @@ import type { DataFile, FileDirectory } from '../world.ts';
 const FULL_CODES: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const OWNER_ONLY = 0o600;
 /**
- * A file opened so has each write on disk when that resolves: one call of the pool instead of two. 0 where a sync is asked for after each write instead: macOS
- * would leave such a write in the drive's cache, which libuv's fdatasync empties there (F_FULLFSYNC).
+ * A file opened so has each write on disk when that resolves: one call of the pool instead of two. 0 where a sync is asked for after each
+ * write instead: macOS would leave such a write in the drive's cache, which libuv's fdatasync empties there (F_FULLFSYNC).
  */
 const SYNCED_WRITES: number = platform() === 'linux' ? constants.O_DSYNC : 0;
 

@@ -2,9 +2,9 @@
  * Store on LevelDB (adapter over `level`). Each value ends in a CRC-32 of its key and itself, checked on every read.
  *
  * A write that fails leaves LevelDB refusing all further ones, and its log torn: the database must be opened again before the next write.
- * The store does that by itself, but only once a probe file shows that the disk has room, because an open that fails would also end reading.
- * Until then reads go on. `multithreading` lets a worker thread open the same database; LevelDB is then closed only when every thread has,
- * so `releaseOthers` must make the others let go around a reopening.
+ * The store does that by itself, but only once a probe file shows that the disk has room, because an open that fails would also end
+ * reading. Until then reads go on. `multithreading` lets a worker thread open the same database; LevelDB is then closed only when every
+ * thread has, so `releaseOthers` must make the others let go around a reopening.
  */
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -17,24 +17,29 @@ import { CHECKSUM_BYTES, crc32 } from './checksum.ts';
 import { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
 
 /**
- * LevelDB's log in memory before it becomes a table, in bytes; up to two stand in memory at a time. Where keys are hashes every table covers the whole
- * range and is merged with all below it, so fewer and larger tables write less: at 50,000 records 64 MiB 769 MB and 16 MiB 1,491 MB.
+ * LevelDB's log in memory before it becomes a table, in bytes; up to two stand in memory at a time. Where keys are hashes every table
+ * covers the whole range and is merged with all below it, so fewer and larger tables write less: at 50,000 records 64 MiB 769 MB and 16 MiB
+ * 1,491 MB.
  */
 export const WRITE_BUFFER_BYTES = 67_108_864;
 /**
- * That of the chain store. LevelDB pushes a table down a level after one read in 16 kB that had to look past it, and the map reads as it writes: each
- * table rewrites the whole database, whatever the sizes of the levels. With a read a row 3,000,000 random rows of 330 bytes wrote 13.9 GB and
- * rising with 64 MiB, 6.5 GB with 192 MiB.
+ * That of the chain store. LevelDB pushes a table down a level after one read in 16 kB that had to look past it, and the map reads as it
+ * writes: each table rewrites the whole database, whatever the sizes of the levels. With a read a row 3,000,000 random rows of 330 bytes
+ * wrote 13.9 GB and rising with 64 MiB, 6.5 GB with 192 MiB.
  */
 export const CHAIN_WRITE_BUFFER_BYTES = 268_435_456;
 export const CACHE_BYTES = 67_108_864;
 /**
- * Room the disk must show before a full store opens again, in bytes, beyond twice its logs: LevelDB writes its log out as a table when it opens.
+ * Room the disk must show before a full store opens again, in bytes, beyond twice its logs: LevelDB writes its log out as a table when it
+ * opens.
  */
 export const REOPEN_ROOM_BYTES = 33_554_432;
 /** Rows fetched from LevelDB at a time. */
 const RANGE_STEP = 1000;
-/** Of values that are checked or written in one turn: a few ms. A full block takes 7 ms at once to be checked, and 60 where zlib has no CRC-32. */
+/**
+ * Of values that are checked or written in one turn: a few ms. A full block takes 7 ms at once to be checked, and 60 where zlib has no
+ * CRC-32.
+ */
 export const CHECK_STEP_BYTES = 4_194_304;
 const PROBE_STEP = new Uint8Array(1_048_576);
 const FULL = /No space left on device|File too large|Disk quota exceeded/;
@@ -80,8 +85,8 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<LevelS
 export const ASIDE = '.damaged-';
 
 /**
- * Opens a store whose rows are made of others, so that a node starts without it: one that does not open is kept beside under another name, and an
- * empty one takes its place.
+ * Opens a store whose rows are made of others, so that a node starts without it: one that does not open is kept beside under another name,
+ * and an empty one takes its place.
  * @param unique hex digits for that name.
  */
 export async function openDerivedStore(
@@ -139,7 +144,10 @@ export class LevelStore implements LedgerStore {
     }
   }
 
-  /** Rows as they stand now, whatever is written later. To be closed before the store. @throws ChainError SERVER_BUSY while the store is opened anew */
+  /**
+   * Rows as they stand now, whatever is written later. To be closed before the store. @throws ChainError SERVER_BUSY while the store is
+   * opened anew
+   */
   snapshot(): Pick<Store, 'get' | 'range' | 'close'> {
     try {
       const snapshot = this.#db.snapshot();
@@ -208,7 +216,9 @@ export class LevelStore implements LedgerStore {
     }
   }
 
-  /** Lets go of the database so that another thread can open it anew; the function it resolves to takes it up again. Reads in between fail. */
+  /**
+   * Lets go of the database so that another thread can open it anew; the function it resolves to takes it up again. Reads in between fail.
+   */
   async release(): Promise<() => Promise<void>> {
     await this.#writes;
     await this.#db.close();
@@ -282,9 +292,9 @@ export class LevelStore implements LedgerStore {
   }
 
   /**
-   * Reads all table files and checks LevelDB's own checksums, which also cover keys and filters: damage there makes a value look absent. About
-   * 3 ms a mebibyte of this thread, in steps of as much; for a start in the background, where `between` is awaited
-   * after each file, and for `doctor`.
+   * Reads all table files and checks LevelDB's own checksums, which also cover keys and filters: damage there makes a value look absent.
+   * About 3 ms a mebibyte of this thread, in steps of as much; for a start in the background, where `between` is awaited after each file,
+   * and for `doctor`.
    */
   scrub(between?: () => Promise<void>): Promise<readonly DamagedFile[]> {
     return scrubTables(this.#options.path, between);

@@ -1,4 +1,7 @@
-/** Damaged values: reading past them, so that what else stands in a range is not lost with one, and what becomes of those of the local store. */
+/**
+ * Damaged values: reading past them, so that what else stands in a range is not lost with one, and what becomes of those of the local
+ * store.
+ */
 import { ChainError } from '../errors/index.ts';
 import { type ByteText, fromHex, toByteText } from '../format/index.ts';
 import type { Store } from '../world.ts';
@@ -40,7 +43,10 @@ export async function rangeAround(
   return rows;
 }
 
-/** Rows of the store of this node alone that are let go when they are damaged, because something makes good for them; all others stay as they are. */
+/**
+ * Rows of the store of this node alone that are let go when they are damaged, because something makes good for them; all others stay as
+ * they are.
+ */
 export const LOCAL_DROPPED = {
   alarm: 'an alarm about the row takes its place',
   outboxCursor: 'the subscriber begins where it asked to; it may see events twice, never miss one',
@@ -56,7 +62,10 @@ export function droppedFor(key: ByteText): string | undefined {
   return name && LOCAL_DROPPED[name];
 }
 
-/** Drops damaged rows of what is read as a whole when a node opens, so that one of them cannot keep it from starting. Whoever watches the store is told of them. */
+/**
+ * Drops damaged rows of what is read as a whole when a node opens, so that one of them cannot keep it from starting. Whoever watches the
+ * store is told of them.
+ */
 export async function dropDamagedLocal(store: Store): Promise<void> {
   const damaged: ByteText[] = [];
   await rangeAround(store, { ...keyspaceRange('alarm'), limit: LOCAL_ROWS_MAX }, (key) => {

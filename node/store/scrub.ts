@@ -217,8 +217,8 @@ function littleEndian(bytes: Uint8Array, cursor: Cursor, count: number): number 
 }
 
 /**
- * Offset of the first record of a write-ahead log that does not hold although a later batch does, or undefined. Parts of the last batch may be
- * missing anywhere in it: the system writes pages in any order before a sync, and a store syncs what stands in front of a batch.
+ * Offset of the first record of a write-ahead log that does not hold although a later batch does, or undefined. Parts of the last batch may
+ * be missing anywhere in it: the system writes pages in any order before a sync, and a store syncs what stands in front of a batch.
  */
 export function damageInLog(file: Uint8Array): number | undefined {
   let suspect: number | undefined;

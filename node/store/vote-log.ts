@@ -4,7 +4,8 @@
  *
  * A crash can tear the last frame only, and it leaves zeros (sectors never written) or a short file: such a frame was never synced, so no
  * vote in it was sent, and it is dropped. Every other mismatch means that synced votes may be lost: the log is set aside, and the replica
- * starts mute. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told apart.
+ * starts mute. Header and body have checksums of their own, and a frame ends in a byte that is not zero, so that the two cases can be told
+ * apart.
  */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, readdir, readFile, rename } from 'node:fs/promises';
@@ -29,7 +30,10 @@ const FRAME_END = 0xa5;
 /** A disk writes a sector whole or not at all. */
 const SECTOR_BYTES = 512;
 
-/** What a log that takes the place of a lost one begins with: no engine can read it, so that the replica starts mute, through restarts, until its log is cut at a checkpoint. */
+/**
+ * What a log that takes the place of a lost one begins with: no engine can read it, so that the replica starts mute, through restarts,
+ * until its log is cut at a checkpoint.
+ */
 export const LOST_RECORD = new Uint8Array(0);
 /** The machine has no room to read at the moment: nothing is known of the file. */
 const PASSING_CODES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
@@ -40,7 +44,8 @@ export interface VoteLog extends AppendLog {
 }
 
 /**
- * Opens the log, or makes an empty one. One that is damaged or cannot be read is set aside under another name, never deleted, and the replica starts mute.
+ * Opens the log, or makes an empty one. One that is damaged or cannot be read is set aside under another name, never deleted, and the
+ * replica starts mute.
  * @param options.expected the chain holds blocks, so a log has been here: when there is none, it is lost.
  * @throws ChainError STORE_FULL, STORE_IO.
  */

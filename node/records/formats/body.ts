@@ -35,7 +35,9 @@ export type ParsedBody =
       readonly ok: true;
       readonly format: BodyFormat;
       readonly records: readonly ParsedRecord[];
-      /** What no record may hold and reading went past (a field as empty text, or left out): to be told together with what the class finds. */
+      /**
+       * What no record may hold and reading went past (a field as empty text, or left out): to be told together with what the class finds.
+       */
       readonly faults?: readonly BodyFault[];
       /** Columns of a CSV that are not named like the field they hold: dotted path -> name. */
       readonly columns?: ReadonlyMap<string, string>;

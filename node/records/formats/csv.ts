@@ -28,7 +28,9 @@ const FOREIGN_DELIMITERS: Readonly<Record<string, string>> = { ';': 'semicolon',
 export interface CsvRow {
   /** From 1; an empty line counts, a line end inside quotes does not. */
   readonly row: number;
-  /** undefined for an unquoted empty cell. Holds `CSV_COLUMNS_MAX + 1` cells when the row has more than may be: reading ends in that row. */
+  /**
+   * undefined for an unquoted empty cell. Holds `CSV_COLUMNS_MAX + 1` cells when the row has more than may be: reading ends in that row.
+   */
   readonly cells: readonly (string | undefined)[];
 }
 
@@ -42,8 +44,8 @@ export class CsvFault extends Error {
 }
 
 /**
- * Rows in order, read as they are asked for. A quote inside an unquoted cell stands for itself (`12 1/2"`); text after a closing quote is refused,
- * since readers differ on what it means. @throws CsvFault
+ * Rows in order, read as they are asked for. A quote inside an unquoted cell stands for itself (`12 1/2"`); text after a closing quote is
+ * refused, since readers differ on what it means. @throws CsvFault
  */
 export function* csvRows(text: string): Generator<CsvRow, void> {
   let at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
@@ -93,8 +95,8 @@ function closingQuote(text: string, from: number): number {
 }
 
 /**
- * What the header row shows of a text that is CSV of another kind: lines that end with CR alone, or more of another delimiter than commas. Quoted cells
- * do not count. Undefined when there is nothing to say; then the rows speak for themselves.
+ * What the header row shows of a text that is CSV of another kind: lines that end with CR alone, or more of another delimiter than commas.
+ * Quoted cells do not count. Undefined when there is nothing to say; then the rows speak for themselves.
  */
 export function foreignForm(
   text: string,
@@ -170,7 +172,9 @@ interface Column {
 class Header {
   readonly columns: readonly Column[];
   readonly faulty: boolean;
-  /** Columns by their dotted path without `.1`, which may have been dropped where a list of one was folded, unless a column has that name. */
+  /**
+   * Columns by their dotted path without `.1`, which may have been dropped where a list of one was folded, unless a column has that name.
+   */
   readonly renamed = new Map<string, string>();
   /** Every path at or above a column. */
   readonly #given = new Set<string>();

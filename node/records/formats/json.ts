@@ -1,6 +1,6 @@
 /**
- * JSON bodies: one record as an object, or a list of them. Reading is node/format/json-text; here shapes no record can have are refused, and null is a
- * fault of its field only.
+ * JSON bodies: one record as an object, or a list of them. Reading is node/format/json-text; here shapes no record can have are refused,
+ * and null is a fault of its field only.
  */
 import { type JsonPath, type LosslessJson, pointerOf, readJsonSteps, type TextStruct } from '../../format/index.ts';
 import {

@@ -1,6 +1,6 @@
 /**
- * XML bodies in annex form: root `record`, or `records` holding `record` elements; a field is an element, a repeated element a list.
- * Strict well-formedness by saxes, with its line-end rules. Document types (and with them entities beyond the five), processing instructions,
+ * XML bodies in annex form: root `record`, or `records` holding `record` elements; a field is an element, a repeated element a list. Strict
+ * well-formedness by saxes, with its line-end rules. Document types (and with them entities beyond the five), processing instructions,
  * attributes, name prefixes and mixed content are refused: the annex has no use for them, and every XML attack needs one.
  */
 import { SaxesParser } from 'saxes';

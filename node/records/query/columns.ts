@@ -1,6 +1,6 @@
 /**
- * Columns of a segment: the values of one field for all its rows. One that grows is kept as arrays; one that is closed is bytes in which every value is found
- * where it stands, and a text is read when it is asked for.
+ * Columns of a segment: the values of one field for all its rows. One that grows is kept as arrays; one that is closed is bytes in which
+ * every value is found where it stands, and a text is read when it is asked for.
  */
 import { Reader, utf8, Writer } from '../../format/index.ts';
 import type { Steps } from '../../pace/index.ts';

@@ -1,4 +1,7 @@
-/** What the query index is told of versions that are read from blocks: the same that the executor tells of those it writes (node/ledger/record-facts.ts). */
+/**
+ * What the query index is told of versions that are read from blocks: the same that the executor tells of those it writes
+ * (node/ledger/record-facts.ts).
+ */
 import type { ClassDefinition } from '../../../contracts/classes/index.ts';
 import { factsSteps, scanContent } from '../../../contracts/classes/index.ts';
 import type { NamedFacts, WrittenVersion } from '../../../contracts/index.ts';

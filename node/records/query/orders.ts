@@ -5,7 +5,9 @@ import { indexKey, type PostedField, segmentOfKey, TIME_TEXT_LENGTH, u64Text } f
 import { firstWhere, decodePosting, rowKey, type SegmentRows } from './segment.ts';
 import type { Segments } from './segments.ts';
 
-/** Closed segments of a value that are looked up in one read; a value of more is looked up segment by segment, as far as the search comes. */
+/**
+ * Closed segments of a value that are looked up in one read; a value of more is looked up segment by segment, as far as the search comes.
+ */
 const POSTINGS_AT_ONCE = 32;
 const ORDINAL_LENGTH = 8;
 

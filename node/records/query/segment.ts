@@ -1,6 +1,6 @@
 /**
- * A segment of the query index: up to SEGMENT_ROWS_MAX versions, in the order of their commits, as columns. The last one is open and in memory; a closed one
- * is rows of the store, one a column, read when a value of it is asked for, and one for each value that is posted.
+ * A segment of the query index: up to SEGMENT_ROWS_MAX versions, in the order of their commits, as columns. The last one is open and in
+ * memory; a closed one is rows of the store, one a column, read when a value of it is asked for, and one for each value that is posted.
  */
 import type { LinkFact, MaterialFact } from '../../../contracts/classes/index.ts';
 import { type ByteText, fromByteText, type RecordState, toByteText, toHex, u32Text } from '../../format/index.ts';
@@ -39,7 +39,9 @@ const numbers = { grow: () => new GrowingNumbers(), read: numberColumn };
 const texts = { grow: () => new GrowingTexts(), read: textColumn };
 const lists = { grow: () => new GrowingLists(), read: listColumn };
 
-/** Columns by name, each with its letter in keys. Times are biased (timeText); an item of materials and links is its texts, parted by NUL. */
+/**
+ * Columns by name, each with its letter in keys. Times are biased (timeText); an item of materials and links is its texts, parted by NUL.
+ */
 const table = {
   id: { letter: 'i', ...fixed(ID_BYTES) },
   time: { letter: 't', ...fixed(TIME_BYTES) },

@@ -1,6 +1,7 @@
 /**
- * The segments of the query index: the closed ones in the store, the open one in memory and as facts of its blocks in the store. A version is known by its
- * ordinal, its place in the order of commits. What is here is what a rebuild from blocks would make: the boundaries follow from the versions alone.
+ * The segments of the query index: the closed ones in the store, the open one in memory and as facts of its blocks in the store. A version
+ * is known by its ordinal, its place in the order of commits. What is here is what a rebuild from blocks would make: the boundaries follow
+ * from the versions alone.
  */
 import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, toHex, Writer } from '../../format/index.ts';
 import { ChainError } from '../../errors/index.ts';
@@ -28,7 +29,10 @@ export interface SegmentEntry {
   /** Least and greatest time, as timeText. */
   readonly timeMin: ByteText;
   readonly timeMax: ByteText;
-  /** Rows that are a next version, each with the ordinal of the one that it replaced. In memory none of a closed segment: `#replacedBy` has them by the row that was replaced. */
+  /**
+   * Rows that are a next version, each with the ordinal of the one that it replaced. In memory none of a closed segment: `#replacedBy` has
+   * them by the row that was replaced.
+   */
   readonly replaced: readonly (readonly [row: number, ordinal: number])[];
 }
 
@@ -289,7 +293,9 @@ export class Segments {
   }
 }
 
-/** A tombstone, and content of a class that is not known, keep the facts of the version before, so that they are found where that one was. */
+/**
+ * A tombstone, and content of a class that is not known, keep the facts of the version before, so that they are found where that one was.
+ */
 function newRow(facts: WrittenVersion, before: RowSummary | undefined, height: number, committedAtMs: number): NewRow {
   const { id, version, class: name, org, actor, state, named } = facts;
   const { product, productionBatch, factory, report, verdict, devices = [], materials = [], links = [] } = named ?? before ?? NOTHING;

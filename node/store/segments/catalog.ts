@@ -1,6 +1,6 @@
 /**
- * Which segments there are, and which of them are what they should be. Each says of the one before it by what salt it was written and where it ends,
- * so that a file that was wiped, cut, exchanged or taken away is found at the start without reading it.
+ * Which segments there are, and which of them are what they should be. Each says of the one before it by what salt it was written and where
+ * it ends, so that a file that was wiped, cut, exchanged or taken away is found at the start without reading it.
  */
 import { ChainError } from '../../errors/index.ts';
 import { decodeAll, DecodeError, equalBytes, Writer } from '../../format/index.ts';

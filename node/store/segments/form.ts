@@ -5,9 +5,10 @@
  *   frame    head {magic u32, kind u8, height u56, length u32, bytes of the group before and after the frame u32 each, CRC of the table u32,
  *            CRC of these u32}, table {CRC u32 of each piece}, payload in pieces of PIECE_BYTES, end mark
  *
- * Each CRC begins with a number that follows from the segment and the offset of what it covers, so that right bytes in a wrong place do not pass.
- * The salt is random: what a client puts into a payload cannot look like a frame of this node. A part of a payload is read and checked by its pieces
- * alone. The end mark is not zero, so that a frame whose end never reached the disk can be told from one that was changed there.
+ * Each CRC begins with a number that follows from the segment and the offset of what it covers, so that right bytes in a wrong place do not
+ * pass. The salt is random: what a client puts into a payload cannot look like a frame of this node. A part of a payload is read and
+ * checked by its pieces alone. The end mark is not zero, so that a frame whose end never reached the disk can be told from one that was
+ * changed there.
  */
 import { DecodeError, Reader, utf8, Writer } from '../../format/index.ts';
 import type { Steps } from '../../pace/index.ts';

@@ -1,6 +1,6 @@
 /**
- * Reads a frame at once, for a thread that has nothing else to do while a contract waits for the answer. The checksums are those of SegmentReader; what
- * does not match is STORE_DAMAGED here too.
+ * Reads a frame at once, for a thread that has nothing else to do while a contract waits for the answer. The checksums are those of
+ * SegmentReader; what does not match is STORE_DAMAGED here too.
  */
 import { equalBytes } from '../../format/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';

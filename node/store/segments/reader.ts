@@ -1,6 +1,6 @@
 /**
- * Reads frames by location, on any thread: what has a location is on disk and changes no more, but for a repair. Checksums are checked on every read
- * from the disk, and only for the pieces that are asked for; what does not match is STORE_DAMAGED, never an answer.
+ * Reads frames by location, on any thread: what has a location is on disk and changes no more, but for a repair. Checksums are checked on
+ * every read from the disk, and only for the pieces that are asked for; what does not match is STORE_DAMAGED, never an answer.
  */
 import { ChainError } from '../../errors/index.ts';
 import { equalBytes } from '../../format/index.ts';

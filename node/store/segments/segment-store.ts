@@ -1,7 +1,8 @@
 /**
- * The segment files of a node: what it appends in groups and reads by location (design: write-path, "Store"; decisions/0001). A group is on disk whole
- * when its append resolves, by one write and one fdatasync, and after a crash it is there whole or not at all. One instance writes; other threads read
- * by a SegmentReader of their own. All runs on the FileDirectory handed in, so that the simulator's disk stands for the real one.
+ * The segment files of a node: what it appends in groups and reads by location (design: write-path, "Store"; decisions/0001). A group is on
+ * disk whole when its append resolves, by one write and one fdatasync, and after a crash it is there whole or not at all. One instance
+ * writes; other threads read by a SegmentReader of their own. All runs on the FileDirectory handed in, so that the simulator's disk stands
+ * for the real one.
  */
 import { ChainError } from '../../errors/index.ts';
 import { toHex } from '../../format/index.ts';
@@ -129,8 +130,8 @@ export class SegmentStore {
   }
 
   /**
-   * Resolves to the locations of the frames once all of them are on disk. The payloads must not change before. After STORE_FULL nothing of the group
-   * counts, and the next one may be tried at any time.
+   * Resolves to the locations of the frames once all of them are on disk. The payloads must not change before. After STORE_FULL nothing of
+   * the group counts, and the next one may be tried at any time.
    * @throws ChainError STORE_FULL, STORE_IO; RangeError for a group that the form cannot hold.
    */
   append(frames: readonly Frame[]): Promise<readonly Location[]> {
@@ -170,7 +171,10 @@ export class SegmentStore {
     return this.#reader.readPart(location, from, to);
   }
 
-  /** Frames in the order of writing, from a location on; those of other kinds, or below `heightMin`, are not read. What does not match comes as damage in its place. */
+  /**
+   * Frames in the order of writing, from a location on; those of other kinds, or below `heightMin`, are not read. What does not match comes
+   * as damage in its place.
+   */
   async *scan(
     options: { readonly from?: Location; readonly kinds?: readonly number[]; readonly heightMin?: number } = {},
   ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
@@ -217,7 +221,8 @@ export class SegmentStore {
   }
 
   /**
-   * Puts a frame back where it stood, on disk when this resolves. Whoever calls has proven the payload by its hash: here only the place is checked.
+   * Puts a frame back where it stood, on disk when this resolves. Whoever calls has proven the payload by its hash: here only the place is
+   * checked.
    * @throws RangeError when another frame stands there; ChainError STORE_FULL, STORE_IO.
    */
   rewrite(location: Location, frame: Frame): Promise<void> {

@@ -1,10 +1,10 @@
 /**
- * The end of the segment that was being written. Only the last group can be torn, because each is on disk before the next is begun: it was never
- * acknowledged and is cut. Whatever else does not match is damage: it stays where it is, and what is appended later stands behind it.
+ * The end of the segment that was being written. Only the last group can be torn, because each is on disk before the next is begun: it was
+ * never acknowledged and is cut. Whatever else does not match is damage: it stays where it is, and what is appended later stands behind it.
  *
- * A sector that was not written is zero behind the group before, and so is everything behind the end of a file; a bit that turned over leaves
- * neither. So the last group is torn when a part that does not match its checksum has a sector of zeros in it or reaches past the last byte that
- * is not zero, or when its end mark is missing.
+ * A sector that was not written is zero behind the group before, and so is everything behind the end of a file; a bit that turned over
+ * leaves neither. So the last group is torn when a part that does not match its checksum has a sector of zeros in it or reaches past the
+ * last byte that is not zero, or when its end mark is missing.
  */
 import type { DataFile } from '../../world.ts';
 import { FRAME_HEAD_BYTES, SEGMENT_HEADER_BYTES } from './form.ts';
@@ -66,7 +66,10 @@ interface LastGroup {
   readonly unsound: readonly Span[];
 }
 
-/** Where the group begins behind which nothing was written; what lies before it was on disk by then. Any sound head tells both ends of its group. */
+/**
+ * Where the group begins behind which nothing was written; what lies before it was on disk by then. Any sound head tells both ends of its
+ * group.
+ */
 function lastGroup(items: readonly Walked[], settled: number, dataEnd: number): LastGroup {
   let from = settled;
   for (const { head, ...item } of items)

@@ -1,4 +1,7 @@
-/** Going through the frames of one segment in order, past what is damaged. A frame stands where its checksums say it does, or there is a gap. */
+/**
+ * Going through the frames of one segment in order, past what is damaged. A frame stands where its checksums say it does, or there is a
+ * gap.
+ */
 import type { DataFile } from '../../world.ts';
 import {
   FRAME_HEAD_BYTES,
