@@ -2,7 +2,6 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const PAGES_TEST = 'test/unit/contracts/pages.test.ts';
-const SERVER_TEST = 'test/unit/api/rest/server.test.ts';
 const ENGINE = 'node/ledger/contracts.ts';
 const GAS_PRICE_TEST = 'test/unit/contracts/gas-price.test.ts';
 const IMAGES = 'node/ledger/contract-images.ts';
@@ -73,7 +72,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
     file: 'contracts/builtin/records.ts',
     from: 'compareSeq(held.seq, next.seq) : 0',
     to: '-1 : 0',
-    test: 'test/unit/contracts/builtin/records.test.ts',
+    test: 'test/unit/contracts/builtin/records-sources.test.ts',
     only: 'position of a source',
   },
   {
@@ -89,7 +88,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
     file: 'api/rest/charset.ts',
     from: '/^utf-?8$/i.test(charset)',
     to: "charset !== ''",
-    test: SERVER_TEST,
+    test: 'test/unit/api/rest/bodies.test.ts',
     only: 'a charset other than',
   },
   {
@@ -97,7 +96,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
     file: 'api/rest/handle.ts',
     from: 'trace.accountTried = account;',
     to: 'void account;',
-    test: SERVER_TEST,
+    test: 'test/unit/api/rest/exchange-entries.test.ts',
     only: 'every call leaves one entry',
   },
   {

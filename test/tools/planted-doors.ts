@@ -8,7 +8,6 @@ const TOKEN_TEST = 'test/unit/api/auth/token.test.ts';
 const START_TEST = 'test/unit/api/cli/start.test.ts';
 const TLS_SERVER = 'api/rest/tls-server.ts';
 const CONNECTIONS_TEST = 'test/unit/api/rest/connections.test.ts';
-const SERVER_TEST = 'test/unit/api/rest/server.test.ts';
 const DIALECT_TEST = 'test/unit/api/dialects/dialect.test.ts';
 const EXCHANGE = 'api/rest/exchange.ts';
 const CSV = 'node/records/formats/csv.ts';
@@ -248,7 +247,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'api/rest/percent.ts',
     from: 'return undefined;\n  }\n}',
     to: 'return text;\n  }\n}',
-    test: SERVER_TEST,
+    test: 'test/unit/api/rest/parameters.test.ts',
     only: 'percent-encoding',
   },
   {
@@ -564,7 +563,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'api/rest/server.ts',
     from: "      reply.raw.once('close', () => exchanges.end(request));\n",
     to: '',
-    test: SERVER_TEST,
+    test: 'test/unit/api/rest/exchange-entries.test.ts',
     only: 'leaves one entry',
   },
   {
@@ -572,7 +571,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'api/rest/server.ts',
     from: '      reply.headers(securityHeaders);\n      reply.raw',
     to: '      reply.raw',
-    test: SERVER_TEST,
+    test: 'test/unit/api/rest/parameters.test.ts',
     only: 'percent-encoding',
   },
   {

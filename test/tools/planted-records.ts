@@ -5,7 +5,6 @@ const OWN_READING_TEST = 'test/unit/api/rest/own-reading.test.ts';
 const SUBMIT = 'node/records/submit.ts';
 const SUBMIT_TEST = 'test/unit/node/records/submit.test.ts';
 const EXCHANGE_LOG_TEST = 'test/unit/node/feeds/exchange-log.test.ts';
-const RECORDS_TEST = 'test/unit/contracts/builtin/records.test.ts';
 const REGISTRY_TEST = 'test/unit/contracts/builtin/registry-kinds.test.ts';
 const SERVICES_TEST = 'test/simulation/services.test.ts';
 const SEALED_REPLICATION_TEST = 'test/unit/node/records/sealed-replication.test.ts';
@@ -26,7 +25,7 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'contracts/builtin/records.ts',
     from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',
     to: '',
-    test: RECORDS_TEST,
+    test: 'test/unit/contracts/builtin/records-rights.test.ts',
     only: 'a mapping that filled',
   },
   {
@@ -34,7 +33,7 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'node/records/check-rows.ts',
     from: '      ...mappingFaults(reading, definition, facts, record, known),\n',
     to: '',
-    test: RECORDS_TEST,
+    test: 'test/unit/contracts/builtin/records-rights.test.ts',
     only: 'a mapping that filled',
   },
   {
@@ -274,7 +273,7 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'node/format/term.ts',
     from: 'if (entries.length !== count) return',
     to: 'if (entries.length < 0) return',
-    test: 'test/unit/contracts/builtin/records.test.ts',
+    test: 'test/unit/contracts/builtin/records-terms.test.ts',
     only: 'a term is all versions',
   },
   {
@@ -282,7 +281,7 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'node/format/term.ts',
     from: '[...fullHeads, head].entries()',
     to: '[head].entries()',
-    test: 'test/unit/contracts/builtin/records.test.ts',
+    test: 'test/unit/contracts/builtin/records-terms.test.ts',
     only: 'a term is all versions',
   },
   {
@@ -290,7 +289,7 @@ export const plantedRecords: readonly PlantedBug[] = [
     file: 'contracts/builtin/records.ts',
     from: '    saveTerms(host, terms);\n  }\n',
     to: '  }\n',
-    test: 'test/unit/contracts/builtin/records.test.ts',
+    test: 'test/unit/contracts/builtin/records-terms.test.ts',
     only: 'a term is all versions',
   },
   {
