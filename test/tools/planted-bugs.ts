@@ -16,7 +16,9 @@ import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
 import { plantedSegments } from './planted-segments.ts';
+import { plantedSlices } from './planted-slices.ts';
 import { plantedState } from './planted-state.ts';
+import { plantedStore } from './planted-store.ts';
 import { plantedVersions } from './planted-versions.ts';
 import { readText } from './source.ts';
 
@@ -51,6 +53,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedSegments,
   ...plantedBlockFiles,
   ...plantedCoalescing,
+  ...plantedStore,
+  ...plantedSlices,
   ...plantedDoors,
   ...plantedAnswers,
 ];
