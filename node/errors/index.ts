@@ -2,6 +2,7 @@
 import { apiErrors } from './api.ts';
 import { contractsErrors } from './contracts.ts';
 import { detailErrors } from './details.ts';
+import { formatsErrors } from './formats.ts';
 import { generalErrors } from './general.ts';
 import { keysErrors } from './keys.ts';
 import { ledgerErrors } from './ledger.ts';
@@ -12,6 +13,7 @@ import { spineErrors } from './spine.ts';
 
 export type { ErrorRow } from './row.ts';
 export { contractsErrors } from './contracts.ts';
+export { formatsErrors } from './formats.ts';
 export { keysErrors } from './keys.ts';
 export { ledgerErrors } from './ledger.ts';
 export { recordsErrors } from './records.ts';
@@ -23,6 +25,7 @@ export const errorTable = {
   ...ledgerErrors,
   ...contractsErrors,
   ...networkErrors,
+  ...formatsErrors,
   ...recordsErrors,
   ...apiErrors,
   ...keysErrors,

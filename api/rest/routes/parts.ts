@@ -17,7 +17,7 @@ import {
   toHex,
 } from '../../../node/format/index.ts';
 import { type EngineStatus, openFinality } from '../../../consensus/index.ts';
-import { contractsErrors, keysErrors, ledgerErrors, recordsErrors } from '../../../node/errors/index.ts';
+import { contractsErrors, formatsErrors, keysErrors, ledgerErrors, recordsErrors } from '../../../node/errors/index.ts';
 import type { OutboxEvent } from '../../../node/service.ts';
 import type { World } from '../../../node/world.ts';
 import { eachInSteps, jsonBytesSteps, type Steps, UNBOUNDED } from '../../../node/pace/index.ts';
@@ -42,7 +42,10 @@ export const contractCodes = [...queryCodes, ...custodialKeyCodes, ...transactio
 /** What a reading of records may answer beside NOT_FOUND; the rest of the records' codes are of submissions. */
 export const recordReadCodes = ['RECORD_NOT_FOUND', 'RECORD_QUERY_INVALID', 'RECORD_CURSOR_INVALID'];
 const indexCodes: ReadonlySet<string> = new Set([...recordReadCodes, 'RECORD_INDEX_ORDER']);
-export const recordCodes = [...Object.keys(recordsErrors).filter((code) => !indexCodes.has(code)), ...contractCodes];
+export const recordCodes = [
+  ...Object.keys({ ...formatsErrors, ...recordsErrors }).filter((code) => !indexCodes.has(code)),
+  ...contractCodes,
+];
 
 // --- parameters -----------------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,212 @@
+import type { ErrorRows } from './row.ts';
+
+/** Bodies of records by format: text, JSON, XML, CSV. */
+export const formatsErrors = {
+  FORMAT_TOO_LARGE: {
+    kind: 'tooLarge',
+    httpStatus: 413,
+    text: { en: 'The body is larger than bodyBytesMax', zh: '请求体超过大小上限' },
+    remedy: { en: 'Split it, or use records/import', zh: '请拆分请求体，或使用 records/import' },
+  },
+  FORMAT_NOT_UTF8: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The body is not UTF-8', zh: '请求体不是 UTF-8 编码' },
+    remedy: { en: 'Save it as UTF-8', zh: '请以 UTF-8 编码保存' },
+  },
+  FORMAT_NO_RECORDS: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The body holds no record', zh: '请求体中没有记录' },
+    remedy: { en: 'Send at least one record', zh: '请至少提交一条记录' },
+  },
+  FORMAT_TOO_MANY_RECORDS: {
+    kind: 'tooLarge',
+    httpStatus: 413,
+    text: { en: 'The body holds more records than one body may', zh: '请求体中的记录数超过上限' },
+    remedy: { en: 'Split it into several requests', zh: '请拆分为多个请求' },
+  },
+  BODY_TOO_COSTLY: {
+    kind: 'tooLarge',
+    httpStatus: 413,
+    text: { en: 'Reading the body takes more time or memory than one body may', zh: '读取请求体所需的时间或内存超过上限' },
+    remedy: { en: 'Split it into several requests; nothing was stored', zh: '请拆分为多个请求；本次未存储' },
+  },
+  FORMAT_NOT_A_RECORD: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A record must be one struct of named fields', zh: '记录必须是由命名字段组成的结构' },
+    remedy: { en: 'Send an object, a record element, or a row under a header', zh: '请提交对象、record 元素或带表头的行' },
+  },
+  FORMAT_NULL: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'null is no value of a record', zh: '记录中不允许 null' },
+    remedy: {
+      en: 'Leave the field out; write UNAVAILABLE where not measured is allowed',
+      zh: '请省略该字段；允许未测量的字段可填写 UNAVAILABLE',
+    },
+  },
+  TEXT_SURROGATE_UNPAIRED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A text holds half of a character', zh: '文本中含有不成对的代理码元' },
+    remedy: { en: 'Write the character whole, in UTF-8 or as a pair of escapes', zh: '请完整书写该字符' },
+  },
+  TEXT_CHARACTER_FORBIDDEN: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A text holds a character that XML 1.0 cannot carry', zh: '文本中含有 XML 1.0 不允许的字符' },
+    remedy: { en: 'Remove the control character; data.character names it', zh: '请删除 data.character 所示的控制字符' },
+  },
+  JSON_MALFORMED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The body is not JSON', zh: '请求体不是合法的 JSON' },
+    remedy: { en: 'See data.reason, data.line and data.column', zh: '请参阅 data.reason、data.line 和 data.column' },
+  },
+  JSON_TOO_DEEP: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The JSON is nested too deep', zh: 'JSON 嵌套过深' },
+    remedy: { en: 'Nest at most depthMax levels', zh: '嵌套层数不得超过 depthMax' },
+  },
+  JSON_NAME_REPEATED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A name occurs twice in one object', zh: '同一对象中字段名重复' },
+    remedy: { en: 'Keep one; several items are a list', zh: '请保留一个；多个值请使用列表' },
+  },
+  JSON_NAME_FORBIDDEN: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'This name is not allowed', zh: '不允许使用该字段名' },
+    remedy: { en: 'Use another name', zh: '请使用其他名称' },
+  },
+  JSON_BOM: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The JSON begins with a byte order mark', zh: 'JSON 以字节顺序标记开头' },
+    remedy: { en: 'Save it as UTF-8 without byte order mark (RFC 8259)', zh: '请保存为无 BOM 的 UTF-8 (RFC 8259)' },
+  },
+  XML_MALFORMED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The body is not well-formed XML', zh: '请求体不是格式良好的 XML' },
+    remedy: { en: 'See data.reason, data.line and data.column', zh: '请参阅 data.reason、data.line 和 data.column' },
+  },
+  XML_DOCTYPE_REFUSED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'Document types and their entities are refused', zh: '不接受 DOCTYPE 及实体声明' },
+    remedy: { en: 'Remove the DOCTYPE; only the five predefined entities are known', zh: '请删除 DOCTYPE；仅支持五个预定义实体' },
+  },
+  XML_INSTRUCTION_REFUSED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'Processing instructions are refused', zh: '不接受处理指令' },
+    remedy: { en: 'Remove the instruction', zh: '请删除处理指令' },
+  },
+  XML_ATTRIBUTE_REFUSED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A record has no attributes', zh: '记录中不允许使用属性' },
+    remedy: { en: 'Write the value as an element', zh: '请将属性值写成元素' },
+  },
+  XML_MIXED_CONTENT: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'An element holds text beside elements', zh: '元素同时包含文本和子元素' },
+    remedy: { en: 'Give each value an element of its own', zh: '请为每个值使用单独的元素' },
+  },
+  XML_NAME_REFUSED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'An element name has a prefix or is not allowed', zh: '元素名带前缀或不被允许' },
+    remedy: { en: 'Use the plain name of the field', zh: '请使用不带前缀的字段名' },
+  },
+  XML_ROOT_UNKNOWN: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The root element is neither record nor records', zh: '根元素既不是 record 也不是 records' },
+    remedy: { en: 'Use record for one record and records for several', zh: '单条记录用 record，多条记录用 records' },
+  },
+  XML_TOO_DEEP: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The XML is nested too deep', zh: 'XML 嵌套过深' },
+    remedy: { en: 'Nest at most depthMax levels', zh: '嵌套层数不得超过 depthMax' },
+  },
+  XML_TOO_MANY_ELEMENTS: {
+    kind: 'tooLarge',
+    httpStatus: 413,
+    text: { en: 'The XML holds too many elements', zh: 'XML 元素过多' },
+    remedy: { en: 'Split it into several requests', zh: '请拆分为多个请求' },
+  },
+  XML_VERSION: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'Only XML 1.0 is read', zh: '仅支持 XML 1.0' },
+    remedy: { en: 'Write XML 1.0', zh: '请使用 XML 1.0' },
+  },
+  CSV_MALFORMED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The body is not CSV', zh: '请求体不是合法的 CSV' },
+    remedy: {
+      en: 'Quote cells that hold commas, quotes or line ends; double quotes inside (RFC 4180)',
+      zh: '含逗号、引号或换行的单元格须加引号，内部引号须双写 (RFC 4180)',
+    },
+  },
+  CSV_DELIMITER: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The cells of the header are not separated by commas', zh: '表头单元格之间不是以逗号分隔' },
+    remedy: {
+      en: 'Save it with commas between cells; `found` names what stands there',
+      zh: '请以逗号作为分隔符保存；found 为实际使用的分隔符',
+    },
+  },
+  CSV_LINE_END: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'The lines of the body do not end with CRLF or LF', zh: '请求体的行未以 CRLF 或 LF 结束' },
+    remedy: { en: 'Save it with CRLF or LF at the end of each line', zh: '请以 CRLF 或 LF 作为换行保存' },
+  },
+  CSV_CELL_COUNT: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A row has more or fewer cells than the header', zh: '行的单元格数与表头不一致' },
+    remedy: { en: 'Give every row as many cells as the header', zh: '请使每行单元格数与表头一致' },
+  },
+  CSV_COLUMN_MALFORMED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A column name is not a dotted field name', zh: '列名不是合法的字段路径' },
+    remedy: { en: 'Write names such as pro_raw_material.1.pro_supplier', zh: '请使用 pro_raw_material.1.pro_supplier 形式的列名' },
+  },
+  CSV_COLUMN_REPEATED: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'A column occurs twice', zh: '列名重复' },
+    remedy: { en: 'Keep one; several items are numbered from 1', zh: '请保留一列；多项请从 1 开始编号' },
+  },
+  CSV_COLUMN_CONFLICT: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'Two columns make one field both a value and a struct', zh: '列名互相冲突' },
+    remedy: { en: 'Use either the value or its members', zh: '请只使用该字段的值或其成员之一' },
+  },
+  CSV_TOO_MANY_COLUMNS: {
+    kind: 'tooLarge',
+    httpStatus: 413,
+    text: { en: 'The header has too many columns', zh: '列数超过上限' },
+    remedy: { en: 'Send the record as JSON or XML', zh: '请改用 JSON 或 XML 提交' },
+  },
+  CSV_LIST_GAP: {
+    kind: 'invalid',
+    httpStatus: 400,
+    text: { en: 'An item of a list is missing before a later one', zh: '列表中缺少前面的项' },
+    remedy: { en: 'Number the items from 1 without gaps in every row', zh: '每行的项须从 1 开始连续编号' },
+  },
+} as const satisfies ErrorRows;
