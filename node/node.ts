@@ -2,8 +2,8 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it
  * touches of the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
-import { stateKey } from '../contracts/index.ts';
-import { createHealth, createOutbox, openAlarms } from './feeds/index.ts';
+import { createChainReads } from './chain-reads.ts';
+import { createAlarmRaiser, createHealth, createOutbox, openAlarms } from './feeds/index.ts';
 import {
   type ChainEvents,
   CONSENSUS_FAULT,
@@ -23,20 +23,7 @@ import {
 } from './chain/index.ts';
 import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
-import {
-  type ByteText,
-  type Digest,
-  decodeHeader,
-  decodeTransaction,
-  headerHash,
-  type Json,
-  openGenesis,
-  prefixEnd,
-  quorumSize,
-  signTransaction,
-  SUITE,
-  toHex,
-} from './format/index.ts';
+import { type ByteText, type Digest, type Json, openGenesis, quorumSize, SUITE, toHex } from './format/index.ts';
 import {
   type BlockFiles,
   type BlockStore,
@@ -47,10 +34,8 @@ import {
   createStateRows,
   examineBlocks,
   type ExecutorPort,
-  ledgerKey,
   type ReaderPort,
   readReceipts,
-  readStoredBlock,
   repairWith,
   sharedRow,
   validateSealedBlock,
@@ -67,17 +52,15 @@ import {
 } from './peers/index.ts';
 import { createPause } from './pace/index.ts';
 import { Parts } from './parts.ts';
-import type { Alarm, Head, NodeService, StoredBlock } from './service.ts';
+import type { Alarm, Head, NodeService } from './service.ts';
 import { damagedKey, keyspace } from './store/index.ts';
+import { createCustody } from './custody.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import type { AppendLog, LedgerStore, Network, Store, World } from './world.ts';
 
 export const NODE_VERSION = '0.1.0';
-const ALARM_SAVE_RETRY_MS = 2_000;
 /** Proofs of finality searched at the start for votes of this node, by which an old vote log is known. */
 const PROOFS_LOOKED_AT = 64;
-/** Transactions signed here expire so many blocks ahead: long past any wait, well inside txLifetimeBlocksMax. */
-const CUSTODIAL_LIFETIME_BLOCKS = 1_000;
 
 export interface NodeOptions {
   readonly world: World;
@@ -151,8 +134,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const blocks = createBlockStore(store, options.files, (key) => damaged(key));
   const rows = createStateRows(store);
   const state = createFinalState(rows);
-  const prove = boundedProofs(executor);
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
+  const { raise, resolve, resolveAll, stop: stopAlarms } = createAlarmRaiser(alarms, world.timers);
   const pending = await openPendingBodies(options.files, blocks, crypto);
   const tip = createTip(opened, { account: state.account, spent: (id) => blocks.position(id) !== undefined });
   const mempool = createMempool({
@@ -197,7 +180,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     log: world.log,
   });
   let stopping = false;
-  let cancelSave: (() => void) | undefined;
 
   /** A backup may owe nothing after it: what waited cannot stand in a block any more. */
   async function handOver(primary: string): Promise<void> {
@@ -211,24 +193,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   function onAdmitted(entry: Waiting): void {
     leftOut.onAdmitted(entry);
     work.tell(entry);
-  }
-
-  /** Raises without waiting. What a full disk does not take stands in memory, is shown, and is written when there is room. */
-  function raise(kind: string, severity: Alarm['severity'], detail: Json): void {
-    alarms.raise(kind, severity, detail).catch(saveLater);
-  }
-
-  function resolveAll(kind: string, about: (detail: Json) => boolean, resolution: Json): void {
-    alarms.resolveAll(kind, about, resolution).catch(saveLater);
-  }
-
-  function saveLater(): void {
-    cancelSave ??= world.timers.after(ALARM_SAVE_RETRY_MS, () => {
-      cancelSave = undefined;
-      void alarms.saveMissing().then((saved) => {
-        if (!saved && !stopping) saveLater();
-      });
-    });
   }
 
   /** A row of the ledger does not match its checksum or its hash: it is said, and repaired from what is sound here and at peers. */
@@ -246,20 +210,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
   }
 
-  /** The key this node signs with for an account it serves. */
-  function heldKey(id: string) {
-    return [...(state.account(id)?.keys.values() ?? [])].find(
-      ({ key: held }) => held.kind === 'custodial' && held.node === options.node && !held.revoked,
-    );
-  }
-
-  /** @throws ChainError KEY_NOT_HELD */
-  function custodialKey(id: string) {
-    const key = heldKey(id);
-    if (!key) throw new ChainError('KEY_NOT_HELD', { account: id, node: options.node });
-    return key;
-  }
-
   const repairer = createRepairer({
     world,
     network,
@@ -267,7 +217,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     getRow: (peer, key, height) => requests.getRow(peer, key, height),
     onRepaired: (key, by) => {
       state.changed();
-      for (const kind of [DAMAGE, LOST]) alarms.resolve(kind, damageOf(key), { ...by }).catch(saveLater);
+      for (const kind of [DAMAGE, LOST]) void resolve(kind, damageOf(key), { ...by });
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
@@ -380,7 +330,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       raise(EXPELLED, 'critical', { node: options.node });
     } else {
       world.log.info(fields, 'this node is let in again');
-      alarms.resolve(EXPELLED, { node: options.node }, { by: 'peers' }).catch(saveLater);
+      void resolve(EXPELLED, { node: options.node }, { by: 'peers' });
     }
   }
 
@@ -417,17 +367,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (decides !== deciding)
       world.log.warn({ height, decides }, decides ? 'this node is a validator from now on' : 'this node is no validator any longer');
     deciding = decides;
-  }
-
-  function heightOf(ref: number | Digest | 'latest'): number | undefined {
-    if (ref === 'latest') return tip.height;
-    return typeof ref === 'number' ? ref : blocks.heightOfHash(ref);
-  }
-
-  async function block(ref: number | Digest | 'latest'): Promise<StoredBlock | undefined> {
-    const height = heightOf(ref);
-    if (height === undefined || height > tip.height) return undefined;
-    return readStoredBlock(blocks, crypto, height, createPause(world));
   }
 
   function head(): Head {
@@ -482,7 +421,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     { name: 'peering', start: () => peering.start(), stop: () => peering.stop() },
     { name: 'consensus', start: () => driver.start(), stop: () => driver.stop() },
     { name: 'work notice', stop: () => work.stop() },
-    { name: 'alarms', stop: () => cancelSave?.() },
+    { name: 'alarms', stop: stopAlarms },
     { name: 'peer watch', stop: () => peerWatch.stop() },
     { name: 'health', start: () => health.start(), stop: () => health.stop() },
   );
@@ -516,23 +455,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     submit,
     checkBacklog: (account) => mempool.checkBacklog(account),
     transaction: receipts.status,
-    async senderOf(id) {
-      const position = blocks.position(id);
-      const stored = position && (await blocks.transaction(position));
-      return stored ? decodeTransaction(stored).sender : (mempool.byId(id) ?? mempool.rejection(id))?.sender;
-    },
     awaitTransaction: (id, timeoutMs) => receipts.wait(id, timeoutMs),
-    async transactionBytes(id) {
-      const position = blocks.position(id);
-      const transaction = position && (await blocks.transaction(position));
-      const headerBytes = position && blocks.headerBytes(position.height);
-      return transaction && headerBytes && { bytes: transaction, ...position, blockHash: headerHash(crypto, headerBytes) };
-    },
-    block,
-    async headers(fromHeight, limit) {
-      const rows = await store.range({ from: ledgerKey.header(fromHeight), to: ledgerKey.header(tip.height + 1), limit });
-      return rows.map((row) => decodeHeader(row.value));
-    },
     validateBlock: (bytes) =>
       validateSealedBlock(
         {
@@ -547,16 +470,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         },
         bytes,
       ),
-    async stateRange(contract, from, to, limit) {
-      const space = ledgerKey.state(stateKey(contract, ''));
-      const end = to === undefined ? prefixEnd(space) : space + to;
-      const found = await rows.range({ from: space + from, to: end, limit });
-      return found.map((row) => ({ key: row.key.slice(space.length), value: row.value }));
-    },
-    async prove(contract, key) {
-      const { height, proof } = await prove(stateKey(contract, key));
-      return { height, headerBytes: blocks.headerBytes(height)!, finality: blocks.finality(height), proof };
-    },
     query: (caller, contract, method, args) => reader.query(caller, contract, method, args),
     events: (after, limit) => outbox.events(after, limit),
     onEvents: (listener) => chain.on('committed', ({ height }) => listener(height)),
@@ -566,27 +479,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     raiseAlarm: async (kind, severity, detail) => raise(kind, severity, detail),
     onAlarm: alarms.onChange,
     resolveAlarms: resolveAll,
-    resolveAlarm: (kind, detail, resolution) => alarms.resolve(kind, detail, resolution).catch(saveLater),
+    resolveAlarm: resolve,
     acknowledgeAlarm: (id, by) => alarms.acknowledge(id, by),
-    signsFor: (id) => heldKey(id) !== undefined,
-    async judge(sender, calls, gasLimit) {
-      const { keyId } = custodialKey(sender).key;
-      return reader.judge({ sender, keyId, keyKind: 'custodial', calls, gasLimit, timestampMs: world.clock.now() });
-    },
-    async signFor(id, calls, gasLimit) {
-      const key = custodialKey(id);
-      const transaction = {
-        chainId: genesis.chainId,
-        sender: id,
-        keyId: key.key.keyId,
-        salt: world.random.bytes(16),
-        expiryHeight: tip.height + Math.min(CUSTODIAL_LIFETIME_BLOCKS, tip.configuration.parameters.txLifetimeBlocksMax),
-        calls,
-        gasLimit,
-        suite: key.key.suite,
-      };
-      return signTransaction(crypto, transaction, options.signWithCustodialKey).bytes;
-    },
+    ...createChainReads({ world, store, blocks, rows, tip, mempool, prove: boundedProofs(executor) }),
+    ...createCustody({
+      world,
+      self: options.node,
+      chainId: genesis.chainId,
+      state,
+      tip,
+      reader,
+      sign: options.signWithCustodialKey,
+    }),
     start: () => parts.start(),
     async stop() {
       stopping = true;

@@ -7,5 +7,5 @@ export { createLeftOut } from './left-out.ts';
 export { createMempool, type Mempool, type MempoolLimits, type Waiting } from './mempool/mempool.ts';
 export { openPendingBodies } from './pending-bodies.ts';
 export { createReceipts } from './receipts.ts';
-export { createTip } from './tip.ts';
+export { type ChainTip, createTip } from './tip.ts';
 export { createWorkNotice } from './work-notice.ts';

@@ -1,4 +1,5 @@
 /** Door of what a node reports: events, alarms, health, the log of exchanges. */
+export { createAlarmRaiser } from './alarm-raiser.ts';
 export { openAlarms } from './alarms.ts';
 export {
   type Anchors,

@@ -260,7 +260,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   },
   {
     name: 'an alarm that is over ends the process when the disk takes no word of it',
-    file: 'node/node.ts',
+    file: 'node/feeds/alarm-raiser.ts',
     from: 'alarms.resolve(kind, detail, resolution).catch(saveLater)',
     to: 'alarms.resolve(kind, detail, resolution)',
     test: NODE_ALARMS_TEST,

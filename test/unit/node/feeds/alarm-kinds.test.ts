@@ -19,7 +19,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
 const RAISES = /\b(?:raise|raiseAlarm|raiseOnce)\(\s*('[A-Z_]+'|[A-Z_]+\b|fault\.code|String\(fields\.fault\)|[^)\s]+)/g;
 const RESOLVES = /\b(?:resolve|resolveAll|resolveAlarm|resolveAlarms)\(\s*('[A-Z_]+'|[A-Z_]+\b|fault\.code|String\(fields\.fault\))/g;
 const CONDITION = /\{ kind: ('[A-Z_]+'|VIEW_CHANGE), severity/g; // node/feeds/health.ts raises and takes back each of its conditions
-const DAMAGE_LOOP = /for \(const kind of \[DAMAGE, LOST\]\) alarms\.resolve\(kind/;
+const DAMAGE_LOOP = /for \(const kind of \[DAMAGE, LOST\]\) void resolve\(kind/;
 
 const sources = sourceFiles('api', 'devnet', 'node').map(({ text }) => text);
 
