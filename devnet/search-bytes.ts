@@ -37,7 +37,8 @@ export function needlesOf(texts: readonly string[]): readonly Needle[] {
     forms.push({ text, form: 'hex', bytes: Buffer.from(plain.toString('hex')) });
     if (plain.length >= BASE64_BYTES_MIN) {
       for (let shift = 0; shift < 3; shift++) {
-        const cut = plain.subarray(shift, plain.length - ((plain.length - shift) % 3)); // whole groups: what stands before and after is not known
+        // Whole groups: what stands before and after is not known.
+        const cut = plain.subarray(shift, plain.length - ((plain.length - shift) % 3));
         forms.push({ text, form: 'base64', bytes: Buffer.from(cut.toString('base64')) });
       }
     }

@@ -402,8 +402,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     };
   }
 
-  // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is over.
-  // A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
+  // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is
+  // over. A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.
   const others = configuration.validators.filter((validator) => validator.node !== options.node).map((validator) => validator.node);
   network.onPeer(() => {
     if (tip.height > 0 || driver.status().producer !== options.node) return;

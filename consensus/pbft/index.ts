@@ -324,7 +324,8 @@ function onVote(replica: Replica, vote: Verified<Vote>): void {
 function onProposal(replica: Replica, message: Verified<PrePrepare>): void {
   const added = onPrePrepare(replica, message);
   if (added.kind !== 'conflict') return;
-  const bare = (proposal: PrePrepare): PrePrepare => ({ ...proposal, proposal: new Uint8Array(0) }); // the signature covers the hash of the body
+  // The signature covers the hash of the body.
+  const bare = (proposal: PrePrepare): PrePrepare => ({ ...proposal, proposal: new Uint8Array(0) });
   report(replica, 'PBFT_DOUBLE_PROPOSAL', message.node, `prePrepare ${message.height} ${message.view}`, bare(added.earlier), bare(message));
   const current = message.height === nextHeight(replica) && message.view === replica.view && !replica.changing && !replica.slot.committing;
   if (current && mayVote(replica)) startViewChange(replica, replica.view + 1); // a primary proved faulty is not waited for

@@ -196,7 +196,8 @@ function acceptProposal(replica: Replica): void {
   if (!digest) return;
   const held =
     replica.slot.bodies.get(toHex(digest)) ?? (hasExecuted(replica, digest) ? replica.slot.executions.get(toHex(digest)) : undefined);
-  const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined; // another digest than the bound one is no proposal
+  // Another digest than the bound one is no proposal.
+  const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined;
   const proposal = held?.proposal ?? sent;
   if (!proposal) return;
   replica.slot.proposal = { view, height, digest, proposal, frame: undefined };

@@ -251,7 +251,8 @@ function provenBy(replica: Replica, { certificate, messages }: RecoveryReply): P
   if (!self) return undefined;
   let height = (certificate?.height ?? 0) + 1;
   let view = 0;
-  // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for again.
+  // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for
+  // again.
   if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;
   for (const bytes of messages) {
     const own = tryDecode(bytes);

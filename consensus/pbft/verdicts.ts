@@ -39,7 +39,8 @@ function oncePerVote({ crypto, verdicts, validVotes }: Replica): Pick<EngineCryp
     verify(suite, publicKey, message, signature) {
       const place = nameOf.place(message);
       const known = validVotes.get(place)?.get(publicKey);
-      if (known && equalBytes(known, signature)) return true; // no name is made for it: a new view of 100 validators repeats 134 votes 4,489 times
+      // No name is made for it: a new view of 100 validators repeats 134 votes 4,489 times.
+      if (known && equalBytes(known, signature)) return true;
       const name = nameOf({ suite, publicKey, message, signature });
       if (!verdicts.has(name)) {
         const valid = crypto.verify(suite, publicKey, message, signature);

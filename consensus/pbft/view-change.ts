@@ -91,7 +91,8 @@ export function advanceViewChange(replica: Replica): void {
   if (!replica.changing) return;
   const upward = replica.book.viewChanges().filter((message) => message.view >= replica.view);
   if (upward.length < replica.quorum) return;
-  // A quorum has left the views below: from now on the new primary is on the clock. Who went further counts, or those behind would wait for ever.
+  // A quorum has left the views below: from now on the new primary is on the clock. Who went further counts, or those behind would wait for
+  // ever.
   replica.slot.deadlineMs ??= replica.nowMs + viewTimeoutMs(replica);
   const support = upward.filter((message) => message.view === replica.view);
   if (support.length < replica.quorum) return;

@@ -170,7 +170,8 @@ function ownEntry<K extends OwnKind = OwnKind>(
   if (!entry) throw new ContractFailure('REGISTRY_ENTRY_UNKNOWN', { kind, id });
   if (entry.owner !== organisation) throw new ContractFailure('REGISTRY_ENTRY_FOREIGN', { kind, id, owner: entry.owner });
   if (entry.state === 'withdrawn') throw new ContractFailure('REGISTRY_ENTRY_WITHDRAWN', { kind, id });
-  if (kind === 'account' && !own) requireHeld(host, rolesHold(host, (entry as RegistryEntry<'account'>).data.roles, organisation)); // a key put into a stronger account would be that account
+  // A key put into a stronger account would be that account.
+  if (kind === 'account' && !own) requireHeld(host, rolesHold(host, (entry as RegistryEntry<'account'>).data.roles, organisation));
   return { entry, organisation };
 }
 

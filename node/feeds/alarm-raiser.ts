@@ -1,5 +1,6 @@
 /**
- * Alarms of parts that do not wait for the disk. What a full disk does not take stands in memory, is shown, and is written when there is room.
+ * Alarms of parts that do not wait for the disk. What a full disk does not take stands in memory, is shown, and is written when there is
+ * room.
  */
 import type { Json } from '../format/index.ts';
 import type { Alarm } from '../service.ts';

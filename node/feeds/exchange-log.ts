@@ -153,7 +153,8 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       const end = batch[batch.length - 1]!;
       written = { sequence: sequenceOf(end.key), link: end.value!.slice(0, 32) };
     }
-    if (written.sequence - anchored >= (options.anchorEntries ?? ANCHOR_ENTRIES_DEFAULT)) void anchorHead(); // a slow chain must not hold up the log
+    // A slow chain must not hold up the log.
+    if (written.sequence - anchored >= (options.anchorEntries ?? ANCHOR_ENTRIES_DEFAULT)) void anchorHead();
   }
 
   function schedule(ms: number): void {

@@ -318,7 +318,8 @@ class RealNetwork implements Libp2pNetwork, Gate {
       return;
     }
     const old = peer.links.get(link.channel);
-    // Two links of one channel: the one dialled by the lower id stays; of two by the same dialler the newer, since it knows the old one is gone.
+    // Two links of one channel: the one dialled by the lower id stays; of two by the same dialler the newer, since it knows the old one is
+    // gone.
     if (old !== undefined && old.dialled !== link.dialled && old.dialled === this.#dialsFirst(peer.node)) {
       link.abort('OK');
       return;

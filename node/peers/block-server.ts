@@ -25,7 +25,8 @@ export function serveBlocks(requests: Requests, source: BlockSource, answerBytes
     const bytesMax = Math.min(question.bytesMax, answerBytesMax);
     let bytes = 0;
     await eachHeight(source, question.fromHeight, question.count, async (block, finality) => {
-      if (blocks.length > 0 && bytes + block.length > bytesMax) return false; // one block is always sent, or a large one could never be fetched
+      // One block is always sent, or a large one could never be fetched.
+      if (blocks.length > 0 && bytes + block.length > bytesMax) return false;
       blocks.push({ block, finality });
       bytes += block.length;
       return true;

@@ -80,7 +80,8 @@ export function createMembership(deps: MembershipDependencies): Membership {
     network.admit([...admitted, ...leaving.heard(nowMs)]);
     cancelExpel?.();
     const nextMs = leaving.nextMs();
-    cancelExpel = nextMs === undefined ? undefined : world.timers.after(Math.ceil(nextMs - nowMs), admitWithLeaving); // a timer that is early must not run on the spot
+    // A timer that is early must not run on the spot.
+    cancelExpel = nextMs === undefined ? undefined : world.timers.after(Math.ceil(nextMs - nowMs), admitWithLeaving);
   }
 
   /** The store could not be read just now: whom to let in is looked up again. */

@@ -168,7 +168,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       height: () => head(),
     });
     const rows = createStateRows(store);
-    let stateOf = (key: ByteText): Uint8Array | undefined => rows.get(ledgerKey.state(key)); // the engine tries its key while the node is made
+    // The engine tries its key while the node is made.
+    let stateOf = (key: ByteText): Uint8Array | undefined => rows.get(ledgerKey.state(key));
     const registeredKey = (): string | undefined =>
       entryOf((contract, key) => stateOf(stateKey(contract, key)), 'node', config.node)?.data.validatorKey;
     const node = await createNode({
@@ -235,8 +236,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
           if (name === 'chain') await node.examineBlocks(pause);
         }
       },
-      // Which blocks a stretch belongs to is said by their rows. That of a proposal that came to nothing belongs to none; one still to be decided is had from
-      // the other voters.
+      // Which blocks a stretch belongs to is said by their rows. That of a proposal that came to nothing belongs to none; one still to be
+      // decided is had from the other voters.
       async blocks(damaged, pause) {
         log.error({ damaged }, 'stretches of the block files are damaged');
         await node.examineBlocks(pause);
@@ -271,8 +272,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
 }
 
 /**
- * Takes back the alarms STORE_FULL and STORE_IO of a store: the first once something was written to it, the other by the first write, or read that is told
- * of, after it has failed nobody for STORE_IO_CALM_MS, since it may come of a read that fails now and then.
+ * Takes back the alarms STORE_FULL and STORE_IO of a store: the first once something was written to it, the other by the first write, or
+ * read that is told of, after it has failed nobody for STORE_IO_CALM_MS, since it may come of a read that fails now and then.
  */
 export function createStoreWatch(
   node: Pick<Node, 'resolveAlarms' | 'onAlarm'>,

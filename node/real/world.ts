@@ -7,7 +7,8 @@ import type { Log, Timers, VerifyPool, World } from '../world.ts';
 export const realTimers: Timers = {
   after: (ms, run) => {
     if (ms <= 0) {
-      // Never a timer of 0 ms: Node runs on what falls due while timers run, so two pieces of work in turns would keep the loop from its sockets.
+      // Never a timer of 0 ms: Node runs on what falls due while timers run, so two pieces of work in turns would keep the loop from its
+      // sockets.
       const turn = setImmediate(run);
       return () => clearImmediate(turn);
     }

@@ -32,7 +32,8 @@ export type BodyMessage =
 
 const port = parentPort;
 if (port) {
-  // On Linux the priority is that of the calling thread: where processors are short, votes and execution go first. Elsewhere it would be the process.
+  // On Linux the priority is that of the calling thread: where processors are short, votes and execution go first. Elsewhere it would be
+  // the process.
   if (platform() === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const crypto = createCrypto();
   const read = ({ bytes, format, task }: BodyCall): PackedReading => {

@@ -151,7 +151,8 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       if (line.open === undefined) {
         line.open = new Gathering();
         line.open.departs(deps.timers.after(line.callers < CROWD ? WAIT_MS_MAX : CROWD_WAIT_MS_MAX, () => depart(line)));
-        if (line.sending === 0 && line.last !== undefined) void departIfIdle(line.last).catch(() => undefined); // a row of the store cannot be read: the timer is there
+        // When a row of the store cannot be read, the timer sends what waits.
+        if (line.sending === 0 && line.last !== undefined) void departIfIdle(line.last).catch(() => undefined);
       }
       line.open.add(member);
       if (!isUnderWay(line) && line.open.members.length >= line.callers) depart(line);

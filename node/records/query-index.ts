@@ -181,7 +181,8 @@ export function createRecordIndex(
       return { rows: [], next: undefined, after: () => '', height: 0, complete: true, withheld: 0 };
     if (at > height)
       throw new ChainError(cursor ? 'RECORD_CURSOR_INVALID' : 'RECORD_QUERY_INVALID', { name: 'asOf', indexedHeight: height });
-    const from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`; // the first key after the last one given
+    // The first key after the last one given.
+    const from: ByteText = cursor === undefined || cursor.key < plan.from ? plan.from : `${cursor.key}\0`;
     let scanned = 0;
     let opened = 0;
     const openedRows = (): number => Math.max(0, opened - OPEN_UNPAID) * OPEN_ROWS;

@@ -92,5 +92,6 @@ function refusal(
   more: Readonly<Record<string, unknown>> = {},
 ): ChainError {
   const { code, message: _said, ...facts } = details[0] as { readonly code: string } & Readonly<Record<string, unknown>>;
-  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { ...facts, ...more, details }); // the remedy of the code speaks of its facts
+  // The remedy of the code speaks of its facts.
+  return new ChainError(isErrorCode(code) ? code : 'RECORD_FAULTY', { ...facts, ...more, details });
 }

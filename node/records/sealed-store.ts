@@ -284,7 +284,8 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     const found = new Map<ByteText, Waiting>();
     const { prefix } = sealedKeyspace.waiting;
     for (let from: ByteText = prefix; ; ) {
-      const rows = await rangeAround(store, { from, to: prefixEnd(prefix), limit: WAITING_ROWS }, () => undefined); // a damaged one is told by the store
+      // The store itself reports a damaged one.
+      const rows = await rangeAround(store, { from, to: prefixEnd(prefix), limit: WAITING_ROWS }, () => undefined);
       for (const { key, value } of rows) {
         const expiryHeight = decodeAll(value.subarray(0, HEIGHT_BYTES), (reader) => reader.u64());
         found.set(key, { transactionId: fromByteText(key.slice(prefix.length)), expiryHeight });

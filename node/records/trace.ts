@@ -184,7 +184,8 @@ class TraceWalk {
         break;
       }
       const { summary } = row;
-      if (thing.type === 'production_batch' && summary.product !== undefined) continue; // other products of the batch are siblings, not origins
+      // Other products of the batch are siblings, not origins.
+      if (thing.type === 'production_batch' && summary.product !== undefined) continue;
       for (const { supplier, batch, report } of summary.materials) {
         await this.#pause();
         if (this.#links >= TRACE_LINKS_MAX) {
@@ -199,7 +200,8 @@ class TraceWalk {
           out.push({ type: 'report', id: report });
         }
       }
-      for (const device of summary.devices) link({ type: 'device', id: device }, 'produced_on', row, true); // the contract let only its owner name it
+      // The contract let only its owner name it.
+      for (const device of summary.devices) link({ type: 'device', id: device }, 'produced_on', row, true);
       if (summary.factory !== undefined) link({ type: 'factory', id: summary.factory }, 'produced_on', row, true);
       if (summary.report !== undefined) link({ type: 'report', id: summary.report }, 'inspected_by', row, true);
       if (thing.type === 'product' && summary.productionBatch !== undefined)

@@ -103,7 +103,10 @@ export class OpenSegment implements SegmentRows {
     return this.#count >= SEGMENT_ROWS_MAX || this.#bytes >= SEGMENT_BYTES_MAX;
   }
 
-  /** In steps, for a version may name tens of thousands of materials; nobody looks for its row before its block is whole (Segments.rowsWhole). */
+  /**
+   * In steps, for a version may name tens of thousands of materials; nobody looks for its row before its block is whole
+   * (Segments.rowsWhole).
+   */
   *push(added: NewRow): Steps<void> {
     const { columns } = this;
     columns.id.push(added.id);

@@ -262,8 +262,8 @@ export class Segments {
   }
 
   /**
-   * What the store is to hold when the versions of a block are added: rows of segments that are full, which nobody reads yet, and the operations that make
-   * all of it valid at once. Undefined is a pause.
+   * What the store is to hold when the versions of a block are added: rows of segments that are full, which nobody reads yet, and the
+   * operations that make all of it valid at once. Undefined is a pause.
    */
   *operations(height: number, facts: Uint8Array): Generator<StoreOperation | undefined, readonly StoreOperation[], void> {
     const closing = this.#open.filter(({ isFull }) => isFull);

@@ -123,7 +123,8 @@ function isNotOurs(found: readonly Found[], i: number, isNextForeign: boolean): 
   const next = found[i + 1];
   const link = isNextForeign ? undefined : next?.header?.previous;
   if (link !== undefined) return !equalBytes(link.salt, header.salt);
-  // The newest has nobody above it: when it does not know the one below, and that one fits to its own neighbour, it is the newest that is wrong.
+  // The newest has nobody above it: when it does not know the one below, and that one fits to its own neighbour, it is the newest that is
+  // wrong.
   const below = found[i - 1]?.header;
   if (i !== found.length - 1 || !header.previous || below?.number !== number - 1) return false;
   const under = found[i - 2]?.header;

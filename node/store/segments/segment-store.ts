@@ -330,8 +330,8 @@ export class SegmentStore {
       await file.sync();
     } catch (error) {
       if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') {
-        // The system may go on reading what it failed to sync, and say of the next sync that it went well (Linux; PostgreSQL's lesson of 2018). Cut, it is
-        // not taken for stored when the files are opened anew.
+        // The system may go on reading what it failed to sync, and say of the next sync that it went well (Linux; PostgreSQL's lesson of
+        // 2018). Cut, it is not taken for stored when the files are opened anew.
         this.#breakDown(error);
         await this.#endAt(file, at).catch(() => undefined);
         throw this.#broken;
