@@ -127,8 +127,8 @@ export const plantedSegments: readonly PlantedBug[] = [
   {
     name: 'the bytes of a torn group stay behind the end',
     file: STORE,
-    from: '    if ((await file.size()) !== end) await this.#endAt(file, end);',
-    to: '    if ((await file.size()) < end) await this.#endAt(file, end);',
+    from: 'if ((await file.size()) === end) await file.sync();',
+    to: 'if ((await file.size()) >= end) await file.sync();',
     test: CRASH_TEST,
     only: 'never become part',
   },
@@ -143,8 +143,8 @@ export const plantedSegments: readonly PlantedBug[] = [
   {
     name: 'zeros at the end of a payload are missing from a file that the next segment says is longer',
     file: STORE,
-    from: '    if ((await file.size()) !== end) await this.#endAt(file, end);',
-    to: '    if ((await file.size()) > end) await this.#endAt(file, end);',
+    from: 'if ((await file.size()) === end) await file.sync();',
+    to: 'if ((await file.size()) <= end) await file.sync();',
     test: CRASH_TEST,
     only: 'ends in zeros',
   },
@@ -171,6 +171,14 @@ export const plantedSegments: readonly PlantedBug[] = [
     to: 'if (error) {',
     test: CRASH_TEST,
     only: 'full disk',
+  },
+  {
+    name: 'what a killed process left unsynced is taken for stored',
+    file: STORE,
+    from: '    if ((await file.size()) === end) await file.sync();\n    else await',
+    to: '    if ((await file.size()) !== end) await',
+    test: CRASH_TEST,
+    only: 'outlasts a loss of power',
   },
   {
     name: 'after a sync that failed appending goes on',

@@ -106,7 +106,9 @@ export class SegmentStore {
     if (file === undefined) throw damagedSegment(last.number);
     this.#file = file;
     const { end, tornBytes, gaps, heightMax } = await findTail(file, this.#seed(last));
-    if ((await file.size()) !== end) await this.#endAt(file, end); // zeros that a payload ends in may be missing too
+    // Zeros that a payload ends in may be missing too. A killed process leaves what it wrote and did not sync, and votes are going to rest on it.
+    if ((await file.size()) === end) await file.sync();
+    else await this.#endAt(file, end);
     last.end = end;
     last.heightMax = gaps.some((gap) => gap.head === undefined) ? HEIGHT_UNKNOWN : heightMax;
     for (const gap of gaps) damage.push(damageOf(last.number, gap));
