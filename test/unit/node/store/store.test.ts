@@ -188,20 +188,40 @@ test('a value of many megabytes is read by a range in steps, each far shorter th
     await damaged.close();
   }));
 
-test('a batch of many megabytes is made in steps, each as short as a batch of few takes', () =>
+test('a batch of many megabytes is made in steps, each of at most CHECK_STEP_BYTES in a turn of its own', () =>
   inDirectory(async (path) => {
     const store = await openLevelStore({ path });
-    const values = Array.from({ length: 8 }, () => randomBytes(CHECK_STEP_BYTES));
-    const holdOf = async (count: number): Promise<number> => {
-      const operations = values.slice(0, count).map((value, at) => ({ key: `k${at}`, value }));
-      const holds: number[] = [];
-      for (let i = 0; i < 7; i++) holds.push((await measureHold(() => store.batch(operations, { sync: false }))).longestMs);
-      return holds.sort((x, y) => x - y)[2]!; // neither what was seen too late nor what others held up
+    let turn = 0;
+    let running = true;
+    const count = (): void => {
+      turn++;
+      if (running) setImmediate(count);
     };
-    const [one, all] = [await holdOf(1), await holdOf(values.length)];
-    assert.ok(all < 5 * Math.max(one, 3), `${all} ms, of one value ${one} ms`);
+    setImmediate(count);
+    const parts: { readonly turn: number; readonly from: string }[] = [];
+    const values = Array.from({ length: 8 }, () => randomBytes(CHECK_STEP_BYTES));
+    const operations = values.map((value, at) => ({
+      key: `k${at}`,
+      get value() {
+        if (parts.at(-1)?.from !== `k${at}`) parts.push({ turn, from: `k${at}` });
+        return value;
+      },
+    }));
+    await store.batch(operations, { sync: false });
     const long = Buffer.concat(values);
-    await store.batch([{ key: 'long', value: long }], { sync: false });
+    const watched = new Uint8Array(long.buffer, long.byteOffset, long.length);
+    Object.defineProperty(watched, 'subarray', {
+      value: (from: number, to: number) => {
+        parts.push({ turn, from: `long from ${from}` });
+        assert.ok(to - from <= CHECK_STEP_BYTES);
+        return long.subarray(from, to);
+      },
+    });
+    await store.batch([{ key: 'long', value: watched }], { sync: false });
+    running = false;
+    assert.equal(parts.length, 2 * values.length);
+    assert.equal(new Set(parts.map((part) => part.turn)).size, parts.length, JSON.stringify(parts));
+    for (const [at, value] of values.entries()) assert.deepEqual(Buffer.from(store.get(`k${at}`)!), value);
     assert.deepEqual(Buffer.from(store.get('long')!), long);
     await store.close();
   }));
