@@ -7,28 +7,34 @@ import { recordKey } from './layout.ts';
 
 export const VERSIONS_MAX = 1_000_000; // versions of one record
 
-type Get = (key: ByteText) => Uint8Array | undefined;
+/** Of the contract `records`. */
+interface Rows {
+  get(key: ByteText): Uint8Array | undefined;
+}
+
+function isHeld(rows: Rows, recordId: ByteText, version: number): boolean {
+  return rows.get(recordKey.version(recordId, version)) !== undefined;
+}
 
 /** 0 when there is none. */
-export function currentVersion(get: Get, recordId: ByteText): number {
-  const held = (version: number): boolean => get(recordKey.version(recordId, version)) !== undefined;
-  if (!held(1)) return 0;
+export function currentVersion(rows: Rows, recordId: ByteText): number {
+  if (!isHeld(rows, recordId, 1)) return 0;
   let low = 1;
   let high = 2;
-  while (high <= VERSIONS_MAX && held(high)) {
+  while (high <= VERSIONS_MAX && isHeld(rows, recordId, high)) {
     low = high;
     high *= 2;
   }
   while (high - low > 1) {
     const middle = (low + high) >>> 1;
-    if (held(middle)) low = middle;
+    if (isHeld(rows, recordId, middle)) low = middle;
     else high = middle;
   }
   return low;
 }
 
 /** undefined when there is no such version. @throws DecodeError when the value is none. */
-export function readVersion(get: Get, recordId: ByteText, version: number): RecordVersion | undefined {
-  const bytes = get(recordKey.version(recordId, version));
+export function readVersion(rows: Rows, recordId: ByteText, version: number): RecordVersion | undefined {
+  const bytes = rows.get(recordKey.version(recordId, version));
   return bytes && decodeRecordVersion(bytes, version);
 }

@@ -45,7 +45,7 @@ import {
   type Term,
   TERM_START,
   termDigest,
-  type TermKind,
+  type TermEntry,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
@@ -95,7 +95,8 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
   for (const submission of submissions) host.useGas(recordGas(submission.content));
   const org = senderOrganisation(host, 'record:submit');
   const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
-  const results = submissions.map((submission, i) => submitOne(host, org, submission, i, known));
+  const results: RecordResult[] = [];
+  for (const submission of submissions) results.push(submitOne(host, org, submission, results.length, known));
   saveTerms(host, known.terms);
   saveSources(host, submissions);
   return encodeRecordResults(results);
@@ -108,7 +109,7 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
   const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
   const normalDigest = opened.normalDigest(host);
-  const first = readVersion((k) => host.get(k), id, 1);
+  const first = readVersion(host, id, 1);
   if (first) return repeated(host, first, digest, normalDigest ?? digest, recordId, at);
   const record: RecordVersion = {
     recordDigest: digest,
@@ -139,12 +140,12 @@ function positionOf({ block, transaction, callIndex }: Host, item: number): Reco
  * that one learns only that it is stored. Other content conflicts with the stored one.
  */
 function repeated(host: Host, first: RecordVersion, digest: Digest, normalDigest: Digest, id: Digest, at: number): RecordResult {
-  const current = currentVersion((k) => host.get(k), toByteText(id));
+  const current = currentVersion(host, toByteText(id));
   if (equalBytes(normalDigest, first.normalDigest ?? first.recordDigest)) {
     const same = { status: 'repeated', class: first.class, id, currentVersion: current } as const;
     return sees(host, first) ? { ...same, recordDigest: first.recordDigest, first } : { ...same, recordDigest: digest, first: undefined };
   }
-  const latest = readVersion((k) => host.get(k), toByteText(id), current)!;
+  const latest = readVersion(host, toByteText(id), current)!;
   throw failure('RECORD_KEY_CONFLICT', at, [], { ...keyConflict(id, { first, latest, current }, sees(host, first)) });
 }
 
@@ -217,10 +218,10 @@ function openCurrent(host: Host, recordId: Uint8Array, expectedVersion: number, 
   if (isBlank(reason)) throw new ContractFailure('RECORD_REASON_MISSING');
   const org = senderOrganisation(host, 'record:submit');
   const id = toByteText(recordId);
-  const first = readVersion((k) => host.get(k), id, 1);
+  const first = readVersion(host, id, 1);
   if (!first || !sees(host, first)) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(recordId) });
-  const version = currentVersion((k) => host.get(k), id);
-  const before = readVersion((k) => host.get(k), id, version)!;
+  const version = currentVersion(host, id);
+  const before = readVersion(host, id, version)!;
   if (before.org !== org) throw new ContractFailure('RECORD_FOREIGN', { id: toHex(recordId), org: before.org });
   if (version !== expectedVersion)
     throw new ContractFailure('RECORD_VERSION_MOVED', {
@@ -279,17 +280,18 @@ function openContent(
 
 /** A record's place in the terms that it names; each term is read once a call, and written when the call ends. */
 function joinTerms(host: Host, id: Digest, version: number, definition: ClassDefinition, facts: RecordFacts, terms: OpenTerms): void {
-  const join = (kind: TermKind, ...values: readonly string[]): void => {
-    const digest = toByteText(termDigest(host, kind, ...values));
-    const held = terms.get(digest) ?? termAt(host, digest);
-    const { term, full } = appendToTerm(host, held, { id, version });
-    if (full) host.put(recordKey.termChunk(digest, full.chunk), full.head);
-    terms.set(digest, term);
-  };
-  if (facts.product !== undefined) join('product', facts.product);
-  if (facts.productionBatch !== undefined) join('production_batch', facts.productionBatch);
-  for (const { supplier, batch } of facts.materials) join('material_batch', supplier, batch);
-  for (const [path, text] of facts.provable) join('field', definition.name, path, text);
+  const entry: TermEntry = { id, version };
+  if (facts.product !== undefined) joinTerm(host, terms, entry, termDigest(host, 'product', facts.product));
+  if (facts.productionBatch !== undefined) joinTerm(host, terms, entry, termDigest(host, 'production_batch', facts.productionBatch));
+  for (const { supplier, batch } of facts.materials) joinTerm(host, terms, entry, termDigest(host, 'material_batch', supplier, batch));
+  for (const [path, text] of facts.provable) joinTerm(host, terms, entry, termDigest(host, 'field', definition.name, path, text));
+}
+
+function joinTerm(host: Host, terms: OpenTerms, entry: TermEntry, term: Digest): void {
+  const key = toByteText(term);
+  const appended = appendToTerm(host, terms.get(key) ?? termAt(host, key), entry);
+  if (appended.full) host.put(recordKey.termChunk(key, appended.full.chunk), appended.full.head);
+  terms.set(key, appended.term);
 }
 
 type OpenTerms = Map<ByteText, Term>;
@@ -374,12 +376,12 @@ function getRecord(host: Host, args: Uint8Array): Uint8Array {
   host.useGas(GAS_PER_ARGUMENT_JSON_BYTE * args.length);
   const { id, version } = decodeArgs(args, readGetArgs);
   const text = toByteText(id);
-  const current = currentVersion((k) => host.get(k), text);
-  const record = readVersion((k) => host.get(k), text, version ?? current);
+  const current = currentVersion(host, text);
+  const record = readVersion(host, text, version ?? current);
   if (!record) throw new ContractFailure('RECORD_NOT_FOUND', { id: toHex(id) });
   const content = record.state === 'deleted' ? undefined : decodeContent(textOf(host, record).content);
   // A tombstone has the key of the version that it withdrew.
-  const keyed = content ?? decodeContent(textOf(host, readVersion((k) => host.get(k), text, record.version - 1)!).content);
+  const keyed = content ?? decodeContent(textOf(host, readVersion(host, text, record.version - 1)!).content);
   const definition = classAt((contract, key) => host.read(contract, key), record.class, record.classVersion)!;
   return encodeJson({
     id: toHex(id),

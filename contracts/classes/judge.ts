@@ -9,9 +9,10 @@ import {
   decodeContent,
   type Digest,
   recordDigest,
+  giveBackWriter,
+  takeSpareWriter,
   type TextStruct,
   utf8,
-  withSpareWriter,
 } from '../../node/format/index.ts';
 import { checkContent, type RecordFault } from './check.ts';
 import { factsOf, keyOf, normalSpelling } from './facts.ts';
@@ -48,14 +49,17 @@ export function judgeContent(definition: ClassDefinition, bytes: Uint8Array, bef
 }
 
 function respelledDigest(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array, respelled: readonly Respelled[]): Digest {
-  return withSpareWriter((writer) => {
+  const writer = takeSpareWriter();
+  try {
     let at = 0;
     for (const { from, to, text } of respelled) {
-      writer.raw(bytes.subarray(at, from)).ascii(text);
+      writer.raw(bytes.subarray(at, from)).units(text);
       at = to;
     }
     return recordDigest(crypto, writer.raw(bytes.subarray(at)).view());
-  });
+  } finally {
+    giveBackWriter(writer);
+  }
 }
 
 /** The reference: what the scanner must agree with on every text. */

@@ -159,17 +159,12 @@ export function* encodeBlockSteps(
   const view = new DataView(bytes.buffer);
   let at = 0;
   let stepAt = ENCODE_STEP_BYTES;
-  const put = (part: Uint8Array): void => {
-    view.setUint32(at, part.length);
-    bytes.set(part, at + 4);
-    at += 4 + part.length;
-  };
-  put(header);
-  put(seal);
+  at = putPart(view, bytes, at, header);
+  at = putPart(view, bytes, at, seal);
   view.setUint32(at, transactions.length);
   at += 4;
   for (const transaction of transactions) {
-    put(transaction);
+    at = putPart(view, bytes, at, transaction);
     if (at < stepAt) continue;
     yield;
     stepAt = at + ENCODE_STEP_BYTES;
@@ -177,13 +172,28 @@ export function* encodeBlockSteps(
   return bytes;
 }
 
+/** @returns where the next part begins */
+function putPart(view: DataView, bytes: Uint8Array, at: number, part: Uint8Array): number {
+  view.setUint32(at, part.length);
+  bytes.set(part, at + 4);
+  return at + 4 + part.length;
+}
+
 /** @throws DecodeError */
 export function decodeBlock(bytes: Uint8Array): Block {
-  return decodeAll(bytes, (reader) => ({
+  return decodeAll(bytes, readBlock);
+}
+
+function readBlock(reader: Reader): Block {
+  return {
     header: decodeHeader(reader.bytes()),
     seal: reader.bytes(SIGNATURE_BYTES_MAX),
-    transactions: reader.list((r) => r.bytes(TRANSACTION_BYTES_MAX), BLOCK_TRANSACTIONS_LIMIT),
-  }));
+    transactions: reader.list(readTransactionBytes, BLOCK_TRANSACTIONS_LIMIT),
+  };
+}
+
+function readTransactionBytes(reader: Reader): Uint8Array {
+  return reader.bytes(TRANSACTION_BYTES_MAX);
 }
 
 /** One transaction of a block; undefined where it has none. @throws DecodeError */
@@ -197,20 +207,28 @@ export function transactionIn(blockBytes: Uint8Array, index: number): Uint8Array
 }
 
 export function encodeProposal(proposal: Proposal): Uint8Array {
-  return new Writer(4096)
-    .bytes(proposal.header)
-    .bytes(proposal.seal)
-    .list(proposal.transactionHashes, (w, hash) => w.fixed(hash, DIGEST_BYTES))
-    .finish();
+  return new Writer(4096).bytes(proposal.header).bytes(proposal.seal).list(proposal.transactionHashes, writeDigest).finish();
+}
+
+function writeDigest(writer: Writer, digest: Digest): void {
+  writer.fixed(digest, DIGEST_BYTES);
+}
+
+function readDigest(reader: Reader): Digest {
+  return reader.fixed(DIGEST_BYTES);
 }
 
 /** @throws DecodeError */
 export function decodeProposal(bytes: Uint8Array): Proposal {
-  return decodeAll(bytes, (reader) => ({
+  return decodeAll(bytes, readProposal);
+}
+
+function readProposal(reader: Reader): Proposal {
+  return {
     header: reader.bytes(),
     seal: reader.bytes(SIGNATURE_BYTES_MAX),
-    transactionHashes: reader.list((r) => r.fixed(DIGEST_BYTES), BLOCK_TRANSACTIONS_LIMIT),
-  }));
+    transactionHashes: reader.list(readDigest, BLOCK_TRANSACTIONS_LIMIT),
+  };
 }
 
 /** Bytes behind `consensusHash`. @throws RangeError when validators are not sorted by node id without repetition. */

@@ -2,6 +2,9 @@
  * The one canonical encoding of everything hashed, signed or sent: fields in fixed order, integers big-endian and of fixed width,
  * byte strings and lists behind a 32-bit count. There is one byte string for a value, and `decode` refuses every other
  * (design: chain, "Encoding"). Hashes are always taken over bytes received, never over a re-encoding.
+ *
+ * What runs for each record is handed a declared function and the value, not a closure over it: V8 holds optimised code by the functions
+ * that have it, so that of a closure that was let go is gone with the next full collection, and is compiled again.
  */
 import { fromUtf8, shortAscii, utf8 } from './bytes.ts';
 
@@ -118,8 +121,8 @@ export class Writer {
     return this;
   }
 
-  /** Units of ASCII, without their count. */
-  ascii(text: string): this {
+  /** Units up to 255, a byte each, without their count: ASCII, ByteText. */
+  units(text: string): this {
     const at = this.#room(text.length);
     for (let i = 0; i < text.length; i++) this.#buffer[at + i] = text.charCodeAt(i);
     return this;
@@ -164,25 +167,28 @@ const SPARE_BYTES_MAX = 65_536;
 let spare: Writer | undefined = new Writer(SPARE_BYTES);
 
 /**
- * One writer for all that is short, written at once and not kept: memory of its own would cost several times the writing.
- * @param use writes, and takes what it needs out of the writer; what it is given is gone afterwards
+ * The one writer for all that is short, written at once and not kept: memory of its own would cost several times the writing. To be given
+ * back whatever happens; what was not copied out of it is gone then.
  */
-export function withSpareWriter<T>(use: (writer: Writer) => T): T {
-  const writer = spare ?? new Writer(); // used within a use of it
+export function takeSpareWriter(): Writer {
+  const writer = spare ?? new Writer(); // taken already, further out
   spare = undefined;
-  try {
-    return use(writer.restart());
-  } finally {
-    spare = writer.capacity <= SPARE_BYTES_MAX ? writer : new Writer(SPARE_BYTES);
-  }
+  return writer.restart();
 }
 
-/** What `write` writes, for values of some hundred bytes. */
-export function encodeShort(write: (writer: Writer) => void): Uint8Array {
-  return withSpareWriter((writer) => {
-    write(writer);
+export function giveBackWriter(writer: Writer): void {
+  spare = writer.capacity <= SPARE_BYTES_MAX ? writer : new Writer(SPARE_BYTES);
+}
+
+/** What `write` writes of a value, for some hundred bytes. */
+export function encodeShort<T>(write: (writer: Writer, value: T) => void, value: T): Uint8Array {
+  const writer = takeSpareWriter();
+  try {
+    write(writer, value);
     return writer.finish();
-  });
+  } finally {
+    giveBackWriter(writer);
+  }
 }
 
 function checkInteger(value: number, max: number): void {

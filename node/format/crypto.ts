@@ -3,7 +3,7 @@
  * simulator. Every hash has a domain tag, so that bytes of one kind can never stand for another.
  */
 import { concat, utf8 } from './bytes.ts';
-import { withSpareWriter, type Writer } from './codec.ts';
+import { giveBackWriter, takeSpareWriter, type Writer } from './codec.ts';
 
 export const DIGEST_BYTES = 32;
 
@@ -78,7 +78,7 @@ export function tagged(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Ar
 }
 
 export function hashTagged(crypto: Pick<Crypto, 'hash'>, domain: Domain, ...parts: readonly Uint8Array[]): Digest {
-  return hashParts((data) => crypto.hash(data), domainTag(domain), parts);
+  return hashParts(crypto.hash, domainTag(domain), parts);
 }
 
 /** Hash of `front` and the parts behind it, as of one byte string. */
@@ -86,17 +86,23 @@ export function hashParts(hash: Crypto['hash'], front: Uint8Array, parts: readon
   let length = 0;
   for (const part of parts) length += part.length;
   if (length > COPIED_BYTES_MAX) return hash(concat(front, ...parts));
-  return withSpareWriter((writer) => {
+  const writer = takeSpareWriter();
+  try {
     writer.raw(front);
     for (const part of parts) writer.raw(part);
     return hash(writer.view());
-  });
+  } finally {
+    giveBackWriter(writer);
+  }
 }
 
-/** hashTagged over what `write` writes: for values that are not at hand as bytes. */
-export function hashWritten(crypto: Pick<Crypto, 'hash'>, domain: Domain, write: (writer: Writer) => void): Digest {
-  return withSpareWriter((writer) => {
-    write(writer.raw(domainTag(domain)));
+/** hashTagged over what `write` writes of a value: for values that are not at hand as bytes. */
+export function hashWritten<T>(crypto: Pick<Crypto, 'hash'>, domain: Domain, write: (writer: Writer, value: T) => void, value: T): Digest {
+  const writer = takeSpareWriter();
+  try {
+    write(writer.raw(domainTag(domain)), value);
     return crypto.hash(writer.view());
-  });
+  } finally {
+    giveBackWriter(writer);
+  }
 }

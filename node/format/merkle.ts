@@ -2,7 +2,7 @@
  * Merkle trees over lists, RFC 6962 §2.1: leaves H(0x00 || leaf), nodes H(0x01 || left || right), split at the largest power of two
  * below the count; the root of no leaves is H(). Used for transactions and receipts of a block.
  */
-import { withSpareWriter } from './codec.ts';
+import { giveBackWriter, takeSpareWriter } from './codec.ts';
 import { type Crypto, type Digest, hashParts } from './crypto.ts';
 
 type Hash = Crypto['hash'];
@@ -15,7 +15,12 @@ export function leafHash(hash: Hash, leaf: Uint8Array): Digest {
 }
 
 function nodeHash(hash: Hash, left: Digest, right: Digest): Digest {
-  return withSpareWriter((writer) => hash(writer.raw(NODE).raw(left).raw(right).view()));
+  const writer = takeSpareWriter();
+  try {
+    return hash(writer.raw(NODE).raw(left).raw(right).view());
+  } finally {
+    giveBackWriter(writer);
+  }
 }
 
 /** Every level of the tree over `leaves` (raw bytes): leaf hashes first, the root alone last. Of no leaves: the root only. */

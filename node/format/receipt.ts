@@ -77,10 +77,15 @@ export function encodeReceipt(receipt: Receipt): Uint8Array {
     .u64(receipt.gasUsed)
     .u8((isOk ? OK_BIT : 0) | (receipt.keyKind === 'own' ? OWN_KEY_BIT : 0));
   if (!isOk) return writer.text(code).bytes(detail).u32(failedCall).finish();
-  return writer
-    .list(results, (w, result) => w.bytes(result))
-    .list(events, (w, event) => w.u32(event.call).text(event.contract).text(event.name).bytes(event.data))
-    .finish();
+  return writer.list(results, writeBytes).list(events, writeEvent).finish();
+}
+
+function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  writer.bytes(bytes);
+}
+
+function writeEvent(writer: Writer, event: EmittedEvent): void {
+  writer.u32(event.call).text(event.contract).text(event.name).bytes(event.data);
 }
 
 function readReceipt(reader: Reader): Receipt {
@@ -93,11 +98,8 @@ function readReceipt(reader: Reader): Receipt {
     ...front,
     keyKind,
     ...{ status: 'ok', code: 'OK', detail: NO_BYTES, failedCall: 0 },
-    results: reader.list((r) => r.bytes(), TRANSACTION_CALLS_MAX),
-    events: reader.list(
-      (r) => ({ call: r.u32(), contract: r.text(NAME_BYTES_MAX), name: r.text(NAME_BYTES_MAX), data: r.bytes() }),
-      EVENTS_PER_TRANSACTION_MAX,
-    ),
+    results: reader.list(readBytes, TRANSACTION_CALLS_MAX),
+    events: reader.list(readEvent, EVENTS_PER_TRANSACTION_MAX),
   };
   const fault = faultOf(receipt);
   if (fault !== undefined) throw new DecodeError(fault);
@@ -105,6 +107,14 @@ function readReceipt(reader: Reader): Receipt {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+function readBytes(reader: Reader): Uint8Array {
+  return reader.bytes();
+}
+
+function readEvent(reader: Reader): EmittedEvent {
+  return { call: reader.u32(), contract: reader.text(NAME_BYTES_MAX), name: reader.text(NAME_BYTES_MAX), data: reader.bytes() };
+}
 
 function readFailure(reader: Reader): Pick<Receipt, 'code' | 'detail' | 'failedCall'> {
   const failure = { code: reader.text(NAME_BYTES_MAX), detail: reader.bytes(RECEIPT_DETAIL_BYTES_MAX), failedCall: reader.u32() };

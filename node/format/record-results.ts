@@ -66,11 +66,17 @@ export function encodeRecordResults(results: readonly RecordResult[]): Uint8Arra
   const classes = [...new Set(results.map((result) => result.class))];
   const fault = faultOf(results);
   if (fault !== undefined) throw new RangeError(`Cannot encode results of records: ${fault}`);
-  return new Writer(64 + results.length * RECORD_BYTES)
-    .u8(FORM)
-    .list(classes, (w, name) => w.text(name))
-    .list(results, (w, result) => writeResult(w, result, classes))
-    .finish();
+  const writer = new Writer(64 + results.length * RECORD_BYTES).u8(FORM).list(classes, writeName).u32(results.length);
+  for (const result of results) writeResult(writer, result, classes);
+  return writer.finish();
+}
+
+function writeName(writer: Writer, name: string): void {
+  writer.text(name);
+}
+
+function readName(reader: Reader): string {
+  return reader.text(NAME_BYTES_MAX);
 }
 
 function writeResult(writer: Writer, result: RecordResult, classes: readonly string[]): void {
@@ -97,23 +103,28 @@ export function isRecordResults(result: Uint8Array): boolean {
 
 /** @throws DecodeError for bytes that encodeRecordResults would not have produced. */
 export function decodeRecordResults(bytes: Uint8Array): RecordResult[] {
-  return decodeAll(bytes, (reader) => {
-    if (reader.u8() !== FORM) throw new DecodeError('no results of records');
-    const classes = reader.list((r) => r.text(NAME_BYTES_MAX), RECORDS_PER_CALL_MAX);
-    let used = 0; // classes, from the first
-    const results = reader.list((r) => {
-      const bits = r.u8();
-      const at = classes.length > 1 ? r.u16() : 0;
-      if (at > used || at >= classes.length) throw new DecodeError('classes are not in order of first use');
-      if (at === used) used++;
-      return readResult(r, bits, classes[at]!);
-    }, RECORDS_PER_CALL_MAX);
-    if (used < classes.length) throw new DecodeError('a class is not used');
-    if (new Set(classes).size < classes.length) throw new DecodeError('a class stands twice');
-    const fault = faultOf(results);
-    if (fault !== undefined) throw new DecodeError(fault);
-    return results;
-  });
+  return decodeAll(bytes, readResults);
+}
+
+function readResults(reader: Reader): RecordResult[] {
+  if (reader.u8() !== FORM) throw new DecodeError('no results of records');
+  const classes = reader.list(readName, RECORDS_PER_CALL_MAX);
+  let used = 0; // classes, from the first
+  const count = reader.u32();
+  if (count > RECORDS_PER_CALL_MAX) throw new DecodeError(`${count} items where at most ${RECORDS_PER_CALL_MAX} are allowed`);
+  const results: RecordResult[] = [];
+  while (results.length < count) {
+    const bits = reader.u8();
+    const at = classes.length > 1 ? reader.u16() : 0;
+    if (at > used || at >= classes.length) throw new DecodeError('classes are not in order of first use');
+    if (at === used) used++;
+    results.push(readResult(reader, bits, classes[at]!));
+  }
+  if (used < classes.length) throw new DecodeError('a class is not used');
+  if (new Set(classes).size < classes.length) throw new DecodeError('a class stands twice');
+  const fault = faultOf(results);
+  if (fault !== undefined) throw new DecodeError(fault);
+  return results;
 }
 
 function readResult(reader: Reader, bits: number, recordClass: string): RecordResult {

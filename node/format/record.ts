@@ -130,12 +130,30 @@ export function recordIdOf(
 
 /** recordIdOf for a key that is at hand as RFC 8785 text. */
 export function recordIdOfKeyText(crypto: Pick<Crypto, 'hash'>, recordClass: string, org: string, key: Uint8Array): Digest {
-  return hashWritten(crypto, 'record-id', (writer) => writer.text(recordClass).text(org).bytes(key));
+  return hashWritten(crypto, 'record-id', writeIdentity, { recordClass, org, key });
+}
+
+interface Identity {
+  readonly recordClass: string;
+  readonly org: string;
+  readonly key: Uint8Array;
+}
+
+function writeIdentity(writer: Writer, { recordClass, org, key }: Identity): void {
+  writer.text(recordClass).text(org).bytes(key);
 }
 
 /** Digest in an authenticated index key: identities are hashed, so that a proof discloses no neighbour's serial numbers. */
 export function indexDigest(crypto: Pick<Crypto, 'hash'>, ...values: readonly string[]): Digest {
-  return hashWritten(crypto, 'index', (writer) => writer.list(values, (w, value) => w.text(value)));
+  return hashWritten(crypto, 'index', writeTexts, values);
+}
+
+function writeTexts(writer: Writer, texts: readonly string[]): void {
+  writer.list(texts, writeText);
+}
+
+function writeText(writer: Writer, text: string): void {
+  writer.text(text);
 }
 
 // --- sealed fields ----------------------------------------------------------------------------------------------------------------
@@ -228,59 +246,83 @@ export function textAt(content: TextTree, path: string): string | undefined {
 // --- codec ------------------------------------------------------------------------------------------------------------------------
 
 export function writeSource(writer: Writer, source: RecordOrigin): void {
-  for (const name of sourceNames) writer.optional(source[name], (w, text) => w.text(text));
+  for (const name of sourceNames) writer.optional(source[name], writeText);
 }
 
 export function readSource(reader: Reader): RecordOrigin {
   const source: { -readonly [name in keyof RecordOrigin]: string } = {};
   for (const name of sourceNames) {
-    const text = reader.optional((r) => r.text(SOURCE_TEXT_BYTES_MAX));
+    const text = reader.optional(readSourceText);
     if (text !== undefined) source[name] = text;
   }
   return source;
 }
 
+function readSourceText(reader: Reader): string {
+  return reader.text(SOURCE_TEXT_BYTES_MAX);
+}
+
 export function encodeRecordVersion(record: Omit<RecordVersion, 'version'>): Uint8Array {
-  const digest = (writer: Writer, value: Digest): Writer => writer.fixed(value, DIGEST_BYTES);
-  return encodeShort((writer) =>
-    writer
-      .fixed(record.recordDigest, DIGEST_BYTES)
-      .optional(record.normalDigest, digest)
-      .text(record.class)
-      .u32(record.classVersion)
-      .text(record.org)
-      .text(record.actor)
-      .u8(RECORD_STATES.indexOf(record.state))
-      .optional(record.sourceDigest, digest)
-      .optional(record.change, (w, change) => w.text(change.reason).fixed(change.digestBefore, DIGEST_BYTES))
-      .u64(record.height)
-      .u32(record.index)
-      .u16(record.call)
-      .u16(record.item)
-      .fixed(record.transactionId, DIGEST_BYTES),
-  );
+  return encodeShort(writeRecordVersion, record);
+}
+
+function writeRecordVersion(writer: Writer, record: Omit<RecordVersion, 'version'>): void {
+  writer
+    .fixed(record.recordDigest, DIGEST_BYTES)
+    .optional(record.normalDigest, writeDigest)
+    .text(record.class)
+    .u32(record.classVersion)
+    .text(record.org)
+    .text(record.actor)
+    .u8(RECORD_STATES.indexOf(record.state))
+    .optional(record.sourceDigest, writeDigest)
+    .optional(record.change, writeChange)
+    .u64(record.height)
+    .u32(record.index)
+    .u16(record.call)
+    .u16(record.item)
+    .fixed(record.transactionId, DIGEST_BYTES);
+}
+
+function writeDigest(writer: Writer, digest: Digest): void {
+  writer.fixed(digest, DIGEST_BYTES);
+}
+
+function writeChange(writer: Writer, { reason, digestBefore }: NonNullable<RecordVersion['change']>): void {
+  writer.text(reason).fixed(digestBefore, DIGEST_BYTES);
+}
+
+function readDigest(reader: Reader): Digest {
+  return reader.fixed(DIGEST_BYTES);
 }
 
 /** @param version of the key. @throws DecodeError */
 export function decodeRecordVersion(bytes: Uint8Array, version: number): RecordVersion {
-  const digest = (reader: Reader): Digest => reader.fixed(DIGEST_BYTES);
-  return decodeAll(bytes, (reader) => ({
-    version,
-    recordDigest: digest(reader),
-    normalDigest: reader.optional(digest),
+  const record = decodeAll(bytes, readRecordVersion);
+  return { version, ...record };
+}
+
+function readRecordVersion(reader: Reader): Omit<RecordVersion, 'version'> {
+  return {
+    recordDigest: readDigest(reader),
+    normalDigest: reader.optional(readDigest),
     class: reader.text(NAME_BYTES_MAX),
     classVersion: reader.u32(),
     org: reader.text(NAME_BYTES_MAX),
     actor: reader.text(NAME_BYTES_MAX),
     state: readState(reader),
-    sourceDigest: reader.optional(digest),
-    change: reader.optional((r) => ({ reason: r.text(REASON_BYTES_MAX), digestBefore: digest(r) })),
+    sourceDigest: reader.optional(readDigest),
+    change: reader.optional(readChange),
     height: reader.u64(),
     index: reader.u32(),
     call: reader.u16(),
     item: reader.u16(),
-    transactionId: digest(reader),
-  }));
+    transactionId: readDigest(reader),
+  };
+}
+
+function readChange(reader: Reader): NonNullable<RecordVersion['change']> {
+  return { reason: reader.text(REASON_BYTES_MAX), digestBefore: readDigest(reader) };
 }
 
 /** What a call of `records` says of each of its records. @throws DecodeError */
@@ -301,22 +343,30 @@ function readState(reader: Reader): RecordState {
 export function encodeSubmissions(submissions: readonly Submission[]): Uint8Array {
   let bytes = 64;
   for (const submission of submissions) bytes += submission.content.length + 128;
-  return new Writer(bytes)
-    .list(submissions, (w, submission) => {
-      w.text(submission.class).u32(submission.classVersion).bytes(submission.content);
-      writeSource(w, submission.source);
-    })
-    .finish();
+  return new Writer(bytes).list(submissions, writeSubmission).finish();
+}
+
+function writeSubmission(writer: Writer, submission: Submission): void {
+  writer.text(submission.class).u32(submission.classVersion).bytes(submission.content);
+  writeSource(writer, submission.source);
 }
 
 /** @throws DecodeError */
 export function decodeSubmissions(bytes: Uint8Array): Submission[] {
-  return decodeAll(bytes, (reader) =>
-    reader.list(
-      (r) => ({ class: r.text(NAME_BYTES_MAX), classVersion: r.u32(), content: r.bytes(RECORD_BYTES_MAX), source: readSource(r) }),
-      RECORDS_PER_CALL_MAX,
-    ),
-  );
+  return decodeAll(bytes, readSubmissions);
+}
+
+function readSubmissions(reader: Reader): Submission[] {
+  return reader.list(readSubmission, RECORDS_PER_CALL_MAX);
+}
+
+function readSubmission(reader: Reader): Submission {
+  return {
+    class: reader.text(NAME_BYTES_MAX),
+    classVersion: reader.u32(),
+    content: reader.bytes(RECORD_BYTES_MAX),
+    source: readSource(reader),
+  };
 }
 
 export function encodeAmendment(amendment: Amendment): Uint8Array {

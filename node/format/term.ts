@@ -5,7 +5,7 @@
  * one keeps its head under a key of its own, so that a long term is proved in parts. A range of time inside a term is filtered by the
  * reader, who holds all of it.
  */
-import { decodeAll, encodeShort } from './codec.ts';
+import { decodeAll, encodeShort, type Reader, type Writer } from './codec.ts';
 import { equalBytes } from './bytes.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashWritten } from './crypto.ts';
 
@@ -31,10 +31,12 @@ export const TERM_START: Digest = new Uint8Array(DIGEST_BYTES);
 
 /** Where a term stands: values are hashed, so that a proof discloses no neighbour's serial numbers. */
 export function termDigest(crypto: Pick<Crypto, 'hash'>, kind: TermKind, ...values: readonly string[]): Digest {
-  return hashWritten(crypto, 'term', (writer) => {
-    writer.u32(values.length + 1).text(kind);
-    for (const value of values) writer.text(value);
-  });
+  return hashWritten(crypto, 'term', writeTexts, [kind, ...values]);
+}
+
+function writeTexts(writer: Writer, texts: readonly string[]): void {
+  writer.u32(texts.length);
+  for (const text of texts) writer.text(text);
 }
 
 /** The term with one entry more, and the head of the chunk that it filled. */
@@ -50,7 +52,11 @@ export function appendToTerm(
 }
 
 function headAfter(crypto: Pick<Crypto, 'hash'>, head: Digest, { id, version }: TermEntry): Digest {
-  return hashWritten(crypto, 'term-head', (writer) => writer.fixed(head, DIGEST_BYTES).fixed(id, DIGEST_BYTES).u32(version));
+  return hashWritten(crypto, 'term-head', writeEntry, { head, id, version });
+}
+
+function writeEntry(writer: Writer, { head, id, version }: TermEntry & Pick<Term, 'head'>): void {
+  writer.fixed(head, DIGEST_BYTES).fixed(id, DIGEST_BYTES).u32(version);
 }
 
 /** Whether these entries, in this order, are all of one chunk whose head is proved; of the open one as well. */
@@ -83,11 +89,19 @@ export function termFault(
   return undefined;
 }
 
-export function encodeTerm({ count, head }: Term): Uint8Array {
-  return encodeShort((writer) => writer.u64(count).fixed(head, DIGEST_BYTES));
+export function encodeTerm(term: Term): Uint8Array {
+  return encodeShort(writeTerm, term);
+}
+
+function writeTerm(writer: Writer, { count, head }: Term): void {
+  writer.u64(count).fixed(head, DIGEST_BYTES);
 }
 
 /** @throws DecodeError */
 export function decodeTerm(bytes: Uint8Array): Term {
-  return decodeAll(bytes, (reader) => ({ count: reader.u64(), head: reader.fixed(DIGEST_BYTES) }));
+  return decodeAll(bytes, readTerm);
+}
+
+function readTerm(reader: Reader): Term {
+  return { count: reader.u64(), head: reader.fixed(DIGEST_BYTES) };
 }

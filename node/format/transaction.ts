@@ -48,9 +48,17 @@ function writeBody(writer: Writer, transaction: Transaction): Writer {
     .text(transaction.keyId)
     .fixed(transaction.salt, SALT_BYTES)
     .u64(transaction.expiryHeight)
-    .list(transaction.calls, (w, call) => w.text(call.contract).text(call.method).bytes(call.args))
+    .list(transaction.calls, writeCall)
     .u64(transaction.gasLimit)
     .u8(transaction.suite);
+}
+
+function writeCall(writer: Writer, { contract, method, args }: Call): void {
+  writer.text(contract).text(method).bytes(args);
+}
+
+function readCall(reader: Reader): Call {
+  return { contract: reader.text(NAME_BYTES_MAX), method: reader.text(NAME_BYTES_MAX), args: reader.bytes(TRANSACTION_BYTES_MAX) };
 }
 
 function readTransaction(reader: Reader): SignedTransaction {
@@ -60,10 +68,7 @@ function readTransaction(reader: Reader): SignedTransaction {
     keyId: reader.text(NAME_BYTES_MAX),
     salt: reader.fixed(SALT_BYTES),
     expiryHeight: reader.u64(),
-    calls: reader.list(
-      (r) => ({ contract: r.text(NAME_BYTES_MAX), method: r.text(NAME_BYTES_MAX), args: r.bytes(TRANSACTION_BYTES_MAX) }),
-      TRANSACTION_CALLS_MAX,
-    ),
+    calls: reader.list(readCall, TRANSACTION_CALLS_MAX),
     gasLimit: reader.u64(),
     suite: reader.u8(),
     signature: reader.bytes(SIGNATURE_BYTES_MAX),

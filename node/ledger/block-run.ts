@@ -11,6 +11,7 @@ import {
   executeTransaction,
   type Execution,
   type ExecutionDeps,
+  type TransactionContext,
   type WrittenVersion,
 } from '../../contracts/index.ts';
 import {
@@ -102,32 +103,11 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
   const { height, timestampMs, untilMs } = request;
   const selecting = untilMs !== undefined;
   const { parameters } = parent.configuration;
-  const writes = new Map<ByteText, Uint8Array | undefined>();
-  const before = new Map<ByteText, Uint8Array | undefined>();
   const bodies: Uint8Array[] = [];
-  const reads = guardedReads({
-    get(key) {
-      const value = parent.read(key);
-      before.set(key, value);
-      return value;
-    },
-    transaction: (at, index) => (at === height ? bodies[index]! : parent.transaction(at, index)),
-  });
-  const read = (key: ByteText): Uint8Array | undefined => {
-    if (writes.has(key)) return writes.get(key);
-    if (before.has(key)) return before.get(key);
-    return reads.get(key);
-  };
+  const reads = new GuardedReads(new ParentState(parent, height, bodies));
+  const state = new BlockState(reads);
   const block: BlockContext = { chainId: parent.header.chainId, height, timestampMs, era: parent.header.era, parameters };
-  const spentHere = new Set<string>();
-  const admission: AdmissionContext = {
-    chainId: parent.header.chainId,
-    height,
-    timestampMs: parent.header.timestampMs,
-    parameters,
-    account: (id) => parent.account(id),
-    spent: (id) => spentHere.has(toByteText(id)) || parent.isSpent(id),
-  };
+  const admission = new BlockAdmission(parent, height);
   const execution: ExecutionDeps = {
     answers: new Answers(),
     builtins: deps.builtins,
@@ -173,24 +153,18 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
       if (!selecting || bodies.length >= parameters.blockTransactionsMax) break;
       continue;
     }
-    const outcome = reads.during(() =>
-      executeTransaction(
-        {
-          transactionId: opened.id,
-          index: bodies.length,
-          sender: transaction.sender,
-          keyId: transaction.keyId,
-          keyKind: verdict.key.key.kind,
-          gasLimit: transaction.gasLimit,
-          calls: transaction.calls,
-        },
-        block,
-        { get: read, transaction: reads.transaction },
-        execution,
-      ),
-    );
-    for (const [key, value] of outcome.writes) writes.set(key, value);
-    spentHere.add(toByteText(opened.id));
+    const context: TransactionContext = {
+      transactionId: opened.id,
+      index: bodies.length,
+      sender: transaction.sender,
+      keyId: transaction.keyId,
+      keyKind: verdict.key.key.kind,
+      gasLimit: transaction.gasLimit,
+      calls: transaction.calls,
+    };
+    const outcome = reads.during(executeTransaction, context, block, state, execution);
+    for (const [key, value] of outcome.writes) state.writes.set(key, value);
+    admission.spend(opened.id);
     for (const version of outcome.written) written.push(version);
     receipts.push(encodeReceipt(receiptOf(outcome, opened.id, height, bodies.length, verdict.key.key.kind)));
     included.push(index);
@@ -200,37 +174,132 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     bytes += verified.bytes.length;
     gas += outcome.gasUsed;
   }
+  const { writes, before } = state;
   return { writes, before, included, refused, bodies, ids, hashes, receipts, written, timeUp };
+}
+
+/** What a block stands on: the state of its parent, and bytes of transactions up to its own. */
+class ParentState implements ChainView {
+  readonly #parent: RunParent;
+  readonly #height: number;
+  readonly #bodies: readonly Uint8Array[];
+
+  /** @param bodies of the block of `height`, as they go in */
+  constructor(parent: RunParent, height: number, bodies: readonly Uint8Array[]) {
+    this.#parent = parent;
+    this.#height = height;
+    this.#bodies = bodies;
+  }
+
+  get(key: ByteText): Uint8Array | undefined {
+    return this.#parent.read(key);
+  }
+
+  transaction(height: number, index: number): Uint8Array {
+    return height === this.#height ? this.#bodies[index]! : this.#parent.transaction(height, index);
+  }
+}
+
+/** Admission to a block, after the transactions that went in before. */
+class BlockAdmission implements AdmissionContext {
+  readonly chainId: Digest;
+  readonly height: number;
+  readonly timestampMs: number;
+  readonly parameters: AdmissionContext['parameters'];
+  readonly #parent: RunParent;
+  readonly #spentHere = new Set<ByteText>();
+
+  constructor(parent: RunParent, height: number) {
+    this.chainId = parent.header.chainId;
+    this.height = height;
+    this.timestampMs = parent.header.timestampMs;
+    this.parameters = parent.configuration.parameters;
+    this.#parent = parent;
+  }
+
+  account(id: string): AccountView | undefined {
+    return this.#parent.account(id);
+  }
+
+  spent(id: Digest): boolean {
+    return this.#spentHere.has(toByteText(id)) || this.#parent.isSpent(id);
+  }
+
+  spend(id: Digest): void {
+    this.#spentHere.add(toByteText(id));
+  }
+}
+
+/** The state of the parent under the writes of the transactions before. */
+class BlockState implements ChainView {
+  readonly writes = new Map<ByteText, Uint8Array | undefined>();
+  /** Values read from the state of the parent. */
+  readonly before = new Map<ByteText, Uint8Array | undefined>();
+  readonly #parent: ChainView;
+
+  constructor(parent: ChainView) {
+    this.#parent = parent;
+  }
+
+  get(key: ByteText): Uint8Array | undefined {
+    const written = this.writes.get(key);
+    if (written !== undefined || this.writes.has(key)) return written;
+    const known = this.before.get(key);
+    if (known !== undefined || this.before.has(key)) return known;
+    const value = this.#parent.get(key);
+    this.before.set(key, value);
+    return value;
+  }
+
+  transaction(height: number, index: number): Uint8Array {
+    return this.#parent.transaction(height, index);
+  }
 }
 
 /**
  * Reads whose failure (a damaged entry, a store that is being opened anew) reaches the caller as it was: a contract, or the machine it runs in, must
  * not turn it into a receipt, which other replicas would not write.
  */
-export function guardedReads(chain: ChainView) {
-  let failure: { readonly error: unknown } | undefined;
-  function guarded<T>(read: () => T): T {
+export class GuardedReads implements ChainView {
+  readonly #chain: ChainView;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(chain: ChainView) {
+    this.#chain = chain;
+  }
+
+  get(key: ByteText): Uint8Array | undefined {
     try {
-      return read();
+      return this.#chain.get(key);
     } catch (error) {
-      failure = { error };
-      throw error;
+      throw this.#failed(error);
     }
   }
-  return {
-    get: (key: ByteText): Uint8Array | undefined => guarded(() => chain.get(key)),
-    transaction: (height: number, index: number): Uint8Array => guarded(() => chain.transaction(height, index)),
-    during<T>(execute: () => T): T {
-      let result: T;
-      try {
-        result = execute();
-      } catch (error) {
-        throw failure ? failure.error : error;
-      }
-      if (failure) throw failure.error;
-      return result;
-    },
-  };
+
+  transaction(height: number, index: number): Uint8Array {
+    try {
+      return this.#chain.transaction(height, index);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** @throws what a read threw, whatever `execute` made of it */
+  during<A extends readonly unknown[], T>(execute: (...given: A) => T, ...given: A): T {
+    let result: T;
+    try {
+      result = execute(...given);
+    } catch (error) {
+      throw this.#failure ? this.#failure.error : error;
+    }
+    if (this.#failure) throw this.#failure.error;
+    return result;
+  }
+
+  #failed(error: unknown): unknown {
+    this.#failure = { error };
+    return error;
+  }
 }
 
 function receiptOf(execution: Execution, transactionId: Digest, height: number, index: number, keyKind: 'own' | 'custodial'): Receipt {

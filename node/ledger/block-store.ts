@@ -8,6 +8,7 @@ import {
   encodeBlock,
   decodeCurrentConfiguration,
   decodeReceipt,
+  type Reader,
   type Block,
   type Receipt,
   Writer,
@@ -39,6 +40,27 @@ export function encodeHead(head: HeadRow): Uint8Array {
 
 export function decodeHead(bytes: Uint8Array): HeadRow {
   return decodeAll(bytes, (reader) => ({ height: reader.u64(), hash: reader.fixed(32), stateRoot: reader.fixed(32) }));
+}
+
+/** Of one block, in order. */
+export function encodeReceipts(receipts: readonly Uint8Array[]): Uint8Array {
+  return new Writer(4096).list(receipts, writeBytes).finish();
+}
+
+export function decodeReceipts(bytes: Uint8Array): Uint8Array[] {
+  return decodeAll(bytes, readList);
+}
+
+function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  writer.bytes(bytes);
+}
+
+function readBytes(reader: Reader): Uint8Array {
+  return reader.bytes();
+}
+
+function readList(reader: Reader): Uint8Array[] {
+  return reader.list(readBytes);
 }
 
 /** Configurations a chain may pass through. */
@@ -99,7 +121,7 @@ export function createBlockStore(
 ): BlockStore {
   const receiptBytes = async (height: number): Promise<readonly Uint8Array[] | undefined> => {
     const bytes = await loadRow(store, ledgerKey.receipts(height));
-    return bytes && decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));
+    return bytes && decodeReceipts(bytes);
   };
   const headerBytes = (height: number): Uint8Array | undefined => store.get(ledgerKey.header(height));
   function bodyLocation(height: number): Location | undefined {

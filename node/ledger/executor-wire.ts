@@ -32,7 +32,9 @@ export async function pack(parts: readonly Uint8Array[], pause: Pause): Promise<
 
 /** Views on the one buffer. */
 export function unpack({ bytes, ends }: Packed): Uint8Array[] {
-  return Array.from(ends, (end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1], end));
+  const parts: Uint8Array[] = [];
+  for (let i = 0; i < ends.length; i++) parts.push(bytes.subarray(i === 0 ? 0 : ends[i - 1], ends[i]));
+  return parts;
 }
 
 /** A request whose transactions travel in one buffer. */

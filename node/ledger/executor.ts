@@ -10,6 +10,7 @@ import {
   type Crypto,
   compareBytes,
   consensusHashOf,
+  type DecodedTransaction,
   type Digest,
   decodeHeader,
   encodeConfiguration,
@@ -31,7 +32,7 @@ import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
 import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
 import type { BlockReads } from './block-files.ts';
-import { createBlockStore, decodeForm, encodeHead, encodeLocation, encodePosition } from './block-store.ts';
+import { createBlockStore, decodeForm, encodeHead, encodeLocation, encodePosition, encodeReceipts } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';
 import { genesisBlock } from './genesis-block.ts';
 import { createLedgerImages } from './contract-images.ts';
@@ -274,19 +275,16 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (versions.candidate(hash)) return { hash, parent: header.parentHash, failed: [] };
     // The list's own root ties transactions to the header, so a candidate found by hash above stands for the same list.
     const parent = versions.find(header.parentHash) ?? versions.final; // of one on no block that is held the parent link fails
-    const opened = request.transactions.map((transaction) => openVerified(crypto, transaction));
-    const bytesTotal = request.transactions.reduce((sum, transaction) => sum + transaction.bytes.length, 0);
-    const faults = failed(
-      checkHeader(
-        crypto,
-        header,
-        hash,
-        undefined,
-        opened.map((transaction) => transaction.hash),
-        bytesTotal,
-        parentFactsOf(parent),
-      ),
-    );
+    const opened: DecodedTransaction[] = [];
+    const hashes: Digest[] = [];
+    let bytesTotal = 0;
+    for (const transaction of request.transactions) {
+      const one = openVerified(crypto, transaction);
+      opened.push(one);
+      hashes.push(one.hash);
+      bytesTotal += transaction.bytes.length;
+    }
+    const faults = failed(checkHeader(crypto, header, hash, undefined, hashes, bytesTotal, parentFactsOf(parent)));
     if (header.version !== HEADER_VERSION) faults.push(check('chain', `version ${HEADER_VERSION}`, `version ${header.version}`));
     if (faults.length > 0) return { hash, parent: header.parentHash, failed: faults };
 
@@ -322,9 +320,9 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const operations: StoreOperation[] = [
       { key: ledgerKey.header(height), value: headerBytes },
       { key: ledgerKey.body(height), value: encodeLocation(request.body) },
-      { key: ledgerKey.receipts(height), value: new Writer(4096).list(outcome.receipts, (w, receipt) => w.bytes(receipt)).finish() },
+      { key: ledgerKey.receipts(height), value: encodeReceipts(outcome.receipts) },
       { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(height).finish() },
-      { key: ledgerKey.undo(height), value: encodeUndo([...outcome.before].map(([key, value]) => ({ key, before: value }))) },
+      { key: ledgerKey.undo(height), value: encodeUndo(outcome.before) },
       { key: ledgerKey.head, value: encodeHead({ height, hash, stateRoot: header.stateRoot }) },
     ];
     if (request.finality) operations.push({ key: ledgerKey.certificate(height), value: request.finality });

@@ -15,7 +15,7 @@ import {
   Writer,
 } from '../format/index.ts';
 import type { StoreOperation } from '../world.ts';
-import { encodeForm, encodeHead } from './block-store.ts';
+import { encodeForm, encodeHead, encodeReceipts } from './block-store.ts';
 import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import type { MapWrite } from '../state/index.ts';
 import { stateOperations } from './state-rows.ts';
@@ -53,7 +53,7 @@ export function genesisBlock(
     { key: ledgerKey.genesis, value: utf8(genesisText) },
     { key: ledgerKey.form, value: encodeForm(LEDGER_FORM) },
     { key: ledgerKey.header(0), value: headerBytes },
-    { key: ledgerKey.receipts(0), value: new Writer(4).list([], () => undefined).finish() },
+    { key: ledgerKey.receipts(0), value: encodeReceipts([]) },
     { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(0).finish() },
     { key: ledgerKey.configuration(0), value: encodeConfiguration(genesis.configuration) },
     { key: ledgerKey.head, value: encodeHead({ height: 0, hash, stateRoot }) },

@@ -11,7 +11,7 @@ import {
 } from '../../contracts/index.ts';
 import { type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
 import type { Store } from '../world.ts';
-import { guardedReads } from './block-run.ts';
+import { GuardedReads } from './block-run.ts';
 import type { BlockReads } from './block-files.ts';
 import { createBlockStore } from './block-store.ts';
 import { ledgerKey } from './keys.ts';
@@ -86,14 +86,13 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
         const { parameters } = await blocks.configuration(height + 1);
         const { chainId, timestampMs, era } = decodeHeader(blocks.headerBytes(height)!);
         const state = createStateRows(snapshot);
-        const reads = guardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
-        const { status, code, detail, result, gasUsed } = reads.during(() =>
-          queryContract(
-            { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
-            { chainId, height, timestampMs, era, parameters },
-            reads,
-            { builtins, machine, hash: crypto.hash, verify: crypto.verify },
-          ),
+        const reads = new GuardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
+        const { status, code, detail, result, gasUsed } = reads.during(
+          queryContract,
+          { contract, method, args, caller, gasLimit: QUERY_GAS_MAX },
+          { chainId, height, timestampMs, era, parameters },
+          reads,
+          { builtins, machine, hash: crypto.hash, verify: crypto.verify },
         );
         return status === 'ok' ? { status, result, gasUsed, height } : { status, code, detail, gasUsed, height };
       }),
@@ -111,16 +110,15 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
           parameters,
         };
         const state = createStateRows(snapshot);
-        const reads = guardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
+        const reads = new GuardedReads({ get: (key) => state.get(ledgerKey.state(key)), transaction: blocks.transactionNow });
         const trial = {
           ...transaction,
           transactionId: new Uint8Array(DIGEST_BYTES),
           index: 0,
           gasLimit: Math.min(gasLimit, TRIAL_GAS_MAX),
         };
-        const { code, detail, gasUsed } = reads.during(() =>
-          executeTransaction(trial, block, reads, { builtins, machine, hash: crypto.hash, verify: crypto.verify }),
-        );
+        const execution = { builtins, machine, hash: crypto.hash, verify: crypto.verify };
+        const { code, detail, gasUsed } = reads.during(executeTransaction, trial, block, reads, execution);
         return code === 'GAS_EXHAUSTED' && gasLimit > TRIAL_GAS_MAX ? undefined : { code, detail, gasUsed, height };
       }),
   };

@@ -85,11 +85,11 @@ class FactsReader {
     return text;
   }
 
-  *list<T>(read: () => T): Steps<T[]> {
+  *list<T>(read: (facts: FactsReader) => T): Steps<T[]> {
     const count = this.number();
     const out: T[] = [];
     while (out.length < count) {
-      out.push(read());
+      out.push(read(this));
       if (out.length % STEP_ITEMS === 0) yield;
     }
     return out;
@@ -172,8 +172,20 @@ function* readNamed(facts: FactsReader): Steps<NamedFacts | undefined> {
   if (facts.number() === 0) return undefined;
   const [product, productionBatch, factory, report, verdict] = [facts.text(), facts.text(), facts.text(), facts.text(), facts.text()];
   const timeUs = facts.time();
-  const devices = yield* facts.list(() => facts.some());
-  const materials = yield* facts.list((): MaterialFact => ({ supplier: facts.some(), batch: facts.some(), report: facts.text() }));
-  const links = yield* facts.list((): LinkFact => ({ rel: facts.some(), type: facts.some(), id: facts.some(), org: facts.text() }));
+  const devices = yield* facts.list(readText);
+  const materials = yield* facts.list(readMaterial);
+  const links = yield* facts.list(readLink);
   return { product, productionBatch, factory, report, verdict, timeUs, devices, materials, links };
+}
+
+function readText(facts: FactsReader): string {
+  return facts.some();
+}
+
+function readMaterial(facts: FactsReader): MaterialFact {
+  return { supplier: facts.some(), batch: facts.some(), report: facts.text() };
+}
+
+function readLink(facts: FactsReader): LinkFact {
+  return { rel: facts.some(), type: facts.some(), id: facts.some(), org: facts.text() };
 }

@@ -42,13 +42,21 @@ import {
   sealSigningBytes,
   transactionHashOf,
   utf8,
-  Writer,
 } from '../format/index.ts';
 import { type Pause, withPauses } from '../pace/index.ts';
 import { damagedKey, keyspace, loadRow, type Location } from '../store/index.ts';
 import type { StagedMap, StateMap } from '../state/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
-import { type BlockStore, encodeForm, encodeHead, encodeLocation, type HeadRow, type Position } from './block-store.ts';
+import {
+  type BlockStore,
+  decodeReceipts,
+  encodeForm,
+  encodeHead,
+  encodeLocation,
+  encodeReceipts,
+  type HeadRow,
+  type Position,
+} from './block-store.ts';
 import { LEDGER_FORM, ledgerKey } from './keys.ts';
 import type { MapRows } from './map-rows.ts';
 import { createStateRows, inlineRow, isPointedTo, pathOf } from './state-rows.ts';
@@ -135,8 +143,7 @@ export function createLedgerRepair(deps: {
   }
 
   function areReceipts(height: number, bytes: Uint8Array): boolean {
-    const receipts = decodeAll(bytes, (reader) => reader.list((r) => r.bytes()));
-    return equalBytes(merkleRoot(crypto.hash, receipts), header(height).receiptsRoot);
+    return equalBytes(merkleRoot(crypto.hash, decodeReceipts(bytes)), header(height).receiptsRoot);
   }
 
   function isConfiguration(height: number, configuration: ConsensusConfiguration): boolean {
@@ -203,7 +210,7 @@ export function createLedgerRepair(deps: {
         return isHeader(height, front) ? front : undefined;
       }
       case keyspace.receipts:
-        return height === 0 ? new Writer(4).list([], () => undefined).finish() : undefined;
+        return height === 0 ? encodeReceipts([]) : undefined;
       case keyspace.configuration: {
         if (height === 0) return encodeConfiguration(genesis.configuration);
         const present = configurationOf((contract, key) => state.get(ledgerKey.state(stateKey(contract, key))));

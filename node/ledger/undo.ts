@@ -7,14 +7,27 @@ const STEP_ENTRIES = 1_000;
 
 export type UndoEntry = { readonly key: ByteText; readonly before: Uint8Array | undefined };
 
-export function encodeUndo(entries: readonly UndoEntry[]): Uint8Array {
-  return new Writer(1024)
-    .list(entries, (w, entry) => w.bytes(fromByteText(entry.key)).optional(entry.before, (o, value) => o.bytes(value)))
-    .finish();
+/** @param before what stood under each key that was written */
+export function encodeUndo(before: ReadonlyMap<ByteText, Uint8Array | undefined>): Uint8Array {
+  const writer = new Writer(1024).u32(before.size);
+  for (const [key, value] of before) writer.u32(key.length).units(key).optional(value, writeBytes);
+  return writer.finish();
+}
+
+function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  writer.bytes(bytes);
 }
 
 export function decodeUndo(bytes: Uint8Array): UndoEntry[] {
-  return decodeAll(bytes, (reader) => reader.list((r) => ({ key: toByteText(r.bytes()), before: r.optional((o) => o.bytes()) })));
+  return decodeAll(bytes, (reader) => reader.list(readEntry));
+}
+
+function readEntry(reader: Reader): UndoEntry {
+  return { key: toByteText(reader.bytes()), before: reader.optional(readBytes) };
+}
+
+function readBytes(reader: Reader): Uint8Array {
+  return reader.bytes();
 }
 
 /** What a block's writes replaced under one key, undefined when it did not write it. */
@@ -23,7 +36,7 @@ export function* undoEntrySteps(bytes: Uint8Array, wanted: ByteText): Steps<Undo
   const reader = new Reader(bytes);
   for (let left = reader.u32(); left > 0; left--) {
     const isWanted = equalBytes(reader.bytes(), key);
-    const before = reader.optional((r) => r.bytes());
+    const before = reader.optional(readBytes);
     if (isWanted) return { key: wanted, before };
     if (left % STEP_ENTRIES === 0) yield;
   }

@@ -92,7 +92,7 @@ export function* judgeRows(
 ): Generator<void, CheckedRow[], void> {
   const { node, crypto } = deps;
   const reading = readingOf(node);
-  const get = (key: ByteText) => reading.read(CONTRACT.records, key);
+  const stored = { get: (key: ByteText) => reading.read(CONTRACT.records, key) };
   const { recordTimeAheadMaxMs } = node.parameters();
   const latestUs = BigInt(node.head().timestampMs + recordTimeAheadMaxMs) * 1_000n;
   const faults: PlacedText[] = [];
@@ -133,7 +133,7 @@ export function* judgeRows(
     }
     const id = toByteText(own.recordId);
     const first = standing.get(id);
-    const current = first ? currentVersion(get, id) : 0;
+    const current = first ? currentVersion(stored, id) : 0;
     const visible = first === undefined || seesRecord(reading.read, account, first);
     if (!visible && !admitted) {
       deps.guesses.admit(account);
@@ -144,7 +144,7 @@ export function* judgeRows(
     const { content } = row.submission;
     if (first && !(yield* sameAsStoredSteps(crypto, definition, content, first))) {
       if (!visible) deps.guesses.charge(account);
-      const held = { first, latest: readVersion(get, id, current)!, current };
+      const held = { first, latest: readVersion(stored, id, current)!, current };
       if (visible && (yield* sealsAlone(deps, definition, resealed, first))) fault('SEALED_KEYS_DIFFER', [], {});
       else fault('RECORD_KEY_CONFLICT', [], { ...keyConflict(row.recordId, held, visible) });
     }

@@ -33,7 +33,7 @@ export interface RecordSource {
 export type RecordBlocks = Pick<BlockStore, 'transaction' | 'headerBytes'>;
 
 export function createRecordSource({ state, blocks }: { readonly state: StateView; readonly blocks: RecordBlocks }): RecordSource {
-  const get = (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key));
+  const rows = { get: (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key)) };
   /** The call that was read last: the records of one call are often asked for one after another. */
   let last: { readonly height: number; readonly index: number; readonly call: number; readonly texts: readonly RecordText[] } | undefined;
 
@@ -48,7 +48,7 @@ export function createRecordSource({ state, blocks }: { readonly state: StateVie
 
   async function open(id: Digest, version: RecordVersion): Promise<StoredRecord> {
     const text = await textOf(version);
-    const before = version.state === 'deleted' ? readVersion(get, toByteText(id), version.version - 1) : undefined;
+    const before = version.state === 'deleted' ? readVersion(rows, toByteText(id), version.version - 1) : undefined;
     const headerBytes = blocks.headerBytes(version.height);
     if (!headerBytes) throw bodyMissing(version.height);
     return {
@@ -61,7 +61,7 @@ export function createRecordSource({ state, blocks }: { readonly state: StateVie
 
   function version(id: Digest, asked?: number): RecordVersion | undefined {
     const text = toByteText(id);
-    return readVersion(get, text, asked ?? currentVersion(get, text));
+    return readVersion(rows, text, asked ?? currentVersion(rows, text));
   }
 
   return {
@@ -98,17 +98,17 @@ export interface WrittenBlock {
 /** The records that one block wrote, in order of its receipts; `state` holds that block or a later one. */
 export function* recordRowsOf({ receipts, transactions }: WrittenBlock, state: StateView): Generator<void, RecordRow[], void> {
   const rows: RecordRow[] = [];
-  const get = (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key));
+  const stored = { get: (key: ByteText): Uint8Array | undefined => state.get(stateKey(CONTRACT.records, key)) };
   let last: { readonly index: number; readonly call: number; readonly texts: readonly RecordText[] } | undefined;
   for (const { results } of receipts) {
     const changed = results.filter(isRecordResults).flatMap((result) => [...recordEventsOf(decodeRecordResults(result))]);
     for (const { id: recordId, version } of changed) {
-      const record = readVersion(get, toByteText(recordId), version);
+      const record = readVersion(stored, toByteText(recordId), version);
       if (!record) continue;
       const { index, call, item } = record;
       if (last?.index !== index || last.call !== call)
         last = { index, call, texts: recordTextsOf(decodeTransaction(transactions[index]!).calls[call]!) };
-      const heightBefore = version === 1 ? undefined : readVersion(get, toByteText(recordId), version - 1)?.height;
+      const heightBefore = version === 1 ? undefined : readVersion(stored, toByteText(recordId), version - 1)?.height;
       rows.push({ recordId, record: { ...record, content: last.texts[item]!.content, heightBefore } });
       yield;
     }

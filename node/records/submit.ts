@@ -271,8 +271,8 @@ async function storedRows(deps: SubmitDependencies, rows: readonly CheckedRow[],
   return out;
 }
 
-function rowOf({ state }: NodeService) {
-  return (key: ByteText) => state.get(stateKey(CONTRACT.records, key));
+function recordRows({ state }: NodeService) {
+  return { get: (key: ByteText) => state.get(stateKey(CONTRACT.records, key)) };
 }
 
 function firstOf({ source, bodies }: SubmitDependencies, row: CheckedRow, owed: boolean): Promise<StandingRecord | undefined> {
@@ -280,7 +280,7 @@ function firstOf({ source, bodies }: SubmitDependencies, row: CheckedRow, owed: 
 }
 
 function versionOf(node: NodeService, { prepared }: CheckedRow): number {
-  return currentVersion(rowOf(node), toByteText(prepared.recordId));
+  return currentVersion(recordRows(node), toByteText(prepared.recordId));
 }
 
 /**

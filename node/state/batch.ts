@@ -47,7 +47,9 @@ export class WriteBatch implements Batch {
       if (valueHash && valueHash.length !== DIGEST_BYTES) throw new RangeError(`Cannot map a value hash of ${valueHash.length} bytes`);
       bytes += key.length + VALUE_BYTES;
     }
-    this.keys = sorted.map((write) => write.key);
+    const keys: ByteText[] = [];
+    for (const { key } of sorted) keys.push(key);
+    this.keys = keys;
     this.bytes = new Uint8Array(bytes);
     this.at = new Uint32Array(count);
     this.lengths = new Uint16Array(count);
@@ -88,16 +90,23 @@ export class WriteBatch implements Batch {
 
   /** Keys that were in the map before. */
   replaced(): ReadonlySet<ByteText> {
-    return new Set(this.keys.filter((_, i) => this.#replaced[i] === 1));
+    const keys = new Set<ByteText>();
+    for (let i = 0; i < this.count; i++) if (this.#replaced[i] === 1) keys.add(this.keys[i]!);
+    return keys;
   }
 
   /** Writes that undo these. */
   undo(): MapWrite[] {
-    return this.keys.map((key, i) => {
-      if (this.#replaced[i] === 0) return { key, valueHash: undefined };
-      const at = i * VALUE_BYTES;
-      return { key, valueHash: this.#former.slice(at, at + DIGEST_BYTES), location: readLocation(this.#former, at + DIGEST_BYTES) };
-    });
+    const writes: MapWrite[] = [];
+    for (let i = 0; i < this.count; i++) writes.push(this.#undoOf(i));
+    return writes;
+  }
+
+  #undoOf(i: number): MapWrite {
+    const key = this.keys[i]!;
+    if (this.#replaced[i] === 0) return { key, valueHash: undefined };
+    const at = i * VALUE_BYTES;
+    return { key, valueHash: this.#former.slice(at, at + DIGEST_BYTES), location: readLocation(this.#former, at + DIGEST_BYTES) };
   }
 }
 
@@ -105,7 +114,9 @@ export class WriteBatch implements Batch {
  * The last write of each key, in key order; the writes themselves when they are that already. Code unit order is byte order for ByteText.
  */
 export function sortWrites(writes: readonly MapWrite[]): readonly MapWrite[] {
-  if (writes.every(({ key }, i) => i === 0 || key > writes[i - 1]!.key)) return writes;
+  let sorted = true;
+  for (let i = 1; sorted && i < writes.length; i++) sorted = writes[i]!.key > writes[i - 1]!.key;
+  if (sorted) return writes;
   const last = new Map(writes.map((write) => [write.key, write]));
   return Array.from(last.keys())
     .sort()

@@ -13,7 +13,6 @@ import {
   DIGEST_BYTES,
   type Digest,
   equalBytes,
-  fromByteText,
   hashTagged,
   MAP_KEY_BYTES_MAX,
   type Reader,
@@ -41,13 +40,14 @@ export function encodeChangeSet(crypto: Hash, set: ChangeSet): Uint8Array {
     .u64(set.height)
     .fixed(set.before, DIGEST_BYTES)
     .fixed(set.after, DIGEST_BYTES);
-  writer.list(sortWrites(set.writes), (out, { key, valueHash, location = 0 }) => {
-    out.u16(key.length).fixed(fromByteText(key), key.length);
-    if (valueHash === undefined) out.u8(0);
-    else out.u8(1).fixed(valueHash, DIGEST_BYTES).u64(location);
-  });
-  const body = writer.finish();
-  return writer.fixed(hashTagged(crypto, 'map-changes', body), DIGEST_BYTES).finish();
+  writer.list(sortWrites(set.writes), writeWrite);
+  return writer.fixed(hashTagged(crypto, 'map-changes', writer.view()), DIGEST_BYTES).finish();
+}
+
+function writeWrite(writer: Writer, { key, valueHash, location = 0 }: MapWrite): void {
+  writer.u16(key.length).units(key);
+  if (valueHash === undefined) writer.u8(0);
+  else writer.u8(1).fixed(valueHash, DIGEST_BYTES).u64(location);
 }
 
 /** @throws ChainError STORE_DAMAGED for anything that `encodeChangeSet` did not write. */
