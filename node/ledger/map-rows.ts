@@ -154,7 +154,7 @@ export function createMapRows(deps: {
   async function write(held: HeldMap, height: number): Promise<void> {
     const covered = writesSince;
     let number = 0;
-    for await (const frame of writeSnapshot(hash, { height, root: held.root, count: held.count }, held.entries())) {
+    for (const frame of writeSnapshot(hash, { height, root: held.root, count: held.count }, held.entries())) {
       if (stopped) return;
       await store.batch([{ key: ledgerKey.mapFrame(height, number++), value: frame }], { sync: false });
     }

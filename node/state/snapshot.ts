@@ -8,7 +8,6 @@
  */
 import { ChainError } from '../errors/index.ts';
 import {
-  type ByteText,
   compareBytes,
   concat,
   type Crypto,
@@ -20,10 +19,11 @@ import {
   Writer,
 } from '../format/index.ts';
 import { SortedBatch, VALUE_BYTES } from './batch.ts';
-import { readLocation, writeLocation } from './location.ts';
+import { readLocation } from './location.ts';
 import type { MapHash } from './node-hash.ts';
 import { createMapLoader, type StateMap } from './state-map.ts';
-import type { HeldEntry, MapRoom } from './tree.ts';
+import type { EntryWriter } from './entry-walk.ts';
+import type { MapRoom } from './tree.ts';
 
 const FORM = 1;
 const HEAD_BYTES = 1 + 8 + DIGEST_BYTES + 4;
@@ -34,8 +34,6 @@ const FRAME_BYTES_MAX = FRAME_BYTES + ENTRY_BYTES_MAX;
 
 type Hash = Pick<Crypto, 'hash'>;
 type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-/** Entries in key order, some at a time. */
-export type EntryRuns = AsyncIterable<readonly HeldEntry[]> | Iterable<readonly HeldEntry[]>;
 
 export interface SnapshotHead {
   readonly height: number;
@@ -43,41 +41,43 @@ export interface SnapshotHead {
   readonly count: number;
 }
 
-/**
- * The bytes of a snapshot, a frame at a time; as fast as they are taken. @throws Error when `runs` are not `head.count` entries in key
- * order.
- */
-export async function* writeSnapshot(crypto: Hash, head: SnapshotHead, runs: EntryRuns): AsyncGenerator<Uint8Array> {
+/** The bytes of a snapshot, a frame at a time; as fast as they are taken. @throws Error when they are not `head.count` entries in key order. */
+export function* writeSnapshot(crypto: Hash, head: SnapshotHead, entries: EntryWriter): Generator<Uint8Array, void> {
   const seal = sealer(crypto);
   const begin = new Writer(HEAD_BYTES).u8(FORM).u64(head.height).fixed(head.root, DIGEST_BYTES).u32(head.count).finish();
   yield concat(begin, seal(begin));
   const frame = new Uint8Array(4 + FRAME_BYTES_MAX);
   let at = 4;
   let count = 0;
-  let last: ByteText = '';
+  let last = -1; // where the entry before begins; it stays there until the next one is written
   const finish = (): Uint8Array => {
     new DataView(frame.buffer).setUint32(0, at - 4);
     const bytes = frame.subarray(0, at);
     at = 4;
     return concat(bytes, seal(bytes));
   };
-  for await (const run of runs) {
-    for (const { key, valueHash, location } of run) {
-      if (key <= last) throw new Error('Cannot write a snapshot of entries out of order');
-      last = key;
-      count++;
-      frame[at++] = key.length >> 8;
-      frame[at++] = key.length;
-      for (let i = 0; i < key.length; i++) frame[at++] = key.charCodeAt(i);
-      frame.set(valueHash, at);
-      writeLocation(frame, at + DIGEST_BYTES, location);
-      at += VALUE_BYTES;
-      if (at >= FRAME_BYTES) yield finish();
-    }
+  for (let end = entries.next(frame, at); end >= 0; end = entries.next(frame, at)) {
+    if (last >= 0 && !isKeyBefore(frame, last, at)) throw new Error('Cannot write a snapshot of entries out of order');
+    last = at;
+    count++;
+    at = end;
+    if (at >= FRAME_BYTES) yield finish();
   }
   if (count !== head.count) throw new Error(`Cannot end a snapshot of ${head.count} entries after ${count}`);
   if (at > 4) yield finish();
   yield finish();
+}
+
+/** Of two entries in one array, each a u16 length and a key. */
+function isKeyBefore(bytes: Uint8Array, a: number, b: number): boolean {
+  const [aBytes, bBytes] = [keyBytesAt(bytes, a), keyBytesAt(bytes, b)];
+  const shared = Math.min(aBytes, bBytes);
+  for (let i = 2; i < 2 + shared; i++) if (bytes[a + i] !== bytes[b + i]) return bytes[a + i]! < bytes[b + i]!;
+  return aBytes < bBytes;
+}
+
+function keyBytesAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
 }
 
 /** The map that a snapshot holds. @throws ChainError STORE_DAMAGED */

@@ -8,10 +8,11 @@
  */
 import { type ByteText, type Digest, DIGEST_BYTES } from '../format/index.ts';
 import { type Batch, type MapWrite, WriteBatch } from './batch.ts';
+import { EntryWalk, type EntryWriter } from './entry-walk.ts';
 import type { MapHash } from './node-hash.ts';
 import { proveRange } from './prove.ts';
 import { Staging } from './staging.ts';
-import { type Found, type HeldEntry, type MapRoom, type Node, Tree, type Version } from './tree.ts';
+import { type Found, type MapRoom, type Node, Tree, type Version } from './tree.ts';
 
 /** The map after the writes of one block. Readable until it is dropped or another block is committed on it. */
 export interface StagedMap {
@@ -27,8 +28,8 @@ export interface StagedMap {
 export interface HeldMap {
   readonly root: Digest;
   readonly count: number;
-  /** All entries in key order, some at a time. */
-  entries(): IterableIterator<readonly HeldEntry[]>;
+  /** All entries in key order. @throws Error once it is released */
+  entries(): EntryWriter;
   release(): void;
 }
 
@@ -201,11 +202,14 @@ function mapOf(tree: Tree, version: Version): StateMap {
       return {
         root,
         count,
-        *entries() {
-          for (const some of tree.entries(top)) {
-            if (released) throw new Error('Cannot read a held map that was released');
-            yield some;
-          }
+        entries() {
+          const walk = new EntryWalk(tree, top);
+          return {
+            next(target, at) {
+              if (released) throw new Error('Cannot read a held map that was released');
+              return walk.next(target, at);
+            },
+          };
         },
         release() {
           if (released) return;

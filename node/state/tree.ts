@@ -140,13 +140,17 @@ export class Tree {
     return undefined;
   }
 
-  /** Entries below `node` in key order, a bucket at a time. Nothing may be freed until the last is taken. */
-  *entries(node: Node): Generator<readonly HeldEntry[]> {
-    if (node < 0) yield this.bucketEntries(-node);
+  /** Buckets below `node` in key order. Nothing may be freed until the last is taken. */
+  *buckets(node: Node): Generator<number, void> {
+    if (node < 0) yield -node;
     if (node <= 0) return;
     const end = this.branches.end(node);
-    if (end !== 0) yield this.bucketEntries(end);
-    for (let nibble = 0; nibble < 16; nibble++) yield* this.entries(this.branches.child(node, nibble));
+    if (end !== 0) yield end;
+    for (let nibble = 0; nibble < 16; nibble++) {
+      const child = this.branches.child(node, nibble);
+      if (child < 0) yield -child;
+      else if (child > 0) yield* this.buckets(child);
+    }
   }
 
   /** Entries of a bucket in key order. */

@@ -54,7 +54,7 @@ export const plantedForms: readonly PlantedBug[] = [
   {
     name: 'results of records name a class that no record has',
     file: RESULTS,
-    from: "    if (used < classes.length) throw new DecodeError('a class is not used');\n",
+    from: "  if (used < classes.length) throw new DecodeError('a class is not used');\n",
     to: '',
     test: RESULTS_TEST,
     only: ONE_SPELLING,
@@ -62,7 +62,7 @@ export const plantedForms: readonly PlantedBug[] = [
   {
     name: 'results of records name a class twice',
     file: RESULTS,
-    from: "    if (new Set(classes).size < classes.length) throw new DecodeError('a class stands twice');\n",
+    from: "  if (new Set(classes).size < classes.length) throw new DecodeError('a class stands twice');\n",
     to: '',
     test: RESULTS_TEST,
     only: ONE_SPELLING,
@@ -86,7 +86,7 @@ export const plantedForms: readonly PlantedBug[] = [
   {
     name: 'results of records say nothing that a call does',
     file: RESULTS,
-    from: '    if (fault !== undefined) throw new DecodeError(fault);\n',
+    from: '  if (fault !== undefined) throw new DecodeError(fault);\n',
     to: '',
     test: RESULTS_TEST,
     only: ONE_SPELLING,

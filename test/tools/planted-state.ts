@@ -256,9 +256,15 @@ const snapshots: readonly PlantedBug[] = [
   { name: 'an entry of a snapshot may be cut off', from: "throw damaged('an entry is cut off');", to: 'key.length;', only: 'well hashed' },
   {
     name: 'a snapshot is written out of order',
-    from: "      if (key <= last) throw new Error('Cannot write a snapshot of entries out of order');\n",
+    from: "    if (last >= 0 && !isKeyBefore(frame, last, at)) throw new Error('Cannot write a snapshot of entries out of order');\n",
     to: '',
     only: 'not written to its end',
+  },
+  {
+    name: 'the first entry of a frame may stand before the last of the frame before',
+    from: 'if (last >= 0 &&',
+    to: 'if (last >= 0 && at > 4 &&',
+    only: 'across frames',
   },
   {
     name: 'a snapshot is written with another count than it states',

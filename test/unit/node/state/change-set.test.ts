@@ -8,12 +8,11 @@ import {
   createStateMap,
   decodeChangeSet,
   encodeChangeSet,
-  type HeldEntry,
   type MapWrite,
   mergeChangeSets,
   type StateMap,
 } from '../../../../node/state/index.ts';
-import { block, digest, fastHash, many, plainHash } from './state-map-model.ts';
+import { block, digest, entriesOf, fastHash, type HeldEntry, many, plainHash } from './state-map-model.ts';
 
 const damaged = (fault: RegExp) => (error: unknown) =>
   error instanceof ChainError &&
@@ -21,9 +20,9 @@ const damaged = (fault: RegExp) => (error: unknown) =>
   error.data.table === 'change set' &&
   fault.test(String(error.data.fault));
 
-function entriesOf(map: StateMap): HeldEntry[] {
+function entriesIn(map: StateMap): HeldEntry[] {
   const held = map.hold();
-  const entries = [...held.entries()].flat();
+  const entries = entriesOf(held.entries());
   held.release();
   return entries;
 }
@@ -44,18 +43,18 @@ test('change sets read back lead a second map through the same states, and their
     fc.property(many(block, 6), (blocks) => {
       const [one, two] = [createStateMap(fastHash), createStateMap(fastHash)];
       const undos: ChangeSet[] = [];
-      const states = [entriesOf(one)];
+      const states = [entriesIn(one)];
       for (const [height, writes] of blocks.entries()) {
         const { set, undo } = commit(one, height, writes);
         undos.push(undo);
         replay(two, coded(set));
-        assert.deepEqual(entriesOf(two), entriesOf(one));
-        states.push(entriesOf(two));
+        assert.deepEqual(entriesIn(two), entriesIn(one));
+        states.push(entriesIn(two));
       }
       states.pop();
       for (const undo of undos.reverse()) {
         replay(two, coded({ ...undo, height: undo.height + 1 }));
-        assert.deepEqual(entriesOf(two), states.pop());
+        assert.deepEqual(entriesIn(two), states.pop());
       }
     }),
     { numRuns: 40 },
@@ -73,7 +72,7 @@ test('what many change sets change together leads from the first state to the la
         [...new Set(sets.flatMap((set) => set.writes.map(({ key }) => key)))].sort(),
       );
       two.commit(two.stage(writes));
-      assert.deepEqual(entriesOf(two), entriesOf(one));
+      assert.deepEqual(entriesIn(two), entriesIn(one));
     }),
     { numRuns: 50 },
   );

@@ -15,7 +15,7 @@ import {
   writeSnapshot,
 } from '../../../../node/state/index.ts';
 import { Pages } from './pages.ts';
-import { digest, fastHash, plainHash } from './state-map-model.ts';
+import { digest, entriesOf, fastHash, plainHash } from './state-map-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tracemill-pages-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -47,11 +47,11 @@ const whole = createStateMap(fastHash);
 const pages = new Pages();
 const paged = createStateMap(fastHash, { mapMemoryBytesMax: 1, pages, onFault: assert.fail });
 fill(whole, paged);
-const entries = [...whole.hold().entries()].flat();
+const entries = entriesOf(whole.hold().entries());
 
 test('a map whose buckets lie in a page file for the most part is the map it would be in memory, within its memory', () => {
   assert.equal(toHex(paged.root()), toHex(whole.root()));
-  assert.deepEqual([...paged.hold().entries()].flat(), entries);
+  assert.deepEqual(entriesOf(paged.hold().entries()), entries);
   for (const i of range(0, 200)) {
     const key = keyOf(i * 97);
     assert.deepEqual(paged.find(key), whole.find(key));
@@ -70,7 +70,7 @@ test('a real file does the same, and is gone when it is closed', async () => {
   const { map } = await loadSnapshot(fastHash, snapshot, { mapMemoryBytesMax: 1, pages: file, onFault: assert.fail });
   held.release();
   assert.ok(statSync(path).size >= 3 * SEGMENT_BYTES);
-  assert.deepEqual([...map.hold().entries()].flat(), entries);
+  assert.deepEqual(entriesOf(map.hold().entries()), entries);
   file.close();
   assert.equal(existsSync(path), false);
   assert.throws(
@@ -150,7 +150,7 @@ test('a page file that is full leaves in memory what it cannot take, tells so, a
   fill(map);
   assert.equal(taken, 0);
   assert.ok(faults.length > 3 && faults.every((code) => code === 'STORE_FULL'));
-  assert.deepEqual([...map.hold().entries()].flat(), entries);
+  assert.deepEqual(entriesOf(map.hold().entries()), entries);
   assert.ok(map.memory().bytes > 7 * SEGMENT_BYTES);
   full.full = false;
   commit(map, [put(0, 1)]);

@@ -5,15 +5,14 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { concat, hashTagged, toHex, Writer } from '../../../../node/format/index.ts';
 import {
   createStateMap,
-  type EntryRuns,
-  type HeldEntry,
+  type EntryWriter,
   loadSnapshot,
   type MapWrite,
   type SnapshotHead,
   type StateMap,
   writeSnapshot,
 } from '../../../../node/state/index.ts';
-import { block, digest, fastHash, many, plainHash } from './state-map-model.ts';
+import { block, digest, entriesOf, fastHash, type HeldEntry, many, plainHash, writerOf } from './state-map-model.ts';
 
 const damaged = (fault: RegExp) => (error: unknown) =>
   error instanceof ChainError &&
@@ -21,19 +20,17 @@ const damaged = (fault: RegExp) => (error: unknown) =>
   error.data.table === 'state snapshot' &&
   fault.test(String(error.data.fault));
 
-async function arrayOf<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const out: T[] = [];
-  for await (const item of items) out.push(item);
-  return out;
+function bytesOf(head: SnapshotHead, entries: EntryWriter): Uint8Array {
+  return concat(...writeSnapshot(plainHash, head, entries));
 }
 
-async function bytesOf(head: SnapshotHead, runs: EntryRuns): Promise<Uint8Array> {
-  return concat(...(await arrayOf(writeSnapshot(plainHash, head, runs))));
-}
-
-function snapshotOf(map: StateMap, height: number): Promise<Uint8Array> {
+function snapshotOf(map: StateMap, height: number): Uint8Array {
   const held = map.hold();
-  return bytesOf({ height, root: held.root, count: held.count }, held.entries()).finally(held.release);
+  try {
+    return bytesOf({ height, root: held.root, count: held.count }, held.entries());
+  } finally {
+    held.release();
+  }
 }
 
 function mapAfter(blocks: readonly (readonly MapWrite[])[]): StateMap {
@@ -41,7 +38,7 @@ function mapAfter(blocks: readonly (readonly MapWrite[])[]): StateMap {
   for (const writes of blocks) map.commit(map.stage(writes));
   return map;
 }
-const entriesOf = (map: StateMap): HeldEntry[] => [...map.hold().entries()].flat();
+const entriesIn = (map: StateMap): HeldEntry[] => entriesOf(map.hold().entries());
 
 /** The bytes in pieces of sizes that repeat, some of them empty. */
 function* pieces(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
@@ -56,14 +53,14 @@ test('a snapshot is read back into the same map, whatever the pieces its bytes c
   await fc.assert(
     fc.asyncProperty(many(block, 5), fc.array(fc.nat(300), { maxLength: 4 }), fc.nat(), async (blocks, sizes, height) => {
       const map = mapAfter(blocks);
-      const bytes = await snapshotOf(map, height);
+      const bytes = snapshotOf(map, height);
       const loaded = await loadSnapshot(fastHash, pieces(bytes, sizes));
       assert.deepEqual([loaded.head.height, loaded.head.count, toHex(loaded.head.root)], [height, map.count(), toHex(map.root())]);
       assert.equal(toHex(loaded.map.root()), toHex(map.root()));
-      assert.deepEqual(entriesOf(loaded.map), entriesOf(map));
+      assert.deepEqual(entriesIn(loaded.map), entriesIn(map));
       const writes = blocks[0]?.slice(0, 5) ?? [];
       assert.equal(toHex(loaded.map.stage(writes).root), toHex(map.stage(writes).root));
-      assert.deepEqual(Buffer.from(await snapshotOf(loaded.map, height)), Buffer.from(bytes));
+      assert.deepEqual(Buffer.from(snapshotOf(loaded.map, height)), Buffer.from(bytes));
     }),
     { numRuns: 60 },
   );
@@ -75,18 +72,27 @@ const large = mapAfter([
 const few = mapAfter([Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, valueHash: digest(`${i}`), location: 2 ** 33 + i }))]);
 
 test('a snapshot of many frames is written a frame at a time and read back', async () => {
-  const frames = await arrayOf(writeSnapshot(plainHash, { height: 1, root: large.root(), count: large.count() }, large.hold().entries()));
+  const frames = [...writeSnapshot(plainHash, { height: 1, root: large.root(), count: large.count() }, large.hold().entries())];
   assert.ok(frames.length > 4 && frames.every((frame) => frame.length < 300_000));
   const loaded = await loadSnapshot(fastHash, frames);
-  assert.deepEqual(entriesOf(loaded.map), entriesOf(large));
+  assert.deepEqual(entriesIn(loaded.map), entriesIn(large));
   const swapped = [frames[0]!, frames[2]!, frames[1]!, ...frames.slice(3)];
   await assert.rejects(loadSnapshot(fastHash, swapped), damaged(/hash differs/));
   await assert.rejects(loadSnapshot(fastHash, frames.toSpliced(1, 1)), damaged(/hash differs/));
   await assert.rejects(loadSnapshot(fastHash, frames.slice(0, -1)), damaged(/too early/));
 });
 
+test('the order of entries is judged across frames', () => {
+  const entries = entriesIn(large);
+  const head = { height: 1, root: large.root(), count: large.count() };
+  const [, first] = [...writeSnapshot(plainHash, head, writerOf(entries))];
+  const inFirst = Math.round((first!.length - 36) / (2 + entries[0]!.key.length + 40));
+  const moved = [...entries.slice(0, inFirst), entries[inFirst - 1]!, ...entries.slice(inFirst + 1)];
+  assert.throws(() => bytesOf(head, writerOf(moved)), /out of order/);
+});
+
 test('a snapshot with any byte changed, cut off anywhere or followed by more is refused', async () => {
-  const bytes = await snapshotOf(few, 5);
+  const bytes = snapshotOf(few, 5);
   for (let at = 0; at < bytes.length; at++) {
     const flipped = bytes.slice();
     flipped[at]! ^= 1 << (at & 7);
@@ -181,10 +187,15 @@ test('well hashed bytes that hold something else than they state are refused', a
   for (const [lie, fault] of lies) await assert.rejects(loadSnapshot(fastHash, [told(lie)]), damaged(fault));
 });
 
-test('a snapshot that is not what its head states is not written to its end', async () => {
+test('a snapshot that is not what its head states is not written to its end', () => {
   const entry = (key: string): HeldEntry => ({ key, valueHash: digest(key), location: 0 });
   const head = { height: 1, root: digest(''), count: 2 };
-  await assert.rejects(bytesOf(head, [[entry('b'), entry('a')]]), /out of order/);
-  await assert.rejects(bytesOf(head, [[entry('a')], [entry('b'), entry('b')]]), /out of order/);
-  await assert.rejects(bytesOf(head, [[entry('a')]]), /after 1/);
+  for (const keys of [
+    ['b', 'a'],
+    ['a', 'b', 'b'],
+    ['ab', 'a'],
+    ['a', 'ab', 'aa'],
+  ])
+    assert.throws(() => bytesOf(head, writerOf(keys.map(entry))), /out of order/, keys.join());
+  assert.throws(() => bytesOf(head, writerOf([entry('a')])), /after 1/);
 });

@@ -1,8 +1,10 @@
 /** The state map written down as plainly as its definition reads: a sorted list and one recursive hash over strings of nibbles. */
+import assert from 'node:assert/strict';
 import { createHash, hash as hashOnce } from 'node:crypto';
 import fc from 'fast-check';
-import { compareBytes } from '../../../../node/format/index.ts';
-import type { MapWrite } from '../../../../node/state/index.ts';
+import { compareBytes, MAP_KEY_BYTES_MAX, toByteText } from '../../../../node/format/index.ts';
+import type { EntryWriter, MapWrite } from '../../../../node/state/index.ts';
+import { readLocation, writeLocation } from '../../../../node/state/location.ts';
 
 export type Model = ReadonlyMap<string, Uint8Array>;
 
@@ -22,6 +24,49 @@ const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 const u32 = (value: number) => Buffer.concat([u16(value >>> 16), u16(value & 0xffff)]);
 
 type Entry = readonly [key: string, valueHash: Uint8Array];
+
+export interface HeldEntry {
+  readonly key: string;
+  readonly valueHash: Uint8Array;
+  readonly location: number;
+}
+
+/** The next entry that a map writes; undefined when there is none. */
+export function nextEntry(entries: EntryWriter): HeldEntry | undefined {
+  const bytes = new Uint8Array(2 + MAP_KEY_BYTES_MAX + 40);
+  const end = entries.next(bytes, 0);
+  if (end < 0) return undefined;
+  const valueAt = 2 + (bytes[0]! << 8) + bytes[1]!;
+  assert.equal(end, valueAt + 40);
+  return {
+    key: toByteText(bytes.subarray(2, valueAt)),
+    valueHash: bytes.slice(valueAt, valueAt + 32),
+    location: readLocation(bytes, valueAt + 32),
+  };
+}
+
+export function entriesOf(entries: EntryWriter): HeldEntry[] {
+  const out: HeldEntry[] = [];
+  for (let entry = nextEntry(entries); entry; entry = nextEntry(entries)) out.push(entry);
+  return out;
+}
+
+/** Writes these entries, whatever their order. */
+export function writerOf(entries: readonly HeldEntry[]): EntryWriter {
+  let written = 0;
+  return {
+    next(target, at) {
+      const entry = entries[written++];
+      if (!entry) return -1;
+      target.set(Buffer.from(entry.key, 'latin1'), at + 2);
+      const valueAt = at + 2 + entry.key.length;
+      target.set(u16(entry.key.length), at);
+      target.set(entry.valueHash, valueAt);
+      writeLocation(target, valueAt + 32, entry.location);
+      return valueAt + 40;
+    },
+  };
+}
 
 export function sortedEntries(model: Model): Entry[] {
   return [...model].sort(([a], [b]) => compareBytes(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')));
