@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { HEAP_GROWING_PERCENT } from '../../../../node/real/heap.ts';
+
+const HEAP = fileURLToPath(new URL('../../../../node/real/heap.js', import.meta.url));
+
+/** Full collections of a program that keeps 40 MB and lets objects go after two scavenges, half a gigabyte in all. */
+const PROGRAM = `
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+const FULL = 4;
+let full = 0;
+const { collectLessOften } = await import(process.argv[1]);
+if (process.argv[2] === 'less') collectLessOften();
+const observer = new PerformanceObserver((list) => { for (const { detail } of list.getEntries()) if (detail.kind === FULL) full++; });
+observer.observe({ entryTypes: ['gc'] });
+const kept = Array.from({ length: 400_000 }, (_, i) => ({ i, next: { i } }));
+const ring = new Array(100_000);
+for (let i = 0; i < 6_000_000; i++) {
+  ring[i % ring.length] = { i, next: { i } };
+  if (i % 200_000 === 0) await sleep(1);
+}
+await sleep(20);
+console.log(full, kept.length);
+`;
+
+/** Of an engine that was told to let heaps grow by a tenth. */
+function fullCollections(how: 'less' | 'plain'): number {
+  const argv = ['--input-type=module', '--heap-growing-percent=10', '-e', PROGRAM, HEAP, how];
+  return Number(execFileSync(process.execPath, argv, { encoding: 'utf8' }).split(' ')[0]);
+}
+
+test('a heap is collected less often, though the engine has begun already', () => {
+  const [plain, less] = [fullCollections('plain'), fullCollections('less')];
+  assert.ok(less * 2 < plain, `${less} full collections where ${plain} were`);
+  assert.ok(HEAP_GROWING_PERCENT <= 300);
+});
