@@ -31,8 +31,8 @@ export interface TextForm {
   text(slot: Slot, pieces: readonly string[]): Iterable<string>;
   /** The same of a text that is one piece, at once: most are. */
   short?(slot: Slot, text: string): string;
-  /** A value that one step writes, at once: most answers are. Given none that holds something JSON has no word for. */
-  small?(value: Json): string;
+  /** A list or an object that one step writes, at once: most answers are, and most of what a long one lists. Given none that holds something JSON has no word for. */
+  small?(slot: Slot, value: Json): string;
   /** Nesting that is written. @throws RangeError past it */
   readonly depthMax?: number;
 }
@@ -51,8 +51,8 @@ interface Open {
 }
 
 export function* textSteps(value: unknown, form: TextForm): Steps<readonly string[]> {
-  if (form.small && costLeft(value, STEP_CHARACTERS, SMALL_DEPTH_MAX) >= 0) return [form.small(value as Json)];
   const pieces: string[] = [];
+  const large = new Set<object>();
   const stack: Open[] = [];
   let text = '';
   let cost = 0;
@@ -82,7 +82,14 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
         }
       } else if (typeof written !== 'object' || written === null)
         put(form.scalar(slot, (written ?? null) as number | bigint | boolean | null));
-      else {
+      else if (form.small && costLeft(written, STEP_CHARACTERS, SMALL_DEPTH_MAX - stack.length, large) >= 0) {
+        const whole = form.small(slot, written as Json);
+        if (cost > 0 && cost + whole.length > STEP_CHARACTERS) {
+          flush();
+          yield;
+        }
+        put(whole);
+      } else {
         const open = opened(slot, written, form);
         if (stack.length > (form.depthMax ?? Number.POSITIVE_INFINITY))
           throw new RangeError(`Cannot write JSON nested deeper than ${form.depthMax}`);
@@ -116,21 +123,29 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
 /**
  * What a value leaves of `cost` characters. Below 0 when it costs more, is nested deeper than `depth`, or holds what is not JSON as it stands: the steps
  * know what becomes of that.
+ * @param large lists and objects that are known to cost half a step at least, so that one of 100,000 names is looked at once and not again for each
+ * that stands around it
  */
-function costLeft(value: unknown, cost: number, depth: number): number {
+function costLeft(value: unknown, cost: number, depth: number, large: Set<object>): number {
   if (typeof value === 'string') return cost - value.length - VALUE_CHARACTERS;
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return cost - VALUE_CHARACTERS;
-  if (typeof value !== 'object' || depth === 0) return -1;
-  let left = cost - VALUE_CHARACTERS;
+  if (typeof value !== 'object' || depth <= 0 || large.has(value)) return -1;
+  const left = costLeftOfMembers(value, cost - VALUE_CHARACTERS, depth - 1, large);
+  if (left < 0 && cost >= STEP_CHARACTERS / 2) large.add(value);
+  return left;
+}
+
+function costLeftOfMembers(value: object, cost: number, depth: number, large: Set<object>): number {
+  let left = cost;
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length && left >= 0; i++) left = costLeft(value[i], left, depth - 1);
+    for (let i = 0; i < value.length && left >= 0; i++) left = costLeft(value[i], left, depth, large);
     return left;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return -1;
   for (const name in value) {
     if (left < 0) break;
-    left = costLeft((value as Readonly<Record<string, unknown>>)[name], left - name.length, depth - 1);
+    left = costLeft((value as Readonly<Record<string, unknown>>)[name], left - name.length, depth, large);
   }
   return left;
 }
@@ -199,7 +214,7 @@ export const jsonForm: TextForm = {
     yield '"';
   },
   short: (slot, text) => lead(slot) + JSON.stringify(text),
-  small: (value) => JSON.stringify(value),
+  small: (slot, value) => lead(slot) + JSON.stringify(value),
 };
 
 /** As canonicalJson of node/format writes it (RFC 8785), with its refusals. */
@@ -219,7 +234,7 @@ export const canonicalForm: TextForm = {
     yield '"';
   },
   short: (slot, text) => `${canonicalLead(slot)}"${canonicalText(text)}"`,
-  small: canonicalJson,
+  small: (slot, value) => canonicalLead(slot) + canonicalJson(value),
 };
 
 /** What comes from the chain is in order already, and sorting many names takes long. */

@@ -23,9 +23,17 @@ export const plantedAnswers: readonly PlantedBug[] = [
   {
     name: 'an answer of megabytes is written at once',
     file: 'api/rest/text-steps.ts',
-    from: 'if (form.small && costLeft(value, STEP_CHARACTERS, SMALL_DEPTH_MAX) >= 0)',
-    to: 'if (form.small && costLeft(value, Number.MAX_SAFE_INTEGER, SMALL_DEPTH_MAX) >= 0)',
+    from: 'costLeft(written, STEP_CHARACTERS, ',
+    to: 'costLeft(written, Number.MAX_SAFE_INTEGER, ',
     test: 'test/unit/api/rest/text-steps.test.ts',
+  },
+  {
+    name: 'an object of many names is looked at again for each that stands around it',
+    file: 'api/rest/text-steps.ts',
+    from: ' || large.has(value)) return -1;',
+    to: ') return -1;',
+    test: 'test/unit/api/rest/text-steps.test.ts',
+    only: 'looked at once',
   },
   {
     name: 'a page of an image that is zero or was freed costs nothing',

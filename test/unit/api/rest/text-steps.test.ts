@@ -44,8 +44,34 @@ test('JSON in steps is what JSON.stringify writes, canonical JSON what canonical
   const pair = `${'x'.repeat(32_767)}\u{1F600}${'y'.repeat(40_000)}`; // the step would end inside the pair
   assert.equal(text({ pair }, jsonForm), JSON.stringify({ pair }));
   assert.ok(text({ pair }, xmlForm).includes(`<pair>${pair}</pair>`));
+  const deepest = (leaf: string): Json => Array.from({ length: 70 }).reduce<Json>((value) => [value], leaf);
+  for (const leaf of ['x', 'x'.repeat(40_000)]) assert.throws(() => text(deepest(leaf), canonicalForm), RangeError);
   for (const refused of [{ a: 1.5 }, ['\ud800'], { '\ud800': 1 }, JSON.parse(`${'['.repeat(66)}${']'.repeat(66)}`)])
     assert.throws(() => run(encodeJsonSteps(refused)), RangeError);
+});
+
+test('a long list of short objects is written in steps of some kilobytes', () => {
+  const list = Array.from({ length: 5_000 }, (_, i) => ({ i, text: 'abc'.repeat(20), inner: { list: [i, `${i}`], none: null } }));
+  for (const form of [jsonForm, canonicalForm]) {
+    const { value, count } = run(textSteps({ list }, form));
+    assert.equal(value.join('').length, JSON.stringify({ list }).length);
+    assert.ok(count > 10 && value.every((piece) => piece.length < 40_000), `${count} steps`);
+  }
+});
+
+test('an object that is too long for a step is looked at once before it is written, whatever stands around it', () => {
+  let looks = 0;
+  const names = Array.from({ length: 5_000 }, (_, i) => `n${i}`);
+  const many: object = new Proxy(Object.fromEntries(names.map((name) => [name, 0])), {
+    ownKeys: (target) => {
+      looks++;
+      return Reflect.ownKeys(target);
+    },
+  });
+  const around = Array.from({ length: 10 }).reduce<unknown>((value) => ({ value }), many);
+  const { value } = run(textSteps(around, jsonForm));
+  assert.equal(value.join('').length, JSON.stringify(around).length);
+  assert.ok(looks <= 3, `${looks} times`); // once to look, once for the names to write, and once by the assertion
 });
 
 test('a long answer is written in many steps, and a long text inside it as well', () => {
