@@ -13,6 +13,7 @@ import {
   decodeRecordResults,
   type Json,
   type Receipt,
+  type RecordResult,
   type RecordVersion,
   takeSource,
   toByteText,
@@ -147,8 +148,7 @@ async function confirmedOutcome(
   place: number,
 ): Promise<SubmitOutcome> {
   if (receipt.status === 'failed') throw await failedReceipt(deps, records, rows, caller, receipt, place);
-  const ofAll = receipt.results.flatMap(decodeRecordResults);
-  const results = ofAll.slice(place, place + rows.length);
+  const results = resultsOf(receipt).slice(place, place + rows.length);
   // Another transaction was faster with all of them, by another account or node: its receipt is the one of these records.
   const stored = results.every(({ status }) => status === 'repeated') ? await storedRows(deps, rows, true) : undefined;
   if (stored) return repeatedOutcome(deps, stored, caller.account);
@@ -170,6 +170,17 @@ async function confirmedOutcome(
     ),
     ...(await inclusionOf(deps, receipt.height, receipt.index)),
   };
+}
+
+/** By receipt: those whose records one transaction carries are told one, and each decoding is of all of them. */
+const decoded = new WeakMap<Receipt, readonly RecordResult[]>();
+
+function resultsOf(receipt: Receipt): readonly RecordResult[] {
+  const known = decoded.get(receipt);
+  if (known) return known;
+  const results = receipt.results.flatMap(decodeRecordResults);
+  decoded.set(receipt, results);
+  return results;
 }
 
 /**
