@@ -1,4 +1,4 @@
-/** The heaps of a node's threads. */
+/** How the heaps of a node's threads grow (adapter over node:v8). */
 import { setFlagsFromString } from 'node:v8';
 
 /**

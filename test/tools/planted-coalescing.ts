@@ -146,8 +146,8 @@ export const plantedCoalescing: readonly PlantedBug[] = [
   {
     name: 'each is answered with the part of the first in a receipt',
     file: 'node/records/submit.ts',
-    from: 'ofAll.slice(place, place + rows.length)',
-    to: 'ofAll.slice(0, rows.length)',
+    from: 'resultsOf(receipt).slice(place, place + rows.length)',
+    to: 'resultsOf(receipt).slice(0, rows.length)',
     test,
     only: 'his own part',
   },
