@@ -1,7 +1,7 @@
 /** The AI4I rows as parts to load: every organisation submits those of its own factory through its own node. */
 import { readFileSync } from 'node:fs';
 import { AI4I_OPERATORS, type Ai4iFactory, ai4iRecords, readAi4iRows } from './ai4i.ts';
-import type { Devnet } from './index.ts';
+import type { Devnet } from './devnet.ts';
 import type { LoadPart } from './load.ts';
 import { planTopology } from './topology.ts';
 

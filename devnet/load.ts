@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubmitReceipt } from '../api/client/index.ts';
 import { type ImportResult, importRows, type RawRow, type RefusedRow, type RowSource } from '../api/cli/index.ts';
 import { writeFileAtomic } from '../node/keystore/index.ts';
-import type { Devnet, DevnetNode } from './index.ts';
+import type { Devnet, DevnetNode } from './devnet.ts';
 import { LOAD_FILE } from './provision.ts';
 
 /** Rows of one organisation: JSON texts. */

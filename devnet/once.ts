@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canonicalJson, type Json } from '../node/format/index.ts';
 import type { Tracemill } from './command.ts';
-import type { Devnet, DevnetNode } from './index.ts';
+import type { Devnet, DevnetNode } from './devnet.ts';
 import { type LoadPart, loadRows } from './load.ts';
 import { type Sample, sampleText } from './sample-record.ts';
 import { searchFiles, searchStores } from './search-bytes.ts';

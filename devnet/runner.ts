@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DEVNET_DIRECTORY, type Progress } from '../api/cli/index.ts';
 import { tracemillIn } from './command.ts';
 import { DATA_SET_PEOPLE, dataSetParts } from './data-set.ts';
-import { childEnvironment, type Devnet, startDevnet } from './index.ts';
+import { childEnvironment, type Devnet, startDevnet } from './devnet.ts';
 import { loadRows } from './load.ts';
 import { onceSteps, peopleOf, storedTextStep } from './once.ts';
 import { runSteps } from './steps.ts';

@@ -147,7 +147,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'whoever has not seen the block that replaces its key is blamed for its old key',
-    file: 'consensus/pbft/index.ts',
+    file: 'consensus/pbft/pbft.ts',
     from: "isSignerLevel(replica, message) ? 'reject' : 'ignore'",
     to: "isSignerAhead(replica, message) ? 'ignore' : 'reject'",
     test: 'test/unit/consensus/pbft/keys.test.ts',
@@ -193,7 +193,7 @@ export const plantedConsensus: readonly PlantedBug[] = [
   },
   {
     name: 'a primary that knows of nothing is left so until its view is over',
-    file: 'consensus/pbft/index.ts',
+    file: 'consensus/pbft/pbft.ts',
     from: '  else handOver(replica, slot.deadlineMs);\n',
     to: '',
     test: 'test/unit/consensus/pbft/alone.test.ts',

@@ -66,7 +66,7 @@ export const plantedSlices: readonly PlantedBug[] = [
   },
   {
     name: 'signatures of a new view that waited for sync are all checked again in one step',
-    file: 'consensus/pbft/index.ts',
+    file: 'consensus/pbft/pbft.ts',
     from: '    noteValid(replica, pending.valid);',
     to: '    noteValid(replica, []);',
     test: 'test/unit/consensus/pbft/verdicts.test.ts',
