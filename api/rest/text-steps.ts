@@ -31,7 +31,10 @@ export interface TextForm {
   text(slot: Slot, pieces: readonly string[]): Iterable<string>;
   /** The same of a text that is one piece, at once: most are. */
   short?(slot: Slot, text: string): string;
-  /** A list or an object that one step writes, at once: most answers are, and most of what a long one lists. Given none that holds something JSON has no word for. */
+  /**
+   * A list or an object that one step writes, at once: most answers are, and most of what a long one lists. Given none that holds something
+   * JSON has no word for.
+   */
   small?(slot: Slot, value: Json): string;
   /** Nesting that is written. @throws RangeError past it */
   readonly depthMax?: number;

@@ -281,6 +281,15 @@ export class Reader {
   }
 }
 
+/** An item of a list of byte strings. */
+export function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  writer.bytes(bytes);
+}
+
+export function readBytes(reader: Reader): Uint8Array {
+  return reader.bytes();
+}
+
 /** Decodes a whole byte string: nothing may be left over. */
 export function decodeAll<T>(bytes: Uint8Array, read: (reader: Reader) => T): T {
   const reader = new Reader(bytes);

@@ -20,7 +20,7 @@ export {
   utf8,
   wellFormed,
 } from './bytes.ts';
-export { decodeAll, DecodeError, encodeShort, giveBackWriter, Reader, takeSpareWriter, Writer } from './codec.ts';
+export { decodeAll, DecodeError, encodeShort, giveBackWriter, readBytes, Reader, takeSpareWriter, writeBytes, Writer } from './codec.ts';
 export {
   type Crypto,
   type Digest,

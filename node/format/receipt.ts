@@ -15,7 +15,7 @@
  *
  * `records` emits nothing: its events are derived from its results, and stand where its calls do (receiptEvents).
  */
-import { DecodeError, decodeAll, Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, readBytes, Reader, writeBytes, Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
 import { decodeRecordResults, isRecordResults, recordEventData, recordEventsOf, type RecordResult } from './record-results.ts';
 import { NAME_BYTES_MAX, TRANSACTION_CALLS_MAX } from './transaction.ts';
@@ -80,10 +80,6 @@ export function encodeReceipt(receipt: Receipt): Uint8Array {
   return writer.list(results, writeBytes).list(events, writeEvent).finish();
 }
 
-function writeBytes(writer: Writer, bytes: Uint8Array): void {
-  writer.bytes(bytes);
-}
-
 function writeEvent(writer: Writer, event: EmittedEvent): void {
   writer.u32(event.call).text(event.contract).text(event.name).bytes(event.data);
 }
@@ -107,10 +103,6 @@ function readReceipt(reader: Reader): Receipt {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-function readBytes(reader: Reader): Uint8Array {
-  return reader.bytes();
-}
 
 function readEvent(reader: Reader): EmittedEvent {
   return { call: reader.u32(), contract: reader.text(NAME_BYTES_MAX), name: reader.text(NAME_BYTES_MAX), data: reader.bytes() };

@@ -8,9 +8,11 @@ import {
   encodeBlock,
   decodeCurrentConfiguration,
   decodeReceipt,
+  readBytes,
   type Reader,
   type Block,
   type Receipt,
+  writeBytes,
   Writer,
 } from '../format/index.ts';
 import { type ConsensusConfiguration, fromByteText, toHex, transactionIn } from '../format/index.ts';
@@ -49,14 +51,6 @@ export function encodeReceipts(receipts: readonly Uint8Array[]): Uint8Array {
 
 export function decodeReceipts(bytes: Uint8Array): Uint8Array[] {
   return decodeAll(bytes, readList);
-}
-
-function writeBytes(writer: Writer, bytes: Uint8Array): void {
-  writer.bytes(bytes);
-}
-
-function readBytes(reader: Reader): Uint8Array {
-  return reader.bytes();
 }
 
 function readList(reader: Reader): Uint8Array[] {

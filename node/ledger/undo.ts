@@ -1,5 +1,5 @@
 /** Undo rows: the values that a block's writes replaced, so that a recovery order can go back without re-execution. */
-import { type ByteText, decodeAll, equalBytes, fromByteText, Reader, toByteText, Writer } from '../format/index.ts';
+import { type ByteText, decodeAll, equalBytes, fromByteText, readBytes, Reader, toByteText, writeBytes, Writer } from '../format/index.ts';
 import type { Steps } from '../pace/index.ts';
 
 /** Entries looked at between two pauses. */
@@ -14,20 +14,12 @@ export function encodeUndo(before: ReadonlyMap<ByteText, Uint8Array | undefined>
   return writer.finish();
 }
 
-function writeBytes(writer: Writer, bytes: Uint8Array): void {
-  writer.bytes(bytes);
-}
-
 export function decodeUndo(bytes: Uint8Array): UndoEntry[] {
   return decodeAll(bytes, (reader) => reader.list(readEntry));
 }
 
 function readEntry(reader: Reader): UndoEntry {
   return { key: toByteText(reader.bytes()), before: reader.optional(readBytes) };
-}
-
-function readBytes(reader: Reader): Uint8Array {
-  return reader.bytes();
 }
 
 /** What a block's writes replaced under one key, undefined when it did not write it. */

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
  * objects live short V8 asks 10 upwards, for it counts the pauses alone: the threads that mark beside it took 8 % of the processors, and each
  * full collection lets optimised code go (node/format/codec.ts). At 200 a record in hundreds costs a tenth less.
  */
-export const HEAP_GROWING_PERCENT = 200;
+const HEAP_GROWING_PERCENT = 200;
 
 /** To be called before the node's threads start; holds for those that run already as well. */
 export function collectLessOften(): void {

@@ -28,6 +28,14 @@ export const plantedAnswers: readonly PlantedBug[] = [
     test: 'test/unit/api/rest/text-steps.test.ts',
   },
   {
+    name: 'what is short is written behind what fills the step already',
+    file: 'api/rest/text-steps.ts',
+    from: 'if (cost > 0 && cost + whole.length > STEP_CHARACTERS)',
+    to: 'if (cost < 0)',
+    test: 'test/unit/api/rest/text-steps.test.ts',
+    only: 'list of short objects',
+  },
+  {
     name: 'an object of many names is looked at again for each that stands around it',
     file: 'api/rest/text-steps.ts',
     from: ' || large.has(value)) return -1;',

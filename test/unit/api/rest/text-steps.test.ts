@@ -56,6 +56,8 @@ test('a long list of short objects is written in steps of some kilobytes', () =>
     const { value, count } = run(textSteps({ list }, form));
     assert.equal(value.join('').length, JSON.stringify({ list }).length);
     assert.ok(count > 10 && value.every((piece) => piece.length < 40_000), `${count} steps`);
+    const halves = Array.from({ length: 4 }, () => ({ text: 'x'.repeat(20_000) })); // two of them are more than a step
+    assert.ok(run(textSteps(halves, form)).value.every((piece) => piece.length < 21_000));
   }
 });
 
