@@ -139,7 +139,7 @@ export interface Executor extends LedgerRepair {
   commit(request: CommitRequest): Promise<Committed>;
   /** Proof of a key of the state (see stateKey), for the header of `height`, the last final one. */
   prove(key: ByteText): Promise<{ readonly height: number; readonly proof: Uint8Array }>;
-  /** Resolves when nothing is being written to the store; nothing more is written of itself. */
+  /** Resolves when nothing is being written to the store, and what the next start needs is; nothing more is written of itself. */
   stop(): Promise<void>;
 }
 
@@ -435,6 +435,6 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     execute: (request) => onMap(() => execute(request)),
     commit,
     prove: (key) => onMap(() => ({ height: versions.final.height, proof: map.prove(key) })),
-    stop: () => mapRows.stop(),
+    stop: () => (opened ? mapRows.finish(map, versions.final.height) : mapRows.stop()),
   };
 }

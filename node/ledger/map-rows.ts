@@ -29,9 +29,17 @@ import type { Store, StoreOperation } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 import { pathOf, type StateRows } from './state-rows.ts';
 
-/** A snapshot follows once so many keys were written since the last one, and a part of all keys: writing it costs each key a few times its own bytes. */
-export const SNAPSHOT_WRITES_MIN = 50_000;
+/**
+ * A snapshot follows once so many keys were written since the last one, and a part of all keys: each key written costs as many entries of a snapshot as
+ * there are parts, 0.6 us each. After a kill a start applies what was written since, 4 to 7 us a key.
+ */
+export const SNAPSHOT_WRITES_MIN = 150_000;
 const SNAPSHOT_PART = 4;
+/** A node that stops writes one more once so many keys were written since the last, and a part of all keys, so that its next start has little to apply. */
+export const LAST_SNAPSHOT_WRITES_MIN = 10_000;
+const LAST_SNAPSHOT_PART = 16;
+/** Entries of the largest map of which a node that stops writes a snapshot: some 5 s. A start from a larger one takes longer than what it would save. */
+const LAST_SNAPSHOT_ENTRIES_MAX = 5_000_000;
 /** Keys of change sets that are applied at once at a start. */
 const REPLAY_WRITES = 200_000;
 const VALUES_PER_STAGE = 10_000;
@@ -49,8 +57,10 @@ export interface MapRows {
   lost(): PagesDamaged | undefined;
   /** Writes the whole map anew and drops every row from before. @throws ChainError of the store */
   rewrite(map: StateMap, height: number): Promise<void>;
-  /** Begins nothing more; resolves when nothing is being written. */
+  /** Ends a snapshot under way, and begins nothing more; resolves when nothing is being written. */
   stop(): Promise<void>;
+  /** The same, but for a last snapshot where the next start would have much to apply. `map` is that of `height`, the head's. */
+  finish(map: StateMap, height: number): Promise<void>;
 }
 
 export function createMapRows(deps: {
@@ -64,6 +74,8 @@ export function createMapRows(deps: {
   let writesSince = 0;
   let running: Promise<void> | undefined;
   let stopped = false;
+  /** The snapshot under way is not wanted any more. */
+  let isCut = false;
   let lost: PagesDamaged | undefined;
 
   async function open(height: number, stateRoot: Digest): Promise<StateMap> {
@@ -155,7 +167,7 @@ export function createMapRows(deps: {
     const covered = writesSince;
     let number = 0;
     for (const frame of writeSnapshot(hash, { height, root: held.root, count: held.count }, held.entries())) {
-      if (stopped) return;
+      if (isCut) return;
       await store.batch([{ key: ledgerKey.mapFrame(height, number++), value: frame }], { sync: false });
     }
     await store.batch([{ key: ledgerKey.mapSnapshot, value: new Writer(8).u64(height).finish() }], { sync: true });
@@ -175,6 +187,12 @@ export function createMapRows(deps: {
     }
   }
 
+  async function stop(): Promise<void> {
+    stopped = true;
+    isCut = true;
+    await running?.catch(() => undefined);
+  }
+
   return {
     open,
     changes: (set) => ({ key: ledgerKey.mapChanges(set.height), value: encodeChangeSet(hash, set) }),
@@ -188,9 +206,13 @@ export function createMapRows(deps: {
     },
     lost: () => lost,
     rewrite,
-    async stop() {
-      stopped = true;
-      await running?.catch(() => undefined);
+    stop,
+    async finish(map, height) {
+      await stop();
+      const count = map.count();
+      if (writesSince < Math.max(LAST_SNAPSHOT_WRITES_MIN, count / LAST_SNAPSHOT_PART) || count > LAST_SNAPSHOT_ENTRIES_MAX) return;
+      isCut = false;
+      await rewrite(map, height).catch(undefinedWhenStoreFails);
     },
   };
 }
@@ -211,7 +233,7 @@ function undefinedWhenDamaged(error: unknown): undefined {
   throw error;
 }
 
-/** The store tells of its faults itself; the next block tries again. */
+/** Of a snapshot: the store tells of its faults itself, and the next one is tried when it is time; a start does without. */
 function undefinedWhenStoreFails(error: unknown): undefined {
   if (error instanceof ChainError) return undefined;
   throw error;

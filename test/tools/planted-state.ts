@@ -311,6 +311,22 @@ const pages: readonly PlantedBug[] = [
     only: 'tells so',
   },
   {
+    name: 'a snapshot under way at the stop holds back the last one',
+    file: 'node/ledger/map-rows.ts',
+    from: '      isCut = false;\n',
+    to: '',
+    test: 'test/unit/node/ledger/map-rows.test.ts',
+    only: 'writes a last snapshot',
+  },
+  {
+    name: 'an executor that stops leaves all it has written to the next start',
+    file: EXECUTOR,
+    from: 'mapRows.finish(map, versions.final.height)',
+    to: 'mapRows.stop()',
+    test: 'test/unit/node/ledger/map-rows.test.ts',
+    only: 'an executor that stops',
+  },
+  {
     name: 'a full page file loses what it did not take',
     file: 'node/state/segments.ts',
     from: '      this.#file.write(index * SEGMENT_BYTES, memory);\n',

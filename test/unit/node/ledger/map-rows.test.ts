@@ -5,7 +5,7 @@ import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex, utf8 } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { createMapRows, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../node/ledger/map-rows.ts';
+import { createMapRows, LAST_SNAPSHOT_WRITES_MIN, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../node/ledger/map-rows.ts';
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
 import {
   type ChangeSet,
@@ -153,6 +153,7 @@ function bench(store = new FragileStore(), room?: MapRoom) {
     root: () => map.root(),
     memoryBytes: () => map.memory().bytes,
     height: () => height,
+    finish: () => rows.finish(map, height),
     async block(count: number): Promise<void> {
       height++;
       const value = utf8(`${height}`);
@@ -182,6 +183,46 @@ test('a snapshot follows once enough keys were written since the last, beside th
   await rows.stop();
   await reopened();
   assert.ok(equalBytes(root(), before));
+});
+
+test('who stops with much to apply writes a last snapshot, and one under way is cut short for it', async () => {
+  for (const underWay of [false, true]) {
+    const { store, rows, block, finish, reopened, root, height } = bench();
+    await block(LAST_SNAPSHOT_WRITES_MIN);
+    const begun = underWay ? rows.rewrite(await created(rows, height(), root()), height()) : Promise.resolve();
+    await block(10);
+    await Promise.all([begun, finish()]);
+    assert.equal(store.get(ledgerKey.mapSnapshot)?.at(-1), 1, 'of the last block');
+    assert.deepEqual(await store.keys(keyspace.mapChanges), []);
+    const before = root();
+    await reopened();
+    assert.ok(equalBytes(root(), before));
+  }
+});
+
+test('an executor that stops leaves its next start nothing to apply', async () => {
+  const store = new FragileStore();
+  const executor = executorOn(store);
+  await grow(executor, 5, 1_000);
+  await executor.stop();
+  assert.equal(store.get(ledgerKey.mapSnapshot)?.at(-1), 5);
+  store.batchesLeft = 0; // a start that had to make the map from the values would write
+  assert.equal((await executorOn(store).open()).height, 5);
+});
+
+test('a last snapshot is not written of little, and a store that takes none does not hold up the stop', async () => {
+  const little = bench();
+  await little.block(LAST_SNAPSHOT_WRITES_MIN - 1);
+  await little.finish();
+  assert.equal(little.store.get(ledgerKey.mapSnapshot), undefined);
+  const full = bench();
+  await full.block(LAST_SNAPSHOT_WRITES_MIN);
+  full.store.batchesLeft = 1;
+  await full.finish();
+  const before = full.root();
+  full.store.batchesLeft = 0;
+  await full.reopened();
+  assert.ok(equalBytes(full.root(), before));
 });
 
 test('a snapshot that meets a damaged page of the map comes to nothing and tells so, and the map opened anew is whole', async () => {

@@ -3,7 +3,7 @@ import { ChainError } from '../../../../node/errors/index.ts';
 import { type PageFile, SEGMENT_BYTES } from '../../../../node/state/index.ts';
 
 export class Pages implements PageFile {
-  readonly bytes = new Uint8Array(64 * SEGMENT_BYTES);
+  bytes = new Uint8Array(64 * SEGMENT_BYTES);
   reads = 0;
   /** Reads after so many give zeros. */
   readsSound = Number.POSITIVE_INFINITY;
@@ -12,7 +12,13 @@ export class Pages implements PageFile {
   #writes = 0;
   write(at: number, bytes: Uint8Array): void {
     if (this.full) throw new ChainError('STORE_FULL', {});
-    if (!this.lost(this.#writes++)) this.bytes.set(bytes, at);
+    if (this.lost(this.#writes++)) return;
+    while (at + bytes.length > this.bytes.length) {
+      const more = new Uint8Array(2 * this.bytes.length);
+      more.set(this.bytes);
+      this.bytes = more;
+    }
+    this.bytes.set(bytes, at);
   }
   read(at: number, count: number): Uint8Array {
     this.reads++;
