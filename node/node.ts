@@ -23,7 +23,7 @@ import {
 } from './chain/index.ts';
 import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
-import { type ByteText, type Digest, type Json, openGenesis, quorumSize, SUITE, toHex } from './format/index.ts';
+import { type ByteText, type Digest, type Json, openGenesis, quorumSize, toHex } from './format/index.ts';
 import {
   type BlockFiles,
   type BlockStore,
@@ -78,7 +78,6 @@ export interface NodeOptions {
   readonly genesisText: string;
   readonly node: string;
   readonly organisation: string;
-  readonly suite?: number;
   /** Another engine than the registry's; for simulations of faulty replicas. */
   readonly createEngine?: DriverOptions['create'];
   readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
@@ -128,8 +127,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const { world, network, store } = options;
   const { crypto } = world;
   const { executor, reader } = reportingDamage(options, (key) => damaged(key));
-  const suite = options.suite ?? SUITE.ed25519;
-  const genesis = openGenesis(crypto, options.genesisText, suite);
+  const genesis = openGenesis(crypto, options.genesisText);
   const opened = await executor.open();
   const blocks = createBlockStore(store, options.files, (key) => damaged(key));
   const rows = createStateRows(store);

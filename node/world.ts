@@ -164,24 +164,24 @@ export interface Network {
   send(to: string, channel: Channel, frame: Uint8Array): boolean;
   broadcast(channel: Channel, frame: Uint8Array): void;
   /** Bytes sent to a peer that it has not taken yet. */
-  queuedBytes?(to: string, channel: Channel): number;
+  queuedBytes(to: string, channel: Channel): number;
   onFrame(handler: (from: string, channel: Channel, frame: Uint8Array) => void): void;
   onPeer(handler: (node: string, state: 'up' | 'down') => void): void;
   peers(): readonly PeerStatus[];
   /** Nodes registered in chain state; the gater admits no others, and cuts those that are no longer listed. */
   admit(nodes: readonly AdmittedNode[]): void;
-  /** Nodes that were registered and are active no longer: they may visit, and nothing else. Without it they are refused like strangers. */
-  visitors?(nodes: readonly Omit<AdmittedNode, 'addresses'>[]): void;
+  /** Nodes that were registered and are active no longer: they may visit, and nothing else. */
+  visitors(nodes: readonly Omit<AdmittedNode, 'addresses'>[]): void;
   /** Answers what visitors ask; undefined answers nothing. */
-  onVisit?(handler: (from: string, question: Uint8Array) => Promise<Uint8Array | undefined>): void;
+  onVisit(handler: (from: string, question: Uint8Array) => Promise<Uint8Array | undefined>): void;
   /** Asks one question of a node that may hold this one to be expelled. @throws ChainError PEER_UNREACHABLE */
-  visit?(node: string, question: Uint8Array): Promise<Uint8Array>;
+  visit(node: string, question: Uint8Array): Promise<Uint8Array>;
   /** While true no peer is dialled; those that dial are let in as before. */
-  keepQuiet?(quiet: boolean): void;
+  keepQuiet(quiet: boolean): void;
   /** Counts a broken rule against a peer; past a bound it is cut off for a while. */
   report(node: string, code: string): void;
   /** `node` is cut off for `forMs`; `code` is the last rule it broke. */
-  onCutOff?(handler: (node: string, code: string, forMs: number) => void): void;
+  onCutOff(handler: (node: string, code: string, forMs: number) => void): void;
 }
 
 export interface AdmittedNode {

@@ -14,6 +14,7 @@ import { type ChainParameters, defaultParameters, isParameterName, isParameterVa
 import { NAME_BYTES_MAX } from './transaction.ts';
 
 export const GENESIS_BYTES_MAX = 4 * 1024 * 1024; // bytes of UTF-8
+const SUITE_MAX = 255;
 
 export type GenesisKey = {
   readonly keyId: string;
@@ -85,10 +86,9 @@ export interface OpenedGenesis {
 }
 
 /**
- * @param suite signature suite of the validators; only a simulator hands in another than Ed25519.
  * @throws DecodeError naming the place when the text is not a genesis file.
  */
-export function openGenesis(crypto: Pick<Crypto, 'hash'>, text: string, suite: number = SUITE.ed25519): OpenedGenesis {
+export function openGenesis(crypto: Pick<Crypto, 'hash'>, text: string): OpenedGenesis {
   if (text.length > GENESIS_BYTES_MAX) throw new DecodeError(`genesis is longer than ${GENESIS_BYTES_MAX} characters`);
   let value: Json;
   let canonical: Uint8Array;
@@ -108,15 +108,15 @@ export function openGenesis(crypto: Pick<Crypto, 'hash'>, text: string, suite: n
       engine: genesis.engine,
       executionVersion: genesis.executionVersion,
       parameters: { ...defaultParameters(), ...genesis.parameters },
-      validators: validatorsOf(genesis, suite),
+      validators: validatorsOf(genesis),
     },
   };
 }
 
-function validatorsOf(genesis: GenesisFile, suite: number): Validator[] {
+function validatorsOf(genesis: GenesisFile): Validator[] {
   return genesis.nodes
     .filter((node) => node.role === 'validator')
-    .map((node) => ({ node: node.id, publicKey: hexBytes(node.validatorKey), suite, weight: node.weight }))
+    .map(({ id, validatorKey, suite = SUITE.ed25519, weight }) => ({ node: id, publicKey: hexBytes(validatorKey), suite, weight }))
     .sort((a, b) => (a.node < b.node ? -1 : 1));
 }
 
@@ -154,6 +154,7 @@ function checkGenesis(value: Json): GenesisFile {
     });
     oneOf(item.role, ['validator', 'observer'], `${at}/role`);
     integer(item.weight, `${at}/weight`, 1);
+    if (item.suite !== undefined) integer(item.suite, `${at}/suite`, 1, SUITE_MAX);
     if (item.role === 'validator') validators++;
   });
   const least = validatorsMin(root.engine);
@@ -190,7 +191,7 @@ function accountKey(key: Fields, at: string, nodes: ReadonlySet<string>): void {
   name(key.keyId, `${at}/keyId`);
   if (typeof key.publicKey !== 'string' || !/^(?:[0-9a-f]{2}){1,128}$/.test(key.publicKey))
     fail(`${at}/publicKey`, 'must be lower-case hex');
-  integer(key.suite, `${at}/suite`, 1, 255);
+  integer(key.suite, `${at}/suite`, 1, SUITE_MAX);
   oneOf(key.kind, ['own', 'custodial'], `${at}/kind`);
   if (key.kind === 'custodial' ? typeof key.node !== 'string' || !nodes.has(key.node) : key.node !== null)
     fail(`${at}/node`, 'must name a node of this file for a custodial key and be null for an own one');

@@ -114,8 +114,6 @@ export interface ExecutorDependencies {
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly genesisText: string;
-  /** Signature suite of the validators; Ed25519 when absent. Only a simulator hands in another. */
-  readonly suite?: number;
   /** Hears of the row of a body that cannot be read. */
   readonly onDamaged?: (key: ByteText) => void;
   /** VERSIONS_MAX unless given. */
@@ -147,7 +145,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const { store, crypto } = deps;
   const blocks = createBlockStore(store, deps.files, deps.onDamaged);
   const state = createStateRows(store);
-  const genesis = openGenesis(crypto, deps.genesisText, deps.suite);
+  const genesis = openGenesis(crypto, deps.genesisText);
   const mapRows = createMapRows({ store, hash: crypto, state, room: deps.mapRoom });
   let map = createStateMap(crypto);
   let opened = false; // the map is the state's

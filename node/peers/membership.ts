@@ -70,7 +70,7 @@ export function createMembership(deps: MembershipDependencies): Membership {
     const expelled = leaving.change(others, nodes, world.clock.monotonic());
     admitted = nodes;
     admitWithLeaving();
-    network.visitors?.(suspended);
+    network.visitors(suspended);
     if (unread !== undefined) tryAgain(unread);
     if (expelled.length > 0) deps.onExpelled();
   }

@@ -20,7 +20,7 @@ export function watchPeers(options: {
   const { network, timers, raise, resolve } = options;
   /** By peer. */
   const calming = new Map<string, () => void>();
-  network.onCutOff?.((peer, code, forMs) => {
+  network.onCutOff((peer, code, forMs) => {
     raise(PEER_CUT_OFF, 'warning', { peer, code });
     calming.get(peer)?.();
     const calm = (): void => {

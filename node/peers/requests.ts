@@ -290,7 +290,7 @@ export class Requests {
   async #answer(from: string, question: Question): Promise<Unanswered> {
     const handler = this.#handlers.get(question.kind);
     if (handler === undefined) return { kind: 'declined', code: 'PEER_DECLINED' };
-    const unread = this.#network.queuedBytes?.(from, 'bulk') ?? 0;
+    const unread = this.#network.queuedBytes(from, 'bulk');
     if (
       unread > UNREAD_BYTES_MAX ||
       this.#questions.of(from, QUESTIONS_SERVED).take(costOf(question)) > 0 ||

@@ -101,7 +101,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
     const now = standing();
     if (now.state === told) return;
     told = now.state;
-    network.keepQuiet?.(now.state === 'expelled');
+    network.keepQuiet(now.state === 'expelled');
     options.onChange(now);
   }
 
@@ -117,7 +117,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
 
   /** Visits those validators that were out of reach for long enough, one after the other. */
   async function check(): Promise<void> {
-    if (visiting || !ownChain || !network.visit) return;
+    if (visiting || !ownChain) return;
     visiting = true;
     try {
       const now = clock.monotonic();
@@ -141,7 +141,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
     const from = seen && seen.height > tip.height && !seen.barrier ? seen.height : tip.height;
     try {
       const question = encodeBulkMessage({ kind: 'getHeaders', id: 1, fromHeight: from + 1, count: VISIT_HEADERS_MAX });
-      const answer = decodeBulkMessage(await network.visit!(node, question));
+      const answer = decodeBulkMessage(await network.visit(node, question));
       if (answer.kind !== 'headersAnswer') return;
       saying.add(node);
       follow(answer.headers);
@@ -172,7 +172,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
   }
 
   // What this node answers as a host. The network asks only for nodes that its own state names as expelled.
-  network.onVisit?.(async (_from, bytes) => {
+  network.onVisit(async (_from, bytes) => {
     let question: ReturnType<typeof decodeBulkMessage>;
     try {
       question = decodeBulkMessage(bytes);
@@ -191,7 +191,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
       if (!active || told !== 'unknown') judge(); // of what happened since its own chain knows nothing
     },
     start() {
-      if (network.visit) cancel = world.timers.every(Math.min(VISIT_CHECK_MS, visitEveryMs), () => void check());
+      cancel = world.timers.every(Math.min(VISIT_CHECK_MS, visitEveryMs), () => void check());
     },
     stop() {
       cancel?.();

@@ -71,7 +71,7 @@ export class FullNodes {
     this.#cluster = cluster;
     this.#setup = setup;
     for (const machine of cluster.machines) machine.disk.hooksStores = true;
-    const { configuration } = openGenesis(cluster.keys, setup.genesisText, setup.suite);
+    const { configuration } = openGenesis(cluster.keys, setup.genesisText);
     this.#configurations.set(1, { hex: toHex(encodeConfiguration(configuration)), configuration });
   }
 
@@ -107,7 +107,7 @@ export class FullNodes {
     const store = process.openStore('chain');
     const local = process.openStore('local');
     const directory = process.openDirectory(BLOCK_FILES_DIRECTORY);
-    const { chainId } = openGenesis(world.crypto, this.#setup.genesisText, this.#setup.suite);
+    const { chainId } = openGenesis(world.crypto, this.#setup.genesisText);
     const blocks = createBlockStore(store, createBlockReads(directory, chainId));
     const setup = this.#setup;
     const i = this.#cluster.names.indexOf(process.node);
@@ -126,7 +126,6 @@ export class FullNodes {
         builtins: setup.builtins,
         machine: setup.machine,
         genesisText: setup.genesisText,
-        suite: setup.suite,
         ...(setup.limits.versionsMax ? { versionsMax: setup.limits.versionsMax } : {}),
       });
       const voteLog: AppendLog = process.openLog('votes');
@@ -151,7 +150,6 @@ export class FullNodes {
         genesisText: setup.genesisText,
         node: process.node,
         organisation: setup.organisationOf(i),
-        suite: setup.suite,
         signWithValidatorKey: (message) => signer.sign(message),
         signWithCustodialKey: (message) => setup.custodial[i]!.sign(message),
         mempool: { countMax: setup.mempoolCountMax, bytesMax: 16_777_216 },

@@ -73,7 +73,6 @@ export interface Bulk {
 
 export interface FullSetup {
   readonly genesisText: string;
-  readonly suite: number;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
   readonly motions: readonly Motion[];
@@ -213,7 +212,6 @@ export function fullSetup(
   const numbers = new Map<ByteText, number>();
   return {
     genesisText: JSON.stringify(genesis),
-    suite,
     machine: loaded,
     motions,
     mempoolCountMax,

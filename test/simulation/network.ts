@@ -1,4 +1,5 @@
 /** A network that loses, delays, repeats and parts. One fabric per cluster; each process has its own `SimNetwork` on it. */
+import { ChainError } from '../../node/errors/index.ts';
 import type { AdmittedNode, Channel, Network, PeerStatus } from '../../node/world.ts';
 import { FRAME_BYTES_MAX } from '../../node/world.ts';
 import type { SeededRandom } from './random.ts';
@@ -94,6 +95,21 @@ export class Fabric {
     return true;
   }
 
+  /** A question over a connection of its own, to a node that may have no other with this one; undefined where no answer comes. */
+  async ask(from: string, to: string, question: Uint8Array): Promise<Uint8Array | undefined> {
+    const crosses = async (): Promise<boolean> => {
+      const { lossRatio, delayMinMs, delayMaxMs } = this.faults;
+      const isLost = this.#random.chance(lossRatio);
+      await new Promise<void>(
+        (resolve) => void this.#scheduler.after(delayMinMs + this.#random.ratio() * (delayMaxMs - delayMinMs), resolve),
+      );
+      return !isLost && (this.groups.get(from) ?? 0) === (this.groups.get(to) ?? 0);
+    };
+    const host = (await crosses()) ? this.#ports.get(to) : undefined;
+    const answer = await host?.answerVisit(from, question);
+    return answer && (await crosses()) ? answer : undefined;
+  }
+
   /** Each refuses whoever it was not told to admit, so a connection takes both. */
   #meet(a: SimNetwork, b: SimNetwork): boolean {
     return a.admits(b.self) && b.admits(a.self) && !(this.#apart.includes(a.self) && this.#apart.includes(b.self));
@@ -113,6 +129,8 @@ export class SimNetwork implements Network {
   readonly reports: { readonly node: string; readonly code: string }[] = [];
   /** Undefined until somebody says: everyone. */
   #admitted: ReadonlySet<string> | undefined;
+  #visitors: ReadonlySet<string> = new Set();
+  #visitHandler: ((from: string, question: Uint8Array) => Promise<Uint8Array | undefined>) | undefined;
 
   constructor(fabric: Fabric, self: string) {
     this.#fabric = fabric;
@@ -146,8 +164,37 @@ export class SimNetwork implements Network {
   }
 
   peers(): readonly PeerStatus[] {
-    return this.#fabric.met(this).map((node) => ({ node, connected: true, lastSeenMs: 0, address: undefined }));
+    const met = this.#fabric.met(this);
+    const apart = [...(this.#admitted ?? [])].filter((node) => node !== this.self && !met.includes(node)).sort();
+    const status = (node: string, connected: boolean): PeerStatus => ({ node, connected, lastSeenMs: 0, address: undefined });
+    return [...met.map((node) => status(node, true)), ...apart.map((node) => status(node, false))];
   }
+
+  queuedBytes(): number {
+    return 0; // a frame is on its way at once
+  }
+
+  visitors(nodes: readonly Omit<AdmittedNode, 'addresses'>[]): void {
+    this.#visitors = new Set(nodes.map(({ node }) => node));
+  }
+
+  onVisit(handler: (from: string, question: Uint8Array) => Promise<Uint8Array | undefined>): void {
+    this.#visitHandler = handler;
+  }
+
+  async visit(node: string, question: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#fabric.ask(this.self, node, question);
+    if (answer === undefined) throw new ChainError('PEER_UNREACHABLE', { peer: node });
+    return answer;
+  }
+
+  async answerVisit(from: string, question: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#visitors.has(from) ? this.#visitHandler?.(from, question) : undefined;
+  }
+
+  keepQuiet(): void {} // connections come about without dialling
+
+  onCutOff(): void {} // nobody is cut off
 
   admit(nodes: readonly AdmittedNode[]): void {
     this.#fabric.readmit(this, () => {

@@ -2,6 +2,7 @@
  * The simulated World: one machine per node with a disk that outlives its processes, clocks that disagree, and a network that fails, all driven
  * by one event queue and one seed. Any node that takes its clock, timers, random, log, store and network from here runs repeatably.
  */
+import { ChainError } from '../../node/errors/index.ts';
 import type { SteppedCrypto } from '../../node/format/index.ts';
 import type { AppendLog, FileDirectory, LedgerStore, Log, Network, World } from '../../node/world.ts';
 import { type Later, SimDisk, simDirectory, SimLog, SimStore } from './disk.ts';
@@ -147,10 +148,19 @@ function mortal(network: SimNetwork, alive: () => boolean): Network {
     broadcast: (channel, frame) => {
       if (alive()) network.broadcast(channel, frame);
     },
+    queuedBytes: () => network.queuedBytes(),
     onFrame: (handler) => network.onFrame(handler),
     onPeer: (handler) => network.onPeer(handler),
     peers: () => network.peers(),
     admit: (nodes) => network.admit(nodes),
+    visitors: (nodes) => network.visitors(nodes),
+    onVisit: (handler) => network.onVisit(handler),
+    visit: async (node, question) => {
+      if (!alive()) throw new ChainError('NODE_STOPPING');
+      return network.visit(node, question);
+    },
+    keepQuiet: () => network.keepQuiet(),
     report: (node, code) => network.report(node, code),
+    onCutOff: () => network.onCutOff(),
   };
 }

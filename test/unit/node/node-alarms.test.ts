@@ -18,6 +18,7 @@ import { createContracts } from '../../../node/ledger/contracts.ts';
 import { ledgerKey } from '../../../node/ledger/keys.ts';
 import { createExecutor } from '../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../tools/inline-executor.ts';
+import { lonelyNetwork } from '../../tools/lonely-network.ts';
 import { createLedgerReader } from '../../../node/ledger/reader.ts';
 import { asSnapshot } from '../../tools/store-snapshot.ts';
 import { createReaderPort } from '../../../node/ledger/reader-port.ts';
@@ -58,18 +59,11 @@ async function start(suspended: readonly string[] = [], lost?: LogLoss) {
   const visitors: string[][] = [];
   const quiet: boolean[] = [];
   const network: Network = {
-    self: SELF,
+    ...lonelyNetwork(SELF),
     visitors: (nodes) => void visitors.push(nodes.map(({ node }) => node)),
     keepQuiet: (now) => void quiet.push(now),
-    start: async () => undefined,
-    stop: async () => undefined,
-    send: () => true,
-    broadcast: () => undefined,
     onFrame: (handler) => void frames.push(handler),
-    onPeer: () => undefined,
-    peers: () => [],
     admit: (nodes) => void admitted.push(nodes.map(({ node }) => node)),
-    report: () => undefined,
   };
   const contracts = await createContracts(crypto, 1);
   const files = memoryBlockFiles(openGenesis(crypto, genesisText).chainId);

@@ -94,7 +94,7 @@ const callOf = (salt: number, gasLimit = 1_000_000): Uint8Array =>
   signTransaction(
     keys,
     {
-      chainId: openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId,
+      chainId: openGenesis(keys, JSON.stringify(GENESIS)).chainId,
       sender: 'mes@works',
       keyId: 'k',
       salt: new Uint8Array(16).fill(salt),
@@ -135,7 +135,6 @@ async function open(
     builtins,
     machine: { bundleDigest: '' } as ContractMachine,
     genesisText,
-    suite: SUITE.simulated,
   });
   const clock = { nowMs: START_MS + 1_000 };
   const world = {
@@ -325,7 +324,7 @@ function certify(
   digest: Digest,
   { height = 1, phase = 'commit' as 'commit' | 'prepare', nodes = NODES as readonly string[] } = {},
 ): Certificate {
-  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS), SUITE.simulated).chainId, phase, { view: 0, height, digest });
+  const message = voteSigningBytes(openGenesis(keys, JSON.stringify(GENESIS)).chainId, phase, { view: 0, height, digest });
   return { view: 0, height, digest, votes: nodes.map((node) => ({ node, signature: signers.get(node)!.sign(message) })) };
 }
 

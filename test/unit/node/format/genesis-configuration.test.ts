@@ -34,6 +34,13 @@ test('a genesis file gives its hash, its chainId and a configuration of its vali
   assert.equal(consensusHashOf(crypto, opened.configuration).length, 32);
 });
 
+test('the suite of a validator is that of its node, Ed25519 unless it says another', () => {
+  const genesis = genesisFixture();
+  const nodes = genesis.nodes.map((node) => (node.id === 'east-1' ? { ...node, suite: 7 } : node));
+  const { validators } = openGenesis(crypto, JSON.stringify({ ...genesis, nodes })).configuration;
+  for (const { node, suite } of validators) assert.equal(suite, node === 'east-1' ? 7 : 1, node);
+});
+
 test('indentation and order of names do not change the chain, one changed character of content does', () => {
   const genesis = genesisFixture();
   const one = openGenesis(crypto, JSON.stringify(genesis));
@@ -60,6 +67,7 @@ const refused: readonly (readonly [string, object, RegExp])[] = [
   ['a node of no organisation', { nodes: [{ ...node0, organisation: 'x' }] }, /\/nodes\/0\/organisation/],
   ['a key in upper case', { nodes: [{ ...node0, validatorKey: node0.validatorKey.toUpperCase() }] }, /\/nodes\/0\/validatorKey/],
   ['a weight of zero', { nodes: [{ ...node0, weight: 0 }] }, /\/nodes\/0\/weight/],
+  ['a signature suite of zero', { nodes: [{ ...node0, suite: 0 }] }, /\/nodes\/0\/suite/],
   ['a missing list', { devices: undefined }, /\/devices/],
   ['a device of no factory', { devices: [{ id: 'D', organisation: 'north', factory: 'F9' }] }, /\/devices\/0\/factory/],
   ['a fraction', { timestampMs: 1.5 }, /not JSON of text and whole numbers/],

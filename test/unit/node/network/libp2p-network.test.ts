@@ -204,7 +204,7 @@ test('a peer reported too often is cut off and not let back in at once', async (
   const nodes = await pair();
   const [a, b] = nodes;
   const cutOff: unknown[] = [];
-  a.network.onCutOff!((...said) => cutOff.push(said));
+  a.network.onCutOff((...said) => cutOff.push(said));
   for (let n = 1; n < REPORTS_MAX; n++) a.network.report('b', 'PEER_MESSAGE_MALFORMED');
   assert.ok(isUp(a, 'b'));
   a.network.report('b', 'PEER_MESSAGE_MALFORMED');
@@ -349,7 +349,7 @@ test('a peer that takes nothing of what waits for it has its link cut after a wh
   await until('m is up', () => isUp(a, 'm'));
   const frame = new Uint8Array(FRAME_BYTES_MAX.bulk);
   for (let i = 0; i < 3; i++) a.network.send('m', 'bulk', frame);
-  const queued = () => a.network.queuedBytes!('m', 'bulk');
+  const queued = () => a.network.queuedBytes('m', 'bulk');
   let last = -1;
   await until('nothing moves', () => {
     const same = queued() === last;

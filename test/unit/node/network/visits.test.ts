@@ -88,7 +88,7 @@ test('a node that was away when it was expelled learns it from the others, keeps
   try {
     for (const node of others) {
       node.network.admit(listing(others));
-      node.network.visitors!([visitorOf(expelled)]);
+      node.network.visitors([visitorOf(expelled)]);
     }
     expelled.network.admit(listing(nodes)); // its own chain says that all four belong
     for (const node of nodes) node.watch.start();
@@ -111,7 +111,7 @@ test('a node that was away when it was expelled learns it from the others, keeps
     }
 
     for (const node of others) {
-      node.network.visitors!([]);
+      node.network.visitors([]);
       node.network.admit(listing(nodes));
     }
     await until('the node to be let in again', () => expelled.changes.length > 1);
@@ -128,7 +128,7 @@ test('one peer that says so is no expulsion: more must say it than may lie', { t
   const node = await member(EXPELLED, AWAY_AT);
   const nodes = [liar, honest, node];
   try {
-    liar.network.visitors!([visitorOf(node)]);
+    liar.network.visitors([visitorOf(node)]);
     honest.network.admit(listing([honest, node]));
     node.network.admit(listing(nodes));
     node.watch.start();
@@ -148,7 +148,7 @@ test('an expelled node gets headers with certificates, no blocks, rows or transa
 }, async () => {
   const host = await member(MEMBERS[0]!, HEIGHT);
   const guest = await visitor(EXPELLED);
-  host.network.visitors!([
+  host.network.visitors([
     { node: EXPELLED, transportKey: guest.peerId.type === 'Ed25519' ? guest.peerId.publicKey.raw : new Uint8Array() },
   ]);
   try {

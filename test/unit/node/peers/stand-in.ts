@@ -3,6 +3,7 @@ import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { decodeBlock, type Digest, encodeBlock, encodeHeader, equalBytes, headerHash, utf8 } from '../../../../node/format/index.ts';
+import { lonelyNetwork } from '../../../tools/lonely-network.ts';
 import type { BlockSource } from '../../../../node/peers/block-server.ts';
 import { createRealWorld } from '../../../../node/real/world.ts';
 import type { Channel, Log, Network } from '../../../../node/world.ts';
@@ -43,7 +44,7 @@ export function createHub(): { join(self: string): MemoryNetwork } {
   return {
     join(self) {
       const network: MemoryNetwork = {
-        self,
+        ...lonelyNetwork(self),
         reports: [],
         hears: true,
         start: async () => {
@@ -53,7 +54,6 @@ export function createHub(): { join(self: string): MemoryNetwork } {
             for (const handler of members.get(self)!.peer) handler(other, 'up');
           }
         },
-        stop: async () => undefined,
         send(to, channel, frame) {
           const target = members.get(to);
           if (target === undefined || !members.has(self)) return false;
@@ -70,7 +70,6 @@ export function createHub(): { join(self: string): MemoryNetwork } {
         onPeer: (handler) => void members.get(self)!.peer.push(handler),
         peers: () =>
           [...members.keys()].filter((node) => node !== self).map((node) => ({ node, connected: true, lastSeenMs: 0, address: undefined })),
-        admit: () => undefined,
         report: (node, code) => void network.reports.push({ node, code }),
         hear(from, channel, frame) {
           for (const handler of members.get(self)!.frame) handler(from, channel, frame);

@@ -8,6 +8,7 @@ import type { BlockFiles } from '../../../../node/ledger/block-files.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { inlineExecutor } from '../../../tools/inline-executor.ts';
+import { lonelyNetwork } from '../../../tools/lonely-network.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createLedgerReader } from '../../../../node/ledger/reader.ts';
 import { createReaderPort } from '../../../../node/ledger/reader-port.ts';
@@ -16,7 +17,7 @@ import { createNode, type Node } from '../../../../node/node.ts';
 import { createPause, createSlices } from '../../../../node/pace/slices.ts';
 import { keyspace } from '../../../../node/store/index.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
-import type { LedgerStore, Network } from '../../../../node/world.ts';
+import type { LedgerStore } from '../../../../node/world.ts';
 import { asSnapshot } from '../../../tools/store-snapshot.ts';
 import { crypto, testKey } from '../format/genesis-fixture.ts';
 import { executorOn, filesOf, genesisText, grow, transaction } from '../ledger/small-chain.ts';
@@ -50,16 +51,11 @@ before(async () => {
       throw new Error('a large body is read in one piece');
     },
   };
-  const nothing = (): void => undefined;
-  const network: Network = {
-    ...{ self: SELF, start: async () => undefined, stop: async () => undefined, send: () => true, broadcast: nothing },
-    ...{ onFrame: nothing, onPeer: nothing, peers: () => [], admit: nothing, report: nothing },
-  };
   const contracts = await createContracts(crypto, 1);
   const verifier = { verify: async (...check: Parameters<typeof crypto.verify>) => crypto.verify(...check), stop: async () => undefined };
   node = await createNode({
     world: { clock: time, timers: time, log: new MemoryLog(), crypto, random: { bytes: (count) => new Uint8Array(count) }, verifier },
-    ...{ network, store, files, local: new MemoryStore(), genesisText, node: SELF, organisation: 'north' },
+    ...{ network: lonelyNetwork(SELF), store, files, local: new MemoryStore(), genesisText, node: SELF, organisation: 'north' },
     voteLog: { records: [], append: async () => undefined, rewrite: async () => undefined, close: async () => undefined },
     executor: inlineExecutor(
       createExecutor({ store: written, files: filesOf(written), crypto, clock: time, genesisText, ...contracts }),
