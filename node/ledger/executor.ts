@@ -109,7 +109,7 @@ export interface ExecutorDependencies {
   /** Bodies of final blocks. */
   readonly files: BlockReads;
   readonly crypto: Crypto & MapHash;
-  /** Bounds what a proposer puts into a block; no verdict depends on it. */
+  /** Bounds what a proposer puts into a block and how long a stop takes; no verdict depends on it. */
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly builtins: ReadonlyMap<string, BuiltinContract>;
   readonly machine: ContractMachine;
@@ -146,7 +146,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   const blocks = createBlockStore(store, deps.files, deps.onDamaged);
   const state = createStateRows(store);
   const genesis = openGenesis(crypto, deps.genesisText);
-  const mapRows = createMapRows({ store, hash: crypto, state, room: deps.mapRoom });
+  const mapRows = createMapRows({ store, hash: crypto, state, clock: deps.clock, room: deps.mapRoom });
   let map = createStateMap(crypto);
   let opened = false; // the map is the state's
   const { repair } = createLedgerRepair({

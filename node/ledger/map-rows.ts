@@ -25,7 +25,7 @@ import {
   writeSnapshot,
 } from '../state/index.ts';
 import { keyspace, rangeAround } from '../store/index.ts';
-import type { Store, StoreOperation } from '../world.ts';
+import type { Clock, Store, StoreOperation } from '../world.ts';
 import { ledgerKey } from './keys.ts';
 import { pathOf, type StateRows } from './state-rows.ts';
 
@@ -38,8 +38,9 @@ const SNAPSHOT_PART = 4;
 /** A node that stops writes one more once so many keys were written since the last, and a part of all keys, so that its next start has little to apply. */
 export const LAST_SNAPSHOT_WRITES_MIN = 10_000;
 const LAST_SNAPSHOT_PART = 16;
-/** Entries of the largest map of which a node that stops writes a snapshot: some 5 s. A start from a larger one takes longer than what it would save. */
+/** Entries of the largest map of which a node that stops writes a snapshot, some 5 s, and the time that it takes for it where the disk is slow. */
 const LAST_SNAPSHOT_ENTRIES_MAX = 5_000_000;
+const LAST_SNAPSHOT_MS_MAX = 6_000;
 /** Keys of change sets that are applied at once at a start. */
 const REPLAY_WRITES = 200_000;
 const VALUES_PER_STAGE = 10_000;
@@ -67,15 +68,17 @@ export function createMapRows(deps: {
   readonly store: Store;
   readonly hash: MapHash;
   readonly state: StateRows;
+  /** Bounds the last snapshot of a node that stops. */
+  readonly clock: Pick<Clock, 'monotonic'>;
   /** Undefined: all of the map stays in memory. */
   readonly room: MapRoom | undefined;
 }): MapRows {
-  const { store, hash, state, room } = deps;
+  const { store, hash, state, clock, room } = deps;
   let writesSince = 0;
   let running: Promise<void> | undefined;
   let stopped = false;
-  /** The snapshot under way is not wanted any more. */
-  let isCut = false;
+  /** The snapshot under way is given up after this time. */
+  let untilMs = Number.POSITIVE_INFINITY;
   let lost: PagesDamaged | undefined;
 
   async function open(height: number, stateRoot: Digest): Promise<StateMap> {
@@ -167,7 +170,7 @@ export function createMapRows(deps: {
     const covered = writesSince;
     let number = 0;
     for (const frame of writeSnapshot(hash, { height, root: held.root, count: held.count }, held.entries())) {
-      if (isCut) return;
+      if (clock.monotonic() >= untilMs) return;
       await store.batch([{ key: ledgerKey.mapFrame(height, number++), value: frame }], { sync: false });
     }
     await store.batch([{ key: ledgerKey.mapSnapshot, value: new Writer(8).u64(height).finish() }], { sync: true });
@@ -189,7 +192,7 @@ export function createMapRows(deps: {
 
   async function stop(): Promise<void> {
     stopped = true;
-    isCut = true;
+    untilMs = 0;
     await running?.catch(() => undefined);
   }
 
@@ -211,7 +214,7 @@ export function createMapRows(deps: {
       await stop();
       const count = map.count();
       if (writesSince < Math.max(LAST_SNAPSHOT_WRITES_MIN, count / LAST_SNAPSHOT_PART) || count > LAST_SNAPSHOT_ENTRIES_MAX) return;
-      isCut = false;
+      untilMs = clock.monotonic() + LAST_SNAPSHOT_MS_MAX;
       await rewrite(map, height).catch(undefinedWhenStoreFails);
     },
   };

@@ -313,7 +313,7 @@ const pages: readonly PlantedBug[] = [
   {
     name: 'a snapshot under way at the stop holds back the last one',
     file: 'node/ledger/map-rows.ts',
-    from: '      isCut = false;\n',
+    from: '      untilMs = clock.monotonic() + LAST_SNAPSHOT_MS_MAX;\n',
     to: '',
     test: 'test/unit/node/ledger/map-rows.test.ts',
     only: 'writes a last snapshot',

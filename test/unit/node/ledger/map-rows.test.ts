@@ -144,11 +144,14 @@ test('before the chain is open a damaged value is no value of another state', as
 
 /** A map that grows by blocks of many keys, without a chain around it. */
 function bench(store = new FragileStore(), room?: MapRoom) {
-  const rows = createMapRows({ store, hash: crypto, state: createStateRows(store), room });
+  const time = { nowMs: 0, stepMs: 0 };
+  const clock = { monotonic: () => (time.nowMs += time.stepMs) };
+  const rows = createMapRows({ store, hash: crypto, state: createStateRows(store), clock, room });
   let map: StateMap = createStateMap(crypto, room);
   let height = -1;
   return {
     store,
+    time,
     rows,
     root: () => map.root(),
     memoryBytes: () => map.memory().bytes,
@@ -166,7 +169,7 @@ function bench(store = new FragileStore(), room?: MapRoom) {
       rows.committed(map, set);
     },
     async reopened(): Promise<MapRows> {
-      const again = createMapRows({ store, hash: crypto, state: createStateRows(store), room });
+      const again = createMapRows({ store, hash: crypto, state: createStateRows(store), clock, room });
       map = await again.open(height, map.root());
       return again;
     },
@@ -210,11 +213,16 @@ test('an executor that stops leaves its next start nothing to apply', async () =
   assert.equal((await executorOn(store).open()).height, 5);
 });
 
-test('a last snapshot is not written of little, and a store that takes none does not hold up the stop', async () => {
+test('a last snapshot is not written of little, and a store that is slow or takes none does not hold up the stop', async () => {
   const little = bench();
   await little.block(LAST_SNAPSHOT_WRITES_MIN - 1);
   await little.finish();
   assert.equal(little.store.get(ledgerKey.mapSnapshot), undefined);
+  const slow = bench();
+  await slow.block(LAST_SNAPSHOT_WRITES_MIN);
+  slow.time.stepMs = 3_000;
+  await slow.finish();
+  assert.equal(slow.store.get(ledgerKey.mapSnapshot), undefined, 'past its time');
   const full = bench();
   await full.block(LAST_SNAPSHOT_WRITES_MIN);
   full.store.batchesLeft = 1;
