@@ -169,6 +169,16 @@ export function compareToken(bytes: Uint8Array, at: number, token: Uint8Array): 
   return 0;
 }
 
+/** Names of a map hold no character above U+D7FF, so that the order of their bytes is that of their UTF-16 units. */
+export function isBefore(bytes: Uint8Array, aFrom: number, aTo: number, bFrom: number, bTo: number): boolean {
+  const shared = Math.min(aTo - aFrom, bTo - bFrom);
+  for (let i = 0; i < shared; i++) {
+    const difference = bytes[aFrom + i]! - bytes[bFrom + i]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return aTo - aFrom < bTo - bFrom;
+}
+
 /** See isFieldName. */
 export function isNameAt(bytes: Uint8Array, from: number, to: number): boolean {
   if (to === from || to - from > 3 * FIELD_NAME_LENGTH_MAX) return false;
