@@ -72,13 +72,27 @@ export function executeTransaction(tx: TransactionContext, block: BlockContext, 
   } catch (error) {
     const failure = failureOf(error);
     return {
-      ...{ status: 'failed', code: failure.code, detail: detailOf(failure), failedCall: at, gasUsed: run.tank.used },
-      ...{ results: [], events: [], written: [], writes: NO_WRITES },
+      status: 'failed',
+      code: failure.code,
+      detail: detailOf(failure),
+      failedCall: at,
+      gasUsed: run.tank.used,
+      results: [],
+      events: [],
+      written: [],
+      writes: NO_WRITES,
     };
   }
   return {
-    ...{ status: 'ok', code: 'OK', detail: NO_BYTES, failedCall: 0, gasUsed: run.tank.used },
-    ...{ results, events: run.events, written: run.written, writes: run.overlay.writes() },
+    status: 'ok',
+    code: 'OK',
+    detail: NO_BYTES,
+    failedCall: 0,
+    gasUsed: run.tank.used,
+    results,
+    events: run.events,
+    written: run.written,
+    writes: run.overlay.writes(),
   };
 }
 

@@ -20,6 +20,7 @@ export {
   type AccountData,
   type AccountKey,
   anchoredHead,
+  Asked,
   auditKey,
   classAt,
   configurationOf,

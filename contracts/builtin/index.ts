@@ -38,6 +38,7 @@ export {
   utf8Text,
 } from './layout.ts';
 export {
+  Asked,
   classAt,
   GAS_PER_CLASS_BYTE,
   keyConflict,

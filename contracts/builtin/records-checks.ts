@@ -130,31 +130,50 @@ export function classAt(read: Read, name: string, version: number): ClassDefinit
   return undefined;
 }
 
+/** Said of what nothing is wrong with. */
+const FINE = 'fine';
+
+/** What the records of one call have asked: none asks again what one before it did. */
+export class Asked {
+  readonly factories = new Map<string, ErrorCode | typeof FINE>();
+  readonly devices = new Map<string, ErrorCode | typeof FINE>();
+  /** By class. */
+  readonly mappings = new Map<string, Map<string, ErrorCode | typeof FINE>>();
+}
+
 /**
- * The faults of a record's factory and devices: each must belong to the writer's organisation or be granted to it. They are read one by
- * one, as the caller goes on; `known` remembers answers within a call.
+ * The faults of a record's factory and devices: each must belong to the writer's organisation or be granted to it. The next is looked for
+ * once `refuse` has taken one; where it throws, nothing more is read.
  */
-export function* ownershipFaults(
+export function ownershipFaults(
   host: Reading,
   org: string,
   definition: ClassDefinition,
-  facts: Pick<RecordFacts, 'factory' | 'devices'>,
+  { factory, devices }: Pick<RecordFacts, 'factory' | 'devices'>,
   record: number,
-  known: Map<string, ErrorCode | undefined>,
-): Generator<ContractFailure, void> {
-  const named: (readonly ['factory' | 'device', string, string])[] = [];
-  if (facts.factory !== undefined) named.push(['factory', facts.factory, definition.facts.factory ?? '']);
-  for (const id of facts.devices) named.push(['device', id, definition.facts.device ?? 'ext.device_id']);
-  for (const [kind, id, path] of named) {
-    const name = `${kind}/${id}`;
-    if (!known.has(name))
-      known.set(
-        name,
-        cached(host, `owner\0${org}\0${name}`, () => ownershipFault(host, org, kind, id)),
-      );
-    const code = known.get(name);
-    if (code !== undefined) yield failure(code, record, path.split('.'), { [kind]: id });
+  asked: Asked,
+  refuse: (fault: ContractFailure) => void,
+): void {
+  if (factory !== undefined) {
+    const code = asked.factories.get(factory) ?? askOwner(host, org, 'factory', factory, asked.factories);
+    if (code !== FINE) refuse(failure(code, record, (definition.facts.factory ?? '').split('.'), { factory }));
   }
+  for (const device of devices) {
+    const code = asked.devices.get(device) ?? askOwner(host, org, 'device', device, asked.devices);
+    if (code !== FINE) refuse(failure(code, record, (definition.facts.device ?? 'ext.device_id').split('.'), { device }));
+  }
+}
+
+function askOwner(
+  host: Reading,
+  org: string,
+  kind: 'factory' | 'device',
+  id: string,
+  asked: Map<string, ErrorCode | typeof FINE>,
+): ErrorCode | typeof FINE {
+  const code = cached(host, `owner\0${org}\0${kind}/${id}`, () => ownershipFault(host, org, kind, id)) ?? FINE;
+  asked.set(id, code);
+  return code;
 }
 
 function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', id: string): ErrorCode | undefined {
@@ -169,25 +188,28 @@ function ownershipFault(host: Reading, org: string, kind: 'factory' | 'device', 
 
 /**
  * Whether each mapping that a record says filled in values is registered, in force and for its class: a reader of the record finds the
- * rules there. A mapping of any organisation will do; `known` remembers answers within a call.
+ * rules there. A mapping of any organisation will do. `refuse` as above.
  */
-export function* mappingFaults(
+export function mappingFaults(
   host: Reading,
-  definition: ClassDefinition,
+  { name: recordClass }: ClassDefinition,
   { mappings }: Pick<RecordFacts, 'mappings'>,
   record: number,
-  known: Map<string, ErrorCode | undefined>,
-): Generator<ContractFailure, void> {
+  asked: Asked,
+  refuse: (fault: ContractFailure) => void,
+): void {
   for (const mapping of mappings) {
-    const name = `mapping/${definition.name}/${mapping}`;
-    if (!known.has(name))
-      known.set(
-        name,
-        cached(host, `mapping\0${name}`, () => mappingFault(host, definition.name, mapping)),
-      );
-    const code = known.get(name);
-    if (code !== undefined) yield failure(code, record, ['ext', 'filled'], { mapping });
+    const code = asked.mappings.get(recordClass)?.get(mapping) ?? askMapping(host, recordClass, mapping, asked);
+    if (code !== FINE) refuse(failure(code, record, ['ext', 'filled'], { mapping }));
   }
+}
+
+function askMapping(host: Reading, recordClass: string, mapping: string, { mappings }: Asked): ErrorCode | typeof FINE {
+  const question = `mapping\0mapping/${recordClass}/${mapping}`;
+  const code = cached(host, question, () => mappingFault(host, recordClass, mapping)) ?? FINE;
+  const ofClass = mappings.get(recordClass) ?? new Map<string, ErrorCode | typeof FINE>();
+  mappings.set(recordClass, ofClass.set(mapping, code));
+  return code;
 }
 
 function mappingFault(host: Reading, recordClass: string, mapping: string): ErrorCode | undefined {

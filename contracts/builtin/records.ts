@@ -6,23 +6,18 @@
  * `submit` takes encodeSubmissions, `amend` and `withdraw` take encodeAmendment; results are encodeRecordResults,
  * which its events are derived from. Deterministic: see design/execution.
  */
-import type { ErrorCode } from '../../node/errors/index.ts';
 import {
   type Amendment,
-  appendToTerm,
-  type ByteText,
   compareDecimal,
   decodeAmendment,
   decodeContent,
   decodeJson,
   decodeSubmissions,
-  decodeTerm,
   type Digest,
   DIGEST_ALGORITHM,
   encodeJson,
   encodeRecordResults,
   encodeRecordVersion,
-  encodeTerm,
   equalBytes,
   fromHex,
   indexDigest,
@@ -32,7 +27,6 @@ import {
   recordDigest,
   recordIdOfKeyText,
   type RecordOrigin,
-  type RecordPosition,
   type RecordResult,
   RECORDS_PER_CALL_MAX,
   type RecordText,
@@ -42,10 +36,6 @@ import {
   type Submission,
   toByteText,
   toHex,
-  type Term,
-  TERM_START,
-  termDigest,
-  type TermEntry,
 } from '../../node/format/index.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
@@ -53,6 +43,7 @@ import { type ClassDefinition, isBlank, judgeContent, type JudgedContent, keyOf,
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
 import {
+  Asked,
   classAt,
   failure,
   keyConflict,
@@ -62,6 +53,7 @@ import {
   seesRecord,
   senderOrganisation,
 } from './records-checks.ts';
+import { OpenTerms } from './records-terms.ts';
 import { currentVersion, readVersion, VERSIONS_MAX } from './records-versions.ts';
 
 // Measured by test/bench/gas-calibrate.ts; host calls are priced by the host.
@@ -94,21 +86,22 @@ function submit(host: Host, args: Uint8Array): Uint8Array {
   if (submissions.length === 0) throw new ContractFailure('RECORD_NONE');
   for (const submission of submissions) host.useGas(recordGas(submission.content));
   const org = senderOrganisation(host, 'record:submit');
-  const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
+  const known = new Known();
   const results: RecordResult[] = [];
   for (const submission of submissions) results.push(submitOne(host, org, submission, results.length, known));
-  saveTerms(host, known.terms);
+  known.terms.save(host);
   saveSources(host, submissions);
   return encodeRecordResults(results);
 }
 
 function submitOne(host: Host, org: string, submission: Submission, at: number, known: Known): RecordResult {
   const opened = openContent(host, org, submission.class, submission.classVersion, submission.content, at, known);
-  const { definition, facts, keyText, hasKey, digest } = opened;
+  const { definition, digest } = opened;
+  const { facts, keyText, hasKey } = opened.content;
   if (!hasKey) throw failure('RECORD_KEY_EMPTY', at, []);
   const recordId = recordIdOfKeyText(host, definition.name, org, keyText);
   const id = toByteText(recordId);
-  const normalDigest = opened.normalDigest(host);
+  const normalDigest = opened.content.normalDigest(host);
   const first = readVersion(host, id, 1);
   if (first) return repeated(host, first, digest, normalDigest ?? digest, recordId, at);
   const record: RecordVersion = {
@@ -122,17 +115,16 @@ function submitOne(host: Host, org: string, submission: Submission, at: number, 
     state: 'current',
     sourceDigest: sourceDigest(host, submission.source),
     change: undefined,
-    ...positionOf(host, at),
+    height: host.block.height,
+    index: host.transaction.index,
+    call: host.callIndex,
+    item: at,
+    transactionId: host.transaction.transactionId,
   };
   host.put(recordKey.version(id, 1), encodeRecordVersion(record));
-  joinTerms(host, recordId, 1, definition, facts, known.terms);
+  known.terms.join(host, recordId, 1, definition, facts);
   tell(host, recordId, record, undefined, facts);
   return { status: 'stored', class: definition.name, id: recordId, recordDigest: digest };
-}
-
-/** Where what this call writes stands. */
-function positionOf({ block, transaction, callIndex }: Host, item: number): RecordPosition {
-  return { height: block.height, index: transaction.index, call: callIndex, item, transactionId: transaction.transactionId };
 }
 
 /**
@@ -154,12 +146,12 @@ function amend(host: Host, args: Uint8Array): Uint8Array {
   if (content === undefined) throw new ContractFailure('RECORD_CONTENT_MISSING');
   host.useGas(recordGas(content));
   const { org, before } = openCurrent(host, recordId, expectedVersion, reason);
-  const known: Known = { ownership: new Map(), classes: new Map(), terms: new Map() };
-  const opened = openContent(host, org, before.class, undefined, content, 0, known);
+  const opened = openContent(host, org, before.class, undefined, content, 0, new Known());
   const { definition, digest } = opened;
-  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.keyText), recordId)) throw failure('RECORD_KEY_CHANGED', 0, []);
+  if (!equalBytes(recordIdOfKeyText(host, definition.name, org, opened.content.keyText), recordId))
+    throw failure('RECORD_KEY_CHANGED', 0, []);
   if (equalBytes(digest, before.recordDigest)) throw failure('RECORD_UNCHANGED', 0, []);
-  const normalDigest = opened.normalDigest(host);
+  const normalDigest = opened.content.normalDigest(host);
   const next = { recordDigest: digest, normalDigest, classVersion: definition.version, state: 'current' } as const;
   return putNext(host, recordId, before, next, { reason, source }, opened);
 }
@@ -185,7 +177,7 @@ function putNext(
   before: RecordVersion,
   next: Pick<RecordVersion, 'recordDigest' | 'normalDigest' | 'classVersion' | 'state'>,
   { reason, source }: Pick<Amendment, 'reason' | 'source'>,
-  named: { readonly definition: ClassDefinition; readonly facts: RecordFacts } | undefined,
+  opened: Opened | undefined,
 ): Uint8Array {
   const version = before.version + 1;
   if (version > VERSIONS_MAX) throw new ContractFailure('RECORD_VERSIONS_EXHAUSTED', { versionsMax: `${VERSIONS_MAX}` });
@@ -196,16 +188,20 @@ function putNext(
     version,
     sourceDigest: sourceDigest(host, source),
     change: { reason, digestBefore: before.recordDigest },
-    ...positionOf(host, 0),
+    height: host.block.height,
+    index: host.transaction.index,
+    call: host.callIndex,
+    item: 0,
+    transactionId: host.transaction.transactionId,
   };
   const id = toByteText(recordId);
   host.put(recordKey.version(id, version), encodeRecordVersion(record));
-  if (named) {
-    const terms: OpenTerms = new Map();
-    joinTerms(host, recordId, version, named.definition, named.facts, terms);
-    saveTerms(host, terms);
+  if (opened) {
+    const terms = new OpenTerms();
+    terms.join(host, recordId, version, opened.definition, opened.content.facts);
+    terms.save(host);
   }
-  tell(host, recordId, record, before.height, named?.facts);
+  tell(host, recordId, record, before.height, opened?.content.facts);
   const status = record.state === 'deleted' ? 'withdrawn' : 'amended';
   const { class: recordClass, recordDigest: digest } = record;
   return encodeRecordResults([
@@ -237,24 +233,32 @@ function sees(host: Host, first: RecordVersion): boolean {
   return seesRecord((contract, key) => host.read(contract, key), host.transaction.sender, first, host.block.timestampMs);
 }
 
-interface Opened extends JudgedContent {
+interface Opened {
+  readonly content: JudgedContent;
   readonly definition: ClassDefinition;
   readonly digest: Uint8Array;
 }
 
 /** What one call has learned: a class is paid for once, not for every record of it. */
-interface Known {
-  readonly ownership: Map<string, ErrorCode | undefined>;
-  readonly classes: Map<string, ClassDefinition>;
+class Known {
+  readonly asked = new Asked();
   /** As they will be when the call ends. */
-  readonly terms: OpenTerms;
-}
+  readonly terms = new OpenTerms();
+  readonly #classes: { readonly name: string; readonly version: number | undefined; readonly definition: ClassDefinition }[] = [];
+  #latestUs: bigint | undefined;
 
-function classOf(host: Host, name: string, version: number | undefined, at: number, { classes }: Known): ClassDefinition {
-  const held = `${name} ${version ?? ''}`;
-  const definition = classes.get(held) ?? loadClass(host, name, version, at);
-  classes.set(held, definition);
-  return definition;
+  /** No record claims a later time. */
+  latestUs({ block }: Host): bigint {
+    this.#latestUs ??= BigInt(block.timestampMs + block.parameters.recordTimeAheadMaxMs) * US_PER_MS;
+    return this.#latestUs;
+  }
+
+  classOf(host: Host, name: string, version: number | undefined, at: number): ClassDefinition {
+    for (const held of this.#classes) if (held.name === name && held.version === version) return held.definition;
+    const definition = loadClass(host, name, version, at);
+    this.#classes.push({ name, version, definition });
+    return definition;
+  }
 }
 
 function openContent(
@@ -266,43 +270,22 @@ function openContent(
   at: number,
   known: Known,
 ): Opened {
-  const definition = classOf(host, recordClass, classVersion, at, known);
+  const definition = known.classOf(host, recordClass, classVersion, at);
   const judged = judgeContent(definition, bytes, () => host.useGas(treeGas(bytes)));
   if (!judged.ok) throw failure(judged.fault.code, at, judged.fault.path, judged.fault.data);
-  const { facts } = judged.content;
-  const { timestampMs, parameters } = host.block;
-  if (facts.timeUs !== undefined && facts.timeUs > BigInt(timestampMs + parameters.recordTimeAheadMaxMs) * US_PER_MS)
-    throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${parameters.recordTimeAheadMaxMs}` });
-  for (const foreign of ownershipFaults(host, org, definition, facts, at, known.ownership)) throw foreign;
-  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;
-  return { ...judged.content, definition, digest: recordDigest(host, bytes) };
+  const { content } = judged;
+  const { facts } = content;
+  if (facts.timeUs !== undefined && facts.timeUs > known.latestUs(host)) {
+    const { recordTimeAheadMaxMs } = host.block.parameters;
+    throw failure('RECORD_TIME_AHEAD', at, timePath(definition), { aheadMaxMs: `${recordTimeAheadMaxMs}` });
+  }
+  ownershipFaults(host, org, definition, facts, at, known.asked, refuse);
+  mappingFaults(host, definition, facts, at, known.asked, refuse);
+  return { content, definition, digest: recordDigest(host, bytes) };
 }
 
-/** A record's place in the terms that it names; each term is read once a call, and written when the call ends. */
-function joinTerms(host: Host, id: Digest, version: number, definition: ClassDefinition, facts: RecordFacts, terms: OpenTerms): void {
-  const entry: TermEntry = { id, version };
-  if (facts.product !== undefined) joinTerm(host, terms, entry, termDigest(host, 'product', facts.product));
-  if (facts.productionBatch !== undefined) joinTerm(host, terms, entry, termDigest(host, 'production_batch', facts.productionBatch));
-  for (const { supplier, batch } of facts.materials) joinTerm(host, terms, entry, termDigest(host, 'material_batch', supplier, batch));
-  for (const [path, text] of facts.provable) joinTerm(host, terms, entry, termDigest(host, 'field', definition.name, path, text));
-}
-
-function joinTerm(host: Host, terms: OpenTerms, entry: TermEntry, term: Digest): void {
-  const key = toByteText(term);
-  const appended = appendToTerm(host, terms.get(key) ?? termAt(host, key), entry);
-  if (appended.full) host.put(recordKey.termChunk(key, appended.full.chunk), appended.full.head);
-  terms.set(key, appended.term);
-}
-
-type OpenTerms = Map<ByteText, Term>;
-
-function termAt(host: Host, digest: ByteText): Term {
-  const bytes = host.get(recordKey.term(digest));
-  return bytes ? decodeTerm(bytes) : { count: 0, head: TERM_START };
-}
-
-function saveTerms(host: Host, terms: OpenTerms): void {
-  for (const [digest, term] of terms) host.put(recordKey.term(digest), encodeTerm(term));
+function refuse(fault: ContractFailure): never {
+  throw fault;
 }
 
 type SourcePosition = Pick<RecordOrigin, 'time' | 'seq'>;

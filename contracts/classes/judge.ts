@@ -15,7 +15,7 @@ import {
   utf8,
 } from '../../node/format/index.ts';
 import { checkContent, type RecordFault } from './check.ts';
-import { factsOf, keyOf, normalSpelling } from './facts.ts';
+import { factsOf, keyOf, normalSpelling, type RecordFacts } from './facts.ts';
 import { respell } from './respell.ts';
 import { type ScannedContent, scanContent } from './scan.ts';
 import type { Respelled } from './scan-facts.ts';
@@ -43,9 +43,27 @@ export function judgeContent(definition: ClassDefinition, bytes: Uint8Array, bef
     beforeTree?.();
     return judgeByReading(definition, bytes);
   }
-  const { facts, keyText, hasKey, respelled } = scanned;
-  const normalDigest = (crypto: Pick<Crypto, 'hash'>) => (respelled.length === 0 ? undefined : respelledDigest(crypto, bytes, respelled));
-  return { ok: true, content: { facts, keyText, hasKey, normalDigest } };
+  return { ok: true, content: new JudgedByScan(scanned, bytes) };
+}
+
+class JudgedByScan implements JudgedContent {
+  readonly facts: RecordFacts;
+  readonly keyText: Uint8Array;
+  readonly hasKey: boolean;
+  readonly #respelled: readonly Respelled[];
+  readonly #bytes: Uint8Array;
+
+  constructor({ facts, keyText, hasKey, respelled }: ScannedContent, bytes: Uint8Array) {
+    this.facts = facts;
+    this.keyText = keyText;
+    this.hasKey = hasKey;
+    this.#respelled = respelled;
+    this.#bytes = bytes;
+  }
+
+  normalDigest(crypto: Pick<Crypto, 'hash'>): Digest | undefined {
+    return this.#respelled.length === 0 ? undefined : respelledDigest(crypto, this.#bytes, this.#respelled);
+  }
 }
 
 function respelledDigest(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array, respelled: readonly Respelled[]): Digest {

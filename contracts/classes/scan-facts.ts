@@ -80,6 +80,14 @@ export class FactSlots {
     if (!this.#mappings.includes(mapping)) this.#mappings.push(mapping);
   }
 
+  get mappingCount(): number {
+    return this.#mappings.length;
+  }
+
+  mappingsFrom(index: number): readonly string[] {
+    return this.#mappings.slice(index);
+  }
+
   /**
    * Texts of the record before are used again where they are the same: records of one sender name the same factory, device, supplier and
    * batch.

@@ -22,6 +22,8 @@ export class PlanNode {
   /** Where the scanner leaves the span of this text. */
   slot = NO_SLOT;
   role: PlanRole = 'none';
+  /** Number of a value that most records of a sender repeat byte by byte, and from which no fact is taken but mappings. */
+  repeat = NO_SLOT;
   // text, decimal
   readonly sealed: boolean;
   readonly unavailable: boolean;
@@ -174,7 +176,7 @@ class Planner {
       memberOf(filled.variant, 'paths')!.inner!.role = 'reference';
     }
     memberOf(ext, 'units')!.role = 'reference';
-    return {
+    const plan: ScanPlan = {
       root,
       recordKey: slot('ext.record_key'),
       keyParts: key.map((path) => this.#keyPart(root, path)).sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -200,6 +202,11 @@ class Planner {
       placeCount: this.#places.size,
       slotCount: this.#slots,
     };
+    for (const [repeat, name] of REPEATED.entries()) {
+      const node = memberOf(ext, name)!;
+      if (!hasSlot(node)) node.repeat = repeat;
+    }
+    return plan;
   }
 
   /** @param path dotted, the same for a list and its item, which may stand in its place; undefined inside maps */
@@ -265,6 +272,14 @@ class Planner {
       report: report === undefined ? NO_SLOT : this.#slotAt(item, report),
     };
   }
+}
+
+/** Members of `ext` that say how a sender made its records. */
+const REPEATED = ['filled', 'units'];
+
+function hasSlot(node: PlanNode): boolean {
+  const within = [...node.members, ...(node.variant ? [node.variant] : []), ...(node.inner ? [node.inner] : [])];
+  return node.slot !== NO_SLOT || within.some(hasSlot);
 }
 
 function memberOf(node: PlanNode, name: string): PlanNode | undefined {

@@ -169,6 +169,16 @@ export function compareToken(bytes: Uint8Array, at: number, token: Uint8Array): 
   return 0;
 }
 
+/** Names of a map hold no character above U+D7FF, so that the order of their bytes is that of their UTF-16 units. */
+export function isBefore(bytes: Uint8Array, aFrom: number, aTo: number, bFrom: number, bTo: number): boolean {
+  const shared = Math.min(aTo - aFrom, bTo - bFrom);
+  for (let i = 0; i < shared; i++) {
+    const difference = bytes[aFrom + i]! - bytes[bFrom + i]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return aTo - aFrom < bTo - bFrom;
+}
+
 /** See isFieldName. */
 export function isNameAt(bytes: Uint8Array, from: number, to: number): boolean {
   if (to === from || to - from > 3 * FIELD_NAME_LENGTH_MAX) return false;
@@ -294,7 +304,10 @@ function isMediaTypeHalf(bytes: Uint8Array, from: number, to: number): boolean {
  * by parseTime.
  */
 export function timeAt(bytes: Uint8Array, from: number, to: number): bigint | undefined {
-  if (readPlainTime(bytes, from, to)) return BigInt(plainTime.seconds) * US_PER_SECOND + BigInt(plainTime.us);
+  if (readPlainTime(bytes, from, to)) {
+    const us = plainTime.seconds * US_PER_SECOND_NUMBER + plainTime.us;
+    return Number.isSafeInteger(us) ? BigInt(us) : BigInt(plainTime.seconds) * US_PER_SECOND + BigInt(plainTime.us);
+  }
   const reading = parseTime(textOf(bytes, from, to));
   return reading.ok ? reading.us : undefined;
 }
@@ -316,6 +329,7 @@ const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const YEAR_LEAST = 1; // a time of year 0000 or 9999 may lie in another year in UTC: parseTime looks closer
 const YEAR_MOST = 9_998;
 const SECONDS_PER_DAY = 86_400;
+const US_PER_SECOND_NUMBER = Number(US_PER_SECOND); // exact for centuries around 1970
 /** Of the time read last. */
 const plainTime = { seconds: 0, us: 0 };
 

@@ -22,6 +22,7 @@ import {
   beginsVisibly,
   compareToken,
   HEX_DIGEST_LENGTH,
+  isBefore,
   isDecimalAt,
   isDigestAt,
   isIntegerAt,
@@ -104,9 +105,11 @@ class ContentScanner extends TextScanner {
   #sealedForm = true;
   /** Lists and maps that the scan is inside. */
   #around = 0;
-  /** Spans of the paths that `ext.filled` and `ext.units` name. */
+  /** Paths that `ext.filled` and `ext.units` name: where each begins and ends, and its place or UNPLACED. */
   #references: number[] = [];
   readonly #known: KnownReference[] = [];
+  /** By PlanNode.repeat: as it stood in the record before. */
+  readonly #repeated: (RepeatedValue | undefined)[] = [];
   #clear: ClearField[] = [];
   /** Where the scan stands, in clear form: sealed fields are named by it. */
   readonly #path: (string | number)[] = [];
@@ -153,6 +156,40 @@ class ContentScanner extends TextScanner {
   }
 
   #value(node: PlanNode, depth: number): boolean {
+    return node.repeat === NO_SLOT || !this.#sealedForm ? this.#anyValue(node, depth) : this.#repeatedValue(node, depth);
+  }
+
+  /** A value of the same bytes in the same place says the same. */
+  #repeatedValue(node: PlanNode, depth: number): boolean {
+    const from = this.at;
+    const known = this.#repeated[node.repeat];
+    if (known !== undefined && compareToken(this.bytes, from, known.text) === 0) {
+      this.at += known.text.length;
+      for (const place of known.there) this.#there[place] = 1;
+      for (const mapping of known.mappings) this.#facts.takeMapping(mapping);
+      for (let i = 0; i < known.references.length; i += 3)
+        this.#references.push(from + known.references[i]!, from + known.references[i + 1]!, known.references[i + 2]!);
+      return true;
+    }
+    const thereBefore = this.#there.slice();
+    const referencesBefore = this.#references.length;
+    const mappingsBefore = this.#facts.mappingCount;
+    if (!this.#anyValue(node, depth)) return false;
+    this.#repeated[node.repeat] = undefined;
+    if (this.at - from > REPEATED_BYTES_MAX) return true;
+    const references = this.#references.slice(referencesBefore);
+    for (let i = 0; i < references.length; i += 3) {
+      references[i + 2] = this.#placeOf(i / 3, references[i]!, references[i + 1]!);
+      references[i]! -= from;
+      references[i + 1]! -= from;
+    }
+    const there = [...this.#there.keys()].filter((place) => this.#there[place] !== thereBefore[place]);
+    const mappings = this.#facts.mappingsFrom(mappingsBefore);
+    this.#repeated[node.repeat] = { text: this.bytes.slice(from, this.at), references, there, mappings };
+    return true;
+  }
+
+  #anyValue(node: PlanNode, depth: number): boolean {
     if (node.place !== NO_SLOT && this.#around === 0) this.#there[node.place] = 1;
     switch (node.kind) {
       case 'text':
@@ -202,7 +239,7 @@ class ContentScanner extends TextScanner {
       const { from, to } = this;
       if (!(node.pathNames ? isPathAt(bytes, from, to) : isNameAt(bytes, from, to))) return false;
       if (count++ > 0 && !isBefore(bytes, previousFrom, previousTo, from, to)) return false;
-      if (node.role === 'reference') this.#references.push(from, to);
+      if (node.role === 'reference') this.#references.push(from, to, UNPLACED);
       if (bytes[this.at++] !== COLON) return false;
       if (!this.#sealedForm) this.#path.push(textOf(bytes, from, to));
       if (!this.#value(node.inner!, depth + 1)) return false;
@@ -276,7 +313,7 @@ class ContentScanner extends TextScanner {
     if (!this.text()) return false;
     const { bytes, from, to } = this;
     if (node.slot !== NO_SLOT) this.#facts.put(node.slot, from, to);
-    if (node.role === 'reference') this.#references.push(from, to);
+    if (node.role === 'reference') this.#references.push(from, to, UNPLACED);
     else if (node.role === 'mapping') this.#facts.takeMapping(this.lastText());
     if (node.sealed) this.#clear.push({ path: this.#path.slice(), value: this.lastText(), from: at, to: this.at });
     if (sameBytesAt(bytes, from, to, UNAVAILABLE_BYTES)) return node.unavailable;
@@ -325,10 +362,11 @@ class ContentScanner extends TextScanner {
   /** What `ext.filled` and `ext.units` name is there. A path through items and names of maps is followed in the tree. */
   #referencesHold(beforeTree: (() => void) | undefined): boolean {
     let tree: TextStruct | undefined;
-    for (let i = 0; i < this.#references.length; i += 2) {
+    for (let i = 0; i < this.#references.length; i += 3) {
       const from = this.#references[i]!;
       const to = this.#references[i + 1]!;
-      const place = this.#placeOf(i >>> 1, from, to);
+      const known = this.#references[i + 2]!;
+      const place = known === UNPLACED ? this.#placeOf(i / 3, from, to) : known;
       if (place !== NO_SLOT && this.#there[place] === 1) continue;
       if (tree === undefined) {
         beforeTree?.();
@@ -353,14 +391,16 @@ interface KnownReference {
   readonly text: Uint8Array;
   readonly place: number;
 }
+const UNPLACED = -2;
 const REFERENCES_REMEMBERED_MAX = 64; // of one class; each of at most PATH_LENGTH_MAX characters
 
-/** Names of a map hold no character above U+D7FF, so that the order of their bytes is that of their UTF-16 units. */
-function isBefore(bytes: Uint8Array, aFrom: number, aTo: number, bFrom: number, bTo: number): boolean {
-  const shared = Math.min(aTo - aFrom, bTo - bFrom);
-  for (let i = 0; i < shared; i++) {
-    const difference = bytes[aFrom + i]! - bytes[bFrom + i]!;
-    if (difference !== 0) return difference < 0;
-  }
-  return aTo - aFrom < bTo - bFrom;
+/** What a value said that stood in the record before. */
+interface RepeatedValue {
+  readonly text: Uint8Array;
+  /** As ContentScanner.#references, from where the value begins. */
+  readonly references: readonly number[];
+  /** Places of fields in it. */
+  readonly there: readonly number[];
+  readonly mappings: readonly string[];
 }
+const REPEATED_BYTES_MAX = 4_096; // of a value that is remembered

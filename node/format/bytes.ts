@@ -148,10 +148,24 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 const CHUNK = 4096; // arguments of one String.fromCharCode.apply; well under every engine's limit
 
 export function toByteText(bytes: Uint8Array): ByteText {
+  if (bytes.length === DIGEST_LENGTH) return digestText(bytes);
   if (bytes.length <= CHUNK) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   let out = '';
   for (let i = 0; i < bytes.length; i += CHUNK) out += String.fromCharCode.apply(null, bytes.subarray(i, i + CHUNK) as unknown as number[]);
   return out;
+}
+
+const DIGEST_LENGTH = 32;
+
+/** Digests are nearly all that becomes a key: a list of arguments that is written out takes a third of the time of `apply`. */
+function digestText(b: Uint8Array): ByteText {
+  // biome-ignore format: four rows of eight
+  return String.fromCharCode(
+    b[0]!, b[1]!, b[2]!, b[3]!, b[4]!, b[5]!, b[6]!, b[7]!,
+    b[8]!, b[9]!, b[10]!, b[11]!, b[12]!, b[13]!, b[14]!, b[15]!,
+    b[16]!, b[17]!, b[18]!, b[19]!, b[20]!, b[21]!, b[22]!, b[23]!,
+    b[24]!, b[25]!, b[26]!, b[27]!, b[28]!, b[29]!, b[30]!, b[31]!,
+  );
 }
 
 export function fromByteText(text: ByteText): Uint8Array {

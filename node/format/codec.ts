@@ -13,6 +13,8 @@ export const CODEC_LENGTH_MAX = 0x3fff_ffff;
 const U32 = 0x1_0000_0000;
 /** Texts up to here are copied unit by unit: the engine's encoder takes longer to be called. */
 const SHORT_TEXT_UNITS = 64;
+/** Longest view that a writer keeps. */
+const VIEW_KEPT_BYTES_MAX = 512;
 const ASCII_END = 0x80;
 
 export class DecodeError extends Error {
@@ -27,6 +29,8 @@ export class DecodeError extends Error {
 export class Writer {
   #buffer: Uint8Array;
   #view: DataView;
+  /** By length, of the memory there is now: for a hash of a few bytes a view costs as much as a third of it. */
+  #views: (Uint8Array | undefined)[] = [];
   #at = 0;
 
   constructor(bytesExpected = 256) {
@@ -42,6 +46,7 @@ export class Writer {
       grown.set(this.#buffer);
       this.#buffer = grown;
       this.#view = new DataView(grown.buffer);
+      this.#views = [];
     }
     this.#at = need;
     return at;
@@ -147,7 +152,13 @@ export class Writer {
 
   /** What was written, in place: gone with the next write. */
   view(): Uint8Array {
-    return this.#buffer.subarray(0, this.#at);
+    const end = this.#at;
+    if (end > VIEW_KEPT_BYTES_MAX) return this.#buffer.subarray(0, end);
+    const known = this.#views[end];
+    if (known !== undefined) return known;
+    const view = this.#buffer.subarray(0, end);
+    this.#views[end] = view;
+    return view;
   }
 
   /** Begins anew in the same memory. */
@@ -199,12 +210,10 @@ function checkInteger(value: number, max: number): void {
 /** Reads what Writer wrote. Byte strings come back as views on the input: copy what must outlive it. Every method throws DecodeError. */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get offset(): number {
@@ -223,16 +232,17 @@ export class Reader {
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return (this.#bytes[at]! << 8) | this.#bytes[at + 1]!;
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return u32At(this.#bytes, this.#take(4));
   }
 
   u64(): number {
     const at = this.#take(8);
-    const value = this.#view.getUint32(at) * U32 + this.#view.getUint32(at + 4);
+    const value = u32At(this.#bytes, at) * U32 + u32At(this.#bytes, at + 4);
     if (!Number.isSafeInteger(value)) throw new DecodeError('integer above 2^53 - 1');
     return value;
   }
@@ -279,6 +289,11 @@ export class Reader {
   end(): void {
     if (this.#at !== this.#bytes.length) throw new DecodeError(`${this.#bytes.length - this.#at} bytes left over`);
   }
+}
+
+/** By bytes: a DataView over what is read once takes longer to make than the reading. */
+function u32At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
 /** An item of a list of byte strings. */

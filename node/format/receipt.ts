@@ -15,7 +15,7 @@
  *
  * `records` emits nothing: its events are derived from its results, and stand where its calls do (receiptEvents).
  */
-import { DecodeError, decodeAll, readBytes, Reader, writeBytes, Writer } from './codec.ts';
+import { DecodeError, decodeAll, encodeShort, readBytes, Reader, writeBytes, type Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
 import { decodeRecordResults, isRecordResults, recordEventData, recordEventsOf, type RecordResult } from './record-results.ts';
 import { NAME_BYTES_MAX, TRANSACTION_CALLS_MAX } from './transaction.ts';
@@ -70,14 +70,19 @@ export function encodeReceipt(receipt: Receipt): Uint8Array {
   const isWhole = isOk ? code === 'OK' && detail.length === 0 && failedCall === 0 : code !== 'OK' && results.length + events.length === 0;
   const fault = isWhole ? faultOf(receipt) : 'its parts contradict its status';
   if (fault !== undefined) throw new RangeError(`Cannot encode a receipt: ${fault}`);
-  const writer = new Writer(256)
+  return encodeShort(writeReceipt, receipt);
+}
+
+function writeReceipt(writer: Writer, receipt: Receipt): void {
+  const isOk = receipt.status === 'ok';
+  writer
     .fixed(receipt.transactionId, DIGEST_BYTES)
     .u64(receipt.height)
     .u32(receipt.index)
     .u64(receipt.gasUsed)
     .u8((isOk ? OK_BIT : 0) | (receipt.keyKind === 'own' ? OWN_KEY_BIT : 0));
-  if (!isOk) return writer.text(code).bytes(detail).u32(failedCall).finish();
-  return writer.list(results, writeBytes).list(events, writeEvent).finish();
+  if (isOk) writer.list(receipt.results, writeBytes).list(receipt.events, writeEvent);
+  else writer.text(receipt.code).bytes(receipt.detail).u32(receipt.failedCall);
 }
 
 function writeEvent(writer: Writer, event: EmittedEvent): void {

@@ -16,7 +16,7 @@
  * A stored record is version 1, and what is stored, amended or withdrawn stands where the receipt stands.
  */
 import { toHex } from './bytes.ts';
-import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, encodeShort, type Reader, type Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
 import { encodeJson, type JsonObject } from './json.ts';
 import { DIGEST_ALGORITHM, RECORDS_PER_CALL_MAX } from './record.ts';
@@ -26,7 +26,6 @@ const FORM = 1;
 const STATUSES = ['stored', 'repeated', 'amended', 'withdrawn'] as const;
 const STATUS_BITS = 0b11;
 const TOLD_BIT = 0b100;
-const RECORD_BYTES = 1 + 2 + 2 * DIGEST_BYTES + 4 + 8 + DIGEST_BYTES; // of the longest
 
 interface ResultBase {
   readonly class: string;
@@ -63,12 +62,17 @@ export interface RecordEvent {
 
 /** @throws RangeError for what no call does: nothing, too much, a change that is not alone. */
 export function encodeRecordResults(results: readonly RecordResult[]): Uint8Array {
-  const classes = [...new Set(results.map((result) => result.class))];
   const fault = faultOf(results);
   if (fault !== undefined) throw new RangeError(`Cannot encode results of records: ${fault}`);
-  const writer = new Writer(64 + results.length * RECORD_BYTES).u8(FORM).list(classes, writeName).u32(results.length);
+  return encodeShort(writeResults, results);
+}
+
+function writeResults(writer: Writer, results: readonly RecordResult[]): void {
+  const first = results[0]!.class;
+  const isOneClass = results.every((result) => result.class === first);
+  const classes = isOneClass ? [first] : [...new Set(results.map((result) => result.class))];
+  writer.u8(FORM).list(classes, writeName).u32(results.length);
   for (const result of results) writeResult(writer, result, classes);
-  return writer.finish();
 }
 
 function writeName(writer: Writer, name: string): void {

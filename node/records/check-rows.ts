@@ -3,6 +3,7 @@
  * nothing is signed in vain. On the thread that holds the state, a row a step and a large row in several.
  */
 import {
+  Asked,
   builtinClass,
   type ClassDefinition,
   CONTRACT,
@@ -19,7 +20,7 @@ import {
   timePath,
   twinConflict,
 } from '../../contracts/index.ts';
-import { ChainError, type ErrorCode } from '../errors/index.ts';
+import { ChainError } from '../errors/index.ts';
 import { type ByteText, equalBytes, type RecordPath, type RecordVersion, toByteText } from '../format/index.ts';
 import type { PreparedRecord } from './prepare.ts';
 import { reseal, type Resealed, withSeals } from './reseal.ts';
@@ -97,7 +98,7 @@ export function* judgeRows(
   const latestUs = BigInt(node.head().timestampMs + recordTimeAheadMaxMs) * 1_000n;
   const faults: PlacedText[] = [];
   const rows: CheckedRow[] = [];
-  const known = new Map<string, ErrorCode | undefined>();
+  const asked = new Asked();
   const keys = new Map<string, readonly [record: number, content: Uint8Array]>();
   let told = 0; // of those found before
   let admitted = false; // to what others wrote
@@ -123,14 +124,9 @@ export function* judgeRows(
     };
     if (facts.timeUs !== undefined && facts.timeUs > latestUs)
       fault('RECORD_TIME_AHEAD', timePath(definition), { aheadMaxMs: `${recordTimeAheadMaxMs}` });
-    const refused = [
-      ...ownershipFaults(reading, organisation, definition, facts, record, known),
-      ...mappingFaults(reading, definition, facts, record, known),
-    ];
-    for (const { code, detail } of refused) {
-      const { path, record: _record, ...data } = detail;
-      fault(code, path as string[], data);
-    }
+    const refuse = ({ code, detail: { path, record: _record, ...data } }: ContractFailure): void => fault(code, path as string[], data);
+    ownershipFaults(reading, organisation, definition, facts, record, asked, refuse);
+    mappingFaults(reading, definition, facts, record, asked, refuse);
     const id = toByteText(own.recordId);
     const first = standing.get(id);
     const current = first ? currentVersion(stored, id) : 0;

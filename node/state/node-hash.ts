@@ -11,6 +11,11 @@ export interface MapHash extends Pick<Crypto, 'hash'> {
 
 const BUCKET_TAG = domainTag('map-bucket');
 const BRANCH_TAG = domainTag('map-branch');
+const REF_BYTES = 4 + DIGEST_BYTES;
+const DIGEST_WORDS = DIGEST_BYTES / 4;
+/** What stands in front of the first ref: of a quad; of a branch, without path and end. */
+const QUAD_FRONT_BYTES = BRANCH_TAG.length + 1;
+const BRANCH_FRONT_BYTES = BRANCH_TAG.length + 6;
 /** Where a body begins in NodeHash.scratch. */
 export const BODY_AT = BUCKET_TAG.length;
 const BODY_BYTES_MAX = 1 + BUCKET_ENTRIES_MAX * (2 + MAP_KEY_BYTES_MAX + DIGEST_BYTES);
@@ -18,19 +23,17 @@ const BODY_BYTES_MAX = 1 + BUCKET_ENTRIES_MAX * (2 + MAP_KEY_BYTES_MAX + DIGEST_
 export class NodeHash {
   /** Where the caller writes the body of a bucket before it is hashed, from BODY_AT on. */
   readonly scratch = new Uint8Array(BUCKET_TAG.length + BODY_BYTES_MAX);
-  readonly #branch = new Uint8Array(BRANCH_TAG.length + 8 + MAP_KEY_BYTES_MAX + DIGEST_BYTES + 4 * (4 + DIGEST_BYTES));
+  /** By how many bytes stand in front of the tag: hashes are copied by words where the first of them begins at a multiple of four. */
+  readonly #branch = [0, 1, 2, 3].map((before) => new BranchScratch(before));
   readonly #hash: MapHash;
   readonly #bucketBegins: Begins;
   readonly #bodyBegins: Begins;
-  readonly #branchBegins: Begins;
 
   constructor(hash: MapHash) {
     this.#hash = hash;
     this.scratch.set(BUCKET_TAG);
-    this.#branch.set(BRANCH_TAG);
     this.#bucketBegins = new Begins(this.scratch);
     this.#bodyBegins = new Begins(this.scratch.subarray(BODY_AT));
-    this.#branchBegins = new Begins(this.#branch);
   }
 
   /** Of the body that ends before `end` in scratch. */
@@ -44,8 +47,9 @@ export class NodeHash {
   }
 
   empty(out: Uint8Array, at: number): void {
-    this.#branch[BRANCH_TAG.length] = STATE_HASH.empty;
-    this.#digestBranch(BRANCH_TAG.length + 1, out, at);
+    const scratch = this.#branch[0]!;
+    scratch.bytes[BRANCH_TAG.length] = STATE_HASH.empty;
+    this.#digest(scratch.begins.to(BRANCH_TAG.length + 1), out, at);
   }
 
   /**
@@ -62,20 +66,24 @@ export class NodeHash {
     out: Uint8Array,
     outAt: number,
   ): void {
-    const data = this.#branch;
+    const words = branches.words(branch);
     const hashes = branches.hashes(branch);
     const mask = branches.mask(branch);
+    const quads = this.#branch[-QUAD_FRONT_BYTES & 3]!;
     for (let quad = 0; quad < 4; quad++) {
       const members = (mask >> (4 * quad)) & 15;
       if (((changed >> quad) & 1) === 0 || (members & (members - 1)) === 0) continue;
-      let at = BRANCH_TAG.length;
-      data[at++] = STATE_HASH.quad;
+      let at = quads.before + BRANCH_TAG.length;
+      quads.bytes[at++] = STATE_HASH.quad;
       for (let nibble = 4 * quad; nibble < 4 * quad + 4; nibble++)
-        if ((mask >> nibble) & 1) at = putRef(data, at, branches.countOf(branch, nibble), hashes, branches.hashAt(branch, nibble));
-      this.#digestBranch(at, hashes, branches.quadAt(branch, quad));
+        if ((mask >> nibble) & 1) at = quads.putRef(at, branches.countOf(branch, nibble), words, branches.hashAt(branch, nibble));
+      this.#digest(quads.begins.to(at - quads.before), hashes, branches.quadAt(branch, quad));
     }
-    let at = BRANCH_TAG.length;
     const depth = branches.depth(branch);
+    const front = BRANCH_FRONT_BYTES + ((depth + 1) >> 1) + (endBytes === undefined ? 0 : DIGEST_BYTES);
+    const scratch = this.#branch[-front & 3]!;
+    const data = scratch.bytes;
+    let at = scratch.before + BRANCH_TAG.length;
     data[at++] = STATE_HASH.branch;
     data[at++] = depth >> 8;
     data[at++] = depth;
@@ -96,13 +104,9 @@ export class NodeHash {
       for (let nibble = 4 * quad; nibble < 4 * quad + 4; nibble++) count += branches.countOf(branch, nibble);
       const alone = (members & (members - 1)) === 0;
       const hashAt = alone ? branches.hashAt(branch, 4 * quad + 31 - Math.clz32(members)) : branches.quadAt(branch, quad);
-      at = putRef(data, at, count, hashes, hashAt);
+      at = scratch.putRef(at, count, words, hashAt);
     }
-    this.#digestBranch(at, out, outAt);
-  }
-
-  #digestBranch(end: number, out: Uint8Array, at: number): void {
-    this.#digest(this.#branchBegins.to(end), out, at);
+    this.#digest(scratch.begins.to(at - scratch.before), out, outAt);
   }
 
   #digest(data: Uint8Array, out: Uint8Array, at: number): void {
@@ -134,11 +138,32 @@ class Begins {
   }
 }
 
-function putRef(data: Uint8Array, at: number, count: number, hashes: Uint8Array, hashAt: number): number {
-  data[at] = count >>> 24;
-  data[at + 1] = count >>> 16;
-  data[at + 2] = count >>> 8;
-  data[at + 3] = count;
-  for (let i = 0; i < DIGEST_BYTES; i++) data[at + 4 + i] = hashes[hashAt + i]!;
-  return at + 4 + DIGEST_BYTES;
+/** Where a quad or a branch is put together: `before` bytes, the tag, and what is hashed behind it. */
+class BranchScratch {
+  readonly before: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** From the tag on. */
+  readonly begins: Begins;
+  readonly #words: Int32Array;
+
+  constructor(before: number) {
+    this.before = before;
+    this.bytes = new Uint8Array((before + BRANCH_FRONT_BYTES + MAP_KEY_BYTES_MAX + DIGEST_BYTES + 4 * REF_BYTES + 3) & -4);
+    this.bytes.set(BRANCH_TAG, before);
+    this.begins = new Begins(this.bytes.subarray(before));
+    this.#words = new Int32Array(this.bytes.buffer);
+  }
+
+  /** The hash stands in `words` at byte `hashAt`; both places are multiples of four. Returns where the ref ends. */
+  putRef(at: number, count: number, words: Int32Array, hashAt: number): number {
+    const { bytes } = this;
+    bytes[at] = count >>> 24;
+    bytes[at + 1] = count >>> 16;
+    bytes[at + 2] = count >>> 8;
+    bytes[at + 3] = count;
+    const to = (at >> 2) + 1;
+    const from = hashAt >> 2;
+    for (let i = 0; i < DIGEST_WORDS; i++) this.#words[to + i] = words[from + i]!;
+    return at + REF_BYTES;
+  }
 }

@@ -127,13 +127,14 @@ export class Tree {
     for (let entry = 0; entry < bytes[body]!; entry++) {
       const tailBytes = (bytes[at]! << 8) | bytes[at + 1]!;
       at += 2;
-      if (skip + tailBytes === key.length) {
-        let i = 0;
-        while (i < tailBytes && key.charCodeAt(skip + i) === bytes[at + i]!) i++;
-        if (i === tailBytes) {
-          const location = readLocation(bytes, body + bodyBytesAt(bytes, start) + LOCATION_BYTES * entry);
-          return { valueHash: bytes.slice(at + tailBytes, at + tailBytes + DIGEST_BYTES), location };
-        }
+      const most = Math.min(tailBytes, key.length - skip);
+      let i = 0;
+      while (i < most && key.charCodeAt(skip + i) === bytes[at + i]!) i++;
+      if (i < most) {
+        if (key.charCodeAt(skip + i) < bytes[at + i]!) return undefined; // entries stand in key order
+      } else if (skip + tailBytes === key.length) {
+        const location = readLocation(bytes, body + bodyBytesAt(bytes, start) + LOCATION_BYTES * entry);
+        return { valueHash: bytes.slice(at + tailBytes, at + tailBytes + DIGEST_BYTES), location };
       }
       at += tailBytes + DIGEST_BYTES;
     }

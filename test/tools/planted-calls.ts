@@ -34,6 +34,14 @@ export const plantedCalls: readonly PlantedBug[] = [
     only: 'with answers remembered as without, and use',
   },
   {
+    name: 'a term whose place is remembered costs no gas',
+    file: 'contracts/builtin/records-terms.ts',
+    from: '    host.useGas(known.gas);\n',
+    to: '',
+    test: ANSWERS_TEST,
+    only: 'remembers the terms of its batches',
+  },
+  {
     name: 'deletions leave what was found of registry and access',
     file: 'contracts/execute.ts',
     from: '    this.#run.deps.answers?.wrote(this.self);\n    this.#run.overlay.set(this.#prefix + key, undefined);\n',

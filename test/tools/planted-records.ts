@@ -23,7 +23,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'a record may name a mapping that nobody registered',
     file: 'contracts/builtin/records.ts',
-    from: '  for (const unknown of mappingFaults(host, definition, facts, at, known.ownership)) throw unknown;\n',
+    from: '  mappingFaults(host, definition, facts, at, known.asked, refuse);\n',
     to: '',
     test: 'test/unit/contracts/builtin/records-rights.test.ts',
     only: 'a mapping that filled',
@@ -31,7 +31,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'the node signs for a record that names a mapping of another class',
     file: 'node/records/check-rows.ts',
-    from: '      ...mappingFaults(reading, definition, facts, record, known),\n',
+    from: '    mappingFaults(reading, definition, facts, record, asked, refuse);\n',
     to: '',
     test: 'test/unit/contracts/builtin/records-rights.test.ts',
     only: 'a mapping that filled',
@@ -287,7 +287,7 @@ export const plantedRecords: readonly PlantedBug[] = [
   {
     name: 'an amendment is in no term',
     file: 'contracts/builtin/records.ts',
-    from: '    saveTerms(host, terms);\n  }\n',
+    from: '    terms.save(host);\n  }\n',
     to: '  }\n',
     test: 'test/unit/contracts/builtin/records-terms.test.ts',
     only: 'a term is all versions',

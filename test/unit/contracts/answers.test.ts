@@ -59,8 +59,12 @@ class Block {
 
 const call = (contract: string, method: string, args: Json): Call => ({ contract, method, args: encodeJson(args) });
 let product = 0;
-function submit(org: string): Call {
-  const record = annexRecord({ product_uid: `P-${product++}`, pro_factory_uid: 'F-001', ext: { device_id: 'D-1' } });
+function submit(org: string, batch = 'PB-1'): Call {
+  const record = annexRecord({
+    product_uid: `P-${product++}`,
+    pro_factory_uid: 'F-001',
+    ext: { device_id: 'D-1', production_batch: batch },
+  });
   const preparation = prepareRecord({ crypto, org, sealingKey: new Uint8Array(32) }, production, record);
   assert.ok(preparation.ok);
   return { contract: 'records', method: 'submit', args: encodeSubmissions([preparation.prepared.submission]) };
@@ -93,6 +97,15 @@ test('transactions of a block come to the same with answers remembered as withou
     assert.equal(asking.code, code, `transaction ${i}`);
     assert.deepEqual(remembering, asking, `transaction ${i}`);
   }
+});
+
+test('a transaction comes to the same and uses the same gas where a process remembers the terms of its batches as where it does not', () => {
+  const calls = [submit('acme', 'PB-named-here-alone')];
+  const [finding, remembering] = [1, 2].map(() => new Block(undefined).run('operator@acme', calls));
+  assert.equal(finding!.code, 'OK');
+  assert.deepEqual(remembering, finding);
+  for (const short of [1, 100_000, 1_000_000])
+    assert.equal(new Block(undefined).run('operator@acme', calls, finding!.gasUsed - short).code, 'GAS_EXHAUSTED');
 });
 
 test('gas that runs out runs out at the same limit, with answers remembered as without', () => {

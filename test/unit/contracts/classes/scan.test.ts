@@ -92,6 +92,34 @@ test('a record is told apart from the one before: nothing of that stands in its 
   });
 });
 
+test('what a record repeats of the one before says the same of this one', () => {
+  const filled = { mapping: 'm/1', paths: ['ext.step_code', 'propara.pro_pressure'] };
+  const units = { 'propara.pro_pressure': 'Pa' };
+  const record = (propara: TextStruct, ext: TextStruct) => sealedText(annexRecord({ propara, ext }));
+  const all = { pro_temperature: '1', pro_humidity: '1', pro_pressure: '2' };
+  const few = { pro_temperature: '1', pro_humidity: '1' };
+  const contents = [
+    [record(all, { filled, step_code: 's', units }), true],
+    [record(all, { filled, step_code: 's', units }), true],
+    [record(all, { filled, units }), false], // no step
+    [record(few, { filled, step_code: 's', units }), false], // no pressure, which the units name as well
+    [record(few, { step_code: 's', units }), false],
+    [record(all, { filled, step_code: 't', units }), true],
+    [record(all, { filled: { path: 'ext.filled.path', rule: 'r' } }), true], // names a field of its own
+    [record(all, { filled: { path: 'ext.filled.path', rule: 'r' } }), true],
+    [record(all, { filled: { path: 'ext.filled.path', rule: 'other' }, units: { 'ext.filled.rule': 'K' } }), true],
+    [record(all, { units: { 'ext.filled.rule': 'K' } }), false],
+  ] as const;
+  for (const [i, [content, ok]] of [...contents, ...contents.toReversed()].entries()) {
+    let trees = 0;
+    const judged = judgeContent(production, content, () => void trees++);
+    const read = judgeByReading(production, content);
+    assert.equal(judged.ok, ok, `content ${i}`);
+    if (judged.ok && read.ok) assert.deepEqual([judged.content.facts, trees], [read.content.facts, 0], `content ${i}`);
+    else assert.deepEqual(judged, read);
+  }
+});
+
 test('times of one instant, and numbers of one value, give one key and one identity', () => {
   const idOf = (production_time: string): string => {
     const { keyText } = scanContent(production, sealedText(annexRecord({ production_time })), 'sealed')!;
