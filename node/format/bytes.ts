@@ -148,10 +148,22 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 const CHUNK = 4096; // arguments of one String.fromCharCode.apply; well under every engine's limit
 
 export function toByteText(bytes: Uint8Array): ByteText {
+  if (bytes.length === 32) return digestText(bytes);
   if (bytes.length <= CHUNK) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   let out = '';
   for (let i = 0; i < bytes.length; i += CHUNK) out += String.fromCharCode.apply(null, bytes.subarray(i, i + CHUNK) as unknown as number[]);
   return out;
+}
+
+/** Of a digest, without the list that `apply` makes of its argument: a third of the time, and most keys are digests. */
+function digestText(b: Uint8Array): ByteText {
+  // biome-ignore format: a row of eight
+  return String.fromCharCode(
+    b[0]!, b[1]!, b[2]!, b[3]!, b[4]!, b[5]!, b[6]!, b[7]!,
+    b[8]!, b[9]!, b[10]!, b[11]!, b[12]!, b[13]!, b[14]!, b[15]!,
+    b[16]!, b[17]!, b[18]!, b[19]!, b[20]!, b[21]!, b[22]!, b[23]!,
+    b[24]!, b[25]!, b[26]!, b[27]!, b[28]!, b[29]!, b[30]!, b[31]!,
+  );
 }
 
 export function fromByteText(text: ByteText): Uint8Array {
