@@ -4,10 +4,10 @@ import {
   type Crypto,
   DecodeError,
   type DecodedTransaction,
+  type Digest,
   openTransaction,
   toByteText,
   TRANSACTION_BYTES_MAX,
-  transactionSigningBytes,
 } from '../../format/index.ts';
 import { type AdmissionContext, admit } from '../../ledger/index.ts';
 import type { SignatureCheck } from '../../world.ts';
@@ -39,6 +39,7 @@ export function open(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): DecodedTr
 export function judge(
   { bytes, id, hash, transaction }: DecodedTransaction,
   context: AdmissionContext,
+  signingBytes: (id: Digest) => Uint8Array,
   as: Pick<Waiting, 'idKey' | 'addedMs' | 'origin'> & { readonly copied: boolean },
 ): InCheck {
   const { suite, signature, keyId, sender, gasLimit, expiryHeight } = transaction;
@@ -58,7 +59,7 @@ export function judge(
     addedMs: as.addedMs,
     origin: as.origin,
   };
-  return { suite, publicKey, message: transactionSigningBytes(id), signature, entry, keyId, isFinal: false, others: [] };
+  return { suite, publicKey, message: signingBytes(id), signature, entry, keyId, isFinal: false, others: [] };
 }
 
 /** @param verdict the one on its signature, or why there is none */

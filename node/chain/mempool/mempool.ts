@@ -3,7 +3,7 @@
  * may take more than is left to the others; no client is taken whose wait would be long (backlog.ts); blocks are filled fairly, by gas (gas-shares.ts;
  * DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
  */
-import { type ByteText, type Crypto, type Digest, equalBytes, toByteText } from '../../format/index.ts';
+import { type ByteText, createSigningBytes, type Crypto, type Digest, equalBytes, toByteText } from '../../format/index.ts';
 import { NODE_ROLE } from '../../../contracts/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';
 import { ChainError, type ErrorCode } from '../../errors/index.ts';
@@ -131,6 +131,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
   let bytesInCheck = 0;
+  const signingBytes = createSigningBytes();
   /** No transaction that waits expires below this height. */
   let expiryHeightMin = Number.POSITIVE_INFINITY;
   let youngestFinalMs = Number.NEGATIVE_INFINITY;
@@ -141,7 +142,12 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     const key = toByteText(opened.id);
     if (ids.has(key) || inCheck.has(key)) throw new ChainError('MEMPOOL_TRANSACTION_KNOWN', {});
     checkRoom(bytes.length, opened.transaction.sender, origin);
-    const check = judge(opened, deps.context(), { idKey: key, addedMs: clock.monotonic(), origin, copied: origin === 'peer' });
+    const check = judge(opened, deps.context(), signingBytes, {
+      idKey: key,
+      addedMs: clock.monotonic(),
+      origin,
+      copied: origin === 'peer',
+    });
     inCheck.set(key, check);
     bytesInCheck += bytes.length;
     return check;
@@ -194,8 +200,11 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     const key = entry.idKey;
     ids.set(key, entry);
     hashes.set(entry.hashKey, entry);
-    const queue = senders.get(entry.sender) ?? new Queue();
-    senders.set(entry.sender, queue);
+    let queue = senders.get(entry.sender);
+    if (!queue) {
+      queue = new Queue();
+      senders.set(entry.sender, queue);
+    }
     queue.add(key, entry);
     bytesHeld += entry.bytes.length;
     expiryHeightMin = Math.min(expiryHeightMin, entry.expiryHeight);
@@ -267,7 +276,7 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     async verify(bytes) {
       const opened = open(deps.crypto, bytes);
       const as = { idKey: toByteText(opened.id), addedMs: clock.monotonic(), origin: 'peer', copied: false } as const;
-      const check = judge(opened, deps.context(), as);
+      const check = judge(opened, deps.context(), signingBytes, as);
       const { suite, publicKey, message, signature } = check;
       return orThrow(outcomeOf(check, await deps.verifier.verify(suite, publicKey, message, signature)));
     },
