@@ -195,6 +195,14 @@ export const plantedCalls: readonly PlantedBug[] = [
     only: 'are bounds',
   },
   {
+    name: 'consensus hears once that a block is owed, and of no other',
+    file: 'node/chain/work-notice.ts',
+    from: '      known = waitMs === 0;\n      workWaiting(known);\n',
+    to: '      known = known || waitMs === 0;\n      workWaiting(waitMs === 0);\n',
+    test: 'test/unit/node/chain/work-notice.test.ts',
+    only: 'while consensus knows',
+  },
+  {
     name: 'a transaction that a block held while its signature was checked waits for ever',
     file: MEMPOOL,
     from: '        if (check) check.isFinal = true;\n',
