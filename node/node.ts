@@ -188,9 +188,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     }
   }
 
-  function onAdmitted(entry: Waiting): void {
-    leftOut.onAdmitted(entry);
-    work.tell(entry);
+  function onAdmitted(entries: readonly Waiting[]): void {
+    for (const entry of entries) {
+      leftOut.onAdmitted(entry);
+      work.tell(entry);
+    }
   }
 
   /** A row of the ledger does not match its checksum or its hash: it is said, and repaired from what is sound here and at peers. */
@@ -380,7 +382,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     try {
       const entry = await mempool.add(bytes, 'client');
       spreading.spread([entry]);
-      onAdmitted(entry);
+      onAdmitted([entry]);
       return entry.id;
     } catch (error) {
       const same = error instanceof ChainError && error.code === 'MEMPOOL_TRANSACTION_KNOWN' ? await mempool.same(bytes) : undefined;

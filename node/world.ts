@@ -2,7 +2,10 @@
  * The World: everything a node touches that is not pure. One real implementation (node/real/world.ts) and one simulated (test/simulation),
  * so that all of node/ but the adapters runs from a seed. Nothing in node/ but the adapters may read a clock, a timer or random elsewhere.
  */
+import type { SignatureCheck } from '../consensus/index.ts';
 import type { ByteText, SteppedCrypto } from './format/index.ts';
+
+export type { SignatureCheck };
 
 export interface World {
   readonly clock: Clock;
@@ -41,6 +44,8 @@ export interface Log {
 /** Signature checks off the main thread. Same verdict as Crypto.verify. */
 export interface VerifyPool {
   verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  /** The verdicts on several that come together, in their order. */
+  verifyAll(checks: readonly SignatureCheck[]): Promise<readonly boolean[]>;
   stop(): Promise<void>;
 }
 

@@ -46,6 +46,8 @@ import type { LedgerStore, World } from '../world.ts';
 export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 export const GATHER_MS = 40;
+/** Transactions looked up between two pauses: some tens of microseconds. */
+const LOOKED_UP_PER_PAUSE = 64;
 const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
 
 export interface ChainDependencies {
@@ -78,14 +80,28 @@ interface HeldProposal {
   readonly headerBytes: Uint8Array;
   /** Where its body stands in the block files. */
   readonly body: Location;
-  /** In order of the block, by full hash. */
-  readonly transactions: ReadonlyMap<ByteText, Waiting>;
+  readonly transactions: Listed;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;
   /** When it was built, if that took all of the time for it, monotonic ms. */
   readonly timeUpMs?: number | undefined;
   /** Transactions that may not stand above its parent. */
   readonly refused: readonly { readonly id: Digest; readonly code: string }[];
+}
+
+/** Transactions of a proposal in its order, found by their full hash as well: few are ever looked for, so that the table for it waits until one is. */
+class Listed {
+  readonly entries: readonly Waiting[];
+  #byHash: Map<ByteText, Waiting> | undefined;
+
+  constructor(entries: readonly Waiting[]) {
+    this.entries = entries;
+  }
+
+  get(hashKey: ByteText): Waiting | undefined {
+    this.#byHash ??= new Map(this.entries.map((entry) => [entry.hashKey, entry]));
+    return this.#byHash.get(hashKey);
+  }
 }
 
 export function createChain(deps: ChainDependencies): Chain {
@@ -111,7 +127,7 @@ export function createChain(deps: ChainDependencies): Chain {
     if (below.length === 0) await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     spreading.flush(); // whoever judges the proposal shall have its transactions by then
-    const isTaken = ({ hash }: Waiting): boolean => below.some(({ transactions }) => transactions.has(toByteText(hash)));
+    const isTaken = ({ hashKey }: Waiting): boolean => below.some(({ transactions }) => transactions.get(hashKey) !== undefined);
     const waiting = mempool.select(parameters.blockTransactionsMax, parameters.blockBytesMax, isTaken);
     const isFull = waiting.length === parameters.blockTransactionsMax || bytesLeaveOut(waiting.length, parameters.blockBytesMax, isTaken);
     const emptyAllowed = request.emptyAllowed || request.height === 1; // the first block says that the network runs
@@ -136,12 +152,11 @@ export function createChain(deps: ChainDependencies): Chain {
     const hashes = included.map((entry) => entry.hash);
     const proposal = encodeProposal({ header: built.headerBytes, seal, transactionHashes: hashes });
     const pause = createPause(world);
-    const named = await namedBy(hashes, included, pause);
     const { parent } = request;
     const sealed = { parent, seal, headerBytes: built.headerBytes };
     const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
     const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
-    proposals.set(toHex(built.hash), { ...sealed, body, transactions: named, beganMs, timeUpMs, refused });
+    proposals.set(toHex(built.hash), { ...sealed, body, transactions: new Listed(included), beganMs, timeUpMs, refused });
     rejectAboveTip(request, refused); // the parent may have become final since it was executed on
     const isCut = included.length + refused.length < waiting.length;
     return { digest: built.hash, proposal, more: isCut || isFull };
@@ -231,7 +246,6 @@ export function createChain(deps: ChainDependencies): Chain {
     const pause = createPause(world);
     const transactions = await gather(request.from, proposal.transactionHashes, pause);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
-    const named = await namedBy(proposal.transactionHashes, transactions, pause);
     const beganMs = world.clock.monotonic();
     const sealed = { parent: header.parentHash, seal: proposal.seal, headerBytes: proposal.header };
     const [executed, body] = await Promise.all([
@@ -239,62 +253,54 @@ export function createChain(deps: ChainDependencies): Chain {
       deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),
     ]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    proposals.set(toHex(hash), { ...sealed, body, transactions: named, beganMs, refused: [] });
+    proposals.set(toHex(hash), { ...sealed, body, transactions: new Listed(transactions), beganMs, refused: [] });
     return { code: 'OK', parent: header.parentHash };
   };
 
   /** Transactions of a proposal: from the mempool, the rest from peers, each verified once. Undefined when some cannot be had or are bad. */
-  async function gather(from: string, hashes: readonly Digest[], pause: Pause): Promise<Waiting[] | undefined> {
-    const found = new Map<ByteText, Waiting>();
-    const keys: ByteText[] = [];
-    const wanted = new Set<ByteText>();
-    const missing: Digest[] = [];
-    const kept: Uint8Array[] = [];
-    for (const hash of hashes) {
-      await pause();
-      const key = toByteText(hash);
-      keys.push(key);
+  async function gather(from: string, hashes: readonly Digest[], pause: Pause): Promise<readonly Waiting[] | undefined> {
+    const found: (Waiting | undefined)[] = [];
+    const lacking = new Map<ByteText, Digest>();
+    for (const [i, hash] of hashes.entries()) {
+      if (i % LOOKED_UP_PER_PAUSE === 0) await pause();
       const entry = mempool.byHash(hash);
-      const before = entry ? undefined : heldTransaction(hash);
-      if (entry) {
-        found.set(key, entry);
-        continue;
-      }
-      wanted.add(key);
-      if (before) kept.push(before);
-      else missing.push(hash);
+      found.push(entry);
+      if (!entry) lacking.set(toByteText(hash), hash);
     }
-    if (wanted.size > 0) {
-      const fetched = [...kept, ...(missing.length > 0 ? await spreading.fetchTransactions(from, missing, FETCH_TIMEOUT_MS) : [])];
-      const checks: Promise<unknown>[] = [];
-      const keep = (entry: Waiting): void => {
-        const key = toByteText(entry.hash);
-        if (wanted.has(key)) found.set(key, entry);
-      };
-      for (const bytes of fetched) {
-        await pause();
-        const refuse = (error: unknown): void => log.debug({ error: String(error) }, 'transaction of a proposal refused');
-        checks.push(mempool.verify(bytes).then(keep, refuse));
-      }
-      await Promise.all(checks);
+    if (lacking.size > 0) {
+      const fetched = await fetchVerified(from, lacking, pause);
+      for (const [i, hash] of hashes.entries()) found[i] ??= fetched.get(toByteText(hash));
     }
-    const list: Waiting[] = [];
-    for (const key of keys) {
-      await pause();
-      const entry = found.get(key);
-      if (!entry) return undefined;
-      list.push(entry);
-    }
-    return list;
+    return found.includes(undefined) ? undefined : (found as Waiting[]);
   }
 
-  async function namedBy(hashes: readonly Digest[], transactions: readonly Waiting[], pause: Pause): Promise<Map<ByteText, Waiting>> {
-    const named = new Map<ByteText, Waiting>();
-    for (const [i, hash] of hashes.entries()) {
+  /** Those of them that may be had and are good: held here for another proposal, or given by peers. */
+  async function fetchVerified(
+    from: string,
+    lacking: ReadonlyMap<ByteText, Digest>,
+    pause: Pause,
+  ): Promise<ReadonlyMap<ByteText, Waiting>> {
+    const bodies: Uint8Array[] = [];
+    const missing: Digest[] = [];
+    for (const hash of lacking.values()) {
       await pause();
-      named.set(toByteText(hash), transactions[i]!);
+      const held = heldTransaction(hash);
+      if (held) bodies.push(held);
+      else missing.push(hash);
     }
-    return named;
+    if (missing.length > 0) bodies.push(...(await spreading.fetchTransactions(from, missing, FETCH_TIMEOUT_MS)));
+    const found = new Map<ByteText, Waiting>();
+    const keep = (entry: Waiting): void => {
+      if (lacking.has(entry.hashKey)) found.set(entry.hashKey, entry);
+    };
+    const refuse = (error: unknown): void => log.debug({ error: String(error) }, 'transaction of a proposal refused');
+    const checks: Promise<unknown>[] = [];
+    for (const bytes of bodies) {
+      await pause();
+      checks.push(mempool.verify(bytes).then(keep, refuse));
+    }
+    await Promise.all(checks);
+    return found;
   }
 
   function heldTransaction(hash: Digest): Uint8Array | undefined {
@@ -318,7 +324,7 @@ export function createChain(deps: ChainDependencies): Chain {
     hash: Digest,
     body: Location,
     finality: Uint8Array,
-    transactions: Iterable<Waiting>,
+    transactions: readonly Waiting[],
     beganMs?: number,
   ): Promise<Delivered> {
     await syncing; // no block reaches the disk before the one below it, whichever log each is in
@@ -338,9 +344,9 @@ export function createChain(deps: ChainDependencies): Chain {
     }
     const pause = createPause(world);
     const included: Included[] = [];
-    for (const { id, sender, gasLimit } of transactions) {
-      await pause();
-      included.push({ id, sender, gasLimit, gasUsed: gasUsedOf(committed.receipts[included.length]!) });
+    for (const [i, { idKey, sender, gasLimit }] of transactions.entries()) {
+      if (i % LOOKED_UP_PER_PAUSE === 0) await pause();
+      included.push({ idKey, sender, gasLimit, gasUsed: gasUsedOf(committed.receipts[i]!) });
     }
     await mempool.settle({ included, height: committed.height, tookMs }, pause);
     emit('committed', committed);
@@ -372,12 +378,12 @@ export function createChain(deps: ChainDependencies): Chain {
         const held = proposals.get(toHex(digest));
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
         try {
-          return await store(digest, held.body, finality, held.transactions.values(), held.beganMs);
+          return await store(digest, held.body, finality, held.transactions.entries, held.beganMs);
         } catch (error) {
           if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
         }
         // An overlay that the executor dropped is rebuilt from the same bytes.
-        const transactions = [...held.transactions.values()];
+        const transactions = held.transactions.entries;
         const againMs = world.clock.monotonic();
         const again = await executor.execute({ headerBytes: held.headerBytes, transactions: transactions.map(verifiedOf) });
         if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });

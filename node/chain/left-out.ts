@@ -16,14 +16,14 @@ export const OVERDUE_AGE_MS = 10_000;
 export const PASSED_OVER_BLOCKS = 8;
 /** Senders looked at after a block, in turn: a full mempool must not cost time with each, and none who fills it keeps the others out of sight. */
 export const LOOKED_AT_MAX = 256;
-/** Beyond twice what waits, so many that have left may be remembered before they are looked for. */
+/** Beyond twice what waits, so many senders of whom nothing waits may be remembered before they are looked for. */
 const LEFT_COUNT_MAX = 1_000;
 
 export interface LeftOutOptions {
   readonly self: string;
   readonly nowMs: () => number;
   /** `verify` rejects what could not stand in the next block: then nobody is to blame. */
-  readonly mempool: Pick<Mempool, 'byId' | 'size' | 'verify' | 'heldBack' | 'goesFirst'>;
+  readonly mempool: Pick<Mempool, 'byId' | 'oldest' | 'youngestFinalMs' | 'size' | 'verify' | 'heldBack' | 'goesFirst'>;
   readonly raise: (kind: string, severity: Alarm['severity'], detail: Json) => void;
   readonly resolve: (kind: string, about: (detail: Json) => boolean, resolution: Json) => void;
 }
@@ -49,9 +49,10 @@ interface Watched {
 export function createLeftOut(options: LeftOutOptions): LeftOut {
   const { self, mempool, raise, resolve } = options;
   const waits = (entry: Waiting): boolean => mempool.byId(entry.id) !== undefined;
+  /** What was found overdue, by id; looked at longest ago first. */
   const watched = new Map<ByteText, Watched>();
-  /** What is watched of each sender, oldest first; who was looked at longest ago stands first. */
-  const senders = new Map<string, Map<ByteText, Watched>>();
+  /** Of whom something may wait; who was looked at longest ago stands first. */
+  const senders = new Set<string>();
   /** A node that has just started does not know who owes gas: nobody does here, and to a proposer some may. */
   const knowsGasMs = options.nowMs() + SENDER_GAS_FORGOTTEN_MS;
   /** An alarm may be over: at the first block, one from before a restart. */
@@ -82,58 +83,69 @@ export function createLeftOut(options: LeftOutOptions): LeftOut {
     if (item.passedOver >= PASSED_OVER_BLOCKS && !item.told) tell(item);
   }
 
-  function leave(key: ByteText, item: Watched): void {
-    const { sender } = item.entry;
-    watched.delete(key);
-    senders.get(sender)?.delete(key);
-    if (senders.get(sender)?.size === 0) senders.delete(sender);
+  function leave(item: Watched): void {
+    watched.delete(item.entry.idKey);
     overDue ||= item.told;
   }
 
-  /** The oldest that waits of each sender whose turn it is. */
-  function oldest(): readonly Watched[] {
-    const turn: (readonly [string, Map<ByteText, Watched>])[] = [];
-    for (const queue of senders) if (turn.push(queue) === LOOKED_AT_MAX) break;
-    const found: Watched[] = [];
-    for (const [sender, queue] of turn) {
-      senders.delete(sender);
-      senders.set(sender, queue);
-      for (const [key, item] of queue) {
-        if (waits(item.entry)) {
-          found.push(item);
-          break;
-        }
-        leave(key, item);
+  function forgetWhatLeft(final: readonly Digest[]): void {
+    if (watched.size > 0) {
+      for (const id of final) {
+        const item = watched.get(toByteText(id));
+        if (item) leave(item);
       }
     }
+    let left = Math.min(watched.size, LOOKED_AT_MAX);
+    for (const item of watched.values()) {
+      if (left-- === 0) break;
+      if (!waits(item.entry)) {
+        leave(item);
+        continue;
+      }
+      watched.delete(item.entry.idKey);
+      watched.set(item.entry.idKey, item);
+    }
+    if (senders.size > 2 * mempool.size().count + LEFT_COUNT_MAX)
+      for (const sender of senders) if (!mempool.oldest(sender)) senders.delete(sender);
+  }
+
+  /** What is overdue of each sender whose turn it is: the oldest. */
+  function overdue(nowMs: number): readonly Watched[] {
+    const isOverdue = (entry: Waiting | undefined): entry is Waiting => entry !== undefined && entry.addedMs <= nowMs - OVERDUE_AGE_MS;
+    const found: Watched[] = [];
+    if (!isOverdue(mempool.oldest())) return found;
+    let left = Math.min(senders.size, LOOKED_AT_MAX);
+    for (const sender of senders) {
+      if (left-- === 0) break;
+      const entry = mempool.oldest(sender);
+      senders.delete(sender);
+      if (entry) senders.add(sender);
+      if (isOverdue(entry)) found.push(watchedOf(entry));
+    }
     return found;
+  }
+
+  function watchedOf(entry: Waiting): Watched {
+    const known = watched.get(entry.idKey);
+    if (known?.entry === entry) return known;
+    if (known) leave(known); // it left and came again
+    const item: Watched = { entry, proposer: undefined, passedOver: 0, told: false, excused: false };
+    watched.set(entry.idKey, item);
+    return item;
   }
 
   const leftOut = (item: Watched): boolean => item.told && !item.excused;
 
   return {
-    onAdmitted(entry) {
-      const item: Watched = { entry, proposer: undefined, passedOver: 0, told: false, excused: false };
-      const key = toByteText(entry.id);
-      watched.set(key, item);
-      const queue = senders.get(entry.sender) ?? new Map<ByteText, Watched>();
-      senders.set(entry.sender, queue.set(key, item));
-    },
+    onAdmitted: ({ sender }) => void senders.add(sender),
     onBlock({ height, proposer, transactionIds }) {
-      let youngestMs = transactionIds.length === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
-      for (const id of transactionIds) {
-        const item = watched.get(toByteText(id));
-        if (!item) continue;
-        youngestMs = Math.max(youngestMs, item.entry.addedMs);
-        leave(toByteText(id), item);
-      }
-      if (watched.size > 2 * mempool.size().count + LEFT_COUNT_MAX)
-        for (const [key, item] of watched) if (!waits(item.entry)) leave(key, item);
-      const loaded = mempool.heldBack() > 0;
+      forgetWhatLeft(transactionIds);
+      const youngestMs = transactionIds.length === 0 ? Number.POSITIVE_INFINITY : mempool.youngestFinalMs();
       const nowMs = options.nowMs();
-      for (const item of oldest()) {
-        const { addedMs } = item.entry;
-        if (nowMs < knowsGasMs || addedMs > nowMs - OVERDUE_AGE_MS || youngestMs - addedMs < OVERDUE_AGE_MS) continue;
+      const found = nowMs < knowsGasMs ? [] : overdue(nowMs);
+      const loaded = found.length > 0 && mempool.heldBack() > 0;
+      for (const item of found) {
+        if (youngestMs - item.entry.addedMs < OVERDUE_AGE_MS) continue;
         if (!loaded || mempool.goesFirst(item.entry)) passOver(item, proposer);
       }
       if (!overDue) return;

@@ -77,9 +77,7 @@ export class LongFrames {
     const valid: SignatureCheck[] = [];
     try {
       for (const checks of inGroups(this.#signaturesOf(frame.bytes) ?? [], CHECKS_AT_ONCE)) {
-        const verdicts = await Promise.all(
-          checks.map(({ suite, publicKey, message, signature }) => verifier.verify(suite, publicKey, message, signature)),
-        );
+        const verdicts = await verifier.verifyAll(checks);
         valid.push(...checks.filter((_, i) => verdicts[i]));
         if (verdicts.includes(false)) break; // the engine stops there too
       }

@@ -50,7 +50,10 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
 
   async function status(id: Digest): Promise<TransactionStatus> {
     const position = deps.blocks.position(id);
-    if (!position) return beforeFinal(id);
+    return position ? finalStatus(id, position) : beforeFinal(id);
+  }
+
+  async function finalStatus(id: Digest, position: NonNullable<ReturnType<BlockStore['position']>>): Promise<TransactionStatus> {
     const held = recent.get(position.height);
     const heldReceipt = held?.receipts[position.index];
     if (held && heldReceipt) return confirmed(held.facts, heldReceipt);
@@ -84,7 +87,10 @@ export function createReceipts(deps: ReceiptsDependencies): Receipts {
     status,
     bytesOf: async (height) => recent.get(height)?.receipts ?? (await deps.blocks.receiptBytes(height)),
     wait(id, timeoutMs) {
-      if (deps.blocks.position(id)) return status(id);
+      // What still waits is in no block that this node has told of; to ask the store of it would cost as much as all else here.
+      const waits = deps.mempool.byId(id) !== undefined && timeoutMs > 0;
+      const position = waits ? undefined : deps.blocks.position(id);
+      if (position) return finalStatus(id, position);
       const known = beforeFinal(id); // nothing is awaited before the waiter stands, or it could miss its block
       if ((known.state !== 'pending' && known.state !== 'unknown') || count >= WAITERS_MAX || timeoutMs <= 0) return Promise.resolve(known);
       const key = toByteText(id);

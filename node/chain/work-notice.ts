@@ -23,10 +23,16 @@ export interface WorkNoticeDependencies {
 export function createWorkNotice({ clock, timers, dueInMs, workWaiting }: WorkNoticeDependencies): WorkNotice {
   let next: { readonly atMs: number; readonly cancel: () => void } | undefined;
   let stopped = false;
+  /** Consensus knows that something may stand in a block now; what is added tells it nothing until a block is final. */
+  let known = false;
 
   function tell(added?: Waiting): void {
+    if (added && known) return;
     const waitMs = dueInMs(added);
-    if (waitMs === 0 || !added) workWaiting(waitMs === 0);
+    if (waitMs === 0 || !added) {
+      known = waitMs === 0;
+      workWaiting(known);
+    }
     if (waitMs === 0 || waitMs === Number.POSITIVE_INFINITY || stopped) return;
     const atMs = clock.monotonic() + waitMs;
     if (added && next && next.atMs <= atMs) return; // another one is due before it

@@ -1,20 +1,15 @@
 /** One batch of signature checks as bytes: a single buffer is moved to the worker, which costs less than cloning an object per check. */
 import { type Crypto, Reader, Writer } from '../format/index.ts';
+import type { SignatureCheck } from '../world.ts';
 
-export interface Check {
-  readonly suite: number;
-  readonly publicKey: Uint8Array;
-  readonly message: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-export function encodeBatch(checks: readonly Check[]): Uint8Array<ArrayBuffer> {
+/** In memory of its own, which may be moved. */
+export function encodeBatch(checks: readonly SignatureCheck[]): Uint8Array<ArrayBuffer> {
   let bytes = 16;
   for (const { message } of checks) bytes += 128 + message.length;
-  return new Writer(bytes).list(checks, writeCheck).finish() as Uint8Array<ArrayBuffer>;
+  return new Writer(bytes).list(checks, writeCheck).view() as Uint8Array<ArrayBuffer>;
 }
 
-function writeCheck(writer: Writer, check: Check): void {
+function writeCheck(writer: Writer, check: SignatureCheck): void {
   writer.u8(check.suite).bytes(check.publicKey).bytes(check.signature).bytes(check.message);
 }
 

@@ -6,8 +6,8 @@
 import { Worker } from 'node:worker_threads';
 import { ChainError } from '../errors/index.ts';
 import type { Crypto } from '../format/index.ts';
-import type { Log, VerifyPool } from '../world.ts';
-import { type Check, encodeBatch, verifyBatch } from './verify-batch.ts';
+import type { Log, SignatureCheck, VerifyPool } from '../world.ts';
+import { encodeBatch, verifyBatch } from './verify-batch.ts';
 
 export const VERIFY_WORKERS_DEFAULT = 1;
 /** Checks in one batch: about 3 ms of one core. */
@@ -23,13 +23,29 @@ const BATCH_ATTEMPTS_MAX = 2;
 /** After this many deaths without one finished batch no worker is started again; checks run here, slower. */
 const WORKER_DEATHS_MAX = 5;
 
-interface Waiting extends Check {
-  readonly settle: (valid: boolean) => void;
+/** Checks that were asked for together: one answer, however many batches they travel in. */
+interface Group {
+  readonly checks: readonly SignatureCheck[];
+  /** In order; those that are not known yet are missing. */
+  readonly verdicts: boolean[];
+  /** So many of them stand in batches. */
+  batched: number;
+  /** So many have no verdict yet. */
+  open: number;
+  readonly settle: (verdicts: readonly boolean[]) => void;
+}
+
+/** Checks of one group in a batch. */
+interface Run {
+  readonly group: Group;
+  readonly first: number;
+  readonly count: number;
 }
 
 interface Batch {
   readonly id: number;
-  readonly checks: readonly Waiting[];
+  readonly runs: readonly Run[];
+  readonly checks: readonly SignatureCheck[];
   attempts: number;
 }
 
@@ -51,7 +67,10 @@ class WorkerVerifyPool implements RealVerifyPool {
   readonly #crypto: Crypto;
   readonly #log: Log;
   readonly #lanes: Lane[];
-  #queue: Waiting[] = [];
+  /** Groups of which something is in no batch yet. */
+  readonly #queue: Group[] = [];
+  /** Checks that are in no batch yet. */
+  #waiting = 0;
   readonly #returned: Batch[] = [];
   #scheduled = false;
   #dispatchedMs = Number.NEGATIVE_INFINITY;
@@ -73,10 +92,19 @@ class WorkerVerifyPool implements RealVerifyPool {
 
   verify(suite: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
     if (this.#stopping) return Promise.reject(new ChainError('NODE_STOPPING'));
-    return new Promise((settle) => {
-      this.#queue.push({ suite, publicKey, message, signature, settle });
-      this.#schedule();
-    });
+    return new Promise((resolve) => this.#ask([{ suite, publicKey, message, signature }], ([valid]) => resolve(valid!)));
+  }
+
+  verifyAll(checks: readonly SignatureCheck[]): Promise<readonly boolean[]> {
+    if (this.#stopping) return Promise.reject(new ChainError('NODE_STOPPING'));
+    if (checks.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => this.#ask(checks, resolve));
+  }
+
+  #ask(checks: readonly SignatureCheck[], settle: Group['settle']): void {
+    this.#queue.push({ checks, verdicts: [], batched: 0, open: checks.length, settle });
+    this.#waiting += checks.length;
+    this.#schedule();
   }
 
   /** Finishes what is queued, then ends the threads. */
@@ -87,7 +115,7 @@ class WorkerVerifyPool implements RealVerifyPool {
   }
 
   #busy(): boolean {
-    return this.#queue.length > 0 || this.#returned.length > 0 || this.#lanes.some((lane) => lane.inFlight.size > 0);
+    return this.#waiting > 0 || this.#returned.length > 0 || this.#lanes.some((lane) => lane.inFlight.size > 0);
   }
 
   #schedule(): void {
@@ -98,7 +126,7 @@ class WorkerVerifyPool implements RealVerifyPool {
       this.#dispatch();
     };
     const waitMs = Math.ceil(this.#dispatchedMs + VERIFY_GATHER_MS - performance.now());
-    if (waitMs <= 0 || this.#queue.length >= VERIFY_BATCH_COUNT_MAX) setImmediate(go);
+    if (waitMs <= 0 || this.#waiting >= VERIFY_BATCH_COUNT_MAX) setImmediate(go);
     else setTimeout(go, waitMs);
   }
 
@@ -106,7 +134,7 @@ class WorkerVerifyPool implements RealVerifyPool {
     if (this.#lanes.every((lane) => lane.worker === undefined)) {
       for (let batch = this.#nextBatch(); batch !== undefined; batch = this.#nextBatch()) this.#runHere(batch);
     }
-    if (this.#queue.length === 1 && this.#returned.length === 0 && this.#lanes.every((lane) => lane.inFlight.size === 0)) {
+    if (this.#waiting === 1 && this.#returned.length === 0 && this.#lanes.every((lane) => lane.inFlight.size === 0)) {
       this.#dispatchedMs = performance.now();
       this.#runHere(this.#nextBatch()!);
     }
@@ -139,13 +167,25 @@ class WorkerVerifyPool implements RealVerifyPool {
   #nextBatch(): Batch | undefined {
     const returned = this.#returned.shift();
     if (returned !== undefined) return returned;
-    let count = 0;
-    for (let bytes = 0; count < this.#queue.length && count < VERIFY_BATCH_COUNT_MAX && bytes < VERIFY_BATCH_BYTES_MAX; count++)
-      bytes += this.#queue[count]!.message.length;
-    if (count === 0) return undefined;
-    const checks = this.#queue.slice(0, count);
-    this.#queue = this.#queue.slice(count);
-    return { id: this.#nextId++, checks, attempts: 0 };
+    if (this.#waiting === 0) return undefined;
+    const checks: SignatureCheck[] = [];
+    const runs: Run[] = [];
+    let bytes = 0;
+    let whole = 0;
+    for (const group of this.#queue) {
+      const first = group.batched;
+      while (group.batched < group.checks.length && checks.length < VERIFY_BATCH_COUNT_MAX && bytes < VERIFY_BATCH_BYTES_MAX) {
+        const check = group.checks[group.batched++]!;
+        bytes += check.message.length;
+        checks.push(check);
+      }
+      if (group.batched > first) runs.push({ group, first, count: group.batched - first });
+      if (group.batched < group.checks.length) break;
+      whole++;
+    }
+    this.#queue.splice(0, whole);
+    this.#waiting -= checks.length;
+    return { id: this.#nextId++, runs, checks, attempts: 0 };
   }
 
   #runHere(batch: Batch): void {
@@ -161,7 +201,7 @@ class WorkerVerifyPool implements RealVerifyPool {
       lane.inFlight.delete(answer.id);
       this.#deaths = 0;
       settleAll(batch, answer.verdicts);
-      if (this.#queue.length > 0 || this.#returned.length > 0) this.#schedule();
+      if (this.#waiting > 0 || this.#returned.length > 0) this.#schedule();
       else if (!this.#busy()) this.#idle?.();
     });
     worker.on('error', (error) => this.#log.error({ message: error.message }, 'verify worker failed'));
@@ -182,5 +222,10 @@ class WorkerVerifyPool implements RealVerifyPool {
 }
 
 function settleAll(batch: Batch, verdicts: Uint8Array): void {
-  for (const [i, check] of batch.checks.entries()) check.settle(verdicts[i] === 1);
+  let at = 0;
+  for (const { group, first, count } of batch.runs) {
+    for (let i = 0; i < count; i++) group.verdicts[first + i] = verdicts[at++] === 1;
+    group.open -= count;
+    if (group.open === 0) group.settle(group.verdicts);
+  }
 }

@@ -50,6 +50,7 @@ export {
   TRANSACTION_CALLS_MAX,
   transactionHashOf,
   transactionSigningBytes,
+  createSigningBytes,
 } from './transaction.ts';
 export {
   type ChainParameters,

@@ -8,7 +8,7 @@
  */
 import { concat } from './bytes.ts';
 import { DecodeError, decodeAll, type Reader, Writer } from './codec.ts';
-import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, tagged } from './crypto.ts';
+import { type Crypto, DIGEST_BYTES, type Digest, domainTag, hashTagged, tagged } from './crypto.ts';
 
 export const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024; // bytes of one signed transaction, signature included
 export const TRANSACTION_CALLS_MAX = 1_000; // calls in one transaction
@@ -145,6 +145,27 @@ function signatureIn(bytes: Uint8Array): Uint8Array | undefined {
 /** The bytes a client signs. */
 export function transactionSigningBytes(transactionId: Digest): Uint8Array {
   return tagged('transaction-signature', transactionId);
+}
+
+/** Of so many transactions the signed bytes stand in one piece of memory. */
+const SIGNING_BYTES_TOGETHER = 64;
+
+/** transactionSigningBytes for one after the other, in memory that is taken for many: too long for the heap, each alone would cost an allocation outside of it. */
+export function createSigningBytes(): (transactionId: Digest) => Uint8Array {
+  const tag = domainTag('transaction-signature');
+  const length = tag.length + DIGEST_BYTES;
+  let room = new Uint8Array(0);
+  let at = 0;
+  return (transactionId) => {
+    if (at === room.length) {
+      room = new Uint8Array(SIGNING_BYTES_TOGETHER * length);
+      at = 0;
+    }
+    const bytes = room.subarray(at, (at += length));
+    bytes.set(tag);
+    bytes.set(transactionId, tag.length);
+    return bytes;
+  };
 }
 
 /** A transaction with everything derived from its bytes, once. */

@@ -32,6 +32,10 @@ export interface PeeringLimits extends SyncLimits {
 
 export const PEERING_LIMITS: PeeringLimits = { ...SYNC_LIMITS, fetchHashesMax: FETCH_HASHES_MAX, intakeMax: 20_000 };
 
+/** Transactions opened between two pauses, and bytes of them unless one alone is longer: some hundred microseconds. They are checked together. */
+const OPENED_TOGETHER_MAX = 32;
+const OPENED_TOGETHER_BYTES = 65_536;
+
 /** Frames of transactions of one peer that wait to be opened; what comes on top is dropped: it is spread again. */
 const ARRIVALS_PER_PEER_MAX = 16;
 
@@ -71,7 +75,7 @@ export interface PeeringDependencies {
   readonly applyBlock: (bytes: Uint8Array, finality: Uint8Array) => Promise<void>;
   /** A row of this node's ledger for a peer whose own is damaged. @throws ChainError STORE_DAMAGED */
   readonly sharedRow: (key: ByteText, height: number) => Promise<Uint8Array | undefined>;
-  readonly onAdmitted: (entry: Waiting) => void;
+  readonly onAdmitted: (entries: readonly Waiting[]) => void;
   /** PEERING_LIMITS unless given. */
   readonly limits?: PeeringLimits;
 }
@@ -153,7 +157,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     arrivals.delete(from);
   }
 
-  function countIntake(from: string, change: 1 | -1): void {
+  function countIntake(from: string, change: number): void {
     const count = (intakeOf.get(from) ?? 0) + change;
     intake += change;
     if (count > 0) intakeOf.set(from, count);
@@ -165,21 +169,41 @@ export function createPeering(deps: PeeringDependencies): Peering {
     const commonMax = Math.floor(limits.intakeMax / 2);
     const ownMax = Math.max(1, Math.floor(commonMax / Math.max(1, network.peers().length)));
     let honest = true;
-    for (const bytes of transactions) {
+    const onRefused = ({ code }: ChainError): boolean => {
+      if (DISHONEST_CODES.has(code)) {
+        honest = false;
+        network.report(from, code);
+      }
+      return honest;
+    };
+    for (let first = 0; first < transactions.length; ) {
       await pause();
       if (!honest) return; // what follows a false transaction in its frame is not opened
-      if (intake >= commonMax && (intakeOf.get(from) ?? 0) >= ownMax) return;
-      countIntake(from, 1);
-      mempool
-        .add(new Uint8Array(bytes), 'peer') // a copy: the frame it came in must not live as long as it waits
-        .then(deps.onAdmitted, (error: unknown) => {
-          if (error instanceof ChainError && DISHONEST_CODES.has(error.code)) {
-            honest = false;
-            network.report(from, error.code);
-          } else if (!(error instanceof ChainError))
-            world.log.error({ from, error: String(error) }, 'transaction from a peer could not be judged');
-        })
-        .finally(() => countIntake(from, -1));
+      const room = Math.max(commonMax - intake, ownMax - (intakeOf.get(from) ?? 0));
+      if (room <= 0) return;
+      const countMax = Math.min(room, OPENED_TOGETHER_MAX);
+      const together: Uint8Array[] = [];
+      for (let bytes = 0; first < transactions.length && together.length < countMax && bytes < OPENED_TOGETHER_BYTES; first++) {
+        together.push(transactions[first]!);
+        bytes += transactions[first]!.length;
+      }
+      void checkTogether(from, together, onRefused);
+    }
+  }
+
+  async function checkTogether(
+    from: string,
+    transactions: readonly Uint8Array[],
+    onRefused: (error: ChainError) => boolean,
+  ): Promise<void> {
+    countIntake(from, transactions.length);
+    try {
+      const admitted = await mempool.addAll(transactions, onRefused);
+      if (admitted.length > 0) deps.onAdmitted(admitted);
+    } catch (error) {
+      if (!(error instanceof ChainError)) world.log.error({ from, error: String(error) }, 'transactions from a peer could not be judged');
+    } finally {
+      countIntake(from, -transactions.length);
     }
   }
 

@@ -95,6 +95,8 @@ export class SimMachine {
       crypto: this.#crypto,
       verifier: {
         verify: (suite, key, message, signature) => Promise.resolve(this.#crypto.verify(suite, key, message, signature)),
+        verifyAll: async (checks) =>
+          checks.map(({ suite, publicKey, message, signature }) => this.#crypto.verify(suite, publicKey, message, signature)),
         stop: () => Promise.resolve(),
       },
     };

@@ -61,8 +61,8 @@ export const plantedAhead: readonly PlantedBug[] = [
   {
     name: 'a block built ahead holds the transactions of the one below',
     file: CHAIN,
-    from: 'below.some(({ transactions }) => transactions.has(toByteText(hash)))',
-    to: 'below.some(() => hash.length === 0)',
+    from: 'below.some(({ transactions }) => transactions.get(hashKey) !== undefined)',
+    to: 'below.some(() => hashKey.length === 0)',
     test: BUILD_TEST,
     only: 'what that one left',
   },

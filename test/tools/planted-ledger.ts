@@ -261,8 +261,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'any block without an overdue transaction accuses its proposer',
     file: 'node/chain/left-out.ts',
-    from: ' || youngestMs - addedMs < OVERDUE_AGE_MS) continue;',
-    to: ') continue;',
+    from: '        if (youngestMs - item.entry.addedMs < OVERDUE_AGE_MS) continue;\n',
+    to: '',
     test: 'test/unit/node/chain/left-out.test.ts',
     only: 'load names nobody',
   },

@@ -183,11 +183,12 @@ export function createGasShares(clock: Pick<Clock, 'monotonic'>, waitsFor: (send
       );
       const excess: { readonly gasLimit: number; readonly gasUsed: number }[] = [];
       for (const { sender, gasLimit, gasUsed } of block) {
-        const left = ownOf(sender).left();
+        const own = ownOf(sender);
+        const left = own.left();
         if (gasLimit > left) excess.push({ gasLimit, gasUsed });
-        ownOf(sender).charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
-        modest.delete(sender);
+        own.charge(Math.min(gasUsed, left + SENDER_GAS_OWED_MAX));
         if (left - gasUsed >= MODEST_LEFT_MIN && waitsFor(sender)) modest.set(sender, nowMs);
+        else modest.delete(sender);
         if (left >= gasUsed) means.delete(sender);
         else means.set(sender, (means.get(sender) ?? gasUsed) * (1 - NEWEST_PART) + gasUsed * NEWEST_PART);
       }

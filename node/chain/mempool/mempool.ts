@@ -3,18 +3,7 @@
  * may take more than is left to the others; no client is taken whose wait would be long (backlog.ts); blocks are filled fairly, by gas (gas-shares.ts;
  * DB53/T 1407-2025 6.3.3.a, 6.3.3.b).
  */
-import {
-  type ByteText,
-  type Crypto,
-  type DecodedTransaction,
-  type Digest,
-  DecodeError,
-  equalBytes,
-  openTransaction,
-  toByteText,
-  TRANSACTION_BYTES_MAX,
-  transactionSigningBytes,
-} from '../../format/index.ts';
+import { type ByteText, createSigningBytes, type Crypto, type Digest, equalBytes, toByteText } from '../../format/index.ts';
 import { NODE_ROLE } from '../../../contracts/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';
 import { ChainError, type ErrorCode } from '../../errors/index.ts';
@@ -22,7 +11,9 @@ import { type AdmissionContext, admit, type VerifiedTransaction } from '../../le
 import type { Pause } from '../../pace/index.ts';
 import type { Clock, VerifyPool } from '../../world.ts';
 import { createBacklog } from './backlog.ts';
+import { type InCheck, judge, open, orThrow, outcomeOf } from './check.ts';
 import { createGasShares, type GasUse, type Proposer } from './gas-shares.ts';
+import { Queue } from './queue.ts';
 
 export interface MempoolLimits {
   /** Transactions held; past it MEMPOOL_FULL. */
@@ -35,6 +26,8 @@ export const REJECTIONS_REMEMBERED_MAX = 10_000; // refused or expired transacti
 
 /** What a peer gave is spread again too, so many times later: the peer may have lost it, and this node be the only one that holds it. */
 const PEERS_REPEAT_LATER = 4;
+/** Transactions that leave with a block between two pauses: some tens of microseconds. */
+const LEFT_PER_PAUSE = 64;
 /** Longest time between two spreadings of one transaction, ms. */
 const REPEAT_WAIT_MAX_MS = 60_000;
 
@@ -43,6 +36,9 @@ export type Origin = 'client' | 'peer';
 export interface Waiting extends VerifiedTransaction {
   readonly id: Digest;
   readonly hash: Digest;
+  /** `id` and `hash` as keys of maps, made once. */
+  readonly idKey: ByteText;
+  readonly hashKey: ByteText;
   readonly sender: string;
   readonly gasLimit: number;
   readonly expiryHeight: number;
@@ -52,7 +48,7 @@ export interface Waiting extends VerifiedTransaction {
 
 /** A transaction of a final block. */
 export interface Included extends GasUse {
-  readonly id: Digest;
+  readonly idKey: ByteText;
   readonly gasUsed: number;
 }
 
@@ -71,6 +67,11 @@ export interface Rejection {
 export interface Mempool {
   /** Checks and admits. @throws ChainError with a TRANSACTION_ or MEMPOOL_ code. */
   add(bytes: Uint8Array, origin: Origin): Promise<Waiting>;
+  /**
+   * Checks several of a peer that came in one frame, of which it keeps copies, and resolves to those that it admits.
+   * @param onRefused called for each of the others; whether those behind it are opened
+   */
+  addAll(transactions: readonly Uint8Array[], onRefused: (error: ChainError) => boolean): Promise<readonly Waiting[]>;
   /** The transaction of exactly these bytes that waits or is in check; undefined when there is none. @throws ChainError as its check does */
   same(bytes: Uint8Array): Promise<Waiting | undefined>;
   /** Verifies a transaction named by a proposal without admitting it. @throws ChainError */
@@ -94,6 +95,10 @@ export interface Mempool {
    */
   overdue(ageMs: number, bytesMax: number): Waiting[];
   size(): { readonly count: number; readonly bytes: number };
+  /** The oldest that waits, of one sender or of all. */
+  oldest(sender?: string): Waiting | undefined;
+  /** When the youngest of the last final block's transactions that waited here was admitted, monotonic ms; -Infinity when none of them did. */
+  youngestFinalMs(): number;
   /** @throws ChainError SERVER_BUSY with `retryAfterMs` when so much waits of a sender that a further one would come too late */
   checkBacklog(sender: string): void;
   /** Whether every honest proposer takes this one before those of all other senders. */
@@ -121,52 +126,53 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   const senders = new Map<string, Queue>();
   const shares = createGasShares(clock, (sender) => deps.context().account(sender)?.roles.includes(NODE_ROLE) !== true);
   const backlog = createBacklog(clock);
-  const inCheck = new Map<ByteText, { readonly hash: Digest; readonly outcome: Promise<Waiting> }>();
+  const inCheck = new Map<ByteText, InCheck>();
   const rejections = new BoundedMap<ByteText, Rejection & { readonly sender: string }>(REJECTIONS_REMEMBERED_MAX);
   const repeats = new WeakMap<Waiting, { readonly dueMs: number; readonly waitMs: number }>();
   let bytesHeld = 0;
   let bytesInCheck = 0;
+  const signingBytes = createSigningBytes();
+  /** No transaction that waits expires below this height. */
+  let expiryHeightMin = Number.POSITIVE_INFINITY;
+  let youngestFinalMs = Number.NEGATIVE_INFINITY;
 
-  function open(bytes: Uint8Array): DecodedTransaction {
-    if (bytes.length > TRANSACTION_BYTES_MAX)
-      throw new ChainError('TRANSACTION_TOO_LARGE', { bytes: bytes.length, bytesMax: TRANSACTION_BYTES_MAX });
-    try {
-      return openTransaction(deps.crypto, bytes);
-    } catch (error) {
-      if (error instanceof DecodeError) throw new ChainError('TRANSACTION_MALFORMED', { reason: error.reason });
-      throw error;
-    }
-  }
-
-  async function judge(opened: DecodedTransaction, origin: Origin): Promise<Waiting> {
-    const { bytes, id, hash, transaction } = opened;
-    const admission = admit(bytes, id, transaction, deps.context());
-    if (admission.code !== 'OK') throw new ChainError(admission.code, admission.facts);
-    const { publicKey } = admission.key;
-    if (!(await deps.verifier.verify(transaction.suite, publicKey, transactionSigningBytes(id), transaction.signature))) {
-      throw new ChainError('TRANSACTION_SIGNATURE_INVALID', { sender: transaction.sender, keyId: transaction.keyId });
-    }
-    return {
-      bytes,
-      id,
-      hash,
-      publicKey,
-      sender: transaction.sender,
-      gasLimit: transaction.gasLimit,
-      expiryHeight: transaction.expiryHeight,
+  /** @throws ChainError */
+  function begin(bytes: Uint8Array, origin: Origin): InCheck {
+    const opened = open(deps.crypto, bytes);
+    const key = toByteText(opened.id);
+    if (ids.has(key) || inCheck.has(key)) throw new ChainError('MEMPOOL_TRANSACTION_KNOWN', {});
+    checkRoom(bytes.length, opened.transaction.sender, origin);
+    const check = judge(opened, deps.context(), signingBytes, {
+      idKey: key,
       addedMs: clock.monotonic(),
       origin,
-    };
+      copied: origin === 'peer',
+    });
+    inCheck.set(key, check);
+    bytesInCheck += bytes.length;
+    return check;
   }
 
-  async function check(opened: DecodedTransaction, origin: Origin): Promise<Waiting> {
-    const { height } = deps.context();
-    const entry = await judge(opened, origin);
-    // The chain may have moved while the signature was checked: a block that held it must not leave it waiting here for ever.
-    const now = deps.context();
-    if (now.height !== height && now.spent(opened.id)) throw new ChainError('TRANSACTION_REPEATED', {});
-    insert(entry);
-    return entry;
+  function beginAll(transactions: readonly Uint8Array[], begun: InCheck[], onRefused: (error: ChainError) => boolean): void {
+    for (const bytes of transactions) {
+      try {
+        begun.push(begin(bytes, 'peer'));
+      } catch (error) {
+        if (!(error instanceof ChainError)) throw error;
+        if (!onRefused(error)) return;
+      }
+    }
+  }
+
+  /** Admits it, or says why not. `verdict` is the one on its signature, or why there is none. */
+  function end(check: InCheck, verdict: boolean | Error): Waiting | Error {
+    const { entry } = check;
+    inCheck.delete(entry.idKey);
+    bytesInCheck -= entry.bytes.length;
+    const outcome = outcomeOf(check, verdict);
+    if (outcome === entry) insert(entry);
+    for (const other of check.others) other(outcome);
+    return outcome;
   }
 
   /** A sender may have as much waiting as is left free: so one alone takes half, and there is always room for another. */
@@ -191,21 +197,25 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   }
 
   function insert(entry: Waiting): void {
-    const key = toByteText(entry.id);
+    const key = entry.idKey;
     ids.set(key, entry);
-    hashes.set(toByteText(entry.hash), entry);
-    const queue = senders.get(entry.sender) ?? new Queue();
-    senders.set(entry.sender, queue);
+    hashes.set(entry.hashKey, entry);
+    let queue = senders.get(entry.sender);
+    if (!queue) {
+      queue = new Queue();
+      senders.set(entry.sender, queue);
+    }
     queue.add(key, entry);
     bytesHeld += entry.bytes.length;
-    rejections.delete(key);
+    expiryHeightMin = Math.min(expiryHeightMin, entry.expiryHeight);
+    if (rejections.size > 0) rejections.delete(key);
   }
 
   function remove(key: ByteText): Waiting | undefined {
     const entry = ids.get(key);
     if (!entry) return undefined;
     ids.delete(key);
-    hashes.delete(toByteText(entry.hash));
+    hashes.delete(entry.hashKey);
     const queue = senders.get(entry.sender);
     queue?.delete(key, entry);
     if (queue?.size === 0) senders.delete(entry.sender);
@@ -213,8 +223,8 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     return entry;
   }
 
-  function remember({ id, sender }: Waiting, rejection: Rejection): void {
-    rejections.set(toByteText(id), { ...rejection, sender });
+  function remember({ id, idKey, sender }: Waiting, rejection: Rejection): void {
+    rejections.set(idKey, { ...rejection, sender });
     for (const listener of onRejected) listener(id, rejection);
   }
 
@@ -226,27 +236,50 @@ export function createMempool(deps: MempoolDependencies): Mempool {
   return {
     onRejected: (listener) => void onRejected.push(listener),
     async add(bytes, origin) {
-      const opened = open(bytes);
-      const key = toByteText(opened.id);
-      if (ids.has(key) || inCheck.has(key)) throw new ChainError('MEMPOOL_TRANSACTION_KNOWN', {});
-      checkRoom(bytes.length, opened.transaction.sender, origin);
-      const outcome = check(opened, origin);
-      inCheck.set(key, { hash: opened.hash, outcome });
-      bytesInCheck += bytes.length;
+      const check = begin(bytes, origin);
+      const { suite, publicKey, message, signature } = check;
+      let verdict: boolean | Error;
       try {
-        return await outcome;
-      } finally {
-        inCheck.delete(key);
-        bytesInCheck -= bytes.length;
+        verdict = await deps.verifier.verify(suite, publicKey, message, signature);
+      } catch (error) {
+        verdict = error as Error;
       }
+      return orThrow(end(check, verdict));
+    },
+    async addAll(transactions, onRefused) {
+      const checks: InCheck[] = [];
+      let verdicts: readonly boolean[] = [];
+      let fault: Error | undefined;
+      try {
+        beginAll(transactions, checks, onRefused);
+        verdicts = await deps.verifier.verifyAll(checks);
+      } catch (error) {
+        fault = error as Error;
+      }
+      const added: Waiting[] = [];
+      for (const [i, check] of checks.entries()) {
+        const outcome = end(check, fault ?? verdicts[i]!);
+        if (!(outcome instanceof Error)) added.push(outcome);
+        else if (outcome !== fault && outcome instanceof ChainError) onRefused(outcome);
+      }
+      if (fault) throw fault;
+      return added;
     },
     async same(bytes) {
-      const { id, hash } = open(bytes);
-      const known = ids.get(toByteText(id)) ?? inCheck.get(toByteText(id));
+      const { id, hash } = open(deps.crypto, bytes);
+      const key = toByteText(id);
+      const check = inCheck.get(key);
+      const known = check?.entry ?? ids.get(key);
       if (!known || !equalBytes(known.hash, hash)) return undefined; // another signature is another's word
-      return 'outcome' in known ? await known.outcome : known;
+      return check ? orThrow(await new Promise((resolve) => void check.others.push(resolve))) : known;
     },
-    verify: (bytes) => judge(open(bytes), 'peer'),
+    async verify(bytes) {
+      const opened = open(deps.crypto, bytes);
+      const as = { idKey: toByteText(opened.id), addedMs: clock.monotonic(), origin: 'peer', copied: false } as const;
+      const check = judge(opened, deps.context(), signingBytes, as);
+      const { suite, publicKey, message, signature } = check;
+      return orThrow(outcomeOf(check, await deps.verifier.verify(suite, publicKey, message, signature)));
+    },
     byId: (id) => ids.get(toByteText(id)),
     byHash: (hash) => hashes.get(toByteText(hash)),
     select(countMax, bytesMax, isTaken = () => false) {
@@ -262,24 +295,35 @@ export function createMempool(deps: MempoolDependencies): Mempool {
     },
     dueInMs: (proposer, entry) => shares.dueInMs(entry ? new Map([[entry.sender, [entry]]]) : senders, proposer),
     async settle({ included, height, tookMs }, pause) {
-      for (const { id } of included) {
-        await pause();
-        remove(toByteText(id));
+      youngestFinalMs = Number.NEGATIVE_INFINITY;
+      for (const [i, { idKey }] of included.entries()) {
+        if (i % LEFT_PER_PAUSE === 0) await pause();
+        const entry = remove(idKey);
+        const check = entry ? undefined : inCheck.get(idKey);
+        if (entry && entry.addedMs > youngestFinalMs) youngestFinalMs = entry.addedMs;
+        if (check) check.isFinal = true;
       }
       if (tookMs !== undefined) {
         shares.charge(included, tookMs);
         backlog.note(included, tookMs, senders);
       }
+      if (expiryHeightMin > height) return;
+      let leastLeft = Number.POSITIVE_INFINITY;
+      expiryHeightMin = Number.POSITIVE_INFINITY; // lowered by what comes while this pauses
       for (const [key, entry] of ids) {
-        if (entry.expiryHeight > height) continue;
+        if (entry.expiryHeight > height) {
+          leastLeft = Math.min(leastLeft, entry.expiryHeight);
+          continue;
+        }
         await pause();
         if (!remove(key)) continue; // gone meanwhile
         remember(entry, { code: 'TRANSACTION_EXPIRED', data: { expiryHeight: entry.expiryHeight, height } });
       }
+      expiryHeightMin = Math.min(expiryHeightMin, leastLeft);
     },
     reject,
     recheck(entry) {
-      const admission = admit(entry.bytes, entry.id, open(entry.bytes).transaction, deps.context());
+      const admission = admit(entry.bytes, entry.id, open(deps.crypto, entry.bytes).transaction, deps.context());
       if (admission.code === 'OK' && equalBytes(admission.key.publicKey, entry.publicKey)) return true;
       const { id, sender } = entry;
       if (admission.code === 'OK')
@@ -306,41 +350,13 @@ export function createMempool(deps: MempoolDependencies): Mempool {
       return out;
     },
     checkBacklog,
+    oldest(sender) {
+      for (const entry of sender === undefined ? ids.values() : (senders.get(sender) ?? [])) return entry;
+      return undefined;
+    },
+    youngestFinalMs: () => youngestFinalMs,
     size: () => ({ count: ids.size, bytes: bytesHeld }),
     goesFirst: (entry) => shares.goesFirst(entry),
     heldBack: () => shares.heldBack(senders),
   };
-}
-
-/** What waits from one sender, oldest first. */
-class Queue {
-  readonly #entries = new Map<ByteText, Waiting>();
-  bytes = 0;
-  gas = 0;
-
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  add(key: ByteText, entry: Waiting): void {
-    this.#entries.set(key, entry);
-    this.bytes += entry.bytes.length;
-    this.gas += entry.gasLimit;
-  }
-
-  delete(key: ByteText, entry: Waiting): void {
-    if (!this.#entries.delete(key)) return;
-    this.bytes -= entry.bytes.length;
-    this.gas -= entry.gasLimit;
-  }
-
-  /** When the oldest was admitted, ms. */
-  get oldestMs(): number {
-    for (const { addedMs } of this.#entries.values()) return addedMs;
-    return Number.POSITIVE_INFINITY;
-  }
-
-  [Symbol.iterator](): Iterator<Waiting> {
-    return this.#entries.values();
-  }
 }

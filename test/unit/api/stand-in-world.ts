@@ -66,7 +66,7 @@ export function createTestWorld(): TestWorld {
         }
       },
     },
-    verifier: { verify: async () => false, stop: async () => {} },
+    verifier: { verify: async () => false, verifyAll: async () => [], stop: async () => {} },
   };
 }
 

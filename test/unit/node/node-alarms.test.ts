@@ -74,7 +74,7 @@ async function start(suspended: readonly string[] = [], lost?: LogLoss) {
       log,
       crypto,
       random: { bytes: (count) => new Uint8Array(count) },
-      verifier: { verify: async (...check) => crypto.verify(...check), stop: async () => undefined },
+      verifier: { verify: async (...check) => crypto.verify(...check), verifyAll: async () => [], stop: async () => undefined },
     },
     network,
     store,

@@ -20,6 +20,8 @@ import {
   sealSigningBytes,
   signTransaction,
   SUITE,
+  fromByteText,
+  toByteText,
   toHex,
   transactionHashOf,
   utf8,
@@ -88,7 +90,8 @@ const GENESIS: Genesis = {
 /** As the mempool hands out a transaction of the client. */
 const entryOf = (bytes: Uint8Array) => {
   const { id, hash, transaction } = openTransaction(keys, bytes);
-  return { bytes, id, hash, publicKey: client.publicKey, sender: transaction.sender, gasLimit: transaction.gasLimit };
+  const keyed = { id, hash, idKey: toByteText(id), hashKey: toByteText(hash) };
+  return { bytes, ...keyed, publicKey: client.publicKey, sender: transaction.sender, gasLimit: transaction.gasLimit };
 };
 const callOf = (salt: number, gasLimit = 1_000_000): Uint8Array =>
   signTransaction(
@@ -416,7 +419,7 @@ test('of a final block every node charges all senders, with the time since its b
     assert.deepEqual([node.settled.length, node.settled[0]!.height, node.settled[0]!.tookMs], [1, 1, tookMs]);
     const { included } = node.settled[0]!;
     assert.deepEqual(
-      included.map(({ sender, gasLimit, id }) => [sender, gasLimit, toHex(id)]),
+      included.map(({ sender, gasLimit, idKey }) => [sender, gasLimit, toHex(fromByteText(idKey))]),
       transactions.map(entryOf).map(({ sender, gasLimit, id }) => [sender, gasLimit, toHex(id)]),
     );
     assert.ok(included.every(({ gasUsed, gasLimit }) => gasUsed > 0 && gasUsed <= gasLimit));

@@ -92,7 +92,13 @@ function rig(
     world: {
       ...process.world,
       clock: { ...process.world.clock, monotonic: () => monotonic(process.world.clock.monotonic()) },
-      ...(verify && { verifier: { verify, stop: async () => undefined } }),
+      ...(verify && {
+        verifier: {
+          verify,
+          verifyAll: (checks) => Promise.all(checks.map((check) => verify(check.suite, check.publicKey, check.message, check.signature))),
+          stop: async () => undefined,
+        },
+      }),
     },
     faultsSaid,
     network: {

@@ -1,7 +1,7 @@
 /** Who is named for leaving out a transaction, and who is not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Digest, utf8 } from '../../../../node/format/index.ts';
+import { type Digest, toByteText, utf8 } from '../../../../node/format/index.ts';
 import { createLeftOut, LOOKED_AT_MAX, OVERDUE_AGE_MS, PASSED_OVER_BLOCKS } from '../../../../node/chain/left-out.ts';
 import {
   createGasShares,
@@ -20,6 +20,7 @@ function table({ started }: { readonly started: 'now' | 'before' } = { started: 
   const told = new Set<string>();
   let nowMs = 0;
   let height = 0;
+  let youngestFinalMs = 0;
   const facts = { heldBack: 0, stands: true };
   const shares = createGasShares({ monotonic: () => nowMs }, () => true);
   const leftOut = createLeftOut({
@@ -27,6 +28,8 @@ function table({ started }: { readonly started: 'now' | 'before' } = { started: 
     nowMs: () => nowMs,
     mempool: {
       byId: (id) => [...waiting.values()].find((entry) => entry.id === id),
+      oldest: (sender) => [...waiting.values()].find((entry) => sender === undefined || entry.sender === sender),
+      youngestFinalMs: () => youngestFinalMs,
       size: () => ({ count: waiting.size, bytes: 0 }),
       heldBack: () => facts.heldBack,
       goesFirst: (entry) => shares.goesFirst(entry),
@@ -39,7 +42,8 @@ function table({ started }: { readonly started: 'now' | 'before' } = { started: 
   });
   if (started === 'before') nowMs += SENDER_GAS_FORGOTTEN_MS;
   const admit = (name: string, sender = name, gasLimit = 1): void => {
-    const entry = { id: idOf(name), sender, gasLimit, addedMs: nowMs, bytes: utf8(name) } as unknown as Waiting;
+    const id = idOf(name);
+    const entry = { id, idKey: toByteText(id), sender, gasLimit, addedMs: nowMs, bytes: utf8(name) } as unknown as Waiting;
     waiting.set(name, entry);
     leftOut.onAdmitted(entry);
   };
@@ -48,6 +52,7 @@ function table({ started }: { readonly started: 'now' | 'before' } = { started: 
     for (let i = 0; i < count; i++) {
       nowMs += 100;
       const ids = names.map((name) => waiting.get(name)?.id ?? idOf(name));
+      youngestFinalMs = Math.max(Number.NEGATIVE_INFINITY, ...names.map((name) => waiting.get(name)?.addedMs ?? Number.NEGATIVE_INFINITY));
       for (const name of names) waiting.delete(name);
       leftOut.onBlock({ height: ++height, proposer, transactionIds: ids });
       await undefined;

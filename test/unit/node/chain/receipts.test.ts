@@ -5,6 +5,7 @@ import { createReceipts, RECENT_BLOCKS_MAX, RECENT_BYTES_MAX } from '../../../..
 import { createCrypto } from '../../../../node/crypto/index.ts';
 import { type Digest, encodeHeader, encodeReceipt, type Header, headerHash, toHex } from '../../../../node/format/index.ts';
 import type { BlockStore } from '../../../../node/ledger/block-store.ts';
+import type { Waiting } from '../../../../node/chain/mempool/mempool.ts';
 import type { Committed } from '../../../../node/ledger/executor.ts';
 import { realTimers } from '../../../../node/real/world.ts';
 
@@ -59,9 +60,12 @@ function committed(height: number, resultBytes = 0): Committed {
 /** Receipts over a store that holds every block given, and the heights whose receipts were read from it. */
 function over(blocks: readonly Committed[]) {
   const read: number[] = [];
+  const asked: string[] = [];
+  const waiting = new Map<string, Waiting>();
   const at = (height: number) => blocks.find((block) => block.height === height);
   const store = {
     position: (id: Digest) => {
+      asked.push(toHex(id));
       const block = blocks.find(({ transactionIds }) => toHex(transactionIds[0]!) === toHex(id));
       return block && { height: block.height, index: 0 };
     },
@@ -71,9 +75,9 @@ function over(blocks: readonly Committed[]) {
       return at(height)?.receipts;
     },
   } as unknown as BlockStore;
-  const mempool = { byId: () => undefined, rejection: () => undefined };
+  const mempool = { byId: (id: Digest) => waiting.get(toHex(id)), rejection: () => undefined };
   const clock = { now: () => 0, monotonic: () => 0 };
-  return { read, receipts: createReceipts({ crypto, blocks: store, mempool, clock, timers: realTimers }) };
+  return { read, asked, waiting, receipts: createReceipts({ crypto, blocks: store, mempool, clock, timers: realTimers }) };
 }
 
 test('a receipt of one of the latest blocks is not read from the store, and says the same', async () => {
@@ -94,4 +98,18 @@ test('receipts of large blocks leave earlier, the newest stay', async () => {
   for (const block of blocks) receipts.onCommitted(block);
   for (const { height } of blocks) await receipts.status(idAt(height));
   assert.deepEqual(read, [1, 2]);
+});
+
+test('to wait for what is in the mempool asks the store nothing, and is over with its block', async () => {
+  const blocks = [committed(1), committed(2)];
+  const { asked, waiting, receipts } = over(blocks);
+  const id = idAt(1);
+  waiting.set(toHex(id), { id, addedMs: 0 } as unknown as Waiting);
+  const answer = receipts.wait(id, 1_000);
+  const other = receipts.wait(idAt(2), 1_000);
+  assert.deepEqual(asked.splice(0), [toHex(idAt(2))], 'it may be final already');
+  assert.equal((await other).state, 'confirmed');
+  waiting.clear();
+  receipts.onCommitted(blocks[0]!);
+  assert.equal((await answer).state, 'confirmed');
 });

@@ -33,6 +33,7 @@ function stand() {
       notice.tell(use as Waiting);
       return shares.dueInMs(new Map([[sender, [use]]]), 'self');
     },
+    take: (sender: string) => void queues.delete(sender),
     wait(ms: number) {
       for (let passed = 0; passed < ms; passed++) time.advance(1);
     },
@@ -74,4 +75,24 @@ test('what a block may hold at once is told at once, and a node that stops tells
   notice.stop();
   wait(dueMs + 1);
   assert.equal(heard.length, 1);
+});
+
+test('what comes while consensus knows that a block is owed tells it nothing; a block later it hears of what is left, and when its time has come', () => {
+  const { notice, heard, add, take, wait } = stand();
+  add('bob', RECORD);
+  add('bob', RECORD);
+  const dueMs = add('eve', DEAR);
+  assert.deepEqual(heard.splice(0), [[0, true]]);
+  take('bob');
+  notice.tell();
+  assert.deepEqual(heard.splice(0), [[0, false]]);
+  wait(dueMs);
+  assert.deepEqual(heard.splice(0), [[dueMs, true]]);
+  take('eve');
+  notice.tell();
+  add('bob', RECORD);
+  assert.deepEqual(heard, [
+    [dueMs, false],
+    [dueMs, true],
+  ]);
 });

@@ -48,6 +48,21 @@ test('a worker that dies in the middle loses no check', async () => {
   await pool.stop();
 });
 
+test('checks asked for together have one answer in their order, however many batches they take and whichever worker dies', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 2 });
+  const list = checks(VERIFY_BATCH_COUNT_MAX * 5 + 3).map((c) => ({ ...c, suite: SUITE.ed25519, publicKey: signer.publicKey }));
+  const groups = [list.slice(0, 1), list.slice(1, VERIFY_BATCH_COUNT_MAX * 3 + 20), [], list.slice(VERIFY_BATCH_COUNT_MAX * 3 + 20)];
+  const answers = Promise.all(groups.map((group) => pool.verifyAll(group)));
+  await new Promise((resolve) => setImmediate(resolve));
+  await pool.workers[0]!.terminate();
+  assert.deepEqual(
+    await answers,
+    groups.map((group) => group.map(({ valid }) => valid)),
+  );
+  await pool.stop();
+  await assert.rejects(pool.verifyAll(list), (error) => error instanceof ChainError && error.code === 'NODE_STOPPING');
+});
+
 test('workers that keep dying leave the checks to the main thread', async () => {
   const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
   for (let round = 0; round < 20 && pool.workers.length > 0; round++) {

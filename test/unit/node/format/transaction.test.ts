@@ -16,6 +16,7 @@ import {
   TRANSACTION_CALLS_MAX,
   transactionHashOf,
   transactionSigningBytes,
+  createSigningBytes,
   utf8,
   Writer,
 } from '../../../../node/format/index.ts';
@@ -125,4 +126,10 @@ test('signing hashes the bytes of a transaction once, and so does opening it', (
   hashed = 0;
   assert.deepEqual(openTransaction(counting, signed.bytes), signed);
   assert.ok(hashed < args.length + 10_000, `${hashed} bytes`);
+});
+
+test('the signed bytes of many transactions are those of each alone, and stay as they were', () => {
+  const signingBytes = createSigningBytes();
+  const ids = Array.from({ length: 200 }, (_, i) => crypto.hash(utf8(String(i))));
+  assert.deepEqual(ids.map(signingBytes), ids.map(transactionSigningBytes));
 });

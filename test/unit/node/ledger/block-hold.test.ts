@@ -63,7 +63,11 @@ const TRIES = 24;
 /** With it a block of as many transactions as there may be has nearly as many bytes as it may have. */
 const ARGS_BYTES = 2_900;
 const NOTHING = new Uint8Array(32);
-const world = createRealWorld({ log: new MemoryLog(), crypto, verifier: { verify: async () => true, stop: async () => undefined } });
+const world = createRealWorld({
+  log: new MemoryLog(),
+  crypto,
+  verifier: { verify: async () => true, verifyAll: async (checks) => checks.map(() => true), stop: async () => undefined },
+});
 const signer = createEd25519Signer(new Uint8Array(32).fill(7));
 const { chainId, configuration: first } = openGenesis(crypto, genesisText);
 const validators = ['a', 'b', 'c', 'd'].map((node) => ({ node, publicKey: signer.publicKey, suite: SUITE.ed25519, weight: 1 }));

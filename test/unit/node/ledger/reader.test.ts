@@ -110,7 +110,7 @@ test('a damaged row met by a query refuses it with STORE_DAMAGED', async (t) => 
 /** The executor's thread and the reader's on one database, and a contract whose query `loop` never ends. */
 async function threads(t: TestContext) {
   const { path, store } = await onLevel(t);
-  const verifier = { verify: async () => true, stop: async () => undefined };
+  const verifier = { verify: async () => true, verifyAll: async () => [], stop: async () => undefined };
   const world = createRealWorld({ log: new MemoryLog(), crypto, verifier });
   const deaths: Error[] = [];
   const blocksPath = join(path, 'blocks');

@@ -25,7 +25,7 @@ const crypto = createCrypto();
 export const realWorld = createRealWorld({
   log: quiet,
   crypto,
-  verifier: { verify: async (...check) => crypto.verify(...check), stop: async () => undefined },
+  verifier: { verify: async (...check) => crypto.verify(...check), verifyAll: async () => [], stop: async () => undefined },
 });
 
 export async function startNode(name: string, options: Partial<Libp2pNetworkOptions> = {}): Promise<TestNode> {

@@ -290,7 +290,7 @@ function node(): { network: MemoryNetwork; from: MemoryNetwork; ask: (kind: Bulk
   const served = new Uint8Array(ANSWER_BYTES_MAX / 256);
   const mempool = createMempool({
     crypto,
-    verifier: { verify: async () => true, stop: async () => undefined },
+    verifier: { verify: async () => true, verifyAll: async (checks) => checks.map(() => true), stop: async () => undefined },
     clock: world.clock,
     limits: { countMax: 50_000, bytesMax: 67_108_864 },
     context: () => ({

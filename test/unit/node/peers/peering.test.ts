@@ -65,7 +65,7 @@ async function peers(
         world,
         network: watched,
         requests: new Requests({ network: watched, world }),
-        mempool: { byHash: () => undefined, add: async () => undefined } as unknown as Mempool,
+        mempool: { byHash: () => undefined, addAll: async () => [] } as unknown as Mempool,
         ...more(node),
       };
       const spreading = createSpreading({ ...given, parameters: () => configuration.parameters });
@@ -224,13 +224,13 @@ test('blocks that follow one another fast put off nothing that waits', async () 
 test('a peer whose transactions are all in check holds out no other peer, and each has its share back when they are judged', async () => {
   const INTAKE_MAX = 20;
   const inCheck: { readonly text: string; readonly judged: () => void }[] = [];
-  const add = (bytes: Uint8Array): Promise<never> =>
+  const addAll = (transactions: readonly Uint8Array[]): Promise<never> =>
     new Promise((_, reject) => {
-      inCheck.push({ text: fromUtf8(bytes), judged: () => reject(new ChainError('MEMPOOL_FULL')) });
+      for (const bytes of transactions) inCheck.push({ text: fromUtf8(bytes), judged: () => reject(new ChainError('MEMPOOL_FULL')) });
     });
-  const others = async () => undefined;
+  const others = async () => [];
   const { opened, scheduler } = await peers([], [], TRANSACTION, (node) => ({
-    mempool: { byHash: () => undefined, add: node === 'a' ? add : others, overdue: () => [] } as unknown as Mempool,
+    mempool: { byHash: () => undefined, addAll: node === 'a' ? addAll : others, overdue: () => [] } as unknown as Mempool,
     limits: { ...PEERING_LIMITS, intakeMax: INTAKE_MAX },
   }));
   const give = async (from: string, count: number): Promise<number> => {
@@ -246,13 +246,41 @@ test('a peer whose transactions are all in check holds out no other peer, and ea
   assert.equal(await give('b', 100), alone);
 });
 
+test('what follows a false transaction in a frame of a peer is not opened, and the peer is told of once', async () => {
+  const [FALSE_AT, COUNT] = [40, 500];
+  const opened: string[] = [];
+  const peering = await peers([], [], TRANSACTION, (node) => ({
+    mempool: {
+      byHash: () => undefined,
+      overdue: () => [],
+      async addAll(transactions: readonly Uint8Array[], onRefused: (error: ChainError) => boolean) {
+        for (const bytes of transactions) {
+          const text = `${node} ${fromUtf8(bytes)}`;
+          opened.push(text);
+          if (text === `a ${FALSE_AT}` && !onRefused(new ChainError('TRANSACTION_MALFORMED', { reason: 'test' }))) break;
+        }
+        return [];
+      },
+    } as unknown as Mempool,
+  }));
+  peering.opened.get('b')!.spread(Array.from({ length: COUNT }, (_, i) => ({ bytes: utf8(String(i)) }) as Waiting));
+  peering.opened.get('b')!.flush();
+  await peering.scheduler.run(peering.scheduler.nowMs + 1_000, () => false);
+  const at = (node: string): number => opened.filter((text) => text.startsWith(node)).length;
+  assert.deepEqual([at('a'), at('c')], [FALSE_AT + 1, COUNT]);
+  assert.deepEqual(peering.reports, ['a b TRANSACTION_MALFORMED']);
+});
+
 test('a primary alone is given what a block can hold of what waits: the first of it, one transaction at least', async () => {
   const taken: string[] = [];
   let waiting: Waiting[] = [];
   const { a, scheduler } = await peers([], [], TRANSACTION, (node) => ({
     mempool: {
       byHash: () => undefined,
-      add: async (bytes: Uint8Array) => void taken.push(`${node} ${bytes.length}`),
+      addAll: async (transactions: readonly Uint8Array[]) => {
+        for (const { length } of transactions) taken.push(`${node} ${length}`);
+        return [];
+      },
       select: () => waiting,
       byId: () => waiting[0],
       recheck: (entry: Waiting) => entry.sender !== 'gone',

@@ -10,7 +10,11 @@ import type { Channel, Log, Network } from '../../../../node/world.ts';
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 export const crypto = createCrypto();
-export const world = createRealWorld({ log: quiet, crypto, verifier: { verify: async () => false, stop: async () => undefined } });
+export const world = createRealWorld({
+  log: quiet,
+  crypto,
+  verifier: { verify: async () => false, verifyAll: async () => [], stop: async () => undefined },
+});
 
 export async function until(what: string, condition: () => boolean, timeoutMs = 120_000): Promise<void> {
   const end = performance.now() + timeoutMs;

@@ -52,7 +52,11 @@ before(async () => {
     },
   };
   const contracts = await createContracts(crypto, 1);
-  const verifier = { verify: async (...check: Parameters<typeof crypto.verify>) => crypto.verify(...check), stop: async () => undefined };
+  const verifier = {
+    verify: async (...check: Parameters<typeof crypto.verify>) => crypto.verify(...check),
+    verifyAll: async () => [],
+    stop: async () => undefined,
+  };
   node = await createNode({
     world: { clock: time, timers: time, log: new MemoryLog(), crypto, random: { bytes: (count) => new Uint8Array(count) }, verifier },
     ...{ network: lonelyNetwork(SELF), store, files, local: new MemoryStore(), genesisText, node: SELF, organisation: 'north' },

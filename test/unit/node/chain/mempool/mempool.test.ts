@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ChainError } from '../../../../../node/errors/index.ts';
-import { type Crypto, defaultParameters, signTransaction, SUITE, type Transaction } from '../../../../../node/format/index.ts';
+import {
+  type Crypto,
+  defaultParameters,
+  openTransaction,
+  signTransaction,
+  SUITE,
+  toByteText,
+  type Transaction,
+} from '../../../../../node/format/index.ts';
 import type { AccountView, AdmissionContext } from '../../../../../node/ledger/admission.ts';
 import { createMempool, type Mempool, type MempoolLimits, type Rejection } from '../../../../../node/chain/mempool/mempool.ts';
 
@@ -60,7 +68,8 @@ interface Bench {
   readonly change: (account: (id: string) => AccountView | undefined) => void;
 }
 
-function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () => 0): Bench {
+/** @param verdict no signature is judged before it resolves */
+function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () => 0, verdict: Promise<void> = Promise.resolve()): Bench {
   const rejected: Rejection[] = [];
   const spent = new Set<string>();
   let checks = 0;
@@ -78,7 +87,13 @@ function mempool(limits: Partial<MempoolLimits> = {}, nowMs: () => number = () =
     verifier: {
       verify: async (...args) => {
         checks++;
+        await verdict;
         return crypto.verify(...args);
+      },
+      verifyAll: async (list) => {
+        checks += list.length;
+        await verdict;
+        return list.map(({ suite, publicKey: key, message, signature }) => crypto.verify(suite, key, message, signature));
       },
       stop: async () => undefined,
     },
@@ -166,6 +181,49 @@ test('a transaction that became final is refused as repeated', async () => {
   await pool.settle({ included: [{ ...entry, gasUsed: 5 }], height: 10, tookMs: 0 }, goOn);
   spend(entry.id);
   assert.equal(await codeOf(pool.add(bytes, 'client')), 'TRANSACTION_REPEATED');
+});
+
+test('what a block holds that became final while its signature was checked does not wait for another', async () => {
+  let say = (): void => undefined;
+  const { pool, checks } = mempool({}, () => 0, new Promise((resolve) => (say = resolve)));
+  const [one, other, left] = [transaction(), transaction(), transaction()];
+  const refused: string[] = [];
+  const answers = [codeOf(pool.add(one, 'client')), pool.addAll([other, left], ({ code }) => refused.push(code) > 0)] as const;
+  assert.equal(checks(), 3);
+  const included = [one, other].map((bytes) => {
+    const idKey = toByteText(openTransaction(crypto, bytes).id);
+    return { idKey, sender: 'ann@plant', gasLimit: 5, gasUsed: 5 };
+  });
+  await pool.settle({ included, height: 10, tookMs: 0 }, goOn);
+  say();
+  assert.equal(await answers[0], 'TRANSACTION_REPEATED');
+  assert.deepEqual(
+    (await answers[1]).map(({ bytes }) => bytes),
+    [left],
+  );
+  assert.deepEqual(refused, ['TRANSACTION_REPEATED']);
+  assert.equal(pool.size().count, 1);
+});
+
+test('of several that came in one frame each is judged by itself, and what follows one that its giver must not give is not opened', async () => {
+  const { pool, checks } = mempool();
+  const known = transaction();
+  await pool.add(known, 'client');
+  const frame = new Uint8Array(1_000);
+  const good = transaction({ sender: 'bob@plant' });
+  frame.set(good, 7);
+  const unsigned = transaction({}, () => new Uint8Array(32));
+  const given = [frame.subarray(7, 7 + good.length), unsigned, known, good, transaction({ expiryHeight: 9 }), transaction()];
+  const refused: string[] = [];
+  const [bob, ann, ...none] = await pool.addAll(given, ({ code }) => refused.push(code) > 0);
+  frame.fill(0);
+  assert.deepEqual([bob!.bytes, ann!.bytes, none], [good, given[5], []], 'copies: the frame may go');
+  const known2 = 'MEMPOOL_TRANSACTION_KNOWN';
+  assert.deepEqual(refused, [known2, known2, 'TRANSACTION_EXPIRED', 'TRANSACTION_SIGNATURE_INVALID']);
+  assert.deepEqual([pool.size().count, checks()], [3, 4]);
+  const cut = [transaction(), new Uint8Array(3), transaction()];
+  assert.equal((await pool.addAll(cut, ({ code }) => code !== 'TRANSACTION_MALFORMED')).length, 1);
+  assert.equal(pool.size().count, 4);
 });
 
 test('count and bytes are bounds, and a sender may have as much waiting as is left free', async () => {
@@ -271,6 +329,23 @@ test('what can no longer be included leaves with its reason', async () => {
   const { code, sender } = pool.rejection(entry.id)!;
   assert.deepEqual([code, sender], ['TRANSACTION_EXPIRED', entry.sender], 'whose it was decides who hears of it');
   assert.equal(rejected.length, 1);
+  const [late, early] = [
+    await pool.add(transaction({ expiryHeight: 15 }), 'client'),
+    await pool.add(transaction({ expiryHeight: 13 }), 'client'),
+  ];
+  await pool.settle({ included: [{ ...early, gasUsed: 5 }], height: 13, tookMs: 0 }, goOn);
+  const soon = await pool.add(transaction({ expiryHeight: 14 }), 'client');
+  for (const [height, left] of [
+    [13, [late, soon]],
+    [14, [late]],
+    [15, []],
+  ] as const) {
+    await pool.settle({ included: [], height, tookMs: 0 }, goOn);
+    assert.deepEqual(
+      [late, soon].filter(({ id }) => pool.byId(id)),
+      left,
+    );
+  }
 });
 
 test('what is checked again leaves with its reason once its sender or key is no more, or another key has its name', async () => {
