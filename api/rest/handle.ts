@@ -11,6 +11,7 @@ import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/index.ts';
 import type { Steps } from '../../node/pace/index.ts';
+import { Gone } from './gone.ts';
 import { readParameters } from './parameters.ts';
 import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
@@ -110,13 +111,13 @@ export async function handle(
   const chain = values.chain ?? 'default';
   if (chain !== 'default' && chain !== toHex(api.node.info.chainId)) throw new ChainError('CHAIN_UNKNOWN', { chain });
 
-  const abort = new AbortController();
+  const time = new Gone();
   let signal: AbortSignal | undefined;
   const call: Call = {
     requestId: incoming.requestId,
     language: incoming.language,
     get signal() {
-      signal ??= AbortSignal.any([abort.signal, incoming.gone]); // few handlers ask, and it costs as much as the rest of the way in
+      signal ??= AbortSignal.any([time.signal, incoming.gone]); // few handlers ask, and it costs as much as the rest of the way in
       return signal;
     },
     get caller() {
@@ -156,7 +157,7 @@ export async function handle(
     const fingerprint = fingerprintOf(api, declared, call, bodyDigest);
     const request = { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true };
     // The time is the caller's: work that runs over it goes on under its key, and a repeat waits for it instead of doing it again.
-    const { answer, replayed } = await inTime(api, declared, abort, () =>
+    const { answer, replayed } = await inTime(api, declared, time, () =>
       api.idempotency.once(request, async () => {
         first = (await run()) as Reply;
         return { pending: first.pending !== undefined, data: first.kept ?? first.data };
@@ -167,7 +168,7 @@ export async function handle(
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
     return await answered(api, trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
   }
-  const reply = await inTime(api, declared, abort, run);
+  const reply = await inTime(api, declared, time, run);
   if ('stream' in reply) return { kind: 'stream', reply };
   if ('raw' in reply) {
     const bytes =
@@ -182,11 +183,11 @@ export async function handle(
   return await answered(api, trace, reply);
 }
 
+/** The digest of the answer is made when it is written (exchange.ts). */
 async function answered(api: ApiContext, trace: Trace, reply: Reply, replayed?: boolean): Promise<Handled> {
   const items = (reply.data as { items?: unknown } | null)?.items;
   trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
   if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters), true);
-  trace.answerDigest = await api.paced(digestSteps(api, { code: 'OK', data: reply.logged?.answer ?? reply.data ?? null }), true);
   return { kind: 'reply', reply, ...(replayed === undefined ? {} : { replayed }) };
 }
 
@@ -246,19 +247,23 @@ async function stepUp(api: ApiContext, call: Call): Promise<void> {
 }
 
 /** @throws ChainError CALL_TIMEOUT when the route's declared time runs out first */
-async function inTime<T>(api: ApiContext, declared: Route, abort: AbortController, run: () => Promise<T>): Promise<T> {
-  let cancel = (): void => {};
-  const late = new Promise<never>((_, reject) => {
-    cancel = api.world.timers.after(declared.timeoutMs, () => {
-      abort.abort();
-      reject(new ChainError('CALL_TIMEOUT', { timeoutMs: declared.timeoutMs }));
+function inTime<T>(api: ApiContext, { timeoutMs }: Route, time: Gone, run: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = api.world.timers.after(timeoutMs, () => {
+      time.abort();
+      reject(new ChainError('CALL_TIMEOUT', { timeoutMs }));
     });
+    run().then(
+      (answer) => {
+        cancel();
+        resolve(answer);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([run(), late]);
-  } finally {
-    cancel();
-  }
 }
 
 function withoutHeaders(declared: Route, given: Readonly<Record<string, ParameterValue>>): Json {

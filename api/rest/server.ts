@@ -92,15 +92,14 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
   });
 
   app.decorateRequest('exchange', undefined);
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(securityHeaders);
-    done();
-  });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => exchanges.readBody(request, payload));
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage, done) => exchanges.readBody(request, payload, done));
 
   app.setErrorHandler((error, request, reply) => exchanges.refuse(request, reply, dialectOf(request), error));
-  app.addHook('onResponse', async (request) => exchanges.end(request));
+  app.addHook('onResponse', (request, _reply, done) => {
+    exchanges.end(request);
+    done();
+  });
 
   const entries = dialects.flatMap((dialect) => dialect.entries(routes).map((entry) => ({ dialect, ...entry })));
   const methodsByUrl = new Map<string, Set<HTTPMethods>>();
@@ -110,17 +109,19 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
       method,
       url,
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
-      onRequest: async (request, reply) => {
+      onRequest: (request, reply, done) => {
         const exchange = exchanges.begin(request, dialect, route);
         // Not on the socket: it outlives thousands of calls. An answer that went out whole has nobody left to stop.
         reply.raw.once('close', () => {
           if (!reply.raw.writableFinished) exchange.gone.abort();
         });
         exchange.caller = admit(context, route, exchange.token, request.ip);
-        if (method !== 'POST') return;
-        checkContentEncoding(request.headers);
-        checkStatedType(formats, request.headers);
-        exchanges.reserve(request, route, exchange);
+        if (method === 'POST') {
+          checkContentEncoding(request.headers);
+          checkStatedType(formats, request.headers);
+          exchanges.reserve(request, route, exchange);
+        }
+        done();
       },
       handler: async (request, reply) => {
         const exchange = request.exchange!;
@@ -140,8 +141,9 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
           case 'reply':
             return await exchanges.send(request, reply, exchange, handled);
           case 'raw':
-            reply.headers(handled.reply.headers ?? {});
             return reply
+              .headers(securityHeaders)
+              .headers(handled.reply.headers ?? {})
               .header('content-type', handled.reply.mediaType)
               .header('x-request-id', request.id)
               .header('content-length', handled.bytes.length)

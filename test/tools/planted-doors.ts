@@ -145,7 +145,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'the rest of a refused body is read away',
     file: EXCHANGE,
-    from: '    if (!leavesBodyUnread(request)) return',
+    from: '    if (!unread) return',
     to: '    return',
     test: 'test/unit/api/rest/https.test.ts',
     only: 'without a bearer token',

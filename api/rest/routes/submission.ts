@@ -7,7 +7,8 @@ import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
 import type { Call, Reply } from '../call.ts';
 import { encodeJsonSteps } from '../text-steps.ts';
-import { jsonOrBytes, receiptSteps, type WaitParameters } from './parts.ts';
+import { confirmedAnswer, confirmedSteps } from './confirmed-answer.ts';
+import { jsonOrBytes, type WaitParameters } from './parts.ts';
 
 export const ReceiptAnswer = Type.Object(
   {
@@ -104,18 +105,7 @@ async function statusReply({ paced }: ApiContext, id: Digest, status: Transactio
         const { height, failedCall } = receipt;
         throw refusedError(receipt.code, receipt.detail, { transactionId, height, failedCall });
       }
-      const receiptJson = await paced(receiptSteps(receipt), true);
-      return {
-        data: {
-          transactionId,
-          status: 'confirmed',
-          height: receipt.height,
-          blockHash: toHex(status.blockHash),
-          committedAtMs: status.timestampMs,
-          result: receiptJson.results[0] ?? null,
-          receipt: receiptJson,
-        },
-      };
+      return { data: confirmedAnswer(status) ?? (await paced(confirmedSteps(status), true)) };
     }
     case 'rejected':
       throw new ChainError(isErrorCode(status.code) ? status.code : 'TRANSACTION_FAILED', { ...status.data, transactionId });
