@@ -5,10 +5,10 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
-import { ALL_HEADROOM, restMs, type Steps } from '../../node/pace/index.ts';
+import { ALL_HEADROOM, restMs } from '../../node/pace/index.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/index.ts';
-import type { Dialect, Head, Outcome, WrittenAnswer } from '../dialects/index.ts';
+import type { Dialect, Head, Outcome } from '../dialects/index.ts';
 import { Gone } from './gone.ts';
 import { digestSteps, type Trace } from './handle.ts';
 import { refusalOf } from './refusal.ts';
@@ -159,7 +159,7 @@ export function createExchanges(context: ApiContext): Exchanges {
   }
 
   /** The answer, and before it its digest for the exchange log; a refusal has one already. */
-  function* answerSteps({ dialect, head, language, trace }: Exchange, outcome: Outcome): Steps<WrittenAnswer> {
+  function* answerSteps({ dialect, head, language, trace }: Exchange, outcome: Outcome): ReturnType<Dialect['writeAnswer']> {
     if (outcome.kind === 'reply') {
       const { data, logged } = outcome.reply;
       trace.answerDigest = yield* digestSteps(context, { code: 'OK', data: logged?.answer ?? data ?? null });

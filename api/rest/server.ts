@@ -16,7 +16,7 @@ import { checkContentEncoding } from './charset.ts';
 import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
 import { BODY_BYTES_MAX, createExchanges, type Exchange, headOf, inPieces } from './exchange.ts';
-import { admit, handle, type Incoming } from './handle.ts';
+import { admit, handle } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { ENCODING_WORDS } from './parameters.ts';
 import { unreadableSegment } from './percent.ts';
@@ -112,7 +112,7 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
       onRequest: (request, reply, done) => {
         const exchange = exchanges.begin(request, dialect, route);
         // Not on the socket: it outlives thousands of calls. An answer that went out whole has nobody left to stop.
-        reply.raw.once('close', () => {
+        reply.raw.on('close', () => {
           if (!reply.raw.writableFinished) exchange.gone.abort();
         });
         exchange.caller = admit(context, route, exchange.token, request.ip);
@@ -126,20 +126,13 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
       handler: async (request, reply) => {
         const exchange = request.exchange!;
         const read = dialect.readCall(exchange.head, route, request.body as Uint8Array | undefined);
-        const incoming: Incoming = {
-          ...(isSteps(read) ? await context.pacedBodies(read) : read),
-          requestId: request.id,
-          language: exchange.language,
-          token: exchange.token,
-          address: request.ip,
-          get gone() {
-            return exchange.gone.signal; // made when asked for
-          },
-        };
+        const { path, query, unreadable, headers, body } = isSteps(read) ? await context.pacedBodies(read) : read;
+        const { language, token, gone } = exchange;
+        const incoming = { path, query, unreadable, headers, body, requestId: request.id, language, token, address: request.ip, gone };
         const handled = await handle(context, route, incoming, exchange.caller, exchange.trace);
         switch (handled.kind) {
           case 'reply':
-            return await exchanges.send(request, reply, exchange, handled);
+            return exchanges.send(request, reply, exchange, handled);
           case 'raw':
             return reply
               .headers(securityHeaders)

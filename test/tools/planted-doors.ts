@@ -121,7 +121,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a client that takes nothing of its answers keeps its place',
     file: TLS_SERVER,
-    from: 'if (response.socket && response.socket.writableLength > 0) response.socket.destroy();',
+    from: 'if (this.socket && this.socket.writableLength > 0) this.socket.destroy();',
     to: '',
     test: CONNECTIONS_TEST,
     only: 'reads nothing of its answers',
