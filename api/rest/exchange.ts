@@ -158,10 +158,11 @@ export function createExchanges(context: ApiContext): Exchanges {
     });
   }
 
-  /** The answer, and before it its digest for the exchange log; a refusal has one already. */
+  /** The answer, and before it the digests for the exchange log; a refusal has its own already. */
   function* answerSteps({ dialect, head, language, trace }: Exchange, outcome: Outcome): ReturnType<Dialect['writeAnswer']> {
     if (outcome.kind === 'reply') {
       const { data, logged } = outcome.reply;
+      if (logged?.parameters !== undefined) trace.parametersDigest = yield* digestSteps(context, logged.parameters);
       trace.answerDigest = yield* digestSteps(context, { code: 'OK', data: logged?.answer ?? data ?? null });
     }
     return yield* dialect.writeAnswer(outcome, head, language);

@@ -105,7 +105,8 @@ export async function handle(
   const bytes = incoming.body ?? NO_BYTES;
   if (bytes.length > LARGE_BODY_BYTES) await api.turn(); // it was put together just now
   const { crypto } = api.world;
-  const bodyDigest = bytes.length <= SMALL_BODY_BYTES ? toHex(crypto.hash(bytes)) : await api.paced(bytesDigestSteps(api, bytes));
+  const key = values['idempotency-key'];
+  const bodyDigest = declared.secretBody === true && key === undefined ? '' : await digestOfBytes(api, bytes);
   const digestLogged = bytes.length === 0 || declared.secretBody === true ? null : bodyDigest;
   trace.parametersDigest = toHex(crypto.hash(utf8(loggedCall(declared, logged, digestLogged))));
   const mediaType = checkMediaType(declared, incoming);
@@ -121,8 +122,7 @@ export async function handle(
     if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
     return declared.handler(call, api);
   };
-  const key = call.parameters['idempotency-key'];
-  if (key !== undefined) {
+  if (typeof key === 'string') {
     const caller = call.known;
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
@@ -136,9 +136,9 @@ export async function handle(
       }),
     );
     if (replayed && answer.pending && declared.resume !== undefined)
-      return await answered(api, trace, await declared.resume(call, api, answer.data), true);
+      return answered(trace, await declared.resume(call, api, answer.data), true);
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
-    return await answered(api, trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
+    return answered(trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
   }
   const reply = await inTime(api, declared, time, run);
   if ('stream' in reply) return { kind: 'stream', reply };
@@ -152,7 +152,7 @@ export async function handle(
     trace.answerDigest = await api.paced(bytesDigestSteps(api, bytes), true);
     return { kind: 'raw', reply, bytes };
   }
-  return answered(api, trace, reply);
+  return answered(trace, reply);
 }
 
 /** A call as its operation sees it. A class, because an object with getters of its own takes as long to make as the rest of the way in. */
@@ -227,12 +227,11 @@ class HandledCall implements Call {
   }
 }
 
-/** The digest of the answer is made when it is written (exchange.ts). */
-async function answered(api: ApiContext, trace: Trace, reply: Reply, replayed?: boolean): Promise<Handled> {
+/** Its digests for the exchange log are made when it is written (exchange.ts). */
+function answered(trace: Trace, reply: Reply, replayed?: boolean): Handled {
   const items = (reply.data as { items?: unknown } | null)?.items;
   trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
-  if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters), true);
-  return { kind: 'reply', reply, ...(replayed === undefined ? {} : { replayed }) };
+  return replayed === undefined ? { kind: 'reply', reply } : { kind: 'reply', reply, replayed };
 }
 
 /** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
@@ -251,6 +250,10 @@ export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): St
     yield;
   }
   return toHex(hasher.digest());
+}
+
+function digestOfBytes(api: ApiContext, bytes: Uint8Array): string | Promise<string> {
+  return bytes.length <= SMALL_BODY_BYTES ? toHex(api.world.crypto.hash(bytes)) : api.paced(bytesDigestSteps(api, bytes));
 }
 
 /** Hex of the SHA-256 of a body or an answer. */
