@@ -36,7 +36,8 @@ export type Outcome = { readonly kind: 'reply'; readonly reply: Reply; readonly 
 export interface WrittenAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly bytes: Buffer;
+  /** A short one as text: the head and it are one write to the socket then. */
+  readonly body: Buffer | string;
 }
 
 export interface Dialect {

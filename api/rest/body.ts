@@ -5,6 +5,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import { jsonBytesSteps, type Steps } from '../../node/pace/index.ts';
 import { checkCharset } from './charset.ts';
 import type { ApiContext } from './context.ts';
+import type { Gone } from './gone.ts';
 import type { Detail } from './refusal.ts';
 import type { Incoming } from './handle.ts';
 import { nearest, SUGGESTIONS_MAX } from './parameters.ts';
@@ -22,7 +23,9 @@ const validators = {
 
 /** What the head says of the body's type, before the body is read; none is no fault yet, the body may be empty. @throws ChainError MEDIA_TYPE_UNSUPPORTED */
 export function checkStatedType(formats: readonly string[], headers: IncomingHttpHeaders): string {
-  const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const stated = headers['content-type'] ?? '';
+  if (formats.includes(stated)) return stated; // as most callers write it
+  const mediaType = stated.split(';')[0]!.trim().toLowerCase();
   const normal = mediaType === 'text/xml' ? 'application/xml' : mediaType;
   if (normal !== '' && !formats.includes(normal))
     throw new ChainError('MEDIA_TYPE_UNSUPPORTED', { contentType: mediaType.slice(0, 100), formats });
@@ -42,17 +45,19 @@ export function checkMediaType(declared: Route, incoming: Incoming): string {
   return normal;
 }
 
-/** The JSON body of a route that declares one, checked; undefined for all others. @throws ChainError BODY_MALFORMED */
+/** Whether a body is JSON that the route declares; any other reaches the handler as bytes. */
+export function readsBody(declared: Route, mediaType: string): boolean {
+  return declared.body?.schema !== undefined && mediaType === 'application/json';
+}
+
+/** The JSON body of a route that declares one, checked. @throws ChainError BODY_MALFORMED */
 export async function readBody(
   api: Pick<ApiContext, 'pacedBodies'>,
   declared: Route,
   bytes: Uint8Array,
-  mediaType: string,
   incoming: Pick<Incoming, 'language' | 'gone'>,
 ): Promise<{ readonly body: unknown; readonly details: readonly Detail[] }> {
-  const schema = declared.body?.schema;
-  if (schema === undefined || mediaType !== 'application/json') return { body: undefined, details: [] };
-  // `gone` is asked for here alone: making the signal costs as much as reading a small body.
+  const schema = declared.body!.schema!;
   const body = await parseJsonBody(api, bytes, incoming.gone);
   const { ajv, compiled } = validators[bytes.length <= ALL_FAULTS_BODY_BYTES_MAX ? 'all' : 'first'];
   let validate = compiled.get(declared);
@@ -67,7 +72,7 @@ export async function readBody(
 }
 
 /** An empty body is an empty object. @throws ChainError BODY_MALFORMED, SERVER_BUSY when nobody waits for the answer any more */
-async function parseJsonBody(api: Pick<ApiContext, 'pacedBodies'>, bytes: Uint8Array, gone: AbortSignal): Promise<unknown> {
+async function parseJsonBody(api: Pick<ApiContext, 'pacedBodies'>, bytes: Uint8Array, gone: Gone): Promise<unknown> {
   if (bytes.length === 0) return {};
   try {
     return await api.pacedBodies(untilGone(jsonBytesSteps(bytes), gone));
@@ -77,7 +82,7 @@ async function parseJsonBody(api: Pick<ApiContext, 'pacedBodies'>, bytes: Uint8A
   }
 }
 
-function* untilGone<T>(steps: Steps<T>, gone: AbortSignal): Steps<T> {
+function* untilGone<T>(steps: Steps<T>, gone: Gone): Steps<T> {
   for (;;) {
     if (gone.aborted) throw new ChainError('SERVER_BUSY', { reason: 'nobody waits for the answer' });
     const step = steps.next();

@@ -32,17 +32,21 @@ export function checkContentEncoding(headers: IncomingHttpHeaders): void {
 /** @param mediaType as the route knows it. @throws ChainError CHARSET_UNSUPPORTED */
 export function checkCharset(contentType: string, mediaType: string, body: Uint8Array): void {
   if (mediaType === 'application/octet-stream') return; // no text
-  const [, ...parameters] = contentType.split(';');
-  for (const parameter of parameters) {
+  for (const parameter of contentType.includes(';') ? contentType.split(';').slice(1) : []) {
     const [name = '', value = ''] = parameter.split(/=(.*)/s);
     if (name.trim().toLowerCase() === 'charset') accept(value.trim().replace(/^"(.*)"$/s, '$1'), 'Content-Type');
   }
-  const [marked] = MARKS.find(([, mark]) => mark.every((byte, i) => body[i] === byte)) ?? [];
+  const [marked] = startsAsText(body) ? [] : (MARKS.find(([, mark]) => mark.every((byte, i) => body[i] === byte)) ?? []);
   if (marked !== undefined) accept(marked, 'byte order mark');
   if (mediaType !== 'application/xml') return;
   const start = Buffer.from(body.subarray(0, DECLARATION_BYTES_MAX)).toString('latin1');
   const declared = /^(?:\xef\xbb\xbf)?<\?xml\s[^>]*?\sencoding\s*=\s*["']([^"'>]*)["']/.exec(start)?.[1];
   if (declared !== undefined) accept(declared, 'XML declaration');
+}
+
+/** No mark begins with a byte of ASCII text. */
+function startsAsText(body: Uint8Array): boolean {
+  return body.length > 0 && body[0]! > 0 && body[0]! < 0x80;
 }
 
 function accept(charset: string, statedBy: string): void {

@@ -9,10 +9,12 @@ import { ALL_HEADROOM, restMs } from '../../node/pace/index.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/index.ts';
 import type { Dialect, Head, Outcome } from '../dialects/index.ts';
+import { Gone } from './gone.ts';
 import { digestSteps, type Trace } from './handle.ts';
 import { refusalOf } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language } from './schema.ts';
+import { securityHeaderList, securityHeaders } from './security-headers.ts';
 
 /** Bytes of a body no route may exceed. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
@@ -38,7 +40,8 @@ export interface Exchange {
   readonly startMs: number;
   readonly timeMs: number;
   readonly trace: Trace;
-  readonly gone: AbortController;
+  /** The connection ended before the answer was out. */
+  readonly gone: Gone;
   /** The token in the head. */
   token: string | undefined;
   caller: Caller | undefined;
@@ -51,8 +54,8 @@ export interface Exchanges {
   begin(request: FastifyRequest, dialect: Dialect, route: Route | undefined): Exchange;
   /** Takes room for a body before it is read; given back when the answer is out. @throws ChainError BODY_TOO_LARGE, TOKEN_MISSING, SERVER_BUSY */
   reserve(request: FastifyRequest, route: Route, exchange: Exchange): void;
-  /** Reads a body up to the bound of its call and no further. @throws ChainError BODY_TOO_LARGE, TOKEN_MISSING */
-  readBody(request: FastifyRequest, payload: Readable): Promise<Buffer>;
+  /** Reads a body up to the bound of its call and no further; fails with ChainError BODY_TOO_LARGE, TOKEN_MISSING. */
+  readBody(request: FastifyRequest, payload: Readable, done: (error: Error | null, body?: Buffer) => void): void;
   /** Has the dialect write the answer and sends it. */
   send(request: FastifyRequest, reply: FastifyReply, exchange: Exchange, outcome: Outcome): Promise<FastifyReply>;
   /** Answers what was thrown, for a call that may not have begun as well. */
@@ -78,7 +81,7 @@ export function createExchanges(context: ApiContext): Exchanges {
       startMs: world.clock.monotonic(),
       timeMs: world.clock.now(),
       trace: { caller: undefined, parametersDigest: '', answerDigest: '', rows: 0 },
-      gone: new AbortController(),
+      gone: new Gone(),
       token: undefined,
       caller: undefined,
       code: 'OK',
@@ -100,35 +103,32 @@ export function createExchanges(context: ApiContext): Exchanges {
     exchange.reservedBytes = bytes;
   }
 
-  function readBody(request: FastifyRequest, payload: Readable): Promise<Buffer> {
+  function readBody(request: FastifyRequest, payload: Readable, done: (error: Error | null, body?: Buffer) => void): void {
     const { route, caller } = request.exchange ?? {};
     const bytesMax = bodyBytesMax(route, caller);
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      let sinceRest = 0;
-      const rest = (): void => {
-        const ms = restMs(headroom, BODY_PIECE_MS);
-        sinceRest = 0;
-        if (ms === 0) return;
-        payload.pause();
-        world.timers.after(ms, () => payload.resume());
-      };
-      const stop = (): void => void payload.off('data', take).off('end', finish).off('error', reject).pause();
-      const take = (chunk: Buffer): void => {
-        bytes += chunk.length;
-        sinceRest += chunk.length;
-        if (bytes > bytesMax) {
-          stop();
-          reject(bodyTooLarge(route, caller));
-          return;
-        }
-        chunks.push(chunk);
-        if (sinceRest >= BODY_PIECE_BYTES) rest();
-      };
-      const finish = (): void => resolve(Buffer.concat(chunks, bytes));
-      payload.on('data', take).on('end', finish).on('error', reject);
-    });
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let sinceRest = 0;
+    const rest = (): void => {
+      const ms = restMs(headroom, BODY_PIECE_MS);
+      sinceRest = 0;
+      if (ms === 0) return;
+      payload.pause();
+      world.timers.after(ms, () => payload.resume());
+    };
+    const take = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      sinceRest += chunk.length;
+      if (bytes > bytesMax) {
+        payload.off('data', take).off('end', finish).off('error', done).pause();
+        done(bodyTooLarge(route, caller));
+        return;
+      }
+      chunks.push(chunk);
+      if (sinceRest >= BODY_PIECE_BYTES) rest();
+    };
+    const finish = (): void => done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
+    payload.on('data', take).on('end', finish).on('error', done);
   }
 
   async function sendRefusal(request: FastifyRequest, reply: FastifyReply, exchange: Exchange, thrown: unknown): Promise<FastifyReply> {
@@ -158,13 +158,31 @@ export function createExchanges(context: ApiContext): Exchanges {
     });
   }
 
+  /** The answer, and before it the digests for the exchange log; a refusal has its own already. */
+  function* answerSteps({ dialect, head, language, trace }: Exchange, outcome: Outcome): ReturnType<Dialect['writeAnswer']> {
+    if (outcome.kind === 'reply') {
+      const { data, logged } = outcome.reply;
+      if (logged?.parameters !== undefined) trace.parametersDigest = yield* digestSteps(context, logged.parameters);
+      trace.answerDigest = yield* digestSteps(context, { code: 'OK', data: logged?.answer ?? data ?? null });
+    }
+    return yield* dialect.writeAnswer(outcome, head, language);
+  }
+
   async function send(request: FastifyRequest, reply: FastifyReply, exchange: Exchange, outcome: Outcome): Promise<FastifyReply> {
-    const { dialect, head, language } = exchange;
-    const { status, headers, bytes } = await context.paced(dialect.writeAnswer(outcome, head, language), true);
-    reply.code(status).headers(headers).header('x-request-id', request.id).header('content-length', bytes.length);
-    if (!leavesBodyUnread(request)) return reply.send(inPieces(bytes));
+    const written = context.paced(answerSteps(exchange, outcome), true);
+    const { status, headers, body } = written instanceof Promise ? await written : written;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const unread = leavesBodyUnread(request);
+    if (outcome.kind === 'reply' && length <= PIECE_BYTES && !unread) {
+      writeHead(reply, status, headers, length);
+      reply.hijack(); // nothing is left for the library to do, and its way of it takes as long as all of ours
+      reply.raw.end(body);
+      return reply;
+    }
+    reply.code(status).headers(securityHeaders).headers(headers).header('x-request-id', request.id).header('content-length', length);
+    if (!unread) return reply.send(inPieces(body));
     const out = new PassThrough();
-    out.write(bytes);
+    out.write(body);
     const cancel = world.timers.after(UNREAD_BODY_LINGER_MS, () => out.end());
     request.raw.once('close', () => {
       cancel();
@@ -230,8 +248,17 @@ export function headOf(request: FastifyRequest): Head {
   return { requestId: id, url: raw.url ?? '', path, headers };
 }
 
+/** Head of an answer, its headers in a list: Node goes through it as it is. */
+function writeHead(reply: FastifyReply, status: number, headers: Readonly<Record<string, string>>, length: number): void {
+  const list = [...securityHeaderList];
+  for (const name in headers) list.push(name, headers[name]!);
+  list.push('x-request-id', reply.request.id, 'content-length', `${length}`);
+  reply.raw.writeHead(status, list);
+}
+
 /** Large answers go out as the caller takes them: encrypting one for TLS in one piece would hold the thread. */
-export function inPieces(bytes: Buffer): Buffer | Readable {
+export function inPieces(body: Buffer | string): Buffer | Readable {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   if (bytes.length <= PIECE_BYTES) return bytes;
   const pieces = Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
     bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),

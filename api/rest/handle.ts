@@ -4,17 +4,18 @@
  */
 import type { Right } from '../../contracts/index.ts';
 import { ChainError } from '../../node/errors/index.ts';
-import { canonicalJson, hmacSha256, type Json, toHex, utf8 } from '../../node/format/index.ts';
+import { canonicalJson, hmacSha256, toHex, utf8 } from '../../node/format/index.ts';
 import type { CallText, Outcome } from '../dialects/index.ts';
-import { checkMediaType, readBody } from './body.ts';
+import { checkMediaType, readBody, readsBody } from './body.ts';
 import type { Answer, Call, RawReply, Reply, StreamReply } from './call.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/index.ts';
 import type { Steps } from '../../node/pace/index.ts';
-import { readParameters } from './parameters.ts';
+import { Gone } from './gone.ts';
+import { readParameters, withoutHeaders } from './parameters.ts';
 import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
-import type { Language, ParameterValue } from './schema.ts';
+import type { Language } from './schema.ts';
 import { canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
@@ -28,8 +29,8 @@ export interface Incoming extends CallText {
   /** The token in the head. */
   readonly token: string | undefined;
   readonly address: string;
-  /** Aborts when the connection is gone. */
-  readonly gone: AbortSignal;
+  /** When the connection ends. */
+  readonly gone: Gone;
 }
 
 /** What is known of a call so far, for the exchange log; filled while it runs. */
@@ -49,6 +50,10 @@ export type Handled =
 
 /** Bytes of a body that each look at takes a while. */
 const LARGE_BODY_BYTES = 262_144;
+/** Bytes of one that is hashed at once, in some 10 us. */
+const SMALL_BODY_BYTES = 16_384;
+const NO_BYTES = new Uint8Array(0);
+const NO_BODY = { body: undefined, details: [] } as const;
 
 /** Who calls, before the body is read. @throws ChainError */
 export function admit(api: ApiContext, declared: Route, token: string | undefined, address: string): Caller | undefined {
@@ -95,79 +100,47 @@ export async function handle(
   admitted: Caller | undefined,
   trace: Trace,
 ): Promise<Handled> {
-  let caller = admitted;
-  trace.caller = caller;
-  const { given, values, details } = readParameters(declared, incoming, incoming.language);
-  const bytes = incoming.body ?? new Uint8Array(0);
-  const large = bytes.length > LARGE_BODY_BYTES;
-  if (large) await api.turn(); // it was put together just now
-  const bodyDigest = await api.paced(bytesDigestSteps(api, bytes));
-  trace.parametersDigest = await api.paced(digestSteps(api, loggedParameters(declared, given, bytes.length > 0 ? bodyDigest : null)));
+  trace.caller = admitted;
+  const { given, values, details, logged } = readParameters(declared, incoming, incoming.language);
+  const bytes = incoming.body ?? NO_BYTES;
+  if (bytes.length > LARGE_BODY_BYTES) await api.turn(); // it was put together just now
+  const { crypto } = api.world;
+  const key = values['idempotency-key'];
+  const bodyDigest = declared.secretBody === true && key === undefined ? '' : await digestOfBytes(api, bytes);
+  const digestLogged = bytes.length === 0 || declared.secretBody === true ? null : bodyDigest;
+  trace.parametersDigest = toHex(crypto.hash(utf8(loggedCall(declared, logged, digestLogged))));
   const mediaType = checkMediaType(declared, incoming);
-  const { body, details: bodyDetails } = await readBody(api, declared, bytes, mediaType, incoming);
+  const { body, details: bodyDetails } = readsBody(declared, mediaType) ? await readBody(api, declared, bytes, incoming) : NO_BODY;
   const all = [...details, ...bodyDetails];
   if (all.length > 0) throw new ChainError('REQUEST_INVALID', { details: all });
   const chain = values.chain ?? 'default';
   if (chain !== 'default' && chain !== toHex(api.node.info.chainId)) throw new ChainError('CHAIN_UNKNOWN', { chain });
 
-  const abort = new AbortController();
-  let signal: AbortSignal | undefined;
-  const call: Call = {
-    requestId: incoming.requestId,
-    language: incoming.language,
-    get signal() {
-      signal ??= AbortSignal.any([abort.signal, incoming.gone]); // few handlers ask, and it costs as much as the rest of the way in
-      return signal;
-    },
-    get caller() {
-      if (caller === undefined) throw new ChainError('TOKEN_MISSING');
-      return caller;
-    },
-    get known() {
-      return caller;
-    },
-    identify(token) {
-      if (token !== undefined && incoming.token !== undefined && token !== incoming.token) throw new ChainError('TOKEN_CONFLICT');
-      if (caller === undefined) {
-        if (token === undefined) throw new ChainError('TOKEN_MISSING');
-        caller = identify(api, declared, token, incoming.address);
-        trace.caller = caller;
-      }
-      return caller;
-    },
-    tries(account) {
-      trace.accountTried = account;
-    },
-    body,
-    bytes,
-    mediaType,
-    parameters: values,
-    given,
-    address: incoming.address,
-  };
+  const call = new HandledCall(api, declared, incoming, admitted, trace, { body, bytes, mediaType, values, given });
+  const { time } = call;
   const run = async (): Promise<Answer> => {
     if (declared.stepUp === true) await stepUp(api, call); // inside, so that a repeat under an Idempotency-Key spends no second code
-    return await declared.handler(call, api);
+    return declared.handler(call, api);
   };
-  const key = call.parameters['idempotency-key'];
-  if (key !== undefined) {
+  if (typeof key === 'string') {
+    const caller = call.known;
     if (caller === undefined) throw new ChainError('REQUEST_INVALID', { details: [keyNeedsHeader(incoming.language)] });
     let first: Reply | undefined;
     const fingerprint = fingerprintOf(api, declared, call, bodyDigest);
     const request = { account: caller.account, key, fingerprint, repeatable: declared.repeatable === true };
     // The time is the caller's: work that runs over it goes on under its key, and a repeat waits for it instead of doing it again.
-    const { answer, replayed } = await inTime(api, declared, abort, () =>
+    const { answer, replayed } = await inTime(api, declared, time, () =>
       api.idempotency.once(request, async () => {
         first = (await run()) as Reply;
         return { pending: first.pending !== undefined, data: first.kept ?? first.data };
       }),
     );
     if (replayed && answer.pending && declared.resume !== undefined)
-      return await answered(api, trace, await declared.resume(call, api, answer.data), true);
+      return answered(trace, await declared.resume(call, api, answer.data), true);
     const data = first?.data ?? (await declared.restore?.(call, api, answer.data)) ?? answer.data;
-    return await answered(api, trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
+    return answered(trace, { ...(answer.pending ? { pending: {} } : {}), ...first, data }, replayed);
   }
-  const reply = await inTime(api, declared, abort, run);
+  const reply = await inTime(api, declared, time, run);
   if ('stream' in reply) return { kind: 'stream', reply };
   if ('raw' in reply) {
     const bytes =
@@ -179,15 +152,86 @@ export async function handle(
     trace.answerDigest = await api.paced(bytesDigestSteps(api, bytes), true);
     return { kind: 'raw', reply, bytes };
   }
-  return await answered(api, trace, reply);
+  return answered(trace, reply);
 }
 
-async function answered(api: ApiContext, trace: Trace, reply: Reply, replayed?: boolean): Promise<Handled> {
+/** A call as its operation sees it. A class, because an object with getters of its own takes as long to make as the rest of the way in. */
+class HandledCall implements Call {
+  readonly requestId: string;
+  readonly language: Language;
+  readonly address: string;
+  readonly body: unknown;
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  readonly parameters: Call['parameters'];
+  readonly given: Call['given'];
+  /** Aborts when the route's time is over. */
+  readonly time = new Gone();
+  readonly #api: ApiContext;
+  readonly #declared: Route;
+  readonly #incoming: Incoming;
+  readonly #trace: Trace;
+  #caller: Caller | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(
+    api: ApiContext,
+    declared: Route,
+    incoming: Incoming,
+    admitted: Caller | undefined,
+    trace: Trace,
+    read: Pick<Call, 'body' | 'bytes' | 'mediaType' | 'given'> & { readonly values: Call['parameters'] },
+  ) {
+    this.requestId = incoming.requestId;
+    this.language = incoming.language;
+    this.address = incoming.address;
+    this.body = read.body;
+    this.bytes = read.bytes;
+    this.mediaType = read.mediaType;
+    this.parameters = read.values;
+    this.given = read.given;
+    this.#api = api;
+    this.#declared = declared;
+    this.#incoming = incoming;
+    this.#trace = trace;
+    this.#caller = admitted;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= AbortSignal.any([this.time.signal, this.#incoming.gone.signal]);
+    return this.#signal;
+  }
+
+  get caller(): Caller {
+    if (this.#caller === undefined) throw new ChainError('TOKEN_MISSING');
+    return this.#caller;
+  }
+
+  get known(): Caller | undefined {
+    return this.#caller;
+  }
+
+  identify(token: string | undefined): Caller {
+    const { token: shown, address } = this.#incoming;
+    if (token !== undefined && shown !== undefined && token !== shown) throw new ChainError('TOKEN_CONFLICT');
+    if (this.#caller === undefined) {
+      if (token === undefined) throw new ChainError('TOKEN_MISSING');
+      this.#caller = identify(this.#api, this.#declared, token, address);
+      this.#trace.caller = this.#caller;
+    }
+    return this.#caller;
+  }
+
+  tries(account: string): void {
+    this.#trace.accountTried = account;
+  }
+}
+
+/** Its digests for the exchange log are made when it is written (exchange.ts). */
+function answered(trace: Trace, reply: Reply, replayed?: boolean): Handled {
   const items = (reply.data as { items?: unknown } | null)?.items;
   trace.rows = reply.rows ?? (Array.isArray(items) ? items.length : 1);
-  if (reply.logged?.parameters !== undefined) trace.parametersDigest = await api.paced(digestSteps(api, reply.logged.parameters), true);
-  trace.answerDigest = await api.paced(digestSteps(api, { code: 'OK', data: reply.logged?.answer ?? reply.data ?? null }), true);
-  return { kind: 'reply', reply, ...(replayed === undefined ? {} : { replayed }) };
+  return replayed === undefined ? { kind: 'reply', reply } : { kind: 'reply', reply, replayed };
 }
 
 /** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
@@ -208,6 +252,10 @@ export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): St
   return toHex(hasher.digest());
 }
 
+function digestOfBytes(api: ApiContext, bytes: Uint8Array): string | Promise<string> {
+  return bytes.length <= SMALL_BODY_BYTES ? toHex(api.world.crypto.hash(bytes)) : api.paced(bytesDigestSteps(api, bytes));
+}
+
 /** Hex of the SHA-256 of a body or an answer. */
 export function* bytesDigestSteps(api: Pick<ApiContext, 'world'>, bytes: Uint8Array): Steps<string> {
   const { crypto } = api.world;
@@ -223,7 +271,7 @@ export function* bytesDigestSteps(api: Pick<ApiContext, 'world'>, bytes: Uint8Ar
 /** What makes two requests under one Idempotency-Key the same. Keyed, because it is stored and bodies hold short secrets: nobody shall find them by trying. */
 function fingerprintOf(api: ApiContext, declared: Route, call: Call, bodyDigest: string): string {
   const { crypto } = api.world;
-  const given = withoutHeaders(declared, call.given) as Json;
+  const given = withoutHeaders(declared, call.given);
   const request = { operationId: declared.operationId, given, body: bodyDigest, mediaType: call.mediaType };
   return toHex(hmacSha256(crypto, api.credentialsKey, utf8(`idempotency\n${canonicalJson(request)}`)));
 }
@@ -246,28 +294,26 @@ async function stepUp(api: ApiContext, call: Call): Promise<void> {
 }
 
 /** @throws ChainError CALL_TIMEOUT when the route's declared time runs out first */
-async function inTime<T>(api: ApiContext, declared: Route, abort: AbortController, run: () => Promise<T>): Promise<T> {
-  let cancel = (): void => {};
-  const late = new Promise<never>((_, reject) => {
-    cancel = api.world.timers.after(declared.timeoutMs, () => {
-      abort.abort();
-      reject(new ChainError('CALL_TIMEOUT', { timeoutMs: declared.timeoutMs }));
+function inTime<T>(api: ApiContext, { timeoutMs }: Route, time: Gone, run: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = api.world.timers.after(timeoutMs, () => {
+      time.abort();
+      reject(new ChainError('CALL_TIMEOUT', { timeoutMs }));
     });
+    run().then(
+      (answer) => {
+        cancel();
+        resolve(answer);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([run(), late]);
-  } finally {
-    cancel();
-  }
 }
 
-function withoutHeaders(declared: Route, given: Readonly<Record<string, ParameterValue>>): Json {
-  const headers = new Set(declared.parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name));
-  return Object.fromEntries(Object.entries(given).filter(([name]) => !headers.has(name)));
-}
-
-/** Parameters as the exchange log may see them: no headers, no stated content digest (it covers sealed fields in clear), no secret body. */
-function loggedParameters(declared: Route, given: Readonly<Record<string, ParameterValue>>, bodyDigest: string | null): Json {
-  const { digest: _digest, ...parameters } = withoutHeaders(declared, given) as { [name: string]: Json };
-  return { operationId: declared.operationId, parameters, body: declared.secretBody === true ? null : bodyDigest };
+/** Operation, parameters and body as the exchange log digests them: canonical JSON. */
+function loggedCall({ operationId }: Route, parameters: string, bodyDigest: string | null): string {
+  return `{"body":${bodyDigest === null ? 'null' : `"${bodyDigest}"`},"operationId":"${operationId}","parameters":${parameters}}`;
 }

@@ -1,5 +1,6 @@
 /** Reading what a caller sent against what a route declares: all faults at once, with "did you mean" for a wrong name. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { canonicalJson, type JsonObject } from '../../node/format/index.ts';
 import type { Detail } from './refusal.ts';
 import type { CombinationLimit, Route } from './route.ts';
 import { type Bilingual, isInside, type Language, type Parameter, type ParameterValue, rangeText } from './schema.ts';
@@ -15,6 +16,8 @@ export interface ReadParameters {
   /** The same with defaults filled in. */
   readonly values: Readonly<Record<string, ParameterValue>>;
   readonly details: readonly Detail[];
+  /** What was given, as the exchange log may see it: canonical JSON without headers and the stated digest, which covers sealed fields in clear. */
+  readonly logged: string;
 }
 
 export interface RawParameters {
@@ -25,15 +28,51 @@ export interface RawParameters {
   readonly headers: IncomingHttpHeaders;
 }
 
+interface Names {
+  /** Of the query. */
+  readonly query: ReadonlySet<string>;
+  readonly headers: ReadonlySet<string>;
+  readonly hasPath: boolean;
+}
+const namesOf = new WeakMap<Route, Names>();
+
+function declaredNames(declared: Route): Names {
+  let names = namesOf.get(declared);
+  if (names === undefined) {
+    const inPlace = (place: Parameter['in']): string[] => declared.parameters.filter((each) => each.in === place).map(({ name }) => name);
+    names = { query: new Set(inPlace('query')), headers: new Set(inPlace('header')), hasPath: inPlace('path').length > 0 };
+    namesOf.set(declared, names);
+  }
+  return names;
+}
+
+/** Readings of queries that came before (percent.ts keeps those), where nothing else was given: most callers send the same with every call. */
+const readings = new WeakMap<URLSearchParams, { readonly route: Route; readonly reading: ReadParameters }>();
+
 export function readParameters(declared: Route, raw: RawParameters, language: Language): ReadParameters {
+  const names = declaredNames(declared);
+  const byQueryAlone = !names.hasPath && !isGiven(names.headers, raw.headers);
+  const known = byQueryAlone ? readings.get(raw.query) : undefined;
+  if (known?.route === declared) return known.reading;
+  const reading = readAnew(declared, names, raw, language);
+  if (byQueryAlone && reading.details.length === 0) readings.set(raw.query, { route: declared, reading });
+  return reading;
+}
+
+function isGiven(names: ReadonlySet<string>, headers: IncomingHttpHeaders): boolean {
+  for (const name of names) if (headers[name] !== undefined) return true;
+  return false;
+}
+
+function readAnew(declared: Route, { query }: Names, raw: RawParameters, language: Language): ReadParameters {
   const given: Record<string, ParameterValue> = Object.create(null);
   const values: Record<string, ParameterValue> = Object.create(null);
   const details: Detail[] = [];
   const refuse = (code: string, parameter: string, words: Bilingual): void => {
     details.push({ code, parameter, message: `${parameter}: ${words[language]}` });
   };
-  const names = declared.parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name);
-  const unknown = [...new Set(raw.query.keys())].filter((name) => !names.includes(name));
+  const names = [...query];
+  const unknown = [...new Set(raw.query.keys())].filter((name) => !query.has(name));
 
   for (const name of new Set(raw.unreadable)) refuse('PARAMETER_ENCODING', name.slice(0, NAME_CHARACTERS_SHOWN), ENCODING_WORDS);
   for (const [index, name] of unknown.entries()) {
@@ -64,7 +103,17 @@ export function readParameters(declared: Route, raw: RawParameters, language: La
     if (broken(limit, given))
       details.push({ code: 'PARAMETER_COMBINATION', parameter: limit.names.join(', '), message: limit.text[language] });
   }
-  return { given, values, details };
+  return { given, values, details, logged: canonicalJson(withoutDigest(withoutHeaders(declared, given))) };
+}
+
+/** What was given in path and query. */
+export function withoutHeaders(declared: Route, given: Readonly<Record<string, ParameterValue>>): JsonObject {
+  const { headers } = declaredNames(declared);
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !headers.has(name)));
+}
+
+function withoutDigest({ digest: _digest, ...others }: JsonObject): JsonObject {
+  return others;
 }
 
 function sources(parameter: Parameter, raw: RawParameters): readonly string[] {

@@ -22,6 +22,9 @@ const setHeaders = helmet({
 /** By lower-case name. */
 export const securityHeaders: Readonly<Record<string, string>> = headersSet();
 
+/** Names and values in turn, as writeHead takes them. */
+export const securityHeaderList: readonly string[] = Object.entries(securityHeaders).flat();
+
 function headersSet(): Record<string, string> {
   const headers: Record<string, string> = {};
   const answer = {

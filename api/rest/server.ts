@@ -16,7 +16,7 @@ import { checkContentEncoding } from './charset.ts';
 import { type ApiContext, createContext } from './context.ts';
 import type { ApiDeps } from './deps.ts';
 import { BODY_BYTES_MAX, createExchanges, type Exchange, headOf, inPieces } from './exchange.ts';
-import { admit, handle, type Incoming } from './handle.ts';
+import { admit, handle } from './handle.ts';
 import { allRoutes } from './routes/index.ts';
 import { ENCODING_WORDS } from './parameters.ts';
 import { unreadableSegment } from './percent.ts';
@@ -92,15 +92,14 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
   });
 
   app.decorateRequest('exchange', undefined);
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(securityHeaders);
-    done();
-  });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => exchanges.readBody(request, payload));
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage, done) => exchanges.readBody(request, payload, done));
 
   app.setErrorHandler((error, request, reply) => exchanges.refuse(request, reply, dialectOf(request), error));
-  app.addHook('onResponse', async (request) => exchanges.end(request));
+  app.addHook('onResponse', (request, _reply, done) => {
+    exchanges.end(request);
+    done();
+  });
 
   const entries = dialects.flatMap((dialect) => dialect.entries(routes).map((entry) => ({ dialect, ...entry })));
   const methodsByUrl = new Map<string, Set<HTTPMethods>>();
@@ -110,38 +109,34 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
       method,
       url,
       bodyLimit: Math.min(route.body?.bytesMax ?? 1, BODY_BYTES_MAX),
-      onRequest: async (request, reply) => {
+      onRequest: (request, reply, done) => {
         const exchange = exchanges.begin(request, dialect, route);
         // Not on the socket: it outlives thousands of calls. An answer that went out whole has nobody left to stop.
-        reply.raw.once('close', () => {
+        reply.raw.on('close', () => {
           if (!reply.raw.writableFinished) exchange.gone.abort();
         });
         exchange.caller = admit(context, route, exchange.token, request.ip);
-        if (method !== 'POST') return;
-        checkContentEncoding(request.headers);
-        checkStatedType(formats, request.headers);
-        exchanges.reserve(request, route, exchange);
+        if (method === 'POST') {
+          checkContentEncoding(request.headers);
+          checkStatedType(formats, request.headers);
+          exchanges.reserve(request, route, exchange);
+        }
+        done();
       },
       handler: async (request, reply) => {
         const exchange = request.exchange!;
         const read = dialect.readCall(exchange.head, route, request.body as Uint8Array | undefined);
-        const incoming: Incoming = {
-          ...(isSteps(read) ? await context.pacedBodies(read) : read),
-          requestId: request.id,
-          language: exchange.language,
-          token: exchange.token,
-          address: request.ip,
-          get gone() {
-            return exchange.gone.signal; // made when asked for
-          },
-        };
+        const { path, query, unreadable, headers, body } = isSteps(read) ? await context.pacedBodies(read) : read;
+        const { language, token, gone } = exchange;
+        const incoming = { path, query, unreadable, headers, body, requestId: request.id, language, token, address: request.ip, gone };
         const handled = await handle(context, route, incoming, exchange.caller, exchange.trace);
         switch (handled.kind) {
           case 'reply':
-            return await exchanges.send(request, reply, exchange, handled);
+            return exchanges.send(request, reply, exchange, handled);
           case 'raw':
-            reply.headers(handled.reply.headers ?? {});
             return reply
+              .headers(securityHeaders)
+              .headers(handled.reply.headers ?? {})
               .header('content-type', handled.reply.mediaType)
               .header('x-request-id', request.id)
               .header('content-length', handled.bytes.length)

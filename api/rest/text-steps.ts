@@ -4,9 +4,10 @@
  */
 import { canonicalJson, type Json, JSON_DEPTH_MAX } from '../../node/format/index.ts';
 import type { Steps } from '../../node/pace/index.ts';
+import { SelfWritten } from './self-written.ts';
 
 /** Characters written between two pauses. */
-const STEP_CHARACTERS = 32_768;
+export const STEP_CHARACTERS = 32_768;
 /** What a value costs beside its characters, in characters. */
 const VALUE_CHARACTERS = 16;
 /** Nesting of a value that is written at once. */
@@ -36,9 +37,18 @@ export interface TextForm {
    * JSON has no word for.
    */
   small?(slot: Slot, value: Json): string;
+  /** A value that writes itself, in pieces of a step each; without this it is written by its members. */
+  own?(slot: Slot, written: SelfWritten): Steps<readonly string[]>;
   /** Nesting that is written. @throws RangeError past it */
   readonly depthMax?: number;
 }
+
+interface Placed {
+  readonly slot: Slot;
+  readonly value: unknown;
+}
+
+const TOP: Slot = { at: 'top', name: '', first: true };
 
 interface Open {
   readonly slot: Slot;
@@ -54,8 +64,10 @@ interface Open {
 }
 
 export function* textSteps(value: unknown, form: TextForm): Steps<readonly string[]> {
-  const pieces: string[] = [];
   const large = new Set<object>();
+  if (form.small && typeof value === 'object' && value !== null && costLeft(value, STEP_CHARACTERS, SMALL_DEPTH_MAX, large) >= 0)
+    return [form.small(TOP, value as Json)];
+  const pieces: string[] = [];
   const stack: Open[] = [];
   let text = '';
   let cost = 0;
@@ -68,15 +80,24 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
     text = '';
     cost = 0;
   };
-  let next: { readonly slot: Slot; readonly value: unknown } | undefined = {
-    slot: { at: 'top', name: '', first: true },
-    value,
-  };
+  let next: Placed | undefined = { slot: TOP, value };
   for (;;) {
     if (next !== undefined) {
-      const { slot, value: written } = next;
+      const { slot, value: written }: Placed = next;
       if (typeof written === 'string' && form.short && written.length <= STEP_CHARACTERS) put(form.short(slot, written));
-      else if (typeof written === 'string') {
+      else if (written instanceof SelfWritten) {
+        if (!form.own) {
+          next = { slot, value: yield* written.valueSteps() };
+          continue;
+        }
+        for (const piece of yield* form.own(slot, written)) {
+          if (cost > 0 && cost + piece.length > STEP_CHARACTERS) {
+            flush();
+            yield;
+          }
+          put(piece);
+        }
+      } else if (typeof written === 'string') {
         for (const piece of form.text(slot, cut(written))) {
           put(piece);
           if (cost < STEP_CHARACTERS) continue;
@@ -217,6 +238,9 @@ export const jsonForm: TextForm = {
     yield '"';
   },
   short: (slot, text) => lead(slot) + JSON.stringify(text),
+  *own(slot, written) {
+    return [lead(slot), ...(yield* written.textSteps()).json];
+  },
   small: (slot, value) => lead(slot) + JSON.stringify(value),
 };
 
@@ -237,6 +261,9 @@ export const canonicalForm: TextForm = {
     yield '"';
   },
   short: (slot, text) => `${canonicalLead(slot)}"${canonicalText(text)}"`,
+  *own(slot, written) {
+    return [canonicalLead(slot), ...(yield* written.textSteps()).canonical];
+  },
   small: (slot, value) => canonicalLead(slot) + canonicalJson(value),
 };
 

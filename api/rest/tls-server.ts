@@ -3,7 +3,7 @@
  * (DB53 5.2.2.b).
  */
 import type { EventEmitter } from 'node:events';
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { ApiSettings } from './deps.ts';
@@ -50,14 +50,16 @@ export function createTlsServer(handler: RequestListener, tls: TlsOptions, setti
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
-  // Not while the answer is being made, and begun anew by each byte the other side takes: net looks at its queue before it says so.
   const places = new Places(settings.connectionsMax);
-  server.on('request', (request, response) => {
-    response.once('finish', () => places.answered(request.socket));
-    response.setTimeout(ANSWER_STALL_MS, () => {
-      if (response.socket && response.socket.writableLength > 0) response.socket.destroy();
-    });
-  });
+  // Two functions for all calls. Begun anew by each byte the other side takes, and not while the answer is being made: net looks at its queue before it
+  // says so.
+  function onFinish(this: ServerResponse): void {
+    places.answered(this.req.socket);
+  }
+  function onStall(this: ServerResponse): void {
+    if (this.socket && this.socket.writableLength > 0) this.socket.destroy();
+  }
+  server.on('request', (_request, response) => response.on('finish', onFinish).setTimeout(ANSWER_STALL_MS, onStall));
   admitByAddress(server, places);
   return server;
 }

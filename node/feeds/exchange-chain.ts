@@ -1,5 +1,5 @@
 /** How entries of the exchange log follow from one another, and where their rows stand. */
-import { type ByteText, type Digest, fromByteText, hashTagged, toByteText } from '../format/index.ts';
+import { type ByteText, type Digest, fromByteText, hashTagged } from '../format/index.ts';
 import { keyspace } from '../store/index.ts';
 import type { World } from '../world.ts';
 
@@ -11,6 +11,7 @@ export interface ExchangeHead {
 
 /** Key prefix in the store: sequence as eight bytes -> link (32 bytes) and entry (canonical JSON). */
 export const exchangePrefix = keyspace.exchangeLog;
+const SEQUENCE_BYTES = 8;
 export const ZERO_LINK = new Uint8Array(32);
 
 /** Link of an entry after the link `before`. */
@@ -19,9 +20,10 @@ export function linkAfter(crypto: World['crypto'], before: Digest, entryBytes: U
 }
 
 export function rowKey(sequence: number): ByteText {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(sequence));
-  return exchangePrefix + toByteText(bytes);
+  let units = '';
+  for (let left = sequence, at = 0; at < SEQUENCE_BYTES; at++, left = Math.floor(left / 256))
+    units = String.fromCharCode(left % 256) + units;
+  return exchangePrefix + units;
 }
 
 export function sequenceOf(key: ByteText): number {

@@ -10,7 +10,7 @@
 import { ChainError } from '../errors/index.ts';
 import { type Anchors, type ExchangeFault, examineExchanges, linkAt } from './exchange-audit.ts';
 import { type ExchangeHead, exchangePrefix, linkAfter, rowKey, sequenceOf, ZERO_LINK } from './exchange-chain.ts';
-import { type Digest, concat, decodeJson, encodeJson, fromHex, hashTagged, prefixEnd, toHex } from '../format/index.ts';
+import { type Digest, canonicalJson, concat, decodeJson, fromHex, hashTagged, prefixEnd, toHex, utf8 } from '../format/index.ts';
 import { createPause } from '../pace/index.ts';
 import type { Store, StoreOperation, World } from '../world.ts';
 
@@ -215,7 +215,7 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
     append(entry) {
       if (waiting.length >= WAITING_MAX) throw new ChainError('SERVER_BUSY', { waiting: waiting.length });
       const sequence = chained.sequence + 1;
-      const bytes = encodeJson({ ...entry, sequence });
+      const bytes = utf8(entryText(entry, sequence));
       const link = linkAfter(crypto, chained.link, bytes);
       chained = { sequence, link };
       waiting.push({ key: rowKey(sequence), value: concat(link, bytes) });
@@ -294,6 +294,19 @@ export async function openExchangeLog(options: ExchangeLogOptions): Promise<Exch
       await anchorHead();
     },
   };
+}
+
+/** As canonicalJson writes an entry: names in order, and these alone. One is written for every call. */
+function entryText(entry: NewExchange, sequence: number): string {
+  const { accountTried, address, answerDigest, caller, code, durationMs } = entry;
+  const { interfaceId, organisation, parametersDigest, requestId, rows, timeMs } = entry;
+  return (
+    `{${accountTried === undefined ? '' : `"accountTried":${canonicalJson(accountTried)},`}"address":${canonicalJson(address)},` +
+    `"answerDigest":${canonicalJson(answerDigest)},"caller":${canonicalJson(caller)},"code":${canonicalJson(code)},` +
+    `"durationMs":${canonicalJson(durationMs)},"interfaceId":${canonicalJson(interfaceId)},"organisation":${canonicalJson(organisation)},` +
+    `"parametersDigest":${canonicalJson(parametersDigest)},"requestId":${canonicalJson(requestId)},"rows":${canonicalJson(rows)},` +
+    `"sequence":${canonicalJson(sequence)},"timeMs":${canonicalJson(timeMs)}}`
+  );
 }
 
 function matches(entry: ExchangeEntry, filter: ExchangeFilter): boolean {

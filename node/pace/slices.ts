@@ -117,10 +117,10 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     return more;
   }
 
-  return (steps, owed = false) =>
-    new Promise((resolve, reject) => {
-      const job: Job = {
-        spentMs: 0,
+  function wait<T>(steps: Steps<T>, spentMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      waiting.push({
+        spentMs,
         slice() {
           try {
             const end = runFor(steps, SLICE_MS, clock);
@@ -131,12 +131,29 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
           }
           return false;
         },
-      };
-      if (!owed && isFull()) return reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
-      // The first slice at once when the turn has room and nothing short waits: most work needs no second.
-      if (!turns.isFree() || waiting.some(isShort) || run(job)) waiting.push(job);
+      });
       schedule();
     });
+  }
+
+  return <T>(steps: Steps<T>, owed = false): Promise<T> => {
+    if (!owed && isFull()) return Promise.reject(new ChainError('SERVER_BUSY', { retryAfterMs: 1_000 }));
+    if (!turns.isFree() || waiting.some(isShort)) return wait(steps, 0);
+    // The first slice at once when the turn has room and nothing short waits: most work needs no second, and no place in the line.
+    const startedMs = clock.monotonic();
+    let end: { readonly value: T } | undefined;
+    try {
+      end = runFor(steps, SLICE_MS, clock);
+    } catch (error) {
+      turns.spend(clock.monotonic() - startedMs);
+      return Promise.reject(error);
+    }
+    const nowMs = clock.monotonic();
+    turns.spend(nowMs - startedMs);
+    if (end) return Promise.resolve(end.value);
+    if (nowMs - startedMs >= LONG_WORK_MS) restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
+    return wait(steps, nowMs - startedMs);
+  };
 }
 
 export function createPaced(world: ClockAndTimers, headroom?: Headroom): Paced {

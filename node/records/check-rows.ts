@@ -48,9 +48,9 @@ export async function standingRecords(
 ): Promise<StandingRecords> {
   const standing = new Map<ByteText, StandingRecord>();
   for (const { prepared } of rows) {
-    const first = await standingRecord({ source, inSlices }, definition, prepared);
+    const first = source.version(prepared.recordId, 1) && (await standingRecord({ source, inSlices }, definition, prepared));
     if (first) standing.set(toByteText(prepared.recordId), first);
-    await pause();
+    if (rows.length > 1) await pause();
   }
   return standing;
 }

@@ -71,10 +71,13 @@ function scannedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition,
     seal(commit) {
       if (clear.length === 0) return bytes;
       const commitments = new Map<string, string>();
-      sealContent(definition, tree, (path, value) => {
-        commitments.set(path, commit(path, value));
-        return value;
-      });
+      const [only] = clear;
+      if (clear.length === 1) commitments.set(dottedPath(only!.path), commit(dottedPath(only!.path), only!.value));
+      else
+        sealContent(definition, tree, (path, value) => {
+          commitments.set(path, commit(path, value));
+          return value;
+        });
       const parts: Uint8Array[] = [];
       let at = 0;
       for (const { path, from, to } of clear) {

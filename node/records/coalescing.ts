@@ -82,7 +82,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
     line.sending++;
     try {
       const rows = members.flatMap((member) => member.rows);
-      const transaction = await sendRecords(deps, line.account, rows);
+      const transaction = await sendRecords(deps, line.account, rows, gasOf(members));
       if (members.length > 1) gathered += rows.length;
       const flight: Flight = { line, transaction, members, settled: undefined };
       line.last = flight;
@@ -181,6 +181,16 @@ interface Flight {
   settled: Promise<void> | undefined;
 }
 
+/** Of all their records; undefined unless each has one alone. */
+function gasOf(members: readonly Member[]): number | undefined {
+  let gas = 0;
+  for (const member of members) {
+    if (member.rows.length > 1) return undefined;
+    gas += member.gas;
+  }
+  return gas;
+}
+
 function isUnderWay({ sending, last }: Line): boolean {
   return sending > 0 || last !== undefined;
 }
@@ -192,6 +202,8 @@ class Member implements Sent {
   failures = 0;
   place = 0;
   readonly #settle: (flight: Flight, receipt: Receipt) => Promise<void>;
+  #gas: number | undefined;
+  #key: ByteText | undefined;
   #flight: Flight | undefined;
   #refusal: unknown;
   #resolve!: (sent: Sent) => void;
@@ -204,6 +216,18 @@ class Member implements Sent {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  /** Of its first record. */
+  get gas(): number {
+    this.#gas ??= gasLimitOf(this.rows[0]!);
+    return this.#gas;
+  }
+
+  /** Of its first record. */
+  get key(): ByteText {
+    this.#key ??= toByteText(this.rows[0]!.prepared.recordId);
+    return this.#key;
   }
 
   get id(): Digest {
@@ -248,15 +272,14 @@ class Gathering {
     this.#cancel = cancel;
   }
 
-  hasRoomFor({ rows: [row] }: Member): boolean {
-    return !this.#keys.has(toByteText(row!.prepared.recordId)) && this.#gas + gasLimitOf(row!) <= GAS_MAX;
+  hasRoomFor({ key, gas }: Member): boolean {
+    return !this.#keys.has(key) && this.#gas + gas <= GAS_MAX;
   }
 
   add(member: Member): void {
-    const row = member.rows[0]!;
     this.members.push(member);
-    this.#keys.add(toByteText(row.prepared.recordId));
-    this.#gas += gasLimitOf(row);
+    this.#keys.add(member.key);
+    this.#gas += member.gas;
   }
 }
 

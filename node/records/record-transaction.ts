@@ -78,14 +78,18 @@ export function gasLimitOf({ prepared, materials, definition }: SendableRow): nu
   );
 }
 
-/** Signs and sends one transaction of all rows. @throws ChainError of the signer and of admission */
+/**
+ * Signs and sends one transaction of all rows. @throws ChainError of the signer and of admission
+ * @param gasKnown sum of gasLimitOf, where it is known: it goes through each content
+ */
 export async function sendRecords(
   deps: TransactionDependencies,
   account: string,
   rows: readonly SendableRow[],
+  gasKnown?: number,
 ): Promise<RecordTransaction> {
   const { node, sealed } = deps;
-  const { calls, recordsGas } = await deps.bodies.inSlices(encodeCalls(rows));
+  const { calls, recordsGas } = await deps.bodies.inSlices(encodeCalls(rows, gasKnown));
   const gas = 2 * GAS.transaction + recordsGas + 2 * calls.length * classesGas(node, rows);
   const bytes = await node.signFor(account, calls, Math.min(gas, node.parameters().transactionGasMax));
   const { id, transaction } = openTransaction(deps.crypto, bytes);
@@ -121,10 +125,10 @@ function classesGas({ state }: Pick<NodeService, 'state'>, rows: readonly Sendab
 }
 
 /** Calls that submit all records, and the gas they ask for. A step at most one call of a thousand records. */
-function* encodeCalls(rows: readonly SendableRow[]) {
+function* encodeCalls(rows: readonly SendableRow[], gasKnown: number | undefined) {
   const calls: { readonly contract: string; readonly method: string; readonly args: Uint8Array }[] = [];
-  let recordsGas = 0;
-  for (const row of rows) {
+  let recordsGas = gasKnown ?? 0;
+  for (const row of gasKnown === undefined ? rows : []) {
     recordsGas += gasLimitOf(row);
     yield;
   }

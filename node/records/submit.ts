@@ -108,10 +108,7 @@ export async function submitRows(
         status: 'pending',
         height: null,
         blockHash: null,
-        records: await deps.bodies.inSlices(
-          outcomesOf(rows, (row) => outcomeOf(deps, caller.account, row, 'stored')),
-          true,
-        ),
+        records: await outcomes(deps, rows, (row) => outcomeOf(deps, caller.account, row, 'stored')),
       };
   }
 }
@@ -124,6 +121,15 @@ async function ended({ node, clock }: SubmitDependencies, sent: Sent, timeoutMs:
     const status = await node.awaitTransaction(id, leftMs);
     if (status.state !== 'confirmed' || !(await sent.settle(id, status.receipt))) return status;
   }
+}
+
+/** Owed: the rows were sent, or stand on the chain. */
+function outcomes<Row>(
+  { bodies }: Pick<SubmitDependencies, 'bodies'>,
+  rows: readonly Row[],
+  outcome: (row: Row, i: number) => RecordOutcome,
+): RecordOutcome[] | Promise<RecordOutcome[]> {
+  return rows.length === 1 ? [outcome(rows[0]!, 0)] : bodies.inSlices(outcomesOf(rows, outcome), true);
 }
 
 /** One step a row at least. */
@@ -153,22 +159,19 @@ async function confirmedOutcome(
   const stored = results.every(({ status }) => status === 'repeated') ? await storedRows(deps, rows, true) : undefined;
   if (stored) return repeatedOutcome(deps, stored, caller.account);
   const met = new Map<CheckedRow, StandingRecord | undefined>();
-  for (const [i, row] of rows.entries()) if (results[i]?.status === 'repeated') met.set(row, await firstOf(deps, row, true));
+  for (let i = 0; i < rows.length; i++) if (results[i]?.status === 'repeated') met.set(rows[i]!, await firstOf(deps, rows[i]!, true));
   return {
     transactionId: toHex(receipt.transactionId),
     status: 'confirmed',
     height: receipt.height,
     blockHash: toHex(blockHash),
-    records: await deps.bodies.inSlices(
-      outcomesOf(rows, (row, i) => {
-        const result = results[i];
-        const current = result && currentVersionOf(result);
-        if (result?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', current);
-        return outcomeOf(deps, caller.account, { ...row, first: met.get(row) }, 'repeated', current);
-      }),
-      true,
-    ),
-    ...(await inclusionOf(deps, receipt.height, receipt.index)),
+    records: await outcomes(deps, rows, (row, i) => {
+      const result = results[i];
+      const current = result && currentVersionOf(result);
+      if (result?.status !== 'repeated') return outcomeOf(deps, caller.account, row, 'stored', current);
+      return outcomeOf(deps, caller.account, { ...row, first: met.get(row) }, 'repeated', current);
+    }),
+    ...(await inclusionOfReceipt(deps, receipt)),
   };
 }
 
@@ -228,10 +231,7 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
  */
 async function repeatedOutcome(deps: SubmitDependencies, rows: readonly StoredRow[], account: string): Promise<SubmitOutcome> {
   const latest = await deps.bodies.inSlices(latestSeen(deps, rows, account), true);
-  const records = await deps.bodies.inSlices(
-    outcomesOf(rows, (row) => outcomeOf(deps, account, row, 'repeated')),
-    true,
-  );
+  const records = await outcomes(deps, rows, (row) => outcomeOf(deps, account, row, 'repeated'));
   if (latest === undefined) return { transactionId: null, status: 'confirmed', height: null, blockHash: null, records };
   const position = deps.inclusions.position(latest.transactionId);
   return {
@@ -269,6 +269,7 @@ async function storedRows(deps: SubmitDependencies, rows: readonly CheckedRow[],
   const { node, crypto, bodies } = deps;
   const out: StoredRow[] = [];
   for (const row of rows) {
+    if (!row.first && !deps.source.version(row.prepared.recordId, 1)) return undefined; // of most records nothing stands
     const first = row.first ?? (await firstOf(deps, row, owed));
     if (!first) return undefined;
     if (row.first) {
@@ -318,6 +319,17 @@ export function outcomeOf(
     ...(stored ? { transactionId: toHex(stored.transactionId) } : {}),
     ...(stored && Object.keys(stored.storedAs).length > 0 ? { storedAs: stored.storedAs } : {}),
   };
+}
+
+/** By receipt, as the results above. */
+const included = new WeakMap<Receipt, { readonly inclusionProof?: Json }>();
+
+async function inclusionOfReceipt(deps: SubmitDependencies, receipt: Receipt): Promise<{ readonly inclusionProof?: Json }> {
+  const known = included.get(receipt);
+  if (known) return known;
+  const shown = await inclusionOf(deps, receipt.height, receipt.index);
+  if (shown.inclusionProof !== undefined) included.set(receipt, shown);
+  return shown;
 }
 
 async function inclusionOf(deps: SubmitDependencies, height: number, index: number): Promise<{ readonly inclusionProof?: Json }> {

@@ -110,7 +110,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
   {
     name: 'a refused login names no account',
     file: 'api/rest/handle.ts',
-    from: 'trace.accountTried = account;',
+    from: 'this.#trace.accountTried = account;',
     to: 'void account;',
     test: 'test/unit/api/rest/exchange-entries.test.ts',
     only: 'every call leaves one entry',

@@ -114,7 +114,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
   {
     name: 'records of one key stand in one transaction',
     file,
-    from: '!this.#keys.has(toByteText(row!.prepared.recordId))',
+    from: '!this.#keys.has(key)',
     to: 'row !== undefined',
     test,
     only: 'records of one key',
@@ -122,7 +122,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
   {
     name: 'records that stand together ask for any gas',
     file,
-    from: 'this.#gas + gasLimitOf(row!) <= GAS_MAX',
+    from: 'this.#gas + gas <= GAS_MAX',
     to: 'this.#gas >= 0',
     test,
     only: 'no more gas',

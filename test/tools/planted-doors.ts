@@ -121,7 +121,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'a client that takes nothing of its answers keeps its place',
     file: TLS_SERVER,
-    from: 'if (response.socket && response.socket.writableLength > 0) response.socket.destroy();',
+    from: 'if (this.socket && this.socket.writableLength > 0) this.socket.destroy();',
     to: '',
     test: CONNECTIONS_TEST,
     only: 'reads nothing of its answers',
@@ -145,7 +145,7 @@ export const plantedDoors: readonly PlantedBug[] = [
   {
     name: 'the rest of a refused body is read away',
     file: EXCHANGE,
-    from: '    if (!leavesBodyUnread(request)) return',
+    from: '    if (!unread) return',
     to: '    return',
     test: 'test/unit/api/rest/https.test.ts',
     only: 'without a bearer token',

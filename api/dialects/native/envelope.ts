@@ -18,10 +18,23 @@ export const MEDIA_TYPE: Readonly<Record<AnswerFormat, string>> = {
   xml: 'application/xml; charset=utf-8',
 };
 
-/** An answer as bytes, in steps: it may hold megabytes. */
-export function* encodeEnvelope(envelope: Envelope, format: AnswerFormat): Steps<Buffer> {
-  return yield* bytesSteps(yield* textSteps(envelope, format === 'json' ? jsonForm : xmlForm));
+/** An answer in steps: it may hold megabytes. One that a step writes is text. */
+export function* encodeEnvelope(envelope: Envelope, format: AnswerFormat): Steps<Buffer | string> {
+  const pieces = format === 'json' ? yield* jsonSteps(envelope) : yield* textSteps(envelope, xmlForm);
+  return pieces.length === 1 ? pieces[0]! : yield* bytesSteps(pieces);
 }
+
+function* jsonSteps({ code, message, data, details, requestId }: Envelope): Steps<readonly string[]> {
+  const head = `{"code":"${code}","message":${JSON.stringify(message)},"data":`;
+  const shown = yield* textSteps(data, jsonForm);
+  const faults = details.length === 0 ? NONE : yield* textSteps(details, jsonForm);
+  const end = `,"requestId":${JSON.stringify(requestId)}}`;
+  return shown.length + faults.length === 2
+    ? [`${head}${shown[0]!},"details":${faults[0]!}${end}`]
+    : [head, ...shown, ',"details":', ...faults, end];
+}
+
+const NONE: readonly string[] = ['[]'];
 
 export function messageOf(code: string, language: Language): string {
   const row = errorRow(code);

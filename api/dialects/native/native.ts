@@ -41,7 +41,7 @@ export const native: Dialect = {
         vary: 'accept, accept-language, authorization',
         ...headersOf(outcome),
       },
-      bytes: yield* encodeEnvelope(envelope, format),
+      body: yield* encodeEnvelope(envelope, format),
     };
   },
 };

@@ -25,7 +25,7 @@ function preferences(header: string): Preference[] {
 
 /** undefined when the caller takes neither JSON nor XML. No header, or a blank one, means JSON. */
 export function answerFormat(accept: string | undefined): AnswerFormat | undefined {
-  if (accept === undefined || accept.trim() === '') return 'json';
+  if (accept === undefined || accept === 'application/json' || accept.trim() === '') return 'json';
   const refused = new Set<string>();
   for (const { range, quality } of preferences(accept)) {
     if (quality <= 0) refused.add(range);
@@ -40,7 +40,8 @@ export function answerFormat(accept: string | undefined): AnswerFormat | undefin
 }
 
 export function answerLanguage(header: string | undefined): Language {
-  for (const { range, quality } of preferences(header ?? '')) {
+  if (header === undefined) return 'en';
+  for (const { range, quality } of preferences(header)) {
     if (quality <= 0) continue;
     if (range === 'zh' || range.startsWith('zh-')) return 'zh';
     if (range === 'en' || range.startsWith('en-') || range === '*') return 'en';

@@ -79,9 +79,9 @@ const submitTransaction = submitRoute({
   repeatable: false,
   errors: recordCodes, // its calls may be of any contract
   handler: async (call, api) => {
-    const bytes = await api.paced(bodySteps(call, 'transaction'));
+    const bytes = isRaw(call) ? call.bytes : await api.paced(bodySteps(call, 'transaction'));
     if (bytes.length > LARGE_BYTES) await api.turn(); // the node decodes and hashes it in one piece
-    return await submitBytes(call, api, bytes);
+    return submitBytes(call, api, bytes);
   },
 });
 
@@ -228,9 +228,13 @@ export const chainRoutes: readonly Route[] = [submitTransaction, getTransaction,
 /** Letters decoded between two pauses; a multiple of four, so that no group is cut. */
 const STEP_LETTERS = 65_536;
 
+function isRaw({ mediaType }: Call): boolean {
+  return mediaType === 'application/octet-stream';
+}
+
 /** @throws ChainError BODY_MALFORMED when the text is not base64 */
 function* bodySteps(call: Call, name: 'transaction' | 'block'): Steps<Uint8Array> {
-  if (call.mediaType === 'application/octet-stream') return call.bytes;
+  if (isRaw(call)) return call.bytes;
   const text =
     call.mediaType === 'application/json'
       ? (call.body as Record<string, string>)[name]!

@@ -175,7 +175,7 @@ const submitRecords = route({
       ...(outcome.status === 'confirmed' ? {} : { pending: {} }),
       rows: outcome.records.length,
       logged: sealedLog(outcome.records, { transactionId: outcome.transactionId, status: outcome.status }),
-      kept: withoutContentDigests(outcome),
+      ...(call.parameters['idempotency-key'] === undefined ? {} : { kept: withoutContentDigests(outcome) }),
     };
   },
   restore: withContentDigests,

@@ -7,7 +7,8 @@ import type { ApiContext } from '../context.ts';
 import type { ContractCall } from '../deps.ts';
 import type { Call, Reply } from '../call.ts';
 import { encodeJsonSteps } from '../text-steps.ts';
-import { jsonOrBytes, receiptSteps, type WaitParameters } from './parts.ts';
+import { type Confirmed, confirmedAnswer, confirmedSteps } from './confirmed-answer.ts';
+import { jsonOrBytes, type WaitParameters } from './parts.ts';
 
 export const ReceiptAnswer = Type.Object(
   {
@@ -79,7 +80,7 @@ function refusedError(code: string, detail: Uint8Array, where: Readonly<Record<s
 }
 
 export async function submitBytes(call: Call<WaitParameters>, api: ApiContext, bytes: Uint8Array): Promise<Reply> {
-  return await receiptReply(call, api, await api.node.submit(bytes));
+  return receiptReply(call, api, await api.node.submit(bytes));
 }
 
 /** @throws ChainError TRANSACTION_FAILED, or the code of the contract or of the refusal */
@@ -87,7 +88,7 @@ export async function receiptReply(call: Call<WaitParameters>, api: ApiContext, 
   const { wait, timeoutMs } = call.parameters;
   const waitMs = wait === 'async' ? 0 : timeoutMs;
   const status = waitMs === 0 ? await api.node.transaction(id) : await api.node.awaitTransaction(id, waitMs);
-  return await statusReply(api, id, status);
+  return statusReply(api, id, status);
 }
 
 /** For `resume`: the same transaction again, as it stands now. */
@@ -95,7 +96,7 @@ export async function resumeSubmission(call: Call<WaitParameters>, api: ApiConte
   return await receiptReply(call, api, fromHex((data as { transactionId: string }).transactionId));
 }
 
-async function statusReply({ paced }: ApiContext, id: Digest, status: TransactionStatus): Promise<Reply> {
+function statusReply(api: ApiContext, id: Digest, status: TransactionStatus): Reply | Promise<Reply> {
   const transactionId = toHex(id);
   switch (status.state) {
     case 'confirmed': {
@@ -104,18 +105,8 @@ async function statusReply({ paced }: ApiContext, id: Digest, status: Transactio
         const { height, failedCall } = receipt;
         throw refusedError(receipt.code, receipt.detail, { transactionId, height, failedCall });
       }
-      const receiptJson = await paced(receiptSteps(receipt), true);
-      return {
-        data: {
-          transactionId,
-          status: 'confirmed',
-          height: receipt.height,
-          blockHash: toHex(status.blockHash),
-          committedAtMs: status.timestampMs,
-          result: receiptJson.results[0] ?? null,
-          receipt: receiptJson,
-        },
-      };
+      const data = confirmedAnswer(status);
+      return data ? { data } : confirmedReply(api, status);
     }
     case 'rejected':
       throw new ChainError(isErrorCode(status.code) ? status.code : 'TRANSACTION_FAILED', { ...status.data, transactionId });
@@ -127,6 +118,10 @@ async function statusReply({ paced }: ApiContext, id: Digest, status: Transactio
         pending: { transactionId },
       };
   }
+}
+
+async function confirmedReply({ paced }: ApiContext, status: Confirmed): Promise<Reply> {
+  return { data: await paced(confirmedSteps(status), true) };
 }
 
 function asFacts(detail: unknown): Readonly<Record<string, unknown>> {

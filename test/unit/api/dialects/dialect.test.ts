@@ -42,9 +42,9 @@ const plain: Dialect = {
   },
   *writeAnswer(outcome) {
     const headers = { 'content-type': 'text/plain' };
-    if (outcome.kind === 'refusal') return { status: 200, headers, bytes: Buffer.from(outcome.code) };
+    if (outcome.kind === 'refusal') return { status: 200, headers, body: outcome.code };
     const json = yield* textSteps(outcome.reply.data, jsonForm);
-    return { status: 200, headers, bytes: yield* bytesSteps(['0 ', ...json]) };
+    return { status: 200, headers, body: yield* bytesSteps(['0 ', ...json]) };
   },
 };
 

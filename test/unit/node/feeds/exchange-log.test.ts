@@ -7,8 +7,9 @@ import {
   EXAMINE_STEP,
   examineExchanges,
 } from '../../../../node/feeds/exchange-audit.ts';
-import { exchangePrefix } from '../../../../node/feeds/exchange-chain.ts';
+import { exchangePrefix, rowKey, sequenceOf } from '../../../../node/feeds/exchange-chain.ts';
 import { type ExchangeHead, type NewExchange, openExchangeLog } from '../../../../node/feeds/exchange-log.ts';
+import { encodeJson, toByteText } from '../../../../node/format/index.ts';
 import { createTestStore, createTestWorld } from '../../api/stand-in-world.ts';
 import { exchangeDigest, verifySegment } from './exchange-segment.ts';
 import { ManualTime, settle } from '../memory-world.ts';
@@ -46,6 +47,22 @@ test('entries are numbered without gaps, survive a restart and verify', async ()
   await again.flush();
   assert.deepEqual(await examineExchanges({ store, crypto: world.crypto }), { entries: 1_201, anchors: 0, faults: [] });
   await again.stop();
+});
+
+test('an entry is stored as canonical JSON, whatever its texts hold', async () => {
+  const world = createTestWorld();
+  const store = createTestStore();
+  const log = await openExchangeLog({ store, world });
+  const more = { caller: 'a"d\\a\u4e2d\u{1F600}', accountTried: '\ttried', address: '::1' };
+  for (const each of [entry(1), entry(2, more), entry(3, { rows: 0, durationMs: 0 })]) log.append(each);
+  await log.flush();
+  const expected = [entry(1), entry(2, more), entry(3, { rows: 0, durationMs: 0 })];
+  for (const [i, each] of expected.entries()) {
+    const row = store.rows.get(exchangePrefix + toByteText(new Uint8Array([0, 0, 0, 0, 0, 0, 0, i + 1])))!;
+    assert.deepEqual(row.subarray(32), encodeJson({ ...each, sequence: i + 1 }));
+  }
+  for (const sequence of [255, 256, 65_535, 2 ** 32, 2 ** 40 + 7]) assert.equal(sequenceOf(rowKey(sequence)), sequence);
+  await log.stop();
 });
 
 /** A log of `count` entries, anchored after each fifth. */
