@@ -32,6 +32,7 @@ import {
   createBlockStore,
   createFinalState,
   createStateRows,
+  createSweep,
   examineBlocks,
   type ExecutorPort,
   type ReaderPort,
@@ -221,6 +222,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     onLost: (key) => raise(LOST, 'critical', damageOf(key)),
   });
+  const sweep = createSweep({ files: options.files, blocks, ledger: options.executor, world });
   const peerWatch = watchPeers({ network, timers: world.timers, raise, resolve: resolveAll });
   const { height, hash, configuration } = tip.now();
   let deciding = configuration.validators.some((validator) => validator.node === options.node);
@@ -355,6 +357,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     spreading.onBlock(committed.transactionIds.length);
     receipts.onCommitted(committed);
     work.tell();
+    sweep.onBlock();
     const { height, header } = tip.now();
     health.onBlock({ height, proposer: header.proposer, timestampMs: header.timestampMs });
     leftOut.onBlock({ height, proposer: header.proposer, transactionIds: committed.transactionIds });
@@ -424,6 +427,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     { name: 'alarms', stop: stopAlarms },
     { name: 'peer watch', stop: () => peerWatch.stop() },
     { name: 'health', start: () => health.start(), stop: () => health.stop() },
+    { name: 'sweep', start: () => sweep.start(), stop: () => sweep.stop() },
   );
 
   return {
@@ -451,6 +455,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     peers: () => network.peers(),
     standing: () => peering.standing.standing(),
     inbox: () => ({ dropped: driver.framesDropped }),
+    swept: () => sweep.swept(),
     mempool: () => ({ ...mempool.size(), heldBack: mempool.heldBack() }),
     submit,
     checkBacklog: (account) => mempool.checkBacklog(account),

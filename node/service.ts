@@ -114,6 +114,8 @@ export interface NodeService {
   mempool(): { readonly count: number; readonly bytes: number; readonly heldBack: number };
   /** Consensus frames of peers dropped since the start, because their share of the inbox was full or they are no validators. */
   inbox(): { readonly dropped: number };
+  /** Files of bodies whose room was given back since the start, and bytes of it. */
+  swept(): { readonly segments: number; readonly bytes: number };
 
   /**
    * Admits a signed transaction: one signature check, then it is spread. Resolves with its id once admitted; for bytes that wait already,

@@ -71,6 +71,7 @@ export function createMetrics({
   );
   gauge('chain_network_cut_off_peers_count', 'Peers cut off for a while', () => node.peers().filter((peer) => peer.cutOffMs).length);
   gauge('chain_consensus_frames_dropped_count', 'Frames of peers without place in the inbox', () => node.inbox().dropped);
+  gauge('chain_consensus_swept_bytes', 'Room of proposals that came to nothing, given back on disk', () => node.swept().bytes);
   gauge('chain_network_mempool_count', 'Waiting transactions', () => node.mempool().count);
   gauge('chain_network_mempool_bytes', 'Bytes of waiting transactions', () => node.mempool().bytes);
   gauge('chain_network_mempool_left_out_count', 'Waiting transactions that a proposer leaves out although its blocks have room', () =>

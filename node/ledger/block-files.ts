@@ -4,7 +4,9 @@
  */
 import { ChainError } from '../errors/index.ts';
 import {
+  type ClosedSegment,
   createReadNow,
+  type FoundFrame,
   FRAME_KIND,
   type Frame,
   frameBytes,
@@ -31,6 +33,8 @@ export interface BlockReads {
   bodyNow(location: Location, height: number): Uint8Array;
   /** Whether the disk holds it now. @throws ChainError STORE_IO */
   isSound(location: Location, height: number): boolean;
+  /** Lets go of what is held of a segment: its file is another one now. */
+  forget(segment: number): void;
   /** Lets go of the files that were read, when readings under way are over. */
   close(): void;
 }
@@ -47,6 +51,14 @@ export interface BlockFiles extends BlockReads {
    * @throws ChainError STORE_FULL, STORE_IO
    */
   restore(location: Location | undefined, height: number, body: Uint8Array): Promise<Location>;
+  /** Place of the next body; undefined while the files are being opened anew. */
+  end(): Location | undefined;
+  /** Segments that take no further body, oldest first, and may be swept; none while the files are being opened anew. */
+  closed(): readonly ClosedSegment[];
+  /** The frames of a segment, unread, and what is no frame. */
+  frames(segment: number): AsyncGenerator<FoundFrame | SegmentDamage>;
+  /** Gives the room of a closed segment back, of which nothing is wanted. Resolves to the bytes. @throws RangeError, ChainError STORE_FULL, STORE_IO */
+  sweep(segment: number): Promise<number>;
   /** Reads everything and tells what does not match; `rest` is awaited after each file, and its rejection ends it. */
   examine(rest?: () => Promise<void>): AsyncGenerator<SegmentDamage>;
   close(): Promise<void>;
@@ -96,6 +108,7 @@ export function createBlockReads(directory: FileDirectory, chainId: Uint8Array, 
         throw error;
       }
     },
+    forget: (segment) => reader.forget(segment),
     close: () => reader.close(),
   };
 }
@@ -133,6 +146,8 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
   let opening: Promise<SegmentStore> | undefined;
   /** Of the store that met a fault last: what was queued in it goes out first, or two stores would write to one place. */
   let closing: Promise<void> = Promise.resolve();
+  /** A body is not put back into a segment that is being swept. */
+  let changing: Promise<unknown> = Promise.resolve();
   let closed = false;
 
   /** After a fault of the disk the files are opened anew, for only that says what is in them. */
@@ -170,6 +185,13 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
     }
   }
 
+  /** For what changes a file that is written no more. */
+  function changed<T>(change: (store: SegmentStore) => Promise<T>): Promise<T> {
+    const done = changing.then(() => written(change));
+    changing = done.catch(() => undefined);
+    return done;
+  }
+
   /** Whether nothing but damage stands where a frame of so many bytes is to go. */
   async function isLost(used: SegmentStore, location: Location, bytes: number): Promise<boolean> {
     for await (const found of used.examine(segmentOf(location)))
@@ -191,7 +213,7 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
       for await (const found of watched(scan, options)) if ('payload' in found) yield found;
     },
     restore: (location, height, payload) =>
-      written(async (used) => {
+      changed(async (used) => {
         const frame = { kind: FRAME_KIND.body, height, payload };
         if (location !== undefined && (await isLost(used, location, frameBytes(payload.length)))) {
           await used.rewrite(location, frame);
@@ -199,6 +221,17 @@ export async function openBlockFiles(options: BlockFilesOptions): Promise<BlockF
         }
         const [appended] = await used.append([frame]);
         return appended!;
+      }),
+    end: () => store?.end,
+    closed: () => store?.closed ?? [],
+    async *frames(segment) {
+      yield* watched((await opened()).frames(segment), options);
+    },
+    sweep: (segment) =>
+      changed(async (used) => {
+        const bytes = await used.sweep(segment);
+        reads.forget(segment);
+        return bytes;
       }),
     async *examine(rest = async () => undefined) {
       const used = await opened();

@@ -107,20 +107,29 @@ export interface BlockStore {
   configurationHeights(height: number): Promise<readonly number[]>;
 }
 
-/** @param onDamaged called with the row of a body that does not match what is stored */
+/**
+ * @param onDamaged called with the row of a body that does not match what is stored.
+ * @param rowNow the row as it stands now, where `store` is an earlier version.
+ */
 export function createBlockStore(
   store: Pick<Store, 'get' | 'range'>,
   files: BlockReads,
   onDamaged: (key: ByteText) => void = () => undefined,
+  rowNow: Store['get'] = (key) => store.get(key),
 ): BlockStore {
   const receiptBytes = async (height: number): Promise<readonly Uint8Array[] | undefined> => {
     const bytes = await loadRow(store, ledgerKey.receipts(height));
     return bytes && decodeReceipts(bytes);
   };
   const headerBytes = (height: number): Uint8Array | undefined => store.get(ledgerKey.header(height));
-  function bodyLocation(height: number): Location | undefined {
-    const row = store.get(ledgerKey.body(height));
+  function locationIn(row: Uint8Array | undefined): Location | undefined {
     return row && decodeAll(row, (reader) => reader.u64());
+  }
+  const bodyLocation = (height: number): Location | undefined => locationIn(store.get(ledgerKey.body(height)));
+  /** Where a body stands that was moved (sweep.ts) after its row had been read; undefined when the row still says the same. */
+  function movedFrom(location: Location, height: number): Location | undefined {
+    const now = locationIn(rowNow(ledgerKey.body(height)));
+    return now === location ? undefined : now;
   }
   /** Block 0 is nothing but its header: nobody sealed it, and no transaction is in it. */
   function genesisBytes(): Uint8Array | undefined {
@@ -129,29 +138,37 @@ export function createBlockStore(
   }
   /** A body that cannot be read, by the row that says where it is: the one name of it for alarms and repair. */
   function damagedBody(height: number, error: unknown): unknown {
-    if (!(error instanceof ChainError) || error.code !== 'STORE_DAMAGED' || 'key' in error.data) return error;
+    if (!isFrameDamage(error)) return error;
     const key = ledgerKey.body(height);
     onDamaged(key);
     return new ChainError('STORE_DAMAGED', { table: 'body', key: toHex(fromByteText(key)), ...error.data }, error);
   }
+  /** Where to look for it instead. @throws what is to be told when it is nowhere else */
+  function elsewhere(location: Location, height: number, error: unknown): Location {
+    const moved = isFrameDamage(error) ? movedFrom(location, height) : undefined;
+    if (moved === undefined) throw damagedBody(height, error);
+    return moved;
+  }
   async function blockBytes(height: number): Promise<Uint8Array | undefined> {
     if (height === 0) return genesisBytes();
-    const location = bodyLocation(height);
-    if (location === undefined) return undefined;
-    try {
-      return await files.body(location, height);
-    } catch (error) {
-      throw damagedBody(height, error);
-    }
+    let location = bodyLocation(height);
+    while (location !== undefined)
+      try {
+        return await files.body(location, height);
+      } catch (error) {
+        location = elsewhere(location, height, error);
+      }
+    return undefined;
   }
   function blockBytesNow(height: number): Uint8Array | undefined {
-    const location = bodyLocation(height);
-    if (location === undefined) return undefined;
-    try {
-      return files.bodyNow(location, height);
-    } catch (error) {
-      throw damagedBody(height, error);
-    }
+    let location = bodyLocation(height);
+    while (location !== undefined)
+      try {
+        return files.bodyNow(location, height);
+      } catch (error) {
+        location = elsewhere(location, height, error);
+      }
+    return undefined;
   }
   return {
     head() {
@@ -161,8 +178,9 @@ export function createBlockStore(
     headerBytes,
     bodyLocation,
     isBodyReadable(height) {
-      const location = bodyLocation(height);
-      return location !== undefined && files.isSound(location, height);
+      let location = bodyLocation(height);
+      while (location !== undefined && !files.isSound(location, height)) location = movedFrom(location, height);
+      return location !== undefined;
     },
     blockBytes,
     async block(height) {
@@ -210,4 +228,9 @@ export function createBlockStore(
       return rows.map((row) => heightOfKey(row.key));
     },
   };
+}
+
+/** Of a frame in the block files, not of a row. */
+function isFrameDamage(error: unknown): error is ChainError {
+  return error instanceof ChainError && error.code === 'STORE_DAMAGED' && !('key' in error.data);
 }

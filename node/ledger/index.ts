@@ -4,6 +4,7 @@ export { BLOCK_FILES_DIRECTORY, type BlockFiles, createBlockReads, openBlockFile
 export type { VerifiedTransaction } from './block-run.ts';
 export { type BlockStore, createBlockStore } from './block-store.ts';
 export { repairWith } from './body-repair.ts';
+export { createSweep } from './sweep.ts';
 export { checkFinality, checkHeader, checkSealWith, failed, type ParentFacts, rootWithPauses } from './checks.ts';
 export { examineBlocks } from './examine.ts';
 export { boundedProofs, type ExecutorPort } from './executor-port.ts';

@@ -9,7 +9,7 @@ import {
   queryContract,
   type TransactionContext,
 } from '../../contracts/index.ts';
-import { type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
+import { type ByteText, type Crypto, DIGEST_BYTES, decodeHeader } from '../format/index.ts';
 import type { Store } from '../world.ts';
 import { GuardedReads } from './block-run.ts';
 import type { BlockReads } from './block-files.ts';
@@ -78,10 +78,20 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
     }
   }
 
+  /** A body may be moved after the snapshot was taken; where it stood then there is nothing any more. */
+  function rowNow(key: ByteText): Uint8Array | undefined {
+    const latest = deps.snapshot();
+    try {
+      return latest.get(key);
+    } finally {
+      void latest.close();
+    }
+  }
+
   return {
     query: (caller, contract, method, args) =>
       onSnapshot(async (snapshot) => {
-        const blocks = createBlockStore(snapshot, deps.files);
+        const blocks = createBlockStore(snapshot, deps.files, undefined, rowNow);
         const { height } = blocks.head()!;
         const { parameters } = await blocks.configuration(height + 1);
         const { chainId, timestampMs, era } = decodeHeader(blocks.headerBytes(height)!);
@@ -98,7 +108,7 @@ export function createLedgerReader(deps: ReaderDependencies): LedgerReader {
       }),
     judge: ({ timestampMs, gasLimit, ...transaction }) =>
       onSnapshot(async (snapshot) => {
-        const blocks = createBlockStore(snapshot, deps.files);
+        const blocks = createBlockStore(snapshot, deps.files, undefined, rowNow);
         const { height } = blocks.head()!;
         const { parameters } = await blocks.configuration(height + 1);
         const head = decodeHeader(blocks.headerBytes(height)!);

@@ -81,7 +81,7 @@ export type RepairAnswer =
 export interface LedgerRepair {
   /**
    * @param value bytes a peer gave for the row; of a body, the body.
-   * @param placed where a body that was proven has been put.
+   * @param placed where a body has been put that was proven, or that is sound and was moved (sweep.ts).
    * @throws ChainError of the store.
    */
   repair(key: ByteText, value?: Uint8Array, placed?: Location): Promise<RepairAnswer>;
@@ -306,7 +306,7 @@ export function createLedgerRepair(deps: {
   return {
     async repair(key, value, placed) {
       if (key === '') return { outcome: 'lost' };
-      if (isReadable(key)) return { outcome: 'sound' };
+      if (placed === undefined && isReadable(key)) return { outcome: 'sound' };
       try {
         return await repair(key, value, placed);
       } catch (error) {

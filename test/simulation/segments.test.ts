@@ -96,7 +96,7 @@ async function run(seed: number): Promise<string> {
 
   let store = await boot();
   for (let step = 0; step < STEPS; step++) {
-    const act = random.integer(0, 9);
+    const act = random.integer(0, 11);
     const files = disk.directories.get('segments')!;
     const older = held.slice(0, -1).flatMap((group) => group.locations);
     if (act <= 4) {
@@ -138,6 +138,23 @@ async function run(seed: number): Promise<string> {
       const lost = new Set(held.flatMap((group) => group.locations).filter((location) => segmentOf(location) === number));
       await check(store, lost);
       await mend(store, lost);
+    } else if (act >= 10 && store.closed.length > 0) {
+      const { number } = random.pick(store.closed);
+      const crashes = random.chance(0.5);
+      said.push(`sweep ${number}${crashes ? ' and crash' : ''}`);
+      const sweeping = store.sweep(number);
+      if (crashes) {
+        sweeping.catch(() => undefined);
+        await scheduler.run(scheduler.nowMs + random.ratio() * 3);
+        alive.is = false;
+        disk.crash(random);
+        store = await boot();
+        assert.deepEqual(store.opened.damage, [], `seed ${seed}: ${said.join(', ')}`);
+      } else await soon(sweeping);
+      const isSwept = store.closed.every((closed) => closed.number !== number);
+      assert.ok(crashes || isSwept);
+      if (isSwept) held = held.filter((group) => segmentOf(group.locations[0]!) !== number);
+      await check(store);
     } else if (held.length > 6) {
       const below = held[held.length - 4]!.frames[0]!.height;
       said.push(`prune ${below}`);

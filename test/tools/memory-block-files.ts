@@ -7,9 +7,10 @@ import { SimDirectory, SimFiles } from '../simulation/files.ts';
 export function memoryBlockFiles(chainId: Uint8Array, disk = new SimFiles()): BlockFiles {
   const directory = new SimDirectory(disk);
   let opening: Promise<BlockFiles> | undefined;
+  let files: BlockFiles | undefined;
   const opened = (): Promise<BlockFiles> => {
     const random = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
-    opening ??= openBlockFiles({ directory, chainId, world: { random, timers: realTimers } });
+    opening ??= openBlockFiles({ directory, chainId, world: { random, timers: realTimers } }).then((those) => (files = those));
     return opening;
   };
   return {
@@ -20,6 +21,12 @@ export function memoryBlockFiles(chainId: Uint8Array, disk = new SimFiles()): Bl
       yield* (await opened()).bodies(...of);
     },
     restore: async (...body) => (await opened()).restore(...body),
+    end: () => files?.end(),
+    closed: () => files?.closed() ?? [],
+    async *frames(...of) {
+      yield* (await opened()).frames(...of);
+    },
+    sweep: async (...of) => (await opened()).sweep(...of),
     async *examine(...rest) {
       yield* (await opened()).examine(...rest);
     },

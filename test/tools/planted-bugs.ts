@@ -19,6 +19,7 @@ import { plantedSegments } from './planted-segments.ts';
 import { plantedSlices } from './planted-slices.ts';
 import { plantedState } from './planted-state.ts';
 import { plantedStore } from './planted-store.ts';
+import { plantedSweep } from './planted-sweep.ts';
 import { plantedVersions } from './planted-versions.ts';
 import { readText } from './source.ts';
 
@@ -52,6 +53,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedRecovery,
   ...plantedSegments,
   ...plantedBlockFiles,
+  ...plantedSweep,
   ...plantedCoalescing,
   ...plantedStore,
   ...plantedSlices,

@@ -16,8 +16,10 @@ import {
   type SegmentLink,
   segmentName,
   segmentNumber,
+  segmentSeed,
 } from './form.ts';
 import { readHeader } from './reader.ts';
+import { readSwept, SWEPT_BYTES } from './swept.ts';
 
 /** Height of a segment whose height cannot be read: it is never pruned. */
 export const HEIGHT_UNKNOWN = Number.MAX_SAFE_INTEGER;
@@ -29,6 +31,8 @@ export interface Segment {
   /** First byte behind its last group. */
   end: number;
   heightMax: number;
+  /** Where its last group ended, when the segment was swept and nothing is left of it but a word of that. */
+  sweptEnd: number | undefined;
   /** There is no file, or not the one that was written: before anything can be put back it is made anew. */
   lost: 'missing' | 'foreign' | undefined;
 }
@@ -86,10 +90,12 @@ export async function readCatalog(directory: FileDirectory, chainId: Uint8Array,
       heightFirst: header?.heightFirst ?? 0,
       end: link?.end ?? size,
       heightMax: link?.heightMax ?? HEIGHT_UNKNOWN,
+      sweptEnd: undefined,
       lost: own.size === undefined ? 'missing' : isForeign[i] || salt === undefined ? 'foreign' : undefined,
     };
     if (segment.lost !== undefined) damage.push(stretch(segment, SEGMENT_HEADER_BYTES));
     else {
+      if (own.size === SWEPT_BYTES) await noticeSwept(directory, chainId, segment, link);
       if (size < segment.end) damage.push(stretch(segment, size));
       if (!own.complete) await putHeader(directory, chainId, segment, segments.at(-1));
       if (header === undefined) suspect.push(segment);
@@ -97,6 +103,16 @@ export async function readCatalog(directory: FileDirectory, chainId: Uint8Array,
     segments.push(segment);
   }
   return { segments, damage, suspect };
+}
+
+/** Its end is then that of what is left, so that nothing of it is missing. */
+async function noticeSwept(directory: FileDirectory, chainId: Uint8Array, segment: Segment, link: SegmentLink | undefined): Promise<void> {
+  const { number, salt } = segment;
+  const swept = await readSwept(directory, number, segmentSeed(chainId, salt, number));
+  if (swept === undefined || (link && link.end !== swept.end)) return;
+  segment.end = SWEPT_BYTES;
+  segment.heightMax = swept.heightMax;
+  segment.sweptEnd = swept.end;
 }
 
 function stretch({ number, end }: Segment, from: number): SegmentDamage {
@@ -134,7 +150,7 @@ function isNotOurs(found: readonly Found[], i: number, isNextForeign: boolean): 
 }
 
 export function linkTo(segment: Segment | undefined): SegmentLink | undefined {
-  return segment && { salt: segment.salt, end: segment.end, heightMax: segment.heightMax };
+  return segment && { salt: segment.salt, end: segment.sweptEnd ?? segment.end, heightMax: segment.heightMax };
 }
 
 export function headerOf(chainId: Uint8Array, segment: Segment, before: Segment | undefined): Uint8Array {

@@ -26,7 +26,7 @@ export const PIECE_BYTES = 16_384;
 export const SUM_STEP_BYTES = 4_194_304;
 
 /** What a frame holds. Numbers are never used again for something else. */
-export const FRAME_KIND = { body: 1, certificate: 2, changeSet: 3, receipts: 4 } as const;
+export const FRAME_KIND = { body: 1, certificate: 2, changeSet: 3, receipts: 4, swept: 5 } as const;
 const KIND_MAX = 255;
 
 export interface Frame {

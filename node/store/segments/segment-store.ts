@@ -15,6 +15,7 @@ import {
   FIRST_SEGMENT,
   FRAME_END,
   FRAME_HEAD_BYTES,
+  FRAME_KIND,
   type Frame,
   frameBytes,
   type FrameHead,
@@ -32,8 +33,10 @@ import {
   segmentSeed,
 } from './form.ts';
 import { SegmentReader } from './reader.ts';
-import { findTail, type Gap } from './tail.ts';
-import { findHead, type PayloadUse, walkSegment, Window, WINDOW_BYTES } from './walk.ts';
+import { damageOf, type FoundFrame, scanFiles, type ScannedFiles, type ScanSpan } from './scan.ts';
+import { SWEPT_BYTES, sweptFile } from './swept.ts';
+import { findTail } from './tail.ts';
+import { findHead, type PayloadUse, Window, WINDOW_BYTES } from './walk.ts';
 
 /** Read at a time where most frames are passed over, in bytes. */
 const SKIP_WINDOW_BYTES = 65_536;
@@ -50,6 +53,14 @@ export interface SegmentStoreOptions {
 
 export interface LocatedFrame extends Frame {
   readonly location: Location;
+}
+
+export interface ClosedSegment {
+  readonly number: number;
+  /** Highest height of its frames; HEIGHT_UNKNOWN when that cannot be said. */
+  readonly heightMax: number;
+  /** Of its frames. */
+  readonly bytes: number;
 }
 
 export interface Opened {
@@ -75,6 +86,7 @@ export class SegmentStore {
   readonly #options: SegmentStoreOptions;
   readonly #directory: FileDirectory;
   readonly #segments: Segment[];
+  readonly #files: ScannedFiles;
   readonly #reader: SegmentReader;
   /** The file that groups go to; undefined before the first. */
   #file: DataFile | undefined;
@@ -88,6 +100,7 @@ export class SegmentStore {
     this.#options = options;
     this.#directory = options.directory;
     this.#segments = segments;
+    this.#files = { directory: options.directory, segments, seedOf: (segment) => this.#seed(segment) };
     this.#reader = new SegmentReader(options.directory, async (number) => {
       const segment = segments.find((held) => held.number === number);
       return segment && this.#seed(segment);
@@ -98,7 +111,7 @@ export class SegmentStore {
   async openTail(damage: SegmentDamage[]): Promise<number> {
     const last = this.#segments.at(-1);
     if (last === undefined) return 0;
-    if (last.lost !== undefined) {
+    if (last.lost !== undefined || last.sweptEnd !== undefined) {
       await this.#begin(0);
       return 0;
     }
@@ -123,6 +136,15 @@ export class SegmentStore {
   /** Numbers of the segments there are, rising. */
   get numbers(): readonly number[] {
     return this.#segments.map(({ number }) => number);
+  }
+
+  /** Those that are written no more and hold what may be swept. */
+  get closed(): readonly ClosedSegment[] {
+    return this.#segments.slice(0, -1).flatMap(({ number, heightMax, end, sweptEnd, lost }) => {
+      return sweptEnd === undefined && lost !== 'foreign' && end > SWEPT_BYTES
+        ? [{ number, heightMax, bytes: end - SEGMENT_HEADER_BYTES }]
+        : [];
+    });
   }
 
   /** Place of the next group: everything below it is on disk. */
@@ -182,44 +204,27 @@ export class SegmentStore {
   ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
     const { kinds, heightMin = 0 } = options;
     const windowBytes = kinds === undefined && heightMin === 0 ? WINDOW_BYTES : SKIP_WINDOW_BYTES;
-    const isWanted = ({ kind, height }: FrameHead): boolean => (kinds === undefined || kinds.includes(kind)) && height >= heightMin;
-    yield* this.#walk(options.from ?? 0, (head) => (isWanted(head) ? 'keep' : 'skip'), { windowBytes });
+    const isWanted = ({ kind, height }: FrameHead): boolean =>
+      (kinds === undefined ? kind !== FRAME_KIND.swept : kinds.includes(kind)) && height >= heightMin;
+    const use = (head: FrameHead): PayloadUse => (isWanted(head) ? 'keep' : 'skip');
+    for await (const found of scanFiles(this.#files, { from: options.from ?? 0, stop: this.end }, use, windowBytes)) {
+      if ('frame' in found) yield found;
+      else if (found.payload) yield { kind: found.kind, height: found.height, payload: found.payload, location: found.location };
+    }
   }
 
   /** Reads everything, or one segment, and tells what does not match. */
   async *examine(segment?: number): AsyncGenerator<SegmentDamage, void, void> {
-    const from = segment === undefined ? 0 : locate(segment, 0);
-    for await (const found of this.#walk(from, () => 'check', { only: segment, windowBytes: WINDOW_BYTES }))
-      if ('bytes' in found) yield found;
+    for await (const found of scanFiles(this.#files, this.#spanOf(segment), () => 'check', WINDOW_BYTES)) if ('frame' in found) yield found;
   }
 
-  async *#walk(
-    from: Location,
-    use: (head: FrameHead) => PayloadUse,
-    { only, windowBytes }: { readonly only?: number | undefined; readonly windowBytes: number },
-  ): AsyncGenerator<LocatedFrame | SegmentDamage, void, void> {
-    const stop = this.end;
-    for (const segment of [...this.#segments]) {
-      const { number } = segment;
-      if (number < segmentOf(from) || number > (only ?? segmentOf(stop))) continue;
-      const span = {
-        from: Math.max(SEGMENT_HEADER_BYTES, number === segmentOf(from) ? offsetOf(from) : 0),
-        to: number === segmentOf(stop) ? offsetOf(stop) : segment.end,
-      };
-      const file = segment.lost === undefined ? await this.#directory.open(segmentName(number)) : undefined;
-      if (file === undefined) {
-        if (this.#segments.includes(segment)) yield { location: locate(number, span.from), bytes: span.to - span.from, frame: undefined };
-        continue;
-      }
-      try {
-        for await (const item of walkSegment(file, this.#seed(segment), span, use, windowBytes)) {
-          if (item.kind === 'gap') yield damageOf(number, item);
-          else if (item.payload) yield located(number, item.from, item.head, item.payload);
-        }
-      } finally {
-        await file.close();
-      }
-    }
+  /** The frames of a segment by their heads alone, and what is no frame. */
+  frames(segment: number): AsyncGenerator<FoundFrame | SegmentDamage, void, void> {
+    return scanFiles(this.#files, this.#spanOf(segment), () => 'skip', SKIP_WINDOW_BYTES);
+  }
+
+  #spanOf(segment: number | undefined): ScanSpan {
+    return { from: segment === undefined ? 0 : locate(segment, 0), stop: this.end, only: segment };
   }
 
   /**
@@ -255,6 +260,39 @@ export class SegmentStore {
         await file.close();
         this.#reader.forget(segment.number);
       }
+    });
+  }
+
+  /**
+   * Gives the room of a closed segment back: in place of its file stands one that only says where it ended (swept.ts), or after a crash
+   * still the old one. Whoever calls knows that nothing in it is wanted.
+   * @returns bytes given back.
+   * @throws RangeError for a segment that is not among the closed ones; ChainError STORE_FULL, STORE_IO.
+   */
+  sweep(number: number): Promise<number> {
+    return this.#inTurn(async () => {
+      const segment = this.#segments.find((held) => held.number === number);
+      if (segment === undefined || !this.closed.some((closed) => closed.number === number))
+        throw new RangeError(`Cannot sweep segment ${number}`);
+      const { end, heightMax } = segment;
+      const before = this.#segments.find((other) => other.number === number - 1);
+      const header = headerOf(this.#options.chainId, segment, before);
+      const bytes = await this.#inSteps(sweptFile(header, this.#seed(segment), { end, heightMax }));
+      const file = await this.#directory.open(segmentName(number));
+      const held = (await file?.size()) ?? 0;
+      await file?.close();
+      segment.sweptEnd = end; // first, so that a scan which comes upon the new file knows it
+      segment.end = SWEPT_BYTES;
+      try {
+        await this.#directory.put(segmentName(number), bytes);
+      } catch (error) {
+        segment.sweptEnd = undefined;
+        segment.end = end;
+        throw error;
+      }
+      segment.lost = undefined;
+      this.#reader.forget(number);
+      return held - bytes.length;
     });
   }
 
@@ -316,7 +354,7 @@ export class SegmentStore {
     const number = last === undefined ? FIRST_SEGMENT : last.number + 1;
     if (number > SEGMENT_NUMBER_MAX) throw new RangeError(`There is no segment ${number}`);
     const salt = this.#options.world.random.bytes(SALT_BYTES);
-    const segment: Segment = { number, salt, heightFirst, end: SEGMENT_HEADER_BYTES, heightMax: 0, lost: undefined };
+    const segment: Segment = { number, salt, heightFirst, end: SEGMENT_HEADER_BYTES, heightMax: 0, sweptEnd: undefined, lost: undefined };
     await this.#directory.put(segmentName(number), headerOf(this.#options.chainId, segment, last));
     const file = await this.#directory.open(segmentName(number));
     if (file === undefined) throw damagedSegment(number);
@@ -366,18 +404,6 @@ export class SegmentStore {
     segment.lost = undefined;
     this.#reader.forget(number);
   }
-}
-
-function located(number: number, from: number, { kind, height }: Omit<Frame, 'payload'>, payload: Uint8Array): LocatedFrame {
-  return { kind, height, payload, location: locate(number, from) };
-}
-
-function damageOf(number: number, { from, to, head }: Gap): SegmentDamage {
-  return {
-    location: locate(number, from),
-    bytes: to - from,
-    frame: head && { kind: head.kind, height: head.height, length: head.length },
-  };
 }
 
 function damagedSegment(number: number): ChainError {

@@ -141,6 +141,7 @@ export function createTestNode(state: TestState, world: World): TestNode {
     mempool: () => ({ count: 1, bytes: 200, heldBack: 0 }),
     checkBacklog: () => undefined,
     inbox: () => ({ dropped: 7 }),
+    swept: () => ({ segments: 2, bytes: 70_000_000 }),
     async submit(bytes) {
       node.submitted.push(bytes);
       return crypto.hash(bytes);

@@ -401,6 +401,7 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.match(metrics.body.toString(), /^chain_application_submissions_under_way_count 0$/m);
   assert.match(metrics.body.toString(), /^chain_consensus_height_blocks 12$/m);
   assert.match(metrics.body.toString(), /^chain_consensus_frames_dropped_count 7$/m);
+  assert.match(metrics.body.toString(), /^chain_consensus_swept_bytes 70000000$/m);
   assert.match(metrics.body.toString(), /^chain_network_cut_off_peers_count 0$/m);
   assert.match(metrics.body.toString(), /^chain_network_broken_rules_count 0$/m);
   assert.match(metrics.body.toString(), /^chain_network_calls_total\{operation="healthz",code="OK"\} 1$/m);
