@@ -1,6 +1,6 @@
 /**
- * What the versions of records that a block wrote say, as a small row of bytes: handed by the executor to the query index, which keeps it until the versions
- * stand in a closed segment.
+ * What the versions of records that a block wrote say, as some hundred bytes a version: handed by the executor to the query index, which keeps them until the
+ * versions stand in a closed segment.
  */
 import type { NamedFacts, WrittenVersion } from '../../contracts/index.ts';
 import { DecodeError, Reader, Writer } from '../format/index.ts';
@@ -14,7 +14,6 @@ export interface BlockFacts {
 const ID_BYTES = 32;
 const ROW_BYTES = 128; // of most versions
 const LONG_NUMBER = 0xff; // a number from here on takes five bytes
-const U32_BITS = 32n;
 const NO_BYTES = new Uint8Array(0);
 
 /** Numbers and texts of a block: a text is written where it comes first, and is a number from then on. */
@@ -50,7 +49,8 @@ class FactsWriter {
   time(us: bigint | undefined): void {
     this.#writer.bool(us !== undefined);
     if (us === undefined) return;
-    this.#writer.u32(Number(BigInt.asUintN(32, us >> U32_BITS))).u32(Number(BigInt.asUintN(32, us)));
+    halves.setBigInt64(0, us);
+    this.#writer.u32(halves.getUint32(0)).u32(halves.getUint32(4));
   }
 
   finish(): Uint8Array {
@@ -58,44 +58,80 @@ class FactsWriter {
   }
 }
 
+const halves = new DataView(new ArrayBuffer(8));
+
 export function* encodeBlockFacts({ timestampMs, versions }: BlockFacts): Steps<Uint8Array> {
   const writer = new FactsWriter(16 + ROW_BYTES * versions.length);
   writer.u64(timestampMs);
   writer.number(versions.length);
+  let written = 0;
   for (const facts of versions) {
     writer.fixed(facts.id, ID_BYTES);
     writer.number(facts.version);
     if (facts.version > 1) writer.u64(facts.heightBefore ?? 0);
-    for (const text of [facts.class, facts.org, facts.actor, facts.state]) writer.text(text);
-    yield* writeNamed(writer, facts.named);
-    yield;
+    writer.text(facts.class);
+    writer.text(facts.org);
+    writer.text(facts.actor);
+    writer.text(facts.state);
+    const { named } = facts;
+    writer.number(named ? 1 : 0);
+    if (named) {
+      writeNamed(writer, named);
+      if (named.materials.length + named.links.length <= STEP_ITEMS) writeLists(writer, named);
+      else yield* writeLongLists(writer, named);
+    }
+    if (++written % STEP_VERSIONS === 0) yield;
   }
   return writer.finish();
 }
 
-const STEP_ITEMS = 256; // materials or links written or read between two pauses
+const STEP_VERSIONS = 16; // versions written between two pauses
+const STEP_ITEMS = 256; // materials or links written between two pauses
 
-function* writeNamed(writer: FactsWriter, named: NamedFacts | undefined): Steps<void> {
-  writer.number(named ? 1 : 0);
-  if (!named) return;
-  const { product, productionBatch, factory, report, verdict, devices, materials, links } = named;
-  for (const text of [product, productionBatch, factory, report, verdict]) writer.text(text);
-  writer.time(named.timeUs);
+function writeNamed(writer: FactsWriter, { product, productionBatch, factory, report, verdict, timeUs, devices }: NamedFacts): void {
+  writer.text(product);
+  writer.text(productionBatch);
+  writer.text(factory);
+  writer.text(report);
+  writer.text(verdict);
+  writer.time(timeUs);
   writer.number(devices.length);
   for (const device of devices) writer.text(device);
+}
+
+function writeLists(writer: FactsWriter, { materials, links }: NamedFacts): void {
+  writer.number(materials.length);
+  for (const material of materials) writeMaterial(writer, material);
+  writer.number(links.length);
+  for (const link of links) writeLink(writer, link);
+}
+
+/** The same with pauses. */
+function* writeLongLists(writer: FactsWriter, { materials, links }: NamedFacts): Steps<void> {
   let written = 0;
   writer.number(materials.length);
   for (const material of materials) {
-    writer.text(material.supplier);
-    writer.text(material.batch);
-    writer.text(material.report);
+    writeMaterial(writer, material);
     if (++written % STEP_ITEMS === 0) yield;
   }
   writer.number(links.length);
   for (const link of links) {
-    for (const text of [link.rel, link.type, link.id, link.org]) writer.text(text);
+    writeLink(writer, link);
     if (++written % STEP_ITEMS === 0) yield;
   }
+}
+
+function writeMaterial(writer: FactsWriter, { supplier, batch, report }: NamedFacts['materials'][number]): void {
+  writer.text(supplier);
+  writer.text(batch);
+  writer.text(report);
+}
+
+function writeLink(writer: FactsWriter, { rel, type, id, org }: NamedFacts['links'][number]): void {
+  writer.text(rel);
+  writer.text(type);
+  writer.text(id);
+  writer.text(org);
 }
 
 /** The same at once, for a thread that does nothing else. */
