@@ -155,7 +155,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     parts: [
       { name: 'sealed replication', start: () => replication.start(), stop: () => replication.stop() },
       { name: 'sealed settlement', stop: () => settlement.idle() },
-      { name: 'query index', start: () => feeder.onBlock(), stop: () => feeder.stop() },
+      { name: 'query index', start: () => feeder.start(), stop: () => feeder.stop() },
       { name: 'exchange log', stop: () => exchanges.stop() },
       { name: 'exchange watch', start: () => exchangeWatch.start(), stop: () => exchangeWatch.stop() },
     ],

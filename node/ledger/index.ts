@@ -15,7 +15,7 @@ export { ledgerKey } from './keys.ts';
 export type { ReaderPort } from './reader-port.ts';
 export { startReaderThread } from './reader-thread.ts';
 export { TRIAL_GAS_MAX } from './reader.ts';
-export { decodeBlockFacts, encodeBlockFacts } from './record-facts.ts';
+export { BlockFactsReader, encodeBlockFacts } from './record-facts.ts';
 export { type RepairAnswer, sharedRow } from './repair.ts';
 export { createStateRows, type StateRows } from './state-rows.ts';
 export { readReceipts, readStoredBlock } from './stored-block.ts';

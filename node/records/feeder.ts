@@ -7,7 +7,7 @@ import type { StateView } from '../../contracts/index.ts';
 import { decodeHeader } from '../format/index.ts';
 import { createPause, withPauses } from '../pace/index.ts';
 import type { Clock, Log, Timers } from '../world.ts';
-import type { RecordIndex } from './query-index.ts';
+import { type RecordIndex, UNSAVED_BLOCKS_MAX } from './query-index.ts';
 import { recordRowsOf } from './source.ts';
 
 const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk, say)
@@ -15,8 +15,13 @@ const RETRY_MS = 1_000; // pause after a block could not be indexed (a full disk
 export const FACTS_WAITING_BYTES_MAX = 16_777_216;
 
 export interface IndexFeeder {
-  /** A block became final; without one, all up to the present head did. */
-  onBlock(committed?: Pick<Committed, 'height' | 'recordFacts'>): void;
+  /**
+   * Feeds the blocks up to the present head; resolves when those are fed that the index had in memory alone before a crash. An index that
+   * lacks more goes on by itself.
+   */
+  start(): Promise<void>;
+  /** A block became final. */
+  onBlock(committed: Pick<Committed, 'height' | 'recordFacts'>): void;
   /** Feeds all blocks again; resolves when the index is back at the present head. */
   rebuild(): Promise<void>;
   stop(): Promise<void>;
@@ -67,7 +72,7 @@ export function createIndexFeeder(options: {
     return new Promise((resolve) => {
       asked.push(resolve);
       heightTold = Math.max(heightTold, options.height());
-      start();
+      go();
     });
   }
 
@@ -98,37 +103,44 @@ export function createIndexFeeder(options: {
     for (const done of going.splice(0)) done();
   }
 
-  function onBlock(committed?: Pick<Committed, 'height' | 'recordFacts'>): void {
+  function onBlock(committed: Pick<Committed, 'height' | 'recordFacts'>): void {
     if (stopped) return;
-    if (committed) keep(committed);
-    heightTold = Math.max(heightTold, committed?.height ?? options.height());
-    start();
+    keep(committed);
+    heightTold = Math.max(heightTold, committed.height);
+    go();
   }
 
-  function start(): void {
+  function go(): void {
     if (stopped || running) return;
     running = run()
       .then(
         () => true,
         (error: unknown) => {
           log.error({ error: String(error), indexedHeight: heightFed() }, 'query index is behind');
-          cancelRetry = options.timers.after(RETRY_MS, start);
+          cancelRetry = options.timers.after(RETRY_MS, go);
           return false;
         },
       )
       .then((done) => {
         running = undefined;
-        if (done && (heightFed() < heightTold || asked.length > 0)) start();
+        if (done && (heightFed() < heightTold || asked.length > 0)) go();
       });
   }
 
   return {
+    async start() {
+      heightTold = Math.max(heightTold, options.height());
+      const lacking = heightTold - heightFed();
+      go();
+      if (lacking <= UNSAVED_BLOCKS_MAX) await running;
+    },
     onBlock,
     rebuild,
     async stop() {
       stopped = true;
       cancelRetry?.();
       await running;
+      await index.save().catch((error: unknown) => log.warn({ error: String(error) }, 'query index not saved'));
     },
   };
 }

@@ -20,7 +20,7 @@ import {
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import type { WrittenVersion } from '../../contracts/index.ts';
-import { decodeBlockFacts, encodeBlockFacts } from '../ledger/index.ts';
+import { encodeBlockFacts } from '../ledger/index.ts';
 import { type Pause, withPauses } from '../pace/index.ts';
 import type { Store, StoreOperation } from '../world.ts';
 import type { ClassLookup } from './class-lookup.ts';
@@ -29,7 +29,8 @@ import { isAsked, type IndexSearch, matchedSteps, planOf, SEARCH_LIMIT_MAX } fro
 import { indexKey } from './query/keys.ts';
 import { commitOrder, timeOrder } from './query/orders.ts';
 import { RowSummary } from './query/segment.ts';
-import { type OnMissing, readHead, Segments } from './query/segments.ts';
+import { type BlockOfFacts, readHead } from './query/rows.ts';
+import { type OnMissing, Segments } from './query/segments.ts';
 import type { RecordSummary } from './query/summary.ts';
 import type { Pace } from './scan-budget.ts';
 import type { RecordRow } from './source.ts';
@@ -39,7 +40,11 @@ export const COUNT_SCAN_MAX = 200_000; // index rows looked at for one count
 const LOOK_ROWS = 128; // rows looked at in one turn of the thread
 export const OPEN_ROWS = 16; // what the reading of a closed segment counts, in rows looked at
 export const OPEN_UNPAID = 4; // segments that a page may open before they count: what is about one product stands in few
+const STEP_ROWS = 16; // small rows made between two pauses
 const BATCH_ROWS = 1_000; // rows of the store written in one turn of the thread
+/** Blocks, and versions, of which the store knows nothing, at most about: after a crash they are read from blocks. */
+export const UNSAVED_BLOCKS_MAX = 64;
+export const UNSAVED_ROWS_MAX = 1_024;
 const NO_PAUSE: Pause = () => Promise.resolve();
 
 export interface SearchRow {
@@ -86,6 +91,8 @@ export interface RecordIndex {
     may?: (summary: RecordSummary) => boolean,
     pace?: Pace,
   ): Promise<{ readonly count: number; readonly height: number; readonly complete: boolean }>;
+  /** Writes what stands in memory alone, so that a start needs no block for it. */
+  save(): Promise<void>;
   /**
    * Forgets its height: fed from the first block again it writes every row anew, damaged ones with them, and answers for the height it has
    * come to.
@@ -101,19 +108,34 @@ export function createRecordIndex(
   scanMax: number = SEARCH_SCAN_MAX,
   onMissing?: OnMissing,
 ): RecordIndex & { load(): Promise<void> } {
-  let head = readHead(store);
+  let height = readHead(store)?.height;
   let loading: Promise<Segments> | undefined;
+  /** The height that the store knows of, and the blocks with versions behind it, from version `unsavedFirst` on. */
+  let savedHeight = -1;
+  let unsaved: BlockOfFacts[] = [];
+  let unsavedFirst = 0;
 
-  /** The segments and the head, read from the store anew after a failed write: it may turn out to be stored. */
+  /** The segments and the height, read from the store anew after a failed write: it may turn out to be stored. */
   function loaded(pause: Pause = NO_PAUSE): Promise<Segments> {
-    if (!loading) {
-      head = readHead(store);
-      loading = Segments.load(store, head, pause, onMissing).catch((error: unknown) => {
-        loading = undefined;
-        throw error;
-      });
-    }
+    loading ??= load(pause).catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
     return loading;
+  }
+
+  async function load(pause: Pause): Promise<Segments> {
+    const head = readHead(store);
+    const segments = await Segments.load(store, head, pause, onMissing);
+    savedHeight = head?.height ?? -1;
+    unsaved = unsaved.filter((block) => block.height > savedHeight);
+    unsavedFirst = segments.rowsWhole;
+    for (const block of unsaved) {
+      await withPauses(segments.push(block.facts, block.height), pause);
+      segments.added();
+    }
+    if (head && head.height > (height ?? -1)) height = head.height;
+    return segments;
   }
 
   async function applyBlock(next: number, timestampMs: number, rows: readonly RecordRow[], pause: Pause = NO_PAUSE): Promise<void> {
@@ -128,31 +150,49 @@ export function createRecordIndex(
   }
 
   function isNext(next: number): boolean {
-    const height = head?.height;
     if (height !== undefined && next > height + 1) throw new ChainError('RECORD_INDEX_ORDER', { expected: height + 1, given: next });
     return height === undefined || next > height;
   }
 
   async function applyFacts(next: number, facts: Uint8Array, pause: Pause = NO_PAUSE): Promise<void> {
-    const { timestampMs, versions } = await withPauses(decodeBlockFacts(facts), pause);
     const segments = await loaded(pause);
     if (!isNext(next)) return;
+    if (next - savedHeight > UNSAVED_BLOCKS_MAX || segments.rowsWhole - unsavedFirst >= UNSAVED_ROWS_MAX) await keep(segments);
+    const first = segments.rowsWhole;
+    let isClosing = false;
     try {
-      for (const version of versions) {
-        await withPauses(segments.push(version, next, timestampMs), pause);
-        await pause();
-      }
-      await write(segments, next, facts, pause);
+      await withPauses(segments.push(facts, next), pause);
+      ({ isClosing } = segments);
+      if (isClosing) await write(segments.closing(next), pause);
     } catch (error) {
       loading = undefined; // what was added in memory goes with it
       throw error;
     }
-    head = segments.written(next);
+    segments.added();
+    height = next;
+    if (isClosing) closed(segments, next, first);
+    if (segments.rowsOpen > 0 && segments.rowsWhole > first) unsaved.push({ height: next, facts });
+  }
+
+  function closed(segments: Segments, next: number, first: number): void {
+    segments.closed();
+    unsaved = [];
+    [savedHeight, unsavedFirst] = segments.rowsOpen > 0 ? [next - 1, first] : [next, segments.rowsWhole];
+  }
+
+  /** Tells the store of the blocks that stand in memory alone. */
+  async function keep(segments: Segments): Promise<void> {
+    if (height === undefined || height <= savedHeight) return;
+    const [upTo, blocks] = [height, unsaved];
+    await store.batch(segments.keeping(upTo, unsavedFirst, blocks), { sync: false });
+    segments.kept(blocks.length);
+    savedHeight = upTo;
+    unsaved = [];
+    unsavedFirst = segments.rowsWhole;
   }
 
   /** In parts, the head with the last one: until then nobody reads the rows, and a block that was cut off writes the same ones again. */
-  async function write(segments: Segments, height: number, facts: Uint8Array, pause: Pause): Promise<void> {
-    const operations = segments.operations(height, facts);
+  async function write(operations: ReturnType<Segments['closing']>, pause: Pause): Promise<void> {
     let part: StoreOperation[] = [];
     for (;;) {
       const step = operations.next();
@@ -162,7 +202,7 @@ export function createRecordIndex(
         await store.batch(part, { sync: false });
         part = [];
       }
-      await pause();
+      if (!step.value || part.length % STEP_ROWS === 0) await pause();
     }
   }
 
@@ -175,7 +215,6 @@ export function createRecordIndex(
     const filterDigest = hashTagged(crypto, 'index', utf8(canonicalJson({ ...plan.filter }))).slice(0, 8);
     const cursor = query.after === undefined ? undefined : decodeCursor(query.after, filterDigest);
     const segments = await loaded();
-    const height = head?.height;
     const at = cursor?.height ?? query.asOf ?? height;
     if (at === undefined || height === undefined)
       return { rows: [], next: undefined, after: () => '', height: 0, complete: true, withheld: 0 };
@@ -187,7 +226,7 @@ export function createRecordIndex(
     let opened = 0;
     const openedRows = (): number => Math.max(0, opened - OPEN_UNPAID) * OPEN_ROWS;
     const onOpen = (): Promise<void> => pace(++opened > OPEN_UNPAID ? OPEN_ROWS : 0);
-    const order = (plan.byCommit ? commitOrder : timeOrder)({ store, segments, ...plan, from, onOpen });
+    const order = (plan.byCommit ? commitOrder : timeOrder)({ segments, ...plan, from, onOpen });
     const rows: SearchRow[] = [];
     const keys: ByteText[] = [];
     const after = (count: number): string => encodeCursor(at, filterDigest, keys[count - 1]!);
@@ -230,7 +269,7 @@ export function createRecordIndex(
 
   return {
     get height() {
-      return head?.height;
+      return height;
     },
     async load() {
       await loaded();
@@ -254,10 +293,14 @@ export function createRecordIndex(
       } while (page.next !== undefined && looked < COUNT_SCAN_MAX);
       return { count, height: page.height, complete: page.next === undefined };
     },
+    async save() {
+      if (loading) await keep(await loading);
+    },
     async refeed() {
       await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });
-      head = undefined;
+      height = undefined;
       loading = undefined;
+      unsaved = [];
     },
   };
 }

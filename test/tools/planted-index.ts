@@ -3,6 +3,8 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const INDEX = 'node/records/query-index.ts';
 const SEGMENTS = 'node/records/query/segments.ts';
+const DIRECTORY = 'node/records/query/directory.ts';
+const FEEDER_TEST = 'test/unit/node/records/feeder.test.ts';
 const FACTS_TEST = 'test/unit/node/ledger/record-facts.test.ts';
 const TEST = 'test/unit/node/records/query-segments.test.ts';
 const MEMORY_TEST = 'test/unit/node/records/query-memory.test.ts';
@@ -10,8 +12,8 @@ const MEMORY_TEST = 'test/unit/node/records/query-memory.test.ts';
 export const plantedIndex: readonly PlantedBug[] = [
   {
     name: 'rows that are not in a closed segment yet come in the order of commits',
-    file: 'node/records/query/segment.ts',
-    from: 'if (at > 0 && this.#keys[at - 1]! > key)',
+    file: 'node/records/query/open-segment.ts',
+    from: 'if (at > 0 && this.#isBefore(row, order[at - 1]!))',
     to: 'if (at < 0)',
     test: TEST,
     only: 'plain filter',
@@ -27,8 +29,8 @@ export const plantedIndex: readonly PlantedBug[] = [
   {
     name: 'the query index goes on from the height it had when a write failed that turned out to be stored',
     file: INDEX,
-    from: '      head = readHead(store);\n      loading =',
-    to: '      loading =',
+    from: '    if (head && head.height > (height ?? -1)) height = head.height;\n',
+    to: '',
     test: TEST,
     only: 'turns out to be stored',
   },
@@ -43,32 +45,32 @@ export const plantedIndex: readonly PlantedBug[] = [
   {
     name: 'the query index is empty in memory while its rows say a height',
     file: INDEX,
-    from: '      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });\n      head = undefined;\n',
-    to: '      head = undefined;\n      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });\n',
+    from: '      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });\n      height = undefined;\n',
+    to: '      height = undefined;\n      await store.batch([{ key: indexKey.height, value: undefined }], { sync: true });\n',
     test: TEST,
     only: 'could not forget its height',
   },
   {
     name: 'an opened query index takes up versions again that stand in a closed segment',
     file: SEGMENTS,
-    from: 'versions.slice(this.#rows - first)',
-    to: 'versions',
+    from: 'if (this.#rows++ < rowsClosed) {',
+    to: 'if (this.#rows++ < 0) {',
     test: TEST,
     only: 'after a crash',
   },
   {
-    name: 'the query index lets the facts of a block go while versions of it are in memory alone',
+    name: 'the query index says the height of a block of which versions are in memory alone',
     file: SEGMENTS,
-    from: 'if (block.end > rowsClosed) break;',
-    to: 'if (block.end > rowsClosed + SEGMENT_ROWS_MAX) break;',
+    from: 'encodeHead({ height: isWhole ? height : height - 1, closed,',
+    to: 'encodeHead({ height, closed,',
     test: TEST,
     only: 'after a crash',
   },
   {
-    name: 'an opened query index does not miss the facts of a block',
+    name: 'an opened query index does not miss a segment',
     file: SEGMENTS,
-    from: 'if (this.#rows !== rows) throw',
-    to: 'if (this.#rows > rows) throw',
+    from: 'if (this.#entries.length !== closed) throw',
+    to: 'if (this.#entries.length > closed) throw',
     test: TEST,
     only: 'row that is gone is noticed',
   },
@@ -89,12 +91,60 @@ export const plantedIndex: readonly PlantedBug[] = [
     only: 'row is noticed, and the index made anew',
   },
   {
-    name: 'the query index reads segments that are left from before it was made anew',
-    file: 'node/records/query/orders.ts',
-    from: 'indexKey.posting(field, value, this.#closedCount)]',
-    to: 'indexKey.posting(field, value, 0xffff_ffff)]',
+    name: 'blocks that the query index has in memory alone are gone when the write of a later one fails',
+    file: INDEX,
+    from: '    for (const block of unsaved) {\n',
+    to: '    for (const block of unsaved.slice(unsaved.length)) {\n',
     test: TEST,
-    only: 'row is noticed, and the index made anew',
+    only: 'whose write fails',
+  },
+  {
+    name: 'blocks without records never come to the store of the query index',
+    file: INDEX,
+    from: 'if (next - savedHeight > UNSAVED_BLOCKS_MAX || ',
+    to: 'if (',
+    test: TEST,
+    only: 'blocks without records',
+  },
+  {
+    name: 'a stopped query index has its last blocks in memory alone',
+    file: 'node/records/feeder.ts',
+    from: 'await index.save().catch(',
+    to: 'await Promise.resolve().catch(',
+    test: FEEDER_TEST,
+    only: 'in memory alone',
+  },
+  {
+    name: 'a node serves while its query index lacks what it had in memory before a crash',
+    file: 'node/records/feeder.ts',
+    from: 'if (lacking <= UNSAVED_BLOCKS_MAX) await running;',
+    to: 'void lacking;',
+    test: FEEDER_TEST,
+    only: 'in memory alone',
+  },
+  {
+    name: 'a search misses the segments that are in no group yet',
+    file: DIRECTORY,
+    from: 'return this.#directory().waits(segment, this.#hash);',
+    to: 'return false;',
+    test: MEMORY_TEST,
+    only: 'and no other',
+  },
+  {
+    name: 'a group of segments does not say which of them has a value',
+    file: DIRECTORY,
+    from: 'out[HASH_BYTES * count + at] = place;',
+    to: 'out[HASH_BYTES * count + at] = place & 0;',
+    test: MEMORY_TEST,
+    only: 'and no other',
+  },
+  {
+    name: 'a row of a group that is gone is a value that nobody wrote',
+    file: DIRECTORY,
+    from: 'if (row?.key !== indexKey.group(bucket, group)) throw this.#missing(indexKey.group(bucket, group));\n',
+    to: 'if (!row) continue;\n',
+    test: MEMORY_TEST,
+    only: 'row of a group that is gone',
   },
   {
     name: 'columns of closed segments are held without bound',
@@ -115,8 +165,8 @@ export const plantedIndex: readonly PlantedBug[] = [
   {
     name: 'a segment that closes holds on to which versions it replaced',
     file: SEGMENTS,
-    from: 'as OpenEntry).replaced.length = 0;',
-    to: 'as OpenEntry).replaced.length += 0;',
+    from: 'timeMin, timeMax, replaced: [] };',
+    to: 'timeMin, timeMax, replaced: this.entry(number).replaced };',
     test: MEMORY_TEST,
     only: 'held once',
   },

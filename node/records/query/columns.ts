@@ -1,6 +1,6 @@
 /**
- * Columns of a segment: the values of one field for all its rows. One that grows is kept as arrays; one that is closed is bytes in which
- * every value is found where it stands, and a text is read when it is asked for.
+ * Columns of a segment: the values of one field for all its rows. One that grows is typed arrays, its texts numbers of one dictionary of the
+ * segment; one that is closed is bytes in which every value is found where it stands, and a text is read when it is asked for.
  */
 import { Reader, utf8, Writer } from '../../format/index.ts';
 import type { Steps } from '../../pace/index.ts';
@@ -9,20 +9,36 @@ export interface Column<T> {
   at(row: number): T;
 }
 
-export interface GrowingColumn<T> extends Column<T> {
-  push(value: T): void;
-  encode(): Uint8Array | Steps<Uint8Array>;
+/** Texts by number, from 1; 0 is none. */
+interface Coded {
+  /** 0 of a text that stands nowhere in the column. */
+  codeOf(text: string): number;
+  text(code: number): string | undefined;
 }
 
+export interface TextColumn extends Coded, Column<string | undefined> {
+  codeAt(row: number): number;
+}
+
+/** Several items a row, each of so many texts as the column's arity says. */
+export interface ItemColumn extends Coded {
+  /** First item of the row; of the row behind the last one, how many items there are. */
+  first(row: number): number;
+  codeAt(item: number, place: number): number;
+}
+
+const GROWING_ROWS = 256;
+const STEP_ITEMS = 4_096; // texts or numbers read or written between two pauses
+
 /** Values of one width: ids and times. */
-export class GrowingFixed implements GrowingColumn<Uint8Array> {
+export class GrowingFixed implements Column<Uint8Array> {
   readonly #width: number;
   #held: Uint8Array;
   #count = 0;
 
   constructor(width: number) {
     this.#width = width;
-    this.#held = new Uint8Array(width * 64);
+    this.#held = new Uint8Array(width * GROWING_ROWS);
   }
 
   push(value: Uint8Array): void {
@@ -39,6 +55,17 @@ export class GrowingFixed implements GrowingColumn<Uint8Array> {
     return this.#held.subarray(row * this.#width, (row + 1) * this.#width);
   }
 
+  /** As memcmp orders the values of two rows. */
+  compare(a: number, b: number): number {
+    const held = this.#held;
+    const width = this.#width;
+    for (let i = 0; i < width; i++) {
+      const difference = held[a * width + i]! - held[b * width + i]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  }
+
   encode(): Uint8Array {
     return this.#held.slice(0, this.#width * this.#count);
   }
@@ -49,11 +76,17 @@ export function fixedColumn(bytes: Uint8Array, width: number): Column<Uint8Array
 }
 
 /** Whole numbers from 0. */
-export class GrowingNumbers implements GrowingColumn<number> {
-  readonly #values: number[] = [];
+export class GrowingNumbers implements Column<number> {
+  #values = new Float64Array(GROWING_ROWS);
+  #count = 0;
 
   push(value: number): void {
-    this.#values.push(value);
+    if (this.#count === this.#values.length) {
+      const grown = new Float64Array(2 * this.#count);
+      grown.set(this.#values);
+      this.#values = grown;
+    }
+    this.#values[this.#count++] = value;
   }
 
   at(row: number): number {
@@ -61,31 +94,67 @@ export class GrowingNumbers implements GrowingColumn<number> {
   }
 
   encode(): Uint8Array {
-    return encodeNumbers(this.#values);
+    return encodeNumbers(this.#values.subarray(0, this.#count));
   }
 }
 
-const U32_MAX = 0xffff_ffff;
+/** Numbers of texts. */
+class GrowingCodes {
+  #codes = new Uint32Array(GROWING_ROWS);
+  count = 0;
+
+  push(code: number): void {
+    if (this.count === this.#codes.length) {
+      const grown = new Uint32Array(2 * this.count);
+      grown.set(this.#codes);
+      this.#codes = grown;
+    }
+    this.#codes[this.count++] = code;
+  }
+
+  at(index: number): number {
+    return this.#codes[index]!;
+  }
+
+  all(): Uint32Array {
+    return this.#codes.subarray(0, this.count);
+  }
+}
+
+const U32 = 0x1_0000_0000;
+const U32_MAX = U32 - 1;
+const NUMBERS_HEAD_BYTES = 9;
 
 /** The least value, the width of the differences from it, and each difference; no differences where all values are equal. */
-function encodeNumbers(values: readonly number[]): Uint8Array {
+function encodeNumbers(values: Uint32Array | Float64Array): Uint8Array {
   let least = values[0] ?? 0;
   let most = least;
-  for (const value of values) {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
     if (value < least) least = value;
     if (value > most) most = value;
   }
   const span = most - least;
   const width = span === 0 ? 0 : span <= 0xff ? 1 : span <= 0xffff ? 2 : span <= U32_MAX ? 4 : 8;
-  const writer = new Writer(9 + width * values.length).u64(least).u8(width);
-  if (width === 1) for (const value of values) writer.u8(value - least);
-  else if (width === 2) for (const value of values) writer.u16(value - least);
-  else if (width === 4) for (const value of values) writer.u32(value - least);
-  else if (width === 8) for (const value of values) writer.u64(value - least);
-  return writer.finish();
+  const out = new Uint8Array(NUMBERS_HEAD_BYTES + width * values.length);
+  const view = new DataView(out.buffer);
+  writeU64(view, 0, least);
+  out[NUMBERS_HEAD_BYTES - 1] = width;
+  if (width === 0) return out;
+  for (let i = 0, at = NUMBERS_HEAD_BYTES; i < values.length; i++, at += width) {
+    const difference = values[i]! - least;
+    if (width === 1) out[at] = difference;
+    else if (width === 2) view.setUint16(at, difference);
+    else if (width === 4) view.setUint32(at, difference);
+    else writeU64(view, at, difference);
+  }
+  return out;
 }
 
-const NUMBERS_HEAD_BYTES = 9;
+function writeU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / U32));
+  view.setUint32(at + 4, value % U32);
+}
 
 export function numberColumn(bytes: Uint8Array): Column<number> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -106,139 +175,210 @@ export function numberColumn(bytes: Uint8Array): Column<number> {
   }
 }
 
-const ENCODED_BYTES = 16_384; // of most columns of texts
-const STEP_ITEMS = 4_096; // texts of lists pushed or written between two pauses
-
-/** Each text once; a code counts from 1, 0 is none. */
-class Dictionary {
+/** The texts of a segment that grows, each once: its columns hold their numbers. */
+export class GrowingDictionary implements Coded {
   readonly #codes = new Map<string, number>();
   readonly #texts: string[] = [];
+  /** UTF-16 units of all texts. */
+  units = 0;
 
-  code(text: string): number {
-    const known = this.#codes.get(text);
-    if (known !== undefined) return known;
-    this.#texts.push(text);
-    this.#codes.set(text, this.#texts.length);
+  get count(): number {
     return this.#texts.length;
   }
 
-  text(code: number): string {
-    return this.#texts[code - 1]!;
+  /** Number of the text, which stands in the dictionary from now on. */
+  code(text: string): number {
+    const known = this.#codes.get(text);
+    if (known !== undefined) return known;
+    const code = this.#texts.push(text);
+    this.#codes.set(text, code);
+    this.units += text.length;
+    return code;
   }
 
-  *write(writer: Writer): Steps<void> {
-    const parts: Uint8Array[] = [];
-    writer.u32(this.#texts.length);
-    let end = 0;
-    for (const text of this.#texts) {
-      const part = utf8(text);
-      end += part.length;
-      writer.u32(end);
-      if (parts.push(part) % STEP_ITEMS === 0) yield;
-    }
-    for (const [at, part] of parts.entries()) {
-      writer.fixed(part, part.length);
+  codeOf(text: string): number {
+    return this.#codes.get(text) ?? 0;
+  }
+
+  text(code: number): string | undefined {
+    return this.#texts[code - 1];
+  }
+
+  /** A dictionary of the texts that a column has, in the order in which it has them, and its numbers in that. */
+  *encode(codes: Uint32Array): Steps<readonly [texts: Uint8Array, codes: Uint8Array]> {
+    const own = new Uint32Array(this.count + 1);
+    const renumbered = new Uint32Array(codes.length);
+    const texts: string[] = [];
+    for (let at = 0; at < codes.length; at++) {
+      const code = codes[at]!;
+      if (code !== 0 && own[code] === 0) own[code] = texts.push(this.#texts[code - 1]!);
+      renumbered[at] = own[code]!;
       if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
+    const parts: Uint8Array[] = [];
+    const ends = new Writer(4 + 4 * texts.length).u32(texts.length);
+    for (let from = 0, end = 0; from < texts.length; from += STEP_ITEMS) {
+      const some = texts.slice(from, from + STEP_ITEMS);
+      const part = utf8(some.join(''));
+      let units = 0;
+      for (const text of some) units += text.length;
+      const isAscii = units === part.length;
+      for (const text of some) {
+        end += isAscii ? text.length : Buffer.byteLength(text);
+        ends.u32(end);
+      }
+      parts.push(part);
+      yield;
+    }
+    for (const part of parts) ends.raw(part);
+    return [ends.view(), encodeNumbers(renumbered)];
   }
 }
 
-/** Texts by code, each decoded when it is asked for. */
-function readDictionary(reader: Reader): (code: number) => string {
-  const count = reader.u32();
-  const ends = reader.fixed(4 * count);
-  const view = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
-  const bytes = Buffer.from(reader.fixed(count === 0 ? 0 : view.getUint32(4 * (count - 1))));
-  const texts = new Array<string | undefined>(count);
-  return (code) => {
-    const at = code - 1;
-    texts[at] ??= bytes.toString('utf8', at === 0 ? 0 : view.getUint32(4 * (at - 1)), view.getUint32(4 * at));
-    return texts[at];
-  };
+class ClosedDictionary implements Coded {
+  readonly #ends: DataView;
+  readonly #bytes: Buffer;
+  readonly #texts: (string | undefined)[];
+
+  constructor(reader: Reader) {
+    const count = reader.u32();
+    const ends = reader.fixed(4 * count);
+    this.#ends = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
+    const bytes = reader.fixed(this.#end(count));
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#texts = new Array<string | undefined>(count);
+  }
+
+  #end(code: number): number {
+    return code === 0 ? 0 : this.#ends.getUint32(4 * (code - 1));
+  }
+
+  codeOf(text: string): number {
+    const wanted = Buffer.from(text);
+    const count = this.#texts.length;
+    for (let code = 1, start = 0; code <= count; code++) {
+      const end = this.#end(code);
+      if (end - start === wanted.length && this.#endsIn(wanted, end)) return code;
+      start = end;
+    }
+    return 0;
+  }
+
+  /** From the last byte on: texts of one column often begin alike. */
+  #endsIn(wanted: Uint8Array, end: number): boolean {
+    const bytes = this.#bytes;
+    let left = wanted.length;
+    for (let at = end; left > 0 && bytes[--at] === wanted[left - 1]; ) left--;
+    return left === 0;
+  }
+
+  text(code: number): string | undefined {
+    if (code === 0) return undefined;
+    this.#texts[code - 1] ??= this.#bytes.toString('utf8', this.#end(code - 1), this.#end(code));
+    return this.#texts[code - 1];
+  }
 }
 
-export class GrowingTexts implements GrowingColumn<string | undefined> {
-  readonly #dictionary = new Dictionary();
-  readonly #codes: number[] = [];
+export class GrowingTexts implements TextColumn {
+  readonly #dictionary: GrowingDictionary;
+  readonly #codes = new GrowingCodes();
 
-  push(text: string | undefined): void {
-    this.#codes.push(text === undefined ? 0 : this.#dictionary.code(text));
+  constructor(dictionary: GrowingDictionary) {
+    this.#dictionary = dictionary;
+  }
+
+  /** @param code of the segment's dictionary */
+  push(code: number): void {
+    this.#codes.push(code);
+  }
+
+  codeAt(row: number): number {
+    return this.#codes.at(row);
+  }
+
+  codeOf(text: string): number {
+    return this.#dictionary.codeOf(text);
+  }
+
+  text(code: number): string | undefined {
+    return this.#dictionary.text(code);
   }
 
   at(row: number): string | undefined {
-    const code = this.#codes[row]!;
-    return code === 0 ? undefined : this.#dictionary.text(code);
+    return this.#dictionary.text(this.#codes.at(row));
   }
 
   *encode(): Steps<Uint8Array> {
-    const writer = new Writer(ENCODED_BYTES);
-    yield* this.#dictionary.write(writer);
-    return writer.bytes(encodeNumbers(this.#codes)).finish();
+    const [texts, codes] = yield* this.#dictionary.encode(this.#codes.all());
+    return new Writer(texts.length + 4 + codes.length).raw(texts).bytes(codes).finish();
   }
 }
 
-export function textColumn(bytes: Uint8Array): Column<string | undefined> {
+export function textColumn(bytes: Uint8Array): TextColumn {
   const reader = new Reader(bytes);
-  const text = readDictionary(reader);
+  const dictionary = new ClosedDictionary(reader);
   const codes = numberColumn(reader.bytes());
   return {
-    at(row) {
-      const code = codes.at(row);
-      return code === 0 ? undefined : text(code);
-    },
+    at: (row) => dictionary.text(codes.at(row)),
+    codeAt: (row) => codes.at(row),
+    codeOf: (text) => dictionary.codeOf(text),
+    text: (code) => dictionary.text(code),
   };
 }
 
-export interface ListColumn extends Column<readonly string[]> {
-  /** Texts of the row, each read when it is its turn. */
-  each(row: number): Iterable<string>;
-}
+export class GrowingItems implements ItemColumn {
+  readonly #arity: number;
+  readonly #dictionary: GrowingDictionary;
+  readonly #codes = new GrowingCodes();
+  readonly #ends = new GrowingCodes();
 
-/** Several texts a row. */
-export class GrowingLists implements GrowingColumn<readonly string[]>, ListColumn {
-  readonly #dictionary = new Dictionary();
-  readonly #codes: number[] = [];
-  readonly #ends: number[] = [];
-
-  push(texts: readonly string[]): void {
-    for (const text of texts) this.add(text);
-    this.end();
+  constructor(dictionary: GrowingDictionary, arity: number) {
+    this.#dictionary = dictionary;
+    this.#arity = arity;
   }
 
-  /** One text of the row that comes next, which is there when it is ended. */
-  add(text: string): void {
-    this.#codes.push(this.#dictionary.code(text));
+  /** The next text of the item under way of the row that comes next, which is there when it is ended. */
+  add(code: number): void {
+    this.#codes.push(code);
   }
 
   end(): void {
-    this.#ends.push(this.#codes.length);
+    this.#ends.push(this.#codes.count / this.#arity);
   }
 
-  at(row: number): readonly string[] {
-    return [...this.each(row)];
+  first(row: number): number {
+    return row === 0 ? 0 : this.#ends.at(row - 1);
   }
 
-  *each(row: number): Generator<string, void, void> {
-    const end = this.#ends[row]!;
-    for (let at = row === 0 ? 0 : this.#ends[row - 1]!; at < end; at++) yield this.#dictionary.text(this.#codes[at]!);
+  codeAt(item: number, place: number): number {
+    return this.#codes.at(item * this.#arity + place);
+  }
+
+  codeOf(text: string): number {
+    return this.#dictionary.codeOf(text);
+  }
+
+  text(code: number): string | undefined {
+    return this.#dictionary.text(code);
   }
 
   *encode(): Steps<Uint8Array> {
-    const writer = new Writer(ENCODED_BYTES);
-    yield* this.#dictionary.write(writer);
+    const [texts, codes] = yield* this.#dictionary.encode(this.#codes.all());
     yield;
-    return writer.bytes(encodeNumbers(this.#ends)).bytes(encodeNumbers(this.#codes)).finish();
+    const ends = encodeNumbers(this.#ends.all());
+    return new Writer(texts.length + ends.length + codes.length + 8).raw(texts).bytes(ends).bytes(codes).finish();
   }
 }
 
-export function listColumn(bytes: Uint8Array): ListColumn {
+export function itemColumn(bytes: Uint8Array, arity: number): ItemColumn {
   const reader = new Reader(bytes);
-  const text = readDictionary(reader);
+  const dictionary = new ClosedDictionary(reader);
   const ends = numberColumn(reader.bytes());
   const codes = numberColumn(reader.bytes());
-  function* each(row: number): Generator<string, void, void> {
-    const end = ends.at(row);
-    for (let at = row === 0 ? 0 : ends.at(row - 1); at < end; at++) yield text(codes.at(at));
-  }
-  return { at: (row) => [...each(row)], each };
+  return {
+    first: (row) => (row === 0 ? 0 : ends.at(row - 1)),
+    codeAt: (item, place) => codes.at(item * arity + place),
+    codeOf: (text) => dictionary.codeOf(text),
+    text: (code) => dictionary.text(code),
+  };
 }

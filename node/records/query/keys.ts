@@ -1,14 +1,16 @@
 /** Keys of the query index. All of it derives from final blocks and can be thrown away and made anew. */
-import { utf8Text } from '../../../contracts/builtin/index.ts';
 import { type ByteText, u32Text } from '../../format/index.ts';
 
 /** Key prefixes of the index store; retired rows stay. Values in keys end in NUL, which no record text can hold. */
 export const indexKeyspace = {
-  height: { prefix: 'h', holds: 'nothing -> height applied last, segments closed, rows in all, form' },
-  block: { prefix: 'b', holds: 'height -> facts of its versions, until their segments are closed' },
+  height: { prefix: 'h', holds: 'nothing -> height applied last, segments closed, rows in all, kept rows, form' },
+  kept: { prefix: 'k', holds: 'number -> facts of blocks of which versions stand in no closed segment' },
   segment: { prefix: 'g', holds: 'segment -> its rows, heights, times, and which rows they replaced' },
   column: { prefix: 'o', holds: 'segment, column -> the values of its rows' },
-  posting: { prefix: 'p', holds: 'posted field, value, segment -> its rows that have the value, by time' },
+  values: { prefix: 'v', holds: 'segment -> hashes of its posted values, until its group is made' },
+  group: { prefix: 'u', holds: 'bucket of hashes, group of segments -> hashes of the values posted there, each with its segment' },
+  block: { prefix: 'b', holds: 'retired' },
+  posting: { prefix: 'p', holds: 'retired' },
   summary: { prefix: 'r', holds: 'retired' },
   commit: { prefix: 'c', holds: 'retired' },
   product: { prefix: 'P', holds: 'retired' },
@@ -25,7 +27,7 @@ export const indexKeyspace = {
 } as const;
 
 /** Form of the rows, raised with every change of them: an index of another form is made anew from blocks. */
-export const INDEX_FORM = 2;
+export const INDEX_FORM = 3;
 
 /** What a search may be led by: the values of a field and the rows that have them. `timeline` has one value, which all rows have. */
 export const postedFields = {
@@ -59,16 +61,10 @@ export function u64Text(value: number): ByteText {
 
 export const indexKey = {
   height: indexKeyspace.height.prefix as ByteText,
-  block: (height: number): ByteText => indexKeyspace.block.prefix + u64Text(height),
+  kept: (number: number): ByteText => indexKeyspace.kept.prefix + u32Text(number),
   segment: (segment: number): ByteText => indexKeyspace.segment.prefix + u32Text(segment),
   /** @param column one letter */
   column: (segment: number, column: string): ByteText => indexKeyspace.column.prefix + u32Text(segment) + column,
-  posting: (field: PostedField, value: string, segment: number): ByteText =>
-    `${indexKeyspace.posting.prefix}${postedFields[field]}${utf8Text(value)}\0${u32Text(segment)}`,
+  values: (segment: number): ByteText => indexKeyspace.values.prefix + u32Text(segment),
+  group: (bucket: number, group: number): ByteText => indexKeyspace.group.prefix + u32Text(bucket) + u32Text(group),
 } as const;
-
-/** Segment at the end of a posting's key. */
-export function segmentOfKey(key: ByteText): number {
-  const at = (back: number): number => key.charCodeAt(key.length - back);
-  return ((at(4) << 24) | (at(3) << 16) | (at(2) << 8) | at(1)) >>> 0;
-}

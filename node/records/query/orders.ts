@@ -1,14 +1,10 @@
 /** The rows that a search looks at, in its order: by commit as they stand, by time merged from the segments whose times overlap. */
 import type { ByteText } from '../../format/index.ts';
-import type { Store } from '../../world.ts';
-import { indexKey, type PostedField, segmentOfKey, TIME_TEXT_LENGTH, u64Text } from './keys.ts';
-import { firstWhere, decodePosting, rowKey, type SegmentRows } from './segment.ts';
+import type { ValueSegments } from './directory.ts';
+import { type PostedField, TIME_TEXT_LENGTH, u64Text } from './keys.ts';
+import { firstWhere, rowKey, type SegmentRows } from './segment.ts';
 import type { Segments } from './segments.ts';
 
-/**
- * Closed segments of a value that are looked up in one read; a value of more is looked up segment by segment, as far as the search comes.
- */
-const POSTINGS_AT_ONCE = 32;
 const ORDINAL_LENGTH = 8;
 
 export interface RowReference {
@@ -26,7 +22,6 @@ export interface Order {
 }
 
 export interface OrderOptions {
-  readonly store: Store;
   readonly segments: Segments;
   readonly field: PostedField;
   readonly value: string;
@@ -43,35 +38,22 @@ class Postings {
   readonly rowsWhole: number;
   readonly #options: OrderOptions;
   readonly #closedCount: number;
-  /** Of closed segments; undefined when the value has too many of them to be read at once. */
-  #few: ReadonlyMap<number, ArrayLike<number>> | undefined;
-  #looked = false;
+  readonly #having: ValueSegments;
 
   constructor(options: OrderOptions) {
+    const { segments, field, value } = options;
     this.#options = options;
-    this.rowsWhole = options.segments.rowsWhole;
-    this.#closedCount = options.segments.closedCount;
+    this.rowsWhole = segments.rowsWhole;
+    this.#closedCount = segments.closedCount;
+    this.#having = segments.valueSegments(field, value);
   }
 
   /** By time; of an open segment some may have come since. */
   async rowsOf(number: number): Promise<ArrayLike<number>> {
     const { segments, field, value, onOpen } = this.#options;
-    if (!this.#looked && field !== 'timeline') this.#few = await this.#lookUp();
-    this.#looked = true;
-    const few = number < this.#closedCount ? this.#few : undefined;
-    if (few && !few.has(number)) return [];
+    if (field !== 'timeline' && number < this.#closedCount && !(await this.#having.has(number))) return [];
     if (number < segments.closedCount) await onOpen();
-    if (few) return few.get(number)!;
     return segments.rows(number).posting(field, value);
-  }
-
-  async #lookUp(): Promise<ReadonlyMap<number, ArrayLike<number>> | undefined> {
-    const { store, field, value } = this.#options;
-    // Rows of segments that are not closed may be there, from before the index was made anew.
-    const [from, to] = [indexKey.posting(field, value, 0), indexKey.posting(field, value, this.#closedCount)];
-    const found = await store.range({ from, to, limit: POSTINGS_AT_ONCE });
-    if (found.length === POSTINGS_AT_ONCE) return undefined;
-    return new Map(found.map((row) => [segmentOfKey(row.key), decodePosting(row.value)]));
   }
 }
 

@@ -1,90 +1,61 @@
 /**
  * The segments of the query index: the closed ones in the store, the open one in memory and as facts of its blocks in the store. A version
  * is known by its ordinal, its place in the order of commits. What is here is what a rebuild from blocks would make: the boundaries follow
- * from the versions alone.
+ * from the versions alone. The store may be some blocks behind: what stands in memory alone is had again from blocks.
  */
-import { type ByteText, decodeAll, type Digest, equalBytes, fromByteText, toByteText, toHex, Writer } from '../../format/index.ts';
+import { type ByteText, type Digest, equalBytes, fromByteText, toHex } from '../../format/index.ts';
 import { ChainError } from '../../errors/index.ts';
 import { type Pause, type Steps, withPauses } from '../../pace/index.ts';
 import type { Store, StoreOperation } from '../../world.ts';
-import type { NamedFacts, WrittenVersion } from '../../../contracts/index.ts';
-import { decodeBlockFacts } from '../../ledger/index.ts';
-import { INDEX_FORM, indexKey, timeText } from './keys.ts';
-import { ClosedSegment, firstWhere, type NewRow, OpenSegment, RowSummary, SEGMENT_ROWS_MAX, type SegmentRows } from './segment.ts';
+import { BlockFactsReader } from '../../ledger/index.ts';
+import { Directory, GROUP_SEGMENTS, ValueSegments } from './directory.ts';
+import { indexKey, type PostedField } from './keys.ts';
+import { itemNames, OpenSegment } from './open-segment.ts';
+import {
+  type BlockOfFacts,
+  decodeEntry,
+  decodeKept,
+  encodeEntry,
+  encodeHead,
+  encodeKept,
+  type IndexHead,
+  type SegmentEntry,
+} from './rows.ts';
+import { arities, ClosedSegment, firstWhere, RowSummary, SEGMENT_ROWS_MAX, type SegmentRows } from './segment.ts';
 
 /** Columns of closed segments held in memory, bytes; those of the segment read longest ago are let go past it. */
 export const COLUMNS_HELD_BYTES_MAX = 67_108_864;
 /** Rows of the store fetched at once when the index is opened. */
 const LOAD_ROWS = 256;
-const TIME_BYTES = 8;
-const US_PER_MS = 1_000n;
+/** Versions and items of lists that are added between two pauses. */
+const STEP_ROWS = 32;
+const STEP_ITEMS = 1_024;
 
-/** What is known of every segment without reading it. */
-export interface SegmentEntry {
-  /** Ordinal of its first row. */
+class OpenEntry implements SegmentEntry {
   readonly first: number;
-  readonly count: number;
   readonly heightFirst: number;
-  readonly heightLast: number;
-  /** Least and greatest time, as timeText. */
-  readonly timeMin: ByteText;
-  readonly timeMax: ByteText;
-  /**
-   * Rows that are a next version, each with the ordinal of the one that it replaced. In memory none of a closed segment: `#replacedBy` has
-   * them by the row that was replaced.
-   */
-  readonly replaced: readonly (readonly [row: number, ordinal: number])[];
-}
+  heightLast: number;
+  readonly replaced: (readonly [row: number, ordinal: number])[] = [];
+  readonly segment: OpenSegment;
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type OpenEntry = Mutable<SegmentEntry> & { readonly replaced: (readonly [number, number])[] };
+  constructor(segment: OpenSegment, first: number, height: number) {
+    this.segment = segment;
+    this.first = first;
+    this.heightFirst = height;
+    this.heightLast = height;
+  }
 
-function encodeEntry({ first, count, heightFirst, heightLast, timeMin, timeMax, replaced }: SegmentEntry): Uint8Array {
-  const writer = new Writer(64 + 12 * replaced.length).u64(first).u32(count).u64(heightFirst).u64(heightLast);
-  writer.fixed(fromByteText(timeMin), TIME_BYTES).fixed(fromByteText(timeMax), TIME_BYTES);
-  return writer.list(replaced, (w, [row, ordinal]) => w.u32(row).u64(ordinal)).finish();
-}
+  get count(): number {
+    return this.segment.count;
+  }
 
-function decodeEntry(bytes: Uint8Array): SegmentEntry {
-  return decodeAll(bytes, (reader) => ({
-    first: reader.u64(),
-    count: reader.u32(),
-    heightFirst: reader.u64(),
-    heightLast: reader.u64(),
-    timeMin: toByteText(reader.fixed(TIME_BYTES)),
-    timeMax: toByteText(reader.fixed(TIME_BYTES)),
-    replaced: reader.list((r) => [r.u32(), r.u64()] as const),
-  }));
-}
+  get timeMin(): ByteText {
+    return this.segment.timeMin;
+  }
 
-/** How far the index has come. */
-export interface IndexHead {
-  readonly height: number;
-  /** Segments closed. */
-  readonly closed: number;
-  /** Rows of all segments. */
-  readonly rows: number;
-}
-
-const HEAD_BYTES = 24;
-
-function encodeHead({ height, closed, rows }: IndexHead): Uint8Array {
-  return new Writer(HEAD_BYTES).u64(height).u32(closed).u64(rows).u32(INDEX_FORM).finish();
-}
-
-/** Undefined of rows in another form: fed from the first block again, the index writes every row anew. */
-export function readHead(store: Pick<Store, 'get'>): IndexHead | undefined {
-  const bytes = store.get(indexKey.height);
-  if (bytes?.length !== HEAD_BYTES) return undefined; // none, or of another form
-  const row = decodeAll(bytes, (reader) => ({ height: reader.u64(), closed: reader.u32(), rows: reader.u64(), form: reader.u32() }));
-  return row.form === INDEX_FORM ? row : undefined;
-}
-
-/** A block of which some versions stand in no closed segment. */
-interface OpenBlock {
-  readonly height: number;
-  /** Ordinal behind its last version. */
-  readonly end: number;
+  get timeMax(): ByteText {
+    return this.segment.timeMax;
+  }
 }
 
 /** Called with the key of a row that is gone; the store itself reports one that is damaged. */
@@ -96,7 +67,10 @@ export class Segments {
   /** Of the closed segments, then of the open ones. */
   readonly #entries: (SegmentEntry | OpenEntry)[] = [];
   #open: OpenSegment[] = [];
-  #blocks: OpenBlock[] = [];
+  #directory = new Directory();
+  /** What it will be when the operations are written. */
+  #directoryNext = this.#directory;
+  #kept = 0;
   readonly #held = new Map<number, ClosedSegment>();
   #heldBytes = 0;
   /** By segment: of each row that a later version replaced, the ordinal of that version and one. */
@@ -118,27 +92,26 @@ export class Segments {
     return segments;
   }
 
-  async #load({ height, closed, rows }: IndexHead, pause: Pause): Promise<void> {
+  async #load({ closed, rows, kept }: IndexHead, pause: Pause): Promise<void> {
     for await (const { key, value } of rowsBetween(this.#store, indexKey.segment(0), indexKey.segment(closed))) {
       if (key !== indexKey.segment(this.#entries.length)) break;
       const entry = decodeEntry(value);
       this.#entries.push({ ...entry, replaced: [] });
       for (const [row, ordinal] of entry.replaced) this.#noteReplaced(ordinal, entry.first + row);
-      this.#rows = entry.first + entry.count;
       await pause();
     }
-    for await (const { key, value } of rowsBetween(this.#store, indexKey.block(0), indexKey.block(height + 1))) {
-      const at = heightOfKey(key);
-      const { first, facts } = openBlockRow(value);
-      const { timestampMs, versions } = await withPauses(decodeBlockFacts(facts), pause);
-      if (first > this.#rows) throw this.#missing(key);
-      for (const version of versions.slice(this.#rows - first)) {
-        await withPauses(this.push(version, at, timestampMs), pause);
-        await pause();
-      }
-      this.#blocks.push({ height: at, end: this.#rows });
+    if (this.#entries.length !== closed) throw this.#missing(indexKey.segment(this.#entries.length));
+    this.#directory = Directory.load(this.#store, closed, (key) => this.#missing(key));
+    this.#directoryNext = this.#directory;
+    for (; this.#kept < kept; this.#kept++) {
+      const bytes = this.#store.get(indexKey.kept(this.#kept));
+      if (!bytes) throw this.#missing(indexKey.kept(this.#kept));
+      const { first, blocks } = decodeKept(bytes);
+      if (this.#kept === 0) this.#rows = first;
+      for (const { height, facts } of blocks) await withPauses(this.push(facts, height), pause);
     }
-    if (this.#rows !== rows) throw this.#missing(indexKey.block(height));
+    if (kept === 0) this.#rows = rows;
+    if (this.#rows !== rows) throw this.#missing(indexKey.height);
     this.rowsWhole = rows;
   }
 
@@ -211,40 +184,69 @@ export class Segments {
     this.#replacedBy.set(segment, noted);
   }
 
-  /** Adds a version behind all others. */
-  *push(facts: WrittenVersion, height: number, timestampMs: number): Steps<void> {
-    const before = facts.heightBefore === undefined ? undefined : this.#find(facts.id, facts.version - 1, facts.heightBefore);
-    const { segment, entry } = this.#filling(height);
-    const row = newRow(facts, before?.summary, height, timestampMs);
-    const { time } = row;
-    yield* segment.push(row);
-    if (before) {
-      entry.replaced.push([entry.count, before.ordinal]);
-      this.#noteReplaced(before.ordinal, this.#rows);
-    }
-    entry.count++;
-    entry.heightLast = height;
-    if (entry.count === 1 || time < entry.timeMin) entry.timeMin = time;
-    if (time > entry.timeMax) entry.timeMax = time;
-    this.#rows++;
+  /** Which closed segments have the value. */
+  valueSegments(field: PostedField, value: string): ValueSegments {
+    return new ValueSegments(
+      this.#store,
+      () => this.#directory,
+      (key) => this.#missing(key),
+      field,
+      value,
+    );
   }
 
-  #filling(height: number): { readonly segment: OpenSegment; readonly entry: OpenEntry } {
+  /** Versions in closed segments. */
+  get #rowsClosed(): number {
+    const { closedCount } = this;
+    return closedCount === 0 ? 0 : this.entry(closedCount - 1).first + this.entry(closedCount - 1).count;
+  }
+
+  /** Adds the versions of a block behind all others, but for those that stand in a closed segment already. */
+  *push(facts: Uint8Array, height: number): Steps<void> {
+    const version = new BlockFactsReader(facts);
+    const rowsClosed = this.#rowsClosed;
+    let segment: OpenSegment | undefined;
+    while (version.next()) {
+      if (this.#rows++ < rowsClosed) {
+        if (version.isNamed) for (const name of itemNames) yield* passItems(version, name);
+        continue;
+      }
+      if (!segment || segment.isFull) {
+        segment = this.#filling(height);
+        segment.beginBlock();
+      }
+      const before = version.heightBefore === undefined ? undefined : this.#find(version.id, version.version - 1, version.heightBefore);
+      segment.add(version, before?.summary, height);
+      if (!version.isNamed && before) yield* segment.copyItems(before.summary);
+      if (version.isNamed) {
+        for (const name of itemNames) {
+          let left = version.number();
+          for (; left > STEP_ITEMS; left -= STEP_ITEMS) {
+            segment.takeItems(version, name, STEP_ITEMS);
+            yield;
+          }
+          segment.takeItems(version, name, left);
+        }
+      }
+      segment.endRow();
+      const entry = this.#entries.at(-1) as OpenEntry;
+      entry.heightLast = height;
+      if (before) {
+        entry.replaced.push([segment.count - 1, before.ordinal]);
+        this.#noteReplaced(before.ordinal, this.#rows - 1);
+      }
+      if (this.#rows % STEP_ROWS === 0) yield;
+    }
+  }
+
+  /** Called for a version that was counted. */
+  #filling(height: number): OpenSegment {
     const last = this.#open.at(-1);
-    if (last && !last.isFull) return { segment: last, entry: this.#entries.at(-1) as OpenEntry };
+    if (last && !last.isFull) return last;
     const segment = new OpenSegment(this.#entries.length);
-    const entry: OpenEntry = {
-      first: this.#rows,
-      count: 0,
-      heightFirst: height,
-      heightLast: height,
-      timeMin: '',
-      timeMax: '',
-      replaced: [],
-    };
-    this.#entries.push(entry);
+    this.#entries.push(new OpenEntry(segment, this.#rows - 1, height));
     this.#open.push(segment);
-    return { segment, entry };
+    return segment;
   }
 
   /** A version by its height: the versions of a block stand side by side. */
@@ -261,65 +263,77 @@ export class Segments {
     return undefined;
   }
 
+  /** Versions in no closed segment. */
+  get rowsOpen(): number {
+    return this.#rows - this.#rowsClosed;
+  }
+
+  /** Whether segments are full, which `closing` writes. */
+  get isClosing(): boolean {
+    return this.#open.some(({ isFull }) => isFull);
+  }
+
   /**
-   * What the store is to hold when the versions of a block are added: rows of segments that are full, which nobody reads yet, and the
-   * operations that make all of it valid at once. Undefined is a pause.
+   * What the store is to hold when a block was added that fills segments: their rows, which nobody reads yet, and the operations that make
+   * all of it valid at once. Undefined is a pause. Of the block the store knows nothing when versions of it stand in no closed segment.
    */
-  *operations(height: number, facts: Uint8Array): Generator<StoreOperation | undefined, readonly StoreOperation[], void> {
+  *closing(height: number): Generator<StoreOperation | undefined, readonly StoreOperation[], void> {
     const closing = this.#open.filter(({ isFull }) => isFull);
-    for (const segment of closing) yield* segment.encode();
-    const closed = this.closedCount + closing.length;
-    const rowsClosed = closed === 0 ? 0 : this.entry(closed - 1).first + this.entry(closed - 1).count;
+    let directory = this.#directory;
+    for (const segment of closing) directory = yield* directory.with(yield* segment.encode());
+    this.#directoryNext = directory;
     const last: StoreOperation[] = closing.map(({ number }) => ({ key: indexKey.segment(number), value: encodeEntry(this.entry(number)) }));
-    for (const block of this.#blocks) {
-      if (block.end > rowsClosed) break;
-      last.push({ key: indexKey.block(block.height), value: undefined });
-    }
-    const isOpen = this.#rows > Math.max(this.rowsWhole, rowsClosed);
-    last.push({ key: indexKey.block(height), value: isOpen ? blockRow(this.rowsWhole, facts) : undefined });
-    last.push({ key: indexKey.height, value: encodeHead({ height, closed, rows: this.#rows }) });
+    for (let segment = this.#directory.groups * GROUP_SEGMENTS; segment < directory.groups * GROUP_SEGMENTS; segment++)
+      last.push({ key: indexKey.values(segment), value: undefined });
+    for (let kept = 0; kept < this.#kept; kept++) last.push({ key: indexKey.kept(kept), value: undefined });
+    const closed = this.closedCount + closing.length;
+    const isWhole = closed === this.count;
+    const rows = isWhole ? this.#rows : this.rowsWhole;
+    last.push({ key: indexKey.height, value: encodeHead({ height: isWhole ? height : height - 1, closed, rows, kept: 0 }) });
     return last;
   }
 
-  /** The operations were written. */
-  written(height: number): IndexHead {
-    for (const { number, isFull } of this.#open) if (isFull) (this.entry(number) as OpenEntry).replaced.length = 0;
+  /** What `closing` gave was written. */
+  closed(): void {
+    for (const { number, isFull } of this.#open) {
+      if (!isFull) continue;
+      const { first, count, heightFirst, heightLast, timeMin, timeMax } = this.entry(number);
+      this.#entries[number] = { first, count, heightFirst, heightLast, timeMin, timeMax, replaced: [] };
+    }
     this.#open = this.#open.filter(({ isFull }) => !isFull);
-    if (this.#rows > this.rowsWhole) this.#blocks.push({ height, end: this.#rows });
-    const next = this.closedCount === this.count ? undefined : this.entry(this.closedCount);
-    this.#blocks = next ? this.#blocks.filter(({ end }) => end > next.first) : [];
+    this.#directory = this.#directoryNext;
+    this.#kept = 0;
+  }
+
+  /** What the store is to hold when it is to know of all blocks up to this height; of `blocks`, from version `first` on, it knows nothing. */
+  keeping(height: number, first: number, blocks: readonly BlockOfFacts[]): readonly StoreOperation[] {
+    const { closedCount: closed } = this;
+    if (blocks.length === 0)
+      return [{ key: indexKey.height, value: encodeHead({ height, closed, rows: this.rowsWhole, kept: this.#kept }) }];
+    return [
+      { key: indexKey.kept(this.#kept), value: encodeKept(first, blocks) },
+      { key: indexKey.height, value: encodeHead({ height, closed, rows: this.rowsWhole, kept: this.#kept + 1 }) },
+    ];
+  }
+
+  /** What `keeping` gave for so many blocks was written. */
+  kept(blocks: number): void {
+    if (blocks > 0) this.#kept++;
+  }
+
+  /** The versions of a block are whole. */
+  added(): void {
     this.rowsWhole = this.#rows;
-    return { height, closed: this.closedCount, rows: this.#rows };
   }
 }
 
-/**
- * A tombstone, and content of a class that is not known, keep the facts of the version before, so that they are found where that one was.
- */
-function newRow(facts: WrittenVersion, before: RowSummary | undefined, height: number, committedAtMs: number): NewRow {
-  const { id, version, class: name, org, actor, state, named } = facts;
-  const { product, productionBatch, factory, report, verdict, devices = [], materials = [], links = [] } = named ?? before ?? NOTHING;
-  const author = before?.author ?? actor;
-  const time = (named || !before ? named?.timeUs : BigInt(before.timeUs)) ?? BigInt(committedAtMs) * US_PER_MS;
-  const said = { product, productionBatch, factory, report, verdict, devices, materials, links };
-  return { id, version, class: name, org, author, state, height, committedAtMs, time: timeText(time), ...said };
-}
-
-const NOTHING: Partial<NamedFacts> = {};
-
-/** The facts of a block behind the ordinal of its first version. */
-function blockRow(first: number, facts: Uint8Array): Uint8Array {
-  return new Writer(12 + facts.length).u64(first).bytes(facts).finish();
-}
-
-function openBlockRow(bytes: Uint8Array): { readonly first: number; readonly facts: Uint8Array } {
-  return decodeAll(bytes, (reader) => ({ first: reader.u64(), facts: reader.bytes() }));
-}
-
-function heightOfKey(key: ByteText): number {
-  let height = 0;
-  for (const unit of key.slice(-8)) height = height * 256 + unit.charCodeAt(0);
-  return height;
+/** Reads past the items of a list. */
+function* passItems(version: BlockFactsReader, name: (typeof itemNames)[number]): Steps<void> {
+  const count = version.number();
+  for (let item = 0; item < count; item++) {
+    for (let place = 0; place < arities[name]; place++) version.text();
+    if (item % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
 }
 
 async function* rowsBetween(store: Store, from: ByteText, to: ByteText): AsyncGenerator<{ key: ByteText; value: Uint8Array }, void, void> {

@@ -6,9 +6,10 @@ import { CONTRACT, type WrittenVersion } from '../../../../contracts/index.ts';
 import { decodeReceipt, encodeAmendment, encodeSubmissions, toHex } from '../../../../node/format/index.ts';
 import type { Committed } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { blockFactsOf, decodeBlockFacts } from '../../../../node/ledger/record-facts.ts';
+import { blockFactsOf } from '../../../../node/ledger/record-facts.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { createRecordIndex, recordRowsOf } from '../../../../node/records/index.ts';
+import { blockFactsIn } from '../../../tools/block-facts.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { ended } from '../../../tools/steps.ts';
 import { crypto } from '../format/genesis-fixture.ts';
@@ -39,7 +40,7 @@ test('facts of a block are read as they were written', () => {
     .map((one): WrittenVersion => ({ ...one, heightBefore: one.version === 1 ? undefined : one.heightBefore }));
   fc.assert(
     fc.property(fc.array(version, { maxLength: 6 }), fc.integer({ min: 0, max: 2 ** 45 }), (versions, timestampMs) => {
-      assert.deepEqual(ended(decodeBlockFacts(blockFactsOf({ timestampMs, versions }))), { timestampMs, versions });
+      assert.deepEqual(blockFactsIn(blockFactsOf({ timestampMs, versions })), { timestampMs, versions });
     }),
     { numRuns: 60 },
   );
@@ -59,7 +60,7 @@ test('what the executor says of records submitted, amended, withdrawn and refuse
   const take = async (...transactions: Uint8Array[]): Promise<Committed> => {
     const next = await add(executor, committed.at(-1) ?? opened, ...transactions);
     committed.push(next);
-    for (const { id } of ended(decodeBlockFacts(next.recordFacts!)).versions) ids.set(toHex(id), id.slice());
+    for (const { id } of blockFactsIn(next.recordFacts!).versions) ids.set(toHex(id), id.slice());
     return next;
   };
   await take(signedCalls(1, [call('submit', encodeSubmissions([submitted, second]))]));
@@ -84,7 +85,7 @@ test('what the executor says of records submitted, amended, withdrawn and refuse
   const [byFacts, byBlocks] = [createRecordIndex(told, crypto), createRecordIndex(read, crypto)];
   for (const { height, recordFacts, receipts } of committed) {
     const { transactions } = (await blocks.block(height))!;
-    const { timestampMs, versions } = ended(decodeBlockFacts(recordFacts!));
+    const { timestampMs, versions } = blockFactsIn(recordFacts!);
     assert.equal(versions.length, [0, 2, 1, 1, 2][height]);
     await byFacts.applyFacts(height, recordFacts!);
     await byBlocks.applyBlock(height, timestampMs, ended(recordRowsOf({ receipts: receipts.map(decodeReceipt), transactions }, state)));

@@ -51,7 +51,7 @@ test('damaged rows of the query index, its height too, are made anew from blocks
     assert.deepEqual([first.index.height, (await first.index.count({})).count], [HEIGHT, HEIGHT * RECORDS]);
     await first.stop();
 
-    await flip(path, indexKeyspace.block.prefix); // the facts of a block
+    await flip(path, indexKeyspace.kept.prefix); // the facts of a block
     const second = await open();
     assert.equal(second.index.height, undefined);
     const rebuilt = Promise.all([second.feeder.rebuild(), second.feeder.rebuild()]);
@@ -77,7 +77,12 @@ test('damaged rows of the query index, its height too, are made anew from blocks
 });
 
 /** A feeder of a chain that grows under it, and the heights of blocks that it read. */
-async function feederOn(ledger: MemoryStore, height: () => number, onRead: (height: number) => void = () => undefined) {
+async function feederOn(
+  ledger: MemoryStore,
+  height: () => number,
+  onRead: (height: number) => void = () => undefined,
+  store = new MemoryStore(),
+) {
   const read: number[] = [];
   const blocks = blocksOn(ledger);
   const noted: typeof blocks = {
@@ -91,10 +96,27 @@ async function feederOn(ledger: MemoryStore, height: () => number, onRead: (heig
   const time = new ManualTime();
   const rows = createStateRows(ledger);
   const state = { get: (key: string) => rows.get(ledgerKey.state(key)) };
-  const index = await openRecordIndex(new MemoryStore(), crypto);
+  const index = await openRecordIndex(store, crypto);
   const feeder = createIndexFeeder({ index, blocks: noted, state, height, timers: time, clock: time, log: new MemoryLog() });
   return { index, feeder, read };
 }
+
+test('what an index has in memory alone is fed again before a start after a crash ends, and a stop leaves nothing of it', async () => {
+  const ledger = new MemoryStore();
+  await grow(executorOn(ledger), HEIGHT, RECORDS);
+  const store = new MemoryStore();
+  const feederOfStore = () => feederOn(ledger, () => HEIGHT, undefined, store);
+  await (await feederOfStore()).feeder.start();
+  assert.equal((await store.range({ from: '', to: undefined, limit: 1 })).length, 0);
+  const second = await feederOfStore(); // after a crash
+  await second.feeder.start();
+  assert.deepEqual([second.index.height, second.read.length], [HEIGHT, HEIGHT + 1]);
+  await second.feeder.stop();
+  const third = await feederOfStore();
+  assert.equal(third.index.height, HEIGHT);
+  await third.feeder.start();
+  assert.deepEqual([third.read, (await third.index.count({})).count], [[], HEIGHT * RECORDS]);
+});
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -122,7 +144,7 @@ test('blocks that are at the tip before they are told of are indexed without bei
   let tip = await executor.open();
   const { index, feeder, read } = await feederOn(ledger, () => tip.height);
   await feeder.rebuild();
-  let untold: Parameters<typeof feeder.onBlock>[0];
+  let untold: Parameters<typeof feeder.onBlock>[0] | undefined;
   for (let height = 1; height <= HEIGHT; height++) {
     const committed = await add(executor, tip, transaction(height, RECORDS));
     tip = committed;
@@ -131,7 +153,7 @@ test('blocks that are at the tip before they are told of are indexed without bei
     for (let turns = 0; turns < 5; turns++) await turn(); // meanwhile transactions leave the mempool
     untold = committed;
   }
-  feeder.onBlock(untold);
+  feeder.onBlock(untold!);
   while (index.height !== HEIGHT) await turn();
   assert.deepEqual([read, (await index.count({})).count], [[0], HEIGHT * RECORDS]);
   await feeder.stop();

@@ -18,7 +18,7 @@ import type { BlockStore } from '../../../../node/ledger/block-store.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { recordRowsOf } from '../../../../node/records/source.ts';
 import type { IndexSearch } from '../../../../node/records/query/filter.ts';
-import { readHead } from '../../../../node/records/query/segments.ts';
+import { readHead } from '../../../../node/records/query/rows.ts';
 import { createRecordIndex, openRecordIndex } from '../../../../node/records/query-index.ts';
 import { traceProduct } from '../../../../node/records/trace.ts';
 import { createPause } from '../../../../node/pace/slices.ts';

@@ -28,7 +28,9 @@ test('an amendment in the block of its record, a repeated block and a block left
 
 test('an index whose rows have another form is fed from the first block', async () => {
   const store = createMemoryStore();
-  await createRecordIndex(store, crypto).applyBlock(7, START_MS, sample);
+  const first = createRecordIndex(store, crypto);
+  await first.applyBlock(7, START_MS, sample);
+  await first.save();
   const current = store.rows.get(indexKey.height)!;
   for (const height of [current.slice(0, -4), Uint8Array.of(...current.slice(0, -1), INDEX_FORM + 1)]) {
     store.rows.set(indexKey.height, height);
@@ -36,6 +38,7 @@ test('an index whose rows have another form is fed from the first block', async 
     assert.equal(index.height, undefined);
     await index.applyBlock(1, START_MS, sample);
     assert.equal((await index.search({ author: 'mes@alpha' })).rows.length, 3);
+    await index.save();
     assert.equal(createRecordIndex(store, crypto).height, 1);
   }
 });
@@ -44,6 +47,7 @@ test('an index opened again goes on where it was', async () => {
   const store = createMemoryStore();
   const first = createRecordIndex(store, crypto);
   await first.applyBlock(7, START_MS, sample);
+  await first.save();
   const second = createRecordIndex(store, crypto);
   assert.equal(second.height, 7);
   assert.equal((await allRows(second, {})).length, 4);

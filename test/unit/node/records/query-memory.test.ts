@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WrittenVersion } from '../../../../contracts/types.ts';
-import { type ByteText, Writer } from '../../../../node/format/index.ts';
+import { type ByteText, prefixEnd, Writer } from '../../../../node/format/index.ts';
 import { blockFactsOf } from '../../../../node/ledger/record-facts.ts';
 import { createRecordIndex, OPEN_ROWS, OPEN_UNPAID } from '../../../../node/records/query-index.ts';
+import { GROUP_SEGMENTS } from '../../../../node/records/query/directory.ts';
 import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { timeOrder } from '../../../../node/records/query/orders.ts';
+import { readHead } from '../../../../node/records/query/rows.ts';
 import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
-import { COLUMNS_HELD_BYTES_MAX, readHead, Segments } from '../../../../node/records/query/segments.ts';
+import { COLUMNS_HELD_BYTES_MAX, Segments } from '../../../../node/records/query/segments.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { ended } from '../../../tools/steps.ts';
 import { crypto } from './sample.ts';
@@ -36,13 +38,20 @@ function version(n: number, named: Partial<WrittenVersion['named']>, more: Parti
 
 async function add(segments: Segments, store: MemoryStore, height: number, versions: readonly WrittenVersion[]): Promise<void> {
   const timestampMs = START_MS + height;
-  for (const each of versions) ended(segments.push(each, height, timestampMs));
-  const operations = segments.operations(height, blockFactsOf({ timestampMs, versions }));
-  for (let step = operations.next(); ; step = operations.next()) {
+  const first = segments.rowsWhole;
+  const facts = blockFactsOf({ timestampMs, versions });
+  ended(segments.push(facts, height));
+  const { isClosing } = segments;
+  const operations = segments.closing(height);
+  for (let step = operations.next(); isClosing; step = operations.next()) {
     await store.batch(step.done ? step.value : step.value ? [step.value] : []);
     if (step.done) break;
   }
-  segments.written(height);
+  segments.added();
+  if (isClosing) segments.closed();
+  if (segments.rowsOpen === 0) return;
+  await store.batch(segments.keeping(height, first, [{ height, facts }]));
+  segments.kept(1);
 }
 
 test('of a closed segment the versions that it replaced are held once, beside the ones that were replaced', async () => {
@@ -89,20 +98,47 @@ test('columns held past their bound are let go, those of the segment read longes
 
 test('a search in order of time reads the segments that have its value, and no other', async () => {
   const { store, segments } = await largeSegments();
-  const order = timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined, onOpen: noPause });
+  const order = timeOrder({ segments, field: 'product', value: 'P-7', from: '', to: undefined, onOpen: noPause });
   assert.deepEqual(
     (await order.next(10)).map(({ number }) => number),
     [7],
   );
   assert.deepEqual(new Set(store.columns.map((key) => key.slice(0, -1))), new Set([indexKey.column(7, '')]));
-  let asked = 0;
-  const rows = segments.rows.bind(segments);
-  segments.rows = (number) => {
-    asked++;
-    return rows(number);
-  };
-  await timeOrder({ store, segments, field: 'product', value: 'P-7', from: '', to: undefined, onOpen: noPause }).next(10);
-  assert.equal(asked, 1);
+  const loaded = await Segments.load(store, readHead(store), noPause);
+  for (const [product, wanted] of [
+    ['P-0', [0]], // of a group
+    ['P-7', [7]],
+    [`P-${GROUP_SEGMENTS - 1}`, [GROUP_SEGMENTS - 1]],
+    [`P-${GROUP_SEGMENTS}`, [GROUP_SEGMENTS]], // of none yet
+    [`P-${COUNT - 1}`, [COUNT - 1]],
+    ['P-none', []],
+  ] as const) {
+    for (const each of [segments, loaded]) {
+      const asked = new Set<number>();
+      const rows = each.rows.bind(each);
+      each.rows = (number) => {
+        asked.add(number);
+        return rows(number);
+      };
+      await timeOrder({ segments: each, field: 'product', value: product, from: '', to: undefined, onOpen: noPause }).next(10);
+      assert.deepEqual([...asked], wanted, product);
+      each.rows = rows;
+    }
+  }
+});
+
+test('of segments in groups nothing else is kept, and a row of a group that is gone is noticed by who needs it', async () => {
+  const { store, segments } = await largeSegments();
+  const held = await store.range({ from: indexKey.values(0), to: indexKey.values(COUNT), limit: COUNT });
+  assert.deepEqual(
+    held.map(({ key }) => key),
+    Array.from({ length: COUNT - GROUP_SEGMENTS }, (_, i) => indexKey.values(GROUP_SEGMENTS + i)),
+  );
+  const group = await store.range({ from: indexKeyspace.group.prefix, to: prefixEnd(indexKeyspace.group.prefix), limit: 10_000 });
+  await store.batch(group.map(({ key }) => ({ key, value: undefined })));
+  const order = (product: string) =>
+    timeOrder({ segments, field: 'product', value: product, from: '', to: undefined, onOpen: noPause }).next(10);
+  await assert.rejects(order('P-7'), { code: 'STORE_DAMAGED' });
 });
 
 test('segments that a search opens count as rows that it looks at, in its page and in its pauses, and each page comes further', async () => {
@@ -113,7 +149,7 @@ test('segments that a search opens count as rows that it looks at, in its page a
   // The times claimed in each segment lie far apart, so that all segments overlap.
   for (let n = 0; n < COUNT; n++) {
     const rows = Array.from({ length: each }, (_, i) =>
-      version(n * each + i, { timeUs: BigInt(START_MS) * 1_000n + BigInt(i * 1_000 + n), verdict: text }),
+      version(n * each + i, { timeUs: BigInt(START_MS) * 1_000n + BigInt(i * 1_000 + n), verdict: `${i}${text}` }),
     );
     await add(grown, store, n + 1, rows);
   }
