@@ -7,14 +7,15 @@ import {
   decodeAll,
   DIGEST_BYTES,
   type Digest,
+  domainTag,
+  encodeShort,
   NAME_BYTES_MAX,
   quorumSize,
   type Reader,
   SIGNATURE_BYTES_MAX,
-  tagged,
   type Validator,
   VALIDATORS_MAX,
-  Writer,
+  type Writer,
 } from '../../node/format/index.ts';
 
 /** Where a replica speaks: nobody signs two digests of one phase there. */
@@ -37,25 +38,34 @@ export interface Certificate extends Place {
 export type VotePhase = 'prepare' | 'commit' | 'checkpoint';
 const PHASE_NUMBER = { prepare: 1, commit: 2, checkpoint: 3 } as const;
 
+/** What a vote says, wherever it stands. */
+interface VotedOn extends Place {
+  readonly digest: Digest;
+}
+
 /** The bytes a validator signs for one vote; `chainId` inside keeps votes of one network out of another. */
-export function voteSigningBytes(
-  chainId: Digest,
-  phase: VotePhase,
-  { view, height, digest }: Place & { readonly digest: Digest },
-): Uint8Array {
-  return tagged(
-    'vote',
-    new Writer(96).fixed(chainId, DIGEST_BYTES).u8(PHASE_NUMBER[phase]).u64(view).u64(height).fixed(digest, DIGEST_BYTES).finish(),
-  );
+export function voteSigningBytes(chainId: Digest, phase: VotePhase, votedOn: VotedOn): Uint8Array {
+  return encodeShort(writeVoteText, { chainId, phase, votedOn });
+}
+
+function writeVoteText(
+  writer: Writer,
+  { chainId, phase, votedOn }: { readonly chainId: Digest; readonly phase: VotePhase; readonly votedOn: VotedOn },
+): void {
+  const { view, height, digest } = votedOn;
+  writer.raw(domainTag('vote')).fixed(chainId, DIGEST_BYTES).u8(PHASE_NUMBER[phase]).u64(view).u64(height).fixed(digest, DIGEST_BYTES);
 }
 
 export function encodeCertificate(certificate: Certificate): Uint8Array {
-  return new Writer(512)
-    .u64(certificate.view)
-    .u64(certificate.height)
-    .fixed(certificate.digest, DIGEST_BYTES)
-    .list(certificate.votes, (w, vote) => w.text(vote.node).bytes(vote.signature))
-    .finish();
+  return encodeShort(writeCertificate, certificate);
+}
+
+function writeCertificate(writer: Writer, { view, height, digest, votes }: Certificate): void {
+  writer.u64(view).u64(height).fixed(digest, DIGEST_BYTES).list(votes, writeSignature);
+}
+
+function writeSignature(writer: Writer, { node, signature }: Certificate['votes'][number]): void {
+  writer.text(node).bytes(signature);
 }
 
 export function readCertificate(reader: Reader): Certificate {

@@ -8,10 +8,11 @@ import {
   DecodeError,
   DIGEST_BYTES,
   type Digest,
+  domainTag,
+  encodeShort,
   NAME_BYTES_MAX,
   type Reader,
   SIGNATURE_BYTES_MAX,
-  tagged,
   VALIDATORS_MAX,
   Writer,
 } from '../../node/format/index.ts';
@@ -194,8 +195,12 @@ export function signingBytes(chainId: Digest, message: Unsigned<Vote> | Unsigned
     case 'checkpoint':
       return voteSigningBytes(chainId, message.kind, message);
     default:
-      return tagged('engine-message', chainId, writePlain(new Writer(256), message).finish());
+      return encodeShort(writePlainText, { chainId, message });
   }
+}
+
+function writePlainText(writer: Writer, { chainId, message }: { readonly chainId: Digest; readonly message: Unsigned<Plain> }): void {
+  writePlain(writer.raw(domainTag('engine-message')).raw(chainId), message);
 }
 
 export function encodeMessage(message: Message): Uint8Array {
@@ -203,14 +208,7 @@ export function encodeMessage(message: Message): Uint8Array {
     case 'prepare':
     case 'commit':
     case 'checkpoint':
-      return new Writer(192)
-        .u8(KIND_NUMBER[message.kind])
-        .text(message.node)
-        .u64(message.view)
-        .u64(message.height)
-        .fixed(message.digest, DIGEST_BYTES)
-        .bytes(message.signature)
-        .finish();
+      return encodeShort(writeVote, message);
     case 'committed':
       return new Writer(512).u8(KIND_NUMBER.committed).bytes(encodeCertificate(message.certificate)).finish();
     case 'prePrepare':
@@ -221,6 +219,10 @@ export function encodeMessage(message: Message): Uint8Array {
     default:
       return writePlain(new Writer(1024), message).bytes(message.signature).finish();
   }
+}
+
+function writeVote(writer: Writer, { kind, node, view, height, digest, signature }: Vote): void {
+  writer.u8(KIND_NUMBER[kind]).text(node).u64(view).u64(height).fixed(digest, DIGEST_BYTES).bytes(signature);
 }
 
 /** True for the kinds that carry certificates of many views, told by the first byte. */

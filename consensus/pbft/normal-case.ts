@@ -121,7 +121,7 @@ export function advance(replica: Replica): void {
 function lead(replica: Replica): void {
   const height = nextHeight(replica);
   if (replica.slot.proposal || replica.slot.building) return;
-  const earlier = replica.proposed.get(placeKey({ height, view: replica.view }));
+  const earlier = replica.proposed.size === 0 ? undefined : replica.proposed.get(placeKey({ height, view: replica.view }));
   const bound = earlier?.digest ?? replica.slot.binding?.digest;
   if (bound) {
     const body = replica.slot.bodies.get(toHex(bound)) ?? replica.slot.executions.get(toHex(bound));
@@ -176,7 +176,7 @@ function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): vo
     persist(replica, { kind: 'proposed', height, view, digest, signature: message.signature });
   }
   const frame = encodeMessage(message);
-  replica.slot.proposal = { view, height, digest, proposal, frame };
+  replica.slot.proposal = { view, height, digest, proposal, frame, prepareSigned: false, commitSigned: false };
   replica.proposals++;
   replica.out.push({ kind: 'broadcast', bytes: frame });
 }
@@ -190,6 +190,7 @@ function acceptProposal(replica: Replica): void {
   const { view } = replica;
   const primary = primaryOf(replica, view);
   if (replica.slot.proposal || primary === replica.self) return;
+  if (replica.signed.size === 0 && !replica.slot.binding?.digest && !replica.book.hasProposals) return; // as between two blocks
   const bound = ownVote(replica, 'prepare', { height, view })?.digest ?? replica.slot.binding?.digest;
   const message = replica.book.proposal(primary, { height, view });
   const digest = bound ?? message?.digest;
@@ -200,14 +201,16 @@ function acceptProposal(replica: Replica): void {
   const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined;
   const proposal = held?.proposal ?? sent;
   if (!proposal) return;
-  replica.slot.proposal = { view, height, digest, proposal, frame: undefined };
+  replica.slot.proposal = { view, height, digest, proposal, frame: undefined, prepareSigned: false, commitSigned: false };
   ensureExecuted(replica, digest, proposal, held ? replica.self : primary, bound === undefined && !held);
 }
 
 /** Sends Prepare for the proposal of this view once our own execution agrees with it. */
 function prepare(replica: Replica): void {
   const { proposal } = replica.slot;
-  if (!proposal || !hasExecuted(replica, proposal.digest) || ownVote(replica, 'prepare', proposal)) return;
+  if (!proposal || proposal.prepareSigned || !hasExecuted(replica, proposal.digest)) return;
+  proposal.prepareSigned = true;
+  if (ownVote(replica, 'prepare', proposal)) return;
   keepBody(replica, proposal.height, proposal.digest, proposal.proposal);
   castVote(replica, 'prepare', proposal, proposal.digest);
 }
@@ -217,9 +220,11 @@ function prepare(replica: Replica): void {
  */
 function commit(replica: Replica): void {
   const { proposal } = replica.slot;
-  if (!proposal || ownVote(replica, 'commit', proposal) || !hasExecuted(replica, proposal.digest)) return;
+  if (!proposal || proposal.commitSigned) return;
   const votes = replica.book.votes('prepare', proposal, proposal.digest);
-  if (votes.length < replica.quorum) return;
+  if (votes.length < replica.quorum || !hasExecuted(replica, proposal.digest)) return;
+  proposal.commitSigned = true;
+  if (ownVote(replica, 'commit', proposal)) return;
   replica.slot.prepared = certificateOf(votes);
   persist(replica, { kind: 'prepared', certificate: replica.slot.prepared });
   castVote(replica, 'commit', proposal, proposal.digest);

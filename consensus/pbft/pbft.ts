@@ -39,7 +39,7 @@ import {
   setValidators,
   tryDecode,
 } from './replica.ts';
-import { isSigned, noteValid, signaturesOf } from './verdicts.ts';
+import { isSignedBy, noteValid, signaturesOf } from './verdicts.ts';
 import { advanceViewChange, onNewView, onViewChange, reopenView, repeatViewChange, startViewChange, viewTimeoutMs } from './view-change.ts';
 
 /** Proofs of double votes reported per height. */
@@ -187,11 +187,7 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !isSignerAhead(replica, message) ? 'reject' : 'ignore');
     return;
   }
-  const signed =
-    message.kind === 'viewChange'
-      ? isSigned(replica, message, bytes)
-      : replica.crypto.verify(validator.suite, validator.publicKey, signingBytes(replica.chainId, message), message.signature);
-  if (!signed) {
+  if (!isSignedBy(replica, validator, message, bytes)) {
     drop(replica, 'PBFT_SIGNATURE_INVALID', from, isSignerLevel(replica, message) ? 'reject' : 'ignore');
     return;
   }
@@ -245,9 +241,7 @@ function isKnown(replica: Replica, message: Message): boolean {
     case 'prepare':
     case 'commit':
     case 'checkpoint':
-      return replica.book
-        .votes(message.kind, message, message.digest)
-        .some((vote) => vote.node === message.node && equalBytes(vote.signature, message.signature));
+      return replica.book.holds(message);
     case 'prePrepare': {
       const held = replica.book.proposal(message.node, message);
       return held !== undefined && equalBytes(held.digest, message.digest);

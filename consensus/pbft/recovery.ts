@@ -67,12 +67,15 @@ function answerIntervalMs(replica: Replica): number {
 /** Notes what a signed message shows of its sender: it has `height` final and is in `view`. */
 export function noteClaim(replica: Replica, node: string, { height, view }: Place): void {
   const held = replica.claims.get(node);
+  if (held && held.height >= height && held.view >= view) return;
   replica.claims.set(node, { height: Math.max(held?.height ?? 0, height), view: Math.max(held?.view ?? 0, view) });
 }
 
 /** Asks for sync when f+1 validators, so at least one honest, are further on and stay so. */
 export function advanceSync(replica: Replica): void {
-  const ahead = [...replica.claims].filter(([node, claim]) => node !== replica.self && claim.height > replica.height);
+  const ahead = isAnyoneAhead(replica)
+    ? [...replica.claims].filter(([node, claim]) => node !== replica.self && claim.height > replica.height)
+    : [];
   if (ahead.length <= replica.faults || replica.slot.committing) {
     replica.laggingSinceMs = undefined;
     return;
@@ -85,6 +88,11 @@ export function advanceSync(replica: Replica): void {
     heights[replica.faults]!, // at least one honest validator has this height
     ahead.map(([node]) => node),
   );
+}
+
+function isAnyoneAhead({ claims, height }: Replica): boolean {
+  for (const claim of claims.values()) if (claim.height > height) return true;
+  return false;
 }
 
 /** Repeats what others may have missed; called on every tick. */

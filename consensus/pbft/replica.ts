@@ -3,7 +3,7 @@
  * Views run on over heights (PBFT §4.4): a new height stays with the primary that served the last one. Effects gather in `out`.
  */
 import { type Digest, equalBytes, faultsMax, quorumSize, tagged, toHex, utf8, type Validator } from '../../node/format/index.ts';
-import { type Certificate, decodeCertificate, type Place, type VotePhase } from './certificates.ts';
+import { type Certificate, decodeCertificate, type Place, type VotePhase, voteSigningBytes } from './certificates.ts';
 import {
   type Effect,
   ENGINE_LIMITS,
@@ -26,7 +26,10 @@ export interface Replica {
   readonly self: string;
   readonly crypto: EngineCrypto;
   readonly limits: EngineLimits;
+  /** Sorted by node id. */
   validators: readonly Validator[];
+  /** The list that they came in. */
+  given: readonly Validator[] | undefined;
   byNode: ReadonlyMap<string, Validator>;
   quorum: number;
   faults: number;
@@ -58,6 +61,8 @@ export interface Replica {
   readonly claims: Map<string, Place>;
   readonly verdicts: Verdicts;
   readonly validVotes: ValidVotes;
+  /** The last text signed of each phase: the votes of all validators for one block share it. */
+  readonly voteTexts: Map<VotePhase, Place & { readonly digest: Digest; readonly bytes: Uint8Array }>;
   /** When each peer was last helped, ms. */
   readonly helpedAt: Map<string, number>;
   /** Validators whose status names a view above ours, and since when the same one, ms. */
@@ -109,6 +114,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     crypto,
     limits,
     validators: [],
+    given: undefined,
     byNode: new Map(),
     quorum: 0,
     faults: 0,
@@ -128,6 +134,7 @@ export function createReplica(start: EngineStart, crypto: EngineCrypto): Replica
     claims: new Map(),
     verdicts: new Map(),
     validVotes: new Map(),
+    voteTexts: new Map(),
     helpedAt: new Map(),
     above: new Map(),
     joinedAt: new Map(),
@@ -164,6 +171,8 @@ export function setValidators(replica: Replica, validators: readonly Validator[]
   const before = replica.byNode;
   replica.verdicts.clear();
   replica.validVotes.clear();
+  if (validators === replica.given) return; // the same list, as after most blocks
+  replica.given = validators;
   replica.validators = [...validators].sort((a, b) => (a.node < b.node ? -1 : 1));
   replica.byNode = new Map(replica.validators.map((validator) => [validator.node, validator]));
   replica.quorum = quorumSize(replica.validators.length);
@@ -229,7 +238,17 @@ export const placeKey = ({ height, view }: Place) => `${height} ${view}`;
 export const voteKey = (phase: VotePhase, place: Place) => `${phase} ${placeKey(place)}`;
 
 export function ownVote(replica: Replica, phase: VotePhase, place: Place): Vote | undefined {
-  return replica.signed.get(voteKey(phase, place));
+  return replica.signed.size === 0 ? undefined : replica.signed.get(voteKey(phase, place));
+}
+
+/** The bytes that a vote for `digest` signs, made once for the votes of all validators. */
+export function voteText(replica: Replica, phase: VotePhase, votedOn: Place & { readonly digest: Digest }): Uint8Array {
+  const { view, height, digest } = votedOn;
+  const held = replica.voteTexts.get(phase);
+  if (held && held.height === height && held.view === view && equalBytes(held.digest, digest)) return held.bytes;
+  const bytes = voteSigningBytes(replica.chainId, phase, votedOn);
+  replica.voteTexts.set(phase, { view, height, digest, bytes });
+  return bytes;
 }
 
 /**
@@ -243,11 +262,12 @@ export function castVote(replica: Replica, phase: VotePhase, { height, view }: P
     if (!equalBytes(earlier.digest, digest)) note(replica, 'PBFT_SECOND_VOTE_REFUSED', { phase, height, view });
     return;
   }
-  const unsigned = { kind: phase, view, height, digest, node: replica.self } as const;
-  const vote: Vote = { ...unsigned, signature: replica.crypto.sign(signingBytes(replica.chainId, unsigned)) };
+  const signature = replica.crypto.sign(voteText(replica, phase, { view, height, digest }));
+  const vote: Vote = { kind: phase, view, height, digest, node: replica.self, signature };
   replica.signed.set(key, vote);
-  persist(replica, { kind: 'vote', vote });
-  replica.out.push({ kind: 'broadcast', bytes: encodeMessage(vote) });
+  const frame = encodeMessage(vote);
+  persist(replica, { kind: 'vote', vote, frame });
+  replica.out.push({ kind: 'broadcast', bytes: frame });
   replica.book.addVote(mint(vote)); // our own signature needs no check
 }
 
@@ -277,7 +297,8 @@ export function requestExecution(replica: Replica, { digest, proposal, from, fre
 
 /** True when our own execution of `digest` agreed with its header and it stands on the last final block. */
 export function hasExecuted(replica: Replica, digest: Digest): boolean {
-  const execution = replica.slot.executions.get(toHex(digest));
+  const { executions } = replica.slot;
+  const execution = executions.size === 0 ? undefined : executions.get(toHex(digest));
   return execution?.state === 'agreed' && execution.parent !== undefined && equalBytes(execution.parent, replica.digest);
 }
 

@@ -32,6 +32,9 @@ export interface Proposal extends Place {
   readonly proposal: Uint8Array;
   /** The frame to repeat, at its primary only. */
   readonly frame: Uint8Array | undefined;
+  /** Our vote of each phase stands among those signed: looked up no more. */
+  prepareSigned: boolean;
+  commitSigned: boolean;
 }
 
 /** A block that the shell has built here. */

@@ -2,11 +2,11 @@
  * Verdicts on what comes again and again while views change: certificates and the view changes around them. A repetition costs a hash
  * instead of a quorum of signatures. They hold for one validator set, so they go with every final block.
  */
-import { equalBytes, toByteText, toHex } from '../../node/format/index.ts';
+import { equalBytes, toByteText, toHex, type Validator } from '../../node/format/index.ts';
 import { type Certificate, commitCertificateFault, prepareCertificateFault, encodeCertificate, voteSigningBytes } from './certificates.ts';
 import type { EngineCrypto, SignatureCheck } from '../engine.ts';
-import { holdsCertificates, type NewView, signingBytes, type ViewChange } from './messages.ts';
-import { type Replica, tryDecode } from './replica.ts';
+import { type Committed, holdsCertificates, type Message, type NewView, signingBytes, type ViewChange } from './messages.ts';
+import { type Replica, tryDecode, voteText } from './replica.ts';
 
 /** Verdicts kept, about 200 bytes each; past it all go, and the next repetition is judged anew. */
 export const VERDICTS_MAX = 16_384;
@@ -173,4 +173,23 @@ export function isSigned(replica: Replica, message: ViewChange, bytes: Uint8Arra
     return oncePerVote(replica).verify(suite, publicKey, signed, message.signature) ? undefined : 'signature does not verify';
   });
   return fault === undefined;
+}
+
+/** True when this validator signed a message; `bytes` are its encoding. */
+export function isSignedBy(
+  replica: Replica,
+  { suite, publicKey }: Validator,
+  message: Exclude<Message, Committed>,
+  bytes: Uint8Array,
+): boolean {
+  switch (message.kind) {
+    case 'viewChange':
+      return isSigned(replica, message, bytes);
+    case 'prepare':
+    case 'commit':
+    case 'checkpoint':
+      return replica.crypto.verify(suite, publicKey, voteText(replica, message.kind, message), message.signature);
+    default:
+      return replica.crypto.verify(suite, publicKey, signingBytes(replica.chainId, message), message.signature);
+  }
 }

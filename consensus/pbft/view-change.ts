@@ -85,7 +85,7 @@ export function onViewChange(replica: Replica, message: Verified<ViewChange>, fr
 
 /** Everything view changes can do in the present state: join f+1 others, and as primary of the new view start it. */
 export function advanceViewChange(replica: Replica): void {
-  if (!mayVote(replica)) return;
+  if (!mayVote(replica) || !replica.book.hasViewChanges) return; // as most of the time
   const ahead = replica.book.viewChanges().filter((message) => message.view > replica.view && message.node !== replica.self);
   if (ahead.length > replica.faults) startViewChange(replica, Math.min(...ahead.map((message) => message.view)));
   if (!replica.changing) return;

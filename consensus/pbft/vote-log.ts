@@ -2,7 +2,7 @@
  * The vote log: the replica's only memory of what it signed. Records are written before what they describe leaves, so replaying them
  * brings the replica back to its view, its prepared certificate and every digest it is bound to. Replay is idempotent.
  */
-import { decodeAll, DecodeError, DIGEST_BYTES, type Digest, SIGNATURE_BYTES_MAX, Writer } from '../../node/format/index.ts';
+import { decodeAll, DecodeError, DIGEST_BYTES, type Digest, encodeShort, SIGNATURE_BYTES_MAX, Writer } from '../../node/format/index.ts';
 import { type Certificate, encodeCertificate, readCertificate } from './certificates.ts';
 import { decodeMessage, encodeMessage, PROPOSAL_BYTES_MAX, type ViewChange, type Vote } from './messages.ts';
 
@@ -16,7 +16,8 @@ export type LogRecord =
   | { readonly kind: 'body'; readonly height: number; readonly digest: Digest; readonly proposal: Uint8Array }
   /** As primary: the one proposal signed for (height, view). */
   | { readonly kind: 'proposed'; readonly height: number; readonly view: number; readonly digest: Digest; readonly signature: Uint8Array }
-  | { readonly kind: 'vote'; readonly vote: Vote }
+  /** `frame` is its encoding, where that is at hand. */
+  | { readonly kind: 'vote'; readonly vote: Vote; readonly frame?: Uint8Array }
   | { readonly kind: 'prepared'; readonly certificate: Certificate }
   | { readonly kind: 'viewChange'; readonly message: ViewChange }
   /** A view entered, and the digest its new view binds `height` to. */
@@ -28,31 +29,49 @@ export type LogRecord =
 
 const NUMBER = { mark: 1, body: 2, proposed: 3, vote: 4, prepared: 5, viewChange: 6, entered: 7, floor: 8, excluded: 9 } as const;
 
+/** Bytes of a body's record beside the proposal. */
+const BODY_BYTES = 64;
+
 export function encodeRecord(record: LogRecord): Uint8Array {
-  const writer = new Writer(256).u8(NUMBER[record.kind]);
+  if (record.kind !== 'body') return encodeShort(writeRecord, record);
+  const writer = new Writer(BODY_BYTES + record.proposal.length);
+  writeRecord(writer, record);
+  return writer.finish();
+}
+
+function writeRecord(writer: Writer, record: LogRecord): void {
+  writer.u8(NUMBER[record.kind]);
   switch (record.kind) {
     case 'mark':
-      return writer.u64(record.stableCheckpoint).finish();
+      writer.u64(record.stableCheckpoint);
+      break;
     case 'body':
-      return writer.u64(record.height).fixed(record.digest, DIGEST_BYTES).bytes(record.proposal).finish();
+      writer.u64(record.height).fixed(record.digest, DIGEST_BYTES).bytes(record.proposal);
+      break;
     case 'proposed':
-      return writer.u64(record.height).u64(record.view).fixed(record.digest, DIGEST_BYTES).bytes(record.signature).finish();
+      writer.u64(record.height).u64(record.view).fixed(record.digest, DIGEST_BYTES).bytes(record.signature);
+      break;
     case 'vote':
-      return writer.bytes(encodeMessage(record.vote)).finish();
+      writer.bytes(record.frame ?? encodeMessage(record.vote));
+      break;
     case 'prepared':
-      return writer.bytes(encodeCertificate(record.certificate)).finish();
+      writer.bytes(encodeCertificate(record.certificate));
+      break;
     case 'viewChange':
-      return writer.bytes(encodeMessage(record.message)).finish();
+      writer.bytes(encodeMessage(record.message));
+      break;
     case 'entered':
-      return writer
+      writer
         .u64(record.view)
         .u64(record.height)
-        .optional(record.digest, (w, digest) => w.fixed(digest, DIGEST_BYTES))
-        .finish();
+        .optional(record.digest, (w, digest) => w.fixed(digest, DIGEST_BYTES));
+      break;
     case 'floor':
-      return writer.u64(record.height).u64(record.view).finish();
+      writer.u64(record.height).u64(record.view);
+      break;
     case 'excluded':
-      return writer.bytes(record.publicKey).finish();
+      writer.bytes(record.publicKey);
+      break;
   }
 }
 
