@@ -131,6 +131,8 @@ class Driver implements ConsensusDriver {
   readonly #strangerReports: TokenBuckets;
   #framesRefused = 0;
   #tickDue = false;
+  /** What a tick brought before its turn began. */
+  #ofTick: readonly Effect[] = [];
   #working = false;
   #accepting = true;
   #state: 'created' | 'running' | 'stopping' | 'stopped' = 'created';
@@ -214,9 +216,18 @@ class Driver implements ConsensusDriver {
     return this.#inbox.dropped + this.#longFrames.dropped + this.#framesRefused;
   }
 
+  /** Of fifty ticks a second hardly any brings anything: one between two turns is stepped at once, and begins a turn for what it brought. */
   #tick(): void {
-    this.#tickDue = true;
-    this.#wake();
+    if (this.#turning || this.#state !== 'running') {
+      this.#tickDue = true;
+      return;
+    }
+    this.#ofTick = this.#engine.step(this.#tickInput());
+    if (this.#ofTick.length > 0) this.#wake();
+  }
+
+  #tickInput(): Extract<Input, { kind: 'tick' }> {
+    return { kind: 'tick', nowMs: Math.floor(this.#options.world.clock.monotonic()) };
   }
 
   #receive(from: string, bytes: Uint8Array): void {
@@ -245,7 +256,7 @@ class Driver implements ConsensusDriver {
   }
 
   #waiting(): boolean {
-    return this.#tickDue || this.#inputs.length > 0 || this.#inbox.count > 0 || this.#longFrames.isChecked;
+    return this.#tickDue || this.#ofTick.length > 0 || this.#inputs.length > 0 || this.#inbox.count > 0 || this.#longFrames.isChecked;
   }
 
   async #turns(): Promise<void> {
@@ -258,8 +269,9 @@ class Driver implements ConsensusDriver {
   async #turn(): Promise<void> {
     const { clock, timers } = this.#options.world;
     const beganMs = clock.monotonic();
-    const effects: Effect[] = [];
-    if (this.#tickDue) effects.push(...this.#engine.step({ kind: 'tick', nowMs: Math.floor(beganMs) }));
+    const effects: Effect[] = [...this.#ofTick];
+    this.#ofTick = [];
+    if (this.#tickDue) effects.push(...this.#engine.step(this.#tickInput()));
     this.#tickDue = false;
     for (const input of this.#inputs.splice(0, TURN_INPUTS_MAX)) effects.push(...this.#engine.step(input));
     let late = false;

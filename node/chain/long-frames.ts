@@ -57,7 +57,7 @@ export class LongFrames {
 
   /** Begins with the next frame, if none is under way; resolves when that one can be taken. */
   check(): Promise<void> | undefined {
-    const frame = this.#busy ? undefined : this.#waiting.take();
+    const frame = this.#busy || this.#waiting.count === 0 ? undefined : this.#waiting.take();
     if (!frame) return undefined;
     this.#busy = true;
     return this.#check(frame);

@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { ChainError } from '../errors/index.ts';
-import { concat, DecodeError, decodeAll, utf8, Writer } from '../format/index.ts';
+import { concat, DecodeError, decodeAll, utf8 } from '../format/index.ts';
 import type { AppendLog, LogLoss } from '../world.ts';
 import { crc32 } from './checksum.ts';
 import { fileError, guarded, openSynced, putFile, writeAt, writeSynced } from './files.ts';
@@ -27,6 +27,8 @@ const FRAME_MAGIC = 0xf7a3c51b;
 /** magic u32, body length u32, sequence u64, CRC of these u32, CRC of the body u32. */
 const FRAME_HEADER_BYTES = 24;
 const FRAME_END = 0xa5;
+/** Before a list and each of its records. */
+const COUNT_BYTES = 4;
 /** A disk writes a sector whole or not at all. */
 const SECTOR_BYTES = 512;
 
@@ -204,10 +206,26 @@ function allZero(file: Uint8Array, from: number, to: number): boolean {
 }
 
 function encodeFrame(records: readonly Uint8Array[], sequence: number): Uint8Array {
-  const body = new Writer(4096).list(records, (w, record) => w.bytes(record)).finish();
-  const start = new Writer(32).u32(FRAME_MAGIC).u32(body.length).u64(sequence).finish();
-  const header = new Writer(32).fixed(start, 16).u32(crc32(start)).u32(crc32(body)).finish();
-  return concat(header, body, Uint8Array.of(FRAME_END));
+  let bodyBytes = COUNT_BYTES;
+  for (const record of records) bodyBytes += COUNT_BYTES + record.length;
+  const bodyEnd = FRAME_HEADER_BYTES + bodyBytes;
+  const frame = new Uint8Array(bodyEnd + 1);
+  const view = new DataView(frame.buffer);
+  let at = FRAME_HEADER_BYTES;
+  view.setUint32(at, records.length);
+  at += COUNT_BYTES;
+  for (const record of records) {
+    view.setUint32(at, record.length);
+    frame.set(record, at + COUNT_BYTES);
+    at += COUNT_BYTES + record.length;
+  }
+  view.setUint32(0, FRAME_MAGIC);
+  view.setUint32(4, bodyBytes);
+  view.setBigUint64(8, BigInt(sequence));
+  view.setUint32(16, crc32(frame.subarray(0, 16)));
+  view.setUint32(20, crc32(frame.subarray(FRAME_HEADER_BYTES, bodyEnd)));
+  frame[bodyEnd] = FRAME_END;
+  return frame;
 }
 
 class FileVoteLog implements VoteLog {
