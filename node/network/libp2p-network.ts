@@ -24,8 +24,9 @@ import { askOnce, VISIT_PROTOCOL, VISIT_TIMEOUT_MS, VisitDesk, type VisitHandler
 
 const CHANNELS = ['votes', 'bulk'] as const;
 const PROTOCOL = { votes: '/tracemill/votes/1', bulk: '/tracemill/bulk/1' } as const;
-/** How often missing links are looked at. */
+/** How often missing links are looked at, and how many of these looks it takes to look at idle connections. */
 const SWEEP_MS = 100;
+const SWEEPS_PER_CLEANING = 10;
 /** From opening a stream to the other side's hello. */
 export const HELLO_TIMEOUT_MS = 8_000;
 /** The node with the higher id waits this long for the other to dial. */
@@ -93,6 +94,7 @@ class RealNetwork implements Libp2pNetwork, Gate {
   };
   #libp2p!: Libp2p;
   #stopSweep: (() => void) | undefined;
+  #sweeps = 0;
   #running = false;
 
   constructor(options: Libp2pNetworkOptions, transportKey: Uint8Array, ownId: PeerId) {
@@ -379,11 +381,12 @@ class RealNetwork implements Libp2pNetwork, Gate {
       else if (now > until) link.abort('PEER_TIMEOUT');
     }
     for (const peer of this.#peers.values()) {
-      for (const link of [...peer.links.values()]) link.nudge(now);
+      for (const link of peer.links.values()) link.nudge(now);
+      if (peer.links.size === CHANNELS.length) continue;
       if (this.#quiet || peer.dialling || now < peer.nextDialMs || this.#penalties.isCutOff(peer.node, now)) continue;
       if (this.#missing(peer).length > 0) void this.#dial(peer);
     }
-    this.#closeIdleConnections();
+    if (this.#sweeps++ % SWEEPS_PER_CLEANING === 0) this.#closeIdleConnections();
   }
 
   /** Channels without a link, open or greeting: dialling beside a slow hello would only slow it further. */

@@ -15,11 +15,39 @@ export const realTimers: Timers = {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },
-  every: (ms, run) => {
-    const timer = setInterval(run, ms);
-    return () => clearInterval(timer);
-  },
+  every,
 };
+
+interface Pulse {
+  readonly runs: Set<() => void>;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** By period, ms. */
+const pulses = new Map<number, Pulse>();
+
+/** What has one period runs together, the first time after that or less: an idle node is woken once for all of it. */
+function every(ms: number, run: () => void): () => void {
+  const own = (): void => run(); // the same function twice is two runs
+  const pulse = pulses.get(ms) ?? startPulse(ms);
+  pulse.runs.add(own);
+  return () => {
+    pulse.runs.delete(own);
+    if (pulse.runs.size > 0 || pulses.get(ms) !== pulse) return;
+    clearInterval(pulse.timer);
+    pulses.delete(ms);
+  };
+}
+
+function startPulse(ms: number): Pulse {
+  const runs = new Set<() => void>();
+  const timer = setInterval(() => {
+    for (const run of runs) run();
+  }, ms);
+  const pulse = { runs, timer };
+  pulses.set(ms, pulse);
+  return pulse;
+}
 
 /**
  * Short requests are cut from a pool drawn this many bytes at a time: a draw costs as much for twelve bytes as for thousands, and each API
