@@ -161,7 +161,8 @@ export function createSigningBytes(): (transactionId: Digest) => Uint8Array {
       room = new Uint8Array(SIGNING_BYTES_TOGETHER * length);
       at = 0;
     }
-    const bytes = room.subarray(at, (at += length));
+    const bytes = room.subarray(at, at + length);
+    at += length;
     bytes.set(tag);
     bytes.set(transactionId, tag.length);
     return bytes;
