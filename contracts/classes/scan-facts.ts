@@ -2,7 +2,7 @@
  * What a scan has met of the facts and the key of a record, as spans in numbered slots (scan-plan.ts), and the texts they become in the
  * end.
  */
-import { canonicalDecimal, canonicalTime, isDecimal, UNAVAILABLE, utf8 } from '../../node/format/index.ts';
+import { canonicalDecimal, canonicalTime, isDecimal, roomFor, UNAVAILABLE, utf8 } from '../../node/format/index.ts';
 import type { LinkFact, MaterialFact, RecordFacts } from './facts.ts';
 import { type KeyPart, NO_SLOT, type ScanPlan, type ValuePart } from './scan-plan.ts';
 import { canonicalTimeAt, isTextAt, QUOTE, textOf, timeAt } from './scan-text.ts';
@@ -235,21 +235,6 @@ export class FactSlots {
     return out.subarray(0, at);
   }
 }
-
-/** Keys are short and soon gone: many share one array. */
-function roomFor(length: number): Uint8Array {
-  if (length > ROOM_BYTES) return new Uint8Array(length);
-  if (roomUsed + length > ROOM_BYTES) {
-    room = new Uint8Array(ROOM_BYTES);
-    roomUsed = 0;
-  }
-  roomUsed += length;
-  return room.subarray(roomUsed - length, roomUsed);
-}
-
-const ROOM_BYTES = 16_384;
-let room = new Uint8Array(ROOM_BYTES);
-let roomUsed = 0;
 
 function textsOf(text: string | undefined): readonly string[] {
   return text === undefined ? [] : [text];

@@ -202,6 +202,37 @@ export function encodeShort<T>(write: (writer: Writer, value: T) => void, value:
   }
 }
 
+/** As encodeShort, of what is let go with the block that wrote it. */
+export function encodeBrief<T>(write: (writer: Writer, value: T) => void, value: T): Uint8Array {
+  const writer = takeSpareWriter();
+  try {
+    write(writer, value);
+    const written = writer.view();
+    const bytes = roomFor(written.length);
+    bytes.set(written);
+    return bytes;
+  } finally {
+    giveBackWriter(writer);
+  }
+}
+
+const ROOM_BYTES = 16_384;
+/** What is longer has memory of its own. */
+const ROOM_PART_BYTES_MAX = 2_048;
+let room = new Uint8Array(ROOM_BYTES);
+let roomUsed = 0;
+
+/** Memory for what is short and soon gone: many share one array, which stays as long as any of them, and is sent whole to another thread. */
+export function roomFor(length: number): Uint8Array {
+  if (length > ROOM_PART_BYTES_MAX) return new Uint8Array(length);
+  if (roomUsed + length > ROOM_BYTES) {
+    room = new Uint8Array(ROOM_BYTES);
+    roomUsed = 0;
+  }
+  roomUsed += length;
+  return room.subarray(roomUsed - length, roomUsed);
+}
+
 function checkInteger(value: number, max: number): void {
   if (!Number.isSafeInteger(value) || value < 0 || value > max)
     throw new RangeError(`Cannot encode ${value}: expected an integer from 0 to ${max}`);

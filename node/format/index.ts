@@ -20,7 +20,18 @@ export {
   utf8,
   wellFormed,
 } from './bytes.ts';
-export { decodeAll, DecodeError, encodeShort, giveBackWriter, readBytes, Reader, takeSpareWriter, writeBytes, Writer } from './codec.ts';
+export {
+  decodeAll,
+  DecodeError,
+  encodeShort,
+  giveBackWriter,
+  readBytes,
+  Reader,
+  roomFor,
+  takeSpareWriter,
+  writeBytes,
+  Writer,
+} from './codec.ts';
 export {
   type Crypto,
   type Digest,

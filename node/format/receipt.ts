@@ -15,7 +15,7 @@
  *
  * `records` emits nothing: its events are derived from its results, and stand where its calls do (receiptEvents).
  */
-import { DecodeError, decodeAll, encodeShort, readBytes, Reader, writeBytes, type Writer } from './codec.ts';
+import { DecodeError, decodeAll, encodeBrief, readBytes, Reader, writeBytes, type Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
 import { decodeRecordResults, isRecordResults, recordEventData, recordEventsOf, type RecordResult } from './record-results.ts';
 import { NAME_BYTES_MAX, TRANSACTION_CALLS_MAX } from './transaction.ts';
@@ -70,7 +70,7 @@ export function encodeReceipt(receipt: Receipt): Uint8Array {
   const isWhole = isOk ? code === 'OK' && detail.length === 0 && failedCall === 0 : code !== 'OK' && results.length + events.length === 0;
   const fault = isWhole ? faultOf(receipt) : 'its parts contradict its status';
   if (fault !== undefined) throw new RangeError(`Cannot encode a receipt: ${fault}`);
-  return encodeShort(writeReceipt, receipt);
+  return encodeBrief(writeReceipt, receipt);
 }
 
 function writeReceipt(writer: Writer, receipt: Receipt): void {

@@ -16,7 +16,7 @@
  * A stored record is version 1, and what is stored, amended or withdrawn stands where the receipt stands.
  */
 import { toHex } from './bytes.ts';
-import { DecodeError, decodeAll, encodeShort, type Reader, type Writer } from './codec.ts';
+import { DecodeError, decodeAll, encodeBrief, type Reader, type Writer } from './codec.ts';
 import { DIGEST_BYTES, type Digest } from './crypto.ts';
 import { encodeJson, type JsonObject } from './json.ts';
 import { DIGEST_ALGORITHM, RECORDS_PER_CALL_MAX } from './record.ts';
@@ -64,7 +64,7 @@ export interface RecordEvent {
 export function encodeRecordResults(results: readonly RecordResult[]): Uint8Array {
   const fault = faultOf(results);
   if (fault !== undefined) throw new RangeError(`Cannot encode results of records: ${fault}`);
-  return encodeShort(writeResults, results);
+  return encodeBrief(writeResults, results);
 }
 
 function writeResults(writer: Writer, results: readonly RecordResult[]): void {

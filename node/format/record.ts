@@ -8,7 +8,7 @@
  * - Content and source stand once, in the call that wrote them; the state holds a RecordVersion, which binds them by digest and says where they are.
  */
 import { toHex, utf8 } from './bytes.ts';
-import { DecodeError, decodeAll, encodeShort, type Reader, Writer } from './codec.ts';
+import { DecodeError, decodeAll, encodeBrief, type Reader, Writer } from './codec.ts';
 import { type Crypto, DIGEST_BYTES, type Digest, hashTagged, hashWritten } from './crypto.ts';
 import { encodeContent, type TextStruct, type TextTree } from './content.ts';
 import { canonicalJson, encodeJson } from './json.ts';
@@ -263,7 +263,7 @@ function readSourceText(reader: Reader): string {
 }
 
 export function encodeRecordVersion(record: Omit<RecordVersion, 'version'>): Uint8Array {
-  return encodeShort(writeRecordVersion, record);
+  return encodeBrief(writeRecordVersion, record);
 }
 
 function writeRecordVersion(writer: Writer, record: Omit<RecordVersion, 'version'>): void {
