@@ -98,7 +98,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: '    for (const block of unsaved) {\n',
     to: '    for (const block of unsaved.slice(unsaved.length)) {\n',
     test: TEST,
-    only: 'whose write fails',
+    only: 'blocks in memory alone',
   },
   {
     name: 'blocks without records never come to the store of the query index',
