@@ -3,10 +3,12 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const INDEX = 'node/records/query-index.ts';
 const SEGMENTS = 'node/records/query/segments.ts';
+const SEGMENT = 'node/records/query/segment.ts';
 const DIRECTORY = 'node/records/query/directory.ts';
 const FEEDER_TEST = 'test/unit/node/records/feeder.test.ts';
 const FACTS_TEST = 'test/unit/node/ledger/record-facts.test.ts';
 const TEST = 'test/unit/node/records/query-segments.test.ts';
+const POSTINGS_TEST = 'test/unit/node/records/query-postings.test.ts';
 const MEMORY_TEST = 'test/unit/node/records/query-memory.test.ts';
 
 export const plantedIndex: readonly PlantedBug[] = [
@@ -96,7 +98,7 @@ export const plantedIndex: readonly PlantedBug[] = [
     from: '    for (const block of unsaved) {\n',
     to: '    for (const block of unsaved.slice(unsaved.length)) {\n',
     test: TEST,
-    only: 'whose write fails',
+    only: 'blocks in memory alone',
   },
   {
     name: 'blocks without records never come to the store of the query index',
@@ -121,6 +123,27 @@ export const plantedIndex: readonly PlantedBug[] = [
     to: 'void lacking;',
     test: FEEDER_TEST,
     only: 'in memory alone',
+  },
+  {
+    name: 'a search by link misses the reports that materials name',
+    file: SEGMENT,
+    from: 'if (value.startsWith(REPORT_LINK)) markItems(',
+    to: 'if (value === REPORT_LINK) markItems(',
+    test: POSTINGS_TEST,
+  },
+  {
+    name: 'a link is found by its id, whatever its type',
+    file: SEGMENT,
+    from: 'id = value.startsWith(start) ? column.codeOf(value.slice(start.length)) : 0;',
+    to: 'id = column.codeOf(value.slice(start.length));',
+    test: POSTINGS_TEST,
+  },
+  {
+    name: 'a text of a closed segment is taken for one that it ends with',
+    file: 'node/records/query/columns.ts',
+    from: 'if (end - start === wanted.length && this.#endsIn(wanted, end))',
+    to: 'if (this.#endsIn(wanted, end))',
+    test: POSTINGS_TEST,
   },
   {
     name: 'a search misses the segments that are in no group yet',

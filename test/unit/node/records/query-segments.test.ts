@@ -261,19 +261,35 @@ test('a block whose write fails and turns out to be stored, at whatever batch, i
   }
 });
 
-test('a block that ends with its segment and turns out to be stored is in the index once', async () => {
+/** Two blocks of which the second, whose write fails, ends with its segment. */
+async function failedAtEnd(storesFailed: boolean) {
   const rows = blocks.flat().filter(({ row }) => row.record.version === 1);
   const versions = (from: number, to: number) => rows.slice(from, to).map(({ row }) => row);
   const store = new CrashStore();
   const index = createRecordIndex(store, crypto);
   await index.applyBlock(1, timestampMs(1), versions(0, 100));
-  store.storesFailed = true;
+  store.storesFailed = storesFailed;
   store.failAt = 0;
-  await assert.rejects(index.applyBlock(2, timestampMs(2), versions(100, SEGMENT_ROWS_MAX)), { code: 'STORE_FULL' });
-  assert.equal((await index.count({})).count, SEGMENT_ROWS_MAX);
-  assert.equal(index.height, 2);
-  await index.applyBlock(2, timestampMs(2), versions(100, SEGMENT_ROWS_MAX));
-  assert.equal((await index.count({})).count, SEGMENT_ROWS_MAX);
+  const second = (): Promise<void> => index.applyBlock(2, timestampMs(2), versions(100, SEGMENT_ROWS_MAX));
+  await assert.rejects(second(), { code: 'STORE_FULL' });
+  return { index, second };
+}
+
+for (const then of ['asked', 'fed again'] as const) {
+  test(`a block that ends with its segment and turns out to be stored is in the index once, ${then} next`, async () => {
+    const { index, second } = await failedAtEnd(true);
+    if (then === 'asked') assert.equal((await index.count({})).count, SEGMENT_ROWS_MAX);
+    if (then === 'asked') assert.equal(index.height, 2);
+    await second();
+    assert.equal((await index.count({})).count, SEGMENT_ROWS_MAX);
+  });
+}
+
+test('blocks in memory alone are found as before when the write of a later one fails', async () => {
+  const { index, second } = await failedAtEnd(false);
+  assert.deepEqual([(await index.count({})).count, index.height], [100, 1]);
+  await second();
+  assert.deepEqual([(await index.count({})).count, index.height], [SEGMENT_ROWS_MAX, 2]);
 });
 
 test('what stands in memory alone is written when the index is saved, and a start needs no block for it', async () => {
