@@ -300,7 +300,7 @@ export const plantedSegments: readonly PlantedBug[] = [
   },
   {
     name: 'a reader beside the store believes a file about which two disagree',
-    file: READER,
+    file: FORM,
     from: 'return salt === undefined || (told && !equalBytes(told, salt)) ? undefined',
     to: 'return salt === undefined || (told && number < 0) ? undefined',
     test: DAMAGE_TEST,

@@ -10,7 +10,7 @@
  * checked by its pieces alone. The end mark is not zero, so that a frame whose end never reached the disk can be told from one that was
  * changed there.
  */
-import { DecodeError, Reader, utf8, Writer } from '../../format/index.ts';
+import { DecodeError, equalBytes, Reader, utf8, Writer } from '../../format/index.ts';
 import type { Steps } from '../../pace/index.ts';
 import { crc32 } from '../checksum.ts';
 
@@ -150,6 +150,23 @@ export function segmentSeed(chainId: Uint8Array, salt: Uint8Array, number: numbe
   return crc32(new Writer(64).fixed(chainId, CHAIN_ID_BYTES).fixed(salt, SALT_BYTES).u32(number).finish());
 }
 
+/**
+ * The same as two files say it: the segment's own header and that of the next one, as far as each can be read. Undefined where neither
+ * belongs to the segment, or they disagree about it: then it is not read until the store has mended it.
+ */
+export function agreedSeed(
+  chainId: Uint8Array,
+  number: number,
+  own: SegmentHeader | undefined,
+  next: SegmentHeader | undefined,
+): number | undefined {
+  const isOf = (header: SegmentHeader, place: number) => header.number === place && equalBytes(header.chainId, chainId);
+  const stated = own && isOf(own, number) ? own.salt : undefined;
+  const told = next && isOf(next, number + 1) ? next.previous?.salt : undefined;
+  const salt = stated ?? told;
+  return salt === undefined || (told && !equalBytes(told, salt)) ? undefined : segmentSeed(chainId, salt, number);
+}
+
 /** CRC of what stands at `offset`: another for every offset, because CRC keeps different beginnings apart. */
 export function sumAt(seed: number, offset: number, bytes: Uint8Array): number {
   return crc32(bytes, (seed + offset) >>> 0);
@@ -224,10 +241,12 @@ export function checkFrame({ kind, height, payload }: Frame): void {
 export function parseHead(bytes: Uint8Array, seed: number, offset: number): FrameHead | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEAD_BYTES);
   if (view.getUint32(0) !== FRAME_MAGIC || view.getUint32(28) !== sumAt(seed, offset, bytes.subarray(0, 28))) return undefined;
+  const length = view.getUint32(12);
+  if (length > FRAME_PAYLOAD_BYTES_MAX) return undefined;
   return {
     kind: view.getUint8(4),
     height: (view.getUint32(4) % 2 ** 24) * U32 + view.getUint32(8),
-    length: view.getUint32(12),
+    length,
     before: view.getUint32(16),
     after: view.getUint32(20),
     tableSum: view.getUint32(24),

@@ -2,13 +2,12 @@
  * Reads a frame at once, for a thread that has nothing else to do while a contract waits for the answer. The checksums are those of
  * SegmentReader; what does not match is STORE_DAMAGED here too.
  */
-import { equalBytes } from '../../format/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';
 import type { FileDirectory } from '../../world.ts';
 import {
+  agreedSeed,
   FRAME_END,
   FRAME_HEAD_BYTES,
-  FRAME_PAYLOAD_BYTES_MAX,
   type Frame,
   frameBytes,
   type Location,
@@ -24,7 +23,6 @@ import {
   type SegmentHeader,
   segmentName,
   segmentOf,
-  segmentSeed,
   sumAt,
 } from './form.ts';
 import { damaged } from './reader.ts';
@@ -40,20 +38,14 @@ export function createReadNow(directory: Pick<FileDirectory, 'readNow'>, chainId
 
   function headerAt(number: number): SegmentHeader | undefined {
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
-    const header = directory.readNow(segmentName(number), 0, bytes) ? parseSegmentHeader(bytes)?.header : undefined;
-    return header?.number === number && equalBytes(header.chainId, chainId) ? header : undefined;
+    return directory.readNow(segmentName(number), 0, bytes) ? parseSegmentHeader(bytes)?.header : undefined;
   }
 
-  /** By the headers of the files; undefined where two of them disagree about a segment. */
   function seedOf(number: number): number | undefined {
     const held = seeds.get(number);
     if (held !== undefined) return held;
-    const own = headerAt(number)?.salt;
-    const stated = headerAt(number + 1)?.previous?.salt;
-    const salt = own ?? stated;
-    if (salt === undefined || (stated && !equalBytes(stated, salt))) return undefined;
-    const seed = segmentSeed(chainId, salt, number);
-    seeds.set(number, seed);
+    const seed = agreedSeed(chainId, number, headerAt(number), headerAt(number + 1));
+    if (seed !== undefined) seeds.set(number, seed);
     return seed;
   }
 
@@ -65,7 +57,7 @@ export function createReadNow(directory: Pick<FileDirectory, 'readNow'>, chainId
     const start = new Uint8Array(FRAME_HEAD_BYTES);
     if (!directory.readNow(segmentName(number), at, start)) return undefined;
     const head = parseHead(start, seed, at);
-    if (head === undefined || head.length > FRAME_PAYLOAD_BYTES_MAX) return undefined;
+    if (head === undefined) return undefined;
     const bytes = new Uint8Array(frameBytes(head.length));
     if (!directory.readNow(segmentName(number), at, bytes)) return undefined;
     const payloadFrom = prologueBytes(head.length);

@@ -3,12 +3,11 @@
  * every read from the disk, and only for the pieces that are asked for; what does not match is STORE_DAMAGED, never an answer.
  */
 import { ChainError } from '../../errors/index.ts';
-import { equalBytes } from '../../format/index.ts';
 import { BoundedMap } from '../../pace/bounded-map.ts';
 import type { DataFile, FileDirectory } from '../../world.ts';
 import {
+  agreedSeed,
   FRAME_HEAD_BYTES,
-  FRAME_PAYLOAD_BYTES_MAX,
   type Frame,
   type FrameHead,
   type Location,
@@ -24,7 +23,6 @@ import {
   type SegmentHeader,
   segmentName,
   segmentOf,
-  segmentSeed,
   SUM_STEP_BYTES,
   sumAt,
 } from './form.ts';
@@ -149,7 +147,7 @@ export class SegmentReader {
     const first = new Uint8Array(FIRST_READ_BYTES);
     await file.read(at, first);
     const head = parseHead(first, seed, at);
-    if (head === undefined || head.length > FRAME_PAYLOAD_BYTES_MAX) throw damaged(location);
+    if (head === undefined) throw damaged(location);
     const payloadFrom = prologueBytes(head.length);
     let table = first.subarray(FRAME_HEAD_BYTES, payloadFrom);
     if (payloadFrom > first.length) {
@@ -212,23 +210,17 @@ function letGo(segment: OpenSegment | undefined): void {
   if (segment.users === 0) segment.file.close().catch(() => undefined); // it was only read
 }
 
-/** As the files say it, for a thread that only reads. Where two disagree about a segment, it is not read until the store has mended it. */
+/** As the files say it, for a thread that only reads. */
 export function seedsIn(directory: FileDirectory, chainId: Uint8Array): SeedOf {
   const headerAt = async (number: number): Promise<SegmentHeader | undefined> => {
     const file = await directory.open(segmentName(number));
     try {
-      const header = file && (await readHeader(file))?.header;
-      return header?.number === number && equalBytes(header.chainId, chainId) ? header : undefined;
+      return file && (await readHeader(file))?.header;
     } finally {
       await file?.close();
     }
   };
-  return async (number) => {
-    const own = (await headerAt(number))?.salt;
-    const told = (await headerAt(number + 1))?.previous?.salt;
-    const salt = own ?? told;
-    return salt === undefined || (told && !equalBytes(told, salt)) ? undefined : segmentSeed(chainId, salt, number);
-  };
+  return async (number) => agreedSeed(chainId, number, await headerAt(number), await headerAt(number + 1));
 }
 
 type ReadHeader = ReturnType<typeof parseSegmentHeader>;

@@ -6,7 +6,6 @@ import type { DataFile } from '../../world.ts';
 import {
   FRAME_HEAD_BYTES,
   FRAME_MAGIC_BYTES,
-  FRAME_PAYLOAD_BYTES_MAX,
   frameBytes,
   type FrameHead,
   parseHead,
@@ -77,8 +76,7 @@ export async function* walkSegment(
 }
 
 async function headAt(window: Window, seed: number, at: number): Promise<FrameHead | undefined> {
-  const head = parseHead(await window.bytes(at, FRAME_HEAD_BYTES), seed, at);
-  return head && head.length <= FRAME_PAYLOAD_BYTES_MAX ? head : undefined;
+  return parseHead(await window.bytes(at, FRAME_HEAD_BYTES), seed, at);
 }
 
 /** Parts of the frame at `at` that are not what was written; `into` takes the payload. */
