@@ -291,6 +291,22 @@ export const plantedDoors: readonly PlantedBug[] = [
     only: 'what no dialect may leave out',
   },
   {
+    name: 'headers are not looked at where the query is one that came before',
+    file: 'api/rest/parameters.ts',
+    from: '!names.hasPath && !isGiven(names.headers, raw.headers)',
+    to: '!names.hasPath',
+    test: 'test/unit/api/rest/parameters.test.ts',
+    only: 'read before',
+  },
+  {
+    name: 'a query means to an operation what it meant to another',
+    file: 'api/rest/parameters.ts',
+    from: 'known?.route === declared',
+    to: 'known !== undefined',
+    test: 'test/unit/api/rest/parameters.test.ts',
+    only: 'read before',
+  },
+  {
     name: 'a file goes past the door of another room',
     file: 'node/peers/peering.ts',
     from: "'../ledger/index.ts'",
