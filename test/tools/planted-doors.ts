@@ -236,9 +236,9 @@ export const plantedDoors: readonly PlantedBug[] = [
   },
   {
     name: 'the refusal of an unreadable path carries no security headers',
-    file: 'api/rest/server.ts',
-    from: '      reply.headers(securityHeaders);\n      reply.raw',
-    to: '      reply.raw',
+    file: EXCHANGE,
+    from: 'reply.code(status).headers(securityHeaders).headers(headers)',
+    to: 'reply.code(status).headers(headers)',
     test: 'test/unit/api/rest/parameters.test.ts',
     only: 'percent-encoding',
   },
@@ -305,6 +305,14 @@ export const plantedDoors: readonly PlantedBug[] = [
     to: 'known !== undefined',
     test: 'test/unit/api/rest/parameters.test.ts',
     only: 'read before',
+  },
+  {
+    name: 'an answer of success carries no security headers',
+    file: EXCHANGE,
+    from: 'const list = [...securityHeaderList];',
+    to: 'const list = securityHeaderList.slice(0, 0);',
+    test: 'test/unit/api/rest/server.test.ts',
+    only: 'security headers',
   },
   {
     name: 'a file goes past the door of another room',
