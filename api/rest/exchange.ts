@@ -10,7 +10,7 @@ import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/index.ts';
 import type { Dialect, Head, Outcome } from '../dialects/index.ts';
 import { Gone } from './gone.ts';
-import { digestSteps, type Trace } from './handle.ts';
+import { answerDigestSteps, digestSteps, type Trace } from './handle.ts';
 import { refusalOf } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language } from './schema.ts';
@@ -163,7 +163,7 @@ export function createExchanges(context: ApiContext): Exchanges {
     if (outcome.kind === 'reply') {
       const { data, logged } = outcome.reply;
       if (logged?.parameters !== undefined) trace.parametersDigest = yield* digestSteps(context, logged.parameters);
-      trace.answerDigest = yield* digestSteps(context, { code: 'OK', data: logged?.answer ?? data ?? null });
+      trace.answerDigest = yield* answerDigestSteps(context, logged?.answer ?? data ?? null);
     }
     return yield* dialect.writeAnswer(outcome, head, language);
   }

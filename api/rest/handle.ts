@@ -16,6 +16,7 @@ import { readParameters, withoutHeaders } from './parameters.ts';
 import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language } from './schema.ts';
+import { SelfWritten } from './self-written.ts';
 import { canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
@@ -234,6 +235,14 @@ function answered(trace: Trace, reply: Reply, replayed?: boolean): Handled {
   return replayed === undefined ? { kind: 'reply', reply } : { kind: 'reply', reply, replayed };
 }
 
+/** Digest of code and data of an answer that is no refusal, as canonical JSON. */
+export function* answerDigestSteps(api: Pick<ApiContext, 'world'>, data: unknown): Steps<string> {
+  if (!(data instanceof SelfWritten)) return yield* digestSteps(api, { code: 'OK', data });
+  const { canonical } = yield* data.textSteps();
+  const lead = '{"code":"OK","data":';
+  return yield* piecesDigestSteps(api, canonical.length === 1 ? [`${lead}${canonical[0]!}}`] : [lead, ...canonical, '}']);
+}
+
 /** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
 export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): Steps<string> {
   let pieces: readonly string[];
@@ -242,7 +251,10 @@ export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): St
   } catch {
     pieces = yield* textSteps(value, jsonForm);
   }
-  const { crypto } = api.world;
+  return yield* piecesDigestSteps(api, pieces);
+}
+
+function* piecesDigestSteps({ world: { crypto } }: Pick<ApiContext, 'world'>, pieces: readonly string[]): Steps<string> {
   if (pieces.length === 1) return toHex(crypto.hash(utf8(pieces[0]!)));
   const hasher = crypto.hasher();
   for (const piece of pieces) {

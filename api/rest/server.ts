@@ -85,7 +85,6 @@ export function createServer(deps: ApiDeps, tls: TlsOptions, dialects: readonly 
     frameworkErrors(_error, request, reply) {
       const dialect = dialectOf(request);
       // Fastify runs no hook for this answer.
-      reply.headers(securityHeaders);
       reply.raw.once('close', () => exchanges.end(request));
       exchanges.refuse(request, reply as unknown as FastifyReply, dialect, targetFault(request, dialect)).catch(() => reply.raw.destroy());
     },

@@ -67,6 +67,7 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
   const large = new Set<object>();
   if (form.small && typeof value === 'object' && value !== null && costLeft(value, STEP_CHARACTERS, SMALL_DEPTH_MAX, large) >= 0)
     return [form.small(TOP, value as Json)];
+  if (form.own && value instanceof SelfWritten) return yield* form.own(TOP, value);
   const pieces: string[] = [];
   const stack: Open[] = [];
   let text = '';
@@ -239,7 +240,8 @@ export const jsonForm: TextForm = {
   },
   short: (slot, text) => lead(slot) + JSON.stringify(text),
   *own(slot, written) {
-    return [lead(slot), ...(yield* written.textSteps()).json];
+    const { json } = yield* written.textSteps();
+    return slot.at === 'top' ? json : [lead(slot), ...json];
   },
   small: (slot, value) => lead(slot) + JSON.stringify(value),
 };
@@ -262,7 +264,8 @@ export const canonicalForm: TextForm = {
   },
   short: (slot, text) => `${canonicalLead(slot)}"${canonicalText(text)}"`,
   *own(slot, written) {
-    return [canonicalLead(slot), ...(yield* written.textSteps()).canonical];
+    const { canonical } = yield* written.textSteps();
+    return slot.at === 'top' ? canonical : [canonicalLead(slot), ...canonical];
   },
   small: (slot, value) => canonicalLead(slot) + canonicalJson(value),
 };

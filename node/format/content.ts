@@ -5,7 +5,7 @@
  */
 import { fromUtf8, utf8 } from './bytes.ts';
 import { DecodeError } from './codec.ts';
-import { JSON_DEPTH_MAX } from './json.ts';
+import { JSON_DEPTH_MAX, namesInOrder } from './json.ts';
 import { textFault } from './json-text.ts';
 
 /** A tree whose leaves are texts: the one form all formats come to. */
@@ -31,7 +31,7 @@ function write(value: TextTree, depth: number): string {
     return out === '' ? '[]' : `${out}]`;
   }
   const struct = value as TextStruct;
-  for (const name of Object.keys(struct).sort()) out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(struct[name]!, depth + 1)}`;
+  for (const name of namesInOrder(struct)) out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(struct[name]!, depth + 1)}`;
   return out === '' ? '{}' : `${out}}`;
 }
 

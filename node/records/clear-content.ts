@@ -20,9 +20,11 @@ import {
   type Crypto,
   type Digest,
   dottedPath,
+  type RecordPath,
   encodeContent,
   SEALED_NAME,
   type TextStruct,
+  type TextTree,
   utf8,
 } from '../format/index.ts';
 
@@ -71,8 +73,7 @@ function scannedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition,
     seal(commit) {
       if (clear.length === 0) return bytes;
       const commitments = new Map<string, string>();
-      const [only] = clear;
-      if (clear.length === 1) commitments.set(dottedPath(only!.path), commit(dottedPath(only!.path), only!.value));
+      if (clear.length <= FEW_FIELDS) for (const { path, value } of asSent(clear, tree)) commitments.set(path, commit(path, value));
       else
         sealContent(definition, tree, (path, value) => {
           commitments.set(path, commit(path, value));
@@ -87,6 +88,32 @@ function scannedClear(crypto: Pick<Crypto, 'hash'>, definition: ClassDefinition,
       return concat(...parts, bytes.subarray(at));
     },
   };
+}
+
+/** Sealed fields that are put in the order of the tree one by one; for more of them the whole tree is gone through. */
+const FEW_FIELDS = 8;
+
+type ClearFields = NonNullable<ReturnType<typeof scanContent>>['clear'];
+
+/** Sealed fields, which the scanner found in the order of their names, in the order of the tree. */
+function asSent(clear: ClearFields, tree: TextStruct): readonly { readonly path: string; readonly value: string }[] {
+  const fields = clear.map(({ path, value }) => ({ path: dottedPath(path), value, ranks: clear.length === 1 ? [] : ranksOf(tree, path) }));
+  return fields.sort((a, b) => compareRanks(a.ranks, b.ranks));
+}
+
+/** Where a path stands among the members of each value around it. */
+function ranksOf(tree: TextStruct, path: RecordPath): readonly number[] {
+  let at: TextTree = tree;
+  return path.map((part) => {
+    const rank = typeof part === 'number' ? part : Object.keys(at).indexOf(part);
+    at = (at as { readonly [part: string | number]: TextTree })[part]!;
+    return rank;
+  });
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((rank, i) => rank !== b[i]);
+  return at < 0 ? 0 : a[at]! - (b[at] ?? 0);
 }
 
 /** Of a class that the scanner cannot lay out. @param clear checked, every list of one as its item */

@@ -99,11 +99,20 @@ function* composedSteps({ receipt, blockHash, timestampMs }: Confirmed): Steps<S
   };
 }
 
-/** One text where a step writes it. */
+/** Parts as few pieces, each of a step at most unless a part was longer. */
 function joined(...parts: readonly (readonly string[])[]): readonly string[] {
-  const pieces = parts.flat();
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  return length <= STEP_CHARACTERS ? [pieces.join('')] : pieces;
+  const pieces: string[] = [];
+  let text = '';
+  for (const part of parts)
+    for (const piece of part) {
+      if (text !== '' && text.length + piece.length > STEP_CHARACTERS) {
+        pieces.push(text);
+        text = '';
+      }
+      text += piece;
+    }
+  pieces.push(text);
+  return pieces;
 }
 
 /** Text that grows, in pieces of a step each. */

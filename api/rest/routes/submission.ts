@@ -97,26 +97,27 @@ export async function resumeSubmission(call: Call<WaitParameters>, api: ApiConte
 }
 
 function statusReply(api: ApiContext, id: Digest, status: TransactionStatus): Reply | Promise<Reply> {
-  const transactionId = toHex(id);
   switch (status.state) {
     case 'confirmed': {
       const { receipt } = status;
       if (receipt.status === 'failed') {
         const { height, failedCall } = receipt;
-        throw refusedError(receipt.code, receipt.detail, { transactionId, height, failedCall });
+        throw refusedError(receipt.code, receipt.detail, { transactionId: toHex(id), height, failedCall });
       }
       const data = confirmedAnswer(status);
       return data ? { data } : confirmedReply(api, status);
     }
     case 'rejected':
-      throw new ChainError(isErrorCode(status.code) ? status.code : 'TRANSACTION_FAILED', { ...status.data, transactionId });
+      throw new ChainError(isErrorCode(status.code) ? status.code : 'TRANSACTION_FAILED', { ...status.data, transactionId: toHex(id) });
     case 'expired':
-      throw new ChainError('TRANSACTION_EXPIRED', { transactionId, expiryHeight: status.expiryHeight });
-    default:
+      throw new ChainError('TRANSACTION_EXPIRED', { transactionId: toHex(id), expiryHeight: status.expiryHeight });
+    default: {
+      const transactionId = toHex(id);
       return {
         data: { transactionId, status: 'pending', height: null, blockHash: null },
         pending: { transactionId },
       };
+    }
   }
 }
 

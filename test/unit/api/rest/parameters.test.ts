@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { readParameters } from '../../../../api/rest/parameters.ts';
+import { parseQuery } from '../../../../api/rest/percent.ts';
+import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { isInside } from '../../../../api/rest/schema.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
 import { senderTo, testDeclaredCodes } from './calls.ts';
@@ -26,6 +29,22 @@ test('all bad parameters are named at once, with a guess for a wrong name', asyn
     ],
   );
   assert.match(answer.json.details[0]!.message, /did you mean product\?/);
+});
+
+test('a query that was read before is read anew where a header or another operation comes with it', () => {
+  const routeOf = (name: string) => allRoutes().find(({ operationId }) => operationId === name)!;
+  const read = (name: string, query: string, headers: Record<string, string> = {}) =>
+    readParameters(routeOf(name), { path: {}, ...parseQuery(`/x?${query}`), headers }, 'en');
+  const first = read('submitRecords', 'wait=async');
+  assert.equal(read('submitRecords', 'wait=async'), first);
+  assert.deepEqual([first.values.class, first.values.wait, first.logged], ['production', 'async', '{"wait":"async"}']);
+  const keyed = read('submitRecords', 'wait=async', { 'idempotency-key': 'k1', 'digest-sha256': 'no digest' });
+  assert.deepEqual([keyed.values['idempotency-key'], keyed.details.map(({ parameter }) => parameter)], ['k1', ['digest-sha256']]);
+  assert.equal(keyed.logged, first.logged);
+  assert.equal(read('submitTransaction', 'wait=async').values.class, undefined);
+  assert.equal(read('submitRecords', 'wait=async').values.class, 'production');
+  for (const _ of [1, 2]) assert.equal(read('submitRecords', 'wait=never').details.length, 1);
+  assert.equal(read('submitRecords', `digest=${'a'.repeat(64)}`).logged, '{}');
 });
 
 test('a percent-encoding that is broken or not UTF-8 is refused wherever it stands, never searched for', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { securityHeaders } from '../../../../api/rest/security-headers.ts';
 import { currentOtp } from '../one-time-code.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { createRig, type Rig } from '../stand-ins.ts';
@@ -153,3 +154,19 @@ test('a stopped server does not listen again', async () => {
 });
 
 testDeclaredCodes(() => rig);
+
+test('every answer carries the security headers: of success, raw, refused and of what nobody serves', async () => {
+  const authorization = `Bearer ${rig.token('ada@acme')}`;
+  for (const [method, url, status] of [
+    ['GET', '/api/v1/consensus', 200],
+    ['GET', '/metrics', 200],
+    ['GET', '/api/v1/records?limit=0', 400],
+    ['GET', '/api/v1/nothing', 404],
+    ['PUT', '/api/v1/consensus', 405],
+  ] as const) {
+    const { statusCode, headers } = await rig.server.app.inject({ method, url, headers: { authorization } });
+    assert.equal(statusCode, status, url);
+    for (const [name, value] of Object.entries(securityHeaders)) assert.equal(headers[name], value, `${url} ${name}`);
+    assert.match(String(headers['x-request-id']), /^[0-9a-f]{24}$/, url);
+  }
+});
