@@ -21,6 +21,22 @@ test('the real clock is that of the machine, and its monotonic side never goes b
   }
 });
 
+test('what has one period runs together, and each of it can be cancelled alone', async () => {
+  const ran: string[] = [];
+  const run = (): void => void ran.push('twice');
+  const stops = [world.timers.every(5, run), world.timers.every(5, run), world.timers.every(5, () => ran.push('other'))];
+  while (ran.length < 3) await new Promise<void>((resolve) => world.timers.after(1, resolve));
+  assert.deepEqual(ran.slice(0, 3), ['twice', 'twice', 'other']);
+  stops[0]!();
+  ran.length = 0;
+  while (ran.length < 2) await new Promise<void>((resolve) => world.timers.after(1, resolve));
+  assert.deepEqual(ran.slice(0, 2), ['twice', 'other']);
+  for (const stop of stops) stop();
+  ran.length = 0;
+  await new Promise<void>((resolve) => world.timers.after(20, resolve));
+  assert.deepEqual(ran, []);
+});
+
 test('timers run, repeat and can be cancelled', async () => {
   const ran: string[] = [];
   const cancelled = world.timers.after(1, () => ran.push('cancelled'));
