@@ -6,7 +6,7 @@
  * reading. Until then reads go on. `multithreading` lets a worker thread open the same database; LevelDB is then closed only when every
  * thread has, so `releaseOthers` must make the others let go around a reopening.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Level } from 'level';
@@ -14,6 +14,7 @@ import { ChainError } from '../errors/index.ts';
 import { type ByteText, toHex, fromByteText } from '../format/index.ts';
 import type { LedgerStore, Store, StoreOperation } from '../world.ts';
 import { CHECKSUM_BYTES, crc32 } from './checksum.ts';
+import { LogFiles, logNames } from './log-files.ts';
 import { type DamagedFile, scrubLogs, scrubTables } from './scrub.ts';
 
 /**
@@ -110,10 +111,12 @@ export class LevelStore implements LedgerStore {
   #mustReopen = false;
   /** The last batch was written without a sync. */
   #unsynced = false;
+  readonly #logs: LogFiles;
   #writes: Promise<unknown> = Promise.resolve();
 
   constructor(options: LevelStoreOptions) {
     this.#options = options;
+    this.#logs = new LogFiles(options.path);
     this.#db = this.#create();
   }
 
@@ -211,7 +214,7 @@ export class LevelStore implements LedgerStore {
    */
   async sync(): Promise<void> {
     try {
-      for (const name of await logNames(this.#options.path)) await syncFile(join(this.#options.path, name));
+      await this.#logs.sync();
     } catch (error) {
       throw this.#reported(storeError(error, {}));
     }
@@ -223,6 +226,7 @@ export class LevelStore implements LedgerStore {
   async release(): Promise<() => Promise<void>> {
     await this.#writes;
     await this.#db.close();
+    await this.#logs.close();
     return async () => {
       this.#db = this.#create();
       await this.open();
@@ -305,6 +309,7 @@ export class LevelStore implements LedgerStore {
   async close(): Promise<void> {
     await this.#writes;
     await this.#db.close();
+    await this.#logs.close();
   }
 }
 
@@ -358,25 +363,6 @@ function sound(key: Buffer, stored: Buffer, value: Uint8Array, sum: number): Uin
 
 function keyHex(key: ByteText): string {
   return toHex(fromByteText(key));
-}
-
-async function logNames(path: string): Promise<string[]> {
-  return (await readdir(path)).filter((name) => name.endsWith('.log'));
-}
-
-async function syncFile(path: string): Promise<void> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r+'); // not every system syncs what was opened for reading
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function logBytes(path: string): Promise<number> {
