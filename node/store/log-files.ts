@@ -1,6 +1,6 @@
 /**
- * The logs of a LevelDB directory, held open (adapter over node:fs): a sync of them that looked for their names and opened each took four calls of the pool, with every
- * block. Which there are is looked up again whenever something was made or removed in the directory.
+ * The logs of a LevelDB directory, held open (adapter over node:fs): a sync of them that looked for their names and opened each took four
+ * calls of the pool, with every block. Which there are is looked up again whenever something was made or removed in the directory.
  */
 import { statSync } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
