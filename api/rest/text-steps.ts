@@ -115,6 +115,7 @@ export function* textSteps(value: unknown, form: TextForm): Steps<readonly strin
         }
         put(whole);
       } else {
+        if (large.has(written)) yield; // all its names were listed to see that it is large, and are listed once more
         const open = opened(slot, written, form);
         if (stack.length > (form.depthMax ?? Number.POSITIVE_INFINITY))
           throw new RangeError(`Cannot write JSON nested deeper than ${form.depthMax}`);

@@ -14,6 +14,14 @@ const TIME = 'node/format/time.ts';
 
 export const plantedAnswers: readonly PlantedBug[] = [
   {
+    name: 'the names of a long object are listed twice in one step',
+    file: 'api/rest/text-steps.ts',
+    from: '        if (large.has(written)) yield;',
+    to: '       ',
+    test: 'test/unit/api/rest/text-steps.test.ts',
+    only: 'listed once in a step',
+  },
+  {
     name: 'an answer is written at once whatever its objects are',
     file: 'api/rest/text-steps.ts',
     from: '  if (prototype !== Object.prototype && prototype !== null) return -1;\n',

@@ -76,6 +76,26 @@ test('an object that is too long for a step is looked at once before it is writt
   assert.ok(looks <= 3, `${looks} times`); // once to look, once for the names to write, and once by the assertion
 });
 
+test('the names of an object that is too long are listed once in a step, inside another and by itself', () => {
+  for (const form of [jsonForm, canonicalForm]) {
+    for (const wrap of [(value: object) => value, (value: object) => ({ inner: value })]) {
+      let lists = 0;
+      const counted = new Proxy(Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`n${i}`, 'x'])), {
+        ownKeys: (target) => {
+          lists++;
+          return Reflect.ownKeys(target);
+        },
+      });
+      const steps = textSteps(wrap(counted), form);
+      for (let step = steps.next(); ; step = steps.next()) {
+        assert.ok(lists <= 1, `${lists} times`);
+        if (step.done === true) break;
+        lists = 0;
+      }
+    }
+  }
+});
+
 test('a long answer is written in many steps, and a long text inside it as well', () => {
   const pairs = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`n${i}`, i]));
   for (const value of [pairs, { t: '<'.repeat(2_000_000) }, ['\0'.repeat(1_000_000)]])
