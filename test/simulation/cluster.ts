@@ -19,7 +19,7 @@ const TRANSCRIPT_LINES_MAX = 400;
 /** A node that could not start is started again after this, ms. */
 const START_AGAIN_MS = 500;
 /** A node that is stopped is down within this time, ms: its parts wait for questions to peers, and for a disk. */
-const STOP_WITHIN_MS = 30_000;
+export const STOP_WITHIN_MS = 30_000;
 
 export interface SimNode {
   start(): Promise<void>;
@@ -62,6 +62,7 @@ export interface ClusterOptions {
 export class CheckFailed extends Error {}
 
 export class Cluster {
+  #stopping = 0;
   readonly scheduler = new Scheduler();
   readonly random: SeededRandom;
   readonly fabric: Fabric;
@@ -184,6 +185,11 @@ export class Cluster {
     this.boot(i);
   }
 
+  /** A node is being stopped: it goes on until its parts have ended. */
+  get isStopping(): boolean {
+    return this.#stopping > 0;
+  }
+
   /** Its operator stops a node, and ends it when it has not stopped in time. Resolves when it is down. */
   async stop(i: number): Promise<void> {
     const [machine, node, name] = [this.machines[i]!, this.node(i), this.names[i]!];
@@ -196,7 +202,9 @@ export class Cluster {
         resolve();
       });
     });
+    this.#stopping++;
     await Promise.race([node.stop(), late]);
+    this.#stopping--;
     cancel();
     if (this.node(i) === node) machine.stopped();
   }

@@ -8,7 +8,7 @@ import { INBOX_LIMITS } from '../../node/chain/frame-inbox.ts';
 import { faultsMax } from '../../node/format/index.ts';
 import { type Behaviour, behaviours, byzantine } from './byzantine.ts';
 import type { Bounds } from './chain.ts';
-import { CheckFailed, Cluster, type CreateEngine } from './cluster.ts';
+import { CheckFailed, Cluster, type CreateEngine, STOP_WITHIN_MS } from './cluster.ts';
 import { HEALTHY } from './network.ts';
 import { SeededRandom } from './random.ts';
 import { traitors } from './traitors.ts';
@@ -272,6 +272,7 @@ export async function healed(cluster: Cluster, owed = true): Promise<number> {
     machine.disk.full = false;
     machine.disk.syncFails = false;
   }
+  await cluster.run(STOP_WITHIN_MS, () => !cluster.isStopping); // or a node would be down in the middle of what follows
   for (const [i, { disk }] of cluster.machines.entries()) if (disk.syncFailed) cluster.crash(i); // it does not vote before it is started again
   cluster.bootAll();
   const healedAtMs = cluster.scheduler.nowMs;

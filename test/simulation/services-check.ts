@@ -68,6 +68,7 @@ export class ServicesCheck {
       cluster.fail(`a node does not get to ${Math.max(...all.map(({ height }) => height))}`);
     const told = all.filter(({ height }) => height <= heightMin());
     await this.#waitForSealed(judged, told);
+    if (cluster.failure) throw cluster.failure;
     const found = { told: told.length, entries: 0, anchors: 0 };
     for (const i of judged) {
       const running = this.#nodes.running(i)!;
@@ -97,7 +98,11 @@ export class ServicesCheck {
     );
     for (;;) {
       const still: typeof missing = [];
-      for (const at of missing) if (!(await this.#readsSealed(this.#nodes.running(at.i)!, at.record))) still.push(at);
+      for (const at of missing) {
+        const running = this.#nodes.running(at.i);
+        if (!running) return cluster.fail(`${cluster.names[at.i]} has ended after healing`);
+        if (!(await this.#readsSealed(running, at.record))) still.push(at);
+      }
       missing = still;
       if (missing.length === 0) return;
       if (cluster.scheduler.nowMs >= untilMs) {

@@ -132,3 +132,8 @@ test('the checks see what they are there to see: rows of a service that are gone
     await fails(check, expected);
   }
 });
+
+test('a node whose stop outlasts the trouble is down, and up again, before anything is judged', async () => {
+  const { failure } = await runFullSeed(8_100_588);
+  assert.equal(failure, undefined);
+});
