@@ -167,6 +167,8 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     isSpent: (id) => store.get(ledgerKey.position(id)) !== undefined,
   };
   let versions: Versions;
+  /** An opening that failed may have left a map and no versions on it. */
+  let stop = (): Promise<void> => mapRows.stop();
 
   /** @throws ChainError STORE_DAMAGED when the map holds the key and no row does */
   function readRow(row: ByteText): Uint8Array | undefined {
@@ -413,6 +415,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     const hash = headerHash(crypto, headerBytes);
     finalState.changed();
     versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);
+    stop = () => mapRows.finish(map, versions.final.height);
     return {
       height,
       hash,
@@ -433,6 +436,6 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     execute: (request) => onMap(() => execute(request)),
     commit,
     prove: (key) => onMap(() => ({ height: versions.final.height, proof: map.prove(key) })),
-    stop: () => (opened ? mapRows.finish(map, versions.final.height) : mapRows.stop()),
+    stop: () => stop(),
   };
 }

@@ -42,7 +42,8 @@ function every(ms: number, run: () => void): () => void {
 function startPulse(ms: number): Pulse {
   const runs = new Set<() => void>();
   const timer = setInterval(() => {
-    for (const run of runs) run();
+    // Those of its beginning that were not cancelled since: one that is begun by another would else follow at once, and for ever if it begins itself anew.
+    for (const run of [...runs]) if (runs.has(run)) run();
   }, ms);
   const pulse = { runs, timer };
   pulses.set(ms, pulse);

@@ -213,6 +213,14 @@ test('an executor that stops leaves its next start nothing to apply', async () =
   assert.equal((await executorOn(store).open()).height, 5);
 });
 
+test('an executor whose opening failed behind its map stops all the same', async () => {
+  const store = await grown();
+  for (const key of await store.keys(keyspace.configuration)) await store.batch([{ key, value: undefined }]);
+  const executor = executorOn(store);
+  await assert.rejects(executor.open(), /No configuration/);
+  await executor.stop();
+});
+
 test('a last snapshot is not written of little, and a store that is slow or takes none does not hold up the stop', async () => {
   const little = bench();
   await little.block(LAST_SNAPSHOT_WRITES_MIN - 1);

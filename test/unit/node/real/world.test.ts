@@ -96,3 +96,21 @@ test('random bytes of any length are as many as asked, and none is given out twi
   assert.equal(seen.size, 2_000);
   for (const count of [0, 1, 63, 64, 65, 5_000]) assert.equal(world.random.bytes(count).length, count);
 });
+
+test('what begins anew within its own period comes once a period, and not for ever in one', async () => {
+  let runs = 0;
+  const cancelOther = world.timers.every(7, () => undefined); // of the same period, so that one timer serves both
+  let cancel = (): void => undefined;
+  const begin = (): void => {
+    cancel();
+    cancel = world.timers.every(7, () => {
+      if (++runs > 100) cancel();
+      else begin();
+    });
+  };
+  begin();
+  await new Promise<void>((resolve) => void world.timers.after(50, resolve));
+  cancel();
+  cancelOther();
+  assert.ok(runs > 0 && runs < 100, `${runs} times in 50 ms`);
+});
