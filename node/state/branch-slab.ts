@@ -3,8 +3,9 @@
  * once that version is finished; a later version takes a copy.
  *
  * By word: depth | end | 16 children | 16 counts | 16 hashes | 4 hashes of quads
- * What a walk reads stands together in front: most branches are in no cache when a block asks for a key. A child is a branch when positive, a bucket when negative, none when 0. `end` is the bucket of the entry whose key is the path, or 0. The
- * path itself is not kept: every key below begins with it.
+ * What a walk reads stands together in front: most branches are in no cache when a block asks for a key. A child is a branch when positive,
+ * a bucket when negative, none when 0. `end` is the bucket of the entry whose key is the path, or 0. The path itself is not kept: every key
+ * below begins with it.
  */
 import { DIGEST_BYTES } from '../format/index.ts';
 
