@@ -20,9 +20,10 @@ const { values: options } = parseArgs({
     preload: { type: 'string', default: '10000' },
   },
 });
-/** Between its turns a network does not run, so that its code is compiled anew. */
+/** Between its turns a network does not run, so that its code is compiled anew: for the low load, and for each series by the series itself. */
 const WARM_UP_RATE_PER_S = 100;
 const WARM_UP_S = 30;
+const SERIES_WARM_UP_S = 30;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -79,8 +80,8 @@ async function figuresOf(network: BenchNetwork, seconds: number): Promise<Figure
     figures[`${name}, records/s`] = measured.result.committedPerS * measured.recordsEach;
     figures[`${name}, CPU us a record, nodes`] = nodesUs.reduce((sum, us) => sum + us, 0);
   };
-  for (const series of SERIES) note(series.name, await saturated(network, series, seconds));
-  note('POST records', await singles(network, seconds));
+  for (const series of SERIES) note(series.name, await saturated(network, series, seconds, SERIES_WARM_UP_S));
+  note('POST records', await singles(network, seconds, SERIES_WARM_UP_S));
   await network.rest();
   return figures;
 }

@@ -122,7 +122,7 @@ export class BenchNetwork {
     }
     const startMs = performance.now();
     const before = this.#records;
-    const make = await this.#maker('ai4i', PRELOAD_EACH);
+    const make = await this.maker('ai4i', PRELOAD_EACH);
     await this.load.warm(PRELOAD_UNDER_WAY / this.net.nodes.length);
     await this.load.keep(() => {
       if (this.#records >= records) return undefined;
@@ -136,7 +136,7 @@ export class BenchNetwork {
 
   /** Signed transactions, in turn through every node. @param height they are signed at; that of the chain unless given */
   async transactions(kind: Kind, recordsEach: number, count: number, height?: number): Promise<Request[]> {
-    const make = await this.#maker(kind, recordsEach, height);
+    const make = await this.maker(kind, recordsEach, height);
     return Array.from({ length: count }, make);
   }
 
@@ -177,7 +177,8 @@ export class BenchNetwork {
     await this.net.stop();
   }
 
-  async #maker(kind: Kind, recordsEach: number, signedAt?: number): Promise<() => Request> {
+  /** Each call makes the next signed transaction, in turn through every node. @param signedAt height; that of the chain unless given */
+  async maker(kind: Kind, recordsEach: number, signedAt?: number): Promise<() => Request> {
     const { transactionOf } = this.#build.modules;
     const height = signedAt ?? (await this.net.nodes[0]!.head()).height;
     const sources = kind === 'ai4i' ? this.#sources : this.#sources.map(plainly);

@@ -1,5 +1,5 @@
 /** What four validators commit: at low load, at rates that rise until the figure does not, over single `POST records`, and offered three times the best. */
-import { CONNECTIONS_MAX, type LoadResult } from './load.ts';
+import { CONNECTIONS_MAX, type LoadResult, type Request } from './load.ts';
 import type { BenchNetwork } from './network.ts';
 import { type Latency, table } from './statistics.ts';
 import type { Kind } from './workload.ts';
@@ -16,6 +16,8 @@ const SINGLES_CONNECTIONS = 32;
 /** Requests of the closed loop are made before its clock starts: for this many a second. */
 const SINGLES_PER_S = 2_500;
 const SATURATED_UNDER_WAY = 512;
+/** Requests are made before the clock starts, so many times what the warm-up committed: it signed its own as it went. */
+const MADE_AHEAD = 1.5;
 
 export interface Series {
   readonly name: string;
@@ -65,32 +67,48 @@ export async function ladder(network: BenchNetwork, series: Series, seconds: num
   return [best!, ...steps.filter((step) => step !== best)];
 }
 
-/** The series at as much as it takes: so many transactions under way all the time, as many as a short try says it commits in `seconds`. */
-export async function saturated(network: BenchNetwork, series: Series, seconds: number): Promise<Measured> {
+/** The series at as much as it takes for `seconds`: so many transactions under way all the time, after `warmUpSeconds` of the same, since a node compiles its code as it goes. */
+export async function saturated(network: BenchNetwork, series: Series, seconds: number, warmUpSeconds: number): Promise<Measured> {
   const { name, kind, recordsEach } = series;
   const underWay = recordsEach === 1 ? SATURATED_UNDER_WAY : SATURATED_UNDER_WAY / 32;
-  const once = async (count: number): Promise<Measured> => {
-    const requests = await network.transactions(kind, recordsEach, count);
-    await network.load.warm(underWay / network.net.nodes.length);
-    const bytesEach = requests[0]!.body.length;
-    return await measured(network, name, recordsEach, bytesEach, () => network.load.keep(() => requests.pop(), underWay));
+  await network.load.warm(underWay / network.net.nodes.length);
+  const make = await network.maker(kind, recordsEach);
+  const { committedPerS } = await network.load.keep(until(warmUpSeconds, make), underWay);
+  const requests = await network.transactions(kind, recordsEach, Math.ceil(committedPerS * seconds * MADE_AHEAD) + underWay);
+  await network.load.warm(underWay / network.net.nodes.length);
+  return await measured(network, name, recordsEach, requests[0]!.body.length, () =>
+    network.load.keep(
+      until(seconds, () => requests.pop()),
+      underWay,
+    ),
+  );
+}
+
+/** Requests of a closed loop until so long after the first was asked for. */
+function until(seconds: number, next: () => Request | undefined): () => Request | undefined {
+  let endMs: number | undefined;
+  return () => {
+    endMs ??= performance.now() + seconds * 1000;
+    return performance.now() < endMs ? next() : undefined;
   };
-  const { committedPerS } = (await once(2 * underWay)).result;
-  return await once(Math.max(2 * underWay, Math.ceil(committedPerS * seconds)));
 }
 
 export async function overload(network: BenchNetwork, bestPerS: number, seconds: number): Promise<Measured> {
   return await atRate(network, SERIES[0]!, Math.ceil(bestPerS * OVERLOAD), seconds);
 }
 
-/** `POST records`, one record a request, from one account over 32 connections. */
-export async function singles(network: BenchNetwork, seconds: number): Promise<Measured> {
-  const requests = network.records(SINGLES_PER_S * seconds);
+/** `POST records`, one record a request, from one account over 32 connections, for `seconds` after `warmUpSeconds` of the same. */
+export async function singles(network: BenchNetwork, seconds: number, warmUpSeconds: number): Promise<Measured> {
+  const run = (requests: Request[], runSeconds: number): Promise<LoadResult> =>
+    network.load.keep(
+      until(runSeconds, () => requests.pop()),
+      SINGLES_CONNECTIONS,
+      'records',
+    );
+  await run(network.records(Math.ceil(SINGLES_PER_S * warmUpSeconds)), warmUpSeconds);
+  const requests = network.records(Math.ceil(SINGLES_PER_S * seconds));
   const bytesEach = requests[0]!.body.length;
-  return await measured(network, `POST records, ${SINGLES_CONNECTIONS} connections`, 1, bytesEach, () => {
-    const endMs = performance.now() + seconds * 1000;
-    return network.load.keep(() => (performance.now() < endMs ? requests.pop() : undefined), SINGLES_CONNECTIONS, 'records');
-  });
+  return await measured(network, `POST records, ${SINGLES_CONNECTIONS} connections`, 1, bytesEach, () => run(requests, seconds));
 }
 
 /** A node's CPU us and the generator's for each record that was committed. */
