@@ -15,17 +15,13 @@ import {
   createReceipts,
   createTip,
   createWorkNotice,
-  type DriverOptions,
-  type InboxLimits,
-  type MempoolLimits,
   openPendingBodies,
   type Waiting,
 } from './chain/index.ts';
-import { type EngineLimits, isVotedBy, PRODUCER_CHANGED } from '../consensus/index.ts';
+import { PRODUCER_CHANGED } from '../consensus/index.ts';
 import { ChainError } from './errors/index.ts';
 import { type ByteText, type Digest, type Json, openGenesis, quorumSize, toHex } from './format/index.ts';
 import {
-  type BlockFiles,
   type BlockStore,
   boundedProofs,
   type Committed,
@@ -34,66 +30,22 @@ import {
   createStateRows,
   createSweep,
   examineBlocks,
-  type ExecutorPort,
-  type ReaderPort,
   readReceipts,
   repairWith,
   sharedRow,
   validateSealedBlock,
 } from './ledger/index.ts';
-import {
-  createMembership,
-  createPeering,
-  createRepairer,
-  createSpreading,
-  type PeeringLimits,
-  Requests,
-  type Standing,
-  watchPeers,
-} from './peers/index.ts';
+import { createMembership, createPeering, createRepairer, createSpreading, Requests, type Standing, watchPeers } from './peers/index.ts';
 import { createPause } from './pace/index.ts';
 import { Parts } from './parts.ts';
 import type { Alarm, Head, NodeService } from './service.ts';
 import { damagedKey, keyspace } from './store/index.ts';
 import { createCustody } from './custody.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
-import type { AppendLog, LedgerStore, Network, Store, World } from './world.ts';
+import { lastSigned } from './last-signed.ts';
+import type { NodeOptions } from './options.ts';
 
 export const NODE_VERSION = '0.1.0';
-/** Proofs of finality searched at the start for votes of this node, by which an old vote log is known. */
-const PROOFS_LOOKED_AT = 64;
-
-export interface NodeOptions {
-  readonly world: World;
-  readonly network: Network;
-  /** The ledger's database, read here and written by the executor. */
-  readonly store: LedgerStore;
-  /** Bodies of proposals and blocks, written here. */
-  readonly files: BlockFiles;
-  /** Alarms and cursors of this node alone. */
-  readonly local: Store;
-  readonly voteLog: AppendLog;
-  readonly executor: ExecutorPort;
-  /** Queries, and calls tried before they are signed, apart from the executor. */
-  readonly reader: ReaderPort;
-  readonly genesisText: string;
-  readonly node: string;
-  readonly organisation: string;
-  /** Another engine than the registry's; for simulations of faulty replicas. */
-  readonly createEngine?: DriverOptions['create'];
-  readonly signWithValidatorKey: (message: Uint8Array) => Uint8Array;
-  readonly signWithCustodialKey: (message: Uint8Array) => Uint8Array;
-  readonly mempool: MempoolLimits;
-  /** What this node holds and asks for at a time; each has its default. */
-  readonly limits?: NodeLimits;
-}
-
-/** A node's own affair: nodes need not agree on them. */
-export interface NodeLimits {
-  readonly inbox?: InboxLimits;
-  readonly engine?: EngineLimits;
-  readonly peering?: PeeringLimits;
-}
 
 export interface Node extends NodeService {
   /** A row of the ledger's store was found damaged: raises the alarm and repairs it. */
@@ -507,17 +459,3 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 const soundOrUndefined = (finality: Uint8Array | 'damaged' | undefined) => (finality === 'damaged' ? undefined : finality);
 
 const EXPELLED = 'NODE_EXPELLED';
-
-/** Highest of the last heights whose proof of finality holds a vote of `node`, or may have held one; 0 when there is none. */
-function lastSigned(
-  finalityAt: (height: number) => Uint8Array | 'damaged' | undefined,
-  engine: string,
-  node: string,
-  height: number,
-): number {
-  for (let at = height; at > Math.max(0, height - PROOFS_LOOKED_AT); at--) {
-    const finality = finalityAt(at);
-    if (finality === 'damaged' || (finality && isVotedBy(engine, finality, node))) return at;
-  }
-  return 0;
-}

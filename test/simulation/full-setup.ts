@@ -25,7 +25,7 @@ import {
   toHex,
   utf8,
 } from '../../node/format/index.ts';
-import type { NodeLimits } from '../../node/node.ts';
+import type { NodeLimits } from '../../node/options.ts';
 import type { ServicesLimits } from '../../node/services.ts';
 import { prepareRecord } from '../../node/records/index.ts';
 import type { Cluster } from './cluster.ts';
