@@ -209,7 +209,7 @@ export const plantedAnswers: readonly PlantedBug[] = [
     file: 'api/rest/routes/submission.ts',
     from: '{ code, ...asFacts(jsonOrBytes(detail)), ...where }',
     to: '{ ...asFacts(jsonOrBytes(detail)), ...where, code }',
-    test: 'test/unit/api/rest/routes.test.ts',
+    test: 'test/unit/api/rest/routes-contracts.test.ts',
     only: 'in its own words',
   },
   {

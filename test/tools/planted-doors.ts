@@ -255,7 +255,7 @@ export const plantedDoors: readonly PlantedBug[] = [
     file: 'api/rest/routes/parts.ts',
     from: "told.length === 1 && 'digestBefore' in told[0]! ? told[0] : told",
     to: 'told.length === 1 ? told[0] : told',
-    test: 'test/unit/api/rest/routes.test.ts',
+    test: 'test/unit/api/rest/routes-chain.test.ts',
     only: 'a list and one object',
   },
   {

@@ -1,63 +1,14 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: answers of many shapes are looked into
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { createMetrics } from '../../../../api/rest/metrics.ts';
-import { CONTRACT, deployedKey, governanceKey, recordKey, stateKey } from '../../../../contracts/index.ts';
-import { decodeSealedBlock, encodeSealedBlock } from '../../../../node/ledger/validation.ts';
-import {
-  decodeHeader,
-  encodeBlock,
-  encodeJson,
-  encodeRecordResults,
-  indexDigest,
-  toByteText,
-  toHex,
-  transactionHashOf,
-} from '../../../../node/format/index.ts';
+import { CONTRACT, recordKey, stateKey } from '../../../../contracts/index.ts';
+import { encodeJson, indexDigest, toByteText } from '../../../../node/format/index.ts';
 import { crypto } from '../../node/records/sample.ts';
 import { SaxesParser } from 'saxes';
-import { confirmed, testEvent } from '../stand-in-node.ts';
 import { START_MS } from '../stand-in-world.ts';
-import { createRig, type Rig } from '../stand-ins.ts';
-import { verifyMerklePath } from '../../node/format/merkle-path.ts';
-
-const address = `0x${'1'.repeat(40)}`;
-let rig: Rig;
-before(async () => {
-  rig = await createRig({ rateLimitFactor: 0 });
-  for (let i = 0; i < 5; i++)
-    rig.state.rows.set(
-      stateKey(CONTRACT.deployed, deployedKey.contract(`0x${String(i + 1).repeat(40)}`)),
-      encodeJson({ address: `0x${String(i + 1).repeat(40)}`, state: 'active' }),
-    );
-  rig.state.rows.set(
-    stateKey(CONTRACT.governance, governanceKey.proposal('00000001')),
-    encodeJson({ id: '00000001', state: 'open', votes: [] }),
-  );
-});
-after(() => rig.close());
-
-async function get(
-  url: string,
-  account = 'ada@acme',
-): Promise<{ status: number; code: string; data: any; body: Buffer; headers: Record<string, unknown> }> {
-  const answer = await rig.server.app.inject({ method: 'GET', url, headers: { authorization: `Bearer ${rig.token(account)}` } });
-  const json = String(answer.headers['content-type']).includes('json') ? JSON.parse(answer.body) : {};
-  return { status: answer.statusCode, code: json.code, data: json.data, body: answer.rawPayload, headers: answer.headers };
-}
-async function post(url: string, body: string | Buffer, type = 'application/json', account = 'ada@acme') {
-  const answer = await rig.server.app.inject({
-    method: 'POST',
-    url,
-    headers: { authorization: `Bearer ${rig.token(account)}`, 'content-type': type },
-    payload: body,
-  });
-  return {
-    status: answer.statusCode,
-    headers: answer.headers,
-    ...(JSON.parse(answer.body) as { code: string; data: any; details: any[] }),
-  };
-}
+import { testDeclaredCodes } from './calls.ts';
+import { get, post, rig } from './routes-rig.ts';
 
 test('records: the receipt of a submission, pending as 202, every bad row in details', async () => {
   const stored = await post(`/api/v1/records?digest=${'a'.repeat(64)}`, '{"x":"1"}');
@@ -90,192 +41,6 @@ test('records: one, its history and proof, a trace, and 404', async () => {
   assert.equal((await get('/api/v1/records/xyz')).code, 'REQUEST_INVALID');
 });
 
-test('blocks page down from the head without gap or repeat while the chain grows', async () => {
-  const heights: number[] = [];
-  let after = '';
-  for (let page = 0; page < 10; page++) {
-    const { data } = await get(`/api/v1/blocks?limit=5${after}`);
-    heights.push(...data.items.map((header: { height: number }) => header.height));
-    rig.node.height++;
-    if (data.next === null) break;
-    after = `&after=${data.next}`;
-  }
-  rig.node.height = 12;
-  assert.deepEqual(heights, [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
-  const up = await get('/api/v1/blocks?order=ascending&fromHeight=10');
-  assert.deepEqual(
-    up.data.items.map((header: { height: number }) => header.height),
-    [10, 11, 12],
-  );
-  const first = await get('/api/v1/blocks?limit=5');
-  assert.equal(
-    (await get(`/api/v1/blocks?limit=5&fromHeight=3&after=${first.data.next}`)).code,
-    'CURSOR_INVALID',
-    'a cursor belongs to its filter',
-  );
-  assert.equal((await get('/api/v1/blocks?after=AAAA')).code, 'CURSOR_INVALID');
-});
-
-test('a block by height, hash and latest, raw bytes that decode, and validation naming the failed check', async () => {
-  const byHeight = await get('/api/v1/blocks/3');
-  assert.equal((await get(`/api/v1/blocks/${byHeight.data.hash}`)).data.header.height, 3);
-  assert.equal((await get('/api/v1/blocks/latest')).data.header.height, 12);
-  assert.deepEqual([(await get('/api/v1/blocks/99')).code, (await get('/api/v1/blocks/-1')).code], ['BLOCK_NOT_FOUND', 'REQUEST_INVALID']);
-  const raw = await get('/api/v1/blocks/3?form=raw');
-  assert.equal(raw.headers['content-type'], 'application/octet-stream');
-  const sealed = decodeSealedBlock(new Uint8Array(raw.body));
-  assert.deepEqual(Buffer.from(encodeSealedBlock(encodeBlock(sealed.block), sealed.finality)), raw.body);
-  for (const [body, type] of [
-    [raw.body, 'application/octet-stream'],
-    [raw.body.toString('base64'), 'text/plain'],
-    [JSON.stringify({ block: raw.body.toString('base64') }), 'application/json'],
-  ] as const) {
-    const judged = await post('/api/v1/blocks/validation', body, type);
-    assert.deepEqual([judged.data.valid, judged.data.failed], [false, ['stateRoot']]);
-  }
-  assert.equal((await post('/api/v1/blocks/validation', Buffer.from('junk'), 'application/octet-stream')).code, 'BLOCK_MALFORMED');
-  assert.equal((await post('/api/v1/blocks/validation', '!!!!', 'text/plain')).code, 'BODY_MALFORMED');
-});
-
-test('the proof of a transaction leads from it to the root in the header', async () => {
-  const { statuses } = rig.node;
-  for (const index of [0, 1, 2]) {
-    rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { index });
-    const { data, code } = await get(`/api/v1/transactions/${'c'.repeat(64)}?proof=true`);
-    assert.equal(code, 'OK');
-    const { leaf, count, path, header, txRoot } = data.proof;
-    const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'));
-    const block = (await rig.node.block(7))!;
-    assert.equal(leaf, toHex(transactionHashOf(crypto, block.block.transactions[index]!)));
-    assert.deepEqual([decodeHeader(bytes(header)).txRoot, count], [bytes(txRoot), 3]);
-    assert.ok(verifyMerklePath(crypto.hash, bytes(txRoot), bytes(leaf), index, count, path.map(bytes)));
-    assert.ok(!verifyMerklePath(crypto.hash, bytes(txRoot), bytes(leaf), (index + 1) % 3, count, path.map(bytes)));
-  }
-  rig.node.statuses = statuses;
-});
-
-test('a transaction: submitted raw, then pending, confirmed, rejected or unknown by query', async () => {
-  const sent = await post('/api/v1/transactions', Buffer.from([1, 2, 3]), 'application/octet-stream');
-  assert.equal(sent.data.status, 'confirmed');
-  assert.deepEqual(rig.node.submitted.at(-1), Buffer.from([1, 2, 3]));
-  const id = 'c'.repeat(64);
-  const { statuses } = rig.node;
-  assert.equal((await get(`/api/v1/transactions/${id}`)).data.receipt.code, 'OK');
-  rig.node.statuses = () => ({ state: 'rejected', code: 'TRANSACTION_EXPIRED', data: {} });
-  assert.deepEqual(
-    [(await get(`/api/v1/transactions/${id}`)).data.state, (await post('/api/v1/transactions', 'AAAA', 'text/plain')).code],
-    ['rejected', 'TRANSACTION_EXPIRED'],
-  );
-  rig.node.statuses = () => ({ state: 'unknown' });
-  assert.equal((await get(`/api/v1/transactions/${id}`)).code, 'TRANSACTION_NOT_FOUND');
-  rig.node.statuses = (hex) =>
-    confirmed(Buffer.from(hex, 'hex'), { status: 'failed', code: 'OUT_OF_STEEL', detail: encodeJson({ left: 0 }) });
-  const failed = await post('/api/v1/transactions', 'AAAA', 'text/plain');
-  assert.deepEqual([failed.status, failed.code, failed.data.code, failed.data.left], [409, 'TRANSACTION_FAILED', 'OUT_OF_STEEL', 0]);
-  rig.node.statuses = statuses;
-});
-
-test('a receipt tells what a submission and a change of records did, a list and one object, and the events that follow from them', async () => {
-  const { statuses } = rig.node;
-  const digest = (byte: number) => new Uint8Array(32).fill(byte);
-  const stored = { class: 'heat', id: digest(1), recordDigest: digest(2), status: 'stored' } as const;
-  const repeated = {
-    ...stored,
-    id: digest(3),
-    status: 'repeated',
-    currentVersion: 4,
-    first: { height: 5, transactionId: digest(6) },
-  } as const;
-  const amended = { ...stored, status: 'amended', version: 2, digestBefore: digest(8) } as const;
-  const results = [encodeRecordResults([stored, repeated]), encodeRecordResults([amended]), encodeRecordResults([stored]), encodeJson('7')];
-  const events = [{ call: 3, contract: address, name: 'weighed', data: encodeJson({ kg: '7' }) }];
-  rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { results, events });
-  const id = 'c'.repeat(64);
-  const { receipt } = (await get(`/api/v1/transactions/${id}`)).data;
-  rig.node.statuses = statuses;
-  const hex = (byte: number) => toHex(digest(byte));
-  const of = { id: hex(1), version: 1, recordDigest: hex(2), digestAlg: 'SHA-256', currentVersion: 1, height: 7, transactionId: id };
-  const first = { ...of, status: 'stored' };
-  const again = { ...of, id: hex(3), status: 'repeated', currentVersion: 4, height: 5, transactionId: hex(6) };
-  const change = { ...of, version: 2, status: 'amended', currentVersion: 2, digestBefore: hex(8) };
-  assert.deepEqual(receipt.results, [[first, again], change, [first], '7']);
-  const event = (name: string, version: number) => ({
-    contract: 'records',
-    name,
-    data: { class: 'heat', id: hex(1), recordDigest: hex(2), version },
-  });
-  assert.deepEqual(receipt.events, [
-    event('RecordSubmitted', 1),
-    event('RecordAmended', 2),
-    event('RecordSubmitted', 1),
-    { contract: address, name: 'weighed', data: { kg: '7' } },
-  ]);
-});
-
-test('what the chain would refuse now is refused before it is signed, with its facts; what it cannot judge, or nobody waits for, is signed', async () => {
-  const { judge } = rig.node;
-  const asked: string[] = [];
-  const verdicts = {
-    faulty: {
-      code: 'BUILTIN_ARGUMENTS_INVALID',
-      detail: encodeJson({ count: 1, faults: [{ path: '/data/name', problem: 'must be a text' }] }),
-    },
-    refused: { code: 'CONTRACT_REFUSED', detail: encodeJson({ code: 'TOO_LATE', message: 'come earlier' }) },
-    fine: { code: 'OK', detail: new Uint8Array(0) },
-  };
-  let verdict: keyof typeof verdicts | undefined = 'faulty';
-  rig.node.judge = async (account, calls) => {
-    asked.push(`${account} ${calls[0]!.contract}.${calls[0]!.method}`);
-    return verdict && { ...verdicts[verdict], gasUsed: 9, height: 41 };
-  };
-  const send = (more = '') => post(`/api/v1/contracts/${address}/call${more}`, '{"method":"add","args":[1]}');
-  const signed = rig.node.signed.length;
-  const faulty = await send();
-  assert.deepEqual([faulty.code, faulty.data.height, faulty.data.transactionId], ['BUILTIN_ARGUMENTS_INVALID', 41, undefined]);
-  assert.deepEqual(faulty.details, [{ code: 'BUILTIN_ARGUMENTS_INVALID', message: 'must be a text', pointer: '/data/name' }]);
-  verdict = 'refused';
-  assert.deepEqual((await send()).details, [{ code: 'TOO_LATE', message: 'come earlier' }]);
-  assert.equal(rig.node.signed.length, signed);
-  assert.equal((await send('?wait=async')).code, 'OK');
-  verdict = 'fine';
-  assert.equal((await send()).code, 'OK');
-  verdict = undefined;
-  assert.equal((await send()).code, 'OK');
-  assert.equal(rig.node.signed.length, signed + 3);
-  assert.deepEqual(asked, Array(4).fill(`ada@acme ${address}.add`));
-  rig.node.judge = judge;
-});
-
-test('what a contract refuses reaches the caller of a transaction in its own words, and those of the contract it called', async () => {
-  const { statuses } = rig.node;
-  const cause = { contract: address, code: 'TOO_LATE', message: 'come earlier', at: 'contract.js:3:13' };
-  const detail = encodeJson({ contract: address, code: 'CONTRACT_REFUSED', message: 'CONTRACT_REFUSED', at: null, cause });
-  for (const [facts, expected] of [
-    [encodeJson(cause), [{ code: 'TOO_LATE', message: 'come earlier' }]],
-    [
-      detail,
-      [
-        { code: 'CONTRACT_REFUSED', message: 'CONTRACT_REFUSED' },
-        { code: 'TOO_LATE', message: 'come earlier' },
-      ],
-    ],
-  ] as const) {
-    rig.node.statuses = (hex) => confirmed(Buffer.from(hex, 'hex'), { status: 'failed', code: 'CONTRACT_REFUSED', detail: facts });
-    const refused = await post(`/api/v1/contracts/${address}/call`, '{"method":"add"}');
-    assert.deepEqual([refused.status, refused.code, refused.details], [422, 'CONTRACT_REFUSED', expected]);
-    assert.equal(refused.data.code, expected[0].code);
-  }
-  rig.node.statuses = statuses;
-});
-
-test('a call without arguments sends an empty list, and one that no deployed contract takes costs no transaction', async () => {
-  const sent = rig.node.signed.length;
-  await post(`/api/v1/contracts/${address}/call`, '{"method":"add"}');
-  assert.deepEqual(rig.node.signed.at(-1)!.args, []);
-  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":{}}')).code, 'REQUEST_INVALID');
-  assert.equal(rig.node.signed.length, sent + 1);
-});
-
 test('the last source of an account under one interface is told, to that account', async () => {
   const row = (account: string, interfaceId: string) =>
     stateKey(CONTRACT.records, recordKey.source(toByteText(indexDigest(crypto, account, interfaceId))));
@@ -286,40 +51,6 @@ test('the last source of an account under one interface is told, to that account
   const unknown = await get('/api/v1/records/source?interfaceId=line-4');
   assert.deepEqual([unknown.data.seq, unknown.data.time], [null, null]);
   assert.equal((await get('/api/v1/records/source')).code, 'REQUEST_INVALID');
-});
-
-test('contracts: deploy, list by pages, get, call, query, events', async () => {
-  const deployed = await post('/api/v1/contracts', '{"name":"w","code":"export const x = 1"}');
-  assert.deepEqual([deployed.status, rig.deployed.at(-1)?.language], [200, 'javascript']);
-  const first = await get('/api/v1/contracts?limit=3');
-  const second = await get(`/api/v1/contracts?limit=3&after=${first.data.next}`);
-  assert.deepEqual([first.data.items.length, second.data.items.length, second.data.next], [3, 2, null]);
-  assert.equal((await get(`/api/v1/contracts/${address}`)).data.state, 'active');
-  assert.equal((await get(`/api/v1/contracts/0x${'9'.repeat(40)}`)).code, 'CONTRACT_NOT_FOUND');
-  const called = await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":[{"n":"3"}]}');
-  assert.deepEqual([called.data.result, rig.node.signed.at(-1)?.args], [{ total: '3' }, [{ n: '3' }]]);
-  assert.equal((await post(`/api/v1/contracts/${address}/call`, '{"method":"add","args":[1.5]}')).code, 'REQUEST_INVALID');
-  assert.equal(
-    (await post('/api/v1/contracts/governance/call', '{"method":"vote"}')).code,
-    'REQUEST_INVALID',
-    'built-ins have routes of their own',
-  );
-  const asked = await get(`/api/v1/contracts/${address}/query?method=total&args=${encodeURIComponent('{"id":"7"}')}`);
-  assert.deepEqual(asked.data.result, { method: 'total', args: { id: '7' } });
-  assert.equal((await get(`/api/v1/contracts/${address}/query?method=total&args={`)).code, 'REQUEST_INVALID');
-  rig.node.events_.push(
-    testEvent(1, 0, 'a', address),
-    testEvent(1, 1, 'b', address),
-    testEvent(2, 0, 'a', 'other'),
-    testEvent(3, 0, 'a', address),
-  );
-  const page = await get(`/api/v1/contracts/${address}/events?limit=2&name=a`);
-  assert.deepEqual(
-    page.data.items.map((event: { id: string }) => event.id),
-    ['1-0', '3-0'],
-  );
-  const rest = await get(`/api/v1/contracts/${address}/events?limit=2&name=a&after=${page.data.next}`);
-  assert.deepEqual([rest.data.items, rest.data.next], [[], null]);
 });
 
 test('nodes, peers, consensus, parameters, proposals, alarms', async () => {
@@ -418,35 +149,6 @@ test('health, readiness by quorum, metrics, registry, OpenAPI and the page', asy
   assert.doesNotMatch(script, /innerHTML|insertAdjacentHTML/);
 });
 
-test('every code answered above stands in the declaration of its route (DB53 5.2.1.1.b-3)', () => {
-  assert.deepEqual(
-    rig.world.logged.filter((line) => line.includes('undeclared code')),
-    [],
-  );
-});
-
-test('a page of events cut by its bound says so and where to go on, and the next one finds what there is', async () => {
-  const before = [...rig.node.events_];
-  const { height } = rig.node.head();
-  const others = Array.from({ length: 20_000 }, (_, position) => testEvent(height, position, 'a', 'other'));
-  rig.node.events_.splice(0, before.length, ...others, testEvent(height, 20_000, 'a', address));
-  const cut = (await get(`/api/v1/contracts/${address}/events`)).data;
-  assert.deepEqual([cut.items, cut.complete, cut.resumeAt], [[], false, cut.next]);
-  const rest = (await get(`/api/v1/contracts/${address}/events?after=${cut.next}`)).data;
-  assert.deepEqual([rest.items.length, rest.complete, rest.next, rest.resumeAt], [1, true, null, undefined]);
-  rig.node.events_.splice(0, rig.node.events_.length, ...before);
-});
-
-test('pages of a list that is read at the head claim to be complete only when they speak of one height', async () => {
-  const first = (await get('/api/v1/contracts?limit=3')).data;
-  const head = rig.node.head;
-  rig.node.head = () => ({ ...head(), height: head().height + 1 });
-  const later = (await get(`/api/v1/contracts?limit=3&after=${first.next}`)).data;
-  rig.node.head = head;
-  const same = (await get(`/api/v1/contracts?limit=3&after=${first.next}`)).data;
-  assert.deepEqual([first.complete, later.complete, same.complete], [true, false, true]);
-});
-
 test('the page at /docs tells every operation of the registry in the language asked, with nothing to run and no link that leads nowhere', async () => {
   const rows = (await get('/api/v1/interfaces')).data.items as { operationId: string; summary: { en: string; zh: string } }[];
   for (const [url, language] of [
@@ -528,3 +230,5 @@ test('the cursor of a history is bound to its record', async () => {
   assert.equal((await get(`/api/v1/records/${one}/history?after=1`)).code, 'CURSOR_INVALID');
   rig.records.history = history;
 });
+
+testDeclaredCodes(() => rig);

@@ -29,7 +29,8 @@ import {
   utf8,
 } from '../../../../node/format/index.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
-import { ContentMaker, encoded, mutated } from './mutants.ts';
+import { ContentMaker } from './content-maker.ts';
+import { encoded, mutated } from './mutants.ts';
 import { wideClass } from './wide-class.ts';
 
 export const comparedClasses: readonly ClassDefinition[] = [...Object.values(builtinClasses), wideClass];

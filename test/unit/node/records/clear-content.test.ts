@@ -5,7 +5,8 @@ import { canonicalJson, contentDigest, encodeContent, type TextStruct } from '..
 import { readClear } from '../../../../node/records/clear-content.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 import { comparedClasses } from '../../contracts/classes/compare-scanner.ts';
-import { ContentMaker, encoded } from '../../contracts/classes/mutants.ts';
+import { ContentMaker } from '../../contracts/classes/content-maker.ts';
+import { encoded } from '../../contracts/classes/mutants.ts';
 import { crypto } from './sample.ts';
 
 const SEED = 1_407_2025;
