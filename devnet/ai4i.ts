@@ -13,7 +13,7 @@ export const AI4I_MAPPING = 'ai4i2020/1';
 export const AI4I_MAPPING_FILE = 'devnet/data/ai4i2020/MAPPING.md';
 /** Interface of the registry by which the loader delivers. */
 export const AI4I_INTERFACE = 'submitRecords';
-export const AI4I_START = '2020-01-06T00:00:00.000000Z'; // invented: the data has an order, no times
+const AI4I_START = '2020-01-06T00:00:00.000000Z'; // invented: the data has an order, no times
 const ROW_INTERVAL_US = 60_000_000n; // one product a minute
 const PRODUCTION_BATCH_ROWS = 100;
 const MATERIAL_BATCH_ROWS = 250;

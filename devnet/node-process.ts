@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-export const LOG_FILE = 'node.log';
+const LOG_FILE = 'node.log';
 const STOP_TIMEOUT_MS = 15_000; // after SIGTERM; above the node's own stopTimeoutMs
 const PROGRAM = fileURLToPath(new URL('../api/cli/main.js', import.meta.url));
 

@@ -14,7 +14,7 @@ export const PORTS_DRAWN = { from: 15_000, to: 26_000 } as const;
 const DRAWS_MAX = 1_000;
 
 /** True when nothing listens on the port. */
-export async function isFree(port: number): Promise<boolean> {
+async function isFree(port: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));

@@ -136,7 +136,7 @@ async function stayUp(net: Devnet, options: RunnerOptions): Promise<number> {
 }
 
 /** What a newcomer needs: addresses, logins, tokens, and lines that work when pasted. */
-export function welcome(net: Devnet): readonly string[] {
+function welcome(net: Devnet): readonly string[] {
   const account = net.accounts.find((candidate) => candidate.account === DEFAULT_ACCOUNT)!;
   const node = net.nodes.find((candidate) => candidate.id === account.node)!;
   const token = net.tokens[account.account]!;

@@ -23,7 +23,7 @@ interface Needle {
   readonly bytes: Buffer;
 }
 
-export function needlesOf(texts: readonly string[]): readonly Needle[] {
+function needlesOf(texts: readonly string[]): readonly Needle[] {
   return texts.flatMap((text) => {
     const escaped = Array.from({ length: text.length }, (_, i) => {
       const unit = text.charCodeAt(i);

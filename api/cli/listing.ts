@@ -7,7 +7,7 @@ import { table } from './text.ts';
 
 const LIMIT_DEFAULT = 100;
 /** Items of one page at most. */
-export const LIMIT_MAX = 1_000;
+const LIMIT_MAX = 1_000;
 /** Pages read only to count what was not shown; past them the note says `more than`. */
 const COUNT_PAGES_MAX = 10;
 

@@ -45,7 +45,7 @@ export async function forgetToken(directory: string, account: string): Promise<v
   await writeFileAtomic(join(directory, TOKENS_FILE), `${JSON.stringify(rest, undefined, 2)}\n`, 0o600);
 }
 
-export async function login(
+async function login(
   terminal: Pick<Terminal, 'now' | 'sleep'>,
   client: Client,
   account: Pick<ProfileAccount, 'account' | 'password' | 'totpSecret'>,

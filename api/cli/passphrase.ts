@@ -3,7 +3,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import type { Cli } from './cli.ts';
 import { isUtf8 } from './text.ts';
 
-export const PASSPHRASE_BYTES_MIN = 12; // a new one; short ones are guessed whatever the cost of scrypt
+const PASSPHRASE_BYTES_MIN = 12; // a new one; short ones are guessed whatever the cost of scrypt
 
 /** @throws ChainError CLI_PASSPHRASE_MISSING, CLI_FILE_UNREADABLE, CLI_USAGE */
 export async function readPassphrase(cli: Cli, file: string | undefined, question = 'Passphrase of the keystore: '): Promise<string> {

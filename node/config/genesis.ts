@@ -29,7 +29,7 @@ const accountKeySchema = Type.Object(
   closed,
 );
 
-export const genesisSchema = Type.Object(
+const genesisSchema = Type.Object(
   {
     version: Type.Literal(1, { description: 'Version of this form' }),
     name: Type.String({ minLength: 1, maxLength: 128, description: 'Name of the chain, for people' }),

@@ -18,7 +18,7 @@ const path = (env: string, value: string, description: string) =>
 /** Ids stand in keys, file names and URLs: lower-case letters, digits and hyphens. */
 export const ID_PATTERN = '^[a-z0-9]+(?:-[a-z0-9]+)*$';
 
-export const nodeConfigSchema = Type.Object(
+const nodeConfigSchema = Type.Object(
   {
     version: Type.Literal(1, { default: 1, description: 'Version of this form' }),
     node: Type.String({

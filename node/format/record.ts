@@ -113,11 +113,6 @@ export function contentDigest(crypto: Pick<Crypto, 'hash'>, clear: TextStruct): 
   return crypto.hash(encodeContent(rest));
 }
 
-/** A key as one line, for messages. */
-export function keyText(key: { readonly [name: string]: string }): string {
-  return canonicalJson(key);
-}
-
 /** Identity of a record: class, organisation and key, whatever its content. */
 export function recordIdOf(
   crypto: Pick<Crypto, 'hash'>,

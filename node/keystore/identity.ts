@@ -29,7 +29,7 @@ export async function createNodeKeys(keystore: Keystore, sealing?: Uint8Array): 
   return nodePublicKeys(keystore);
 }
 
-export function nodePublicKeys(keystore: Keystore): NodePublicKeys {
+function nodePublicKeys(keystore: Keystore): NodePublicKeys {
   const hex = (id: string): string => toHex(keystore.publicKey(id));
   return {
     transportKey: hex(NODE_KEY.transport),

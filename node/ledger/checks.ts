@@ -4,7 +4,6 @@
  */
 import { type FinalityProof, judgeFinality, openFinality, producerOf } from '../../consensus/index.ts';
 import {
-  type Block,
   type ConsensusConfiguration,
   type Crypto,
   consensusHashOf,
@@ -15,7 +14,6 @@ import {
   merkleRoot,
   sealSigningBytes,
   toHex,
-  transactionHashOf,
 } from '../format/index.ts';
 import type { BlockCheck } from '../service.ts';
 
@@ -144,15 +142,6 @@ export function checkFinality(
     check('headerHash', toHex(hash), toHex(digest)),
     check('certificate', fault ?? 'a quorum signed', 'a quorum signed', fault === undefined && height === header.height),
   ];
-}
-
-export function transactionHashes(crypto: Crypto, block: Block): { readonly hashes: Digest[]; readonly bytes: number } {
-  let bytes = 0;
-  const hashes = block.transactions.map((transaction) => {
-    bytes += transaction.length;
-    return transactionHashOf(crypto, transaction);
-  });
-  return { hashes, bytes };
 }
 
 export function failed(checks: readonly BlockCheck[]): BlockCheck[] {

@@ -59,10 +59,6 @@ export class VisitDesk {
     return this.#visitors.has(keyText) && this.#connections.of(keyText, VISITS).take(1) === 0;
   }
 
-  isVisitor(keyText: string): boolean {
-    return this.#visitors.has(keyText);
-  }
-
   /** Answers one question and closes; anything that is not one ends the connection unanswered. */
   async serve(keyText: string, stream: Stream, end: (reason: string) => void): Promise<void> {
     const node = this.#visitors.get(keyText);

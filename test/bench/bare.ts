@@ -2,20 +2,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { DevnetNode } from '../../devnet/index.ts';
-import { type Latency, latencyOf, processUse } from './statistics.ts';
+import { type Latency, latencyOf } from './statistics.ts';
 
 const COUNT = 60;
 const INTERVAL_MS = 200;
 const STOP_TIMEOUT_MS = 15_000;
 
-export interface Bare {
-  readonly latency: Latency;
-  /** CPU us of one node for one block of one empty transaction, idle ticks included. */
-  readonly blockCpuUs: number;
-}
-
 /** @param nodes that do not run at the moment; they keep their ports and keys and get data directories of their own */
-export async function emptyCommits(nodes: readonly DevnetNode[]): Promise<Bare> {
+export async function emptyCommits(nodes: readonly DevnetNode[]): Promise<Latency> {
   const program = fileURLToPath(new URL('./bare-node.js', import.meta.url));
   const children = nodes.map((node) => fork(program, [node.configPath]));
   const next = (child: ChildProcess, kind: string): Promise<{ latencies?: number[] }> =>
@@ -23,14 +17,11 @@ export async function emptyCommits(nodes: readonly DevnetNode[]): Promise<Bare> 
       child.on('message', (message: { kind: string; latencies?: number[] }) => message.kind === kind && done(message));
       child.once('exit', (code) => reject(new Error(`a bare node ended with ${code}`)));
     });
-  const cpuUs = (): number => children.reduce((sum, child) => sum + processUse(child.pid!).cpuSeconds * 1e6, 0);
   try {
     await Promise.all(children.map((child) => next(child, 'started')));
     const done = next(children[0]!, 'done');
-    const before = cpuUs();
     children[0]!.send({ kind: 'run', account: `operator@${nodes[0]!.organisation}`, count: COUNT, intervalMs: INTERVAL_MS });
-    const latency = latencyOf((await done).latencies!);
-    return { latency, blockCpuUs: (cpuUs() - before) / latency.count / children.length };
+    return latencyOf((await done).latencies!);
   } finally {
     await Promise.all(children.map(stopped));
   }

@@ -7,13 +7,13 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { argv, exit, version } from 'node:process';
 import { parseArgs } from 'node:util';
-import { type Bare, emptyCommits } from './bare.ts';
+import { emptyCommits } from './bare.ts';
 import { type CommitTrace, commitTable, traceCommit } from './commit.ts';
 import { hookedNodes } from './hooked.ts';
 import { BenchNetwork, buildIn, OWN_ROOT } from './network.ts';
 import { ladder, lowLoad, type Measured, otherwise, overload, ratesTable, SERIES, singles } from './rates.ts';
 import { startTable, type StartTimes, startTimes } from './start.ts';
-import { table } from './statistics.ts';
+import { type Latency, table } from './statistics.ts';
 import { boundTable, type Bound, measureBound } from './terms.ts';
 import { type Share, whereCpuGoes } from './where.ts';
 
@@ -87,7 +87,7 @@ exit(0);
 interface Report {
   loadSeconds?: number;
   low?: Measured;
-  empty?: Bare;
+  empty?: Latency;
   commit?: CommitTrace;
   /** Every step of every series, at each number of preloaded records. */
   steps: Measured[];
@@ -140,9 +140,9 @@ function show(report: Report): void {
   if (loadSeconds !== undefined)
     print(`The devnet loaded its first ${Math.min(10_000, PRELOADS[0]!)} rows in ${loadSeconds.toFixed(1)} s.`);
   const rows = [low, ...best, report.singles, report.overload].filter((row) => row !== undefined);
-  if (rows.length > 0) print(ratesTable(rows, empty?.latency));
+  if (rows.length > 0) print(ratesTable(rows, empty));
   if (low && empty)
-    print(`p50 at low load is ${(low.result.latency.p50 / empty.latency.p50).toFixed(2)} times that of the empty commit (at most 2.5).`);
+    print(`p50 at low load is ${(low.result.latency.p50 / empty.p50).toFixed(2)} times that of the empty commit (at most 2.5).`);
   for (const { name, preloaded, result } of best) {
     const first = best.find((each) => each.name === name)!;
     if (first.preloaded < preloaded)

@@ -40,7 +40,7 @@ export async function query(context: ProbeContext, address: string, method: stri
 }
 
 /** Sends the current one-time code where the route asks for a second factor. */
-export async function withOtp(
+async function withOtp(
   context: ProbeContext,
   send: (headers: Readonly<Record<string, string>>) => Promise<Answer>,
   account = context.actor.account,

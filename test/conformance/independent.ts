@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
+function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest();

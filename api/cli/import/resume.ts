@@ -25,7 +25,7 @@ export function fileIdentity(path: string): string {
   return `${size}-${createHash('sha256').update(head).digest('hex')}`;
 }
 
-export const resumePath = (file: string): string => `${file}.import`;
+const resumePath = (file: string): string => `${file}.import`;
 
 export function readResume(file: string, identity: string, chain: string): ResumePoint | undefined {
   const path = resumePath(file);

@@ -27,7 +27,7 @@ import { type Digest, hashTagged, Reader, SUITE, toHex, utf8, type Validator } f
 import { SimKeys, type SimSigner } from '../../../simulation/crypto.ts';
 import { SeededRandom } from '../../../simulation/random.ts';
 
-export const NODES = ['a', 'b', 'c', 'd', 'e'] as const;
+const NODES = ['a', 'b', 'c', 'd', 'e'] as const;
 const keys = new SimKeys(new SeededRandom(7), SUITE.simulated);
 const signers = new Map<string, SimSigner>(NODES.map((node) => [node, keys.generate()]));
 /** Second keys of the same nodes, for sets in which governance has replaced one. */

@@ -40,11 +40,11 @@ const ZERO = new Uint8Array(32);
 const WRITER = 4;
 
 export const recordId = crypto.hash(utf8('record 7'));
-export const recordKey: ByteText = `\x07recordsv${toByteText(recordId)}${u32Text(2)}`;
+const recordKey: ByteText = `\x07recordsv${toByteText(recordId)}${u32Text(2)}`;
 /** As large as an annex A record is on the chain. */
-export const recordContent = { product_uid: 'P', text: 'x'.repeat(1_100) };
+const recordContent = { product_uid: 'P', text: 'x'.repeat(1_100) };
 /** Written by the fifth transaction of height 50, the one that inclusionParts shows. */
-export const recordValue = encodeRecordVersion({
+const recordValue = encodeRecordVersion({
   ...{ recordDigest: recordDigest(crypto, encodeContent(recordContent)), normalDigest: undefined, sourceDigest: undefined },
   ...{ class: 'production', classVersion: 1, org: 'north', actor: 'mes@north', state: 'current' },
   ...{ change: { reason: 'typed wrongly', digestBefore: ZERO }, height: 50, index: WRITER, call: 0, item: 0 },
@@ -126,7 +126,7 @@ function transactionsOf(count: number) {
   );
 }
 
-export function inclusionParts(height: number): NonNullable<EvidenceParts['inclusion']> {
+function inclusionParts(height: number): NonNullable<EvidenceParts['inclusion']> {
   const [index, count] = [WRITER, 5];
   const transactions = transactionsOf(count);
   const receipts = transactions.map((transaction, i) =>

@@ -13,7 +13,7 @@ import { SeededRandom } from '../../../simulation/random.ts';
 import { MemoryLog } from '../memory-world.ts';
 
 export const CHAIN_ID = new Uint8Array(32).fill(5);
-export const SEGMENT_BYTES = 12_000;
+const SEGMENT_BYTES = 12_000;
 const NONE = new Uint8Array(32);
 
 export const bodyOf = (height: number, view: number, length = 700): Uint8Array =>

@@ -5,7 +5,7 @@ import { createLibp2pNetwork, type Libp2pNetwork, type Libp2pNetworkOptions } fr
 import { createRealWorld } from '../../../../node/real/world.ts';
 import type { AdmittedNode, Channel, Log } from '../../../../node/world.ts';
 
-export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
 export interface Received {
   readonly from: string;

@@ -9,7 +9,7 @@ import { createRealWorld } from '../../../../node/real/world.ts';
 import type { Channel, Log, Network } from '../../../../node/world.ts';
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
-export const crypto = createCrypto();
+const crypto = createCrypto();
 export const world = createRealWorld({
   log: quiet,
   crypto,

@@ -9,7 +9,7 @@ import { SeededRandom } from '../../../simulation/random.ts';
 
 export const CHAIN_ID = new Uint8Array(32).fill(7);
 /** Two or three groups of the tests fit beside the header. */
-export const SMALL_SEGMENT_BYTES = 10_000;
+const SMALL_SEGMENT_BYTES = 10_000;
 
 export type Group = readonly Frame[];
 
