@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BULK_GAS_MAX, SENDER_GAS_SAVED } from '../../node/chain/mempool/gas-shares.ts';
 import { decodeMessage } from '../../consensus/pbft/messages.ts';
-import { Cluster } from './cluster.ts';
-import { FullNodes } from './full-node.ts';
-import { fullSetup, loadMachine } from './full-setup.ts';
+import type { Cluster } from './cluster.ts';
+import { fullCluster } from './full-cluster.ts';
+import type { FullNodes } from './full-node.ts';
 
 const PARAMETERS = { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 8_000, idleBlockIntervalMs: 60_000, checkpointIntervalBlocks: 4 };
 const GAS_MAX = 10_000_000_000;
@@ -22,23 +22,12 @@ const SLOW = { delayMinMs: 60, delayMaxMs: 65 };
 const WAITS_MS = 3_000;
 
 async function four(seed: number): Promise<{ readonly cluster: Cluster; readonly nodes: FullNodes }> {
-  const machine = await loadMachine();
   const parameters = { ...PARAMETERS, blockGasMax: GAS_MAX, transactionGasMax: GAS_MAX };
   const bulks = new Map([FIRST_DEAR, SECOND_DEAR].map((id) => [id, DEAR]));
-  let nodes: FullNodes | undefined;
-  const cluster = new Cluster({
-    seed,
-    nodes: 4,
-    validators: 4,
-    parameters: PARAMETERS,
-    factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, parameters, { bulks }));
-      return nodes.factory(create);
-    },
-  });
+  const { cluster, nodes } = await fullCluster(seed, parameters, { bulks });
   cluster.bootAll();
   assert.ok(await cluster.run(5_000, () => cluster.heights().min >= 1));
-  return { cluster, nodes: nodes ?? assert.fail('no factory was asked for') };
+  return { cluster, nodes };
 }
 
 /** Until every node that runs has the block that holds it. */

@@ -7,7 +7,7 @@ import { ChainError } from '../../node/errors/index.ts';
 import type { DataFile, FileDirectory } from '../../node/world.ts';
 
 /** Written whole or not at all, in bytes. */
-export const SECTOR_BYTES = 512;
+const SECTOR_BYTES = 512;
 
 export type DiskCall =
   | { readonly kind: 'put'; readonly name: string; readonly bytes: Uint8Array }

@@ -1,19 +1,19 @@
 /** Whole nodes from a seed: every commit, pending body and vote may be the last thing a process does, and clients are never told what is not so. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Call, encodeJson } from '../../node/format/index.ts';
+import { encodeJson } from '../../node/format/index.ts';
 import { BLOCK_FILES_DIRECTORY } from '../../node/ledger/block-files.ts';
 import { inlineRow } from '../../node/ledger/state-rows.ts';
 import { SENDER_GAS_FORGOTTEN_MS } from '../../node/chain/mempool/gas-shares.ts';
 import { decodeBulkMessage } from '../../node/peers/messages.ts';
 import { keyspace } from '../../node/store/keyspace.ts';
 import { byzantine, wholeBlockTwin } from './byzantine.ts';
-import { CheckFailed, Cluster, type ClusterOptions } from './cluster.ts';
+import { CheckFailed, type Cluster } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
 import type { SimFiles } from './files.ts';
-import { FullNodes } from './full-node.ts';
+import { fullCluster, type FullClusterOptions } from './full-cluster.ts';
 import { type Plot, runFullSeed } from './full-scenario.ts';
-import { CLIENT, fullSetup, loadMachine } from './full-setup.ts';
+import { CLIENT } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 200, checkpointIntervalBlocks: 4 };
@@ -33,31 +33,11 @@ const ALL = [0, 1, 2, 3];
 /** A backup hands it to the primary; what a peer gave is spread again after eight seconds besides. */
 const HANDED_ON_WITHIN_MS = 10_000;
 
-interface Cast {
+interface Cast extends FullClusterOptions {
   readonly parameters?: typeof PARAMETERS;
-  readonly adminCalls?: ReadonlyMap<number, Call>;
-  /** A node beside the four validators. */
-  readonly fifth?: boolean;
-  readonly motions?: readonly Motion[];
-  readonly faulty?: ClusterOptions['faulty'];
 }
 
-async function four(seed: number, { parameters = PARAMETERS, adminCalls, fifth = false, motions = [], faulty }: Cast = {}) {
-  const machine = await loadMachine();
-  let nodes: FullNodes | undefined;
-  const cluster = new Cluster({
-    seed,
-    nodes: fifth ? 5 : 4,
-    validators: 4,
-    parameters,
-    ...(faulty ? { faulty } : {}),
-    factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, parameters, { motions, ...(adminCalls ? { adminCalls } : {}) }));
-      return nodes.factory(create);
-    },
-  });
-  return { cluster, nodes: nodes ?? assert.fail('no factory was asked for') };
-}
+const four = (seed: number, { parameters = PARAMETERS, ...options }: Cast = {}) => fullCluster(seed, parameters, options);
 
 const reach = (cluster: Cluster, height: number, ms: number, nodes: readonly number[] = ALL) =>
   cluster.run(ms, () => nodes.every((i) => (cluster.node(i)?.height() ?? 0) >= height));
@@ -192,7 +172,7 @@ test('a node that four organisations admit decides with them from the barrier on
     { kind: 'suspendNode', node: 0 },
   ];
   for (let seed = 21; seed <= 24; seed++) {
-    const { cluster, nodes } = await four(seed, { fifth: true, motions });
+    const { cluster, nodes } = await four(seed, { nodeCount: 5, motions });
     const council = new Council(cluster, motions, new SeededRandom(seed));
     cluster.bootAll();
     council.start(300);
@@ -213,7 +193,7 @@ test('a suspended validator that is resumed comes back, learns what it missed an
     { kind: 'resumeNode', node: 0 },
   ];
   for (let seed = 41; seed <= 44; seed++) {
-    const { cluster, nodes } = await four(seed, { fifth: true, motions });
+    const { cluster, nodes } = await four(seed, { nodeCount: 5, motions });
     const council = new Council(cluster, motions, new SeededRandom(seed));
     cluster.bootAll();
     council.start(300);

@@ -91,6 +91,18 @@ export interface FullSetup {
   numberOf(id: Digest): number | undefined;
 }
 
+export interface FullSetupOptions {
+  readonly motions?: readonly Motion[];
+  readonly mempoolCountMax?: number;
+  readonly limits?: FullLimits;
+  /** What the administrator calls, by number of the transaction. */
+  readonly adminCalls?: ReadonlyMap<number, Call>;
+  /** Transactions of many records, by number. */
+  readonly bulks?: ReadonlyMap<number, Bulk>;
+  /** Given where nodes have record services. */
+  readonly services?: ServicesLimits | undefined;
+}
+
 /** Loads what every full cluster of this process shares. */
 export async function loadMachine(): Promise<ContractMachine> {
   machine ??= loadWasm().then((wasm) => createContractMachine({ wasm, hash: (data) => sha256(data), executionVersion: 1 }));
@@ -106,24 +118,7 @@ export function fullSetup(
   loaded: ContractMachine,
   validators: number,
   parameters: Partial<ChainParameters>,
-  {
-    motions = [],
-    mempoolCountMax = 1_000,
-    limits = {},
-    adminCalls = new Map(),
-    bulks = new Map(),
-    services,
-  }: {
-    readonly motions?: readonly Motion[];
-    readonly mempoolCountMax?: number;
-    readonly limits?: FullLimits;
-    /** What the administrator calls, by number of the transaction. */
-    readonly adminCalls?: ReadonlyMap<number, Call>;
-    /** Transactions of many records, by number. */
-    readonly bulks?: ReadonlyMap<number, Bulk>;
-    /** Given where nodes have record services. */
-    readonly services?: ServicesLimits | undefined;
-  } = {},
+  { motions = [], mempoolCountMax = 1_000, limits = {}, adminCalls = new Map(), bulks = new Map(), services }: FullSetupOptions = {},
 ): FullSetup {
   const { keys, signers, names } = cluster;
   const { suite } = keys;

@@ -5,10 +5,9 @@ import { exchangePrefix } from '../../node/feeds/exchange-chain.ts';
 import { sealedKeyspace } from '../../node/records/index.ts';
 import { indexKeyspace } from '../../node/records/query/keys.ts';
 import type { ServicesLimits } from '../../node/services.ts';
-import { CheckFailed, Cluster } from './cluster.ts';
-import { FullNodes } from './full-node.ts';
+import { CheckFailed, type Cluster } from './cluster.ts';
+import { fullCluster } from './full-cluster.ts';
 import { runFullSeed } from './full-scenario.ts';
-import { fullSetup, loadMachine } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
 import { RecordClients } from './record-clients.ts';
 import { ServicesCheck } from './services-check.ts';
@@ -17,27 +16,12 @@ const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockInter
 const ALL = [0, 1, 2, 3];
 const SEEDS = [6, 9, 3_680_016];
 
-async function four(seed: number, limits: ServicesLimits = { anchorEntries: 2, anchorMs: 500 }) {
-  const machine = await loadMachine();
-  let nodes: FullNodes | undefined;
-  const setups: ReturnType<typeof fullSetup>[] = [];
-  const cluster = new Cluster({
-    seed,
-    nodes: 4,
-    validators: 4,
-    parameters: PARAMETERS,
-    factory: (create, cluster) => {
-      const setup = setups[0] ?? fullSetup(cluster, machine, 4, PARAMETERS, { services: limits });
-      setups[0] = setup;
-      nodes ??= new FullNodes(cluster, setup);
-      return nodes.factory(create);
-    },
-  });
-  const [setup, made] = [setups[0]!, nodes ?? assert.fail('no factory was asked for')];
-  const clients = new RecordClients(cluster, setup, made, new SeededRandom(seed));
+async function four(seed: number, services: ServicesLimits = { anchorEntries: 2, anchorMs: 500 }) {
+  const { cluster, setup, nodes } = await fullCluster(seed, PARAMETERS, { services });
+  const clients = new RecordClients(cluster, setup, nodes, new SeededRandom(seed));
   cluster.bootAll();
   assert.ok(await cluster.run(10_000, () => cluster.heights().min >= 1));
-  return { cluster, clients, nodes: made, check: new ServicesCheck(cluster, setup, made, clients) };
+  return { cluster, clients, nodes, check: new ServicesCheck(cluster, setup, nodes, clients) };
 }
 
 const fails = (check: ServicesCheck, expected: RegExp) =>

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { BLOCK_FILES_DIRECTORY } from '../../node/ledger/block-files.ts';
 import { frameBytes, segmentNumber } from '../../node/store/segments/form.ts';
 import { SWEPT_BYTES } from '../../node/store/segments/swept.ts';
-import { Cluster } from './cluster.ts';
-import { FullNodes } from './full-node.ts';
-import { fullSetup, loadMachine } from './full-setup.ts';
+import type { Cluster } from './cluster.ts';
+import { fullCluster } from './full-cluster.ts';
+import type { FullNodes } from './full-node.ts';
 
 const PARAMETERS = { viewTimeoutMs: 200, viewTimeoutMaxMs: 1_600, idleBlockIntervalMs: 100, checkpointIntervalBlocks: 4 };
 const SEGMENT_BYTES = 30_000;
@@ -17,21 +17,10 @@ const PREPARE = 1;
 const ALL = [0, 1, 2, 3];
 
 async function four(seed: number) {
-  const machine = await loadMachine();
-  let nodes: FullNodes | undefined;
-  const cluster = new Cluster({
-    seed,
-    nodes: 4,
-    validators: 4,
-    parameters: PARAMETERS,
-    factory: (create, cluster) => {
-      nodes ??= new FullNodes(cluster, fullSetup(cluster, machine, 4, PARAMETERS, { limits: { segmentBytes: SEGMENT_BYTES } }));
-      return nodes.factory(create);
-    },
-  });
+  const { cluster, nodes } = await fullCluster(seed, PARAMETERS, { limits: { segmentBytes: SEGMENT_BYTES } });
   cluster.bootAll();
   assert.ok(await cluster.run(10_000, () => cluster.heights().min >= 1));
-  return { cluster, nodes: nodes ?? assert.fail('no factory was asked for') };
+  return { cluster, nodes };
 }
 
 const viewOf = (cluster: Cluster, i: number): number => Number(/view (\d+)/.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 0);
