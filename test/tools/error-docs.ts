@@ -12,7 +12,7 @@ export function errorDocs(): string {
 **Owns** the one table of codes: kind, HTTP status, text and remedy in English and Chinese. Codes are part of the interface: never renamed, never reused.
 **Does not own** the places that throw them, nor the envelope that carries them (api/).
 **Depends on** nothing.
-**Known couplings**: contracts/ names codes of this table in receipts without importing it; a test holds the two together.
+**Known couplings**: contracts/ names codes of this table in receipts and imports it as types alone; a test holds the two together.
 
 This page is written by \`node dist/test/tools/write-error-docs.js\` and compared by a test. ${rows.length} codes.
 
