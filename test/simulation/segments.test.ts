@@ -37,6 +37,16 @@ async function run(seed: number): Promise<string> {
     return soon(openSegmentStore({ directory, chainId: CHAIN_ID, world, segmentBytes: SEGMENT_BYTES }));
   }
 
+  /** The store after a crash in the next moments, whatever is under way. */
+  async function crashed(): Promise<SegmentStore> {
+    await scheduler.run(scheduler.nowMs + random.ratio() * 3);
+    alive.is = false;
+    disk.crash(random);
+    const store = await boot();
+    assert.deepEqual(store.opened.damage, [], `seed ${seed}: ${said.join(', ')}`);
+    return store;
+  }
+
   /** Lets time pass until the promise has come to something. */
   async function soon<T>(promise: Promise<T>): Promise<T> {
     let done = false;
@@ -112,11 +122,7 @@ async function run(seed: number): Promise<string> {
       said.push(`crash in ${height}`);
       underWay = { frames: group, locations: [] };
       void store.append(group).catch(() => undefined);
-      await scheduler.run(scheduler.nowMs + random.ratio() * 3);
-      alive.is = false;
-      disk.crash(random);
-      store = await boot();
-      assert.deepEqual(store.opened.damage, [], `seed ${seed}: ${said.join(', ')}`);
+      store = await crashed();
       await check(store);
     } else if (act === 7 && older.length > 0) {
       const location = random.pick(older);
@@ -145,11 +151,7 @@ async function run(seed: number): Promise<string> {
       const sweeping = store.sweep(number);
       if (crashes) {
         sweeping.catch(() => undefined);
-        await scheduler.run(scheduler.nowMs + random.ratio() * 3);
-        alive.is = false;
-        disk.crash(random);
-        store = await boot();
-        assert.deepEqual(store.opened.damage, [], `seed ${seed}: ${said.join(', ')}`);
+        store = await crashed();
       } else await soon(sweeping);
       const isSwept = store.closed.every((closed) => closed.number !== number);
       assert.ok(crashes || isSwept);

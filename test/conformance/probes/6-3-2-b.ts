@@ -28,14 +28,18 @@ async function judgedAhead(context: ProbeContext, block: SealedBlock, aheadMs: n
   return assert.fail(`no call took less than ${CALL_MS} ms`);
 }
 
+/** The bound of the clock, a final block and the one below it. */
+async function judgedBlock(context: ProbeContext) {
+  const drift = await driftMaxMs(context);
+  const { height } = await submit(context, production(context));
+  await context.allAt(height);
+  return { drift, block: await fullBlock(context, height), parent: openBlock(await rawBlock(context, height - 1)) };
+}
+
 export const probe: Probe = {
   id: '6.3.2.b',
   async prove(context) {
-    const drift = await driftMaxMs(context);
-    const { height } = await submit(context, production(context));
-    await context.allAt(height);
-    const block = await fullBlock(context, height);
-    const parent = openBlock(await rawBlock(context, height - 1));
+    const { drift, block, parent } = await judgedBlock(context);
     for (const node of context.net.nodes.keys()) {
       for (const older of [parent.header.timestampMs - 1, parent.header.timestampMs - context.integer(2, 100_000), 0])
         assertCheck(await judge(context, withHeader(block, { timestampMs: older }), node), TIME_CHECK, false);
@@ -44,11 +48,7 @@ export const probe: Probe = {
     }
   },
   async twin(context) {
-    const drift = await driftMaxMs(context);
-    const { height } = await submit(context, production(context));
-    await context.allAt(height);
-    const block = await fullBlock(context, height);
-    const parent = openBlock(await rawBlock(context, height - 1));
+    const { drift, block, parent } = await judgedBlock(context);
     for (const node of context.net.nodes.keys()) {
       assertCheck(await judge(context, block, node), TIME_CHECK, true);
       for (const time of [parent.header.timestampMs, Date.now() + Math.floor(drift / 2)])

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Level } from 'level';
@@ -11,18 +10,10 @@ import { openDerivedStore, openLevelStore } from '../../../../node/store/level-s
 import { crc32c, damageInLog, damageInTable, scrubTables, snappyDecode } from '../../../../node/store/scrub.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { ended } from '../../../tools/steps.ts';
+import { inDirectory } from '../../../tools/in-directory.ts';
 
 const HOLD_MS_MAX = 20;
 const LONG_BYTES = 30_000_000;
-
-async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
-  const path = await mkdtemp(join(tmpdir(), 'scrub-test-'));
-  try {
-    await run(path);
-  } finally {
-    await rm(path, { recursive: true, force: true });
-  }
-}
 
 /** Rows that compress a little, so that both kinds of blocks are met. */
 async function fill(path: string): Promise<void> {

@@ -1,11 +1,8 @@
 /** The segment files on a sound disk: order, locations, parts, scans, pruning; and the real files with a killed writer and a full disk. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { openDirectory } from '../../../../node/store/files.ts';
 import {
   type Frame,
@@ -21,15 +18,8 @@ import {
 import type { DataFile, FileDirectory } from '../../../../node/world.ts';
 import { SimDirectory, SimFiles } from '../../../simulation/files.ts';
 import { assertHolds, group, open, openOn, payload, readerOf, scanned, written } from './segment-cases.ts';
-
-async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
-  const path = await mkdtemp(join(tmpdir(), 'segments-test-'));
-  try {
-    await run(path);
-  } finally {
-    await rm(path, { recursive: true, force: true });
-  }
-}
+import { inDirectory } from '../../../tools/in-directory.ts';
+import { killWriter } from './killed-writer.ts';
 
 test('groups come back in order, by location and by scan, over segments and openings', async () => {
   const groups = [1, 2, 3, 4, 5, 6, 7].map((height) => group(height, 400 + height, 0, 90));
@@ -199,17 +189,7 @@ test('real files: order, a killed writer, and what it said was on disk', () =>
   inDirectory(async (path) => {
     let said = 0;
     for (let round = 0; round < 3; round++) {
-      const child = spawn(process.execPath, [fileURLToPath(new URL('./segment-writer.js', import.meta.url)), path], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await new Promise<void>((resolve) => {
-        let seen = 0;
-        child.stdout.on('data', (chunk: Buffer) => {
-          for (const line of chunk.toString().trim().split('\n')) said = Math.max(said, Number(line));
-          if (++seen === 12 + round) child.kill('SIGKILL');
-        });
-        child.on('close', () => resolve());
-      });
+      said = Math.max(said, await killWriter('./segment-writer.js', path, 12 + round));
       const store = await open(await openDirectory(path));
       assert.deepEqual(store.opened.damage, []);
       const frames = await scanned(store);

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { cp, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { cp, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { randomBytes } from 'node:crypto';
 import { Level } from 'level';
@@ -16,15 +14,9 @@ import { MemoryStore } from '../../../tools/memory-store.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import type { Store } from '../../../../node/world.ts';
 import { measureHold } from '../../api/rest/thread-hold.ts';
+import { inDirectory } from '../../../tools/in-directory.ts';
+import { killWriter } from './killed-writer.ts';
 
-async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
-  const path = await mkdtemp(join(tmpdir(), 'store-test-'));
-  try {
-    await run(path);
-  } finally {
-    await rm(path, { recursive: true, force: true });
-  }
-}
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof ChainError && error.code === code;
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -330,17 +322,7 @@ test('a writer killed in the middle of its batches loses none it said was on dis
   inDirectory(async (path) => {
     let said = 0;
     for (let round = 0; round < 3; round++) {
-      const child = spawn(process.execPath, [fileURLToPath(new URL('./store-writer.js', import.meta.url)), path], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await new Promise<void>((resolve) => {
-        let seen = 0;
-        child.stdout.on('data', (chunk: Buffer) => {
-          for (const line of chunk.toString().trim().split('\n')) said = Math.max(said, Number(line) + 1);
-          if (++seen === 12 + round) child.kill('SIGKILL');
-        });
-        child.on('close', () => resolve());
-      });
+      said = Math.max(said, (await killWriter('./store-writer.js', path, 12 + round)) + 1);
       const store = await openLevelStore({ path });
       const left = await store.range({ from: 'left', to: 'leftz', limit: 1_000_000 });
       const right = await store.range({ from: 'right', to: 'rightz', limit: 1_000_000 });

@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { type FileHandle, mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createEngine } from '../../../../consensus/index.ts';
 import { concat, Writer } from '../../../../node/format/index.ts';
 import { crc32 } from '../../../../node/store/checksum.ts';
 import { examineVoteLog, openVoteLog, parseVoteLog, VOTE_LOG_STEP_BYTES } from '../../../../node/store/vote-log.ts';
+import { inDirectory } from '../../../tools/in-directory.ts';
+import { killWriter } from './killed-writer.ts';
 
-async function inDirectory(run: (path: string) => Promise<void>): Promise<void> {
-  const path = await mkdtemp(join(tmpdir(), 'vote-log-test-'));
-  try {
-    await run(path);
-  } finally {
-    await rm(path, { recursive: true, force: true });
-  }
-}
 const record = (n: number, length = 40) => Uint8Array.from({ length }, (_, i) => ((n * 31 + i * 7) & 255) | 1);
 
 /** The bytes of a log with one append per element, and where each frame ends. */
@@ -261,17 +252,7 @@ test('a writer killed in the middle of appending loses nothing it said was on di
     const file = join(path, 'votes');
     let said = 0;
     for (let round = 0; round < 4; round++) {
-      const child = spawn(process.execPath, [fileURLToPath(new URL('./vote-log-writer.js', import.meta.url)), file], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await new Promise<void>((resolve) => {
-        let seen = 0;
-        child.stdout.on('data', (chunk: Buffer) => {
-          for (const line of chunk.toString().trim().split('\n')) said = Math.max(said, Number(line) + 1);
-          if (++seen === 10 + round) child.kill('SIGKILL');
-        });
-        child.on('close', () => resolve());
-      });
+      said = Math.max(said, (await killWriter('./vote-log-writer.js', file, 10 + round)) + 1);
       const log = await openVoteLog(file);
       assert.ok(log.records.length >= said, `${log.records.length} records, ${said} said`);
       for (const [n, bytes] of log.records.entries()) assert.ok(new TextDecoder().decode(bytes).startsWith(`record ${n} `));
