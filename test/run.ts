@@ -119,7 +119,11 @@ function fileOf(path: string | undefined): string {
   return path === undefined ? 'unknown file' : relative(DIST, path.startsWith('/') ? path : join(process.cwd(), path));
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, concurrency: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, concurrency: { type: 'string' }, help: { type: 'boolean' } } });
+if (values.help) {
+  process.stdout.write('usage: npm test -- [--only TEXT] [--concurrency N], TEXT of the path of a test file, N files at once\n');
+  process.exit(0);
+}
 const concurrency = values.concurrency === undefined ? CONCURRENCY_DEFAULT : Number(values.concurrency);
 const count: Count = { passed: 0, failed: [], skipped: [], mustRun: 0 };
 let fileCount = 0;

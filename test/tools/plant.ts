@@ -67,9 +67,9 @@ async function main(bugs: readonly PlantedBug[]): Promise<void> {
   if (uncaught.length > 0) process.exitCode = 1;
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, help: { type: 'boolean' } } });
 const bugs = plantedBugs.filter(({ name, test }) => values.only === undefined || `${name} ${test}`.includes(values.only));
-if (bugs.length === 0) {
+if (values.help || bugs.length === 0) {
   console.error('usage: npm run plant [-- --only TEXT], TEXT of a name or a test file in test/tools/planted-bugs.ts');
-  process.exitCode = 2;
+  process.exitCode = values.help ? 0 : 2;
 } else await main(bugs);
