@@ -122,7 +122,7 @@ export class TestChain implements ChainPort {
     for (;;) {
       const row = this.#store.get(key(this.height + 1));
       if (!row) break;
-      this.#takeUp(this.height + 1, decodeStored(row));
+      this.#advanceTo(this.height + 1, decodeStored(row));
     }
     process.network.onFrame((from, channel, frame) => {
       if (channel === 'bulk') this.#onFrame(from, frame);
@@ -245,7 +245,7 @@ export class TestChain implements ChainPort {
       await this.#store.batch([{ key: key(height), value: encodeStored(block) }], { sync: false });
       this.#syncing = this.#store.sync();
       if (!this.#process.dead()) {
-        this.#takeUp(height, block);
+        this.#advanceTo(height, block);
         this.onFinal(height, block.digest, decodeBody(block.body).transactions);
         this.onWork(this.#pool.size > 0);
       }
@@ -260,7 +260,7 @@ export class TestChain implements ChainPort {
     };
   }
 
-  #takeUp(height: number, block: StoredBlock): void {
+  #advanceTo(height: number, block: StoredBlock): void {
     this.height = height;
     this.digest = block.digest;
     this.finality = block.finality;

@@ -174,10 +174,10 @@ test('a read whose thread ends is refused, the next one has a new thread, and th
       ),
     );
     await loops[0]; // the second runs now
-    const takeUp = await reader.release();
+    const resume = await reader.release();
     const late = reader.query('mes@north', address, 'n', NONE); // waits for the database
     await grow(executor, 3, 1);
-    takeUp();
+    resume();
     assert.deepEqual(await Promise.all(loops), ['GAS_EXHAUSTED', 'SERVER_BUSY', 'GAS_EXHAUSTED', 'GAS_EXHAUSTED']);
     assert.equal((await late).height, 3);
     assert.equal((await reader.query('mes@north', address, 'n', NONE)).height, 3);
