@@ -1,7 +1,7 @@
 /** A call as an operation sees it, and what an operation answers: values, whatever form they came in and go out by. */
-import type { Json } from '../../node/format/index.ts';
 import type { Caller } from '../../node/records/index.ts';
 import type { Language, ParameterValue } from './schema.ts';
+import type { Logged } from './self-written.ts';
 
 /** Parameters that the server itself reads, of every operation that takes them. */
 export interface CommonParameters {
@@ -42,7 +42,7 @@ export interface Reply {
   /** Rows in the answer, for the exchange log; default: items of a list, else 1. */
   readonly rows?: number;
   /** What stands for parameters and answer in the exchange log, where the real ones hold sealed values (digests instead). */
-  readonly logged?: { readonly parameters?: Json; readonly answer?: Json };
+  readonly logged?: { readonly parameters?: Logged; readonly answer?: Logged };
   /** What an Idempotency-Key keeps in place of `data`, where a part of it may not be stored; `restore` of the route puts that part back. */
   readonly kept?: unknown;
 }

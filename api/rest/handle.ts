@@ -16,7 +16,7 @@ import { readParameters, withoutHeaders } from './parameters.ts';
 import type { Detail, Refusal } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Language } from './schema.ts';
-import { SelfWritten } from './self-written.ts';
+import { type Logged, SelfWritten } from './self-written.ts';
 import { canonicalForm, jsonForm, textSteps } from './text-steps.ts';
 
 /** How long a one-time password behind a token serves for step-up. */
@@ -235,16 +235,19 @@ function answered(trace: Trace, reply: Reply, replayed?: boolean): Handled {
   return replayed === undefined ? { kind: 'reply', reply } : { kind: 'reply', reply, replayed };
 }
 
-/** Digest of code and data of an answer that is no refusal, as canonical JSON. */
+/** Digest of code and data of an answer that is no refusal, as canonical JSON. @param data a value, or what writes it (Logged) */
 export function* answerDigestSteps(api: Pick<ApiContext, 'world'>, data: unknown): Steps<string> {
-  if (!(data instanceof SelfWritten)) return yield* digestSteps(api, { code: 'OK', data });
-  const { canonical } = yield* data.textSteps();
+  let canonical: readonly string[];
+  if (data instanceof SelfWritten) canonical = yield* data.canonicalSteps();
+  else if (typeof data === 'function') canonical = yield* (data as Extract<Logged, () => unknown>)();
+  else return yield* digestSteps(api, { code: 'OK', data });
   const lead = '{"code":"OK","data":';
   return yield* piecesDigestSteps(api, canonical.length === 1 ? [`${lead}${canonical[0]!}}`] : [lead, ...canonical, '}']);
 }
 
 /** Digest of a value as canonical JSON; a value that has no canonical form (a fraction) by its JSON text. */
 export function* digestSteps(api: Pick<ApiContext, 'world'>, value: unknown): Steps<string> {
+  if (typeof value === 'function') return yield* piecesDigestSteps(api, yield* (value as Extract<Logged, () => unknown>)());
   let pieces: readonly string[];
   try {
     pieces = yield* textSteps(value, canonicalForm);

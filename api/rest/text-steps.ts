@@ -241,7 +241,7 @@ export const jsonForm: TextForm = {
   },
   short: (slot, text) => lead(slot) + JSON.stringify(text),
   *own(slot, written) {
-    const { json } = yield* written.textSteps();
+    const json = yield* written.jsonSteps();
     return slot.at === 'top' ? json : [lead(slot), ...json];
   },
   small: (slot, value) => lead(slot) + JSON.stringify(value),
@@ -265,7 +265,7 @@ export const canonicalForm: TextForm = {
   },
   short: (slot, text) => `${canonicalLead(slot)}"${canonicalText(text)}"`,
   *own(slot, written) {
-    const { canonical } = yield* written.textSteps();
+    const canonical = yield* written.canonicalSteps();
     return slot.at === 'top' ? canonical : [canonicalLead(slot), ...canonical];
   },
   small: (slot, value) => canonicalLead(slot) + canonicalJson(value),

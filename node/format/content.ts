@@ -14,25 +14,121 @@ export interface TextStruct {
   readonly [name: string]: TextTree;
 }
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_STRUCT = 0x7b;
+const CLOSE_STRUCT = 0x7d;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+
 /**
  * RFC 8785 text of a tree of texts. @throws RangeError for nesting past JSON_DEPTH_MAX, unpaired surrogates and control characters of XML
  * 1.0.
  */
 export function encodeContent(content: TextStruct): Uint8Array {
-  return utf8(write(content, 0));
+  return writer.write(content);
 }
 
-function write(value: TextTree, depth: number): string {
-  if (typeof value === 'string') return writeText(value);
-  if (depth >= JSON_DEPTH_MAX) throw new RangeError(`Cannot write content nested deeper than ${JSON_DEPTH_MAX}`);
-  let out = '';
-  if (Array.isArray(value)) {
-    for (const item of value) out += (out === '' ? '[' : ',') + write(item, depth + 1);
-    return out === '' ? '[]' : `${out}]`;
+/** Of the memory that is kept for the next content, bytes: most records are of one or two kilobytes. */
+const KEPT_BYTES = 65_536;
+/** Texts of more UTF-16 units are left to the engine. */
+const LONG_UNITS = 4_096;
+/** Of a unit in UTF-8: a surrogate half is not written alone. */
+const UNIT_BYTES_MAX = 3;
+
+/** Writes the bytes at once: a text of all would be put together, laid flat, and encoded. */
+class ContentWriter {
+  #bytes = new Uint8Array(KEPT_BYTES);
+  #at = 0;
+
+  write(content: TextStruct): Uint8Array {
+    this.#at = 0;
+    this.#value(content, 0);
+    const out = this.#bytes.slice(0, this.#at);
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES);
+    return out;
   }
-  const struct = value as TextStruct;
-  for (const name of namesInOrder(struct)) out += `${(out === '' ? '{' : ',') + writeText(name)}:${write(struct[name]!, depth + 1)}`;
-  return out === '' ? '{}' : `${out}}`;
+
+  #value(value: TextTree, depth: number): void {
+    if (typeof value === 'string') this.#text(value);
+    else if (depth >= JSON_DEPTH_MAX) throw new RangeError(`Cannot write content nested deeper than ${JSON_DEPTH_MAX}`);
+    else if (Array.isArray(value)) this.#list(value, depth);
+    else this.#struct(value as TextStruct, depth);
+  }
+
+  #list(list: readonly TextTree[], depth: number): void {
+    this.#unit(OPEN_LIST);
+    for (let i = 0; i < list.length; i++) {
+      if (i > 0) this.#unit(COMMA);
+      this.#value(list[i]!, depth + 1);
+    }
+    this.#unit(CLOSE_LIST);
+  }
+
+  #struct(struct: TextStruct, depth: number): void {
+    this.#unit(OPEN_STRUCT);
+    const names = namesInOrder(struct);
+    for (let i = 0; i < names.length; i++) {
+      if (i > 0) this.#unit(COMMA);
+      this.#text(names[i]!);
+      this.#unit(COLON);
+      this.#value(struct[names[i]!]!, depth + 1);
+    }
+    this.#unit(CLOSE_STRUCT);
+  }
+
+  #text(text: string): void {
+    if (text.length > LONG_UNITS || !this.#plain(text)) this.#asEngine(text);
+  }
+
+  /** False, and nothing is written, of a text with escapes or surrogate pairs. */
+  #plain(text: string): boolean {
+    const { length } = text;
+    this.#room(UNIT_BYTES_MAX * length + 2);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    bytes[at++] = QUOTE;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x80) {
+        if (unit < 0x20 || unit === QUOTE || unit === BACKSLASH) return false;
+        bytes[at++] = unit;
+      } else if (unit < 0x800) {
+        bytes[at++] = 0xc0 | (unit >> 6);
+        bytes[at++] = 0x80 | (unit & 0x3f);
+      } else {
+        if (unit >= 0xd800 && unit <= 0xdfff) return false;
+        bytes[at++] = 0xe0 | (unit >> 12);
+        bytes[at++] = 0x80 | ((unit >> 6) & 0x3f);
+        bytes[at++] = 0x80 | (unit & 0x3f);
+      }
+    }
+    bytes[at++] = QUOTE;
+    this.#at = at;
+    return true;
+  }
+
+  #asEngine(text: string): void {
+    const bytes = utf8(writeText(text));
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  #unit(unit: number): void {
+    this.#room(1);
+    this.#bytes[this.#at++] = unit;
+  }
+
+  #room(count: number): void {
+    const need = this.#at + count;
+    if (need <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(need, 2 * this.#bytes.length));
+    grown.set(this.#bytes.subarray(0, this.#at));
+    this.#bytes = grown;
+  }
 }
 
 function writeText(text: string): string {
@@ -62,12 +158,6 @@ export function decodeContent(bytes: Uint8Array): TextStruct {
 
 // Characters that stand for themselves inside a text: no quote, backslash, control, surrogate half or noncharacter of XML.
 const PLAIN = /[^"\\\u0000-\u001f\ud800-\udfff\ufffe\uffff]*/y;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
-const COMMA = 0x2c;
-const CLOSE_STRUCT = 0x7d;
-const CLOSE_LIST = 0x5d;
 /** The only escapes RFC 8785 writes for characters that records may hold. */
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', n: '\n', r: '\r', t: '\t' };
 
@@ -87,8 +177,8 @@ class ContentReader {
     const first = this.#text.charCodeAt(this.#at);
     if (first === QUOTE) return this.#string();
     if (depth >= JSON_DEPTH_MAX) throw new DecodeError(`content is nested deeper than ${JSON_DEPTH_MAX}`);
-    if (first === 0x7b) return this.#struct(depth);
-    if (first === 0x5b) return this.#list(depth);
+    if (first === OPEN_STRUCT) return this.#struct(depth);
+    if (first === OPEN_LIST) return this.#list(depth);
     throw this.#fault('a text, list or struct is expected');
   }
 
@@ -155,3 +245,6 @@ class ContentReader {
     return new DecodeError(`content is not in canonical form (RFC 8785): ${reason} at character ${this.#at}`);
   }
 }
+
+/** One for all: nothing else runs before a content is written. */
+const writer = new ContentWriter();

@@ -66,6 +66,8 @@ export function* readJsonSteps(bytes: Uint8Array, itemsMax = Number.POSITIVE_INF
 
 class Stop extends Error {}
 
+/** Characters of a text that stand for themselves and that every format carries. */
+const PLAIN = /[^"\\\u0000-\u001f\ud800-\udfff\ufffe\uffff]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
@@ -105,11 +107,8 @@ class JsonReader {
         return this.#object();
       case '[':
         return this.#list();
-      case '"': {
-        const text = this.#string();
-        this.#checkText(text);
-        return text;
-      }
+      case '"':
+        return this.#plain() ?? this.#checked(this.#string());
       case 't':
         return this.#word('true', 'true');
       case 'f':
@@ -128,9 +127,10 @@ class JsonReader {
     do {
       this.#space();
       if (this.#text[this.#at] !== '"') this.#stop('a name in double quotes is expected');
-      const name = this.#string();
+      const plain = this.#plain();
+      const name = plain ?? this.#string();
       this.#path.push(name);
-      this.#checkText(name);
+      if (plain === undefined) this.#checked(name);
       if (name === '__proto__') this.#fault('JSON_NAME_FORBIDDEN', { name });
       else if (Object.hasOwn(out, name)) this.#fault('JSON_NAME_REPEATED', { name });
       this.#space();
@@ -188,6 +188,17 @@ class JsonReader {
     if (this.#take(',')) return true;
     if (this.#take(close)) return false;
     return this.#stop(`a comma or ${close} is expected`);
+  }
+
+  /** A text without anything to look at, as most are; undefined of any other, which is still to be read. */
+  #plain(): string | undefined {
+    const from = this.#at + 1;
+    PLAIN.lastIndex = from;
+    PLAIN.test(this.#text);
+    const end = PLAIN.lastIndex;
+    if (this.#text.charCodeAt(end) !== 0x22) return undefined;
+    this.#at = end + 1;
+    return this.#text.slice(from, end);
   }
 
   #string(): string {
@@ -252,9 +263,10 @@ class JsonReader {
     }
   }
 
-  #checkText(text: string): void {
+  #checked(text: string): string {
     const fault = textFault(text);
     if (fault) this.#fault(fault.code, fault.data);
+    return text;
   }
 
   #fault(code: JsonTextFault['code'], data: JsonTextFault['data']): void {

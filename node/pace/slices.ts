@@ -29,8 +29,10 @@ export type Steps<T> = Generator<void, T, void>;
 export type RunInSlices = <T>(steps: Steps<T>, owed?: boolean) => Promise<T>;
 /** As RunInSlices; what is short ends at once. */
 export type Paced = <T>(steps: Steps<T>, owed?: boolean) => T | Promise<T>;
-/** Called now and then by one piece of work; waits for the next turn when it is time for it. */
+/** Called now and then by one piece of work; waits for the next turn when it is time for it, and gives GO_ON when it is not. */
 export type Pause = () => Promise<void>;
+/** What need not be waited for: long work asks at each step, and every promise costs as much as a short one. */
+const GO_ON: Promise<void> = Promise.resolve();
 
 export function nextTurn(timers: Pick<Timers, 'after'>): Promise<void> {
   return new Promise((resolve) => void timers.after(0, resolve));
@@ -39,11 +41,9 @@ export function nextTurn(timers: Pick<Timers, 'after'>): Promise<void> {
 export function createPause({ clock, timers }: ClockAndTimers): Pause {
   const turns = turnsOf(timers);
   let since = clock.monotonic();
-  return async () => {
-    const nowMs = clock.monotonic();
-    turns.spend(nowMs - since);
-    since = nowMs;
-    if (turns.isFree()) return;
+  let turn = turns.number();
+
+  async function wait(): Promise<void> {
     await new Promise<void>(
       (resolve) =>
         void turns.wait(() => {
@@ -52,6 +52,16 @@ export function createPause({ clock, timers }: ClockAndTimers): Pause {
         }),
     );
     since = clock.monotonic();
+    turn = turns.number();
+  }
+
+  return () => {
+    const nowMs = clock.monotonic();
+    // In another turn than the last one it has waited in between, for the disk or a peer: that held nobody.
+    if (turns.number() === turn) turns.spend(nowMs - since);
+    since = nowMs;
+    turn = turns.number();
+    return turns.isFree() ? GO_ON : wait();
   };
 }
 
@@ -60,7 +70,8 @@ export async function withPauses<T>(steps: Steps<T>, pause: Pause): Promise<T> {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    await pause();
+    const turn = pause();
+    if (turn !== GO_ON) await turn;
   }
 }
 
@@ -156,8 +167,8 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
   };
 }
 
-export function createPaced(world: ClockAndTimers, headroom?: Headroom): Paced {
-  const inSlices = createSlices(world, headroom);
+/** @param inSlices the queue of what is not short; one of its own when absent */
+export function createPaced(world: ClockAndTimers, headroom?: Headroom, inSlices: RunInSlices = createSlices(world, headroom)): Paced {
   const turns = turnsOf(world.timers);
   return (steps, owed) => {
     if (!turns.isFree()) return inSlices(steps, owed);

@@ -11,6 +11,8 @@ export const SLICE_MS = 4;
 export const RUNS_PER_TURN = 16;
 
 export interface Turns {
+  /** Of the present turn: another one after a turn in which anything was spent or waited. */
+  number(): number;
   /** Adds to the time that work took in the present turn. */
   spend(ms: number): void;
   /** Whether work may go on in the present turn. */
@@ -36,6 +38,7 @@ function createTurns(timers: Pick<Timers, 'after'>): Turns {
   const waiting = new Set<{ readonly run: () => boolean }>();
   let usedMs = 0;
   let due = false;
+  let number = 0;
 
   function schedule(): void {
     if (due || (waiting.size === 0 && usedMs === 0)) return;
@@ -43,6 +46,7 @@ function createTurns(timers: Pick<Timers, 'after'>): Turns {
     timers.after(0, () => {
       due = false;
       usedMs = 0;
+      number++;
       let runs = 0;
       for (const entry of waiting) {
         waiting.delete(entry);
@@ -53,6 +57,7 @@ function createTurns(timers: Pick<Timers, 'after'>): Turns {
   }
 
   return {
+    number: () => number,
     spend(ms) {
       usedMs += ms;
       schedule();

@@ -3,7 +3,7 @@
  * callers. Nothing here reads the chain.
  */
 import type { Crypto } from '../format/index.ts';
-import { createSlices, type Headroom, type RunInSlices } from '../pace/index.ts';
+import { createPaced, createSlices, type Headroom, type Paced, type RunInSlices } from '../pace/index.ts';
 import type { World } from '../world.ts';
 import { createBodyQueue } from './body-queue.ts';
 import { BODY_LIMITS, createBodyThread, type HeldBody } from './body-thread.ts';
@@ -30,6 +30,8 @@ export interface Bodies {
    */
   read(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading>;
   readonly inSlices: RunInSlices;
+  /** The same for what is short in most calls. */
+  readonly paced: Paced;
   stats(): BodyStats;
   stop(): Promise<void>;
 }
@@ -41,6 +43,7 @@ export interface BodiesDependencies {
 
 export function createBodies({ world, headroom }: BodiesDependencies, limits = BODY_LIMITS): Bodies {
   const inSlices = createSlices(world);
+  const paced = createPaced(world, undefined, inSlices);
   const queue = createBodyQueue(world, headroom);
   const thread = createBodyThread(world, limits);
 
@@ -53,9 +56,10 @@ export function createBodies({ world, headroom }: BodiesDependencies, limits = B
 
   return {
     inSlices,
+    paced,
     async read(caller, body, task) {
       if (body.bytes.length > SMALL_BODY_BYTES_MAX) return readInThread(caller, body, task);
-      return inSlices(readBody(world.crypto, body.bytes, body.format, task));
+      return paced(readBody(world.crypto, body.bytes, body.format, task));
     },
     stats: () => ({ waiting: queue.waiting, workSeconds: thread.workSeconds, ended: thread.ended }),
     async stop() {

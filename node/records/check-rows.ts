@@ -40,7 +40,21 @@ export type CheckDependencies = Pick<SubmitDependencies, 'node' | 'crypto' | 'se
 export type StandingRecords = ReadonlyMap<ByteText, StandingRecord>;
 
 /** Read before the rows are judged, which takes no pause for the disk. A record that is committed meanwhile is found by the contract. */
-export async function standingRecords(
+export function standingRecords(
+  deps: Pick<SubmitDependencies, 'source' | 'bodies'>,
+  definition: ClassDefinition,
+  prepared: PreparedRows,
+  pause: () => Pause,
+): StandingRecords | Promise<StandingRecords> {
+  const [only] = prepared.rows;
+  // Under most keys of single records nothing stands.
+  if (prepared.rows.length === 1 && !deps.source.version(only!.prepared.recordId, 1)) return NONE_STANDING;
+  return readStanding(deps, definition, prepared, pause());
+}
+
+const NONE_STANDING: StandingRecords = new Map();
+
+async function readStanding(
   { source, bodies: { inSlices } }: Pick<SubmitDependencies, 'source' | 'bodies'>,
   definition: ClassDefinition,
   { rows }: PreparedRows,

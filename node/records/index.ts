@@ -18,4 +18,13 @@ export { recordEvidence } from './evidence.ts';
 export { createInclusions } from './inclusion.ts';
 export { createMissingRows } from './missing-rows.ts';
 export { createRecordService } from './service.ts';
-export type { Caller, RecordBody, RecordFilter, RecordMediaType, RecordOutcome, RecordService } from './types.ts';
+export type {
+  Caller,
+  InclusionProof,
+  RecordBody,
+  RecordFilter,
+  RecordMediaType,
+  RecordOutcome,
+  RecordService,
+  SubmitOutcome,
+} from './types.ts';

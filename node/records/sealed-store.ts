@@ -24,6 +24,7 @@ import {
 } from '../format/index.ts';
 import { ChainError } from '../errors/index.ts';
 import { loadRow, rangeAround } from '../store/index.ts';
+import { BoundedMap } from '../pace/bounded-map.ts';
 import { type Pause, withPauses } from '../pace/index.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
@@ -116,6 +117,15 @@ const RECORDS_AT_ONCE = 16; // records whose values are encrypted and written in
 const WAITING_RECORDS_MAX = 10_000; // records of one transaction
 const WAITING_ROWS = 8; // submissions under way that are read at a time: each may hold megabytes
 const HEIGHT_BYTES = 8;
+/** Submissions whose values stay in memory until their receipt, and their bytes; those of any other are read from their row. */
+const HELD_MAX = 1_000;
+const HELD_BYTES_MAX = 4_194_304;
+
+interface Held {
+  readonly records: readonly SealedRecord[];
+  /** Of its row. */
+  readonly bytes: number;
+}
 
 /**
  * @param storageKey 32 bytes from the keystore.
@@ -139,22 +149,26 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     return wrapped && (yield* open(storageKey, keyOf('dataKey', id), wrapped));
   }
 
-  function* valueBytes(recordId: Digest): Generator<void, Uint8Array | undefined, void> {
-    const id = toByteText(recordId);
-    const key = yield* dataKey(id);
+  function* valueBytes(id: ByteText, key: Uint8Array | undefined): Generator<void, Uint8Array | undefined, void> {
     const bytes = key && store.get(keyOf('values', id));
     return key && bytes && (yield* open(key, keyOf('values', id), bytes));
   }
 
-  function* getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void> {
-    const bytes = yield* valueBytes(recordId);
+  function* valuesUnder(id: ByteText, key: Uint8Array | undefined): Generator<void, readonly SealedValue[], void> {
+    const bytes = yield* valueBytes(id, key);
     return bytes ? yield* decodeValues(bytes) : [];
+  }
+
+  function* getSteps(recordId: Digest): Generator<void, readonly SealedValue[], void> {
+    const id = toByteText(recordId);
+    return yield* valuesUnder(id, yield* dataKey(id));
   }
 
   /** Undefined of a damaged record. */
   async function readable(recordId: Digest): Promise<Uint8Array | undefined> {
     try {
-      return (await withPauses(valueBytes(recordId), pause)) ?? NO_VALUES;
+      const id = toByteText(recordId);
+      return (await withPauses(valueBytes(id, await withPauses(dataKey(id), pause)), pause)) ?? NO_VALUES;
     } catch (error) {
       if (error instanceof ChainError && error.code === 'STORE_DAMAGED') return undefined;
       throw error;
@@ -242,18 +256,22 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
   }
 
   function* changesOf(records: readonly SealedRecord[]): Generator<void, ReadonlyMap<ByteText, readonly StoreOperation[]>, void> {
-    const merged = new Map<ByteText, Map<string, SealedValue>>();
+    const merged = new Map<ByteText, Merged>();
     for (const { recordId, sealed } of records) {
       if (sealed.length === 0 || isErased(recordId)) continue;
       const id = toByteText(recordId);
-      const values = merged.get(id) ?? (yield* added(new Map(), yield* getSteps(recordId)));
-      const before = values.size;
-      yield* added(values, sealed);
-      if (values.size > before) merged.set(id, values);
+      let into = merged.get(id);
+      if (!into) {
+        const key = yield* dataKey(id);
+        into = { key, values: yield* added(new Map(), yield* valuesUnder(id, key)) };
+      }
+      const before = into.values.size;
+      yield* added(into.values, sealed);
+      if (into.values.size > before) merged.set(id, into);
     }
     const changes = new Map<ByteText, readonly StoreOperation[]>();
-    for (const [id, values] of merged) {
-      const key = (yield* dataKey(id)) ?? random.bytes(AEAD_KEY_BYTES);
+    for (const [id, { key: known, values }] of merged) {
+      const key = known ?? random.bytes(AEAD_KEY_BYTES);
       const all = [...values.values()];
       const bytes = sealedBytes(all);
       if (bytes > SEALED_BYTES_MAX || all.length > SEALED_VALUES_MAX)
@@ -269,6 +287,8 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
   }
 
   const waitingKey = (transactionId: Digest): ByteText => keyOf('waiting', toByteText(transactionId));
+  /** What waits, by the keys of its rows, as it was handed in: its receipt comes soon, and to read and to open the row costs as much as to write it. */
+  const held = new BoundedMap<ByteText, Held>(HELD_MAX, { bytesMax: HELD_BYTES_MAX, bytesOf: ({ bytes }) => bytes });
   let waits: Promise<Map<ByteText, Waiting>> | undefined;
 
   /** What waits, by the keys of its rows: they are read once, for they hold the values too, and kept up to date from then on. */
@@ -295,8 +315,17 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     }
   }
 
-  async function ended(transactionId: Digest): Promise<void> {
-    (await waitingNow()).delete(waitingKey(transactionId));
+  async function ended(key: ByteText): Promise<void> {
+    held.delete(key);
+    (await waitingNow()).delete(key);
+  }
+
+  /** Of a transaction that waits; undefined of any other. */
+  async function heldUnder(key: ByteText): Promise<Iterable<SealedRecord> | AsyncIterable<SealedRecord> | undefined> {
+    const known = held.get(key);
+    if (known) return known.records;
+    const row = await loadRow(store, key);
+    return row && decodeRecords(await withPauses(open(storageKey, key, row.subarray(HEIGHT_BYTES)), pause), pause);
   }
 
   return {
@@ -308,22 +337,21 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
       const box = await withPauses(seal(storageKey, key, await withPauses(encodeRecords(records), pause)), pause);
       const value = await withPauses(joined([new Writer(HEIGHT_BYTES).u64(expiryHeight).finish(), box]), pause);
       await store.batch([{ key, value }], { sync: true });
+      held.set(key, { records, bytes: value.length });
       (await waitingNow()).set(key, { transactionId, expiryHeight });
     },
     keep: (transactionId) =>
       inTurn(async () => {
         const key = waitingKey(transactionId);
-        const row = await loadRow(store, key);
-        if (row) {
-          const bytes = await withPauses(open(storageKey, key, row.subarray(HEIGHT_BYTES)), pause);
-          await put(decodeRecords(bytes, pause), [{ key, value: undefined }]);
-        }
-        await ended(transactionId);
+        const records = await heldUnder(key);
+        if (records) await put(records, [{ key, value: undefined }]);
+        await ended(key);
       }),
     drop: (transactionId) =>
       inTurn(async () => {
-        await store.batch([{ key: waitingKey(transactionId), value: undefined }], { sync: true });
-        await ended(transactionId);
+        const key = waitingKey(transactionId);
+        await store.batch([{ key, value: undefined }], { sync: true });
+        await ended(key);
       }),
     waiting: async () => [...(await waitingNow()).values()],
     erase: (recordId) =>
@@ -356,6 +384,13 @@ export function createSealedStore(store: Store, aead: Aead, random: Random, stor
     },
     onChange: (listener) => void listeners.push(listener),
   };
+}
+
+/** Values of one record, held before and put now. */
+interface Merged {
+  /** Undefined when there was none. */
+  readonly key: Uint8Array | undefined;
+  readonly values: Map<string, SealedValue>;
 }
 
 function* added(to: Map<string, SealedValue>, values: readonly SealedValue[]): Generator<void, Map<string, SealedValue>, void> {

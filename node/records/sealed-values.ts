@@ -31,10 +31,11 @@ export function sealedBytes(values: readonly SealedValue[]): number {
 }
 
 export function* encodeValues(values: readonly SealedValue[]): Generator<void, Uint8Array, void> {
-  const parts = [new Writer(4).u32(values.length).finish()]; // one writer for all would copy what it has whenever it grows
-  for (let from = 0; from < values.length; from += STEP_VALUES) {
-    let writer = new Writer(VALUE_BYTES * STEP_VALUES);
-    for (const { path, value, salt, commitment } of values.slice(from, from + STEP_VALUES)) {
+  const parts: Uint8Array[] = []; // one writer for all would copy what it has whenever it grows
+  let writer = new Writer(NO_VALUES.length + VALUE_BYTES * Math.min(values.length, STEP_VALUES)).u32(values.length);
+  for (let i = 0; i < values.length; ) {
+    for (const end = Math.min(values.length, i + STEP_VALUES); i < end; i++) {
+      const { path, value, salt, commitment } = values[i]!;
       writer.text(path);
       if (value.length <= LONG_CHARACTERS) writer.text(value);
       else {
@@ -44,9 +45,14 @@ export function* encodeValues(values: readonly SealedValue[]): Generator<void, U
       }
       writer.bytes(salt).text(commitment);
     }
-    parts.push(writer.finish());
     yield;
+    if (i === values.length) break;
+    parts.push(writer.finish());
+    writer = new Writer(VALUE_BYTES * STEP_VALUES);
   }
+  const last = writer.finish();
+  if (parts.length === 0) return last;
+  parts.push(last);
   return yield* joined(parts);
 }
 

@@ -157,8 +157,10 @@ export function createRecordService(given: RecordServiceDependencies): RecordSer
     const { token, prepared } = await bodies.read(caller.account, body, task);
     if (known) bearer.identify(token); // a token inside must be the one of the header
     checkSigns(node, caller);
-    const standing = await standingRecords(deps, definition, prepared!, createPause(deps));
-    return { caller, rows: await bodies.inSlices(judgeRows(deps, definition, prepared!, standing, caller)) };
+    const found = standingRecords(deps, definition, prepared!, () => createPause(deps));
+    const standing = found instanceof Promise ? await found : found;
+    const rows = bodies.paced(judgeRows(deps, definition, prepared!, standing, caller));
+    return { caller, rows: rows instanceof Promise ? await rows : rows };
   }
 
   return {

@@ -26,7 +26,7 @@ import type { SealedStore } from './sealed-store.ts';
 import type { NodeService, TransactionStatus } from '../service.ts';
 import type { Clock } from '../world.ts';
 import type { ParsedRecord } from './formats/index.ts';
-import type { Caller, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from './types.ts';
+import type { Caller, InclusionProof, RecordOutcome, RecordSubmitOptions, SubmitOutcome } from './types.ts';
 import type { Bodies } from './bodies.ts';
 import type { Coalescing, Sent } from './coalescing.ts';
 import { sameAsStoredSteps } from './same-content.ts';
@@ -321,18 +321,23 @@ export function outcomeOf(
   };
 }
 
-/** By receipt, as the results above. */
-const included = new WeakMap<Receipt, { readonly inclusionProof?: Json }>();
+/** By receipt, as the results above: its callers ask in one turn. */
+const included = new WeakMap<Receipt, Promise<Included>>();
 
-async function inclusionOfReceipt(deps: SubmitDependencies, receipt: Receipt): Promise<{ readonly inclusionProof?: Json }> {
-  const known = included.get(receipt);
-  if (known) return known;
-  const shown = await inclusionOf(deps, receipt.height, receipt.index);
-  if (shown.inclusionProof !== undefined) included.set(receipt, shown);
-  return shown;
+interface Included {
+  readonly inclusionProof?: InclusionProof;
 }
 
-async function inclusionOf(deps: SubmitDependencies, height: number, index: number): Promise<{ readonly inclusionProof?: Json }> {
+function inclusionOfReceipt(deps: SubmitDependencies, receipt: Receipt): Promise<Included> {
+  const known = included.get(receipt);
+  if (known) return known;
+  const asked = inclusionOf(deps, receipt.height, receipt.index);
+  included.set(receipt, asked);
+  asked.catch(() => included.delete(receipt)); // who asks later may have it
+  return asked;
+}
+
+async function inclusionOf(deps: SubmitDependencies, height: number, index: number): Promise<Included> {
   const inclusion = await deps.inclusions.receipt(height, index);
   if (!inclusion) return {};
   return {

@@ -68,7 +68,17 @@ export interface SubmitOutcome {
   readonly height: number | null;
   readonly blockHash: string | null;
   readonly records: readonly RecordOutcome[];
-  readonly inclusionProof?: Json;
+  readonly inclusionProof?: InclusionProof;
+}
+
+/** That a receipt stands in the block of a header. Bytes and hashes are hex. */
+export interface InclusionProof {
+  readonly receipt: string;
+  readonly index: number;
+  readonly count: number;
+  /** Siblings, nearest first. */
+  readonly path: readonly string[];
+  readonly header: string;
 }
 
 /** Filters of a search; absent members do not filter. Times are RFC 3339 or 13-digit epoch milliseconds, as text, both ends included. */

@@ -9,10 +9,10 @@
  * register is in memory only.
  */
 import { BoundedMap } from '../pace/bounded-map.ts';
-import { type ByteText, type Crypto, DIGEST_BYTES, toByteText, utf8, Writer } from '../format/index.ts';
+import { type ByteText, type Crypto, type Digest, DIGEST_BYTES, toByteText, utf8, Writer } from '../format/index.ts';
 import type { Sent } from './coalescing.ts';
 import type { PreparedRecord } from './prepare.ts';
-import type { NodeService } from '../service.ts';
+import type { NodeService, TransactionStatus } from '../service.ts';
 import type { RunInSlices } from '../pace/index.ts';
 
 /** Submissions remembered; past it the oldest leaves, and the next that equals it makes a transaction of its own. */
@@ -41,10 +41,10 @@ export function createUnderWay(
     if (sends.get(key) === sent) sends.delete(key);
   }
 
-  async function stateOf(sent: Sent): Promise<'waiting' | 'stored' | 'over'> {
+  async function stateOf(sent: Sent, statusOf = node.transaction): Promise<'waiting' | 'stored' | 'over'> {
     for (;;) {
       const { id } = sent;
-      const status = await node.transaction(id);
+      const status = await statusOf(id);
       if (status.state === 'pending') return 'waiting';
       if (status.state !== 'confirmed') return 'over';
       if (await sent.settle(id, status.receipt)) continue; // sent again, also for who does not wait any more
@@ -53,8 +53,14 @@ export function createUnderWay(
   }
 
   async function sweep(): Promise<void> {
+    const asked = new Map<Digest, Promise<TransactionStatus>>(); // many stand in one transaction, and have one id
+    const statusOf = (id: Digest): Promise<TransactionStatus> => {
+      const status = asked.get(id) ?? node.transaction(id);
+      asked.set(id, status);
+      return status;
+    };
     for (const [key, sent] of [...sends].slice(0, SWEPT_MAX)) {
-      const state = await sent.then(stateOf).catch(() => 'over' as const);
+      const state = await sent.then((each) => stateOf(each, statusOf)).catch(() => 'over' as const);
       leave(key, sent);
       if (state === 'waiting' && !sends.has(key)) sends.set(key, sent); // behind those that were not looked at
     }

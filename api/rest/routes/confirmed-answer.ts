@@ -15,7 +15,7 @@ import {
 } from '../../../node/format/index.ts';
 import type { Steps } from '../../../node/pace/index.ts';
 import type { TransactionStatus } from '../../../node/service.ts';
-import { SelfWritten, type SelfWrittenText } from '../self-written.ts';
+import { SelfWritten } from '../self-written.ts';
 import { STEP_CHARACTERS } from '../text-steps.ts';
 import { receiptSteps } from './parts.ts';
 
@@ -43,18 +43,29 @@ export function* confirmedSteps({ receipt, blockHash, timestampMs }: Confirmed):
   };
 }
 
+/** Both spellings of a value, made together. */
+interface SpelledText {
+  readonly json: readonly string[];
+  readonly canonical: readonly string[];
+}
+
 class ConfirmedAnswer extends SelfWritten {
   readonly #status: Confirmed;
-  #text: SelfWrittenText | undefined;
+  #text: SpelledText | undefined;
 
   constructor(status: Confirmed) {
     super();
     this.#status = status;
   }
 
-  *textSteps(): Steps<SelfWrittenText> {
+  *jsonSteps(): Steps<readonly string[]> {
     this.#text ??= yield* composedSteps(this.#status);
-    return this.#text;
+    return this.#text.json;
+  }
+
+  *canonicalSteps(): Steps<readonly string[]> {
+    this.#text ??= yield* composedSteps(this.#status);
+    return this.#text.canonical;
   }
 
   valueSteps(): Steps<unknown> {
@@ -62,9 +73,9 @@ class ConfirmedAnswer extends SelfWritten {
   }
 }
 
-function* composedSteps({ receipt, blockHash, timestampMs }: Confirmed): Steps<SelfWrittenText> {
+function* composedSteps({ receipt, blockHash, timestampMs }: Confirmed): Steps<SpelledText> {
   const lists = new Lists(receipt);
-  let result: SelfWrittenText | undefined; // of the first call
+  let result: SpelledText | undefined; // of the first call
   for (const bytes of receipt.results) {
     yield* lists.addCall(bytes);
     result ??= { json: [...lists.results.json.pieces()], canonical: [...lists.results.canonical.pieces()] };

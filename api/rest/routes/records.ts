@@ -25,6 +25,7 @@ import {
   waitParameters,
 } from './parts.ts';
 import { listRoute, readRoute } from './shapes.ts';
+import { submittedAnswer, submittedLog } from './submitted-answer.ts';
 
 const RECORDS_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -171,10 +172,10 @@ const submitRecords = route({
       requestId: call.requestId,
     });
     return {
-      data: outcome,
+      data: submittedAnswer(outcome),
       ...(outcome.status === 'confirmed' ? {} : { pending: {} }),
       rows: outcome.records.length,
-      logged: sealedLog(outcome.records, { transactionId: outcome.transactionId, status: outcome.status }),
+      logged: submittedLog(outcome),
       ...(call.parameters['idempotency-key'] === undefined ? {} : { kept: withoutContentDigests(outcome) }),
     };
   },
@@ -203,7 +204,7 @@ const validateRecords = route({
       recordClass: call.parameters.class,
     });
     const data = { valid: true, ...outcome };
-    return { data, rows: outcome.records.length, logged: sealedLog(outcome.records, {}), kept: withoutContentDigests(data) };
+    return { data, rows: outcome.records.length, logged: sealedLog(outcome.records), kept: withoutContentDigests(data) };
   },
   restore: withContentDigests,
 });
@@ -422,11 +423,11 @@ async function withContentDigests(call: Call<{ class: string }>, { records }: Ap
 }
 
 /** Digests in place of content: sealed values are short, and a digest over them in clear could be guessed. */
-function sealedLog(records: readonly RecordOutcome[], more: { readonly [name: string]: Json }): { parameters: Json; answer: Json } {
+function sealedLog(records: readonly RecordOutcome[]): { parameters: Json; answer: Json } {
   const sealed = records.map(({ id, version, recordDigest, status }) => ({ id, version, recordDigest, status }));
   return {
     parameters: { operation: 'records', digests: records.map((record) => record.recordDigest) },
-    answer: { ...more, records: sealed },
+    answer: { records: sealed },
   };
 }
 

@@ -106,8 +106,44 @@ test('what no reader of content takes is not written', () => {
   assert.equal(Buffer.from(encodeContent({ a: '\\ud800\n' })).toString(), '{"a":"\\\\ud800\\n"}');
 });
 
+test('a content is written whole however long it is, and beside one that was refused', () => {
+  const long = {
+    a: 'é"'.repeat(5_000),
+    b: Array.from({ length: 3_000 }, (_, i) => ({ name: `${i}€`.repeat(20) })),
+    c: 'x'.repeat(100_000),
+  };
+  for (const content of [{ a: '1' }, long, { a: ['1'], b: {}, c: [] }]) {
+    assert.throws(() => encodeContent({ a: 'b', c: '\ud800' }), RangeError);
+    const bytes = encodeContent(content);
+    assert.equal(Buffer.from(bytes).toString(), canonicalJson(content));
+    encodeContent({ z: 'zzz' });
+    assert.equal(Buffer.from(bytes).toString(), canonicalJson(content), 'the bytes are their own');
+  }
+});
+
 test('the content reader takes exactly what the content writer writes', () => {
-  const text = fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '\t', '\r', '/', '\u007f', '\u2028', '€', '😀', '\ufffd', '1') });
+  const text = fc.string({
+    unit: fc.constantFrom(
+      'a',
+      '"',
+      '\\',
+      '\n',
+      '\t',
+      '\r',
+      '/',
+      '\u007f',
+      '\u2028',
+      '€',
+      '😀',
+      '\ufffd',
+      '1',
+      '\u0080',
+      '\u07ff',
+      '\u0800',
+      '\ud7ff',
+      '\ue000',
+    ),
+  });
   const { tree } = fc.letrec<{ tree: TextTree }>((tie) => ({
     tree: fc.oneof(
       { depthSize: 'small' },

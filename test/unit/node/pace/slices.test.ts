@@ -181,6 +181,7 @@ test('whatever long work is under way takes one slice a turn together', async ()
     done = true;
   });
   let longestMs = 0;
+  await new Promise(setImmediate); // what follows from their beginning, in its own turn
   while (!done) {
     const before = nowMs;
     for (const run of due.splice(0)) {
@@ -246,4 +247,22 @@ test('the event loop turns while a large body of each format is read', { timeout
     assert.ok(body.ok && body.records.length >= 9_000, format);
     assert.ok(turns >= 2, `${format}: ${turns} turns`);
   }
+});
+
+test('what a piece of work waits for is no time of the thread, and its own steps are', async () => {
+  const time = new ManualTime();
+  const pause = createPause({ clock: time, timers: time });
+  const paced = createPaced({ clock: time, timers: time });
+  function* short(): Generator<void, string, void> {
+    yield;
+    return 'at once';
+  }
+  time.nowMs++;
+  await pause();
+  time.advance(100); // for the disk
+  await pause();
+  assert.equal(paced(short()), 'at once');
+  time.nowMs += SLICE_MS;
+  void pause();
+  assert.ok(paced(short()) instanceof Promise, 'the slice of this turn is used');
 });

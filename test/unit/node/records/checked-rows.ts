@@ -41,6 +41,6 @@ export async function checkStandingRows(
   ...asked: Asked
 ): Promise<CheckedRow[]> {
   const { definition, prepared } = ended(preparedRows(deps, asked));
-  const standing = await standingRecords(deps, definition, prepared, async () => {});
+  const standing = await standingRecords(deps, definition, prepared, () => async () => {});
   return ended(judgeRows(deps, definition, prepared, standing, asked[1]));
 }

@@ -49,6 +49,20 @@ test('a lone record goes at once, and those that come while it is under way go t
   await sendAgainAtOnce(door);
 });
 
+test('the proof of a receipt is made once for all whose records stand behind it', async () => {
+  const door = rig();
+  const bytes = new Uint8Array(32);
+  door.inclusion.shown = { receipt: bytes, index: 0, count: 2, path: [bytes], headerBytes: bytes };
+  const [first, ...others] = sendAll(door, names(COUNT));
+  await door.settled();
+  for (const sent of door.sent) door.end(sent);
+  await first;
+  const proofs = (await Promise.all(others)).map(({ inclusionProof }) => inclusionProof);
+  assert.equal(new Set(proofs).size, 1);
+  assert.equal(proofs[0]!.count, 2);
+  assert.equal(door.inclusion.asked, 2);
+});
+
 /** So many callers have had their answers together. */
 async function crowd(door: Rig): Promise<void> {
   const answers = sendAll(door, names(COUNT));

@@ -3,6 +3,7 @@ import { type BodiesDependencies, createBodies } from '../../../../node/records/
 import { type CoalescingDependencies, createCoalescing, WAIT_MS_MAX } from '../../../../node/records/coalescing.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../node/records/service.ts';
 import type { SubmitDependencies } from '../../../../node/records/submit.ts';
+import type { ReceiptInclusion } from '../../../../node/records/inclusion.ts';
 import { createUnderWay } from '../../../../node/records/under-way.ts';
 import type { Caller, RecordSubmitOptions, SubmitOutcome } from '../../../../node/records/types.ts';
 import { CONTRACT, keyOf, production, recordKey, stateKey } from '../../../../contracts/index.ts';
@@ -73,6 +74,8 @@ export function rig() {
   const blocks: ((head: Head) => void)[] = [];
   const time = new ManualTime();
   const chain = { height: 9, busy: false, refusal: undefined as ErrorCode | undefined };
+  /** What proves a receipt, and how often it was asked for. */
+  const inclusion = { shown: undefined as ReceiptInclusion | undefined, asked: 0 };
   const known = (id: Uint8Array): TransactionStatus => statuses.get(toHex(id)) ?? { state: 'unknown' };
   const node = {
     info: { chainId: new Uint8Array(32) },
@@ -130,7 +133,8 @@ export function rig() {
     sealingKeys: () => [new Uint8Array(32).fill(3)],
     inclusions: {
       async receipt() {
-        return undefined;
+        inclusion.asked++;
+        return inclusion.shown;
       },
       position: (id: Uint8Array) => ({ height: 1, index: 0, blockHash: id }),
     },
@@ -146,6 +150,7 @@ export function rig() {
     sealedRows,
     bodies,
     chain,
+    inclusion,
     calls,
     time,
     send(trees: readonly TextStruct[], more: { account?: string; wait?: 'sync' | 'async'; timeoutMs?: number } = {}) {

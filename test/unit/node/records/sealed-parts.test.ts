@@ -90,6 +90,31 @@ test('what waits is read from the store once, a few rows at a time, and the valu
   assert.deepEqual(new Set(await sealedOn(store).waiting()), new Set(await sealed.waiting()), 'a restart reads the same');
 });
 
+test('what waits is kept without being read again, and after a restart from its row', async () => {
+  const { store } = rig();
+  let ranges = 0;
+  const watched = {
+    ...store,
+    range(options: Parameters<typeof store.range>[0]) {
+      if (options.from.startsWith('w')) ranges++;
+      return store.range(options);
+    },
+  };
+  const sealed = sealedOn(watched);
+  await sealed.hold(id, 9, records.slice(0, 2));
+  await sealed.waiting(); // read once for all
+  ranges = 0;
+  await sealed.keep(id);
+  assert.equal(ranges, 0);
+  await sealed.hold(id, 9, records.slice(2, 4));
+  await sealedOn(watched).keep(id);
+  for (const { recordId, sealed: values } of records.slice(0, 4)) assert.equal(heldOf(sealed, recordId)[0]!.value, values[0]!.value);
+  await sealed.hold(id, 9, records.slice(4, 5));
+  await sealed.drop(id);
+  await sealed.keep(id);
+  assert.deepEqual(heldOf(sealed, records[4]!.recordId), [], 'what was dropped is gone from memory as well');
+});
+
 test('a damaged row of what waits hides no other', async () => {
   const { store } = rig();
   const ids = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(i + 1));

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { checkRows } from './checked-rows.ts';
 import { type CheckedRow, submitRows } from '../../../../node/records/submit.ts';
 import { createSlices } from '../../../../node/pace/slices.ts';
+import type { Sent } from '../../../../node/records/coalescing.ts';
+import type { PreparedRecord } from '../../../../node/records/prepare.ts';
 import { createUnderWay, UNDER_WAY_MAX } from '../../../../node/records/under-way.ts';
 import type { ParsedRecord } from '../../../../node/records/formats/index.ts';
 import type { RecordSubmitOptions, SubmitOutcome } from '../../../../node/records/types.ts';
@@ -200,4 +202,29 @@ test('the register is bounded, its oldest leaves past it, and what is over leave
   await join('2');
   await join('9000');
   assert.deepEqual(sends.slice(UNDER_WAY_MAX + 2), ['2']);
+});
+
+test('after a block each transaction is asked after once, however many submissions stand in it', async () => {
+  let onBlock = (): void => {};
+  let asked = 0;
+  const node = {
+    async transaction() {
+      asked++;
+      return { state: 'pending', sinceMs: 0 } as TransactionStatus;
+    },
+    onBlock: (listener: () => void) => {
+      onBlock = listener;
+    },
+  };
+  const time = new ManualTime();
+  const underWay = createUnderWay(node as unknown as NodeService, crypto, createSlices({ clock: time, timers: time }));
+  const sentIn = (id: Uint8Array): Sent => ({ id, place: 0, settle: async () => false });
+  const ids = [new Uint8Array(32), new Uint8Array(32).fill(1)];
+  for (let i = 0; i < SENDS; i++) {
+    const own = { recordId: new Uint8Array(32).fill(i), recordDigest: new Uint8Array(32) } as unknown as PreparedRecord;
+    await underWay.join('mes@alpha', [own], async () => sentIn(ids[i % 2]!));
+  }
+  onBlock();
+  await new Promise(setImmediate);
+  assert.deepEqual([asked, underWay.count()], [2, SENDS]);
 });
