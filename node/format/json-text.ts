@@ -25,8 +25,9 @@ export interface JsonTextFault {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** `hasNull`: a null stands somewhere in the value. */
 export type JsonTextReading =
-  | { readonly ok: true; readonly value: LosslessJson }
+  | { readonly ok: true; readonly value: LosslessJson; readonly hasNull: boolean }
   | { readonly ok: false; readonly faults: readonly JsonTextFault[] };
 
 export const JSON_FAULTS_MAX = 1_000; // faults collected from one text before reading stops
@@ -57,7 +58,7 @@ export function* readJsonSteps(bytes: Uint8Array, itemsMax = Number.POSITIVE_INF
   const reader = new JsonReader(text);
   try {
     const value = yield* reader.document(itemsMax);
-    return reader.faults.length === 0 ? { ok: true, value } : { ok: false, faults: reader.faults };
+    return reader.faults.length === 0 ? { ok: true, value, hasNull: reader.hasNull } : { ok: false, faults: reader.faults };
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     return { ok: false, faults: reader.faults };
@@ -82,6 +83,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 class JsonReader {
   readonly faults: JsonTextFault[] = [];
+  hasNull = false;
   readonly #text: string;
   readonly #path: (string | number)[] = [];
   #at = 0;
@@ -114,6 +116,7 @@ class JsonReader {
       case 'f':
         return this.#word('false', 'false');
       case 'n':
+        this.hasNull = true;
         return this.#word('null', null);
       default:
         return this.#number();

@@ -32,14 +32,7 @@ export function* parseJsonSteps(bytes: Uint8Array): ParseSteps {
     const top: JsonPath = Array.isArray(value) ? [i] : [];
     if (typeof item !== 'object' || item === null || Array.isArray(item))
       faults.push({ code: 'FORMAT_NOT_A_RECORD', place: { pointer: pointerOf(top) }, data: {} });
-    else {
-      const record = item as { [name: string]: LosslessJson };
-      if (record.token === null) {
-        nulls.push({ code: 'FORMAT_NULL', place: { pointer: pointerOf([...top, 'token']) }, data: {} });
-        delete record.token; // no token, rather than one that differs from the header's
-      }
-      takeNulls(item, [...top], nulls);
-    }
+    else if (reading.hasNull) takeNullsOf(item as { [name: string]: LosslessJson }, top, nulls);
     if (faults.length + nulls.length >= BODY_FAULTS_MAX) return { ok: false, format: 'json', faults: [...faults, ...nulls] };
     const at = { pointer: pointerOf(top) };
     records.push({ tree: item as TextStruct, at, locate: (path) => placeUnder(at, path) });
@@ -47,6 +40,14 @@ export function* parseJsonSteps(bytes: Uint8Array): ParseSteps {
   }
   if (faults.length > 0) return { ok: false, format: 'json', faults: [...faults, ...nulls] };
   return nulls.length === 0 ? { ok: true, format: 'json', records } : { ok: true, format: 'json', records, faults: nulls };
+}
+
+function takeNullsOf(record: { [name: string]: LosslessJson }, top: JsonPath, faults: BodyFault[]): void {
+  if (record.token === null) {
+    faults.push({ code: 'FORMAT_NULL', place: { pointer: pointerOf([...top, 'token']) }, data: {} });
+    delete record.token; // no token, rather than one that differs from the header's
+  }
+  takeNulls(record, [...top], faults);
 }
 
 /** Puts empty text in the place of every null of a value just read, and names the places. */

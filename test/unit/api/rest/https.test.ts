@@ -57,6 +57,20 @@ test('DB53 5.2.2.b: HTTPS works with the pinned authority, plain HTTP on the sam
   strict.close();
 });
 
+test('an answer is UTF-8 on the wire, of ASCII alone or not', async () => {
+  for (const [language, message] of [
+    ['en', 'Done'],
+    ['zh', '成功'],
+  ] as const) {
+    const headers = { authorization: `Bearer ${rig.token('ada@acme')}`, 'accept-language': language };
+    const [answer] = (await once(get(`https://127.0.0.1:${port}/api/v1/consensus`, { ca, headers }), 'response')) as [IncomingMessage];
+    const chunks = (await answer.toArray()) as Buffer[];
+    const body = Buffer.concat(chunks);
+    assert.equal(Number(answer.headers['content-length']), body.length);
+    assert.equal((JSON.parse(body.toString('utf8')) as { message: string }).message, message);
+  }
+});
+
 test('garbage on the wire gets an answer or a closed connection, and the next call is served', async () => {
   for (const bytes of ['\x16\x03\x01\x00\x05hello', '\x00\x00\x00', 'NONSENSE\r\n\r\n', '\x16']) {
     const socket = connect(port, '127.0.0.1');
