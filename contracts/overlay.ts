@@ -14,6 +14,8 @@ export class Overlay implements StateView {
   /** Key, whether it was written before, and with what; three entries a write. Filled only while a checkpoint is open. */
   readonly #journal: (ByteText | boolean | Uint8Array | undefined)[] = [];
   #open = 0;
+  /** Of what was never deleted, a value that is absent says that nothing was written. */
+  #deleted = false;
 
   constructor(state: StateView) {
     this.#state = state;
@@ -21,13 +23,14 @@ export class Overlay implements StateView {
 
   get(key: ByteText): Uint8Array | undefined {
     const written = this.#writes.get(key);
-    if (written !== undefined || this.#writes.has(key)) return written;
+    if (written !== undefined || (this.#deleted && this.#writes.has(key))) return written;
     return this.#state.get(key);
   }
 
   /** undefined deletes. */
   set(key: ByteText, value: Uint8Array | undefined): void {
     if (this.#open > 0) this.#journal.push(key, this.#writes.has(key), this.#writes.get(key));
+    if (value === undefined) this.#deleted = true;
     this.#writes.set(key, value);
   }
 

@@ -78,9 +78,11 @@ export function senderOrganisation(host: Host, right: Right): string {
   const { sender } = host.transaction;
   if (host.caller !== sender) throw new ContractFailure('RECORD_CALLER_CONTRACT', { caller: host.caller });
   const { timestampMs } = host.block; // a suspended organisation and an account past its validity have no rights
-  const holds = (): boolean => may((contract, key) => host.read(contract, key), sender, right, undefined, timestampMs);
-  if (!host.cached(`right\0${right}\0${sender}`, holds)) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
-  return organisationOf(sender)!;
+  const holder = (): string | undefined =>
+    may((contract, key) => host.read(contract, key), sender, right, undefined, timestampMs) ? organisationOf(sender) : undefined;
+  const org = host.cached(`right\0${right}\0${sender}`, holder);
+  if (org === undefined) throw new ContractFailure('RECORD_RIGHT_MISSING', { right, account: sender });
+  return org;
 }
 
 /** The class as it stands now; `version` is what the writer prepared for, undefined for whatever stands. @throws ContractFailure */

@@ -104,8 +104,7 @@ const UNESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' 
 
 /** The text that stands between quotes at a span which `TextScanner.text` has read. */
 export function textOf(bytes: Uint8Array, from: number, to: number): string {
-  const span = bytes.subarray(from, to);
-  const text = shortAscii(span) ?? fromUtf8(span);
+  const text = shortAscii(bytes, from, to) ?? fromUtf8(bytes.subarray(from, to));
   let at = text.indexOf('\\');
   if (at < 0) return text;
   let out = '';

@@ -122,12 +122,22 @@ export function fromUtf8(bytes: Uint8Array): string {
 }
 
 const SHORT_ASCII_BYTES = 64;
+const ASCII_MOST = 127;
+/** By length, the short text that was made last: the name of a class, an account or a contract comes again and again. */
+const madeLast: string[] = new Array<string>(SHORT_ASCII_BYTES + 1).fill('');
 
 /** The text of a few ASCII bytes, for which the engine's decoder takes longer to be called; undefined for any others. */
-export function shortAscii(bytes: Uint8Array): string | undefined {
-  if (bytes.length > SHORT_ASCII_BYTES) return undefined;
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 127) return undefined;
-  return String.fromCharCode.apply(null, bytes as unknown as number[]);
+export function shortAscii(bytes: Uint8Array, from: number, to: number): string | undefined {
+  const length = to - from;
+  if (length > SHORT_ASCII_BYTES) return undefined;
+  const last = madeLast[length]!;
+  let i = 0;
+  while (i < length && bytes[from + i] === last.charCodeAt(i)) i++;
+  if (i === length) return last;
+  for (; i < length; i++) if (bytes[from + i]! > ASCII_MOST) return undefined;
+  const text = String.fromCharCode.apply(null, bytes.subarray(from, to) as unknown as number[]);
+  madeLast[length] = text;
+  return text;
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {

@@ -291,14 +291,18 @@ export class Reader {
 
   bytes(lengthMax = CODEC_LENGTH_MAX): Uint8Array {
     const length = this.u32();
-    if (length > lengthMax) throw new DecodeError(`${length} bytes where at most ${lengthMax} are allowed`);
+    if (length > lengthMax) throw tooLong(length, lengthMax);
     return this.fixed(length);
   }
 
   text(bytesMax = CODEC_LENGTH_MAX): string {
-    const bytes = this.bytes(bytesMax);
+    const length = this.u32();
+    if (length > bytesMax) throw tooLong(length, bytesMax);
+    const at = this.#take(length);
+    const text = shortAscii(this.#bytes, at, at + length);
+    if (text !== undefined) return text;
     try {
-      return shortAscii(bytes) ?? fromUtf8(bytes);
+      return fromUtf8(this.#bytes.subarray(at, at + length));
     } catch {
       throw new DecodeError('text is not UTF-8');
     }
@@ -320,6 +324,10 @@ export class Reader {
   end(): void {
     if (this.#at !== this.#bytes.length) throw new DecodeError(`${this.#bytes.length - this.#at} bytes left over`);
   }
+}
+
+function tooLong(length: number, lengthMax: number): DecodeError {
+  return new DecodeError(`${length} bytes where at most ${lengthMax} are allowed`);
 }
 
 /** By bytes: a DataView over what is read once takes longer to make than the reading. */

@@ -43,9 +43,8 @@ export function* merkleLevelsSteps(hash: Hash, leaves: readonly Uint8Array[]): G
   const levels: Digest[][] = [below];
   while (below.length > 1) {
     const above: Digest[] = [];
-    // Pairing neighbours and carrying an odd last one up yields the same tree as the recursive split of the RFC.
     for (let i = 0; i < below.length; i += 2) {
-      above.push(i + 1 < below.length ? nodeHash(hash, below[i]!, below[i + 1]!) : below[i]!);
+      above.push(parentAt(hash, below, i));
       if (above.length % STEP_HASHES === 0) yield;
     }
     levels.push(above);
@@ -56,7 +55,20 @@ export function* merkleLevelsSteps(hash: Hash, leaves: readonly Uint8Array[]): G
 
 /** Root of the tree over `leaves`, given as raw leaf bytes. */
 export function merkleRoot(hash: Hash, leaves: readonly Uint8Array[]): Digest {
-  return merkleLevels(hash, leaves).at(-1)![0]!;
+  if (leaves.length === 0) return hash(new Uint8Array(0));
+  const level: Digest[] = [];
+  for (const leaf of leaves) level.push(leafHash(hash, leaf));
+  while (level.length > 1) {
+    let count = 0;
+    for (let i = 0; i < level.length; i += 2) level[count++] = parentAt(hash, level, i);
+    level.length = count;
+  }
+  return level[0]!;
+}
+
+/** Pairing neighbours and carrying an odd last one up yields the same tree as the recursive split of the RFC. @param i even */
+function parentAt(hash: Hash, below: readonly Digest[], i: number): Digest {
+  return i + 1 < below.length ? nodeHash(hash, below[i]!, below[i + 1]!) : below[i]!;
 }
 
 /** Siblings of leaf `index` in levels of merkleLevels, nearest first (RFC 6962 §2.1.1). */

@@ -31,12 +31,12 @@ export const TERM_START: Digest = new Uint8Array(DIGEST_BYTES);
 
 /** Where a term stands: values are hashed, so that a proof discloses no neighbour's serial numbers. */
 export function termDigest(crypto: Pick<Crypto, 'hash'>, kind: TermKind, ...values: readonly string[]): Digest {
-  return hashWritten(crypto, 'term', writeTexts, [kind, ...values]);
+  return hashWritten(crypto, 'term', writeName, { kind, values });
 }
 
-function writeTexts(writer: Writer, texts: readonly string[]): void {
-  writer.u32(texts.length);
-  for (const text of texts) writer.text(text);
+function writeName(writer: Writer, { kind, values }: { readonly kind: TermKind; readonly values: readonly string[] }): void {
+  writer.u32(1 + values.length).text(kind);
+  for (const value of values) writer.text(value);
 }
 
 /** The term with one entry more, and the head of the chunk that it filled. */

@@ -77,10 +77,30 @@ export interface RunRequest extends RunOptions {
   readonly transactions: readonly VerifiedTransaction[];
 }
 
+/** What a block makes of one key of the state: a write of the map once its valueHash is there. */
+export class StateEntry {
+  readonly key: ByteText;
+  /** In the state of the parent; undefined as well while it was not read there. */
+  before: Uint8Array | undefined;
+  isRead: boolean;
+  isWritten = false;
+  /** As the transactions so far leave it; undefined where there is none. */
+  value: Uint8Array | undefined;
+  valueHash: Digest | undefined = undefined;
+
+  constructor(key: ByteText, before: Uint8Array | undefined, isRead: boolean) {
+    this.key = key;
+    this.before = before;
+    this.isRead = isRead;
+    this.value = before;
+  }
+}
+
 export interface BlockRun {
-  readonly writes: ReadonlyMap<ByteText, Uint8Array | undefined>;
-  /** Values read from the state of the parent. */
-  readonly before: ReadonlyMap<ByteText, Uint8Array | undefined>;
+  /** Every key that was written. */
+  readonly entries: ReadonlyMap<ByteText, StateEntry>;
+  /** The same, in no order. */
+  readonly writes: StateEntry[];
   /** Positions in the request of the transactions that went in. */
   readonly included: readonly number[];
   readonly refused: readonly { readonly index: number; readonly code: string }[];
@@ -163,7 +183,7 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
       calls: transaction.calls,
     };
     const outcome = reads.during(executeTransaction, context, block, state, execution);
-    for (const [key, value] of outcome.writes) state.writes.set(key, value);
+    for (const [key, value] of outcome.writes) state.write(key, value);
     admission.spend(opened.id);
     for (const version of outcome.written) written.push(version);
     receipts.push(encodeReceipt(receiptOf(outcome, opened.id, height, bodies.length, verdict.key.key.kind)));
@@ -174,8 +194,9 @@ export function runTransactions(deps: RunDependencies, parent: RunParent, reques
     bytes += verified.bytes.length;
     gas += outcome.gasUsed;
   }
-  const { writes, before } = state;
-  return { writes, before, included, refused, bodies, ids, hashes, receipts, written, timeUp };
+  state.forgetReads();
+  const { entries, writes } = state;
+  return { entries, writes, included, refused, bodies, ids, hashes, receipts, written, timeUp };
 }
 
 /** What a block stands on: the state of its parent, and bytes of transactions up to its own. */
@@ -232,9 +253,8 @@ class BlockAdmission implements AdmissionContext {
 
 /** The state of the parent under the writes of the transactions before. */
 class BlockState implements ChainView {
-  readonly writes = new Map<ByteText, Uint8Array | undefined>();
-  /** Values read from the state of the parent. */
-  readonly before = new Map<ByteText, Uint8Array | undefined>();
+  readonly entries = new Map<ByteText, StateEntry>();
+  readonly writes: StateEntry[] = [];
   readonly #parent: ChainView;
 
   constructor(parent: ChainView) {
@@ -242,13 +262,28 @@ class BlockState implements ChainView {
   }
 
   get(key: ByteText): Uint8Array | undefined {
-    const written = this.writes.get(key);
-    if (written !== undefined || this.writes.has(key)) return written;
-    const known = this.before.get(key);
-    if (known !== undefined || this.before.has(key)) return known;
+    const known = this.entries.get(key);
+    if (known !== undefined) return known.value;
     const value = this.#parent.get(key);
-    this.before.set(key, value);
+    this.entries.set(key, new StateEntry(key, value, true));
     return value;
+  }
+
+  /** undefined deletes. */
+  write(key: ByteText, value: Uint8Array | undefined): void {
+    let entry = this.entries.get(key);
+    if (entry === undefined) {
+      entry = new StateEntry(key, undefined, false);
+      this.entries.set(key, entry);
+    }
+    if (!entry.isWritten) this.writes.push(entry);
+    entry.isWritten = true;
+    entry.value = value;
+  }
+
+  /** What was read alone may be megabytes, which a block must not keep until it is final. */
+  forgetReads(): void {
+    for (const [key, { isWritten }] of this.entries) if (!isWritten) this.entries.delete(key);
   }
 
   transaction(height: number, index: number): Uint8Array {

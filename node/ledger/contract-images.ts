@@ -31,7 +31,13 @@ export interface LedgerImages {
   /** Brings the image of every contract that is not terminated to hand. @throws ExecutionFault when code does not give the image of its receipt */
   open(): Promise<void>;
   /** Follows what a block wrote; what the block's batch stores of it. `read`: the state after the block, by full key. */
-  follow(writes: ReadonlyMap<ByteText, Uint8Array | undefined>, read: (key: ByteText) => Uint8Array | undefined): StoreOperation[];
+  follow(writes: readonly ImageWrite[], read: (key: ByteText) => Uint8Array | undefined): StoreOperation[];
+}
+
+/** undefined as value deletes. */
+export interface ImageWrite {
+  readonly key: ByteText;
+  readonly value: Uint8Array | undefined;
 }
 
 export function createLedgerImages({ store, state, machine }: ContractImagesDeps): LedgerImages {
@@ -90,7 +96,7 @@ export function createLedgerImages({ store, state, machine }: ContractImagesDeps
     },
     follow(writes, read) {
       const operations: StoreOperation[] = [];
-      for (const [key, value] of writes) {
+      for (const { key, value } of writes) {
         if (!key.startsWith(ENTRY_SPACE) || value === undefined) continue;
         const entry = JSON.parse(fromUtf8(value)) as DeployedEntry;
         const { address, codeDigest } = entry;

@@ -30,7 +30,7 @@ import { ChainError } from '../errors/index.ts';
 import { damagedKey, type Location } from '../store/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { Clock, Store, StoreOperation } from '../world.ts';
-import { type BlockRun, openVerified, runTransactions, type VerifiedTransaction } from './block-run.ts';
+import { type BlockRun, openVerified, runTransactions, type StateEntry, type VerifiedTransaction } from './block-run.ts';
 import type { BlockReads } from './block-files.ts';
 import { createBlockStore, decodeForm, encodeHead, encodeLocation, encodePosition, encodeReceipts } from './block-store.ts';
 import { check, checkHeader, failed } from './checks.ts';
@@ -46,6 +46,8 @@ import { createVersions, type FinalReads, type Outcome, parentFactsOf, type Vers
 
 const OPEN_REPAIRS_MAX = 64; // damaged rows put right by one start
 const GOVERNANCE_SPACE = stateKey(CONTRACT.governance, '');
+/** Nearly all that is written. */
+const RECORDS_SPACE = stateKey(CONTRACT.records, '');
 
 export interface BuildRequest {
   readonly height: number;
@@ -199,25 +201,27 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
   }
 
   function settle(parent: Version, result: BlockRun): Outcome {
-    const keys = [...result.writes.keys()].sort();
-    const before = new Map<ByteText, Uint8Array | undefined>();
-    const mapWrites: MapWrite[] = [];
+    const { entries } = result;
+    const writes = result.writes.sort(byKey);
     let registryChanged = false;
     let governanceChanged = false;
-    for (const key of keys) {
-      const value = result.writes.get(key);
-      mapWrites.push({ key, valueHash: value && crypto.hash(value) });
+    for (const entry of writes) {
+      const { key, value } = entry;
+      entry.valueHash = value && crypto.hash(value);
+      if (key.startsWith(RECORDS_SPACE)) continue;
       if (isKept(key)) registryChanged = true;
       if (key.startsWith(GOVERNANCE_SPACE)) governanceChanged = true;
     }
-    const staged = map.stage(mapWrites, parent.staged);
+    const staged = map.stage(writes, parent.staged);
     // The map has just looked every key up: what it did not hold needs no reading.
-    for (const key of keys)
-      before.set(key, result.before.has(key) ? result.before.get(key) : staged.replaced.has(key) ? parent.read(key) : undefined);
+    const unread = writes.filter(isUnread);
+    const replaced = unread.length === 0 ? undefined : staged.replaced;
+    for (const entry of unread) if (replaced!.has(entry.key)) entry.before = parent.read(entry.key);
     const configuration = governanceChanged
       ? configurationOf((contract, key) => {
           const full = stateKey(contract, key);
-          return result.writes.has(full) ? result.writes.get(full) : parent.read(full);
+          const entry = entries.get(full);
+          return entry === undefined ? parent.read(full) : entry.value;
         })
       : parent.configuration;
     return {
@@ -225,10 +229,9 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       transactionIds: result.ids,
       receipts: result.receipts,
       written: result.written,
-      writes: result.writes,
-      before,
+      entries,
+      writes,
       staged,
-      mapWrites,
       configuration,
       registryChanged,
     };
@@ -322,7 +325,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
       { key: ledgerKey.body(height), value: encodeLocation(request.body) },
       { key: ledgerKey.receipts(height), value: encodeReceipts(outcome.receipts) },
       { key: ledgerKey.heightOfHash(hash), value: new Writer(8).u64(height).finish() },
-      { key: ledgerKey.undo(height), value: encodeUndo(outcome.before) },
+      { key: ledgerKey.undo(height), value: encodeUndo(outcome.writes) },
       { key: ledgerKey.head, value: encodeHead({ height, hash, stateRoot: header.stateRoot }) },
     ];
     if (request.finality) operations.push({ key: ledgerKey.certificate(height), value: request.finality });
@@ -331,9 +334,9 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     if (undoDropped > 0) operations.push({ key: ledgerKey.undo(undoDropped), value: undefined });
     for (const [index, id] of outcome.transactionIds.entries())
       operations.push({ key: ledgerKey.position(id), value: encodePosition({ height, index }) });
-    for (const [key, value] of outcome.writes)
-      operations.push(...stateOperations(height, key, value, heightApart(store, key, outcome.before.get(key))));
-    const changes: ChangeSet = { height, before: map.root(), after: outcome.staged.root, writes: outcome.mapWrites };
+    for (const { key, value, before } of outcome.writes)
+      operations.push(...stateOperations(height, key, value, heightApart(store, key, before)));
+    const changes: ChangeSet = { height, before: map.root(), after: outcome.staged.root, writes: outcome.writes };
     operations.push(mapRows.changes(changes));
     operations.push(...images.follow(outcome.writes, (key) => candidate.read(key)));
     await store.batch(operations, { sync: false });
@@ -438,4 +441,13 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     prove: (key) => onMap(() => ({ height: versions.final.height, proof: map.prove(key) })),
     stop: () => stop(),
   };
+}
+
+function isUnread({ isRead }: StateEntry): boolean {
+  return !isRead;
+}
+
+/** Code unit order is byte order for ByteText. */
+function byKey(a: StateEntry, b: StateEntry): number {
+  return a.key < b.key ? -1 : 1;
 }

@@ -7,10 +7,10 @@ const STEP_ENTRIES = 1_000;
 
 export type UndoEntry = { readonly key: ByteText; readonly before: Uint8Array | undefined };
 
-/** @param before what stood under each key that was written */
-export function encodeUndo(before: ReadonlyMap<ByteText, Uint8Array | undefined>): Uint8Array {
-  const writer = new Writer(1024).u32(before.size);
-  for (const [key, value] of before) writer.u32(key.length).units(key).optional(value, writeBytes);
+/** @param entries what stood under each key that was written */
+export function encodeUndo(entries: readonly UndoEntry[]): Uint8Array {
+  const writer = new Writer(1024).u32(entries.length);
+  for (const { key, before } of entries) writer.u32(key.length).units(key).optional(before, writeBytes);
   return writer.finish();
 }
 

@@ -5,9 +5,9 @@
  */
 import { stateKey, type WrittenVersion } from '../../contracts/index.ts';
 import { type ByteText, type ConsensusConfiguration, type Digest, type Header, toByteText, toHex } from '../format/index.ts';
-import type { MapWrite, StagedMap, StateMap } from '../state/index.ts';
+import type { StagedMap, StateMap } from '../state/index.ts';
 import { type AccountView, readAccount } from './admission.ts';
-import type { RunParent } from './block-run.ts';
+import type { RunParent, StateEntry } from './block-run.ts';
 import type { ParentFacts } from './checks.ts';
 
 /** Blocks held that are executed and not final; past it the one goes that was executed longest ago, and can be executed again. */
@@ -19,11 +19,11 @@ export interface Outcome {
   readonly transactionIds: readonly Digest[];
   readonly receipts: readonly Uint8Array[];
   readonly written: readonly WrittenVersion[];
-  readonly writes: ReadonlyMap<ByteText, Uint8Array | undefined>;
-  /** Of every key in `writes`, the value before. */
-  readonly before: ReadonlyMap<ByteText, Uint8Array | undefined>;
+  /** Every key that was written. */
+  readonly entries: ReadonlyMap<ByteText, StateEntry>;
+  /** The same, in key order. */
+  readonly writes: readonly StateEntry[];
   readonly staged: StagedMap;
-  readonly mapWrites: readonly MapWrite[];
   /** By which the block above is judged. */
   readonly configuration: ConsensusConfiguration;
   readonly registryChanged: boolean;
@@ -148,8 +148,8 @@ class HeldCandidate implements Candidate {
   }
 
   read(key: ByteText): Uint8Array | undefined {
-    const { writes } = this.outcome;
-    return writes.has(key) ? writes.get(key) : this.parent.read(key);
+    const entry = this.outcome.entries.get(key);
+    return entry === undefined ? this.parent.read(key) : entry.value;
   }
 
   transaction(height: number, index: number): Uint8Array {

@@ -127,6 +127,22 @@ test('a text is written and read alike whether the engine copies it or its units
   assert.throws(() => new Writer().text('\ud800'), RangeError);
 });
 
+test('a text is read as it stands, whatever text of its length was read before it', () => {
+  const read = (text: string) => decodeAll(new Writer().text(text).finish(), (reader) => reader.text());
+  const texts = [
+    '',
+    'production',
+    'productioN',
+    'Production',
+    'production',
+    'x'.repeat(64),
+    `${'x'.repeat(63)}y`,
+    `${'x'.repeat(62)}é`,
+    'x'.repeat(65),
+  ];
+  for (const text of [...texts, ...texts.toReversed()]) assert.equal(read(text), text);
+});
+
 test('the one writer for all that is short gives each use its own bytes: within another, after a failed one, after a long one', () => {
   const short = (text: string) => encodeShort((writer, value) => writer.text(value), text);
   const kept = short('one');

@@ -28,8 +28,9 @@ async function bench(machine: QuickJsMachine): Promise<Bench> {
     chain,
     store,
     async follow(before) {
-      const writes = new Map([...chain.state].filter(([key, value]) => before.get(key) !== value));
-      const rows = [...writes].flatMap(([key, value]) => stateOperations(++height, key, value));
+      const changed = [...chain.state].filter(([key, value]) => before.get(key) !== value);
+      const writes = changed.map(([key, value]) => ({ key, value }));
+      const rows = writes.flatMap(({ key, value }) => stateOperations(++height, key, value));
       await store.batch([...rows, ...images.follow(writes, (key) => chain.state.get(key))]);
     },
   };

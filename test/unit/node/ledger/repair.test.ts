@@ -383,11 +383,11 @@ test('a value that no block has changed for long is looked for with a pause in e
   const store = new MemoryStore();
   const path = 'p'.repeat(32);
   const before = new Uint8Array(64);
-  const others = new Map(Array.from({ length: ENTRIES }, (_, i) => [`${i}`.padStart(32, '0'), before]));
+  const others = Array.from({ length: ENTRIES }, (_, i) => ({ key: `${i}`.padStart(32, '0'), before }));
   const undo = encodeUndo(others);
   const rows = Array.from({ length: ROWS }, (_, i) => ({ key: ledgerKey.undo(i + 1), value: undo }));
   const wanted = { key: path, before: new Uint8Array([7]) };
-  rows.push({ key: ledgerKey.undo(ROWS + 1), value: encodeUndo(new Map([...others, [path, wanted.before]])) });
+  rows.push({ key: ledgerKey.undo(ROWS + 1), value: encodeUndo([...others, wanted]) });
   await store.batch(rows);
   const blocks = { head: () => ({ height: ROWS + 1 }) } as unknown as BlockStore;
   const key = ledgerKey.state(path);

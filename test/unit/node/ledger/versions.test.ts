@@ -1,7 +1,7 @@
 /** Blocks on blocks that are not final yet: a table of steps each, and whatever comes of them is what one block after another makes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CONTRACT, type Genesis, keyOf, production } from '../../../../contracts/index.ts';
+import { CONTRACT, type Genesis, keyOf, production, stateKey } from '../../../../contracts/index.ts';
 import { encodeEngineData } from '../../../../consensus/pbft/engine-data.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import {
@@ -25,6 +25,8 @@ import {
 } from '../../../../node/format/index.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { type Committed, createExecutor, type Executor } from '../../../../node/ledger/executor.ts';
+import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { decodeUndo } from '../../../../node/ledger/undo.ts';
 import { VERSIONS_MAX } from '../../../../node/ledger/versions.ts';
 import { keyspace } from '../../../../node/store/keyspace.ts';
 import { memoryBlockFiles } from '../../../tools/memory-block-files.ts';
@@ -281,6 +283,26 @@ test('a contract that a candidate deployed runs in the block on it, and what it 
     ['commit C', 'OK'],
   ]);
   await assertSequential(ledger, 'A', 'B', 'C');
+});
+
+test('an undo row has each key of a block once, with what stood before the block, read there or not', async () => {
+  const plain = await walk([['A on genesis: deploy', 'deploy']]);
+  const [receipt] = (await plain.commit('A')).receipts;
+  const { address } = decodeJson(decodeReceipt(receipt!).results[0]!) as { readonly address: string };
+  const names = ['set first', 'set in C', 'set in C again'];
+  for (const name of names) transactions.set(name, [json(address, 'set', [])]);
+  const ledger = await walk([
+    ['A on genesis: deploy', 'deploy'],
+    ['B on A: set first', 'set first'],
+    ['C on B: set in C, set in C again', 'set in C, set in C again'],
+    ['commit A', 'OK'],
+    ['commit B', 'OK'],
+    ['commit C', 'OK, OK'],
+  ]);
+  const key = stateKey(address, 'k');
+  const undone = (height: number) => decodeUndo(ledger.store.get(ledgerKey.undo(height))!);
+  assert.deepEqual(undone(2), [{ key, before: undefined }]);
+  assert.deepEqual(undone(3), [{ key, before: encodeJson(2) }]);
 });
 
 test('past the bound the one goes that was executed longest ago and carries none; none goes from under a block', async () => {
