@@ -97,7 +97,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     parts.add({ name: 'signature checks', stop: () => verifier.stop() });
     const world = createRealWorld({ log, crypto, verifier });
-    const headroom = watchHeadroom(createLoopMeter(), world.timers);
+    const headroom = watchHeadroom(createLoopMeter(), world);
     parts.add({ name: 'headroom', stop: headroom.stop });
     const early: { readonly name: string; readonly fault: ChainError }[] = [];
     let alarmed = (name: string, fault: ChainError, _mendedBy?: string): void => {
