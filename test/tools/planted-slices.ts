@@ -203,6 +203,14 @@ export const plantedSlices: readonly PlantedBug[] = [
     only: 'saved up',
   },
   {
+    name: 'functions are optimised when V8 would',
+    file: 'node/real/heap.ts',
+    from: 'OPTIMISED_AFTER_BYTES = 600_000',
+    to: 'OPTIMISED_AFTER_BYTES = 135_168',
+    test: 'test/unit/node/real/heap.test.ts',
+    only: 'optimised later',
+  },
+  {
     name: 'the thread for bodies rests for the time that passed and not for its work',
     file: 'node/records/bodies.ts',
     from: 'createBodyQueue(world, headroom, () => thread.workMs)',
