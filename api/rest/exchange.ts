@@ -5,7 +5,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChainError } from '../../node/errors/index.ts';
-import { ALL_HEADROOM, restMs } from '../../node/pace/index.ts';
+import { ALL_HEADROOM } from '../../node/pace/index.ts';
 import type { ApiContext } from './context.ts';
 import type { Caller } from '../../node/records/index.ts';
 import type { Dialect, Head, Outcome } from '../dialects/index.ts';
@@ -110,7 +110,7 @@ export function createExchanges(context: ApiContext): Exchanges {
     let bytes = 0;
     let sinceRest = 0;
     const rest = (): void => {
-      const ms = restMs(headroom, BODY_PIECE_MS);
+      const ms = headroom.restMs(BODY_PIECE_MS);
       sinceRest = 0;
       if (ms === 0) return;
       payload.pause();

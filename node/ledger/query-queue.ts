@@ -5,7 +5,7 @@
  * after each piece of work as the headroom says, so that they take less where the processor is short.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';
+import { ALL_HEADROOM, type Headroom, rateSaving, TokenBucket, TokenBuckets } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Gas of one caller a second: a sixteenth of a core where a gas is 25 ps. */
@@ -132,7 +132,7 @@ export function createQueryQueue({
     void job.run().then((gas) => {
       running = undefined;
       const nowMs = clock.monotonic();
-      restUntilMs = Math.max(restUntilMs, nowMs + restMs(headroom, nowMs - startedMs)); // a short trial ends no long rest
+      restUntilMs = Math.max(restUntilMs, nowMs + headroom.restMs(nowMs - startedMs)); // a short trial ends no long rest
       if (gas > 0) {
         buckets.of(job.caller, rate).charge(gas);
         bucketOfAll.charge(gas);

@@ -2,7 +2,7 @@
  * Door of pace: long work in slices, rates, and how much of the loop is free. `bounded-map.ts` is a door of its own, for threads that need
  * nothing else.
  */
-export { ALL_HEADROOM, type Headroom, restMs, watchHeadroom } from './headroom.ts';
+export { ALL_HEADROOM, type Headroom, watchHeadroom } from './headroom.ts';
 export { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX, jsonBytesSteps, UNBOUNDED, utf8Steps } from './json-steps.ts';
 export {
   createPaced,

@@ -4,7 +4,7 @@
  * not wait for what is long, and what is long rests between its slices as the headroom says. Asynchronous work pauses by itself.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, restMs } from './headroom.ts';
+import { ALL_HEADROOM, type Headroom } from './headroom.ts';
 import { SLICE_MS, turnsOf } from './turns.ts';
 import type { Clock, Timers } from '../world.ts';
 
@@ -124,7 +124,7 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     const nowMs = clock.monotonic();
     job.spentMs += nowMs - startedMs;
     turns.spend(nowMs - startedMs);
-    if (!isShort(job)) restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
+    if (!isShort(job)) restUntilMs = nowMs + headroom.restMs(nowMs - startedMs);
     return more;
   }
 
@@ -162,7 +162,7 @@ export function createSlices({ clock, timers }: ClockAndTimers, headroom: Headro
     const nowMs = clock.monotonic();
     turns.spend(nowMs - startedMs);
     if (end) return Promise.resolve(end.value);
-    if (nowMs - startedMs >= LONG_WORK_MS) restUntilMs = nowMs + restMs(headroom, nowMs - startedMs);
+    if (nowMs - startedMs >= LONG_WORK_MS) restUntilMs = nowMs + headroom.restMs(nowMs - startedMs);
     return wait(steps, nowMs - startedMs);
   };
 }

@@ -17,7 +17,7 @@ import {
 } from '../ledger/index.ts';
 import { createLibp2pNetwork } from '../network/index.ts';
 import { type Headroom, watchHeadroom } from '../pace/index.ts';
-import { collectLessOften } from './heap.ts';
+import { collectLessOften, optimiseLater } from './heap.ts';
 import { createLoopMeter } from './loop-delay.ts';
 import { createNode, type Node } from '../node.ts';
 import { Parts } from '../parts.ts';
@@ -90,6 +90,7 @@ const DAMAGE_KEPT_MAX = 100;
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
   collectLessOften();
+  optimiseLater();
   const { config, keystore, log, genesisText } = options;
   const parts = new Parts();
   try {
@@ -97,7 +98,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     parts.add({ name: 'signature checks', stop: () => verifier.stop() });
     const world = createRealWorld({ log, crypto, verifier });
-    const headroom = watchHeadroom(createLoopMeter(), world.timers);
+    const headroom = watchHeadroom(createLoopMeter(), world);
     parts.add({ name: 'headroom', stop: headroom.stop });
     const early: { readonly name: string; readonly fault: ChainError }[] = [];
     let alarmed = (name: string, fault: ChainError, _mendedBy?: string): void => {

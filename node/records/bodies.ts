@@ -44,8 +44,10 @@ export interface BodiesDependencies {
 export function createBodies({ world, headroom }: BodiesDependencies, limits = BODY_LIMITS): Bodies {
   const inSlices = createSlices(world);
   const paced = createPaced(world, undefined, inSlices);
-  const queue = createBodyQueue(world, headroom);
   const thread = createBodyThread(world, limits);
+  const queue = createBodyQueue(world, headroom, () => thread.workMs);
+  const thread = createBodyThread(world, limits);
+  const queue = createBodyQueue(world, headroom, () => thread.workMs);
 
   /** The rows are unpacked in slices: ten thousand of them at once would hold this thread. */
   async function readInThread(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading> {
@@ -61,7 +63,7 @@ export function createBodies({ world, headroom }: BodiesDependencies, limits = B
       if (body.bytes.length > SMALL_BODY_BYTES_MAX) return readInThread(caller, body, task);
       return paced(readBody(world.crypto, body.bytes, body.format, task));
     },
-    stats: () => ({ waiting: queue.waiting, workSeconds: thread.workSeconds, ended: thread.ended }),
+    stats: () => ({ waiting: queue.waiting, workSeconds: thread.workMs / 1_000, ended: thread.ended }),
     async stop() {
       queue.stop();
       await thread.stop();

@@ -4,7 +4,7 @@
  * the thread rests as the headroom says.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, type Headroom, restMs } from '../pace/index.ts';
+import { ALL_HEADROOM, type Headroom } from '../pace/index.ts';
 import type { World } from '../world.ts';
 
 /** Bytes of bodies that wait. */
@@ -37,7 +37,12 @@ interface Waiting {
   bytes: number;
 }
 
-export function createBodyQueue({ clock, timers }: Pick<World, 'clock' | 'timers'>, headroom: Headroom = ALL_HEADROOM): BodyQueue {
+/** @param workedMs how long the thread has been at work so far, ms */
+export function createBodyQueue(
+  { clock, timers }: Pick<World, 'clock' | 'timers'>,
+  headroom: Headroom = ALL_HEADROOM,
+  workedMs: () => number = () => clock.monotonic(),
+): BodyQueue {
   const callers = new Map<string, Waiting>(); // none empty, in the order of their turns
   let count = 0;
   let bytesWaiting = 0;
@@ -73,9 +78,9 @@ export function createBodyQueue({ clock, timers }: Pick<World, 'clock' | 'timers
       callers.delete(caller);
       if (waiting.jobs.length > 0) callers.set(caller, waiting); // to the end of the round
       leave(caller, waiting, job);
-      const startedMs = clock.monotonic();
+      const beforeMs = workedMs();
       await job.run();
-      const rest = restMs(headroom, clock.monotonic() - startedMs);
+      const rest = headroom.restMs(workedMs() - beforeMs);
       if (rest > 0) await new Promise<void>((rested) => void timers.after(rest, rested));
     }
     running = false;

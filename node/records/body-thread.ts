@@ -32,9 +32,10 @@ export interface HeldBody extends Pick<BodyCall, 'format'> {
 export interface BodyThread {
   /** @throws ChainError the refusal of the body; BODY_TOO_COSTLY when the thread ended over it */
   read(body: HeldBody, task: BodyCall['task']): Promise<PackedReading>;
-  /** Threads that ended, and seconds that bodies took. */
+  /** Threads that ended. */
   readonly ended: number;
-  readonly workSeconds: number;
+  /** What bodies have taken of the processor so far; a body over which the thread ended counts for the time that passed. */
+  readonly workMs: number;
   stop(): Promise<void>;
 }
 
@@ -103,6 +104,7 @@ export function createBodyThread(world: Pick<World, 'clock' | 'timers' | 'log'>,
       const at = thread;
       await bounded(at, START_MS_MAX, at.ready);
       const startedMs = world.clock.monotonic();
+      let tookMs: number | undefined;
       try {
         const bytes = ownBuffer(body.bytes);
         body.bytes = new Uint8Array(0);
@@ -112,17 +114,18 @@ export function createBodyThread(world: Pick<World, 'clock' | 'timers' | 'log'>,
         });
         const message = await bounded(at, limits.workMs, answer);
         body.bytes = message.bytes;
+        tookMs = message.workMs;
         if ('value' in message) return message.value;
         throw refusalError(message.refusal);
       } finally {
-        workMs += world.clock.monotonic() - startedMs;
+        workMs += tookMs ?? world.clock.monotonic() - startedMs;
       }
     },
     get ended() {
       return ended;
     },
-    get workSeconds() {
-      return workMs / 1_000;
+    get workMs() {
+      return workMs;
     },
     async stop() {
       stopping = true;

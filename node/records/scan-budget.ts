@@ -5,7 +5,7 @@
  * meanwhile.
  */
 import { ChainError } from '../errors/index.ts';
-import { ALL_HEADROOM, createPause, type Headroom, rateSaving, restMs, TokenBucket, TokenBuckets } from '../pace/index.ts';
+import { ALL_HEADROOM, createPause, type Headroom, rateSaving, TokenBucket, TokenBuckets } from '../pace/index.ts';
 import type { Clock, Timers } from '../world.ts';
 
 /** Rows a second that one caller may have passed over or counted. */
@@ -62,7 +62,7 @@ export function createScanBudget({
       const startedMs = clock.monotonic();
       try {
         const counted = await scan(caller, work);
-        const rest = restMs(headroom, clock.monotonic() - startedMs);
+        const rest = headroom.restMs(clock.monotonic() - startedMs);
         if (rest > 0) await new Promise<void>((resolve) => void timers.after(rest, resolve));
         return counted;
       } finally {

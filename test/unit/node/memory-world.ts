@@ -1,4 +1,5 @@
 /** In-memory stand-ins of World seams for tests of the shell: a store that fails when told, a clock, timers that run when told, a log that keeps. */
+import { type Headroom, restOf } from '../../../node/pace/headroom.ts';
 import type { Clock, Log, StoreOperation, Timers } from '../../../node/world.ts';
 import { MemoryStore } from '../../tools/memory-store.ts';
 
@@ -11,6 +12,19 @@ export class FailingStore extends MemoryStore {
     this.fault = undefined;
     if (fault) throw fault;
     await super.batch(operations);
+  }
+}
+
+/** Nothing is saved up, and the part is what the test says. */
+export class ManualHeadroom implements Headroom {
+  part: number;
+
+  constructor(part: number) {
+    this.part = part;
+  }
+
+  restMs(workMs: number): number {
+    return restOf(this.part, workMs);
   }
 }
 

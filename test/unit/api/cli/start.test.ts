@@ -9,8 +9,8 @@ import type { StartedLine } from '../../../../api/cli/start.ts';
 import { runCli } from '../../../../api/cli/program.ts';
 import type { Terminal } from '../../../../api/cli/terminal.ts';
 import { ApiError, type Client, createClient } from '../../../../api/client/index.ts';
-import { SMALL_BODY_BYTES_MAX } from '../../../../node/records/bodies.ts';
 import { provision } from '../../../../devnet/provision.ts';
+import { QUERIES_PER_CALLER_MAX } from '../../../../node/ledger/query-queue.ts';
 import { HEADROOM_LOOK_MS, HEADROOM_PART_MIN } from '../../../../node/pace/headroom.ts';
 
 /** The loop is held so long in each turn, ms: what another thread is asked takes a turn at least, as this one measures it. */
@@ -94,13 +94,18 @@ async function between(call: () => Promise<unknown>): Promise<number> {
   return Math.abs(answeredMs[0]! - answeredMs[1]!);
 }
 
-test('queries rest while the voting thread of a running node comes late', async () => {
-  const restedMs = await between(() => auditor.get('contracts/registry/query', { method: 'get', args: '{"kind":"node","id":"x"}' }));
+test('queries rest while the voting thread of a running node comes late, once what was saved up is used', async () => {
+  const query = () => auditor.get('contracts/registry/query', { method: 'get', args: '{"kind":"node","id":"x"}' });
+  await Promise.all(Array.from({ length: QUERIES_PER_CALLER_MAX }, () => query().catch(() => undefined)));
+  const untilMs = Date.now() + LEAST_WITHIN_MS;
+  let restedMs = 0;
+  while (restedMs <= REST_MS / 2 && Date.now() < untilMs) restedMs = await between(query);
   assert.ok(restedMs > REST_MS / 2, `${restedMs} ms`);
 });
 
 test('bodies of records rest while the voting thread of a running node comes late', async () => {
-  const body = `product_uid\n${'x'.repeat(SMALL_BODY_BYTES_MAX)}\n`;
-  const restedMs = await between(() => operator.post('records/validate', body, { contentType: 'text/csv' }));
+  const parameters = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`p${i}`, { value: '1' }]));
+  const body = JSON.stringify(Array.from({ length: 5_000 }, () => ({ product_uid: 'x', ext: { parameters } }))); // tens of ms of the processor
+  const restedMs = await between(() => operator.post('records/validate', body, { contentType: 'application/json' }));
   assert.ok(restedMs > REST_MS / 2, `${restedMs} ms`);
 });

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BODY_PIECE_BYTES } from '../../../../api/rest/exchange.ts';
 import { realTimers } from '../../../../node/real/world.ts';
+import { ManualHeadroom } from '../../node/memory-world.ts';
 import { createRig, type Rig, testTls } from '../stand-ins.ts';
 import { type RawCall, rawCall } from './raw-call.ts';
 
@@ -22,7 +23,7 @@ let pieceRests = 0;
 /** Rests of long work, which go on when the test says so. */
 const rests: (() => void)[] = [];
 before(async () => {
-  rig = await createRig({}, undefined, undefined, { part: PART });
+  rig = await createRig({}, undefined, undefined, new ManualHeadroom(PART));
   // Each look at the clock moves it on by a millisecond: a slice is some looks long, however fast the machine is and whatever else it does.
   let nowMs = 0;
   (rig.world.clock as { monotonic: () => number }).monotonic = () => ++nowMs;

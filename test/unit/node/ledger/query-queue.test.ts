@@ -14,12 +14,12 @@ import {
   QUERY_WAIT_MS_MAX,
 } from '../../../../node/ledger/query-queue.ts';
 import { QUERY_GAS_MAX } from '../../../../node/ledger/reader.ts';
-import { ManualTime, settle } from '../memory-world.ts';
+import { ManualHeadroom, ManualTime, settle } from '../memory-world.ts';
 
 /** A queue whose jobs end when told, and what became of each. */
 function bench() {
   const time = new ManualTime();
-  const headroom = { part: 1 };
+  const headroom = new ManualHeadroom(1);
   const queue = createQueryQueue({ clock: time, timers: time, headroom });
   const started: string[] = [];
   const refused: { readonly name: string; readonly code: string; readonly retryAfterMs: number }[] = [];

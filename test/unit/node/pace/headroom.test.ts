@@ -6,8 +6,9 @@ import {
   HEADROOM_LOOK_MS,
   HEADROOM_PART_MIN,
   HEADROOM_REST_MS_MAX,
+  HEADROOM_SAVED_MS,
   HEADROOM_STEP,
-  restMs,
+  restOf,
   watchHeadroom,
 } from '../../../../node/pace/headroom.ts';
 import { ManualTime } from '../memory-world.ts';
@@ -17,7 +18,7 @@ test('the part falls by half with each look that is late, to its least, and rise
   let meanMs = 0;
   let windows = 0;
   const meter = { read: () => ({ meanMs, p99Ms: 0, maxMs: 0 }), reset: () => void windows++, stop: () => undefined };
-  const headroom = watchHeadroom(meter, time);
+  const headroom = watchHeadroom(meter, { clock: time, timers: time });
   time.advance(HEADROOM_LOOK_MS);
   assert.equal(headroom.part, 1);
   meanMs = HEADROOM_LATE_MS + 0.1;
@@ -46,5 +47,24 @@ test('rest is in proportion to the work, and bounded', () => {
     [1 / 4, 10, 30],
     [HEADROOM_PART_MIN, 1_000, HEADROOM_REST_MS_MAX],
   ] as const)
-    assert.equal(restMs({ part }, workMs), rest);
+    assert.equal(restOf(part, workMs), rest);
+});
+
+test('what is saved up rests for nothing, and comes back at the least part; work beyond it rests', () => {
+  const time = new ManualTime();
+  let meanMs = HEADROOM_LATE_MS + 1;
+  const meter = { read: () => ({ meanMs, p99Ms: 0, maxMs: 0 }), reset: () => undefined, stop: () => undefined };
+  const headroom = watchHeadroom(meter, { clock: time, timers: time });
+  assert.equal(headroom.restMs(10 * HEADROOM_SAVED_MS), 0, 'on time: nothing is charged');
+  for (let i = 0; i < 10; i++) time.advance(HEADROOM_LOOK_MS);
+  assert.equal(headroom.restMs(HEADROOM_SAVED_MS / 2), 0);
+  assert.equal(headroom.restMs(HEADROOM_SAVED_MS / 2 + 20), restOf(HEADROOM_PART_MIN, 20));
+  assert.equal(headroom.restMs(1), restOf(HEADROOM_PART_MIN, 1));
+  time.advance(30 / HEADROOM_PART_MIN);
+  assert.equal(headroom.restMs(30), 0);
+  assert.equal(headroom.restMs(1), restOf(HEADROOM_PART_MIN, 1));
+  meanMs = 0;
+  time.advance(HEADROOM_LOOK_MS);
+  assert.equal(headroom.restMs(10), restOf(HEADROOM_PART_MIN + HEADROOM_STEP, 10 - HEADROOM_LOOK_MS * HEADROOM_PART_MIN));
+  headroom.stop();
 });

@@ -13,7 +13,7 @@ import {
 } from '../../../../node/pace/slices.ts';
 import { createTestWorld } from '../../api/stand-in-world.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
-import { ManualTime } from '../memory-world.ts';
+import { ManualHeadroom, ManualTime } from '../memory-world.ts';
 import { world as realWorld } from '../peers/stand-in.ts';
 
 /** A clock that each look moves on by a millisecond, and turns that the test takes one by one. */
@@ -31,7 +31,7 @@ function rig() {
 /** The same with a time that stands still between two steps of work, and headroom. */
 function restingRig(part: number) {
   const time = new ManualTime();
-  const inSlices = createSlices({ clock: time, timers: time }, { part });
+  const inSlices = createSlices({ clock: time, timers: time }, new ManualHeadroom(part));
   const startedMs: number[] = [];
   function* job(steps: number): Generator<void, string, void> {
     for (let i = 0; i < steps; i++) {

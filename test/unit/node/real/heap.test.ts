@@ -35,3 +35,24 @@ test('a heap is collected less often, though the engine has begun already', () =
   const [plain, less] = [fullCollections('plain'), fullCollections('less')];
   assert.ok(less * 2 < plain, `${less} full collections where ${plain} were`);
 });
+
+/** Calls of a function until its optimised code is at hand, compiled at once and not beside it. */
+const CALLS_PROGRAM = `
+const { optimiseLater } = await import(process.argv[1]);
+const OPTIMISED = 1 << 4; // of V8's OptimizationStatus
+const sum = (count) => { let all = 0; for (let i = 0; i < count; i++) all += i % 7; return all; };
+if (process.argv[2] === 'later') optimiseLater();
+let calls = 0;
+while ((%GetOptimizationStatus(sum) & OPTIMISED) === 0) calls += sum(100) > 0;
+console.log(calls);
+`;
+
+function callsUntilOptimised(how: 'later' | 'plain'): number {
+  const argv = ['--input-type=module', '--allow-natives-syntax', '--no-concurrent-recompilation', '-e', CALLS_PROGRAM, HEAP, how];
+  return Number(execFileSync(process.execPath, argv, { encoding: 'utf8' }));
+}
+
+test('a function is optimised later, though the engine has begun already', () => {
+  const [plain, later] = [callsUntilOptimised('plain'), callsUntilOptimised('later')];
+  assert.ok(later > 3 * plain, `after ${later} calls where ${plain} were enough`);
+});

@@ -1,6 +1,7 @@
 /** The thread for bodies itself, under hostile bodies of each format: what it does to the thread that votes, and to the bodies behind. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { platform } from 'node:os';
 import { after, test } from 'node:test';
 import { production } from '../../../../contracts/index.ts';
 import { type Bodies, createBodies, SMALL_BODY_BYTES_MAX } from '../../../../node/records/bodies.ts';
@@ -8,12 +9,16 @@ import { BODY_LIMITS } from '../../../../node/records/body-thread.ts';
 import { type BodyTask, readBody } from '../../../../node/records/body-work.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { utf8 } from '../../../../node/format/index.ts';
+import { nextTurn } from '../../../../node/pace/index.ts';
+import { realTimers } from '../../../../node/real/world.ts';
 import type { BodyFormat } from '../../../../node/records/formats/index.ts';
 import { annexRecord, crypto } from './sample.ts';
 import { createTestWorld } from '../../api/stand-in-world.ts';
 
 const HOLD_MS_MAX = 20; // the rule of the node
 const TRIES_MAX = 3;
+/** So long the main thread is held while a body is read, ms: many times what its reading takes. */
+const HELD_MS = 500;
 const world = { ...createTestWorld(), crypto };
 const sealingKey = new Uint8Array(32).fill(3);
 const rowsTask: BodyTask = { want: 'rows', definition: production, org: 'alpha', sealingKey, source: {}, statedDigest: undefined };
@@ -101,6 +106,34 @@ test('no body holds the main thread past 20 ms, and each is answered as if it ha
   }
   assert.equal(bodies.stats().ended, 0);
   assert.ok(bodies.stats().workSeconds > 0);
+});
+
+test('the thread rests for what a body took of the processor, and not for the time until its answer is met', {
+  skip: platform() !== 'linux',
+}, async () => {
+  const told: number[] = [];
+  const headroom = {
+    part: 1,
+    restMs(workMs: number) {
+      told.push(workMs);
+      return 0;
+    },
+  };
+  const bodies = createBodies({ world, headroom });
+  opened.push(bodies);
+  const read = () => bodies.read('a', bodyOf('json', many(60)), rowsTask);
+  await read(); // the thread is up
+  const reading = read();
+  await new Promise((sent) => setImmediate(sent));
+  for (const untilMs = performance.now() + HELD_MS; performance.now() < untilMs; );
+  await reading;
+  await nextTurn(realTimers); // the queue goes on
+  assert.equal(told.length, 2);
+  assert.ok(
+    told.every((ms) => ms > 0 && ms < HELD_MS),
+    `${told}`,
+  );
+  assert.ok(Math.abs(told[0]! + told[1]! - bodies.stats().workSeconds * 1_000) < 0.001);
 });
 
 /** What reading gave, as text: rows with their places, faults, numbers. */

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BODIES_WAITING_BYTES_MAX, BODY_COUNTED_BYTES_MIN, createBodyQueue } from '../../../../node/records/body-queue.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { ManualTime } from '../memory-world.ts';
+import { ManualHeadroom, ManualTime } from '../memory-world.ts';
 
 /** A queue whose jobs end one by one, as the test says. */
 function rig() {
   const time = new ManualTime();
-  const headroom = { part: 1 };
+  const headroom = new ManualHeadroom(1);
   const queue = createBodyQueue({ clock: time, timers: time }, headroom);
   const done: string[] = [];
   const refused: string[] = [];

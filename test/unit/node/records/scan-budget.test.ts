@@ -10,7 +10,7 @@ import { createSlices, SLICE_MS } from '../../../../node/pace/slices.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../node/records/service.ts';
 import type { Caller } from '../../../../node/records/types.ts';
 import { createTestState, putAccounts } from '../../api/stand-in-state.ts';
-import { ManualTime, settle } from '../memory-world.ts';
+import { ManualHeadroom, ManualTime, settle } from '../memory-world.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { annexRecord, crypto } from './sample.ts';
 
@@ -128,7 +128,7 @@ test('a caller in debt is told the wait, which suffices, and others search on; h
 test('a count rests before its answer as the headroom says, and its caller counts nothing else meanwhile; searches do not', async () => {
   const time = new ManualTime();
   const PART = 1 / 4;
-  const scans = createScanBudget({ clock: time, timers: time, headroom: { part: PART } });
+  const scans = createScanBudget({ clock: time, timers: time, headroom: new ManualHeadroom(PART) });
   const COUNT_MS = 10;
   const work = async () => {
     time.nowMs += COUNT_MS;
