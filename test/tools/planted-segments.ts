@@ -37,7 +37,7 @@ export const plantedSegments: readonly PlantedBug[] = [
     only: 'synced by the write itself',
   },
   {
-    name: 'an append answers before its group is synced',
+    name: 'an append answers before its group is written',
     file: STORE,
     from: '      await file.write(at, parts);\n',
     to: '      void Promise.resolve().then(() => file.write(at, parts));\n',
@@ -238,14 +238,6 @@ export const plantedSegments: readonly PlantedBug[] = [
     to: '      return attempt();\n',
     test: DAMAGE_TEST,
     only: 'took its place',
-  },
-  {
-    name: 'a frame that is put back is not waited for',
-    file: STORE,
-    from: '        await file.write(from, [prologue, frame.payload, FRAME_END]);\n',
-    to: '        void file.write(from, [prologue, frame.payload, FRAME_END]);\n',
-    test: DAMAGE_TEST,
-    only: 'put back is read',
   },
   {
     name: 'a frame is put back over another one',
