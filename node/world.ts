@@ -127,11 +127,12 @@ export interface DataFile {
   /** Fills `into` with the bytes from `at` on; past the end of the file they are zero. */
   read(at: number, into: Uint8Array): Promise<void>;
   /**
-   * Writes the parts one behind the other, from `at` on. Before `sync` a crash may leave out any sectors of them; a failure leaves any
-   * front of them.
+   * Writes the parts one behind the other, from `at` on: on disk when this resolves. A crash before that may leave out any sectors of them; a
+   * failure leaves any front of them.
    */
   write(at: number, parts: readonly Uint8Array[]): Promise<void>;
   truncate(bytes: number): Promise<void>;
+  /** What was truncated, or written by a process before this one, is on disk when this resolves. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,5 +1,12 @@
 /** The last final block of this node, and what it says of the next one. */
-import { type ConsensusConfiguration, type Digest, decodeCurrentConfiguration, decodeHeader, type Header } from '../format/index.ts';
+import {
+  type ConsensusConfiguration,
+  type Digest,
+  decodeCurrentConfiguration,
+  decodeHeader,
+  equalBytes,
+  type Header,
+} from '../format/index.ts';
 import type { AccountView, AdmissionContext, Committed, ParentFacts } from '../ledger/index.ts';
 
 export interface Tip {
@@ -24,7 +31,8 @@ export function createTip(
   opened: Committed,
   { account, spent }: { readonly account: (id: string) => AccountView | undefined; readonly spent: (id: Digest) => boolean },
 ): ChainTip {
-  let tip = tipOf(opened);
+  let encoded = opened.configuration;
+  let tip = tipOf(opened, decodeCurrentConfiguration(encoded));
   return {
     get height() {
       return tip.height;
@@ -62,16 +70,16 @@ export function createTip(
       };
     },
     advance(committed) {
-      tip = tipOf(committed);
+      if (equalBytes(committed.configuration, encoded)) {
+        tip = tipOf(committed, tip.configuration); // as but at a barrier: who knows its lists knows them again
+        return;
+      }
+      encoded = committed.configuration;
+      tip = tipOf(committed, decodeCurrentConfiguration(encoded));
     },
   };
 }
 
-function tipOf(committed: Committed): Tip {
-  return {
-    height: committed.height,
-    hash: committed.hash,
-    header: decodeHeader(committed.headerBytes),
-    configuration: decodeCurrentConfiguration(committed.configuration),
-  };
+function tipOf({ height, hash, headerBytes }: Committed, configuration: ConsensusConfiguration): Tip {
+  return { height, hash, header: decodeHeader(headerBytes), configuration };
 }

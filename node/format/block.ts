@@ -231,8 +231,22 @@ function readProposal(reader: Reader): Proposal {
   };
 }
 
-/** Bytes behind `consensusHash`. @throws RangeError when validators are not sorted by node id without repetition. */
+/** Of configurations that were asked for: each block states the hashes of two and hands one on, and they change at barriers alone. */
+const encodings = new WeakMap<ConsensusConfiguration, Uint8Array>();
+
+/**
+ * Bytes behind `consensusHash`, the same array for the same object: not to be changed. @throws RangeError when validators are not sorted by node id
+ * without repetition.
+ */
 export function encodeConfiguration(configuration: ConsensusConfiguration): Uint8Array {
+  const held = encodings.get(configuration);
+  if (held) return held;
+  const bytes = encodeAnew(configuration);
+  encodings.set(configuration, bytes);
+  return bytes;
+}
+
+function encodeAnew(configuration: ConsensusConfiguration): Uint8Array {
   for (let i = 1; i < configuration.validators.length; i++) {
     if (configuration.validators[i - 1]!.node >= configuration.validators[i]!.node)
       throw new RangeError('Cannot hash a validator set out of order');

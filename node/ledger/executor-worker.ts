@@ -16,6 +16,8 @@ import { buffersOf, packCommitted, type PackedList, unpacked } from './executor-
 
 export interface ExecutorWorkerData {
   readonly storePath: string;
+  /** Those of the main thread, which syncs what this one writes. */
+  readonly syncMarks: Int32Array;
   /** Of the block files. */
   readonly blocksPath: string;
   readonly genesisText: string;
@@ -63,7 +65,7 @@ export type ExecutorAnswer =
 
 const port = parentPort;
 if (port) {
-  const { storePath, blocksPath, genesisText, mapMemoryBytesMax, pagesPath } = workerData as ExecutorWorkerData;
+  const { storePath, syncMarks, blocksPath, genesisText, mapMemoryBytesMax, pagesPath } = workerData as ExecutorWorkerData;
   const crypto = createCrypto();
   let controlDone: () => void = () => undefined;
   const control = (word: ExecutorControl['control']): Promise<void> =>
@@ -76,6 +78,7 @@ if (port) {
   const store = await openLevelStore({
     path: storePath,
     multithreading: true,
+    syncMarks,
     writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES,
     onFault: (fault) => tell('chain', fault),
     releaseOthers: async () => {

@@ -109,8 +109,24 @@ export function createVersions(
   };
 }
 
-function finalVersion(reads: FinalReads, { hash, header, headerBytes }: VersionBlock, configuration: ConsensusConfiguration): Version {
-  return { ...reads, height: header.height, hash, header, headerBytes, configuration, parent: undefined, staged: undefined };
+function finalVersion(
+  { read, transaction, account, isSpent }: FinalReads,
+  { hash, header, headerBytes }: VersionBlock,
+  configuration: ConsensusConfiguration,
+): Version {
+  return {
+    read,
+    transaction,
+    account,
+    isSpent,
+    height: header.height,
+    hash,
+    header,
+    headerBytes,
+    configuration,
+    parent: undefined,
+    staged: undefined,
+  };
 }
 
 /** Above `ancestor`, not that one itself. */

@@ -26,6 +26,7 @@ import { type ByteText, type Json, openGenesis, toHex } from '../format/index.ts
 import type { ChainError } from '../errors/index.ts';
 import {
   CHAIN_WRITE_BUFFER_BYTES,
+  createSyncMarks,
   type DamagedFile,
   damagedKey,
   dropDamagedLocal,
@@ -121,7 +122,8 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     };
     const open = async (name: string, more: Partial<LevelStoreOptions> = {}) =>
       opened(name, await openLevelStore({ ...optionsOf(name), ...more }));
-    const store = await open('chain', { multithreading: true, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
+    const syncMarks = createSyncMarks();
+    const store = await open('chain', { multithreading: true, syncMarks, writeBufferBytes: CHAIN_WRITE_BUFFER_BYTES });
     const local = await open('local');
     await dropDamagedLocal(local);
     const openedIndex = await openDerivedStore(optionsOf('index'), toHex(world.random.bytes(4)));
@@ -154,7 +156,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       },
     };
     const map = { mapMemoryBytesMax: config.mapMemoryBytesMax, pagesPath: join(config.dataDir, PAGES_FILE) };
-    const executor = await startExecutorThread({ ...ledger, ...map }, world, readers, options.onFatal, {
+    const executor = await startExecutorThread({ ...ledger, ...map, syncMarks }, world, readers, options.onFatal, {
       onFault: (name, fault, mendedBy) => alarmed(name, fault, mendedBy),
       onWritten: (name) => written(name),
     });

@@ -46,8 +46,6 @@ export function createBodies({ world, headroom }: BodiesDependencies, limits = B
   const paced = createPaced(world, undefined, inSlices);
   const thread = createBodyThread(world, limits);
   const queue = createBodyQueue(world, headroom, () => thread.workMs);
-  const thread = createBodyThread(world, limits);
-  const queue = createBodyQueue(world, headroom, () => thread.workMs);
 
   /** The rows are unpacked in slices: ten thousand of them at once would hold this thread. */
   async function readInThread(caller: string, body: HeldBody, task: BodyTask): Promise<BodyReading> {

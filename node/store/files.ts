@@ -25,7 +25,7 @@ export async function openDirectory(path: string): Promise<FileDirectory> {
     open: (name) =>
       guarded(async () => {
         try {
-          return new RealFile(await open(join(path, name), constants.O_RDWR));
+          return new RealFile(await openSynced(join(path, name)));
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
           throw error;
@@ -95,6 +95,7 @@ class RealFile implements DataFile {
         to += bytesWritten;
         left = behind(left, bytesWritten);
       }
+      if (SYNCED_WRITES === 0) await this.#file.datasync();
     });
   }
 
@@ -122,7 +123,7 @@ function behind(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
   return left;
 }
 
-/** For `writeSynced`. */
+/** A file whose writes are synced ones, where there are such. */
 export function openSynced(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDWR | SYNCED_WRITES);
 }

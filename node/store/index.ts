@@ -2,7 +2,15 @@
 export { crc32 } from './checksum.ts';
 export { openDirectory } from './files.ts';
 export { keyspace, u64Key } from './keyspace.ts';
-export { ASIDE, CHAIN_WRITE_BUFFER_BYTES, LevelStore, type LevelStoreOptions, openDerivedStore, openLevelStore } from './level-store.ts';
+export {
+  ASIDE,
+  CHAIN_WRITE_BUFFER_BYTES,
+  createSyncMarks,
+  LevelStore,
+  type LevelStoreOptions,
+  openDerivedStore,
+  openLevelStore,
+} from './level-store.ts';
 export type { DamagedFile } from './scrub.ts';
 export { HEIGHT_UNKNOWN, type SegmentDamage } from './segments/catalog.ts';
 export { type Frame, FRAME_KIND, frameBytes, locate, type Location, offsetOf, segmentOf } from './segments/form.ts';

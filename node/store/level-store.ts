@@ -59,6 +59,8 @@ export interface LevelStoreOptions {
   readonly onFault?: (fault: ChainError) => void;
   /** Told of every batch that was written: a disk that was full has room again. */
   readonly onWritten?: () => void;
+  /** Made by createSyncMarks, the same for every thread that opens the directory; its own when absent. */
+  readonly syncMarks?: Int32Array;
   /** WRITE_BUFFER_BYTES when absent. */
   readonly writeBufferBytes?: number;
   readonly reopenRoomBytes?: number;
@@ -104,18 +106,27 @@ export async function openDerivedStore(
   return { store: await openLevelStore(options), setAside };
 }
 
+// Of the batches of all threads that were written without a sync: how many there were, and how many of them were there when the last sync began that
+// succeeded. Whoever writes the next batch does not sync again what another thread has synced meanwhile.
+const WRITTEN = 0;
+const SYNCED = 1;
+
+export function createSyncMarks(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+}
+
 export class LevelStore implements LedgerStore {
   readonly #options: LevelStoreOptions;
   #db: Level<Buffer, Buffer>;
   /** The last write failed: LevelDB accepts none until it is opened again. */
   #mustReopen = false;
-  /** The last batch was written without a sync. */
-  #unsynced = false;
+  readonly #syncMarks: Int32Array;
   readonly #logs: LogFiles;
   #writes: Promise<unknown> = Promise.resolve();
 
   constructor(options: LevelStoreOptions) {
     this.#options = options;
+    this.#syncMarks = options.syncMarks ?? createSyncMarks();
     this.#logs = new LogFiles(options.path);
     this.#db = this.#create();
   }
@@ -183,7 +194,7 @@ export class LevelStore implements LedgerStore {
     }
     // A loss of power takes pages of what was not synced, wherever they stand: a whole batch behind a torn one would be damage, and end the
     // next start.
-    if (this.#unsynced) await this.sync();
+    if (Atomics.load(this.#syncMarks, WRITTEN) !== Atomics.load(this.#syncMarks, SYNCED)) await this.sync();
     try {
       const batch = this.#db.batch(); // the chained form is five times as fast as an array on Node 20
       let bytes = 0;
@@ -198,7 +209,7 @@ export class LevelStore implements LedgerStore {
         bytes = 0;
       }
       await batch.write({ sync });
-      this.#unsynced = !sync;
+      if (!sync) Atomics.add(this.#syncMarks, WRITTEN, 1);
     } catch (error) {
       this.#mustReopen = true;
       throw this.#reported(storeError(error, {}));
@@ -213,8 +224,10 @@ export class LevelStore implements LedgerStore {
    * (PostgreSQL's lesson of 2018). Whoever rests anything on it does not ask again before the node starts again (node/chain/chain.ts).
    */
   async sync(): Promise<void> {
+    const written = Atomics.load(this.#syncMarks, WRITTEN);
     try {
       await this.#logs.sync();
+      Atomics.store(this.#syncMarks, SYNCED, written);
     } catch (error) {
       throw this.#reported(storeError(error, {}));
     }

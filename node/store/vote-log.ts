@@ -19,8 +19,8 @@ import { ASIDE } from './level-store.ts';
 
 /** Below the data directory. */
 export const VOTE_LOG_FILE = 'votes.log';
-/** Room written ahead at a time, in bytes. */
-export const VOTE_LOG_STEP_BYTES = 1_048_576;
+/** Room written ahead at a time, in bytes: what the blocks between two checkpoints take, unless they are large. Each checkpoint writes it anew. */
+export const VOTE_LOG_STEP_BYTES = 262_144;
 export const VOTE_LOG_RECORD_BYTES_MAX = 16_777_216;
 const MAGIC = utf8('TMILLVOTES/1\n\0\0\0'); // 16 bytes, then frames
 const FRAME_MAGIC = 0xf7a3c51b;

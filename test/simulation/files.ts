@@ -191,7 +191,10 @@ export class SimDirectory implements FileDirectory {
     return {
       size: async () => file.seen.size,
       read: async (at, into) => fill(into, file, at),
-      write: (at, parts) => carryOut({ kind: 'write', name, at, bytes: joined(parts) }),
+      async write(at, parts) {
+        await carryOut({ kind: 'write', name, at, bytes: joined(parts) });
+        await carryOut({ kind: 'sync', name });
+      },
       truncate: (size) => carryOut({ kind: 'truncate', name, size }),
       sync: () => carryOut({ kind: 'sync', name }),
       close: () => Promise.resolve(),

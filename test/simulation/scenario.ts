@@ -219,7 +219,8 @@ export async function troubled(
   if (forgets)
     scheduler.after(draw.integer(1_000, end), () => {
       const i = draw.integer(0, names.length - 1);
-      if (!cluster.node(i) || cluster.node(i)!.height() === 0) return;
+      // The crash takes a last block that is not synced yet, and a replica without block and log takes its chain for one that begins.
+      if (!cluster.node(i) || cluster.node(i)!.height() <= 1) return;
       cluster.crash(i);
       cluster.loseVoteLog(i);
       restart(i);

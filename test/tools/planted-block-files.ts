@@ -10,10 +10,10 @@ const REPAIR_TEST = 'test/unit/node/ledger/repair.test.ts';
 
 export const plantedBlockFiles: readonly PlantedBug[] = [
   {
-    name: 'the body of a proposal is written without being synced',
+    name: 'the vote for a proposal does not wait for its body',
     file: 'node/store/segments/segment-store.ts',
-    from: '      await file.write(at, parts);\n      await file.sync();\n',
-    to: '      await file.write(at, parts);\n',
+    from: '      await file.write(at, parts);\n',
+    to: '      void file.write(at, parts);\n',
     test: PENDING_TEST,
     only: 'loss of power',
   },

@@ -11,6 +11,38 @@ const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
 
 export const plantedConsensus: readonly PlantedBug[] = [
   {
+    name: 'a vote is left unchecked before a quorum of the same stands',
+    file: 'consensus/pbft/book.ts',
+    from: '    return count >= quorum;\n',
+    to: '    return count >= quorum - 1;\n',
+    test: 'test/unit/consensus/pbft/normal-case.test.ts',
+    only: 'beyond a quorum',
+  },
+  {
+    name: 'a second vote of one signer is left unchecked where a quorum stands',
+    file: 'consensus/pbft/book.ts',
+    from: ' || at(signers.get(vote.node) ?? [], vote)) return false;',
+    to: ') return false;',
+    test: 'test/unit/consensus/pbft/normal-case.test.ts',
+    only: 'beyond a quorum',
+  },
+  {
+    name: 'the tip keeps the configuration over a barrier',
+    file: 'node/chain/tip.ts',
+    from: '      encoded = committed.configuration;\n      tip = tipOf(committed, decodeCurrentConfiguration(encoded));\n',
+    to: '      tip = tipOf(committed, tip.configuration);\n',
+    test: 'test/unit/node/chain/tip.test.ts',
+    only: 'from a barrier on',
+  },
+  {
+    name: 'the tip compares with the configuration of its start for ever',
+    file: 'node/chain/tip.ts',
+    from: '      encoded = committed.configuration;\n      tip = tipOf(committed, decodeCurrentConfiguration(encoded));\n',
+    to: '      tip = tipOf(committed, decodeCurrentConfiguration(committed.configuration));\n',
+    test: 'test/unit/node/chain/tip.test.ts',
+    only: 'from a barrier on',
+  },
+  {
     name: 'writes to a new vote log are not synced',
     file: FILES,
     from: 'constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | SYNCED_WRITES',

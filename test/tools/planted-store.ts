@@ -101,10 +101,26 @@ export const plantedStore: readonly PlantedBug[] = [
   {
     name: 'a batch is written behind one that a loss of power may tear',
     file: 'node/store/level-store.ts',
-    from: '    if (this.#unsynced) await this.sync();\n',
+    from: '    if (Atomics.load(this.#syncMarks, WRITTEN) !== Atomics.load(this.#syncMarks, SYNCED)) await this.sync();\n',
     to: '',
     test: 'test/unit/node/store/store.test.ts',
     only: 'behind one that is not synced',
+  },
+  {
+    name: 'a sync counts for what was written after it began',
+    file: 'node/store/level-store.ts',
+    from: '      Atomics.store(this.#syncMarks, SYNCED, written);\n',
+    to: '      Atomics.store(this.#syncMarks, SYNCED, written * 0 + Atomics.load(this.#syncMarks, WRITTEN));\n',
+    test: 'test/unit/node/store/store.test.ts',
+    only: 'not synced again',
+  },
+  {
+    name: 'a thread syncs again what another has synced',
+    file: 'node/store/level-store.ts',
+    from: '    this.#syncMarks = options.syncMarks ?? createSyncMarks();\n',
+    to: '    this.#syncMarks = createSyncMarks();\n',
+    test: 'test/unit/node/store/store.test.ts',
+    only: 'not synced again',
   },
   {
     name: 'a batch of megabytes is made in one turn',

@@ -169,7 +169,6 @@ async function putHeader(directory: FileDirectory, chainId: Uint8Array, segment:
   if (file === undefined) return;
   try {
     await file.write(0, [headerOf(chainId, segment, before)]);
-    await file.sync();
   } finally {
     await file.close();
   }

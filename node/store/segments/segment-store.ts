@@ -1,6 +1,6 @@
 /**
  * The segment files of a node: what it appends in groups and reads by location (design: write-path, "Store"; decisions/0001). A group is on
- * disk whole when its append resolves, by one write and one fdatasync, and after a crash it is there whole or not at all. One instance
+ * disk whole when its append resolves, by one synced write, and after a crash it is there whole or not at all. One instance
  * writes; other threads read by a SegmentReader of their own. All runs on the FileDirectory handed in, so that the simulator's disk stands
  * for the real one.
  */
@@ -255,7 +255,6 @@ export class SegmentStore {
         const { before, after } = head ?? { before: 0, after: 0 };
         const prologue = await this.#inSteps(encodePrologue(frame, { seed, offset: from, before, after }));
         await file.write(from, [prologue, frame.payload, FRAME_END]);
-        await file.sync();
       } finally {
         await file.close();
         this.#reader.forget(segment.number);
@@ -367,7 +366,6 @@ export class SegmentStore {
   async #write(file: DataFile, at: number, parts: readonly Uint8Array[]): Promise<void> {
     try {
       await file.write(at, parts);
-      await file.sync();
     } catch (error) {
       if (!(error instanceof ChainError) || error.code !== 'STORE_FULL') {
         // The system may go on reading what it failed to sync, and say of the next sync that it went well (Linux; PostgreSQL's lesson of

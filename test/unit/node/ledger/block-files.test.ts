@@ -132,13 +132,13 @@ test('every body of a file that is gone is put back, whichever comes first', asy
   for (const [i, body] of bodies.entries()) assert.deepEqual(await read(again, locations[i]!, i + 1), body);
 });
 
-/** Fails the next sync by what the disk says. */
+/** Fails the next write by what the disk says. */
 function failing(directory: FileDirectory, faults: ChainError[]): FileDirectory {
   const file = (opened: DataFile): DataFile => ({
     ...opened,
-    sync() {
+    write(...of) {
       const fault = faults.shift();
-      return fault ? Promise.reject(fault) : opened.sync();
+      return fault ? Promise.reject(fault) : opened.write(...of);
     },
   });
   return {

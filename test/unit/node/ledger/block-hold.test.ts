@@ -47,7 +47,7 @@ import { createPause } from '../../../../node/pace/slices.ts';
 import { openPendingBodies } from '../../../../node/chain/pending-bodies.ts';
 import { createIndexFeeder } from '../../../../node/records/feeder.ts';
 import { createRecordIndex } from '../../../../node/records/query-index.ts';
-import { type LevelStore, openDirectory, openLevelStore } from '../../../../node/store/index.ts';
+import { createSyncMarks, type LevelStore, openDirectory, openLevelStore } from '../../../../node/store/index.ts';
 import { createRealWorld } from '../../../../node/real/world.ts';
 import { leastHold } from '../../api/rest/thread-hold.ts';
 import { crypto } from '../format/genesis-fixture.ts';
@@ -140,7 +140,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   const files = await openBlockFiles({ directory: await openDirectory(blocksPath), chainId, world });
   t.after(() => files.close());
   const thread = await startExecutorThread(
-    { storePath: path, blocksPath, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` },
+    { storePath: path, syncMarks: createSyncMarks(), blocksPath, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` },
     world,
     store,
     (error) => assert.fail(error),

@@ -13,7 +13,7 @@ import { startExecutorThread } from '../../../../node/ledger/executor-thread.ts'
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { createLedgerReader, type LedgerSnapshot, TRIAL_GAS_MAX } from '../../../../node/ledger/reader.ts';
 import { startReaderThread } from '../../../../node/ledger/reader-thread.ts';
-import { type LevelStore, openDirectory, openLevelStore } from '../../../../node/store/index.ts';
+import { createSyncMarks, type LevelStore, openDirectory, openLevelStore } from '../../../../node/store/index.ts';
 import { createRealWorld } from '../../../../node/real/world.ts';
 import { crypto } from '../format/genesis-fixture.ts';
 import { MemoryLog } from '../memory-world.ts';
@@ -116,7 +116,7 @@ async function threads(t: TestContext) {
   const blocksPath = join(path, 'blocks');
   const files = await openBlockFiles({ directory: await openDirectory(blocksPath), chainId, world });
   const data = { storePath: path, blocksPath, genesisText, mapMemoryBytesMax: 16_777_216, pagesPath: `${path}.pages` };
-  const executor = await startExecutorThread(data, world, store, (error) => deaths.push(error));
+  const executor = await startExecutorThread({ ...data, syncMarks: createSyncMarks() }, world, store, (error) => deaths.push(error));
   useFiles(executor, files);
   const address = await deploy(executor, await executor.open(), LOOP);
   const reader = await startReaderThread(data, world);

@@ -1,7 +1,9 @@
 /** The segment files on a sound disk: order, locations, parts, scans, pruning; and the real files with a killed writer and a full disk. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open as openFile, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { openDirectory } from '../../../../node/store/files.ts';
 import {
@@ -71,6 +73,26 @@ test('a scan ends where the store ended when it began, whatever is appended mean
   assert.deepEqual(seen, [1, 2]);
   await store.close();
 });
+
+test('a group is synced by the write itself', { skip: process.platform !== 'linux' }, (t) =>
+  inDirectory(async (path) => {
+    const probe = await openFile(join(path, 'probe'), 'w');
+    const handles = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const real = handles.writev;
+    const flags: number[] = [];
+    t.mock.method(handles, 'writev', async function (this: FileHandle, ...of: Parameters<typeof real>) {
+      const [, octal] = /flags:\s*([0-7]+)/.exec(await readFile(`/proc/self/fdinfo/${this.fd}`, 'utf8'))!;
+      flags.push(Number.parseInt(octal!, 8) & constants.O_DSYNC);
+      return real.apply(this, of);
+    });
+    const store = await open(await openDirectory(join(path, 'blocks')));
+    await store.append(group(1, 100, 200));
+    await store.append(group(2, 100));
+    await store.close();
+    assert.deepEqual(flags, [constants.O_DSYNC, constants.O_DSYNC]);
+  }),
+);
 
 /** Counts the bytes that are read and the calls. */
 function counted(directory: FileDirectory): { directory: FileDirectory; read: { bytes: number; calls: number } } {

@@ -9,7 +9,8 @@ import { Level } from 'level';
 import fc from 'fast-check';
 import { ChainError, type ErrorCode } from '../../../../node/errors/index.ts';
 import { crc32, crc32Portable } from '../../../../node/store/checksum.ts';
-import { CHECK_STEP_BYTES, openLevelStore, type LevelStore } from '../../../../node/store/level-store.ts';
+import { CHECK_STEP_BYTES, createSyncMarks, openLevelStore, type LevelStore } from '../../../../node/store/level-store.ts';
+import { LogFiles } from '../../../../node/store/log-files.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { utf8 } from '../../../../node/format/index.ts';
 import type { Store } from '../../../../node/world.ts';
@@ -382,6 +383,38 @@ test('no batch is written behind one that is not synced', (t) =>
       await store.batch([{ key, value: randomBytes(10) }], { sync });
     assert.deepEqual(heldAtSync, ['a', 'ab'], 'before b and c; behind a synced one nothing is due');
     await store.close();
+  }));
+
+test('what another thread has synced is not synced again before the next batch; what came after it is', (t) =>
+  inDirectory(async (path) => {
+    const syncMarks = createSyncMarks();
+    const [writer, syncer] = [
+      await openLevelStore({ path, syncMarks, multithreading: true }),
+      await openLevelStore({ path, syncMarks, multithreading: true }),
+    ];
+    const synced = t.mock.method(LogFiles.prototype, 'sync');
+    const batch = (key: string): Promise<void> => writer.batch([{ key, value: randomBytes(10) }], { sync: false });
+    const syncsOf = async (work: () => Promise<void>): Promise<number> => {
+      const before = synced.mock.callCount();
+      await work();
+      return synced.mock.callCount() - before;
+    };
+    await batch('a');
+    assert.equal(await syncsOf(() => batch('b')), 1);
+    await syncer.sync();
+    assert.equal(await syncsOf(() => batch('c')), 0);
+    synced.mock.mockImplementationOnce(async () => {
+      await batch('d'); // after the sync began: it may not reach it
+    });
+    await syncer.sync();
+    assert.equal(await syncsOf(() => batch('e')), 1);
+    synced.mock.mockImplementationOnce(async () => {
+      throw new Error('EIO');
+    });
+    await assert.rejects(syncer.sync(), { code: 'STORE_IO' });
+    assert.equal(await syncsOf(() => batch('f')), 1, 'a sync that failed reached nothing');
+    await writer.close();
+    await syncer.close();
   }));
 
 test('every log of the directory is on disk before a sync resolves', (t) =>
