@@ -1,6 +1,6 @@
 /** The last final block of this node, and what it says of the next one. */
 import { type ConsensusConfiguration, type Digest, decodeCurrentConfiguration, decodeHeader, type Header } from '../format/index.ts';
-import type { AccountView, AdmissionContext, Committed, ParentFacts } from '../ledger/index.ts';
+import type { AccountView, AdmissionContext, Committed, ParentFacts, SpentIds } from '../ledger/index.ts';
 
 export interface Tip {
   readonly height: number;
@@ -22,9 +22,10 @@ export interface ChainTip extends Tip {
 
 export function createTip(
   opened: Committed,
-  { account, spent }: { readonly account: (id: string) => AccountView | undefined; readonly spent: (id: Digest) => boolean },
+  { account, spent }: { readonly account: (id: string) => AccountView | undefined; readonly spent: Pick<SpentIds, 'has' | 'add'> },
 ): ChainTip {
   let tip = tipOf(opened);
+  const isSpent: AdmissionContext['spent'] = (id, expiryHeight) => spent.has(id, expiryHeight);
   return {
     get height() {
       return tip.height;
@@ -58,10 +59,11 @@ export function createTip(
         timestampMs: header.timestampMs,
         parameters: configuration.parameters,
         account,
-        spent,
+        spent: isSpent,
       };
     },
     advance(committed) {
+      spent.add(committed.transactionIds, committed.height + tip.configuration.parameters.txLifetimeBlocksMax);
       tip = tipOf(committed);
     },
   };

@@ -167,7 +167,7 @@ async function open(
     },
     '',
   );
-  const tip = createTip(await port.open(), { account: () => undefined, spent: () => false });
+  const tip = createTip(await port.open(), { account: () => undefined, spent: { has: () => false, add: () => undefined } });
   const chain = createChain({
     world,
     self,
