@@ -12,10 +12,11 @@ import {
   toHex,
 } from '../../../../node/format/index.ts';
 import { type BlockStore, LIFETIMES_READ_MAX } from '../../../../node/ledger/block-store.ts';
+import { createTip } from '../../../../node/chain/tip.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import { openSpentIds, SPENT_FILTERS_MAX, SPENT_IDS_PER_FILTER, SpentIds } from '../../../../node/ledger/spent-ids.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
-import { blocksOn, executorOn } from './small-chain.ts';
+import { add, blocksOn, executorOn, transaction } from './small-chain.ts';
 
 const idOf = (n: number): Digest => createHash('sha256').update(String(n)).digest();
 const idsOf = (first: number, count: number): Digest[] => Array.from({ length: count }, (_, i) => idOf(first + i));
@@ -115,4 +116,20 @@ test('a chain that is opened anew asks the store for what its blocks may hold, a
   const key = toHex(fromByteText(ledgerKey.configuration(0)));
   const damaged = { ...blocks, expiryMax: () => Promise.reject(new ChainError('STORE_DAMAGED', { key })) };
   assert.equal((await openSpentIds(damaged, 7)).has(idOf(1), 1_000_000), true);
+});
+
+test('what a tip went past may not come again', async () => {
+  const store = new MemoryStore();
+  const executor = executorOn(store);
+  const opened = await executor.open();
+  const ids = stored();
+  const tip = createTip(opened, { account: () => undefined, spent: new SpentIds(0, ids.isStored) });
+  const committed = await add(executor, opened, transaction(1, 1));
+  const [id] = committed.transactionIds;
+  ids.ids.add(toByteText(id!));
+  const lifetime = tip.configuration.parameters.txLifetimeBlocksMax;
+  assert.equal(tip.admission().spent(id!, lifetime), false, 'no block that this node was told of holds it');
+  tip.advance(committed);
+  assert.equal(tip.admission().spent(id!, lifetime), true);
+  assert.equal(tip.admission().spent(idOf(1), lifetime), false);
 });
