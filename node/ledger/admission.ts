@@ -42,7 +42,7 @@ export interface AccountKeyView {
 }
 
 export type Admission =
-  | { readonly code: 'OK'; readonly key: AccountKeyView }
+  | { readonly code: 'OK'; readonly account: AccountView; readonly key: AccountKeyView }
   | { readonly code: AdmissionCode; readonly facts: Record<string, unknown> };
 
 export type AdmissionCode =
@@ -80,7 +80,7 @@ export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransact
   if (!held || !isKeyUsable(held.key, transaction, context.timestampMs)) {
     return { code: 'TRANSACTION_KEY_UNKNOWN', facts: { sender: transaction.sender, keyId: transaction.keyId } };
   }
-  return { code: 'OK', key: held };
+  return { code: 'OK', account, key: held };
 }
 
 function isKeyUsable(key: AccountKey, transaction: SignedTransaction, timestampMs: number): boolean {
