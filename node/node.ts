@@ -30,6 +30,7 @@ import {
   createStateRows,
   createSweep,
   examineBlocks,
+  openSpentIds,
   readReceipts,
   repairWith,
   sharedRow,
@@ -88,7 +89,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const alarms = await openAlarms({ store: options.local, prefix: keyspace.alarm, clock: world.clock, log: world.log });
   const { raise, resolve, resolveAll, stop: stopAlarms } = createAlarmRaiser(alarms, world.timers);
   const pending = await openPendingBodies(options.files, blocks, crypto);
-  const tip = createTip(opened, { account: state.account, spent: (id) => blocks.position(id) !== undefined });
+  const tip = createTip(opened, { account: state.account, spent: await openSpentIds(blocks, opened.height) });
   const mempool = createMempool({
     crypto,
     verifier: world.verifier,

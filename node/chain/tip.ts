@@ -7,7 +7,7 @@ import {
   equalBytes,
   type Header,
 } from '../format/index.ts';
-import type { AccountView, AdmissionContext, Committed, ParentFacts } from '../ledger/index.ts';
+import type { AccountView, AdmissionContext, Committed, ParentFacts, SpentIds } from '../ledger/index.ts';
 
 export interface Tip {
   readonly height: number;
@@ -29,10 +29,11 @@ export interface ChainTip extends Tip {
 
 export function createTip(
   opened: Committed,
-  { account, spent }: { readonly account: (id: string) => AccountView | undefined; readonly spent: (id: Digest) => boolean },
+  { account, spent }: { readonly account: (id: string) => AccountView | undefined; readonly spent: Pick<SpentIds, 'has' | 'add'> },
 ): ChainTip {
   let encoded = opened.configuration;
   let tip = tipOf(opened, decodeCurrentConfiguration(encoded));
+  const isSpent: AdmissionContext['spent'] = (id, expiryHeight) => spent.has(id, expiryHeight);
   return {
     get height() {
       return tip.height;
@@ -66,10 +67,11 @@ export function createTip(
         timestampMs: header.timestampMs,
         parameters: configuration.parameters,
         account,
-        spent,
+        spent: isSpent,
       };
     },
     advance(committed) {
+      spent.add(committed.transactionIds, committed.height + tip.configuration.parameters.txLifetimeBlocksMax);
       if (equalBytes(committed.configuration, encoded)) {
         tip = tipOf(committed, tip.configuration); // as but at a barrier: who knows its lists knows them again
         return;

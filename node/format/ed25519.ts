@@ -43,7 +43,13 @@ function isPlusOrMinusOne(bytes: Uint8Array, at: number): boolean {
 }
 
 export function isSmallOrderPoint(bytes: Uint8Array, at = 0): boolean {
-  return SMALL_ORDER_POINTS.some((point) => point.every((byte, i) => byte === bytes[at + i]));
+  for (const point of SMALL_ORDER_POINTS) if (point[0] === bytes[at] && standsAt(point, bytes, at)) return true; // hardly ever is the first byte one of theirs
+  return false;
+}
+
+function standsAt(part: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < part.length; i++) if (part[i] !== bytes[at + i]) return false;
+  return true;
 }
 
 /** S < L, as 32 little-endian bytes at `at`. */

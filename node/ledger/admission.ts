@@ -22,7 +22,8 @@ export interface AdmissionContext {
   readonly timestampMs: number;
   readonly parameters: ChainParameters;
   readonly account: (id: string) => AccountView | undefined;
-  readonly spent: (transactionId: Digest) => boolean;
+  /** Whether a block before this one holds it; one that expires at this height is asked for. */
+  readonly spent: (transactionId: Digest, expiryHeight: number) => boolean;
 }
 
 /** An active account with its keys parsed once. Validity is asked per block, never cached with the rest: replicas must agree on it. */
@@ -41,7 +42,7 @@ export interface AccountKeyView {
 }
 
 export type Admission =
-  | { readonly code: 'OK'; readonly key: AccountKeyView }
+  | { readonly code: 'OK'; readonly account: AccountView; readonly key: AccountKeyView }
   | { readonly code: AdmissionCode; readonly facts: Record<string, unknown> };
 
 export type AdmissionCode =
@@ -71,7 +72,7 @@ export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransact
       facts: { expiryHeight: transaction.expiryHeight, height, txLifetimeBlocksMax: parameters.txLifetimeBlocksMax },
     };
   }
-  if (context.spent(id)) return { code: 'TRANSACTION_REPEATED', facts: {} };
+  if (context.spent(id, transaction.expiryHeight)) return { code: 'TRANSACTION_REPEATED', facts: {} };
   const account = context.account(transaction.sender);
   if (!account || !isWithin(account, context.timestampMs))
     return { code: 'TRANSACTION_SENDER_UNKNOWN', facts: { sender: transaction.sender } };
@@ -79,7 +80,7 @@ export function admit(bytes: Uint8Array, id: Digest, transaction: SignedTransact
   if (!held || !isKeyUsable(held.key, transaction, context.timestampMs)) {
     return { code: 'TRANSACTION_KEY_UNKNOWN', facts: { sender: transaction.sender, keyId: transaction.keyId } };
   }
-  return { code: 'OK', key: held };
+  return { code: 'OK', account, key: held };
 }
 
 function isKeyUsable(key: AccountKey, transaction: SignedTransaction, timestampMs: number): boolean {

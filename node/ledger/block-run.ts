@@ -61,7 +61,7 @@ export interface RunParent {
   /** Bytes of a transaction of this block or one before. @throws ChainError STORE_DAMAGED when they are not at hand */
   transaction(height: number, index: number): Uint8Array;
   account(id: string): AccountView | undefined;
-  isSpent(id: Digest): boolean;
+  isSpent(id: Digest, expiryHeight: number): boolean;
 }
 
 export interface RunOptions {
@@ -242,8 +242,8 @@ class BlockAdmission implements AdmissionContext {
     return this.#parent.account(id);
   }
 
-  spent(id: Digest): boolean {
-    return this.#spentHere.has(toByteText(id)) || this.#parent.isSpent(id);
+  spent(id: Digest, expiryHeight: number): boolean {
+    return this.#spentHere.has(toByteText(id)) || this.#parent.isSpent(id, expiryHeight);
   }
 
   spend(id: Digest): void {

@@ -8,6 +8,7 @@ import {
   encodeBlock,
   decodeCurrentConfiguration,
   decodeReceipt,
+  parameterTable,
   readBytes,
   type Reader,
   type Block,
@@ -59,6 +60,8 @@ function readList(reader: Reader): Uint8Array[] {
 
 /** Configurations a chain may pass through. */
 export const CONFIGURATIONS_MAX = 10_000;
+/** The latest of them of which it is read how long transactions might live; of all before it is taken for as long as it may be. */
+export const LIFETIMES_READ_MAX = 64;
 
 function heightOfKey(key: ByteText): number {
   let height = 0;
@@ -105,6 +108,8 @@ export interface BlockStore {
   configuration(height: number): Promise<ConsensusConfiguration>;
   /** Heights at which a configuration took effect, rising, up to `height`; 0 first. */
   configurationHeights(height: number): Promise<readonly number[]>;
+  /** No transaction of the blocks up to `height` expires above this height. */
+  expiryMax(height: number): Promise<number>;
 }
 
 /**
@@ -226,6 +231,22 @@ export function createBlockStore(
         limit: CONFIGURATIONS_MAX,
       });
       return rows.map((row) => heightOfKey(row.key));
+    },
+    async expiryMax(height) {
+      if (height === 0) return 0; // the genesis block holds none
+      const rows = await store.range({
+        from: ledgerKey.configuration(0),
+        to: ledgerKey.configuration(height + 1),
+        reverse: true,
+        limit: LIFETIMES_READ_MAX,
+      });
+      let expiryMax = 0;
+      let last = height; // of the blocks that a configuration was in force for
+      for (const { key, value } of rows) {
+        expiryMax = Math.max(expiryMax, last + decodeCurrentConfiguration(value).parameters.txLifetimeBlocksMax);
+        last = heightOfKey(key) - 1;
+      }
+      return last > 0 ? Math.max(expiryMax, last + parameterTable.txLifetimeBlocksMax.max) : expiryMax;
     },
   };
 }

@@ -41,6 +41,7 @@ import { createLedgerRepair, type LedgerRepair } from './repair.ts';
 import { createMapRows } from './map-rows.ts';
 import { blockFactsOf } from './record-facts.ts';
 import { createStateRows, heightApart, pathOf, stateOperations } from './state-rows.ts';
+import { openSpentIds, type SpentIds } from './spent-ids.ts';
 import { encodeUndo } from './undo.ts';
 import { createVersions, type FinalReads, type Outcome, parentFactsOf, type Version, type Versions } from './versions.ts';
 
@@ -166,9 +167,10 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     read: finalState.get,
     account: finalState.account,
     transaction: blocks.transactionNow,
-    isSpent: (id) => store.get(ledgerKey.position(id)) !== undefined,
+    isSpent: (id, expiryHeight) => spentIds.has(id, expiryHeight),
   };
   let versions: Versions;
+  let spentIds: SpentIds;
   /** An opening that failed may have left a map and no versions on it. */
   let stop = (): Promise<void> => mapRows.stop();
 
@@ -340,6 +342,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     operations.push(mapRows.changes(changes));
     operations.push(...images.follow(outcome.writes, (key) => candidate.read(key)));
     await store.batch(operations, { sync: false });
+    spentIds.add(outcome.transactionIds, height + candidate.parent.configuration.parameters.txLifetimeBlocksMax);
 
     try {
       versions.advance(candidate);
@@ -417,6 +420,7 @@ export function createExecutor(deps: ExecutorDependencies): Executor {
     await images.open();
     const hash = headerHash(crypto, headerBytes);
     finalState.changed();
+    spentIds = await openSpentIds(blocks, height);
     versions = createVersions(map, finalReads, { hash, header, headerBytes, configuration }, deps.versionsMax);
     stop = () => mapRows.finish(map, versions.final.height);
     return {

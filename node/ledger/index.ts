@@ -17,6 +17,7 @@ export { startReaderThread } from './reader-thread.ts';
 export { TRIAL_GAS_MAX } from './reader.ts';
 export { BlockFactsReader, encodeBlockFacts } from './record-facts.ts';
 export { type RepairAnswer, sharedRow } from './repair.ts';
+export { openSpentIds, type SpentIds } from './spent-ids.ts';
 export { createStateRows, type StateRows } from './state-rows.ts';
 export { readReceipts, readStoredBlock } from './stored-block.ts';
 export { encodeSealedBlock, validateSealedBlock } from './validation.ts';

@@ -177,9 +177,9 @@ class HeldCandidate implements Candidate {
     return readAccount((contract, key) => this.read(stateKey(contract, key)), id);
   }
 
-  isSpent(id: Digest): boolean {
+  isSpent(id: Digest, expiryHeight: number): boolean {
     this.#ids ??= new Set(this.outcome.transactionIds.map(toByteText));
-    return this.#ids.has(toByteText(id)) || this.parent.isSpent(id);
+    return this.#ids.has(toByteText(id)) || this.parent.isSpent(id, expiryHeight);
   }
 }
 

@@ -164,10 +164,17 @@ export function createPeering(deps: PeeringDependencies): Peering {
     else intakeOf.delete(from);
   }
 
+  /** Transactions of this peer that may be in check beside those that are. */
+  function roomFor(from: string): number {
+    const commonMax = Math.floor(limits.intakeMax / 2);
+    const common = commonMax - intake;
+    if (common >= OPENED_TOGETHER_MAX) return common; // to ask who the peers are takes longer than all else that is done for a short frame
+    const ownMax = Math.max(1, Math.floor(commonMax / Math.max(1, network.peers().length)));
+    return Math.max(common, ownMax - (intakeOf.get(from) ?? 0));
+  }
+
   async function openFrame(from: string, transactions: readonly Uint8Array[]): Promise<void> {
     const pause = createPause(world);
-    const commonMax = Math.floor(limits.intakeMax / 2);
-    const ownMax = Math.max(1, Math.floor(commonMax / Math.max(1, network.peers().length)));
     let honest = true;
     const onRefused = ({ code }: ChainError): boolean => {
       if (DISHONEST_CODES.has(code)) {
@@ -179,9 +186,8 @@ export function createPeering(deps: PeeringDependencies): Peering {
     for (let first = 0; first < transactions.length; ) {
       await pause();
       if (!honest) return; // what follows a false transaction in its frame is not opened
-      const room = Math.max(commonMax - intake, ownMax - (intakeOf.get(from) ?? 0));
-      if (room <= 0) return;
-      const countMax = Math.min(room, OPENED_TOGETHER_MAX);
+      const countMax = Math.min(roomFor(from), OPENED_TOGETHER_MAX);
+      if (countMax <= 0) return;
       const together: Uint8Array[] = [];
       for (let bytes = 0; first < transactions.length && together.length < countMax && bytes < OPENED_TOGETHER_BYTES; first++) {
         together.push(transactions[first]!);

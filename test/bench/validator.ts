@@ -22,6 +22,7 @@ import {
 } from '../../node/format/index.ts';
 import { readAccount } from '../../node/ledger/admission.ts';
 import { openBlockFiles } from '../../node/ledger/block-files.ts';
+import { SpentIds } from '../../node/ledger/spent-ids.ts';
 import { createBlockStore } from '../../node/ledger/block-store.ts';
 import { createContracts } from '../../node/ledger/contracts.ts';
 import { type Committed, createExecutor, type Executor } from '../../node/ledger/executor.ts';
@@ -119,7 +120,7 @@ export class Validator {
     const opened = await executor.open();
     const index = await openRecordIndex(indexStore, crypto, createClassLookup(state));
     await index.applyBlock(0, Date.now(), []);
-    const tip = createTip(opened, { account, spent: (id) => store.get(ledgerKey.position(id)) !== undefined });
+    const tip = createTip(opened, { account, spent: new SpentIds(0, (id) => store.get(ledgerKey.position(id)) !== undefined) });
     const mempool = createMempool({ crypto, verifier, clock, limits: MEMPOOL, context: tip.admission });
     mempool.onRejected((_id, { code }) => {
       throw new Error(code);

@@ -7,6 +7,7 @@ const CHECKS = 'node/ledger/checks.ts';
 const MAP_ROWS = 'node/ledger/map-rows.ts';
 const MAP_ROWS_TEST = 'test/unit/node/ledger/map-rows.test.ts';
 const CHAIN_TEST = 'test/unit/node/chain/chain.test.ts';
+const SPENT_IDS_TEST = 'test/unit/node/ledger/spent-ids.test.ts';
 const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
@@ -133,10 +134,42 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'a transaction of an earlier block may stand again',
     file: EXECUTOR,
-    from: 'store.get(ledgerKey.position(id)) !== undefined',
-    to: 'id.length === 0',
+    from: 'spentIds.has(id, expiryHeight)',
+    to: 'id.length === expiryHeight',
     test: JUDGED_TEST,
     only: 'earlier block',
+  },
+  {
+    name: 'an executor forgets the ids of the blocks that it writes',
+    file: EXECUTOR,
+    from: '    spentIds.add(outcome.transactionIds, height + candidate.parent.configuration.parameters.txLifetimeBlocksMax);\n',
+    to: '',
+    test: JUDGED_TEST,
+    only: 'earlier block',
+  },
+  {
+    name: 'the mempool is not told which transactions became final',
+    file: 'node/chain/tip.ts',
+    from: 'spent.add(committed.transactionIds',
+    to: 'spent.add([]',
+    test: SPENT_IDS_TEST,
+    only: 'may not come again',
+  },
+  {
+    name: 'ids whose filter went count as never seen',
+    file: 'node/ledger/spent-ids.ts',
+    from: 'this.#expiryMax = Math.max(this.#expiryMax, this.#filters.shift()!.expiryMax)',
+    to: 'this.#filters.shift()',
+    test: SPENT_IDS_TEST,
+    only: 'oldest filter',
+  },
+  {
+    name: 'blocks from before transactions were given shorter lives count as if they had been given them too',
+    file: 'node/ledger/block-store.ts',
+    from: '        expiryMax = Math.max(expiryMax, last + decode',
+    to: '        expiryMax ||= Math.max(expiryMax, last + decode',
+    test: SPENT_IDS_TEST,
+    only: 'above the height',
   },
   {
     name: 'the receipts root is not compared',

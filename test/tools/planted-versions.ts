@@ -89,8 +89,8 @@ export const plantedVersions: readonly PlantedBug[] = [
   {
     name: 'a transaction of a candidate may stand again in the block on it',
     file: VERSIONS,
-    from: 'return this.#ids.has(toByteText(id)) || this.parent.isSpent(id);',
-    to: 'return this.parent.isSpent(id);',
+    from: 'return this.#ids.has(toByteText(id)) || this.parent.isSpent(id, expiryHeight);',
+    to: 'return this.parent.isSpent(id, expiryHeight);',
     test: VERSIONS_TEST,
     only: 'once the candidate is final',
   },

@@ -42,10 +42,11 @@ export function judge(
   signingBytes: (id: Digest) => Uint8Array,
   as: Pick<Waiting, 'idKey' | 'addedMs' | 'origin'> & { readonly copied: boolean },
 ): InCheck {
-  const { suite, signature, keyId, sender, gasLimit, expiryHeight } = transaction;
+  const { suite, signature, keyId, gasLimit, expiryHeight } = transaction;
   const admission = admit(bytes, id, transaction, context);
   if (admission.code !== 'OK') throw new ChainError(admission.code, admission.facts);
   const { publicKey } = admission.key;
+  const sender = admission.account.id; // one text for all that he sends: what is looked up by it has its hash
   const entry: Waiting = {
     bytes: as.copied ? new Uint8Array(bytes) : bytes,
     id,

@@ -26,6 +26,7 @@ import { createBlockStore } from '../../../../node/ledger/block-store.ts';
 import { createContracts } from '../../../../node/ledger/contracts.ts';
 import { createExecutor } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
+import { SpentIds } from '../../../../node/ledger/spent-ids.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { realTimers } from '../../../../node/real/world.ts';
 import { createFinalState } from '../../../../node/ledger/final-state.ts';
@@ -114,7 +115,7 @@ async function open(waiting: readonly Uint8Array[]) {
     },
   };
   const state = createFinalState(createStateRows(store));
-  const spent = (id: Digest) => store.get(ledgerKey.position(id)) !== undefined;
+  const spent = new SpentIds(0, (id) => store.get(ledgerKey.position(id)) !== undefined);
   const tip = createTip(await port.open(), { account: state.account, spent });
   const pool = createMempool({
     crypto,

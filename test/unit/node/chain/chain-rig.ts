@@ -154,7 +154,7 @@ export async function open(
     },
     '',
   );
-  const tip = createTip(await port.open(), { account: () => undefined, spent: () => false });
+  const tip = createTip(await port.open(), { account: () => undefined, spent: { has: () => false, add: () => undefined } });
   const chain = createChain({
     world,
     self,

@@ -21,7 +21,7 @@ function committed(height: number, encoded: Uint8Array): Committed {
 }
 
 test('validators and parameters are the same objects from block to block, and others from a barrier on', () => {
-  const none = { account: () => undefined, spent: () => false };
+  const none = { account: () => undefined, spent: { has: () => false, add: () => undefined } };
   const tip = createTip(committed(0, encodeConfiguration(configuration)), none);
   const first = tip.configuration;
   assert.deepEqual(first, configuration);

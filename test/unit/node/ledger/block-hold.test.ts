@@ -189,7 +189,7 @@ test(`a block of ${BLOCK_TRANSACTIONS_LIMIT} transactions that fill it holds the
   const pending = await openPendingBodies(files, createBlockStore(store, files), crypto);
   const fresh = async (): Promise<{ readonly chain: Chain; readonly mempool: Mempool }> => {
     pending.drop(1);
-    const tip = createTip(opened, { account, spent: () => false });
+    const tip = createTip(opened, { account, spent: { has: () => false, add: () => undefined } });
     const mempool = mempoolOf(tip);
     const spreading = { flush: () => undefined, fetchTransactions: async () => bodies };
     const chain = createChain({ world, self: 'a', executor, tip, mempool, pending, store, seal: signer.sign, spreading });
