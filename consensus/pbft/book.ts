@@ -56,18 +56,6 @@ export class Book {
     return out;
   }
 
-  /** Whether a quorum of the same votes is kept, and none of this signer's at that place: one more would change nothing. */
-  isSurplus(vote: Vote, quorum: number): boolean {
-    const signers = this.#votes[vote.kind];
-    if (signers.size < quorum || at(signers.get(vote.node) ?? [], vote)) return false;
-    let count = 0;
-    for (const held of signers.values()) {
-      const other = at(held, vote);
-      if (other && equalBytes(other.digest, vote.digest)) count++;
-    }
-    return count >= quorum;
-  }
-
   /** The first group of at least `quorum` commit votes of `height` that agree on view and digest. */
   committed(height: number, quorum: number): Verified<Vote>[] | undefined {
     const signers = this.#votes.commit;

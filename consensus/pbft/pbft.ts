@@ -187,7 +187,6 @@ function onMessage(replica: Replica, from: string, bytes: Uint8Array): void {
     drop(replica, misplaced, from, misplaced === 'PBFT_NOT_PRIMARY' && !isSignerAhead(replica, message) ? 'reject' : 'ignore');
     return;
   }
-  if (isSurplus(replica, message)) return;
   if (!isSignedBy(replica, validator, message, bytes)) {
     drop(replica, 'PBFT_SIGNATURE_INVALID', from, isSignerLevel(replica, message) ? 'reject' : 'ignore');
     return;
@@ -250,17 +249,6 @@ function isKnown(replica: Replica, message: Message): boolean {
     default:
       return false;
   }
-}
-
-/**
- * True for a vote of the present height and view where a quorum of the same stands without it. It costs no check and counts nowhere, as one that
- * comes when the height is final. Nothing rests on it: a certificate needs no more than a quorum, and a signer that lost its vote log is kept from
- * this height by ours, which our answer to it states (recovery.ts). One that votes twice is found out by whoever counted its first vote.
- */
-function isSurplus(replica: Replica, message: Message): boolean {
-  if (message.kind !== 'prepare' && message.kind !== 'commit') return false;
-  if (message.height !== nextHeight(replica) || message.view !== replica.view) return false;
-  return replica.book.isSurplus(message, replica.quorum);
 }
 
 /** The code of a message outside the water marks or out of its signer's turn; one with `PBFT_AHEAD` still shows where its signer stands. */

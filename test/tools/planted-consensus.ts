@@ -11,22 +11,6 @@ const VOTE_LOG_TEST = 'test/unit/node/store/vote-log.test.ts';
 
 export const plantedConsensus: readonly PlantedBug[] = [
   {
-    name: 'a vote is left unchecked before a quorum of the same stands',
-    file: 'consensus/pbft/book.ts',
-    from: '    return count >= quorum;\n',
-    to: '    return count >= quorum - 1;\n',
-    test: 'test/unit/consensus/pbft/normal-case.test.ts',
-    only: 'beyond a quorum',
-  },
-  {
-    name: 'a second vote of one signer is left unchecked where a quorum stands',
-    file: 'consensus/pbft/book.ts',
-    from: ' || at(signers.get(vote.node) ?? [], vote)) return false;',
-    to: ') return false;',
-    test: 'test/unit/consensus/pbft/normal-case.test.ts',
-    only: 'beyond a quorum',
-  },
-  {
     name: 'the tip keeps the configuration over a barrier',
     file: 'node/chain/tip.ts',
     from: '      encoded = committed.configuration;\n      tip = tipOf(committed, decodeCurrentConfiguration(encoded));\n',

@@ -111,28 +111,6 @@ test('two proposals of one primary for one place are evidence and end its view',
   ]);
 });
 
-test('a vote beyond a quorum of the same is not checked; one before it is, and so is a second one of a signer that counted', () => {
-  const b = new Table('b');
-  const forged = (node: string) => ({ ...vote('prepare', node, 0, 1, 'X'), signature: new Uint8Array(64) });
-  b.hear(prePrepare('a', 0, 1, 'X'));
-  b.executed('X');
-  assert.deepEqual(b.hear(forged('d')), ['reject PBFT_SIGNATURE_INVALID d']);
-  b.hear(vote('prepare', 'a', 0, 1, 'X'));
-  b.hear(vote('prepare', 'c', 0, 1, 'X'));
-  assert.deepEqual(b.hear(forged('d')), []);
-  assert.deepEqual(b.hear({ ...forged('d'), digest: d('Y') }), ['reject PBFT_SIGNATURE_INVALID d'], 'another block');
-  assert.deepEqual(b.hear({ ...forged('d'), view: 1 }), ['reject PBFT_SIGNATURE_INVALID d'], 'another view');
-  assert.deepEqual(b.hear(vote('prepare', 'c', 0, 1, 'Y'))[0], 'evidence PBFT_DOUBLE_VOTE c');
-  const other = new Table('b');
-  other.hear(prePrepare('a', 0, 1, 'X'));
-  other.executed('X');
-  other.hear(vote('prepare', 'd', 0, 1, 'Y'));
-  other.hear(vote('prepare', 'a', 0, 1, 'X'));
-  assert.deepEqual(other.hear(forged('c')), ['reject PBFT_SIGNATURE_INVALID c'], 'three votes, of which two are the same');
-  other.hear(vote('prepare', 'c', 0, 1, 'X'));
-  assert.deepEqual(other.hear(vote('prepare', 'd', 0, 1, 'X'))[0], 'evidence PBFT_DOUBLE_VOTE d', 'its first is another');
-});
-
 test('what lies outside the window or outside a right is not used, with a verdict on its sender', () => {
   const b = new Table('b');
   b.delivered('X');
