@@ -333,7 +333,8 @@ function inclusionOfReceipt(deps: SubmitDependencies, receipt: Receipt): Promise
   if (known) return known;
   const asked = inclusionOf(deps, receipt.height, receipt.index);
   included.set(receipt, asked);
-  asked.catch(() => included.delete(receipt)); // who asks later may have it
+  const forget = (): void => void included.delete(receipt); // who asks later may have it
+  asked.then(({ inclusionProof }) => inclusionProof ?? forget(), forget);
   return asked;
 }
 
