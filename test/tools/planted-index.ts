@@ -140,10 +140,31 @@ export const plantedIndex: readonly PlantedBug[] = [
   },
   {
     name: 'a text of a closed segment is taken for one that it ends with',
-    file: 'node/records/query/columns.ts',
+    file: 'node/records/query/closed-dictionary.ts',
     from: 'if (end - start === wanted.length && this.#endsIn(wanted, end))',
     to: 'if (this.#endsIn(wanted, end))',
     test: POSTINGS_TEST,
+  },
+  {
+    name: 'a text found by its hash is taken for one that it ends with',
+    file: 'node/records/query/closed-dictionary.ts',
+    from: 'if (end - this.#end(code - 1) === wanted.length && this.#endsIn(wanted, end))',
+    to: 'if (this.#endsIn(wanted, end))',
+    test: 'test/unit/node/records/closed-columns.test.ts',
+  },
+  {
+    name: 'texts that collide are lost from the second asking on',
+    file: 'node/records/query/closed-dictionary.ts',
+    from: 'if (++probes === PROBES_MAX) return undefined;',
+    to: 'if (++probes === PROBES_MAX) return slots;',
+    test: 'test/unit/node/records/closed-columns.test.ts',
+  },
+  {
+    name: 'the last row of a text is lost from the second asking on',
+    file: 'node/records/query/columns.ts',
+    from: 'i < this.#starts[code + 1]!;',
+    to: 'i < this.#starts[code + 1]! - 1;',
+    test: 'test/unit/node/records/closed-columns.test.ts',
   },
   {
     name: 'a search misses the segments that are in no group yet',

@@ -4,13 +4,14 @@
  */
 import { Reader, utf8, Writer } from '../../format/index.ts';
 import type { Steps } from '../../pace/index.ts';
+import { ClosedDictionary } from './closed-dictionary.ts';
 
 export interface Column<T> {
   at(row: number): T;
 }
 
 /** Texts by number, from 1; 0 is none. */
-interface Coded {
+export interface Coded {
   /** 0 of a text that stands nowhere in the column. */
   codeOf(text: string): number;
   text(code: number): string | undefined;
@@ -25,6 +26,8 @@ export interface ItemColumn extends Coded {
   /** First item of the row; of the row behind the last one, how many items there are. */
   first(row: number): number;
   codeAt(item: number, place: number): number;
+  /** Sets `has` of each row with an item that has the code at this place to 1; `has` is as long as there are rows. */
+  mark(has: Uint8Array, code: number, place: number): void;
 }
 
 const GROWING_ROWS = 256;
@@ -235,50 +238,6 @@ export class GrowingDictionary implements Coded {
   }
 }
 
-class ClosedDictionary implements Coded {
-  readonly #ends: DataView;
-  readonly #bytes: Buffer;
-  readonly #texts: (string | undefined)[];
-
-  constructor(reader: Reader) {
-    const count = reader.u32();
-    const ends = reader.fixed(4 * count);
-    this.#ends = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
-    const bytes = reader.fixed(this.#end(count));
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#texts = new Array<string | undefined>(count);
-  }
-
-  #end(code: number): number {
-    return code === 0 ? 0 : this.#ends.getUint32(4 * (code - 1));
-  }
-
-  codeOf(text: string): number {
-    const wanted = Buffer.from(text);
-    const count = this.#texts.length;
-    for (let code = 1, start = 0; code <= count; code++) {
-      const end = this.#end(code);
-      if (end - start === wanted.length && this.#endsIn(wanted, end)) return code;
-      start = end;
-    }
-    return 0;
-  }
-
-  /** From the last byte on: texts of one column often begin alike. */
-  #endsIn(wanted: Uint8Array, end: number): boolean {
-    const bytes = this.#bytes;
-    let left = wanted.length;
-    for (let at = end; left > 0 && bytes[--at] === wanted[left - 1]; ) left--;
-    return left === 0;
-  }
-
-  text(code: number): string | undefined {
-    if (code === 0) return undefined;
-    this.#texts[code - 1] ??= this.#bytes.toString('utf8', this.#end(code - 1), this.#end(code));
-    return this.#texts[code - 1];
-  }
-}
-
 export class GrowingTexts implements TextColumn {
   readonly #dictionary: GrowingDictionary;
   readonly #codes = new GrowingCodes();
@@ -354,6 +313,10 @@ export class GrowingItems implements ItemColumn {
     return this.#codes.at(item * this.#arity + place);
   }
 
+  mark(has: Uint8Array, code: number, place: number): void {
+    markLookedFor(this, has, code, place);
+  }
+
   codeOf(text: string): number {
     return this.#dictionary.codeOf(text);
   }
@@ -370,15 +333,79 @@ export class GrowingItems implements ItemColumn {
   }
 }
 
+function markLookedFor(column: ItemColumn, has: Uint8Array, code: number, place: number): void {
+  for (let row = 0, item = 0; row < has.length; row++)
+    for (const end = column.first(row + 1); item < end; item++) if (column.codeAt(item, place) === code) has[row] = 1;
+}
+
+class ClosedItems implements ItemColumn {
+  readonly #arity: number;
+  readonly #dictionary: ClosedDictionary;
+  readonly #ends: Column<number>;
+  readonly #codes: Column<number>;
+  /** By place: undefined while nobody asked, and after the first who did: most ask once. */
+  readonly #rows: (RowsByCode | 'asked' | undefined)[] = [];
+
+  constructor(bytes: Uint8Array, arity: number) {
+    const reader = new Reader(bytes);
+    this.#arity = arity;
+    this.#dictionary = new ClosedDictionary(reader);
+    this.#ends = numberColumn(reader.bytes());
+    this.#codes = numberColumn(reader.bytes());
+  }
+
+  first(row: number): number {
+    return row === 0 ? 0 : this.#ends.at(row - 1);
+  }
+
+  codeAt(item: number, place: number): number {
+    return this.#codes.at(item * this.#arity + place);
+  }
+
+  codeOf(text: string): number {
+    return this.#dictionary.codeOf(text);
+  }
+
+  text(code: number): string | undefined {
+    return this.#dictionary.text(code);
+  }
+
+  mark(has: Uint8Array, code: number, place: number): void {
+    const known = this.#rows[place];
+    if (known === undefined) {
+      this.#rows[place] = 'asked';
+      markLookedFor(this, has, code, place);
+      return;
+    }
+    const rows = known === 'asked' ? new RowsByCode(this, place, { rows: has.length, codes: this.#dictionary.count }) : known;
+    this.#rows[place] = rows;
+    rows.mark(has, code);
+  }
+}
+
+/** The rows of each code at one place of the items. */
+class RowsByCode {
+  /** Where the rows of a code begin; behind the last one, how many there are. */
+  readonly #starts: Uint32Array;
+  readonly #rows: Uint16Array;
+
+  constructor(column: ItemColumn, place: number, counts: { readonly rows: number; readonly codes: number }) {
+    const items = column.first(counts.rows);
+    const starts = new Uint32Array(counts.codes + 2);
+    for (let item = 0; item < items; item++) starts[column.codeAt(item, place) + 1]!++;
+    for (let code = 1; code < starts.length; code++) starts[code]! += starts[code - 1]!;
+    const next = starts.slice();
+    this.#starts = starts;
+    this.#rows = new Uint16Array(items);
+    for (let row = 0, item = 0; row < counts.rows; row++)
+      for (const end = column.first(row + 1); item < end; item++) this.#rows[next[column.codeAt(item, place)]!++] = row;
+  }
+
+  mark(has: Uint8Array, code: number): void {
+    for (let i = this.#starts[code]!; i < this.#starts[code + 1]!; i++) has[this.#rows[i]!] = 1;
+  }
+}
+
 export function itemColumn(bytes: Uint8Array, arity: number): ItemColumn {
-  const reader = new Reader(bytes);
-  const dictionary = new ClosedDictionary(reader);
-  const ends = numberColumn(reader.bytes());
-  const codes = numberColumn(reader.bytes());
-  return {
-    first: (row) => (row === 0 ? 0 : ends.at(row - 1)),
-    codeAt: (item, place) => codes.at(item * arity + place),
-    codeOf: (text) => dictionary.codeOf(text),
-    text: (code) => dictionary.text(code),
-  };
+  return new ClosedItems(bytes, arity);
 }

@@ -14,6 +14,8 @@ import { linkText, type RecordSummary } from './summary.ts';
 export const SEGMENT_ROWS_MAX = 4_096;
 /** What a closed segment takes in memory before a column of it is read, about. */
 const CLOSED_SEGMENT_BYTES = 4_096;
+/** Of a column that was read, with what it is searched by and the texts that were asked for, about. */
+const HELD_PER_BYTE = 2;
 export const ID_BYTES = 32;
 export const TIME_BYTES = 8;
 
@@ -99,8 +101,8 @@ export class ClosedSegment implements SegmentRows {
     const key = columnKey(this.number, name);
     const bytes = this.#store.get(key);
     if (!bytes) throw this.#watch.missing(key);
-    this.bytes += bytes.length;
-    this.#watch.onRead(bytes.length);
+    this.bytes += bytes.length * HELD_PER_BYTE;
+    this.#watch.onRead(bytes.length * HELD_PER_BYTE);
     const column = table[name].read(bytes);
     Object.defineProperty(columns, name, { value: column, enumerable: true });
     return column;
@@ -168,9 +170,7 @@ function markTexts(has: Uint8Array, column: TextColumn, value: string): void {
 
 function markItems(has: Uint8Array, column: ItemColumn, place: number, value: string): void {
   const code = column.codeOf(value);
-  if (code === 0) return;
-  for (let row = 0, item = 0; row < has.length; row++)
-    for (const end = column.first(row + 1); item < end; item++) if (column.codeAt(item, place) === code) has[row] = 1;
+  if (code !== 0) column.mark(has, code, place);
 }
 
 /** A link is named by type and id; the type may hold what parts them. */
