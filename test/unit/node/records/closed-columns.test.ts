@@ -60,16 +60,29 @@ test('rows with a text are the same at every asking, in columns of few texts and
   );
 });
 
+/** The slot of a text among 1,024. */
+function slotOf(value: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(value)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash & 0x3ff;
+}
+
 test('texts made to collide are found, and those that are not there are not', () => {
-  const hashOf = (value: string): number => {
-    let hash = 0x811c9dc5;
-    for (const byte of Buffer.from(value)) hash = Math.imul(hash ^ byte, 0x01000193);
-    return hash >>> 0;
-  };
   const alike: string[] = [];
-  for (let i = 0; alike.length < 400; i++) if ((hashOf(`${i}`) & 0x3ff) === 7) alike.push(`${i}`);
+  for (let i = 0; alike.length < 400; i++) if (slotOf(`${i}`) === 7) alike.push(`${i}`);
   agrees(
     alike.slice(0, 399).map((value) => [[value, 'x']]),
     [alike[0]!, alike[200]!, alike[398]!, alike[399]!, 'x', 'y'],
+  );
+});
+
+test('a text is not found in the slot of one that ends with it', () => {
+  const short = 'LOT-7';
+  let longer = '';
+  for (let i = 0; slotOf(longer) !== slotOf(short); i++) longer = `${i}${short}`;
+  const others = Array.from({ length: 300 }, (_, i) => `other ${i}`);
+  agrees(
+    [longer, short, ...others].map((value) => [[value, 'x']]),
+    [short, longer],
   );
 });
