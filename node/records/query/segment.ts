@@ -15,7 +15,7 @@ export const SEGMENT_ROWS_MAX = 4_096;
 /** What a closed segment takes in memory before a column of it is read, about. */
 const CLOSED_SEGMENT_BYTES = 4_096;
 /** Of a column that was read, with what it is searched by and the texts that were asked for, about. */
-const HELD_PER_BYTE = 2;
+export const HELD_PER_BYTE = 2;
 export const ID_BYTES = 32;
 export const TIME_BYTES = 8;
 

@@ -9,7 +9,7 @@ import { GROUP_SEGMENTS } from '../../../../node/records/query/directory.ts';
 import { indexKey, indexKeyspace } from '../../../../node/records/query/keys.ts';
 import { timeOrder } from '../../../../node/records/query/orders.ts';
 import { readHead } from '../../../../node/records/query/rows.ts';
-import { SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
+import { HELD_PER_BYTE, SEGMENT_ROWS_MAX } from '../../../../node/records/query/segment.ts';
 import { COLUMNS_HELD_BYTES_MAX, Segments } from '../../../../node/records/query/segments.ts';
 import { MemoryStore } from '../../../tools/memory-store.ts';
 import { ended } from '../../../tools/steps.ts';
@@ -89,7 +89,7 @@ test('columns held past their bound are let go, those of the segment read longes
   const read = (n: number): void => void assert.ok(segments.rows(n).columns.verdict.at(0)!.startsWith(`${n}x`));
   for (let n = 0; n < COUNT; n++) read(n);
   assert.equal(store.columns.length, COUNT);
-  const held = Math.floor(COLUMNS_HELD_BYTES_MAX / 4_194_304) - 1;
+  const held = Math.floor(COLUMNS_HELD_BYTES_MAX / (HELD_PER_BYTE * 4_194_304)) - 1;
   for (let n = COUNT - held; n < COUNT; n++) read(n);
   assert.equal(store.columns.length, COUNT, 'the latest are held');
   read(0);
