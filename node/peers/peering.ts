@@ -25,7 +25,7 @@ export interface PeeringLimits extends SyncLimits {
   readonly fetchHashesMax: number;
   /**
    * Transactions from peers whose checks are under way at once: half of it for whoever comes first, half split evenly, so that no peer can
-   * hold out what the others give. What comes on top is dropped: it is spread again.
+   * hold out what the others give. The rest of a frame waits until some are judged.
    */
   readonly intakeMax: number;
 }
@@ -136,6 +136,8 @@ export function createPeering(deps: PeeringDependencies): Peering {
   /** Transactions in check, of all peers and of each. */
   let intake = 0;
   const intakeOf = new Map<string, number>();
+  /** Frames that wait for room. */
+  const waitingForRoom: (() => void)[] = [];
 
   /** Frames of transactions that wait, by peer; each peer's are opened one after the other. */
   const arrivals = new Map<string, (readonly Uint8Array[])[]>();
@@ -162,6 +164,7 @@ export function createPeering(deps: PeeringDependencies): Peering {
     intake += change;
     if (count > 0) intakeOf.set(from, count);
     else intakeOf.delete(from);
+    if (change < 0) for (const look of waitingForRoom.splice(0)) look();
   }
 
   /** Transactions of this peer that may be in check beside those that are. */
@@ -187,7 +190,10 @@ export function createPeering(deps: PeeringDependencies): Peering {
       await pause();
       if (!honest) return; // what follows a false transaction in its frame is not opened
       const countMax = Math.min(roomFor(from), OPENED_TOGETHER_MAX);
-      if (countMax <= 0) return;
+      if (countMax <= 0) {
+        await new Promise<void>((resolve) => void waitingForRoom.push(resolve)); // one of this peer's is in check, so that it ends
+        continue;
+      }
       const together: Uint8Array[] = [];
       for (let bytes = 0; first < transactions.length && together.length < countMax && bytes < OPENED_TOGETHER_BYTES; first++) {
         together.push(transactions[first]!);

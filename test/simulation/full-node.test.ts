@@ -25,6 +25,8 @@ const SEEDS_REKEYED = [710_012, 710_021, 710_040];
 const SEEDS_ALONE = [1_007_320];
 /** Found when an answer to the process before a restart came before the new one had asked. */
 const SEEDS_ANSWERED_LATE = [5_005];
+/** Found when an observer alone held several: of a frame its peers took the first, and the next frame came twice as late each time. */
+const SEEDS_CROWDED = [9_100_080];
 /** Files of bodies are small in one, and as large as they mostly are in the other. */
 const SEEDS_CLOSING = [5_100_001, 5_100_002];
 const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
@@ -64,6 +66,10 @@ test('a validator that alone holds transactions votes in the view that the other
 
 test('a peer that answers what the process before a restart had asked is blamed for nothing', async () => {
   for (const seed of SEEDS_ANSWERED_LATE) await holds(seed, undefined, false);
+});
+
+test('transactions for which peers have no room at once are taken when there is some', async () => {
+  for (const seed of SEEDS_CROWDED) await holds(seed);
 });
 
 test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {

@@ -227,6 +227,22 @@ export const plantedCalls: readonly PlantedBug[] = [
     only: 'can no longer be included',
   },
   {
+    name: 'what of a frame finds no room among the transactions in check is dropped',
+    file: 'node/peers/peering.ts',
+    from: '        continue;\n',
+    to: '        return;\n',
+    test: 'test/unit/node/peers/peering.test.ts',
+    only: 'waits for room',
+  },
+  {
+    name: 'a frame goes on though there is no room for its transactions in check',
+    file: 'node/peers/peering.ts',
+    from: 'if (countMax <= 0) {',
+    to: 'if (countMax < 0) {',
+    test: 'test/unit/node/peers/peering.test.ts',
+    only: 'waits for room',
+  },
+  {
     name: 'a peer has its whole frame opened after a false transaction',
     file: 'node/peers/peering.ts',
     from: '      if (!honest) return; // what follows a false transaction in its frame is not opened\n',

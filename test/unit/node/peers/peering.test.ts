@@ -221,29 +221,47 @@ test('blocks that follow one another fast put off nothing that waits', async () 
   a.stop();
 });
 
-test('a peer whose transactions are all in check holds out no other peer, and each has its share back when they are judged', async () => {
-  const INTAKE_MAX = 20;
+test('a peer whose transactions are all in check holds out no other peer, and the rest of a frame waits for room', async () => {
+  const [INTAKE_MAX, COUNT] = [20, 100];
   const inCheck: { readonly text: string; readonly judged: () => void }[] = [];
-  const addAll = (transactions: readonly Uint8Array[]): Promise<never> =>
-    new Promise((_, reject) => {
-      for (const bytes of transactions) inCheck.push({ text: fromUtf8(bytes), judged: () => reject(new ChainError('MEMPOOL_FULL')) });
+  const judged: string[] = [];
+  const addAll = (transactions: readonly Uint8Array[]): Promise<readonly Waiting[]> =>
+    new Promise((resolve) => {
+      for (const bytes of transactions) inCheck.push({ text: fromUtf8(bytes), judged: () => resolve([]) });
     });
   const others = async () => [];
   const { opened, scheduler } = await peers([], [], TRANSACTION, (node) => ({
     mempool: { byHash: () => undefined, addAll: node === 'a' ? addAll : others, overdue: () => [] } as unknown as Mempool,
     limits: { ...PEERING_LIMITS, intakeMax: INTAKE_MAX },
   }));
-  const give = async (from: string, count: number): Promise<number> => {
-    opened.get(from)!.spread(Array.from({ length: count }, (_, i) => ({ bytes: utf8(`${from} ${i}`) }) as Waiting));
+  const inCheckOf = (from: string): number => inCheck.filter(({ text }) => text.startsWith(from)).length;
+  const give = async (from: string): Promise<number> => {
+    opened.get(from)!.spread(Array.from({ length: COUNT }, (_, i) => ({ bytes: utf8(`${from} ${i}`) }) as Waiting));
     opened.get(from)!.flush();
     await scheduler.run(scheduler.nowMs + 1_000, () => false);
-    return inCheck.filter(({ text }) => text.startsWith(from)).length;
+    return inCheckOf(from);
   };
-  const alone = await give('b', 100);
+  const judge = async (): Promise<void> => {
+    for (const entry of inCheck.splice(0)) {
+      judged.push(entry.text);
+      entry.judged();
+    }
+    await scheduler.run(scheduler.nowMs + 1_000, () => false);
+  };
+  const alone = await give('b');
   assert.equal(alone, INTAKE_MAX / 2);
-  assert.equal(await give('c', 100), INTAKE_MAX / 4);
-  for (const { judged } of inCheck.splice(0)) judged();
-  assert.equal(await give('b', 100), alone);
+  assert.equal(await give('c'), INTAKE_MAX / 4);
+  while (inCheck.length > 0) {
+    assert.ok(inCheck.length <= INTAKE_MAX, `${inCheck.length} in check`);
+    await judge();
+  }
+  const given = (from: string): string[] => Array.from({ length: COUNT }, (_, i) => `${from} ${i}`);
+  for (const from of ['b', 'c'])
+    assert.deepEqual(
+      judged.filter((text) => text.startsWith(from)),
+      given(from),
+    );
+  assert.equal(await give('b'), alone, 'it has its share back');
 });
 
 test('what follows a false transaction in a frame of a peer is not opened, and the peer is told of once', async () => {
