@@ -237,8 +237,8 @@ export const plantedCalls: readonly PlantedBug[] = [
   {
     name: 'a frame goes on though there is no room for its transactions in check',
     file: 'node/peers/peering.ts',
-    from: 'if (countMax <= 0) {',
-    to: 'if (countMax < 0) {',
+    from: 'Math.min(roomFor(from), OPENED_TOGETHER_MAX)',
+    to: 'OPENED_TOGETHER_MAX',
     test: 'test/unit/node/peers/peering.test.ts',
     only: 'waits for room',
   },
