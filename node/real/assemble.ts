@@ -17,7 +17,7 @@ import {
 } from '../ledger/index.ts';
 import { createLibp2pNetwork } from '../network/index.ts';
 import { type Headroom, watchHeadroom } from '../pace/index.ts';
-import { collectLessOften, optimiseLater } from './heap.ts';
+import { collectLessOften, optimiseLaterWhileNew } from './heap.ts';
 import { createLoopMeter } from './loop-delay.ts';
 import { createNode, type Node } from '../node.ts';
 import { Parts } from '../parts.ts';
@@ -40,7 +40,7 @@ import {
   type SegmentDamage,
   VOTE_LOG_FILE,
 } from '../store/index.ts';
-import { createRealWorld } from './world.ts';
+import { createRealWorld, realTimers } from './world.ts';
 import type { Clock, Log, Network, Store, World } from '../world.ts';
 import type { NodeConfig } from '../config/index.ts';
 import { type Keystore, NODE_KEY, validatorKeyId } from '../keystore/index.ts';
@@ -91,10 +91,10 @@ const DAMAGE_KEPT_MAX = 100;
 /** @throws ChainError of whatever cannot be opened; nothing stays open then. */
 export async function assembleNode(options: AssembleOptions): Promise<RealNode> {
   collectLessOften();
-  optimiseLater();
   const { config, keystore, log, genesisText } = options;
   const parts = new Parts();
   try {
+    parts.add({ name: 'optimised later', stop: optimiseLaterWhileNew(realTimers) });
     const crypto = createCrypto();
     const verifier = createVerifyPool({ crypto, log, workers: config.verifyWorkers });
     parts.add({ name: 'signature checks', stop: () => verifier.stop() });

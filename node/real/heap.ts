@@ -1,5 +1,6 @@
 /** How the heaps of a node's threads grow, and when their code is optimised (adapter over node:v8). */
 import { setFlagsFromString } from 'node:v8';
+import type { Timers } from '../world.ts';
 
 /**
  * How much larger than what was alive after the last full collection a heap may be at the next one, percent; V8's own most is 300. Of a heap whose
@@ -14,12 +15,22 @@ export function collectLessOften(): void {
 }
 
 /**
- * So many bytes of its bytecode does a function run before it is optimised; V8's own is 135,168. A node that has just started runs most of its
- * functions some thousand times in each of its threads, and optimising them took two fifths of what its first ten thousand records cost.
+ * So many bytes of its bytecode does a function run before it is optimised while a node is new. It runs most of its functions some thousand times in
+ * each of its threads then, and optimising them took two fifths of what its first ten thousand records cost.
  */
 const OPTIMISED_AFTER_BYTES = 600_000;
+/** V8's own; of a node that has run for a while the main thread takes a quarter less with it. */
+const OPTIMISED_AFTER_BYTES_USUALLY = 67_584;
+/** A node is new for so long, ms. */
+const NEW_FOR_MS = 30_000;
 
-/** As above. */
-export function optimiseLater(): void {
+/** As above. Returns how to have functions optimised as usual before the node is new no longer. */
+export function optimiseLaterWhileNew(timers: Pick<Timers, 'after'>): () => void {
   setFlagsFromString(`--interrupt-budget=${OPTIMISED_AFTER_BYTES}`);
+  const asUsual = (): void => setFlagsFromString(`--interrupt-budget=${OPTIMISED_AFTER_BYTES_USUALLY}`);
+  const cancel = timers.after(NEW_FOR_MS, asUsual);
+  return () => {
+    cancel();
+    asUsual();
+  };
 }

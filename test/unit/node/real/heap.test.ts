@@ -38,21 +38,26 @@ test('a heap is collected less often, though the engine has begun already', () =
 
 /** Calls of a function until its optimised code is at hand, compiled at once and not beside it. */
 const CALLS_PROGRAM = `
-const { optimiseLater } = await import(process.argv[1]);
+const { optimiseLaterWhileNew } = await import(process.argv[1]);
 const OPTIMISED = 1 << 4; // of V8's OptimizationStatus
 const sum = (count) => { let all = 0; for (let i = 0; i < count; i++) all += i % 7; return all; };
-if (process.argv[2] === 'later') optimiseLater();
+let grow;
+const timers = { after: (ms, run) => { grow = run; return () => { grow = () => { throw new Error('cancelled'); }; }; } };
+const stop = process.argv[2] === 'plain' ? undefined : optimiseLaterWhileNew(timers);
+if (process.argv[2] === 'no longer new') grow();
+if (process.argv[2] === 'stopped') stop();
 let calls = 0;
 while ((%GetOptimizationStatus(sum) & OPTIMISED) === 0) calls += sum(100) > 0;
 console.log(calls);
 `;
 
-function callsUntilOptimised(how: 'later' | 'plain'): number {
+function callsUntilOptimised(how: 'plain' | 'new' | 'no longer new' | 'stopped'): number {
   const argv = ['--input-type=module', '--allow-natives-syntax', '--no-concurrent-recompilation', '-e', CALLS_PROGRAM, HEAP, how];
   return Number(execFileSync(process.execPath, argv, { encoding: 'utf8' }));
 }
 
-test('a function is optimised later, though the engine has begun already', () => {
-  const [plain, later] = [callsUntilOptimised('plain'), callsUntilOptimised('later')];
-  assert.ok(later > 3 * plain, `after ${later} calls where ${plain} were enough`);
+test('while a node is new a function is optimised later, though the engine has begun already, and as usual from then on', () => {
+  const plain = callsUntilOptimised('plain');
+  assert.ok(callsUntilOptimised('new') > 3 * plain);
+  for (const how of ['no longer new', 'stopped'] as const) assert.ok(callsUntilOptimised(how) < 1.5 * plain, how);
 });
