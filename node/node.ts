@@ -2,12 +2,10 @@
  * A node: mempool, chain, consensus driver, peering, outbox and alarms around one ledger, behind the NodeService door. Everything it
  * touches of the machine comes in through World, Network, Store and the executor; whoever creates it chooses the adapters.
  */
+import { raiseChainAlarms, raiseVoteLogLost } from './chain-alarms.ts';
 import { createChainReads } from './chain-reads.ts';
 import { createAlarmRaiser, createHealth, createOutbox, openAlarms } from './feeds/index.ts';
 import {
-  type ChainEvents,
-  CONSENSUS_FAULT,
-  CONSENSUS_FAULT_OVER,
   createChain,
   createConsensusDriver,
   createLeftOut,
@@ -19,8 +17,7 @@ import {
   type Waiting,
 } from './chain/index.ts';
 import { PRODUCER_CHANGED } from '../consensus/index.ts';
-import { ChainError } from './errors/index.ts';
-import { type ByteText, type Digest, type Json, openGenesis, quorumSize, toHex } from './format/index.ts';
+import { type ByteText, type Json, openGenesis } from './format/index.ts';
 import {
   type BlockStore,
   boundedProofs,
@@ -45,6 +42,7 @@ import { createCustody } from './custody.ts';
 import { DAMAGE, damageOf, LOST, reportingDamage } from './damage.ts';
 import { lastSigned } from './last-signed.ts';
 import type { NodeOptions } from './options.ts';
+import { createSubmit } from './submit.ts';
 
 export const NODE_VERSION = '0.1.0';
 
@@ -156,14 +154,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     repairer.damaged(key);
   }
 
-  /** A fault that stops the voting, and is over by itself when its cause is. */
-  function onNote({ event, fields }: ChainEvents['note']): void {
-    world.log.debug({ ...fields }, event);
-    if (event === PRODUCER_CHANGED) work.tell(); // what a new producer proposes is not what another expected
-    if (event === CONSENSUS_FAULT) raise(String(fields.fault), 'critical', { ...fields });
-    if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault), () => true, { by: 'another try' });
-  }
-
   const repairer = createRepairer({
     world,
     network,
@@ -246,21 +236,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   chain.on('committed', onCommitted);
   chain.on('wanted', ({ height, from }) => peering.sync(height, from));
   chain.on('idle', ({ primary }) => void handOver(primary));
-  chain.on('note', onNote);
-  chain.on('evidence', ({ code, node, first, second }) => {
-    raise('EQUIVOCATION', 'critical', { code, node, first: toHex(first), second: toHex(second) });
+  chain.on('note', ({ event }) => {
+    if (event === PRODUCER_CHANGED) work.tell(); // what a new producer proposes is not what another expected
   });
-  chain.on('stale', ({ height, hash, proposer }) => {
-    world.log.warn({ height, hash: toHex(hash), proposer }, 'proposal too old to vote for');
-    raise('CLOCK_DRIFT', 'warning', { proposer });
-  });
-  chain.on('refused', ({ height, hash, failed }) => {
-    world.log.error({ height, hash: toHex(hash), failed }, 'proposal refused');
-    raise('BLOCK_CHECK_FAILED', 'critical', { height, hash: toHex(hash), failed: failed.map((entry) => ({ ...entry })) });
-  });
-
-  const { lost } = options.voteLog;
-  if (lost) raise('VOTE_LOG_LOST', 'critical', { cause: lost.cause, setAside: lost.setAside ?? null, offset: lost.offset ?? null });
+  raiseChainAlarms({ chain, log: world.log, raise, resolveAll });
+  raiseVoteLogLost(options.voteLog.lost, raise);
   let expelled = false;
   const health = createHealth({
     world,
@@ -330,33 +310,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     return { height, hash, timestampMs: header.timestampMs, stateRoot: header.stateRoot, era: header.era };
   }
 
-  async function submit(bytes: Uint8Array): Promise<Digest> {
-    if (stopping) throw new ChainError('NODE_STOPPING', {});
-    if (expelled) throw new ChainError(EXPELLED, { node: options.node });
-    const stall = health.stalled();
-    if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });
-    try {
-      const entry = await mempool.add(bytes, 'client');
-      spreading.spread([entry]);
-      onAdmitted([entry]);
-      return entry.id;
-    } catch (error) {
-      const same = error instanceof ChainError && error.code === 'MEMPOOL_TRANSACTION_KNOWN' ? await mempool.same(bytes) : undefined;
-      if (!same) throw error;
-      return same.id; // sent more than once: all callers wait for the one transaction
-    }
-  }
-
-  /** How many validators are within reach, this node among them, and how many a block takes. */
-  function quorumFacts(): { readonly validators: number; readonly withinReach: number; readonly needed: number } {
-    const { validators } = tip.configuration;
-    const reached = new Set(network.peers().flatMap((peer) => (peer.connected ? [peer.node] : []))).add(options.node);
-    return {
-      validators: validators.length,
-      withinReach: validators.filter(({ node }) => reached.has(node)).length,
-      needed: quorumSize(validators.length),
-    };
-  }
+  const submit = createSubmit({
+    self: options.node,
+    network,
+    tip,
+    mempool,
+    health,
+    spreading,
+    refusal: () => (stopping ? 'NODE_STOPPING' : expelled ? EXPELLED : undefined),
+    onAdmitted,
+  });
 
   // A new network makes its first block as soon as its primary sees the other validators; without one of them, when the idle interval is
   // over. A backup owes none meanwhile: it may see all of them long before the primary does, and would leave its view alone.

@@ -104,7 +104,6 @@ export function verifyToken(token: string, check: TokenCheck): Caller {
     organisation: account.owner,
     type: account.data.type,
     roles: account.data.roles,
-    tokenKind: claims.kind,
     expiresMs: claims.expires,
     steppedUpAtMs: claims.steppedUpAt === 0 ? undefined : claims.steppedUpAt,
   };

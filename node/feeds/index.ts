@@ -1,5 +1,5 @@
 /** Door of what a node reports: events, alarms, health, the log of exchanges. */
-export { createAlarmRaiser } from './alarm-raiser.ts';
+export { type AlarmRaiser, createAlarmRaiser } from './alarm-raiser.ts';
 export { openAlarms } from './alarms.ts';
 export {
   type Anchors,
@@ -10,5 +10,5 @@ export {
   type ExchangeFault,
 } from './exchange-audit.ts';
 export { type ExchangeFilter, type ExchangeLog, openExchangeLog, SEGMENT_MAX } from './exchange-log.ts';
-export { createHealth } from './health.ts';
+export { createHealth, type Health } from './health.ts';
 export { createOutbox } from './outbox.ts';

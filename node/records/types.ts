@@ -7,7 +7,6 @@ export interface Caller {
   readonly organisation: string;
   readonly type: 'person' | 'device' | 'service';
   readonly roles: readonly string[];
-  readonly tokenKind: 'session' | 'api';
   /** Clock ms after which the token is worth nothing; long streams end then. */
   readonly expiresMs: number;
   /** Clock ms of the last one-time password behind this token. */

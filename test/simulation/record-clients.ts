@@ -62,7 +62,6 @@ export function callerOf(organisation: string): Caller {
     organisation,
     type: 'service',
     roles: ['operator'],
-    tokenKind: 'api',
     expiresMs: Number.MAX_SAFE_INTEGER,
     steppedUpAtMs: undefined,
   };

@@ -16,7 +16,7 @@ const DRIVER = 'node/chain/driver.ts';
 const DRIVER_TEST = 'test/unit/node/chain/driver.test.ts';
 const HEALTH = 'node/feeds/health.ts';
 const HEALTH_TEST = 'test/unit/node/feeds/health.test.ts';
-const NODE = 'node/node.ts';
+const CHAIN_ALARMS = 'node/chain-alarms.ts';
 const NODE_ALARMS_TEST = 'test/unit/node/node-alarms.test.ts';
 
 export const plantedRecovery: readonly PlantedBug[] = [
@@ -268,7 +268,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   },
   {
     name: 'that consensus cannot store is an alarm for ever',
-    file: NODE,
+    file: CHAIN_ALARMS,
     from: '    if (event === CONSENSUS_FAULT_OVER) resolveAll(String(fields.fault),',
     to: "    if (event === CONSENSUS_FAULT_OVER && event === '') resolveAll(String(fields.fault),",
     test: NODE_ALARMS_TEST,
@@ -276,7 +276,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   },
   {
     name: 'a vote log that was lost is no alarm',
-    file: NODE,
+    file: CHAIN_ALARMS,
     from: "  if (lost) raise('VOTE_LOG_LOST',",
     to: "  if (lost?.cause === undefined && lost) raise('VOTE_LOG_LOST',",
     test: NODE_ALARMS_TEST,
@@ -284,7 +284,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   },
   {
     name: 'a node without a quorum takes transactions that no block can hold',
-    file: NODE,
+    file: 'node/submit.ts',
     from: "    if (stall) throw new ChainError('CHAIN_STALLED', { ...stall, ...quorumFacts() });\n",
     to: '',
     test: NODE_ALARMS_TEST,

@@ -24,7 +24,6 @@ const caller = {
   organisation: 'acme',
   type: 'device',
   roles: [],
-  tokenKind: 'api',
   expiresMs: 0,
   steppedUpAtMs: undefined,
 } as const;
