@@ -2,7 +2,7 @@
  * Single records of one account that come while a transaction of it is under way meet in the next one: a transaction's own cost (signature,
  * admission, votes, receipt) is most of what a single record costs. A record that finds nothing of its account under way goes at once,
  * unless a crowd is coming back; others wait for WAIT_MS_MAX at most, and where a crowd sends, until what is under way is over and those
- * who waited for it are back.
+ * who waited for it are back, or come no longer.
  *
  * Each record has an outcome of its own. A transaction fails whole: the record it failed over has its answer, and the others are sent again
  * without it; where no record is named, or it fails again, each is sent alone. That holds for those whose callers are gone as well: whoever
@@ -20,7 +20,11 @@ export const WAIT_MS_MAX = 5;
 export const CROWD = 4;
 /** Longest that a record of a crowd waits while a transaction of its account is under way, ms. It goes as soon as that is over. */
 export const CROWD_WAIT_MS_MAX = 50;
-/** Longest that it waits then for the others, ms: those who had their answers together send their next records together. */
+/**
+ * Longest that it waits then for the next of the others, ms, and as long as above for all of them: those who had their answers together send
+ * their next records one after another, as this node answers them and reads what they send. A crowd that was parted stays parted, and each
+ * part takes a block of its own from then on.
+ */
 export const RETURN_MS_MAX = 20;
 /**
  * Gas that such a transaction asks for, unless one record alone asks for more: forty records, and a fraction of the bytes and records of
@@ -73,7 +77,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
     const { open } = line;
     if (open === undefined) return;
     line.open = undefined;
-    open.departs(undefined);
+    open.close();
     if (open.members.length > 0) void launch(line, open.members);
   }
 
@@ -129,7 +133,13 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       return;
     }
     line.open ??= new Gathering();
-    line.open.departs(deps.timers.after(RETURN_MS_MAX, () => depart(line)));
+    line.open.departs(deps.timers.after(CROWD_WAIT_MS_MAX, () => depart(line)));
+    awaitNext(line, line.open);
+  }
+
+  /** Of a crowd that is coming back. */
+  function awaitNext(line: Line, open: Gathering): void {
+    open.awaitsNext(deps.timers.after(RETURN_MS_MAX, () => depart(line)));
   }
 
   /** Whether the newest transaction still waits for a block; those before it left no later. Asked for what waits here already. */
@@ -155,7 +165,9 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
         if (line.sending === 0 && line.last !== undefined) void departIfIdle(line.last).catch(() => undefined);
       }
       line.open.add(member);
-      if (!isUnderWay(line) && line.open.members.length >= line.callers) depart(line);
+      if (isUnderWay(line)) return member.sent;
+      if (line.open.members.length < line.callers) awaitNext(line, line.open);
+      else depart(line);
       return member.sent;
     },
   };
@@ -265,11 +277,24 @@ class Gathering {
   readonly #keys = new Set<ByteText>();
   #gas = 0;
   #cancel: (() => void) | undefined;
+  #cancelNext: (() => void) | undefined;
 
-  /** By another timer from now on, or by none. */
-  departs(cancel: (() => void) | undefined): void {
+  /** By another timer from now on. */
+  departs(cancel: () => void): void {
     this.#cancel?.();
     this.#cancel = cancel;
+  }
+
+  /** By this one as well, unless another member comes before. */
+  awaitsNext(cancel: () => void): void {
+    this.#cancelNext?.();
+    this.#cancelNext = cancel;
+  }
+
+  /** By no timer any more. */
+  close(): void {
+    this.#cancel?.();
+    this.#cancelNext?.();
   }
 
   hasRoomFor({ key, gas }: Member): boolean {

@@ -105,6 +105,29 @@ test('a crowd goes together: what it sends waits for what is under way, then unt
   await Promise.all(few);
 });
 
+test('a crowd that comes back one after another goes together when nobody comes any more, or when it has waited long enough', async () => {
+  const LATE_MS = RETURN_MS_MAX - 1;
+  assert.ok(2 * LATE_MS > RETURN_MS_MAX && 2 * LATE_MS + 1 < CROWD_WAIT_MS_MAX && 3 * LATE_MS >= CROWD_WAIT_MS_MAX);
+  const comeBack = async (count: number): Promise<Rig> => {
+    const door = rig();
+    await crowd(door);
+    for (const name of names(count, 'A')) {
+      sendAll(door, [name]);
+      await door.turns();
+      door.time.advance(LATE_MS);
+      await door.turns();
+    }
+    return door;
+  };
+  const two = await comeBack(2);
+  assert.equal(two.sent.length, 2, 'each came soon after the one before');
+  two.time.advance(RETURN_MS_MAX - LATE_MS);
+  await two.turns();
+  assert.deepEqual(sentProducts(two).slice(2), [names(2, 'A')]);
+  const three = await comeBack(3);
+  assert.deepEqual(sentProducts(three).slice(2), [names(3, 'A')]);
+});
+
 test('a record of a crowd waits for a transaction that does not end no longer than so long', async () => {
   const door = rig();
   await crowd(door);
