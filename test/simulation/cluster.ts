@@ -72,8 +72,8 @@ export class Cluster {
   readonly keys: SimKeys;
   readonly signers: SimSigner[];
   readonly faulty: ReadonlySet<number>;
-  /** Honest nodes outside the network, by index: not admitted yet, or suspended. They need not get on. */
-  readonly absent = new Set<number>();
+  /** Honest nodes outside the network, by index: not admitted yet, or suspended. They need not get on. Since when, simulated ms. */
+  readonly absent = new Map<number, number>();
   readonly transcript: string[] = [];
   readonly #nodes: (SimNode | undefined)[] = [];
   readonly #factories: readonly NodeFactory[];

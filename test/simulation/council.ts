@@ -63,7 +63,7 @@ export class Council {
     this.#options = options;
     this.#motions = motions;
     this.#random = random;
-    for (const motion of motions) if (motion.kind === 'addNode') cluster.absent.add(motion.node);
+    for (const motion of motions) if (motion.kind === 'addNode') cluster.absent.set(motion.node, cluster.scheduler.nowMs);
   }
 
   get done(): boolean {
@@ -96,7 +96,7 @@ export class Council {
     const votes = Array.from({ length: VOTES_NEEDED }, (_, i) => this.#stands(first + 1 + i));
     if (votes.includes(false)) return;
     const motion = this.#motions[this.#step]!;
-    if (motion.kind === 'suspendNode') this.#cluster.absent.add(motion.node);
+    if (motion.kind === 'suspendNode') this.#cluster.absent.set(motion.node, this.#cluster.scheduler.nowMs);
     else if (motion.kind === 'replaceValidatorKey') this.#changeKey(motion.node);
     else if (motion.kind !== 'setParameter') this.#cluster.absent.delete(motion.node);
     this.#cluster.say('council', `has passed ${JSON.stringify(motion)}`);

@@ -30,6 +30,9 @@ export interface ToldRecord {
   readonly transactionId: string;
   /** The chain was at least so high. */
   readonly height: number;
+  /** When a client was told first, ms, and the nodes that have said so. */
+  readonly toldMs: number;
+  readonly tellers: Set<string>;
 }
 
 /** What a node's exchange log held, on disk, at some time. */
@@ -164,7 +167,12 @@ export class RecordClients {
       const before = this.told.get(key);
       if (before && (before.id !== record.id || before.transactionId !== transactionId))
         this.#cluster.fail(`${node}: record ${serial} was stored by another transaction than a client was told before`);
-      if (!before) this.told.set(key, { serial, organisation: job.organisation, id: record.id, transactionId, height: outcome.height });
+      const { id } = record;
+      const { organisation } = job;
+      const toldMs = this.#cluster.scheduler.nowMs;
+      const told = before ?? { serial, organisation, id, transactionId, height: outcome.height, toldMs, tellers: new Set() };
+      told.tellers.add(node);
+      this.told.set(key, told);
     }
     job.told = true;
   }

@@ -23,6 +23,8 @@ import { batchOf, callerOf, productOf, type RecordClients, secretsOf, type ToldR
 const TOLD_WITHIN_MS = 60_000;
 /** And everything sealed is where it belongs within this time: a hint may have been lost, and nodes are asked so often without one, ms. */
 const SEALED_WITHIN_MS = SEALED_PULL_EVERY_MS + 5_000;
+/** Whoever told a client gives the values to others of the organisation within this time, ms, unless it is suspended before. */
+const HANDED_OVER_MS = 1_000;
 /** Between two looks, ms. */
 const LOOK_EVERY_MS = 250;
 /** One answer of a service, ms: it waits for the index at most. */
@@ -94,7 +96,7 @@ export class ServicesCheck {
       judged.some((other) => !isAdded(this.#setup.motions, other) && organisationOf(other) === organisationOf(i)),
     );
     let missing = asked.flatMap((i) =>
-      told.filter(({ organisation }) => organisation === organisationOf(i)).map((record) => ({ i, record })),
+      told.filter((record) => record.organisation === organisationOf(i) && this.#wasHandedOver(record)).map((record) => ({ i, record })),
     );
     for (;;) {
       const still: typeof missing = [];
@@ -111,6 +113,12 @@ export class ServicesCheck {
       }
       await cluster.run(LOOK_EVERY_MS);
     }
+  }
+
+  /** False where only nodes that were suspended at once had the values: who is suspended takes part in nothing, and gives them when it is let in again. */
+  #wasHandedOver({ tellers, toldMs }: ToldRecord): boolean {
+    const { absent, names } = this.#cluster;
+    return [...tellers].some((node) => (absent.get(names.indexOf(node)) ?? Number.POSITIVE_INFINITY) > toldMs + HANDED_OVER_MS);
   }
 
   async #readsSealed({ services }: RunningNode, { id, organisation, serial }: ToldRecord): Promise<boolean> {
