@@ -26,6 +26,7 @@ const LONGEST = [
   'test/simulation/seeds-low.test.js',
   'test/simulation/seeds-high.test.js',
   'test/simulation/full-node.test.js',
+  'test/simulation/full-seeds.test.js',
   'test/unit/api/rest/thread-hold.test.js',
   'test/simulation/memory.test.js',
   'test/e2e/once.test.js',

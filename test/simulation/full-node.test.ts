@@ -12,27 +12,11 @@ import { CheckFailed, type Cluster } from './cluster.ts';
 import { Council, type Motion } from './council.ts';
 import type { SimFiles } from './files.ts';
 import { fullCluster, type FullClusterOptions } from './full-cluster.ts';
-import { type Plot, runFullSeed } from './full-scenario.ts';
+import { runFullSeed } from './full-scenario.ts';
 import { CLIENT } from './full-setup.ts';
 import { SeededRandom } from './random.ts';
 
 const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockIntervalMs: 200, checkpointIntervalBlocks: 4 };
-/** Seeds that found a bug once; see the commits that name them. */
-const SEEDS_KEPT = [12, 27, 28, 30, 39];
-/** Found when validators' keys were replaced: who had not seen the block yet was blamed for its old key, and cut off from sync. */
-const SEEDS_REKEYED = [710_012, 710_021, 710_040];
-/** Found when what one node alone held took it out of view after view: peers took one transaction of each spreading. */
-const SEEDS_ALONE = [1_007_320];
-/** Found when an answer to the process before a restart came before the new one had asked. */
-const SEEDS_ANSWERED_LATE = [5_005];
-/** Found when an observer alone held several: of a frame its peers took the first, and the next frame came twice as late each time. */
-const SEEDS_CROWDED = [9_100_080];
-/** Found when the one node that held a record's sealed values was suspended by the block before the record's: nobody else had them, and nobody could. */
-const SEEDS_SUSPENDED_HOLDER = [9_210_396];
-/** Files of bodies are small in one, and as large as they mostly are in the other. */
-const SEEDS_CLOSING = [5_100_001, 5_100_002];
-const SEEDS_FROM = 96; // seed 99 signs with real Ed25519
-const SEEDS_COUNT = 6;
 const ALL = [0, 1, 2, 3];
 /** A backup hands it to the primary; what a peer gave is spread again after eight seconds besides. */
 const HANDED_ON_WITHIN_MS = 10_000;
@@ -48,35 +32,6 @@ const reach = (cluster: Cluster, height: number, ms: number, nodes: readonly num
 
 const phaseOf = (cluster: Cluster, i: number) => / view \d+ (\w+) /.exec(cluster.node(i)?.describe() ?? '')?.[1] ?? 'starting';
 const isMute = (cluster: Cluster, i: number) => / mute |starting/.test(cluster.node(i)?.describe() ?? 'starting');
-
-async function holds(seed: number, plot?: Plot, serves?: boolean): Promise<void> {
-  const { failure, story, transcript } = await runFullSeed(seed, plot, serves);
-  assert.equal(failure, undefined, `seed ${seed}: ${story}\n${transcript.slice(-40).join('\n')}`);
-}
-
-test('seeds that once found a bug in whole nodes hold', async () => {
-  for (const seed of SEEDS_KEPT) await holds(seed, { governed: false, equivocates: false });
-});
-
-test('a validator whose key is replaced is blamed for nothing by who has seen the block that does it earlier', async () => {
-  for (const seed of SEEDS_REKEYED) await holds(seed, undefined, false);
-});
-
-test('a validator that alone holds transactions votes in the view that the others join it in', async () => {
-  for (const seed of SEEDS_ALONE) await holds(seed, undefined, false);
-});
-
-test('a peer that answers what the process before a restart had asked is blamed for nothing', async () => {
-  for (const seed of SEEDS_ANSWERED_LATE) await holds(seed, undefined, false);
-});
-
-test('sealed values that only a node had which was suspended at once are asked of nobody else', async () => {
-  for (const seed of SEEDS_SUSPENDED_HOLDER) await holds(seed);
-});
-
-test('transactions for which peers have no room at once are taken when there is some', async () => {
-  for (const seed of SEEDS_CROWDED) await holds(seed);
-});
 
 test('a primary that knows of nothing is handed what one backup alone holds before its view ends', async () => {
   const parameters = { ...PARAMETERS, idleBlockIntervalMs: 1_000 };
@@ -165,17 +120,6 @@ test('a primary that leaves out what every other node holds is named by an alarm
   await cluster.run(1_000);
   for (const i of ALL) assert.equal(await named(i), false, `n${i}`);
   await nodes.check();
-});
-
-test('a timer that ends a little early on a skewed clock is set again, not run on the spot', () =>
-  holds(401_568, { governed: true, equivocates: true }));
-
-test('whole nodes from seeds keep every receipt they gave and make progress after trouble', async () => {
-  for (let seed = SEEDS_FROM; seed < SEEDS_FROM + SEEDS_COUNT; seed++) await holds(seed);
-});
-
-test('organisations change parameters and validators at barriers while nodes are lost, crash and lie', async () => {
-  for (let seed = 301; seed <= 305; seed++) await holds(seed, { governed: true, equivocates: true });
 });
 
 test('a node that four organisations admit decides with them from the barrier on, and one they suspend no longer does', async () => {
@@ -425,19 +369,6 @@ test('a validator whose disk failed a sync votes no more, says so, and comes bac
     assert.ok(!(await nodes.standingAlarmsAt(3)).some((alarm) => alarm.startsWith(storing!.detail)), `seed ${seed}: the alarm is over`);
     await nodes.check();
   }
-});
-
-test('in some stories files of bodies close all the time, and nodes that start again read closed ones; in others hardly any closes', async () => {
-  const closed = new Map<string, number>();
-  for (const seed of SEEDS_CLOSING) {
-    const { failure, story, transcript } = await runFullSeed(seed);
-    assert.equal(failure, undefined, `seed ${seed}: ${story}`);
-    const [, bytes, files] = /segments of (\d+) bytes.* up to (\d+) files of bodies/.exec(story) ?? assert.fail(story);
-    closed.set(bytes!, Math.max(closed.get(bytes!) ?? 0, Number(files) - 1));
-    const isRestarted = transcript.some((line) => /boots at height ([5-9]|\d\d)/.test(line));
-    if (bytes === '4096') assert.ok(isRestarted, story);
-  }
-  assert.ok(closed.get('4096')! >= 10 && closed.get('65536')! < 10, JSON.stringify([...closed]));
 });
 
 test('a validator whose data is emptied comes back to the same chain, may be killed again, and then makes up a quorum', async () => {
