@@ -6,16 +6,16 @@ import type { Kind } from './workload.ts';
 
 const LOW_RATE_PER_S = 5;
 const LOW_COUNT = 60;
-/** A rate that brings less than this beyond the best has not risen; after so many of them the walk ends. */
+/** A step that brings less than this beyond the best has not risen. */
 const RISE = 1.03;
-const UNRISEN_MAX = 2;
-const STEP = 1.3;
+const RATE_STEP = 1.3;
 const CONNECTIONS_PER_RATE = 0.5; // a node: opened before the clock starts, more when answers take long
 const OVERLOAD = 3;
 const SINGLES_CONNECTIONS = 32;
 /** Requests of the closed loop are made before its clock starts: for this many a second. */
 const SINGLES_PER_S = 2_500;
-const SATURATED_UNDER_WAY = 512;
+/** Of single transactions; of hundreds a 32nd. */
+const UNDER_WAY_FIRST = 512;
 /** Requests are made before the clock starts, so many times what the warm-up committed: it signed its own as it went. */
 const MADE_AHEAD = 1.5;
 
@@ -53,35 +53,54 @@ export async function lowLoad(network: BenchNetwork): Promise<Measured> {
 
 /** Walks the rates up until the figure does not rise. @returns every step, the best one first */
 export async function ladder(network: BenchNetwork, series: Series, seconds: number, say: (line: string) => void): Promise<Measured[]> {
+  return await walk({ first: series.firstRate, factor: RATE_STEP, unrisenMax: 2 }, async (rate) => {
+    const step = await atRate(network, series, rate, seconds);
+    say(`  ${lineOf(step)}`);
+    return step;
+  });
+}
+
+/**
+ * The series at as much as it takes, after `warmUpSeconds` of the same, since a node compiles its code as it goes: so many transactions under way for
+ * `seconds`, then twice as many, until the figure does not rise. @returns the best step
+ */
+export async function saturated(network: BenchNetwork, series: Series, seconds: number, warmUpSeconds: number): Promise<Measured> {
+  const { name, kind, recordsEach } = series;
+  const first = recordsEach === 1 ? UNDER_WAY_FIRST : UNDER_WAY_FIRST / 32;
+  const warm = (underWay: number): Promise<void> => network.load.warm(underWay / network.net.nodes.length);
+  await warm(first);
+  const make = await network.maker(kind, recordsEach);
+  const { committedPerS } = await network.load.keep(until(warmUpSeconds, make), first);
+  const ahead = committedPerS * seconds * MADE_AHEAD;
+  const [best] = await walk({ first, factor: 2, unrisenMax: 1 }, async (underWay) => {
+    const requests = await network.transactions(kind, recordsEach, Math.ceil(ahead) + underWay);
+    await warm(underWay);
+    const next = until(seconds, () => requests.pop());
+    return await measured(network, name, recordsEach, requests[0]!.body.length, () => network.load.keep(next, underWay));
+  });
+  return best!;
+}
+
+interface Walk {
+  readonly first: number;
+  readonly factor: number;
+  /** So many steps in a row that bring nothing beyond the best end the walk. */
+  readonly unrisenMax: number;
+}
+
+/** @returns every step, the best one first */
+async function walk({ first, factor, unrisenMax }: Walk, take: (level: number) => Promise<Measured>): Promise<Measured[]> {
   const steps: Measured[] = [];
   let best: Measured | undefined;
   let unrisen = 0;
-  for (let rate = series.firstRate; unrisen < UNRISEN_MAX; rate = Math.ceil(rate * STEP)) {
-    const step = await atRate(network, series, rate, seconds);
-    say(`  ${lineOf(step)}`);
+  for (let level = first; unrisen < unrisenMax; level = Math.ceil(level * factor)) {
+    const step = await take(level);
     steps.push(step);
     if (best !== undefined && step.result.committedPerS < best.result.committedPerS * RISE) unrisen++;
     else unrisen = 0;
     if (best === undefined || step.result.committedPerS > best.result.committedPerS) best = step;
   }
   return [best!, ...steps.filter((step) => step !== best)];
-}
-
-/** The series at as much as it takes for `seconds`: so many transactions under way all the time, after `warmUpSeconds` of the same, since a node compiles its code as it goes. */
-export async function saturated(network: BenchNetwork, series: Series, seconds: number, warmUpSeconds: number): Promise<Measured> {
-  const { name, kind, recordsEach } = series;
-  const underWay = recordsEach === 1 ? SATURATED_UNDER_WAY : SATURATED_UNDER_WAY / 32;
-  await network.load.warm(underWay / network.net.nodes.length);
-  const make = await network.maker(kind, recordsEach);
-  const { committedPerS } = await network.load.keep(until(warmUpSeconds, make), underWay);
-  const requests = await network.transactions(kind, recordsEach, Math.ceil(committedPerS * seconds * MADE_AHEAD) + underWay);
-  await network.load.warm(underWay / network.net.nodes.length);
-  return await measured(network, name, recordsEach, requests[0]!.body.length, () =>
-    network.load.keep(
-      until(seconds, () => requests.pop()),
-      underWay,
-    ),
-  );
 }
 
 /** Requests of a closed loop until so long after the first was asked for. */
