@@ -98,9 +98,10 @@ test('a block of thousands of records is indexed, and the thread is not held', {
 
 test('a record as large as may be is indexed and traced, and the thread is not held', { timeout: 120_000 }, async () => {
   const production = builtinClasses.production!;
-  // Each line end is an escape, and is read by itself.
-  const lines = annexRecord({ product_uid: 'P', ext: { parameters: { log: { value: '\n'.repeat(1_900_000) } } } });
-  const content = encodeContent(lines);
+  // Each line end is an escape, and is read by itself; so is each step of the list.
+  const log = { value: '\n'.repeat(900_000), steps: Array.from({ length: 500_000 }, () => 'a') };
+  const content = encodeContent(annexRecord({ product_uid: 'P', ext: { parameters: { log } } }));
+  assert.ok(content.length > 0.9 * RECORD_BYTES_MAX && content.length <= RECORD_BYTES_MAX);
   const record = { ...at, content };
   const { longestMs } = await leastHold(
     async () => {
