@@ -19,11 +19,11 @@ export const WAIT_MS_MAX = 5;
 /** So many callers at once are a crowd: what they send goes into as few transactions as can be, or each block would hold a part of them. */
 export const CROWD = 4;
 /** Longest that a record of a crowd waits while a transaction of its account is under way, ms. It goes as soon as that is over. */
-export const CROWD_WAIT_MS_MAX = 50;
+export const CROWD_WAIT_MS_MAX = 100;
 /**
  * Longest that it waits then for the next of the others, ms, and as long as above for all of them: those who had their answers together send
  * their next records one after another, as this node answers them and reads what they send. A crowd that was parted stays parted, and each
- * part takes a block of its own from then on.
+ * part takes a block of its own from then on. Before the first of them is back nobody waits.
  */
 export const RETURN_MS_MAX = 20;
 /**
@@ -67,7 +67,7 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
   let gathered = 0;
 
   function lineOf(account: string): Line {
-    const line = lines.get(account) ?? { account, sending: 0, last: undefined, open: undefined, callers: 0 };
+    const line = lines.get(account) ?? newLine(account);
     lines.set(account, line);
     return line;
   }
@@ -90,6 +90,8 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       if (members.length > 1) gathered += rows.length;
       const flight: Flight = { line, transaction, members, settled: undefined };
       line.last = flight;
+      if (members[0]!.gathers) line.away.add(flight);
+      count(line);
       let place = 0;
       for (const member of members) {
         member.stand(flight, place);
@@ -97,6 +99,8 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
       }
     } catch (error) {
       for (const member of members) member.refuse(error);
+      line.most = 0;
+      count(line);
     } finally {
       line.sending--;
       if (!isUnderWay(line)) depart(line);
@@ -124,17 +128,20 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
    */
   function land(flight: Flight): void {
     const { line } = flight;
+    line.away.delete(flight);
     if (line.last !== flight) return;
     line.last = undefined;
+    line.away.clear();
     if (line.sending > 0) return;
-    line.callers = flight.members.length + (line.open?.members.length ?? 0);
+    line.callers = line.most;
+    line.most = line.open?.members.length ?? 0;
     if (line.callers < CROWD) {
       depart(line);
       return;
     }
     line.open ??= new Gathering();
     line.open.departs(deps.timers.after(CROWD_WAIT_MS_MAX, () => depart(line)));
-    awaitNext(line, line.open);
+    if (line.open.members.length > 0) awaitNext(line, line.open);
   }
 
   /** Of a crowd that is coming back. */
@@ -152,19 +159,21 @@ export function createCoalescing(deps: CoalescingDependencies): Coalescing {
     gathered: () => gathered,
     send(account, rows, alone) {
       const line = lineOf(account);
-      const member = new Member(rows, (flight, receipt) => (flight.settled ??= settleOnce(flight, receipt)));
-      if (alone || rows.length > 1 || !(line.open !== undefined || isUnderWay(line))) {
+      const member = new Member(rows, !alone && rows.length === 1, (flight, receipt) => (flight.settled ??= settleOnce(flight, receipt)));
+      if (!member.gathers || !(line.open !== undefined || isUnderWay(line))) {
         void launch(line, [member]);
         return member.sent;
       }
       if (line.open && !line.open.hasRoomFor(member)) depart(line);
       if (line.open === undefined) {
         line.open = new Gathering();
-        line.open.departs(deps.timers.after(line.callers < CROWD ? WAIT_MS_MAX : CROWD_WAIT_MS_MAX, () => depart(line)));
+        const few = Math.max(line.callers, line.most) < CROWD;
+        line.open.departs(deps.timers.after(few ? WAIT_MS_MAX : CROWD_WAIT_MS_MAX, () => depart(line)));
         // When a row of the store cannot be read, the timer sends what waits.
         if (line.sending === 0 && line.last !== undefined) void departIfIdle(line.last).catch(() => undefined);
       }
       line.open.add(member);
+      count(line);
       if (isUnderWay(line)) return member.sent;
       if (line.open.members.length < line.callers) awaitNext(line, line.open);
       else depart(line);
@@ -181,8 +190,16 @@ interface Line {
   /** The newest that is not known to be over. */
   last: Flight | undefined;
   open: Gathering | undefined;
-  /** How many had their answers when the last transaction was over, or waited then. */
+  /** Those of single records that are not known to be over: a crowd whose callers stand in several is one all the same. */
+  readonly away: Set<Flight>;
+  /** Most callers of single records at a time, in transactions under way and waiting, since the newest transaction was over. */
+  most: number;
+  /** The same before that: so many may come back. */
   callers: number;
+}
+
+function newLine(account: string): Line {
+  return { account, sending: 0, last: undefined, open: undefined, away: new Set(), most: 0, callers: 0 };
 }
 
 /** One transaction that was admitted, and who stands in it. */
@@ -203,12 +220,21 @@ function gasOf(members: readonly Member[]): number | undefined {
   return gas;
 }
 
+/** Who is there now. */
+function count(line: Line): void {
+  let callers = line.open?.members.length ?? 0;
+  for (const { members } of line.away) callers += members.length;
+  line.most = Math.max(line.most, callers);
+}
+
 function isUnderWay({ sending, last }: Line): boolean {
   return sending > 0 || last !== undefined;
 }
 
 class Member implements Sent {
   readonly rows: readonly SendableRow[];
+  /** A single record that may go with others. */
+  readonly gathers: boolean;
   /** Resolves with this member once it stands in a transaction. */
   readonly sent: Promise<Sent>;
   failures = 0;
@@ -221,8 +247,9 @@ class Member implements Sent {
   #resolve!: (sent: Sent) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(rows: readonly SendableRow[], settle: (flight: Flight, receipt: Receipt) => Promise<void>) {
+  constructor(rows: readonly SendableRow[], gathers: boolean, settle: (flight: Flight, receipt: Receipt) => Promise<void>) {
     this.rows = rows;
+    this.gathers = gathers;
     this.#settle = settle;
     this.sent = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -45,7 +45,7 @@ test('a lone record goes at once, and those that come while it is under way go t
     );
   assert.equal(door.gathered(), COUNT - 1);
   assert.deepEqual(door.calls, { hold: 2, keep: 2, drop: 0 });
-  door.time.advance(RETURN_MS_MAX); // nobody of them came back
+  door.time.advance(CROWD_WAIT_MS_MAX); // nobody of them came back
   await sendAgainAtOnce(door);
 });
 
@@ -74,9 +74,9 @@ async function crowd(door: Rig): Promise<void> {
 test('a crowd goes together: what it sends waits for what is under way, then until all are back or for a few ms', async () => {
   const door = rig();
   await crowd(door);
-  const answers = sendAll(door, names(COUNT - 1, 'A'));
+  const answers = sendAll(door, names(COUNT, 'A'));
   await door.turns();
-  assert.deepEqual(sentProducts(door).slice(2), [names(COUNT - 1, 'A')], 'all are back: no time passes');
+  assert.deepEqual(sentProducts(door).slice(2), [names(COUNT, 'A')], 'all are back: no time passes');
   answers.push(...sendAll(door, names(2, 'B')));
   await door.turns();
   door.time.advance(2 * WAIT_MS_MAX);
@@ -84,12 +84,12 @@ test('a crowd goes together: what it sends waits for what is under way, then unt
   assert.equal(door.sent.length, 3, 'until what is under way is over');
   door.end(door.sent[2]!);
   await Promise.all(answers.slice(0, -2));
-  answers.push(...sendAll(door, names(COUNT - 2, 'C')));
+  answers.push(...sendAll(door, names(COUNT - 1, 'C')));
   await door.turns();
   assert.equal(door.sent.length, 3, 'one of them is not back');
   answers.push(...sendAll(door, ['last']));
   await door.turns();
-  assert.deepEqual(sentProducts(door).slice(3), [[...names(2, 'B'), ...names(COUNT - 2, 'C'), 'last']]);
+  assert.deepEqual(sentProducts(door).slice(3), [[...names(2, 'B'), ...names(COUNT - 1, 'C'), 'last']]);
   door.end(door.sent[3]!);
   await Promise.all(answers);
 
@@ -107,7 +107,8 @@ test('a crowd goes together: what it sends waits for what is under way, then unt
 
 test('a crowd that comes back one after another goes together when nobody comes any more, or when it has waited long enough', async () => {
   const LATE_MS = RETURN_MS_MAX - 1;
-  assert.ok(2 * LATE_MS > RETURN_MS_MAX && 2 * LATE_MS + 1 < CROWD_WAIT_MS_MAX && 3 * LATE_MS >= CROWD_WAIT_MS_MAX);
+  const MOST = Math.ceil(CROWD_WAIT_MS_MAX / LATE_MS);
+  assert.ok(2 * LATE_MS > RETURN_MS_MAX && 2 * LATE_MS + 1 < CROWD_WAIT_MS_MAX && MOST < COUNT - 1);
   const comeBack = async (count: number): Promise<Rig> => {
     const door = rig();
     await crowd(door);
@@ -124,14 +125,95 @@ test('a crowd that comes back one after another goes together when nobody comes 
   two.time.advance(RETURN_MS_MAX - LATE_MS);
   await two.turns();
   assert.deepEqual(sentProducts(two).slice(2), [names(2, 'A')]);
-  const three = await comeBack(3);
-  assert.deepEqual(sentProducts(three).slice(2), [names(3, 'A')]);
+  const most = await comeBack(MOST);
+  assert.deepEqual(sentProducts(most).slice(2), [names(MOST, 'A')]);
+});
+
+test('nobody of a crowd goes alone because this node took long to answer it: the first who is back waits for the next', async () => {
+  const door = rig();
+  await crowd(door);
+  door.time.advance(CROWD_WAIT_MS_MAX - 1);
+  await door.turns();
+  const answers = sendAll(door, ['first']);
+  await door.turns();
+  assert.equal(door.sent.length, 2);
+  answers.push(...sendAll(door, names(COUNT - 1, 'A')));
+  await door.turns();
+  assert.deepEqual(sentProducts(door).slice(2), [['first', ...names(COUNT - 1, 'A')]]);
+  door.end(door.sent[2]!);
+  await Promise.all(answers);
+});
+
+/** Callers in several transactions that are under way. */
+async function parted(door: Rig): Promise<Promise<SubmitOutcome>[]> {
+  const answers: Promise<SubmitOutcome>[] = [];
+  for (const part of names(3)) {
+    answers.push(...sendAll(door, names(part === 'P-0' ? 1 : 2, part)));
+    await door.settled();
+  }
+  assert.deepEqual(
+    sentProducts(door).map(({ length }) => length),
+    [1, 2, 2],
+  );
+  return answers;
+}
+
+test('a crowd whose callers stand in several transactions is one all the same: what it sends next goes together', async () => {
+  const door = rig();
+  const answers = await parted(door);
+  answers.push(...sendAll(door, names(2, 'A')));
+  await door.settled();
+  assert.equal(door.sent.length, 3, 'it waits for what is under way');
+  for (const bytes of door.sent) door.end(bytes);
+  await Promise.all(answers.slice(0, 5));
+  answers.push(...sendAll(door, names(2, 'B')));
+  await door.turns();
+  assert.equal(door.sent.length, 3, 'and for those who had their answers');
+  door.time.advance(RETURN_MS_MAX);
+  await door.turns();
+  assert.deepEqual(sentProducts(door).slice(3), [[...names(2, 'A'), ...names(2, 'B')]]);
+  door.end(door.sent[3]!);
+  await Promise.all(answers);
+});
+
+test('who is back before the rest of his crowd has had its answers is counted once', async () => {
+  const door = rig();
+  const answers = await parted(door);
+  for (const bytes of door.sent.slice(0, 2)) door.end(bytes);
+  await Promise.all(answers.slice(0, 3));
+  answers.push(...sendAll(door, names(3, 'A')));
+  await door.turns();
+  door.end(door.sent[2]!);
+  await Promise.all(answers.slice(3, 5));
+  answers.push(...sendAll(door, names(2, 'B')));
+  await door.turns();
+  assert.deepEqual(sentProducts(door).slice(3), [[...names(3, 'A'), ...names(2, 'B')]], 'all are back: no time passes');
+  door.end(door.sent[3]!);
+  await Promise.all(answers);
+});
+
+test('what has been under way for long is no crowd when it is over, nor are those who do not wait for the block', async () => {
+  const door = rig();
+  const answers = await parted(door);
+  for (const bytes of door.sent) door.end(bytes);
+  await Promise.all(answers);
+  door.time.advance(CROWD_WAIT_MS_MAX);
+  await door.turns();
+  await sendAgainAtOnce(door);
+  door.time.advance(CROWD_WAIT_MS_MAX);
+  for (const name of names(COUNT, 'async')) await door.send([record(name)], { wait: 'async' });
+  const before = door.sent.length;
+  const waiting = sendAll(door, ['sync']);
+  await door.settled();
+  assert.deepEqual(sentProducts(door).slice(before), [['sync']]);
+  for (const bytes of door.sent.slice(-1 - COUNT)) door.end(bytes);
+  await Promise.all(waiting);
 });
 
 test('a record of a crowd waits for a transaction that does not end no longer than so long', async () => {
   const door = rig();
   await crowd(door);
-  const answers = sendAll(door, names(COUNT - 1, 'A'));
+  const answers = sendAll(door, names(COUNT, 'A'));
   await door.turns();
   answers.push(...sendAll(door, ['late']));
   await door.turns();
@@ -340,6 +422,8 @@ test('what stands together asks for no more gas than any block holds, whatever c
   const long = (name: string) => record(name, { production_location: 'x'.repeat(200), ext: { device_id: 'D-1', parameters } });
   const answers = [...sendAll(door, names(60)), ...names(20, 'L').map((name) => door.send([long(name)], { timeoutMs: 60_000 }))];
   await door.settled();
+  door.time.advance(CROWD_WAIT_MS_MAX);
+  await door.turns();
   const counts = sentProducts(door).map(({ length }) => length);
   assert.equal(sentProducts(door).flat().length, 80);
   for (const [i, bytes] of door.sent.entries()) {
