@@ -21,10 +21,8 @@ import { batchOf, callerOf, productOf, type RecordClients, secretsOf, type ToldR
 
 /** Clients that still wait when the network heals are told within this time, ms. */
 const TOLD_WITHIN_MS = 60_000;
-/** And everything sealed is where it belongs within this time: a hint may have been lost, and nodes are asked so often without one, ms. */
+/** And everything sealed is where it belongs within this time, of then and of its storing: a hint may be lost, and nodes are asked so often without one, ms. */
 const SEALED_WITHIN_MS = SEALED_PULL_EVERY_MS + 5_000;
-/** Whoever told a client gives the values to others of the organisation within this time, ms, unless it is suspended before. */
-const HANDED_OVER_MS = 1_000;
 /** Between two looks, ms. */
 const LOOK_EVERY_MS = 250;
 /** One answer of a service, ms: it waits for the index at most. */
@@ -115,10 +113,10 @@ export class ServicesCheck {
     }
   }
 
-  /** False where only nodes that were suspended at once had the values: who is suspended takes part in nothing, and gives them when it is let in again. */
+  /** False where only nodes had the values that were suspended before then: who is suspended takes part in nothing, and gives them when it is let in again. */
   #wasHandedOver({ tellers, toldMs }: ToldRecord): boolean {
     const { absent, names } = this.#cluster;
-    return [...tellers].some((node) => (absent.get(names.indexOf(node)) ?? Number.POSITIVE_INFINITY) > toldMs + HANDED_OVER_MS);
+    return [...tellers].some((node) => (absent.get(names.indexOf(node)) ?? Number.POSITIVE_INFINITY) > toldMs + SEALED_WITHIN_MS);
   }
 
   async #readsSealed({ services }: RunningNode, { id, organisation, serial }: ToldRecord): Promise<boolean> {
