@@ -220,7 +220,7 @@ function gasOf(members: readonly Member[]): number | undefined {
   return gas;
 }
 
-/** Who is there now. */
+/** Counts who is there now. */
 function count(line: Line): void {
   let callers = line.open?.members.length ?? 0;
   for (const { members } of line.away) callers += members.length;
