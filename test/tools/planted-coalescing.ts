@@ -3,6 +3,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const file = 'node/records/coalescing.ts';
 const test = 'test/unit/node/records/coalescing.test.ts';
+const crowdTest = 'test/unit/node/records/crowd.test.ts';
 
 export const plantedCoalescing: readonly PlantedBug[] = [
   {
@@ -26,7 +27,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'few ? WAIT_MS_MAX : CROWD_WAIT_MS_MAX',
     to: 'WAIT_MS_MAX',
-    test,
+    test: crowdTest,
     only: 'a crowd goes together',
   },
   {
@@ -34,7 +35,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'few ? WAIT_MS_MAX : CROWD_WAIT_MS_MAX',
     to: 'few ? WAIT_MS_MAX : 1e9',
-    test,
+    test: crowdTest,
     only: 'a record of a crowd',
   },
   {
@@ -42,7 +43,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'deps.timers.after(RETURN_MS_MAX, () => depart(line))',
     to: 'deps.timers.after(RETURN_MS_MAX, () => undefined)',
-    test,
+    test: crowdTest,
     only: 'a crowd goes together',
   },
   {
@@ -50,7 +51,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'Math.max(line.callers, line.most) < CROWD',
     to: 'line.callers < CROWD',
-    test,
+    test: crowdTest,
     only: 'one all the same',
   },
   {
@@ -58,7 +59,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'line.callers = line.most;',
     to: 'line.callers = flight.members.length + (line.open?.members.length ?? 0);',
-    test,
+    test: crowdTest,
     only: 'one all the same',
   },
   {
@@ -66,7 +67,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: '    line.away.delete(flight);\n',
     to: '',
-    test,
+    test: crowdTest,
     only: 'counted once',
   },
   {
@@ -74,8 +75,8 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'if (members[0]!.gathers) line.away.add(flight);',
     to: 'line.away.add(flight);',
-    test,
-    only: 'nor are those who do not wait',
+    test: crowdTest,
+    only: 'for the block are no crowd',
   },
   {
     name: 'a crowd that was refused is awaited',
@@ -90,7 +91,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'if (line.open.members.length > 0) awaitNext(line, line.open);',
     to: 'awaitNext(line, line.open);',
-    test,
+    test: crowdTest,
     only: 'the first who is back',
   },
   {
@@ -98,7 +99,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'if (line.open.members.length < line.callers) awaitNext(line, line.open);',
     to: 'if (line.open.members.length < line.callers) return member.sent;',
-    test,
+    test: crowdTest,
     only: 'one after another',
   },
   {
@@ -106,7 +107,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: 'line.open.departs(deps.timers.after(CROWD_WAIT_MS_MAX, () => depart(line)));',
     to: '',
-    test,
+    test: crowdTest,
     only: 'one after another',
   },
   {
@@ -114,7 +115,7 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     file,
     from: '      else depart(line);\n',
     to: '',
-    test,
+    test: crowdTest,
     only: 'a crowd goes together',
   },
   {

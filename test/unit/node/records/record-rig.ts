@@ -1,4 +1,5 @@
 /** The record service over a node whose blocks the test makes: what was sent, and how each transaction ends. */
+import assert from 'node:assert/strict';
 import { type BodiesDependencies, createBodies } from '../../../../node/records/bodies.ts';
 import { type CoalescingDependencies, createCoalescing, WAIT_MS_MAX } from '../../../../node/records/coalescing.ts';
 import { createRecordService, type RecordServiceDependencies } from '../../../../node/records/service.ts';
@@ -216,3 +217,25 @@ export const times = <T>(count: number, make: (i: number) => T): T[] => Array.fr
 export const idOf = (bytes: Uint8Array): string => toHex(openTransaction(crypto, bytes).id);
 export const codes = (results: readonly PromiseSettledResult<SubmitOutcome>[]) =>
   results.map((result) => (result.status === 'rejected' ? (result.reason as ChainError).code : 'OK'));
+
+/** Products of the records in a transaction. */
+export const productsOf = (bytes: Uint8Array): readonly string[] =>
+  openTransaction(crypto, bytes).transaction.calls.flatMap(({ args }) =>
+    decodeSubmissions(args).map(({ content }) => textAt(decodeContent(content), 'product_uid')!),
+  );
+export type Rig = ReturnType<typeof rig>;
+export const sentProducts = ({ sent }: Rig) => sent.map(productsOf);
+export const names = (count: number, prefix = 'P'): string[] => times(count, (i) => `${prefix}-${i}`);
+/** Callers one after the other, none waiting for the one before. */
+export const sendAll = (door: Rig, products: readonly string[], more: Parameters<Rig['send']>[1] = {}) =>
+  products.map((product) => door.send([record(product)], { timeoutMs: 60_000, ...more }));
+
+/** A lone record, of which no time passes. */
+export async function sendAgainAtOnce(door: Rig): Promise<void> {
+  const before = door.sent.length;
+  const answer = door.send([record('afterwards')], { timeoutMs: 60_000 });
+  await door.turns();
+  assert.equal(door.sent.length, before + 1, 'nothing is under way: no time passes');
+  door.end(door.sent.at(-1)!);
+  assert.equal((await answer).status, 'confirmed');
+}
