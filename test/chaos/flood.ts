@@ -32,7 +32,7 @@ const ROUNDS = 3;
 const QUIET_S = 10; // before and after each flood, unless it says otherwise
 const SEND_INTERVAL_MS = 400;
 const WATCH_MS = 500;
-const AFTERWARDS_MS = 120_000; // for a node to answer again, and for what waits to be worked off
+const AFTERWARDS_MS = 120_000; // for a node to answer again, for what waits to be worked off, and for a record to be taken
 const SETTLE_MS = 3_000;
 
 export interface FloodReport {
@@ -41,8 +41,10 @@ export interface FloodReport {
   readonly flooded: Latency;
   /** How many times its quiet value p50 was, by round. */
   readonly ratios: readonly number[];
-  /** Sends under the flood that were refused or got no answer. */
+  /** Sends under the flood that were refused, or got no answer, or were told to come again for too long. */
   readonly failed: readonly string[];
+  /** How often a sender was told to come again later, SERVER_BUSY; its record counts from the first time on. */
+  readonly toldToWait: number;
   /** Height gained under the flood, by node. */
   readonly heights: readonly number[];
   readonly oneChain: boolean;
@@ -56,7 +58,7 @@ export interface FloodReport {
   readonly answers: Answers;
   /** What of LIMITS did not hold, but p50, and /healthz where others used the machine; empty when all did. */
   readonly broken: readonly string[];
-  /** Said when p50 did not hold, or /healthz where others used the machine. */
+  /** Said when p50 did not hold, a record was told to wait, or /healthz where others used the machine. */
   readonly slow: string | undefined;
 }
 
@@ -134,6 +136,7 @@ export async function measureFlood(options: FloodOptions): Promise<FloodReport> 
       flooded: latencyOf(floods.flatMap(({ samples }) => samples)),
       ratios,
       failed: floods.flatMap(({ failed }) => failed),
+      toldToWait: floods.reduce((sum, { toldToWait }) => sum + toldToWait, 0),
       heights: after.map((height, i) => height - before[i]!),
       oneChain: await sameBlock(testNet, Math.min(...after)),
       ...seen,
@@ -154,6 +157,7 @@ type Measured = Omit<FloodReport, 'broken' | 'slow'>;
 function slowness(report: Measured, ratioMax: number): string | undefined {
   const ratio = [...report.ratios].sort((a, b) => a - b)[report.ratios.length >> 1]!;
   const said = ratio <= ratioMax ? [] : [`p50 is ${ratio.toFixed(1)} times its quiet value, at most ${ratioMax}`];
+  if (report.toldToWait > 0) said.push(`records were told to come again later ${report.toldToWait} times`);
   if (isBusy(report)) said.push(...slowHealthz(report));
   return said.length === 0 ? undefined : said.join('; ');
 }
@@ -224,20 +228,31 @@ interface Sends {
   /** ms until the receipt, or Infinity. */
   readonly samples: readonly number[];
   readonly failed: readonly string[];
+  readonly toldToWait: number;
 }
 
 /**
  * One record every SEND_INTERVAL_MS, each through the next node, timed until its receipt: the next one does not wait for the last, so that a node
- * which stands still is seen in every record that should have come meanwhile.
+ * which stands still is seen in every record that should have come meanwhile. Who is told to come again later does, as a client that was built for it.
  */
 async function sendFor({ context }: TestNet, seconds: number): Promise<Sends> {
   const actors = operators(context).slice(0, TARGETS.length);
   const samples: number[] = [];
   const failed: string[] = [];
+  let toldToWait = 0;
   const send = async (actor: Actor): Promise<void> => {
     const startMs = performance.now();
+    const record = production(context, actor);
+    const submit = () => trySubmit(context, record, { actor });
     try {
-      const answer = await trySubmit(context, production(context, actor), { actor });
+      let answer = await submit();
+      while (answer.json.code === 'SERVER_BUSY' && performance.now() - startMs < AFTERWARDS_MS) {
+        const waitS = Number(answer.headers['retry-after']);
+        if (!(waitS > 0)) break; // nothing was told
+        toldToWait++;
+        await sleep(1_000 * waitS);
+        answer = await submit();
+      }
       if (answer.status !== 200 && answer.status !== 202) failed.push(`${answer.status} ${answer.json.code}`);
       samples.push(answer.status === 200 ? performance.now() - startMs : Number.POSITIVE_INFINITY);
     } catch (error) {
@@ -251,7 +266,7 @@ async function sendFor({ context }: TestNet, seconds: number): Promise<Sends> {
     await sleep(SEND_INTERVAL_MS);
   }
   await Promise.all(sends);
-  return { samples, failed };
+  return { samples, failed, toldToWait };
 }
 
 /** Raises what `seen` holds. */
