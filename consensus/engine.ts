@@ -61,8 +61,9 @@ export type Input =
   /** The shell has (or no longer has) transactions that a block with room would include. */
   | { readonly kind: 'work'; readonly waiting: boolean }
   /**
-   * Answer to `build`: the proposal is stored by the shell under its digest. `proposal` is opaque. `more`: so much is left that a block on
-   * this one is worth building while this one is voted on.
+   * Answer to `build`: the shell holds the proposal under its digest. `proposal` is opaque; its body may still be on its way to the disk, so
+   * its own vote waits for `executed` as that of any other. `more`: so much is left that a block on this one is worth building while this one
+   * is voted on.
    */
   | {
       readonly kind: 'built';
@@ -126,7 +127,8 @@ export type Effect =
       readonly emptyAllowed: boolean;
     }
   /**
-   * Obtain the body (fetch what is missing), check and execute it; answer with `executed`. The header of a `fresh` one must hold
+   * Obtain the body (fetch what is missing), check, execute and store it; answer with `executed`. Of a block that this shell has built or
+   * executed before, only the storing is waited for. The header of a `fresh` one must hold
    * `engineData`; on re-proposal there are no rules of clock, mempool or engine data.
    */
   | {

@@ -25,7 +25,7 @@ import {
   type Replica,
   sign,
 } from './replica.ts';
-import { type Ahead, type Built, remember, type Slot } from './slot.ts';
+import type { Ahead, Built, Slot } from './slot.ts';
 import { commitFault } from './verdicts.ts';
 
 /** A build that found nothing is asked for again after this, ms. */
@@ -132,12 +132,10 @@ function lead(replica: Replica): void {
   }
   const { built } = replica.slot;
   if (built) {
-    const execution = { digest: built.digest, proposal: built.proposal, from: replica.self, fresh: true, view: replica.view } as const;
-    const agreed = { ...execution, state: 'agreed', parent: built.parent, attempts: 1, retryAtMs: 0 } as const;
-    remember(replica.slot, agreed, replica.limits.executionsMax);
     replica.slot.built = undefined;
     replica.slot.more = built.more;
     propose(replica, built.digest, built.proposal);
+    ensureExecuted(replica, built.digest, built.proposal, replica.self, true); // its body may still be on its way to the disk
     return;
   }
   const emptyAllowed = idleOverdue(replica);

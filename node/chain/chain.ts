@@ -75,11 +75,13 @@ export interface Chain extends ChainPort {
 }
 
 interface HeldProposal {
+  /** As its primary sent it. */
+  readonly proposal: Uint8Array;
   readonly parent: Digest;
   readonly seal: Uint8Array;
   readonly headerBytes: Uint8Array;
-  /** Where its body stands in the block files. */
-  readonly body: Location;
+  /** Where its body stands in the block files, once it is on disk. One that could not be written is held no longer. */
+  readonly body: Promise<Location>;
   readonly transactions: Listed;
   /** When building or executing it began, monotonic ms. */
   readonly beganMs: number;
@@ -154,13 +156,21 @@ export function createChain(deps: ChainDependencies): Chain {
     const pause = createPause(world);
     const { parent } = request;
     const sealed = { parent, seal, headerBytes: built.headerBytes };
-    const body = await deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
+    const body = deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
     const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
-    proposals.set(toHex(built.hash), { ...sealed, body, transactions: new Listed(included), beganMs, timeUpMs, refused });
+    hold(built.hash, { ...sealed, proposal, body, transactions: new Listed(included), beganMs, timeUpMs, refused });
     rejectAboveTip(request, refused); // the parent may have become final since it was executed on
     const isCut = included.length + refused.length < waiting.length;
     return { digest: built.hash, proposal, more: isCut || isFull };
   };
+
+  function hold(hash: Digest, held: HeldProposal): void {
+    const name = toHex(hash);
+    proposals.set(name, held);
+    held.body.catch(() => {
+      if (proposals.get(name) === held) proposals.delete(name);
+    });
+  }
 
   /** Whether more than `count` might stand in a block, were it not for their bytes. */
   function bytesLeaveOut(count: number, blockBytesMax: number, isTaken: (entry: Waiting) => boolean): boolean {
@@ -215,6 +225,11 @@ export function createChain(deps: ChainDependencies): Chain {
     const hash = headerHash(crypto, proposal.header);
     if (!equalBytes(hash, request.digest)) return { code: 'BLOCK_REFUSED', parent: header.parentHash };
     if (header.height !== tip.height + 1) return outOfTurn;
+    const known = proposals.get(toHex(hash));
+    if (known && equalBytes(known.proposal, request.proposal)) {
+      await known.body;
+      return { code: 'OK', parent: known.parent };
+    }
     const producer = tip.configuration.validators.find((validator) => validator.node === header.proposer);
     // Without looking at its list, whose tree takes this thread some tens of ms: it is refused whatever that is.
     if (!producer) return refuse(failed(checkHeader(crypto, header, hash, proposal.seal, [], 0, tip.parentFacts(), header.txRoot)));
@@ -248,12 +263,11 @@ export function createChain(deps: ChainDependencies): Chain {
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const beganMs = world.clock.monotonic();
     const sealed = { parent: header.parentHash, seal: proposal.seal, headerBytes: proposal.header };
-    const [executed, body] = await Promise.all([
-      executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) }),
-      deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause),
-    ]);
+    const body = deps.pending.save(request.proposal, bodyOf(header.height, sealed, transactions), pause);
+    const executing = executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) });
+    const [executed] = await Promise.all([executing, body]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    proposals.set(toHex(hash), { ...sealed, body, transactions: new Listed(transactions), beganMs, refused: [] });
+    hold(hash, { ...sealed, proposal: request.proposal, body, transactions: new Listed(transactions), beganMs, refused: [] });
     return { code: 'OK', parent: header.parentHash };
   };
 
@@ -378,7 +392,7 @@ export function createChain(deps: ChainDependencies): Chain {
         const held = proposals.get(toHex(digest));
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
         try {
-          return await store(digest, held.body, finality, held.transactions.entries, held.beganMs);
+          return await store(digest, await held.body, finality, held.transactions.entries, held.beganMs);
         } catch (error) {
           if (!(error instanceof ChainError) || error.code !== 'BLOCK_NOT_FOUND') throw error;
         }
@@ -387,7 +401,7 @@ export function createChain(deps: ChainDependencies): Chain {
         const againMs = world.clock.monotonic();
         const again = await executor.execute({ headerBytes: held.headerBytes, transactions: transactions.map(verifiedOf) });
         if (again.failed.length > 0) throw new ChainError('BLOCK_REFUSED', { height, failed: again.failed });
-        return store(digest, held.body, finality, transactions, againMs);
+        return store(digest, await held.body, finality, transactions, againMs);
       }),
     head: ({ height, digest }) => log.debug({ height, hash: toHex(digest) }, 'a block leads'),
     search: async () => undefined, // no engine there is asks for it; its worker comes with the first that does

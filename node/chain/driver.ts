@@ -45,7 +45,10 @@ export interface Delivered {
 
 /** What the driver needs of ledger, mempool and sync. Rejections are answered with a code or tried again, never passed on. */
 export interface ChainPort {
-  /** Builds and executes a block on `parent`, final or built here; `code` says why there is none, `more` that a block on it is worth building now. */
+  /**
+   * Builds and executes a block on `parent`, final or built here; `code` says why there is none, `more` that a block on it is worth building now. Its body
+   * may be on its way to the disk when this resolves: `execute` waits for it.
+   */
   build(request: {
     readonly height: number;
     readonly engineData: Uint8Array;

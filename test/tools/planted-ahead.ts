@@ -11,6 +11,14 @@ const BUILD_TEST = 'test/unit/node/chain/build-ahead.test.ts';
 
 export const plantedAhead: readonly PlantedBug[] = [
   {
+    name: 'a primary votes for its block before that is on disk',
+    file: NORMAL_CASE,
+    from: 'if (!proposal || proposal.prepareSigned || !hasExecuted(replica, proposal.digest)) return;',
+    to: 'if (!proposal || proposal.prepareSigned) return;\n  if (primaryOf(replica, replica.view) !== replica.self && !hasExecuted(replica, proposal.digest)) return;',
+    test: 'test/unit/consensus/pbft/normal-case.test.ts',
+    only: 'before that is on disk',
+  },
+  {
     name: 'what was built ahead is proposed whatever became final',
     file: REPLICA,
     from: 'if (ahead && equalBytes(ahead.parent, replica.digest)) {',

@@ -8,8 +8,7 @@ const proposing = (label: string, height: number, view = 0): string[] => [
   `persist body ${label}`,
   'persist proposed',
   `broadcast prePrepare v${view} h${height} ${label}`,
-  `persist prepare v${view} h${height} ${label}`,
-  `broadcast prepare v${view} h${height} ${label}`,
+  `execute h${height} ${label} from a fresh`,
 ];
 
 /** Node a, whose X is voted on and left enough for another block. */
@@ -22,6 +21,7 @@ function proposed(): Table {
 
 /** X becomes final by the votes of a, b and c. */
 function decide(a: Table): void {
+  a.executed('X');
   for (const phase of ['prepare', 'commit'] as const) for (const node of ['b', 'c']) a.hear(vote(phase, node, 0, 1, 'X'));
 }
 
@@ -69,6 +69,7 @@ test('a view that fails takes along what was built ahead in it, though its paren
   for (const isBuilt of [true, false]) {
     const a = proposed();
     if (isBuilt) a.built('Y', 2, 0, onX);
+    a.executed('X');
     for (const node of ['b', 'c']) a.hear(vote('prepare', node, 0, 1, 'X'));
     const changes = ['b', 'c', 'd'].flatMap((node) => a.hear(viewChange(node, 4, undefined, [certificate('prepare', 0, 1, 'X')])));
     assert.ok(changes.includes('broadcast prePrepare v4 h1 X'), changes.join(', '));

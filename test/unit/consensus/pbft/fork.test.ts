@@ -55,6 +55,7 @@ test('a word spoken before a vote log was lost frees no new view: one block is f
   a.work();
   a.tick(10);
   a.built('X', 8, 0, d('B7'));
+  a.executed('X', 'OK', 8, d('B7'));
   d1.hear(prePrepare('a', 0, 8, 'X'));
   d1.executed('X', 'OK', 8, d('B7'));
   exchange([a, d1], [last(a, 'prepare'), vote('prepare', 'b', 0, 8, 'X'), last(d1, 'prepare')]);

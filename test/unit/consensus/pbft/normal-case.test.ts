@@ -5,13 +5,8 @@ import { certificate, d, prePrepare, Table, validators, vote } from './table.ts'
 test('a primary takes a block through the three phases, each step on disk before it is said', () => {
   const a = new Table('a');
   assert.deepEqual(a.work(), ['build h1 v0 on genesis']);
-  assert.deepEqual(a.built('X'), [
-    'persist body X',
-    'persist proposed',
-    'broadcast prePrepare v0 h1 X',
-    'persist prepare v0 h1 X',
-    'broadcast prepare v0 h1 X',
-  ]);
+  assert.deepEqual(a.built('X'), ['persist body X', 'persist proposed', 'broadcast prePrepare v0 h1 X', 'execute h1 X from a fresh']);
+  assert.deepEqual(a.executed('X'), ['persist prepare v0 h1 X', 'broadcast prepare v0 h1 X']);
   assert.deepEqual(a.hear(vote('prepare', 'b', 0, 1, 'X')), []);
   assert.deepEqual(a.hear(vote('prepare', 'c', 0, 1, 'X')), [
     'persist prepared v0 h1 X',
@@ -23,6 +18,18 @@ test('a primary takes a block through the three phases, each step on disk before
   assert.deepEqual(a.hear(vote('commit', 'b', 0, 1, 'X')), ['commit h1 X by abd']);
   assert.deepEqual(a.delivered('X'), ['build h2 v0 on X']); // work still waits
   assert.equal(a.status.height, 2);
+});
+
+test('a primary does not vote for its own block before that is on disk, whatever the others say', () => {
+  const a = new Table('a');
+  a.work();
+  a.built('X');
+  assert.deepEqual(a.executed('X', 'STORE_FULL'), []);
+  for (const node of ['b', 'c', 'd']) assert.deepEqual(a.hear(vote('prepare', node, 0, 1, 'X')), []);
+  assert.deepEqual(a.tick(200), ['execute h1 X from a fresh'], 'tried again');
+  for (const node of ['b', 'c', 'd']) assert.deepEqual(a.hear(vote('commit', node, 0, 1, 'X')), [], 'nor does it store it');
+  const lines = a.executed('X');
+  assert.deepEqual([lines[0], lines.at(-1)], ['persist prepare v0 h1 X', 'commit h1 X by abcd']);
 });
 
 test('a backup executes first, then prepares, then commits', () => {
@@ -159,7 +166,8 @@ test('an observer follows by certificates and says nothing', () => {
 test('a single validator agrees with itself', () => {
   const a = new Table('a', { validators: validators(['a']) });
   a.work();
-  assert.equal(a.built('X').at(-1), 'commit h1 X by a');
+  a.built('X');
+  assert.equal(a.executed('X').at(-1), 'commit h1 X by a');
 });
 
 test('votes of a flood of views are bounded per signer and do not push out others', () => {

@@ -163,6 +163,7 @@ test('the primary sends its proposal again only to those who have not prepared',
   const a = new Table('a');
   a.work();
   a.built('X');
+  a.executed('X');
   a.hear(vote('prepare', 'b', 0, 1, 'X'));
   assert.deepEqual(a.tick(600), ['send c prePrepare v0 h1 X', 'send d prePrepare v0 h1 X', 'broadcast prepare v0 h1 X']);
 });

@@ -313,6 +313,7 @@ test('a change of validators at a barrier takes effect with the next height', ()
   assert.deepEqual(b.hear(vote('prepare', 'a', 0, 2, 'Y')), ['ignore PBFT_NOT_VALIDATOR a']);
   b.work();
   b.built('Y', 2, 0, d('X'));
+  b.executed('Y', 'OK', 2, d('X'));
   b.hear(vote('prepare', 'c', 0, 2, 'Y'));
   assert.ok(b.hear(vote('prepare', 'e', 0, 2, 'Y')).includes('broadcast commit v0 h2 Y'));
 });

@@ -256,7 +256,7 @@ test('of a final block every node charges all senders, with the time since its b
   }
 });
 
-test('what a proposal consists of is on disk before it can be voted for: neither build nor execute answers earlier', async () => {
+test('what a proposal consists of is on disk before it can be voted for: execute answers no earlier, at the primary that built it neither', async () => {
   const transaction = callOf(0);
   const saved: string[] = [];
   let onDisk: () => void = () => {};
@@ -278,16 +278,50 @@ test('what a proposal consists of is on disk before it can be voted for: neither
     for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
     return answered;
   };
-  const building = build(await open('a', { pending }, [transaction]));
-  assert.equal(await answeredEarly(building), false, 'built');
+  const primary = await open('a', { pending }, [transaction]);
+  const { digest, proposal } = await build(primary);
+  const own = primary.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
+  assert.equal(await answeredEarly(own), false, 'built');
   onDisk();
-  const { digest, proposal } = await building;
+  assert.equal((await own).code, 'OK');
   const backup = await open('b', { pending, spreading: giving([transaction]) });
   const executing = backup.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
   assert.equal(await answeredEarly(executing), false, 'executed');
   onDisk();
   assert.equal((await executing).code, 'OK');
   assert.deepEqual(saved, Array(2).fill(`1 ${toHex(digest)} ${toHex(transaction)}`));
+});
+
+test('a block whose bodies could not be written at its primary is executed and written anew', async () => {
+  const transaction = callOf(0);
+  let full = true;
+  const pending: ChainDependencies['pending'] = {
+    save: async () => {
+      if (full) throw new ChainError('STORE_FULL');
+      return 0;
+    },
+    transaction: () => undefined,
+    drop: () => {},
+  };
+  const primary = await open('a', { pending, spreading: giving([transaction]) }, [transaction]);
+  const { digest, proposal } = await build(primary);
+  const execute = () => primary.chain.execute({ height: 1, engineData: encodeEngineData(0), digest, proposal, from: 'a', fresh: true });
+  await assert.rejects(execute, { code: 'STORE_FULL' });
+  await assert.rejects(execute, { code: 'STORE_FULL' });
+  full = false;
+  assert.equal((await execute()).code, 'OK');
+  await finish(primary, digest);
+  assert.equal(primary.tip.height, 1);
+});
+
+test('what was executed under a digest stands for no other body of it', async () => {
+  const { digest, proposal } = await build(await open('a'));
+  const { chain } = await open('b');
+  const request = { height: 1, engineData: encodeEngineData(0), digest, from: 'a', fresh: false };
+  assert.equal((await chain.execute({ ...request, proposal })).code, 'OK');
+  const seal = signers.get('b')!.sign(sealSigningBytes(digest));
+  const other = encodeProposal({ ...decodeProposal(proposal), seal });
+  assert.equal((await chain.execute({ ...request, proposal: other })).code, 'BLOCK_REFUSED');
 });
 
 test('a synced block of 10,000 transactions is hashed with pauses, all of its tree', async () => {
