@@ -10,10 +10,12 @@ import type { Added } from './book.ts';
 import { encodeEngineData } from './engine-data.ts';
 import { encodeMessage, type PrePrepare, type Verified } from './messages.ts';
 import {
+  agreedBody,
   castVote,
   ensureExecuted,
   hasExecuted,
   keepBody,
+  keptBodies,
   mayVote,
   nextHeight,
   note,
@@ -21,9 +23,12 @@ import {
   persist,
   placeKey,
   primaryOf,
+  proveBody,
   requestExecution,
   type Replica,
+  sayVote,
   sign,
+  writeVote,
 } from './replica.ts';
 import type { Ahead, Built, Slot } from './slot.ts';
 import { commitFault } from './verdicts.ts';
@@ -79,14 +84,16 @@ export function onExecuted(replica: Replica, height: number, digest: Uint8Array,
   execution.state = 'refused';
   execution.retryAtMs = replica.nowMs + replica.parameters.viewTimeoutMs / 8;
   note(replica, 'proposal refused', { height, code, from: execution.from });
-  const { proposal, binding } = replica.slot;
-  if (proposal && equalBytes(proposal.digest, digest) && !equalBytes(proposal.proposal, execution.proposal)) {
-    // What ran was another body for the same digest, from a primary before; now the one of this view.
-    replica.slot.executions.delete(toHex(digest));
-    ensureExecuted(replica, digest, proposal.proposal, primaryOf(replica, replica.view), false);
-  } else if (!proposal && binding?.digest && equalBytes(binding.digest, digest) && execution.from !== replica.self) {
-    replica.slot.fetchedFrom.add(execution.from); // a body that is not what its digest says: another holder is asked
-    replica.slot.executions.delete(toHex(digest));
+  const { proposal, binding, executions } = replica.slot;
+  const kept = keptBodies(replica, digest);
+  const at = kept.findIndex((each) => equalBytes(each, execution.proposal));
+  const next = at < 0 ? undefined : kept[at + 1];
+  if (next) {
+    executions.delete(toHex(digest)); // another body that was given under this digest
+    ensureExecuted(replica, digest, next, primaryOf(replica, replica.view), binding?.digest === undefined);
+  } else if (!proposal && binding?.digest && equalBytes(binding.digest, digest)) {
+    replica.slot.fetchedFrom.add(at < 0 ? execution.from : replica.self); // a body that is not what its digest says: another holder is asked
+    executions.delete(toHex(digest));
   }
 }
 
@@ -124,10 +131,11 @@ function lead(replica: Replica): void {
   const earlier = replica.proposed.size === 0 ? undefined : replica.proposed.get(placeKey({ height, view: replica.view }));
   const bound = earlier?.digest ?? replica.slot.binding?.digest;
   if (bound) {
-    const body = replica.slot.bodies.get(toHex(bound)) ?? replica.slot.executions.get(toHex(bound));
+    const agreed = agreedBody(replica, bound);
+    const body = agreed ?? (replica.slot.fetchedFrom.has(replica.self) ? undefined : keptBodies(replica, bound)[0]);
     if (!body) return; // recovery fetches it
-    if (hasExecuted(replica, bound)) propose(replica, bound, body.proposal);
-    else ensureExecuted(replica, bound, body.proposal, replica.self, false);
+    if (hasExecuted(replica, bound)) propose(replica, bound, body);
+    else ensureExecuted(replica, bound, body, replica.self, false);
     return;
   }
   const { built } = replica.slot;
@@ -135,6 +143,7 @@ function lead(replica: Replica): void {
     replica.slot.built = undefined;
     replica.slot.more = built.more;
     propose(replica, built.digest, built.proposal);
+    writeVote(replica, 'prepare', { height, view: replica.view }, built.digest); // in one append with the proposal
     ensureExecuted(replica, built.digest, built.proposal, replica.self, true); // its body may still be on its way to the disk
     return;
   }
@@ -174,14 +183,15 @@ function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): vo
     persist(replica, { kind: 'proposed', height, view, digest, signature: message.signature });
   }
   const frame = encodeMessage(message);
-  replica.slot.proposal = { view, height, digest, proposal, frame, prepareSigned: false, commitSigned: false };
+  replica.slot.proposal = { view, height, digest, proposal, frame, prepareSaid: false, commitSigned: false };
   replica.proposals++;
   replica.out.push({ kind: 'broadcast', bytes: frame });
 }
 
 /**
  * Accepts the proposal of this view: the one we voted for before a restart, the one its new view binds us to, or what the primary sent. The
- * first two need no frame when we hold the body; a bound view has no other choice.
+ * first two need no frame when we hold the body; a bound view has no other choice. The Prepare is written while the execution runs and said
+ * when that agrees: once written it binds this replica, through restarts too (decisions/0012).
  */
 function acceptProposal(replica: Replica): void {
   const height = nextHeight(replica);
@@ -189,28 +199,31 @@ function acceptProposal(replica: Replica): void {
   const primary = primaryOf(replica, view);
   if (replica.slot.proposal || primary === replica.self) return;
   if (replica.signed.size === 0 && !replica.slot.binding?.digest && !replica.book.hasProposals) return; // as between two blocks
-  const bound = ownVote(replica, 'prepare', { height, view })?.digest ?? replica.slot.binding?.digest;
+  const written = ownVote(replica, 'prepare', { height, view });
+  const binding = replica.slot.binding?.digest;
   const message = replica.book.proposal(primary, { height, view });
-  const digest = bound ?? message?.digest;
+  const digest = written?.digest ?? binding ?? message?.digest;
   if (!digest) return;
-  const held =
-    replica.slot.bodies.get(toHex(digest)) ?? (hasExecuted(replica, digest) ? replica.slot.executions.get(toHex(digest)) : undefined);
+  const agreed = agreedBody(replica, digest);
   // Another digest than the bound one is no proposal.
   const sent = message && equalBytes(message.digest, digest) ? message.proposal : undefined;
-  const proposal = held?.proposal ?? sent;
+  if (!agreed && sent) keepBody(replica, height, digest, sent);
+  const proposal = agreed ?? (sent || written ? keptBodies(replica, digest)[0] : undefined);
   if (!proposal) return;
-  replica.slot.proposal = { view, height, digest, proposal, frame: undefined, prepareSigned: false, commitSigned: false };
-  ensureExecuted(replica, digest, proposal, held ? replica.self : primary, bound === undefined && !held);
+  replica.slot.proposal = { view, height, digest, proposal, frame: undefined, prepareSaid: false, commitSigned: false };
+  writeVote(replica, 'prepare', { height, view }, digest);
+  // Whether a vote of before a restart was said nobody knows, so its block is judged as it was then.
+  ensureExecuted(replica, digest, proposal, agreed || !sent ? replica.self : primary, binding === undefined && !agreed);
 }
 
-/** Sends Prepare for the proposal of this view once our own execution agrees with it. */
+/** Says Prepare for the proposal of this view once our own execution agrees with it. */
 function prepare(replica: Replica): void {
   const { proposal } = replica.slot;
-  if (!proposal || proposal.prepareSigned || !hasExecuted(replica, proposal.digest)) return;
-  proposal.prepareSigned = true;
-  if (ownVote(replica, 'prepare', proposal)) return;
-  keepBody(replica, proposal.height, proposal.digest, proposal.proposal);
-  castVote(replica, 'prepare', proposal, proposal.digest);
+  if (!proposal || proposal.prepareSaid || !hasExecuted(replica, proposal.digest)) return;
+  proposal.prepareSaid = true;
+  proveBody(replica, proposal.height, proposal.digest, agreedBody(replica, proposal.digest)!);
+  const vote = writeVote(replica, 'prepare', proposal, proposal.digest);
+  if (vote) sayVote(replica, vote);
 }
 
 /**
@@ -245,9 +258,9 @@ function finalize(replica: Replica, certificate: Certificate): void {
     replica.out.push({ kind: 'commit', height: certificate.height, digest: certificate.digest, finality: encodeCertificate(certificate) });
     return;
   }
-  const kept = execution ? undefined : replica.slot.bodies.get(toHex(certificate.digest));
+  const [kept] = execution ? [] : keptBodies(replica, certificate.digest);
   if (kept) {
-    ensureExecuted(replica, kept.digest, kept.proposal, replica.self, false); // so many views old that its execution was dropped
+    ensureExecuted(replica, certificate.digest, kept, replica.self, false); // so many views old that its execution was dropped
     return;
   }
   requestSync(

@@ -17,10 +17,12 @@ import { mayAnswer, noteAsked } from './answers.ts';
 import { onCertificate, requestSync } from './normal-case.ts';
 import { liveRecords } from './replay.ts';
 import {
+  agreedBody,
   drop,
   enterView,
   ensureExecuted,
   hasExecuted,
+  keptBodies,
   mayVote,
   nextHeight,
   note,
@@ -116,10 +118,8 @@ export function retransmit(replica: Replica): void {
     return;
   }
   if (replica.slot.proposal?.frame) repeatProposal(replica, replica.slot.proposal, replica.slot.proposal.frame);
-  for (const phase of ['prepare', 'commit'] as const) {
-    const vote = ownVote(replica, phase, { height, view });
-    if (vote) broadcast(encodeMessage(vote));
-  }
+  const prepare = replica.slot.proposal?.prepareSaid ? ownVote(replica, 'prepare', { height, view }) : undefined;
+  for (const vote of [prepare, ownVote(replica, 'commit', { height, view })]) if (vote) broadcast(encodeMessage(vote));
   fetchBody(replica);
 }
 
@@ -209,8 +209,9 @@ export function onCommitted(replica: Replica, certificate: Certificate, from: st
 function fetchBody(replica: Replica): void {
   const bound = replica.slot.binding?.digest;
   if (!bound || replica.slot.proposal || primaryOf(replica, replica.view) !== replica.self) return;
-  if (replica.slot.bodies.has(toHex(bound)) || replica.slot.executions.has(toHex(bound))) return;
-  if (replica.slot.fetchedFrom.size >= replica.validators.length - 1) replica.slot.fetchedFrom.clear();
+  const { bodies, executions, fetchedFrom } = replica.slot;
+  if (executions.has(toHex(bound)) || (bodies.has(toHex(bound)) && !fetchedFrom.has(replica.self))) return;
+  if (replica.validators.every(({ node }) => node === replica.self || fetchedFrom.has(node))) fetchedFrom.clear();
   const bytes = encodeMessage(sign(replica, { kind: 'fetch', height: nextHeight(replica), digest: bound, node: replica.self } as const));
   for (const { node } of replica.validators) {
     if (node === replica.self || replica.slot.fetchedFrom.has(node)) continue;
@@ -220,11 +221,11 @@ function fetchBody(replica: Replica): void {
 }
 
 export function onFetch(replica: Replica, message: Verified<Fetch>): void {
-  const body = replica.slot.bodies.get(toHex(message.digest));
-  if (!body || message.height !== nextHeight(replica) || !replica.holdsKey) return;
+  const proposal = agreedBody(replica, message.digest) ?? keptBodies(replica, message.digest)[0];
+  if (!proposal || message.height !== nextHeight(replica) || !replica.holdsKey) return;
   const { height, digest, node } = message;
   if (!mayAnswer(replica, 'fetch', node, answerIntervalMs(replica))) return;
-  const answer = sign(replica, { kind: 'body', height, digest, proposal: body.proposal, node: replica.self } as const);
+  const answer = sign(replica, { kind: 'body', height, digest, proposal, node: replica.self } as const);
   replica.out.push({ kind: 'send', to: node, bytes: encodeMessage(answer) });
 }
 

@@ -5,7 +5,7 @@
 import { toHex } from '../../node/format/index.ts';
 import type { EngineStart } from '../engine.ts';
 import { mint } from './messages.ts';
-import { nextHeight, placeKey, type Replica, voteKey } from './replica.ts';
+import { keptBodies, nextHeight, placeKey, type Replica, voteKey } from './replica.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from './vote-log.ts';
 
 /** Brings a fresh replica to where its log and its last certificate leave it. */
@@ -32,7 +32,8 @@ export function liveRecords(replica: Replica): Uint8Array[] {
   else if (replica.changing)
     records.push({ kind: 'entered', view: replica.view, height: replica.height, digest: undefined }); // open below only
   else records.push({ kind: 'entered', view: replica.view, height, digest: replica.slot.binding?.digest });
-  for (const { digest, proposal } of replica.slot.bodies.values()) records.push({ kind: 'body', height, digest, proposal });
+  for (const { digest, proposals } of replica.slot.bodies.values())
+    for (const proposal of proposals) records.push({ kind: 'body', height, digest, proposal });
   for (const proposed of replica.proposed.values()) records.push({ kind: 'proposed', ...proposed });
   for (const vote of replica.signed.values()) if (vote.height >= height) records.push({ kind: 'vote', vote });
   if (replica.slot.prepared) records.push({ kind: 'prepared', certificate: replica.slot.prepared });
@@ -62,7 +63,10 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
         replica.stableCheckpoint = Math.max(replica.stableCheckpoint, record.stableCheckpoint);
         break;
       case 'body':
-        if (record.height === nextHeight(replica)) replica.slot.bodies.set(toHex(record.digest), record);
+        if (record.height === nextHeight(replica)) {
+          const { digest, proposal } = record;
+          replica.slot.bodies.set(toHex(digest), { digest, proposals: [...keptBodies(replica, digest), proposal], isProven: false });
+        }
         break;
       case 'proposed':
         if (record.height > replica.height) replica.proposed.set(placeKey(record), record);
@@ -71,7 +75,7 @@ function replay(replica: Replica, log: readonly Uint8Array[], signedHeight: numb
         const { vote } = record;
         if (vote.height > replica.height) {
           replica.signed.set(voteKey(vote.kind, vote), vote);
-          replica.book.addVote(mint(vote));
+          if (vote.kind !== 'prepare') replica.book.addVote(mint(vote)); // that may not have been said: it is when its block is executed
         }
         break;
       }

@@ -252,31 +252,72 @@ export function voteText(replica: Replica, phase: VotePhase, votedOn: Place & { 
 }
 
 /**
- * Signs a vote, writes it to the log and sends it, once. The same vote again is not signed again; another digest for the same (height,
- * view, phase) is refused: this is the one place where votes come into being.
+ * Signs a vote and writes it to the log, once; it may be said later, or never. The same vote again is not signed again; another digest for
+ * the same (height, view, phase) is refused: this is the one place where votes come into being.
  */
-export function castVote(replica: Replica, phase: VotePhase, { height, view }: Place, digest: Digest): void {
+export function writeVote(replica: Replica, phase: VotePhase, { height, view }: Place, digest: Digest): Vote | undefined {
   const key = voteKey(phase, { height, view });
   const earlier = replica.signed.get(key);
   if (earlier) {
-    if (!equalBytes(earlier.digest, digest)) note(replica, 'PBFT_SECOND_VOTE_REFUSED', { phase, height, view });
-    return;
+    if (equalBytes(earlier.digest, digest)) return earlier;
+    note(replica, 'PBFT_SECOND_VOTE_REFUSED', { phase, height, view });
+    return undefined;
   }
   const signature = replica.crypto.sign(voteText(replica, phase, { view, height, digest }));
   const vote: Vote = { kind: phase, view, height, digest, node: replica.self, signature };
   replica.signed.set(key, vote);
-  const frame = encodeMessage(vote);
-  persist(replica, { kind: 'vote', vote, frame });
-  replica.out.push({ kind: 'broadcast', bytes: frame });
+  persist(replica, { kind: 'vote', vote, frame: encodeMessage(vote) });
+  return vote;
+}
+
+/** Sends a vote that is written, and counts it. */
+export function sayVote(replica: Replica, vote: Vote): void {
+  replica.out.push({ kind: 'broadcast', bytes: encodeMessage(vote) });
   replica.book.addVote(mint(vote)); // our own signature needs no check
+}
+
+/** Writes a vote and says it, once. */
+export function castVote(replica: Replica, phase: VotePhase, place: Place, digest: Digest): void {
+  const isWritten = ownVote(replica, phase, place) !== undefined;
+  const vote = writeVote(replica, phase, place, digest);
+  if (vote && !isWritten) sayVote(replica, vote);
 }
 
 /** Keeps the body of a proposal we are about to vote for until its height is final, on disk too. */
 export function keepBody(replica: Replica, height: number, digest: Digest, proposal: Uint8Array): void {
+  const { bodies } = replica.slot;
   const name = toHex(digest);
-  if (replica.slot.bodies.has(name)) return;
-  replica.slot.bodies.set(name, { digest, proposal });
+  const kept = bodies.get(name);
+  if (kept && (kept.isProven || isAmong(kept.proposals, proposal))) return;
+  bodies.set(name, { digest, proposals: [...(kept?.proposals ?? []), proposal], isProven: false });
   persist(replica, { kind: 'body', height, digest, proposal });
+}
+
+/** Our execution agreed with this one: any other under its digest is none. */
+export function proveBody(replica: Replica, height: number, digest: Digest, proposal: Uint8Array): void {
+  const { bodies } = replica.slot;
+  const name = toHex(digest);
+  const kept = bodies.get(name);
+  if (kept?.isProven) return;
+  bodies.set(name, { digest, proposals: [proposal], isProven: true });
+  if (!kept || !isAmong(kept.proposals, proposal)) persist(replica, { kind: 'body', height, digest, proposal });
+}
+
+function isAmong(proposals: readonly Uint8Array[], proposal: Uint8Array): boolean {
+  return proposals.some((each) => each === proposal || equalBytes(each, proposal));
+}
+
+/** The body that our execution agreed with; undefined when none has. */
+export function agreedBody(replica: Replica, digest: Digest): Uint8Array | undefined {
+  const name = toHex(digest);
+  if (hasExecuted(replica, digest)) return replica.slot.executions.get(name)?.proposal;
+  const kept = replica.slot.bodies.get(name);
+  return kept?.isProven ? kept.proposals[0] : undefined;
+}
+
+/** What was given as the body of a digest, in the order to try. */
+export function keptBodies(replica: Replica, digest: Digest): readonly Uint8Array[] {
+  return replica.slot.bodies.get(toHex(digest))?.proposals ?? [];
 }
 
 /** Has the shell execute a body, unless it is being done or has agreed. A refused one is tried again, at most a few times per view. */

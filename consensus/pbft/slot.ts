@@ -32,9 +32,18 @@ export interface Proposal extends Place {
   readonly proposal: Uint8Array;
   /** The frame to repeat, at its primary only. */
   readonly frame: Uint8Array | undefined;
-  /** Our vote of each phase stands among those signed: looked up no more. */
-  prepareSigned: boolean;
+  /** Our vote of each phase is said, or was before a restart: looked up no more. */
+  prepareSaid: boolean;
   commitSigned: boolean;
+}
+
+/** What was given as the body of a digest. */
+export interface KeptBodies {
+  readonly digest: Digest;
+  /** One when it is proven. Before that, and after a restart, each that came: a traitor may give another than the digest names. */
+  readonly proposals: readonly Uint8Array[];
+  /** Our execution agreed with it. */
+  readonly isProven: boolean;
 }
 
 /** A block that the shell has built here. */
@@ -61,10 +70,10 @@ export interface Slot {
   prepared: Certificate | undefined;
   committing: Certificate | undefined;
   binding: Binding | undefined;
-  /** Bodies we sent Prepare for, about one a view: any of them may have to be proposed again, so no bound lets one go. */
-  readonly bodies: Map<string, { readonly digest: Digest; readonly proposal: Uint8Array }>;
+  /** Bodies we may have sent Prepare for, about one a view: any of them may have to be proposed again, so no bound lets one go. */
+  readonly bodies: Map<string, KeptBodies>;
   readonly executions: Map<string, Execution>;
-  /** Peers whose body of the bound digest did not execute. */
+  /** Whose body of the bound digest did not execute: peers, and this replica itself. */
   readonly fetchedFrom: Set<string>;
   /** Double votes reported, `node phase height view`. */
   readonly evidenceSeen: Set<string>;

@@ -291,9 +291,11 @@ class Driver implements ConsensusDriver {
     }
     const check = this.#longFrames.check();
     if (check) this.#run(check.then(() => this.#wake()));
+    // Nobody sees that a block is built or executed: the executor is at work while the disk is.
+    for (const effect of effects) if (effect.kind === 'build' || effect.kind === 'execute') this.#carryOut(effect);
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
-    for (const effect of effects) this.#carryOut(effect);
+    for (const effect of effects) if (effect.kind !== 'build' && effect.kind !== 'execute') this.#carryOut(effect);
     if (late && this.#waiting()) await nextTurn(timers);
   }
 

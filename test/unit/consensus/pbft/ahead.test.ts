@@ -8,6 +8,7 @@ const proposing = (label: string, height: number, view = 0): string[] => [
   `persist body ${label}`,
   'persist proposed',
   `broadcast prePrepare v${view} h${height} ${label}`,
+  `persist prepare v${view} h${height} ${label}`,
   `execute h${height} ${label} from a fresh`,
 ];
 

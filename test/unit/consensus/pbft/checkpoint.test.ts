@@ -3,7 +3,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import type { Fetch } from '../../../../consensus/pbft/messages.ts';
-import { certificate, d, finality, newView, PARAMETERS, prePrepare, said, signed, Table, validators, viewChange, vote } from './table.ts';
+import {
+  accepting,
+  certificate,
+  d,
+  finality,
+  newView,
+  PARAMETERS,
+  prePrepare,
+  said,
+  signed,
+  Table,
+  validators,
+  viewChange,
+  vote,
+} from './table.ts';
 
 const parameters = { ...PARAMETERS, checkpointIntervalBlocks: 2 };
 const TWO = certificate('commit', 0, 2, 'two', ['a', 'b', 'c']);
@@ -51,6 +65,7 @@ test('the cut keeps the votes of the height being decided, and their body', () =
   const b = cutAndRestarted(hasPrepared(beforeTheCut('b')));
   b.hear(prePrepare('a', 0, 3, 'Y'));
   b.executed('Y', 'OK', 3, d('two'));
+  b.executed('X', 'OK', 3, d('two'));
   b.tick(600);
   assert.deepEqual([...new Set(b.votesSent())], ['prepare v0 h3 X']);
   assert.deepEqual(b.hear(signed<Fetch>({ kind: 'fetch', height: 3, digest: d('X'), node: 'c' })), ['send c body h3 X']);
@@ -106,7 +121,7 @@ test('the cut keeps what a new view binds its height to', () => {
   const c = cutAndRestarted(table);
   assert.equal(c.status.view, 1);
   assert.deepEqual(c.hear(prePrepare('b', 1, 3, 'Y')), []);
-  assert.deepEqual(restarted(table).hear(prePrepare('b', 1, 3, 'X')), ['execute h3 X from b']);
+  assert.deepEqual(restarted(table).hear(prePrepare('b', 1, 3, 'X')), accepting('b', 1, 3, 'X', false));
 });
 
 test('the cut keeps that a key votes elsewhere', () => {

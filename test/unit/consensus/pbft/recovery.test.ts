@@ -7,6 +7,7 @@ import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
 import type { Replica } from '../../../../consensus/pbft/replica.ts';
 import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import {
+  accepting,
   certificate,
   d,
   finality,
@@ -37,7 +38,10 @@ test('after a restart a replica repeats its votes and signs no other digest for 
     [],
   );
   again.tick(600);
-  assert.ok(again.votesSent().includes('prepare v0 h1 X'));
+  assert.deepEqual(again.votesSent(), [], 'not before it has executed the block again: it may never have said it');
+  again.executed('X');
+  again.tick(600);
+  assert.deepEqual([...new Set(again.votesSent())], ['prepare v0 h1 X']);
 });
 
 test('restarted after any prefix of its log, a replica never contradicts what that prefix lets others have seen', () => {
@@ -110,7 +114,7 @@ test('a restart in a bound view is bound still', () => {
   const again = restart('c', c);
   assert.equal(again.status.view, 1);
   assert.deepEqual(again.hear(prePrepare('b', 1, 1, 'Y')), []);
-  assert.deepEqual(restart('c', c).hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+  assert.deepEqual(restart('c', c).hear(prePrepare('b', 1, 1, 'X')), accepting('b', 1, 1, 'X', false));
 });
 
 test('replicas one view behind others of a quorum catch up with them', () => {
@@ -168,12 +172,11 @@ test('the primary sends its proposal again only to those who have not prepared',
   assert.deepEqual(a.tick(600), ['send c prePrepare v0 h1 X', 'send d prePrepare v0 h1 X', 'broadcast prepare v0 h1 X']);
 });
 
-test('whoever prepared a block hands out its body', () => {
+test('whoever may have prepared a block hands out its body', () => {
   const b = new Table('b');
-  b.hear(prePrepare('a', 0, 1, 'X'));
   const ask = signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node: 'c' });
   assert.deepEqual(b.hear(ask), []);
-  b.executed('X');
+  b.hear(prePrepare('a', 0, 1, 'X'));
   assert.deepEqual(b.hear(ask), ['send c body h1 X']);
 });
 

@@ -119,6 +119,13 @@ export function recoveryReply(
   return signed<RecoveryReply>({ kind: 'recoveryReply', about, round, certificate: final, messages: messages.map(encodeMessage), node });
 }
 
+/** What a backup does with a proposal that it had not: its Prepare stands in the log while the block is executed. */
+export const accepting = (from: string, view: number, height: number, label: string, fresh = true): string[] => [
+  `persist body ${label}`,
+  `persist prepare v${view} h${height} ${label}`,
+  `execute h${height} ${label} from ${from}${fresh ? ' fresh' : ''}`,
+];
+
 interface PbftDetails {
   readonly view: number;
   readonly votes: { readonly prepare: number; readonly commit: number; readonly viewChange: number };

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
-import { type Body, mint, type PrePrepare } from '../../../../consensus/pbft/messages.ts';
+import { type Body, type Fetch, mint, type PrePrepare } from '../../../../consensus/pbft/messages.ts';
 import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
 import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
 import {
+  accepting,
+  body,
   CHAIN_ID,
   certificate,
   d,
@@ -242,7 +244,7 @@ test('a backup in a bound view takes the bound block only', () => {
   assert.deepEqual(d1.hear(prePrepare('b', 1, 1, 'Y')), []);
   const d2 = new Table('d');
   d2.hear(newView('b', 1, changes));
-  assert.deepEqual(d2.hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+  assert.deepEqual(d2.hear(prePrepare('b', 1, 1, 'X')), accepting('b', 1, 1, 'X', false));
 });
 
 test('a wrong body of an earlier primary for the bound digest does not stand in the way of the right one', () => {
@@ -250,9 +252,56 @@ test('a wrong body of an earlier primary for the bound digest does not stand in 
   const wrong = { ...prePrepare('a', 0, 1, 'Y'), digest: d('X') };
   d1.hear(signed<PrePrepare>(wrong)); // says X, carries the body of Y
   d1.hear(newView('b', 1, [viewChange('a', 1, undefined, [certificate('prepare', 0, 1, 'X')]), viewChange('b', 1), viewChange('c', 1)]));
-  assert.deepEqual(d1.hear(prePrepare('b', 1, 1, 'X')), []); // the wrong one still runs
+  assert.deepEqual(d1.hear(prePrepare('b', 1, 1, 'X')), accepting('b', 1, 1, 'X', false).slice(0, 2)); // the wrong one still runs
   assert.deepEqual(d1.executed('X', 'BLOCK_DIGEST'), ['execute h1 X from b']);
   assert.ok(d1.executed('X').includes('broadcast prepare v1 h1 X'));
+});
+
+test('the right body from before a restart is not lost to another that a traitor gives under its digest', () => {
+  const before = new Table('b');
+  before.hear(prePrepare('a', 0, 1, 'X'));
+  before.executed('X');
+  const b = new Table('b', { log: before.log });
+  const changes = [viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]), viewChange('c', 2), viewChange('d', 2)];
+  b.hear(newView('c', 2, changes));
+  const wrong = signed<PrePrepare>({ ...prePrepare('c', 2, 1, 'Y'), digest: d('X') });
+  assert.ok(b.hear(wrong).includes('persist prepare v2 h1 X')); // what the log holds is being executed since the start
+  assert.ok(b.executed('X').includes('broadcast prepare v2 h1 X'));
+  const again = new Table('b', { log: b.log });
+  const ask = signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node: 'd' });
+  assert.deepEqual(again.hear(ask), ['send d body h1 X']);
+  for (const table of [b, again]) {
+    table.hear(ask);
+    const given = table.sent.find((message) => message.kind === 'body');
+    assert.deepEqual(given?.kind === 'body' && given.proposal, body('X'), 'the right one');
+  }
+});
+
+test('a wrong body in the log of before a restart gives way to the right one, at a backup and at a primary', () => {
+  const wrong = signed<PrePrepare>({ ...prePrepare('a', 0, 1, 'Y'), digest: d('X') });
+  const restarted = (self: string): Table => {
+    const before = new Table(self);
+    before.hear(wrong);
+    return new Table(self, { log: before.log });
+  };
+  const changes = [
+    viewChange('a', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'c', 'd'])]),
+    viewChange('c', 1),
+    viewChange('d', 1),
+  ];
+  const c = restarted('c');
+  c.hear(newView('b', 1, changes));
+  assert.ok(c.hear(prePrepare('b', 1, 1, 'X')).includes('persist prepare v1 h1 X'));
+  assert.deepEqual(c.executed('X', 'BLOCK_REFUSED'), ['execute h1 X from b'], 'the other one');
+  assert.ok(c.executed('X').includes('broadcast prepare v1 h1 X'));
+  const b = restarted('b');
+  for (const change of changes) b.hear(change);
+  assert.equal(b.status.view, 1);
+  b.executed('X', 'BLOCK_REFUSED');
+  assert.ok(b.tick(600).includes('send c fetch h1 X'));
+  assert.deepEqual(b.hear(bodyOf('c', body('X'))), ['execute h1 X from c']);
+  assert.ok(b.executed('X').includes('broadcast prePrepare v1 h1 X'));
+  assert.deepEqual(b.sent.findLast((message) => message.kind === 'prePrepare')?.proposal, body('X'));
 });
 
 test('a body refused in one view is executed again in a later one that is bound to it', () => {
@@ -264,14 +313,14 @@ test('a body refused in one view is executed again in a later one that is bound 
   }
   const prepared = certificate('prepare', 0, 1, 'X', ['a', 'b', 'd']);
   c.hear(newView('b', 1, [viewChange('a', 1, undefined, [prepared]), viewChange('b', 1), viewChange('d', 1)]));
-  assert.deepEqual(c.hear(prePrepare('b', 1, 1, 'X')), ['execute h1 X from b']);
+  assert.deepEqual(c.hear(prePrepare('b', 1, 1, 'X')), accepting('b', 1, 1, 'X', false).slice(1));
   assert.ok(c.executed('X').includes('broadcast prepare v1 h1 X'));
 });
 
 test('with nothing prepared the new primary is free', () => {
   const c = new Table('c');
   assert.deepEqual(c.hear(newView('b', 1, [viewChange('a', 1), viewChange('b', 1), viewChange('d', 1)])), ['persist entered v1 h1 free']);
-  assert.deepEqual(c.hear(prePrepare('b', 1, 1, 'Y')), ['execute h1 Y from b fresh']);
+  assert.deepEqual(c.hear(prePrepare('b', 1, 1, 'Y')), accepting('b', 1, 1, 'Y'));
 });
 
 test('a new view that does not prove itself is refused', () => {
