@@ -191,7 +191,7 @@ function propose(replica: Replica, digest: Uint8Array, proposal: Uint8Array): vo
 /**
  * Accepts the proposal of this view: the one we voted for before a restart, the one its new view binds us to, or what the primary sent. The
  * first two need no frame when we hold the body; a bound view has no other choice. The Prepare is written while the execution runs and said
- * when that agrees: once written it binds this replica, through restarts too (decisions/0012).
+ * when that agrees: once written it binds this replica, through restarts too (decisions/0011).
  */
 function acceptProposal(replica: Replica): void {
   const height = nextHeight(replica);

@@ -38,6 +38,7 @@ test('after a restart a replica repeats its votes and signs no other digest for 
     [],
   );
   again.tick(600);
+  assert.equal(again.status.votes.prepare, 0);
   assert.deepEqual(again.votesSent(), [], 'not before it has executed the block again: it may never have said it');
   again.executed('X');
   again.tick(600);

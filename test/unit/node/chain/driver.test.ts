@@ -155,6 +155,31 @@ test('nothing leaves before the records of the turn are on disk, in one append',
   assert.deepEqual(happened, ['append r1,r2', 'broadcast first', 'broadcast vote']);
 });
 
+test('what nobody sees begins before the log is written: the executor is at work while the disk is', async () => {
+  const execute: Effect = {
+    kind: 'execute',
+    height: 1,
+    engineData: encodeEngineData(0),
+    digest: d('X'),
+    proposal: bytes('X'),
+    from: 'b',
+    fresh: true,
+  };
+  const begun: string[] = [];
+  const { driver, happened, inputs, scheduler } = rig(onWork(persist('r'), broadcast('vote'), execute), {
+    execute: () => {
+      begun.push(...happened, 'execute');
+      return Promise.resolve({ code: 'OK', parent: GENESIS });
+    },
+  });
+  driver.start();
+  driver.workWaiting(true);
+  await scheduler.run(5);
+  assert.deepEqual(begun, ['execute']);
+  assert.deepEqual(happened, ['append r', 'broadcast vote']);
+  assert.equal(inputs.filter(({ kind }) => kind === 'executed').length, 1);
+});
+
 test('a truncation replaces what the turn persisted before it and keeps what came after', async () => {
   const { driver, happened, scheduler } = rig(onWork(persist('old'), { kind: 'truncate', keep: [bytes('kept')] }, persist('new')));
   driver.start();
