@@ -261,11 +261,15 @@ test('the right body from before a restart is not lost to another that a traitor
   const before = new Table('b');
   before.hear(prePrepare('a', 0, 1, 'X'));
   before.executed('X');
+  before.work();
+  before.tick(10);
+  before.tick(1_100);
+  assert.equal(before.status.phase, 'viewChange');
   const b = new Table('b', { log: before.log });
   const changes = [viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]), viewChange('c', 2), viewChange('d', 2)];
   b.hear(newView('c', 2, changes));
   const wrong = signed<PrePrepare>({ ...prePrepare('c', 2, 1, 'Y'), digest: d('X') });
-  assert.ok(b.hear(wrong).includes('persist prepare v2 h1 X')); // what the log holds is being executed since the start
+  assert.ok(b.hear(wrong).includes('execute h1 X from c'));
   assert.ok(b.executed('X').includes('broadcast prepare v2 h1 X'));
   const again = new Table('b', { log: b.log });
   const ask = signed<Fetch>({ kind: 'fetch', height: 1, digest: d('X'), node: 'd' });
