@@ -106,7 +106,10 @@ export function createExchanges(context: ApiContext): Exchanges {
   function readBody(request: FastifyRequest, payload: Readable, done: (error: Error | null, body?: Buffer) => void): void {
     const { route, caller } = request.exchange ?? {};
     const bytesMax = bodyBytesMax(route, caller);
+    const stated = Number(request.headers['content-length'] ?? Number.NaN);
     const chunks: Buffer[] = [];
+    /** A body of several chunks whose length is stated, put together as it comes: at once, 16 MiB of new memory take up to 55 ms. */
+    let whole: Buffer | undefined;
     let bytes = 0;
     let sinceRest = 0;
     const rest = (): void => {
@@ -124,10 +127,12 @@ export function createExchanges(context: ApiContext): Exchanges {
         done(bodyTooLarge(route, caller));
         return;
       }
-      chunks.push(chunk);
+      if (stated > chunk.length && stated <= bytesMax) whole ??= Buffer.allocUnsafeSlow(stated);
+      if (whole) chunk.copy(whole, bytes - chunk.length);
+      else chunks.push(chunk);
       if (sinceRest >= BODY_PIECE_BYTES) rest();
     };
-    const finish = (): void => done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
+    const finish = (): void => done(null, whole?.subarray(0, bytes) ?? (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes)));
     payload.on('data', take).on('end', finish).on('error', done);
   }
 

@@ -265,4 +265,12 @@ export const plantedSlices: readonly PlantedBug[] = [
     to: '',
     test: START_TEST,
   },
+  {
+    name: 'chunks of a body whose length is stated are put over one another',
+    file: 'api/rest/exchange.ts',
+    from: 'chunk.copy(whole, bytes - chunk.length)',
+    to: 'chunk.copy(whole, 0)',
+    test: 'test/unit/api/rest/bodies.test.ts',
+    only: 'as it was sent',
+  },
 ];

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { createRig, type Rig } from '../stand-ins.ts';
 import { json, senderTo, testDeclaredCodes } from './calls.ts';
@@ -111,6 +112,19 @@ test('a body of 1.9 MB passes and one over its bound is 413, whether it states i
   assert.deepEqual([big.status, big.json.code, big.json.data], [413, 'BODY_TOO_LARGE', { bytesMax: 16 * 1024 * 1024 }]);
   const small = await send('POST', '/api/v1/auth/login', { headers: json, body: 'x'.repeat(5_000) });
   assert.deepEqual([small.status, small.json.data], [413, { bytesMax: 4_096 }]);
+});
+
+test('a body arrives as it was sent, in however many chunks and whether it states its length or not', async () => {
+  const text = Array.from({ length: 60_000 }, (_, i) => i).join(',');
+  for (const chunkBytes of [1, 7_001, text.length])
+    for (const stated of [true, false]) {
+      const body = chunkBytes === 1 ? text.slice(0, 300) : text;
+      const chunks = body.match(new RegExp(`[^]{1,${Math.min(chunkBytes, 60_000)}}`, 'g'))!;
+      const headers = { 'content-type': 'text/csv', ...(stated ? { 'content-length': String(body.length) } : {}) };
+      const { status } = await send('POST', '/api/v1/records', { headers, body: Readable.from(chunks.map((chunk) => Buffer.from(chunk))) });
+      assert.equal(status, 200);
+      assert.ok(rig.records.submissions.at(-1)?.text === body, `${chunks.length} chunks, ${stated ? 'of' : 'without'} a stated length`);
+    }
 });
 
 testDeclaredCodes(() => rig);

@@ -1,11 +1,12 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: answers of many shapes are looked into
 /** Calls to a server without a socket, for tests of the REST interface. */
 import assert from 'node:assert/strict';
+import type { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { Rig } from '../stand-ins.ts';
 
 interface Call {
-  readonly body?: string | Buffer;
+  readonly body?: string | Buffer | Readable;
   readonly headers?: Record<string, string>;
   /** `null` sends no token. */
   readonly account?: string | null;
