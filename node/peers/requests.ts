@@ -68,7 +68,7 @@ interface Pending {
 
 export interface RequestsOptions {
   readonly network: Network;
-  readonly world: Pick<World, 'clock' | 'timers' | 'log'>;
+  readonly world: Pick<World, 'clock' | 'timers' | 'log' | 'random'>;
   readonly timeoutMs?: number;
 }
 
@@ -88,7 +88,7 @@ export class Requests {
   #onTransactions: ((from: string, transactions: readonly Uint8Array[]) => void) | undefined;
   #onStatus: ((from: string, status: { readonly height: number; readonly hash: Digest }) => void) | undefined;
   #onSealedHead: ((from: string) => void) | undefined;
-  #nextId = 1;
+  #nextId: number;
   #stopped = false;
 
   constructor(options: RequestsOptions) {
@@ -97,11 +97,15 @@ export class Requests {
     this.#questions = new TokenBuckets(options.world.clock);
     this.#answerBytes = new TokenBuckets(options.world.clock);
     this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
+    // Not the same at each start: what answers a question of the process before is no answer to one of this.
+    this.#nextId = new DataView(options.world.random.bytes(4).slice().buffer).getUint32(0);
     this.#network.onFrame((from, channel, frame) => {
       if (channel === 'bulk' && !this.#stopped) this.#onFrame(from, frame);
     });
     this.#network.onPeer((node, state) => {
-      if (state === 'down') this.#failAll('PEER_UNREACHABLE', node);
+      if (state === 'up') return;
+      this.#failAll('PEER_UNREACHABLE', node);
+      this.#forget(node);
     });
   }
 
@@ -275,12 +279,18 @@ export class Requests {
     else this.#network.send(from, 'bulk', encodeBulkMessage({ kind: 'declined', id: question.id, code: 'PEER_RATE_EXCEEDED' }));
   }
 
+  /** Its questions came over a connection that has ended: it waits for no answer, and once it has started anew it knows of none. */
+  #forget(node: string): void {
+    for (const [lane, waiting] of this.#waiting) if (lane.endsWith(` ${node}`)) waiting.length = 0;
+  }
+
   async #serveLane(lane: string, from: string): Promise<void> {
     const waiting = this.#waiting.get(lane)!;
     for (let question = waiting[0]; question !== undefined && !this.#stopped; question = waiting[0]) {
       const frame = encodeBulkMessage({ ...bounded(await this.#answer(from, question)), id: question.id } as Answer);
-      waiting.shift();
       if (this.#stopped) break;
+      if (waiting[0] !== question) continue;
+      waiting.shift();
       this.#answerBytes.of(from, BYTES_SERVED).charge(frame.length);
       this.#network.send(from, 'bulk', frame);
     }

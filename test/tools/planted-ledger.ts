@@ -8,9 +8,26 @@ const MAP_ROWS = 'node/ledger/map-rows.ts';
 const MAP_ROWS_TEST = 'test/unit/node/ledger/map-rows.test.ts';
 const CHAIN_TEST = 'test/unit/node/chain/chain.test.ts';
 const SPENT_IDS_TEST = 'test/unit/node/ledger/spent-ids.test.ts';
+const REQUESTS_TEST = 'test/unit/node/peers/requests.test.ts';
 const JUDGED_TEST = 'test/unit/node/ledger/executor-judged.test.ts';
 
 export const plantedLedger: readonly PlantedBug[] = [
+  {
+    name: 'questions are numbered from the same number at each start',
+    file: 'node/peers/requests.ts',
+    from: 'new DataView(options.world.random.bytes(4).slice().buffer).getUint32(0)',
+    to: '1',
+    test: REQUESTS_TEST,
+    only: 'of the process before',
+  },
+  {
+    name: 'a peer that has gone is answered when it comes again',
+    file: 'node/peers/requests.ts',
+    from: '      this.#forget(node);\n',
+    to: '',
+    test: REQUESTS_TEST,
+    only: 'has ended',
+  },
   {
     name: 'a directory of another form is opened as one of this',
     file: EXECUTOR,
@@ -320,7 +337,7 @@ export const plantedLedger: readonly PlantedBug[] = [
     file: 'node/peers/requests.ts',
     from: 'this.#late.get(from)?.delete(answer.id)',
     to: '[...this.#late.values()].some((ids) => ids.delete(answer.id))',
-    test: 'test/unit/node/peers/requests.test.ts',
+    test: REQUESTS_TEST,
     only: 'late',
   },
   {

@@ -165,6 +165,43 @@ test('a peer that loses one of its two connections may still answer on the other
   assert.ok(answered < SERVED_BURST * 1.5, `${answered} answered`);
 });
 
+test('what a peer asked over a connection that has ended is not answered over the next', async () => {
+  const { asker, server, a } = two();
+  const answers: (() => void)[] = [];
+  server.serve('getHeaders', async () => {
+    await new Promise<void>((resolve) => void answers.push(resolve));
+    return { kind: 'headersAnswer', headers: [] };
+  });
+  const lost = [asker.getHeaders('b', 1, 1), asker.getHeaders('b', 1, 1)];
+  await until('the first is being answered', () => answers.length === 1);
+  let heard = 0;
+  a.onFrame(() => void heard++);
+  a.loses('bulk'); // as b hears it when a starts anew
+  const next = asker.getHeaders('b', 1, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  answers.shift()!();
+  await until('the next one is being answered', () => answers.length === 1);
+  assert.equal(heard, 0);
+  answers.shift()!();
+  assert.deepEqual(await next, []);
+  assert.deepEqual([heard, answers.length], [1, 0]);
+  asker.stop();
+  await Promise.allSettled(lost);
+});
+
+test('an answer to a question of the process before is no answer to one of this', async () => {
+  const ids = new Set<number>();
+  for (let process = 0; process < 3; process++) {
+    const { asker, b } = two();
+    b.onFrame((_from, _channel, frame) => {
+      const question = decodeBulkMessage(frame);
+      if ('id' in question) ids.add(question.id);
+    });
+    await assert.rejects(asker.getHeaders('b', 1, 1), withCode('PEER_DECLINED'));
+    assert.equal(ids.size, process + 1);
+  }
+});
+
 test('an answer of the wrong kind is refused and reported', async () => {
   const { asker, server, a } = two();
   server.serve('getHeaders', () => ({ kind: 'transactionsAnswer', transactions: [] }));
