@@ -55,13 +55,21 @@ export class SimDisk {
 }
 
 /** The files of one directory as a process has them: each call takes a while, a sync as long as one of a log. */
-export function simDirectory(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void = () => {}): FileDirectory {
+export function simDirectory(
+  disk: SimDisk,
+  name: string,
+  random: SeededRandom,
+  later: Later,
+  kill: () => void = () => {},
+  isAlive: () => boolean = () => true,
+): FileDirectory {
   const files = disk.directories.get(name) ?? new SimFiles();
   disk.directories.set(name, files);
   return new SimDirectory(
     files,
     (run, syncs) =>
       new Promise((resolve, reject) => {
+        if (!isAlive()) return;
         const count = syncs && disk.hooksStores ? ++disk.persistCount : undefined;
         const killed = (stage: 'before' | 'during' | 'after'): boolean => {
           if (count === undefined || !disk.onPersist({ count, stage, rewrite: false })) return false;
@@ -91,13 +99,15 @@ export class SimLog implements AppendLog {
   readonly #random: SeededRandom;
   readonly #later: Later;
   readonly #kill: () => void;
+  readonly #isAlive: () => boolean;
 
-  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void) {
+  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void, isAlive: () => boolean) {
     this.#disk = disk;
     this.#name = name;
     this.#random = random;
     this.#later = later;
     this.#kill = kill;
+    this.#isAlive = isAlive;
     this.records = [...(disk.logs.get(name) ?? [])];
   }
 
@@ -130,6 +140,7 @@ export class SimLog implements AppendLog {
 
   #write(rewrite: boolean, done: () => void, torn: (random: SeededRandom) => void): Promise<void> {
     const disk = this.#disk;
+    if (!this.#isAlive()) return new Promise(() => {}); // what a dead process still computes would be written by the next one's death
     if (disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
     const count = ++disk.persistCount;
     if (disk.onPersist({ count, stage: 'before', rewrite })) {
@@ -163,17 +174,19 @@ export class SimStore implements LedgerStore {
   readonly #random: SeededRandom;
   readonly #later: Later;
   readonly #kill: () => void;
+  readonly #isAlive: () => boolean;
   /** Batches in order that are visible to this process and not on disk yet. */
   #unsynced: (readonly StoreOperation[])[] = [];
   /** A sync failed: what this process writes from then on is lost with it, whatever later syncs say. */
   #lost = false;
   readonly #onCrash: (random: SeededRandom) => void;
 
-  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void) {
+  constructor(disk: SimDisk, name: string, random: SeededRandom, later: Later, kill: () => void, isAlive: () => boolean) {
     this.#disk = disk;
     this.#random = random;
     this.#later = later;
     this.#kill = kill;
+    this.#isAlive = isAlive;
     let durable = disk.stores.get(name);
     if (!durable) {
       durable = new Map();
@@ -190,6 +203,7 @@ export class SimStore implements LedgerStore {
   }
 
   batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void> {
+    if (!this.#isAlive()) return new Promise(() => {});
     if (this.#disk.full) return new Promise((_, reject) => this.#later(1, () => reject(new ChainError('STORE_FULL'))));
     if (options.sync && this.#disk.syncFails) return new Promise((_, reject) => this.#later(1, () => reject(this.#failed())));
     const copied = operations.map(({ key, value }) => ({ key, value: value?.slice() }));
@@ -212,6 +226,7 @@ export class SimStore implements LedgerStore {
   }
 
   sync(): Promise<void> {
+    if (!this.#isAlive()) return new Promise(() => {});
     const last = this.#unsynced.at(-1);
     const count = this.#disk.hooksStores ? ++this.#disk.persistCount : undefined;
     const killed = (stage: 'before' | 'during' | 'after'): boolean => {

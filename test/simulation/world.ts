@@ -86,6 +86,8 @@ export class SimMachine {
         going = false;
       };
     };
+    const isAlive = (): boolean => process.alive;
+    const kill = (): void => this.#killed();
     const log: Log = this.#log();
     const world: World = {
       clock: { now: () => START_MS + Math.floor(this.#scheduler.nowMs) + this.#skewMs, monotonic: () => this.#scheduler.nowMs - bootedMs },
@@ -103,10 +105,10 @@ export class SimMachine {
     return {
       node: this.node,
       world,
-      network: mortal(network, () => process.alive),
-      openLog: (name) => new SimLog(this.disk, name, this.#random, later, () => this.#killed()),
-      openStore: (name) => new SimStore(this.disk, name, this.#random, later, () => this.#killed()),
-      openDirectory: (name) => simDirectory(this.disk, name, this.#random, later, () => this.#killed()),
+      network: mortal(network, isAlive),
+      openLog: (name) => new SimLog(this.disk, name, this.#random, later, kill, isAlive),
+      openStore: (name) => new SimStore(this.disk, name, this.#random, later, kill, isAlive),
+      openDirectory: (name) => simDirectory(this.disk, name, this.#random, later, kill, isAlive),
       dead: () => !process.alive,
     };
   }
