@@ -341,7 +341,7 @@ test('a validator whose disk failed a sync votes no more, says so, and comes bac
   for (let seed = 21; seed <= 24; seed++) {
     const { cluster, nodes } = await four(seed);
     cluster.bootAll();
-    assert.ok(await reach(cluster, 3, 10_000));
+    assert.ok(await reach(cluster, 3, 10_000, [3])); // that block is on its way to its disk
     const { disk } = cluster.machines[3]!;
     disk.syncFails = true;
     for (let id = 1; id <= 4; id++) {
