@@ -88,7 +88,10 @@ export async function submitRows(
   options: RecordSubmitOptions,
 ): Promise<SubmitOutcome> {
   const stored = await storedRows(deps, rows, false);
-  if (stored) return repeatedOutcome(deps, stored, caller.account);
+  if (stored) {
+    await keepSealed(deps, rows);
+    return repeatedOutcome(deps, stored, caller.account);
+  }
   checkFits(rows);
   const prepared = rows.map((row) => row.prepared);
   // A caller who does not wait is told one transaction and hears of no other: these records go alone.
@@ -223,6 +226,24 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
     TRANSACTION_BYTES_MAX,
   );
   return calls.slice(0, call).reduce((count, { length }) => count + length, 0);
+}
+
+/**
+ * Values of records that another node of the organisation sent, which this one may not have: whoever says that a record is stored holds them, should
+ * that node be gone. They are those that the chain commits to, or the rows were no repeats.
+ */
+async function keepSealed({ sealed, bodies }: SubmitDependencies, rows: readonly CheckedRow[]): Promise<void> {
+  for (const { prepared } of rows) {
+    const { recordId, sealed: given } = prepared;
+    if (given.length === 0) continue;
+    try {
+      const held = new Set((await bodies.inSlices(sealed.getSteps(recordId), true)).map(({ commitment }) => commitment));
+      if (given.some(({ commitment }) => !held.has(commitment))) await sealed.put([{ recordId, sealed: given }]);
+    } catch (error) {
+      // What is damaged here is asked of others, and the record stands whatever fits beside it.
+      if (!(error instanceof ChainError && (error.code === 'STORE_DAMAGED' || error.code === 'RECORD_TOO_LARGE'))) throw error;
+    }
+  }
 }
 
 /**

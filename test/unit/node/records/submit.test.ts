@@ -13,6 +13,7 @@ import {
   signTransaction,
   defaultParameters,
   encodeJson,
+  fromHex,
   type TextStruct,
   toHex,
 } from '../../../../node/format/index.ts';
@@ -27,6 +28,7 @@ import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore, heldOf, pause } from './memory-store.ts';
 import { Shelf } from './shelf.ts';
 import { testKey } from '../format/genesis-fixture.ts';
+import { rig } from './record-rig.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
@@ -251,6 +253,31 @@ test('a refused submission leaves nothing in the sealed store, and an accepted o
     ['李雷', 'E-1001', 'assembled'],
   );
   assert.deepEqual(await accepted.sealed.waiting(), []);
+});
+
+test('who says that a record is stored already holds its sealed values, unless they are erased', async () => {
+  const shop = rig();
+  const send = () => shop.send([annexRecord()]);
+  const first = send();
+  await shop.turns();
+  shop.end(shop.sent[0]!);
+  const [stored] = (await first).records;
+  const { sealed } = shop.deps;
+  const held = () => heldOf(sealed, fromHex(stored!.id));
+  const values = held();
+  assert.ok(values.length > 0);
+  shop.sealedRows.rows.clear(); // as at a node that has not been given them yet, and may never be
+  assert.deepEqual(held(), []);
+  const repeats = async () => assert.deepEqual((await send()).records[0]!.status, 'repeated');
+  await repeats();
+  assert.deepEqual(held(), values);
+  const { sequence } = await sealed.head();
+  await repeats();
+  assert.equal((await sealed.head()).sequence, sequence, 'what is held is not written again');
+  await sealed.erase(fromHex(stored!.id));
+  await repeats();
+  assert.deepEqual(held(), []);
+  assert.equal(shop.sent.length, 1);
 });
 
 test('a record that a node with another sealing key stored first is told as such when the contract refuses it', async () => {
